@@ -1,0 +1,1 @@
+"""digestmail: trending papers in your inbox, from your own server."""

@@ -1,0 +1,452 @@
+"""The words of the house as values: frozen, and knowing nothing of files, sockets or databases.
+
+Every `datetime` here is aware and in UTC unless its name ends in `_local`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from enum import IntEnum, StrEnum
+from typing import NewType
+
+PaperId = NewType("PaperId", str)
+"""What makes two papers the same: `arxiv:2604.00157`, `doi:10.1101/2024.01.02`, `url:https://...`, in this order."""
+
+
+# -- what the world said ---------------------------------------------------------------------------------------------
+
+
+class Origin(IntEnum):
+    """How near the author a text comes from; of two texts for one paper, the higher origin's is kept."""
+
+    FEED = 1
+    HUGGING_FACE = 2
+    ARXIV = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Paper:
+    """A work, as far as it is known. Texts are plain text: no markup, white space folded, TeX made readable."""
+
+    id: PaperId
+    title: str
+    origin: Origin
+    link: str
+    """Where to read it, http or https."""
+    aliases: tuple[PaperId, ...] = ()
+    """Other ids the same work goes by, sorted, without `id` itself."""
+    abstract: str = ""
+    raw_title: str = ""
+    raw_abstract: str = ""
+    authors: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    """arXiv categories, the primary one first."""
+    published_at: datetime | None = None
+    """When the work first came out (arXiv: version 1), not when a source mentioned it."""
+    summary: str | None = None
+    """One or two sentences on the paper, by a machine."""
+    keywords: tuple[str, ...] = ()
+    organization: str | None = None
+    comment: str | None = None
+    discussion_url: str | None = None
+    code_url: str | None = None
+    project_url: str | None = None
+    thumbnail_url: str | None = None
+    withdrawn: bool = False
+
+
+class AnnounceType(StrEnum):
+    """arXiv's word for why a paper is in a feed, relative to the categories asked for."""
+
+    NEW = "new"
+    CROSS = "cross"
+    REPLACE = "replace"
+    REPLACE_CROSS = "replace-cross"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signals:
+    """What a source counted for a paper at one moment; None where it does not say."""
+
+    upvotes: int | None = None
+    comments: int | None = None
+    stars: int | None = None
+    announce_type: AnnounceType | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sighting:
+    """One source mentioned one paper. `day` is the source's own date for it, else the day it was read."""
+
+    source: str
+    paper: Paper
+    day: date
+    signals: Signals = Signals()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Skipped:
+    """An entry that did not become a sighting: which one, and why."""
+
+    entry: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Validators:
+    """What a server gave with an answer, so that it can say "not modified" next time (RFC 9110 section 8.8)."""
+
+    etag: str | None = None
+    last_modified: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """The result of reading a source once."""
+
+    source: str
+    entries: int
+    """Raw entries met; `entries` = sightings + skipped."""
+    sightings: tuple[Sighting, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
+    categories: tuple[str, ...] = ()
+    """Categories asked for, each judged for health on its own; empty when the source has none."""
+    unchanged: bool = False
+    """Every page asked for was answered "not modified"."""
+    partial: str | None = None
+    """Why the reading is not whole, when it is not."""
+    validators: dict[str, Validators] = field(default_factory=dict)
+    """By URL; to be stored together with the sightings, never before them."""
+
+
+class Health(StrEnum):
+    """How a reading of a source, or of one of its categories, went."""
+
+    FRESH = "fresh"
+    NOTHING_ANNOUNCED = "nothing-announced"
+    STALE = "stale"
+    PARTIAL = "partial"
+    THROTTLED = "throttled"
+    REFUSED = "refused"
+    UNREADABLE = "unreadable"
+    UNAVAILABLE = "unavailable"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceHealth:
+    """The health of one source, or of one category of it (`category` is empty for the source as a whole)."""
+
+    source: str
+    category: str
+    health: Health
+    detail: str
+    """A sentence: why nothing came, or what came."""
+    read_at: datetime
+    fresh_at: datetime | None = None
+    """When an unseen paper last came."""
+
+
+# -- what is asked for -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Topic:
+    """A rule papers match and subscribers choose."""
+
+    name: str
+    keywords: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    authors: tuple[str, ...] = ()
+    description: str = ""
+    min_similarity: float = 0.2
+    """From which lexical similarity (0..1) a paper belongs here though no keyword occurs in it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weights:
+    """How much each part counts in a score; the formula stands in `selection/ranking.py`."""
+
+    upvotes: float = 1.0
+    comments: float = 0.5
+    stars: float = 0.2
+    growth: float = 0.5
+    topic: float = 1.0
+    half_life_days: float = 3.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How much of what was found goes into one edition."""
+
+    max_papers: int = 25
+    max_per_topic: int = 10
+    min_score: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schedule:
+    """When editions are due: a five-field crontab line (Sunday is 0 or 7) in an IANA time zone."""
+
+    cron: str
+    timezone: str
+
+
+class OnEmpty(StrEnum):
+    """What to do on a day without papers."""
+
+    SKIP = "skip"
+    SEND = "send"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Digest:
+    """A configured newsletter."""
+
+    name: str
+    title: str
+    schedule: Schedule
+    sources: tuple[str, ...]
+    byline: str = ""
+    topics: tuple[Topic, ...] = ()
+    limits: Limits = Limits()
+    weights: Weights = Weights()
+    window_days: int = 2
+    also_trending: bool = True
+    """Whether papers that match no topic get a closing section."""
+    on_empty: OnEmpty = OnEmpty.SKIP
+    allow_repeats_of: tuple[str, ...] = ()
+    """Names of digests whose papers this one may send to the same person again."""
+
+
+# -- what was chosen -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A paper a digest may choose, with all that its sources said."""
+
+    paper: Paper
+    day: date
+    """The latest day a source of the digest gave it."""
+    first_seen_at: datetime
+    signals: Signals = Signals()
+    """The latest known, the highest over the sources."""
+    earlier: Signals = Signals()
+    """The same a reading before, for growth; equal to `signals` when there was none."""
+    sources: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TopicMatch:
+    """Why a paper belongs to a topic."""
+
+    topic: str
+    strength: float
+    """0..1, comparable between topics."""
+    keywords: tuple[str, ...] = ()
+    """The topic's keywords that occur in the paper, in the topic's order."""
+    categories: tuple[str, ...] = ()
+    authors: tuple[str, ...] = ()
+    similarity: float = 0.0
+    similar_words: tuple[str, ...] = ()
+    """The words that carry most of the similarity, strongest first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """A paper's score, and the parts it is the sum of (after `age`, which multiplies the others)."""
+
+    total: float
+    upvotes: float = 0.0
+    comments: float = 0.0
+    stars: float = 0.0
+    growth: float = 0.0
+    topic: float = 0.0
+    age: float = 1.0
+    """The factor 0..1 by which age shrinks the sum of the other parts."""
+
+
+class Outcome(StrEnum):
+    """What became of a candidate."""
+
+    SELECTED = "selected"
+    PUBLISHED_BEFORE = "published-before"
+    WITHDRAWN = "withdrawn"
+    NO_TOPIC = "no-topic"
+    BELOW_MIN_SCORE = "below-min-score"
+    OVER_TOPIC_LIMIT = "over-topic-limit"
+    OVER_LIMIT = "over-limit"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What became of one candidate, and everything the decision rests on."""
+
+    paper_id: PaperId
+    outcome: Outcome
+    score: Score
+    rank: int | None = None
+    """1 is best, among the candidates neither published before nor withdrawn."""
+    match: TopicMatch | None = None
+    """The topic it stands under."""
+    other_matches: tuple[TopicMatch, ...] = ()
+    excluded: tuple[str, ...] = ()
+    """`topic: word` for every topic whose exclusion struck."""
+    published_in: str | None = None
+    """The slot of the edition that had it before."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A paper in an edition, as it was on the day: the archive shows this, whatever is learned later."""
+
+    paper: Paper
+    signals: Signals
+    score: Score
+    rank: int
+    match: TopicMatch | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """One topic's papers in one edition, best first. `topic` is None for what matches no topic."""
+
+    topic: str | None
+    entries: tuple[Entry, ...]
+    more: int = 0
+    """How many more papers belonged here but were over a limit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """What `select` decided: the sections, and one decision per candidate in order of rank."""
+
+    sections: tuple[Section, ...]
+    decisions: tuple[Decision, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Slot:
+    """The period an edition stands for: `key` is its local date, with the time if the schedule fires more than daily."""
+
+    at: datetime
+    key: str
+    day: date
+    """The local date."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edition:
+    """One immutable issue of a digest. Without sections it is the record of an empty day and `reason` says why."""
+
+    digest: str
+    slot: Slot
+    title: str
+    byline: str
+    composed_at: datetime
+    sections: tuple[Section, ...] = ()
+    considered: int = 0
+    """How many candidates there were."""
+    reason: str = ""
+
+    def entries(self) -> tuple[Entry, ...]:
+        """Return the entries of all sections in the order they stand."""
+        return tuple(entry for section in self.sections for entry in section.entries)
+
+
+# -- who gets it -----------------------------------------------------------------------------------------------------
+
+
+class SubscriberState(StrEnum):
+    """Where a person stands."""
+
+    PENDING = "pending"
+    ACTIVE = "active"
+    UNSUBSCRIBED = "unsubscribed"
+    SUPPRESSED = "suppressed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subscription:
+    """Subscriber x digest. No topics means all of them."""
+
+    digest: str
+    topics: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subscriber:
+    """A person's address, and what they asked for."""
+
+    id: int
+    address: str
+    state: SubscriberState
+    created_at: datetime
+    subscriptions: tuple[Subscription, ...] = ()
+
+
+class DeliveryState(StrEnum):
+    """Where a delivery stands; `queued`, `sending` and `deferred` are open."""
+
+    QUEUED = "queued"
+    SENDING = "sending"
+    SENT = "sent"
+    DEFERRED = "deferred"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    AMBIGUOUS = "ambiguous"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """Edition x subscriber, as claimed by one worker: only the holder of `fence` may record its outcome."""
+
+    edition_id: int
+    subscriber_id: int
+    segment_id: int
+    address: str
+    attempts: int
+    """Attempts begun, this one included."""
+    queued_at: datetime
+    fence: int
+    wanted: bool
+    """Whether the subscriber is active and still subscribed, looked up at the time of the claim."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempted:
+    """What a delivery became after an attempt; `due_at` is set when the state is `deferred`."""
+
+    state: DeliveryState
+    code: int | None = None
+    text: str = ""
+    due_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Segment:
+    """The subscribers of an edition who get the same content: these papers, in the edition's order."""
+
+    id: int
+    edition_id: int
+    topics: tuple[str, ...]
+    paper_ids: tuple[PaperId, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rendered:
+    """The words of a mail, made once per segment. `{{unsubscribe}}`-like places are marked by `message.PLACE`."""
+
+    subject: str
+    html: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Envelope:
+    """Who a message is from and for, on the wire (RFC 5321 section 2.3.1)."""
+
+    sender: str
+    recipient: str

@@ -1,0 +1,1 @@
+"""Selection: pure decisions on which papers an edition has, in which order, under which topic."""

@@ -1,0 +1,51 @@
+"""What the pipeline asks of a source, and what a source asks of the network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from digestmail.model import Reading, Validators
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """A finished HTTP exchange whose status was 200 or 304. `body` is decompressed; None for 304."""
+
+    url: str
+    """The address asked for, before redirects: validators are stored under it."""
+    body: bytes | None
+    validators: Validators = Validators()
+    content_type: str = ""
+
+
+class Fetcher(Protocol):
+    """The one polite way to the network (`sources/http.py`)."""
+
+    def fetch(
+        self, url: str, *, accept: str, min_interval: float = 1.0, conditional: bool = True, retry_empty: bool = False
+    ) -> Answer:
+        """Fetch `url` when its host's gate opens.
+
+        `min_interval` is the least number of seconds between two requests to this host, over every process of the
+        database. With `conditional` the validators stored for `url` are sent along. With `retry_empty` an empty body
+        is asked for once more.
+
+        Raises SourceThrottledError, SourceUnavailableError, SourceRefusedError or SourceUnreadableError.
+        """
+        ...
+
+
+class Source(Protocol):
+    """A configured place papers come from."""
+
+    name: str
+
+    def read(self, now: datetime, since: datetime | None) -> Reading:
+        """Read the source once. `since` is when it was last read completely, None if never.
+
+        Raises a SourceError when nothing at all could be read; what could be read in part comes as a Reading with
+        `partial` set.
+        """
+        ...

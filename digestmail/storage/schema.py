@@ -1,0 +1,280 @@
+"""The tables. What must not happen is forbidden here; `migrations/` leads an old database to this shape."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Date,
+    DateTime,
+    Float,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    MetaData,
+    PrimaryKeyConstraint,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.engine import Dialect
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+from digestmail.model import DeliveryState, Health, SubscriberState
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Moment(TypeDecorator[datetime]):
+    """An aware UTC time: `timestamptz` on PostgreSQL, milliseconds since 1970 on SQLite (six bytes, and it sorts)."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Choose the column type of the database at hand."""
+        if dialect.name == "postgresql":
+            return dialect.type_descriptor(DateTime(timezone=True))
+        return dialect.type_descriptor(BigInteger())
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
+        """Turn an aware time into what the column holds; a naive one is a bug."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("naive datetime")
+        value = value.astimezone(UTC)
+        if dialect.name == "postgresql":
+            return value.replace(microsecond=value.microsecond // 1000 * 1000)
+        return (value - _EPOCH) // timedelta(milliseconds=1)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        """Turn what the column holds into an aware UTC time."""
+        if value is None:
+            return None
+        if dialect.name == "postgresql":
+            return datetime.astimezone(value, UTC)
+        return _EPOCH + timedelta(milliseconds=value)
+
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+def _one_of(column: str, values: type[Health | SubscriberState | DeliveryState]) -> CheckConstraint:
+    listed = ", ".join(f"'{value}'" for value in values)
+    return CheckConstraint(f"{column} IN ({listed})", name=column)
+
+
+settings = Table(
+    "settings",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+)
+
+# -- what the world said ---------------------------------------------------------------------------------------------
+
+papers = Table(
+    "papers",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("key", Text, nullable=False, unique=True),
+    # Set when two papers turned out to be one work: this row is then only a name for the other.
+    Column("merged_into", ForeignKey("papers.id")),
+    Column("origin", SmallInteger, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("abstract", Text, nullable=False),
+    Column("raw_title", Text, nullable=False),
+    Column("raw_abstract", Text, nullable=False),
+    Column("authors", JSON, nullable=False),
+    Column("categories", JSON, nullable=False),
+    Column("keywords", JSON, nullable=False),
+    Column("published_at", Moment),
+    Column("link", Text, nullable=False),
+    Column("summary", Text),
+    Column("organization", Text),
+    Column("comment", Text),
+    Column("discussion_url", Text),
+    Column("code_url", Text),
+    Column("project_url", Text),
+    Column("thumbnail_url", Text),
+    Column("withdrawn", Boolean, nullable=False),
+    Column("first_seen_at", Moment, nullable=False, index=True),
+    Column("updated_at", Moment, nullable=False),
+)
+
+paper_aliases = Table(
+    "paper_aliases",
+    metadata,
+    Column("alias", Text, primary_key=True),
+    Column("paper_id", ForeignKey("papers.id"), nullable=False, index=True),
+)
+
+sightings = Table(
+    "sightings",
+    metadata,
+    Column("paper_id", ForeignKey("papers.id"), primary_key=True),
+    Column("source", Text, primary_key=True),
+    # One row a paper, source and UTC day of reading: growth is the difference between two rows.
+    Column("seen_on", Date, primary_key=True),
+    Column("day", Date, nullable=False),
+    Column("upvotes", Integer),
+    Column("comments", Integer),
+    Column("stars", Integer),
+    Column("announce_type", Text),
+    Column("seen_at", Moment, nullable=False),
+    Index(None, "source", "seen_at"),
+)
+
+sources = Table(
+    "sources",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("read_at", Moment, nullable=False),
+    Column("complete_at", Moment),
+)
+
+source_health = Table(
+    "source_health",
+    metadata,
+    Column("source", Text, primary_key=True),
+    Column("category", Text, primary_key=True),
+    Column("health", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("read_at", Moment, nullable=False),
+    Column("fresh_at", Moment),
+    _one_of("health", Health),
+)
+
+validators = Table(
+    "validators",
+    metadata,
+    Column("url", Text, primary_key=True),
+    Column("etag", Text),
+    Column("last_modified", Text),
+    Column("stored_at", Moment, nullable=False),
+)
+
+gates = Table(
+    "gates",
+    metadata,
+    Column("host", Text, primary_key=True),
+    # Real time, whatever `--now` says: politeness is owed to the server's clock.
+    Column("opens_at", Moment, nullable=False),
+    Column("closed_until", Moment),
+)
+
+# -- who gets it -----------------------------------------------------------------------------------------------------
+
+subscribers = Table(
+    "subscribers",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("address", Text, nullable=False, unique=True),
+    Column("state", Text, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("updated_at", Moment, nullable=False),
+    _one_of("state", SubscriberState),
+)
+
+subscriptions = Table(
+    "subscriptions",
+    metadata,
+    Column("digest", Text, primary_key=True),
+    Column("subscriber_id", ForeignKey("subscribers.id", ondelete="CASCADE"), primary_key=True),
+    # An empty list means every topic.
+    Column("topics", JSON, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Index(None, "subscriber_id"),
+)
+
+# -- what was published, and the outbox ------------------------------------------------------------------------------
+
+editions = Table(
+    "editions",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("digest", Text, nullable=False),
+    Column("slot", Text, nullable=False),
+    Column("slot_at", Moment, nullable=False),
+    Column("composed_at", Moment, nullable=False),
+    # The edition whole, as JSON of `model.Edition`: what the archive shows years later.
+    Column("content", Text, nullable=False),
+    Column("papers", Integer, nullable=False),
+    Column("reason", Text, nullable=False),
+    UniqueConstraint("digest", "slot"),
+)
+
+edition_papers = Table(
+    "edition_papers",
+    metadata,
+    Column("edition_id", ForeignKey("editions.id"), primary_key=True),
+    Column("paper_id", ForeignKey("papers.id"), primary_key=True),
+    Column("digest", Text, nullable=False),
+    Column("position", SmallInteger, nullable=False),
+    Column("topic", Text),
+    Column("score", Float, nullable=False),
+    UniqueConstraint("digest", "paper_id"),
+    Index(None, "paper_id"),
+)
+
+segments = Table(
+    "segments",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("edition_id", ForeignKey("editions.id"), nullable=False, index=True),
+    Column("topics", JSON, nullable=False),
+)
+
+segment_papers = Table(
+    "segment_papers",
+    metadata,
+    Column("segment_id", ForeignKey("segments.id"), primary_key=True),
+    Column("paper_id", ForeignKey("papers.id"), primary_key=True),
+    Index(None, "paper_id"),
+)
+
+_OPEN = "state IN ('queued', 'sending', 'deferred')"
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("edition_id", Integer, nullable=False),
+    Column("subscriber_id", Integer, nullable=False),
+    Column("segment_id", Integer, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("attempts", SmallInteger, nullable=False),
+    # Claimed rows stay with one worker until `due_at`, then they are due again: the lease is the due time.
+    Column("due_at", Moment),
+    Column("fence", Integer, nullable=False),
+    Column("queued_at", Moment, nullable=False),
+    Column("ended_at", Moment),
+    Column("code", SmallInteger),
+    Column("text", Text),
+    PrimaryKeyConstraint("edition_id", "subscriber_id"),
+    ForeignKeyConstraint(["edition_id"], ["editions.id"]),
+    ForeignKeyConstraint(["subscriber_id"], ["subscribers.id"]),
+    ForeignKeyConstraint(["segment_id"], ["segments.id"]),
+    _one_of("state", DeliveryState),
+    CheckConstraint(f"({_OPEN}) = (due_at IS NOT NULL)", name="open_is_due"),
+    sqlite_with_rowid=False,
+)
+Index("ix_deliveries_due", deliveries.c.due_at, sqlite_where=text(_OPEN), postgresql_where=text(_OPEN))
+Index("ix_deliveries_subscriber_id", deliveries.c.subscriber_id)

@@ -1,0 +1,1 @@
+"""Transports: what carries a finished message out of the house."""
