@@ -62,7 +62,8 @@ class Moment(TypeDecorator[datetime]):
         if value is None:
             return None
         if dialect.name == "postgresql":
-            return datetime.astimezone(value, UTC)
+            moment: datetime = value
+            return moment.astimezone(UTC)
         return _EPOCH + timedelta(milliseconds=value)
 
 
