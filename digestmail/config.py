@@ -1,0 +1,376 @@
+"""The configuration: one TOML file, environment overrides, checked whole before anything is done.
+
+Only `app` and the doors read it; everything below gets values. `config.example.toml` documents each key.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, StringConstraints, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from digestmail.errors import ConfigError
+from digestmail.model import Digest, Limits, OnEmpty, Schedule, Topic, Weights
+from digestmail.slots import check_schedule
+
+ENV_PREFIX = "DIGESTMAIL_"
+CONFIG_VARIABLE = "DIGESTMAIL_CONFIG"
+DEFAULT_PATH = Path("config.toml")
+
+
+def check_mailbox(value: str) -> str:
+    """Return `value` if it is one mailbox, `name@domain` or `Name <name@domain>` (RFC 5322 section 3.4)."""
+    from email_validator import EmailNotValidError, validate_email
+
+    try:
+        validate_email(value, check_deliverability=False, globally_deliverable=False, allow_display_name=True)
+    except EmailNotValidError as error:
+        raise ValueError(f"not a mail address: {error}") from error
+    return value
+
+
+def _check_web_address(value: str) -> str:
+    from urllib.parse import urlsplit
+
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("not a web address: it begins with https:// or http:// and names a host")
+    if parts.query or parts.fragment or parts.username:
+        raise ValueError("a base address has no query, fragment or user name")
+    return value.rstrip("/")
+
+
+def _check_feed_address(value: str) -> str:
+    _check_web_address(value.split("?", 1)[0])
+    return value
+
+
+def _check_database(value: str) -> str:
+    if not value.startswith(("sqlite:///", "postgresql://", "postgresql+psycopg://")):
+        raise ValueError("not a database address: it begins with sqlite:/// or postgresql://")
+    return value
+
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
+Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Category = Annotated[str, StringConstraints(pattern=r"^[A-Za-z-]+(\.[A-Za-z*-]+)?$")]
+Mailbox = Annotated[str, AfterValidator(check_mailbox)]
+WebAddress = Annotated[str, AfterValidator(_check_web_address)]
+FeedAddress = Annotated[str, AfterValidator(_check_feed_address)]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SmtpTable(_Table):
+    """`[mail.smtp]`: the server that takes our mail."""
+
+    host: str = "localhost"
+    port: int = Field(default=25, ge=1, le=65535)
+    security: Literal["none", "starttls", "tls"] = "none"
+    username: str | None = None
+    password: SecretStr | None = None
+    password_file: Path | None = None
+    timeout: float = Field(default=60.0, gt=0)
+
+
+class MaildirTable(_Table):
+    """`[mail.maildir]`: a mailbox on this disk."""
+
+    path: Path = Path("mail")
+
+
+class MailTable(_Table):
+    """`[mail]`: who it is from and how it goes out."""
+
+    sender: Mailbox
+    reply_to: Mailbox | None = None
+    transport: Literal["smtp", "maildir"] = "smtp"
+    give_up_hours: float = Field(default=96.0, gt=0)
+    smtp: SmtpTable = SmtpTable()
+    maildir: MaildirTable = MaildirTable()
+
+
+class NetworkTable(_Table):
+    """`[network]`: how feeds are fetched."""
+
+    user_agent_contact: str = ""
+    timeout: float = Field(default=30.0, gt=0)
+    max_body_bytes: int = Field(default=20_000_000, ge=1000)
+    allow_private_hosts: tuple[str, ...] = ()
+
+
+class HuggingFaceTable(_Table):
+    """`[[sources]]` with `kind = "huggingface"`."""
+
+    name: Name
+    kind: Literal["huggingface"]
+    base_url: WebAddress = "https://huggingface.co"
+
+
+class ArxivFeedTable(_Table):
+    """`[[sources]]` with `kind = "arxiv-feed"`."""
+
+    name: Name
+    kind: Literal["arxiv-feed"]
+    base_url: WebAddress = "https://rss.arxiv.org"
+    categories: Annotated[tuple[Category, ...], Field(min_length=1)]
+    include_cross: bool = True
+    include_replacements: bool = False
+
+
+class ArxivApiTable(_Table):
+    """`[[sources]]` with `kind = "arxiv-api"`."""
+
+    name: Name
+    kind: Literal["arxiv-api"]
+    base_url: WebAddress = "https://export.arxiv.org"
+    categories: Annotated[tuple[Category, ...], Field(min_length=1)]
+    query: str = ""
+
+
+class FeedTable(_Table):
+    """`[[sources]]` with `kind = "feed"`."""
+
+    name: Name
+    kind: Literal["feed"]
+    url: FeedAddress
+
+
+SourceTable = Annotated[
+    HuggingFaceTable | ArxivFeedTable | ArxivApiTable | FeedTable,
+    Field(discriminator="kind"),
+]
+
+_TOPIC = Topic(name="")
+
+
+class TopicTable(_Table):
+    """`[[topics]]`: a rule papers match and subscribers choose."""
+
+    name: Line
+    keywords: tuple[Line, ...] = ()
+    exclude: tuple[Line, ...] = ()
+    categories: tuple[Category, ...] = ()
+    authors: tuple[Line, ...] = ()
+    description: str = ""
+    min_similarity: float = Field(default=_TOPIC.min_similarity, ge=0, le=1)
+
+
+_LIMITS = Limits()
+_WEIGHTS = Weights()
+_DIGEST = Digest(name="", title="", schedule=Schedule(cron="", timezone=""), sources=())
+
+
+class RankingTable(_Table):
+    """`[ranking]`: how much each part counts in a paper's score."""
+
+    upvotes: float = Field(default=_WEIGHTS.upvotes, ge=0)
+    comments: float = Field(default=_WEIGHTS.comments, ge=0)
+    stars: float = Field(default=_WEIGHTS.stars, ge=0)
+    growth: float = Field(default=_WEIGHTS.growth, ge=0)
+    topic: float = Field(default=_WEIGHTS.topic, ge=0)
+    half_life_days: float = Field(default=_WEIGHTS.half_life_days, gt=0)
+
+
+class DigestTable(_Table):
+    """`[[digests]]`: a newsletter."""
+
+    name: Name
+    title: Line
+    byline: str = _DIGEST.byline
+    schedule: str
+    timezone: str = "UTC"
+    sources: Annotated[tuple[Name, ...], Field(min_length=1)]
+    topics: tuple[Line, ...] = ()
+    max_papers: int = Field(default=_LIMITS.max_papers, ge=1, le=1000)
+    max_per_topic: int = Field(default=_LIMITS.max_per_topic, ge=1, le=1000)
+    min_score: float = _LIMITS.min_score
+    window_days: int = Field(default=_DIGEST.window_days, ge=1, le=60)
+    also_trending: bool = _DIGEST.also_trending
+    on_empty: OnEmpty = _DIGEST.on_empty
+    allow_repeats_of: tuple[Name, ...] = ()
+
+
+class Config(BaseSettings):
+    """The whole configuration. Load it with `load`."""
+
+    model_config = SettingsConfigDict(
+        extra="forbid", frozen=True, env_prefix=ENV_PREFIX, env_nested_delimiter="__", validate_default=False
+    )
+
+    base_url: WebAddress | None = None
+    database: Annotated[str, AfterValidator(_check_database)] = "sqlite:///digestmail.db"
+    templates_dir: Path | None = None
+    mail: MailTable
+    network: NetworkTable = NetworkTable()
+    ranking: RankingTable = RankingTable()
+    sources: Annotated[tuple[SourceTable, ...], Field(min_length=1)]
+    topics: tuple[TopicTable, ...] = ()
+    digests: Annotated[tuple[DigestTable, ...], Field(min_length=1)]
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Let the environment override the file."""
+        del settings_cls, dotenv_settings, file_secret_settings
+        return env_settings, init_settings
+
+    def digest_values(self) -> tuple[Digest, ...]:
+        """Return the digests as the values the pipeline works on."""
+        topics = {table.name: Topic(**table.model_dump()) for table in self.topics}
+        weights = Weights(**self.ranking.model_dump())
+        return tuple(
+            Digest(
+                name=table.name,
+                title=table.title,
+                byline=table.byline,
+                schedule=Schedule(cron=table.schedule, timezone=table.timezone),
+                sources=table.sources,
+                topics=tuple(topics[name] for name in table.topics),
+                limits=Limits(
+                    max_papers=table.max_papers, max_per_topic=table.max_per_topic, min_score=table.min_score
+                ),
+                weights=weights,
+                window_days=table.window_days,
+                also_trending=table.also_trending,
+                on_empty=table.on_empty,
+                allow_repeats_of=table.allow_repeats_of,
+            )
+            for table in self.digests
+        )
+
+
+def find_path(given: Path | None, environment: Mapping[str, str] = os.environ) -> Path:
+    """Return where the configuration is: as given, else `DIGESTMAIL_CONFIG`, else ./config.toml."""
+    if given is not None:
+        return given
+    return Path(environment[CONFIG_VARIABLE]) if environment.get(CONFIG_VARIABLE) else DEFAULT_PATH
+
+
+def load(path: Path) -> Config:
+    """Read, override from the environment and check the configuration at `path`.
+
+    Raises ConfigError with every problem at once, each a sentence that begins with its key path.
+    """
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ConfigError([f"{path}: there is no such file"]) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError([f"{path}: cannot be read: {error}"]) from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError([f"{path}: is not TOML: {error}"]) from error
+    problems = list(_cross_problems(raw))
+    try:
+        config = Config(**raw)
+    except ValidationError as error:
+        raise ConfigError([*_field_problems(error), *problems]) from error
+    if problems:
+        raise ConfigError(problems)
+    return _with_secrets(config, path.parent)
+
+
+def _with_secrets(config: Config, base: Path) -> Config:
+    smtp = config.mail.smtp
+    if smtp.password_file is None or smtp.password is not None:
+        return config
+    try:
+        password = (base / smtp.password_file).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise ConfigError([f"mail.smtp.password_file: cannot be read: {error}"]) from error
+    filled = smtp.model_copy(update={"password": SecretStr(password)})
+    return config.model_copy(update={"mail": config.mail.model_copy(update={"smtp": filled})})
+
+
+def _field_problems(error: ValidationError) -> Iterator[str]:
+    kinds = {get_args(table.model_fields["kind"].annotation)[0] for table in _SOURCE_TABLES}
+    for problem in error.errors(include_url=False):
+        place = tuple(part for part in problem["loc"] if part not in kinds)
+        key = _key_path(place)
+        if problem["type"] == "extra_forbidden":
+            known = _known_keys(problem["loc"][:-1])
+            near = difflib.get_close_matches(str(place[-1]), known, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else f"; known here: {', '.join(sorted(known))}"
+            yield f"{key}: unknown key{hint}"
+        elif problem["type"] == "missing":
+            yield f"{key}: is missing"
+        else:
+            yield f"{key}: {problem['msg'].removeprefix('Value error, ')} (it is {_shown(place, problem['input'])})"
+
+
+def _shown(place: tuple[int | str, ...], value: Any) -> str:
+    if place and "password" in str(place[-1]):
+        return "not shown"
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."  # noqa: PLR2004 - the width of a readable line
+
+
+def _key_path(place: tuple[int | str, ...]) -> str:
+    text = ""
+    for part in place:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
+    return text or "configuration"
+
+
+_SOURCE_TABLES: tuple[type[_Table], ...] = (HuggingFaceTable, ArxivFeedTable, ArxivApiTable, FeedTable)
+_TABLES: dict[str, type[BaseModel]] = {
+    "mail": MailTable,
+    "smtp": SmtpTable,
+    "maildir": MaildirTable,
+    "network": NetworkTable,
+    "ranking": RankingTable,
+    "topics": TopicTable,
+    "digests": DigestTable,
+    **{get_args(table.model_fields["kind"].annotation)[0]: table for table in _SOURCE_TABLES},
+}
+
+
+def _known_keys(place: tuple[int | str, ...]) -> set[str]:
+    names = [part for part in place if isinstance(part, str)]
+    return set((_TABLES[names[-1]] if names else Config).model_fields)
+
+
+def _cross_problems(raw: dict[str, Any]) -> Iterator[str]:
+    """Find what no single key shows: names used twice or never defined. Works on unchecked data, as far as it goes."""
+    sources = list(_names(raw, "sources"))
+    topics = list(_names(raw, "topics"))
+    digests = list(_names(raw, "digests"))
+    for table, names in (("sources", sources), ("topics", topics), ("digests", digests)):
+        yield from (f"{table}[{i}].name: {name!r} stands twice" for i, name in enumerate(names) if name in names[:i])
+    for index, digest in enumerate(_rows(raw, "digests")):
+        for key, known in (("sources", sources), ("topics", topics), ("allow_repeats_of", digests)):
+            listed = digest.get(key, [])
+            for name in listed if isinstance(listed, list) else []:
+                if name not in known:
+                    near = difflib.get_close_matches(str(name), [str(n) for n in known], n=1)
+                    hint = f"; did you mean {near[0]!r}?" if near else ""
+                    table = "digests" if key == "allow_repeats_of" else key
+                    yield f"digests[{index}].{key}: there is no {name!r} in [[{table}]]{hint}"
+        cron, timezone = digest.get("schedule"), digest.get("timezone", "UTC")
+        if isinstance(cron, str) and isinstance(timezone, str):
+            wrong = check_schedule(Schedule(cron=cron, timezone=timezone))
+            if wrong:
+                yield f"digests[{index}].schedule: {wrong}"
+
+
+def _rows(raw: dict[str, Any], table: str) -> list[dict[str, Any]]:
+    rows = raw.get(table)
+    return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+
+
+def _names(raw: dict[str, Any], table: str) -> Iterator[Any]:
+    return (row.get("name") for row in _rows(raw, table))
