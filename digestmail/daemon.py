@@ -1,0 +1,85 @@
+"""The daemon: APScheduler as a clock for the same verbs cron calls. It remembers nothing a restart could lose."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
+from types import FrameType
+from typing import Any
+
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.jobstores.memory import MemoryJobStore
+from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.base import BaseTrigger
+from apscheduler.triggers.interval import IntervalTrigger
+
+from digestmail.app import App
+from digestmail.errors import DigestmailError
+from digestmail.model import Schedule
+from digestmail.pipeline.reports import RunReport
+from digestmail.slots import next_fire
+
+log = logging.getLogger("digestmail.daemon")
+
+_RETRY_MINUTES = 1
+
+
+class SlotTrigger(BaseTrigger):  # type: ignore[misc] # APScheduler 3 ships no types
+    """Fires when a digest's slot begins, by the very function that decides what is due."""
+
+    def __init__(self, schedule: Schedule) -> None:
+        """Fire on `schedule`."""
+        self._schedule = schedule
+
+    def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime:
+        """Return the first fire after both (APScheduler's interface)."""
+        return next_fire(self._schedule, max(previous_fire_time or now, now).astimezone(UTC))
+
+
+class Daemon:
+    """Runs the verbs on time until told to stop; a unit in hand is finished first."""
+
+    def __init__(self, app: App, *, on_report: Callable[[RunReport], None]) -> None:
+        """Schedule every digest of `app`, and a look at deferred deliveries once a minute."""
+        self._app = app
+        self._on_report = on_report
+        self._stopping = threading.Event()
+        self._scheduler = BackgroundScheduler(
+            jobstores={"default": MemoryJobStore()},
+            executors={"default": ThreadPoolExecutor(max_workers=1)},
+            job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
+            timezone=UTC,
+        )
+        for digest in app.digests:
+            self._add(self._app.run, SlotTrigger(digest.schedule), digest.name)
+        self._add(self._app.run_outbox, IntervalTrigger(minutes=_RETRY_MINUTES, timezone=UTC), "outbox")
+
+    def _add(self, verb: Callable[..., RunReport], trigger: BaseTrigger, name: str) -> None:
+        def job() -> None:
+            try:
+                self._on_report(verb(stop=self._stopping.is_set))
+            except DigestmailError:
+                log.exception("job=%s", name)
+
+        self._scheduler.add_job(job, trigger, id=name)
+
+    def stop(self, *_: int | FrameType | None) -> None:
+        """Ask for the end; safe in a signal handler."""
+        self._stopping.set()
+
+    def run(self) -> None:
+        """Catch up at once, then serve until SIGTERM or SIGINT."""
+        previous: dict[signal.Signals, Any] = {
+            number: signal.signal(number, self.stop) for number in (signal.SIGTERM, signal.SIGINT)
+        }
+        try:
+            self._on_report(self._app.run(stop=self._stopping.is_set))
+            self._scheduler.start()
+            self._stopping.wait()
+            self._scheduler.shutdown(wait=True)
+        finally:
+            for number, handler in previous.items():
+                signal.signal(number, handler)

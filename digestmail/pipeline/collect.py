@@ -1,0 +1,87 @@
+"""Collect: ask every source what the world said, and keep it."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from digestmail.errors import SourceError
+from digestmail.model import Health, Reading, SourceHealth
+from digestmail.pipeline import health
+from digestmail.pipeline.reports import CollectReport, SourceReport
+from digestmail.sources.base import Source
+from digestmail.storage import papers
+from digestmail.storage import sources as stored_sources
+from digestmail.storage.database import Database
+
+log = logging.getLogger("digestmail.collect")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """A source that could not be read, as a value."""
+
+    source: str
+    health: Health
+    detail: str
+
+
+def collect(
+    database: Database, sources: Sequence[Source], now: datetime, *, stop: Callable[[], bool] = lambda: False
+) -> CollectReport:
+    """Read every source and store what it said, each in a transaction of its own. `stop` is asked between sources."""
+    reports = []
+    for result in read_all(database, sources, now, stop=stop):
+        with database.begin() as connection:
+            reports.append(store(connection, result, now))
+    return CollectReport(sources=tuple(reports))
+
+
+def read_all(
+    database: Database, sources: Iterable[Source], now: datetime, *, stop: Callable[[], bool] = lambda: False
+) -> Iterator[Reading | Failure]:
+    """Read the sources one after the other; one that fails becomes a value and never stops the others."""
+    for source in sources:
+        if stop():
+            return
+        with database.connect() as connection:
+            state = stored_sources.read_state(connection, source.name)
+        yield _read(source, now, state.complete_at if state else None)
+
+
+def _read(source: Source, now: datetime, since: datetime | None) -> Reading | Failure:
+    try:
+        return source.read(now, since)
+    except SourceError as error:
+        return Failure(source=source.name, health=health.of_error(error), detail=str(error))
+    except Exception as error:
+        # A parser's bug on one source's bytes must not cost the others their day; it is logged whole.
+        log.exception("source=%s could not be read", source.name)
+        detail = f"unexpected {type(error).__name__}: {error}"
+        return Failure(source=source.name, health=Health.UNREADABLE, detail=detail)
+
+
+def store(connection: Connection, result: Reading | Failure, now: datetime) -> SourceReport:
+    """Keep what a source said: papers, sightings, validators and health together, or none of them."""
+    previous = {row.category: row for row in stored_sources.list_health(connection, source=result.source)}
+    if isinstance(result, Failure):
+        row = health.failed(result.source, result.health, result.detail, previous, now)
+        stored_sources.put_health(connection, [row])
+        return SourceReport(source=result.source, health=(row,))
+    added = papers.add_sightings(connection, result.sightings, now)
+    rows: tuple[SourceHealth, ...] = health.judge(result, added.unseen, previous, now)
+    stored_sources.record_reading(connection, result, now, complete=result.partial is None)
+    stored_sources.put_health(connection, rows)
+    return SourceReport(
+        source=result.source,
+        health=rows,
+        entries=result.entries,
+        new=added.new,
+        updated=added.updated,
+        skipped=dict(Counter(skip.reason for skip in result.skipped)),
+    )

@@ -1,0 +1,115 @@
+"""Compose: what an edition of a digest would hold. Reads, decides, writes nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection
+
+from digestmail.errors import StorageError
+from digestmail.model import Candidate, Digest, Edition, OnEmpty, Outcome, Selection, Slot
+from digestmail.selection.select import in_window, select
+from digestmail.slots import current_slot, next_fire
+from digestmail.storage import editions, papers
+from digestmail.storage import sources as stored_sources
+
+_LONGEST_GAP = timedelta(days=30)
+"""However long nothing was published, papers older than this are no news."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Composed:
+    """An edition that has not been published, and every decision behind it."""
+
+    edition: Edition
+    selection: Selection
+    since: datetime
+    """Papers first seen before this were not considered."""
+
+
+def compose(connection: Connection, digest: Digest, slot: Slot, now: datetime) -> Composed:
+    """Return the edition of `digest` for `slot`: the same one whenever it is asked for with the same papers stored."""
+    since = window_start(connection, digest, slot)
+    candidates = [
+        candidate
+        for candidate in papers.candidates(connection, digest.sources, since)
+        if in_window(candidate.first_seen_at, candidate.day, since)
+    ]
+    published = papers.published(connection, digest.name, [candidate.paper.id for candidate in candidates])
+    selection = select(
+        candidates,
+        published,
+        digest.topics,
+        digest.limits,
+        digest.weights,
+        slot.day,
+        also_trending=digest.also_trending,
+    )
+    reason = _why_nothing(connection, digest, slot, candidates, selection)
+    edition = Edition(
+        digest=digest.name,
+        slot=slot,
+        title=digest.title,
+        byline=digest.byline,
+        composed_at=now,
+        sections=() if reason else selection.sections,
+        considered=len(candidates),
+        reason=reason,
+    )
+    return Composed(edition=edition, selection=selection, since=since)
+
+
+def window_start(connection: Connection, digest: Digest, slot: Slot) -> datetime:
+    """Return from when on papers count: the digest's window, stretched back to the last edition if days were missed."""
+    start = slot.at - timedelta(days=digest.window_days)
+    last = editions.latest(connection, digest.name, before=slot.at)
+    if last is None:
+        return start
+    return max(min(start, last.edition.slot.at), slot.at - _LONGEST_GAP)
+
+
+def _why_nothing(
+    connection: Connection, digest: Digest, slot: Slot, candidates: list[Candidate], selection: Selection
+) -> str:
+    """Return why there is no edition, or an empty string if there is one.
+
+    Papers left over from the last edition may fill up a new one but are no reason for one: without anything that
+    came since, a weekend would bring Friday's leavings.
+    """
+    last = editions.latest(connection, digest.name, before=slot.at)
+    came_since = {
+        candidate.paper.id
+        for candidate in candidates
+        if last is None or candidate.first_seen_at > last.edition.composed_at
+    }
+    if selection.sections and any(
+        decision.paper_id in came_since for decision in selection.decisions if decision.outcome is Outcome.SELECTED
+    ):
+        return ""
+    states = [
+        f"{row.source}: {row.health} ({row.detail})"
+        for name in digest.sources
+        for row in stored_sources.list_health(connection, source=name)
+        if not row.category
+    ]
+    if came_since:
+        return f"none of {len(came_since)} new papers qualified; " + "; ".join(states)
+    return "no new papers; " + ("; ".join(states) or "no source has been read yet")
+
+
+def upcoming_slot(connection: Connection, digest: Digest, now: datetime) -> Slot:
+    """Return the slot whose edition would go out next: the due one while it is open, else the one after it."""
+    slot = current_slot(digest.schedule, now)
+    if slot is not None and not is_closed(connection, digest, slot):
+        return slot
+    coming = current_slot(digest.schedule, next_fire(digest.schedule, now))
+    if coming is None:
+        raise StorageError(f"digest {digest.name!r} has no slot at or after {now:%Y-%m-%d %H:%M} UTC")
+    return coming
+
+
+def is_closed(connection: Connection, digest: Digest, slot: Slot) -> bool:
+    """Return whether the slot's edition is out. A recorded empty day stays open: papers may come late."""
+    stored = editions.get(connection, digest.name, slot.key)
+    return stored is not None and (bool(stored.edition.sections) or digest.on_empty is OnEmpty.SEND)

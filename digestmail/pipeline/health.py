@@ -1,0 +1,112 @@
+"""Judge how a reading went (pure). Freshness is judged by unseen ids, never by the dates a feed gives itself."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from digestmail.errors import SourceError, SourceRefusedError, SourceThrottledError, SourceUnreadableError
+from digestmail.model import Health, PaperId, Reading, SourceHealth
+from digestmail.slots import arxiv_announces_on
+
+_EASTERN = ZoneInfo("America/New_York")
+_QUIET = timedelta(days=10)
+"""After so long without a new entry even a quiet source is worth a look."""
+
+
+def of_error(error: SourceError) -> Health:
+    """Return the health that says what `error` means for a source."""
+    if isinstance(error, SourceThrottledError):
+        return Health.THROTTLED
+    if isinstance(error, SourceRefusedError):
+        return Health.REFUSED
+    if isinstance(error, SourceUnreadableError):
+        return Health.UNREADABLE
+    return Health.UNAVAILABLE
+
+
+def failed(source: str, health: Health, detail: str, previous: Mapping[str, SourceHealth], now: datetime) -> SourceHealth:
+    """Return the health of a source that could not be read at all."""
+    before = previous.get("")
+    return SourceHealth(
+        source=source,
+        category="",
+        health=health,
+        detail=detail,
+        read_at=now,
+        fresh_at=before.fresh_at if before else None,
+    )
+
+
+def judge(
+    reading: Reading, unseen: Collection[PaperId], previous: Mapping[str, SourceHealth], now: datetime
+) -> tuple[SourceHealth, ...]:
+    """Return one health for the source as a whole (category "") and one for each of its categories.
+
+    `unseen` are the ids this source had never shown before; `previous` is the last health by category.
+    """
+    rows = [_judge_one(reading, "", unseen, previous.get(""), now)]
+    rows += [_judge_one(reading, name, unseen, previous.get(name), now) for name in reading.categories]
+    return tuple(rows)
+
+
+def _judge_one(
+    reading: Reading, category: str, unseen: Collection[PaperId], previous: SourceHealth | None, now: datetime
+) -> SourceHealth:
+    ids = [s.paper.id for s in reading.sightings if not category or _within(category, s.paper.categories)]
+    new = sum(paper_id in unseen for paper_id in ids)
+    fresh_at = now if new else previous.fresh_at if previous else None
+    if reading.partial:
+        health, detail = Health.PARTIAL, f"{new} new of {len(ids)} papers; {reading.partial}"
+    elif new:
+        health, detail = Health.FRESH, f"{new} new of {len(ids)} papers"
+    elif reading.categories:
+        health, detail = _arxiv_without_news(bool(ids) or reading.unchanged, fresh_at, now)
+    else:
+        health, detail = _without_news(fresh_at, now)
+    return SourceHealth(
+        source=reading.source, category=category, health=health, detail=detail, read_at=now, fresh_at=fresh_at
+    )
+
+
+def _within(category: str, categories: tuple[str, ...]) -> bool:
+    archive = category.removesuffix(".*").lower()
+    return any(name.lower() == archive or name.lower().startswith(f"{archive}.") for name in categories)
+
+
+def _arxiv_without_news(shows_papers: bool, fresh_at: datetime | None, now: datetime) -> tuple[Health, str]:  # noqa: FBT001 - a fact, not an option
+    today = now.astimezone(_EASTERN).date()
+    due = _last_announcement(today)
+    if fresh_at is not None and fresh_at.astimezone(_EASTERN).date() >= due:
+        if today == due:
+            return Health.FRESH, f"nothing new since {fresh_at:%a %d %b %H:%M} UTC; the batch of {due:%a %d %b} is read"
+        return Health.NOTHING_ANNOUNCED, f"arXiv announces nothing on {_why_silent(today)}"
+    if today != due and not shows_papers:
+        return Health.NOTHING_ANNOUNCED, f"arXiv announces nothing on {_why_silent(today)}"
+    if shows_papers:
+        return Health.STALE, f"shows only papers seen before, though an announcement was due on {due:%a %d %b}"
+    return Health.NOTHING_ANNOUNCED, f"no papers, though an announcement was due on {due:%a %d %b}"
+
+
+def _last_announcement(today: date) -> date:
+    day = today
+    while not arxiv_announces_on(day):
+        day -= timedelta(days=1)
+    return day
+
+
+def _why_silent(day: date) -> str:
+    weekend = day.weekday() >= 5  # noqa: PLR2004 - Saturday
+    return f"{day:%a %d %b} ({'weekend' if weekend else 'holiday'})"
+
+
+def _without_news(fresh_at: datetime | None, now: datetime) -> tuple[Health, str]:
+    if fresh_at is None:
+        return Health.NOTHING_ANNOUNCED, "nothing there yet"
+    if now - fresh_at >= _QUIET:
+        return Health.STALE, f"nothing new since {fresh_at:%a %d %b %Y}"
+    weekend = ", and it is the weekend" if now.weekday() >= 5 else ""  # noqa: PLR2004 - Saturday
+    if fresh_at.date() == now.date():
+        return Health.FRESH, f"nothing new since {fresh_at:%H:%M} UTC today"
+    return Health.NOTHING_ANNOUNCED, f"nothing new since {fresh_at:%a %d %b}{weekend}"

@@ -1,0 +1,81 @@
+"""Letters: render and serialise once per segment, splice per subscriber."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from digestmail.message import Mould
+from digestmail.model import Delivery, Edition, Envelope, Rendered, Section
+from digestmail.pipeline.publish import Render
+from digestmail.selection.segments import for_segment
+from digestmail.storage import editions
+from digestmail.storage.database import Database
+from digestmail.tokens import Tokens
+
+_KEPT = 16
+"""Moulds kept in memory, about 100 KB each; a run meets segment after segment, not all at once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Prepared:
+    mould: Mould
+    digest: str
+    slot: str
+
+
+class EditionLetters:
+    """Writes the messages of deliveries from the editions stored: what was committed is what goes out."""
+
+    def __init__(
+        self,
+        database: Database,
+        render: Render,
+        mould: Callable[[Edition, Rendered], Mould],
+        tokens: Tokens,
+        *,
+        sender: str,
+        domain: str,
+    ) -> None:
+        """`sender` is the envelope's return path, `domain` the right side of every Message-ID."""
+        self._database = database
+        self._render = render
+        self._mould = mould
+        self._tokens = tokens
+        self._sender = sender
+        self._domain = domain
+        self._prepared: OrderedDict[int, _Prepared] = OrderedDict()
+
+    def write(self, delivery: Delivery, now: datetime) -> tuple[Envelope, bytes]:
+        """Return the envelope and the message of one delivery. Raises RenderError or DeliveryError."""
+        prepared = self._prepare(delivery.segment_id)
+        message = prepared.mould.cast(
+            recipient=delivery.address,
+            message_id=self._tokens.message_id(prepared.digest, prepared.slot, delivery.subscriber_id, self._domain),
+            date=now,
+            unsubscribe_token=self._tokens.unsubscribe(delivery.subscriber_id, prepared.digest),
+        )
+        return Envelope(sender=self._sender, recipient=delivery.address), message
+
+    def _prepare(self, segment_id: int) -> _Prepared:
+        if segment_id in self._prepared:
+            self._prepared.move_to_end(segment_id)
+            return self._prepared[segment_id]
+        edition, sections = self._content(segment_id)
+        prepared = _Prepared(
+            mould=self._mould(edition, self._render(edition, sections)), digest=edition.digest, slot=edition.slot.key
+        )
+        self._prepared[segment_id] = prepared
+        if len(self._prepared) > _KEPT:
+            self._prepared.popitem(last=False)
+        return prepared
+
+    def _content(self, segment_id: int) -> tuple[Edition, tuple[Section, ...]]:
+        with self._database.connect() as connection:
+            segment = editions.segment(connection, segment_id)
+            edition = editions.get_by_id(connection, segment.edition_id).edition
+        kept = set(segment.paper_ids)
+        without = frozenset(entry.paper.id for entry in edition.entries() if entry.paper.id not in kept)
+        return edition, for_segment(edition, segment.topics, without)

@@ -1,0 +1,154 @@
+"""Publish: compose what is due and commit it together with one delivery per recipient, the outbox."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Sequence
+from datetime import datetime
+from itertools import groupby, islice
+from typing import Protocol
+
+from sqlalchemy import Connection
+
+from digestmail.errors import DigestmailError
+from digestmail.model import Digest, Edition, OnEmpty, PaperId, Rendered, Section
+from digestmail.pipeline.compose import Composed, compose, is_closed
+from digestmail.pipeline.reports import DigestReport, PublishReport
+from digestmail.selection.segments import for_segment
+from digestmail.slots import current_slot
+from digestmail.storage import deliveries, editions, subscribers
+from digestmail.storage.database import Database
+
+log = logging.getLogger("digestmail.publish")
+
+_CHUNK = 20_000
+
+
+class Render(Protocol):
+    """Turns an edition's sections into the words of a mail."""
+
+    def __call__(self, edition: Edition, sections: tuple[Section, ...]) -> Rendered:
+        """Render `sections` of `edition`. Raises RenderError."""
+        ...
+
+
+def publish(
+    database: Database,
+    digests: Sequence[Digest],
+    render: Render,
+    now: datetime,
+    *,
+    stop: Callable[[], bool] = lambda: False,
+) -> PublishReport:
+    """Publish every digest whose slot is due and open, each in one transaction. `stop` is asked between digests."""
+    reports = []
+    for digest in digests:
+        if stop():
+            break
+        try:
+            with database.begin() as connection:
+                reports.append(publish_one(connection, digest, render, now))
+        except DigestmailError as error:
+            log.exception("digest=%s was not published", digest.name)
+            reports.append(DigestReport(digest=digest.name, status="failed", reason=str(error)))
+    return PublishReport(digests=tuple(reports))
+
+
+def publish_one(connection: Connection, digest: Digest, render: Render, now: datetime) -> DigestReport:
+    """Publish `digest` if it is due, inside the caller's transaction.
+
+    The mail of all who chose every topic is rendered first: an edition that cannot be rendered is not published.
+    """
+    slot = current_slot(digest.schedule, now)
+    if slot is None:
+        return DigestReport(digest=digest.name, status="not-due")
+    if is_closed(connection, digest, slot):
+        return DigestReport(digest=digest.name, status="already-published", slot=slot.key)
+    composed = compose(connection, digest, slot, now)
+    edition = composed.edition
+    goes_out = bool(edition.sections) or digest.on_empty is OnEmpty.SEND
+    rendered = render(edition, edition.sections) if goes_out else None
+    edition_id = editions.add(connection, edition)
+    if edition_id is None:
+        return DigestReport(digest=digest.name, status="already-published", slot=slot.key)
+    recipients, nothing_for = _enqueue(connection, digest, edition, edition_id, now) if goes_out else (0, 0)
+    return _report(composed, rendered, recipients, nothing_for)
+
+
+def _report(composed: Composed, rendered: Rendered | None, recipients: int, nothing_for: int) -> DigestReport:
+    edition = composed.edition
+    return DigestReport(
+        digest=edition.digest,
+        status="published" if edition.sections else "empty",
+        slot=edition.slot.key,
+        papers=len(edition.entries()),
+        considered=edition.considered,
+        outcomes=dict(Counter(str(decision.outcome) for decision in composed.selection.decisions)),
+        shortened=rendered.shortened if rendered else 0,
+        recipients=recipients,
+        nothing_for=nothing_for,
+        reason=edition.reason,
+    )
+
+
+def _enqueue(
+    connection: Connection, digest: Digest, edition: Edition, edition_id: int, now: datetime
+) -> tuple[int, int]:
+    """Queue a delivery for everybody there is something for; return (recipients, subscribers left out)."""
+    sorter = _Sorter(connection, digest, edition, edition_id)
+    subscriptions = _with_received(
+        subscribers.active_subscriptions(connection, digest.name), editions.received(connection, sorter.prior)
+    )
+    recipients = total = 0
+    while chunk := list(islice(subscriptions, _CHUNK)):
+        total += len(chunk)
+        rows = [
+            (subscriber_id, segment_id)
+            for subscriber_id, topics, received in chunk
+            if (segment_id := sorter.segment_for(topics, received)) is not None
+        ]
+        recipients += deliveries.enqueue(connection, rows, edition_id, now)
+    return recipients, total - recipients
+
+
+def _with_received(
+    subscriptions: Iterator[tuple[int, tuple[str, ...]]], received: Iterator[tuple[int, int]]
+) -> Iterator[tuple[int, tuple[str, ...], frozenset[int]]]:
+    """Join two streams ordered by subscriber: what each chose, and which earlier segments each already got."""
+    groups = groupby(received, key=lambda row: row[0])
+    holder, rows = next(groups, (None, iter(())))
+    for subscriber_id, topics in subscriptions:
+        while holder is not None and holder < subscriber_id:
+            holder, rows = next(groups, (None, iter(())))
+        got = frozenset(segment for _, segment in rows) if holder == subscriber_id else frozenset()
+        yield subscriber_id, topics, got
+
+
+class _Sorter:
+    """Puts subscribers who get the same papers into the same segment, making each segment when it is first needed."""
+
+    def __init__(self, connection: Connection, digest: Digest, edition: Edition, edition_id: int) -> None:
+        self._connection = connection
+        self._edition = edition
+        self._edition_id = edition_id
+        self._segments: dict[tuple[tuple[str, ...], frozenset[PaperId]], int | None] = {}
+        paper_ids = [entry.paper.id for entry in edition.entries()]
+        self.prior = editions.prior_segments(
+            connection, paper_ids, exclude_digests=(digest.name, *digest.allow_repeats_of)
+        )
+
+    def segment_for(self, topics: tuple[str, ...], received: Collection[int]) -> int | None:
+        """Return the segment of a subscriber with these topics and earlier segments; None if nothing is left."""
+        without = frozenset[PaperId]().union(*(self.prior[segment] for segment in received))
+        key = (topics, without)
+        if key not in self._segments:
+            self._segments[key] = self._make(topics, without)
+        return self._segments[key]
+
+    def _make(self, topics: tuple[str, ...], without: frozenset[PaperId]) -> int | None:
+        sections = for_segment(self._edition, topics, without)
+        if self._edition.sections and not sections:
+            return None
+        paper_ids = [entry.paper.id for section in sections for entry in section.entries]
+        return editions.add_segment(self._connection, self._edition_id, topics, paper_ids)

@@ -1,0 +1,100 @@
+"""What the verbs answer: frozen values that the command line prints, the daemon logs and the tests compare."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from digestmail.model import Health, SourceHealth
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceReport:
+    """What one source brought."""
+
+    source: str
+    health: tuple[SourceHealth, ...]
+    entries: int = 0
+    new: int = 0
+    updated: int = 0
+    skipped: dict[str, int] = field(default_factory=dict)
+    """How many entries were skipped, by reason."""
+
+    @property
+    def failed(self) -> bool:
+        """Whether nothing could be read, or not all."""
+        return self.health[0].health not in {Health.FRESH, Health.NOTHING_ANNOUNCED, Health.STALE}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CollectReport:
+    """What the sources brought."""
+
+    sources: tuple[SourceReport, ...] = ()
+
+    @property
+    def failed(self) -> tuple[str, ...]:
+        """The sources that could not be read, or not wholly."""
+        return tuple(report.source for report in self.sources if report.failed)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DigestReport:
+    """What became of one digest. `status`: published, empty, already-published, not-due or failed."""
+
+    digest: str
+    status: str
+    slot: str | None = None
+    papers: int = 0
+    considered: int = 0
+    outcomes: dict[str, int] = field(default_factory=dict)
+    """How many candidates, by what became of them."""
+    shortened: int = 0
+    """How many papers the byte budget shortened."""
+    recipients: int = 0
+    nothing_for: int = 0
+    """Subscribers for whom nothing was left: other topics, or they had it all from another digest."""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishReport:
+    """What was published."""
+
+    digests: tuple[DigestReport, ...] = ()
+
+    @property
+    def failed(self) -> tuple[str, ...]:
+        """The digests that could not be published."""
+        return tuple(report.digest for report in self.digests if report.status == "failed")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliverReport:
+    """What was delivered in this run, and how the outbox stands after it."""
+
+    sent: int = 0
+    deferred: int = 0
+    failed: int = 0
+    cancelled: int = 0
+    stopped: str = ""
+    """Why the run ended before the outbox was empty, if it did."""
+    outbox: dict[str, int] = field(default_factory=dict)
+    """Deliveries of all time by state; their sum is the number of recipients."""
+    next_due_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunReport:
+    """Collect, publish, deliver. `busy` when another process was at it, so that nothing was done."""
+
+    busy: bool = False
+    dry_run: bool = False
+    collect: CollectReport = CollectReport()
+    publish: PublishReport = PublishReport()
+    deliver: DeliverReport = DeliverReport()
+
+    @property
+    def failed(self) -> bool:
+        """Whether something did not go as it should."""
+        return bool(self.collect.failed or self.publish.failed or self.deliver.failed or self.deliver.stopped)
