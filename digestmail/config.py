@@ -58,7 +58,9 @@ def _check_database(value: str) -> str:
 
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
-Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Line = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")
+]
 Category = Annotated[str, StringConstraints(pattern=r"^[A-Za-z-]+(\.[A-Za-z*-]+)?$")]
 Mailbox = Annotated[str, AfterValidator(check_mailbox)]
 WebAddress = Annotated[str, AfterValidator(_check_web_address)]
@@ -144,10 +146,8 @@ class FeedTable(_Table):
     url: FeedAddress
 
 
-SourceTable = Annotated[
-    HuggingFaceTable | ArxivFeedTable | ArxivApiTable | FeedTable,
-    Field(discriminator="kind"),
-]
+AnySource = HuggingFaceTable | ArxivFeedTable | ArxivApiTable | FeedTable
+SourceTable = Annotated[AnySource, Field(discriminator="kind")]
 
 _TOPIC = Topic(name="")
 

@@ -66,14 +66,14 @@ def list_all(
         yield from subscribers.list_subscribers(connection, digest=digest, state=state)
 
 
-def remove(database: Database, address: str) -> None:
+def remove(database: Database, address: str, now: datetime) -> None:
     """Unsubscribe `address` from everything, deliveries already queued included.
 
     Raises SubscriptionError when it is not a subscriber.
     """
     address = normalised(address)
     with database.begin() as connection:
-        if not subscribers.remove(connection, address):
+        if not subscribers.remove(connection, address, now):
             raise SubscriptionError(f"{address} is not a subscriber")
 
 

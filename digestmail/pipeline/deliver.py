@@ -6,9 +6,12 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import datetime, timedelta
 from random import Random
 from typing import Protocol
+
+from sqlalchemy import Connection
 
 from digestmail.clock import Clock
 from digestmail.errors import DeliveryError, RenderError, TransportError
@@ -155,14 +158,20 @@ class Deliverer:
 
     def _report(self, stopped: str) -> DeliverReport:
         with self._database.connect() as connection:
-            outbox = deliveries.counts(connection)
-            next_due_at = deliveries.next_due(connection)
-        return DeliverReport(
+            standing = outbox_report(connection)
+        return replace(
+            standing,
             sent=self._tally[DeliveryState.SENT],
             deferred=self._tally[DeliveryState.DEFERRED],
             failed=self._tally[DeliveryState.FAILED],
             cancelled=self._tally[DeliveryState.CANCELLED],
             stopped=stopped,
-            outbox={str(state): count for state, count in outbox.items()},
-            next_due_at=next_due_at,
         )
+
+
+def outbox_report(connection: Connection) -> DeliverReport:
+    """Return how the outbox stands, with nothing delivered."""
+    return DeliverReport(
+        outbox={str(state): count for state, count in deliveries.counts(connection).items()},
+        next_due_at=deliveries.next_due(connection),
+    )

@@ -26,7 +26,9 @@ def of_error(error: SourceError) -> Health:
     return Health.UNAVAILABLE
 
 
-def failed(source: str, health: Health, detail: str, previous: Mapping[str, SourceHealth], now: datetime) -> SourceHealth:
+def failed(
+    source: str, health: Health, detail: str, previous: Mapping[str, SourceHealth], now: datetime
+) -> SourceHealth:
     """Return the health of a source that could not be read at all."""
     before = previous.get("")
     return SourceHealth(

@@ -1,0 +1,57 @@
+# Every target does its own set-up: a machine with Python 3.11+ and make is enough.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+BENCH ?= day
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check lint types imports format bench lock clean
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
+
+demo: $(VENV)/.runtime ## the main job on a bundled sample, without network, into ./demo-out
+	$(BIN)/digestmail demo --output demo-out
+
+test: $(VENV)/.dev ## the whole test suite
+	$(BIN)/pytest -n auto -q
+
+check: lint types imports test ## what CI runs
+
+lint: $(VENV)/.dev ## ruff: rules and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.dev ## mypy --strict
+	$(BIN)/mypy
+
+imports: $(VENV)/.dev ## import-linter: imports run one way
+	$(BIN)/lint-imports
+
+format: $(VENV)/.dev ## let ruff mend what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.dev ## make bench BENCH=name: figures as JSON lines, a table on standard error
+	$(BIN)/python -m benchmarks.$(BENCH)
+
+lock: $(VENV)/.dev ## resolve the dependencies anew
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --upgrade \
+	  --custom-compile-command "make lock" --group build -o requirements.lock pyproject.toml
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --upgrade \
+	  --custom-compile-command "make lock" --group build --group dev -o requirements-dev.lock pyproject.toml
+
+clean: ## remove what the targets made
+	rm -rf $(VENV) demo-out dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.runtime: requirements.lock pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.lock $(VENV)/.runtime
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@

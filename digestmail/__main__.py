@@ -1,0 +1,8 @@
+"""`python -m digestmail`: the same program."""
+
+from __future__ import annotations
+
+from digestmail.cli.main import main
+
+if __name__ == "__main__":
+    main()

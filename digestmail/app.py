@@ -1,0 +1,258 @@
+"""The wiring: the only place that names concrete classes together. Doors call its verbs."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from email.utils import parseaddr
+from functools import cached_property
+from importlib import metadata
+from pathlib import Path
+from random import Random
+from typing import assert_never
+from urllib.parse import urlsplit
+
+from sqlalchemy import Connection
+
+from digestmail import config as settings
+from digestmail.clock import Clock
+from digestmail.config import Config
+from digestmail.message import Mould, Sender
+from digestmail.model import Digest, Edition, Rendered, Section
+from digestmail.pipeline.collect import collect, read_all, store
+from digestmail.pipeline.compose import Composed, compose, upcoming_slot
+from digestmail.pipeline.deliver import Deliverer, outbox_report
+from digestmail.pipeline.letters import EditionLetters
+from digestmail.pipeline.publish import publish, publish_one
+from digestmail.pipeline.reports import CollectReport, DeliverReport, PublishReport, RunReport
+from digestmail.rendering import Renderer, page
+from digestmail.sources.arxiv_api import ArxivApi
+from digestmail.sources.arxiv_feed import ArxivFeed
+from digestmail.sources.base import Source
+from digestmail.sources.feed import Feed
+from digestmail.sources.http import Http
+from digestmail.sources.huggingface import HuggingFace
+from digestmail.storage import sources as stored_sources
+from digestmail.storage.database import Database
+from digestmail.storage.gates import StoredGates
+from digestmail.storage.settings import secret
+from digestmail.tokens import Tokens
+from digestmail.transports.base import Transport
+from digestmail.transports.maildir import MaildirTransport
+from digestmail.transports.smtp import SmtpTransport
+
+VERSION = metadata.version("digestmail")
+Progress = Callable[[str, int, int | None], None]
+"""Told the name of the stage, how many units of it are done and how many there are, if that is known."""
+
+
+def _never() -> bool:
+    return False
+
+
+def quiet(_stage: str, _done: int, _total: int | None) -> None:
+    """Take no notice of progress."""
+
+
+class App:
+    """digestmail, opened on one configuration. Close it, or use it in a `with`."""
+
+    def __init__(self, config: Config, base: Path, clock: Clock, *, progress: Progress = quiet) -> None:
+        """`base` is the directory of the configuration file: relative paths in it start there."""
+        self.config = config
+        self.base = base
+        self.clock = clock
+        self.digests: tuple[Digest, ...] = config.digest_values()
+        self._progress = progress
+        self._random = Random(secrets.randbits(64))  # noqa: S311 - spreads retries; nothing secret hangs on it
+        self._opened: list[Callable[[], None]] = []
+
+    def __enter__(self) -> App:
+        """Return the app itself; nothing is opened before it is used."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close what was opened."""
+        while self._opened:
+            self._opened.pop()()
+
+    @cached_property
+    def database(self) -> Database:
+        """The database, brought to the newest schema."""
+        database = Database.open(self.config.database, base=self.base)
+        self._opened.append(database.close)
+        database.upgrade()
+        return database
+
+    @cached_property
+    def renderer(self) -> Renderer:
+        """The templates: the operator's own first, then the house's."""
+        own = self.config.templates_dir
+        return Renderer(own=self.base / own if own else None)
+
+    # -- the verbs ----------------------------------------------------------------------------------------------------
+
+    def run(self, *, dry_run: bool = False, stop: Callable[[], bool] = _never) -> RunReport:
+        """Collect, publish what is due, deliver what is due; under a lock, so that two crons do no harm."""
+        with self.database.lock("run") as held:
+            if not held:
+                return RunReport(busy=True)
+            if dry_run:
+                return self._rehearse(stop)
+            collected = self.collect(stop=stop)
+            published = self.publish(stop=stop)
+            return RunReport(collect=collected, publish=published, deliver=self.deliver(stop=stop))
+
+    def run_outbox(self, *, stop: Callable[[], bool] = _never) -> RunReport:
+        """Deliver what is due, and nothing else; the daemon's look at the outbox between two editions."""
+        return RunReport(deliver=self.deliver(stop=stop))
+
+    def collect(self, *, dry_run: bool = False, stop: Callable[[], bool] = _never) -> CollectReport:
+        """Read every source. With `dry_run` nothing is kept."""
+        now = self.clock.now()
+        with self._sources() as sources:
+            if not dry_run:
+                return collect(self.database, sources, now, stop=stop)
+            results = list(read_all(self.database, sources, now, stop=stop))
+        with self.database.rehearsal() as connection:
+            return CollectReport(sources=tuple(store(connection, result, now) for result in results))
+
+    def publish(self, *, dry_run: bool = False, stop: Callable[[], bool] = _never) -> PublishReport:
+        """Publish every digest that is due. With `dry_run` nothing is kept."""
+        now = self.clock.now()
+        if not dry_run:
+            return publish(self.database, self.digests, self.render, now, stop=stop)
+        with self.database.rehearsal() as connection:
+            return self._rehearse_publish(connection, now)
+
+    def deliver(self, *, stop: Callable[[], bool] = _never) -> DeliverReport:
+        """Deliver what is due."""
+        deliverer = Deliverer(
+            self.database,
+            self.transport(),
+            self.letters(),
+            self.clock,
+            give_up=timedelta(hours=self.config.mail.give_up_hours),
+            random=self._random,
+            stop=stop,
+            progress=lambda done: self._progress("deliver", done, None),
+        )
+        return deliverer.deliver()
+
+    def outbox(self) -> DeliverReport:
+        """Return how the outbox stands, delivering nothing."""
+        with self.database.connect() as connection:
+            return outbox_report(connection)
+
+    def upcoming(self, digest: Digest) -> Composed:
+        """Return the edition of `digest` that would go out now, or next."""
+        now = self.clock.now()
+        with self.database.connect() as connection:
+            return compose(connection, digest, upcoming_slot(connection, digest, now), now)
+
+    def preview(self, digest: Digest) -> str:
+        """Return the mail of the edition that would go out now as a page for the browser. Raises RenderError."""
+        edition = self.upcoming(digest).edition
+        return page(self.render(edition, edition.sections))
+
+    def render(self, edition: Edition, sections: tuple[Section, ...]) -> Rendered:
+        """Return the words of the mail for `sections` of `edition`. Raises RenderError."""
+        return self.renderer.render(edition, sections, base_url=self.config.base_url)
+
+    # -- what they are made of ----------------------------------------------------------------------------------------
+
+    def _rehearse(self, stop: Callable[[], bool]) -> RunReport:
+        now = self.clock.now()
+        with self._sources() as sources:
+            results = list(read_all(self.database, sources, now, stop=stop))
+        with self.database.rehearsal() as connection:
+            collected = CollectReport(sources=tuple(store(connection, result, now) for result in results))
+            published = self._rehearse_publish(connection, now)
+        return RunReport(dry_run=True, collect=collected, publish=published)
+
+    def _rehearse_publish(self, connection: Connection, now: datetime) -> PublishReport:
+        reports = tuple(publish_one(connection, digest, self.render, now) for digest in self.digests)
+        return PublishReport(digests=reports)
+
+    @contextmanager
+    def _sources(self) -> Iterator[list[Source]]:
+        network = self.config.network
+        contact = network.user_agent_contact or parseaddr(self.config.mail.sender)[1]
+        with Http(
+            clock=self.clock,
+            gates=StoredGates(self.database),
+            validators=self._validators,
+            user_agent=f"digestmail/{VERSION} (+{contact})",
+            timeout=network.timeout,
+            max_body_bytes=network.max_body_bytes,
+            allow_private_hosts=frozenset(network.allow_private_hosts),
+            random=self._random,
+        ) as http:
+            yield [_source(table, http) for table in self.config.sources]
+
+    def _validators(self, url: str) -> stored_sources.Validators:
+        with self.database.connect() as connection:
+            return stored_sources.find_validators(connection, url)
+
+    def letters(self) -> EditionLetters:
+        """Return what writes the messages of deliveries."""
+        sender = parseaddr(self.config.mail.sender)[1]
+        domain = self._domain()
+        return EditionLetters(
+            self.database, self.render, self._mould, Tokens(self._secret()), sender=sender, domain=domain
+        )
+
+    def _mould(self, edition: Edition, rendered: Rendered) -> Mould:
+        mail = self.config.mail
+        sender = Sender(
+            mailbox=mail.sender, reply_to=mail.reply_to, domain=self._domain(), base_url=self.config.base_url
+        )
+        return Mould(rendered, sender, digest=edition.digest, title=edition.title)
+
+    def _domain(self) -> str:
+        host = urlsplit(self.config.base_url).hostname if self.config.base_url else None
+        return host or parseaddr(self.config.mail.sender)[1].rpartition("@")[2]
+
+    def _secret(self) -> str:
+        with self.database.begin() as connection:
+            return secret(connection, lambda: secrets.token_urlsafe(32))
+
+    def transport(self) -> Transport:
+        """Return the configured way out; nothing is connected yet."""
+        mail = self.config.mail
+        if mail.transport == "maildir":
+            return MaildirTransport(self.base / mail.maildir.path)
+        smtp = mail.smtp
+        return SmtpTransport(
+            host=smtp.host,
+            port=smtp.port,
+            security=smtp.security,
+            username=smtp.username,
+            password=smtp.password.get_secret_value() if smtp.password else None,
+            timeout=smtp.timeout,
+        )
+
+
+def _source(table: settings.AnySource, http: Http) -> Source:
+    match table:
+        case settings.HuggingFaceTable():
+            return HuggingFace(name=table.name, fetcher=http, base_url=table.base_url)
+        case settings.ArxivFeedTable():
+            return ArxivFeed(
+                name=table.name,
+                fetcher=http,
+                base_url=table.base_url,
+                categories=table.categories,
+                include_cross=table.include_cross,
+                include_replacements=table.include_replacements,
+            )
+        case settings.ArxivApiTable():
+            return ArxivApi(
+                name=table.name, fetcher=http, base_url=table.base_url, categories=table.categories, query=table.query
+            )
+        case settings.FeedTable():
+            return Feed(name=table.name, fetcher=http, url=table.url)
+        case _:
+            assert_never(table)

@@ -1,0 +1,73 @@
+"""What `digestmail check` looks at."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from digestmail.cli import printing
+from digestmail.errors import DigestmailError
+from digestmail.model import SourceHealth
+from digestmail.pipeline.reports import DeliverReport
+from digestmail.slots import next_fire
+from digestmail.storage import sources
+
+if TYPE_CHECKING:
+    from digestmail.app import App
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckReport:
+    """How the installation stands; `problems` is empty when all is well."""
+
+    problems: tuple[str, ...]
+    health: tuple[SourceHealth, ...]
+    unread: tuple[str, ...]
+    """Configured sources that were never read."""
+    next_due: dict[str, datetime]
+    """When each digest's next slot begins."""
+    outbox: DeliverReport
+
+
+def check(app: App, *, connect: bool) -> CheckReport:
+    """Look at everything that can be looked at without sending mail."""
+    problems = []
+    for digest in app.digests:
+        try:
+            app.preview(digest)
+        except DigestmailError as error:
+            problems.append(f"digest {digest.name}: {error}")
+    if connect:
+        try:
+            with app.transport().open():
+                pass
+        except DigestmailError as error:
+            problems.append(f"transport: {error}")
+    configured = [table.name for table in app.config.sources]
+    with app.database.connect() as connection:
+        health = tuple(row for row in sources.list_health(connection) if row.source in configured)
+    return CheckReport(
+        problems=tuple(problems),
+        health=health,
+        unread=tuple(name for name in configured if name not in {row.source for row in health}),
+        next_due={digest.name: next_fire(digest.schedule, app.clock.now()) for digest in app.digests},
+        outbox=app.outbox(),
+    )
+
+
+def show(result: CheckReport) -> None:
+    """Print the report."""
+    printing.table(
+        [
+            *((f"source {row.source} {row.category}".rstrip(), row.health, row.detail) for row in result.health),
+            *((f"source {name}", "-", "not read yet") for name in result.unread),
+            *((f"digest {name}", "due", f"{at:%a %Y-%m-%d %H:%M} UTC") for name, at in result.next_due.items()),
+            *((f"outbox {state}", count, "") for state, count in result.outbox.outbox.items() if count),
+        ]
+    )
+    for problem in result.problems:
+        sys.stdout.write(f"problem: {problem}\n")
+    if not result.problems:
+        sys.stdout.write("all well\n")

@@ -1,0 +1,39 @@
+"""The program `digestmail`. Only the CLI library is imported here: `--help` must answer at once."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from digestmail.cli import operate, records, start, subscribers, verbs
+
+app = typer.Typer(
+    name="digestmail",
+    help="Trending papers in your inbox, from your own server.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+start.register(app)
+verbs.register(app)
+operate.register(app)
+app.add_typer(subscribers.app, name="subscribers")
+app.add_typer(records.papers, name="papers")
+app.add_typer(records.editions, name="editions")
+records.register(app)
+
+
+def main() -> None:
+    """Run the program. Exit codes: 0 done, 1 something failed, 2 usage or configuration."""
+    try:
+        app()
+    except Exception as error:
+        # Errors raised on purpose are sentences for the operator; anything else is a bug and keeps its traceback.
+        from digestmail.errors import ConfigError, DigestmailError
+
+        if not isinstance(error, DigestmailError):
+            raise
+        sys.stderr.write("".join(f"digestmail: {line}\n" for line in str(error).splitlines()))
+        sys.exit(2 if isinstance(error, ConfigError) else 1)

@@ -1,0 +1,66 @@
+"""`serve`, `preview`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from digestmail.cli.options import ConfigPath, Now, Quiet, open_app
+
+
+def serve(config: ConfigPath = None, quiet: Quiet = False) -> None:
+    """Run every digest on its own schedule until SIGTERM; a cron beside it does no harm."""
+    import logging
+
+    from digestmail.cli import printing
+    from digestmail.daemon import Daemon
+    from digestmail.pipeline.reports import RunReport
+
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=logging.WARNING if quiet else logging.INFO,
+        format="%(asctime)s level=%(levelname)s log=%(name)s %(message)s",
+    )
+    log = logging.getLogger("digestmail.serve")
+
+    def tell(report: RunReport) -> None:
+        for line in printing.lines(report):
+            log.log(logging.WARNING if report.failed else logging.INFO, "%s", line)
+
+    with open_app(config) as app:
+        Daemon(app, on_report=tell).run()
+
+
+def preview(
+    config: ConfigPath = None,
+    now: Now = None,
+    digest: Annotated[str | None, typer.Option(help="Which digest; else the first one.", show_default=False)] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="Write the page here instead of opening a browser.", show_default=False)
+    ] = None,
+) -> None:
+    """Show the edition that would go out now. Nothing is published."""
+    import tempfile
+    import webbrowser
+
+    from digestmail.errors import DigestmailError
+
+    with open_app(config, now) as app:
+        chosen = next((known for known in app.digests if digest in {None, known.name}), None)
+        if chosen is None:
+            raise DigestmailError(f"there is no digest {digest!r}")
+        page = app.preview(chosen)
+    path = output or Path(tempfile.mkdtemp(prefix="digestmail-")) / f"{chosen.name}.html"
+    path.write_text(page, encoding="utf-8")
+    sys.stdout.write(f"{path}\n")
+    if output is None:
+        webbrowser.open(path.as_uri())
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    for command in (serve, preview):
+        app.command()(command)

@@ -1,0 +1,51 @@
+"""The options that stand after every command, and how a command opens the app with them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from digestmail.app import App, Progress
+
+ConfigPath = Annotated[
+    Path | None,
+    typer.Option(
+        "--config", help="The configuration; else $DIGESTMAIL_CONFIG, else ./config.toml.", show_default=False
+    ),
+]
+Now = Annotated[
+    str | None,
+    typer.Option("--now", metavar="ISO8601", help="Act as if it were this time: replays and back-fills."),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print the report as JSON.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Say nothing on success.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Go through selection and rendering, keep and send nothing.")]
+
+
+def open_app(config: Path | None, now: str | None = None, *, progress: Progress | None = None) -> App:
+    """Load the configuration and return the app on it. Raises ConfigError."""
+    from digestmail.app import App, quiet
+    from digestmail.clock import SystemClock
+    from digestmail.config import find_path, load
+
+    path = find_path(config)
+    return App(load(path), path.resolve().parent, SystemClock(parse_now(now)), progress=progress or quiet)
+
+
+def parse_now(text: str | None) -> datetime | None:
+    """Return `text` as an aware time; without an offset it is UTC. Raises typer.BadParameter."""
+    from datetime import UTC
+
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise typer.BadParameter(
+            f"{text!r} is not an ISO 8601 time like 2026-04-02T07:00:00Z", param_hint="--now"
+        ) from error
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

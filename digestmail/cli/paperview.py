@@ -1,0 +1,70 @@
+"""What `digestmail papers show` shows."""
+
+from __future__ import annotations
+
+import sys
+import textwrap
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from digestmail.cli import printing
+from digestmail.errors import DigestmailError
+from digestmail.model import Paper
+from digestmail.storage import papers
+
+if TYPE_CHECKING:
+    from digestmail.app import App
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaperView:
+    """A paper with its sightings and editions."""
+
+    paper: Paper
+    sightings: tuple[papers.StoredSighting, ...]
+    editions: tuple[tuple[str, str], ...]
+
+
+def view(app: App, ref: str) -> PaperView:
+    """Return all that is known of the paper `ref`. Raises DigestmailError."""
+    with app.database.connect() as connection:
+        paper = papers.find(connection, ref)
+        if paper is None:
+            raise DigestmailError(f"no source has shown a paper {ref!r}")
+        return PaperView(
+            paper=paper,
+            sightings=papers.sightings_of(connection, paper.id),
+            editions=papers.editions_of(connection, paper.id),
+        )
+
+
+def show(found: PaperView) -> None:
+    """Print it."""
+    paper = found.paper
+    facts = [
+        ("id", " ".join([paper.id, *paper.aliases])),
+        ("authors", ", ".join(paper.authors)),
+        ("categories", " ".join(paper.categories)),
+        ("link", paper.link),
+        ("discussion", paper.discussion_url),
+        ("code", paper.code_url),
+        ("withdrawn", "yes" if paper.withdrawn else None),
+    ]
+    sys.stdout.write(f"{paper.title}\n\n")
+    printing.table([(name, value) for name, value in facts if value])
+    if paper.abstract:
+        sys.stdout.write("\n" + textwrap.fill(paper.abstract, 100) + "\n")
+    sys.stdout.write("\nseen\n")
+    for row in found.sightings:
+        counts = [
+            f"{count} {name}"
+            for name, count in (
+                ("upvotes", row.signals.upvotes),
+                ("comments", row.signals.comments),
+                ("stars", row.signals.stars),
+            )
+            if count is not None
+        ]
+        sys.stdout.write(f"  {row.seen_at:%Y-%m-%d %H:%M} UTC  {row.source}  {', '.join(counts)}".rstrip() + "\n")
+    for digest, slot in found.editions:
+        sys.stdout.write(f"published in {digest} {slot}\n")

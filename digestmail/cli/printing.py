@@ -1,0 +1,102 @@
+"""Print what the verbs answered: plain lines for people, JSON for programs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import typer
+
+from digestmail.pipeline.reports import (
+    CollectReport,
+    DeliverReport,
+    DigestReport,
+    PublishReport,
+    RunReport,
+    SourceReport,
+)
+
+Report = RunReport | CollectReport | PublishReport | DeliverReport
+
+
+def report(value: Report, *, json: bool, quiet: bool, failed: bool) -> None:
+    """Print a report and leave with 1 if something failed. With `quiet` only a failure speaks, on standard error."""
+    if json:
+        as_json(value)
+    elif failed or not quiet:
+        stream = sys.stderr if failed and quiet else sys.stdout
+        for line in lines(value):
+            stream.write(f"{line}\n")
+    if failed:
+        raise typer.Exit(1)
+
+
+def as_json(value: Any) -> None:
+    """Print any report or value of the model as JSON."""
+    from pydantic_core import to_json
+
+    sys.stdout.write(to_json(value, indent=2).decode() + "\n")
+
+
+def table(rows: Iterable[tuple[object, ...]]) -> None:
+    """Print rows in columns of equal width."""
+    cells = [tuple(str(cell) for cell in row) for row in rows]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    for row in cells:
+        line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        sys.stdout.write(line.rstrip() + "\n")
+
+
+def lines(value: Report) -> Iterator[str]:
+    """Yield a report as lines."""
+    if isinstance(value, CollectReport):
+        for source in value.sources:
+            yield from _source_lines(source)
+    elif isinstance(value, PublishReport):
+        for digest in value.digests:
+            yield from _digest_lines(digest)
+    elif isinstance(value, DeliverReport):
+        yield from _deliver_lines(value)
+    elif value.busy:
+        yield "another run is at work; nothing was done"
+    else:
+        yield from lines(value.collect)
+        yield from lines(value.publish)
+        if value.dry_run:
+            yield "dry run: nothing was kept, nothing was sent"
+        else:
+            yield from lines(value.deliver)
+
+
+def _source_lines(source: SourceReport) -> Iterator[str]:
+    whole, *categories = source.health
+    yield (
+        f"collect  {source.source}: {whole.health}, {source.entries} entries, {source.new} new papers, "
+        f"{source.updated} updated; {whole.detail}"
+    )
+    for reason, count in source.skipped.items():
+        yield f"         {source.source}: {count} skipped: {reason}"
+    if len(categories) > 1:
+        for row in categories:
+            yield f"         {source.source} {row.category}: {row.health}; {row.detail}"
+
+
+def _digest_lines(digest: DigestReport) -> Iterator[str]:
+    slot = f" {digest.slot}" if digest.slot else ""
+    text = f"publish  {digest.digest}{slot}: {digest.status}"
+    if digest.status == "published":
+        text += f", {digest.papers} of {digest.considered} papers, {digest.recipients} recipients"
+        text += f", nothing left for {digest.nothing_for}" if digest.nothing_for else ""
+        text += f", {digest.shortened} shortened to fit" if digest.shortened else ""
+    yield f"{text}; {digest.reason}" if digest.reason else text
+
+
+def _deliver_lines(value: DeliverReport) -> Iterator[str]:
+    troubles = {"deferred": value.deferred, "failed": value.failed, "cancelled": value.cancelled}
+    text = f"deliver  {value.sent} sent" + "".join(f", {count} {name}" for name, count in troubles.items() if count)
+    if value.stopped:
+        text += f"; stopped: {value.stopped}"
+    if value.next_due_at:
+        text += f"; next due {value.next_due_at:%Y-%m-%d %H:%M} UTC"
+    yield text

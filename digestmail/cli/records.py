@@ -1,0 +1,120 @@
+"""`papers`, `editions`, `explain`: read what is on record."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from digestmail.cli.options import ConfigPath, Json, Now, open_app
+
+papers = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="What is known of papers.")
+editions = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="What was published.")
+
+Limit = Annotated[int, typer.Option(min=1, help="At most so many.")]
+Ref = Annotated[str, typer.Argument(metavar="PAPER", help="An arXiv id, DOI or link.")]
+
+
+@papers.command(name="list")
+def list_papers(
+    config: ConfigPath = None,
+    source: Annotated[str | None, typer.Option(help="Only papers of this source.", show_default=False)] = None,
+    limit: Limit = 50,
+    json: Json = False,
+) -> None:
+    """List the papers seen last, newest first."""
+    from digestmail.cli import printing
+    from digestmail.storage import papers as stored
+
+    with open_app(config) as app, app.database.connect() as connection:
+        found = stored.list_papers(connection, limit, source=source)
+    if json:
+        printing.as_json(found)
+        return
+    for paper in found:
+        sys.stdout.write(f"{paper.id}  {paper.title}\n")
+
+
+@papers.command(name="show")
+def show_paper(paper: Ref, config: ConfigPath = None, json: Json = False) -> None:
+    """Show a paper, who mentioned it when, and the editions it was in."""
+    from digestmail.cli import paperview, printing
+
+    with open_app(config) as app:
+        view = paperview.view(app, paper)
+    if json:
+        printing.as_json(view)
+    else:
+        paperview.show(view)
+
+
+@editions.command(name="list")
+def list_editions(
+    config: ConfigPath = None,
+    digest: Annotated[str | None, typer.Option(help="Only editions of this digest.", show_default=False)] = None,
+    limit: Limit = 50,
+    json: Json = False,
+) -> None:
+    """List the editions, empty days and their reasons included, newest first."""
+    from digestmail.cli import printing
+    from digestmail.storage import editions as stored
+
+    with open_app(config) as app, app.database.connect() as connection:
+        found = stored.list_editions(connection, digest=digest, limit=limit)
+    if json:
+        printing.as_json(found)
+        return
+    for row in found:
+        edition = row.edition
+        said = edition.reason or f"{len(edition.entries())} papers"
+        sys.stdout.write(f"{edition.digest}  {edition.slot.key}  {said}\n")
+
+
+@editions.command(name="show")
+def show_edition(
+    digest: Annotated[str, typer.Argument(metavar="DIGEST")],
+    slot: Annotated[str, typer.Argument(metavar="SLOT", help="As `editions list` shows it: 2026-04-02.")],
+    config: ConfigPath = None,
+    json: Json = False,
+) -> None:
+    """Show an edition: sections, papers, scores."""
+    from digestmail.cli import printing
+    from digestmail.errors import DigestmailError
+    from digestmail.storage import editions as stored
+
+    with open_app(config) as app, app.database.connect() as connection:
+        found = stored.get(connection, digest, slot)
+    if found is None:
+        raise DigestmailError(f"digest {digest!r} has no edition {slot!r}")
+    if json:
+        printing.as_json(found)
+        return
+    edition = found.edition
+    sys.stdout.write(f"{edition.title}, {edition.slot.day:%a %d %B %Y}\n{edition.reason}".rstrip() + "\n")
+    for section in edition.sections:
+        sys.stdout.write(f"\n{section.topic or 'Also trending'}\n")
+        for entry in section.entries:
+            sys.stdout.write(f"{entry.rank:4}  {entry.score.total:6.2f}  {entry.paper.id}  {entry.paper.title}\n")
+
+
+def explain(paper: Ref, config: ConfigPath = None, now: Now = None, json: Json = False) -> None:
+    """Say for every digest why a paper was, will be or will not be in it."""
+    from digestmail.cli import printing
+    from digestmail.pipeline.explain import explain as explain_paper
+
+    with open_app(config, now) as app, app.database.connect() as connection:
+        found, explanations = explain_paper(connection, app.digests, paper, app.clock.now())
+    if json:
+        printing.as_json({"paper": found, "digests": explanations})
+        return
+    sys.stdout.write(f"{found.id}  {found.title}\n")
+    for explanation in explanations:
+        sys.stdout.write(f"\n{explanation.digest} {explanation.slot}: {explanation.outcome}\n")
+        for reason in explanation.reasons:
+            sys.stdout.write(f"  {reason}\n")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command()(explain)

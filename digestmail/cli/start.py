@@ -1,0 +1,90 @@
+"""`init`, `check`, `demo`: the first three commands a newcomer types."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from digestmail.cli.options import ConfigPath, Json, Now, Quiet, open_app
+
+
+def init(
+    sender: Annotated[str, typer.Option(help="The address the digest comes from.")],
+    config: ConfigPath = None,
+    maildir: Annotated[
+        Path | None, typer.Option(help="Deliver into this Maildir instead of an SMTP server.", show_default=False)
+    ] = None,
+    smtp: Annotated[str, typer.Option(metavar="HOST[:PORT]", help="The server that takes our mail.")] = "localhost:25",
+) -> None:
+    """Write a small configuration that works; an existing file is never overwritten."""
+    from digestmail.cli.starter import starter
+    from digestmail.config import find_path, load
+    from digestmail.errors import DigestmailError
+
+    path = find_path(config)
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(starter(sender, maildir, smtp))
+    except OSError as error:
+        raise DigestmailError(f"{path} was not written: {error.strerror}") from error
+    try:
+        load(path)
+    except DigestmailError:
+        path.unlink()
+        raise
+    sys.stdout.write(
+        f"wrote {path}\n"
+        "next:  digestmail check\n"
+        "       digestmail subscribers add YOU@example.org --digest daily\n"
+        "       digestmail run\n"
+    )
+
+
+def check(
+    config: ConfigPath = None,
+    now: Now = None,
+    json: Json = False,
+    quiet: Quiet = False,
+    connect: Annotated[bool, typer.Option("--connect", help="Also open a session with the mail server.")] = False,
+) -> None:
+    """Check configuration, database, templates; show how every source did, what is due and how the outbox stands."""
+    from digestmail.cli import checking, printing
+
+    with open_app(config, now) as app:
+        result = checking.check(app, connect=connect)
+    if json:
+        printing.as_json(result)
+    elif result.problems or not quiet:
+        checking.show(result)
+    if result.problems:
+        raise typer.Exit(1)
+
+
+def demo(
+    output: Annotated[Path, typer.Option(help="The directory everything is written to.")] = Path("demo-out"),
+    json: Json = False,
+) -> None:
+    """Run the main job on a bundled sample, without network: collect, publish, deliver into a mailbox on disk."""
+    from digestmail.cli import printing
+    from digestmail.demo.run import demonstrate
+
+    report = demonstrate(output)
+    if json:
+        printing.as_json(report)
+        return
+    for line in printing.lines(report.run):
+        sys.stdout.write(f"{line}\n")
+    sys.stdout.write(
+        f"\nthe mail, as a server received it:  {report.mail}\n"
+        f"the same as a page to open:         {report.page}\n"
+        f"its text part:                      {report.text}\n"
+    )
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    for command in (init, check, demo):
+        app.command()(command)

@@ -1,0 +1,57 @@
+"""`run`, `collect`, `publish`, `deliver`: each calls one verb and prints its report."""
+
+from __future__ import annotations
+
+import typer
+
+from digestmail.cli.options import ConfigPath, DryRun, Json, Now, Quiet, open_app
+
+
+def run(
+    config: ConfigPath = None, now: Now = None, json: Json = False, quiet: Quiet = False, dry_run: DryRun = False
+) -> None:
+    """Collect, publish what is due, deliver what is due: the line for cron."""
+    from digestmail.cli import printing, progress
+
+    with progress.shown(quiet=quiet or json) as shown, open_app(config, now, progress=shown) as app:
+        report = app.run(dry_run=dry_run)
+    printing.report(report, json=json, quiet=quiet, failed=report.failed)
+
+
+def collect(
+    config: ConfigPath = None, now: Now = None, json: Json = False, quiet: Quiet = False, dry_run: DryRun = False
+) -> None:
+    """Read every source and keep what it said."""
+    from digestmail.cli import printing, progress
+
+    with progress.shown(quiet=quiet or json) as shown, open_app(config, now, progress=shown) as app:
+        report = app.collect(dry_run=dry_run)
+    printing.report(report, json=json, quiet=quiet, failed=bool(report.failed))
+
+
+def publish(
+    config: ConfigPath = None, now: Now = None, json: Json = False, quiet: Quiet = False, dry_run: DryRun = False
+) -> None:
+    """Publish every digest that is due: compose the edition, queue one delivery per subscriber."""
+    from digestmail.cli import printing
+
+    with open_app(config, now) as app:
+        report = app.publish(dry_run=dry_run)
+    printing.report(report, json=json, quiet=quiet, failed=bool(report.failed))
+
+
+def deliver(
+    config: ConfigPath = None, now: Now = None, json: Json = False, quiet: Quiet = False, dry_run: DryRun = False
+) -> None:
+    """Deliver what is due in the outbox."""
+    from digestmail.cli import printing, progress
+
+    with progress.shown(quiet=quiet or json) as shown, open_app(config, now, progress=shown) as app:
+        report = app.outbox() if dry_run else app.deliver()
+    printing.report(report, json=json, quiet=quiet, failed=bool(report.failed or report.stopped))
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    for command in (run, collect, publish, deliver):
+        app.command()(command)

@@ -1,0 +1,132 @@
+"""The demo: the real verbs on a bundled sample, with a feed server and a receiving mail server on loopback."""
+
+from __future__ import annotations
+
+import email
+import shutil
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email import policy
+from email.message import EmailMessage
+from pathlib import Path
+
+from digestmail import subscriptions
+from digestmail.app import App
+from digestmail.clock import SystemClock
+from digestmail.config import load
+from digestmail.demo.receiver import receiving
+from digestmail.demo.services import serving
+from digestmail.errors import DigestmailError
+from digestmail.pipeline.reports import RunReport
+
+_READER = "reader@example.org"
+_MORNING = datetime(2026, 4, 2, 12, 0, tzinfo=UTC)
+"""The morning the sample was announced."""
+
+_CONFIG = """\
+database = "sqlite:///digestmail.db"
+
+[mail]
+sender = "Trending papers <digest@example.org>"
+
+[mail.smtp]
+host = "{smtp_host}"
+port = {smtp_port}
+
+[network]
+allow_private_hosts = ["127.0.0.1"]
+
+[[sources]]
+name = "huggingface"
+kind = "huggingface"
+base_url = "{services}"
+
+[[sources]]
+name = "arxiv"
+kind = "arxiv-feed"
+base_url = "{services}"
+categories = ["cs.LG", "cs.CL", "cs.AI"]
+
+[[sources]]
+name = "blog"
+kind = "feed"
+url = "{services}/feed.atom"
+
+[[topics]]
+name = "Agents"
+keywords = ["agent", "tool use", "computer use"]
+description = "language models that plan, call tools and act on their own"
+
+[[topics]]
+name = "Efficient models"
+keywords = ["quantization", "sparse", "pruning", "memory-efficient", "distillation", "low-rank"]
+description = "training and serving large models with less memory, time and energy"
+
+[[topics]]
+name = "Vision and video"
+keywords = ["image", "video", "vision", "diffusion", "3D"]
+categories = ["cs.CV"]
+
+[[digests]]
+name = "daily"
+title = "Trending papers"
+byline = "by AK and the research community"
+schedule = "0 7 * * *"
+timezone = "Europe/Berlin"
+sources = ["huggingface", "arxiv", "blog"]
+topics = ["Agents", "Efficient models", "Vision and video"]
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemoReport:
+    """What the demo did, and where to look."""
+
+    run: RunReport
+    mail: Path
+    page: Path
+    text: Path
+
+
+def demonstrate(output: Path) -> DemoReport:
+    """Run collect, publish and deliver on the sample; everything lies in `output`, made anew.
+
+    Raises DigestmailError when `output` holds something that is not an earlier demo.
+    """
+    _clear(output)
+    mailbox = output / "mailbox"
+    with serving() as services, receiving(mailbox) as (smtp_host, smtp_port):
+        config = output / "config.toml"
+        config.write_text(_CONFIG.format(services=services, smtp_host=smtp_host, smtp_port=smtp_port), "utf-8")
+        with App(load(config), output.resolve(), SystemClock(_MORNING)) as app:
+            subscriptions.add(app.database, app.digests, _READER, "daily", (), app.clock.now())
+            report = app.run()
+    return _report(output, report, mailbox)
+
+
+def _clear(output: Path) -> None:
+    marker = output / "config.toml"
+    if output.exists() and any(output.iterdir()):
+        if not marker.exists() or not (output / "mailbox").is_dir():
+            raise DigestmailError(f"{output} is not empty and no earlier demo; choose another --output")
+        shutil.rmtree(output)
+    output.mkdir(parents=True, exist_ok=True)
+
+
+def _report(output: Path, report: RunReport, mailbox: Path) -> DemoReport:
+    received = sorted((mailbox / "new").iterdir())
+    if not received:
+        raise DigestmailError("the demo delivered no mail")
+    message = email.message_from_bytes(received[0].read_bytes(), policy=policy.default)
+    page, text = output / "mail.html", output / "mail.txt"
+    page.write_text(_part(message, "html"), "utf-8")
+    text.write_text(_part(message, "plain"), "utf-8")
+    return DemoReport(run=report, mail=received[0], page=page, text=text)
+
+
+def _part(message: EmailMessage, kind: str) -> str:
+    part = message.get_body(preferencelist=(kind,))
+    content = part.get_content() if part is not None else None
+    if not isinstance(content, str):
+        raise DigestmailError(f"the demo's mail has no {kind} part")
+    return content
