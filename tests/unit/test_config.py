@@ -1,0 +1,206 @@
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+
+from digestmail import config
+from digestmail.errors import ConfigError
+
+EXAMPLE = Path(__file__).resolve().parents[2] / "config.example.toml"
+
+SMALL = """
+[mail]
+sender = "digest@example.org"
+
+[[sources]]
+name = "hf"
+kind = "huggingface"
+
+[[digests]]
+name = "daily"
+title = "Daily"
+schedule = "0 7 * * *"
+sources = ["hf"]
+"""
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(text: str) -> Path:
+        path = tmp_path / "config.toml"
+        path.write_text(text, "utf-8")
+        return path
+
+    return write
+
+
+def problems(path: Path) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        config.load(path)
+    return list(caught.value.problems)
+
+
+def test_fifteen_lines_are_enough(write):
+    assert len(SMALL.strip().splitlines()) <= 15
+    digest = config.load(write(SMALL)).digest_values()[0]
+    assert (digest.name, digest.schedule.timezone, digest.limits.max_papers) == ("daily", "UTC", 25)
+
+
+def test_every_problem_comes_at_once_with_its_key_path_and_a_hint(write):
+    text = """
+bogus = 1
+[mail]
+sender = "nobody"
+[mail.smtp]
+prot = 25
+port = 70000
+[network]
+timeout = -1
+[[sources]]
+name = "hf"
+kind = "huggingface"
+catgories = []
+[[sources]]
+name = "hf"
+kind = "arxiv-feed"
+[[topics]]
+name = "Agents"
+[[digests]]
+name = "daily"
+title = "Daily"
+schedule = "99 7 * * *"
+sources = ["fh"]
+topics = ["Agent"]
+allow_repeats_of = ["weekly"]
+"""
+    found = problems(write(text))
+    begins = {line.split(":")[0] for line in found}
+    assert begins == {
+        "bogus", "mail.sender", "mail.smtp.prot", "mail.smtp.port", "network.timeout", "sources[0].catgories",
+        "sources[1].name", "sources[1].categories", "digests[0].schedule", "digests[0].sources", "digests[0].topics",
+        "digests[0].allow_repeats_of",
+    }  # fmt: skip
+    text = "\n".join(found)
+    assert "did you mean 'port'?" in text
+    assert "did you mean 'hf'?" in text
+    assert "did you mean 'Agents'?" in text
+    assert "known here: base_url, kind, name" in text
+
+
+@pytest.mark.parametrize(
+    ("line", "key"),
+    [
+        ('database = "mysql://x"', "database"),
+        ('base_url = "ftp://x"', "base_url"),
+        ('base_url = "https://user@x"', "base_url"),
+    ],
+)
+def test_wrong_values_are_told_with_their_key(write, line, key):
+    assert [p.split(":")[0] for p in problems(write(line + "\n" + SMALL))] == [key]
+
+
+def test_a_file_that_is_not_there_or_no_toml_is_a_clear_error(tmp_path, write):
+    assert "no such file" in problems(tmp_path / "absent.toml")[0]
+    assert "is not TOML" in problems(write("[mail\n"))[0]
+
+
+def test_the_environment_overrides_the_file(write, monkeypatch):
+    monkeypatch.setenv("DIGESTMAIL_MAIL__SMTP__PASSWORD", "from the environment")
+    monkeypatch.setenv("DIGESTMAIL_MAIL__SMTP__PORT", "587")
+    monkeypatch.setenv("DIGESTMAIL_DATABASE", "postgresql://me@db/mail")
+    monkeypatch.setenv("DIGESTMAIL_CONFIG", "elsewhere.toml")
+    loaded = config.load(write(SMALL.replace('"digest@example.org"', '"digest@example.org"\n[mail.smtp]\nport = 25')))
+    assert loaded.mail.smtp.port == 587
+    assert loaded.mail.smtp.password is not None
+    assert loaded.mail.smtp.password.get_secret_value() == "from the environment"
+    assert loaded.database.startswith("postgresql://")
+
+
+def test_a_misspelt_override_is_refused(write, monkeypatch):
+    monkeypatch.setenv("DIGESTMAIL_MAIL__SMTP__PASWORD", "x")
+    assert "did you mean 'password'?" in problems(write(SMALL))[0]
+
+
+def test_a_secret_comes_from_a_file_beside_the_configuration_and_is_never_shown(write, tmp_path):
+    (tmp_path / "secret").write_text("s3cret\n")
+    text = SMALL.replace('"digest@example.org"', '"digest@example.org"\n[mail.smtp]\npassword_file = "secret"')
+    loaded = config.load(write(text))
+    assert loaded.mail.smtp.password is not None
+    assert loaded.mail.smtp.password.get_secret_value() == "s3cret"
+    assert "s3cret" not in repr(loaded)
+    (tmp_path / "secret").unlink()
+    assert problems(write(text))[0].startswith("mail.smtp.password_file: cannot be read")
+
+
+def test_a_wrong_password_is_not_printed(write):
+    text = SMALL.replace('"digest@example.org"', '"digest@example.org"\n[mail.smtp]\npassword = 12345678')
+    assert "12345678" not in "".join(problems(write(text)))
+
+
+def test_the_path_is_given_else_from_the_environment_else_here():
+    assert config.find_path(Path("a.toml"), {"DIGESTMAIL_CONFIG": "b.toml"}) == Path("a.toml")
+    assert config.find_path(None, {"DIGESTMAIL_CONFIG": "b.toml"}) == Path("b.toml")
+    assert config.find_path(None, {}) == Path("config.toml")
+
+
+# -- config.example.toml against the model ------------------------------------------------------------------------
+
+
+def test_the_example_is_a_configuration(write):
+    loaded = config.load(EXAMPLE)
+    assert len(loaded.digest_values()) == 2
+
+
+def shown(table: str) -> dict[str, object]:
+    """Return every key the example shows for `table`, commented defaults included."""
+    keys: dict[str, object] = {}
+    current = ""
+    for line in EXAMPLE.read_text("utf-8").splitlines():
+        if header := re.fullmatch(r"\[+([\w.]+)\]+", line):
+            current = header[1]
+        elif current == table and (pair := re.fullmatch(r"(#?)(\w+) =\s*(.*)", line)):
+            keys[pair[2]] = tomllib.loads(f"x = {pair[3]}")["x"] if pair[1] and pair[3] else ...
+    return keys
+
+
+def plain(field: FieldInfo) -> object:
+    value = field.get_default(call_default_factory=False)
+    return list(value) if isinstance(value, tuple) else str(value) if isinstance(value, Path) else value
+
+
+TABLES: dict[str, tuple[type[BaseModel], ...]] = {
+    "": (config.Config,),
+    "mail": (config.MailTable,),
+    "mail.smtp": (config.SmtpTable,),
+    "mail.maildir": (config.MaildirTable,),
+    "network": (config.NetworkTable,),
+    "ranking": (config.RankingTable,),
+    "topics": (config.TopicTable,),
+    "digests": (config.DigestTable,),
+    "sources": (config.HuggingFaceTable, config.ArxivFeedTable, config.ArxivApiTable, config.FeedTable),
+}
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_the_example_shows_every_key_and_its_true_default(table):
+    models = TABLES[table]
+    subtables = {name.split(".")[-1] for name in TABLES if name.rpartition(".")[0] == table and name}
+    known = {key for model in models for key in model.model_fields} - subtables
+    found = shown(table)
+    assert set(found) == known
+    for key, value in found.items():
+        if value is ...:
+            continue
+        defaults = [plain(model.model_fields[key]) for model in models if key in model.model_fields]
+        assert value in defaults, key
+
+
+def test_the_model_is_frozen(write):
+    loaded = config.load(write(SMALL))
+    with pytest.raises(ValidationError):
+        loaded.mail.sender = "other@example.org"
