@@ -437,11 +437,13 @@ class Segment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rendered:
-    """The words of a mail, made once per segment. `{{unsubscribe}}`-like places are marked by `message.PLACE`."""
+    """The words of a mail, made once per segment. Personal places are marked by `message.UNSUBSCRIBE_PLACE`."""
 
     subject: str
     html: str
     text: str
+    shortened: int = 0
+    """How many papers the byte budget cut to less than the layout has room for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,267 @@
+"""The message: headers, MIME, and the mould that casts one segment's mail for one recipient after the other. Pure.
+
+Everything is serialised once per segment. What differs between recipients stands in few places, and a cast only
+joins the pieces between them.
+"""
+
+from __future__ import annotations
+
+import binascii
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from email.header import Header
+from email.utils import format_datetime, parseaddr
+from html import escape
+from typing import Final
+from urllib.parse import quote
+
+import idna
+
+from digestmail.errors import DeliveryError
+from digestmail.model import Rendered
+
+UNSUBSCRIBE_PLACE: Final = "\ufdd0unsubscribe\ufdd1"
+"""Stands in a `Rendered` for the recipient's unsubscribe link.
+
+U+FDD0 and U+FDD1 are noncharacters, meant for use inside a program; `one_line` takes them out of every foreign text,
+so that no title can hold a place.
+"""
+
+_BOUNDARY: Final = "=_digestmail_part"
+"""Never occurs in a quoted-printable part: there `=` is followed by a hexadecimal digit or a line end."""
+_SPLICE: Final = "\ufdd2"
+_CUT: Final = b"\0"
+"""Where a recipient's token goes, in text and, once encoded, in bytes: quoted-printable never yields a NUL."""
+_MAX_QP_LINE: Final = 76
+_MAX_LINE: Final = 998
+_MAX_TOKEN: Final = 300
+_LONGEST_WORD: Final = 60
+_SOFT_BREAK: Final = b"=\r\n"
+
+_UNPRINTABLE = re.compile(
+    "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufdd0-\ufdef\ufeff"
+    + "".join(chr(plane << 16 | low) for plane in range(17) for low in (0xFFFE, 0xFFFF))
+    + "]"
+)
+"""Controls, bidirectional overrides (they would turn what follows the title), surrogates and noncharacters."""
+
+_DOT_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
+_HOST = r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*"
+_ADDRESS = re.compile(rf"(?=.{{3,254}}\Z)(?=[^@]{{1,64}}@){_DOT_ATOM}@{_HOST}")
+"""RFC 5321 section 4.1.2 without quoted local parts, and the lengths of section 4.5.3.1."""
+_INTERNATIONAL_LOCAL = re.compile(r"(?=.*[^\x00-\x7f])[^\s\"(),:;<>@\[\\\]]{1,64}")
+"""RFC 6531 section 3.3, about as strict as the ASCII form: nothing that could end a line or an address."""
+_MESSAGE_ID = re.compile(r"<[!-;=?A-~]+@[!-;=?A-~]+>")
+_SAFE_TOKEN = re.compile(r"[A-Za-z0-9_.-]{1,300}")
+
+
+def one_line(text: str) -> str:
+    """Return `text` as one line that may stand anywhere in a mail: white space folded, unprintable characters gone."""
+    return " ".join(_UNPRINTABLE.sub("", text).split())
+
+
+def wire_address(address: str, *, smtputf8: bool = False) -> str:
+    """Return `address` as it goes over the wire and into headers: the domain as A-labels (RFC 5890).
+
+    A non-ASCII local part is allowed only with `smtputf8` (RFC 6531). Raises DeliveryError (permanent) for
+    anything that is not one plain address, line ends and quoted local parts included.
+    """
+    if _ADDRESS.fullmatch(address):
+        return address
+    local, at, domain = address.rpartition("@")
+    try:
+        encoded = f"{local}@{idna.encode(domain, uts46=True).decode()}" if at else ""
+    except idna.IDNAError:
+        encoded = ""
+    if _ADDRESS.fullmatch(encoded):
+        return encoded
+    if not encoded or one_line(local) != local or not _INTERNATIONAL_LOCAL.fullmatch(local):
+        raise DeliveryError("the recipient's address is malformed", code=None, permanent=True)
+    if not smtputf8:
+        raise DeliveryError("the recipient's address needs SMTPUTF8", code=None, permanent=True)
+    return encoded
+
+
+def quoted_printable(text: str) -> bytes:
+    """Return `text` as a quoted-printable body (RFC 2045 section 6.7): UTF-8, CRLF, lines of at most 76 octets.
+
+    Lines never begin with a dot or with "From ", which mail programs are known to change on the way.
+    """
+    parts = text.replace("\r\n", "\n").replace("\r", "\n").split(_SPLICE)
+    body = (b"=\n" + _CUT + b"=\n").join(map(_encoded, parts))
+    return b"\r\n".join(map(_guarded, body.split(b"\n")))
+
+
+def _encoded(text: str) -> bytes:
+    # The last character keeps room for the "=" of a soft break behind the text, and is taken off again.
+    return binascii.b2a_qp(text.encode() + b"|").removesuffix(b"|")
+
+
+def _guarded(line: bytes) -> bytes:
+    if not line.startswith((b".", b"From ")):
+        return line
+    first = b"=%02X" % line[0]
+    fits = len(first) + len(line) - 1 <= _MAX_QP_LINE
+    return first + (b"" if fits else _SOFT_BREAK) + line[1:]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListIdentity:
+    """Whose mail it is: what the headers say of the digest and its sender."""
+
+    digest: str
+    """The digest's name, a DNS label."""
+    title: str
+    slot: str
+    """The key of the edition's slot."""
+    sender: str
+    """The From mailbox, `Name <name@domain>` or a bare address, which then goes by the digest's title."""
+    domain: str
+    """The right side of the List-Id (RFC 2919): ours, and the same for ever."""
+    reply_to: str | None = None
+    base_url: str | None = None
+    """Where the web pages are, without a slash at the end; None when there are none."""
+
+
+class Mould:
+    """One segment's mail, serialised but for what differs between recipients."""
+
+    def __init__(self, rendered: Rendered, identity: ListIdentity, *, smtputf8: bool = False) -> None:
+        """Serialise everything once, which takes some milliseconds.
+
+        `smtputf8` allows recipients with a non-ASCII local part. Raises ValueError when the sender or the reply
+        address is not a mailbox, or `base_url` is too long for a header.
+        """
+        self._smtputf8 = smtputf8
+        contact = _mailbox(identity.reply_to or identity.sender)[1]
+        self._list_unsubscribe = _list_unsubscribe(identity.base_url, contact)
+        self._headers = _headers(rendered.subject, identity, contact)
+        link = _unsubscribe_link(identity.base_url, contact)
+        self._body = _body(
+            rendered.text.replace(UNSUBSCRIBE_PLACE, link), rendered.html.replace(UNSUBSCRIBE_PLACE, escape(link))
+        ).split(_CUT)
+
+    def cast(self, *, recipient: str, message_id: str, date: datetime, unsubscribe_token: str) -> bytes:
+        """Return the message for one recipient: CRLF line ends, 7-bit unless the local part is not ASCII.
+
+        `message_id` in angle brackets, `date` aware, `unsubscribe_token` of letters, digits, `-`, `_` and `.`: else
+        ValueError. Raises DeliveryError (permanent) when `recipient` is not an address mail can be sent to.
+        """
+        if not _MESSAGE_ID.fullmatch(message_id):
+            raise ValueError(f"not a Message-ID: {message_id!r}")
+        if not _SAFE_TOKEN.fullmatch(unsubscribe_token):
+            raise ValueError("not a token that may stand in a link")
+        if date.tzinfo is None:
+            raise ValueError("naive datetime")
+        to = wire_address(recipient, smtputf8=self._smtputf8)
+        head = f"To: {to}\r\nDate: {format_datetime(date)}\r\nMessage-ID: {message_id}\r\n"
+        token = unsubscribe_token.encode()
+        return b"".join(
+            (head.encode(), token.join(self._list_unsubscribe), self._headers, _folded(token).join(self._body))
+        )
+
+
+def _folded(token: bytes) -> bytes:
+    """Return `token` cut by soft breaks where it is longer than a line."""
+    width = _MAX_QP_LINE - 1
+    if len(token) <= width:
+        return token
+    return _SOFT_BREAK.join(token[start : start + width] for start in range(0, len(token), width))
+
+
+def _body(text: str, html: str) -> bytes:
+    """Return the body from the end of the headers on, plain text first (RFC 2046 section 5.1.4: the best last)."""
+    parts = (
+        f"\r\n--{_BOUNDARY}\r\nContent-Type: text/{kind}; charset=utf-8\r\n"
+        "Content-Transfer-Encoding: quoted-printable\r\n\r\n".encode()
+        + quoted_printable(part)
+        for kind, part in (("plain", text), ("html", html))
+    )
+    return b"".join((*parts, f"\r\n--{_BOUNDARY}--\r\n".encode()))
+
+
+def _unsubscribe_link(base_url: str | None, contact: str) -> str:
+    if base_url is None:
+        return f"mailto:{_in_mailto(contact)}?subject=unsubscribe%20{_SPLICE}"
+    return f"{base_url}/unsubscribe/{_SPLICE}"
+
+
+def _list_unsubscribe(base_url: str | None, contact: str) -> list[bytes]:
+    """Return the unsubscribe headers, cut where the token goes.
+
+    One-Click is promised only for https (RFC 8058 section 3.1); the header stays on one line for parsers that look
+    no further.
+    """
+    by_mail = f"<{_unsubscribe_link(None, contact)}>"
+    if base_url is None or not base_url.startswith("https://"):
+        lines = f"List-Unsubscribe: {by_mail}\r\n"
+    else:
+        lines = f"List-Unsubscribe: <{_unsubscribe_link(base_url, contact)}>, {by_mail}\r\n"
+        lines += "List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"
+    if len(lines) > _MAX_LINE - 2 * _MAX_TOKEN:
+        raise ValueError("base_url is too long for a List-Unsubscribe header")
+    return [piece.encode("ascii") for piece in lines.split(_SPLICE)]
+
+
+def _headers(subject: str, identity: ListIdentity, contact: str) -> bytes:
+    """Return the headers every recipient gets alike, up to the empty line."""
+    name, sender = _mailbox(identity.sender)
+    title = one_line(identity.title)
+    fields = [
+        ("From", f"{_phrase('From', one_line(name) or title)} <{sender}>"),
+        ("Reply-To", contact),
+        ("Subject", _unstructured("Subject", one_line(subject))),
+        ("List-Id", f"{_phrase('List-Id', title)} <{identity.digest}.{identity.domain}>"),
+        ("List-Help", f"<mailto:{_in_mailto(contact)}?subject=help>"),
+        ("List-Owner", f"<mailto:{_in_mailto(contact)}>"),
+        ("Auto-Submitted", "auto-generated"),  # RFC 3834: vacation programs stay silent
+        ("Precedence", "bulk"),
+        ("Feedback-ID", _feedback_id(identity)),
+        ("MIME-Version", "1.0"),
+        ("Content-Type", f'multipart/alternative; boundary="{_BOUNDARY}"'),
+    ]
+    if identity.base_url is not None:
+        fields.append(("List-Archive", f"<{identity.base_url}/{identity.digest}>"))
+    return "".join(f"{name}: {value}\r\n" for name, value in fields).encode("ascii")
+
+
+def _feedback_id(identity: ListIdentity) -> str:
+    """Return Gmail's `a:b:c:SenderId`: three names to count complaints by, and 5 to 15 characters of the sender."""
+    sender = re.sub(r"[^a-z0-9]+", "-", identity.domain.lower())[:15].ljust(5, "-")
+    slot = re.sub(r"[^A-Za-z0-9-]+", "-", identity.slot)
+    return f"{slot}:{identity.digest}:edition:{sender}"
+
+
+def _mailbox(text: str) -> tuple[str, str]:
+    """Return (name, address) of a mailbox of ours. Raises ValueError."""
+    name, address = parseaddr(text)
+    try:
+        return name, wire_address(address)
+    except DeliveryError as error:
+        raise ValueError(f"not a mailbox mail can be sent from: {text!r}") from error
+
+
+def _in_mailto(address: str) -> str:
+    return quote(address, safe="@")
+
+
+def _phrase(header: str, text: str) -> str:
+    """Return `text` as a display name (RFC 5322 section 3.2.5, RFC 2047 section 5)."""
+    if not text.isascii() or "=?" in text:
+        return _encoded_words(header, text)
+    escaped = text.replace("\\", r"\\").replace('"', r"\"")
+    return f'"{escaped}"'
+
+
+def _unstructured(header: str, text: str) -> str:
+    """Return `text` as the value of an unstructured header, folded (RFC 5322 section 2.2.3)."""
+    if not text.isascii() or "=?" in text or any(len(word) > _LONGEST_WORD for word in text.split()):
+        return _encoded_words(header, text)
+    return Header(text, "us-ascii", header_name=header).encode(linesep="\r\n")
+
+
+def _encoded_words(header: str, text: str) -> str:
+    # The older Header class, because folding by email.policy may decode what only looks like an encoded word and
+    # loses the quotes of a display name when it folds it (CPython issue 121284).
+    return Header(text, "utf-8", header_name=header).encode(linesep="\r\n")
