@@ -1,0 +1,136 @@
+"""Fakes the pipeline is played with: a clock that does not wait, sources that say what they are told, a transport that keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
+
+from digestmail.errors import DigestmailError
+from digestmail.model import (
+    Digest,
+    Edition,
+    Envelope,
+    Limits,
+    OnEmpty,
+    Origin,
+    Paper,
+    PaperId,
+    Reading,
+    Rendered,
+    Schedule,
+    Section,
+    Sighting,
+    Signals,
+    Topic,
+    Validators,
+)
+from digestmail.transports.base import Receipt
+
+THURSDAY = datetime(2026, 4, 2, 8, 0, tzinfo=UTC)
+
+
+class FakeClock:
+    """Sleeping takes no time but moves the clock."""
+
+    def __init__(self, now: datetime = THURSDAY) -> None:
+        self.time = now
+
+    def now(self) -> datetime:
+        return self.time
+
+    def monotonic(self) -> float:
+        return self.time.timestamp()
+
+    def sleep(self, seconds: float) -> None:
+        self.time += timedelta(seconds=seconds)
+
+
+def paper(number: int, *, title: str | None = None, **fields) -> Paper:
+    arxiv = f"2604.{number:05d}"
+    return Paper(
+        id=PaperId(f"arxiv:{arxiv}"),
+        title=title or f"Paper {number}",
+        origin=fields.pop("origin", Origin.HUGGING_FACE),
+        link=f"https://arxiv.org/abs/{arxiv}",
+        abstract=fields.pop("abstract", "We study something."),
+        **fields,
+    )
+
+
+def sighting(number: int, *, source: str = "hf", day: date = THURSDAY.date(), upvotes: int = 1, **fields) -> Sighting:
+    return Sighting(source=source, paper=paper(number, **fields), day=day, signals=Signals(upvotes=upvotes))
+
+
+class FakeSource:
+    """Says what it is told, or raises it."""
+
+    def __init__(self, name: str, *says: Reading | Exception) -> None:
+        self.name = name
+        self.says = list(says)
+        self.asked: list[datetime | None] = []
+
+    def read(self, now: datetime, since: datetime | None) -> Reading:
+        self.asked.append(since)
+        said = self.says.pop(0) if len(self.says) > 1 else self.says[0]
+        if isinstance(said, Exception):
+            raise said
+        return said
+
+
+def reading(*sightings: Sighting, source: str = "hf", **fields) -> Reading:
+    return Reading(
+        source=source,
+        entries=len(sightings),
+        sightings=sightings,
+        validators={f"https://example.org/{source}": Validators(etag='"1"')},
+        **fields,
+    )
+
+
+def digest(name: str = "daily", **fields) -> Digest:
+    return Digest(
+        name=name,
+        title=fields.pop("title", "Trending papers"),
+        schedule=Schedule(cron=fields.pop("cron", "0 7 * * *"), timezone=fields.pop("timezone", "UTC")),
+        sources=fields.pop("sources", ("hf",)),
+        limits=fields.pop("limits", Limits()),
+        on_empty=fields.pop("on_empty", OnEmpty.SKIP),
+        **fields,
+    )
+
+
+AGENTS = Topic(name="Agents", keywords=("agent",))
+VISION = Topic(name="Vision", keywords=("image",))
+
+
+def render(edition: Edition, sections: Sequence[Section]) -> Rendered:
+    """Render nothing but the titles."""
+    titles = "\n".join(entry.paper.title for section in sections for entry in section.entries)
+    return Rendered(subject=edition.title, html=f"<p>{titles}</p>", text=titles)
+
+
+class FakeTransport:
+    """Keeps what was sent; `verdict` may raise for a recipient."""
+
+    def __init__(self, verdict: Callable[[str], None] = lambda _: None) -> None:
+        self.verdict = verdict
+        self.sent: list[tuple[str, bytes]] = []
+        self.refuses: DigestmailError | None = None
+        self.sessions = 0
+
+    @contextmanager
+    def open(self) -> Iterator[FakeTransport]:
+        if self.refuses is not None:
+            raise self.refuses
+        self.sessions += 1
+        yield self
+
+    def send(self, envelope: Envelope, message: bytes) -> Receipt:
+        self.verdict(envelope.recipient)
+        self.sent.append((envelope.recipient, message))
+        return Receipt(code=250, text="queued")
+
+    @property
+    def recipients(self) -> list[str]:
+        return [recipient for recipient, _ in self.sent]
