@@ -1,0 +1,138 @@
+"""Every fault of the replay server on every source: the others are delivered, the health says why, nothing hangs."""
+
+from __future__ import annotations
+
+import resource
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from replaying import Replay, needs_shared, replaying
+
+from digestmail import subscriptions
+from digestmail.app import App
+from digestmail.clock import SystemClock
+from digestmail.config import load
+from digestmail.model import Health
+from digestmail.pipeline.reports import RunReport
+
+pytestmark = needs_shared
+
+TIMEOUT = 2.0
+MEMORY_MB = 250
+
+CONFIG = """
+database = "sqlite:///digestmail.db"
+[mail]
+sender = "digest@example.org"
+transport = "maildir"
+[network]
+allow_private_hosts = ["127.0.0.1"]
+timeout = {timeout}
+[[sources]]
+name = "huggingface"
+kind = "huggingface"
+base_url = "{url}"
+[[sources]]
+name = "arxiv"
+kind = "arxiv-feed"
+base_url = "{url}"
+categories = ["cs.CL"]
+[[sources]]
+name = "api"
+kind = "arxiv-api"
+base_url = "{url}"
+categories = ["cs.DC"]
+[[sources]]
+name = "other"
+kind = "feed"
+url = "{url}/atom/cs.IR"
+[[digests]]
+name = "daily"
+title = "Trending papers"
+schedule = "0 11 * * *"
+sources = ["huggingface", "arxiv", "api", "other"]
+max_papers = 1000
+max_per_topic = 1000
+"""
+
+ROUTES = {"huggingface": "/api/daily_papers", "arxiv": "/rss", "api": "/api/query", "other": "/atom"}
+
+ONE_OF = {
+    "403": {Health.REFUSED, Health.THROTTLED},
+    "404": {Health.REFUSED},
+    "406": {Health.REFUSED, Health.THROTTLED},
+    "429": {Health.THROTTLED},
+    "500": {Health.UNAVAILABLE},
+    "503": {Health.THROTTLED},
+    "rate-exceeded": {Health.THROTTLED, Health.UNREADABLE},
+    "empty": {Health.UNREADABLE},
+    "truncate": {Health.PARTIAL, Health.UNREADABLE},
+    "garbage": {Health.UNREADABLE},
+    "stall": {Health.UNAVAILABLE},
+    "slow": {Health.UNAVAILABLE},
+    "gzip-bomb": {Health.REFUSED, Health.UNREADABLE},
+    "entity-bomb": {Health.UNREADABLE},
+    "redirect-private": {Health.REFUSED},
+    "redirect-loop": {Health.REFUSED, Health.UNAVAILABLE, Health.UNREADABLE},
+}
+
+
+@pytest.fixture(scope="module")
+def replay():
+    with replaying("2026-04-02") as running:
+        yield running
+
+
+class RealWaitsShortened(SystemClock):
+    """The real clock, but polite pauses between requests take no time."""
+
+    def __init__(self) -> None:
+        super().__init__(datetime(2026, 4, 2, 11, 30, tzinfo=UTC))
+
+    def sleep(self, seconds: float) -> None:
+        del seconds
+
+
+def run(replay: Replay, directory: Path) -> tuple[RunReport, float]:
+    path = directory / "config.toml"
+    path.write_text(CONFIG.format(url=replay.url, timeout=TIMEOUT), "utf-8")
+    began = time.monotonic()
+    with App(load(path), directory, RealWaitsShortened()) as app:
+        subscriptions.add(app.database, app.digests, "reader@example.org", "daily", (), app.clock.now())
+        return app.run(), time.monotonic() - began
+
+
+@pytest.mark.parametrize("source", ROUTES)
+@pytest.mark.parametrize("fault", ONE_OF)
+def test_a_fault_costs_only_its_own_source(replay, tmp_path, fault, source):
+    replay.control(faults={ROUTES[source]: fault})
+    try:
+        report, seconds = run(replay, tmp_path)
+    finally:
+        replay.control(faults={ROUTES[source]: None})
+    by_name = {row.source: row for row in report.collect.sources}
+    assert by_name[source].health[0].health in ONE_OF[fault], by_name[source].health[0]
+    assert by_name[source].health[0].detail
+    for name in set(ROUTES) - {source}:
+        assert by_name[name].health[0].health is Health.FRESH, by_name[name].health[0]
+        assert by_name[name].entries > 0
+    (digest,) = report.publish.digests
+    assert digest.status == "published"
+    assert report.deliver.sent == 1
+    assert seconds < TIMEOUT * 3 + 8
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 < MEMORY_MB + 150
+
+
+def test_a_stale_feed_is_called_stale_though_its_dates_are_of_today(replay, tmp_path):
+    replay.control(today="2026-04-01")
+    run(replay, tmp_path)
+    replay.control(today="2026-04-02", faults={"/rss": "stale"})
+    try:
+        report, _ = run(replay, tmp_path)
+    finally:
+        replay.control(faults={"/rss": None})
+    arxiv = next(row for row in report.collect.sources if row.source == "arxiv")
+    assert arxiv.health[0].health is Health.STALE
+    assert [row.category for row in arxiv.health] == ["", "cs.CL"]
