@@ -19,7 +19,12 @@ class ConfigError(DigestmailError):
 
 
 class SourceError(DigestmailError):
-    """A source could not be read."""
+    """A source could not be read; `status` is the HTTP status (RFC 9110 section 15) that said so, if one did."""
+
+    def __init__(self, message: str, *, status: int | None = None) -> None:
+        """Keep the status: a service may mean something of its own by it."""
+        super().__init__(message)
+        self.status = status
 
 
 class SourceUnavailableError(SourceError):
@@ -29,9 +34,9 @@ class SourceUnavailableError(SourceError):
 class SourceThrottledError(SourceUnavailableError):
     """The server asked us to come less often; `retry_after` is its wish in seconds, if it gave one."""
 
-    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+    def __init__(self, message: str, *, retry_after: float | None = None, status: int | None = None) -> None:
         """Keep how long the server wants us to stay away."""
-        super().__init__(message)
+        super().__init__(message, status=status)
         self.retry_after = retry_after
 
 
