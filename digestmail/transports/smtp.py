@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import smtplib
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from typing import Literal
 
@@ -136,8 +136,9 @@ class _SmtpSession:
     def _transact(self, envelope: Envelope, message: bytes) -> Receipt:
         if self._client is None:
             self._client = self._connect()
+        options = _mail_options(self._client, envelope, message)
         try:
-            return _converse(self._client, envelope, message)
+            return _converse(self._client, envelope, message, options)
         except DeliveryError:
             self._reset(self._client)
             raise
@@ -155,8 +156,7 @@ class _SmtpSession:
             self.close()
 
 
-def _converse(client: smtplib.SMTP, envelope: Envelope, message: bytes) -> Receipt:
-    options = _mail_options(client, envelope, message)
+def _converse(client: smtplib.SMTP, envelope: Envelope, message: bytes, options: Sequence[str]) -> Receipt:
     _ask(Step.MAIL, lambda: client.mail(_wire_address(envelope.sender), options))
     _ask(Step.RCPT, lambda: client.rcpt(_wire_address(envelope.recipient)))
     _ask(Step.DATA, lambda: client.docmd("DATA"))

@@ -1,0 +1,234 @@
+"""A mail server that says what the test tells it to: refusals, drops, silence and nonsense at any step."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from enum import Enum
+from threading import Event, Thread
+from typing import BinaryIO
+
+HOST = "127.0.0.1"
+
+
+class Act(Enum):
+    """What to do instead of replying."""
+
+    DROP = "close the connection"
+    RESET = "abort the connection"
+    STALL = "say nothing until the client is gone"
+
+
+@dataclass(frozen=True)
+class Farewell:
+    """A reply after which the connection is closed."""
+
+    reply: str
+
+
+Answer = str | bytes | Act | Farewell
+
+_GREETING = "220 mail.example.org ready"
+_REPLIES = {
+    "EHLO": "250 mail.example.org",
+    "HELO": "250 mail.example.org",
+    "MAIL": "250 2.1.0 sender ok",
+    "RCPT": "250 2.1.5 recipient ok",
+    "DATA": "354 go ahead",
+    "END": "250 2.0.0 queued",
+    "RSET": "250 2.0.0 reset",
+    "QUIT": "221 2.0.0 bye",
+    "AUTH": "235 2.7.0 welcome",
+    "STARTTLS": "220 2.0.0 go ahead",
+}
+
+
+@dataclass(frozen=True)
+class Received:
+    """A message the server accepted, dots unstuffed."""
+
+    sender: str
+    recipients: tuple[str, ...]
+    content: bytes
+
+
+@dataclass
+class ScriptedServer:
+    """What the server will say, and what it has heard.
+
+    `answers` holds for each step (GREETING, a command verb, END for the final dot) what to say the first, second, ...
+    time it comes, over all connections; afterwards everything goes well.
+    """
+
+    port: int
+    extensions: Sequence[str] = ()
+    tls: ssl.SSLContext | None = None
+    immediate_tls: bool = False
+    answers: dict[str, deque[Answer]] = field(default_factory=dict)
+    commands: list[str] = field(default_factory=list)
+    messages: list[Received] = field(default_factory=list)
+    connections: int = 0
+
+    def verbs(self) -> list[str]:
+        """The commands heard, without what came behind them."""
+        return [command.split(" ")[0].upper() for command in self.commands]
+
+
+@contextmanager
+def scripted(
+    answers: Mapping[str, Sequence[Answer]] | None = None,
+    *,
+    extensions: Sequence[str] = ("PIPELINING", "SIZE 100000"),
+    tls: ssl.SSLContext | None = None,
+    immediate_tls: bool = False,
+) -> Iterator[ScriptedServer]:
+    """Run a scripted server on a free loopback port; with `tls` it offers STARTTLS or speaks TLS from the start."""
+    with socket.create_server((HOST, 0)) as listener:
+        script = {step: deque(said) for step, said in (answers or {}).items()}
+        server = ScriptedServer(listener.getsockname()[1], extensions, tls, immediate_tls, script)
+        stopping = Event()
+        thread = Thread(target=_accept, args=(listener, server, stopping))
+        thread.start()
+        try:
+            yield server
+        finally:
+            stopping.set()
+            # wakes the thread out of accept
+            socket.create_connection((HOST, server.port)).close()
+            thread.join()
+
+
+def _accept(listener: socket.socket, server: ScriptedServer, stopping: Event) -> None:
+    """Serve one connection after the other: the client under test has one at a time."""
+    while True:
+        connection, _ = listener.accept()
+        # A client that forgot to hang up must not block the test for ever.
+        connection.settimeout(10)
+        with connection:
+            if stopping.is_set():
+                return
+            server.connections += 1
+            with suppress(OSError, _HungUpError):
+                _Conversation(server, connection).run()
+
+
+class _HungUpError(Exception):
+    """The conversation is over."""
+
+
+class _Conversation:
+    def __init__(self, server: ScriptedServer, connection: socket.socket) -> None:
+        self._server = server
+        self._socket = connection
+        self._file: BinaryIO | None = None
+
+    def run(self) -> None:
+        try:
+            if self._server.immediate_tls:
+                self._secure()
+            self._converse()
+        finally:
+            self._release()
+            self._socket.close()
+
+    def _converse(self) -> None:
+        self._answer("GREETING", _GREETING)
+        sender, recipients = "", []
+        while True:
+            command = self._line().rstrip(b"\r\n").decode("utf-8", "replace")
+            self._server.commands.append(command)
+            verb, _, argument = command.partition(" ")
+            went_well = self._command(verb.upper())
+            match verb.upper():
+                case "MAIL":
+                    sender, recipients = _address(argument), []
+                case "RCPT" if went_well:
+                    recipients.append(_address(argument))
+                case "DATA" if went_well:
+                    content = self._content()
+                    if self._answer("END", _REPLIES["END"]):
+                        self._server.messages.append(Received(sender, tuple(recipients), content))
+                case "STARTTLS" if went_well:
+                    self._release()
+                    self._secure()
+                case "QUIT":
+                    return
+
+    def _command(self, verb: str) -> bool:
+        reply = _REPLIES.get(verb, "502 5.5.1 what?")
+        if verb == "EHLO":
+            offered = [*self._server.extensions]
+            if self._server.tls and not isinstance(self._socket, ssl.SSLSocket):
+                offered.append("STARTTLS")
+            reply = "\n".join([reply, *(f"250 {extension}" for extension in offered)])
+        return self._answer(verb, reply)
+
+    def _answer(self, step: str, usual: str) -> bool:
+        """Say what the script has for this step; return whether it means to go on."""
+        script = self._server.answers.get(step)
+        answer = script.popleft() if script else usual
+        match answer:
+            case Act.STALL:
+                while self._line():
+                    pass
+            case Act.DROP:
+                raise _HungUpError
+            case Act.RESET:
+                self._abort()
+            case Farewell(reply):
+                self._say(reply)
+                raise _HungUpError
+            case bytes():
+                self._socket.sendall(answer)
+                return answer[:1] in b"23"
+            case str():
+                self._say(answer)
+                return answer[0] in "23"
+        return False
+
+    def _say(self, reply: str) -> None:
+        """Send a reply, several lines as RFC 5321 section 4.2.1 has them: `250-a`, `250 b`."""
+        *first, last = reply.split("\n")
+        lines = [f"{line[:3]}-{line[4:]}" for line in first] + [last]
+        self._socket.sendall("".join(f"{line}\r\n" for line in lines).encode())
+
+    def _line(self) -> bytes:
+        if self._file is None:
+            self._file = self._socket.makefile("rb")
+        line = self._file.readline()
+        if not line:
+            raise _HungUpError
+        return line
+
+    def _content(self) -> bytes:
+        """Read up to the final dot, which is one only between two CRLFs."""
+        lines: list[bytes] = []
+        while True:
+            line = self._line()
+            if line == b".\r\n" and (not lines or lines[-1].endswith(b"\r\n")):
+                return b"".join(lines)
+            at_line_start = not lines or lines[-1].endswith(b"\r\n")
+            lines.append(line[1:] if at_line_start and line.startswith(b".") else line)
+
+    def _secure(self) -> None:
+        assert self._server.tls is not None
+        self._socket = self._server.tls.wrap_socket(self._socket, server_side=True)
+
+    def _abort(self) -> None:
+        """Close so that the client sees a reset."""
+        self._release()
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        raise _HungUpError
+
+    def _release(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+def _address(argument: str) -> str:
+    return argument.partition("<")[2].partition(">")[0]

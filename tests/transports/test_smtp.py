@@ -1,0 +1,493 @@
+from __future__ import annotations
+
+import smtplib
+import socket
+import ssl
+import subprocess
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from digestmail.errors import DeliveryError, TransportError
+from digestmail.model import Envelope
+from digestmail.transports.smtp import Security, SmtpTransport, dot_stuffed
+
+from .contract import SENDER, Arrived, Stage, TransportContract, envelope, letter
+from .scripted import HOST, Act, Answer, Farewell, ScriptedServer, scripted
+
+
+def transport(
+    server: ScriptedServer,
+    *,
+    host: str = HOST,
+    security: Security = "none",
+    username: str | None = None,
+    password: str | None = None,
+    timeout: float = 5,
+) -> SmtpTransport:
+    return SmtpTransport(
+        host=host,
+        port=server.port,
+        security=security,
+        username=username,
+        password=password,
+        timeout=timeout,
+        local_hostname="client.example.org",
+    )
+
+
+def refusal(server: ScriptedServer, recipient: str = "reader@example.org", timeout: float = 5) -> DeliveryError:
+    """Send a message that is refused, then one that is not."""
+    with transport(server, timeout=timeout).open() as session:
+        with pytest.raises(DeliveryError) as caught:
+            session.send(envelope(recipient), letter("refused"))
+        assert session.send(envelope(), letter("next")).code == 250
+    return caught.value
+
+
+def breakdown(server: ScriptedServer, timeout: float = 5) -> TransportError:
+    """Open a session, send one message, and see the way out break on the way."""
+    with pytest.raises(TransportError) as caught, transport(server, timeout=timeout).open() as session:
+        session.send(envelope(), letter("one"))
+    return caught.value
+
+
+class TestSmtpTransport(TransportContract):
+    @pytest.fixture
+    def stage(self) -> Iterator[Stage]:
+        with scripted() as server:
+            yield Stage(
+                transport(server),
+                lambda: [Arrived(mail.sender, *mail.recipients, mail.content) for mail in server.messages],
+            )
+
+
+# -- one connection ------------------------------------------------------------------------------------------------
+
+
+def test_nothing_is_connected_before_it_is_opened() -> None:
+    with scripted() as server:
+        transport(server)
+        assert server.connections == 0
+
+
+def test_a_session_is_one_connection_and_ends_with_quit() -> None:
+    with scripted() as server:
+        with transport(server).open() as session:
+            for name in ("one", "two", "three"):
+                assert session.send(envelope(), letter(name)).text == "2.0.0 queued"
+        assert server.connections == 1
+        assert server.verbs() == ["EHLO", *["MAIL", "RCPT", "DATA"] * 3, "QUIT"]
+
+
+def test_a_session_that_ends_in_an_exception_ends_without_quit() -> None:
+    with scripted() as server:
+        with pytest.raises(KeyboardInterrupt), transport(server).open():
+            raise KeyboardInterrupt
+        assert "QUIT" not in server.verbs()
+
+
+def test_a_server_that_knows_only_helo_is_served() -> None:
+    with scripted({"EHLO": ["502 5.5.1 what?"]}) as server:
+        with transport(server).open() as session:
+            session.send(envelope(), letter("one"))
+        assert server.verbs()[:2] == ["EHLO", "HELO"]
+        assert f"MAIL FROM:<{SENDER}>".upper() in [command.upper() for command in server.commands]
+
+
+@pytest.mark.parametrize("answer", ["421 4.3.2 idle too long", Act.DROP, Act.RESET])
+@pytest.mark.parametrize("step", ["MAIL", "RCPT", "DATA"])
+def test_a_connection_the_server_ended_is_opened_afresh(step: str, answer: Answer) -> None:
+    said = Farewell(answer) if isinstance(answer, str) else answer
+    with scripted({step: [said]}) as server:
+        with transport(server).open() as session:
+            session.send(envelope(), letter("one"))
+            session.send(envelope(), letter("two"))
+        assert [mail.content for mail in server.messages] == [letter("one"), letter("two")]
+        assert server.connections == 2
+
+
+@pytest.mark.parametrize("answer", [Farewell("421 4.3.2 overloaded"), Act.DROP, Act.RESET])
+@pytest.mark.parametrize("step", ["MAIL", "RCPT", "DATA"])
+def test_a_connection_that_is_ended_twice_is_the_transports_fault(step: str, answer: Answer) -> None:
+    with scripted({step: [answer, answer]}) as server:
+        error = breakdown(server)
+        assert error.code == (421 if isinstance(answer, Farewell) else None)
+        assert server.connections == 2
+        assert server.messages == []
+
+
+def test_a_server_that_cannot_be_reached_again_is_the_transports_fault() -> None:
+    with scripted({"MAIL": [Act.DROP], "GREETING": ["220 hello", "554 5.3.2 go away"]}) as server:
+        assert breakdown(server).code == 554
+
+
+# -- refused recipients and messages -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("reply", "permanent"),
+    [
+        ("550 5.1.1 no such user", True),
+        ("553 5.1.3 bad address", True),
+        ("550 no such user", True),
+        ("550 5.7.1 recipient takes mail from members only", True),
+        ("550 5.1.1 <spam.policy@example.org>: no such user", True),
+        ("550 5.7.1 <relay.denied@example.org>: recipient address rejected", True),
+        ("450 4.2.1 mailbox busy", False),
+        ("451 4.7.1 greylisted, come back", False),
+        ("452 4.2.2 mailbox full", False),
+    ],
+)
+@pytest.mark.parametrize("step", ["RCPT", "DATA", "END"])
+def test_a_refusal_is_about_this_recipient_and_the_next_message_goes_through(
+    step: str, reply: str, permanent: bool
+) -> None:
+    with scripted({step: [reply]}) as server:
+        error = refusal(server)
+        assert (error.code, error.permanent) == (int(reply[:3]), permanent)
+        assert reply in str(error)
+        assert [mail.content for mail in server.messages] == [letter("next")]
+        assert server.connections == 1
+        assert "RSET" in server.verbs()
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "530 5.7.0 authentication required",
+        "535 5.7.8 bad credentials",
+        "550 5.7.515 access denied, authentication level of the domain too low",
+        "550-5.7.26 this mail has been blocked\n550 5.7.26 because it is not authenticated",
+        "554 5.7.1 the domain's DMARC policy forbids this",
+        "550 5.7.1 DKIM signature missing",
+        "550 5.7.1 SPF check failed",
+        "550 5.7.1 against our policy",
+        "554 5.7.1 client host blocked using a list",
+        "550 5.7.60 client may not send as this sender",
+        "550 5.7.23 SPF validation failed",
+        "554 5.7.1 <reader@example.org>: Relay access denied",
+        "550 relay not permitted",
+    ],
+)
+@pytest.mark.parametrize("step", ["RCPT", "END"])
+def test_the_senders_own_fault_blames_no_address(step: str, reply: str) -> None:
+    with scripted({step: [reply]}) as server:
+        assert breakdown(server).code == int(reply[:3])
+
+
+@pytest.mark.parametrize("reply", ["550 5.7.1 not you", "451 4.3.0 later", "530 5.7.0 log in", "553 5.1.8 bad sender"])
+def test_a_refused_sender_blames_no_address(reply: str) -> None:
+    with scripted({"MAIL": [reply]}) as server:
+        assert breakdown(server).code == int(reply[:3])
+
+
+def test_a_refused_reset_costs_the_connection_and_nothing_else() -> None:
+    with scripted({"RCPT": ["550 5.1.1 no such user"], "RSET": [Farewell("421 4.3.2 enough")]}) as server:
+        assert refusal(server).code == 550
+        assert server.connections == 2
+
+
+def test_421_after_the_final_dot_is_a_refusal_and_not_a_reason_to_send_again() -> None:
+    with scripted({"END": [Farewell("421 4.3.2 shutting down")]}) as server:
+        error = refusal(server)
+        assert (error.code, error.permanent) == (421, False)
+        assert [mail.content for mail in server.messages] == [letter("next")]
+
+
+@pytest.mark.parametrize(
+    "answer", [Act.DROP, Act.RESET, Act.STALL, b"what?\r\n", "354 go on", b"250 " + b"x" * 9000 + b"\r\n"]
+)
+def test_without_an_answer_to_the_final_dot_the_outcome_is_unknown(answer: Answer) -> None:
+    with scripted({"END": [answer]}) as server:
+        error = refusal(server, timeout=0.3)
+        assert (error.code, error.permanent) == (None, False)
+        assert "outcome is unknown" in str(error)
+        assert server.commands.count("DATA") == 2  # the refused one and the next: none was sent twice
+
+
+def test_the_words_of_a_server_become_one_printable_line() -> None:
+    with scripted({"RCPT": [b"550-5.1.1 no\x1b[31m\r\n550 such \xff user" + b"!" * 1000 + b"\r\n"]}) as server:
+        text = str(refusal(server))
+        assert text.isprintable()
+        assert "550 5.1.1 no [31m such \N{REPLACEMENT CHARACTER} user!!!" in text
+        assert len(text) < 500
+
+
+# -- faults at every step ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("step", ["GREETING", "EHLO", "MAIL", "RCPT", "DATA"])
+def test_a_silent_server_is_left_after_the_time_out(step: str) -> None:
+    with scripted({step: [Act.STALL]}) as server:
+        error = breakdown(server, timeout=0.3)
+        assert error.code is None
+        assert "time" in str(error)
+        assert server.connections == 1
+
+
+@pytest.mark.parametrize("answer", [b"what?\r\n", b"\r\n", b"999 huge\r\n", b"220-" + b"x" * 9000 + b"\r\n"])
+@pytest.mark.parametrize("step", ["GREETING", "MAIL", "RCPT", "DATA"])
+def test_garbage_is_the_transports_fault(step: str, answer: bytes) -> None:
+    with scripted({step: [answer]}) as server:
+        breakdown(server)
+        assert server.messages == []
+
+
+@pytest.mark.parametrize("answer", ["554 5.3.2 no service", "421 4.3.2 busy", Act.DROP, Act.RESET])
+@pytest.mark.parametrize("step", ["GREETING", "EHLO"])
+def test_trouble_at_the_door_is_the_transports_fault(step: str, answer: Answer) -> None:
+    answers: dict[str, Sequence[Answer]] = {step: [answer], "HELO": ["554 5.3.2 no service"]}
+    with scripted(answers) as server:
+        error = breakdown(server)
+        assert f"{HOST}:{server.port}" in str(error)
+
+
+def test_a_port_where_nobody_listens_is_the_transports_fault() -> None:
+    with scripted() as server:
+        pass
+    with pytest.raises(TransportError, match="no connection"), transport(server).open():
+        pass
+
+
+def test_a_host_name_that_cannot_be_one_is_the_transports_fault() -> None:
+    with scripted() as server, pytest.raises(TransportError), transport(server, host="a" * 70 + ".example.org").open():
+        pass
+
+
+# -- extensions ----------------------------------------------------------------------------------------------------
+
+
+def test_the_size_of_the_message_is_declared_where_the_server_asks_for_it() -> None:
+    with scripted(extensions=["SIZE"]) as server:
+        with transport(server).open() as session:
+            session.send(envelope(), letter("one"))
+        assert f"mail FROM:<{SENDER}> SIZE={len(letter('one'))}" in server.commands
+
+
+def test_a_message_over_the_servers_limit_is_refused_before_a_word_is_said() -> None:
+    with scripted(extensions=["SIZE 100"]) as server:
+        with transport(server).open() as session, pytest.raises(DeliveryError, match="takes 100") as caught:
+            session.send(envelope(), letter("one", b"x\r\n" * 100))
+        assert (caught.value.code, caught.value.permanent) == (552, True)
+        assert server.verbs() == ["EHLO", "QUIT"]
+
+
+@pytest.mark.parametrize("extension", ["SIZE 0", "SIZE", "SIZE many"])
+def test_a_server_that_names_no_limit_has_none(extension: str) -> None:
+    with scripted(extensions=[extension]) as server:
+        with transport(server).open() as session:
+            session.send(envelope(), letter("one", b"x\r\n" * 10_000))
+        assert len(server.messages) == 1
+
+
+def test_a_declared_size_the_server_does_not_like_is_about_this_message() -> None:
+    with scripted({"MAIL": ["552 5.3.4 too big"]}, extensions=["SIZE"]) as server:
+        error = refusal(server)
+        assert (error.code, error.permanent) == (552, True)
+
+
+def test_an_international_local_part_is_sent_with_smtputf8_where_it_is_offered() -> None:
+    with scripted(extensions=["SMTPUTF8", "8BITMIME"]) as server:
+        with transport(server).open() as session:
+            session.send(envelope("jürgen@example.org"), letter("one"))
+            session.send(envelope("reader@example.org"), letter("two"))
+        first, second = (command for command in server.commands if command.startswith("mail"))
+        assert first.endswith(" SMTPUTF8")
+        assert "SMTPUTF8" not in second
+        assert server.messages[0].recipients == ("jürgen@example.org",)
+
+
+def test_an_international_local_part_fails_for_good_where_smtputf8_is_not_offered() -> None:
+    with scripted() as server:
+        with transport(server).open() as session, pytest.raises(DeliveryError, match="SMTPUTF8") as caught:
+            session.send(envelope("jürgen@example.org"), letter("one"))
+        assert (caught.value.code, caught.value.permanent) == (None, True)
+        assert server.verbs() == ["EHLO", "QUIT"]
+
+
+def test_an_international_sender_the_server_cannot_take_blames_no_recipient() -> None:
+    with scripted() as server, pytest.raises(TransportError, match="sender"), transport(server).open() as session:
+        session.send(Envelope(sender="jürgen@example.org", recipient="reader@example.org"), letter("one"))
+
+
+@pytest.mark.parametrize(
+    ("domain", "wire"),
+    [("bücher.example", "xn--bcher-kva.example"), ("straße.example", "xn--strae-oqa.example")],
+)
+def test_an_international_domain_needs_no_smtputf8(domain: str, wire: str) -> None:
+    with scripted() as server:
+        with transport(server).open() as session:
+            session.send(envelope(f"reader@{domain}"), letter("one"))
+        assert server.messages[0].recipients == (f"reader@{wire}",)
+
+
+# -- TLS and logging in --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate for 127.0.0.1, signed by itself, with its key."""
+    path = tmp_path_factory.mktemp("tls") / "server.pem"
+    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=test"
+    subprocess.run(
+        [*command.split(), "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", path, "-out", path.with_suffix(".crt")],
+        check=True,
+        capture_output=True,
+    )
+    path.write_bytes(path.read_bytes() + path.with_suffix(".crt").read_bytes())
+    return path
+
+
+@pytest.fixture
+def tls(certificate: Path) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    return context
+
+
+@pytest.fixture
+def trusted(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have this machine's authorities include the test's."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+
+
+@pytest.mark.usefixtures("trusted")
+@pytest.mark.parametrize("security", ["starttls", "tls"])
+def test_a_message_goes_through_a_verified_line(tls: ssl.SSLContext, security: Security) -> None:
+    with scripted(tls=tls, immediate_tls=security == "tls") as server:
+        with transport(server, security=security).open() as session:
+            session.send(envelope(), letter("one"))
+        assert [mail.content for mail in server.messages] == [letter("one")]
+
+
+@pytest.mark.parametrize("security", ["starttls", "tls"])
+def test_a_certificate_nobody_vouches_for_is_not_accepted(tls: ssl.SSLContext, security: Security) -> None:
+    with scripted(tls=tls, immediate_tls=security == "tls") as server:
+        with (
+            pytest.raises(TransportError, match="certificate verify failed"),
+            transport(server, security=security).open(),
+        ):
+            pass
+        assert "MAIL" not in server.verbs()
+
+
+@pytest.mark.usefixtures("trusted")
+@pytest.mark.parametrize("security", ["starttls", "tls"])
+def test_a_certificate_for_another_name_is_not_accepted(tls: ssl.SSLContext, security: Security) -> None:
+    with (
+        scripted(tls=tls, immediate_tls=security == "tls") as server,
+        pytest.raises(TransportError, match="not valid for"),
+        transport(server, host="localhost", security=security).open(),
+    ):
+        pass
+
+
+def test_a_server_without_starttls_gets_nothing_in_the_clear() -> None:
+    with scripted(extensions=["AUTH PLAIN"]) as server:
+        with (
+            pytest.raises(TransportError, match="STARTTLS"),
+            transport(server, security="starttls", username="me", password="secret").open(),
+        ):
+            pass
+        assert server.verbs() == ["EHLO"]
+
+
+@pytest.mark.usefixtures("trusted")
+@pytest.mark.parametrize("answer", ["454 4.7.0 not now", b"what?\r\n", Act.DROP, Act.STALL])
+def test_trouble_at_starttls_is_the_transports_fault(tls: ssl.SSLContext, answer: Answer) -> None:
+    with scripted({"STARTTLS": [answer]}, tls=tls) as server:
+        with pytest.raises(TransportError), transport(server, security="starttls", timeout=0.3).open():
+            pass
+        assert server.verbs() == ["EHLO", "STARTTLS"]
+
+
+@pytest.mark.usefixtures("trusted")
+def test_what_is_said_before_the_line_is_secure_does_not_count(tls: ssl.SSLContext) -> None:
+    smuggled = b"220 2.0.0 go ahead\r\n250-evil.example.org\r\n250 SIZE 1\r\n"
+    with scripted({"STARTTLS": [smuggled]}, tls=tls) as server:
+        with transport(server, security="starttls").open() as session:
+            session.send(envelope(), letter("one"))
+        assert server.verbs() == ["EHLO", "STARTTLS", "EHLO", "MAIL", "RCPT", "DATA", "QUIT"]
+
+
+def test_it_logs_in_where_a_user_is_named() -> None:
+    with scripted(extensions=["AUTH PLAIN LOGIN"]) as server:
+        with transport(server, username="me", password="secret").open() as session:
+            session.send(envelope(), letter("one"))
+        assert server.verbs()[:3] == ["EHLO", "AUTH", "MAIL"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [("535 5.7.8 wrong password", 535), ("454 4.7.0 later", 454), (Act.DROP, None), (Act.STALL, None)],
+)
+def test_a_refused_login_is_the_transports_fault_and_tells_no_password(answer: Answer, code: int | None) -> None:
+    with scripted({"AUTH": [answer]}, extensions=["AUTH PLAIN"]) as server:
+        with (
+            pytest.raises(TransportError) as caught,
+            transport(server, username="me", password="hunter2", timeout=0.3).open(),
+        ):
+            pass
+        assert caught.value.code == code
+        assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize("extensions", [[], ["AUTH GSSAPI"], ["AUTH"]])
+def test_a_server_that_offers_no_way_to_log_in_is_the_transports_fault(extensions: list[str]) -> None:
+    with (
+        scripted(extensions=extensions) as server,
+        pytest.raises(TransportError),
+        transport(server, username="me", password="hunter2").open(),
+    ):
+        pass
+
+
+def test_a_password_that_cannot_be_sent_is_not_told_by_the_error() -> None:
+    with scripted(extensions=["AUTH PLAIN"]) as server:
+        with (
+            pytest.raises(TransportError, match="ASCII") as caught,
+            transport(server, username="me", password="pässword").open(),
+        ):
+            pass
+        assert caught.value.__cause__ is None
+        assert caught.value.__suppress_context__
+
+
+# -- the octets after DATA -----------------------------------------------------------------------------------------
+
+
+@given(st.lists(st.text(alphabet=".ax ", max_size=5), min_size=1, max_size=6))
+def test_unstuffing_gives_back_the_message(lines: list[str]) -> None:
+    message = "".join(f"{line}\r\n" for line in lines).encode()
+    *stuffed, final, rest = dot_stuffed(message).split(b"\r\n")
+    assert (final, rest) == (b".", b"")
+    assert b".\r\n" not in [line + b"\r\n" for line in stuffed]
+    assert b"".join(line.removeprefix(b".") + b"\r\n" for line in stuffed) == message
+
+
+def test_a_message_without_a_last_line_end_gets_one() -> None:
+    assert dot_stuffed(b"a") == b"a\r\n.\r\n"
+
+
+def test_a_message_that_could_not_be_handed_over_whole_is_sent_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The write fails before the final dot is out, so the server cannot have accepted anything."""
+    broken: list[bytes] = []
+    send = smtplib.SMTP.send
+
+    def break_once(client: smtplib.SMTP, content: bytes | str) -> None:
+        if isinstance(content, bytes) and not broken:
+            broken.append(content)
+            assert client.sock is not None
+            client.sock.shutdown(socket.SHUT_WR)
+        send(client, content)
+
+    monkeypatch.setattr(smtplib.SMTP, "send", break_once)
+    with scripted() as server:
+        with transport(server).open() as session:
+            session.send(envelope(), letter("one"))
+        assert [mail.content for mail in server.messages] == [letter("one")]
+        assert server.connections == 2
