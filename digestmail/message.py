@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import binascii
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from email.header import Header
 from email.utils import format_datetime, parseaddr
@@ -17,6 +17,7 @@ from typing import Final
 from urllib.parse import quote
 
 import idna
+from w3lib.url import safe_url_string
 
 from digestmail.errors import DeliveryError
 from digestmail.model import Rendered
@@ -61,6 +62,17 @@ def one_line(text: str) -> str:
     return " ".join(_UNPRINTABLE.sub("", text).split())
 
 
+def wire_domain(domain: str) -> str:
+    """Return `domain` as A-labels (RFC 5890). Raises ValueError when it is no host name."""
+    try:
+        encoded = domain if domain.isascii() else idna.encode(domain, uts46=True).decode()
+    except idna.IDNAError as error:
+        raise ValueError(f"not a domain: {domain!r}") from error
+    if not re.fullmatch(_HOST, encoded):
+        raise ValueError(f"not a domain: {domain!r}")
+    return encoded
+
+
 def wire_address(address: str, *, smtputf8: bool = False) -> str:
     """Return `address` as it goes over the wire and into headers: the domain as A-labels (RFC 5890).
 
@@ -69,14 +81,14 @@ def wire_address(address: str, *, smtputf8: bool = False) -> str:
     """
     if _ADDRESS.fullmatch(address):
         return address
-    local, at, domain = address.rpartition("@")
+    local, _, domain = address.rpartition("@")
     try:
-        encoded = f"{local}@{idna.encode(domain, uts46=True).decode()}" if at else ""
-    except idna.IDNAError:
-        encoded = ""
+        encoded = f"{local}@{wire_domain(domain)}"
+    except ValueError as error:
+        raise DeliveryError("the recipient's address is malformed", code=None, permanent=True) from error
     if _ADDRESS.fullmatch(encoded):
         return encoded
-    if not encoded or one_line(local) != local or not _INTERNATIONAL_LOCAL.fullmatch(local):
+    if one_line(local) != local or not _INTERNATIONAL_LOCAL.fullmatch(local):
         raise DeliveryError("the recipient's address is malformed", code=None, permanent=True)
     if not smtputf8:
         raise DeliveryError("the recipient's address needs SMTPUTF8", code=None, permanent=True)
@@ -107,18 +119,13 @@ def _guarded(line: bytes) -> bytes:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ListIdentity:
-    """Whose mail it is: what the headers say of the digest and its sender."""
+class Sender:
+    """Who sends: what the headers of every digest share."""
 
-    digest: str
-    """The digest's name, a DNS label."""
-    title: str
-    slot: str
-    """The key of the edition's slot."""
-    sender: str
+    mailbox: str
     """The From mailbox, `Name <name@domain>` or a bare address, which then goes by the digest's title."""
     domain: str
-    """The right side of the List-Id (RFC 2919): ours, and the same for ever."""
+    """The right side of every List-Id (RFC 2919): ours, and the same for ever."""
     reply_to: str | None = None
     base_url: str | None = None
     """Where the web pages are, without a slash at the end; None when there are none."""
@@ -127,17 +134,20 @@ class ListIdentity:
 class Mould:
     """One segment's mail, serialised but for what differs between recipients."""
 
-    def __init__(self, rendered: Rendered, identity: ListIdentity, *, smtputf8: bool = False) -> None:
+    def __init__(self, rendered: Rendered, sender: Sender, *, digest: str, title: str, smtputf8: bool = True) -> None:
         """Serialise everything once, which takes some milliseconds.
 
-        `smtputf8` allows recipients with a non-ASCII local part. Raises ValueError when the sender or the reply
-        address is not a mailbox, or `base_url` is too long for a header.
+        `digest` is the digest's name, a DNS label. `smtputf8` allows recipients with a non-ASCII local part (a
+        transport still refuses them where the server cannot take them). Raises ValueError when the sender's or the
+        reply address is not a mailbox, or `base_url` is too long for a header.
         """
         self._smtputf8 = smtputf8
-        contact = _mailbox(identity.reply_to or identity.sender)[1]
-        self._list_unsubscribe = _list_unsubscribe(identity.base_url, contact)
-        self._headers = _headers(rendered.subject, identity, contact)
-        link = _unsubscribe_link(identity.base_url, contact)
+        contact = _mailbox(sender.reply_to or sender.mailbox)[1]
+        if sender.base_url is not None:
+            sender = replace(sender, base_url=safe_url_string(sender.base_url))
+        self._list_unsubscribe = _list_unsubscribe(sender.base_url, contact)
+        self._headers = _headers(rendered.subject, one_line(title), digest, sender, contact)
+        link = _unsubscribe_link(sender.base_url, contact)
         self._body = _body(
             rendered.text.replace(UNSUBSCRIBE_PLACE, link), rendered.html.replace(UNSUBSCRIBE_PLACE, escape(link))
         ).split(_CUT)
@@ -204,33 +214,31 @@ def _list_unsubscribe(base_url: str | None, contact: str) -> list[bytes]:
     return [piece.encode("ascii") for piece in lines.split(_SPLICE)]
 
 
-def _headers(subject: str, identity: ListIdentity, contact: str) -> bytes:
+def _headers(subject: str, title: str, digest: str, sender: Sender, contact: str) -> bytes:
     """Return the headers every recipient gets alike, up to the empty line."""
-    name, sender = _mailbox(identity.sender)
-    title = one_line(identity.title)
+    name, address = _mailbox(sender.mailbox)
+    domain = wire_domain(sender.domain)
     fields = [
-        ("From", f"{_phrase('From', one_line(name) or title)} <{sender}>"),
+        ("From", f"{_phrase('From', one_line(name) or title)} <{address}>"),
         ("Reply-To", contact),
         ("Subject", _unstructured("Subject", one_line(subject))),
-        ("List-Id", f"{_phrase('List-Id', title)} <{identity.digest}.{identity.domain}>"),
+        ("List-Id", f"{_phrase('List-Id', title)} <{digest}.{domain}>"),
         ("List-Help", f"<mailto:{_in_mailto(contact)}?subject=help>"),
         ("List-Owner", f"<mailto:{_in_mailto(contact)}>"),
         ("Auto-Submitted", "auto-generated"),  # RFC 3834: vacation programs stay silent
         ("Precedence", "bulk"),
-        ("Feedback-ID", _feedback_id(identity)),
+        ("Feedback-ID", f"{digest}:edition:digestmail:{_feedback_sender(domain)}"),
         ("MIME-Version", "1.0"),
         ("Content-Type", f'multipart/alternative; boundary="{_BOUNDARY}"'),
     ]
-    if identity.base_url is not None:
-        fields.append(("List-Archive", f"<{identity.base_url}/{identity.digest}>"))
+    if sender.base_url is not None:
+        fields.append(("List-Archive", f"<{sender.base_url}/{digest}>"))
     return "".join(f"{name}: {value}\r\n" for name, value in fields).encode("ascii")
 
 
-def _feedback_id(identity: ListIdentity) -> str:
-    """Return Gmail's `a:b:c:SenderId`: three names to count complaints by, and 5 to 15 characters of the sender."""
-    sender = re.sub(r"[^a-z0-9]+", "-", identity.domain.lower())[:15].ljust(5, "-")
-    slot = re.sub(r"[^A-Za-z0-9-]+", "-", identity.slot)
-    return f"{slot}:{identity.digest}:edition:{sender}"
+def _feedback_sender(domain: str) -> str:
+    """Return the SenderId of Gmail's Feedback-ID: 5 to 15 characters, the same in all our mail."""
+    return re.sub(r"[^a-z0-9]+", "-", domain.lower())[:15].ljust(5, "-")
 
 
 def _mailbox(text: str) -> tuple[str, str]:

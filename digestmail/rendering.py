@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from enum import IntEnum
@@ -98,12 +98,12 @@ class _Block:
 
 
 class Renderer:
-    """Turns sections into mails. Templates are found in the given directories first, then in digestmail's own."""
+    """Turns sections into mails."""
 
-    def __init__(self, directories: Sequence[Path] = ()) -> None:
-        """Read nothing yet; each directory may hold `email/edition.mjml`, `email/edition.txt`, `email/subject.txt`."""
+    def __init__(self, own: Path | None = None) -> None:
+        """Read nothing yet. A template is looked for in the directory `own` first, then among digestmail's."""
         self._environment = ImmutableSandboxedEnvironment(
-            loader=jinja2.FileSystemLoader([*directories, templates_directory()]),
+            loader=jinja2.FileSystemLoader([own, templates_directory()] if own else templates_directory()),
             autoescape=jinja2.select_autoescape(disabled_extensions=("txt",), default=True),
             undefined=jinja2.StrictUndefined,
             trim_blocks=True,
