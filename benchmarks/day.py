@@ -1,0 +1,206 @@
+"""A day of 1,000 arXiv entries and 50 Hugging Face entries: CPU against feedparser alone, casts a second, peak memory.
+
+The entries are recorded ones; where those are not at hand nothing is measured. Sources, pipeline, storage (SQLite on disk),
+rendering are the real ones; only the network is a table of bytes, so that what is compared is the same work.
+"""
+
+from __future__ import annotations
+
+import gzip
+import importlib.util
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from email.message import EmailMessage
+from pathlib import Path
+from types import ModuleType
+
+import feedparser
+
+from benchmarks.figures import Figure, figure, tell
+from digestmail.message import Mould, Sender
+from digestmail.model import AnnounceType, Digest, Rendered, Schedule, Subscription, Topic
+from digestmail.pipeline.collect import collect
+from digestmail.pipeline.publish import publish
+from digestmail.rendering import Renderer
+from digestmail.sources.arxiv_feed import ArxivFeed
+from digestmail.sources.base import Answer
+from digestmail.sources.huggingface import HuggingFace
+from digestmail.storage import subscribers
+from digestmail.storage.database import Database
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+NOW = datetime(2026, 4, 21, 12, tzinfo=UTC)
+ARXIV_ENTRIES, HF_ENTRIES = 1000, 50
+ROUNDS = 7
+
+TOPICS = (
+    Topic(name="Agents", keywords=("agent", "tool use"), description="language models that plan, call tools and act"),
+    Topic(name="Efficiency", keywords=("quantization", "pruning"), description="less memory, time and energy"),
+    Topic(name="Vision", keywords=("image", "video"), categories=("cs.CV",), description="seeing and making pictures"),
+    Topic(name="Reasoning", keywords=("reasoning", "chain of thought"), description="solving problems step by step"),
+    Topic(name="Learning", keywords=("reinforcement learning",), description="policies, rewards and exploration"),
+)
+DIGEST = Digest(
+    name="daily",
+    title="Trending papers",
+    schedule=Schedule(cron="0 11 * * *", timezone="UTC"),
+    sources=("hf", "arxiv"),
+    topics=TOPICS,
+)
+
+
+@dataclass(frozen=True)
+class Canned:
+    """Answers from a table instead of the network."""
+
+    arxiv: bytes
+    hugging_face: bytes
+
+    def fetch(self, url: str, **_: object) -> Answer:
+        """Answer as the services would: the day's first page, and nothing behind it."""
+        if "/rss/" in url:
+            return Answer(url=url, body=self.arxiv)
+        first = "date=2026-04-21" in url and "p=0" in url
+        return Answer(url=url, body=self.hugging_face if first else b"[]")
+
+
+def recorded() -> Canned:
+    """Return the day's bytes, put together from recorded days."""
+    replay = _replay()
+    papers = {p["id"]: p for day in (20, 21, 22, 23) for p in replay.arxiv_day(date(2026, 4, day)) if p["categories"]}
+    chosen = list(papers.values())[:ARXIV_ENTRIES]
+    replay.batch_for = lambda *_: [(str(AnnounceType.NEW), paper) for paper in chosen]
+    arxiv = replay.feed("rss", ["cs"], NOW.date(), NOW.date())
+    items = [
+        item
+        for path in sorted((SHARED / "data" / "hf_daily").glob("2026-04-*.json.gz"))
+        for item in json.loads(gzip.decompress(path.read_bytes()))
+    ][:HF_ENTRIES]
+    return Canned(arxiv=arxiv, hugging_face=json.dumps(items).encode())
+
+
+def _replay() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("replay", SHARED / "tools" / "replay.py")
+    if spec is None or spec.loader is None or not (SHARED / "tools" / "replay.py").exists():
+        sys.exit("benchmarks.day: recorded days are not at hand (../shared); nothing was measured")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def one_day(canned: Canned, directory: Path) -> int:
+    """Collect, publish and render one day into a fresh database; return how many papers came."""
+    database = Database.open("sqlite:///day.db", base=directory)
+    database.upgrade()
+    renderer = Renderer(own=None)
+    with database.begin() as connection:
+        subscriber_id = subscribers.add(connection, "reader@example.org", NOW)
+        subscribers.subscribe(connection, subscriber_id, Subscription(digest="daily"), NOW)
+    sources = [
+        HuggingFace(name="hf", fetcher=canned, base_url="https://huggingface.co"),
+        ArxivFeed(name="arxiv", fetcher=canned, base_url="https://rss.arxiv.org", categories=("cs",)),
+    ]
+    report = collect(database, sources, NOW)
+
+    def render(edition, sections):  # type: ignore[no-untyped-def]
+        return renderer.render(edition, sections, base_url="https://digest.example.org")
+
+    published = publish(database, [DIGEST], render, NOW)
+    database.close()
+    assert not report.failed, report
+    assert published.digests[0].status == "published", published
+    return sum(source.new for source in report.sources)
+
+
+def cpu(work: Callable[[], object]) -> float:
+    """Return the CPU seconds `work` takes."""
+    began = time.process_time()
+    work()
+    return time.process_time() - began
+
+
+def day_against_feedparser(canned: Canned) -> list[Figure]:
+    """Measure the whole day and feedparser's own parse of the same bytes, in turn."""
+    ours, theirs = [], []
+    for _ in range(ROUNDS):
+        with tempfile.TemporaryDirectory() as directory:
+            ours.append(cpu(lambda: one_day(canned, Path(directory))))  # noqa: B023 - called at once
+        theirs.append(cpu(lambda: feedparser.parse(canned.arxiv)))
+    ratio = statistics.median(o / t for o, t in zip(ours[1:], theirs[1:], strict=True))
+    return [
+        figure("day: CPU against feedparser's parse of the same bytes", ratio, "times", "<=", 1.5),
+        Figure("day: CPU", round(statistics.median(ours[1:]), 3), "s", "-", holds=True),
+        Figure("day: feedparser alone, CPU", round(statistics.median(theirs[1:]), 3), "s", "-", holds=True),
+    ]
+
+
+def casts() -> list[Figure]:
+    """Measure casting a message of 60 KB against building it anew."""
+    html = "<p>" + "Some words of a paper's abstract. " * 1500 + "</p>"
+    rendered = Rendered(subject="Trending papers", html=html, text="Some words. " * 400)
+    sender = Sender(
+        mailbox="Digest <digest@example.org>",
+        reply_to=None,
+        domain="example.org",
+        base_url="https://digest.example.org",
+    )
+    mould = Mould(rendered, sender, digest="daily", title="Trending papers")
+
+    def cast(number: int) -> bytes:
+        return mould.cast(
+            recipient=f"reader{number}@example.org",
+            message_id=f"<daily.{number}@example.org>",
+            date=NOW + timedelta(seconds=number),
+            unsubscribe_token=f"token{number}",
+        )
+
+    def naive(number: int) -> bytes:
+        message = EmailMessage()
+        message["To"], message["From"] = f"reader{number}@example.org", "digest@example.org"
+        message["Subject"] = rendered.subject
+        message.set_content(rendered.text)
+        message.add_alternative(rendered.html, subtype="html")
+        return message.as_bytes()
+
+    size = len(cast(0))
+    count = 40_000
+    seconds = cpu(lambda: [cast(number) and None for number in range(count)])
+    slow = cpu(lambda: [naive(number) and None for number in range(100)])
+    return [
+        figure("cast: messages a second on one core", count / seconds, "messages/s", ">=", 20_000),
+        Figure("cast: size of a message", float(size), "bytes", "-", holds=True),
+        Figure("cast: against building each message", round(slow / 100 / (seconds / count), 1), "times", "-", holds=True),
+    ]
+
+
+def peak_memory() -> list[Figure]:
+    """Measure the peak memory of one day in a process of its own."""
+    code = "from benchmarks import day; day.print_peak()"
+    output = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+    return [figure("day: peak memory", float(output), "MB", "<=", 150)]
+
+
+def print_peak() -> None:
+    """Run one day and print this process's peak memory in megabytes."""
+    canned = recorded()
+    with tempfile.TemporaryDirectory() as directory:
+        one_day(canned, Path(directory))
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+
+
+def main() -> None:
+    """Measure all."""
+    canned = recorded()
+    tell([*day_against_feedparser(canned), *casts(), *peak_memory()])
+
+
+if __name__ == "__main__":
+    main()

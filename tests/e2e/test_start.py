@@ -1,0 +1,26 @@
+"""The program answers at once: only the CLI library is in the path of `--help`."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+
+def modules_after(code: str) -> set[str]:
+    output = subprocess.run(
+        [sys.executable, "-c", f"{code}; import sys; print(*sys.modules)"], check=True, capture_output=True, text=True
+    )
+    return set(output.stdout.split())
+
+
+def test_help_loads_nothing_that_a_bare_typer_program_would_not():
+    bare = modules_after("import typer; typer.main.get_command(typer.Typer(callback=lambda: None))")
+    ours = modules_after("import typer; from digestmail.cli.main import app; typer.main.get_command(app)")
+    extra = {name for name in ours - bare if not name.startswith("digestmail")}
+    assert not {name.split(".")[0] for name in extra} & {
+        "sqlalchemy", "pydantic", "httpcore2", "feedparser", "jinja2", "apscheduler", "rich", "alembic", "email_validator",
+    }  # fmt: skip
+    assert {name for name in ours if name.startswith("digestmail")} <= {
+        "digestmail", "digestmail.cli", "digestmail.cli.main", "digestmail.cli.options", "digestmail.cli.operate",
+        "digestmail.cli.records", "digestmail.cli.start", "digestmail.cli.subscribers", "digestmail.cli.verbs",
+    }  # fmt: skip
