@@ -36,7 +36,8 @@ class _Postman:
         self._box = box
 
     async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802 - its name
-        trace = [f"Return-Path: <{envelope.mail_from or ''}>"]
+        sender = (envelope.mail_from or "").strip("<>")  # aiosmtpd keeps the brackets of the empty sender only
+        trace = [f"Return-Path: <{sender}>"]
         trace += [f"Delivered-To: {recipient}" for recipient in envelope.rcpt_tos]
         content = envelope.original_content or b""
         # Stored before the reply: saying 250 takes responsibility for the message (RFC 5321 section 4.5.5).
