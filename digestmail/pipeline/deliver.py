@@ -30,6 +30,7 @@ LEASE = timedelta(minutes=15)
 _BATCH = 20
 _PAUSE = timedelta(minutes=5)
 """How long the rest of a batch waits when the way out itself is broken."""
+_LONGEST_PAUSE = timedelta(hours=4)
 
 
 class Letters(Protocol):
@@ -99,8 +100,9 @@ class Deliverer:
                 return "asked to stop"
             try:
                 attempted = self._attempt(session, delivery)
-            except TransportError:
-                self._give_back(claimed[index:], _PAUSE)
+            except TransportError as error:
+                self._put_off(delivery, error)
+                self._give_back(claimed[index + 1 :], _PAUSE)
                 raise
             self._record(delivery, attempted)
         return ""
@@ -124,6 +126,14 @@ class Deliverer:
             log.exception("edition=%d subscriber=%d", delivery.edition_id, delivery.subscriber_id)
             return self._after_error(delivery, None, f"unexpected {type(error).__name__}: {error}", permanent=False)
         return Attempted(state=DeliveryState.SENT, code=receipt.code, text=receipt.text)
+
+    def _put_off(self, delivery: Delivery, error: TransportError) -> None:
+        """Put the delivery in hand behind the others: if it is what breaks the way out, it must not block them."""
+        pause = _PAUSE * min(2**delivery.attempts, _LONGEST_PAUSE // _PAUSE)
+        due_at = self._clock.now() + pause
+        self._record(
+            delivery, Attempted(state=DeliveryState.DEFERRED, code=error.code, text=str(error), due_at=due_at)
+        )
 
     def _after_error(self, delivery: Delivery, code: int | None, text: str, *, permanent: bool) -> Attempted:
         now = self._clock.now()

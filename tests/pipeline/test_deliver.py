@@ -135,7 +135,7 @@ def test_a_way_out_that_breaks_in_the_middle_loses_nothing_and_repeats_nothing(d
 
     transport.verdict = verdict
     report = deliver()
-    assert (report.sent, report.stopped) == (2, "421 closing")
+    assert (report.sent, report.stopped, report.failed) == (2, "421 closing", 0)
     transport.verdict = lambda _: None
     clock.sleep(600)
     assert deliver().sent == PEOPLE - 2
