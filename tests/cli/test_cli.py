@@ -1,0 +1,180 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from digestmail.demo.services import serving
+
+CONFIG = """
+[mail]
+sender = "digest@example.org"
+transport = "maildir"
+[network]
+allow_private_hosts = ["127.0.0.1"]
+[[sources]]
+name = "huggingface"
+kind = "huggingface"
+base_url = "{services}"
+[[topics]]
+name = "Agents"
+keywords = ["agent"]
+[[digests]]
+name = "daily"
+title = "Trending papers"
+schedule = "0 7 * * *"
+sources = ["huggingface"]
+topics = ["Agents"]
+"""
+
+NOW = "--now=2026-04-02T12:00:00Z"
+
+
+@pytest.fixture
+def site(tmp_path):
+    with serving() as services:
+        (tmp_path / "config.toml").write_text(CONFIG.format(services=services), "utf-8")
+        yield tmp_path
+
+
+def digestmail(site: Path, *words: str, status: int = 0) -> str:
+    answer = subprocess.run(
+        [sys.executable, "-m", "digestmail", *words], check=False, capture_output=True, text=True, cwd=site, timeout=60
+    )
+    assert answer.returncode == status, answer.stderr + answer.stdout
+    return answer.stdout + answer.stderr
+
+
+def test_the_whole_day_of_an_operator(site):
+    assert "not read yet" in digestmail(site, "check", NOW)
+    said = digestmail(site, "subscribers", "add", "Reader@Example.ORG", "--digest", "daily", NOW)
+    assert "Reader@example.org  active  daily (all topics)" in said
+    rehearsed = digestmail(site, "run", "--dry-run", NOW)
+    assert "daily 2026-04-02: published" in rehearsed
+    assert "nothing was kept" in rehearsed
+    assert digestmail(site, "papers", "list") == ""
+    assert "1 sent" in digestmail(site, "run", NOW)
+    assert len(list((site / "mail" / "new").iterdir())) == 1
+    again = digestmail(site, "run", NOW)
+    assert "already-published" in again
+    assert "0 sent" in again
+    assert "fresh" in digestmail(site, "check", NOW)
+    assert "2026-04-02" in digestmail(site, "editions", "list")
+    edition = json.loads(digestmail(site, "editions", "show", "daily", "2026-04-02", "--json"))["edition"]
+    first = edition["sections"][0]["entries"][0]["paper"]
+    assert first["title"] in digestmail(site, "editions", "show", "daily", "2026-04-02")
+    assert "published in daily 2026-04-02" in digestmail(site, "papers", "show", first["link"])
+    assert "published on Thu 02 April 2026" in digestmail(site, "explain", first["id"])
+
+
+def test_quiet_says_nothing_on_success_and_json_is_json(site):
+    assert digestmail(site, "run", "--quiet", NOW) == ""
+    report = json.loads(digestmail(site, "run", "--json", NOW))
+    assert report["publish"]["digests"][0]["status"] == "already-published"
+    assert report["collect"]["sources"][0]["health"][0]["health"] == "fresh"
+
+
+def test_options_stand_after_the_command_and_usage_errors_are_2(site):
+    assert "No such option" in digestmail(site, "run", "--bogus", status=2)
+    assert "is not an ISO 8601 time" in digestmail(site, "run", "--now", "yesterday", status=2)
+    assert "no such file" in digestmail(site, "run", "--config", "absent.toml", status=2)
+
+
+def test_every_problem_of_a_configuration_is_one_line(site):
+    (site / "config.toml").write_text('[mail]\nsender = "x"\nbogus = 1\n', "utf-8")
+    said = digestmail(site, "check", status=2).splitlines()
+    assert [line.split(":")[1].strip() for line in said] == ["mail.sender", "mail.bogus", "sources", "digests"]
+
+
+def test_what_does_not_exist_is_an_error_with_a_hint(site):
+    assert "did you mean 'daily'?" in digestmail(site, "subscribers", "add", "a@b.org", "--digest", "dayly", status=1)
+    said = digestmail(site, "subscribers", "add", "a@b.org", "--digest", "daily", "--topic", "Agent", status=1)
+    assert "did you mean 'Agents'?" in said
+    assert "is not a mail address" in digestmail(site, "subscribers", "add", "a@@b", "--digest", "daily", status=1)
+    assert "is not a subscriber" in digestmail(site, "subscribers", "remove", "a@b.org", status=1)
+    assert "no source has shown" in digestmail(site, "explain", "2604.99999", status=1)
+
+
+def test_subscribers_are_added_listed_shown_and_removed(site):
+    digestmail(site, "subscribers", "add", "a@example.org", "--digest", "daily", "--topic", "Agents")
+    digestmail(site, "subscribers", "add", "b@example.org", "--digest", "daily")
+    assert len(digestmail(site, "subscribers", "list").splitlines()) == 2
+    assert json.loads(digestmail(site, "subscribers", "show", "a@example.org", "--json"))["state"] == "active"
+    digestmail(site, "subscribers", "remove", "a@example.org")
+    assert "unsubscribed" in digestmail(site, "subscribers", "show", "a@example.org")
+
+
+def test_a_failing_source_is_status_1_and_says_why(site):
+    config = (site / "config.toml").read_text("utf-8")
+    (site / "config.toml").write_text(config.replace('allow_private_hosts = ["127.0.0.1"]', ""), "utf-8")
+    said = digestmail(site, "run", "--quiet", NOW, status=1)
+    assert "refused" in said
+
+
+def test_paths_are_relative_to_the_configuration_not_to_where_one_stands(site, tmp_path_factory):
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    digestmail(elsewhere, "subscribers", "add", "a@example.org", "--digest", "daily", "--config", str(site / "config.toml"))
+    digestmail(elsewhere, "run", NOW, "--config", str(site / "config.toml"))
+    assert (site / "digestmail.db").exists()
+    assert (site / "mail" / "new").is_dir()
+    assert list(elsewhere.iterdir()) == []
+
+
+def test_preview_writes_the_page_that_would_go_out(site):
+    digestmail(site, "collect", NOW)
+    digestmail(site, "preview", NOW, "--output", "page.html")
+    page = (site / "page.html").read_text("utf-8")
+    assert "<h1" in page
+    assert "Trending papers" in page
+    assert "daily  2026" not in digestmail(site, "editions", "list")
+
+
+def test_init_writes_a_configuration_that_works_and_never_overwrites_one(tmp_path):
+    digestmail(tmp_path, "init", "--sender", "me@example.org", "--maildir", "box")
+    assert "all well" in digestmail(tmp_path, "check")
+    assert "was not written" in digestmail(tmp_path, "init", "--sender", "me@example.org", status=1)
+    digestmail(tmp_path, "init", "--sender", "me@example.org", "--smtp", "mail:587", "--config", "other.toml")
+    assert "port = 587" in (tmp_path / "other.toml").read_text("utf-8")
+    assert "not a mail address" in digestmail(tmp_path, "init", "--sender", "me", "--config", "third.toml", status=2)
+    assert not (tmp_path / "third.toml").exists()
+
+
+def test_the_demo_does_the_main_job_and_can_be_repeated(tmp_path):
+    for _ in range(2):
+        said = digestmail(tmp_path, "demo", "--output", "out")
+        assert "1 sent" in said
+        assert (tmp_path / "out" / "mail.html").read_text("utf-8").count("<h3") >= 10
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "precious.txt").write_text("x")
+    assert "not empty" in digestmail(tmp_path, "demo", "--output", "mine", status=1)
+
+
+def test_two_runs_at_once_do_no_harm(site):
+    digestmail(site, "subscribers", "add", "a@example.org", "--digest", "daily")
+    command = [sys.executable, "-m", "digestmail", "run", NOW]
+    runs = [subprocess.Popen(command, cwd=site, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    said = [run.communicate(timeout=60)[0] for run in runs]
+    assert [run.returncode for run in runs] == [0, 0, 0], said
+    assert len(list((site / "mail" / "new").iterdir())) == 1
+
+
+def test_serve_catches_up_and_ends_cleanly_on_sigterm(site):
+    digestmail(site, "collect", NOW)
+    with subprocess.Popen(
+        [sys.executable, "-m", "digestmail", "serve"], cwd=site, stderr=subprocess.PIPE, text=True
+    ) as serving_process:
+        assert serving_process.stderr is not None
+        lines = []
+        for line in serving_process.stderr:
+            lines.append(line)
+            if "deliver" in line:
+                break
+        os.kill(serving_process.pid, signal.SIGTERM)
+        rest = serving_process.stderr.read()
+    assert serving_process.returncode == 0, "".join(lines) + rest
+    assert "Traceback" not in "".join(lines) + rest

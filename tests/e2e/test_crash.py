@@ -1,0 +1,151 @@
+"""Kill the process at every step of the main job, start it again, and compare the ledger with what really arrived.
+
+The job runs in a process of its own, with a recorded source and a real SMTP server in this one; `CRASH_AT` names the
+step at which the process kills itself with SIGKILL.
+"""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, select
+
+from digestmail.demo.receiver import receiving
+from digestmail.demo.services import serving
+from digestmail.storage import schema
+from digestmail.storage.database import Database
+
+PEOPLE = 7
+
+CONFIG = """
+database = "{database}"
+[mail]
+sender = "digest@example.org"
+[mail.smtp]
+host = "{host}"
+port = {port}
+[network]
+allow_private_hosts = ["127.0.0.1"]
+[[sources]]
+name = "huggingface"
+kind = "huggingface"
+base_url = "{services}"
+[[digests]]
+name = "daily"
+title = "Trending papers"
+schedule = "0 7 * * *"
+sources = ["huggingface"]
+"""
+
+PROGRAM = """
+import os, signal, sys
+from datetime import timedelta
+from pathlib import Path
+from digestmail import subscriptions
+from digestmail.app import App
+from digestmail.clock import SystemClock
+from digestmail.cli.options import parse_now
+from digestmail.config import load
+from digestmail.pipeline import collect, deliver, publish
+from digestmail.storage import deliveries, editions
+from digestmail.transports import smtp
+
+step, when, path = sys.argv[1], sys.argv[2], Path(sys.argv[3])
+seen = 0
+
+def die_at(name, module, attribute, *, after, turn=1):
+    if step != name:
+        return
+    real = getattr(module, attribute)
+    def dying(*args, **kwargs):
+        global seen
+        seen += 1
+        if seen == turn and not after:
+            os.kill(os.getpid(), signal.SIGKILL)
+        result = real(*args, **kwargs)
+        if seen == turn and after:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return result
+    setattr(module, attribute, dying)
+
+die_at("before reading", collect, "_read", after=False)
+die_at("after reading", collect, "_read", after=True)
+die_at("inside the collect transaction", collect.papers, "add_sightings", after=True)
+die_at("after collecting", App, "collect", after=True)
+die_at("inside the publish transaction", publish.editions, "add", after=True)
+die_at("between the delivery rows and the commit", publish.deliveries, "enqueue", after=True)
+die_at("after publishing", App, "publish", after=True)
+die_at("inside the claim transaction", deliver.deliveries, "claim", after=True)
+die_at("after the claim", deliver.Deliverer, "_claim", after=True)
+die_at("before the third message is written", deliver.Deliverer, "_attempt", after=False, turn=3)
+die_at("after the answer, before the record", deliver.Deliverer, "_attempt", after=True, turn=3)
+die_at("inside the record transaction", deliver.deliveries, "record", after=True, turn=3)
+die_at("after the third record", deliver.Deliverer, "_record", after=True, turn=3)
+
+with App(load(path), path.parent, SystemClock(parse_now(when))) as app:
+    for number in range({people}):
+        subscriptions.add(app.database, app.digests, f"p{{number}}@example.org", "daily", (), app.clock.now())
+    report = app.run()
+    assert not report.failed, report
+""".format(people=PEOPLE)
+
+STEPS = [
+    "before reading",
+    "after reading",
+    "inside the collect transaction",
+    "after collecting",
+    "inside the publish transaction",
+    "between the delivery rows and the commit",
+    "after publishing",
+    "inside the claim transaction",
+    "after the claim",
+    "before the third message is written",
+    "after the answer, before the record",
+    "inside the record transaction",
+    "after the third record",
+]
+
+MAY_REPEAT = {"after the answer, before the record", "inside the record transaction"}
+
+
+def run(step: str, when: str, config: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", PROGRAM, step, when, config], check=False, capture_output=True, text=True, timeout=60
+    )
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_kill_loses_nothing_and_repeats_nothing_but_the_unanswered(database_url, tmp_path, step):
+    mailbox = tmp_path / "mailbox"
+    config = tmp_path / "config.toml"
+    with serving() as services, receiving(mailbox) as (host, port):
+        config.write_text(CONFIG.format(database=database_url, host=host, port=port, services=services), "utf-8")
+        killed = run(step, "2026-04-02T12:00:00Z", config)
+        assert killed.returncode == -signal.SIGKILL, killed.stderr
+        again = run("never", "2026-04-02T12:20:00Z", config)
+        assert again.returncode == 0, again.stderr
+        last = run("never", "2026-04-02T12:40:00Z", config)
+        assert last.returncode == 0, last.stderr
+    ids = Counter(
+        line
+        for path in (mailbox / "new").iterdir()
+        for line in path.read_text("utf-8").splitlines()
+        if line.startswith("Message-ID:")
+    )
+    assert len(ids) == PEOPLE
+    repeated = sum(ids.values()) - PEOPLE
+    assert repeated == (1 if step in MAY_REPEAT else 0)
+    database = Database.open(database_url, base=tmp_path)
+    with database.connect() as connection:
+        states = connection.execute(
+            select(schema.deliveries.c.state, func.count()).group_by(schema.deliveries.c.state)
+        ).all()
+        editions = connection.execute(select(func.count()).select_from(schema.editions)).scalar_one()
+    database.close()
+    assert states == [("sent", PEOPLE)]
+    assert editions == 1
