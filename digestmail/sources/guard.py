@@ -85,8 +85,8 @@ def parse_target(url: str) -> Target:
 def _checked_host(split: SplitResult) -> str:
     host = normal_host(split.hostname or "")
     try:
-        if ":" in host:
-            return str(IPv6Address(host))
+        if "[" in split.netloc:
+            return str(_unzoned(IPv6Address(host)))
         # The codec refuses labels that are empty or longer than DNS allows (RFC 1035 section 2.3.4).
         host.encode("idna")
     except ValueError as error:
@@ -94,6 +94,13 @@ def _checked_host(split: SplitResult) -> str:
     if not _HOST_NAME.fullmatch(host):
         raise SourceRefusedError(f"{host[:_SHOWN]!r} is not the name of a host")
     return host
+
+
+def _unzoned(address: IPv6Address) -> IPv6Address:
+    # A zone (RFC 4007) names a network card of this machine: no business of a web address.
+    if address.scope_id is not None:
+        raise ValueError("the address has a zone")
+    return address
 
 
 def normal_host(host: str) -> str:
