@@ -1,0 +1,226 @@
+"""Hugging Face's daily papers (https://huggingface.co/docs/hub/api#papers).
+
+The digest day of a paper is `paper.submittedOnDailyAt`. `paper.publishedAt` is arXiv's date, days to weeks older; the
+item's own `publishedAt` is shifted by some hours onto the day before and is ignored. The list fills up during the day
+and upvotes grow, so days are read again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from typing import Annotated, Any
+from urllib.parse import urlencode
+
+from pydantic import AwareDatetime, BaseModel, Field, ValidationError, WrapValidator
+
+from digestmail.errors import SourceError, SourceUnreadableError
+from digestmail.model import Origin, Paper, Reading, Sighting, Signals, Skipped, Validators
+from digestmail.selection.identity import find_arxiv_id, identify
+from digestmail.sources.authors import clean_names
+from digestmail.sources.base import Answer, Fetcher
+from digestmail.sources.parsed import Parsed, gather, one_line, or_nothing, storable, web_address
+from digestmail.sources.repositories import repository_address
+from digestmail.texmath import readable
+
+PAGE_LIMIT = 20
+"""Pages of one day that are read at most; real days have one."""
+
+LOOK_BACK = timedelta(days=2)
+MISSED_AT_MOST = timedelta(days=7)
+
+# Counts that a database column holds.
+_Count = Annotated[int, Field(ge=0, lt=2**31)]
+_OptionalCount = Annotated[_Count | None, WrapValidator(or_nothing)]
+_OptionalText = Annotated[str | None, WrapValidator(or_nothing)]
+_OptionalTime = Annotated[AwareDatetime | None, WrapValidator(or_nothing)]
+
+
+class _Author(BaseModel):
+    name: str
+    hidden: Annotated[bool | None, WrapValidator(or_nothing)] = None
+
+
+class _Organization(BaseModel):
+    name: _OptionalText = None
+    fullname: _OptionalText = None
+
+
+_OptionalOrganization = Annotated[_Organization | None, WrapValidator(or_nothing)]
+
+
+class _Paper(BaseModel):
+    id: str
+    title: str
+    summary: str
+    authors: list[_Author]
+    upvotes: _Count
+    published_at: AwareDatetime = Field(alias="publishedAt")
+    submitted_on_daily_at: _OptionalTime = Field(default=None, alias="submittedOnDailyAt")
+    ai_summary: _OptionalText = None
+    ai_keywords: Annotated[list[str] | None, WrapValidator(or_nothing)] = None
+    github_repo: _OptionalText = Field(default=None, alias="githubRepo")
+    github_stars: _OptionalCount = Field(default=None, alias="githubStars")
+    project_page: _OptionalText = Field(default=None, alias="projectPage")
+    organization: _OptionalOrganization = None
+    withdrawn_at: Any = Field(default=None, alias="withdrawnAt")
+
+
+class _Item(BaseModel):
+    paper: _Paper
+    comments: _OptionalCount = Field(default=None, alias="numComments")
+    thumbnail: _OptionalText = None
+    organization: _OptionalOrganization = None
+
+
+class HuggingFace:
+    """The papers people submitted to the daily page, with what the page counts for them."""
+
+    def __init__(
+        self, *, name: str, fetcher: Fetcher, base_url: str = "https://huggingface.co", limit: int = 100
+    ) -> None:
+        """Fetch from `base_url` (links shown to people always are the real site's), `limit` items a page."""
+        self.name = name
+        self._fetcher = fetcher
+        self._base_url = base_url.rstrip("/")
+        self._limit = limit
+
+    def read(self, now: datetime, since: datetime | None) -> Reading:
+        """Read today and the days before it that may have grown or were missed, newest first. Raises SourceError."""
+        progress = _Progress()
+        partial = None
+        try:
+            for day in days_to_read(now, since):
+                for parsed in self._read_day(day, progress):
+                    progress.results += [*parsed.sightings, *parsed.skipped]
+        except SourceError as error:
+            if not progress.validators:
+                raise
+            partial = f"{progress.asked_for} could not be read: {error}"
+        gathered = gather(progress.results, partial)
+        return Reading(
+            source=self.name,
+            entries=gathered.entries,
+            sightings=gathered.sightings,
+            skipped=gathered.skipped,
+            unchanged=partial is None and progress.unchanged,
+            partial=partial,
+            validators=progress.validators,
+        )
+
+    def _read_day(self, day: date, progress: _Progress) -> Iterator[Parsed]:
+        """Yield the pages of a day, until one is short.
+
+        A page that is unchanged does not say whether it was full, so the next one is asked for; two unchanged pages
+        in a row end the day.
+        """
+        unchanged = 0
+        for page in range(PAGE_LIMIT):
+            progress.asked_for = f"page {page + 1} of {day}"
+            answer = self._fetch(day, page)
+            if answer.body is None:
+                progress.add(answer)
+                unchanged += 1
+                if unchanged == 2:  # noqa: PLR2004 - two in a row
+                    return
+                continue
+            unchanged = 0
+            parsed = parse_daily_papers(answer.body, source=self.name, day=day)
+            progress.add(answer)
+            yield parsed
+            if parsed.entries < self._limit:
+                return
+
+    def _fetch(self, day: date, page: int) -> Answer:
+        query = urlencode({"date": day.isoformat(), "limit": self._limit, "p": page})
+        # 500 requests in 5 minutes are allowed; nobody needs more than one a second.
+        return self._fetcher.fetch(
+            f"{self._base_url}/api/daily_papers?{query}", accept="application/json", min_interval=1.0
+        )
+
+
+@dataclass(slots=True)
+class _Progress:
+    """What the pages read so far gave."""
+
+    results: list[Sighting | Skipped] = field(default_factory=list)
+    validators: dict[str, Validators] = field(default_factory=dict)
+    unchanged: bool = True
+    asked_for: str = ""
+
+    def add(self, answer: Answer) -> None:
+        self.validators[answer.url] = answer.validators
+        self.unchanged = self.unchanged and answer.body is None
+
+
+def days_to_read(now: datetime, since: datetime | None) -> list[date]:
+    """Return the days to ask for, newest first: today (UTC), two before, and what was missed, at most a week."""
+    today = now.date()
+    first = today - LOOK_BACK
+    if since is not None:
+        first = max(min(first, since.date()), today - MISSED_AT_MOST)
+    return [today - timedelta(days=back) for back in range((today - first).days + 1)]
+
+
+def parse_daily_papers(body: bytes, *, source: str, day: date) -> Parsed:
+    """Parse one page of the papers of `day`. Raises SourceUnreadableError when it is not a JSON list."""
+    try:
+        items = json.loads(body.decode("utf-8-sig", "replace"))
+    except (ValueError, RecursionError) as error:
+        raise SourceUnreadableError(f"not JSON: {error}") from error
+    if not isinstance(items, list):
+        raise SourceUnreadableError(f"not a list of papers but a JSON {type(items).__name__}")
+    return gather(_sighting(item, source, day, position) for position, item in enumerate(items, 1))
+
+
+def _sighting(item: Any, source: str, day: date, position: int) -> Sighting | Skipped:
+    try:
+        valid = _Item.model_validate(item)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join("*" if isinstance(part, int) else part for part in first["loc"])
+        return Skipped(entry=f"{day} item {position}", reason=f"{place or 'item'}: {first['msg']}")
+    submitted_at = valid.paper.submitted_on_daily_at
+    paper = _paper(valid)
+    if paper is None:
+        return Skipped(entry=one_line(valid.paper.id)[:200], reason="no arXiv id or no title")
+    signals = Signals(upvotes=valid.paper.upvotes, comments=valid.comments, stars=valid.paper.github_stars)
+    return Sighting(source=source, paper=paper, day=submitted_at.date() if submitted_at else day, signals=signals)
+
+
+def _paper(item: _Item) -> Paper | None:
+    paper = item.paper
+    arxiv_id = find_arxiv_id(paper.id)
+    identity = identify(arxiv=arxiv_id) if arxiv_id else None
+    title = readable(paper.title)
+    if identity is None or not title:
+        return None
+    organization = paper.organization or item.organization
+    thumbnail = web_address(item.thumbnail)
+    return Paper(
+        id=identity[0],
+        aliases=identity[1],
+        title=title,
+        raw_title=storable(paper.title),
+        abstract=readable(paper.summary),
+        raw_abstract=storable(paper.summary),
+        origin=Origin.HUGGING_FACE,
+        link=f"https://arxiv.org/abs/{arxiv_id}",
+        authors=clean_names(author.name for author in paper.authors if not author.hidden),
+        published_at=paper.published_at,
+        summary=readable(paper.ai_summary or "") or None,
+        keywords=_keywords(paper.ai_keywords or []),
+        organization=readable((organization and (organization.fullname or organization.name)) or "") or None,
+        discussion_url=f"https://huggingface.co/papers/{arxiv_id}",
+        code_url=repository_address(paper.github_repo),
+        project_url=web_address(paper.project_page),
+        thumbnail_url=thumbnail if thumbnail and thumbnail.startswith("https://") else None,
+        withdrawn=bool(paper.withdrawn_at),
+    )
+
+
+def _keywords(words: list[str]) -> tuple[str, ...]:
+    folded = (readable(word) for word in words)
+    return tuple(dict.fromkeys(word for word in folded if word))

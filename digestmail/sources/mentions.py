@@ -1,0 +1,114 @@
+"""An entry of somebody's feed, whatever its format, and which paper it is about."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from email.utils import parseaddr
+
+from digestmail.model import Origin, Paper, PaperId, Sighting, Skipped
+from digestmail.selection.identity import find_arxiv_id, find_doi, identify
+from digestmail.sources.arxiv import arxiv_categories
+from digestmail.sources.authors import clean_names, split_authors
+from digestmail.sources.parsed import storable
+from digestmail.texmath import readable
+
+# "Kukla, D., de la Cruz, J.-P.": how bioRxiv writes authors.
+_INITIALS = re.compile(r"(?:[^\W\d_]\.?[ -]?){1,4}")
+_SEARCHED = 100_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mention:
+    """One entry, as plain text; `raw_*` is what stood in the feed."""
+
+    name: str
+    """What an operator finds it by."""
+    title: str
+    raw_title: str
+    abstract: str = ""
+    raw_abstract: str = ""
+    link: str | None = None
+    """An http or https address."""
+    guid: str = ""
+    identifier: str = ""
+    """What the feed says the DOI is (`dc:identifier`, `prism:doi`)."""
+    authors: Sequence[str] = ()
+    terms: Sequence[str] = ()
+    published_at: datetime | None = None
+
+
+def sighting_of(mention: Mention, *, source: str, now: datetime) -> Sighting | Skipped:
+    """Return the paper a feed's entry mentions, or why it mentions none. Without a date it was first seen `now`."""
+    title = readable(mention.title)
+    if not title:
+        return Skipped(entry=mention.name, reason="no title")
+    identity = _identify(mention)
+    if identity is None:
+        return Skipped(entry=mention.name, reason="no link and no identifier")
+    paper_id, aliases = identity
+    paper = Paper(
+        id=paper_id,
+        aliases=aliases,
+        title=title,
+        raw_title=storable(mention.raw_title),
+        abstract=readable(mention.abstract),
+        raw_abstract=storable(mention.raw_abstract),
+        origin=Origin.FEED,
+        link=mention.link or _home_of(paper_id),
+        authors=split_names(mention.authors),
+        categories=arxiv_categories(mention.terms),
+        # A feed's date of an arXiv paper tells when somebody mentioned it; arXiv itself knows when it came out.
+        published_at=None if paper_id.startswith("arxiv:") else mention.published_at,
+    )
+    # A date in the future would keep the entry "recent" until then.
+    day = min(mention.published_at or now, now).date()
+    return Sighting(source=source, paper=paper, day=day)
+
+
+def _identify(mention: Mention) -> tuple[PaperId, tuple[PaperId, ...]] | None:
+    places = (mention.link or "", mention.guid)
+    arxiv_id = next((found for place in places if (found := find_arxiv_id(place))), None)
+    doi = next((found for place in (mention.identifier, *places) if (found := find_doi(place))), None)
+    if arxiv_id or doi:
+        return identify(arxiv=arxiv_id, doi=doi, link=mention.link)
+    text = f"{mention.raw_title}\n{mention.raw_abstract}"[:_SEARCHED]
+    arxiv_id = _only_one(find_arxiv_id, text)
+    doi = _only_one(find_doi, text) if find_arxiv_id(text) is None else None
+    if arxiv_id or doi:
+        # The link is of the page that talks about the paper, perhaps one page for many: no other name of the paper.
+        return identify(arxiv=arxiv_id, doi=doi)
+    return identify(link=mention.link)
+
+
+def _only_one(find: Callable[[str], str | None], text: str) -> str | None:
+    """Return what `find` finds, unless there is another one: who cites several papers is about none of them."""
+    first = find(text)
+    if first is None:
+        return None
+    rest = re.sub(re.escape(first), " ", text, flags=re.IGNORECASE)
+    return first if find(rest) in (None, first) else None
+
+
+def _home_of(paper_id: PaperId) -> str:
+    kind, _, name = paper_id.partition(":")
+    return {"arxiv": f"https://arxiv.org/abs/{name}", "doi": f"https://doi.org/{name}"}.get(kind, name)
+
+
+def split_names(names: Sequence[str]) -> tuple[str, ...]:
+    """Return authors one by one: a list as it is, a single string split; mail addresses are left out."""
+    without_mail = [named for name in names if (named := _without_mail(name))]
+    if len(without_mail) != 1:
+        return clean_names(without_mail)
+    parts = [part.strip() for part in without_mail[0].split(",") if part.strip()]
+    families, initials = parts[::2], parts[1::2]
+    if parts and len(families) == len(initials) and all(map(_INITIALS.fullmatch, initials)):
+        return clean_names(f"{first} {family}" for family, first in zip(families, initials, strict=True))
+    return split_authors(without_mail[0])
+
+
+def _without_mail(name: str) -> str:
+    """RSS wants `mail@example.org (Name)` in `author`; the address is nobody's business."""
+    return parseaddr(name)[0] if "@" in name else name

@@ -1,0 +1,97 @@
+"""What every parser returns, and the small things they all do on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+from pydantic import ValidationError, ValidatorFunctionWrapHandler
+
+from digestmail.model import PaperId, Sighting, Signals, Skipped
+
+LISTED_TWICE = "listed more than once"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parsed:
+    """What the bytes of one answer said."""
+
+    sightings: tuple[Sighting, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
+    partial: str | None = None
+    """Why this is not all, when it is not."""
+
+    @property
+    def entries(self) -> int:
+        """How many entries there were."""
+        return len(self.sightings) + len(self.skipped)
+
+
+def gather(results: Iterable[Sighting | Skipped], partial: str | None = None) -> Parsed:
+    """Divide what became of the entries, and keep one sighting per paper: of the latest day, with the highest signals.
+
+    Every further mention of a paper is counted as skipped.
+    """
+    sightings: dict[PaperId, Sighting] = {}
+    skipped: list[Skipped] = []
+    for result in results:
+        if isinstance(result, Skipped):
+            skipped.append(result)
+        elif (known := sightings.get(result.paper.id)) is None:
+            sightings[result.paper.id] = result
+        else:
+            sightings[result.paper.id] = _one_of(known, result)
+            skipped.append(Skipped(entry=result.paper.id, reason=LISTED_TWICE))
+    return Parsed(sightings=tuple(sightings.values()), skipped=tuple(skipped), partial=partial)
+
+
+def _one_of(known: Sighting, other: Sighting) -> Sighting:
+    latest = max(known, other, key=lambda sighting: sighting.day)
+    return replace(latest, signals=_highest(known.signals, other.signals))
+
+
+def _highest(one: Signals, other: Signals) -> Signals:
+    return Signals(
+        upvotes=_larger(one.upvotes, other.upvotes),
+        comments=_larger(one.comments, other.comments),
+        stars=_larger(one.stars, other.stars),
+        announce_type=one.announce_type or other.announce_type,
+    )
+
+
+def _larger(one: int | None, other: int | None) -> int | None:
+    return max((number for number in (one, other) if number is not None), default=None)
+
+
+def one_line(text: str) -> str:
+    """Return `text` with white space folded and without control characters."""
+    return "".join(character for character in " ".join(text.split()) if character.isprintable())
+
+
+def storable(text: str) -> str:
+    """Return a raw text without what no database takes: NUL (PostgreSQL) and lone surrogates (no UTF-8 has them)."""
+    return text.replace("\x00", "").encode("utf-8", "ignore").decode()
+
+
+def web_address(url: object, base: str = "") -> str | None:
+    """Return `url`, made absolute by `base`, if it is an http or https address with a host, else None."""
+    if not isinstance(url, str) or not url.strip():
+        return None
+    try:
+        absolute = urljoin(base, url.strip())
+        parts = urlsplit(absolute)
+        usable = parts.scheme in {"http", "https"} and bool(parts.hostname)
+    except ValueError:
+        return None
+    odd = any(character.isspace() or not character.isprintable() for character in absolute)
+    return absolute if usable and not odd else None
+
+
+def or_nothing(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
+    """Read an optional field of foreign JSON that is not what it should be as missing: it must not cost the entry."""
+    try:
+        return validate(value)
+    except ValidationError:
+        return None

@@ -1,0 +1,77 @@
+"""Plain text out of what feeds call HTML, without losing words that only look like tags."""
+
+from __future__ import annotations
+
+import html
+import re
+
+TEXT_LIMIT = 5_000
+"""Characters of a text that are kept: more than any abstract, less than a whole blog post."""
+
+_RAW_LIMIT = 100_000
+_INLINE = (
+    "a|abbr|acronym|b|bdi|bdo|big|cite|code|data|del|dfn|em|font|i|ins|kbd|label|mark|nobr|q|samp|small|span|"
+    "strike|strong|sub|sup|time|tt|u|var|wbr"
+)
+_BLOCK = (
+    "address|article|aside|audio|blockquote|br|button|caption|center|dd|details|div|dl|dt|embed|figcaption|figure|"
+    "footer|form|h1|h2|h3|h4|h5|h6|header|hr|iframe|img|input|li|main|nav|object|ol|option|p|picture|pre|section|"
+    "select|source|summary|svg|table|tbody|td|textarea|tfoot|th|thead|tr|ul|video"
+)
+_BOOLEAN = (
+    "allowfullscreen|async|autoplay|checked|compact|controls|defer|disabled|hidden|ismap|loop|multiple|muted|nowrap|"
+    "open|playsinline|readonly|required|reversed|selected"
+)
+# Every repetition is possessive and no part may hold a `<`, so that hostile text costs linear time. An attribute
+# needs its `=` or a known name: in "a<b and c>d" nothing is a tag. `<s>` is not in the lists: language models use it.
+_ATTRIBUTE = rf"""\s++(?:[\w:-]++\s*+=\s*+(?:"[^"<]*+"|'[^'<]*+'|[^\s"'<>]++)|(?:{_BOOLEAN})(?![\w-]))"""
+_INLINE_TAG = re.compile(rf"</?(?:{_INLINE})(?:{_ATTRIBUTE})*+\s*+/?>", re.IGNORECASE)
+_BLOCK_TAG = re.compile(rf"</?(?:{_BLOCK})(?:{_ATTRIBUTE})*+\s*+/?>", re.IGNORECASE)
+# What no reader sees, and how it ends.
+_UNSEEN = (
+    (re.compile(r"<!--.*?-->", re.DOTALL), re.compile(r"-->")),
+    (re.compile(r"<script\b[^<>]*+>.*?</script>", re.IGNORECASE | re.DOTALL), re.compile(r"</script>", re.IGNORECASE)),
+    (re.compile(r"<style\b[^<>]*+>.*?</style>", re.IGNORECASE | re.DOTALL), re.compile(r"</style>", re.IGNORECASE)),
+)
+# Only with its semicolon: html.unescape alone would read `&para=2` in an address as a paragraph sign.
+_REFERENCE = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
+
+
+def plain_text(markup: str) -> str:
+    """Return `markup` without HTML: known tags go, anything else in angle brackets is text and stays.
+
+    A sanitiser would drop `<think>` or `<EOS>`, and a regex for any tag would eat half of "a<b and c>d". White space
+    is left as it is, but the text ends at a word after `TEXT_LIMIT` characters.
+    """
+    return shorten(_decode(_without_tags(markup[:_RAW_LIMIT])))
+
+
+def plain_text_of_double_escaped(markup: str) -> str:
+    """Return the same for a text some feeds escape twice: `&lt;p&gt;` is a tag too."""
+    return plain_text(_decode(_without_tags(markup[:_RAW_LIMIT])))
+
+
+def shorten(text: str) -> str:
+    """Return `text`, cut at a word and marked by an ellipsis when it is longer than `TEXT_LIMIT`."""
+    if len(text) <= TEXT_LIMIT:
+        return text
+    words = text[:TEXT_LIMIT].rsplit(maxsplit=1)
+    return f"{words[0]} …"
+
+
+def _without_tags(text: str) -> str:
+    if "<" not in text:
+        return text
+    for whole, closing in _UNSEEN:
+        text = _without_unseen(text, whole, closing)
+    return _INLINE_TAG.sub("", _BLOCK_TAG.sub(" ", text))
+
+
+def _without_unseen(text: str, whole: re.Pattern[str], closing: re.Pattern[str]) -> str:
+    """Look only up to the last closing tag: behind it every opening one would search the whole rest in vain."""
+    end = max((match.end() for match in closing.finditer(text)), default=0)
+    return whole.sub(" ", text[:end]) + text[end:]
+
+
+def _decode(text: str) -> str:
+    return _REFERENCE.sub(lambda reference: html.unescape(reference[0]), text)
