@@ -22,11 +22,10 @@ from w3lib.url import safe_url_string
 from digestmail.errors import DeliveryError
 from digestmail.model import Rendered
 
-UNSUBSCRIBE_PLACE: Final = "\ufdd0unsubscribe\ufdd1"
-"""Stands in a `Rendered` for the recipient's unsubscribe link.
+UNSUBSCRIBE_PLACE: Final = "https://place.invalid/unsubscribe-9d6b2f41"
+"""Stands in a `Rendered` for the recipient's unsubscribe link: a link like any other to everything in between.
 
-U+FDD0 and U+FDD1 are noncharacters, meant for use inside a program; `one_line` takes them out of every foreign text,
-so that no title can hold a place.
+`one_line` takes it out of every foreign text, so that no title can hold a place.
 """
 
 _BOUNDARY: Final = "=_digestmail_part"
@@ -59,7 +58,7 @@ _SAFE_TOKEN = re.compile(r"[A-Za-z0-9_.-]{1,300}")
 
 def one_line(text: str) -> str:
     """Return `text` as one line that may stand anywhere in a mail: white space folded, unprintable characters gone."""
-    return " ".join(_UNPRINTABLE.sub("", text).split())
+    return " ".join(_UNPRINTABLE.sub("", text).replace(UNSUBSCRIBE_PLACE, " ").split())
 
 
 def wire_domain(domain: str) -> str:
@@ -112,10 +111,16 @@ def _encoded(text: str) -> bytes:
 
 def _guarded(line: bytes) -> bytes:
     if not line.startswith((b".", b"From ")):
-        return line
+        return _cut_to_width(line)
     first = b"=%02X" % line[0]
-    fits = len(first) + len(line) - 1 <= _MAX_QP_LINE
-    return first + (b"" if fits else _SOFT_BREAK) + line[1:]
+    if len(first) + len(line) - 1 <= _MAX_QP_LINE:
+        return first + line[1:]
+    return first + _SOFT_BREAK + _cut_to_width(line[1:])
+
+
+def _cut_to_width(line: bytes) -> bytes:
+    # b2a_qp counts white space at the end of a line as one octet, though it writes three.
+    return line if len(line) <= _MAX_QP_LINE else line[:-3] + _SOFT_BREAK + line[-3:]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
