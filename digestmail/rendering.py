@@ -97,12 +97,21 @@ class _Block:
     more: int
 
 
+class _Environment(ImmutableSandboxedEnvironment):
+    """A sandbox that does not ask long about what a row shows, which would be half the time of rendering."""
+
+    def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
+        if isinstance(obj, (_Row, _Block)) and not attr.startswith("_"):
+            return True
+        return super().is_safe_attribute(obj, attr, value)
+
+
 class Renderer:
     """Turns sections into mails."""
 
     def __init__(self, own: Path | None = None) -> None:
         """Read nothing yet. A template is looked for in the directory `own` first, then among digestmail's."""
-        self._environment = ImmutableSandboxedEnvironment(
+        self._environment = _Environment(
             loader=jinja2.FileSystemLoader([own, templates_directory()] if own else templates_directory()),
             autoescape=jinja2.select_autoescape(disabled_extensions=("txt",), default=True),
             undefined=jinja2.StrictUndefined,
