@@ -1,0 +1,226 @@
+"""Which paper is it? Ids in what sources write, and one paper made of two mentions of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+
+from w3lib.url import canonicalize_url, url_query_cleaner
+
+from digestmail.model import Paper, PaperId
+
+# https://info.arxiv.org/help/arxiv_identifier.html, and the archives that gave ids before April 2007. The subject
+# class is decoration: math.GT/0309136 is math/0309136.
+_NEW_ID = r"(?P<new>[0-9]{2}(?:0[1-9]|1[0-2])\.[0-9]{4,5})"
+_OLD_ID = (
+    r"(?P<archive>acc-phys|adap-org|alg-geom|ao-sci|astro-ph|atom-ph|bayes-an|chao-dyn|chem-ph|cmp-lg|comp-gas|"
+    r"cond-mat|cs|dg-ga|funct-an|gr-qc|hep-ex|hep-lat|hep-ph|hep-th|math-ph|math|mtrl-th|nlin|nucl-ex|nucl-th|"
+    r"patt-sol|physics|plasm-ph|q-alg|q-bio|quant-ph|solv-int|supr-con)(?:\.[a-z]{2})?/"
+    r"(?P<number>[0-9]{2}(?:0[1-9]|1[0-2])[0-9]{3})"
+)
+_ID = rf"(?:{_NEW_ID}|{_OLD_ID})(?:v[0-9]{{1,3}})?(?![\w-]|\.[0-9])"
+_WHOLE_ID = re.compile(rf"\s*{_ID}\s*", re.IGNORECASE)
+# In running text a number is only a number: one of these has to stand before it. The paths are those of arXiv, its
+# mirrors, Hugging Face, alphaXiv and sites that summarise papers.
+_NAMED_ID = re.compile(
+    r"(?:(?<![a-z])arxiv(?:\.org)?[\s:./]{1,3}|/(?:abs|pdf|html|format|e-print|src|ps|papers?|p|overview)/|"
+    rf"[?&](?:id|arxiv|arxiv_?id|paper|paper_?id)=){_ID}",
+    re.IGNORECASE,
+)
+
+# 10.<registrant>/<anything>: https://www.doi.org/doi-handbook/HTML/doi-name-syntax.html
+_DOI = re.compile(r"(?<![\w.])10\.[0-9]{4,9}(?:\.[0-9]{1,9}){0,3}(?:/|%2F)[^\s\"<>?#&]{3,300}", re.IGNORECASE)
+# What a sentence or a publisher's URL puts behind a DOI.
+_AFTER_DOI = re.compile(
+    r"(?:[.,;:!'`*_|\\\u2019\u201d]|/(?:full|full-text|abstract|pdf|epdf|html|meta)?|\.(?:pdf|full|abstract|short))$"
+)
+# bioRxiv, medRxiv (both prefixes) and arXiv number their versions, in URLs also inside the DOI.
+_VERSIONED_DOI = re.compile(
+    r"(10\.(?:1101|64898)/[0-9.]*[0-9]|10\.48550/arxiv\.[a-z0-9./-]*?[0-9])v[0-9]{1,3}(?![0-9]).*"
+)
+_ARXIV_DOI = "10.48550/arxiv."
+_BRACKETS = {")": "(", "]": "[", "}": "{"}
+
+_LONGEST_LINK = 2_000
+_HOST = re.compile(
+    r"(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?|\[[0-9a-f:.]+\]"
+)
+_UNSAFE = re.compile(r"[\x00-\x20\x7f-\xa0\u2028\u2029\ud800-\udfff\\<>\"]")
+_TRACKING = re.compile(
+    r"utm_\w+|(?:fb|g|dc|y|tw|ms)clid|mc_[ce]id|igshid|_hs(?:enc|mi)|mkt_tok|ref_src|at_(?:medium|campaign)|cmpid|rss",
+    re.IGNORECASE,
+)
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+_KINDS = ("arxiv:", "doi:", "url:")
+
+_WORK = r"(?:paper|article|submission|manuscript|preprint|work|note|document|report)"
+# "withdrawn from ICLR 2026" speaks of a conference, "withdrawn patients" of something else.
+_GONE = (
+    r"withdrawn\b(?=\s*(?:$|[.,;:!()\[\]]|(?:by|due|because|as|since|for|pending|until|in order|to)\b|"
+    r"from (?:the )?arxiv\b))"
+)
+_SAYS_GONE = rf"this\s+(?:arxiv\s+)?{_WORK}\s+(?:has\s+been|is|was)\s+(?:\w+\s+)?{_GONE}"
+_TITLE_OF_WITHDRAWN = re.compile(
+    rf"\W*withdrawn\W*$|[\[(]withdrawn[\])]|withdrawn\s*:|.*[\[(](?:{_WORK}\s+)?withdrawn[\])]\W*$|.*{_SAYS_GONE}",
+    re.IGNORECASE,
+)
+_ABSTRACT_OF_WITHDRAWN = re.compile(rf"\W*(?:{_SAYS_GONE}|(?:{_WORK}\s+)?withdrawn\b(?:\s+by\b|\W*$))", re.IGNORECASE)
+_COMMENT_OF_WITHDRAWN = re.compile(
+    rf"(?:.*\b{_SAYS_GONE}|\W*(?:(?:this|the)\s+)?(?:{_WORK}\s+(?:(?:has\s+been|is|was)\s+)?)?{_GONE})", re.IGNORECASE
+)
+
+
+def find_arxiv_id(text: str) -> str | None:
+    """Return the first arXiv id in `text`, without version and subject class: `2604.00157`, `math/0309136`.
+
+    A field that holds nothing but an id is one. In anything longer the id must be named as such: `arXiv:...`,
+    `oai:arXiv.org:...`, or a URL as arXiv, Hugging Face, alphaXiv and their like build it.
+    """
+    found = _WHOLE_ID.fullmatch(text) or _NAMED_ID.search(text)
+    if found is None:
+        return None
+    return found["new"] or f"{found['archive'].lower()}/{found['number']}"
+
+
+def find_doi(text: str) -> str | None:
+    """Return the first DOI in `text`, in lower case and without resolver, for preprint servers also without version.
+
+    Punctuation behind it, and what publishers' URLs append, is not part of it.
+    """
+    found = _DOI.search(text)
+    if found is None:
+        return None
+    doi = _without_tail(unquote(found[0]).lower().split(maxsplit=1)[0])
+    versioned = _VERSIONED_DOI.fullmatch(doi)
+    doi = versioned[1] if versioned else doi
+    return doi if _DOI.fullmatch(doi) and not _UNSAFE.search(doi) else None
+
+
+def _without_tail(doi: str) -> str:
+    while True:
+        shorter = _AFTER_DOI.sub("", doi)
+        # A closing bracket belongs to the DOI only if its opening one does: 10.1016/s0140-6736(05)67889-0.
+        opening = _BRACKETS.get(shorter[-1:])
+        if opening and shorter.count(opening) < shorter.count(shorter[-1]):
+            shorter = shorter[:-1]
+        if shorter == doi:
+            return doi
+        doi = shorter
+
+
+def canonical_link(url: str) -> str | None:
+    """Return the one spelling of an http(s) address, or None if it is not an address anybody should follow.
+
+    Host in lower case, no fragment, no default port, no tracking parameters, the others sorted. Addresses without
+    host, with user names, or with control characters or white space inside are refused.
+    """
+    url = url.strip()
+    if len(url) > _LONGEST_LINK or _UNSAFE.search(url):
+        return None
+    try:
+        canonical = canonicalize_url(_without_tracking(url))
+        parts = urlsplit(canonical)
+        return _with_plain_host(parts)
+    except ValueError:
+        # A port out of range, a broken IPv6 address, a host IDNA cannot spell.
+        return None
+
+
+def _without_tracking(url: str) -> str:
+    names = [name for name, _ in parse_qsl(urlsplit(url).query, keep_blank_values=True) if _TRACKING.fullmatch(name)]
+    return url_query_cleaner(url, names, remove=True, unique=False) if names else url
+
+
+def _with_plain_host(parts: SplitResult) -> str | None:
+    host = (parts.hostname or "").rstrip(".")
+    if ":" in host:
+        host = f"[{host}]"
+    if parts.scheme not in _DEFAULT_PORTS or "@" in parts.netloc or not _HOST.fullmatch(host):
+        return None
+    explicit = parts.port not in (None, _DEFAULT_PORTS[parts.scheme])
+    return parts._replace(netloc=f"{host}:{parts.port}" if explicit else host, fragment="").geturl()
+
+
+def identify(
+    *, arxiv: str | None = None, doi: str | None = None, link: str | None = None
+) -> tuple[PaperId, tuple[PaperId, ...]] | None:
+    """Return the id of a paper and its other ids, sorted, from what is known of it; None if nothing identifies it.
+
+    The arXiv id comes first, then the DOI, then the link. A DOI that arXiv gave is its arXiv id, and an address that
+    holds an id is no id of its own.
+    """
+    found = tuple(dict.fromkeys(_ids(arxiv, doi, link)))
+    return (found[0], tuple(sorted(found[1:]))) if found else None
+
+
+def _ids(arxiv: str | None, doi: str | None, link: str | None) -> Iterator[PaperId]:
+    link = link or ""
+    link_arxiv, link_doi = find_arxiv_id(link), find_doi(link)
+    doi = find_doi(doi or "") or link_doi
+    arxiv = (
+        find_arxiv_id(arxiv or "") or (find_arxiv_id(doi) if doi and doi.startswith(_ARXIV_DOI) else None) or link_arxiv
+    )
+    if arxiv:
+        yield PaperId(f"arxiv:{arxiv}")
+    if doi and not doi.startswith(_ARXIV_DOI):
+        yield PaperId(f"doi:{doi}")
+    canonical = None if link_arxiv or link_doi else canonical_link(link)
+    if canonical:
+        yield PaperId(f"url:{canonical}")
+
+
+def union(known: Paper, new: Paper) -> Paper:
+    """Return one paper that knows what both mentions say.
+
+    Of two texts the one from the higher origin stays, on equal origins the newer; what one mention leaves empty the
+    other fills. Once withdrawn stays withdrawn: most sources do not say, and nobody un-withdraws. For mentions from
+    different origins the order makes no difference.
+    """
+    better, other = (new, known) if new.origin >= known.origin else (known, new)
+    # Between ids of one kind the higher origin decides; on equal origins the paper keeps the id it is known by.
+    by_preference = (known.id, new.id) if known.origin == new.origin else (better.id, other.id)
+    paper_id = min(by_preference, key=_kind)
+    titled = better if better.title else other
+    abstracted = better if better.abstract else other
+    return replace(
+        better,
+        id=paper_id,
+        aliases=tuple(sorted({*known.aliases, *new.aliases, known.id, new.id} - {paper_id})),
+        title=titled.title,
+        raw_title=titled.raw_title,
+        abstract=abstracted.abstract,
+        raw_abstract=abstracted.raw_abstract,
+        link=better.link or other.link,
+        authors=better.authors or other.authors,
+        categories=tuple(dict.fromkeys(better.categories + other.categories)),
+        published_at=min((at for at in (better.published_at, other.published_at) if at), default=None),
+        summary=better.summary or other.summary,
+        keywords=better.keywords or other.keywords,
+        organization=better.organization or other.organization,
+        comment=better.comment or other.comment,
+        discussion_url=better.discussion_url or other.discussion_url,
+        code_url=better.code_url or other.code_url,
+        project_url=better.project_url or other.project_url,
+        thumbnail_url=better.thumbnail_url or other.thumbnail_url,
+        withdrawn=better.withdrawn or other.withdrawn,
+    )
+
+
+def _kind(paper_id: PaperId) -> int:
+    return next((rank for rank, kind in enumerate(_KINDS) if paper_id.startswith(kind)), len(_KINDS))
+
+
+def is_withdrawn(title: str, abstract: str, comment: str | None) -> bool:
+    """Say whether arXiv's texts announce that the authors, or arXiv, took the paper back.
+
+    arXiv has no field for it: the comment says so ("withdrawn by the author"), older papers say it in the abstract.
+    A paper about withdrawal, or one withdrawn from a conference, is not meant.
+    """
+    return bool(
+        _TITLE_OF_WITHDRAWN.match(title)
+        or _ABSTRACT_OF_WITHDRAWN.match(abstract)
+        or (comment and _COMMENT_OF_WITHDRAWN.match(comment))
+    )
