@@ -52,6 +52,12 @@ def test_nothing_is_left_inside_at_the_end_of_a_piece(size):
     assert read_body([gzip.compress(data)], coding="gzip", limit=LIMIT) == data
 
 
+def test_nothing_is_left_inside_where_no_checksum_follows():
+    # One match of 258 bytes reaches over the end of the piece, and the input ends with it.
+    for size in range(65_537, 65_537 + 258):
+        assert read_body([raw_deflate(bytes(size))], coding="deflate", limit=LIMIT) == bytes(size)
+
+
 @pytest.mark.parametrize("size", [7, 1000])
 def test_a_gzip_file_of_several_parts_is_read_whole(size):
     packed = gzip.compress(b"one ") + gzip.compress(b"two ") + gzip.compress(b"three")

@@ -422,7 +422,8 @@ def test_a_host_closed_for_long_is_not_asked(httpserver):
     seen = serve(httpserver, "/feed", Response(b"x"))
     clock, gates = FakeClock(), FakeGates()
     gates.close("localhost", THURSDAY + timedelta(minutes=10))
-    with client(clock=clock, gates=gates) as http:
+    # Even where the fetch itself may take longer than that.
+    with client(clock=clock, gates=gates, timeout=3600) as http:
         error = failing(http, httpserver.url_for("/feed"))
     assert isinstance(error, SourceThrottledError)
     assert (error.retry_after, error.status) == (600.0, None)
