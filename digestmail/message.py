@@ -115,7 +115,7 @@ def _guarded(line: bytes) -> bytes:
     first = b"=%02X" % line[0]
     if len(first) + len(line) - 1 <= _MAX_QP_LINE:
         return first + line[1:]
-    return first + _SOFT_BREAK + _cut_to_width(line[1:])
+    return first + _SOFT_BREAK + _guarded(line[1:])
 
 
 def _cut_to_width(line: bytes) -> bytes:
