@@ -106,7 +106,7 @@ def text_of(entry: Mapping[str, Any], key: str) -> str:
 
 
 def is_markup(entry: Mapping[str, Any], key: str) -> bool:
-    """Return whether a field was declared to be, or looks like, HTML."""
+    """Return whether a field was declared to be HTML; in RSS, which declares nothing, feedparser guesses."""
     detail = entry.get(f"{key}_detail")
     return isinstance(detail, Mapping) and detail.get("type") in {"text/html", "application/xhtml+xml"}
 
@@ -114,8 +114,9 @@ def is_markup(entry: Mapping[str, Any], key: str) -> bool:
 def time_of(entry: Mapping[str, Any], *keys: str) -> datetime | None:
     """Return the first of the dates `keys` that can be read, in UTC."""
     for key in keys:
-        parsed = entry.get(f"{key}_parsed")
-        if not parsed:
+        # Asked first, for feedparser answers `updated` with `published`, and warns about it.
+        parsed = entry.get(f"{key}_parsed") if f"{key}_parsed" in entry else None
+        if parsed is None:
             continue
         try:
             return datetime.fromtimestamp(calendar.timegm(parsed), UTC)

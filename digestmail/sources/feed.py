@@ -54,20 +54,22 @@ def parse_feed(body: bytes, *, source: str, now: datetime, url: str = "", conten
         return parse_json_feed(body, source=source, now=now, url=url)
     document = parse_document(body, content_type)
     results = (
-        sighting_of(_mention(entry, position, url), source=source, now=now)
+        sighting_of(_mention(entry, position, document.dialect, url), source=source, now=now)
         for position, entry in enumerate(document.entries, 1)
     )
     # A feed that is not well-formed from its first day to its last is a feed all the same; only a lost end is news.
     return gather([*results, *document.half_entry], partial="the feed is cut off" if document.cut else None)
 
 
-def _mention(entry: Mapping[str, Any], position: int, url: str) -> Mention:
+def _mention(entry: Mapping[str, Any], position: int, dialect: str, url: str) -> Mention:
+    # Atom says what a text is (RFC 4287 section 3.1.1); in RSS anything may be HTML.
+    may_be_html = not dialect.startswith("atom")
     raw_title = text_of(entry, "title")
-    raw_abstract, abstract = _abstract(entry)
+    raw_abstract, abstract = _abstract(entry, may_be_html=may_be_html)
     guid = text_of(entry, "id")
     return Mention(
         name=name_entry(entry, position),
-        title=plain_text(raw_title) if is_markup(entry, "title") else shorten(raw_title),
+        title=plain_text(raw_title) if may_be_html or is_markup(entry, "title") else shorten(raw_title),
         raw_title=raw_title,
         abstract=abstract,
         raw_abstract=raw_abstract,
@@ -81,12 +83,12 @@ def _mention(entry: Mapping[str, Any], position: int, url: str) -> Mention:
     )
 
 
-def _abstract(entry: Mapping[str, Any]) -> tuple[str, str]:
+def _abstract(entry: Mapping[str, Any], *, may_be_html: bool) -> tuple[str, str]:
     """Return the summary, or else the content, as it stands and as plain text."""
     raw = text_of(entry, "summary")
-    markup = is_markup(entry, "summary")
+    markup = may_be_html or is_markup(entry, "summary")
     contents = entry.get("content") or ()
     if not raw.strip() and contents:
         raw = text_of(contents[0], "value")
-        markup = contents[0].get("type") != "text/plain"
+        markup = may_be_html or contents[0].get("type") != "text/plain"
     return raw, plain_text_of_double_escaped(raw) if markup else shorten(raw)

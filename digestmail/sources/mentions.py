@@ -49,6 +49,8 @@ def sighting_of(mention: Mention, *, source: str, now: datetime) -> Sighting | S
     if identity is None:
         return Skipped(entry=mention.name, reason="no link and no identifier")
     paper_id, aliases = identity
+    # A date in the future is a slip, and would keep the entry "recent" until then.
+    published_at = mention.published_at if mention.published_at and mention.published_at <= now else None
     paper = Paper(
         id=paper_id,
         aliases=aliases,
@@ -61,11 +63,9 @@ def sighting_of(mention: Mention, *, source: str, now: datetime) -> Sighting | S
         authors=split_names(mention.authors),
         categories=arxiv_categories(mention.terms),
         # A feed's date of an arXiv paper tells when somebody mentioned it; arXiv itself knows when it came out.
-        published_at=None if paper_id.startswith("arxiv:") else mention.published_at,
+        published_at=None if paper_id.startswith("arxiv:") else published_at,
     )
-    # A date in the future would keep the entry "recent" until then.
-    day = min(mention.published_at or now, now).date()
-    return Sighting(source=source, paper=paper, day=day)
+    return Sighting(source=source, paper=paper, day=(published_at or now).date())
 
 
 def _identify(mention: Mention) -> tuple[PaperId, tuple[PaperId, ...]] | None:

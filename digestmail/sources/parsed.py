@@ -80,7 +80,7 @@ def web_address(url: object, base: str = "") -> str | None:
     if not isinstance(url, str) or not url.strip():
         return None
     try:
-        absolute = urljoin(base, url.strip())
+        absolute = url.strip() if urlsplit(url.strip()).scheme else urljoin(base, url.strip())
         parts = urlsplit(absolute)
         usable = parts.scheme in {"http", "https"} and bool(parts.hostname)
     except ValueError:

@@ -1,0 +1,51 @@
+"""A network that answers from a script, for the tests of sources."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from urllib.parse import parse_qs, urlsplit
+
+from digestmail.model import Validators
+from digestmail.sources.base import Answer
+
+
+@dataclass(frozen=True)
+class Request:
+    """One call of `fetch`."""
+
+    url: str
+    accept: str
+    min_interval: float
+    conditional: bool
+    retry_empty: bool
+
+    @property
+    def query(self) -> dict[str, str]:
+        return {name: values[-1] for name, values in parse_qs(urlsplit(self.url).query).items()}
+
+
+@dataclass
+class ScriptedFetcher:
+    """Answers each request with what `script` says: bytes, None for "not modified", or an error to raise."""
+
+    script: Callable[[Request], bytes | Exception | None]
+    content_type: str = ""
+    requests: list[Request] = field(default_factory=list)
+
+    def fetch(
+        self, url: str, *, accept: str, min_interval: float = 1.0, conditional: bool = True, retry_empty: bool = False
+    ) -> Answer:
+        request = Request(url, accept, min_interval, conditional, retry_empty)
+        self.requests.append(request)
+        outcome = self.script(request)
+        if isinstance(outcome, Exception):
+            raise outcome
+        validators = Validators(etag=f'"{len(self.requests)}"')
+        return Answer(url=url, body=outcome, validators=validators, content_type=self.content_type)
+
+
+def in_order(*outcomes: bytes | Exception | None) -> Callable[[Request], bytes | Exception | None]:
+    """Return a script that gives one outcome after the other."""
+    rest = iter(outcomes)
+    return lambda _request: next(rest)
