@@ -11,16 +11,16 @@ from functools import cached_property
 from importlib import metadata
 from pathlib import Path
 from random import Random
-from typing import assert_never
+from typing import Self, assert_never
 from urllib.parse import urlsplit
 
 from sqlalchemy import Connection
 
 from digestmail import config as settings
-from digestmail.clock import Clock
+from digestmail.clock import Clock, SystemClock
 from digestmail.config import Config
 from digestmail.message import Mould, Sender
-from digestmail.model import Digest, Edition, Rendered, Section
+from digestmail.model import Digest, Edition, Rendered, Section, Validators
 from digestmail.pipeline.collect import collect, read_all, store
 from digestmail.pipeline.compose import Composed, compose, upcoming_slot
 from digestmail.pipeline.deliver import Deliverer, outbox_report
@@ -59,17 +59,29 @@ def quiet(_stage: str, _done: int, _total: int | None) -> None:
 class App:
     """digestmail, opened on one configuration. Close it, or use it in a `with`."""
 
-    def __init__(self, config: Config, base: Path, clock: Clock, *, progress: Progress = quiet) -> None:
-        """`base` is the directory of the configuration file: relative paths in it start there."""
+    def __init__(
+        self,
+        config: Config,
+        base: Path,
+        clock: Clock,
+        *,
+        progress: Progress = quiet,
+        network_clock: Clock | None = None,
+    ) -> None:
+        """Open nothing yet. Relative paths start at `base`, the directory of the configuration file.
+
+        `network_clock` is what hosts are asked politely by: real time, whatever `clock` says.
+        """
         self.config = config
         self.base = base
         self.clock = clock
+        self._network_clock = network_clock or SystemClock()
         self.digests: tuple[Digest, ...] = config.digest_values()
         self._progress = progress
         self._random = Random(secrets.randbits(64))  # noqa: S311 - spreads retries; nothing secret hangs on it
         self._opened: list[Callable[[], None]] = []
 
-    def __enter__(self) -> App:
+    def __enter__(self) -> Self:
         """Return the app itself; nothing is opened before it is used."""
         return self
 
@@ -181,7 +193,7 @@ class App:
         network = self.config.network
         contact = network.user_agent_contact or parseaddr(self.config.mail.sender)[1]
         with Http(
-            clock=self.clock,
+            clock=self._network_clock,
             gates=StoredGates(self.database),
             validators=self._validators,
             user_agent=f"digestmail/{VERSION} (+{contact})",
@@ -192,7 +204,7 @@ class App:
         ) as http:
             yield [_source(table, http) for table in self.config.sources]
 
-    def _validators(self, url: str) -> stored_sources.Validators:
+    def _validators(self, url: str) -> Validators:
         with self.database.connect() as connection:
             return stored_sources.find_validators(connection, url)
 

@@ -329,7 +329,7 @@ class Selection:
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Slot:
-    """The period an edition stands for: `key` is its local date, with the time if the schedule fires more than daily."""
+    """The period an edition stands for: `key` is its local date, with the time if it fires more often than daily."""
 
     at: datetime
     key: str

@@ -131,9 +131,7 @@ class Deliverer:
         """Put the delivery in hand behind the others: if it is what breaks the way out, it must not block them."""
         pause = _PAUSE * min(2**delivery.attempts, _LONGEST_PAUSE // _PAUSE)
         due_at = self._clock.now() + pause
-        self._record(
-            delivery, Attempted(state=DeliveryState.DEFERRED, code=error.code, text=str(error), due_at=due_at)
-        )
+        self._record(delivery, Attempted(state=DeliveryState.DEFERRED, code=error.code, text=str(error), due_at=due_at))
 
     def _after_error(self, delivery: Delivery, code: int | None, text: str, *, permanent: bool) -> Attempted:
         now = self._clock.now()
@@ -162,9 +160,8 @@ class Deliverer:
         self._progress(sum(self._tally.values()))
 
     def _give_back(self, rest: Sequence[Delivery], pause: timedelta) -> None:
-        now = self._clock.now()
         with self._database.begin() as connection:
-            deliveries.release(connection, rest, now + pause, now)
+            deliveries.release(connection, rest, self._clock.now() + pause)
 
     def _report(self, stopped: str) -> DeliverReport:
         with self._database.connect() as connection:

@@ -74,7 +74,5 @@ def _why_no_candidate(connection: Connection, digest: Digest, paper: Paper, sinc
         others = ", ".join(sorted({row.source for row in rows})) or "none"
         return (f"none of its sources ({', '.join(digest.sources)}) has shown it; seen by: {others}",)
     first, latest = min(row.seen_at for row in own), max(row.day for row in own)
-    return (
-        f"too old: first seen {first:%Y-%m-%d %H:%M} UTC and dated {latest}, "
-        f"the window begins {since:%Y-%m-%d %H:%M} UTC",
-    )
+    began = f"{since:%Y-%m-%d %H:%M} UTC"
+    return (f"too old: first seen {first:%Y-%m-%d %H:%M} UTC and dated {latest}, the window begins {began}",)

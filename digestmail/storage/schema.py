@@ -179,7 +179,6 @@ gates = Table(
     Column("host", Text, primary_key=True),
     # Real time, whatever `--now` says: politeness is owed to the server's clock.
     Column("opens_at", Moment, nullable=False),
-    Column("closed_until", Moment),
 )
 
 # -- who gets it -----------------------------------------------------------------------------------------------------
@@ -277,5 +276,6 @@ deliveries = Table(
     CheckConstraint(f"({_OPEN}) = (due_at IS NOT NULL)", name="open_is_due"),
     sqlite_with_rowid=False,
 )
-Index("ix_deliveries_due", deliveries.c.due_at, sqlite_where=text(_OPEN), postgresql_where=text(_OPEN))
+_WAITING = text("due_at IS NOT NULL")
+Index("ix_deliveries_due_at", deliveries.c.due_at, sqlite_where=_WAITING, postgresql_where=_WAITING)
 Index("ix_deliveries_subscriber_id", deliveries.c.subscriber_id)

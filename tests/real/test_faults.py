@@ -98,8 +98,8 @@ class RealWaitsShortened(SystemClock):
 def run(replay: Replay, directory: Path) -> tuple[RunReport, float]:
     path = directory / "config.toml"
     path.write_text(CONFIG.format(url=replay.url, timeout=TIMEOUT), "utf-8")
-    began = time.monotonic()
-    with App(load(path), directory, RealWaitsShortened()) as app:
+    began, clock = time.monotonic(), RealWaitsShortened()
+    with App(load(path), directory, clock, network_clock=clock) as app:
         subscriptions.add(app.database, app.digests, "reader@example.org", "daily", (), app.clock.now())
         return app.run(), time.monotonic() - began
 

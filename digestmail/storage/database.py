@@ -1,0 +1,173 @@
+"""The database: opened by address, brought to the newest schema, locked across processes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from zlib import crc32
+
+from filelock import FileLock, Timeout
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+from sqlalchemy.pool import NullPool
+
+from digestmail.errors import StorageError
+
+HEAD = "0001"
+"""The newest migration; a test compares it with `migrations/versions`."""
+
+_BUSY_SECONDS = 30
+
+
+class Database:
+    """One SQLite file or PostgreSQL database. Connections are opened when they are needed."""
+
+    def __init__(self, engine: Engine, path: Path | None) -> None:
+        """Use `open` instead; `path` is the SQLite file."""
+        self._engine = engine
+        self._path = path
+
+    @classmethod
+    def open(cls, url: str, *, base: Path) -> Database:
+        """Return the database at `url`; the path of a SQLite file is relative to `base`. Nothing is connected yet.
+
+        Raises StorageError when `url` is no database address.
+        """
+        try:
+            address = make_url(url)
+        except ArgumentError as error:
+            raise StorageError(f"not a database address: {error}") from error
+        if address.get_backend_name() == "postgresql":
+            return cls(create_engine(address.set(drivername="postgresql+psycopg"), pool_pre_ping=True), None)
+        path = base / (address.database or "")
+        engine = create_engine(
+            address.set(drivername="sqlite+pysqlite", database=str(path)),
+            connect_args={"timeout": _BUSY_SECONDS, "check_same_thread": False},
+            poolclass=NullPool,
+        )
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+        return cls(engine, path)
+
+    @property
+    def dialect(self) -> str:
+        """`sqlite` or `postgresql`."""
+        return self._engine.dialect.name
+
+    @property
+    def engine(self) -> Engine:
+        """SQLAlchemy's engine, for migrations and tests."""
+        return self._engine
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._engine.dispose()
+
+    @contextmanager
+    def begin(self) -> Iterator[Connection]:
+        """Open a transaction that writes: committed at the end, rolled back on any error. Raises StorageError."""
+        with (
+            self._translated(),
+            self._engine.connect() as connection,
+            connection.execution_options(digestmail_writes=True).begin(),
+        ):
+            yield connection
+
+    @contextmanager
+    def connect(self) -> Iterator[Connection]:
+        """Open a connection that only reads. Raises StorageError."""
+        with self._translated(), self._engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def rehearsal(self) -> Iterator[Connection]:
+        """Open a transaction that writes and is rolled back at the end, whatever happens. Raises StorageError."""
+        with self._translated(), self._engine.connect() as connection:
+            transaction = connection.execution_options(digestmail_writes=True).begin()
+            try:
+                yield connection
+            finally:
+                transaction.rollback()
+
+    @contextmanager
+    def lock(self, name: str) -> Iterator[bool]:
+        """Hold the lock `name` if no other process does; yield whether it is held.
+
+        The operating system or the server lets it go when the process dies, however it dies.
+        """
+        if self._path is not None:
+            with _file_lock(self._path.with_name(f"{self._path.name}.{name}.lock")) as held:
+                yield held
+            return
+        key = crc32(f"digestmail.{name}".encode())
+        with self._translated(), self._engine.connect() as connection:
+            held = connection.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": key}).scalar_one()
+            connection.commit()
+            try:
+                yield bool(held)
+            finally:
+                if held:
+                    connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": key})
+                    connection.commit()
+
+    def upgrade(self) -> None:
+        """Bring the schema to the newest revision; safe when several processes do it at once. Raises StorageError."""
+        with self._translated():
+            if self._revision() == HEAD:
+                return
+            from digestmail.storage.migrations.run import upgrade
+
+            upgrade(self._engine)
+
+    def _revision(self) -> str | None:
+        with self._engine.connect() as connection:
+            if not self._engine.dialect.has_table(connection, "alembic_version"):
+                return None
+            return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except SQLAlchemyError as error:
+            where = self._path or self._engine.url.render_as_string(hide_password=True)
+            raise StorageError(f"database {where}: {_first_line(error)}") from error
+
+
+def _first_line(error: SQLAlchemyError) -> str:
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    return str(cause).strip().splitlines()[0] if str(cause).strip() else type(error).__name__
+
+
+@contextmanager
+def _file_lock(path: Path) -> Iterator[bool]:
+    lock = FileLock(path, thread_local=False)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        yield False
+        return
+    except OSError as error:
+        raise StorageError(f"{path}: cannot be locked: {error.strerror}") from error
+    try:
+        yield True
+    finally:
+        lock.release()
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    """Write-ahead log, durable commits, enforced keys; transactions are begun by us, not by the driver."""
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode = WAL")
+    cursor.execute("PRAGMA synchronous = FULL")
+    cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    """Take the write lock at once where we are going to write: two upgrading readers would deadlock."""
+    writes = connection.get_execution_options().get("digestmail_writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

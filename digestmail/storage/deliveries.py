@@ -1,0 +1,130 @@
+"""Deliveries: the outbox, and what became of each of its rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, case, exists, func, insert, select, tuple_, update
+
+from digestmail.model import Attempted, Delivery, DeliveryState, SubscriberState
+from digestmail.storage.schema import deliveries, editions, subscribers, subscriptions
+
+_ENDED = frozenset(DeliveryState) - {DeliveryState.QUEUED, DeliveryState.SENDING, DeliveryState.DEFERRED}
+
+
+def enqueue(connection: Connection, rows: Iterable[tuple[int, int]], edition_id: int, now: datetime) -> int:
+    """Queue one delivery for each (subscriber id, segment id); return how many."""
+    values = [
+        {
+            "edition_id": edition_id,
+            "subscriber_id": subscriber_id,
+            "segment_id": segment_id,
+            "state": DeliveryState.QUEUED,
+            "attempts": 0,
+            "due_at": now,
+            "fence": 0,
+            "queued_at": now,
+        }
+        for subscriber_id, segment_id in rows
+    ]
+    if values:
+        connection.execute(insert(deliveries), values)
+    return len(values)
+
+
+def claim(connection: Connection, now: datetime, lease: timedelta, limit: int) -> tuple[Delivery, ...]:
+    """Claim at most `limit` deliveries that are due, those due longest first; nobody else gets them for `lease`.
+
+    A claimed delivery is `sending` and due again when the lease has passed, so a worker that dies gives it back.
+    """
+    d = deliveries.c
+    due = (
+        select(d.edition_id, d.subscriber_id)
+        .where(d.due_at <= now)
+        .order_by(d.due_at, d.edition_id, d.subscriber_id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    claimed = connection.execute(
+        update(deliveries)
+        .where(tuple_(d.edition_id, d.subscriber_id).in_(due))
+        .values(state=DeliveryState.SENDING, attempts=d.attempts + 1, fence=d.fence + 1, due_at=now + lease)
+        .returning(d.edition_id, d.subscriber_id, d.segment_id, d.attempts, d.fence, d.queued_at)
+    ).all()
+    looked_up = _look_up(connection, [(row.edition_id, row.subscriber_id) for row in claimed])
+    return tuple(
+        Delivery(
+            edition_id=row.edition_id,
+            subscriber_id=row.subscriber_id,
+            segment_id=row.segment_id,
+            attempts=row.attempts,
+            fence=row.fence,
+            queued_at=row.queued_at,
+            address=looked_up[row.edition_id, row.subscriber_id][0],
+            wanted=looked_up[row.edition_id, row.subscriber_id][1],
+        )
+        for row in sorted(claimed, key=lambda row: (row.edition_id, row.subscriber_id))
+    )
+
+
+def _look_up(connection: Connection, keys: Sequence[tuple[int, int]]) -> dict[tuple[int, int], tuple[str, bool]]:
+    """Return the address of each recipient, and whether they are still active and subscribed."""
+    subscribed = exists().where(
+        subscriptions.c.digest == editions.c.digest, subscriptions.c.subscriber_id == subscribers.c.id
+    )
+    wanted = case((subscribers.c.state == SubscriberState.ACTIVE, subscribed), else_=False)
+    statement = (
+        select(deliveries.c.edition_id, deliveries.c.subscriber_id, subscribers.c.address, wanted.label("wanted"))
+        .join(subscribers, subscribers.c.id == deliveries.c.subscriber_id)
+        .join(editions, editions.c.id == deliveries.c.edition_id)
+        .where(tuple_(deliveries.c.edition_id, deliveries.c.subscriber_id).in_(keys))
+    )
+    rows = connection.execute(statement) if keys else ()
+    return {(row.edition_id, row.subscriber_id): (row.address, bool(row.wanted)) for row in rows}
+
+
+def record(connection: Connection, delivery: Delivery, attempted: Attempted, now: datetime) -> bool:
+    """Record what became of a claimed delivery; False, and nothing recorded, if another worker has it now."""
+    return _write(
+        connection,
+        delivery,
+        state=attempted.state,
+        code=attempted.code,
+        text=attempted.text or None,
+        due_at=attempted.due_at,
+        ended_at=now if attempted.state in _ENDED else None,
+    )
+
+
+def release(connection: Connection, claimed: Sequence[Delivery], due_at: datetime) -> None:
+    """Give deliveries back that were claimed but not attempted."""
+    for delivery in claimed:
+        state = DeliveryState.DEFERRED if delivery.attempts > 1 else DeliveryState.QUEUED
+        _write(connection, delivery, state=state, due_at=due_at, attempts=delivery.attempts - 1)
+
+
+def _write(connection: Connection, delivery: Delivery, **values: Any) -> bool:
+    d = deliveries.c
+    written = connection.execute(
+        update(deliveries)
+        .where(d.edition_id == delivery.edition_id, d.subscriber_id == delivery.subscriber_id)
+        .where(d.fence == delivery.fence, d.state == DeliveryState.SENDING)
+        .values(**values)
+    )
+    return written.rowcount == 1
+
+
+def counts(connection: Connection, edition_id: int | None = None) -> dict[DeliveryState, int]:
+    """Return how many deliveries, of one edition or of all, stand in each state that occurs."""
+    statement = select(deliveries.c.state, func.count()).group_by(deliveries.c.state).order_by(deliveries.c.state)
+    if edition_id is not None:
+        statement = statement.where(deliveries.c.edition_id == edition_id)
+    return {DeliveryState(state): count for state, count in connection.execute(statement)}
+
+
+def next_due(connection: Connection) -> datetime | None:
+    """Return when the next open delivery is due; None when the outbox is empty."""
+    moment: datetime | None = connection.execute(select(func.min(deliveries.c.due_at))).scalar()
+    return moment

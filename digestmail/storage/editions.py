@@ -1,0 +1,198 @@
+"""Editions, and the segments of the people who get them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from typing import Any
+
+from pydantic import TypeAdapter
+from sqlalchemy import Connection, Row, Select, insert, select
+from sqlalchemy.exc import IntegrityError
+
+from digestmail.errors import StorageError
+from digestmail.model import DeliveryState, Edition, PaperId, Segment
+from digestmail.storage import inserting, papers
+from digestmail.storage import schema as tables
+from digestmail.storage.inserting import chunks
+from digestmail.storage.schema import deliveries, edition_papers, editions, segment_papers, segments
+
+_CHUNK = 5000
+_NOT_RECEIVED = (DeliveryState.FAILED, DeliveryState.CANCELLED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredEdition:
+    """An edition with its number."""
+
+    id: int
+    edition: Edition
+
+
+@cache
+def _as_json() -> TypeAdapter[Edition]:
+    return TypeAdapter(Edition)
+
+
+def add(connection: Connection, edition: Edition) -> int | None:
+    """Store an edition and return its number; None when its slot is already published.
+
+    A recorded empty day gives way. Raises StorageError when the digest published one of the papers before.
+    """
+    entries = edition.entries()
+    values = {
+        "slot_at": edition.slot.at,
+        "composed_at": edition.composed_at,
+        "content": _as_json().dump_json(edition).decode(),
+        "papers": len(entries),
+        "reason": edition.reason,
+    }
+    statement = inserting.insert(connection, editions).values(digest=edition.digest, slot=edition.slot.key, **values)
+    taken = statement.on_conflict_do_update(
+        index_elements=["digest", "slot"], set_=values, where=editions.c.papers == 0
+    ).returning(editions.c.id)
+    edition_id = connection.execute(taken).scalar()
+    if edition_id is not None and entries:
+        _add_papers(connection, edition, edition_id)
+    return edition_id
+
+
+def _add_papers(connection: Connection, edition: Edition, edition_id: int) -> None:
+    rows = papers.row_ids(connection, [entry.paper.id for entry in edition.entries()])
+    placed = [(section.topic, entry) for section in edition.sections for entry in section.entries]
+    try:
+        connection.execute(
+            insert(edition_papers),
+            [
+                {
+                    "edition_id": edition_id,
+                    "paper_id": rows[entry.paper.id],
+                    "digest": edition.digest,
+                    "position": position,
+                    "topic": topic,
+                    "score": entry.score.total,
+                }
+                for position, (topic, entry) in enumerate(placed, start=1)
+            ],
+        )
+    except IntegrityError as error:
+        raise StorageError(f"digest {edition.digest!r} would publish a paper a second time") from error
+
+
+def get(connection: Connection, digest: str, slot: str) -> StoredEdition | None:
+    """Return the edition of `digest` for `slot`; None if there is none."""
+    return _one(connection, select(editions).where(editions.c.digest == digest, editions.c.slot == slot))
+
+
+def get_by_id(connection: Connection, edition_id: int) -> StoredEdition:
+    """Return the edition with this number. Raises StorageError."""
+    found = _one(connection, select(editions).where(editions.c.id == edition_id))
+    if found is None:
+        raise StorageError(f"there is no edition {edition_id}")
+    return found
+
+
+def latest(connection: Connection, digest: str, before: datetime | None = None) -> StoredEdition | None:
+    """Return the last edition of `digest` that had papers, of a slot before `before` if that is given."""
+    statement = select(editions).where(editions.c.digest == digest, editions.c.papers > 0)
+    if before is not None:
+        statement = statement.where(editions.c.slot_at < before)
+    return _one(connection, statement.order_by(editions.c.slot_at.desc()).limit(1))
+
+
+def list_editions(connection: Connection, digest: str | None = None, limit: int = 50) -> tuple[StoredEdition, ...]:
+    """Return the last editions, newest first, empty days included."""
+    statement = select(editions).order_by(editions.c.slot_at.desc(), editions.c.digest).limit(limit)
+    if digest is not None:
+        statement = statement.where(editions.c.digest == digest)
+    return tuple(_stored(row) for row in connection.execute(statement))
+
+
+def _one(connection: Connection, statement: Select[Any]) -> StoredEdition | None:
+    row = connection.execute(statement).first()
+    return _stored(row) if row else None
+
+
+def _stored(row: Row[Any]) -> StoredEdition:
+    return StoredEdition(id=row.id, edition=_as_json().validate_json(row.content))
+
+
+def add_segment(connection: Connection, edition_id: int, topics: Sequence[str], paper_ids: Sequence[PaperId]) -> int:
+    """Store a segment and the papers its people get; return its number."""
+    made = insert(segments).values(edition_id=edition_id, topics=list(topics)).returning(segments.c.id)
+    segment_id = int(connection.execute(made).scalar_one())
+    rows = papers.row_ids(connection, paper_ids)
+    if paper_ids:
+        connection.execute(
+            insert(segment_papers),
+            [{"segment_id": segment_id, "paper_id": rows[paper_id]} for paper_id in paper_ids],
+        )
+    return segment_id
+
+
+def segment(connection: Connection, segment_id: int) -> Segment:
+    """Return a segment, its papers in the edition's order. Raises StorageError."""
+    row = connection.execute(select(segments).where(segments.c.id == segment_id)).first()
+    if row is None:
+        raise StorageError(f"there is no segment {segment_id}")
+    edition = get_by_id(connection, row.edition_id).edition
+    rows_kept = (
+        select(papers.staying_row())
+        .join(segment_papers, segment_papers.c.paper_id == tables.papers.c.id)
+        .where(segment_papers.c.segment_id == segment_id)
+    )
+    kept = set(connection.execute(rows_kept).scalars())
+    ids = [entry.paper.id for entry in edition.entries()]
+    rows = papers.row_ids(connection, ids)
+    return Segment(
+        id=segment_id,
+        edition_id=row.edition_id,
+        topics=tuple(row.topics),
+        paper_ids=tuple(paper_id for paper_id in ids if rows[paper_id] in kept),
+    )
+
+
+def prior_segments(
+    connection: Connection, paper_ids: Sequence[PaperId], exclude_digests: Collection[str]
+) -> dict[int, frozenset[PaperId]]:
+    """Return the segments of other digests' editions that hold any of these papers, and which of them each holds."""
+    by_row = {row_id: paper_id for paper_id, row_id in papers.row_ids(connection, paper_ids).items()}
+    stays = papers.staying_row()
+    found: dict[int, set[PaperId]] = {}
+    for some in chunks(sorted(by_row)):
+        statement = (
+            select(segment_papers.c.segment_id, stays.label("stays"))
+            .join(tables.papers, tables.papers.c.id == segment_papers.c.paper_id)
+            .join(segments, segments.c.id == segment_papers.c.segment_id)
+            .join(editions, editions.c.id == segments.c.edition_id)
+            .where(editions.c.digest.not_in(list(exclude_digests)))
+            .where(tables.papers.c.id.in_(some) | tables.papers.c.merged_into.in_(some))
+        )
+        for row in connection.execute(statement):
+            found.setdefault(row.segment_id, set()).add(by_row[row.stays])
+    return {segment_id: frozenset(held) for segment_id, held in found.items()}
+
+
+def received(connection: Connection, segment_ids: Collection[int]) -> Iterator[tuple[int, int]]:
+    """Yield (subscriber id, segment id) of everybody who got, or will get, one of these segments; by subscriber."""
+    if not segment_ids:
+        return
+    statement = (
+        select(deliveries.c.subscriber_id, deliveries.c.segment_id)
+        .where(deliveries.c.segment_id.in_(sorted(segment_ids)), deliveries.c.state.not_in(_NOT_RECEIVED))
+        .order_by(deliveries.c.subscriber_id)
+    )
+    last = 0
+    while True:
+        # A page ends with a whole subscriber, whatever number of segments they got.
+        page = connection.execute(statement.where(deliveries.c.subscriber_id > last).limit(_CHUNK)).all()
+        whole = page
+        if len(page) == _CHUNK:
+            whole = [row for row in page if row.subscriber_id != page[-1].subscriber_id] or page
+        for row in whole:
+            yield row.subscriber_id, row.segment_id
+        if len(page) < _CHUNK:
+            return
+        last = whole[-1].subscriber_id

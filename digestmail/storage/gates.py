@@ -1,0 +1,43 @@
+"""Gates: one per host, so that all processes of a database together ask it no more often than it wants."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import select, update
+
+from digestmail.storage.database import Database
+from digestmail.storage.inserting import insert
+from digestmail.storage.schema import gates
+
+_LONGEST = timedelta(days=2)
+"""What lies further ahead was written by a clock that was wrong."""
+
+
+class StoredGates:
+    """Gates kept in the database."""
+
+    def __init__(self, database: Database) -> None:
+        """Keep them in `database`."""
+        self._database = database
+
+    def reserve(self, host: str, now: datetime, min_interval: float) -> datetime:
+        """Book the next free moment, at or after `now`, for one request to `host` and return it."""
+        with self._database.begin() as connection:
+            connection.execute(insert(connection, gates).values(host=host, opens_at=now).on_conflict_do_nothing())
+            this = gates.c.host == host
+            opens_at: datetime = connection.execute(select(gates.c.opens_at).where(this).with_for_update()).scalar_one()
+            booked = opens_at if now < opens_at <= now + _LONGEST else now
+            after = booked + timedelta(seconds=min_interval)
+            connection.execute(update(gates).where(this).values(opens_at=after))
+        return booked
+
+    def close(self, host: str, until: datetime) -> None:
+        """Let nobody ask `host` before `until`."""
+        with self._database.begin() as connection:
+            statement = insert(connection, gates).values(host=host, opens_at=until)
+            connection.execute(
+                statement.on_conflict_do_update(
+                    index_elements=["host"], set_={"opens_at": until}, where=gates.c.opens_at < until
+                )
+            )

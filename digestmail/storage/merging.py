@@ -1,0 +1,146 @@
+"""Adding mentions to what is stored: a paper is found by id or alias, made, brought up to date, or merged."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy import Connection, insert, select, update
+
+from digestmail.model import Paper, PaperId, Sighting
+from digestmail.selection.identity import union
+from digestmail.storage import inserting, paperrows
+from digestmail.storage.schema import paper_aliases, papers
+from digestmail.storage.sightings import add_rows, repoint
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Added:
+    """What a reading changed. `unseen` are the ids its source had never shown before."""
+
+    new: int
+    updated: int
+    merged: int
+    unseen: frozenset[PaperId]
+
+
+@dataclass(slots=True, eq=False)
+class _Work:
+    """One work: the rows it is stored in so far (oldest first) and all that is now known of it."""
+
+    paper: Paper
+    row_ids: list[int] = field(default_factory=list)
+    stored: Paper | None = None
+    sightings: list[Sighting] = field(default_factory=list)
+
+    @property
+    def row_id(self) -> int:
+        return self.row_ids[0]
+
+
+def add_sightings(connection: Connection, seen: Sequence[Sighting], now: datetime) -> Added:
+    """Store what a source mentioned. The same sightings a second time change nothing."""
+    keys = {key for sighting in seen for key in _keys(sighting.paper)}
+    aliases = _find_aliases(connection, keys)
+    works = _gather(seen, _stored_works(connection, aliases))
+    fresh = [work for work in works if not work.row_ids]
+    changed = [work for work in works if work.row_ids and (work.paper != work.stored or len(work.row_ids) > 1)]
+    merged = sum(_merge_rows(connection, work) for work in changed)
+    _insert(connection, fresh, now)
+    for work in changed:
+        values = {**paperrows.columns(work.paper), "key": work.paper.id, "updated_at": now}
+        connection.execute(update(papers).where(papers.c.id == work.row_id).values(**values))
+    _point_aliases(connection, works, aliases)
+    unseen = add_rows(connection, [(work.row_id, sighting) for work in works for sighting in work.sightings], now)
+    return Added(new=len(fresh), updated=len(changed) - merged, merged=merged, unseen=unseen)
+
+
+def _keys(paper: Paper) -> tuple[PaperId, ...]:
+    return (paper.id, *paper.aliases)
+
+
+def _find_aliases(connection: Connection, keys: Iterable[PaperId]) -> dict[PaperId, int]:
+    found: dict[PaperId, int] = {}
+    for some in inserting.chunks(sorted(keys)):
+        statement = select(paper_aliases).where(paper_aliases.c.alias.in_(some))
+        found.update({PaperId(row.alias): row.paper_id for row in connection.execute(statement)})
+    return found
+
+
+def _stored_works(connection: Connection, aliases: dict[PaperId, int]) -> dict[PaperId, _Work]:
+    by_row = {
+        row_id: _Work(paper, [row_id], paper) for row_id, paper in paperrows.load(connection, set(aliases.values()))
+    }
+    works = {key: by_row[row_id] for key, row_id in aliases.items()}
+    for work in by_row.values():
+        works.update(dict.fromkeys(_keys(work.paper), work))
+    return works
+
+
+def _gather(seen: Iterable[Sighting], known: dict[PaperId, _Work]) -> list[_Work]:
+    """Put every sighting to its work, making works and joining them where a sighting says they are one."""
+    works: dict[int, _Work] = {}
+    for sighting in seen:
+        met = list({id(known[key]): known[key] for key in _keys(sighting.paper) if key in known}.values())
+        work = _joined(met, sighting.paper)
+        work.sightings.append(sighting)
+        for other in met:
+            works.pop(id(other), None)
+        works[id(work)] = work
+        for key in {*_keys(work.paper), *(key for key, other in known.items() if len(met) > 1 and other in met)}:
+            known[key] = work
+    return list(works.values())
+
+
+def _joined(met: Collection[_Work], paper: Paper) -> _Work:
+    """Return the one work that `met` and `paper` are; the oldest row stays."""
+    if not met:
+        return _Work(paper)
+    first, *others = sorted(met, key=lambda work: work.row_ids or [2**62])
+    for other in others:
+        first.paper = union(first.paper, other.paper)
+        first.row_ids += other.row_ids
+        first.sightings += other.sightings
+    first.paper = union(first.paper, paper)
+    return first
+
+
+def _merge_rows(connection: Connection, work: _Work) -> int:
+    """Make the younger rows of a work names for its oldest; return how many there were."""
+    for row_id in work.row_ids[1:]:
+        repoint(connection, row_id, work.row_id)
+        aliases = update(paper_aliases).where(paper_aliases.c.paper_id == row_id)
+        connection.execute(aliases.values(paper_id=work.row_id))
+        connection.execute(update(papers).where(papers.c.merged_into == row_id).values(merged_into=work.row_id))
+        # The key goes to the row that stays, if it is the better one.
+        retired = update(papers).where(papers.c.id == row_id)
+        connection.execute(retired.values(key=f"merged:{row_id}", merged_into=work.row_id))
+    return len(work.row_ids) - 1
+
+
+def _insert(connection: Connection, fresh: list[_Work], now: datetime) -> None:
+    if not fresh:
+        return
+    rows = [
+        {**paperrows.columns(work.paper), "key": work.paper.id, "first_seen_at": now, "updated_at": now}
+        for work in fresh
+    ]
+    made = connection.execute(insert(papers).returning(papers.c.id, sort_by_parameter_order=True), rows)
+    for work, row_id in zip(fresh, made.scalars(), strict=True):
+        work.row_ids.append(row_id)
+
+
+def _point_aliases(connection: Connection, works: list[_Work], stored: dict[PaperId, int]) -> None:
+    rows = [
+        {"alias": key, "paper_id": work.row_id}
+        for work in works
+        for key in _keys(work.paper)
+        if stored.get(key) != work.row_id
+    ]
+    if rows:
+        statement = inserting.insert(connection, paper_aliases)
+        pointed = statement.on_conflict_do_update(
+            index_elements=["alias"], set_={"paper_id": statement.excluded.paper_id}
+        )
+        connection.execute(pointed, rows)

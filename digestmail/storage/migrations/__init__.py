@@ -1,0 +1,1 @@
+"""Alembic migrations: what leads an old database to the newest schema."""

@@ -1,0 +1,232 @@
+"""The first schema."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+from digestmail.storage.schema import Moment
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.create_table(
+        "editions",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("digest", sa.Text(), nullable=False),
+        sa.Column("slot", sa.Text(), nullable=False),
+        sa.Column("slot_at", Moment(), nullable=False),
+        sa.Column("composed_at", Moment(), nullable=False),
+        sa.Column("content", sa.Text(), nullable=False),
+        sa.Column("papers", sa.Integer(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_editions"),
+        sa.UniqueConstraint("digest", "slot", name="uq_editions_digest_slot"),
+    )
+    op.create_table(
+        "gates",
+        sa.Column("host", sa.Text(), nullable=False),
+        sa.Column("opens_at", Moment(), nullable=False),
+        sa.PrimaryKeyConstraint("host", name="pk_gates"),
+    )
+    op.create_table(
+        "papers",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("merged_into", sa.Integer(), nullable=True),
+        sa.Column("origin", sa.SmallInteger(), nullable=False),
+        sa.Column("title", sa.Text(), nullable=False),
+        sa.Column("abstract", sa.Text(), nullable=False),
+        sa.Column("raw_title", sa.Text(), nullable=False),
+        sa.Column("raw_abstract", sa.Text(), nullable=False),
+        sa.Column("authors", sa.JSON(), nullable=False),
+        sa.Column("categories", sa.JSON(), nullable=False),
+        sa.Column("keywords", sa.JSON(), nullable=False),
+        sa.Column("published_at", Moment(), nullable=True),
+        sa.Column("link", sa.Text(), nullable=False),
+        sa.Column("summary", sa.Text(), nullable=True),
+        sa.Column("organization", sa.Text(), nullable=True),
+        sa.Column("comment", sa.Text(), nullable=True),
+        sa.Column("discussion_url", sa.Text(), nullable=True),
+        sa.Column("code_url", sa.Text(), nullable=True),
+        sa.Column("project_url", sa.Text(), nullable=True),
+        sa.Column("thumbnail_url", sa.Text(), nullable=True),
+        sa.Column("withdrawn", sa.Boolean(), nullable=False),
+        sa.Column("first_seen_at", Moment(), nullable=False),
+        sa.Column("updated_at", Moment(), nullable=False),
+        sa.ForeignKeyConstraint(["merged_into"], ["papers.id"], name="fk_papers_merged_into"),
+        sa.PrimaryKeyConstraint("id", name="pk_papers"),
+        sa.UniqueConstraint("key", name="uq_papers_key"),
+    )
+    op.create_index("ix_papers_first_seen_at", "papers", ["first_seen_at"], unique=False)
+    op.create_table(
+        "settings",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("value", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name="pk_settings"),
+    )
+    op.create_table(
+        "source_health",
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("category", sa.Text(), nullable=False),
+        sa.Column("health", sa.Text(), nullable=False),
+        sa.Column("detail", sa.Text(), nullable=False),
+        sa.Column("read_at", Moment(), nullable=False),
+        sa.Column("fresh_at", Moment(), nullable=True),
+        sa.CheckConstraint(
+            "health IN ('fresh', 'nothing-announced', 'stale', 'partial', "
+            "'throttled', 'refused', 'unreadable', 'unavailable')",
+            name="ck_source_health_health",
+        ),
+        sa.PrimaryKeyConstraint("source", "category", name="pk_source_health"),
+    )
+    op.create_table(
+        "sources",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("read_at", Moment(), nullable=False),
+        sa.Column("complete_at", Moment(), nullable=True),
+        sa.PrimaryKeyConstraint("name", name="pk_sources"),
+    )
+    op.create_table(
+        "subscribers",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("address", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("created_at", Moment(), nullable=False),
+        sa.Column("updated_at", Moment(), nullable=False),
+        sa.CheckConstraint("state IN ('pending', 'active', 'unsubscribed', 'suppressed')", name="ck_subscribers_state"),
+        sa.PrimaryKeyConstraint("id", name="pk_subscribers"),
+        sa.UniqueConstraint("address", name="uq_subscribers_address"),
+    )
+    op.create_table(
+        "validators",
+        sa.Column("url", sa.Text(), nullable=False),
+        sa.Column("etag", sa.Text(), nullable=True),
+        sa.Column("last_modified", sa.Text(), nullable=True),
+        sa.Column("stored_at", Moment(), nullable=False),
+        sa.PrimaryKeyConstraint("url", name="pk_validators"),
+    )
+    op.create_table(
+        "edition_papers",
+        sa.Column("edition_id", sa.Integer(), nullable=False),
+        sa.Column("paper_id", sa.Integer(), nullable=False),
+        sa.Column("digest", sa.Text(), nullable=False),
+        sa.Column("position", sa.SmallInteger(), nullable=False),
+        sa.Column("topic", sa.Text(), nullable=True),
+        sa.Column("score", sa.Float(), nullable=False),
+        sa.ForeignKeyConstraint(["edition_id"], ["editions.id"], name="fk_edition_papers_edition_id"),
+        sa.ForeignKeyConstraint(["paper_id"], ["papers.id"], name="fk_edition_papers_paper_id"),
+        sa.PrimaryKeyConstraint("edition_id", "paper_id", name="pk_edition_papers"),
+        sa.UniqueConstraint("digest", "paper_id", name="uq_edition_papers_digest_paper_id"),
+    )
+    op.create_index("ix_edition_papers_paper_id", "edition_papers", ["paper_id"], unique=False)
+    op.create_table(
+        "paper_aliases",
+        sa.Column("alias", sa.Text(), nullable=False),
+        sa.Column("paper_id", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(["paper_id"], ["papers.id"], name="fk_paper_aliases_paper_id"),
+        sa.PrimaryKeyConstraint("alias", name="pk_paper_aliases"),
+    )
+    op.create_index("ix_paper_aliases_paper_id", "paper_aliases", ["paper_id"], unique=False)
+    op.create_table(
+        "segments",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("edition_id", sa.Integer(), nullable=False),
+        sa.Column("topics", sa.JSON(), nullable=False),
+        sa.ForeignKeyConstraint(["edition_id"], ["editions.id"], name="fk_segments_edition_id"),
+        sa.PrimaryKeyConstraint("id", name="pk_segments"),
+    )
+    op.create_index("ix_segments_edition_id", "segments", ["edition_id"], unique=False)
+    op.create_table(
+        "sightings",
+        sa.Column("paper_id", sa.Integer(), nullable=False),
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("seen_on", sa.Date(), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("upvotes", sa.Integer(), nullable=True),
+        sa.Column("comments", sa.Integer(), nullable=True),
+        sa.Column("stars", sa.Integer(), nullable=True),
+        sa.Column("announce_type", sa.Text(), nullable=True),
+        sa.Column("seen_at", Moment(), nullable=False),
+        sa.ForeignKeyConstraint(["paper_id"], ["papers.id"], name="fk_sightings_paper_id"),
+        sa.PrimaryKeyConstraint("paper_id", "source", "seen_on", name="pk_sightings"),
+    )
+    op.create_index("ix_sightings_source_seen_at", "sightings", ["source", "seen_at"], unique=False)
+    op.create_table(
+        "subscriptions",
+        sa.Column("digest", sa.Text(), nullable=False),
+        sa.Column("subscriber_id", sa.Integer(), nullable=False),
+        sa.Column("topics", sa.JSON(), nullable=False),
+        sa.Column("created_at", Moment(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["subscriber_id"], ["subscribers.id"], name="fk_subscriptions_subscriber_id", ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("digest", "subscriber_id", name="pk_subscriptions"),
+    )
+    op.create_index("ix_subscriptions_subscriber_id", "subscriptions", ["subscriber_id"], unique=False)
+    op.create_table(
+        "deliveries",
+        sa.Column("edition_id", sa.Integer(), nullable=False),
+        sa.Column("subscriber_id", sa.Integer(), nullable=False),
+        sa.Column("segment_id", sa.Integer(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("attempts", sa.SmallInteger(), nullable=False),
+        sa.Column("due_at", Moment(), nullable=True),
+        sa.Column("fence", sa.Integer(), nullable=False),
+        sa.Column("queued_at", Moment(), nullable=False),
+        sa.Column("ended_at", Moment(), nullable=True),
+        sa.Column("code", sa.SmallInteger(), nullable=True),
+        sa.Column("text", sa.Text(), nullable=True),
+        sa.CheckConstraint(
+            "(state IN ('queued', 'sending', 'deferred')) = (due_at IS NOT NULL)", name="ck_deliveries_open_is_due"
+        ),
+        sa.CheckConstraint(
+            "state IN ('queued', 'sending', 'sent', 'deferred', 'failed', 'cancelled', 'ambiguous')",
+            name="ck_deliveries_state",
+        ),
+        sa.ForeignKeyConstraint(["edition_id"], ["editions.id"], name="fk_deliveries_edition_id"),
+        sa.ForeignKeyConstraint(["segment_id"], ["segments.id"], name="fk_deliveries_segment_id"),
+        sa.ForeignKeyConstraint(["subscriber_id"], ["subscribers.id"], name="fk_deliveries_subscriber_id"),
+        sa.PrimaryKeyConstraint("edition_id", "subscriber_id", name="pk_deliveries"),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(
+        "ix_deliveries_due_at",
+        "deliveries",
+        ["due_at"],
+        unique=False,
+        sqlite_where=sa.text("due_at IS NOT NULL"),
+        postgresql_where=sa.text("due_at IS NOT NULL"),
+    )
+    op.create_index("ix_deliveries_subscriber_id", "deliveries", ["subscriber_id"], unique=False)
+    op.create_table(
+        "segment_papers",
+        sa.Column("segment_id", sa.Integer(), nullable=False),
+        sa.Column("paper_id", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(["paper_id"], ["papers.id"], name="fk_segment_papers_paper_id"),
+        sa.ForeignKeyConstraint(["segment_id"], ["segments.id"], name="fk_segment_papers_segment_id"),
+        sa.PrimaryKeyConstraint("segment_id", "paper_id", name="pk_segment_papers"),
+    )
+    op.create_index("ix_segment_papers_paper_id", "segment_papers", ["paper_id"], unique=False)
+
+
+def downgrade() -> None:
+    op.drop_table("segment_papers")
+    op.drop_table("deliveries")
+    op.drop_table("subscriptions")
+    op.drop_table("sightings")
+    op.drop_table("segments")
+    op.drop_table("paper_aliases")
+    op.drop_table("edition_papers")
+    op.drop_table("validators")
+    op.drop_table("subscribers")
+    op.drop_table("sources")
+    op.drop_table("source_health")
+    op.drop_table("settings")
+    op.drop_table("papers")
+    op.drop_table("gates")
+    op.drop_table("editions")

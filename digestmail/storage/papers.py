@@ -1,0 +1,168 @@
+"""Papers: what is known of each, and which of them a digest may choose."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from itertools import groupby
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, exists, func, select
+
+from digestmail.model import Candidate, Paper, PaperId, Signals
+from digestmail.selection.identity import find_arxiv_id, find_doi, identify
+from digestmail.storage import paperrows
+from digestmail.storage.inserting import chunks
+from digestmail.storage.merging import Added, add_sightings
+from digestmail.storage.schema import edition_papers, editions, paper_aliases, papers, sightings
+from digestmail.storage.sightings import highest, signals_of
+
+__all__ = [
+    "Added",
+    "StoredSighting",
+    "add_sightings",
+    "candidates",
+    "editions_of",
+    "find",
+    "list_papers",
+    "published",
+    "row_ids",
+    "sightings_of",
+    "staying_row",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredSighting:
+    """A row of the sightings of a paper."""
+
+    source: str
+    day: date
+    seen_at: datetime
+    signals: Signals
+
+
+def row_ids(connection: Connection, paper_ids: Collection[PaperId]) -> dict[PaperId, int]:
+    """Return the row of each of these ids or aliases that is stored."""
+    found: dict[PaperId, int] = {}
+    for some in chunks(sorted(paper_ids)):
+        statement = select(paper_aliases).where(paper_aliases.c.alias.in_(some))
+        found.update({PaperId(row.alias): row.paper_id for row in connection.execute(statement)})
+    return found
+
+
+def staying_row() -> ColumnElement[int]:
+    """Return the row of `papers` that stands for the work today, were it merged meanwhile."""
+    return func.coalesce(papers.c.merged_into, papers.c.id)
+
+
+def find(connection: Connection, ref: str) -> Paper | None:
+    """Return the paper known as `ref`: a paper id, or anything an arXiv id, DOI or link can be read from."""
+    named = identify(arxiv=find_arxiv_id(ref), doi=find_doi(ref), link=ref)
+    keys = [PaperId(ref), *((named[0], *named[1]) if named else ())]
+    rows = row_ids(connection, keys)
+    for key in keys:
+        if key in rows:
+            return next(paperrows.load(connection, [rows[key]]))[1]
+    return None
+
+
+def list_papers(connection: Connection, limit: int, source: str | None = None) -> tuple[Paper, ...]:
+    """Return the papers seen first most recently, newest first."""
+    statement = select(papers.c.id).where(papers.c.merged_into.is_(None))
+    if source is not None:
+        statement = statement.where(exists().where(sightings.c.paper_id == papers.c.id, sightings.c.source == source))
+    newest = statement.order_by(papers.c.first_seen_at.desc(), papers.c.id).limit(limit)
+    order = list(connection.execute(newest).scalars())
+    found = dict(paperrows.load(connection, order))
+    return tuple(found[row_id] for row_id in order)
+
+
+def candidates(connection: Connection, sources: Sequence[str], since: datetime) -> tuple[Candidate, ...]:
+    """Return the papers that one of `sources` showed first at or after `since`, with what all of them counted."""
+    mine = sightings.alias("mine")
+    before = sightings.alias("before")
+    chosen = (
+        select(mine.c.paper_id)
+        .where(mine.c.source.in_(sources), mine.c.seen_at >= since)
+        .where(
+            ~exists().where(
+                before.c.paper_id == mine.c.paper_id, before.c.source.in_(sources), before.c.seen_at < since
+            )
+        )
+        .distinct()
+    )
+    rows = connection.execute(
+        select(sightings)
+        .where(sightings.c.paper_id.in_(chosen), sightings.c.source.in_(sources))
+        .order_by(sightings.c.paper_id, sightings.c.source, sightings.c.seen_on)
+    ).all()
+    known = dict(paperrows.load(connection, {row.paper_id for row in rows}))
+    grouped = groupby(rows, key=lambda row: row.paper_id)
+    return tuple(_candidate(known[row_id], list(group)) for row_id, group in grouped)
+
+
+def _candidate(paper: Paper, rows: list[Row[Any]]) -> Candidate:
+    """Sum up the rows of one paper, ordered by source and day."""
+    now, earlier = Signals(), Signals()
+    for _, group in groupby(rows, key=lambda row: row.source):
+        *old, last = map(signals_of, group)
+        now = highest(now, last)
+        earlier = highest(earlier, old[-1] if old else last)
+    return Candidate(
+        paper=paper,
+        day=max(row.day for row in rows),
+        first_seen_at=min(row.seen_at for row in rows),
+        signals=now,
+        earlier=earlier,
+        sources=tuple(sorted({row.source for row in rows})),
+    )
+
+
+def published(connection: Connection, digest: str, paper_ids: Collection[PaperId]) -> dict[PaperId, str]:
+    """Return the slot in which `digest` published each of these papers, under whatever name it then went."""
+    rows = row_ids(connection, paper_ids)
+    by_row: dict[int, list[PaperId]] = {}
+    for paper_id, row_id in rows.items():
+        by_row.setdefault(row_id, []).append(paper_id)
+    stays = staying_row().label("stays")
+    found: dict[PaperId, str] = {}
+    for some in chunks(sorted(by_row)):
+        statement = (
+            select(stays, editions.c.slot)
+            .select_from(edition_papers)
+            .join(papers, papers.c.id == edition_papers.c.paper_id)
+            .join(editions, editions.c.id == edition_papers.c.edition_id)
+            .where(edition_papers.c.digest == digest, stays.in_(some))
+        )
+        for row in connection.execute(statement):
+            found.update(dict.fromkeys(by_row[row.stays], row.slot))
+    return found
+
+
+def sightings_of(connection: Connection, paper_id: PaperId) -> tuple[StoredSighting, ...]:
+    """Return who mentioned a paper when, oldest first."""
+    statement = (
+        select(sightings)
+        .join(paper_aliases, paper_aliases.c.paper_id == sightings.c.paper_id)
+        .where(paper_aliases.c.alias == paper_id)
+        .order_by(sightings.c.seen_on, sightings.c.source)
+    )
+    return tuple(
+        StoredSighting(source=row.source, day=row.day, seen_at=row.seen_at, signals=signals_of(row))
+        for row in connection.execute(statement)
+    )
+
+
+def editions_of(connection: Connection, paper_id: PaperId) -> tuple[tuple[str, str], ...]:
+    """Return (digest, slot) of the editions a paper was in, oldest first."""
+    statement = (
+        select(editions.c.digest, editions.c.slot)
+        .join(edition_papers, edition_papers.c.edition_id == editions.c.id)
+        .join(papers, papers.c.id == edition_papers.c.paper_id)
+        .join(paper_aliases, paper_aliases.c.paper_id == staying_row())
+        .where(paper_aliases.c.alias == paper_id)
+        .order_by(editions.c.slot_at, editions.c.digest)
+    )
+    return tuple((row.digest, row.slot) for row in connection.execute(statement))

@@ -1,0 +1,73 @@
+"""What is remembered of sources: when they were read, how it went, and what their servers gave as validators."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, delete, select
+
+from digestmail.model import Health, Reading, SourceHealth, Validators
+from digestmail.storage.inserting import insert
+from digestmail.storage.schema import source_health, sources, validators
+
+_VALIDATORS_KEPT = timedelta(days=60)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceState:
+    """When a source was last read, and last read completely."""
+
+    read_at: datetime
+    complete_at: datetime | None
+
+
+def read_state(connection: Connection, name: str) -> SourceState | None:
+    """Return what is remembered of the source `name`; None if it was never read."""
+    row = connection.execute(select(sources).where(sources.c.name == name)).first()
+    return SourceState(read_at=row.read_at, complete_at=row.complete_at) if row else None
+
+
+def record_reading(connection: Connection, reading: Reading, now: datetime, *, complete: bool) -> None:
+    """Remember that a source was read, and the validators of its documents."""
+    values = {"read_at": now, **({"complete_at": now} if complete else {})}
+    statement = insert(connection, sources).values(name=reading.source, **values)
+    connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_=values))
+    for url, given in reading.validators.items():
+        kept = {"etag": given.etag, "last_modified": given.last_modified, "stored_at": now}
+        statement = insert(connection, validators).values(url=url, **kept)
+        connection.execute(statement.on_conflict_do_update(index_elements=["url"], set_=kept))
+    connection.execute(delete(validators).where(validators.c.stored_at < now - _VALIDATORS_KEPT))
+
+
+def find_validators(connection: Connection, url: str) -> Validators:
+    """Return the validators stored for `url`, empty ones if there are none."""
+    row = connection.execute(select(validators).where(validators.c.url == url)).first()
+    return Validators(etag=row.etag, last_modified=row.last_modified) if row else Validators()
+
+
+def put_health(connection: Connection, rows: Iterable[SourceHealth]) -> None:
+    """Store the newest health of sources and categories."""
+    for row in rows:
+        values = {"health": row.health, "detail": row.detail, "read_at": row.read_at, "fresh_at": row.fresh_at}
+        statement = insert(connection, source_health).values(source=row.source, category=row.category, **values)
+        connection.execute(statement.on_conflict_do_update(index_elements=["source", "category"], set_=values))
+
+
+def list_health(connection: Connection, source: str | None = None) -> tuple[SourceHealth, ...]:
+    """Return the newest health of all sources, or of one; a source's own row (category "") before its categories."""
+    statement = select(source_health).order_by(source_health.c.source, source_health.c.category)
+    if source is not None:
+        statement = statement.where(source_health.c.source == source)
+    return tuple(
+        SourceHealth(
+            source=row.source,
+            category=row.category,
+            health=Health(row.health),
+            detail=row.detail,
+            read_at=row.read_at,
+            fresh_at=row.fresh_at,
+        )
+        for row in connection.execute(statement)
+    )

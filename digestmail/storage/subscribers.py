@@ -1,0 +1,132 @@
+"""Subscribers and what they asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, delete, select, update
+
+from digestmail.model import DeliveryState, Subscriber, SubscriberState, Subscription
+from digestmail.storage.inserting import insert
+from digestmail.storage.schema import deliveries, subscribers, subscriptions
+
+_CHUNK = 5000
+
+
+def add(connection: Connection, address: str, now: datetime) -> int:
+    """Make `address` an active subscriber and return its id; who had left comes back, who is suppressed stays so."""
+    statement = insert(connection, subscribers).values(
+        address=address, state=SubscriberState.ACTIVE, created_at=now, updated_at=now
+    )
+    connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=["address"],
+            set_={"state": SubscriberState.ACTIVE, "updated_at": now},
+            where=subscribers.c.state.in_([SubscriberState.PENDING, SubscriberState.UNSUBSCRIBED]),
+        )
+    )
+    found = connection.execute(select(subscribers.c.id).where(subscribers.c.address == address))
+    return int(found.scalar_one())
+
+
+def subscribe(connection: Connection, subscriber_id: int, subscription: Subscription, now: datetime) -> None:
+    """Subscribe a person to a digest, or change the topics of a subscription."""
+    topics = list(subscription.topics)
+    statement = insert(connection, subscriptions).values(
+        digest=subscription.digest, subscriber_id=subscriber_id, topics=topics, created_at=now
+    )
+    connection.execute(
+        statement.on_conflict_do_update(index_elements=["digest", "subscriber_id"], set_={"topics": topics})
+    )
+
+
+def find(connection: Connection, address: str) -> Subscriber | None:
+    """Return the subscriber with this address; None if there is none."""
+    return next(_subscribers(connection, select(subscribers).where(subscribers.c.address == address)), None)
+
+
+def list_subscribers(
+    connection: Connection, *, digest: str | None = None, state: SubscriberState | None = None
+) -> Iterator[Subscriber]:
+    """Yield subscribers in the order they came, a chunk at a time."""
+    statement = select(subscribers)
+    if state is not None:
+        statement = statement.where(subscribers.c.state == state)
+    if digest is not None:
+        statement = statement.where(
+            subscribers.c.id.in_(select(subscriptions.c.subscriber_id).where(subscriptions.c.digest == digest))
+        )
+    last = 0
+    while True:
+        page = statement.where(subscribers.c.id > last).order_by(subscribers.c.id).limit(_CHUNK)
+        found = list(_subscribers(connection, page))
+        yield from found
+        if len(found) < _CHUNK:
+            return
+        last = found[-1].id
+
+
+def _subscribers(connection: Connection, statement: Select[Any]) -> Iterator[Subscriber]:
+    rows = connection.execute(statement).all()
+    wants: dict[int, list[Subscription]] = {}
+    for row in _subscriptions(connection, rows):
+        wants.setdefault(row.subscriber_id, []).append(Subscription(digest=row.digest, topics=tuple(row.topics)))
+    for row in rows:
+        yield Subscriber(
+            id=row.id,
+            address=row.address,
+            state=SubscriberState(row.state),
+            created_at=row.created_at,
+            subscriptions=tuple(wants.get(row.id, ())),
+        )
+
+
+def _subscriptions(connection: Connection, rows: list[Row[Any]] | Any) -> list[Row[Any]]:
+    if not rows:
+        return []
+    statement = (
+        select(subscriptions)
+        .where(subscriptions.c.subscriber_id.between(rows[0].id, rows[-1].id))
+        .order_by(subscriptions.c.subscriber_id, subscriptions.c.digest)
+    )
+    return list(connection.execute(statement))
+
+
+def remove(connection: Connection, address: str, now: datetime) -> bool:
+    """Unsubscribe a person from everything, what is queued included; return whether there was such a person."""
+    subscriber_id = connection.execute(select(subscribers.c.id).where(subscribers.c.address == address)).scalar()
+    if subscriber_id is None:
+        return False
+    connection.execute(
+        update(subscribers)
+        .where(subscribers.c.id == subscriber_id, subscribers.c.state != SubscriberState.SUPPRESSED)
+        .values(state=SubscriberState.UNSUBSCRIBED, updated_at=now)
+    )
+    connection.execute(delete(subscriptions).where(subscriptions.c.subscriber_id == subscriber_id))
+    waiting = (DeliveryState.QUEUED, DeliveryState.DEFERRED)
+    connection.execute(
+        update(deliveries)
+        .where(deliveries.c.subscriber_id == subscriber_id, deliveries.c.state.in_(waiting))
+        .values(state=DeliveryState.CANCELLED, due_at=None, ended_at=now, text="unsubscribed")
+    )
+    return True
+
+
+def active_subscriptions(connection: Connection, digest: str) -> Iterator[tuple[int, tuple[str, ...]]]:
+    """Yield (subscriber id, topics) of everybody who is to get `digest`, ordered by id, at flat memory."""
+    statement = (
+        select(subscriptions.c.subscriber_id, subscriptions.c.topics)
+        .join(subscribers, subscribers.c.id == subscriptions.c.subscriber_id)
+        .where(subscriptions.c.digest == digest, subscribers.c.state == SubscriberState.ACTIVE)
+        .order_by(subscriptions.c.subscriber_id)
+    )
+    last = 0
+    while True:
+        rows = connection.execute(statement.where(subscriptions.c.subscriber_id > last).limit(_CHUNK)).all()
+        for row in rows:
+            yield row.subscriber_id, tuple(row.topics)
+        if len(rows) < _CHUNK:
+            return
+        last = rows[-1].subscriber_id

