@@ -1,0 +1,49 @@
+"""Score a paper.
+
+With w for `model.Weights`:
+
+    total = age * (w.upvotes * ln(1 + upvotes) + w.comments * ln(1 + comments) + w.stars * ln(1 + stars)
+                   + w.growth * ln(1 + new upvotes) + w.topic * strength of the topic match)
+    age = 0.5 ** (days since the paper's source gave it / w.half_life_days)
+
+Logarithms, because the hundredth upvote says less than the first; age as a factor, because old praise is old news.
+"""
+
+from __future__ import annotations
+
+import math
+from datetime import date
+
+from digestmail.model import Candidate, Score, Weights
+
+
+def score(candidate: Candidate, match_strength: float, weights: Weights, today: date) -> Score:
+    """Return the score of `candidate` on `today`; `match_strength` is its best topic's, 0..1, or 0 without a topic.
+
+    Counts that are unknown or negative count as 0, and so does growth when either count is unknown. A day in the future
+    is today. `weights.half_life_days` must be positive.
+    """
+    signals, earlier = candidate.signals, candidate.earlier
+    upvotes = weights.upvotes * _log(signals.upvotes)
+    comments = weights.comments * _log(signals.comments)
+    stars = weights.stars * _log(signals.stars)
+    growth = weights.growth * _log(_growth(signals.upvotes, earlier.upvotes))
+    topic = weights.topic * match_strength
+    age = 0.5 ** (max(0, (today - candidate.day).days) / weights.half_life_days)
+    return Score(
+        total=age * (upvotes + comments + stars + growth + topic),
+        upvotes=upvotes,
+        comments=comments,
+        stars=stars,
+        growth=growth,
+        topic=topic,
+        age=age,
+    )
+
+
+def _log(count: int | None) -> float:
+    return math.log1p(max(0, count or 0))
+
+
+def _growth(now: int | None, before: int | None) -> int | None:
+    return None if now is None or before is None else now - max(0, before)

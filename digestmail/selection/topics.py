@@ -1,0 +1,141 @@
+"""Decide whether a paper belongs to a topic, how strongly, and by which words.
+
+A paper belongs to a topic if a keyword occurs in it, it lies in a category, one of its authors is named, or it
+resembles the topic's words enough (`selection/lexical.py`). Each of these is evidence e, and the strength of the match
+is 1 - (1 - e1)(1 - e2)...: more evidence makes it stronger, but never stronger than 1, so that topics with many and
+with few keywords can be compared. One exclusion in title, abstract or the paper's keywords takes the paper out.
+
+- Keywords are literal phrases, see `selection/phrases.py`.
+- Categories: "cs.LG", or a whole archive as "cs" or "cs.*".
+- Authors: whole names, accents and case aside. First names may be initials on either side and middle names missing:
+  "T. Dao" and "Tri Dao" are the same. A surname alone names nobody.
+"""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from digestmail.model import Paper, Topic, TopicMatch
+from digestmail.selection.lexical import Similarity
+from digestmail.selection.phrases import Phrase, compile_phrase, occurs_in, occurs_in_title
+from digestmail.selection.words import Text
+
+_KEYWORD_IN_TITLE = 0.6
+_KEYWORD_IN_BODY = 0.4
+_PRIMARY_CATEGORY = 0.4
+_OTHER_CATEGORY = 0.25
+_AUTHOR = 0.8
+
+_PLAIN_LETTERS = str.maketrans({"ł": "l", "ø": "o", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "\u0131": "i"})
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A topic, ready to be matched against many papers."""
+
+    topic: Topic
+    keywords: tuple[Phrase, ...]
+    exclude: tuple[Phrase, ...]
+    categories: tuple[str, ...]
+    authors: tuple[_Name, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Name:
+    first: str
+    """Empty when the name is one word."""
+    last: str
+
+
+def compile_rule(topic: Topic) -> Rule:
+    """Return `topic` ready to be matched; compile once, match many papers."""
+    return Rule(
+        topic=topic,
+        keywords=tuple(compile_phrase(keyword) for keyword in topic.keywords if keyword.strip()),
+        exclude=tuple(compile_phrase(keyword) for keyword in topic.exclude if keyword.strip()),
+        categories=tuple(_archive(category) for category in topic.categories),
+        authors=tuple(_name(author) for author in topic.authors),
+    )
+
+
+def match(rule: Rule, paper: Paper, text: Text, similarity: Similarity) -> TopicMatch | None:
+    """Return why `paper` belongs to the rule's topic, or None. `text` is the paper read, exclusions are not asked."""
+    found = [phrase for phrase in rule.keywords if occurs_in(phrase, text)]
+    places = _places(rule, paper)
+    authors = tuple(_named(rule, paper)) if rule.authors else ()
+    similar = 0 < similarity.value >= rule.topic.min_similarity
+    evidence = [
+        *(_KEYWORD_IN_TITLE if occurs_in_title(phrase, text) else _KEYWORD_IN_BODY for phrase in found),
+        *(_OTHER_CATEGORY if place else _PRIMARY_CATEGORY for place in places),
+        *(_AUTHOR for _ in authors),
+        *([similarity.value] if similar else []),
+    ]
+    if not evidence:
+        return None
+    return TopicMatch(
+        topic=rule.topic.name,
+        strength=1 - math.prod(1 - weight for weight in evidence),
+        keywords=tuple(phrase.written for phrase in found),
+        categories=tuple(paper.categories[place] for place in places),
+        authors=authors,
+        similarity=similarity.value,
+        similar_words=similarity.words if similar else (),
+    )
+
+
+def excluded_by(rule: Rule, text: Text) -> str | None:
+    """Return the first of the topic's exclusions that occurs in the text."""
+    return next((phrase.written for phrase in rule.exclude if occurs_in(phrase, text)), None)
+
+
+# -- categories ------------------------------------------------------------------------------------------------------
+
+
+def _archive(category: str) -> str:
+    return category.strip().casefold().removesuffix(".*")
+
+
+def _places(rule: Rule, paper: Paper) -> list[int]:
+    """Return the places of the paper's categories that are, or lie in, one of the topic's."""
+    if not rule.categories:
+        return []
+    return [place for place, name in enumerate(paper.categories) if _lies_in(name.casefold(), rule.categories)]
+
+
+def _lies_in(category: str, wanted: tuple[str, ...]) -> bool:
+    return any(category == name or category.startswith(f"{name}.") for name in wanted)
+
+
+# -- authors ---------------------------------------------------------------------------------------------------------
+
+
+def _named(rule: Rule, paper: Paper) -> Iterator[str]:
+    """Yield the paper's authors that the topic names."""
+    for author in dict.fromkeys(paper.authors):
+        name = _name(author)
+        if any(_same(wanted, name) for wanted in rule.authors):
+            yield author
+
+
+def _name(author: str) -> _Name:
+    surname, comma, given = author.partition(",")
+    words = _plain(f"{given} {surname}" if comma else author).replace(".", " ").split()
+    return _Name(first=words[0] if len(words) > 1 else "", last=words[-1] if words else "")
+
+
+def _plain(name: str) -> str:
+    """Return a name in lower case and without accents."""
+    if name.isascii():
+        return name.lower()
+    decomposed = unicodedata.normalize("NFKD", name).casefold()
+    return "".join(letter for letter in decomposed if not unicodedata.combining(letter)).translate(_PLAIN_LETTERS)
+
+
+def _same(one: _Name, other: _Name) -> bool:
+    if one.last != other.last or not one.last or bool(one.first) != bool(other.first):
+        return False
+    shorter, longer = sorted((one.first, other.first), key=len)
+    return shorter == longer or (len(shorter) == 1 and longer.startswith(shorter))
