@@ -19,7 +19,8 @@ def repository_address(text: str | None) -> str | None:
     For GitHub that is the repository itself, whether `text` is `owner/name` or an address with `.git` or a branch
     behind it; any other http or https address is kept as it is. None when it is no address.
     """
-    text = (text or "").strip()
+    # Line breaks get into addresses that were copied from a page; a repository has no white space.
+    text = "".join((text or "").split())
     found = _GITHUB.fullmatch(text) or _SHORT.fullmatch(text)
     if not found:
         return web_address(text)

@@ -128,6 +128,7 @@ def test_the_organization_may_stand_beside_the_paper_and_lack_a_full_name():
         ("github.com/ada/engine", "https://github.com/ada/engine"),
         ("ada/engine", "https://github.com/ada/engine"),
         (" ada/engine_2.0 ", "https://github.com/ada/engine_2.0"),
+        ("https://github.com/ada/\nengine.git", "https://github.com/ada/engine"),
         ("https://gitlab.com/ada/engine", "https://gitlab.com/ada/engine"),
         ("https://github.com/ada", "https://github.com/ada"),
         ("javascript:alert(1)", None),
