@@ -19,7 +19,7 @@ from sqlalchemy import Connection
 from digestmail import config as settings
 from digestmail.clock import Clock, SystemClock
 from digestmail.config import Config
-from digestmail.message import Mould, Sender
+from digestmail.message import Mould, Sender, wire_domain
 from digestmail.model import Digest, Edition, Rendered, Section, Validators
 from digestmail.pipeline.collect import collect, read_all, store
 from digestmail.pipeline.compose import Composed, compose, upcoming_slot
@@ -225,7 +225,7 @@ class App:
 
     def _domain(self) -> str:
         host = urlsplit(self.config.base_url).hostname if self.config.base_url else None
-        return host or parseaddr(self.config.mail.sender)[1].rpartition("@")[2]
+        return wire_domain(host or parseaddr(self.config.mail.sender)[1].rpartition("@")[2])
 
     def _secret(self) -> str:
         with self.database.begin() as connection:

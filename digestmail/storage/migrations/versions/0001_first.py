@@ -80,7 +80,7 @@ def upgrade() -> None:
         sa.CheckConstraint(
             "health IN ('fresh', 'nothing-announced', 'stale', 'partial', "
             "'throttled', 'refused', 'unreadable', 'unavailable')",
-            name="ck_source_health_health",
+            name=op.f("ck_source_health_health"),
         ),
         sa.PrimaryKeyConstraint("source", "category", name="pk_source_health"),
     )
@@ -98,7 +98,7 @@ def upgrade() -> None:
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("created_at", Moment(), nullable=False),
         sa.Column("updated_at", Moment(), nullable=False),
-        sa.CheckConstraint("state IN ('pending', 'active', 'unsubscribed', 'suppressed')", name="ck_subscribers_state"),
+        sa.CheckConstraint("state IN ('pending', 'active', 'unsubscribed', 'suppressed')", name=op.f("ck_subscribers_state")),
         sa.PrimaryKeyConstraint("id", name="pk_subscribers"),
         sa.UniqueConstraint("address", name="uq_subscribers_address"),
     )
@@ -182,11 +182,11 @@ def upgrade() -> None:
         sa.Column("code", sa.SmallInteger(), nullable=True),
         sa.Column("text", sa.Text(), nullable=True),
         sa.CheckConstraint(
-            "(state IN ('queued', 'sending', 'deferred')) = (due_at IS NOT NULL)", name="ck_deliveries_open_is_due"
+            "(state IN ('queued', 'sending', 'deferred')) = (due_at IS NOT NULL)", name=op.f("ck_deliveries_open_is_due")
         ),
         sa.CheckConstraint(
             "state IN ('queued', 'sending', 'sent', 'deferred', 'failed', 'cancelled', 'ambiguous')",
-            name="ck_deliveries_state",
+            name=op.f("ck_deliveries_state"),
         ),
         sa.ForeignKeyConstraint(["edition_id"], ["editions.id"], name="fk_deliveries_edition_id"),
         sa.ForeignKeyConstraint(["segment_id"], ["segments.id"], name="fk_deliveries_segment_id"),

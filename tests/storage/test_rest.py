@@ -1,0 +1,287 @@
+"""Sources, gates, settings, subscribers, editions, deliveries."""
+
+from __future__ import annotations
+
+import threading
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from stage import THURSDAY, paper, reading, sighting
+
+from digestmail.errors import StorageError
+from digestmail.model import (
+    Attempted,
+    DeliveryState,
+    Edition,
+    Entry,
+    Score,
+    Section,
+    Signals,
+    Slot,
+    SubscriberState,
+    Subscription,
+)
+from digestmail.storage import deliveries, editions, papers, settings, sources, subscribers
+from digestmail.storage.database import Database
+from digestmail.storage.gates import StoredGates
+
+LEASE = timedelta(minutes=15)
+
+
+def twin(database: Database) -> Database:
+    return Database.open(database.engine.url.render_as_string(hide_password=False), base=Path())
+
+
+def edition(*numbers: int, name: str = "daily", key: str = "2026-04-02", reason: str = "") -> Edition:
+    entries = tuple(
+        Entry(paper=paper(n), signals=Signals(upvotes=n), score=Score(total=1.0 / n), rank=rank)
+        for rank, n in enumerate(numbers, start=1)
+    )
+    return Edition(
+        digest=name,
+        slot=Slot(at=THURSDAY, key=key, day=THURSDAY.date()),
+        title="Trending papers",
+        byline="by us",
+        composed_at=THURSDAY,
+        sections=(Section(topic=None, entries=entries),) if entries else (),
+        considered=len(numbers),
+        reason=reason,
+    )
+
+
+@pytest.fixture
+def connection(database):
+    with database.begin() as connection:
+        papers.add_sightings(connection, [sighting(n) for n in range(1, 6)], THURSDAY)
+        yield connection
+
+
+def people(connection, count: int, name: str = "daily", *topics: str) -> list[int]:
+    found = []
+    for number in range(count):
+        found.append(subscribers.add(connection, f"p{number}@example.org", THURSDAY))
+        subscribers.subscribe(connection, found[-1], Subscription(digest=name, topics=topics), THURSDAY)
+    return found
+
+
+# -- sources, gates, settings --------------------------------------------------------------------------------------
+
+
+def test_what_is_remembered_of_a_source(connection):
+    assert sources.read_state(connection, "hf") is None
+    sources.record_reading(connection, reading(), THURSDAY, complete=True)
+    sources.record_reading(connection, reading(), THURSDAY + LEASE, complete=False)
+    state = sources.read_state(connection, "hf")
+    assert (state.read_at, state.complete_at) == (THURSDAY + LEASE, THURSDAY)
+    assert sources.find_validators(connection, "https://example.org/hf").etag == '"1"'
+    sources.record_reading(connection, reading(source="other"), THURSDAY + timedelta(days=90), complete=True)
+    assert sources.find_validators(connection, "https://example.org/hf").etag is None
+
+
+def test_a_host_s_gate_spaces_the_requests_of_all_processes(database):
+    gates, others = StoredGates(database), StoredGates(twin(database))
+    booked = []
+
+    def ask(gate: StoredGates) -> None:
+        booked.extend(gate.reserve("arxiv.org", THURSDAY, 3.0) for _ in range(10))
+
+    threads = [threading.Thread(target=ask, args=(gate,)) for gate in (gates, others, gates)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(booked) == [THURSDAY + timedelta(seconds=3 * n) for n in range(30)]
+    assert gates.reserve("huggingface.co", THURSDAY, 1.0) == THURSDAY
+    others._database.close()
+
+
+def test_a_closed_host_opens_when_it_asked_to(database):
+    gates = StoredGates(database)
+    gates.close("arxiv.org", THURSDAY + timedelta(minutes=10))
+    gates.close("arxiv.org", THURSDAY + timedelta(minutes=5))
+    assert gates.reserve("arxiv.org", THURSDAY, 3.0) == THURSDAY + timedelta(minutes=10)
+    later = THURSDAY + timedelta(hours=1)
+    assert gates.reserve("arxiv.org", later, 3.0) == later
+
+
+def test_a_gate_left_by_a_wrong_clock_does_not_stay_shut_for_ever(database):
+    gates = StoredGates(database)
+    gates.reserve("arxiv.org", THURSDAY + timedelta(days=400), 3.0)
+    assert gates.reserve("arxiv.org", THURSDAY, 3.0) == THURSDAY
+
+
+def test_the_secret_is_made_once(connection):
+    made = iter(["first", "second"])
+    assert settings.secret(connection, lambda: next(made)) == "first"
+    assert settings.secret(connection, lambda: next(made)) == "first"
+
+
+# -- subscribers ---------------------------------------------------------------------------------------------------
+
+
+def test_a_subscriber_is_one_address_with_subscriptions(connection):
+    first = subscribers.add(connection, "a@example.org", THURSDAY)
+    assert subscribers.add(connection, "a@example.org", THURSDAY) == first
+    subscribers.subscribe(connection, first, Subscription(digest="daily"), THURSDAY)
+    subscribers.subscribe(connection, first, Subscription(digest="daily", topics=("Agents",)), THURSDAY)
+    found = subscribers.find(connection, "a@example.org")
+    assert found.state is SubscriberState.ACTIVE
+    assert found.subscriptions == (Subscription(digest="daily", topics=("Agents",)),)
+    assert subscribers.find(connection, "b@example.org") is None
+
+
+def test_who_left_can_come_back_who_is_suppressed_cannot(connection):
+    from sqlalchemy import text
+
+    subscribers.add(connection, "a@example.org", THURSDAY)
+    assert subscribers.remove(connection, "a@example.org", THURSDAY)
+    assert subscribers.find(connection, "a@example.org").state is SubscriberState.UNSUBSCRIBED
+    subscribers.add(connection, "a@example.org", THURSDAY)
+    assert subscribers.find(connection, "a@example.org").state is SubscriberState.ACTIVE
+    connection.execute(text("UPDATE subscribers SET state = 'suppressed'"))
+    subscribers.add(connection, "a@example.org", THURSDAY)
+    assert subscribers.remove(connection, "a@example.org", THURSDAY)
+    assert subscribers.find(connection, "a@example.org").state is SubscriberState.SUPPRESSED
+    assert not subscribers.remove(connection, "nobody@example.org", THURSDAY)
+
+
+def test_lists_are_read_in_pages_without_losing_anybody(connection, monkeypatch):
+    monkeypatch.setattr(subscribers, "_CHUNK", 3)
+    ids = people(connection, 7, "daily", "Agents")
+    assert [s.id for s in subscribers.list_subscribers(connection)] == ids
+    assert list(subscribers.active_subscriptions(connection, "daily")) == [(i, ("Agents",)) for i in ids]
+    subscribers.remove(connection, "p3@example.org", THURSDAY)
+    assert [i for i, _ in subscribers.active_subscriptions(connection, "daily")] == ids[:3] + ids[4:]
+    assert [s.id for s in subscribers.list_subscribers(connection, digest="daily")] == ids[:3] + ids[4:]
+    gone = subscribers.list_subscribers(connection, state=SubscriberState.UNSUBSCRIBED)
+    assert [s.address for s in gone] == ["p3@example.org"]
+
+
+# -- editions ------------------------------------------------------------------------------------------------------
+
+
+def test_an_edition_comes_back_as_it_was_stored(connection):
+    whole = edition(3, 1, 2)
+    edition_id = editions.add(connection, whole)
+    assert editions.get(connection, "daily", "2026-04-02") == editions.StoredEdition(id=edition_id, edition=whole)
+    assert editions.get_by_id(connection, edition_id).edition == whole
+    assert editions.get(connection, "daily", "2026-04-03") is None
+    with pytest.raises(StorageError):
+        editions.get_by_id(connection, 99)
+
+
+def test_a_slot_is_published_once_but_an_empty_day_gives_way(connection):
+    empty = editions.add(connection, edition(reason="weekend"))
+    assert editions.add(connection, edition(reason="still nothing")) == empty
+    assert editions.add(connection, edition(1)) == empty
+    assert editions.add(connection, edition(2)) is None
+    assert [len(e.edition.entries()) for e in editions.list_editions(connection)] == [1]
+
+
+def test_a_digest_cannot_publish_a_paper_twice(database, connection):
+    editions.add(connection, edition(1))
+    with pytest.raises(StorageError, match="a second time"):
+        editions.add(connection, edition(1, key="2026-04-03"))
+
+
+def test_the_last_edition_is_the_last_that_had_papers(connection):
+    editions.add(connection, edition(1))
+    editions.add(connection, edition(key="2026-04-03", reason="holiday"))
+    assert editions.latest(connection, "daily").edition.slot.key == "2026-04-02"
+    assert editions.latest(connection, "daily", before=THURSDAY) is None
+    assert editions.latest(connection, "weekly") is None
+    assert len(editions.list_editions(connection, digest="daily")) == 2
+
+
+def test_who_got_what_is_read_off_the_segments(connection, monkeypatch):
+    monkeypatch.setattr(editions, "_CHUNK", 3)
+    ids = people(connection, 5)
+    first = editions.add(connection, edition(1, 2, 3))
+    some = editions.add_segment(connection, first, ["Agents"], [paper(1).id, paper(3).id])
+    every = editions.add_segment(connection, first, [], [paper(n).id for n in (1, 2, 3)])
+    assert editions.segment(connection, some).paper_ids == (paper(1).id, paper(3).id)
+    assert editions.segment(connection, some).topics == ("Agents",)
+    deliveries.enqueue(connection, [(i, some if i % 2 else every) for i in ids], first, THURSDAY)
+    prior = editions.prior_segments(connection, [paper(2).id, paper(3).id], exclude_digests=["weekly"])
+    assert prior == {some: frozenset({paper(3).id}), every: frozenset({paper(2).id, paper(3).id})}
+    assert list(editions.received(connection, prior)) == [(i, some if i % 2 else every) for i in ids]
+    assert editions.prior_segments(connection, [paper(2).id], exclude_digests=["daily"]) == {}
+    assert list(editions.received(connection, [])) == []
+
+
+# -- deliveries ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def outbox(connection):
+    ids = people(connection, 10)
+    edition_id = editions.add(connection, edition(1))
+    segment_id = editions.add_segment(connection, edition_id, [], [paper(1).id])
+    assert deliveries.enqueue(connection, [(i, segment_id) for i in ids], edition_id, THURSDAY) == 10
+    return connection
+
+
+def test_a_claim_hands_every_row_out_once(outbox):
+    first = deliveries.claim(outbox, THURSDAY, LEASE, 6)
+    second = deliveries.claim(outbox, THURSDAY, LEASE, 6)
+    assert len({d.subscriber_id for d in first + second}) == 10
+    assert deliveries.claim(outbox, THURSDAY, LEASE, 6) == ()
+    assert {(d.attempts, d.fence, d.wanted) for d in first} == {(1, 1, True)}
+    assert deliveries.next_due(outbox) == THURSDAY + LEASE
+
+
+def test_only_the_holder_of_the_fence_records(outbox):
+    (late,) = deliveries.claim(outbox, THURSDAY, LEASE, 1)
+    again = deliveries.claim(outbox, THURSDAY + LEASE, LEASE, 20)
+    mine = next(d for d in again if d.subscriber_id == late.subscriber_id)
+    assert (mine.attempts, mine.fence) == (2, 2)
+    sent = Attempted(state=DeliveryState.SENT, code=250, text="ok")
+    assert not deliveries.record(outbox, late, sent, THURSDAY)
+    assert deliveries.record(outbox, mine, sent, THURSDAY)
+    assert not deliveries.record(outbox, mine, sent, THURSDAY)
+    assert deliveries.counts(outbox) == {DeliveryState.SENT: 1, DeliveryState.SENDING: 9}
+
+
+def test_what_is_given_back_was_never_attempted(outbox):
+    claimed = deliveries.claim(outbox, THURSDAY, LEASE, 10)
+    deliveries.release(outbox, claimed, THURSDAY)
+    assert deliveries.counts(outbox) == {DeliveryState.QUEUED: 10}
+    assert {d.attempts for d in deliveries.claim(outbox, THURSDAY, LEASE, 10)} == {1}
+
+
+def test_a_deferred_delivery_waits_for_its_time(outbox):
+    for delivery in deliveries.claim(outbox, THURSDAY, LEASE, 10):
+        deferred = Attempted(state=DeliveryState.DEFERRED, code=451, text="later", due_at=THURSDAY + timedelta(hours=1))
+        deliveries.record(outbox, delivery, deferred, THURSDAY)
+    assert deliveries.claim(outbox, THURSDAY + timedelta(minutes=59), LEASE, 10) == ()
+    assert len(deliveries.claim(outbox, THURSDAY + timedelta(hours=1), LEASE, 10)) == 10
+
+
+def test_workers_in_two_processes_share_the_outbox_without_a_row_going_twice(database):
+    with database.begin() as connection:
+        papers.add_sightings(connection, [sighting(1)], THURSDAY)
+        ids = people(connection, 200)
+        edition_id = editions.add(connection, edition(1))
+        segment_id = editions.add_segment(connection, edition_id, [], [paper(1).id])
+        deliveries.enqueue(connection, [(i, segment_id) for i in ids], edition_id, THURSDAY)
+    claimed: list[int] = []
+
+    def work() -> None:
+        own = twin(database)
+        while True:
+            with own.begin() as connection:
+                batch = deliveries.claim(connection, THURSDAY, LEASE, 7)
+            if not batch:
+                break
+            claimed.extend(d.subscriber_id for d in batch)
+        own.close()
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(claimed) == ids
+
+

@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import inspect, select
+from sqlalchemy.exc import IntegrityError, StatementError
+
+from digestmail.errors import StorageError
+from digestmail.storage import schema
+from digestmail.storage.database import HEAD, Database
+from digestmail.storage.migrations.run import alembic_config
+from digestmail.storage.schema import Moment
+
+
+def shape(database: Database) -> dict[str, object]:
+    """Return everything the database says of its tables."""
+    found = inspect(database.engine)
+    return {
+        table: {
+            "columns": [(c["name"], str(c["type"]), c["nullable"]) for c in found.get_columns(table)],
+            "key": found.get_pk_constraint(table),
+            "foreign": sorted(found.get_foreign_keys(table), key=str),
+            "unique": sorted(found.get_unique_constraints(table), key=str),
+            "check": sorted(found.get_check_constraints(table), key=str),
+            "index": sorted(((i["name"], i["column_names"], sorted((k, str(v)) for k, v in i["dialect_options"].items())) for i in found.get_indexes(table)), key=str),
+        }
+        for table in found.get_table_names()
+        if table != "alembic_version"
+    }  # fmt: skip
+
+
+def test_a_migrated_database_has_the_shape_of_a_fresh_one(database):
+    migrated = shape(database)
+    with database.engine.begin() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, schema.metadata) == []
+        schema.metadata.drop_all(connection)
+        schema.metadata.create_all(connection)
+    assert shape(database) == migrated
+    assert len(migrated) == len(schema.metadata.tables)
+
+
+def test_the_newest_revision_is_the_one_the_code_asks_for():
+    assert ScriptDirectory.from_config(alembic_config()).get_current_head() == HEAD
+
+
+def test_upgrading_twice_changes_nothing(database):
+    before = shape(database)
+    database.upgrade()
+    assert shape(database) == before
+
+
+def test_every_migration_leads_back(database):
+    from alembic import command
+
+    config = alembic_config()
+    with database.engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, "base")
+    assert shape(database) == {}
+    database.upgrade()
+    assert len(shape(database)) == len(schema.metadata.tables)
+
+
+def test_a_time_comes_back_as_the_same_aware_moment(database):
+    moment = datetime(2026, 4, 2, 7, 0, 0, 123000, tzinfo=timezone(timedelta(hours=2)))
+    with database.begin() as connection:
+        connection.execute(schema.gates.insert().values(host="h", opens_at=moment))
+    with database.connect() as connection:
+        found = connection.execute(select(schema.gates.c.opens_at)).scalar_one()
+    assert found == moment
+    assert found.tzinfo is UTC
+
+
+def test_a_naive_time_never_gets_in(database):
+    with pytest.raises(StorageError) as caught, database.begin() as connection:
+        connection.execute(schema.gates.insert().values(host="h", opens_at=datetime(2026, 4, 2)))  # noqa: DTZ001 - the point
+    assert isinstance(caught.value.__cause__, StatementError)
+    assert Moment().process_bind_param(None, None) is None
+
+
+def test_what_must_not_happen_is_forbidden(database):
+    now = datetime(2026, 4, 2, tzinfo=UTC)
+    with pytest.raises(IntegrityError), database.engine.begin() as connection:
+        connection.execute(
+            schema.subscribers.insert().values(address="a@b.org", state="asleep", created_at=now, updated_at=now)
+        )
+    with pytest.raises(IntegrityError), database.engine.begin() as connection:
+        connection.execute(
+            schema.deliveries.insert().values(
+                edition_id=1, subscriber_id=1, segment_id=1, state="sent", attempts=1, due_at=now, fence=1, queued_at=now
+            )
+        )
+
+
+def test_a_database_that_cannot_be_opened_is_a_clear_error(tmp_path):
+    missing = Database.open("sqlite:///no/such/directory/x.db", base=tmp_path)
+    with pytest.raises(StorageError, match="unable to open database file"):
+        missing.upgrade()
+    (tmp_path / "text.db").write_text("this is no database, but long enough to look like one" * 20)
+    with pytest.raises(StorageError, match="not a database"):
+        Database.open("sqlite:///text.db", base=tmp_path).upgrade()
+    with pytest.raises(StorageError, match="secret") as caught:
+        Database.open("postgresql://me:hidden@127.0.0.1:1/secret", base=Path()).upgrade()
+    assert "hidden" not in str(caught.value)
+
+
+def test_a_rehearsal_keeps_nothing(database):
+    now = datetime(2026, 4, 2, tzinfo=UTC)
+    with database.rehearsal() as connection:
+        connection.execute(schema.gates.insert().values(host="h", opens_at=now))
+        assert connection.execute(select(schema.gates)).all()
+    with database.connect() as connection:
+        assert connection.execute(select(schema.gates)).all() == []
+
+
+def test_a_lock_is_held_once_and_free_again(database):
+    other = Database.open(database.engine.url.render_as_string(hide_password=False), base=Path())
+    with database.lock("run") as first, other.lock("run") as second, other.lock("else") as third:
+        assert (first, second, third) == (True, False, True)
+    with other.lock("run") as again:
+        assert again
+    other.close()
