@@ -1,0 +1,158 @@
+"""Dates: which slot is due, when the next one begins, and on which days arXiv announces papers.
+
+Schedules are crontab lines, read by cronsim as Debian's cron reads them: a time that daylight saving time skips fires
+right after the gap, a time that occurs twice fires once.
+"""
+
+from __future__ import annotations
+
+import calendar
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, time, timedelta
+from difflib import get_close_matches
+from functools import lru_cache
+from itertools import groupby
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+
+from cronsim import CronSim, CronSimError
+
+from digestmail.errors import ConfigError
+from digestmail.model import Schedule, Slot
+
+_CRON_FIELDS = 5
+_DAY = timedelta(days=1)
+_SOME_DAY = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def check_schedule(schedule: Schedule) -> str | None:
+    """Return a sentence saying what is wrong with the crontab line or the time zone, or None."""
+    if len(schedule.cron.split()) != _CRON_FIELDS:
+        return f"{schedule.cron!r} is no crontab line: it needs five fields (minute, hour, day, month, weekday)"
+    try:
+        ZoneInfo(schedule.timezone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        near = get_close_matches(schedule.timezone, available_timezones(), 1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        return f"there is no time zone {schedule.timezone!r} in the IANA database{hint}"
+    try:
+        next_fire(schedule, _SOME_DAY)
+    except (CronSimError, ValueError) as error:
+        return f"{schedule.cron!r} is no crontab line: {str(error).lower()}"
+    except ConfigError as error:
+        return str(error)
+    return None
+
+
+def current_slot(schedule: Schedule, now: datetime) -> Slot | None:
+    """Return the slot that began last, at or before `now`; None if the schedule never fired."""
+    past = (slot for slot in _slots(schedule, now + _DAY, reverse=True) if slot.at <= now)
+    for _, same in groupby(past, key=lambda slot: slot.key):
+        *_, first = same
+        return first
+    return None
+
+
+def next_fire(schedule: Schedule, after: datetime) -> datetime:
+    """Return when, in UTC, the next slot after `after` begins. Raises ConfigError if none ever does."""
+    current = current_slot(schedule, after)
+    for slot in _slots(schedule, after - _DAY, reverse=False):
+        if slot.at > after and (current is None or slot.key != current.key):
+            return slot.at
+    raise ConfigError([f"the schedule {schedule.cron!r} never fires"])
+
+
+def _slots(schedule: Schedule, start: datetime, *, reverse: bool) -> Iterator[Slot]:
+    """Yield the schedule's fires from `start` on, or backwards, each as a slot.
+
+    `start` must lie a day off the times of interest: within an hour that occurs twice, cronsim loses its place. Two
+    fires may have one key, where a time zone skipped a whole day; then they are the same slot.
+    """
+    fires = CronSim(schedule.cron, start.astimezone(ZoneInfo(schedule.timezone)), reverse=reverse)
+    several = len(fires.minutes) * len(fires.hours) > 1
+    for fire_local in fires:
+        # A schedule that follows the clock with "*" fires in both hours of the same name; they are one slot.
+        if fire_local.fold == 0:
+            key = f"{fire_local:%Y-%m-%dT%H:%M}" if several else f"{fire_local:%Y-%m-%d}"
+            yield Slot(at=fire_local.astimezone(UTC), key=key, day=fire_local.date())
+
+
+# -- arXiv's calendar ------------------------------------------------------------------------------------------------
+
+_EASTERN = ZoneInfo("America/New_York")
+_CUT_OFF = time(14, 0)
+_LISTED = {
+    2026: frozenset(
+        date(2026, month, day)
+        for month, day in ((1, 1), (1, 19), (6, 19), (7, 3), (9, 7), (11, 26), (12, 25), (12, 29), (12, 31))
+    ),
+}
+
+
+def arxiv_announces_on(day: date) -> bool:
+    """Return whether a feed dated `day` (US Eastern) carries papers.
+
+    arXiv announces on the evenings of Sunday to Thursday at 20:00, and its feeds are rebuilt at midnight: Monday to
+    Friday. A deferred announcement is named by the day of its evening, so that the feed of the day after is empty; a
+    Friday has no evening announcement, so that a Friday named means the Sunday after, and Monday's feed. (Seen in
+    2025 and 2026: papers on Thursday 1 January, none on Friday 2 January; papers on Friday 19 June, none on Monday 22
+    June.)
+
+    The deferred days of 2026 are arXiv's own (https://info.arxiv.org/help/availability.html). For other years these are
+    taken: New Year's Day, Martin Luther King Day, Juneteenth, Independence Day, Labor Day, Thanksgiving and Christmas
+    Day, moved to Friday or Monday from a weekend as the US government does. Each year arXiv adds one to three days of
+    its own choice, most of them between Christmas and New Year; those are not known here.
+    """
+    if day.weekday() >= calendar.SATURDAY:
+        return False
+    return not any(named in _deferred(named.year) for named in _back_to_weekday(day - _DAY))
+
+
+def announcement_day(submitted: datetime) -> date:
+    """Return the date of the feed that announces a paper submitted at `submitted` (aware).
+
+    What comes in between one weekday's 14:00 US Eastern and the next one's is announced on the evening of the latter
+    (Friday's on Sunday), and a deferred batch with the next one. Moderation can take longer.
+    """
+    local = submitted.astimezone(_EASTERN)
+    closes = local.date() if local.time() < _CUT_OFF else local.date() + _DAY
+    while closes.weekday() >= calendar.SATURDAY:
+        closes += _DAY
+    day = closes + _DAY
+    while not arxiv_announces_on(day):
+        day += _DAY
+    return day
+
+
+def _back_to_weekday(day: date) -> Iterator[date]:
+    """Yield `day` and the days before it, up to and including a weekday."""
+    while day.weekday() >= calendar.SATURDAY:
+        yield day
+        day -= _DAY
+    yield day
+
+
+@lru_cache(maxsize=8)
+def _deferred(year: int) -> frozenset[date]:
+    """Return the days whose announcement arXiv defers."""
+    if year in _LISTED:
+        return _LISTED[year]
+    fixed = (date(year, 1, 1), date(year, 6, 19), date(year, 7, 4), date(year, 12, 25))
+    return frozenset(
+        (
+            *(_observed(holiday) for holiday in fixed),
+            _weekday_of(year, 1, calendar.MONDAY, 3),
+            _weekday_of(year, 9, calendar.MONDAY, 1),
+            _weekday_of(year, 11, calendar.THURSDAY, 4),
+        )
+    )
+
+
+def _observed(holiday: date) -> date:
+    moved = {calendar.SATURDAY: -_DAY, calendar.SUNDAY: _DAY}
+    return holiday + moved.get(holiday.weekday(), timedelta(0))
+
+
+def _weekday_of(year: int, month: int, weekday: int, number: int) -> date:
+    """Return the first, second, ... (`number`) such weekday of a month."""
+    first = date(year, month, 1)
+    return first + timedelta(days=(weekday - first.weekday()) % 7 + 7 * (number - 1))
