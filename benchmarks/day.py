@@ -177,7 +177,9 @@ def casts() -> list[Figure]:
     return [
         figure("cast: messages a second on one core", count / seconds, "messages/s", ">=", 20_000),
         Figure("cast: size of a message", float(size), "bytes", "-", holds=True),
-        Figure("cast: against building each message", round(slow / 100 / (seconds / count), 1), "times", "-", holds=True),
+        Figure(
+            "cast: against building each message", round(slow / 100 / (seconds / count), 1), "times", "-", holds=True
+        ),
     ]
 
 

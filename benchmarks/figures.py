@@ -31,4 +31,6 @@ def tell(figures: list[Figure]) -> None:
     for found in figures:
         print(json.dumps(asdict(found)))
         verdict = "holds" if found.holds else "MISSED"
-        sys.stderr.write(f"{found.name.ljust(width)}  {found.value:>12,.3f} {found.unit:<12} {found.aim:<10} {verdict}\n")
+        sys.stderr.write(
+            f"{found.name.ljust(width)}  {found.value:>12,.3f} {found.unit:<12} {found.aim:<10} {verdict}\n"
+        )

@@ -27,7 +27,13 @@ def main() -> None:
         theirs.append(seconds(sys.executable, "-c", "import typer"))
     tell(
         [
-            figure("--help against importing typer", statistics.median(ours) / statistics.median(theirs), "times", "<=", 1.5),
+            figure(
+                "--help against importing typer",
+                statistics.median(ours) / statistics.median(theirs),
+                "times",
+                "<=",
+                1.5,
+            ),
             Figure("--help", round(statistics.median(ours), 3), "s", "-", holds=True),
         ]
     )

@@ -298,7 +298,10 @@ def _with_secrets(config: Config, base: Path) -> Config:
 
 def _field_problems(error: ValidationError) -> Iterator[str]:
     kinds = {get_args(table.model_fields["kind"].annotation)[0] for table in _SOURCE_TABLES}
-    for problem in error.errors(include_url=False):
+    found = error.errors(include_url=False)
+    for problem in found:
+        if problem["type"] == "too_short" and any(_is_inside(other["loc"], problem["loc"]) for other in found):
+            continue  # the entries are there, but faulty: each is told on its own
         place = tuple(part for part in problem["loc"] if part not in kinds)
         key = _key_path(place)
         if problem["type"] == "extra_forbidden":
@@ -308,8 +311,14 @@ def _field_problems(error: ValidationError) -> Iterator[str]:
             yield f"{key}: unknown key{hint}"
         elif problem["type"] == "missing":
             yield f"{key}: is missing"
+        elif problem["type"] == "too_short":
+            yield f"{key}: at least one is needed"
         else:
             yield f"{key}: {problem['msg'].removeprefix('Value error, ')} (it is {_shown(place, problem['input'])})"
+
+
+def _is_inside(place: tuple[int | str, ...], outer: tuple[int | str, ...]) -> bool:
+    return len(place) > len(outer) and place[: len(outer)] == outer
 
 
 def _shown(place: tuple[int | str, ...], value: Any) -> str:

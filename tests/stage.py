@@ -1,4 +1,4 @@
-"""Fakes the pipeline is played with: a clock that does not wait, sources that say what they are told, a transport that keeps."""
+"""Fakes the pipeline is played with: a clock that does not wait, sources that say what they are told."""
 
 from __future__ import annotations
 
@@ -58,7 +58,10 @@ def paper(number: int, *, title: str | None = None, **fields) -> Paper:
     )
 
 
-def sighting(number: int, *, source: str = "hf", day: date = THURSDAY.date(), upvotes: int = 1, **fields) -> Sighting:
+def sighting(
+    number: int, *, source: str = "hf", day: date | None = None, upvotes: int = 1, **fields
+) -> Sighting:
+    day = day or THURSDAY.date()
     return Sighting(source=source, paper=paper(number, **fields), day=day, signals=Signals(upvotes=upvotes))
 
 

@@ -118,7 +118,9 @@ def test_a_failing_source_is_status_1_and_says_why(site):
 
 def test_paths_are_relative_to_the_configuration_not_to_where_one_stands(site, tmp_path_factory):
     elsewhere = tmp_path_factory.mktemp("elsewhere")
-    digestmail(elsewhere, "subscribers", "add", "a@example.org", "--digest", "daily", "--config", str(site / "config.toml"))
+    digestmail(
+        elsewhere, "subscribers", "add", "a@example.org", "--digest", "daily", "--config", str(site / "config.toml")
+    )
     digestmail(elsewhere, "run", NOW, "--config", str(site / "config.toml"))
     assert (site / "digestmail.db").exists()
     assert (site / "mail" / "new").is_dir()

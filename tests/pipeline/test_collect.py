@@ -39,7 +39,9 @@ def test_a_failing_source_stops_no_other_and_its_health_says_why(database, error
 
 def test_a_bug_in_a_parser_costs_only_its_own_source_and_is_logged_whole(database, caplog):
     with caplog.at_level(logging.ERROR):
-        report = collect(database, [FakeSource("bad", KeyError("title")), FakeSource("hf", reading(sighting(1)))], THURSDAY)
+        report = collect(
+            database, [FakeSource("bad", KeyError("title")), FakeSource("hf", reading(sighting(1)))], THURSDAY
+        )
     assert report.failed == ("bad",)
     assert report.sources[1].new == 1
     assert "Traceback" in caplog.text

@@ -62,11 +62,11 @@ port = 70000
 [network]
 timeout = -1
 [[sources]]
-name = "hf"
+name = "hugging"
 kind = "huggingface"
 catgories = []
 [[sources]]
-name = "hf"
+name = "hugging"
 kind = "arxiv-feed"
 [[topics]]
 name = "Agents"
@@ -74,7 +74,7 @@ name = "Agents"
 name = "daily"
 title = "Daily"
 schedule = "99 7 * * *"
-sources = ["fh"]
+sources = ["huging"]
 topics = ["Agent"]
 allow_repeats_of = ["weekly"]
 """
@@ -87,7 +87,7 @@ allow_repeats_of = ["weekly"]
     }  # fmt: skip
     text = "\n".join(found)
     assert "did you mean 'port'?" in text
-    assert "did you mean 'hf'?" in text
+    assert "did you mean 'hugging'?" in text
     assert "did you mean 'Agents'?" in text
     assert "known here: base_url, kind, name" in text
 
