@@ -14,7 +14,7 @@ import feedparser
 
 from digestmail.errors import SourceUnreadableError
 from digestmail.model import Skipped
-from digestmail.sources.parsed import one_line
+from digestmail.sources.parsed import YEARS, one_line
 from digestmail.sources.xml import refuse_doctype
 
 # A wrong or missing encoding, and a wrong media type, are no reason to doubt what was parsed.
@@ -71,9 +71,13 @@ def parse_document(body: bytes, content_type: str = "") -> Document:
 
 def _parse(body: bytes, headers: Mapping[str, str]) -> Any:
     # As a stream: bytes that happen to be the name of a file would make feedparser read that file.
-    return feedparser.parse(
-        io.BytesIO(body), response_headers=headers, sanitize_html=False, resolve_relative_uris=False
-    )
+    try:
+        return feedparser.parse(
+            io.BytesIO(body), response_headers=headers, sanitize_html=False, resolve_relative_uris=False
+        )
+    except (ValueError, LookupError) as error:
+        # feedparser stumbles over odd encoding declarations (a NUL, no ASCII) and a stray <textinput>.
+        raise SourceUnreadableError(f"feedparser gave up: {type(error).__name__}: {one_line(str(error))}") from error
 
 
 def _malformed(parsed: Mapping[str, Any]) -> str | None:
@@ -116,13 +120,8 @@ def time_of(entry: Mapping[str, Any], *keys: str) -> datetime | None:
     for key in keys:
         # Asked first, for feedparser answers `updated` with `published`, and warns about it.
         parsed = entry.get(f"{key}_parsed") if f"{key}_parsed" in entry else None
-        if parsed is None:
-            continue
-        try:
+        if parsed is not None and parsed.tm_year in YEARS:
             return datetime.fromtimestamp(calendar.timegm(parsed), UTC)
-        except (ValueError, OverflowError, OSError):
-            # A month 13 or a year no calendar has: as good as no date.
-            continue
     return None
 
 

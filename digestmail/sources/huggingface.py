@@ -14,14 +14,14 @@ from datetime import date, datetime, timedelta
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
-from pydantic import AwareDatetime, BaseModel, Field, ValidationError, WrapValidator
+from pydantic import BaseModel, Field, ValidationError, WrapValidator
 
 from digestmail.errors import SourceError, SourceUnreadableError
 from digestmail.model import Origin, Paper, Reading, Sighting, Signals, Skipped, Validators
 from digestmail.selection.identity import find_arxiv_id, identify
 from digestmail.sources.authors import clean_names
 from digestmail.sources.base import Answer, Fetcher
-from digestmail.sources.parsed import Parsed, gather, one_line, or_nothing, storable, web_address
+from digestmail.sources.parsed import Parsed, UtcTime, gather, one_line, or_nothing, storable, web_address
 from digestmail.sources.repositories import repository_address
 from digestmail.texmath import readable
 
@@ -35,7 +35,7 @@ MISSED_AT_MOST = timedelta(days=7)
 _Count = Annotated[int, Field(ge=0, lt=2**31)]
 _OptionalCount = Annotated[_Count | None, WrapValidator(or_nothing)]
 _OptionalText = Annotated[str | None, WrapValidator(or_nothing)]
-_OptionalTime = Annotated[AwareDatetime | None, WrapValidator(or_nothing)]
+_OptionalTime = Annotated[UtcTime | None, WrapValidator(or_nothing)]
 
 
 class _Author(BaseModel):
@@ -57,7 +57,7 @@ class _Paper(BaseModel):
     summary: str
     authors: list[_Author]
     upvotes: _Count
-    published_at: AwareDatetime = Field(alias="publishedAt")
+    published_at: UtcTime = Field(alias="publishedAt")
     submitted_on_daily_at: _OptionalTime = Field(default=None, alias="submittedOnDailyAt")
     ai_summary: _OptionalText = None
     ai_keywords: Annotated[list[str] | None, WrapValidator(or_nothing)] = None

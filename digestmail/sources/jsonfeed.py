@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, WrapValidator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, WrapValidator
 
 from digestmail.errors import SourceUnreadableError
 from digestmail.model import Sighting, Skipped
 from digestmail.sources.mentions import Mention, sighting_of
-from digestmail.sources.parsed import Parsed, gather, one_line, or_nothing, web_address
+from digestmail.sources.parsed import Parsed, UtcTime, gather, one_line, or_nothing, web_address
 from digestmail.sources.plaintext import plain_text_of_double_escaped, shorten
 
 _VERSION = "https://jsonfeed.org/version/1"
@@ -34,7 +34,7 @@ class _Item(BaseModel):
     summary: _Text = None
     content_text: _Text = None
     content_html: _Text = None
-    date_published: Annotated[AwareDatetime | None, WrapValidator(or_nothing)] = None
+    date_published: Annotated[UtcTime | None, WrapValidator(or_nothing)] = None
     authors: Annotated[list[_Author] | None, WrapValidator(or_nothing)] = None
     author: Annotated[_Author | None, WrapValidator(or_nothing)] = None
     tags: Annotated[list[str] | None, WrapValidator(or_nothing)] = None
@@ -69,7 +69,6 @@ def _sighting(value: Any, position: int, source: str, now: datetime, url: str) -
     raw_abstract = item.summary or item.content_text or item.content_html or ""
     is_html = not (item.summary or item.content_text)
     authors = item.authors or ([item.author] if item.author else [])
-    published_at = item.date_published
     mention = Mention(
         name=one_line(item.id or item.url or item.title or f"entry {position}")[:200],
         title=item.title or "",
@@ -81,6 +80,6 @@ def _sighting(value: Any, position: int, source: str, now: datetime, url: str) -
         guid=item.id or "",
         authors=[author.name for author in authors if author.name],
         terms=item.tags or [],
-        published_at=published_at.astimezone(UTC) if published_at else None,
+        published_at=item.date_published,
     )
     return sighting_of(mention, source=source, now=now)

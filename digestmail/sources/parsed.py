@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any
+from datetime import UTC, datetime
+from typing import Annotated, Any
 from urllib.parse import urljoin, urlsplit
 
-from pydantic import ValidationError, ValidatorFunctionWrapHandler
+from pydantic import AfterValidator, AwareDatetime, ValidationError, ValidatorFunctionWrapHandler
 
 from digestmail.model import PaperId, Sighting, Signals, Skipped
 
 LISTED_TWICE = "listed more than once"
+
+YEARS = range(1900, 2200)
+"""Years a date can be of; beyond them it is a slip, and near the ends of the calendar no time zone can be applied."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,3 +99,13 @@ def or_nothing(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
         return validate(value)
     except ValidationError:
         return None
+
+
+def _in_utc(value: datetime) -> datetime:
+    if value.year not in YEARS:
+        raise ValueError(f"year {value.year}")
+    return value.astimezone(UTC)
+
+
+UtcTime = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+"""A time in foreign JSON, for pydantic."""

@@ -6,7 +6,7 @@ from xml.sax.saxutils import escape
 
 import pytest
 from fetching import Request, ScriptedFetcher, in_order
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from digestmail.errors import (
@@ -143,6 +143,8 @@ def test_a_withdrawn_paper_says_so(fields):
     [
         (entry(id="http://example.org/1"), "no arXiv id"),
         (entry(published="yesterday"), "no submission date"),
+        (entry(published="0001-01-01T00:00:00Z"), "no submission date"),
+        (entry(published="9999-12-31T23:59:59-12:00"), "no submission date"),
         (entry(title=" "), "no title"),
     ],
 )
@@ -201,6 +203,7 @@ def test_what_is_no_answer_of_the_api_is_unreadable(body):
         parse_api_page(body, source="api")
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_whatever_is_done_to_its_bytes_nothing_but_a_source_error_comes_out(data):
     body = bytearray(answer(entry(1), entry(2)))

@@ -5,7 +5,7 @@ from xml.sax.saxutils import escape
 
 import pytest
 from fetching import ScriptedFetcher, in_order
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from digestmail.errors import SourceError, SourceRefusedError, SourceUnavailableError, SourceUnreadableError
@@ -95,10 +95,7 @@ def test_the_prefix_is_not_part_of_the_abstract():
 def test_one_creator_is_all_the_authors():
     creator = 'Ada Lovelace (Univ. of A, Dept. B), Emmy Noether,  Kurt G\\"odel'
     authors = only(rss(item(creator=creator))).paper.authors
-    assert len(authors) == 3
-    assert authors[:2] == ("Ada Lovelace", "Emmy Noether")
-    assert "managingEditor" not in str(authors)
-    assert "rss-help" not in str(authors)
+    assert authors == ("Ada Lovelace", "Emmy Noether", "Kurt Gödel"), "and the managing editor is none of them"
 
 
 def test_texts_that_look_like_tags_are_text():
@@ -116,7 +113,7 @@ def test_the_announcement_day_is_the_day_in_new_york():
     assert only(rss(winter)).day == date(2026, 1, 15)
 
 
-@pytest.mark.parametrize("date_line", ["", "<pubDate>soon</pubDate>", "<pubDate>Thu, 99 Foo 2026</pubDate>"])
+@pytest.mark.parametrize("date_line", ["", "<pubDate>soon</pubDate>", "<pubDate>0001-01-01T00:00:00Z</pubDate>"])
 def test_without_a_date_the_day_is_today_in_new_york(date_line):
     sighting = parse_arxiv_feed(
         rss(item(date_line=date_line)), source="arxiv", wanted=DEFAULT, now=datetime(2026, 4, 2, 1, 0, tzinfo=UTC)
@@ -300,6 +297,11 @@ def test_a_feed_that_is_not_well_formed_is_partial():
     assert parsed.partial.startswith("the feed is not well-formed: ")
 
 
+def test_an_encoding_that_was_only_declared_wrong_makes_nothing_partial():
+    parsed = parse(rss(item()).replace(b"'UTF-8'", b"'bogus'"))
+    assert (len(parsed.sightings), parsed.partial) == (1, None)
+
+
 def test_a_full_feed_may_have_lost_new_papers(monkeypatch):
     assert arxiv_feed.ROW_LIMIT == 2_000
     monkeypatch.setattr(arxiv_feed, "ROW_LIMIT", 3)
@@ -335,6 +337,7 @@ def test_bytes_that_name_a_file_do_not_make_it_read_that_file(tmp_path):
         parse(str(secret).encode())
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_whatever_is_done_to_its_bytes_nothing_but_a_source_error_comes_out(data):
     body = bytearray(rss(item(1), item(2)))

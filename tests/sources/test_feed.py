@@ -7,7 +7,7 @@ from html import escape
 
 import pytest
 from fetching import ScriptedFetcher, in_order
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from digestmail.errors import SourceError, SourceUnavailableError, SourceUnreadableError
@@ -160,10 +160,22 @@ def test_dates_are_understood_in_any_usual_form(line):
     assert sighting.paper.published_at.date() == date(2026, 4, 1)
 
 
-@pytest.mark.parametrize("line", ["", "<pubDate>soon</pubDate>", "<pubDate>99999-01-01</pubDate>"])
+@pytest.mark.parametrize(
+    "line", ["", "<pubDate>soon</pubDate>", "<pubDate>99999-01-01</pubDate>", "<pubDate>0000-01-01</pubDate>"]
+)
 def test_without_a_date_it_is_of_the_day_it_was_seen(line):
     sighting = only(rss(item(line)))
     assert (sighting.day, sighting.paper.published_at) == (NOW.date(), None)
+
+
+@settings(deadline=None)
+@given(
+    st.from_regex(
+        r"[+-]?[0-9]{0,5}-?[0-9]{0,2}-?[0-9]{0,2}([T ][0-9]{2}:[0-9]{2}(:[0-9]{2})?(Z|[+-][0-9]{2}:?[0-9]{2}))?"
+    )
+)
+def test_no_date_is_odd_enough_to_cost_the_entry(text):
+    assert only(rss(item(f"<pubDate>{escape(text)}</pubDate>"))).day <= NOW.date()
 
 
 def test_a_date_in_the_future_does_not_make_an_entry_stay_new():
@@ -275,6 +287,7 @@ TAGGISH = st.lists(
 ).map("".join)
 
 
+@settings(deadline=None)
 @given(TAGGISH)
 def test_words_are_never_lost_with_the_tags(text):
     assert "word" in plain_text(f"{text}\n word \n")
@@ -349,6 +362,7 @@ def test_an_empty_feed_is_an_empty_reading():
     assert parse(rss()).entries == 0
     assert parse(atom()).entries == 0
     assert parse(b'<feed xmlns="http://www.w3.org/2005/Atom"/>').entries == 0
+    assert parse(rss(declared="bogus")).entries == 0
 
 
 @pytest.mark.parametrize(
@@ -361,6 +375,8 @@ def test_an_empty_feed_is_an_empty_reading():
         b"<html><body>hello</body></html>",
         b"<note><to>you</to></note>",
         b'<rss version="2.0"><channel><title>x',
+        b'<?xml version="1.0" encoding="\x80"?><rss version="2.0"><channel/></rss>',
+        b'<?xml version="1.0" encoding="\x00"?><rss version="2.0"><channel/></rss>',
         b"<!DOCTYPE rss [<!ENTITY a 'b'>]><rss version='2.0'><channel><title>&a;</title></channel></rss>",
         b'{"items": []}',
         b"{",
@@ -373,6 +389,7 @@ def test_what_is_no_feed_is_unreadable(body):
         parse(body)
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_whatever_is_done_to_its_bytes_nothing_but_a_source_error_comes_out(data):
     body = bytearray(rss(item("<pubDate>Wed, 01 Apr 2026 10:00:00 +0000</pubDate>"), item("<author>a@b.c</author>")))
@@ -417,6 +434,11 @@ def test_a_json_feed_is_read():
     assert sighting.paper.categories == ("cs.LG",)
     assert sighting.paper.published_at == datetime(2026, 4, 2, 4, 30, tzinfo=UTC)
     assert sighting.day == date(2026, 4, 2)
+
+
+def test_an_impossible_date_does_not_cost_the_item():
+    body = json_feed({"url": "/1", "title": "T", "date_published": "0001-01-01T00:00:00+14:00"})
+    assert only(body).day == NOW.date()
 
 
 def test_a_json_feed_is_known_by_its_bytes_too_and_version_1_had_one_author():

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from fetching import ScriptedFetcher, in_order
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from digestmail.errors import SourceThrottledError, SourceUnavailableError, SourceUnreadableError
@@ -67,6 +67,13 @@ def test_the_digest_day_is_when_it_was_submitted_to_the_daily_page():
     sighting = only(item(submittedOnDailyAt="2026-04-01T01:58:49.295Z"))
     assert sighting.day == date(2026, 4, 1)
     assert sighting.paper.published_at == datetime(2026, 3, 20, 10, 24, 50, tzinfo=UTC)
+
+
+def test_times_are_in_utc_whatever_zone_they_come_in():
+    sighting = only(item(submittedOnDailyAt="2026-04-02T03:00:00+09:00", publishedAt="2026-03-20T22:00:00-05:00"))
+    assert sighting.day == date(2026, 4, 1)
+    assert sighting.paper.published_at == datetime(2026, 3, 21, 3, 0, tzinfo=UTC)
+    assert sighting.paper.published_at.tzinfo is UTC
 
 
 def test_upvotes_come_from_the_paper_and_comments_from_the_item():
@@ -180,6 +187,7 @@ def test_an_optional_field_of_a_wrong_kind_does_not_cost_the_paper():
         (item(upvotes=2**70), "paper.upvotes: "),
         (item(authors=[{"name": "Ada"}, {}]), "paper.authors.*.name: "),
         (item(publishedAt="2026-03-20"), "paper.publishedAt: "),
+        (item(publishedAt="0001-01-01T00:00:00+14:00"), "paper.publishedAt: "),
         (item(title=None), "paper.title: "),
         (item(title="\u200b \n"), "no arXiv id or no title"),
         (item("not-an-id"), "no arXiv id or no title"),
@@ -225,6 +233,7 @@ JSON = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from([*sorted(item()["paper"]), "githubRepo", "organization", "withdrawnAt"]), JSON))
 def test_whatever_stands_in_an_item_it_is_counted_and_nothing_is_raised(fields):
     parsed = parse_daily_papers(page(item(**fields), item("2604.00158")), source="hf", day=TODAY)
