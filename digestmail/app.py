@@ -191,15 +191,16 @@ class App:
     @contextmanager
     def _sources(self) -> Iterator[list[Source]]:
         network = self.config.network
+        own_hosts = frozenset(network.allow_private_hosts)
         contact = network.user_agent_contact or parseaddr(self.config.mail.sender)[1]
         with Http(
             clock=self._network_clock,
-            gates=StoredGates(self.database),
+            gates=StoredGates(self.database, own_hosts=own_hosts),
             validators=self._validators,
             user_agent=f"digestmail/{VERSION} (+{contact})",
             timeout=network.timeout,
             max_body_bytes=network.max_body_bytes,
-            allow_private_hosts=frozenset(network.allow_private_hosts),
+            allow_private_hosts=own_hosts,
             random=self._random,
         ) as http:
             yield [_source(table, http) for table in self.config.sources]

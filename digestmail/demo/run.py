@@ -78,13 +78,6 @@ topics = ["Agents", "Efficient models", "Vision and video"]
 """
 
 
-class _Hurried(SystemClock):
-    """Does not wait between two requests: the server asked is our own."""
-
-    def sleep(self, seconds: float) -> None:
-        """Return at once."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemoReport:
     """What the demo did, and where to look."""
@@ -105,8 +98,7 @@ def demonstrate(output: Path) -> DemoReport:
     with serving() as services, receiving(mailbox) as (smtp_host, smtp_port):
         config = output / "config.toml"
         config.write_text(_CONFIG.format(services=services, smtp_host=smtp_host, smtp_port=smtp_port), "utf-8")
-        clock = _Hurried(_MORNING)
-        with App(load(config), output.resolve(), clock, network_clock=clock) as app:
+        with App(load(config), output.resolve(), SystemClock(_MORNING)) as app:
             subscriptions.add(app.database, app.digests, _READER, "daily", (), app.clock.now())
             report = app.run()
     return _report(output, report, mailbox)

@@ -11,7 +11,7 @@ from zlib import crc32
 from filelock import FileLock, Timeout
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
-from sqlalchemy.pool import NullPool
+from sqlalchemy.pool import QueuePool
 
 from digestmail.errors import StorageError
 
@@ -19,6 +19,10 @@ HEAD = "0001"
 """The newest migration; a test compares it with `migrations/versions`."""
 
 _BUSY_SECONDS = 30
+_READS: dict[str, dict[str, Any]] = {
+    "postgresql": {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True},
+    "sqlite": {"digestmail_reads": True},
+}
 
 
 class Database:
@@ -45,7 +49,8 @@ class Database:
         engine = create_engine(
             address.set(drivername="sqlite+pysqlite", database=str(path)),
             connect_args={"timeout": _BUSY_SECONDS, "check_same_thread": False},
-            poolclass=NullPool,
+            # Kept connections: opening one, and closing the last (which folds the log back), costs more than a commit.
+            poolclass=QueuePool,
         )
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
@@ -77,9 +82,10 @@ class Database:
 
     @contextmanager
     def connect(self) -> Iterator[Connection]:
-        """Open a connection that only reads. Raises StorageError."""
+        """Open a connection that sees one state of the database and cannot write. Raises StorageError."""
+        options = _READS[self.dialect]
         with self._translated(), self._engine.connect() as connection:
-            yield connection
+            yield connection.execution_options(**options)
 
     @contextmanager
     def rehearsal(self) -> Iterator[Connection]:
@@ -169,5 +175,7 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
 
 def _begin_sqlite(connection: Connection) -> None:
     """Take the write lock at once where we are going to write: two upgrading readers would deadlock."""
-    writes = connection.get_execution_options().get("digestmail_writes", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    options = connection.get_execution_options()
+    # Set each time: the connection comes from the pool as its last user left it.
+    connection.exec_driver_sql(f"PRAGMA query_only = {'ON' if options.get('digestmail_reads') else 'OFF'}")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get("digestmail_writes") else "BEGIN")

@@ -17,9 +17,10 @@ _LONGEST = timedelta(days=2)
 class StoredGates:
     """Gates kept in the database."""
 
-    def __init__(self, database: Database) -> None:
-        """Keep them in `database`."""
+    def __init__(self, database: Database, *, own_hosts: frozenset[str] = frozenset()) -> None:
+        """Keep them in `database`. `own_hosts` are the operator's own: no pause between two requests to them."""
         self._database = database
+        self._own_hosts = own_hosts
 
     def reserve(self, host: str, now: datetime, min_interval: float) -> datetime:
         """Book the next free moment, at or after `now`, for one request to `host` and return it."""
@@ -28,7 +29,7 @@ class StoredGates:
             this = gates.c.host == host
             opens_at: datetime = connection.execute(select(gates.c.opens_at).where(this).with_for_update()).scalar_one()
             booked = opens_at if now < opens_at <= now + _LONGEST else now
-            after = booked + timedelta(seconds=min_interval)
+            after = booked + timedelta(seconds=0 if host in self._own_hosts else min_interval)
             connection.execute(update(gates).where(this).values(opens_at=after))
         return booked
 

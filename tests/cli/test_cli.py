@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import signal
@@ -9,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from digestmail.cli.main import main
 from digestmail.demo.services import serving
 
 CONFIG = """
@@ -43,11 +46,19 @@ def site(tmp_path):
 
 
 def digestmail(site: Path, *words: str, status: int = 0) -> str:
-    answer = subprocess.run(
-        [sys.executable, "-m", "digestmail", *words], check=False, capture_output=True, text=True, cwd=site, timeout=60
-    )
-    assert answer.returncode == status, answer.stderr + answer.stdout
-    return answer.stdout + answer.stderr
+    """Run the program in this process, standing in `site`; return all it said."""
+    said = io.StringIO()
+    argv, here = sys.argv, Path.cwd()
+    os.chdir(site)
+    sys.argv = ["digestmail", *words]
+    try:
+        with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said), pytest.raises(SystemExit) as left:
+            main()
+    finally:
+        sys.argv = argv
+        os.chdir(here)
+    assert (left.value.code or 0) == status, said.getvalue()
+    return said.getvalue()
 
 
 def test_the_whole_day_of_an_operator(site):

@@ -105,6 +105,11 @@ def test_a_closed_host_opens_when_it_asked_to(database):
     assert gates.reserve("arxiv.org", later, 3.0) == later
 
 
+def test_the_operator_s_own_hosts_are_asked_without_a_pause(database):
+    gates = StoredGates(database, own_hosts=frozenset({"mirror.lan"}))
+    assert {gates.reserve("mirror.lan", THURSDAY, 3.0) for _ in range(3)} == {THURSDAY}
+
+
 def test_a_gate_left_by_a_wrong_clock_does_not_stay_shut_for_ever(database):
     gates = StoredGates(database)
     gates.reserve("arxiv.org", THURSDAY + timedelta(days=400), 3.0)
