@@ -1,7 +1,8 @@
 """Dates: which slot is due, when the next one begins, and on which days arXiv announces papers.
 
-Schedules are crontab lines, read by cronsim as Debian's cron reads them: a time that daylight saving time skips fires
-right after the gap, a time that occurs twice fires once.
+Schedules are crontab lines. cronsim reads them as Debian's cron does (Sunday is 0 or 7; day of month or weekday) and
+counts in local time; daylight saving time is settled here, for every schedule alike: a time that is skipped fires right
+after the gap, a time that comes twice fires the first time.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from digestmail.model import Schedule, Slot
 
 _CRON_FIELDS = 5
 _DAY = timedelta(days=1)
+_CLEAR = timedelta(hours=3)
+"""Longer than any hour that comes twice, lest the search begin in the middle of one."""
 _SOME_DAY = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -45,7 +48,7 @@ def check_schedule(schedule: Schedule) -> str | None:
 
 def current_slot(schedule: Schedule, now: datetime) -> Slot | None:
     """Return the slot that began last, at or before `now`; None if the schedule never fired."""
-    past = (slot for slot in _slots(schedule, now + _DAY, reverse=True) if slot.at <= now)
+    past = (slot for slot in _slots(schedule, now + _CLEAR, reverse=True) if slot.at <= now)
     for _, same in groupby(past, key=lambda slot: slot.key):
         *_, first = same
         return first
@@ -55,7 +58,7 @@ def current_slot(schedule: Schedule, now: datetime) -> Slot | None:
 def next_fire(schedule: Schedule, after: datetime) -> datetime:
     """Return when, in UTC, the next slot after `after` begins. Raises ConfigError if none ever does."""
     current = current_slot(schedule, after)
-    for slot in _slots(schedule, after - _DAY, reverse=False):
+    for slot in _slots(schedule, after - _CLEAR, reverse=False):
         if slot.at > after and (current is None or slot.key != current.key):
             return slot.at
     raise ConfigError([f"the schedule {schedule.cron!r} never fires"])
@@ -64,16 +67,22 @@ def next_fire(schedule: Schedule, after: datetime) -> datetime:
 def _slots(schedule: Schedule, start: datetime, *, reverse: bool) -> Iterator[Slot]:
     """Yield the schedule's fires from `start` on, or backwards, each as a slot.
 
-    `start` must lie a day off the times of interest: within an hour that occurs twice, cronsim loses its place. Two
-    fires may have one key, where a time zone skipped a whole day; then they are the same slot.
+    Fires that fall into a gap of local time end up at its end, where they have one key: they are the same slot.
     """
-    fires = CronSim(schedule.cron, start.astimezone(ZoneInfo(schedule.timezone)), reverse=reverse)
-    several = len(fires.minutes) * len(fires.hours) > 1
-    for fire_local in fires:
-        # A schedule that follows the clock with "*" fires in both hours of the same name; they are one slot.
-        if fire_local.fold == 0:
-            key = f"{fire_local:%Y-%m-%dT%H:%M}" if several else f"{fire_local:%Y-%m-%d}"
-            yield Slot(at=fire_local.astimezone(UTC), key=key, day=fire_local.date())
+    zone = ZoneInfo(schedule.timezone)
+    fires = CronSim(schedule.cron, start.astimezone(zone).replace(tzinfo=None), reverse=reverse)
+    key_format = "%Y-%m-%dT%H:%M" if len(fires.minutes) * len(fires.hours) > 1 else "%Y-%m-%d"
+    for fire in fires:
+        begins_local = _first_existing(fire, zone)
+        yield Slot(at=begins_local.astimezone(UTC), key=f"{begins_local:{key_format}}", day=begins_local.date())
+
+
+def _first_existing(wall_clock: datetime, zone: ZoneInfo) -> datetime:
+    """Return the first moment, to the minute, at or after the time `wall_clock` (naive) in `zone` that there is."""
+    local = wall_clock.replace(tzinfo=zone)
+    while local != local.astimezone(UTC).astimezone(zone):
+        local += timedelta(minutes=1)
+    return local
 
 
 # -- arXiv's calendar ------------------------------------------------------------------------------------------------

@@ -1,0 +1,271 @@
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from digestmail.errors import ConfigError
+from digestmail.model import Schedule
+from digestmail.slots import announcement_day, arxiv_announces_on, check_schedule, current_slot, next_fire
+
+ZONES = ("Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "UTC", "Pacific/Apia")
+EASTERN = ZoneInfo("America/New_York")
+
+
+def at(text: str, zone: str = "UTC", fold: int = 0) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(zone), fold=fold).astimezone(UTC)
+
+
+def fires(schedule: Schedule, begin: datetime, end: datetime) -> list[datetime]:
+    found = []
+    moment = next_fire(schedule, begin)
+    while moment < end:
+        found.append(moment)
+        moment = next_fire(schedule, moment)
+    return found
+
+
+def local_fires(cron: str, zone: str, begin: str, end: str) -> list[str]:
+    found = fires(Schedule(cron=cron, timezone=zone), at(begin, zone) - timedelta(seconds=1), at(end, zone))
+    return [f"{moment.astimezone(ZoneInfo(zone)):%m-%d %H:%M}" for moment in found]
+
+
+# -- slots -----------------------------------------------------------------------------------------------------------
+
+
+def test_the_slot_of_a_daily_digest_is_named_by_its_local_date():
+    slot = current_slot(Schedule(cron="0 7 * * *", timezone="Asia/Tokyo"), at("2026-04-02 23:30"))
+    assert slot is not None
+    assert (slot.key, slot.day, slot.at) == ("2026-04-03", date(2026, 4, 3), at("2026-04-02 22:00"))
+
+
+def test_a_slot_begins_in_the_minute_it_fires():
+    daily = Schedule(cron="0 7 * * *", timezone="UTC")
+    before, sharp = current_slot(daily, at("2026-04-02 06:59:59.999999")), current_slot(daily, at("2026-04-02 07:00"))
+    assert (before and before.key, sharp and sharp.key) == ("2026-04-01", "2026-04-02")
+    assert next_fire(daily, at("2026-04-02 07:00")) == at("2026-04-03 07:00")
+    assert next_fire(daily, at("2026-04-02 06:59:59.5")) == at("2026-04-02 07:00")
+
+
+@pytest.mark.parametrize(("hour", "key"), [(12, "2026-04-02T07:30"), (20, "2026-04-02T17:30")])
+def test_a_digest_that_goes_out_more_than_daily_has_the_time_in_its_key(hour, key):
+    slot = current_slot(Schedule(cron="30 7,17 * * *", timezone="Europe/Berlin"), at(f"2026-04-02 {hour}:00"))
+    assert slot is not None
+    assert slot.key == key
+
+
+def test_weekdays_are_numbered_as_cron_numbers_them():
+    assert local_fires("0 7 * * 1-5", "UTC", "2026-04-02 00:00", "2026-04-08 00:00") == [
+        "04-02 07:00", "04-03 07:00", "04-06 07:00", "04-07 07:00",
+    ]  # fmt: skip
+    for sunday in ("0", "7", "SUN"):
+        assert local_fires(f"0 7 * * {sunday}", "UTC", "2026-04-01 00:00", "2026-04-13 00:00") == [
+            "04-05 07:00",
+            "04-12 07:00",
+        ]
+
+
+def test_day_of_month_and_weekday_are_joined_by_or_as_cron_joins_them():
+    found = local_fires("0 7 1 * 1", "UTC", "2026-04-01 00:00", "2026-04-14 00:00")
+    assert found == ["04-01 07:00", "04-06 07:00", "04-13 07:00"]
+
+
+@pytest.mark.parametrize(
+    ("zone", "begin", "end", "cron", "expected"),
+    [
+        ("Europe/Berlin", "2026-03-28 12", "2026-03-30 12", "30 2 * * *", ["03-29 03:00", "03-30 02:30"]),
+        ("Europe/Berlin", "2026-10-24 12", "2026-10-26 12", "30 2 * * *", ["10-25 02:30", "10-26 02:30"]),
+        (
+            "Europe/Berlin",
+            "2026-10-25 01",
+            "2026-10-25 05",
+            "0 * * * *",
+            [f"10-25 0{hour}:00" for hour in (1, 2, 3, 4)],
+        ),
+        ("Europe/Berlin", "2026-03-29 01", "2026-03-29 05", "0 * * * *", [f"03-29 0{hour}:00" for hour in (1, 3, 4)]),
+        ("America/New_York", "2026-03-07 12", "2026-03-09 12", "15 2 * * *", ["03-08 03:00", "03-09 02:15"]),
+        ("America/New_York", "2026-11-01 00", "2026-11-02 00", "30 1 * * *", ["11-01 01:30"]),
+        ("Australia/Lord_Howe", "2026-10-04 00", "2026-10-05 00", "15 2 * * *", ["10-04 02:30"]),
+        ("Australia/Lord_Howe", "2026-04-05 00", "2026-04-06 00", "45 1 * * *", ["04-05 01:45"]),
+        ("Pacific/Apia", "2011-12-29 00", "2012-01-01 12", "0 7 * * *", ["12-29 07:00", "12-31 00:00", "01-01 07:00"]),
+    ],
+)
+def test_a_skipped_hour_fires_once_and_a_repeated_hour_fires_once(zone, begin, end, cron, expected):
+    assert local_fires(cron, zone, begin, end) == expected
+
+
+@pytest.mark.parametrize("fold", [0, 1])
+def test_inside_the_repeated_hour_the_slot_is_the_one_that_began_first(fold):
+    daily = Schedule(cron="30 2 * * *", timezone="Europe/Berlin")
+    slot = current_slot(daily, at("2026-10-25 02:45", "Europe/Berlin", fold))
+    assert slot is not None
+    assert slot.at == at("2026-10-25 02:30", "Europe/Berlin")
+    assert next_fire(daily, at("2026-10-25 02:10", "Europe/Berlin", fold=1)) == at("2026-10-26 02:30", "Europe/Berlin")
+
+
+CHANGES = ("2026-03-29", "2026-10-25", "2026-03-08", "2026-11-01", "2026-04-05", "2026-10-04", "2011-12-30")
+QUIET = "2026-06-15"
+moments = st.builds(
+    lambda day, seconds: at(f"{day} 00:00") + timedelta(seconds=seconds),
+    st.sampled_from((*CHANGES, QUIET)),
+    st.integers(-2 * 86_400, 2 * 86_400),
+)
+crons = st.builds(
+    "{} {} * * {}".format,
+    st.sampled_from(["0", "15", "30", "45", "0,30", "*/15", "*/20"]),
+    st.sampled_from(["0", "1", "2", "3", "1-3", "2,3", "*/2", "*", "7"]),
+    st.sampled_from(["*", "1-5", "0", "6,7"]),
+)
+schedules = st.builds(Schedule, cron=crons, timezone=st.sampled_from(ZONES))
+
+
+@settings(deadline=None)
+@given(schedules, moments)
+def test_the_next_fire_begins_a_new_slot_and_until_then_the_old_one_stands(schedule, now):
+    current, coming = current_slot(schedule, now), next_fire(schedule, now)
+    assert current is not None
+    assert current.at <= now < coming
+    begun = current_slot(schedule, coming)
+    assert begun is not None
+    assert begun.at == coming
+    assert begun.key != current.key
+    assert current_slot(schedule, coming - timedelta(microseconds=1)) == current
+
+
+@settings(deadline=None, max_examples=50)
+@given(schedules, moments)
+def test_keys_never_come_twice_and_stand_in_order(schedule, begin):
+    found = [current_slot(schedule, moment) for moment in fires(schedule, begin, begin + timedelta(hours=12))]
+    keys = [slot.key for slot in found if slot is not None]
+    assert keys == sorted(set(keys))
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.sampled_from(ZONES), st.sampled_from(["0", "30", "0,30", "15", "45"]), moments)
+def test_a_schedule_of_every_hour_fires_at_every_local_time_there_is_once(zone, minutes, begin):
+    end = begin + timedelta(hours=8)
+    wanted = {int(minute) for minute in minutes.split(",")}
+    start = begin.replace(second=0, microsecond=0) + timedelta(minutes=1)
+    clock = [(start + timedelta(minutes=n)).astimezone(ZoneInfo(zone)) for n in range(8 * 60)]
+    expected = [local.astimezone(UTC) for local in clock if local.minute in wanted and local.fold == 0]
+    assert fires(Schedule(cron=f"{minutes} * * * *", timezone=zone), begin, end) == [m for m in expected if m < end]
+
+
+def test_a_schedule_that_fires_rarely_is_found_years_back():
+    slot = current_slot(Schedule(cron="0 7 29 2 *", timezone="UTC"), at("2027-12-31 00:00"))
+    assert slot is not None
+    assert slot.key == "2024-02-29"
+
+
+# -- checking --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("cron", ["0 7 * * *", "*/15 6-18 * * MON-FRI", "0 7 1 JAN *", "0 7 * * 1,3,5", "0 7 L * *"])
+def test_a_good_schedule_has_nothing_wrong(cron):
+    assert check_schedule(Schedule(cron=cron, timezone="Europe/Berlin")) is None
+
+
+@pytest.mark.parametrize(
+    ("cron", "zone", "says"),
+    [
+        ("0 7 * *", "UTC", "five fields"),
+        ("0 0 7 * * *", "UTC", "five fields"),
+        ("@daily", "UTC", "five fields"),
+        ("0 25 * * *", "UTC", "bad hour"),
+        ("0 7 * * 8", "UTC", "bad day-of-week"),
+        ("0 7 * * MONDAY", "UTC", "bad day-of-week"),
+        ("0 7 30 2 *", "UTC", "bad day-of-month"),
+        ("0 0 */29 2 1#5", "UTC", "never fires"),
+        ("0 7 * * *", "Europe/Berlni", "did you mean 'Europe/Berlin'?"),
+        ("0 7 * * *", "../etc/passwd", "no time zone"),
+        ("0 7 * * *", "Europe", "no time zone"),
+        ("0 7 * * *", "", "no time zone"),
+        ("0 7 * * *", "a\0b", "no time zone"),
+        ("9" * 5000 + " 7 * * *", "UTC", "no crontab line"),
+    ],
+)
+def test_a_bad_schedule_is_explained_in_a_sentence(cron, zone, says):
+    wrong = check_schedule(Schedule(cron=cron, timezone=zone))
+    assert wrong is not None
+    assert says in wrong
+
+
+@settings(deadline=None)
+@given(st.lists(st.text("0123456789*/,-#LWMONFRI", max_size=8), min_size=5, max_size=5), st.sampled_from(ZONES))
+def test_whatever_passes_the_check_can_be_used(fields, zone):
+    schedule = Schedule(cron=" ".join(fields), timezone=zone)
+    if check_schedule(schedule) is None:
+        assert next_fire(schedule, at("2026-04-02 12:00")) > at("2026-04-02 12:00")
+
+
+def test_a_schedule_that_never_fires_has_no_slot():
+    never = Schedule(cron="0 0 */29 2 1#5", timezone="UTC")
+    assert current_slot(never, at("2026-04-02 12:00")) is None
+    with pytest.raises(ConfigError, match="never fires"):
+        next_fire(never, at("2026-04-02 12:00"))
+
+
+# -- arXiv's calendar ------------------------------------------------------------------------------------------------
+
+
+def silent(begin: date, end: date) -> list[str]:
+    days = [begin + timedelta(days=n) for n in range((end - begin).days)]
+    return [f"{day:%m-%d}" for day in days if day.weekday() < 5 and not arxiv_announces_on(day)]
+
+
+def test_feeds_are_empty_on_weekends():
+    assert not any(arxiv_announces_on(date(2026, 4, day)) for day in (4, 5, 11, 12, 18, 19, 25, 26))
+    assert all(arxiv_announces_on(date(2026, 4, day)) for day in (1, 2, 3, 6, 7, 8, 9, 10))
+
+
+def test_the_feed_after_a_deferred_evening_is_empty_in_2026():
+    assert silent(date(2026, 1, 1), date(2027, 1, 1)) == [
+        "01-02", "01-20", "06-22", "07-06", "09-08", "11-27", "12-28", "12-30",
+    ]  # fmt: skip
+
+
+def test_other_years_know_the_holidays_that_are_always_kept():
+    assert silent(date(2025, 1, 1), date(2026, 1, 1)) == ["01-02", "01-21", "06-20", "07-07", "09-02", "11-28", "12-26"]
+    assert silent(date(2027, 1, 1), date(2028, 1, 1)) == [
+        "01-01",
+        "01-04",
+        "01-19",
+        "06-21",
+        "07-06",
+        "09-07",
+        "11-26",
+        "12-27",
+    ]
+
+
+def test_the_last_evening_of_2026_empties_the_first_feed_of_2027():
+    assert not arxiv_announces_on(date(2027, 1, 1))
+
+
+@pytest.mark.parametrize(
+    ("submitted", "announced"),
+    [
+        ("2026-04-06 13:59", date(2026, 4, 7)),  # Monday before the cut-off: announced that evening
+        ("2026-04-06 14:00", date(2026, 4, 8)),
+        ("2026-04-02 13:59", date(2026, 4, 3)),
+        ("2026-04-02 14:00", date(2026, 4, 6)),  # Thursday 14:00 to Friday 14:00: Sunday evening
+        ("2026-04-03 13:59", date(2026, 4, 6)),
+        ("2026-04-03 14:00", date(2026, 4, 7)),  # Friday 14:00 to Monday 14:00: Monday evening
+        ("2026-04-05 20:00", date(2026, 4, 7)),
+        ("2026-11-26 10:00", date(2026, 11, 30)),  # Thanksgiving's announcement comes with the next
+    ],
+)
+def test_a_paper_is_announced_by_the_feed_its_submission_time_tells(submitted, announced):
+    assert announcement_day(at(submitted, "America/New_York")) == announced
+
+
+@given(st.datetimes(datetime(2020, 1, 1), datetime(2032, 1, 1), timezones=st.just(UTC)))  # noqa: DTZ001 - hypothesis wants them naive
+def test_every_paper_is_announced_after_its_submission_on_a_day_with_papers(submitted):
+    announced = announcement_day(submitted)
+    assert arxiv_announces_on(announced)
+    announcement = datetime.combine(announced, time(0), tzinfo=EASTERN)
+    assert timedelta(hours=10) <= announcement - submitted.astimezone(EASTERN) < timedelta(days=9)
+    assert announcement_day(submitted + timedelta(hours=1)) >= announced
