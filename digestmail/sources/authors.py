@@ -1,17 +1,103 @@
-"""Authors out of the ways sources write them."""
+"""Authors' names out of the ways sources write them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
 
 from digestmail.texmath import readable
 
+_GROUP = r"(?:collaborations?|consortium|project|team|working group)"
+_GROUP_WORD = re.compile(rf"\b{_GROUP}\b", re.IGNORECASE)
+_GROUP_COLON = re.compile(rf"(\b{_GROUP}\b):", re.IGNORECASE)
+_ON_BEHALF = re.compile(rf"\(?\b(?:for|on behalf of) (?:the )?([^(),;:]{{1,80}}? {_GROUP})(?![^\W_])\)?", re.IGNORECASE)
+# What points to an affiliation: $^{1,2}$, ^{1,2}, ^1, and stars and daggers behind the name.
+_MARK = re.compile(r"\$\s?\^\s?(?:\{[^{}$]{0,40}\}|[^{}$])\s?\$|\^(?:\{[0-9,* ]{1,40}\}|[0-9*])")
+_AROUND_NAMES = " ,;:*†‡§¶⁰¹²³⁴⁵⁶⁷⁸⁹"
+_AND = re.compile(r"(?:^| )(?:and|&|\\and)(?= )", re.IGNORECASE)
+_SUFFIX = re.compile(r"(?:jr|sr)\.?|ii|iii|iv", re.IGNORECASE)
+_NO_NAME = re.compile(r"(?:and )?(?:et al\.?|others)", re.IGNORECASE)
+_BRACKET = re.compile(r"[()]")
+# "Xiaodong (Wesley) Chen": a word in brackets inside a name belongs to it.
+_NICKNAME = re.compile(r"\([^\W\d_]{2,20}\)(?= (?!(?:and|for|on) )[^\W\d_])")
+
 
 def split_authors(text: str) -> tuple[str, ...]:
-    """Return the names in `text`."""
-    return clean_names(text.split(","))
+    """Return the names in one string, as arXiv's `dc:creator` has them: `Name, Name (Affil, Affil), Name`.
+
+    Affiliations in brackets, nested or numbered, go; commas inside them separate nothing. "and" separates like a
+    comma, `Jr.` and `III` belong to the name before them, a collaboration is an author of its own. With semicolons
+    names are `Family, Given`. Of a bracket that is never closed only what stands before the next comma is lost.
+    Takes time linear in the length.
+    """
+    text = _MARK.sub("", " ".join(text.split()))
+    text = _GROUP_COLON.sub(r"\1,", _ON_BEHALF.sub(r", \1, ", text))
+    return clean_names(_with_suffixes(_parts(_without_brackets(text))))
 
 
 def clean_names(names: Iterable[str]) -> tuple[str, ...]:
-    """Return `names` made readable, each once, in order."""
-    return tuple(dict.fromkeys(name for given in names if (name := readable(given))))
+    """Return `names` readable, each once and in order, without what is no name."""
+    cleaned = (readable(name).strip(_AROUND_NAMES) for name in names)
+    return tuple(dict.fromkeys(name for name in cleaned if _is_name(name)))
+
+
+def _is_name(text: str) -> bool:
+    return any(map(str.isalpha, text)) and not _NO_NAME.fullmatch(text)
+
+
+def _without_brackets(text: str) -> str:
+    """Return `text` without its brackets and what stands in them, nicknames excepted."""
+    closings = _closings(text)
+    kept: list[str] = []
+    at = 0
+    while bracket := _BRACKET.search(text, at):
+        start = bracket.start()
+        nickname = _NICKNAME.match(text, start)
+        kept += (text[at:start], nickname[0] if nickname else " ")
+        if nickname:
+            at = nickname.end()
+        elif bracket[0] == ")":
+            at = start + 1
+        else:
+            comma = text.find(",", start)
+            at = closings.get(start, (comma if comma >= 0 else len(text)) - 1) + 1
+    return "".join((*kept, text[at:]))
+
+
+def _closings(text: str) -> dict[int, int]:
+    """Return where each bracket that is closed is closed."""
+    closings = {}
+    opened: list[int] = []
+    for bracket in _BRACKET.finditer(text):
+        if bracket[0] == "(":
+            opened.append(bracket.start())
+        elif opened:
+            closings[opened.pop()] = bracket.start()
+    return closings
+
+
+def _parts(text: str) -> Iterator[str]:
+    """Yield what stands between separators."""
+    if ";" not in text:
+        yield from text.split(",")
+        return
+    for part in text.split(";"):
+        family, comma, given = part.partition(",")
+        if not comma or "," in given or _SUFFIX.fullmatch(given.strip()):
+            yield from part.split(",")
+        else:
+            yield f"{given.strip()} {family.strip()}"
+
+
+def _with_suffixes(parts: Iterable[str]) -> list[str]:
+    """Return the names in `parts`, those joined by "and" apart, each with the suffix that a comma cut off."""
+    names: list[str] = []
+    for part in parts:
+        # "the CMS and LHCb Collaborations" is one author.
+        for piece in [part] if _GROUP_WORD.search(part) else _AND.split(part.strip()):
+            name = piece.strip()
+            if names and _SUFFIX.fullmatch(name):
+                names[-1] += f" {name}"
+            elif name:
+                names.append(name)
+    return names
