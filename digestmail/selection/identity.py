@@ -47,7 +47,7 @@ _LONGEST_LINK = 2_000
 _HOST = re.compile(
     r"(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?|\[[0-9a-f:.]+\]"
 )
-_UNSAFE = re.compile(r"[\x00-\x20\x7f-\xa0\u2028\u2029\ud800-\udfff\\<>\"]")
+_UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\\]")
 _TRACKING = re.compile(
     r"utm_\w+|(?:fb|g|dc|y|tw|ms)clid|mc_[ce]id|igshid|_hs(?:enc|mi)|mkt_tok|ref_src|at_(?:medium|campaign)|cmpid|rss",
     re.IGNORECASE,
@@ -114,8 +114,8 @@ def _without_tail(doi: str) -> str:
 def canonical_link(url: str) -> str | None:
     """Return the one spelling of an http(s) address, or None if it is not an address anybody should follow.
 
-    Host in lower case, no fragment, no default port, no tracking parameters, the others sorted. Addresses without
-    host, with user names, or with control characters or white space inside are refused.
+    Host in lower case, no fragment, no default port, no tracking parameters, the others sorted. Addresses without a
+    host, with a user name, or with control characters or backslashes inside are refused.
     """
     url = url.strip()
     if len(url) > _LONGEST_LINK or _UNSAFE.search(url):
