@@ -1,8 +1,8 @@
 """Dates: which slot is due, when the next one begins, and on which days arXiv announces papers.
 
 Schedules are crontab lines. cronsim reads them as Debian's cron does (Sunday is 0 or 7; day of month or weekday) and
-counts in local time; daylight saving time is settled here, for every schedule alike: a time that is skipped fires right
-after the gap, a time that comes twice fires the first time.
+counts in local time; daylight saving time is settled here, in Debian's way too: a time that is skipped fires right after
+the gap, a time that comes twice fires the first time.
 """
 
 from __future__ import annotations
@@ -67,13 +67,17 @@ def next_fire(schedule: Schedule, after: datetime) -> datetime:
 def _slots(schedule: Schedule, start: datetime, *, reverse: bool) -> Iterator[Slot]:
     """Yield the schedule's fires from `start` on, or backwards, each as a slot.
 
-    Fires that fall into a gap of local time end up at its end, where they have one key: they are the same slot.
+    Fires that fall into a gap of local time end up at its end, where they have one key: they are the same slot. Not so
+    those of a schedule that just follows the clock, with "*" for minutes or hours: it fires when the clock says so.
     """
     zone = ZoneInfo(schedule.timezone)
     fires = CronSim(schedule.cron, start.astimezone(zone).replace(tzinfo=None), reverse=reverse)
     key_format = "%Y-%m-%dT%H:%M" if len(fires.minutes) * len(fires.hours) > 1 else "%Y-%m-%d"
+    follows_clock = any(part.startswith("*") for part in schedule.cron.split()[:2])
     for fire in fires:
         begins_local = _first_existing(fire, zone)
+        if follows_clock and begins_local.replace(tzinfo=None) != fire:
+            continue
         yield Slot(at=begins_local.astimezone(UTC), key=f"{begins_local:{key_format}}", day=begins_local.date())
 
 
