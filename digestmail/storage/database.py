@@ -45,7 +45,9 @@ class Database:
             raise StorageError(f"not a database address: {error}") from error
         if address.get_backend_name() == "postgresql":
             return cls(create_engine(address.set(drivername="postgresql+psycopg"), pool_pre_ping=True), None)
-        path = base / (address.database or "")
+        if address.get_backend_name() != "sqlite" or address.database in (None, "", ":memory:"):
+            raise StorageError(f"{address.render_as_string()} is neither a SQLite file nor a PostgreSQL database")
+        path = base / str(address.database)
         engine = create_engine(
             address.set(drivername="sqlite+pysqlite", database=str(path)),
             connect_args={"timeout": _BUSY_SECONDS, "check_same_thread": False},
