@@ -1,8 +1,8 @@
 """Dates: which slot is due, when the next one begins, and on which days arXiv announces papers.
 
 Schedules are crontab lines. cronsim reads them as Debian's cron does (Sunday is 0 or 7; day of month or weekday) and
-counts in local time; daylight saving time is settled here, in Debian's way too: a time that is skipped fires right after
-the gap, a time that comes twice fires the first time.
+counts in local time; daylight saving time is settled here, in Debian's way too: a time that is skipped fires right
+after the gap, a time that comes twice fires the first time.
 """
 
 from __future__ import annotations

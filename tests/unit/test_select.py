@@ -1,0 +1,310 @@
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from stage import paper
+
+from digestmail.model import (
+    Candidate,
+    Decision,
+    Limits,
+    Outcome,
+    PaperId,
+    Score,
+    Selection,
+    Signals,
+    Topic,
+    TopicMatch,
+    Weights,
+)
+from digestmail.selection.explain import reasons
+from digestmail.selection.select import in_window, select
+
+TODAY = date(2026, 4, 2)
+MORNING = datetime(2026, 4, 2, 6, tzinfo=UTC)
+# Similarity of texts as short as these says little; it is tested in test_lexical.py.
+AGENTS = Topic(name="Agents", keywords=("agent",), min_similarity=1.0)
+VISION = Topic(name="Vision", keywords=("image",), min_similarity=1.0)
+WIDE = Limits(max_papers=1000, max_per_topic=1000)
+
+
+def candidate(number: int, *, upvotes: int | None = 1, age: int = 0, **fields) -> Candidate:
+    return Candidate(
+        paper=paper(number, **fields),
+        day=TODAY - timedelta(days=age),
+        first_seen_at=MORNING,
+        signals=Signals(upvotes=upvotes),
+        earlier=Signals(upvotes=upvotes),
+        sources=("hf",),
+    )
+
+
+def choose(
+    *candidates: Candidate, published=None, topics=(AGENTS, VISION), limits=WIDE, also_trending=True
+) -> Selection:
+    return select(candidates, published or {}, topics, limits, Weights(), TODAY, also_trending=also_trending)
+
+
+def layout(selection: Selection) -> dict[str | None, list[int]]:
+    return {
+        section.topic: [int(entry.paper.id.rpartition(".")[2]) for entry in section.entries]
+        for section in selection.sections
+    }
+
+
+def outcomes(selection: Selection) -> dict[int, Outcome]:
+    return {int(decision.paper_id.rpartition(".")[2]): decision.outcome for decision in selection.decisions}
+
+
+def decision_on(selection: Selection, number: int) -> Decision:
+    return next(decision for decision in selection.decisions if decision.paper_id == paper(number).id)
+
+
+AGENT, IMAGE, OTHER = {"title": "An agent"}, {"title": "An image"}, {"title": "Something else"}
+
+
+def test_papers_stand_under_their_topics_best_first_and_the_rest_closes():
+    selection = choose(
+        candidate(1, **IMAGE), candidate(2, upvotes=9, **OTHER), candidate(3, **AGENT), candidate(4, upvotes=3, **AGENT)
+    )
+    assert list(layout(selection).items()) == [("Agents", [4, 3]), ("Vision", [1]), (None, [2])]
+    assert [entry.rank for section in selection.sections for entry in section.entries] == [2, 4, 3, 1]
+
+
+def test_empty_sections_are_left_out():
+    assert layout(choose(candidate(1, **IMAGE))) == {"Vision": [1]}
+    assert choose().sections == ()
+
+
+def test_a_paper_stands_once_under_the_topic_it_matches_best():
+    selection = choose(candidate(1, title="An image", abstract="By an agent."))
+    assert layout(selection) == {"Vision": [1]}
+    assert [match.topic for match in decision_on(selection, 1).other_matches] == ["Agents"]
+
+
+def test_of_equal_matches_the_first_topic_wins():
+    both = candidate(1, title="An agent sees an image")
+    assert layout(choose(both)) == {"Agents": [1]}
+    assert layout(choose(both, topics=(VISION, AGENTS))) == {"Vision": [1]}
+
+
+def test_without_also_trending_what_matches_no_topic_is_left_out():
+    selection = choose(candidate(1, **OTHER), candidate(2, **AGENT), also_trending=False)
+    assert layout(selection) == {"Agents": [2]}
+    assert outcomes(selection) == {1: Outcome.NO_TOPIC, 2: Outcome.SELECTED}
+
+
+def test_a_digest_without_topics_is_one_section_even_without_also_trending():
+    selection = choose(candidate(1, **OTHER), candidate(2, **AGENT), topics=(), also_trending=False)
+    assert layout(selection) == {None: [1, 2]}
+
+
+def test_what_was_published_or_withdrawn_is_not_chosen_and_has_no_rank():
+    first, second, third = candidate(1, upvotes=99), candidate(2, upvotes=50, withdrawn=True), candidate(3)
+    selection = choose(first, second, third, published={first.paper.id: "2026-04-01"})
+    assert outcomes(selection) == {
+        1: Outcome.PUBLISHED_BEFORE, 2: Outcome.WITHDRAWN, 3: Outcome.SELECTED,
+    }  # fmt: skip
+    assert decision_on(selection, 1).published_in == "2026-04-01"
+    assert [decision_on(selection, number).rank for number in (1, 2, 3)] == [None, None, 1]
+
+
+def test_a_paper_published_under_another_of_its_ids_is_not_chosen():
+    alias = PaperId("doi:10.1/x")
+    selection = choose(candidate(1, aliases=(alias,)), published={alias: "2026-03-31"})
+    assert outcomes(selection) == {1: Outcome.PUBLISHED_BEFORE}
+
+
+def test_the_same_paper_twice_is_one_paper():
+    better, worse = candidate(1, upvotes=9), candidate(1, upvotes=2)
+    for twice in ((better, worse), (worse, better)):
+        selection = choose(*twice)
+        assert len(selection.decisions) == 1
+        assert selection.sections[0].entries[0].signals.upvotes == 9
+
+
+def test_a_topic_takes_only_so_many_and_says_how_many_more_there_were():
+    papers = [candidate(number, upvotes=20 - number, **AGENT) for number in range(1, 6)]
+    selection = choose(*papers, candidate(9, **IMAGE), limits=Limits(max_papers=10, max_per_topic=2))
+    assert layout(selection) == {"Agents": [1, 2], "Vision": [9]}
+    assert [section.more for section in selection.sections] == [3, 0]
+    assert Counter(outcomes(selection).values())[Outcome.OVER_TOPIC_LIMIT] == 3
+
+
+def test_the_closing_section_keeps_to_the_topic_limit_too():
+    papers = [candidate(number, upvotes=50, **OTHER) for number in range(1, 6)]
+    selection = choose(*papers, candidate(9, **AGENT), limits=Limits(max_papers=4, max_per_topic=3))
+    assert layout(selection) == {"Agents": [9], None: [1, 2, 3]}
+
+
+def test_without_topics_only_the_limit_over_all_holds():
+    papers = [candidate(number) for number in range(1, 8)]
+    selection = choose(*papers, topics=(), limits=Limits(max_papers=5, max_per_topic=2))
+    assert layout(selection) == {None: [1, 2, 3, 4, 5]}
+    assert selection.sections[0].more == 2
+
+
+def test_the_limit_over_all_is_met_by_rank_and_counted_where_it_struck():
+    papers = [candidate(1, upvotes=9, **AGENT), candidate(2, upvotes=8, **IMAGE), candidate(3, upvotes=7, **AGENT)]
+    selection = choose(*papers, limits=Limits(max_papers=2))
+    assert layout(selection) == {"Agents": [1], "Vision": [2]}
+    assert [section.more for section in selection.sections] == [1, 0]
+    assert outcomes(selection)[3] is Outcome.OVER_LIMIT
+
+
+def test_a_low_score_keeps_a_paper_out():
+    selection = choose(candidate(1, upvotes=50), candidate(2, upvotes=0), limits=replace(WIDE, min_score=1.0))
+    assert outcomes(selection) == {1: Outcome.SELECTED, 2: Outcome.BELOW_MIN_SCORE}
+
+
+def test_an_exclusion_takes_a_paper_out_of_the_topic_only():
+    topics = (replace(AGENTS, exclude=("survey",)), VISION)
+    selection = choose(candidate(1, title="A survey of agents that see images"), topics=topics)
+    assert layout(selection) == {"Vision": [1]}
+    assert decision_on(selection, 1).excluded == ("Agents: survey",)
+
+
+def test_an_exclusion_that_changed_nothing_is_not_reported():
+    topics = (replace(AGENTS, exclude=("survey",)), VISION)
+    assert decision_on(choose(candidate(1, title="A survey of images"), topics=topics), 1).excluded == ()
+
+
+def test_equal_scores_are_ordered_by_paper_id():
+    assert layout(choose(*[candidate(number) for number in (3, 1, 2)])) == {None: [1, 2, 3]}
+
+
+def test_older_papers_sink():
+    assert layout(choose(candidate(1, age=2, upvotes=10), candidate(2, upvotes=10))) == {None: [2, 1]}
+
+
+TITLES = ("An agent", "An image", "Agents draw images", "A survey of agents", "Else", "Serving with less memory")
+TOPICS = (
+    replace(AGENTS, exclude=("survey",)),
+    VISION,
+    Topic(name="Serving", description="serving models with less memory"),
+)
+papers = st.builds(
+    candidate,
+    st.integers(1, 30),
+    upvotes=st.none() | st.integers(0, 5),
+    age=st.integers(0, 3),
+    title=st.sampled_from(TITLES),
+    withdrawn=st.sampled_from([False, False, False, True]),
+)
+limits = st.builds(
+    Limits, max_papers=st.integers(1, 8), max_per_topic=st.integers(1, 4), min_score=st.sampled_from([0.0, 0.5])
+)
+
+
+@settings(deadline=None)
+@given(
+    st.lists(papers, max_size=15),
+    st.sets(st.integers(1, 30).map(lambda number: paper(number).id), max_size=5),
+    st.integers(0, 3),
+    limits,
+    st.booleans(),
+    st.randoms(use_true_random=False),
+)
+def test_select_never_repeats_ignores_order_and_keeps_to_its_limits(found, before, topic_count, limit, also, random):
+    topics, published = TOPICS[:topic_count], dict.fromkeys(before, "2026-04-01")
+    chosen = choose(*found, published=published, topics=topics, limits=limit, also_trending=also)
+    shuffled = random.sample(found, len(found))
+    assert choose(*shuffled, published=published, topics=topics, limits=limit, also_trending=also) == chosen
+
+    ids = [entry.paper.id for section in chosen.sections for entry in section.entries]
+    assert len(ids) == len(set(ids)) <= limit.max_papers
+    assert not before & set(ids)
+    assert all(not entry.paper.withdrawn for section in chosen.sections for entry in section.entries)
+    if topics:
+        assert all(len(section.entries) <= limit.max_per_topic for section in chosen.sections)
+
+    decided = [decision.paper_id for decision in chosen.decisions]
+    assert sorted(decided) == sorted({one.paper.id for one in found})
+    ranks = [decision.rank for decision in chosen.decisions if decision.rank is not None]
+    assert ranks == list(range(1, len(ranks) + 1))
+    scores = [decision.score.total for decision in chosen.decisions if decision.rank is not None]
+    assert scores == sorted(scores, reverse=True)
+    assert {d.paper_id for d in chosen.decisions if d.outcome is Outcome.SELECTED} == set(ids)
+    over = sum(decision.outcome in {Outcome.OVER_LIMIT, Outcome.OVER_TOPIC_LIMIT} for decision in chosen.decisions)
+    assert sum(section.more for section in chosen.sections) <= over
+
+    places = [section.topic for section in chosen.sections]
+    assert places == [name for name in (*(topic.name for topic in topics), None) if name in places]
+    assert all(section.entries for section in chosen.sections)
+
+
+# -- the window ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("seen", "day", "counts"),
+    [
+        (MORNING, date(2026, 4, 2), True),
+        (MORNING - timedelta(seconds=1), date(2026, 4, 2), False),
+        (MORNING, date(2026, 3, 26), True),
+        (MORNING, date(2026, 3, 25), False),
+        (MORNING + timedelta(days=1), date(2019, 1, 1), False),
+    ],
+)
+def test_a_paper_counts_if_it_was_first_seen_in_the_window_and_is_no_older_than_a_week_before_it(seen, day, counts):
+    assert in_window(seen, day, MORNING) is counts
+
+
+# -- reasons ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_reasons_name_topic_words_score_and_rank():
+    topics = (AGENTS, VISION, replace(AGENTS, name="Surveys", exclude=("image",)))
+    selection = choose(candidate(1, upvotes=9, age=3, title="Agents", abstract="On images."), topics=topics)
+    assert reasons(selection.decisions[0], WIDE) == (
+        "selected, under 'Agents'",
+        "matches 'Agents' with strength 0.60: keyword agent",
+        "also matches 'Vision' with strength 0.40: keyword image",
+        "kept out of 'Surveys' by the excluded 'image'",
+        "score 1.45 = 0.50 for age * (upvotes 2.30 + topic match 0.60)",
+        "rank 1",
+    )
+
+
+def test_the_reasons_name_the_words_that_make_a_paper_similar():
+    match = TopicMatch(topic="T", strength=0.8, authors=("Tri Dao",), similarity=0.31, similar_words=("memory", "time"))
+    decision = Decision(paper_id=paper(1).id, outcome=Outcome.SELECTED, score=Score(total=0.0), rank=4, match=match)
+    assert (
+        reasons(decision, None)[1] == "matches 'T' with strength 0.80: author Tri Dao; similarity 0.31 by memory, time"
+    )
+
+
+@pytest.mark.parametrize(
+    ("outcome", "says", "without_limits"),
+    [
+        (Outcome.SELECTED, "selected, among the papers without a topic", None),
+        (Outcome.PUBLISHED_BEFORE, "published before, in the edition of 2026-04-01", None),
+        (Outcome.WITHDRAWN, "withdrawn by its authors", None),
+        (Outcome.NO_TOPIC, "left out: it matches no topic, and the digest has no section for such papers", None),
+        (
+            Outcome.BELOW_MIN_SCORE,
+            "left out: its score is below min_score 0.5",
+            "left out: its score is below min_score",
+        ),
+        (
+            Outcome.OVER_TOPIC_LIMIT,
+            "left out: 10 better papers stand among the papers without a topic",
+            "left out: enough better papers stand among the papers without a topic",
+        ),
+        (
+            Outcome.OVER_LIMIT,
+            "left out: 25 better papers are in the edition",
+            "left out: enough better papers are in the edition",
+        ),
+    ],
+)
+def test_every_outcome_is_said_in_a_sentence(outcome, says, without_limits):
+    decision = Decision(paper_id=paper(1).id, outcome=outcome, score=Score(total=0.0), published_in="2026-04-01")
+    assert reasons(decision, Limits(min_score=0.5))[0] == says
+    assert reasons(decision, None)[0] == (without_limits or says)
+    assert reasons(decision, None)[1] == "score 0.00: it matches no topic, and no source counts anything for it"
