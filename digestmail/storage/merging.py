@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, text, update
 
 from digestmail.model import Paper, PaperId, Sighting
 from digestmail.selection.identity import union
@@ -17,7 +17,11 @@ from digestmail.storage.sightings import add_rows, repoint
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Added:
-    """What a reading changed. `unseen` are the ids its source had never shown before."""
+    """What a reading changed.
+
+    `updated` counts known papers whose words changed, `merged` rows that turned out to be another's work; `unseen` are
+    the ids, as the reading gave them, that its source had never shown before.
+    """
 
     new: int
     updated: int
@@ -41,6 +45,7 @@ class _Work:
 
 def add_sightings(connection: Connection, seen: Sequence[Sighting], now: datetime) -> Added:
     """Store what a source mentioned. The same sightings a second time change nothing."""
+    _wait_for_others(connection)
     keys = {key for sighting in seen for key in _keys(sighting.paper)}
     aliases = _find_aliases(connection, keys)
     works = _gather(seen, _stored_works(connection, aliases))
@@ -48,12 +53,21 @@ def add_sightings(connection: Connection, seen: Sequence[Sighting], now: datetim
     changed = [work for work in works if work.row_ids and (work.paper != work.stored or len(work.row_ids) > 1)]
     merged = sum(_merge_rows(connection, work) for work in changed)
     _insert(connection, fresh, now)
-    for work in changed:
-        values = {**paperrows.columns(work.paper), "key": work.paper.id, "updated_at": now}
-        connection.execute(update(papers).where(papers.c.id == work.row_id).values(**values))
+    _update(connection, changed, now)
     _point_aliases(connection, works, aliases)
     unseen = add_rows(connection, [(work.row_id, sighting) for work in works for sighting in work.sightings], now)
-    return Added(new=len(fresh), updated=len(changed) - merged, merged=merged, unseen=unseen)
+    updated = sum(len(work.row_ids) == 1 for work in changed)
+    return Added(new=len(fresh), updated=updated, merged=merged, unseen=unseen)
+
+
+def _wait_for_others(connection: Connection) -> None:
+    """Let one process at a time look papers up and add them: two that met the same new paper would both add it.
+
+    A writer has SQLite to itself anyway. On PostgreSQL readers and publishers go on: this lock keeps out only those
+    who write papers.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("LOCK TABLE papers IN SHARE ROW EXCLUSIVE MODE"))
 
 
 def _keys(paper: Paper) -> tuple[PaperId, ...]:
@@ -88,8 +102,8 @@ def _gather(seen: Iterable[Sighting], known: dict[PaperId, _Work]) -> list[_Work
         for other in met:
             works.pop(id(other), None)
         works[id(work)] = work
-        for key in {*_keys(work.paper), *(key for key, other in known.items() if len(met) > 1 and other in met)}:
-            known[key] = work
+        joined = [key for key, other in known.items() if other in met] if len(met) > 1 else []
+        known.update(dict.fromkeys((*_keys(work.paper), *joined), work))
     return list(works.values())
 
 
@@ -126,9 +140,21 @@ def _insert(connection: Connection, fresh: list[_Work], now: datetime) -> None:
         {**paperrows.columns(work.paper), "key": work.paper.id, "first_seen_at": now, "updated_at": now}
         for work in fresh
     ]
-    made = connection.execute(insert(papers).returning(papers.c.id, sort_by_parameter_order=True), rows)
-    for work, row_id in zip(fresh, made.scalars(), strict=True):
-        work.row_ids.append(row_id)
+    # Matched by key: asked to keep the order, SQLAlchemy would insert into SQLite row by row.
+    made = {
+        key: row_id for row_id, key in connection.execute(insert(papers).returning(papers.c.id, papers.c.key), rows)
+    }
+    for work in fresh:
+        work.row_ids.append(made[work.paper.id])
+
+
+def _update(connection: Connection, changed: list[_Work], now: datetime) -> None:
+    rows = [
+        {**paperrows.columns(work.paper), "key": work.paper.id, "updated_at": now, "row_id": work.row_id}
+        for work in changed
+    ]
+    if rows:
+        connection.execute(update(papers).where(papers.c.id == bindparam("row_id")), rows)
 
 
 def _point_aliases(connection: Connection, works: list[_Work], stored: dict[PaperId, int]) -> None:

@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
 
 from digestmail.model import AnnounceType, PaperId, Sighting, Signals
 from digestmail.storage.inserting import chunks
 from digestmail.storage.schema import sightings
 
 _Key = tuple[int, str]
+_NEAREST = tuple(AnnounceType)
+"""Of two words for one paper the earlier here counts: what is new somewhere is new."""
 
 
 def signals_of(row: Row[Any]) -> Signals:
@@ -35,34 +37,55 @@ def highest(first: Signals, second: Signals) -> Signals:
         upvotes=higher(first.upvotes, second.upvotes),
         comments=higher(first.comments, second.comments),
         stars=higher(first.stars, second.stars),
-        announce_type=first.announce_type or second.announce_type,
+        announce_type=min(filter(None, (first.announce_type, second.announce_type)), key=_NEAREST.index, default=None),
     )
 
 
 def add_rows(connection: Connection, seen: Sequence[tuple[int, Sighting]], now: datetime) -> frozenset[PaperId]:
     """Store sightings of the papers in these rows; return the ids their source had never shown before.
 
-    A second reading on the same UTC day brings the day's row up to date; on a later day a row is added only if
-    something changed, so that growth can be read off and a quiet feed costs nothing.
+    A second reading on the same UTC day brings the day's row up to date; on a later day a row is added only if the
+    signals changed, so that growth can be read off and a quiet feed costs nothing. A row keeps the time of the day's
+    first reading: when a paper was first seen must not move.
     """
     latest = _latest(connection, [row_id for row_id, _ in seen])
     today = now.astimezone(UTC).date()
-    rows: dict[tuple[int, str], dict[str, Any]] = {}
-    unseen = set()
-    for row_id, sighting in seen:
-        last = latest.get((row_id, sighting.source))
-        if last is None:
-            unseen.add(sighting.paper.id)
-        elif (signals_of(last), last.day) == (sighting.signals, sighting.day):
-            continue
-        rows[row_id, sighting.source] = _row(row_id, sighting, today, now)
-    fresh = [row for key, row in rows.items() if key not in latest or latest[key].seen_on < today]
+    fresh: list[dict[str, Any]] = []
+    replaced: list[dict[str, Any]] = []
+    for (row_id, source), (signals, day) in _folded(seen).items():
+        last = latest.get((row_id, source))
+        if last is not None:
+            signals = _filled(signals, signals_of(last))  # noqa: PLW2901 - the same thing, made whole
+            if signals == signals_of(last):
+                continue
+        seen_on = today if last is None else max(today, last.seen_on)
+        row = _row(row_id, source, signals, day) | {"seen_on": seen_on, "seen_at": now}
+        (replaced if last is not None and last.seen_on == seen_on else fresh).append(row)
     if fresh:
         connection.execute(insert(sightings), fresh)
-    for key, row in rows.items():
-        if key in latest and latest[key].seen_on >= today:
-            _replace(connection, row, latest[key].seen_on)
-    return frozenset(unseen)
+    if replaced:
+        _replace(connection, replaced)
+    return frozenset(sighting.paper.id for row_id, sighting in seen if (row_id, sighting.source) not in latest)
+
+
+def _folded(seen: Sequence[tuple[int, Sighting]]) -> dict[_Key, tuple[Signals, date]]:
+    """Return what each source says of each paper: mentioned twice in one reading, the higher count holds."""
+    found: dict[_Key, tuple[Signals, date]] = {}
+    for row_id, sighting in seen:
+        key = (row_id, sighting.source)
+        signals, day = found.get(key, (sighting.signals, sighting.day))
+        found[key] = (highest(signals, sighting.signals), max(day, sighting.day))
+    return found
+
+
+def _filled(signals: Signals, last: Signals) -> Signals:
+    """Return `signals`, and for what they do not say what was said last."""
+    return Signals(
+        upvotes=last.upvotes if signals.upvotes is None else signals.upvotes,
+        comments=last.comments if signals.comments is None else signals.comments,
+        stars=last.stars if signals.stars is None else signals.stars,
+        announce_type=signals.announce_type or last.announce_type,
+    )
 
 
 def _latest(connection: Connection, row_ids: Sequence[int]) -> dict[_Key, Row[Any]]:
@@ -73,26 +96,26 @@ def _latest(connection: Connection, row_ids: Sequence[int]) -> dict[_Key, Row[An
     return found
 
 
-def _row(row_id: int, sighting: Sighting, today: date, now: datetime) -> dict[str, Any]:
-    signals = sighting.signals
+def _row(row_id: int, source: str, signals: Signals, day: date) -> dict[str, Any]:
     return {
         "paper_id": row_id,
-        "source": sighting.source,
-        "seen_on": today,
-        "day": sighting.day,
+        "source": source,
+        "day": day,
         "upvotes": signals.upvotes,
         "comments": signals.comments,
         "stars": signals.stars,
         "announce_type": signals.announce_type,
-        "seen_at": now,
     }
 
 
-def _replace(connection: Connection, row: dict[str, Any], seen_on: date) -> None:
-    c = sightings.c
-    same = (c.paper_id == row["paper_id"]) & (c.source == row["source"]) & (c.seen_on == seen_on)
-    values = {name: row[name] for name in ("day", "upvotes", "comments", "stars", "announce_type")}
-    connection.execute(update(sightings).where(same).values(**values))
+def _replace(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
+    keys = ("paper_id", "source", "seen_on")
+    statement = update(sightings).where(*(sightings.c[key] == bindparam(f"of_{key}") for key in keys))
+    values = ("day", "upvotes", "comments", "stars", "announce_type")
+    connection.execute(
+        statement,
+        [{f"of_{key}": row[key] for key in keys} | {name: row[name] for name in values} for row in rows],
+    )
 
 
 def repoint(connection: Connection, old: int, new: int) -> None:
@@ -109,6 +132,6 @@ def repoint(connection: Connection, old: int, new: int) -> None:
             connection.execute(insert(sightings).values({**row._mapping, "paper_id": new}))  # noqa: SLF001 - SQLAlchemy's public name
             continue
         both = highest(signals_of(twin), signals_of(row))
-        values = {"upvotes": both.upvotes, "comments": both.comments, "stars": both.stars}
+        values = _row(new, row.source, both, max(row.day, twin.day)) | {"seen_at": min(row.seen_at, twin.seen_at)}
         same = (sightings.c.paper_id == new) & (sightings.c.source == row.source) & (sightings.c.seen_on == row.seen_on)
-        connection.execute(update(sightings).where(same).values(day=max(row.day, twin.day), **values))
+        connection.execute(update(sightings).where(same).values(**values))
