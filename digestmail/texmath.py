@@ -592,8 +592,9 @@ def _is_formula(tex: str, after: str) -> bool:
 
 _DOUBLE_QUOTED = re.compile(r"``(?<!```)(?!`)((?:[^`\"']|'(?!')|`(?!`)){1,400}+)(?:''|\")")
 _SINGLE_QUOTED = re.compile(r"`(?<![\w`]`)(?![`\s])((?:[^`'\s]|'(?=\w)|\s(?!')){1,100}+)'(?![\w'])")
-_EM_DASH = re.compile(r"---(?:(?<=[^-\s<!]---)(?=[^-\s>])|(?<=\w ---)(?= \w))")
-_EN_DASH = re.compile(r"--(?:(?<=[^\s<!-]--)(?=[\w(\[“‘\"'$\\∼~+−])|(?<=\S --)(?= \S))")
+# Only where it touches words: " -- " is how people type a dash, and how arXiv and Hugging Face show it.
+_EM_DASH = re.compile(r"---(?<=[^-\s<!]---)(?=[^-\s>])")
+_EN_DASH = re.compile(r"--(?<=[^\s<!-]--)(?=[\w(\[“‘\"'$\\∼~+−])")
 _TIE = re.compile(r"~(?:(?<=[\w.,:;)\]’”]~)(?=\s)|(?<=[^\W\d]~|[.,:;)\]’”]~)(?=[\w(“‘\\$])|(?<=\d~)(?=[^\W\d]))")
 
 
