@@ -70,6 +70,8 @@ def publish_one(connection: Connection, digest: Digest, render: Render, now: dat
     goes_out = bool(edition.sections) or digest.on_empty is OnEmpty.SEND
     rendered = render(edition, edition.sections) if goes_out else None
     edition_id = editions.add(connection, edition)
+    if edition_id is None and not edition.sections:
+        return _report(composed, None, 0, 0)
     if edition_id is None:
         return DigestReport(digest=digest.name, status="already-published", slot=slot.key)
     recipients, nothing_for = _enqueue(connection, digest, edition, edition_id, now) if goes_out else (0, 0)

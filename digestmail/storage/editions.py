@@ -37,7 +37,7 @@ def _as_json() -> TypeAdapter[Edition]:
 
 
 def add(connection: Connection, edition: Edition) -> int | None:
-    """Store an edition and return its number; None when its slot is already published.
+    """Store an edition and return its number; None when its slot is already published, or says the same already.
 
     A recorded empty day gives way. Raises StorageError when the digest published one of the papers before.
     """
@@ -50,8 +50,9 @@ def add(connection: Connection, edition: Edition) -> int | None:
         "reason": edition.reason,
     }
     statement = inserting.insert(connection, editions).values(digest=edition.digest, slot=edition.slot.key, **values)
+    says_more = (statement.excluded.papers > 0) | (statement.excluded.reason != editions.c.reason)
     taken = statement.on_conflict_do_update(
-        index_elements=["digest", "slot"], set_=values, where=editions.c.papers == 0
+        index_elements=["digest", "slot"], set_=values, where=(editions.c.papers == 0) & says_more
     ).returning(editions.c.id)
     edition_id = connection.execute(taken).scalar()
     if edition_id is not None and entries:

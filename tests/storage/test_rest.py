@@ -178,6 +178,7 @@ def test_an_edition_comes_back_as_it_was_stored(connection):
 
 def test_a_slot_is_published_once_but_an_empty_day_gives_way(connection):
     empty = editions.add(connection, edition(reason="weekend"))
+    assert editions.add(connection, edition(reason="weekend")) is None
     assert editions.add(connection, edition(reason="still nothing")) == empty
     assert editions.add(connection, edition(1)) == empty
     assert editions.add(connection, edition(2)) is None
