@@ -291,6 +291,10 @@ _UNEVEN_BEFORE = re.compile(rf" ([{_RELATIONS}])(?=[^\s{_RELATIONS}])")
 _INSIDE_BRACKETS = re.compile(r"(?<=[(\[⌊⌈⟨]) | (?=[)\],;⌋⌉⟩])")
 
 
+_BRACE = re.compile(r"\\.|[{}]")
+_NESTING = re.compile(r"\\(?:begin|[(\[]|(?:[A-Za-z]+|\\)\s*\*?\s*\[)")
+
+
 @lru_cache(maxsize=1 << 13)
 def _formula(tex: str) -> str | None:
     """Return one bit of TeX (without dollars) as text, None if it is not TeX after all."""
@@ -309,15 +313,12 @@ def _formula(tex: str) -> str | None:
 
 
 def _depth(tex: str) -> int:
-    """Return how deep the TeX can nest: braces, brackets that might be arguments, environments, formulas."""
+    """Return how deep the TeX may nest at most: braces, optional arguments, environments, formulas."""
     depth = deepest = 0
-    for character in tex:
-        if character in "{[":
-            depth += 1
-            deepest = max(deepest, depth)
-        elif character in "}]":
-            depth -= 1
-    return deepest + tex.count(r"\begin") + tex.count(r"\(") + tex.count("$") // 2
+    for brace in _BRACE.finditer(tex):
+        depth += {"{": 1, "}": -1}.get(brace[0], 0)
+        deepest = max(deepest, depth)
+    return deepest + len(_NESTING.findall(tex))
 
 
 # -- running text: which bits are TeX --------------------------------------------------------------------------------
@@ -568,7 +569,7 @@ def _mates(text: str) -> dict[int, int]:
     r"""Return where each opening brace that is closed is closed; `\{` is no brace."""
     mates = {}
     opened: list[int] = []
-    for brace in re.finditer(r"\\.|[{}]", text):
+    for brace in _BRACE.finditer(text):
         if brace[0] == "{":
             opened.append(brace.start())
         elif brace[0] == "}" and opened:

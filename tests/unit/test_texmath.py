@@ -296,8 +296,26 @@ def test_text_without_tex_signs_is_only_folded(text):
         "\\(" * 400 + "\\)" * 400,
         "\\frac{" * 160 + "}" * 160,
         "$" + "\\sqrt[" * 160 + "]" * 160 + "$",
+        "$" + "]" * 300 + "{" * 300 + "}" * 300 + "$",
+        "$" + "{\\}" * 240 + "}" * 240 + "$",
+        "$" + "{]" * 300 + "}" * 300 + "$",
+        "$" + "\\[" * 240 + "\\]" * 240 + "$",
+        "$" + "x^{" * 240 + "}" * 240 + "$",
     ],
-    ids=["braces", "macros", "environments", "formulas", "brackets", "fractions", "options"],
+    ids=[
+        "braces",
+        "macros",
+        "environments",
+        "formulas",
+        "brackets",
+        "fractions",
+        "options",
+        "behind",
+        "escaped",
+        "mixed",
+        "display",
+        "scripts",
+    ],
 )
 def test_deep_nesting_does_no_harm(text):
     assert readable(text) is not None
