@@ -14,7 +14,7 @@ import feedparser
 
 from digestmail.errors import SourceUnreadableError
 from digestmail.model import Skipped
-from digestmail.sources.parsed import YEARS, one_line
+from digestmail.sources.parsed import YEARS, beginning, one_line
 from digestmail.sources.xml import refuse_doctype
 
 # A wrong or missing encoding, and a wrong media type, are no reason to doubt what was parsed.
@@ -57,7 +57,7 @@ def parse_document(body: bytes, content_type: str = "") -> Document:
     if whole != body:
         parsed = _parse(whole, headers)
     if not parsed.entries and (malformed or not parsed.get("version")):
-        raise SourceUnreadableError(f"not a feed: {malformed or 'no known format'}")
+        raise SourceUnreadableError(f"not a feed ({malformed or 'no known format'}): {beginning(body)}")
     half = _ENTRY_START.search(body, len(whole))
     return Document(
         feed=parsed.feed,

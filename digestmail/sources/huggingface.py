@@ -21,7 +21,7 @@ from digestmail.model import Origin, Paper, Reading, Sighting, Signals, Skipped,
 from digestmail.selection.identity import find_arxiv_id, identify
 from digestmail.sources.authors import clean_names
 from digestmail.sources.base import Answer, Fetcher
-from digestmail.sources.parsed import Parsed, UtcTime, gather, one_line, or_nothing, storable, web_address
+from digestmail.sources.parsed import Parsed, UtcTime, beginning, gather, one_line, or_nothing, storable, web_address
 from digestmail.sources.repositories import repository_address
 from digestmail.texmath import readable
 
@@ -169,7 +169,7 @@ def parse_daily_papers(body: bytes, *, source: str, day: date) -> Parsed:
     try:
         items = json.loads(body.decode("utf-8-sig", "replace"))
     except (ValueError, RecursionError) as error:
-        raise SourceUnreadableError(f"not JSON: {error}") from error
+        raise SourceUnreadableError(f"not JSON ({error}): {beginning(body)}") from error
     if not isinstance(items, list):
         raise SourceUnreadableError(f"not a list of papers but a JSON {type(items).__name__}")
     return gather(_sighting(item, source, day, position) for position, item in enumerate(items, 1))

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, WrapValidato
 from digestmail.errors import SourceUnreadableError
 from digestmail.model import Sighting, Skipped
 from digestmail.sources.mentions import Mention, sighting_of
-from digestmail.sources.parsed import Parsed, UtcTime, gather, one_line, or_nothing, web_address
+from digestmail.sources.parsed import Parsed, UtcTime, beginning, gather, one_line, or_nothing, web_address
 from digestmail.sources.plaintext import plain_text_of_double_escaped, shorten
 
 _VERSION = "https://jsonfeed.org/version/1"
@@ -57,7 +57,7 @@ def parse_json_feed(body: bytes, *, source: str, now: datetime, url: str) -> Par
     except ValidationError as error:
         raise SourceUnreadableError("JSON, but not a JSON Feed of version 1") from error
     except (ValueError, RecursionError) as error:
-        raise SourceUnreadableError(f"not JSON: {error}") from error
+        raise SourceUnreadableError(f"not JSON ({error}): {beginning(body)}") from error
     return gather(_sighting(item, position, source, now, url) for position, item in enumerate(feed.items, 1))
 
 

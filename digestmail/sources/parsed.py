@@ -71,7 +71,13 @@ def _larger(one: int | None, other: int | None) -> int | None:
 
 def one_line(text: str) -> str:
     """Return `text` with white space folded and without control characters."""
-    return "".join(character for character in " ".join(text.split()) if character.isprintable())
+    return " ".join("".join(character for character in text if character.isprintable() or character.isspace()).split())
+
+
+def beginning(body: bytes) -> str:
+    """Return how an answer begins, for the sentence that says it cannot be read."""
+    start = one_line(body[:200].decode("utf-8", "replace"))[:60]
+    return f"it begins with {start!r}" if start else "it is empty"
 
 
 def storable(text: str) -> str:

@@ -389,6 +389,13 @@ def test_what_is_no_feed_is_unreadable(body):
         parse(body)
 
 
+def test_the_operator_reads_how_an_unreadable_answer_begins():
+    with pytest.raises(SourceUnreadableError, match=r"not a feed \(.*\): it begins with 'Down for maintenance'"):
+        parse(b"\x00 Down for\nmaintenance")
+    with pytest.raises(SourceUnreadableError, match=r"not JSON \(.*\): it begins with '{oops'"):
+        parse(b"{oops")
+
+
 @settings(deadline=None)
 @given(st.data())
 def test_whatever_is_done_to_its_bytes_nothing_but_a_source_error_comes_out(data):
