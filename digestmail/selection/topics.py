@@ -38,6 +38,8 @@ class Rule:
 
     topic: Topic
     keywords: tuple[Phrase, ...]
+    words: frozenset[str] | None
+    """No keyword occurs in a text with none of these words; None if words do not tell."""
     exclude: tuple[Phrase, ...]
     categories: tuple[str, ...]
     authors: tuple[_Name, ...]
@@ -52,10 +54,13 @@ class _Name:
 
 def compile_rule(topic: Topic) -> Rule:
     """Return `topic` ready to be matched; compile once, match many papers."""
+    keywords = tuple(compile_phrase(keyword) for keyword in topic.keywords)
+    words = frozenset[str]().union(*(phrase.words for phrase in keywords))
     return Rule(
         topic=topic,
-        keywords=tuple(compile_phrase(keyword) for keyword in topic.keywords if keyword.strip()),
-        exclude=tuple(compile_phrase(keyword) for keyword in topic.exclude if keyword.strip()),
+        keywords=keywords,
+        words=words if all(phrase.words for phrase in keywords) else None,
+        exclude=tuple(compile_phrase(keyword) for keyword in topic.exclude),
         categories=tuple(_archive(category) for category in topic.categories),
         authors=tuple(_name(author) for author in topic.authors),
     )
@@ -63,7 +68,7 @@ def compile_rule(topic: Topic) -> Rule:
 
 def match(rule: Rule, paper: Paper, text: Text, similarity: Similarity) -> TopicMatch | None:
     """Return why `paper` belongs to the rule's topic, or None. `text` is the paper read, exclusions are not asked."""
-    found = [phrase for phrase in rule.keywords if occurs_in(phrase, text)]
+    found = _found(rule, text)
     places = _places(rule, paper)
     authors = tuple(_named(rule, paper)) if rule.authors else ()
     similar = 0 < similarity.value >= rule.topic.min_similarity
@@ -89,6 +94,13 @@ def match(rule: Rule, paper: Paper, text: Text, similarity: Similarity) -> Topic
 def excluded_by(rule: Rule, text: Text) -> str | None:
     """Return the first of the topic's exclusions that occurs in the text."""
     return next((phrase.written for phrase in rule.exclude if occurs_in(phrase, text)), None)
+
+
+def _found(rule: Rule, text: Text) -> list[Phrase]:
+    # Most papers have none of a topic's words: asked once, that spares asking for every keyword.
+    if rule.words is not None and text.words.keys().isdisjoint(rule.words):
+        return []
+    return [phrase for phrase in rule.keywords if occurs_in(phrase, text)]
 
 
 # -- categories ------------------------------------------------------------------------------------------------------
