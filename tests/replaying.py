@@ -51,6 +51,16 @@ def replaying(today: str) -> Iterator[Replay]:
         try:
             assert process.stdout is not None
             assert process.stdout.readline().startswith(b"replaying")
+            _wait_until_it_listens(port)
             yield Replay(f"http://127.0.0.1:{port}")
         finally:
             process.kill()
+
+
+def _wait_until_it_listens(port: int) -> None:
+    """Connect until somebody answers: the server says it is there just before it is."""
+    for _ in range(10_000):
+        with socket.socket() as attempt:
+            if attempt.connect_ex(("127.0.0.1", port)) == 0:
+                return
+    raise TimeoutError("the replay server does not listen")
