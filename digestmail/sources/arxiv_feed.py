@@ -23,6 +23,7 @@ from digestmail.sources.base import Fetcher
 from digestmail.sources.documents import Document, name_entry, names_of, parse_document, terms_of, text_of, time_of
 from digestmail.sources.parsed import Parsed, gather, one_line
 from digestmail.sources.plaintext import plain_text_of_double_escaped
+from digestmail.sources.strict import parse_strictly
 
 ROW_LIMIT = 2_000
 """Rows after which arXiv cuts a feed, the new papers first."""
@@ -105,7 +106,7 @@ def parse_arxiv_feed(body: bytes, *, source: str, wanted: Iterable[AnnounceType]
     Raises SourceRefusedError with arXiv's words when the feed is one of its error messages, SourceUnreadableError
     when it is no feed.
     """
-    document = parse_document(body)
+    document = parse_strictly(body) or parse_document(body)
     title = one_line(text_of(document.feed, "title"))
     if title.lower().startswith("feed error"):
         detail = one_line(text_of(document.feed, "subtitle"))
