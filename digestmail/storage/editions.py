@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
+from heapq import merge
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -39,8 +40,11 @@ def _as_json() -> TypeAdapter[Edition]:
 def add(connection: Connection, edition: Edition) -> int | None:
     """Store an edition and return its number; None when its slot is already published, or says the same already.
 
-    A recorded empty day gives way. Raises StorageError when the digest published one of the papers before.
+    A recorded empty day gives way, unless it was mailed as such. Raises StorageError when the digest published one of
+    the papers before.
     """
+    if _is_mailed(connection, edition):
+        return None
     entries = edition.entries()
     values = {
         "slot_at": edition.slot.at,
@@ -58,6 +62,16 @@ def add(connection: Connection, edition: Edition) -> int | None:
     if edition_id is not None and entries:
         _add_papers(connection, edition, edition_id)
     return edition_id
+
+
+def _is_mailed(connection: Connection, edition: Edition) -> bool:
+    """Say whether somebody is to get what is stored for the slot: then it cannot change any more."""
+    queued = (
+        select(segments.c.id)
+        .join(editions, editions.c.id == segments.c.edition_id)
+        .where(editions.c.digest == edition.digest, editions.c.slot == edition.slot.key)
+    )
+    return connection.execute(queued.limit(1)).first() is not None
 
 
 def _add_papers(connection: Connection, edition: Edition, edition_id: int) -> None:
@@ -138,20 +152,19 @@ def segment(connection: Connection, segment_id: int) -> Segment:
     row = connection.execute(select(segments).where(segments.c.id == segment_id)).first()
     if row is None:
         raise StorageError(f"there is no segment {segment_id}")
-    edition = get_by_id(connection, row.edition_id).edition
-    rows_kept = (
-        select(papers.staying_row())
-        .join(segment_papers, segment_papers.c.paper_id == tables.papers.c.id)
-        .where(segment_papers.c.segment_id == segment_id)
+    entries = get_by_id(connection, row.edition_id).edition.entries()
+    # By position: meanwhile a paper may have got a better id, or have been merged with another of the same edition.
+    positions = (
+        select(edition_papers.c.position)
+        .join(segment_papers, segment_papers.c.paper_id == edition_papers.c.paper_id)
+        .where(segment_papers.c.segment_id == segment_id, edition_papers.c.edition_id == row.edition_id)
+        .order_by(edition_papers.c.position)
     )
-    kept = set(connection.execute(rows_kept).scalars())
-    ids = [entry.paper.id for entry in edition.entries()]
-    rows = papers.row_ids(connection, ids)
     return Segment(
         id=segment_id,
         edition_id=row.edition_id,
         topics=tuple(row.topics),
-        paper_ids=tuple(paper_id for paper_id in ids if rows[paper_id] in kept),
+        paper_ids=tuple(entries[position - 1].paper.id for position in connection.execute(positions).scalars()),
     )
 
 
@@ -177,23 +190,31 @@ def prior_segments(
 
 
 def received(connection: Connection, segment_ids: Collection[int]) -> Iterator[tuple[int, int]]:
-    """Yield (subscriber id, segment id) of everybody who got, or will get, one of these segments; by subscriber."""
-    if not segment_ids:
-        return
+    """Yield (subscriber id, segment id) of everybody who got, or will get, one of these segments; by subscriber.
+
+    Each edition is read in the order of its key, so the cost is that of these editions, however many others there are.
+    """
+    found: set[int] = set()
+    for some in chunks(sorted(segment_ids)):
+        found.update(connection.execute(select(segments.c.edition_id).where(segments.c.id.in_(some))).scalars())
+    wanted = frozenset(segment_ids)
+    yield from merge(*(_recipients(connection, edition_id, wanted) for edition_id in sorted(found)))
+
+
+def _recipients(connection: Connection, edition_id: int, segment_ids: frozenset[int]) -> Iterator[tuple[int, int]]:
+    """Yield (subscriber id, segment id) of one edition's recipients in these segments, a page at a time."""
     statement = (
-        select(deliveries.c.subscriber_id, deliveries.c.segment_id)
-        .where(deliveries.c.segment_id.in_(sorted(segment_ids)), deliveries.c.state.not_in(_NOT_RECEIVED))
+        select(deliveries.c.subscriber_id, deliveries.c.segment_id, deliveries.c.state)
+        .where(deliveries.c.edition_id == edition_id)
         .order_by(deliveries.c.subscriber_id)
+        .limit(_CHUNK)
     )
     last = 0
     while True:
-        # A page ends with a whole subscriber, whatever number of segments they got.
-        page = connection.execute(statement.where(deliveries.c.subscriber_id > last).limit(_CHUNK)).all()
-        whole = page
-        if len(page) == _CHUNK:
-            whole = [row for row in page if row.subscriber_id != page[-1].subscriber_id] or page
-        for row in whole:
-            yield row.subscriber_id, row.segment_id
+        page = connection.execute(statement.where(deliveries.c.subscriber_id > last)).all()
+        for row in page:
+            if row.segment_id in segment_ids and row.state not in _NOT_RECEIVED:
+                yield row.subscriber_id, row.segment_id
         if len(page) < _CHUNK:
             return
-        last = whole[-1].subscriber_id
+        last = page[-1].subscriber_id

@@ -32,6 +32,7 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 from digestmail.model import DeliveryState, Health, SubscriberState
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LONGEST_SAID = 2_000
 
 
 class Moment(TypeDecorator[datetime]):
@@ -65,6 +66,22 @@ class Moment(TypeDecorator[datetime]):
             moment: datetime = value
             return moment.astimezone(UTC)
         return _EPOCH + timedelta(milliseconds=value)
+
+
+class Said(TypeDecorator[str]):
+    """Text a stranger had a hand in (a server's reply, an error): what no database can hold is replaced.
+
+    A record refused over the spelling of a reply would send its mail again.
+    """
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - SQLAlchemy's signature
+        """Replace NUL (PostgreSQL refuses it) and lone surrogates (UTF-8 has none), and keep a reasonable length."""
+        if value is None:
+            return None
+        return value[:_LONGEST_SAID].replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
 
 
 metadata = MetaData(
@@ -120,6 +137,8 @@ papers = Table(
     Column("first_seen_at", Moment, nullable=False, index=True),
     Column("updated_at", Moment, nullable=False),
 )
+_MERGED = text("merged_into IS NOT NULL")
+Index("ix_papers_merged_into", papers.c.merged_into, sqlite_where=_MERGED, postgresql_where=_MERGED)
 
 paper_aliases = Table(
     "paper_aliases",
@@ -158,7 +177,7 @@ source_health = Table(
     Column("source", Text, primary_key=True),
     Column("category", Text, primary_key=True),
     Column("health", Text, nullable=False),
-    Column("detail", Text, nullable=False),
+    Column("detail", Said, nullable=False),
     Column("read_at", Moment, nullable=False),
     Column("fresh_at", Moment),
     _one_of("health", Health),
@@ -267,7 +286,7 @@ deliveries = Table(
     Column("queued_at", Moment, nullable=False),
     Column("ended_at", Moment),
     Column("code", SmallInteger),
-    Column("text", Text),
+    Column("text", Said),
     PrimaryKeyConstraint("edition_id", "subscriber_id"),
     ForeignKeyConstraint(["edition_id"], ["editions.id"]),
     ForeignKeyConstraint(["subscriber_id"], ["subscribers.id"]),
@@ -277,5 +296,14 @@ deliveries = Table(
     sqlite_with_rowid=False,
 )
 _WAITING = text("due_at IS NOT NULL")
-Index("ix_deliveries_due_at", deliveries.c.due_at, sqlite_where=_WAITING, postgresql_where=_WAITING)
+# In the order of claiming, to the last column: an edition's deliveries all fall due at one moment, and a claim must not
+# sort them all. By segment, because a message is rendered once per segment.
+Index(
+    "ix_deliveries_due",
+    deliveries.c.due_at,
+    deliveries.c.segment_id,
+    deliveries.c.subscriber_id,
+    sqlite_where=_WAITING,
+    postgresql_where=_WAITING,
+)
 Index("ix_deliveries_subscriber_id", deliveries.c.subscriber_id)

@@ -63,6 +63,14 @@ def upgrade() -> None:
         sa.UniqueConstraint("key", name="uq_papers_key"),
     )
     op.create_index("ix_papers_first_seen_at", "papers", ["first_seen_at"], unique=False)
+    op.create_index(
+        "ix_papers_merged_into",
+        "papers",
+        ["merged_into"],
+        unique=False,
+        sqlite_where=sa.text("merged_into IS NOT NULL"),
+        postgresql_where=sa.text("merged_into IS NOT NULL"),
+    )
     op.create_table(
         "settings",
         sa.Column("name", sa.Text(), nullable=False),
@@ -98,7 +106,9 @@ def upgrade() -> None:
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("created_at", Moment(), nullable=False),
         sa.Column("updated_at", Moment(), nullable=False),
-        sa.CheckConstraint("state IN ('pending', 'active', 'unsubscribed', 'suppressed')", name=op.f("ck_subscribers_state")),
+        sa.CheckConstraint(
+            "state IN ('pending', 'active', 'unsubscribed', 'suppressed')", name=op.f("ck_subscribers_state")
+        ),
         sa.PrimaryKeyConstraint("id", name="pk_subscribers"),
         sa.UniqueConstraint("address", name="uq_subscribers_address"),
     )
@@ -182,7 +192,8 @@ def upgrade() -> None:
         sa.Column("code", sa.SmallInteger(), nullable=True),
         sa.Column("text", sa.Text(), nullable=True),
         sa.CheckConstraint(
-            "(state IN ('queued', 'sending', 'deferred')) = (due_at IS NOT NULL)", name=op.f("ck_deliveries_open_is_due")
+            "(state IN ('queued', 'sending', 'deferred')) = (due_at IS NOT NULL)",
+            name=op.f("ck_deliveries_open_is_due"),
         ),
         sa.CheckConstraint(
             "state IN ('queued', 'sending', 'sent', 'deferred', 'failed', 'cancelled', 'ambiguous')",
@@ -195,9 +206,9 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_index(
-        "ix_deliveries_due_at",
+        "ix_deliveries_due",
         "deliveries",
-        ["due_at"],
+        ["due_at", "segment_id", "subscriber_id"],
         unique=False,
         sqlite_where=sa.text("due_at IS NOT NULL"),
         postgresql_where=sa.text("due_at IS NOT NULL"),

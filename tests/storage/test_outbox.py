@@ -1,0 +1,283 @@
+"""The outbox: who gets what, handed out once, its accounts closed whatever happens."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import event, select, text, update
+from stage import THURSDAY, paper, sighting
+
+from digestmail.errors import StorageError
+from digestmail.model import (
+    Attempted,
+    DeliveryState,
+    Edition,
+    Entry,
+    PaperId,
+    Score,
+    Section,
+    Sighting,
+    Signals,
+    Slot,
+    SubscriberState,
+    Subscription,
+)
+from digestmail.storage import deliveries, editions, papers, schema, subscribers
+from digestmail.storage.database import Database
+
+LEASE = timedelta(minutes=15)
+OPEN = {DeliveryState.QUEUED, DeliveryState.SENDING, DeliveryState.DEFERRED}
+
+
+def edition(*found, name: str = "daily", key: str = "2026-04-02", reason: str = "") -> Edition:
+    entries = tuple(
+        Entry(paper=one, signals=Signals(), score=Score(total=1.0), rank=rank)
+        for rank, one in enumerate(found, start=1)
+    )
+    return Edition(
+        digest=name,
+        slot=Slot(at=THURSDAY, key=key, day=THURSDAY.date()),
+        title="Trending papers",
+        byline="",
+        composed_at=THURSDAY,
+        sections=(Section(topic=None, entries=entries),) if entries else (),
+        reason=reason,
+    )
+
+
+def publish(connection, found: Edition, ids, *, segments: int = 1) -> int:
+    edition_id = editions.add(connection, found)
+    paper_ids = [entry.paper.id for entry in found.entries()]
+    made = [editions.add_segment(connection, edition_id, [], paper_ids) for _ in range(segments)]
+    rows = [(subscriber_id, made[index % segments]) for index, subscriber_id in enumerate(ids)]
+    assert deliveries.enqueue(connection, iter(rows), edition_id, THURSDAY) == len(rows)
+    return edition_id
+
+
+def people(connection, count: int, *digests: str) -> list[int]:
+    ids = [subscribers.add(connection, f"p{number}@example.org", THURSDAY) for number in range(count)]
+    for subscriber_id in ids:
+        for name in digests or ("daily",):
+            subscribers.subscribe(connection, subscriber_id, Subscription(digest=name), THURSDAY)
+    return ids
+
+
+@pytest.fixture
+def connection(database):
+    with database.begin() as connection:
+        papers.add_sightings(connection, [sighting(n) for n in range(1, 6)], THURSDAY)
+        yield connection
+
+
+def test_a_claim_takes_segment_after_segment(connection):
+    publish(connection, edition(paper(1)), people(connection, 12), segments=3)
+    taken = [d.segment_id for _ in range(3) for d in deliveries.claim(connection, THURSDAY, LEASE, 4)]
+    assert taken == sorted(taken)
+    assert len(set(taken)) == 3
+
+
+def test_what_fell_due_first_is_claimed_first(connection):
+    ids = people(connection, 3)
+    publish(connection, edition(paper(1)), ids)
+    connection.execute(
+        update(schema.deliveries)
+        .where(schema.deliveries.c.subscriber_id == ids[2])
+        .values(due_at=THURSDAY - timedelta(hours=1))
+    )
+    (first,) = deliveries.claim(connection, THURSDAY, LEASE, 1)
+    assert first.subscriber_id == ids[2]
+
+
+def test_a_claim_never_takes_more_than_it_was_told(connection):
+    publish(connection, edition(paper(1)), people(connection, 200))
+    connection.execute(text("ANALYZE"))
+    assert [len(deliveries.claim(connection, THURSDAY, LEASE, limit)) for limit in (1, 7, 150, 100)] == [1, 7, 150, 42]
+
+
+def test_each_delivery_is_rechecked_against_its_own_digest(connection):
+    ids = people(connection, 3, "daily", "weekly")
+    publish(connection, edition(paper(1)), ids)
+    publish(connection, edition(paper(1), name="weekly"), ids)
+    subscription = schema.subscriptions.c
+    connection.execute(
+        schema.subscriptions.delete().where(subscription.digest == "weekly", subscription.subscriber_id == ids[0])
+    )
+    connection.execute(
+        update(schema.subscribers).where(schema.subscribers.c.id == ids[1]).values(state=SubscriberState.SUPPRESSED)
+    )
+    wanted = {
+        (editions.get_by_id(connection, d.edition_id).edition.digest, d.subscriber_id): (d.wanted, d.address)
+        for d in deliveries.claim(connection, THURSDAY, LEASE, 10)
+    }
+    assert {key for key, (is_wanted, _) in wanted.items() if not is_wanted} == {
+        ("weekly", ids[0]),
+        ("daily", ids[1]),
+        ("weekly", ids[1]),
+    }
+    assert {address for _, address in wanted.values()} == {f"p{n}@example.org" for n in range(3)}
+
+
+@pytest.mark.parametrize("limit", [1, 20])
+def test_claiming_reads_a_few_rows_however_long_the_outbox_is(connection, limit):
+    if connection.dialect.name != "sqlite":
+        pytest.skip("SQLite says how it would read before it reads; PostgreSQL decides by the size of the table")
+    publish(connection, edition(paper(1)), people(connection, 50))
+    said: list[str] = []
+
+    def explain(conn, cursor, statement, parameters, context, executemany):
+        plan = conn.connection.cursor()
+        plan.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)
+        said.extend(row[3] for row in plan.fetchall())
+
+    event.listen(connection, "before_cursor_execute", explain)
+    deliveries.claim(connection, THURSDAY, LEASE, limit)
+    deliveries.next_due(connection)
+    event.remove(connection, "before_cursor_execute", explain)
+    assert any("ix_deliveries_due" in step for step in said)
+    assert not [step for step in said if "TEMP B-TREE" in step or step.startswith(("SCAN deliveries", "SCAN subscri"))]
+
+
+@pytest.mark.parametrize("reply", ["550 no\0 such", "550 \udcff\ud800", "550 " + "x" * 100_000, ""])
+def test_no_reply_of_a_server_stops_its_record(connection, reply):
+    publish(connection, edition(paper(1)), people(connection, 1))
+    (claimed,) = deliveries.claim(connection, THURSDAY, LEASE, 1)
+    refused = Attempted(state=DeliveryState.FAILED, code=550, text=reply)
+    assert deliveries.record(connection, claimed, refused, THURSDAY)
+    kept = connection.execute(select(schema.deliveries.c.text)).scalar_one()
+    assert kept is None if not reply else len(kept) <= 2000
+
+
+def test_a_recipient_cannot_be_queued_twice(database):
+    def twice() -> None:
+        with database.begin() as connection:
+            papers.add_sightings(connection, [sighting(1)], THURSDAY)
+            ids = people(connection, 2)
+            edition_id = publish(connection, edition(paper(1)), ids)
+            segment_id = editions.add_segment(connection, edition_id, [], [])
+            deliveries.enqueue(connection, [(ids[0], segment_id)], edition_id, THURSDAY)
+
+    with pytest.raises(StorageError):
+        twice()
+    with database.connect() as connection:
+        assert deliveries.counts(connection) == {}
+
+
+def test_many_are_queued_in_pieces(connection, monkeypatch):
+    monkeypatch.setattr(deliveries, "_CHUNK", 7)
+    ids = people(connection, 30)
+    edition_id = publish(connection, edition(paper(1)), ids)
+    assert deliveries.counts(connection, edition_id) == {DeliveryState.QUEUED: 30}
+    assert deliveries.next_due(connection) == THURSDAY
+    (row,) = deliveries.claim(connection, THURSDAY, LEASE, 1)
+    assert (row.queued_at, row.attempts, row.fence) == (THURSDAY, 1, 1)
+
+
+def test_an_empty_day_that_was_mailed_stays_as_it_is(connection):
+    publish(connection, edition(paper(1), name="weekly"), people(connection, 2))
+    mailed = publish(connection, edition(reason="a holiday"), [1])
+    assert editions.add(connection, edition(paper(1))) is None
+    assert editions.get_by_id(connection, mailed).edition.reason == "a holiday"
+    not_mailed = editions.add(connection, edition(key="2026-04-03", reason="a holiday"))
+    assert editions.add(connection, edition(paper(2), key="2026-04-03")) == not_mailed
+
+
+def test_a_segment_holds_what_was_published_whatever_is_learned_of_its_papers(connection):
+    first, second = (replace(paper(n), id=PaperId(f"doi:10.1/{n}"), link=f"https://doi.org/10.1/{n}") for n in (1, 2))
+    day = THURSDAY.date()
+    mentions = [Sighting(source="f", paper=one, day=day) for one in (first, second)]
+    papers.add_sightings(connection, mentions, THURSDAY)
+    edition_id = editions.add(connection, edition(first, second))
+    only_second = editions.add_segment(connection, edition_id, ["Agents"], [second.id])
+    both = replace(paper(9), aliases=(first.id, second.id))
+    assert papers.add_sightings(connection, [Sighting(source="f", paper=both, day=day)], THURSDAY).merged == 1
+    assert papers.find(connection, first.id).id == both.id
+    assert editions.segment(connection, only_second).paper_ids == (second.id,)
+    prior = editions.prior_segments(connection, [both.id], exclude_digests=["weekly"])
+    assert prior == {only_second: frozenset({both.id})}
+
+
+def test_who_received_what_comes_in_order_over_editions_and_pages(connection, monkeypatch):
+    monkeypatch.setattr(editions, "_CHUNK", 3)
+    ids = people(connection, 8)
+    one = publish(connection, edition(paper(1)), ids, segments=2)
+    two = publish(connection, edition(paper(1), name="second"), ids[::2])
+    publish(connection, edition(paper(2), key="2026-04-03"), ids)
+    prior = editions.prior_segments(connection, [paper(1).id], exclude_digests=["third"])
+    (failed, *_) = deliveries.claim(connection, THURSDAY, LEASE, 1)
+    deliveries.record(connection, failed, Attempted(state=DeliveryState.FAILED), THURSDAY)
+    rows = list(editions.received(connection, prior))
+    assert [subscriber_id for subscriber_id, _ in rows] == sorted(subscriber_id for subscriber_id, _ in rows)
+    table = schema.deliveries.c
+    expected = select(table.subscriber_id, table.segment_id).where(
+        table.edition_id.in_([one, two]), table.state != DeliveryState.FAILED
+    )
+    assert sorted(rows) == sorted(map(tuple, connection.execute(expected)))
+
+
+# -- the accounts --------------------------------------------------------------------------------------------------
+
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(["claim", "sent", "failed", "deferred", "release", "wait", "leave", "late"]),
+        st.integers(0, 7),
+    ),
+    max_size=40,
+)
+
+
+@pytest.fixture
+def sqlite_only(tmp_path, sqlite_template):
+    database = Database.open(f"sqlite:///{sqlite_template}", base=Path(tmp_path))
+    yield database
+    database.close()
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(STEPS)
+def test_the_accounts_close_and_nobody_is_sent_to_twice(sqlite_only, steps):
+    with sqlite_only.rehearsal() as connection:
+        papers.add_sightings(connection, [sighting(1)], THURSDAY)
+        ids = people(connection, 5)
+        publish(connection, edition(paper(1)), ids, segments=2)
+        play(connection, steps)
+
+
+def play(connection, steps) -> None:
+    now, held, lost, sent = THURSDAY, [], [], Counter()
+    for what, number in steps:
+        now += timedelta(seconds=1)
+        if what == "claim":
+            held += deliveries.claim(connection, now, LEASE, number)
+        elif what == "wait":
+            # The worker is taken for dead: its leases lapse, and it holds on to what it had.
+            now, lost, held = now + LEASE, lost + held, []
+        elif what == "leave":
+            subscribers.remove(connection, f"p{number}@example.org", now)
+        elif what == "late" and lost:
+            again = {(d.edition_id, d.subscriber_id): d.fence for d in held}
+            late = lost.pop()
+            recorded = deliveries.record(connection, late, Attempted(state=DeliveryState.SENT), now)
+            assert not (recorded and again.get((late.edition_id, late.subscriber_id), 0) > late.fence)
+            sent[late.subscriber_id] += recorded
+        elif held and what != "late":
+            end(connection, what, held.pop(), now, sent)
+        standing = deliveries.counts(connection)
+        assert sum(standing.values()) == 5
+        assert sum(sent.values()) == standing.get(DeliveryState.SENT, 0)
+        assert max(sent.values(), default=0) <= 1
+        assert (deliveries.next_due(connection) is None) == (not OPEN & set(standing))
+
+
+def end(connection, what: str, claimed, now, sent: Counter) -> None:
+    if what == "release":
+        deliveries.release(connection, [claimed], now)
+        return
+    due_at = now + timedelta(minutes=5) if what == "deferred" else None
+    recorded = deliveries.record(connection, claimed, Attempted(state=DeliveryState(what), due_at=due_at), now)
+    sent[claimed.subscriber_id] += recorded and what == "sent"
