@@ -289,5 +289,3 @@ def test_workers_in_two_processes_share_the_outbox_without_a_row_going_twice(dat
     for thread in threads:
         thread.join()
     assert sorted(claimed) == ids
-
-

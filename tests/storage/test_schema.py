@@ -17,6 +17,14 @@ from digestmail.storage.migrations.run import alembic_config
 from digestmail.storage.schema import Moment
 
 
+def _index(found) -> tuple[str, list[str], list[tuple[str, str]]]:
+    return (
+        found["name"],
+        found["column_names"],
+        sorted((key, str(value)) for key, value in found["dialect_options"].items()),
+    )
+
+
 def shape(database: Database) -> dict[str, object]:
     """Return everything the database says of its tables."""
     found = inspect(database.engine)
@@ -27,11 +35,11 @@ def shape(database: Database) -> dict[str, object]:
             "foreign": sorted(found.get_foreign_keys(table), key=str),
             "unique": sorted(found.get_unique_constraints(table), key=str),
             "check": sorted(found.get_check_constraints(table), key=str),
-            "index": sorted(((i["name"], i["column_names"], sorted((k, str(v)) for k, v in i["dialect_options"].items())) for i in found.get_indexes(table)), key=str),
+            "index": sorted((_index(one) for one in found.get_indexes(table)), key=str),
         }
         for table in found.get_table_names()
         if table != "alembic_version"
-    }  # fmt: skip
+    }
 
 
 def test_a_migrated_database_has_the_shape_of_a_fresh_one(database):
@@ -93,7 +101,14 @@ def test_what_must_not_happen_is_forbidden(database):
     with pytest.raises(IntegrityError), database.engine.begin() as connection:
         connection.execute(
             schema.deliveries.insert().values(
-                edition_id=1, subscriber_id=1, segment_id=1, state="sent", attempts=1, due_at=now, fence=1, queued_at=now
+                edition_id=1,
+                subscriber_id=1,
+                segment_id=1,
+                state="sent",
+                attempts=1,
+                due_at=now,
+                fence=1,
+                queued_at=now,
             )
         )
 
