@@ -18,6 +18,8 @@ _AND = re.compile(r"(?:^| )(?:and|&|\\and)(?= )", re.IGNORECASE)
 _SUFFIX = re.compile(r"(?:jr|sr)\.?|ii|iii|iv", re.IGNORECASE)
 _NO_NAME = re.compile(r"(?:and )?(?:et al\.?|others)", re.IGNORECASE)
 _BRACKET = re.compile(r"[()]")
+# What `readable` would not change in any of its parts.
+_PLAIN = re.compile(r"(?:[\w ,;:.()']|-(?!-))*")
 # "Xiaodong (Wesley) Chen": a word in brackets inside a name belongs to it.
 _NICKNAME = re.compile(r"\([^\W\d_]{2,20}\)(?= (?!(?:and|for|on) )[^\W\d_])")
 
@@ -32,13 +34,18 @@ def split_authors(text: str) -> tuple[str, ...]:
     """
     text = _MARK.sub("", " ".join(text.split()))
     text = _GROUP_COLON.sub(r"\1,", _ON_BEHALF.sub(r", \1, ", text))
-    return clean_names(_with_suffixes(_parts(_without_brackets(text))))
+    names = _with_suffixes(_parts(_without_brackets(text)))
+    return _kept(names) if _PLAIN.fullmatch(text) else clean_names(names)
 
 
 def clean_names(names: Iterable[str]) -> tuple[str, ...]:
     """Return `names` readable, each once and in order, without what is no name."""
-    cleaned = (readable(name).strip(_AROUND_NAMES) for name in names)
-    return tuple(dict.fromkeys(name for name in cleaned if _is_name(name)))
+    return _kept(map(readable, names))
+
+
+def _kept(names: Iterable[str]) -> tuple[str, ...]:
+    stripped = (name.strip(_AROUND_NAMES) for name in names)
+    return tuple(dict.fromkeys(name for name in stripped if _is_name(name)))
 
 
 def _is_name(text: str) -> bool:

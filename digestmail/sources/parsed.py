@@ -71,7 +71,10 @@ def _larger(one: int | None, other: int | None) -> int | None:
 
 def one_line(text: str) -> str:
     """Return `text` with white space folded and without control characters."""
-    return " ".join("".join(character for character in text if character.isprintable() or character.isspace()).split())
+    folded = " ".join(text.split())
+    if folded.isprintable():
+        return folded
+    return " ".join("".join(character for character in folded if character.isprintable()).split())
 
 
 def beginning(body: bytes) -> str:
