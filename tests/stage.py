@@ -58,9 +58,7 @@ def paper(number: int, *, title: str | None = None, **fields) -> Paper:
     )
 
 
-def sighting(
-    number: int, *, source: str = "hf", day: date | None = None, upvotes: int = 1, **fields
-) -> Sighting:
+def sighting(number: int, *, source: str = "hf", day: date | None = None, upvotes: int = 1, **fields) -> Sighting:
     day = day or THURSDAY.date()
     return Sighting(source=source, paper=paper(number, **fields), day=day, signals=Signals(upvotes=upvotes))
 

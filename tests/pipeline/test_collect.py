@@ -75,8 +75,8 @@ def test_validators_are_kept_with_the_papers_or_not_at_all(database, monkeypatch
     def broken(*_):
         raise RuntimeError("power cut")
 
-    with monkeypatch.context() as patched, pytest.raises(RuntimeError):
-        patched.setattr(module.stored_sources, "put_health", broken)
+    monkeypatch.setattr(module.stored_sources, "put_health", broken)
+    with pytest.raises(RuntimeError):
         collect(database, [FakeSource("hf", reading(sighting(1)))], THURSDAY)
     with database.connect() as connection:
         assert papers.list_papers(connection, 10) == ()

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from stage import THURSDAY, reading, sighting
@@ -16,6 +16,9 @@ def previous(fresh_at: datetime, *categories: str) -> dict[str, SourceHealth]:
         )
         for name in ("", *categories)
     }
+
+
+THANKSGIVING = datetime(2026, 11, 26, 12, tzinfo=UTC)
 
 
 def at(day: int, hour: int = 8) -> datetime:
@@ -44,7 +47,7 @@ def test_each_category_is_judged_on_its_own():
         (at(2), at(2, 6), 1, Health.FRESH, "the batch of Thu 02 Apr is read"),
         (at(3), at(2), 1, Health.STALE, "due on Fri 03 Apr"),
         (at(3), at(2), 0, Health.NOTHING_ANNOUNCED, "though an announcement was due on Fri 03 Apr"),
-        (datetime(2026, 11, 27, 12, tzinfo=UTC), datetime(2026, 11, 26, 12, tzinfo=UTC), 0, Health.NOTHING_ANNOUNCED, "hol"),
+        (THANKSGIVING + timedelta(days=1), THANKSGIVING, 0, Health.NOTHING_ANNOUNCED, "hol"),
         (at(5), at(2), 1, Health.STALE, "due on Fri 03 Apr"),
     ],
 )  # fmt: skip
