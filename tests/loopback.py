@@ -59,7 +59,7 @@ def client(
         timeout=timeout,
         max_body_bytes=max_body_bytes,
         allow_private_hosts=frozenset(allowed),
-        random=Random(1),  # noqa: S311 - spreads retries
+        random=Random(1),
     )
 
 

@@ -42,7 +42,7 @@ schedule = "0 7 * * *"
 sources = ["huggingface"]
 """
 
-PROGRAM = """
+PROGRAM = f"""
 import os, signal, sys
 from datetime import timedelta
 from pathlib import Path
@@ -88,11 +88,11 @@ die_at("inside the record transaction", deliver.deliveries, "record", after=True
 die_at("after the third record", deliver.Deliverer, "_record", after=True, turn=3)
 
 with App(load(path), path.parent, SystemClock(parse_now(when))) as app:
-    for number in range({people}):
+    for number in range({PEOPLE}):
         subscriptions.add(app.database, app.digests, f"p{{number}}@example.org", "daily", (), app.clock.now())
     report = app.run()
     assert not report.failed, report
-""".format(people=PEOPLE)
+"""
 
 STEPS = [
     "before reading",

@@ -13,7 +13,7 @@ FIVE_MINUTES = timedelta(minutes=5)
 
 
 def chance(seed: int = 1) -> Random:
-    return Random(seed)  # noqa: S311 - no secret hangs on it
+    return Random(seed)
 
 
 def pauses(give_up: timedelta, seed: int = 1) -> list[timedelta]:
