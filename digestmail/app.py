@@ -126,7 +126,14 @@ class App:
         now = self.clock.now()
         with self._sources() as sources:
             if not dry_run:
-                return collect(self.database, sources, now, stop=stop)
+                total = len(sources)
+                return collect(
+                    self.database,
+                    sources,
+                    now,
+                    stop=stop,
+                    progress=lambda done: self._progress("collect", done, total),
+                )
             results = list(read_all(self.database, sources, now, stop=stop))
         with self.database.rehearsal() as connection:
             return CollectReport(sources=tuple(store(connection, result, now) for result in results))

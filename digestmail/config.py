@@ -1,27 +1,20 @@
-"""The configuration: one TOML file, environment overrides, checked whole before anything is done.
+"""The configuration as tables: which keys there are, what they may hold, what they mean to the pipeline.
 
-Only `app` and the doors read it; everything below gets values. `config.example.toml` documents each key.
+Only `app` and the doors read it; everything below gets values. `config.example.toml` documents each key;
+`configfile.load` reads a file.
 """
 
 from __future__ import annotations
 
-import difflib
-import os
-import tomllib
-from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, StringConstraints, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, StringConstraints
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from digestmail.errors import ConfigError
 from digestmail.model import Digest, Limits, OnEmpty, Schedule, Topic, Weights
-from digestmail.slots import check_schedule
 
 ENV_PREFIX = "DIGESTMAIL_"
-CONFIG_VARIABLE = "DIGESTMAIL_CONFIG"
-DEFAULT_PATH = Path("config.toml")
 
 
 def check_mailbox(value: str) -> str:
@@ -200,7 +193,7 @@ class DigestTable(_Table):
 
 
 class Config(BaseSettings):
-    """The whole configuration. Load it with `load`."""
+    """The whole configuration. Load it with `configfile.load`."""
 
     model_config = SettingsConfigDict(
         extra="forbid", frozen=True, env_prefix=ENV_PREFIX, env_nested_delimiter="__", validate_default=False
@@ -252,134 +245,3 @@ class Config(BaseSettings):
             )
             for table in self.digests
         )
-
-
-def find_path(given: Path | None, environment: Mapping[str, str] = os.environ) -> Path:
-    """Return where the configuration is: as given, else `DIGESTMAIL_CONFIG`, else ./config.toml."""
-    if given is not None:
-        return given
-    return Path(environment[CONFIG_VARIABLE]) if environment.get(CONFIG_VARIABLE) else DEFAULT_PATH
-
-
-def load(path: Path) -> Config:
-    """Read, override from the environment and check the configuration at `path`.
-
-    Raises ConfigError with every problem at once, each a sentence that begins with its key path.
-    """
-    try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise ConfigError([f"{path}: there is no such file"]) from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError([f"{path}: cannot be read: {error}"]) from error
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError([f"{path}: is not TOML: {error}"]) from error
-    problems = list(_cross_problems(raw))
-    try:
-        config = Config(**raw)
-    except ValidationError as error:
-        raise ConfigError([*_field_problems(error), *problems]) from error
-    if problems:
-        raise ConfigError(problems)
-    return _with_secrets(config, path.parent)
-
-
-def _with_secrets(config: Config, base: Path) -> Config:
-    smtp = config.mail.smtp
-    if smtp.password_file is None or smtp.password is not None:
-        return config
-    try:
-        password = (base / smtp.password_file).read_text(encoding="utf-8").strip()
-    except OSError as error:
-        raise ConfigError([f"mail.smtp.password_file: cannot be read: {error}"]) from error
-    filled = smtp.model_copy(update={"password": SecretStr(password)})
-    return config.model_copy(update={"mail": config.mail.model_copy(update={"smtp": filled})})
-
-
-def _field_problems(error: ValidationError) -> Iterator[str]:
-    kinds = {get_args(table.model_fields["kind"].annotation)[0] for table in _SOURCE_TABLES}
-    found = error.errors(include_url=False)
-    for problem in found:
-        if problem["type"] == "too_short" and any(_is_inside(other["loc"], problem["loc"]) for other in found):
-            continue  # the entries are there, but faulty: each is told on its own
-        place = tuple(part for part in problem["loc"] if part not in kinds)
-        key = _key_path(place)
-        if problem["type"] == "extra_forbidden":
-            known = _known_keys(problem["loc"][:-1])
-            near = difflib.get_close_matches(str(place[-1]), known, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else f"; known here: {', '.join(sorted(known))}"
-            yield f"{key}: unknown key{hint}"
-        elif problem["type"] == "missing":
-            yield f"{key}: is missing"
-        elif problem["type"] == "too_short":
-            yield f"{key}: at least one is needed"
-        else:
-            yield f"{key}: {problem['msg'].removeprefix('Value error, ')} (it is {_shown(place, problem['input'])})"
-
-
-def _is_inside(place: tuple[int | str, ...], outer: tuple[int | str, ...]) -> bool:
-    return len(place) > len(outer) and place[: len(outer)] == outer
-
-
-def _shown(place: tuple[int | str, ...], value: Any) -> str:
-    if place and "password" in str(place[-1]):
-        return "not shown"
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."  # noqa: PLR2004 - the width of a readable line
-
-
-def _key_path(place: tuple[int | str, ...]) -> str:
-    text = ""
-    for part in place:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
-    return text or "configuration"
-
-
-_SOURCE_TABLES: tuple[type[_Table], ...] = (HuggingFaceTable, ArxivFeedTable, ArxivApiTable, FeedTable)
-_TABLES: dict[str, type[BaseModel]] = {
-    "mail": MailTable,
-    "smtp": SmtpTable,
-    "maildir": MaildirTable,
-    "network": NetworkTable,
-    "ranking": RankingTable,
-    "topics": TopicTable,
-    "digests": DigestTable,
-    **{get_args(table.model_fields["kind"].annotation)[0]: table for table in _SOURCE_TABLES},
-}
-
-
-def _known_keys(place: tuple[int | str, ...]) -> set[str]:
-    names = [part for part in place if isinstance(part, str)]
-    return set((_TABLES[names[-1]] if names else Config).model_fields)
-
-
-def _cross_problems(raw: dict[str, Any]) -> Iterator[str]:
-    """Find what no single key shows: names used twice or never defined. Works on unchecked data, as far as it goes."""
-    sources = list(_names(raw, "sources"))
-    topics = list(_names(raw, "topics"))
-    digests = list(_names(raw, "digests"))
-    for table, names in (("sources", sources), ("topics", topics), ("digests", digests)):
-        yield from (f"{table}[{i}].name: {name!r} stands twice" for i, name in enumerate(names) if name in names[:i])
-    for index, digest in enumerate(_rows(raw, "digests")):
-        for key, known in (("sources", sources), ("topics", topics), ("allow_repeats_of", digests)):
-            listed = digest.get(key, [])
-            for name in listed if isinstance(listed, list) else []:
-                if name not in known:
-                    near = difflib.get_close_matches(str(name), [str(n) for n in known], n=1)
-                    hint = f"; did you mean {near[0]!r}?" if near else ""
-                    table = "digests" if key == "allow_repeats_of" else key
-                    yield f"digests[{index}].{key}: there is no {name!r} in [[{table}]]{hint}"
-        cron, timezone = digest.get("schedule"), digest.get("timezone", "UTC")
-        if isinstance(cron, str) and isinstance(timezone, str):
-            wrong = check_schedule(Schedule(cron=cron, timezone=timezone))
-            if wrong:
-                yield f"digests[{index}].schedule: {wrong}"
-
-
-def _rows(raw: dict[str, Any], table: str) -> list[dict[str, Any]]:
-    rows = raw.get(table)
-    return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
-
-
-def _names(raw: dict[str, Any], table: str) -> Iterator[Any]:
-    return (row.get("name") for row in _rows(raw, table))

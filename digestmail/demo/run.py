@@ -13,7 +13,7 @@ from pathlib import Path
 from digestmail import subscriptions
 from digestmail.app import App
 from digestmail.clock import SystemClock
-from digestmail.config import load
+from digestmail.configfile import load
 from digestmail.demo.receiver import receiving
 from digestmail.demo.services import serving
 from digestmail.errors import DigestmailError

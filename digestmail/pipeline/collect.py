@@ -32,13 +32,23 @@ class Failure:
 
 
 def collect(
-    database: Database, sources: Sequence[Source], now: datetime, *, stop: Callable[[], bool] = lambda: False
+    database: Database,
+    sources: Sequence[Source],
+    now: datetime,
+    *,
+    stop: Callable[[], bool] = lambda: False,
+    progress: Callable[[int], None] = lambda _: None,
 ) -> CollectReport:
-    """Read every source and store what it said, each in a transaction of its own. `stop` is asked between sources."""
-    reports = []
+    """Read every source and store what it said, each in a transaction of its own.
+
+    `stop` is asked between sources; `progress` is told how many are done.
+    """
+    reports: list[SourceReport] = []
+    progress(0)
     for result in read_all(database, sources, now, stop=stop):
         with database.begin() as connection:
             reports.append(store(connection, result, now))
+        progress(len(reports))
     return CollectReport(sources=tuple(reports))
 
 

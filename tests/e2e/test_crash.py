@@ -50,7 +50,7 @@ from digestmail import subscriptions
 from digestmail.app import App
 from digestmail.clock import SystemClock
 from digestmail.cli.options import parse_now
-from digestmail.config import load
+from digestmail.configfile import load
 from digestmail.pipeline import collect, deliver, publish
 from digestmail.storage import deliveries, editions
 from digestmail.transports import smtp

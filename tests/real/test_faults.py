@@ -13,7 +13,7 @@ from replaying import Replay, needs_shared, replaying
 from digestmail import subscriptions
 from digestmail.app import App
 from digestmail.clock import SystemClock
-from digestmail.config import load
+from digestmail.configfile import load
 from digestmail.model import Health
 from digestmail.pipeline.reports import RunReport
 

@@ -12,7 +12,7 @@ from stage import FakeClock
 
 from digestmail import subscriptions
 from digestmail.app import App
-from digestmail.config import load
+from digestmail.configfile import load
 from digestmail.pipeline.reports import RunReport
 from digestmail.storage import schema
 

@@ -8,7 +8,7 @@ import pytest
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
-from digestmail import config
+from digestmail import config, configfile
 from digestmail.errors import ConfigError
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "config.example.toml"
@@ -41,13 +41,13 @@ def write(tmp_path):
 
 def problems(path: Path) -> list[str]:
     with pytest.raises(ConfigError) as caught:
-        config.load(path)
+        configfile.load(path)
     return list(caught.value.problems)
 
 
 def test_fifteen_lines_are_enough(write):
     assert len(SMALL.strip().splitlines()) <= 15
-    digest = config.load(write(SMALL)).digest_values()[0]
+    digest = configfile.load(write(SMALL)).digest_values()[0]
     assert (digest.name, digest.schedule.timezone, digest.limits.max_papers) == ("daily", "UTC", 25)
 
 
@@ -114,7 +114,10 @@ def test_the_environment_overrides_the_file(write, monkeypatch):
     monkeypatch.setenv("DIGESTMAIL_MAIL__SMTP__PORT", "587")
     monkeypatch.setenv("DIGESTMAIL_DATABASE", "postgresql://me@db/mail")
     monkeypatch.setenv("DIGESTMAIL_CONFIG", "elsewhere.toml")
-    loaded = config.load(write(SMALL.replace('"digest@example.org"', '"digest@example.org"\n[mail.smtp]\nport = 25')))
+    text = SMALL.replace('"digest@example.org"', '"digest@example.org"\n[mail.smtp]\nport = 25')
+    loaded = configfile.load(write(text))
+        write(SMALL.replace('"digest@example.org"', '"digest@example.org"\n[mail.smtp]\nport = 25'))
+    )
     assert loaded.mail.smtp.port == 587
     assert loaded.mail.smtp.password is not None
     assert loaded.mail.smtp.password.get_secret_value() == "from the environment"
@@ -129,7 +132,7 @@ def test_a_misspelt_override_is_refused(write, monkeypatch):
 def test_a_secret_comes_from_a_file_beside_the_configuration_and_is_never_shown(write, tmp_path):
     (tmp_path / "secret").write_text("s3cret\n")
     text = SMALL.replace('"digest@example.org"', '"digest@example.org"\n[mail.smtp]\npassword_file = "secret"')
-    loaded = config.load(write(text))
+    loaded = configfile.load(write(text))
     assert loaded.mail.smtp.password is not None
     assert loaded.mail.smtp.password.get_secret_value() == "s3cret"
     assert "s3cret" not in repr(loaded)
@@ -143,16 +146,16 @@ def test_a_wrong_password_is_not_printed(write):
 
 
 def test_the_path_is_given_else_from_the_environment_else_here():
-    assert config.find_path(Path("a.toml"), {"DIGESTMAIL_CONFIG": "b.toml"}) == Path("a.toml")
-    assert config.find_path(None, {"DIGESTMAIL_CONFIG": "b.toml"}) == Path("b.toml")
-    assert config.find_path(None, {}) == Path("config.toml")
+    assert configfile.find_path(Path("a.toml"), {"DIGESTMAIL_CONFIG": "b.toml"}) == Path("a.toml")
+    assert configfile.find_path(None, {"DIGESTMAIL_CONFIG": "b.toml"}) == Path("b.toml")
+    assert configfile.find_path(None, {}) == Path("config.toml")
 
 
 # -- config.example.toml against the model ------------------------------------------------------------------------
 
 
 def test_the_example_is_a_configuration(write):
-    loaded = config.load(EXAMPLE)
+    loaded = configfile.load(EXAMPLE)
     assert len(loaded.digest_values()) == 2
 
 
@@ -201,6 +204,6 @@ def test_the_example_shows_every_key_and_its_true_default(table):
 
 
 def test_the_model_is_frozen(write):
-    loaded = config.load(write(SMALL))
+    loaded = configfile.load(write(SMALL))
     with pytest.raises(ValidationError):
         loaded.mail.sender = "other@example.org"
