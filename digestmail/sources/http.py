@@ -45,8 +45,8 @@ class Gates(Protocol):
     def reserve(self, host: str, now: datetime, min_interval: float) -> datetime:
         """Book the next free moment (`now` or later) for one request to `host`, and return it.
 
-        Whoever asks after this gets a moment at least `min_interval` seconds later. A host that is closed is not
-        booked: the time it opens again is returned.
+        Whoever asks after this gets a moment at least `min_interval` seconds later; a closed host's first moment is
+        when it opens again.
         """
         ...
 

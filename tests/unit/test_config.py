@@ -116,8 +116,6 @@ def test_the_environment_overrides_the_file(write, monkeypatch):
     monkeypatch.setenv("DIGESTMAIL_CONFIG", "elsewhere.toml")
     text = SMALL.replace('"digest@example.org"', '"digest@example.org"\n[mail.smtp]\nport = 25')
     loaded = configfile.load(write(text))
-        write(SMALL.replace('"digest@example.org"', '"digest@example.org"\n[mail.smtp]\nport = 25'))
-    )
     assert loaded.mail.smtp.port == 587
     assert loaded.mail.smtp.password is not None
     assert loaded.mail.smtp.password.get_secret_value() == "from the environment"
