@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from datetime import datetime, timedelta
+from contextlib import ExitStack, contextmanager
+from datetime import timedelta
 from email.utils import parseaddr
-from functools import cached_property
+from functools import cached_property, partial
 from importlib import metadata
 from pathlib import Path
 from random import Random
 from typing import Self, assert_never
 from urllib.parse import urlsplit
-
-from sqlalchemy import Connection
 
 from digestmail import config as settings
 from digestmail.clock import Clock, SystemClock
@@ -25,7 +23,7 @@ from digestmail.pipeline.collect import collect, read_all, store
 from digestmail.pipeline.compose import Composed, compose, upcoming_slot
 from digestmail.pipeline.deliver import Deliverer, outbox_report
 from digestmail.pipeline.letters import EditionLetters
-from digestmail.pipeline.publish import publish, publish_one
+from digestmail.pipeline.publish import publish, rehearse
 from digestmail.pipeline.reports import CollectReport, DeliverReport, PublishReport, RunReport
 from digestmail.rendering import Renderer, page
 from digestmail.sources.arxiv_api import ArxivApi
@@ -66,16 +64,17 @@ class App:
         clock: Clock,
         *,
         progress: Progress = quiet,
-        network_clock: Clock | None = None,
+        real_clock: Clock | None = None,
     ) -> None:
         """Open nothing yet. Relative paths start at `base`, the directory of the configuration file.
 
-        `network_clock` is what hosts are asked politely by: real time, whatever `clock` says.
+        `clock` decides what is due and what is new. Hosts are asked, and mail is queued, claimed and dated, by
+        `real_clock`: a back-fill must not end another worker's lease.
         """
         self.config = config
         self.base = base
         self.clock = clock
-        self._network_clock = network_clock or SystemClock()
+        self._real_clock = real_clock or SystemClock()
         self.digests: tuple[Digest, ...] = config.digest_values()
         self._progress = progress
         self._random = Random(secrets.randbits(64))  # noqa: S311 - spreads retries; nothing secret hangs on it
@@ -142,9 +141,10 @@ class App:
         """Publish every digest that is due. With `dry_run` nothing is kept."""
         now = self.clock.now()
         if not dry_run:
-            return publish(self.database, self.digests, self.render, now, stop=stop)
+            queued_at = self._real_clock.now()
+            return publish(self.database, self.digests, self.render, now, queued_at=queued_at, stop=stop)
         with self.database.rehearsal() as connection:
-            return self._rehearse_publish(connection, now)
+            return rehearse(connection, self.digests, self.render, now)
 
     def deliver(self, *, stop: Callable[[], bool] = _never) -> DeliverReport:
         """Deliver what is due."""
@@ -152,7 +152,7 @@ class App:
             self.database,
             self.transport(),
             self.letters(),
-            self.clock,
+            self._real_clock,
             give_up=timedelta(hours=self.config.mail.give_up_hours),
             random=self._random,
             stop=stop,
@@ -188,33 +188,32 @@ class App:
             results = list(read_all(self.database, sources, now, stop=stop))
         with self.database.rehearsal() as connection:
             collected = CollectReport(sources=tuple(store(connection, result, now) for result in results))
-            published = self._rehearse_publish(connection, now)
+            published = rehearse(connection, self.digests, self.render, now)
         return RunReport(dry_run=True, collect=collected, publish=published)
-
-    def _rehearse_publish(self, connection: Connection, now: datetime) -> PublishReport:
-        reports = tuple(publish_one(connection, digest, self.render, now) for digest in self.digests)
-        return PublishReport(digests=reports)
 
     @contextmanager
     def _sources(self) -> Iterator[list[Source]]:
+        with ExitStack() as stack:
+            yield [_source(table, stack.enter_context(self._http(table.name))) for table in self.config.sources]
+
+    def _http(self, source: str) -> Http:
         network = self.config.network
         own_hosts = frozenset(network.allow_private_hosts)
         contact = network.user_agent_contact or parseaddr(self.config.mail.sender)[1]
-        with Http(
-            clock=self._network_clock,
+        return Http(
+            clock=self._real_clock,
             gates=StoredGates(self.database, own_hosts=own_hosts),
-            validators=self._validators,
+            validators=partial(self._validators, source),
             user_agent=f"digestmail/{VERSION} (+{contact})",
             timeout=network.timeout,
             max_body_bytes=network.max_body_bytes,
             allow_private_hosts=own_hosts,
             random=self._random,
-        ) as http:
-            yield [_source(table, http) for table in self.config.sources]
+        )
 
-    def _validators(self, url: str) -> Validators:
+    def _validators(self, source: str, url: str) -> Validators:
         with self.database.connect() as connection:
-            return stored_sources.find_validators(connection, url)
+            return stored_sources.find_validators(connection, source, url)
 
     def letters(self) -> EditionLetters:
         """Return what writes the messages of deliveries."""

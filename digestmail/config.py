@@ -7,7 +7,7 @@ Only `app` and the doors read it; everything below gets values. `config.example.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, StringConstraints
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -61,7 +61,7 @@ FeedAddress = Annotated[str, AfterValidator(_check_feed_address)]
 
 
 class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class SmtpTable(_Table):
@@ -73,7 +73,7 @@ class SmtpTable(_Table):
     username: str | None = None
     password: SecretStr | None = None
     password_file: Path | None = None
-    timeout: float = Field(default=60.0, gt=0)
+    timeout: float = Field(default=60.0, gt=0, le=3600)
 
 
 class MaildirTable(_Table):
@@ -88,7 +88,7 @@ class MailTable(_Table):
     sender: Mailbox
     reply_to: Mailbox | None = None
     transport: Literal["smtp", "maildir"] = "smtp"
-    give_up_hours: float = Field(default=96.0, gt=0)
+    give_up_hours: float = Field(default=96.0, gt=0, le=8760)
     smtp: SmtpTable = SmtpTable()
     maildir: MaildirTable = MaildirTable()
 
@@ -97,7 +97,7 @@ class NetworkTable(_Table):
     """`[network]`: how feeds are fetched."""
 
     user_agent_contact: str = ""
-    timeout: float = Field(default=30.0, gt=0)
+    timeout: float = Field(default=30.0, gt=0, le=3600)
     max_body_bytes: int = Field(default=20_000_000, ge=1000)
     allow_private_hosts: tuple[str, ...] = ()
 
@@ -195,6 +195,9 @@ class DigestTable(_Table):
 class Config(BaseSettings):
     """The whole configuration. Load it with `configfile.load`."""
 
+    overridden: ClassVar[bool] = True
+    """Whether the environment counts."""
+
     model_config = SettingsConfigDict(
         extra="forbid", frozen=True, env_prefix=ENV_PREFIX, env_nested_delimiter="__", validate_default=False
     )
@@ -220,7 +223,7 @@ class Config(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Let the environment override the file."""
         del settings_cls, dotenv_settings, file_secret_settings
-        return env_settings, init_settings
+        return (env_settings, init_settings) if cls.overridden else (init_settings,)
 
     def digest_values(self) -> tuple[Digest, ...]:
         """Return the digests as the values the pipeline works on."""

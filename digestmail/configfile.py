@@ -7,11 +7,13 @@ import os
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, ClassVar, get_args
 
 from pydantic import BaseModel, SecretStr, ValidationError
+from pydantic_settings import SettingsError
 
 from digestmail.config import (
+    ENV_PREFIX,
     AnySource,
     Config,
     DigestTable,
@@ -23,8 +25,7 @@ from digestmail.config import (
     TopicTable,
 )
 from digestmail.errors import ConfigError
-from digestmail.model import Schedule
-from digestmail.slots import check_schedule
+from digestmail.slots import check_cron, check_timezone
 
 CONFIG_VARIABLE = "DIGESTMAIL_CONFIG"
 DEFAULT_PATH = Path("config.toml")
@@ -38,27 +39,58 @@ def find_path(given: Path | None, environment: Mapping[str, str] = os.environ) -
     return Path(environment[CONFIG_VARIABLE]) if environment.get(CONFIG_VARIABLE) else DEFAULT_PATH
 
 
-def load(path: Path) -> Config:
-    """Read, override from the environment and check the configuration at `path`.
+def load(path: Path, environment: Mapping[str, str] | None = os.environ) -> Config:
+    """Read, override from the environment and check the configuration at `path`; None: no overrides.
 
     Raises ConfigError with every problem at once, each a sentence that begins with its key path.
     """
+    raw = _read(path)
+    problems = list(_unknown_overrides(environment or {}))
     try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+        config = _FileAlone(**raw) if environment is None else Config(**raw)
+    except SettingsError as error:
+        raise ConfigError([f"environment: {error}", *problems, *_cross_problems(raw)]) from error
+    except ValidationError as error:
+        raise ConfigError([*_field_problems(error), *problems, *_cross_problems(raw)]) from error
+    problems += _cross_problems(config.model_dump())
+    problems += _path_problems(config, path.parent)
+    if problems:
+        raise ConfigError(problems)
+    return _with_secrets(config, path.parent)
+
+
+class _FileAlone(Config):
+    """The configuration without overrides, for the demo: it must not meet what the environment points at."""
+
+    overridden: ClassVar[bool] = False
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ConfigError([f"{path}: there is no such file"]) from error
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError([f"{path}: cannot be read: {error}"]) from error
     except tomllib.TOMLDecodeError as error:
         raise ConfigError([f"{path}: is not TOML: {error}"]) from error
-    problems = list(_cross_problems(raw))
-    try:
-        config = Config(**raw)
-    except ValidationError as error:
-        raise ConfigError([*_field_problems(error), *problems]) from error
-    if problems:
-        raise ConfigError(problems)
-    return _with_secrets(config, path.parent)
+
+
+def _unknown_overrides(environment: Mapping[str, str]) -> Iterator[str]:
+    """Find variables that look like overrides but name no key: pydantic-settings passes over them."""
+    for name in environment:
+        if not name.upper().startswith(ENV_PREFIX) or name == CONFIG_VARIABLE:
+            continue
+        first = name[len(ENV_PREFIX) :].split("__")[0].lower()
+        if first not in Config.model_fields:
+            near = difflib.get_close_matches(first, Config.model_fields, n=1)
+            hint = f"; did you mean {ENV_PREFIX}{near[0].upper()}?" if near else ""
+            yield f"environment: {name} names no key{hint}"
+
+
+def _path_problems(config: Config, base: Path) -> Iterator[str]:
+    if config.templates_dir is not None and not (base / config.templates_dir).is_dir():
+        yield f"templates_dir: there is no directory {base / config.templates_dir}"
 
 
 def _with_secrets(config: Config, base: Path) -> Config:
@@ -67,7 +99,7 @@ def _with_secrets(config: Config, base: Path) -> Config:
         return config
     try:
         password = (base / smtp.password_file).read_text(encoding="utf-8").strip()
-    except OSError as error:
+    except (OSError, UnicodeDecodeError) as error:
         raise ConfigError([f"mail.smtp.password_file: cannot be read: {error}"]) from error
     filled = smtp.model_copy(update={"password": SecretStr(password)})
     return config.model_copy(update={"mail": config.mail.model_copy(update={"smtp": filled})})
@@ -87,6 +119,14 @@ def _field_problems(error: ValidationError) -> Iterator[str]:
             yield f"{key}: unknown key{hint}"
         elif problem["type"] == "missing":
             yield f"{key}: is missing"
+        elif problem["type"] in {"union_tag_invalid", "union_tag_not_found"}:
+            given = problem["input"].get("kind") if isinstance(problem["input"], dict) else None
+            near = difflib.get_close_matches(str(given), _SOURCE_TABLES, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            yield f"{key}.kind: is one of {', '.join(_SOURCE_TABLES)} (it is {given!r}){hint}"
+        elif problem["type"] == "string_pattern_mismatch" and place[-1:] == ("name",):
+            shown = _shown(place, problem["input"])
+            yield f"{key}: a name is made of lower-case letters, digits and hyphens (it is {shown})"
         elif problem["type"] == "too_short":
             yield f"{key}: at least one is needed"
         else:
@@ -142,22 +182,22 @@ def _cross_problems(raw: dict[str, Any]) -> Iterator[str]:
     for index, digest in enumerate(_rows(raw, "digests")):
         for key, known in (("sources", sources), ("topics", topics), ("allow_repeats_of", digests)):
             listed = digest.get(key, [])
-            for name in listed if isinstance(listed, list) else []:
+            for name in listed if isinstance(listed, (list, tuple)) else []:
                 if name not in known:
                     near = difflib.get_close_matches(str(name), [str(n) for n in known], n=1)
                     hint = f"; did you mean {near[0]!r}?" if near else ""
                     table = "digests" if key == "allow_repeats_of" else key
                     yield f"digests[{index}].{key}: there is no {name!r} in [[{table}]]{hint}"
         cron, timezone = digest.get("schedule"), digest.get("timezone", "UTC")
-        if isinstance(cron, str) and isinstance(timezone, str):
-            wrong = check_schedule(Schedule(cron=cron, timezone=timezone))
-            if wrong:
-                yield f"digests[{index}].schedule: {wrong}"
+        if isinstance(timezone, str) and (wrong := check_timezone(timezone)):
+            yield f"digests[{index}].timezone: {wrong}"
+        if isinstance(cron, str) and (wrong := check_cron(cron)):
+            yield f"digests[{index}].schedule: {wrong}"
 
 
 def _rows(raw: dict[str, Any], table: str) -> list[dict[str, Any]]:
     rows = raw.get(table)
-    return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+    return [row for row in rows if isinstance(row, dict)] if isinstance(rows, (list, tuple)) else []
 
 
 def _names(raw: dict[str, Any], table: str) -> Iterator[Any]:

@@ -24,8 +24,6 @@ from digestmail.slots import next_fire
 
 log = logging.getLogger("digestmail.daemon")
 
-_RETRY_MINUTES = 1
-
 
 class SlotTrigger(BaseTrigger):  # type: ignore[misc] # APScheduler 3 ships no types
     """Fires when a digest's slot begins, by the very function that decides what is due."""
@@ -43,10 +41,14 @@ class Daemon:
     """Runs the verbs on time until told to stop; a unit in hand is finished first."""
 
     def __init__(self, app: App, *, on_report: Callable[[RunReport], None]) -> None:
-        """Schedule every digest of `app`, and a look at deferred deliveries once a minute."""
+        """Schedule a run for every digest of `app` and one an hour, and a look at the outbox once a minute.
+
+        The hourly run reads again what was late or throttled, and publishes slots that were empty and still are open.
+        """
         self._app = app
         self._on_report = on_report
         self._stopping = threading.Event()
+        self._owed = False
         self._scheduler = BackgroundScheduler(
             jobstores={"default": MemoryJobStore()},
             executors={"default": ThreadPoolExecutor(max_workers=1)},
@@ -54,17 +56,28 @@ class Daemon:
             timezone=UTC,
         )
         for digest in app.digests:
-            self._add(self._app.run, SlotTrigger(digest.schedule), digest.name)
-        self._add(self._app.run_outbox, IntervalTrigger(minutes=_RETRY_MINUTES, timezone=UTC), "outbox")
+            self._scheduler.add_job(self._run, SlotTrigger(digest.schedule), id=digest.name)
+        self._scheduler.add_job(self._run, IntervalTrigger(hours=1, timezone=UTC), id="run")
+        self._scheduler.add_job(self._look, IntervalTrigger(minutes=1, timezone=UTC), id="outbox")
 
-    def _add(self, verb: Callable[..., RunReport], trigger: BaseTrigger, name: str) -> None:
-        def job() -> None:
-            try:
-                self._on_report(verb(stop=self._stopping.is_set))
-            except DigestmailError:
-                log.exception("job=%s", name)
+    def _run(self) -> None:
+        self._tell(self._app.run)
 
-        self._scheduler.add_job(job, trigger, id=name)
+    def _look(self) -> None:
+        """Deliver what is due; catch up on a run that another process was in the way of."""
+        self._tell(self._app.run if self._owed else self._app.run_outbox)
+
+    def _tell(self, verb: Callable[..., RunReport]) -> None:
+        """Call a verb and pass on its report, if there is anything in it."""
+        try:
+            report = verb(stop=self._stopping.is_set)
+        except DigestmailError:
+            log.exception("the run failed; the next one is tried in time")
+            return
+        self._owed = report.busy
+        done = report.deliver
+        if verb == self._app.run or done.stopped or done.sent + done.deferred + done.failed + done.cancelled:
+            self._on_report(report)
 
     def stop(self, *_: int | FrameType | None) -> None:
         """Ask for the end; safe in a signal handler."""
@@ -76,7 +89,7 @@ class Daemon:
             number: signal.signal(number, self.stop) for number in (signal.SIGTERM, signal.SIGINT)
         }
         try:
-            self._on_report(self._app.run(stop=self._stopping.is_set))
+            self._run()
             self._scheduler.start()
             self._stopping.wait()
             self._scheduler.shutdown(wait=True)

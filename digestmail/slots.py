@@ -27,20 +27,25 @@ _CLEAR = timedelta(hours=3)
 _SOME_DAY = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def check_schedule(schedule: Schedule) -> str | None:
-    """Return a sentence saying what is wrong with the crontab line or the time zone, or None."""
-    if len(schedule.cron.split()) != _CRON_FIELDS:
-        return f"{schedule.cron!r} is no crontab line: it needs five fields (minute, hour, day, month, weekday)"
+def check_timezone(name: str) -> str | None:
+    """Return a sentence saying what is wrong with an IANA time zone's name, or None."""
     try:
-        ZoneInfo(schedule.timezone)
+        ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        near = get_close_matches(schedule.timezone, available_timezones(), 1)
+        near = get_close_matches(name, available_timezones(), 1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
-        return f"there is no time zone {schedule.timezone!r} in the IANA database{hint}"
+        return f"there is no time zone {name!r} in the IANA database{hint}"
+    return None
+
+
+def check_cron(line: str) -> str | None:
+    """Return a sentence saying what is wrong with a crontab line, or None."""
+    if len(line.split()) != _CRON_FIELDS:
+        return f"{line!r} is no crontab line: it needs five fields (minute, hour, day, month, weekday)"
     try:
-        next_fire(schedule, _SOME_DAY)
+        next_fire(Schedule(cron=line, timezone="UTC"), _SOME_DAY)
     except (CronSimError, ValueError) as error:
-        return f"{schedule.cron!r} is no crontab line: {str(error).lower()}"
+        return f"{line!r} is no crontab line: {str(error).lower()}"
     except ConfigError as error:
         return str(error)
     return None
@@ -64,6 +69,14 @@ def next_fire(schedule: Schedule, after: datetime) -> datetime:
     raise ConfigError([f"the schedule {schedule.cron!r} never fires"])
 
 
+def open_until(schedule: Schedule, slot: Slot) -> datetime:
+    """Return until when a slot that was missed, or was empty, may still get its edition: half-way to the next one.
+
+    Later its papers belong to the next slot: what comes on Monday before seven is no edition of Sunday.
+    """
+    return slot.at + (next_fire(schedule, slot.at) - slot.at) / 2
+
+
 def _slots(schedule: Schedule, start: datetime, *, reverse: bool) -> Iterator[Slot]:
     """Yield the schedule's fires from `start` on, or backwards, each as a slot.
 
@@ -73,7 +86,7 @@ def _slots(schedule: Schedule, start: datetime, *, reverse: bool) -> Iterator[Sl
     zone = ZoneInfo(schedule.timezone)
     fires = CronSim(schedule.cron, start.astimezone(zone).replace(tzinfo=None), reverse=reverse)
     key_format = "%Y-%m-%dT%H:%M" if len(fires.minutes) * len(fires.hours) > 1 else "%Y-%m-%d"
-    follows_clock = any(part.startswith("*") for part in schedule.cron.split()[:2])
+    follows_clock = schedule.cron.split()[1].startswith("*")
     for fire in fires:
         begins_local = _first_existing(fire, zone)
         if follows_clock and begins_local.replace(tzinfo=None) != fire:

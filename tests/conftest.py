@@ -15,7 +15,7 @@ from sqlalchemy import create_engine, make_url, text
 
 from digestmail.storage.database import Database
 
-SERVER = "DIGESTMAIL_TEST_POSTGRESQL"
+SERVER = "TEST_DIGESTMAIL_POSTGRESQL"
 """The address of a PostgreSQL server to use instead of the one the tests start themselves."""
 
 

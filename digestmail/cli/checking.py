@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -10,9 +11,10 @@ from typing import TYPE_CHECKING
 from digestmail.cli import printing
 from digestmail.errors import DigestmailError
 from digestmail.model import SourceHealth
-from digestmail.pipeline.reports import DeliverReport
+from digestmail.pipeline.reports import WELL, DeliverReport
 from digestmail.slots import next_fire
-from digestmail.storage import sources
+from digestmail.storage import sources, subscribers
+from digestmail.storage.subscribers import Wish
 
 if TYPE_CHECKING:
     from digestmail.app import App
@@ -48,6 +50,12 @@ def check(app: App, *, connect: bool) -> CheckReport:
     configured = [table.name for table in app.config.sources]
     with app.database.connect() as connection:
         health = tuple(row for row in sources.list_health(connection) if row.source in configured)
+        problems += _orphans(app, subscribers.wishes(connection))
+    problems += [
+        f"source {row.source}: {row.health}: {row.detail}"
+        for row in health
+        if not row.category and row.health not in WELL
+    ]
     return CheckReport(
         problems=tuple(problems),
         health=health,
@@ -57,11 +65,35 @@ def check(app: App, *, connect: bool) -> CheckReport:
     )
 
 
+def _health_row(row: SourceHealth) -> tuple[object, ...]:
+    said = f"{row.detail} (read {row.read_at:%a %d %b %H:%M} UTC)"
+    return f"source {row.source} {row.category}".rstrip(), row.health, said
+
+
+def _orphans(app: App, wishes: Iterable[Wish]) -> Iterator[str]:
+    """Name what people subscribed to and the configuration no longer has: a renamed digest or topic loses them."""
+    topics = {digest.name: {topic.name for topic in digest.topics} for digest in app.digests}
+    for wish in wishes:
+        if wish.digest not in topics:
+            yield f"{wish.people} subscribed to the digest {wish.digest!r}, which is not configured"
+            continue
+        for topic in wish.topics:
+            if topic not in topics[wish.digest]:
+                yield f"{wish.people} chose the topic {topic!r}, which digest {wish.digest!r} does not have"
+
+
 def show(result: CheckReport) -> None:
     """Print the report."""
     printing.table(
         [
-            *((f"source {row.source} {row.category}".rstrip(), row.health, row.detail) for row in result.health),
+            *(
+                (
+                    f"source {row.source} {row.category}".rstrip(),
+                    row.health,
+                    f"{row.detail} (read {row.read_at:%a %d %b %H:%M} UTC)",
+                )
+                for row in result.health
+            ),
             *((f"source {name}", "-", "not read yet") for name in result.unread),
             *((f"digest {name}", "due", f"{at:%a %Y-%m-%d %H:%M} UTC") for name, at in result.next_due.items()),
             *((f"outbox {state}", count, "") for state, count in result.outbox.outbox.items() if count),

@@ -33,7 +33,7 @@ def main() -> None:
         # Errors raised on purpose are sentences for the operator; anything else is a bug and keeps its traceback.
         from digestmail.errors import ConfigError, DigestmailError
 
-        if not isinstance(error, DigestmailError):
+        if not isinstance(error, DigestmailError | OSError):
             raise
         sys.stderr.write("".join(f"digestmail: {line}\n" for line in str(error).splitlines()))
         sys.exit(2 if isinstance(error, ConfigError) else 1)

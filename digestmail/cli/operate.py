@@ -24,6 +24,7 @@ def serve(config: ConfigPath = None, quiet: Quiet = False) -> None:
         level=logging.WARNING if quiet else logging.INFO,
         format="%(asctime)s level=%(levelname)s log=%(name)s %(message)s",
     )
+    logging.getLogger("apscheduler").setLevel(logging.WARNING)
     log = logging.getLogger("digestmail.serve")
 
     def tell(report: RunReport) -> None:

@@ -21,6 +21,8 @@ Now = Annotated[
     str | None,
     typer.Option("--now", metavar="ISO8601", help="Act as if it were this time: replays and back-fills."),
 ]
+_EARLIEST, _LATEST = 1991, 2200
+"""arXiv began in 1991."""
 Json = Annotated[bool, typer.Option("--json", help="Print the report as JSON.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Say nothing on success.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Go through selection and rendering, keep and send nothing.")]
@@ -48,4 +50,7 @@ def parse_now(text: str | None) -> datetime | None:
         raise typer.BadParameter(
             f"{text!r} is not an ISO 8601 time like 2026-04-02T07:00:00Z", param_hint="--now"
         ) from error
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    if not _EARLIEST <= moment.year <= _LATEST:
+        raise typer.BadParameter(f"{text!r} is not within {_EARLIEST} to {_LATEST}", param_hint="--now")
+    return moment

@@ -97,6 +97,8 @@ def _deliver_lines(value: DeliverReport) -> Iterator[str]:
     text = f"deliver  {value.sent} sent" + "".join(f", {count} {name}" for name, count in troubles.items() if count)
     if value.stopped:
         text += f"; stopped: {value.stopped}"
+    elif value.trouble:
+        text += f"; last trouble: {value.trouble}"
     if value.next_due_at:
         text += f"; next due {value.next_due_at:%Y-%m-%d %H:%M} UTC"
     yield text

@@ -12,7 +12,7 @@ from digestmail.cli.options import ConfigPath, Json, Now, open_app
 papers = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="What is known of papers.")
 editions = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="What was published.")
 
-Limit = Annotated[int, typer.Option(min=1, help="At most so many.")]
+Limit = Annotated[int, typer.Option(min=1, max=1_000_000, help="At most so many.")]
 Ref = Annotated[str, typer.Argument(metavar="PAPER", help="An arXiv id, DOI or link.")]
 
 

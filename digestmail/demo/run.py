@@ -20,6 +20,7 @@ from digestmail.errors import DigestmailError
 from digestmail.pipeline.reports import RunReport
 
 _READER = "reader@example.org"
+_MARK = ".digestmail-demo"
 _MORNING = datetime(2026, 4, 2, 12, 0, tzinfo=UTC)
 """The morning the sample was announced."""
 
@@ -98,19 +99,24 @@ def demonstrate(output: Path) -> DemoReport:
     with serving() as services, receiving(mailbox) as (smtp_host, smtp_port):
         config = output / "config.toml"
         config.write_text(_CONFIG.format(services=services, smtp_host=smtp_host, smtp_port=smtp_port), "utf-8")
-        with App(load(config), output.resolve(), SystemClock(_MORNING)) as app:
+        with App(load(config, environment=None), output.resolve(), SystemClock(_MORNING)) as app:
             subscriptions.add(app.database, app.digests, _READER, "daily", (), app.clock.now())
             report = app.run()
     return _report(output, report, mailbox)
 
 
 def _clear(output: Path) -> None:
-    marker = output / "config.toml"
-    if output.exists() and any(output.iterdir()):
-        if not marker.exists() or not (output / "mailbox").is_dir():
+    """Make `output` anew. Only what carries the demo's own mark is ever deleted."""
+    if output.is_dir() and any(output.iterdir()):
+        if not (output / _MARK).is_file():
             raise DigestmailError(f"{output} is not empty and no earlier demo; choose another --output")
-        shutil.rmtree(output)
+        for made in output.iterdir():
+            if made.is_dir():
+                shutil.rmtree(made)
+            else:
+                made.unlink()
     output.mkdir(parents=True, exist_ok=True)
+    (output / _MARK).write_text("digestmail demo made this directory, and empties it when it runs again.\n", "utf-8")
 
 
 def _report(output: Path, report: RunReport, mailbox: Path) -> DemoReport:

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from digestmail.errors import SourceError
+from digestmail.errors import DigestmailError, SourceError
 from digestmail.model import Health, Reading, SourceHealth
 from digestmail.pipeline import health
 from digestmail.pipeline.reports import CollectReport, SourceReport
@@ -69,6 +69,8 @@ def _read(source: Source, now: datetime, since: datetime | None) -> Reading | Fa
         return source.read(now, since)
     except SourceError as error:
         return Failure(source=source.name, health=health.of_error(error), detail=str(error))
+    except DigestmailError:
+        raise  # our own trouble, the database's for one, is not the source's
     except Exception as error:
         # A parser's bug on one source's bytes must not cost the others their day; it is logged whole.
         log.exception("source=%s could not be read", source.name)
@@ -80,9 +82,9 @@ def store(connection: Connection, result: Reading | Failure, now: datetime) -> S
     """Keep what a source said: papers, sightings, validators and health together, or none of them."""
     previous = {row.category: row for row in stored_sources.list_health(connection, source=result.source)}
     if isinstance(result, Failure):
-        row = health.failed(result.source, result.health, result.detail, previous, now)
-        stored_sources.put_health(connection, [row])
-        return SourceReport(source=result.source, health=(row,))
+        failures = health.failed(result.source, result.health, result.detail, previous, now)
+        stored_sources.put_health(connection, failures)
+        return SourceReport(source=result.source, health=failures)
     added = papers.add_sightings(connection, result.sightings, now)
     rows: tuple[SourceHealth, ...] = health.judge(result, added.unseen, previous, now)
     stored_sources.record_reading(connection, result, now, complete=result.partial is None)

@@ -8,14 +8,15 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection
 
 from digestmail.errors import StorageError
-from digestmail.model import Candidate, Digest, Edition, OnEmpty, Outcome, Selection, Slot
+from digestmail.model import Candidate, Digest, Edition, Health, Outcome, Selection, Slot
 from digestmail.selection.select import in_window, select
-from digestmail.slots import current_slot, next_fire
+from digestmail.slots import current_slot, next_fire, open_until
 from digestmail.storage import editions, papers
 from digestmail.storage import sources as stored_sources
 
 _LONGEST_GAP = timedelta(days=30)
 """However long nothing was published, papers older than this are no news."""
+_FIRST_MAY_BE_LATE = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,11 +32,8 @@ class Composed:
 def compose(connection: Connection, digest: Digest, slot: Slot, now: datetime) -> Composed:
     """Return the edition of `digest` for `slot`: the same one whenever it is asked for with the same papers stored."""
     since = window_start(connection, digest, slot)
-    candidates = [
-        candidate
-        for candidate in papers.candidates(connection, digest.sources, since)
-        if in_window(candidate.first_seen_at, candidate.day, since)
-    ]
+    seen = [c for c in papers.candidates(connection, digest.sources, since) if c.first_seen_at <= now]
+    candidates = [c for c in seen if in_window(c.first_seen_at, c.day, since)]
     published = papers.published(connection, digest.name, [candidate.paper.id for candidate in candidates])
     selection = select(
         candidates,
@@ -47,6 +45,8 @@ def compose(connection: Connection, digest: Digest, slot: Slot, now: datetime) -
         also_trending=digest.also_trending,
     )
     reason = _why_nothing(connection, digest, slot, candidates, selection)
+    if reason and len(seen) > len(candidates):
+        reason = f"{len(seen) - len(candidates)} papers came that are dated long before; {reason}"
     edition = Edition(
         digest=digest.name,
         slot=slot,
@@ -101,7 +101,7 @@ def _why_nothing(
 def upcoming_slot(connection: Connection, digest: Digest, now: datetime) -> Slot:
     """Return the slot whose edition would go out next: the due one while it is open, else the one after it."""
     slot = current_slot(digest.schedule, now)
-    if slot is not None and not is_closed(connection, digest, slot):
+    if slot is not None and is_open(connection, digest, slot, now):
         return slot
     coming = current_slot(digest.schedule, next_fire(digest.schedule, now))
     if coming is None:
@@ -109,7 +109,20 @@ def upcoming_slot(connection: Connection, digest: Digest, now: datetime) -> Slot
     return coming
 
 
-def is_closed(connection: Connection, digest: Digest, slot: Slot) -> bool:
-    """Return whether the slot's edition is out. A recorded empty day stays open: papers may come late."""
-    stored = editions.get(connection, digest.name, slot.key)
-    return stored is not None and (bool(stored.edition.sections) or digest.on_empty is OnEmpty.SEND)
+def is_open(connection: Connection, digest: Digest, slot: Slot, now: datetime) -> bool:
+    """Return whether a slot that has begun may get its edition.
+
+    It may not when it or a later one is out, nor when the next one is nearer: except that the very first edition of a
+    digest may be up to a day late, so that who sets it up in the evening sees it at once.
+    """
+    if editions.is_out(connection, digest.name, slot.key, slot.at):
+        return False
+    if now <= open_until(digest.schedule, slot):
+        return True
+    return not editions.list_editions(connection, digest.name, limit=1) and now - slot.at <= _FIRST_MAY_BE_LATE
+
+
+def read_well(connection: Connection, digest: Digest) -> bool:
+    """Return whether every source of `digest` was read, and read whole, the last time."""
+    healths = {row.source: row.health for row in stored_sources.list_health(connection) if not row.category}
+    return all(healths.get(name) in {Health.FRESH, Health.NOTHING_ANNOUNCED} for name in digest.sources)

@@ -31,6 +31,8 @@ _BATCH = 20
 _PAUSE = timedelta(minutes=5)
 """How long the rest of a batch waits when the way out itself is broken."""
 _LONGEST_PAUSE = timedelta(hours=4)
+_FEWEST_ATTEMPTS = 4
+"""Nobody is given up before so many attempts, however long they waited for our own server to come back."""
 
 
 class Letters(Protocol):
@@ -66,6 +68,7 @@ class Deliverer:
         self._stop = stop
         self._progress = progress
         self._tally: Counter[DeliveryState] = Counter()
+        self._trouble = ""
 
     def deliver(self) -> DeliverReport:
         """Deliver until nothing is due, somebody says stop, or the way out breaks."""
@@ -77,7 +80,7 @@ class Deliverer:
                     if session is None and any(delivery.wanted for delivery in claimed):
                         session = self._open(stack, claimed)
                     stopped = self._deliver_batch(session, claimed)
-            except TransportError as error:
+            except (TransportError, RenderError) as error:
                 stopped = str(error)
         return self._report(stopped)
 
@@ -100,7 +103,7 @@ class Deliverer:
                 return "asked to stop"
             try:
                 attempted = self._attempt(session, delivery)
-            except TransportError as error:
+            except (TransportError, RenderError) as error:
                 self._put_off(delivery, error)
                 self._give_back(claimed[index + 1 :], _PAUSE)
                 raise
@@ -117,9 +120,7 @@ class Deliverer:
             receipt = session.send(envelope, message)
         except DeliveryError as error:
             return self._after_error(delivery, error.code, str(error), permanent=error.permanent)
-        except RenderError as error:
-            return self._after_error(delivery, None, str(error), permanent=False)
-        except TransportError:
+        except (TransportError, RenderError):
             raise
         except Exception as error:
             # A bug met on one recipient's mail must not cost the others theirs; it is logged whole and tried again.
@@ -127,17 +128,19 @@ class Deliverer:
             return self._after_error(delivery, None, f"unexpected {type(error).__name__}: {error}", permanent=False)
         return Attempted(state=DeliveryState.SENT, code=receipt.code, text=receipt.text)
 
-    def _put_off(self, delivery: Delivery, error: TransportError) -> None:
-        """Put the delivery in hand behind the others: if it is what breaks the way out, it must not block them."""
+    def _put_off(self, delivery: Delivery, error: TransportError | RenderError) -> None:
+        """Put the delivery in hand behind the others: if it is what stops the run, it must not block them."""
+        code = error.code if isinstance(error, TransportError) else None
         pause = _PAUSE * min(2**delivery.attempts, _LONGEST_PAUSE // _PAUSE)
         due_at = self._clock.now() + pause
-        self._record(delivery, Attempted(state=DeliveryState.DEFERRED, code=error.code, text=str(error), due_at=due_at))
+        self._record(delivery, Attempted(state=DeliveryState.DEFERRED, code=code, text=str(error), due_at=due_at))
 
     def _after_error(self, delivery: Delivery, code: int | None, text: str, *, permanent: bool) -> Attempted:
         now = self._clock.now()
         due_at = None
         if not permanent:
-            due_at = next_attempt(delivery.attempts, delivery.queued_at, now, self._give_up, self._random)
+            first_at = delivery.queued_at if delivery.attempts >= _FEWEST_ATTEMPTS else now
+            due_at = next_attempt(delivery.attempts, first_at, now, self._give_up, self._random)
         if due_at is None:
             return Attempted(state=DeliveryState.FAILED, code=code, text=text)
         return Attempted(state=DeliveryState.DEFERRED, code=code, text=text, due_at=due_at)
@@ -157,6 +160,8 @@ class Deliverer:
         )
         if kept:
             self._tally[attempted.state] += 1
+        if attempted.state in {DeliveryState.DEFERRED, DeliveryState.FAILED}:
+            self._trouble = attempted.text
         self._progress(sum(self._tally.values()))
 
     def _give_back(self, rest: Sequence[Delivery], pause: timedelta) -> None:
@@ -173,6 +178,7 @@ class Deliverer:
             failed=self._tally[DeliveryState.FAILED],
             cancelled=self._tally[DeliveryState.CANCELLED],
             stopped=stopped,
+            trouble=self._trouble,
         )
 
 

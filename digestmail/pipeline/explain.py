@@ -57,7 +57,9 @@ def _explain_one(connection: Connection, digest: Digest, paper: Paper, now: date
 
 
 def _published(edition: Edition, paper: Paper) -> Explanation:
-    entry = next((entry for entry in edition.entries() if entry.paper.id == paper.id), None)
+    # It may have stood there under another name, before its mentions were merged.
+    names = {paper.id, *paper.aliases}
+    entry = next((entry for entry in edition.entries() if names & {entry.paper.id, *entry.paper.aliases}), None)
     said: tuple[str, ...] = (f"published on {edition.slot.day:%a %d %B %Y}",)
     if entry is not None:
         decision = Decision(

@@ -28,16 +28,18 @@ def of_error(error: SourceError) -> Health:
 
 def failed(
     source: str, health: Health, detail: str, previous: Mapping[str, SourceHealth], now: datetime
-) -> SourceHealth:
-    """Return the health of a source that could not be read at all."""
-    before = previous.get("")
-    return SourceHealth(
-        source=source,
-        category="",
-        health=health,
-        detail=detail,
-        read_at=now,
-        fresh_at=before.fresh_at if before else None,
+) -> tuple[SourceHealth, ...]:
+    """Return the health of a source that could not be read at all, and of each category it had."""
+    return tuple(
+        SourceHealth(
+            source=source,
+            category=category,
+            health=health,
+            detail=detail,
+            read_at=now,
+            fresh_at=previous[category].fresh_at if category in previous else None,
+        )
+        for category in sorted({"", *previous})
     )
 
 

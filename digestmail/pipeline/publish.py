@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import datetime
@@ -12,15 +11,13 @@ from typing import Protocol
 from sqlalchemy import Connection
 
 from digestmail.errors import DigestmailError
-from digestmail.model import Digest, Edition, OnEmpty, PaperId, Rendered, Section
-from digestmail.pipeline.compose import Composed, compose, is_closed
+from digestmail.model import Digest, Edition, OnEmpty, PaperId, Rendered, Section, Slot
+from digestmail.pipeline.compose import Composed, compose, is_open, read_well
 from digestmail.pipeline.reports import DigestReport, PublishReport
 from digestmail.selection.segments import for_segment
 from digestmail.slots import current_slot
 from digestmail.storage import deliveries, editions, subscribers
 from digestmail.storage.database import Database
-
-log = logging.getLogger("digestmail.publish")
 
 _CHUNK = 20_000
 
@@ -39,43 +36,71 @@ def publish(
     render: Render,
     now: datetime,
     *,
+    queued_at: datetime | None = None,
     stop: Callable[[], bool] = lambda: False,
 ) -> PublishReport:
-    """Publish every digest whose slot is due and open, each in one transaction. `stop` is asked between digests."""
+    """Publish every digest whose slot is due and open, each in one transaction. `stop` is asked between digests.
+
+    `now` decides what is due; `queued_at` is the real time, from which deliveries count (`now` if it is not given).
+    """
     reports = []
     for digest in digests:
         if stop():
             break
         try:
             with database.begin() as connection:
-                reports.append(publish_one(connection, digest, render, now))
+                reports.append(publish_one(connection, digest, render, now, queued_at or now))
         except DigestmailError as error:
-            log.exception("digest=%s was not published", digest.name)
             reports.append(DigestReport(digest=digest.name, status="failed", reason=str(error)))
     return PublishReport(digests=tuple(reports))
 
 
-def publish_one(connection: Connection, digest: Digest, render: Render, now: datetime) -> DigestReport:
-    """Publish `digest` if it is due, inside the caller's transaction.
+def rehearse(connection: Connection, digests: Sequence[Digest], render: Render, now: datetime) -> PublishReport:
+    """Do all that `publish` does inside the caller's transaction, which is to be rolled back."""
+    reports = []
+    for digest in digests:
+        try:
+            with connection.begin_nested():
+                reports.append(publish_one(connection, digest, render, now, now))
+        except DigestmailError as error:
+            reports.append(DigestReport(digest=digest.name, status="failed", reason=str(error)))
+    return PublishReport(digests=tuple(reports))
+
+
+def publish_one(
+    connection: Connection, digest: Digest, render: Render, now: datetime, queued_at: datetime
+) -> DigestReport:
+    """Publish `digest` if it is due, inside the caller's transaction; its deliveries are due from `queued_at` on.
 
     The mail of all who chose every topic is rendered first: an edition that cannot be rendered is not published.
     """
     slot = current_slot(digest.schedule, now)
-    if slot is None:
-        return DigestReport(digest=digest.name, status="not-due")
-    if is_closed(connection, digest, slot):
-        return DigestReport(digest=digest.name, status="already-published", slot=slot.key)
+    if slot is None or not is_open(connection, digest, slot, now):
+        return _not_now(connection, digest, slot)
     composed = compose(connection, digest, slot, now)
     edition = composed.edition
-    goes_out = bool(edition.sections) or digest.on_empty is OnEmpty.SEND
-    rendered = render(edition, edition.sections) if goes_out else None
+    # "Nothing new" is only said when everything was read; else the slot stays open for what may come.
+    says_so = digest.on_empty is OnEmpty.SEND and read_well(connection, digest)
+    rendered = render(edition, edition.sections) if edition.sections or says_so else None
     edition_id = editions.add(connection, edition)
-    if edition_id is None and not edition.sections:
-        return _report(composed, None, 0, 0)
-    if edition_id is None:
+    if edition_id is None and edition.sections:
         return DigestReport(digest=digest.name, status="already-published", slot=slot.key)
-    recipients, nothing_for = _enqueue(connection, digest, edition, edition_id, now) if goes_out else (0, 0)
+    if edition_id is None or rendered is None:
+        return _report(composed, None, 0, 0)
+    recipients, nothing_for = _enqueue(connection, digest, edition, edition_id, queued_at)
     return _report(composed, rendered, recipients, nothing_for)
+
+
+def _not_now(connection: Connection, digest: Digest, slot: Slot | None) -> DigestReport:
+    """Say why nothing is published: nothing is due, or it is out, or it stays empty."""
+    stored = editions.get(connection, digest.name, slot.key) if slot else None
+    if slot is not None and stored is None and editions.is_out(connection, digest.name, slot.key, slot.at):
+        return DigestReport(digest=digest.name, status="already-published", slot=slot.key, reason="a later one is out")
+    if slot is None or stored is None:
+        return DigestReport(digest=digest.name, status="not-due")
+    if stored.edition.sections or editions.is_out(connection, digest.name, slot.key, slot.at):
+        return DigestReport(digest=digest.name, status="already-published", slot=slot.key)
+    return DigestReport(digest=digest.name, status="empty", slot=slot.key, reason=stored.edition.reason)
 
 
 def _report(composed: Composed, rendered: Rendered | None, recipients: int, nothing_for: int) -> DigestReport:

@@ -7,6 +7,9 @@ from datetime import datetime
 
 from digestmail.model import Health, SourceHealth
 
+WELL = frozenset({Health.FRESH, Health.NOTHING_ANNOUNCED, Health.STALE})
+"""How a source that could be read may stand; a stale one was read, and its server is the one to ask."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceReport:
@@ -23,7 +26,7 @@ class SourceReport:
     @property
     def failed(self) -> bool:
         """Whether nothing could be read, or not all."""
-        return self.health[0].health not in {Health.FRESH, Health.NOTHING_ANNOUNCED, Health.STALE}
+        return self.health[0].health not in WELL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +82,8 @@ class DeliverReport:
     cancelled: int = 0
     stopped: str = ""
     """Why the run ended before the outbox was empty, if it did."""
+    trouble: str = ""
+    """What was said about the last delivery that was not sent."""
     outbox: dict[str, int] = field(default_factory=dict)
     """Deliveries of all time by state; their sum is the number of recipients."""
     next_due_at: datetime | None = None

@@ -41,7 +41,7 @@ class Database:
         """
         try:
             address = make_url(url)
-        except ArgumentError as error:
+        except (ArgumentError, ValueError) as error:
             raise StorageError(f"not a database address: {error}") from error
         if address.get_backend_name() == "postgresql":
             return cls(create_engine(address.set(drivername="postgresql+psycopg"), pool_pre_ping=True), None)

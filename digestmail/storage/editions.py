@@ -10,7 +10,7 @@ from heapq import merge
 from typing import Any
 
 from pydantic import TypeAdapter
-from sqlalchemy import Connection, Row, Select, insert, select
+from sqlalchemy import Connection, Row, Select, exists, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from digestmail.errors import StorageError
@@ -107,6 +107,17 @@ def get_by_id(connection: Connection, edition_id: int) -> StoredEdition:
     if found is None:
         raise StorageError(f"there is no edition {edition_id}")
     return found
+
+
+def is_out(connection: Connection, digest: str, slot: str, slot_at: datetime) -> bool:
+    """Return whether the edition of this slot, or of a later one, has papers or was mailed: then it cannot be made."""
+    mailed = exists().where(segments.c.edition_id == editions.c.id)
+    statement = (
+        select(editions.c.id)
+        .where(editions.c.digest == digest, (editions.c.slot == slot) | (editions.c.slot_at >= slot_at))
+        .where((editions.c.papers > 0) | mailed)
+    )
+    return connection.execute(statement.limit(1)).first() is not None
 
 
 def latest(connection: Connection, digest: str, before: datetime | None = None) -> StoredEdition | None:

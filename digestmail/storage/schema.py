@@ -186,6 +186,7 @@ source_health = Table(
 validators = Table(
     "validators",
     metadata,
+    Column("source", Text, primary_key=True),
     Column("url", Text, primary_key=True),
     Column("etag", Text),
     Column("last_modified", Text),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -30,25 +30,35 @@ def read_state(connection: Connection, name: str) -> SourceState | None:
 
 
 def record_reading(connection: Connection, reading: Reading, now: datetime, *, complete: bool) -> None:
-    """Remember that a source was read, and the validators of its documents."""
-    values = {"read_at": now, **({"complete_at": now} if complete else {})}
+    """Remember that a source was read, and the validators of its documents. A back-fill never sets it back."""
+    before = read_state(connection, reading.source)
+    moments = [now] if before is None else [now, before.read_at]
+    wholes = [moment for moment in (before.complete_at if before else None, now if complete else None) if moment]
+    values = {"read_at": max(moments), "complete_at": max(wholes, default=None)}
     statement = insert(connection, sources).values(name=reading.source, **values)
     connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_=values))
     for url, given in reading.validators.items():
         kept = {"etag": given.etag, "last_modified": given.last_modified, "stored_at": now}
-        statement = insert(connection, validators).values(url=url, **kept)
-        connection.execute(statement.on_conflict_do_update(index_elements=["url"], set_=kept))
+        statement = insert(connection, validators).values(source=reading.source, url=url, **kept)
+        connection.execute(statement.on_conflict_do_update(index_elements=["source", "url"], set_=kept))
     connection.execute(delete(validators).where(validators.c.stored_at < now - _VALIDATORS_KEPT))
 
 
-def find_validators(connection: Connection, url: str) -> Validators:
-    """Return the validators stored for `url`, empty ones if there are none."""
-    row = connection.execute(select(validators).where(validators.c.url == url)).first()
+def find_validators(connection: Connection, source: str, url: str) -> Validators:
+    """Return the validators `source` has for `url`, empty ones if there are none.
+
+    They are each source's own: what one has read, another with the same address has not.
+    """
+    row = connection.execute(select(validators).where(validators.c.source == source, validators.c.url == url)).first()
     return Validators(etag=row.etag, last_modified=row.last_modified) if row else Validators()
 
 
-def put_health(connection: Connection, rows: Iterable[SourceHealth]) -> None:
-    """Store the newest health of sources and categories."""
+def put_health(connection: Connection, rows: Sequence[SourceHealth]) -> None:
+    """Store the newest health of a source and its categories; categories that are no longer asked for go."""
+    for source in {row.source for row in rows}:
+        kept = [row.category for row in rows if row.source == source]
+        gone = (source_health.c.source == source) & source_health.c.category.not_in(kept)
+        connection.execute(delete(source_health).where(gone))
     for row in rows:
         values = {"health": row.health, "detail": row.detail, "read_at": row.read_at, "fresh_at": row.fresh_at}
         statement = insert(connection, source_health).values(source=row.source, category=row.category, **values)

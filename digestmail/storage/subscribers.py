@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, delete, select, update
+from sqlalchemy import Connection, Row, Select, Text, cast, delete, func, select, update
 
 from digestmail.model import DeliveryState, Subscriber, SubscriberState, Subscription
 from digestmail.storage.inserting import insert
@@ -112,6 +114,31 @@ def remove(connection: Connection, address: str, now: datetime) -> bool:
         .values(state=DeliveryState.CANCELLED, due_at=None, ended_at=now, text="unsubscribed")
     )
     return True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """How many active subscribers chose the same of a digest."""
+
+    digest: str
+    topics: tuple[str, ...]
+    people: int
+
+
+def wishes(connection: Connection) -> tuple[Wish, ...]:
+    """Return what active subscribers want, each combination once."""
+    topics = cast(subscriptions.c.topics, Text)
+    statement = (
+        select(subscriptions.c.digest, topics.label("topics"), func.count().label("people"))
+        .join(subscribers, subscribers.c.id == subscriptions.c.subscriber_id)
+        .where(subscribers.c.state == SubscriberState.ACTIVE)
+        .group_by(subscriptions.c.digest, topics)
+        .order_by(subscriptions.c.digest, topics)
+    )
+    return tuple(
+        Wish(digest=row.digest, topics=tuple(json.loads(row.topics)), people=row.people)
+        for row in connection.execute(statement)
+    )
 
 
 def active_subscriptions(connection: Connection, digest: str) -> Iterator[tuple[int, tuple[str, ...]]]:

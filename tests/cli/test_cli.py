@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -165,6 +166,54 @@ def test_the_demo_does_the_main_job_and_can_be_repeated(tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "precious.txt").write_text("x")
     assert "not empty" in digestmail(tmp_path, "demo", "--output", "mine", status=1)
+
+
+def test_the_demo_never_empties_a_directory_of_another_s(tmp_path):
+    digestmail(tmp_path, "init", "--sender", "me@example.org", "--maildir", "mailbox")
+    digestmail(tmp_path, "subscribers", "add", "a@example.org", "--digest", "daily")
+    (tmp_path / "mailbox").mkdir(exist_ok=True)
+    assert "no earlier demo" in digestmail(tmp_path, "demo", "--output", ".", status=1)
+    assert "a@example.org" in digestmail(tmp_path, "subscribers", "list")
+
+
+def test_the_demo_never_meets_the_database_of_the_environment(tmp_path, monkeypatch):
+    monkeypatch.setenv("DIGESTMAIL_DATABASE", f"sqlite:///{tmp_path}/production.db")
+    assert "1 sent" in digestmail(tmp_path, "demo", "--output", "out")
+    assert not (tmp_path / "production.db").exists()
+
+
+def test_check_names_whom_a_renamed_topic_or_digest_would_lose(site):
+    digestmail(site, "subscribers", "add", "a@example.org", "--digest", "daily", "--topic", "Agents")
+    config = (site / "config.toml").read_text("utf-8")
+    (site / "config.toml").write_text(config.replace("Agents", "Robots"), "utf-8")
+    said = digestmail(site, "check", NOW, status=1)
+    assert "problem: 1 chose the topic 'Agents', which digest 'daily' does not have" in said
+    (site / "config.toml").write_text(config.replace('"daily"', '"weekly"'), "utf-8")
+    assert "which is not configured" in digestmail(site, "check", NOW, status=1)
+
+
+def test_check_is_not_well_when_a_source_is_not(site):
+    config = (site / "config.toml").read_text("utf-8")
+    (site / "config.toml").write_text(config.replace('allow_private_hosts = ["127.0.0.1"]', ""), "utf-8")
+    digestmail(site, "collect", NOW, status=1)
+    assert "problem: source huggingface: refused" in digestmail(site, "check", NOW, status=1)
+
+
+def test_trouble_with_files_is_a_sentence_too(site):
+    assert "No such file" in digestmail(site, "preview", NOW, "--output", "no/such/page.html", status=1)
+    assert "is not within" in digestmail(site, "run", "--now", "0001-01-01", status=2)
+
+
+def test_a_back_fill_beside_a_worker_sends_nothing_twice(site):
+    for number in range(30):
+        digestmail(site, "subscribers", "add", f"p{number}@example.org", "--digest", "daily", NOW)
+    digestmail(site, "collect", NOW)
+    digestmail(site, "publish", NOW)
+    command = [sys.executable, "-m", "digestmail", "deliver"]
+    both = [subprocess.Popen([*command, *more], cwd=site, stdout=subprocess.PIPE, text=True) for more in ([], [NOW])]
+    said = "".join(worker.communicate(timeout=60)[0] for worker in both)
+    assert sum(int(count) for count in re.findall(r"(\d+) sent", said)) == 30
+    assert len(list((site / "mail" / "new").iterdir())) == 30
 
 
 def test_two_runs_at_once_do_no_harm(site):

@@ -87,7 +87,8 @@ die_at("after the answer, before the record", deliver.Deliverer, "_attempt", aft
 die_at("inside the record transaction", deliver.deliveries, "record", after=True, turn=3)
 die_at("after the third record", deliver.Deliverer, "_record", after=True, turn=3)
 
-with App(load(path), path.parent, SystemClock(parse_now(when))) as app:
+clock = SystemClock(parse_now(when))
+with App(load(path), path.parent, clock, real_clock=clock) as app:
     for number in range({PEOPLE}):
         subscriptions.add(app.database, app.digests, f"p{{number}}@example.org", "daily", (), app.clock.now())
     report = app.run()

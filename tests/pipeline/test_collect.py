@@ -11,6 +11,7 @@ from digestmail.errors import (
     SourceThrottledError,
     SourceUnavailableError,
     SourceUnreadableError,
+    StorageError,
 )
 from digestmail.model import Health, Skipped
 from digestmail.pipeline import collect as module
@@ -80,8 +81,26 @@ def test_validators_are_kept_with_the_papers_or_not_at_all(database, monkeypatch
         collect(database, [FakeSource("hf", reading(sighting(1)))], THURSDAY)
     with database.connect() as connection:
         assert papers.list_papers(connection, 10) == ()
-        assert sources.find_validators(connection, "https://example.org/hf").etag is None
+        assert sources.find_validators(connection, "hf", "https://example.org/hf").etag is None
         assert sources.read_state(connection, "hf") is None
+
+
+def test_trouble_of_the_database_is_not_the_source_s(database):
+    with pytest.raises(StorageError):
+        collect(database, [FakeSource("hf", StorageError("database is locked"))], THURSDAY)
+    with database.connect() as connection:
+        assert sources.list_health(connection) == ()
+
+
+def test_a_source_that_fails_takes_its_categories_along(database):
+    said = reading(sighting(1, categories=("cs.LG",)), categories=("cs.LG", "cs.CL"))
+    source = FakeSource("hf", said, SourceRefusedError("403"), reading(sighting(2), categories=("cs.LG",)))
+    for number, healths in enumerate(
+        [["fresh", "nothing-announced", "fresh"], ["refused", "refused", "refused"], ["fresh", "nothing-announced"]]
+    ):
+        collect(database, [source], THURSDAY + timedelta(days=number))
+        with database.connect() as connection:
+            assert [str(row.health) for row in sources.list_health(connection)] == healths, number
 
 
 def test_it_stops_between_two_sources(database):

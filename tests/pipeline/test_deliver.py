@@ -9,7 +9,7 @@ from random import Random
 import pytest
 from stage import THURSDAY, FakeClock, FakeSource, FakeTransport, digest, reading, render, sighting
 
-from digestmail.errors import DeliveryError, TransportError
+from digestmail.errors import DeliveryError, RenderError, TransportError
 from digestmail.message import Mould, Sender
 from digestmail.model import Subscription
 from digestmail.pipeline.collect import collect
@@ -198,6 +198,29 @@ def test_a_bug_met_on_one_mail_costs_no_other_theirs(deliver, transport, caplog)
     report = deliver()
     assert (report.sent, report.deferred) == (PEOPLE - 1, 1)
     assert "KeyError" in caplog.text
+
+
+def test_a_template_that_breaks_after_publishing_stops_the_run_and_says_why(deliver, transport, monkeypatch, clock):
+    def broken(*_):
+        raise RenderError("email/edition.mjml, line 3: no such name")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(EditionLetters, "write", broken)
+        report = deliver()
+    assert "line 3" in report.stopped
+    assert (report.sent, report.failed) == (0, 0)
+    clock.sleep(3600)
+    assert deliver().sent == PEOPLE
+
+
+def test_nobody_is_given_up_at_the_first_refusal_after_our_own_long_outage(deliver, transport, clock):
+    clock.sleep(5 * 86400)
+    transport.verdict = refuse("p2@example.org", 451, permanent=False)
+    report = deliver()
+    assert (report.deferred, report.failed, report.trouble) == (1, 0, "451 no")
+    transport.verdict = lambda _: None
+    clock.sleep(3600)
+    assert deliver().sent == 1
 
 
 def test_two_workers_never_send_the_same_mail(deliver, transport):

@@ -5,10 +5,10 @@ from datetime import date, datetime, timedelta
 import pytest
 from stage import AGENTS, THURSDAY, VISION, FakeSource, digest, paper, reading, render, sighting
 
-from digestmail.errors import RenderError
+from digestmail.errors import RenderError, SourceRefusedError
 from digestmail.model import Limits, OnEmpty, Subscription
 from digestmail.pipeline.collect import collect
-from digestmail.pipeline.publish import publish
+from digestmail.pipeline.publish import publish, publish_one, rehearse
 from digestmail.storage import deliveries, editions, subscribers
 
 DAY = timedelta(days=1)
@@ -115,12 +115,71 @@ def test_an_empty_slot_is_published_after_all_when_papers_come_late(database, se
 
 def test_a_digest_that_sends_on_empty_days_sends_once(database, subscribe, see):
     subscribe("a@example.org")
+    see()
     said = digest(on_empty=OnEmpty.SEND)
     (report,) = go(database, said)
     assert (report.status, report.recipients) == ("empty", 1)
     see(sighting(1), now=THURSDAY + timedelta(hours=1))
     assert go(database, said, now=THURSDAY + timedelta(hours=1))[0].status == "already-published"
     assert mails(database) == {1: [[]]}
+
+
+def test_nothing_new_is_not_said_while_a_source_could_not_be_read(database, subscribe, see):
+    subscribe("a@example.org")
+    said = digest(on_empty=OnEmpty.SEND)
+    collect(database, [FakeSource("hf", SourceRefusedError("403"))], THURSDAY)
+    (report,) = go(database, said)
+    assert (report.status, report.recipients) == ("empty", 0)
+    assert "refused (403)" in report.reason
+    later = THURSDAY + timedelta(hours=1)
+    see(sighting(1), now=later)
+    (report,) = go(database, said, now=later)
+    assert (report.status, report.recipients) == ("published", 1)
+
+
+def test_an_empty_slot_closes_half_way_to_the_next(database, see):
+    (saturday,) = go(database)
+    assert saturday.status == "empty"
+    early = THURSDAY + timedelta(hours=20)
+    see(sighting(1), now=early)
+    (report,) = go(database, now=early)
+    assert (report.status, report.slot) == ("empty", "2026-04-02")
+    (report,) = go(database, now=THURSDAY + DAY)
+    assert (report.status, report.slot) == ("published", "2026-04-03")
+
+
+def test_a_new_weekly_does_not_begin_with_last_week(database, see):
+    see(sighting(1))
+    (report,) = go(database, digest(cron="0 7 * * 5", window_days=7))
+    assert report.status == "not-due"
+    see(sighting(2), now=THURSDAY + DAY)
+    (report,) = go(database, digest(cron="0 7 * * 5", window_days=7), now=THURSDAY + DAY)
+    assert (report.slot, report.papers) == ("2026-04-03", 2)
+
+
+@pytest.mark.parametrize("cron", ["0 7,18 * * *", "0 6 * * *", "30 7 * * *"])
+def test_another_schedule_does_not_publish_the_same_morning_again(database, see, cron):
+    see(sighting(1), sighting(2))
+    go(database, digest(limits=Limits(max_papers=1)))
+    see(sighting(3), now=THURSDAY + timedelta(minutes=10))
+    (report,) = go(database, digest(cron=cron), now=THURSDAY + timedelta(minutes=20))
+    assert report.status == "already-published"
+
+
+def test_a_back_fill_takes_no_papers_from_its_future_and_comes_before_nothing_that_is_out(database, see):
+    see(sighting(1), now=THURSDAY + 6 * DAY)
+    (past,) = go(database, now=THURSDAY)
+    assert (past.status, past.papers) == ("empty", 0)
+    go(database, now=THURSDAY + 6 * DAY)
+    see(sighting(2), now=THURSDAY + DAY)
+    (report,) = go(database, now=THURSDAY + DAY)
+    assert (report.status, report.reason) == ("already-published", "a later one is out")
+
+
+def test_papers_that_are_dated_long_before_are_counted_in_the_reason(database, see):
+    see(sighting(1, day=date(2019, 1, 1)))
+    (report,) = go(database)
+    assert report.reason.startswith("1 papers came that are dated long before; no new papers")
 
 
 def test_everybody_gets_the_topics_they_chose(database, see, subscribe):
@@ -200,15 +259,16 @@ def test_an_edition_that_cannot_be_rendered_is_not_published_and_stops_no_other(
     assert "line 3" in first.reason
     with database.connect() as connection:
         assert editions.get(connection, "daily", "2026-04-02") is None
+    with database.rehearsal() as connection:
+        rehearsed = rehearse(connection, [digest(), digest("third")], broken, THURSDAY).digests
+    assert [report.status for report in rehearsed] == ["failed", "published"]
     assert go(database)[0].status == "published"
 
 
 def test_composing_twice_gives_the_same_edition(database, see):
     see(*[sighting(n, upvotes=n % 3) for n in range(1, 12)])
     with database.rehearsal() as connection:
-        from digestmail.pipeline.publish import publish_one
-
-        publish_one(connection, digest(), render, THURSDAY)
+        publish_one(connection, digest(), render, THURSDAY, THURSDAY)
         first = editions.get(connection, "daily", "2026-04-02").edition
     go(database)
     with database.connect() as connection:

@@ -46,7 +46,7 @@ categories = ["cs.CL"]
 name = "api"
 kind = "arxiv-api"
 base_url = "{url}"
-categories = ["cs.DC"]
+categories = ["cs.MA"]
 [[sources]]
 name = "other"
 kind = "feed"
@@ -89,20 +89,20 @@ def replay():
 
 
 class RealWaitsShortened(SystemClock):
-    """The real clock, but polite pauses between requests take no time."""
+    """The real clock, moved to a day of the replay, and waiting takes no time."""
 
-    def __init__(self) -> None:
-        super().__init__(datetime(2026, 4, 2, 11, 30, tzinfo=UTC))
+    def __init__(self, day: int) -> None:
+        super().__init__(datetime(2026, 4, day, 11, 30, tzinfo=UTC))
 
     def sleep(self, seconds: float) -> None:
         del seconds
 
 
-def run(replay: Replay, directory: Path, timeout: float = TIMEOUT) -> tuple[RunReport, float]:
+def run(replay: Replay, directory: Path, timeout: float = TIMEOUT, day: int = 2) -> tuple[RunReport, float]:
     path = directory / "config.toml"
     path.write_text(CONFIG.format(url=replay.url, timeout=timeout), "utf-8")
-    began, clock = time.monotonic(), RealWaitsShortened()
-    with App(load(path), directory, clock, network_clock=clock) as app:
+    began, clock = time.monotonic(), RealWaitsShortened(day)
+    with App(load(path), directory, clock, real_clock=clock) as app:
         subscriptions.add(app.database, app.digests, "reader@example.org", "daily", (), app.clock.now())
         return app.run(), time.monotonic() - began
 
@@ -130,7 +130,7 @@ def test_a_fault_costs_only_its_own_source(replay, tmp_path, fault, source):
 
 def test_a_stale_feed_is_called_stale_though_its_dates_are_of_today(replay, tmp_path):
     replay.control(today="2026-04-01")
-    run(replay, tmp_path)
+    run(replay, tmp_path, day=1)
     replay.control(today="2026-04-02", faults={"/rss": "stale"})
     try:
         report, _ = run(replay, tmp_path)

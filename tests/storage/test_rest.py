@@ -74,9 +74,17 @@ def test_what_is_remembered_of_a_source(connection):
     sources.record_reading(connection, reading(), THURSDAY + LEASE, complete=False)
     state = sources.read_state(connection, "hf")
     assert (state.read_at, state.complete_at) == (THURSDAY + LEASE, THURSDAY)
-    assert sources.find_validators(connection, "https://example.org/hf").etag == '"1"'
+    assert sources.find_validators(connection, "hf", "https://example.org/hf").etag == '"1"'
     sources.record_reading(connection, reading(source="other"), THURSDAY + timedelta(days=90), complete=True)
-    assert sources.find_validators(connection, "https://example.org/hf").etag is None
+    assert sources.find_validators(connection, "hf", "https://example.org/hf").etag is None
+
+
+def test_a_back_fill_does_not_set_a_source_back_and_validators_are_its_own(connection):
+    sources.record_reading(connection, reading(), THURSDAY, complete=True)
+    sources.record_reading(connection, reading(), THURSDAY - LEASE, complete=True)
+    state = sources.read_state(connection, "hf")
+    assert (state.read_at, state.complete_at) == (THURSDAY, THURSDAY)
+    assert sources.find_validators(connection, "twin", "https://example.org/hf").etag is None
 
 
 def test_a_host_s_gate_spaces_the_requests_of_all_processes(database):
@@ -149,6 +157,16 @@ def test_who_left_can_come_back_who_is_suppressed_cannot(connection):
     assert subscribers.remove(connection, "a@example.org", THURSDAY)
     assert subscribers.find(connection, "a@example.org").state is SubscriberState.SUPPRESSED
     assert not subscribers.remove(connection, "nobody@example.org", THURSDAY)
+
+
+def test_what_people_chose_is_summed_up(connection):
+    people(connection, 3, "daily", "Agents")
+    subscribers.subscribe(connection, 1, Subscription(digest="gone"), THURSDAY)
+    subscribers.remove(connection, "p2@example.org", THURSDAY)
+    assert subscribers.wishes(connection) == (
+        subscribers.Wish(digest="daily", topics=("Agents",), people=2),
+        subscribers.Wish(digest="gone", topics=(), people=1),
+    )
 
 
 def test_lists_are_read_in_pages_without_losing_anybody(connection, monkeypatch):

@@ -127,6 +127,44 @@ def test_a_misspelt_override_is_refused(write, monkeypatch):
     assert "did you mean 'password'?" in problems(write(SMALL))[0]
 
 
+def test_a_variable_that_names_no_key_is_told(write, monkeypatch):
+    monkeypatch.setenv("DIGESTMAIL_DATABSE", "sqlite:///x.db")
+    assert problems(write(SMALL)) == ["environment: DIGESTMAIL_DATABSE names no key; did you mean DIGESTMAIL_DATABASE?"]
+
+
+@pytest.mark.parametrize("name", ["DIGESTMAIL_SOURCES", "DIGESTMAIL_MAIL"])
+def test_an_override_that_is_no_json_is_a_clear_error(write, monkeypatch, name):
+    monkeypatch.setenv(name, "x")
+    assert problems(write(SMALL))
+
+
+def test_what_the_environment_brings_is_checked_like_the_file(write, monkeypatch):
+    monkeypatch.setenv(
+        "DIGESTMAIL_DIGESTS",
+        '[{"name": "d", "title": "D", "schedule": "99 * * * *", "timezone": "X", "sources": ["y"]}]',
+    )
+    keys = {problem.split(":")[0] for problem in problems(write(SMALL))}
+    assert keys == {"digests[0].schedule", "digests[0].timezone", "digests[0].sources"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "says"),
+    [("hugingface", "did you mean 'huggingface'?"), ("", "sources[0].kind: is one of huggingface, arxiv-feed")],
+)
+def test_a_wrong_kind_is_told_with_the_kinds_there_are(write, kind, says):
+    assert says in problems(write(SMALL.replace('"huggingface"', f'"{kind}"')))[0]
+
+
+@pytest.mark.parametrize("number", ["inf", "nan", "1e12"])
+def test_numbers_no_clock_can_count_are_refused(write, number):
+    text = SMALL.replace('"digest@example.org"', f'"digest@example.org"\ngive_up_hours = {number}')
+    assert problems(write(text))[0].startswith("mail.give_up_hours:")
+
+
+def test_a_directory_of_templates_must_be_there(write):
+    assert problems(write('templates_dir = "mine"\n' + SMALL))[0].startswith("templates_dir: there is no directory")
+
+
 def test_a_secret_comes_from_a_file_beside_the_configuration_and_is_never_shown(write, tmp_path):
     (tmp_path / "secret").write_text("s3cret\n")
     text = SMALL.replace('"digest@example.org"', '"digest@example.org"\n[mail.smtp]\npassword_file = "secret"')

@@ -35,11 +35,11 @@ def folded(text: str) -> str:
 
 
 def test_an_edition_becomes_the_mail_it_always_was():
-    """Set DIGESTMAIL_REGENERATE to write the golden mail anew, and read the difference before committing it."""
+    """Set REGENERATE_GOLDEN to write the golden mail anew, and read the difference before committing it."""
     raw = cast(render(full_edition()))
     for header in (b"Message-ID", b"Date"):
         raw = re.sub(rb"(?m)^" + header + rb": [^\r]*", header + b": masked", raw)
-    if os.environ.get("DIGESTMAIL_REGENERATE"):
+    if os.environ.get("REGENERATE_GOLDEN"):
         GOLDEN.write_bytes(raw)
 
     assert raw == GOLDEN.read_bytes()

@@ -9,10 +9,22 @@ from hypothesis import strategies as st
 
 from digestmail.errors import ConfigError
 from digestmail.model import Schedule
-from digestmail.slots import announcement_day, arxiv_announces_on, check_schedule, current_slot, next_fire
+from digestmail.slots import (
+    announcement_day,
+    arxiv_announces_on,
+    check_cron,
+    check_timezone,
+    current_slot,
+    next_fire,
+    open_until,
+)
 
 ZONES = ("Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "UTC", "Pacific/Apia")
 EASTERN = ZoneInfo("America/New_York")
+
+
+def check_schedule(schedule: Schedule) -> str | None:
+    return check_cron(schedule.cron) or check_timezone(schedule.timezone)
 
 
 def at(text: str, zone: str = "UTC", fold: int = 0) -> datetime:
@@ -269,3 +281,12 @@ def test_every_paper_is_announced_after_its_submission_on_a_day_with_papers(subm
     announcement = datetime.combine(announced, time(0), tzinfo=EASTERN)
     assert timedelta(hours=10) <= announcement - submitted.astimezone(EASTERN) < timedelta(days=9)
     assert announcement_day(submitted + timedelta(hours=1)) >= announced
+
+
+def test_a_slot_stays_open_half_way_to_the_next_one():
+    daily = Schedule(cron="0 7 * * *", timezone="UTC")
+    slot = current_slot(daily, datetime(2026, 4, 2, 8, tzinfo=UTC))
+    assert open_until(daily, slot) == datetime(2026, 4, 2, 19, tzinfo=UTC)
+    weekly = Schedule(cron="0 7 * * 6", timezone="UTC")
+    slot = current_slot(weekly, datetime(2026, 4, 6, 8, tzinfo=UTC))
+    assert open_until(weekly, slot) == datetime(2026, 4, 7, 19, tzinfo=UTC)

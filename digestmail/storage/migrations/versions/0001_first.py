@@ -114,11 +114,12 @@ def upgrade() -> None:
     )
     op.create_table(
         "validators",
+        sa.Column("source", sa.Text(), nullable=False),
         sa.Column("url", sa.Text(), nullable=False),
         sa.Column("etag", sa.Text(), nullable=True),
         sa.Column("last_modified", sa.Text(), nullable=True),
         sa.Column("stored_at", Moment(), nullable=False),
-        sa.PrimaryKeyConstraint("url", name="pk_validators"),
+        sa.PrimaryKeyConstraint("source", "url", name="pk_validators"),
     )
     op.create_table(
         "edition_papers",
