@@ -55,8 +55,8 @@ def test_the_readme_s_configuration_loads(tmp_path):
 def test_the_makefile_has_the_targets_that_are_named():
     makefile = (ROOT / "Makefile").read_text("utf-8")
     for path in DOCUMENTS:
-        for target in re.findall(r"(?:`|^)make ([a-z]+)", path.read_text("utf-8"), re.MULTILINE):
-            assert re.search(rf"^{target}:", makefile, re.MULTILINE), (path, target)
+        for quoted, listed in re.findall(r"`make ([a-z]+)|^make ([a-z]+) +#", path.read_text("utf-8"), re.MULTILINE):
+            assert re.search(rf"^{quoted or listed}:", makefile, re.MULTILINE), path
 
 
 def test_every_decision_is_listed():
