@@ -1,6 +1,3 @@
-# ruff: noqa: RUF001 - mathematical signs that look like letters are what these tests are about
-"""Every title and abstract, every author and id of the captured data through the code that cleans them."""
-
 from __future__ import annotations
 
 import gzip

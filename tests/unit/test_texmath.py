@@ -1,5 +1,3 @@
-# ruff: noqa: RUF001 - mathematical signs that look like letters are what these tests are about
-
 from __future__ import annotations
 
 import time

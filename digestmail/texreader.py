@@ -1,0 +1,270 @@
+r"""Running text, token by token: which bits of it are TeX, and what stands for them.
+
+Text is not TeX: `%`, `&`, `#` and prices in dollars are what they look like.
+"""
+
+from __future__ import annotations
+
+import re
+
+from digestmail.formulas import (
+    BRACE,
+    FONTS,
+    LONGEST_BIT,
+    OPERATORS,
+    SILENT,
+    SYMBOLS,
+    TAKING_ARGUMENTS,
+    raised,
+    read_formula,
+)
+
+# Every pattern that runs over whole texts begins with a plain character, and looks back from there: much faster.
+_TOKEN = re.compile(
+    r"""[$\\^_{}](?:
+        (?<=\$)(?P<dollar>\$?)
+      | (?<=\\)(?:
+            (?P<verbatim>(?<=(?<![\w\\])[A-Z]:\\)[\w.\\-]*+(?!\{)|\\{2,}+)    # C:\Users\me, a drawing
+          | (?P<open>[(\[])
+          | (?P<name>[A-Za-z]+)
+          | (?P<sign>.))
+      | (?<=[\w)\]}'′][\^_])(?P<script>)(?=\{)
+      | (?<=[\w)\]]\^)(?P<power>-?[0-9]+|[A-Za-z*+](?!\w))
+      | (?<=[{}])(?P<brace>))""",
+    re.VERBOSE,
+)
+_ACCENTED = re.compile(r"\\['\"`^~=.] ?(?:\{\\?[A-Za-z]\}|[A-Za-z]|\\[ij](?![A-Za-z]))")
+_LETTER_ACCENT = re.compile(r"\\[bcdHkruv](?:\{\\?[A-Za-z]\}| [A-Za-z](?=[a-z]))")
+_LETTERS = frozenset(
+    ("aa", "AA", "ae", "AE", "dh", "DH", "dj", "DJ", "i", "j", "l", "L", "ng", "NG", "o", "O", "oe", "OE", "ss", "TH")
+)
+_AFTER_LETTER = re.compile(r"\{\}| (?=[a-z])|(?=[}\\.,;:?!'\"-]|$)")
+# Accents that some cleaning made of Greek letters: \r{ho} was \rho.
+_TORN_GREEK = re.compile(r"\\([a-z])\{([a-z]{1,6})\}")
+_GREEK = frozenset(name for name, text in SYMBOLS.items() if "\u0391" <= text <= "\u03c9" and name.isalpha())
+_OPENINGS = {
+    # \b and \u are what is left of \textbf and \underline in some texts.
+    **dict.fromkeys((*FONTS, "ac", "acp", "acs", "acf", "b", "href", "path", "title", "u", "url"), ("", "")),
+    "footnote": (" (", ")"),
+    "footnotetext": (" (", ")"),
+    "enquote": ("“", "”"),
+    "keywords": ("Keywords: ", ""),
+    "Keywords": ("Keywords: ", ""),
+}
+"""Macros that are read through: what stands for them, and for the brace that closes their argument."""
+_SKIPPING = frozenset(("textcolor", "color", "colorbox", "foreignlanguage", "hspace", "texorpdfstring", "vspace"))
+"""Macros of which the first argument says nothing to a reader."""
+_ABBREVIATIONS = {
+    "eg": "e.g.", "ie": "i.e.", "etal": "et al.", "etc": "etc.", "vs": "vs.", "cf": "cf.", "wrt": "w.r.t.",
+}  # fmt: skip
+_ESCAPED = frozenset("%&#_${}|'\"`^~!*<>")
+_SPACES = frozenset(" ,;:")
+# `\@` tells TeX how wide a space is, `\-` and `\/` where a word may be broken, `\\` where a line ends.
+_NOTHING = re.compile(r"\\@(?=[\s.,;:]|$)|(?<=[a-z])\\[-/](?=[a-z])|\\\\(?:\[[^\[\]]{0,12}\])?(?=\s|$)")
+_SWITCH = re.compile(r"\{\s?\\(?:bf|em|it|rm|sc|sf|sl|small|tt|bfseries|itshape|scshape|ttfamily|cal)(?![A-Za-z])\s?")
+_PROTECTED = re.compile(r"\{[A-Z][A-Za-z0-9]{0,15}\}|\{[,.-]\}")
+_BARE = re.compile(r"[-+<>=~/*|]{1,2}|\s*[0-9][0-9.,]*\s+|\s+[0-9][0-9.,]*\s*")
+_PROSE = re.compile(r"[A-Za-z]{2,}[,.]? [A-Za-z]{2,}")
+_WORDS = re.compile(r"[A-Za-z]{2,}\s|\s[A-Za-z]{3,}")
+_LONGEST_SCRIPTED = 200
+_DOLLARS_TRIED = 8
+
+
+def read_text(text: str) -> str:
+    """Return `text` with the bits of it that are TeX made readable, in one pass; what is not TeX stays."""
+    return _Reader(text).read()
+
+
+class _Reader:
+    """One pass over a text, token by token."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._mates = _mates(text) if "{" in text else {}
+        self._closings: dict[int, str] = {}
+        """What stands for closing braces whose opening ones are gone."""
+        self._readers = {
+            "verbatim": self._verbatim,
+            "dollar": self._dollars,
+            "open": self._display,
+            "name": self._macro,
+            "sign": self._sign,
+            "script": self._scripted,
+            "power": self._power,
+            "brace": self._brace,
+        }
+
+    def read(self) -> str:
+        parts: list[str] = []
+        at = 0
+        while token := _TOKEN.search(self._text, at):
+            replacement, end = self._readers[token.lastgroup or "verbatim"](token)
+            parts += (self._text[at : token.start()], replacement)
+            at = end
+        return "".join((*parts, self._text[at:]))
+
+    def _verbatim(self, token: re.Match[str]) -> tuple[str, int]:
+        return token[0], token.end()
+
+    def _dollars(self, token: re.Match[str]) -> tuple[str, int]:
+        mark, start = token[0], token.end()
+        end = self._closing_dollars(mark, start)
+        after = end + len(mark)
+        if end < 0 or not _is_formula(self._text[start:end], self._text[after : after + 1]):
+            return mark, start
+        formula = read_formula(self._text[start:end])
+        if formula is None:
+            return mark, start
+        return (self._apart(formula, after) if mark == "$$" else formula), after
+
+    def _closing_dollars(self, mark: str, start: int) -> int:
+        r"""Return where the dollars are that close a formula: not inside braces, for `\mbox{$n$}` may stand there."""
+        end = start
+        for _ in range(_DOLLARS_TRIED):
+            end = self._text.find(mark, end, start + LONGEST_BIT)
+            tex = self._text[start:end]
+            if end < 0 or (not tex.endswith("\\") and tex.count("{") == tex.count("}")):
+                return end
+            end += len(mark)
+        return -1
+
+    def _display(self, token: re.Match[str]) -> tuple[str, int]:
+        start = token.end()
+        end = self._text.find("\\)" if token["open"] == "(" else "\\]", start, start + LONGEST_BIT)
+        formula = read_formula(self._text[start:end]) if end >= 0 else None
+        if formula is None:
+            return token[0], start
+        return (self._apart(formula, end + 2) if token["open"] == "[" else formula), end + 2
+
+    def _apart(self, formula: str, after: int) -> str:
+        """Return a formula that had a line of its own, with the spaces it needs in running text."""
+        return f" {formula} " if self._text[after : after + 1].isalnum() else f" {formula}"
+
+    def _power(self, token: re.Match[str]) -> tuple[str, int]:
+        return raised(token["power"]), token.end()
+
+    def _macro(self, token: re.Match[str]) -> tuple[str, int]:
+        name, start, end = token["name"], token.start(), token.end()
+        torn = _TORN_GREEK.match(self._text, start)
+        if torn and torn[1] + torn[2] in _GREEK:
+            return SYMBOLS[torn[1] + torn[2]], torn.end()
+        accent = _LETTER_ACCENT.match(self._text, start)
+        if accent:
+            return read_formula(accent[0]) or accent[0], accent.end()
+        if end in self._mates:
+            return self._macro_with_argument(name, start, end)
+        if name in _OPENINGS and self._text.startswith("{", end):
+            return _OPENINGS[name][0].rstrip("("), end + 1
+        return self._bare_macro(name, start, end)
+
+    def _macro_with_argument(self, name: str, start: int, end: int) -> tuple[str, int]:
+        closing = self._mates[end]
+        if name in _SKIPPING:
+            return self._open(closing + 1) if closing + 1 in self._mates else ("", closing + 1)
+        if name == "href" and self._after_space(closing + 1) in self._mates:
+            return self._href(end, closing)
+        if name in _OPENINGS:
+            return self._open(end, *_OPENINGS[name])
+        if name in TAKING_ARGUMENTS:
+            return self._with_arguments(start, end)
+        replacement, after = self._bare_macro(name, start, end)
+        return replacement, closing + 1 if closing == end + 1 else after
+
+    def _bare_macro(self, name: str, start: int, end: int) -> tuple[str, int]:
+        if name in _LETTERS:
+            after = _AFTER_LETTER.match(self._text, end)
+            return (SYMBOLS[name], after.end()) if after else (self._text[start:end], end)
+        if name in _ABBREVIATIONS:
+            return _ABBREVIATIONS[name], end + self._text.startswith(".", end)
+        if name in SYMBOLS:
+            return SYMBOLS[name], end
+        if name in OPERATORS:
+            return name, end
+        if name in SILENT:
+            return "", end + self._text.startswith(" ", end)
+        return self._text[start:end], end
+
+    def _href(self, opening: int, closing: int) -> tuple[str, int]:
+        address = self._text[opening + 1 : closing].strip()
+        shown = self._after_space(closing + 1)
+        known = address in self._text[shown : self._mates[shown]] or not address
+        return self._open(shown, "", "" if known else f" ({address})")
+
+    def _open(self, opening: int, before: str = "", after: str = "") -> tuple[str, int]:
+        self._closings[self._mates[opening]] = after
+        return before, opening + 1
+
+    def _after_space(self, at: int) -> int:
+        return at + self._text.startswith(" ", at)
+
+    def _with_arguments(self, start: int, end: int) -> tuple[str, int]:
+        while end in self._mates:
+            end = self._mates[end] + 1
+        tex = self._text[start:end]
+        formula = read_formula(tex)
+        return (tex, end) if formula is None else (formula, end)
+
+    def _sign(self, token: re.Match[str]) -> tuple[str, int]:
+        sign, start = token["sign"], token.start()
+        accented = _ACCENTED.match(self._text, start)
+        if accented:
+            return read_formula(accented[0]) or accented[0], accented.end()
+        nothing = _NOTHING.match(self._text, start)
+        if nothing:
+            return " " if sign == "\\" else "", nothing.end()
+        if sign in _SPACES:
+            return " ", start + 2
+        return sign if sign in _ESCAPED else f"\\{sign}", start + 2
+
+    def _scripted(self, token: re.Match[str]) -> tuple[str, int]:
+        closing = self._mates.get(token.end())
+        if closing is None or closing - token.end() > _LONGEST_SCRIPTED:
+            return token[0], token.end()
+        tex = self._text[token.start() : closing + 1]
+        return read_formula(tex) or tex, closing + 1
+
+    def _brace(self, token: re.Match[str]) -> tuple[str, int]:
+        at = token.start()
+        if at in self._closings:
+            return self._closings.pop(at), at + 1
+        if at not in self._mates:
+            return self._text[at], at + 1
+        switch = _SWITCH.match(self._text, at)
+        if switch:
+            self._closings[self._mates[at]] = ""
+            return "", switch.end()
+        if self._text.startswith("\\", at + 1) or self._protects(at):
+            return self._open(at)
+        return "{", at + 1
+
+    def _protects(self, at: int) -> bool:
+        """Say whether braces inside a word keep BibTeX from changing it: `symmet{R}y`, `5{,}084`."""
+        if not _PROTECTED.match(self._text, at):
+            return False
+        before = self._text[self._text.rfind(" ", 0, at) + 1 : at]
+        after = self._text[self._mates[at] + 1 : self._mates[at] + 2]
+        return "/" not in before and (before[-1:].isalnum() or after.isalpha())
+
+
+def _mates(text: str) -> dict[int, int]:
+    r"""Return where each opening brace that is closed is closed; `\{` is no brace."""
+    mates = {}
+    opened: list[int] = []
+    for brace in BRACE.finditer(text):
+        if brace[0] == "{":
+            opened.append(brace.start())
+        elif brace[0] == "}" and opened:
+            mates[opened.pop()] = brace.start()
+    return mates
+
+
+def _is_formula(tex: str, after: str) -> bool:
+    """Say whether what stands between two dollars is a formula, and not the text between two prices."""
+    if "\\" in tex or _BARE.fullmatch(tex):
+        return True
+    if not tex.strip() or _PROSE.search(tex) or (tex[0].isdigit() and _WORDS.search(tex)):
+        return False
+    if after.isdigit() and "^" not in tex and "_" not in tex:
+        return False
+    spaced = tex[0] == " ", tex[-1] == " "
+    return not any(spaced) or (all(spaced) and not tex[1].isdigit())
