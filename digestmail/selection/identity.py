@@ -9,7 +9,7 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from w3lib.url import canonicalize_url, url_query_cleaner
 
-from digestmail.model import Paper, PaperId
+from digestmail.model import AnnounceType, Paper, PaperId, Signals
 
 # https://info.arxiv.org/help/arxiv_identifier.html, and the archives that gave ids before April 2007. The subject
 # class is decoration: math.GT/0309136 is math/0309136.
@@ -223,4 +223,22 @@ def is_withdrawn(title: str, abstract: str, comment: str | None) -> bool:
         _TITLE_OF_WITHDRAWN.match(title)
         or _ABSTRACT_OF_WITHDRAWN.match(abstract)
         or (comment and _COMMENT_OF_WITHDRAWN.match(comment))
+    )
+
+
+_NEAREST = tuple(AnnounceType)
+"""Of two words for one paper the earlier here counts: what is new somewhere is new."""
+
+
+def highest(first: Signals, second: Signals) -> Signals:
+    """Return the higher of each count; what is known beats what is not."""
+
+    def higher(a: int | None, b: int | None) -> int | None:
+        return b if a is None else a if b is None else max(a, b)
+
+    return Signals(
+        upvotes=higher(first.upvotes, second.upvotes),
+        comments=higher(first.comments, second.comments),
+        stars=higher(first.stars, second.stars),
+        announce_type=min(filter(None, (first.announce_type, second.announce_type)), key=_NEAREST.index, default=None),
     )

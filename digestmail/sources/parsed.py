@@ -10,7 +10,8 @@ from urllib.parse import urljoin, urlsplit
 
 from pydantic import AfterValidator, AwareDatetime, ValidationError, ValidatorFunctionWrapHandler
 
-from digestmail.model import PaperId, Sighting, Signals, Skipped
+from digestmail.model import PaperId, Sighting, Skipped
+from digestmail.selection.identity import highest
 
 LISTED_TWICE = "listed more than once"
 
@@ -53,20 +54,7 @@ def gather(results: Iterable[Sighting | Skipped], partial: str | None = None) ->
 
 def _one_of(known: Sighting, other: Sighting) -> Sighting:
     latest = max(known, other, key=lambda sighting: sighting.day)
-    return replace(latest, signals=_highest(known.signals, other.signals))
-
-
-def _highest(one: Signals, other: Signals) -> Signals:
-    return Signals(
-        upvotes=_larger(one.upvotes, other.upvotes),
-        comments=_larger(one.comments, other.comments),
-        stars=_larger(one.stars, other.stars),
-        announce_type=one.announce_type or other.announce_type,
-    )
-
-
-def _larger(one: int | None, other: int | None) -> int | None:
-    return max((number for number in (one, other) if number is not None), default=None)
+    return replace(latest, signals=highest(known.signals, other.signals))
 
 
 def one_line(text: str) -> str:

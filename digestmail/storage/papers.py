@@ -11,12 +11,12 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, exists, func, select
 
 from digestmail.model import Candidate, Paper, PaperId, Signals
-from digestmail.selection.identity import find_arxiv_id, find_doi, identify
+from digestmail.selection.identity import find_arxiv_id, find_doi, highest, identify
 from digestmail.storage import paperrows
 from digestmail.storage.inserting import chunks
 from digestmail.storage.merging import Added, add_sightings
 from digestmail.storage.schema import edition_papers, editions, paper_aliases, papers, sightings
-from digestmail.storage.sightings import highest, signals_of
+from digestmail.storage.sightings import signals_of
 
 __all__ = [
     "Added",

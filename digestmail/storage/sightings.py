@@ -9,12 +9,11 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
 
 from digestmail.model import AnnounceType, PaperId, Sighting, Signals
+from digestmail.selection.identity import highest
 from digestmail.storage.inserting import chunks
 from digestmail.storage.schema import sightings
 
 _Key = tuple[int, str]
-_NEAREST = tuple(AnnounceType)
-"""Of two words for one paper the earlier here counts: what is new somewhere is new."""
 
 
 def signals_of(row: Row[Any]) -> Signals:
@@ -24,20 +23,6 @@ def signals_of(row: Row[Any]) -> Signals:
         comments=row.comments,
         stars=row.stars,
         announce_type=AnnounceType(row.announce_type) if row.announce_type else None,
-    )
-
-
-def highest(first: Signals, second: Signals) -> Signals:
-    """Return the higher of each count; what is known beats what is not."""
-
-    def higher(a: int | None, b: int | None) -> int | None:
-        return b if a is None else a if b is None else max(a, b)
-
-    return Signals(
-        upvotes=higher(first.upvotes, second.upvotes),
-        comments=higher(first.comments, second.comments),
-        stars=higher(first.stars, second.stars),
-        announce_type=min(filter(None, (first.announce_type, second.announce_type)), key=_NEAREST.index, default=None),
     )
 
 
