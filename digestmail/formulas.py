@@ -57,13 +57,12 @@ SYMBOLS: dict[str, str] = {
     for spec in latex2text.get_default_latex_context_db().iter_macro_specs()
     if isinstance(spec.simplify_repl, str) and not re.search("[%<\n]", spec.simplify_repl)
 } | {
-    " ": " ", "%": "%", "|": "‖", ">": " ", "\\": "; ", "S": "§", "P": "¶", "copyright": "©", "LaTeX": "LaTeX",
-    "TeX": "TeX", "prime": "′", "epsilon": "ε", "phi": "φ", "neg": "¬", "lnot": "¬", "land": "∧", "lor": "∨", "ne": "≠",
+    "%": "%", "|": "‖", ">": " ", "\\": "; ", "S": "§", "P": "¶", "copyright": "©", "LaTeX": "LaTeX",
+    "TeX": "TeX", "prime": "′", "epsilon": "ε", "phi": "φ", "neg": "¬", "land": "∧", "lor": "∨", "ne": "≠",
     "gets": "←", "iff": "⇔", "implies": "⇒", "bot": "⊥", "checkmark": "✓", "cmark": "✓", "xmark": "✗", "lt": "<",
-    "gt": ">", "textless": "<", "textgreater": ">", "textasciitilde": "~", "textasciicircum": "^", "colon": ":",
+    "gt": ">", "textless": "<", "textgreater": ">", "textasciicircum": "^", "colon": ":",
     "coloneqq": ":=", "models": "⊨", "lbrack": "[", "rbrack": "]", "textbar": "|", "slash": "/", "degree": "°",
-    "quad": " ", "qquad": " ", "lVert": "‖", "rVert": "‖", "newline": " ", "par": " ", "textunderscore": "_",
-    "and": "·",
+    "quad": " ", "qquad": " ", "newline": " ", "par": " ", "textunderscore": "_", "and": "·",
 }  # fmt: skip
 _WIDE_MARKS = {"overline": "\u0305", "widehat": "\u0302", "widetilde": "\u0303"}
 _WORD_ACCENTS = ("acute", "bar", "breve", "check", "ddot", "dot", "grave", "hat", "not", "tilde", "vec")
