@@ -368,12 +368,34 @@ class SubscriberState(StrEnum):
     SUPPRESSED = "suppressed"
 
 
+class SuppressionReason(StrEnum):
+    """Why nothing is sent to an address any more."""
+
+    BOUNCED = "bounced"
+    COMPLAINED = "complained"
+    ERASED = "erased"
+    OPERATOR = "operator"
+
+
+class NoticeKind(StrEnum):
+    """What a mail that belongs to no edition says."""
+
+    CONFIRM = "confirm"
+    WELCOME = "welcome"
+    ALREADY = "already"
+    """Sent to who asks to subscribe and is subscribed: the page says the same to everybody."""
+    CHANGED = "changed"
+    GOODBYE = "goodbye"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subscription:
     """Subscriber x digest. No topics means all of them."""
 
     digest: str
     topics: tuple[str, ...] = ()
+    hour: int | None = None
+    """The local hour (0..23) it is wanted at; None: as soon as it is published."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -385,10 +407,19 @@ class Subscriber:
     state: SubscriberState
     created_at: datetime
     subscriptions: tuple[Subscription, ...] = ()
+    language: str | None = None
+    timezone: str | None = None
+    paused_until: datetime | None = None
+    consent_source: str | None = None
+    consent_at: datetime | None = None
 
 
 class DeliveryState(StrEnum):
-    """Where a delivery stands; `queued`, `sending` and `deferred` are open."""
+    """Where a delivery stands; `queued`, `sending` and `deferred` are open.
+
+    `sending`: the intent is committed and the message may be on the wire. `ambiguous`: it may have arrived, nobody
+    knows, and the operator decides.
+    """
 
     QUEUED = "queued"
     SENDING = "sending"

@@ -10,7 +10,9 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from browsing import chromium
 from filelock import FileLock
+from playwright.sync_api import Browser
 from sqlalchemy import create_engine, make_url, text
 
 from digestmail.storage.database import Database
@@ -92,3 +94,10 @@ def _administer(server: str, statement: str) -> None:
     with engine.connect() as connection:
         connection.execute(text(statement))
     engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Yield a browser; each worker of the tests has its own."""
+    with chromium() as opened:
+        yield opened

@@ -142,6 +142,18 @@ def _write(connection: Connection, delivery: Delivery, **values: Any) -> bool:
     return written.rowcount == 1
 
 
+def cancel(connection: Connection, subscriber_id: int, why: str, now: datetime, *, digest: str | None = None) -> int:
+    """Cancel what waits for a subscriber, of one digest if given; what is on the wire already is left to its worker."""
+    d = deliveries.c
+    statement = update(deliveries).where(
+        d.subscriber_id == subscriber_id, d.state.in_((DeliveryState.QUEUED, DeliveryState.DEFERRED))
+    )
+    if digest is not None:
+        statement = statement.where(d.edition_id.in_(select(editions.c.id).where(editions.c.digest == digest)))
+    cancelled = statement.values(state=DeliveryState.CANCELLED, due_at=None, ended_at=now, text=why)
+    return connection.execute(cancelled).rowcount
+
+
 def counts(connection: Connection, edition_id: int | None = None) -> dict[DeliveryState, int]:
     """Return how many deliveries, of one edition or of all, stand in each state that occurs."""
     statement = select(deliveries.c.state, func.count()).group_by(deliveries.c.state).order_by(deliveries.c.state)

@@ -29,7 +29,7 @@ from sqlalchemy import (
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-from digestmail.model import DeliveryState, Health, SubscriberState
+from digestmail.model import DeliveryState, Health, NoticeKind, SubscriberState, SuppressionReason
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LONGEST_SAID = 2_000
@@ -95,7 +95,9 @@ metadata = MetaData(
 )
 
 
-def _one_of(column: str, values: type[Health | SubscriberState | DeliveryState]) -> CheckConstraint:
+def _one_of(
+    column: str, values: type[Health | SubscriberState | DeliveryState | NoticeKind | SuppressionReason]
+) -> CheckConstraint:
     listed = ", ".join(f"'{value}'" for value in values)
     return CheckConstraint(f"{column} IN ({listed})", name=column)
 
@@ -207,8 +209,17 @@ subscribers = Table(
     "subscribers",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("address", Text, nullable=False, unique=True),
+    Column("address", Text, nullable=False),
+    # The address casefolded: one person each, however they write themselves.
+    Column("key", Text, nullable=False, unique=True),
     Column("state", Text, nullable=False),
+    # What they chose; NULL follows the digest.
+    Column("language", Text),
+    Column("timezone", Text),
+    Column("paused_until", Moment),
+    # Where and when they agreed to get mail.
+    Column("consent_source", Text),
+    Column("consent_at", Moment),
     Column("created_at", Moment, nullable=False),
     Column("updated_at", Moment, nullable=False),
     _one_of("state", SubscriberState),
@@ -221,8 +232,48 @@ subscriptions = Table(
     Column("subscriber_id", ForeignKey("subscribers.id", ondelete="CASCADE"), primary_key=True),
     # An empty list means every topic.
     Column("topics", JSON, nullable=False),
+    # The local hour (0..23) they want it at; NULL as soon as it is published.
+    Column("hour", SmallInteger),
     Column("created_at", Moment, nullable=False),
     Index(None, "subscriber_id"),
+)
+
+# What a person asked for and has not confirmed yet; one a person, and the row goes when its link is used.
+confirmations = Table(
+    "confirmations",
+    metadata,
+    Column("subscriber_id", ForeignKey("subscribers.id", ondelete="CASCADE"), primary_key=True),
+    Column("nonce", Text, nullable=False),
+    Column("choices", JSON, nullable=False),
+    Column("asked_at", Moment, nullable=False),
+)
+
+# Whom nothing is sent to, whatever else says so; it outlives the subscriber. `key` is the casefolded address, or
+# `sha256:` and a keyed hash of it for who asked to be erased.
+suppressions = Table(
+    "suppressions",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("reason", Text, nullable=False),
+    Column("detail", Said, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    _one_of("reason", SuppressionReason),
+)
+
+# Bounces and complaints, as far as they count; the score is computed from them, with decay.
+bounces = Table(
+    "bounces",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("subscriber_id", ForeignKey("subscribers.id", ondelete="CASCADE"), nullable=False),
+    # The delivery that bounced, and the report's own identity: the same report read twice counts once.
+    Column("edition_id", Integer),
+    Column("report", Text, nullable=False, unique=True),
+    Column("kind", Text, nullable=False),
+    Column("status", Text),
+    Column("detail", Said, nullable=False),
+    Column("at", Moment, nullable=False),
+    Index(None, "subscriber_id", "at"),
 )
 
 # -- what was published, and the outbox ------------------------------------------------------------------------------
@@ -261,6 +312,8 @@ segments = Table(
     Column("id", Integer, primary_key=True),
     Column("edition_id", ForeignKey("editions.id"), nullable=False, index=True),
     Column("topics", JSON, nullable=False),
+    # NULL follows the digest.
+    Column("language", Text),
 )
 
 segment_papers = Table(
@@ -279,15 +332,19 @@ deliveries = Table(
     Column("edition_id", Integer, nullable=False),
     Column("subscriber_id", Integer, nullable=False),
     Column("segment_id", Integer, nullable=False),
+    # `sending` means that the intent is committed: from here on the message may be on the wire.
     Column("state", Text, nullable=False),
     Column("attempts", SmallInteger, nullable=False),
     # Claimed rows stay with one worker until `due_at`, then they are due again: the lease is the due time.
     Column("due_at", Moment),
     Column("fence", Integer, nullable=False),
+    # From when it counts: the publishing, or the hour the subscriber chose.
     Column("queued_at", Moment, nullable=False),
+    # How it ended: the last attempt. The attempts before it stand in `attempts`.
     Column("ended_at", Moment),
     Column("code", SmallInteger),
     Column("text", Said),
+    Column("milliseconds", Integer),
     PrimaryKeyConstraint("edition_id", "subscriber_id"),
     ForeignKeyConstraint(["edition_id"], ["editions.id"]),
     ForeignKeyConstraint(["subscriber_id"], ["subscribers.id"]),
@@ -308,3 +365,72 @@ Index(
     postgresql_where=_WAITING,
 )
 Index("ix_deliveries_subscriber_id", deliveries.c.subscriber_id)
+
+# Attempts that did not end their delivery: put off, or without an answer. The one that did stands in `deliveries`.
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("edition_id", Integer, nullable=False),
+    Column("subscriber_id", Integer, nullable=False),
+    Column("number", SmallInteger, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("code", SmallInteger),
+    Column("text", Said),
+    Column("milliseconds", Integer),
+    PrimaryKeyConstraint("edition_id", "subscriber_id", "number"),
+    ForeignKeyConstraint(
+        ["edition_id", "subscriber_id"], ["deliveries.edition_id", "deliveries.subscriber_id"], ondelete="CASCADE"
+    ),
+    _one_of("state", DeliveryState),
+    sqlite_with_rowid=False,
+)
+
+# Mails that belong to no edition: please confirm, welcome, goodbye, your preferences changed.
+notices = Table(
+    "notices",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("subscriber_id", ForeignKey("subscribers.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("kind", Text, nullable=False),
+    # What the template needs beyond the subscriber, such as the digest that was left.
+    Column("content", JSON, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("attempts", SmallInteger, nullable=False),
+    Column("due_at", Moment),
+    Column("fence", Integer, nullable=False),
+    Column("queued_at", Moment, nullable=False),
+    Column("ended_at", Moment),
+    Column("code", SmallInteger),
+    Column("text", Said),
+    _one_of("state", DeliveryState),
+    _one_of("kind", NoticeKind),
+    CheckConstraint(f"({_OPEN}) = (due_at IS NOT NULL)", name="open_is_due"),
+)
+Index("ix_notices_due_at", notices.c.due_at, sqlite_where=_WAITING, postgresql_where=_WAITING)
+
+# How fast a relay or a recipient's domain may be used, shared by all workers; a row only where something limits it.
+rates = Table(
+    "rates",
+    metadata,
+    # `relay:NAME` or `domain:NAME`
+    Column("key", Text, primary_key=True),
+    # When the next message may go (generic cell rate algorithm).
+    Column("next_at", Moment, nullable=False),
+    # 1 is full speed; halved when the server asks for less, and given back with time.
+    Column("factor", Float, nullable=False),
+    Column("slowed_at", Moment),
+    # Until when nothing is tried at all, and why: the circuit breaker.
+    Column("paused_until", Moment),
+    Column("reason", Said),
+)
+
+# Connections held by the workers, against the limits of a relay or a domain; a worker that dies lets them lapse.
+allotments = Table(
+    "allotments",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("worker", Text, primary_key=True),
+    Column("connections", Integer, nullable=False),
+    Column("until", Moment, nullable=False),
+)

@@ -10,9 +10,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, Text, cast, delete, func, select, update
 
-from digestmail.model import DeliveryState, Subscriber, SubscriberState, Subscription
+from digestmail.model import Subscriber, SubscriberState, Subscription
+from digestmail.storage import deliveries
 from digestmail.storage.inserting import insert
-from digestmail.storage.schema import deliveries, subscribers, subscriptions
+from digestmail.storage.schema import subscribers, subscriptions
 
 _CHUNK = 5000
 
@@ -20,16 +21,16 @@ _CHUNK = 5000
 def add(connection: Connection, address: str, now: datetime) -> int:
     """Make `address` an active subscriber and return its id; who had left comes back, who is suppressed stays so."""
     statement = insert(connection, subscribers).values(
-        address=address, state=SubscriberState.ACTIVE, created_at=now, updated_at=now
+        address=address, key=address.casefold(), state=SubscriberState.ACTIVE, created_at=now, updated_at=now
     )
     connection.execute(
         statement.on_conflict_do_update(
-            index_elements=["address"],
+            index_elements=["key"],
             set_={"state": SubscriberState.ACTIVE, "updated_at": now},
             where=subscribers.c.state.in_([SubscriberState.PENDING, SubscriberState.UNSUBSCRIBED]),
         )
     )
-    found = connection.execute(select(subscribers.c.id).where(subscribers.c.address == address))
+    found = connection.execute(select(subscribers.c.id).where(subscribers.c.key == address.casefold()))
     return int(found.scalar_one())
 
 
@@ -46,7 +47,7 @@ def subscribe(connection: Connection, subscriber_id: int, subscription: Subscrip
 
 def find(connection: Connection, address: str) -> Subscriber | None:
     """Return the subscriber with this address; None if there is none."""
-    return next(_subscribers(connection, select(subscribers).where(subscribers.c.address == address)), None)
+    return next(_subscribers(connection, select(subscribers).where(subscribers.c.key == address.casefold())), None)
 
 
 def list_subscribers(
@@ -74,7 +75,9 @@ def _subscribers(connection: Connection, statement: Select[Any]) -> Iterator[Sub
     rows = connection.execute(statement).all()
     wants: dict[int, list[Subscription]] = {}
     for row in _subscriptions(connection, rows):
-        wants.setdefault(row.subscriber_id, []).append(Subscription(digest=row.digest, topics=tuple(row.topics)))
+        wants.setdefault(row.subscriber_id, []).append(
+            Subscription(digest=row.digest, topics=tuple(row.topics), hour=row.hour)
+        )
     for row in rows:
         yield Subscriber(
             id=row.id,
@@ -82,6 +85,11 @@ def _subscribers(connection: Connection, statement: Select[Any]) -> Iterator[Sub
             state=SubscriberState(row.state),
             created_at=row.created_at,
             subscriptions=tuple(wants.get(row.id, ())),
+            language=row.language,
+            timezone=row.timezone,
+            paused_until=row.paused_until,
+            consent_source=row.consent_source,
+            consent_at=row.consent_at,
         )
 
 
@@ -98,7 +106,7 @@ def _subscriptions(connection: Connection, rows: list[Row[Any]] | Any) -> list[R
 
 def remove(connection: Connection, address: str, now: datetime) -> bool:
     """Unsubscribe a person from everything, what is queued included; return whether there was such a person."""
-    subscriber_id = connection.execute(select(subscribers.c.id).where(subscribers.c.address == address)).scalar()
+    subscriber_id = connection.execute(select(subscribers.c.id).where(subscribers.c.key == address.casefold())).scalar()
     if subscriber_id is None:
         return False
     connection.execute(
@@ -107,12 +115,7 @@ def remove(connection: Connection, address: str, now: datetime) -> bool:
         .values(state=SubscriberState.UNSUBSCRIBED, updated_at=now)
     )
     connection.execute(delete(subscriptions).where(subscriptions.c.subscriber_id == subscriber_id))
-    waiting = (DeliveryState.QUEUED, DeliveryState.DEFERRED)
-    connection.execute(
-        update(deliveries)
-        .where(deliveries.c.subscriber_id == subscriber_id, deliveries.c.state.in_(waiting))
-        .values(state=DeliveryState.CANCELLED, due_at=None, ended_at=now, text="unsubscribed")
-    )
+    deliveries.cancel(connection, subscriber_id, "unsubscribed", now)
     return True
 
 

@@ -30,7 +30,8 @@ def shape(database: Database) -> dict[str, object]:
     found = inspect(database.engine)
     return {
         table: {
-            "columns": [(c["name"], str(c["type"]), c["nullable"]) for c in found.get_columns(table)],
+            # By name: a column that was added later comes last.
+            "columns": sorted((c["name"], str(c["type"]), c["nullable"]) for c in found.get_columns(table)),
             "key": found.get_pk_constraint(table),
             "foreign": sorted(found.get_foreign_keys(table), key=str),
             "unique": sorted(found.get_unique_constraints(table), key=str),
