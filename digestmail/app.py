@@ -22,7 +22,10 @@ from digestmail.model import Digest, Edition, Rendered, Section, Validators
 from digestmail.pipeline.collect import collect, read_all, store
 from digestmail.pipeline.compose import Composed, compose, upcoming_slot
 from digestmail.pipeline.deliver import Deliverer, outbox_report
+from digestmail.pipeline.epoch import EpochFile
 from digestmail.pipeline.letters import EditionLetters
+from digestmail.pipeline.outcomes import Rules
+from digestmail.pipeline.pacing import DomainLimit, Limits
 from digestmail.pipeline.publish import publish, rehearse
 from digestmail.pipeline.reports import CollectReport, DeliverReport, PublishReport, RunReport
 from digestmail.rendering import Renderer, page
@@ -35,11 +38,12 @@ from digestmail.sources.huggingface import HuggingFace
 from digestmail.storage import sources as stored_sources
 from digestmail.storage.database import Database
 from digestmail.storage.gates import StoredGates
-from digestmail.storage.settings import secret
+from digestmail.storage.settings import epoch, secret
 from digestmail.tokens import Tokens
-from digestmail.transports.base import Transport
+from digestmail.transports.base import Relay, Transport
+from digestmail.transports.blocking import BlockingRelay
 from digestmail.transports.maildir import MaildirTransport
-from digestmail.transports.smtp import SmtpTransport
+from digestmail.transports.smtp import Login, SmtpTransport
 
 VERSION = metadata.version("digestmail")
 Progress = Callable[[str, int, int | None], None]
@@ -141,6 +145,8 @@ class App:
         """Publish every digest that is due. With `dry_run` nothing is kept."""
         now = self.clock.now()
         if not dry_run:
+            with self.database.connect() as connection:
+                self.epoch().check(epoch(connection))
             queued_at = self._real_clock.now()
             return publish(self.database, self.digests, self.render, now, queued_at=queued_at, stop=stop)
         with self.database.rehearsal() as connection:
@@ -148,12 +154,26 @@ class App:
 
     def deliver(self, *, stop: Callable[[], bool] = _never) -> DeliverReport:
         """Deliver what is due."""
+        mail = self.config.mail
         deliverer = Deliverer(
             self.database,
-            self.transport(),
+            self.relays(),
             self.letters(),
             self._real_clock,
-            give_up=timedelta(hours=self.config.mail.give_up_hours),
+            Rules(
+                give_up=timedelta(hours=mail.give_up_hours),
+                max_lateness=timedelta(hours=mail.max_lateness_hours),
+                ambiguous=mail.ambiguous,
+            ),
+            self.epoch(),
+            limits=Limits(
+                domains={
+                    wire_domain(table.name.lower()): DomainLimit(
+                        messages_per_second=table.messages_per_second, connections=table.connections
+                    )
+                    for table in mail.domains
+                }
+            ),
             random=self._random,
             stop=stop,
             progress=lambda done: self._progress("deliver", done, None),
@@ -238,19 +258,41 @@ class App:
         with self.database.begin() as connection:
             return secret(connection, lambda: secrets.token_urlsafe(32))
 
+    def epoch(self) -> EpochFile:
+        """Return the guard against a database put back from a backup."""
+        return EpochFile(self.base / self.config.epoch_file, self._secret())
+
     def transport(self) -> Transport:
-        """Return the configured way out; nothing is connected yet."""
+        """Return the way out for single messages; nothing is connected yet."""
+        mail = self.config.mail
+        return MaildirTransport(self.base / mail.maildir.path) if mail.transport == "maildir" else self._smtp(mail.smtp)
+
+    def relays(self) -> tuple[Relay, ...]:
+        """Return the ways out, in the order of preference; nothing is connected yet."""
         mail = self.config.mail
         if mail.transport == "maildir":
-            return MaildirTransport(self.base / mail.maildir.path)
-        smtp = mail.smtp
+            return (BlockingRelay(MaildirTransport(self.base / mail.maildir.path), name="maildir"),)
+        return (self._smtp(mail.smtp), *((self._smtp(mail.fallback),) if mail.fallback else ()))
+
+    def _smtp(self, smtp: settings.SmtpTable) -> SmtpTransport:
+        login = None
+        if smtp.username is not None:
+            login = Login(
+                username=smtp.username,
+                password=smtp.password.get_secret_value() if smtp.password else "",
+                token_file=self.base / smtp.oauth_token_file if smtp.oauth_token_file else None,
+            )
         return SmtpTransport(
+            name=f"{smtp.host}:{smtp.port}",
             host=smtp.host,
             port=smtp.port,
             security=smtp.security,
-            username=smtp.username,
-            password=smtp.password.get_secret_value() if smtp.password else None,
+            dialect=smtp.protocol,
+            login=login,
             timeout=smtp.timeout,
+            connections=smtp.connections,
+            messages_per_connection=smtp.messages_per_connection,
+            messages_per_second=smtp.messages_per_second,
         )
 
 

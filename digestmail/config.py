@@ -12,7 +12,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, StringConstraints
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from digestmail.model import Digest, Limits, OnEmpty, Schedule, Topic, Weights
+from digestmail.model import AmbiguousPolicy, Digest, Limits, OnEmpty, Schedule, Topic, Weights
 
 ENV_PREFIX = "DIGESTMAIL_"
 
@@ -65,15 +65,28 @@ class _Table(BaseModel):
 
 
 class SmtpTable(_Table):
-    """`[mail.smtp]`: the server that takes our mail."""
+    """`[mail.smtp]`: the server that takes our mail; `[mail.fallback]`: the one that does when that is broken."""
 
     host: str = "localhost"
     port: int = Field(default=25, ge=1, le=65535)
     security: Literal["none", "starttls", "tls"] = "none"
+    protocol: Literal["smtp", "lmtp"] = "smtp"
     username: str | None = None
     password: SecretStr | None = None
     password_file: Path | None = None
-    timeout: float = Field(default=60.0, gt=0, le=3600)
+    oauth_token_file: Path | None = None
+    timeout: float = Field(default=60.0, gt=0, le=60)
+    connections: int = Field(default=16, ge=1, le=1000)
+    messages_per_connection: int = Field(default=1000, ge=1)
+    messages_per_second: float | None = Field(default=None, gt=0)
+
+
+class DomainTable(_Table):
+    """`[[mail.domains]]`: what recipients at one domain may be sent, over all workers."""
+
+    name: str
+    messages_per_second: float | None = Field(default=None, gt=0)
+    connections: int | None = Field(default=None, ge=1)
 
 
 class MaildirTable(_Table):
@@ -89,7 +102,11 @@ class MailTable(_Table):
     reply_to: Mailbox | None = None
     transport: Literal["smtp", "maildir"] = "smtp"
     give_up_hours: float = Field(default=96.0, gt=0, le=8760)
+    max_lateness_hours: float = Field(default=48.0, gt=0, le=8760)
+    ambiguous: AmbiguousPolicy = AmbiguousPolicy.RESEND
     smtp: SmtpTable = SmtpTable()
+    fallback: SmtpTable | None = None
+    domains: tuple[DomainTable, ...] = ()
     maildir: MaildirTable = MaildirTable()
 
 
@@ -204,6 +221,7 @@ class Config(BaseSettings):
 
     base_url: WebAddress | None = None
     database: Annotated[str, AfterValidator(_check_database)] = "sqlite:///digestmail.db"
+    epoch_file: Path = Path("digestmail.epoch")
     templates_dir: Path | None = None
     mail: MailTable
     network: NetworkTable = NetworkTable()

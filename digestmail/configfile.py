@@ -17,6 +17,7 @@ from digestmail.config import (
     AnySource,
     Config,
     DigestTable,
+    DomainTable,
     MaildirTable,
     MailTable,
     NetworkTable,
@@ -94,15 +95,21 @@ def _path_problems(config: Config, base: Path) -> Iterator[str]:
 
 
 def _with_secrets(config: Config, base: Path) -> Config:
-    smtp = config.mail.smtp
-    if smtp.password_file is None or smtp.password is not None:
-        return config
-    try:
-        password = (base / smtp.password_file).read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError([f"mail.smtp.password_file: cannot be read: {error}"]) from error
-    filled = smtp.model_copy(update={"password": SecretStr(password)})
-    return config.model_copy(update={"mail": config.mail.model_copy(update={"smtp": filled})})
+    """Read the passwords that are kept in files. Raises ConfigError with every file that cannot be read."""
+    problems: list[str] = []
+    filled: dict[str, SmtpTable] = {}
+    for name, smtp in (("smtp", config.mail.smtp), ("fallback", config.mail.fallback)):
+        if smtp is None or smtp.password_file is None or smtp.password is not None:
+            continue
+        try:
+            password = (base / smtp.password_file).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            problems.append(f"mail.{name}.password_file: cannot be read: {error}")
+        else:
+            filled[name] = smtp.model_copy(update={"password": SecretStr(password)})
+    if problems:
+        raise ConfigError(problems)
+    return config.model_copy(update={"mail": config.mail.model_copy(update=filled)})
 
 
 def _field_problems(error: ValidationError) -> Iterator[str]:
@@ -158,6 +165,8 @@ _SOURCE_TABLES: dict[str, type[BaseModel]] = {
 _TABLES: dict[str, type[BaseModel]] = {
     "mail": MailTable,
     "smtp": SmtpTable,
+    "fallback": SmtpTable,
+    "domains": DomainTable,
     "maildir": MaildirTable,
     "network": NetworkTable,
     "ranking": RankingTable,

@@ -444,16 +444,33 @@ class Delivery:
     fence: int
     wanted: bool
     """Whether the subscriber is active and still subscribed, looked up at the time of the claim."""
+    state: DeliveryState = DeliveryState.QUEUED
+    """The state it was claimed in: `sending` if another worker died with it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempted:
-    """What a delivery became after an attempt; `due_at` is set when the state is `deferred`."""
+    """What a delivery became after an attempt; `due_at` is set when it stays open."""
 
     state: DeliveryState
     code: int | None = None
     text: str = ""
     due_at: datetime | None = None
+    milliseconds: int | None = None
+    """How long the server took, from the first command to the answer to the final dot."""
+    begun: bool = True
+    """Whether it was an attempt at all; else the delivery was only given back."""
+    kept: DeliveryState | None = None
+    """As what the attempt is kept beside the delivery, when it did not end it: `deferred` or `ambiguous`."""
+
+
+class AmbiguousPolicy(StrEnum):
+    """What is done about a message that may have arrived."""
+
+    RESEND = "resend"
+    """It is sent again under the same Message-ID."""
+    HOLD = "hold"
+    """It waits for the operator."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

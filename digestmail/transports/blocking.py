@@ -16,9 +16,7 @@ from digestmail.transports.wellformed import require_wellformed
 class BlockingSession:
     """A `Session` over a connection: sends one message, waits, and connects afresh when the server hung up."""
 
-    def __init__(
-        self, runner: asyncio.Runner, connect: Callable[[], AbstractAsyncContextManager[Connection]]
-    ) -> None:
+    def __init__(self, runner: asyncio.Runner, connect: Callable[[], AbstractAsyncContextManager[Connection]]) -> None:
         """Connect nothing yet; `reconnect` does."""
         self._runner = runner
         self._connect = connect

@@ -112,7 +112,11 @@ class SmtpTransport:
             raise
         features = client.esmtp_extensions if self._may_pipeline else _without(client.esmtp_extensions, "pipelining")
         conversation = _Conversation(
-            wire, features, timeout=self._timeout, limit=self._messages_per_connection, lost_pipelining=self._no_pipelining
+            wire,
+            features,
+            timeout=self._timeout,
+            limit=self._messages_per_connection,
+            lost_pipelining=self._no_pipelining,
         )
         try:
             yield conversation
