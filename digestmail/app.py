@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from digestmail import config as settings
 from digestmail.clock import Clock, SystemClock
 from digestmail.config import Config
+from digestmail.dkim import Signer
 from digestmail.message import Mould, Sender, wire_domain
 from digestmail.model import Digest, Edition, Rendered, Section, Validators
 from digestmail.pipeline.collect import collect, read_all, store
@@ -220,15 +221,36 @@ class App:
         sender = parseaddr(self.config.mail.sender)[1]
         domain = self._domain()
         return EditionLetters(
-            self.database, self.render, self._mould, Tokens(self._secret()), sender=sender, domain=domain
+            self.database,
+            self.render,
+            self._mould,
+            self.tokens,
+            sender=sender,
+            domain=domain,
+            bounce_address=self.config.mail.bounce_address,
         )
+
+    @cached_property
+    def signers(self) -> tuple[Signer, ...]:
+        """The DKIM keys, Ed25519 before RSA: a verifier that knows one of them only stops at its own."""
+        mail = self.config.mail
+        keys = sorted(mail.dkim.keys().items())
+        return tuple(
+            Signer(domain=mail.dkim_domain(), selector=selector, pem=(self.base / file).read_bytes())
+            for _, (selector, file) in keys
+        )
+
+    @cached_property
+    def tokens(self) -> Tokens:
+        """What signs links, return paths and Message-IDs of this installation."""
+        return Tokens(self._secret())
 
     def _mould(self, edition: Edition, rendered: Rendered) -> Mould:
         mail = self.config.mail
         sender = Sender(
             mailbox=mail.sender, reply_to=mail.reply_to, domain=self._domain(), base_url=self.config.base_url
         )
-        return Mould(rendered, sender, digest=edition.digest, title=edition.title)
+        return Mould(rendered, sender, digest=edition.digest, title=edition.title, signers=self.signers)
 
     def _domain(self) -> str:
         host = urlsplit(self.config.base_url).hostname if self.config.base_url else None

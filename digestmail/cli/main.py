@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from digestmail.cli import operate, records, start, subscribers, verbs
+from digestmail.cli import dkim, operate, records, start, subscribers, verbs
 
 app = typer.Typer(
     name="digestmail",
@@ -20,6 +20,7 @@ start.register(app)
 verbs.register(app)
 operate.register(app)
 app.add_typer(subscribers.app, name="subscribers")
+app.add_typer(dkim.app, name="dkim")
 app.add_typer(records.papers, name="papers")
 app.add_typer(records.editions, name="editions")
 records.register(app)
