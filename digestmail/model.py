@@ -386,6 +386,8 @@ class BounceKind(StrEnum):
     """Mail to it failed for another reason that lies with it: full, too large, blocked by its owner."""
     COMPLAINT = "complaint"
     """Its owner called a mail junk, or asked their provider to be taken off."""
+    FORGIVEN = "forgiven"
+    """Counted once; its owner has confirmed anew since, or the operator lifted the suppression."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
