@@ -15,9 +15,13 @@ from typing import Self, assert_never
 from urllib.parse import urlsplit
 
 from digestmail import config as settings
+from digestmail.bounces import BouncesReport, Postmaster
 from digestmail.clock import Clock, SystemClock
 from digestmail.config import Config
 from digestmail.dkim import Signer
+from digestmail.mailboxes.base import Mailbox
+from digestmail.mailboxes.maildir import MaildirMailbox
+from digestmail.mailboxes.mbox import MboxMailbox
 from digestmail.message import Mould, Sender, wire_domain
 from digestmail.model import Digest, Edition, Rendered, Section, Validators
 from digestmail.pipeline.collect import collect, read_all, store
@@ -42,6 +46,8 @@ from digestmail.transports.base import Transport
 from digestmail.transports.maildir import MaildirTransport
 from digestmail.transports.smtp import SmtpTransport
 
+_LISTEN_STEP = 0.5
+"""Seconds between two looks at whether to stop listening."""
 VERSION = metadata.version("digestmail")
 Progress = Callable[[str, int, int | None], None]
 """Told the name of the stage, how many units of it are done and how many there are, if that is known."""
@@ -161,6 +167,31 @@ class App:
         )
         return deliverer.deliver()
 
+    def read_bounces(self, *, stop: Callable[[], bool] = _never) -> BouncesReport:
+        """Read the mailbox bounces are delivered to, or listen until `stop` says so. Raises MailboxError."""
+        table = self.config.bounces
+        postmaster = Postmaster(self.database, self.tokens, table.scoring(), self._real_clock)
+        if table.kind != "listen":
+            return postmaster.read(_mailbox(table, self.base), stop=stop)
+        from digestmail.mailboxes.listener import Listener
+
+        listener = Listener(
+            postmaster.take,
+            wants=postmaster.wants,
+            host=table.host,
+            port=table.port,
+            protocol=table.protocol,
+            max_bytes=table.max_bytes,
+            timeout=table.timeout,
+        )
+        listener.start()
+        try:
+            while not stop():
+                self._real_clock.sleep(_LISTEN_STEP)
+        finally:
+            listener.stop()
+        return postmaster.report()
+
     def outbox(self) -> DeliverReport:
         """Return how the outbox stands, delivering nothing."""
         with self.database.connect() as connection:
@@ -274,6 +305,24 @@ class App:
             password=smtp.password.get_secret_value() if smtp.password else None,
             timeout=smtp.timeout,
         )
+
+
+def _mailbox(table: settings.BouncesTable, base: Path) -> Mailbox:
+    if table.kind == "imap":
+        from digestmail.mailboxes.imap import ImapMailbox
+
+        return ImapMailbox(
+            host=table.host,
+            port=table.port,
+            security=table.security,
+            username=table.username or "",
+            password=table.password.get_secret_value() if table.password else "",
+            folder=table.folder,
+            timeout=table.timeout,
+            max_bytes=table.max_bytes,
+        )
+    kind = MboxMailbox if table.kind == "mbox" else MaildirMailbox
+    return kind(base / table.path, max_bytes=table.max_bytes)
 
 
 def _source(table: settings.AnySource, http: Http) -> Source:

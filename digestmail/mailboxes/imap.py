@@ -40,7 +40,7 @@ class ImapMailbox:
         timeout: float,
         max_bytes: int,
     ) -> None:
-        """Connect nothing yet. `timeout` is the seconds one step may take; at most `max_bytes` of a mail are fetched."""
+        """Connect nothing yet. `timeout` is the seconds a step may take; of a mail at most `max_bytes` are fetched."""
         self._address = (host, port or _PORTS[security])
         self._security = security
         self._login = (username, password, folder)
@@ -97,4 +97,4 @@ class ImapMailbox:
         try:
             yield
         except _BROKEN as error:
-            raise MailboxError(f"{self._address[0]}: {error or type(error).__name__}") from error
+            raise MailboxError(f"{self._address[0]}: {str(error) or type(error).__name__}") from error

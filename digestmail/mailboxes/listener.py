@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Literal
+from typing import Literal
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.lmtp import LMTP
@@ -46,12 +46,6 @@ class Listener:
         )
         self._controller = _Controller(server, _Handler(take, wants), host, port or DEFAULT_PORT)
 
-    @property
-    def port(self) -> int:
-        """The port it listens on, once it is started."""
-        sockets: Sequence[Any] = self._controller.server.sockets  # type: ignore[union-attr] # started
-        return int(sockets[0].getsockname()[1])
-
     def start(self) -> None:
         """Listen, in a thread of its own. Raises MailboxError when the port cannot be had."""
         try:
@@ -75,6 +69,8 @@ class _Handler:
         """Refuse what is not for us: this is no relay."""
         if not self._wants(address):
             return "550 5.1.1 no such mailbox"
+        if envelope.rcpt_tos:
+            return "452 4.5.3 one recipient at a time"  # a bounce has one, and LMTP answers for each
         envelope.rcpt_tos.append(address)
         return "250 2.1.5 OK"
 

@@ -16,7 +16,8 @@ _MAX_RECIPIENTS = 200
 def read_delivery_status(parts: Sequence[Mail], words: str) -> tuple[Kind, tuple[Failure, ...]] | None:
     """Return what the message/delivery-status `parts` of a report say; only `Action: failed` is a failure.
 
-    None if they name no recipient. `words` is the report's text for people, looked at where a recipient's fields say nothing.
+    None if they name no recipient. `words` is the report's text for people, for where a recipient's fields
+    say nothing.
     """
     failures, actions = [], set()
     for block in [block for part in parts for block in blocks(part)][: _MAX_RECIPIENTS + 1]:
