@@ -23,7 +23,7 @@ _CODE = re.compile(r"(?<![\d.])(?:5\d\d(?=[ -])|5\.\d{1,3}\.\d{1,3}(?![\d.]))")
 _DAEMON = re.compile(r"(?:mailer-daemon|postmaster|mail-daemon|mailerdaemon)\b", re.IGNORECASE)
 _LONGEST = 20_000
 _MOST = 50
-_RECIPIENT = re.compile(r"^(?:[ \t<]{0,12}|\d{3}[ -]<|.{0,80}\bto[ :]{1,2}<)$", re.IGNORECASE)
+_RECIPIENT = re.compile(r"^(?:[ \t<]{0,12}|\d{3}[ -](?:5\.\d{1,3}\.\d{1,3} )?<|.{0,80}\bto[ :]{1,2}<)$", re.IGNORECASE)
 _AUTO_SUBJECT = re.compile(
     r"(?:auto(?:matic)?[ -]?(?:reply|response|antwort)|out of (?:the )?office|abwesen)", re.IGNORECASE
 )

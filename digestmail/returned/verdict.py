@@ -7,7 +7,7 @@ from typing import Final
 
 from digestmail.returned.report import Verdict
 
-_CODE = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?![\d.]\d)")
+_CODE = re.compile(r"(?<![\d.])([45])\.(\d{1,3})\.(\d{1,3})(?![\d.]\d)")
 _REPLY = re.compile(r"(?<![\d.])([45])\d\d(?![\d.]\d)")
 _LONGEST: Final = 4000
 _GONE: Final = frozenset({"1.1", "1.2", "1.3", "1.6", "1.10"})
@@ -62,8 +62,8 @@ def judge(status: str | None, text: str) -> tuple[str | None, Verdict]:
 
 
 def _telling(code: tuple[str, str, str]) -> int:
-    """Rank a code: one that names a cause over one that does not, a failure over good news."""
-    return 2 * (f"{code[1]}.{code[2]}" not in _VAGUE) + (code[0] != "2") if code[1:] != ("0", "0") else 0
+    """Rank a code: one that names a cause over one that is vague, and that over X.0.0."""
+    return 2 if f"{code[1]}.{code[2]}" not in _VAGUE else int(code[1:] != ("0", "0"))
 
 
 def _first_digit(text: str) -> str:
