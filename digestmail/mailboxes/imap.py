@@ -5,7 +5,7 @@ from __future__ import annotations
 import imaplib
 import ssl
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Literal
 
 from imap_tools import (
@@ -13,7 +13,6 @@ from imap_tools import (
     BaseMailBox,
     ImapToolsError,
     MailBox,
-    MailBoxStartTls,
     MailBoxUnencrypted,
     MailMessageFlags,
 )
@@ -54,6 +53,8 @@ class ImapMailbox:
             connected = self._connect()
         try:
             with self._translated():
+                if self._security == "starttls":
+                    connected.client.starttls(ssl.create_default_context())
                 connected.login(*self._login)
                 uids = connected.uids(AND(seen=False))
             self._open = connected
@@ -64,10 +65,7 @@ class ImapMailbox:
                     yield Arrived(raw=raw, place=uid)
         finally:
             self._open = None
-            try:
-                connected.logout()
-            except _BROKEN:
-                connected.client.shutdown()
+            _leave(connected)
 
     def done(self, mail: Arrived) -> None:
         """Flag a mail as seen; only while the mails are being read."""
@@ -78,11 +76,8 @@ class ImapMailbox:
 
     def _connect(self) -> BaseMailBox:
         host, port = self._address
-        context = ssl.create_default_context()
         if self._security == "tls":
-            return MailBox(host, port, timeout=self._timeout, ssl_context=context)
-        if self._security == "starttls":
-            return MailBoxStartTls(host, port, timeout=self._timeout, ssl_context=context)
+            return MailBox(host, port, timeout=self._timeout, ssl_context=ssl.create_default_context())
         return MailBoxUnencrypted(host, port, timeout=self._timeout)
 
     def _fetch(self, connected: BaseMailBox, uid: str) -> bytes | None:
@@ -98,3 +93,12 @@ class ImapMailbox:
             yield
         except _BROKEN as error:
             raise MailboxError(f"{self._address[0]}: {str(error) or type(error).__name__}") from error
+
+
+def _leave(connected: BaseMailBox) -> None:
+    """Say goodbye, or hang up on a server that does not answer."""
+    try:
+        connected.logout()
+    except _BROKEN:
+        with suppress(OSError):
+            connected.client.shutdown()

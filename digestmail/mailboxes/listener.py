@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+import socket
+from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.lmtp import LMTP
@@ -44,18 +45,26 @@ class Listener:
             enable_SMTPUTF8=True,
             ident="digestmail",
         )
-        self._controller = _Controller(server, _Handler(take, wants), host, port or DEFAULT_PORT)
+        self._server = server
+        self._handler = _Handler(take, wants)
+        self._address = (host, port or DEFAULT_PORT)
+        self._controller: _Controller | None = None
 
     def start(self) -> None:
         """Listen, in a thread of its own. Raises MailboxError when the port cannot be had."""
+        host, port = self._address
         try:
-            self._controller.start()
-        except (OSError, TimeoutError) as error:
-            raise MailboxError(f"cannot listen on {self._controller.hostname}: {error}") from error
+            family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+            opened = socket.create_server((host, port), family=family)
+        except OSError as error:
+            raise MailboxError(f"cannot listen on {host}, port {port}: {error.strerror or error}") from error
+        self._controller = _Controller(self._server, self._handler, opened)
+        self._controller.start()
 
     def stop(self) -> None:
         """Finish the mails in hand and close the port."""
-        self._controller.stop()
+        if self._controller is not None:
+            self._controller.stop()
 
 
 class _Handler:
@@ -86,11 +95,16 @@ class _Handler:
 
 
 class _Controller(Controller):
-    """A controller whose probe, made when it starts, speaks either protocol."""
+    """A controller on a socket that is open already, for either protocol."""
 
-    def __init__(self, server: Callable[..., SMTP], handler: _Handler, host: str, port: int) -> None:
+    def __init__(self, server: Callable[..., SMTP], handler: _Handler, opened: socket.socket) -> None:
+        host, port = opened.getsockname()[:2]
         super().__init__(handler, hostname=host, port=port)
         self._make = server
+        self._opened = opened
 
     def factory(self) -> SMTP:
         return self._make(self.handler)
+
+    def _create_server(self) -> Coroutine[Any, Any, asyncio.Server]:
+        return self.loop.create_server(self._factory_invoker, sock=self._opened)

@@ -22,7 +22,8 @@ def add(connection: Connection, event: BounceEvent, now: datetime) -> bool:
         detail=event.detail,
         at=now,
     )
-    return connection.execute(row.on_conflict_do_nothing(index_elements=["report"])).rowcount == 1
+    kept = row.on_conflict_do_nothing(index_elements=["report"]).returning(bounces.c.id)
+    return connection.execute(kept).first() is not None
 
 
 def of_subscriber(connection: Connection, subscriber_id: int) -> list[CountedBounce]:
