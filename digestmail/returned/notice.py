@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from email.utils import parseaddr
 
-from digestmail.returned.parts import Mail, content, field, own_parts, text
+from digestmail.returned.parts import Mail, field, own_parts, text
 from digestmail.returned.report import Failure, Kind, Verdict
 from digestmail.returned.verdict import judge
 
@@ -20,9 +19,11 @@ _ORIGINAL = re.compile(
 _SUBJECT = re.compile(r"^[ \t]*subject[ \t]*:.*$", re.IGNORECASE | re.MULTILINE)
 """Our own words, which say nothing about the failure."""
 _CODE = re.compile(r"(?<![\d.])(?:5\d\d(?=[ -])|5\.\d{1,3}\.\d{1,3}(?![\d.]))")
+_IN_BRACKETS = re.compile(r"<([^<>]*)>")
 _DAEMON = re.compile(r"(?:mailer-daemon|postmaster|mail-daemon|mailerdaemon)\b", re.IGNORECASE)
 _LONGEST = 20_000
 _MOST = 50
+_MOST_LINES = 5_000
 _RECIPIENT = re.compile(r"^(?:[ \t<]{0,12}|\d{3}[ -](?:5\.\d{1,3}\.\d{1,3} )?<|.{0,80}\bto[ :]{1,2}<)$", re.IGNORECASE)
 _AUTO_SUBJECT = re.compile(
     r"(?:auto(?:matic)?[ -]?(?:reply|response|antwort)|out of (?:the )?office|abwesen)", re.IGNORECASE
@@ -31,7 +32,9 @@ _AUTO_SUBJECT = re.compile(
 
 def is_from_daemon(mail: Mail) -> bool:
     """Return whether a mail says it comes from a mail server, not from a person."""
-    return bool(_DAEMON.match(parseaddr(field(mail, "From"))[1] or field(mail, "From")))
+    sender = field(mail, "From")
+    found = _IN_BRACKETS.search(sender)
+    return bool(_DAEMON.match(found[1] if found and found[1] else sender.lstrip('"')))
 
 
 def is_auto_reply(mail: Mail) -> bool:
@@ -108,11 +111,12 @@ def _second_opinion(mail: Mail) -> tuple[list[str], list[str]]:
     """Return (temporary, permanent) recipients as flufl.bounce reads them."""
     from flufl.bounce import all_failures
 
-    if sum(len(content(part)) for part in own_parts(mail) if not part.is_multipart()) > _LONGEST * 10:
+    texts = [str(part.get_payload()) for part in own_parts(mail) if not part.is_multipart()]
+    if sum(map(len, texts)) > _LONGEST * 10 or sum(said.count("\n") for said in texts) > _MOST_LINES:
         return [], []
     try:
         temporary, permanent = all_failures(mail)
-    except (ValueError, LookupError, AttributeError, TypeError, AssertionError):
+    except (ValueError, LookupError, AttributeError, TypeError, AssertionError, RecursionError):
         return [], []  # written by a stranger, read by seventeen detectors: one of them stumbled
     return _clean(temporary), _clean(permanent)
 

@@ -11,7 +11,10 @@ from typing import Final, TypeAlias
 MAX_BYTES: Final = 400_000
 """As much of a mail as is looked at: reports say what they have to say before the message they return."""
 _MAX_PARTS: Final = 60
+_MAX_BOUNDARIES: Final = 500
 _MAX_HEADERS: Final = 2_000
+_MAX_HEADER_BYTES: Final = 100_000
+_MAX_FIELD: Final = 10_000
 """The parser's work grows with the depth of the parts times the number of lines."""
 _PART = re.compile(rb"^content-type\s*:", re.IGNORECASE | re.MULTILINE)
 _HEADERS_END = re.compile(rb"\r?\n\r?\n")
@@ -20,14 +23,17 @@ Mail: TypeAlias = "Message[str, str]"
 
 
 def parse(raw: bytes) -> Mail | None:
-    """Return the mail; None if it has more parts than any honest one."""
+    """Return the mail; None if it has more parts or headers than any honest one."""
     raw = raw[:MAX_BYTES]
     if raw.startswith(b"From "):
         raw = raw.partition(b"\n")[2]
+    found = _HEADERS_END.search(raw)
+    end = found.start() if found else len(raw)
+    if end > _MAX_HEADER_BYTES or raw.count(b"\n", 0, end) > _MAX_HEADERS:
+        return None
     if sum(1 for _ in _PART.finditer(raw)) > _MAX_PARTS:
         return None
-    end = _HEADERS_END.search(raw)
-    if raw.count(b"\n", 0, end.start() if end else len(raw)) > _MAX_HEADERS:
+    if b"multipart/" in raw[:end].lower() and raw.count(b"\n--") > _MAX_BOUNDARIES:
         return None
     return message_from_bytes(raw)
 
@@ -70,7 +76,7 @@ def text(part: Mail) -> str:
 
 def field(mail: Mail, name: str) -> str:
     """Return a header field on one line; an empty string where it is missing."""
-    return " ".join(str(mail.get(name, "")).split())
+    return " ".join(str(mail.get(name, ""))[:_MAX_FIELD].split())
 
 
 def returned_messages(mail: Mail) -> Iterator[Mail]:

@@ -26,7 +26,7 @@ def read(raw: bytes, recipients: Sequence[str] = ()) -> Returned:
     """
     mail = parse(raw)
     if mail is None:
-        return Returned(kind=Kind.OTHER, identity=_identity(raw, None), detail="more parts than a mail has")
+        return Returned(kind=Kind.OTHER, identity=_identity(raw, None), detail="more parts or headers than a mail has")
     kind, failures, detail = _said(mail)
     return Returned(
         kind=kind,
