@@ -42,7 +42,8 @@ def add(
     address = normalised(address)
     with database.begin() as connection:
         known = subscribers.find(connection, address)
-        if known is not None and known.state is SubscriberState.SUPPRESSED:
+        gone = known is not None and known.state is SubscriberState.SUPPRESSED
+        if gone or suppressions.among(connection, [address.casefold()]):
             raise SubscriptionError(f"{address} is suppressed: mail to it bounced or was complained about")
         subscriber_id = subscribers.add(connection, address, now)
         subscribers.subscribe(connection, subscriber_id, Subscription(digest=digest, topics=tuple(topics)), now)

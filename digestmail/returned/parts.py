@@ -12,6 +12,7 @@ MAX_BYTES: Final = 400_000
 """As much of a mail as is looked at: reports say what they have to say before the message they return."""
 _MAX_PARTS: Final = 60
 _MAX_BOUNDARIES: Final = 500
+_MAX_LINES: Final = 20_000
 _MAX_HEADERS: Final = 2_000
 _MAX_HEADER_BYTES: Final = 100_000
 _MAX_FIELD: Final = 10_000
@@ -27,6 +28,8 @@ def parse(raw: bytes) -> Mail | None:
     raw = raw[:MAX_BYTES]
     if raw.startswith(b"From "):
         raw = raw.partition(b"\n")[2]
+    if raw.count(b"\n") > _MAX_LINES:
+        raw = b"".join(raw.splitlines(keepends=True)[:_MAX_LINES])
     found = _HEADERS_END.search(raw)
     end = found.start() if found else len(raw)
     if end > _MAX_HEADER_BYTES or raw.count(b"\n", 0, end) > _MAX_HEADERS:
