@@ -170,7 +170,8 @@ class App:
     def read_bounces(self, *, stop: Callable[[], bool] = _never) -> BouncesReport:
         """Read the mailbox bounces are delivered to, or listen until `stop` says so. Raises MailboxError."""
         table = self.config.bounces
-        postmaster = Postmaster(self.database, self.tokens, table.scoring(), self._real_clock)
+        address = self.config.mail.bounce_address
+        postmaster = Postmaster(self.database, self.tokens, table.scoring(), self._real_clock, address=address)
         if table.kind != "listen":
             return postmaster.read(_mailbox(table, self.base), stop=stop)
         from digestmail.mailboxes.listener import Listener

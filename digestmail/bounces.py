@@ -122,18 +122,23 @@ def against(failures: Sequence[Failure], address: str) -> Failure | None:
 class Postmaster:
     """Takes one mail after the other, from a mailbox or from several threads of a listener."""
 
-    def __init__(self, database: Database, tokens: Tokens, scoring: Scoring, clock: Clock) -> None:
-        """Read nothing yet."""
+    def __init__(
+        self, database: Database, tokens: Tokens, scoring: Scoring, clock: Clock, *, address: str | None = None
+    ) -> None:
+        """Read nothing yet. `address` is the one for bounces without a token: feedback reports come to it."""
         self._database = database
         self._tokens = tokens
         self._scoring = scoring
         self._clock = clock
+        self._address = address
         self._lock = threading.Lock()
         self._tally: Counter[str] = Counter()
         self._said: list[str] = []
 
     def wants(self, address: str) -> bool:
-        """Return whether `address` is a return path of ours: one with a token that is not forged."""
+        """Return whether mail for `address` is taken: a return path that is not forged, or the bare one."""
+        if self._address is not None and address.casefold() == self._address.casefold():
+            return True
         found = _ADDRESSED.fullmatch(address)
         if found is None:
             return False

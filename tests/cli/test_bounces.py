@@ -121,13 +121,15 @@ def test_the_listener_takes_bounces_until_it_is_told_to_stop(site, tokens):
             wait_for(port)
             with smtplib.LMTP("127.0.0.1", port) as client:
                 client.sendmail("", [return_path(tokens=tokens)], dsn())
+                client.sendmail("", ["bounce@bounce.example.org"], arf("not-spam", returned=original(tokens=tokens)))
                 with pytest.raises(smtplib.SMTPRecipientsRefused):
                     client.sendmail("", ["bounce+" + "a" * 32 + "@bounce.example.org"], dsn())
             process.send_signal(signal.SIGTERM)
             said, _ = process.communicate(timeout=30)
         finally:
             process.kill()
-    assert (json.loads(said)["hard"], json.loads(said)["suppressed"]) == (1, 1)
+    report = json.loads(said)
+    assert (report["read"], report["hard"], report["suppressed"], report["not_spam"]) == (2, 1, 1, 1)
     assert process.returncode == 0
 
 
