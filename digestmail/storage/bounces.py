@@ -16,7 +16,8 @@ def add(connection: Connection, event: BounceEvent, now: datetime) -> bool:
     row = insert(connection, bounces).values(
         subscriber_id=event.subscriber_id,
         edition_id=event.edition_id,
-        report=f"{event.subscriber_id}:{event.report}",
+        # There are servers whose Message-IDs repeat: a report is one about one delivery.
+        report=f"{event.subscriber_id}:{event.edition_id or 0}:{event.report}",
         kind=event.kind,
         status=event.status,
         detail=event.detail,

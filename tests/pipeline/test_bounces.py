@@ -92,6 +92,13 @@ def test_the_same_report_read_twice_counts_once(database, reader, read):
     assert read(raw).repeated == 1
 
 
+def test_a_server_whose_message_ids_repeat_still_reports_about_each_delivery(reader, read):
+    raws = [dsn(block(status="5.2.2"), to=return_path(reader, edition_id=edition)) for edition in (1, 2, 2)]
+
+    report = read(*raws)
+    assert (report.soft, report.repeated) == (2, 1)
+
+
 def test_a_complaint_is_enough_at_once(database, reader, read):
     report = read(arf(returned=original(reader)))
 
