@@ -15,8 +15,13 @@ from typing import Self, assert_never
 from urllib.parse import urlsplit
 
 from digestmail import config as settings
+from digestmail.bounces import BouncesReport, Postmaster
 from digestmail.clock import Clock, SystemClock
 from digestmail.config import Config
+from digestmail.dkim import Signer
+from digestmail.mailboxes.base import Mailbox
+from digestmail.mailboxes.maildir import MaildirMailbox
+from digestmail.mailboxes.mbox import MboxMailbox
 from digestmail.message import Mould, Sender, wire_domain
 from digestmail.model import Digest, Edition, Rendered, Section, Validators
 from digestmail.pipeline.collect import collect, read_all, store
@@ -45,6 +50,8 @@ from digestmail.transports.blocking import BlockingRelay
 from digestmail.transports.maildir import MaildirTransport
 from digestmail.transports.smtp import Login, SmtpTransport
 
+_LISTEN_STEP = 0.5
+"""Seconds between two looks at whether to stop listening."""
 VERSION = metadata.version("digestmail")
 Progress = Callable[[str, int, int | None], None]
 """Told the name of the stage, how many units of it are done and how many there are, if that is known."""
@@ -180,6 +187,32 @@ class App:
         )
         return deliverer.deliver()
 
+    def read_bounces(self, *, stop: Callable[[], bool] = _never) -> BouncesReport:
+        """Read the mailbox bounces are delivered to, or listen until `stop` says so. Raises MailboxError."""
+        table = self.config.bounces
+        address = self.config.mail.bounce_address
+        postmaster = Postmaster(self.database, self.tokens, table.scoring(), self._real_clock, address=address)
+        if table.kind != "listen":
+            return postmaster.read(_mailbox(table, self.base), stop=stop)
+        from digestmail.mailboxes.listener import Listener
+
+        listener = Listener(
+            postmaster.take,
+            wants=postmaster.wants,
+            host=table.host,
+            port=table.port,
+            protocol=table.protocol,
+            max_bytes=table.max_bytes,
+            timeout=table.timeout,
+        )
+        listener.start()
+        try:
+            while not stop():
+                self._real_clock.sleep(_LISTEN_STEP)
+        finally:
+            listener.stop()
+        return postmaster.report()
+
     def outbox(self) -> DeliverReport:
         """Return how the outbox stands, delivering nothing."""
         with self.database.connect() as connection:
@@ -240,15 +273,36 @@ class App:
         sender = parseaddr(self.config.mail.sender)[1]
         domain = self._domain()
         return EditionLetters(
-            self.database, self.render, self._mould, Tokens(self._secret()), sender=sender, domain=domain
+            self.database,
+            self.render,
+            self._mould,
+            self.tokens,
+            sender=sender,
+            domain=domain,
+            bounce_address=self.config.mail.bounce_address,
         )
+
+    @cached_property
+    def signers(self) -> tuple[Signer, ...]:
+        """The DKIM keys, Ed25519 before RSA: a verifier that knows one of them only stops at its own."""
+        mail = self.config.mail
+        keys = sorted(mail.dkim.keys().items())
+        return tuple(
+            Signer(domain=mail.dkim_domain(), selector=selector, pem=(self.base / file).read_bytes())
+            for _, (selector, file) in keys
+        )
+
+    @cached_property
+    def tokens(self) -> Tokens:
+        """What signs links, return paths and Message-IDs of this installation."""
+        return Tokens(self._secret())
 
     def _mould(self, edition: Edition, rendered: Rendered) -> Mould:
         mail = self.config.mail
         sender = Sender(
             mailbox=mail.sender, reply_to=mail.reply_to, domain=self._domain(), base_url=self.config.base_url
         )
-        return Mould(rendered, sender, digest=edition.digest, title=edition.title)
+        return Mould(rendered, sender, digest=edition.digest, title=edition.title, signers=self.signers)
 
     def _domain(self) -> str:
         host = urlsplit(self.config.base_url).hostname if self.config.base_url else None
@@ -294,6 +348,24 @@ class App:
             messages_per_connection=smtp.messages_per_connection,
             messages_per_second=smtp.messages_per_second,
         )
+
+
+def _mailbox(table: settings.BouncesTable, base: Path) -> Mailbox:
+    if table.kind == "imap":
+        from digestmail.mailboxes.imap import ImapMailbox
+
+        return ImapMailbox(
+            host=table.host,
+            port=table.port,
+            security=table.security,
+            username=table.username or "",
+            password=table.password.get_secret_value() if table.password else "",
+            folder=table.folder,
+            timeout=table.timeout,
+            max_bytes=table.max_bytes,
+        )
+    kind = MboxMailbox if table.kind == "mbox" else MaildirMailbox
+    return kind(base / table.path, max_bytes=table.max_bytes)
 
 
 def _source(table: settings.AnySource, http: Http) -> Source:

@@ -7,7 +7,7 @@ import os
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, ClassVar, get_args
+from typing import Any, ClassVar, TypeVar, get_args
 
 from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic_settings import SettingsError
@@ -15,8 +15,10 @@ from pydantic_settings import SettingsError
 from digestmail.config import (
     ENV_PREFIX,
     AnySource,
+    BouncesTable,
     Config,
     DigestTable,
+    DkimTable,
     DomainTable,
     MaildirTable,
     MailTable,
@@ -55,6 +57,7 @@ def load(path: Path, environment: Mapping[str, str] | None = os.environ) -> Conf
         raise ConfigError([*_field_problems(error), *problems, *_cross_problems(raw)]) from error
     problems += _cross_problems(config.model_dump())
     problems += _path_problems(config, path.parent)
+    problems += _dkim_problems(config, path.parent)
     if problems:
         raise ConfigError(problems)
     return _with_secrets(config, path.parent)
@@ -94,22 +97,42 @@ def _path_problems(config: Config, base: Path) -> Iterator[str]:
         yield f"templates_dir: there is no directory {base / config.templates_dir}"
 
 
-def _with_secrets(config: Config, base: Path) -> Config:
-    """Read the passwords that are kept in files. Raises ConfigError with every file that cannot be read."""
-    problems: list[str] = []
-    filled: dict[str, SmtpTable] = {}
-    for name, smtp in (("smtp", config.mail.smtp), ("fallback", config.mail.fallback)):
-        if smtp is None or smtp.password_file is None or smtp.password is not None:
-            continue
+def _dkim_problems(config: Config, base: Path) -> Iterator[str]:
+    from digestmail.dkim import Signer
+
+    for key, (selector, file) in config.mail.dkim.keys().items():
         try:
-            password = (base / smtp.password_file).read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            problems.append(f"mail.{name}.password_file: cannot be read: {error}")
-        else:
-            filled[name] = smtp.model_copy(update={"password": SecretStr(password)})
-    if problems:
-        raise ConfigError(problems)
-    return config.model_copy(update={"mail": config.mail.model_copy(update=filled)})
+            signer = Signer(domain=config.mail.dkim_domain(), selector=selector, pem=(base / file).read_bytes())
+        except (OSError, ValueError) as error:
+            yield f"mail.dkim.{key}: {error}"
+            continue
+        if not key.startswith(signer.algorithm):
+            yield f"mail.dkim.{key}: {file} holds a key for {signer.algorithm}"
+    if len({selector for selector, _ in config.mail.dkim.keys().values()}) < len(config.mail.dkim.keys()):
+        yield "mail.dkim.ed25519_selector: two keys cannot share a selector"
+
+
+def _with_secrets(config: Config, base: Path) -> Config:
+    smtp = _with_password(config.mail.smtp, base, "mail.smtp")
+    bounces = _with_password(config.bounces, base, "bounces")
+    if bounces.kind == "imap" and (bounces.username is None or bounces.password is None):
+        raise ConfigError(["bounces.username: an IMAP mailbox needs a user name and a password"])
+    fallback = config.mail.fallback and _with_password(config.mail.fallback, base, "mail.fallback")
+    mail = config.mail.model_copy(update={"smtp": smtp, "fallback": fallback})
+    return config.model_copy(update={"mail": mail, "bounces": bounces})
+
+
+_WithPassword = TypeVar("_WithPassword", SmtpTable, BouncesTable)
+
+
+def _with_password(table: _WithPassword, base: Path, key: str) -> _WithPassword:
+    if table.password_file is None or table.password is not None:
+        return table
+    try:
+        password = (base / table.password_file).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError([f"{key}.password_file: cannot be read: {error}"]) from error
+    return table.model_copy(update={"password": SecretStr(password)})
 
 
 def _field_problems(error: ValidationError) -> Iterator[str]:
@@ -168,6 +191,8 @@ _TABLES: dict[str, type[BaseModel]] = {
     "fallback": SmtpTable,
     "domains": DomainTable,
     "maildir": MaildirTable,
+    "dkim": DkimTable,
+    "bounces": BouncesTable,
     "network": NetworkTable,
     "ranking": RankingTable,
     "topics": TopicTable,

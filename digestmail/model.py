@@ -377,6 +377,43 @@ class SuppressionReason(StrEnum):
     OPERATOR = "operator"
 
 
+class BounceKind(StrEnum):
+    """How bad a report about an address is."""
+
+    HARD = "hard"
+    """The address does not exist."""
+    SOFT = "soft"
+    """Mail to it failed for another reason that lies with it: full, too large, blocked by its owner."""
+    COMPLAINT = "complaint"
+    """Its owner called a mail junk, or asked their provider to be taken off."""
+    FORGIVEN = "forgiven"
+    """Counted once; its owner has confirmed anew since, or the operator lifted the suppression."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BounceEvent:
+    """One report about one subscriber's mail, from wherever it came: a mailbox, or a provider's webhook."""
+
+    report: str
+    """The report's own identity: the same report read twice counts once."""
+    subscriber_id: int
+    kind: BounceKind
+    edition_id: int | None = None
+    status: str | None = None
+    """An enhanced status code (RFC 3463), such as "5.1.1"."""
+    detail: str = ""
+    """What the other side said, for the operator."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CountedBounce:
+    """As much of a stored bounce as its weight needs."""
+
+    kind: BounceKind
+    at: datetime
+    edition_id: int | None = None
+
+
 class NoticeKind(StrEnum):
     """What a mail that belongs to no edition says."""
 

@@ -121,7 +121,7 @@ class Dispatch:
         """Deliver until nothing is due, somebody says stop, or the way out breaks."""
         self._loop = asyncio.get_running_loop()
         self._idle = asyncio.Event()
-        self._ledger.start(lambda committed: self._loop.call_soon_threadsafe(self._heard, committed))
+        self._ledger.start(self._tell)
         self._claim()
         await self._idle.wait()
         while self._lanes:
@@ -131,6 +131,10 @@ class Dispatch:
         self._give_everything_back()
         await asyncio.to_thread(self._ledger.finish)
         await asyncio.sleep(0)  # what the ledger said last is heard
+
+    def _tell(self, committed: Committed | StorageError) -> None:
+        """Pass on what the ledger's thread says."""
+        self._loop.call_soon_threadsafe(self._heard, committed)
 
     # -- what a connection asks ---------------------------------------------------------------------------------------
 
@@ -294,7 +298,7 @@ class Dispatch:
         self._look_idle()
 
     def _not_armed(self, delivery: Delivery) -> None:
-        """The subscriber left since the claim, or another worker has the delivery: what is still ours is cancelled."""
+        """Cancel what is still ours: the subscriber left since the claim, or another worker has the delivery."""
         result = Attempted(state=DeliveryState.CANCELLED, text="no longer subscribed", begun=False)
         self._ledger.order(results=[(delivery, result)])
 

@@ -66,11 +66,11 @@ def pace(
     go: list[Delivery] = []
     wait: list[tuple[Delivery, datetime]] = []
     for delivery in claimed:
-        moment = when.get((delivery.edition_id, delivery.subscriber_id))
-        if moment is None:
+        later = when.get((delivery.edition_id, delivery.subscriber_id))
+        if later is None:
             go.append(delivery)
         else:
-            wait.append((delivery, moment))
+            wait.append((delivery, later))
     return go, wait
 
 
