@@ -1,6 +1,7 @@
 """Languages: the catalogues of what a mail says, dates, numbers and the direction of writing.
 
-English is what the templates say and needs no catalogue. Another catalogue is `locales/LANGUAGE.po` among the templates; one in the operator's own directory goes before the house's.
+English is what the templates say and needs no catalogue. Another language is `locales/LANGUAGE.po` among the templates;
+one in the operator's own directory goes before the house's.
 """
 
 from __future__ import annotations

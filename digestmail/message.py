@@ -38,7 +38,6 @@ _CUT: Final = b"\0"
 _MAX_QP_LINE: Final = 76
 _MAX_LINE: Final = 998
 _MAX_TOKEN: Final = 300
-_NO_TOKEN: Final = "-"
 _LONGEST_WORD: Final = 60
 _SOFT_BREAK: Final = b"=\r\n"
 
@@ -174,7 +173,7 @@ class Mould:
             ),
         ).split(_CUT)
 
-    def cast(self, *, recipient: str, message_id: str, date: datetime, unsubscribe_token: str = _NO_TOKEN) -> bytes:
+    def cast(self, *, recipient: str, message_id: str, date: datetime, unsubscribe_token: str | None = None) -> bytes:
         """Return the message for one recipient: CRLF line ends, 7-bit unless the local part is not ASCII.
 
         `message_id` in angle brackets, `date` aware, `unsubscribe_token` of letters, digits, `-`, `_` and `.` (a
@@ -183,7 +182,9 @@ class Mould:
         """
         if not _MESSAGE_ID.fullmatch(message_id):
             raise ValueError(f"not a Message-ID: {message_id!r}")
-        if not _SAFE_TOKEN.fullmatch(unsubscribe_token):
+        if unsubscribe_token is None and len(self._body) == 1:
+            unsubscribe_token = ""  # there is no place for one
+        elif unsubscribe_token is None or not _SAFE_TOKEN.fullmatch(unsubscribe_token):
             raise ValueError("not a token that may stand in a link")
         if date.tzinfo is None:
             raise ValueError("naive datetime")

@@ -103,7 +103,8 @@ def compiled(name: str, source: str) -> str:
         raise RenderError(f"{name}: is not MJML once it is filled in: {error}") from error
     if "<mj-" in html or "</mj-" in html:
         raise RenderError(f"{name}: holds a tag that is not MJML")
-    return html
+    # Opened on its own, a mail is a page, and a page has one main landmark (WAI-ARIA 1.2 section 5.3.4).
+    return html.replace(' role="article"', ' role="main"', 1)
 
 
 def _fill(text: str, indent: str = "") -> str:

@@ -1,4 +1,4 @@
-"""Six editions, each kept as it left the renderer: HTML, text and the message. `pytest --regenerate` writes them anew."""
+"""Six editions, each kept as it left the renderer: HTML, text and message. `pytest --regenerate` writes them anew."""
 
 from __future__ import annotations
 
