@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from digestmail.content import CUTS_PER_PAPER, Block, content_after, only_row, shape_blocks, shape_frame, shape_notice
 from digestmail.errors import RenderError
+from digestmail.locales import languages
 from digestmail.look import Layout, Look
 from digestmail.message import PREFERENCES_PLACE, UNSUBSCRIBE_PLACE, one_line, quoted_printable
 from digestmail.model import Edition, NoticeKind, Rendered, Section
@@ -32,6 +33,10 @@ class Renderer:
     def __init__(self, own: Path | None = None) -> None:
         """Read nothing yet. A template is looked for in the directory `own` first, then among digestmail's."""
         self._templates = Templates(own)
+
+    def languages(self) -> tuple[str, ...]:
+        """Return the languages there is a catalogue for, and English."""
+        return languages(self._templates.directories)
 
     def render(
         self,

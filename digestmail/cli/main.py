@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from digestmail.cli import operate, records, start, subscribers, verbs
+from digestmail.cli import operate, records, start, subscribers, templates, verbs
 
 app = typer.Typer(
     name="digestmail",
@@ -22,6 +22,7 @@ operate.register(app)
 app.add_typer(subscribers.app, name="subscribers")
 app.add_typer(records.papers, name="papers")
 app.add_typer(records.editions, name="editions")
+app.add_typer(templates.app, name="templates")
 records.register(app)
 
 
