@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import date
 from itertools import pairwise
 from pathlib import Path
@@ -14,6 +15,7 @@ from mailrules import broken_rules, part, visible
 
 from digestmail.errors import RenderError
 from digestmail.locales import templates_directory
+from digestmail.look import DARK, LIGHT, Layout, Logo, Look, Theme
 from digestmail.message import PREFERENCES_PLACE, UNSUBSCRIBE_PLACE, one_line, quoted_printable
 from digestmail.model import Edition, Rendered, Signals, Slot, TopicMatch
 from digestmail.rendering import HTML_BUDGET, Renderer, page
@@ -393,3 +395,98 @@ def test_a_faulty_template_is_named_with_its_line(tmp_path: Path, name: str, sou
 
 def test_the_templates_are_found_beside_the_package():
     assert (templates_directory() / "email" / "edition.mjml").is_file()
+
+
+# -- layouts and languages -------------------------------------------------------------------------------------------
+
+
+def looked(look: Look, *, language: str | None = None, of: Edition | None = None) -> Rendered:
+    shown = of or full_edition()
+    return RENDERER.render(shown, shown.sections, base_url=BASE_URL, language=language, look=look)
+
+
+def test_the_layouts_show_abstracts_summaries_or_headlines():
+    full, compact, headlines = (looked(Look(layout=layout)) for layout in Layout)
+    abstract, summary = "We look at how a model of modest size", "A small model learns which of its layers"
+
+    for kind in ("html", "text"):
+        first = [getattr(each, kind).split("A Cache That Forgets on Purpose</a></h3>")[0] for each in (full, compact)]
+        assert abstract in first[0]
+        assert summary not in first[0]
+        assert summary in first[1]
+        assert "AI summary" in first[1]
+        assert abstract not in getattr(headlines, kind)
+        assert summary not in getattr(headlines, kind)
+    assert len(full.html) > len(headlines.html)
+    assert full.shortened == compact.shortened == headlines.shortened == 0
+
+
+@pytest.mark.parametrize("layout", Layout)
+def test_no_layout_breaks_a_rule_or_loses_a_title(layout: Layout):
+    rendered = looked(Look(layout=layout, thumbnails=True))
+
+    assert broken_rules(cast(rendered)) == []
+    for each in full_edition().entries():
+        assert each.paper.title in visible(rendered.html)
+        assert each.paper.title in folded(rendered.text)
+
+
+def test_pictures_are_shown_only_where_the_digest_wants_them_and_only_by_https():
+    def of(url: str) -> Edition:
+        return edition((section((entry(1, "A Title", thumbnail_url=url),)),))
+
+    secure = of("https://pictures.example.org/1.png")
+    assert 'src="https://pictures.example.org/1.png"' in looked(Look(thumbnails=True), of=secure).html
+    assert "<img" not in looked(Look(), of=secure).html
+    assert "<img" not in looked(Look(thumbnails=True, layout=Layout.HEADLINES), of=secure).html
+    assert "<img" not in looked(Look(thumbnails=True), of=of("http://pictures.example.org/1.png")).html
+
+
+def test_the_most_upvoted_are_drawn_as_bars_in_proportion():
+    html = looked(Look()).html
+
+    assert re.findall(r'width="(\d+)%"', html.split("Most upvoted")[1])[1:4] == ["100", "51", "33"]
+    assert "Most upvoted" in html
+
+
+@pytest.mark.parametrize("language", ["de", "fr", "he"])
+def test_a_segment_s_language_goes_before_the_digest_s(language: str):
+    rendered = looked(Look(language="en"), language=language)
+
+    assert "Unsubscribe" not in rendered.html + rendered.text
+    way = "rtl" if language == "he" else "ltr"
+    assert f'<html lang="{language}" dir="{way}"' in rendered.html
+    assert f'role="main" lang="{language}" dir="{way}"' in rendered.html
+    assert broken_rules(cast(rendered)) == []
+
+
+def test_a_theme_colours_the_mail_and_a_logo_stands_over_the_title():
+    theme = Theme(
+        light=replace(LIGHT, link="#7a0019"),
+        dark=replace(DARK, link="#ffc0cb"),
+        logo=Logo(url="https://example.org/logo.png", alt="Example & Labs", width=90, height=30),
+    )
+    html = looked(Look(theme=theme)).html
+
+    assert "#7a0019" in html
+    assert "#ffc0cb" in html
+    assert LIGHT.link not in html
+    assert '<img src="https://example.org/logo.png" alt="Example &amp; Labs" width="90" height="30"' in html
+
+
+def test_a_paper_that_spoils_the_mjml_is_named(tmp_path: Path):
+    (tmp_path / "email").mkdir()
+    broken = ONE_TEXT.format(
+        "{% for part in sections %}{% for row in part.rows %}{{ row.title | safe }}{% endfor %}{% endfor %}"
+    )
+    (tmp_path / "email" / "edition.mjml").write_text(broken)
+    of = edition((section((entry(1, "Well"), entry(2, "Not < well </mj-text>"), entry(3, "Also well"))),))
+
+    with pytest.raises(RenderError, match=r"\(paper 2, 'Not < well </mj-text>'\)"):
+        Renderer(tmp_path).render(of, of.sections)
+
+
+def test_more_papers_link_into_the_archive():
+    link = rf'<a class="a" href="{BASE_URL}/daily/2026-04-02"[^>]*>3 more in this topic</a>'
+
+    assert re.search(link, looked(Look()).html)
