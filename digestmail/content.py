@@ -23,7 +23,7 @@ from digestmail.shortening import at_sentence, at_word
 _TITLE_LENGTH: Final = 300
 _NAME_LENGTH: Final = 80
 _URL_LENGTH: Final = 800
-_FULL_TEXT: Final = 600
+_FULL_TEXT: Final = 520
 _SUMMARY_TEXT: Final = 240
 _SHORT_TEXT: Final = {Layout.FULL: 240, Layout.COMPACT: 120, Layout.HEADLINES: 0}
 _LONGEST_BAR: Final = 100
@@ -214,7 +214,7 @@ def _text(paper: Paper, layout: Layout) -> tuple[str, bool]:
     """Return the one text that is shown of a paper, and whether it is a machine's summary and not the abstract."""
     abstract, summary = paper.abstract, paper.summary or ""
     by_machine = bool(summary) and (layout is Layout.COMPACT or not abstract)
-    chosen = one_line((summary if by_machine else abstract)[: 10 * _FULL_TEXT])
+    chosen = one_line((summary if by_machine else abstract)[: 3 * _FULL_TEXT])
     return at_sentence(chosen, _SUMMARY_TEXT if layout is Layout.COMPACT else _FULL_TEXT), by_machine
 
 

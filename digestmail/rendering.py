@@ -32,11 +32,11 @@ class Renderer:
 
     def __init__(self, own: Path | None = None) -> None:
         """Read nothing yet. A template is looked for in the directory `own` first, then among digestmail's."""
-        self._templates = Templates(own)
+        self.templates = Templates(own)
 
     def languages(self) -> tuple[str, ...]:
         """Return the languages there is a catalogue for, and English."""
-        return languages(self._templates.directories)
+        return languages(self.templates.directories)
 
     def render(
         self,
@@ -54,10 +54,10 @@ class Renderer:
         counted. Raises RenderError.
         """
         spoken = language or look.language
-        fill = partial(self._templates.fill, language=spoken)
+        fill = partial(self.templates.fill, language=spoken)
         blocks = shape_blocks(sections, look)
         ranks = sum(len(block.rows) for block in blocks)
-        frame = shape_frame(edition, base_url) | self._templates.speech(spoken) | {"look": look}
+        frame = shape_frame(edition, base_url) | self.templates.speech(spoken) | {"look": look}
         fitting = _Fitting(fill, frame, blocks, look.layout)
         steps, html = fitting.smallest()
         context = frame | content_after(blocks, ranks, steps, look.layout)
@@ -88,12 +88,12 @@ class Renderer:
         """
         spoken = language or look.language
         context = shape_notice(title, digests, action_url, preferences_url)
-        context |= self._templates.speech(spoken) | {"look": look, "kind": kind.value}
-        source = self._templates.fill("email/notice.mjml", context, language=spoken)
+        context |= self.templates.speech(spoken) | {"look": look, "kind": kind.value}
+        source = self.templates.fill("email/notice.mjml", context, language=spoken)
         return Rendered(
-            subject=one_line(self._templates.fill("email/notice-subject.txt", context, language=spoken)),
+            subject=one_line(self.templates.fill("email/notice-subject.txt", context, language=spoken)),
             html=compiled("email/notice.mjml", source),
-            text=self._templates.fill("email/notice.txt", context, language=spoken),
+            text=self.templates.fill("email/notice.txt", context, language=spoken),
         )
 
 

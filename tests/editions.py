@@ -114,7 +114,15 @@ def one_paper() -> Edition:
 def sixty_papers() -> Edition:
     """Make an edition over the byte budget: sixty papers with long abstracts in three topics."""
     papers = [
-        entry(n, f"The Sixty Findings, Number {n}", abstract=ABSTRACT * 3, signals=Signals(upvotes=300 - 4 * n))
+        entry(
+            n,
+            f"The Sixty Findings, Number {n}",
+            abstract=ABSTRACT * 3,
+            organization="Example Institute of Technology",
+            discussion_url=f"https://huggingface.co/papers/2604.{n:05d}",
+            code_url=f"https://github.com/example/finding-{n}",
+            signals=Signals(upvotes=300 - 4 * n, comments=n, stars=10 * n),
+        )
         for n in range(1, 61)
     ]
     return edition([section(papers[at::3], f"Topic {at + 1}", more=at) for at in range(3)])

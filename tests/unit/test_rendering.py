@@ -274,14 +274,14 @@ def test_a_usual_day_is_not_shortened():
 @pytest.mark.parametrize(
     "of",
     [
-        many(60),
+        many(90),
         many(150),
         many(1000),
         many(1000, topics=300),
         many(40, text="注意力机制" * 500, title="注意力" * 60),
         many(400, text="\U0001f600" * 3000, title="\U0001f600" * 300),
     ],
-    ids=["60", "150", "1000", "300-topics", "chinese", "emoji"],
+    ids=["90", "150", "1000", "300-topics", "chinese", "emoji"],
 )
 def test_any_number_of_papers_stays_under_the_budget_and_is_counted(of: Edition):
     began = perf_counter()
