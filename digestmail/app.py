@@ -15,15 +15,23 @@ from typing import Self, assert_never
 from urllib.parse import urlsplit
 
 from digestmail import config as settings
+from digestmail.bounces import BouncesReport, Postmaster
 from digestmail.clock import Clock, SystemClock
 from digestmail.config import Config
+from digestmail.dkim import Signer
 from digestmail.look import Look
+from digestmail.mailboxes.base import Mailbox
+from digestmail.mailboxes.maildir import MaildirMailbox
+from digestmail.mailboxes.mbox import MboxMailbox
 from digestmail.message import Mould, Sender, wire_domain
 from digestmail.model import Digest, Edition, Rendered, Section, Validators
 from digestmail.pipeline.collect import collect, read_all, store
 from digestmail.pipeline.compose import Composed, compose, upcoming_slot
 from digestmail.pipeline.deliver import Deliverer, outbox_report
+from digestmail.pipeline.epoch import EpochFile
 from digestmail.pipeline.letters import EditionLetters
+from digestmail.pipeline.outcomes import Rules
+from digestmail.pipeline.pacing import DomainLimit, Limits
 from digestmail.pipeline.publish import publish, rehearse
 from digestmail.pipeline.reports import CollectReport, DeliverReport, PublishReport, RunReport
 from digestmail.rendering import Renderer, page
@@ -36,12 +44,15 @@ from digestmail.sources.huggingface import HuggingFace
 from digestmail.storage import sources as stored_sources
 from digestmail.storage.database import Database
 from digestmail.storage.gates import StoredGates
-from digestmail.storage.settings import secret
+from digestmail.storage.settings import epoch, secret
 from digestmail.tokens import Tokens
-from digestmail.transports.base import Transport
+from digestmail.transports.base import Relay, Transport
+from digestmail.transports.blocking import BlockingRelay
 from digestmail.transports.maildir import MaildirTransport
-from digestmail.transports.smtp import SmtpTransport
+from digestmail.transports.smtp import Login, SmtpTransport
 
+_LISTEN_STEP = 0.5
+"""Seconds between two looks at whether to stop listening."""
 VERSION = metadata.version("digestmail")
 Progress = Callable[[str, int, int | None], None]
 """Told the name of the stage, how many units of it are done and how many there are, if that is known."""
@@ -142,6 +153,8 @@ class App:
         """Publish every digest that is due. With `dry_run` nothing is kept."""
         now = self.clock.now()
         if not dry_run:
+            with self.database.connect() as connection:
+                self.epoch().check(epoch(connection))
             queued_at = self._real_clock.now()
             return publish(self.database, self.digests, self.render, now, queued_at=queued_at, stop=stop)
         with self.database.rehearsal() as connection:
@@ -149,17 +162,57 @@ class App:
 
     def deliver(self, *, stop: Callable[[], bool] = _never) -> DeliverReport:
         """Deliver what is due."""
+        mail = self.config.mail
         deliverer = Deliverer(
             self.database,
-            self.transport(),
+            self.relays(),
             self.letters(),
             self._real_clock,
-            give_up=timedelta(hours=self.config.mail.give_up_hours),
+            Rules(
+                give_up=timedelta(hours=mail.give_up_hours),
+                max_lateness=timedelta(hours=mail.max_lateness_hours),
+                ambiguous=mail.ambiguous,
+            ),
+            self.epoch(),
+            limits=Limits(
+                domains={
+                    wire_domain(table.name.lower()): DomainLimit(
+                        messages_per_second=table.messages_per_second, connections=table.connections
+                    )
+                    for table in mail.domains
+                }
+            ),
             random=self._random,
             stop=stop,
             progress=lambda done: self._progress("deliver", done, None),
         )
         return deliverer.deliver()
+
+    def read_bounces(self, *, stop: Callable[[], bool] = _never) -> BouncesReport:
+        """Read the mailbox bounces are delivered to, or listen until `stop` says so. Raises MailboxError."""
+        table = self.config.bounces
+        address = self.config.mail.bounce_address
+        postmaster = Postmaster(self.database, self.tokens, table.scoring(), self._real_clock, address=address)
+        if table.kind != "listen":
+            return postmaster.read(_mailbox(table, self.base), stop=stop)
+        from digestmail.mailboxes.listener import Listener
+
+        listener = Listener(
+            postmaster.take,
+            wants=postmaster.wants,
+            host=table.host,
+            port=table.port,
+            protocol=table.protocol,
+            max_bytes=table.max_bytes,
+            timeout=table.timeout,
+        )
+        listener.start()
+        try:
+            while not stop():
+                self._real_clock.sleep(_LISTEN_STEP)
+        finally:
+            listener.stop()
+        return postmaster.report()
 
     def outbox(self) -> DeliverReport:
         """Return how the outbox stands, delivering nothing."""
@@ -222,15 +275,36 @@ class App:
         sender = parseaddr(self.config.mail.sender)[1]
         domain = self._domain()
         return EditionLetters(
-            self.database, self.render, self._mould, Tokens(self._secret()), sender=sender, domain=domain
+            self.database,
+            self.render,
+            self._mould,
+            self.tokens,
+            sender=sender,
+            domain=domain,
+            bounce_address=self.config.mail.bounce_address,
         )
+
+    @cached_property
+    def signers(self) -> tuple[Signer, ...]:
+        """The DKIM keys, Ed25519 before RSA: a verifier that knows one of them only stops at its own."""
+        mail = self.config.mail
+        keys = sorted(mail.dkim.keys().items())
+        return tuple(
+            Signer(domain=mail.dkim_domain(), selector=selector, pem=(self.base / file).read_bytes())
+            for _, (selector, file) in keys
+        )
+
+    @cached_property
+    def tokens(self) -> Tokens:
+        """What signs links, return paths and Message-IDs of this installation."""
+        return Tokens(self._secret())
 
     def _mould(self, edition: Edition, rendered: Rendered) -> Mould:
         mail = self.config.mail
         sender = Sender(
             mailbox=mail.sender, reply_to=mail.reply_to, domain=self._domain(), base_url=self.config.base_url
         )
-        return Mould(rendered, sender, digest=edition.digest, title=edition.title)
+        return Mould(rendered, sender, digest=edition.digest, title=edition.title, signers=self.signers)
 
     def _domain(self) -> str:
         host = urlsplit(self.config.base_url).hostname if self.config.base_url else None
@@ -240,20 +314,60 @@ class App:
         with self.database.begin() as connection:
             return secret(connection, lambda: secrets.token_urlsafe(32))
 
+    def epoch(self) -> EpochFile:
+        """Return the guard against a database put back from a backup."""
+        return EpochFile(self.base / self.config.epoch_file, self._secret())
+
     def transport(self) -> Transport:
-        """Return the configured way out; nothing is connected yet."""
+        """Return the way out for single messages; nothing is connected yet."""
+        mail = self.config.mail
+        return MaildirTransport(self.base / mail.maildir.path) if mail.transport == "maildir" else self._smtp(mail.smtp)
+
+    def relays(self) -> tuple[Relay, ...]:
+        """Return the ways out, in the order of preference; nothing is connected yet."""
         mail = self.config.mail
         if mail.transport == "maildir":
-            return MaildirTransport(self.base / mail.maildir.path)
-        smtp = mail.smtp
+            return (BlockingRelay(MaildirTransport(self.base / mail.maildir.path), name="maildir"),)
+        return (self._smtp(mail.smtp), *((self._smtp(mail.fallback),) if mail.fallback else ()))
+
+    def _smtp(self, smtp: settings.SmtpTable) -> SmtpTransport:
+        login = None
+        if smtp.username is not None:
+            login = Login(
+                username=smtp.username,
+                password=smtp.password.get_secret_value() if smtp.password else "",
+                token_file=self.base / smtp.oauth_token_file if smtp.oauth_token_file else None,
+            )
         return SmtpTransport(
+            name=f"{smtp.host}:{smtp.port}",
             host=smtp.host,
             port=smtp.port,
             security=smtp.security,
-            username=smtp.username,
-            password=smtp.password.get_secret_value() if smtp.password else None,
+            dialect=smtp.protocol,
+            login=login,
             timeout=smtp.timeout,
+            connections=smtp.connections,
+            messages_per_connection=smtp.messages_per_connection,
+            messages_per_second=smtp.messages_per_second,
         )
+
+
+def _mailbox(table: settings.BouncesTable, base: Path) -> Mailbox:
+    if table.kind == "imap":
+        from digestmail.mailboxes.imap import ImapMailbox
+
+        return ImapMailbox(
+            host=table.host,
+            port=table.port,
+            security=table.security,
+            username=table.username or "",
+            password=table.password.get_secret_value() if table.password else "",
+            folder=table.folder,
+            timeout=table.timeout,
+            max_bytes=table.max_bytes,
+        )
+    kind = MboxMailbox if table.kind == "mbox" else MaildirMailbox
+    return kind(base / table.path, max_bytes=table.max_bytes)
 
 
 def _source(table: settings.AnySource, http: Http) -> Source:

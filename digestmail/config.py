@@ -6,6 +6,7 @@ Only `app` and the doors read it; everything below gets values. `config.example.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
@@ -13,7 +14,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, St
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from digestmail.look import COLOUR_PATTERN, DARK, LIGHT, Layout, Logo, Look, Palette, Theme
-from digestmail.model import Digest, Limits, OnEmpty, Schedule, Topic, Weights
+from digestmail.model import AmbiguousPolicy, Digest, Limits, OnEmpty, Schedule, Topic, Weights
+from digestmail.scoring import Scoring
 
 ENV_PREFIX = "DIGESTMAIL_"
 
@@ -27,6 +29,14 @@ def check_mailbox(value: str) -> str:
     except EmailNotValidError as error:
         raise ValueError(f"not a mail address: {error}") from error
     return value
+
+
+def _check_return_path(value: str) -> str:
+    """Return `value` if a token fits into its local part: 31 octets of the 64 are left (RFC 5321 section 4.5.3.1.1)."""
+    local, _, domain = value.rpartition("@")
+    if not re.fullmatch(r"[A-Za-z0-9._-]{1,31}", local) or not re.fullmatch(r"[A-Za-z0-9.-]+", domain):
+        raise ValueError("not a bare address in ASCII with at most 31 characters before the @ and no + in it")
+    return check_mailbox(value)
 
 
 def _check_web_address(value: str) -> str:
@@ -70,20 +80,39 @@ Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(-[A-Z]{2})?$")
 FeedAddress = Annotated[str, AfterValidator(_check_feed_address)]
 
 
+Host = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]([A-Za-z0-9_.-]{0,200}[A-Za-z0-9])?$")]
+ReturnPath = Annotated[str, AfterValidator(_check_return_path)]
+
+_SCORING = Scoring()
+
+
 class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class SmtpTable(_Table):
-    """`[mail.smtp]`: the server that takes our mail."""
+    """`[mail.smtp]`: the server that takes our mail; `[mail.fallback]`: the one that does when that is broken."""
 
     host: str = "localhost"
     port: int = Field(default=25, ge=1, le=65535)
     security: Literal["none", "starttls", "tls"] = "none"
+    protocol: Literal["smtp", "lmtp"] = "smtp"
     username: str | None = None
     password: SecretStr | None = None
     password_file: Path | None = None
-    timeout: float = Field(default=60.0, gt=0, le=3600)
+    oauth_token_file: Path | None = None
+    timeout: float = Field(default=60.0, gt=0, le=60)
+    connections: int = Field(default=16, ge=1, le=1000)
+    messages_per_connection: int = Field(default=1000, ge=1)
+    messages_per_second: float | None = Field(default=None, gt=0)
+
+
+class DomainTable(_Table):
+    """`[[mail.domains]]`: what recipients at one domain may be sent, over all workers."""
+
+    name: str
+    messages_per_second: float | None = Field(default=None, gt=0)
+    connections: int | None = Field(default=None, ge=1)
 
 
 class MaildirTable(_Table):
@@ -92,15 +121,71 @@ class MaildirTable(_Table):
     path: Path = Path("mail")
 
 
+class DkimTable(_Table):
+    """`[mail.dkim]`: the keys that sign; with both, every mail carries two signatures."""
+
+    domain: Host | None = None
+    rsa_selector: Host = "digest-rsa"
+    rsa_key_file: Path | None = None
+    ed25519_selector: Host = "digest-ed25519"
+    ed25519_key_file: Path | None = None
+
+    def keys(self) -> dict[str, tuple[str, Path]]:
+        """Return (selector, file) of each key that is configured, by the name of its key in the table."""
+        named = {
+            "rsa_key_file": (self.rsa_selector, self.rsa_key_file),
+            "ed25519_key_file": (self.ed25519_selector, self.ed25519_key_file),
+        }
+        return {key: (selector, file) for key, (selector, file) in named.items() if file is not None}
+
+
 class MailTable(_Table):
     """`[mail]`: who it is from and how it goes out."""
 
     sender: Mailbox
     reply_to: Mailbox | None = None
+    bounce_address: ReturnPath | None = None
     transport: Literal["smtp", "maildir"] = "smtp"
     give_up_hours: float = Field(default=96.0, gt=0, le=8760)
+    max_lateness_hours: float = Field(default=48.0, gt=0, le=8760)
+    ambiguous: AmbiguousPolicy = AmbiguousPolicy.RESEND
     smtp: SmtpTable = SmtpTable()
+    fallback: SmtpTable | None = None
+    domains: tuple[DomainTable, ...] = ()
     maildir: MaildirTable = MaildirTable()
+    dkim: DkimTable = DkimTable()
+
+    def dkim_domain(self) -> str:
+        """Return the domain that signs: as configured, else the sender's, as A-labels."""
+        from email.utils import parseaddr
+
+        from digestmail.message import wire_domain
+
+        return wire_domain(self.dkim.domain or parseaddr(self.sender)[1].rpartition("@")[2])
+
+
+class BouncesTable(_Table):
+    """`[bounces]`: where bounces and complaints arrive, and what they weigh."""
+
+    kind: Literal["maildir", "mbox", "imap", "listen"] = "maildir"
+    path: Path = Path("bounces")
+    host: str = "localhost"
+    port: int | None = Field(default=None, ge=1, le=65535)
+    security: Literal["none", "starttls", "tls"] = "tls"
+    username: str | None = None
+    password: SecretStr | None = None
+    password_file: Path | None = None
+    folder: Line = "INBOX"
+    timeout: float = Field(default=60.0, gt=0, le=3600)
+    protocol: Literal["lmtp", "smtp"] = "lmtp"
+    max_bytes: int = Field(default=10_000_000, ge=10_000)
+    threshold: float = Field(default=_SCORING.threshold, gt=0)
+    half_life_days: float = Field(default=_SCORING.half_life_days, gt=0, le=10_000)
+    soft: float = Field(default=_SCORING.soft, ge=0)
+
+    def scoring(self) -> Scoring:
+        """Return when bounces suppress an address."""
+        return Scoring(threshold=self.threshold, half_life_days=self.half_life_days, soft=self.soft)
 
 
 class NetworkTable(_Table):
@@ -265,8 +350,10 @@ class Config(BaseSettings):
 
     base_url: WebAddress | None = None
     database: Annotated[str, AfterValidator(_check_database)] = "sqlite:///digestmail.db"
+    epoch_file: Path = Path("digestmail.epoch")
     templates_dir: Path | None = None
     mail: MailTable
+    bounces: BouncesTable = BouncesTable()
     network: NetworkTable = NetworkTable()
     ranking: RankingTable = RankingTable()
     sources: Annotated[tuple[SourceTable, ...], Field(min_length=1)]

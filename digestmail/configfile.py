@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any, ClassVar, get_args
+from typing import Any, ClassVar, TypeVar, get_args
 
 from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic_settings import SettingsError
@@ -16,9 +16,12 @@ from pydantic_settings import SettingsError
 from digestmail.config import (
     ENV_PREFIX,
     AnySource,
+    BouncesTable,
     Config,
     DarkTable,
     DigestTable,
+    DkimTable,
+    DomainTable,
     LogoTable,
     MaildirTable,
     MailTable,
@@ -61,6 +64,7 @@ def load(path: Path, environment: Mapping[str, str] | None = os.environ) -> Conf
         raise ConfigError([*_field_problems(error), *problems, *_cross_problems(raw)]) from error
     problems += _cross_problems(config.model_dump())
     problems += _path_problems(config, path.parent)
+    problems += _dkim_problems(config, path.parent)
     if problems:
         raise ConfigError(problems)
     return _with_secrets(config, path.parent)
@@ -105,16 +109,42 @@ def _path_problems(config: Config, base: Path) -> Iterator[str]:
             yield f"digests[{index}].language: there is no catalogue for {digest.language!r}; known: {', '.join(known)}"
 
 
+def _dkim_problems(config: Config, base: Path) -> Iterator[str]:
+    from digestmail.dkim import Signer
+
+    for key, (selector, file) in config.mail.dkim.keys().items():
+        try:
+            signer = Signer(domain=config.mail.dkim_domain(), selector=selector, pem=(base / file).read_bytes())
+        except (OSError, ValueError) as error:
+            yield f"mail.dkim.{key}: {error}"
+            continue
+        if not key.startswith(signer.algorithm):
+            yield f"mail.dkim.{key}: {file} holds a key for {signer.algorithm}"
+    if len({selector for selector, _ in config.mail.dkim.keys().values()}) < len(config.mail.dkim.keys()):
+        yield "mail.dkim.ed25519_selector: two keys cannot share a selector"
+
+
 def _with_secrets(config: Config, base: Path) -> Config:
-    smtp = config.mail.smtp
-    if smtp.password_file is None or smtp.password is not None:
-        return config
+    smtp = _with_password(config.mail.smtp, base, "mail.smtp")
+    bounces = _with_password(config.bounces, base, "bounces")
+    if bounces.kind == "imap" and (bounces.username is None or bounces.password is None):
+        raise ConfigError(["bounces.username: an IMAP mailbox needs a user name and a password"])
+    fallback = config.mail.fallback and _with_password(config.mail.fallback, base, "mail.fallback")
+    mail = config.mail.model_copy(update={"smtp": smtp, "fallback": fallback})
+    return config.model_copy(update={"mail": mail, "bounces": bounces})
+
+
+_WithPassword = TypeVar("_WithPassword", SmtpTable, BouncesTable)
+
+
+def _with_password(table: _WithPassword, base: Path, key: str) -> _WithPassword:
+    if table.password_file is None or table.password is not None:
+        return table
     try:
-        password = (base / smtp.password_file).read_text(encoding="utf-8").strip()
+        password = (base / table.password_file).read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError([f"mail.smtp.password_file: cannot be read: {error}"]) from error
-    filled = smtp.model_copy(update={"password": SecretStr(password)})
-    return config.model_copy(update={"mail": config.mail.model_copy(update={"smtp": filled})})
+        raise ConfigError([f"{key}.password_file: cannot be read: {error}"]) from error
+    return table.model_copy(update={"password": SecretStr(password)})
 
 
 def _field_problems(error: ValidationError) -> Iterator[str]:
@@ -172,7 +202,11 @@ _SOURCE_TABLES: dict[str, type[BaseModel]] = {
 _TABLES: dict[str, type[BaseModel]] = {
     "mail": MailTable,
     "smtp": SmtpTable,
+    "fallback": SmtpTable,
+    "domains": DomainTable,
     "maildir": MaildirTable,
+    "dkim": DkimTable,
+    "bounces": BouncesTable,
     "network": NetworkTable,
     "ranking": RankingTable,
     "topics": TopicTable,

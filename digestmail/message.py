@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import binascii
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from email.header import Header
@@ -19,6 +20,7 @@ from urllib.parse import quote
 import idna
 from w3lib.url import safe_url_string
 
+from digestmail.dkim import Sealing, Signer, field_names
 from digestmail.errors import DeliveryError
 from digestmail.model import Rendered
 
@@ -40,6 +42,7 @@ _MAX_LINE: Final = 998
 _MAX_TOKEN: Final = 300
 _LONGEST_WORD: Final = 60
 _SOFT_BREAK: Final = b"=\r\n"
+_EMPTY_LINE: Final = b"\r\n"
 
 _UNPRINTABLE = re.compile(
     "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufdd0-\ufdef\ufeff"
@@ -150,13 +153,15 @@ class Mould:
         title: str,
         notice: bool = False,
         smtputf8: bool = True,
+        signers: Sequence[Signer] = (),
     ) -> None:
         """Serialise everything once, which takes some milliseconds.
 
         `digest` is the digest's name, a DNS label. A `notice` answers what one person did: it belongs to no list, so
         it has no List-* header, no one-click unsubscribing and no Precedence. `smtputf8` allows recipients with a
-        non-ASCII local part (a transport still refuses them where the server cannot take them). Raises ValueError
-        when the sender's or the reply address is not a mailbox, or `base_url` is too long for a header.
+        non-ASCII local part (a transport still refuses them where the server cannot take them). Each of `signers` adds
+        a DKIM signature. Raises ValueError when the sender's or the reply address is not a mailbox, or `base_url` is
+        too long for a header.
         """
         self._smtputf8 = smtputf8
         contact = _mailbox(sender.reply_to or sender.mailbox)[1]
@@ -172,6 +177,11 @@ class Mould:
                 PREFERENCES_PLACE, escape(preferences)
             ),
         ).split(_CUT)
+        self._sealing = None
+        if signers:
+            own = b"To:\r\nDate:\r\nMessage-ID:\r\n" + b"".join(self._list_unsubscribe)
+            start = self._body[0].removeprefix(_EMPTY_LINE)
+            self._sealing = Sealing(signers, shared=self._headers, own_names=field_names(own), body_start=start)
 
     def cast(self, *, recipient: str, message_id: str, date: datetime, unsubscribe_token: str | None = None) -> bytes:
         """Return the message for one recipient: CRLF line ends, 7-bit unless the local part is not ASCII.
@@ -191,9 +201,10 @@ class Mould:
         to = wire_address(recipient, smtputf8=self._smtputf8)
         head = f"To: {to}\r\nDate: {format_datetime(date)}\r\nMessage-ID: {message_id}\r\n"
         token = unsubscribe_token.encode()
-        return b"".join(
-            (head.encode(), token.join(self._list_unsubscribe), self._headers, _folded(token).join(self._body))
-        )
+        own = head.encode() + token.join(self._list_unsubscribe)
+        body = _folded(token).join(self._body)
+        sealed = b"" if self._sealing is None else self._sealing.sign(own, memoryview(body)[len(self._body[0]) :], date)
+        return b"".join((sealed, own, self._headers, body))
 
 
 def _folded(token: bytes) -> bytes:
@@ -205,7 +216,7 @@ def _folded(token: bytes) -> bytes:
 
 
 def _body(text: str, html: str) -> bytes:
-    """Return the body from the end of the headers on, plain text first (RFC 2046 section 5.1.4: the best last)."""
+    """Return the body, the empty line before it included, plain text first (RFC 2046 section 5.1.4: the best last)."""
     parts = (
         f"\r\n--{_BOUNDARY}\r\nContent-Type: text/{kind}; charset=utf-8\r\n"
         "Content-Transfer-Encoding: quoted-printable\r\n\r\n".encode()

@@ -380,6 +380,43 @@ class SuppressionReason(StrEnum):
     OPERATOR = "operator"
 
 
+class BounceKind(StrEnum):
+    """How bad a report about an address is."""
+
+    HARD = "hard"
+    """The address does not exist."""
+    SOFT = "soft"
+    """Mail to it failed for another reason that lies with it: full, too large, blocked by its owner."""
+    COMPLAINT = "complaint"
+    """Its owner called a mail junk, or asked their provider to be taken off."""
+    FORGIVEN = "forgiven"
+    """Counted once; its owner has confirmed anew since, or the operator lifted the suppression."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BounceEvent:
+    """One report about one subscriber's mail, from wherever it came: a mailbox, or a provider's webhook."""
+
+    report: str
+    """The report's own identity: the same report read twice counts once."""
+    subscriber_id: int
+    kind: BounceKind
+    edition_id: int | None = None
+    status: str | None = None
+    """An enhanced status code (RFC 3463), such as "5.1.1"."""
+    detail: str = ""
+    """What the other side said, for the operator."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CountedBounce:
+    """As much of a stored bounce as its weight needs."""
+
+    kind: BounceKind
+    at: datetime
+    edition_id: int | None = None
+
+
 class NoticeKind(StrEnum):
     """What a mail that belongs to no edition says."""
 
@@ -447,16 +484,33 @@ class Delivery:
     fence: int
     wanted: bool
     """Whether the subscriber is active and still subscribed, looked up at the time of the claim."""
+    state: DeliveryState = DeliveryState.QUEUED
+    """The state it was claimed in: `sending` if another worker died with it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempted:
-    """What a delivery became after an attempt; `due_at` is set when the state is `deferred`."""
+    """What a delivery became after an attempt; `due_at` is set when it stays open."""
 
     state: DeliveryState
     code: int | None = None
     text: str = ""
     due_at: datetime | None = None
+    milliseconds: int | None = None
+    """How long the server took, from the first command to the answer to the final dot."""
+    begun: bool = True
+    """Whether it was an attempt at all; else the delivery was only given back."""
+    kept: DeliveryState | None = None
+    """As what the attempt is kept beside the delivery, when it did not end it: `deferred` or `ambiguous`."""
+
+
+class AmbiguousPolicy(StrEnum):
+    """What is done about a message that may have arrived."""
+
+    RESEND = "resend"
+    """It is sent again under the same Message-ID."""
+    HOLD = "hold"
+    """It waits for the operator."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

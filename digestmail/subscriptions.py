@@ -9,9 +9,10 @@ from datetime import datetime
 from email_validator import EmailNotValidError, validate_email
 
 from digestmail.errors import DigestmailError
-from digestmail.model import Digest, Subscriber, SubscriberState, Subscription
-from digestmail.storage import subscribers
+from digestmail.model import Digest, Subscriber, SubscriberState, Subscription, SuppressionReason
+from digestmail.storage import subscribers, suppressions
 from digestmail.storage.database import Database
+from digestmail.storage.suppressions import Suppression
 
 
 class SubscriptionError(DigestmailError):
@@ -41,7 +42,8 @@ def add(
     address = normalised(address)
     with database.begin() as connection:
         known = subscribers.find(connection, address)
-        if known is not None and known.state is SubscriberState.SUPPRESSED:
+        gone = known is not None and known.state is SubscriberState.SUPPRESSED
+        if gone or suppressions.among(connection, [address.casefold()]):
             raise SubscriptionError(f"{address} is suppressed: mail to it bounced or was complained about")
         subscriber_id = subscribers.add(connection, address, now)
         subscribers.subscribe(connection, subscriber_id, Subscription(digest=digest, topics=tuple(topics)), now)
@@ -75,6 +77,30 @@ def remove(database: Database, address: str, now: datetime) -> None:
     with database.begin() as connection:
         if not subscribers.remove(connection, address, now):
             raise SubscriptionError(f"{address} is not a subscriber")
+
+
+def suppressed(database: Database) -> Iterator[Suppression]:
+    """Yield every address nothing is sent to, the newest first."""
+    with database.connect() as connection:
+        yield from suppressions.list_all(connection)
+
+
+def suppress(database: Database, address: str, detail: str, now: datetime) -> None:
+    """Send nothing to `address` any more, subscriber or not; what is queued is cancelled."""
+    key = normalised(address).casefold()
+    with database.begin() as connection:
+        suppressions.add(connection, key, SuppressionReason.OPERATOR, detail, now)
+
+
+def lift(database: Database, address: str, now: datetime) -> None:
+    """Lift the suppression of `address`, which may then subscribe anew.
+
+    Raises SubscriptionError when there is none.
+    """
+    address = normalised(address)
+    with database.begin() as connection:
+        if not suppressions.remove(connection, address.casefold(), now):
+            raise SubscriptionError(f"{address} is not suppressed")
 
 
 def _check(digests: Sequence[Digest], name: str, topics: Sequence[str]) -> None:

@@ -75,7 +75,14 @@ def _injected(message: EmailMessage) -> Iterator[str]:
     counts = {name: len(message.get_all(name, [])) for name in _ONCE}
     if wrong := {name: count for name, count in counts.items() if count != 1}:
         yield f"8: headers not there once: {wrong}"
-    known = {*map(str.lower, _ONCE), "reply-to", "list-unsubscribe-post", "list-archive", "content-type"}
+    known = {
+        *map(str.lower, _ONCE),
+        "reply-to",
+        "dkim-signature",
+        "list-unsubscribe-post",
+        "list-archive",
+        "content-type",
+    }
     if unknown := {name.lower() for name in message} - known:
         yield f"8: unexpected headers {unknown}"
     for name, value in message.items():

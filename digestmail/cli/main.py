@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from digestmail.cli import operate, records, start, subscribers, templates, verbs
+from digestmail.cli import bounces, dkim, operate, records, start, subscribers, templates, verbs
 
 app = typer.Typer(
     name="digestmail",
@@ -19,7 +19,9 @@ app = typer.Typer(
 start.register(app)
 verbs.register(app)
 operate.register(app)
+bounces.register(app)
 app.add_typer(subscribers.app, name="subscribers")
+app.add_typer(dkim.app, name="dkim")
 app.add_typer(records.papers, name="papers")
 app.add_typer(records.editions, name="editions")
 app.add_typer(templates.app, name="templates")

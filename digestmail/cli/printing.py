@@ -93,7 +93,12 @@ def _digest_lines(digest: DigestReport) -> Iterator[str]:
 
 
 def _deliver_lines(value: DeliverReport) -> Iterator[str]:
-    troubles = {"deferred": value.deferred, "failed": value.failed, "cancelled": value.cancelled}
+    troubles = {
+        "deferred": value.deferred,
+        "failed": value.failed,
+        "cancelled": value.cancelled,
+        "ambiguous": value.ambiguous,
+    }
     text = f"deliver  {value.sent} sent" + "".join(f", {count} {name}" for name, count in troubles.items() if count)
     if value.stopped:
         text += f"; stopped: {value.stopped}"
@@ -102,3 +107,4 @@ def _deliver_lines(value: DeliverReport) -> Iterator[str]:
     if value.next_due_at:
         text += f"; next due {value.next_due_at:%Y-%m-%d %H:%M} UTC"
     yield text
+    yield from (f"         the accounts do not close: {edition}" for edition in value.unbalanced)

@@ -48,7 +48,7 @@ def deliver(
 
     with progress.shown(quiet=quiet or json) as shown, open_app(config, now, progress=shown) as app:
         report = app.outbox() if dry_run else app.deliver()
-    printing.report(report, json=json, quiet=quiet, failed=bool(report.failed or report.stopped))
+    printing.report(report, json=json, quiet=quiet, failed=report.went_wrong)
 
 
 def register(app: typer.Typer) -> None:

@@ -1,46 +1,42 @@
-"""Deliver: claim what is due, send it, record what became of it, one recipient at a time."""
+"""Deliver: claim what is due, send it, record what became of it, and say how the outbox stands."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime, timedelta
 from random import Random
-from typing import Protocol
+from uuid import UUID
 
+import uvloop
 from sqlalchemy import Connection
 
 from digestmail.clock import Clock
-from digestmail.errors import DeliveryError, RenderError, TransportError
-from digestmail.model import Attempted, Delivery, DeliveryState, Envelope
+from digestmail.model import Attempted, Delivery, DeliveryState
+from digestmail.pipeline import outcomes
+from digestmail.pipeline.dispatch import Dispatch, Letters
+from digestmail.pipeline.epoch import EpochFile
+from digestmail.pipeline.ledger import Ledger, Sorted
+from digestmail.pipeline.outcomes import Rules
+from digestmail.pipeline.pacing import Limits, pace, speeds
 from digestmail.pipeline.reports import DeliverReport
-from digestmail.retry import next_attempt
-from digestmail.storage import deliveries
+from digestmail.storage import deliveries, rates, settings
 from digestmail.storage.database import Database
-from digestmail.transports.base import Session, Transport
+from digestmail.transports.base import Relay
 
 log = logging.getLogger("digestmail.deliver")
 mail_log = logging.getLogger("digestmail.mail")
 
-LEASE = timedelta(minutes=15)
+LEASE = timedelta(minutes=30)
 """How long a claimed delivery stays with one worker; a worker that dies gives it back by letting this pass."""
-_BATCH = 20
-_PAUSE = timedelta(minutes=5)
-"""How long the rest of a batch waits when the way out itself is broken."""
-_LONGEST_PAUSE = timedelta(hours=4)
-_FEWEST_ATTEMPTS = 4
-"""Nobody is given up before so many attempts, however long they waited for our own server to come back."""
-
-
-class Letters(Protocol):
-    """Writes the message of one delivery."""
-
-    def write(self, delivery: Delivery, now: datetime) -> tuple[Envelope, bytes]:
-        """Return the envelope and the message. Raises RenderError or DeliveryError."""
-        ...
+_SENDING = timedelta(minutes=12)
+"""How much of the lease must be left when a message goes out: the answer to the final dot may take ten minutes."""
+_ALLOTTED = timedelta(minutes=5)
+"""How long a worker's connections are its own after a claim; one that dies lets them lapse."""
+_RENEWED = timedelta(minutes=1)
 
 
 class Deliverer:
@@ -49,124 +45,142 @@ class Deliverer:
     def __init__(
         self,
         database: Database,
-        transport: Transport,
+        relays: Sequence[Relay],
         letters: Letters,
         clock: Clock,
+        rules: Rules,
+        epoch: EpochFile,
         *,
-        give_up: timedelta,
+        limits: Limits | None = None,
         random: Random,
         stop: Callable[[], bool] = lambda: False,
         progress: Callable[[int], None] = lambda _: None,
     ) -> None:
-        """Connect nothing yet. `stop` is asked between deliveries; `progress` is told how many are finished."""
+        """Connect nothing yet. `relays` in the order of preference: the next one serves when one is broken.
+
+        `stop` is asked between deliveries; `progress` is told how many are finished.
+        """
         self._database = database
-        self._transport = transport
+        self._relays = relays
         self._letters = letters
         self._clock = clock
-        self._give_up = give_up
+        self._rules = rules
+        self._epoch = epoch
+        self._limits = limits or Limits()
         self._random = random
         self._stop = stop
         self._progress = progress
+        self._worker = str(UUID(int=random.getrandbits(128)))
         self._tally: Counter[DeliveryState] = Counter()
+        self._finished = 0
         self._trouble = ""
 
     def deliver(self) -> DeliverReport:
-        """Deliver until nothing is due, somebody says stop, or the way out breaks."""
+        """Deliver until nothing is due, somebody says stop, or every relay is broken.
+
+        Raises StorageError when the database is gone for too long, or is one put back from a backup.
+        """
+        with self._database.connect() as connection:
+            self._epoch.check(settings.epoch(connection))
+            paused = {pause.key: pause for pause in rates.pauses(connection, self._clock.now())}
         stopped = ""
-        with ExitStack() as stack:
-            session: Session | None = None
-            try:
-                while not stopped and (claimed := self._claim()):
-                    if session is None and any(delivery.wanted for delivery in claimed):
-                        session = self._open(stack, claimed)
-                    stopped = self._deliver_batch(session, claimed)
-            except (TransportError, RenderError) as error:
-                stopped = str(error)
+        usable = [relay for relay in self._relays if f"relay:{relay.name}" not in paused]
+        for relay in self._relays:
+            if (pause := paused.get(f"relay:{relay.name}")) is not None:
+                stopped = f"{relay.name} is left alone until {pause.until:%H:%M} UTC: {pause.reason}"
+                continue
+            usable.remove(relay)
+            # With another relay at hand, what was not sent is due at once.
+            stopped, broken = self._over(relay, timedelta(0) if usable else outcomes.PAUSE)
+            if not broken:
+                break
         return self._report(stopped)
 
-    def _claim(self) -> Sequence[Delivery]:
+    def _over(self, relay: Relay, pause: timedelta) -> tuple[str, bool]:
+        """Deliver over one relay; return why it ended early, and whether the relay is what broke."""
         with self._database.begin() as connection:
-            return deliveries.claim(connection, self._clock.now(), LEASE, _BATCH)
-
-    def _open(self, stack: ExitStack, claimed: Sequence[Delivery]) -> Session:
+            granted = self._allot(connection, relay, self._clock.now())
         try:
-            return stack.enter_context(self._transport.open())
-        except TransportError:
-            self._give_back(claimed, _PAUSE)
-            raise
+            return self._dispatch(relay, granted, pause)
+        finally:
+            with self._database.begin() as connection:
+                rates.give_up(connection, self._worker, self._clock.now())
 
-    def _deliver_batch(self, session: Session | None, claimed: Sequence[Delivery]) -> str:
-        """Deliver `claimed` one by one; return why it stopped short, or an empty string."""
-        for index, delivery in enumerate(claimed):
-            if self._stop():
-                self._give_back(claimed[index:], timedelta(0))
-                return "asked to stop"
-            try:
-                attempted = self._attempt(session, delivery)
-            except (TransportError, RenderError) as error:
-                self._put_off(delivery, error)
-                self._give_back(claimed[index + 1 :], _PAUSE)
-                raise
-            self._record(delivery, attempted)
-        return ""
+    def _allot(self, connection: Connection, relay: Relay, now: datetime) -> dict[str, int]:
+        keys = {f"relay:{relay.name}": relay.connections} | {
+            f"domain:{name}": limit.connections for name, limit in self._limits.domains.items() if limit.connections
+        }
+        self._allotted_at = now
+        return rates.allot(connection, self._worker, keys, now, _ALLOTTED)
 
-    def _attempt(self, session: Session | None, delivery: Delivery) -> Attempted:
-        """Send one message and return what became of it."""
-        if not delivery.wanted or session is None:
-            return Attempted(state=DeliveryState.CANCELLED, text="no longer subscribed")
-        now = self._clock.now()
-        try:
-            envelope, message = self._letters.write(delivery, now)
-            receipt = session.send(envelope, message)
-        except DeliveryError as error:
-            return self._after_error(delivery, error.code, str(error), permanent=error.permanent)
-        except (TransportError, RenderError):
-            raise
-        except Exception as error:
-            # A bug met on one recipient's mail must not cost the others theirs; it is logged whole and tried again.
-            log.exception("edition=%d subscriber=%d", delivery.edition_id, delivery.subscriber_id)
-            return self._after_error(delivery, None, f"unexpected {type(error).__name__}: {error}", permanent=False)
-        return Attempted(state=DeliveryState.SENT, code=receipt.code, text=receipt.text)
+    def _dispatch(self, relay: Relay, granted: dict[str, int], pause: timedelta) -> tuple[str, bool]:
+        ledger = Ledger(
+            self._database,
+            self._clock,
+            self._epoch,
+            lease=LEASE,
+            sending=_SENDING,
+            sort=lambda connection, claimed, now: self._sort(connection, claimed, relay, now),
+        )
+        dispatch = Dispatch(
+            ledger,
+            relay,
+            self._letters,
+            self._clock,
+            self._rules,
+            connections=granted[f"relay:{relay.name}"],
+            domains={key.removeprefix("domain:"): count for key, count in granted.items() if key.startswith("domain:")},
+            pause=pause,
+            random=self._random,
+            stop=self._stop,
+            recorded=self._recorded,
+        )
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(dispatch.run())
+        if dispatch.trouble is not None:
+            raise dispatch.trouble
+        return dispatch.stopped, dispatch.broken
 
-    def _put_off(self, delivery: Delivery, error: TransportError | RenderError) -> None:
-        """Put the delivery in hand behind the others: if it is what stops the run, it must not block them."""
-        code = error.code if isinstance(error, TransportError) else None
-        pause = _PAUSE * min(2**delivery.attempts, _LONGEST_PAUSE // _PAUSE)
-        due_at = self._clock.now() + pause
-        self._record(delivery, Attempted(state=DeliveryState.DEFERRED, code=code, text=str(error), due_at=due_at))
+    def _sort(self, connection: Connection, claimed: Sequence[Delivery], relay: Relay, now: datetime) -> Sorted:
+        """Say what goes out now; end what nobody wants, settle what a dead worker left, put off what a rate holds."""
+        rest: list[tuple[Delivery, Attempted]] = []
+        wanted: list[Delivery] = []
+        for delivery in claimed:
+            if delivery.state is DeliveryState.SENDING:
+                rest.append((delivery, outcomes.left_on_the_wire(delivery, self._rules, now)))
+            elif (end := outcomes.not_wanted(delivery, self._rules, now)) is not None:
+                rest.append((delivery, end))
+            else:
+                wanted.append(delivery)
+        speed = speeds(self._limits, relay.name, relay.messages_per_second, rates.factors(connection, now))
+        renew = now - self._allotted_at >= _RENEWED
+        granted = self._allot(connection, relay, now) if renew else {}
+        if not speed:
+            return Sorted(go=wanted, rest=rest, granted=granted)
+        go, wait = pace(connection, wanted, speed, relay.name, now)
+        rest += ((delivery, outcomes.given_back(delivery, moment)) for delivery, moment in wait)
+        return Sorted(go=go, rest=rest, granted=granted)
 
-    def _after_error(self, delivery: Delivery, code: int | None, text: str, *, permanent: bool) -> Attempted:
-        now = self._clock.now()
-        due_at = None
-        if not permanent:
-            first_at = delivery.queued_at if delivery.attempts >= _FEWEST_ATTEMPTS else now
-            due_at = next_attempt(delivery.attempts, first_at, now, self._give_up, self._random)
-        if due_at is None:
-            return Attempted(state=DeliveryState.FAILED, code=code, text=text)
-        return Attempted(state=DeliveryState.DEFERRED, code=code, text=text, due_at=due_at)
-
-    def _record(self, delivery: Delivery, attempted: Attempted) -> None:
-        with self._database.begin() as connection:
-            kept = deliveries.record(connection, delivery, attempted, self._clock.now())
+    def _recorded(self, delivery: Delivery, result: Attempted, kept: bool) -> None:  # noqa: FBT001 - a callback
+        if not result.begun and result.state is not DeliveryState.CANCELLED:
+            return
         mail_log.info(
-            "edition=%d subscriber=%d attempt=%d state=%s code=%s recorded=%s text=%r",
+            "edition=%d subscriber=%d attempt=%d state=%s code=%s ms=%s recorded=%s text=%r",
             delivery.edition_id,
             delivery.subscriber_id,
             delivery.attempts,
-            attempted.state,
-            attempted.code or "-",
+            result.state,
+            result.code or "-",
+            "-" if result.milliseconds is None else result.milliseconds,
             "yes" if kept else "no, another worker holds it",
-            attempted.text,
+            result.text,
         )
         if kept:
-            self._tally[attempted.state] += 1
-        if attempted.state in {DeliveryState.DEFERRED, DeliveryState.FAILED}:
-            self._trouble = attempted.text
-        self._progress(sum(self._tally.values()))
-
-    def _give_back(self, rest: Sequence[Delivery], pause: timedelta) -> None:
-        with self._database.begin() as connection:
-            deliveries.release(connection, rest, self._clock.now() + pause)
+            self._tally[result.state] += 1
+            self._finished += 1
+        if result.state in {DeliveryState.DEFERRED, DeliveryState.FAILED, DeliveryState.AMBIGUOUS}:
+            self._trouble = result.text
+        self._progress(self._finished)
 
     def _report(self, stopped: str) -> DeliverReport:
         with self._database.connect() as connection:
@@ -177,6 +191,7 @@ class Deliverer:
             deferred=self._tally[DeliveryState.DEFERRED],
             failed=self._tally[DeliveryState.FAILED],
             cancelled=self._tally[DeliveryState.CANCELLED],
+            ambiguous=self._tally[DeliveryState.AMBIGUOUS],
             stopped=stopped,
             trouble=self._trouble,
         )
@@ -187,4 +202,5 @@ def outbox_report(connection: Connection) -> DeliverReport:
     return DeliverReport(
         outbox={str(state): count for state, count in deliveries.counts(connection).items()},
         next_due_at=deliveries.next_due(connection),
+        unbalanced=deliveries.unbalanced(connection),
     )

@@ -88,6 +88,7 @@ def publish_one(
     if edition_id is None or rendered is None:
         return _report(composed, None, 0, 0)
     recipients, nothing_for = _enqueue(connection, digest, edition, edition_id, queued_at)
+    editions.set_recipients(connection, edition_id, recipients)
     return _report(composed, rendered, recipients, nothing_for)
 
 

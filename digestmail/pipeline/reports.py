@@ -80,6 +80,8 @@ class DeliverReport:
     deferred: int = 0
     failed: int = 0
     cancelled: int = 0
+    ambiguous: int = 0
+    """Messages that may have arrived, held for the operator."""
     stopped: str = ""
     """Why the run ended before the outbox was empty, if it did."""
     trouble: str = ""
@@ -87,6 +89,13 @@ class DeliverReport:
     outbox: dict[str, int] = field(default_factory=dict)
     """Deliveries of all time by state; their sum is the number of recipients."""
     next_due_at: datetime | None = None
+    unbalanced: tuple[str, ...] = ()
+    """Editions whose accounts do not close: recipients = sent + failed + cancelled + ambiguous + open."""
+
+    @property
+    def went_wrong(self) -> bool:
+        """Whether somebody should look at it."""
+        return bool(self.failed or self.ambiguous or self.stopped or self.unbalanced)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,4 +111,4 @@ class RunReport:
     @property
     def failed(self) -> bool:
         """Whether something did not go as it should."""
-        return bool(self.collect.failed or self.publish.failed or self.deliver.failed or self.deliver.stopped)
+        return bool(self.collect.failed or self.publish.failed or self.deliver.went_wrong)

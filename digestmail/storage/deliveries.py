@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -11,7 +12,8 @@ from sqlalchemy import Connection, case, exists, func, select, tuple_, update
 
 from digestmail.errors import StorageError
 from digestmail.model import Attempted, Delivery, DeliveryState, SubscriberState
-from digestmail.storage.schema import Moment, deliveries, editions, subscribers, subscriptions
+from digestmail.storage.inserting import chunks, insert
+from digestmail.storage.schema import Moment, attempts, deliveries, editions, said, subscribers, subscriptions
 
 _CHUNK = 10_000
 _QUEUED_COLUMNS = "edition_id, subscriber_id, segment_id, state, attempts, due_at, fence, queued_at"
@@ -59,7 +61,8 @@ def _copy(connection: Connection, rows: list[tuple[Any, ...]]) -> None:
 def claim(connection: Connection, now: datetime, lease: timedelta, limit: int) -> tuple[Delivery, ...]:
     """Claim at most `limit` deliveries that are due, those due longest first; nobody else gets them for `lease`.
 
-    A claimed delivery is `sending` and due again when the lease has passed, so a worker that dies gives it back.
+    A claim raises the fence and moves the due time behind the lease, so that a worker that dies gives it back; the
+    state stays. One that is already `sending` belonged to a worker that died with the message on the wire, or nearly.
     """
     d = deliveries.c
     # A common table expression is evaluated once; a subquery PostgreSQL may run again for each row, past its LIMIT.
@@ -74,8 +77,8 @@ def claim(connection: Connection, now: datetime, lease: timedelta, limit: int) -
     claimed = connection.execute(
         update(deliveries)
         .where(tuple_(d.edition_id, d.subscriber_id).in_(select(due)))
-        .values(state=DeliveryState.SENDING, attempts=d.attempts + 1, fence=d.fence + 1, due_at=now + lease)
-        .returning(d.edition_id, d.subscriber_id, d.segment_id, d.attempts, d.fence, d.queued_at)
+        .values(fence=d.fence + 1, due_at=now + lease)
+        .returning(d.edition_id, d.subscriber_id, d.segment_id, d.state, d.attempts, d.fence, d.queued_at)
     ).all()
     looked_up = _look_up(connection, [(row.edition_id, row.subscriber_id) for row in claimed])
     return tuple(
@@ -83,7 +86,8 @@ def claim(connection: Connection, now: datetime, lease: timedelta, limit: int) -
             edition_id=row.edition_id,
             subscriber_id=row.subscriber_id,
             segment_id=row.segment_id,
-            attempts=row.attempts,
+            state=DeliveryState(row.state),
+            attempts=row.attempts + (row.state != DeliveryState.SENDING),
             fence=row.fence,
             queued_at=row.queued_at,
             address=looked_up[row.edition_id, row.subscriber_id][0],
@@ -111,35 +115,134 @@ def _look_up(connection: Connection, keys: Sequence[tuple[int, int]]) -> dict[tu
     return {(row.edition_id, row.subscriber_id): (row.address, bool(row.wanted)) for row in rows}
 
 
-def record(connection: Connection, delivery: Delivery, attempted: Attempted, now: datetime) -> bool:
-    """Record what became of a claimed delivery; False, and nothing recorded, if another worker has it now."""
-    return _write(
-        connection,
-        delivery,
-        state=attempted.state,
-        code=attempted.code,
-        text=attempted.text or None,
-        due_at=attempted.due_at,
-        ended_at=now if attempted.state in _ENDED else None,
+def arm(connection: Connection, claimed: Sequence[Delivery], until: datetime) -> frozenset[tuple[int, int]]:
+    """Write down the intent to send: from here on a message may be on the wire. Return the keys that may be sent.
+
+    This is the last look before it: the fence must hold, the lease must run beyond `until`, and the subscriber must
+    still be active and subscribed. Doing it again, after a commit whose answer was lost, gives the same result.
+    """
+    if connection.dialect.name == "postgresql":
+        return _arm_arrays(connection, claimed, until)
+    moment = Moment().process_bind_param(until, connection.dialect)
+    rows = [(one.attempts, one.edition_id, one.subscriber_id, one.fence, moment) for one in claimed]
+    done = connection.exec_driver_sql(_ARM, rows).rowcount
+    if done == len(claimed):
+        return frozenset((one.edition_id, one.subscriber_id) for one in claimed)
+    return frozenset(
+        key for key, (fence, state) in _standing(connection, claimed).items() if state == "sending" and fence
     )
 
 
-def release(connection: Connection, claimed: Sequence[Delivery], due_at: datetime) -> None:
-    """Give deliveries back that were claimed but not attempted."""
-    for delivery in claimed:
-        state = DeliveryState.DEFERRED if delivery.attempts > 1 else DeliveryState.QUEUED
-        _write(connection, delivery, state=state, due_at=due_at, attempts=delivery.attempts - 1)
+_WANTED = """EXISTS (SELECT 1 FROM subscribers s
+    JOIN editions e ON e.id = {0}.edition_id
+    JOIN subscriptions b ON b.digest = e.digest AND b.subscriber_id = s.id
+    WHERE s.id = {0}.subscriber_id AND s.state = 'active')"""
+_ARM = f"""UPDATE deliveries SET state = 'sending', attempts = ?
+WHERE edition_id = ? AND subscriber_id = ? AND fence = ? AND state IN ('queued', 'deferred', 'sending') AND due_at > ?
+    AND {_WANTED.format("deliveries")}"""  # noqa: S608 - no foreign text in it
+_ARM_ARRAYS = f"""UPDATE deliveries d SET state = 'sending', attempts = t.attempts
+FROM unnest(%s::int[], %s::int[], %s::int[], %s::int[]) AS t(attempts, edition_id, subscriber_id, fence)
+WHERE d.edition_id = t.edition_id AND d.subscriber_id = t.subscriber_id AND d.fence = t.fence
+    AND d.state IN ('queued', 'deferred', 'sending') AND d.due_at > %s AND {_WANTED.format("d")}
+RETURNING d.edition_id, d.subscriber_id"""  # noqa: S608 - no foreign text in it
 
 
-def _write(connection: Connection, delivery: Delivery, **values: Any) -> bool:
+def _arm_arrays(connection: Connection, claimed: Sequence[Delivery], until: datetime) -> frozenset[tuple[int, int]]:
+    columns = zip(*((one.attempts, one.edition_id, one.subscriber_id, one.fence) for one in claimed), strict=True)
+    rows = connection.exec_driver_sql(_ARM_ARRAYS, (*map(list, columns), until))
+    return frozenset((row[0], row[1]) for row in rows)
+
+
+def record(
+    connection: Connection, results: Sequence[tuple[Delivery, Attempted]], now: datetime
+) -> tuple[Delivery, ...]:
+    """Record what became of claimed deliveries; return those nothing was written of, for another worker has them now.
+
+    An attempt that did not end its delivery is kept in `attempts` besides. Doing it again gives the same result.
+    """
+    if not results:
+        return ()
+    _keep_attempts(connection, [result for result in results if result[1].kept], now)
+    moment = partial(Moment().process_bind_param, dialect=connection.dialect)
+    ended_at = moment(now)
+    rows = [_values(delivery, attempted, moment(attempted.due_at), ended_at) for delivery, attempted in results]
+    if connection.dialect.name == "postgresql":
+        columns = map(list, zip(*rows, strict=True))
+        done = connection.exec_driver_sql(_RECORD_ARRAYS, tuple(columns)).rowcount
+    else:
+        done = connection.exec_driver_sql(_RECORD, rows).rowcount
+    if done == len(results):
+        return ()
+    standing = _standing(connection, [delivery for delivery, _ in results])
+    return tuple(
+        delivery
+        for delivery, attempted in results
+        if standing.get((delivery.edition_id, delivery.subscriber_id)) != (True, attempted.state)
+    )
+
+
+_RECORD = """UPDATE deliveries
+SET state = ?, attempts = ?, due_at = ?, ended_at = ?, code = ?, text = ?, milliseconds = ?
+WHERE edition_id = ? AND subscriber_id = ? AND fence = ? AND due_at IS NOT NULL"""
+_RECORD_ARRAYS = """UPDATE deliveries d SET state = t.state, attempts = t.attempts, due_at = t.due_at,
+    ended_at = t.ended_at, code = t.code, text = t.text, milliseconds = t.milliseconds
+FROM unnest(%s::text[], %s::int[], %s::timestamptz[], %s::timestamptz[], %s::int[], %s::text[], %s::int[], %s::int[],
+    %s::int[], %s::int[])
+    AS t(state, attempts, due_at, ended_at, code, text, milliseconds, edition_id, subscriber_id, fence)
+WHERE d.edition_id = t.edition_id AND d.subscriber_id = t.subscriber_id AND d.fence = t.fence
+    AND d.due_at IS NOT NULL"""
+
+
+def _values(delivery: Delivery, attempted: Attempted, due_at: Any, ended_at: Any) -> tuple[Any, ...]:
+    return (
+        attempted.state.value,
+        delivery.attempts - (not attempted.begun),
+        due_at,
+        ended_at if attempted.state in _ENDED else None,
+        attempted.code,
+        said(attempted.text) or None,
+        attempted.milliseconds,
+        delivery.edition_id,
+        delivery.subscriber_id,
+        delivery.fence,
+    )
+
+
+def _keep_attempts(connection: Connection, results: Sequence[tuple[Delivery, Attempted]], now: datetime) -> None:
+    if not results:
+        return
+    rows = [
+        {
+            "edition_id": delivery.edition_id,
+            "subscriber_id": delivery.subscriber_id,
+            "number": delivery.attempts,
+            "state": attempted.kept,
+            "at": now,
+            "code": attempted.code,
+            "text": attempted.text or None,
+            "milliseconds": attempted.milliseconds,
+        }
+        for delivery, attempted in results
+    ]
+    connection.execute(insert(connection, attempts).on_conflict_do_nothing(), rows)
+
+
+def _standing(connection: Connection, claimed: Sequence[Delivery]) -> dict[tuple[int, int], tuple[bool, DeliveryState]]:
+    """Return for each delivery whether our fence still holds, and its state."""
+    found: dict[tuple[int, int], tuple[bool, DeliveryState]] = {}
     d = deliveries.c
-    written = connection.execute(
-        update(deliveries)
-        .where(d.edition_id == delivery.edition_id, d.subscriber_id == delivery.subscriber_id)
-        .where(d.fence == delivery.fence, d.state == DeliveryState.SENDING)
-        .values(**values)
-    )
-    return written.rowcount == 1
+    for some in chunks(claimed):
+        fences = {(one.edition_id, one.subscriber_id): one.fence for one in some}
+        rows = connection.execute(
+            select(d.edition_id, d.subscriber_id, d.fence, d.state)
+            .where(d.edition_id.in_({one.edition_id for one in some}))
+            .where(d.subscriber_id.in_({one.subscriber_id for one in some}))
+        )
+        for row in rows:
+            key = row.edition_id, row.subscriber_id
+            if key in fences:
+                found[key] = fences[key] == row.fence, DeliveryState(row.state)
+    return found
 
 
 def cancel(connection: Connection, subscriber_id: int, why: str, now: datetime, *, digest: str | None = None) -> int:
@@ -160,6 +263,21 @@ def counts(connection: Connection, edition_id: int | None = None) -> dict[Delive
     if edition_id is not None:
         statement = statement.where(deliveries.c.edition_id == edition_id)
     return {DeliveryState(state): count for state, count in connection.execute(statement)}
+
+
+def unbalanced(connection: Connection) -> tuple[str, ...]:
+    """Return the editions whose deliveries are not as many as were queued, each as `digest slot: ...`; none is right."""
+    standing = select(deliveries.c.edition_id, func.count().label("rows")).group_by(deliveries.c.edition_id).subquery()
+    rows = connection.execute(
+        select(
+            editions.c.digest, editions.c.slot, editions.c.recipients, func.coalesce(standing.c.rows, 0).label("rows")
+        )
+        .join(standing, standing.c.edition_id == editions.c.id, isouter=True)
+        .where(editions.c.recipients.is_not(None))
+        .where(editions.c.recipients != func.coalesce(standing.c.rows, 0))
+        .order_by(editions.c.id)
+    )
+    return tuple(f"{row.digest} {row.slot}: {row.recipients} recipients, {row.rows} deliveries" for row in rows)
 
 
 def next_due(connection: Connection) -> datetime | None:

@@ -10,7 +10,7 @@ from heapq import merge
 from typing import Any
 
 from pydantic import TypeAdapter
-from sqlalchemy import Connection, Row, Select, exists, insert, select
+from sqlalchemy import Connection, Row, Select, exists, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from digestmail.errors import StorageError
@@ -143,6 +143,11 @@ def _one(connection: Connection, statement: Select[Any]) -> StoredEdition | None
 
 def _stored(row: Row[Any]) -> StoredEdition:
     return StoredEdition(id=row.id, edition=_as_json().validate_json(row.content))
+
+
+def set_recipients(connection: Connection, edition_id: int, recipients: int) -> None:
+    """Note how many deliveries were queued for an edition: what its accounts must add up to."""
+    connection.execute(update(editions).where(editions.c.id == edition_id).values(recipients=recipients))
 
 
 def add_segment(connection: Connection, edition_id: int, topics: Sequence[str], paper_ids: Sequence[PaperId]) -> int:

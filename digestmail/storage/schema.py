@@ -79,9 +79,14 @@ class Said(TypeDecorator[str]):
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - SQLAlchemy's signature
         """Replace NUL (PostgreSQL refuses it) and lone surrogates (UTF-8 has none), and keep a reasonable length."""
-        if value is None:
-            return None
-        return value[:_LONGEST_SAID].replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
+        return None if value is None else said(value)
+
+
+def said(text: str) -> str:
+    """Return `text` as a `Said` column keeps it."""
+    if text.isascii() and "\0" not in text:
+        return text[:_LONGEST_SAID]
+    return text[:_LONGEST_SAID].replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
 
 
 metadata = MetaData(
@@ -286,6 +291,8 @@ editions = Table(
     Column("slot", Text, nullable=False),
     Column("slot_at", Moment, nullable=False),
     Column("composed_at", Moment, nullable=False),
+    # How many deliveries were queued for it: what the accounts must add up to.
+    Column("recipients", Integer),
     # The edition whole, as JSON of `model.Edition`: what the archive shows years later.
     Column("content", Text, nullable=False),
     Column("papers", Integer, nullable=False),

@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import Connection, delete, select, update
 
 from digestmail.model import SubscriberState, SuppressionReason
-from digestmail.storage import deliveries
+from digestmail.storage import bounces, deliveries
 from digestmail.storage.inserting import chunks, insert
 from digestmail.storage.schema import subscribers, suppressions
 
@@ -39,7 +39,11 @@ def add(connection: Connection, key: str, reason: SuppressionReason, detail: str
 
 
 def remove(connection: Connection, key: str, now: datetime) -> bool:
-    """Lift a suppression; its subscriber is then unsubscribed and may confirm anew. Return whether there was one."""
+    """Lift a suppression; its subscriber is then unsubscribed and may confirm anew. Return whether there was one.
+
+    What bounced until now is forgiven, or the next soft bounce would suppress the address again.
+    """
+    bounces.forgive(connection, key)
     gone = connection.execute(delete(suppressions).where(suppressions.c.key == key)).rowcount
     connection.execute(
         update(subscribers)

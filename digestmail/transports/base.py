@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
+from digestmail.errors import DeliveryError, TransportError
 from digestmail.model import Envelope
 
 
@@ -15,6 +16,26 @@ class Receipt:
 
     code: int
     text: str
+
+
+class OutcomeUnknownError(DeliveryError):
+    """The server had the whole message and its answer never came: it may have arrived (RFC 5321 section 6.1)."""
+
+    def __init__(self, message: str) -> None:
+        """There is no code, and nobody can say that it is permanent."""
+        super().__init__(message, code=None, permanent=False)
+
+
+class NotSentError(TransportError):
+    """The connection was lost before the message could have been accepted: nothing was delivered."""
+
+
+Verdict = Receipt | DeliveryError | TransportError
+"""What became of one message.
+
+A DeliveryError is about this message and recipient, an OutcomeUnknownError about nobody, a NotSentError about this
+connection, and any other TransportError about us and the server.
+"""
 
 
 class Session(Protocol):
@@ -34,4 +55,71 @@ class Transport(Protocol):
 
     def open(self) -> AbstractContextManager[Session]:
         """Open a session. Raises TransportError."""
+        ...
+
+
+# -- many messages at once -------------------------------------------------------------------------------------------
+
+
+class Outgoing(Protocol):
+    """A message whose intent is on record: it may go over the wire, and `settle` must hear what became of it."""
+
+    @property
+    def envelope(self) -> Envelope:
+        """From whom and to whom."""
+        ...
+
+    @property
+    def message(self) -> bytes:
+        """The message, well formed (see `wellformed`), not yet dot-stuffed."""
+        ...
+
+    def settle(self, verdict: Verdict) -> None:
+        """Take the verdict; called once."""
+        ...
+
+
+class Supply(Protocol):
+    """Where a connection gets its messages."""
+
+    async def take(self) -> Outgoing | None:
+        """Wait for the next message; None when this connection is to end."""
+        ...
+
+    def take_now(self) -> Outgoing | None:
+        """Return the next message if one is ready this moment."""
+        ...
+
+
+class Connection(Protocol):
+    """A connection that carries message after message."""
+
+    async def converse(self, supply: Supply) -> None:
+        """Carry what `supply` gives, and settle each, until it gives None or the connection has served its time.
+
+        Raises TransportError when the connection breaks; every message taken is settled all the same.
+        """
+        ...
+
+
+class Relay(Protocol):
+    """A mail server that takes our mail over several connections."""
+
+    @property
+    def name(self) -> str:
+        """What it is called in reports and limits."""
+        ...
+
+    @property
+    def connections(self) -> int:
+        """How many connections it may be asked for, over all workers."""
+        ...
+
+    @property
+    def messages_per_second(self) -> float | None:
+        """How fast it may be used, over all workers; None: as fast as it takes them."""
+        ...
+
+    def connect(self) -> AbstractAsyncContextManager[Connection]:
+        """Open one connection. Raises TransportError."""
         ...

@@ -1,32 +1,50 @@
-"""Carry messages to a mail server by SMTP (RFC 5321), over one connection for as long as it lasts."""
+"""Carry messages to a mail server by SMTP (RFC 5321) or LMTP (RFC 2033), pipelined where it is offered (RFC 2920).
+
+A library connects, greets, secures the line and logs in; the transactions are ours, because a transaction a round trip
+is what makes the pace: the next message's envelope goes out right behind the final dot of the one before.
+"""
 
 from __future__ import annotations
 
-import smtplib
+import asyncio
 import ssl
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager, suppress
-from typing import Literal
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, cast
 
+import aiosmtplib
 import idna
+import uvloop
 
 from digestmail.errors import DeliveryError, TransportError
 from digestmail.model import Envelope
-from digestmail.transports.base import Receipt, Session
+from digestmail.transports.base import Connection, NotSentError, Outgoing, OutcomeUnknownError, Receipt, Session, Supply
+from digestmail.transports.blocking import BlockingSession
 from digestmail.transports.verdict import TOO_LARGE, Step, judge_refusal, reply_code, reply_text
-from digestmail.transports.wellformed import require_wellformed
+from digestmail.transports.wire import Reply, Wire
 
 Security = Literal["none", "starttls", "tls"]
+Dialect = Literal["smtp", "lmtp"]
 
 _SHUTTING_DOWN = 421
+_GO_ON = 354
+_AFTER_THE_DOT = 10
+"""The answer to the final dot may take this many times longer (RFC 5321 section 4.5.3.2.6: 10 minutes)."""
 
 
-class _ConnectionLostError(TransportError):
-    """The server hung up before it could have accepted the message."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Login:
+    """Who we are to the server. With `token_file` (an OAuth 2 access token, read anew each time) it is XOAUTH2."""
+
+    username: str
+    password: str = ""
+    token_file: Path | None = None
 
 
 class SmtpTransport:
-    """Opens SMTP sessions with one mail server."""
+    """Opens connections to one mail server."""
 
     def __init__(
         self,
@@ -34,226 +52,338 @@ class SmtpTransport:
         host: str,
         port: int,
         security: Security,
-        username: str | None = None,
-        password: str | None = None,
+        login: Login | None = None,
         timeout: float,
         local_hostname: str | None = None,
+        dialect: Dialect = "smtp",
+        name: str = "smtp",
+        connections: int = 1,
+        messages_per_connection: int = 1000,
+        messages_per_second: float | None = None,
     ) -> None:
         """Take the way to the server; nothing is connected yet.
 
-        With `starttls` and `tls` the server's certificate is verified against the system's authorities. `timeout` is
-        the longest silence in seconds. `local_hostname` is our name in EHLO, by default the machine's.
+        `host` may be the path of a local socket. With `starttls` and `tls` the server's certificate is verified against
+        the system's authorities. `timeout` is the longest silence in seconds, ten times that after the final dot.
+        `local_hostname` is our name in EHLO, by default the machine's.
         """
+        self.name = name
+        self.connections = connections
+        self.messages_per_second = messages_per_second
+        self._where = host if host.startswith("/") else f"{host}:{port}"
         self._host = host
         self._port = port
         self._security = security
-        self._username = username
-        self._password = password
+        self._login = login
         self._timeout = timeout
         self._local_hostname = local_hostname
+        self._dialect = dialect
+        self._messages_per_connection = messages_per_connection
+        self._may_pipeline = True
 
     @contextmanager
     def open(self) -> Iterator[Session]:
         """Connect, secure the line and log in. Raises TransportError."""
-        with closing(_SmtpSession(self._connect)) as session:
-            yield session
-            # Not after an exception: the server might still take QUIT for a line of the message.
-            session.quit()
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            session = BlockingSession(runner, self.connect)
+            try:
+                session.reconnect()
+                yield session
+            except BaseException:
+                # The server might still take QUIT for a line of the message.
+                session.close(politely=False)
+                raise
+            session.close(politely=True)
 
-    def _connect(self) -> smtplib.SMTP:
-        where = f"{self._host}:{self._port}"
+    @asynccontextmanager
+    async def connect(self) -> AsyncIterator[Connection]:
+        """Connect, secure the line, log in; QUIT at the end, if it ends well. Raises TransportError."""
+        client = self._client()
         try:
-            return self._greet()
-        except smtplib.SMTPResponseException as error:
-            said = reply_text(error.smtp_error)
-            raise TransportError(
-                f"the mail server at {where} turned us away: {error.smtp_code} {said}", code=reply_code(error.smtp_code)
-            ) from error
-        except OSError as error:
-            raise TransportError(f"no connection to the mail server at {where}: {error}") from error
+            with self._translated():
+                await client.connect()
+                await _greet(client)
+                await self._log_in(client)
+            if client.transport is None or client.transport.is_closing():
+                raise TransportError(f"the connection to the mail server at {self._where} was lost at once")
+            wire = Wire(cast("asyncio.Transport", client.transport))  # uvloop's are no subclass
+        except BaseException:
+            client.close()
+            raise
+        features = client.esmtp_extensions if self._may_pipeline else _without(client.esmtp_extensions, "pipelining")
+        conversation = _Conversation(
+            wire,
+            features,
+            timeout=self._timeout,
+            limit=self._messages_per_connection,
+            lost_pipelining=self._no_pipelining,
+        )
+        try:
+            yield conversation
+            await conversation.quit()
+        finally:
+            wire.abort()
+
+    async def _log_in(self, client: aiosmtplib.SMTP) -> None:
+        if self._login is None:
+            return
+        if self._login.token_file is not None:
+            await client.auth_xoauth2(self._login.username, _read_token(self._login.token_file))
+        else:
+            await client.login(self._login.username, self._login.password)
+
+    def _no_pipelining(self) -> None:
+        """Remember that the server offers PIPELINING and loses what is pipelined."""
+        self._may_pipeline = False
+
+    def _client(self) -> aiosmtplib.SMTP:
+        kind = _Lmtp if self._dialect == "lmtp" else aiosmtplib.SMTP
+        local = self._host.startswith("/")
+        return kind(
+            hostname=None if local else self._host,
+            port=None if local else self._port,
+            socket_path=self._host if local else None,
+            local_hostname=self._local_hostname,
+            timeout=self._timeout,
+            use_tls=self._security == "tls",
+            start_tls=self._security == "starttls",
+            tls_context=None if self._security == "none" else ssl.create_default_context(),
+        )
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        """Turn what goes wrong while a connection is made into our error, which never holds a password."""
+        where = f"the mail server at {self._where}"
+        try:
+            yield
+        except aiosmtplib.SMTPConnectResponseError as error:
+            raise _turned_away(where, error.code, error.message) from error
+        except (aiosmtplib.SMTPTimeoutError, TimeoutError) as error:
+            raise TransportError(f"no connection to {where}: it did not answer in time") from error
+        except (aiosmtplib.SMTPConnectError, aiosmtplib.SMTPServerDisconnected, OSError) as error:
+            raise TransportError(f"no connection to {where}: {error}") from error
+        except aiosmtplib.SMTPResponseException as error:
+            # Not chained: the original may hold what was sent.
+            raise _turned_away(where, error.code, error.message) from None
         except UnicodeError:
-            # Not chained: the original holds the password.
             raise TransportError(f"host, user name and password for {where} must be ASCII") from None
-        except ValueError as error:
-            raise TransportError(f"the mail server at {where} is not intelligible: {error}") from error
-
-    def _greet(self) -> smtplib.SMTP:
-        with ExitStack() as undo:
-            client = self._dial()
-            undo.callback(client.close)
-            client.ehlo_or_helo_if_needed()
-            if self._security == "starttls":
-                client.starttls(context=ssl.create_default_context())
-                client.ehlo_or_helo_if_needed()  # what was offered in the clear counts no more (RFC 3207 section 4.2)
-            if self._username is not None:
-                client.login(self._username, self._password or "")
-            undo.pop_all()
-        return client
-
-    def _dial(self) -> smtplib.SMTP:
-        if self._security == "tls":
-            return smtplib.SMTP_SSL(
-                self._host,
-                self._port,
-                self._local_hostname,
-                timeout=self._timeout,
-                context=ssl.create_default_context(),
-            )
-        return smtplib.SMTP(self._host, self._port, self._local_hostname, timeout=self._timeout)
+        except (aiosmtplib.SMTPException, ValueError, RuntimeError) as error:
+            raise TransportError(f"{where}: {reply_text(str(error))}") from None
 
 
-class _SmtpSession:
-    """One connection, and a fresh one when the server ends it between or within transactions."""
+def _turned_away(where: str, code: int, message: str) -> TransportError:
+    if reply_code(code) is None:
+        return TransportError(f"{where} is not intelligible: {reply_text(message)}")
+    return TransportError(f"{where} turned us away: {code} {reply_text(message)}", code=reply_code(code))
 
-    def __init__(self, connect: Callable[[], smtplib.SMTP]) -> None:
-        self._connect = connect
-        self._client: smtplib.SMTP | None = connect()
 
-    def send(self, envelope: Envelope, message: bytes) -> Receipt:
-        """Send one message; see `Session`.
+def _without(features: Mapping[str, str], name: str) -> dict[str, str]:
+    return {known: value for known, value in features.items() if known != name}
 
-        A DeliveryError with `code` None that is not permanent means that the outcome is unknown: the server had the
-        whole message and its answer never came (RFC 5321 section 6.1).
-        """
-        require_wellformed(envelope, message)
-        with suppress(_ConnectionLostError):
-            return self._transact(envelope, message)
-        # Servers hang up on idle and on long-used connections. Nothing was accepted, so this repeats nothing.
-        return self._transact(envelope, message)
 
-    def quit(self) -> None:
+def _read_token(path: Path) -> str:
+    try:
+        return path.read_text("ascii").strip()
+    except (OSError, UnicodeError) as error:
+        raise TransportError(f"{path}: the access token cannot be read: {error}") from error
+
+
+async def _greet(client: aiosmtplib.SMTP) -> None:
+    """Say EHLO, or HELO to a server that knows no better; after STARTTLS and before a login it may be said already."""
+    if client.last_ehlo_response is not None:
+        return
+    try:
+        await client.ehlo()
+    except aiosmtplib.SMTPHeloError:
+        await client.helo()
+
+
+class _Lmtp(aiosmtplib.SMTP):
+    """Greets with LHLO, and that is all the difference for one recipient a message (RFC 2033 section 4.1)."""
+
+    async def ehlo(self, *_: object, **__: object) -> aiosmtplib.SMTPResponse:
+        response = await self.execute_command(b"LHLO", (self.local_hostname or "localhost").encode("ascii"))
+        self.last_ehlo_response = response
+        if not Reply(response.code, "").positive:
+            raise aiosmtplib.SMTPResponseException(response.code, response.message)
+        return response
+
+
+class _Conversation:
+    """The transactions on one connection."""
+
+    def __init__(
+        self,
+        wire: Wire,
+        features: Mapping[str, str],
+        *,
+        timeout: float,
+        limit: int,
+        lost_pipelining: Callable[[], None],
+    ) -> None:
+        self._wire = wire
+        self._features = features
+        self._pipelines = "pipelining" in features
+        self._timeout = timeout
+        self._left = limit
+        self._lost_pipelining = lost_pipelining
+        self._needs_reset = False
+
+    async def quit(self) -> None:
         """Take leave politely, if anybody is still there."""
-        if self._client is not None:
-            with suppress(OSError):
-                self._client.quit()
+        with suppress(TransportError):
+            self._wire.write(b"QUIT\r\n")
+            await self._wire.replies(1, self._timeout)
 
-    def close(self) -> None:
-        """Drop the connection without a word."""
-        if self._client is not None:
-            self._client.close()
-            self._client = None
+    async def converse(self, supply: Supply) -> None:
+        """Carry message after message; see `Connection`."""
+        while self._left > 0 and (outgoing := await supply.take()) is not None:
+            commands = self._begin(outgoing)
+            following = outgoing if commands else None
+            if commands:
+                self._wire.write(b"".join(commands) if self._pipelines else commands[0])
+            while following is not None:
+                following = await self._carry(following, supply)
 
-    def _transact(self, envelope: Envelope, message: bytes) -> Receipt:
-        if self._client is None:
-            self._client = self._connect()
-        options = _mail_options(self._client, envelope, message)
+    def _begin(self, outgoing: Outgoing) -> tuple[bytes, ...]:
+        """Return the commands before the message; none if it cannot go to this server, which is then settled."""
         try:
-            return _converse(self._client, envelope, message, options)
-        except DeliveryError:
-            self._reset(self._client)
-            raise
-        except TransportError:
-            self.close()
-            raise
+            mail, rcpt = _commands(outgoing.envelope, outgoing.message, self._features)
+        except (DeliveryError, TransportError) as error:
+            outgoing.settle(error)
+            return ()
+        self._left -= 1
+        self._commands = (*((b"RSET\r\n",) if self._needs_reset else ()), mail, rcpt, b"DATA\r\n")
+        return self._commands
 
-    def _reset(self, client: smtplib.SMTP) -> None:
-        """Make the connection ready for the next message, or let go of it."""
+    async def _carry(self, outgoing: Outgoing, supply: Supply) -> Outgoing | None:
+        """See a message through whose first commands are written; return the one whose commands went with it."""
         try:
-            ready, _ = client.rset()
-        except OSError:
-            ready = 0
-        if ready != 250:  # noqa: PLR2004 - the one reply to RSET (RFC 5321 section 4.3.2)
-            self.close()
+            refusal = await self._envelope()
+        except TransportError as error:
+            outgoing.settle(error)
+            raise
+        if refusal is not None:
+            outgoing.settle(refusal)
+            if isinstance(refusal, TransportError):
+                raise refusal
+            return None
+        following = supply.take_now() if self._pipelines and self._left > 0 else None
+        commands = self._begin(following) if following is not None else ()
+        following = following if commands else None
+        behind = b"".join(commands)
+        self._wire.write(dot_stuffed(outgoing.message) + behind)
+        try:
+            (reply,) = await self._wire.replies(1, self._timeout * _AFTER_THE_DOT)
+        except TransportError as error:
+            if following is not None:
+                following.settle(NotSentError(str(error)))
+            outgoing.settle(_without_answer(error, self._wire.unsent > len(behind)))
+            raise
+        verdict = _final(reply)
+        outgoing.settle(verdict)
+        if isinstance(verdict, TransportError):
+            if following is not None:
+                following.settle(NotSentError(str(verdict)))
+            raise verdict
+        return following
+
+    async def _envelope(self) -> DeliveryError | TransportError | None:
+        """Hear the replies to the commands before the message; return what refuses it, if anything does.
+
+        Raises NotSentError, and other TransportErrors, when the connection is of no more use.
+        """
+        commands = self._commands
+        refusal: DeliveryError | TransportError | None = None
+        for number, command in enumerate(commands):
+            if number and not self._pipelines:
+                if refusal is not None:
+                    break
+                self._wire.write(command)
+            try:
+                (reply,) = await self._wire.replies(1, self._timeout)
+            except TransportError as error:
+                if self._pipelines and number and not isinstance(error, NotSentError):
+                    self._lost_pipelining()
+                raise
+            step = _step(command)
+            if reply.code == _SHUTTING_DOWN:
+                raise NotSentError(f"the mail server is shutting down: 421 {reply.text}", code=_SHUTTING_DOWN)
+            if step is None and not reply.positive:
+                raise NotSentError(f"RSET was answered with {reply.code} {reply.text}", code=reply.code)
+            if step is Step.DATA and reply.code == _GO_ON:
+                await self._unless(refusal)
+            elif step is not None and refusal is None and (step is Step.DATA or not reply.positive):
+                refusal = judge_refusal(step, reply.code, reply.text)
+        self._needs_reset = refusal is not None
+        return refusal
+
+    async def _unless(self, refusal: DeliveryError | TransportError | None) -> None:
+        """End at once a message that goes to nobody, for the server is waiting for one (RFC 2920 section 3.1)."""
+        if refusal is not None:
+            self._wire.write(b".\r\n")
+            await self._wire.replies(1, self._timeout)
 
 
-def _converse(client: smtplib.SMTP, envelope: Envelope, message: bytes, options: Sequence[str]) -> Receipt:
-    _ask(Step.MAIL, lambda: client.mail(_wire_address(envelope.sender), options))
-    _ask(Step.RCPT, lambda: client.rcpt(_wire_address(envelope.recipient)))
-    _ask(Step.DATA, lambda: client.docmd("DATA"))
-    with _translating(Step.DATA):
-        # When this fails, the final dot, being last, was not handed over: the server cannot have accepted anything.
-        client.send(dot_stuffed(message))
-    return _final_reply(client)
+def _step(command: bytes) -> Step | None:
+    return {b"MAIL": Step.MAIL, b"RCPT": Step.RCPT, b"DATA": Step.DATA}.get(command[:4])
 
 
-def _mail_options(client: smtplib.SMTP, envelope: Envelope, message: bytes) -> list[str]:
-    """Declare what the message needs (RFC 1870, RFC 6531), or refuse before a word is said."""
-    options = []
-    if client.has_extn("size"):
-        limit = client.esmtp_features["size"]
+def _final(reply: Reply) -> Receipt | DeliveryError | TransportError:
+    """Judge the answer to the whole message."""
+    if reply.positive:
+        return Receipt(code=reply.code, text=reply.text)
+    if reply.code // 100 in {4, 5}:
+        return judge_refusal(Step.CONTENT, reply.code, reply.text)
+    return _without_answer(TransportError(f"answered with {reply.code}"), handed_over_in_part=False)
+
+
+def _without_answer(error: TransportError, handed_over_in_part: bool) -> DeliveryError | TransportError:  # noqa: FBT001
+    if handed_over_in_part:
+        return NotSentError(str(error))
+    return OutcomeUnknownError(f"no intelligible reply to the end of the message, the outcome is unknown: {error}")
+
+
+def _commands(envelope: Envelope, message: bytes, features: Mapping[str, str]) -> tuple[bytes, bytes]:
+    """Return MAIL and RCPT with what the server offers (RFC 1870, 3461, 6152, 6531), or refuse before a word is said."""
+    sender, recipient = _wire_address(envelope.sender), _wire_address(envelope.recipient)
+    mail, rcpt = f"MAIL FROM:<{sender}>", f"RCPT TO:<{recipient}>"
+    if "size" in features:
+        limit = features["size"].strip()
         if limit.isdecimal() and 0 < int(limit) < len(message):
             raise DeliveryError(
                 f"the message has {len(message)} octets, the mail server takes {limit}", code=TOO_LARGE, permanent=True
             )
-        options.append(f"SIZE={len(message)}")
-    if _has_international_local_part(envelope.sender) or _has_international_local_part(envelope.recipient):
-        if not client.has_extn("smtputf8"):
-            raise _cannot_carry_utf8(envelope)
-        options.append("SMTPUTF8")
-    return options
+        mail += f" SIZE={len(message)}"
+    if not (sender.isascii() and recipient.isascii()):
+        if "smtputf8" not in features:
+            raise _cannot_carry_utf8(sender)
+        mail += " BODY=8BITMIME SMTPUTF8" if "8bitmime" in features else " SMTPUTF8"
+    if "dsn" in features:
+        mail += " RET=HDRS"
+        rcpt += " NOTIFY=FAILURE"
+    return f"{mail}\r\n".encode(), f"{rcpt}\r\n".encode()
 
 
-def _cannot_carry_utf8(envelope: Envelope) -> DeliveryError | TransportError:
-    if _has_international_local_part(envelope.sender):
+def _cannot_carry_utf8(sender: str) -> DeliveryError | TransportError:
+    if not sender.isascii():
         return TransportError("the sender's address needs SMTPUTF8, which the mail server does not offer")
     return DeliveryError(
         "the recipient's address needs SMTPUTF8, which the mail server does not offer", code=None, permanent=True
     )
 
 
-def _has_international_local_part(address: str) -> bool:
-    return not address.rpartition("@")[0].isascii()
-
-
 def _wire_address(address: str) -> str:
     """Write the domain as A-labels (RFC 5890), which need no SMTPUTF8."""
-    local_part, at, domain = address.rpartition("@")
-    if domain.isascii():
+    if address.isascii():
         return address
-    return local_part + at + idna.encode(domain, uts46=True).decode("ascii")
-
-
-def _ask(step: Step, command: Callable[[], tuple[int, bytes]]) -> None:
-    """Give one command, and raise unless the server says to go on."""
-    with _translating(step):
-        code, raw = command()
-    text = reply_text(raw)
-    if code == _SHUTTING_DOWN:
-        raise _ConnectionLostError(f"the mail server is shutting down: {code} {text}", code=code)
-    if code // 100 == (3 if step is Step.DATA else 2):
-        return
-    raise judge_refusal(step, code, text)
-
-
-def _final_reply(client: smtplib.SMTP) -> Receipt:
-    """Hear what became of the message, now that the server has all of it."""
-    try:
-        code, raw = client.getreply()
-    except (smtplib.SMTPServerDisconnected, smtplib.SMTPResponseException) as error:
-        raise _outcome_unknown(client) from error
-    text = reply_text(raw)
-    if code // 100 == 2:  # noqa: PLR2004 - the first digit is the verdict (RFC 5321 section 4.2.1)
-        return Receipt(code=code, text=text)
-    if code // 100 in {4, 5}:
-        raise judge_refusal(Step.CONTENT, code, text)
-    raise _outcome_unknown(client)
-
-
-def _outcome_unknown(client: smtplib.SMTP) -> DeliveryError:
-    client.close()
-    return DeliveryError(
-        "no intelligible reply to the end of the message: the outcome is unknown", code=None, permanent=False
-    )
+    local_part, at, domain = address.rpartition("@")
+    return local_part + at + (domain if domain.isascii() else idna.encode(domain, uts46=True).decode("ascii"))
 
 
 def dot_stuffed(message: bytes) -> bytes:
     """Return the octets that follow DATA, the final dot included (RFC 5321 section 4.5.2); line ends must be CRLF."""
-    stuffed = message.replace(b"\r\n.", b"\r\n..")
+    stuffed = message.replace(b"\r\n.", b"\r\n..") if b"\r\n." in message else message
     if message.startswith(b"."):
         stuffed = b"." + stuffed
     return stuffed + (b".\r\n" if stuffed.endswith(b"\r\n") else b"\r\n.\r\n")
-
-
-@contextmanager
-def _translating(step: Step) -> Iterator[None]:
-    """Turn what smtplib raises while waiting for a reply into our errors."""
-    try:
-        yield
-    except smtplib.SMTPServerDisconnected as error:
-        # smtplib reports a time-out as a lost connection, with the time-out as its context. Waiting once more for a
-        # server that is stuck helps nobody, whereas one that hung up usually answers the next call.
-        if isinstance(error.__context__, TimeoutError):
-            raise TransportError(f"the mail server did not answer to {step} in time") from error
-        raise _ConnectionLostError(f"the mail server hung up at {step}") from error
-    except smtplib.SMTPResponseException as error:
-        raise TransportError(f"the mail server's answer to {step} is not intelligible") from error

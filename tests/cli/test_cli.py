@@ -1,18 +1,15 @@
 from __future__ import annotations
 
-import contextlib
-import io
 import json
 import os
 import re
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+from clirun import digestmail
 
-from digestmail.cli.main import main
 from digestmail.demo.services import serving
 
 CONFIG = """
@@ -44,22 +41,6 @@ def site(tmp_path):
     with serving() as services:
         (tmp_path / "config.toml").write_text(CONFIG.format(services=services), "utf-8")
         yield tmp_path
-
-
-def digestmail(site: Path, *words: str, status: int = 0) -> str:
-    """Run the program in this process, standing in `site`; return all it said."""
-    said = io.StringIO()
-    argv, here = sys.argv, Path.cwd()
-    os.chdir(site)
-    sys.argv = ["digestmail", *words]
-    try:
-        with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said), pytest.raises(SystemExit) as left:
-            main()
-    finally:
-        sys.argv = argv
-        os.chdir(here)
-    assert (left.value.code or 0) == status, said.getvalue()
-    return said.getvalue()
 
 
 def test_the_whole_day_of_an_operator(site):

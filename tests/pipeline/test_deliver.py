@@ -11,13 +11,16 @@ from stage import THURSDAY, FakeClock, FakeSource, FakeTransport, digest, readin
 
 from digestmail.errors import DeliveryError, RenderError, TransportError
 from digestmail.message import Mould, Sender
-from digestmail.model import Subscription
+from digestmail.model import AmbiguousPolicy, Subscription
 from digestmail.pipeline.collect import collect
 from digestmail.pipeline.deliver import LEASE, Deliverer
+from digestmail.pipeline.epoch import EpochFile
 from digestmail.pipeline.letters import EditionLetters
+from digestmail.pipeline.outcomes import Rules
 from digestmail.pipeline.publish import publish
 from digestmail.storage import deliveries, subscribers
 from digestmail.tokens import Tokens
+from digestmail.transports.blocking import BlockingRelay
 
 PEOPLE = 5
 
@@ -44,8 +47,16 @@ def outbox(database):
 
 
 @pytest.fixture
-def deliver(database, outbox, transport, clock):
-    def deliver(*, stop: Callable[[], bool] = lambda: False, give_up=timedelta(days=4), transport=transport):
+def deliver(database, outbox, transport, clock, tmp_path):
+    def deliver(
+        *,
+        stop: Callable[[], bool] = lambda: False,
+        give_up=timedelta(days=4),
+        transport=transport,
+        spare=(),
+        policy=AmbiguousPolicy.RESEND,
+        limits=None,
+    ):
         sender = Sender(mailbox="Digest <digest@example.org>", reply_to=None, domain="example.org", base_url=None)
         letters = EditionLetters(
             database,
@@ -55,7 +66,10 @@ def deliver(database, outbox, transport, clock):
             sender="digest@example.org",
             domain="example.org",
         )
-        worker = Deliverer(database, transport, letters, clock, give_up=give_up, random=Random(1), stop=stop)
+        rules = Rules(give_up=give_up, max_lateness=timedelta(days=30), ambiguous=policy)
+        relays = [BlockingRelay(one, name=f"fake-{number}") for number, one in enumerate((transport, *spare))]
+        epoch = EpochFile(tmp_path / "epoch", "secret")
+        worker = Deliverer(database, relays, letters, clock, rules, epoch, limits=limits, random=Random(1), stop=stop)
         return worker.deliver()
 
     return deliver
@@ -179,7 +193,7 @@ def test_a_worker_that_comes_back_late_does_not_write_over_its_successor(deliver
     assert deliver().sent == PEOPLE
     with database.begin() as connection:
         lost = Attempted(state=DeliveryState.FAILED, code=550, text="too late")
-        assert not deliveries.record(connection, late, lost, clock.now())
+        assert deliveries.record(connection, [(late, lost)], clock.now()) == (late,)
         assert deliveries.counts(connection) == {DeliveryState.SENT: PEOPLE}
 
 

@@ -21,6 +21,7 @@ class Act(Enum):
     DROP = "close the connection"
     RESET = "abort the connection"
     STALL = "say nothing until the client is gone"
+    DEAF = "say go on, and read nothing"
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,9 @@ _REPLIES = {
     "AUTH": "235 2.7.0 welcome",
     "STARTTLS": "220 2.0.0 go ahead",
 }
+
+
+_NOBODY = "554 5.5.1 no valid recipients"
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,7 @@ class ScriptedServer:
     commands: list[str] = field(default_factory=list)
     messages: list[Received] = field(default_factory=list)
     connections: int = 0
+    deaf: list[socket.socket] = field(default_factory=list)
 
     def verbs(self) -> list[str]:
         """The commands heard, without what came behind them."""
@@ -100,6 +105,8 @@ def scripted(
             # wakes the thread out of accept
             socket.create_connection((HOST, server.port)).close()
             thread.join()
+            for connection in server.deaf:
+                connection.close()
 
 
 def _accept(listener: socket.socket, server: ScriptedServer, stopping: Event) -> None:
@@ -142,7 +149,7 @@ class _Conversation:
             command = self._line().rstrip(b"\r\n").decode("utf-8", "replace")
             self._server.commands.append(command)
             verb, _, argument = command.partition(" ")
-            went_well = self._command(verb.upper())
+            went_well = self._command(verb.upper(), anybody=bool(recipients))
             match verb.upper():
                 case "MAIL":
                     sender, recipients = _address(argument), []
@@ -150,7 +157,7 @@ class _Conversation:
                     recipients.append(_address(argument))
                 case "DATA" if went_well:
                     content = self._content()
-                    if self._answer("END", _REPLIES["END"]):
+                    if self._answer("END", _REPLIES["END"] if recipients else _NOBODY):
                         self._server.messages.append(Received(sender, tuple(recipients), content))
                 case "STARTTLS" if went_well:
                     self._release()
@@ -158,8 +165,10 @@ class _Conversation:
                 case "QUIT":
                     return
 
-    def _command(self, verb: str) -> bool:
+    def _command(self, verb: str, *, anybody: bool) -> bool:
         reply = _REPLIES.get(verb, "502 5.5.1 what?")
+        if verb == "DATA" and not anybody:
+            reply = _NOBODY
         if verb == "EHLO":
             offered = [*self._server.extensions]
             if self._server.tls and not isinstance(self._socket, ssl.SSLSocket):
@@ -175,6 +184,10 @@ class _Conversation:
             case Act.STALL:
                 while self._line():
                     pass
+            case Act.DEAF:
+                self._say(usual)
+                self._server.deaf.append(self._socket.dup())  # stays open, while the next connection is served
+                raise _HungUpError
             case Act.DROP:
                 raise _HungUpError
             case Act.RESET:

@@ -217,6 +217,8 @@ TABLES: dict[str, tuple[type[BaseModel], ...]] = {
     "mail": (config.MailTable,),
     "mail.smtp": (config.SmtpTable,),
     "mail.maildir": (config.MaildirTable,),
+    "mail.dkim": (config.DkimTable,),
+    "bounces": (config.BouncesTable,),
     "network": (config.NetworkTable,),
     "ranking": (config.RankingTable,),
     "topics": (config.TopicTable,),

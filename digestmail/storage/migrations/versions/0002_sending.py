@@ -53,6 +53,10 @@ def _fill_keys() -> None:
 
 
 def _deliveries() -> None:
+    op.add_column("editions", sa.Column("recipients", sa.Integer(), nullable=True))
+    op.execute(
+        "UPDATE editions SET recipients = (SELECT count(*) FROM deliveries WHERE deliveries.edition_id = editions.id)"
+    )
     op.add_column("deliveries", sa.Column("milliseconds", sa.Integer(), nullable=True))
     # `sending` used to mean claimed; an open claim is just due again.
     op.execute("UPDATE deliveries SET state = 'deferred' WHERE state = 'sending'")
@@ -172,6 +176,7 @@ def downgrade() -> None:
     for table in ("allotments", "rates", "notices", "bounces", "suppressions", "confirmations", "attempts"):
         op.drop_table(table)
     op.drop_column("deliveries", "milliseconds")
+    op.drop_column("editions", "recipients")
     op.drop_column("segments", "language")
     op.drop_column("subscriptions", "hour")
     with op.batch_alter_table("subscribers") as batch:

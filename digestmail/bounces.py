@@ -1,0 +1,227 @@
+"""Bounces: read what came back, find out whose it is, count it, and stop sending where it is enough."""
+
+from __future__ import annotations
+
+import logging
+import re
+import threading
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from digestmail.clock import Clock
+from digestmail.errors import TokenError
+from digestmail.mailboxes.base import Mailbox
+from digestmail.model import BounceEvent, BounceKind, SuppressionReason
+from digestmail.returned.reading import read
+from digestmail.returned.report import Evidence, Failure, Kind, Returned, Verdict
+from digestmail.scoring import Scoring, is_enough, score
+from digestmail.storage import bounces, suppressions
+from digestmail.storage.database import Database
+from digestmail.tokens import Tokens
+
+log = logging.getLogger("digestmail.bounces")
+
+_ADDRESSED = re.compile(r"[^@+]+\+([A-Za-z2-7]{32})@[^@]+")
+
+
+class Recorded(StrEnum):
+    """What became of one event."""
+
+    COUNTED = "counted"
+    SUPPRESSED = "suppressed"
+    """Counted, and enough: nothing is sent to this subscriber any more."""
+    REPEATED = "repeated"
+    """The same report was counted before."""
+    UNKNOWN = "unknown"
+    """There is no such subscriber (any more)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BouncesReport:
+    """What a reading of the mailbox found; each mail counts in one line of it, `suppressed` beside."""
+
+    read: int = 0
+    hard: int = 0
+    soft: int = 0
+    complaints: int = 0
+    ours: int = 0
+    """Refusals of us, our server or the mail: nobody is blamed, but somebody should look at them."""
+    repeated: int = 0
+    unmatched: int = 0
+    """Bounces and complaints without a token of ours, or of somebody who is gone."""
+    delayed: int = 0
+    delivered: int = 0
+    not_spam: int = 0
+    feedback: int = 0
+    auto_replies: int = 0
+    other: int = 0
+    suppressed: int = 0
+    """Subscribers nothing is sent to any more because of what was read."""
+    said: tuple[str, ...] = ()
+    """What the servers said that refused us, the last few."""
+
+
+def record_event(database: Database, event: BounceEvent, now: datetime, scoring: Scoring = Scoring()) -> Recorded:  # noqa: B008 - frozen
+    """Count one report about a subscriber in one transaction, and suppress their address if it is enough.
+
+    A complaint is enough by itself. For every door: mailboxes, the listener, and providers' webhooks, whose caller
+    has made sure that the report is the provider's. Raises StorageError.
+    """
+    with database.begin() as connection:
+        key = bounces.whose(connection, event.subscriber_id)
+        if key is None:
+            return Recorded.UNKNOWN
+        if not bounces.add(connection, event, now):
+            return Recorded.REPEATED
+        if event.kind is BounceKind.COMPLAINT:
+            reason = SuppressionReason.COMPLAINED
+        elif is_enough(score(bounces.of_subscriber(connection, event.subscriber_id), now, scoring), scoring):
+            reason = SuppressionReason.BOUNCED
+        else:
+            return Recorded.COUNTED
+        if key in suppressions.among(connection, [key]):
+            return Recorded.COUNTED
+        detail = " ".join(filter(None, (event.status, event.detail)))
+        suppressions.add(connection, key, reason, detail, now)
+        return Recorded.SUPPRESSED
+
+
+def who(evidence: Evidence, tokens: Tokens) -> tuple[int, int | None] | None:
+    """Return (subscriber id, edition id if known) a mail is about; None without a token that proves it. Pure."""
+    for token in evidence.return_paths:
+        try:
+            edition_id, subscriber_id = tokens.read_verp(token)
+        except TokenError:
+            continue
+        return subscriber_id, edition_id or None
+    for proof, prove in (
+        *((message_id, tokens.read_message_id) for message_id in evidence.message_ids),
+        *((token, lambda found: tokens.read_unsubscribe(found)[0]) for token in evidence.unsubscribes),
+    ):
+        try:
+            return prove(proof), None
+        except TokenError:
+            continue
+    return None
+
+
+def against(failures: Sequence[Failure], address: str) -> Failure | None:
+    """Return the failure that counts against the owner of `address`; None if none does. Pure.
+
+    A mail goes to one recipient, but a list behind it may report several: then the one that names the address; else
+    the mildest of them, for who reads behind a list still gets mail by the others.
+    """
+    named = [failure for failure in failures if failure.recipient.casefold() == address.casefold()]
+    order = (Verdict.OURS, Verdict.SOFT, Verdict.HARD)
+    return min(named or failures, key=lambda failure: order.index(failure.verdict), default=None)
+
+
+class Postmaster:
+    """Takes one mail after the other, from a mailbox or from several threads of a listener."""
+
+    def __init__(
+        self, database: Database, tokens: Tokens, scoring: Scoring, clock: Clock, *, address: str | None = None
+    ) -> None:
+        """Read nothing yet. `address` is the one for bounces without a token: feedback reports come to it."""
+        self._database = database
+        self._tokens = tokens
+        self._scoring = scoring
+        self._clock = clock
+        self._address = address
+        self._lock = threading.Lock()
+        self._tally: Counter[str] = Counter()
+        self._said: list[str] = []
+
+    def wants(self, address: str) -> bool:
+        """Return whether mail for `address` is taken: a return path that is not forged, or the bare one."""
+        if self._address is not None and address.casefold() == self._address.casefold():
+            return True
+        found = _ADDRESSED.fullmatch(address)
+        if found is None:
+            return False
+        try:
+            self._tokens.read_verp(found[1])
+        except TokenError:
+            return False
+        return True
+
+    def read(self, mailbox: Mailbox, *, stop: Callable[[], bool]) -> BouncesReport:
+        """Read a mailbox to its end, or until `stop` says so. Raises MailboxError or StorageError."""
+        for mail in mailbox.mails():
+            if stop():
+                break
+            self.take(mail.raw)
+            mailbox.done(mail)
+        return self.report()
+
+    def take(self, raw: bytes, recipients: Sequence[str] = ()) -> None:
+        """Count what one mail says; when it returns, that is committed. Raises StorageError."""
+        returned = read(raw, recipients)
+        outcome, subscriber_id, status = self._count(returned)
+        with self._lock:
+            self._tally.update((*outcome, "read"))
+        log.info(
+            "report=%s kind=%s outcome=%s subscriber=%s status=%s",
+            returned.identity,
+            returned.kind,
+            "+".join(outcome),
+            subscriber_id or "-",
+            status or "-",
+        )
+
+    def report(self) -> BouncesReport:
+        """Return what was counted until now."""
+        with self._lock:
+            return BouncesReport(**self._tally, said=tuple(self._said[-5:]))
+
+    def _count(self, returned: Returned) -> tuple[tuple[str, ...], int | None, str | None]:
+        """Return the lines of the report a mail counts in, the subscriber it is about, and the status."""
+        if returned.kind not in {Kind.BOUNCE, Kind.COMPLAINT}:
+            return (_LINES[returned.kind],), None, None
+        found = who(returned.evidence, self._tokens)
+        if found is None:
+            return ("unmatched",), None, None
+        subscriber_id, edition_id = found
+        failure = self._failure(returned, subscriber_id)
+        if failure is not None and failure.verdict is Verdict.OURS:
+            with self._lock:
+                self._said.append(failure.text)
+            return ("ours",), subscriber_id, failure.status
+        event = BounceEvent(
+            report=returned.identity,
+            subscriber_id=subscriber_id,
+            edition_id=edition_id,
+            kind=BounceKind.COMPLAINT if failure is None else BounceKind(failure.verdict.value),
+            status=failure.status if failure else None,
+            detail=failure.text if failure else returned.detail,
+        )
+        recorded = record_event(self._database, event, self._clock.now(), self._scoring)
+        return _outcome(event.kind, recorded), subscriber_id, event.status
+
+    def _failure(self, returned: Returned, subscriber_id: int) -> Failure | None:
+        if returned.kind is Kind.COMPLAINT:
+            return None
+        with self._database.connect() as connection:
+            return against(returned.failures, bounces.whose(connection, subscriber_id) or "")
+
+
+_LINES = {
+    Kind.DELAYED: "delayed",
+    Kind.DELIVERED: "delivered",
+    Kind.NOT_SPAM: "not_spam",
+    Kind.FEEDBACK: "feedback",
+    Kind.AUTO_REPLY: "auto_replies",
+    Kind.OTHER: "other",
+}
+
+
+def _outcome(kind: BounceKind, recorded: Recorded) -> tuple[str, ...]:
+    if recorded is Recorded.UNKNOWN:
+        return ("unmatched",)
+    if recorded is Recorded.REPEATED:
+        return ("repeated",)
+    line = "complaints" if kind is BounceKind.COMPLAINT else kind.value
+    return (line, "suppressed") if recorded is Recorded.SUPPRESSED else (line,)

@@ -1,0 +1,109 @@
+"""`digestmail bounces`, `digestmail suppressions`: what came back, and whom nothing is sent to."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from digestmail.cli.options import ConfigPath, Json, Now, Quiet, open_app
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from digestmail.bounces import BouncesReport
+
+suppressed = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Whom nothing is sent to, and why.")
+
+Address = Annotated[str, typer.Argument(metavar="ADDRESS", help="A mail address.")]
+
+
+def bounces(config: ConfigPath = None, json: Json = False, quiet: Quiet = False) -> None:
+    """Read bounces and complaints, and stop sending where it is enough; with kind = "listen" until SIGTERM."""
+    import signal
+    import threading
+
+    from digestmail.cli import printing
+
+    over = threading.Event()
+    with open_app(config) as app:
+        if app.config.bounces.kind == "listen":
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, lambda *_: over.set())
+        report = app.read_bounces(stop=over.is_set)
+    if json:
+        printing.as_json(report)
+    elif not quiet:
+        for line in _lines(report):
+            sys.stdout.write(f"{line}\n")
+
+
+@suppressed.command(name="list")
+def list_all(config: ConfigPath = None, json: Json = False) -> None:
+    """List the addresses nothing is sent to, the newest first."""
+    from digestmail import subscriptions
+    from digestmail.cli import printing
+
+    with open_app(config) as opened:
+        found = subscriptions.suppressed(opened.database)
+        if json:
+            printing.as_json(list(found))
+            return
+        for row in found:
+            sys.stdout.write(f"{row.key}  {row.reason}  {row.created_at:%Y-%m-%d}  {row.detail}".rstrip() + "\n")
+
+
+@suppressed.command()
+def add(
+    address: Address,
+    reason: Annotated[str, typer.Option(help="A note for yourself.")] = "",
+    config: ConfigPath = None,
+    now: Now = None,
+    quiet: Quiet = False,
+) -> None:
+    """Send nothing to an address any more, subscriber or not; what is queued is cancelled."""
+    from digestmail import subscriptions
+
+    with open_app(config, now) as opened:
+        subscriptions.suppress(opened.database, address, reason, opened.clock.now())
+    if not quiet:
+        sys.stdout.write(f"{address} is suppressed\n")
+
+
+@suppressed.command()
+def remove(address: Address, config: ConfigPath = None, now: Now = None, quiet: Quiet = False) -> None:
+    """Lift a suppression and forgive what bounced; the address is then unsubscribed and may subscribe anew."""
+    from digestmail import subscriptions
+
+    with open_app(config, now) as opened:
+        subscriptions.lift(opened.database, address, opened.clock.now())
+    if not quiet:
+        sys.stdout.write(f"{address} is no longer suppressed, and unsubscribed\n")
+
+
+def _lines(report: BouncesReport) -> Iterator[str]:
+    counts = {
+        "hard": report.hard,
+        "soft": report.soft,
+        "complaints": report.complaints,
+        "suppressed": report.suppressed,
+        "refused us": report.ours,
+        "seen before": report.repeated,
+        "of nobody we know": report.unmatched,
+        "delayed": report.delayed,
+        "delivered": report.delivered,
+        "not spam": report.not_spam,
+        "other feedback": report.feedback,
+        "auto-replies": report.auto_replies,
+        "no reports": report.other,
+    }
+    yield f"bounces  {report.read} read" + "".join(f", {count} {name}" for name, count in counts.items() if count)
+    for said in report.said:
+        yield f"         refused us: {said}"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command()(bounces)
+    app.add_typer(suppressed, name="suppressions")

@@ -1,0 +1,51 @@
+"""A Maildir: what is dealt with moves from `new` to `cur` and is flagged as seen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from digestmail.mailboxes.base import Arrived, MailboxError
+
+_SEEN = "S"
+
+
+class MaildirMailbox:
+    """The mails of a Maildir that nobody has seen (https://cr.yp.to/proto/maildir.html)."""
+
+    def __init__(self, path: Path, *, max_bytes: int) -> None:
+        """Read at most `max_bytes` octets of each mail."""
+        self._path = path
+        self._max_bytes = max_bytes
+
+    def mails(self) -> Iterator[Arrived]:
+        """Yield the unseen mails, oldest first. Raises MailboxError if there is no Maildir."""
+        if not (self._path / "new").is_dir():
+            raise MailboxError(f"{self._path}: there is no Maildir")
+        for file in self._unseen():
+            try:
+                with file.open("rb") as opened:
+                    raw = opened.read(self._max_bytes)
+            except FileNotFoundError:
+                continue  # another reader was faster
+            except OSError as error:
+                raise MailboxError(f"{file}: {error.strerror}") from error
+            yield Arrived(raw=raw, place=str(file.relative_to(self._path)))
+
+    def done(self, mail: Arrived) -> None:
+        """Move a mail to `cur`, flagged as seen."""
+        file = self._path / mail.place
+        name, _, flags = file.name.partition(":2,")
+        (self._path / "cur").mkdir(exist_ok=True)
+        try:
+            file.rename(self._path / "cur" / f"{name}:2,{''.join(sorted({*flags, _SEEN}))}")
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise MailboxError(f"{file}: {error.strerror}") from error
+
+    def _unseen(self) -> list[Path]:
+        new = [file for file in (self._path / "new").iterdir() if file.is_file()]
+        cur = self._path / "cur"
+        old = [file for file in cur.iterdir() if _SEEN not in file.name.partition(":2,")[2]] if cur.is_dir() else []
+        return sorted([*new, *old], key=lambda file: file.name)

@@ -1,0 +1,443 @@
+"""Dispatch: keeps the connections busy with messages whose intents are on record, and the ledger with their results.
+
+    claimed -> pool -> asked for -> armed (intent committed) -> ready -> in flight -> settled -> recorded
+
+Everything here runs in one event loop; only the ledger has a thread of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from datetime import datetime, timedelta
+from random import Random
+from typing import Protocol
+
+from digestmail.clock import Clock
+from digestmail.errors import DeliveryError, RenderError, StorageError, TransportError
+from digestmail.model import Attempted, Delivery, DeliveryState, Envelope
+from digestmail.pipeline import outcomes
+from digestmail.pipeline.ledger import Committed, Ledger
+from digestmail.pipeline.outcomes import Rules
+from digestmail.pipeline.pacing import domain_of
+from digestmail.storage.rates import Pause
+from digestmail.transports.base import NotSentError, OutcomeUnknownError, Relay, Verdict
+
+log = logging.getLogger("digestmail.deliver")
+
+_AHEAD = 4
+"""Messages a connection may have armed: what a crash may leave ambiguous, against how often the ledger must commit."""
+_FIRST_CLAIM, _MOST_CLAIMED = 100, 2000
+_LOST_TWICE = 2
+"""After so many lost connections one message is put off, and the server is left alone for a while."""
+_LINGER = timedelta(seconds=60)
+"""A run waits for deliveries that are due so soon; what is put off for longer is for the next one."""
+
+
+class Letters(Protocol):
+    """Writes the message of one delivery."""
+
+    def write(self, delivery: Delivery, now: datetime) -> tuple[Envelope, bytes]:
+        """Return the envelope and the message, well formed. Raises RenderError or DeliveryError."""
+        ...
+
+
+class Outgoing:
+    """A message on its way; a connection settles it."""
+
+    __slots__ = ("_dispatch", "began", "delivery", "envelope", "lost", "message", "settled")
+
+    def __init__(self, dispatch: Dispatch, delivery: Delivery) -> None:
+        self._dispatch = dispatch
+        self.delivery = delivery
+        self.began = 0.0
+        self.lost = 0
+        self.settled = False
+        self.envelope: Envelope
+        self.message: bytes
+
+    def settle(self, verdict: Verdict) -> None:
+        """Take the verdict."""
+        self.settled = True
+        self._dispatch.settle(self, verdict)
+
+
+class Dispatch:
+    """One worker's deliveries, from the first claim to the last record."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        relay: Relay,
+        letters: Letters,
+        clock: Clock,
+        rules: Rules,
+        *,
+        connections: int,
+        domains: dict[str, int],
+        pause: timedelta,
+        random: Random,
+        stop: Callable[[], bool],
+        recorded: Callable[[Delivery, Attempted, bool], None],
+    ) -> None:
+        """Use at most `connections` of `relay`, and of them at most `domains[d]` at once for recipients in domain d.
+
+        `pause` is how long what was not sent waits when the relay breaks. `recorded` hears of every result that was committed, and whether it was written.
+        """
+        self._ledger = ledger
+        self._relay = relay
+        self._letters = letters
+        self._clock = clock
+        self._rules = rules
+        self._connections = connections
+        self._domains = domains
+        self._pause = pause
+        self._random = random
+        self._stop = stop
+        self._recorded = recorded
+        self._pool: deque[Delivery] = deque()
+        self._asked: dict[tuple[int, int], Delivery] = {}
+        self._ready: deque[Outgoing] = deque()
+        self._held: deque[Outgoing] = deque()
+        self._in_flight = 0
+        self._by_domain: Counter[str] = Counter()
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._claiming = False
+        self._claim_next = _FIRST_CLAIM
+        self._exhausted = False
+        self._lanes: set[asyncio.Task[None]] = set()
+        self._open_lanes = 0
+        self._losses = 0
+        self._timer: asyncio.Task[None] | None = None
+        self.stopped = ""
+        self.broken = False
+        """Whether it is the relay that stopped it."""
+        self.trouble: StorageError | None = None
+
+    async def run(self) -> None:
+        """Deliver until nothing is due, somebody says stop, or the way out breaks."""
+        self._loop = asyncio.get_running_loop()
+        self._idle = asyncio.Event()
+        self._ledger.start(self._tell)
+        self._claim()
+        await self._idle.wait()
+        while self._lanes:
+            await asyncio.wait(self._lanes)
+        if self._timer is not None:
+            self._timer.cancel()
+        self._give_everything_back()
+        await asyncio.to_thread(self._ledger.finish)
+        await asyncio.sleep(0)  # what the ledger said last is heard
+
+    def _tell(self, committed: Committed | StorageError) -> None:
+        """Pass on what the ledger's thread says."""
+        self._loop.call_soon_threadsafe(self._heard, committed)
+
+    # -- what a connection asks ---------------------------------------------------------------------------------------
+
+    async def take(self) -> Outgoing | None:
+        """Wait for the next message; None when this connection is to end."""
+        while True:
+            outgoing = self.take_now()
+            if outgoing is not None or self._over():
+                return outgoing
+            waiter = self._loop.create_future()
+            self._waiting.append(waiter)
+            await waiter
+
+    def take_now(self) -> Outgoing | None:
+        """Return the next message if one is ready this moment."""
+        while self._ready and not self.stopped:
+            if self._stop():
+                self._halt("asked to stop")
+                return None
+            outgoing = self._ready.popleft()
+            if self._must_wait(outgoing):
+                continue
+            if self._written(outgoing):
+                self._in_flight += 1
+                outgoing.began = self._clock.monotonic()
+                outgoing.settled = False
+                self._replenish()
+                return outgoing
+        return None
+
+    def settle(self, outgoing: Outgoing, verdict: Verdict) -> None:
+        """Take the verdict on a message in flight."""
+        self._in_flight -= 1
+        self._release_domain(outgoing)
+        if isinstance(verdict, NotSentError):
+            self._lost(outgoing, verdict)
+        else:
+            self._losses = 0 if not isinstance(verdict, TransportError) else self._losses
+            self._conclude(outgoing, verdict)
+        self._replenish()
+
+    def _conclude(self, outgoing: Outgoing, verdict: Verdict) -> None:
+        now = self._clock.now()
+        milliseconds = int((self._clock.monotonic() - outgoing.began) * 1000)
+        result = outcomes.attempted(outgoing.delivery, verdict, self._rules, now, self._random, milliseconds)
+        self._ledger.order(
+            results=[(outgoing.delivery, result)],
+            slow=outcomes.asks_for_less(verdict, self._relay.name, outgoing.delivery.address),
+        )
+
+    def _lost(self, outgoing: Outgoing, error: NotSentError) -> None:
+        """Nothing was delivered: the message goes first over the next connection, its intent still stands."""
+        outgoing.lost += 1
+        if outgoing.lost < _LOST_TWICE:
+            self._ready.appendleft(outgoing)
+            self._wake()
+        else:
+            self._conclude(outgoing, TransportError(str(error), code=error.code))
+
+    # -- domains ------------------------------------------------------------------------------------------------------
+
+    def _must_wait(self, outgoing: Outgoing) -> bool:
+        """Set a message aside whose domain has as many connections as it may; else count it."""
+        if not self._domains:
+            return False
+        domain = domain_of(outgoing.delivery.address)
+        limit = self._domains.get(domain)
+        if limit is None:
+            return False
+        if self._by_domain[domain] >= limit:
+            self._held.append(outgoing)
+            return True
+        self._by_domain[domain] += 1
+        return False
+
+    def _release_domain(self, outgoing: Outgoing) -> None:
+        if not self._domains:
+            return
+        domain = domain_of(outgoing.delivery.address)
+        if domain in self._domains:
+            self._by_domain[domain] -= 1
+            self._ready.extend(self._held)
+            self._held.clear()
+            self._wake()
+
+    # -- from the pool to ready ---------------------------------------------------------------------------------------
+
+    def _written(self, outgoing: Outgoing) -> bool:
+        """Write the message, if it can be written."""
+        delivery = outgoing.delivery
+        if outgoing.lost:
+            return True
+        try:
+            outgoing.envelope, outgoing.message = self._letters.write(delivery, self._clock.now())
+        except RenderError as error:
+            self._unwritable(outgoing, TransportError(str(error)))
+            self._halt(str(error))
+        except DeliveryError as error:
+            self._unwritable(outgoing, error)
+        except Exception as error:
+            # A bug met on one recipient's mail must not cost the others theirs; it is logged whole and tried again.
+            log.exception("edition=%d subscriber=%d", delivery.edition_id, delivery.subscriber_id)
+            text = f"unexpected {type(error).__name__}: {error}"
+            self._unwritable(outgoing, DeliveryError(text, code=None, permanent=False))
+        else:
+            return True
+        return False
+
+    def _unwritable(self, outgoing: Outgoing, error: DeliveryError | TransportError) -> None:
+        self._release_domain(outgoing)
+        outgoing.began = self._clock.monotonic()
+        self._conclude(outgoing, error)
+
+    def _replenish(self) -> None:
+        """Ask for intents, and for more deliveries, before they run out."""
+        lacking = _AHEAD * self._connections - self._in_flight - len(self._ready) - len(self._asked)
+        if lacking > 0 and self._pool and not self.stopped:
+            batch = [self._pool.popleft() for _ in range(min(lacking, len(self._pool)))]
+            self._asked.update(((one.edition_id, one.subscriber_id), one) for one in batch)
+            self._ledger.order(arm=batch)
+        if len(self._pool) < self._claim_next // 2 and not self._exhausted:
+            self._claim()
+        if self._over():
+            self._wake(everybody=True)
+
+    def _claim(self) -> None:
+        if self._claiming or self.stopped:
+            return
+        if self._stop():
+            self._halt("asked to stop")
+            return
+        self._claiming = True
+        self._ledger.order(claim=self._claim_next)
+
+    def _heard(self, committed: Committed | StorageError) -> None:
+        """Hear of a commit."""
+        if isinstance(committed, StorageError):
+            self.trouble = committed
+            self._claiming = False
+            self._asked.clear()
+            self._halt(str(committed))
+            return
+        for delivery, result in committed.results:
+            key = delivery.edition_id, delivery.subscriber_id
+            self._recorded(delivery, result, key not in committed.lost)
+        for delivery in committed.asked:
+            key = delivery.edition_id, delivery.subscriber_id
+            self._asked.pop(key, None)
+            if key in committed.armed:
+                self._ready.append(Outgoing(self, delivery))
+            else:
+                self._not_armed(delivery)
+        if committed.claimed is not None:
+            self._claiming = False
+            for delivery, result in committed.claimed.rest:
+                self._recorded(delivery, result, True)  # noqa: FBT003 - it was written with the claim
+            self._connections = committed.claimed.granted.get(f"relay:{self._relay.name}", self._connections)
+            self._claimed(committed.claimed.go, committed.claimed.rest, committed.claimed.next_due_at)
+        self._wake()
+        self._replenish()
+        self._look_idle()
+
+    def _not_armed(self, delivery: Delivery) -> None:
+        """Cancel what is still ours: the subscriber left since the claim, or another worker has the delivery."""
+        result = Attempted(state=DeliveryState.CANCELLED, text="no longer subscribed", begun=False)
+        self._ledger.order(results=[(delivery, result)])
+
+    def _claimed(
+        self, go: Sequence[Delivery], rest: Sequence[tuple[Delivery, Attempted]], next_due_at: datetime | None
+    ) -> None:
+        self._pool.extend(go)
+        if go or rest:
+            if len(go) + len(rest) >= self._claim_next:
+                self._claim_next = min(self._claim_next * 2, _MOST_CLAIMED)
+            self._open()
+            return
+        self._exhausted = True
+        if next_due_at is not None and next_due_at - self._clock.now() <= _LINGER and not self.stopped:
+            self._timer = self._loop.create_task(self._linger(next_due_at))
+
+    async def _linger(self, until: datetime) -> None:
+        """Wait for what is due soon, such as what a rate has put off."""
+        while (left := (until - self._clock.now()).total_seconds()) > 0 and not self._stop():
+            await asyncio.to_thread(self._clock.sleep, min(max(left, 0.01), 1.0))
+        self._timer = None
+        self._exhausted = False
+        self._claim()
+        self._look_idle()
+
+    # -- connections --------------------------------------------------------------------------------------------------
+
+    def _open(self) -> None:
+        """Open connections, as many as there is work for."""
+        wanted = min(self._connections, len(self._pool) + len(self._ready) + len(self._asked))
+        while len(self._lanes) < wanted and not self.stopped:
+            lane = self._loop.create_task(self._lane())
+            self._lanes.add(lane)
+            lane.add_done_callback(self._lane_ended)
+
+    def _lane_ended(self, lane: asyncio.Task[None]) -> None:
+        self._lanes.discard(lane)
+        if not lane.cancelled() and (error := lane.exception()) is not None:
+            log.error("a connection ended by a bug", exc_info=error)
+            self._halt(f"unexpected {type(error).__name__}: {error}")
+        self._look_idle()
+
+    async def _lane(self) -> None:
+        """Keep one connection going as long as there is work for it."""
+        while not self._over():
+            try:
+                async with self._relay.connect() as connection:
+                    self._open_lanes += 1
+                    try:
+                        await self._converse(connection.converse)
+                    finally:
+                        self._open_lanes -= 1
+            except NotSentError as error:
+                self._losses += 1
+                if self._losses > _LOST_TWICE * max(self._connections, 1):
+                    self._break(error)
+            except TransportError as error:
+                # A server with connections enough turns further ones away; those that work go on.
+                if self._open_lanes and error.code == 421:  # noqa: PLR2004 - service not available (RFC 5321 4.2.3)
+                    self._ledger.order(slow=f"relay:{self._relay.name}")
+                    return
+                self._break(error)
+
+    async def _converse(self, converse: Callable[[_Watched], object]) -> None:
+        watched = _Watched(self)
+        try:
+            await converse(watched)  # type: ignore[misc] # a coroutine function
+        except TransportError:
+            raise
+        except Exception as error:
+            # A bug met on one delivery must not cost the others theirs; it is logged whole.
+            log.exception("a conversation ended by a bug")
+            watched.settle(OutcomeUnknownError(f"unexpected {type(error).__name__}: {error}"))
+        finally:
+            watched.settle(NotSentError("the connection ended"))
+
+    def _break(self, error: TransportError) -> None:
+        """Leave the relay alone for a while: nobody's address is to blame."""
+        until = self._clock.now() + outcomes.PAUSE
+        self._ledger.order(pause=Pause(key=f"relay:{self._relay.name}", until=until, reason=str(error)))
+        self.broken = True
+        self._halt(str(error))
+
+    # -- the end ------------------------------------------------------------------------------------------------------
+
+    def _over(self) -> bool:
+        """Return whether there is nothing a connection could wait for."""
+        if self.stopped:
+            return True
+        busy = self._pool or self._asked or self._ready or self._held or self._claiming or self._timer
+        return self._exhausted and not busy and not self._in_flight
+
+    def _halt(self, why: str) -> None:
+        self.stopped = self.stopped or why
+        self._wake(everybody=True)
+        self._look_idle()
+
+    def _look_idle(self) -> None:
+        """Let `run` go on when nothing is under way any more."""
+        if not self._lanes and not self._claiming and self._over():
+            self._idle.set()
+
+    def _wake(self, *, everybody: bool = False) -> None:
+        count = len(self._waiting) if everybody else min(len(self._waiting), len(self._ready))
+        for _ in range(count):
+            waiter = self._waiting.popleft()
+            if not waiter.done():
+                waiter.set_result(None)
+
+    def _give_everything_back(self) -> None:
+        """Put what was claimed and not sent back into the outbox."""
+        now = self._clock.now()
+        due_at = now if self.stopped in {"", "asked to stop"} else now + self._pause
+        left = [*self._pool, *self._asked.values(), *(one.delivery for one in (*self._ready, *self._held))]
+        with suppress(StorageError):
+            self._ledger.order(results=[(one, outcomes.given_back(one, due_at)) for one in left])
+
+
+class _Watched:
+    """A connection's view of the supply, which remembers what it has taken and not settled."""
+
+    def __init__(self, dispatch: Dispatch) -> None:
+        self._dispatch = dispatch
+        self._taken: list[Outgoing] = []
+
+    async def take(self) -> Outgoing | None:
+        return self._kept(await self._dispatch.take())
+
+    def take_now(self) -> Outgoing | None:
+        return self._kept(self._dispatch.take_now())
+
+    def _kept(self, outgoing: Outgoing | None) -> Outgoing | None:
+        self._taken = [one for one in self._taken if not one.settled]
+        if outgoing is not None:
+            self._taken.append(outgoing)
+        return outgoing
+
+    def settle(self, verdict: Verdict) -> None:
+        """Settle what the connection took and never settled."""
+        for outgoing in self._taken:
+            if not outgoing.settled:
+                outgoing.settle(verdict)

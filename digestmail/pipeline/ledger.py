@@ -1,0 +1,193 @@
+"""The ledger: one thread that writes down intents and results, as many as there are in one transaction.
+
+A commit that reaches the disk costs milliseconds, whether it holds one row or fifty. So the connections put down what
+they want written and go on; the thread takes all there is, commits, and says what was committed. Each order can be
+carried out twice with the same result, so that a commit whose answer was lost is simply tried again.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection
+
+from digestmail.clock import Clock
+from digestmail.errors import StorageError
+from digestmail.model import Attempted, Delivery
+from digestmail.pipeline.epoch import EpochFile
+from digestmail.storage import deliveries, rates, settings
+from digestmail.storage.database import Database
+
+log = logging.getLogger("digestmail.ledger")
+
+_FIRST_WAIT, _LONGEST_WAIT = 0.25, 10.0
+_PATIENCE = timedelta(minutes=10)
+"""How long a database that is gone is waited for."""
+
+
+@dataclass(slots=True)
+class Orders:
+    """What is to be written in one transaction."""
+
+    results: list[tuple[Delivery, Attempted]] = field(default_factory=list)
+    arm: list[Delivery] = field(default_factory=list)
+    claim: int = 0
+    slow: set[str] = field(default_factory=set)
+    """Keys of relays and domains that asked for less."""
+    pause: list[rates.Pause] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        """Whether there is anything to write."""
+        return bool(self.results or self.arm or self.claim or self.slow or self.pause)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sorted:
+    """What was claimed: what goes out now, and what became of the rest already."""
+
+    go: Sequence[Delivery] = ()
+    rest: Sequence[tuple[Delivery, Attempted]] = ()
+    next_due_at: datetime | None = None
+    """When the next delivery is due, if nothing was."""
+    granted: Mapping[str, int] = field(default_factory=dict)
+    """How many connections of each key this worker may hold from now on, where that was asked anew."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Committed:
+    """What was written."""
+
+    results: Sequence[tuple[Delivery, Attempted]]
+    lost: frozenset[tuple[int, int]]
+    """Results nothing was written of: another worker has the delivery."""
+    asked: Sequence[Delivery]
+    armed: frozenset[tuple[int, int]]
+    claimed: Sorted | None
+    """None if nothing was to be claimed."""
+
+
+class Ledger:
+    """Writes orders; started and stopped by a dispatch, which hears of every commit in its event loop."""
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        epoch: EpochFile,
+        *,
+        lease: timedelta,
+        sending: timedelta,
+        sort: Callable[[Connection, Sequence[Delivery], datetime], Sorted],
+    ) -> None:
+        """`lease` is how long a claim holds, `sending` how much of it must be left when a message may go out.
+
+        `sort` says, inside the transaction of a claim, which of what was claimed goes out now.
+        """
+        self._database = database
+        self._clock = clock
+        self._epoch = epoch
+        self._lease = lease
+        self._sending = sending
+        self._sort = sort
+        self._orders = Orders()
+        self._lock = threading.Condition()
+        self._ending = False
+        self._thread: threading.Thread | None = None
+
+    def start(self, tell: Callable[[Committed | StorageError], None]) -> None:
+        """Begin to write; `tell` is called in the ledger's thread after every commit, or once when it gives up."""
+        self._thread = threading.Thread(target=self._work, args=(tell,), name="ledger", daemon=True)
+        self._thread.start()
+
+    def order(
+        self,
+        *,
+        results: Sequence[tuple[Delivery, Attempted]] = (),
+        arm: Sequence[Delivery] = (),
+        claim: int = 0,
+        slow: str | None = None,
+        pause: rates.Pause | None = None,
+    ) -> None:
+        """Put down what is to be written; returns at once."""
+        with self._lock:
+            self._orders.results.extend(results)
+            self._orders.arm.extend(arm)
+            self._orders.claim = max(self._orders.claim, claim)
+            if slow is not None:
+                self._orders.slow.add(slow)
+            if pause is not None:
+                self._orders.pause.append(pause)
+            self._lock.notify()
+
+    def finish(self) -> None:
+        """Write what is left, and end."""
+        with self._lock:
+            self._ending = True
+            self._lock.notify()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _work(self, tell: Callable[[Committed | StorageError], None]) -> None:
+        while True:
+            with self._lock:
+                while not self._orders and not self._ending:
+                    self._lock.wait()
+                if not self._orders:
+                    return
+                orders, self._orders = self._orders, Orders()
+            try:
+                committed = self._commit_somehow(orders)
+            except StorageError as error:
+                tell(error)
+                return
+            tell(committed)
+
+    def _commit_somehow(self, orders: Orders) -> Committed:
+        """Commit `orders`; wait for a database that is locked, full or gone, and try again."""
+        wait, until = _FIRST_WAIT, self._clock.monotonic() + _PATIENCE.total_seconds()
+        while True:
+            try:
+                return self._commit(orders)
+            except StorageError as error:
+                if self._clock.monotonic() >= until:
+                    raise
+                log.warning("the ledger waits %.2f s, nothing is lost: %s", wait, error)
+            self._clock.sleep(wait)
+            wait = min(wait * 2, _LONGEST_WAIT)
+
+    def _commit(self, orders: Orders) -> Committed:
+        epoch = None
+        with self._database.begin() as connection:
+            now = self._clock.now()
+            lost = deliveries.record(connection, orders.results, now)
+            armed = frozenset[tuple[int, int]]()
+            if orders.arm:
+                armed = deliveries.arm(connection, orders.arm, now + self._sending)
+            for key in orders.slow:
+                rates.slow_down(connection, key, now)
+            for pause in orders.pause:
+                rates.pause(connection, pause.key, pause.until, pause.reason, now)
+            claimed = None
+            if orders.claim:
+                claimed, epoch = self._claim(connection, orders.claim, now)
+        if epoch is not None:
+            self._epoch.note(epoch)
+        return Committed(
+            results=orders.results,
+            lost=frozenset((one.edition_id, one.subscriber_id) for one in lost),
+            asked=orders.arm,
+            armed=armed,
+            claimed=claimed,
+        )
+
+    def _claim(self, connection: Connection, limit: int, now: datetime) -> tuple[Sorted, int | None]:
+        claimed = deliveries.claim(connection, now, self._lease, limit)
+        if not claimed:
+            return Sorted(next_due_at=deliveries.next_due(connection)), None
+        found = self._sort(connection, claimed, now)
+        deliveries.record(connection, found.rest, now)
+        return found, settings.raise_epoch(connection)

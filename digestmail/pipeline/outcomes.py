@@ -1,0 +1,137 @@
+"""Decide what a verdict makes of a delivery. Pure: time and randomness are arguments."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from random import Random
+
+from digestmail.errors import DeliveryError
+from digestmail.model import AmbiguousPolicy, Attempted, Delivery, DeliveryState
+from digestmail.retry import next_attempt
+from digestmail.transports.base import OutcomeUnknownError, Receipt, Verdict
+
+PAUSE = timedelta(minutes=5)
+"""How long things wait when the way out itself is broken."""
+_LONGEST_PAUSE = timedelta(hours=4)
+_FEWEST_ATTEMPTS = 4
+"""Nobody is given up before so many attempts, however long they waited for our own server to come back."""
+_SLOWER = re.compile(r"\b4\.7\.\d+\b")
+_SLOWER_CODES = frozenset({421, 450, 451})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """What the operator wants done about deliveries that do not go well."""
+
+    give_up: timedelta
+    max_lateness: timedelta
+    """A delivery that was not even begun for so long is not wanted any more."""
+    ambiguous: AmbiguousPolicy
+
+
+def attempted(
+    delivery: Delivery, verdict: Verdict, rules: Rules, now: datetime, random: Random, milliseconds: int | None
+) -> Attempted:
+    """Return what `delivery` becomes after an attempt that ended with `verdict` and took `milliseconds`."""
+    match verdict:
+        case Receipt(code=code, text=text):
+            return Attempted(state=DeliveryState.SENT, code=code, text=text, milliseconds=milliseconds)
+        case OutcomeUnknownError():
+            return unknown(delivery, str(verdict), rules, now, random, milliseconds)
+        case DeliveryError():
+            return _refused(delivery, verdict, rules, now, random, milliseconds)
+        case _:
+            return put_off(delivery, str(verdict), verdict.code, now, milliseconds)
+
+
+def unknown(
+    delivery: Delivery, text: str, rules: Rules, now: datetime, random: Random, milliseconds: int | None = None
+) -> Attempted:
+    """Return what becomes of a message that may have arrived: the operator's policy decides."""
+    if rules.ambiguous is AmbiguousPolicy.HOLD:
+        return Attempted(
+            state=DeliveryState.AMBIGUOUS, text=text, milliseconds=milliseconds, kept=DeliveryState.AMBIGUOUS
+        )
+    due_at = next_attempt(delivery.attempts, delivery.queued_at, now, rules.give_up, random) or now + PAUSE
+    return Attempted(
+        state=DeliveryState.DEFERRED,
+        text=text,
+        due_at=due_at,
+        milliseconds=milliseconds,
+        kept=DeliveryState.AMBIGUOUS,
+    )
+
+
+def left_on_the_wire(delivery: Delivery, rules: Rules, now: datetime) -> Attempted:
+    """Return what becomes of a delivery whose worker died after the intent: under `resend` it is due at once."""
+    text = "the worker died between the intent and the result: the message may have arrived"
+    if rules.ambiguous is AmbiguousPolicy.HOLD:
+        return Attempted(state=DeliveryState.AMBIGUOUS, text=text, kept=DeliveryState.AMBIGUOUS)
+    return Attempted(state=DeliveryState.DEFERRED, text=text, due_at=now, kept=DeliveryState.AMBIGUOUS)
+
+
+def put_off(
+    delivery: Delivery, text: str, code: int | None, now: datetime, milliseconds: int | None = None
+) -> Attempted:
+    """Return what becomes of the delivery in hand when the way out breaks: it goes behind the others."""
+    pause = PAUSE * min(2**delivery.attempts, _LONGEST_PAUSE // PAUSE)
+    return Attempted(
+        state=DeliveryState.DEFERRED,
+        code=code,
+        text=text,
+        due_at=now + pause,
+        milliseconds=milliseconds,
+        kept=DeliveryState.DEFERRED,
+    )
+
+
+def _refused(
+    delivery: Delivery, error: DeliveryError, rules: Rules, now: datetime, random: Random, milliseconds: int | None
+) -> Attempted:
+    due_at = None
+    if not error.permanent:
+        first_at = delivery.queued_at if delivery.attempts >= _FEWEST_ATTEMPTS else now
+        due_at = next_attempt(delivery.attempts, first_at, now, rules.give_up, random)
+    if due_at is None:
+        return Attempted(state=DeliveryState.FAILED, code=error.code, text=str(error), milliseconds=milliseconds)
+    return Attempted(
+        state=DeliveryState.DEFERRED,
+        code=error.code,
+        text=str(error),
+        due_at=due_at,
+        milliseconds=milliseconds,
+        kept=DeliveryState.DEFERRED,
+    )
+
+
+def given_back(delivery: Delivery, due_at: datetime) -> Attempted:
+    """Return what becomes of a claimed delivery that was not attempted."""
+    state = DeliveryState.DEFERRED if delivery.attempts > 1 else DeliveryState.QUEUED
+    return Attempted(state=state, due_at=due_at, begun=False)
+
+
+def not_wanted(delivery: Delivery, rules: Rules, now: datetime) -> Attempted | None:
+    """Return the end of a delivery nobody wants any more; None if it is to be sent.
+
+    A clock that jumped or a database that slept for weeks must not send old news: what was never begun in
+    `max_lateness` is cancelled.
+    """
+    if not delivery.wanted:
+        return Attempted(state=DeliveryState.CANCELLED, text="no longer subscribed", begun=False)
+    if delivery.attempts == 1 and now - delivery.queued_at > rules.max_lateness:
+        hours = int((now - delivery.queued_at).total_seconds() // 3600)
+        return Attempted(state=DeliveryState.CANCELLED, text=f"too late: {hours} hours", begun=False)
+    return None
+
+
+def asks_for_less(verdict: Verdict, relay: str, address: str) -> str | None:
+    """Return the key of the relay or domain that asks to be sent less (421, 450, 451, 4.7.x), if one does."""
+    if isinstance(verdict, Receipt) or verdict.code is None or verdict.code // 100 != 4:  # noqa: PLR2004 - transient
+        return None
+    if verdict.code == 421:  # noqa: PLR2004 - the service itself (RFC 5321 section 4.2.3)
+        return f"relay:{relay}"
+    if verdict.code in _SLOWER_CODES or _SLOWER.search(str(verdict)):
+        return f"domain:{address.rpartition('@')[2].lower()}"
+    return None

@@ -1,0 +1,85 @@
+"""Pacing: which of the claimed deliveries may go now, and when the others may."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection
+
+from digestmail.model import Delivery
+from digestmail.storage import rates
+
+_SOON = timedelta(seconds=1)
+"""What may go within this is sent at once: a rate is kept over seconds, not over milliseconds."""
+_SLOWED_RELAY, _SLOWED_DOMAIN = 100.0, 10.0
+"""Messages a second from which one that has no limit, and asks for less, is slowed down."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DomainLimit:
+    """What a recipient's domain may be sent, over all workers; None: no limit."""
+
+    messages_per_second: float | None = None
+    connections: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """The limits by recipient's domain; those of a relay are its own."""
+
+    domains: Mapping[str, DomainLimit] = field(default_factory=dict)
+
+
+def domain_of(address: str) -> str:
+    """Return the domain of an address, in lower case."""
+    return address.rpartition("@")[2].lower()
+
+
+def speeds(limits: Limits, relay: str, relay_rate: float | None, factors: Mapping[str, float]) -> dict[str, float]:
+    """Return how many messages a second each limited or slowed key may have."""
+    found = {f"domain:{name}": limit.messages_per_second for name, limit in limits.domains.items()}
+    found[f"relay:{relay}"] = relay_rate
+    for key in factors:
+        if key.startswith("domain:") or key == f"relay:{relay}":
+            found.setdefault(key, None)
+    return {
+        key: (rate or (_SLOWED_RELAY if key.startswith("relay:") else _SLOWED_DOMAIN)) * factors.get(key, 1.0)
+        for key, rate in found.items()
+        if rate is not None or key in factors
+    }
+
+
+def pace(
+    connection: Connection, claimed: Sequence[Delivery], speed: Mapping[str, float], relay: str, now: datetime
+) -> tuple[list[Delivery], list[tuple[Delivery, datetime]]]:
+    """Book what is limited; return what may go now, and when the rest may ask again."""
+    when: dict[tuple[int, int], datetime] = {}
+    for key, held in _by_key(claimed, speed, relay).items():
+        booked, next_at = rates.reserve(connection, key, speed[key], len(held), now, _SOON)
+        for number, delivery in enumerate(held[booked:]):
+            place = delivery.edition_id, delivery.subscriber_id
+            moment = next_at + timedelta(seconds=number / speed[key])
+            when[place] = max(when.get(place, moment), moment)
+    go: list[Delivery] = []
+    wait: list[tuple[Delivery, datetime]] = []
+    for delivery in claimed:
+        later = when.get((delivery.edition_id, delivery.subscriber_id))
+        if later is None:
+            go.append(delivery)
+        else:
+            wait.append((delivery, later))
+    return go, wait
+
+
+def _by_key(claimed: Sequence[Delivery], speed: Mapping[str, float], relay: str) -> dict[str, list[Delivery]]:
+    found: dict[str, list[Delivery]] = defaultdict(list)
+    for delivery in claimed:
+        domain = f"domain:{domain_of(delivery.address)}"
+        if domain in speed:
+            found[domain].append(delivery)
+        if f"relay:{relay}" in speed:
+            found[f"relay:{relay}"].append(delivery)
+    return found

@@ -1,0 +1,44 @@
+"""Feedback reports: complaints of readers by way of their providers (RFC 5965), and two forms older than it."""
+
+from __future__ import annotations
+
+from digestmail.returned.parts import Mail, blocks, field, own_parts, returned_messages
+from digestmail.returned.report import Kind
+
+_COMPLAINTS = frozenset({"abuse", "fraud", "opt-out", "opt-out-list"})
+"""RFC 5965 section 7.3 and its registry; `auth-failure` (RFC 6591), `virus` and `other` say nothing of the reader."""
+
+
+def read_feedback(mail: Mail) -> tuple[Kind, str] | None:
+    """Return what a feedback report says and the type it names; None if this is none.
+
+    Beside RFC 5965: Hotmail's bare message/rfc822 with a field of its own, and Apple Mail's unsubscribe button.
+    """
+    for part in own_parts(mail):
+        if part.get_content_type() == "message/feedback-report":
+            kind = next((field(block, "Feedback-Type") for block in blocks(part) if block["Feedback-Type"]), "")
+            kind = kind.lower().partition(" ")[0]
+            return _kind(kind), kind
+    if mail.get_content_maintype() == "multipart" and any(
+        "X-HmXmrOriginalRecipient" in inner for inner in returned_messages(mail)
+    ):
+        return Kind.COMPLAINT, "abuse"
+    if field(mail, "X-Apple-Unsubscribe").lower() == "true":
+        return Kind.COMPLAINT, "opt-out"
+    return None
+
+
+def original_senders(mail: Mail) -> list[str]:
+    """Return the return paths a feedback report names: `Original-Mail-From` (RFC 5965 section 3.2)."""
+    return [
+        field(block, "Original-Mail-From")
+        for part in own_parts(mail)
+        if part.get_content_type() == "message/feedback-report"
+        for block in blocks(part)
+    ]
+
+
+def _kind(named: str) -> Kind:
+    if named in _COMPLAINTS:
+        return Kind.COMPLAINT
+    return Kind.NOT_SPAM if named == "not-spam" else Kind.FEEDBACK

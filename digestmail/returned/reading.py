@@ -1,0 +1,85 @@
+"""Read a mail that came back: what it is, what failed, and whose it may be."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
+from digestmail.returned.delivery import read_delivery_status
+from digestmail.returned.feedback import original_senders, read_feedback
+from digestmail.returned.notice import is_auto_reply, read_notice, spoken
+from digestmail.returned.parts import MAX_BYTES, Mail, field, own_parts, parse, returned_messages, text
+from digestmail.returned.report import Evidence, Failure, Kind, Returned
+
+_RECIPIENT_FIELDS = ("X-Original-To", "Delivered-To", "Envelope-To", "X-Envelope-To", "To", "Cc")
+_RETURN_PATH = re.compile(r"\+([a-z2-7]{32})@", re.IGNORECASE)
+_MESSAGE_ID = re.compile(r"<[A-Za-z0-9-]{1,80}\.[A-Za-z0-9-]{1,80}\.[a-z2-7]{32}@[A-Za-z0-9.-]{1,253}>")
+_UNSUBSCRIBE = re.compile(r"(?:/unsubscribe/|unsubscribe%20|unsubscribe )([A-Za-z0-9_-]{4,200}\.[A-Za-z0-9_-]{20,60})")
+_MOST = 10
+
+
+def read(raw: bytes, recipients: Sequence[str] = ()) -> Returned:
+    """Return what the mail `raw` says; never raises, and takes time in proportion to at most 400 KB of it.
+
+    `recipients` are the addresses it was sent to, where the envelope is known (RFC 5321 section 3.3).
+    """
+    mail = parse(raw)
+    if mail is None:
+        return Returned(kind=Kind.OTHER, identity=_identity(raw, None), detail="more parts or headers than a mail has")
+    kind, failures, detail = _said(mail)
+    return Returned(
+        kind=kind,
+        identity=_identity(raw, mail),
+        failures=failures,
+        detail=detail or "; ".join(failure.text for failure in failures)[:500],
+        evidence=_evidence(mail, recipients),
+    )
+
+
+def _said(mail: Mail) -> tuple[Kind, tuple[Failure, ...], str]:
+    if feedback := read_feedback(mail):
+        return feedback[0], (), feedback[1]
+    status = [part for part in own_parts(mail) if part.get_content_type() == "message/delivery-status"]
+    if status and (report := read_delivery_status(status, spoken(mail))):
+        return *report, ""
+    if is_auto_reply(mail):
+        return Kind.AUTO_REPLY, (), field(mail, "Subject")[:200]
+    return *read_notice(mail), ""
+
+
+def _identity(raw: bytes, mail: Mail | None) -> str:
+    own = field(mail, "Message-ID") if mail is not None else ""
+    named = own.encode("utf-8", "replace") or raw[:MAX_BYTES].replace(b"\r\n", b"\n")
+    return hashlib.sha256(named).hexdigest()[:32]
+
+
+def _evidence(mail: Mail, recipients: Sequence[str]) -> Evidence:
+    addressed = [*recipients, *(str(value) for name in _RECIPIENT_FIELDS for value in mail.get_all(name, []))]
+    original = list(_original(mail))
+    return Evidence(
+        return_paths=_found(_RETURN_PATH, [*addressed, *original_senders(mail), *original]),
+        message_ids=_found(_MESSAGE_ID, original),
+        unsubscribes=_found(_UNSUBSCRIBE, [*(re.sub(r"\r?\n[ \t]", "", part) for part in original)]),
+    )
+
+
+def _original(mail: Mail) -> Iterator[str]:
+    """Yield the headers of the message that came back, and texts it may stand in without being marked as one."""
+    for inner in returned_messages(mail):
+        for name in ("Return-Path", "Message-ID", "List-Unsubscribe"):
+            yield from (str(value) for value in inner.get_all(name, []))
+    for part in own_parts(mail):
+        if part.get_content_maintype() == "text":
+            yield text(part)
+
+
+def _found(pattern: re.Pattern[str], texts: Iterable[str]) -> tuple[str, ...]:
+    """Return the first few different matches, in order."""
+    found: dict[str, None] = {}
+    for said in texts:
+        for match in pattern.finditer(said):
+            found[match[match.lastindex or 0]] = None
+            if len(found) == _MOST:
+                return tuple(found)
+    return tuple(found)

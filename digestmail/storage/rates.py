@@ -1,0 +1,145 @@
+"""Rates and breakers: how fast a relay or a recipient's domain may be used, shared by all workers of the database.
+
+A key is `relay:NAME` or `domain:NAME`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, delete, func, select, update
+
+from digestmail.storage.inserting import insert
+from digestmail.storage.schema import allotments, rates
+
+RECOVERY = timedelta(minutes=1)
+"""After how long without complaint a slowed key may go twice as fast again."""
+SLOWEST = 1 / 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pause:
+    """Nothing is tried over this key until then, and why."""
+
+    key: str
+    until: datetime
+    reason: str
+
+
+def reserve(
+    connection: Connection, key: str, per_second: float, count: int, now: datetime, within: timedelta
+) -> tuple[int, datetime]:
+    """Book as many of `count` messages as may go in the time `within` from now on; return how many, and the next time.
+
+    The generic cell rate algorithm at `per_second` (> 0): what one worker books, no other gets, and it is kept over
+    restarts. Only what goes is booked; what has to wait asks again.
+    """
+    step = timedelta(seconds=1 / per_second)
+    first = max(_row(connection, key, now).next_at, now)
+    booked = min(count, max((now + within - first) // step + 1, 0))
+    if booked:
+        connection.execute(update(rates).where(rates.c.key == key).values(next_at=first + step * booked))
+    return booked, first + step * booked
+
+
+def factors(connection: Connection, now: datetime) -> dict[str, float]:
+    """Return the keys that are slowed down, each with its share of full speed (0..1), recovered up to `now`."""
+    rows = connection.execute(select(rates.c.key, rates.c.factor, rates.c.slowed_at).where(rates.c.factor < 1))
+    found = {row.key: _recovered(row.factor, row.slowed_at, now) for row in rows}
+    return {key: factor for key, factor in found.items() if factor < 1}
+
+
+def slow_down(connection: Connection, key: str, now: datetime) -> float:
+    """Halve the speed of `key`, at most once in two seconds, for one burst of refusals is one wish; return the share."""
+    row = _row(connection, key, now)
+    factor = _recovered(row.factor, row.slowed_at, now)
+    if row.slowed_at is not None and now - row.slowed_at < timedelta(seconds=2):
+        return factor
+    factor = max(factor / 2, SLOWEST)
+    connection.execute(update(rates).where(rates.c.key == key).values(factor=factor, slowed_at=now))
+    return factor
+
+
+def _recovered(factor: float, slowed_at: datetime | None, now: datetime) -> float:
+    if slowed_at is None:
+        return factor
+    return float(min(factor * 2 ** ((now - slowed_at) // RECOVERY), 1.0))
+
+
+def pause(connection: Connection, key: str, until: datetime, reason: str, now: datetime) -> None:
+    """Open the breaker of `key`: nobody tries it before `until`."""
+    _row(connection, key, now)
+    connection.execute(update(rates).where(rates.c.key == key).values(paused_until=until, reason=reason))
+
+
+def pauses(connection: Connection, now: datetime) -> tuple[Pause, ...]:
+    """Return the breakers that are open."""
+    rows = connection.execute(
+        select(rates.c.key, rates.c.paused_until, rates.c.reason)
+        .where(rates.c.paused_until > now)
+        .order_by(rates.c.key)
+    )
+    return tuple(Pause(key=row.key, until=row.paused_until, reason=row.reason or "") for row in rows)
+
+
+def resume(connection: Connection) -> int:
+    """Close every breaker; return how many were open."""
+    done = connection.execute(
+        update(rates).where(rates.c.paused_until.is_not(None)).values(paused_until=None, reason=None)
+    )
+    return done.rowcount
+
+
+def _row(connection: Connection, key: str, now: datetime) -> _Rate:
+    connection.execute(
+        insert(connection, rates)
+        .values(key=key, next_at=now, factor=1.0)
+        .on_conflict_do_nothing(index_elements=["key"])
+    )
+    row = connection.execute(
+        select(rates.c.next_at, rates.c.factor, rates.c.slowed_at).where(rates.c.key == key).with_for_update()
+    ).one()
+    return _Rate(next_at=row.next_at, factor=row.factor, slowed_at=row.slowed_at)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Rate:
+    next_at: datetime
+    factor: float
+    slowed_at: datetime | None
+
+
+# -- connections -----------------------------------------------------------------------------------------------------
+
+
+def allot(
+    connection: Connection, worker: str, wishes: Mapping[str, int], now: datetime, lease: timedelta
+) -> dict[str, int]:
+    """Give `worker` as many connections of each key as it may hold now: the limit, less what others hold.
+
+    `wishes` holds the limit of each key. Asked again before `lease` is over, a worker keeps what it has and gets what
+    others let go. One it gets in any case: a worker without a connection would be of no use.
+    """
+    granted: dict[str, int] = {}
+    for key in sorted(wishes):
+        _row(connection, key, now)  # the row's lock: one worker counts at a time
+        others = connection.execute(
+            select(func.coalesce(func.sum(allotments.c.connections), 0)).where(
+                allotments.c.key == key, allotments.c.worker != worker, allotments.c.until > now
+            )
+        ).scalar_one()
+        granted[key] = max(wishes[key] - int(others), 1)
+        values = {"connections": granted[key], "until": now + lease}
+        row = insert(connection, allotments).values(key=key, worker=worker, **values)
+        connection.execute(row.on_conflict_do_update(index_elements=["key", "worker"], set_=values))
+    return granted
+
+
+def give_up(connection: Connection, worker: str, now: datetime, keys: Collection[str] | None = None) -> None:
+    """Let go of a worker's connections, and of what workers that died held."""
+    mine = allotments.c.worker == worker
+    if keys is not None:
+        mine &= allotments.c.key.in_(list(keys))
+    connection.execute(delete(allotments).where(mine | (allotments.c.until <= now)))

@@ -1,0 +1,167 @@
+"""The wire below SMTP: octets out, replies in, and a watch on how long they take. Knows no command."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections import deque
+from dataclasses import dataclass
+
+from digestmail.errors import TransportError
+from digestmail.transports.base import NotSentError
+from digestmail.transports.verdict import reply_text
+
+_LONGEST_LINE = 4096
+"""RFC 5321 section 4.5.3.1.5 says 512; servers that explain themselves go beyond."""
+_MOST_LINES = 200
+_REPLY_LINE = re.compile(rb"([2-5][0-9]{2})([ -]|$)(.*)", re.DOTALL)
+
+
+class GarbageError(TransportError):
+    """The server said something that is no SMTP reply."""
+
+
+class TooSlowError(TransportError):
+    """The server said nothing for too long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A server's reply (RFC 5321 section 4.2): its code, and its text on one printable line."""
+
+    code: int
+    text: str
+
+    @property
+    def positive(self) -> bool:
+        """Whether it is a 2yz reply."""
+        return self.code // 100 == 2  # noqa: PLR2004 - the first digit is the verdict (RFC 5321 section 4.2.1)
+
+
+class Wire(asyncio.Protocol):
+    """One end of a connection. Replies are kept in the order they come until somebody asks for them."""
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        """Take over `transport`, which somebody else has set up."""
+        self._loop = asyncio.get_running_loop()
+        self._transport = transport
+        self._rest = b""
+        self._lines: list[bytes] = []
+        self._replies: deque[Reply] = deque()
+        self._wanted = 0
+        self._waiter: asyncio.Future[None] | None = None
+        self._broken: TransportError | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._deadline = 0.0
+        self._patience = 0.0
+        self._unsent = 0
+        transport.set_protocol(self)
+
+    # -- what asyncio calls -------------------------------------------------------------------------------------------
+
+    def data_received(self, data: bytes) -> None:
+        """Cut what came into lines, and lines into replies."""
+        *lines, self._rest = (self._rest + data if self._rest else data).split(b"\n")
+        for line in lines:
+            self._line(line)
+        if len(self._rest) > _LONGEST_LINE:
+            self._break(GarbageError("the mail server's answer is not intelligible: a line without end"))
+        self._wake()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell who waits."""
+        self._break(NotSentError(f"the mail server hung up{f': {exc}' if exc else ''}"))
+
+    # -- what a conversation calls ------------------------------------------------------------------------------------
+
+    def write(self, octets: bytes) -> None:
+        """Send octets, or keep them until the other side takes them."""
+        if self._broken is None:
+            self._transport.write(octets)
+
+    @property
+    def unsent(self) -> int:
+        """How many of the octets written last never left, as far as is known; asked for after a break."""
+        return self._unsent
+
+    async def replies(self, count: int, timeout: float) -> list[Reply]:
+        """Return the next `count` replies, each within `timeout` seconds of the one before.
+
+        Raises NotSentError when the server hangs up, GarbageError and TooSlowError; then what it had said before, and
+        was not asked for, can still be had with `leftover`.
+        """
+        while len(self._replies) < count:
+            if self._broken is not None:
+                raise self._broken
+            self._wanted = count
+            self._waiter = self._loop.create_future()
+            self._watch(timeout)
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
+                self._deadline = 0.0
+        return [self._replies.popleft() for _ in range(count)]
+
+    def leftover(self) -> Reply | None:
+        """Return the next reply that came, if one did; never waits."""
+        return self._replies.popleft() if self._replies else None
+
+    def abort(self) -> None:
+        """Drop the connection without a word."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._transport.abort()
+
+    # -- inside -------------------------------------------------------------------------------------------------------
+
+    def _line(self, line: bytes) -> None:
+        found = _REPLY_LINE.fullmatch(line.removesuffix(b"\r"))
+        if found is None or len(line) > _LONGEST_LINE or len(self._lines) > _MOST_LINES:
+            self._break(GarbageError(f"the mail server's answer is not intelligible: {reply_text(line[:80])!r}"))
+            return
+        if self._lines and self._lines[0][:3] != found[1]:
+            self._break(GarbageError("the mail server's answer is not intelligible: it changes its code half-way"))
+            return
+        self._lines.append(line)
+        if found[2] == b"-" or self._broken is not None:
+            return
+        text = found[3] if len(self._lines) == 1 else b" ".join(kept[4:] for kept in self._lines)
+        self._lines.clear()
+        self._replies.append(Reply(int(found[1]), reply_text(text)))
+        if self._deadline:
+            self._deadline = self._loop.time() + self._patience  # each reply has a time of its own
+
+    def _break(self, error: TransportError) -> None:
+        if self._broken is None:
+            self._broken = error
+            if not isinstance(error, NotSentError):
+                self._unsent = self._transport.get_write_buffer_size()
+                self._transport.abort()
+        self._wake()
+
+    def _wake(self) -> None:
+        waiter = self._waiter
+        if waiter is None or waiter.done():
+            return
+        if len(self._replies) >= self._wanted or self._broken is not None:
+            waiter.set_result(None)
+
+    def _watch(self, patience: float) -> None:
+        """Set the deadline; one timer a connection looks at it, for a timer a message would cost more than sending."""
+        self._patience = patience
+        self._deadline = self._loop.time() + patience
+        if self._timer is None or self._timer.when() > self._deadline:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer = self._loop.call_at(self._deadline, self._look)
+
+    def _look(self) -> None:
+        self._timer = None
+        if not self._deadline:
+            return
+        if self._loop.time() >= self._deadline:
+            self._break(TooSlowError("the mail server did not answer in time"))
+        else:
+            self._timer = self._loop.call_at(self._deadline, self._look)

@@ -1,0 +1,93 @@
+"""Maildir and mbox."""
+
+from __future__ import annotations
+
+import mailbox
+
+import pytest
+
+from digestmail.mailboxes.base import MailboxError
+from digestmail.mailboxes.maildir import MaildirMailbox
+from digestmail.mailboxes.mbox import MboxMailbox
+
+
+@pytest.fixture
+def maildir(tmp_path):
+    box = mailbox.Maildir(tmp_path / "mail")
+    for number in range(3):
+        box.add(f"Subject: {number}\n\nbody\n".encode())
+    return tmp_path / "mail"
+
+
+def subjects(mails) -> list[bytes]:
+    return sorted(mail.raw.splitlines()[0] for mail in mails)
+
+
+def test_what_is_done_moves_to_cur_seen_and_is_not_read_again(maildir):
+    box = MaildirMailbox(maildir, max_bytes=1000)
+    first, *rest = box.mails()
+    box.done(first)
+
+    assert subjects(box.mails()) == subjects(rest)
+    (moved,) = (maildir / "cur").iterdir()
+    assert moved.name.endswith(":2,S")
+    for mail in rest:
+        box.done(mail)
+    assert list(box.mails()) == []
+    assert len(mailbox.Maildir(maildir, create=False)) == 3, "nothing is deleted"
+
+
+def test_what_a_mail_program_moved_unseen_to_cur_is_read_and_keeps_its_flags(maildir):
+    for file in list((maildir / "new").iterdir()):
+        file.rename(maildir / "cur" / f"{file.name}:2,F")
+    box = MaildirMailbox(maildir, max_bytes=1000)
+    mails = list(box.mails())
+    box.done(mails[0])
+
+    assert len(mails) == 3
+    assert [file.name.partition(":2,")[2] for file in (maildir / "cur").iterdir()].count("FS") == 1
+    assert len(list(box.mails())) == 2
+
+
+def test_two_readers_do_not_disturb_each_other(maildir):
+    one, other = MaildirMailbox(maildir, max_bytes=1000), MaildirMailbox(maildir, max_bytes=1000)
+    mine, theirs = one.mails(), other.mails()
+    first = next(mine)
+    same = next(theirs)
+    one.done(first)
+    other.done(same)
+
+    for mail in list(mine):
+        one.done(mail)
+    assert list(theirs) == []
+
+
+def test_no_more_of_a_mail_is_read_than_was_allowed(maildir, tmp_path):
+    assert {len(mail.raw) for mail in MaildirMailbox(maildir, max_bytes=5).mails()} == {5}
+    (tmp_path / "mbox").write_bytes(b"From x\nSubject: long\n\n" + b"x" * 1000)
+    assert [len(mail.raw) for mail in MboxMailbox(tmp_path / "mbox", max_bytes=50).mails()] == [50]
+
+
+def test_an_mbox_is_read_whole_and_never_changed(tmp_path):
+    path = tmp_path / "mbox"
+    path.write_bytes(b"From a Thu Apr  2 2026\nSubject: 0\n\nbody\n\nFrom b Thu Apr  2 2026\nSubject: 1\n\n>From x\n")
+    before = path.read_bytes()
+    box = MboxMailbox(path, max_bytes=1000)
+
+    mails = list(box.mails())
+    for mail in mails:
+        box.done(mail)
+    assert subjects(mails) == [b"Subject: 0", b"Subject: 1"]
+    assert path.read_bytes() == before
+    assert subjects(box.mails()) == subjects(mails)
+
+
+@pytest.mark.parametrize("kind", [MaildirMailbox, MboxMailbox])
+def test_a_mailbox_that_is_not_there_is_a_clear_error(tmp_path, kind):
+    with pytest.raises(MailboxError, match="nowhere: there is no"):
+        list(kind(tmp_path / "nowhere", max_bytes=1000).mails())
+
+
+def test_an_empty_mbox_is_empty(tmp_path):
+    (tmp_path / "mbox").touch()
+    assert list(MboxMailbox(tmp_path / "mbox", max_bytes=1000).mails()) == []

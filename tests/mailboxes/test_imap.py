@@ -1,0 +1,127 @@
+"""IMAP against a small scripted server on loopback."""
+
+from __future__ import annotations
+
+import re
+import socket
+import threading
+
+import pytest
+from loopback import listening, stalling
+
+from digestmail.mailboxes.base import MailboxError
+from digestmail.mailboxes.imap import ImapMailbox
+
+
+class ImapServer:
+    """As much of RFC 3501 as a reader of bounces needs; LOGIN is `reader`, `secret`."""
+
+    def __init__(self, *mails: bytes) -> None:
+        self.mails = dict(enumerate(mails, start=11))
+        self.seen: set[int] = set()
+        self.commands: list[str] = []
+        self.refuses = ""
+
+    def talk(self, connection: socket.socket, over: threading.Event) -> None:
+        del over
+        connection.sendall(b"* OK [CAPABILITY IMAP4rev1] made up\r\n")
+        with connection.makefile("rb") as file:
+            for line in file:
+                tag, _, command = line.decode("latin-1").strip().partition(" ")
+                self.commands.append(command)
+                if self.refuses and command.startswith(self.refuses):
+                    connection.sendall(f"{tag} NO not today\r\n".encode("latin-1"))
+                    continue
+                connection.sendall(self.answer(command) + f"{tag} OK done\r\n".encode("latin-1"))
+                if command == "LOGOUT":
+                    return
+
+    def answer(self, command: str) -> bytes:
+        if command.startswith("CAPABILITY"):
+            return b"* CAPABILITY IMAP4rev1\r\n"
+        if command.startswith("SELECT"):
+            return f"* {len(self.mails)} EXISTS\r\n* OK [UIDVALIDITY 1] ok\r\n".encode()
+        if command.startswith("UID SEARCH"):
+            assert "UNSEEN" in command
+            return f"* SEARCH {' '.join(str(uid) for uid in self.mails if uid not in self.seen)}\r\n".encode()
+        if found := re.fullmatch(r"UID FETCH (\d+) \(BODY\.PEEK\[\]<0\.(\d+)>\)", command):
+            if int(found[1]) not in self.mails:
+                return b""
+            raw = self.mails[int(found[1])][: int(found[2])]
+            return f"* 1 FETCH (UID {found[1]} BODY[]<0> {{{len(raw)}}}\r\n".encode() + raw + b")\r\n"
+        if found := re.fullmatch(r"UID STORE (\d+) \+FLAGS(?:\.SILENT)? \(\\Seen\)", command):
+            self.seen.add(int(found[1]))
+        return b"* BYE\r\n" if command == "LOGOUT" else b""
+
+
+def reader(port: int, **changes) -> ImapMailbox:
+    fields = {
+        "host": "127.0.0.1", "port": port, "security": "none", "username": "reader", "password": "secret",
+        "folder": "Bounces", "timeout": 5.0, "max_bytes": 1000,
+    }  # fmt: skip
+    return ImapMailbox(**(fields | changes))
+
+
+def test_unseen_mails_are_read_and_flagged_only_when_they_are_done():
+    server = ImapServer(b"Subject: 1\r\n\r\n\0\xff one", b"Subject: 2\r\n\r\ntwo", b"Subject: 3\r\n\r\nthree")
+    server.seen.add(12)
+    with listening(server.talk) as listener:
+        box = reader(listener.port)
+        mails = box.mails()
+        first = next(mails)
+        assert server.seen == {12}
+        box.done(first)
+        assert [first.raw, *(mail.raw for mail in mails)] == [server.mails[11], server.mails[13]]
+        assert server.seen == {11, 12}
+        assert [mail.raw for mail in box.mails()] == [server.mails[13]]
+    assert any(command.startswith('SELECT "Bounces"') for command in server.commands)
+    assert server.commands[-1] == "LOGOUT"
+
+
+def test_no_more_of_a_mail_is_fetched_than_was_allowed():
+    with listening(ImapServer(b"x" * 5000).talk) as listener:
+        assert [len(mail.raw) for mail in reader(listener.port).mails()] == [1000]
+
+
+def test_a_mail_that_is_gone_meanwhile_is_passed_over():
+    server = ImapServer(b"1", b"2", b"3")
+    with listening(server.talk) as listener:
+        mails = reader(listener.port).mails()
+        next(mails)
+        del server.mails[12]
+        assert [mail.raw for mail in mails] == [b"3"]
+
+
+@pytest.mark.parametrize("command", ["LOGIN", "SELECT", "UID SEARCH", "UID FETCH", "UID STORE"])
+def test_what_the_server_refuses_is_a_clear_error_without_the_password(command):
+    server = ImapServer(b"1")
+    server.refuses = command
+    with listening(server.talk) as listener:
+        box = reader(listener.port)
+        with pytest.raises(MailboxError, match=r"127\.0\.0\.1: ") as caught:
+            list(map(box.done, box.mails()))
+        assert "secret" not in str(caught.value)
+
+
+def test_a_server_that_is_silent_or_not_there_is_a_clear_error():
+    with listening(stalling) as listener, pytest.raises(MailboxError, match="timed out"):
+        list(reader(listener.port, timeout=0.2).mails())
+    with pytest.raises(MailboxError):
+        list(reader(1, timeout=1.0).mails())
+
+
+def test_a_server_that_hangs_up_in_the_middle_is_a_clear_error():
+    def talk(connection: socket.socket, over: threading.Event) -> None:
+        connection.sendall(b"* OK hello\r\n")
+        connection.recv(1000)
+
+    with listening(talk) as listener, pytest.raises(MailboxError):
+        list(reader(listener.port).mails())
+
+
+def test_tls_is_asked_for_and_a_server_without_it_gets_no_password():
+    server = ImapServer(b"1")
+    for security in ("tls", "starttls"):
+        with listening(server.talk) as listener, pytest.raises(MailboxError):
+            list(reader(listener.port, security=security).mails())
+    assert not any("secret" in command for command in server.commands)
