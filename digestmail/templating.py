@@ -114,12 +114,12 @@ def compiled(name: str, source: str) -> str:
 def _fill(text: str, indent: str = "") -> str:
     """Wrap `text` to the width of a text mail; a long word stays whole."""
     lines, line = [], indent
-    for word in text.split():
+    for word in filter(None, text.replace("\n", " ").split(" ")):  # a no-break space breaks no line
         if len(line) + len(word) > _TEXT_WIDTH and line.strip():
-            lines.append(line.rstrip())
+            lines.append(line[:-1])
             line = indent
         line += f"{word} "
-    return "\n".join((*lines, line.rstrip()))
+    return "\n".join((*lines, line.rstrip(" ")))
 
 
 def _place(error: Exception, name: str) -> str:
