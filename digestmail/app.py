@@ -19,6 +19,7 @@ from digestmail.bounces import BouncesReport, Postmaster
 from digestmail.clock import Clock, SystemClock
 from digestmail.config import Config
 from digestmail.dkim import Signer
+from digestmail.look import Look
 from digestmail.mailboxes.base import Mailbox
 from digestmail.mailboxes.maildir import MaildirMailbox
 from digestmail.mailboxes.mbox import MboxMailbox
@@ -243,9 +244,10 @@ class App:
         edition = self.upcoming(digest).edition
         return page(self.render(edition, edition.sections))
 
-    def render(self, edition: Edition, sections: tuple[Section, ...]) -> Rendered:
+    def render(self, edition: Edition, sections: tuple[Section, ...], *, language: str | None = None) -> Rendered:
         """Return the words of the mail for `sections` of `edition`. Raises RenderError."""
-        return self.renderer.render(edition, sections, base_url=self.config.base_url)
+        look = next((digest.look for digest in self.digests if digest.name == edition.digest), Look())
+        return self.renderer.render(edition, sections, base_url=self.config.base_url, language=language, look=look)
 
     # -- what they are made of ----------------------------------------------------------------------------------------
 

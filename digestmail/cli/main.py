@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from digestmail.cli import bounces, deliveries, dkim, operate, records, start, subscribers, verbs
+from digestmail.cli import bounces, deliveries, dkim, operate, records, start, subscribers, templates, verbs
 
 app = typer.Typer(
     name="digestmail",
@@ -25,6 +25,7 @@ app.add_typer(deliveries.app, name="deliveries")
 app.add_typer(dkim.app, name="dkim")
 app.add_typer(records.papers, name="papers")
 app.add_typer(records.editions, name="editions")
+app.add_typer(templates.app, name="templates")
 records.register(app)
 
 

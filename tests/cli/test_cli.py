@@ -221,3 +221,26 @@ def test_serve_catches_up_and_ends_cleanly_on_sigterm(site):
         rest = serving_process.stderr.read()
     assert serving_process.returncode == 0, "".join(lines) + rest
     assert "Traceback" not in "".join(lines) + rest
+
+
+def test_templates_are_listed_copied_and_checked(site):
+    config = site / "config.toml"
+    config.write_text('templates_dir = "own"\n' + config.read_text("utf-8"), "utf-8")
+    (site / "own").mkdir()
+
+    assert digestmail(site, "templates", "check") == "all well\n"
+    digestmail(site, "templates", "copy", "email/subject.txt", "locales/de.po")
+    listed = digestmail(site, "templates", "list")
+    assert re.search(r"(?m)^email/subject\.txt +yours$", listed)
+    assert re.search(r"(?m)^email/edition\.mjml +digestmail's$", listed)
+    assert "is there already" in digestmail(site, "templates", "copy", "email/subject.txt", status=1)
+    assert "no template 'email/none'" in digestmail(site, "templates", "copy", "email/none", status=1)
+
+    (site / "own" / "email" / "subject.txt").write_text("{{ title }}\n{{ nothing }}")
+    assert digestmail(site, "templates", "check", status=1) == (
+        "problem: email/subject.txt, line 2: 'nothing' is undefined\n"
+    )
+
+
+def test_templates_cannot_be_copied_nowhere(site):
+    assert "templates_dir is not set" in digestmail(site, "templates", "copy", "email/subject.txt", status=1)

@@ -225,6 +225,9 @@ TABLES: dict[str, tuple[type[BaseModel], ...]] = {
     "ranking": (config.RankingTable,),
     "topics": (config.TopicTable,),
     "digests": (config.DigestTable,),
+    "digests.theme": (config.ThemeTable,),
+    "digests.theme.dark": (config.DarkTable,),
+    "digests.theme.logo": (config.LogoTable,),
     "sources": (config.HuggingFaceTable, config.ArxivFeedTable, config.ArxivApiTable, config.FeedTable),
 }
 
@@ -249,3 +252,60 @@ def test_the_model_is_frozen(write):
     loaded = configfile.load(write(SMALL))
     with pytest.raises(ValidationError):
         loaded.mail.sender = "other@example.org"
+
+
+# -- looks -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_digest_s_look_is_read(write):
+    text = (
+        SMALL
+        + """layout = "compact"
+thumbnails = true
+language = "de"
+[digests.theme]
+link = "#0B3D91"
+[digests.theme.logo]
+url = "https://example.org/logo.png"
+alt = "Example"
+"""
+    )
+    look = configfile.load(write(text)).digest_values()[0].look
+
+    assert (look.layout, look.thumbnails, look.language) == ("compact", True, "de")
+    assert (look.theme.light.link, look.theme.dark.link) == ("#0b3d91", "#8ab4ff")
+    assert look.theme.logo.alt == "Example"
+
+
+def test_colours_nobody_can_read_are_told_with_all_other_problems(write):
+    text = (
+        SMALL
+        + """layout = "loud"
+[digests.theme]
+link = "#9db8ff"
+ink = "red"
+shadow = "#000000"
+[digests.theme.dark]
+quiet = "#444444"
+[digests.theme.logo]
+url = "http://example.org/logo.png"
+alt = "Example"
+"""
+    )
+    found = "\n".join(problems(write(text)))
+
+    for wanted in (
+        "digests[0].layout: ",
+        "digests[0].theme.link: has a contrast of 2.0:1 on card; at least 4.5:1 is needed",
+        "digests[0].theme.ink: a colour is written #rrggbb (it is 'red')",
+        "digests[0].theme.shadow: unknown key",
+        "digests[0].theme.dark.quiet: has a contrast of",
+        "digests[0].theme.logo.url: a picture in a mail has an https:// address",
+    ):
+        assert wanted in found, wanted
+
+
+def test_a_language_without_a_catalogue_is_told(write):
+    found = problems(write(SMALL + 'language = "es"'))
+
+    assert found == ["digests[0].language: there is no catalogue for 'es'; known: de, en, fr, he"]

@@ -1,0 +1,120 @@
+"""A mail of 25 papers: the time of rendering against mrml alone, of casting, and the octets of each layout's HTML part.
+
+Texts are made up, as long as recorded ones are: titles of 75 characters, abstracts of 1,300.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from mjml import mjml2html
+
+from benchmarks.figures import Figure, figure, tell
+from digestmail.content import content_after, shape_blocks, shape_frame
+from digestmail.look import Layout, Look
+from digestmail.message import Mould, Sender, quoted_printable
+from digestmail.model import Edition, Entry, Origin, Paper, PaperId, Score, Section, Signals, Slot, TopicMatch
+from digestmail.rendering import Renderer
+
+PAPERS, TOPICS, ROUNDS, CASTS = 25, 4, 15, 20_000
+AT = datetime(2026, 4, 2, 6, tzinfo=UTC)
+BASE_URL = "https://digest.example.org"
+SENTENCE = "What a model of this size loses when every other layer is left out is measured on nine tasks of two kinds. "
+
+
+def entry(rank: int) -> Entry:
+    """Return a made-up paper with everything a source may give."""
+    paper = Paper(
+        id=PaperId(f"arxiv:2604.{rank:05d}"),
+        title=f"On the Measured Use of Leaving Out Layers in Models of Modest Size, Part {rank}",
+        origin=Origin.HUGGING_FACE,
+        link=f"https://arxiv.org/abs/2604.{rank:05d}",
+        abstract=SENTENCE * 12,
+        summary=SENTENCE * 2,
+        authors=("Ada Example", "Boris Sample", "Chen Madeup", "Dora Nobody"),
+        organization="Example Institute of Technology",
+        published_at=AT,
+        discussion_url=f"https://huggingface.co/papers/2604.{rank:05d}",
+        code_url=f"https://github.com/example/leaving-out-{rank}",
+    )
+    match = TopicMatch(topic="x", strength=1.0, keywords=("layers", "modest size"))
+    signals = Signals(upvotes=200 - 7 * rank, comments=rank, stars=60 * rank)
+    return Entry(paper=paper, signals=signals, score=Score(total=1.0), rank=rank, match=match)
+
+
+def sample() -> Edition:
+    """Return the edition that is measured."""
+    papers = [entry(rank) for rank in range(1, PAPERS + 1)]
+    return Edition(
+        digest="daily",
+        slot=Slot(at=AT, key="2026-04-02", day=AT.date()),
+        title="Trending papers",
+        byline="by AK and the research community",
+        composed_at=AT,
+        sections=tuple(
+            Section(topic=f"Topic {at + 1}", entries=tuple(papers[at::TOPICS]), more=at) for at in range(TOPICS)
+        ),
+    )
+
+
+def milliseconds(*works: Callable[[], object]) -> list[float]:
+    """Return the median time of each, measured in turn."""
+    times: list[list[float]] = [[] for _ in works]
+    for _ in range(ROUNDS):
+        for work, found in zip(works, times, strict=True):
+            began = time.perf_counter()
+            work()
+            found.append(1000 * (time.perf_counter() - began))
+    return [statistics.median(found) for found in times]
+
+
+def mjml_of(renderer: Renderer, edition: Edition, look: Look) -> str:
+    """Return the MJML the edition's template becomes, for mrml alone."""
+    blocks = shape_blocks(edition.sections, look)
+    context = shape_frame(edition, BASE_URL) | content_after(blocks, PAPERS, 0, look.layout)
+    context |= renderer.templates.speech("en") | {"look": look}
+    return renderer.templates.fill("email/edition.mjml", context, language="en")
+
+
+def main() -> None:
+    """Measure."""
+    renderer, edition = Renderer(), sample()
+    source = mjml_of(renderer, edition, Look())
+    rendered = renderer.render(edition, edition.sections, base_url=BASE_URL, look=Look())
+    whole, compiling = milliseconds(
+        lambda: renderer.render(edition, edition.sections, base_url=BASE_URL, look=Look()), lambda: mjml2html(source)
+    )
+    sender = Sender(mailbox="digest@example.org", domain="digest.example.org", base_url=BASE_URL)
+    (moulding,) = milliseconds(lambda: Mould(rendered, sender, digest="daily", title=edition.title))
+    mould = Mould(rendered, sender, digest="daily", title=edition.title)
+    began = time.perf_counter()
+    for _ in range(CASTS):
+        mould.cast(recipient="a@example.net", message_id="<a@example.org>", date=AT, unsubscribe_token="t" * 40)
+    casting = 1_000_000 * (time.perf_counter() - began) / CASTS
+    sizes = {
+        layout: len(
+            quoted_printable(
+                renderer.render(edition, edition.sections, base_url=BASE_URL, look=Look(layout=layout)).html
+            )
+        )
+        for layout in Layout
+    }
+    tell(
+        [
+            Figure("rendering a segment against mrml alone", round(whole / compiling, 1), "times", "-", holds=True),
+            Figure("rendering a segment", round(whole, 2), "ms", "-", holds=True),
+            Figure("mrml alone", round(compiling, 2), "ms", "-", holds=True),
+            Figure("a mould", round(moulding, 2), "ms", "-", holds=True),
+            figure("a cast", casting, "us", "<=", 20),
+            figure("HTML part, full", sizes[Layout.FULL], "octets", "<=", 60_000),
+            figure("HTML part, compact", sizes[Layout.COMPACT], "octets", "<=", 60_000),
+            figure("HTML part, headlines", sizes[Layout.HEADLINES], "octets", "<=", 40_000),
+        ]
+    )
+
+
+if __name__ == "__main__":
+    main()

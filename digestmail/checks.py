@@ -1,0 +1,100 @@
+"""Whether the templates can be filled in: a made-up edition and every notice, in every layout and language."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from digestmail.errors import RenderError
+from digestmail.look import Layout, Look
+from digestmail.model import (
+    Edition,
+    Entry,
+    NoticeKind,
+    Origin,
+    Paper,
+    PaperId,
+    Score,
+    Section,
+    Signals,
+    Slot,
+    TopicMatch,
+)
+from digestmail.rendering import Renderer
+
+_AT = datetime(2026, 4, 2, 6, tzinfo=UTC)
+_BASE_URL = "https://digest.example.org"
+
+
+def sample_edition() -> Edition:
+    """Return a made-up edition in which every part of the templates occurs."""
+    sections = (
+        Section(topic="A topic", entries=tuple(_entry(rank) for rank in (1, 2, 3)), more=2),
+        Section(topic=None, entries=(_entry(4),)),
+    )
+    return Edition(
+        digest="sample",
+        slot=Slot(at=_AT, key="2026-04-02", day=_AT.date()),
+        title="A digest",
+        byline="by somebody",
+        composed_at=_AT,
+        sections=sections,
+    )
+
+
+def template_problems(renderer: Renderer) -> Iterator[str]:
+    """Yield a sentence for everything that cannot be filled in; each once."""
+    seen = set()
+    for problem in _problems(renderer):
+        if problem not in seen:
+            seen.add(problem)
+            yield problem
+
+
+def _problems(renderer: Renderer) -> Iterator[str]:
+    full = sample_edition()
+    empty = Edition(
+        digest=full.digest, slot=full.slot, title=full.title, byline="", composed_at=_AT, reason="nothing came"
+    )
+    for language in renderer.languages():
+        for layout in Layout:
+            look = Look(layout=layout, thumbnails=True, language=language)
+            for edition, base_url in ((full, _BASE_URL), (full, None), (empty, _BASE_URL)):
+                try:
+                    renderer.render(edition, edition.sections, base_url=base_url, look=look)
+                except RenderError as error:
+                    yield str(error)
+        for kind in NoticeKind:
+            try:
+                renderer.notice(kind, title="A digest", digests=("One",), action_url=_BASE_URL, language=language)
+            except RenderError as error:
+                yield str(error)
+
+
+def _entry(rank: int) -> Entry:
+    known = rank == 1
+    paper = Paper(
+        id=PaperId(f"url:{_BASE_URL}/{rank}"),
+        title=f"Paper {rank}",
+        origin=Origin.FEED,
+        link=f"{_BASE_URL}/{rank}",
+        abstract="A sentence. Another one.",
+        summary="A summary." if known else None,
+        authors=("A", "B", "C", "D") if known else (),
+        organization="An institute" if known else None,
+        published_at=_AT if known else None,
+        discussion_url=f"{_BASE_URL}/discussion/{rank}" if known else None,
+        code_url=f"{_BASE_URL}/code/{rank}" if known else None,
+        project_url=f"{_BASE_URL}/project/{rank}" if known else None,
+        thumbnail_url=f"{_BASE_URL}/{rank}.png",
+    )
+    match = TopicMatch(
+        topic="A topic",
+        strength=1.0,
+        keywords=("word",),
+        categories=("cs.LG",),
+        authors=("A",),
+        similar_words=("near",),
+    )
+    signals = Signals(upvotes=9 - rank, comments=rank, stars=1500)
+    return Entry(paper=paper, signals=signals, score=Score(total=1.0), rank=rank, match=match if known else None)

@@ -1,0 +1,78 @@
+"""`templates list|copy|check`: the operator's own templates."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from digestmail.cli.options import ConfigPath, open_app
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from digestmail.app import App
+
+app = typer.Typer(help="Your own templates: what there is, a copy to change, whether all can be filled in.")
+
+
+@app.command("list")
+def list_(config: ConfigPath = None) -> None:
+    """List every template and catalogue, and which ones are your own."""
+    from digestmail.cli import printing
+    from digestmail.locales import templates_directory
+
+    with open_app(config) as opened:
+        own = _own(opened)
+    house = templates_directory()
+    names = {path.relative_to(house).as_posix() for path in house.rglob("*") if path.is_file()}
+    added = {path.relative_to(own).as_posix() for path in own.rglob("*") if path.is_file()} if own else set()
+    rows = [(name, "yours" if name in added else "digestmail's") for name in sorted(names | added)]
+    printing.table(rows)
+
+
+@app.command()
+def copy(
+    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="As `templates list` shows them.")],
+    config: ConfigPath = None,
+    force: Annotated[bool, typer.Option("--force", help="Write over what is there.")] = False,
+) -> None:
+    """Copy templates into your templates_dir, to be changed there."""
+    from digestmail.errors import DigestmailError
+    from digestmail.locales import templates_directory
+
+    with open_app(config) as opened:
+        own = _own(opened)
+    if own is None:
+        raise DigestmailError("templates_dir is not set: there is nowhere to copy to")
+    house = templates_directory()
+    known = {path.relative_to(house).as_posix(): path for path in house.rglob("*") if path.is_file()}
+    for name in names:
+        if name not in known:
+            raise DigestmailError(f"there is no template {name!r}")
+        target = own / name
+        if target.exists() and not force:
+            raise DigestmailError(f"{target} is there already; --force writes over it")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(known[name].read_bytes())
+        sys.stdout.write(f"{target}\n")
+
+
+@app.command()
+def check(config: ConfigPath = None) -> None:
+    """Fill in every template, in every layout and language, and say what is wrong."""
+    from digestmail.checks import template_problems
+
+    with open_app(config) as opened:
+        problems = list(template_problems(opened.renderer))
+    for problem in problems:
+        sys.stdout.write(f"problem: {problem}\n")
+    if problems:
+        raise typer.Exit(1)
+    sys.stdout.write("all well\n")
+
+
+def _own(opened: App) -> Path | None:
+    directory = opened.config.templates_dir
+    return opened.base / directory if directory else None

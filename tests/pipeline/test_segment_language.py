@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import select
+from stage import THURSDAY, FakeSource, digest, reading, render, sighting
+
+from digestmail.message import Mould, Sender
+from digestmail.model import Delivery, Subscription
+from digestmail.pipeline.collect import collect
+from digestmail.pipeline.letters import EditionLetters
+from digestmail.pipeline.publish import publish
+from digestmail.storage import subscribers
+from digestmail.storage.schema import segments
+from digestmail.tokens import Tokens
+
+SENDER = Sender(mailbox="digest@example.org", reply_to=None, domain="example.org", base_url=None)
+
+
+@pytest.mark.parametrize("language", [None, "de"])
+def test_a_segment_s_mail_is_rendered_in_its_language(database, language):
+    with database.begin() as connection:
+        subscriber_id = subscribers.add(connection, "reader@example.net", THURSDAY)
+        subscribers.subscribe(connection, subscriber_id, Subscription(digest="daily"), THURSDAY)
+    collect(database, [FakeSource("hf", reading(sighting(1)))], THURSDAY)
+    publish(database, [digest()], render, THURSDAY)
+    with database.begin() as connection:
+        connection.execute(segments.update().values(language=language))
+        row = connection.execute(select(segments.c.id, segments.c.edition_id)).one()
+    asked = []
+
+    def listening(edition, sections, *, language=None):
+        asked.append(language)
+        return render(edition, sections)
+
+    letters = EditionLetters(
+        database,
+        listening,
+        lambda edition, rendered: Mould(rendered, SENDER, digest=edition.digest, title=edition.title),
+        Tokens("secret"),
+        sender="digest@example.org",
+        domain="example.org",
+    )
+    delivery = Delivery(
+        edition_id=row.edition_id,
+        subscriber_id=subscriber_id,
+        segment_id=row.id,
+        address="reader@example.net",
+        attempts=1,
+        queued_at=THURSDAY,
+        fence=1,
+        wanted=True,
+    )
+    letters.write(delivery, THURSDAY)
+    letters.write(delivery, THURSDAY)
+
+    assert asked == [language]

@@ -1,0 +1,76 @@
+"""Mails that belong to no edition: in the house's design, for one person, and on no list."""
+
+from __future__ import annotations
+
+from email import message_from_bytes, policy
+
+import pytest
+from editions import SENDER, SIX
+from mailrules import part, visible
+
+from digestmail.message import Mould
+from digestmail.model import NoticeKind, Rendered
+from digestmail.rendering import Renderer
+
+RENDERER = Renderer()
+ACTION = "https://digest.example.org/confirm/abc.def"
+PREFERENCES = "https://digest.example.org/preferences/abc.def"
+
+
+def notice(kind: NoticeKind, **changed) -> Rendered:
+    given = {"title": "Trending papers", "digests": ("Daily", "Weekly & more"), "action_url": ACTION}
+    return RENDERER.notice(kind, **(given | {"preferences_url": PREFERENCES} | changed))
+
+
+def cast(rendered: Rendered) -> bytes:
+    mould = Mould(rendered, SENDER, digest="notice", title="Trending papers", notice=True)
+    return mould.cast(recipient="reader@example.net", message_id="<notice.1@digest.example.org>", date=SIX)
+
+
+@pytest.mark.parametrize("language", ["en", "de", "fr", "he"])
+@pytest.mark.parametrize("kind", NoticeKind)
+def test_both_parts_say_what_it_is_about_and_where_to_go(kind, language):
+    rendered = notice(kind, language=language)
+
+    assert rendered.subject.startswith("Trending papers: ")
+    assert "\n" not in rendered.subject
+    for text in (visible(rendered.html), rendered.text):
+        assert "Weekly & more" in text
+    for url in (ACTION, PREFERENCES):
+        assert f'href="{url}"' in rendered.html
+        assert f"\n{url}\n" in rendered.text
+    assert f'<html lang="{language}" dir="{"rtl" if language == "he" else "ltr"}"' in rendered.html
+    assert all(len(line) <= 72 for line in rendered.text.splitlines() if "://" not in line)
+
+
+def test_a_notice_is_on_no_list_and_promises_no_one_click():
+    raw = cast(notice(NoticeKind.CONFIRM))
+    message = message_from_bytes(raw, policy=policy.default)
+
+    assert message.defects == []
+    assert not [name for name in message if name.lower().startswith("list-")]
+    assert message["Precedence"] is None
+    assert message["Auto-Submitted"] == "auto-generated"
+    assert message["Feedback-ID"].startswith("notice:notice:digestmail:")
+    assert [each.get_content_type() for each in message.walk()] == ["multipart/alternative", "text/plain", "text/html"]
+    assert ACTION in part(raw, "plain")
+    assert raw.isascii()
+    assert max(map(len, raw.split(b"\r\n"))) <= 998
+
+
+def test_without_links_none_is_promised():
+    rendered = notice(NoticeKind.CONFIRM, action_url=None, preferences_url=None, digests=())
+
+    assert "href" not in rendered.html.split("<body")[1]
+    assert "://" not in rendered.text
+
+
+def test_an_edition_s_mould_still_asks_for_a_token():
+    mould = Mould(
+        Rendered(subject="x", html="https://place.invalid/unsubscribe-9d6b2f41", text="x"),
+        SENDER,
+        digest="daily",
+        title="x",
+    )
+    with pytest.raises(ValueError, match="not a token"):
+        mould.cast(recipient="a@example.net", message_id="<x@y>", date=SIX)
