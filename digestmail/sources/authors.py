@@ -13,10 +13,11 @@ _GROUP_COLON = re.compile(rf"(\b{_GROUP}\b):", re.IGNORECASE)
 _ON_BEHALF = re.compile(rf"\(?\b(?:for|on behalf of) (?:the )?([^(),;:]{{1,80}}? {_GROUP})(?![^\W_])\)?", re.IGNORECASE)
 # What points to an affiliation: $^{1,2}$, ^{1,2}, ^1, and stars and daggers behind the name.
 _MARK = re.compile(r"\$\s?\^\s?(?:\{[^{}$]{0,40}\}|[^{}$])\s?\$|\^(?:\{[0-9,* ]{1,40}\}|[0-9*])")
-_AROUND_NAMES = " ,;:*†‡§¶⁰¹²³⁴⁵⁶⁷⁸⁹"
+_AROUND_NAMES = " ,;:*\\†‡§¶⁰¹²³⁴⁵⁶⁷⁸⁹"
 _AND = re.compile(r"(?:^| )(?:and|&|\\and)(?= )", re.IGNORECASE)
 _SUFFIX = re.compile(r"(?:jr|sr)\.?|ii|iii|iv", re.IGNORECASE)
 _NO_NAME = re.compile(r"(?:and )?(?:et al\.?|others)", re.IGNORECASE)
+_MOST_READINGS = 8
 _BRACKET = re.compile(r"[()]")
 # What `readable` would not change in any of its parts.
 _PLAIN = re.compile(r"(?:[\w ,;:.()']|-(?!-))*")
@@ -40,7 +41,17 @@ def split_authors(text: str) -> tuple[str, ...]:
 
 def clean_names(names: Iterable[str]) -> tuple[str, ...]:
     """Return `names` readable, each once and in order, without what is no name."""
-    return _kept(map(readable, names))
+    return _kept(map(_settled, names))
+
+
+def _settled(name: str) -> str:
+    """Return `name` readable for good: what one reading uncovers, such as a doubled backslash, is read again."""
+    for _ in range(_MOST_READINGS):
+        again = readable(name)
+        if again == name:
+            break
+        name = again
+    return name
 
 
 def _kept(names: Iterable[str]) -> tuple[str, ...]:
@@ -69,7 +80,7 @@ def _without_brackets(text: str) -> str:
         else:
             comma = text.find(",", start)
             at = closings.get(start, (comma if comma >= 0 else len(text)) - 1) + 1
-    return "".join((*kept, text[at:]))
+    return " ".join("".join((*kept, text[at:])).split())
 
 
 def _closings(text: str) -> dict[int, int]:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from digestmail.sources.authors import clean_names, split_authors
@@ -72,6 +72,8 @@ def test_affiliations_never_change_who_the_authors_are(names, data):
     assert split_authors(text) == tuple(names)
 
 
+@example("1))a")
+@example("a\\\\\\\\")
 @given(st.text(alphabet="(),;: ab.and&$^{}1\\", max_size=80) | st.text(max_size=80))
 def test_any_text_gives_clean_distinct_names(text):
     names = split_authors(text)
