@@ -42,9 +42,10 @@ from digestmail.sources.feed import Feed
 from digestmail.sources.http import Http
 from digestmail.sources.huggingface import HuggingFace
 from digestmail.storage import sources as stored_sources
+from digestmail.storage import unfinished
 from digestmail.storage.database import Database
 from digestmail.storage.gates import StoredGates
-from digestmail.storage.settings import epoch, secret
+from digestmail.storage.settings import epoch, put_restored_at, raise_epoch, secret
 from digestmail.tokens import Tokens
 from digestmail.transports.base import Relay, Transport
 from digestmail.transports.blocking import BlockingRelay
@@ -214,6 +215,19 @@ class App:
             listener.stop()
         return postmaster.report()
 
+    def adopt(self) -> int:
+        """Go on with a database put back from a backup; return how many open deliveries were cancelled.
+
+        Nobody knows which of them went out after the backup was made, nor which editions were published: what is open
+        is cancelled, and slots that began before now get no edition.
+        """
+        now, seen = self._real_clock.now(), self.epoch().seen
+        with self.database.begin() as connection:
+            cancelled = unfinished.cancel_open(connection, "the database was put back from a backup", now)
+            put_restored_at(connection, now)
+            raise_epoch(connection, max(epoch(connection), seen))
+        return cancelled
+
     def outbox(self) -> DeliverReport:
         """Return how the outbox stands, delivering nothing."""
         with self.database.connect() as connection:
@@ -322,6 +336,13 @@ class App:
         """Return the way out for single messages; nothing is connected yet."""
         mail = self.config.mail
         return MaildirTransport(self.base / mail.maildir.path) if mail.transport == "maildir" else self._smtp(mail.smtp)
+
+    def transports(self) -> tuple[Transport, ...]:
+        """Return every way out for single messages, the fallback too."""
+        fallback = self.config.mail.fallback
+        if fallback is None or self.config.mail.transport == "maildir":
+            return (self.transport(),)
+        return (self.transport(), self._smtp(fallback))
 
     def relays(self) -> tuple[Relay, ...]:
         """Return the ways out, in the order of preference; nothing is connected yet."""

@@ -65,6 +65,7 @@ def load(path: Path, environment: Mapping[str, str] | None = os.environ) -> Conf
     problems += _cross_problems(config.model_dump())
     problems += _path_problems(config, path.parent)
     problems += _dkim_problems(config, path.parent)
+    problems += _secret_problems(config, path.parent)
     if problems:
         raise ConfigError(problems)
     return _with_secrets(config, path.parent)
@@ -124,27 +125,41 @@ def _dkim_problems(config: Config, base: Path) -> Iterator[str]:
         yield "mail.dkim.ed25519_selector: two keys cannot share a selector"
 
 
+def _secret_problems(config: Config, base: Path) -> Iterator[str]:
+    tables: dict[str, SmtpTable | BouncesTable] = {"mail.smtp": config.mail.smtp, "bounces": config.bounces}
+    if config.mail.fallback is not None:
+        tables["mail.fallback"] = config.mail.fallback
+    for key, table in tables.items():
+        try:
+            _password(table, base)
+        except (OSError, UnicodeDecodeError) as error:
+            yield f"{key}.password_file: cannot be read: {error}"
+    bounces = config.bounces
+    if bounces.kind == "imap" and (bounces.username is None or not (bounces.password or bounces.password_file)):
+        yield "bounces.username: an IMAP mailbox needs a user name and a password"
+
+
 def _with_secrets(config: Config, base: Path) -> Config:
-    smtp = _with_password(config.mail.smtp, base, "mail.smtp")
-    bounces = _with_password(config.bounces, base, "bounces")
-    if bounces.kind == "imap" and (bounces.username is None or bounces.password is None):
-        raise ConfigError(["bounces.username: an IMAP mailbox needs a user name and a password"])
-    fallback = config.mail.fallback and _with_password(config.mail.fallback, base, "mail.fallback")
-    mail = config.mail.model_copy(update={"smtp": smtp, "fallback": fallback})
-    return config.model_copy(update={"mail": mail, "bounces": bounces})
+    mail = config.mail
+    tables = {"smtp": _with_password(mail.smtp, base)}
+    if mail.fallback is not None:
+        tables["fallback"] = _with_password(mail.fallback, base)
+    bounces = _with_password(config.bounces, base)
+    return config.model_copy(update={"mail": mail.model_copy(update=tables), "bounces": bounces})
 
 
 _WithPassword = TypeVar("_WithPassword", SmtpTable, BouncesTable)
 
 
-def _with_password(table: _WithPassword, base: Path, key: str) -> _WithPassword:
+def _with_password(table: _WithPassword, base: Path) -> _WithPassword:
+    return table.model_copy(update={"password": _password(table, base)})
+
+
+def _password(table: SmtpTable | BouncesTable, base: Path) -> SecretStr | None:
+    """Return the password, from its file if it is in one. Raises OSError or UnicodeDecodeError."""
     if table.password_file is None or table.password is not None:
-        return table
-    try:
-        password = (base / table.password_file).read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError([f"{key}.password_file: cannot be read: {error}"]) from error
-    return table.model_copy(update={"password": SecretStr(password)})
+        return table.password
+    return SecretStr((base / table.password_file).read_text(encoding="utf-8").strip())
 
 
 def _field_problems(error: ValidationError) -> Iterator[str]:

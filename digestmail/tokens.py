@@ -75,7 +75,8 @@ class Tokens:
         if not secret:
             raise ValueError("the signing secret is empty")
         self._unsubscribe = URLSafeSerializer(secret, salt=_UNSUBSCRIBE_SALT)
-        self._unsubscribe_key = hashlib.sha1(f"{_UNSUBSCRIBE_SALT}signer{secret}".encode()).digest()  # noqa: S324 - as itsdangerous derives it
+        key = hashlib.sha1(f"{_UNSUBSCRIBE_SALT}signer{secret}".encode()).digest()  # noqa: S324 - as itsdangerous derives it
+        self._unsubscribe_mac = hmac.new(key, digestmod="sha1")
         self._verp = _Seal(secret.encode(), "digestmail.verp")
         self._message_id = _Seal(secret.encode(), "digestmail.message-id")
 
@@ -87,7 +88,9 @@ class Tokens:
         unsubscribe from a mail that is years old.
         """
         payload = _base64(_TO_JSON([subscriber_id, digest]).encode())
-        return f"{payload.decode()}.{_base64(hmac.digest(self._unsubscribe_key, payload, 'sha1')).decode()}"
+        mac = self._unsubscribe_mac.copy()
+        mac.update(payload)
+        return f"{payload.decode()}.{_base64(mac.digest()).decode()}"
 
     def read_unsubscribe(self, token: str) -> tuple[int, str]:
         """Return (subscriber id, digest) of an unsubscribe token. Raises TokenError for any other string."""

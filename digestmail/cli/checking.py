@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from digestmail.cli import printing
 from digestmail.errors import DigestmailError
-from digestmail.model import SourceHealth
+from digestmail.model import DeliveryState, SourceHealth
 from digestmail.pipeline.reports import WELL, DeliverReport
 from digestmail.slots import next_fire
-from digestmail.storage import sources, subscribers
+from digestmail.storage import rates, settings, sources, subscribers
 from digestmail.storage.subscribers import Wish
 
 if TYPE_CHECKING:
@@ -42,11 +42,8 @@ def check(app: App, *, connect: bool) -> CheckReport:
         except DigestmailError as error:
             problems.append(f"digest {digest.name}: {error}")
     if connect:
-        try:
-            with app.transport().open():
-                pass
-        except DigestmailError as error:
-            problems.append(f"transport: {error}")
+        problems += _connections(app)
+    problems += _ledger(app)
     configured = [table.name for table in app.config.sources]
     with app.database.connect() as connection:
         health = tuple(row for row in sources.list_health(connection) if row.source in configured)
@@ -63,6 +60,31 @@ def check(app: App, *, connect: bool) -> CheckReport:
         next_due={digest.name: next_fire(digest.schedule, app.clock.now()) for digest in app.digests},
         outbox=app.outbox(),
     )
+
+
+def _connections(app: App) -> Iterator[str]:
+    """Knock at every mail server."""
+    for transport in app.transports():
+        try:
+            with transport.open():
+                pass
+        except DigestmailError as error:
+            yield f"transport: {error}"
+
+
+def _ledger(app: App) -> Iterator[str]:
+    """Name what the ledger holds that somebody has to look at."""
+    with app.database.connect() as connection:
+        try:
+            app.epoch().check(settings.epoch(connection))
+        except DigestmailError as error:
+            yield f"{error}; `digestmail deliveries adopt` goes on with it"
+        for pause in rates.pauses(connection, app.clock.now()):
+            yield f"{pause.key} is left alone until {pause.until:%Y-%m-%d %H:%M} UTC: {pause.reason}"
+    outbox = app.outbox()
+    if held := outbox.outbox.get(DeliveryState.AMBIGUOUS):
+        yield f"{held} deliveries are ambiguous: `digestmail deliveries list --state ambiguous`"
+    yield from (f"the accounts of an edition do not close: {edition}" for edition in outbox.unbalanced)
 
 
 def _health_row(row: SourceHealth) -> tuple[object, ...]:
@@ -86,14 +108,7 @@ def show(result: CheckReport) -> None:
     """Print the report."""
     printing.table(
         [
-            *(
-                (
-                    f"source {row.source} {row.category}".rstrip(),
-                    row.health,
-                    f"{row.detail} (read {row.read_at:%a %d %b %H:%M} UTC)",
-                )
-                for row in result.health
-            ),
+            *(_health_row(row) for row in result.health),
             *((f"source {name}", "-", "not read yet") for name in result.unread),
             *((f"digest {name}", "due", f"{at:%a %Y-%m-%d %H:%M} UTC") for name, at in result.next_due.items()),
             *((f"outbox {state}", count, "") for state, count in result.outbox.outbox.items() if count),

@@ -11,7 +11,7 @@ from digestmail.errors import StorageError
 from digestmail.model import Candidate, Digest, Edition, Health, Outcome, Selection, Slot
 from digestmail.selection.select import in_window, select
 from digestmail.slots import current_slot, next_fire, open_until
-from digestmail.storage import editions, papers
+from digestmail.storage import editions, papers, settings
 from digestmail.storage import sources as stored_sources
 
 _LONGEST_GAP = timedelta(days=30)
@@ -112,10 +112,14 @@ def upcoming_slot(connection: Connection, digest: Digest, now: datetime) -> Slot
 def is_open(connection: Connection, digest: Digest, slot: Slot, now: datetime) -> bool:
     """Return whether a slot that has begun may get its edition.
 
-    It may not when it or a later one is out, nor when the next one is nearer: except that the very first edition of a
+    It may not when it or a later one is out, or may have been in a database that was lost, nor when the next one is
+    nearer: except that the very first edition of a
     digest may be up to a day late, so that who sets it up in the evening sees it at once.
     """
     if editions.is_out(connection, digest.name, slot.key, slot.at):
+        return False
+    restored_at = settings.restored_at(connection)
+    if restored_at is not None and slot.at <= restored_at:
         return False
     if now <= open_until(digest.schedule, slot):
         return True

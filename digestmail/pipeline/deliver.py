@@ -121,6 +121,7 @@ class Deliverer:
             lease=LEASE,
             sending=_SENDING,
             sort=lambda connection, claimed, now: self._sort(connection, claimed, relay, now),
+            enough=2 * granted[f"relay:{relay.name}"],
         )
         dispatch = Dispatch(
             ledger,

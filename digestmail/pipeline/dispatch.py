@@ -41,7 +41,10 @@ class Letters(Protocol):
     """Writes the message of one delivery."""
 
     def write(self, delivery: Delivery, now: datetime) -> tuple[Envelope, bytes]:
-        """Return the envelope and the message, well formed. Raises RenderError or DeliveryError."""
+        """Return the envelope and the message: well formed, ending with CRLF, no line beginning with a dot.
+
+        Raises RenderError or DeliveryError.
+        """
         ...
 
 
@@ -49,8 +52,10 @@ class Outgoing:
     """A message on its way; a connection settles it."""
 
     __slots__ = ("_dispatch", "began", "delivery", "envelope", "lost", "message", "settled")
+    dotless = True
 
     def __init__(self, dispatch: Dispatch, delivery: Delivery) -> None:
+        """Belong to `dispatch`; it writes envelope and message right before they go out."""
         self._dispatch = dispatch
         self.delivery = delivery
         self.began = 0.0

@@ -25,6 +25,8 @@ from digestmail.storage.database import Database
 log = logging.getLogger("digestmail.ledger")
 
 _FIRST_WAIT, _LONGEST_WAIT = 0.25, 10.0
+_GATHERING = 0.003
+"""Seconds a commit waits for company: about as long as it takes itself."""
 _PATIENCE = timedelta(minutes=10)
 """How long a database that is gone is waited for."""
 
@@ -82,10 +84,12 @@ class Ledger:
         lease: timedelta,
         sending: timedelta,
         sort: Callable[[Connection, Sequence[Delivery], datetime], Sorted],
+        enough: int,
     ) -> None:
         """`lease` is how long a claim holds, `sending` how much of it must be left when a message may go out.
 
-        `sort` says, inside the transaction of a claim, which of what was claimed goes out now.
+        `sort` says, inside the transaction of a claim, which of what was claimed goes out now. With `enough` rows to
+        write, a commit begins at once; with fewer, it waits some milliseconds for more.
         """
         self._database = database
         self._clock = clock
@@ -93,6 +97,8 @@ class Ledger:
         self._lease = lease
         self._sending = sending
         self._sort = sort
+        self._enough = enough
+        self._idle = False
         self._orders = Orders()
         self._lock = threading.Condition()
         self._ending = False
@@ -121,7 +127,8 @@ class Ledger:
                 self._orders.slow.add(slow)
             if pause is not None:
                 self._orders.pause.append(pause)
-            self._lock.notify()
+            if self._idle or len(self._orders.results) + len(self._orders.arm) >= self._enough:
+                self._lock.notify()
 
     def finish(self) -> None:
         """Write what is left, and end."""
@@ -133,18 +140,27 @@ class Ledger:
 
     def _work(self, tell: Callable[[Committed | StorageError], None]) -> None:
         while True:
-            with self._lock:
-                while not self._orders and not self._ending:
-                    self._lock.wait()
-                if not self._orders:
-                    return
-                orders, self._orders = self._orders, Orders()
+            orders = self._next_orders()
+            if not orders:
+                return
             try:
                 committed = self._commit_somehow(orders)
             except StorageError as error:
                 tell(error)
                 return
             tell(committed)
+
+    def _next_orders(self) -> Orders:
+        """Wait for orders, and a moment longer for enough of them; none when it is to end."""
+        with self._lock:
+            self._idle = True
+            while not self._orders and not self._ending:
+                self._lock.wait()
+            self._idle = False
+            if len(self._orders.results) + len(self._orders.arm) < self._enough and not self._ending:
+                self._lock.wait(_GATHERING)
+            orders, self._orders = self._orders, Orders()
+            return orders
 
     def _commit_somehow(self, orders: Orders) -> Committed:
         """Commit `orders`; wait for a database that is locked, full or gone, and try again."""

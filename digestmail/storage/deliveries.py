@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from functools import partial
+from functools import lru_cache, partial
 from itertools import islice
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import Connection, case, exists, func, select, tuple_, update
+from sqlalchemy import Connection, func, select, update
 
 from digestmail.errors import StorageError
-from digestmail.model import Attempted, Delivery, DeliveryState, SubscriberState
+from digestmail.model import Attempted, Delivery, DeliveryState
 from digestmail.storage.inserting import chunks, insert
-from digestmail.storage.schema import Moment, attempts, deliveries, editions, said, subscribers, subscriptions
+from digestmail.storage.schema import Moment, attempts, deliveries, editions, said
 
 _CHUNK = 10_000
 _QUEUED_COLUMNS = "edition_id, subscriber_id, segment_id, state, attempts, due_at, fence, queued_at"
@@ -64,55 +64,56 @@ def claim(connection: Connection, now: datetime, lease: timedelta, limit: int) -
     A claim raises the fence and moves the due time behind the lease, so that a worker that dies gives it back; the
     state stays. One that is already `sending` belonged to a worker that died with the message on the wire, or nearly.
     """
-    d = deliveries.c
-    # A common table expression is evaluated once; a subquery PostgreSQL may run again for each row, past its LIMIT.
-    due = (
-        select(d.edition_id, d.subscriber_id)
-        .where(d.due_at <= now)
-        .order_by(d.due_at, d.segment_id, d.subscriber_id)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-        .cte("due")
-    )
-    claimed = connection.execute(
-        update(deliveries)
-        .where(tuple_(d.edition_id, d.subscriber_id).in_(select(due)))
-        .values(fence=d.fence + 1, due_at=now + lease)
-        .returning(d.edition_id, d.subscriber_id, d.segment_id, d.state, d.attempts, d.fence, d.queued_at)
-    ).all()
-    looked_up = _look_up(connection, [(row.edition_id, row.subscriber_id) for row in claimed])
+    moment = Moment()
+    bound = partial(moment.process_bind_param, dialect=connection.dialect)
+
+    @lru_cache(maxsize=8)
+    def aware(stored: Any) -> datetime:
+        return cast("datetime", moment.process_result_value(stored, connection.dialect))
+
+    postgresql = connection.dialect.name == "postgresql"
+    statement = _DUE.format(lock="FOR UPDATE SKIP LOCKED" if postgresql else "", place="%s" if postgresql else "?")
+    rows = connection.exec_driver_sql(statement, (bound(now), limit)).fetchall()
+    if not rows:
+        return ()
+    if postgresql:
+        columns = [list(column) for column in zip(*((row[0], row[1]) for row in rows), strict=True)]
+        connection.exec_driver_sql(_LEASE_ARRAYS, (bound(now + lease), *columns))
+    else:
+        until = bound(now + lease)
+        connection.exec_driver_sql(_LEASE, [(until, row[0], row[1]) for row in rows])
     return tuple(
         Delivery(
-            edition_id=row.edition_id,
-            subscriber_id=row.subscriber_id,
-            segment_id=row.segment_id,
-            state=DeliveryState(row.state),
-            attempts=row.attempts + (row.state != DeliveryState.SENDING),
-            fence=row.fence,
-            queued_at=row.queued_at,
-            address=looked_up[row.edition_id, row.subscriber_id][0],
-            wanted=looked_up[row.edition_id, row.subscriber_id][1],
+            edition_id=edition_id,
+            subscriber_id=subscriber_id,
+            segment_id=segment_id,
+            state=_STATES[state],
+            attempts=begun if state == "sending" else begun + 1,
+            fence=fence + 1,
+            queued_at=aware(queued_at),
+            address=address,
+            wanted=bool(wanted),
         )
-        for row in sorted(claimed, key=lambda row: (row.segment_id, row.subscriber_id))
+        for edition_id, subscriber_id, segment_id, state, begun, fence, queued_at, address, wanted in rows
     )
 
 
-def _look_up(connection: Connection, keys: Sequence[tuple[int, int]]) -> dict[tuple[int, int], tuple[str, bool]]:
-    """Return the address of each recipient, and whether they are still active and subscribed."""
-    subscribed = exists().where(
-        subscriptions.c.digest == editions.c.digest, subscriptions.c.subscriber_id == subscribers.c.id
-    )
-    wanted = case((subscribers.c.state == SubscriberState.ACTIVE, subscribed), else_=False)
-    statement = (
-        select(deliveries.c.edition_id, deliveries.c.subscriber_id, subscribers.c.address, wanted.label("wanted"))
-        .join(subscribers, subscribers.c.id == deliveries.c.subscriber_id)
-        .join(editions, editions.c.id == deliveries.c.edition_id)
-        # Not by pairs, for which SQLite would read the whole table; what these two let in beside them does no harm.
-        .where(deliveries.c.edition_id.in_({edition_id for edition_id, _ in keys}))
-        .where(deliveries.c.subscriber_id.in_({subscriber_id for _, subscriber_id in keys}))
-    )
-    rows = connection.execute(statement) if keys else ()
-    return {(row.edition_id, row.subscriber_id): (row.address, bool(row.wanted)) for row in rows}
+_STATES = {state.value: state for state in DeliveryState}
+_WANTED = """EXISTS (SELECT 1 FROM subscribers s
+    JOIN editions e ON e.id = {0}.edition_id
+    JOIN subscriptions b ON b.digest = e.digest AND b.subscriber_id = s.id
+    WHERE s.id = {0}.subscriber_id AND s.state = 'active')"""
+# A common table expression is evaluated once; a subquery PostgreSQL may run again for each row, past its LIMIT.
+_DUE = f"""WITH due AS (SELECT edition_id, subscriber_id, segment_id, state, attempts, fence, queued_at FROM deliveries
+    WHERE due_at <= {{place}} ORDER BY due_at, segment_id, subscriber_id LIMIT {{place}} {{lock}})
+SELECT due.edition_id, due.subscriber_id, due.segment_id, due.state, due.attempts, due.fence, due.queued_at,
+    people.address, {_WANTED.format("due")}
+FROM due JOIN subscribers people ON people.id = due.subscriber_id
+ORDER BY due.segment_id, due.subscriber_id"""  # noqa: S608 - no foreign text in it
+_LEASE = "UPDATE deliveries SET fence = fence + 1, due_at = ? WHERE edition_id = ? AND subscriber_id = ?"
+_LEASE_ARRAYS = """UPDATE deliveries d SET fence = d.fence + 1, due_at = %s
+FROM unnest(%s::int[], %s::int[]) AS t(edition_id, subscriber_id)
+WHERE d.edition_id = t.edition_id AND d.subscriber_id = t.subscriber_id"""
 
 
 def arm(connection: Connection, claimed: Sequence[Delivery], until: datetime) -> frozenset[tuple[int, int]]:
@@ -133,10 +134,6 @@ def arm(connection: Connection, claimed: Sequence[Delivery], until: datetime) ->
     )
 
 
-_WANTED = """EXISTS (SELECT 1 FROM subscribers s
-    JOIN editions e ON e.id = {0}.edition_id
-    JOIN subscriptions b ON b.digest = e.digest AND b.subscriber_id = s.id
-    WHERE s.id = {0}.subscriber_id AND s.state = 'active')"""
 _ARM = f"""UPDATE deliveries SET state = 'sending', attempts = ?
 WHERE edition_id = ? AND subscriber_id = ? AND fence = ? AND state IN ('queued', 'deferred', 'sending') AND due_at > ?
     AND {_WANTED.format("deliveries")}"""  # noqa: S608 - no foreign text in it
@@ -266,7 +263,7 @@ def counts(connection: Connection, edition_id: int | None = None) -> dict[Delive
 
 
 def unbalanced(connection: Connection) -> tuple[str, ...]:
-    """Return the editions whose deliveries are not as many as were queued, each as `digest slot: ...`; none is right."""
+    """Return the editions whose deliveries are not as many as were queued, as `digest slot: ...`; none is right."""
     standing = select(deliveries.c.edition_id, func.count().label("rows")).group_by(deliveries.c.edition_id).subquery()
     rows = connection.execute(
         select(

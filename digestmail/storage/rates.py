@@ -52,7 +52,7 @@ def factors(connection: Connection, now: datetime) -> dict[str, float]:
 
 
 def slow_down(connection: Connection, key: str, now: datetime) -> float:
-    """Halve the speed of `key`, at most once in two seconds, for one burst of refusals is one wish; return the share."""
+    """Halve the speed of `key`, but once in two seconds, for a burst of refusals is one wish; return the share."""
     row = _row(connection, key, now)
     factor = _recovered(row.factor, row.slowed_at, now)
     if row.slowed_at is not None and now - row.slowed_at < timedelta(seconds=2):

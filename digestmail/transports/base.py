@@ -74,6 +74,11 @@ class Outgoing(Protocol):
         """The message, well formed (see `wellformed`), not yet dot-stuffed."""
         ...
 
+    @property
+    def dotless(self) -> bool:
+        """Whether it is known that no line of the message begins with a dot."""
+        ...
+
     def settle(self, verdict: Verdict) -> None:
         """Take the verdict; called once."""
         ...

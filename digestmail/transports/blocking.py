@@ -92,6 +92,7 @@ class _One:
     envelope: Envelope
     message: bytes
     verdict: Verdict | None = None
+    dotless: bool = False
 
     def settle(self, verdict: Verdict) -> None:
         self.verdict = verdict

@@ -272,7 +272,8 @@ class _Conversation:
         commands = self._begin(following) if following is not None else ()
         following = following if commands else None
         behind = b"".join(commands)
-        self._wire.write(dot_stuffed(outgoing.message) + behind)
+        message = outgoing.message
+        self._wire.write(message + b".\r\n" + behind if outgoing.dotless else dot_stuffed(message) + behind)
         try:
             (reply,) = await self._wire.replies(1, self._timeout * _AFTER_THE_DOT)
         except TransportError as error:

@@ -63,6 +63,8 @@ def judge_refusal(step: Step, code: int, text: str) -> DeliveryError | Transport
 def reply_text(raw: bytes | str) -> str:
     """Make a server's words fit for one line of a record or a terminal."""
     text = raw.decode("utf-8", "replace") if isinstance(raw, bytes) else raw
+    if text.isprintable():  # as nearly every reply is
+        return " ".join(text.split())[:_MAX_TEXT]
     printable = "".join(character if character.isprintable() else " " for character in text)
     return " ".join(printable.split())[:_MAX_TEXT]
 

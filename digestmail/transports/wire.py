@@ -14,7 +14,7 @@ from digestmail.transports.verdict import reply_text
 _LONGEST_LINE = 4096
 """RFC 5321 section 4.5.3.1.5 says 512; servers that explain themselves go beyond."""
 _MOST_LINES = 200
-_REPLY_LINE = re.compile(rb"([2-5][0-9]{2})([ -]|$)(.*)", re.DOTALL)
+_REPLY_LINE = re.compile(rb"([2-5][0-9]{2})(?:([ -])(.*?))?\r?", re.DOTALL)
 
 
 class GarbageError(TransportError):
@@ -117,19 +117,21 @@ class Wire(asyncio.Protocol):
     # -- inside -------------------------------------------------------------------------------------------------------
 
     def _line(self, line: bytes) -> None:
-        found = _REPLY_LINE.fullmatch(line.removesuffix(b"\r"))
+        found = _REPLY_LINE.fullmatch(line)
         if found is None or len(line) > _LONGEST_LINE or len(self._lines) > _MOST_LINES:
             self._break(GarbageError(f"the mail server's answer is not intelligible: {reply_text(line[:80])!r}"))
             return
-        if self._lines and self._lines[0][:3] != found[1]:
-            self._break(GarbageError("the mail server's answer is not intelligible: it changes its code half-way"))
+        code, mark, text = found.groups(b"")
+        if self._lines:
+            if self._lines[0][:3] != code:
+                self._break(GarbageError("the mail server's answer is not intelligible: it changes its code half-way"))
+                return
+            text = b" ".join((*(kept[4:] for kept in self._lines), text)) if mark != b"-" else text
+        if mark == b"-":
+            self._lines.append(line)
             return
-        self._lines.append(line)
-        if found[2] == b"-" or self._broken is not None:
-            return
-        text = found[3] if len(self._lines) == 1 else b" ".join(kept[4:] for kept in self._lines)
         self._lines.clear()
-        self._replies.append(Reply(int(found[1]), reply_text(text)))
+        self._replies.append(Reply(int(code), reply_text(text)))
         if self._deadline:
             self._deadline = self._loop.time() + self._patience  # each reply has a time of its own
 

@@ -101,6 +101,23 @@ def test_a_wrong_table_is_told(site, more, says):
     assert says in digestmail(site, "bounces", status=2)
 
 
+def test_what_is_wrong_with_secrets_and_keys_is_told_at_once(site):
+    more = """[mail.smtp]
+password_file = "nowhere"
+[mail.dkim]
+rsa_key_file = "nowhere"
+[bounces]
+kind = "imap"
+password_file = "nowhere"
+"""
+    (site / "config.toml").write_text(CONFIG.format(more=more), "utf-8")
+
+    said = digestmail(site, "bounces", status=2).splitlines()
+    assert [line.split(":")[1].strip() for line in said] == [
+        "mail.dkim.rsa_key_file", "mail.smtp.password_file", "bounces.password_file", "bounces.username",
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("address", ["a+b@example.org", "Bounces <b@example.org>", "b", f"{'x' * 32}@example.org"])
 def test_a_return_path_a_token_does_not_fit_into_is_told(site, address):
     text = CONFIG.format(more="").replace("bounce@bounce.example.org", address)

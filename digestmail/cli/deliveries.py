@@ -1,0 +1,125 @@
+"""`digestmail deliveries`: who got what, and what to do about those nobody knows about."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from digestmail.cli.options import ConfigPath, Json, Now, open_app
+
+if TYPE_CHECKING:
+    from digestmail.app import App
+
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Who got what, and what is in doubt.")
+
+Edition = Annotated[str, typer.Argument(metavar="DIGEST", help="A digest's name.")]
+Slot = Annotated[str, typer.Argument(metavar="SLOT", help="The slot, as `digestmail editions list` shows it.")]
+Address = Annotated[str, typer.Argument(metavar="ADDRESS", help="A mail address.")]
+To = Annotated[
+    str | None, typer.Option("--to", metavar="ADDRESS", help="Only this subscriber; else all.", show_default=False)
+]
+
+
+@app.command(name="list")
+def list_all(
+    config: ConfigPath = None,
+    state: Annotated[
+        str | None,
+        typer.Option(help="Only deliveries in this state: ambiguous, failed, sent, ...", show_default=False),
+    ] = None,
+    digest: Annotated[str | None, typer.Option(help="Only this digest.", show_default=False)] = None,
+    slot: Annotated[str | None, typer.Option(help="Only this slot.", show_default=False)] = None,
+    json: Json = False,
+) -> None:
+    """List deliveries."""
+    from digestmail.cli import printing
+    from digestmail.model import DeliveryState
+    from digestmail.storage import unfinished
+
+    if state is not None and state not in list(DeliveryState):
+        raise typer.BadParameter(f"{state!r} is none of {', '.join(DeliveryState)}", param_hint="--state")
+    chosen = DeliveryState(state) if state else None
+    with open_app(config) as opened, opened.database.connect() as connection:
+        found = unfinished.list_deliveries(connection, state=chosen, digest=digest, slot=slot)
+        if json:
+            printing.as_json(list(found))
+            return
+        for one in found:
+            said = f"{one.code or ''} {one.text}".strip()
+            sys.stdout.write(f"{one.digest} {one.slot}  {one.address}  {one.state}  {said}".rstrip() + "\n")
+
+
+@app.command()
+def show(digest: Edition, slot: Slot, address: Address, config: ConfigPath = None, json: Json = False) -> None:
+    """Show every attempt at one delivery: when, what the server said, and after how long."""
+    from digestmail.cli import printing
+    from digestmail.storage import unfinished
+
+    with open_app(config) as opened, opened.database.connect() as connection:
+        attempts = unfinished.attempts_of(connection, digest, slot, _subscriber(opened, address))
+    if json:
+        printing.as_json(attempts)
+        return
+    for one in attempts:
+        took = "" if one.milliseconds is None else f" after {one.milliseconds / 1000:.3f} s"
+        sys.stdout.write(
+            f"{one.number}  {one.at:%Y-%m-%d %H:%M:%S} UTC  {one.state}{took}  {one.code or ''} {one.text}".rstrip()
+            + "\n"
+        )
+
+
+@app.command()
+def resolve(
+    digest: Edition,
+    slot: Slot,
+    outcome: Annotated[Literal["sent", "failed"], typer.Option("--as", help="What you found out.")],
+    to: To = None,
+    config: ConfigPath = None,
+    now: Now = None,
+) -> None:
+    """Settle ambiguous deliveries of an edition: they arrived, or they did not."""
+    from digestmail.model import DeliveryState
+    from digestmail.storage import unfinished
+
+    with open_app(config, now) as opened, opened.database.begin() as connection:
+        subscriber = _subscriber(opened, to) if to else None
+        done = unfinished.resolve(connection, digest, slot, subscriber, DeliveryState(outcome), opened.clock.now())
+    sys.stdout.write(f"{done} resolved as {outcome}\n")
+
+
+@app.command()
+def retry(digest: Edition, slot: Slot, to: To = None, config: ConfigPath = None, now: Now = None) -> None:
+    """Send ambiguous and failed deliveries of an edition again, under the Message-ID they had."""
+    from digestmail.storage import unfinished
+
+    with open_app(config, now) as opened, opened.database.begin() as connection:
+        subscriber = _subscriber(opened, to) if to else None
+        done = unfinished.retry(connection, digest, slot, subscriber, opened.clock.now())
+    sys.stdout.write(f"{done} back in the outbox\n")
+
+
+@app.command()
+def resume(config: ConfigPath = None, now: Now = None) -> None:
+    """Try again at once what waits for a mail server: after you mended it."""
+    from digestmail.storage import rates, unfinished
+
+    with open_app(config, now) as opened, opened.database.begin() as connection:
+        paused = rates.resume(connection)
+        due = unfinished.make_due(connection, opened.clock.now())
+    sys.stdout.write(f"{paused} mail servers tried again, {due} deliveries due\n")
+
+
+@app.command()
+def adopt(config: ConfigPath = None, now: Now = None) -> None:
+    """Go on with a database that was put back from a backup: what was open in it is cancelled, not sent again."""
+    with open_app(config, now) as opened:
+        cancelled = opened.adopt()
+    sys.stdout.write(f"{cancelled} open deliveries cancelled; slots that began before now get no edition\n")
+
+
+def _subscriber(opened: App, address: str) -> int:
+    from digestmail import subscriptions
+
+    return subscriptions.show(opened.database, address).id

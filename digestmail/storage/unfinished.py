@@ -1,0 +1,168 @@
+"""Deliveries somebody has to look at: ambiguous ones, failed ones, and every attempt made at one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Connection, select, union_all, update
+
+from digestmail.model import DeliveryState
+from digestmail.storage.schema import attempts, deliveries, editions, subscribers
+
+_CHUNK = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredDelivery:
+    """A delivery as it stands."""
+
+    digest: str
+    slot: str
+    subscriber_id: int
+    address: str
+    state: DeliveryState
+    attempts: int
+    queued_at: datetime
+    due_at: datetime | None
+    ended_at: datetime | None
+    code: int | None
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredAttempt:
+    """One attempt at a delivery: as what it ended, when, and what the server said after how long."""
+
+    number: int
+    state: DeliveryState
+    at: datetime
+    code: int | None
+    text: str
+    milliseconds: int | None
+
+
+def list_deliveries(
+    connection: Connection,
+    *,
+    state: DeliveryState | None = None,
+    digest: str | None = None,
+    slot: str | None = None,
+    subscriber_id: int | None = None,
+) -> Iterator[StoredDelivery]:
+    """Yield deliveries, the newest editions first, at flat memory."""
+    d = deliveries.c
+    statement = (
+        select(deliveries, subscribers.c.address, editions.c.digest, editions.c.slot)
+        .join(subscribers, subscribers.c.id == d.subscriber_id)
+        .join(editions, editions.c.id == d.edition_id)
+        .order_by(d.edition_id.desc(), d.subscriber_id)
+    )
+    for column, value in (
+        (d.state, state),
+        (editions.c.digest, digest),
+        (editions.c.slot, slot),
+        (d.subscriber_id, subscriber_id),
+    ):
+        if value is not None:
+            statement = statement.where(column == value)
+    for row in connection.execution_options(yield_per=_CHUNK).execute(statement):
+        yield StoredDelivery(
+            digest=row.digest,
+            slot=row.slot,
+            subscriber_id=row.subscriber_id,
+            address=row.address,
+            state=DeliveryState(row.state),
+            attempts=row.attempts,
+            queued_at=row.queued_at,
+            due_at=row.due_at,
+            ended_at=row.ended_at,
+            code=row.code,
+            text=row.text or "",
+        )
+
+
+def attempts_of(connection: Connection, digest: str, slot: str, subscriber_id: int) -> tuple[StoredAttempt, ...]:
+    """Return every attempt at a delivery, the first one first; the one that ended it stands in the delivery itself."""
+    a, d = attempts.c, deliveries.c
+    edition = select(editions.c.id).where(editions.c.digest == digest, editions.c.slot == slot).scalar_subquery()
+    kept = select(a.number, a.state, a.at, a.code, a.text, a.milliseconds).where(
+        a.edition_id == edition, a.subscriber_id == subscriber_id
+    )
+    last = select(d.attempts, d.state, d.ended_at, d.code, d.text, d.milliseconds).where(
+        d.edition_id == edition,
+        d.subscriber_id == subscriber_id,
+        d.state.in_((DeliveryState.SENT, DeliveryState.FAILED)),
+        d.attempts > 0,
+    )
+    rows = connection.execute(union_all(kept, last).order_by("number"))
+    return tuple(
+        StoredAttempt(
+            number=row.number,
+            state=DeliveryState(row.state),
+            at=row.at,
+            code=row.code,
+            text=row.text or "",
+            milliseconds=row.milliseconds,
+        )
+        for row in rows
+    )
+
+
+def resolve(
+    connection: Connection, digest: str, slot: str, subscriber_id: int | None, state: DeliveryState, now: datetime
+) -> int:
+    """Settle ambiguous deliveries of an edition, all or one subscriber's, as `sent` or `failed`; return how many."""
+    chosen = _chosen(digest, slot, subscriber_id, (DeliveryState.AMBIGUOUS,))
+    text = f"resolved by the operator as {state}"
+    done = connection.execute(
+        update(deliveries).where(*chosen).values(state=state, ended_at=now, due_at=None, text=text)
+    )
+    return done.rowcount
+
+
+def retry(connection: Connection, digest: str, slot: str, subscriber_id: int | None, now: datetime) -> int:
+    """Put ambiguous and failed deliveries of an edition back into the outbox, due at once; return how many.
+
+    They go out under the Message-ID they had.
+    """
+    chosen = _chosen(digest, slot, subscriber_id, (DeliveryState.AMBIGUOUS, DeliveryState.FAILED))
+    done = connection.execute(
+        update(deliveries)
+        .where(*chosen)
+        .values(state=DeliveryState.DEFERRED, due_at=now, queued_at=now, ended_at=None, fence=deliveries.c.fence + 1)
+    )
+    return done.rowcount
+
+
+def cancel_open(connection: Connection, why: str, now: datetime) -> int:
+    """Cancel every open delivery; return how many."""
+    done = connection.execute(
+        update(deliveries)
+        .where(deliveries.c.due_at.is_not(None))
+        .values(state=DeliveryState.CANCELLED, due_at=None, ended_at=now, text=why, fence=deliveries.c.fence + 1)
+    )
+    return done.rowcount
+
+
+def make_due(connection: Connection, now: datetime) -> int:
+    """Make what waits after a refusal or an outage due at once; return how many."""
+    d = deliveries.c
+    done = connection.execute(
+        update(deliveries)
+        .where(d.due_at > now, d.state == DeliveryState.DEFERRED)
+        .values(due_at=now, fence=d.fence + 1)
+    )
+    return done.rowcount
+
+
+def _chosen(
+    digest: str, slot: str, subscriber_id: int | None, states: tuple[DeliveryState, ...]
+) -> list[ColumnElement[bool]]:
+    d = deliveries.c
+    edition = select(editions.c.id).where(editions.c.digest == digest, editions.c.slot == slot)
+    conditions: list[ColumnElement[bool]] = [d.edition_id.in_(edition), d.state.in_(states)]
+    if subscriber_id is not None:
+        conditions.append(d.subscriber_id == subscriber_id)
+    return conditions

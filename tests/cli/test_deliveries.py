@@ -1,0 +1,112 @@
+"""`digestmail deliveries`, on a real configuration and a real receiving server."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from clirun import digestmail
+from sqlalchemy import text
+
+from digestmail.demo.receiver import receiving
+from digestmail.demo.services import serving
+from digestmail.storage.database import Database
+
+CONFIG = """
+database = "sqlite:///digestmail.db"
+[mail]
+sender = "digest@example.org"
+[mail.smtp]
+host = "{host}"
+port = {port}
+[network]
+allow_private_hosts = ["127.0.0.1"]
+[[sources]]
+name = "huggingface"
+kind = "huggingface"
+base_url = "{services}"
+[[digests]]
+name = "daily"
+title = "Trending papers"
+schedule = "0 7 * * *"
+sources = ["huggingface"]
+"""
+NOW = "2026-04-02T12:00:00Z"
+PEOPLE = ("a@example.org", "b@example.org")
+
+
+@pytest.fixture
+def sent(tmp_path):
+    """An installation that has sent its first edition; yields (directory, mailbox)."""
+    mailbox = tmp_path / "mailbox"
+    with serving() as services, receiving(mailbox) as (host, port):
+        (tmp_path / "config.toml").write_text(CONFIG.format(host=host, port=port, services=services), "utf-8")
+        for address in PEOPLE:
+            digestmail(tmp_path, "subscribers", "add", address, "--digest", "daily")
+        assert "2 sent" in digestmail(tmp_path, "run", "--now", NOW)
+        yield tmp_path, mailbox
+
+
+def change(site: Path, statement: str) -> None:
+    database = Database.open("sqlite:///digestmail.db", base=site)
+    with database.begin() as connection:
+        connection.execute(text(statement))
+    database.close()
+
+
+def test_every_delivery_is_listed_with_what_the_server_said(sent):
+    site, _ = sent
+    found = json.loads(digestmail(site, "deliveries", "list", "--json"))
+    assert [(one["address"], one["state"], one["code"]) for one in found] == [(a, "sent", 250) for a in PEOPLE]
+    shown = digestmail(site, "deliveries", "show", "daily", "2026-04-02", PEOPLE[0])
+    assert shown.startswith("1  ")
+    assert "sent after" in shown
+
+
+def test_an_ambiguous_delivery_can_be_resolved_or_sent_again_under_its_message_id(sent):
+    site, mailbox = sent
+    before = {path.name for path in (mailbox / "new").iterdir()}
+    change(site, "UPDATE deliveries SET state = 'ambiguous', text = 'no answer'")
+    assert "2 deliveries are ambiguous" in digestmail(site, "check", status=1)
+    listed = digestmail(site, "deliveries", "list", "--state", "ambiguous")
+    assert len(listed.splitlines()) == 2
+    edition = ("daily", "2026-04-02")
+    assert (
+        digestmail(site, "deliveries", "resolve", *edition, "--as", "sent", "--to", PEOPLE[0]) == "1 resolved as sent\n"
+    )
+    assert digestmail(site, "deliveries", "retry", *edition) == "1 back in the outbox\n"
+    assert "1 sent" in digestmail(site, "deliver")
+    texts = [path.read_text("utf-8") for path in (mailbox / "new").iterdir()]
+    ids = [line for mail in texts for line in mail.splitlines() if line.startswith("Message-ID:")]
+    assert len(before) == 2
+    assert (len(ids), len(set(ids))) == (3, 2)
+
+
+def test_a_database_put_back_sends_nothing_until_it_is_adopted(sent):
+    site, mailbox = sent
+    change(site, "UPDATE deliveries SET state = 'deferred', due_at = 0, ended_at = NULL")
+    change(site, "UPDATE settings SET value = '0' WHERE name = 'epoch'")
+    for command in ("deliver", "publish", "run"):
+        assert "put back from a backup" in digestmail(site, command, status=1)
+    assert "put back from a backup" in digestmail(site, "check", status=1)
+    assert "2 open deliveries cancelled" in digestmail(site, "deliveries", "adopt")
+    assert "0 sent" in digestmail(site, "deliver")
+    assert len(list((mailbox / "new").iterdir())) == 2
+
+
+def test_a_paused_mail_server_is_tried_again_when_it_is_told_so(sent):
+    site, _ = sent
+    change(
+        site,
+        "INSERT INTO rates (key, next_at, factor, paused_until, reason) "
+        "SELECT 'relay:x:25', 0, 1, 32503680000000, 'relaying denied'",
+    )
+    assert "relaying denied" in digestmail(site, "check", status=1)
+    assert digestmail(site, "deliveries", "resume").startswith("1 mail servers")
+    assert "relaying denied" not in digestmail(site, "check")
+
+
+def test_a_state_that_does_not_exist_is_a_usage_error(sent):
+    site, _ = sent
+    assert "none of" in digestmail(site, "deliveries", "list", "--state", "lost", status=2)
