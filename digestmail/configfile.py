@@ -192,9 +192,9 @@ def _cross_problems(raw: dict[str, Any]) -> Iterator[str]:
     digests = list(_names(raw, "digests"))
     for table, names in (("sources", sources), ("topics", topics), ("digests", digests)):
         yield from (f"{table}[{i}].name: {name!r} stands twice" for i, name in enumerate(names) if name in names[:i])
-    yield from (
-        f"digests[{i}].name: {name!r} is the name of a page" for i, name in enumerate(digests) if name in RESERVED_NAMES
-    )
+    for index, name in enumerate(digests):
+        if isinstance(name, str) and name in RESERVED_NAMES:
+            yield f"digests[{index}].name: {name!r} is the name of a page"
     for index, digest in enumerate(_rows(raw, "digests")):
         for key, known in (("sources", sources), ("topics", topics), ("allow_repeats_of", digests)):
             listed = digest.get(key, [])
