@@ -133,9 +133,9 @@ _FTS = table("papers_fts", column("rowid"), column("paper_id"), column("words"))
 
 def _sqlite(wanted: Sequence[Sequence[str]]) -> Select[Any]:
     # A hit in the title counts ten times one in the abstract (bm25 is smaller for the better).
-    rank = literal_column("bm25(papers_fts, 10.0, 1.0, 4.0)").label("rank")
+    rank: ColumnElement[float] = literal_column("bm25(papers_fts, 10.0, 1.0, 4.0)")
     matches = text("papers_fts MATCH :expression").bindparams(expression=_expression(wanted))
-    return select(papers.c.id, rank).join(_FTS, _FTS.c.rowid == papers.c.id).where(matches)
+    return select(papers.c.id, rank.label("rank")).join(_FTS, _FTS.c.rowid == papers.c.id).where(matches)
 
 
 def _expression(wanted: Sequence[Sequence[str]]) -> str:
@@ -164,7 +164,8 @@ def _marked(
     if connection.dialect.name == "postgresql":
         options = f"StartSel={_OPEN}, StopSel={_CLOSE}, "
         shape = f"MaxWords={_TEXT_WORDS}, MinWords={_TEXT_WORDS - 10}"
-        asked, english = _tsquery(wanted), literal_column("'english'")
+        asked = _tsquery(wanted)
+        english: ColumnElement[str] = literal_column("'english'")
         title, abstract = (func.translate(one, _READ, _STOOD_FOR) for one in (papers.c.title, papers.c.abstract))
         statement = select(
             papers.c.id,

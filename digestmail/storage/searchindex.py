@@ -24,8 +24,11 @@ _FORGET = f"INSERT INTO papers_fts(papers_fts, rowid, title, abstract, authors) 
 SQLITE: Final = (
     # The index keeps no second copy of the texts: FTS5 reads them through this view.
     f"CREATE VIEW papers_words AS SELECT id, title, abstract, {_AUTHORS.format(row='papers')} AS authors FROM papers",
-    "CREATE VIRTUAL TABLE papers_fts USING fts5(title, abstract, authors, content='papers_words', content_rowid='id', "
-    "tokenize='porter unicode61 remove_diacritics 2')",
+    (
+        "CREATE VIRTUAL TABLE papers_fts USING fts5(title, abstract, authors, content='papers_words', "
+        "content_rowid='id', "
+        "tokenize='porter unicode61 remove_diacritics 2')"
+    ),
     f"CREATE TRIGGER papers_fts_insert AFTER INSERT ON papers BEGIN {_NEW} END",
     f"CREATE TRIGGER papers_fts_delete AFTER DELETE ON papers BEGIN {_FORGET} END",
     f"CREATE TRIGGER papers_fts_update AFTER UPDATE OF title, abstract, authors ON papers BEGIN {_FORGET} {_NEW} END",
@@ -51,14 +54,20 @@ _WORDS = (
     "setweight(to_tsvector('english', translate(left({row}.abstract, 100000), '<>/', '   ')), 'D')"
 )
 POSTGRESQL: Final = (
-    "CREATE TABLE papers_fts (paper_id INTEGER PRIMARY KEY REFERENCES papers(id) ON DELETE CASCADE, "
-    "words tsvector NOT NULL)",
+    (
+        "CREATE TABLE papers_fts (paper_id INTEGER PRIMARY KEY REFERENCES papers(id) ON DELETE CASCADE, "
+        "words tsvector NOT NULL)"
+    ),
     "CREATE INDEX papers_fts_words ON papers_fts USING gin (words)",
-    "CREATE FUNCTION papers_fts_fill() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
-    f"INSERT INTO papers_fts (paper_id, words) VALUES (new.id, {_WORDS.format(row='new')}) "
-    "ON CONFLICT (paper_id) DO UPDATE SET words = excluded.words; RETURN NULL; END $$",
-    "CREATE TRIGGER papers_fts_fill AFTER INSERT OR UPDATE OF title, abstract, authors ON papers "
-    "FOR EACH ROW EXECUTE FUNCTION papers_fts_fill()",
+    (
+        "CREATE FUNCTION papers_fts_fill() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        f"INSERT INTO papers_fts (paper_id, words) VALUES (new.id, {_WORDS.format(row='new')}) "
+        "ON CONFLICT (paper_id) DO UPDATE SET words = excluded.words; RETURN NULL; END $$"
+    ),
+    (
+        "CREATE TRIGGER papers_fts_fill AFTER INSERT OR UPDATE OF title, abstract, authors ON papers "
+        "FOR EACH ROW EXECUTE FUNCTION papers_fts_fill()"
+    ),
 )
 POSTGRESQL_FILL: Final = (
     f"INSERT INTO papers_fts (paper_id, words) SELECT papers.id, {_WORDS.format(row='papers')} FROM papers",
@@ -81,4 +90,4 @@ def follow(metadata: MetaData) -> None:
 
 def _ddl(statement: str, dialect: str) -> ExecutableDDLElement:
     # DDL fills in %(table)s and the like; there is none.
-    return DDL(statement.replace("%", "%%")).execute_if(dialect=dialect)
+    return DDL(statement.replace("%", "%%")).execute_if(dialect=dialect)  # type: ignore[no-untyped-call]

@@ -9,8 +9,12 @@ from starlette.staticfiles import StaticFiles
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from digestmail.app import VERSION, App
+from digestmail.clock import SystemClock
+from digestmail.errors import StorageError
 from digestmail.rendering import templates_directory
-from digestmail.web import health, home
+from digestmail.storage import archive
+from digestmail.web import crawlers, errors, feeds, health, home, papers, searching
+from digestmail.web.cache import Answers
 from digestmail.web.front import Front, security_headers
 from digestmail.web.pages import Pages
 
@@ -32,9 +36,13 @@ def create_app(app: App) -> FastAPI:
     web.state.digestmail = app
     web.state.pages = Pages(app)
     web.mount("/static", StaticFiles(directory=templates_directory() / "web" / "static"))
-    for router in (health.router, home.router):
-        web.include_router(router)
+    errors.register(web)
+    for room in (health, crawlers, searching, papers, feeds, home):
+        web.include_router(room.router)
     settings = app.config.web
+    web.add_middleware(
+        Answers, version=lambda: version(app), clock=SystemClock(), any_host=app.config.base_url is not None
+    )
     web.add_middleware(Front, prefix=prefix(app), headers=security_headers(thumbnails=settings.thumbnails))
     web.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(settings.trusted_proxies))
     return web
@@ -45,3 +53,12 @@ def prefix(app: App) -> str:
     if app.config.web.prefix is not None:
         return app.config.web.prefix
     return urlsplit(app.config.base_url).path.rstrip("/") if app.config.base_url else ""
+
+
+def version(app: App) -> str:
+    """Return a text that changes whenever pages do; empty while the database does not answer."""
+    try:
+        with app.database.connect() as connection:
+            return archive.version(connection)
+    except StorageError:
+        return ""
