@@ -45,54 +45,70 @@ WORKS = (
         "Efficient models",
         "Skipping Layers Gracefully: Depth on Demand for Small Language Models",
         "A small model learns which of its layers a question needs, and leaves out the rest at half the cost.",
-        "We look at how a model of modest size decides which of its layers a question needs. Leaving the others out "
-        "halves the time on a single card, at nearly the same quality on eight tasks. What is lost is mostly "
-        "arithmetic, e.g. long division, and a short training run brings it back.",
+        (
+            "We look at how a model of modest size decides which of its layers a question needs. Leaving the "
+            "others out halves the time on a single card, at nearly the same quality on eight tasks. What is lost "
+            "is mostly arithmetic, e.g. long division, and a short training run brings it back."
+        ),
     ),
     (
         "Efficient models",
         "A Cache That Forgets on Purpose",
         None,
-        "Long conversations fill the memory of a model with words nobody returns to. We let the cache drop what a "
-        "tiny predictor calls finished, and keep what later turns ask for. On transcripts of twelve hours the memory "
-        "stays flat, and answers differ from the full cache in one of two hundred.",
+        (
+            "Long conversations fill the memory of a model with words nobody returns to. We let the cache drop "
+            "what a tiny predictor calls finished, and keep what later turns ask for. On transcripts of twelve "
+            "hours the memory stays flat, and answers differ from the full cache in one of two hundred."
+        ),
     ),
     (
         "Efficient models",
         "Four Bits Are Plenty, Except on Tuesdays",
         None,
-        "Quantization errors are not spread evenly: a handful of weekly patterns in the data carry most of them. We "
-        "find these patterns before training ends and give their weights two more bits, which costs three percent of "
-        "memory and closes the gap.",
+        (
+            "Quantization errors are not spread evenly: a handful of weekly patterns in the data carry most of "
+            "them. We find these patterns before training ends and give their weights two more bits, which costs "
+            "three percent of memory and closes the gap."
+        ),
     ),
     (
         "Agents",
         "Do Models Read the Compiler's <think> Output? An Honest Look",
         "Agents that write programs mostly ignore the second half of an error message.",
-        "Agents that write programs are shown compiler output and are assumed to use it. We shuffle, shorten and "
-        "translate these messages and measure what changes. The first line matters most; everything after the "
-        "fourth might as well be poetry. A prompt that asks for a summary first restores the value of the rest.",
+        (
+            "Agents that write programs are shown compiler output and are assumed to use it. We shuffle, shorten "
+            "and translate these messages and measure what changes. The first line matters most; everything after "
+            "the fourth might as well be poetry. A prompt that asks for a summary first restores the value of the "
+            "rest."
+        ),
     ),
     (
         "Agents",
         "Errands: A Benchmark of Boring Tasks",
         None,
-        "Booking a room, moving a meeting, finding the form. We collect 900 dull office errands with a mock town hall "
-        "behind them, and find that agents fail less at the task than at noticing that it is already done.",
+        (
+            "Booking a room, moving a meeting, finding the form. We collect 900 dull office errands with a mock "
+            "town hall behind them, and find that agents fail less at the task than at noticing that it is "
+            "already done."
+        ),
     ),
     (
         "Vision",
         "Shadows as Labels: Learning Depth From the Afternoon Sun",
         None,
-        "A fixed camera sees the same street all day while shadows move over it. We turn that movement into a "
-        "training signal for depth and need neither a second lens nor a laser.",
+        (
+            "A fixed camera sees the same street all day while shadows move over it. We turn that movement into a "
+            "training signal for depth and need neither a second lens nor a laser."
+        ),
     ),
     (
         None,
         "Notes on Naïve Baselines",
         None,
-        "Nearest neighbours on a good tokenizer beat eleven of nineteen recent methods we tried. We describe how to "
-        "report such baselines so that a reader can tell luck from progress.",
+        (
+            "Nearest neighbours on a good tokenizer beat eleven of nineteen recent methods we tried. We describe "
+            "how to report such baselines so that a reader can tell luck from progress."
+        ),
     ),
 )
 _COUNTS = ((187, 14, 1640), (96, 8, 212), (54, 3, 41), (142, 22, 880), (33, None, None), (71, 5, None), (12, 1, None))
@@ -102,7 +118,7 @@ _AUTHORS = ("Ada Example", "Boris Sample", "Chen Madeup", "Dora Nobody", "Zoë �
 def work(number: int, day: int, *, title: str | None = None, **fields: Any) -> Paper:
     """Make the paper of this number and day."""
     _, known, summary, abstract = WORKS[number]
-    arxiv = f"26{day:02d}.{number + 1:05d}"
+    arxiv = f"26{day + 1:02d}.{number + 1:05d}"
     values: dict[str, Any] = {
         "link": f"https://arxiv.org/abs/{arxiv}",
         "abstract": abstract,
@@ -288,6 +304,3 @@ def served(app: App) -> Iterator[str]:
     finally:
         server.should_exit = True
         thread.join(10)
-
-
-

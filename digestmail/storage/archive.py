@@ -9,7 +9,9 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select
 
+from digestmail.model import Paper
 from digestmail.storage import editions as stored
+from digestmail.storage import paperrows
 from digestmail.storage.editions import StoredEdition
 from digestmail.storage.schema import edition_papers, editions, papers, sources
 
@@ -102,6 +104,15 @@ def source_names(connection: Connection) -> tuple[str, ...]:
 def newest_paper_row(connection: Connection) -> int:
     """Return the highest row of a paper; 0 when there is none."""
     return int(connection.execute(select(func.max(papers.c.id))).scalar() or 0)
+
+
+def paper_page(connection: Connection, *, below: int | None, limit: int) -> tuple[tuple[int, Paper], ...]:
+    """Return (row, paper) of the papers added last, newest first; `below` continues after the row it names."""
+    statement = select(papers.c.id).where(papers.c.merged_into.is_(None))
+    if below is not None:
+        statement = statement.where(papers.c.id < below)
+    order = connection.execute(statement.order_by(papers.c.id.desc()).limit(limit)).scalars().all()
+    return tuple(sorted(paperrows.load(connection, order), reverse=True, key=lambda pair: pair[0]))
 
 
 def paper_keys(connection: Connection, first: int, last: int) -> tuple[tuple[str, datetime], ...]:

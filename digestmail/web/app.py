@@ -9,21 +9,21 @@ from starlette.staticfiles import StaticFiles
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from digestmail.app import VERSION, App
-from digestmail.clock import SystemClock
+from digestmail.clock import Clock, SystemClock
 from digestmail.errors import StorageError
 from digestmail.rendering import templates_directory
 from digestmail.storage import archive
-from digestmail.web import crawlers, errors, feeds, health, home, papers, searching
+from digestmail.web import admin, api, crawlers, errors, feeds, health, home, papers, searching
 from digestmail.web.cache import Answers
 from digestmail.web.front import Front, security_headers
 from digestmail.web.pages import Pages
 
 
-def create_app(app: App) -> FastAPI:
+def create_app(app: App, clock: Clock | None = None) -> FastAPI:
     """Return the pages, feeds and API of `app` as an ASGI application.
 
     `state.digestmail` is `app`, `state.pages` its templates. Routes that begin with a fixed word are added before those
-    of the digests, whose first segment is a name.
+    of the digests, whose first segment is a name. `clock` says when kept answers are looked after; else the machine's.
     """
     web = FastAPI(
         title="digestmail",
@@ -37,11 +37,11 @@ def create_app(app: App) -> FastAPI:
     web.state.pages = Pages(app)
     web.mount("/static", StaticFiles(directory=templates_directory() / "web" / "static"))
     errors.register(web)
-    for room in (health, crawlers, searching, papers, feeds, home):
+    for room in (health, api, admin, crawlers, searching, papers, feeds, home):
         web.include_router(room.router)
     settings = app.config.web
     web.add_middleware(
-        Answers, version=lambda: version(app), clock=SystemClock(), any_host=app.config.base_url is not None
+        Answers, version=lambda: version(app), clock=clock or SystemClock(), any_host=app.config.base_url is not None
     )
     web.add_middleware(Front, prefix=prefix(app), headers=security_headers(thumbnails=settings.thumbnails))
     web.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(settings.trusted_proxies))
