@@ -6,6 +6,7 @@ import asyncio
 import json
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -262,7 +263,9 @@ def ask(
         "client": (client, 1234),
         "server": ("127.0.0.1", 80),
     }
-    return asyncio.run(_asked(web, scope, body))
+    # In a thread of its own: where a browser is open, this one has a running loop.
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(lambda: asyncio.run(_asked(web, scope, body))).result()
 
 
 async def _asked(web: FastAPI, scope: dict[str, Any], body: bytes) -> Answer:

@@ -16,6 +16,7 @@ from digestmail.storage import archive
 from digestmail.web import admin, api, crawlers, errors, feeds, health, home, papers, searching
 from digestmail.web.cache import Answers
 from digestmail.web.front import Front, security_headers
+from digestmail.web.openapi import describe
 from digestmail.web.pages import Pages
 
 
@@ -39,6 +40,7 @@ def create_app(app: App, clock: Clock | None = None) -> FastAPI:
     errors.register(web)
     for room in (health, api, admin, crawlers, searching, papers, feeds, home):
         web.include_router(room.router)
+    describe(web)
     settings = app.config.web
     web.add_middleware(
         Answers, version=lambda: version(app), clock=clock or SystemClock(), any_host=app.config.base_url is not None

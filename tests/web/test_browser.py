@@ -1,4 +1,4 @@
-"""The pages in a real browser: no script of a stranger runs, everybody can read them, nothing is loaded from elsewhere."""
+"""The pages in a real browser: no stranger's script runs, everybody can read them, nothing comes from elsewhere."""
 
 from __future__ import annotations
 
