@@ -29,7 +29,7 @@ from digestmail.storage.database import Database
 PAPERS, EDITIONS, PER_EDITION = 100_000, 2_000, 25
 SECONDS = 4
 START = datetime(2020, 1, 1, 6, tzinfo=UTC)
-WORDS = ["".join(random.Random(n).choices("aeioubdfgklmnprst", k=3 + n % 7)) for n in range(20_000)]
+WORDS = ["".join(random.Random(n).choices("aeioubdfgklmnprst", k=3 + n % 7)) for n in range(20_000)]  # noqa: S311 - made up
 WEIGHTS = [1 / (rank + 10) for rank in range(len(WORDS))]
 CONFIG = """
 base_url = "https://papers.example.org"

@@ -20,7 +20,7 @@ from websites import TOKEN, open_app, publish, served
 from digestmail.storage.database import Database
 
 CHECKS = [not_a_server_error, content_type_conformance, response_schema_conformance, status_code_conformance]
-OPERATIONS = 14
+OPERATIONS = 13
 
 
 @pytest.fixture(scope="module")
