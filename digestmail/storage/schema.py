@@ -292,6 +292,8 @@ editions = Table(
     Column("papers", Integer, nullable=False),
     Column("reason", Text, nullable=False),
     UniqueConstraint("digest", "slot"),
+    # All that lists of editions show: the rows themselves hold whole editions and are long to read.
+    Index("ix_editions_line", "digest", "slot_at", "papers", "slot", "composed_at"),
 )
 
 edition_papers = Table(

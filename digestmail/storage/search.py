@@ -80,16 +80,12 @@ def search(connection: Connection, query: Query, *, limit: int = 20, offset: int
     wanted = terms(query.text)
     if query.text.strip() and not wanted:
         return Found(hits=(), total=0)
-    postgresql = connection.dialect.name == "postgresql"
-    look_up = _postgresql if postgresql else _sqlite
-    among = (look_up(wanted) if wanted else _everything()).where(papers.c.merged_into.is_(None), *_narrowed(query))
-    newest = among.order_by(papers.c.id.desc()).limit(RANKED_AMONG).subquery()
-    total = connection.execute(select(func.count()).select_from(newest)).scalar_one()
+    ranked = connection.execute(_newest(connection.dialect.name, wanted, _narrowed(query))).all()
     # Of equally good ones the newer is first.
-    page = select(newest.c.id).order_by(newest.c.rank, newest.c.id.desc()).limit(limit).offset(offset)
-    order = list(connection.execute(page).scalars())
+    best = sorted(ranked, key=lambda row: (row.rank, -row.id))
+    order = [row.id for row in best[offset : offset + limit]]
     marked = _marked(connection, wanted, order) if wanted and order else {}
-    return Found(hits=tuple(_hits(connection, order, marked)), total=total)
+    return Found(hits=tuple(_hits(connection, order, marked)), total=len(ranked))
 
 
 def _hits(connection: Connection, order: Sequence[int], marked: dict[int, tuple[str, str]]) -> list[Hit]:
@@ -124,18 +120,30 @@ def _narrowed(query: Query) -> list[ColumnElement[bool]]:
     return conditions
 
 
-def _everything() -> Select[Any]:
-    return select(papers.c.id, literal_column("0").label("rank"))
-
-
 _FTS = table("papers_fts", column("rowid"), column("paper_id"), column("words"))
 
 
-def _sqlite(wanted: Sequence[Sequence[str]]) -> Select[Any]:
+def _newest(dialect: str, wanted: Sequence[Sequence[str]], narrowed: Sequence[ColumnElement[bool]]) -> Select[Any]:
+    """Return the statement for (id, rank) of the newest papers that match; a smaller rank is better."""
+    conditions = (papers.c.merged_into.is_(None), *narrowed)
+    if not wanted:
+        every = select(papers.c.id, literal_column("0").label("rank")).where(*conditions)
+        return every.order_by(papers.c.id.desc()).limit(RANKED_AMONG)
+    return _sqlite(wanted, conditions) if dialect == "sqlite" else _postgresql(wanted, conditions)
+
+
+def _sqlite(wanted: Sequence[Sequence[str]], conditions: Sequence[ColumnElement[bool]]) -> Select[Any]:
     # A hit in the title counts ten times one in the abstract (bm25 is smaller for the better).
     rank: ColumnElement[float] = literal_column("bm25(papers_fts, 10.0, 1.0, 4.0)")
-    matches = text("papers_fts MATCH :expression").bindparams(expression=_expression(wanted))
-    return select(papers.c.id, rank.label("rank")).join(_FTS, _FTS.c.rowid == papers.c.id).where(matches)
+    # The plus sign keeps SQLite from asking the index for each paper instead of papers for each entry of the index.
+    same: ColumnElement[bool] = literal_column("papers.id = +papers_fts.rowid")
+    return (
+        select(papers.c.id, rank.label("rank"))
+        .select_from(_FTS.join(papers, same))
+        .where(text("papers_fts MATCH :expression").bindparams(expression=_expression(wanted)), *conditions)
+        .order_by(_FTS.c.rowid.desc())
+        .limit(RANKED_AMONG)
+    )
 
 
 def _expression(wanted: Sequence[Sequence[str]]) -> str:
@@ -143,10 +151,18 @@ def _expression(wanted: Sequence[Sequence[str]]) -> str:
     return " AND ".join('"' + " ".join(term) + '"' for term in wanted)
 
 
-def _postgresql(wanted: Sequence[Sequence[str]]) -> Select[Any]:
+def _postgresql(wanted: Sequence[Sequence[str]], conditions: Sequence[ColumnElement[bool]]) -> Select[Any]:
     asked = _tsquery(wanted)
-    rank = (-func.ts_rank_cd(_FTS.c.words, asked, 1)).label("rank")
-    return select(papers.c.id, rank).join(_FTS, _FTS.c.paper_id == papers.c.id).where(_FTS.c.words.op("@@")(asked))
+    newest = (
+        select(papers.c.id)
+        .join(_FTS, _FTS.c.paper_id == papers.c.id)
+        .where(_FTS.c.words.op("@@")(asked), *conditions)
+        .order_by(papers.c.id.desc())
+        .limit(RANKED_AMONG)
+        .subquery()
+    )
+    rank = -func.ts_rank_cd(_FTS.c.words, asked, 1)
+    return select(newest.c.id, rank.label("rank")).join(_FTS, _FTS.c.paper_id == newest.c.id)
 
 
 def _tsquery(wanted: Sequence[Sequence[str]]) -> ColumnElement[Any]:

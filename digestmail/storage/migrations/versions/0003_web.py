@@ -25,6 +25,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("key", name="pk_idempotency_keys"),
     )
     op.create_index("ix_idempotency_keys_at", "idempotency_keys", ["at"])
+    op.create_index("ix_editions_line", "editions", ["digest", "slot_at", "papers", "slot", "composed_at"])
     if op.get_bind().dialect.name == "postgresql":
         _execute(searchindex.POSTGRESQL + searchindex.POSTGRESQL_FILL)
     else:
@@ -34,6 +35,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     postgresql = op.get_bind().dialect.name == "postgresql"
     _execute(searchindex.POSTGRESQL_DROP if postgresql else searchindex.SQLITE_DROP)
+    op.drop_index("ix_editions_line", "editions")
     op.drop_table("idempotency_keys")
 
 
