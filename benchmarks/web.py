@@ -113,7 +113,7 @@ def p95(times: list[float]) -> float:
 def server(directory: Path) -> Iterator[str]:
     """Run `digestmail web` and yield its address."""
     command = [sys.executable, "-m", "digestmail", "web", "--config", str(directory / "config.toml"), "--port", "8397"]
-    process = subprocess.Popen(command, env=os.environ | {"PYTHONPATH": str(Path.cwd())})
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=os.environ | {"PYTHONPATH": str(Path.cwd())})
     address = "http://127.0.0.1:8397"
     try:
         for _ in range(200):

@@ -13,7 +13,7 @@ from digestmail.model import Paper
 from digestmail.storage import editions as stored
 from digestmail.storage import paperrows
 from digestmail.storage.editions import StoredEdition
-from digestmail.storage.schema import edition_papers, editions, papers, sources
+from digestmail.storage.schema import editions, papers, sources
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,17 +88,6 @@ def version(connection: Connection) -> str:
         select(func.max(sources.c.read_at)),
     )
     return "|".join(str(value) for statement in statements for value in connection.execute(statement).one())
-
-
-def topics(connection: Connection) -> tuple[str, ...]:
-    """Return every topic an edition ever had papers under, by name."""
-    named = select(edition_papers.c.topic).where(edition_papers.c.topic.is_not(None)).distinct()
-    return tuple(sorted(connection.execute(named).scalars()))
-
-
-def source_names(connection: Connection) -> tuple[str, ...]:
-    """Return every source that was ever read, by name."""
-    return tuple(connection.execute(select(sources.c.name).order_by(sources.c.name)).scalars())
 
 
 def newest_paper_row(connection: Connection) -> int:

@@ -8,7 +8,6 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
-from digestmail.storage import archive
 from digestmail.storage.search import RANKED_AMONG, Query, search
 from digestmail.web.asked import app_of, asked_day, asked_page, asked_text, begin_of, end_of
 from digestmail.web.pages import page
@@ -38,10 +37,9 @@ def query_string(request: Request) -> str:
 @router.get("/search")
 def show_search(request: Request) -> HTMLResponse:
     """Show the papers that match, the best first, hits marked."""
-    query, number = asked_query(request), asked_page(request)
-    with app_of(request).database.connect() as connection:
+    app, query, number = app_of(request), asked_query(request), asked_page(request)
+    with app.database.connect() as connection:
         found = search(connection, query, limit=_HITS, offset=(number - 1) * _HITS)
-        topics, sources = archive.topics(connection), archive.source_names(connection)
     request.state.shared = "tagged"
     return page(
         request,
@@ -49,8 +47,8 @@ def show_search(request: Request) -> HTMLResponse:
         shared=True,
         query=query,
         found=found,
-        topics=topics,
-        sources=sources,
+        topics=sorted({topic.name for digest in app.digests for topic in digest.topics}),
+        sources=sorted(source.name for source in app.config.sources),
         number=number,
         more=number * _HITS < found.total,
         capped=found.total >= RANKED_AMONG,
