@@ -22,6 +22,8 @@ MOST_BYTES: Final = 32_000_000
 _LONGEST_KEY: Final = 400
 _LOOK_SECONDS: Final = 1.0
 """How old an answer may be: the database is asked at most so often whether something changed."""
+_OLDEST_SECONDS: Final = 600.0
+"""An answer is made anew after this time though nothing changed: forms carry a token that does not live for ever."""
 _HTTP_OK: Final = 200
 _Header = tuple[bytes, bytes]
 _Key = tuple[str, ...]
@@ -32,6 +34,7 @@ class _Answer:
     headers: tuple[_Header, ...]
     body: bytes
     etag: bytes
+    made_at: float
 
 
 class Answers:
@@ -69,7 +72,7 @@ class Answers:
         await self._look()
         key = self._key(scope, headers)
         kept = self._answers.get(key)
-        if kept is not None:
+        if kept is not None and self._clock.monotonic() - kept.made_at < _OLDEST_SECONDS:
             self._answers.move_to_end(key)
             await _send(kept, headers, send)
             return
@@ -106,7 +109,7 @@ class Answers:
             else:
                 body.append(message.get("body", b""))
                 if not message.get("more_body", False):
-                    made = _made(start["headers"], b"".join(body))
+                    made = _made(start["headers"], b"".join(body), self._clock.monotonic())
                     if state["shared"] == "kept" and version == self._version:
                         self._keep(key, made)
                     await _send(made, headers, send)
@@ -114,8 +117,10 @@ class Answers:
         await self._app(scope, receive, answer)
 
     def _keep(self, key: _Key, answer: _Answer) -> None:
-        if len(answer.body) > self._most_bytes // 10 or sum(map(len, key)) > _LONGEST_KEY or key in self._answers:
+        if len(answer.body) > self._most_bytes // 10 or sum(map(len, key)) > _LONGEST_KEY:
             return
+        old = self._answers.pop(key, None)
+        self._bytes -= len(old.body) if old else 0
         self._answers[key] = answer
         self._bytes += len(answer.body)
         while self._bytes > self._most_bytes:
@@ -123,9 +128,9 @@ class Answers:
             self._bytes -= len(oldest.body)
 
 
-def _made(headers: list[_Header], body: bytes) -> _Answer:
+def _made(headers: list[_Header], body: bytes, now: float) -> _Answer:
     etag = f'"{hashlib.sha256(body).hexdigest()[:24]}"'.encode()
-    return _Answer(headers=(*headers, (b"etag", etag)), body=body, etag=etag)
+    return _Answer(headers=(*headers, (b"etag", etag)), body=body, etag=etag, made_at=now)
 
 
 async def _send(answer: _Answer, headers: Mapping[str, str], send: Send) -> None:

@@ -81,6 +81,19 @@ def test_a_kept_page_gives_way_when_something_was_published(filled, sqlite_url):
         assert "Friday, 3 April 2026" in ask(web, "/").text
 
 
+def test_a_form_s_token_is_never_older_than_ten_minutes(filled, sqlite_url):
+    clock, tokens = FakeClock(THURSDAY), iter(f"token-{number}" for number in range(9))
+    with open_app(sqlite_url) as app:
+        web = create_app(app, clock)
+        web.state.pages.form_token = lambda _request: next(tokens)
+        assert 'name="token" value="token-0"' in ask(web, "/").text
+        clock.sleep(599)
+        assert 'value="token-0"' in ask(web, "/").text
+        clock.sleep(1)
+        assert 'value="token-1"' in ask(web, "/").text
+        assert 'value="token-1"' in ask(web, "/").text
+
+
 def test_memory_is_bounded(filled, sqlite_url):
     with open_app(sqlite_url) as app:
         inner = create_app(app)
