@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
+from urllib.parse import quote
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+_REPLACED: Final = "\N{REPLACEMENT CHARACTER}"
+
+
+def _no_nul(query: bytes) -> bytes:
+    return query.replace(b"%00", quote(_REPLACED).encode())
 
 
 def security_headers(*, thumbnails: bool) -> dict[str, str]:
@@ -30,7 +38,10 @@ def security_headers(*, thumbnails: bool) -> dict[str, str]:
 
 
 class Front:
-    """ASGI middleware: takes the prefix as root path, answers HEAD like GET without a body, adds the headers."""
+    """ASGI middleware: takes the prefix as root path, answers HEAD like GET without a body, adds the headers.
+
+    NUL in an address becomes the replacement character: PostgreSQL refuses it in any text.
+    """
 
     def __init__(self, app: ASGIApp, *, prefix: str, headers: Mapping[str, str]) -> None:
         """Stand before `app`; `prefix` is empty or like `/papers`."""
@@ -44,6 +55,11 @@ class Front:
             await self._app(scope, receive, send)
             return
         head = scope["method"] == "HEAD"
+        scope = {
+            **scope,
+            "path": scope["path"].replace("\0", _REPLACED),
+            "query_string": _no_nul(scope["query_string"]),
+        }
         inner = {**scope, **self._rooted(scope), "method": "GET" if head else scope["method"]}
 
         async def answer(message: Message) -> None:

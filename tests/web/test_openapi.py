@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
-from pathlib import Path
 
 import pytest
 import schemathesis
@@ -17,21 +15,14 @@ from schemathesis.specs.openapi.checks import (
 )
 from websites import TOKEN, open_app, publish, served
 
-from digestmail.storage.database import Database
-
 CHECKS = [not_a_server_error, content_type_conformance, response_schema_conformance, status_code_conformance]
 OPERATIONS = 13
 
 
-@pytest.fixture(scope="module")
-def schema(sqlite_template, tmp_path_factory):
-    directory = tmp_path_factory.mktemp("openapi")
-    shutil.copy(sqlite_template, directory / "web.db")
-    url = f"sqlite:///{directory / 'web.db'}"
-    database = Database.open(url, base=Path())
+@pytest.fixture
+def schema(database, database_url):
     publish(database, 0)
-    database.close()
-    with open_app(url, base_url=None) as app, served(app) as address:
+    with open_app(database_url, base_url=None) as app, served(app) as address:
         yield schemathesis.openapi.from_url(f"{address}/api/v1/openapi.json")
 
 

@@ -112,6 +112,11 @@ def test_what_is_not_there_is_a_page_that_says_so(site, path):
     assert found.headers["cache-control"] == "no-store"
 
 
+@pytest.mark.parametrize("path", ["/papers/%00", "/daily/%00", "/%00", "/api/v1/papers/x%00", "/bibtex/%00"])
+def test_nul_in_an_address_is_only_not_found(site, path):
+    assert ask(site, path).status == 404
+
+
 def test_a_paper_leads_to_its_own_name(site):
     moved = ask(site, "/papers/2601.00001v2")
     assert (moved.status, moved.headers["location"]) == (302, "/papers/arxiv:2601.00001")
