@@ -15,6 +15,7 @@ from pydantic_settings import SettingsError
 
 from digestmail.config import (
     ENV_PREFIX,
+    RESERVED_NAMES,
     AnySource,
     BouncesTable,
     Config,
@@ -30,6 +31,7 @@ from digestmail.config import (
     SmtpTable,
     ThemeTable,
     TopicTable,
+    WebTable,
 )
 from digestmail.errors import ConfigError
 from digestmail.locales import languages, template_directories
@@ -126,40 +128,54 @@ def _dkim_problems(config: Config, base: Path) -> Iterator[str]:
 
 
 def _secret_problems(config: Config, base: Path) -> Iterator[str]:
-    tables: dict[str, SmtpTable | BouncesTable] = {"mail.smtp": config.mail.smtp, "bounces": config.bounces}
+    web = config.web
+    secrets = {
+        "mail.smtp.password_file": (config.mail.smtp.password, config.mail.smtp.password_file),
+        "bounces.password_file": (config.bounces.password, config.bounces.password_file),
+        "web.admin_token_file": (web.admin_token, web.admin_token_file),
+    }
     if config.mail.fallback is not None:
-        tables["mail.fallback"] = config.mail.fallback
-    for key, table in tables.items():
+        secrets["mail.fallback.password_file"] = (config.mail.fallback.password, config.mail.fallback.password_file)
+    for key, (value, file) in secrets.items():
         try:
-            _password(table, base)
-        except (OSError, UnicodeDecodeError) as error:
-            yield f"{key}.password_file: cannot be read: {error}"
+            _secret(value, file, base)
+        except (OSError, ValueError) as error:
+            yield f"{key}: cannot be read: {error}"
     bounces = config.bounces
     if bounces.kind == "imap" and (bounces.username is None or not (bounces.password or bounces.password_file)):
         yield "bounces.username: an IMAP mailbox needs a user name and a password"
 
 
 def _with_secrets(config: Config, base: Path) -> Config:
-    mail = config.mail
+    mail, web = config.mail, config.web
     tables = {"smtp": _with_password(mail.smtp, base)}
     if mail.fallback is not None:
         tables["fallback"] = _with_password(mail.fallback, base)
-    bounces = _with_password(config.bounces, base)
-    return config.model_copy(update={"mail": mail.model_copy(update=tables), "bounces": bounces})
+    token = _secret(web.admin_token, web.admin_token_file, base)
+    return config.model_copy(
+        update={
+            "mail": mail.model_copy(update=tables),
+            "bounces": _with_password(config.bounces, base),
+            "web": web.model_copy(update={"admin_token": token}),
+        }
+    )
 
 
 _WithPassword = TypeVar("_WithPassword", SmtpTable, BouncesTable)
 
 
 def _with_password(table: _WithPassword, base: Path) -> _WithPassword:
-    return table.model_copy(update={"password": _password(table, base)})
+    return table.model_copy(update={"password": _secret(table.password, table.password_file, base)})
 
 
-def _password(table: SmtpTable | BouncesTable, base: Path) -> SecretStr | None:
-    """Return the password, from its file if it is in one. Raises OSError or UnicodeDecodeError."""
-    if table.password_file is None or table.password is not None:
-        return table.password
-    return SecretStr((base / table.password_file).read_text(encoding="utf-8").strip())
+def _secret(value: SecretStr | None, file: Path | None, base: Path) -> SecretStr | None:
+    """Return a secret, from its file if it is in one. Raises OSError or ValueError."""
+    if file is None or value is not None:
+        return value
+    content = (base / file).read_text(encoding="utf-8").strip()
+    if not content:
+        raise ValueError(f"{file} is empty")
+    return SecretStr(content)
 
 
 def _field_problems(error: ValidationError) -> Iterator[str]:
@@ -197,7 +213,7 @@ def _is_inside(place: tuple[int | str, ...], outer: tuple[int | str, ...]) -> bo
 
 
 def _shown(place: tuple[int | str, ...], value: Any) -> str:
-    if place and "password" in str(place[-1]):
+    if place and ("password" in str(place[-1]) or "token" in str(place[-1])):
         return "not shown"
     text = repr(value)
     return text if len(text) <= _SHOWN_LENGTH else f"{text[:_SHOWN_LENGTH]}..."
@@ -223,6 +239,7 @@ _TABLES: dict[str, type[BaseModel]] = {
     "dkim": DkimTable,
     "bounces": BouncesTable,
     "network": NetworkTable,
+    "web": WebTable,
     "ranking": RankingTable,
     "topics": TopicTable,
     "digests": DigestTable,
@@ -245,6 +262,9 @@ def _cross_problems(raw: dict[str, Any]) -> Iterator[str]:
     digests = list(_names(raw, "digests"))
     for table, names in (("sources", sources), ("topics", topics), ("digests", digests)):
         yield from (f"{table}[{i}].name: {name!r} stands twice" for i, name in enumerate(names) if name in names[:i])
+    for index, name in enumerate(digests):
+        if isinstance(name, str) and name in RESERVED_NAMES:
+            yield f"digests[{index}].name: {name!r} is the name of a page"
     for index, digest in enumerate(_rows(raw, "digests")):
         for key, known in (("sources", sources), ("topics", topics), ("allow_repeats_of", digests)):
             listed = digest.get(key, [])

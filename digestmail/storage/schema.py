@@ -30,6 +30,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from digestmail.model import DeliveryState, Health, NoticeKind, SubscriberState, SuppressionReason
+from digestmail.storage import searchindex
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LONGEST_SAID = 2_000
@@ -298,6 +299,8 @@ editions = Table(
     Column("papers", Integer, nullable=False),
     Column("reason", Text, nullable=False),
     UniqueConstraint("digest", "slot"),
+    # All that lists of editions show: the rows themselves hold whole editions and are long to read.
+    Index("ix_editions_line", "digest", "slot_at", "papers", "slot", "composed_at"),
 )
 
 edition_papers = Table(
@@ -441,3 +444,17 @@ allotments = Table(
     Column("connections", Integer, nullable=False),
     Column("until", Moment, nullable=False),
 )
+
+# What a program wrote through the API under its own key: asked again with the same key, it gets the same answer.
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    Column("key", Text, primary_key=True),
+    # SHA-256 of method, path and body: the same key with another request is refused.
+    Column("request", Text, nullable=False),
+    Column("status", SmallInteger, nullable=False),
+    Column("answer", Text, nullable=False),
+    Column("at", Moment, nullable=False, index=True),
+)
+
+searchindex.follow(metadata)

@@ -222,6 +222,7 @@ TABLES: dict[str, tuple[type[BaseModel], ...]] = {
     "mail.dkim": (config.DkimTable,),
     "bounces": (config.BouncesTable,),
     "network": (config.NetworkTable,),
+    "web": (config.WebTable,),
     "ranking": (config.RankingTable,),
     "topics": (config.TopicTable,),
     "digests": (config.DigestTable,),

@@ -1,0 +1,126 @@
+"""What the pages list: editions without their contents, their neighbours, and when any of it changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import Connection, func, select
+
+from digestmail.model import Paper
+from digestmail.storage import editions as stored
+from digestmail.storage import paperrows
+from digestmail.storage.editions import StoredEdition
+from digestmail.storage.schema import editions, papers, sources
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EditionLine:
+    """An edition that had papers, in one line."""
+
+    id: int
+    digest: str
+    slot: str
+    day: date
+    slot_at: datetime
+    composed_at: datetime
+    papers: int
+
+
+_LINE = (
+    editions.c.id,
+    editions.c.digest,
+    editions.c.slot,
+    editions.c.slot_at,
+    editions.c.composed_at,
+    editions.c.papers,
+)
+
+
+def lines(
+    connection: Connection,
+    *,
+    digest: str | None = None,
+    since: str = "",
+    until: str = "~",
+    limit: int = 100,
+    offset: int = 0,
+) -> tuple[EditionLine, ...]:
+    """Return editions with papers, newest first, whose slot is at least `since` and below `until` (as slot keys)."""
+    statement = select(*_LINE).where(editions.c.papers > 0, editions.c.slot >= since, editions.c.slot < until)
+    if digest is not None:
+        statement = statement.where(editions.c.digest == digest)
+    newest = statement.order_by(editions.c.slot_at.desc(), editions.c.digest).limit(limit).offset(offset)
+    return tuple(_line(row) for row in connection.execute(newest))
+
+
+def count(connection: Connection, digest: str | None = None) -> int:
+    """Return how many editions with papers there are."""
+    statement = select(func.count()).select_from(editions).where(editions.c.papers > 0)
+    if digest is not None:
+        statement = statement.where(editions.c.digest == digest)
+    return int(connection.execute(statement).scalar_one())
+
+
+def neighbours(connection: Connection, digest: str, slot_at: datetime) -> tuple[EditionLine | None, EditionLine | None]:
+    """Return the edition before and the one after this slot, None where there is none."""
+    ours = select(*_LINE).where(editions.c.digest == digest, editions.c.papers > 0)
+    before = ours.where(editions.c.slot_at < slot_at).order_by(editions.c.slot_at.desc()).limit(1)
+    after = ours.where(editions.c.slot_at > slot_at).order_by(editions.c.slot_at).limit(1)
+    found = [connection.execute(statement).first() for statement in (before, after)]
+    earlier, later = (_line(row) if row else None for row in found)
+    return earlier, later
+
+
+def contents(connection: Connection, found: tuple[EditionLine, ...]) -> Iterator[StoredEdition]:
+    """Yield these editions whole, in the order given."""
+    for line in found:
+        yield stored.get_by_id(connection, line.id)
+
+
+def version(connection: Connection) -> str:
+    """Return a text that changes whenever an edition, a paper or a sighting is added or changed by a verb."""
+    statements = (
+        select(func.max(editions.c.id), func.sum(editions.c.papers), func.max(editions.c.composed_at)),
+        select(func.max(papers.c.id)),
+        select(func.max(sources.c.read_at)),
+    )
+    return "|".join(str(value) for statement in statements for value in connection.execute(statement).one())
+
+
+def newest_paper_row(connection: Connection) -> int:
+    """Return the highest row of a paper; 0 when there is none."""
+    return int(connection.execute(select(func.max(papers.c.id))).scalar() or 0)
+
+
+def paper_page(connection: Connection, *, below: int | None, limit: int) -> tuple[tuple[int, Paper], ...]:
+    """Return (row, paper) of the papers added last, newest first; `below` continues after the row it names."""
+    statement = select(papers.c.id).where(papers.c.merged_into.is_(None))
+    if below is not None:
+        statement = statement.where(papers.c.id < below)
+    order = connection.execute(statement.order_by(papers.c.id.desc()).limit(limit)).scalars().all()
+    return tuple(sorted(paperrows.load(connection, order), reverse=True, key=lambda pair: pair[0]))
+
+
+def paper_keys(connection: Connection, first: int, last: int) -> tuple[tuple[str, datetime], ...]:
+    """Return (id, time of the last change) of the papers in the rows `first` to `last`, both included."""
+    statement = (
+        select(papers.c.key, papers.c.updated_at)
+        .where(papers.c.id.between(first, last), papers.c.merged_into.is_(None))
+        .order_by(papers.c.id)
+    )
+    return tuple((row.key, row.updated_at) for row in connection.execute(statement))
+
+
+def _line(row: Any) -> EditionLine:
+    return EditionLine(
+        id=row.id,
+        digest=row.digest,
+        slot=row.slot,
+        day=date.fromisoformat(row.slot[:10]),
+        slot_at=row.slot_at,
+        composed_at=row.composed_at,
+        papers=row.papers,
+    )

@@ -1,0 +1,209 @@
+"""Search over all papers: words and phrases, by topic, source and date; one interface over FTS5 and tsvector.
+
+Ranked are the newest `RANKED_AMONG` papers that match, so that a word every other paper holds costs no more in a
+database ten times the size.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Connection, Select, column, exists, func, literal_column, select, table, text
+
+from digestmail.model import Paper
+from digestmail.storage import paperrows
+from digestmail.storage.schema import edition_papers, papers, sightings
+
+RANKED_AMONG: Final = 2000
+_MOST_TERMS: Final = 12
+_TEXT_WORDS: Final = 40
+_OPEN, _CLOSE = "\ue000", "\ue001"
+"""Stand around a hit in what the database returns: private use, no writing knows them."""
+_READ, _STOOD_FOR = "<>/", "\ue002\ue003\ue004"
+"""What PostgreSQL's parser would take for markup and paths, and what stands for it meanwhile."""
+_BACK = str.maketrans(_STOOD_FOR, _READ)
+_TERM = re.compile(r'"([^"]*)"?|(\S+)')
+_WORD = re.compile(r"\w+")
+
+Piece = tuple[str, bool]
+"""A piece of a text, and whether it is a hit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """What is looked for. Empty fields do not narrow the search; without `text` the newest papers come first."""
+
+    text: str = ""
+    """Words, all of which must occur, and "phrases"; case, accents and endings do not matter."""
+    topic: str | None = None
+    """Only papers an edition had under this topic."""
+    source: str | None = None
+    since: datetime | None = None
+    """Only papers first seen at this time or later."""
+    before: datetime | None = None
+    """Only papers first seen before this time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hit:
+    """A paper that was found, its title and the place in its abstract cut in pieces."""
+
+    paper: Paper
+    title: tuple[Piece, ...]
+    abstract: tuple[Piece, ...]
+    first_seen_on: date
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """One page of hits, the best first, and how many there are: at most `RANKED_AMONG` are counted."""
+
+    hits: tuple[Hit, ...]
+    total: int
+
+
+def terms(text: str) -> tuple[tuple[str, ...], ...]:
+    """Return the terms of a query, each a word or the words of a phrase, at most twelve.
+
+    A word with a hyphen or an apostrophe is a phrase of its parts, as it is in the index.
+    """
+    found = (tuple(_WORD.findall(phrase or word)) for phrase, word in _TERM.findall(text))
+    return tuple(term for term in found if term)[:_MOST_TERMS]
+
+
+def search(connection: Connection, query: Query, *, limit: int = 20, offset: int = 0) -> Found:
+    """Return the papers that match `query`, `limit` of them after the first `offset`."""
+    wanted = terms(query.text)
+    if query.text.strip() and not wanted:
+        return Found(hits=(), total=0)
+    ranked = connection.execute(_newest(connection.dialect.name, wanted, _narrowed(query))).all()
+    # Of equally good ones the newer is first.
+    best = sorted(ranked, key=lambda row: (row.rank, -row.id))
+    order = [row.id for row in best[offset : offset + limit]]
+    marked = _marked(connection, wanted, order) if wanted and order else {}
+    return Found(hits=tuple(_hits(connection, order, marked)), total=len(ranked))
+
+
+def _hits(connection: Connection, order: Sequence[int], marked: dict[int, tuple[str, str]]) -> list[Hit]:
+    known = dict(paperrows.load(connection, order))
+    rows = connection.execute(select(papers.c.id, papers.c.first_seen_at).where(papers.c.id.in_(order)))
+    seen: dict[int, datetime] = {row.id: row.first_seen_at for row in rows}
+    hits = []
+    for row_id in order:
+        title, abstract = marked.get(row_id, (known[row_id].title, known[row_id].abstract))
+        hits.append(
+            Hit(
+                paper=known[row_id],
+                title=_pieces(title),
+                abstract=_pieces(abstract),
+                first_seen_on=seen[row_id].date(),
+            )
+        )
+    return hits
+
+
+def _narrowed(query: Query) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    if query.topic is not None:
+        under = (edition_papers.c.paper_id == papers.c.id) & (edition_papers.c.topic == query.topic)
+        conditions.append(exists().where(under))
+    if query.source is not None:
+        conditions.append(exists().where((sightings.c.paper_id == papers.c.id) & (sightings.c.source == query.source)))
+    if query.since is not None:
+        conditions.append(papers.c.first_seen_at >= query.since)
+    if query.before is not None:
+        conditions.append(papers.c.first_seen_at < query.before)
+    return conditions
+
+
+_FTS = table("papers_fts", column("rowid"), column("paper_id"), column("words"))
+
+
+def _newest(dialect: str, wanted: Sequence[Sequence[str]], narrowed: Sequence[ColumnElement[bool]]) -> Select[Any]:
+    """Return the statement for (id, rank) of the newest papers that match; a smaller rank is better."""
+    conditions = (papers.c.merged_into.is_(None), *narrowed)
+    if not wanted:
+        every = select(papers.c.id, literal_column("0").label("rank")).where(*conditions)
+        return every.order_by(papers.c.id.desc()).limit(RANKED_AMONG)
+    return _sqlite(wanted, conditions) if dialect == "sqlite" else _postgresql(wanted, conditions)
+
+
+def _sqlite(wanted: Sequence[Sequence[str]], conditions: Sequence[ColumnElement[bool]]) -> Select[Any]:
+    # A hit in the title counts ten times one in the abstract (bm25 is smaller for the better).
+    rank: ColumnElement[float] = literal_column("bm25(papers_fts, 10.0, 1.0, 4.0)")
+    # The plus sign keeps SQLite from asking the index for each paper instead of papers for each entry of the index.
+    same: ColumnElement[bool] = literal_column("papers.id = +papers_fts.rowid")
+    return (
+        select(papers.c.id, rank.label("rank"))
+        .select_from(_FTS.join(papers, same))
+        .where(text("papers_fts MATCH :expression").bindparams(expression=_expression(wanted)), *conditions)
+        .order_by(_FTS.c.rowid.desc())
+        .limit(RANKED_AMONG)
+    )
+
+
+def _expression(wanted: Sequence[Sequence[str]]) -> str:
+    """Return the query in FTS5's language: each term quoted, all of them wanted."""
+    return " AND ".join('"' + " ".join(term) + '"' for term in wanted)
+
+
+def _postgresql(wanted: Sequence[Sequence[str]], conditions: Sequence[ColumnElement[bool]]) -> Select[Any]:
+    asked = _tsquery(wanted)
+    newest = (
+        select(papers.c.id)
+        .join(_FTS, _FTS.c.paper_id == papers.c.id)
+        .where(_FTS.c.words.op("@@")(asked), *conditions)
+        .order_by(papers.c.id.desc())
+        .limit(RANKED_AMONG)
+        .subquery()
+    )
+    rank = -func.ts_rank_cd(_FTS.c.words, asked, 1)
+    return select(newest.c.id, rank.label("rank")).join(_FTS, _FTS.c.paper_id == newest.c.id)
+
+
+def _tsquery(wanted: Sequence[Sequence[str]]) -> ColumnElement[Any]:
+    first, *rest = (func.phraseto_tsquery(literal_column("'english'"), " ".join(term)) for term in wanted)
+    asked: ColumnElement[Any] = first
+    for one in rest:
+        asked = asked.op("&&")(one)
+    return asked
+
+
+def _marked(
+    connection: Connection, wanted: Sequence[Sequence[str]], row_ids: Sequence[int]
+) -> dict[int, tuple[str, str]]:
+    """Return title and piece of the abstract of these papers with the hits between marks."""
+    if connection.dialect.name == "postgresql":
+        options = f"StartSel={_OPEN}, StopSel={_CLOSE}, "
+        shape = f"MaxWords={_TEXT_WORDS}, MinWords={_TEXT_WORDS - 10}"
+        asked = _tsquery(wanted)
+        english: ColumnElement[str] = literal_column("'english'")
+        title, abstract = (func.translate(one, _READ, _STOOD_FOR) for one in (papers.c.title, papers.c.abstract))
+        statement = select(
+            papers.c.id,
+            func.ts_headline(english, title, asked, f"{options}HighlightAll=true"),
+            func.ts_headline(english, abstract, asked, options + shape),
+        ).where(papers.c.id.in_(row_ids))
+    else:
+        cut = f"'{_OPEN}', '{_CLOSE}'"
+        statement = select(
+            _FTS.c.rowid,
+            literal_column(f"highlight(papers_fts, 0, {cut})"),
+            literal_column(f"snippet(papers_fts, 1, {cut}, '\u2026', {_TEXT_WORDS})"),
+        ).where(
+            text("papers_fts MATCH :expression").bindparams(expression=_expression(wanted)), _FTS.c.rowid.in_(row_ids)
+        )
+    return {row[0]: (row[1], row[2]) for row in connection.execute(statement)}
+
+
+def _pieces(marked: str) -> tuple[Piece, ...]:
+    """Cut a text at its marks."""
+    pieces: list[Piece] = []
+    for number, part in enumerate(re.split(f"[{_OPEN}{_CLOSE}]", marked)):
+        if part:
+            pieces.append((part.translate(_BACK), number % 2 == 1))
+    return tuple(pieces)

@@ -1,0 +1,49 @@
+"""How much of everything there is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import Column, Connection, Table, func, select
+
+from digestmail.storage.schema import deliveries, editions, papers, subscribers, subscriptions, suppressions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statistics:
+    """Counts over the whole database."""
+
+    papers: int
+    editions: dict[str, int]
+    """By digest, empty days left out."""
+    subscribers: dict[str, int]
+    """By state."""
+    subscriptions: dict[str, int]
+    """By digest."""
+    deliveries: dict[str, int]
+    """By state."""
+    suppressions: int
+
+
+def statistics(connection: Connection) -> Statistics:
+    """Count. Reads every delivery's row once."""
+    with_papers = (
+        select(editions.c.digest, func.count())
+        .where(editions.c.papers > 0)
+        .group_by(editions.c.digest)
+        .order_by(editions.c.digest)
+    )
+    merged = select(func.count()).select_from(papers).where(papers.c.merged_into.is_(None))
+    return Statistics(
+        papers=connection.execute(merged).scalar_one(),
+        editions={str(name): int(number) for name, number in connection.execute(with_papers)},
+        subscribers=_by(connection, subscribers, subscribers.c.state),
+        subscriptions=_by(connection, subscriptions, subscriptions.c.digest),
+        deliveries=_by(connection, deliveries, deliveries.c.state),
+        suppressions=connection.execute(select(func.count()).select_from(suppressions)).scalar_one(),
+    )
+
+
+def _by(connection: Connection, table: Table, column: Column[str]) -> dict[str, int]:
+    statement = select(column, func.count()).select_from(table).group_by(column).order_by(column)
+    return {str(name): int(number) for name, number in connection.execute(statement)}

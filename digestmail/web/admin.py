@@ -1,0 +1,181 @@
+"""The operator's half of the API: subscribers, suppressions and statistics, for who holds the admin token."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Callable
+from itertools import islice
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Body, Depends, Header, HTTPException, Path, Query, Request, Response
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from pydantic import BaseModel
+
+from digestmail import subscriptions
+from digestmail.message import one_line
+from digestmail.model import SubscriberState, SuppressionReason
+from digestmail.storage import idempotency, statistics, subscribers, suppressions
+from digestmail.storage.idempotency import Remembered
+from digestmail.storage.statistics import Statistics
+from digestmail.subscriptions import SubscriptionError
+from digestmail.web.api import INVALID, MISSING, Limit, Offset, as_json, next_page
+from digestmail.web.asked import app_of
+from digestmail.web.shapes import (
+    NewSubscription,
+    NewSuppression,
+    Problem,
+    Subscribers,
+    SubscriberShape,
+    Suppressions,
+    SuppressionShape,
+)
+
+_bearer = HTTPBearer(auto_error=False, scheme_name="admin token", description="`[web] admin_token` of the server.")
+_REFUSED: Final[dict[int | str, dict[str, Any]]] = {
+    401: {"model": Problem, "description": "The admin token is missing or wrong."}
+}
+Key = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        min_length=8,
+        max_length=200,
+        description="Made up by you for one write: with the same key it is answered again, not done again.",
+    ),
+]
+
+
+def check_token(
+    request: Request, given: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)] = None
+) -> None:
+    """Let only the holder of the admin token through. Raises HTTPException 401."""
+    token = app_of(request).config.web.admin_token
+    said = given.credentials.encode() if given else b""
+    if token is None or not secrets.compare_digest(said, token.get_secret_value().encode()):
+        raise HTTPException(401, "the admin token is missing or wrong", headers={"WWW-Authenticate": "Bearer"})
+
+
+def _never_kept(response: Response) -> None:
+    response.headers["Cache-Control"] = "no-store"
+
+
+router = APIRouter(
+    prefix="/api/v1",
+    tags=["admin"],
+    dependencies=[Depends(check_token), Depends(_never_kept)],
+    responses=INVALID | _REFUSED,
+)
+
+
+@router.get("/statistics")
+def get_statistics(request: Request) -> Statistics:
+    """Return how much of everything there is."""
+    with app_of(request).database.connect() as connection:
+        return statistics.statistics(connection)
+
+
+@router.get("/subscribers")
+def list_subscribers(
+    request: Request,
+    digest: Annotated[str | None, Query(max_length=40)] = None,
+    state: SubscriberState | None = None,
+    limit: Limit = 50,
+    offset: Offset = 0,
+) -> Subscribers:
+    """List subscribers in the order they came."""
+    with app_of(request).database.connect() as connection:
+        everybody = subscribers.list_subscribers(connection, digest=digest, state=state)
+        found = list(islice(everybody, offset, offset + limit + 1))
+    more = len(found) > limit
+    return Subscribers(
+        items=[SubscriberShape.of(one) for one in found[:limit]],
+        next=next_page(request, offset=offset + limit) if more else None,
+    )
+
+
+@router.post("/subscribers", response_model=SubscriberShape)
+def add_subscriber(request: Request, wanted: Annotated[NewSubscription, Body()], key: Key = None) -> Response:
+    """Subscribe an address, active at once; again with other topics changes them."""
+    app = app_of(request)
+
+    def add() -> BaseModel:
+        return SubscriberShape.of(
+            subscriptions.add(app.database, app.digests, wanted.address, wanted.digest, wanted.topics, app.clock.now())
+        )
+
+    return _once(request, key, wanted, add)
+
+
+@router.delete("/subscribers/{address}", status_code=204, responses=MISSING)
+def remove_subscriber(request: Request, address: Annotated[str, Path(max_length=254)]) -> None:
+    """Unsubscribe an address from everything, what is queued included."""
+    app = app_of(request)
+    try:
+        subscriptions.remove(app.database, address, app.clock.now())
+    except SubscriptionError as error:
+        raise HTTPException(404, "that address is not a subscriber") from error
+
+
+@router.get("/suppressions")
+def list_suppressions(request: Request, limit: Limit = 50, offset: Offset = 0) -> Suppressions:
+    """List the addresses nothing is sent to, newest first."""
+    with app_of(request).database.connect() as connection:
+        found = list(islice(suppressions.list_all(connection), offset, offset + limit + 1))
+    more = len(found) > limit
+    return Suppressions(
+        items=[
+            SuppressionShape(key=one.key, reason=one.reason, detail=one.detail, created_at=one.created_at)
+            for one in found[:limit]
+        ],
+        next=next_page(request, offset=offset + limit) if more else None,
+    )
+
+
+@router.post("/suppressions", response_model=SuppressionShape)
+def add_suppression(request: Request, wanted: Annotated[NewSuppression, Body()], key: Key = None) -> Response:
+    """Send nothing to an address any more, what is queued included."""
+    app = app_of(request)
+
+    def add() -> BaseModel:
+        address = subscriptions.normalised(wanted.address).casefold()
+        now = app.clock.now()
+        with app.database.begin() as connection:
+            suppressions.add(connection, address, SuppressionReason.OPERATOR, one_line(wanted.detail), now)
+            one = next(row for row in suppressions.list_all(connection) if row.key == address)
+        return SuppressionShape(key=one.key, reason=one.reason, detail=one.detail, created_at=one.created_at)
+
+    return _once(request, key, wanted, add)
+
+
+@router.delete("/suppressions/{key}", status_code=204, responses=MISSING)
+def remove_suppression(request: Request, key: Annotated[str, Path(max_length=300)]) -> None:
+    """Lift a suppression; the person may then subscribe anew."""
+    app = app_of(request)
+    with app.database.begin() as connection:
+        if not suppressions.remove(connection, key, app.clock.now()):
+            raise HTTPException(404, "that address is not suppressed")
+
+
+def _once(request: Request, key: str | None, wanted: BaseModel, do: Callable[[], BaseModel]) -> Response:
+    """Do what is wanted and answer with it; under a key that was used before, answer what was answered then."""
+    app, now = app_of(request), app_of(request).clock.now()
+    asked = hashlib.sha256(f"{request.url.path}\n{wanted.model_dump_json()}".encode("utf-8", "replace")).hexdigest()
+    if key is not None:
+        with app.database.connect() as connection:
+            known = idempotency.find(connection, key, now)
+        if known is not None:
+            if known.request != asked:
+                raise HTTPException(422, "that Idempotency-Key belongs to another request")
+            return Response(known.answer, known.status, _HEADERS | {"Idempotency-Replayed": "true"})
+    try:
+        answer = as_json(do())
+    except SubscriptionError as error:
+        raise HTTPException(422, str(error)) from error
+    if key is not None:
+        with app.database.begin() as connection:
+            idempotency.remember(connection, key, Remembered(request=asked, status=200, answer=answer), now)
+    return Response(answer, 200, _HEADERS)
+
+
+_HEADERS: Final = {"Content-Type": "application/json", "Cache-Control": "no-store"}

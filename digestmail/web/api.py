@@ -1,0 +1,168 @@
+"""The public half of the API: papers, editions and search, read only."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, HTTPException, Path, Query, Request, Response
+from pydantic import BaseModel
+
+from digestmail.storage import archive, editions, papers
+from digestmail.storage.search import RANKED_AMONG
+from digestmail.storage.search import Query as SearchQuery
+from digestmail.storage.search import search as search_papers
+from digestmail.web.asked import app_of, begin_of, digest_of, end_of
+from digestmail.web.pages import SHARED_SECONDS, absolute
+from digestmail.web.shapes import (
+    Digests,
+    DigestShape,
+    EditionName,
+    Editions,
+    EditionShape,
+    EditionSummary,
+    Hits,
+    HitShape,
+    PaperDetail,
+    Papers,
+    PaperShape,
+    Problem,
+    SightingShape,
+)
+
+MISSING: Final[dict[int | str, dict[str, Any]]] = {404: {"model": Problem, "description": "There is no such thing."}}
+INVALID: Final[dict[int | str, dict[str, Any]]] = {422: {"model": Problem, "description": "The request does not fit."}}
+router = APIRouter(prefix="/api/v1", tags=["public"], responses=INVALID)
+
+_ROW: Final = 2**31 - 1
+Limit = Annotated[int, Query(ge=1, le=100, description="At most so many.")]
+Offset = Annotated[int, Query(ge=0, le=1_000_000, description="Leave out so many.")]
+Below = Annotated[int | None, Query(ge=1, le=_ROW, description="Where the last page ended; given in `next`.")]
+Text = Annotated[str, Query(max_length=200)]
+Name = Annotated[str, Path(max_length=40)]
+
+
+def next_page(request: Request, **changed: int) -> str:
+    """Return the address of the same request with other numbers."""
+    path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
+    return f"{absolute(request, path)}?{request.url.include_query_params(**changed).query}"
+
+
+def _shared(request: Request, response: Response, how: str = "tagged") -> None:
+    """Let the answer be shared: it gets an entity tag, and who has it already is told so."""
+    request.state.shared = how
+    response.headers["Cache-Control"] = f"public, max-age={SHARED_SECONDS}"
+
+
+@router.get("/digests")
+def list_digests(request: Request, response: Response) -> Digests:
+    """List the digests and their topics."""
+    _shared(request, response)
+    return Digests(
+        items=[
+            DigestShape(
+                name=digest.name,
+                title=digest.title,
+                byline=digest.byline,
+                topics=[topic.name for topic in digest.topics],
+            )
+            for digest in app_of(request).digests
+        ]
+    )
+
+
+@router.get("/editions", responses=MISSING)
+def list_editions(
+    request: Request,
+    response: Response,
+    digest: Annotated[str | None, Query(max_length=40)] = None,
+    limit: Limit = 50,
+    offset: Offset = 0,
+) -> Editions:
+    """List editions, newest first."""
+    if digest is not None:
+        digest_of(request, digest)
+    with app_of(request).database.connect() as connection:
+        lines = archive.lines(connection, digest=digest, limit=limit + 1, offset=offset)
+    _shared(request, response)
+    more = len(lines) > limit
+    return Editions(
+        items=[EditionSummary.of(line) for line in lines[:limit]],
+        next=next_page(request, offset=offset + limit) if more else None,
+    )
+
+
+@router.get("/editions/{digest}/{slot}", responses=MISSING)
+def get_edition(request: Request, response: Response, digest: Name, slot: Name) -> EditionShape:
+    """Return an edition, whole."""
+    with app_of(request).database.connect() as connection:
+        found = editions.get(connection, digest, slot)
+    if found is None:
+        raise HTTPException(404, "there is no such edition")
+    _shared(request, response, "kept")
+    return EditionShape.of(found.edition)
+
+
+@router.get("/papers")
+def list_papers(request: Request, response: Response, limit: Limit = 50, below: Below = None) -> Papers:
+    """List papers, the ones added last first."""
+    with app_of(request).database.connect() as connection:
+        rows = archive.paper_page(connection, below=below, limit=limit + 1)
+    _shared(request, response)
+    more = len(rows) > limit
+    return Papers(
+        items=[PaperShape.of(paper) for _, paper in rows[:limit]],
+        next=next_page(request, below=rows[limit - 1][0]) if more else None,
+    )
+
+
+@router.get("/papers/{ref:path}", responses=MISSING)
+def get_paper(request: Request, response: Response, ref: Annotated[str, Path(max_length=2000)]) -> PaperDetail:
+    """Return a paper by its id, an arXiv id, a DOI or a link."""
+    with app_of(request).database.connect() as connection:
+        paper = papers.find(connection, ref)
+        if paper is None:
+            raise HTTPException(404, "no source has shown that paper")
+        seen = papers.sightings_of(connection, paper.id)
+        published = papers.editions_of(connection, paper.id)
+    _shared(request, response)
+    return PaperDetail(
+        paper=PaperShape.of(paper),
+        sightings=[SightingShape.of(row) for row in seen],
+        editions=[EditionName(digest=digest, slot=slot) for digest, slot in published],
+    )
+
+
+@router.get("/search")
+def search(  # noqa: PLR0913, PLR0917 - FastAPI passes by name; these are the parameters of the query
+    request: Request,
+    response: Response,
+    q: Text = "",
+    topic: Annotated[str | None, Query(max_length=200)] = None,
+    source: Annotated[str | None, Query(max_length=40)] = None,
+    since: Annotated[date | None, Query(alias="from", description="First seen on this day or later.")] = None,
+    until: Annotated[date | None, Query(alias="to", description="First seen on this day or earlier.")] = None,
+    limit: Limit = 20,
+    offset: Annotated[int, Query(ge=0, le=RANKED_AMONG)] = 0,
+) -> Hits:
+    """Search all papers for words and "phrases", all of which must occur."""
+    query = SearchQuery(
+        text=q,
+        topic=topic,
+        source=source,
+        since=begin_of(since) if since else None,
+        before=end_of(until) if until else None,
+    )
+    with app_of(request).database.connect() as connection:
+        found = search_papers(connection, query, limit=limit, offset=offset)
+    _shared(request, response)
+    return Hits(
+        items=[HitShape.of(hit) for hit in found.hits],
+        total=found.total,
+        next=next_page(request, offset=offset + limit) if offset + limit < found.total else None,
+    )
+
+
+def as_json(shape: BaseModel) -> str:
+    """Return a shape as the API writes it."""
+    return shape.model_dump_json()

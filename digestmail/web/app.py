@@ -1,0 +1,66 @@
+"""The web app put together: front, templates, routes, errors."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from fastapi import FastAPI
+from starlette.staticfiles import StaticFiles
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
+
+from digestmail.app import VERSION, App
+from digestmail.clock import Clock, SystemClock
+from digestmail.errors import StorageError
+from digestmail.locales import templates_directory
+from digestmail.storage import archive
+from digestmail.web import admin, api, crawlers, errors, feeds, health, home, papers, searching
+from digestmail.web.cache import Answers
+from digestmail.web.front import Front, security_headers
+from digestmail.web.openapi import describe
+from digestmail.web.pages import Pages
+
+
+def create_app(app: App, clock: Clock | None = None) -> FastAPI:
+    """Return the pages, feeds and API of `app` as an ASGI application.
+
+    `state.digestmail` is `app`, `state.pages` its templates. Routes that begin with a fixed word are added before those
+    of the digests, whose first segment is a name. `clock` says when kept answers are looked after; else the machine's.
+    """
+    web = FastAPI(
+        title="digestmail",
+        version=VERSION,
+        openapi_url="/api/v1/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    web.state.digestmail = app
+    web.state.pages = Pages(app)
+    web.mount("/static", StaticFiles(directory=templates_directory() / "web" / "static"))
+    errors.register(web)
+    for room in (health, api, admin, crawlers, searching, papers, feeds, home):
+        web.include_router(room.router)
+    describe(web)
+    settings = app.config.web
+    web.add_middleware(
+        Answers, version=lambda: version(app), clock=clock or SystemClock(), any_host=app.config.base_url is not None
+    )
+    web.add_middleware(Front, prefix=prefix(app), headers=security_headers(thumbnails=settings.thumbnails))
+    web.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(settings.trusted_proxies))
+    return web
+
+
+def prefix(app: App) -> str:
+    """Return the path everything stands under: as configured, else that of `base_url`."""
+    if app.config.web.prefix is not None:
+        return app.config.web.prefix
+    return urlsplit(app.config.base_url).path.rstrip("/") if app.config.base_url else ""
+
+
+def version(app: App) -> str:
+    """Return a text that changes whenever pages do; empty while the database does not answer."""
+    try:
+        with app.database.connect() as connection:
+            return archive.version(connection)
+    except StorageError:
+        return ""

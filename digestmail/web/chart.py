@@ -1,0 +1,64 @@
+"""Upvotes over time as the points of a small drawing. Pure; the template draws it as SVG."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from digestmail.storage.papers import StoredSighting
+
+WIDTH: Final = 640
+HEIGHT: Final = 140
+_MARGIN: Final = 12
+_FEWEST: Final = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dot:
+    """A reading: where it stands in the drawing (pixels), and what it says."""
+
+    x: float
+    y: float
+    upvotes: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chart:
+    """A line of dots, `width` by `height` pixels. `area` is the line closed along the ground."""
+
+    width: int
+    height: int
+    dots: tuple[Dot, ...]
+    line: str
+    area: str
+
+
+def chart(sightings: Sequence[StoredSighting]) -> Chart | None:
+    """Return the upvotes of a paper over time, of the source that has the most; None for fewer than two readings."""
+    by_source: dict[str, list[tuple[datetime, int]]] = {}
+    for row in sightings:
+        if row.signals.upvotes is not None:
+            by_source.setdefault(row.source, []).append((row.seen_at, row.signals.upvotes))
+    readings = max(by_source.values(), key=lambda rows: (len(rows), rows[-1][1]), default=[])
+    if len(readings) < _FEWEST:
+        return None
+    first, last = readings[0][0], readings[-1][0]
+    span = (last - first).total_seconds() or 1.0
+    most = max(upvotes for _, upvotes in readings) or 1
+    inner_width, inner_height = WIDTH - 2 * _MARGIN, HEIGHT - 2 * _MARGIN
+    dots = tuple(
+        Dot(
+            x=round(_MARGIN + inner_width * (at - first).total_seconds() / span, 1),
+            y=round(_MARGIN + inner_height * (1 - max(upvotes, 0) / most), 1),
+            upvotes=upvotes,
+            at=at,
+        )
+        for at, upvotes in readings
+    )
+    line = " ".join(f"{dot.x},{dot.y}" for dot in dots)
+    ground = HEIGHT - _MARGIN
+    area = f"{dots[0].x},{ground} {line} {dots[-1].x},{ground}"
+    return Chart(width=WIDTH, height=HEIGHT, dots=dots, line=line, area=area)

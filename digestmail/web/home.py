@@ -1,0 +1,178 @@
+"""Home, archive, edition, week and month: what a digest published."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Final
+
+from fastapi import APIRouter, HTTPException, Request
+from fastapi.responses import HTMLResponse
+
+from digestmail.model import Digest, Edition, Entry, Section
+from digestmail.storage import archive, editions
+from digestmail.storage.archive import EditionLine
+from digestmail.web.asked import app_of, asked_page, asked_text, digest_of
+from digestmail.web.pages import page
+from digestmail.web.periods import Kind, month_key, period, week_key
+
+router = APIRouter(include_in_schema=False)
+_LINES: Final = 60
+_PERIOD_PAPERS: Final = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """A topic of an edition, and how many papers stand under it; the empty topic is what matches none."""
+
+    topic: str
+    papers: int
+
+
+@router.get("/")
+def home(request: Request) -> HTMLResponse:
+    """Show the latest edition of the first digest."""
+    digest = app_of(request).digests[0]
+    with app_of(request).database.connect() as connection:
+        found = editions.latest(connection, digest.name)
+        earlier, _ = archive.neighbours(connection, digest.name, found.edition.slot.at) if found else (None, None)
+    if found is None:
+        request.state.shared = "kept"
+        return page(request, "empty.html", shared=True, canonical="/", digest=digest)
+    return _edition(request, digest, found.edition, "/", earlier, None)
+
+
+@router.get("/{name}")
+def list_editions(request: Request, name: str) -> HTMLResponse:
+    """List the editions of a digest, newest first."""
+    digest = digest_of(request, name)
+    number = asked_page(request)
+    with app_of(request).database.connect() as connection:
+        total = archive.count(connection, name)
+        lines = archive.lines(connection, digest=name, limit=_LINES, offset=(number - 1) * _LINES)
+    months: dict[str, list[EditionLine]] = {}
+    for line in lines:
+        months.setdefault(month_key(line.day), []).append(line)
+    request.state.shared = "kept"
+    return page(
+        request,
+        "archive.html",
+        shared=True,
+        canonical=f"/{name}" if number == 1 else f"/{name}?page={number}",
+        digest=digest,
+        total=total,
+        months=months,
+        number=number,
+        more=number * _LINES < total,
+    )
+
+
+@router.get("/{name}/{slot}")
+def show_edition(request: Request, name: str, slot: str) -> HTMLResponse:
+    """Show one edition."""
+    digest = digest_of(request, name)
+    with app_of(request).database.connect() as connection:
+        found = editions.get(connection, name, slot)
+        if found is None:
+            raise HTTPException(404, "there is no edition of that day")
+        earlier, later = archive.neighbours(connection, name, found.edition.slot.at)
+    return _edition(request, digest, found.edition, f"/{name}/{slot}", earlier, later)
+
+
+@router.get("/{name}/week/{key}")
+def show_week(request: Request, name: str, key: str) -> HTMLResponse:
+    """Show the papers of a week, the most upvoted first."""
+    return _period(request, digest_of(request, name), "week", key)
+
+
+@router.get("/{name}/month/{key}")
+def show_month(request: Request, name: str, key: str) -> HTMLResponse:
+    """Show the papers of a month, the most upvoted first."""
+    return _period(request, digest_of(request, name), "month", key)
+
+
+def _edition(
+    request: Request,
+    digest: Digest,
+    edition: Edition,
+    path: str,
+    earlier: EditionLine | None,
+    later: EditionLine | None,
+) -> HTMLResponse:
+    request.state.shared = "kept"
+    chosen = request.query_params.get("topic")
+    choices = tuple(Choice(topic=one.topic or "", papers=len(one.entries)) for one in edition.sections)
+    if chosen is not None and chosen not in {choice.topic for choice in choices}:
+        raise HTTPException(404, "that edition has no such topic")
+    sections = tuple(one for one in edition.sections if chosen is None or (one.topic or "") == chosen)
+    return page(
+        request,
+        "edition.html",
+        shared=True,
+        canonical=path,
+        home=path == "/",
+        digest=digest,
+        edition=edition,
+        sections=sections,
+        choices=choices,
+        chosen=chosen,
+        path=path,
+        earlier=earlier,
+        later=later,
+        most=_most(edition.entries()),
+        **_views(edition.slot.day),
+    )
+
+
+def _views(day: date) -> dict[str, Any]:
+    """Return the names of the week and the month of a day."""
+    return {"week": week_key(day), "month": month_key(day)}
+
+
+def _most(entries: tuple[Entry, ...]) -> int:
+    """Return the highest count of upvotes, at least 1."""
+    return max((entry.signals.upvotes or 0 for entry in entries), default=0) or 1
+
+
+def _period(request: Request, digest: Digest, kind: Kind, key: str) -> HTMLResponse:
+    shown = period(kind, key)
+    if shown is None:
+        raise HTTPException(404, f"that is no {kind}")
+    with app_of(request).database.connect() as connection:
+        lines = archive.lines(
+            connection, digest=digest.name, since=shown.first.isoformat(), until=shown.after.isoformat()
+        )
+        found = [stored.edition for stored in archive.contents(connection, lines)]
+    chosen = asked_text(request, "topic") or None
+    sections = [section for edition in found for section in edition.sections]
+    choices = _choices(sections)
+    entries = sorted(
+        (entry for section in sections if chosen in {None, section.topic} for entry in section.entries),
+        key=lambda entry: (-(entry.signals.upvotes or 0), -entry.score.total, entry.paper.id),
+    )[:_PERIOD_PAPERS]
+    request.state.shared = "kept"
+    return page(
+        request,
+        "period.html",
+        shared=True,
+        canonical=f"/{digest.name}/{kind}/{key}",
+        digest=digest,
+        period=shown,
+        editions=len(found),
+        entries=entries,
+        choices=choices,
+        chosen=chosen,
+        most=_most(tuple(entries)),
+        latest_day=lines[0] if lines else None,
+        **_views(shown.first),
+    )
+
+
+def _choices(sections: list[Section]) -> tuple[Choice, ...]:
+    """Return the named topics of many sections, those with the most papers first."""
+    papers: dict[str, int] = {}
+    for section in sections:
+        if section.topic:
+            papers[section.topic] = papers.get(section.topic, 0) + len(section.entries)
+    ordered = sorted(papers.items(), key=lambda pair: (-pair[1], pair[0]))
+    return tuple(Choice(topic=topic, papers=number) for topic, number in ordered)

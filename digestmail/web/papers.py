@@ -1,0 +1,55 @@
+"""A paper's page: its words, who mentioned it when, where it was published, how to cite it."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, HTTPException, Request
+from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
+
+from digestmail.model import Paper
+from digestmail.storage import papers
+from digestmail.web.asked import app_of
+from digestmail.web.bibtex import bibtex
+from digestmail.web.chart import chart
+from digestmail.web.filters import paper_path
+from digestmail.web.pages import page, url
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/papers/{ref:path}", response_class=HTMLResponse)
+def show_paper(request: Request, ref: str) -> Response:
+    """Show a paper; under any other name than its own, lead there."""
+    with app_of(request).database.connect() as connection:
+        paper = papers.find(connection, ref)
+        if paper is None:
+            raise HTTPException(404, "no source has shown that paper")
+        seen = papers.sightings_of(connection, paper.id)
+        published = papers.editions_of(connection, paper.id)
+    if paper.id != ref:
+        return RedirectResponse(url(request, paper_path(paper.id)), status_code=302)
+    request.state.shared = "kept"
+    return page(
+        request,
+        "paper.html",
+        shared=True,
+        canonical=paper_path(paper.id),
+        paper=paper,
+        sightings=seen,
+        published=published,
+        chart=chart(seen),
+        bibtex=bibtex(paper),
+    )
+
+
+@router.get("/bibtex/{ref:path}")
+def cite(request: Request, ref: str) -> PlainTextResponse:
+    """Return a paper's citation as a BibTeX file."""
+    with app_of(request).database.connect() as connection:
+        paper: Paper | None = papers.find(connection, ref)
+    if paper is None:
+        raise HTTPException(404, "no source has shown that paper")
+    return PlainTextResponse(
+        bibtex(paper),
+        media_type="application/x-bibtex; charset=utf-8",
+        headers={"Content-Disposition": 'attachment; filename="paper.bib"', "Cache-Control": "public, max-age=60"},
+    )

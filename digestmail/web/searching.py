@@ -1,0 +1,58 @@
+"""The search page."""
+
+from __future__ import annotations
+
+from typing import Final
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse
+
+from digestmail.storage.search import RANKED_AMONG, Query, search
+from digestmail.web.asked import app_of, asked_day, asked_page, asked_text, begin_of, end_of
+from digestmail.web.pages import page
+
+router = APIRouter(include_in_schema=False)
+_HITS: Final = 20
+
+
+def asked_query(request: Request) -> Query:
+    """Return the search a request asks for: `q`, `topic`, `source`, `from` and `to` (days, both included)."""
+    first, last = asked_day(request, "from"), asked_day(request, "to")
+    return Query(
+        text=asked_text(request, "q"),
+        topic=asked_text(request, "topic") or None,
+        source=asked_text(request, "source") or None,
+        since=begin_of(first) if first else None,
+        before=end_of(last) if last else None,
+    )
+
+
+def query_string(request: Request) -> str:
+    """Return what narrows the search as a query string, without the page."""
+    given = {name: asked_text(request, name) for name in ("q", "topic", "source", "from", "to")}
+    return urlencode({name: value for name, value in given.items() if value})
+
+
+@router.get("/search")
+def show_search(request: Request) -> HTMLResponse:
+    """Show the papers that match, the best first, hits marked."""
+    app, query, number = app_of(request), asked_query(request), asked_page(request)
+    with app.database.connect() as connection:
+        found = search(connection, query, limit=_HITS, offset=(number - 1) * _HITS)
+    request.state.shared = "tagged"
+    return page(
+        request,
+        "search.html",
+        shared=True,
+        query=query,
+        found=found,
+        topics=sorted({topic.name for digest in app.digests for topic in digest.topics}),
+        sources=sorted(source.name for source in app.config.sources),
+        number=number,
+        more=number * _HITS < found.total,
+        capped=found.total >= RANKED_AMONG,
+        asked=query_string(request),
+        first=asked_text(request, "from") if query.since else "",
+        last=asked_text(request, "to") if query.before else "",
+    )

@@ -1,0 +1,298 @@
+"""What the API says, as it says it: these models are the OpenAPI document."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from digestmail.model import Edition, Entry, Paper, Signals, Subscriber, SubscriberState, SuppressionReason
+from digestmail.storage.archive import EditionLine
+from digestmail.storage.papers import StoredSighting
+from digestmail.storage.search import Hit
+from digestmail.web.filters import web_link
+
+
+class _Shape(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Counts(_Shape):
+    """What a source counted for a paper; null where it does not say."""
+
+    upvotes: int | None
+    comments: int | None
+    stars: int | None
+
+    @classmethod
+    def of(cls, signals: Signals) -> Self:
+        """Return the shape of `signals`."""
+        return cls(upvotes=signals.upvotes, comments=signals.comments, stars=signals.stars)
+
+
+class PaperShape(_Shape):
+    """A paper. Texts are plain text; links are http or https, or null."""
+
+    id: str
+    aliases: list[str]
+    title: str
+    abstract: str
+    summary: str | None
+    authors: list[str]
+    categories: list[str]
+    keywords: list[str]
+    organization: str | None
+    published_at: datetime | None
+    withdrawn: bool
+    link: str | None
+    discussion_url: str | None
+    code_url: str | None
+    project_url: str | None
+    thumbnail_url: str | None
+
+    @classmethod
+    def of(cls, paper: Paper) -> Self:
+        """Return the shape of `paper`."""
+        links = ("link", "discussion_url", "code_url", "project_url", "thumbnail_url")
+        texts = ("id", "title", "abstract", "summary", "organization", "published_at", "withdrawn")
+        lists = ("aliases", "authors", "categories", "keywords")
+        return cls.model_validate(
+            {name: getattr(paper, name) for name in texts}
+            | {name: list(getattr(paper, name)) for name in lists}
+            | {name: web_link(getattr(paper, name)) or None for name in links}
+        )
+
+
+class SightingShape(_Shape):
+    """One source mentioned the paper."""
+
+    source: str
+    day: date
+    seen_at: datetime
+    counts: Counts
+
+    @classmethod
+    def of(cls, row: StoredSighting) -> Self:
+        """Return the shape of `row`."""
+        return cls(source=row.source, day=row.day, seen_at=row.seen_at, counts=Counts.of(row.signals))
+
+
+class EditionName(_Shape):
+    """What an edition is known by."""
+
+    digest: str
+    slot: str
+
+
+class PaperDetail(_Shape):
+    """A paper with who mentioned it when, and the editions it was in, oldest first."""
+
+    paper: PaperShape
+    sightings: list[SightingShape]
+    editions: list[EditionName]
+
+
+class Papers(_Shape):
+    """Papers, the ones added last first. `next` is the address of what follows, null at the end."""
+
+    items: list[PaperShape]
+    next: str | None
+
+
+class HitShape(_Shape):
+    """A paper that was found."""
+
+    paper: PaperShape
+    first_seen_on: date
+
+    @classmethod
+    def of(cls, hit: Hit) -> Self:
+        """Return the shape of `hit`."""
+        return cls(paper=PaperShape.of(hit.paper), first_seen_on=hit.first_seen_on)
+
+
+class Hits(_Shape):
+    """Papers that match, the best first; the newest 2,000 matches are counted and ranked."""
+
+    items: list[HitShape]
+    total: int
+    next: str | None
+
+
+class EditionSummary(_Shape):
+    """An edition in one line."""
+
+    digest: str
+    slot: str
+    day: date
+    composed_at: datetime
+    papers: int
+
+    @classmethod
+    def of(cls, line: EditionLine) -> Self:
+        """Return the shape of `line`."""
+        return cls(digest=line.digest, slot=line.slot, day=line.day, composed_at=line.composed_at, papers=line.papers)
+
+
+class Editions(_Shape):
+    """Editions, newest first."""
+
+    items: list[EditionSummary]
+    next: str | None
+
+
+class EntryShape(_Shape):
+    """A paper in an edition, as it was on the day."""
+
+    rank: int
+    score: float
+    counts: Counts
+    keywords: list[str]
+    paper: PaperShape
+
+    @classmethod
+    def of(cls, entry: Entry) -> Self:
+        """Return the shape of `entry`."""
+        return cls(
+            rank=entry.rank,
+            score=entry.score.total,
+            counts=Counts.of(entry.signals),
+            keywords=list(entry.match.keywords) if entry.match else [],
+            paper=PaperShape.of(entry.paper),
+        )
+
+
+class SectionShape(_Shape):
+    """One topic's papers; the topic is null for what matches none."""
+
+    topic: str | None
+    more: int
+    entries: list[EntryShape]
+
+
+class EditionShape(_Shape):
+    """An edition, whole."""
+
+    digest: str
+    slot: str
+    day: date
+    title: str
+    byline: str
+    composed_at: datetime
+    sections: list[SectionShape]
+
+    @classmethod
+    def of(cls, edition: Edition) -> Self:
+        """Return the shape of `edition`."""
+        return cls(
+            digest=edition.digest,
+            slot=edition.slot.key,
+            day=edition.slot.day,
+            title=edition.title,
+            byline=edition.byline,
+            composed_at=edition.composed_at,
+            sections=[
+                SectionShape(
+                    topic=section.topic, more=section.more, entries=[EntryShape.of(entry) for entry in section.entries]
+                )
+                for section in edition.sections
+            ],
+        )
+
+
+class DigestShape(_Shape):
+    """A digest and the topics to choose from."""
+
+    name: str
+    title: str
+    byline: str
+    topics: list[str]
+
+
+class Digests(_Shape):
+    """All digests."""
+
+    items: list[DigestShape]
+
+
+class SubscriptionShape(_Shape):
+    """What a person gets; no topics means all of them."""
+
+    digest: str
+    topics: list[str]
+    hour: int | None
+
+
+class SubscriberShape(_Shape):
+    """A person's address and what they asked for."""
+
+    id: int
+    address: str
+    state: SubscriberState
+    created_at: datetime
+    subscriptions: list[SubscriptionShape]
+
+    @classmethod
+    def of(cls, subscriber: Subscriber) -> Self:
+        """Return the shape of `subscriber`."""
+        return cls(
+            id=subscriber.id,
+            address=subscriber.address,
+            state=subscriber.state,
+            created_at=subscriber.created_at,
+            subscriptions=[
+                SubscriptionShape(digest=one.digest, topics=list(one.topics), hour=one.hour)
+                for one in subscriber.subscriptions
+            ],
+        )
+
+
+class Subscribers(_Shape):
+    """Subscribers in the order they came."""
+
+    items: list[SubscriberShape]
+    next: str | None
+
+
+class SuppressionShape(_Shape):
+    """An address nothing is sent to: `key` is the casefolded address, or a hash of one that was erased."""
+
+    key: str
+    reason: SuppressionReason
+    detail: str
+    created_at: datetime
+
+
+class Suppressions(_Shape):
+    """Suppressions, newest first."""
+
+    items: list[SuppressionShape]
+    next: str | None
+
+
+Address = Annotated[str, Field(min_length=3, max_length=254)]
+
+
+class NewSubscription(_Shape):
+    """Who is to get what, active at once: the operator answers for the person's consent."""
+
+    address: Address
+    digest: Annotated[str, Field(max_length=40)]
+    topics: Annotated[list[Annotated[str, Field(max_length=200)]], Field(max_length=100)] = []
+
+
+class NewSuppression(_Shape):
+    """Whom nothing is to be sent to any more, and a note why."""
+
+    address: Address
+    detail: Annotated[str, Field(max_length=500)] = ""
+
+
+class Problem(BaseModel):
+    """What went wrong (RFC 9457)."""
+
+    type: str
+    title: str
+    status: int
+    detail: str

@@ -1,0 +1,41 @@
+"""Takes the pictures of the pages in docs/images, of made-up papers: `python tests/pictures.py`."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from browsing import chromium
+from websites import open_app, publish, served
+
+from digestmail.storage.database import Database
+
+IMAGES = Path(__file__).resolve().parents[1] / "docs" / "images"
+PICTURES = (
+    ("web-home", "/", "light", 900, 1000),
+    ("web-home-dark", "/", "dark", 900, 1000),
+    ("web-search", "/search?q=memory+cache", "light", 900, 760),
+    ("web-paper", "/papers/arxiv:2601.00001", "dark", 900, 1000),
+    ("web-phone", "/", "light", 390, 844),
+)
+
+
+def main() -> None:
+    """Serve a few days of papers and take every picture."""
+    with tempfile.TemporaryDirectory(prefix="digestmail-pictures-") as directory:
+        url = f"sqlite:///{directory}/web.db"
+        database = Database.open(url, base=Path())
+        database.upgrade()
+        for day in range(6):
+            publish(database, day)
+        database.close()
+        with open_app(url, base_url=None) as app, served(app) as address, chromium() as browser:
+            for name, path, scheme, width, height in PICTURES:
+                page = browser.new_page(color_scheme=scheme, viewport={"width": width, "height": height})
+                page.goto(address + path)
+                page.screenshot(path=IMAGES / f"{name}.png")
+                page.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import text
+from stage import THURSDAY, paper, sighting
+
+from digestmail.storage import papers, search
+from digestmail.storage.migrations.run import alembic_config
+from digestmail.storage.search import Query
+
+
+@pytest.fixture
+def known(database):
+    with database.begin() as connection:
+        rows = [
+            sighting(1, title="Sparse transformers for small phones", abstract="They run.", authors=("Zoë Étude",)),
+            sighting(2, title="On gardens", abstract="A transformer of low rank hums beside the low sparse hedge."),
+            sighting(
+                3, title="Notes on <script>alert(1)</script> tags", abstract="Markup is text; low noise, rank one."
+            ),
+        ]
+        papers.add_sightings(connection, rows, THURSDAY)
+        later = [sighting(4, title="A sparse sequel", source="arxiv")]
+        papers.add_sightings(connection, later, THURSDAY + timedelta(days=3))
+    return database
+
+
+def ids(database, text: str = "", **fields) -> list[str]:
+    with database.connect() as connection:
+        return [hit.paper.id[-1] for hit in search.search(connection, Query(text=text, **fields)).hits]
+
+
+def test_words_are_found_whatever_their_case_ending_or_accent(known):
+    assert ids(known, "TRANSFORMERS") == ["1", "2"]
+    assert ids(known, "sparse phone") == ["1"]
+    assert ids(known, "Zoë") == ["1"]
+
+
+def test_a_phrase_is_found_only_as_one(known):
+    assert ids(known, "low rank") == ["2", "3"] or ids(known, "low rank") == ["3", "2"]
+    assert ids(known, '"low rank"') == ["2"]
+    assert ids(known, '"low rank') == ["2"]
+
+
+def test_a_title_weighs_more_than_an_abstract(known):
+    assert ids(known, "sparse")[-1] == "2"
+
+
+def test_the_search_is_narrowed_by_source_and_date(known):
+    assert ids(known, "sparse", source="arxiv") == ["4"]
+    assert ids(known, "sparse", since=THURSDAY + timedelta(days=1)) == ["4"]
+    assert sorted(ids(known, "sparse", before=THURSDAY + timedelta(days=1))) == ["1", "2"]
+    assert ids(known, "sparse", topic="Agents") == []
+
+
+def test_without_words_the_newest_come_first(known):
+    assert ids(known)[0] == "4"
+    assert len(ids(known)) == 4
+
+
+def test_hits_are_marked_and_the_text_stays_what_it_was(known):
+    with known.connect() as connection:
+        (hit,) = search.search(connection, Query(text="alert")).hits
+    assert "".join(piece for piece, _ in hit.title) == "Notes on <script>alert(1)</script> tags"
+    assert [piece for piece, is_hit in hit.title if is_hit] == ["alert"]
+
+
+@pytest.mark.parametrize(
+    "odd", ['"', "***", "a OR b) NEAR", "title:x", "-", "'; DROP TABLE papers", "\0", "!&|<->", "é" * 900]
+)
+def test_no_query_is_an_error(known, odd):
+    assert isinstance(ids(known, odd), list)
+
+
+def test_pages_follow_each_other(known):
+    with known.connect() as connection:
+        whole = search.search(connection, Query())
+        pages = [search.search(connection, Query(), limit=1, offset=number) for number in range(4)]
+    assert [page.hits[0].paper.id for page in pages] == [hit.paper.id for hit in whole.hits]
+    assert {page.total for page in pages} == {4}
+
+
+def test_a_changed_paper_is_found_by_its_new_words(known):
+    with known.begin() as connection:
+        papers.add_sightings(connection, [sighting(2, title="On orchards", abstract="Apples.")], THURSDAY)
+    assert ids(known, "orchard") in (["2"], [])
+    with known.begin() as connection:
+        connection.execute(text("UPDATE papers SET title = 'Quinces' WHERE id = 2"))
+    assert ids(known, "quince") == ["2"]
+    assert ids(known, "orchard") == []
+    assert ids(known, "gardens") == []
+
+
+def test_the_migration_indexes_the_papers_there_are(known):
+    from alembic import command
+
+    config = alembic_config()
+    with known.engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0002")
+    known.upgrade()
+    assert ids(known, "transformers") == ["1", "2"]
+
+
+def test_a_query_is_cut_into_words_and_phrases():
+    assert search.terms('state-of-the-art "low rank" x') == (
+        ("state", "of", "the", "art"),
+        ("low", "rank"),
+        ("x",),
+    )
+    assert paper(1).id.startswith("arxiv:")

@@ -1,0 +1,126 @@
+"""The pages in a real browser: no stranger's script runs, everybody can read them, nothing comes from elsewhere."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from browsing import axe, overflows
+from websites import open_app, publish, served
+
+from digestmail.storage.database import Database
+
+HOSTILE = [
+    "<script>document.title='pwned'</script>",
+    "<img src=x onerror=\"document.title='pwned'\">",
+    '"><svg onload="document.title=\'pwned\'">',
+    "'-document.title='pwned'-'",
+    "</title><script>document.title='pwned'</script>",
+    "{{ 7 * 7 }}{% raw %}",
+    "javascript:document.title='pwned'",
+    "<a href=\"javascript:document.title='pwned'\">x</a>",
+    "\ue000<script>document.title='pwned'</script>\ue001",
+    "]]><script>document.title='pwned'</script><!--",
+]
+PAGES = [
+    "/",
+    "/daily",
+    "/daily/2026-04-02?topic=Agents",
+    "/daily/week/2026-W14",
+    "/daily/month/2026-04",
+    "/weekly",
+    "/search?q=memory+cache",
+    "/search?q=zzzz",
+    "/papers/arxiv:2601.00001",
+    "/nothing",
+]
+
+
+@pytest.fixture
+def make(sqlite_template, tmp_path):
+    """Return what makes a database with these titles and fields."""
+
+    def made(**fields) -> str:
+        shutil.copy(sqlite_template, tmp_path / "web.db")
+        url = f"sqlite:///{tmp_path / 'web.db'}"
+        database = Database.open(url, base=Path())
+        for day in range(2):
+            publish(database, day, **fields)
+        database.close()
+        return url
+
+    return made
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_page_is_accessible_and_fits_a_phone(browser, make, scheme):
+    with open_app(make(), base_url=None) as app, served(app) as address:
+        context = browser.new_context(color_scheme=scheme, viewport={"width": 900, "height": 900})
+        page = context.new_page()
+        for path in PAGES:
+            page.set_viewport_size({"width": 900, "height": 900})
+            page.goto(address + path)
+            assert axe(page) == [], path
+            for width in (900, 320):
+                page.set_viewport_size({"width": width, "height": 700})
+                assert not overflows(page), (path, width)
+        context.close()
+
+
+def test_nothing_is_loaded_from_elsewhere(browser, make):
+    asked: list[str] = []
+    with (
+        open_app(make(thumbnail_url="https://pictures.example.net/1.png"), base_url=None) as app,
+        served(app) as address,
+    ):
+        page = browser.new_page()
+        page.on("request", lambda request: asked.append(request.url))
+        for path in PAGES:
+            page.goto(address + path)
+        page.close()
+    assert asked
+    assert all(url.startswith(address) for url in asked)
+
+
+def test_no_script_of_a_stranger_runs(browser, make):
+    titles = dict(enumerate(HOSTILE[:7]))
+    text = " ".join(HOSTILE)
+    fields = {
+        "abstract": text,
+        "summary": HOSTILE[0],
+        "authors": tuple(HOSTILE),
+        "organization": HOSTILE[1],
+        "comment": HOSTILE[2],
+        "link": HOSTILE[6],
+        "discussion_url": HOSTILE[6],
+        "code_url": "https://x.example/\"onmouseover=\"document.title='pwned'",
+    }
+    queries = [f"/search?q={quote(hostile)}" for hostile in HOSTILE]
+    with open_app(make(titles=titles, **fields), base_url=None) as app, served(app) as address:
+        page = browser.new_page(bypass_csp=True)  # escaping alone must do; the policy is the second wall
+        for path in [*PAGES, *queries, "/search?q=pwned", "/search?topic=%22%3E%3Cscript%3E"]:
+            page.goto(address + path)
+            assert page.title() != "pwned", path
+            assert page.evaluate("document.scripts.length") == 0, path
+            assert (
+                page.evaluate("document.querySelectorAll('main [onload], main [onerror], main [onmouseover]').length")
+                == 0
+            )
+            assert page.evaluate("[...document.links].every(a => /^https?:/.test(a.href))"), path
+        page.close()
+
+
+def test_a_reader_finds_the_way_without_scripts(browser, make):
+    with open_app(make(), base_url=None) as app, served(app) as address:
+        context = browser.new_context(java_script_enabled=False)
+        page = context.new_page()
+        page.goto(address)
+        page.get_by_label("Earlier: Wednesday, 1 April 2026").click()
+        assert page.url.endswith("/daily/2026-04-01")
+        page.get_by_role("searchbox").fill("memory cache")
+        page.get_by_role("searchbox").press("Enter")
+        page.get_by_role("link", name="A Cache That Forgets on Purpose", exact=True).click()
+        assert page.get_by_role("heading", level=1).inner_text() == "A Cache That Forgets on Purpose"
+        context.close()

@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+from stage import FakeClock
+from websites import THURSDAY, ask, create_app, open_app, publish
+
+from digestmail import configfile
+from digestmail.web.cache import Answers
+
+
+@pytest.fixture
+def sqlite_url(sqlite_template, tmp_path):
+    import shutil
+
+    shutil.copy(sqlite_template, tmp_path / "web.db")
+    return f"sqlite:///{tmp_path / 'web.db'}"
+
+
+@pytest.fixture
+def filled(sqlite_url):
+    from pathlib import Path
+
+    from digestmail.storage.database import Database
+
+    database = Database.open(sqlite_url, base=Path())
+    publish(database, 0)
+    yield database
+    database.close()
+
+
+def test_pages_stand_under_the_path_of_base_url(filled, sqlite_url):
+    with open_app(sqlite_url, base_url="https://example.org/papers") as app:
+        web = create_app(app)
+        for path in ("/papers", "/papers/", "/"):  # a proxy may leave the prefix on, or take it off
+            found = ask(web, path)
+            assert found.status == 200
+            links = re.findall(r'(?:href|action)="(/[^"]*)"', found.text)
+            assert links
+            assert all(link.startswith("/papers/") for link in links)
+            assert 'rel="canonical" href="https://example.org/papers/"' in found.text
+        assert ask(web, "/papers/daily/2026-04-02").status == 200
+        assert ask(web, "/papers/static/digestmail.css").status == 200
+        assert ask(web, "/papers/api/v1/nothing").headers["content-type"] == "application/problem+json"
+
+
+def test_forwarded_headers_are_believed_from_trusted_proxies_only(filled, sqlite_url):
+    said = {"x-forwarded-proto": "https", "x-forwarded-for": "198.51.100.1"}
+    with open_app(sqlite_url, base_url=None, trusted_proxies=["192.0.2.0/24"]) as app:
+        web = create_app(app)
+        assert 'canonical" href="https://' in ask(web, "/", headers=said, client="192.0.2.7").text
+        assert 'canonical" href="http://' in ask(web, "/", headers=said, client="203.0.113.9").text
+
+
+def test_a_page_for_one_host_is_not_given_to_another(filled, sqlite_url):
+    with open_app(sqlite_url, base_url=None) as app:
+        web = create_app(app)
+        ask(web, "/", headers={"host": "evil.example.net"})
+        assert "evil.example.net" not in ask(web, "/").text
+
+
+def test_who_has_a_page_already_is_told_so(filled, sqlite_url):
+    with open_app(sqlite_url) as app:
+        web = create_app(app)
+        for path in ("/", "/search?q=cache", "/api/v1/papers", "/daily/feed.atom"):
+            tag = ask(web, path).headers["etag"]
+            again = ask(web, path, headers={"if-none-match": f'"x", W/{tag}'})
+            assert (again.status, again.body, again.headers["etag"]) == (304, b"", tag)
+            assert ask(web, path, headers={"if-none-match": '"x"'}).status == 200
+
+
+def test_a_kept_page_gives_way_when_something_was_published(filled, sqlite_url):
+    clock = FakeClock(THURSDAY)
+    with open_app(sqlite_url) as app:
+        web = create_app(app, clock)
+        tag = ask(web, "/").headers["etag"]
+        publish(filled, -1)
+        assert ask(web, "/").headers["etag"] == tag
+        clock.sleep(1)
+        assert "Friday, 3 April 2026" in ask(web, "/").text
+
+
+def test_a_form_s_token_is_never_older_than_ten_minutes(filled, sqlite_url):
+    clock, tokens = FakeClock(THURSDAY), iter(f"token-{number}" for number in range(9))
+    with open_app(sqlite_url) as app:
+        web = create_app(app, clock)
+        web.state.pages.form_token = lambda _request: next(tokens)
+        assert 'name="token" value="token-0"' in ask(web, "/").text
+        clock.sleep(599)
+        assert 'value="token-0"' in ask(web, "/").text
+        clock.sleep(1)
+        assert 'value="token-1"' in ask(web, "/").text
+        assert 'value="token-1"' in ask(web, "/").text
+
+
+def test_memory_is_bounded(filled, sqlite_url):
+    with open_app(sqlite_url) as app:
+        inner = create_app(app)
+        kept = Answers(inner, version=lambda: "1", clock=FakeClock(THURSDAY), any_host=True, most_bytes=200_000)
+        for number in range(200):
+            assert ask(kept, f"/?x={number}").status == 200
+        assert 0 < kept._bytes <= 200_000
+        assert kept._bytes == sum(len(answer.body) for answer in kept._answers.values())
+
+
+def test_a_database_that_does_not_answer_is_told(tmp_path):
+    with open_app(f"sqlite:///{tmp_path}/no/such/x.db") as app:
+        web = create_app(app)
+        assert ask(web, "/healthz").status == 200
+        assert ask(web, "/readyz").status == 503
+        assert ask(web, "/").status == 503
+        assert ask(web, "/api/v1/papers").json["status"] == 503
+
+
+def test_a_digest_cannot_be_called_like_a_page(tmp_path):
+    from digestmail.errors import ConfigError
+
+    path = tmp_path / "config.toml"
+    path.write_text(
+        '[mail]\nsender = "a@example.org"\n[[sources]]\nname = "hf"\nkind = "huggingface"\n'
+        '[[digests]]\nname = "search"\ntitle = "x"\nschedule = "0 7 * * *"\nsources = ["hf"]\n'
+    )
+    with pytest.raises(ConfigError, match="name of a page"):
+        configfile.load(path)
+    text = path.read_text().replace('"search"', '"daily"')
+    path.write_text(text + '[web]\nadmin_token_file = "token"\nprefix = "papers"\n')
+    with pytest.raises(ConfigError, match="not a path"):
+        configfile.load(path)
+    path.write_text(text + '[web]\nadmin_token_file = "token"\n')
+    with pytest.raises(ConfigError, match="admin_token_file"):
+        configfile.load(path)
+    (tmp_path / "token").write_text("hidden\n")
+    token = configfile.load(path).web.admin_token
+    assert token is not None
+    assert token.get_secret_value() == "hidden"

@@ -1,0 +1,182 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+from websites import ask, create_app, open_app, publish
+
+GET_PATHS = [
+    "/",
+    "/daily",
+    "/daily/2026-04-02",
+    "/daily/2026-04-02?topic=Agents",
+    "/daily/week/2026-W14",
+    "/daily/month/2026-04",
+    "/weekly",
+    "/search",
+    "/search?q=memory",
+    "/papers/arxiv:2601.00001",
+    "/bibtex/arxiv:2601.00001",
+    "/daily/feed.atom",
+    "/daily/feed.json",
+    "/search.atom?q=memory",
+    "/sitemap.xml",
+    "/sitemap-editions.xml",
+    "/sitemap-papers-0.xml",
+    "/robots.txt",
+    "/healthz",
+    "/readyz",
+    "/static/digestmail.css",
+    "/api/v1/papers",
+    "/api/v1/openapi.json",
+]
+
+
+@pytest.fixture
+def site(database, database_url):
+    for day in range(3):
+        publish(database, day)
+    with open_app(database_url) as app:
+        yield create_app(app)
+
+
+@pytest.mark.parametrize("path", GET_PATHS)
+def test_every_page_answers_get_and_head_alike(site, path):
+    got, head = ask(site, path), ask(site, path, method="HEAD")
+    assert got.status == head.status == 200
+    assert head.body == b""
+    assert got.body
+    assert head.headers.get("content-length") == got.headers.get("content-length")
+    assert "script-src" not in got.headers["content-security-policy"]
+    assert "default-src 'none'" in got.headers["content-security-policy"]
+    assert got.headers["referrer-policy"] == "same-origin"
+
+
+def test_home_mirrors_the_source_s_page(site):
+    text = ask(site, "/").text
+    places = [text.index(part) for part in ("new</span>", "Subscribe", "<h1>", "by AK", "<time datetime=")]
+    assert places == sorted(places)
+    assert 'action="/subscribe"' in text
+    assert 'href="/daily/2026-04-01"' in text
+    assert "187 upvotes" in text
+    assert "<script" not in text
+    assert "style=" not in text
+
+
+def test_arrows_lead_from_day_to_day(site):
+    middle = ask(site, "/daily/2026-04-01").text
+    assert re.search(r'rel="prev" href="/daily/2026-03-31"', middle)
+    assert re.search(r'rel="next" href="/daily/2026-04-02"', middle)
+
+
+def test_a_topic_narrows_an_edition(site):
+    text = ask(site, "/daily/2026-04-02?topic=Vision").text
+    assert "Shadows as Labels" in text
+    assert "A Cache That Forgets" not in text
+    assert ask(site, "/daily/2026-04-02?topic=Nonsense").status == 404
+
+
+def test_a_month_shows_the_most_upvoted_first(site):
+    text = ask(site, "/daily/month/2026-04").text
+    assert text.index("Skipping Layers") < text.index("Honest Look") < text.index("A Cache That Forgets")
+
+
+def test_hits_of_a_search_are_marked(site):
+    assert "<mark>Cache</mark>" in ask(site, "/search?q=cache").text
+    assert "No paper matches" in ask(site, "/search?q=zzzz").text
+
+
+@pytest.mark.parametrize(
+    "odd", ["page=-1", "page=x", "page=99999999999", "from=yesterday", "to=9999-12-31", "q=%00%ff", 'q="']
+)
+def test_odd_queries_are_answered(site, odd):
+    assert ask(site, f"/search?{odd}").status == 200
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/nothing",
+        "/daily/1999-01-01",
+        "/papers/arxiv:9999.99999",
+        "/daily/week/2026-W99",
+        "/daily/month/2026-13",
+        "/x/y/z",
+        "/sitemap-papers-x.xml",
+    ],
+)
+def test_what_is_not_there_is_a_page_that_says_so(site, path):
+    found = ask(site, path)
+    assert found.status == 404
+    assert "To the latest papers" in found.text
+    assert found.headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize("path", ["/papers/%00", "/daily/%00", "/%00", "/api/v1/papers/x%00", "/bibtex/%00"])
+def test_nul_in_an_address_is_only_not_found(site, path):
+    assert ask(site, path).status == 404
+
+
+def test_a_paper_leads_to_its_own_name(site):
+    moved = ask(site, "/papers/2601.00001v2")
+    assert (moved.status, moved.headers["location"]) == (302, "/papers/arxiv:2601.00001")
+
+
+def test_a_paper_s_page_has_its_chart_editions_and_citation(site):
+    text = ask(site, "/papers/arxiv:2601.00001").text
+    assert "<polyline" in text
+    assert 'href="/daily/2026-04-02"' in text
+    assert "archivePrefix" in text
+    assert '<link rel="canonical" href="https://papers.example.org/papers/arxiv:2601.00001">' in text
+    assert 'property="og:title"' in text
+
+
+def test_pictures_are_shown_only_if_the_operator_wants_them(database, database_url):
+    publish(database, 0, thumbnail_url="https://pictures.example.net/1.png")
+    with open_app(database_url) as app:
+        found = ask(create_app(app), "/")
+        assert "pictures.example.net" not in found.text
+        assert "https:" not in found.headers["content-security-policy"]
+    with open_app(database_url, thumbnails=True) as app:
+        found = ask(create_app(app), "/")
+        assert "pictures.example.net" in found.text
+        assert "img-src 'self' https:" in found.headers["content-security-policy"]
+
+
+def test_before_the_first_edition_home_says_so(database_url):
+    with open_app(database_url) as app:
+        assert "still to come" in ask(create_app(app), "/").text
+
+
+def test_the_pages_change_nothing(site, database):
+    def whole() -> dict[str, object]:
+        from sqlalchemy import text
+
+        from digestmail.storage import schema
+
+        with database.connect() as connection:
+            return {
+                name: connection.execute(text(f"SELECT count(*) FROM {name}")).scalar_one()  # noqa: S608 - our tables
+                for name in schema.metadata.tables
+            }
+
+    before = whole()
+    for path in GET_PATHS:
+        ask(site, path)
+    assert whole() == before
+
+
+def test_every_local_link_of_every_page_leads_somewhere(site):
+    seen: set[str] = set()
+    todo = ["/"]
+    while todo and len(seen) < 150:
+        path = todo.pop()
+        if path in seen:
+            continue
+        seen.add(path)
+        found = ask(site, path)
+        assert found.status == 200, path
+        if found.headers["content-type"].startswith("text/html"):
+            links = re.findall(r'href="(/[^"]*)"', found.text)
+            todo += [link.replace("&amp;", "&") for link in links]
+    assert len(seen) > 20

@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from stage import paper
+
+from digestmail.model import PaperId, Signals
+from digestmail.storage.papers import StoredSighting
+from digestmail.web import filters
+from digestmail.web.bibtex import bibtex
+from digestmail.web.chart import HEIGHT, WIDTH, chart
+from digestmail.web.periods import period, week_key
+
+NOW = datetime(2026, 4, 2, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "javascript:alert(1)",
+        "data:text/html,x",
+        "//x.org",
+        "https://",
+        " https://x.org",
+        "https://x\n.org",
+        "ftp://x.org",
+        "http://[",
+        None,
+        "",
+    ],
+)
+def test_only_web_addresses_become_links(link):
+    assert filters.web_link(link) == ""
+
+
+def test_counts_are_written_as_people_do():
+    assert [filters.count(number) for number in (None, 0, 999, 1000, 1640, 2_100_000)] == [
+        "",
+        "0",
+        "999",
+        "1k",
+        "1.6k",
+        "2.1M",
+    ]
+
+
+@given(st.dates(date(1991, 1, 8), date(2200, 11, 1)))
+def test_weeks_follow_each_other(day):
+    found = period("week", week_key(day))
+    assert found is not None
+    assert found.first <= day < found.after == found.first + timedelta(days=7)
+    following = period("week", found.following)
+    assert following is not None
+    assert (following.first, following.previous) == (found.after, found.key)
+
+
+@pytest.mark.parametrize("key", ["2026-W54", "2026-W00", "9999-W01", "x", "2026-4"])
+def test_what_is_no_period_is_none(key):
+    assert period("week", key) is None
+    assert period("month", key) is None
+
+
+def test_months_follow_each_other():
+    found = period("month", "2026-12")
+    assert found is not None
+    assert (found.previous, found.following, found.title) == ("2026-11", "2027-01", "December 2026")
+
+
+@given(st.text(max_size=60), st.lists(st.text(max_size=20), max_size=3))
+def test_a_citation_stays_one_entry_whatever_the_words(title, authors):
+    found = bibtex(paper(1, title=title or "x", authors=tuple(authors)))
+    plain = found.replace(r"\{", "").replace(r"\}", "")
+    assert plain.count("{") == plain.count("}")
+    assert found.startswith("@misc{")
+    assert found.endswith("\n}\n")
+
+
+def test_a_citation_names_a_doi():
+    from dataclasses import replace
+
+    named = replace(paper(1, authors=("Doe and Sons", "Zoë Étude")), id=PaperId("doi:10.1000/x_y"))
+    assert r"doi = {10.1000/x\_y}" in bibtex(named)
+    assert "author = {{Doe and Sons} and Zoë Étude}" in bibtex(named)
+
+
+@given(st.lists(st.integers(-5, 10_000), max_size=30))
+def test_a_chart_stays_inside_its_frame(counts):
+    rows = [
+        StoredSighting(
+            source="hf", day=NOW.date(), seen_at=NOW + timedelta(hours=number), signals=Signals(upvotes=count)
+        )
+        for number, count in enumerate(counts)
+    ]
+    found = chart(rows)
+    assert (found is None) == (len(counts) < 2)
+    for dot in found.dots if found else ():
+        assert 0 <= dot.x <= WIDTH
+        assert 0 <= dot.y <= HEIGHT
