@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import sys
 from types import FrameType
 
@@ -30,13 +31,21 @@ def serve(app: App, host: str, port: int) -> None:
     )
     # uvicorn raises the signal once more when it has shut down; then the app is still to be closed.
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _pass)
-    socket = config.bind_socket()
-    shown = f"[{host}]" if ":" in host else host
-    sys.stdout.write(f"http://{shown}:{socket.getsockname()[1]}/\n")
-    sys.stdout.flush()
-    uvicorn.Server(config).run(sockets=[socket])
+        signal.signal(number, _leave)
+    _Server(config).run(sockets=[config.bind_socket()])
 
 
-def _pass(_number: int, _frame: FrameType | None) -> None:
-    """Take the signal and go on."""
+class _Server(uvicorn.Server):
+    """Says where it is, once it answers there."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        for one in sockets or ():
+            host, port = one.getsockname()[:2]
+            sys.stdout.write(f"http://[{host}]:{port}/\n" if ":" in host else f"http://{host}:{port}/\n")
+        sys.stdout.flush()
+
+
+def _leave(_number: int, _frame: FrameType | None) -> None:
+    """End the program as one that did what it was told."""
+    sys.exit(0)

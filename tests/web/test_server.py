@@ -33,9 +33,10 @@ def test_the_command_serves_until_it_is_told_to_stop(tmp_path):
             with urllib.request.urlopen(address, timeout=20) as answer:  # noqa: S310 - loopback
                 assert b"Made-up papers" in answer.read()
                 assert answer.headers.get("Server") is None
-        finally:
             process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 0
+            assert process.wait(20) == 0
+        finally:
+            process.kill()
 
 
 def test_help_does_not_load_the_server():
