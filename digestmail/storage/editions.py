@@ -136,6 +136,17 @@ def list_editions(connection: Connection, digest: str | None = None, limit: int 
     return tuple(_stored(row) for row in connection.execute(statement))
 
 
+def list_slots(connection: Connection, digest: str, limit: int = 50) -> tuple[tuple[str, int], ...]:
+    """Return (slot key, number of papers) of a digest's last editions, newest first, without reading their content."""
+    statement = (
+        select(editions.c.slot, editions.c.papers)
+        .where(editions.c.digest == digest)
+        .order_by(editions.c.slot_at.desc())
+        .limit(limit)
+    )
+    return tuple((row.slot, row.papers) for row in connection.execute(statement))
+
+
 def _one(connection: Connection, statement: Select[Any]) -> StoredEdition | None:
     row = connection.execute(statement).first()
     return _stored(row) if row else None
