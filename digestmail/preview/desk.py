@@ -17,7 +17,8 @@ from digestmail.pipeline.share import Share, share_of
 from digestmail.preview.asked import EVERYBODY, NEXT, SAMPLE, Asked
 from digestmail.preview.specimen import NOBODY, Specimen, cast_specimen
 from digestmail.preview.views import Fault, Notice, Option, Shown, View, nothing_for, remarks_on, take_apart
-from digestmail.preview.watching import fingerprint, watched
+from digestmail.preview.watching import fingerprint
+from digestmail.rendering import templates_directory
 from digestmail.storage import editions, subscribers
 from digestmail.subscriptions import normalised
 
@@ -55,6 +56,7 @@ class Desk:
         self._lock = threading.RLock()
         self._opened: App | None = None
         self._opened_from = ""
+        self._named: tuple[Path, ...] = ()
 
     def close(self) -> None:
         """Close the database."""
@@ -64,9 +66,7 @@ class Desk:
     def version(self) -> str:
         """Return what changes when a template or the configuration does."""
         with self._lock:
-            app = self._opened
-            own = app.config.templates_dir if app else None
-            return fingerprint(watched(self._config, self._config.parent / own if own else None, self._secrets()))
+            return fingerprint(self._watched())
 
     def look(self, asked: Asked) -> View:
         """Return the page for `asked`. What is broken is said on it."""
@@ -100,17 +100,23 @@ class Desk:
     # -- what they are made of ----------------------------------------------------------------------------------------
 
     def _app(self) -> App:
-        """Return the app on the configuration as it is now. Raises ConfigError."""
-        now = fingerprint((self._config, *self._secrets()))
-        if self._opened is None or now != self._opened_from:
+        """Return the app on what stands on disk now. Raises ConfigError.
+
+        It is opened anew for a template too: one that is new in the operator's directory takes the place of a house
+        template that is in memory already.
+        """
+        if self._opened is None or self.version() != self._opened_from:
             self._forget()
             self._opened = App(load(self._config), self._config.parent, self._clock, real_clock=self._real_clock)
-            self._opened_from = fingerprint((self._config, *self._secrets()))
+            self._opened_from = self.version()
         return self._opened
 
-    def _secrets(self) -> tuple[Path, ...]:
-        file = self._opened.config.mail.smtp.password_file if self._opened else None
-        return () if file is None else (self._config.parent / file,)
+    def _watched(self) -> tuple[Path, ...]:
+        if self._opened is not None:
+            config = self._opened.config
+            files = (config.templates_dir, config.mail.smtp.password_file)
+            self._named = tuple(self._config.parent / file for file in files if file is not None)
+        return (self._config, *self._named, templates_directory())
 
     def _forget(self) -> None:
         if self._opened is not None:

@@ -1,18 +1,10 @@
-"""Which files a mail is made of, and whether one of them changed."""
+"""Whether one of the files a mail is made of changed."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from hashlib import sha256
 from pathlib import Path
-
-from digestmail.rendering import templates_directory
-
-
-def watched(config: Path, own_templates: Path | None, others: Iterable[Path] = ()) -> tuple[Path, ...]:
-    """Return the files and directories to look at: the configuration, the operator's templates and the house's."""
-    own = () if own_templates is None else (own_templates,)
-    return (config, *own, templates_directory(), *others)
 
 
 def fingerprint(paths: Iterable[Path]) -> str:

@@ -5,11 +5,7 @@
 const shell = () => document.getElementById("shell");
 const say = (text) => { document.getElementById("state").textContent = text; };
 let turn = 0;
-
-function lookedAt() {
-  const query = new URLSearchParams(new FormData(document.getElementById("look")));
-  return `?${query}`;
-}
+let lost = false;
 
 async function put(address, options) {
   const mine = ++turn;
@@ -36,8 +32,11 @@ async function put(address, options) {
 async function tried(work) {
   try {
     await work();
+    if (lost) say("The preview answers again");
+    lost = false;
     return true;
   } catch (error) {
+    lost = true;
     say("The preview does not answer: is it still running?");
     return false;
   }
@@ -45,8 +44,13 @@ async function tried(work) {
 
 document.addEventListener("change", (event) => {
   if (event.target.form?.id !== "look") return;
-  // Editions and readers belong to a digest: another digest begins with its own.
-  const address = event.target.id === "digest" ? `?digest=${encodeURIComponent(event.target.value)}` : lookedAt();
+  const query = new URLSearchParams(new FormData(document.getElementById("look")));
+  if (event.target.id === "digest") {
+    // Editions and readers belong to a digest: another digest begins with its own.
+    query.delete("edition");
+    query.delete("reader");
+  }
+  const address = `?${query}`;
   history.replaceState(null, "", address);
   tried(() => put(address));
 });
