@@ -8,8 +8,7 @@ from typing import Annotated
 
 import typer
 
-from digestmail.cli import options, showing
-from digestmail.cli.options import ConfigPath, Now, Quiet, open_app
+from digestmail.cli.options import ConfigPath, Now, Quiet, open_app, parse_now
 
 
 def serve(config: ConfigPath = None, quiet: Quiet = False) -> None:
@@ -56,6 +55,7 @@ def preview(
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Only print the address.")] = False,
 ) -> None:
     """Show a mail as its readers get it, in the browser. Nothing is published."""
+    from digestmail.cli import showing
     from digestmail.clock import SystemClock
     from digestmail.configfile import find_path, load
     from digestmail.demo.sample import sample_edition
@@ -64,7 +64,7 @@ def preview(
 
     path = find_path(config).resolve()
     load(path)  # what is wrong from the start is said here, and not in a browser
-    desk = Desk(path, SystemClock(options.parse_now(now)), SystemClock(), sample_edition)
+    desk = Desk(path, SystemClock(parse_now(now)), SystemClock(), sample_edition)
     asked = Asked(digest=digest, edition=edition, reader=reader)
     try:
         if output is not None:
