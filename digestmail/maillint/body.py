@@ -85,7 +85,7 @@ def images(letter: Letter) -> Iterator[str]:
             continue
         if _scheme(image.source) != "https":
             yield f"an image not from https: {shown!r}"
-        if missing := [name for name in ("alt", "width", "height") if name not in image.attributes]:
+        if missing := [name for name in ("alt", "width", "height") if not image.attributes.get(name)]:
             yield f"an image without {' and '.join(missing)}: {shown!r}"
         if {image.attributes.get("width"), image.attributes.get("height")} & {"0", "1"}:
             yield f"a tracking pixel: {shown!r}"

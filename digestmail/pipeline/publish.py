@@ -25,8 +25,8 @@ _CHUNK = 20_000
 class Render(Protocol):
     """Turns an edition's sections into the words of a mail."""
 
-    def __call__(self, edition: Edition, sections: tuple[Section, ...]) -> Rendered:
-        """Render `sections` of `edition`. Raises RenderError."""
+    def __call__(self, edition: Edition, sections: tuple[Section, ...], *, language: str | None = None) -> Rendered:
+        """Render `sections` of `edition`, in the digest's language if none is given. Raises RenderError."""
         ...
 
 

@@ -20,6 +20,8 @@ class Share:
     """The topics they chose; none means all."""
     received: frozenset[PaperId] = frozenset()
     """Papers of the edition left out, because another digest brought them."""
+    language: str | None = None
+    """None follows the digest."""
     subscribed: bool = True
     """Whether the person subscribed to the digest at all."""
     delivered: bool = False
@@ -38,6 +40,7 @@ def share_of(connection: Connection, digest: Digest, edition: Edition, subscribe
         sections=for_segment(edition, topics, received),
         topics=topics,
         received=received,
+        language=subscriber.language,
         subscribed=wish is not None,
     )
 
@@ -58,6 +61,7 @@ def _committed(connection: Connection, edition: Edition, subscriber: Subscriber)
         sections=for_segment(edition, segment.topics, received),
         topics=segment.topics,
         received=received,
+        language=segment.language,
         delivered=True,
     )
 

@@ -56,10 +56,11 @@ class Asked:
     images: bool = True
 
     def query(self, **changes: Any) -> str:
-        """Return this look, or one that differs in `changes`, as the query of a link."""
+        """Return this look, or one that differs in `changes`, as a query; what is by default is left out."""
         values = asdict(replace(self, **changes))
-        values["images"] = "on" if values["images"] else "off"
-        return urlencode({name: value for name, value in values.items() if value != ""})
+        usual = asdict(Asked())
+        told = {name: value for name, value in values.items() if value != usual[name]}
+        return urlencode({name: "off" if value is False else value for name, value in told.items()})
 
 
 _Choice = TypeVar("_Choice", bound=StrEnum)

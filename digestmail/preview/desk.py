@@ -12,13 +12,13 @@ from digestmail.app import App
 from digestmail.clock import Clock
 from digestmail.configfile import load
 from digestmail.errors import ConfigError, DigestmailError
+from digestmail.locales import templates_directory
 from digestmail.model import Digest, Edition, Section, Subscriber, SubscriberState
 from digestmail.pipeline.share import Share, share_of
 from digestmail.preview.asked import EVERYBODY, NEXT, SAMPLE, Asked
 from digestmail.preview.specimen import NOBODY, Specimen, cast_specimen
 from digestmail.preview.views import Fault, Notice, Option, Shown, View, nothing_for, remarks_on, take_apart
 from digestmail.preview.watching import fingerprint
-from digestmail.rendering import templates_directory
 from digestmail.storage import editions, subscribers
 from digestmail.subscriptions import normalised
 
@@ -155,7 +155,13 @@ class Desk:
         now = clock.now()
         mark = "preview" if recipient is None else f"test-{now:%Y%m%d%H%M%S%f}"
         return cast_specimen(
-            app, found.edition, found.sections, recipient=recipient or found.reader, now=now, mark=mark
+            app,
+            found.edition,
+            found.sections,
+            language=found.share.language if found.share else None,
+            recipient=recipient or found.reader,
+            now=now,
+            mark=mark,
         )
 
 

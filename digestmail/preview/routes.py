@@ -10,12 +10,12 @@ import jinja2
 from fastapi import FastAPI, Form, Request
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 
+from digestmail.locales import templates_directory
 from digestmail.preview.asked import Frame, Palette, Tab, read_asked
 from digestmail.preview.desk import Desk
 from digestmail.preview.guard import Guard
 from digestmail.preview.painting import painted
 from digestmail.preview.views import View
-from digestmail.rendering import templates_directory
 
 POLL = timedelta(milliseconds=700)
 """How often the page asks whether something changed."""

@@ -28,14 +28,21 @@ class Specimen:
 
 
 def cast_specimen(
-    app: App, edition: Edition, sections: tuple[Section, ...], *, recipient: str, now: datetime, mark: str = "preview"
+    app: App,
+    edition: Edition,
+    sections: tuple[Section, ...],
+    *,
+    language: str | None,
+    recipient: str,
+    now: datetime,
+    mark: str,
 ) -> Specimen:
-    """Render `sections` of `edition` and cast them for `recipient` at `now`.
+    """Render `sections` of `edition` and cast them for `recipient` at `now`, in the digest's language if none is given.
 
     `mark` stands in the Message-ID: mailboxes drop what they have seen before, so every test sent needs its own.
     Raises RenderError, and DeliveryError when the recipient is no address.
     """
-    rendered = app.render(edition, sections)
+    rendered = app.render(edition, sections, language=language)
     try:
         mould = app.mould(edition, rendered)
     except ValueError as error:

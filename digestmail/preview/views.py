@@ -119,6 +119,8 @@ def remarks_on(edition: Edition, share: Share | None) -> tuple[str, ...]:
         found.append("This person is not subscribed to this digest; it is shown as if they took every topic.")
     if share.topics:
         found.append(f"Topics: {', '.join(share.topics)}.")
+    if share.language:
+        found.append(f"Language: {share.language}.")
     if share.received:
         count = len(share.received)
         found.append(f"{count} {'paper' if count == 1 else 'papers'} left out: another digest brought them already.")

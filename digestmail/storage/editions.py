@@ -186,6 +186,7 @@ def segment(connection: Connection, segment_id: int) -> Segment:
         id=segment_id,
         edition_id=row.edition_id,
         topics=tuple(row.topics),
+        language=row.language,
         paper_ids=tuple(entries[position - 1].paper.id for position in connection.execute(positions).scalars()),
     )
 

@@ -16,7 +16,7 @@ import pytest
 
 from digestmail.cli.main import main
 from digestmail.demo.services import serving
-from digestmail.rendering import templates_directory
+from digestmail.locales import templates_directory
 
 CONFIG = """
 [mail]

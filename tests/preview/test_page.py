@@ -10,8 +10,8 @@ import pytest
 from browsing import axe, overflows
 from playwright.sync_api import Page, expect
 
+from digestmail.locales import templates_directory
 from digestmail.preview.server import listening
-from digestmail.rendering import templates_directory
 
 
 def mail(page: Page):
