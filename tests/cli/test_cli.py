@@ -171,14 +171,14 @@ def test_preview_shows_the_sample_while_there_is_nothing_to_send(site):
 def test_preview_leaves_with_1_when_a_rule_is_broken(site):
     own = site / "own" / "email"
     shutil.copytree(templates_directory() / "email", own)
-    edition = own / "edition.mjml"
-    edition.write_text(edition.read_text("utf-8").replace("</h1>", '</h1><img src="http://example.org/x">', 1), "utf-8")
+    edition = own / "frame.mjml"
+    edition.write_text(edition.read_text("utf-8").replace("</h1>", '</h1><p style="position:fixed">x</p>', 1), "utf-8")
     config = (site / "config.toml").read_text("utf-8")
     (site / "config.toml").write_text(f'templates_dir = "own"\n{config}', "utf-8")
 
     said = digestmail(site, "preview", "--edition", "sample", "--output", "out", status=1)
 
-    assert "broken: 16 images: an image not from https" in said
+    assert "broken: 18 plain-layout: a style with position:fixed" in said
     assert not json.loads((site / "out" / "rules.json").read_text("utf-8"))["passed"]
 
 
