@@ -287,11 +287,11 @@ class App:
     def letters(self) -> EditionLetters:
         """Return what writes the messages of deliveries."""
         sender = parseaddr(self.config.mail.sender)[1]
-        domain = self._domain()
+        domain = self.domain()
         return EditionLetters(
             self.database,
             self.render,
-            self._mould,
+            self.mould,
             self.tokens,
             sender=sender,
             domain=domain,
@@ -313,14 +313,16 @@ class App:
         """What signs links, return paths and Message-IDs of this installation."""
         return Tokens(self._secret())
 
-    def _mould(self, edition: Edition, rendered: Rendered) -> Mould:
+    def mould(self, edition: Edition, rendered: Rendered) -> Mould:
+        """Return what casts the mail of one segment of `edition` for one recipient after the other."""
         mail = self.config.mail
         sender = Sender(
-            mailbox=mail.sender, reply_to=mail.reply_to, domain=self._domain(), base_url=self.config.base_url
+            mailbox=mail.sender, reply_to=mail.reply_to, domain=self.domain(), base_url=self.config.base_url
         )
         return Mould(rendered, sender, digest=edition.digest, title=edition.title, signers=self.signers)
 
-    def _domain(self) -> str:
+    def domain(self) -> str:
+        """Return the domain, as A-labels, that every List-Id and Message-ID ends in."""
         host = urlsplit(self.config.base_url).hostname if self.config.base_url else None
         return wire_domain(host or parseaddr(self.config.mail.sender)[1].rpartition("@")[2])
 

@@ -101,8 +101,8 @@ def _administer(server: str, statement: str) -> None:
     engine.dispose()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Yield a browser; each worker of the tests has its own."""
+    """Yield a browser. One a module: as long as it runs, its thread counts as having an event loop of its own."""
     with chromium() as opened:
         yield opened

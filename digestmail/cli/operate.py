@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from digestmail.cli.options import ConfigPath, Now, Quiet, open_app
+from digestmail.cli.options import ConfigPath, Now, Quiet, open_app, parse_now
 
 
 def serve(config: ConfigPath = None, quiet: Quiet = False) -> None:
@@ -54,27 +54,41 @@ def web(
 def preview(
     config: ConfigPath = None,
     now: Now = None,
-    digest: Annotated[str | None, typer.Option(help="Which digest; else the first one.", show_default=False)] = None,
+    digest: Annotated[str, typer.Option(help="Which digest; else the first one.", show_default=False)] = "",
+    edition: Annotated[
+        str, typer.Option(help="`next`, `sample`, or the slot of a past one like 2026-04-02.", show_default=False)
+    ] = "",
+    reader: Annotated[
+        str, typer.Option(metavar="ADDRESS", help="As this subscriber gets it; else every topic.", show_default=False)
+    ] = "",
     output: Annotated[
-        Path | None, typer.Option(help="Write the page here instead of opening a browser.", show_default=False)
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Write files here and leave, with 1 if a rule is broken: for CI.", show_default=False
+        ),
     ] = None,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The port on loopback; 0: any free one.")] = 0,
+    no_browser: Annotated[bool, typer.Option("--no-browser", help="Only print the address.")] = False,
 ) -> None:
-    """Show the edition that would go out now. Nothing is published."""
-    import tempfile
-    import webbrowser
+    """Show a mail as its readers get it, in the browser. Nothing is published."""
+    from digestmail.cli import showing
+    from digestmail.clock import SystemClock
+    from digestmail.configfile import find_path, load
+    from digestmail.demo.sample import sample_edition
+    from digestmail.preview.asked import Asked
+    from digestmail.preview.desk import Desk
 
-    from digestmail.errors import DigestmailError
-
-    with open_app(config, now) as app:
-        chosen = next((known for known in app.digests if digest in {None, known.name}), None)
-        if chosen is None:
-            raise DigestmailError(f"there is no digest {digest!r}")
-        page = app.preview(chosen)
-    path = output or Path(tempfile.mkdtemp(prefix="digestmail-")) / f"{chosen.name}.html"
-    path.write_text(page, encoding="utf-8")
-    sys.stdout.write(f"{path}\n")
-    if output is None:
-        webbrowser.open(path.as_uri())
+    path = find_path(config).resolve()
+    load(path)  # what is wrong from the start is said here, and not in a browser
+    desk = Desk(path, SystemClock(parse_now(now)), SystemClock(), sample_edition)
+    asked = Asked(digest=digest, edition=edition, reader=reader)
+    try:
+        if output is not None:
+            showing.write(desk, asked, output)
+        else:
+            showing.serve(desk, asked, port=port, browser=not no_browser)
+    finally:
+        desk.close()
 
 
 def register(app: typer.Typer) -> None:

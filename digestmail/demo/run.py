@@ -21,7 +21,7 @@ from digestmail.pipeline.reports import RunReport
 
 _READER = "reader@example.org"
 _MARK = ".digestmail-demo"
-_MORNING = datetime(2026, 4, 2, 12, 0, tzinfo=UTC)
+MORNING = datetime(2026, 4, 2, 12, 0, tzinfo=UTC)
 """The morning the sample was announced."""
 
 _CONFIG = """\
@@ -89,6 +89,11 @@ class DemoReport:
     text: Path
 
 
+def demo_config(*, services: str, smtp_host: str, smtp_port: int) -> str:
+    """Return the demo's configuration as TOML; `services` is the base URL the sample is served at."""
+    return _CONFIG.format(services=services, smtp_host=smtp_host, smtp_port=smtp_port)
+
+
 def demonstrate(output: Path) -> DemoReport:
     """Run collect, publish and deliver on the sample; everything lies in `output`, made anew.
 
@@ -98,8 +103,8 @@ def demonstrate(output: Path) -> DemoReport:
     mailbox = output / "mailbox"
     with serving() as services, receiving(mailbox) as (smtp_host, smtp_port):
         config = output / "config.toml"
-        config.write_text(_CONFIG.format(services=services, smtp_host=smtp_host, smtp_port=smtp_port), "utf-8")
-        with App(load(config, environment=None), output.resolve(), SystemClock(_MORNING)) as app:
+        config.write_text(demo_config(services=services, smtp_host=smtp_host, smtp_port=smtp_port), "utf-8")
+        with App(load(config, environment=None), output.resolve(), SystemClock(MORNING)) as app:
             subscriptions.add(app.database, app.digests, _READER, "daily", (), app.clock.now())
             report = app.run()
     return _report(output, report, mailbox)

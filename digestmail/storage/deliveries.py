@@ -281,3 +281,12 @@ def next_due(connection: Connection) -> datetime | None:
     """Return when the next open delivery is due; None when the outbox is empty."""
     moment: datetime | None = connection.execute(select(func.min(deliveries.c.due_at))).scalar()
     return moment
+
+
+def segment_of(connection: Connection, edition_id: int, subscriber_id: int) -> int | None:
+    """Return the number of the segment a subscriber gets, or got, of an edition; None if there is no delivery."""
+    statement = select(deliveries.c.segment_id).where(
+        deliveries.c.edition_id == edition_id, deliveries.c.subscriber_id == subscriber_id
+    )
+    found: int | None = connection.execute(statement).scalar()
+    return found

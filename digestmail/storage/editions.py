@@ -136,6 +136,17 @@ def list_editions(connection: Connection, digest: str | None = None, limit: int 
     return tuple(_stored(row) for row in connection.execute(statement))
 
 
+def list_slots(connection: Connection, digest: str, limit: int = 50) -> tuple[tuple[str, int], ...]:
+    """Return (slot key, number of papers) of a digest's last editions, newest first, without reading their content."""
+    statement = (
+        select(editions.c.slot, editions.c.papers)
+        .where(editions.c.digest == digest)
+        .order_by(editions.c.slot_at.desc())
+        .limit(limit)
+    )
+    return tuple((row.slot, row.papers) for row in connection.execute(statement))
+
+
 def _one(connection: Connection, statement: Select[Any]) -> StoredEdition | None:
     row = connection.execute(statement).first()
     return _stored(row) if row else None
@@ -216,6 +227,20 @@ def received(connection: Connection, segment_ids: Collection[int]) -> Iterator[t
         found.update(connection.execute(select(segments.c.edition_id).where(segments.c.id.in_(some))).scalars())
     wanted = frozenset(segment_ids)
     yield from merge(*(_recipients(connection, edition_id, wanted) for edition_id in sorted(found)))
+
+
+def received_by(connection: Connection, subscriber_id: int, segment_ids: Collection[int]) -> frozenset[int]:
+    """Return which of these segments one subscriber got, or will get; by the key of deliveries, edition by edition."""
+    found: set[int] = set()
+    for some in chunks(sorted(segment_ids)):
+        statement = select(deliveries.c.segment_id).where(
+            deliveries.c.edition_id.in_(select(segments.c.edition_id).where(segments.c.id.in_(some))),
+            deliveries.c.subscriber_id == subscriber_id,
+            deliveries.c.segment_id.in_(some),
+            deliveries.c.state.not_in(_NOT_RECEIVED),
+        )
+        found.update(connection.execute(statement).scalars())
+    return frozenset(found)
 
 
 def _recipients(connection: Connection, edition_id: int, segment_ids: frozenset[int]) -> Iterator[tuple[int, int]]:

@@ -20,7 +20,7 @@ import uvloop
 
 from digestmail.errors import DeliveryError, TransportError
 from digestmail.model import Envelope
-from digestmail.transports.base import Connection, NotSentError, Outgoing, OutcomeUnknownError, Receipt, Session, Supply
+from digestmail.transports.base import Connection, NotSentError, OutcomeUnknownError, Outgoing, Receipt, Session, Supply
 from digestmail.transports.blocking import BlockingSession
 from digestmail.transports.verdict import TOO_LARGE, Step, judge_refusal, reply_code, reply_text
 from digestmail.transports.wire import Reply, Wire

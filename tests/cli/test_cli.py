@@ -3,14 +3,17 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
+import urllib.request
 
 import pytest
 from clirun import digestmail
 
 from digestmail.demo.services import serving
+from digestmail.locales import templates_directory
 
 CONFIG = """
 [mail]
@@ -120,57 +123,70 @@ def test_paths_are_relative_to_the_configuration_not_to_where_one_stands(site, t
     assert list(elsewhere.iterdir()) == []
 
 
-def test_preview_writes_the_page_that_would_go_out(site):
+def test_preview_writes_the_mail_that_would_go_out(site):
     digestmail(site, "collect", NOW)
-    digestmail(site, "preview", NOW, "--output", "page.html")
-    page = (site / "page.html").read_text("utf-8")
+    digestmail(site, "subscribers", "add", "agents@example.org", "--digest", "daily", "--topic", "Agents")
+    said = digestmail(site, "preview", NOW, "--output", "out")
+
+    assert "of 100,000 bytes" in said
+    page, text = (site / "out" / "mail.html").read_text("utf-8"), (site / "out" / "mail.txt").read_text("utf-8")
     assert "<h1" in page
-    assert "Trending papers" in page
+    assert "Trending papers" in text
+    raw = (site / "out" / "mail.eml").read_bytes()
+    assert raw.count(b"\r\n") == raw.count(b"\n")
+    report = json.loads((site / "out" / "rules.json").read_text("utf-8"))
+    assert report["passed"]
+    assert (report["digest"], report["edition"], report["html_limit"]) == ("daily", "next", 100_000)
+    assert all(rule["passed"] for rule in report["rules"])
     assert "daily  2026" not in digestmail(site, "editions", "list")
 
-
-def test_init_writes_a_configuration_that_works_and_never_overwrites_one(tmp_path):
-    digestmail(tmp_path, "init", "--sender", "me@example.org", "--maildir", "box")
-    assert "all well" in digestmail(tmp_path, "check")
-    assert "was not written" in digestmail(tmp_path, "init", "--sender", "me@example.org", status=1)
-    digestmail(tmp_path, "init", "--sender", "me@example.org", "--smtp", "mail:587", "--config", "other.toml")
-    assert "port = 587" in (tmp_path / "other.toml").read_text("utf-8")
-    assert "not a mail address" in digestmail(tmp_path, "init", "--sender", "me", "--config", "third.toml", status=2)
-    assert not (tmp_path / "third.toml").exists()
+    digestmail(site, "preview", NOW, "--output", "out", "--reader", "agents@example.org")
+    assert json.loads((site / "out" / "rules.json").read_text("utf-8"))["papers"] < report["papers"]
 
 
-def test_the_demo_does_the_main_job_and_can_be_repeated(tmp_path):
-    for _ in range(2):
-        said = digestmail(tmp_path, "demo", "--output", "out")
-        assert "1 sent" in said
-        assert (tmp_path / "out" / "mail.html").read_text("utf-8").count("<h3") >= 10
-    (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "precious.txt").write_text("x")
-    assert "not empty" in digestmail(tmp_path, "demo", "--output", "mine", status=1)
+def test_preview_shows_the_sample_while_there_is_nothing_to_send(site):
+    digestmail(site, "preview", "--output", "out")
+    assert json.loads((site / "out" / "rules.json").read_text("utf-8"))["edition"] == "sample"
 
 
-def test_the_demo_never_empties_a_directory_of_another_s(tmp_path):
-    digestmail(tmp_path, "init", "--sender", "me@example.org", "--maildir", "mailbox")
-    digestmail(tmp_path, "subscribers", "add", "a@example.org", "--digest", "daily")
-    (tmp_path / "mailbox").mkdir(exist_ok=True)
-    assert "no earlier demo" in digestmail(tmp_path, "demo", "--output", ".", status=1)
-    assert "a@example.org" in digestmail(tmp_path, "subscribers", "list")
-
-
-def test_the_demo_never_meets_the_database_of_the_environment(tmp_path, monkeypatch):
-    monkeypatch.setenv("DIGESTMAIL_DATABASE", f"sqlite:///{tmp_path}/production.db")
-    assert "1 sent" in digestmail(tmp_path, "demo", "--output", "out")
-    assert not (tmp_path / "production.db").exists()
-
-
-def test_check_names_whom_a_renamed_topic_or_digest_would_lose(site):
-    digestmail(site, "subscribers", "add", "a@example.org", "--digest", "daily", "--topic", "Agents")
+def test_preview_leaves_with_1_when_a_rule_is_broken(site):
+    own = site / "own" / "email"
+    shutil.copytree(templates_directory() / "email", own)
+    edition = own / "frame.mjml"
+    edition.write_text(edition.read_text("utf-8").replace("</h1>", '</h1><p style="position:fixed">x</p>', 1), "utf-8")
     config = (site / "config.toml").read_text("utf-8")
-    (site / "config.toml").write_text(config.replace("Agents", "Robots"), "utf-8")
-    said = digestmail(site, "check", NOW, status=1)
-    assert "problem: 1 chose the topic 'Agents', which digest 'daily' does not have" in said
-    (site / "config.toml").write_text(config.replace('"daily"', '"weekly"'), "utf-8")
-    assert "which is not configured" in digestmail(site, "check", NOW, status=1)
+    (site / "config.toml").write_text(f'templates_dir = "own"\n{config}', "utf-8")
+
+    said = digestmail(site, "preview", "--edition", "sample", "--output", "out", status=1)
+
+    assert "broken: 18 plain-layout: a style with position:fixed" in said
+    assert not json.loads((site / "out" / "rules.json").read_text("utf-8"))["passed"]
+
+
+def test_preview_says_what_does_not_exist(site):
+    assert "there is no digest 'x'" in digestmail(site, "preview", "--digest", "x", "--output", "out", status=1)
+    assert "there is no edition" in digestmail(site, "preview", "--edition", "2020-01-01", "--output", "o", status=1)
+    assert "is not a subscriber" in digestmail(site, "preview", "--reader", "a@example.org", "--output", "o", status=1)
+    assert not (site / "out").exists()
+
+
+def test_preview_serves_the_page_until_it_is_interrupted(site):
+    program = subprocess.Popen(
+        [sys.executable, "-m", "digestmail", "preview", "--no-browser", "--edition", "sample"],
+        cwd=site,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        address = program.stdout.readline().strip()
+        assert re.fullmatch(r"http://127\.0\.0\.1:\d+/[\w-]{32}/\?edition=sample", address)
+        with urllib.request.urlopen(address, timeout=30) as answer:  # noqa: S310 - loopback
+            assert "Trending papers" in answer.read().decode()
+    finally:
+        program.send_signal(signal.SIGINT)
+        left = program.wait(timeout=30)
+        program.stdout.close()
+    assert left == 0
 
 
 def test_check_is_not_well_when_a_source_is_not(site):
@@ -181,7 +197,7 @@ def test_check_is_not_well_when_a_source_is_not(site):
 
 
 def test_trouble_with_files_is_a_sentence_too(site):
-    assert "No such file" in digestmail(site, "preview", NOW, "--output", "no/such/page.html", status=1)
+    assert "File exists" in digestmail(site, "preview", NOW, "--output", "config.toml", status=1)
     assert "is not within" in digestmail(site, "run", "--now", "0001-01-01", status=2)
 
 

@@ -24,7 +24,11 @@ from digestmail.message import (
 )
 from digestmail.model import Rendered
 
-HTML = '<!doctype html><html lang="en" dir="ltr"><body><h1>Hello</h1><a href="{place}">Unsubscribe</a></body></html>'
+HTML = (
+    '<!doctype html><html lang="en" dir="ltr"><head><meta name="color-scheme" content="light dark">'
+    "<style>@media (prefers-color-scheme:dark){{h1{{color:#fff}}}}</style></head>"
+    '<body><div lang="en" dir="ltr"><h1>Hello</h1><a href="{place}">Unsubscribe</a></div></body></html>'
+)
 RENDERED = Rendered(
     subject="Trending papers",
     html=HTML.format(place=UNSUBSCRIBE_PLACE),

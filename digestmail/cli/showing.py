@@ -1,0 +1,44 @@
+"""The two ways of `digestmail preview`: files for CI, or a page in the browser."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from digestmail.preview.asked import Asked
+    from digestmail.preview.desk import Desk
+
+
+def write(desk: Desk, asked: Asked, directory: Path) -> None:
+    """Write the mail into `directory`, say which rules it breaks, and leave with 1 if it breaks any."""
+    from digestmail.preview import output
+
+    report = output.write(desk, asked, directory)
+    for path in report.files:
+        sys.stdout.write(f"{path}\n")
+    sys.stdout.write(f"{report.octets:,} of {report.limit:,} bytes\n")
+    for sentence in report.failed:
+        sys.stdout.write(f"broken: {sentence}\n")
+    if report.failed:
+        raise typer.Exit(1)
+
+
+def serve(desk: Desk, asked: Asked, *, port: int, browser: bool) -> None:
+    """Serve the page until Ctrl-C, and open it."""
+    import webbrowser
+
+    from digestmail.preview import server
+
+    token = server.new_token()
+    with server.listening(port) as listener:
+        query = asked.query()
+        address = server.address_of(listener, token) + (f"?{query}" if query else "")
+        sys.stdout.write(f"{address}\nCtrl-C ends it\n")
+        sys.stdout.flush()
+        if browser:
+            webbrowser.open(address)
+        server.serve(desk, listener, token)

@@ -1,0 +1,60 @@
+"""The bundled sample as an edition: what a digest of any configuration would have brought on the sample's day."""
+
+from __future__ import annotations
+
+import tempfile
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
+
+from digestmail.app import App
+from digestmail.clock import SystemClock
+from digestmail.configfile import load
+from digestmail.demo.run import MORNING, demo_config
+from digestmail.demo.services import SAMPLE_DAY, serving
+from digestmail.model import Candidate, Digest, Edition, Slot
+from digestmail.selection.select import in_window, select
+from digestmail.storage import papers
+
+_SLOT = Slot(at=datetime(2026, 4, 2, 5, 0, tzinfo=UTC), key=SAMPLE_DAY.isoformat(), day=SAMPLE_DAY)
+_SINCE = _SLOT.at - timedelta(days=2)
+
+
+def sample_edition(digest: Digest) -> Edition:
+    """Return the sample as an edition of `digest`: its title, topics, limits and weights, the sample's papers and day.
+
+    The first call in a process reads the sample through the real sources over loopback, which takes about a second.
+    """
+    candidates = _candidates()
+    selection = select(
+        candidates,
+        {},
+        digest.topics,
+        digest.limits,
+        digest.weights,
+        SAMPLE_DAY,
+        also_trending=digest.also_trending,
+    )
+    return Edition(
+        digest=digest.name,
+        slot=_SLOT,
+        title=digest.title,
+        byline=digest.byline,
+        composed_at=MORNING,
+        sections=selection.sections,
+        considered=len(candidates),
+        reason="" if selection.sections else f"none of the sample's {len(candidates)} papers qualified",
+    )
+
+
+@cache
+def _candidates() -> tuple[Candidate, ...]:
+    with tempfile.TemporaryDirectory(prefix="digestmail-sample-") as directory, serving() as services:
+        path = Path(directory) / "config.toml"
+        path.write_text(demo_config(services=services, smtp_host="localhost", smtp_port=25), "utf-8")
+        with App(load(path, environment=None), path.parent, SystemClock(MORNING)) as app:
+            app.collect()
+            (digest,) = app.digests
+            with app.database.connect() as connection:
+                found = papers.candidates(connection, digest.sources, _SINCE)
+    return tuple(candidate for candidate in found if in_window(candidate.first_seen_at, candidate.day, _SINCE))

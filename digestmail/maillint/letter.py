@@ -1,0 +1,71 @@
+"""One cast message, taken apart once for all the rules."""
+
+from __future__ import annotations
+
+import binascii
+import quopri
+from dataclasses import dataclass
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from typing import Any, cast
+
+from digestmail.maillint.page import Page, read_page
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Letter:
+    """A message as its rules see it; texts are decoded, with LF, and empty when there is no such part."""
+
+    raw: bytes
+    message: EmailMessage
+    text: str
+    html: str
+    html_octets: int
+    """Size of the HTML part as it is encoded on the wire: what Gmail measures before it clips."""
+    page: Page
+
+    def header(self, name: str) -> str:
+        """Return the value of a header, unfolded; empty when it is not there."""
+        return str(self.message.get(name, ""))
+
+
+def open_letter(raw: bytes) -> Letter:
+    """Take `raw`, a whole message with CRLF line ends (RFC 5322), apart. Never fails: what is missing is empty."""
+    message = message_from_bytes(raw, policy=policy.default)
+    html = _part(message, "text/html")
+    decoded = _decoded(html)
+    return Letter(
+        raw=raw,
+        message=message,
+        text=_decoded(_part(message, "text/plain")),
+        html=decoded,
+        html_octets=len(_encoded(html)),
+        page=read_page(decoded),
+    )
+
+
+def _part(message: EmailMessage, kind: str) -> EmailMessage | None:
+    return next((part for part in message.walk() if part.get_content_type() == kind), None)
+
+
+def _encoded(part: EmailMessage | None) -> bytes:
+    """Return the body of a part as it stands on the wire."""
+    if part is None:
+        return b""
+    payload = cast("Any", part.get_payload(decode=False))
+    return payload.encode("utf-8", "surrogateescape") if isinstance(payload, str) else b""
+
+
+def _decoded(part: EmailMessage | None) -> str:
+    if part is None:
+        return ""
+    body = _encoded(part)
+    encoding = str(part.get("Content-Transfer-Encoding", "")).strip().lower()
+    if encoding == "quoted-printable":
+        body = quopri.decodestring(body)
+    elif encoding == "base64":
+        try:
+            body = binascii.a2b_base64(body)
+        except binascii.Error:
+            return ""
+    return body.decode("utf-8", "replace").replace("\r\n", "\n")

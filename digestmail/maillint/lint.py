@@ -1,0 +1,168 @@
+"""The rules in order, and the door: bytes in, one result for each rule out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from digestmail.maillint import body, headers, wire
+from digestmail.maillint.letter import Letter, open_letter
+
+_DETAILS: Final = 5
+"""Faults told of one rule; the rest is counted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """A rule that one message can be held against."""
+
+    chapter: int
+    """The chapter of docs/preview.md, "The rules", it belongs to."""
+    name: str
+    """Short and stable: what reports and CI know it by."""
+    sentence: str
+    faults: Callable[[Letter], Iterable[str]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleResult:
+    """How one message did by one rule. `detail` says what is wrong; empty when it passed."""
+
+    chapter: int
+    name: str
+    sentence: str
+    passed: bool
+    detail: str
+
+
+RULES: Final = (
+    Rule(
+        chapter=1,
+        name="unsubscribe-header",
+        sentence="List-Unsubscribe stands on one line: https first, then mailto",
+        faults=headers.unsubscribe_header,
+    ),
+    Rule(
+        chapter=1,
+        name="one-click",
+        sentence="One-click is promised if and only if there is an https link",
+        faults=headers.one_click,
+    ),
+    Rule(
+        chapter=1,
+        name="unsubscribe-link",
+        sentence="Both parts hold the personal unsubscribe link",
+        faults=headers.unsubscribe_link,
+    ),
+    Rule(
+        chapter=3,
+        name="list-headers",
+        sentence="List-Id, List-Help, List-Owner and List-Archive are well formed",
+        faults=headers.list_headers,
+    ),
+    Rule(
+        chapter=4,
+        name="bulk",
+        sentence="The mail says that a program sent it, in bulk",
+        faults=headers.marked_as_bulk,
+    ),
+    Rule(
+        chapter=4,
+        name="feedback-id",
+        sentence="Feedback-ID has four fields and names the sender last",
+        faults=headers.feedback_id,
+    ),
+    Rule(
+        chapter=5,
+        name="one-mailbox",
+        sentence="One sender, one recipient",
+        faults=headers.one_mailbox_each,
+    ),
+    Rule(chapter=5, name="date", sentence="Date is there, with its zone", faults=headers.dated),
+    Rule(chapter=5, name="message-id", sentence="Message-ID is there and plain", faults=headers.identified),
+    Rule(
+        chapter=6,
+        name="alternative",
+        sentence="multipart/alternative: text first, HTML last",
+        faults=body.alternative,
+    ),
+    Rule(chapter=6, name="text-part", sentence="The text part stands on its own", faults=body.text_stands_alone),
+    Rule(chapter=7, name="line-ends", sentence="CRLF only, no NUL", faults=wire.line_ends),
+    Rule(
+        chapter=7,
+        name="line-lengths",
+        sentence="No line over 998 octets, none over 76 in a quoted-printable part",
+        faults=wire.line_lengths,
+    ),
+    Rule(chapter=7, name="seven-bit", sentence="Seven bits only", faults=wire.seven_bit),
+    Rule(
+        chapter=8,
+        name="headers-once",
+        sentence="Every header is there once, and no other",
+        faults=headers.headers_once,
+    ),
+    Rule(chapter=8, name="headers-whole", sentence="No header is malformed", faults=headers.headers_whole),
+    Rule(
+        chapter=14,
+        name="byte-budget",
+        sentence=f"The encoded HTML stays under {body.CLIPPED_AT:,} octets",
+        faults=body.byte_budget,
+    ),
+    Rule(chapter=15, name="links", sentence="Links lead to http, https or mailto only", faults=body.links),
+    Rule(
+        chapter=15,
+        name="no-active-content",
+        sentence="No scripts, forms, frames or handlers",
+        faults=body.no_active_content,
+    ),
+    Rule(chapter=15, name="printable", sentence="No control characters", faults=body.printable),
+    Rule(chapter=15, name="compiled", sentence="No MJML is left over", faults=body.compiled),
+    Rule(
+        chapter=16,
+        name="no-remote-styles",
+        sentence="No fonts or style sheets from the network",
+        faults=body.no_remote_styles,
+    ),
+    Rule(
+        chapter=16,
+        name="images",
+        sentence="Images come by https with alt, width and height, and track nobody",
+        faults=body.images,
+    ),
+    Rule(chapter=17, name="language", sentence="Language and direction are named", faults=body.language),
+    Rule(chapter=17, name="outline", sentence="One h1 first, no heading level skipped", faults=body.outline),
+    Rule(chapter=17, name="layout-tables", sentence="Layout tables are marked as such", faults=body.layout_tables),
+    Rule(chapter=17, name="link-texts", sentence="Link texts say where they lead", faults=body.link_texts),
+    Rule(
+        chapter=18,
+        name="colour-schemes",
+        sentence="Light and dark are declared and drawn",
+        faults=body.colour_schemes,
+    ),
+    Rule(
+        chapter=18,
+        name="one-column",
+        sentence=f"Nothing is wider than {body.WIDEST} px",
+        faults=body.one_column,
+    ),
+    Rule(chapter=18, name="plain-layout", sentence="No SVG, flexbox, grid or positions", faults=body.plain_layout),
+)
+
+
+def lint(raw: bytes) -> tuple[RuleResult, ...]:
+    """Hold `raw`, one cast message, against every rule; the results stand in the order of `RULES`. Never fails."""
+    return lint_letter(open_letter(raw))
+
+
+def lint_letter(letter: Letter) -> tuple[RuleResult, ...]:
+    """Hold a message that was taken apart before against every rule."""
+    return tuple(_result(rule, letter) for rule in RULES)
+
+
+def _result(rule: Rule, letter: Letter) -> RuleResult:
+    faults = list(dict.fromkeys(rule.faults(letter)))
+    detail = "; ".join(faults[:_DETAILS])
+    if len(faults) > _DETAILS:
+        detail += f"; and {len(faults) - _DETAILS} more"
+    return RuleResult(chapter=rule.chapter, name=rule.name, sentence=rule.sentence, passed=not faults, detail=detail)

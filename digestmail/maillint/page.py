@@ -1,0 +1,116 @@
+"""The HTML part as the rules see it: tags, links, images, headings, styles, and the text a reader sees."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+from typing import Final
+
+_HIDDEN: Final = frozenset({"style", "title", "head"})
+
+
+@dataclass(slots=True, kw_only=True)
+class Link:
+    """An `a` with a target: where it leads, and the words it shows (those of images inside included)."""
+
+    href: str
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Image:
+    """Something with a source: its tag and attributes, lower-case names."""
+
+    tag: str
+    source: str
+    attributes: dict[str, str] = field(default_factory=dict)
+
+
+class Page(HTMLParser):
+    """Collects, while it is fed, what the rules ask about."""
+
+    def __init__(self) -> None:
+        """Collect nothing yet."""
+        super().__init__(convert_charrefs=True)
+        self.tags: set[str] = set()
+        self.attributes: dict[str, dict[str, str]] = {}
+        """The attributes of the first element of each tag."""
+        self.links: list[Link] = []
+        self.images: list[Image] = []
+        self.handlers: list[str] = []
+        self.headings: list[str] = []
+        self.metas: dict[str, str] = {}
+        self.styles: list[str] = []
+        """What style sheets and `style` attributes say."""
+        self.widths: list[int] = []
+        """Of tables and cells, in pixels."""
+        self.bare_tables = 0
+        self.wrapped = False
+        """Whether an element inside `body` says language and direction, for programs that drop `html`."""
+        self._text: list[str] = []
+        self._hidden = 0
+        self._style_open = False
+        self._link: Link | None = None
+
+    @property
+    def text(self) -> str:
+        """The text a reader sees, white space folded."""
+        return " ".join(" ".join(self._text).split())
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Take note of an element."""
+        values = {name: value or "" for name, value in attrs}
+        self.tags.add(tag)
+        self.attributes.setdefault(tag, values)
+        self.handlers += [name for name in values if name.startswith("on")]
+        self._hidden += tag in _HIDDEN
+        self._style_open = self._style_open or tag == "style"
+        if "style" in values:
+            self.styles.append(values["style"])
+        if re.fullmatch("h[1-6]", tag):
+            self.headings.append(tag)
+        if tag == "table" and values.get("role") != "presentation":
+            self.bare_tables += 1
+        if tag in {"table", "td"} and values.get("width", "").isdecimal():
+            self.widths.append(int(values["width"]))
+        self.wrapped = self.wrapped or ("body" in self.tags and {"lang", "dir"} <= values.keys())
+        self._note_reference(tag, values)
+
+    def _note_reference(self, tag: str, values: dict[str, str]) -> None:
+        if tag == "meta" and "name" in values:
+            self.metas[values["name"].lower()] = values.get("content", "")
+        if tag == "a" and "href" in values:
+            self._link = Link(href=values["href"])
+            self.links.append(self._link)
+        source = values.get("src", values.get("background"))
+        if source is not None or tag == "img":
+            self.images.append(Image(tag=tag, source=source or "", attributes=values))
+        if tag == "img" and self._link is not None:
+            self._link.text += values.get("alt", "")
+
+    def handle_endtag(self, tag: str) -> None:
+        """Take note of an element's end."""
+        self._hidden -= tag in _HIDDEN
+        if tag == "style":
+            self._style_open = False
+        if tag == "a":
+            self._link = None
+
+    def handle_data(self, data: str) -> None:
+        """Take note of text."""
+        if self._style_open:
+            self.styles.append(data)
+        if self._hidden:
+            return
+        self._text.append(data)
+        if self._link is not None:
+            self._link.text += data
+
+
+def read_page(html: str) -> Page:
+    """Return what stands in `html`. Never fails: as in a browser, any text is a page."""
+    page = Page()
+    page.feed(html)
+    page.close()
+    return page

@@ -1,0 +1,36 @@
+"""What a mail server asks of the bytes (RFC 5321 section 4.5.3, RFC 5322 section 2.1.1, RFC 2045 section 6.7)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from digestmail.maillint.letter import Letter
+
+LONGEST_LINE: Final = 998
+_LONGEST_ENCODED_LINE: Final = 76
+
+
+def line_ends(letter: Letter) -> Iterator[str]:
+    """CRLF only, and no NUL."""
+    if b"\0" in letter.raw:
+        yield "a NUL"
+    if re.search(rb"(?<!\r)\n|\r(?!\n)", letter.raw):
+        yield "a bare CR or LF"
+
+
+def line_lengths(letter: Letter) -> Iterator[str]:
+    """Bound every line, and every line of a quoted-printable body more tightly."""
+    longest = max(map(len, letter.raw.split(b"\r\n")))
+    if longest > LONGEST_LINE:
+        yield f"a line of {longest} octets; {LONGEST_LINE} are allowed"
+    body = letter.raw.partition(b"\r\n\r\n")[2]
+    if b"quoted-printable" in body and (longest := max(map(len, body.split(b"\r\n")))) > _LONGEST_ENCODED_LINE:
+        yield f"a quoted-printable line of {longest} octets; {_LONGEST_ENCODED_LINE} are allowed"
+
+
+def seven_bit(letter: Letter) -> Iterator[str]:
+    """Travels through any server, with 8BITMIME or without."""
+    if not letter.raw.isascii():
+        yield "octets above 127"

@@ -1,0 +1,57 @@
+"""A specimen: one mail, cast as for a reader, whose links leave nobody's subscription."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from email.utils import parseaddr
+from typing import Final
+
+from digestmail.app import App
+from digestmail.errors import RenderError
+from digestmail.model import Edition, Envelope, Rendered, Section
+from digestmail.tokens import Tokens
+
+NOBODY: Final = "reader@example.org"
+"""The recipient when everybody's mail is shown (RFC 2606)."""
+_TOKENS: Final = Tokens("preview")
+"""Signed with no installation's secret: the web pages refuse its links, so that a look unsubscribes nobody."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Specimen:
+    """A mail nobody got yet."""
+
+    rendered: Rendered
+    envelope: Envelope
+    message: bytes
+
+
+def cast_specimen(
+    app: App,
+    edition: Edition,
+    sections: tuple[Section, ...],
+    *,
+    language: str | None,
+    recipient: str,
+    now: datetime,
+    mark: str,
+) -> Specimen:
+    """Render `sections` of `edition` and cast them for `recipient` at `now`, in the digest's language if none is given.
+
+    `mark` stands in the Message-ID: mailboxes drop what they have seen before, so every test sent needs its own.
+    Raises RenderError, and DeliveryError when the recipient is no address.
+    """
+    rendered = app.render(edition, sections, language=language)
+    try:
+        mould = app.mould(edition, rendered)
+    except ValueError as error:
+        raise RenderError(f"the headers cannot be written: {error}") from error
+    message = mould.cast(
+        recipient=recipient,
+        message_id=_TOKENS.message_id(edition.digest, f"{edition.slot.key}-{mark}", 0, app.domain()),
+        date=now,
+        unsubscribe_token=_TOKENS.unsubscribe(0, edition.digest),
+    )
+    sender = parseaddr(app.config.mail.sender)[1]
+    return Specimen(rendered=rendered, envelope=Envelope(sender=sender, recipient=recipient), message=message)

@@ -1,0 +1,79 @@
+"""The pure parts of the preview."""
+
+from __future__ import annotations
+
+import os
+from urllib.parse import parse_qsl
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from digestmail.preview.asked import Asked, Frame, Palette, Tab, read_asked
+from digestmail.preview.painting import painted
+from digestmail.preview.watching import fingerprint
+
+MAIL = (
+    '<html><head><meta name="color-scheme" content="light dark"><style>:root{color-scheme:light dark}'
+    "@media (prefers-color-scheme: dark){p{color:red}}@media (prefers-color-scheme:light){p{color:blue}}</style></head>"
+    "<body><p>prefers-color-scheme: dark</p></body></html>"
+)
+NAMES = st.text(st.characters(exclude_categories=("Cs",))).map(str.strip)
+
+
+@given(
+    st.builds(
+        Asked,
+        digest=NAMES,
+        edition=NAMES,
+        reader=NAMES,
+        tab=st.sampled_from(Tab),
+        frame=st.sampled_from(Frame),
+        palette=st.sampled_from(Palette),
+        images=st.booleans(),
+    )
+)
+def test_what_is_asked_survives_a_link(asked: Asked):
+    assert read_asked(dict(parse_qsl(asked.query()))) == asked
+
+
+@given(st.dictionaries(st.sampled_from(["tab", "frame", "palette", "images", "reader"]), st.text()))
+def test_any_query_asks_for_something(query):
+    assert read_asked(query).tab in Tab
+
+
+def test_a_palette_answers_the_media_queries_and_leaves_the_text_alone():
+    dark, light = painted(MAIL, Palette.DARK), painted(MAIL, Palette.LIGHT)
+
+    assert "@media (min-width:0){p{color:red}}@media (max-width:0){p{color:blue}}" in dark
+    assert "@media (max-width:0){p{color:red}}@media (min-width:0){p{color:blue}}" in light
+    assert 'content="dark"' in dark
+    assert ":root{color-scheme:light}" in light
+    assert "<p>prefers-color-scheme: dark</p>" in dark
+    assert "invert(1)" in painted(MAIL, Palette.INVERTED)
+
+
+def test_a_page_without_a_head_is_painted_too():
+    assert painted("<p>x</p>", Palette.INVERTED).endswith("<p>x</p>")
+
+
+@pytest.mark.parametrize("change", ["write", "touch", "add", "remove"])
+def test_any_change_of_a_file_changes_the_fingerprint(tmp_path, change):
+    inner = tmp_path / "inner"
+    inner.mkdir()
+    file = inner / "a.txt"
+    file.write_text("one")
+    paths = (tmp_path, tmp_path / "absent.toml")
+    before = fingerprint(paths)
+    assert fingerprint(paths) == before
+
+    if change == "write":
+        file.write_text("other")
+    elif change == "touch":
+        os.utime(file, ns=(1, 1))
+    elif change == "add":
+        (tmp_path / "absent.toml").touch()
+    else:
+        file.unlink()
+
+    assert fingerprint(paths) != before
