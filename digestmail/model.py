@@ -395,7 +395,7 @@ class Subscription:
     digest: str
     topics: tuple[str, ...] = ()
     hour: int | None = None
-    """The local hour (0..23) it is wanted at; None: as soon as it is published."""
+    """The local hour (0..23) it is wanted in; None: as soon as it is published."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -458,12 +458,14 @@ class Attempted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Segment:
-    """The subscribers of an edition who get the same content: these papers, in the edition's order."""
+    """The subscribers of an edition who get the same content: these papers in the edition's order, in one language."""
 
     id: int
     edition_id: int
     topics: tuple[str, ...]
     paper_ids: tuple[PaperId, ...]
+    language: str | None = None
+    """The language they chose; None follows the digest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,53 +4,75 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from itertools import islice
+from functools import lru_cache
+from itertools import chain, islice
 from typing import Any
 
 from sqlalchemy import Connection, case, exists, func, select, tuple_, update
 
 from digestmail.errors import StorageError
 from digestmail.model import Attempted, Delivery, DeliveryState, SubscriberState
+from digestmail.storage.inserting import chunks
 from digestmail.storage.schema import Moment, deliveries, editions, subscribers, subscriptions
 
 _CHUNK = 10_000
+_ROWS_A_STATEMENT = 200
 _QUEUED_COLUMNS = "edition_id, subscriber_id, segment_id, state, attempts, due_at, fence, queued_at"
 _ENDED = frozenset(DeliveryState) - {DeliveryState.QUEUED, DeliveryState.SENDING, DeliveryState.DEFERRED}
 
 
-def enqueue(connection: Connection, rows: Iterable[tuple[int, int]], edition_id: int, now: datetime) -> int:
-    """Queue one delivery for each (subscriber id, segment id); return how many.
+def enqueue(connection: Connection, rows: Iterable[tuple[int, int, datetime]], edition_id: int) -> int:
+    """Queue one delivery for each (subscriber id, segment id, due at); return how many.
 
     A million of them go straight to the driver: SQLAlchemy's care for each value would take most of the time.
     """
-    moment = Moment().process_bind_param(now, connection.dialect)
-    queued = (
-        (edition_id, subscriber_id, segment_id, DeliveryState.QUEUED.value, 0, moment, 0, moment)
-        for subscriber_id, segment_id in rows
-    )
+    moments = _Moments(connection)
+    queued = ((subscriber_id, segment_id, moments[due_at]) for subscriber_id, segment_id, due_at in rows)
     insert_rows = _copy if connection.dialect.name == "postgresql" else _insert_many
     total = 0
     while chunk := list(islice(queued, _CHUNK)):
-        insert_rows(connection, chunk)
+        insert_rows(connection, edition_id, chunk)
         total += len(chunk)
     return total
 
 
-def _insert_many(connection: Connection, rows: list[tuple[Any, ...]]) -> None:
-    places = ", ".join("?" * len(rows[0]))
-    connection.exec_driver_sql(f"INSERT INTO deliveries ({_QUEUED_COLUMNS}) VALUES ({places})", rows)  # noqa: S608 - no foreign text in it
+class _Moments(dict[datetime, Any]):
+    """Times as the driver takes them. A million deliveries are due at a few: each is converted once."""
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__()
+        self._dialect = connection.dialect
+
+    def __missing__(self, moment: datetime) -> Any:
+        self[moment] = Moment().process_bind_param(moment, self._dialect)
+        return self[moment]
 
 
-def _copy(connection: Connection, rows: list[tuple[Any, ...]]) -> None:
+def _insert_many(connection: Connection, edition_id: int, rows: list[tuple[int, int, Any]]) -> None:
+    """Insert many rows a statement: SQLite takes longer to begin a statement than to add a row."""
+    for some in chunks(rows, _ROWS_A_STATEMENT):
+        connection.exec_driver_sql(_insertion(len(some)), (edition_id, *chain.from_iterable(some)))
+
+
+@lru_cache(maxsize=2)
+def _insertion(count: int) -> str:
+    places = ", ".join(
+        f"(?1, ?{n}, ?{n + 1}, '{DeliveryState.QUEUED}', 0, ?{n + 2}, 0, ?{n + 2})" for n in range(2, 3 * count + 2, 3)
+    )
+    return f"INSERT INTO deliveries ({_QUEUED_COLUMNS}) VALUES {places}"  # noqa: S608 - no foreign text in it
+
+
+def _copy(connection: Connection, edition_id: int, rows: list[tuple[int, int, Any]]) -> None:
     import psycopg
 
     driver = connection.connection.driver_connection
     if not isinstance(driver, psycopg.Connection):
         raise TypeError(f"COPY needs psycopg, this is {type(driver).__name__}")
+    state = DeliveryState.QUEUED.value
     try:
         with driver.cursor() as cursor, cursor.copy(f"COPY deliveries ({_QUEUED_COLUMNS}) FROM STDIN") as copy:
-            for row in rows:
-                copy.write_row(row)
+            for subscriber_id, segment_id, due_at in rows:
+                copy.write_row((edition_id, subscriber_id, segment_id, state, 0, due_at, 0, due_at))
     except psycopg.Error as error:
         # SQLAlchemy does not see this error and cannot translate it.
         raise StorageError(f"deliveries could not be queued: {error}") from error

@@ -145,9 +145,16 @@ def _stored(row: Row[Any]) -> StoredEdition:
     return StoredEdition(id=row.id, edition=_as_json().validate_json(row.content))
 
 
-def add_segment(connection: Connection, edition_id: int, topics: Sequence[str], paper_ids: Sequence[PaperId]) -> int:
-    """Store a segment and the papers its people get; return its number."""
-    made = insert(segments).values(edition_id=edition_id, topics=list(topics)).returning(segments.c.id)
+def add_segment(
+    connection: Connection,
+    edition_id: int,
+    topics: Sequence[str],
+    paper_ids: Sequence[PaperId],
+    language: str | None = None,
+) -> int:
+    """Store a segment and the papers its people get; return its number. `language` None follows the digest."""
+    values = {"edition_id": edition_id, "topics": list(topics), "language": language}
+    made = insert(segments).values(values).returning(segments.c.id)
     segment_id = int(connection.execute(made).scalar_one())
     rows = papers.row_ids(connection, paper_ids)
     if paper_ids:
@@ -175,6 +182,7 @@ def segment(connection: Connection, segment_id: int) -> Segment:
         id=segment_id,
         edition_id=row.edition_id,
         topics=tuple(row.topics),
+        language=row.language,
         paper_ids=tuple(entries[position - 1].paper.id for position in connection.execute(positions).scalars()),
     )
 

@@ -35,14 +35,12 @@ def add(connection: Connection, address: str, now: datetime) -> int:
 
 
 def subscribe(connection: Connection, subscriber_id: int, subscription: Subscription, now: datetime) -> None:
-    """Subscribe a person to a digest, or change the topics of a subscription."""
-    topics = list(subscription.topics)
+    """Subscribe a person to a digest, or change the topics and the hour of a subscription."""
+    chosen = {"topics": list(subscription.topics), "hour": subscription.hour}
     statement = insert(connection, subscriptions).values(
-        digest=subscription.digest, subscriber_id=subscriber_id, topics=topics, created_at=now
+        digest=subscription.digest, subscriber_id=subscriber_id, created_at=now, **chosen
     )
-    connection.execute(
-        statement.on_conflict_do_update(index_elements=["digest", "subscriber_id"], set_={"topics": topics})
-    )
+    connection.execute(statement.on_conflict_do_update(index_elements=["digest", "subscriber_id"], set_=chosen))
 
 
 def find(connection: Connection, address: str) -> Subscriber | None:
@@ -144,19 +142,46 @@ def wishes(connection: Connection) -> tuple[Wish, ...]:
     )
 
 
-def active_subscriptions(connection: Connection, digest: str) -> Iterator[tuple[int, tuple[str, ...]]]:
-    """Yield (subscriber id, topics) of everybody who is to get `digest`, ordered by id, at flat memory."""
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What somebody who is to get a digest chose; most people chose the same as many others."""
+
+    topics: tuple[str, ...]
+    hour: int | None
+    timezone: str | None
+    language: str | None
+
+
+def wanted_by(connection: Connection, digest: str, now: datetime) -> Iterator[tuple[int, Wanted]]:
+    """Yield (subscriber id, what they chose) of everybody who is to get `digest` at `now`, by id, at flat memory.
+
+    Who paused is left out. Equal choices are one and the same object: only the first of them is decoded.
+    """
     statement = (
-        select(subscriptions.c.subscriber_id, subscriptions.c.topics)
+        select(
+            subscriptions.c.subscriber_id,
+            cast(subscriptions.c.topics, Text),
+            subscriptions.c.hour,
+            subscribers.c.timezone,
+            subscribers.c.language,
+        )
         .join(subscribers, subscribers.c.id == subscriptions.c.subscriber_id)
         .where(subscriptions.c.digest == digest, subscribers.c.state == SubscriberState.ACTIVE)
+        .where(subscribers.c.paused_until.is_(None) | (subscribers.c.paused_until <= now))
         .order_by(subscriptions.c.subscriber_id)
+        .limit(_CHUNK)
     )
+    known: dict[tuple[Any, ...], Wanted] = {}
     last = 0
     while True:
-        rows = connection.execute(statement.where(subscriptions.c.subscriber_id > last).limit(_CHUNK)).all()
+        rows = connection.execute(statement.where(subscriptions.c.subscriber_id > last)).all()
         for row in rows:
-            yield row.subscriber_id, tuple(row.topics)
+            subscriber_id, topics, hour, timezone, language = row
+            key = (topics, hour, timezone, language)
+            wanted = known.get(key)
+            if wanted is None:
+                wanted = known[key] = Wanted(tuple(json.loads(topics)), hour, timezone, language)
+            yield subscriber_id, wanted
         if len(rows) < _CHUNK:
             return
         last = rows[-1].subscriber_id
