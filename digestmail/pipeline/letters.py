@@ -38,14 +38,19 @@ class EditionLetters:
         *,
         sender: str,
         domain: str,
+        bounce_address: str | None = None,
     ) -> None:
-        """`sender` is the envelope's return path, `domain` the right side of every Message-ID."""
+        """`sender` is the envelope's return path, `domain` the right side of every Message-ID.
+
+        With `bounce_address`, `name@domain`, each delivery has a return path of its own, `name+TOKEN@domain`.
+        """
         self._database = database
         self._render = render
         self._mould = mould
         self._tokens = tokens
         self._sender = sender
         self._domain = domain
+        self._bounces = bounce_address.rpartition("@")[::2] if bounce_address else None
         self._prepared: OrderedDict[int, _Prepared] = OrderedDict()
 
     def write(self, delivery: Delivery, now: datetime) -> tuple[Envelope, bytes]:
@@ -57,7 +62,14 @@ class EditionLetters:
             date=now,
             unsubscribe_token=self._tokens.unsubscribe(delivery.subscriber_id, prepared.digest),
         )
-        return Envelope(sender=self._sender, recipient=delivery.address), message
+        return Envelope(sender=self._return_path(delivery), recipient=delivery.address), message
+
+    def _return_path(self, delivery: Delivery) -> str:
+        """Return the envelope sender: one for each delivery (VERP) where bounces have an address of their own."""
+        if self._bounces is None:
+            return self._sender
+        local, domain = self._bounces
+        return f"{local}+{self._tokens.verp(delivery.edition_id, delivery.subscriber_id)}@{domain}"
 
     def _prepare(self, segment_id: int) -> _Prepared:
         if segment_id in self._prepared:

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import string
+from random import Random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from itsdangerous import URLSafeSerializer
 
 from digestmail.errors import TokenError
 from digestmail.tokens import Tokens
@@ -76,3 +78,86 @@ def test_a_message_id_holds_only_what_may_stand_in_one():
     assert message_id.startswith("<daily.2026-04-02T09-00.")
     assert message_id.endswith("@example.org>")
     assert set(message_id[1:-1]) <= SAFE | {"@"}
+
+
+# -- return paths ------------------------------------------------------------------------------------------------------
+
+EDITIONS = st.integers(0, 2**32 - 1)
+SUBSCRIBERS = st.integers(1, 2**48 - 1)
+
+
+@given(EDITIONS, SUBSCRIBERS)
+def test_a_return_path_names_its_delivery_and_fits_a_local_part(edition_id: int, subscriber_id: int):
+    token = TOKENS.verp(edition_id, subscriber_id)
+
+    assert TOKENS.read_verp(token) == TOKENS.read_verp(token.upper()) == (edition_id, subscriber_id)
+    assert token == token.lower()
+    assert set(token) <= SAFE
+    assert len(f"bounce+{token}") <= 64
+    assert token == TOKENS.verp(edition_id, subscriber_id)
+
+
+def test_a_hundred_thousand_forged_return_paths_are_refused():
+    random = Random(20)
+    alphabet = "abcdefghijklmnopqrstuvwxyz234567"
+    read = 0
+    for _ in range(100_000):
+        try:
+            TOKENS.read_verp("".join(random.choices(alphabet, k=32)))
+        except TokenError:
+            continue
+        read += 1
+    assert read == 0
+
+
+@given(st.data())
+def test_a_return_path_with_one_character_changed_is_refused(data: st.DataObject):
+    token = TOKENS.verp(3, 7)
+    place = data.draw(st.integers(0, len(token) - 1))
+    other = data.draw(st.sampled_from(sorted(set("abcdefghijklmnopqrstuvwxyz234567") - {token[place]})))
+
+    with pytest.raises(TokenError):
+        TOKENS.read_verp(token[:place] + other + token[place + 1 :])
+
+
+@given(st.text())
+def test_what_is_no_token_at_all_is_refused(text: str):
+    for read in (TOKENS.read_verp, TOKENS.read_message_id):
+        with pytest.raises(TokenError):
+            read(text)
+
+
+def test_no_token_serves_for_another_purpose_or_instance():
+    message_id = TOKENS.message_id("daily", "2026-04-02", 7, "example.org")
+    for refused in (
+        lambda: TOKENS.read_verp(message_id.split(".")[2][:32]),
+        lambda: Tokens("b").read_verp(TOKENS.verp(1, 7)),
+    ):
+        with pytest.raises(TokenError):
+            refused()
+
+
+def test_return_paths_do_not_show_the_ids():
+    tokens = [TOKENS.verp(1, subscriber_id) for subscriber_id in range(1, 200)]
+
+    assert len({token[:16] for token in tokens}) == len({token[16:] for token in tokens}) == 199
+
+
+# -- the rest ------------------------------------------------------------------------------------------------------
+
+
+@given(st.from_regex(r"[a-z0-9][a-z0-9-]{0,39}", fullmatch=True), SUBSCRIBERS)
+def test_a_message_id_says_to_us_alone_whose_it_is(digest: str, subscriber_id: int):
+    message_id = TOKENS.message_id(digest, "2026-04-02T09:00", subscriber_id, "example.org")
+
+    assert TOKENS.read_message_id(message_id) == subscriber_id
+    with pytest.raises(TokenError):
+        Tokens("another secret").read_message_id(message_id)
+
+
+@given(st.text(min_size=1), st.integers(1, 2**63), st.from_regex(r"[a-z0-9][a-z0-9-]{0,15}", fullmatch=True))
+def test_an_unsubscribe_token_is_what_itsdangerous_writes(secret: str, subscriber_id: int, digest: str):
+    serializer = URLSafeSerializer(secret, salt="digestmail.unsubscribe")
+
+    assert serializer.loads(Tokens(secret).unsubscribe(subscriber_id, digest)) == [subscriber_id, digest]
+    assert Tokens(secret).read_unsubscribe(serializer.dumps([subscriber_id, digest])) == (subscriber_id, digest)
