@@ -399,6 +399,25 @@ class Subscription:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Choices:
+    """What a person chose: digests, each with topics and hour, and what holds for all of them."""
+
+    subscriptions: tuple[Subscription, ...] = ()
+    language: str | None = None
+    """A language tag (BCP 47); None follows the digest."""
+    timezone: str | None = None
+    """An IANA name; None follows the digest."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Consent:
+    """Where and when a person agreed to get mail."""
+
+    source: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Subscriber:
     """A person's address, and what they asked for."""
 
@@ -444,6 +463,25 @@ class Delivery:
     fence: int
     wanted: bool
     """Whether the subscriber is active and still subscribed, looked up at the time of the claim."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """A mail of no edition, as claimed by one worker: only the holder of `fence` may record its outcome."""
+
+    id: int
+    subscriber_id: int
+    kind: NoticeKind
+    content: dict[str, str]
+    """What the template needs beyond the subscriber."""
+    address: str
+    language: str | None
+    attempts: int
+    """Attempts begun, this one included."""
+    queued_at: datetime
+    fence: int
+    wanted: bool
+    """Whether it may still be sent: nobody who was suppressed meanwhile gets it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,9 +17,9 @@ from digestmail.pipeline.compose import Composed, compose, is_open, read_well
 from digestmail.pipeline.reports import DigestReport, PublishReport
 from digestmail.selection.segments import for_segment
 from digestmail.slots import check_timezone, current_slot, next_hour
-from digestmail.storage import deliveries, editions, subscribers
+from digestmail.storage import deliveries, editions, wishes
 from digestmail.storage.database import Database
-from digestmail.storage.subscribers import Wanted
+from digestmail.storage.wishes import Wanted
 
 _CHUNK = 20_000
 _NOTHING: Final[frozenset[int]] = frozenset()
@@ -130,7 +130,7 @@ def _enqueue(
     """Queue a delivery for everybody there is something for; return (recipients, subscribers left out)."""
     sorter = _Sorter(connection, digest, edition, edition_id)
     due = _Due(digest.schedule.timezone, now)
-    people = subscribers.wanted_by(connection, digest.name, now)
+    people = wishes.wanted_by(connection, digest.name, now)
     received = _Received(editions.received(connection, sorter.prior))
     recipients = total = 0
     while chunk := list(islice(people, _CHUNK)):

@@ -22,7 +22,7 @@ from digestmail.model import (
     SubscriberState,
     Subscription,
 )
-from digestmail.storage import deliveries, editions, papers, settings, sources, subscribers
+from digestmail.storage import deliveries, editions, papers, settings, sources, subscribers, wishes
 from digestmail.storage.database import Database
 from digestmail.storage.gates import StoredGates
 
@@ -163,9 +163,9 @@ def test_what_people_chose_is_summed_up(connection):
     people(connection, 3, "daily", "Agents")
     subscribers.subscribe(connection, 1, Subscription(digest="gone"), THURSDAY)
     subscribers.remove(connection, "p2@example.org", THURSDAY)
-    assert subscribers.wishes(connection) == (
-        subscribers.Wish(digest="daily", topics=("Agents",), people=2),
-        subscribers.Wish(digest="gone", topics=(), people=1),
+    assert wishes.wishes(connection) == (
+        wishes.Wish(digest="daily", topics=("Agents",), people=2),
+        wishes.Wish(digest="gone", topics=(), people=1),
     )
 
 
@@ -173,11 +173,11 @@ def test_lists_are_read_in_pages_without_losing_anybody(connection, monkeypatch)
     monkeypatch.setattr(subscribers, "_CHUNK", 3)
     ids = people(connection, 7, "daily", "Agents")
     assert [s.id for s in subscribers.list_subscribers(connection)] == ids
-    assert [(i, wanted.topics) for i, wanted in subscribers.wanted_by(connection, "daily", THURSDAY)] == [
+    assert [(i, wanted.topics) for i, wanted in wishes.wanted_by(connection, "daily", THURSDAY)] == [
         (i, ("Agents",)) for i in ids
     ]
     subscribers.remove(connection, "p3@example.org", THURSDAY)
-    assert [i for i, _ in subscribers.wanted_by(connection, "daily", THURSDAY)] == ids[:3] + ids[4:]
+    assert [i for i, _ in wishes.wanted_by(connection, "daily", THURSDAY)] == ids[:3] + ids[4:]
     assert [s.id for s in subscribers.list_subscribers(connection, digest="daily")] == ids[:3] + ids[4:]
     gone = subscribers.list_subscribers(connection, state=SubscriberState.UNSUBSCRIBED)
     assert [s.address for s in gone] == ["p3@example.org"]
