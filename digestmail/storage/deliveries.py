@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
 from itertools import chain, islice
@@ -18,6 +19,7 @@ from digestmail.storage.schema import Moment, deliveries, editions, subscribers,
 _CHUNK = 10_000
 _ROWS_A_STATEMENT = 200
 _QUEUED_COLUMNS = "edition_id, subscriber_id, segment_id, state, attempts, due_at, fence, queued_at"
+_WAITING = (DeliveryState.QUEUED, DeliveryState.DEFERRED)
 _ENDED = frozenset(DeliveryState) - {DeliveryState.QUEUED, DeliveryState.SENDING, DeliveryState.DEFERRED}
 
 
@@ -164,16 +166,75 @@ def _write(connection: Connection, delivery: Delivery, **values: Any) -> bool:
     return written.rowcount == 1
 
 
-def cancel(connection: Connection, subscriber_id: int, why: str, now: datetime, *, digest: str | None = None) -> int:
-    """Cancel what waits for a subscriber, of one digest if given; what is on the wire already is left to its worker."""
+def cancel(
+    connection: Connection,
+    subscriber_id: int,
+    why: str,
+    now: datetime,
+    *,
+    digest: str | None = None,
+    due_before: datetime | None = None,
+) -> int:
+    """Cancel what waits for a subscriber, of one digest or due before a time if given; return how many.
+
+    What is on the wire already is left to its worker.
+    """
     d = deliveries.c
-    statement = update(deliveries).where(
-        d.subscriber_id == subscriber_id, d.state.in_((DeliveryState.QUEUED, DeliveryState.DEFERRED))
-    )
+    statement = update(deliveries).where(d.subscriber_id == subscriber_id, d.state.in_(_WAITING))
     if digest is not None:
         statement = statement.where(d.edition_id.in_(select(editions.c.id).where(editions.c.digest == digest)))
+    if due_before is not None:
+        statement = statement.where(d.due_at < due_before)
     cancelled = statement.values(state=DeliveryState.CANCELLED, due_at=None, ended_at=now, text=why)
     return connection.execute(cancelled).rowcount
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """A delivery nobody holds."""
+
+    edition_id: int
+    subscriber_id: int
+    attempts: int
+    fence: int
+
+
+def waiting(connection: Connection, subscriber_id: int, digest: str) -> tuple[Waiting, ...]:
+    """Return what waits for a subscriber of one digest."""
+    d = deliveries.c
+    rows = connection.execute(
+        select(d.edition_id, d.attempts, d.fence)
+        .join(editions, editions.c.id == d.edition_id)
+        .where(d.subscriber_id == subscriber_id, d.state.in_(_WAITING), editions.c.digest == digest)
+        .order_by(d.edition_id)
+    )
+    return tuple(
+        Waiting(edition_id=row.edition_id, subscriber_id=subscriber_id, attempts=row.attempts, fence=row.fence)
+        for row in rows
+    )
+
+
+def move(connection: Connection, one: Waiting, segment_id: int | None, now: datetime) -> None:
+    """Put a waiting delivery into another segment; None cancels it. One that was claimed meanwhile stays as it is."""
+    if segment_id is None:
+        _change(connection, one, state=DeliveryState.CANCELLED, due_at=None, ended_at=now, text="other topics chosen")
+    else:
+        _change(connection, one, segment_id=segment_id)
+
+
+def postpone(connection: Connection, one: Waiting, due_at: datetime) -> None:
+    """Make a waiting delivery due at another time, and count from then."""
+    _change(connection, one, due_at=due_at, queued_at=due_at)
+
+
+def _change(connection: Connection, one: Waiting, **values: Any) -> None:
+    d = deliveries.c
+    connection.execute(
+        update(deliveries)
+        .where(d.edition_id == one.edition_id, d.subscriber_id == one.subscriber_id)
+        .where(d.fence == one.fence, d.state.in_(_WAITING))
+        .values(**values)
+    )
 
 
 def counts(connection: Connection, edition_id: int | None = None) -> dict[DeliveryState, int]:

@@ -220,6 +220,19 @@ def received(connection: Connection, segment_ids: Collection[int]) -> Iterator[t
     yield from merge(*(_recipients(connection, edition_id, wanted) for edition_id in sorted(found)))
 
 
+def received_by(connection: Connection, subscriber_id: int, segment_ids: Collection[int]) -> frozenset[int]:
+    """Return which of these segments one subscriber got, or will get."""
+    found: set[int] = set()
+    for some in chunks(sorted(segment_ids)):
+        wanted = select(deliveries.c.segment_id).where(
+            deliveries.c.subscriber_id == subscriber_id,
+            deliveries.c.segment_id.in_(some),
+            deliveries.c.state.not_in(_NOT_RECEIVED),
+        )
+        found.update(connection.execute(wanted).scalars())
+    return frozenset(found)
+
+
 def _recipients(connection: Connection, edition_id: int, segment_ids: frozenset[int]) -> Iterator[tuple[int, int]]:
     """Yield (subscriber id, segment id) of one edition's recipients in these segments, a page at a time."""
     statement = (

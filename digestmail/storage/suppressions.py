@@ -74,6 +74,17 @@ def among_people(connection: Connection, keys: Sequence[str]) -> dict[str, Suppr
     return found
 
 
+def forgive_erased(connection: Connection, key: str) -> None:
+    """Lift the suppression of somebody who was erased and has come back themselves; no other."""
+    erasure_key = settings.find_erasure_key(connection)
+    if erasure_key is not None:
+        connection.execute(
+            delete(suppressions).where(
+                suppressions.c.key == hashed(erasure_key, key), suppressions.c.reason == SuppressionReason.ERASED
+            )
+        )
+
+
 def hashed(erasure_key: str, key: str) -> str:
     """Return what is kept of an erased address: it can be recognised, and not be read."""
     return f"sha256:{hmac.digest(erasure_key.encode(), key.encode(), 'sha256').hex()}"
