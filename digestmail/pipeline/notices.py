@@ -89,6 +89,7 @@ class NoticeLetters:
         mould: Callable[[Rendered, str], Mould],
         tokens: Tokens,
         links: LinkTokens,
+        *,
         place: Place,
     ) -> None:
         """`mould` makes a message of rendered words and a title."""
