@@ -15,6 +15,29 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from digestmail.model import Digest, Limits, OnEmpty, Schedule, Topic, Weights
 
 ENV_PREFIX = "DIGESTMAIL_"
+RESERVED_NAMES = frozenset(
+    {
+        "api",
+        "bibtex",
+        "confirm",
+        "erase",
+        "export",
+        "feeds",
+        "healthz",
+        "hooks",
+        "papers",
+        "preferences",
+        "readyz",
+        "robots",
+        "search",
+        "sitemap",
+        "static",
+        "subscribe",
+        "unsubscribe",
+        "webhooks",
+    }
+)
+"""What no digest may be called: its page would stand where another one does."""
 
 
 def check_mailbox(value: str) -> str:
@@ -100,6 +123,33 @@ class NetworkTable(_Table):
     timeout: float = Field(default=30.0, gt=0, le=3600)
     max_body_bytes: int = Field(default=20_000_000, ge=1000)
     allow_private_hosts: tuple[str, ...] = ()
+
+
+def _check_prefix(value: str) -> str:
+    from re import fullmatch
+
+    if not fullmatch(r"(/[A-Za-z0-9._~-]+)*/?", value):
+        raise ValueError('not a path: it is made like "/papers"')
+    return value.rstrip("/")
+
+
+def _check_proxy(value: str) -> str:
+    from ipaddress import ip_network
+
+    ip_network(value, strict=False)
+    return value
+
+
+class WebTable(_Table):
+    """`[web]`: the pages and the API."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8080, ge=0, le=65535)
+    prefix: Annotated[str, AfterValidator(_check_prefix)] | None = None
+    trusted_proxies: tuple[Annotated[str, AfterValidator(_check_proxy)], ...] = ("127.0.0.1", "::1")
+    thumbnails: bool = False
+    admin_token: SecretStr | None = None
+    admin_token_file: Path | None = None
 
 
 class HuggingFaceTable(_Table):
@@ -207,6 +257,7 @@ class Config(BaseSettings):
     templates_dir: Path | None = None
     mail: MailTable
     network: NetworkTable = NetworkTable()
+    web: WebTable = WebTable()
     ranking: RankingTable = RankingTable()
     sources: Annotated[tuple[SourceTable, ...], Field(min_length=1)]
     topics: tuple[TopicTable, ...] = ()

@@ -14,6 +14,7 @@ from pydantic_settings import SettingsError
 
 from digestmail.config import (
     ENV_PREFIX,
+    RESERVED_NAMES,
     AnySource,
     Config,
     DigestTable,
@@ -23,6 +24,7 @@ from digestmail.config import (
     RankingTable,
     SmtpTable,
     TopicTable,
+    WebTable,
 )
 from digestmail.errors import ConfigError
 from digestmail.slots import check_cron, check_timezone
@@ -94,15 +96,25 @@ def _path_problems(config: Config, base: Path) -> Iterator[str]:
 
 
 def _with_secrets(config: Config, base: Path) -> Config:
-    smtp = config.mail.smtp
-    if smtp.password_file is None or smtp.password is not None:
-        return config
+    smtp, web = config.mail.smtp, config.web
+    if smtp.password_file is not None and smtp.password is None:
+        filled = {"password": _secret(base / smtp.password_file, "mail.smtp.password_file")}
+        mail = config.mail.model_copy(update={"smtp": smtp.model_copy(update=filled)})
+        config = config.model_copy(update={"mail": mail})
+    if web.admin_token_file is not None and web.admin_token is None:
+        filled = {"admin_token": _secret(base / web.admin_token_file, "web.admin_token_file")}
+        config = config.model_copy(update={"web": web.model_copy(update=filled)})
+    return config
+
+
+def _secret(path: Path, key: str) -> SecretStr:
     try:
-        password = (base / smtp.password_file).read_text(encoding="utf-8").strip()
+        content = path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError([f"mail.smtp.password_file: cannot be read: {error}"]) from error
-    filled = smtp.model_copy(update={"password": SecretStr(password)})
-    return config.model_copy(update={"mail": config.mail.model_copy(update={"smtp": filled})})
+        raise ConfigError([f"{key}: cannot be read: {error}"]) from error
+    if not content:
+        raise ConfigError([f"{key}: {path} is empty"])
+    return SecretStr(content)
 
 
 def _field_problems(error: ValidationError) -> Iterator[str]:
@@ -138,7 +150,7 @@ def _is_inside(place: tuple[int | str, ...], outer: tuple[int | str, ...]) -> bo
 
 
 def _shown(place: tuple[int | str, ...], value: Any) -> str:
-    if place and "password" in str(place[-1]):
+    if place and ("password" in str(place[-1]) or "token" in str(place[-1])):
         return "not shown"
     text = repr(value)
     return text if len(text) <= _SHOWN_LENGTH else f"{text[:_SHOWN_LENGTH]}..."
@@ -160,6 +172,7 @@ _TABLES: dict[str, type[BaseModel]] = {
     "smtp": SmtpTable,
     "maildir": MaildirTable,
     "network": NetworkTable,
+    "web": WebTable,
     "ranking": RankingTable,
     "topics": TopicTable,
     "digests": DigestTable,
@@ -179,6 +192,9 @@ def _cross_problems(raw: dict[str, Any]) -> Iterator[str]:
     digests = list(_names(raw, "digests"))
     for table, names in (("sources", sources), ("topics", topics), ("digests", digests)):
         yield from (f"{table}[{i}].name: {name!r} stands twice" for i, name in enumerate(names) if name in names[:i])
+    yield from (
+        f"digests[{i}].name: {name!r} is the name of a page" for i, name in enumerate(digests) if name in RESERVED_NAMES
+    )
     for index, digest in enumerate(_rows(raw, "digests")):
         for key, known in (("sources", sources), ("topics", topics), ("allow_repeats_of", digests)):
             listed = digest.get(key, [])

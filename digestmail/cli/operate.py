@@ -1,4 +1,4 @@
-"""`serve`, `preview`."""
+"""`serve`, `web`, `preview`."""
 
 from __future__ import annotations
 
@@ -35,6 +35,22 @@ def serve(config: ConfigPath = None, quiet: Quiet = False) -> None:
         Daemon(app, on_report=tell).run()
 
 
+def web(
+    config: ConfigPath = None,
+    now: Now = None,
+    host: Annotated[str | None, typer.Option(help="Listen on this address.", show_default=False)] = None,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Listen on this port; 0: any.", show_default=False)
+    ] = None,
+) -> None:
+    """Serve the pages, feeds and API of the digests over HTTP until SIGTERM."""
+    from digestmail.web.server import serve as serve_pages
+
+    with open_app(config, now) as app:
+        table = app.config.web
+        serve_pages(app, host or table.host, table.port if port is None else port)
+
+
 def preview(
     config: ConfigPath = None,
     now: Now = None,
@@ -63,5 +79,5 @@ def preview(
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    for command in (serve, preview):
+    for command in (serve, web, preview):
         app.command()(command)

@@ -218,6 +218,7 @@ TABLES: dict[str, tuple[type[BaseModel], ...]] = {
     "mail.smtp": (config.SmtpTable,),
     "mail.maildir": (config.MaildirTable,),
     "network": (config.NetworkTable,),
+    "web": (config.WebTable,),
     "ranking": (config.RankingTable,),
     "topics": (config.TopicTable,),
     "digests": (config.DigestTable,),

@@ -1,0 +1,1 @@
+"""The door on the web: pages, feeds and an API over what is stored."""

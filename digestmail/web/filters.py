@@ -1,0 +1,74 @@
+"""What templates ask of foreign values: safe links, short texts, readable numbers and dates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date, datetime
+from typing import Any, Final
+from urllib.parse import quote, urlsplit
+
+from digestmail.content import at_sentence, at_word
+from digestmail.message import one_line
+
+_THOUSAND: Final = 1000
+_URL_LENGTH: Final = 2000
+
+
+def web_link(link: str | None) -> str:
+    """Return `link` if it is a web address (http or https), else an empty string: no `javascript:` gets through."""
+    if not link or len(link) > _URL_LENGTH or link != one_line(link):
+        return ""
+    try:
+        parts = urlsplit(link)
+    except ValueError:
+        return ""
+    return link if parts.scheme in {"http", "https"} and parts.hostname else ""
+
+
+def site(link: str | None) -> str:
+    """Return the host a link leads to, without `www.`."""
+    return (urlsplit(web_link(link)).hostname or "").removeprefix("www.")
+
+
+def count(number: int | None) -> str:
+    """Return a count as people write it: `987`, `1.6k`, `2.1M`."""
+    if number is None:
+        return ""
+    for size, letter in ((_THOUSAND**2, "M"), (_THOUSAND, "k")):
+        if number >= size:
+            return f"{number / size:.1f}".removesuffix(".0") + letter
+    return str(number)
+
+
+def long_day(day: date) -> str:
+    """Return a day as `Thursday, 2 April 2026`."""
+    return f"{day:%A}, {day.day} {day:%B %Y}"
+
+
+def short_day(day: date | datetime) -> str:
+    """Return a day as `2 Apr 2026`."""
+    return f"{day.day} {day:%b %Y}"
+
+
+def query(text: str) -> str:
+    """Return `text` percent-encoded, to stand in a query."""
+    return quote(text, safe="")
+
+
+def paper_path(paper_id: str) -> str:
+    """Return the path of a paper's page."""
+    return f"/papers/{quote(paper_id, safe=':')}"
+
+
+FILTERS: Final[dict[str, Callable[..., Any]]] = {
+    "web_link": web_link,
+    "site": site,
+    "count": count,
+    "long_day": long_day,
+    "short_day": short_day,
+    "query": query,
+    "paper_path": paper_path,
+    "one_line": one_line,
+    "at_sentence": at_sentence,
+    "at_word": at_word,
+}

@@ -1,0 +1,31 @@
+"""`/healthz`: the process answers. `/readyz`: so does its database."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request
+from fastapi.responses import PlainTextResponse
+from sqlalchemy import text
+
+from digestmail.app import App
+from digestmail.errors import StorageError
+
+router = APIRouter(include_in_schema=False)
+_FRESH = {"Cache-Control": "no-store"}
+
+
+@router.get("/healthz")
+async def healthz() -> PlainTextResponse:
+    """Say that the process is alive."""
+    return PlainTextResponse("ok\n", headers=_FRESH)
+
+
+@router.get("/readyz")
+def readyz(request: Request) -> PlainTextResponse:
+    """Say whether the database answers: 200, else 503."""
+    app: App = request.app.state.digestmail
+    try:
+        with app.database.connect() as connection:
+            connection.execute(text("SELECT 1"))
+    except StorageError:
+        return PlainTextResponse("the database does not answer\n", status_code=503, headers=_FRESH)
+    return PlainTextResponse("ready\n", headers=_FRESH)
