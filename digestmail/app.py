@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from digestmail import config as settings
 from digestmail.clock import Clock, SystemClock
 from digestmail.config import Config
+from digestmail.look import Look
 from digestmail.message import Mould, Sender, wire_domain
 from digestmail.model import Digest, Edition, Rendered, Section, Validators
 from digestmail.pipeline.collect import collect, read_all, store
@@ -176,9 +177,10 @@ class App:
         edition = self.upcoming(digest).edition
         return page(self.render(edition, edition.sections))
 
-    def render(self, edition: Edition, sections: tuple[Section, ...]) -> Rendered:
+    def render(self, edition: Edition, sections: tuple[Section, ...], *, language: str | None = None) -> Rendered:
         """Return the words of the mail for `sections` of `edition`. Raises RenderError."""
-        return self.renderer.render(edition, sections, base_url=self.config.base_url)
+        look = next((digest.look for digest in self.digests if digest.name == edition.digest), Look())
+        return self.renderer.render(edition, sections, base_url=self.config.base_url, language=language, look=look)
 
     # -- what they are made of ----------------------------------------------------------------------------------------
 

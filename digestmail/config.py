@@ -12,6 +12,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, StringConstraints
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from digestmail.look import COLOUR_PATTERN, DARK, LIGHT, Layout, Logo, Look, Palette, Theme
 from digestmail.model import Digest, Limits, OnEmpty, Schedule, Topic, Weights
 
 ENV_PREFIX = "DIGESTMAIL_"
@@ -67,6 +68,12 @@ def _check_feed_address(value: str) -> str:
     return value
 
 
+def _check_picture(value: str) -> str:
+    if not value.startswith("https://"):
+        raise ValueError("a picture in a mail has an https:// address")
+    return _check_feed_address(value)
+
+
 def _check_database(value: str) -> str:
     if not value.startswith(("sqlite:///", "postgresql://", "postgresql+psycopg://")):
         raise ValueError("not a database address: it begins with sqlite:/// or postgresql://")
@@ -80,6 +87,9 @@ Line = Annotated[
 Category = Annotated[str, StringConstraints(pattern=r"^[A-Za-z-]+(\.[A-Za-z*-]+)?$")]
 Mailbox = Annotated[str, AfterValidator(check_mailbox)]
 WebAddress = Annotated[str, AfterValidator(_check_web_address)]
+PictureAddress = Annotated[str, AfterValidator(_check_picture)]
+Colour = Annotated[str, StringConstraints(pattern=COLOUR_PATTERN, to_lower=True)]
+Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(-[A-Z]{2})?$")]
 FeedAddress = Annotated[str, AfterValidator(_check_feed_address)]
 
 
@@ -223,6 +233,53 @@ class RankingTable(_Table):
     half_life_days: float = Field(default=_WEIGHTS.half_life_days, gt=0)
 
 
+class LogoTable(_Table):
+    """`[digests.theme.logo]`: a picture over the title; its size in CSS pixels."""
+
+    url: PictureAddress
+    alt: Line
+    width: int = Field(default=120, ge=1, le=544)
+    height: int = Field(default=40, ge=1, le=400)
+
+
+class DarkTable(_Table):
+    """`[digests.theme.dark]`: the colours where the reader's mail program is dark."""
+
+    paper: Colour = DARK.paper
+    card: Colour = DARK.card
+    ink: Colour = DARK.ink
+    text: Colour = DARK.text
+    quiet: Colour = DARK.quiet
+    link: Colour = DARK.link
+    accent: Colour = DARK.accent
+    bar: Colour = DARK.bar
+    rule: Colour = DARK.rule
+
+
+class ThemeTable(_Table):
+    """`[digests.theme]`: the colours of a digest's mails."""
+
+    paper: Colour = LIGHT.paper
+    card: Colour = LIGHT.card
+    ink: Colour = LIGHT.ink
+    text: Colour = LIGHT.text
+    quiet: Colour = LIGHT.quiet
+    link: Colour = LIGHT.link
+    accent: Colour = LIGHT.accent
+    bar: Colour = LIGHT.bar
+    rule: Colour = LIGHT.rule
+    dark: DarkTable = DarkTable()
+    logo: LogoTable | None = None
+
+    def value(self) -> Theme:
+        """Return the theme as the value the renderer works on."""
+        return Theme(
+            light=Palette(**self.model_dump(exclude={"dark", "logo"})),
+            dark=Palette(**self.dark.model_dump()),
+            logo=Logo(**self.logo.model_dump()) if self.logo else None,
+        )
+
+
 class DigestTable(_Table):
     """`[[digests]]`: a newsletter."""
 
@@ -240,6 +297,10 @@ class DigestTable(_Table):
     also_trending: bool = _DIGEST.also_trending
     on_empty: OnEmpty = _DIGEST.on_empty
     allow_repeats_of: tuple[Name, ...] = ()
+    layout: Layout = _DIGEST.look.layout
+    thumbnails: bool = _DIGEST.look.thumbnails
+    language: Language = _DIGEST.look.language
+    theme: ThemeTable = ThemeTable()
 
 
 class Config(BaseSettings):
@@ -296,6 +357,12 @@ class Config(BaseSettings):
                 also_trending=table.also_trending,
                 on_empty=table.on_empty,
                 allow_repeats_of=table.allow_repeats_of,
+                look=Look(
+                    layout=table.layout,
+                    thumbnails=table.thumbnails,
+                    language=table.language,
+                    theme=table.theme.value(),
+                ),
             )
             for table in self.digests
         )

@@ -1,13 +1,12 @@
 """What a mail shows: an edition's sections shaped for the templates, plain text only, each text of bounded length.
 
-To fit a budget papers are cut, the lowest-ranked first: their texts are shortened, then left out, then they are only
-counted.
+The layout says how much of a paper there is to begin with. To fit a budget papers are cut, the lowest-ranked first:
+their texts are shortened, then left out, then they are only counted.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from enum import IntEnum
@@ -16,23 +15,24 @@ from urllib.parse import urlsplit
 
 from w3lib.url import safe_url_string
 
-from digestmail.message import UNSUBSCRIBE_PLACE, one_line
-from digestmail.model import Edition, Entry, Section
+from digestmail.look import Layout, Look
+from digestmail.message import PREFERENCES_PLACE, UNSUBSCRIBE_PLACE, one_line
+from digestmail.model import Edition, Entry, Paper, Section
+from digestmail.shortening import at_sentence, at_word
 
 _TITLE_LENGTH: Final = 300
 _NAME_LENGTH: Final = 80
 _URL_LENGTH: Final = 800
-_FULL_TEXT: Final = 480
-_SHORT_TEXT: Final = 240
-_BAR_WIDTH: Final = 120
-_SHORTEST_BAR: Final = 3
+_FULL_TEXT: Final = 600
+_SUMMARY_TEXT: Final = 240
+_SHORT_TEXT: Final = {Layout.FULL: 240, Layout.COMPACT: 120, Layout.HEADLINES: 0}
+_LONGEST_BAR: Final = 100
+_SHORTEST_BAR: Final = 2
+_BARS: Final = 5
+_FEWEST_BARS: Final = 3
 _HIGHEST_COUNT: Final = 999_999_999
 _NAMES_SHOWN: Final = 3
-
-_SENTENCE_END = re.compile(
-    r"(?<!\be\.g)(?<!\bi\.e)(?<!\bal)(?<!\bvs)(?<!\bcf)(?<!\bresp)(?<!\bFig)(?<!\bEq)(?<!\bSec)(?<!\b[A-Z])"
-    r"[.!?][\"'\u201d\u2019)\]]*(?=\s+[^\sa-z])|[\u3002\uff01\uff1f]"
-)
+_DIGESTS_SHOWN: Final = 20
 
 
 class _Detail(IntEnum):
@@ -49,14 +49,24 @@ CUTS_PER_PAPER: Final = int(_Detail.FULL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """A link of a paper: `kind` is `paper`, `discussion`, `code` or `project`."""
+
+    kind: str
+    url: str
+    site: str
+    """The host it leads to, without `www.`."""
+    count: int | None = None
+    """Comments of a discussion, stars of code."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
     """A paper as the templates see it: texts on one line and of bounded length, links http or https or None."""
 
     rank: int
     title: str
     link: str | None
-    site: str
-    """The host `link` leads to, without `www.`."""
     authors: tuple[str, ...]
     more_authors: int
     organization: str
@@ -67,12 +77,12 @@ class Row:
     headline: bool
     upvotes: int | None
     bar: int
-    """Length of the upvotes bar in pixels."""
+    """Upvotes in per cent of the most upvoted paper's."""
     comments: int | None
-    discussion_url: str | None
-    code_url: str | None
-    stars: int | None
-    project_url: str | None
+    """Comments that no link tells."""
+    links: tuple[Link, ...]
+    thumbnail: str | None
+    """An https address of a picture, where the digest wants one."""
     reasons: Mapping[str, tuple[str, ...]]
     """`keywords`, `categories`, `authors`, `similar`: why it stands under its topic."""
 
@@ -88,17 +98,32 @@ class Block:
 
 
 def shape_frame(edition: Edition, base_url: str | None) -> dict[str, Any]:
-    """Return what a mail of `edition` shows whatever papers it holds."""
+    """Return what a mail of `edition` shows whatever papers it holds; without web pages it links to none."""
     return {
         "title": at_word(one_line(edition.title), _TITLE_LENGTH),
         "byline": at_word(one_line(edition.byline), _TITLE_LENGTH),
         "day": edition.slot.day,
         "unsubscribe_url": UNSUBSCRIBE_PLACE,
+        "preferences_url": None if base_url is None else PREFERENCES_PLACE,
         "archive_url": None if base_url is None else f"{base_url}/{edition.digest}/{edition.slot.key}",
     }
 
 
-def shape_blocks(sections: tuple[Section, ...]) -> tuple[Block, ...]:
+def shape_notice(
+    title: str, digests: tuple[str, ...], action_url: str | None, preferences_url: str | None
+) -> dict[str, Any]:
+    """Return what a notice shows."""
+    return {
+        "title": at_word(one_line(title), _TITLE_LENGTH),
+        "digests": _names(digests, _DIGESTS_SHOWN),
+        "action_url": action_url,
+        "preferences_url": preferences_url,
+        "unsubscribe_url": None,
+        "archive_url": None,
+    }
+
+
+def shape_blocks(sections: tuple[Section, ...], look: Look) -> tuple[Block, ...]:
     """Shape the sections; papers are ranked among themselves, for a segment may not get all of an edition's."""
     entries = sorted((entry for section in sections for entry in section.entries), key=lambda entry: entry.rank)
     ranks = {entry.paper.id: rank for rank, entry in enumerate(entries, start=1)}
@@ -107,29 +132,41 @@ def shape_blocks(sections: tuple[Section, ...]) -> tuple[Block, ...]:
         Block(
             topic=at_word(one_line(section.topic or ""), _NAME_LENGTH),
             anchor=f"topic-{number}",
-            rows=tuple(_row(entry, ranks[entry.paper.id], most) for entry in section.entries),
+            rows=tuple(_row(entry, ranks[entry.paper.id], most, look) for entry in section.entries),
             more=section.more,
         )
         for number, section in enumerate(sections, start=1)
     )
 
 
-def content_after(blocks: tuple[Block, ...], ranks: int, steps: int) -> dict[str, Any]:
-    """Return the papers as shown after `steps` cuts."""
-    cut = tuple(_cut(block, ranks, steps) for block in blocks)
-    shown = tuple(block for block in cut if block.rows)
+def content_after(blocks: tuple[Block, ...], ranks: int, steps: int, layout: Layout = Layout.FULL) -> dict[str, Any]:
+    """Return the papers as `layout` shows them after `steps` cuts."""
+    cut = tuple(_cut(block, ranks, steps, layout) for block in blocks)
     rows = sorted((row for block in blocks for row in block.rows), key=lambda row: row.rank)
     return {
-        "sections": shown,
+        "sections": tuple(block for block in cut if block.rows),
         "count": ranks,
         "top": rows[0] if rows else None,
         "runners_up": tuple(rows[1:3]),
+        "upvoted": _upvoted(rows),
         "left_over": sum(block.more for block in cut if not block.rows),
     }
 
 
-def _cut(block: Block, ranks: int, steps: int) -> Block:
-    rows = tuple(_shown(row, _detail(row.rank, ranks, steps)) for row in block.rows)
+def only_row(blocks: tuple[Block, ...], rank: int) -> tuple[Block, ...]:
+    """Return the blocks with no paper but the one of this rank."""
+    kept = (replace(block, rows=tuple(row for row in block.rows if row.rank == rank)) for block in blocks)
+    return tuple(block for block in kept if block.rows)
+
+
+def _upvoted(rows: list[Row]) -> tuple[Row, ...]:
+    """Return the most upvoted papers, most first; nothing if there are too few to compare."""
+    voted = sorted((row for row in rows if row.upvotes), key=lambda row: -(row.upvotes or 0))
+    return tuple(voted[:_BARS]) if len(voted) >= _FEWEST_BARS else ()
+
+
+def _cut(block: Block, ranks: int, steps: int, layout: Layout) -> Block:
+    rows = tuple(_shown(row, _detail(row.rank, ranks, steps), layout) for row in block.rows)
     kept = tuple(row for row in rows if row is not None)
     return replace(block, rows=kept, more=block.more + len(rows) - len(kept))
 
@@ -140,39 +177,66 @@ def _detail(rank: int, ranks: int, steps: int) -> _Detail:
     return _Detail(_Detail.FULL - min(max(rounds, 0), CUTS_PER_PAPER))
 
 
-def _shown(row: Row, detail: _Detail) -> Row | None:
+def _shown(row: Row, detail: _Detail, layout: Layout) -> Row | None:
     if detail is _Detail.DROPPED:
         return None
-    if detail is _Detail.HEADLINE:
+    if detail is _Detail.HEADLINE or layout is Layout.HEADLINES:
         return replace(row, headline=True)
-    return replace(row, text=at_sentence(row.text, _SHORT_TEXT)) if detail is _Detail.SHORT else row
+    return replace(row, text=at_sentence(row.text, _SHORT_TEXT[layout])) if detail is _Detail.SHORT else row
 
 
-def _row(entry: Entry, rank: int, most: int) -> Row:
+def _row(entry: Entry, rank: int, most: int, look: Look) -> Row:
     paper, signals = entry.paper, entry.signals
     upvotes = _count(signals.upvotes)
-    link = _web_link(paper.link)
+    text, by_machine = _text(paper, look.layout)
+    links = tuple(_links(entry))
     return Row(
         rank=rank,
         title=at_word(one_line(paper.title), _TITLE_LENGTH),
-        link=link,
-        site=_site(link),
+        link=_web_link(paper.link),
         authors=_names(paper.authors),
         more_authors=max(len(paper.authors) - _NAMES_SHOWN, 0),
         organization=at_word(one_line(paper.organization or ""), _NAME_LENGTH),
         day=paper.published_at.date() if paper.published_at else None,
-        text=at_sentence(one_line((paper.summary or paper.abstract)[: 10 * _FULL_TEXT]), _FULL_TEXT),
-        by_machine=bool(paper.summary),
+        text=text,
+        by_machine=by_machine,
         headline=False,
         upvotes=upvotes,
-        bar=max(_BAR_WIDTH * upvotes // most, _SHORTEST_BAR) if upvotes else 0,
-        comments=_count(signals.comments),
-        discussion_url=_web_link(paper.discussion_url),
-        code_url=_web_link(paper.code_url),
-        stars=_count(signals.stars),
-        project_url=_web_link(paper.project_url),
+        bar=max(_LONGEST_BAR * upvotes // most, _SHORTEST_BAR) if upvotes else 0,
+        comments=None if any(link.kind == "discussion" for link in links) else _count(signals.comments),
+        links=links,
+        thumbnail=_thumbnail(paper) if look.thumbnails else None,
         reasons=_reasons(entry),
     )
+
+
+def _text(paper: Paper, layout: Layout) -> tuple[str, bool]:
+    """Return the one text that is shown of a paper, and whether it is a machine's summary and not the abstract."""
+    abstract, summary = paper.abstract, paper.summary or ""
+    by_machine = bool(summary) and (layout is Layout.COMPACT or not abstract)
+    chosen = one_line((summary if by_machine else abstract)[: 10 * _FULL_TEXT])
+    return at_sentence(chosen, _SUMMARY_TEXT if layout is Layout.COMPACT else _FULL_TEXT), by_machine
+
+
+def _links(entry: Entry) -> Iterator[Link]:
+    """Yield where a paper's links lead, no address twice."""
+    paper, signals = entry.paper, entry.signals
+    seen = set()
+    for kind, address, count in (
+        ("paper", paper.link, None),
+        ("discussion", paper.discussion_url, signals.comments),
+        ("code", paper.code_url, signals.stars),
+        ("project", paper.project_url, None),
+    ):
+        url = _web_link(address)
+        if url is not None and url not in seen:
+            seen.add(url)
+            yield Link(kind=kind, url=url, site=_site(url), count=_count(count))
+
+
+def _thumbnail(paper: Paper) -> str | None:
+    url = _web_link(paper.thumbnail_url)
+    return url if url is not None and url.startswith("https://") else None
 
 
 def _count(number: int | None) -> int | None:
@@ -192,8 +256,8 @@ def _reasons(entry: Entry) -> dict[str, tuple[str, ...]]:
     return {kind: names for kind, names in reasons.items() if names}
 
 
-def _names(names: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(at_word(one_line(name), _NAME_LENGTH) for name in names[:_NAMES_SHOWN])
+def _names(names: tuple[str, ...], most: int = _NAMES_SHOWN) -> tuple[str, ...]:
+    return tuple(at_word(one_line(name), _NAME_LENGTH) for name in names[:most])
 
 
 def _web_link(url: str | None) -> str | None:
@@ -208,26 +272,5 @@ def _web_link(url: str | None) -> str | None:
     return safe if parts.scheme in {"http", "https"} and parts.hostname and len(safe) <= _URL_LENGTH else None
 
 
-def _site(link: str | None) -> str:
-    return ((urlsplit(link).hostname or "") if link else "").removeprefix("www.")
-
-
-def at_sentence(text: str, limit: int) -> str:
-    """Shorten `text` to at most `limit` characters, at a sentence end if one is not too early, else at a word."""
-    if len(text) <= limit:
-        return text
-    ends = [match.end() for match in _SENTENCE_END.finditer(text[: limit + 2]) if match.end() <= limit]
-    if ends and ends[-1] >= limit // 3:
-        return text[: ends[-1]]
-    return at_word(text, limit)
-
-
-def at_word(text: str, limit: int) -> str:
-    """Shorten `text` to at most `limit` characters, at a space if there is one not too early, and mark the cut."""
-    if len(text) <= limit:
-        return text
-    cut = text[: limit - 1]
-    space = cut.rfind(" ") if text[limit - 1] != " " else limit
-    if space > limit // 2:
-        cut = cut[:space]
-    return cut.rstrip(" ,;:.-\u2013\u2014(") + "\u2026"
+def _site(link: str) -> str:
+    return (urlsplit(link).hostname or "").removeprefix("www.")

@@ -27,6 +27,8 @@ UNSUBSCRIBE_PLACE: Final = "https://place.invalid/unsubscribe-9d6b2f41"
 
 `one_line` takes it out of every foreign text, so that no title can hold a place.
 """
+PREFERENCES_PLACE: Final = "https://place.invalid/preferences-5c07ea93"
+"""The same for the recipient's preferences. The page is found by the unsubscribe token, so that one is spliced."""
 
 _BOUNDARY: Final = "=_digestmail_part"
 """Never occurs in a quoted-printable part: there `=` is followed by a hexadecimal digit or a line end."""
@@ -58,7 +60,7 @@ _SAFE_TOKEN = re.compile(r"[A-Za-z0-9_.-]{1,300}")
 
 def one_line(text: str) -> str:
     """Return `text` as one line that may stand anywhere in a mail: white space folded, unprintable characters gone."""
-    return " ".join(_UNPRINTABLE.sub("", text).replace(UNSUBSCRIBE_PLACE, " ").split())
+    return " ".join(_UNPRINTABLE.sub("", text).replace(UNSUBSCRIBE_PLACE, " ").replace(PREFERENCES_PLACE, " ").split())
 
 
 def wire_domain(domain: str) -> str:
@@ -137,12 +139,22 @@ class Sender:
 
 
 class Mould:
-    """One segment's mail, serialised but for what differs between recipients."""
+    """One segment's mail, or a notice, serialised but for what differs between recipients."""
 
-    def __init__(self, rendered: Rendered, sender: Sender, *, digest: str, title: str, smtputf8: bool = True) -> None:
+    def __init__(
+        self,
+        rendered: Rendered,
+        sender: Sender,
+        *,
+        digest: str,
+        title: str,
+        notice: bool = False,
+        smtputf8: bool = True,
+    ) -> None:
         """Serialise everything once, which takes some milliseconds.
 
-        `digest` is the digest's name, a DNS label. `smtputf8` allows recipients with a non-ASCII local part (a
+        `digest` is the digest's name, a DNS label. A `notice` answers what one person did: it belongs to no list, so
+        it has no List-* header, no one-click unsubscribing and no Precedence. `smtputf8` allows recipients with a non-ASCII local part (a
         transport still refuses them where the server cannot take them). Raises ValueError when the sender's or the
         reply address is not a mailbox, or `base_url` is too long for a header.
         """
@@ -150,18 +162,22 @@ class Mould:
         contact = _mailbox(sender.reply_to or sender.mailbox)[1]
         if sender.base_url is not None:
             sender = replace(sender, base_url=safe_url_string(sender.base_url))
-        self._list_unsubscribe = _list_unsubscribe(sender.base_url, contact)
-        self._headers = _headers(rendered.subject, one_line(title), digest, sender, contact)
-        link = _unsubscribe_link(sender.base_url, contact)
+        self._list_unsubscribe = [b""] if notice else _list_unsubscribe(sender.base_url, contact)
+        self._headers = _headers(rendered.subject, one_line(title), digest, sender, contact, notice=notice)
+        unsubscribe = _unsubscribe_link(sender.base_url, contact)
+        preferences = f"{sender.base_url}/preferences/{_SPLICE}" if sender.base_url else unsubscribe
         self._body = _body(
-            rendered.text.replace(UNSUBSCRIBE_PLACE, link), rendered.html.replace(UNSUBSCRIBE_PLACE, escape(link))
+            rendered.text.replace(UNSUBSCRIBE_PLACE, unsubscribe).replace(PREFERENCES_PLACE, preferences),
+            rendered.html.replace(UNSUBSCRIBE_PLACE, escape(unsubscribe)).replace(
+                PREFERENCES_PLACE, escape(preferences)
+            ),
         ).split(_CUT)
 
-    def cast(self, *, recipient: str, message_id: str, date: datetime, unsubscribe_token: str) -> bytes:
+    def cast(self, *, recipient: str, message_id: str, date: datetime, unsubscribe_token: str = "-") -> bytes:
         """Return the message for one recipient: CRLF line ends, 7-bit unless the local part is not ASCII.
 
         `message_id` in angle brackets, `date` aware, `unsubscribe_token` of letters, digits, `-`, `_` and `.`: else
-        ValueError. Raises DeliveryError (permanent) when `recipient` is not an address mail can be sent to.
+        ValueError. A notice needs no token: it holds no personal place. Raises DeliveryError (permanent) when `recipient` is not an address mail can be sent to.
         """
         if not _MESSAGE_ID.fullmatch(message_id):
             raise ValueError(f"not a Message-ID: {message_id!r}")
@@ -219,26 +235,33 @@ def _list_unsubscribe(base_url: str | None, contact: str) -> list[bytes]:
     return [piece.encode("ascii") for piece in lines.split(_SPLICE)]
 
 
-def _headers(subject: str, title: str, digest: str, sender: Sender, contact: str) -> bytes:
+def _headers(subject: str, title: str, digest: str, sender: Sender, contact: str, *, notice: bool) -> bytes:
     """Return the headers every recipient gets alike, up to the empty line."""
     name, address = _mailbox(sender.mailbox)
     domain = wire_domain(sender.domain)
+    kind = "notice" if notice else "edition"
     fields = [
         ("From", f"{_phrase('From', one_line(name) or title)} <{address}>"),
         ("Reply-To", contact),
         ("Subject", _unstructured("Subject", one_line(subject))),
-        ("List-Id", f"{_phrase('List-Id', title)} <{digest}.{domain}>"),
-        ("List-Help", f"<mailto:{_in_mailto(contact)}?subject=help>"),
-        ("List-Owner", f"<mailto:{_in_mailto(contact)}>"),
+        *([] if notice else _list_headers(title, digest, domain, contact)),
         ("Auto-Submitted", "auto-generated"),  # RFC 3834: vacation programs stay silent
-        ("Precedence", "bulk"),
-        ("Feedback-ID", f"{digest}:edition:digestmail:{_feedback_sender(domain)}"),
+        ("Feedback-ID", f"{digest}:{kind}:digestmail:{_feedback_sender(domain)}"),
         ("MIME-Version", "1.0"),
         ("Content-Type", f'multipart/alternative; boundary="{_BOUNDARY}"'),
     ]
-    if sender.base_url is not None:
+    if sender.base_url is not None and not notice:
         fields.append(("List-Archive", f"<{sender.base_url}/{digest}>"))
     return "".join(f"{name}: {value}\r\n" for name, value in fields).encode("ascii")
+
+
+def _list_headers(title: str, digest: str, domain: str, contact: str) -> list[tuple[str, str]]:
+    return [
+        ("List-Id", f"{_phrase('List-Id', title)} <{digest}.{domain}>"),
+        ("List-Help", f"<mailto:{_in_mailto(contact)}?subject=help>"),
+        ("List-Owner", f"<mailto:{_in_mailto(contact)}>"),
+        ("Precedence", "bulk"),
+    ]
 
 
 def _feedback_sender(domain: str) -> str:

@@ -10,6 +10,8 @@ from datetime import date, datetime
 from enum import IntEnum, StrEnum
 from typing import NewType
 
+from digestmail.look import Look
+
 PaperId = NewType("PaperId", str)
 """What makes two papers the same: `arxiv:2604.00157`, `doi:10.1101/2024.01.02`, `url:https://...`, in this order."""
 
@@ -218,6 +220,7 @@ class Digest:
     on_empty: OnEmpty = OnEmpty.SKIP
     allow_repeats_of: tuple[str, ...] = ()
     """Names of digests whose papers this one may send to the same person again."""
+    look: Look = Look()
 
 
 # -- what was chosen -------------------------------------------------------------------------------------------------
@@ -508,7 +511,7 @@ class Segment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rendered:
-    """The words of a mail, made once per segment. Personal places are marked by `message.UNSUBSCRIBE_PLACE`."""
+    """The words of a mail, made once per segment. Personal places are marked as `message.py` says."""
 
     subject: str
     html: str

@@ -1,52 +1,29 @@
 """Rendering: an edition's sections become the words of a mail, Jinja2 -> MJML -> HTML beside a text part of its own.
 
-Every sentence stands in `templates/`. This module fills them in and keeps what comes out under the byte budget.
+Every sentence stands in `templates/`, in English, and in `templates/locales/` in other languages. This module fills them
+in and keeps what comes out under the byte budget.
 """
 
 from __future__ import annotations
 
-import textwrap
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-import jinja2
-from jinja2.sandbox import ImmutableSandboxedEnvironment
-from mjml import mjml2html
-
-from digestmail.content import (
-    CUTS_PER_PAPER,
-    Block,
-    Row,
-    at_sentence,
-    at_word,
-    content_after,
-    shape_blocks,
-    shape_frame,
-)
+from digestmail.content import CUTS_PER_PAPER, Block, content_after, only_row, shape_blocks, shape_frame, shape_notice
 from digestmail.errors import RenderError
-from digestmail.message import UNSUBSCRIBE_PLACE, one_line, quoted_printable
-from digestmail.model import Edition, Rendered, Section
-
-__all__ = ["HTML_BUDGET", "SUBJECT_LENGTH", "Renderer", "at_sentence", "at_word", "page", "templates_directory"]
+from digestmail.look import Layout, Look
+from digestmail.message import PREFERENCES_PLACE, UNSUBSCRIBE_PLACE, one_line, quoted_printable
+from digestmail.model import Edition, NoticeKind, Rendered, Section
+from digestmail.shortening import at_word
+from digestmail.templating import Templates, compiled
 
 HTML_BUDGET: Final = 98_500
 """Octets of the encoded HTML part. Gmail clips near 102,000; the promise is 100,000, the rest is for long links."""
 SUBJECT_LENGTH: Final = 150
 _SHORTEST_TITLE: Final = 20
-_TEXT_WIDTH: Final = 72
-
-_TEMPLATE_FAULTS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
-"""What Python raises out of a faulty template, beside Jinja2's own errors."""
-
-
-class _Environment(ImmutableSandboxedEnvironment):
-    """A sandbox that does not ask long about what a row shows, which would be half the time of rendering."""
-
-    def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
-        if isinstance(obj, (Row, Block)) and not attr.startswith("_"):
-            return True
-        return super().is_safe_attribute(obj, attr, value)
+_EDITION: Final = "email/edition.mjml"
 
 
 class Renderer:
@@ -54,116 +31,139 @@ class Renderer:
 
     def __init__(self, own: Path | None = None) -> None:
         """Read nothing yet. A template is looked for in the directory `own` first, then among digestmail's."""
-        self._environment = _Environment(
-            loader=jinja2.FileSystemLoader([own, templates_directory()] if own else templates_directory()),
-            autoescape=jinja2.select_autoescape(disabled_extensions=("txt",), default=True),
-            undefined=jinja2.StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        self._environment.filters["fill"] = _fill
+        self._templates = Templates(own)
 
-    def render(self, edition: Edition, sections: tuple[Section, ...], *, base_url: str | None = None) -> Rendered:
+    def render(
+        self,
+        edition: Edition,
+        sections: tuple[Section, ...],
+        *,
+        base_url: str | None = None,
+        language: str | None = None,
+        look: Look = Look(),  # noqa: B008 - frozen
+    ) -> Rendered:
         """Render `sections`, those of `edition` a segment gets, with links to the web pages at `base_url` if any.
 
-        The encoded HTML part stays under `HTML_BUDGET` for any input: abstracts of the lowest-ranked papers are
-        shortened first, then left out, then papers are only counted. Raises RenderError.
+        `look` is the digest's; `language` goes before the look's. The encoded HTML part stays under `HTML_BUDGET` for
+        any input: abstracts of the lowest-ranked papers are shortened first, then left out, then papers are only
+        counted. Raises RenderError.
         """
-        blocks = shape_blocks(sections)
+        spoken = language or look.language
+        fill = partial(self._templates.fill, language=spoken)
+        blocks = shape_blocks(sections, look)
         ranks = sum(len(block.rows) for block in blocks)
-        frame = shape_frame(edition, base_url)
-        steps, html = self._fitting(frame, blocks, ranks)
-        context = frame | content_after(blocks, ranks, steps)
+        frame = shape_frame(edition, base_url) | self._templates.speech(spoken) | {"look": look}
+        fitting = _Fitting(fill, frame, blocks, look.layout)
+        steps, html = fitting.smallest()
+        context = frame | content_after(blocks, ranks, steps, look.layout)
         return Rendered(
-            subject=self._subject(context),
+            subject=_subject(fill, context),
             html=html,
-            text=self._fill_in("email/edition.txt", context),
+            text=fill("email/edition.txt", context),
             shortened=min(steps, ranks),
         )
 
-    def _fitting(self, frame: dict[str, Any], blocks: tuple[Block, ...], ranks: int) -> tuple[int, str]:
-        """Return the smallest number of cuts under which the HTML fits its budget, and that HTML."""
-        html = self._html(frame | content_after(blocks, ranks, 0))
+    def notice(
+        self,
+        kind: NoticeKind,
+        *,
+        title: str,
+        digests: tuple[str, ...] = (),
+        action_url: str | None = None,
+        preferences_url: str | None = None,
+        language: str | None = None,
+        look: Look = Look(),  # noqa: B008 - frozen
+    ) -> Rendered:
+        """Render a mail that belongs to no edition.
+
+        `title` names who sends, `digests` are titles. `action_url` is what the mail is for (confirm: the confirmation;
+        welcome and already: the archive; goodbye: the page to come back by); `preferences_url` the person's
+        preferences. Nothing a stranger could have typed may be passed: the address that is to be confirmed gets no
+        words of others. Raises RenderError.
+        """
+        spoken = language or look.language
+        context = shape_notice(title, digests, action_url, preferences_url)
+        context |= self._templates.speech(spoken) | {"look": look, "kind": kind.value}
+        source = self._templates.fill("email/notice.mjml", context, language=spoken)
+        return Rendered(
+            subject=one_line(self._templates.fill("email/notice-subject.txt", context, language=spoken)),
+            html=compiled("email/notice.mjml", source),
+            text=self._templates.fill("email/notice.txt", context, language=spoken),
+        )
+
+
+class _Fitting:
+    """Looks for the fewest cuts under which an edition's HTML fits its budget."""
+
+    def __init__(self, fill: Any, frame: dict[str, Any], blocks: tuple[Block, ...], layout: Layout) -> None:
+        self._fill = fill
+        self._frame = frame
+        self._blocks = blocks
+        self._layout = layout
+        self._ranks = sum(len(block.rows) for block in blocks)
+
+    def smallest(self) -> tuple[int, str]:
+        """Return the smallest number of cuts, and the HTML after them. Raises RenderError."""
+        html = self._html(0)
         if _fits(html):
             return 0, html
-        too_few, enough = 0, CUTS_PER_PAPER * ranks
-        html = self._html(frame | content_after(blocks, ranks, enough))
+        too_few, enough = 0, CUTS_PER_PAPER * self._ranks
+        html = self._html(enough)
         if not _fits(html):
-            raise RenderError("email/edition.mjml: the frame alone is over the byte budget")
+            raise RenderError(f"{_EDITION}: the frame alone is over the byte budget")
         while enough - too_few > 1:
             middle = (too_few + enough) // 2
-            candidate = self._html(frame | content_after(blocks, ranks, middle))
+            candidate = self._html(middle)
             if _fits(candidate):
                 enough, html = middle, candidate
             else:
                 too_few = middle
         return enough, html
 
-    def _html(self, context: dict[str, Any]) -> str:
-        source = self._fill_in("email/edition.mjml", context)
+    def _html(self, steps: int) -> str:
+        source = self._source(self._blocks, self._ranks, steps)
         try:
-            html: str = mjml2html(source)
-        except ValueError as error:
-            raise RenderError(f"email/edition.mjml: is not MJML once it is filled in: {error}") from error
-        if "<mj-" in html or "</mj-" in html:
-            # mrml passes tags it does not know silently.
-            raise RenderError("email/edition.mjml: holds a tag that is not MJML")
-        return html
+            return compiled(_EDITION, source)
+        except RenderError as error:
+            raise self._with_paper(error) from error
 
-    def _subject(self, context: dict[str, Any]) -> str:
-        """Return the subject, its top title shortened until all fits."""
-        subject = one_line(self._fill_in("email/subject.txt", context))
-        excess = len(subject) - SUBJECT_LENGTH
-        top = context["top"]
-        if excess > 0 and top is not None:
-            shorter = replace(top, title=at_word(top.title, max(len(top.title) - excess, _SHORTEST_TITLE)))
-            subject = one_line(self._fill_in("email/subject.txt", context | {"top": shorter}))
-        return subject
+    def _source(self, blocks: tuple[Block, ...], ranks: int, steps: int) -> str:
+        source: str = self._fill(_EDITION, self._frame | content_after(blocks, ranks, steps, self._layout))
+        return source
 
-    def _fill_in(self, name: str, context: dict[str, Any]) -> str:
-        try:
-            return self._environment.get_template(name).render(context)
-        except jinja2.TemplateNotFound as error:
-            raise RenderError(f"{error.name}: there is no such template") from error
-        except jinja2.TemplateSyntaxError as error:
-            raise RenderError(f"{error.name or name}, line {error.lineno}: {error.message}") from error
-        except (jinja2.TemplateError, *_TEMPLATE_FAULTS) as error:
-            raise RenderError(f"{_place(error, name)}: {error}") from error
+    def _with_paper(self, error: RenderError) -> RenderError:
+        """Return `error` with the paper that is at fault, if the mail is well without it."""
+        if not _compiles(self._source((), 0, 0)):
+            return error
+        for row in (row for block in self._blocks for row in block.rows):
+            if not _compiles(self._source(only_row(self._blocks, row.rank), row.rank, 0)):
+                return RenderError(f"{error} (paper {row.rank}, {at_word(row.title, 80)!r})")
+        return error
 
 
 def page(rendered: Rendered) -> str:
     """Return the HTML as a page for everybody: personal links lead nowhere."""
-    return rendered.html.replace(UNSUBSCRIBE_PLACE, "#")
+    return rendered.html.replace(UNSUBSCRIBE_PLACE, "#").replace(PREFERENCES_PLACE, "#")
 
 
-def templates_directory() -> Path:
-    """Return where digestmail's own templates are: inside the installed package, or beside it in a checkout."""
-    package = Path(__file__).resolve().parent
-    installed = package / "templates"
-    return installed if installed.is_dir() else package.parent / "templates"
-
-
-def _fill(text: str, indent: str = "") -> str:
-    """Wrap `text` to the width of a text mail; a long word stays whole."""
-    return textwrap.fill(
-        text,
-        _TEXT_WIDTH,
-        initial_indent=indent,
-        subsequent_indent=indent,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
+def _subject(fill: Any, context: dict[str, Any]) -> str:
+    """Return the subject, its top title shortened until all fits."""
+    subject = one_line(fill("email/subject.txt", context))
+    excess = len(subject) - SUBJECT_LENGTH
+    top = context["top"]
+    if excess > 0 and top is not None:
+        shorter = replace(top, title=at_word(top.title, max(len(top.title) - excess, _SHORTEST_TITLE)))
+        subject = one_line(fill("email/subject.txt", context | {"top": shorter}))
+    return subject
 
 
 def _fits(html: str) -> bool:
     return len(quoted_printable(html)) <= HTML_BUDGET
 
 
-def _place(error: Exception, name: str) -> str:
-    """Return the template and line an error came from: Jinja2 rewrites its tracebacks to say so."""
-    place, step = name, error.__traceback__
-    while step is not None:
-        if Path(step.tb_frame.f_code.co_filename).parent.name == "email":
-            place = f"email/{Path(step.tb_frame.f_code.co_filename).name}, line {step.tb_lineno}"
-        step = step.tb_next
-    return place
+def _compiles(source: str) -> bool:
+    try:
+        compiled(_EDITION, source)
+    except RenderError:
+        return False
+    return True

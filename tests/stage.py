@@ -105,7 +105,7 @@ AGENTS = Topic(name="Agents", keywords=("agent",))
 VISION = Topic(name="Vision", keywords=("image",))
 
 
-def render(edition: Edition, sections: Sequence[Section]) -> Rendered:
+def render(edition: Edition, sections: Sequence[Section], *, language: str | None = None) -> Rendered:
     """Render nothing but the titles."""
     titles = "\n".join(entry.paper.title for section in sections for entry in section.entries)
     return Rendered(subject=edition.title, html=f"<p>{titles}</p>", text=titles)

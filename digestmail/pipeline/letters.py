@@ -75,19 +75,18 @@ class EditionLetters:
         if segment_id in self._prepared:
             self._prepared.move_to_end(segment_id)
             return self._prepared[segment_id]
-        edition, sections = self._content(segment_id)
-        prepared = _Prepared(
-            mould=self._mould(edition, self._render(edition, sections)), digest=edition.digest, slot=edition.slot.key
-        )
+        edition, sections, language = self._content(segment_id)
+        rendered = self._render(edition, sections, language=language)
+        prepared = _Prepared(mould=self._mould(edition, rendered), digest=edition.digest, slot=edition.slot.key)
         self._prepared[segment_id] = prepared
         if len(self._prepared) > _KEPT:
             self._prepared.popitem(last=False)
         return prepared
 
-    def _content(self, segment_id: int) -> tuple[Edition, tuple[Section, ...]]:
+    def _content(self, segment_id: int) -> tuple[Edition, tuple[Section, ...], str | None]:
         with self._database.connect() as connection:
             segment = editions.segment(connection, segment_id)
             edition = editions.get_by_id(connection, segment.edition_id).edition
         kept = set(segment.paper_ids)
         without = frozenset(entry.paper.id for entry in edition.entries() if entry.paper.id not in kept)
-        return edition, for_segment(edition, segment.topics, without)
+        return edition, for_segment(edition, segment.topics, without), segment.language

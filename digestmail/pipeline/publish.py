@@ -30,8 +30,8 @@ _NOBODY: Final[tuple[float, Iterator[tuple[int, int]]]] = (inf, iter(()))
 class Render(Protocol):
     """Turns an edition's sections into the words of a mail."""
 
-    def __call__(self, edition: Edition, sections: tuple[Section, ...]) -> Rendered:
-        """Render `sections` of `edition`. Raises RenderError."""
+    def __call__(self, edition: Edition, sections: tuple[Section, ...], *, language: str | None = None) -> Rendered:
+        """Render `sections` of `edition`, in the digest's language if none is given. Raises RenderError."""
         ...
 
 

@@ -1,0 +1,97 @@
+"""Languages: the catalogues of what a mail says, dates, numbers and the direction of writing. English needs no catalogue.
+
+A catalogue is `locales/LANGUAGE.po` among the templates; one in the operator's own directory goes before the house's.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Sequence
+from datetime import date
+from functools import cache
+from gettext import GNUTranslations, NullTranslations
+from pathlib import Path
+from typing import Final
+
+from babel import Locale
+from babel.core import UnknownLocaleError
+from babel.dates import format_date, format_skeleton
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import PoFileError, read_po
+from babel.numbers import format_compact_decimal
+
+from digestmail.errors import RenderError
+
+SOURCE_LANGUAGE: Final = "en"
+_WRITTEN_LIKE: Final = {"en": "en_GB"}
+"""Day before month, as in the English texts."""
+_COMPACT_FROM: Final = 1000
+
+
+def languages(directories: Sequence[Path]) -> tuple[str, ...]:
+    """Return the languages there are, sorted: English, and each that has a catalogue in one of the directories."""
+    found = {path.stem for directory in directories for path in (directory / "locales").glob("*.po")}
+    return tuple(sorted(found | {SOURCE_LANGUAGE}))
+
+
+def locale_of(language: str) -> Locale:
+    """Return the CLDR locale of an IETF tag such as `de` or `pt-BR`. Raises RenderError."""
+    try:
+        return Locale.parse(_WRITTEN_LIKE.get(language, language).replace("-", "_"))
+    except (ValueError, UnknownLocaleError) as error:
+        raise RenderError(f"there is no language {language!r}") from error
+
+
+def translations(language: str, directories: Sequence[Path]) -> NullTranslations:
+    """Return the catalogue of `language` from the first directory that has one. Raises RenderError.
+
+    A regional variant without a catalogue gets its language's: `de-AT` reads `de.po`.
+    """
+    wanted = (language, language.partition("-")[0])
+    for name in wanted:
+        for directory in directories:
+            path = directory / "locales" / f"{name}.po"
+            if path.is_file():
+                return _compiled(path)
+    if SOURCE_LANGUAGE in wanted:
+        return NullTranslations()
+    raise RenderError(f"there is no catalogue for {language!r}; there are {', '.join(languages(directories))}")
+
+
+def direction(language: str) -> str:
+    """Return `ltr` or `rtl`."""
+    return "rtl" if locale_of(language).text_direction == "rtl" else "ltr"
+
+
+def date_formats(language: str) -> dict[str, Callable[[date], str]]:
+    """Return how the language writes a day: `long_day` with its weekday, `date` with its year, `short_day` without."""
+    locale = locale_of(language)
+    return {
+        "long_day": lambda day: format_date(day, "full", locale=locale),
+        "date": lambda day: format_date(day, "long", locale=locale),
+        "short_day": lambda day: format_skeleton("MMMMd", day, locale=locale),
+    }
+
+
+def compact_number(language: str) -> Callable[[int], str]:
+    """Return a function that writes a count in few characters: 187, 1.6K."""
+    locale = locale_of(language)
+
+    @cache
+    def compact(number: int) -> str:
+        if number < _COMPACT_FROM:
+            return str(number)
+        return format_compact_decimal(number, locale=locale, fraction_digits=1)
+
+    return compact
+
+
+def _compiled(path: Path) -> GNUTranslations:
+    try:
+        catalogue = read_po(io.BytesIO(path.read_bytes()), abort_invalid=True)
+    except (OSError, ValueError, PoFileError) as error:
+        raise RenderError(f"locales/{path.name}: cannot be read: {error}") from error
+    made = io.BytesIO()
+    write_mo(made, catalogue)
+    made.seek(0)
+    return GNUTranslations(made)

@@ -1,0 +1,132 @@
+"""Templates: filled in inside a sandbox, in one language, and compiled from MJML; an operator's own go before the house's.
+
+An error names the template, the line and what is wrong there.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+import jinja2
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+from mjml import mjml2html
+
+from digestmail.content import Block, Link, Row
+from digestmail.errors import RenderError
+from digestmail.locales import compact_number, date_formats, direction, translations
+from digestmail.mjmllint import mjml_problems
+from digestmail.shortening import at_word
+
+_TEXT_WIDTH: Final = 72
+_FAULTS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+"""What Python raises out of a faulty template, beside Jinja2's own errors."""
+
+
+class _Environment(ImmutableSandboxedEnvironment):
+    """A sandbox that does not ask long about what a row shows, which would be half the time of rendering."""
+
+    def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
+        if isinstance(obj, (Row, Block, Link)) and not attr.startswith("_"):
+            return True
+        return super().is_safe_attribute(obj, attr, value)
+
+
+class _Loader(jinja2.FileSystemLoader):
+    """Finds `name.jinja` under the name `name.jinja.txt` too: macros for a text part, which escapes nothing."""
+
+    def get_source(self, environment: jinja2.Environment, template: str) -> tuple[str, str, Callable[[], bool]]:
+        found = template.removesuffix(".txt") if template.endswith(".jinja.txt") else template
+        return super().get_source(environment, found)
+
+
+class Templates:
+    """The templates, one environment for each language that is asked for."""
+
+    def __init__(self, own: Path | None = None) -> None:
+        """Read nothing yet. A file is looked for in the directory `own` first, then among digestmail's."""
+        self.directories = (*([own] if own else []), templates_directory())
+        self._environments: dict[str, jinja2.Environment] = {}
+
+    def fill(self, name: str, context: dict[str, Any], *, language: str) -> str:
+        """Return the template `name` filled in. Raises RenderError."""
+        try:
+            return self._environment(language).get_template(name).render(context)
+        except jinja2.TemplateNotFound as error:
+            raise RenderError(f"{error.name}: there is no such template") from error
+        except jinja2.TemplateSyntaxError as error:
+            raise RenderError(f"{error.name or name}, line {error.lineno}: {error.message}") from error
+        except (jinja2.TemplateError, *_FAULTS) as error:
+            raise RenderError(f"{_place(error, name)}: {error}") from error
+
+    def speech(self, language: str) -> dict[str, str]:
+        """Return what a template needs to know of the language: `lang`, `dir`, and the sides text starts and ends at."""
+        way = direction(language)
+        start, end = ("right", "left") if way == "rtl" else ("left", "right")
+        return {"lang": language, "dir": way, "start": start, "end": end}
+
+    def _environment(self, language: str) -> jinja2.Environment:
+        if language not in self._environments:
+            self._environments[language] = self._made(language)
+        return self._environments[language]
+
+    def _made(self, language: str) -> jinja2.Environment:
+        environment = _Environment(
+            loader=_Loader(self.directories),
+            autoescape=jinja2.select_autoescape(disabled_extensions=("txt",), default=True),
+            undefined=jinja2.StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            extensions=["jinja2.ext.i18n"],
+        )
+        speaking: Any = environment  # the extension adds methods that no type describes
+        speaking.install_gettext_translations(translations(language, self.directories), newstyle=True)
+        environment.filters |= {"fill": _fill, "shorten": at_word, "compact": compact_number(language), **date_formats(language)}
+        environment.policies["ext.i18n.trimmed"] = True
+        return environment
+
+
+def compiled(name: str, source: str) -> str:
+    """Return `source`, the MJML the template `name` became, as HTML. Raises RenderError."""
+    if problems := mjml_problems(source):
+        raise RenderError(f"{name}: is not MJML once it is filled in: {'; '.join(problems[:3])}")
+    try:
+        html: str = mjml2html(source)
+    except ValueError as error:
+        raise RenderError(f"{name}: is not MJML once it is filled in: {error}") from error
+    if "<mj-" in html or "</mj-" in html:
+        raise RenderError(f"{name}: holds a tag that is not MJML")
+    return html
+
+
+@cache
+def templates_directory() -> Path:
+    """Return where digestmail's own templates are: inside the installed package, or beside it in a checkout."""
+    package = Path(__file__).resolve().parent
+    installed = package / "templates"
+    return installed if installed.is_dir() else package.parent / "templates"
+
+
+def _fill(text: str, indent: str = "") -> str:
+    """Wrap `text` to the width of a text mail; a long word stays whole."""
+    return textwrap.fill(
+        text,
+        _TEXT_WIDTH,
+        initial_indent=indent,
+        subsequent_indent=" " * len(indent),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def _place(error: Exception, name: str) -> str:
+    """Return the template and line an error came from: Jinja2 rewrites its tracebacks to say so."""
+    place, step = name, error.__traceback__
+    while step is not None:
+        if Path(step.tb_frame.f_code.co_filename).parent.name == "email":
+            place = f"email/{Path(step.tb_frame.f_code.co_filename).name}, line {step.tb_lineno}"
+        step = step.tb_next
+    return place
