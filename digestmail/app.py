@@ -17,13 +17,16 @@ from urllib.parse import urlsplit
 from digestmail import config as settings
 from digestmail.clock import Clock, SystemClock
 from digestmail.config import Config
+from digestmail.linktokens import LinkTokens
 from digestmail.look import Look
 from digestmail.message import Mould, Sender, wire_domain
 from digestmail.model import Digest, Edition, Rendered, Section, Validators
+from digestmail.people.signup import forget_unconfirmed
 from digestmail.pipeline.collect import collect, read_all, store
 from digestmail.pipeline.compose import Composed, compose, upcoming_slot
 from digestmail.pipeline.deliver import Deliverer, outbox_report
 from digestmail.pipeline.letters import EditionLetters
+from digestmail.pipeline.notices import NoticeLetters, NoticeReport, Place, send_notices
 from digestmail.pipeline.publish import publish, rehearse
 from digestmail.pipeline.reports import CollectReport, DeliverReport, PublishReport, RunReport
 from digestmail.rendering import Renderer, page
@@ -33,10 +36,12 @@ from digestmail.sources.base import Source
 from digestmail.sources.feed import Feed
 from digestmail.sources.http import Http
 from digestmail.sources.huggingface import HuggingFace
+from digestmail.storage import notices
 from digestmail.storage import sources as stored_sources
 from digestmail.storage.database import Database
 from digestmail.storage.gates import StoredGates
-from digestmail.storage.settings import secret
+from digestmail.storage.settings import find_secrets, rotate
+from digestmail.storage.settings import secrets as signing_secrets
 from digestmail.tokens import Tokens
 from digestmail.transports.base import Transport
 from digestmail.transports.maildir import MaildirTransport
@@ -45,6 +50,11 @@ from digestmail.transports.smtp import SmtpTransport
 VERSION = metadata.version("digestmail")
 Progress = Callable[[str, int, int | None], None]
 """Told the name of the stage, how many units of it are done and how many there are, if that is known."""
+
+
+def new_secret() -> str:
+    """Return a secret nobody can guess, of letters, digits, `-` and `_`."""
+    return secrets.token_urlsafe(32)
 
 
 def _never() -> bool:
@@ -75,7 +85,7 @@ class App:
         self.config = config
         self.base = base
         self.clock = clock
-        self._real_clock = real_clock or SystemClock()
+        self.real_clock = real_clock or SystemClock()
         self.digests: tuple[Digest, ...] = config.digest_values()
         self._progress = progress
         self._random = Random(secrets.randbits(64))  # noqa: S311 - spreads retries; nothing secret hangs on it
@@ -142,24 +152,43 @@ class App:
         """Publish every digest that is due. With `dry_run` nothing is kept."""
         now = self.clock.now()
         if not dry_run:
-            queued_at = self._real_clock.now()
+            queued_at = self.real_clock.now()
             return publish(self.database, self.digests, self.render, now, queued_at=queued_at, stop=stop)
         with self.database.rehearsal() as connection:
             return rehearse(connection, self.digests, self.render, now)
 
     def deliver(self, *, stop: Callable[[], bool] = _never) -> DeliverReport:
-        """Deliver what is due."""
+        """Deliver what is due, notices first."""
+        self.send_notices(stop=stop)
         deliverer = Deliverer(
             self.database,
             self.transport(),
             self.letters(),
-            self._real_clock,
+            self.real_clock,
             give_up=timedelta(hours=self.config.mail.give_up_hours),
             random=self._random,
             stop=stop,
             progress=lambda done: self._progress("deliver", done, None),
         )
         return deliverer.deliver()
+
+    def send_notices(self, *, stop: Callable[[], bool] = _never) -> NoticeReport:
+        """Send the notices that are due: they need pages to lead to, so without `base_url` there are none."""
+        if self.config.base_url is None:
+            return NoticeReport()
+        forget_unconfirmed(self.database, self.real_clock.now())
+        with self.database.connect() as connection:
+            if not notices.is_due(connection, self.real_clock.now()):
+                return NoticeReport()
+        return send_notices(
+            self.database,
+            self.transport(),
+            self._notice_letters(self.config.base_url),
+            self.real_clock,
+            give_up=timedelta(hours=self.config.mail.give_up_hours),
+            random=self._random,
+            stop=stop,
+        )
 
     def outbox(self) -> DeliverReport:
         """Return how the outbox stands, delivering nothing."""
@@ -203,7 +232,7 @@ class App:
         own_hosts = frozenset(network.allow_private_hosts)
         contact = network.user_agent_contact or parseaddr(self.config.mail.sender)[1]
         return Http(
-            clock=self._real_clock,
+            clock=self.real_clock,
             gates=StoredGates(self.database, own_hosts=own_hosts),
             validators=partial(self._validators, source),
             user_agent=f"digestmail/{VERSION} (+{contact})",
@@ -221,24 +250,52 @@ class App:
         """Return what writes the messages of deliveries."""
         sender = parseaddr(self.config.mail.sender)[1]
         domain = self._domain()
-        return EditionLetters(
-            self.database, self.render, self._mould, Tokens(self._secret()), sender=sender, domain=domain
+        return EditionLetters(self.database, self.render, self._mould, self.tokens(), sender=sender, domain=domain)
+
+    def _notice_letters(self, base_url: str) -> NoticeLetters:
+        place = Place(base_url=base_url, sender=parseaddr(self.config.mail.sender)[1], domain=self._domain())
+        look = self.digests[0].look
+        return NoticeLetters(
+            self.database,
+            self.digests,
+            partial(self.renderer.notice, look=look),
+            lambda rendered, title: Mould(rendered, self._sender(), digest="notice", title=title, notice=True),
+            self.tokens(),
+            self.link_tokens(),
+            place=place,
         )
 
     def _mould(self, edition: Edition, rendered: Rendered) -> Mould:
+        return Mould(rendered, self._sender(), digest=edition.digest, title=edition.title)
+
+    def _sender(self) -> Sender:
         mail = self.config.mail
-        sender = Sender(
-            mailbox=mail.sender, reply_to=mail.reply_to, domain=self._domain(), base_url=self.config.base_url
-        )
-        return Mould(rendered, sender, digest=edition.digest, title=edition.title)
+        return Sender(mailbox=mail.sender, reply_to=mail.reply_to, domain=self._domain(), base_url=self.config.base_url)
 
     def _domain(self) -> str:
         host = urlsplit(self.config.base_url).hostname if self.config.base_url else None
         return wire_domain(host or parseaddr(self.config.mail.sender)[1].rpartition("@")[2])
 
-    def _secret(self) -> str:
+    def tokens(self) -> Tokens:
+        """Return what signs the links of mails, with the secrets as they are now: they may be rotated at any time."""
+        return Tokens(*self._secrets())
+
+    def link_tokens(self) -> LinkTokens:
+        """Return what signs confirmation links and forms."""
+        return LinkTokens(self._secrets())
+
+    def rotate_secrets(self, *, forget: bool) -> int:
+        """Sign with a new secret from now on; return how many are kept. With `forget` only the new one is."""
         with self.database.begin() as connection:
-            return secret(connection, lambda: secrets.token_urlsafe(32))
+            return rotate(connection, new_secret, forget=forget)
+
+    def _secrets(self) -> tuple[str, ...]:
+        with self.database.connect() as connection:
+            found = find_secrets(connection)
+        if found:
+            return found
+        with self.database.begin() as connection:
+            return signing_secrets(connection, new_secret)
 
     def transport(self) -> Transport:
         """Return the configured way out; nothing is connected yet."""

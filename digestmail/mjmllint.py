@@ -12,7 +12,15 @@ from urllib.parse import urlsplit
 
 _BOX = {"padding", "padding-top", "padding-right", "padding-bottom", "padding-left", "css-class"}
 _FONT = {"font-family", "font-size", "font-style", "font-weight", "letter-spacing", "line-height", "color"}
-_BACKGROUND = {"background-color", "border", "border-radius", "border-top", "border-right", "border-bottom", "border-left"}
+_BACKGROUND = {
+    "background-color",
+    "border",
+    "border-radius",
+    "border-top",
+    "border-right",
+    "border-bottom",
+    "border-left",
+}
 _CONTENT = {*_BOX, "align", "container-background-color"}
 
 _BODIES = ("mj-section", "mj-wrapper", "mj-raw")
@@ -36,7 +44,11 @@ TAGS: Final[dict[str, tuple[frozenset[str], frozenset[str]]]] = {
         ("mj-group", _BACKGROUND | {"width", "direction", "vertical-align", "css-class"}, ("mj-section",)),
         ("mj-column", _BOX | _BACKGROUND | {"width", "direction", "vertical-align"}, ("mj-section", "mj-group")),
         ("mj-text", _CONTENT | _FONT | {"height", "text-decoration", "text-transform"}, ("mj-column",)),
-        ("mj-table", _CONTENT | _FONT | {"width", "cellpadding", "cellspacing", "role", "table-layout"}, ("mj-column",)),
+        (
+            "mj-table",
+            _CONTENT | _FONT | {"width", "cellpadding", "cellspacing", "role", "table-layout"},
+            ("mj-column",),
+        ),
         ("mj-image", _CONTENT | {"src", "alt", "href", "width", "height", "title", "border-radius"}, ("mj-column",)),
         (
             "mj-button",

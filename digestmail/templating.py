@@ -84,7 +84,12 @@ class Templates:
         )
         speaking: Any = environment  # the extension adds methods that no type describes
         speaking.install_gettext_translations(translations(language, self.directories), newstyle=True)
-        environment.filters |= {"fill": _fill, "shorten": at_word, "compact": compact_number(language), **date_formats(language)}
+        environment.filters |= {
+            "fill": _fill,
+            "shorten": at_word,
+            "compact": compact_number(language),
+            **date_formats(language),
+        }
         environment.policies["ext.i18n.trimmed"] = True
         return environment
 

@@ -49,9 +49,9 @@ class RenderNotice(Protocol):
         kind: NoticeKind,
         *,
         title: str,
-        digests: Sequence[str],
-        action_url: str,
-        preferences_url: str,
+        digests: tuple[str, ...],
+        action_url: str | None,
+        preferences_url: str | None,
         language: str | None,
     ) -> Rendered:
         """Render a notice; `title` and `digests` are titles from the configuration. Raises RenderError."""
@@ -109,7 +109,8 @@ class NoticeLetters:
         if person is None:
             return None
         token = self._tokens.unsubscribe(notice.subscriber_id, "")
-        preferences_url = action_url = f"{self._place.base_url}/preferences/{token}"
+        preferences_url: str | None = f"{self._place.base_url}/preferences/{token}"
+        action_url: str | None = self._place.base_url
         chosen, language = person.subscriptions, person.language
         if notice.kind is NoticeKind.CONFIRM:
             if pending is None or pending.nonce != notice.content.get("nonce"):
@@ -117,15 +118,15 @@ class NoticeLetters:
             chosen, language = pending.choices.subscriptions, pending.choices.language
             # Dated from the asking: every attempt carries the same link.
             confirm = self._links.confirm(notice.subscriber_id, pending.nonce, pending.asked_at)
-            action_url = f"{self._place.base_url}/confirm/{confirm}"
-        elif notice.kind is NoticeKind.GOODBYE:
-            action_url = self._place.base_url
+            action_url, preferences_url = f"{self._place.base_url}/confirm/{confirm}", None
+        elif notice.kind is NoticeKind.CHANGED:
+            action_url = preferences_url
         titles = [self._titles[one.digest] for one in chosen if one.digest in self._titles]
         title = (titles or [*self._titles.values()])[0]
         rendered = self._render(
             notice.kind,
             title=title,
-            digests=titles,
+            digests=tuple(titles),
             action_url=action_url,
             preferences_url=preferences_url,
             language=language,
@@ -134,7 +135,6 @@ class NoticeLetters:
             recipient=notice.address,
             message_id=self._tokens.message_id("notice", str(notice.id), notice.subscriber_id, self._place.domain),
             date=now,
-            unsubscribe_token=token,
         )
         return Envelope(sender=self._place.sender, recipient=notice.address), message
 

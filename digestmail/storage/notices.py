@@ -41,6 +41,11 @@ def last_queued(connection: Connection, subscriber_id: int, *kinds: NoticeKind) 
     return moment
 
 
+def is_due(connection: Connection, now: datetime) -> bool:
+    """Return whether any notice is due."""
+    return connection.execute(select(notices.c.id).where(notices.c.due_at <= now).limit(1)).first() is not None
+
+
 def claim(connection: Connection, now: datetime, lease: timedelta, limit: int) -> tuple[Notice, ...]:
     """Claim at most `limit` notices that are due, those due longest first; nobody else gets them for `lease`.
 

@@ -24,6 +24,12 @@ def secrets(connection: Connection, random_token: Callable[[], str]) -> tuple[st
     return tuple(_made_once(connection, _SECRETS, random_token).splitlines())
 
 
+def find_secrets(connection: Connection) -> tuple[str, ...]:
+    """Return them; none when they were not made yet."""
+    found = connection.execute(select(settings.c.value).where(settings.c.name == _SECRETS)).scalar()
+    return tuple(str(found or "").splitlines())
+
+
 def rotate(connection: Connection, random_token: Callable[[], str], *, forget: bool = False) -> int:
     """Sign with a new secret from now on; return how many there are. With `forget` links made before stop working."""
     kept = [] if forget else list(secrets(connection, random_token))
