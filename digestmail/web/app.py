@@ -10,7 +10,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from digestmail.app import VERSION, App
 from digestmail.templating import templates_directory
-from digestmail.web import health, home
+from digestmail.web import health, home, leave, people, preferences, subscribe
 from digestmail.web.front import Front, security_headers
 from digestmail.web.pages import Pages
 
@@ -32,7 +32,8 @@ def create_app(app: App) -> FastAPI:
     web.state.digestmail = app
     web.state.pages = Pages(app)
     web.mount("/static", StaticFiles(directory=templates_directory() / "web" / "static"))
-    for router in (health.router, home.router):
+    people.furnish(web, app)
+    for router in (health.router, subscribe.router, preferences.router, leave.router, home.router):
         web.include_router(router)
     settings = app.config.web
     web.add_middleware(Front, prefix=prefix(app), headers=security_headers(thumbnails=settings.thumbnails))
