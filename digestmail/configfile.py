@@ -6,6 +6,7 @@ import difflib
 import os
 import tomllib
 from collections.abc import Iterator, Mapping
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, ClassVar, get_args
 
@@ -17,21 +18,27 @@ from digestmail.config import (
     RESERVED_NAMES,
     AnySource,
     Config,
+    DarkTable,
     DigestTable,
+    LogoTable,
     MaildirTable,
     MailTable,
     NetworkTable,
     RankingTable,
     SmtpTable,
+    ThemeTable,
     TopicTable,
     WebTable,
 )
 from digestmail.errors import ConfigError
+from digestmail.locales import languages, template_directories
+from digestmail.look import DARK, LIGHT, Palette, contrast_problems, is_colour
 from digestmail.slots import check_cron, check_timezone
 
 CONFIG_VARIABLE = "DIGESTMAIL_CONFIG"
 DEFAULT_PATH = Path("config.toml")
 _SHOWN_LENGTH = 60
+_COLOURS = {each.name for each in fields(Palette)}
 
 
 def find_path(given: Path | None, environment: Mapping[str, str] = os.environ) -> Path:
@@ -91,8 +98,13 @@ def _unknown_overrides(environment: Mapping[str, str]) -> Iterator[str]:
 
 
 def _path_problems(config: Config, base: Path) -> Iterator[str]:
-    if config.templates_dir is not None and not (base / config.templates_dir).is_dir():
-        yield f"templates_dir: there is no directory {base / config.templates_dir}"
+    own = None if config.templates_dir is None else base / config.templates_dir
+    if own is not None and not own.is_dir():
+        yield f"templates_dir: there is no directory {own}"
+    known = languages(template_directories(own))
+    for index, digest in enumerate(config.digests):
+        if not {digest.language, digest.language.partition("-")[0]} & set(known):
+            yield f"digests[{index}].language: there is no catalogue for {digest.language!r}; known: {', '.join(known)}"
 
 
 def _with_secrets(config: Config, base: Path) -> Config:
@@ -141,6 +153,8 @@ def _field_problems(error: ValidationError) -> Iterator[str]:
             yield f"{key}: a name is made of lower-case letters, digits and hyphens (it is {shown})"
         elif problem["type"] == "too_short":
             yield f"{key}: at least one is needed"
+        elif problem["type"] == "string_pattern_mismatch" and "theme" in place:
+            yield f"{key}: a colour is written #rrggbb (it is {_shown(place, problem['input'])})"
         else:
             yield f"{key}: {problem['msg'].removeprefix('Value error, ')} (it is {_shown(place, problem['input'])})"
 
@@ -176,6 +190,9 @@ _TABLES: dict[str, type[BaseModel]] = {
     "ranking": RankingTable,
     "topics": TopicTable,
     "digests": DigestTable,
+    "theme": ThemeTable,
+    "dark": DarkTable,
+    "logo": LogoTable,
     **_SOURCE_TABLES,
 }
 
@@ -209,6 +226,18 @@ def _cross_problems(raw: dict[str, Any]) -> Iterator[str]:
             yield f"digests[{index}].timezone: {wrong}"
         if isinstance(cron, str) and (wrong := check_cron(cron)):
             yield f"digests[{index}].schedule: {wrong}"
+        yield from _theme_problems(f"digests[{index}].theme", digest.get("theme"))
+
+
+def _theme_problems(key: str, theme: Any) -> Iterator[str]:
+    """Find colours that cannot be read on their ground, in either palette; what is no colour is told elsewhere."""
+    if not isinstance(theme, dict):
+        return
+    dark = theme.get("dark", {})
+    for place, given, defaults in ((key, theme, LIGHT), (f"{key}.dark", dark if isinstance(dark, dict) else {}, DARK)):
+        colours = {name: value.lower() for name, value in given.items() if name in _COLOURS and is_colour(value)}
+        palette = replace(defaults, **colours)
+        yield from (f"{place}.{name}: {wrong}" for name, wrong in contrast_problems(palette))
 
 
 def _rows(raw: dict[str, Any], table: str) -> list[dict[str, Any]]:

@@ -1,6 +1,7 @@
-"""Languages: the catalogues of what a mail says, dates, numbers and the direction of writing. English needs no catalogue.
+"""Languages: the catalogues of what a mail says, dates, numbers and the direction of writing.
 
-A catalogue is `locales/LANGUAGE.po` among the templates; one in the operator's own directory goes before the house's.
+English is what the templates say and needs no catalogue. Another language is `locales/LANGUAGE.po` among the templates;
+one in the operator's own directory goes before the house's.
 """
 
 from __future__ import annotations
@@ -26,6 +27,19 @@ SOURCE_LANGUAGE: Final = "en"
 _WRITTEN_LIKE: Final = {"en": "en_GB"}
 """Day before month, as in the English texts."""
 _COMPACT_FROM: Final = 1000
+
+
+@cache
+def templates_directory() -> Path:
+    """Return where digestmail's own templates are: inside the installed package, or beside it in a checkout."""
+    package = Path(__file__).resolve().parent
+    installed = package / "templates"
+    return installed if installed.is_dir() else package.parent / "templates"
+
+
+def template_directories(own: Path | None) -> tuple[Path, ...]:
+    """Return where files of the templates are looked for, the operator's directory first."""
+    return (*([own] if own else []), templates_directory())
 
 
 def languages(directories: Sequence[Path]) -> tuple[str, ...]:

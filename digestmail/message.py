@@ -154,9 +154,9 @@ class Mould:
         """Serialise everything once, which takes some milliseconds.
 
         `digest` is the digest's name, a DNS label. A `notice` answers what one person did: it belongs to no list, so
-        it has no List-* header, no one-click unsubscribing and no Precedence. `smtputf8` allows recipients with a non-ASCII local part (a
-        transport still refuses them where the server cannot take them). Raises ValueError when the sender's or the
-        reply address is not a mailbox, or `base_url` is too long for a header.
+        it has no List-* header, no one-click unsubscribing and no Precedence. `smtputf8` allows recipients with a
+        non-ASCII local part (a transport still refuses them where the server cannot take them). Raises ValueError
+        when the sender's or the reply address is not a mailbox, or `base_url` is too long for a header.
         """
         self._smtputf8 = smtputf8
         contact = _mailbox(sender.reply_to or sender.mailbox)[1]
@@ -173,15 +173,18 @@ class Mould:
             ),
         ).split(_CUT)
 
-    def cast(self, *, recipient: str, message_id: str, date: datetime, unsubscribe_token: str = "-") -> bytes:
+    def cast(self, *, recipient: str, message_id: str, date: datetime, unsubscribe_token: str | None = None) -> bytes:
         """Return the message for one recipient: CRLF line ends, 7-bit unless the local part is not ASCII.
 
-        `message_id` in angle brackets, `date` aware, `unsubscribe_token` of letters, digits, `-`, `_` and `.`: else
-        ValueError. A notice needs no token: it holds no personal place. Raises DeliveryError (permanent) when `recipient` is not an address mail can be sent to.
+        `message_id` in angle brackets, `date` aware, `unsubscribe_token` of letters, digits, `-`, `_` and `.` (a
+        notice holds no personal place and needs none): else ValueError. Raises DeliveryError (permanent) when
+        `recipient` is not an address mail can be sent to.
         """
         if not _MESSAGE_ID.fullmatch(message_id):
             raise ValueError(f"not a Message-ID: {message_id!r}")
-        if not _SAFE_TOKEN.fullmatch(unsubscribe_token):
+        if unsubscribe_token is None and len(self._body) == 1:
+            unsubscribe_token = ""  # there is no place for one
+        elif unsubscribe_token is None or not _SAFE_TOKEN.fullmatch(unsubscribe_token):
             raise ValueError("not a token that may stand in a link")
         if date.tzinfo is None:
             raise ValueError("naive datetime")

@@ -1,4 +1,4 @@
-"""A lint for MJML that is filled in and not compiled yet: the compiler passes unknown tags and attributes silently. Pure.
+"""A lint for MJML that is filled in and not compiled yet, for the compiler passes what it does not know silently. Pure.
 
 Tags and attributes are those of MJML 4.15 (https://documentation.mjml.io) that a mail here may need.
 """

@@ -1,7 +1,7 @@
 """Rendering: an edition's sections become the words of a mail, Jinja2 -> MJML -> HTML beside a text part of its own.
 
-Every sentence stands in `templates/`, in English, and in `templates/locales/` in other languages. This module fills them
-in and keeps what comes out under the byte budget.
+Every sentence stands in `templates/`, in English, and in `templates/locales/` in other languages. This module fills
+them in and keeps what comes out under the byte budget.
 """
 
 from __future__ import annotations

@@ -1,13 +1,12 @@
-"""Templates: filled in inside a sandbox, in one language, and compiled from MJML; an operator's own go before the house's.
+"""Templates: filled in inside a sandbox, in one language, and compiled from MJML.
 
-An error names the template, the line and what is wrong there.
+An operator's own go before the house's. An error names the template, the line and what is wrong there.
 """
 
 from __future__ import annotations
 
 import textwrap
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,7 +16,7 @@ from mjml import mjml2html
 
 from digestmail.content import Block, Link, Row
 from digestmail.errors import RenderError
-from digestmail.locales import compact_number, date_formats, direction, translations
+from digestmail.locales import compact_number, date_formats, direction, template_directories, translations
 from digestmail.mjmllint import mjml_problems
 from digestmail.shortening import at_word
 
@@ -48,7 +47,7 @@ class Templates:
 
     def __init__(self, own: Path | None = None) -> None:
         """Read nothing yet. A file is looked for in the directory `own` first, then among digestmail's."""
-        self.directories = (*([own] if own else []), templates_directory())
+        self.directories = template_directories(own)
         self._environments: dict[str, jinja2.Environment] = {}
 
     def fill(self, name: str, context: dict[str, Any], *, language: str) -> str:
@@ -63,7 +62,7 @@ class Templates:
             raise RenderError(f"{_place(error, name)}: {error}") from error
 
     def speech(self, language: str) -> dict[str, str]:
-        """Return what a template needs to know of the language: `lang`, `dir`, and the sides text starts and ends at."""
+        """Return what a template needs to know of the language: `lang`, `dir`, and where text starts and ends."""
         way = direction(language)
         start, end = ("right", "left") if way == "rtl" else ("left", "right")
         return {"lang": language, "dir": way, "start": start, "end": end}
@@ -104,15 +103,8 @@ def compiled(name: str, source: str) -> str:
         raise RenderError(f"{name}: is not MJML once it is filled in: {error}") from error
     if "<mj-" in html or "</mj-" in html:
         raise RenderError(f"{name}: holds a tag that is not MJML")
-    return html
-
-
-@cache
-def templates_directory() -> Path:
-    """Return where digestmail's own templates are: inside the installed package, or beside it in a checkout."""
-    package = Path(__file__).resolve().parent
-    installed = package / "templates"
-    return installed if installed.is_dir() else package.parent / "templates"
+    # Opened on its own, a mail is a page, and a page has one main landmark (WAI-ARIA 1.2 section 5.3.4).
+    return html.replace(' role="article"', ' role="main"', 1)
 
 
 def _fill(text: str, indent: str = "") -> str:

@@ -21,6 +21,11 @@ SERVER = "TEST_DIGESTMAIL_POSTGRESQL"
 """The address of a PostgreSQL server to use instead of the one the tests start themselves."""
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the flag that writes golden files anew."""
+    parser.addoption("--regenerate", action="store_true", help="write the golden files and baselines anew")
+
+
 @pytest.fixture(scope="session")
 def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a migrated SQLite file to copy."""

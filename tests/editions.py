@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime
 
+from digestmail.look import Layout, Look
 from digestmail.message import Mould, Sender
 from digestmail.model import (
     Edition,
@@ -102,6 +104,87 @@ def full_edition() -> Edition:
             section((blog,)),
         )
     )
+
+
+def one_paper() -> Edition:
+    """Make an edition of a single paper that matched a topic."""
+    return edition((section((entry(1, "A Cache That Forgets on Purpose", signals=Signals(upvotes=1)),), "Caches"),))
+
+
+def sixty_papers() -> Edition:
+    """Make an edition over the byte budget: sixty papers with long abstracts in three topics."""
+    papers = [
+        entry(n, f"The Sixty Findings, Number {n}", abstract=ABSTRACT * 3, signals=Signals(upvotes=300 - 4 * n))
+        for n in range(1, 61)
+    ]
+    return edition([section(papers[at::3], f"Topic {at + 1}", more=at) for at in range(3)])
+
+
+def hostile_edition() -> Edition:
+    """Make an edition whose texts try to be markup, templates, headers and links of other kinds."""
+    evil = entry(
+        1,
+        "<script>alert(1)</script> & </td></mj-text> {{ title }} {% raw %}",
+        authors=("<b>Bold</b>", "a\r\nBcc: x@example.org", "\u202eflipped\u202c"),
+        abstract='<think>hm</think> .\n.\nFrom here & there; 100 % "quoted" &lt;b&gt; %(title)s \x00\x1b',
+        organization="<i>Institute</i>",
+        link="javascript:alert(1)",
+        discussion_url="https://example.org/?a=1&b=<x>\"'",
+        code_url="data:text/html,x",
+        project_url="http://exämple.org/ü?q=ü",
+        thumbnail_url="http://example.org/insecure.png",
+        signals=Signals(upvotes=-3, comments=10**12, stars=10**12),
+        match=TopicMatch(topic="t", strength=1.0, keywords=("<mj-raw>", "%(words)s")),
+    )
+    return edition((section((evil,), 'Topic <&> "x"'),), title="Digest <&> %(day)s", byline="by <script>")
+
+
+def hebrew_edition() -> Edition:
+    """Make an edition whose papers and topics are written from right to left, beside one that is not."""
+    first = entry(
+        1,
+        "מודלים קטנים שקוראים רק מה שצריך",
+        authors=("נועה דוגמה", "Ada Example"),
+        abstract="מודל קטן לומד אילו משכבותיו נחוצות לשאלה ומדלג על השאר. כך נחסך מחצית הזמן בכרטיס אחד.",
+        signals=Signals(upvotes=12, comments=2, stars=2100),
+        discussion_url="https://huggingface.co/papers/2604.00001",
+        code_url="https://github.com/example/small",
+    )
+    return edition(
+        (
+            section((first, entry(2, "Numbers in Two Directions", signals=Signals(upvotes=1))), "יעילות", more=2),
+            section((entry(3, "A Third One", signals=Signals(upvotes=4)),)),
+        ),
+        title="מאמרים שמדברים עליהם",
+        byline="מה שהקהילה קוראת היום",
+    )
+
+
+def pictured_edition() -> Edition:
+    """Make the full edition with pictures from the sources."""
+    of = full_edition()
+    sections = [
+        replace(
+            part,
+            entries=tuple(
+                replace(each, paper=replace(each.paper, thumbnail_url=f"https://pictures.example.org/{each.rank}.png"))
+                for each in part.entries
+            ),
+        )
+        for part in of.sections
+    ]
+    return replace(of, sections=tuple(sections))
+
+
+GOLDEN_EDITIONS: dict[str, tuple[Edition, Look, str | None]] = {
+    "normal": (pictured_edition(), Look(thumbnails=True), None),
+    "one-paper": (one_paper(), Look(layout=Layout.COMPACT), "de"),
+    "sixty-papers": (sixty_papers(), Look(), "fr"),
+    "hostile": (hostile_edition(), Look(thumbnails=True), None),
+    "right-to-left": (hebrew_edition(), Look(language="he"), None),
+    "no-thumbnails": (pictured_edition(), Look(layout=Layout.HEADLINES), None),
+}
+"""Each kept in tests/golden: the edition, its look and the segment's language."""
 
 
 def cast(rendered: Rendered, *, sender: Sender = SENDER, title: str = "Trending papers") -> bytes:

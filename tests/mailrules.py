@@ -151,10 +151,13 @@ def _broken_html(html: str) -> Iterator[str]:
             yield f"15: a link to {href!r}"
     if page.handlers:
         yield f"15: script in attributes {page.handlers}"
-    if page.images or re.search(r"url\(|@import", html):
+    if re.search(r"url\(|@import", html):
         yield "16: remote content"
+    for picture in page.images:
+        if not picture["src"].startswith("https://") or not all(map(picture.get, ("width", "height", "alt"))):
+            yield f"16: a picture without https, size or text: {picture}"
     yield from _broken_outline(page)
-    if not re.search(r'<html lang="[a-z]+" dir="ltr"', html):
+    if not re.search(r'<html lang="[a-z]+" dir="(ltr|rtl)"', html):
         yield "17: no language on html"
 
 
@@ -175,7 +178,7 @@ class _Page(HTMLParser):
         super().__init__(convert_charrefs=True)
         self.tags: set[str] = set()
         self.links: list[str] = []
-        self.images: list[str] = []
+        self.images: list[dict[str, str]] = []
         self.handlers: list[str] = []
         self.headings: list[str] = []
         self.bare_tables = 0
@@ -191,7 +194,7 @@ class _Page(HTMLParser):
         if tag == "a":
             self.links.append(values.get("href") or "")
         if "src" in values or "background" in values:
-            self.images.append(tag)
+            self.images.append({"src": "", **{name: value or "" for name, value in attrs}})
         if re.fullmatch("h[1-6]", tag):
             self.headings.append(tag)
         if tag == "table" and values.get("role") != "presentation":

@@ -222,6 +222,9 @@ TABLES: dict[str, tuple[type[BaseModel], ...]] = {
     "ranking": (config.RankingTable,),
     "topics": (config.TopicTable,),
     "digests": (config.DigestTable,),
+    "digests.theme": (config.ThemeTable,),
+    "digests.theme.dark": (config.DarkTable,),
+    "digests.theme.logo": (config.LogoTable,),
     "sources": (config.HuggingFaceTable, config.ArxivFeedTable, config.ArxivApiTable, config.FeedTable),
 }
 

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 import re
 from datetime import date
 from itertools import pairwise
@@ -14,11 +13,12 @@ from hypothesis import strategies as st
 from mailrules import broken_rules, part, visible
 
 from digestmail.errors import RenderError
-from digestmail.message import UNSUBSCRIBE_PLACE, one_line, quoted_printable
+from digestmail.locales import templates_directory
+from digestmail.message import PREFERENCES_PLACE, UNSUBSCRIBE_PLACE, one_line, quoted_printable
 from digestmail.model import Edition, Rendered, Signals, Slot, TopicMatch
-from digestmail.rendering import HTML_BUDGET, Renderer, at_sentence, at_word, page, templates_directory
+from digestmail.rendering import HTML_BUDGET, Renderer, page
+from digestmail.shortening import at_sentence, at_word
 
-GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "edition.eml"
 RENDERER = Renderer()
 BASE_URL = "https://digest.example.org"
 
@@ -34,17 +34,6 @@ def folded(text: str) -> str:
 # -- the whole mail --------------------------------------------------------------------------------------------------
 
 
-def test_an_edition_becomes_the_mail_it_always_was():
-    """Set REGENERATE_GOLDEN to write the golden mail anew, and read the difference before committing it."""
-    raw = cast(render(full_edition()))
-    for header in (b"Message-ID", b"Date"):
-        raw = re.sub(rb"(?m)^" + header + rb": [^\r]*", header + b": masked", raw)
-    if os.environ.get("REGENERATE_GOLDEN"):
-        GOLDEN.write_bytes(raw)
-
-    assert raw == GOLDEN.read_bytes()
-
-
 @pytest.mark.parametrize("base_url", [BASE_URL, None])
 def test_a_full_edition_breaks_no_rule(base_url: str | None):
     assert broken_rules(cast(render(full_edition(), base_url=base_url))) == []
@@ -56,16 +45,15 @@ def test_both_parts_say_everything_about_a_paper():
     for text in (visible(rendered.html), folded(rendered.text)):
         for words in (
             "Skipping Layers Gracefully: Depth on Demand for Small Language Models",
-            "Ada Example, Boris Sample, Chen Madeup +2",
+            "Ada Example, Boris Sample, Chen Madeup and 2 more",
             "Example Institute of Technology",
             "2 April 2026",
-            "A small model learns which of its layers a question needs and leaves out the rest.",
-            "AI summary",
+            "We look at how a model of modest size decides which of its layers a question needs.",
             "187 upvotes",
-            "1.6k",
+            "1.6K",
             "early exit",
-            "3 more papers in this topic",
-            "Thursday 2 April 2026",
+            "3 more in this topic",
+            "Thursday, 2 April 2026",
             "what the community reads today",
             "4 papers in 2 topics.",
             "Also trending",
@@ -79,6 +67,7 @@ def test_both_parts_say_everything_about_a_paper():
         "https://example.org/skipping",
         "https://digest.example.org/daily/2026-04-02",
         UNSUBSCRIBE_PLACE,
+        PREFERENCES_PLACE,
     ):
         assert f'href="{link}"' in rendered.html
         assert re.search(rf"(?m)^\s*{re.escape(link)}$", rendered.text), f"{link} on a line of its own"
@@ -94,7 +83,7 @@ def test_without_web_pages_nothing_links_to_them():
 def test_an_edition_without_papers_says_so():
     rendered = render(edition(()))
 
-    assert rendered.subject == "Trending papers, Thu 2 April: nothing new today"
+    assert rendered.subject == "Trending papers, 2 April: nothing new today"
     assert "Nothing new today" in visible(rendered.html)
     assert "Nothing new today" in rendered.text
     assert broken_rules(cast(rendered)) == []
@@ -104,6 +93,7 @@ def test_a_page_for_everybody_holds_no_personal_link():
     shown = page(render(full_edition()))
 
     assert UNSUBSCRIBE_PLACE not in shown
+    assert PREFERENCES_PLACE not in shown
     assert 'href="#"' in shown
 
 
@@ -112,9 +102,7 @@ def test_a_segment_gets_its_own_ranks_and_numbers():
 
     rendered = RENDERER.render(of, of.sections[1:2])
 
-    assert (
-        rendered.subject == "Trending papers, Thu 2 April: Do Models Read the Compiler's <think> Output? An Honest Look"
-    )
+    assert rendered.subject == "Trending papers, 2 April: Do Models Read the Compiler's <think> Output? An Honest Look"
     assert "1 paper." in visible(rendered.html)
     assert "1. Do Models Read" in rendered.text
     assert "Skipping" not in rendered.html + rendered.text
@@ -142,10 +130,10 @@ def test_dates_are_english_in_every_month():
 @pytest.mark.parametrize(
     ("titles", "subject"),
     [
-        (["One"], "Trending papers, Thu 2 April: One"),
-        (["One", "Two"], "Trending papers, Thu 2 April: One and 1 more"),
-        (["One", "Two", "Three"], "Trending papers, Thu 2 April: One and 2 more"),
-        (["AT&T's <b>Bold</b> Claims"], "Trending papers, Thu 2 April: AT&T's <b>Bold</b> Claims"),
+        (["One"], "Trending papers, 2 April: One"),
+        (["One", "Two"], "Trending papers, 2 April: One and 1 more"),
+        (["One", "Two", "Three"], "Trending papers, 2 April: One and 2 more"),
+        (["AT&T's <b>Bold</b> Claims"], "Trending papers, 2 April: AT&T's <b>Bold</b> Claims"),
     ],
 )
 def test_the_subject_names_the_top_title(titles: list[str], subject: str):
@@ -182,6 +170,7 @@ HOSTILE = st.one_of(
             "=?utf-8?b?QmNjOg==?= =20 =0D=0A",
             "&amp;lt; &#60; &nosuch; ]]> <!-- --> <![CDATA[",
             UNSUBSCRIBE_PLACE,
+            PREFERENCES_PLACE,
             "\ufdd2",
         ]
     ),
@@ -303,7 +292,7 @@ def test_any_number_of_papers_stays_under_the_budget_and_is_counted(of: Edition)
     assert rendered.shortened > 0
     seen = visible(rendered.html)
     shown = len(re.findall("<h3", rendered.html))
-    dropped = sum(int(number) for number in re.findall(r"(\d+) more papers?\b", seen))
+    dropped = sum(int(number) for number in re.findall(r"(\d+) more (?:papers?\b|in this)", seen))
     assert shown + dropped == len(of.entries())
     assert "Unsubscribe" in seen
 
@@ -324,8 +313,8 @@ def test_what_a_limit_left_out_is_counted_with_what_the_budget_leaves_out():
     seen = visible(render(of).html)
 
     shown = len(re.findall(r"A Paper Numbered \d+ ", seen.split("Unsubscribe")[0])) - 1
-    (more,) = re.findall(r"(\d+|\d\.\dk) more papers in this topic", seen)
-    assert more.endswith("k") or int(more) + shown >= 1007 - 3
+    (more,) = re.findall(r"(\d+|\d\.\dK) more in this topic", seen)
+    assert more.endswith("K") or int(more) + shown >= 1007 - 3
 
 
 # -- shortening ------------------------------------------------------------------------------------------------------
@@ -384,7 +373,7 @@ def test_an_operators_template_goes_before_the_own_one(tmp_path: Path):
         (
             "edition.mjml",
             ONE_TEXT.format("<mj-odd>x</mj-odd>"),
-            r"holds a tag that is not MJML",
+            r"<mj-odd> is no tag of MJML",
         ),
         (
             "edition.mjml",

@@ -1,0 +1,106 @@
+"""Mails in a real browser: nothing scrolls sideways, axe finds nothing, in three widths and both palettes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from browsing import axe, overflows
+from editions import GOLDEN_EDITIONS, full_edition
+from playwright.sync_api import Browser
+
+from digestmail.look import Layout, Look
+from digestmail.model import NoticeKind
+from digestmail.rendering import Renderer, page
+
+RENDERER = Renderer()
+BASE_URL = "https://digest.example.org"
+IMAGES = Path(__file__).resolve().parents[2] / "docs" / "images"
+WIDTHS = (320, 600, 900)
+PALETTES = ("light", "dark")
+
+
+def mails() -> dict[str, str]:
+    """Return pages by name: the golden editions, the full edition in each layout, the notices in two languages."""
+    found = {
+        name: page(RENDERER.render(of, of.sections, base_url=BASE_URL, language=language, look=look))
+        for name, (of, look, language) in GOLDEN_EDITIONS.items()
+    }
+    of = full_edition()
+    for layout in Layout:
+        found[layout] = page(RENDERER.render(of, of.sections, base_url=BASE_URL, look=Look(layout=layout)))
+    for number, kind in enumerate(NoticeKind):
+        found[f"notice-{kind}"] = RENDERER.notice(
+            kind,
+            title="Trending papers",
+            digests=("Daily", "Weekly"),
+            action_url=f"{BASE_URL}/confirm/x",
+            preferences_url=f"{BASE_URL}/preferences/x",
+            language=("en", "he")[number % 2],
+        ).html
+    return found
+
+
+MAILS = mails()
+
+
+@pytest.mark.parametrize("palette", PALETTES)
+@pytest.mark.parametrize("name", MAILS)
+def test_a_mail_is_accessible_and_never_scrolls_sideways(browser: Browser, name: str, palette: str):
+    shown = browser.new_page(color_scheme=palette, viewport={"width": 600, "height": 900})
+    try:
+        shown.route("**/*", lambda route: route.abort())
+        shown.set_content(MAILS[name])
+        for width in WIDTHS:
+            shown.set_viewport_size({"width": width, "height": 900})
+            assert not overflows(shown), f"{name} scrolls sideways at {width} px"
+        assert axe(shown) == []
+    finally:
+        shown.close()
+
+
+@pytest.mark.parametrize("name", ["normal", "right-to-left"])
+def test_in_a_dark_program_no_ground_stays_light(browser: Browser, name: str):
+    shown = browser.new_page(color_scheme="dark", viewport={"width": 900, "height": 900})
+    try:
+        shown.set_content(MAILS[name])
+        grounds = shown.evaluate(
+            "() => [document.documentElement, document.body, ...document.querySelectorAll('div,td,table')]"
+            ".map(e => getComputedStyle(e).backgroundColor).filter(c => c != 'rgba(0, 0, 0, 0)')"
+        )
+        assert set(grounds) <= {"rgb(15, 17, 21)", "rgb(23, 26, 33)", "rgb(251, 191, 36)"}
+    finally:
+        shown.close()
+
+
+def test_a_right_to_left_mail_begins_at_the_right(browser: Browser):
+    shown = browser.new_page(viewport={"width": 600, "height": 900})
+    try:
+        shown.set_content(MAILS["right-to-left"])
+        rank = shown.locator("td.r").first.bounding_box()
+        title = shown.locator("h3").first.bounding_box()
+        assert shown.evaluate("document.documentElement.dir") == "rtl"
+        assert rank["x"] > title["x"]
+        assert title["x"] + title["width"] > 500
+    finally:
+        shown.close()
+
+
+def test_the_pictures_in_the_documents_are_of_these_mails(browser: Browser, request: pytest.FixtureRequest):
+    """`pytest --regenerate` takes them anew; otherwise only their presence and size are checked."""
+    wanted = [(name, width, palette) for name in ("full", "compact", "headlines") for width, palette in _SHOTS[name]]
+    for name, width, palette in [*wanted, ("right-to-left", 600, "light"), ("notice-confirm", 600, "light")]:
+        path = IMAGES / f"mail-{name}-{width}-{palette}.png"
+        if request.config.getoption("--regenerate"):
+            shown = browser.new_page(color_scheme=palette, viewport={"width": width, "height": 400})
+            shown.set_content(MAILS[name])
+            shown.screenshot(path=path, full_page=True)
+            shown.close()
+        assert path.stat().st_size < 300_000
+
+
+_SHOTS = {
+    "full": ((320, "light"), (320, "dark"), (600, "light"), (600, "dark"), (900, "light"), (900, "dark")),
+    "compact": ((320, "dark"), (600, "light")),
+    "headlines": ((320, "light"), (600, "dark")),
+}
