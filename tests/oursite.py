@@ -74,7 +74,9 @@ class Site:
     base_url: str
     box: mailbox.Maildir
 
-    def ask(self, method: str, target: str, body: bytes | None = None, headers: Mapping[str, str] | None = None) -> Answer:
+    def ask(
+        self, method: str, target: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
+    ) -> Answer:
         """Ask for a path or an address of ours."""
         url = urlsplit(target)
         connection = HTTPConnection("127.0.0.1", urlsplit(self.base_url).port, timeout=20)
@@ -125,7 +127,9 @@ def links(mail: EmailMessage) -> list[str]:
     """Return every link of a mail: those of its text, its HTML and its headers."""
     texts = [part.get_content() for part in mail.walk() if part.get_content_maintype() == "text"]
     texts += [str(mail[name] or "") for name in ("List-Unsubscribe", "List-Archive")]
-    found = {link.rstrip(".,)").replace("&amp;", "&") for text in texts for link in re.findall(r"https?://[^\s\"'<>]+", text)}
+    found = {
+        link.rstrip(".,)").replace("&amp;", "&") for text in texts for link in re.findall(r"https?://[^\s\"'<>]+", text)
+    }
     return sorted(found)
 
 
@@ -143,7 +147,10 @@ def opened(directory: Path, database_url: str) -> Iterator[Site]:
         base_url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         text = CONFIG.format(base_url=base_url, database=database_url, host=host, port=port)
         (directory / "config.toml").write_text(text, "utf-8")
-        with App(load(directory / "config.toml", None), directory, clock, real_clock=clock) as app, _served(app, listener):
+        with (
+            App(load(directory / "config.toml", None), directory, clock, real_clock=clock) as app,
+            _served(app, listener),
+        ):
             yield Site(app=app, clock=clock, base_url=base_url, box=mailbox.Maildir(directory / "box", factory=None))
 
 

@@ -9,7 +9,7 @@ from starlette.staticfiles import StaticFiles
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from digestmail.app import VERSION, App
-from digestmail.templating import templates_directory
+from digestmail.locales import templates_directory
 from digestmail.web import health, home, leave, people, preferences, subscribe
 from digestmail.web.front import Front, security_headers
 from digestmail.web.pages import Pages

@@ -15,11 +15,10 @@ from digestmail.app import App
 from digestmail.errors import SubscriptionError, TokenError
 from digestmail.linktokens import LinkTokens
 from digestmail.locales import languages as known_languages
-from digestmail.locales import locale_of
+from digestmail.locales import locale_of, templates_directory
 from digestmail.model import Choices, Subscriber
 from digestmail.people import preferences
 from digestmail.people.guard import Guard
-from digestmail.templating import templates_directory
 from digestmail.web.forms import SUBSCRIBE
 from digestmail.web.outgoing import Outgoing
 from digestmail.web.pages import page, pages_of

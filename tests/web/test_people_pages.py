@@ -123,7 +123,9 @@ def test_a_post_without_the_form_s_own_token_does_nothing(site):
         for fields in ({}, {"token": "made-up"}, {"List-Unsubscribe": "maybe", "sure": "yes", "digest": "weekly"}):
             assert site.post("/" + path.format(token), fields).status in {404, 410}
     elsewhere = re.search(r'name="token" value="([^"]+)"', site.get(f"/preferences/{token}").body)[1]
-    answer = site.post(f"/preferences/{token}/erase", {"token": elsewhere, "sure": "yes"}, {"Sec-Fetch-Site": "cross-site"})
+    answer = site.post(
+        f"/preferences/{token}/erase", {"token": elsewhere, "sure": "yes"}, {"Sec-Fetch-Site": "cross-site"}
+    )
     assert answer.status == 404
     assert contents(site) == before
 
@@ -194,7 +196,9 @@ def test_what_cannot_be_is_said_on_the_page(site, fields, says):
 def test_preferences_are_saved_paused_shown_and_erased(site):
     _, welcome = subscribed(site)
     target = link(welcome, "preferences")
-    saved = site.fill_in(target, **{"digest": ["daily", "weekly"], "topics.daily": "Agents", "hour": "7", "language": "de"})
+    saved = site.fill_in(
+        target, **{"digest": ["daily", "weekly"], "topics.daily": "Agents", "hour": "7", "language": "de"}
+    )
     assert "Saved" in saved.body
     site.wait_for_mails(3)
     assert person(site).subscriptions == (
@@ -225,7 +229,9 @@ def test_leaving_by_the_form_says_goodbye_and_the_page_knows_it(site):
     assert "Thank you" in site.fill_in(f"/unsubscribe/{token}", scope="all").body
     assert "unsubscribed" in site.wait_for_mails(3)[-1]["Subject"]
     assert "not subscribed" in site.get(f"/unsubscribe/{token}").body
-    assert site.fill_in(link(welcome, "preferences") + "/data", link(welcome, "preferences"), digest="daily").status == 422
+    assert (
+        site.fill_in(link(welcome, "preferences") + "/data", link(welcome, "preferences"), digest="daily").status == 422
+    )
 
 
 def test_a_link_stays_good_after_a_rotation_and_dies_with_a_forgotten_secret(site):
@@ -241,7 +247,9 @@ def test_a_link_stays_good_after_a_rotation_and_dies_with_a_forgotten_secret(sit
 
 def test_forms_larger_than_any_of_ours_and_odd_bodies_are_refused(site):
     assert site.post("/subscribe", {"address": "a" * 100_000}).status == 413
-    assert site.ask("POST", "/subscribe", b"\xff\x00=%", {"Content-Type": "application/x-www-form-urlencoded"}).status in {400, 422}
+    assert site.ask(
+        "POST", "/subscribe", b"\xff\x00=%", {"Content-Type": "application/x-www-form-urlencoded"}
+    ).status in {400, 422}
     assert site.ask("POST", "/subscribe", b"--", {"Content-Type": "multipart/form-data"}).status in {400, 422}
     assert site.ask("DELETE", "/subscribe").status == 405
     assert Choices().subscriptions == ()
