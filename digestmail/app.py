@@ -19,17 +19,20 @@ from digestmail.bounces import BouncesReport, Postmaster
 from digestmail.clock import Clock, SystemClock
 from digestmail.config import Config
 from digestmail.dkim import Signer
+from digestmail.linktokens import LinkTokens
 from digestmail.look import Look
 from digestmail.mailboxes.base import Mailbox
 from digestmail.mailboxes.maildir import MaildirMailbox
 from digestmail.mailboxes.mbox import MboxMailbox
 from digestmail.message import Mould, Sender, wire_domain
 from digestmail.model import Digest, Edition, Rendered, Section, Validators
+from digestmail.people.signup import forget_unconfirmed
 from digestmail.pipeline.collect import collect, read_all, store
 from digestmail.pipeline.compose import Composed, compose, upcoming_slot
 from digestmail.pipeline.deliver import Deliverer, outbox_report
 from digestmail.pipeline.epoch import EpochFile
 from digestmail.pipeline.letters import EditionLetters
+from digestmail.pipeline.notices import NoticeLetters, NoticeReport, Place, send_notices
 from digestmail.pipeline.outcomes import Rules
 from digestmail.pipeline.pacing import DomainLimit, Limits
 from digestmail.pipeline.publish import publish, rehearse
@@ -41,11 +44,12 @@ from digestmail.sources.base import Source
 from digestmail.sources.feed import Feed
 from digestmail.sources.http import Http
 from digestmail.sources.huggingface import HuggingFace
+from digestmail.storage import notices, unfinished
 from digestmail.storage import sources as stored_sources
-from digestmail.storage import unfinished
 from digestmail.storage.database import Database
 from digestmail.storage.gates import StoredGates
-from digestmail.storage.settings import epoch, put_restored_at, raise_epoch, secret
+from digestmail.storage.settings import epoch, find_secrets, put_restored_at, raise_epoch, rotate
+from digestmail.storage.settings import secrets as signing_secrets
 from digestmail.tokens import Tokens
 from digestmail.transports.base import Relay, Transport
 from digestmail.transports.blocking import BlockingRelay
@@ -57,6 +61,11 @@ _LISTEN_STEP = 0.5
 VERSION = metadata.version("digestmail")
 Progress = Callable[[str, int, int | None], None]
 """Told the name of the stage, how many units of it are done and how many there are, if that is known."""
+
+
+def new_secret() -> str:
+    """Return a secret nobody can guess, of letters, digits, `-` and `_`."""
+    return secrets.token_urlsafe(32)
 
 
 def _never() -> bool:
@@ -87,7 +96,7 @@ class App:
         self.config = config
         self.base = base
         self.clock = clock
-        self._real_clock = real_clock or SystemClock()
+        self.real_clock = real_clock or SystemClock()
         self.digests: tuple[Digest, ...] = config.digest_values()
         self._progress = progress
         self._random = Random(secrets.randbits(64))  # noqa: S311 - spreads retries; nothing secret hangs on it
@@ -156,19 +165,20 @@ class App:
         if not dry_run:
             with self.database.connect() as connection:
                 self.epoch().check(epoch(connection))
-            queued_at = self._real_clock.now()
+            queued_at = self.real_clock.now()
             return publish(self.database, self.digests, self.render, now, queued_at=queued_at, stop=stop)
         with self.database.rehearsal() as connection:
             return rehearse(connection, self.digests, self.render, now)
 
     def deliver(self, *, stop: Callable[[], bool] = _never) -> DeliverReport:
-        """Deliver what is due."""
+        """Deliver what is due, notices first."""
+        self.send_notices(stop=stop)
         mail = self.config.mail
         deliverer = Deliverer(
             self.database,
             self.relays(),
             self.letters(),
-            self._real_clock,
+            self.real_clock,
             Rules(
                 give_up=timedelta(hours=mail.give_up_hours),
                 max_lateness=timedelta(hours=mail.max_lateness_hours),
@@ -193,7 +203,7 @@ class App:
         """Read the mailbox bounces are delivered to, or listen until `stop` says so. Raises MailboxError."""
         table = self.config.bounces
         address = self.config.mail.bounce_address
-        postmaster = Postmaster(self.database, self.tokens, table.scoring(), self._real_clock, address=address)
+        postmaster = Postmaster(self.database, self.tokens, table.scoring(), self.real_clock, address=address)
         if table.kind != "listen":
             return postmaster.read(_mailbox(table, self.base), stop=stop)
         from digestmail.mailboxes.listener import Listener
@@ -210,7 +220,7 @@ class App:
         listener.start()
         try:
             while not stop():
-                self._real_clock.sleep(_LISTEN_STEP)
+                self.real_clock.sleep(_LISTEN_STEP)
         finally:
             listener.stop()
         return postmaster.report()
@@ -221,12 +231,30 @@ class App:
         Nobody knows which of them went out after the backup was made, nor which editions were published: what is open
         is cancelled, and slots that began before now get no edition.
         """
-        now, seen = self._real_clock.now(), self.epoch().seen
+        now, seen = self.real_clock.now(), self.epoch().seen
         with self.database.begin() as connection:
             cancelled = unfinished.cancel_open(connection, "the database was put back from a backup", now)
             put_restored_at(connection, now)
             raise_epoch(connection, max(epoch(connection), seen))
         return cancelled
+
+    def send_notices(self, *, stop: Callable[[], bool] = _never) -> NoticeReport:
+        """Send the notices that are due: they need pages to lead to, so without `base_url` there are none."""
+        if self.config.base_url is None:
+            return NoticeReport()
+        forget_unconfirmed(self.database, self.real_clock.now())
+        with self.database.connect() as connection:
+            if not notices.is_due(connection, self.real_clock.now()):
+                return NoticeReport()
+        return send_notices(
+            self.database,
+            self.transport(),
+            self._notice_letters(self.config.base_url),
+            self.real_clock,
+            give_up=timedelta(hours=self.config.mail.give_up_hours),
+            random=self._random,
+            stop=stop,
+        )
 
     def outbox(self) -> DeliverReport:
         """Return how the outbox stands, delivering nothing."""
@@ -270,7 +298,7 @@ class App:
         own_hosts = frozenset(network.allow_private_hosts)
         contact = network.user_agent_contact or parseaddr(self.config.mail.sender)[1]
         return Http(
-            clock=self._real_clock,
+            clock=self.real_clock,
             gates=StoredGates(self.database, own_hosts=own_hosts),
             validators=partial(self._validators, source),
             user_agent=f"digestmail/{VERSION} (+{contact})",
@@ -308,31 +336,59 @@ class App:
             for _, (selector, file) in keys
         )
 
-    @cached_property
-    def tokens(self) -> Tokens:
-        """What signs links, return paths and Message-IDs of this installation."""
-        return Tokens(self._secret())
-
     def mould(self, edition: Edition, rendered: Rendered) -> Mould:
         """Return what casts the mail of one segment of `edition` for one recipient after the other."""
-        mail = self.config.mail
-        sender = Sender(
-            mailbox=mail.sender, reply_to=mail.reply_to, domain=self.domain(), base_url=self.config.base_url
+        return Mould(rendered, self._sender(), digest=edition.digest, title=edition.title, signers=self.signers)
+
+    def _notice_letters(self, base_url: str) -> NoticeLetters:
+        place = Place(base_url=base_url, sender=parseaddr(self.config.mail.sender)[1], domain=self.domain())
+        look = self.digests[0].look
+        return NoticeLetters(
+            self.database,
+            self.digests,
+            partial(self.renderer.notice, look=look),
+            lambda rendered, title: Mould(
+                rendered, self._sender(), digest="notice", title=title, notice=True, signers=self.signers
+            ),
+            self.tokens,
+            self.link_tokens(),
+            place=place,
         )
-        return Mould(rendered, sender, digest=edition.digest, title=edition.title, signers=self.signers)
+
+    def _sender(self) -> Sender:
+        mail = self.config.mail
+        return Sender(mailbox=mail.sender, reply_to=mail.reply_to, domain=self.domain(), base_url=self.config.base_url)
 
     def domain(self) -> str:
         """Return the domain, as A-labels, that every List-Id and Message-ID ends in."""
         host = urlsplit(self.config.base_url).hostname if self.config.base_url else None
         return wire_domain(host or parseaddr(self.config.mail.sender)[1].rpartition("@")[2])
 
-    def _secret(self) -> str:
+    @property
+    def tokens(self) -> Tokens:
+        """What signs links, return paths and Message-IDs, with the secrets as they are now: they may be rotated."""
+        return Tokens(*self._secrets())
+
+    def link_tokens(self) -> LinkTokens:
+        """Return what signs confirmation links and forms."""
+        return LinkTokens(self._secrets())
+
+    def rotate_secrets(self, *, forget: bool) -> int:
+        """Sign with a new secret from now on; return how many are kept. With `forget` only the new one is."""
         with self.database.begin() as connection:
-            return secret(connection, lambda: secrets.token_urlsafe(32))
+            return rotate(connection, new_secret, forget=forget)
+
+    def _secrets(self) -> tuple[str, ...]:
+        with self.database.connect() as connection:
+            found = find_secrets(connection)
+        if found:
+            return found
+        with self.database.begin() as connection:
+            return signing_secrets(connection, new_secret)
 
     def epoch(self) -> EpochFile:
         """Return the guard against a database put back from a backup."""
-        return EpochFile(self.base / self.config.epoch_file, self._secret())
+        return EpochFile(self.base / self.config.epoch_file, self._secrets()[-1])
 
     def transport(self) -> Transport:
         """Return the way out for single messages; nothing is connected yet."""

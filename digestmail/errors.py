@@ -81,3 +81,7 @@ class StorageError(DigestmailError):
 
 class TokenError(DigestmailError):
     """A signed token is forged, cut or meant for something else."""
+
+
+class SubscriptionError(DigestmailError):
+    """What was asked of a subscription does not exist or is not allowed."""

@@ -435,7 +435,26 @@ class Subscription:
     digest: str
     topics: tuple[str, ...] = ()
     hour: int | None = None
-    """The local hour (0..23) it is wanted at; None: as soon as it is published."""
+    """The local hour (0..23) it is wanted in; None: as soon as it is published."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choices:
+    """What a person chose: digests, each with topics and hour, and what holds for all of them."""
+
+    subscriptions: tuple[Subscription, ...] = ()
+    language: str | None = None
+    """A language tag (BCP 47); None follows the digest."""
+    timezone: str | None = None
+    """An IANA name; None follows the digest."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Consent:
+    """Where and when a person agreed to get mail."""
+
+    source: str
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -489,6 +508,25 @@ class Delivery:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """A mail of no edition, as claimed by one worker: only the holder of `fence` may record its outcome."""
+
+    id: int
+    subscriber_id: int
+    kind: NoticeKind
+    content: dict[str, str]
+    """What the template needs beyond the subscriber."""
+    address: str
+    language: str | None
+    attempts: int
+    """Attempts begun, this one included."""
+    queued_at: datetime
+    fence: int
+    wanted: bool
+    """Whether it may still be sent: nobody who was suppressed meanwhile gets it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Attempted:
     """What a delivery became after an attempt; `due_at` is set when it stays open."""
 
@@ -515,14 +553,14 @@ class AmbiguousPolicy(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Segment:
-    """The subscribers of an edition who get the same content: these papers, in the edition's order."""
+    """The subscribers of an edition who get the same content: these papers in the edition's order, in one language."""
 
     id: int
     edition_id: int
     topics: tuple[str, ...]
     paper_ids: tuple[PaperId, ...]
     language: str | None = None
-    """None follows the digest."""
+    """The language they chose; None follows the digest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -102,6 +102,23 @@ def _first_existing(wall_clock: datetime, zone: ZoneInfo) -> datetime:
     return local
 
 
+def next_hour(hour: int, timezone: str, after: datetime) -> datetime:
+    """Return when, in UTC, it is next `hour` (0..23) o'clock in the IANA zone `timezone`: `after`, or up to 24 h later.
+
+    An hour that has begun still counts: who chose seven gets at once what comes out at 07:20. Raises ConfigError when
+    there is no such zone.
+    """
+    if wrong := check_timezone(timezone):
+        raise ConfigError([wrong])
+    zone = ZoneInfo(timezone)
+    local = after.astimezone(zone)
+    if local.hour == hour:
+        return after
+    today = datetime.combine(local.date(), time(hour))
+    begins = (_first_existing(day, zone).astimezone(UTC) for day in (today, today + _DAY))
+    return next(moment for moment in begins if moment >= after)
+
+
 # -- arXiv's calendar ------------------------------------------------------------------------------------------------
 
 _EASTERN = ZoneInfo("America/New_York")

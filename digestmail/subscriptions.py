@@ -6,29 +6,19 @@ import difflib
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from email_validator import EmailNotValidError, validate_email
-
-from digestmail.errors import DigestmailError
+from digestmail.addresses import key_of, normalised
+from digestmail.errors import SubscriptionError
 from digestmail.model import Digest, Subscriber, SubscriberState, Subscription, SuppressionReason
 from digestmail.storage import subscribers, suppressions
 from digestmail.storage.database import Database
 from digestmail.storage.suppressions import Suppression
 
-
-class SubscriptionError(DigestmailError):
-    """What was asked for does not exist or is not allowed."""
-
-
-def normalised(address: str) -> str:
-    """Return the one spelling of `address` it is stored under: Unicode NFC, domain in lower case.
-
-    Raises SubscriptionError for what is not an address (RFC 5321 section 4.1.2, RFC 6531). No DNS is asked.
-    """
-    try:
-        checked = validate_email(address.strip(), check_deliverability=False, globally_deliverable=False)
-    except EmailNotValidError as error:
-        raise SubscriptionError(f"{address!r} is not a mail address: {error}") from error
-    return checked.normalized
+_WHY: dict[SuppressionReason | None, str] = {
+    SuppressionReason.BOUNCED: "mail to it bounced or was complained about",
+    SuppressionReason.COMPLAINED: "they complained about our mail",
+    SuppressionReason.ERASED: "they asked to be erased, and only they can come back, by the subscribe page",
+    SuppressionReason.OPERATOR: "by the operator",
+}
 
 
 def add(
@@ -38,13 +28,13 @@ def add(
 
     Raises SubscriptionError when the digest or a topic does not exist or the address is suppressed.
     """
-    _check(digests, digest, topics)
+    check_choice(digests, digest, topics)
     address = normalised(address)
     with database.begin() as connection:
+        reason = suppressions.reason_for(connection, key_of(address))
         known = subscribers.find(connection, address)
-        gone = known is not None and known.state is SubscriberState.SUPPRESSED
-        if gone or suppressions.among(connection, [address.casefold()]):
-            raise SubscriptionError(f"{address} is suppressed: mail to it bounced or was complained about")
+        if reason is not None or (known is not None and known.state is SubscriberState.SUPPRESSED):
+            raise SubscriptionError(f"{address} is suppressed: {_WHY.get(reason, _WHY[SuppressionReason.BOUNCED])}")
         subscriber_id = subscribers.add(connection, address, now)
         subscribers.subscribe(connection, subscriber_id, Subscription(digest=digest, topics=tuple(topics)), now)
     return show(database, address)
@@ -87,7 +77,7 @@ def suppressed(database: Database) -> Iterator[Suppression]:
 
 def suppress(database: Database, address: str, detail: str, now: datetime) -> None:
     """Send nothing to `address` any more, subscriber or not; what is queued is cancelled."""
-    key = normalised(address).casefold()
+    key = key_of(normalised(address))
     with database.begin() as connection:
         suppressions.add(connection, key, SuppressionReason.OPERATOR, detail, now)
 
@@ -99,11 +89,12 @@ def lift(database: Database, address: str, now: datetime) -> None:
     """
     address = normalised(address)
     with database.begin() as connection:
-        if not suppressions.remove(connection, address.casefold(), now):
+        if not suppressions.remove(connection, key_of(address), now):
             raise SubscriptionError(f"{address} is not suppressed")
 
 
-def _check(digests: Sequence[Digest], name: str, topics: Sequence[str]) -> None:
+def check_choice(digests: Sequence[Digest], name: str, topics: Sequence[str]) -> None:
+    """Raise SubscriptionError, with the nearest known name, when there is no such digest or it has no such topic."""
     digest = next((digest for digest in digests if digest.name == name), None)
     if digest is None:
         raise SubscriptionError(f"there is no digest {name!r}{_hint(name, [digest.name for digest in digests])}")

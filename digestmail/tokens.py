@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import hashlib
 import hmac
 import json
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 
 from itsdangerous import BadData, URLSafeSerializer
@@ -70,15 +72,20 @@ class _Seal:
 class Tokens:
     """Makes and reads signed tokens."""
 
-    def __init__(self, secret: str) -> None:
-        """Use `secret`, this instance's signing key, for every token; an empty one is a ValueError."""
-        if not secret:
+    def __init__(self, secret: str, *earlier: str) -> None:
+        """Sign with `secret`, this instance's newest key; what was signed with `earlier` ones (newest first) is read.
+
+        An empty one is a ValueError.
+        """
+        ring = (secret, *earlier)
+        if not all(ring):
             raise ValueError("the signing secret is empty")
-        self._unsubscribe = URLSafeSerializer(secret, salt=_UNSUBSCRIBE_SALT)
+        self._unsubscribe = URLSafeSerializer([*reversed(ring)], salt=_UNSUBSCRIBE_SALT)
         key = hashlib.sha1(f"{_UNSUBSCRIBE_SALT}signer{secret}".encode()).digest()  # noqa: S324 - as itsdangerous derives it
         self._unsubscribe_mac = hmac.new(key, digestmod="sha1")
-        self._verp = _Seal(secret.encode(), "digestmail.verp")
-        self._message_id = _Seal(secret.encode(), "digestmail.message-id")
+        self._verp = tuple(_Seal(one.encode(), "digestmail.verp") for one in ring)
+        # The oldest makes Message-IDs: a mail tried again after a rotation must carry the one it had.
+        self._message_id = tuple(_Seal(one.encode(), "digestmail.message-id") for one in reversed(ring))
 
     def unsubscribe(self, subscriber_id: int, digest: str) -> str:
         """Return the token by which `subscriber_id` leaves `digest`: letters, digits, `-`, `_` and `.`.
@@ -110,11 +117,11 @@ class Tokens:
         With the tag before it the local part stays below 64 octets (RFC 5321 section 4.5.3.1.1). 0 as `edition_id`
         stands for a mail of no edition. Raises OverflowError for ids beyond 4 and 6 octets.
         """
-        return self._verp.close(_ids(edition_id, subscriber_id))
+        return self._verp[0].close(_ids(edition_id, subscriber_id))
 
     def read_verp(self, token: str) -> tuple[int, int]:
         """Return (edition id, subscriber id) of a return path's token, in any case. Raises TokenError if forged."""
-        content = self._verp.open(token.lower())
+        content = _opened(self._verp, token.lower())
         return int.from_bytes(content[:_EDITION_BYTES]), int.from_bytes(content[_EDITION_BYTES:])
 
     def message_id(self, digest: str, slot: str, subscriber_id: int, domain: str) -> str:
@@ -123,7 +130,7 @@ class Tokens:
         The same for every attempt at one delivery and different for every other delivery, so that a mailbox can
         tell a resend. `slot` is a slot's key. Raises OverflowError for a subscriber id beyond 6 octets.
         """
-        sealed = self._message_id.close(_ids(_edition_number(digest, slot), subscriber_id))
+        sealed = self._message_id[0].close(_ids(_edition_number(digest, slot), subscriber_id))
         return f"<{_atom(digest)}.{_atom(slot)}.{sealed}@{domain}>"
 
     def read_message_id(self, message_id: str) -> int:
@@ -131,7 +138,15 @@ class Tokens:
         found = _MESSAGE_ID.fullmatch(message_id.strip())
         if found is None:
             raise TokenError("this is not a Message-ID of ours")
-        return int.from_bytes(self._message_id.open(found[1])[_EDITION_BYTES:])
+        return int.from_bytes(_opened(self._message_id, found[1])[_EDITION_BYTES:])
+
+
+def _opened(seals: Sequence[_Seal], text: str) -> bytes:
+    """Return what one of `seals` closed. Raises TokenError when none of them did."""
+    for seal in seals[:-1]:
+        with contextlib.suppress(TokenError):
+            return seal.open(text)
+    return seals[-1].open(text)
 
 
 def _ids(edition: int, subscriber: int) -> bytes:

@@ -13,8 +13,8 @@ from digestmail.errors import DigestmailError
 from digestmail.model import DeliveryState, SourceHealth
 from digestmail.pipeline.reports import WELL, DeliverReport
 from digestmail.slots import next_fire
-from digestmail.storage import rates, settings, sources, subscribers
-from digestmail.storage.subscribers import Wish
+from digestmail.storage import rates, settings, sources, wishes
+from digestmail.storage.wishes import Wish
 
 if TYPE_CHECKING:
     from digestmail.app import App
@@ -47,7 +47,7 @@ def check(app: App, *, connect: bool) -> CheckReport:
     configured = [table.name for table in app.config.sources]
     with app.database.connect() as connection:
         health = tuple(row for row in sources.list_health(connection) if row.source in configured)
-        problems += _orphans(app, subscribers.wishes(connection))
+        problems += _orphans(app, wishes.wishes(connection))
     problems += [
         f"source {row.source}: {row.health}: {row.detail}"
         for row in health

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from itertools import groupby, islice
-from typing import Protocol
+from math import inf
+from typing import Final, Protocol
 
 from sqlalchemy import Connection
 
@@ -15,11 +16,15 @@ from digestmail.model import Digest, Edition, OnEmpty, PaperId, Rendered, Sectio
 from digestmail.pipeline.compose import Composed, compose, is_open, read_well
 from digestmail.pipeline.reports import DigestReport, PublishReport
 from digestmail.selection.segments import for_segment
-from digestmail.slots import current_slot
-from digestmail.storage import deliveries, editions, subscribers
+from digestmail.slots import check_timezone, current_slot, next_hour
+from digestmail.storage import deliveries, editions, wishes
 from digestmail.storage.database import Database
+from digestmail.storage.wishes import Wanted
 
 _CHUNK = 20_000
+_NOTHING: Final[frozenset[int]] = frozenset()
+_NOBODY: Final[tuple[float, Iterator[tuple[int, int]]]] = (inf, iter(()))
+"""Who comes behind the last subscriber."""
 
 
 class Render(Protocol):
@@ -125,58 +130,92 @@ def _enqueue(
 ) -> tuple[int, int]:
     """Queue a delivery for everybody there is something for; return (recipients, subscribers left out)."""
     sorter = _Sorter(connection, digest, edition, edition_id)
-    subscriptions = _with_received(
-        subscribers.active_subscriptions(connection, digest.name), editions.received(connection, sorter.prior)
-    )
+    due = _Due(digest.schedule.timezone, now)
+    people = wishes.wanted_by(connection, digest.name, now)
+    received = _Received(editions.received(connection, sorter.prior))
     recipients = total = 0
-    while chunk := list(islice(subscriptions, _CHUNK)):
+    while chunk := list(islice(people, _CHUNK)):
         total += len(chunk)
         rows = [
-            (subscriber_id, segment_id)
-            for subscriber_id, topics, received in chunk
-            if (segment_id := sorter.segment_for(topics, received)) is not None
+            (subscriber_id, segment_id, due.at(wanted))
+            for subscriber_id, wanted in chunk
+            if (segment_id := sorter.segment_for(wanted, received.by(subscriber_id))) is not None
         ]
-        recipients += deliveries.enqueue(connection, rows, edition_id, now)
+        recipients += deliveries.enqueue(connection, rows, edition_id)
     return recipients, total - recipients
 
 
-def _with_received(
-    subscriptions: Iterator[tuple[int, tuple[str, ...]]], received: Iterator[tuple[int, int]]
-) -> Iterator[tuple[int, tuple[str, ...], frozenset[int]]]:
-    """Join two streams ordered by subscriber: what each chose, and which earlier segments each already got."""
-    groups = groupby(received, key=lambda row: row[0])
-    holder, rows = next(groups, (None, iter(())))
-    for subscriber_id, topics in subscriptions:
-        while holder is not None and holder < subscriber_id:
-            holder, rows = next(groups, (None, iter(())))
-        got = frozenset(segment for _, segment in rows) if holder == subscriber_id else frozenset()
-        yield subscriber_id, topics, got
+class _Received:
+    """Which earlier segments each subscriber already got; asked in the order of their ids."""
+
+    def __init__(self, rows: Iterator[tuple[int, int]]) -> None:
+        self._groups = groupby(rows, key=lambda row: row[0])
+        self._holder: float
+        self._rows: Iterator[tuple[int, int]]
+        self._holder, self._rows = next(self._groups, _NOBODY)
+
+    def by(self, subscriber_id: int) -> frozenset[int]:
+        """Return the segments `subscriber_id` got."""
+        while self._holder < subscriber_id:
+            self._holder, self._rows = next(self._groups, _NOBODY)
+        return frozenset(segment for _, segment in self._rows) if self._holder == subscriber_id else _NOTHING
+
+
+class _Due:
+    """When a subscriber wants what is published at `now`: in the hour they chose, where they live."""
+
+    def __init__(self, timezone: str, now: datetime) -> None:
+        self._timezone = timezone
+        self._now = now
+        self._known: dict[tuple[int, str | None], datetime] = {}
+
+    def at(self, wanted: Wanted) -> datetime:
+        """Return when their delivery is due, at most a day from now."""
+        if wanted.hour is None:
+            return self._now
+        key = (wanted.hour, wanted.timezone)
+        if key not in self._known:
+            # A zone the machine does not know (any more) must not keep an edition from everybody else.
+            known = wanted.timezone is not None and check_timezone(wanted.timezone) is None
+            zone = wanted.timezone if wanted.timezone and known else self._timezone
+            self._known[key] = next_hour(wanted.hour, zone, self._now)
+        return self._known[key]
 
 
 class _Sorter:
-    """Puts subscribers who get the same papers into the same segment, making each segment when it is first needed."""
+    """Puts subscribers who get the same content into the same segment, making each segment when it is first needed."""
 
     def __init__(self, connection: Connection, digest: Digest, edition: Edition, edition_id: int) -> None:
         self._connection = connection
         self._edition = edition
         self._edition_id = edition_id
-        self._segments: dict[tuple[tuple[str, ...], frozenset[PaperId]], int | None] = {}
+        self._segments: dict[tuple[tuple[str, ...], str | None, frozenset[PaperId]], int | None] = {}
+        self._quick: dict[int, tuple[Wanted, int | None]] = {}
         paper_ids = [entry.paper.id for entry in edition.entries()]
         self.prior = editions.prior_segments(
             connection, paper_ids, exclude_digests=(digest.name, *digest.allow_repeats_of)
         )
 
-    def segment_for(self, topics: tuple[str, ...], received: Collection[int]) -> int | None:
-        """Return the segment of a subscriber with these topics and earlier segments; None if nothing is left."""
+    def segment_for(self, wanted: Wanted, received: frozenset[int]) -> int | None:
+        """Return the segment of a subscriber who chose this and got these segments; None if nothing is left."""
+        if received:
+            return self._look_up(wanted, received)
+        # Equal choices are one object: nearly everybody is sorted by where it lies. The pair keeps it alive.
+        quick = self._quick.get(id(wanted))
+        if quick is None:
+            quick = self._quick[id(wanted)] = (wanted, self._look_up(wanted, received))
+        return quick[1]
+
+    def _look_up(self, wanted: Wanted, received: frozenset[int]) -> int | None:
         without = frozenset[PaperId]().union(*(self.prior[segment] for segment in received))
-        key = (topics, without)
+        key = (wanted.topics, wanted.language, without)
         if key not in self._segments:
-            self._segments[key] = self._make(topics, without)
+            self._segments[key] = self._make(*key)
         return self._segments[key]
 
-    def _make(self, topics: tuple[str, ...], without: frozenset[PaperId]) -> int | None:
+    def _make(self, topics: tuple[str, ...], language: str | None, without: frozenset[PaperId]) -> int | None:
         sections = for_segment(self._edition, topics, without)
         if self._edition.sections and not sections:
             return None
         paper_ids = [entry.paper.id for section in sections for entry in section.entries]
-        return editions.add_segment(self._connection, self._edition_id, topics, paper_ids)
+        return editions.add_segment(self._connection, self._edition_id, topics, paper_ids, language)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
+from digestmail.addresses import normalised
 from digestmail.app import App
 from digestmail.clock import Clock
 from digestmail.configfile import load
@@ -20,7 +21,6 @@ from digestmail.preview.specimen import NOBODY, Specimen, cast_specimen
 from digestmail.preview.views import Fault, Notice, Option, Shown, View, nothing_for, remarks_on, take_apart
 from digestmail.preview.watching import fingerprint
 from digestmail.storage import editions, subscribers
-from digestmail.subscriptions import normalised
 
 _READERS = 200
 _EDITIONS = 60

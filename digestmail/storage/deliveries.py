@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache, partial
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, cast
 
 from sqlalchemy import Connection, func, select, update
@@ -16,43 +17,64 @@ from digestmail.storage.inserting import chunks, insert
 from digestmail.storage.schema import Moment, attempts, deliveries, editions, said
 
 _CHUNK = 10_000
+_ROWS_A_STATEMENT = 200
 _QUEUED_COLUMNS = "edition_id, subscriber_id, segment_id, state, attempts, due_at, fence, queued_at"
+_WAITING = (DeliveryState.QUEUED, DeliveryState.DEFERRED)
 _ENDED = frozenset(DeliveryState) - {DeliveryState.QUEUED, DeliveryState.SENDING, DeliveryState.DEFERRED}
 
 
-def enqueue(connection: Connection, rows: Iterable[tuple[int, int]], edition_id: int, now: datetime) -> int:
-    """Queue one delivery for each (subscriber id, segment id); return how many.
+def enqueue(connection: Connection, rows: Iterable[tuple[int, int, datetime]], edition_id: int) -> int:
+    """Queue one delivery for each (subscriber id, segment id, due at); return how many.
 
     A million of them go straight to the driver: SQLAlchemy's care for each value would take most of the time.
     """
-    moment = Moment().process_bind_param(now, connection.dialect)
-    queued = (
-        (edition_id, subscriber_id, segment_id, DeliveryState.QUEUED.value, 0, moment, 0, moment)
-        for subscriber_id, segment_id in rows
-    )
+    moments = _Moments(connection)
+    queued = ((subscriber_id, segment_id, moments[due_at]) for subscriber_id, segment_id, due_at in rows)
     insert_rows = _copy if connection.dialect.name == "postgresql" else _insert_many
     total = 0
     while chunk := list(islice(queued, _CHUNK)):
-        insert_rows(connection, chunk)
+        insert_rows(connection, edition_id, chunk)
         total += len(chunk)
     return total
 
 
-def _insert_many(connection: Connection, rows: list[tuple[Any, ...]]) -> None:
-    places = ", ".join("?" * len(rows[0]))
-    connection.exec_driver_sql(f"INSERT INTO deliveries ({_QUEUED_COLUMNS}) VALUES ({places})", rows)  # noqa: S608 - no foreign text in it
+class _Moments(dict[datetime, Any]):
+    """Times as the driver takes them. A million deliveries are due at a few: each is converted once."""
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__()
+        self._dialect = connection.dialect
+
+    def __missing__(self, moment: datetime) -> Any:
+        self[moment] = Moment().process_bind_param(moment, self._dialect)
+        return self[moment]
 
 
-def _copy(connection: Connection, rows: list[tuple[Any, ...]]) -> None:
+def _insert_many(connection: Connection, edition_id: int, rows: list[tuple[int, int, Any]]) -> None:
+    """Insert many rows a statement: SQLite takes longer to begin a statement than to add a row."""
+    for some in chunks(rows, _ROWS_A_STATEMENT):
+        connection.exec_driver_sql(_insertion(len(some)), (edition_id, *chain.from_iterable(some)))
+
+
+@lru_cache(maxsize=2)
+def _insertion(count: int) -> str:
+    places = ", ".join(
+        f"(?1, ?{n}, ?{n + 1}, '{DeliveryState.QUEUED}', 0, ?{n + 2}, 0, ?{n + 2})" for n in range(2, 3 * count + 2, 3)
+    )
+    return f"INSERT INTO deliveries ({_QUEUED_COLUMNS}) VALUES {places}"  # noqa: S608 - no foreign text in it
+
+
+def _copy(connection: Connection, edition_id: int, rows: list[tuple[int, int, Any]]) -> None:
     import psycopg
 
     driver = connection.connection.driver_connection
     if not isinstance(driver, psycopg.Connection):
         raise TypeError(f"COPY needs psycopg, this is {type(driver).__name__}")
+    state = DeliveryState.QUEUED.value
     try:
         with driver.cursor() as cursor, cursor.copy(f"COPY deliveries ({_QUEUED_COLUMNS}) FROM STDIN") as copy:
-            for row in rows:
-                copy.write_row(row)
+            for subscriber_id, segment_id, due_at in rows:
+                copy.write_row((edition_id, subscriber_id, segment_id, state, 0, due_at, 0, due_at))
     except psycopg.Error as error:
         # SQLAlchemy does not see this error and cannot translate it.
         raise StorageError(f"deliveries could not be queued: {error}") from error
@@ -242,16 +264,75 @@ def _standing(connection: Connection, claimed: Sequence[Delivery]) -> dict[tuple
     return found
 
 
-def cancel(connection: Connection, subscriber_id: int, why: str, now: datetime, *, digest: str | None = None) -> int:
-    """Cancel what waits for a subscriber, of one digest if given; what is on the wire already is left to its worker."""
+def cancel(
+    connection: Connection,
+    subscriber_id: int,
+    why: str,
+    now: datetime,
+    *,
+    digest: str | None = None,
+    due_before: datetime | None = None,
+) -> int:
+    """Cancel what waits for a subscriber, of one digest or due before a time if given; return how many.
+
+    What is on the wire already is left to its worker.
+    """
     d = deliveries.c
-    statement = update(deliveries).where(
-        d.subscriber_id == subscriber_id, d.state.in_((DeliveryState.QUEUED, DeliveryState.DEFERRED))
-    )
+    statement = update(deliveries).where(d.subscriber_id == subscriber_id, d.state.in_(_WAITING))
     if digest is not None:
         statement = statement.where(d.edition_id.in_(select(editions.c.id).where(editions.c.digest == digest)))
+    if due_before is not None:
+        statement = statement.where(d.due_at < due_before)
     cancelled = statement.values(state=DeliveryState.CANCELLED, due_at=None, ended_at=now, text=why)
     return connection.execute(cancelled).rowcount
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """A delivery nobody holds."""
+
+    edition_id: int
+    subscriber_id: int
+    attempts: int
+    fence: int
+
+
+def waiting(connection: Connection, subscriber_id: int, digest: str) -> tuple[Waiting, ...]:
+    """Return what waits for a subscriber of one digest."""
+    d = deliveries.c
+    rows = connection.execute(
+        select(d.edition_id, d.attempts, d.fence)
+        .join(editions, editions.c.id == d.edition_id)
+        .where(d.subscriber_id == subscriber_id, d.state.in_(_WAITING), editions.c.digest == digest)
+        .order_by(d.edition_id)
+    )
+    return tuple(
+        Waiting(edition_id=row.edition_id, subscriber_id=subscriber_id, attempts=row.attempts, fence=row.fence)
+        for row in rows
+    )
+
+
+def move(connection: Connection, one: Waiting, segment_id: int | None, now: datetime) -> None:
+    """Put a waiting delivery into another segment; None cancels it. One that was claimed meanwhile stays as it is."""
+    if segment_id is None:
+        _change(connection, one, state=DeliveryState.CANCELLED, due_at=None, ended_at=now, text="other topics chosen")
+    else:
+        _change(connection, one, segment_id=segment_id)
+
+
+def postpone(connection: Connection, one: Waiting, due_at: datetime) -> None:
+    """Make a waiting delivery due at another time, and count from then."""
+    _change(connection, one, due_at=due_at, queued_at=due_at)
+
+
+def _change(connection: Connection, one: Waiting, **values: Any) -> None:
+    d = deliveries.c
+    connection.execute(
+        update(deliveries)
+        .where(d.edition_id == one.edition_id, d.subscriber_id == one.subscriber_id)
+        .where(d.fence == one.fence, d.state.in_(_WAITING))
+        .values(**values)
+    )
 
 
 def counts(connection: Connection, edition_id: int | None = None) -> dict[DeliveryState, int]:

@@ -161,9 +161,16 @@ def set_recipients(connection: Connection, edition_id: int, recipients: int) -> 
     connection.execute(update(editions).where(editions.c.id == edition_id).values(recipients=recipients))
 
 
-def add_segment(connection: Connection, edition_id: int, topics: Sequence[str], paper_ids: Sequence[PaperId]) -> int:
-    """Store a segment and the papers its people get; return its number."""
-    made = insert(segments).values(edition_id=edition_id, topics=list(topics)).returning(segments.c.id)
+def add_segment(
+    connection: Connection,
+    edition_id: int,
+    topics: Sequence[str],
+    paper_ids: Sequence[PaperId],
+    language: str | None = None,
+) -> int:
+    """Store a segment and the papers its people get; return its number. `language` None follows the digest."""
+    values = {"edition_id": edition_id, "topics": list(topics), "language": language}
+    made = insert(segments).values(values).returning(segments.c.id)
     segment_id = int(connection.execute(made).scalar_one())
     rows = papers.row_ids(connection, paper_ids)
     if paper_ids:

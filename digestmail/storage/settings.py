@@ -1,24 +1,60 @@
-"""What the program notes for itself: the signing secret, and how far its deliveries have come."""
+"""What the program notes for itself: its secrets, and how far its deliveries have come."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, select, update
 
 from digestmail.storage.inserting import insert
 from digestmail.storage.schema import settings
 
-_SECRET = "signing-secret"  # noqa: S105 - the name of the row, not the secret
+_SECRETS = "signing-secret"
+"""The name of the row; it holds the newest secret first, one a line."""
+_ERASURE_KEY = "erasure-key"
 
 
 def secret(connection: Connection, random_token: Callable[[], str]) -> str:
-    """Return this installation's signing secret, made by `random_token` the first time."""
-    wanted = select(settings.c.value).where(settings.c.name == _SECRET)
+    """Return this installation's newest signing secret, made by `random_token` the first time."""
+    return secrets(connection, random_token)[0]
+
+
+def secrets(connection: Connection, random_token: Callable[[], str]) -> tuple[str, ...]:
+    """Return this installation's signing secrets, the newest first: it signs, all of them verify."""
+    return tuple(_made_once(connection, _SECRETS, random_token).splitlines())
+
+
+def find_secrets(connection: Connection) -> tuple[str, ...]:
+    """Return them; none when they were not made yet."""
+    found = connection.execute(select(settings.c.value).where(settings.c.name == _SECRETS)).scalar()
+    return tuple(str(found or "").splitlines())
+
+
+def rotate(connection: Connection, random_token: Callable[[], str], *, forget: bool = False) -> int:
+    """Sign with a new secret from now on; return how many there are. With `forget` links made before stop working."""
+    kept = [] if forget else list(secrets(connection, random_token))
+    ring = [random_token(), *kept]
+    secrets(connection, random_token)
+    connection.execute(update(settings).where(settings.c.name == _SECRETS).values(value="\n".join(ring)))
+    return len(ring)
+
+
+def erasure_key(connection: Connection, random_token: Callable[[], str]) -> str:
+    """Return the key that addresses of the erased are hashed with, made the first time; it never changes."""
+    return _made_once(connection, _ERASURE_KEY, random_token)
+
+
+def find_erasure_key(connection: Connection) -> str | None:
+    """Return that key; None when nobody was erased yet."""
+    return connection.execute(select(settings.c.value).where(settings.c.name == _ERASURE_KEY)).scalar()
+
+
+def _made_once(connection: Connection, name: str, random_token: Callable[[], str]) -> str:
+    wanted = select(settings.c.value).where(settings.c.name == name)
     found = connection.execute(wanted).scalar()
     if found is None:
-        row = insert(connection, settings).values(name=_SECRET, value=random_token())
+        row = insert(connection, settings).values(name=name, value=random_token())
         connection.execute(row.on_conflict_do_nothing())
         found = connection.execute(wanted).scalar_one()
     return str(found)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, Text, cast, delete, func, select, update
+from sqlalchemy import Connection, Row, Select, delete, select, update
 
-from digestmail.model import Subscriber, SubscriberState, Subscription
+from digestmail.model import Choices, Consent, Subscriber, SubscriberState, Subscription
 from digestmail.storage import deliveries
 from digestmail.storage.inserting import insert
 from digestmail.storage.schema import subscribers, subscriptions
@@ -35,14 +33,12 @@ def add(connection: Connection, address: str, now: datetime) -> int:
 
 
 def subscribe(connection: Connection, subscriber_id: int, subscription: Subscription, now: datetime) -> None:
-    """Subscribe a person to a digest, or change the topics of a subscription."""
-    topics = list(subscription.topics)
+    """Subscribe a person to a digest, or change the topics and the hour of a subscription."""
+    chosen = {"topics": list(subscription.topics), "hour": subscription.hour}
     statement = insert(connection, subscriptions).values(
-        digest=subscription.digest, subscriber_id=subscriber_id, topics=topics, created_at=now
+        digest=subscription.digest, subscriber_id=subscriber_id, created_at=now, **chosen
     )
-    connection.execute(
-        statement.on_conflict_do_update(index_elements=["digest", "subscriber_id"], set_={"topics": topics})
-    )
+    connection.execute(statement.on_conflict_do_update(index_elements=["digest", "subscriber_id"], set_=chosen))
 
 
 def find(connection: Connection, address: str) -> Subscriber | None:
@@ -104,59 +100,87 @@ def _subscriptions(connection: Connection, rows: list[Row[Any]] | Any) -> list[R
     return list(connection.execute(statement))
 
 
+def get(connection: Connection, subscriber_id: int) -> Subscriber | None:
+    """Return the subscriber with this number; None if there is none."""
+    return next(_subscribers(connection, select(subscribers).where(subscribers.c.id == subscriber_id)), None)
+
+
+def add_pending(connection: Connection, address: str, now: datetime) -> int:
+    """Keep `address` as one that has to be confirmed, if it is new; return its id. Who is known stays as they are."""
+    statement = insert(connection, subscribers).values(
+        address=address, key=address.casefold(), state=SubscriberState.PENDING, created_at=now, updated_at=now
+    )
+    connection.execute(statement.on_conflict_do_nothing(index_elements=["key"]))
+    found = connection.execute(select(subscribers.c.id).where(subscribers.c.key == address.casefold()))
+    return int(found.scalar_one())
+
+
+def activate(connection: Connection, subscriber_id: int, consent: Consent, now: datetime) -> None:
+    """Make a subscriber active, whatever they were before; `consent` says where and when they agreed."""
+    _set(
+        connection,
+        subscriber_id,
+        now,
+        state=SubscriberState.ACTIVE,
+        consent_source=consent.source,
+        consent_at=consent.at,
+        paused_until=None,
+    )
+
+
+def choose(connection: Connection, subscriber_id: int, choices: Choices, now: datetime) -> None:
+    """Make `choices` all that a person has: what is not among them is gone."""
+    _set(connection, subscriber_id, now, language=choices.language, timezone=choices.timezone)
+    chosen = [one.digest for one in choices.subscriptions]
+    connection.execute(
+        delete(subscriptions).where(
+            subscriptions.c.subscriber_id == subscriber_id, subscriptions.c.digest.not_in(chosen)
+        )
+    )
+    for one in choices.subscriptions:
+        subscribe(connection, subscriber_id, one, now)
+
+
+def pause(connection: Connection, subscriber_id: int, until: datetime | None, now: datetime) -> None:
+    """Leave a person out of what is published before `until`; None ends a pause."""
+    _set(connection, subscriber_id, now, paused_until=until)
+
+
+def leave(connection: Connection, subscriber_id: int, digest: str, now: datetime) -> bool:
+    """End one subscription, what is queued of it included; return whether there was one.
+
+    Whose last one it was is unsubscribed.
+    """
+    s = subscriptions.c
+    gone = connection.execute(delete(subscriptions).where(s.subscriber_id == subscriber_id, s.digest == digest))
+    deliveries.cancel(connection, subscriber_id, "unsubscribed", now, digest=digest)
+    rest = connection.execute(select(s.digest).where(s.subscriber_id == subscriber_id).limit(1)).first()
+    if rest is None:
+        _unsubscribe(connection, subscriber_id, now)
+    return gone.rowcount > 0
+
+
+def _unsubscribe(connection: Connection, subscriber_id: int, now: datetime) -> None:
+    connection.execute(
+        update(subscribers)
+        .where(
+            subscribers.c.id == subscriber_id,
+            subscribers.c.state.in_([SubscriberState.ACTIVE, SubscriberState.PENDING]),
+        )
+        .values(state=SubscriberState.UNSUBSCRIBED, updated_at=now)
+    )
+
+
+def _set(connection: Connection, subscriber_id: int, now: datetime, **values: Any) -> None:
+    connection.execute(update(subscribers).where(subscribers.c.id == subscriber_id).values(updated_at=now, **values))
+
+
 def remove(connection: Connection, address: str, now: datetime) -> bool:
     """Unsubscribe a person from everything, what is queued included; return whether there was such a person."""
     subscriber_id = connection.execute(select(subscribers.c.id).where(subscribers.c.key == address.casefold())).scalar()
     if subscriber_id is None:
         return False
-    connection.execute(
-        update(subscribers)
-        .where(subscribers.c.id == subscriber_id, subscribers.c.state != SubscriberState.SUPPRESSED)
-        .values(state=SubscriberState.UNSUBSCRIBED, updated_at=now)
-    )
+    _unsubscribe(connection, subscriber_id, now)
     connection.execute(delete(subscriptions).where(subscriptions.c.subscriber_id == subscriber_id))
     deliveries.cancel(connection, subscriber_id, "unsubscribed", now)
     return True
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
-    """How many active subscribers chose the same of a digest."""
-
-    digest: str
-    topics: tuple[str, ...]
-    people: int
-
-
-def wishes(connection: Connection) -> tuple[Wish, ...]:
-    """Return what active subscribers want, each combination once."""
-    topics = cast(subscriptions.c.topics, Text)
-    statement = (
-        select(subscriptions.c.digest, topics.label("topics"), func.count().label("people"))
-        .join(subscribers, subscribers.c.id == subscriptions.c.subscriber_id)
-        .where(subscribers.c.state == SubscriberState.ACTIVE)
-        .group_by(subscriptions.c.digest, topics)
-        .order_by(subscriptions.c.digest, topics)
-    )
-    return tuple(
-        Wish(digest=row.digest, topics=tuple(json.loads(row.topics)), people=row.people)
-        for row in connection.execute(statement)
-    )
-
-
-def active_subscriptions(connection: Connection, digest: str) -> Iterator[tuple[int, tuple[str, ...]]]:
-    """Yield (subscriber id, topics) of everybody who is to get `digest`, ordered by id, at flat memory."""
-    statement = (
-        select(subscriptions.c.subscriber_id, subscriptions.c.topics)
-        .join(subscribers, subscribers.c.id == subscriptions.c.subscriber_id)
-        .where(subscriptions.c.digest == digest, subscribers.c.state == SubscriberState.ACTIVE)
-        .order_by(subscriptions.c.subscriber_id)
-    )
-    last = 0
-    while True:
-        rows = connection.execute(statement.where(subscriptions.c.subscriber_id > last).limit(_CHUNK)).all()
-        for row in rows:
-            yield row.subscriber_id, tuple(row.topics)
-        if len(rows) < _CHUNK:
-            return
-        last = rows[-1].subscriber_id

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import hmac
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, delete, select, update
 
 from digestmail.model import SubscriberState, SuppressionReason
-from digestmail.storage import bounces, deliveries
+from digestmail.storage import bounces, deliveries, settings
 from digestmail.storage.inserting import chunks, insert
 from digestmail.storage.schema import subscribers, suppressions
 
@@ -60,6 +61,37 @@ def among(connection: Connection, keys: Iterable[str]) -> dict[str, SuppressionR
         rows = connection.execute(select(suppressions.c.key, suppressions.c.reason).where(suppressions.c.key.in_(some)))
         found.update({row.key: SuppressionReason(row.reason) for row in rows})
     return found
+
+
+def reason_for(connection: Connection, key: str) -> SuppressionReason | None:
+    """Return why nothing is sent to the address with this key, whether it is on record or only its hash is."""
+    return among_people(connection, [key]).get(key)
+
+
+def among_people(connection: Connection, keys: Sequence[str]) -> dict[str, SuppressionReason]:
+    """Return which of these addresses' keys are suppressed, and why; who asked to be erased is found by their hash."""
+    found = among(connection, keys)
+    erasure_key = settings.find_erasure_key(connection)
+    if erasure_key is not None:
+        by_hash = {hashed(erasure_key, key): key for key in keys}
+        found.update({by_hash[one]: reason for one, reason in among(connection, by_hash).items()})
+    return found
+
+
+def forgive_erased(connection: Connection, key: str) -> None:
+    """Lift the suppression of somebody who was erased and has come back themselves; no other."""
+    erasure_key = settings.find_erasure_key(connection)
+    if erasure_key is not None:
+        connection.execute(
+            delete(suppressions).where(
+                suppressions.c.key == hashed(erasure_key, key), suppressions.c.reason == SuppressionReason.ERASED
+            )
+        )
+
+
+def hashed(erasure_key: str, key: str) -> str:
+    """Return what is kept of an erased address: it can be recognised, and not be read."""
+    return f"sha256:{hmac.digest(erasure_key.encode(), key.encode(), 'sha256').hex()}"
 
 
 def list_all(connection: Connection) -> Iterator[Suppression]:

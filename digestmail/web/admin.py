@@ -13,12 +13,13 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel
 
 from digestmail import subscriptions
+from digestmail.addresses import key_of, normalised
+from digestmail.errors import SubscriptionError
 from digestmail.message import one_line
 from digestmail.model import SubscriberState, SuppressionReason
 from digestmail.storage import idempotency, statistics, subscribers, suppressions
 from digestmail.storage.idempotency import Remembered
 from digestmail.storage.statistics import Statistics
-from digestmail.subscriptions import SubscriptionError
 from digestmail.web.api import INVALID, MISSING, Limit, Offset, as_json, next_page
 from digestmail.web.asked import app_of
 from digestmail.web.shapes import (
@@ -138,7 +139,7 @@ def add_suppression(request: Request, wanted: Annotated[NewSuppression, Body()],
     app = app_of(request)
 
     def add() -> BaseModel:
-        address = subscriptions.normalised(wanted.address).casefold()
+        address = key_of(normalised(wanted.address))
         now = app.clock.now()
         with app.database.begin() as connection:
             suppressions.add(connection, address, SuppressionReason.OPERATOR, one_line(wanted.detail), now)

@@ -13,7 +13,21 @@ from digestmail.clock import Clock, SystemClock
 from digestmail.errors import StorageError
 from digestmail.locales import templates_directory
 from digestmail.storage import archive
-from digestmail.web import admin, api, crawlers, errors, feeds, health, home, papers, searching
+from digestmail.web import (
+    admin,
+    api,
+    crawlers,
+    errors,
+    feeds,
+    health,
+    home,
+    leave,
+    papers,
+    people,
+    preferences,
+    searching,
+    subscribe,
+)
 from digestmail.web.cache import Answers
 from digestmail.web.front import Front, security_headers
 from digestmail.web.openapi import describe
@@ -38,7 +52,8 @@ def create_app(app: App, clock: Clock | None = None) -> FastAPI:
     web.state.pages = Pages(app)
     web.mount("/static", StaticFiles(directory=templates_directory() / "web" / "static"))
     errors.register(web)
-    for room in (health, api, admin, crawlers, searching, papers, feeds, home):
+    people.furnish(web, app)
+    for room in (health, api, admin, crawlers, searching, papers, feeds, subscribe, preferences, leave, home):
         web.include_router(room.router)
     describe(web)
     settings = app.config.web

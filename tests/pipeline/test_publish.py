@@ -3,6 +3,7 @@ from __future__ import annotations
 from datetime import date, datetime, timedelta
 
 import pytest
+from sqlalchemy import select, update
 from stage import AGENTS, THURSDAY, VISION, FakeSource, digest, paper, reading, render, sighting
 
 from digestmail.errors import RenderError, SourceRefusedError
@@ -10,6 +11,7 @@ from digestmail.model import Limits, OnEmpty, Subscription
 from digestmail.pipeline.collect import collect
 from digestmail.pipeline.publish import publish, publish_one, rehearse
 from digestmail.storage import deliveries, editions, subscribers
+from digestmail.storage import schema as tables
 
 DAY = timedelta(days=1)
 
@@ -290,3 +292,50 @@ def test_the_archive_keeps_what_was_said_on_the_day(database, see):
     with database.connect() as connection:
         (entry,) = editions.get(connection, "daily", "2026-04-02").edition.entries()
     assert (entry.paper.title, entry.signals.upvotes) == (paper(1).title, 3)
+
+
+def due_times(database) -> dict[int, datetime]:
+    with database.connect() as connection:
+        return dict(connection.execute(select(tables.deliveries.c.subscriber_id, tables.deliveries.c.due_at)).all())
+
+
+def test_everybody_gets_it_in_the_hour_they_chose_where_they_live(database, see, subscribe):
+    at_once = subscribe("a@example.org")
+    seven = subscribe("b@example.org")
+    tokyo = subscribe("c@example.org")
+    nowhere = subscribe("d@example.org")
+    with database.begin() as connection:
+        for subscriber_id, hour, zone in ((seven, 7, None), (tokyo, 7, "Asia/Tokyo"), (nowhere, 12, "Mars/Olympus")):
+            subscribers.subscribe(connection, subscriber_id, Subscription(digest="daily", hour=hour), THURSDAY)
+            connection.execute(
+                update(tables.subscribers).where(tables.subscribers.c.id == subscriber_id).values(timezone=zone)
+            )
+    see(sighting(1))
+    go(database)
+    assert due_times(database) == {
+        at_once: THURSDAY,
+        seven: THURSDAY + timedelta(hours=23),
+        tokyo: THURSDAY + timedelta(hours=14),
+        nowhere: THURSDAY + timedelta(hours=4),
+    }
+
+
+def test_who_paused_is_left_out_until_then_and_a_language_is_a_segment_of_its_own(database, see, subscribe):
+    german, english, resting = subscribe("a@example.org"), subscribe("b@example.org"), subscribe("c@example.org")
+    people = tables.subscribers
+    with database.begin() as connection:
+        connection.execute(update(people).where(people.c.id == german).values(language="de"))
+        connection.execute(update(people).where(people.c.id == resting).values(paused_until=THURSDAY + DAY))
+    see(sighting(1))
+    (report,) = go(database)
+    assert (report.recipients, report.nothing_for) == (2, 0)
+    with database.connect() as connection:
+        found = deliveries_of(connection)
+        languages = {who: editions.segment(connection, segment).language for who, segment in found.items()}
+    assert languages == {german: "de", english: None}
+    see(sighting(2), now=THURSDAY + DAY)
+    assert go(database, now=THURSDAY + DAY)[0].recipients == 3
+
+
+def deliveries_of(connection) -> dict[int, int]:
+    return dict(connection.execute(select(tables.deliveries.c.subscriber_id, tables.deliveries.c.segment_id)).all())

@@ -55,8 +55,8 @@ def publish(connection, found: Edition, ids, *, segments: int = 1) -> int:
     edition_id = editions.add(connection, found)
     paper_ids = [entry.paper.id for entry in found.entries()]
     made = [editions.add_segment(connection, edition_id, [], paper_ids) for _ in range(segments)]
-    rows = [(subscriber_id, made[index % segments]) for index, subscriber_id in enumerate(ids)]
-    assert deliveries.enqueue(connection, iter(rows), edition_id, THURSDAY) == len(rows)
+    rows = [(subscriber_id, made[index % segments], THURSDAY) for index, subscriber_id in enumerate(ids)]
+    assert deliveries.enqueue(connection, iter(rows), edition_id) == len(rows)
     return edition_id
 
 
@@ -160,7 +160,7 @@ def test_a_recipient_cannot_be_queued_twice(database):
             ids = people(connection, 2)
             edition_id = publish(connection, edition(paper(1)), ids)
             segment_id = editions.add_segment(connection, edition_id, [], [])
-            deliveries.enqueue(connection, [(ids[0], segment_id)], edition_id, THURSDAY)
+            deliveries.enqueue(connection, [(ids[0], segment_id, THURSDAY)], edition_id)
 
     with pytest.raises(StorageError):
         twice()

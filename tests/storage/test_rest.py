@@ -22,7 +22,7 @@ from digestmail.model import (
     SubscriberState,
     Subscription,
 )
-from digestmail.storage import deliveries, editions, papers, settings, sources, subscribers
+from digestmail.storage import deliveries, editions, papers, settings, sources, subscribers, wishes
 from digestmail.storage.database import Database
 from digestmail.storage.gates import StoredGates
 
@@ -163,9 +163,9 @@ def test_what_people_chose_is_summed_up(connection):
     people(connection, 3, "daily", "Agents")
     subscribers.subscribe(connection, 1, Subscription(digest="gone"), THURSDAY)
     subscribers.remove(connection, "p2@example.org", THURSDAY)
-    assert subscribers.wishes(connection) == (
-        subscribers.Wish(digest="daily", topics=("Agents",), people=2),
-        subscribers.Wish(digest="gone", topics=(), people=1),
+    assert wishes.wishes(connection) == (
+        wishes.Wish(digest="daily", topics=("Agents",), people=2),
+        wishes.Wish(digest="gone", topics=(), people=1),
     )
 
 
@@ -173,9 +173,11 @@ def test_lists_are_read_in_pages_without_losing_anybody(connection, monkeypatch)
     monkeypatch.setattr(subscribers, "_CHUNK", 3)
     ids = people(connection, 7, "daily", "Agents")
     assert [s.id for s in subscribers.list_subscribers(connection)] == ids
-    assert list(subscribers.active_subscriptions(connection, "daily")) == [(i, ("Agents",)) for i in ids]
+    assert [(i, wanted.topics) for i, wanted in wishes.wanted_by(connection, "daily", THURSDAY)] == [
+        (i, ("Agents",)) for i in ids
+    ]
     subscribers.remove(connection, "p3@example.org", THURSDAY)
-    assert [i for i, _ in subscribers.active_subscriptions(connection, "daily")] == ids[:3] + ids[4:]
+    assert [i for i, _ in wishes.wanted_by(connection, "daily", THURSDAY)] == ids[:3] + ids[4:]
     assert [s.id for s in subscribers.list_subscribers(connection, digest="daily")] == ids[:3] + ids[4:]
     gone = subscribers.list_subscribers(connection, state=SubscriberState.UNSUBSCRIBED)
     assert [s.address for s in gone] == ["p3@example.org"]
@@ -226,7 +228,7 @@ def test_who_got_what_is_read_off_the_segments(connection, monkeypatch):
     every = editions.add_segment(connection, first, [], [paper(n).id for n in (1, 2, 3)])
     assert editions.segment(connection, some).paper_ids == (paper(1).id, paper(3).id)
     assert editions.segment(connection, some).topics == ("Agents",)
-    deliveries.enqueue(connection, [(i, some if i % 2 else every) for i in ids], first, THURSDAY)
+    deliveries.enqueue(connection, [(i, some if i % 2 else every, THURSDAY) for i in ids], first)
     prior = editions.prior_segments(connection, [paper(2).id, paper(3).id], exclude_digests=["weekly"])
     assert prior == {some: frozenset({paper(3).id}), every: frozenset({paper(2).id, paper(3).id})}
     assert list(editions.received(connection, prior)) == [(i, some if i % 2 else every) for i in ids]
@@ -242,7 +244,7 @@ def outbox(connection):
     ids = people(connection, 10)
     edition_id = editions.add(connection, edition(1))
     segment_id = editions.add_segment(connection, edition_id, [], [paper(1).id])
-    assert deliveries.enqueue(connection, [(i, segment_id) for i in ids], edition_id, THURSDAY) == 10
+    assert deliveries.enqueue(connection, [(i, segment_id, THURSDAY) for i in ids], edition_id) == 10
     return connection
 
 
@@ -288,7 +290,7 @@ def test_workers_in_two_processes_share_the_outbox_without_a_row_going_twice(dat
         ids = people(connection, 200)
         edition_id = editions.add(connection, edition(1))
         segment_id = editions.add_segment(connection, edition_id, [], [paper(1).id])
-        deliveries.enqueue(connection, [(i, segment_id) for i in ids], edition_id, THURSDAY)
+        deliveries.enqueue(connection, [(i, segment_id, THURSDAY) for i in ids], edition_id)
     claimed: list[int] = []
 
     def work() -> None:

@@ -16,6 +16,7 @@ from digestmail.slots import (
     check_timezone,
     current_slot,
     next_fire,
+    next_hour,
     open_until,
 )
 
@@ -290,3 +291,39 @@ def test_a_slot_stays_open_half_way_to_the_next_one():
     weekly = Schedule(cron="0 7 * * 6", timezone="UTC")
     slot = current_slot(weekly, datetime(2026, 4, 6, 8, tzinfo=UTC))
     assert open_until(weekly, slot) == datetime(2026, 4, 7, 19, tzinfo=UTC)
+
+
+# -- the hour a subscriber chose -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("hour", "zone", "after", "due"),
+    [
+        (7, "Europe/Berlin", "2026-04-02T05:20", "2026-04-02T05:20"),  # the hour has begun
+        (7, "Europe/Berlin", "2026-04-02T06:00", "2026-04-03T05:00"),
+        (9, "Europe/Berlin", "2026-04-02T05:20", "2026-04-02T07:00"),
+        (7, "Asia/Tokyo", "2026-04-02T05:00", "2026-04-02T22:00"),
+        (2, "Europe/Berlin", "2026-03-29T00:30", "2026-03-29T01:00"),  # skipped that night: right after the gap
+        (2, "Europe/Berlin", "2026-03-29T01:30", "2026-03-30T00:00"),
+        (2, "Europe/Berlin", "2026-10-24T23:30", "2026-10-25T00:00"),  # comes twice: the first time
+        (7, "Europe/Berlin", "2026-10-24T06:00", "2026-10-25T06:00"),
+    ],
+)
+def test_the_next_hour_somebody_chose(hour, zone, after, due):
+    assert next_hour(hour, zone, at(after)) == at(due)
+
+
+@given(
+    st.integers(0, 23),
+    st.sampled_from(["Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu", "Pacific/Apia"]),
+    st.integers(0, 2 * 366 * 24 * 60).map(lambda minutes: at("2026-01-01") + timedelta(minutes=minutes)),
+)
+def test_the_hour_somebody_chose_comes_within_a_day(hour, zone, after):
+    due = next_hour(hour, zone, after)
+    assert timedelta(0) <= due - after <= timedelta(hours=24, minutes=30)
+    assert due.astimezone(ZoneInfo(zone)).hour in {hour, hour + 1}
+
+
+def test_a_zone_nobody_knows_is_an_error():
+    with pytest.raises(ConfigError, match="no time zone"):
+        next_hour(7, "Mars/Olympus", at("2026-04-02T05:20"))

@@ -1,0 +1,63 @@
+"""The tokens of confirmation links and of forms. Pure: what time it is, is an argument.
+
+A person's lasting link (unsubscribe, preferences) is `tokens.Tokens.unsubscribe`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from itsdangerous import BadData, URLSafeSerializer
+
+from digestmail.errors import TokenError
+
+CONFIRM_WITHIN = timedelta(days=3)
+FORM_WITHIN = timedelta(hours=24)
+
+
+class LinkTokens:
+    """Makes and reads them. The newest secret signs, all of them verify; each purpose has a salt of its own."""
+
+    def __init__(self, secrets: Sequence[str]) -> None:
+        """Use `secrets`, the newest first; none, or an empty one, is a ValueError."""
+        if not secrets or not all(secrets):
+            raise ValueError("a signing secret is empty")
+        ring = [*reversed(secrets)]
+        self._confirm = URLSafeSerializer(ring, salt="digestmail.confirm")
+        self._form = URLSafeSerializer(ring, salt="digestmail.form")
+
+    def confirm(self, subscriber_id: int, nonce: str, now: datetime) -> str:
+        """Return the token by which a person confirms what they asked for; good for `CONFIRM_WITHIN`, and once."""
+        return str(self._confirm.dumps([subscriber_id, nonce, int(now.timestamp())]))
+
+    def read_confirm(self, token: str, now: datetime) -> tuple[int, str]:
+        """Return (subscriber id, nonce). Raises TokenError when it is forged or too old."""
+        match _load(self._confirm, token):
+            case [int() as subscriber_id, str() as nonce, int() as made_at]:
+                if now.timestamp() - made_at > CONFIRM_WITHIN.total_seconds():
+                    raise TokenError("this confirmation link has expired")
+                return subscriber_id, nonce
+            case _:
+                raise TokenError("this is not a confirmation link of ours")
+
+    def form(self, purpose: str, now: datetime) -> str:
+        """Return the hidden field of a form shown at `now`; `purpose` names the form and whose it is."""
+        return str(self._form.dumps([purpose, int(now.timestamp() * 1000)]))
+
+    def check_form(self, purpose: str, token: str, now: datetime, *, min_age: timedelta = timedelta(0)) -> None:
+        """Raise TokenError unless this form was shown by us, long enough ago for a person and not over a day ago."""
+        match _load(self._form, token):
+            case [str() as shown_for, int() as shown_at] if shown_for == purpose:
+                age = timedelta(milliseconds=now.timestamp() * 1000 - shown_at)
+            case _:
+                raise TokenError("this form is not one of ours")
+        if not min_age <= age <= FORM_WITHIN:
+            raise TokenError("this form was sent too soon or too late")
+
+
+def _load(serializer: URLSafeSerializer, token: str) -> object:
+    try:
+        return serializer.loads(token)
+    except (BadData, UnicodeError, RecursionError) as error:
+        raise TokenError("this token is forged or cut") from error

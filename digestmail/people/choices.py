@@ -1,0 +1,39 @@
+"""What can be chosen, checked. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from digestmail.errors import SubscriptionError
+from digestmail.model import Choices, Digest, Subscription
+from digestmail.slots import check_timezone
+
+LAST_HOUR = 23
+
+
+def checked(digests: Sequence[Digest], choices: Choices) -> Choices:
+    """Return `choices`, each digest once and its topics in the digest's order; all of them is none.
+
+    Raises SubscriptionError when nothing is chosen, or something that does not exist.
+    """
+    if not choices.subscriptions:
+        raise SubscriptionError("choose at least one digest")
+    if choices.timezone is not None and (wrong := check_timezone(choices.timezone)):
+        raise SubscriptionError(wrong)
+    by_name = {digest.name: digest for digest in digests}
+    chosen = {one.digest: _checked(by_name, one) for one in choices.subscriptions}
+    return replace(choices, subscriptions=tuple(chosen[name] for name in sorted(chosen)))
+
+
+def _checked(by_name: dict[str, Digest], one: Subscription) -> Subscription:
+    if one.digest not in by_name:
+        raise SubscriptionError(f"there is no digest {one.digest!r}")
+    known = [topic.name for topic in by_name[one.digest].topics]
+    for topic in one.topics:
+        if topic not in known:
+            raise SubscriptionError(f"digest {one.digest!r} has no topic {topic!r}")
+    if one.hour is not None and not 0 <= one.hour <= LAST_HOUR:
+        raise SubscriptionError(f"{one.hour} is not an hour of the day")
+    topics = tuple(topic for topic in known if topic in one.topics)
+    return replace(one, topics=() if len(topics) == len(known) else topics)

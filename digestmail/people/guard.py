@@ -1,0 +1,77 @@
+"""Against subscription bombing: how often anybody may ask for mail to be sent. In memory; time is an argument.
+
+Generic cell rate algorithm (ITU-T I.371): one number a key, the moment from which it is at rest again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from threading import Lock
+
+from digestmail.addresses import domain_of, key_of, network_of
+
+_MOST_KEYS = 100_000
+"""Beyond this the keys at rest are dropped, so that many addresses cannot fill the memory."""
+
+
+class Verdict(StrEnum):
+    """What is done with a request. `QUIET`: it is answered like any other, and nothing is sent."""
+
+    ADMIT = "admit"
+    QUIET = "quiet"
+    REFUSE = "refuse"
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """`count` requests at once, and as many again in `seconds`."""
+
+    count: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rates:
+    """How often one may ask: from one network (/24, /56), for one address, for one domain, and all together."""
+
+    network: Rate = Rate(10, 3600)
+    address: Rate = Rate(3, 86400)
+    domain: Rate = Rate(300, 3600)
+    everybody: Rate = Rate(1000, 3600)
+
+
+@dataclass(slots=True)
+class Guard:
+    """Counts requests of this process."""
+
+    rates: Rates = field(default_factory=Rates)
+    _rests_at: dict[str, float] = field(default_factory=dict)
+    _lock: Lock = field(default_factory=Lock)
+
+    def judge(self, *, client: str, address: str, now: datetime) -> Verdict:
+        """Count a request from the IP address `client` for the normalised `address`, and say what is done with it.
+
+        A refusal depends on who asks and how many do, never on what is known of an address.
+        """
+        at = now.timestamp()
+        with self._lock:
+            if not (self._take(f"network {network_of(client)}", self.rates.network, at)):
+                return Verdict.REFUSE
+            if not self._take("everybody", self.rates.everybody, at):
+                return Verdict.REFUSE
+            if not self._take(f"address {key_of(address)}", self.rates.address, at):
+                return Verdict.QUIET
+            if not self._take(f"domain {domain_of(address)}", self.rates.domain, at):
+                return Verdict.QUIET
+        return Verdict.ADMIT
+
+    def _take(self, key: str, rate: Rate, at: float) -> bool:
+        rests_at = max(self._rests_at.get(key, 0.0), at) + rate.seconds / rate.count
+        if rests_at - at > rate.seconds:
+            return False
+        if len(self._rests_at) >= _MOST_KEYS:
+            self._rests_at = {known: moment for known, moment in self._rests_at.items() if moment > at}
+        self._rests_at[key] = rests_at
+        return True

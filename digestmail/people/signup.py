@@ -1,0 +1,158 @@
+"""Subscribe with double opt-in: ask, get a link by mail, confirm. Nobody gets more than one such mail a day."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from sqlalchemy import Connection
+
+from digestmail.addresses import key_of
+from digestmail.errors import SubscriptionError, TokenError
+from digestmail.linktokens import CONFIRM_WITHIN, LinkTokens
+from digestmail.model import (
+    Choices,
+    Consent,
+    Digest,
+    NoticeKind,
+    Subscriber,
+    SubscriberState,
+    SuppressionReason,
+)
+from digestmail.people.choices import checked
+from digestmail.storage import confirmations, notices, subscribers, suppressions
+from digestmail.storage.confirmations import Confirmation
+from digestmail.storage.database import Database
+
+ONE_MAIL_EVERY = timedelta(days=1)
+CONSENT_SOURCE = "web form, confirmed by mail"
+_FORGET_AFTER = CONFIRM_WITHIN + timedelta(days=4)
+
+
+class Reply(StrEnum):
+    """What somebody who asked is sent; the page they see is always the same."""
+
+    CONFIRM = "confirm"
+    ALREADY = "already"
+    NOTHING = "nothing"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """What a reply depends on."""
+
+    state: SubscriberState | None
+    suppressed: SuppressionReason | None
+    written_at: datetime | None
+    """When they were last sent a mail of this kind."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Confirmed:
+    """Who confirmed, and what they now get."""
+
+    subscriber: Subscriber
+
+
+def reply_to(standing: Standing, now: datetime) -> Reply:
+    """Decide what is sent to an address somebody gave. Pure.
+
+    Only who was erased may come back over a suppression, because they asked for it themselves; to everybody else on
+    that list nothing is sent.
+    """
+    if standing.suppressed not in {None, SuppressionReason.ERASED} or standing.state is SubscriberState.SUPPRESSED:
+        return Reply.NOTHING
+    if standing.written_at is not None and now - standing.written_at < ONE_MAIL_EVERY:
+        return Reply.NOTHING
+    return Reply.ALREADY if standing.state is SubscriberState.ACTIVE else Reply.CONFIRM
+
+
+def ask(
+    database: Database,
+    digests: Sequence[Digest],
+    address: str,
+    choices: Choices,
+    now: datetime,
+    *,
+    random_token: Callable[[], str],
+) -> Reply:
+    """Keep what somebody asked for, `address` normalised, and queue the mail that is due; return which that is.
+
+    Raises SubscriptionError when a choice does not exist. The reply is for the log: whoever asked learns nothing from
+    it, because the answer to them is given before this is called.
+    """
+    choices = checked(digests, choices)
+    key = key_of(address)
+    with database.begin() as connection:
+        known = subscribers.find(connection, address)
+        reply = reply_to(_standing(connection, key, known), now)
+        if known is not None and known.state in {SubscriberState.ACTIVE, SubscriberState.SUPPRESSED}:
+            if reply is Reply.ALREADY:
+                notices.enqueue(connection, known.id, NoticeKind.ALREADY, {}, now)
+            return reply
+        pending = confirmations.find(connection, known.id) if known is not None else None
+        if reply is Reply.CONFIRM:
+            subscriber_id = subscribers.add_pending(connection, address, now)
+            asked = Confirmation(subscriber_id=subscriber_id, nonce=random_token(), choices=choices, asked_at=now)
+            confirmations.put(connection, asked)
+            notices.enqueue(connection, subscriber_id, NoticeKind.CONFIRM, {"nonce": asked.nonce}, now)
+        elif pending is not None:
+            # No second mail, but the link in the first one leads to what was asked for last.
+            again = Confirmation(
+                subscriber_id=pending.subscriber_id, nonce=pending.nonce, choices=choices, asked_at=pending.asked_at
+            )
+            confirmations.put(connection, again)
+    return reply
+
+
+def _standing(connection: Connection, key: str, known: Subscriber | None) -> Standing:
+    suppressed = suppressions.reason_for(connection, key)
+    if known is None:
+        return Standing(state=None, suppressed=suppressed, written_at=None)
+    if known.state is SubscriberState.ACTIVE:
+        written_at = notices.last_queued(connection, known.id, NoticeKind.ALREADY)
+    else:
+        pending = confirmations.find(connection, known.id)
+        written_at = pending.asked_at if pending else None
+    return Standing(state=known.state, suppressed=suppressed, written_at=written_at)
+
+
+def look(database: Database, tokens: LinkTokens, token: str, now: datetime) -> Choices:
+    """Return what a confirmation link would confirm, changing nothing. Raises TokenError if it is used or too old."""
+    with database.connect() as connection:
+        return _pending(connection, tokens, token, now).choices
+
+
+def confirm(database: Database, tokens: LinkTokens, token: str, now: datetime) -> Confirmed:
+    """Make who holds this link a subscriber, queue their welcome. Raises TokenError when it was used or is too old."""
+    with database.begin() as connection:
+        pending = _pending(connection, tokens, token, now)
+        if not confirmations.take(connection, pending.subscriber_id, pending.nonce):
+            raise TokenError("this confirmation link was used before")
+        found = subscribers.get(connection, pending.subscriber_id)
+        if found is None or found.state is SubscriberState.SUPPRESSED:
+            raise SubscriptionError("mail to this address came back, or its owner complained: ask the operator")
+        suppressions.forgive_erased(connection, key_of(found.address))
+        subscribers.choose(connection, found.id, pending.choices, now)
+        subscribers.activate(connection, found.id, Consent(source=CONSENT_SOURCE, at=now), now)
+        notices.enqueue(connection, found.id, NoticeKind.WELCOME, {}, now)
+        subscriber = subscribers.get(connection, found.id)
+    assert subscriber is not None  # noqa: S101 - the transaction has it
+    return Confirmed(subscriber=subscriber)
+
+
+def _pending(connection: Connection, tokens: LinkTokens, token: str, now: datetime) -> Confirmation:
+    subscriber_id, nonce = tokens.read_confirm(token, now)
+    pending = confirmations.find(connection, subscriber_id)
+    if pending is None or not hmac.compare_digest(pending.nonce.encode(), nonce.encode()):
+        raise TokenError("this confirmation link was used before")
+    return pending
+
+
+def forget_unconfirmed(database: Database, now: datetime) -> int:
+    """Forget everybody who asked a week ago and did not confirm; return how many."""
+    with database.begin() as connection:
+        return confirmations.expire(connection, now - _FORGET_AFTER)

@@ -1,0 +1,64 @@
+"""Requeue: what waits for somebody who changed their choices becomes what they chose now."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from digestmail.model import Digest, PaperId, Subscriber, Subscription
+from digestmail.selection.segments import for_segment
+from digestmail.slots import check_timezone, next_hour
+from digestmail.storage import deliveries, editions
+
+
+def requeue(
+    connection: Connection, digests: Sequence[Digest], before: Subscriber, after: Subscriber, now: datetime
+) -> int:
+    """Give each delivery that waits for a subscriber the content and the hour they now chose; return how many changed.
+
+    One whose topics leave nothing of its edition is cancelled. What is being sent already is left to its worker.
+    """
+    by_name = {digest.name: digest for digest in digests}
+    old = {one.digest: one for one in before.subscriptions}
+    changed = 0
+    for one in after.subscriptions:
+        digest = by_name.get(one.digest)
+        was = old.get(one.digest)
+        if digest is None or was is None:
+            continue
+        content_changed = was.topics != one.topics or before.language != after.language
+        hour_changed = was.hour != one.hour or before.timezone != after.timezone
+        for waiting in deliveries.waiting(connection, after.id, one.digest):
+            if content_changed:
+                segment_id = _segment(connection, digest, waiting.edition_id, one, after)
+                deliveries.move(connection, waiting, segment_id, now)
+            if hour_changed and waiting.attempts == 0:
+                due_at = _due_at(digest, one, after, now)
+                deliveries.postpone(connection, waiting, due_at)
+            changed += content_changed or hour_changed
+    return changed
+
+
+def _due_at(digest: Digest, one: Subscription, person: Subscriber, now: datetime) -> datetime:
+    if one.hour is None:
+        return now
+    zone = person.timezone or digest.schedule.timezone
+    return next_hour(one.hour, zone if check_timezone(zone) is None else digest.schedule.timezone, now)
+
+
+def _segment(
+    connection: Connection, digest: Digest, edition_id: int, one: Subscription, person: Subscriber
+) -> int | None:
+    """Make the segment of this edition for what a person chose now; None when nothing of it is left for them."""
+    edition = editions.get_by_id(connection, edition_id).edition
+    paper_ids = [entry.paper.id for entry in edition.entries()]
+    prior = editions.prior_segments(connection, paper_ids, exclude_digests=(digest.name, *digest.allow_repeats_of))
+    received = editions.received_by(connection, person.id, prior)
+    without = frozenset[PaperId]().union(*(prior[segment] for segment in received))
+    sections = for_segment(edition, one.topics, without)
+    if edition.sections and not sections:
+        return None
+    kept = [entry.paper.id for section in sections for entry in section.entries]
+    return editions.add_segment(connection, edition_id, one.topics, kept, person.language)

@@ -1,0 +1,90 @@
+"""Confirmations: what people asked for and have not confirmed yet; one a person."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, delete, exists, select
+
+from digestmail.model import Choices, SubscriberState, Subscription
+from digestmail.storage.inserting import insert
+from digestmail.storage.schema import confirmations, deliveries, subscribers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Confirmation:
+    """What somebody asked for; `nonce` stands in the link they were sent."""
+
+    subscriber_id: int
+    nonce: str
+    choices: Choices
+    asked_at: datetime
+
+
+def put(connection: Connection, confirmation: Confirmation) -> None:
+    """Keep what somebody asked for, in place of what they asked for before."""
+    values = {
+        "nonce": confirmation.nonce,
+        "choices": choices_to_json(confirmation.choices),
+        "asked_at": confirmation.asked_at,
+    }
+    statement = insert(connection, confirmations).values(subscriber_id=confirmation.subscriber_id, **values)
+    connection.execute(statement.on_conflict_do_update(index_elements=["subscriber_id"], set_=values))
+
+
+def find(connection: Connection, subscriber_id: int) -> Confirmation | None:
+    """Return what a person has not confirmed yet; None if there is nothing."""
+    wanted = select(confirmations).where(confirmations.c.subscriber_id == subscriber_id)
+    row = connection.execute(wanted).first()
+    if row is None:
+        return None
+    return Confirmation(
+        subscriber_id=row.subscriber_id,
+        nonce=row.nonce,
+        choices=choices_from_json(row.choices),
+        asked_at=row.asked_at,
+    )
+
+
+def take(connection: Connection, subscriber_id: int, nonce: str) -> bool:
+    """Use a confirmation up; False if there is none with this nonce (any more): of two clicks one gets it."""
+    statement = delete(confirmations).where(
+        confirmations.c.subscriber_id == subscriber_id, confirmations.c.nonce == nonce
+    )
+    return connection.execute(statement).rowcount == 1
+
+
+def expire(connection: Connection, before: datetime) -> int:
+    """Forget what was asked for before `before`, and whom nothing else is known of; return how many that were."""
+    connection.execute(delete(confirmations).where(confirmations.c.asked_at < before))
+    asked = exists().where(confirmations.c.subscriber_id == subscribers.c.id)
+    got = exists().where(deliveries.c.subscriber_id == subscribers.c.id)
+    strangers = delete(subscribers).where(
+        subscribers.c.state == SubscriberState.PENDING, subscribers.c.updated_at < before, ~asked, ~got
+    )
+    return connection.execute(strangers).rowcount
+
+
+def choices_to_json(choices: Choices) -> dict[str, Any]:
+    """Return choices as they are stored."""
+    return {
+        "digests": [
+            {"digest": one.digest, "topics": list(one.topics), "hour": one.hour} for one in choices.subscriptions
+        ],
+        "language": choices.language,
+        "timezone": choices.timezone,
+    }
+
+
+def choices_from_json(stored: dict[str, Any]) -> Choices:
+    """Return stored choices as the value they were."""
+    return Choices(
+        subscriptions=tuple(
+            Subscription(digest=one["digest"], topics=tuple(one["topics"]), hour=one["hour"])
+            for one in stored["digests"]
+        ),
+        language=stored["language"],
+        timezone=stored["timezone"],
+    )

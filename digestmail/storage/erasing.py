@@ -1,0 +1,127 @@
+"""What hangs on a person in the tables: listed for them, and taken away so that the delivery accounts still close."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, delete, func, select, update
+
+from digestmail.model import SubscriberState
+from digestmail.storage import deliveries as outbox
+from digestmail.storage.schema import (
+    attempts,
+    bounces,
+    confirmations,
+    deliveries,
+    editions,
+    notices,
+    subscribers,
+    subscriptions,
+)
+
+_DOMAIN = "@erased.invalid"
+"""RFC 2606: no such domain will ever be."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mailed:
+    """A mail that was queued for a person: of an edition (`digest` and `slot`), or a notice of this `kind`."""
+
+    kind: str
+    digest: str | None
+    slot: str | None
+    state: str
+    queued_at: datetime
+    ended_at: datetime | None
+    reply: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounced:
+    """A bounce or complaint that counted against an address."""
+
+    kind: str
+    status: str | None
+    detail: str
+    at: datetime
+
+
+def mails_of(connection: Connection, subscriber_id: int) -> tuple[Mailed, ...]:
+    """Return every mail of a person, the oldest first."""
+    d, n = deliveries.c, notices.c
+    of_editions = connection.execute(
+        select(editions.c.digest, editions.c.slot, d.state, d.queued_at, d.ended_at, d.text)
+        .join(editions, editions.c.id == d.edition_id)
+        .where(d.subscriber_id == subscriber_id)
+    )
+    found = [
+        Mailed(
+            kind="edition",
+            digest=row.digest,
+            slot=row.slot,
+            state=row.state,
+            queued_at=row.queued_at,
+            ended_at=row.ended_at,
+            reply=row.text,
+        )
+        for row in of_editions
+    ]
+    found += [
+        Mailed(
+            kind=row.kind,
+            digest=None,
+            slot=None,
+            state=row.state,
+            queued_at=row.queued_at,
+            ended_at=row.ended_at,
+            reply=row.text,
+        )
+        for row in connection.execute(select(notices).where(n.subscriber_id == subscriber_id))
+    ]
+    return tuple(sorted(found, key=lambda mail: mail.queued_at))
+
+
+def bounces_of(connection: Connection, subscriber_id: int) -> tuple[Bounced, ...]:
+    """Return what counted against a person's address, the oldest first."""
+    rows = connection.execute(select(bounces).where(bounces.c.subscriber_id == subscriber_id).order_by(bounces.c.at))
+    return tuple(Bounced(kind=row.kind, status=row.status, detail=row.detail, at=row.at) for row in rows)
+
+
+def is_erased(address: str) -> bool:
+    """Return whether this is what stands in the place of an erased address."""
+    return address.endswith(_DOMAIN)
+
+
+def erase(connection: Connection, subscriber_id: int, now: datetime) -> int:
+    """Take away all that names a person; return how many deliveries stay, under a row without a name.
+
+    Servers' replies are taken too: many repeat the address.
+    """
+    outbox.cancel(connection, subscriber_id, "erased", now)
+    connection.execute(delete(attempts).where(attempts.c.subscriber_id == subscriber_id))
+    for table in (subscriptions, confirmations, notices, bounces):
+        connection.execute(delete(table).where(table.c.subscriber_id == subscriber_id))
+    mine = deliveries.c.subscriber_id == subscriber_id
+    kept = connection.execute(select(func.count()).select_from(deliveries).where(mine)).scalar_one()
+    if not kept:
+        connection.execute(delete(subscribers).where(subscribers.c.id == subscriber_id))
+        return 0
+    connection.execute(update(deliveries).where(mine).values(text=None))
+    nameless = f"{subscriber_id}{_DOMAIN}"
+    connection.execute(
+        update(subscribers)
+        .where(subscribers.c.id == subscriber_id)
+        .values(
+            address=nameless,
+            key=nameless,
+            state=SubscriberState.UNSUBSCRIBED,
+            language=None,
+            timezone=None,
+            paused_until=None,
+            consent_source=None,
+            consent_at=None,
+            updated_at=now,
+        )
+    )
+    return int(kept)

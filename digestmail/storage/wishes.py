@@ -1,0 +1,86 @@
+"""What subscribers want: counted for the operator, and streamed to who publishes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Text, cast, func, select
+
+from digestmail.model import SubscriberState
+from digestmail.storage.schema import subscribers, subscriptions
+
+_CHUNK = 5000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """How many active subscribers chose the same of a digest."""
+
+    digest: str
+    topics: tuple[str, ...]
+    people: int
+
+
+def wishes(connection: Connection) -> tuple[Wish, ...]:
+    """Return what active subscribers want, each combination once."""
+    topics = cast(subscriptions.c.topics, Text)
+    statement = (
+        select(subscriptions.c.digest, topics.label("topics"), func.count().label("people"))
+        .join(subscribers, subscribers.c.id == subscriptions.c.subscriber_id)
+        .where(subscribers.c.state == SubscriberState.ACTIVE)
+        .group_by(subscriptions.c.digest, topics)
+        .order_by(subscriptions.c.digest, topics)
+    )
+    return tuple(
+        Wish(digest=row.digest, topics=tuple(json.loads(row.topics)), people=row.people)
+        for row in connection.execute(statement)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What somebody who is to get a digest chose; most people chose the same as many others."""
+
+    topics: tuple[str, ...]
+    hour: int | None
+    timezone: str | None
+    language: str | None
+
+
+def wanted_by(connection: Connection, digest: str, now: datetime) -> Iterator[tuple[int, Wanted]]:
+    """Yield (subscriber id, what they chose) of everybody who is to get `digest` at `now`, by id, at flat memory.
+
+    Who paused is left out. Equal choices are one and the same object: only the first of them is decoded.
+    """
+    statement = (
+        select(
+            subscriptions.c.subscriber_id,
+            cast(subscriptions.c.topics, Text),
+            subscriptions.c.hour,
+            subscribers.c.timezone,
+            subscribers.c.language,
+        )
+        .join(subscribers, subscribers.c.id == subscriptions.c.subscriber_id)
+        .where(subscriptions.c.digest == digest, subscribers.c.state == SubscriberState.ACTIVE)
+        .where(subscribers.c.paused_until.is_(None) | (subscribers.c.paused_until <= now))
+        .order_by(subscriptions.c.subscriber_id)
+        .limit(_CHUNK)
+    )
+    known: dict[tuple[Any, ...], Wanted] = {}
+    last = 0
+    while True:
+        rows = connection.execute(statement.where(subscriptions.c.subscriber_id > last)).all()
+        for row in rows:
+            subscriber_id, topics, hour, timezone, language = row
+            key = (topics, hour, timezone, language)
+            wanted = known.get(key)
+            if wanted is None:
+                wanted = known[key] = Wanted(tuple(json.loads(topics)), hour, timezone, language)
+            yield subscriber_id, wanted
+        if len(rows) < _CHUNK:
+            return
+        last = rows[-1].subscriber_id

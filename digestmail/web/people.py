@@ -1,0 +1,111 @@
+"""What the pages people act on share: who a link belongs to, the limits, the queue, and the choices to show."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, Final
+from zoneinfo import available_timezones
+
+from fastapi import FastAPI, Request
+from fastapi.responses import HTMLResponse
+
+from digestmail.app import App
+from digestmail.errors import SubscriptionError, TokenError
+from digestmail.linktokens import LinkTokens
+from digestmail.locales import languages as known_languages
+from digestmail.locales import locale_of, templates_directory
+from digestmail.model import Choices, Subscriber
+from digestmail.people import preferences
+from digestmail.people.guard import Guard
+from digestmail.web.forms import SUBSCRIBE
+from digestmail.web.outgoing import Outgoing
+from digestmail.web.pages import page, pages_of
+
+_KEPT_SECONDS: Final = 60
+
+
+@dataclass(slots=True)
+class Desk:
+    """What one process keeps between requests."""
+
+    app: App
+    outgoing: Outgoing
+    guard: Guard = field(default_factory=Guard)
+    _signer: tuple[float, LinkTokens] | None = None
+
+    def signer(self) -> LinkTokens:
+        """Return what signs forms; read anew each minute, for the secrets may be rotated."""
+        at = self.app.real_clock.monotonic()
+        if self._signer is None or at - self._signer[0] > _KEPT_SECONDS:
+            self._signer = (at, self.app.link_tokens())
+        return self._signer[1]
+
+
+def furnish(web: FastAPI, app: App) -> None:
+    """Give the web app what these pages need, and every form its token."""
+    web.state.desk = Desk(app=app, outgoing=Outgoing(app.send_notices))
+    web.state.pages.form_token = lambda request: form_token(request, None)
+
+
+def of(request: Request) -> Desk:
+    """Return what the process keeps."""
+    desk: Desk = request.app.state.desk
+    return desk
+
+
+def purpose(token: str | None) -> str:
+    """Return what a form is for: the person whose link it stands behind, or anybody's subscribing."""
+    return SUBSCRIBE if token is None else hashlib.sha256(token.encode()).hexdigest()[:32]
+
+
+def form_token(request: Request, token: str | None) -> str:
+    """Return the hidden field of a form behind the link `token`, or of the subscribe form."""
+    desk = of(request)
+    return desk.signer().form(purpose(token), desk.app.real_clock.now())
+
+
+def holder(request: Request, token: str) -> tuple[Subscriber, str]:
+    """Return who a lasting link belongs to, and the digest it was made for (may be empty).
+
+    Raises TokenError when it is not ours, SubscriptionError when they are not known any more.
+    """
+    app = pages_of(request).app
+    subscriber_id, digest = app.tokens.read_unsubscribe(token)
+    return preferences.get(app.database, subscriber_id), digest
+
+
+def sorry(request: Request, error: TokenError | SubscriptionError) -> HTMLResponse:
+    """Say that a link is not ours, or that nobody is behind it."""
+    text = f"{str(error).capitalize()}. Use the link at the foot of the last mail, whole."
+    return page(request, "message.html", status=404, heading="This link is of no use", text=text, link="/subscribe")
+
+
+def languages(app: App) -> tuple[str, ...]:
+    """Return the languages mails are written in."""
+    own = app.config.templates_dir
+    return known_languages([*([app.base / own] if own else []), templates_directory()])
+
+
+def choice_context(request: Request, choices: Choices) -> dict[str, Any]:
+    """Return what the choices' part of a form shows."""
+    app = pages_of(request).app
+    return {
+        "chosen": {one.digest: one for one in choices.subscriptions},
+        "hour": next((one.hour for one in choices.subscriptions), None),
+        "timezone": choices.timezone or "",
+        "wanted_language": choices.language or "",
+        "languages": [(name, _own_name(name)) for name in languages(app)],
+        "timezones": _timezones(),
+    }
+
+
+def _own_name(language: str) -> str:
+    return (locale_of(language).get_display_name() or language).capitalize()
+
+
+@cache
+def _timezones() -> tuple[str, ...]:
+    areas = {"Africa", "America", "Antarctica", "Asia", "Atlantic", "Australia", "Europe", "Indian", "Pacific"}
+    return ("UTC", *sorted(name for name in available_timezones() if name.split("/")[0] in areas))

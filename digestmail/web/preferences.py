@@ -1,0 +1,140 @@
+"""Preferences without a password: the link in every mail is the key. Choose, pause, see your data, be forgotten."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from fastapi import APIRouter, BackgroundTasks, Request, Response
+from fastapi.responses import HTMLResponse
+
+from digestmail.app import new_secret
+from digestmail.errors import SubscriptionError, TokenError
+from digestmail.model import Choices, Subscriber, SubscriberState
+from digestmail.people import preferences, record
+from digestmail.web import people
+from digestmail.web.forms import Filled, Form, check_ours, choices_of
+from digestmail.web.pages import page, pages_of
+
+router = APIRouter(include_in_schema=False)
+_PAUSES = {"1": "a week", "2": "two weeks", "4": "four weeks", "12": "three months"}
+"""For how many weeks one may pause."""
+
+
+@router.get("/preferences/{token}")
+def show(request: Request, token: str) -> HTMLResponse:
+    """Show what somebody gets, to be changed."""
+    try:
+        person, _ = people.holder(request, token)
+    except (TokenError, SubscriptionError) as error:
+        return people.sorry(request, error)
+    return _page(request, token, person)
+
+
+@router.post("/preferences/{token}")
+def change(request: Request, token: str, form: Filled, background: BackgroundTasks) -> HTMLResponse:
+    """Save the choices."""
+    app = pages_of(request).app
+    try:
+        person, _ = people.holder(request, token)
+        check_ours(request, form, people.purpose(token))
+        choices = choices_of(form, app.digests, people.languages(app))
+    except (TokenError, SubscriptionError) as error:
+        return people.sorry(request, error)
+    try:
+        changed = preferences.change(app.database, app.digests, person.id, choices, app.real_clock.now())
+    except SubscriptionError as error:
+        return _page(request, token, person, problem=str(error), status=422)
+    background.add_task(people.of(request).outgoing.flush)
+    return _page(request, token, changed, said="Saved. It holds from the next mail on.")
+
+
+@router.post("/preferences/{token}/pause")
+def pause(request: Request, token: str, form: Filled) -> HTMLResponse:
+    """Pause for some weeks, or go on."""
+    app = pages_of(request).app
+    now = app.real_clock.now()
+    try:
+        person, _ = people.holder(request, token)
+        check_ours(request, form, people.purpose(token))
+        until = _until(form, now)
+        person = preferences.pause(app.database, person.id, until, now)
+    except (TokenError, SubscriptionError) as error:
+        return people.sorry(request, error)
+    said = f"Paused until {until:%d %B %Y}." if until else "You get mail again."
+    return _page(request, token, person, said=said)
+
+
+def _until(form: Form, now: datetime) -> datetime | None:
+    weeks = form.get("weeks")
+    if weeks and weeks not in _PAUSES:
+        raise SubscriptionError("a pause lasts one, two, four or twelve weeks")
+    return now + timedelta(weeks=int(weeks)) if weeks else None
+
+
+def _check_sure(form: Form) -> None:
+    if form.get("sure") != "yes":
+        raise SubscriptionError("nothing was erased: tick the box to say that you mean it")
+
+
+def _page(
+    request: Request, token: str, person: Subscriber, *, said: str = "", problem: str = "", status: int = 200
+) -> HTMLResponse:
+    app = pages_of(request).app
+    choices = Choices(subscriptions=person.subscriptions, language=person.language, timezone=person.timezone)
+    paused_until = person.paused_until if person.paused_until and person.paused_until > app.real_clock.now() else None
+    return page(
+        request,
+        "preferences.html",
+        status=status,
+        token=token,
+        own_token=people.form_token(request, token),
+        person=person,
+        subscribed=person.state is SubscriberState.ACTIVE,
+        paused_until=paused_until,
+        pauses=_PAUSES,
+        said=said,
+        problem=problem,
+        **people.choice_context(request, choices),
+    )
+
+
+@router.get("/preferences/{token}/data")
+def data(request: Request, token: str) -> HTMLResponse:
+    """Say what is stored, and offer it whole and its end."""
+    app = pages_of(request).app
+    try:
+        person, _ = people.holder(request, token)
+        found = record.export(app.database, person.id)
+    except (TokenError, SubscriptionError) as error:
+        return people.sorry(request, error)
+    return page(request, "data.html", token=token, own_token=people.form_token(request, token), record=found)
+
+
+@router.get("/preferences/{token}/data.json")
+def export(request: Request, token: str) -> Response:
+    """Return all that is stored as a file."""
+    from pydantic_core import to_json
+
+    app = pages_of(request).app
+    try:
+        person, _ = people.holder(request, token)
+        found = record.export(app.database, person.id)
+    except (TokenError, SubscriptionError) as error:
+        return people.sorry(request, error)
+    headers = {"Content-Disposition": 'attachment; filename="my-data.json"', "Cache-Control": "no-store"}
+    return Response(to_json(found, indent=2), media_type="application/json", headers=headers)
+
+
+@router.post("/preferences/{token}/erase")
+def erase(request: Request, token: str, form: Filled) -> HTMLResponse:
+    """Forget a person, if they ticked that they mean it."""
+    app = pages_of(request).app
+    try:
+        person, _ = people.holder(request, token)
+        check_ours(request, form, people.purpose(token))
+        _check_sure(form)
+        record.erase(app.database, person.id, app.real_clock.now(), random_token=new_secret)
+    except (TokenError, SubscriptionError) as error:
+        return people.sorry(request, error)
+    text = "Your address and everything else that names you is gone. No further mail is sent to you."
+    return page(request, "message.html", heading="Erased", text=text, link=None)

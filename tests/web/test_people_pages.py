@@ -1,0 +1,255 @@
+"""The pages people act on, over real HTTP and SMTP: what they do, and above all what they do not."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+from oursite import Site, link, links, opened
+from sqlalchemy import select
+from stage import FakeSource, reading, sighting
+
+from digestmail.model import Choices, DeliveryState, SubscriberState, Subscription, SuppressionReason
+from digestmail.people.guard import Rate, Rates
+from digestmail.pipeline.collect import collect
+from digestmail.pipeline.publish import publish
+from digestmail.storage import deliveries, schema, subscribers, suppressions
+
+ONE_CLICK = {"List-Unsubscribe": "One-Click"}
+
+
+@pytest.fixture
+def site(tmp_path, database_url):
+    with opened(tmp_path, database_url) as site:
+        yield site
+
+
+def subscribed(site: Site, address: str = "reader@example.org", **fields):
+    """Go the whole way from the form to the welcome; return the two mails."""
+    before = len(site.mails())
+    assert "Check your mail" in site.fill_in("/subscribe", address=address, **({"digest": "daily"} | fields)).body
+    asked = site.wait_for_mails(before + 1)[-1]
+    target = link(asked, "confirm")
+    assert "You are subscribed" in site.fill_in(target).body
+    return asked, site.wait_for_mails(before + 2)[-1]
+
+
+def person(site: Site, address: str = "reader@example.org"):
+    with site.app.database.connect() as connection:
+        return subscribers.find(connection, address)
+
+
+def published(site: Site, *titles: str):
+    found = [sighting(number, title=title) for number, title in enumerate(titles, start=1)]
+    collect(site.app.database, [FakeSource("hf", reading(*found))], site.clock.now())
+    return publish(site.app.database, site.app.digests[:1], site.app.render, site.clock.now())
+
+
+def contents(site: Site) -> dict[str, list[str]]:
+    """Return every row of every table."""
+    with site.app.database.connect() as connection:
+        return {
+            table.name: sorted(str(row) for row in connection.execute(select(table)).all())
+            for table in schema.metadata.sorted_tables
+        }
+
+
+def test_from_the_form_to_the_edition_and_away_by_one_click(site):
+    _, welcome = subscribed(site, **{"topics.daily": ["Vision"], "hour": "", "timezone": "Europe/Berlin"})
+    preferences = link(welcome, "preferences")
+    page = site.get(preferences).body
+    assert "reader@example.org" in page
+    assert re.search(r'value="Vision" checked', page)
+    published(site, "An agent", "An image")
+    assert site.app.deliver().sent == 1
+    edition = site.wait_for_mails(3)[-1]
+    text = edition.get_body(("plain",)).get_content()
+    assert "An image" in text
+    assert "An agent" not in text
+    target = link(edition, "unsubscribe")
+    answer = site.post(target, ONE_CLICK)
+    assert (answer.status, answer.headers.get("set-cookie"), answer.headers.get("location")) == (200, None, None)
+    assert person(site).state is SubscriberState.UNSUBSCRIBED
+    assert site.app.deliver().sent == 0
+
+
+def test_no_link_of_any_mail_changes_anything_when_a_scanner_opens_it(site):
+    asked, welcome = subscribed(site)
+    published(site, "An agent")
+    site.app.deliver()
+    edition = site.wait_for_mails(3)[-1]
+    site.clock.sleep(2 * 86400)
+    site.fill_in("/subscribe", address="other@example.org", digest="daily")
+    pending = site.wait_for_mails(4)[-1]
+    before = contents(site)
+    opened_links = 0
+    for mail in (asked, welcome, edition, pending):
+        for one in (one for one in links(mail) if one.startswith(site.base_url)):
+            for method in ("GET", "HEAD", "GET"):
+                assert site.ask(method, one).status in {200, 404, 410}, one
+                opened_links += 1
+    assert opened_links > 12
+    for more in ("/data", "/data.json"):
+        assert site.get(link(welcome, "preferences") + more).status == 200
+    assert contents(site) == before
+
+
+@pytest.mark.parametrize("form", ["urlencoded", "multipart"])
+def test_one_click_takes_both_encodings_twice_and_leaves_one_digest(site, form):
+    _, welcome = subscribed(site, digest=["daily", "weekly"])
+    published(site, "An agent")
+    token = site.app.tokens.unsubscribe(person(site).id, "daily")
+    boundary = "x1"
+    part = f'--{boundary}\r\nContent-Disposition: form-data; name="List-Unsubscribe"\r\n\r\nOne-Click\r\n--{boundary}--\r\n'
+    for _ in range(2):
+        if form == "multipart":
+            headers = {"Content-Type": f"multipart/form-data; boundary={boundary}"}
+            answer = site.ask("POST", f"/unsubscribe/{token}", part.encode(), headers)
+        else:
+            answer = site.post(f"/unsubscribe/{token}", ONE_CLICK, {"Sec-Fetch-Site": "cross-site"})
+        assert (answer.status, answer.body) == (200, "unsubscribed\n")
+    assert [one.digest for one in person(site).subscriptions] == ["weekly"]
+    with site.app.database.connect() as connection:
+        assert deliveries.counts(connection) == {DeliveryState.CANCELLED: 1}
+    assert len(site.mails()) == 2
+
+
+def test_a_post_without_the_form_s_own_token_does_nothing(site):
+    _, welcome = subscribed(site)
+    token = link(welcome, "preferences").rpartition("/")[2]
+    before = contents(site)
+    for path in ("unsubscribe/{}", "preferences/{}", "preferences/{}/pause", "preferences/{}/erase", "confirm/{}"):
+        for fields in ({}, {"token": "made-up"}, {"List-Unsubscribe": "maybe", "sure": "yes", "digest": "weekly"}):
+            assert site.post("/" + path.format(token), fields).status in {404, 410}
+    elsewhere = re.search(r'name="token" value="([^"]+)"', site.get(f"/preferences/{token}").body)[1]
+    answer = site.post(
+        f"/preferences/{token}/erase", {"token": elsewhere, "sure": "yes"}, {"Sec-Fetch-Site": "cross-site"}
+    )
+    assert answer.status == 404
+    assert contents(site) == before
+
+
+def test_the_answer_is_the_same_for_everybody_and_mail_goes_out_once(site):
+    subscribed(site)
+    with site.app.database.begin() as connection:
+        suppressions.add(connection, "gone@example.org", SuppressionReason.BOUNCED, "", site.clock.now())
+    addresses = ("reader@example.org", "gone@example.org", "new@example.org", "new@example.org", "NEW@example.org")
+    answers = [site.fill_in("/subscribe", address=address, digest="daily") for address in addresses]
+    shown = {(answer.status, re.sub(r'value="[^"]+"', "", answer.body)) for answer in answers}
+    assert len(shown) == 1
+    mails = site.wait_for_mails(4)
+    site.settle()
+    assert len(site.mails()) == 4
+    assert sorted(mail["To"] for mail in mails[2:]) == ["new@example.org", "reader@example.org"]
+
+
+def test_programs_that_fill_in_everything_or_too_fast_send_no_mail(site):
+    token = re.search(r'name="token" value="([^"]+)"', site.get("/").body)[1]
+    assert site.post("/subscribe", {"token": token, "address": "a@example.org"}).status == 400
+    site.clock.sleep(5)
+    said = site.post("/subscribe", {"token": token, "address": "a@example.org", "website": "https://spam.example"})
+    assert "Check your mail" in said.body
+    site.clock.sleep(2 * 86400)
+    assert site.post("/subscribe", {"token": token, "address": "a@example.org"}).status == 400
+    site.settle()
+    assert site.mails() == []
+    assert person(site, "a@example.org") is None
+
+
+def test_the_home_page_s_form_needs_no_more_than_an_address(site):
+    assert "Check your mail" in site.fill_in("/", "/subscribe", address="reader@m\u00fcnchen.example").body
+    (mail,) = site.wait_for_mails(1)
+    assert mail["To"] == "reader@xn--mnchen-3ya.example"
+    assert person(site, "reader@m\u00fcnchen.example").state is SubscriberState.PENDING
+
+
+def test_too_many_from_one_network_are_refused_and_too_many_for_a_domain_stay_silent(site):
+    site_guard = site.app  # the pages share one guard a process
+    assert site_guard is not None
+    for number in range(10):
+        assert site.fill_in("/subscribe", address=f"p{number}@example.org", digest="daily").status == 200
+    assert site.fill_in("/subscribe", address="p11@example.org", digest="daily").status == 429
+    site.clock.sleep(3600)
+    assert site.fill_in("/subscribe", address="p11@example.org", digest="daily").status == 200
+    assert Rates().network == Rate(10, 3600)
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"address": "nobody"}, "not a mail address"),
+        ({"address": "a@example.org", "digest": "nightly"}, "choose at least one"),
+        ({"address": "a@example.org", "digest": "daily", "topics.daily": "Cooking"}, "no topic"),
+        ({"address": "a@example.org", "digest": "daily", "hour": "noon"}, "hour is a number"),
+        ({"address": "a@example.org", "digest": "daily", "timezone": "Mars/Olympus"}, "no time zone"),
+        ({"address": "a@example.org", "digest": "daily", "language": "tlh"}, "no such language"),
+        ({"address": "<script>alert(1)</script>", "digest": "daily"}, "&lt;script&gt;"),
+    ],
+)
+def test_what_cannot_be_is_said_on_the_page(site, fields, says):
+    answer = site.fill_in("/subscribe", **fields)
+    assert (answer.status, says in answer.body) == (422, True)
+    assert "<script" not in answer.body
+
+
+def test_preferences_are_saved_paused_shown_and_erased(site):
+    _, welcome = subscribed(site)
+    target = link(welcome, "preferences")
+    saved = site.fill_in(
+        target, **{"digest": ["daily", "weekly"], "topics.daily": "Agents", "hour": "7", "language": "de"}
+    )
+    assert "Saved" in saved.body
+    site.wait_for_mails(3)
+    assert person(site).subscriptions == (
+        Subscription(digest="daily", topics=("Agents",), hour=7),
+        Subscription(digest="weekly", hour=7),
+    )
+    assert site.fill_in(target, digest=[]).status == 422
+    assert "Paused until" in site.fill_in(target, f"{target}/pause", weeks="2").body
+    assert "Go on now" in site.get(target).body
+    assert "again" in site.fill_in(target, f"{target}/pause").body
+    assert person(site).paused_until is None
+    assert site.fill_in(target, f"{target}/pause", weeks="99").status == 404
+    stored = json.loads(site.get(f"{target}/data.json").body)
+    assert stored["subscriber"]["address"] == "reader@example.org"
+    assert len(stored["mails"]) == 3
+    assert site.fill_in(f"{target}/data", f"{target}/erase").status == 404
+    assert "Erased" in site.fill_in(f"{target}/data", f"{target}/erase", sure="yes").body
+    assert "reader@example.org" not in str(contents(site))
+    assert site.get(target).status == 404
+    assert site.post(target.replace("preferences", "unsubscribe"), ONE_CLICK).status == 200
+
+
+def test_leaving_by_the_form_says_goodbye_and_the_page_knows_it(site):
+    _, welcome = subscribed(site, digest=["daily", "weekly"])
+    token = site.app.tokens.unsubscribe(person(site).id, "daily")
+    assert "All of it" in site.get(f"/unsubscribe/{token}").body
+    assert "comes no more" in site.fill_in(f"/unsubscribe/{token}", scope="digest").body
+    assert "Thank you" in site.fill_in(f"/unsubscribe/{token}", scope="all").body
+    assert "unsubscribed" in site.wait_for_mails(3)[-1]["Subject"]
+    assert "not subscribed" in site.get(f"/unsubscribe/{token}").body
+    assert (
+        site.fill_in(link(welcome, "preferences") + "/data", link(welcome, "preferences"), digest="daily").status == 422
+    )
+
+
+def test_a_link_stays_good_after_a_rotation_and_dies_with_a_forgotten_secret(site):
+    asked, welcome = subscribed(site)
+    target = link(welcome, "preferences")
+    assert site.app.rotate_secrets(forget=False) == 2
+    assert site.get(target).status == 200
+    assert "Saved" in site.fill_in(target, digest="weekly").body
+    assert site.app.rotate_secrets(forget=True) == 1
+    assert site.get(target).status == 404
+    assert site.get(link(asked, "confirm")).status == 410
+
+
+def test_forms_larger_than_any_of_ours_and_odd_bodies_are_refused(site):
+    assert site.post("/subscribe", {"address": "a" * 100_000}).status == 413
+    assert site.ask(
+        "POST", "/subscribe", b"\xff\x00=%", {"Content-Type": "application/x-www-form-urlencoded"}
+    ).status in {400, 422}
+    assert site.ask("POST", "/subscribe", b"--", {"Content-Type": "multipart/form-data"}).status in {400, 422}
+    assert site.ask("DELETE", "/subscribe").status == 405
+    assert Choices().subscriptions == ()
