@@ -33,6 +33,8 @@ _AHEAD = 4
 _FIRST_CLAIM, _MOST_CLAIMED = 100, 2000
 _LOST_TWICE = 2
 """After so many lost connections one message is put off, and the server is left alone for a while."""
+_FRESH = timedelta(minutes=1)
+"""An intent older than this is asked for anew: the lease must outlast the answer to the final dot."""
 _LINGER = timedelta(seconds=60)
 """A run waits for deliveries that are due so soon; what is put off for longer is for the next one."""
 
@@ -48,10 +50,11 @@ class Letters(Protocol):
 class Outgoing:
     """A message on its way; a connection settles it."""
 
-    __slots__ = ("_dispatch", "began", "delivery", "envelope", "lost", "message", "settled")
+    __slots__ = ("_dispatch", "armed_at", "began", "delivery", "envelope", "lost", "message", "settled")
 
-    def __init__(self, dispatch: Dispatch, delivery: Delivery) -> None:
+    def __init__(self, dispatch: Dispatch, delivery: Delivery, armed_at: datetime) -> None:
         self._dispatch = dispatch
+        self.armed_at = armed_at
         self.delivery = delivery
         self.began = 0.0
         self.lost = 0
@@ -151,7 +154,7 @@ class Dispatch:
                 self._halt("asked to stop")
                 return None
             outgoing = self._ready.popleft()
-            if self._must_wait(outgoing):
+            if self._stale(outgoing) or self._must_wait(outgoing):
                 continue
             if self._written(outgoing):
                 self._in_flight += 1
@@ -160,6 +163,15 @@ class Dispatch:
                 self._replenish()
                 return outgoing
         return None
+
+    def _stale(self, outgoing: Outgoing) -> bool:
+        """Ask anew for an intent that has waited, behind a slow server or a clock that jumped."""
+        if abs(self._clock.now() - outgoing.armed_at) <= _FRESH:
+            return False
+        delivery = outgoing.delivery
+        self._asked[delivery.edition_id, delivery.subscriber_id] = delivery
+        self._ledger.order(arm=[delivery])
+        return True
 
     def settle(self, outgoing: Outgoing, verdict: Verdict) -> None:
         """Take the verdict on a message in flight."""
@@ -246,7 +258,8 @@ class Dispatch:
 
     def _replenish(self) -> None:
         """Ask for intents, and for more deliveries, before they run out."""
-        lacking = _AHEAD * self._connections - self._in_flight - len(self._ready) - len(self._asked)
+        armed = self._in_flight + len(self._ready) + len(self._held) + len(self._asked)
+        lacking = _AHEAD * self._connections - armed
         if lacking > 0 and self._pool and not self.stopped:
             batch = [self._pool.popleft() for _ in range(min(lacking, len(self._pool)))]
             self._asked.update(((one.edition_id, one.subscriber_id), one) for one in batch)
@@ -280,7 +293,7 @@ class Dispatch:
             key = delivery.edition_id, delivery.subscriber_id
             self._asked.pop(key, None)
             if key in committed.armed:
-                self._ready.append(Outgoing(self, delivery))
+                self._ready.append(Outgoing(self, delivery, committed.at))
             else:
                 self._not_armed(delivery)
         if committed.claimed is not None:
@@ -294,9 +307,12 @@ class Dispatch:
         self._look_idle()
 
     def _not_armed(self, delivery: Delivery) -> None:
-        """The subscriber left since the claim, or another worker has the delivery: what is still ours is cancelled."""
-        result = Attempted(state=DeliveryState.CANCELLED, text="no longer subscribed", begun=False)
-        self._ledger.order(results=[(delivery, result)])
+        """Give back what may not go: the lease runs out, the subscriber left, or another worker has the delivery.
+
+        The next claim looks again, and cancels what nobody wants.
+        """
+        self._ledger.order(results=[(delivery, outcomes.given_back(delivery, self._clock.now()))])
+        self._exhausted = False
 
     def _claimed(
         self, go: Sequence[Delivery], rest: Sequence[tuple[Delivery, Attempted]], next_due_at: datetime | None
