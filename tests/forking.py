@@ -110,9 +110,7 @@ def work(job: dict[str, Any]) -> None:
         local_hostname=f"worker-{os.getpid()}.example.org",
         connections=CONNECTIONS,
     )
-    rules = Rules(
-        give_up=timedelta(days=4), max_lateness=timedelta(days=30), ambiguous=AmbiguousPolicy(job["policy"])
-    )
+    rules = Rules(give_up=timedelta(days=4), max_lateness=timedelta(days=30), ambiguous=AmbiguousPolicy(job["policy"]))
     worker = Deliverer(
         database,
         [relay],

@@ -35,6 +35,8 @@ _LOST_TWICE = 2
 """After so many lost connections one message is put off, and the server is left alone for a while."""
 _FRESH = timedelta(minutes=1)
 """An intent older than this is asked for anew: the lease must outlast the answer to the final dot."""
+_LONGEST = 2**31 - 1
+"""Milliseconds a column holds; a record must not fail over a duration."""
 _LINGER = timedelta(seconds=60)
 """A run waits for deliveries that are due so soon; what is put off for longer is for the next one."""
 
@@ -124,7 +126,7 @@ class Dispatch:
         """Deliver until nothing is due, somebody says stop, or the way out breaks."""
         self._loop = asyncio.get_running_loop()
         self._idle = asyncio.Event()
-        self._ledger.start(lambda committed: self._loop.call_soon_threadsafe(self._heard, committed))
+        self._ledger.start(self._tell)
         self._claim()
         await self._idle.wait()
         while self._lanes:
@@ -134,6 +136,10 @@ class Dispatch:
         self._give_everything_back()
         await asyncio.to_thread(self._ledger.finish)
         await asyncio.sleep(0)  # what the ledger said last is heard
+
+    def _tell(self, committed: Committed | StorageError) -> None:
+        """Pass on, from the ledger's thread to the loop, what was committed."""
+        self._loop.call_soon_threadsafe(self._heard, committed)
 
     # -- what a connection asks ---------------------------------------------------------------------------------------
 
@@ -186,7 +192,7 @@ class Dispatch:
 
     def _conclude(self, outgoing: Outgoing, verdict: Verdict) -> None:
         now = self._clock.now()
-        milliseconds = int((self._clock.monotonic() - outgoing.began) * 1000)
+        milliseconds = min(max(int((self._clock.monotonic() - outgoing.began) * 1000), 0), _LONGEST)
         result = outcomes.attempted(outgoing.delivery, verdict, self._rules, now, self._random, milliseconds)
         self._ledger.order(
             results=[(outgoing.delivery, result)],

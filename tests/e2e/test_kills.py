@@ -109,9 +109,7 @@ class Stage:
         d, a = schema.deliveries.c, schema.attempts.c
         with self.database.connect() as connection:
             rows = connection.execute(select(d.subscriber_id, d.state).where(d.edition_id == self.edition_id)).all()
-            doubted = select(a.subscriber_id).where(
-                a.edition_id == self.edition_id, a.state == DeliveryState.AMBIGUOUS
-            )
+            doubted = select(a.subscriber_id).where(a.edition_id == self.edition_id, a.state == DeliveryState.AMBIGUOUS)
             listed = Counter(connection.execute(doubted).scalars())
             assert deliveries.unbalanced(connection) == ()
             standing = deliveries.counts(connection, self.edition_id)
@@ -130,7 +128,9 @@ class Stage:
 def stage(database, database_url, tmp_path) -> Iterator[Stage]:
     with (
         receiver(*SERVER) as server,
-        subprocess.Popen([sys.executable, FORKING], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as program,
+        subprocess.Popen(
+            [sys.executable, FORKING], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        ) as program,
     ):
         yield Stage(database_url, database, server, program, tmp_path / "epoch")
         program.stdin.close()

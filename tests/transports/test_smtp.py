@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import base64
-import socket
 import ssl
 import subprocess
 from collections.abc import Iterator, Sequence
