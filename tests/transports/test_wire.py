@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import contextmanager
+from itertools import pairwise
 
 import pytest
 from hypothesis import example, given, settings
@@ -66,7 +67,7 @@ def hear(pieces: list[bytes]) -> tuple[list[Reply], type[TransportError] | None]
 @example(b"250 a\r\nwhat\r\n250 b\r\n", [9])
 def test_replies_are_the_same_however_they_are_cut(heard, cuts):
     places = sorted({min(cut, len(heard)) for cut in cuts} | {0, len(heard)})
-    pieces = [heard[start:end] for start, end in zip(places, places[1:], strict=False)] or [heard]
+    pieces = [heard[start:end] for start, end in pairwise(places)] or [heard]
     assert hear(pieces) == hear([heard])
 
 
