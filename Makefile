@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 BENCH ?= day
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types imports format bench lock clean
+.PHONY: help demo test long check lint types imports format bench lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -15,6 +15,9 @@ demo: $(VENV)/.runtime ## the main job on a bundled sample, without network, int
 
 test: $(VENV)/.dev ## the whole test suite
 	$(BIN)/pytest -n auto -q
+
+long: $(VENV)/.dev ## kill the workers two thousand times; some minutes
+	DIGESTMAIL_TEST_LONG=1 $(BIN)/pytest -n auto -q -rP tests/e2e/test_kills.py
 
 check: lint types imports test ## what CI runs
 

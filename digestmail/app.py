@@ -164,7 +164,7 @@ class App:
         now = self.clock.now()
         if not dry_run:
             with self.database.connect() as connection:
-                self.epoch().check(epoch(connection))
+                self.epoch().check(lambda: epoch(connection))
             queued_at = self.real_clock.now()
             return publish(self.database, self.digests, self.render, now, queued_at=queued_at, stop=stop)
         with self.database.rehearsal() as connection:

@@ -76,7 +76,7 @@ def _ledger(app: App) -> Iterator[str]:
     """Name what the ledger holds that somebody has to look at."""
     with app.database.connect() as connection:
         try:
-            app.epoch().check(settings.epoch(connection))
+            app.epoch().check(lambda: settings.epoch(connection))
         except DigestmailError as error:
             yield f"{error}; `digestmail deliveries adopt` goes on with it"
         for pause in rates.pauses(connection, app.clock.now()):

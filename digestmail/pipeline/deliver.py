@@ -80,8 +80,8 @@ class Deliverer:
 
         Raises StorageError when the database is gone for too long, or is one put back from a backup.
         """
+        self._epoch.check(self._database_epoch)
         with self._database.connect() as connection:
-            self._epoch.check(settings.epoch(connection))
             paused = {pause.key: pause for pause in rates.pauses(connection, self._clock.now())}
         stopped = ""
         usable = [relay for relay in self._relays if f"relay:{relay.name}" not in paused]
@@ -95,6 +95,10 @@ class Deliverer:
             if not broken:
                 break
         return self._report(stopped)
+
+    def _database_epoch(self) -> int:
+        with self._database.connect() as connection:
+            return settings.epoch(connection)
 
     def _over(self, relay: Relay, pause: timedelta) -> tuple[str, bool]:
         """Deliver over one relay; return why it ended early, and whether the relay is what broke."""

@@ -18,7 +18,7 @@ from typing import Protocol
 
 from digestmail.clock import Clock
 from digestmail.errors import DeliveryError, RenderError, StorageError, TransportError
-from digestmail.model import Attempted, Delivery, DeliveryState, Envelope
+from digestmail.model import Attempted, Delivery, Envelope
 from digestmail.pipeline import outcomes
 from digestmail.pipeline.ledger import Committed, Ledger
 from digestmail.pipeline.outcomes import Rules
@@ -33,6 +33,10 @@ _AHEAD = 4
 _FIRST_CLAIM, _MOST_CLAIMED = 100, 2000
 _LOST_TWICE = 2
 """After so many lost connections one message is put off, and the server is left alone for a while."""
+_FRESH = timedelta(minutes=1)
+"""An intent older than this is asked for anew: the lease must outlast the answer to the final dot."""
+_LONGEST = 2**31 - 1
+"""Milliseconds a column holds; a record must not fail over a duration."""
 _LINGER = timedelta(seconds=60)
 """A run waits for deliveries that are due so soon; what is put off for longer is for the next one."""
 
@@ -51,12 +55,13 @@ class Letters(Protocol):
 class Outgoing:
     """A message on its way; a connection settles it."""
 
-    __slots__ = ("_dispatch", "began", "delivery", "envelope", "lost", "message", "settled")
+    __slots__ = ("_dispatch", "armed_at", "began", "delivery", "envelope", "lost", "message", "settled")
     dotless = True
 
-    def __init__(self, dispatch: Dispatch, delivery: Delivery) -> None:
+    def __init__(self, dispatch: Dispatch, delivery: Delivery, armed_at: datetime) -> None:
         """Belong to `dispatch`; it writes envelope and message right before they go out."""
         self._dispatch = dispatch
+        self.armed_at = armed_at
         self.delivery = delivery
         self.began = 0.0
         self.lost = 0
@@ -138,7 +143,7 @@ class Dispatch:
         await asyncio.sleep(0)  # what the ledger said last is heard
 
     def _tell(self, committed: Committed | StorageError) -> None:
-        """Pass on what the ledger's thread says."""
+        """Pass on, from the ledger's thread to the loop, what was committed."""
         self._loop.call_soon_threadsafe(self._heard, committed)
 
     # -- what a connection asks ---------------------------------------------------------------------------------------
@@ -160,7 +165,7 @@ class Dispatch:
                 self._halt("asked to stop")
                 return None
             outgoing = self._ready.popleft()
-            if self._must_wait(outgoing):
+            if self._stale(outgoing) or self._must_wait(outgoing):
                 continue
             if self._written(outgoing):
                 self._in_flight += 1
@@ -169,6 +174,15 @@ class Dispatch:
                 self._replenish()
                 return outgoing
         return None
+
+    def _stale(self, outgoing: Outgoing) -> bool:
+        """Ask anew for an intent that has waited, behind a slow server or a clock that jumped."""
+        if abs(self._clock.now() - outgoing.armed_at) <= _FRESH:
+            return False
+        delivery = outgoing.delivery
+        self._asked[delivery.edition_id, delivery.subscriber_id] = delivery
+        self._ledger.order(arm=[delivery])
+        return True
 
     def settle(self, outgoing: Outgoing, verdict: Verdict) -> None:
         """Take the verdict on a message in flight."""
@@ -183,7 +197,7 @@ class Dispatch:
 
     def _conclude(self, outgoing: Outgoing, verdict: Verdict) -> None:
         now = self._clock.now()
-        milliseconds = int((self._clock.monotonic() - outgoing.began) * 1000)
+        milliseconds = min(max(int((self._clock.monotonic() - outgoing.began) * 1000), 0), _LONGEST)
         result = outcomes.attempted(outgoing.delivery, verdict, self._rules, now, self._random, milliseconds)
         self._ledger.order(
             results=[(outgoing.delivery, result)],
@@ -255,7 +269,8 @@ class Dispatch:
 
     def _replenish(self) -> None:
         """Ask for intents, and for more deliveries, before they run out."""
-        lacking = _AHEAD * self._connections - self._in_flight - len(self._ready) - len(self._asked)
+        armed = self._in_flight + len(self._ready) + len(self._held) + len(self._asked)
+        lacking = _AHEAD * self._connections - armed
         if lacking > 0 and self._pool and not self.stopped:
             batch = [self._pool.popleft() for _ in range(min(lacking, len(self._pool)))]
             self._asked.update(((one.edition_id, one.subscriber_id), one) for one in batch)
@@ -289,7 +304,7 @@ class Dispatch:
             key = delivery.edition_id, delivery.subscriber_id
             self._asked.pop(key, None)
             if key in committed.armed:
-                self._ready.append(Outgoing(self, delivery))
+                self._ready.append(Outgoing(self, delivery, committed.at))
             else:
                 self._not_armed(delivery)
         if committed.claimed is not None:
@@ -303,9 +318,12 @@ class Dispatch:
         self._look_idle()
 
     def _not_armed(self, delivery: Delivery) -> None:
-        """Cancel what is still ours: the subscriber left since the claim, or another worker has the delivery."""
-        result = Attempted(state=DeliveryState.CANCELLED, text="no longer subscribed", begun=False)
-        self._ledger.order(results=[(delivery, result)])
+        """Give back what may not go: the lease runs out, the subscriber left, or another worker has the delivery.
+
+        The next claim looks again, and cancels what nobody wants.
+        """
+        self._ledger.order(results=[(delivery, outcomes.given_back(delivery, self._clock.now()))])
+        self._exhausted = False
 
     def _claimed(
         self, go: Sequence[Delivery], rest: Sequence[tuple[Delivery, Attempted]], next_due_at: datetime | None

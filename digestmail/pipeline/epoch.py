@@ -7,6 +7,7 @@ configuration. A database whose counter stands before the file's has forgotten w
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
@@ -22,9 +23,13 @@ class EpochFile:
         self._path = path
         self._name = sha256(f"digestmail.epoch\n{secret}".encode()).hexdigest()[:16]
 
-    def check(self, epoch: int) -> None:
-        """Compare with the database's epoch. Raises StorageError when the database is older than what was seen."""
+    def check(self, database_epoch: Callable[[], int]) -> None:
+        """Compare with the database's epoch. Raises StorageError when the database is older than what was seen.
+
+        The file is read first: another worker may raise both between the two looks.
+        """
         seen = self._seen()
+        epoch = database_epoch()
         if seen is not None and epoch < seen:
             raise StorageError(
                 f"the database is older than its deliveries (it stands at {epoch}, {self._path} at {seen}): it was put "

@@ -68,6 +68,8 @@ class Committed:
     """Results nothing was written of: another worker has the delivery."""
     asked: Sequence[Delivery]
     armed: frozenset[tuple[int, int]]
+    at: datetime
+    """When the intents were written."""
     claimed: Sorted | None
     """None if nothing was to be claimed."""
 
@@ -101,6 +103,7 @@ class Ledger:
         self._idle = False
         self._orders = Orders()
         self._lock = threading.Condition()
+        self._unnoted: int | None = None
         self._ending = False
         self._thread: threading.Thread | None = None
 
@@ -148,6 +151,11 @@ class Ledger:
             except StorageError as error:
                 tell(error)
                 return
+            except Exception as error:
+                # A bug: a ledger that died in silence would leave its dispatch waiting for ever.
+                log.exception("the ledger ended by a bug")
+                tell(StorageError(f"unexpected {type(error).__name__}: {error}"))
+                return
             tell(committed)
 
     def _next_orders(self) -> Orders:
@@ -165,18 +173,24 @@ class Ledger:
     def _commit_somehow(self, orders: Orders) -> Committed:
         """Commit `orders`; wait for a database that is locked, full or gone, and try again."""
         wait, until = _FIRST_WAIT, self._clock.monotonic() + _PATIENCE.total_seconds()
+        committed: Committed | None = None
         while True:
             try:
-                return self._commit(orders)
+                # Not claimed again when only the file beside the database could not be written.
+                committed = committed or self._commit(orders)
+                if self._unnoted is not None:
+                    self._epoch.note(self._unnoted)
+                    self._unnoted = None
             except StorageError as error:
                 if self._clock.monotonic() >= until:
                     raise
                 log.warning("the ledger waits %.2f s, nothing is lost: %s", wait, error)
+            else:
+                return committed
             self._clock.sleep(wait)
             wait = min(wait * 2, _LONGEST_WAIT)
 
     def _commit(self, orders: Orders) -> Committed:
-        epoch = None
         with self._database.begin() as connection:
             now = self._clock.now()
             lost = deliveries.record(connection, orders.results, now)
@@ -189,14 +203,13 @@ class Ledger:
                 rates.pause(connection, pause.key, pause.until, pause.reason, now)
             claimed = None
             if orders.claim:
-                claimed, epoch = self._claim(connection, orders.claim, now)
-        if epoch is not None:
-            self._epoch.note(epoch)
+                claimed, self._unnoted = self._claim(connection, orders.claim, now)
         return Committed(
             results=orders.results,
             lost=frozenset((one.edition_id, one.subscriber_id) for one in lost),
             asked=orders.arm,
             armed=armed,
+            at=now,
             claimed=claimed,
         )
 

@@ -66,11 +66,11 @@ def pace(
     go: list[Delivery] = []
     wait: list[tuple[Delivery, datetime]] = []
     for delivery in claimed:
-        later = when.get((delivery.edition_id, delivery.subscriber_id))
-        if later is None:
-            go.append(delivery)
+        place = delivery.edition_id, delivery.subscriber_id
+        if place in when:
+            wait.append((delivery, when[place]))
         else:
-            wait.append((delivery, later))
+            go.append(delivery)
     return go, wait
 
 

@@ -23,7 +23,7 @@ from digestmail.model import Envelope
 from digestmail.transports.base import Connection, NotSentError, OutcomeUnknownError, Outgoing, Receipt, Session, Supply
 from digestmail.transports.blocking import BlockingSession
 from digestmail.transports.verdict import TOO_LARGE, Step, judge_refusal, reply_code, reply_text
-from digestmail.transports.wire import Reply, Wire
+from digestmail.transports.wire import GarbageError, Reply, Wire
 
 Security = Literal["none", "starttls", "tls"]
 Dialect = Literal["smtp", "lmtp"]
@@ -313,6 +313,9 @@ class _Conversation:
             if step is None and not reply.positive:
                 raise NotSentError(f"RSET was answered with {reply.code} {reply.text}", code=reply.code)
             if step is Step.DATA and reply.code == _GO_ON:
+                if self._wire.leftover() is not None:
+                    # It would pass for the answer to the message, which has not been sent yet.
+                    raise GarbageError("the mail server answers what nobody asked")
                 await self._unless(refusal)
             elif step is not None and refusal is None and (step is Step.DATA or not reply.positive):
                 refusal = judge_refusal(step, reply.code, reply.text)

@@ -14,6 +14,8 @@ from digestmail.transports.verdict import reply_text
 _LONGEST_LINE = 4096
 """RFC 5321 section 4.5.3.1.5 says 512; servers that explain themselves go beyond."""
 _MOST_LINES = 200
+_MOST_REPLIES = 100
+"""Replies kept until somebody asks; nobody ever waits for so many."""
 _REPLY_LINE = re.compile(rb"([2-5][0-9]{2})(?:([ -])(.*?))?\r?", re.DOTALL)
 
 
@@ -61,10 +63,13 @@ class Wire(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Cut what came into lines, and lines into replies."""
+        if self._broken is not None:
+            return
         *lines, self._rest = (self._rest + data if self._rest else data).split(b"\n")
         for line in lines:
             self._line(line)
         if len(self._rest) > _LONGEST_LINE:
+            self._rest = b""
             self._break(GarbageError("the mail server's answer is not intelligible: a line without end"))
         self._wake()
 
@@ -117,6 +122,8 @@ class Wire(asyncio.Protocol):
     # -- inside -------------------------------------------------------------------------------------------------------
 
     def _line(self, line: bytes) -> None:
+        if self._broken is not None:
+            return
         found = _REPLY_LINE.fullmatch(line)
         if found is None or len(line) > _LONGEST_LINE or len(self._lines) > _MOST_LINES:
             self._break(GarbageError(f"the mail server's answer is not intelligible: {reply_text(line[:80])!r}"))
@@ -131,6 +138,9 @@ class Wire(asyncio.Protocol):
             self._lines.append(line)
             return
         self._lines.clear()
+        if len(self._replies) >= _MOST_REPLIES:
+            self._break(GarbageError("the mail server answers what nobody asked"))
+            return
         self._replies.append(Reply(int(code), reply_text(text)))
         if self._deadline:
             self._deadline = self._loop.time() + self._patience  # each reply has a time of its own

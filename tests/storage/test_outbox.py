@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from outbox import LEASE, edition, people, publish
 from sqlalchemy import event, select, text, update
 from stage import THURSDAY, paper, sighting
 
@@ -17,55 +14,11 @@ from digestmail.errors import StorageError
 from digestmail.model import (
     Attempted,
     DeliveryState,
-    Edition,
-    Entry,
     PaperId,
-    Score,
-    Section,
     Sighting,
-    Signals,
-    Slot,
     SubscriberState,
-    Subscription,
 )
-from digestmail.storage import deliveries, editions, papers, schema, subscribers
-from digestmail.storage.database import Database
-
-LEASE = timedelta(minutes=15)
-OPEN = {DeliveryState.QUEUED, DeliveryState.SENDING, DeliveryState.DEFERRED}
-
-
-def edition(*found, name: str = "daily", key: str = "2026-04-02", reason: str = "") -> Edition:
-    entries = tuple(
-        Entry(paper=one, signals=Signals(), score=Score(total=1.0), rank=rank)
-        for rank, one in enumerate(found, start=1)
-    )
-    return Edition(
-        digest=name,
-        slot=Slot(at=THURSDAY, key=key, day=THURSDAY.date()),
-        title="Trending papers",
-        byline="",
-        composed_at=THURSDAY,
-        sections=(Section(topic=None, entries=entries),) if entries else (),
-        reason=reason,
-    )
-
-
-def publish(connection, found: Edition, ids, *, segments: int = 1) -> int:
-    edition_id = editions.add(connection, found)
-    paper_ids = [entry.paper.id for entry in found.entries()]
-    made = [editions.add_segment(connection, edition_id, [], paper_ids) for _ in range(segments)]
-    rows = [(subscriber_id, made[index % segments], THURSDAY) for index, subscriber_id in enumerate(ids)]
-    assert deliveries.enqueue(connection, iter(rows), edition_id) == len(rows)
-    return edition_id
-
-
-def people(connection, count: int, *digests: str) -> list[int]:
-    ids = [subscribers.add(connection, f"p{number}@example.org", THURSDAY) for number in range(count)]
-    for subscriber_id in ids:
-        for name in digests or ("daily",):
-            subscribers.subscribe(connection, subscriber_id, Subscription(digest=name), THURSDAY)
-    return ids
+from digestmail.storage import deliveries, editions, papers, schema
 
 
 @pytest.fixture
@@ -148,7 +101,7 @@ def test_no_reply_of_a_server_stops_its_record(connection, reply):
     publish(connection, edition(paper(1)), people(connection, 1))
     (claimed,) = deliveries.claim(connection, THURSDAY, LEASE, 1)
     refused = Attempted(state=DeliveryState.FAILED, code=550, text=reply)
-    assert deliveries.record(connection, claimed, refused, THURSDAY)
+    assert deliveries.record(connection, [(claimed, refused)], THURSDAY) == ()
     kept = connection.execute(select(schema.deliveries.c.text)).scalar_one()
     assert kept is None if not reply else len(kept) <= 2000
 
@@ -210,7 +163,7 @@ def test_who_received_what_comes_in_order_over_editions_and_pages(connection, mo
     publish(connection, edition(paper(2), key="2026-04-03"), ids)
     prior = editions.prior_segments(connection, [paper(1).id], exclude_digests=["third"])
     (failed, *_) = deliveries.claim(connection, THURSDAY, LEASE, 1)
-    deliveries.record(connection, failed, Attempted(state=DeliveryState.FAILED), THURSDAY)
+    deliveries.record(connection, [(failed, Attempted(state=DeliveryState.FAILED))], THURSDAY)
     rows = list(editions.received(connection, prior))
     assert [subscriber_id for subscriber_id, _ in rows] == sorted(subscriber_id for subscriber_id, _ in rows)
     table = schema.deliveries.c
@@ -218,66 +171,3 @@ def test_who_received_what_comes_in_order_over_editions_and_pages(connection, mo
         table.edition_id.in_([one, two]), table.state != DeliveryState.FAILED
     )
     assert sorted(rows) == sorted(map(tuple, connection.execute(expected)))
-
-
-# -- the accounts --------------------------------------------------------------------------------------------------
-
-STEPS = st.lists(
-    st.tuples(
-        st.sampled_from(["claim", "sent", "failed", "deferred", "release", "wait", "leave", "late"]),
-        st.integers(0, 7),
-    ),
-    max_size=40,
-)
-
-
-@pytest.fixture
-def sqlite_only(tmp_path, sqlite_template):
-    database = Database.open(f"sqlite:///{sqlite_template}", base=Path(tmp_path))
-    yield database
-    database.close()
-
-
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(STEPS)
-def test_the_accounts_close_and_nobody_is_sent_to_twice(sqlite_only, steps):
-    with sqlite_only.rehearsal() as connection:
-        papers.add_sightings(connection, [sighting(1)], THURSDAY)
-        ids = people(connection, 5)
-        publish(connection, edition(paper(1)), ids, segments=2)
-        play(connection, steps)
-
-
-def play(connection, steps) -> None:
-    now, held, lost, sent = THURSDAY, [], [], Counter()
-    for what, number in steps:
-        now += timedelta(seconds=1)
-        if what == "claim":
-            held += deliveries.claim(connection, now, LEASE, number)
-        elif what == "wait":
-            # The worker is taken for dead: its leases lapse, and it holds on to what it had.
-            now, lost, held = now + LEASE, lost + held, []
-        elif what == "leave":
-            subscribers.remove(connection, f"p{number}@example.org", now)
-        elif what == "late" and lost:
-            again = {(d.edition_id, d.subscriber_id): d.fence for d in held}
-            late = lost.pop()
-            recorded = deliveries.record(connection, late, Attempted(state=DeliveryState.SENT), now)
-            assert not (recorded and again.get((late.edition_id, late.subscriber_id), 0) > late.fence)
-            sent[late.subscriber_id] += recorded
-        elif held and what != "late":
-            end(connection, what, held.pop(), now, sent)
-        standing = deliveries.counts(connection)
-        assert sum(standing.values()) == 5
-        assert sum(sent.values()) == standing.get(DeliveryState.SENT, 0)
-        assert max(sent.values(), default=0) <= 1
-        assert (deliveries.next_due(connection) is None) == (not OPEN & set(standing))
-
-
-def end(connection, what: str, claimed, now, sent: Counter) -> None:
-    if what == "release":
-        deliveries.release(connection, [claimed], now)
-        return
-    due_at = now + timedelta(minutes=5) if what == "deferred" else None
-    recorded = deliveries.record(connection, claimed, Attempted(state=DeliveryState(what), due_at=due_at), now)
-    sent[claimed.subscriber_id] += recorded and what == "sent"

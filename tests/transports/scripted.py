@@ -110,17 +110,25 @@ def scripted(
 
 
 def _accept(listener: socket.socket, server: ScriptedServer, stopping: Event) -> None:
-    """Serve one connection after the other: the client under test has one at a time."""
+    """Serve every connection in a thread of its own."""
+    threads: list[Thread] = []
     while True:
         connection, _ = listener.accept()
+        if stopping.is_set():
+            connection.close()
+            for thread in threads:
+                thread.join()
+            return
         # A client that forgot to hang up must not block the test for ever.
         connection.settimeout(10)
-        with connection:
-            if stopping.is_set():
-                return
-            server.connections += 1
-            with suppress(OSError, _HungUpError):
-                _Conversation(server, connection).run()
+        server.connections += 1
+        threads.append(Thread(target=_serve, args=(connection, server)))
+        threads[-1].start()
+
+
+def _serve(connection: socket.socket, server: ScriptedServer) -> None:
+    with connection, suppress(OSError, _HungUpError):
+        _Conversation(server, connection).run()
 
 
 class _HungUpError(Exception):
@@ -144,14 +152,18 @@ class _Conversation:
 
     def _converse(self) -> None:
         self._answer("GREETING", _GREETING)
-        sender, recipients = "", []
+        sender, recipients, begun = "", [], False
         while True:
             command = self._line().rstrip(b"\r\n").decode("utf-8", "replace")
             self._server.commands.append(command)
             verb, _, argument = command.partition(" ")
+            if verb.upper() == "RCPT" and not begun:
+                self._say("503 5.5.1 MAIL first")
+                continue
             went_well = self._command(verb.upper(), anybody=bool(recipients))
             match verb.upper():
                 case "MAIL":
+                    begun = went_well
                     sender, recipients = _address(argument), []
                 case "RCPT" if went_well:
                     recipients.append(_address(argument))

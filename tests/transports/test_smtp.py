@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from digestmail.errors import DeliveryError, TransportError
 from digestmail.model import Envelope
+from digestmail.transports import smtp
 from digestmail.transports.smtp import Login, Security, SmtpTransport, dot_stuffed
 
 from .contract import SENDER, Arrived, Stage, TransportContract, envelope, letter
@@ -470,10 +471,21 @@ def test_a_message_without_a_last_line_end_gets_one() -> None:
     assert dot_stuffed(b"a") == b"a\r\n.\r\n"
 
 
-def test_a_message_that_could_not_be_handed_over_whole_is_sent_again() -> None:
+class HurriedOnce:
+    """How many times longer the answer to the final dot may take: no time at all, and then all the time there is."""
+
+    def __init__(self) -> None:
+        self.waits = [0.2]
+
+    def __rmul__(self, timeout: float) -> float:
+        return self.waits.pop() if self.waits else timeout * 10
+
+
+def test_a_message_that_could_not_be_handed_over_whole_is_sent_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """The server stops reading: the final dot never left, so it cannot have accepted anything."""
+    monkeypatch.setattr(smtp, "_AFTER_THE_DOT", HurriedOnce())
     with scripted({"DATA": [Act.DEAF]}, extensions=["PIPELINING"]) as server:
-        with transport(server, timeout=0.1).open() as session:
+        with transport(server, timeout=60).open() as session:
             session.send(envelope(), letter("one", (b"x" * 70 + b"\r\n") * 500_000))
         assert len(server.messages) == 1
         assert server.connections == 2

@@ -1,0 +1,77 @@
+"""A deliverer to play with: an outbox of empty editions, any relay, a clock that jumps."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+from random import Random
+
+from forking import Letters
+from outbox import edition, people
+from sqlalchemy import select
+from stage import THURSDAY, FakeClock
+
+from digestmail.model import AmbiguousPolicy, DeliveryState
+from digestmail.pipeline.deliver import Deliverer
+from digestmail.pipeline.epoch import EpochFile
+from digestmail.pipeline.outcomes import Rules
+from digestmail.storage import deliveries, editions, schema
+from digestmail.storage.database import Database
+from digestmail.transports.base import Relay
+from digestmail.transports.smtp import SmtpTransport
+
+
+def fill(database: Database, count: int) -> int:
+    """Queue an edition for `count` people; return its id."""
+    with database.begin() as connection:
+        edition_id = editions.add(connection, edition(reason="a test"))
+        segment_id = editions.add_segment(connection, edition_id, [], [])
+        ids = people(connection, count)
+        deliveries.enqueue(connection, [(one, segment_id, THURSDAY) for one in ids], edition_id)
+    return edition_id
+
+
+def worker(
+    database: Database,
+    relays: Sequence[Relay],
+    clock: FakeClock,
+    epoch: Path,
+    *,
+    policy: AmbiguousPolicy = AmbiguousPolicy.RESEND,
+    max_lateness: timedelta = timedelta(days=30),
+    **options,
+) -> Deliverer:
+    """Return a worker."""
+    rules = Rules(give_up=timedelta(days=4), max_lateness=max_lateness, ambiguous=policy)
+    letters = options.pop("letters", None) or Letters(520)
+    return Deliverer(database, relays, letters, clock, rules, EpochFile(epoch, "secret"), random=Random(1), **options)
+
+
+def smtp(port: int, *, connections: int = 3, timeout: float = 10, **options) -> SmtpTransport:
+    """Return the way to a server on loopback."""
+    return SmtpTransport(
+        host="127.0.0.1",
+        port=port,
+        security="none",
+        timeout=timeout,
+        local_hostname="me.example.org",
+        connections=connections,
+        **options,
+    )
+
+
+def listed(database: Database) -> Counter[str]:
+    """Return how often each address is listed as one whose message may have arrived."""
+    a, s = schema.attempts.c, schema.subscribers.c
+    wanted = select(s.address).join(schema.attempts, a.subscriber_id == s.id)
+    with database.connect() as connection:
+        return Counter(connection.execute(wanted.where(a.state == DeliveryState.AMBIGUOUS)).scalars())
+
+
+def standing(database: Database) -> dict[str, int]:
+    """Return how many deliveries stand in each state."""
+    with database.connect() as connection:
+        assert deliveries.unbalanced(connection) == ()
+        return {str(state): count for state, count in deliveries.counts(connection).items()}

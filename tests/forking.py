@@ -1,0 +1,149 @@
+"""A program that stands ready, with everything imported, and forks workers that kill themselves at a named step.
+
+It reads one JSON list of jobs a line; it answers with what became of each: an exit code, or minus the signal.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import traceback
+from datetime import datetime, timedelta
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from digestmail.clock import SystemClock
+from digestmail.model import AmbiguousPolicy, Delivery, Envelope
+from digestmail.pipeline import deliver, dispatch, ledger
+from digestmail.pipeline.deliver import Deliverer
+from digestmail.pipeline.epoch import EpochFile
+from digestmail.pipeline.outcomes import Rules
+from digestmail.storage.database import Database
+from digestmail.transports import smtp
+from digestmail.transports.smtp import SmtpTransport
+from digestmail.transports.wire import Wire
+
+CONNECTIONS = 3
+CLAIMED = 6
+
+STEPS: dict[str, tuple[Any, str, bool]] = {
+    "before the connections are allotted": (deliver.rates, "allot", False),
+    "inside the transaction of the allotment": (deliver.rates, "allot", True),
+    "before the claim": (ledger.deliveries, "claim", False),
+    "inside the transaction of the claim": (ledger.deliveries, "claim", True),
+    "between the claim's commit and the epoch file": (EpochFile, "note", False),
+    "after the epoch file": (EpochFile, "note", True),
+    "before the intents": (ledger.deliveries, "arm", False),
+    "inside the transaction of the intents": (ledger.deliveries, "arm", True),
+    "before a commit is heard of": (dispatch.Dispatch, "_heard", False),
+    "before a message is taken": (dispatch.Dispatch, "take_now", False),
+    "after a message is taken": (dispatch.Dispatch, "take_now", True),
+    "before octets are written": (Wire, "write", False),
+    "after octets are written": (Wire, "write", True),
+    "before the commands are made": (smtp, "_commands", False),
+    "after the reply, before it is settled": (dispatch.Dispatch, "settle", False),
+    "settled, but not on record": (dispatch.Dispatch, "settle", True),
+    "before the results are recorded": (ledger.deliveries, "record", False),
+    "inside the transaction of the results": (ledger.deliveries, "record", True),
+    "before the connections are given up": (deliver.rates, "give_up", False),
+}
+COMMITS = ("before a commit", "after a commit")
+SERVER = ("in the middle of the body", "after the dot, before the reply")
+"""What the server does to the worker it talks with."""
+
+
+class Letters:
+    """Writes messages that are as long as they are told, and named after their delivery."""
+
+    def __init__(self, octets: int) -> None:
+        self.body = b"A line of the digest that nobody reads to its end.\r\n" * (octets // 52)
+
+    def write(self, delivery: Delivery, now: datetime) -> tuple[Envelope, bytes]:
+        name = f"Message-ID: <{delivery.edition_id}.{delivery.subscriber_id}@example.org>\r\n\r\n"
+        return Envelope(sender="digest@example.org", recipient=delivery.address), name.encode() + self.body
+
+
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def dying(real: Any, *, after: bool, turn: int) -> Any:
+    """Return `real`, deadly the `turn`-th time."""
+    seen = 0
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        nonlocal seen
+        seen += 1
+        mine = seen == turn
+        if mine and not after:
+            die()
+        result = real(*args, **kwargs)
+        if mine and after:
+            die()
+        return result
+
+    return call
+
+
+def arm(step: str, turn: int, database: Database) -> None:
+    """Make `step` deadly."""
+    if step in COMMITS:
+        dialect = database.engine.dialect
+        dialect.do_commit = dying(dialect.do_commit, after=step == COMMITS[1], turn=turn)
+    elif step in STEPS:
+        owner, name, after = STEPS[step]
+        setattr(owner, name, dying(getattr(owner, name), after=after, turn=turn))
+
+
+def work(job: dict[str, Any]) -> None:
+    dispatch._FIRST_CLAIM = dispatch._MOST_CLAIMED = CLAIMED
+    database = Database.open(job["url"], base=Path())
+    arm(job["step"], job["turn"], database)
+    relay = SmtpTransport(
+        host="127.0.0.1",
+        port=job["port"],
+        security="none",
+        timeout=30,
+        local_hostname=f"worker-{os.getpid()}.example.org",
+        connections=CONNECTIONS,
+    )
+    rules = Rules(give_up=timedelta(days=4), max_lateness=timedelta(days=30), ambiguous=AmbiguousPolicy(job["policy"]))
+    worker = Deliverer(
+        database,
+        [relay],
+        Letters(job["octets"]),
+        SystemClock(datetime.fromisoformat(job["now"])),
+        rules,
+        EpochFile(Path(job["epoch"]), "secret"),
+        random=Random(os.getpid()),
+    )
+    report = worker.deliver()
+    database.close()
+    assert not report.stopped, report
+
+
+def fork(job: dict[str, Any]) -> int:
+    pid = os.fork()
+    if pid:
+        return pid
+    try:
+        work(job)
+    except BaseException:  # noqa: BLE001 - a fork that went on would be a second server
+        traceback.print_exc()
+        os._exit(1)
+    os._exit(0)
+
+
+def main() -> None:
+    for line in sys.stdin:
+        pids = [fork(job) for job in json.loads(line)]
+        ends = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids]
+        sys.stdout.write(json.dumps(ends) + "\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,45 @@
+"""An outbox to play with: editions, people, and the rows between them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from stage import THURSDAY
+
+from digestmail.model import Edition, Entry, Score, Section, Signals, Slot, Subscription
+from digestmail.storage import deliveries, editions, subscribers
+
+LEASE = timedelta(minutes=15)
+
+
+def edition(*found, name: str = "daily", key: str = "2026-04-02", reason: str = "") -> Edition:
+    entries = tuple(
+        Entry(paper=one, signals=Signals(), score=Score(total=1.0), rank=rank)
+        for rank, one in enumerate(found, start=1)
+    )
+    return Edition(
+        digest=name,
+        slot=Slot(at=THURSDAY, key=key, day=THURSDAY.date()),
+        title="Trending papers",
+        byline="",
+        composed_at=THURSDAY,
+        sections=(Section(topic=None, entries=entries),) if entries else (),
+        reason=reason,
+    )
+
+
+def publish(connection, found: Edition, ids, *, segments: int = 1) -> int:
+    edition_id = editions.add(connection, found)
+    paper_ids = [entry.paper.id for entry in found.entries()]
+    made = [editions.add_segment(connection, edition_id, [], paper_ids) for _ in range(segments)]
+    rows = [(subscriber_id, made[index % segments], THURSDAY) for index, subscriber_id in enumerate(ids)]
+    assert deliveries.enqueue(connection, iter(rows), edition_id) == len(rows)
+    return edition_id
+
+
+def people(connection, count: int, *digests: str) -> list[int]:
+    ids = [subscribers.add(connection, f"p{number}@example.org", THURSDAY) for number in range(count)]
+    for subscriber_id in ids:
+        for name in digests or ("daily",):
+            subscribers.subscribe(connection, subscriber_id, Subscription(digest=name), THURSDAY)
+    return ids
