@@ -18,7 +18,7 @@ from typing import Protocol
 
 from digestmail.clock import Clock
 from digestmail.errors import DeliveryError, RenderError, StorageError, TransportError
-from digestmail.model import Attempted, Delivery, DeliveryState, Envelope
+from digestmail.model import Attempted, Delivery, Envelope
 from digestmail.pipeline import outcomes
 from digestmail.pipeline.ledger import Committed, Ledger
 from digestmail.pipeline.outcomes import Rules
