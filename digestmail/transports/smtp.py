@@ -313,9 +313,6 @@ class _Conversation:
             if step is None and not reply.positive:
                 raise NotSentError(f"RSET was answered with {reply.code} {reply.text}", code=reply.code)
             if step is Step.DATA and reply.code == _GO_ON:
-                if self._wire.leftover() is not None:
-                    # It would pass for the answer to the message, which has not been sent yet.
-                    raise GarbageError("the mail server answers what nobody asked")
                 await self._unless(refusal)
             elif step is not None and refusal is None and (step is Step.DATA or not reply.positive):
                 refusal = judge_refusal(step, reply.code, reply.text)
@@ -324,6 +321,9 @@ class _Conversation:
 
     async def _unless(self, refusal: DeliveryError | TransportError | None) -> None:
         """End at once a message that goes to nobody, for the server is waiting for one (RFC 2920 section 3.1)."""
+        if self._wire.leftover() is not None:
+            # It would pass for the answer to the message, which has not been sent yet.
+            raise GarbageError("the mail server answers what nobody asked")
         if refusal is not None:
             self._wire.write(b".\r\n")
             await self._wire.replies(1, self._timeout)

@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 from delivering import fill, listed, smtp, standing, worker
+from forking import Letters
 from stage import FakeClock
+
+from digestmail.pipeline.pacing import DomainLimit, Limits
 
 sys.path.append(str(Path(__file__).parents[1] / "transports"))
 from scripted import Act, Farewell, scripted
@@ -146,3 +149,21 @@ def test_a_reply_that_comes_before_the_message_is_not_taken_for_its_answer(sqlit
         until_empty(sqlite, [smtp(server.port)], tmp_path / "epoch", clock)
         assert len(server.messages) == 2
     assert standing(sqlite) == {"sent": 2}
+
+
+def test_a_domain_s_limit_does_not_arm_more_than_a_crash_may_leave(sqlite, tmp_path):
+    fill(sqlite, 60)
+    armed = []
+
+    class Watching(Letters):
+        def write(self, delivery, now):
+            armed.append(standing(sqlite).get("sending", 0))
+            return super().write(delivery, now)
+
+    limits = Limits(domains={"example.org": DomainLimit(connections=1)})
+    with scripted(extensions=["PIPELINING"]) as server:
+        relay = smtp(server.port)
+        worker(sqlite, [relay], FakeClock(), tmp_path / "epoch", limits=limits, letters=Watching(520)).deliver()
+    assert standing(sqlite) == {"sent": 60}
+    # Besides what is armed: the results that wait for the next commit.
+    assert 0 < max(armed) <= 2 * 4 * relay.connections
