@@ -42,7 +42,7 @@ _RENEWED = timedelta(minutes=1)
 class Deliverer:
     """One worker on the outbox. Several may run at once, in several processes: a claim is never handed out twice."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - its collaborators, put together in one place
         self,
         database: Database,
         relays: Sequence[Relay],
@@ -152,7 +152,7 @@ class Deliverer:
         wanted: list[Delivery] = []
         for delivery in claimed:
             if delivery.state is DeliveryState.SENDING:
-                rest.append((delivery, outcomes.left_on_the_wire(delivery, self._rules, now)))
+                rest.append((delivery, outcomes.left_on_the_wire(self._rules, now)))
             elif (end := outcomes.not_wanted(delivery, self._rules, now)) is not None:
                 rest.append((delivery, end))
             else:

@@ -78,7 +78,7 @@ class Outgoing:
 class Dispatch:
     """One worker's deliveries, from the first claim to the last record."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - its collaborators, put together in one place
         self,
         ledger: Ledger,
         relay: Relay,
@@ -95,7 +95,8 @@ class Dispatch:
     ) -> None:
         """Use at most `connections` of `relay`, and of them at most `domains[d]` at once for recipients in domain d.
 
-        `pause` is how long what was not sent waits when the relay breaks. `recorded` hears of every result that was committed, and whether it was written.
+        `pause` is how long what was not sent waits when the relay breaks. `recorded` hears of every
+        result that was committed, and whether it was written.
         """
         self._ledger = ledger
         self._relay = relay

@@ -64,7 +64,7 @@ def unknown(
     )
 
 
-def left_on_the_wire(delivery: Delivery, rules: Rules, now: datetime) -> Attempted:
+def left_on_the_wire(rules: Rules, now: datetime) -> Attempted:
     """Return what becomes of a delivery whose worker died after the intent: under `resend` it is due at once."""
     text = "the worker died between the intent and the result: the message may have arrived"
     if rules.ambiguous is AmbiguousPolicy.HOLD:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache, partial
 from itertools import chain, islice
+from operator import itemgetter
 from typing import Any, cast
 
 from sqlalchemy import Connection, func, select, update
@@ -116,7 +117,9 @@ def claim(connection: Connection, now: datetime, lease: timedelta, limit: int) -
             address=address,
             wanted=bool(wanted),
         )
-        for edition_id, subscriber_id, segment_id, state, begun, fence, queued_at, address, wanted in rows
+        for edition_id, subscriber_id, segment_id, state, begun, fence, queued_at, address, wanted in sorted(
+            rows, key=itemgetter(2, 1)
+        )
     )
 
 
@@ -130,8 +133,7 @@ _DUE = f"""WITH due AS (SELECT edition_id, subscriber_id, segment_id, state, att
     WHERE due_at <= {{place}} ORDER BY due_at, segment_id, subscriber_id LIMIT {{place}} {{lock}})
 SELECT due.edition_id, due.subscriber_id, due.segment_id, due.state, due.attempts, due.fence, due.queued_at,
     people.address, {_WANTED.format("due")}
-FROM due JOIN subscribers people ON people.id = due.subscriber_id
-ORDER BY due.segment_id, due.subscriber_id"""  # noqa: S608 - no foreign text in it
+FROM due JOIN subscribers people ON people.id = due.subscriber_id"""  # noqa: S608 - no foreign text in it
 _LEASE = "UPDATE deliveries SET fence = fence + 1, due_at = ? WHERE edition_id = ? AND subscriber_id = ?"
 _LEASE_ARRAYS = """UPDATE deliveries d SET fence = d.fence + 1, due_at = %s
 FROM unnest(%s::int[], %s::int[]) AS t(edition_id, subscriber_id)

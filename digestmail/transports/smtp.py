@@ -10,7 +10,7 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, cast
 
@@ -43,43 +43,30 @@ class Login:
     token_file: Path | None = None
 
 
+@dataclass(slots=True, kw_only=True)
 class SmtpTransport:
-    """Opens connections to one mail server."""
+    """Opens connections to one mail server; nothing is connected before it is asked for."""
 
-    def __init__(
-        self,
-        *,
-        host: str,
-        port: int,
-        security: Security,
-        login: Login | None = None,
-        timeout: float,
-        local_hostname: str | None = None,
-        dialect: Dialect = "smtp",
-        name: str = "smtp",
-        connections: int = 1,
-        messages_per_connection: int = 1000,
-        messages_per_second: float | None = None,
-    ) -> None:
-        """Take the way to the server; nothing is connected yet.
+    host: str
+    """A host name, or the path of a local socket."""
+    port: int
+    security: Security
+    """With `starttls` and `tls` the server's certificate is verified against the system's authorities."""
+    timeout: float
+    """The longest silence in seconds; ten times that after the final dot."""
+    login: Login | None = None
+    local_hostname: str | None = None
+    """Our name in EHLO, by default the machine's."""
+    dialect: Dialect = "smtp"
+    name: str = "smtp"
+    connections: int = 1
+    messages_per_connection: int = 1000
+    messages_per_second: float | None = None
+    _may_pipeline: bool = field(default=True, init=False)
 
-        `host` may be the path of a local socket. With `starttls` and `tls` the server's certificate is verified against
-        the system's authorities. `timeout` is the longest silence in seconds, ten times that after the final dot.
-        `local_hostname` is our name in EHLO, by default the machine's.
-        """
-        self.name = name
-        self.connections = connections
-        self.messages_per_second = messages_per_second
-        self._where = host if host.startswith("/") else f"{host}:{port}"
-        self._host = host
-        self._port = port
-        self._security = security
-        self._login = login
-        self._timeout = timeout
-        self._local_hostname = local_hostname
-        self._dialect = dialect
-        self._messages_per_connection = messages_per_connection
-        self._may_pipeline = True
+    @property
+    def _where(self) -> str:
+        return self.host if self.host.startswith("/") else f"{self.host}:{self.port}"
 
     @contextmanager
     def open(self) -> Iterator[Session]:
@@ -104,8 +91,7 @@ class SmtpTransport:
                 await client.connect()
                 await _greet(client)
                 await self._log_in(client)
-            if client.transport is None or client.transport.is_closing():
-                raise TransportError(f"the connection to the mail server at {self._where} was lost at once")
+                self._require_open(client)
             wire = Wire(cast("asyncio.Transport", client.transport))  # uvloop's are no subclass
         except BaseException:
             client.close()
@@ -114,8 +100,8 @@ class SmtpTransport:
         conversation = _Conversation(
             wire,
             features,
-            timeout=self._timeout,
-            limit=self._messages_per_connection,
+            timeout=self.timeout,
+            limit=self.messages_per_connection,
             lost_pipelining=self._no_pipelining,
         )
         try:
@@ -125,29 +111,33 @@ class SmtpTransport:
             wire.abort()
 
     async def _log_in(self, client: aiosmtplib.SMTP) -> None:
-        if self._login is None:
+        if self.login is None:
             return
-        if self._login.token_file is not None:
-            await client.auth_xoauth2(self._login.username, _read_token(self._login.token_file))
+        if self.login.token_file is not None:
+            await client.auth_xoauth2(self.login.username, _read_token(self.login.token_file))
         else:
-            await client.login(self._login.username, self._login.password)
+            await client.login(self.login.username, self.login.password)
+
+    def _require_open(self, client: aiosmtplib.SMTP) -> None:
+        if client.transport is None or client.transport.is_closing():
+            raise TransportError(f"the connection to the mail server at {self._where} was lost at once")
 
     def _no_pipelining(self) -> None:
         """Remember that the server offers PIPELINING and loses what is pipelined."""
         self._may_pipeline = False
 
     def _client(self) -> aiosmtplib.SMTP:
-        kind = _Lmtp if self._dialect == "lmtp" else aiosmtplib.SMTP
-        local = self._host.startswith("/")
+        kind = _Lmtp if self.dialect == "lmtp" else aiosmtplib.SMTP
+        local = self.host.startswith("/")
         return kind(
-            hostname=None if local else self._host,
-            port=None if local else self._port,
-            socket_path=self._host if local else None,
-            local_hostname=self._local_hostname,
-            timeout=self._timeout,
-            use_tls=self._security == "tls",
-            start_tls=self._security == "starttls",
-            tls_context=None if self._security == "none" else ssl.create_default_context(),
+            hostname=None if local else self.host,
+            port=None if local else self.port,
+            socket_path=self.host if local else None,
+            local_hostname=self.local_hostname,
+            timeout=self.timeout,
+            use_tls=self.security == "tls",
+            start_tls=self.security == "starttls",
+            tls_context=None if self.security == "none" else ssl.create_default_context(),
         )
 
     @contextmanager
@@ -301,12 +291,7 @@ class _Conversation:
                 if refusal is not None:
                     break
                 self._wire.write(command)
-            try:
-                (reply,) = await self._wire.replies(1, self._timeout)
-            except TransportError as error:
-                if self._pipelines and number and not isinstance(error, NotSentError):
-                    self._lost_pipelining()
-                raise
+            reply = await self._hear(pipelined=self._pipelines and number > 0)
             step = _step(command)
             if reply.code == _SHUTTING_DOWN:
                 raise NotSentError(f"the mail server is shutting down: 421 {reply.text}", code=_SHUTTING_DOWN)
@@ -318,6 +303,16 @@ class _Conversation:
                 refusal = judge_refusal(step, reply.code, reply.text)
         self._needs_reset = refusal is not None
         return refusal
+
+    async def _hear(self, *, pipelined: bool) -> Reply:
+        """Hear one reply; where nothing comes to what was pipelined, remember that the server loses it."""
+        try:
+            (reply,) = await self._wire.replies(1, self._timeout)
+        except TransportError as error:
+            if pipelined and not isinstance(error, NotSentError):
+                self._lost_pipelining()
+            raise
+        return reply
 
     async def _unless(self, refusal: DeliveryError | TransportError | None) -> None:
         """End at once a message that goes to nobody, for the server is waiting for one (RFC 2920 section 3.1)."""
@@ -349,7 +344,7 @@ def _without_answer(error: TransportError, handed_over_in_part: bool) -> Deliver
 
 
 def _commands(envelope: Envelope, message: bytes, features: Mapping[str, str]) -> tuple[bytes, bytes]:
-    """Return MAIL and RCPT with what the server offers (RFC 1870, 3461, 6152, 6531), or refuse before a word is said."""
+    """Return MAIL and RCPT with what is offered (RFC 1870, 3461, 6152, 6531), or refuse before a word is said."""
     sender, recipient = _wire_address(envelope.sender), _wire_address(envelope.recipient)
     mail, rcpt = f"MAIL FROM:<{sender}>", f"RCPT TO:<{recipient}>"
     if "size" in features:

@@ -89,8 +89,8 @@ class Wire(asyncio.Protocol):
         """How many of the octets written last never left, as far as is known; asked for after a break."""
         return self._unsent
 
-    async def replies(self, count: int, timeout: float) -> list[Reply]:
-        """Return the next `count` replies, each within `timeout` seconds of the one before.
+    async def replies(self, count: int, patience: float) -> list[Reply]:
+        """Return the next `count` replies, each within `patience` seconds of the one before.
 
         Raises NotSentError when the server hangs up, GarbageError and TooSlowError; then what it had said before, and
         was not asked for, can still be had with `leftover`.
@@ -100,7 +100,7 @@ class Wire(asyncio.Protocol):
                 raise self._broken
             self._wanted = count
             self._waiter = self._loop.create_future()
-            self._watch(timeout)
+            self._watch(patience)
             try:
                 await self._waiter
             finally:

@@ -56,7 +56,7 @@ class LedgerMachine(RuleBasedStateMachine):
         rules = Rules(give_up=timedelta(days=4), max_lateness=timedelta(days=30), ambiguous=policy)
         for one in deliveries.claim(self.connection, self.now, LEASE, limit):
             if one.state is DeliveryState.SENDING:
-                left = outcomes.left_on_the_wire(one, rules, self.now)
+                left = outcomes.left_on_the_wire(rules, self.now)
                 assert deliveries.record(self.connection, [(one, left)], self.now) == ()
             elif (end := outcomes.not_wanted(one, rules, self.now)) is not None:
                 assert deliveries.record(self.connection, [(one, end)], self.now) == ()

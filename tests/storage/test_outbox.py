@@ -85,7 +85,7 @@ def test_claiming_reads_a_few_rows_however_long_the_outbox_is(connection, limit)
 
     def explain(conn, cursor, statement, parameters, context, executemany):
         plan = conn.connection.cursor()
-        plan.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)
+        plan.execute(f"EXPLAIN QUERY PLAN {statement}", parameters[0] if executemany else parameters)
         said.extend(row[3] for row in plan.fetchall())
 
     event.listen(connection, "before_cursor_execute", explain)

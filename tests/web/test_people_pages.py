@@ -97,11 +97,12 @@ def test_no_link_of_any_mail_changes_anything_when_a_scanner_opens_it(site):
 
 @pytest.mark.parametrize("form", ["urlencoded", "multipart"])
 def test_one_click_takes_both_encodings_twice_and_leaves_one_digest(site, form):
-    _, welcome = subscribed(site, digest=["daily", "weekly"])
+    subscribed(site, digest=["daily", "weekly"])
     published(site, "An agent")
     token = site.app.tokens.unsubscribe(person(site).id, "daily")
     boundary = "x1"
-    part = f'--{boundary}\r\nContent-Disposition: form-data; name="List-Unsubscribe"\r\n\r\nOne-Click\r\n--{boundary}--\r\n'
+    field = 'Content-Disposition: form-data; name="List-Unsubscribe"'
+    part = f"--{boundary}\r\n{field}\r\n\r\nOne-Click\r\n--{boundary}--\r\n"
     for _ in range(2):
         if form == "multipart":
             headers = {"Content-Type": f"multipart/form-data; boundary={boundary}"}
