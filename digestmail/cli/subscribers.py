@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from digestmail.cli import transfer
 from digestmail.cli.options import ConfigPath, Json, Now, Quiet, open_app, parse_now
 
 if TYPE_CHECKING:
     from digestmail.model import Subscriber
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Who gets what.")
+transfer.register(app)
 
 Address = Annotated[str, typer.Argument(metavar="ADDRESS", help="A mail address.")]
 

@@ -68,3 +68,35 @@ def test_secrets_are_rotated_and_forgotten(site):
     assert digestmail(site, "secrets", "rotate") == "a new secret signs; 1 older ones still verify\n"
     assert digestmail(site, "secrets", "rotate") == "a new secret signs; 2 older ones still verify\n"
     assert digestmail(site, "secrets", "rotate", "--forget") == "a new secret signs; 0 older ones still verify\n"
+
+
+def test_people_go_out_and_come_in(site):
+    said = digestmail(site, "subscribers", "export", "--output", "people.csv")
+    assert said == "1 rows in people.csv\n"
+    rows = (site / "people.csv").read_text("utf-8")
+    assert digestmail(site, "subscribers", "export").replace("\r\n", "\n") == rows
+    (site / "more.csv").write_bytes(
+        b"\xef\xbb\xbfaddress,digest\r\nb@example.org,daily\r\na@example.org,daily\r\n\xe4@x.org,daily\r\n"
+    )
+    command = ("subscribers", "import", "more.csv", "--consent-source", "desk", "--consent-at", "2026-01-01", *NOW)
+    assert digestmail(site, *command, "--dry-run", status=1).splitlines() == [
+        "line 2: added",
+        "line 3: already subscribed",
+        "line 4: not UTF-8 text, or a NUL in it",
+        "1 would be added, 0 would be changed, 1 skipped (already subscribed), 1 failed",
+    ]
+    assert digestmail(site, *command, status=1).splitlines() == [
+        "line 4: not UTF-8 text, or a NUL in it",
+        "1 added, 0 changed, 1 skipped (already subscribed), 1 failed",
+    ]
+    assert json.loads(digestmail(site, *command, "--json", status=1))["skipped"] == [["already subscribed", 2]]
+    assert digestmail(site, *command, "--quiet", status=1).splitlines()[0].startswith("line 4: ")
+
+
+def test_a_file_that_is_not_there_or_no_csv_is_a_sentence(site):
+    assert "nowhere.csv" in digestmail(site, "subscribers", "import", "nowhere.csv", status=1)
+    (site / "sheet.csv").write_bytes("address,digest\n".encode("utf-16"))
+    assert "first line must name" in digestmail(site, "subscribers", "import", "sheet.csv", status=1)
+    assert "both, or neither" in digestmail(
+        site, "subscribers", "import", "sheet.csv", "--consent-source", "desk", status=1
+    )
