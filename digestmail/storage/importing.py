@@ -42,37 +42,40 @@ def standings(connection: Connection, keys: Sequence[str]) -> dict[str, Standing
     for key, reason in suppressions.among_people(connection, list(found)).items():
         found[key].suppressed = reason
     by_id: dict[int, Standing] = {}
-    s = subscribers.c
+    s, w = subscribers.c, subscriptions.c
     for some in chunks(list(found)):
-        for row in connection.execute(select(s.id, s.key, s.state).where(s.key.in_(some))):
-            found[row.key].state = SubscriberState(row.state)
-            by_id[row.id] = found[row.key]
-    w = subscriptions.c
+        for person in connection.execute(select(s.id, s.key, s.state).where(s.key.in_(some))):
+            found[person.key].state = SubscriberState(person.state)
+            by_id[person.id] = found[person.key]
     for ids in chunks(list(by_id)):
-        for row in connection.execute(select(w.subscriber_id, w.digest).where(w.subscriber_id.in_(ids))):
-            by_id[row.subscriber_id].digests.add(row.digest)
+        for one in connection.execute(select(w.subscriber_id, w.digest).where(w.subscriber_id.in_(ids))):
+            by_id[one.subscriber_id].digests.add(one.digest)
     return found
 
 
 def add_people(connection: Connection, people: Iterable[NewPerson], now: datetime) -> None:
     """Make all of them active subscribers; who came or left in the meantime stays as they are."""
-    rows = {True: [], False: []}  # type: dict[bool, list[dict[str, Any]]]
+    strangers: list[dict[str, Any]] = []
+    pending: list[dict[str, Any]] = []
     for one in people:
-        rows[one.was_pending].append(_values(one, now))
-    if rows[False]:
-        connection.execute(insert(connection, subscribers).on_conflict_do_nothing(index_elements=["key"]), rows[False])
-    if rows[True]:
-        pending = [
-            {f"new_{name}": value for name, value in row.items() if name not in {"address", "created_at"}}
-            for row in rows[True]
-        ]
-        changed = [name.removeprefix("new_") for name in pending[0] if name != "new_key"]
-        connection.execute(
-            update(subscribers)
-            .where(subscribers.c.key == bindparam("new_key"), subscribers.c.state == SubscriberState.PENDING)
-            .values({name: bindparam(f"new_{name}") for name in changed}),
-            pending,
-        )
+        (pending if one.was_pending else strangers).append(_values(one, now))
+    if strangers:
+        connection.execute(insert(connection, subscribers).on_conflict_do_nothing(index_elements=["key"]), strangers)
+    if pending:
+        _activate(connection, pending)
+
+
+def _activate(connection: Connection, rows: list[dict[str, Any]]) -> None:
+    """Update people who were asked to confirm; the address and the day they came stay."""
+    changed = [name for name in rows[0] if name not in {"address", "key", "created_at"}]
+    statement = (
+        update(subscribers)
+        .where(subscribers.c.key == bindparam("its_key"), subscribers.c.state == SubscriberState.PENDING)
+        .values({name: bindparam(f"new_{name}") for name in changed})
+    )
+    connection.execute(
+        statement, [{"its_key": row["key"], **{f"new_{name}": row[name] for name in changed}} for row in rows]
+    )
 
 
 def _values(one: NewPerson, now: datetime) -> dict[str, Any]:

@@ -111,7 +111,7 @@ def test_what_is_exported_can_be_imported_into_an_empty_database(database, tmp_p
 
 
 def test_a_spreadsheet_runs_no_cell(database):
-    bring(database, "=1+1@example.org,daily,,,,,@SUM(A1),2026-01-02", "b@example.org,daily,,,,,'=2,2026-01-02")
+    bring(database, "=1+1@example.org,daily,,,,,@SUM(A1),2026-01-02", "b@example.org,daily,,,,,''=2,2026-01-02")
     rows = list(csv.DictReader(io.StringIO(exported(database), newline="")))
     assert [row["address"] for row in rows] == ["'=1+1@example.org", "b@example.org"]
     assert [row["consent_source"] for row in rows] == ["'@SUM(A1)", "''=2"]
