@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -27,10 +28,15 @@ def export(
         opened = stack.enter_context(open_app(config))
         out = sys.stdout
         if output is not None:
-            out = stack.enter_context(output.open("w", encoding="utf-8", newline=""))
+            out = stack.enter_context(open(output, "w", encoding="utf-8", newline="", opener=_private))
         rows = transfer.export(opened.database, out)
     if output is not None:
         sys.stdout.write(f"{rows} rows in {output}\n")
+
+
+def _private(path: str, flags: int) -> int:
+    """Open a file that is new for its owner only: it names people."""
+    return os.open(path, flags, 0o600)
 
 
 def import_(

@@ -73,6 +73,7 @@ def test_secrets_are_rotated_and_forgotten(site):
 def test_people_go_out_and_come_in(site):
     said = digestmail(site, "subscribers", "export", "--output", "people.csv")
     assert said == "1 rows in people.csv\n"
+    assert (site / "people.csv").stat().st_mode & 0o077 == 0
     rows = (site / "people.csv").read_text("utf-8")
     assert digestmail(site, "subscribers", "export").replace("\r\n", "\n") == rows
     (site / "more.csv").write_bytes(
