@@ -374,9 +374,16 @@ class App:
         return LinkTokens(self._secrets())
 
     def rotate_secrets(self, *, forget: bool) -> int:
-        """Sign with a new secret from now on; return how many are kept. With `forget` only the new one is."""
+        """Sign with a new secret from now on; return how many are kept. With `forget` only the new one is.
+
+        The guard against a database put back knows this one by its oldest secret, and is told the new one.
+        """
+        seen = self.epoch().seen
         with self.database.begin() as connection:
-            return rotate(connection, new_secret, forget=forget)
+            kept = rotate(connection, new_secret, forget=forget)
+        if seen:
+            self.epoch().note(seen)
+        return kept
 
     def _secrets(self) -> tuple[str, ...]:
         with self.database.connect() as connection:

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from digestmail.cli import bounces, deliveries, dkim, operate, records, start, subscribers, templates, verbs
+from digestmail.cli import bounces, deliveries, dkim, keys, operate, records, start, subscribers, templates, verbs
 
 app = typer.Typer(
     name="digestmail",
@@ -23,6 +23,7 @@ bounces.register(app)
 app.add_typer(subscribers.app, name="subscribers")
 app.add_typer(deliveries.app, name="deliveries")
 app.add_typer(dkim.app, name="dkim")
+app.add_typer(keys.app, name="secrets")
 app.add_typer(records.papers, name="papers")
 app.add_typer(records.editions, name="editions")
 app.add_typer(templates.app, name="templates")

@@ -38,8 +38,8 @@ def open_app(config: Path | None, now: str | None = None, *, progress: Progress 
     return App(load(path), path.resolve().parent, SystemClock(parse_now(now)), progress=progress or quiet)
 
 
-def parse_now(text: str | None) -> datetime | None:
-    """Return `text` as an aware time; without an offset it is UTC. Raises typer.BadParameter."""
+def parse_now(text: str | None, option: str = "--now") -> datetime | None:
+    """Return `text` as an aware time; without an offset it is UTC. Raises typer.BadParameter, naming `option`."""
     from datetime import UTC
 
     if text is None:
@@ -48,9 +48,9 @@ def parse_now(text: str | None) -> datetime | None:
         moment = datetime.fromisoformat(text)
     except ValueError as error:
         raise typer.BadParameter(
-            f"{text!r} is not an ISO 8601 time like 2026-04-02T07:00:00Z", param_hint="--now"
+            f"{text!r} is not an ISO 8601 time like 2026-04-02T07:00:00Z", param_hint=option
         ) from error
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     if not _EARLIEST <= moment.year <= _LATEST:
-        raise typer.BadParameter(f"{text!r} is not within {_EARLIEST} to {_LATEST}", param_hint="--now")
+        raise typer.BadParameter(f"{text!r} is not within {_EARLIEST} to {_LATEST}", param_hint=option)
     return moment

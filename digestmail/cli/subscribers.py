@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from digestmail.cli.options import ConfigPath, Json, Now, Quiet, open_app
+from digestmail.cli import transfer
+from digestmail.cli.options import ConfigPath, Json, Now, Quiet, open_app, parse_now
 
 if TYPE_CHECKING:
     from digestmail.model import Subscriber
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Who gets what.")
+transfer.register(app)
 
 Address = Annotated[str, typer.Argument(metavar="ADDRESS", help="A mail address.")]
 
@@ -78,6 +80,50 @@ def remove(address: Address, config: ConfigPath = None, now: Now = None, quiet: 
         sys.stdout.write(f"{address} is unsubscribed\n")
 
 
+@app.command()
+def pause(
+    address: Address,
+    until: Annotated[
+        str | None, typer.Option(metavar="DATE", help="Send nothing before this day (UTC).", show_default=False)
+    ] = None,
+    end: Annotated[bool, typer.Option("--end", help="End the pause now.")] = False,
+    config: ConfigPath = None,
+    now: Now = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Send an address nothing for a while, mail already queued included; it stays subscribed."""
+    from digestmail import subscriptions
+    from digestmail.people import preferences
+
+    if (until is None) is not end:
+        raise typer.BadParameter("say either --until DATE or --end", param_hint="--until")
+    moment = parse_now(until, "--until")
+    with open_app(config, now) as opened:
+        found = subscriptions.show(opened.database, address)
+        subscriber = preferences.pause(opened.database, found.id, moment, opened.clock.now())
+    _print(subscriber, json=json, quiet=quiet)
+
+
+@app.command()
+def erase(
+    address: Address, config: ConfigPath = None, now: Now = None, json: Json = False, quiet: Quiet = False
+) -> None:
+    """Forget an address: only a keyed hash stays, so that no import brings it back."""
+    from digestmail import subscriptions
+    from digestmail.app import new_secret
+    from digestmail.cli import printing
+    from digestmail.people import record
+
+    with open_app(config, now) as opened:
+        found = subscriptions.show(opened.database, address)
+        erased = record.erase(opened.database, found.id, opened.clock.now(), random_token=new_secret)
+    if json:
+        printing.as_json(erased)
+    elif not quiet:
+        sys.stdout.write(f"erased; {erased.deliveries} deliveries stay in the accounts, without a name\n")
+
+
 def _print(subscriber: Subscriber, *, json: bool, quiet: bool) -> None:
     if json:
         from digestmail.cli import printing
@@ -92,4 +138,5 @@ def _line(subscriber: Subscriber) -> str:
         f"{subscription.digest} ({', '.join(subscription.topics) or 'all topics'})"
         for subscription in subscriber.subscriptions
     )
-    return f"{subscriber.address}  {subscriber.state}  {wants}".rstrip()
+    paused = f"  paused until {subscriber.paused_until:%Y-%m-%d}" if subscriber.paused_until else ""
+    return f"{subscriber.address}  {subscriber.state}  {wants}".rstrip() + paused

@@ -95,6 +95,13 @@ def test_a_database_put_back_sends_nothing_until_it_is_adopted(sent):
     assert len(list((mailbox / "new").iterdir())) == 2
 
 
+def test_the_guard_against_a_database_put_back_outlives_forgotten_secrets(sent):
+    site, _ = sent
+    digestmail(site, "secrets", "rotate", "--forget")
+    change(site, "UPDATE settings SET value = '0' WHERE name = 'epoch'")
+    assert "put back from a backup" in digestmail(site, "deliver", status=1)
+
+
 def test_a_paused_mail_server_is_tried_again_when_it_is_told_so(sent):
     site, _ = sent
     change(

@@ -1,0 +1,109 @@
+"""`digestmail subscribers export` and `import`: people as CSV."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from digestmail.cli.options import ConfigPath, Json, Now, Quiet, open_app, parse_now
+
+if TYPE_CHECKING:
+    from digestmail.people.transfer import ImportReport, Line
+
+
+def export(
+    output: Annotated[Path | None, typer.Option(help="The file; else standard output.", show_default=False)] = None,
+    config: ConfigPath = None,
+) -> None:
+    """Write every subscriber as CSV, a row for each digest, safe to open in a spreadsheet."""
+    from digestmail.people import transfer
+
+    with ExitStack() as stack:
+        opened = stack.enter_context(open_app(config))
+        out = sys.stdout
+        if output is not None:
+            out = stack.enter_context(open(output, "w", encoding="utf-8", newline="", opener=_private))
+        rows = transfer.export(opened.database, out)
+    if output is not None:
+        sys.stdout.write(f"{rows} rows in {output}\n")
+
+
+def _private(path: str, flags: int) -> int:
+    """Open a file that is new for its owner only: it names people."""
+    return os.open(path, flags, 0o600)
+
+
+def import_(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A CSV with a header, as `export` writes it.")],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what each line would do, and change nothing.")
+    ] = False,
+    consent_source: Annotated[
+        str | None, typer.Option(help="Where people of lines that do not say it agreed.", show_default=False)
+    ] = None,
+    consent_at: Annotated[
+        str | None, typer.Option(metavar="DATE", help="When they did (UTC).", show_default=False)
+    ] = None,
+    config: ConfigPath = None,
+    now: Now = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Subscribe people who have agreed, active at once; who left, bounced or was erased stays away."""
+    from digestmail.cli import printing
+    from digestmail.people import transfer
+
+    agreed_at = parse_now(consent_at, "--consent-at")
+    with open_app(config, now) as opened, file.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as rows:
+        moment = opened.clock.now()
+        report = transfer.import_people(
+            opened.database,
+            opened.digests,
+            rows,
+            moment,
+            languages=opened.renderer.languages(),
+            consent=transfer.check_consent(consent_source, agreed_at, moment),
+            dry_run=dry_run,
+            tell=_teller(dry_run=dry_run, silent=json or quiet),
+        )
+    if json:
+        printing.as_json(report)
+    elif report.failed or not quiet:
+        _print(report, quiet=quiet)
+    if report.failed:
+        raise typer.Exit(1)
+
+
+def _teller(*, dry_run: bool, silent: bool) -> Callable[[Line], None]:
+    """Return what prints a line's outcome: of a rehearsal all, else what the operator should know about."""
+    from digestmail.people.importing import Outcome
+
+    expected = {Outcome.ADDED, Outcome.CHANGED, Outcome.ALREADY}
+
+    def tell(line: Line) -> None:
+        if not silent and (dry_run or line.outcome not in expected):
+            sys.stdout.write(f"line {line.number}: {line.why or line.outcome}\n")
+
+    return tell
+
+
+def _print(report: ImportReport, *, quiet: bool) -> None:
+    stream = sys.stderr if quiet else sys.stdout
+    if quiet:
+        for line in report.failures:
+            stream.write(f"line {line.number}: {line.why}\n")
+    would = "would be " if report.dry_run else ""
+    skipped = "".join(f", {lines} skipped ({why})" for why, lines in report.skipped)
+    stream.write(f"{report.added} {would}added, {report.changed} {would}changed{skipped}, {report.failed} failed\n")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command()(export)
+    app.command(name="import")(import_)

@@ -1,0 +1,209 @@
+"""One line of an import: read, and what is done with it. Pure; only reading the text of a file is left to the door."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from functools import lru_cache
+
+from digestmail.addresses import key_of, normalised
+from digestmail.errors import SubscriptionError
+from digestmail.model import Choices, Consent, Digest, SubscriberState, Subscription, SuppressionReason
+from digestmail.people.cells import COLUMNS, TOPICS_BY, bare
+from digestmail.people.choices import checked
+from digestmail.storage.erasing import is_erased
+from digestmail.storage.importing import Standing
+
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+"""NUL, and the surrogates that stand for bytes that are not UTF-8."""
+
+_HOUR = re.compile(r"[0-9]{1,2}")
+_LONGEST_FAULT = 500
+
+
+class Outcome(StrEnum):
+    """What became of a line."""
+
+    ADDED = "added"
+    """A new subscriber."""
+    CHANGED = "changed"
+    """A subscriber has one digest more."""
+    ALREADY = "already subscribed"
+    SUPPRESSED = "suppressed"
+    ERASED = "erased"
+    UNSUBSCRIBED = "unsubscribed"
+    INACTIVE = "not active in the file"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """A line that can be understood: who wants which digest, and since when they have agreed."""
+
+    line: int
+    address: str
+    key: str
+    choices: Choices
+    consent: Consent
+    created_at: datetime | None
+    active: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A line that cannot be understood, and why."""
+
+    line: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reader:
+    """Turns lines into wishes. `consent` stands in for lines without one of their own."""
+
+    digests: tuple[Digest, ...]
+    languages: Collection[str]
+    consent: Consent | None
+    now: datetime
+
+    def read(self, lines: Iterable[str]) -> Iterator[Wish | Fault]:
+        """Yield what each row says. Raises SubscriptionError when the first is no header of `COLUMNS`."""
+        choose = self._chooser()
+        rows = _rows(lines)
+        _, first = next(rows, (0, []))
+        header = _header(first)
+        for line, cells in rows:
+            if isinstance(cells, str):
+                yield Fault(line, cells)
+            elif cells:
+                try:
+                    yield self._wish(line, _by_name(header, cells), choose)
+                except SubscriptionError as error:
+                    yield Fault(line, str(error)[:_LONGEST_FAULT])
+
+    def _wish(self, line: int, row: Mapping[str, str], choose: _Choose) -> Wish:
+        address = normalised(row["address"])
+        state = row.get("state") or SubscriberState.ACTIVE
+        if state not in set(SubscriberState):
+            raise SubscriptionError(f"there is no state {state!r}")
+        active = state == SubscriberState.ACTIVE
+        consent = self.consent
+        choices: Choices | str = Choices()
+        if active:
+            wanted = (row.get(name, "") for name in ("topics", "hour", "language", "timezone"))
+            choices = choose(row["digest"], *wanted)
+            consent = self._consent(row)
+        if isinstance(choices, str):
+            raise SubscriptionError(choices)
+        return Wish(
+            line=line,
+            address=address,
+            key=key_of(address),
+            choices=choices,
+            consent=consent or Consent(source="", at=self.now),
+            created_at=self._moment("created_at", row.get("created_at", "")),
+            active=active,
+        )
+
+    def _consent(self, row: Mapping[str, str]) -> Consent:
+        """Return the line's consent; both halves from the line, or both from the command."""
+        source, at = row.get("consent_source", "").strip(), self._moment("consent_at", row.get("consent_at", ""))
+        if source and at:
+            return Consent(source=source, at=at)
+        if source or at or self.consent is None:
+            raise SubscriptionError(
+                f"consent_{'at' if source else 'source'} is missing: when and where did they agree?"
+            )
+        return self.consent
+
+    def _moment(self, column: str, text: str) -> datetime | None:
+        if not text:
+            return None
+        try:
+            moment = datetime.fromisoformat(text)
+            moment = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+        except (ValueError, OverflowError) as error:
+            raise SubscriptionError(f"{column} {text!r} is not an ISO 8601 time") from error
+        if moment > self.now:
+            raise SubscriptionError(f"{column} {text!r} lies in the future")
+        return moment
+
+    def _chooser(self) -> _Choose:
+        """Return what checks the choices of a line; a file repeats a few of them over and over."""
+
+        @lru_cache(4096)
+        def choose(digest: str, topics: str, hour: str, language: str, timezone: str) -> Choices | str:
+            if language and language not in self.languages:
+                return f"mails are not written in {language!r}; there are {', '.join(self.languages)}"
+            if hour and not _HOUR.fullmatch(hour):
+                return f"{hour!r} is not an hour of the day"
+            chosen = Subscription(
+                digest=digest,
+                topics=tuple(one for name in topics.split(TOPICS_BY) if (one := name.strip())),
+                hour=int(hour) if hour else None,
+            )
+            try:
+                return checked(
+                    self.digests,
+                    Choices(subscriptions=(chosen,), language=language or None, timezone=timezone or None),
+                )
+            except SubscriptionError as error:
+                return str(error)
+
+        return choose
+
+
+_Choose = Callable[[str, str, str, str, str], Choices | str]
+
+
+def _rows(lines: Iterable[str]) -> Iterator[tuple[int, list[str] | str]]:
+    """Yield (number of its first line, cells) for each row of a CSV; a sentence for what is none (RFC 4180)."""
+    reader = csv.reader(lines, strict=True)
+    while True:
+        line = reader.line_num + 1
+        try:
+            cells: list[str] | str = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            cells = f"not a row of a CSV: {error}"
+        yield line, cells
+
+
+def _header(cells: Sequence[str]) -> tuple[str, ...]:
+    names = tuple(cell.strip().lower() for cell in cells)
+    unknown = sorted(set(names) - set(COLUMNS)) if not isinstance(cells, str) else []
+    if not {"address", "digest"} <= set(names) or unknown or len(set(names)) < len(names):
+        raise SubscriptionError(
+            "the first line must name columns, separated by commas: address and digest, and any of "
+            + ", ".join(COLUMNS[2:])
+        )
+    return names
+
+
+def _by_name(header: tuple[str, ...], cells: Sequence[str]) -> dict[str, str]:
+    if len(cells) != len(header):
+        raise SubscriptionError(f"{len(cells)} cells where the first line names {len(header)} columns")
+    if any(map(_UNSTORABLE.search, cells)):
+        raise SubscriptionError("not UTF-8 text, or a NUL in it")
+    return dict(zip(header, map(bare, cells), strict=True))
+
+
+def decide(wish: Wish, standing: Standing) -> Outcome:
+    """Say what is done with a wish. Who left, was suppressed or erased is never brought back by a file."""
+    if standing.suppressed is SuppressionReason.ERASED or is_erased(wish.address):
+        return Outcome.ERASED
+    if standing.suppressed is not None or standing.state is SubscriberState.SUPPRESSED:
+        return Outcome.SUPPRESSED
+    if standing.state is SubscriberState.UNSUBSCRIBED:
+        return Outcome.UNSUBSCRIBED
+    if not wish.active:
+        return Outcome.INACTIVE
+    if standing.state is not SubscriberState.ACTIVE:
+        return Outcome.ADDED
+    has_it = wish.choices.subscriptions[0].digest in standing.digests
+    return Outcome.ALREADY if has_it else Outcome.CHANGED

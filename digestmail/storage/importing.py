@@ -1,0 +1,115 @@
+"""Many people at once: how they stand, and new ones, each in a few statements for thousands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, select, update
+
+from digestmail.model import Choices, Consent, SubscriberState, Subscription, SuppressionReason
+from digestmail.storage import suppressions
+from digestmail.storage.inserting import chunks, insert
+from digestmail.storage.schema import subscribers, subscriptions
+
+
+@dataclass(slots=True, kw_only=True)
+class Standing:
+    """How somebody stands who may be imported; `state` is None for a stranger."""
+
+    state: SubscriberState | None = None
+    suppressed: SuppressionReason | None = None
+    digests: set[str] = field(default_factory=set)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewPerson:
+    """Somebody to be made an active subscriber."""
+
+    address: str
+    choices: Choices
+    """Language and time zone; the subscriptions are stored on their own."""
+    consent: Consent
+    created_at: datetime
+    was_pending: bool
+
+
+def standings(connection: Connection, keys: Sequence[str]) -> dict[str, Standing]:
+    """Return how the people with these keys stand; every key is in the answer."""
+    found = {key: Standing() for key in keys}
+    for key, reason in suppressions.among_people(connection, list(found)).items():
+        found[key].suppressed = reason
+    by_id: dict[int, Standing] = {}
+    s, w = subscribers.c, subscriptions.c
+    for some in chunks(list(found)):
+        for person in connection.execute(select(s.id, s.key, s.state).where(s.key.in_(some))):
+            found[person.key].state = SubscriberState(person.state)
+            by_id[person.id] = found[person.key]
+    for ids in chunks(list(by_id)):
+        for one in connection.execute(select(w.subscriber_id, w.digest).where(w.subscriber_id.in_(ids))):
+            by_id[one.subscriber_id].digests.add(one.digest)
+    return found
+
+
+def add_people(connection: Connection, people: Iterable[NewPerson], now: datetime) -> None:
+    """Make all of them active subscribers; who came or left in the meantime stays as they are."""
+    strangers: list[dict[str, Any]] = []
+    pending: list[dict[str, Any]] = []
+    for one in people:
+        (pending if one.was_pending else strangers).append(_values(one, now))
+    if strangers:
+        connection.execute(insert(connection, subscribers).on_conflict_do_nothing(index_elements=["key"]), strangers)
+    if pending:
+        _activate(connection, pending)
+
+
+def _activate(connection: Connection, rows: list[dict[str, Any]]) -> None:
+    """Update people who were asked to confirm; the address and the day they came stay."""
+    changed = [name for name in rows[0] if name not in {"address", "key", "created_at"}]
+    statement = (
+        update(subscribers)
+        .where(subscribers.c.key == bindparam("its_key"), subscribers.c.state == SubscriberState.PENDING)
+        .values({name: bindparam(f"new_{name}") for name in changed})
+    )
+    connection.execute(
+        statement, [{"its_key": row["key"], **{f"new_{name}": row[name] for name in changed}} for row in rows]
+    )
+
+
+def _values(one: NewPerson, now: datetime) -> dict[str, Any]:
+    return {
+        "address": one.address,
+        "key": one.address.casefold(),
+        "state": SubscriberState.ACTIVE,
+        "language": one.choices.language,
+        "timezone": one.choices.timezone,
+        "consent_source": one.consent.source,
+        "consent_at": one.consent.at,
+        "created_at": one.created_at,
+        "updated_at": now,
+    }
+
+
+def subscribe_all(connection: Connection, wanted: Sequence[tuple[str, Subscription]], now: datetime) -> None:
+    """Give the active people with these keys one subscription more; one they have already stays as it is."""
+    ids: dict[str, int] = {}
+    s = subscribers.c
+    for some in chunks(list({key for key, _ in wanted})):
+        rows = connection.execute(select(s.key, s.id).where(s.key.in_(some), s.state == SubscriberState.ACTIVE))
+        ids.update({row.key: row.id for row in rows})
+    values = [
+        {
+            "digest": one.digest,
+            "subscriber_id": ids[key],
+            "topics": list(one.topics),
+            "hour": one.hour,
+            "created_at": now,
+        }
+        for key, one in wanted
+        if key in ids
+    ]
+    if values:
+        statement = insert(connection, subscriptions)
+        connection.execute(statement.on_conflict_do_nothing(index_elements=["digest", "subscriber_id"]), values)

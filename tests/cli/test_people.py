@@ -1,0 +1,103 @@
+"""`digestmail subscribers` and `digestmail secrets`: what the operator does for people."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from clirun import digestmail
+
+CONFIG = """
+database = "sqlite:///digestmail.db"
+[mail]
+sender = "digest@example.org"
+transport = "maildir"
+[[sources]]
+name = "huggingface"
+kind = "huggingface"
+[[digests]]
+name = "daily"
+title = "Trending papers"
+schedule = "0 7 * * *"
+sources = ["huggingface"]
+"""
+NOW = ("--now", "2026-04-02T12:00:00Z")
+
+
+@pytest.fixture
+def site(tmp_path):
+    """A configured installation with one subscriber; return its directory."""
+    (tmp_path / "config.toml").write_text(CONFIG, "utf-8")
+    digestmail(tmp_path, "subscribers", "add", "a@example.org", "--digest", "daily", *NOW)
+    return tmp_path
+
+
+def test_a_pause_lasts_until_a_day_and_can_be_ended(site):
+    said = digestmail(site, "subscribers", "pause", "a@example.org", "--until", "2026-05-01", *NOW)
+    assert said == "a@example.org  active  daily (all topics)  paused until 2026-05-01\n"
+    assert "paused" in digestmail(site, "subscribers", "show", "a@example.org")
+    assert "paused" not in digestmail(site, "subscribers", "pause", "a@example.org", "--end", *NOW)
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "said"),
+    [
+        ((), 2, "either --until DATE or --end"),
+        (("--until", "2026-05-01", "--end"), 2, "either --until DATE or --end"),
+        (("--until", "soon"), 2, "ISO 8601"),
+        (("--until", "2026-04-01"), 1, "within the next year"),
+    ],
+)
+def test_a_pause_that_makes_no_sense_is_refused(site, words, status, said):
+    answer = digestmail(site, "subscribers", "pause", "a@example.org", *words, *NOW, status=status)
+    assert said in " ".join(answer.replace("│", " ").split())
+
+
+def test_who_is_erased_is_gone_and_cannot_be_added_again(site):
+    assert json.loads(digestmail(site, "subscribers", "erase", "A@example.org", "--json", *NOW)) == {
+        "removed": True,
+        "deliveries": 0,
+    }
+    assert digestmail(site, "subscribers", "list") == ""
+    assert "not a subscriber" in digestmail(site, "subscribers", "erase", "a@example.org", *NOW, status=1)
+    again = digestmail(site, "subscribers", "add", "a@example.org", "--digest", "daily", *NOW, status=1)
+    assert "asked to be erased" in again
+
+
+def test_secrets_are_rotated_and_forgotten(site):
+    assert digestmail(site, "secrets", "rotate") == "a new secret signs; 1 older ones still verify\n"
+    assert digestmail(site, "secrets", "rotate") == "a new secret signs; 2 older ones still verify\n"
+    assert digestmail(site, "secrets", "rotate", "--forget") == "a new secret signs; 0 older ones still verify\n"
+
+
+def test_people_go_out_and_come_in(site):
+    said = digestmail(site, "subscribers", "export", "--output", "people.csv")
+    assert said == "1 rows in people.csv\n"
+    assert (site / "people.csv").stat().st_mode & 0o077 == 0
+    rows = (site / "people.csv").read_text("utf-8")
+    assert digestmail(site, "subscribers", "export").replace("\r\n", "\n") == rows
+    (site / "more.csv").write_bytes(
+        b"\xef\xbb\xbfaddress,digest\r\nb@example.org,daily\r\na@example.org,daily\r\n\xe4@x.org,daily\r\n"
+    )
+    command = ("subscribers", "import", "more.csv", "--consent-source", "desk", "--consent-at", "2026-01-01", *NOW)
+    assert digestmail(site, *command, "--dry-run", status=1).splitlines() == [
+        "line 2: added",
+        "line 3: already subscribed",
+        "line 4: not UTF-8 text, or a NUL in it",
+        "1 would be added, 0 would be changed, 1 skipped (already subscribed), 1 failed",
+    ]
+    assert digestmail(site, *command, status=1).splitlines() == [
+        "line 4: not UTF-8 text, or a NUL in it",
+        "1 added, 0 changed, 1 skipped (already subscribed), 1 failed",
+    ]
+    assert json.loads(digestmail(site, *command, "--json", status=1))["skipped"] == [["already subscribed", 2]]
+    assert digestmail(site, *command, "--quiet", status=1).splitlines()[0].startswith("line 4: ")
+
+
+def test_a_file_that_is_not_there_or_no_csv_is_a_sentence(site):
+    assert "nowhere.csv" in digestmail(site, "subscribers", "import", "nowhere.csv", status=1)
+    (site / "sheet.csv").write_bytes("address,digest\n".encode("utf-16"))
+    assert "first line must name" in digestmail(site, "subscribers", "import", "sheet.csv", status=1)
+    assert "both, or neither" in digestmail(
+        site, "subscribers", "import", "sheet.csv", "--consent-source", "desk", status=1
+    )
