@@ -22,7 +22,7 @@ from digestmail.pipeline.deliver import Deliverer
 from digestmail.pipeline.epoch import EpochFile
 from digestmail.pipeline.outcomes import Rules
 from digestmail.storage.database import Database
-from digestmail.transports import smtp
+from digestmail.transports import conversation
 from digestmail.transports.smtp import SmtpTransport
 from digestmail.transports.wire import Wire
 
@@ -43,7 +43,7 @@ STEPS: dict[str, tuple[Any, str, bool]] = {
     "after a message is taken": (dispatch.Dispatch, "take_now", True),
     "before octets are written": (Wire, "write", False),
     "after octets are written": (Wire, "write", True),
-    "before the commands are made": (smtp, "_commands", False),
+    "before the commands are made": (conversation, "_commands", False),
     "after the reply, before it is settled": (dispatch.Dispatch, "settle", False),
     "settled, but not on record": (dispatch.Dispatch, "settle", True),
     "before the results are recorded": (ledger.deliveries, "record", False),

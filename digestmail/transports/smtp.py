@@ -1,37 +1,30 @@
-"""Carry messages to a mail server by SMTP (RFC 5321) or LMTP (RFC 2033), pipelined where it is offered (RFC 2920).
+"""Carry messages to a mail server by SMTP (RFC 5321) or LMTP (RFC 2033).
 
-A library connects, greets, secures the line and logs in; the transactions are ours, because a transaction a round trip
-is what makes the pace: the next message's envelope goes out right behind the final dot of the one before.
+A library connects, greets, secures the line and logs in; the transactions are ours (`conversation`).
 """
 
 from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, cast
 
 import aiosmtplib
-import idna
 import uvloop
 
-from digestmail.errors import DeliveryError, TransportError
-from digestmail.model import Envelope
-from digestmail.transports.base import Connection, NotSentError, OutcomeUnknownError, Outgoing, Receipt, Session, Supply
+from digestmail.errors import TransportError
+from digestmail.transports.base import Connection, Session
 from digestmail.transports.blocking import BlockingSession
-from digestmail.transports.verdict import TOO_LARGE, Step, judge_refusal, reply_code, reply_text
-from digestmail.transports.wire import GarbageError, Reply, Wire
+from digestmail.transports.conversation import Conversation
+from digestmail.transports.verdict import reply_code, reply_text
+from digestmail.transports.wire import Reply, Wire
 
 Security = Literal["none", "starttls", "tls"]
 Dialect = Literal["smtp", "lmtp"]
-
-_SHUTTING_DOWN = 421
-_GO_ON = 354
-_AFTER_THE_DOT = 10
-"""The answer to the final dot may take this many times longer (RFC 5321 section 4.5.3.2.6: 10 minutes)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +90,7 @@ class SmtpTransport:
             client.close()
             raise
         features = client.esmtp_extensions if self._may_pipeline else _without(client.esmtp_extensions, "pipelining")
-        conversation = _Conversation(
+        conversation = Conversation(
             wire,
             features,
             timeout=self.timeout,
@@ -197,192 +190,3 @@ class _Lmtp(aiosmtplib.SMTP):
         if not Reply(response.code, "").positive:
             raise aiosmtplib.SMTPResponseException(response.code, response.message)
         return response
-
-
-class _Conversation:
-    """The transactions on one connection."""
-
-    def __init__(
-        self,
-        wire: Wire,
-        features: Mapping[str, str],
-        *,
-        timeout: float,
-        limit: int,
-        lost_pipelining: Callable[[], None],
-    ) -> None:
-        self._wire = wire
-        self._features = features
-        self._pipelines = "pipelining" in features
-        self._timeout = timeout
-        self._left = limit
-        self._lost_pipelining = lost_pipelining
-        self._needs_reset = False
-
-    async def quit(self) -> None:
-        """Take leave politely, if anybody is still there."""
-        with suppress(TransportError):
-            self._wire.write(b"QUIT\r\n")
-            await self._wire.replies(1, self._timeout)
-
-    async def converse(self, supply: Supply) -> None:
-        """Carry message after message; see `Connection`."""
-        while self._left > 0 and (outgoing := await supply.take()) is not None:
-            commands = self._begin(outgoing)
-            following = outgoing if commands else None
-            if commands:
-                self._wire.write(b"".join(commands) if self._pipelines else commands[0])
-            while following is not None:
-                following = await self._carry(following, supply)
-
-    def _begin(self, outgoing: Outgoing) -> tuple[bytes, ...]:
-        """Return the commands before the message; none if it cannot go to this server, which is then settled."""
-        try:
-            mail, rcpt = _commands(outgoing.envelope, outgoing.message, self._features)
-        except (DeliveryError, TransportError) as error:
-            outgoing.settle(error)
-            return ()
-        self._left -= 1
-        self._commands = (*((b"RSET\r\n",) if self._needs_reset else ()), mail, rcpt, b"DATA\r\n")
-        return self._commands
-
-    async def _carry(self, outgoing: Outgoing, supply: Supply) -> Outgoing | None:
-        """See a message through whose first commands are written; return the one whose commands went with it."""
-        try:
-            refusal = await self._envelope()
-        except TransportError as error:
-            outgoing.settle(error)
-            raise
-        if refusal is not None:
-            outgoing.settle(refusal)
-            if isinstance(refusal, TransportError):
-                raise refusal
-            return None
-        following = supply.take_now() if self._pipelines and self._left > 0 else None
-        commands = self._begin(following) if following is not None else ()
-        following = following if commands else None
-        behind = b"".join(commands)
-        message = outgoing.message
-        self._wire.write(message + b".\r\n" + behind if outgoing.dotless else dot_stuffed(message) + behind)
-        try:
-            (reply,) = await self._wire.replies(1, self._timeout * _AFTER_THE_DOT)
-        except TransportError as error:
-            if following is not None:
-                following.settle(NotSentError(str(error)))
-            outgoing.settle(_without_answer(error, self._wire.unsent > len(behind)))
-            raise
-        verdict = _final(reply)
-        outgoing.settle(verdict)
-        if isinstance(verdict, TransportError):
-            if following is not None:
-                following.settle(NotSentError(str(verdict)))
-            raise verdict
-        return following
-
-    async def _envelope(self) -> DeliveryError | TransportError | None:
-        """Hear the replies to the commands before the message; return what refuses it, if anything does.
-
-        Raises NotSentError, and other TransportErrors, when the connection is of no more use.
-        """
-        commands = self._commands
-        refusal: DeliveryError | TransportError | None = None
-        for number, command in enumerate(commands):
-            if number and not self._pipelines:
-                if refusal is not None:
-                    break
-                self._wire.write(command)
-            reply = await self._hear(pipelined=self._pipelines and number > 0)
-            step = _step(command)
-            if reply.code == _SHUTTING_DOWN:
-                raise NotSentError(f"the mail server is shutting down: 421 {reply.text}", code=_SHUTTING_DOWN)
-            if step is None and not reply.positive:
-                raise NotSentError(f"RSET was answered with {reply.code} {reply.text}", code=reply.code)
-            if step is Step.DATA and reply.code == _GO_ON:
-                await self._unless(refusal)
-            elif step is not None and refusal is None and (step is Step.DATA or not reply.positive):
-                refusal = judge_refusal(step, reply.code, reply.text)
-        self._needs_reset = refusal is not None
-        return refusal
-
-    async def _hear(self, *, pipelined: bool) -> Reply:
-        """Hear one reply; where nothing comes to what was pipelined, remember that the server loses it."""
-        try:
-            (reply,) = await self._wire.replies(1, self._timeout)
-        except TransportError as error:
-            if pipelined and not isinstance(error, NotSentError):
-                self._lost_pipelining()
-            raise
-        return reply
-
-    async def _unless(self, refusal: DeliveryError | TransportError | None) -> None:
-        """End at once a message that goes to nobody, for the server is waiting for one (RFC 2920 section 3.1)."""
-        if self._wire.leftover() is not None:
-            # It would pass for the answer to the message, which has not been sent yet.
-            raise GarbageError("the mail server answers what nobody asked")
-        if refusal is not None:
-            self._wire.write(b".\r\n")
-            await self._wire.replies(1, self._timeout)
-
-
-def _step(command: bytes) -> Step | None:
-    return {b"MAIL": Step.MAIL, b"RCPT": Step.RCPT, b"DATA": Step.DATA}.get(command[:4])
-
-
-def _final(reply: Reply) -> Receipt | DeliveryError | TransportError:
-    """Judge the answer to the whole message."""
-    if reply.positive:
-        return Receipt(code=reply.code, text=reply.text)
-    if reply.code // 100 in {4, 5}:
-        return judge_refusal(Step.CONTENT, reply.code, reply.text)
-    return _without_answer(TransportError(f"answered with {reply.code}"), handed_over_in_part=False)
-
-
-def _without_answer(error: TransportError, handed_over_in_part: bool) -> DeliveryError | TransportError:  # noqa: FBT001
-    if handed_over_in_part:
-        return NotSentError(str(error))
-    return OutcomeUnknownError(f"no intelligible reply to the end of the message, the outcome is unknown: {error}")
-
-
-def _commands(envelope: Envelope, message: bytes, features: Mapping[str, str]) -> tuple[bytes, bytes]:
-    """Return MAIL and RCPT with what is offered (RFC 1870, 3461, 6152, 6531), or refuse before a word is said."""
-    sender, recipient = _wire_address(envelope.sender), _wire_address(envelope.recipient)
-    mail, rcpt = f"MAIL FROM:<{sender}>", f"RCPT TO:<{recipient}>"
-    if "size" in features:
-        limit = features["size"].strip()
-        if limit.isdecimal() and 0 < int(limit) < len(message):
-            raise DeliveryError(
-                f"the message has {len(message)} octets, the mail server takes {limit}", code=TOO_LARGE, permanent=True
-            )
-        mail += f" SIZE={len(message)}"
-    if not (sender.isascii() and recipient.isascii()):
-        if "smtputf8" not in features:
-            raise _cannot_carry_utf8(sender)
-        mail += " BODY=8BITMIME SMTPUTF8" if "8bitmime" in features else " SMTPUTF8"
-    if "dsn" in features:
-        mail += " RET=HDRS"
-        rcpt += " NOTIFY=FAILURE"
-    return f"{mail}\r\n".encode(), f"{rcpt}\r\n".encode()
-
-
-def _cannot_carry_utf8(sender: str) -> DeliveryError | TransportError:
-    if not sender.isascii():
-        return TransportError("the sender's address needs SMTPUTF8, which the mail server does not offer")
-    return DeliveryError(
-        "the recipient's address needs SMTPUTF8, which the mail server does not offer", code=None, permanent=True
-    )
-
-
-def _wire_address(address: str) -> str:
-    """Write the domain as A-labels (RFC 5890), which need no SMTPUTF8."""
-    if address.isascii():
-        return address
-    local_part, at, domain = address.rpartition("@")
-    return local_part + at + (domain if domain.isascii() else idna.encode(domain, uts46=True).decode("ascii"))
-
-
-def dot_stuffed(message: bytes) -> bytes:
-    """Return the octets that follow DATA, the final dot included (RFC 5321 section 4.5.2); line ends must be CRLF."""
-    stuffed = message.replace(b"\r\n.", b"\r\n..") if b"\r\n." in message else message
-    if message.startswith(b"."):
-        stuffed = b"." + stuffed
-    return stuffed + (b".\r\n" if stuffed.endswith(b"\r\n") else b"\r\n.\r\n")

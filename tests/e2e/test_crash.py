@@ -53,7 +53,6 @@ from digestmail.cli.options import parse_now
 from digestmail.configfile import load
 from digestmail.pipeline import collect, deliver, dispatch, ledger, letters, publish
 from digestmail.storage import deliveries, editions
-from digestmail.transports import smtp
 
 step, when, path = sys.argv[1], sys.argv[2], Path(sys.argv[3])
 seen = 0
