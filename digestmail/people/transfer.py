@@ -103,18 +103,16 @@ def import_people(
     is skipped. With `dry_run` nothing is stored, and a person on lines far apart may count as new twice. Raises
     SubscriptionError when the header cannot be read.
     """
-    reader = Reader(digests=tuple(digests), languages=languages, consent=consent, now=now)
-    read = reader.read(lines)
+    read = Reader(digests=tuple(digests), languages=languages, consent=consent, now=now).read(lines)
     counts: Counter[Outcome] = Counter()
     failures: list[Line] = []
     while chunk := list(islice(read, _CHUNK)):
         with database.connect() if dry_run else database.begin() as connection:
             done = _import_chunk(connection, chunk, now, store=not dry_run)
         # Told once it is committed: what was said has happened.
+        counts.update(line.outcome for line in done)
+        failures += [line for line in done if line.outcome is Outcome.FAILED][: _NAMED - len(failures)]
         for line in done:
-            counts[line.outcome] += 1
-            if line.outcome is Outcome.FAILED and len(failures) < _NAMED:
-                failures.append(line)
             tell(line)
     return _report(counts, failures, dry_run=dry_run)
 

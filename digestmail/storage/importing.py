@@ -60,7 +60,9 @@ def add_people(connection: Connection, people: Iterable[NewPerson], now: datetim
     for one in people:
         (pending if one.was_pending else strangers).append(_values(one, now))
     if strangers:
-        connection.execute(insert(connection, subscribers).on_conflict_do_nothing(index_elements=["key"]), strangers)
+        # RETURNING makes it one statement for many rows: without it PostgreSQL is sent one for each.
+        statement = insert(connection, subscribers).on_conflict_do_nothing(index_elements=["key"])
+        connection.execute(statement.returning(subscribers.c.id), strangers)
     if pending:
         _activate(connection, pending)
 
@@ -111,5 +113,5 @@ def subscribe_all(connection: Connection, wanted: Sequence[tuple[str, Subscripti
         if key in ids
     ]
     if values:
-        statement = insert(connection, subscriptions)
-        connection.execute(statement.on_conflict_do_nothing(index_elements=["digest", "subscriber_id"]), values)
+        statement = insert(connection, subscriptions).on_conflict_do_nothing(index_elements=["digest", "subscriber_id"])
+        connection.execute(statement.returning(subscriptions.c.subscriber_id), values)
