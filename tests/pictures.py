@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 
 from browsing import chromium
+from oursite import link, opened
 from websites import open_app, publish, served
 
 from digestmail.storage.database import Database
@@ -35,6 +36,24 @@ def main() -> None:
                 page.goto(address + path)
                 page.screenshot(path=IMAGES / f"{name}.png")
                 page.close()
+    people()
+
+
+def people() -> None:
+    """Sign up at a site of our own, and take the pictures of the form and of the preferences."""
+    with tempfile.TemporaryDirectory(prefix="digestmail-pictures-") as directory:
+        url = f"sqlite:///{directory}/people.db"
+        database = Database.open(url, base=Path())
+        database.upgrade()
+        database.close()
+        with opened(Path(directory), url) as site, chromium() as browser:
+            page = browser.new_page(viewport={"width": 900, "height": 1000})
+            page.goto(f"{site.base_url}/subscribe")
+            page.screenshot(path=IMAGES / "web-subscribe.png")
+            site.fill_in("/subscribe", address="reader@example.org", digest="daily", **{"topics.daily": "Vision"})
+            site.fill_in(link(site.wait_for_mails(1)[-1], "confirm"))
+            page.goto(link(site.wait_for_mails(2)[-1], "preferences"))
+            page.screenshot(path=IMAGES / "web-preferences.png", full_page=True)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,132 @@
+"""People at a real browser with a real mailbox: signing up, choosing, reading, leaving; pages that all can read."""
+
+from __future__ import annotations
+
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from browsing import axe, overflows
+from oursite import Site, link, opened
+from playwright.sync_api import Browser, Page, expect
+from stage import FakeSource, reading, sighting
+
+from digestmail.model import DeliveryState, SubscriberState
+from digestmail.pipeline.collect import collect
+from digestmail.pipeline.publish import publish
+from digestmail.pipeline.reports import DeliverReport
+from digestmail.storage import deliveries, subscribers
+
+ADDRESS = "reader@example.org"
+
+
+@pytest.fixture
+def site(tmp_path, sqlite_template):
+    shutil.copy(sqlite_template, tmp_path / "test.db")
+    with opened(tmp_path, f"sqlite:///{tmp_path / 'test.db'}") as site:
+        yield site
+
+
+def published(site: Site, **titles: str) -> None:
+    """Publish an edition of the daily digest: the words of each title by the number of its paper."""
+    found = [sighting(int(number.strip("n")), title=title) for number, title in titles.items()]
+    collect(site.app.database, [FakeSource("hf", reading(*found))], site.clock.now())
+    publish(site.app.database, site.app.digests[:1], site.app.render, site.clock.now())
+
+
+def delivered(site: Site) -> DeliverReport:
+    """Deliver what waits, in a thread of its own: beside Playwright no other event loop may run in this one."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(site.app.deliver).result()
+
+
+def subscribe(site: Site, page: Page, path: str = "/") -> None:
+    """Fill in the form at `path` as a person does."""
+    page.goto(site.base_url + path)
+    page.locator("input[name=address]").fill(ADDRESS)
+    site.clock.sleep(5)
+    page.get_by_role("button", name="Subscribe").first.click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Check your mail")
+
+
+def confirm(site: Site, page: Page) -> None:
+    """Open the link of the mail that came last, and press its button."""
+    page.goto(link(site.mails()[-1], "confirm"))
+    page.get_by_role("button", name="Confirm the subscription").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("You are subscribed")
+
+
+def test_from_the_home_page_to_the_edition_and_away_by_one_click(browser: Browser, site: Site):
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    subscribe(site, page)
+    (asked,) = site.wait_for_mails(1)
+    assert asked["To"] == ADDRESS
+    confirm(site, page)
+    site.wait_for_mails(2)
+
+    page.get_by_role("link", name="Choose topics, hour and language").click()
+    page.get_by_role("group", name="Topics of Trending papers").get_by_label("Vision").check()
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("status")).to_contain_text("Saved")
+    site.wait_for_mails(3)
+
+    published(site, n1="An agent that plans", n2="An image from noise")
+    assert delivered(site).sent == 1
+    edition = site.wait_for_mails(4)[-1]
+    text = edition.get_body(("plain",)).get_content()
+    assert ("An image from noise" in text, "An agent that plans" in text) == (True, False)
+
+    # A mail program's request (RFC 8058 section 3.2): no cookies, no Referer.
+    answer = site.post(link(edition, "unsubscribe"), {"List-Unsubscribe": "One-Click"})
+    assert (answer.status, answer.headers.get("location"), answer.headers.get("set-cookie")) == (200, None, None)
+    page.reload()
+    expect(page.get_by_text("This address is not subscribed.")).to_be_visible()
+    assert context.cookies() == []
+    context.close()
+
+    site.clock.sleep(86400)
+    published(site, n3="Another image", n4="Another agent")
+    assert delivered(site).sent == 0
+    assert len(site.mails()) == 4
+    with site.app.database.connect() as connection:
+        assert subscribers.find(connection, ADDRESS).state is SubscriberState.UNSUBSCRIBED
+        assert deliveries.counts(connection) == {DeliveryState.SENT: 1}
+
+
+def readable(page: Page) -> None:
+    """Assert that axe has nothing to say and that nothing scrolls sideways, on a desk and on a phone."""
+    page.set_viewport_size({"width": 900, "height": 900})
+    assert axe(page) == [], page.url
+    for width in (900, 320):
+        page.set_viewport_size({"width": width, "height": 700})
+        assert not overflows(page), (page.url, width)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_page_for_people_is_accessible_and_fits_a_phone(browser: Browser, site: Site, scheme: str):
+    context = browser.new_context(color_scheme=scheme)
+    page = context.new_page()
+    page.goto(f"{site.base_url}/subscribe")
+    readable(page)
+    subscribe(site, page, "/subscribe")
+    readable(page)
+    (asked,) = site.wait_for_mails(1)
+    page.goto(link(asked, "confirm"))
+    readable(page)
+    confirm(site, page)
+    readable(page)
+    preferences = link(site.wait_for_mails(2)[-1], "preferences")
+    for target in (preferences, f"{preferences}/data", preferences.replace("/preferences/", "/unsubscribe/")):
+        page.goto(target)
+        readable(page)
+    page.goto(preferences)
+    page.get_by_role("button", name="Pause").click()
+    readable(page)
+    expect(page.get_by_text("Nothing is sent to you until")).to_be_visible()
+    page.goto(preferences.replace("/preferences/", "/unsubscribe/"))
+    page.get_by_role("button", name="Unsubscribe").click()
+    readable(page)
+    page.goto(f"{preferences}x")
+    readable(page)
+    context.close()
