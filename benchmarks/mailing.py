@@ -67,15 +67,16 @@ class Source:
 class Mailing:
     """A database with `people` subscribers and one paper; `publish` it, then `deliver` it as often as you like."""
 
-    def __init__(self, url: str, directory: Path, people: int) -> None:
-        """Make the database's tables and fill in the people; `directory` is for what is kept beside it."""
+    def __init__(self, url: str, directory: Path, people: int, *, fill: bool = True) -> None:
+        """Make the database's tables and fill in the people, unless another did; `directory` keeps the rest."""
         self.database = Database.open(url, base=directory)
         self.database.upgrade()
         self.clock = SystemClock()
         self.people = people
         self._epoch = EpochFile(directory / f"epoch-{self.database.dialect}", "benchmark")
-        self._fill()
-        collect(self.database, [Source()], self.clock.now())
+        if fill:
+            self._fill()
+            collect(self.database, [Source()], self.clock.now())
 
     def publish(self) -> None:
         """Publish the edition: one delivery each."""
