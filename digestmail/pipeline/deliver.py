@@ -37,6 +37,7 @@ _SENDING = timedelta(minutes=12)
 _ALLOTTED = timedelta(minutes=5)
 """How long a worker's connections are its own after a claim; one that dies lets them lapse."""
 _RENEWED = timedelta(minutes=1)
+_TROUBLES = frozenset({DeliveryState.DEFERRED, DeliveryState.FAILED, DeliveryState.AMBIGUOUS})
 
 
 class Deliverer:
@@ -169,6 +170,17 @@ class Deliverer:
     def _recorded(self, delivery: Delivery, result: Attempted, kept: bool) -> None:  # noqa: FBT001 - a callback
         if not result.begun and result.state is not DeliveryState.CANCELLED:
             return
+        if mail_log.isEnabledFor(logging.INFO):
+            self._note(delivery, result, kept)
+        if kept:
+            self._tally[result.state] += 1
+            self._finished += 1
+        if result.state in _TROUBLES:
+            self._trouble = result.text
+        self._progress(self._finished)
+
+    @staticmethod
+    def _note(delivery: Delivery, result: Attempted, kept: bool) -> None:  # noqa: FBT001 - as above
         mail_log.info(
             "edition=%d subscriber=%d attempt=%d state=%s code=%s ms=%s recorded=%s text=%r",
             delivery.edition_id,
@@ -180,12 +192,6 @@ class Deliverer:
             "yes" if kept else "no, another worker holds it",
             result.text,
         )
-        if kept:
-            self._tally[result.state] += 1
-            self._finished += 1
-        if result.state in {DeliveryState.DEFERRED, DeliveryState.FAILED, DeliveryState.AMBIGUOUS}:
-            self._trouble = result.text
-        self._progress(self._finished)
 
     def _report(self, stopped: str) -> DeliverReport:
         with self._database.connect() as connection:

@@ -1,0 +1,128 @@
+"""A million subscribers: publishing and delivering at flat memory, rows a second, and octets a delivery on disk.
+
+DIGESTMAIL_BENCH_PEOPLE says how many are published to (a million); a fifth of them are delivered to, which costs
+minutes. Publishing and delivering each run in a process of their own, whose peak memory is taken.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import closing
+from pathlib import Path
+
+from benchmarks.figures import Figure, figure, tell
+from benchmarks.mailing import Mailing
+from benchmarks.sink import sink
+
+PEOPLE = int(os.environ.get("DIGESTMAIL_BENCH_PEOPLE", "1000000"))
+DELIVERED = max(PEOPLE // 5, 1)
+URL = "sqlite:///bench.db"
+
+
+def publishing(directory: Path, people: int) -> dict[str, float]:
+    """Publish to everybody; return the seconds it took."""
+    mailing = Mailing(URL, directory, people, fill=False)
+    began = time.perf_counter()
+    mailing.publish()
+    return {"seconds": time.perf_counter() - began}
+
+
+def delivering(directory: Path, people: int) -> dict[str, float]:
+    """Deliver to everybody; return the seconds it took and how many were sent."""
+    mailing = Mailing(URL, directory, people, fill=False)
+    with sink() as port:
+        began = time.perf_counter()
+        report = mailing.deliver(port, sessions=16, size=20_000)
+    return {"seconds": time.perf_counter() - began, "sent": report.sent}
+
+
+def in_a_process(step: str, directory: Path, people: int) -> dict[str, float]:
+    """Run a step in a process of its own; return what it found, and its peak memory in megabytes."""
+    command = [sys.executable, "-m", "benchmarks.scale", step, str(directory), str(people)]
+    output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+    found: dict[str, float] = json.loads(output)
+    return found
+
+
+def size(directory: Path) -> int:
+    """Return the octets of the database file, its log folded back."""
+    with closing(sqlite3.connect(directory / "bench.db")) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        pages, page = (connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "page_size"))
+    return int(pages) * int(page)
+
+
+def by_table(directory: Path) -> dict[str, int]:
+    """Return the octets of each table and index of deliveries; nothing where SQLite was built without dbstat."""
+    with closing(sqlite3.connect(directory / "bench.db")) as connection:
+        try:
+            rows = connection.execute(
+                "SELECT s.name, sum(s.pgsize) FROM dbstat s JOIN sqlite_master m ON m.name = s.name"
+                " WHERE m.tbl_name = 'deliveries' GROUP BY s.name"
+            ).fetchall()
+        except sqlite3.OperationalError:
+            return {}
+    return dict(rows)
+
+
+def disk(directory: Path, people: int, title: str, before: int) -> list[Figure]:
+    """Return what a delivery takes on disk: by the growth of the file, and by table."""
+    grown = (size(directory) - before) / people
+    return [figure(f"{title}: a delivery on disk", grown, "bytes", "<=", 120)] + [
+        Figure(f"{title}: of it {name}", round(octets / people, 1), "bytes", "-", holds=True)
+        for name, octets in by_table(directory).items()
+    ]
+
+
+def published(directory: Path, people: int) -> tuple[int, dict[str, float]]:
+    """Publish to so many in a new database; return its octets before, and what was found."""
+    Mailing(URL, directory, people).database.close()
+    return size(directory), in_a_process("publishing", directory, people)
+
+
+def many_published(directory: Path) -> list[Figure]:
+    """Measure publishing."""
+    before, found = published(directory, PEOPLE)
+    return [
+        figure(f"publishing {PEOPLE:,}: rows a second", PEOPLE / found["seconds"], "rows/s", ">=", 100_000),
+        figure("publishing: peak memory", found["megabytes"], "MB", "<=", 300),
+        *disk(directory, PEOPLE, "published", before),
+    ]
+
+
+def many_delivered(directory: Path) -> list[Figure]:
+    """Measure delivering."""
+    before, _ = published(directory, DELIVERED)
+    found = in_a_process("delivering", directory, DELIVERED)
+    assert found["sent"] == DELIVERED, found
+    rate = round(DELIVERED / found["seconds"], 1)
+    return [
+        Figure(f"delivering {DELIVERED:,}: messages a second", rate, "messages/s", "-", holds=True),
+        figure("delivering: peak memory", found["megabytes"], "MB", "<=", 300),
+        *disk(directory, DELIVERED, "delivered", before),
+    ]
+
+
+def main() -> None:
+    """Measure all."""
+    figures: list[Figure] = []
+    for measured in (many_published, many_delivered):
+        with tempfile.TemporaryDirectory(dir=Path.cwd(), prefix=".bench-") as name:
+            figures += measured(Path(name))
+    tell(figures)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) == 1:
+        main()
+    else:
+        step = {"publishing": publishing, "delivering": delivering}[sys.argv[1]]
+        found = step(Path(sys.argv[2]), int(sys.argv[3]))
+        print(json.dumps(found | {"megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
