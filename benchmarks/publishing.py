@@ -40,7 +40,7 @@ DIGEST = Digest(
     topics=(Topic(name="Agents", keywords=("agent",)), Topic(name="Vision", keywords=("image",))),
 )
 ZONES = ("NULL", "'Europe/Berlin'", "'Asia/Tokyo'", "'America/New_York'")
-_COUNTED = f"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {PEOPLE})"  # noqa: S608 - ours
+_COUNTED = f"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {PEOPLE})"
 
 
 def fill(database: Database) -> None:
@@ -66,14 +66,14 @@ def fill(database: Database) -> None:
         sources.record_reading(connection, reading, NOW, complete=True)
         connection.execute(
             text(
-                "INSERT INTO subscribers (id, address, key, state, timezone, language, created_at, updated_at) "  # noqa: S608 - ours
+                "INSERT INTO subscribers (id, address, key, state, timezone, language, created_at, updated_at) "
                 f"{_COUNTED} SELECT i, 'p' || i || '@example.org', 'p' || i || '@example.org', 'active', "
                 f"CASE i % 4 {zone} END, CASE WHEN i % 5 = 0 THEN 'de' END, 0, 0 FROM n"
             )
         )
         connection.execute(
             text(
-                f"INSERT INTO subscriptions (digest, subscriber_id, topics, hour, created_at) {_COUNTED} "  # noqa: S608
+                f"INSERT INTO subscriptions (digest, subscriber_id, topics, hour, created_at) {_COUNTED} "
                 "SELECT 'daily', i, CASE i % 3 WHEN 0 THEN '[]' WHEN 1 THEN '[\"Agents\"]' ELSE '[\"Vision\"]' END, "
                 "CASE WHEN i % 2 THEN i % 24 END, 0 FROM n"
             )

@@ -29,7 +29,7 @@ from digestmail.storage.database import Database
 PAPERS, EDITIONS, PER_EDITION = 100_000, 2_000, 25
 SECONDS = 4
 START = datetime(2020, 1, 1, 6, tzinfo=UTC)
-WORDS = ["".join(random.Random(n).choices("aeioubdfgklmnprst", k=3 + n % 7)) for n in range(20_000)]  # noqa: S311 - made up
+WORDS = ["".join(random.Random(n).choices("aeioubdfgklmnprst", k=3 + n % 7)) for n in range(20_000)]
 WEIGHTS = [1 / (rank + 10) for rank in range(len(WORDS))]
 CONFIG = """
 base_url = "https://papers.example.org"
@@ -66,7 +66,7 @@ def made(number: int, chance: random.Random) -> Sighting:
 
 def fill(database: Database, first: int, last: int) -> None:
     """Store the papers `first` to `last`, and an edition of 25 of them a day until there are 2,000."""
-    chance = random.Random(first)  # noqa: S311 - a made-up corpus
+    chance = random.Random(first)
     for start in range(first, last, 2500):
         seen = [made(number, chance) for number in range(start, min(start + 2500, last))]
         with database.begin() as connection:
@@ -94,7 +94,7 @@ def _edition(at: datetime, some: list[Paper]) -> Edition:
 
 def search_times(database: Database, rounds: int = 200) -> list[float]:
     """Return how long searches take in milliseconds, in order: one to three words, common and rare."""
-    chance = random.Random(7)  # noqa: S311 - the same queries each time
+    chance = random.Random(7)
     times = []
     for _ in range(rounds):
         words = chance.choices(WORDS, WEIGHTS, k=chance.randint(1, 3))
