@@ -156,11 +156,12 @@ def test_what_the_client_has_already_is_not_sent_again(services: str, path: str)
 
 
 def test_the_services_leave_nothing_running() -> None:
+    before = set(threading.enumerate())
     with serving() as url:
         get(url, "/feed.atom")
-        assert [thread for thread in threading.enumerate() if thread.name == "services"]
-    # By name: threads of tests before this one may end meanwhile.
-    assert not [thread for thread in threading.enumerate() if thread.name == "services"]
+        assert set(threading.enumerate()) - before
+    # Threads of tests before this one may end meanwhile, so only new ones count.
+    assert not set(threading.enumerate()) - before
     with pytest.raises(ConnectionRefusedError):
         get(url, "/feed.atom")
 
