@@ -55,4 +55,5 @@ def _told(request: Request, status: int, detail: str) -> Response:
         return problem(status, detail)
     known = status in set(HTTPStatus)
     title = HTTPStatus(status).phrase if known else "Error"
-    return page(request, "error.html", status=status, title=title, detail=detail)
+    # Without a form: its token needs the database, which may be what is broken.
+    return page(request, "error.html", status=status, title=title, detail=detail, form_token="")

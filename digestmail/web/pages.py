@@ -46,15 +46,16 @@ class Pages:
 
     def fill_in(self, request: Request, name: str, **context: Any) -> str:
         """Return the template `name` filled in."""
-        frame = {
+        frame: dict[str, Any] = {
             "url": lambda path: url(request, path),
             "absolute": lambda path: absolute(request, path),
             "digests": self.app.digests,
-            "form_token": self.form_token(request),
             "thumbnails": self.app.config.web.thumbnails,
             "canonical": None,
             "language": "en",
         }
+        if "form_token" not in context:
+            frame["form_token"] = self.form_token(request)
         return self.environment.get_template(name).render(frame | context)
 
 

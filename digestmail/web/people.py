@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Final
@@ -12,7 +13,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse
 
 from digestmail.app import App
-from digestmail.errors import SubscriptionError, TokenError
+from digestmail.errors import StorageError, SubscriptionError, TokenError
 from digestmail.linktokens import LinkTokens
 from digestmail.locales import languages as known_languages
 from digestmail.locales import locale_of, templates_directory
@@ -45,7 +46,12 @@ class Desk:
 
 def furnish(web: FastAPI, app: App) -> None:
     """Give the web app what these pages need, and every form its token."""
-    web.state.desk = Desk(app=app, outgoing=Outgoing(app.send_notices))
+    desk = Desk(app=app, outgoing=Outgoing(app.send_notices))
+    # The secrets are made before the first request, because a GET changes nothing. A database that is not there yet is
+    # told by the pages.
+    with suppress(StorageError):
+        desk.signer()
+    web.state.desk = desk
     web.state.pages.form_token = lambda request: form_token(request, None)
 
 
