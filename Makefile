@@ -16,7 +16,7 @@ demo: $(VENV)/.runtime ## the main job on a bundled sample, without network, int
 test: $(VENV)/.dev ## the whole test suite
 	$(BIN)/pytest -n auto -q
 
-long: $(VENV)/.dev ## kill the workers two thousand times; some minutes
+long: $(VENV)/.dev ## kill the workers well over a thousand times; some minutes
 	DIGESTMAIL_TEST_LONG=1 $(BIN)/pytest -n auto -q -rP tests/e2e/test_kills.py
 
 check: lint types imports test ## what CI runs

@@ -27,7 +27,7 @@ from benchmarks.sink import DELAY, delayed, sink
 from digestmail.dkim import Algorithm, Signer, generate
 
 QUICK = bool(os.environ.get("DIGESTMAIL_BENCH_QUICK"))
-"""One size, sixteen sessions, fewer messages: half a minute instead of ten."""
+"""One size, sixteen sessions, fewer messages: about two minutes."""
 SIZES = (20_000,) if QUICK else (20_000, 60_000)
 SESSIONS = (16,) if QUICK else (1, 4, 16)
 ROUNDS = 3

@@ -90,4 +90,4 @@ def follow(metadata: MetaData) -> None:
 
 def _ddl(statement: str, dialect: str) -> ExecutableDDLElement:
     # DDL fills in %(table)s and the like; there is none.
-    return DDL(statement.replace("%", "%%")).execute_if(dialect=dialect)  # type: ignore[no-untyped-call]
+    return DDL(statement.replace("%", "%%")).execute_if(dialect=dialect)  # type: ignore[no-untyped-call] # SQLAlchemy's

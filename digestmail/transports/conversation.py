@@ -98,7 +98,7 @@ class Conversation:
         except TransportError as error:
             if following is not None:
                 following.settle(NotSentError(str(error)))
-            outgoing.settle(_without_answer(error, self._wire.unsent > len(behind)))
+            outgoing.settle(_without_answer(error, handed_over_in_part=self._wire.unsent > len(behind)))
             raise
         verdict = _final(reply)
         outgoing.settle(verdict)
@@ -166,7 +166,7 @@ def _final(reply: Reply) -> Receipt | DeliveryError | TransportError:
     return _without_answer(TransportError(f"answered with {reply.code}"), handed_over_in_part=False)
 
 
-def _without_answer(error: TransportError, handed_over_in_part: bool) -> DeliveryError | TransportError:  # noqa: FBT001
+def _without_answer(error: TransportError, *, handed_over_in_part: bool) -> DeliveryError | TransportError:
     if handed_over_in_part:
         return NotSentError(str(error))
     return OutcomeUnknownError(f"no intelligible reply to the end of the message, the outcome is unknown: {error}")
