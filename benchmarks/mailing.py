@@ -20,7 +20,6 @@ from digestmail.model import (
     Reading,
     Rendered,
     Schedule,
-    Section,
     Sighting,
 )
 from digestmail.pipeline.collect import collect
@@ -80,7 +79,7 @@ class Mailing:
 
     def publish(self) -> None:
         """Publish the edition: one delivery each."""
-        report = publish(self.database, [DIGEST], lambda *_: rendered(1000), self.clock.now())
+        report = publish(self.database, [DIGEST], lambda *_, **__: rendered(1000), self.clock.now())
         assert report.digests[0].recipients == self.people, report
 
     def requeue(self, count: int) -> None:
@@ -103,7 +102,7 @@ class Mailing:
         def mould(edition: Edition, content: Rendered) -> Mould:
             return Mould(content, SENDER, digest=edition.digest, title=edition.title, signers=signers)
 
-        def render(_: Edition, __: Sequence[Section]) -> Rendered:
+        def render(*_: object, **__: object) -> Rendered:
             return rendered(size)
 
         letters = EditionLetters(
