@@ -19,7 +19,7 @@ from digestmail.clock import Clock
 from digestmail.errors import StorageError
 from digestmail.model import Attempted, Delivery
 from digestmail.pipeline.epoch import EpochFile
-from digestmail.storage import deliveries, rates, settings
+from digestmail.storage import claims, deliveries, rates, settings
 from digestmail.storage.database import Database
 
 log = logging.getLogger("digestmail.ledger")
@@ -193,10 +193,10 @@ class Ledger:
     def _commit(self, orders: Orders) -> Committed:
         with self._database.begin() as connection:
             now = self._clock.now()
-            lost = deliveries.record(connection, orders.results, now)
+            lost = claims.record(connection, orders.results, now)
             armed = frozenset[tuple[int, int]]()
             if orders.arm:
-                armed = deliveries.arm(connection, orders.arm, now + self._sending)
+                armed = claims.arm(connection, orders.arm, now + self._sending)
             for key in orders.slow:
                 rates.slow_down(connection, key, now)
             for pause in orders.pause:
@@ -214,9 +214,9 @@ class Ledger:
         )
 
     def _claim(self, connection: Connection, limit: int, now: datetime) -> tuple[Sorted, int | None]:
-        claimed = deliveries.claim(connection, now, self._lease, limit)
+        claimed = claims.claim(connection, now, self._lease, limit)
         if not claimed:
             return Sorted(next_due_at=deliveries.next_due(connection)), None
         found = self._sort(connection, claimed, now)
-        deliveries.record(connection, found.rest, now)
+        claims.record(connection, found.rest, now)
         return found, settings.raise_epoch(connection)

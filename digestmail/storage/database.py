@@ -180,6 +180,9 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
 def _begin_sqlite(connection: Connection) -> None:
     """Take the write lock at once where we are going to write: two upgrading readers would deadlock."""
     options = connection.get_execution_options()
-    # Set each time: the connection comes from the pool as its last user left it.
-    connection.exec_driver_sql(f"PRAGMA query_only = {'ON' if options.get('digestmail_reads') else 'OFF'}")
+    reads = bool(options.get("digestmail_reads"))
+    # Only where it changes, for SQLite then prepares every statement of the connection anew.
+    if connection.info.get("query_only", False) is not reads:
+        connection.exec_driver_sql(f"PRAGMA query_only = {'ON' if reads else 'OFF'}")
+        connection.info["query_only"] = reads
     connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get("digestmail_writes") else "BEGIN")

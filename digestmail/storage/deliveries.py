@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from functools import lru_cache, partial
+from datetime import datetime
+from functools import lru_cache
 from itertools import chain, islice
-from operator import itemgetter
-from typing import Any, cast
+from typing import Any
 
 from sqlalchemy import Connection, func, select, update
 
 from digestmail.errors import StorageError
-from digestmail.model import Attempted, Delivery, DeliveryState
-from digestmail.storage.inserting import chunks, insert
-from digestmail.storage.schema import Moment, attempts, deliveries, editions, said
+from digestmail.model import DeliveryState
+from digestmail.storage.inserting import chunks
+from digestmail.storage.schema import Moment, deliveries, editions
 
 _CHUNK = 10_000
 _ROWS_A_STATEMENT = 200
@@ -79,191 +78,6 @@ def _copy(connection: Connection, edition_id: int, rows: list[tuple[int, int, An
     except psycopg.Error as error:
         # SQLAlchemy does not see this error and cannot translate it.
         raise StorageError(f"deliveries could not be queued: {error}") from error
-
-
-def claim(connection: Connection, now: datetime, lease: timedelta, limit: int) -> tuple[Delivery, ...]:
-    """Claim at most `limit` deliveries that are due, those due longest first; nobody else gets them for `lease`.
-
-    A claim raises the fence and moves the due time behind the lease, so that a worker that dies gives it back; the
-    state stays. One that is already `sending` belonged to a worker that died with the message on the wire, or nearly.
-    """
-    moment = Moment()
-    bound = partial(moment.process_bind_param, dialect=connection.dialect)
-
-    @lru_cache(maxsize=8)
-    def aware(stored: Any) -> datetime:
-        return cast("datetime", moment.process_result_value(stored, connection.dialect))
-
-    postgresql = connection.dialect.name == "postgresql"
-    statement = _DUE.format(lock="FOR UPDATE SKIP LOCKED" if postgresql else "", place="%s" if postgresql else "?")
-    rows = connection.exec_driver_sql(statement, (bound(now), limit)).fetchall()
-    if not rows:
-        return ()
-    if postgresql:
-        columns = [list(column) for column in zip(*((row[0], row[1]) for row in rows), strict=True)]
-        connection.exec_driver_sql(_LEASE_ARRAYS, (bound(now + lease), *columns))
-    else:
-        until = bound(now + lease)
-        connection.exec_driver_sql(_LEASE, [(until, row[0], row[1]) for row in rows])
-    return tuple(
-        Delivery(
-            edition_id=edition_id,
-            subscriber_id=subscriber_id,
-            segment_id=segment_id,
-            state=_STATES[state],
-            attempts=begun if state == "sending" else begun + 1,
-            fence=fence + 1,
-            queued_at=aware(queued_at),
-            address=address,
-            wanted=bool(wanted),
-        )
-        for edition_id, subscriber_id, segment_id, state, begun, fence, queued_at, address, wanted in sorted(
-            rows, key=itemgetter(2, 1)
-        )
-    )
-
-
-_STATES = {state.value: state for state in DeliveryState}
-_WANTED = """EXISTS (SELECT 1 FROM subscribers s
-    JOIN editions e ON e.id = {0}.edition_id
-    JOIN subscriptions b ON b.digest = e.digest AND b.subscriber_id = s.id
-    WHERE s.id = {0}.subscriber_id AND s.state = 'active')"""
-# A common table expression is evaluated once; a subquery PostgreSQL may run again for each row, past its LIMIT.
-_DUE = f"""WITH due AS (SELECT edition_id, subscriber_id, segment_id, state, attempts, fence, queued_at FROM deliveries
-    WHERE due_at <= {{place}} ORDER BY due_at, segment_id, subscriber_id LIMIT {{place}} {{lock}})
-SELECT due.edition_id, due.subscriber_id, due.segment_id, due.state, due.attempts, due.fence, due.queued_at,
-    people.address, {_WANTED.format("due")}
-FROM due JOIN subscribers people ON people.id = due.subscriber_id"""  # noqa: S608 - no foreign text in it
-_LEASE = "UPDATE deliveries SET fence = fence + 1, due_at = ? WHERE edition_id = ? AND subscriber_id = ?"
-_LEASE_ARRAYS = """UPDATE deliveries d SET fence = d.fence + 1, due_at = %s
-FROM unnest(%s::int[], %s::int[]) AS t(edition_id, subscriber_id)
-WHERE d.edition_id = t.edition_id AND d.subscriber_id = t.subscriber_id"""
-
-
-def arm(connection: Connection, claimed: Sequence[Delivery], until: datetime) -> frozenset[tuple[int, int]]:
-    """Write down the intent to send: from here on a message may be on the wire. Return the keys that may be sent.
-
-    This is the last look before it: the fence must hold, the lease must run beyond `until`, and the subscriber must
-    still be active and subscribed. Doing it again, after a commit whose answer was lost, gives the same result.
-    """
-    if connection.dialect.name == "postgresql":
-        return _arm_arrays(connection, claimed, until)
-    moment = Moment().process_bind_param(until, connection.dialect)
-    rows = [(one.attempts, one.edition_id, one.subscriber_id, one.fence, moment) for one in claimed]
-    done = connection.exec_driver_sql(_ARM, rows).rowcount
-    if done == len(claimed):
-        return frozenset((one.edition_id, one.subscriber_id) for one in claimed)
-    return frozenset(
-        key for key, (fence, state) in _standing(connection, claimed).items() if state == "sending" and fence
-    )
-
-
-_ARM = f"""UPDATE deliveries SET state = 'sending', attempts = ?
-WHERE edition_id = ? AND subscriber_id = ? AND fence = ? AND state IN ('queued', 'deferred', 'sending') AND due_at > ?
-    AND {_WANTED.format("deliveries")}"""  # noqa: S608 - no foreign text in it
-_ARM_ARRAYS = f"""UPDATE deliveries d SET state = 'sending', attempts = t.attempts
-FROM unnest(%s::int[], %s::int[], %s::int[], %s::int[]) AS t(attempts, edition_id, subscriber_id, fence)
-WHERE d.edition_id = t.edition_id AND d.subscriber_id = t.subscriber_id AND d.fence = t.fence
-    AND d.state IN ('queued', 'deferred', 'sending') AND d.due_at > %s AND {_WANTED.format("d")}
-RETURNING d.edition_id, d.subscriber_id"""  # noqa: S608 - no foreign text in it
-
-
-def _arm_arrays(connection: Connection, claimed: Sequence[Delivery], until: datetime) -> frozenset[tuple[int, int]]:
-    columns = zip(*((one.attempts, one.edition_id, one.subscriber_id, one.fence) for one in claimed), strict=True)
-    rows = connection.exec_driver_sql(_ARM_ARRAYS, (*map(list, columns), until))
-    return frozenset((row[0], row[1]) for row in rows)
-
-
-def record(
-    connection: Connection, results: Sequence[tuple[Delivery, Attempted]], now: datetime
-) -> tuple[Delivery, ...]:
-    """Record what became of claimed deliveries; return those nothing was written of, for another worker has them now.
-
-    An attempt that did not end its delivery is kept in `attempts` besides. Doing it again gives the same result.
-    """
-    if not results:
-        return ()
-    _keep_attempts(connection, [result for result in results if result[1].kept], now)
-    moment = partial(Moment().process_bind_param, dialect=connection.dialect)
-    ended_at = moment(now)
-    rows = [_values(delivery, attempted, moment(attempted.due_at), ended_at) for delivery, attempted in results]
-    if connection.dialect.name == "postgresql":
-        columns = map(list, zip(*rows, strict=True))
-        done = connection.exec_driver_sql(_RECORD_ARRAYS, tuple(columns)).rowcount
-    else:
-        done = connection.exec_driver_sql(_RECORD, rows).rowcount
-    if done == len(results):
-        return ()
-    standing = _standing(connection, [delivery for delivery, _ in results])
-    return tuple(
-        delivery
-        for delivery, attempted in results
-        if standing.get((delivery.edition_id, delivery.subscriber_id)) != (True, attempted.state)
-    )
-
-
-_RECORD = """UPDATE deliveries
-SET state = ?, attempts = ?, due_at = ?, ended_at = ?, code = ?, text = ?, milliseconds = ?
-WHERE edition_id = ? AND subscriber_id = ? AND fence = ? AND due_at IS NOT NULL"""
-_RECORD_ARRAYS = """UPDATE deliveries d SET state = t.state, attempts = t.attempts, due_at = t.due_at,
-    ended_at = t.ended_at, code = t.code, text = t.text, milliseconds = t.milliseconds
-FROM unnest(%s::text[], %s::int[], %s::timestamptz[], %s::timestamptz[], %s::int[], %s::text[], %s::int[], %s::int[],
-    %s::int[], %s::int[])
-    AS t(state, attempts, due_at, ended_at, code, text, milliseconds, edition_id, subscriber_id, fence)
-WHERE d.edition_id = t.edition_id AND d.subscriber_id = t.subscriber_id AND d.fence = t.fence
-    AND d.due_at IS NOT NULL"""
-
-
-def _values(delivery: Delivery, attempted: Attempted, due_at: Any, ended_at: Any) -> tuple[Any, ...]:
-    return (
-        attempted.state.value,
-        delivery.attempts - (not attempted.begun),
-        due_at,
-        ended_at if attempted.state in _ENDED else None,
-        attempted.code,
-        said(attempted.text) or None,
-        attempted.milliseconds,
-        delivery.edition_id,
-        delivery.subscriber_id,
-        delivery.fence,
-    )
-
-
-def _keep_attempts(connection: Connection, results: Sequence[tuple[Delivery, Attempted]], now: datetime) -> None:
-    if not results:
-        return
-    rows = [
-        {
-            "edition_id": delivery.edition_id,
-            "subscriber_id": delivery.subscriber_id,
-            "number": delivery.attempts,
-            "state": attempted.kept,
-            "at": now,
-            "code": attempted.code,
-            "text": attempted.text or None,
-            "milliseconds": attempted.milliseconds,
-        }
-        for delivery, attempted in results
-    ]
-    connection.execute(insert(connection, attempts).on_conflict_do_nothing(), rows)
-
-
-def _standing(connection: Connection, claimed: Sequence[Delivery]) -> dict[tuple[int, int], tuple[bool, DeliveryState]]:
-    """Return for each delivery whether our fence still holds, and its state."""
-    found: dict[tuple[int, int], tuple[bool, DeliveryState]] = {}
-    d = deliveries.c
-    for some in chunks(claimed):
-        fences = {(one.edition_id, one.subscriber_id): one.fence for one in some}
-        rows = connection.execute(
-            select(d.edition_id, d.subscriber_id, d.fence, d.state)
-            .where(d.edition_id.in_({one.edition_id for one in some}))
-            .where(d.subscriber_id.in_({one.subscriber_id for one in some}))
-        )
-        for row in rows:
-            key = row.edition_id, row.subscriber_id
-            if key in fences:
-                found[key] = fences[key] == row.fence, DeliveryState(row.state)
-    return found
 
 
 def cancel(

@@ -52,7 +52,7 @@ def claim(connection: Connection, now: datetime, lease: timedelta, limit: int) -
     A claimed one is `sending`, and due again when the lease has passed: then it goes out under the same Message-ID.
     """
     n = notices.c
-    # Evaluated once, as in `deliveries.claim`.
+    # Evaluated once, as in `claims.claim`.
     due = (
         select(n.id).where(n.due_at <= now).order_by(n.due_at, n.id).limit(limit).with_for_update(skip_locked=True)
     ).cte("due")

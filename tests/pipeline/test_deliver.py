@@ -18,7 +18,7 @@ from digestmail.pipeline.epoch import EpochFile
 from digestmail.pipeline.letters import EditionLetters
 from digestmail.pipeline.outcomes import Rules
 from digestmail.pipeline.publish import publish
-from digestmail.storage import deliveries, subscribers
+from digestmail.storage import claims, deliveries, subscribers
 from digestmail.tokens import Tokens
 from digestmail.transports.blocking import BlockingRelay
 
@@ -176,7 +176,7 @@ def test_who_is_suppressed_between_claim_and_queue_is_cancelled_at_the_time_of_s
 
 def test_a_claim_that_was_never_finished_is_due_again_when_its_lease_has_passed(deliver, transport, database, clock):
     with database.begin() as connection:
-        assert len(deliveries.claim(connection, clock.now(), LEASE, 3)) == 3
+        assert len(claims.claim(connection, clock.now(), LEASE, 3)) == 3
     assert deliver().sent == PEOPLE - 3
     assert deliver().sent == 0
     clock.time += LEASE
@@ -188,12 +188,12 @@ def test_a_worker_that_comes_back_late_does_not_write_over_its_successor(deliver
     from digestmail.model import Attempted, DeliveryState
 
     with database.begin() as connection:
-        (late,) = deliveries.claim(connection, clock.now(), LEASE, 1)
+        (late,) = claims.claim(connection, clock.now(), LEASE, 1)
     clock.time += LEASE
     assert deliver().sent == PEOPLE
     with database.begin() as connection:
         lost = Attempted(state=DeliveryState.FAILED, code=550, text="too late")
-        assert deliveries.record(connection, [(late, lost)], clock.now()) == (late,)
+        assert claims.record(connection, [(late, lost)], clock.now()) == (late,)
         assert deliveries.counts(connection) == {DeliveryState.SENT: PEOPLE}
 
 

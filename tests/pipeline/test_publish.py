@@ -10,7 +10,7 @@ from digestmail.errors import RenderError, SourceRefusedError
 from digestmail.model import Limits, OnEmpty, Subscription
 from digestmail.pipeline.collect import collect
 from digestmail.pipeline.publish import publish, publish_one, rehearse
-from digestmail.storage import deliveries, editions, subscribers
+from digestmail.storage import claims, editions, subscribers
 from digestmail.storage import schema as tables
 
 DAY = timedelta(days=1)
@@ -49,7 +49,7 @@ def mails(database) -> dict[int, list[list[str]]]:
     """Return what everybody is to get: by subscriber, the papers of each mail."""
     found: dict[int, list[list[str]]] = {}
     with database.begin() as connection:
-        for delivery in deliveries.claim(connection, THURSDAY + 90 * DAY, DAY, 1000):
+        for delivery in claims.claim(connection, THURSDAY + 90 * DAY, DAY, 1000):
             segment = editions.segment(connection, delivery.segment_id)
             found.setdefault(delivery.subscriber_id, []).append(
                 [paper_id.removeprefix("arxiv:2604.000") for paper_id in segment.paper_ids]

@@ -18,7 +18,7 @@ from stage import THURSDAY, paper, sighting
 from digestmail.model import AmbiguousPolicy, Attempted, Delivery, DeliveryState, SubscriberState
 from digestmail.pipeline import outcomes
 from digestmail.pipeline.outcomes import Rules
-from digestmail.storage import deliveries, papers, schema, subscribers
+from digestmail.storage import claims, deliveries, papers, schema, subscribers
 from digestmail.storage.database import Database
 
 PEOPLE = 5
@@ -54,12 +54,12 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(limit=st.integers(1, 7), policy=st.sampled_from(AmbiguousPolicy))
     def claim(self, limit, policy) -> None:
         rules = Rules(give_up=timedelta(days=4), max_lateness=timedelta(days=30), ambiguous=policy)
-        for one in deliveries.claim(self.connection, self.now, LEASE, limit):
+        for one in claims.claim(self.connection, self.now, LEASE, limit):
             if one.state is DeliveryState.SENDING:
                 left = outcomes.left_on_the_wire(rules, self.now)
-                assert deliveries.record(self.connection, [(one, left)], self.now) == ()
+                assert claims.record(self.connection, [(one, left)], self.now) == ()
             elif (end := outcomes.not_wanted(one, rules, self.now)) is not None:
-                assert deliveries.record(self.connection, [(one, end)], self.now) == ()
+                assert claims.record(self.connection, [(one, end)], self.now) == ()
             else:
                 self.held.append(one)
 
@@ -67,8 +67,8 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(count=st.integers(1, 4))
     def arm(self, count) -> None:
         batch, self.held = self.held[:count], self.held[count:]
-        keys = deliveries.arm(self.connection, batch, self.now + MARGIN)
-        assert keys == deliveries.arm(self.connection, batch, self.now + MARGIN)
+        keys = claims.arm(self.connection, batch, self.now + MARGIN)
+        assert keys == claims.arm(self.connection, batch, self.now + MARGIN)
         self.armed += [one for one in batch if key_of(one) in keys]
 
     @precondition(lambda self: self.armed)
@@ -84,9 +84,9 @@ class LedgerMachine(RuleBasedStateMachine):
     def record_sent(self, twice) -> None:
         one = self.wired.pop(0)
         sent = Attempted(state=DeliveryState.SENT, code=250)
-        lost = deliveries.record(self.connection, [(one, sent)], self.now)
+        lost = claims.record(self.connection, [(one, sent)], self.now)
         if twice:
-            assert deliveries.record(self.connection, [(one, sent)], self.now) == lost
+            assert claims.record(self.connection, [(one, sent)], self.now) == lost
         self.recorded[key_of(one)] += not lost
 
     @precondition(lambda self: self.armed)
@@ -101,7 +101,7 @@ class LedgerMachine(RuleBasedStateMachine):
                 result = Attempted(state=state, code=451, due_at=due_at, kept=state)
             case _:
                 result = outcomes.given_back(one, self.now)
-        deliveries.record(self.connection, [(one, result)], self.now)
+        claims.record(self.connection, [(one, result)], self.now)
 
     @rule(answered=st.booleans())
     def crash(self, answered) -> None:

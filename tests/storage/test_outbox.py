@@ -18,7 +18,7 @@ from digestmail.model import (
     Sighting,
     SubscriberState,
 )
-from digestmail.storage import deliveries, editions, papers, schema
+from digestmail.storage import claims, deliveries, editions, papers, schema
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def connection(database):
 
 def test_a_claim_takes_segment_after_segment(connection):
     publish(connection, edition(paper(1)), people(connection, 12), segments=3)
-    taken = [d.segment_id for _ in range(3) for d in deliveries.claim(connection, THURSDAY, LEASE, 4)]
+    taken = [d.segment_id for _ in range(3) for d in claims.claim(connection, THURSDAY, LEASE, 4)]
     assert taken == sorted(taken)
     assert len(set(taken)) == 3
 
@@ -43,14 +43,14 @@ def test_what_fell_due_first_is_claimed_first(connection):
         .where(schema.deliveries.c.subscriber_id == ids[2])
         .values(due_at=THURSDAY - timedelta(hours=1))
     )
-    (first,) = deliveries.claim(connection, THURSDAY, LEASE, 1)
+    (first,) = claims.claim(connection, THURSDAY, LEASE, 1)
     assert first.subscriber_id == ids[2]
 
 
 def test_a_claim_never_takes_more_than_it_was_told(connection):
     publish(connection, edition(paper(1)), people(connection, 200))
     connection.execute(text("ANALYZE"))
-    assert [len(deliveries.claim(connection, THURSDAY, LEASE, limit)) for limit in (1, 7, 150, 100)] == [1, 7, 150, 42]
+    assert [len(claims.claim(connection, THURSDAY, LEASE, limit)) for limit in (1, 7, 150, 100)] == [1, 7, 150, 42]
 
 
 def test_each_delivery_is_rechecked_against_its_own_digest(connection):
@@ -66,7 +66,7 @@ def test_each_delivery_is_rechecked_against_its_own_digest(connection):
     )
     wanted = {
         (editions.get_by_id(connection, d.edition_id).edition.digest, d.subscriber_id): (d.wanted, d.address)
-        for d in deliveries.claim(connection, THURSDAY, LEASE, 10)
+        for d in claims.claim(connection, THURSDAY, LEASE, 10)
     }
     assert {key for key, (is_wanted, _) in wanted.items() if not is_wanted} == {
         ("weekly", ids[0]),
@@ -89,7 +89,7 @@ def test_claiming_reads_a_few_rows_however_long_the_outbox_is(connection, limit)
         said.extend(row[3] for row in plan.fetchall())
 
     event.listen(connection, "before_cursor_execute", explain)
-    deliveries.claim(connection, THURSDAY, LEASE, limit)
+    claims.claim(connection, THURSDAY, LEASE, limit)
     deliveries.next_due(connection)
     event.remove(connection, "before_cursor_execute", explain)
     assert any("ix_deliveries_due" in step for step in said)
@@ -99,9 +99,9 @@ def test_claiming_reads_a_few_rows_however_long_the_outbox_is(connection, limit)
 @pytest.mark.parametrize("reply", ["550 no\0 such", "550 \udcff\ud800", "550 " + "x" * 100_000, ""])
 def test_no_reply_of_a_server_stops_its_record(connection, reply):
     publish(connection, edition(paper(1)), people(connection, 1))
-    (claimed,) = deliveries.claim(connection, THURSDAY, LEASE, 1)
+    (claimed,) = claims.claim(connection, THURSDAY, LEASE, 1)
     refused = Attempted(state=DeliveryState.FAILED, code=550, text=reply)
-    assert deliveries.record(connection, [(claimed, refused)], THURSDAY) == ()
+    assert claims.record(connection, [(claimed, refused)], THURSDAY) == ()
     kept = connection.execute(select(schema.deliveries.c.text)).scalar_one()
     assert kept is None if not reply else len(kept) <= 2000
 
@@ -127,7 +127,7 @@ def test_many_are_queued_in_pieces(connection, monkeypatch):
     edition_id = publish(connection, edition(paper(1)), ids)
     assert deliveries.counts(connection, edition_id) == {DeliveryState.QUEUED: 30}
     assert deliveries.next_due(connection) == THURSDAY
-    (row,) = deliveries.claim(connection, THURSDAY, LEASE, 1)
+    (row,) = claims.claim(connection, THURSDAY, LEASE, 1)
     assert (row.queued_at, row.attempts, row.fence) == (THURSDAY, 1, 1)
 
 
@@ -162,8 +162,8 @@ def test_who_received_what_comes_in_order_over_editions_and_pages(connection, mo
     two = publish(connection, edition(paper(1), name="second"), ids[::2])
     publish(connection, edition(paper(2), key="2026-04-03"), ids)
     prior = editions.prior_segments(connection, [paper(1).id], exclude_digests=["third"])
-    (failed, *_) = deliveries.claim(connection, THURSDAY, LEASE, 1)
-    deliveries.record(connection, [(failed, Attempted(state=DeliveryState.FAILED))], THURSDAY)
+    (failed, *_) = claims.claim(connection, THURSDAY, LEASE, 1)
+    claims.record(connection, [(failed, Attempted(state=DeliveryState.FAILED))], THURSDAY)
     rows = list(editions.received(connection, prior))
     assert [subscriber_id for subscriber_id, _ in rows] == sorted(subscriber_id for subscriber_id, _ in rows)
     table = schema.deliveries.c

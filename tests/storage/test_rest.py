@@ -22,7 +22,7 @@ from digestmail.model import (
     SubscriberState,
     Subscription,
 )
-from digestmail.storage import deliveries, editions, papers, settings, sources, subscribers, wishes
+from digestmail.storage import claims, deliveries, editions, papers, settings, sources, subscribers, wishes
 from digestmail.storage.database import Database
 from digestmail.storage.gates import StoredGates
 
@@ -249,63 +249,63 @@ def outbox(connection):
 
 
 def test_a_claim_hands_every_row_out_once(outbox):
-    first = deliveries.claim(outbox, THURSDAY, LEASE, 6)
-    second = deliveries.claim(outbox, THURSDAY, LEASE, 6)
+    first = claims.claim(outbox, THURSDAY, LEASE, 6)
+    second = claims.claim(outbox, THURSDAY, LEASE, 6)
     assert len({d.subscriber_id for d in first + second}) == 10
-    assert deliveries.claim(outbox, THURSDAY, LEASE, 6) == ()
+    assert claims.claim(outbox, THURSDAY, LEASE, 6) == ()
     assert {(d.attempts, d.fence, d.wanted) for d in first} == {(1, 1, True)}
     assert deliveries.next_due(outbox) == THURSDAY + LEASE
 
 
 def test_only_the_holder_of_the_fence_records(outbox):
-    (late,) = deliveries.claim(outbox, THURSDAY, LEASE, 1)
-    assert deliveries.arm(outbox, [late], THURSDAY) == {(late.edition_id, late.subscriber_id)}
-    again = deliveries.claim(outbox, THURSDAY + LEASE, LEASE, 20)
+    (late,) = claims.claim(outbox, THURSDAY, LEASE, 1)
+    assert claims.arm(outbox, [late], THURSDAY) == {(late.edition_id, late.subscriber_id)}
+    again = claims.claim(outbox, THURSDAY + LEASE, LEASE, 20)
     mine = next(d for d in again if d.subscriber_id == late.subscriber_id)
     assert (mine.attempts, mine.fence, mine.state) == (1, 2, DeliveryState.SENDING)
     sent = Attempted(state=DeliveryState.SENT, code=250, text="ok")
-    assert deliveries.record(outbox, [(late, sent)], THURSDAY) == (late,)
-    assert deliveries.record(outbox, [(mine, sent)], THURSDAY) == ()
-    assert deliveries.record(outbox, [(late, sent)], THURSDAY) == (late,)
+    assert claims.record(outbox, [(late, sent)], THURSDAY) == (late,)
+    assert claims.record(outbox, [(mine, sent)], THURSDAY) == ()
+    assert claims.record(outbox, [(late, sent)], THURSDAY) == (late,)
     refused = Attempted(state=DeliveryState.FAILED, code=550, text="no")
-    assert deliveries.record(outbox, [(mine, refused)], THURSDAY) == (mine,)
+    assert claims.record(outbox, [(mine, refused)], THURSDAY) == (mine,)
     assert deliveries.counts(outbox) == {DeliveryState.SENT: 1, DeliveryState.QUEUED: 9}
 
 
 def test_a_record_whose_commit_was_not_heard_of_can_be_written_again(outbox):
-    claimed = deliveries.claim(outbox, THURSDAY, LEASE, 3)
+    claimed = claims.claim(outbox, THURSDAY, LEASE, 3)
     for _ in range(2):
-        assert len(deliveries.arm(outbox, claimed, THURSDAY)) == 3
+        assert len(claims.arm(outbox, claimed, THURSDAY)) == 3
     results = [(one, Attempted(state=DeliveryState.SENT, code=250)) for one in claimed]
     for _ in range(2):
-        assert deliveries.record(outbox, results, THURSDAY) == ()
-    assert deliveries.arm(outbox, claimed, THURSDAY) == frozenset()
+        assert claims.record(outbox, results, THURSDAY) == ()
+    assert claims.arm(outbox, claimed, THURSDAY) == frozenset()
     assert deliveries.counts(outbox) == {DeliveryState.SENT: 3, DeliveryState.QUEUED: 7}
 
 
 def test_only_what_is_armed_is_on_its_way(outbox):
-    claimed = deliveries.claim(outbox, THURSDAY, LEASE, 10)
+    claimed = claims.claim(outbox, THURSDAY, LEASE, 10)
     assert deliveries.counts(outbox) == {DeliveryState.QUEUED: 10}
-    deliveries.arm(outbox, claimed[:4], THURSDAY)
+    claims.arm(outbox, claimed[:4], THURSDAY)
     assert deliveries.counts(outbox) == {DeliveryState.QUEUED: 6, DeliveryState.SENDING: 4}
-    assert deliveries.arm(outbox, claimed[4:], THURSDAY + LEASE) == frozenset()
+    assert claims.arm(outbox, claimed[4:], THURSDAY + LEASE) == frozenset()
 
 
 def test_what_is_given_back_was_never_attempted(outbox):
-    claimed = deliveries.claim(outbox, THURSDAY, LEASE, 10)
-    deliveries.arm(outbox, claimed[:5], THURSDAY)
+    claimed = claims.claim(outbox, THURSDAY, LEASE, 10)
+    claims.arm(outbox, claimed[:5], THURSDAY)
     back = Attempted(state=DeliveryState.QUEUED, due_at=THURSDAY, begun=False)
-    assert deliveries.record(outbox, [(one, back) for one in claimed], THURSDAY) == ()
+    assert claims.record(outbox, [(one, back) for one in claimed], THURSDAY) == ()
     assert deliveries.counts(outbox) == {DeliveryState.QUEUED: 10}
-    assert {d.attempts for d in deliveries.claim(outbox, THURSDAY, LEASE, 10)} == {1}
+    assert {d.attempts for d in claims.claim(outbox, THURSDAY, LEASE, 10)} == {1}
 
 
 def test_a_deferred_delivery_waits_for_its_time(outbox):
     deferred = Attempted(state=DeliveryState.DEFERRED, code=451, text="later", due_at=THURSDAY + timedelta(hours=1))
-    claimed = deliveries.claim(outbox, THURSDAY, LEASE, 10)
-    assert deliveries.record(outbox, [(one, deferred) for one in claimed], THURSDAY) == ()
-    assert deliveries.claim(outbox, THURSDAY + timedelta(minutes=59), LEASE, 10) == ()
-    assert {d.attempts for d in deliveries.claim(outbox, THURSDAY + timedelta(hours=1), LEASE, 10)} == {2}
+    claimed = claims.claim(outbox, THURSDAY, LEASE, 10)
+    assert claims.record(outbox, [(one, deferred) for one in claimed], THURSDAY) == ()
+    assert claims.claim(outbox, THURSDAY + timedelta(minutes=59), LEASE, 10) == ()
+    assert {d.attempts for d in claims.claim(outbox, THURSDAY + timedelta(hours=1), LEASE, 10)} == {2}
 
 
 def test_workers_in_two_processes_share_the_outbox_without_a_row_going_twice(database):
@@ -321,7 +321,7 @@ def test_workers_in_two_processes_share_the_outbox_without_a_row_going_twice(dat
         own = twin(database)
         while True:
             with own.begin() as connection:
-                batch = deliveries.claim(connection, THURSDAY, LEASE, 7)
+                batch = claims.claim(connection, THURSDAY, LEASE, 7)
             if not batch:
                 break
             claimed.extend(d.subscriber_id for d in batch)
