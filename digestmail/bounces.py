@@ -24,7 +24,7 @@ from digestmail.tokens import Tokens
 
 log = logging.getLogger("digestmail.bounces")
 
-_ADDRESSED = re.compile(r"[^@+]+\+([A-Za-z2-7]{32})@[^@]+")
+_ADDRESSED = re.compile(r"[^@+]+\+([0-9A-Fa-f]{40})@[^@]+")
 
 
 class Recorded(StrEnum):

@@ -6,7 +6,6 @@ every message: a few microseconds.
 
 from __future__ import annotations
 
-import base64
 import binascii
 import contextlib
 import hashlib
@@ -25,13 +24,13 @@ _MAC_BYTES = 10
 _EDITION_BYTES = 4
 _SUBSCRIBER_BYTES = 6
 _IDS_BYTES = _EDITION_BYTES + _SUBSCRIBER_BYTES
-_SEALED = re.compile(r"[a-z2-7]{32}")
-_MESSAGE_ID = re.compile(r"<[A-Za-z0-9-]+\.[A-Za-z0-9-]+\.([a-z2-7]{32})@[^@<>\s]+>")
+_SEALED = re.compile(r"[0-9a-f]{40}")
+_MESSAGE_ID = re.compile(r"<[A-Za-z0-9-]+\.[A-Za-z0-9-]+\.([0-9a-f]{40})@[^@<>\s]+>")
 _UNSUBSCRIBE_SALT = "digestmail.unsubscribe"
 
 
 class _Seal:
-    """Ten octets made into 32 characters that only this key can make or read (a synthetic IV, as in RFC 5297).
+    """Ten octets made into 40 hexadecimal digits that only this key can make or read (a synthetic IV, as in RFC 5297).
 
     The same octets always give the same text, which says nothing about them: ids cannot be counted by those who get
     one. Lower case, because there are servers that change the case of a local part.
@@ -47,12 +46,12 @@ class _Seal:
 
     def close(self, content: bytes) -> str:
         mac = self._digest(self._mac, content)
-        return base64.b32encode(mac + self._masked(mac, content)).decode().lower()
+        return (mac + self._masked(mac, content)).hex()
 
     def open(self, text: str) -> bytes:
         if not _SEALED.fullmatch(text):
             raise TokenError("this is not a token of ours")
-        sealed = base64.b32decode(text.upper())
+        sealed = bytes.fromhex(text)
         mac, content = sealed[:_MAC_BYTES], self._masked(sealed[:_MAC_BYTES], sealed[_MAC_BYTES:])
         if not hmac.compare_digest(self._digest(self._mac, content), mac):
             raise TokenError("this token is forged or of another installation")
@@ -81,8 +80,7 @@ class Tokens:
         if not all(ring):
             raise ValueError("the signing secret is empty")
         self._unsubscribe = URLSafeSerializer([*reversed(ring)], salt=_UNSUBSCRIBE_SALT)
-        key = hashlib.sha1(f"{_UNSUBSCRIBE_SALT}signer{secret}".encode()).digest()  # noqa: S324 - as itsdangerous derives it
-        self._unsubscribe_mac = hmac.new(key, digestmod="sha1")
+        self._unsubscribe_key = hashlib.sha1(f"{_UNSUBSCRIBE_SALT}signer{secret}".encode()).digest()  # noqa: S324 - as itsdangerous derives it
         self._verp = tuple(_Seal(one.encode(), "digestmail.verp") for one in ring)
         # The oldest makes Message-IDs: a mail tried again after a rotation must carry the one it had.
         self._message_id = tuple(_Seal(one.encode(), "digestmail.message-id") for one in reversed(ring))
@@ -94,10 +92,8 @@ class Tokens:
         characters, because it signs with HMAC-SHA1, whose collisions are no forgeries. It never expires: a reader may
         unsubscribe from a mail that is years old.
         """
-        payload = _base64(_TO_JSON([subscriber_id, digest]).encode())
-        mac = self._unsubscribe_mac.copy()
-        mac.update(payload)
-        return f"{payload.decode()}.{_base64(mac.digest()).decode()}"
+        payload = _base64(f"[{subscriber_id},{_in_json(digest)}]".encode())
+        return f"{payload.decode()}.{_base64(hmac.digest(self._unsubscribe_key, payload, 'sha1')).decode()}"
 
     def read_unsubscribe(self, token: str) -> tuple[int, str]:
         """Return (subscriber id, digest) of an unsubscribe token. Raises TokenError for any other string."""
@@ -112,7 +108,7 @@ class Tokens:
                 raise TokenError("this unsubscribe token holds something else")
 
     def verp(self, edition_id: int, subscriber_id: int) -> str:
-        """Return the token of a delivery's return path `bounce+TOKEN@domain`: 32 lower-case letters and digits.
+        """Return the token of a delivery's return path `bounce+TOKEN@domain`: 40 lower-case hexadecimal digits.
 
         With the tag before it the local part stays below 64 octets (RFC 5321 section 4.5.3.1.1). 0 as `edition_id`
         stands for a mail of no edition. Raises OverflowError for ids beyond 4 and 6 octets.
@@ -157,8 +153,12 @@ def _base64(content: bytes) -> bytes:
     return binascii.b2a_base64(content, newline=False).translate(_TO_URL, b"=")
 
 
-_TO_JSON = json.JSONEncoder(separators=(",", ":")).encode
 _TO_URL = bytes.maketrans(b"+/", b"-_")
+
+
+@lru_cache(maxsize=256)
+def _in_json(text: str) -> str:
+    return json.dumps(text)
 
 
 @lru_cache(maxsize=256)

@@ -13,8 +13,8 @@ from digestmail.returned.parts import MAX_BYTES, Mail, field, own_parts, parse, 
 from digestmail.returned.report import Evidence, Failure, Kind, Returned
 
 _RECIPIENT_FIELDS = ("X-Original-To", "Delivered-To", "Envelope-To", "X-Envelope-To", "To", "Cc")
-_RETURN_PATH = re.compile(r"\+([a-z2-7]{32})@", re.IGNORECASE)
-_MESSAGE_ID = re.compile(r"<[A-Za-z0-9-]{1,80}\.[A-Za-z0-9-]{1,80}\.[a-z2-7]{32}@[A-Za-z0-9.-]{1,253}>")
+_RETURN_PATH = re.compile(r"\+([0-9a-f]{40})@", re.IGNORECASE)
+_MESSAGE_ID = re.compile(r"<[A-Za-z0-9-]{1,80}\.[A-Za-z0-9-]{1,80}\.[0-9a-f]{40}@[A-Za-z0-9.-]{1,253}>")
 _UNSUBSCRIBE = re.compile(r"(?:/unsubscribe/|unsubscribe%20|unsubscribe )([A-Za-z0-9_-]{4,200}\.[A-Za-z0-9_-]{20,60})")
 _MOST = 10
 
