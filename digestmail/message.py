@@ -205,9 +205,10 @@ class Mould:
         head = f"To: {to}\r\nDate: {_date(date.replace(microsecond=0))}\r\nMessage-ID: {message_id}\r\n"
         token = unsubscribe_token.encode()
         own = head.encode() + token.join(self._list_unsubscribe)
-        body = _folded(token).join(self._body)
-        sealed = b"" if self._sealing is None else self._sealing.sign(own, memoryview(body)[len(self._body[0]) :], date)
-        return b"".join((sealed, own, self._headers, body))
+        folded = _folded(token)
+        rest = [part for piece in self._body[1:] for part in (folded, piece)]
+        sealed = b"" if self._sealing is None else self._sealing.sign(own, b"".join(rest), date)
+        return b"".join((sealed, own, self._headers, self._body[0], *rest))
 
 
 @lru_cache(maxsize=4)

@@ -126,7 +126,7 @@ class Deliverer:
             lease=LEASE,
             sending=_SENDING,
             sort=lambda connection, claimed, now: self._sort(connection, claimed, relay, now),
-            enough=2 * granted[f"relay:{relay.name}"],
+            enough=4 * granted[f"relay:{relay.name}"],
         )
         dispatch = Dispatch(
             ledger,

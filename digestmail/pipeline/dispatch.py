@@ -115,6 +115,8 @@ class Dispatch:
         self._held: deque[Outgoing] = deque()
         self._in_flight = 0
         self._by_domain: Counter[str] = Counter()
+        self._results: list[tuple[Delivery, Attempted]] = []
+        self._ordering = False
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._claiming = False
         self._claim_next = _FIRST_CLAIM
@@ -139,6 +141,7 @@ class Dispatch:
             await asyncio.wait(self._lanes)
         if self._timer is not None:
             self._timer.cancel()
+        self._order()
         self._give_everything_back()
         await asyncio.to_thread(self._ledger.finish)
         await asyncio.sleep(0)  # what the ledger said last is heard
@@ -166,19 +169,19 @@ class Dispatch:
                 self._halt("asked to stop")
                 return None
             outgoing = self._ready.popleft()
-            if self._stale(outgoing) or self._must_wait(outgoing):
+            now = self._clock.now()
+            if self._stale(outgoing, now) or self._must_wait(outgoing):
                 continue
-            if self._written(outgoing):
+            if self._written(outgoing, now):
                 self._in_flight += 1
                 outgoing.began = self._clock.monotonic()
                 outgoing.settled = False
-                self._replenish()
                 return outgoing
         return None
 
-    def _stale(self, outgoing: Outgoing) -> bool:
+    def _stale(self, outgoing: Outgoing, now: datetime) -> bool:
         """Ask anew for an intent that has waited, behind a slow server or a clock that jumped."""
-        if abs(self._clock.now() - outgoing.armed_at) <= _FRESH:
+        if abs(now - outgoing.armed_at) <= _FRESH:
             return False
         delivery = outgoing.delivery
         self._asked[delivery.edition_id, delivery.subscriber_id] = delivery
@@ -194,16 +197,16 @@ class Dispatch:
         else:
             self._losses = 0 if not isinstance(verdict, TransportError) else self._losses
             self._conclude(outgoing, verdict)
-        self._replenish()
+        self._order_soon()
 
     def _conclude(self, outgoing: Outgoing, verdict: Verdict) -> None:
         now = self._clock.now()
         milliseconds = min(max(int((self._clock.monotonic() - outgoing.began) * 1000), 0), _LONGEST)
         result = outcomes.attempted(outgoing.delivery, verdict, self._rules, now, self._random, milliseconds)
-        self._ledger.order(
-            results=[(outgoing.delivery, result)],
-            slow=outcomes.asks_for_less(verdict, self._relay.name, outgoing.delivery.address),
-        )
+        self._results.append((outgoing.delivery, result))
+        self._order_soon()
+        if (slow := outcomes.asks_for_less(verdict, self._relay.name, outgoing.delivery.address)) is not None:
+            self._ledger.order(slow=slow)
 
     def _lost(self, outgoing: Outgoing, error: NotSentError) -> None:
         """Nothing was delivered: the message goes first over the next connection, its intent still stands."""
@@ -242,13 +245,13 @@ class Dispatch:
 
     # -- from the pool to ready ---------------------------------------------------------------------------------------
 
-    def _written(self, outgoing: Outgoing) -> bool:
+    def _written(self, outgoing: Outgoing, now: datetime) -> bool:
         """Write the message, if it can be written."""
         delivery = outgoing.delivery
         if outgoing.lost:
             return True
         try:
-            outgoing.envelope, outgoing.message = self._letters.write(delivery, self._clock.now())
+            outgoing.envelope, outgoing.message = self._letters.write(delivery, now)
         except RenderError as error:
             self._unwritable(outgoing, TransportError(str(error)))
             self._halt(str(error))
@@ -268,14 +271,24 @@ class Dispatch:
         outgoing.began = self._clock.monotonic()
         self._conclude(outgoing, error)
 
-    def _replenish(self) -> None:
-        """Ask for intents, and for more deliveries, before they run out."""
+    def _order_soon(self) -> None:
+        """Order once for all that happens in one turn of the event loop."""
+        if not self._ordering:
+            self._ordering = True
+            self._loop.call_soon(self._order)
+
+    def _order(self) -> None:
+        """Have results written down, and ask for intents and for more deliveries before they run out."""
+        self._ordering = False
+        results, self._results = self._results, []
         armed = self._in_flight + len(self._ready) + len(self._held) + len(self._asked)
         lacking = _AHEAD * self._connections - armed
+        batch: list[Delivery] = []
         if lacking > 0 and self._pool and not self.stopped:
             batch = [self._pool.popleft() for _ in range(min(lacking, len(self._pool)))]
             self._asked.update(((one.edition_id, one.subscriber_id), one) for one in batch)
-            self._ledger.order(arm=batch)
+        if results or batch:
+            self._ledger.order(results=results, arm=batch)
         if len(self._pool) < self._claim_next // 2 and not self._exhausted:
             self._claim()
         if self._over():
@@ -315,7 +328,7 @@ class Dispatch:
             self._connections = committed.claimed.granted.get(f"relay:{self._relay.name}", self._connections)
             self._claimed(committed.claimed.go, committed.claimed.rest, committed.claimed.next_due_at)
         self._wake()
-        self._replenish()
+        self._order()
         self._look_idle()
 
     def _not_armed(self, delivery: Delivery) -> None:

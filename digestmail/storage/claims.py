@@ -16,7 +16,6 @@ from digestmail.storage.many import update_many
 from digestmail.storage.schema import Moment, attempts, deliveries, said
 
 _STATES = {state.value: state for state in DeliveryState}
-_ENDED = frozenset(DeliveryState) - {DeliveryState.QUEUED, DeliveryState.SENDING, DeliveryState.DEFERRED}
 # A scalar subquery, because it is looked up row by row: PostgreSQL makes a join of an EXISTS, and may hash every
 # subscriber there is for the sake of thirty deliveries.
 _WANTED = """(SELECT true FROM subscribers s
@@ -139,10 +138,10 @@ def record(
 
 def _values(delivery: Delivery, attempted: Attempted, due_at: Any, ended_at: Any) -> tuple[Any, ...]:
     return (
-        attempted.state.value,
+        str(attempted.state),
         delivery.attempts - (not attempted.begun),
         due_at,
-        ended_at if attempted.state in _ENDED else None,
+        ended_at if due_at is None else None,
         attempted.code,
         said(attempted.text) or None,
         attempted.milliseconds,

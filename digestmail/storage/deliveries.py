@@ -20,7 +20,6 @@ _CHUNK = 10_000
 _ROWS_A_STATEMENT = 200
 _QUEUED_COLUMNS = "edition_id, subscriber_id, segment_id, state, attempts, due_at, fence, queued_at"
 _WAITING = (DeliveryState.QUEUED, DeliveryState.DEFERRED)
-_ENDED = frozenset(DeliveryState) - {DeliveryState.QUEUED, DeliveryState.SENDING, DeliveryState.DEFERRED}
 
 
 def enqueue(connection: Connection, rows: Iterable[tuple[int, int, datetime]], edition_id: int) -> int:

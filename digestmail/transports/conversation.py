@@ -19,6 +19,8 @@ from digestmail.transports.wire import GarbageError, Reply, Wire
 
 _SHUTTING_DOWN = 421
 _GO_ON = 354
+_USUAL = (250, 250, _GO_ON)
+"""To MAIL, RCPT and DATA when nothing is wrong."""
 _AFTER_THE_DOT = 10
 """The answer to the final dot may take this many times longer (RFC 5321 section 4.5.3.2.6: 10 minutes)."""
 
@@ -92,7 +94,10 @@ class Conversation:
         following = following if commands else None
         behind = b"".join(commands)
         message = outgoing.message
-        self._wire.write(message + b".\r\n" + behind if outgoing.dotless else dot_stuffed(message) + behind)
+        if outgoing.dotless:
+            self._wire.write(message, b".\r\n" + behind)
+        else:
+            self._wire.write(dot_stuffed(message), behind)
         try:
             (reply,) = await self._wire.replies(1, self._timeout * _AFTER_THE_DOT)
         except TransportError as error:
@@ -114,6 +119,8 @@ class Conversation:
         Raises NotSentError, and other TransportErrors, when the connection is of no more use.
         """
         commands = self._commands
+        if len(commands) == len(_USUAL) and self._pipelines and self._wire.had(_USUAL):
+            return None
         refusal: DeliveryError | TransportError | None = None
         for number, command in enumerate(commands):
             if number and not self._pipelines:

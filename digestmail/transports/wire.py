@@ -6,6 +6,7 @@ import asyncio
 import re
 from collections import deque
 from dataclasses import dataclass
+from functools import lru_cache
 
 from digestmail.errors import TransportError
 from digestmail.transports.base import NotSentError
@@ -79,10 +80,10 @@ class Wire(asyncio.Protocol):
 
     # -- what a conversation calls ------------------------------------------------------------------------------------
 
-    def write(self, octets: bytes) -> None:
+    def write(self, *octets: bytes) -> None:
         """Send octets, or keep them until the other side takes them."""
         if self._broken is None:
-            self._transport.write(octets)
+            self._transport.writelines(octets)
 
     @property
     def unsent(self) -> int:
@@ -108,6 +109,15 @@ class Wire(asyncio.Protocol):
                 self._deadline = 0.0
         return [self._replies.popleft() for _ in range(count)]
 
+    def had(self, codes: tuple[int, ...]) -> bool:
+        """Take all replies there are, if they are just as many as `codes` and have these codes; never waits."""
+        if len(self._replies) != len(codes) or any(
+            reply.code != code for reply, code in zip(self._replies, codes, strict=True)
+        ):
+            return False
+        self._replies.clear()
+        return True
+
     def leftover(self) -> Reply | None:
         """Return the next reply that came, if one did; never waits."""
         return self._replies.popleft() if self._replies else None
@@ -124,6 +134,9 @@ class Wire(asyncio.Protocol):
     def _line(self, line: bytes) -> None:
         if self._broken is not None:
             return
+        if not self._lines and len(line) <= _LONGEST_LINE and (reply := _whole(line)) is not None:
+            self._add(reply)
+            return
         found = _REPLY_LINE.fullmatch(line)
         if found is None or len(line) > _LONGEST_LINE or len(self._lines) > _MOST_LINES:
             self._break(GarbageError(f"the mail server's answer is not intelligible: {reply_text(line[:80])!r}"))
@@ -138,10 +151,13 @@ class Wire(asyncio.Protocol):
             self._lines.append(line)
             return
         self._lines.clear()
+        self._add(Reply(int(code), reply_text(text)))
+
+    def _add(self, reply: Reply) -> None:
         if len(self._replies) >= _MOST_REPLIES:
             self._break(GarbageError("the mail server answers what nobody asked"))
             return
-        self._replies.append(Reply(int(code), reply_text(text)))
+        self._replies.append(reply)
         if self._deadline:
             self._deadline = self._loop.time() + self._patience  # each reply has a time of its own
 
@@ -177,3 +193,12 @@ class Wire(asyncio.Protocol):
             self._break(TooSlowError("the mail server did not answer in time"))
         else:
             self._timer = self._loop.call_at(self._deadline, self._look)
+
+
+@lru_cache(maxsize=64)
+def _whole(line: bytes) -> Reply | None:
+    """Return the reply that `line` is all of; None if it is part of one, or none. Servers repeat themselves."""
+    found = _REPLY_LINE.fullmatch(line)
+    if found is None or found[2] == b"-":
+        return None
+    return Reply(int(found[1]), reply_text(found[3] or b""))
