@@ -121,7 +121,7 @@ def against(failures: Sequence[Failure], address: str) -> Failure | None:
 
 
 class Postmaster:
-    """Takes one mail after the other, from a mailbox or from several threads of a listener; or what a provider tells."""
+    """Takes one mail after the other, from a mailbox or from several threads of a listener, or a provider's events."""
 
     def __init__(
         self, database: Database, tokens: Tokens, scoring: Scoring, clock: Clock, *, address: str | None = None

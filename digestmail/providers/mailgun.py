@@ -26,7 +26,7 @@ from digestmail.returned.reading import find_evidence
 from digestmail.returned.report import Kind, Returned, Verdict
 
 FRESH: Final = timedelta(minutes=15)
-"""How old a signature may be: Mailgun warns that its requests can be late. A second time an event counts for nothing."""
+"""How old a signature may be: Mailgun warns that its requests can be late. The same event never counts twice."""
 _PASSING: Final = {"delivered": Kind.DELIVERED}
 _COMPLAINTS: Final = frozenset({"complained", "unsubscribed"})
 _SUPPRESSED: Final = frozenset({"suppress-complaint", "suppress-unsubscribe"})
@@ -36,7 +36,7 @@ _VERDICTS: Final = {"old": Verdict.SOFT, "espblock": Verdict.OURS, "greylisted":
 
 
 class _Signature(Foreign):
-    timestamp: Needed
+    timestamp: Needed = Field(pattern=r"^[0-9]{1,12}$")
     token: Needed
     signature: Needed
 
@@ -61,8 +61,8 @@ class _Kind(Foreign):
 
 class _Status(Foreign):
     code: Text = ""
-    enhanced_code: Text = Field("", alias="enhanced-code")
-    bounce_type: Text = Field("", alias="bounce-type")
+    enhanced_code: Text = Field(default="", alias="enhanced-code")
+    bounce_type: Text = Field(default="", alias="bounce-type")
     message: Text = ""
     description: Text = ""
 
@@ -72,7 +72,7 @@ class _Sender(Foreign):
 
 
 class _Headers(Foreign):
-    message_id: Text = Field("", alias="message-id")
+    message_id: Text = Field(default="", alias="message-id")
 
 
 class _Message(Foreign):
@@ -84,7 +84,7 @@ class _Event(_Kind):
     recipient: Needed
     envelope: _Sender = _Sender()
     message: _Message = _Message()
-    status: _Status = Field(_Status(), alias="delivery-status")
+    status: _Status = Field(default=_Status(), alias="delivery-status")
 
     def verdict(self) -> Verdict:
         says = Verdict.SOFT if self.status.bounce_type == "soft" else Verdict.HARD

@@ -62,7 +62,7 @@ class _Kind(Foreign):
 class _Event(_Kind):
     email: Needed
     id: Needed = Field(alias="sg_event_id")
-    message_id: Text = Field("", alias="smtp-id")
+    message_id: Text = Field(default="", alias="smtp-id")
     status: Text = ""
     type: Text = ""
     bounce_classification: Text = ""

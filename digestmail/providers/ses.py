@@ -56,8 +56,8 @@ class _Header(Foreign):
 
 class _Mail(Foreign):
     source: Text = ""
-    destination: list[Text] = []
-    headers: list[_Header] = []
+    destination: tuple[Text, ...] = ()
+    headers: tuple[_Header, ...] = ()
 
     def evidence(self) -> Evidence:
         return find_evidence([self.source], [header.value for header in self.headers[:_MOST_HEADERS]])
