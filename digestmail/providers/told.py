@@ -20,7 +20,10 @@ _MILDEST_FIRST: Final = (Verdict.OURS, Verdict.SOFT, Verdict.HARD)
 
 def _text(value: object) -> str:
     """Return a text, cut to what is ever looked at; numbers are written out, and what is neither is empty."""
-    return str(value)[:_LONGEST] if isinstance(value, str | int | float) else ""
+    if not isinstance(value, str | int | float):
+        return ""
+    # JSON may hold halves of a surrogate pair, which no database takes.
+    return str(value)[:_LONGEST].encode("utf-8", "replace").decode()
 
 
 Text = Annotated[str, BeforeValidator(_text)]
