@@ -29,6 +29,8 @@ from websites import THURSDAY, TOKEN, ask, create_app, open_app
 
 from digestmail import subscriptions
 from digestmail.app import App
+from digestmail.bounces import record_event
+from digestmail.errors import StorageError
 from digestmail.model import SubscriberState, SuppressionReason
 from digestmail.storage import deliveries, subscribers, suppressions
 
@@ -279,6 +281,25 @@ def test_a_body_that_is_too_large_is_refused(site, provider):
 def test_while_the_database_is_down_the_provider_is_to_try_again(tmp_path, provider):
     with opened(f"sqlite:///{tmp_path / 'missing' / 'x.db'}") as app:
         assert post(create_app(app), provider, HARD[provider]).status == 503
+
+
+def test_a_batch_that_met_a_broken_database_comes_again_and_counts_once(site, database, reader, monkeypatch):
+    events = body([generic(id=str(number)) for number in range(3)])
+    with monkeypatch.context() as patch:
+        patch.setattr("digestmail.bounces.record_event", failing_after(2, record_event))
+        assert post(site, "generic", events).status == 503
+    assert counts(post(site, "generic", events)) == {"repeated": 2, "recorded": 1}
+
+
+def failing_after(count: int, do):
+    calls = iter(range(count))
+
+    def did(*given):
+        if next(calls, None) is None:
+            raise StorageError("the disk is full")
+        return do(*given)
+
+    return did
 
 
 def test_reading_the_address_does_nothing(site):
