@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from email.utils import parseaddr
@@ -38,6 +38,7 @@ from digestmail.pipeline.pacing import DomainLimit, Limits
 from digestmail.pipeline.publish import publish, rehearse
 from digestmail.pipeline.reports import CollectReport, DeliverReport, PublishReport, RunReport
 from digestmail.rendering import Renderer, page
+from digestmail.returned.report import Returned
 from digestmail.sources.arxiv_api import ArxivApi
 from digestmail.sources.arxiv_feed import ArxivFeed
 from digestmail.sources.base import Source
@@ -202,8 +203,7 @@ class App:
     def read_bounces(self, *, stop: Callable[[], bool] = _never) -> BouncesReport:
         """Read the mailbox bounces are delivered to, or listen until `stop` says so. Raises MailboxError."""
         table = self.config.bounces
-        address = self.config.mail.bounce_address
-        postmaster = Postmaster(self.database, self.tokens, table.scoring(), self.real_clock, address=address)
+        postmaster = self._postmaster()
         if table.kind != "listen":
             return postmaster.read(_mailbox(table, self.base), stop=stop)
         from digestmail.mailboxes.listener import Listener
@@ -223,6 +223,13 @@ class App:
                 self.real_clock.sleep(_LISTEN_STEP)
         finally:
             listener.stop()
+        return postmaster.report()
+
+    def take_events(self, events: Iterable[Returned]) -> BouncesReport:
+        """Count what a mail provider tells, whose caller has made sure that it is the provider. Raises StorageError."""
+        postmaster = self._postmaster()
+        for event in events:
+            postmaster.count(event)
         return postmaster.report()
 
     def adopt(self) -> int:
@@ -287,6 +294,10 @@ class App:
             collected = CollectReport(sources=tuple(store(connection, result, now) for result in results))
             published = rehearse(connection, self.digests, self.render, now)
         return RunReport(dry_run=True, collect=collected, publish=published)
+
+    def _postmaster(self) -> Postmaster:
+        scoring, address = self.config.bounces.scoring(), self.config.mail.bounce_address
+        return Postmaster(self.database, self.tokens, scoring, self.real_clock, address=address)
 
     @contextmanager
     def _sources(self) -> Iterator[list[Source]]:

@@ -11,14 +11,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from digestmail.addresses import normalised
 from digestmail.clock import Clock
-from digestmail.errors import TokenError
+from digestmail.errors import SubscriptionError, TokenError
 from digestmail.mailboxes.base import Mailbox
 from digestmail.model import BounceEvent, BounceKind, SuppressionReason
 from digestmail.returned.reading import read
 from digestmail.returned.report import Evidence, Failure, Kind, Returned, Verdict
 from digestmail.scoring import Scoring, is_enough, score
-from digestmail.storage import bounces, suppressions
+from digestmail.storage import bounces, subscribers, suppressions
 from digestmail.storage.database import Database
 from digestmail.tokens import Tokens
 
@@ -41,7 +42,7 @@ class Recorded(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BouncesReport:
-    """What a reading of the mailbox found; each mail counts in one line of it, `suppressed` beside."""
+    """What was found in a mailbox, or told by a provider; each counts in one line of it, `suppressed` beside."""
 
     read: int = 0
     hard: int = 0
@@ -51,7 +52,7 @@ class BouncesReport:
     """Refusals of us, our server or the mail: nobody is blamed, but somebody should look at them."""
     repeated: int = 0
     unmatched: int = 0
-    """Bounces and complaints without a token of ours, or of somebody who is gone."""
+    """Bounces and complaints about nobody we know: without a token of ours, or of somebody who is gone."""
     delayed: int = 0
     delivered: int = 0
     not_spam: int = 0
@@ -120,7 +121,7 @@ def against(failures: Sequence[Failure], address: str) -> Failure | None:
 
 
 class Postmaster:
-    """Takes one mail after the other, from a mailbox or from several threads of a listener."""
+    """Takes one mail after the other, from a mailbox or from several threads of a listener, or a provider's events."""
 
     def __init__(
         self, database: Database, tokens: Tokens, scoring: Scoring, clock: Clock, *, address: str | None = None
@@ -159,7 +160,10 @@ class Postmaster:
 
     def take(self, raw: bytes, recipients: Sequence[str] = ()) -> None:
         """Count what one mail says; when it returns, that is committed. Raises StorageError."""
-        returned = read(raw, recipients)
+        self.count(read(raw, recipients))
+
+    def count(self, returned: Returned) -> None:
+        """Count what was read; when it returns, that is committed. Raises StorageError."""
         outcome, subscriber_id, status = self._count(returned)
         with self._lock:
             self._tally.update((*outcome, "read"))
@@ -181,7 +185,7 @@ class Postmaster:
         """Return the lines of the report a mail counts in, the subscriber it is about, and the status."""
         if returned.kind not in {Kind.BOUNCE, Kind.COMPLAINT}:
             return (_LINES[returned.kind],), None, None
-        found = who(returned.evidence, self._tokens)
+        found = who(returned.evidence, self._tokens) or self._named(returned.recipient)
         if found is None:
             return ("unmatched",), None, None
         subscriber_id, edition_id = found
@@ -200,6 +204,16 @@ class Postmaster:
         )
         recorded = record_event(self._database, event, self._clock.now(), self._scoring)
         return _outcome(event.kind, recorded), subscriber_id, event.status
+
+    def _named(self, recipient: str) -> tuple[int, None] | None:
+        """Return whose address a provider names, without an edition; None if it is nobody's here."""
+        try:
+            address = normalised(recipient)
+        except SubscriptionError:
+            return None
+        with self._database.connect() as connection:
+            found = subscribers.find(connection, address)
+        return (found.id, None) if found else None
 
     def _failure(self, returned: Returned, subscriber_id: int) -> Failure | None:
         if returned.kind is Kind.COMPLAINT:

@@ -245,6 +245,8 @@ class WebTable(_Table):
     thumbnails: bool = False
     admin_token: SecretStr | None = None
     admin_token_file: Path | None = None
+    webhook_secret: SecretStr | None = None
+    webhook_secret_file: Path | None = None
 
 
 class HuggingFaceTable(_Table):

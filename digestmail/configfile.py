@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, replace
@@ -41,6 +42,8 @@ from digestmail.slots import check_cron, check_timezone
 CONFIG_VARIABLE = "DIGESTMAIL_CONFIG"
 DEFAULT_PATH = Path("config.toml")
 _SHOWN_LENGTH = 60
+_GUARDS = re.compile(r"[!-~]{16,200}")
+"""A secret that cannot be guessed, and that HTTP Basic carries as it is."""
 _COLOURS = {each.name for each in fields(Palette)}
 
 
@@ -133,14 +136,18 @@ def _secret_problems(config: Config, base: Path) -> Iterator[str]:
         "mail.smtp.password_file": (config.mail.smtp.password, config.mail.smtp.password_file),
         "bounces.password_file": (config.bounces.password, config.bounces.password_file),
         "web.admin_token_file": (web.admin_token, web.admin_token_file),
+        "web.webhook_secret_file": (web.webhook_secret, web.webhook_secret_file),
     }
     if config.mail.fallback is not None:
         secrets["mail.fallback.password_file"] = (config.mail.fallback.password, config.mail.fallback.password_file)
     for key, (value, file) in secrets.items():
         try:
-            _secret(value, file, base)
+            found = _secret(value, file, base)
         except (OSError, ValueError) as error:
             yield f"{key}: cannot be read: {error}"
+            continue
+        if key == "web.webhook_secret_file" and found and not _GUARDS.fullmatch(found.get_secret_value()):
+            yield "web.webhook_secret: a secret has 16 to 200 characters of ASCII and no blanks (it is not shown)"
     bounces = config.bounces
     if bounces.kind == "imap" and (bounces.username is None or not (bounces.password or bounces.password_file)):
         yield "bounces.username: an IMAP mailbox needs a user name and a password"
@@ -151,12 +158,15 @@ def _with_secrets(config: Config, base: Path) -> Config:
     tables = {"smtp": _with_password(mail.smtp, base)}
     if mail.fallback is not None:
         tables["fallback"] = _with_password(mail.fallback, base)
-    token = _secret(web.admin_token, web.admin_token_file, base)
+    secrets = {
+        "admin_token": _secret(web.admin_token, web.admin_token_file, base),
+        "webhook_secret": _secret(web.webhook_secret, web.webhook_secret_file, base),
+    }
     return config.model_copy(
         update={
             "mail": mail.model_copy(update=tables),
             "bounces": _with_password(config.bounces, base),
-            "web": web.model_copy(update={"admin_token": token}),
+            "web": web.model_copy(update=secrets),
         }
     )
 
@@ -213,7 +223,7 @@ def _is_inside(place: tuple[int | str, ...], outer: tuple[int | str, ...]) -> bo
 
 
 def _shown(place: tuple[int | str, ...], value: Any) -> str:
-    if place and ("password" in str(place[-1]) or "token" in str(place[-1])):
+    if place and any(word in str(place[-1]) for word in ("password", "token", "secret")):
         return "not shown"
     text = repr(value)
     return text if len(text) <= _SHOWN_LENGTH else f"{text[:_SHOWN_LENGTH]}..."

@@ -75,6 +75,10 @@ class TransportError(DigestmailError):
         self.code = code
 
 
+class EventsError(DigestmailError):
+    """What a mail provider sent cannot be read as its events."""
+
+
 class StorageError(DigestmailError):
     """The database cannot be used."""
 

@@ -239,14 +239,15 @@ def ask(
     method: str = "GET",
     headers: dict[str, str] | None = None,
     json_body: Any = None,
+    raw: bytes = b"",
     client: str = "203.0.113.9",
 ) -> Answer:
     """Ask the app in this process."""
     parts = urlsplit(path)
-    body = b"" if json_body is None else json.dumps(json_body).encode()
+    body = raw if json_body is None else json.dumps(json_body).encode()
     fields = {"host": "papers.example.org", **(headers or {})}
     if body:
-        fields |= {"content-type": "application/json"}
+        fields = {"content-type": "application/json"} | fields
     from urllib.parse import unquote
 
     scope = {

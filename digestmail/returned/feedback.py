@@ -18,7 +18,7 @@ def read_feedback(mail: Mail) -> tuple[Kind, str] | None:
         if part.get_content_type() == "message/feedback-report":
             kind = next((field(block, "Feedback-Type") for block in blocks(part) if block["Feedback-Type"]), "")
             kind = kind.lower().partition(" ")[0]
-            return _kind(kind), kind
+            return kind_of(kind), kind
     if mail.get_content_maintype() == "multipart" and any(
         "X-HmXmrOriginalRecipient" in inner for inner in returned_messages(mail)
     ):
@@ -38,7 +38,8 @@ def original_senders(mail: Mail) -> list[str]:
     ]
 
 
-def _kind(named: str) -> Kind:
+def kind_of(named: str) -> Kind:
+    """Return what a feedback type says, given in lower case."""
     if named in _COMPLAINTS:
         return Kind.COMPLAINT
     return Kind.NOT_SPAM if named == "not-spam" else Kind.FEEDBACK

@@ -54,14 +54,18 @@ def _identity(raw: bytes, mail: Mail | None) -> str:
     return hashlib.sha256(named).hexdigest()[:32]
 
 
-def _evidence(mail: Mail, recipients: Sequence[str]) -> Evidence:
-    addressed = [*recipients, *(str(value) for name in _RECIPIENT_FIELDS for value in mail.get_all(name, []))]
-    original = list(_original(mail))
+def find_evidence(addresses: Sequence[str], original: Sequence[str]) -> Evidence:
+    """Return what may be tokens of ours in `addresses` a mail came from or goes to, and in texts of the `original`."""
     return Evidence(
-        return_paths=_found(_RETURN_PATH, [*addressed, *original_senders(mail), *original]),
+        return_paths=_found(_RETURN_PATH, [*addresses, *original]),
         message_ids=_found(_MESSAGE_ID, original),
         unsubscribes=_found(_UNSUBSCRIBE, [*(re.sub(r"\r?\n[ \t]", "", part) for part in original)]),
     )
+
+
+def _evidence(mail: Mail, recipients: Sequence[str]) -> Evidence:
+    addressed = [*recipients, *(str(value) for name in _RECIPIENT_FIELDS for value in mail.get_all(name, []))]
+    return find_evidence([*addressed, *original_senders(mail)], list(_original(mail)))
 
 
 def _original(mail: Mail) -> Iterator[str]:

@@ -58,7 +58,7 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Returned:
-    """A mail that came back, read."""
+    """A mail that came back, or what a provider tells instead of one, read."""
 
     kind: Kind
     identity: str
@@ -66,3 +66,5 @@ class Returned:
     failures: tuple[Failure, ...] = ()
     detail: str = ""
     evidence: Evidence = Evidence()
+    recipient: str = ""
+    """The address it is about, where a provider that proved itself names one; a mail never does."""

@@ -40,11 +40,12 @@ _POLICY = re.compile(
 )
 
 
-def judge(status: str | None, text: str) -> tuple[str | None, Verdict]:
+def judge(status: str | None, text: str, *, otherwise: Verdict = Verdict.SOFT) -> tuple[str | None, Verdict]:
     """Return the most telling status code, and whom the failure is held against.
 
     `status` is the report's own field; `text` what the last server said, whose code is mostly the better one. A
-    temporary failure that was given up is soft, a full mailbox too, whatever code it comes with.
+    temporary failure that was given up is soft, a full mailbox too, whatever code it comes with. `otherwise` is what
+    a final failure is of which neither code nor words tell the cause.
     """
     text = text[:_LONGEST]
     codes = [*_CODE.findall(text), *_CODE.findall(status or "")]
@@ -53,7 +54,7 @@ def judge(status: str | None, text: str) -> tuple[str | None, Verdict]:
     if _FULL.search(text) or (best and best[1:] == ("2", "2")):
         return chosen, Verdict.SOFT
     if best is None or f"{best[1]}.{best[2]}" in _VAGUE:
-        return chosen, _by_words(text, best[0] if best else _first_digit(text))
+        return chosen, _by_words(text, best[0] if best else _first_digit(text), otherwise)
     if best[1] in _OURS or f"{best[1]}.{best[2]}" in _OURS:
         return chosen, Verdict.OURS
     if best[0] == "5" and f"{best[1]}.{best[2]}" in _GONE:
@@ -71,11 +72,11 @@ def _first_digit(text: str) -> str:
     return "4" if replies and "5" not in replies else "5"
 
 
-def _by_words(text: str, severity: str) -> Verdict:
+def _by_words(text: str, severity: str, otherwise: Verdict) -> Verdict:
     if severity == "4":
         return Verdict.SOFT
     unknown, policy = _UNKNOWN.search(text), _POLICY.search(text)
     # "Recipient address rejected: Access denied": what comes first is the verdict, the rest its reason.
     if unknown and not (policy and policy.start() < unknown.start()):
         return Verdict.HARD
-    return Verdict.OURS if policy else Verdict.SOFT
+    return Verdict.OURS if policy else otherwise

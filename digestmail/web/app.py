@@ -18,6 +18,7 @@ from digestmail.web import (
     api,
     crawlers,
     errors,
+    events,
     feeds,
     health,
     home,
@@ -53,7 +54,7 @@ def create_app(app: App, clock: Clock | None = None) -> FastAPI:
     web.mount("/static", StaticFiles(directory=templates_directory() / "web" / "static"))
     errors.register(web)
     people.furnish(web, app)
-    for room in (health, api, admin, crawlers, searching, papers, feeds, subscribe, preferences, leave, home):
+    for room in (health, api, admin, events, crawlers, searching, papers, feeds, subscribe, preferences, leave, home):
         web.include_router(room.router)
     describe(web)
     settings = app.config.web

@@ -36,16 +36,22 @@ class Form:
         return self.fields.get(name, ())
 
 
-async def read_form(request: Request) -> Form:
-    """Read the body of a POST as a form; 413 when it is larger than any form of ours, 400 when it is none."""
+async def read_body(request: Request, largest: int) -> bytes:
+    """Return the body of a request; 413 when it has more than `largest` octets, read no further than that."""
     body = bytearray()
     async for piece in request.stream():
         body += piece
-        if len(body) > _LARGEST:
-            raise HTTPException(status_code=413)
+        if len(body) > largest:
+            raise HTTPException(413, "the request is too large")
+    return bytes(body)
+
+
+async def read_form(request: Request) -> Form:
+    """Read the body of a POST as a form; 413 when it is larger than any form of ours, 400 when it is none."""
+    body = await read_body(request, _LARGEST)
 
     async def replay() -> Message:
-        return {"type": "http.request", "body": bytes(body), "more_body": False}
+        return {"type": "http.request", "body": body, "more_body": False}
 
     async with Request(request.scope, replay).form(max_files=0, max_fields=_MOST_FIELDS) as read:
         fields: dict[str, list[str]] = {}

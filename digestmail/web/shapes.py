@@ -7,6 +7,7 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from digestmail.bounces import BouncesReport
 from digestmail.model import Edition, Entry, Paper, Signals, Subscriber, SubscriberState, SuppressionReason
 from digestmail.storage.archive import EditionLine
 from digestmail.storage.papers import StoredSighting
@@ -287,6 +288,29 @@ class NewSuppression(_Shape):
 
     address: Address
     detail: Annotated[str, Field(max_length=500)] = ""
+
+
+class EventsTaken(_Shape):
+    """What became of the events a provider told; each counts in one number."""
+
+    recorded: int
+    """Bounces and complaints that count from now on."""
+    repeated: int
+    unknown: int
+    """About nobody we know."""
+    skipped: int
+    """Of a kind that counts against nobody, or not to be read."""
+
+    @classmethod
+    def of(cls, report: BouncesReport, unreadable: int) -> Self:
+        """Return the shape of `report`."""
+        recorded = report.hard + report.soft + report.complaints
+        return cls(
+            recorded=recorded,
+            repeated=report.repeated,
+            unknown=report.unmatched,
+            skipped=report.read - recorded - report.repeated - report.unmatched + unreadable,
+        )
 
 
 class Problem(BaseModel):

@@ -46,6 +46,21 @@ def test_who_is_to_blame(status, said, code, verdict):
     assert judge(status, said) == (code, verdict)
 
 
+@pytest.mark.parametrize(
+    ("status", "said", "verdict"),
+    [
+        (None, "", Verdict.HARD),
+        ("5.0.0", "550 no", Verdict.HARD),
+        ("4.0.0", "", Verdict.SOFT),
+        ("5.2.2", "", Verdict.SOFT),
+        ("5.3.4", "", Verdict.SOFT),
+        ("5.0.0", "550 spam", Verdict.OURS),
+    ],
+)
+def test_where_nothing_tells_the_cause_somebody_else_s_word_counts(status, said, verdict):
+    assert judge(status, said, otherwise=Verdict.HARD)[1] is verdict
+
+
 @given(st.one_of(st.none(), st.text()), st.text())
 def test_it_has_an_opinion_about_everything(status, said):
     code, verdict = judge(status, said)

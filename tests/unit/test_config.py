@@ -176,6 +176,26 @@ def test_a_secret_comes_from_a_file_beside_the_configuration_and_is_never_shown(
     assert problems(write(text))[0].startswith("mail.smtp.password_file: cannot be read")
 
 
+def test_the_webhook_secret_comes_from_a_file_and_must_be_hard_to_guess(write, tmp_path):
+    text = SMALL + '[web]\nwebhook_secret_file = "secret"\n'
+    assert problems(write(text))[0].startswith("web.webhook_secret_file: cannot be read")
+    for weak in ("short", "x" * 15, "x" * 201, "sixteen letters and blanks", "é" * 20):
+        (tmp_path / "secret").write_text(weak, "utf-8")
+        (problem,) = problems(write(text))
+        assert problem.startswith("web.webhook_secret: a secret has 16 to 200 characters")
+        assert weak not in problem
+    (tmp_path / "secret").write_text("a-made-up-webhook-secret\n")
+    loaded = configfile.load(write(text))
+    assert loaded.web.webhook_secret is not None
+    assert loaded.web.webhook_secret.get_secret_value() == "a-made-up-webhook-secret"
+    assert "a-made-up" not in repr(loaded)
+
+
+def test_a_secret_that_is_no_text_is_not_printed(write):
+    for key in ("webhook_secret", "admin_token"):
+        assert "12345678" not in "".join(problems(write(SMALL + f"[web]\n{key} = 1234567890123456\n")))
+
+
 def test_a_wrong_password_is_not_printed(write):
     text = SMALL.replace('"digest@example.org"', '"digest@example.org"\n[mail.smtp]\npassword = 12345678')
     assert "12345678" not in "".join(problems(write(text)))

@@ -16,13 +16,13 @@ from schemathesis.specs.openapi.checks import (
 from websites import TOKEN, open_app, publish, served
 
 CHECKS = [not_a_server_error, content_type_conformance, response_schema_conformance, status_code_conformance]
-OPERATIONS = 13
+OPERATIONS = 14
 
 
 @pytest.fixture
 def schema(database, database_url):
     publish(database, 0)
-    with open_app(database_url, base_url=None) as app, served(app) as address:
+    with open_app(database_url, base_url=None, webhook_secret=TOKEN) as app, served(app) as address:
         yield schemathesis.openapi.from_url(f"{address}/api/v1/openapi.json")
 
 

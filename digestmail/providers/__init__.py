@@ -1,0 +1,1 @@
+"""What mail providers tell by webhook: bounces and complaints read from their JSON. Pure."""

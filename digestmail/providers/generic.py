@@ -1,0 +1,58 @@
+"""Our own form, for any other provider: a list of events, written by a small program of the operator's."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from digestmail.errors import EventsError
+from digestmail.providers.told import (
+    Foreign,
+    Needed,
+    Text,
+    Told,
+    bounce,
+    complaint,
+    failed,
+    gather,
+    identity_of,
+    load,
+    passing,
+)
+from digestmail.returned.reading import find_evidence
+from digestmail.returned.report import Kind, Returned, Verdict
+
+
+class Event(Foreign):
+    """One event. Whoever knows the mail's return path or Message-ID tells it too: they name the edition."""
+
+    id: Needed = Field(description="The same however often the event is told.")
+    kind: Literal["bounce", "complaint", "delay"]
+    recipient: Needed = Field(description="The address the mail was sent to.")
+    permanent: bool = Field(default=False, description="Of a bounce: the address is of no use.")
+    status: Text = Field(default="", description='An enhanced status code (RFC 3463), such as "5.1.1".')
+    text: Text = Field(default="", description="What the last server said.")
+    return_path: Text = ""
+    message_id: Text = ""
+
+
+def read(body: bytes) -> Told:
+    """Return the events of a request. Raises EventsError."""
+    found = load(body)
+    if not isinstance(found, list):
+        raise EventsError("the body is not a list of events")
+    return gather(found, _read_one)
+
+
+def _read_one(found: Any) -> Returned:
+    event = Event.model_validate(found)
+    if event.kind == "delay":
+        return passing(Kind.DELAYED)
+    identity = identity_of("generic", event.id)
+    evidence = find_evidence([event.return_path], [event.message_id])
+    if event.kind == "complaint":
+        return complaint(identity, event.recipient, evidence, event.text)
+    says = Verdict.HARD if event.permanent else Verdict.SOFT
+    failure = failed(event.recipient, says, status=event.status, text=event.text)
+    return bounce(identity, event.recipient, evidence, failure)

@@ -1,0 +1,126 @@
+"""Mailgun: one event a request, which carries its signature in its body."""
+
+from __future__ import annotations
+
+import hmac
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from pydantic import Field
+
+from digestmail.errors import EventsError
+from digestmail.providers.told import (
+    Foreign,
+    Needed,
+    Text,
+    Told,
+    bounce,
+    complaint,
+    failed,
+    gather,
+    identity_of,
+    load,
+    passing,
+)
+from digestmail.returned.reading import find_evidence
+from digestmail.returned.report import Kind, Returned, Verdict
+
+FRESH: Final = timedelta(minutes=15)
+"""How old a signature may be: Mailgun warns that its requests can be late. The same event never counts twice."""
+_PASSING: Final = {"delivered": Kind.DELIVERED}
+_COMPLAINTS: Final = frozenset({"complained", "unsubscribed"})
+_SUPPRESSED: Final = frozenset({"suppress-complaint", "suppress-unsubscribe"})
+"""Mailgun did not even send it: the reader had said before that they want no more mail."""
+_VERDICTS: Final = {"old": Verdict.SOFT, "espblock": Verdict.OURS, "greylisted": Verdict.SOFT}
+"""By `reason`; `old` was tried for too long."""
+
+
+class _Signature(Foreign):
+    timestamp: Needed = Field(pattern=r"^[0-9]{1,12}$")
+    token: Needed
+    signature: Needed
+
+
+class _Signed(Foreign):
+    signature: _Signature
+
+
+class _Kind(Foreign):
+    event: Text = ""
+    severity: Text = ""
+    reason: Text = ""
+
+    def kind(self) -> Kind:
+        if self.event in _COMPLAINTS or (self.event == "failed" and self.reason in _SUPPRESSED):
+            return Kind.COMPLAINT
+        if self.event == "failed":
+            # Mailgun tries again after a temporary one, and tells a permanent one when it gives up.
+            return Kind.BOUNCE if self.severity == "permanent" else Kind.DELAYED
+        return _PASSING.get(self.event, Kind.OTHER)
+
+
+class _Status(Foreign):
+    code: Text = ""
+    enhanced_code: Text = Field(default="", alias="enhanced-code")
+    bounce_type: Text = Field(default="", alias="bounce-type")
+    message: Text = ""
+    description: Text = ""
+
+
+class _Sender(Foreign):
+    sender: Text = ""
+
+
+class _Headers(Foreign):
+    message_id: Text = Field(default="", alias="message-id")
+
+
+class _Message(Foreign):
+    headers: _Headers = _Headers()
+
+
+class _Event(_Kind):
+    id: Needed
+    recipient: Needed
+    envelope: _Sender = _Sender()
+    message: _Message = _Message()
+    status: _Status = Field(default=_Status(), alias="delivery-status")
+
+    def verdict(self) -> Verdict:
+        says = Verdict.SOFT if self.status.bounce_type == "soft" else Verdict.HARD
+        return _VERDICTS.get(self.reason, says)
+
+    def text(self) -> str:
+        return " ".join(filter(None, (self.status.code, self.status.message or self.status.description)))
+
+
+def is_signed(body: bytes, key: str, now: datetime) -> bool:
+    """Return whether a body was signed with `key` not long before `now`: HMAC-SHA256 over timestamp and token."""
+    try:
+        found = _Signed.model_validate(load(body)).signature
+        signed = hmac.new(key.encode(), f"{found.timestamp}{found.token}".encode(), "sha256").hexdigest()
+        age = abs(now.timestamp() - int(found.timestamp))
+    except (EventsError, ValueError):
+        return False
+    return hmac.compare_digest(found.signature.encode(), signed.encode()) and age <= FRESH.total_seconds()
+
+
+def read(body: bytes) -> Told:
+    """Return the event of a request, whose signature is checked elsewhere. Raises EventsError."""
+    found = load(body)
+    if not isinstance(found, dict) or "event-data" not in found:
+        raise EventsError("the body is not the object Mailgun sends")
+    return gather([found["event-data"]], _read_one)
+
+
+def _read_one(found: Any) -> Returned:
+    kind = _Kind.model_validate(found).kind()
+    if kind not in {Kind.BOUNCE, Kind.COMPLAINT}:
+        return passing(kind)
+    event = _Event.model_validate(found)
+    identity = identity_of("mailgun", event.id)
+    evidence = find_evidence([event.envelope.sender], [f"<{event.message.headers.message_id.strip('<>')}>"])
+    if kind is Kind.COMPLAINT:
+        return complaint(identity, event.recipient, evidence, event.reason or event.event)
+    failure = failed(event.recipient, event.verdict(), status=event.status.enhanced_code, text=event.text())
+    return bounce(identity, event.recipient, evidence, failure)

@@ -1,0 +1,81 @@
+"""Postmark: its bounce and spam complaint webhooks, one record a request."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from digestmail.errors import EventsError
+from digestmail.providers.told import (
+    Foreign,
+    Needed,
+    Text,
+    Told,
+    bounce,
+    complaint,
+    failed,
+    gather,
+    identity_of,
+    load,
+    passing,
+)
+from digestmail.returned.report import Evidence, Kind, Returned, Verdict
+
+_VERDICTS: Final = {
+    "HardBounce": Verdict.HARD,
+    "BadEmailAddress": Verdict.HARD,
+    "SoftBounce": Verdict.SOFT,
+    "DnsError": Verdict.SOFT,
+    "Unknown": Verdict.SOFT,
+    "Blocked": Verdict.OURS,
+    "SpamNotification": Verdict.OURS,
+    "VirusNotification": Verdict.OURS,
+    "DMARCPolicy": Verdict.OURS,
+}
+"""By `Type`, the ones that are bounces."""
+_KINDS: Final = {
+    "SpamComplaint": Kind.COMPLAINT,
+    "Unsubscribe": Kind.COMPLAINT,
+    "Transient": Kind.DELAYED,
+    "AutoResponder": Kind.AUTO_REPLY,
+    "ChallengeVerification": Kind.AUTO_REPLY,
+}
+
+
+class _Kind(Foreign):
+    RecordType: Text = ""
+    Type: Text = ""
+
+    def kind(self) -> Kind:
+        if self.RecordType == "SpamComplaint":
+            return Kind.COMPLAINT
+        if self.RecordType == "Bounce":
+            return Kind.BOUNCE if self.Type in _VERDICTS else _KINDS.get(self.Type, Kind.OTHER)
+        return Kind.DELIVERED if self.RecordType == "Delivery" else Kind.OTHER
+
+
+class _Record(_Kind):
+    ID: Needed
+    Email: Needed
+    Description: Text = ""
+    Details: Text = ""
+
+
+def read(body: bytes) -> Told:
+    """Return the record of a request. Raises EventsError."""
+    found = load(body)
+    if not isinstance(found, dict):
+        raise EventsError("the body is not the object Postmark sends")
+    return gather([found], _read_one)
+
+
+def _read_one(found: Any) -> Returned:
+    kind = _Kind.model_validate(found).kind()
+    if kind not in {Kind.BOUNCE, Kind.COMPLAINT}:
+        return passing(kind)
+    record = _Record.model_validate(found)
+    # Postmark gives a mail a Message-ID and a return path of its own, so the address is all there is.
+    identity, evidence = identity_of("postmark", record.ID), Evidence()
+    if kind is Kind.COMPLAINT:
+        return complaint(identity, record.Email, evidence, record.Details or record.Description)
+    failure = failed(record.Email, _VERDICTS[record.Type], text=record.Details or record.Description)
+    return bounce(identity, record.Email, evidence, failure)

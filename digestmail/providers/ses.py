@@ -1,0 +1,151 @@
+"""Amazon SES: its notifications and its event publishing, both by way of SNS.
+
+Nothing SNS names is ever fetched, neither the certificate its signatures are checked with nor the address that confirms
+a subscription: a request proves itself by the secret in the endpoint's address (SNS, "Basic and Digest Access
+Authentication").
+"""
+
+from __future__ import annotations
+
+import re
+from email.utils import parseaddr
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from digestmail.errors import EventsError
+from digestmail.providers.told import (
+    Foreign,
+    Needed,
+    Text,
+    Told,
+    bounce,
+    complaint,
+    failed,
+    gather,
+    identity_of,
+    load,
+    passing,
+)
+from digestmail.returned.feedback import kind_of
+from digestmail.returned.reading import find_evidence
+from digestmail.returned.report import Evidence, Kind, Returned, Verdict
+
+_OURS: Final = frozenset({"ContentRejected", "AttachmentRejected"})
+_PASSING: Final = {"DeliveryDelay": Kind.DELAYED, "Delivery": Kind.DELIVERED}
+_MOST_HEADERS: Final = 200
+_SUBSCRIBE: Final = re.compile(r"https://sns\.[a-z0-9-]{1,40}\.amazonaws\.com(?:\.cn)?/[\x21-\x7e]{1,2000}")
+
+
+class _Envelope(Foreign):
+    """What SNS puts around a message."""
+
+    Type: Text = ""
+    Message: object = None
+    SubscribeURL: Text = ""
+
+
+class _Kind(Foreign):
+    eventType: Text = ""  # noqa: N815 - as Amazon writes it, here and below
+    notificationType: Text = ""  # noqa: N815
+
+
+class _Header(Foreign):
+    value: Text = ""
+
+
+class _Mail(Foreign):
+    source: Text = ""
+    destination: tuple[Text, ...] = ()
+    headers: tuple[_Header, ...] = ()
+
+    def evidence(self) -> Evidence:
+        return find_evidence([self.source], [header.value for header in self.headers[:_MOST_HEADERS]])
+
+
+class _Recipient(Foreign):
+    emailAddress: Needed  # noqa: N815
+    status: Text = ""
+    diagnosticCode: Text = ""  # noqa: N815
+
+
+class _Bounce(Foreign):
+    bounceType: Text = ""  # noqa: N815
+    bounceSubType: Text = ""  # noqa: N815
+    bouncedRecipients: list[object]  # noqa: N815
+    feedbackId: Needed  # noqa: N815
+
+    def verdict(self) -> Verdict:
+        if self.bounceSubType in _OURS:
+            return Verdict.OURS
+        return Verdict.HARD if self.bounceType == "Permanent" else Verdict.SOFT
+
+
+class _Complaint(Foreign):
+    complaintFeedbackType: Text = ""  # noqa: N815
+    complainedRecipients: list[object]  # noqa: N815
+    feedbackId: Needed  # noqa: N815
+
+
+class _Bounced(Foreign):
+    mail: _Mail = _Mail()
+    bounce: _Bounce
+
+
+class _Complained(Foreign):
+    mail: _Mail = _Mail()
+    complaint: _Complaint
+
+
+def read(body: bytes) -> Told:
+    """Return what SNS tells, whether it sends messages in an envelope or raw. Raises EventsError."""
+    found = load(body)
+    if not isinstance(found, dict):
+        raise EventsError("the body is not the object SNS sends")
+    try:
+        if "Type" not in found:
+            return _read_message(found)
+        envelope = _Envelope.model_validate(found)
+        if envelope.Type == "Notification":
+            return _read_message(load(str(envelope.Message).encode()))
+    except (ValidationError, EventsError, UnicodeError):
+        return Told(unreadable=1)
+    wanted = envelope.Type == "SubscriptionConfirmation" and _SUBSCRIBE.fullmatch(envelope.SubscribeURL)
+    return Told(events=(passing(Kind.OTHER),), confirm=envelope.SubscribeURL if wanted else "")
+
+
+def _read_message(found: Any) -> Told:
+    named = _Kind.model_validate(found)
+    kind = named.eventType or named.notificationType
+    if kind == "Bounce":
+        bounced = _Bounced.model_validate(found)
+        return gather(bounced.bounce.bouncedRecipients, lambda one: _read_bounce(bounced, one))
+    if kind == "Complaint":
+        complained = _Complained.model_validate(found)
+        return gather(complained.complaint.complainedRecipients, lambda one: _read_complaint(complained, one))
+    return Told(events=(passing(_PASSING.get(kind, Kind.OTHER)),))
+
+
+def _read_bounce(found: _Bounced, one: Any) -> Returned:
+    said = _Recipient.model_validate(one)
+    recipient = _recipient(found.mail, said)
+    text = said.diagnosticCode.partition(";")[2].strip() or said.diagnosticCode
+    failure = failed(recipient, found.bounce.verdict(), status=said.status, text=text)
+    return bounce(identity_of("ses", found.bounce.feedbackId), recipient, found.mail.evidence(), failure)
+
+
+def _read_complaint(found: _Complained, one: Any) -> Returned:
+    recipient = _recipient(found.mail, _Recipient.model_validate(one))
+    named = found.complaint.complaintFeedbackType.lower()
+    # Providers that name no type have a button, and a reader pressed it.
+    if named and (kind := kind_of(named)) is not Kind.COMPLAINT:
+        return passing(kind)
+    return complaint(identity_of("ses", found.complaint.feedbackId), recipient, found.mail.evidence(), named)
+
+
+def _recipient(mail: _Mail, said: _Recipient) -> str:
+    """Return whom the mail was sent to: the one destination of a mail of ours, else whom the report names.
+
+    A report may name the address it was forwarded to.
+    """
+    return parseaddr(mail.destination[0] if len(mail.destination) == 1 else said.emailAddress)[1]

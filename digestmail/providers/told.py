@@ -1,0 +1,108 @@
+"""The normal form: what any provider tells of one recipient, in the words of a mail that came back."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Annotated, Any, Final
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints, ValidationError
+
+from digestmail.errors import EventsError
+from digestmail.returned.report import Evidence, Failure, Kind, Returned, Verdict
+from digestmail.returned.verdict import judge
+
+_LONGEST: Final = 4000
+_MILDEST_FIRST: Final = (Verdict.OURS, Verdict.SOFT, Verdict.HARD)
+
+
+def _text(value: object) -> str:
+    """Return a text, cut to what is ever looked at; numbers are written out, and what is neither is empty."""
+    if not isinstance(value, str | int | float):
+        return ""
+    # JSON may hold halves of a surrogate pair, which no database takes.
+    return str(value)[:_LONGEST].encode("utf-8", "replace").decode()
+
+
+Text = Annotated[str, BeforeValidator(_text)]
+"""A text that may be missing: providers write null, numbers and nothing at all."""
+Needed = Annotated[str, BeforeValidator(_text), StringConstraints(min_length=1)]
+"""A text an event means nothing without."""
+
+
+class Foreign(BaseModel):
+    """As much of a provider's JSON as is read; providers add fields when they like."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """One request of a provider, read."""
+
+    events: tuple[Returned, ...] = ()
+    unreadable: int = 0
+    """Events that lack what their kind needs; they are left out, and hurt no other."""
+    confirm: str = ""
+    """An address the operator opens by hand, once, before the provider tells more; it is never fetched."""
+
+
+def load(body: bytes) -> Any:
+    """Return what a body holds as JSON. Raises EventsError."""
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise EventsError("the body is not JSON") from error
+
+
+def gather(found: Iterable[Any], read: Callable[[Any], Returned]) -> Told:
+    """Read events one by one; `read` raises ValidationError for one that cannot be read."""
+    events, unreadable = [], 0
+    for one in found:
+        try:
+            events.append(read(one))
+        except ValidationError:
+            unreadable += 1
+    return Told(events=tuple(events), unreadable=unreadable)
+
+
+def passing(kind: Kind) -> Returned:
+    """Return an event that counts against nobody; whose it is does not matter."""
+    return Returned(kind=kind, identity="-")
+
+
+def complaint(identity: str, recipient: str, evidence: Evidence, detail: str) -> Returned:
+    """Return an event that tells of a reader who wants no more mail; `detail` says how they said so."""
+    return Returned(
+        kind=Kind.COMPLAINT, identity=identity, recipient=recipient, evidence=evidence, detail=_line(detail)
+    )
+
+
+def bounce(identity: str, recipient: str, evidence: Evidence, failure: Failure) -> Returned:
+    """Return an event that tells of a mail that did not arrive."""
+    return Returned(
+        kind=Kind.BOUNCE,
+        identity=identity,
+        recipient=recipient,
+        evidence=evidence,
+        failures=(failure,),
+        detail=failure.text,
+    )
+
+
+def failed(recipient: str, says: Verdict, *, status: str = "", text: str = "") -> Failure:
+    """Return a failure a provider calls `says`; the last server's status code and text can only make it milder."""
+    code, judged = judge(status or None, text, otherwise=says)
+    verdict = min(says, judged, key=_MILDEST_FIRST.index)
+    return Failure(recipient=recipient, status=code, text=_line(text), verdict=verdict)
+
+
+def identity_of(provider: str, event_id: str) -> str:
+    """Return what makes an event the same however often it is told: of the provider's own id."""
+    return hashlib.sha256(f"{provider}\n{event_id}".encode()).hexdigest()[:32]
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())[:500]
