@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -141,8 +142,13 @@ class Deliverer:
             stop=self._stop,
             recorded=self._recorded,
         )
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(dispatch.run())
+        # What is in memory now is there to stay: looking through it again and again costs a tenth of the pace.
+        gc.freeze()
+        try:
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                runner.run(dispatch.run())
+        finally:
+            gc.unfreeze()
         if dispatch.trouble is not None:
             raise dispatch.trouble
         return dispatch.stopped, dispatch.broken

@@ -31,6 +31,8 @@ log = logging.getLogger("digestmail.deliver")
 _AHEAD = 4
 """Messages a connection may have armed: what a crash may leave ambiguous, against how often the ledger must commit."""
 _FIRST_CLAIM, _MOST_CLAIMED = 100, 2000
+_REMEMBERED = 16
+"""Messages of a connection that are looked through for those not settled; there are never more than two."""
 _LOST_TWICE = 2
 """After so many lost connections one message is put off, and the server is left alone for a while."""
 _FRESH = timedelta(minutes=1)
@@ -468,7 +470,8 @@ class _Watched:
         return self._kept(self._dispatch.take_now())
 
     def _kept(self, outgoing: Outgoing | None) -> Outgoing | None:
-        self._taken = [one for one in self._taken if not one.settled]
+        if len(self._taken) > _REMEMBERED:
+            self._taken = [one for one in self._taken if not one.settled]
         if outgoing is not None:
             self._taken.append(outgoing)
         return outgoing

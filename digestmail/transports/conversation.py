@@ -80,7 +80,7 @@ class Conversation:
     async def _carry(self, outgoing: Outgoing, supply: Supply) -> Outgoing | None:
         """See a message through whose first commands are written; return the one whose commands went with it."""
         try:
-            refusal = await self._envelope()
+            refusal = None if self._welcome() else await self._envelope()
         except TransportError as error:
             outgoing.settle(error)
             raise
@@ -113,14 +113,16 @@ class Conversation:
             raise verdict
         return following
 
+    def _welcome(self) -> bool:
+        """Return whether all replies to the commands before the message are there, and are the usual ones."""
+        return self._pipelines and len(self._commands) == len(_USUAL) and self._wire.had(_USUAL)
+
     async def _envelope(self) -> DeliveryError | TransportError | None:
         """Hear the replies to the commands before the message; return what refuses it, if anything does.
 
         Raises NotSentError, and other TransportErrors, when the connection is of no more use.
         """
         commands = self._commands
-        if len(commands) == len(_USUAL) and self._pipelines and self._wire.had(_USUAL):
-            return None
         refusal: DeliveryError | TransportError | None = None
         for number, command in enumerate(commands):
             if number and not self._pipelines:

@@ -68,10 +68,19 @@ class Wire(asyncio.Protocol):
             return
         *lines, self._rest = (self._rest + data if self._rest else data).split(b"\n")
         for line in lines:
-            self._line(line)
+            if not self._lines and len(line) <= _LONGEST_LINE and (reply := _whole(line)) is not None:
+                self._replies.append(reply)
+            else:
+                self._line(line)
+            if len(self._replies) > _MOST_REPLIES:
+                self._break(GarbageError("the mail server answers what nobody asked"))
+            if self._broken is not None:
+                return
         if len(self._rest) > _LONGEST_LINE:
             self._rest = b""
             self._break(GarbageError("the mail server's answer is not intelligible: a line without end"))
+        if self._deadline:
+            self._deadline = self._loop.time() + self._patience  # each reply has a time of its own
         self._wake()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -132,11 +141,7 @@ class Wire(asyncio.Protocol):
     # -- inside -------------------------------------------------------------------------------------------------------
 
     def _line(self, line: bytes) -> None:
-        if self._broken is not None:
-            return
-        if not self._lines and len(line) <= _LONGEST_LINE and (reply := _whole(line)) is not None:
-            self._add(reply)
-            return
+        """Take a line of a reply that has several, or is none."""
         found = _REPLY_LINE.fullmatch(line)
         if found is None or len(line) > _LONGEST_LINE or len(self._lines) > _MOST_LINES:
             self._break(GarbageError(f"the mail server's answer is not intelligible: {reply_text(line[:80])!r}"))
@@ -151,15 +156,7 @@ class Wire(asyncio.Protocol):
             self._lines.append(line)
             return
         self._lines.clear()
-        self._add(Reply(int(code), reply_text(text)))
-
-    def _add(self, reply: Reply) -> None:
-        if len(self._replies) >= _MOST_REPLIES:
-            self._break(GarbageError("the mail server answers what nobody asked"))
-            return
-        self._replies.append(reply)
-        if self._deadline:
-            self._deadline = self._loop.time() + self._patience  # each reply has a time of its own
+        self._replies.append(Reply(int(code), reply_text(text)))
 
     def _break(self, error: TransportError) -> None:
         if self._broken is None:
