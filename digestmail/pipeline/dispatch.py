@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -22,7 +22,7 @@ from digestmail.model import Attempted, Delivery, Envelope
 from digestmail.pipeline import outcomes
 from digestmail.pipeline.ledger import Committed, Ledger
 from digestmail.pipeline.outcomes import Rules
-from digestmail.pipeline.pacing import domain_of
+from digestmail.pipeline.pool import Pool
 from digestmail.storage.rates import Pause
 from digestmail.transports.base import NotSentError, OutcomeUnknownError, Relay, Verdict
 
@@ -106,17 +106,14 @@ class Dispatch:
         self._clock = clock
         self._rules = rules
         self._connections = connections
-        self._domains = domains
         self._pause = pause
         self._random = random
         self._stop = stop
         self._recorded = recorded
-        self._pool: deque[Delivery] = deque()
+        self._pool = Pool(domains)
         self._asked: dict[tuple[int, int], Delivery] = {}
         self._ready: deque[Outgoing] = deque()
-        self._held: deque[Outgoing] = deque()
         self._in_flight = 0
-        self._by_domain: Counter[str] = Counter()
         self._results: list[tuple[Delivery, Attempted]] = []
         self._ordering = False
         self._waiting: deque[asyncio.Future[None]] = deque()
@@ -172,9 +169,7 @@ class Dispatch:
                 return None
             outgoing = self._ready.popleft()
             now = self._clock.now()
-            if self._stale(outgoing, now) or self._must_wait(outgoing):
-                continue
-            if self._written(outgoing, now):
+            if not self._stale(outgoing, now) and self._written(outgoing, now):
                 self._in_flight += 1
                 outgoing.began = self._clock.monotonic()
                 outgoing.settled = False
@@ -193,7 +188,6 @@ class Dispatch:
     def settle(self, outgoing: Outgoing, verdict: Verdict) -> None:
         """Take the verdict on a message in flight."""
         self._in_flight -= 1
-        self._release_domain(outgoing)
         if isinstance(verdict, NotSentError):
             self._lost(outgoing, verdict)
         else:
@@ -206,6 +200,7 @@ class Dispatch:
         milliseconds = min(max(int((self._clock.monotonic() - outgoing.began) * 1000), 0), _LONGEST)
         result = outcomes.attempted(outgoing.delivery, verdict, self._rules, now, self._random, milliseconds)
         self._results.append((outgoing.delivery, result))
+        self._pool.release(outgoing.delivery)
         self._order_soon()
         if (slow := outcomes.asks_for_less(verdict, self._relay.name, outgoing.delivery.address)) is not None:
             self._ledger.order(slow=slow)
@@ -218,32 +213,6 @@ class Dispatch:
             self._wake()
         else:
             self._conclude(outgoing, TransportError(str(error), code=error.code))
-
-    # -- domains ------------------------------------------------------------------------------------------------------
-
-    def _must_wait(self, outgoing: Outgoing) -> bool:
-        """Set a message aside whose domain has as many connections as it may; else count it."""
-        if not self._domains:
-            return False
-        domain = domain_of(outgoing.delivery.address)
-        limit = self._domains.get(domain)
-        if limit is None:
-            return False
-        if self._by_domain[domain] >= limit:
-            self._held.append(outgoing)
-            return True
-        self._by_domain[domain] += 1
-        return False
-
-    def _release_domain(self, outgoing: Outgoing) -> None:
-        if not self._domains:
-            return
-        domain = domain_of(outgoing.delivery.address)
-        if domain in self._domains:
-            self._by_domain[domain] -= 1
-            self._ready.extend(self._held)
-            self._held.clear()
-            self._wake()
 
     # -- from the pool to ready ---------------------------------------------------------------------------------------
 
@@ -269,7 +238,6 @@ class Dispatch:
         return False
 
     def _unwritable(self, outgoing: Outgoing, error: DeliveryError | TransportError) -> None:
-        self._release_domain(outgoing)
         outgoing.began = self._clock.monotonic()
         self._conclude(outgoing, error)
 
@@ -283,15 +251,12 @@ class Dispatch:
         """Have results written down, and ask for intents and for more deliveries before they run out."""
         self._ordering = False
         results, self._results = self._results, []
-        armed = self._in_flight + len(self._ready) + len(self._held) + len(self._asked)
-        lacking = _AHEAD * self._connections - armed
-        batch: list[Delivery] = []
-        if lacking > 0 and self._pool and not self.stopped:
-            batch = [self._pool.popleft() for _ in range(min(lacking, len(self._pool)))]
-            self._asked.update(((one.edition_id, one.subscriber_id), one) for one in batch)
+        armed = self._in_flight + len(self._ready) + len(self._asked)
+        batch = [] if self.stopped else self._pool.take(_AHEAD * self._connections - armed)
+        self._asked.update(((one.edition_id, one.subscriber_id), one) for one in batch)
         if results or batch:
             self._ledger.order(results=results, arm=batch)
-        if len(self._pool) < self._claim_next // 2 and not self._exhausted:
+        if self._pool.next_to_come < self._claim_next // 2 and not self._exhausted:
             self._claim()
         if self._over():
             self._wake(everybody=True)
@@ -339,12 +304,13 @@ class Dispatch:
         The next claim looks again, and cancels what nobody wants.
         """
         self._ledger.order(results=[(delivery, outcomes.given_back(delivery, self._clock.now()))])
+        self._pool.release(delivery)
         self._exhausted = False
 
     def _claimed(
         self, go: Sequence[Delivery], rest: Sequence[tuple[Delivery, Attempted]], next_due_at: datetime | None
     ) -> None:
-        self._pool.extend(go)
+        self._pool.add(go)
         if go or rest:
             if len(go) + len(rest) >= self._claim_next:
                 self._claim_next = min(self._claim_next * 2, _MOST_CLAIMED)
@@ -427,7 +393,7 @@ class Dispatch:
         """Return whether there is nothing a connection could wait for."""
         if self.stopped:
             return True
-        busy = self._pool or self._asked or self._ready or self._held or self._claiming or self._timer
+        busy = self._pool or self._asked or self._ready or self._claiming or self._timer
         return self._exhausted and not busy and not self._in_flight
 
     def _halt(self, why: str) -> None:
@@ -451,7 +417,7 @@ class Dispatch:
         """Put what was claimed and not sent back into the outbox."""
         now = self._clock.now()
         due_at = now if self.stopped in {"", "asked to stop"} else now + self._pause
-        left = [*self._pool, *self._asked.values(), *(one.delivery for one in (*self._ready, *self._held))]
+        left = [*self._pool.drain(), *self._asked.values(), *(one.delivery for one in self._ready)]
         with suppress(StorageError):
             self._ledger.order(results=[(one, outcomes.given_back(one, due_at)) for one in left])
 
