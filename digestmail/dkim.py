@@ -127,16 +127,17 @@ class Sealing:
         self._body = hashlib.sha256(body_start)
         self._signers = [(signer, *_beginning(signer, listed)) for signer in signers]
 
-    def sign(self, own: bytes, body_rest: bytes | memoryview, at: datetime) -> bytes:
+    def sign(self, own: bytes, body_rest: bytes, at: datetime) -> bytes:
         """Return the DKIM-Signature fields of a message, one per key, to stand before all its other fields.
 
-        `own` is its own header fields in the promised order, `body_rest` its body behind the shared start; it ends in
-        exactly one CRLF, so that simple canonicalisation (RFC 6376 section 3.4.3) changes nothing. `at` is aware.
+        `own` is its own header fields in the promised order, as `relaxed` has them; `body_rest` its body behind the
+        shared start, which ends in exactly one CRLF, so that simple canonicalisation (RFC 6376 section 3.4.3) changes
+        nothing; `at` is aware.
         """
         body = self._body.copy()
         body.update(body_rest)
         headers = self._headers.copy()
-        headers.update(relaxed(own))
+        headers.update(own)
         tail = f"t={int(at.timestamp())}; bh={_base64(body.digest())};"
         fields = []
         for signer, field, canonical in self._signers:

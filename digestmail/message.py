@@ -21,7 +21,7 @@ from urllib.parse import quote
 import idna
 from w3lib.url import safe_url_string
 
-from digestmail.dkim import Sealing, Signer, field_names
+from digestmail.dkim import Sealing, Signer, field_names, relaxed
 from digestmail.errors import DeliveryError
 from digestmail.model import Rendered
 
@@ -183,6 +183,7 @@ class Mould:
             own = b"To:\r\nDate:\r\nMessage-ID:\r\n" + b"".join(self._list_unsubscribe)
             start = self._body[0].removeprefix(_EMPTY_LINE)
             self._sealing = Sealing(signers, shared=self._headers, own_names=field_names(own), body_start=start)
+            self._relaxed_unsubscribe = relaxed(_CUT.join(self._list_unsubscribe)).split(_CUT)
 
     def cast(self, *, recipient: str, message_id: str, date: datetime, unsubscribe_token: str | None = None) -> bytes:
         """Return the message for one recipient: CRLF line ends, 7-bit unless the local part is not ASCII.
@@ -202,12 +203,15 @@ class Mould:
         if date.tzinfo is None:
             raise ValueError("naive datetime")
         to = wire_address(recipient, smtputf8=self._smtputf8)
-        head = f"To: {to}\r\nDate: {_date(date.replace(microsecond=0))}\r\nMessage-ID: {message_id}\r\n"
-        token = unsubscribe_token.encode()
-        own = head.encode() + token.join(self._list_unsubscribe)
+        token, day = unsubscribe_token.encode(), _date(date.replace(microsecond=0))
+        own = f"To: {to}\r\nDate: {day}\r\nMessage-ID: {message_id}\r\n".encode() + token.join(self._list_unsubscribe)
         folded = _folded(token)
         rest = [part for piece in self._body[1:] for part in (folded, piece)]
-        sealed = b"" if self._sealing is None else self._sealing.sign(own, b"".join(rest), date)
+        sealed = b""
+        if self._sealing is not None:
+            canonical = f"to:{to}\r\ndate:{day}\r\nmessage-id:{message_id}\r\n".encode()
+            canonical += token.join(self._relaxed_unsubscribe)
+            sealed = self._sealing.sign(canonical, b"".join(rest), date)
         return b"".join((sealed, own, self._headers, self._body[0], *rest))
 
 

@@ -18,7 +18,7 @@ from sqlalchemy import Connection
 from digestmail.clock import Clock
 from digestmail.model import Attempted, Delivery, DeliveryState
 from digestmail.pipeline import outcomes
-from digestmail.pipeline.dispatch import Dispatch, Letters
+from digestmail.pipeline.dispatch import AHEAD, Dispatch, Letters
 from digestmail.pipeline.epoch import EpochFile
 from digestmail.pipeline.ledger import Ledger, Sorted
 from digestmail.pipeline.outcomes import Rules
@@ -127,7 +127,8 @@ class Deliverer:
             lease=LEASE,
             sending=_SENDING,
             sort=lambda connection, claimed, now: self._sort(connection, claimed, relay, now),
-            enough=4 * granted[f"relay:{relay.name}"],
+            # Half of what may be armed: while its results and the next intents are committed, the other half goes out.
+            enough=AHEAD * granted[f"relay:{relay.name}"],
         )
         dispatch = Dispatch(
             ledger,

@@ -28,7 +28,7 @@ from digestmail.transports.base import NotSentError, OutcomeUnknownError, Relay,
 
 log = logging.getLogger("digestmail.deliver")
 
-_AHEAD = 4
+AHEAD = 8
 """Messages a connection may have armed: what a crash may leave ambiguous, against how often the ledger must commit."""
 _FIRST_CLAIM, _MOST_CLAIMED = 100, 2000
 _REMEMBERED = 16
@@ -252,7 +252,7 @@ class Dispatch:
         self._ordering = False
         results, self._results = self._results, []
         armed = self._in_flight + len(self._ready) + len(self._asked)
-        batch = [] if self.stopped else self._pool.take(_AHEAD * self._connections - armed)
+        batch = [] if self.stopped else self._pool.take(AHEAD * self._connections - armed)
         self._asked.update(((one.edition_id, one.subscriber_id), one) for one in batch)
         if results or batch:
             self._ledger.order(results=results, arm=batch)
