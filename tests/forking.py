@@ -32,12 +32,12 @@ CLAIMED = 6
 STEPS: dict[str, tuple[Any, str, bool]] = {
     "before the connections are allotted": (deliver.rates, "allot", False),
     "inside the transaction of the allotment": (deliver.rates, "allot", True),
-    "before the claim": (ledger.deliveries, "claim", False),
-    "inside the transaction of the claim": (ledger.deliveries, "claim", True),
+    "before the claim": (ledger.claims, "claim", False),
+    "inside the transaction of the claim": (ledger.claims, "claim", True),
     "between the claim's commit and the epoch file": (EpochFile, "note", False),
     "after the epoch file": (EpochFile, "note", True),
-    "before the intents": (ledger.deliveries, "arm", False),
-    "inside the transaction of the intents": (ledger.deliveries, "arm", True),
+    "before the intents": (ledger.claims, "arm", False),
+    "inside the transaction of the intents": (ledger.claims, "arm", True),
     "before a commit is heard of": (dispatch.Dispatch, "_heard", False),
     "before a message is taken": (dispatch.Dispatch, "take_now", False),
     "after a message is taken": (dispatch.Dispatch, "take_now", True),
@@ -46,8 +46,8 @@ STEPS: dict[str, tuple[Any, str, bool]] = {
     "before the commands are made": (conversation, "_commands", False),
     "after the reply, before it is settled": (dispatch.Dispatch, "settle", False),
     "settled, but not on record": (dispatch.Dispatch, "settle", True),
-    "before the results are recorded": (ledger.deliveries, "record", False),
-    "inside the transaction of the results": (ledger.deliveries, "record", True),
+    "before the results are recorded": (ledger.claims, "record", False),
+    "inside the transaction of the results": (ledger.claims, "record", True),
     "before the connections are given up": (deliver.rates, "give_up", False),
 }
 COMMITS = ("before a commit", "after a commit")

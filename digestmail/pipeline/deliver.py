@@ -152,7 +152,7 @@ class Deliverer:
             gc.unfreeze()
         if dispatch.trouble is not None:
             raise dispatch.trouble
-        return dispatch.stopped, dispatch.broken
+        return dispatch.stopped, dispatch.relay_broke
 
     def _sort(self, connection: Connection, claimed: Sequence[Delivery], relay: Relay, now: datetime) -> Sorted:
         """Say what goes out now; end what nobody wants, settle what a dead worker left, put off what a rate holds."""

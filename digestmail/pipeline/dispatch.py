@@ -20,21 +20,18 @@ from digestmail.clock import Clock
 from digestmail.errors import DeliveryError, RenderError, StorageError, TransportError
 from digestmail.model import Attempted, Delivery, Envelope
 from digestmail.pipeline import outcomes
+from digestmail.pipeline.lanes import LOST_TWICE, Lanes
 from digestmail.pipeline.ledger import Committed, Ledger
 from digestmail.pipeline.outcomes import Rules
 from digestmail.pipeline.pool import Pool
 from digestmail.storage.rates import Pause
-from digestmail.transports.base import NotSentError, OutcomeUnknownError, Relay, Verdict
+from digestmail.transports.base import NotSentError, Relay, Verdict
 
 log = logging.getLogger("digestmail.deliver")
 
 AHEAD = 8
 """Messages a connection may have armed: what a crash may leave ambiguous, against how often the ledger must commit."""
 _FIRST_CLAIM, _MOST_CLAIMED = 100, 2000
-_REMEMBERED = 16
-"""Messages of a connection that are looked through for those not settled; there are never more than two."""
-_LOST_TWICE = 2
-"""After so many lost connections one message is put off, and the server is left alone for a while."""
 _FRESH = timedelta(minutes=1)
 """An intent older than this is asked for anew: the lease must outlast the answer to the final dot."""
 _LONGEST = 2**31 - 1
@@ -120,12 +117,10 @@ class Dispatch:
         self._claiming = False
         self._claim_next = _FIRST_CLAIM
         self._exhausted = False
-        self._lanes: set[asyncio.Task[None]] = set()
-        self._open_lanes = 0
-        self._losses = 0
+        self._lanes = Lanes(relay, self)
         self._timer: asyncio.Task[None] | None = None
         self.stopped = ""
-        self.broken = False
+        self.relay_broke = False
         """Whether it is the relay that stopped it."""
         self.trouble: StorageError | None = None
 
@@ -136,8 +131,7 @@ class Dispatch:
         self._ledger.start(self._tell)
         self._claim()
         await self._idle.wait()
-        while self._lanes:
-            await asyncio.wait(self._lanes)
+        await self._lanes.closed()
         if self._timer is not None:
             self._timer.cancel()
         self._order()
@@ -155,7 +149,7 @@ class Dispatch:
         """Wait for the next message; None when this connection is to end."""
         while True:
             outgoing = self.take_now()
-            if outgoing is not None or self._over():
+            if outgoing is not None or self.over():
                 return outgoing
             waiter = self._loop.create_future()
             self._waiting.append(waiter)
@@ -191,7 +185,8 @@ class Dispatch:
         if isinstance(verdict, NotSentError):
             self._lost(outgoing, verdict)
         else:
-            self._losses = 0 if not isinstance(verdict, TransportError) else self._losses
+            if not isinstance(verdict, TransportError):
+                self._lanes.went_well()
             self._conclude(outgoing, verdict)
         self._order_soon()
 
@@ -208,7 +203,7 @@ class Dispatch:
     def _lost(self, outgoing: Outgoing, error: NotSentError) -> None:
         """Nothing was delivered: the message goes first over the next connection, its intent still stands."""
         outgoing.lost += 1
-        if outgoing.lost < _LOST_TWICE:
+        if outgoing.lost < LOST_TWICE:
             self._ready.appendleft(outgoing)
             self._wake()
         else:
@@ -258,7 +253,7 @@ class Dispatch:
             self._ledger.order(results=results, arm=batch)
         if self._pool.next_to_come < self._claim_next // 2 and not self._exhausted:
             self._claim()
-        if self._over():
+        if self.over():
             self._wake(everybody=True)
 
     def _claim(self) -> None:
@@ -314,7 +309,8 @@ class Dispatch:
         if go or rest:
             if len(go) + len(rest) >= self._claim_next:
                 self._claim_next = min(self._claim_next * 2, _MOST_CLAIMED)
-            self._open()
+            if not self.stopped:
+                self._lanes.widen(min(self._connections, len(self._pool) + len(self._ready) + len(self._asked)))
             return
         self._exhausted = True
         if next_due_at is not None and next_due_at - self._clock.now() <= _LINGER and not self.stopped:
@@ -329,67 +325,29 @@ class Dispatch:
         self._claim()
         self._look_idle()
 
-    # -- connections --------------------------------------------------------------------------------------------------
+    # -- what the lanes tell ------------------------------------------------------------------------------------------
 
-    def _open(self) -> None:
-        """Open connections, as many as there is work for."""
-        wanted = min(self._connections, len(self._pool) + len(self._ready) + len(self._asked))
-        while len(self._lanes) < wanted and not self.stopped:
-            lane = self._loop.create_task(self._lane())
-            self._lanes.add(lane)
-            lane.add_done_callback(self._lane_ended)
+    def crowded(self) -> None:
+        """Hear that the relay has connections enough."""
+        self._ledger.order(slow=f"relay:{self._relay.name}")
 
-    def _lane_ended(self, lane: asyncio.Task[None]) -> None:
-        self._lanes.discard(lane)
-        if not lane.cancelled() and (error := lane.exception()) is not None:
+    def broken(self, error: TransportError) -> None:
+        """Leave the relay alone for a while: nobody's address is to blame."""
+        until = self._clock.now() + outcomes.PAUSE
+        self._ledger.order(pause=Pause(key=f"relay:{self._relay.name}", until=until, reason=str(error)))
+        self.relay_broke = True
+        self._halt(str(error))
+
+    def lane_ended(self, error: BaseException | None) -> None:
+        """Hear that a lane is closed, by a bug if there is an `error`."""
+        if error is not None:
             log.error("a connection ended by a bug", exc_info=error)
             self._halt(f"unexpected {type(error).__name__}: {error}")
         self._look_idle()
 
-    async def _lane(self) -> None:
-        """Keep one connection going as long as there is work for it."""
-        while not self._over():
-            try:
-                async with self._relay.connect() as connection:
-                    self._open_lanes += 1
-                    try:
-                        await self._converse(connection.converse)
-                    finally:
-                        self._open_lanes -= 1
-            except NotSentError as error:
-                self._losses += 1
-                if self._losses > _LOST_TWICE * max(self._connections, 1):
-                    self._break(error)
-            except TransportError as error:
-                # A server with connections enough turns further ones away; those that work go on.
-                if self._open_lanes and error.code == 421:  # noqa: PLR2004 - service not available (RFC 5321 4.2.3)
-                    self._ledger.order(slow=f"relay:{self._relay.name}")
-                    return
-                self._break(error)
-
-    async def _converse(self, converse: Callable[[_Watched], object]) -> None:
-        watched = _Watched(self)
-        try:
-            await converse(watched)  # type: ignore[misc] # a coroutine function
-        except TransportError:
-            raise
-        except Exception as error:
-            # A bug met on one delivery must not cost the others theirs; it is logged whole.
-            log.exception("a conversation ended by a bug")
-            watched.settle(OutcomeUnknownError(f"unexpected {type(error).__name__}: {error}"))
-        finally:
-            watched.settle(NotSentError("the connection ended"))
-
-    def _break(self, error: TransportError) -> None:
-        """Leave the relay alone for a while: nobody's address is to blame."""
-        until = self._clock.now() + outcomes.PAUSE
-        self._ledger.order(pause=Pause(key=f"relay:{self._relay.name}", until=until, reason=str(error)))
-        self.broken = True
-        self._halt(str(error))
-
     # -- the end ------------------------------------------------------------------------------------------------------
 
-    def _over(self) -> bool:
+    def over(self) -> bool:
         """Return whether there is nothing a connection could wait for."""
         if self.stopped:
             return True
@@ -403,7 +361,7 @@ class Dispatch:
 
     def _look_idle(self) -> None:
         """Let `run` go on when nothing is under way any more."""
-        if not self._lanes and not self._claiming and self._over():
+        if not self._lanes and not self._claiming and self.over():
             self._idle.set()
 
     def _wake(self, *, everybody: bool = False) -> None:
@@ -420,30 +378,3 @@ class Dispatch:
         left = [*self._pool.drain(), *self._asked.values(), *(one.delivery for one in self._ready)]
         with suppress(StorageError):
             self._ledger.order(results=[(one, outcomes.given_back(one, due_at)) for one in left])
-
-
-class _Watched:
-    """A connection's view of the supply, which remembers what it has taken and not settled."""
-
-    def __init__(self, dispatch: Dispatch) -> None:
-        self._dispatch = dispatch
-        self._taken: list[Outgoing] = []
-
-    async def take(self) -> Outgoing | None:
-        return self._kept(await self._dispatch.take())
-
-    def take_now(self) -> Outgoing | None:
-        return self._kept(self._dispatch.take_now())
-
-    def _kept(self, outgoing: Outgoing | None) -> Outgoing | None:
-        if len(self._taken) > _REMEMBERED:
-            self._taken = [one for one in self._taken if not one.settled]
-        if outgoing is not None:
-            self._taken.append(outgoing)
-        return outgoing
-
-    def settle(self, verdict: Verdict) -> None:
-        """Settle what the connection took and never settled."""
-        for outgoing in self._taken:
-            if not outgoing.settled:
-                outgoing.settle(verdict)

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 from delivering import fill, listed, standing, worker
-from sqlalchemy import event, text
+from sqlalchemy import NullPool, create_engine, event, text
 from stage import FakeClock, FakeTransport
 
 from digestmail.errors import DeliveryError, StorageError
@@ -115,10 +115,11 @@ def test_a_postgresql_that_drops_its_connections_is_asked_again(database, transp
         pytest.skip("only a server can hang up")
     fill(database, PEOPLE)
     killed = []
+    other = create_engine(database.engine.url, poolclass=NullPool)
 
     def hang_up(_):
         if len(transport.sent) in {2, 5}:
-            with database.begin() as connection:
+            with other.connect() as connection:
                 killed.append(
                     connection.execute(
                         text(
