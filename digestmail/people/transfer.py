@@ -158,6 +158,7 @@ def _new(wish: Wish, standing: Standing, now: datetime) -> NewPerson:
         choices=wish.choices,
         consent=wish.consent,
         created_at=wish.created_at or now,
+        paused_until=wish.paused_until,
         was_pending=standing.state is SubscriberState.PENDING,
     )
 

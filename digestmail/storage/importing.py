@@ -33,6 +33,7 @@ class NewPerson:
     """Language and time zone; the subscriptions are stored on their own."""
     consent: Consent
     created_at: datetime
+    paused_until: datetime | None
     was_pending: bool
 
 
@@ -87,6 +88,7 @@ def _values(one: NewPerson, now: datetime) -> dict[str, Any]:
         "state": SubscriberState.ACTIVE,
         "language": one.choices.language,
         "timezone": one.choices.timezone,
+        "paused_until": one.paused_until,
         "consent_source": one.consent.source,
         "consent_at": one.consent.at,
         "created_at": one.created_at,

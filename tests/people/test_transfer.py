@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -13,10 +13,10 @@ from sqlalchemy import func, select
 from stage import AGENTS, THURSDAY, VISION, digest
 
 from digestmail.errors import SubscriptionError
-from digestmail.model import Choices, Consent, SubscriberState, Subscription, SuppressionReason
+from digestmail.model import Choices, Consent, Subscriber, SubscriberState, Subscription, SuppressionReason
 from digestmail.people import preferences, record, transfer
-from digestmail.people.cells import bare, guarded
-from digestmail.people.importing import Outcome
+from digestmail.people.cells import COLUMNS, bare, guarded, rows_of
+from digestmail.people.importing import Outcome, Reader, Wish
 from digestmail.people.transfer import ImportReport, Line
 from digestmail.storage import schema, subscribers, suppressions
 from digestmail.storage.database import Database
@@ -108,6 +108,56 @@ def test_what_is_exported_can_be_imported_into_an_empty_database(database, tmp_p
     kept = [line for line in first.splitlines() if not line.startswith("gone@")]
     assert exported(other).splitlines() == kept
     other.close()
+
+
+def test_a_pause_goes_out_and_comes_in(database, tmp_path):
+    until = THURSDAY + timedelta(days=14)
+    bring(database, "a@example.org,daily,,,,,,", "a@example.org,weekly,,,,,,", "b@example.org,daily,,,,,,")
+    preferences.pause(database, person(database).id, until, THURSDAY)
+    first = exported(database)
+    other = Database.open("sqlite:///other.db", base=tmp_path)
+    other.upgrade()
+    transfer.import_people(other, DIGESTS, io.StringIO(first, newline=""), THURSDAY, languages=())
+    assert (person(other).paused_until, person(other, "b@example.org").paused_until) == (until, None)
+    assert exported(other) == first
+    other.close()
+
+
+@given(st.none() | st.datetimes(datetime(1970, 1, 1), (THURSDAY + timedelta(days=366)).replace(tzinfo=None)))  # noqa: DTZ001 - drawn without, made aware below
+def test_any_pause_comes_back_as_it_was(moment):
+    until = moment and moment.replace(tzinfo=UTC)
+    paused = Subscriber(
+        id=1,
+        address="a@example.org",
+        state=SubscriberState.ACTIVE,
+        created_at=THURSDAY,
+        subscriptions=(Subscription(digest="daily"),),
+        paused_until=until,
+    )
+    out = io.StringIO(newline="")
+    csv.writer(out).writerows([COLUMNS, *rows_of([paused])])
+    reader = Reader(digests=DIGESTS, languages=(), consent=AGREED, now=THURSDAY)
+    (wish,) = reader.read(io.StringIO(out.getvalue(), newline=""))
+    assert isinstance(wish, Wish)
+    assert wish.paused_until == until
+
+
+def test_a_pause_in_a_file_is_not_laid_over_a_subscriber_s_own(database):
+    header = "address,digest,paused_until"
+    bring(database, "a@example.org,daily,", header=header)
+    bring(database, "a@example.org,weekly,2026-05-01", header=header)
+    assert person(database).paused_until is None
+
+
+@pytest.mark.parametrize(
+    ("until", "said"),
+    [
+        ("soon", "paused_until 'soon' is not an ISO 8601 time"),
+        ("2027-05-01", "'2027-05-01' lies more than a year ahead"),
+    ],
+)
+def test_a_pause_that_makes_no_sense_fails(database, until, said):
+    assert said in why(database, f"a@example.org,daily,{until}", header="address,digest,paused_until")
 
 
 def test_a_spreadsheet_runs_no_cell(database):
