@@ -37,6 +37,7 @@ class Outcome(StrEnum):
     SUPPRESSED = "suppressed"
     ERASED = "erased"
     UNSUBSCRIBED = "unsubscribed"
+    LEFT = "left this digest"
     INACTIVE = "not active in the file"
     FAILED = "failed"
 
@@ -53,6 +54,11 @@ class Wish:
     created_at: datetime | None
     paused_until: datetime | None
     active: bool
+
+    @property
+    def digest(self) -> str:
+        """The digest that is wanted; none in a line that is not active."""
+        return self.choices.subscriptions[0].digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,16 +215,29 @@ def _by_name(header: tuple[str, ...], cells: Sequence[str]) -> dict[str, str]:
 
 
 def decide(wish: Wish, standing: Standing) -> Outcome:
-    """Say what is done with a wish. Who left, was suppressed or erased is never brought back by a file."""
+    """Say what is done with a wish.
+
+    Who is suppressed or was erased is never brought back by a file; who left, and what they left, only with consent
+    that is newer.
+    """
     if standing.suppressed is SuppressionReason.ERASED or is_erased(wish.address):
         return Outcome.ERASED
     if standing.suppressed is not None or standing.state is SubscriberState.SUPPRESSED:
         return Outcome.SUPPRESSED
-    if standing.state is SubscriberState.UNSUBSCRIBED:
-        return Outcome.UNSUBSCRIBED
     if not wish.active:
         return Outcome.INACTIVE
-    if standing.state is not SubscriberState.ACTIVE:
-        return Outcome.ADDED
-    has_it = wish.choices.subscriptions[0].digest in standing.digests
-    return Outcome.ALREADY if has_it else Outcome.CHANGED
+    active = standing.state is SubscriberState.ACTIVE
+    if active and wish.digest in standing.digests:
+        return Outcome.ALREADY
+    left_at = standing.left_at(wish.digest)
+    if left_at is not None and wish.consent.at <= left_at:
+        return Outcome.LEFT if active else Outcome.UNSUBSCRIBED
+    return Outcome.CHANGED if active else Outcome.ADDED
+
+
+def reason(wish: Wish, standing: Standing, outcome: Outcome) -> str:
+    """Return since when somebody has left, where that is why nothing is done; else nothing."""
+    if outcome not in {Outcome.LEFT, Outcome.UNSUBSCRIBED}:
+        return ""
+    what = f"left {wish.digest}" if outcome is Outcome.LEFT else str(outcome)
+    return f"{what} on {standing.left_at(wish.digest):%Y-%m-%d}, and the consent is no newer"
