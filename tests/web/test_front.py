@@ -104,6 +104,34 @@ def test_memory_is_bounded(filled, sqlite_url):
         assert kept._bytes == sum(len(answer.body) for answer in kept._answers.values())
 
 
+def test_searches_of_one_network_are_limited_as_page_feed_and_api(filled, sqlite_url):
+    with open_app(sqlite_url, searches_per_minute=4) as app:
+        app.real_clock = FakeClock(THURSDAY)
+        web = create_app(app)
+        paths = ["/search?q=cache", "/search.atom?q=cache", "/search.json?q=cache", "/api/v1/search?q=cache"]
+        assert [ask(web, path, client=f"203.0.113.{n}").status for n, path in enumerate(paths)] == [200] * 4
+        for path in paths:
+            refused = ask(web, path)
+            assert (refused.status, refused.headers["retry-after"]) == (429, "15")
+            assert refused.headers["cache-control"] == "no-store"
+        assert ask(web, paths[3]).headers["content-type"] == "application/problem+json"
+        assert "try again in 15 s" in ask(web, paths[0]).text
+        assert ask(web, "/").status == ask(web, "/api/v1/papers").status == 200
+        assert ask(web, paths[0], client="198.51.100.1").status == 200
+        app.real_clock.sleep(15)
+        assert ask(web, paths[0]).status == 200
+
+
+def test_behind_a_trusted_proxy_each_reader_s_network_counts(filled, sqlite_url):
+    with open_app(sqlite_url, searches_per_minute=1) as app:
+        web = create_app(app)
+        readers = [{"x-forwarded-for": f"198.51.{n}.1"} for n in range(3)]
+        assert [ask(web, "/search", headers=one, client="127.0.0.1").status for one in readers] == [200] * 3
+        assert ask(web, "/search", headers=readers[0], client="127.0.0.1").status == 429
+        assert ask(web, "/search", headers=readers[0], client="203.0.113.9").status == 200
+        assert ask(web, "/search", headers=readers[1], client="203.0.113.9").status == 429
+
+
 def test_a_database_that_does_not_answer_is_told(tmp_path):
     with open_app(f"sqlite:///{tmp_path}/no/such/x.db") as app:
         web = create_app(app)
