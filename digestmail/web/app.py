@@ -61,6 +61,7 @@ def create_app(app: App, clock: Clock | None = None) -> FastAPI:
     web.add_middleware(
         Answers, version=lambda: version(app), clock=clock or SystemClock(), any_host=app.config.base_url is not None
     )
+    web.add_middleware(errors.Unexpected)
     web.add_middleware(Front, prefix=prefix(app), headers=security_headers(thumbnails=settings.thumbnails))
     web.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(settings.trusted_proxies))
     return web

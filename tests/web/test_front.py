@@ -141,6 +141,51 @@ def test_a_database_that_does_not_answer_is_told(tmp_path):
         assert ask(web, "/api/v1/papers").json["status"] == 503
 
 
+@pytest.fixture
+def broken(filled, sqlite_url, monkeypatch):
+    """A site under a prefix, with a bug behind every page."""
+
+    def fail(*_args, **_kwargs):
+        raise ZeroDivisionError("of reader@example.org")
+
+    monkeypatch.setattr("digestmail.web.app.version", lambda _app: "")
+    with open_app(sqlite_url, base_url="https://example.org/papers") as app:
+        web = create_app(app)
+        app.database.connect = fail
+        yield web
+
+
+def test_a_bug_is_told_by_a_page_that_shows_a_number_and_nothing_else(broken, caplog):
+    for path in ("/papers/", "/", "/papers/search", "/papers/daily/2026-04-02"):
+        caplog.clear()
+        found = ask(broken, path)
+        assert found.status == 500
+        assert "/papers/static/digestmail.css" in found.text
+        assert "ZeroDivisionError" not in found.text
+        assert "reader@" not in found.text
+        assert found.headers["cache-control"] == "no-store"
+        assert found.headers["content-security-policy"].startswith("default-src 'none'")
+        (record,) = caplog.records
+        (number,) = re.findall(r"under the number ([0-9a-f]{8})\.", found.text)
+        assert record.getMessage().startswith(f"request={number} method=GET path=/")
+        assert "ZeroDivisionError" in caplog.text
+    assert ask(broken, "/", method="HEAD").body == b""
+
+
+def test_a_bug_in_the_api_is_a_problem_document(broken, caplog):
+    found = ask(broken, "/papers/api/v1/papers")
+    assert found.headers["content-type"] == "application/problem+json"
+    assert (found.status, found.json["status"], found.json["title"]) == (500, 500, "Internal Server Error")
+    assert f"request={found.json['request']} " in caplog.text
+    assert "ZeroDivision" not in found.text
+
+
+def test_the_log_of_a_bug_holds_no_token(broken, caplog):
+    assert ask(broken, "/papers/unsubscribe/made-up-token").status == 500
+    assert "made-up" not in caplog.text
+    assert "path=/papers/unsubscribe/- " in caplog.text
+
+
 def test_a_digest_cannot_be_called_like_a_page(tmp_path):
     from digestmail.errors import ConfigError
 
