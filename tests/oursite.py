@@ -72,6 +72,7 @@ class Site:
     app: App
     clock: FakeClock
     base_url: str
+    port: int
     box: mailbox.Maildir
 
     def ask(
@@ -79,7 +80,7 @@ class Site:
     ) -> Answer:
         """Ask for a path or an address of ours."""
         url = urlsplit(target)
-        connection = HTTPConnection("127.0.0.1", urlsplit(self.base_url).port, timeout=20)
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=20)
         try:
             connection.request(method, url.path, body, dict(headers or {}))
             reply = connection.getresponse()
@@ -140,18 +141,20 @@ def link(mail: EmailMessage, kind: str) -> str:
 
 
 @contextmanager
-def opened(directory: Path, database_url: str) -> Iterator[Site]:
-    """Serve a site on `database_url` with its mailbox in `directory`."""
+def opened(directory: Path, database_url: str, base_url: str | None = None) -> Iterator[Site]:
+    """Serve a site on `database_url` with its mailbox in `directory`; `base_url` is what a proxy before it has."""
     clock = FakeClock()
-    with socket.create_server(("127.0.0.1", 0)) as listener, receiving(directory / "box") as (host, port):
-        base_url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        text = CONFIG.format(base_url=base_url, database=database_url, host=host, port=port)
+    with socket.create_server(("127.0.0.1", 0)) as listener, receiving(directory / "box") as (host, mail_port):
+        port = listener.getsockname()[1]
+        base_url = base_url or f"http://127.0.0.1:{port}"
+        text = CONFIG.format(base_url=base_url, database=database_url, host=host, port=mail_port)
         (directory / "config.toml").write_text(text, "utf-8")
         with (
             App(load(directory / "config.toml", None), directory, clock, real_clock=clock) as app,
             _served(app, listener),
         ):
-            yield Site(app=app, clock=clock, base_url=base_url, box=mailbox.Maildir(directory / "box", factory=None))
+            box = mailbox.Maildir(directory / "box", factory=None)
+            yield Site(app=app, clock=clock, base_url=base_url, port=port, box=box)
 
 
 @contextmanager
