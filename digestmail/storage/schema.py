@@ -323,6 +323,8 @@ edition_papers = Table(
     Column("score", Float, nullable=False),
     UniqueConstraint("digest", "paper_id"),
     Index(None, "paper_id"),
+    # Each topic is found in one step, however many papers it has.
+    Index(None, "topic"),
 )
 
 segments = Table(

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Depends, HTTPException, Request
 from fastapi.responses import HTMLResponse
 
-from digestmail.storage.search import RANKED_AMONG, Query, search
+from digestmail.storage.search import RANKED_AMONG, Query, search, topics
 from digestmail.web import people
 from digestmail.web.asked import app_of, asked_day, asked_page, asked_text, begin_of, end_of
 from digestmail.web.pages import page
@@ -55,6 +55,7 @@ def show_search(request: Request) -> HTMLResponse:
     app, query, number = app_of(request), asked_query(request), asked_page(request)
     with app.database.connect() as connection:
         found = search(connection, query, limit=_HITS, offset=(number - 1) * _HITS)
+        former = topics(connection)
     request.state.shared = "tagged"
     return page(
         request,
@@ -62,7 +63,7 @@ def show_search(request: Request) -> HTMLResponse:
         shared=True,
         query=query,
         found=found,
-        topics=sorted({topic.name for digest in app.digests for topic in digest.topics}),
+        topics=sorted({topic.name for digest in app.digests for topic in digest.topics} | set(former)),
         sources=sorted(source.name for source in app.config.sources),
         number=number,
         more=number * _HITS < found.total,

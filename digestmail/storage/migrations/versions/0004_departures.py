@@ -1,4 +1,7 @@
-"""When people left a digest, or everything; who had left everything has the time of their last change."""
+"""When people left a digest, or everything; an index of the topics that occur.
+
+Who had left everything has the time of their last change.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,9 @@ def upgrade() -> None:
         "INSERT INTO departures (subscriber_id, digest, left_at) "
         "SELECT id, '', updated_at FROM subscribers WHERE state IN ('unsubscribed', 'suppressed')"
     )
+    op.create_index("ix_edition_papers_topic", "edition_papers", ["topic"])
 
 
 def downgrade() -> None:
+    op.drop_index("ix_edition_papers_topic", "edition_papers")
     op.drop_table("departures")
