@@ -186,6 +186,38 @@ def test_the_log_of_a_bug_holds_no_token(broken, caplog):
     assert "path=/papers/unsubscribe/- " in caplog.text
 
 
+def test_every_request_is_logged_where_it_is_wanted_and_no_token_is(filled, sqlite_url, caplog):
+    caplog.set_level("INFO")
+    clock = FakeClock(THURSDAY)
+    with open_app(sqlite_url, access_log=True, base_url="https://example.org/papers") as app:
+        web = create_app(app, clock)
+        web.state.pages.form_token = lambda _request: clock.sleep(0.0123) or ""
+        token = app.tokens.unsubscribe(1, "daily")
+        ask(web, "/papers/")
+        ask(web, "/papers/search?q=secret", method="HEAD")
+        ask(web, f"/papers/unsubscribe/{token}")
+        ask(web, f"/papers/preferences/{token}/erase", method="POST", raw=b"x")
+        ask(web, "/papers/api/v1/subscribers/reader@example.org", method="DELETE")
+        ask(web, "/papers/static/digestmail.css")
+    lines = [record.getMessage() for record in caplog.records if record.name == "digestmail.web.access"]
+    assert lines == [
+        "method=GET path=/papers/ status=200 ms=12",
+        "method=HEAD path=/papers/search status=200 ms=12",
+        "method=GET path=/papers/unsubscribe/- status=404 ms=12",
+        "method=POST path=/papers/preferences/-/erase status=404 ms=12",
+        "method=DELETE path=/papers/api/v1/subscribers/- status=401 ms=0",
+        "method=GET path=/papers/static/digestmail.css status=200 ms=0",
+    ]
+    assert token not in caplog.text
+
+
+def test_no_request_is_logged_unless_it_is_wanted(filled, sqlite_url, caplog):
+    caplog.set_level("INFO")
+    with open_app(sqlite_url) as app:
+        ask(create_app(app), "/")
+    assert caplog.records == []
+
+
 def test_a_digest_cannot_be_called_like_a_page(tmp_path):
     from digestmail.errors import ConfigError
 
