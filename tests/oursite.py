@@ -17,11 +17,13 @@ from pathlib import Path
 from urllib.parse import urlencode, urlsplit
 
 import uvicorn
+from sqlalchemy import select
 from stage import FakeClock
 
 from digestmail.app import App
 from digestmail.configfile import load
 from digestmail.demo.receiver import receiving
+from digestmail.storage.schema import notices
 from digestmail.web.app import create_app
 
 CONFIG = """
@@ -122,6 +124,12 @@ class Site:
         for thread in threading.enumerate():
             assert thread is not None
         time.sleep(0.1)
+        for _ in range(500):
+            with self.app.database.connect() as connection:
+                if not connection.execute(select(notices.c.id).where(notices.c.due_at.is_not(None))).all():
+                    return
+            time.sleep(0.02)
+        raise AssertionError("a mail that arrived was not written down as sent")
 
 
 def links(mail: EmailMessage) -> list[str]:

@@ -87,6 +87,7 @@ def test_no_link_of_any_mail_changes_anything_when_a_scanner_opens_it(site):
     site.clock.sleep(2 * 86400)
     site.fill_in("/subscribe", address="other@example.org", digest="daily")
     pending = site.wait_for_mails(4)[-1]
+    site.settle()
     before = contents(site)
     opened_links = 0
     for mail in (asked, welcome, edition, pending):
@@ -162,6 +163,7 @@ def test_one_click_of_a_mail_program_over_https_ends_it(tmp_path, database_url, 
 def test_a_post_without_the_form_s_own_token_does_nothing(site):
     _, welcome = subscribed(site)
     token = link(welcome, "preferences").rpartition("/")[2]
+    site.settle()
     before = contents(site)
     for path in ("unsubscribe/{}", "preferences/{}", "preferences/{}/pause", "preferences/{}/erase", "confirm/{}"):
         for fields in ({}, {"token": "made-up"}, {"List-Unsubscribe": "maybe", "sure": "yes", "digest": "weekly"}):
