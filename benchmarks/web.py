@@ -33,6 +33,8 @@ WORDS = ["".join(random.Random(n).choices("aeioubdfgklmnprst", k=3 + n % 7)) for
 WEIGHTS = [1 / (rank + 10) for rank in range(len(WORDS))]
 CONFIG = """
 base_url = "https://papers.example.org"
+[web]
+searches_per_minute = 1000000
 [mail]
 sender = "digest@example.org"
 [[sources]]

@@ -243,6 +243,8 @@ class WebTable(_Table):
     prefix: Annotated[str, AfterValidator(_check_prefix)] | None = None
     trusted_proxies: tuple[Annotated[str, AfterValidator(_check_proxy)], ...] = ("127.0.0.1", "::1")
     thumbnails: bool = False
+    access_log: bool = False
+    searches_per_minute: int = Field(default=60, ge=1, le=1_000_000)
     admin_token: SecretStr | None = None
     admin_token_file: Path | None = None
     webhook_secret: SecretStr | None = None

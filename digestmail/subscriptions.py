@@ -6,6 +6,8 @@ import difflib
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
+from sqlalchemy import Connection
+
 from digestmail.addresses import key_of, normalised
 from digestmail.errors import SubscriptionError
 from digestmail.model import Digest, Subscriber, SubscriberState, Subscription, SuppressionReason
@@ -28,16 +30,25 @@ def add(
 
     Raises SubscriptionError when the digest or a topic does not exist or the address is suppressed.
     """
+    with database.begin() as connection:
+        return add_within(connection, digests, address, digest, topics, now)
+
+
+def add_within(
+    connection: Connection, digests: Sequence[Digest], address: str, digest: str, topics: Sequence[str], now: datetime
+) -> Subscriber:
+    """Do what `add` does as a part of the caller's transaction."""
     check_choice(digests, digest, topics)
     address = normalised(address)
-    with database.begin() as connection:
-        reason = suppressions.reason_for(connection, key_of(address))
-        known = subscribers.find(connection, address)
-        if reason is not None or (known is not None and known.state is SubscriberState.SUPPRESSED):
-            raise SubscriptionError(f"{address} is suppressed: {_WHY.get(reason, _WHY[SuppressionReason.BOUNCED])}")
-        subscriber_id = subscribers.add(connection, address, now)
-        subscribers.subscribe(connection, subscriber_id, Subscription(digest=digest, topics=tuple(topics)), now)
-    return show(database, address)
+    reason = suppressions.reason_for(connection, key_of(address))
+    known = subscribers.find(connection, address)
+    if reason is not None or (known is not None and known.state is SubscriberState.SUPPRESSED):
+        raise SubscriptionError(f"{address} is suppressed: {_WHY.get(reason, _WHY[SuppressionReason.BOUNCED])}")
+    subscriber_id = subscribers.add(connection, address, now)
+    subscribers.subscribe(connection, subscriber_id, Subscription(digest=digest, topics=tuple(topics)), now)
+    added = subscribers.get(connection, subscriber_id)
+    assert added is not None  # noqa: S101 - the transaction has it
+    return added
 
 
 def show(database: Database, address: str) -> Subscriber:

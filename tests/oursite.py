@@ -17,11 +17,13 @@ from pathlib import Path
 from urllib.parse import urlencode, urlsplit
 
 import uvicorn
+from sqlalchemy import select
 from stage import FakeClock
 
 from digestmail.app import App
 from digestmail.configfile import load
 from digestmail.demo.receiver import receiving
+from digestmail.storage.schema import notices
 from digestmail.web.app import create_app
 
 CONFIG = """
@@ -72,6 +74,7 @@ class Site:
     app: App
     clock: FakeClock
     base_url: str
+    port: int
     box: mailbox.Maildir
 
     def ask(
@@ -79,7 +82,7 @@ class Site:
     ) -> Answer:
         """Ask for a path or an address of ours."""
         url = urlsplit(target)
-        connection = HTTPConnection("127.0.0.1", urlsplit(self.base_url).port, timeout=20)
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=20)
         try:
             connection.request(method, url.path, body, dict(headers or {}))
             reply = connection.getresponse()
@@ -121,6 +124,12 @@ class Site:
         for thread in threading.enumerate():
             assert thread is not None
         time.sleep(0.1)
+        for _ in range(500):
+            with self.app.database.connect() as connection:
+                if not connection.execute(select(notices.c.id).where(notices.c.due_at.is_not(None))).all():
+                    return
+            time.sleep(0.02)
+        raise AssertionError("a mail that arrived was not written down as sent")
 
 
 def links(mail: EmailMessage) -> list[str]:
@@ -140,18 +149,20 @@ def link(mail: EmailMessage, kind: str) -> str:
 
 
 @contextmanager
-def opened(directory: Path, database_url: str) -> Iterator[Site]:
-    """Serve a site on `database_url` with its mailbox in `directory`."""
+def opened(directory: Path, database_url: str, base_url: str | None = None) -> Iterator[Site]:
+    """Serve a site on `database_url` with its mailbox in `directory`; `base_url` is what a proxy before it has."""
     clock = FakeClock()
-    with socket.create_server(("127.0.0.1", 0)) as listener, receiving(directory / "box") as (host, port):
-        base_url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        text = CONFIG.format(base_url=base_url, database=database_url, host=host, port=port)
+    with socket.create_server(("127.0.0.1", 0)) as listener, receiving(directory / "box") as (host, mail_port):
+        port = listener.getsockname()[1]
+        base_url = base_url or f"http://127.0.0.1:{port}"
+        text = CONFIG.format(base_url=base_url, database=database_url, host=host, port=mail_port)
         (directory / "config.toml").write_text(text, "utf-8")
         with (
             App(load(directory / "config.toml", None), directory, clock, real_clock=clock) as app,
             _served(app, listener),
         ):
-            yield Site(app=app, clock=clock, base_url=base_url, box=mailbox.Maildir(directory / "box", factory=None))
+            box = mailbox.Maildir(directory / "box", factory=None)
+            yield Site(app=app, clock=clock, base_url=base_url, port=port, box=box)
 
 
 @contextmanager

@@ -19,11 +19,7 @@ def serve(config: ConfigPath = None, quiet: Quiet = False) -> None:
     from digestmail.daemon import Daemon
     from digestmail.pipeline.reports import RunReport
 
-    logging.basicConfig(
-        stream=sys.stderr,
-        level=logging.WARNING if quiet else logging.INFO,
-        format="%(asctime)s level=%(levelname)s log=%(name)s %(message)s",
-    )
+    _log(logging.WARNING if quiet else logging.INFO)
     logging.getLogger("apscheduler").setLevel(logging.WARNING)
     log = logging.getLogger("digestmail.serve")
 
@@ -35,6 +31,14 @@ def serve(config: ConfigPath = None, quiet: Quiet = False) -> None:
         Daemon(app, on_report=tell).run()
 
 
+def _log(level: int) -> None:
+    """Write what is logged to standard error, a line each."""
+    import logging
+
+    form = "%(asctime)s level=%(levelname)s log=%(name)s %(message)s"
+    logging.basicConfig(stream=sys.stderr, level=level, format=form)
+
+
 def web(
     config: ConfigPath = None,
     now: Now = None,
@@ -44,8 +48,12 @@ def web(
     ] = None,
 ) -> None:
     """Serve the pages, feeds and API of the digests over HTTP until SIGTERM."""
+    import logging
+
     from digestmail.web.server import serve as serve_pages
 
+    _log(logging.WARNING)
+    logging.getLogger("digestmail.web.access").setLevel(logging.INFO)
     with open_app(config, now) as app:
         table = app.config.web
         serve_pages(app, host or table.host, table.port if port is None else port)

@@ -55,7 +55,7 @@ def import_(
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Subscribe people who have agreed, active at once; who left, bounced or was erased stays away."""
+    """Subscribe people who have agreed, active at once; who left stays away without newer consent."""
     from digestmail.cli import printing
     from digestmail.people import transfer
 

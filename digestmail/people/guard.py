@@ -1,4 +1,4 @@
-"""Against subscription bombing: how often anybody may ask for mail to be sent. In memory; time is an argument.
+"""Against floods: how often anybody may ask for mail to be sent, or search. In memory; time is an argument.
 
 Generic cell rate algorithm (ITU-T I.371): one number a key, the moment from which it is at rest again.
 """
@@ -40,6 +40,9 @@ class Rates:
     address: Rate = Rate(3, 86400)
     domain: Rate = Rate(300, 3600)
     everybody: Rate = Rate(1000, 3600)
+    searches: Rate = Rate(60, 60)
+    """From one network."""
+    all_searches: Rate = Rate(600, 60)
 
 
 @dataclass(slots=True)
@@ -57,21 +60,29 @@ class Guard:
         """
         at = now.timestamp()
         with self._lock:
-            if not (self._take(f"network {network_of(client)}", self.rates.network, at)):
+            if self._wait(f"network {network_of(client)}", self.rates.network, at):
                 return Verdict.REFUSE
-            if not self._take("everybody", self.rates.everybody, at):
+            if self._wait("everybody", self.rates.everybody, at):
                 return Verdict.REFUSE
-            if not self._take(f"address {key_of(address)}", self.rates.address, at):
+            if self._wait(f"address {key_of(address)}", self.rates.address, at):
                 return Verdict.QUIET
-            if not self._take(f"domain {domain_of(address)}", self.rates.domain, at):
+            if self._wait(f"domain {domain_of(address)}", self.rates.domain, at):
                 return Verdict.QUIET
         return Verdict.ADMIT
 
-    def _take(self, key: str, rate: Rate, at: float) -> bool:
+    def search(self, *, client: str, now: datetime) -> float:
+        """Count a search from the IP address `client`: 0 admits it, else it may be asked again in so many seconds."""
+        at = now.timestamp()
+        with self._lock:
+            own = self._wait(f"searches {network_of(client)}", self.rates.searches, at)
+            return own or self._wait("all searches", self.rates.all_searches, at)
+
+    def _wait(self, key: str, rate: Rate, at: float) -> float:
+        """Count a request under `key` and return 0, or do not and return the seconds until it would be."""
         rests_at = max(self._rests_at.get(key, 0.0), at) + rate.seconds / rate.count
         if rests_at - at > rate.seconds:
-            return False
+            return rests_at - at - rate.seconds
         if len(self._rests_at) >= _MOST_KEYS:
             self._rests_at = {known: moment for known, moment in self._rests_at.items() if moment > at}
         self._rests_at[key] = rests_at
-        return True
+        return 0.0

@@ -15,6 +15,7 @@ from digestmail.errors import SubscriptionError
 from digestmail.model import Choices, Consent, Digest, SubscriberState, Subscription, SuppressionReason
 from digestmail.people.cells import COLUMNS, TOPICS_BY, bare
 from digestmail.people.choices import checked
+from digestmail.people.preferences import LONGEST_PAUSE
 from digestmail.storage.erasing import is_erased
 from digestmail.storage.importing import Standing
 
@@ -36,6 +37,7 @@ class Outcome(StrEnum):
     SUPPRESSED = "suppressed"
     ERASED = "erased"
     UNSUBSCRIBED = "unsubscribed"
+    LEFT = "left this digest"
     INACTIVE = "not active in the file"
     FAILED = "failed"
 
@@ -50,7 +52,13 @@ class Wish:
     choices: Choices
     consent: Consent
     created_at: datetime | None
+    paused_until: datetime | None
     active: bool
+
+    @property
+    def digest(self) -> str:
+        """The digest that is wanted; none in a line that is not active."""
+        return self.choices.subscriptions[0].digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,13 +113,14 @@ class Reader:
             key=key_of(address),
             choices=choices,
             consent=consent or Consent(source="", at=self.now),
-            created_at=self._moment("created_at", row.get("created_at", "")),
+            created_at=self._past("created_at", row),
+            paused_until=self._pause(row),
             active=active,
         )
 
     def _consent(self, row: Mapping[str, str]) -> Consent:
         """Return the line's consent; both halves from the line, or both from the command."""
-        source, at = row.get("consent_source", "").strip(), self._moment("consent_at", row.get("consent_at", ""))
+        source, at = row.get("consent_source", "").strip(), self._past("consent_at", row)
         if source and at:
             return Consent(source=source, at=at)
         if source or at or self.consent is None:
@@ -120,17 +129,18 @@ class Reader:
             )
         return self.consent
 
-    def _moment(self, column: str, text: str) -> datetime | None:
-        if not text:
-            return None
-        try:
-            moment = datetime.fromisoformat(text)
-            moment = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
-        except (ValueError, OverflowError) as error:
-            raise SubscriptionError(f"{column} {text!r} is not an ISO 8601 time") from error
-        if moment > self.now:
-            raise SubscriptionError(f"{column} {text!r} lies in the future")
+    def _past(self, column: str, row: Mapping[str, str]) -> datetime | None:
+        moment = _moment(column, row)
+        if moment is not None and moment > self.now:
+            raise SubscriptionError(f"{column} {row[column]!r} lies in the future")
         return moment
+
+    def _pause(self, row: Mapping[str, str]) -> datetime | None:
+        """Return the end of a pause; one that is over does no harm, and an old file has some."""
+        until = _moment("paused_until", row)
+        if until is not None and until > self.now + LONGEST_PAUSE:
+            raise SubscriptionError(f"paused_until {row['paused_until']!r} lies more than a year ahead")
+        return until
 
     def _chooser(self) -> _Choose:
         """Return what checks the choices of a line; a file repeats a few of them over and over."""
@@ -158,6 +168,17 @@ class Reader:
 
 
 _Choose = Callable[[str, str, str, str, str], Choices | str]
+
+
+def _moment(column: str, row: Mapping[str, str]) -> datetime | None:
+    text = row.get(column, "")
+    if not text:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise SubscriptionError(f"{column} {text!r} is not an ISO 8601 time") from error
 
 
 def _rows(lines: Iterable[str]) -> Iterator[tuple[int, list[str] | str]]:
@@ -194,16 +215,29 @@ def _by_name(header: tuple[str, ...], cells: Sequence[str]) -> dict[str, str]:
 
 
 def decide(wish: Wish, standing: Standing) -> Outcome:
-    """Say what is done with a wish. Who left, was suppressed or erased is never brought back by a file."""
+    """Say what is done with a wish.
+
+    Who is suppressed or was erased is never brought back by a file; who left, and what they left, only with consent
+    that is newer.
+    """
     if standing.suppressed is SuppressionReason.ERASED or is_erased(wish.address):
         return Outcome.ERASED
     if standing.suppressed is not None or standing.state is SubscriberState.SUPPRESSED:
         return Outcome.SUPPRESSED
-    if standing.state is SubscriberState.UNSUBSCRIBED:
-        return Outcome.UNSUBSCRIBED
     if not wish.active:
         return Outcome.INACTIVE
-    if standing.state is not SubscriberState.ACTIVE:
-        return Outcome.ADDED
-    has_it = wish.choices.subscriptions[0].digest in standing.digests
-    return Outcome.ALREADY if has_it else Outcome.CHANGED
+    active = standing.state is SubscriberState.ACTIVE
+    if active and wish.digest in standing.digests:
+        return Outcome.ALREADY
+    left_at = standing.left_at(wish.digest)
+    if left_at is not None and wish.consent.at <= left_at:
+        return Outcome.LEFT if active else Outcome.UNSUBSCRIBED
+    return Outcome.CHANGED if active else Outcome.ADDED
+
+
+def reason(wish: Wish, standing: Standing, outcome: Outcome) -> str:
+    """Return since when somebody has left, where that is why nothing is done; else nothing."""
+    if outcome not in {Outcome.LEFT, Outcome.UNSUBSCRIBED}:
+        return ""
+    what = f"left {wish.digest}" if outcome is Outcome.LEFT else str(outcome)
+    return f"{what} on {standing.left_at(wish.digest):%Y-%m-%d}, and the consent is no newer"

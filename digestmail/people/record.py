@@ -9,8 +9,9 @@ from datetime import datetime
 from digestmail.addresses import key_of
 from digestmail.errors import SubscriptionError
 from digestmail.model import Choices, Subscriber, SubscriberState, SuppressionReason
-from digestmail.storage import confirmations, erasing, settings, subscribers, suppressions
+from digestmail.storage import confirmations, departures, erasing, settings, subscribers, suppressions
 from digestmail.storage.database import Database
+from digestmail.storage.departures import Departure
 from digestmail.storage.erasing import Bounced, Mailed
 
 
@@ -22,6 +23,8 @@ class Record:
     unconfirmed: Choices | None
     """What they asked for and have not confirmed."""
     suppressed: SuppressionReason | None
+    left: tuple[Departure, ...]
+    """What they left and when; an empty name stands for everything."""
     mails: tuple[Mailed, ...]
     bounces: tuple[Bounced, ...]
 
@@ -46,6 +49,7 @@ def export(database: Database, subscriber_id: int) -> Record:
             subscriber=found,
             unconfirmed=pending.choices if pending else None,
             suppressed=suppressions.reason_for(connection, key_of(found.address)),
+            left=tuple(one for _, one in departures.of(connection, [subscriber_id])),
             mails=erasing.mails_of(connection, subscriber_id),
             bounces=erasing.bounces_of(connection, subscriber_id),
         )

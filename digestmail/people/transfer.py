@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from digestmail.errors import SubscriptionError
 from digestmail.model import Consent, Digest, SubscriberState, Subscription
 from digestmail.people.cells import COLUMNS, rows_of
-from digestmail.people.importing import Fault, Outcome, Reader, Wish, decide
+from digestmail.people.importing import Fault, Outcome, Reader, Wish, decide, reason
 from digestmail.storage import importing, subscribers
 from digestmail.storage.database import Database
 from digestmail.storage.erasing import is_erased
@@ -41,7 +41,7 @@ class Line:
     number: int
     outcome: Outcome
     why: str = ""
-    """What is wrong with a failed one."""
+    """What is wrong with a failed one, or since when somebody has left."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,7 +140,7 @@ def _import_chunk(connection: Connection, chunk: Sequence[Wish | Fault], now: da
             continue
         standing = found[one.key]
         outcome = decide(one, standing)
-        done.append(Line(number=one.line, outcome=outcome))
+        done.append(Line(number=one.line, outcome=outcome, why=reason(one, standing, outcome)))
         if outcome in {Outcome.ADDED, Outcome.CHANGED}:
             if outcome is Outcome.ADDED:
                 people.append(_new(one, standing, now))
@@ -158,11 +158,12 @@ def _new(wish: Wish, standing: Standing, now: datetime) -> NewPerson:
         choices=wish.choices,
         consent=wish.consent,
         created_at=wish.created_at or now,
-        was_pending=standing.state is SubscriberState.PENDING,
+        paused_until=wish.paused_until,
+        was=standing.state,
     )
 
 
 def _note(wish: Wish, standing: Standing) -> None:
     """Let later lines of the chunk see what this one did."""
     standing.state = SubscriberState.ACTIVE
-    standing.digests.add(wish.choices.subscriptions[0].digest)
+    standing.digests.add(wish.digest)

@@ -15,7 +15,7 @@ from sqlalchemy.pool import QueuePool
 
 from digestmail.errors import StorageError
 
-HEAD = "0003"
+HEAD = "0004"
 """The newest migration; a test compares it with `migrations/versions`."""
 
 _BUSY_SECONDS = 30

@@ -14,6 +14,7 @@ from digestmail.storage.schema import (
     bounces,
     confirmations,
     deliveries,
+    departures,
     editions,
     notices,
     subscribers,
@@ -100,7 +101,7 @@ def erase(connection: Connection, subscriber_id: int, now: datetime) -> int:
     """
     outbox.cancel(connection, subscriber_id, "erased", now)
     connection.execute(delete(attempts).where(attempts.c.subscriber_id == subscriber_id))
-    for table in (subscriptions, confirmations, notices, bounces):
+    for table in (subscriptions, departures, confirmations, notices, bounces):
         connection.execute(delete(table).where(table.c.subscriber_id == subscriber_id))
     mine = deliveries.c.subscriber_id == subscriber_id
     kept = connection.execute(select(func.count()).select_from(deliveries).where(mine)).scalar_one()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, delete, select, update
 
 from digestmail.storage.inserting import insert
 from digestmail.storage.schema import idempotency_keys
@@ -23,17 +23,23 @@ class Remembered:
     answer: str
 
 
-def find(connection: Connection, key: str, now: datetime) -> Remembered | None:
-    """Return what was answered under `key` in the last seven days; None if nothing was."""
-    statement = select(idempotency_keys).where(idempotency_keys.c.key == key, idempotency_keys.c.at > now - KEPT_FOR)
-    row = connection.execute(statement).first()
-    return None if row is None else Remembered(request=row.request, status=row.status, answer=row.answer)
+def claim(connection: Connection, key: str, request: str, now: datetime) -> Remembered | None:
+    """Take `key` for `request` and return None; return what was answered if it was used in the last seven days.
+
+    Who takes it does the work, and calls `remember`, in this same transaction. Another one with the key waits here
+    until that is over: on SQLite writers come one by one, on PostgreSQL an insert waits for the one it conflicts with.
+    """
+    k = idempotency_keys.c
+    connection.execute(delete(idempotency_keys).where(k.at <= now - KEPT_FOR))
+    row = insert(connection, idempotency_keys).values(key=key, request=request, status=0, answer="", at=now)
+    taken = connection.execute(row.on_conflict_do_nothing(index_elements=["key"]).returning(k.key)).first()
+    if taken is not None:
+        return None
+    known = connection.execute(select(idempotency_keys).where(k.key == key)).one()
+    return Remembered(request=known.request, status=known.status, answer=known.answer)
 
 
-def remember(connection: Connection, key: str, answered: Remembered, now: datetime) -> None:
-    """Keep an answer under `key`; one that is there already stays. What is older than seven days goes."""
-    connection.execute(delete(idempotency_keys).where(idempotency_keys.c.at <= now - KEPT_FOR))
-    statement = insert(connection, idempotency_keys).values(
-        key=key, request=answered.request, status=answered.status, answer=answered.answer, at=now
-    )
-    connection.execute(statement.on_conflict_do_nothing(index_elements=["key"]))
+def remember(connection: Connection, key: str, status: int, answer: str) -> None:
+    """Keep the answer under a key that was taken in this transaction."""
+    statement = update(idempotency_keys).where(idempotency_keys.c.key == key)
+    connection.execute(statement.values(status=status, answer=answer))

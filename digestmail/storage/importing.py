@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, select, update
 
 from digestmail.model import Choices, Consent, SubscriberState, Subscription, SuppressionReason
-from digestmail.storage import suppressions
+from digestmail.storage import departures, suppressions
 from digestmail.storage.inserting import chunks, insert
 from digestmail.storage.schema import subscribers, subscriptions
 
@@ -22,6 +22,13 @@ class Standing:
     state: SubscriberState | None = None
     suppressed: SuppressionReason | None = None
     digests: set[str] = field(default_factory=set)
+    left: dict[str, datetime] = field(default_factory=dict)
+    """When they left, by digest; everything under the empty name."""
+
+    def left_at(self, digest: str) -> datetime | None:
+        """Return when they last left `digest`, alone or with everything; None if they never did."""
+        found = [self.left[name] for name in (digest, departures.EVERYTHING) if name in self.left]
+        return max(found, default=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +40,9 @@ class NewPerson:
     """Language and time zone; the subscriptions are stored on their own."""
     consent: Consent
     created_at: datetime
-    was_pending: bool
+    paused_until: datetime | None
+    was: SubscriberState | None
+    """What they are until then; None for a stranger."""
 
 
 def standings(connection: Connection, keys: Sequence[str]) -> dict[str, Standing]:
@@ -50,33 +59,42 @@ def standings(connection: Connection, keys: Sequence[str]) -> dict[str, Standing
     for ids in chunks(list(by_id)):
         for one in connection.execute(select(w.subscriber_id, w.digest).where(w.subscriber_id.in_(ids))):
             by_id[one.subscriber_id].digests.add(one.digest)
+    for subscriber_id, departure in departures.of(connection, list(by_id)):
+        by_id[subscriber_id].left[departure.digest] = departure.left_at
     return found
 
 
 def add_people(connection: Connection, people: Iterable[NewPerson], now: datetime) -> None:
     """Make all of them active subscribers; who came or left in the meantime stays as they are."""
     strangers: list[dict[str, Any]] = []
-    pending: list[dict[str, Any]] = []
+    known: list[dict[str, Any]] = []
     for one in people:
-        (pending if one.was_pending else strangers).append(_values(one, now))
+        if one.was is None:
+            strangers.append(_values(one, now))
+        else:
+            known.append(_values(one, now) | {"was": one.was})
     if strangers:
         # RETURNING makes it one statement for many rows: without it PostgreSQL is sent one for each.
         statement = insert(connection, subscribers).on_conflict_do_nothing(index_elements=["key"])
         connection.execute(statement.returning(subscribers.c.id), strangers)
-    if pending:
-        _activate(connection, pending)
+    if known:
+        _activate(connection, known)
 
 
 def _activate(connection: Connection, rows: list[dict[str, Any]]) -> None:
-    """Update people who were asked to confirm; the address and the day they came stay."""
-    changed = [name for name in rows[0] if name not in {"address", "key", "created_at"}]
+    """Update people who had not confirmed, or had left; the address and the day they came stay."""
+    changed = [name for name in rows[0] if name not in {"address", "key", "created_at", "was"}]
     statement = (
         update(subscribers)
-        .where(subscribers.c.key == bindparam("its_key"), subscribers.c.state == SubscriberState.PENDING)
+        .where(subscribers.c.key == bindparam("its_key"), subscribers.c.state == bindparam("its_state"))
         .values({name: bindparam(f"new_{name}") for name in changed})
     )
     connection.execute(
-        statement, [{"its_key": row["key"], **{f"new_{name}": row[name] for name in changed}} for row in rows]
+        statement,
+        [
+            {"its_key": row["key"], "its_state": row["was"], **{f"new_{name}": row[name] for name in changed}}
+            for row in rows
+        ],
     )
 
 
@@ -87,6 +105,7 @@ def _values(one: NewPerson, now: datetime) -> dict[str, Any]:
         "state": SubscriberState.ACTIVE,
         "language": one.choices.language,
         "timezone": one.choices.timezone,
+        "paused_until": one.paused_until,
         "consent_source": one.consent.source,
         "consent_at": one.consent.at,
         "created_at": one.created_at,

@@ -244,6 +244,15 @@ subscriptions = Table(
     Index(None, "subscriber_id"),
 )
 
+# When a person last left a digest, or everything (an empty name): an import needs consent that is newer.
+departures = Table(
+    "departures",
+    metadata,
+    Column("subscriber_id", ForeignKey("subscribers.id", ondelete="CASCADE"), primary_key=True),
+    Column("digest", Text, primary_key=True),
+    Column("left_at", Moment, nullable=False),
+)
+
 # What a person asked for and has not confirmed yet; one a person, and the row goes when its link is used.
 confirmations = Table(
     "confirmations",
@@ -314,6 +323,8 @@ edition_papers = Table(
     Column("score", Float, nullable=False),
     UniqueConstraint("digest", "paper_id"),
     Index(None, "paper_id"),
+    # Each topic is found in one step, however many papers it has.
+    Index(None, "topic"),
 )
 
 segments = Table(

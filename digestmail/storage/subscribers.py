@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, delete, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, delete, select, true, update
 
 from digestmail.model import Choices, Consent, Subscriber, SubscriberState, Subscription
-from digestmail.storage import deliveries
+from digestmail.storage import deliveries, departures
 from digestmail.storage.inserting import insert
 from digestmail.storage.schema import subscribers, subscriptions
 
@@ -132,11 +132,7 @@ def choose(connection: Connection, subscriber_id: int, choices: Choices, now: da
     """Make `choices` all that a person has: what is not among them is gone."""
     _set(connection, subscriber_id, now, language=choices.language, timezone=choices.timezone)
     chosen = [one.digest for one in choices.subscriptions]
-    connection.execute(
-        delete(subscriptions).where(
-            subscriptions.c.subscriber_id == subscriber_id, subscriptions.c.digest.not_in(chosen)
-        )
-    )
+    _end(connection, subscriber_id, subscriptions.c.digest.not_in(chosen), now)
     for one in choices.subscriptions:
         subscribe(connection, subscriber_id, one, now)
 
@@ -152,16 +148,25 @@ def leave(connection: Connection, subscriber_id: int, digest: str, now: datetime
     Whose last one it was is unsubscribed.
     """
     s = subscriptions.c
-    gone = connection.execute(delete(subscriptions).where(s.subscriber_id == subscriber_id, s.digest == digest))
+    gone = _end(connection, subscriber_id, s.digest == digest, now)
     deliveries.cancel(connection, subscriber_id, "unsubscribed", now, digest=digest)
     rest = connection.execute(select(s.digest).where(s.subscriber_id == subscriber_id).limit(1)).first()
     if rest is None:
         _unsubscribe(connection, subscriber_id, now)
-    return gone.rowcount > 0
+    return bool(gone)
+
+
+def _end(connection: Connection, subscriber_id: int, which: ColumnElement[bool], now: datetime) -> list[str]:
+    """Take subscriptions away and remember when; return the names of their digests."""
+    s = subscriptions.c
+    statement = delete(subscriptions).where(s.subscriber_id == subscriber_id, which).returning(s.digest)
+    gone = list(connection.execute(statement).scalars())
+    departures.note(connection, subscriber_id, gone, now)
+    return gone
 
 
 def _unsubscribe(connection: Connection, subscriber_id: int, now: datetime) -> None:
-    connection.execute(
+    gone = connection.execute(
         update(subscribers)
         .where(
             subscribers.c.id == subscriber_id,
@@ -169,6 +174,8 @@ def _unsubscribe(connection: Connection, subscriber_id: int, now: datetime) -> N
         )
         .values(state=SubscriberState.UNSUBSCRIBED, updated_at=now)
     )
+    if gone.rowcount:
+        departures.note(connection, subscriber_id, [departures.EVERYTHING], now)
 
 
 def _set(connection: Connection, subscriber_id: int, now: datetime, **values: Any) -> None:
@@ -181,6 +188,6 @@ def remove(connection: Connection, address: str, now: datetime) -> bool:
     if subscriber_id is None:
         return False
     _unsubscribe(connection, subscriber_id, now)
-    connection.execute(delete(subscriptions).where(subscriptions.c.subscriber_id == subscriber_id))
+    _end(connection, subscriber_id, true(), now)
     deliveries.cancel(connection, subscriber_id, "unsubscribed", now)
     return True

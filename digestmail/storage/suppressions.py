@@ -10,9 +10,9 @@ from datetime import datetime
 from sqlalchemy import Connection, delete, select, update
 
 from digestmail.model import SubscriberState, SuppressionReason
-from digestmail.storage import bounces, deliveries, settings
+from digestmail.storage import bounces, deliveries, departures, settings
 from digestmail.storage.inserting import chunks, insert
-from digestmail.storage.schema import subscribers, suppressions
+from digestmail.storage.schema import subscribers, subscriptions, suppressions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +36,7 @@ def add(connection: Connection, key: str, reason: SuppressionReason, detail: str
             .where(subscribers.c.id == subscriber_id)
             .values(state=SubscriberState.SUPPRESSED, updated_at=now)
         )
+        departures.note(connection, subscriber_id, [departures.EVERYTHING], now)
         deliveries.cancel(connection, subscriber_id, f"suppressed: {reason}", now)
 
 
@@ -46,11 +47,14 @@ def remove(connection: Connection, key: str, now: datetime) -> bool:
     """
     bounces.forgive(connection, key)
     gone = connection.execute(delete(suppressions).where(suppressions.c.key == key)).rowcount
-    connection.execute(
+    lifted = connection.execute(
         update(subscribers)
         .where(subscribers.c.key == key, subscribers.c.state == SubscriberState.SUPPRESSED)
         .values(state=SubscriberState.UNSUBSCRIBED, updated_at=now)
-    )
+        .returning(subscribers.c.id)
+    ).scalar()
+    # Who is unsubscribed has nothing: what they had must not come back with the next digest they ask for.
+    connection.execute(delete(subscriptions).where(subscriptions.c.subscriber_id == lifted))
     return gone > 0
 
 

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Body, Depends, Header, HTTPException, Path, Query, Request, Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel
+from sqlalchemy import Connection
 
 from digestmail import subscriptions
 from digestmail.addresses import key_of, normalised
@@ -100,9 +101,11 @@ def add_subscriber(request: Request, wanted: Annotated[NewSubscription, Body()],
     """Subscribe an address, active at once; again with other topics changes them."""
     app = app_of(request)
 
-    def add() -> BaseModel:
+    def add(connection: Connection) -> BaseModel:
         return SubscriberShape.of(
-            subscriptions.add(app.database, app.digests, wanted.address, wanted.digest, wanted.topics, app.clock.now())
+            subscriptions.add_within(
+                connection, app.digests, wanted.address, wanted.digest, wanted.topics, app.clock.now()
+            )
         )
 
     return _once(request, key, wanted, add)
@@ -138,12 +141,11 @@ def add_suppression(request: Request, wanted: Annotated[NewSuppression, Body()],
     """Send nothing to an address any more, what is queued included."""
     app = app_of(request)
 
-    def add() -> BaseModel:
+    def add(connection: Connection) -> BaseModel:
         address = key_of(normalised(wanted.address))
         now = app.clock.now()
-        with app.database.begin() as connection:
-            suppressions.add(connection, address, SuppressionReason.OPERATOR, one_line(wanted.detail), now)
-            one = next(row for row in suppressions.list_all(connection) if row.key == address)
+        suppressions.add(connection, address, SuppressionReason.OPERATOR, one_line(wanted.detail), now)
+        one = next(row for row in suppressions.list_all(connection) if row.key == address)
         return SuppressionShape(key=one.key, reason=one.reason, detail=one.detail, created_at=one.created_at)
 
     return _once(request, key, wanted, add)
@@ -158,25 +160,30 @@ def remove_suppression(request: Request, key: Annotated[str, Path(max_length=300
             raise HTTPException(404, "that address is not suppressed")
 
 
-def _once(request: Request, key: str | None, wanted: BaseModel, do: Callable[[], BaseModel]) -> Response:
-    """Do what is wanted and answer with it; under a key that was used before, answer what was answered then."""
-    app, now = app_of(request), app_of(request).clock.now()
+def _once(request: Request, key: str | None, wanted: BaseModel, do: Callable[[Connection], BaseModel]) -> Response:
+    """Do what is wanted and answer with it; under a key that was used before, answer what was answered then.
+
+    The work and its key are one transaction: neither is there without the other, whatever happens in between.
+    """
+    app = app_of(request)
     asked = hashlib.sha256(f"{request.url.path}\n{wanted.model_dump_json()}".encode("utf-8", "replace")).hexdigest()
-    if key is not None:
-        with app.database.connect() as connection:
-            known = idempotency.find(connection, key, now)
-        if known is not None:
-            if known.request != asked:
-                raise HTTPException(422, "that Idempotency-Key belongs to another request")
-            return Response(known.answer, known.status, _HEADERS | {"Idempotency-Replayed": "true"})
     try:
-        answer = as_json(do())
+        with app.database.begin() as connection:
+            known = idempotency.claim(connection, key, asked, app.clock.now()) if key else None
+            if known is not None:
+                return _replayed(known, asked)
+            answer = as_json(do(connection))
+            if key:
+                idempotency.remember(connection, key, 200, answer)
     except SubscriptionError as error:
         raise HTTPException(422, str(error)) from error
-    if key is not None:
-        with app.database.begin() as connection:
-            idempotency.remember(connection, key, Remembered(request=asked, status=200, answer=answer), now)
     return Response(answer, 200, _HEADERS)
+
+
+def _replayed(known: Remembered, asked: str) -> Response:
+    if known.request != asked:
+        raise HTTPException(422, "that Idempotency-Key belongs to another request")
+    return Response(known.answer, known.status, _HEADERS | {"Idempotency-Replayed": "true"})
 
 
 _HEADERS: Final = {"Content-Type": "application/json", "Cache-Control": "no-store"}

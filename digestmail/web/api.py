@@ -14,6 +14,7 @@ from digestmail.storage.search import Query as SearchQuery
 from digestmail.storage.search import search as search_papers
 from digestmail.web.asked import app_of, begin_of, digest_of, end_of
 from digestmail.web.pages import SHARED_SECONDS, absolute
+from digestmail.web.searching import Limited
 from digestmail.web.shapes import (
     Digests,
     DigestShape,
@@ -32,6 +33,13 @@ from digestmail.web.shapes import (
 
 MISSING: Final[dict[int | str, dict[str, Any]]] = {404: {"model": Problem, "description": "There is no such thing."}}
 INVALID: Final[dict[int | str, dict[str, Any]]] = {422: {"model": Problem, "description": "The request does not fit."}}
+_TOO_MANY: Final[dict[int | str, dict[str, Any]]] = {
+    429: {
+        "model": Problem,
+        "description": "Too many searches at once.",
+        "headers": {"Retry-After": {"description": "Seconds until the next may come.", "schema": {"type": "integer"}}},
+    }
+}
 router = APIRouter(prefix="/api/v1", tags=["public"], responses=INVALID)
 
 _ROW: Final = 2**31 - 1
@@ -133,7 +141,7 @@ def get_paper(request: Request, response: Response, ref: Annotated[str, Path(max
     )
 
 
-@router.get("/search")
+@router.get("/search", dependencies=[Limited], responses=_TOO_MANY)
 def search(  # noqa: PLR0913, PLR0917 - FastAPI passes by name; these are the parameters of the query
     request: Request,
     response: Response,

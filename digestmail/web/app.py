@@ -29,6 +29,7 @@ from digestmail.web import (
     searching,
     subscribe,
 )
+from digestmail.web.access import AccessLog
 from digestmail.web.cache import Answers
 from digestmail.web.front import Front, security_headers
 from digestmail.web.openapi import describe
@@ -61,8 +62,11 @@ def create_app(app: App, clock: Clock | None = None) -> FastAPI:
     web.add_middleware(
         Answers, version=lambda: version(app), clock=clock or SystemClock(), any_host=app.config.base_url is not None
     )
+    web.add_middleware(errors.Unexpected)
     web.add_middleware(Front, prefix=prefix(app), headers=security_headers(thumbnails=settings.thumbnails))
     web.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(settings.trusted_proxies))
+    if settings.access_log:
+        web.add_middleware(AccessLog, clock=clock or SystemClock())
     return web
 
 

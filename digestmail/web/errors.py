@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import secrets
 from http import HTTPStatus
 from typing import Any
 
@@ -10,8 +11,10 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from digestmail.errors import StorageError
+from digestmail.web.access import loggable
 from digestmail.web.pages import page
 
 log = logging.getLogger("digestmail.web")
@@ -41,8 +44,41 @@ def register(web: FastAPI) -> None:
 
     @web.exception_handler(StorageError)
     async def broken(request: Request, error: StorageError) -> Response:
-        log.error("path=%s error=%r", request.url.path, str(error))
+        log.error("path=%s error=%r", loggable(request.scope["path"]), str(error))
         return _told(request, 503, "the database does not answer; try again in a while")
+
+
+class Unexpected:
+    """ASGI middleware that answers for a bug: logged whole under a number, of which the reader gets no more."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        """Stand before `app`, and behind what gives answers their headers."""
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on."""
+        begun = False
+
+        async def answer(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, answer)
+        except Exception:  # around one request: whatever it was, the next one is answered
+            if begun or scope["type"] != "http":
+                raise
+            number = secrets.token_hex(4)
+            path = loggable(scope["path"])
+            log.exception("request=%s method=%s path=%s status=500", number, scope["method"], path)
+            await _failed(Request(scope), number)(scope, receive, send)
+
+
+def _failed(request: Request, number: str) -> Response:
+    if _is_api(request):
+        return problem(500, "something went wrong here, and was written down", request=number)
+    return _told(request, 500, f"something went wrong here; it was written down under the number {number}")
 
 
 def _is_api(request: Request) -> bool:

@@ -17,7 +17,7 @@ from digestmail.storage.search import search
 from digestmail.web.asked import app_of, asked_text, digest_of
 from digestmail.web.filters import long_day, paper_path
 from digestmail.web.pages import SHARED_SECONDS, absolute, pages_of
-from digestmail.web.searching import asked_query, query_string
+from digestmail.web.searching import Limited, asked_query, query_string
 
 router = APIRouter(include_in_schema=False)
 _EDITIONS: Final = 20
@@ -47,13 +47,13 @@ class Feed:
     items: tuple[Item, ...]
 
 
-@router.get("/search.atom")
+@router.get("/search.atom", dependencies=[Limited])
 def search_atom(request: Request) -> Response:
     """Return a search as Atom."""
     return _atom(request, _search_feed(request))
 
 
-@router.get("/search.json")
+@router.get("/search.json", dependencies=[Limited])
 def search_json(request: Request) -> Response:
     """Return a search as JSON Feed."""
     return _json(request, _search_feed(request))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
 from zoneinfo import available_timezones
@@ -19,7 +19,7 @@ from digestmail.locales import languages as known_languages
 from digestmail.locales import locale_of, templates_directory
 from digestmail.model import Choices, Subscriber
 from digestmail.people import preferences
-from digestmail.people.guard import Guard
+from digestmail.people.guard import Guard, Rate, Rates
 from digestmail.web.forms import SUBSCRIBE
 from digestmail.web.outgoing import Outgoing
 from digestmail.web.pages import page, pages_of
@@ -33,7 +33,7 @@ class Desk:
 
     app: App
     outgoing: Outgoing
-    guard: Guard = field(default_factory=Guard)
+    guard: Guard
     _signer: tuple[float, LinkTokens] | None = None
 
     def signer(self) -> LinkTokens:
@@ -46,7 +46,9 @@ class Desk:
 
 def furnish(web: FastAPI, app: App) -> None:
     """Give the web app what these pages need, and every form its token."""
-    desk = Desk(app=app, outgoing=Outgoing(app.send_notices))
+    searches = app.config.web.searches_per_minute
+    rates = Rates(searches=Rate(searches, 60), all_searches=Rate(10 * searches, 60))
+    desk = Desk(app=app, outgoing=Outgoing(app.send_notices), guard=Guard(rates))
     # The secrets are made before the first request, because a GET changes nothing. A database that is not there yet is
     # told by the pages.
     with suppress(StorageError):
@@ -59,6 +61,11 @@ def of(request: Request) -> Desk:
     """Return what the process keeps."""
     desk: Desk = request.app.state.desk
     return desk
+
+
+def client_of(request: Request) -> str:
+    """Return the IP address a request came from, as trusted proxies tell it."""
+    return request.client.host if request.client else ""
 
 
 def purpose(token: str | None) -> str:

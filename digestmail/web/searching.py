@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from math import ceil
 from typing import Final
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, HTTPException, Request
 from fastapi.responses import HTMLResponse
 
-from digestmail.storage.search import RANKED_AMONG, Query, search
+from digestmail.storage.search import RANKED_AMONG, Query, search, topics
+from digestmail.web import people
 from digestmail.web.asked import app_of, asked_day, asked_page, asked_text, begin_of, end_of
 from digestmail.web.pages import page
 
@@ -28,18 +30,32 @@ def asked_query(request: Request) -> Query:
     )
 
 
+async def limit_searches(request: Request) -> None:
+    """Count a search, which costs more than any page that is kept. Raises HTTPException 429 when there are too many."""
+    now = app_of(request).real_clock.now()
+    wait = people.of(request).guard.search(client=people.client_of(request), now=now)
+    if wait:
+        seconds = ceil(wait)
+        said = f"too many searches at once; try again in {seconds} s"
+        raise HTTPException(429, said, headers={"Retry-After": str(seconds)})
+
+
+Limited: Final = Depends(limit_searches)
+
+
 def query_string(request: Request) -> str:
     """Return what narrows the search as a query string, without the page."""
     given = {name: asked_text(request, name) for name in ("q", "topic", "source", "from", "to")}
     return urlencode({name: value for name, value in given.items() if value})
 
 
-@router.get("/search")
+@router.get("/search", dependencies=[Limited])
 def show_search(request: Request) -> HTMLResponse:
     """Show the papers that match, the best first, hits marked."""
     app, query, number = app_of(request), asked_query(request), asked_page(request)
     with app.database.connect() as connection:
         found = search(connection, query, limit=_HITS, offset=(number - 1) * _HITS)
+        former = topics(connection)
     request.state.shared = "tagged"
     return page(
         request,
@@ -47,7 +63,7 @@ def show_search(request: Request) -> HTMLResponse:
         shared=True,
         query=query,
         found=found,
-        topics=sorted({topic.name for digest in app.digests for topic in digest.topics}),
+        topics=sorted({topic.name for digest in app.digests for topic in digest.topics} | set(former)),
         sources=sorted(source.name for source in app.config.sources),
         number=number,
         more=number * _HITS < found.total,

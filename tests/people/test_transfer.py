@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -13,13 +13,14 @@ from sqlalchemy import func, select
 from stage import AGENTS, THURSDAY, VISION, digest
 
 from digestmail.errors import SubscriptionError
-from digestmail.model import Choices, Consent, SubscriberState, Subscription, SuppressionReason
+from digestmail.model import Choices, Consent, Subscriber, SubscriberState, Subscription, SuppressionReason
 from digestmail.people import preferences, record, transfer
-from digestmail.people.cells import bare, guarded
-from digestmail.people.importing import Outcome
+from digestmail.people.cells import COLUMNS, bare, guarded, rows_of
+from digestmail.people.importing import Outcome, Reader, Wish
 from digestmail.people.transfer import ImportReport, Line
 from digestmail.storage import schema, subscribers, suppressions
 from digestmail.storage.database import Database
+from digestmail.storage.departures import Departure
 
 DIGESTS = (digest(topics=(AGENTS, VISION)), digest("weekly", cron="0 7 * * 4"))
 AGREED = Consent(source="conference desk", at=THURSDAY - timedelta(days=30))
@@ -110,6 +111,56 @@ def test_what_is_exported_can_be_imported_into_an_empty_database(database, tmp_p
     other.close()
 
 
+def test_a_pause_goes_out_and_comes_in(database, tmp_path):
+    until = THURSDAY + timedelta(days=14)
+    bring(database, "a@example.org,daily,,,,,,", "a@example.org,weekly,,,,,,", "b@example.org,daily,,,,,,")
+    preferences.pause(database, person(database).id, until, THURSDAY)
+    first = exported(database)
+    other = Database.open("sqlite:///other.db", base=tmp_path)
+    other.upgrade()
+    transfer.import_people(other, DIGESTS, io.StringIO(first, newline=""), THURSDAY, languages=())
+    assert (person(other).paused_until, person(other, "b@example.org").paused_until) == (until, None)
+    assert exported(other) == first
+    other.close()
+
+
+@given(st.none() | st.datetimes(datetime(1970, 1, 1), (THURSDAY + timedelta(days=366)).replace(tzinfo=None)))  # noqa: DTZ001 - drawn without, made aware below
+def test_any_pause_comes_back_as_it_was(moment):
+    until = moment and moment.replace(tzinfo=UTC)
+    paused = Subscriber(
+        id=1,
+        address="a@example.org",
+        state=SubscriberState.ACTIVE,
+        created_at=THURSDAY,
+        subscriptions=(Subscription(digest="daily"),),
+        paused_until=until,
+    )
+    out = io.StringIO(newline="")
+    csv.writer(out).writerows([COLUMNS, *rows_of([paused])])
+    reader = Reader(digests=DIGESTS, languages=(), consent=AGREED, now=THURSDAY)
+    (wish,) = reader.read(io.StringIO(out.getvalue(), newline=""))
+    assert isinstance(wish, Wish)
+    assert wish.paused_until == until
+
+
+def test_a_pause_in_a_file_is_not_laid_over_a_subscriber_s_own(database):
+    header = "address,digest,paused_until"
+    bring(database, "a@example.org,daily,", header=header)
+    bring(database, "a@example.org,weekly,2026-05-01", header=header)
+    assert person(database).paused_until is None
+
+
+@pytest.mark.parametrize(
+    ("until", "said"),
+    [
+        ("soon", "paused_until 'soon' is not an ISO 8601 time"),
+        ("2027-05-01", "'2027-05-01' lies more than a year ahead"),
+    ],
+)
+def test_a_pause_that_makes_no_sense_fails(database, until, said):
+    assert said in why(database, f"a@example.org,daily,{until}", header="address,digest,paused_until")
+
+
 def test_a_spreadsheet_runs_no_cell(database):
     bring(database, "=1+1@example.org,daily,,,,,@SUM(A1),2026-01-02", "b@example.org,daily,,,,,''=2,2026-01-02")
     rows = list(csv.DictReader(io.StringIO(exported(database), newline="")))
@@ -151,6 +202,92 @@ def test_nobody_comes_back_through_a_file(database):
     ]
     assert report.skipped == (("erased", 2), ("suppressed", 2), ("unsubscribed", 1))
     assert exported(database).startswith(before)
+
+
+BOTH = Choices(subscriptions=(Subscription(digest="daily"), Subscription(digest="weekly")))
+OLDER, NEWER = "desk,2026-04-01", "desk,2026-04-04"
+FRIDAY = THURSDAY + timedelta(days=1)
+
+
+def later(database, *rows: str, **kwargs):
+    """Import rows three days after Thursday; return what was told with its reason."""
+    told: list[Line] = []
+    transfer.import_people(
+        database,
+        DIGESTS,
+        io.StringIO("\n".join(["address,digest,consent_source,consent_at", *rows]), newline=""),
+        THURSDAY + timedelta(days=3),
+        languages=(),
+        tell=told.append,
+        **kwargs,
+    )
+    return [(line.outcome, line.why) for line in told]
+
+
+def names(database) -> list[str]:
+    return [one.digest for one in person(database).subscriptions]
+
+
+@pytest.fixture
+def reader(database) -> int:
+    """Return who gets both digests."""
+    bring(database, "a@example.org,daily,,,,,,", "a@example.org,weekly,,,,,,")
+    return person(database).id
+
+
+@pytest.mark.parametrize("way", ["link", "preferences"])
+def test_a_digest_that_was_left_comes_back_only_by_newer_consent(database, reader, way):
+    if way == "link":
+        preferences.leave(database, reader, "daily", FRIDAY)
+    else:
+        weekly = Choices(subscriptions=(Subscription(digest="weekly"),))
+        preferences.change(database, DIGESTS, reader, weekly, FRIDAY)
+    refused = [(Outcome.LEFT, "left daily on 2026-04-03, and the consent is no newer")]
+    for dry_run in (True, False):
+        assert later(database, f"a@example.org,daily,{OLDER}", dry_run=dry_run) == refused
+        assert later(database, f"a@example.org,daily,desk,{FRIDAY.isoformat()}", dry_run=dry_run) == refused
+    assert names(database) == ["weekly"]
+    for dry_run in (True, False):
+        assert later(database, f"a@example.org,daily,{NEWER}", dry_run=dry_run) == [(Outcome.CHANGED, "")]
+    assert names(database) == ["daily", "weekly"]
+
+
+def test_who_left_everything_comes_back_only_by_newer_consent_and_only_to_that(database, reader):
+    preferences.leave(database, reader, None, FRIDAY)
+    refused = (Outcome.UNSUBSCRIBED, "unsubscribed on 2026-04-03, and the consent is no newer")
+    assert later(database, f"a@example.org,daily,{OLDER}") == [refused]
+    told = later(database, f"a@example.org,daily,{NEWER}", f"a@example.org,weekly,{OLDER}")
+    assert told == [(Outcome.ADDED, ""), (Outcome.LEFT, "left weekly on 2026-04-03, and the consent is no newer")]
+    found = person(database)
+    assert (found.state, found.id, names(database)) == (SubscriberState.ACTIVE, reader, ["daily"])
+    assert (found.consent_source, found.consent_at) == ("desk", THURSDAY.replace(hour=0, minute=0) + timedelta(days=2))
+
+
+def test_leaving_is_remembered_after_coming_back(database, reader):
+    preferences.leave(database, reader, None, FRIDAY)
+    bring_back = f"a@example.org,weekly,{NEWER}"
+    assert later(database, bring_back, f"a@example.org,daily,{OLDER}")[1][0] is Outcome.LEFT
+    preferences.leave(database, reader, None, THURSDAY + timedelta(days=2, hours=12))
+    assert later(database, bring_back)[0][0] is Outcome.UNSUBSCRIBED
+
+
+def test_who_is_suppressed_stays_so_until_it_is_lifted_and_then_needs_newer_consent(database, reader):
+    with database.begin() as connection:
+        suppressions.add(connection, "a@example.org", SuppressionReason.COMPLAINED, "", FRIDAY)
+    assert later(database, f"a@example.org,daily,{NEWER}") == [(Outcome.SUPPRESSED, "")]
+    with database.begin() as connection:
+        suppressions.remove(connection, "a@example.org", THURSDAY + timedelta(days=3))
+    assert later(database, f"a@example.org,daily,{OLDER}")[0][0] is Outcome.UNSUBSCRIBED
+    assert later(database, f"a@example.org,daily,{NEWER}") == [(Outcome.ADDED, "")]
+    assert names(database) == ["daily"]
+
+
+def test_what_somebody_left_is_shown_to_them_and_forgotten_with_them(database, reader):
+    preferences.leave(database, reader, "daily", FRIDAY)
+    assert record.export(database, reader).left == (Departure(digest="daily", left_at=FRIDAY),)
+    record.erase(database, reader, FRIDAY, random_token=lambda: "key")
+    with database.connect() as connection:
+        assert connection.execute(select(schema.departures)).all() == []
 
 
 def test_again_the_same_file_changes_nothing_nor_what_people_chose_since(database):

@@ -6,7 +6,8 @@ import pytest
 from sqlalchemy import text
 from stage import THURSDAY, paper, sighting
 
-from digestmail.storage import papers, search
+from digestmail.model import Edition, Entry, Score, Section, Signals, Slot
+from digestmail.storage import editions, papers, search
 from digestmail.storage.migrations.run import alembic_config
 from digestmail.storage.search import Query
 
@@ -53,6 +54,26 @@ def test_the_search_is_narrowed_by_source_and_date(known):
     assert ids(known, "sparse", since=THURSDAY + timedelta(days=1)) == ["4"]
     assert sorted(ids(known, "sparse", before=THURSDAY + timedelta(days=1))) == ["1", "2"]
     assert ids(known, "sparse", topic="Agents") == []
+
+
+def test_every_topic_that_occurs_is_known_once_and_in_order(known):
+    with known.begin() as connection:
+        assert search.topics(connection) == ()
+        for number, topic in enumerate(["Vision", None, "Agents", "Vision"], start=1):
+            of = Edition(
+                digest="daily",
+                slot=Slot(at=THURSDAY, key=f"2026-04-0{number}", day=THURSDAY.date()),
+                title="",
+                byline="",
+                composed_at=THURSDAY,
+                sections=(Section(topic=topic, entries=(entry(number),)),),
+            )
+            editions.add(connection, of)
+        assert search.topics(connection) == ("Agents", "Vision")
+
+
+def entry(number: int) -> Entry:
+    return Entry(paper=paper(number), signals=Signals(), score=Score(total=1.0), rank=1)
 
 
 def test_without_words_the_newest_come_first(known):

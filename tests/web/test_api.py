@@ -1,7 +1,15 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count
+from threading import Event
+
 import pytest
 from websites import TOKEN, ask, create_app, open_app, publish
+
+from digestmail import subscriptions
+from digestmail.errors import SubscriptionError
+from digestmail.storage.database import Database
 
 ADMIN = {"authorization": f"Bearer {TOKEN}"}
 
@@ -80,6 +88,48 @@ def test_a_write_with_the_same_key_is_answered_and_not_done_again(site):
     assert [one["state"] for one in found] == ["unsubscribed"]
     other = ask(site, "/api/v1/subscribers", method="POST", headers=headers, json_body=body | {"topics": []})
     assert other.status == 422
+
+
+def at_once(site, monkeypatch, *, fail_first: bool = False):
+    """Ask twice at the same moment: the second comes while the first is at work. Return both answers, and how often."""
+    headers = ADMIN | {"idempotency-key": "same-moment-1"}
+    body = {"address": "reader@example.net", "digest": "daily"}
+    arrivals, works = count(1), count(1)
+    at_work, second_is_there = Event(), Event()
+    begin, add = Database.begin, subscriptions.add_within
+
+    def watched_begin(database):
+        if next(arrivals) == 2:
+            second_is_there.set()
+        return begin(database)
+
+    def slow_add(*args):
+        if next(works) == 1:
+            at_work.set()
+            assert second_is_there.wait(20)
+            if fail_first:
+                raise SubscriptionError("not now")
+        return add(*args)
+
+    monkeypatch.setattr(Database, "begin", watched_begin)
+    monkeypatch.setattr(subscriptions, "add_within", slow_add)
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(ask, site, "/api/v1/subscribers", method="POST", headers=headers, json_body=body)
+        assert at_work.wait(20)
+        second = pool.submit(ask, site, "/api/v1/subscribers", method="POST", headers=headers, json_body=body)
+        return first.result(), second.result(), next(works) - 1
+
+
+def test_of_two_requests_with_one_key_at_once_the_second_waits_for_the_answer(site, monkeypatch):
+    first, second, works = at_once(site, monkeypatch)
+    assert (first.status, second.status, works) == (200, 200, 1)
+    assert (second.body, second.headers["idempotency-replayed"]) == (first.body, "true")
+
+
+def test_when_the_first_of_two_fails_the_second_does_the_work(site, monkeypatch):
+    first, second, works = at_once(site, monkeypatch, fail_first=True)
+    assert (first.status, second.status, works) == (422, 200, 2)
+    assert "idempotency-replayed" not in second.headers
 
 
 def test_suppressions_are_added_listed_and_lifted(site):

@@ -104,6 +104,34 @@ def test_memory_is_bounded(filled, sqlite_url):
         assert kept._bytes == sum(len(answer.body) for answer in kept._answers.values())
 
 
+def test_searches_of_one_network_are_limited_as_page_feed_and_api(filled, sqlite_url):
+    with open_app(sqlite_url, searches_per_minute=4) as app:
+        app.real_clock = FakeClock(THURSDAY)
+        web = create_app(app)
+        paths = ["/search?q=cache", "/search.atom?q=cache", "/search.json?q=cache", "/api/v1/search?q=cache"]
+        assert [ask(web, path, client=f"203.0.113.{n}").status for n, path in enumerate(paths)] == [200] * 4
+        for path in paths:
+            refused = ask(web, path)
+            assert (refused.status, refused.headers["retry-after"]) == (429, "15")
+            assert refused.headers["cache-control"] == "no-store"
+        assert ask(web, paths[3]).headers["content-type"] == "application/problem+json"
+        assert "try again in 15 s" in ask(web, paths[0]).text
+        assert ask(web, "/").status == ask(web, "/api/v1/papers").status == 200
+        assert ask(web, paths[0], client="198.51.100.1").status == 200
+        app.real_clock.sleep(15)
+        assert ask(web, paths[0]).status == 200
+
+
+def test_behind_a_trusted_proxy_each_reader_s_network_counts(filled, sqlite_url):
+    with open_app(sqlite_url, searches_per_minute=1) as app:
+        web = create_app(app)
+        readers = [{"x-forwarded-for": f"198.51.{n}.1"} for n in range(3)]
+        assert [ask(web, "/search", headers=one, client="127.0.0.1").status for one in readers] == [200] * 3
+        assert ask(web, "/search", headers=readers[0], client="127.0.0.1").status == 429
+        assert ask(web, "/search", headers=readers[0], client="203.0.113.9").status == 200
+        assert ask(web, "/search", headers=readers[1], client="203.0.113.9").status == 429
+
+
 def test_a_database_that_does_not_answer_is_told(tmp_path):
     with open_app(f"sqlite:///{tmp_path}/no/such/x.db") as app:
         web = create_app(app)
@@ -111,6 +139,83 @@ def test_a_database_that_does_not_answer_is_told(tmp_path):
         assert ask(web, "/readyz").status == 503
         assert ask(web, "/").status == 503
         assert ask(web, "/api/v1/papers").json["status"] == 503
+
+
+@pytest.fixture
+def broken(filled, sqlite_url, monkeypatch):
+    """A site under a prefix, with a bug behind every page."""
+
+    def fail(*_args, **_kwargs):
+        raise ZeroDivisionError("of reader@example.org")
+
+    monkeypatch.setattr("digestmail.web.app.version", lambda _app: "")
+    with open_app(sqlite_url, base_url="https://example.org/papers") as app:
+        web = create_app(app)
+        app.database.connect = fail
+        yield web
+
+
+def test_a_bug_is_told_by_a_page_that_shows_a_number_and_nothing_else(broken, caplog):
+    for path in ("/papers/", "/", "/papers/search", "/papers/daily/2026-04-02"):
+        caplog.clear()
+        found = ask(broken, path)
+        assert found.status == 500
+        assert "/papers/static/digestmail.css" in found.text
+        assert "ZeroDivisionError" not in found.text
+        assert "reader@" not in found.text
+        assert found.headers["cache-control"] == "no-store"
+        assert found.headers["content-security-policy"].startswith("default-src 'none'")
+        (record,) = caplog.records
+        (number,) = re.findall(r"under the number ([0-9a-f]{8})\.", found.text)
+        assert record.getMessage().startswith(f"request={number} method=GET path=/")
+        assert "ZeroDivisionError" in caplog.text
+    assert ask(broken, "/", method="HEAD").body == b""
+
+
+def test_a_bug_in_the_api_is_a_problem_document(broken, caplog):
+    found = ask(broken, "/papers/api/v1/papers")
+    assert found.headers["content-type"] == "application/problem+json"
+    assert (found.status, found.json["status"], found.json["title"]) == (500, 500, "Internal Server Error")
+    assert f"request={found.json['request']} " in caplog.text
+    assert "ZeroDivision" not in found.text
+
+
+def test_the_log_of_a_bug_holds_no_token(broken, caplog):
+    assert ask(broken, "/papers/unsubscribe/made-up-token").status == 500
+    assert "made-up" not in caplog.text
+    assert "path=/papers/unsubscribe/- " in caplog.text
+
+
+def test_every_request_is_logged_where_it_is_wanted_and_no_token_is(filled, sqlite_url, caplog):
+    caplog.set_level("INFO")
+    clock = FakeClock(THURSDAY)
+    with open_app(sqlite_url, access_log=True, base_url="https://example.org/papers") as app:
+        web = create_app(app, clock)
+        web.state.pages.form_token = lambda _request: clock.sleep(0.0123) or ""
+        token = app.tokens.unsubscribe(1, "daily")
+        ask(web, "/papers/")
+        ask(web, "/papers/search?q=secret", method="HEAD")
+        ask(web, f"/papers/unsubscribe/{token}")
+        ask(web, f"/papers/preferences/{token}/erase", method="POST", raw=b"x")
+        ask(web, "/papers/api/v1/subscribers/reader@example.org", method="DELETE")
+        ask(web, "/papers/static/digestmail.css")
+    lines = [record.getMessage() for record in caplog.records if record.name == "digestmail.web.access"]
+    assert lines == [
+        "method=GET path=/papers/ status=200 ms=12",
+        "method=HEAD path=/papers/search status=200 ms=12",
+        "method=GET path=/papers/unsubscribe/- status=404 ms=12",
+        "method=POST path=/papers/preferences/-/erase status=404 ms=12",
+        "method=DELETE path=/papers/api/v1/subscribers/- status=401 ms=0",
+        "method=GET path=/papers/static/digestmail.css status=200 ms=0",
+    ]
+    assert token not in caplog.text
+
+
+def test_no_request_is_logged_unless_it_is_wanted(filled, sqlite_url, caplog):
+    caplog.set_level("INFO")
+    with open_app(sqlite_url) as app:
+        ask(create_app(app), "/")
+    assert caplog.records == []
 
 
 def test_a_digest_cannot_be_called_like_a_page(tmp_path):

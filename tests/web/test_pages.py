@@ -76,6 +76,13 @@ def test_a_topic_narrows_an_edition(site):
     assert ask(site, "/daily/2026-04-02?topic=Nonsense").status == 404
 
 
+def test_the_search_offers_former_topics_beside_those_of_today(site):
+    text = ask(site, "/search?topic=Vision").text
+    assert re.findall(r"<option[^>]*>([^<]+)</option>", text)[:4] == ["any", "Agents", "Efficient models", "Vision"]
+    assert "<option selected>Vision</option>" in text
+    assert "Shadows as Labels" in text
+
+
 def test_a_month_shows_the_most_upvoted_first(site):
     text = ask(site, "/daily/month/2026-04").text
     assert text.index("Skipping Layers") < text.index("Honest Look") < text.index("A Cache That Forgets")

@@ -40,10 +40,15 @@ def person(site: Site, address: str = "reader@example.org"):
         return subscribers.find(connection, address)
 
 
-def published(site: Site, *titles: str):
-    found = [sighting(number, title=title) for number, title in enumerate(titles, start=1)]
+def published(site: Site, *titles: str, first: int = 1):
+    found = [sighting(number, title=title) for number, title in enumerate(titles, start=first)]
     collect(site.app.database, [FakeSource("hf", reading(*found))], site.clock.now())
     return publish(site.app.database, site.app.digests[:1], site.app.render, site.clock.now())
+
+
+def states(site: Site) -> dict[DeliveryState, int]:
+    with site.app.database.connect() as connection:
+        return deliveries.counts(connection)
 
 
 def contents(site: Site) -> dict[str, list[str]]:
@@ -82,6 +87,7 @@ def test_no_link_of_any_mail_changes_anything_when_a_scanner_opens_it(site):
     site.clock.sleep(2 * 86400)
     site.fill_in("/subscribe", address="other@example.org", digest="daily")
     pending = site.wait_for_mails(4)[-1]
+    site.settle()
     before = contents(site)
     opened_links = 0
     for mail in (asked, welcome, edition, pending):
@@ -116,9 +122,48 @@ def test_one_click_takes_both_encodings_twice_and_leaves_one_digest(site, form):
     assert len(site.mails()) == 2
 
 
+ENCODINGS = {
+    "application/x-www-form-urlencoded": b"List-Unsubscribe=One-Click",
+    # RFC 8058 section 8.2
+    "multipart/form-data; boundary=---FormBoundaryjWmhtjORrn": (
+        b"-----FormBoundaryjWmhtjORrn\r\n"
+        b'Content-Disposition: form-data; name="List-Unsubscribe"\r\n\r\nOne-Click\r\n'
+        b"-----FormBoundaryjWmhtjORrn--\r\n"
+    ),
+}
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS, ids=["urlencoded", "multipart"])
+def test_one_click_of_a_mail_program_over_https_ends_it(tmp_path, database_url, encoding):
+    """RFC 8058 whole, behind a proxy that ends TLS: the address is the mail's own, sent to where the proxy sends it."""
+    with opened(tmp_path, database_url, "https://digest.example.org/papers") as site:
+        subscribed(site)
+        published(site, "An agent")
+        assert site.app.deliver().sent == 1
+        edition = site.wait_for_mails(3)[-1]
+        assert edition["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+        target = re.match(r"<(https://digest\.example\.org/papers/unsubscribe/[^>]+)>", edition["List-Unsubscribe"])[1]
+        site.clock.sleep(86_400)
+        published(site, "Another agent", first=2)
+        assert states(site) == {DeliveryState.SENT: 1, DeliveryState.QUEUED: 1}
+        proxied = {"Host": "digest.example.org", "X-Forwarded-Proto": "https", "X-Forwarded-For": "198.51.100.7"}
+        for _ in range(2):
+            answer = site.ask("POST", target, ENCODINGS[encoding], {"Content-Type": encoding, **proxied})
+            assert (answer.status, answer.body) == (200, "unsubscribed\n")
+            assert not {"Location", "Set-Cookie"} & {name.title() for name in answer.headers}
+        assert person(site).state is SubscriberState.UNSUBSCRIBED
+        site.clock.sleep(86_400)
+        published(site, "A third agent", first=3)
+        site.app.send_notices()
+        assert site.app.deliver().sent == 0
+        assert states(site) == {DeliveryState.SENT: 1, DeliveryState.CANCELLED: 1}
+        assert len(site.mails()) == 3
+
+
 def test_a_post_without_the_form_s_own_token_does_nothing(site):
     _, welcome = subscribed(site)
     token = link(welcome, "preferences").rpartition("/")[2]
+    site.settle()
     before = contents(site)
     for path in ("unsubscribe/{}", "preferences/{}", "preferences/{}/pause", "preferences/{}/erase", "confirm/{}"):
         for fields in ({}, {"token": "made-up"}, {"List-Unsubscribe": "maybe", "sure": "yes", "digest": "weekly"}):

@@ -23,11 +23,14 @@ sources = ["hf"]
 
 
 def test_the_command_serves_until_it_is_told_to_stop(tmp_path):
-    (tmp_path / "config.toml").write_text(CONFIG)
+    (tmp_path / "config.toml").write_text(CONFIG + "[web]\naccess_log = true\n")
     command = [sys.executable, "-m", "digestmail", "web", "--config", str(tmp_path / "config.toml"), "--port", "0"]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment, text=True) as process:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, text=True
+    ) as process:
         assert process.stdout is not None
+        assert process.stderr is not None
         address = process.stdout.readline().strip()
         try:
             with urllib.request.urlopen(address, timeout=20) as answer:  # noqa: S310 - loopback
@@ -35,6 +38,9 @@ def test_the_command_serves_until_it_is_told_to_stop(tmp_path):
                 assert answer.headers.get("Server") is None
             process.send_signal(signal.SIGTERM)
             assert process.wait(20) == 0
+            logged = process.stderr.read()
+            assert "level=INFO log=digestmail.web.access method=GET path=/ status=200 ms=" in logged
+            assert len(logged.splitlines()) == 1
         finally:
             process.kill()
 

@@ -10,6 +10,7 @@ from stage import paper
 from digestmail.model import PaperId, Signals
 from digestmail.storage.papers import StoredSighting
 from digestmail.web import filters
+from digestmail.web.access import loggable
 from digestmail.web.bibtex import bibtex
 from digestmail.web.chart import HEIGHT, WIDTH, chart
 from digestmail.web.periods import period, week_key
@@ -99,3 +100,34 @@ def test_a_chart_stays_inside_its_frame(counts):
     for dot in found.dots if found else ():
         assert 0 <= dot.x <= WIDTH
         assert 0 <= dot.y <= HEIGHT
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("/", "/"),
+        ("/daily/2026-04-02", "/daily/2026-04-02"),
+        ("/papers/arxiv:2604.00001", "/papers/arxiv:2604.00001"),
+        ("/confirm/TOKEN", "/confirm/-"),
+        ("/papers/preferences/TOKEN/data.json", "/papers/preferences/-/data.json"),
+        ("/preferences/TOKEN/pause", "/preferences/-/pause"),
+        ("/preferences/TOKEN/else", "/preferences/-"),
+        ("//Unsubscribe//TOKEN", "//Unsubscribe/-"),
+        ("/unsubscribe%2FTOKEN", "/unsubscribe/-"),
+        ("/unsubscribeTOKEN", "/unsubscribe/-"),
+        ("/unsubscribe/TO\nKEN\n", "/unsubscribe/-"),
+        ("/x/confirm/unsubscribe/TOKEN", "/x/confirm/-"),
+        ("/api/v1/subscribers", "/api/v1/subscribers"),
+        ("/api/v1/subscribers/reader@example.org", "/api/v1/subscribers/-"),
+        ("/api/v1/suppressions/reader@example.org", "/api/v1/suppressions/-"),
+        ("/a b\r\nlevel=ERROR é", "/a%20b%0D%0Alevel=ERROR%20%C3%A9"),
+        ("/" + "x" * 500, "/" + "x" * 199),
+    ],
+)
+def test_a_path_is_logged_without_tokens_addresses_and_line_ends(path, said):
+    assert loggable(path) == said
+
+
+@given(st.sampled_from(["confirm", "preferences", "unsubscribe"]), st.text(max_size=4), st.text("TOKEN", min_size=5))
+def test_no_token_is_logged_whatever_stands_around_it(word, around, token):
+    assert token not in loggable(f"/{word}{around}/{around}{token}{around}")

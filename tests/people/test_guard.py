@@ -1,0 +1,44 @@
+"""How often anybody may ask, in a time of our own."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from math import ceil
+
+from hypothesis import given
+from hypothesis import strategies as st
+from stage import THURSDAY
+
+from digestmail.people.guard import Guard, Rate, Rates
+
+
+def guard(count: int = 3, everybody: int = 1000) -> Guard:
+    return Guard(Rates(searches=Rate(count, 60), all_searches=Rate(everybody, 60)))
+
+
+def waits(of: Guard, *clients: str, now=THURSDAY) -> list[float]:
+    return [of.search(client=client, now=now) for client in clients]
+
+
+def test_a_network_may_search_so_often_at_once_and_again_with_time():
+    held = guard()
+    assert waits(held, *["203.0.113.9"] * 4) == [0, 0, 0, 20]
+    assert waits(held, "203.0.113.200", "198.51.100.1") == [20, 0]
+    assert waits(held, *["203.0.113.9"] * 2, now=THURSDAY + timedelta(seconds=20)) == [0, 20]
+
+
+def test_many_networks_together_have_a_limit_too():
+    held = guard(everybody=5)
+    networks = [f"2001:db8:{number:x}00::1" for number in range(6)]
+    assert waits(held, *networks) == [0, 0, 0, 0, 0, 12]
+
+
+@given(st.integers(1, 50), st.lists(st.floats(0, 30), max_size=80))
+def test_who_waits_as_long_as_told_is_admitted(count, pauses):
+    held, now = guard(count), THURSDAY
+    for pause in pauses:
+        now += timedelta(seconds=pause)
+        wait = held.search(client="203.0.113.9", now=now)
+        if wait:
+            now += timedelta(seconds=ceil(wait))
+            assert held.search(client="203.0.113.9", now=now) == 0
