@@ -20,7 +20,7 @@ from digestmail.pipeline.outcomes import Rules
 from digestmail.storage import deliveries, editions, schema
 from digestmail.storage.database import Database
 from digestmail.transports.base import Relay
-from digestmail.transports.smtp import SmtpTransport
+from digestmail.transports.smtp import Security, SmtpTransport
 
 
 def fill(database: Database, count: int) -> int:
@@ -45,21 +45,33 @@ def worker(
 ) -> Deliverer:
     """Return a worker."""
     rules = Rules(give_up=timedelta(days=4), max_lateness=max_lateness, ambiguous=policy)
-    letters = options.pop("letters", None) or Letters(520)
-    return Deliverer(database, relays, letters, clock, rules, EpochFile(epoch, "secret"), random=Random(1), **options)
+    options = {"letters": Letters(520), "random": Random(1)} | options
+    return Deliverer(database, relays, clock=clock, rules=rules, epoch=EpochFile(epoch, "secret"), **options)
 
 
-def smtp(port: int, *, connections: int = 3, timeout: float = 10, **options) -> SmtpTransport:
+def smtp(
+    port: int, *, connections: int = 3, timeout: float = 10, security: Security = "none", **options
+) -> SmtpTransport:
     """Return the way to a server on loopback."""
     return SmtpTransport(
         host="127.0.0.1",
         port=port,
-        security="none",
+        security=security,
         timeout=timeout,
         local_hostname="me.example.org",
         connections=connections,
         **options,
     )
+
+
+def until_empty(database: Database, relays: Sequence[Relay], epoch: Path, clock: FakeClock, runs: int = 12):
+    """Deliver, and come back when something is due."""
+    for _ in range(runs):
+        report = worker(database, relays, clock, epoch).deliver()
+        if report.next_due_at is None:
+            return report
+        clock.time = max(report.next_due_at, clock.time)
+    raise AssertionError(f"the outbox does not empty: {report}")
 
 
 def listed(database: Database) -> Counter[str]:

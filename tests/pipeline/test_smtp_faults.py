@@ -7,7 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from delivering import fill, listed, smtp, standing, worker
+from delivering import fill, listed, smtp, standing, until_empty, worker
 from forking import Letters
 from stage import FakeClock
 
@@ -30,28 +30,6 @@ FAULTS = {
 }
 STEPS = ("GREETING", "EHLO", "MAIL", "RCPT", "DATA", "END", "RSET", "QUIT")
 BLAMES = {("RCPT", "permanent"), ("DATA", "permanent"), ("END", "permanent")}
-
-
-@pytest.fixture
-def sqlite(tmp_path, sqlite_template):
-    import shutil
-
-    from digestmail.storage.database import Database
-
-    shutil.copy(sqlite_template, tmp_path / "test.db")
-    database = Database.open(f"sqlite:///{tmp_path / 'test.db'}", base=Path())
-    yield database
-    database.close()
-
-
-def until_empty(database, relays, epoch, clock, runs=12):
-    """Deliver, and come back when something is due."""
-    for _ in range(runs):
-        report = worker(database, relays, clock, epoch).deliver()
-        if report.next_due_at is None:
-            return report
-        clock.time = max(report.next_due_at, clock.time)
-    raise AssertionError(f"the outbox does not empty: {report}")
 
 
 @pytest.mark.parametrize("fault", FAULTS)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import hmac
 import socket
 import ssl
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from enum import Enum
@@ -31,7 +33,37 @@ class Farewell:
     reply: str
 
 
-Answer = str | bytes | Act | Farewell
+@dataclass(frozen=True)
+class Pieces:
+    """A reply that comes in pieces; `before` each of them something happens."""
+
+    reply: str
+    before: Callable[[], None]
+
+
+Answer = str | bytes | Act | Farewell | Pieces
+
+
+@dataclass(frozen=True)
+class Account:
+    """Who may log in; `secret` is a password or an access token."""
+
+    username: str
+    secret: str
+
+    def proof(self, mechanism: str, challenge: bytes) -> bytes:
+        """Return what somebody has to say who logs in (RFC 4616, RFC 2195, Google's XOAUTH2)."""
+        user, secret = self.username.encode(), self.secret.encode()
+        match mechanism:
+            case "CRAM-MD5":
+                return user + b" " + hmac.new(secret, challenge, "md5").hexdigest().encode()
+            case "XOAUTH2":
+                return b"user=%s\1auth=Bearer %s\1\1" % (user, secret)
+            case "LOGIN":
+                return user + b"\0" + secret
+            case _:
+                return b"\0%s\0%s" % (user, secret)
+
 
 _GREETING = "220 mail.example.org ready"
 _REPLIES = {
@@ -48,6 +80,7 @@ _REPLIES = {
 }
 
 
+_CHALLENGE = b"<1896.697170952@mail.example.org>"
 _NOBODY = "554 5.5.1 no valid recipients"
 
 
@@ -72,6 +105,8 @@ class ScriptedServer:
     extensions: Sequence[str] = ()
     tls: ssl.SSLContext | None = None
     immediate_tls: bool = False
+    account: Account | None = None
+    """Who has to log in before anything else, over a secure line if there is one to be had."""
     answers: dict[str, deque[Answer]] = field(default_factory=dict)
     commands: list[str] = field(default_factory=list)
     messages: list[Received] = field(default_factory=list)
@@ -90,11 +125,12 @@ def scripted(
     extensions: Sequence[str] = ("PIPELINING", "SIZE 100000"),
     tls: ssl.SSLContext | None = None,
     immediate_tls: bool = False,
+    account: Account | None = None,
 ) -> Iterator[ScriptedServer]:
     """Run a scripted server on a free loopback port; with `tls` it offers STARTTLS or speaks TLS from the start."""
     with socket.create_server((HOST, 0)) as listener:
         script = {step: deque(said) for step, said in (answers or {}).items()}
-        server = ScriptedServer(listener.getsockname()[1], extensions, tls, immediate_tls, script)
+        server = ScriptedServer(listener.getsockname()[1], extensions, tls, immediate_tls, account, script)
         stopping = Event()
         thread = Thread(target=_accept, args=(listener, server, stopping))
         thread.start()
@@ -140,6 +176,7 @@ class _Conversation:
         self._server = server
         self._socket = connection
         self._file: BinaryIO | None = None
+        self._logged_in = False
 
     def run(self) -> None:
         try:
@@ -159,6 +196,9 @@ class _Conversation:
             verb, _, argument = command.partition(" ")
             if verb.upper() == "RCPT" and not begun:
                 self._say("503 5.5.1 MAIL first")
+                continue
+            if verb.upper() == "AUTH" and self._server.account is not None:
+                self._log_in(self._server.account, *argument.split(" "))
                 continue
             went_well = self._command(verb.upper(), anybody=bool(recipients))
             match verb.upper():
@@ -181,6 +221,8 @@ class _Conversation:
         reply = _REPLIES.get(verb, "502 5.5.1 what?")
         if verb == "DATA" and not anybody:
             reply = _NOBODY
+        if verb == "MAIL" and self._server.account is not None and not self._logged_in:
+            reply = "530 5.7.0 authentication required"
         if verb == "EHLO":
             offered = [*self._server.extensions]
             if self._server.tls and not isinstance(self._socket, ssl.SSLSocket):
@@ -188,11 +230,49 @@ class _Conversation:
             reply = "\n".join([reply, *(f"250 {extension}" for extension in offered)])
         return self._answer(verb, reply)
 
+    def _log_in(self, account: Account, mechanism: str, *initial: str) -> None:
+        if self._server.tls and not isinstance(self._socket, ssl.SSLSocket):
+            self._say("538 5.7.11 encryption required")
+            return
+        said = base64.b64decode(initial[0]) if initial else b""
+        if mechanism == "CRAM-MD5":
+            said = self._ask(_CHALLENGE)
+        elif mechanism == "LOGIN":
+            said += b"\0" + self._ask(b"Password:")
+        right = said == account.proof(mechanism, _CHALLENGE)
+        if not right and mechanism == "XOAUTH2":
+            self._ask(b'{"status":"400"}')
+        self._logged_in = self._answer("AUTH", _REPLIES["AUTH"] if right else "535 5.7.8 bad credentials")
+
+    def _ask(self, challenge: bytes) -> bytes:
+        self._say(f"334 {base64.b64encode(challenge).decode()}")
+        return base64.b64decode(self._line())
+
     def _answer(self, step: str, usual: str) -> bool:
         """Say what the script has for this step; return whether it means to go on."""
         script = self._server.answers.get(step)
         answer = script.popleft() if script else usual
         match answer:
+            case Act():
+                self._act(answer, usual)
+            case Farewell(reply):
+                self._say(reply)
+                raise _HungUpError
+            case Pieces(reply, before):
+                for octet in f"{reply}\r\n".encode():
+                    before()
+                    self._socket.sendall(bytes([octet]))
+                return reply[0] in "23"
+            case bytes():
+                self._socket.sendall(answer)
+                return answer[:1] in b"23"
+            case str():
+                self._say(answer)
+                return answer[0] in "23"
+        return False
+
+    def _act(self, act: Act, usual: str) -> None:
+        match act:
             case Act.STALL:
                 while self._line():
                     pass
@@ -204,16 +284,6 @@ class _Conversation:
                 raise _HungUpError
             case Act.RESET:
                 self._abort()
-            case Farewell(reply):
-                self._say(reply)
-                raise _HungUpError
-            case bytes():
-                self._socket.sendall(answer)
-                return answer[:1] in b"23"
-            case str():
-                self._say(answer)
-                return answer[0] in "23"
-        return False
 
     def _say(self, reply: str) -> None:
         """Send a reply, several lines as RFC 5321 section 4.2.1 has them: `250-a`, `250 b`."""
