@@ -157,6 +157,7 @@ def _accept(listener: socket.socket, server: ScriptedServer, stopping: Event) ->
             return
         # A client that forgot to hang up must not block the test for ever.
         connection.settimeout(10)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         server.connections += 1
         threads.append(Thread(target=_serve, args=(connection, server)))
         threads[-1].start()
