@@ -262,7 +262,8 @@ class _Conversation:
             case Pieces(reply, before):
                 for octet in f"{reply}\r\n".encode():
                     before()
-                    self._socket.sendall(bytes([octet]))
+                    with suppress(OSError):  # who waits no longer
+                        self._socket.sendall(bytes([octet]))
                 return reply[0] in "23"
             case bytes():
                 self._socket.sendall(answer)
