@@ -23,12 +23,12 @@ from digestmail.transports.base import Relay
 from digestmail.transports.smtp import Security, SmtpTransport
 
 
-def fill(database: Database, count: int) -> int:
-    """Queue an edition for `count` people; return its id."""
+def fill(database: Database, count: int, *, domains: Sequence[str] = ("example.org",)) -> int:
+    """Queue an edition for `count` people, of each domain in turn; return its id."""
     with database.begin() as connection:
         edition_id = editions.add(connection, edition(reason="a test"))
         segment_id = editions.add_segment(connection, edition_id, [], [])
-        ids = people(connection, count)
+        ids = people(connection, count, domains=domains)
         deliveries.enqueue(connection, [(one, segment_id, THURSDAY) for one in ids], edition_id)
     return edition_id
 

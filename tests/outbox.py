@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 from stage import THURSDAY
@@ -37,8 +38,9 @@ def publish(connection, found: Edition, ids, *, segments: int = 1) -> int:
     return edition_id
 
 
-def people(connection, count: int, *digests: str) -> list[int]:
-    ids = [subscribers.add(connection, f"p{number}@example.org", THURSDAY) for number in range(count)]
+def people(connection, count: int, *digests: str, domains: Sequence[str] = ("example.org",)) -> list[int]:
+    addresses = [f"p{number}@{domains[number % len(domains)]}" for number in range(count)]
+    ids = [subscribers.add(connection, address, THURSDAY) for address in addresses]
     for subscriber_id in ids:
         for name in digests or ("daily",):
             subscribers.subscribe(connection, subscriber_id, Subscription(digest=name), THURSDAY)

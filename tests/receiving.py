@@ -1,4 +1,4 @@
-"""A fast receiving server: keeps who got which Message-ID, and may kill the worker it talks with."""
+"""A fast receiving server: keeps who got which Message-ID, counts who talks at once, may kill whom it talks with."""
 
 from __future__ import annotations
 
@@ -28,8 +28,16 @@ class Receiver:
     def __init__(self) -> None:
         self.port = 0
         self.arrived: Counter[str] = Counter()
+        self.talking: Counter[str] = Counter()
+        """How many connections there are (""), and how many of them carry a message to each domain."""
+        self.most: Counter[str] = Counter()
         self.deed = ""
         self.turn = 0
+
+    def begins(self, domain: str) -> None:
+        """Count one more."""
+        self.talking[domain] += 1
+        self.most |= self.talking
 
     def wanted(self, deed: str) -> bool:
         """Return whether this is the moment for `deed`; once."""
@@ -49,12 +57,17 @@ class _Session(asyncio.Protocol):
         self._rest = b""
         self._in_body = False
         self._pid = 0
+        self._domain = ""
         self._transport: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
+        self._receiver.begins("")
         transport.write(b"220 mail.example.org\r\n")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._receiver.talking[""] -= 1
 
     def data_received(self, data: bytes) -> None:
         self._rest += data
@@ -69,6 +82,9 @@ class _Session(asyncio.Protocol):
         verb = line[:4].upper()
         if worker := _WORKER.search(line):
             self._pid = int(worker[1])
+        if verb == b"RCPT":
+            self._domain = line.decode().rpartition("@")[2].rstrip(">")
+            self._receiver.begins(self._domain)
         self._in_body = verb == b"DATA"
         self._transport.write(_REPLIES.get(verb, b"221 bye\r\n"))
         if verb == b"QUIT":
@@ -85,6 +101,7 @@ class _Session(asyncio.Protocol):
         self._rest, self._in_body = rest, False
         (name,) = _ID.findall(message)
         self._receiver.arrived[name.decode()] += 1
+        self._receiver.talking[self._domain] -= 1
         if self._receiver.wanted(self._dot):
             self._kill()
             return False

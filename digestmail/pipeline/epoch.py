@@ -6,11 +6,11 @@ configuration. A database whose counter stands before the file's has forgotten w
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
+from threading import get_native_id
 
 from digestmail.errors import StorageError
 
@@ -38,7 +38,7 @@ class EpochFile:
 
     def note(self, epoch: int) -> None:
         """Write down the epoch, whole or not at all. Raises StorageError."""
-        temporary = self._path.with_name(f"{self._path.name}.{os.getpid()}.tmp")
+        temporary = self._path.with_name(f"{self._path.name}.{get_native_id()}.tmp")
         try:
             # Several workers: the file never goes back.
             if (seen := self._seen()) is None or seen < epoch:

@@ -57,7 +57,8 @@ def pace(
 ) -> tuple[list[Delivery], list[tuple[Delivery, datetime]]]:
     """Book what is limited; return what may go now, and when the rest may ask again."""
     when: dict[tuple[int, int], datetime] = {}
-    for key, held in _by_key(claimed, speed, relay).items():
+    # In one order, for each key's row is locked until the commit: two workers must not wait for each other.
+    for key, held in sorted(_by_key(claimed, speed, relay).items()):
         booked, next_at = rates.reserve(connection, key, speed[key], len(held), now, _SOON)
         for number, delivery in enumerate(held[booked:]):
             place = delivery.edition_id, delivery.subscriber_id

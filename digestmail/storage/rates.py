@@ -39,9 +39,11 @@ def reserve(
     step = timedelta(seconds=1 / per_second)
     first = max(_row(connection, key, now).next_at, now)
     booked = min(count, max((now + within - first) // step + 1, 0))
+    next_at = first + step * booked
+    next_at += timedelta(microseconds=-next_at.microsecond % 1000)  # a column holds milliseconds, and cuts off the rest
     if booked:
-        connection.execute(update(rates).where(rates.c.key == key).values(next_at=first + step * booked))
-    return booked, first + step * booked
+        connection.execute(update(rates).where(rates.c.key == key).values(next_at=next_at))
+    return booked, next_at
 
 
 def factors(connection: Connection, now: datetime) -> dict[str, float]:

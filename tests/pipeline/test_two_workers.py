@@ -1,0 +1,159 @@
+"""Two workers on one database: what limits a relay or a domain limits them together, and nobody goes short."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from itertools import combinations_with_replacement
+from pathlib import Path
+from random import Random
+from threading import Condition
+
+import pytest
+from delivering import fill, listed, smtp, standing, worker
+from forking import Letters
+from receiving import receiver
+from stage import THURSDAY
+
+from digestmail.pipeline import dispatch
+from digestmail.pipeline.pacing import DomainLimit, Limits, domain_of
+from digestmail.storage.database import Database
+
+WORKERS = 2
+
+
+class Day:
+    """The time two workers share: it goes on when both sleep and nothing that was let go is still on its way."""
+
+    def __init__(self) -> None:
+        self.time = THURSDAY
+        self.on_their_way = 0
+        self._changed = Condition()
+        self._sleeping: dict[int, datetime] = {}
+        self._awake = set(range(WORKERS))
+
+    def let_go(self, count: int) -> None:
+        with self._changed:
+            self.on_their_way += count
+            self._go_on()
+
+    def ends(self, number: int) -> None:
+        with self._changed:
+            self._awake.discard(number)
+            self._go_on()
+
+    def sleep(self, number: int, seconds: float) -> None:
+        with self._changed:
+            until = self.time + timedelta(seconds=seconds)
+            self._sleeping[number] = until
+            self._go_on()
+            assert self._changed.wait_for(lambda: self.time >= until, timeout=20)
+            del self._sleeping[number]
+
+    def _go_on(self) -> None:
+        if not self.on_their_way and self._awake and self._awake <= set(self._sleeping):
+            self.time = min(self._sleeping[number] for number in self._awake)
+            self._changed.notify_all()
+
+
+class Clock:
+    """One worker's view of the day."""
+
+    def __init__(self, day: Day, number: int) -> None:
+        self._day, self._number = day, number
+
+    def now(self) -> datetime:
+        return self._day.time
+
+    def monotonic(self) -> float:
+        return self._day.time.timestamp()
+
+    def sleep(self, seconds: float) -> None:
+        self._day.sleep(self._number, seconds)
+
+
+class Noting(Letters):
+    """Notes when each message went to the wire."""
+
+    def __init__(self) -> None:
+        super().__init__(520)
+        self.went: list[tuple[datetime, str]] = []
+
+    def write(self, delivery, now):
+        self.went.append((now, domain_of(delivery.address)))
+        return super().write(delivery, now)
+
+
+@pytest.fixture
+def together(database_url, tmp_path, monkeypatch):
+    """Have two workers deliver; return their reports and the day they did it in."""
+    monkeypatch.setattr(dispatch, "_FIRST_CLAIM", 4)
+    monkeypatch.setattr(dispatch, "_MOST_CLAIMED", 4)
+    databases = [Database.open(database_url, base=Path()) for _ in range(WORKERS)]
+
+    def together(letters, limits, **relay):
+        day = Day()
+
+        def work(number: int):
+            one = worker(
+                databases[number],
+                [smtp(**relay)],
+                Clock(day, number),
+                tmp_path / "epoch",
+                letters=letters,
+                limits=limits,
+                random=Random(number),
+                progress=lambda _: day.let_go(-1),
+            )
+            real = one._sort
+
+            def sort(*args):
+                found = real(*args)
+                day.let_go(len(found.go))
+                return found
+
+            one._sort = sort
+            try:
+                return one.deliver()
+            finally:
+                day.ends(number)
+
+        with ThreadPoolExecutor(WORKERS) as threads:
+            return list(threads.map(work, range(WORKERS))), day
+
+    yield together
+    for database in databases:
+        database.close()
+
+
+def most_beyond(rate: float, moments: list[datetime]) -> float:
+    """Return by how many messages at most a stretch of time had more than `rate` a second.
+
+    A second's worth may go at once, and one besides.
+    """
+    moments = sorted(moments)
+    return max(
+        last - first + 1 - rate * ((moments[last] - moments[first]).total_seconds() + 1) - 1
+        for first, last in combinations_with_replacement(range(len(moments)), 2)
+    )
+
+
+def test_two_workers_together_keep_to_every_rate_and_number_of_connections(database, together, caplog):
+    people, rate, slow = 60, 6.0, 1.0
+    fill(database, people, domains=("slow.example", "quick.example", "example.org"))
+    limits = Limits(domains={"slow.example": DomainLimit(messages_per_second=slow, connections=1)})
+    letters = Noting()
+    with receiver("body", "dot") as server:
+        reports, day = together(letters, limits, port=server.port, messages_per_second=rate)
+        assert sorted(server.arrived.values()) == [1] * people
+        # A worker has one connection in any case.
+        assert 1 < server.most[""] <= 3 + WORKERS - 1
+        assert server.most["slow.example"] <= 1 + WORKERS - 1
+    assert all(report.sent for report in reports)
+    assert sum(report.sent for report in reports) == people
+    assert len(letters.went) == people
+    assert most_beyond(rate, [moment for moment, _ in letters.went]) <= 0
+    assert most_beyond(slow, [moment for moment, domain in letters.went if domain == "slow.example"]) <= 0
+    assert people / 3 / slow - 2 <= (day.time - THURSDAY).total_seconds() <= people / 3 / slow + 5
+    assert (standing(database), listed(database)) == ({"sent": people}, {})
+    assert "the ledger waits" not in caplog.text
