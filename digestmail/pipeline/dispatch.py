@@ -117,7 +117,7 @@ class Dispatch:
         self._claiming = False
         self._claim_next = _FIRST_CLAIM
         self._exhausted = False
-        self._lanes = Lanes(relay, self)
+        self._lanes = Lanes(relay, self, most=connections)
         self._timer: asyncio.Task[None] | None = None
         self.stopped = ""
         self.relay_broke = False
@@ -287,7 +287,9 @@ class Dispatch:
             self._claiming = False
             for delivery, result in committed.claimed.rest:
                 self._recorded(delivery, result, True)  # noqa: FBT003 - it was written with the claim
-            self._connections = committed.claimed.granted.get(f"relay:{self._relay.name}", self._connections)
+            granted = committed.claimed.granted
+            self._connections = granted.get(f"relay:{self._relay.name}", self._connections)
+            self._lanes.keep_to(self._connections)
             self._claimed(committed.claimed.go, committed.claimed.rest, committed.claimed.next_due_at)
         self._wake()
         self._order()

@@ -59,11 +59,12 @@ class Host(Protocol):
 class Lanes:
     """Keeps connections open; every message one of them takes is settled, whatever happens."""
 
-    def __init__(self, relay: Relay, host: Host) -> None:
-        """Open nothing yet."""
+    def __init__(self, relay: Relay, host: Host, *, most: int) -> None:
+        """Open nothing yet, and at no time more than `most`."""
         self._relay = relay
         self._host = host
         self._lanes: set[asyncio.Task[None]] = set()
+        self._most = most
         self._connected = 0
         self._losses = 0
         self._most_losses = LOST_TWICE
@@ -79,6 +80,10 @@ class Lanes:
             lane = asyncio.get_running_loop().create_task(self._lane())
             self._lanes.add(lane)
             lane.add_done_callback(self._ended)
+
+    def keep_to(self, most: int) -> None:
+        """Have no more than `most` from now on; a lane too many ends with the connection it has."""
+        self._most = most
 
     async def closed(self) -> None:
         """Wait until all of them have ended."""
@@ -96,6 +101,9 @@ class Lanes:
     async def _lane(self) -> None:
         """Keep one connection going as long as there is work for it."""
         while not self._host.over():
+            if len(self._lanes) > self._most and (lane := asyncio.current_task()) is not None:
+                self._lanes.discard(lane)
+                return
             try:
                 async with self._relay.connect() as connection:
                     self._connected += 1
