@@ -13,10 +13,13 @@ import pytest
 from delivering import fill, listed, smtp, standing, worker
 from forking import Letters
 from receiving import receiver
-from stage import THURSDAY
+from sqlalchemy import event
+from stage import THURSDAY, FakeClock
 
+from digestmail.model import Delivery, DeliveryState
 from digestmail.pipeline import dispatch
-from digestmail.pipeline.pacing import DomainLimit, Limits, domain_of
+from digestmail.pipeline.pacing import DomainLimit, Limits, domain_of, pace
+from digestmail.storage import rates
 from digestmail.storage.database import Database
 
 WORKERS = 2
@@ -157,3 +160,81 @@ def test_two_workers_together_keep_to_every_rate_and_number_of_connections(datab
     assert people / 3 / slow - 2 <= (day.time - THURSDAY).total_seconds() <= people / 3 / slow + 5
     assert (standing(database), listed(database)) == ({"sent": people}, {})
     assert "the ledger waits" not in caplog.text
+
+
+def test_rates_are_booked_in_one_order_whatever_was_claimed_first(database):
+    """Two transactions that lock the same rows in two orders wait for each other."""
+    speed = {"domain:a.example": 1.0, "domain:b.example": 1.0, "relay:smtp": 1.0}
+    orders = []
+    for domains in (("b.example", "a.example"), ("a.example", "b.example")):
+        claimed = [delivery(number, domain) for number, domain in enumerate(domains)]
+        locked = []
+
+        def note(_connection, _cursor, _statement, values, *_, locked=locked) -> None:
+            locked += [value for value in (values.values() if isinstance(values, dict) else values) if value in speed]
+
+        event.listen(database.engine, "before_cursor_execute", note)
+        with database.begin() as connection:
+            pace(connection, claimed, speed, "smtp", THURSDAY)
+        event.remove(database.engine, "before_cursor_execute", note)
+        orders.append(list(dict.fromkeys(locked)))
+    assert orders[0] == orders[1] == sorted(orders[0])
+    assert set(orders[0]) == set(speed)
+
+
+def delivery(number: int, domain: str) -> Delivery:
+    return Delivery(
+        edition_id=1,
+        subscriber_id=number,
+        segment_id=1,
+        state=DeliveryState.QUEUED,
+        attempts=1,
+        fence=1,
+        queued_at=THURSDAY,
+        address=f"p{number}@{domain}",
+        wanted=True,
+    )
+
+
+def test_a_worker_makes_room_for_one_that_comes_later(database, tmp_path, monkeypatch):
+    """Its connections are counted anew after a minute, those of the relay and those of the domain."""
+    monkeypatch.setattr(dispatch, "_FIRST_CLAIM", 4)
+    monkeypatch.setattr(dispatch, "_MOST_CLAIMED", 4)
+    people = 120
+    fill(database, people)
+    clock = FakeClock()
+    limits = Limits(domains={"example.org": DomainLimit(connections=3)})
+    with receiver("body", "dot") as server:
+
+        def progress(finished: int) -> None:
+            if finished == 20:
+                clock.time += timedelta(seconds=61)
+                with database.begin() as connection:
+                    wishes = {"relay:smtp": 4, "domain:example.org": 3}
+                    granted = rates.allot(connection, "another", wishes, clock.now(), timedelta(minutes=5))
+                assert set(granted.values()) == {1}
+            if finished == 70:
+                server.most.clear()
+
+        relay = smtp(server.port, connections=4, messages_per_connection=3)
+        report = worker(database, [relay], clock, tmp_path / "epoch", limits=limits, progress=progress).deliver()
+    assert report.sent == people
+    assert 1 < server.most[""] <= 3
+    assert 1 < server.most["example.org"] <= 2
+
+
+@pytest.mark.parametrize("connections", [1, 3])
+def test_a_domain_that_may_have_one_connection_loses_nothing_and_leaves_the_others_to_the_rest(
+    sqlite, tmp_path, connections
+):
+    people = 120
+    fill(sqlite, people, domains=("narrow.example",) * 4 + ("wide.example",) * 4)
+    limits = Limits(domains={"narrow.example": DomainLimit(connections=1)})
+    with receiver("body", "dot") as server:
+        relay = smtp(server.port, connections=connections)
+        report = worker(sqlite, [relay], FakeClock(), tmp_path / "epoch", limits=limits).deliver()
+        assert sorted(server.arrived.values()) == [1] * people
+    assert server.most["narrow.example"] == 1
+    assert min(connections, 2) <= server.most["wide.example"] <= connections
+    assert (report.sent, report.stopped) == (people, "")
+    assert (standing(sqlite), listed(sqlite)) == ({"sent": people}, {})
