@@ -290,6 +290,7 @@ class Dispatch:
             granted = committed.claimed.granted
             self._connections = granted.get(f"relay:{self._relay.name}", self._connections)
             self._lanes.keep_to(self._connections)
+            self._pool.limit({key.removeprefix("domain:"): most for key, most in granted.items()})
             self._claimed(committed.claimed.go, committed.claimed.rest, committed.claimed.next_due_at)
         self._wake()
         self._order()

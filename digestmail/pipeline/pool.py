@@ -63,8 +63,18 @@ class Pool:
             return
         self._out[domain] -= 1
         if self._held[domain]:
-            self._waiting.appendleft(self._held[domain].popleft())
-            self._holding -= 1
+            self._let_in(domain)
+
+    def limit(self, limits: Mapping[str, int]) -> None:
+        """Keep to new limits for those domains that have one."""
+        self._limits = {domain: limits.get(domain, most) for domain, most in self._limits.items()}
+        for domain, most in self._limits.items():
+            for _ in range(min(most - self._out[domain], len(self._held[domain]))):
+                self._let_in(domain)
+
+    def _let_in(self, domain: str) -> None:
+        self._waiting.appendleft(self._held[domain].popleft())
+        self._holding -= 1
 
     def drain(self) -> list[Delivery]:
         """Take out all that wait."""
