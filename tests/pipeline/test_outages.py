@@ -17,6 +17,7 @@ from stage import FakeClock, FakeTransport
 from digestmail.errors import StorageError
 from digestmail.pipeline import ledger
 from digestmail.pipeline.deliver import LEASE
+from digestmail.pipeline.dispatch import AHEAD
 from digestmail.storage import schema, settings
 from digestmail.storage.database import Database
 from digestmail.transports.blocking import BlockingRelay
@@ -209,5 +210,5 @@ def test_a_bug_in_the_ledger_ends_the_run_with_a_clear_error_and_loses_nothing(
         arrived, doubted = recipients(server), listed(database)
     assert len(arrived) == PEOPLE
     assert all(count <= 1 + doubted[address] for address, count in arrived.items())
-    assert sum(doubted.values()) <= 4 * relay.connections
+    assert sum(doubted.values()) <= AHEAD * relay.connections
     assert standing(database) == {"sent": PEOPLE}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from itertools import combinations_with_replacement
 from pathlib import Path
@@ -21,6 +23,7 @@ from digestmail.pipeline import dispatch
 from digestmail.pipeline.pacing import DomainLimit, Limits, domain_of, pace
 from digestmail.storage import rates
 from digestmail.storage.database import Database
+from digestmail.transports.base import Receipt
 
 WORKERS = 2
 
@@ -238,3 +241,36 @@ def test_a_domain_that_may_have_one_connection_loses_nothing_and_leaves_the_othe
     assert min(connections, 2) <= server.most["wide.example"] <= connections
     assert (report.sent, report.stopped) == (people, "")
     assert (standing(sqlite), listed(sqlite)) == ({"sent": people}, {})
+
+
+class Stuck:
+    """A relay where a domain's mail waits until all the others' has gone."""
+
+    name, connections, messages_per_second = "stuck", 3, None
+
+    def __init__(self, domain: str, others: int) -> None:
+        self.domain, self.left = domain, others
+        self.gone = asyncio.Event()
+
+    @asynccontextmanager
+    async def connect(self):
+        yield self
+
+    async def converse(self, supply) -> None:
+        while (outgoing := await supply.take()) is not None:
+            if domain_of(outgoing.envelope.recipient) == self.domain:
+                await asyncio.wait_for(self.gone.wait(), 10)
+            else:
+                self.left -= 1
+                if not self.left:
+                    self.gone.set()
+            outgoing.settle(Receipt(code=250, text="queued"))
+
+
+def test_a_domain_whose_one_connection_is_stuck_holds_nobody_else_up(sqlite, tmp_path):
+    people = 120
+    fill(sqlite, people, domains=("narrow.example",) * 30 + ("wide.example",) * 10)
+    limits = Limits(domains={"narrow.example": DomainLimit(connections=1)})
+    relay = Stuck("narrow.example", people // 4)
+    report = worker(sqlite, [relay], FakeClock(), tmp_path / "epoch", limits=limits).deliver()
+    assert (report.sent, report.trouble) == (people, "")

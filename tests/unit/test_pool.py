@@ -45,6 +45,21 @@ def test_a_domain_that_is_busy_lets_the_others_pass():
     assert len(waiting) == 0
 
 
+def test_a_limit_that_changes_holds_from_the_next_delivery_on():
+    waiting = Pool({"slow.example": 1})
+    first, second, third, fourth = added = deliveries(*["slow.example"] * 4)
+    waiting.add(added)
+    assert waiting.take(10) == [first]
+    waiting.limit({"slow.example": 3, "free.example": 1})
+    assert waiting.take(10) == [third, second]  # about in order
+    waiting.limit({"slow.example": 1})
+    waiting.release(first)
+    waiting.release(second)
+    assert waiting.take(10) == []
+    waiting.release(third)
+    assert waiting.take(10) == [fourth]
+
+
 def test_what_is_held_does_not_keep_others_from_being_claimed_until_it_is_too_much(monkeypatch):
     monkeypatch.setattr(pool, "_MOST_HELD", 5)
     waiting = Pool(LIMITS)
