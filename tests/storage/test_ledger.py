@@ -40,10 +40,11 @@ class LedgerMachine(RuleBasedStateMachine):
         self.now = THURSDAY
         self.held: list[Delivery] = []
         self.armed: list[Delivery] = []
-        self.wired: list[Delivery] = []
+        self.wired: list[tuple[Delivery, DeliveryState]] = []
         self.arrived: Counter[tuple[int, int]] = Counter()
         self.recorded: Counter[tuple[int, int]] = Counter()
         self.resolved_as_sent = 0
+        self.cancelled = 0
 
     def teardown(self) -> None:
         self.stack.close()
@@ -70,37 +71,37 @@ class LedgerMachine(RuleBasedStateMachine):
         assert all(self._runs(one, MARGIN) for one in armed)
         self.armed += armed
 
+    @precondition(lambda self: self.held)
+    @rule(count=st.integers(1, 4))
+    def give_back(self, count) -> None:
+        """What is not sent is given back, as far as it is still this worker's to give."""
+        batch, self.held = self.held[:count], self.held[count:]
+        claims.record(self.connection, [(one, outcomes.given_back(one, self.now)) for one in batch], self.now)
+
     @precondition(lambda self: self.armed)
-    @rule()
-    def send(self) -> None:
-        """The server takes it; the answer is on its way."""
+    @rule(state=st.sampled_from([DeliveryState.SENT, DeliveryState.FAILED, DeliveryState.DEFERRED]))
+    def send(self, state) -> None:
+        """The server takes it or refuses it; the answer is on its way."""
         one = self.armed.pop(0)
-        self.arrived[key_of(one)] += 1
-        self.wired.append(one)
+        self.arrived[key_of(one)] += state is DeliveryState.SENT
+        self.wired.append((one, state))
 
     @precondition(lambda self: self.wired)
     @rule(twice=st.booleans())
-    def record_sent(self, twice) -> None:
-        one = self.wired.pop(0)
-        sent = Attempted(state=DeliveryState.SENT, code=250)
-        lost = claims.record(self.connection, [(one, sent)], self.now)
-        if twice:
-            assert claims.record(self.connection, [(one, sent)], self.now) == lost
-        self.recorded[key_of(one)] += not lost
-
-    @precondition(lambda self: self.armed)
-    @rule(state=st.sampled_from([DeliveryState.FAILED, DeliveryState.DEFERRED, DeliveryState.QUEUED]))
-    def refused_or_given_back(self, state) -> None:
-        one = self.armed.pop(0)
+    def record(self, twice) -> None:
+        one, state = self.wired.pop(0)
         match state:
+            case DeliveryState.SENT:
+                result = Attempted(state=state, code=250)
             case DeliveryState.FAILED:
                 result = Attempted(state=state, code=550)
-            case DeliveryState.DEFERRED:
+            case _:
                 due_at = self.now + timedelta(minutes=3)
                 result = Attempted(state=state, code=451, due_at=due_at, kept=state)
-            case _:
-                result = outcomes.given_back(one, self.now)
-        claims.record(self.connection, [(one, result)], self.now)
+        lost = claims.record(self.connection, [(one, result)], self.now)
+        if twice:
+            assert claims.record(self.connection, [(one, result)], self.now) == lost
+        self.recorded[key_of(one)] += not lost and state is DeliveryState.SENT
 
     @rule(answered=st.booleans())
     def crash(self, answered) -> None:
@@ -219,7 +220,12 @@ class LedgerMachine(RuleBasedStateMachine):
     @invariant()
     def what_arrived_is_recorded_or_listed(self) -> None:
         listed = self._listed()
-        assert all(self.recorded[key] + listed[key] >= 1 for key in self.arrived)
+        assert all(self.recorded[key] + listed[key] >= 1 for key, count in self.arrived.items() if count)
+
+    @invariant()
+    def what_was_cancelled_stays_so(self) -> None:
+        before, self.cancelled = self.cancelled, self._count(DeliveryState.CANCELLED)
+        assert self.cancelled >= before
 
     @invariant()
     def the_accounts_close(self) -> None:
