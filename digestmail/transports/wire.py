@@ -66,6 +66,7 @@ class Wire(asyncio.Protocol):
         """Cut what came into lines, and lines into replies."""
         if self._broken is not None:
             return
+        known = len(self._replies)
         *lines, self._rest = (self._rest + data if self._rest else data).split(b"\n")
         for line in lines:
             if not self._lines and len(line) <= _LONGEST_LINE and (reply := _whole(line)) is not None:
@@ -79,7 +80,7 @@ class Wire(asyncio.Protocol):
         if len(self._rest) > _LONGEST_LINE:
             self._rest = b""
             self._break(GarbageError("the mail server's answer is not intelligible: a line without end"))
-        if self._deadline:
+        if self._deadline and len(self._replies) > known:
             self._deadline = self._loop.time() + self._patience  # each reply has a time of its own
         self._wake()
 
