@@ -506,6 +506,11 @@ class Delivery:
     state: DeliveryState = DeliveryState.QUEUED
     """The state it was claimed in: `sending` if another worker died with it."""
 
+    @property
+    def claim(self) -> tuple[int, int, int]:
+        """Which claim this is: after its lease a worker may claim the same delivery again, and then holds two."""
+        return self.edition_id, self.subscriber_id, self.fence
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:

@@ -108,7 +108,7 @@ class Dispatch:
         self._stop = stop
         self._recorded = recorded
         self._pool = Pool(domains)
-        self._asked: dict[tuple[int, int], Delivery] = {}
+        self._asked: dict[tuple[int, int, int], Delivery] = {}
         self._ready: deque[Outgoing] = deque()
         self._in_flight = 0
         self._results: list[tuple[Delivery, Attempted]] = []
@@ -175,7 +175,7 @@ class Dispatch:
         if abs(now - outgoing.armed_at) <= _FRESH:
             return False
         delivery = outgoing.delivery
-        self._asked[delivery.edition_id, delivery.subscriber_id] = delivery
+        self._asked[delivery.claim] = delivery
         self._ledger.order(arm=[delivery])
         return True
 
@@ -248,7 +248,7 @@ class Dispatch:
         results, self._results = self._results, []
         armed = self._in_flight + len(self._ready) + len(self._asked)
         batch = [] if self.stopped else self._pool.take(AHEAD * self._connections - armed)
-        self._asked.update(((one.edition_id, one.subscriber_id), one) for one in batch)
+        self._asked.update((one.claim, one) for one in batch)
         if results or batch:
             self._ledger.order(results=results, arm=batch)
         if self._pool.next_to_come < self._claim_next // 2 and not self._exhausted:
@@ -274,12 +274,10 @@ class Dispatch:
             self._halt(str(committed))
             return
         for delivery, result in committed.results:
-            key = delivery.edition_id, delivery.subscriber_id
-            self._recorded(delivery, result, key not in committed.lost)
+            self._recorded(delivery, result, delivery.claim not in committed.lost)
         for delivery in committed.asked:
-            key = delivery.edition_id, delivery.subscriber_id
-            self._asked.pop(key, None)
-            if key in committed.armed:
+            self._asked.pop(delivery.claim, None)
+            if delivery.claim in committed.armed:
                 self._ready.append(Outgoing(self, delivery, committed.at))
             else:
                 self._not_armed(delivery)

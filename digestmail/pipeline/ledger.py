@@ -64,10 +64,10 @@ class Committed:
     """What was written."""
 
     results: Sequence[tuple[Delivery, Attempted]]
-    lost: frozenset[tuple[int, int]]
+    lost: frozenset[tuple[int, int, int]]
     """Results nothing was written of: another worker has the delivery."""
     asked: Sequence[Delivery]
-    armed: frozenset[tuple[int, int]]
+    armed: frozenset[tuple[int, int, int]]
     at: datetime
     """When the intents were written."""
     claimed: Sorted | None
@@ -194,7 +194,7 @@ class Ledger:
         with self._database.begin() as connection:
             now = self._clock.now()
             lost = claims.record(connection, orders.results, now)
-            armed = frozenset[tuple[int, int]]()
+            armed = frozenset[tuple[int, int, int]]()
             if orders.arm:
                 armed = claims.arm(connection, orders.arm, now + self._sending)
             for key in orders.slow:
@@ -206,7 +206,7 @@ class Ledger:
                 claimed, self._unnoted = self._claim(connection, orders.claim, now)
         return Committed(
             results=orders.results,
-            lost=frozenset((one.edition_id, one.subscriber_id) for one in lost),
+            lost=frozenset(one.claim for one in lost),
             asked=orders.arm,
             armed=armed,
             at=now,

@@ -98,8 +98,8 @@ def claim(connection: Connection, now: datetime, lease: timedelta, limit: int) -
     )
 
 
-def arm(connection: Connection, claimed: Sequence[Delivery], until: datetime) -> frozenset[tuple[int, int]]:
-    """Write down the intent to send: from here on a message may be on the wire. Return the keys that may be sent.
+def arm(connection: Connection, claimed: Sequence[Delivery], until: datetime) -> frozenset[tuple[int, int, int]]:
+    """Write down the intent to send: from here on a message may be on the wire. Return the claims that may be sent.
 
     This is the last look before it: the fence must hold, the lease must run beyond `until`, and the subscriber must
     still be active and subscribed. Doing it again, after a commit whose answer was lost, gives the same result.
@@ -107,10 +107,9 @@ def arm(connection: Connection, claimed: Sequence[Delivery], until: datetime) ->
     moment = Moment().process_bind_param(until, connection.dialect)
     rows = [(one.attempts, one.edition_id, one.subscriber_id, one.fence, moment) for one in claimed]
     if update_many(connection, _ARM, _ARM_COLUMNS, rows) == len(claimed):
-        return frozenset((one.edition_id, one.subscriber_id) for one in claimed)
-    return frozenset(
-        key for key, (fence, state) in _standing(connection, claimed).items() if state == "sending" and fence
-    )
+        return frozenset(one.claim for one in claimed)
+    standing = _standing(connection, claimed)
+    return frozenset(one.claim for one in claimed if standing.get(one.claim) is DeliveryState.SENDING)
 
 
 def record(
@@ -129,11 +128,7 @@ def record(
     if update_many(connection, _RECORD, _RECORD_COLUMNS, rows) == len(results):
         return ()
     standing = _standing(connection, [delivery for delivery, _ in results])
-    return tuple(
-        delivery
-        for delivery, attempted in results
-        if standing.get((delivery.edition_id, delivery.subscriber_id)) != (True, attempted.state)
-    )
+    return tuple(delivery for delivery, attempted in results if standing.get(delivery.claim) is not attempted.state)
 
 
 def _values(delivery: Delivery, attempted: Attempted, due_at: Any, ended_at: Any) -> tuple[Any, ...]:
@@ -170,19 +165,15 @@ def _keep_attempts(connection: Connection, results: Sequence[tuple[Delivery, Att
     connection.execute(insert(connection, attempts).on_conflict_do_nothing(), rows)
 
 
-def _standing(connection: Connection, claimed: Sequence[Delivery]) -> dict[tuple[int, int], tuple[bool, DeliveryState]]:
-    """Return for each delivery whether our fence still holds, and its state."""
-    found: dict[tuple[int, int], tuple[bool, DeliveryState]] = {}
+def _standing(connection: Connection, claimed: Sequence[Delivery]) -> dict[tuple[int, int, int], DeliveryState]:
+    """Return the state of each claim that still holds."""
+    found: dict[tuple[int, int, int], DeliveryState] = {}
     d = deliveries.c
     for some in chunks(claimed):
-        fences = {(one.edition_id, one.subscriber_id): one.fence for one in some}
         rows = connection.execute(
             select(d.edition_id, d.subscriber_id, d.fence, d.state)
             .where(d.edition_id.in_({one.edition_id for one in some}))
             .where(d.subscriber_id.in_({one.subscriber_id for one in some}))
         )
-        for row in rows:
-            key = row.edition_id, row.subscriber_id
-            if key in fences:
-                found[key] = fences[key] == row.fence, DeliveryState(row.state)
+        found |= {(row.edition_id, row.subscriber_id, row.fence): DeliveryState(row.state) for row in rows}
     return found

@@ -74,11 +74,11 @@ class LedgerMachine(RuleBasedStateMachine):
 
     def arm(self, count) -> None:
         batch, self.held = self.held[:count], self.held[count:]
-        theirs = {key_of(one) for one in batch if self._row(one).fence == one.fence}
+        theirs = {one.claim for one in batch if self._row(one).fence == one.fence}
         keys = claims.arm(self.connection, batch, self.now + MARGIN)
         assert keys <= theirs
         assert keys == claims.arm(self.connection, batch, self.now + MARGIN)
-        armed = [one for one in batch if key_of(one) in keys]
+        armed = [one for one in batch if one.claim in keys]
         assert all(self._runs(one, MARGIN) for one in armed)
         self.armed += armed
 

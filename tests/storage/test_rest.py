@@ -257,9 +257,17 @@ def test_a_claim_hands_every_row_out_once(outbox):
     assert deliveries.next_due(outbox) == THURSDAY + LEASE
 
 
+def test_a_worker_that_claims_again_what_it_still_holds_may_send_it_once(outbox):
+    old = claims.claim(outbox, THURSDAY, LEASE, 20)
+    new = claims.claim(outbox, THURSDAY + LEASE, LEASE, 20)
+    assert [one.subscriber_id for one in old] == [one.subscriber_id for one in new]
+    for both in ([*old, *new], [*new, *old]):
+        assert claims.arm(outbox, both, THURSDAY + LEASE) == {one.claim for one in new}
+
+
 def test_only_the_holder_of_the_fence_records(outbox):
     (late,) = claims.claim(outbox, THURSDAY, LEASE, 1)
-    assert claims.arm(outbox, [late], THURSDAY) == {(late.edition_id, late.subscriber_id)}
+    assert claims.arm(outbox, [late], THURSDAY) == {late.claim}
     again = claims.claim(outbox, THURSDAY + LEASE, LEASE, 20)
     mine = next(d for d in again if d.subscriber_id == late.subscriber_id)
     assert (mine.attempts, mine.fence, mine.state) == (1, 2, DeliveryState.SENDING)
