@@ -1,0 +1,107 @@
+"""How the databases carry out what a worker asks of them: no statement of a claim reads a table whole."""
+
+from __future__ import annotations
+
+import re
+from contextlib import contextmanager
+from datetime import timedelta
+
+import pytest
+from outbox import LEASE, edition
+from sqlalchemy import event
+from stage import THURSDAY
+
+from digestmail.model import Attempted, DeliveryState, Subscription
+from digestmail.storage import claims, deliveries, editions, schema, subscribers
+
+ROWS, CLAIMED = 4000, 16
+GROWING = {"deliveries", "subscribers", "subscriptions", "editions", "attempts"}
+"""Tables that have a row for each reader, each edition, or both."""
+
+
+@pytest.fixture
+def outbox(database):
+    """Thousands of deliveries: of an old edition, which are over, and of a new one, which are due."""
+    with database.begin() as connection:
+        template = subscribers.add(connection, "p@example.org", THURSDAY)
+        subscribers.subscribe(connection, template, Subscription(digest="daily"), THURSDAY)
+        old = editions.add(connection, edition(key="slot", reason="a test"))
+        segment_id = editions.add_segment(connection, old, [], [])
+        multiply(connection, schema.subscribers, "id", "address", "key")
+        multiply(connection, schema.subscriptions, "subscriber_id")
+        multiply(connection, schema.editions, "id", "slot")
+        everybody = [(template + number, segment_id, THURSDAY) for number in range(ROWS)]
+        deliveries.enqueue(connection, everybody, old)
+        over = {"state": DeliveryState.SENT, "due_at": None, "ended_at": THURSDAY, "attempts": 1}
+        connection.execute(schema.deliveries.update().values(over))
+        deliveries.enqueue(connection, everybody, old + ROWS - 1)
+    if database.dialect == "postgresql":
+        with database.engine.connect() as connection:
+            connection.execution_options(isolation_level="AUTOCOMMIT").exec_driver_sql("ANALYZE")
+    return database
+
+
+def multiply(connection, table, *unique) -> None:
+    """Copy the one row of `table` until there are as many as there should be."""
+    row = dict(connection.execute(table.select()).mappings().one())
+    copies = [
+        row | {name: row[name] + n if isinstance(row[name], int) else f"{row[name]} {n}" for name in unique}
+        for n in range(1, ROWS)
+    ]
+    connection.execute(table.insert(), copies)
+
+
+@contextmanager
+def heard(connection):
+    """Hear every statement there is to explain, with its values."""
+    statements = []
+
+    def hear(_connection, _cursor, statement, values, _context, executemany) -> None:
+        if re.match(r"WITH|SELECT|UPDATE", statement.lstrip()):
+            statements.append((statement, values[0] if executemany else values))
+
+    event.listen(connection, "before_cursor_execute", hear)
+    yield statements
+    event.remove(connection, "before_cursor_execute", hear)
+
+
+def read_whole(connection, statement, values) -> set[str]:
+    """Return the growing tables that this statement reads from end to end."""
+    if connection.dialect.name == "postgresql":
+        plan = connection.exec_driver_sql(f"EXPLAIN (FORMAT JSON) {statement}", values).scalar_one()
+        return {node["Relation Name"] for node in nodes(plan[0]["Plan"]) if node["Node Type"] == "Seq Scan"} & GROWING
+    steps = [row.detail for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)]
+    # A step goes right to its rows if it says by which columns: SEARCH d USING PRIMARY KEY (edition_id=? AND ...).
+    whole = {step.split(" ")[1] for step in steps if re.match(r"SCAN|SEARCH", step) and not step.endswith(")")}
+    return {real_name(statement, name) for name in whole} & GROWING
+
+
+def real_name(statement: str, alias: str) -> str:
+    found = re.search(rf"\b(\w+)(?: AS)? {alias}\b", statement)
+    return found[1] if found and found[1] in GROWING else alias
+
+
+def nodes(plan):
+    yield plan
+    for child in plan.get("Plans", ()):
+        yield from nodes(child)
+
+
+def test_no_statement_of_a_worker_reads_a_table_whole(outbox):
+    with outbox.begin() as connection:
+        with heard(connection) as statements:
+            held = claims.claim(connection, THURSDAY, LEASE, CLAIMED)
+            until = THURSDAY + timedelta(minutes=1)
+            assert len(claims.arm(connection, held, until)) == CLAIMED
+            later = Attempted(
+                state=DeliveryState.DEFERRED, due_at=until, code=451, text="later", kept=DeliveryState.DEFERRED
+            )
+            sent = Attempted(state=DeliveryState.SENT, code=250, text="ok")
+            results = [(one, later if number % 7 == 0 else sent) for number, one in enumerate(held)]
+            assert claims.record(connection, results, THURSDAY) == ()
+            # Again, and too late: what the rows stand at is looked up.
+            assert claims.arm(connection, held, until) == frozenset()
+            assert deliveries.next_due(connection) == THURSDAY
+        assert len(statements) >= 6
+        for statement, values in statements:
+            assert read_whole(connection, statement, values) == set(), statement
