@@ -111,7 +111,7 @@ class _Bare(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport
-        transport.write(b"EHLO localhost\r\n")  # type: ignore[attr-defined]
+        transport.write(b"EHLO localhost\r\n")  # type: ignore[attr-defined] # asyncio names the base class
 
     def data_received(self, data: bytes) -> None:
         if not self._begun:

@@ -102,7 +102,7 @@ class _Front(_End):
     async def _connect(self) -> None:
         loop = asyncio.get_running_loop()
         back, end = await loop.create_connection(lambda: _End(DELAY), "127.0.0.1", self._behind)
-        end.join(self.transport)  # type: ignore[arg-type]
+        end.join(self.transport)  # type: ignore[arg-type] # asyncio names the base class
         self.join(back)
 
 

@@ -46,8 +46,8 @@ class _Envelope(Foreign):
 
 
 class _Kind(Foreign):
-    eventType: Text = ""  # noqa: N815 - as Amazon writes it, here and below
-    notificationType: Text = ""  # noqa: N815
+    eventType: Text = ""
+    notificationType: Text = ""
 
 
 class _Header(Foreign):
@@ -64,16 +64,16 @@ class _Mail(Foreign):
 
 
 class _Recipient(Foreign):
-    emailAddress: Needed  # noqa: N815
+    emailAddress: Needed
     status: Text = ""
-    diagnosticCode: Text = ""  # noqa: N815
+    diagnosticCode: Text = ""
 
 
 class _Bounce(Foreign):
-    bounceType: Text = ""  # noqa: N815
-    bounceSubType: Text = ""  # noqa: N815
-    bouncedRecipients: list[object]  # noqa: N815
-    feedbackId: Needed  # noqa: N815
+    bounceType: Text = ""
+    bounceSubType: Text = ""
+    bouncedRecipients: list[object]
+    feedbackId: Needed
 
     def verdict(self) -> Verdict:
         if self.bounceSubType in _OURS:
@@ -82,9 +82,9 @@ class _Bounce(Foreign):
 
 
 class _Complaint(Foreign):
-    complaintFeedbackType: Text = ""  # noqa: N815
-    complainedRecipients: list[object]  # noqa: N815
-    feedbackId: Needed  # noqa: N815
+    complaintFeedbackType: Text = ""
+    complainedRecipients: list[object]
+    feedbackId: Needed
 
 
 class _Bounced(Foreign):

@@ -34,8 +34,7 @@ def parse_strictly(body: bytes) -> Document | None:
     """Parse a well-formed RSS 2.0 or Atom feed; None for anything else. Raises SourceUnreadableError on a DOCTYPE."""
     refuse_doctype(body)
     try:
-        # Without a DOCTYPE there are no entities to expand, which is what makes expat safe here.
-        root = ET.fromstring(body)  # noqa: S314
+        root = ET.fromstring(body)  # noqa: S314 - without a DOCTYPE expat has no entities to expand
     except (ET.ParseError, ValueError, LookupError):
         return None
     channel = root.find("channel") if root.tag == "rss" else root if root.tag == f"{_ATOM}feed" else None

@@ -27,6 +27,8 @@ def update_many(
 
     `columns` gives t's columns and their types, as PostgreSQL calls them. Values as the driver takes them.
     """
+    if not rows:
+        return 0
     if connection.dialect.name == "postgresql":
         arrays = map(list, zip(*rows, strict=True))
         return connection.exec_driver_sql(_with_arrays(statement, tuple(columns.items())), tuple(arrays)).rowcount

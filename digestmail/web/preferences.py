@@ -101,10 +101,8 @@ def _page(
 @router.get("/preferences/{token}/data")
 def data(request: Request, token: str) -> HTMLResponse:
     """Say what is stored, and offer it whole and its end."""
-    app = pages_of(request).app
     try:
-        person, _ = people.holder(request, token)
-        found = record.export(app.database, person.id)
+        found = _stored(request, token)
     except (TokenError, SubscriptionError) as error:
         return people.sorry(request, error)
     return page(request, "data.html", token=token, own_token=people.form_token(request, token), record=found)
@@ -115,14 +113,18 @@ def export(request: Request, token: str) -> Response:
     """Return all that is stored as a file."""
     from pydantic_core import to_json
 
-    app = pages_of(request).app
     try:
-        person, _ = people.holder(request, token)
-        found = record.export(app.database, person.id)
+        found = _stored(request, token)
     except (TokenError, SubscriptionError) as error:
         return people.sorry(request, error)
     headers = {"Content-Disposition": 'attachment; filename="my-data.json"', "Cache-Control": "no-store"}
     return Response(to_json(found, indent=2), media_type="application/json", headers=headers)
+
+
+def _stored(request: Request, token: str) -> record.Record:
+    """Return all that is stored about a link's holder. Raises TokenError or SubscriptionError."""
+    person, _ = people.holder(request, token)
+    return record.export(pages_of(request).app.database, person.id)
 
 
 @router.post("/preferences/{token}/erase")

@@ -106,6 +106,11 @@ def test_no_reply_of_a_server_stops_its_record(connection, reply):
     assert kept is None if not reply else len(kept) <= 2000
 
 
+def test_nothing_to_arm_or_record_is_nothing_done(connection):
+    assert claims.arm(connection, (), THURSDAY) == frozenset()
+    assert claims.record(connection, (), THURSDAY) == ()
+
+
 def test_a_recipient_cannot_be_queued_twice(database):
     def twice() -> None:
         with database.begin() as connection:
