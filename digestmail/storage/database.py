@@ -15,7 +15,7 @@ from sqlalchemy.pool import QueuePool
 
 from digestmail.errors import StorageError
 
-HEAD = "0004"
+HEAD = "0001"
 """The newest migration; a test compares it with `migrations/versions`."""
 
 _BUSY_SECONDS = 30

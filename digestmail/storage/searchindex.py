@@ -33,9 +33,6 @@ SQLITE: Final = (
     f"CREATE TRIGGER papers_fts_delete AFTER DELETE ON papers BEGIN {_FORGET} END",
     f"CREATE TRIGGER papers_fts_update AFTER UPDATE OF title, abstract, authors ON papers BEGIN {_FORGET} {_NEW} END",
 )
-SQLITE_FILL: Final = (
-    "INSERT INTO papers_fts(rowid, title, abstract, authors) SELECT id, title, abstract, authors FROM papers_words",
-)
 SQLITE_DROP: Final = (
     "DROP TRIGGER IF EXISTS papers_fts_insert",
     "DROP TRIGGER IF EXISTS papers_fts_delete",
@@ -68,9 +65,6 @@ POSTGRESQL: Final = (
         "CREATE TRIGGER papers_fts_fill AFTER INSERT OR UPDATE OF title, abstract, authors ON papers "
         "FOR EACH ROW EXECUTE FUNCTION papers_fts_fill()"
     ),
-)
-POSTGRESQL_FILL: Final = (
-    f"INSERT INTO papers_fts (paper_id, words) SELECT papers.id, {_WORDS.format(row='papers')} FROM papers",
 )
 POSTGRESQL_DROP: Final = (
     "DROP TRIGGER IF EXISTS papers_fts_fill ON papers",

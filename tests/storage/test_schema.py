@@ -147,20 +147,3 @@ def test_a_lock_is_held_once_and_free_again(database):
     with other.lock("run") as again:
         assert again
     other.close()
-
-
-def test_who_had_left_before_departures_were_kept_left_at_their_last_change(database):
-    from alembic import command
-
-    now = datetime(2026, 4, 2, tzinfo=UTC)
-    config = alembic_config()
-    with database.engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.downgrade(config, "0003")
-        for number, state in enumerate(("active", "pending", "unsubscribed", "suppressed"), start=1):
-            row = {"id": number, "address": f"{number}@example.org", "key": f"{number}@example.org", "state": state}
-            connection.execute(schema.subscribers.insert().values(created_at=now, updated_at=now, **row))
-    database.upgrade()
-    with database.connect() as connection:
-        found = connection.execute(select(schema.departures).order_by(schema.departures.c.subscriber_id)).all()
-    assert found == [(3, "", now), (4, "", now)]

@@ -8,7 +8,6 @@ from stage import THURSDAY, paper, sighting
 
 from digestmail.model import Edition, Entry, Score, Section, Signals, Slot
 from digestmail.storage import editions, papers, search
-from digestmail.storage.migrations.run import alembic_config
 from digestmail.storage.search import Query
 
 
@@ -112,17 +111,6 @@ def test_a_changed_paper_is_found_by_its_new_words(known):
     assert ids(known, "quince") == ["2"]
     assert ids(known, "orchard") == []
     assert ids(known, "gardens") == []
-
-
-def test_the_migration_indexes_the_papers_there_are(known):
-    from alembic import command
-
-    config = alembic_config()
-    with known.engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.downgrade(config, "0002")
-    known.upgrade()
-    assert ids(known, "transformers") == ["1", "2"]
 
 
 def test_a_query_is_cut_into_words_and_phrases():

@@ -5,7 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from digestmail.storage.schema import Moment
+from digestmail.storage import searchindex
+from digestmail.storage.schema import Moment, Said
 
 revision = "0001"
 down_revision = None
@@ -15,24 +16,46 @@ depends_on = None
 
 def upgrade() -> None:
     op.create_table(
+        "allotments",
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("worker", sa.Text(), nullable=False),
+        sa.Column("connections", sa.Integer(), nullable=False),
+        sa.Column("until", Moment(), nullable=False),
+        sa.PrimaryKeyConstraint("key", "worker", name=op.f("pk_allotments")),
+    )
+    op.create_table(
         "editions",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("digest", sa.Text(), nullable=False),
         sa.Column("slot", sa.Text(), nullable=False),
         sa.Column("slot_at", Moment(), nullable=False),
         sa.Column("composed_at", Moment(), nullable=False),
+        sa.Column("recipients", sa.Integer(), nullable=True),
         sa.Column("content", sa.Text(), nullable=False),
         sa.Column("papers", sa.Integer(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("id", name="pk_editions"),
-        sa.UniqueConstraint("digest", "slot", name="uq_editions_digest_slot"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_editions")),
+        sa.UniqueConstraint("digest", "slot", name=op.f("uq_editions_digest_slot")),
+    )
+    op.create_index(
+        "ix_editions_line", "editions", ["digest", "slot_at", "papers", "slot", "composed_at"], unique=False
     )
     op.create_table(
         "gates",
         sa.Column("host", sa.Text(), nullable=False),
         sa.Column("opens_at", Moment(), nullable=False),
-        sa.PrimaryKeyConstraint("host", name="pk_gates"),
+        sa.PrimaryKeyConstraint("host", name=op.f("pk_gates")),
     )
+    op.create_table(
+        "idempotency_keys",
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("request", sa.Text(), nullable=False),
+        sa.Column("status", sa.SmallInteger(), nullable=False),
+        sa.Column("answer", sa.Text(), nullable=False),
+        sa.Column("at", Moment(), nullable=False),
+        sa.PrimaryKeyConstraint("key", name=op.f("pk_idempotency_keys")),
+    )
+    op.create_index("ix_idempotency_keys_at", "idempotency_keys", ["at"], unique=False)
     op.create_table(
         "papers",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -58,9 +81,9 @@ def upgrade() -> None:
         sa.Column("withdrawn", sa.Boolean(), nullable=False),
         sa.Column("first_seen_at", Moment(), nullable=False),
         sa.Column("updated_at", Moment(), nullable=False),
-        sa.ForeignKeyConstraint(["merged_into"], ["papers.id"], name="fk_papers_merged_into"),
-        sa.PrimaryKeyConstraint("id", name="pk_papers"),
-        sa.UniqueConstraint("key", name="uq_papers_key"),
+        sa.ForeignKeyConstraint(["merged_into"], ["papers.id"], name=op.f("fk_papers_merged_into")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_papers")),
+        sa.UniqueConstraint("key", name=op.f("uq_papers_key")),
     )
     op.create_index("ix_papers_first_seen_at", "papers", ["first_seen_at"], unique=False)
     op.create_index(
@@ -72,17 +95,27 @@ def upgrade() -> None:
         postgresql_where=sa.text("merged_into IS NOT NULL"),
     )
     op.create_table(
+        "rates",
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("next_at", Moment(), nullable=False),
+        sa.Column("factor", sa.Float(), nullable=False),
+        sa.Column("slowed_at", Moment(), nullable=True),
+        sa.Column("paused_until", Moment(), nullable=True),
+        sa.Column("reason", Said(), nullable=True),
+        sa.PrimaryKeyConstraint("key", name=op.f("pk_rates")),
+    )
+    op.create_table(
         "settings",
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("value", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("name", name="pk_settings"),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_settings")),
     )
     op.create_table(
         "source_health",
         sa.Column("source", sa.Text(), nullable=False),
         sa.Column("category", sa.Text(), nullable=False),
         sa.Column("health", sa.Text(), nullable=False),
-        sa.Column("detail", sa.Text(), nullable=False),
+        sa.Column("detail", Said(), nullable=False),
         sa.Column("read_at", Moment(), nullable=False),
         sa.Column("fresh_at", Moment(), nullable=True),
         sa.CheckConstraint(
@@ -90,27 +123,44 @@ def upgrade() -> None:
             "'throttled', 'refused', 'unreadable', 'unavailable')",
             name=op.f("ck_source_health_health"),
         ),
-        sa.PrimaryKeyConstraint("source", "category", name="pk_source_health"),
+        sa.PrimaryKeyConstraint("source", "category", name=op.f("pk_source_health")),
     )
     op.create_table(
         "sources",
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("read_at", Moment(), nullable=False),
         sa.Column("complete_at", Moment(), nullable=True),
-        sa.PrimaryKeyConstraint("name", name="pk_sources"),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_sources")),
     )
     op.create_table(
         "subscribers",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("address", sa.Text(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
         sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("language", sa.Text(), nullable=True),
+        sa.Column("timezone", sa.Text(), nullable=True),
+        sa.Column("paused_until", Moment(), nullable=True),
+        sa.Column("consent_source", sa.Text(), nullable=True),
+        sa.Column("consent_at", Moment(), nullable=True),
         sa.Column("created_at", Moment(), nullable=False),
         sa.Column("updated_at", Moment(), nullable=False),
         sa.CheckConstraint(
             "state IN ('pending', 'active', 'unsubscribed', 'suppressed')", name=op.f("ck_subscribers_state")
         ),
-        sa.PrimaryKeyConstraint("id", name="pk_subscribers"),
-        sa.UniqueConstraint("address", name="uq_subscribers_address"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_subscribers")),
+        sa.UniqueConstraint("key", name=op.f("uq_subscribers_key")),
+    )
+    op.create_table(
+        "suppressions",
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("detail", Said(), nullable=False),
+        sa.Column("created_at", Moment(), nullable=False),
+        sa.CheckConstraint(
+            "reason IN ('bounced', 'complained', 'erased', 'operator')", name=op.f("ck_suppressions_reason")
+        ),
+        sa.PrimaryKeyConstraint("key", name=op.f("pk_suppressions")),
     )
     op.create_table(
         "validators",
@@ -119,7 +169,45 @@ def upgrade() -> None:
         sa.Column("etag", sa.Text(), nullable=True),
         sa.Column("last_modified", sa.Text(), nullable=True),
         sa.Column("stored_at", Moment(), nullable=False),
-        sa.PrimaryKeyConstraint("source", "url", name="pk_validators"),
+        sa.PrimaryKeyConstraint("source", "url", name=op.f("pk_validators")),
+    )
+    op.create_table(
+        "bounces",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("subscriber_id", sa.Integer(), nullable=False),
+        sa.Column("edition_id", sa.Integer(), nullable=True),
+        sa.Column("report", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("status", sa.Text(), nullable=True),
+        sa.Column("detail", Said(), nullable=False),
+        sa.Column("at", Moment(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["subscriber_id"], ["subscribers.id"], name=op.f("fk_bounces_subscriber_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_bounces")),
+        sa.UniqueConstraint("report", name=op.f("uq_bounces_report")),
+    )
+    op.create_index("ix_bounces_subscriber_id_at", "bounces", ["subscriber_id", "at"], unique=False)
+    op.create_table(
+        "confirmations",
+        sa.Column("subscriber_id", sa.Integer(), nullable=False),
+        sa.Column("nonce", sa.Text(), nullable=False),
+        sa.Column("choices", sa.JSON(), nullable=False),
+        sa.Column("asked_at", Moment(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["subscriber_id"], ["subscribers.id"], name=op.f("fk_confirmations_subscriber_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("subscriber_id", name=op.f("pk_confirmations")),
+    )
+    op.create_table(
+        "departures",
+        sa.Column("subscriber_id", sa.Integer(), nullable=False),
+        sa.Column("digest", sa.Text(), nullable=False),
+        sa.Column("left_at", Moment(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["subscriber_id"], ["subscribers.id"], name=op.f("fk_departures_subscriber_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("subscriber_id", "digest", name=op.f("pk_departures")),
     )
     op.create_table(
         "edition_papers",
@@ -129,18 +217,57 @@ def upgrade() -> None:
         sa.Column("position", sa.SmallInteger(), nullable=False),
         sa.Column("topic", sa.Text(), nullable=True),
         sa.Column("score", sa.Float(), nullable=False),
-        sa.ForeignKeyConstraint(["edition_id"], ["editions.id"], name="fk_edition_papers_edition_id"),
-        sa.ForeignKeyConstraint(["paper_id"], ["papers.id"], name="fk_edition_papers_paper_id"),
-        sa.PrimaryKeyConstraint("edition_id", "paper_id", name="pk_edition_papers"),
-        sa.UniqueConstraint("digest", "paper_id", name="uq_edition_papers_digest_paper_id"),
+        sa.ForeignKeyConstraint(["edition_id"], ["editions.id"], name=op.f("fk_edition_papers_edition_id")),
+        sa.ForeignKeyConstraint(["paper_id"], ["papers.id"], name=op.f("fk_edition_papers_paper_id")),
+        sa.PrimaryKeyConstraint("edition_id", "paper_id", name=op.f("pk_edition_papers")),
+        sa.UniqueConstraint("digest", "paper_id", name=op.f("uq_edition_papers_digest_paper_id")),
     )
     op.create_index("ix_edition_papers_paper_id", "edition_papers", ["paper_id"], unique=False)
+    op.create_index("ix_edition_papers_topic", "edition_papers", ["topic"], unique=False)
+    op.create_table(
+        "notices",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("subscriber_id", sa.Integer(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("content", sa.JSON(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("attempts", sa.SmallInteger(), nullable=False),
+        sa.Column("due_at", Moment(), nullable=True),
+        sa.Column("fence", sa.Integer(), nullable=False),
+        sa.Column("queued_at", Moment(), nullable=False),
+        sa.Column("ended_at", Moment(), nullable=True),
+        sa.Column("code", sa.SmallInteger(), nullable=True),
+        sa.Column("text", Said(), nullable=True),
+        sa.CheckConstraint(
+            "(state IN ('queued', 'sending', 'deferred')) = (due_at IS NOT NULL)", name=op.f("ck_notices_open_is_due")
+        ),
+        sa.CheckConstraint(
+            "kind IN ('confirm', 'welcome', 'already', 'changed', 'goodbye')", name=op.f("ck_notices_kind")
+        ),
+        sa.CheckConstraint(
+            "state IN ('queued', 'sending', 'sent', 'deferred', 'failed', 'cancelled', 'ambiguous')",
+            name=op.f("ck_notices_state"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["subscriber_id"], ["subscribers.id"], name=op.f("fk_notices_subscriber_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_notices")),
+    )
+    op.create_index(
+        "ix_notices_due_at",
+        "notices",
+        ["due_at"],
+        unique=False,
+        sqlite_where=sa.text("due_at IS NOT NULL"),
+        postgresql_where=sa.text("due_at IS NOT NULL"),
+    )
+    op.create_index("ix_notices_subscriber_id", "notices", ["subscriber_id"], unique=False)
     op.create_table(
         "paper_aliases",
         sa.Column("alias", sa.Text(), nullable=False),
         sa.Column("paper_id", sa.Integer(), nullable=False),
-        sa.ForeignKeyConstraint(["paper_id"], ["papers.id"], name="fk_paper_aliases_paper_id"),
-        sa.PrimaryKeyConstraint("alias", name="pk_paper_aliases"),
+        sa.ForeignKeyConstraint(["paper_id"], ["papers.id"], name=op.f("fk_paper_aliases_paper_id")),
+        sa.PrimaryKeyConstraint("alias", name=op.f("pk_paper_aliases")),
     )
     op.create_index("ix_paper_aliases_paper_id", "paper_aliases", ["paper_id"], unique=False)
     op.create_table(
@@ -148,8 +275,9 @@ def upgrade() -> None:
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("edition_id", sa.Integer(), nullable=False),
         sa.Column("topics", sa.JSON(), nullable=False),
-        sa.ForeignKeyConstraint(["edition_id"], ["editions.id"], name="fk_segments_edition_id"),
-        sa.PrimaryKeyConstraint("id", name="pk_segments"),
+        sa.Column("language", sa.Text(), nullable=True),
+        sa.ForeignKeyConstraint(["edition_id"], ["editions.id"], name=op.f("fk_segments_edition_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_segments")),
     )
     op.create_index("ix_segments_edition_id", "segments", ["edition_id"], unique=False)
     op.create_table(
@@ -163,8 +291,8 @@ def upgrade() -> None:
         sa.Column("stars", sa.Integer(), nullable=True),
         sa.Column("announce_type", sa.Text(), nullable=True),
         sa.Column("seen_at", Moment(), nullable=False),
-        sa.ForeignKeyConstraint(["paper_id"], ["papers.id"], name="fk_sightings_paper_id"),
-        sa.PrimaryKeyConstraint("paper_id", "source", "seen_on", name="pk_sightings"),
+        sa.ForeignKeyConstraint(["paper_id"], ["papers.id"], name=op.f("fk_sightings_paper_id")),
+        sa.PrimaryKeyConstraint("paper_id", "source", "seen_on", name=op.f("pk_sightings")),
     )
     op.create_index("ix_sightings_source_seen_at", "sightings", ["source", "seen_at"], unique=False)
     op.create_table(
@@ -172,11 +300,12 @@ def upgrade() -> None:
         sa.Column("digest", sa.Text(), nullable=False),
         sa.Column("subscriber_id", sa.Integer(), nullable=False),
         sa.Column("topics", sa.JSON(), nullable=False),
+        sa.Column("hour", sa.SmallInteger(), nullable=True),
         sa.Column("created_at", Moment(), nullable=False),
         sa.ForeignKeyConstraint(
-            ["subscriber_id"], ["subscribers.id"], name="fk_subscriptions_subscriber_id", ondelete="CASCADE"
+            ["subscriber_id"], ["subscribers.id"], name=op.f("fk_subscriptions_subscriber_id"), ondelete="CASCADE"
         ),
-        sa.PrimaryKeyConstraint("digest", "subscriber_id", name="pk_subscriptions"),
+        sa.PrimaryKeyConstraint("digest", "subscriber_id", name=op.f("pk_subscriptions")),
     )
     op.create_index("ix_subscriptions_subscriber_id", "subscriptions", ["subscriber_id"], unique=False)
     op.create_table(
@@ -191,7 +320,8 @@ def upgrade() -> None:
         sa.Column("queued_at", Moment(), nullable=False),
         sa.Column("ended_at", Moment(), nullable=True),
         sa.Column("code", sa.SmallInteger(), nullable=True),
-        sa.Column("text", sa.Text(), nullable=True),
+        sa.Column("text", Said(), nullable=True),
+        sa.Column("milliseconds", sa.Integer(), nullable=True),
         sa.CheckConstraint(
             "(state IN ('queued', 'sending', 'deferred')) = (due_at IS NOT NULL)",
             name=op.f("ck_deliveries_open_is_due"),
@@ -200,10 +330,10 @@ def upgrade() -> None:
             "state IN ('queued', 'sending', 'sent', 'deferred', 'failed', 'cancelled', 'ambiguous')",
             name=op.f("ck_deliveries_state"),
         ),
-        sa.ForeignKeyConstraint(["edition_id"], ["editions.id"], name="fk_deliveries_edition_id"),
-        sa.ForeignKeyConstraint(["segment_id"], ["segments.id"], name="fk_deliveries_segment_id"),
-        sa.ForeignKeyConstraint(["subscriber_id"], ["subscribers.id"], name="fk_deliveries_subscriber_id"),
-        sa.PrimaryKeyConstraint("edition_id", "subscriber_id", name="pk_deliveries"),
+        sa.ForeignKeyConstraint(["edition_id"], ["editions.id"], name=op.f("fk_deliveries_edition_id")),
+        sa.ForeignKeyConstraint(["segment_id"], ["segments.id"], name=op.f("fk_deliveries_segment_id")),
+        sa.ForeignKeyConstraint(["subscriber_id"], ["subscribers.id"], name=op.f("fk_deliveries_subscriber_id")),
+        sa.PrimaryKeyConstraint("edition_id", "subscriber_id", name=op.f("pk_deliveries")),
         sqlite_with_rowid=False,
     )
     op.create_index(
@@ -219,26 +349,72 @@ def upgrade() -> None:
         "segment_papers",
         sa.Column("segment_id", sa.Integer(), nullable=False),
         sa.Column("paper_id", sa.Integer(), nullable=False),
-        sa.ForeignKeyConstraint(["paper_id"], ["papers.id"], name="fk_segment_papers_paper_id"),
-        sa.ForeignKeyConstraint(["segment_id"], ["segments.id"], name="fk_segment_papers_segment_id"),
-        sa.PrimaryKeyConstraint("segment_id", "paper_id", name="pk_segment_papers"),
+        sa.ForeignKeyConstraint(["paper_id"], ["papers.id"], name=op.f("fk_segment_papers_paper_id")),
+        sa.ForeignKeyConstraint(["segment_id"], ["segments.id"], name=op.f("fk_segment_papers_segment_id")),
+        sa.PrimaryKeyConstraint("segment_id", "paper_id", name=op.f("pk_segment_papers")),
     )
     op.create_index("ix_segment_papers_paper_id", "segment_papers", ["paper_id"], unique=False)
+    op.create_table(
+        "attempts",
+        sa.Column("edition_id", sa.Integer(), nullable=False),
+        sa.Column("subscriber_id", sa.Integer(), nullable=False),
+        sa.Column("number", sa.SmallInteger(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("at", Moment(), nullable=False),
+        sa.Column("code", sa.SmallInteger(), nullable=True),
+        sa.Column("text", Said(), nullable=True),
+        sa.Column("milliseconds", sa.Integer(), nullable=True),
+        sa.CheckConstraint(
+            "state IN ('queued', 'sending', 'sent', 'deferred', 'failed', 'cancelled', 'ambiguous')",
+            name=op.f("ck_attempts_state"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["edition_id", "subscriber_id"],
+            ["deliveries.edition_id", "deliveries.subscriber_id"],
+            name=op.f("fk_attempts_edition_id_subscriber_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("edition_id", "subscriber_id", "number", name=op.f("pk_attempts")),
+        sqlite_with_rowid=False,
+    )
+    _execute(searchindex.POSTGRESQL if _on_postgresql() else searchindex.SQLITE)
 
 
 def downgrade() -> None:
-    op.drop_table("segment_papers")
-    op.drop_table("deliveries")
-    op.drop_table("subscriptions")
-    op.drop_table("sightings")
-    op.drop_table("segments")
-    op.drop_table("paper_aliases")
-    op.drop_table("edition_papers")
-    op.drop_table("validators")
-    op.drop_table("subscribers")
-    op.drop_table("sources")
-    op.drop_table("source_health")
-    op.drop_table("settings")
-    op.drop_table("papers")
-    op.drop_table("gates")
-    op.drop_table("editions")
+    _execute(searchindex.POSTGRESQL_DROP if _on_postgresql() else searchindex.SQLITE_DROP)
+    for table in (
+        "attempts",
+        "segment_papers",
+        "deliveries",
+        "subscriptions",
+        "sightings",
+        "segments",
+        "paper_aliases",
+        "notices",
+        "edition_papers",
+        "departures",
+        "confirmations",
+        "bounces",
+        "validators",
+        "suppressions",
+        "subscribers",
+        "sources",
+        "source_health",
+        "settings",
+        "rates",
+        "papers",
+        "idempotency_keys",
+        "gates",
+        "editions",
+        "allotments",
+    ):
+        op.drop_table(table)
+
+
+def _on_postgresql() -> bool:
+    return op.get_bind().dialect.name == "postgresql"
+
+
+def _execute(statements: tuple[str, ...]) -> None:
+    for statement in statements:
+        op.get_bind().exec_driver_sql(statement)
