@@ -22,7 +22,7 @@ from digestmail.model import (
     Weights,
 )
 from digestmail.selection.lexical import compare
-from digestmail.selection.pool import Pool
+from digestmail.selection.keep import Keeper
 from digestmail.selection.ranking import score
 from digestmail.selection.topics import compile_rule, excluded_by, match
 from digestmail.selection.words import read
@@ -46,12 +46,12 @@ def select(
     the newer by its source's day, then the one that came later, then by id. `elsewhere` are papers other digests sent:
     their readers need others in their place.
 
-    An edition keeps what any choice of topics may need under the digest's limits, see `pool.py`. What matches no topic
-    is kept if the digest says so, or if it has no topics at all. The result depends on neither the order of the candidates nor
-    that of their sources.
+    An edition keeps what any choice of topics may need under the digest's limits, see `keep.py`. What matches no topic
+    is kept if the digest says so, or if it has no topics at all. The result depends on neither the order of the
+    candidates nor that of their sources.
     """
     judged = _judge(_unique(candidates), digest.topics, digest.weights, today)
-    chooser = _Chooser(digest, published, last_at, Pool(digest.limits, elsewhere, has_topics=bool(digest.topics)))
+    chooser = _Chooser(digest, published, last_at, Keeper(digest.limits, elsewhere, has_topics=bool(digest.topics)))
     decided = [(paper, chooser.decide(paper)) for paper in sorted(judged, key=chooser.order)]
     decided.sort(key=lambda pair: (pair[1].rank is None, pair[1].rank or 0, pair[1].paper_id))
     return Selection(
@@ -119,12 +119,12 @@ def _judge(
 class _Chooser:
     """Takes papers in order and says what becomes of each."""
 
-    def __init__(self, digest: Digest, published: Mapping[PaperId, str], last_at: datetime | None, pool: Pool) -> None:
+    def __init__(self, digest: Digest, published: Mapping[PaperId, str], last_at: datetime | None, keeper: Keeper) -> None:
         self._published = published
         self._min_score = digest.limits.min_score
         self._open_to_all = digest.also_trending or not digest.topics
         self._last_at = last_at
-        self._pool = pool
+        self._keeper = keeper
         self._ranked = 0
 
     def order(self, judged: _Judged) -> tuple[bool, float, int, float, PaperId]:
@@ -165,9 +165,9 @@ class _Chooser:
             return Outcome.NO_TOPIC
         if judged.score.total < self._min_score:
             return Outcome.BELOW_MIN_SCORE
-        if self._pool.takes(judged.candidate.paper.id, [match.topic for match in judged.matches]):
+        if self._keeper.takes(judged.candidate.paper.id, [match.topic for match in judged.matches]):
             return Outcome.SELECTED
-        return self._pool.refusal
+        return self._keeper.refusal
 
 
 def _beyond(decided: Sequence[tuple[_Judged, Decision]]) -> tuple[Beyond, ...]:

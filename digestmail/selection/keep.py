@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from digestmail.model import Limits, Outcome, PaperId
 
 
-class Pool:
+class Keeper:
     """Is offered the papers that qualify, in order, and keeps those that stand within a limit for some reader.
 
     For a reader a paper stands under the topic it matches best of those the reader chose. So it stands under its third
