@@ -60,9 +60,7 @@ def sample() -> Edition:
 
 def sections_of(edition: Edition) -> tuple[Section, ...]:
     """Return its papers in sections of equal size."""
-    return tuple(
-        Section(topic=f"Topic {at + 1}", entries=edition.entries[at::TOPICS], more=at) for at in range(TOPICS)
-    )
+    return tuple(Section(topic=f"Topic {at + 1}", entries=edition.entries[at::TOPICS], more=at) for at in range(TOPICS))
 
 
 def milliseconds(*works: Callable[[], object]) -> list[float]:
@@ -90,7 +88,8 @@ def main() -> None:
     source = mjml_of(renderer, edition, Look())
     rendered = renderer.render(edition, sections_of(edition), base_url=BASE_URL, look=Look())
     whole, compiling = milliseconds(
-        lambda: renderer.render(edition, sections_of(edition), base_url=BASE_URL, look=Look()), lambda: mjml2html(source)
+        lambda: renderer.render(edition, sections_of(edition), base_url=BASE_URL, look=Look()),
+        lambda: mjml2html(source),
     )
     sender = Sender(mailbox="digest@example.org", domain="digest.example.org", base_url=BASE_URL)
     (moulding,) = milliseconds(lambda: Mould(rendered, sender, digest="daily", title=edition.title))

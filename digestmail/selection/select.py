@@ -21,8 +21,8 @@ from digestmail.model import (
     TopicMatch,
     Weights,
 )
-from digestmail.selection.lexical import compare
 from digestmail.selection.keep import Keeper
+from digestmail.selection.lexical import compare
 from digestmail.selection.ranking import score
 from digestmail.selection.topics import compile_rule, excluded_by, match
 from digestmail.selection.words import read
@@ -119,7 +119,9 @@ def _judge(
 class _Chooser:
     """Takes papers in order and says what becomes of each."""
 
-    def __init__(self, digest: Digest, published: Mapping[PaperId, str], last_at: datetime | None, keeper: Keeper) -> None:
+    def __init__(
+        self, digest: Digest, published: Mapping[PaperId, str], last_at: datetime | None, keeper: Keeper
+    ) -> None:
         self._published = published
         self._min_score = digest.limits.min_score
         self._open_to_all = digest.also_trending or not digest.topics
