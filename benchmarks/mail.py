@@ -42,7 +42,7 @@ def entry(rank: int) -> Entry:
     )
     match = TopicMatch(topic="x", strength=1.0, keywords=("layers", "modest size"))
     signals = Signals(upvotes=200 - 7 * rank, comments=rank, stars=60 * rank)
-    return Entry(paper=paper, signals=signals, score=Score(total=1.0), rank=rank, match=match)
+    return Entry(paper=paper, signals=signals, score=Score(total=1.0), rank=rank, matches=(match,))
 
 
 def sample() -> Edition:
@@ -54,10 +54,13 @@ def sample() -> Edition:
         title="Trending papers",
         byline="by AK and the research community",
         composed_at=AT,
-        sections=tuple(
-            Section(topic=f"Topic {at + 1}", entries=tuple(papers[at::TOPICS]), more=at) for at in range(TOPICS)
-        ),
+        entries=tuple(papers),
     )
+
+
+def sections_of(edition: Edition) -> tuple[Section, ...]:
+    """Return its papers in sections of equal size."""
+    return tuple(Section(topic=f"Topic {at + 1}", entries=edition.entries[at::TOPICS], more=at) for at in range(TOPICS))
 
 
 def milliseconds(*works: Callable[[], object]) -> list[float]:
@@ -73,7 +76,7 @@ def milliseconds(*works: Callable[[], object]) -> list[float]:
 
 def mjml_of(renderer: Renderer, edition: Edition, look: Look) -> str:
     """Return the MJML the edition's template becomes, for mrml alone."""
-    blocks = shape_blocks(edition.sections, look)
+    blocks = shape_blocks(sections_of(edition), look)
     context = shape_frame(edition, BASE_URL) | content_after(blocks, PAPERS, 0, look.layout)
     context |= renderer.templates.speech("en") | {"look": look}
     return renderer.templates.fill("email/edition.mjml", context, language="en")
@@ -83,9 +86,10 @@ def main() -> None:
     """Measure."""
     renderer, edition = Renderer(), sample()
     source = mjml_of(renderer, edition, Look())
-    rendered = renderer.render(edition, edition.sections, base_url=BASE_URL, look=Look())
+    rendered = renderer.render(edition, sections_of(edition), base_url=BASE_URL, look=Look())
     whole, compiling = milliseconds(
-        lambda: renderer.render(edition, edition.sections, base_url=BASE_URL, look=Look()), lambda: mjml2html(source)
+        lambda: renderer.render(edition, sections_of(edition), base_url=BASE_URL, look=Look()),
+        lambda: mjml2html(source),
     )
     sender = Sender(mailbox="digest@example.org", domain="digest.example.org", base_url=BASE_URL)
     (moulding,) = milliseconds(lambda: Mould(rendered, sender, digest="daily", title=edition.title))
@@ -97,7 +101,7 @@ def main() -> None:
     sizes = {
         layout: len(
             quoted_printable(
-                renderer.render(edition, edition.sections, base_url=BASE_URL, look=Look(layout=layout)).html
+                renderer.render(edition, sections_of(edition), base_url=BASE_URL, look=Look(layout=layout)).html
             )
         )
         for layout in Layout

@@ -39,6 +39,7 @@ from digestmail.pipeline.publish import publish, rehearse
 from digestmail.pipeline.reports import CollectReport, DeliverReport, PublishReport, RunReport
 from digestmail.rendering import Renderer, page
 from digestmail.returned.report import Returned
+from digestmail.selection.segments import for_everybody
 from digestmail.sources.arxiv_api import ArxivApi
 from digestmail.sources.arxiv_feed import ArxivFeed
 from digestmail.sources.base import Source
@@ -277,7 +278,7 @@ class App:
     def preview(self, digest: Digest) -> str:
         """Return the mail of the edition that would go out now as a page for the browser. Raises RenderError."""
         edition = self.upcoming(digest).edition
-        return page(self.render(edition, edition.sections))
+        return page(self.render(edition, for_everybody(edition)))
 
     def render(self, edition: Edition, sections: tuple[Section, ...], *, language: str | None = None) -> Rendered:
         """Return the words of the mail for `sections` of `edition`. Raises RenderError."""

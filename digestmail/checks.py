@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from digestmail.errors import RenderError
 from digestmail.look import Layout, Look
 from digestmail.model import (
+    Beyond,
     Edition,
     Entry,
     NoticeKind,
@@ -15,30 +17,31 @@ from digestmail.model import (
     Paper,
     PaperId,
     Score,
-    Section,
     Signals,
     Slot,
     TopicMatch,
 )
 from digestmail.rendering import Renderer
+from digestmail.selection.segments import for_everybody
 
 _AT = datetime(2026, 4, 2, 6, tzinfo=UTC)
+_TOPIC = "A topic"
+_CLOSING = 4
+"""The paper that matches no topic."""
 _BASE_URL = "https://digest.example.org"
 
 
 def sample_edition() -> Edition:
     """Return a made-up edition in which every part of the templates occurs."""
-    sections = (
-        Section(topic="A topic", entries=tuple(_entry(rank) for rank in (1, 2, 3)), more=2),
-        Section(topic=None, entries=(_entry(4),)),
-    )
     return Edition(
         digest="sample",
         slot=Slot(at=_AT, key="2026-04-02", day=_AT.date()),
         title="A digest",
         byline="by somebody",
         composed_at=_AT,
-        sections=sections,
+        entries=tuple(_entry(rank) for rank in (1, 2, 3, _CLOSING)),
+        beyond=(Beyond(topics=(_TOPIC,), papers=2),),
+        topics=(_TOPIC,),
     )
 
 
@@ -61,7 +64,7 @@ def _problems(renderer: Renderer) -> Iterator[str]:
             look = Look(layout=layout, thumbnails=True, language=language)
             for edition, base_url in ((full, _BASE_URL), (full, None), (empty, _BASE_URL)):
                 try:
-                    renderer.render(edition, edition.sections, base_url=base_url, look=look)
+                    renderer.render(edition, for_everybody(edition), base_url=base_url, look=look)
                 except RenderError as error:
                     yield str(error)
         for kind in NoticeKind:
@@ -88,13 +91,8 @@ def _entry(rank: int) -> Entry:
         project_url=f"{_BASE_URL}/project/{rank}" if known else None,
         thumbnail_url=f"{_BASE_URL}/{rank}.png",
     )
-    match = TopicMatch(
-        topic="A topic",
-        strength=1.0,
-        keywords=("word",),
-        categories=("cs.LG",),
-        authors=("A",),
-        similar_words=("near",),
-    )
+    bare = TopicMatch(topic=_TOPIC, strength=1.0)
+    told = replace(bare, keywords=("word",), categories=("cs.LG",), authors=("A",), similar_words=("near",))
+    matches = () if rank == _CLOSING else (told if known else bare,)
     signals = Signals(upvotes=9 - rank, comments=rank, stars=1500)
-    return Entry(paper=paper, signals=signals, score=Score(total=1.0), rank=rank, match=match if known else None)
+    return Entry(paper=paper, signals=signals, score=Score(total=1.0), rank=rank, matches=matches)

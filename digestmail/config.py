@@ -432,6 +432,7 @@ class Config(BaseSettings):
         """Return the digests as the values the pipeline works on."""
         topics = {table.name: Topic(**table.model_dump()) for table in self.topics}
         weights = Weights(**self.ranking.model_dump())
+        curated = {table.name for table in self.sources if isinstance(table, HuggingFaceTable | FeedTable)}
         return tuple(
             Digest(
                 name=table.name,
@@ -439,6 +440,7 @@ class Config(BaseSettings):
                 byline=table.byline,
                 schedule=Schedule(cron=table.schedule, timezone=table.timezone),
                 sources=table.sources,
+                curated=tuple(name for name in table.sources if name in curated),
                 topics=tuple(topics[name] for name in table.topics),
                 limits=Limits(
                     max_papers=table.max_papers, max_per_topic=table.max_per_topic, min_score=table.min_score

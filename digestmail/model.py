@@ -180,7 +180,7 @@ class Weights:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """How much of what was found goes into one edition."""
+    """How many papers one reader gets of an edition, and what a paper must score."""
 
     max_papers: int = 25
     max_per_topic: int = 10
@@ -210,6 +210,8 @@ class Digest:
     title: str
     schedule: Schedule
     sources: tuple[str, ...]
+    curated: tuple[str, ...] = ()
+    """Those of `sources` that pick papers others announced, such as Hugging Face; the others announce."""
     byline: str = ""
     topics: tuple[Topic, ...] = ()
     limits: Limits = Limits()
@@ -227,18 +229,38 @@ class Digest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Candidate:
-    """A paper a digest may choose, with all that its sources said."""
+class Mention:
+    """When one source first showed a paper, and the latest day it gave for it."""
+
+    source: str
+    first_seen_at: datetime
+    day: date
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mentioned:
+    """A paper with all that a digest's sources said of it."""
 
     paper: Paper
-    day: date
-    """The latest day a source of the digest gave it."""
-    first_seen_at: datetime
+    mentions: tuple[Mention, ...]
+    """One for each source, by name."""
     signals: Signals = Signals()
     """The latest known, the highest over the sources."""
     earlier: Signals = Signals()
     """The same a reading before, for growth; equal to `signals` when there was none."""
-    sources: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A paper a digest may choose: it is news, and of this day."""
+
+    paper: Paper
+    day: date
+    """The day of the source that makes it news."""
+    came_at: datetime
+    """When that source first showed it."""
+    signals: Signals = Signals()
+    earlier: Signals = Signals()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -291,9 +313,11 @@ class Decision:
     outcome: Outcome
     score: Score
     rank: int | None = None
-    """1 is best, among the candidates neither published before nor withdrawn."""
+    """1 is taken first, among the candidates neither published before nor withdrawn."""
+    new: bool = True
+    """Whether it came since the last edition; what is left over from before comes after all that is new."""
     match: TopicMatch | None = None
-    """The topic it stands under."""
+    """The topic it matches best."""
     other_matches: tuple[TopicMatch, ...] = ()
     excluded: tuple[str, ...] = ()
     """`topic: word` for every topic whose exclusion struck."""
@@ -309,24 +333,39 @@ class Entry:
     signals: Signals
     score: Score
     rank: int
-    match: TopicMatch | None = None
+    matches: tuple[TopicMatch, ...] = ()
+    """Every topic it matches, the best first; in a section, the one it stands under first."""
+
+    @property
+    def match(self) -> TopicMatch | None:
+        """Return the topic it stands under, None if it matches none."""
+        return self.matches[0] if self.matches else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
-    """One topic's papers in one edition, best first. `topic` is None for what matches no topic."""
+    """One topic's papers as one reader gets them, by rank. `topic` is None for what matches no topic."""
 
     topic: str | None
     entries: tuple[Entry, ...]
     more: int = 0
-    """How many more papers belonged here but were over a limit."""
+    """How many more papers belonged here for this reader but were over a limit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beyond:
+    """How many papers qualified for an edition but are in it for no reader; `topics` they match, the best first."""
+
+    topics: tuple[str, ...]
+    papers: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """What `select` decided: the sections, and one decision per candidate in order of rank."""
+    """What `select` decided: what an edition holds, what it has no room for, and a decision per candidate by rank."""
 
-    sections: tuple[Section, ...]
+    entries: tuple[Entry, ...]
+    beyond: tuple[Beyond, ...]
     decisions: tuple[Decision, ...]
 
 
@@ -342,21 +381,26 @@ class Slot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edition:
-    """One immutable issue of a digest. Without sections it is the record of an empty day and `reason` says why."""
+    """One immutable issue of a digest. Without entries it is the record of an empty day and `reason` says why.
+
+    It holds what any choice of topics may need; what one reader gets of it is decided in `selection/segments.py`.
+    """
 
     digest: str
     slot: Slot
     title: str
     byline: str
     composed_at: datetime
-    sections: tuple[Section, ...] = ()
+    entries: tuple[Entry, ...] = ()
+    """By rank."""
+    beyond: tuple[Beyond, ...] = ()
+    topics: tuple[str, ...] = ()
+    """The topics of the digest in the order of its sections."""
+    limits: Limits = Limits()
+    """What one reader gets at most."""
     considered: int = 0
     """How many candidates there were."""
     reason: str = ""
-
-    def entries(self) -> tuple[Entry, ...]:
-        """Return the entries of all sections in the order they stand."""
-        return tuple(entry for section in self.sections for entry in section.entries)
 
 
 # -- who gets it -----------------------------------------------------------------------------------------------------
@@ -558,12 +602,14 @@ class AmbiguousPolicy(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Segment:
-    """The subscribers of an edition who get the same content: these papers in the edition's order, in one language."""
+    """The subscribers of an edition who get the same content: these papers, in the edition's order, in one language."""
 
     id: int
     edition_id: int
     topics: tuple[str, ...]
     paper_ids: tuple[PaperId, ...]
+    more: tuple[tuple[str | None, int], ...] = ()
+    """How many more papers belonged under a topic (None: the closing section), where there were any."""
     language: str | None = None
     """The language they chose; None follows the digest."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 
 from digestmail.look import Layout, Look
@@ -35,6 +35,13 @@ ABSTRACT = (
 )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arranged(Edition):
+    """An edition whose sections are given, not decided: for tests of how they look."""
+
+    sections: tuple[Section, ...] = ()
+
+
 def entry(number: int, title: str, *, signals: Signals = Signals(), match: TopicMatch | None = None, **fields) -> Entry:  # noqa: B008 - frozen
     """Make the entry of rank `number`."""
     fields = {"authors": ("Ada Example", "Boris Sample"), "abstract": ABSTRACT, "published_at": SIX} | fields
@@ -45,10 +52,10 @@ def entry(number: int, title: str, *, signals: Signals = Signals(), match: Topic
         link=fields.pop("link", f"https://arxiv.org/abs/2604.{number:05d}"),
         **fields,
     )
-    return Entry(paper=paper, signals=signals, score=Score(total=1.0), rank=number, match=match)
+    return Entry(paper=paper, signals=signals, score=Score(total=1.0), rank=number, matches=(match,) if match else ())
 
 
-def edition(sections: Sequence[Section], **fields) -> Edition:
+def edition(sections: Sequence[Section], **fields) -> Arranged:
     """Make the edition of Thursday 2 April 2026."""
     defaults = {
         "digest": "daily",
@@ -56,9 +63,10 @@ def edition(sections: Sequence[Section], **fields) -> Edition:
         "title": "Trending papers",
         "byline": "what the community reads today",
         "composed_at": SIX,
+        "entries": tuple(entry for section in sections for entry in section.entries),
         "sections": tuple(sections),
     }
-    return Edition(**(defaults | fields))
+    return Arranged(**(defaults | fields))
 
 
 def section(entries: Sequence[Entry], topic: str | None = None, more: int = 0) -> Section:
@@ -66,7 +74,7 @@ def section(entries: Sequence[Entry], topic: str | None = None, more: int = 0) -
     return Section(topic=topic, entries=tuple(entries), more=more)
 
 
-def full_edition() -> Edition:
+def full_edition() -> Arranged:
     """Make an edition in which every part of the layout occurs."""
     skipping = entry(
         1,
@@ -106,12 +114,12 @@ def full_edition() -> Edition:
     )
 
 
-def one_paper() -> Edition:
+def one_paper() -> Arranged:
     """Make an edition of a single paper that matched a topic."""
     return edition((section((entry(1, "A Cache That Forgets on Purpose", signals=Signals(upvotes=1)),), "Caches"),))
 
 
-def sixty_papers() -> Edition:
+def sixty_papers() -> Arranged:
     """Make an edition over the byte budget: sixty papers with long abstracts in three topics."""
     papers = [
         entry(
@@ -128,7 +136,7 @@ def sixty_papers() -> Edition:
     return edition([section(papers[at::3], f"Topic {at + 1}", more=at) for at in range(3)])
 
 
-def hostile_edition() -> Edition:
+def hostile_edition() -> Arranged:
     """Make an edition whose texts try to be markup, templates, headers and links of other kinds."""
     evil = entry(
         1,
@@ -147,7 +155,7 @@ def hostile_edition() -> Edition:
     return edition((section((evil,), 'Topic <&> "x"'),), title="Digest <&> %(day)s", byline="by <script>")
 
 
-def hebrew_edition() -> Edition:
+def hebrew_edition() -> Arranged:
     """Make an edition whose papers and topics are written from right to left, beside one that is not."""
     first = entry(
         1,
@@ -168,7 +176,7 @@ def hebrew_edition() -> Edition:
     )
 
 
-def pictured_edition() -> Edition:
+def pictured_edition() -> Arranged:
     """Make the full edition with pictures from the sources."""
     of = full_edition()
     sections = [
@@ -184,7 +192,7 @@ def pictured_edition() -> Edition:
     return replace(of, sections=tuple(sections))
 
 
-GOLDEN_EDITIONS: dict[str, tuple[Edition, Look, str | None]] = {
+GOLDEN_EDITIONS: dict[str, tuple[Arranged, Look, str | None]] = {
     "normal": (pictured_edition(), Look(thumbnails=True), None),
     "one-paper": (one_paper(), Look(layout=Layout.COMPACT), "de"),
     "sixty-papers": (sixty_papers(), Look(), "fr"),

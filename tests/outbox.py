@@ -8,6 +8,7 @@ from datetime import timedelta
 from stage import THURSDAY
 
 from digestmail.model import Edition, Entry, Score, Section, Signals, Slot, Subscription
+from digestmail.selection.segments import for_everybody
 from digestmail.storage import deliveries, editions, subscribers
 
 LEASE = timedelta(minutes=15)
@@ -24,18 +25,24 @@ def edition(*found, name: str = "daily", key: str = "2026-04-02", reason: str = 
         title="Trending papers",
         byline="",
         composed_at=THURSDAY,
-        sections=(Section(topic=None, entries=entries),) if entries else (),
+        entries=entries,
         reason=reason,
     )
 
 
 def publish(connection, found: Edition, ids, *, segments: int = 1) -> int:
     edition_id = editions.add(connection, found)
-    paper_ids = [entry.paper.id for entry in found.entries()]
-    made = [editions.add_segment(connection, edition_id, [], paper_ids) for _ in range(segments)]
+    sections = for_everybody(found)
+    made = [editions.add_segment(connection, edition_id, [], sections) for _ in range(segments)]
     rows = [(subscriber_id, made[index % segments], THURSDAY) for index, subscriber_id in enumerate(ids)]
     assert deliveries.enqueue(connection, iter(rows), edition_id) == len(rows)
     return edition_id
+
+
+def part_of(found: Edition, *numbers: int) -> tuple[Section, ...]:
+    """Return one section with these of an edition's papers, by their place from 1."""
+    entries = tuple(entry for place, entry in enumerate(found.entries, start=1) if place in numbers)
+    return (Section(topic=None, entries=entries),)
 
 
 def people(connection, count: int, *digests: str, domains: Sequence[str] = ("example.org",)) -> list[int]:

@@ -21,13 +21,13 @@ from stage import FakeClock
 from digestmail.app import App
 from digestmail.config import Config
 from digestmail.model import (
+    Beyond,
     Edition,
     Entry,
     Origin,
     Paper,
     PaperId,
     Score,
-    Section,
     Sighting,
     Signals,
     Slot,
@@ -156,7 +156,9 @@ def publish(database: Database, day: int, *, titles: dict[int, str] | None = Non
             title="Trending papers",
             byline="by AK and the research community",
             composed_at=at,
-            sections=tuple(_sections(made)),
+            entries=tuple(_entries(made)),
+            beyond=(Beyond(topics=("Agents",), papers=2),),
+            topics=tuple(dict.fromkeys(row[0] for row in WORKS if row[0])),
             considered=40,
         )
         editions.add(connection, edition)
@@ -168,24 +170,17 @@ def _signals(number: int, share: int = 1) -> Signals:
     return Signals(upvotes=upvotes // share, comments=comments, stars=stars)
 
 
-def _sections(made: list[Paper]) -> Iterator[Section]:
-    ranks = sorted(range(len(made)), key=lambda number: -_COUNTS[number][0])
-    for topic in dict.fromkeys(row[0] for row in WORKS):
-        numbers = [number for number in ranks if WORKS[number][0] == topic]
-        match = TopicMatch(topic=topic, strength=0.8, keywords=(topic.lower().rstrip("s"),)) if topic else None
-        yield Section(
-            topic=topic,
-            entries=tuple(
-                Entry(
-                    paper=made[number],
-                    signals=_signals(number),
-                    score=Score(total=float(_COUNTS[number][0])),
-                    rank=ranks.index(number) + 1,
-                    match=match,
-                )
-                for number in numbers
-            ),
-            more=2 if topic == "Agents" else 0,
+def _entries(made: list[Paper]) -> Iterator[Entry]:
+    ranked = sorted(range(len(made)), key=lambda number: -_COUNTS[number][0])
+    for rank, number in enumerate(ranked, start=1):
+        topic = WORKS[number][0]
+        matches = (TopicMatch(topic=topic, strength=0.8, keywords=(topic.lower().rstrip("s"),)),) if topic else ()
+        yield Entry(
+            paper=made[number],
+            signals=_signals(number),
+            score=Score(total=float(_COUNTS[number][0])),
+            rank=rank,
+            matches=matches,
         )
 
 

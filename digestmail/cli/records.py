@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from digestmail.cli.options import ConfigPath, Json, Now, open_app
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from digestmail.model import Entry
+    from digestmail.storage.editions import StoredEdition
 
 papers = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="What is known of papers.")
 editions = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="What was published.")
@@ -58,16 +64,17 @@ def list_editions(
 ) -> None:
     """List the editions, empty days and their reasons included, newest first."""
     from digestmail.cli import printing
+    from digestmail.selection.segments import for_everybody
     from digestmail.storage import editions as stored
 
     with open_app(config) as app, app.database.connect() as connection:
         found = stored.list_editions(connection, digest=digest, limit=limit)
     if json:
-        printing.as_json(found)
+        printing.as_json([_with_sections(one) for one in found])
         return
     for row in found:
         edition = row.edition
-        said = edition.reason or f"{len(edition.entries())} papers"
+        said = edition.reason or f"{sum(len(section.entries) for section in for_everybody(edition))} papers"
         sys.stdout.write(f"{edition.digest}  {edition.slot.key}  {said}\n")
 
 
@@ -78,9 +85,10 @@ def show_edition(
     config: ConfigPath = None,
     json: Json = False,
 ) -> None:
-    """Show an edition: sections, papers, scores."""
+    """Show an edition as who takes everything gets it, and what else it holds: sections, papers, scores."""
     from digestmail.cli import printing
     from digestmail.errors import DigestmailError
+    from digestmail.selection.segments import for_everybody
     from digestmail.storage import editions as stored
 
     with open_app(config) as app, app.database.connect() as connection:
@@ -88,14 +96,33 @@ def show_edition(
     if found is None:
         raise DigestmailError(f"digest {digest!r} has no edition {slot!r}")
     if json:
-        printing.as_json(found)
+        printing.as_json(_with_sections(found))
         return
     edition = found.edition
     sys.stdout.write(f"{edition.title}, {edition.slot.day:%a %d %B %Y}\n{edition.reason}".rstrip() + "\n")
-    for section in edition.sections:
-        sys.stdout.write(f"\n{section.topic or 'Also trending'}\n")
-        for entry in section.entries:
-            sys.stdout.write(f"{entry.rank:4}  {entry.score.total:6.2f}  {entry.paper.id}  {entry.paper.title}\n")
+    sections = for_everybody(edition)
+    for section in sections:
+        _show_entries(section.topic or "Also trending", section.entries)
+    shown = {entry.paper.id for section in sections for entry in section.entries}
+    others = [entry for entry in edition.entries if entry.paper.id not in shown]
+    if others:
+        _show_entries("Only for readers who chose their topic", others)
+
+
+def _with_sections(found: StoredEdition) -> dict[str, Any]:
+    """Return a stored edition for JSON, and besides what it holds the sections of who takes everything."""
+    from dataclasses import fields
+
+    from digestmail.selection.segments import for_everybody
+
+    edition = {field.name: getattr(found.edition, field.name) for field in fields(found.edition)}
+    return {"id": found.id, "edition": edition | {"sections": for_everybody(found.edition)}}
+
+
+def _show_entries(title: str, entries: Iterable[Entry]) -> None:
+    sys.stdout.write(f"\n{title}\n")
+    for entry in entries:
+        sys.stdout.write(f"{entry.rank:4}  {entry.score.total:6.2f}  {entry.paper.id}  {entry.paper.title}\n")
 
 
 def explain(paper: Ref, config: ConfigPath = None, now: Now = None, json: Json = False) -> None:

@@ -13,7 +13,8 @@ from digestmail.configfile import load
 from digestmail.demo.run import MORNING, demo_config
 from digestmail.demo.services import SAMPLE_DAY, serving
 from digestmail.model import Candidate, Digest, Edition, Slot
-from digestmail.selection.select import in_window, select
+from digestmail.selection import newness
+from digestmail.selection.select import select
 from digestmail.storage import papers
 
 _SLOT = Slot(at=datetime(2026, 4, 2, 5, 0, tzinfo=UTC), key=SAMPLE_DAY.isoformat(), day=SAMPLE_DAY)
@@ -26,24 +27,19 @@ def sample_edition(digest: Digest) -> Edition:
     The first call in a process reads the sample through the real sources over loopback, which takes about a second.
     """
     candidates = _candidates()
-    selection = select(
-        candidates,
-        {},
-        digest.topics,
-        digest.limits,
-        digest.weights,
-        SAMPLE_DAY,
-        also_trending=digest.also_trending,
-    )
+    selection = select(candidates, digest, SAMPLE_DAY, published={})
     return Edition(
         digest=digest.name,
         slot=_SLOT,
         title=digest.title,
         byline=digest.byline,
         composed_at=MORNING,
-        sections=selection.sections,
+        entries=selection.entries,
+        beyond=selection.beyond,
+        topics=tuple(topic.name for topic in digest.topics),
+        limits=digest.limits,
         considered=len(candidates),
-        reason="" if selection.sections else f"none of the sample's {len(candidates)} papers qualified",
+        reason="" if selection.entries else f"none of the sample's {len(candidates)} papers qualified",
     )
 
 
@@ -56,5 +52,5 @@ def _candidates() -> tuple[Candidate, ...]:
             app.collect()
             (digest,) = app.digests
             with app.database.connect() as connection:
-                found = papers.candidates(connection, digest.sources, _SINCE)
-    return tuple(candidate for candidate in found if in_window(candidate.first_seen_at, candidate.day, _SINCE))
+                found = papers.mentioned(connection, digest.sources, _SINCE, app.clock.now())
+    return tuple(newness.candidates(found, digest.curated, _SINCE))

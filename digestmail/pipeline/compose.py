@@ -8,11 +8,13 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection
 
 from digestmail.errors import StorageError
-from digestmail.model import Candidate, Digest, Edition, Health, Outcome, Selection, Slot
-from digestmail.selection.select import in_window, select
+from digestmail.model import Digest, Edition, Health, Outcome, Selection, Slot
+from digestmail.selection import newness
+from digestmail.selection.select import select
 from digestmail.slots import current_slot, next_fire, open_until
 from digestmail.storage import editions, papers, settings
 from digestmail.storage import sources as stored_sources
+from digestmail.storage.editions import StoredEdition
 
 _LONGEST_GAP = timedelta(days=30)
 """However long nothing was published, papers older than this are no news."""
@@ -26,25 +28,25 @@ class Composed:
     edition: Edition
     selection: Selection
     since: datetime
-    """Papers first seen before this were not considered."""
+    """What no source first showed at this time or later was not considered."""
 
 
 def compose(connection: Connection, digest: Digest, slot: Slot, now: datetime) -> Composed:
     """Return the edition of `digest` for `slot`: the same one whenever it is asked for with the same papers stored."""
-    since = window_start(connection, digest, slot)
-    seen = [c for c in papers.candidates(connection, digest.sources, since) if c.first_seen_at <= now]
-    candidates = [c for c in seen if in_window(c.first_seen_at, c.day, since)]
-    published = papers.published(connection, digest.name, [candidate.paper.id for candidate in candidates])
+    last = editions.latest(connection, digest.name, before=slot.at)
+    since = window_start(digest, slot, last)
+    seen = papers.mentioned(connection, digest.sources, since, now)
+    candidates = list(newness.candidates(seen, digest.curated, since))
+    paper_ids = [candidate.paper.id for candidate in candidates]
     selection = select(
         candidates,
-        published,
-        digest.topics,
-        digest.limits,
-        digest.weights,
+        digest,
         slot.day,
-        also_trending=digest.also_trending,
+        published=papers.published(connection, digest.name, paper_ids),
+        last_at=last.edition.composed_at if last else None,
+        elsewhere=papers.published_elsewhere(connection, paper_ids, (digest.name, *digest.allow_repeats_of)),
     )
-    reason = _why_nothing(connection, digest, slot, candidates, selection)
+    reason = _why_nothing(connection, digest, selection)
     if reason and len(seen) > len(candidates):
         reason = f"{len(seen) - len(candidates)} papers came that are dated long before; {reason}"
     edition = Edition(
@@ -53,39 +55,32 @@ def compose(connection: Connection, digest: Digest, slot: Slot, now: datetime) -
         title=digest.title,
         byline=digest.byline,
         composed_at=now,
-        sections=() if reason else selection.sections,
+        entries=() if reason else selection.entries,
+        beyond=() if reason else selection.beyond,
+        topics=tuple(topic.name for topic in digest.topics),
+        limits=digest.limits,
         considered=len(candidates),
         reason=reason,
     )
     return Composed(edition=edition, selection=selection, since=since)
 
 
-def window_start(connection: Connection, digest: Digest, slot: Slot) -> datetime:
+def window_start(digest: Digest, slot: Slot, last: StoredEdition | None) -> datetime:
     """Return from when on papers count: the digest's window, stretched back to the last edition if days were missed."""
     start = slot.at - timedelta(days=digest.window_days)
-    last = editions.latest(connection, digest.name, before=slot.at)
     if last is None:
         return start
     return max(min(start, last.edition.slot.at), slot.at - _LONGEST_GAP)
 
 
-def _why_nothing(
-    connection: Connection, digest: Digest, slot: Slot, candidates: list[Candidate], selection: Selection
-) -> str:
+def _why_nothing(connection: Connection, digest: Digest, selection: Selection) -> str:
     """Return why there is no edition, or an empty string if there is one.
 
     Papers left over from the last edition may fill up a new one but are no reason for one: without anything that
-    came since, a weekend would bring Friday's leavings.
+    came since, a weekend would bring Friday's papers.
     """
-    last = editions.latest(connection, digest.name, before=slot.at)
-    came_since = {
-        candidate.paper.id
-        for candidate in candidates
-        if last is None or candidate.first_seen_at > last.edition.composed_at
-    }
-    if selection.sections and any(
-        decision.paper_id in came_since for decision in selection.decisions if decision.outcome is Outcome.SELECTED
-    ):
+    new = [one for one in selection.decisions if one.new and one.outcome is not Outcome.PUBLISHED_BEFORE]
+    if any(decision.outcome is Outcome.SELECTED for decision in new):
         return ""
     states = [
         f"{row.source}: {row.health} ({row.detail})"
@@ -93,8 +88,8 @@ def _why_nothing(
         for row in stored_sources.list_health(connection, source=name)
         if not row.category
     ]
-    if came_since:
-        return f"none of {len(came_since)} new papers qualified; " + "; ".join(states)
+    if new:
+        return f"none of {len(new)} new papers qualified; " + "; ".join(states)
     return "no new papers; " + ("; ".join(states) or "no source has been read yet")
 
 

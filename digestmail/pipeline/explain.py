@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,8 +10,8 @@ from sqlalchemy import Connection
 
 from digestmail.errors import StorageError
 from digestmail.model import Decision, Digest, Edition, Outcome, Paper
-from digestmail.pipeline.compose import compose, upcoming_slot
-from digestmail.selection.explain import reasons
+from digestmail.pipeline.compose import Composed, compose, upcoming_slot
+from digestmail.selection.explain import readers, reasons, why_old
 from digestmail.storage import editions, papers
 
 
@@ -41,10 +41,11 @@ def _explain_one(connection: Connection, digest: Digest, paper: Paper, now: date
     if stored is not None:
         return _published(stored.edition, paper)
     slot = upcoming_slot(connection, digest, now)
-    composed = compose(connection, digest, slot, now)
+    # A time is given to the minute: what a run of that minute read counts.
+    composed = compose(connection, digest, slot, now.replace(second=59, microsecond=999_999))
     decision = next((d for d in composed.selection.decisions if d.paper_id == paper.id), None)
     if decision is not None:
-        said = reasons(decision, digest.limits)
+        said = (*reasons(decision, digest.limits), *readers(composed.edition, paper.id))
         if composed.edition.reason:
             said = (*said, f"but there would be no edition: {composed.edition.reason}")
         return Explanation(digest=digest.name, slot=slot.key, outcome=str(decision.outcome), reasons=said)
@@ -52,29 +53,38 @@ def _explain_one(connection: Connection, digest: Digest, paper: Paper, now: date
         digest=digest.name,
         slot=slot.key,
         outcome="not-a-candidate",
-        reasons=_why_no_candidate(connection, digest, paper, composed.since),
+        reasons=tuple(_why_no_candidate(connection, digest, paper, composed)),
     )
 
 
 def _published(edition: Edition, paper: Paper) -> Explanation:
     # It may have stood there under another name, before its mentions were merged.
     names = {paper.id, *paper.aliases}
-    entry = next((entry for entry in edition.entries() if names & {entry.paper.id, *entry.paper.aliases}), None)
+    entry = next((entry for entry in edition.entries if names & {entry.paper.id, *entry.paper.aliases}), None)
     said: tuple[str, ...] = (f"published on {edition.slot.day:%a %d %B %Y}",)
     if entry is not None:
         decision = Decision(
-            paper_id=paper.id, outcome=Outcome.SELECTED, score=entry.score, rank=entry.rank, match=entry.match
+            paper_id=paper.id,
+            outcome=Outcome.SELECTED,
+            score=entry.score,
+            rank=entry.rank,
+            match=entry.match,
+            other_matches=entry.matches[1:],
         )
-        said += reasons(decision, None)
+        said += (*reasons(decision, None), *readers(edition, entry.paper.id))
     return Explanation(digest=edition.digest, slot=edition.slot.key, outcome="published", reasons=said)
 
 
-def _why_no_candidate(connection: Connection, digest: Digest, paper: Paper, since: datetime) -> tuple[str, ...]:
-    rows = papers.sightings_of(connection, paper.id)
-    own = [row for row in rows if row.source in digest.sources]
+def _why_no_candidate(connection: Connection, digest: Digest, paper: Paper, composed: Composed) -> Iterator[str]:
+    mentions = papers.mentions_of(connection, paper.id)
+    own = [mention for mention in mentions if mention.source in digest.sources]
     if not own:
-        others = ", ".join(sorted({row.source for row in rows})) or "none"
-        return (f"none of its sources ({', '.join(digest.sources)}) has shown it; seen by: {others}",)
-    first, latest = min(row.seen_at for row in own), max(row.day for row in own)
-    began = f"{since:%Y-%m-%d %H:%M} UTC"
-    return (f"too old: first seen {first:%Y-%m-%d %H:%M} UTC and dated {latest}, the window begins {began}",)
+        others = ", ".join(mention.source for mention in mentions) or "none"
+        yield f"none of its sources ({', '.join(digest.sources)}) has shown it; seen by: {others}"
+        return
+    known = [mention for mention in own if mention.first_seen_at <= composed.edition.composed_at]
+    if known:
+        yield from why_old(known, digest.curated, composed.since)
+    else:
+        first = min(mention.first_seen_at for mention in own)
+        yield f"not seen yet at that time: first seen {first:%Y-%m-%d %H:%M:%S} UTC"

@@ -10,7 +10,7 @@ from datetime import datetime
 from digestmail.message import Mould
 from digestmail.model import Delivery, Edition, Envelope, Rendered, Section
 from digestmail.pipeline.publish import Render
-from digestmail.selection.segments import for_segment
+from digestmail.selection.segments import committed
 from digestmail.storage import editions
 from digestmail.storage.database import Database
 from digestmail.tokens import Tokens
@@ -87,6 +87,4 @@ class EditionLetters:
         with self._database.connect() as connection:
             segment = editions.segment(connection, segment_id)
             edition = editions.get_by_id(connection, segment.edition_id).edition
-        kept = set(segment.paper_ids)
-        without = frozenset(entry.paper.id for entry in edition.entries() if entry.paper.id not in kept)
-        return edition, for_segment(edition, segment.topics, without), segment.language
+        return edition, committed(edition, segment), segment.language

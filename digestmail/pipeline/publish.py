@@ -15,7 +15,7 @@ from digestmail.errors import DigestmailError
 from digestmail.model import Digest, Edition, OnEmpty, PaperId, Rendered, Section, Slot
 from digestmail.pipeline.compose import Composed, compose, is_open, read_well
 from digestmail.pipeline.reports import DigestReport, PublishReport
-from digestmail.selection.segments import for_segment
+from digestmail.selection.segments import for_everybody, for_segment
 from digestmail.slots import check_timezone, current_slot, next_hour
 from digestmail.storage import deliveries, editions, wishes
 from digestmail.storage.database import Database
@@ -86,9 +86,9 @@ def publish_one(
     edition = composed.edition
     # "Nothing new" is only said when everything was read; else the slot stays open for what may come.
     says_so = digest.on_empty is OnEmpty.SEND and read_well(connection, digest)
-    rendered = render(edition, edition.sections) if edition.sections or says_so else None
+    rendered = render(edition, for_everybody(edition)) if edition.entries or says_so else None
     edition_id = editions.add(connection, edition)
-    if edition_id is None and edition.sections:
+    if edition_id is None and edition.entries:
         return DigestReport(digest=digest.name, status="already-published", slot=slot.key)
     if edition_id is None or rendered is None:
         return _report(composed, None, 0, 0)
@@ -104,7 +104,7 @@ def _not_now(connection: Connection, digest: Digest, slot: Slot | None) -> Diges
         return DigestReport(digest=digest.name, status="already-published", slot=slot.key, reason="a later one is out")
     if slot is None or stored is None:
         return DigestReport(digest=digest.name, status="not-due")
-    if stored.edition.sections or editions.is_out(connection, digest.name, slot.key, slot.at):
+    if stored.edition.entries or editions.is_out(connection, digest.name, slot.key, slot.at):
         return DigestReport(digest=digest.name, status="already-published", slot=slot.key)
     return DigestReport(digest=digest.name, status="empty", slot=slot.key, reason=stored.edition.reason)
 
@@ -113,9 +113,9 @@ def _report(composed: Composed, rendered: Rendered | None, recipients: int, noth
     edition = composed.edition
     return DigestReport(
         digest=edition.digest,
-        status="published" if edition.sections else "empty",
+        status="published" if edition.entries else "empty",
         slot=edition.slot.key,
-        papers=len(edition.entries()),
+        papers=sum(len(section.entries) for section in for_everybody(edition)),
         considered=edition.considered,
         outcomes=dict(Counter(str(decision.outcome) for decision in composed.selection.decisions)),
         shortened=rendered.shortened if rendered else 0,
@@ -191,7 +191,7 @@ class _Sorter:
         self._edition_id = edition_id
         self._segments: dict[tuple[tuple[str, ...], str | None, frozenset[PaperId]], int | None] = {}
         self._quick: dict[int, tuple[Wanted, int | None]] = {}
-        paper_ids = [entry.paper.id for entry in edition.entries()]
+        paper_ids = [entry.paper.id for entry in edition.entries]
         self.prior = editions.prior_segments(
             connection, paper_ids, exclude_digests=(digest.name, *digest.allow_repeats_of)
         )
@@ -215,7 +215,6 @@ class _Sorter:
 
     def _make(self, topics: tuple[str, ...], language: str | None, without: frozenset[PaperId]) -> int | None:
         sections = for_segment(self._edition, topics, without)
-        if self._edition.sections and not sections:
+        if self._edition.entries and not sections:
             return None
-        paper_ids = [entry.paper.id for section in sections for entry in section.entries]
-        return editions.add_segment(self._connection, self._edition_id, topics, paper_ids, language)
+        return editions.add_segment(self._connection, self._edition_id, topics, sections, language)

@@ -53,12 +53,11 @@ def _segment(
 ) -> int | None:
     """Make the segment of this edition for what a person chose now; None when nothing of it is left for them."""
     edition = editions.get_by_id(connection, edition_id).edition
-    paper_ids = [entry.paper.id for entry in edition.entries()]
+    paper_ids = [entry.paper.id for entry in edition.entries]
     prior = editions.prior_segments(connection, paper_ids, exclude_digests=(digest.name, *digest.allow_repeats_of))
     received = editions.received_by(connection, person.id, prior)
     without = frozenset[PaperId]().union(*(prior[segment] for segment in received))
     sections = for_segment(edition, one.topics, without)
-    if edition.sections and not sections:
+    if edition.entries and not sections:
         return None
-    kept = [entry.paper.id for section in sections for entry in section.entries]
-    return editions.add_segment(connection, edition_id, one.topics, kept, person.language)
+    return editions.add_segment(connection, edition_id, one.topics, sections, person.language)

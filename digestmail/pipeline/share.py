@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from digestmail.model import Digest, Edition, PaperId, Section, Subscriber
-from digestmail.selection.segments import for_segment
+from digestmail.selection.segments import committed, for_segment, matching
 from digestmail.storage import deliveries, editions
 
 
@@ -19,7 +19,7 @@ class Share:
     topics: tuple[str, ...] = ()
     """The topics they chose; none means all."""
     received: frozenset[PaperId] = frozenset()
-    """Papers of the edition left out, because another digest brought them."""
+    """Papers of the edition that are in these topics, but another digest brought them."""
     language: str | None = None
     """None follows the digest."""
     subscribed: bool = True
@@ -31,21 +31,21 @@ class Share:
 def share_of(connection: Connection, digest: Digest, edition: Edition, subscriber: Subscriber) -> Share:
     """Return what `subscriber` gets of `edition`: what was committed for them, else what publishing it would commit."""
     wish = next((wish for wish in subscriber.subscriptions if wish.digest == digest.name), None)
-    committed = _committed(connection, edition, subscriber)
-    if committed is not None:
-        return committed
+    delivered = _delivered(connection, digest, edition, subscriber)
+    if delivered is not None:
+        return delivered
     topics = () if wish is None else wish.topics
     received = _received(connection, digest, edition, subscriber)
     return Share(
         sections=for_segment(edition, topics, received),
         topics=topics,
-        received=received,
+        received=received & matching(edition, topics),
         language=subscriber.language,
         subscribed=wish is not None,
     )
 
 
-def _committed(connection: Connection, edition: Edition, subscriber: Subscriber) -> Share | None:
+def _delivered(connection: Connection, digest: Digest, edition: Edition, subscriber: Subscriber) -> Share | None:
     stored = editions.get(connection, edition.digest, edition.slot.key)
     if stored is None or stored.edition != edition:
         return None
@@ -53,21 +53,18 @@ def _committed(connection: Connection, edition: Edition, subscriber: Subscriber)
     if segment_id is None:
         return None
     segment = editions.segment(connection, segment_id)
-    in_topics = for_segment(edition, segment.topics, frozenset())
-    received = frozenset(entry.paper.id for section in in_topics for entry in section.entries) - frozenset(
-        segment.paper_ids
-    )
+    left_out = matching(edition, segment.topics) - frozenset(segment.paper_ids)
     return Share(
-        sections=for_segment(edition, segment.topics, received),
+        sections=committed(edition, segment),
         topics=segment.topics,
-        received=received,
+        received=_received(connection, digest, edition, subscriber) & left_out,
         language=segment.language,
         delivered=True,
     )
 
 
 def _received(connection: Connection, digest: Digest, edition: Edition, subscriber: Subscriber) -> frozenset[PaperId]:
-    paper_ids = [entry.paper.id for entry in edition.entries()]
+    paper_ids = [entry.paper.id for entry in edition.entries]
     prior = editions.prior_segments(connection, paper_ids, exclude_digests=(digest.name, *digest.allow_repeats_of))
     got = editions.received_by(connection, subscriber.id, prior)
     return frozenset[PaperId]().union(*(prior[segment_id] for segment_id in got))

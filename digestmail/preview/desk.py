@@ -20,6 +20,7 @@ from digestmail.preview.asked import EVERYBODY, NEXT, SAMPLE, Asked
 from digestmail.preview.specimen import NOBODY, Specimen, cast_specimen
 from digestmail.preview.views import Fault, Notice, Option, Shown, View, nothing_for, remarks_on, take_apart
 from digestmail.preview.watching import fingerprint
+from digestmail.selection.segments import for_everybody
 from digestmail.storage import editions, subscribers
 
 _READERS = 200
@@ -128,7 +129,7 @@ class Desk:
         edition = self._edition(app, digest, asked.edition)
         reader = _reader(app, asked.reader)
         if reader is None:
-            return _Found(digest=digest, edition=edition, sections=edition.sections, share=None, reader=NOBODY)
+            return _Found(digest=digest, edition=edition, sections=for_everybody(edition), share=None, reader=NOBODY)
         with app.database.connect() as connection:
             share = share_of(connection, digest, edition, reader)
         return _Found(digest=digest, edition=edition, sections=share.sections, share=share, reader=reader.address)
@@ -145,7 +146,7 @@ class Desk:
         return stored.edition
 
     def _show(self, app: App, found: _Found) -> tuple[Shown | None, Fault | None]:
-        if found.edition.sections and not found.sections:
+        if found.edition.entries and not found.sections:
             return None, nothing_for(found.reader)
         specimen = self._cast(app, found)
         return take_apart(specimen.message, found.sections, specimen.rendered.shortened), None
@@ -185,7 +186,7 @@ def _with_choices(view: View, app: App) -> View:
         addresses.append(asked.reader)
     if not asked.edition:
         (digest,) = (digest for digest in app.digests if digest.name == asked.digest)
-        empty = not slots and not app.upcoming(digest).edition.sections
+        empty = not slots and not app.upcoming(digest).edition.entries
         asked = replace(asked, edition=SAMPLE if empty else NEXT)
     return replace(
         view,

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
+from datetime import datetime
 
-from digestmail.model import Decision, Limits, Outcome, Score, TopicMatch
+from digestmail.model import Decision, Edition, Limits, Mention, Outcome, PaperId, Score, TopicMatch
+from digestmail.selection.newness import OLDEST_NEWS, is_old
+from digestmail.selection.segments import for_segment
 
 
 def reasons(decision: Decision, limits: Limits | None) -> tuple[str, ...]:
@@ -13,6 +16,45 @@ def reasons(decision: Decision, limits: Limits | None) -> tuple[str, ...]:
     `limits` are those the decision was made under; None when they are not known any more.
     """
     return (_outcome(decision, limits), *_topics(decision), *_standing(decision))
+
+
+def readers(edition: Edition, paper_id: PaperId) -> Iterator[str]:
+    """Yield which readers of `edition` get a paper it holds, one sentence each without a full stop."""
+    entry = next((entry for entry in edition.entries if entry.paper.id == paper_id), None)
+    if entry is None or not edition.topics:
+        return
+    under = _section_of(edition, paper_id, ())
+    if under is None:
+        yield f"who takes everything does not get it: the limits are met before it comes, at rank {entry.rank}"
+    else:
+        yield f"who takes everything gets it {under}"
+    alone = [match.topic for match in entry.matches]
+    for topic in alone:
+        gets = _section_of(edition, paper_id, (topic,)) is not None
+        yield f"who chose only {topic!r} {'gets it' if gets else 'does not get it: others come before it'}"
+
+
+def _section_of(edition: Edition, paper_id: PaperId, topics: tuple[str, ...]) -> str | None:
+    for section in for_segment(edition, topics, ()):
+        if any(entry.paper.id == paper_id for entry in section.entries):
+            return f"under {section.topic!r}" if section.topic else "among the papers without a topic"
+    return None
+
+
+def why_old(mentions: Sequence[Mention], curated: Collection[str], since: datetime) -> Iterator[str]:
+    """Yield why a paper is no news in the window that begins at `since`, one sentence for each source."""
+    yield f"too old: the window begins {_moment(since)}"
+    for mention in mentions:
+        said = f"{mention.source} first showed it {_moment(mention.first_seen_at)} and dates it {mention.day}"
+        if mention.first_seen_at >= since and is_old(mention, since):
+            said += f": over {OLDEST_NEWS.days} days before the window"
+        elif mention.first_seen_at >= since and mention.source not in curated:
+            said += ": an announcement does not make new what another source showed before the window"
+        yield said
+
+
+def _moment(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M} UTC"
 
 
 def _outcome(decision: Decision, limits: Limits | None) -> str:
@@ -25,8 +67,8 @@ def _outcome(decision: Decision, limits: Limits | None) -> str:
         Outcome.WITHDRAWN: "withdrawn by its authors",
         Outcome.NO_TOPIC: "left out: it matches no topic, and the digest has no section for such papers",
         Outcome.BELOW_MIN_SCORE: f"left out: its score is below {below}",
-        Outcome.OVER_TOPIC_LIMIT: f"left out: {per_topic} better papers stand {place}",
-        Outcome.OVER_LIMIT: f"left out: {papers} better papers are in the edition",
+        Outcome.OVER_TOPIC_LIMIT: f"left out: {per_topic} papers come before it {place}",
+        Outcome.OVER_LIMIT: f"left out: {papers} papers come before it",
     }[decision.outcome]
 
 
@@ -57,6 +99,8 @@ def _listed(kind: str, names: tuple[str, ...]) -> str:
 
 def _standing(decision: Decision) -> Iterator[str]:
     yield f"score {_summed(decision.score)}"
+    if not decision.new:
+        yield "left over: it came before the last edition, so papers that came since are taken first"
     if decision.rank is not None:
         yield f"rank {decision.rank}"
 

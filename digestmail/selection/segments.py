@@ -1,26 +1,83 @@
-"""What one group of subscribers gets of an edition."""
+"""What one reader gets of an edition."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from digestmail.model import Edition, PaperId, Section
+from digestmail.model import Edition, Entry, PaperId, Section, Segment
+
+_Placed = Iterable[tuple[str | None, Entry]]
 
 
-def for_segment(edition: Edition, topics: tuple[str, ...], without: frozenset[PaperId]) -> tuple[Section, ...]:
+def for_everybody(edition: Edition) -> tuple[Section, ...]:
+    """Return the sections for who takes everything: what the archive shows."""
+    return for_segment(edition, (), frozenset())
+
+
+def for_segment(edition: Edition, topics: Sequence[str], without: Collection[PaperId]) -> tuple[Section, ...]:
     """Return the sections for subscribers who chose `topics` (none means all) and already got the papers `without`.
 
-    The closing section, papers that match no topic, goes only to those who take everything: who chose topics asked for
-    nothing else. Ranks stay those of the edition, and so does `more`, which counts what the edition had no room for.
+    Each paper stands under the topic it matches best of those chosen. By rank papers are taken until a limit of the
+    edition is met: `max_per_topic` holds for each section, for the closing one too unless the digest has no topics;
+    `max_papers` for all together. What is over a limit is counted as its section's `more`. The closing section, papers
+    that match no topic, goes only to those who take everything: who chose topics asked for nothing else.
     """
-    return tuple(_sections(edition, topics, without))
-
-
-def _sections(edition: Edition, topics: tuple[str, ...], without: frozenset[PaperId]) -> Iterator[Section]:
-    for section in edition.sections:
-        if topics and section.topic not in topics:
+    limits = edition.limits
+    per_section = limits.max_per_topic if edition.topics else limits.max_papers
+    taken: dict[str | None, list[Entry]] = {}
+    more: Counter[str | None] = Counter()
+    room = limits.max_papers
+    for topic, entry in _placed(edition.entries, topics):
+        if entry.paper.id in without:
             continue
-        entries = tuple(entry for entry in section.entries if entry.paper.id not in without)
-        if entries:
-            yield replace(section, entries=entries)
+        section = taken.setdefault(topic, [])
+        if room and len(section) < per_section:
+            section.append(entry)
+            room -= 1
+        else:
+            more[topic] += 1
+    for beyond in edition.beyond:
+        if not topics or any(topic in topics for topic in beyond.topics):
+            more[_best(beyond.topics, topics)] += beyond.papers
+    return tuple(_in_order(edition, taken, more))
+
+
+def committed(edition: Edition, segment: Segment) -> tuple[Section, ...]:
+    """Return the sections of a segment that was stored: exactly its papers, whatever would be decided today."""
+    kept = frozenset(segment.paper_ids)
+    taken: dict[str | None, list[Entry]] = {}
+    for topic, entry in _placed(edition.entries, segment.topics):
+        if entry.paper.id in kept:
+            taken.setdefault(topic, []).append(entry)
+    return tuple(_in_order(edition, taken, dict(segment.more)))
+
+
+def matching(edition: Edition, topics: Sequence[str]) -> frozenset[PaperId]:
+    """Return the papers of an edition that are of interest to who chose `topics`, limits aside."""
+    return frozenset(entry.paper.id for _, entry in _placed(edition.entries, topics))
+
+
+def _placed(entries: Iterable[Entry], topics: Sequence[str]) -> _Placed:
+    """Yield (topic, entry with that topic's match first) for every entry of interest to who chose `topics`."""
+    for entry in entries:
+        if not topics:
+            yield (entry.match.topic if entry.match else None), entry
+            continue
+        under = next((match for match in entry.matches if match.topic in topics), None)
+        if under is not None:
+            others = tuple(match for match in entry.matches if match is not under)
+            yield under.topic, replace(entry, matches=(under, *others))
+
+
+def _best(matched: Sequence[str], topics: Sequence[str]) -> str | None:
+    return next((topic for topic in matched if not topics or topic in topics), None)
+
+
+def _in_order(
+    edition: Edition, taken: Mapping[str | None, Sequence[Entry]], more: Mapping[str | None, int]
+) -> Iterator[Section]:
+    for topic in (*edition.topics, None):
+        if taken.get(topic):
+            yield Section(topic=topic, entries=tuple(taken[topic]), more=more.get(topic, 0))

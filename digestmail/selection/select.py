@@ -5,65 +5,60 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 
 from digestmail.model import (
+    Beyond,
     Candidate,
     Decision,
+    Digest,
     Entry,
-    Limits,
     Outcome,
     PaperId,
     Score,
-    Section,
     Selection,
     Topic,
     TopicMatch,
     Weights,
 )
+from digestmail.selection.keep import Keeper
 from digestmail.selection.lexical import compare
 from digestmail.selection.ranking import score
 from digestmail.selection.topics import compile_rule, excluded_by, match
 from digestmail.selection.words import read
 
-_OLDEST_NEWS = timedelta(days=7)
-"""How much older than the window a source may date what it shows for the first time."""
 _OVER = frozenset({Outcome.OVER_TOPIC_LIMIT, Outcome.OVER_LIMIT})
-
-
-def in_window(first_seen_at: datetime, day: date, since: datetime) -> bool:
-    """Return whether a paper counts for an edition whose window begins at `since` (aware, UTC).
-
-    It was first seen in the window, and its source dates it at most a week before: the first reading of a blog's feed
-    shows years of posts, and none of them is news.
-    """
-    return first_seen_at >= since and day >= since.date() - _OLDEST_NEWS
 
 
 def select(
     candidates: Iterable[Candidate],
-    published: Mapping[PaperId, str],
-    topics: Sequence[Topic],
-    limits: Limits,
-    weights: Weights,
+    digest: Digest,
     today: date,
     *,
-    also_trending: bool,
+    published: Mapping[PaperId, str],
+    last_at: datetime | None = None,
+    elsewhere: frozenset[PaperId] = frozenset(),
 ) -> Selection:
-    """Return the sections of an edition, and one decision for every paper among `candidates`.
+    """Return what an edition of `digest` holds, and one decision for every paper among `candidates`.
 
-    `published` names, by paper, the slot of the edition that had it. A paper stands under the topic it matches best, of
-    equals the first; what matches none stands in a closing section if `also_trending`, or if there are no topics at
-    all. Papers are taken by rank until a limit is met: `max_per_topic` holds for each section, for the closing one too
-    unless it is the only one there can be; `max_papers` for all together. The result depends on neither the order of
-    the candidates nor that of their sources; equal scores are ordered by paper id.
+    `published` names, by paper, the slot of the edition that had it. `last_at` is when the last edition was composed:
+    what came later is new and is taken before what is left over; then the higher score is taken first, of equal ones
+    the newer by its source's day, then the one that came later, then by id. `elsewhere` are papers other digests sent:
+    their readers need others in their place.
+
+    An edition keeps what any choice of topics may need under the digest's limits, see `keep.py`. What matches no topic
+    is kept if the digest says so, or if it has no topics at all. The result depends on neither the order of the
+    candidates nor that of their sources.
     """
-    judged = _judge(_unique(candidates), topics, weights, today)
-    open_to_all = also_trending or not topics
-    chooser = _Chooser(published, limits, bool(topics), open_to_all)
-    decided = [(paper, chooser.decide(paper)) for paper in sorted(judged, key=_rank_key)]
+    judged = _judge(_unique(candidates), digest.topics, digest.weights, today)
+    chooser = _Chooser(digest, published, last_at, Keeper(digest.limits, elsewhere, has_topics=bool(digest.topics)))
+    decided = [(paper, chooser.decide(paper)) for paper in sorted(judged, key=chooser.order)]
     decided.sort(key=lambda pair: (pair[1].rank is None, pair[1].rank or 0, pair[1].paper_id))
-    return Selection(sections=tuple(_sections(decided, topics)), decisions=tuple(decision for _, decision in decided))
+    return Selection(
+        entries=tuple(_entry(paper, decision) for paper, decision in decided if decision.outcome is Outcome.SELECTED),
+        beyond=_beyond(decided),
+        decisions=tuple(decision for _, decision in decided),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,20 +116,32 @@ def _judge(
         )
 
 
-def _rank_key(judged: _Judged) -> tuple[float, PaperId]:
-    return -judged.score.total, judged.candidate.paper.id
-
-
 class _Chooser:
-    """Takes papers in order of rank and says what becomes of each; counts what it took."""
+    """Takes papers in order and says what becomes of each."""
 
-    def __init__(self, published: Mapping[PaperId, str], limits: Limits, has_topics: bool, open_to_all: bool) -> None:  # noqa: FBT001 - facts, not options
+    def __init__(
+        self, digest: Digest, published: Mapping[PaperId, str], last_at: datetime | None, keeper: Keeper
+    ) -> None:
         self._published = published
-        self._limits = limits
-        self._has_topics = has_topics
-        self._open_to_all = open_to_all
+        self._min_score = digest.limits.min_score
+        self._open_to_all = digest.also_trending or not digest.topics
+        self._last_at = last_at
+        self._keeper = keeper
         self._ranked = 0
-        self._taken: Counter[str | None] = Counter()
+
+    def order(self, judged: _Judged) -> tuple[bool, float, int, float, PaperId]:
+        """Return what papers are sorted by: new ones first, then the best, then the newest."""
+        candidate = judged.candidate
+        return (
+            not self._is_new(candidate),
+            -judged.score.total,
+            -candidate.day.toordinal(),
+            -candidate.came_at.timestamp(),
+            candidate.paper.id,
+        )
+
+    def _is_new(self, candidate: Candidate) -> bool:
+        return self._last_at is None or candidate.came_at > self._last_at
 
     def decide(self, judged: _Judged) -> Decision:
         paper = judged.candidate.paper
@@ -142,6 +149,7 @@ class _Chooser:
             paper_id=paper.id,
             outcome=Outcome.WITHDRAWN,
             score=judged.score,
+            new=self._is_new(judged.candidate),
             match=judged.match,
             other_matches=judged.matches[1:],
             excluded=judged.excluded,
@@ -155,38 +163,29 @@ class _Chooser:
         return replace(decision, outcome=self._outcome(judged), rank=self._ranked)
 
     def _outcome(self, judged: _Judged) -> Outcome:
-        topic = judged.match.topic if judged.match else None
-        if topic is None and not self._open_to_all:
+        if judged.match is None and not self._open_to_all:
             return Outcome.NO_TOPIC
-        if judged.score.total < self._limits.min_score:
+        if judged.score.total < self._min_score:
             return Outcome.BELOW_MIN_SCORE
-        if self._has_topics and self._taken[topic] >= self._limits.max_per_topic:
-            return Outcome.OVER_TOPIC_LIMIT
-        if self._taken.total() >= self._limits.max_papers:
-            return Outcome.OVER_LIMIT
-        self._taken[topic] += 1
-        return Outcome.SELECTED
+        if self._keeper.takes(judged.candidate.paper.id, [match.topic for match in judged.matches]):
+            return Outcome.SELECTED
+        return self._keeper.refusal
 
 
-def _sections(decided: Sequence[tuple[_Judged, Decision]], topics: Sequence[Topic]) -> Iterator[Section]:
-    entries: dict[str | None, list[Entry]] = {}
-    more: Counter[str | None] = Counter()
-    for judged, decision in decided:
-        topic = decision.match.topic if decision.match else None
-        if decision.outcome is Outcome.SELECTED and decision.rank is not None:
-            entries.setdefault(topic, []).append(_entry(judged, decision, decision.rank))
-        elif decision.outcome in _OVER:
-            more[topic] += 1
-    for topic in (*(topic.name for topic in topics), None):
-        if topic in entries:
-            yield Section(topic=topic, entries=tuple(entries[topic]), more=more[topic])
+def _beyond(decided: Sequence[tuple[_Judged, Decision]]) -> tuple[Beyond, ...]:
+    """Count what qualified and is not kept, by the topics it matches."""
+    counted = Counter(
+        tuple(match.topic for match in judged.matches) for judged, decision in decided if decision.outcome in _OVER
+    )
+    return tuple(Beyond(topics=topics, papers=papers) for topics, papers in sorted(counted.items()))
 
 
-def _entry(judged: _Judged, decision: Decision, rank: int) -> Entry:
+def _entry(judged: _Judged, decision: Decision) -> Entry:
+    assert decision.rank is not None  # noqa: S101 - whatever is selected was ranked
     return Entry(
         paper=judged.candidate.paper,
         signals=judged.candidate.signals,
         score=decision.score,
-        rank=rank,
-        match=decision.match,
+        rank=decision.rank,
+        matches=judged.matches,
     )

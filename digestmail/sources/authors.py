@@ -40,7 +40,10 @@ def split_authors(text: str) -> tuple[str, ...]:
 
 
 def clean_names(names: Iterable[str]) -> tuple[str, ...]:
-    """Return `names` readable, each once and in order, without what is no name."""
+    """Return `names` readable and in order, without what is no name.
+
+    Two people of one name are two authors; a collaboration named by several of them is one.
+    """
     return _kept(map(_settled, names))
 
 
@@ -57,7 +60,15 @@ def _settled(name: str) -> str:
 def _kept(names: Iterable[str]) -> tuple[str, ...]:
     # Nearly every name begins and ends with a letter, and stripping many signs is slow.
     stripped = (name if name[:1].isalpha() and name[-1:].isalpha() else name.strip(_AROUND_NAMES) for name in names)
-    return tuple(dict.fromkeys(name for name in stripped if _is_name(name)))
+    kept: list[str] = []
+    groups: set[str] = set()
+    for name in filter(_is_name, stripped):
+        if _GROUP_WORD.search(name):
+            if name in groups:
+                continue
+            groups.add(name)
+        kept.append(name)
+    return tuple(kept)
 
 
 def _is_name(text: str) -> bool:

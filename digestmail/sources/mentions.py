@@ -98,8 +98,14 @@ def _home_of(paper_id: PaperId) -> str:
 
 
 def split_names(names: Sequence[str]) -> tuple[str, ...]:
-    """Return authors one by one: a list as it is, a single string split; mail addresses are left out."""
+    """Return authors one by one: a list as it is, a single string split; mail addresses are left out.
+
+    A list that stands there twice is one list: RSS names the authors in `author` and in `dc:creator`.
+    """
     without_mail = [named for name in names if (named := _without_mail(name))]
+    half = len(without_mail) // 2
+    if half and without_mail[:half] == without_mail[half:]:
+        without_mail = without_mail[:half]
     if len(without_mail) != 1:
         return clean_names(without_mail)
     parts = [part.strip() for part in without_mail[0].split(",") if part.strip()]

@@ -14,7 +14,8 @@ from sqlalchemy import Connection, Row, Select, exists, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from digestmail.errors import StorageError
-from digestmail.model import DeliveryState, Edition, PaperId, Segment
+from digestmail.model import DeliveryState, Edition, PaperId, Section, Segment
+from digestmail.selection.segments import for_everybody
 from digestmail.storage import inserting, papers
 from digestmail.storage import schema as tables
 from digestmail.storage.inserting import chunks
@@ -45,12 +46,12 @@ def add(connection: Connection, edition: Edition) -> int | None:
     """
     if _is_mailed(connection, edition):
         return None
-    entries = edition.entries()
+    entries = edition.entries
     values = {
         "slot_at": edition.slot.at,
         "composed_at": edition.composed_at,
         "content": _as_json().dump_json(edition).decode(),
-        "papers": len(entries),
+        "papers": sum(len(section.entries) for section in for_everybody(edition)),
         "reason": edition.reason,
     }
     statement = inserting.insert(connection, editions).values(digest=edition.digest, slot=edition.slot.key, **values)
@@ -75,8 +76,7 @@ def _is_mailed(connection: Connection, edition: Edition) -> bool:
 
 
 def _add_papers(connection: Connection, edition: Edition, edition_id: int) -> None:
-    rows = papers.row_ids(connection, [entry.paper.id for entry in edition.entries()])
-    placed = [(section.topic, entry) for section in edition.sections for entry in section.entries]
+    rows = papers.row_ids(connection, [entry.paper.id for entry in edition.entries])
     try:
         connection.execute(
             insert(edition_papers),
@@ -86,10 +86,10 @@ def _add_papers(connection: Connection, edition: Edition, edition_id: int) -> No
                     "paper_id": rows[entry.paper.id],
                     "digest": edition.digest,
                     "position": position,
-                    "topic": topic,
+                    "topic": entry.match.topic if entry.match else None,
                     "score": entry.score.total,
                 }
-                for position, (topic, entry) in enumerate(placed, start=1)
+                for position, entry in enumerate(edition.entries, start=1)
             ],
         )
     except IntegrityError as error:
@@ -165,11 +165,13 @@ def add_segment(
     connection: Connection,
     edition_id: int,
     topics: Sequence[str],
-    paper_ids: Sequence[PaperId],
+    sections: Sequence[Section],
     language: str | None = None,
 ) -> int:
-    """Store a segment and the papers its people get; return its number. `language` None follows the digest."""
-    values = {"edition_id": edition_id, "topics": list(topics), "language": language}
+    """Store a segment and the sections its people get; return its number. `language` None follows the digest."""
+    paper_ids = [entry.paper.id for section in sections for entry in section.entries]
+    more = [[section.topic, section.more] for section in sections if section.more]
+    values = {"edition_id": edition_id, "topics": list(topics), "language": language, "more": more}
     made = insert(segments).values(values).returning(segments.c.id)
     segment_id = int(connection.execute(made).scalar_one())
     rows = papers.row_ids(connection, paper_ids)
@@ -186,7 +188,7 @@ def segment(connection: Connection, segment_id: int) -> Segment:
     row = connection.execute(select(segments).where(segments.c.id == segment_id)).first()
     if row is None:
         raise StorageError(f"there is no segment {segment_id}")
-    entries = get_by_id(connection, row.edition_id).edition.entries()
+    entries = get_by_id(connection, row.edition_id).edition.entries
     # By position: meanwhile a paper may have got a better id, or have been merged with another of the same edition.
     positions = (
         select(edition_papers.c.position)
@@ -198,6 +200,7 @@ def segment(connection: Connection, segment_id: int) -> Segment:
         id=segment_id,
         edition_id=row.edition_id,
         topics=tuple(row.topics),
+        more=tuple((topic, papers) for topic, papers in row.more),
         language=row.language,
         paper_ids=tuple(entries[position - 1].paper.id for position in connection.execute(positions).scalars()),
     )

@@ -1,4 +1,4 @@
-"""Papers: what is known of each, and which of them a digest may choose."""
+"""Papers: what is known of each, who mentioned it when, and which digests published it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, exists, func, select
 
-from digestmail.model import Candidate, Paper, PaperId, Signals
+from digestmail.model import Mention, Mentioned, Paper, PaperId, Signals
 from digestmail.selection.identity import find_arxiv_id, find_doi, highest, identify
 from digestmail.storage import paperrows
 from digestmail.storage.inserting import chunks
@@ -22,11 +22,13 @@ __all__ = [
     "Added",
     "StoredSighting",
     "add_sightings",
-    "candidates",
     "editions_of",
     "find",
     "list_papers",
+    "mentioned",
+    "mentions_of",
     "published",
+    "published_elsewhere",
     "row_ids",
     "sightings_of",
     "staying_row",
@@ -79,45 +81,56 @@ def list_papers(connection: Connection, limit: int, source: str | None = None) -
     return tuple(found[row_id] for row_id in order)
 
 
-def candidates(connection: Connection, sources: Sequence[str], since: datetime) -> tuple[Candidate, ...]:
-    """Return the papers that one of `sources` showed first at or after `since`, with what all of them counted."""
+def mentioned(
+    connection: Connection, sources: Sequence[str], since: datetime, until: datetime
+) -> tuple[Mentioned, ...]:
+    """Return the papers that one of `sources` first showed from `since` to `until`, with what all of them said by then.
+
+    First showed by that source: another one may have shown the paper long before.
+    """
     mine = sightings.alias("mine")
     before = sightings.alias("before")
     chosen = (
         select(mine.c.paper_id)
-        .where(mine.c.source.in_(sources), mine.c.seen_at >= since)
+        .where(mine.c.source.in_(sources), mine.c.seen_at >= since, mine.c.seen_at <= until)
         .where(
             ~exists().where(
-                before.c.paper_id == mine.c.paper_id, before.c.source.in_(sources), before.c.seen_at < since
+                before.c.paper_id == mine.c.paper_id, before.c.source == mine.c.source, before.c.seen_at < since
             )
         )
         .distinct()
     )
     rows = connection.execute(
         select(sightings)
-        .where(sightings.c.paper_id.in_(chosen), sightings.c.source.in_(sources))
+        .where(sightings.c.paper_id.in_(chosen), sightings.c.source.in_(sources), sightings.c.seen_at <= until)
         .order_by(sightings.c.paper_id, sightings.c.source, sightings.c.seen_on)
     ).all()
     known = dict(paperrows.load(connection, {row.paper_id for row in rows}))
     grouped = groupby(rows, key=lambda row: row.paper_id)
-    return tuple(_candidate(known[row_id], list(group)) for row_id, group in grouped)
+    return tuple(_mentioned(known[row_id], list(group)) for row_id, group in grouped)
 
 
-def _candidate(paper: Paper, rows: list[Row[Any]]) -> Candidate:
+def _mentioned(paper: Paper, rows: list[Row[Any]]) -> Mentioned:
     """Sum up the rows of one paper, ordered by source and day."""
     now, earlier = Signals(), Signals()
-    for _, group in groupby(rows, key=lambda row: row.source):
-        *old, last = map(signals_of, group)
+    mentions = []
+    for source, group in groupby(rows, key=lambda row: row.source):
+        of_source = list(group)
+        *old, last = map(signals_of, of_source)
         now = highest(now, last)
         earlier = highest(earlier, old[-1] if old else last)
-    return Candidate(
-        paper=paper,
-        day=max(row.day for row in rows),
-        first_seen_at=min(row.seen_at for row in rows),
-        signals=now,
-        earlier=earlier,
-        sources=tuple(sorted({row.source for row in rows})),
-    )
+        mentions.append(_mention(source, of_source))
+    return Mentioned(paper=paper, mentions=tuple(mentions), signals=now, earlier=earlier)
+
+
+def _mention(source: str, rows: Sequence[Row[Any] | StoredSighting]) -> Mention:
+    return Mention(source=source, first_seen_at=min(row.seen_at for row in rows), day=max(row.day for row in rows))
+
+
+def mentions_of(connection: Connection, paper_id: PaperId) -> tuple[Mention, ...]:
+    """Return when each source first showed a paper, by name of the source."""
+    rows = sorted(sightings_of(connection, paper_id), key=lambda row: row.source)
+    return tuple(_mention(source, list(group)) for source, group in groupby(rows, key=lambda row: row.source))
 
 
 def published(connection: Connection, digest: str, paper_ids: Collection[PaperId]) -> dict[PaperId, str]:
@@ -139,6 +152,24 @@ def published(connection: Connection, digest: str, paper_ids: Collection[PaperId
         for row in connection.execute(statement):
             found.update(dict.fromkeys(by_row[row.stays], row.slot))
     return found
+
+
+def published_elsewhere(
+    connection: Connection, paper_ids: Collection[PaperId], exclude_digests: Collection[str]
+) -> frozenset[PaperId]:
+    """Return those of the papers that other digests published."""
+    by_row = {row_id: paper_id for paper_id, row_id in row_ids(connection, paper_ids).items()}
+    found: set[PaperId] = set()
+    stays = staying_row().label("stays")
+    for some in chunks(sorted(by_row)):
+        statement = (
+            select(stays)
+            .select_from(edition_papers)
+            .join(papers, papers.c.id == edition_papers.c.paper_id)
+            .where(edition_papers.c.digest.not_in(list(exclude_digests)), stays.in_(some))
+        )
+        found.update(by_row[row_id] for row_id in connection.execute(statement).scalars())
+    return frozenset(found)
 
 
 def sightings_of(connection: Connection, paper_id: PaperId) -> tuple[StoredSighting, ...]:

@@ -305,6 +305,7 @@ editions = Table(
     Column("recipients", Integer),
     # The edition whole, as JSON of `model.Edition`: what the archive shows years later.
     Column("content", Text, nullable=False),
+    # How many papers who takes everything gets of it.
     Column("papers", Integer, nullable=False),
     Column("reason", Text, nullable=False),
     UniqueConstraint("digest", "slot"),
@@ -319,6 +320,7 @@ edition_papers = Table(
     Column("paper_id", ForeignKey("papers.id"), primary_key=True),
     Column("digest", Text, nullable=False),
     Column("position", SmallInteger, nullable=False),
+    # The one it matches best.
     Column("topic", Text),
     Column("score", Float, nullable=False),
     UniqueConstraint("digest", "paper_id"),
@@ -333,6 +335,8 @@ segments = Table(
     Column("id", Integer, primary_key=True),
     Column("edition_id", ForeignKey("editions.id"), nullable=False, index=True),
     Column("topics", JSON, nullable=False),
+    # Pairs of a topic (null: the closing section) and how many more papers it had than there was room for.
+    Column("more", JSON, nullable=False),
     # NULL follows the digest.
     Column("language", Text),
 )

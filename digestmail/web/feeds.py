@@ -12,6 +12,7 @@ from fastapi.responses import JSONResponse, Response
 
 from digestmail.message import one_line
 from digestmail.model import Edition, Section
+from digestmail.selection.segments import for_segment
 from digestmail.storage import archive
 from digestmail.storage.search import search
 from digestmail.web.asked import app_of, asked_text, digest_of
@@ -76,7 +77,7 @@ def _digest_feed(request: Request, name: str) -> Feed:
     with app_of(request).database.connect() as connection:
         lines = archive.lines(connection, digest=name, limit=_EDITIONS)
         found = [stored.edition for stored in archive.contents(connection, lines)]
-    kept = [(edition, _sections(edition, topic)) for edition in found]
+    kept = [(edition, for_segment(edition, (topic,) if topic else (), ())) for edition in found]
     request.state.shared = "kept"
     return Feed(
         title=f"{digest.title}: {topic}" if topic else digest.title,
@@ -86,10 +87,6 @@ def _digest_feed(request: Request, name: str) -> Feed:
         author=digest.byline or digest.title,
         items=tuple(_edition_item(request, edition, sections) for edition, sections in kept if sections),
     )
-
-
-def _sections(edition: Edition, topic: str) -> tuple[Section, ...]:
-    return tuple(section for section in edition.sections if not topic or section.topic == topic)
 
 
 def _edition_item(request: Request, edition: Edition, sections: tuple[Section, ...]) -> Item:

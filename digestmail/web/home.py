@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
@@ -10,6 +12,7 @@ from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import HTMLResponse
 
 from digestmail.model import Digest, Edition, Entry, Section
+from digestmail.selection.segments import for_everybody, for_segment
 from digestmail.storage import archive, editions
 from digestmail.storage.archive import EditionLine
 from digestmail.web.asked import app_of, asked_page, asked_text, digest_of
@@ -101,10 +104,12 @@ def _edition(
 ) -> HTMLResponse:
     request.state.shared = "kept"
     chosen = request.query_params.get("topic")
-    choices = tuple(Choice(topic=one.topic or "", papers=len(one.entries)) for one in edition.sections)
-    if chosen is not None and chosen not in {choice.topic for choice in choices}:
+    everything = for_everybody(edition)
+    alone = {section.topic or "": section for section in _alone(edition, everything)}
+    if chosen is not None and chosen not in alone:
         raise HTTPException(404, "that edition has no such topic")
-    sections = tuple(one for one in edition.sections if chosen is None or (one.topic or "") == chosen)
+    choices = tuple(Choice(topic=topic, papers=len(section.entries)) for topic, section in alone.items())
+    sections = everything if chosen is None else (alone[chosen],)
     return page(
         request,
         "edition.html",
@@ -114,14 +119,22 @@ def _edition(
         digest=digest,
         edition=edition,
         sections=sections,
+        papers=sum(len(section.entries) for section in everything),
         choices=choices,
         chosen=chosen,
         path=path,
         earlier=earlier,
         later=later,
-        most=_most(edition.entries()),
+        most=_most(edition.entries),
         **_views(edition.slot.day),
     )
+
+
+def _alone(edition: Edition, everything: tuple[Section, ...]) -> Iterator[Section]:
+    """Yield each topic as who chose it alone gets it, then what matches none."""
+    for topic in edition.topics:
+        yield from for_segment(edition, (topic,), ())
+    yield from (section for section in everything if section.topic is None)
 
 
 def _views(day: date) -> dict[str, Any]:
@@ -144,10 +157,10 @@ def _period(request: Request, digest: Digest, kind: Kind, key: str) -> HTMLRespo
         )
         found = [stored.edition for stored in archive.contents(connection, lines)]
     chosen = asked_text(request, "topic") or None
-    sections = [section for edition in found for section in edition.sections]
-    choices = _choices(sections)
+    published = [entry for edition in found for entry in edition.entries]
+    choices = _choices(published)
     entries = sorted(
-        (entry for section in sections if chosen in {None, section.topic} for entry in section.entries),
+        (entry for entry in published if chosen is None or any(match.topic == chosen for match in entry.matches)),
         key=lambda entry: (-(entry.signals.upvotes or 0), -entry.score.total, entry.paper.id),
     )[:_PERIOD_PAPERS]
     request.state.shared = "kept"
@@ -168,11 +181,8 @@ def _period(request: Request, digest: Digest, kind: Kind, key: str) -> HTMLRespo
     )
 
 
-def _choices(sections: list[Section]) -> tuple[Choice, ...]:
-    """Return the named topics of many sections, those with the most papers first."""
-    papers: dict[str, int] = {}
-    for section in sections:
-        if section.topic:
-            papers[section.topic] = papers.get(section.topic, 0) + len(section.entries)
+def _choices(published: list[Entry]) -> tuple[Choice, ...]:
+    """Return the topics of many papers, those with the most papers first."""
+    papers = Counter(match.topic for entry in published for match in entry.matches)
     ordered = sorted(papers.items(), key=lambda pair: (-pair[1], pair[0]))
     return tuple(Choice(topic=topic, papers=number) for topic, number in ordered)

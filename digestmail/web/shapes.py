@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from digestmail.bounces import BouncesReport
 from digestmail.model import Edition, Entry, Paper, Signals, Subscriber, SubscriberState, SuppressionReason
+from digestmail.selection.segments import for_everybody
 from digestmail.storage.archive import EditionLine
 from digestmail.storage.papers import StoredSighting
 from digestmail.storage.search import Hit
@@ -173,7 +174,7 @@ class SectionShape(_Shape):
 
 
 class EditionShape(_Shape):
-    """An edition, whole."""
+    """An edition as who takes everything gets it."""
 
     digest: str
     slot: str
@@ -197,7 +198,7 @@ class EditionShape(_Shape):
                 SectionShape(
                     topic=section.topic, more=section.more, entries=[EntryShape.of(entry) for entry in section.entries]
                 )
-                for section in edition.sections
+                for section in for_everybody(edition)
             ],
         )
 

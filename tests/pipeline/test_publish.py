@@ -42,7 +42,7 @@ def go(database, *digests, now=THURSDAY):
 def published_titles(database, slot: str = "2026-04-02", name: str = "daily") -> list[str]:
     with database.connect() as connection:
         stored = editions.get(connection, name, slot)
-        return [entry.paper.title for entry in stored.edition.entries()]
+        return [entry.paper.title for entry in stored.edition.entries]
 
 
 def mails(database) -> dict[int, list[list[str]]]:
@@ -290,7 +290,7 @@ def test_the_archive_keeps_what_was_said_on_the_day(database, see):
     go(database)
     collect(database, [FakeSource("hf", reading(sighting(1, title="A new title", upvotes=99)))], THURSDAY + DAY)
     with database.connect() as connection:
-        (entry,) = editions.get(connection, "daily", "2026-04-02").edition.entries()
+        (entry,) = editions.get(connection, "daily", "2026-04-02").edition.entries
     assert (entry.paper.title, entry.signals.upvotes) == (paper(1).title, 3)
 
 

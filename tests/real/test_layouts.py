@@ -71,7 +71,7 @@ def test_every_day_of_a_month_becomes_a_mail_in_every_layout(month: str):
 
 
 def missing(of: Edition, html: str) -> int:
-    return sum(escape(at_word(each.paper.title, 300)) not in normal(html) for each in of.entries())
+    return sum(escape(at_word(each.paper.title, 300)) not in normal(html) for each in of.entries)
 
 
 def counted(html: str) -> int:

@@ -81,14 +81,14 @@ def test_upvotes_come_from_the_paper_and_comments_from_the_item():
     assert only(odd).signals == Signals(upvotes=12, comments=3, stars=7)
 
 
-def test_hidden_authors_are_left_out_and_names_stand_once():
+def test_hidden_authors_are_left_out_and_two_people_of_one_name_stay_two():
     authors = [
         {"name": "Ada Lovelace"},
         {"name": "Nobody Known", "hidden": True},
         {"name": "Ada  Lovelace", "hidden": False, "user": {"avatarUrl": "/avatars/1.svg"}},
         {"name": "Kurt Gödel", "hidden": None},
     ]
-    assert only(item(authors=authors)).paper.authors == ("Ada Lovelace", "Kurt Gödel")
+    assert only(item(authors=authors)).paper.authors == ("Ada Lovelace", "Ada Lovelace", "Kurt Gödel")
 
 
 def test_hundreds_of_authors_are_authors():

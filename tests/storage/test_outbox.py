@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from outbox import LEASE, edition, people, publish
+from outbox import LEASE, edition, part_of, people, publish
 from sqlalchemy import event, select, text, update
 from stage import THURSDAY, paper, sighting
 
@@ -150,8 +150,9 @@ def test_a_segment_holds_what_was_published_whatever_is_learned_of_its_papers(co
     day = THURSDAY.date()
     mentions = [Sighting(source="f", paper=one, day=day) for one in (first, second)]
     papers.add_sightings(connection, mentions, THURSDAY)
-    edition_id = editions.add(connection, edition(first, second))
-    only_second = editions.add_segment(connection, edition_id, ["Agents"], [second.id])
+    published = edition(first, second)
+    edition_id = editions.add(connection, published)
+    only_second = editions.add_segment(connection, edition_id, ["Agents"], part_of(published, 2))
     both = replace(paper(9), aliases=(first.id, second.id))
     assert papers.add_sightings(connection, [Sighting(source="f", paper=both, day=day)], THURSDAY).merged == 1
     assert papers.find(connection, first.id).id == both.id

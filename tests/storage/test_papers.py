@@ -13,6 +13,7 @@ from digestmail.model import Origin, Paper, PaperId, Sighting, Signals
 from digestmail.storage import papers, schema
 
 DAY = timedelta(days=1)
+ALWAYS = THURSDAY + 365 * DAY
 
 
 def known_by_doi(doi: str, *aliases: str, **fields) -> Paper:
@@ -35,7 +36,7 @@ def test_a_thousand_new_papers_are_added_and_found(database):
     with database.begin() as connection:
         added = papers.add_sightings(connection, many, THURSDAY)
         assert (added.new, added.updated, added.merged, len(added.unseen)) == (1000, 0, 0, 1000)
-        found = papers.candidates(connection, ["hf"], THURSDAY - DAY)
+        found = papers.mentioned(connection, ["hf"], THURSDAY - DAY, ALWAYS)
     assert {c.paper.id: c.signals.upvotes for c in found} == {s.paper.id: s.signals.upvotes for s in many}
 
 
@@ -54,11 +55,11 @@ def test_growth_is_what_came_since_the_day_before(database):
         papers.add_sightings(connection, [sighting(1, upvotes=3)], THURSDAY)
         papers.add_sightings(connection, [sighting(1, upvotes=5)], THURSDAY + timedelta(hours=2))
         papers.add_sightings(connection, [sighting(1, upvotes=9)], THURSDAY + DAY)
-        (candidate,) = papers.candidates(connection, ["hf"], THURSDAY - DAY)
+        (candidate,) = papers.mentioned(connection, ["hf"], THURSDAY - DAY, ALWAYS)
         rows = papers.sightings_of(connection, candidate.paper.id)
     assert (candidate.signals.upvotes, candidate.earlier.upvotes) == (9, 5)
     assert [row.signals.upvotes for row in rows] == [5, 9]
-    assert candidate.first_seen_at == THURSDAY
+    assert [mention.first_seen_at for mention in candidate.mentions] == [THURSDAY]
 
 
 def test_three_mentions_become_one_paper_with_what_all_of_them_know(database):
@@ -69,8 +70,8 @@ def test_three_mentions_become_one_paper_with_what_all_of_them_know(database):
         papers.add_sightings(connection, [sighting(1, upvotes=7, title="HF title")], THURSDAY)
         added = papers.add_sightings(connection, [seen(from_arxiv, "arxiv")], THURSDAY)
         assert (added.new, added.updated, len(added.unseen)) == (0, 1, 1)
-        (candidate,) = papers.candidates(connection, ["blog", "hf", "arxiv"], THURSDAY - DAY)
-    assert candidate.sources == ("arxiv", "blog", "hf")
+        (candidate,) = papers.mentioned(connection, ["blog", "hf", "arxiv"], THURSDAY - DAY, ALWAYS)
+    assert [mention.source for mention in candidate.mentions] == ["arxiv", "blog", "hf"]
     assert candidate.signals.upvotes == 7
     assert candidate.paper.title == "arXiv title"
     assert (candidate.paper.authors, candidate.paper.code_url) == (("Ada",), "https://github.com/a/b")
@@ -97,7 +98,7 @@ def test_two_papers_that_turn_out_to_be_one_are_merged_and_never_published_again
         assert (added.new, added.merged) == (0, 1)
         rows = papers.row_ids(connection, [first.id, second.id])
         assert rows[first.id] == rows[second.id]
-        (candidate,) = papers.candidates(connection, ["feed", "hf", "arxiv"], THURSDAY - DAY)
+        (candidate,) = papers.mentioned(connection, ["feed", "hf", "arxiv"], THURSDAY - DAY, ALWAYS)
         assert candidate.paper.id == second.id
         assert candidate.paper.aliases == (first.id,)
         assert candidate.signals.upvotes == 4
@@ -143,12 +144,25 @@ def sqlite_only(tmp_path, sqlite_template):
     database.close()
 
 
-def test_candidates_are_those_the_digest_s_own_sources_showed_first_in_the_window(database):
+def test_mentioned_are_the_papers_that_one_of_the_digest_s_sources_first_showed_in_the_window(database):
     with database.begin() as connection:
         papers.add_sightings(connection, [sighting(1), sighting(2, source="other")], THURSDAY - 5 * DAY)
         papers.add_sightings(connection, [sighting(1, upvotes=9), sighting(2), sighting(3)], THURSDAY)
-        found = papers.candidates(connection, ["hf"], THURSDAY - DAY)
-    assert [c.paper.title for c in found] == ["Paper 2", "Paper 3"]
+        found = papers.mentioned(connection, ["hf"], THURSDAY - DAY, ALWAYS)
+        by_both = papers.mentioned(connection, ["hf", "other"], THURSDAY - DAY, ALWAYS)
+    assert [one.paper.title for one in found] == ["Paper 2", "Paper 3"]
+    assert [mention.source for mention in found[0].mentions] == ["hf"]
+    # Whether what another source showed long before is news is not asked here.
+    assert [[mention.source for mention in one.mentions] for one in by_both] == [["hf", "other"], ["hf"]]
+
+
+def test_what_was_seen_after_the_time_asked_about_is_not_known_yet(database):
+    with database.begin() as connection:
+        papers.add_sightings(connection, [sighting(1, upvotes=2)], THURSDAY)
+        papers.add_sightings(connection, [sighting(1, upvotes=8), sighting(2)], THURSDAY + DAY)
+        (known,) = papers.mentioned(connection, ["hf"], THURSDAY - DAY, THURSDAY + timedelta(hours=1))
+        assert len(papers.mentioned(connection, ["hf"], THURSDAY - DAY, THURSDAY + DAY)) == 2
+    assert (known.paper.title, known.signals.upvotes) == ("Paper 1", 2)
 
 
 @pytest.mark.parametrize(

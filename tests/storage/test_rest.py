@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from outbox import part_of
 from stage import THURSDAY, paper, reading, sighting
 
 from digestmail.errors import StorageError
@@ -16,7 +17,6 @@ from digestmail.model import (
     Edition,
     Entry,
     Score,
-    Section,
     Signals,
     Slot,
     SubscriberState,
@@ -44,7 +44,7 @@ def edition(*numbers: int, name: str = "daily", key: str = "2026-04-02", reason:
         title="Trending papers",
         byline="by us",
         composed_at=THURSDAY,
-        sections=(Section(topic=None, entries=entries),) if entries else (),
+        entries=entries,
         considered=len(numbers),
         reason=reason,
     )
@@ -202,7 +202,7 @@ def test_a_slot_is_published_once_but_an_empty_day_gives_way(connection):
     assert editions.add(connection, edition(reason="still nothing")) == empty
     assert editions.add(connection, edition(1)) == empty
     assert editions.add(connection, edition(2)) is None
-    assert [len(e.edition.entries()) for e in editions.list_editions(connection)] == [1]
+    assert [len(e.edition.entries) for e in editions.list_editions(connection)] == [1]
 
 
 def test_a_digest_cannot_publish_a_paper_twice(database, connection):
@@ -223,9 +223,10 @@ def test_the_last_edition_is_the_last_that_had_papers(connection):
 def test_who_got_what_is_read_off_the_segments(connection, monkeypatch):
     monkeypatch.setattr(editions, "_CHUNK", 3)
     ids = people(connection, 5)
-    first = editions.add(connection, edition(1, 2, 3))
-    some = editions.add_segment(connection, first, ["Agents"], [paper(1).id, paper(3).id])
-    every = editions.add_segment(connection, first, [], [paper(n).id for n in (1, 2, 3)])
+    published = edition(1, 2, 3)
+    first = editions.add(connection, published)
+    some = editions.add_segment(connection, first, ["Agents"], part_of(published, 1, 3))
+    every = editions.add_segment(connection, first, [], part_of(published, 1, 2, 3))
     assert editions.segment(connection, some).paper_ids == (paper(1).id, paper(3).id)
     assert editions.segment(connection, some).topics == ("Agents",)
     deliveries.enqueue(connection, [(i, some if i % 2 else every, THURSDAY) for i in ids], first)
@@ -243,7 +244,7 @@ def test_who_got_what_is_read_off_the_segments(connection, monkeypatch):
 def outbox(connection):
     ids = people(connection, 10)
     edition_id = editions.add(connection, edition(1))
-    segment_id = editions.add_segment(connection, edition_id, [], [paper(1).id])
+    segment_id = editions.add_segment(connection, edition_id, [], part_of(edition(1), 1))
     assert deliveries.enqueue(connection, [(i, segment_id, THURSDAY) for i in ids], edition_id) == 10
     return connection
 
@@ -321,7 +322,7 @@ def test_workers_in_two_processes_share_the_outbox_without_a_row_going_twice(dat
         papers.add_sightings(connection, [sighting(1)], THURSDAY)
         ids = people(connection, 200)
         edition_id = editions.add(connection, edition(1))
-        segment_id = editions.add_segment(connection, edition_id, [], [paper(1).id])
+        segment_id = editions.add_segment(connection, edition_id, [], part_of(edition(1), 1))
         deliveries.enqueue(connection, [(i, segment_id, THURSDAY) for i in ids], edition_id)
     claimed: list[int] = []
 

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import text
 from stage import THURSDAY, paper, sighting
 
-from digestmail.model import Edition, Entry, Score, Section, Signals, Slot
+from digestmail.model import Edition, Entry, Score, Signals, Slot, TopicMatch
 from digestmail.storage import editions, papers, search
 from digestmail.storage.search import Query
 
@@ -65,14 +65,15 @@ def test_every_topic_that_occurs_is_known_once_and_in_order(known):
                 title="",
                 byline="",
                 composed_at=THURSDAY,
-                sections=(Section(topic=topic, entries=(entry(number),)),),
+                entries=(entry(number, topic),),
             )
             editions.add(connection, of)
         assert search.topics(connection) == ("Agents", "Vision")
 
 
-def entry(number: int) -> Entry:
-    return Entry(paper=paper(number), signals=Signals(), score=Score(total=1.0), rank=1)
+def entry(number: int, topic: str | None) -> Entry:
+    matches = (TopicMatch(topic=topic, strength=1.0),) if topic else ()
+    return Entry(paper=paper(number), signals=Signals(), score=Score(total=1.0), rank=1, matches=matches)
 
 
 def test_without_words_the_newest_come_first(known):

@@ -16,6 +16,7 @@ from digestmail.storage import papers, schema
 from digestmail.storage.sightings import highest
 
 DAY = timedelta(days=1)
+ALWAYS = THURSDAY + 365 * DAY
 
 
 def named(*names: str) -> Paper:
@@ -40,7 +41,7 @@ def test_a_paper_mentioned_twice_in_one_reading_has_the_higher_count_and_keeps_i
         for reading in (twice, twice[::-1]):
             papers.add_sightings(connection, reading, THURSDAY + timedelta(hours=1))
             assert contents(connection) == before
-        (candidate,) = papers.candidates(connection, ["hf"], THURSDAY)
+        (candidate,) = papers.mentioned(connection, ["hf"], THURSDAY, ALWAYS)
     assert candidate.signals.upvotes == 7
 
 
@@ -48,9 +49,9 @@ def test_when_a_paper_was_first_seen_does_not_move_with_later_readings(database)
     with database.begin() as connection:
         papers.add_sightings(connection, [sighting(1, upvotes=1)], THURSDAY)
         papers.add_sightings(connection, [sighting(1, upvotes=2)], THURSDAY + timedelta(hours=5))
-        (candidate,) = papers.candidates(connection, ["hf"], THURSDAY - DAY)
-        assert candidate.first_seen_at == THURSDAY
-        assert papers.candidates(connection, ["hf"], THURSDAY + timedelta(hours=1)) == ()
+        (candidate,) = papers.mentioned(connection, ["hf"], THURSDAY - DAY, ALWAYS)
+        assert [mention.first_seen_at for mention in candidate.mentions] == [THURSDAY]
+        assert papers.mentioned(connection, ["hf"], THURSDAY + timedelta(hours=1), ALWAYS) == ()
 
 
 def test_a_post_without_date_costs_nothing_on_later_days(database):
@@ -66,7 +67,7 @@ def test_a_count_that_is_not_told_is_still_what_it_was(database):
     with database.begin() as connection:
         papers.add_sightings(connection, [seen(paper(1), upvotes=4, stars=9)], THURSDAY)
         papers.add_sightings(connection, [seen(paper(1), upvotes=6)], THURSDAY + DAY)
-        (candidate,) = papers.candidates(connection, ["hf"], THURSDAY - DAY)
+        (candidate,) = papers.mentioned(connection, ["hf"], THURSDAY - DAY, ALWAYS)
     assert (candidate.signals, candidate.earlier) == (Signals(upvotes=6, stars=9), Signals(upvotes=4, stars=9))
 
 
@@ -99,8 +100,8 @@ def test_merged_papers_keep_the_higher_counts_and_the_earlier_time(database):
         papers.add_sightings(connection, [seen(named("10.1/a"), upvotes=3, stars=1)], later)
         papers.add_sightings(connection, [seen(named("10.1/b"), upvotes=8)], THURSDAY)
         papers.add_sightings(connection, [seen(named("10.1/a", "10.1/b"), source="other")], later)
-        (candidate,) = papers.candidates(connection, ["hf"], THURSDAY - DAY)
-    assert (candidate.signals, candidate.first_seen_at) == (Signals(upvotes=8, stars=1), THURSDAY)
+        (candidate,) = papers.mentioned(connection, ["hf"], THURSDAY - DAY, ALWAYS)
+    assert (candidate.signals, candidate.mentions[0].first_seen_at) == (Signals(upvotes=8, stars=1), THURSDAY)
 
 
 def test_unseen_is_what_this_source_never_showed_whoever_else_did(database):
@@ -163,13 +164,13 @@ def test_two_processes_that_meet_the_same_new_papers_add_them_once(database):
         thread.join()
     assert failures == []
     with database.connect() as connection:
-        found = papers.candidates(connection, ["hf", "arxiv"], THURSDAY - DAY)
+        found = papers.mentioned(connection, ["hf", "arxiv"], THURSDAY - DAY, ALWAYS)
     assert len(found) == 40
-    assert {candidate.sources for candidate in found} == {("arxiv", "hf")}
+    assert {tuple(mention.source for mention in one.mentions) for one in found} == {("arxiv", "hf")}
 
 
 @pytest.mark.parametrize("size", [1, 499, 500, 501, 1400])
 def test_readings_of_any_size_are_stored(database, size):
     with database.begin() as connection:
         assert papers.add_sightings(connection, [sighting(n) for n in range(size)], THURSDAY).new == size
-        assert len(papers.candidates(connection, ["hf"], THURSDAY)) == size
+        assert len(papers.mentioned(connection, ["hf"], THURSDAY, ALWAYS)) == size

@@ -28,7 +28,7 @@ from digestmail.sources.authors import clean_names, split_authors
             r"Andr\'e Weil, Bart{\l}omiej Nowak, Paul Erd\H{o}s, J.~Doe",
             ["André Weil", "Bartłomiej Nowak", "Paul Erdős", "J. Doe"],
         ),
-        ("Ann Lee, Bo Chen, Ann Lee", ["Ann Lee", "Bo Chen"]),
+        ("Ann Lee, Bo Chen, Ann Lee", ["Ann Lee", "Bo Chen", "Ann Lee"]),
         ('Xiao (Wes) Chen (MIT), Hai "Helen" Li', ["Xiao (Wes) Chen", 'Hai "Helen" Li']),
         ("A. Smith for the DUNE Collaboration", ["A. Smith", "DUNE Collaboration"]),
         ("A. Smith (on behalf of the DUNE Collaboration), B. Oh", ["A. Smith", "DUNE Collaboration", "B. Oh"]),
@@ -51,7 +51,17 @@ def test_a_bracket_that_is_never_closed_costs_no_other_author():
 
 
 def test_a_list_of_names_is_cleaned_the_same_way():
-    assert clean_names(["Ann  Lee", ":", "Bo\n Chen", "Ann Lee", r"Andr\'e", ""]) == ("Ann Lee", "Bo Chen", "André")
+    assert clean_names(["Ann  Lee", ":", "Bo\n Chen", r"Andr\'e", ""]) == ("Ann Lee", "Bo Chen", "André")
+
+
+def test_two_people_of_one_name_are_two_authors():
+    assert split_authors("Ann Lee, Bo Chen, Ann Lee (MIT)") == ("Ann Lee", "Bo Chen", "Ann Lee")
+    assert clean_names(["Ann Lee", "Ann  Lee"]) == ("Ann Lee", "Ann Lee")
+
+
+def test_a_collaboration_several_authors_speak_for_is_one_author():
+    text = "Ann Lee (on behalf of the XYZ Collaboration), Bo Chen (for the XYZ Collaboration)"
+    assert split_authors(text) == ("Ann Lee", "XYZ Collaboration", "Bo Chen")
 
 
 NAMES = st.lists(

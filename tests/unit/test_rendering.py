@@ -295,7 +295,7 @@ def test_any_number_of_papers_stays_under_the_budget_and_is_counted(of: Edition)
     seen = visible(rendered.html)
     shown = len(re.findall("<h3", rendered.html))
     dropped = sum(int(number) for number in re.findall(r"(\d+) more (?:papers?\b|in this)", seen))
-    assert shown + dropped == len(of.entries())
+    assert shown + dropped == len(of.entries)
     assert "Unsubscribe" in seen
 
 
@@ -426,7 +426,7 @@ def test_no_layout_breaks_a_rule_or_loses_a_title(layout: Layout):
     rendered = looked(Look(layout=layout, thumbnails=True))
 
     assert broken_rules(cast(rendered)) == []
-    for each in full_edition().entries():
+    for each in full_edition().entries:
         assert each.paper.title in visible(rendered.html)
         assert each.paper.title in folded(rendered.text)
 

@@ -1,29 +1,34 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
+from itertools import combinations
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from stage import paper
+from stage import digest, paper
 
 from digestmail.model import (
     Candidate,
     Decision,
+    Edition,
+    Entry,
     Limits,
     Outcome,
     PaperId,
     Score,
+    Section,
     Selection,
     Signals,
+    Slot,
     Topic,
     TopicMatch,
-    Weights,
 )
 from digestmail.selection.explain import reasons
-from digestmail.selection.select import in_window, select
+from digestmail.selection.segments import for_everybody, for_segment
+from digestmail.selection.select import select
 
 TODAY = date(2026, 4, 2)
 MORNING = datetime(2026, 4, 2, 6, tzinfo=UTC)
@@ -33,35 +38,77 @@ VISION = Topic(name="Vision", keywords=("image",), min_similarity=1.0)
 WIDE = Limits(max_papers=1000, max_per_topic=1000)
 
 
-def candidate(number: int, *, upvotes: int | None = 1, age: int = 0, **fields) -> Candidate:
+def candidate(
+    number: int, *, upvotes: int | None = 1, age: int = 0, came_at: datetime = MORNING, **fields
+) -> Candidate:
     return Candidate(
         paper=paper(number, **fields),
         day=TODAY - timedelta(days=age),
-        first_seen_at=MORNING,
+        came_at=came_at,
         signals=Signals(upvotes=upvotes),
         earlier=Signals(upvotes=upvotes),
-        sources=("hf",),
     )
 
 
+@dataclass(frozen=True)
+class Chosen:
+    """What was decided, and how it is arranged for who takes everything."""
+
+    selection: Selection
+    edition: Edition
+
+    @property
+    def decisions(self) -> tuple[Decision, ...]:
+        return self.selection.decisions
+
+    @property
+    def sections(self) -> tuple[Section, ...]:
+        return for_everybody(self.edition)
+
+
 def choose(
-    *candidates: Candidate, published=None, topics=(AGENTS, VISION), limits=WIDE, also_trending=True
-) -> Selection:
-    return select(candidates, published or {}, topics, limits, Weights(), TODAY, also_trending=also_trending)
+    *candidates: Candidate,
+    published=None,
+    topics=(AGENTS, VISION),
+    limits=WIDE,
+    also_trending=True,
+    last_at=None,
+    elsewhere=frozenset(),
+) -> Chosen:
+    of = digest(topics=tuple(topics), limits=limits, also_trending=also_trending)
+    selection = select(candidates, of, TODAY, published=published or {}, last_at=last_at, elsewhere=elsewhere)
+    edition = Edition(
+        digest="daily",
+        slot=Slot(at=MORNING, key="2026-04-02", day=TODAY),
+        title="",
+        byline="",
+        composed_at=MORNING,
+        entries=selection.entries,
+        beyond=selection.beyond,
+        topics=tuple(topic.name for topic in topics),
+        limits=limits,
+    )
+    return Chosen(selection, edition)
 
 
-def layout(selection: Selection) -> dict[str | None, list[int]]:
-    return {
-        section.topic: [int(entry.paper.id.rpartition(".")[2]) for entry in section.entries]
-        for section in selection.sections
-    }
+def number_of(entry: Entry) -> int:
+    return int(entry.paper.id.rpartition(".")[2])
 
 
-def outcomes(selection: Selection) -> dict[int, Outcome]:
+def layout(chosen: Chosen, *topics: str) -> dict[str | None, list[int]]:
+    sections = for_segment(chosen.edition, topics, frozenset())
+    return {section.topic: [number_of(entry) for entry in section.entries] for section in sections}
+
+
+def kept(chosen: Chosen) -> list[int]:
+    return [number_of(entry) for entry in chosen.selection.entries]
+
+
+def outcomes(selection: Chosen) -> dict[int, Outcome]:
     return {int(decision.paper_id.rpartition(".")[2]): decision.outcome for decision in selection.decisions}
 
 
-def decision_on(selection: Selection, number: int) -> Decision:
+def decision_on(selection: Chosen, number: int) -> Decision:
     return next(decision for decision in selection.decisions if decision.paper_id == paper(number).id)
 
 
@@ -154,7 +201,9 @@ def test_the_limit_over_all_is_met_by_rank_and_counted_where_it_struck():
     selection = choose(*papers, limits=Limits(max_papers=2))
     assert layout(selection) == {"Agents": [1], "Vision": [2]}
     assert [section.more for section in selection.sections] == [1, 0]
-    assert outcomes(selection)[3] is Outcome.OVER_LIMIT
+    # Who chose Agents has room for it.
+    assert outcomes(selection)[3] is Outcome.SELECTED
+    assert layout(selection, "Agents") == {"Agents": [1, 3]}
 
 
 def test_a_low_score_keeps_a_paper_out():
@@ -174,8 +223,68 @@ def test_an_exclusion_that_changed_nothing_is_not_reported():
     assert decision_on(choose(candidate(1, title="A survey of images"), topics=topics), 1).excluded == ()
 
 
-def test_equal_scores_are_ordered_by_paper_id():
-    assert layout(choose(*[candidate(number) for number in (3, 1, 2)])) == {None: [1, 2, 3]}
+def test_of_equal_scores_the_newest_comes_first_then_the_id_decides():
+    later = MORNING + timedelta(hours=1)
+    unscored = [
+        candidate(1, upvotes=0, age=2),
+        candidate(2, upvotes=0),
+        candidate(3, upvotes=0, age=1),
+        candidate(5, upvotes=0, came_at=later),
+        candidate(4, upvotes=0, came_at=later),
+    ]
+    assert layout(choose(*unscored)) == {None: [4, 5, 2, 3, 1]}
+
+
+def test_what_came_since_the_last_edition_is_taken_before_what_is_left_over():
+    before = MORNING - timedelta(hours=1)
+    left_over = [candidate(number, upvotes=90, came_at=before) for number in (1, 2)]
+    selection = choose(*left_over, candidate(3), candidate(4, upvotes=2), last_at=before, limits=Limits(max_papers=3))
+    assert layout(selection) == {None: [4, 3, 1]}
+    assert [decision.new for decision in selection.decisions] == [True, True, False, False]
+    assert reasons(decision_on(selection, 1), None)[2] == (
+        "left over: it came before the last edition, so papers that came since are taken first"
+    )
+
+
+def test_an_edition_keeps_for_each_topic_as_many_as_its_readers_may_get():
+    loud = [candidate(number, upvotes=90, **AGENT) for number in range(1, 6)]
+    quiet = [candidate(number, upvotes=1, **IMAGE) for number in range(6, 9)]
+    selection = choose(*loud, *quiet, limits=Limits(max_papers=2, max_per_topic=2))
+    assert layout(selection) == {"Agents": [1, 2]}
+    assert layout(selection, "Vision") == {"Vision": [6, 7]}
+    assert layout(selection, "Agents", "Vision") == {"Agents": [1, 2]}
+    assert kept(selection) == [1, 2, 6, 7]
+
+
+def test_a_paper_stands_for_each_reader_under_the_best_of_the_topics_they_chose():
+    both = candidate(1, title="An agent", abstract="It sees an image.")
+    selection = choose(both, candidate(2, upvotes=0, **IMAGE))
+    assert layout(selection) == {"Agents": [1], "Vision": [2]}
+    assert layout(selection, "Vision") == {"Vision": [1, 2]}
+    (section,) = for_segment(selection.edition, ("Vision",), frozenset())
+    assert [entry.match.topic for entry in section.entries] == ["Vision", "Vision"]
+    assert [match.topic for match in section.entries[0].matches] == ["Vision", "Agents"]
+
+
+def test_papers_another_digest_sent_take_nobodys_place():
+    papers = [candidate(number, upvotes=20 - number) for number in range(1, 7)]
+    sent = frozenset(one.paper.id for one in papers[:3])
+    selection = choose(*papers, topics=(), limits=Limits(max_papers=2), elsewhere=sent)
+    assert kept(selection) == [1, 2, 3, 4, 5]
+    assert layout(selection) == {None: [1, 2]}
+    (section,) = for_segment(selection.edition, (), sent)
+    assert [number_of(entry) for entry in section.entries] == [4, 5]
+    assert section.more == 1
+
+
+def test_an_edition_keeps_no_more_than_somebody_may_need():
+    # Whoever chose Vision gets two of these; whoever chose Agents as well gets them under Agents.
+    papers = [candidate(number, title="An agent", abstract="It sees an image.") for number in range(1, 50)]
+    selection = choose(*papers, limits=Limits(max_per_topic=2))
+    assert kept(selection) == [1, 2]
+    assert [(beyond.topics, beyond.papers) for beyond in selection.selection.beyond] == [(("Agents", "Vision"), 47)]
+    (section,) = for_segment(selection.edition, ("Vision",), frozenset())
+    assert (len(section.entries), section.more) == (2, 47)
 
 
 def test_older_papers_sink():
@@ -218,6 +327,9 @@ def test_select_never_repeats_ignores_order_and_keeps_to_its_limits(found, befor
 
     ids = [entry.paper.id for section in chosen.sections for entry in section.entries]
     assert len(ids) == len(set(ids)) <= limit.max_papers
+    held = [entry.paper.id for entry in chosen.edition.entries]
+    assert set(ids) <= set(held)
+    assert len(held) == len(set(held))
     assert not before & set(ids)
     assert all(not entry.paper.withdrawn for section in chosen.sections for entry in section.entries)
     if topics:
@@ -229,30 +341,38 @@ def test_select_never_repeats_ignores_order_and_keeps_to_its_limits(found, befor
     assert ranks == list(range(1, len(ranks) + 1))
     scores = [decision.score.total for decision in chosen.decisions if decision.rank is not None]
     assert scores == sorted(scores, reverse=True)
-    assert {d.paper_id for d in chosen.decisions if d.outcome is Outcome.SELECTED} == set(ids)
+    assert {d.paper_id for d in chosen.decisions if d.outcome is Outcome.SELECTED} == set(held)
     over = sum(decision.outcome in {Outcome.OVER_LIMIT, Outcome.OVER_TOPIC_LIMIT} for decision in chosen.decisions)
-    assert sum(section.more for section in chosen.sections) <= over
+    assert sum(beyond.papers for beyond in chosen.edition.beyond) == over
 
     places = [section.topic for section in chosen.sections]
     assert places == [name for name in (*(topic.name for topic in topics), None) if name in places]
     assert all(section.entries for section in chosen.sections)
 
 
-# -- the window ------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("seen", "day", "counts"),
-    [
-        (MORNING, date(2026, 4, 2), True),
-        (MORNING - timedelta(seconds=1), date(2026, 4, 2), False),
-        (MORNING, date(2026, 3, 26), True),
-        (MORNING, date(2026, 3, 25), False),
-        (MORNING + timedelta(days=1), date(2019, 1, 1), False),
-    ],
-)
-def test_a_paper_counts_if_it_was_first_seen_in_the_window_and_is_no_older_than_a_week_before_it(seen, day, counts):
-    assert in_window(seen, day, MORNING) is counts
+@settings(deadline=None, max_examples=50)
+@given(st.lists(papers, max_size=25), limits, st.sets(st.integers(1, 30), max_size=6), st.booleans())
+def test_every_choice_of_topics_gets_what_it_would_get_of_all_that_qualified(found, limit, sent, also):
+    elsewhere = frozenset(paper(number).id for number in sent)
+    chosen = choose(*found, topics=TOPICS, limits=limit, also_trending=also, elsewhere=elsewhere)
+    everything = choose(
+        *found,
+        topics=TOPICS,
+        limits=Limits(max_papers=1000, max_per_topic=1000, min_score=limit.min_score),
+        also_trending=also,
+    )
+    whole = replace(everything.edition, limits=limit)
+    needed: set[PaperId] = set()
+    for size in range(len(TOPICS) + 1):
+        for choice in combinations([topic.name for topic in TOPICS], size):
+            assert for_segment(chosen.edition, choice, ()) == for_segment(whole, choice, ())
+            gets = for_segment(chosen.edition, choice, elsewhere)
+            wanted = for_segment(whole, choice, elsewhere)
+            assert [(one.topic, one.entries) for one in gets] == [(one.topic, one.entries) for one in wanted]
+            roomy = replace(whole, limits=replace(limit, max_papers=1000))
+            needed.update(entry.paper.id for one in for_segment(roomy, choice, ()) for entry in one.entries)
+    if not sent and limit.max_per_topic <= limit.max_papers:
+        assert {entry.paper.id for entry in chosen.edition.entries} == needed
 
 
 # -- reasons ---------------------------------------------------------------------------------------------------------
@@ -293,13 +413,13 @@ def test_the_reasons_name_the_words_that_make_a_paper_similar():
         ),
         (
             Outcome.OVER_TOPIC_LIMIT,
-            "left out: 10 better papers stand among the papers without a topic",
-            "left out: enough better papers stand among the papers without a topic",
+            "left out: 10 papers come before it among the papers without a topic",
+            "left out: enough papers come before it among the papers without a topic",
         ),
         (
             Outcome.OVER_LIMIT,
-            "left out: 25 better papers are in the edition",
-            "left out: enough better papers are in the edition",
+            "left out: 25 papers come before it",
+            "left out: enough papers come before it",
         ),
     ],
 )

@@ -275,6 +275,7 @@ def upgrade() -> None:
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("edition_id", sa.Integer(), nullable=False),
         sa.Column("topics", sa.JSON(), nullable=False),
+        sa.Column("more", sa.JSON(), nullable=False),
         sa.Column("language", sa.Text(), nullable=True),
         sa.ForeignKeyConstraint(["edition_id"], ["editions.id"], name=op.f("fk_segments_edition_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_segments")),
