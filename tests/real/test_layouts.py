@@ -15,7 +15,7 @@ import pytest
 from editions import edition, entry, section
 
 from digestmail.look import Layout, Look
-from digestmail.message import quoted_printable
+from digestmail.mimeparts import quoted_printable
 from digestmail.model import Edition, Entry, Signals
 from digestmail.rendering import Renderer
 from digestmail.shortening import at_word

@@ -3,10 +3,8 @@ from __future__ import annotations
 import pytest
 from editions import cast, full_edition
 
-from digestmail.maillint.body import CLIPPED_AT
-from digestmail.maillint.letter import open_letter
 from digestmail.maillint.lint import RULES, lint
-from digestmail.message import quoted_printable
+from digestmail.mimeparts import LARGEST_MESSAGE
 from digestmail.model import Rendered
 from digestmail.rendering import Renderer
 
@@ -32,13 +30,14 @@ def test_a_full_edition_passes_every_rule_and_each_is_told():
     assert len({rule.name for rule in RULES}) == len(RULES)
 
 
-def test_the_gauge_measures_the_html_as_it_goes_over_the_wire():
-    token = "x" * 47
+def test_the_text_part_counts_towards_the_size_of_a_message_too():
+    html, text = RENDERED.html, RENDERED.text
+    rest = LARGEST_MESSAGE - len(GOOD) - 500
+    fits = Rendered(subject="s", html=html, text=text + ("x" * 69 + "\n") * (rest // 71))
+    over = Rendered(subject="s", html=html, text=text + ("x" * 69 + "\n") * (rest // 71 + 20))
 
-    octets = open_letter(GOOD).html_octets
-
-    assert abs(octets - len(quoted_printable(RENDERED.html))) < 3 * len(token)
-    assert octets < CLIPPED_AT
+    assert failed(cast(fits)) == set()
+    assert failed(cast(over)) == {"byte-budget"}
 
 
 @pytest.mark.parametrize(
@@ -68,7 +67,7 @@ def test_a_fault_of_the_message_is_found_by_its_rule(old: bytes, new: bytes, nam
 @pytest.mark.parametrize(
     ("old", "new", "name"),
     [
-        ("</h1>", "</h1>" + "x" * CLIPPED_AT, "byte-budget"),
+        ("</h1>", "</h1>" + "x" * LARGEST_MESSAGE, "byte-budget"),
         ("</h1>", '</h1><a href="javascript:1">run</a>', "links"),
         ("</h1>", "</h1><script>1</script>", "no-active-content"),
         ("</h1>", '</h1><b onclick="x()">x</b>', "no-active-content"),
