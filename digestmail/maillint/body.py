@@ -63,6 +63,12 @@ def printable(letter: Letter) -> Iterator[str]:
             yield f"an unprintable character in text/{kind}"
 
 
+def nothing_hidden(letter: Letter) -> Iterator[str]:
+    """No text made invisible by display, visibility, opacity or a font of no size: spam filters count it."""
+    if letter.page.unseen:
+        yield f"hidden texts: {', '.join(repr(text[:40]) for text in letter.page.unseen[:3])}"
+
+
 def compiled(letter: Letter) -> Iterator[str]:
     """No tag of MJML is left over."""
     if "<mj-" in letter.html or "</mj-" in letter.html:

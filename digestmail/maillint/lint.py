@@ -124,6 +124,12 @@ RULES: Final = (
         faults=body.no_active_content,
     ),
     Rule(chapter=15, name="printable", sentence="No control characters", faults=body.printable),
+    Rule(
+        chapter=15,
+        name="nothing-hidden",
+        sentence="No text is hidden by display, visibility, opacity or a font of no size",
+        faults=body.nothing_hidden,
+    ),
     Rule(chapter=15, name="compiled", sentence="No MJML is left over", faults=body.compiled),
     Rule(
         chapter=16,

@@ -72,6 +72,12 @@ def test_a_fault_of_the_message_is_found_by_its_rule(old: bytes, new: bytes, nam
         ("</h1>", "</h1><script>1</script>", "no-active-content"),
         ("</h1>", '</h1><b onclick="x()">x</b>', "no-active-content"),
         ("</h1>", "</h1><mj-text>x</mj-text>", "compiled"),
+        ("</h1>", '</h1><p style="display:none">x</p>', "nothing-hidden"),
+        ("</h1>", '</h1><p style="color:red;font-size:0">x</p>', "nothing-hidden"),
+        ("</h1>", '</h1><p style="font-size: 0px;">&nbsp;</p>', "nothing-hidden"),
+        ("</h1>", '</h1><p style="font:0/8px serif">x</p>', "nothing-hidden"),
+        ("</h1>", '</h1><p style="opacity:0">x</p>', "nothing-hidden"),
+        ("</h1>", '</h1><p style="visibility:hidden">x</p>', "nothing-hidden"),
         ("</h1>", "</h1><style>@import url(https://example.org/x.css)</style>", "no-remote-styles"),
         ("</h1>", '</h1><img src="https://example.org/x.png" width="9" height="9">', "images"),
         ("</h1>", '</h1><img src="http://example.org/x.png" alt="" width="9" height="9">', "images"),
@@ -99,6 +105,17 @@ def test_what_a_paper_says_is_not_taken_for_a_style():
 def test_any_bytes_get_a_whole_list_of_results(raw: bytes):
     assert len(lint(raw)) == len(RULES)
     assert "alternative" in failed(raw)
+
+
+@pytest.mark.parametrize(
+    "style", ["font:10px/20px serif", "font-size:10px", "font:700 30px/36px Georgia", "opacity:0.5"]
+)
+def test_small_and_pale_texts_are_not_hidden_ones(style: str):
+    assert failed(with_html("</h1>", f'</h1><p style="{style}">x</p>')) == set()
+
+
+def test_an_element_without_size_that_only_holds_others_hides_nothing():
+    assert failed(with_html("</h1>", '</h1><div style="font-size:0"> <p style="font-size:12px">x</p> y</div>')) == set()
 
 
 def test_many_faults_of_one_rule_are_counted():
