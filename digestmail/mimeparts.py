@@ -107,6 +107,8 @@ def _unix(text: str) -> str:
 
 
 def _base64(octets: bytes) -> bytes:
+    if 0 < len(octets) <= _BASE64_LINE:  # around a token: the only part that is encoded for each recipient
+        return binascii.b2a_base64(octets, newline=False) + b"\r\n"
     lines = (octets[at : at + _BASE64_LINE] for at in range(0, len(octets), _BASE64_LINE))
     return b"".join(binascii.b2a_base64(line, newline=False) + b"\r\n" for line in lines)
 
