@@ -6,7 +6,6 @@ import secrets
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
-from email.utils import parseaddr
 from functools import cached_property, partial
 from importlib import metadata
 from pathlib import Path
@@ -19,6 +18,7 @@ from digestmail.bounces import BouncesReport, Postmaster
 from digestmail.clock import Clock, SystemClock
 from digestmail.config import Config
 from digestmail.dkim import Signer
+from digestmail.errors import RenderError
 from digestmail.linktokens import LinkTokens
 from digestmail.look import Look
 from digestmail.mailboxes.base import Mailbox
@@ -283,7 +283,20 @@ class App:
     def render(self, edition: Edition, sections: tuple[Section, ...], *, language: str | None = None) -> Rendered:
         """Return the words of the mail for `sections` of `edition`. Raises RenderError."""
         look = next((digest.look for digest in self.digests if digest.name == edition.digest), Look())
-        return self.renderer.render(edition, sections, base_url=self.config.base_url, language=language, look=look)
+        return self.renderer.render(
+            edition,
+            sections,
+            base_url=self.config.base_url,
+            language=language,
+            look=look,
+            measure=partial(self._octets, edition),
+        )
+
+    def _octets(self, edition: Edition, rendered: Rendered) -> int:
+        try:
+            return self.mould(edition, rendered).octets()
+        except ValueError as error:
+            raise RenderError(f"the headers cannot be written: {error}") from error
 
     # -- what they are made of ----------------------------------------------------------------------------------------
 
@@ -308,7 +321,7 @@ class App:
     def _http(self, source: str) -> Http:
         network = self.config.network
         own_hosts = frozenset(network.allow_private_hosts)
-        contact = network.user_agent_contact or parseaddr(self.config.mail.sender)[1]
+        contact = network.user_agent_contact or self.config.mail.sender_address
         return Http(
             clock=self.real_clock,
             gates=StoredGates(self.database, own_hosts=own_hosts),
@@ -326,7 +339,7 @@ class App:
 
     def letters(self) -> EditionLetters:
         """Return what writes the messages of deliveries."""
-        sender = parseaddr(self.config.mail.sender)[1]
+        sender = self.config.mail.sender_address
         domain = self.domain()
         return EditionLetters(
             self.database,
@@ -353,7 +366,7 @@ class App:
         return Mould(rendered, self._sender(), digest=edition.digest, title=edition.title, signers=self.signers)
 
     def _notice_letters(self, base_url: str) -> NoticeLetters:
-        place = Place(base_url=base_url, sender=parseaddr(self.config.mail.sender)[1], domain=self.domain())
+        place = Place(base_url=base_url, sender=self.config.mail.sender_address, domain=self.domain())
         look = self.digests[0].look
         return NoticeLetters(
             self.database,
@@ -374,7 +387,7 @@ class App:
     def domain(self) -> str:
         """Return the domain, as A-labels, that every List-Id and Message-ID ends in."""
         host = urlsplit(self.config.base_url).hostname if self.config.base_url else None
-        return wire_domain(host or parseaddr(self.config.mail.sender)[1].rpartition("@")[2])
+        return wire_domain(host or self.config.mail.sender_address.rpartition("@")[2])
 
     @property
     def tokens(self) -> Tokens:

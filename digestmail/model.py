@@ -622,7 +622,7 @@ class Rendered:
     html: str
     text: str
     shortened: int = 0
-    """How many papers the byte budget cut to less than the layout has room for."""
+    """How many papers were cut to less than the layout has room for, so that the message keeps its size."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

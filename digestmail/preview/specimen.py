@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from email.utils import parseaddr
 from typing import Final
 
 from digestmail.app import App
@@ -53,5 +52,5 @@ def cast_specimen(
         date=now,
         unsubscribe_token=_TOKENS.unsubscribe(0, edition.digest),
     )
-    sender = parseaddr(app.config.mail.sender)[1]
+    sender = app.config.mail.sender_address
     return Specimen(rendered=rendered, envelope=Envelope(sender=sender, recipient=recipient), message=message)

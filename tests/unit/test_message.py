@@ -18,10 +18,10 @@ from digestmail.message import (
     Mould,
     Sender,
     one_line,
-    quoted_printable,
     wire_address,
     wire_domain,
 )
+from digestmail.mimeparts import quoted_printable
 from digestmail.model import Rendered
 
 HTML = (

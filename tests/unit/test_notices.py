@@ -6,7 +6,7 @@ from email import message_from_bytes, policy
 
 import pytest
 from editions import SENDER, SIX
-from mailrules import part, visible
+from mailrules import broken_rules, part, visible
 
 from digestmail.message import Mould
 from digestmail.model import NoticeKind, Rendered
@@ -49,13 +49,26 @@ def test_a_notice_is_on_no_list_and_promises_no_one_click():
 
     assert message.defects == []
     assert not [name for name in message if name.lower().startswith("list-")]
-    assert message["Precedence"] is None
-    assert message["Auto-Submitted"] == "auto-generated"
     assert message["Feedback-ID"].startswith("notice:notice:digestmail:")
     assert [each.get_content_type() for each in message.walk()] == ["multipart/alternative", "text/plain", "text/html"]
     assert ACTION in part(raw, "plain")
     assert raw.isascii()
     assert max(map(len, raw.split(b"\r\n"))) <= 998
+
+
+@pytest.mark.parametrize("language", ["en", "he"])
+@pytest.mark.parametrize("kind", NoticeKind)
+def test_a_notice_breaks_no_rule(kind, language):
+    assert broken_rules(cast(notice(kind, language=language)), notice=True) == []
+
+
+@pytest.mark.parametrize("header", [b"Auto-Submitted: auto-generated\r\n", b"Precedence: bulk\r\n"])
+def test_a_notice_keeps_every_program_that_answers_mail_silent(header):
+    raw = cast(notice(NoticeKind.CONFIRM))
+
+    assert header in raw
+    rules = {rule.split(": ")[1] for rule in broken_rules(raw.replace(header, b""), notice=True)}
+    assert rules == {"bulk", "headers-once"}
 
 
 def test_without_links_none_is_promised():
