@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 BENCH ?= day
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test long check lint types imports format bench lock clean
+.PHONY: help demo test unit long check coverage lint types imports reference hooks release format bench lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'

@@ -29,7 +29,7 @@ EVENTS = {"os.posix_spawn", "socket.bind", "socket.connect", "subprocess.Popen"}
 """Audit events (https://docs.python.org/3/library/audit_events.html) that no selected test may raise."""
 
 _raised: list[str] = []
-settings.register_profile("unit", max_examples=25)
+settings.register_profile("unit", max_examples=10)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
