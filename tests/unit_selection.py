@@ -76,7 +76,7 @@ def needs_service(item: pytest.Item) -> bool:
 
 @cache
 def imports_service(path: Path) -> bool:
-    """Return whether a module of the tests imports one of the services, itself or through other modules of the tests."""
+    """Return whether a module of the tests imports a service, itself or through other modules of the tests."""
     seen: set[Path] = set()
     waiting = [path, *(path.parent.glob("conftest.py") if path.parent != TESTS else ())]
     while waiting:

@@ -69,7 +69,7 @@ def documented() -> set[tuple[str, str]]:
 
 
 def test_the_command_line_reference_is_current():
-    arguments = "digestmail.cli.main utils docs --name digestmail --title".split()
+    arguments = ["digestmail.cli.main", "utils", "docs", "--name", "digestmail", "--title"]
     written = CliRunner().invoke(typer.cli.app, [*arguments, "Command line reference"])
 
     assert written.exit_code == 0
