@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from functools import cached_property, partial
-from importlib import metadata
 from pathlib import Path
 from random import Random
 from typing import Self, assert_never
 from urllib.parse import urlsplit
 
+from digestmail import __version__
 from digestmail import config as settings
 from digestmail.bounces import BouncesReport, Postmaster
 from digestmail.clock import Clock, SystemClock
@@ -60,7 +60,6 @@ from digestmail.transports.smtp import Login, SmtpTransport
 
 _LISTEN_STEP = 0.5
 """Seconds between two looks at whether to stop listening."""
-VERSION = metadata.version("digestmail")
 Progress = Callable[[str, int, int | None], None]
 """Told the name of the stage, how many units of it are done and how many there are, if that is known."""
 
@@ -326,7 +325,7 @@ class App:
             clock=self.real_clock,
             gates=StoredGates(self.database, own_hosts=own_hosts),
             validators=partial(self._validators, source),
-            user_agent=f"digestmail/{VERSION} (+{contact})",
+            user_agent=f"digestmail/{__version__} (+{contact})",
             timeout=network.timeout,
             max_body_bytes=network.max_body_bytes,
             allow_private_hosts=own_hosts,

@@ -8,7 +8,8 @@ from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from digestmail.app import VERSION, App
+from digestmail import __version__
+from digestmail.app import App
 from digestmail.clock import Clock, SystemClock
 from digestmail.errors import StorageError
 from digestmail.locales import templates_directory
@@ -44,7 +45,7 @@ def create_app(app: App, clock: Clock | None = None) -> FastAPI:
     """
     web = FastAPI(
         title="digestmail",
-        version=VERSION,
+        version=__version__,
         openapi_url="/api/v1/openapi.json",
         docs_url=None,
         redoc_url=None,
