@@ -28,7 +28,7 @@ _GLOBAL = re.compile(
     rb"^(content-type\s*:\s*message/)global(-delivery-status|-headers)?(?=[\s;])", re.IGNORECASE | re.MULTILINE
 )
 """The types of RFC 6533 and RFC 6532: of the same form as the ones in ASCII, and unknown to the parser."""
-_ASCII = {b"-delivery-status": b"delivery-status", b"-headers": b"rfc822-headers", b"": b"rfc822"}
+_ASCII = {b"-delivery-status": b"delivery-status", b"-headers": b"rfc822", b"": b"rfc822"}
 _TAG = re.compile(r"<[a-z!/][^<>@]{0,500}>", re.IGNORECASE)
 
 Mail: TypeAlias = "Message[str, str]"
@@ -81,7 +81,7 @@ def _decoded(found: list[Mail], encoding: str) -> list[Mail]:
 
 def _as_read(block: Mail) -> bytes:
     lines = [f"{name}:{value}" for name, value in block.raw_items()]
-    return "\n".join([*lines, str(block.get_payload())]).encode("ascii", "surrogateescape")
+    return "\n".join([*lines, str(block.get_payload())]).strip().encode("utf-8", "surrogateescape")
 
 
 def content(part: Mail) -> bytes:

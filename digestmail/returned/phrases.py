@@ -116,12 +116,13 @@ _ROWS: Final = (
     _Row(
         Cause.BLOCKLIST,
         r"spamhaus|spamcop|barracuda(?:central|networks)|\bsorbs\b|uceprotect|abuseat|abusix|senderscore|"
-        r"invaluement|\bdnsbl|\brbl\b|\bdrbl\b|cloudmark|\bbl\.\w|sender ?base|trustedsource|mxtoolbox|junkemailfilter",
+        r"invaluement|\bdnsbl|\brbl\b|\bdrbl\b|cloudmark|\bbl\.\w|sender ?base|trustedsource|mxtoolbox|"
+        r"junkemailfilter|\bdt:sp",
         "the lists' own names",
     ),
     _Row(
         Cause.BLOCKLIST,
-        r"black.?list|block.?list|deny.?list|(?<!not )\blisted (?:in|at|on|by|as)\b|reputation|"
+        r"(?<!may be )black.?list|block.?list|deny.?list|(?<!not )\blisted (?:in|at|on|by|as)\b|reputation|"
         r"blocked (?:using|by|for|due|because|from|at|- see|ip)|(?:ip|host|network|server|domain|client|"
         r"sender)[^\n]{0,60} "
         r"(?:is|was|has been|are) (?:\w+ )?(?:blocked|banned|rejected|refused|denied)|banned (?:sending )?ip|"
@@ -186,7 +187,8 @@ _ROWS: Final = (
     # -- the recipient's side ------------------------------------------------------------------------------------------
     _Row(
         Cause.FULL,
-        r"(?:mail ?box|inbox|mail ?folder|mail ?dir|quota|storage|user|account|folder|disk)\W+(?:\S+\W+)?(?:is |"
+        r"(?:mail ?box|inbox|mail ?folder|mail ?dir|quota|storage|user|account|folder|disk)"
+        r"[^\w\n]{1,6}(?:\S{1,80}\s{1,6})?(?:is |"
         r"has |was |size |limit |storage |quota |would )*(?:full\b|exceed|over\b|out of)|full (?:mail|in)box|"
         r"over[ -]?(?:the )?(?:disk |mail )?quota|exceed\w* (?:\w+ ){0,4}(?:quota|storage)|quota (?:\w+ )?(?:exceed|"
         r"violat)\w*|insufficient (?:\w+ )?(?:storage|disk|space|quota)|(?:not |no )(?:enough |"
@@ -235,7 +237,8 @@ _ROWS: Final = (
     ),
     _Row(
         Cause.UNKNOWN,
-        _WHO + r"s?\W+(?:\S+\W+){0,2}(?:is |was |were |has |are )?(?:an? )?(?:unknown|not found|not exist|"
+        _WHO
+        + r"s?[^\w\n]{1,6}(?:\S{1,80}\s{1,6}){0,2}(?:is |was |were |has |are )?(?:an? )?(?:unknown|not found|not exist|"
         r"no longer|not known|not listed|not present|not recogni[sz]ed|cannot be found|could not be found|"
         r"couldn't be found|"
         r"wasn't found|was not found|does not exist|doesn't exist|has moved|non-?existent|terminated|"
@@ -256,12 +259,12 @@ _ROWS: Final = (
         r"destination addresses were unknown|(?:that|this) (?:address|e-?mail) (?:is wrong|does not exist)|"
         r"account (?:is )?(?:closed|deleted)|has been (?:deleted|removed|closed)|@? \.\.\. user|not our customer|"
         r"userunknown|"
-        r"address not found|isn't found at|wasn't found at|isn't in|> not found",
+        r"cuda_nsu|address not found|isn't found at|wasn't found at|isn't in|> not found",
         "Google, Yahoo, Exchange, qmail, X2, Notes, Zimbra",
     ),
     _Row(
         Cause.UNKNOWN,
-        r"(?:empf(?:ä|ae)nger|benutzer|postfach|adressat|adresse)\w*\W+(?:\S+\W+){0,4}(?:unbekannt|"
+        r"(?:empf(?:ä|ae)nger|benutzer|postfach|adressat|adresse)\w*[^\w\n]{1,6}(?:\S{1,80}\s{1,6}){0,4}(?:unbekannt|"
         r"existiert nicht|nicht gefunden|ung(?:ü|ue)ltig|nicht vorhanden)|unbekannter (?:empf|benutz|user)|"
         r"utilisateur inconnu|destinataire (?:\w+ )?(?:inconnu|invalide|inexistant)|adresse\b[^\n]{0,60}(?:introuvable|"
         r"inexistante|inconnue|invalide|n'existe pas)|usuario (?:desconocido|inexistente|no existe)|"
@@ -283,13 +286,14 @@ _ROWS: Final = (
     ),
     _Row(
         Cause.NO_DOMAIN,
-        r"(?:host|domain)(?: or domain)?(?: name)?s?\W+(?:\S+\W+){0,2}(?:is |was )?(?:unknown|not found|"
+        r"(?:host|domain)(?: or domain)?(?: name)?s?[^\w\n]{1,6}(?:\S{1,80}\s{1,6}){0,2}"
+        r"(?:is |was )?(?:unknown|not found|"
         r"does not exist|doesn't exist|not exist|no longer exists|cannot be found|couldn't be found|could not be found|"
         r"must exist|isn't a valid)|(?:unknown|no such|invalid|non-?existent|bad) (?:host|domain|mail domain)|"
         r"unrout(?:e)?able (?:address|mail domain|domain)|unrout(?:e)?able(?! sender)|nxdomain|nonexistentdomain|"
         r"no (?:valid |usable )?(?:mx|mail exchanger|a record|dns)\b[^\n]{0,20}(?:record|found|for)|null ?mx|"
         r"does(?: not|n't) (?:accept|receive) (?:e-?)?mail|name or service not known|domain (?:name )?unknown|"
-        r"mail domain mentioned|no mail server|dead domain",
+        r"mail domain mentioned|no mail server|dead domain|indicated no smtp service",
         "Exim, Postfix 5.4.4, Exchange Online 5.4.310, RFC 7505",
     ),
     _Row(

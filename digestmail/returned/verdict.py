@@ -22,6 +22,10 @@ _OURS: Final = frozenset({"1.7", "1.8", "1.20", "1.90", "2.3", "3.4", "4.5", "5.
 _VAGUE: Final = frozenset({"0.0", "1.0", "2.0", "2.1", "3.0", "4.0", "4.1", "4.4", "5.0"})
 """Codes that servers give for anything; the words decide."""
 
+_EDGE_BLOCKED = re.compile(r"recipient address rejected: access denied", re.IGNORECASE)
+"""Exchange Online's words, with 5.4.1, for an address its directory does not have."""
+_GREYLISTED = re.compile(r"gr[ea]y.?list", re.IGNORECASE)
+
 _SENDERS_FAULT: Final = (Cause.ACCOUNT, Cause.SENDER, Cause.BLOCKLIST, Cause.RATE, Cause.SIZE, Cause.RELAY)
 _NO_RECIPIENT: Final = (Cause.UNKNOWN, Cause.NO_DOMAIN)
 
@@ -86,27 +90,40 @@ def _judge(status: str | None, text: str, *, early: bool) -> tuple[str | None, V
 
 
 def _by_words(words: str, severity: str, code: str) -> Verdict | None:
-    if says(words, Cause.ACCOUNT):
-        return Verdict.OURS
-    if code == "2.2" or says(words, Cause.FULL):
-        return Verdict.SOFT
-    if code == "4.1" and re.search("recipient address rejected: access denied", words, re.IGNORECASE):
-        return Verdict.HARD  # Exchange Online's directory-based edge blocking
-    if says(words, Cause.DECLINED):
-        return Verdict.SOFT
-    greylisted = re.search("gr[ea]y.?list", words, re.IGNORECASE) is not None
-    if not greylisted and (says(words, *_SENDERS_FAULT) or _is_refused_by_policy(words)):
-        return Verdict.OURS
-    gone = severity == "5" and (code in _GONE or says(words, *_NO_RECIPIENT))
-    if greylisted or (says(words, Cause.WAIT) and not (gone and (code in _GONE and says(words, *_NO_RECIPIENT)))):
-        return Verdict.SOFT
-    if gone:
-        return Verdict.HARD
-    if (by_code := _by_code(severity, code)) is not None:
-        return by_code
+    """Return the verdict of what a server said; the first rule that knows decides."""
+    rules = (_senders_account, _recipients_own, _policy, _gone)
+    verdict = next((found for rule in rules if (found := rule(words, severity, code)) is not None), None)
+    if verdict is not None or (verdict := _by_code(severity, code)) is not None:
+        return verdict
     if says(words, Cause.DISABLED):
         return Verdict.SOFT
     return Verdict.HARD if severity == "5" and says(words, Cause.UNAVAILABLE) else None
+
+
+def _senders_account(words: str, _severity: str, _code: str) -> Verdict | None:
+    return Verdict.OURS if says(words, Cause.ACCOUNT) else None
+
+
+def _recipients_own(words: str, severity: str, code: str) -> Verdict | None:
+    """Judge what is about the recipient, although it may sound like a policy."""
+    if code == "2.2" or says(words, Cause.FULL):
+        return Verdict.SOFT
+    if (severity, code) == ("5", "4.1") and _EDGE_BLOCKED.search(words):
+        return Verdict.HARD
+    return Verdict.SOFT if says(words, Cause.DECLINED) or _GREYLISTED.search(words) else None
+
+
+def _policy(words: str, _severity: str, _code: str) -> Verdict | None:
+    return Verdict.OURS if says(words, *_SENDERS_FAULT) or _is_refused_by_policy(words) else None
+
+
+def _gone(words: str, severity: str, code: str) -> Verdict | None:
+    """Tell an address that does not exist from one that could not be asked for."""
+    named = severity == "5" and says(words, *_NO_RECIPIENT)
+    coded = severity == "5" and code in _GONE
+    if says(words, Cause.WAIT) and not (named and coded):
+        return Verdict.SOFT
+    return Verdict.HARD if named or coded else None
 
 
 def _is_refused_by_policy(words: str) -> bool:
