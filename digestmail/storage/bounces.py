@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, func, select, update
+from sqlalchemy import ColumnElement, Connection, func, or_, select, update
 
 from digestmail.domainblocks import reason_of
 from digestmail.model import BounceEvent, BounceKind, CountedBounce, SubscriberState
@@ -64,7 +64,7 @@ def is_held(connection: Connection, alike: Alike, since: datetime) -> bool:
 def count_mailed(connection: Connection, alike: Alike, since: datetime, most: int) -> int:
     """Return how many readers of the domain were to get the editions that were refused, counting to at most `most`.
 
-    Where no edition is known, those who are subscribed.
+    Where no edition is known, those who are active or were until they were refused.
     """
     here = subscribers.c.key.endswith(f"@{alike.domain}", autoescape=True)
     editions = select(bounces.c.edition_id).where(*_like(alike, since), bounces.c.edition_id.is_not(None)).distinct()
@@ -76,7 +76,9 @@ def count_mailed(connection: Connection, alike: Alike, since: datetime, most: in
         .distinct()
         .limit(most)
     )
-    subscribed = select(subscribers.c.id).where(subscribers.c.state == SubscriberState.ACTIVE, here).limit(most)
+    refused = select(bounces.c.subscriber_id).where(*_like(alike, since))
+    active = or_(subscribers.c.state == SubscriberState.ACTIVE, subscribers.c.id.in_(refused))
+    subscribed = select(subscribers.c.id).where(active, here).limit(most)
     for people in (got, subscribed):
         if count := connection.execute(select(func.count()).select_from(people.subquery())).scalar_one():
             return count
