@@ -89,7 +89,7 @@ def read_notice(mail: Mail) -> tuple[Kind, tuple[Failure, ...]]:
     if not recipients and temporary:
         return Kind.DELAYED, ()
     if not recipients and is_from_daemon(mail) and (_CODE.search(words) or _FAILED.search(words)):
-        if is_warning(words):
+        if not _CODE.search(words) and is_warning(words):
             return Kind.DELAYED, ()
         recipients = _addressed(words)
     unique = tuple(dict.fromkeys(recipients))[:_MOST]

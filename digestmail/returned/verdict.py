@@ -62,8 +62,8 @@ def judge(
         chosen = chosen or code
         if verdict is not None:
             return code, verdict
-    by_status = _by_code(*_split(status)) if status and _CODE.search(status) else None
-    return chosen, by_status or (Verdict.SOFT if (status or "5")[:1] == "4" else otherwise)
+    temporary = (chosen or status or _first_digit(text)).startswith("4")
+    return chosen, Verdict.SOFT if temporary else otherwise
 
 
 def is_early(text: str) -> bool:
@@ -146,11 +146,6 @@ def _by_code(severity: str, code: str) -> Verdict | None:
     if code.partition(".")[0] in _OURS or code in _OURS:
         return Verdict.OURS
     return Verdict.HARD if severity == "5" and code in _GONE else Verdict.SOFT
-
-
-def _split(status: str | None) -> tuple[str, str]:
-    found = _CODE.search(status or "")
-    return (found[1], f"{found[2]}.{found[3]}") if found else ("5", "")
 
 
 def _telling(code: tuple[str, str, str]) -> int:

@@ -52,6 +52,8 @@ def test_who_is_to_blame(status, said, code, verdict):
         (None, "", Verdict.HARD),
         ("5.0.0", "550 no", Verdict.HARD),
         ("4.0.0", "", Verdict.SOFT),
+        (None, "451 come again", Verdict.SOFT),
+        (None, "550 go", Verdict.HARD),
         ("5.2.2", "", Verdict.SOFT),
         ("5.3.4", "", Verdict.OURS),
         ("5.0.0", "550 spam", Verdict.OURS),
