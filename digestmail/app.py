@@ -194,6 +194,7 @@ class App:
                     for table in mail.domains
                 }
             ),
+            scoring=self.config.bounces.scoring(),
             random=self._random,
             stop=stop,
             progress=lambda done: self._progress("deliver", done, None),
@@ -223,7 +224,7 @@ class App:
                 self.real_clock.sleep(_LISTEN_STEP)
         finally:
             listener.stop()
-        return postmaster.report()
+        return postmaster.finish()
 
     def take_events(self, events: Iterable[Returned]) -> BouncesReport:
         """Count what a mail provider tells, whose caller has made sure that it is the provider. Raises StorageError."""

@@ -7,37 +7,27 @@ import re
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from enum import StrEnum
+from typing import Any
 
 from digestmail.addresses import normalised
 from digestmail.clock import Clock
+from digestmail.domainblocks import DomainBlock
 from digestmail.errors import SubscriptionError, TokenError
 from digestmail.mailboxes.base import Mailbox
-from digestmail.model import BounceEvent, BounceKind, SuppressionReason
+from digestmail.model import BounceEvent, BounceKind
 from digestmail.returned.reading import read
 from digestmail.returned.report import Evidence, Failure, Kind, Returned, Verdict
-from digestmail.scoring import Scoring, is_enough, score
-from digestmail.storage import bounces, subscribers, suppressions
+from digestmail.scoring import Scoring
+from digestmail.storage import bounces, subscribers
+from digestmail.storage.counting import Recorded, count, hold_blocks
 from digestmail.storage.database import Database
 from digestmail.tokens import Tokens
 
 log = logging.getLogger("digestmail.bounces")
 
 _ADDRESSED = re.compile(r"[^@+]+\+([0-9A-Fa-f]{40})@[^@]+")
-
-
-class Recorded(StrEnum):
-    """What became of one event."""
-
-    COUNTED = "counted"
-    SUPPRESSED = "suppressed"
-    """Counted, and enough: nothing is sent to this subscriber any more."""
-    REPEATED = "repeated"
-    """The same report was counted before."""
-    UNKNOWN = "unknown"
-    """There is no such subscriber (any more)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +51,10 @@ class BouncesReport:
     other: int = 0
     suppressed: int = 0
     """Subscribers nothing is sent to any more because of what was read."""
+    blocked: int = 0
+    """Hard and soft bounces that weigh nothing, because their domain refused so many readers alike."""
+    blocks: tuple[DomainBlock, ...] = ()
+    """Domains that block us, as the last day's bounces show."""
     said: tuple[str, ...] = ()
     """What the servers said that refused us, the last few."""
 
@@ -68,26 +62,11 @@ class BouncesReport:
 def record_event(database: Database, event: BounceEvent, now: datetime, scoring: Scoring = Scoring()) -> Recorded:  # noqa: B008 - frozen
     """Count one report about a subscriber in one transaction, and suppress their address if it is enough.
 
-    A complaint is enough by itself. For every door: mailboxes, the listener, and providers' webhooks, whose caller
-    has made sure that the report is the provider's. Raises StorageError.
+    For every door: mailboxes, the listener, and providers' webhooks, whose caller has made sure that the report is the
+    provider's. Raises StorageError.
     """
     with database.begin() as connection:
-        key = bounces.whose(connection, event.subscriber_id)
-        if key is None:
-            return Recorded.UNKNOWN
-        if not bounces.add(connection, event, now):
-            return Recorded.REPEATED
-        if event.kind is BounceKind.COMPLAINT:
-            reason = SuppressionReason.COMPLAINED
-        elif is_enough(score(bounces.of_subscriber(connection, event.subscriber_id), now, scoring), scoring):
-            reason = SuppressionReason.BOUNCED
-        else:
-            return Recorded.COUNTED
-        if key in suppressions.among(connection, [key]):
-            return Recorded.COUNTED
-        detail = " ".join(filter(None, (event.status, event.detail)))
-        suppressions.add(connection, key, reason, detail, now)
-        return Recorded.SUPPRESSED
+        return count(connection, event, now, scoring)
 
 
 def who(evidence: Evidence, tokens: Tokens) -> tuple[int, int | None] | None:
@@ -156,7 +135,7 @@ class Postmaster:
                 break
             self.take(mail.raw)
             mailbox.done(mail)
-        return self.report()
+        return self.finish()
 
     def take(self, raw: bytes, recipients: Sequence[str] = ()) -> None:
         """Count what one mail says; when it returns, that is committed. Raises StorageError."""
@@ -176,10 +155,17 @@ class Postmaster:
             status or "-",
         )
 
+    def finish(self) -> BouncesReport:
+        """Look for blocks among all that was counted, and return the report. Raises StorageError."""
+        with self._database.begin() as connection:
+            blocks = hold_blocks(connection, self._clock.now(), self._scoring)
+        return replace(self.report(), blocks=blocks)
+
     def report(self) -> BouncesReport:
         """Return what was counted until now."""
         with self._lock:
-            return BouncesReport(**self._tally, said=tuple(self._said[-5:]))
+            counts: dict[str, Any] = dict(self._tally)
+            return BouncesReport(**counts, said=tuple(self._said[-5:]))
 
     def _count(self, returned: Returned) -> tuple[tuple[str, ...], int | None, str | None]:
         """Return the lines of the report a mail counts in, the subscriber it is about, and the status."""
@@ -193,7 +179,6 @@ class Postmaster:
         if failure is not None and failure.verdict is Verdict.OURS:
             with self._lock:
                 self._said.append(failure.text)
-            return ("ours",), subscriber_id, failure.status
         event = BounceEvent(
             report=returned.identity,
             subscriber_id=subscriber_id,
@@ -238,4 +223,4 @@ def _outcome(kind: BounceKind, recorded: Recorded) -> tuple[str, ...]:
     if recorded is Recorded.REPEATED:
         return ("repeated",)
     line = "complaints" if kind is BounceKind.COMPLAINT else kind.value
-    return (line, "suppressed") if recorded is Recorded.SUPPRESSED else (line,)
+    return (line, recorded.value) if recorded in {Recorded.SUPPRESSED, Recorded.BLOCKED} else (line,)

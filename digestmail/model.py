@@ -433,6 +433,10 @@ class BounceKind(StrEnum):
     """Mail to it failed for another reason that lies with it: full, too large, blocked by its owner."""
     COMPLAINT = "complaint"
     """Its owner called a mail junk, or asked their provider to be taken off."""
+    OURS = "ours"
+    """We, our server or the mail were refused: it weighs nothing, and is kept so that a block can be seen."""
+    BLOCKED = "blocked"
+    """Hard or soft by its words, but one of so many alike that the domain blocks us: it weighs nothing."""
     FORGIVEN = "forgiven"
     """Counted once; its owner has confirmed anew since, or the operator lifted the suppression."""
 
@@ -589,6 +593,10 @@ class Attempted:
     """Whether it was an attempt at all; else the delivery was only given back."""
     kept: DeliveryState | None = None
     """As what the attempt is kept beside the delivery, when it did not end it: `deferred` or `ambiguous`."""
+    bounce: BounceKind | None = None
+    """How a server's final refusal counts towards suppression, as a report of it would."""
+    status: str | None = None
+    """The enhanced status code of that refusal."""
 
 
 class AmbiguousPolicy(StrEnum):

@@ -13,7 +13,7 @@ from digestmail.errors import DigestmailError
 from digestmail.model import DeliveryState, SourceHealth
 from digestmail.pipeline.reports import WELL, DeliverReport
 from digestmail.slots import next_fire
-from digestmail.storage import rates, settings, sources, wishes
+from digestmail.storage import counting, rates, settings, sources, wishes
 from digestmail.storage.wishes import Wish
 
 if TYPE_CHECKING:
@@ -75,6 +75,7 @@ def _connections(app: App) -> Iterator[str]:
 def _ledger(app: App) -> Iterator[str]:
     """Name what the ledger holds that somebody has to look at."""
     with app.database.connect() as connection:
+        yield from map(str, counting.list_blocks(connection, app.clock.now()))
         try:
             app.epoch().check(lambda: settings.epoch(connection))
         except DigestmailError as error:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from digestmail.returned.delivery import read_delivery_status
 from digestmail.returned.feedback import original_senders, read_feedback
-from digestmail.returned.notice import is_auto_reply, read_notice, spoken
+from digestmail.returned.notice import is_auto_reply, is_warning, read_notice, spoken
 from digestmail.returned.parts import MAX_BYTES, Mail, field, own_parts, parse, returned_messages, text
 from digestmail.returned.report import Evidence, Failure, Kind, Returned
 
@@ -41,7 +41,8 @@ def _said(mail: Mail) -> tuple[Kind, tuple[Failure, ...], str]:
     if feedback := read_feedback(mail):
         return feedback[0], (), feedback[1]
     status = [part for part in own_parts(mail) if part.get_content_type() == "message/delivery-status"]
-    if status and (report := read_delivery_status(status, spoken(mail))):
+    words = spoken(mail)
+    if status and (report := read_delivery_status(status, words, warns=is_warning(words))):
         return *report, ""
     if is_auto_reply(mail):
         return Kind.AUTO_REPLY, (), field(mail, "Subject")[:200]

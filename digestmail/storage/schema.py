@@ -275,7 +275,8 @@ suppressions = Table(
     _one_of("reason", SuppressionReason),
 )
 
-# Bounces and complaints, as far as they count; the score is computed from them, with decay.
+# Bounces and complaints; the score is computed from them, with decay. `domain` and `reason` tell which are alike, so
+# that a block is not taken for many dead addresses.
 bounces = Table(
     "bounces",
     metadata,
@@ -288,7 +289,11 @@ bounces = Table(
     Column("status", Text),
     Column("detail", Said, nullable=False),
     Column("at", Moment, nullable=False),
+    Column("domain", Text, nullable=False),
+    Column("reason", Said, nullable=False),
     Index(None, "subscriber_id", "at"),
+    Index(None, "domain", "reason", "at"),
+    Index(None, "at"),
 )
 
 # -- what was published, and the outbox ------------------------------------------------------------------------------

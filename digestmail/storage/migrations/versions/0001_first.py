@@ -181,12 +181,16 @@ def upgrade() -> None:
         sa.Column("status", sa.Text(), nullable=True),
         sa.Column("detail", Said(), nullable=False),
         sa.Column("at", Moment(), nullable=False),
+        sa.Column("domain", sa.Text(), nullable=False),
+        sa.Column("reason", Said(), nullable=False),
         sa.ForeignKeyConstraint(
             ["subscriber_id"], ["subscribers.id"], name=op.f("fk_bounces_subscriber_id"), ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_bounces")),
         sa.UniqueConstraint("report", name=op.f("uq_bounces_report")),
     )
+    op.create_index("ix_bounces_at", "bounces", ["at"], unique=False)
+    op.create_index("ix_bounces_domain_reason_at", "bounces", ["domain", "reason", "at"], unique=False)
     op.create_index("ix_bounces_subscriber_id_at", "bounces", ["subscriber_id", "at"], unique=False)
     op.create_table(
         "confirmations",
