@@ -36,8 +36,14 @@ PREFERENCES_PLACE: Final = "https://place.invalid/preferences-5c07ea93"
 _BOUNDARY: Final = "=_digestmail_part"
 """Never occurs in a quoted-printable part: there `=` is followed by a hexadecimal digit or a line end."""
 _SPLICE: Final = "\ufdd2"
+_LEAVE_SPLICE: Final = "\ufdd3"
 _CUT: Final = b"\0"
-"""Where a recipient's token goes, in text and, once encoded, in bytes: quoted-printable never yields a NUL."""
+_LEAVE_CUT: Final = b"\1"
+"""Where a recipient's tokens go (of the link, and of the unsubscribe address), in text and, once encoded, in bytes:
+quoted-printable never yields these two octets."""
+_ANY_SPLICE = re.compile(f"([{_SPLICE}{_LEAVE_SPLICE}])")
+_ANY_CUT = re.compile(b"([%b%b])" % (_CUT, _LEAVE_CUT))
+_CUT_OF: Final = {_SPLICE: _CUT, _LEAVE_SPLICE: _LEAVE_CUT}
 _MAX_QP_LINE: Final = 76
 _MAX_LINE: Final = 998
 _MAX_TOKEN: Final = 300
@@ -105,8 +111,8 @@ def quoted_printable(text: str) -> bytes:
 
     Lines never begin with a dot or with "From ", which mail programs are known to change on the way.
     """
-    parts = text.replace("\r\n", "\n").replace("\r", "\n").split(_SPLICE)
-    body = (b"=\n" + _CUT + b"=\n").join(map(_encoded, parts))
+    parts = _ANY_SPLICE.split(text.replace("\r\n", "\n").replace("\r", "\n"))
+    body = b"".join(b"=\n%b=\n" % _CUT_OF[part] if part in _CUT_OF else _encoded(part) for part in parts)
     return b"\r\n".join(map(_guarded, body.split(b"\n")))
 
 
@@ -138,6 +144,8 @@ class Sender:
     domain: str
     """The right side of every List-Id (RFC 2919): ours, and the same for ever."""
     reply_to: str | None = None
+    bounce_address: str | None = None
+    """`name@domain` whose `name+TOKEN@domain` digestmail reads: mail to unsubscribe goes there, else to `reply_to`."""
     base_url: str | None = None
     """Where the web pages are, without a slash at the end; None when there are none."""
 
@@ -168,51 +176,73 @@ class Mould:
         contact = _mailbox(sender.reply_to or sender.mailbox)[1]
         if sender.base_url is not None:
             sender = replace(sender, base_url=safe_url_string(sender.base_url))
-        self._list_unsubscribe = [b""] if notice else _list_unsubscribe(sender.base_url, contact)
+        by_mail = _mailto(sender.bounce_address, contact)
+        self._list_unsubscribe = [b""] if notice else _list_unsubscribe(sender.base_url, by_mail)
         self._headers = _headers(rendered.subject, one_line(title), digest, sender, contact, notice=notice)
-        unsubscribe = _unsubscribe_link(sender.base_url, contact)
+        unsubscribe = f"{sender.base_url}/unsubscribe/{_SPLICE}" if sender.base_url else by_mail
         preferences = f"{sender.base_url}/preferences/{_SPLICE}" if sender.base_url else unsubscribe
-        self._body = _body(
+        body = _body(
             rendered.text.replace(UNSUBSCRIBE_PLACE, unsubscribe).replace(PREFERENCES_PLACE, preferences),
             rendered.html.replace(UNSUBSCRIBE_PLACE, escape(unsubscribe)).replace(
                 PREFERENCES_PLACE, escape(preferences)
             ),
-        ).split(_CUT)
+        )
+        self._body = _ANY_CUT.split(body)
         self._sealing = None
         if signers:
             own = b"To:\r\nDate:\r\nMessage-ID:\r\n" + b"".join(self._list_unsubscribe)
             start = self._body[0].removeprefix(_EMPTY_LINE)
             self._sealing = Sealing(signers, shared=self._headers, own_names=field_names(own), body_start=start)
-            self._relaxed_unsubscribe = relaxed(_CUT.join(self._list_unsubscribe)).split(_CUT)
+            self._relaxed_unsubscribe = _ANY_CUT.split(relaxed(b"".join(self._list_unsubscribe)))
 
-    def cast(self, *, recipient: str, message_id: str, date: datetime, unsubscribe_token: str | None = None) -> bytes:
+    def cast(
+        self,
+        *,
+        recipient: str,
+        message_id: str,
+        date: datetime,
+        unsubscribe_token: str | None = None,
+        leave_token: str | None = None,
+    ) -> bytes:
         """Return the message for one recipient: CRLF line ends, 7-bit unless the local part is not ASCII.
 
         No line begins with a dot, and the last one is whole, so that a server may be sent it as it is.
 
         `message_id` in angle brackets, `date` aware, `unsubscribe_token` of letters, digits, `-`, `_` and `.` (a
-        notice holds no personal place and needs none): else ValueError. Raises DeliveryError (permanent) when
-        `recipient` is not an address mail can be sent to.
+        notice holds no personal place and needs none), and `leave_token` the same where the sender has a bounce
+        address: else ValueError. Raises DeliveryError (permanent) when `recipient` is not an address mail can be sent
+        to.
         """
         if not _MESSAGE_ID.fullmatch(message_id):
             raise ValueError(f"not a Message-ID: {message_id!r}")
-        if unsubscribe_token is None and len(self._body) == 1:
-            unsubscribe_token = ""  # there is no place for one
-        elif unsubscribe_token is None or not _SAFE_TOKEN.fullmatch(unsubscribe_token):
-            raise ValueError("not a token that may stand in a link")
+        tokens = self._checked({_CUT: unsubscribe_token, _LEAVE_CUT: leave_token})
         if date.tzinfo is None:
             raise ValueError("naive datetime")
         to = wire_address(recipient, smtputf8=self._smtputf8)
-        token, day = unsubscribe_token.encode(), _date(date.replace(microsecond=0))
-        own = f"To: {to}\r\nDate: {day}\r\nMessage-ID: {message_id}\r\n".encode() + token.join(self._list_unsubscribe)
-        folded = _folded(token)
-        rest = [part for piece in self._body[1:] for part in (folded, piece)]
+        day = _date(date.replace(microsecond=0))
+        own = f"To: {to}\r\nDate: {day}\r\nMessage-ID: {message_id}\r\n".encode() + _filled(self._list_unsubscribe, tokens)
+        folded = {cut: _folded(token) for cut, token in tokens.items()}
+        rest = [folded.get(piece, piece) for piece in self._body[1:]]
         sealed = b""
         if self._sealing is not None:
             canonical = f"to:{to}\r\ndate:{day}\r\nmessage-id:{message_id}\r\n".encode()
-            canonical += token.join(self._relaxed_unsubscribe)
+            canonical += _filled(self._relaxed_unsubscribe, tokens)
             sealed = self._sealing.sign(canonical, b"".join(rest), date)
         return b"".join((sealed, own, self._headers, self._body[0], *rest))
+
+    def _checked(self, tokens: dict[bytes, str | None]) -> dict[bytes, bytes]:
+        """Return the tokens there is a place for. Raises ValueError when one of them is missing or unsafe."""
+        checked = {}
+        for cut, token in tokens.items():
+            if token is not None and _SAFE_TOKEN.fullmatch(token):
+                checked[cut] = token.encode()
+            elif token is not None or cut in self._body or cut in self._list_unsubscribe:
+                raise ValueError("not a token that may stand in a link")
+        return checked
+
+
+def _filled(pieces: Sequence[bytes], tokens: dict[bytes, bytes]) -> bytes:
+    return b"".join([tokens.get(piece, piece) for piece in pieces])
 
 
 @lru_cache(maxsize=4)
@@ -240,27 +270,32 @@ def _body(text: str, html: str) -> bytes:
     return b"".join((*parts, f"\r\n--{_BOUNDARY}--\r\n".encode()))
 
 
-def _unsubscribe_link(base_url: str | None, contact: str) -> str:
-    if base_url is None:
+def _mailto(bounce_address: str | None, contact: str) -> str:
+    """Return where a mail to unsubscribe goes (RFC 6068).
+
+    The subject proves the same as the address: some mail servers drop what stands behind the plus.
+    """
+    if bounce_address is None:
         return f"mailto:{_in_mailto(contact)}?subject=unsubscribe%20{_SPLICE}"
-    return f"{base_url}/unsubscribe/{_SPLICE}"
+    local, _, domain = bounce_address.rpartition("@")
+    return f"mailto:{_in_mailto(local)}+{_LEAVE_SPLICE}@{wire_domain(domain)}?subject=unsubscribe%20{_SPLICE}"
 
 
-def _list_unsubscribe(base_url: str | None, contact: str) -> list[bytes]:
-    """Return the unsubscribe headers, cut where the token goes.
+def _list_unsubscribe(base_url: str | None, mailto: str) -> list[bytes]:
+    """Return the unsubscribe headers, cut where the tokens go.
 
     One-Click is promised only for https (RFC 8058 section 3.1); the header stays on one line for parsers that look
     no further.
     """
-    by_mail = f"<{_unsubscribe_link(None, contact)}>"
+    by_mail = f"<{mailto}>"
     if base_url is None or not base_url.startswith("https://"):
         lines = f"List-Unsubscribe: {by_mail}\r\n"
     else:
-        lines = f"List-Unsubscribe: <{_unsubscribe_link(base_url, contact)}>, {by_mail}\r\n"
+        lines = f"List-Unsubscribe: <{base_url}/unsubscribe/{_SPLICE}>, {by_mail}\r\n"
         lines += "List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"
     if len(lines) > _MAX_LINE - 2 * _MAX_TOKEN:
         raise ValueError("base_url is too long for a List-Unsubscribe header")
-    return [piece.encode("ascii") for piece in lines.split(_SPLICE)]
+    return [_CUT_OF.get(piece) or piece.encode("ascii") for piece in _ANY_SPLICE.split(lines)]
 
 
 def _headers(subject: str, title: str, digest: str, sender: Sender, contact: str, *, notice: bool) -> bytes:

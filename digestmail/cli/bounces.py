@@ -88,6 +88,7 @@ def _lines(report: BouncesReport) -> Iterator[str]:
         "soft": report.soft,
         "complaints": report.complaints,
         "suppressed": report.suppressed,
+        "unsubscribed": report.unsubscribed,
         "refused us": report.ours,
         "seen before": report.repeated,
         "of nobody we know": report.unmatched,

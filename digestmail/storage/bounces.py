@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, exists, select, update
 
 from digestmail.model import BounceEvent, BounceKind, CountedBounce
 from digestmail.storage.inserting import insert
-from digestmail.storage.schema import bounces, subscribers
+from digestmail.storage.schema import bounces, deliveries, subscribers
 
 
 def add(connection: Connection, event: BounceEvent, now: datetime) -> bool:
@@ -41,6 +41,18 @@ def whose(connection: Connection, subscriber_id: int) -> str | None:
     """Return the key of a subscriber's address; None if there is no such subscriber any more."""
     key: str | None = connection.execute(select(subscribers.c.key).where(subscribers.c.id == subscriber_id)).scalar()
     return key
+
+
+def is_of_earlier_address(connection: Connection, event: BounceEvent) -> bool:
+    """Return whether the delivery an event is about was queued before its subscriber changed their address."""
+    d, s = deliveries.c, subscribers.c
+    earlier = exists().where(
+        s.id == event.subscriber_id,
+        d.subscriber_id == s.id,
+        d.edition_id == event.edition_id,
+        d.ended_at < s.readdressed_at,
+    )
+    return event.edition_id is not None and bool(connection.execute(select(earlier)).scalar())
 
 
 def forgive(connection: Connection, key: str) -> None:
