@@ -79,7 +79,7 @@ class Request:
 
 
 Leave = Callable[[Request], Recorded]
-"""Carries out a request in one transaction: COUNTED if somebody left, else REPEATED or UNKNOWN. May raise StorageError."""
+"""Carries out a request in one transaction: COUNTED if somebody left, else REPEATED or UNKNOWN."""
 
 
 def request_of(returned: Returned, tokens: Tokens, digests: Sequence[str]) -> Request | None:

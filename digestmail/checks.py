@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
+from digestmail.differences import Changed
 from digestmail.errors import RenderError
 from digestmail.look import Layout, Look
 from digestmail.model import (
@@ -66,7 +67,15 @@ def _problems(renderer: Renderer) -> Iterator[str]:
                     yield str(error)
         for kind in NoticeKind:
             try:
-                renderer.notice(kind, title="A digest", digests=("One",), action_url=_BASE_URL, language=language)
+                renderer.notice(
+                    kind,
+                    title="A digest",
+                    digests=("One",),
+                    action_url=_BASE_URL,
+                    language=language,
+                    steps=tuple((what.value, "One") for what in Changed),
+                )
+                renderer.notice(kind, title="A digest", language=language)
             except RenderError as error:
                 yield str(error)
 

@@ -220,7 +220,8 @@ class Mould:
             raise ValueError("naive datetime")
         to = wire_address(recipient, smtputf8=self._smtputf8)
         day = _date(date.replace(microsecond=0))
-        own = f"To: {to}\r\nDate: {day}\r\nMessage-ID: {message_id}\r\n".encode() + _filled(self._list_unsubscribe, tokens)
+        own = f"To: {to}\r\nDate: {day}\r\nMessage-ID: {message_id}\r\n".encode()
+        own += _filled(self._list_unsubscribe, tokens)
         folded = {cut: _folded(token) for cut, token in tokens.items()}
         rest = [folded.get(piece, piece) for piece in self._body[1:]]
         sealed = b""

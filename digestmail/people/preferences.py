@@ -75,7 +75,8 @@ def pause(
 ) -> Subscriber:
     """Send a person nothing before `until`, what is queued included; None ends the pause. Return them.
 
-    With `tell` they get a mail about it: it was done with their link, not by the operator. Raises SubscriptionError when there is no such person, or `until` is past or over a year away.
+    With `tell` they get a mail about it: it was done with their link, not by the operator. Raises SubscriptionError
+    when there is no such person, or `until` is past or over a year away.
     """
     if until is not None and not now < until <= now + LONGEST_PAUSE:
         raise SubscriptionError("a pause ends on a day within the next year")
@@ -114,7 +115,7 @@ def leave(
         else:
             subscribers.leave(connection, subscriber_id, digest, now)
         everything = len(left) == len(had)
-        if everything:
+        if everything and (left or digest is None):
             addresschanges.take(connection, subscriber_id)
             notices.cancel(connection, subscriber_id, _OVER, "unsubscribed", now)
         if left and everything:

@@ -39,9 +39,11 @@ def ask(
                 return Reply.NOTHING
             if other.state is SubscriberState.ACTIVE:
                 return _say_already(connection, other, now)
-        return _ask(connection, person, AddressChange(
-            subscriber_id=subscriber_id, nonce=random_token(), address=address, asked_at=now
-        ))
+        return _ask(
+            connection,
+            person,
+            AddressChange(subscriber_id=subscriber_id, nonce=random_token(), address=address, asked_at=now),
+        )
 
 
 def _say_already(connection: Connection, other: Subscriber, now: datetime) -> Reply:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from email.errors import HeaderParseError
 from email.header import decode_header, make_header
@@ -87,10 +88,8 @@ def _is_daemon(mail: Mail) -> bool:
 def _subject(mail: Mail) -> str:
     """Return the subject, encoded words (RFC 2047) and percent-encoding undone."""
     said = field(mail, "Subject")
-    try:
+    with suppress(HeaderParseError, LookupError, ValueError):  # broken or in an unknown charset: as it is
         said = str(make_header(decode_header(said)))
-    except (HeaderParseError, LookupError, ValueError):
-        pass  # broken or in an unknown charset: as it is
     return unquote(said)
 
 

@@ -33,9 +33,7 @@ def find(connection: Connection, subscriber_id: int) -> AddressChange | None:
     row = connection.execute(select(address_changes).where(address_changes.c.subscriber_id == subscriber_id)).first()
     if row is None:
         return None
-    return AddressChange(
-        subscriber_id=row.subscriber_id, nonce=row.nonce, address=row.address, asked_at=row.asked_at
-    )
+    return AddressChange(subscriber_id=row.subscriber_id, nonce=row.nonce, address=row.address, asked_at=row.asked_at)
 
 
 def take(connection: Connection, subscriber_id: int, nonce: str | None = None) -> bool:

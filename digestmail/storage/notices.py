@@ -54,9 +54,7 @@ def last_sent(connection: Connection, subscriber_id: int, kind: NoticeKind) -> d
     """Return when a person was last sent a notice of this kind, or one was queued that is not sent yet."""
     n = notices.c
     last = type_coerce(func.max(func.coalesce(n.ended_at, n.queued_at)), n.queued_at.type)
-    wanted = select(last).where(
-        n.subscriber_id == subscriber_id, n.kind == kind, n.state != DeliveryState.CANCELLED
-    )
+    wanted = select(last).where(n.subscriber_id == subscriber_id, n.kind == kind, n.state != DeliveryState.CANCELLED)
     moment: datetime | None = connection.execute(wanted).scalar()
     return moment
 

@@ -143,6 +143,7 @@ def upgrade() -> None:
         sa.Column("paused_until", Moment(), nullable=True),
         sa.Column("consent_source", sa.Text(), nullable=True),
         sa.Column("consent_at", Moment(), nullable=True),
+        sa.Column("readdressed_at", Moment(), nullable=True),
         sa.Column("created_at", Moment(), nullable=False),
         sa.Column("updated_at", Moment(), nullable=False),
         sa.CheckConstraint(
