@@ -68,7 +68,7 @@ def check(app: App, *, connect: bool) -> CheckReport:
 def _ways_out(app: App) -> Iterator[str]:
     """Name what readers need to leave by themselves: pages, or a mailbox that digestmail reads."""
     config = app.config
-    if config.base_url is None and config.mail.bounce_address is None and "bounces" not in config.model_fields_set:
+    if config.base_url is None and config.mail.bounce_address is None and not config.bounces.model_fields_set:
         yield (
             "nobody can unsubscribe on their own: mails to unsubscribe go to "
             f"{config.mail.reply_to or config.mail.sender}, which digestmail does not read; set base_url and run "
