@@ -8,6 +8,7 @@ from typing import Annotated, Final
 
 from fastapi import Depends, HTTPException, Request
 from python_multipart.exceptions import FormParserError
+from starlette.exceptions import HTTPException as RefusedForm
 from starlette.requests import ClientDisconnect
 from starlette.types import Message
 
@@ -52,7 +53,7 @@ async def read_any_form(request: Request) -> Form:
     """Read the body of a POST as a form as far as it is one: any other body, of any type and size, is an empty form."""
     try:
         return await read_form(request)
-    except (HTTPException, ClientDisconnect, FormParserError, ValueError):
+    except (RefusedForm, ClientDisconnect, FormParserError, ValueError):
         return Form({})
 
 

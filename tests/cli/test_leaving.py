@@ -184,7 +184,9 @@ def test_the_operator_moves_a_subscription_to_another_address(tmp_path):
     assert "not a subscriber" in digestmail(tmp_path, "subscribers", "show", READER, status=1)
     taken = digestmail(tmp_path, "subscribers", "change-address", "new@example.net", "taken@example.net", status=1)
     assert "a subscription of its own" in taken
-    assert "not a subscriber" in digestmail(tmp_path, "subscribers", "change-address", READER, "x@example.net", status=1)
+    assert "not a subscriber" in digestmail(
+        tmp_path, "subscribers", "change-address", READER, "x@example.net", status=1
+    )
     mailbox.Maildir(tmp_path / "bounces").add(request(to, subject))
     assert "1 unsubscribed" in digestmail(tmp_path, "bounces"), "the links of older mails stay good"
     assert goodbyes(tmp_path) == ["new@example.net"]

@@ -240,7 +240,10 @@ def test_it_stops_between_two_mails(database, reader, clock):
     mailbox = FakeMailbox(b"one\n", b"two\n")
     stops = iter([False, True])
 
-    assert Postmaster(database, TOKENS, Scoring(), clock, leave=nobody_leaves).read(mailbox, stop=lambda: next(stops)).read == 1
+    assert (
+        Postmaster(database, TOKENS, Scoring(), clock, leave=nobody_leaves).read(mailbox, stop=lambda: next(stops)).read
+        == 1
+    )
     assert len(mailbox.waiting) == 1
 
 

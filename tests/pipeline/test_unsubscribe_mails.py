@@ -54,7 +54,13 @@ def read(database):
 
     def read(*raws: bytes, tokens: Tokens = TOKENS):
         postmaster = Postmaster(
-            database, tokens, Scoring(), FakeClock(), leave=leave, digests=["daily", "weekly"], address=f"bounce@{DOMAIN}"
+            database,
+            tokens,
+            Scoring(),
+            FakeClock(),
+            leave=leave,
+            digests=["daily", "weekly"],
+            address=f"bounce@{DOMAIN}",
         )
         report = postmaster.read(Box(*raws), stop=lambda: False)
         assert report.read == len(raws)
@@ -97,7 +103,7 @@ FORMS = {
     "no subject": lambda raw: raw.replace(b"Subject: unsubscribe\n", b""),
     "another subject": lambda raw: raw.replace(b"Subject: unsubscribe", b"Subject: Undeliverable ideas"),
     "upper case": lambda raw: raw.replace(TOKENS.leave(1, "daily").encode(), TOKENS.leave(1, "daily").upper().encode()),
-    "named": lambda raw: raw.replace(b"To: ", b"To: \"Leave, please\" <").replace(b"example.org\nSubj", b"example.org>\nSubj"),
+    "named": lambda raw: raw.replace(b"To: ", b'To: "Leave, please" <').replace(b"example.org\nSubj", b"example.org>\nSubj"),
     "delivered-to": lambda raw: raw.replace(b"To: ", b"Delivered-To: ").replace(b"Subject", b"To: list@example.org\nSubject"),
     "x-original-to": lambda raw: raw.replace(b"To: ", b"X-Original-To: "),
     "no message-id": lambda raw: raw.replace(b"Message-ID: <1@mail.example>\n", b""),

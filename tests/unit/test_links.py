@@ -7,11 +7,11 @@ from urllib.parse import quote, unquote
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from stage import THURSDAY
 
 from digestmail.linktokens import LinkTokens
 from digestmail.tokens import Tokens
 from digestmail.web.links import PERSONAL, mended
-from stage import THURSDAY
 
 TOKENS = Tokens("secret")
 TOKEN = TOKENS.unsubscribe(7, "daily")
@@ -36,7 +36,9 @@ def test_what_stands_before_a_token_is_taken_off(before):
     assert mended(f"/unsubscribe/{before}{TOKEN}") == f"/unsubscribe/{TOKEN}"
 
 
-@pytest.mark.parametrize("broken", ["=\r\n", "=", "\r\n", "\n", " ", "\r\n ", "%0A", "=%0D%0A", "\N{SOFT HYPHEN}"], ids=repr)
+@pytest.mark.parametrize(
+    "broken", ["=\r\n", "=", "\r\n", "\n", " ", "\r\n ", "%0A", "=%0D%0A", "\N{SOFT HYPHEN}"], ids=repr
+)
 @pytest.mark.parametrize("at", [1, 5, len(TOKEN) - 27, len(TOKEN) - 3])
 def test_what_a_broken_line_put_into_a_token_is_taken_out(broken, at):
     assert mended(f"/unsubscribe/{TOKEN[:at]}{broken}{TOKEN[at:]}") == f"/unsubscribe/{TOKEN}"
