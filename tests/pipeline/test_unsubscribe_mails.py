@@ -96,15 +96,21 @@ def test_a_mail_to_the_address_ends_the_digest_it_came_with(database, reader, re
 
 
 FORMS = {
-    "apple": lambda raw: apple(raw),
+    "apple": apple,
     "auto-generated": lambda raw: b"Auto-Submitted: auto-generated\n" + raw,
-    "vacation-like": lambda raw: b"Auto-Submitted: auto-replied\nPrecedence: bulk\nX-Auto-Response-Suppress: All\n" + raw,
+    "vacation-like": lambda raw: (
+        b"Auto-Submitted: auto-replied\nPrecedence: bulk\nX-Auto-Response-Suppress: All\n" + raw
+    ),
     "null sender": lambda raw: raw.replace(b"Return-Path: <someone@example.net>", b"Return-Path: <>"),
     "no subject": lambda raw: raw.replace(b"Subject: unsubscribe\n", b""),
     "another subject": lambda raw: raw.replace(b"Subject: unsubscribe", b"Subject: Undeliverable ideas"),
     "upper case": lambda raw: raw.replace(TOKENS.leave(1, "daily").encode(), TOKENS.leave(1, "daily").upper().encode()),
-    "named": lambda raw: raw.replace(b"To: ", b'To: "Leave, please" <').replace(b"example.org\nSubj", b"example.org>\nSubj"),
-    "delivered-to": lambda raw: raw.replace(b"To: ", b"Delivered-To: ").replace(b"Subject", b"To: list@example.org\nSubject"),
+    "named": lambda raw: raw.replace(b"To: ", b'To: "Leave, please" <').replace(
+        b"example.org\nSubj", b"example.org>\nSubj"
+    ),
+    "delivered-to": lambda raw: raw.replace(b"To: ", b"Delivered-To: ").replace(
+        b"Subject", b"To: list@example.org\nSubject"
+    ),
     "x-original-to": lambda raw: raw.replace(b"To: ", b"X-Original-To: "),
     "no message-id": lambda raw: raw.replace(b"Message-ID: <1@mail.example>\n", b""),
     "crlf": lambda raw: raw.replace(b"\n", b"\r\n"),
@@ -112,7 +118,7 @@ FORMS = {
     "html": lambda raw: raw.replace(b"Date", b"MIME-Version: 1.0\nContent-Type: text/html\nDate"),
     "empty": lambda raw: raw.partition(b"\n\n")[0] + b"\n\n",
     "quotes the digest": lambda raw: raw + original(1).encode(),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -127,9 +133,13 @@ def test_however_a_mail_program_writes_it(database, reader, read, form):
 def test_the_envelope_alone_is_enough(database, reader, read):
     postmaster_saw = []
     postmaster = Postmaster(
-        database, TOKENS, Scoring(), FakeClock(), digests=["daily"],
+        database,
+        TOKENS,
+        Scoring(),
+        FakeClock(),
+        digests=["daily"],
         leave=lambda found: postmaster_saw.append(found) or Recorded.COUNTED,
-    )  # fmt: skip
+    )
     assert postmaster.wants(address(reader))
     assert postmaster.wants(address(reader).upper())
     assert not postmaster.wants(f"bounce+{'a' * 40}@{DOMAIN}")
@@ -140,10 +150,17 @@ def test_the_envelope_alone_is_enough(database, reader, read):
 @pytest.mark.parametrize(
     "subject",
     [
-        "unsubscribe {}", "UNSUBSCRIBE {}", "Re: unsubscribe {}", "{}", "unsubscribe%20{}", "unsubscribe+{}", "unsubscribe\n {}",
-        "unsubscribe  {}.", "<unsubscribe {}>",
+        "unsubscribe {}",
+        "UNSUBSCRIBE {}",
+        "Re: unsubscribe {}",
+        "{}",
+        "unsubscribe%20{}",
+        "unsubscribe+{}",
+        "unsubscribe\n {}",
+        "unsubscribe  {}.",
+        "<unsubscribe {}>",
     ],
-)  # fmt: skip
+)
 def test_the_token_in_the_subject_is_enough(database, reader, read, subject):
     subject = subject.format(TOKENS.unsubscribe(reader, "daily"))
     raw = request("digest@example.org", subject)
@@ -176,7 +193,7 @@ def reports(reader: int) -> dict[str, bytes]:
             f"Return-Path: <>\nFrom: postmaster@mx.example\nTo: {to}\nSubject: Undeliverable: {subject}\n\nNo.\n"
         ).encode(),
         "exim": (
-            f"X-Failed-Recipients: x@example.net\nFrom: Mail System <a@mx.example>\nTo: {to}\nSubject: {subject}\n\nNo.\n"
+            f"X-Failed-Recipients: x@example.net\nFrom: Mail <a@mx.example>\nTo: {to}\nSubject: {subject}\n\nNo.\n"
         ).encode(),
         "feedback": arf("not-spam", returned="To: x\n").replace(b"abuse@example.org", to.encode()),
     }
@@ -199,10 +216,11 @@ def test_nothing_else_asks_for_it(database, reader, read):
         request(address(reader, tokens=other), f"unsubscribe {other.unsubscribe(reader, 'daily')}", name="4"),
         request(f"bounce@{DOMAIN}", name="5"),
         request("digest@example.org", f"unsubscribe {token[:-1]}", name="6"),
-        request("digest@example.org", "Re: Trending papers", name="7") + f"> /unsubscribe/{token}\n> to {address(reader)}\n".encode(),
+        request("digest@example.org", "Re: Trending papers", name="7")
+        + f"> /unsubscribe/{token}\n> to {address(reader)}\n".encode(),
         request(address(reader, "monthly"), name="8"),
         request(address(reader + 99), name="9"),
-    )  # fmt: skip
+    )
 
     assert (report.unsubscribed, report.suppressed) == (0, 0)
     assert has(database) == ["daily", "weekly"]

@@ -18,11 +18,52 @@ TOKEN = TOKENS.unsubscribe(7, "daily")
 LINKS = LinkTokens(["secret"])
 
 BEHIND = [
-    ".", ">", "/", "//", ",", ")", "]", "}", ";", ":", "!", "?", "'", '"', "*", "**", "_", "__", "-", "\\", "|", "=", "=3D",
-    "%3E", "%2E", "%22", "%20", " ", "\t", "\r\n", "\N{RIGHT DOUBLE QUOTATION MARK}", "\N{HORIZONTAL ELLIPSIS}",
-    "\N{NO-BREAK SPACE}", "\N{ZERO WIDTH SPACE}", ">.", ").", '">', "</a>", "&utm_source=mail", ";utm=1", "#x", "&gt;",
-    "/index.html", "%0D%0A", "\N{REPLACEMENT CHARACTER}",
-]  # fmt: skip
+    ".",
+    ">",
+    "/",
+    "//",
+    ",",
+    ")",
+    "]",
+    "}",
+    ";",
+    ":",
+    "!",
+    "?",
+    "'",
+    '"',
+    "*",
+    "**",
+    "_",
+    "__",
+    "-",
+    "\\",
+    "|",
+    "=",
+    "=3D",
+    "%3E",
+    "%2E",
+    "%22",
+    "%20",
+    " ",
+    "\t",
+    "\r\n",
+    "\N{RIGHT DOUBLE QUOTATION MARK}",
+    "\N{HORIZONTAL ELLIPSIS}",
+    "\N{NO-BREAK SPACE}",
+    "\N{ZERO WIDTH SPACE}",
+    ">.",
+    ").",
+    '">',
+    "</a>",
+    "&utm_source=mail",
+    ";utm=1",
+    "#x",
+    "&gt;",
+    "/index.html",
+    "%0D%0A",
+    "\N{REPLACEMENT CHARACTER}",
+]
 
 
 @pytest.mark.parametrize("behind", BEHIND, ids=repr)
@@ -58,9 +99,19 @@ def test_the_pages_behind_a_link_are_kept(page, behind):
 
 @pytest.mark.parametrize(
     "path",
-    ["/", "/daily", "/unsubscribe", "/unsubscribe/", "/unsubscribe/x", "/daily/unsubscribe", "/search", "/unsubscribe/a.b",
-     f"/daily/{TOKEN}", "/undo/" + "a" * 5000],
-)  # fmt: skip
+    [
+        "/",
+        "/daily",
+        "/unsubscribe",
+        "/unsubscribe/",
+        "/unsubscribe/x",
+        "/daily/unsubscribe",
+        "/search",
+        "/unsubscribe/a.b",
+        f"/daily/{TOKEN}",
+        "/undo/" + "a" * 5000,
+    ],
+)
 def test_any_other_path_is_left_alone(path):
     assert mended(path) == path
 

@@ -10,11 +10,15 @@ from digestmail.model import Subscription
 from digestmail.storage import subscribers
 
 DIGESTS = ["daily", "weekly"]
+_FORM = "application/x-www-form-urlencoded"
 BODIES: dict[str, tuple[bytes, dict[str, str]]] = {
-    "form": (b"List-Unsubscribe=One-Click", {"Content-Type": "application/x-www-form-urlencoded"}),
-    "form, another case": (b"list-unsubscribe=one-click", {"Content-Type": "Application/X-WWW-Form-URLEncoded; charset=x"}),
-    "form, empty": (b"", {"Content-Type": "application/x-www-form-urlencoded"}),
-    "form, broken": (b"%%%=&&\xff\x00;=", {"Content-Type": "application/x-www-form-urlencoded"}),
+    "form": (b"List-Unsubscribe=One-Click", {"Content-Type": _FORM}),
+    "form, another case": (
+        b"list-unsubscribe=one-click",
+        {"Content-Type": "Application/X-WWW-Form-URLEncoded; charset=x"},
+    ),
+    "form, empty": (b"", {"Content-Type": _FORM}),
+    "form, broken": (b"%%%=&&\xff\x00;=", {"Content-Type": _FORM}),
     "text": (b"List-Unsubscribe=One-Click", {"Content-Type": "text/plain"}),
     "json": (b'{"List-Unsubscribe": "One-Click"}', {"Content-Type": "application/json"}),
     "broken json": (b"{", {"Content-Type": "application/json"}),
@@ -26,7 +30,10 @@ BODIES: dict[str, tuple[bytes, dict[str, str]]] = {
         {"Content-Type": "multipart/form-data; boundary=b"},
     ),
     "multipart without boundary": (b"--b\r\n\r\n--b--", {"Content-Type": "multipart/form-data"}),
-    "multipart cut": (b'--b\r\nContent-Disposition: form-data; name="L', {"Content-Type": "multipart/form-data; boundary=b"}),
+    "multipart cut": (
+        b'--b\r\nContent-Disposition: form-data; name="L',
+        {"Content-Type": "multipart/form-data; boundary=b"},
+    ),
     "multipart with another boundary": (b"--c\r\n\r\nx\r\n--c--", {"Content-Type": "multipart/form-data; boundary=b"}),
     "multipart with a file": (
         b'--b\r\nContent-Disposition: form-data; name="f"; filename="f"\r\n\r\nx\r\n--b--\r\n',
@@ -36,10 +43,10 @@ BODIES: dict[str, tuple[bytes, dict[str, str]]] = {
         b'--b\r\nContent-Disposition: form-data; name="L"\r\n\r\n\xff\r\n--b--\r\n',
         {"Content-Type": "multipart/form-data; boundary=b; charset=nonsense"},
     ),
-    "too large": (b"x" * 200_000, {"Content-Type": "application/x-www-form-urlencoded"}),
-    "many fields": (b"&".join(b"f%d=1" % number for number in range(2000)), {"Content-Type": "application/x-www-form-urlencoded"}),
+    "too large": (b"x" * 200_000, {"Content-Type": _FORM}),
+    "many fields": (b"&".join(b"f%d=1" % number for number in range(2000)), {"Content-Type": _FORM}),
     "another site": (b"", {"Sec-Fetch-Site": "cross-site", "Origin": "https://mail.example"}),
-}  # fmt: skip
+}
 
 
 @pytest.fixture
