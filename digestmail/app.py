@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from digestmail import __version__
 from digestmail import config as settings
-from digestmail.bounces import BouncesReport, Postmaster
+from digestmail.bounces import BouncesReport, Postmaster, Request
 from digestmail.clock import Clock, SystemClock
 from digestmail.config import Config
 from digestmail.dkim import Signer
@@ -26,6 +26,7 @@ from digestmail.mailboxes.maildir import MaildirMailbox
 from digestmail.mailboxes.mbox import MboxMailbox
 from digestmail.message import Mould, Sender, wire_domain
 from digestmail.model import Digest, Edition, Rendered, Section, Validators
+from digestmail.people import preferences
 from digestmail.people.signup import forget_unconfirmed
 from digestmail.pipeline.collect import collect, read_all, store
 from digestmail.pipeline.compose import Composed, compose, upcoming_slot
@@ -48,6 +49,7 @@ from digestmail.sources.http import Http
 from digestmail.sources.huggingface import HuggingFace
 from digestmail.storage import notices, unfinished
 from digestmail.storage import sources as stored_sources
+from digestmail.storage.counting import Recorded
 from digestmail.storage.database import Database
 from digestmail.storage.gates import StoredGates
 from digestmail.storage.settings import epoch, find_secrets, put_restored_at, raise_epoch, rotate
@@ -202,11 +204,17 @@ class App:
         return deliverer.deliver()
 
     def read_bounces(self, *, stop: Callable[[], bool] = _never) -> BouncesReport:
-        """Read the mailbox bounces are delivered to, or listen until `stop` says so. Raises MailboxError."""
+        """Read the mailbox bounces are delivered to, or listen until `stop` says so. Raises MailboxError.
+
+        Who unsubscribed by mail is sent a goodbye at once.
+        """
         table = self.config.bounces
         postmaster = self._postmaster()
         if table.kind != "listen":
-            return postmaster.read(_mailbox(table, self.base), stop=stop)
+            report = postmaster.read(_mailbox(table, self.base), stop=stop)
+            if report.unsubscribed:
+                self.send_notices()
+            return report
         from digestmail.mailboxes.listener import Listener
 
         listener = Listener(
@@ -219,9 +227,14 @@ class App:
             timeout=table.timeout,
         )
         listener.start()
+        told = 0
         try:
             while not stop():
                 self.real_clock.sleep(_LISTEN_STEP)
+                left = postmaster.report().unsubscribed
+                if left > told:
+                    self.send_notices()
+                told = left
         finally:
             listener.stop()
         return postmaster.finish()
@@ -247,9 +260,7 @@ class App:
         return cancelled
 
     def send_notices(self, *, stop: Callable[[], bool] = _never) -> NoticeReport:
-        """Send the notices that are due: they need pages to lead to, so without `base_url` there are none."""
-        if self.config.base_url is None:
-            return NoticeReport()
+        """Send the notices that are due."""
         forget_unconfirmed(self.database, self.real_clock.now())
         with self.database.connect() as connection:
             if not notices.is_due(connection, self.real_clock.now()):
@@ -257,7 +268,7 @@ class App:
         return send_notices(
             self.database,
             self.transport(),
-            self._notice_letters(self.config.base_url),
+            self._notice_letters(),
             self.real_clock,
             give_up=timedelta(hours=self.config.mail.give_up_hours),
             random=self._random,
@@ -310,8 +321,24 @@ class App:
         return RunReport(dry_run=True, collect=collected, publish=published)
 
     def _postmaster(self) -> Postmaster:
-        scoring, address = self.config.bounces.scoring(), self.config.mail.bounce_address
-        return Postmaster(self.database, self.tokens, scoring, self.real_clock, address=address)
+        return Postmaster(
+            self.database,
+            self.tokens,
+            self.config.bounces.scoring(),
+            self.real_clock,
+            address=self.config.mail.bounce_address,
+            leave=self._leave,
+            digests=[digest.name for digest in self.digests],
+        )
+
+    def _leave(self, request: Request) -> Recorded:
+        """Unsubscribe who asked for it by mail."""
+        left = preferences.leave(
+            self.database, request.subscriber_id, request.digest, self.real_clock.now(), report=request.report
+        )
+        if not left.known:
+            return Recorded.UNKNOWN
+        return Recorded.COUNTED if left.digests else Recorded.REPEATED
 
     @contextmanager
     def _sources(self) -> Iterator[list[Source]]:
@@ -365,8 +392,8 @@ class App:
         """Return what casts the mail of one segment of `edition` for one recipient after the other."""
         return Mould(rendered, self._sender(), digest=edition.digest, title=edition.title, signers=self.signers)
 
-    def _notice_letters(self, base_url: str) -> NoticeLetters:
-        place = Place(base_url=base_url, sender=self.config.mail.sender_address, domain=self.domain())
+    def _notice_letters(self) -> NoticeLetters:
+        place = Place(base_url=self.config.base_url, sender=self.config.mail.sender_address, domain=self.domain())
         look = self.digests[0].look
         return NoticeLetters(
             self.database,
@@ -382,7 +409,13 @@ class App:
 
     def _sender(self) -> Sender:
         mail = self.config.mail
-        return Sender(mailbox=mail.sender, reply_to=mail.reply_to, domain=self.domain(), base_url=self.config.base_url)
+        return Sender(
+            mailbox=mail.sender,
+            reply_to=mail.reply_to,
+            bounce_address=mail.bounce_address,
+            domain=self.domain(),
+            base_url=self.config.base_url,
+        )
 
     def domain(self) -> str:
         """Return the domain, as A-labels, that every List-Id and Message-ID ends in."""

@@ -23,7 +23,7 @@ from digestmail.scoring import Scoring
 from digestmail.storage import bounces, subscribers
 from digestmail.storage.counting import Recorded, count, hold_blocks
 from digestmail.storage.database import Database
-from digestmail.tokens import Tokens
+from digestmail.tokens import Tokens, digest_number
 
 log = logging.getLogger("digestmail.bounces")
 
@@ -48,6 +48,8 @@ class BouncesReport:
     not_spam: int = 0
     feedback: int = 0
     auto_replies: int = 0
+    unsubscribed: int = 0
+    """Mails by which a reader left."""
     other: int = 0
     suppressed: int = 0
     """Subscribers nothing is sent to any more because of what was read."""
@@ -57,6 +59,43 @@ class BouncesReport:
     """Domains that block us, as the last day's bounces show."""
     said: tuple[str, ...] = ()
     """What the servers said that refused us, the last few."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """A mail to unsubscribe, proved by its token."""
+
+    subscriber_id: int
+    digest: str | None
+    """The digest to leave; None stands for all of them."""
+    report: str
+    """The same for the same mail however often it is read."""
+
+
+Leave = Callable[[Request], Recorded]
+"""Carries out a request in one transaction: COUNTED if somebody left, else REPEATED or UNKNOWN."""
+
+
+def request_of(returned: Returned, tokens: Tokens, digests: Sequence[str]) -> Request | None:
+    """Return what a mail asks to leave, by the address it was sent to or by its subject; None if it does not. Pure.
+
+    `digests` are the names a token may stand for.
+    """
+    for token in returned.evidence.addressed:
+        try:
+            subscriber_id, number = tokens.read_leave(token)
+        except TokenError:
+            continue
+        for name in ("", *digests):
+            if digest_number(name) == number:
+                return Request(subscriber_id=subscriber_id, digest=name or None, report=returned.identity)
+    for token in returned.evidence.subjects:
+        try:
+            subscriber_id, name = tokens.read_unsubscribe(token)
+        except TokenError:
+            continue
+        return Request(subscriber_id=subscriber_id, digest=name or None, report=returned.identity)
+    return None
 
 
 def record_event(database: Database, event: BounceEvent, now: datetime, scoring: Scoring = Scoring()) -> Recorded:  # noqa: B008 - frozen
@@ -103,30 +142,45 @@ class Postmaster:
     """Takes one mail after the other, from a mailbox or from several threads of a listener, or a provider's events."""
 
     def __init__(
-        self, database: Database, tokens: Tokens, scoring: Scoring, clock: Clock, *, address: str | None = None
+        self,
+        database: Database,
+        tokens: Tokens,
+        scoring: Scoring,
+        clock: Clock,
+        *,
+        address: str | None = None,
+        leave: Leave,
+        digests: Sequence[str] = (),
     ) -> None:
-        """Read nothing yet. `address` is the one for bounces without a token: feedback reports come to it."""
+        """Read nothing yet. `address` is the one for bounces without a token: feedback reports come to it.
+
+        `leave` is called for every mail that unsubscribes its reader from one of `digests`.
+        """
         self._database = database
         self._tokens = tokens
         self._scoring = scoring
         self._clock = clock
         self._address = address
+        self._leave = leave
+        self._digests = tuple(digests)
         self._lock = threading.Lock()
         self._tally: Counter[str] = Counter()
         self._said: list[str] = []
 
     def wants(self, address: str) -> bool:
-        """Return whether mail for `address` is taken: a return path that is not forged, or the bare one."""
+        """Return whether mail for `address` is taken: the bare one, or a true return path or unsubscribe address."""
         if self._address is not None and address.casefold() == self._address.casefold():
             return True
         found = _ADDRESSED.fullmatch(address)
         if found is None:
             return False
-        try:
-            self._tokens.read_verp(found[1])
-        except TokenError:
-            return False
-        return True
+        for prove in (self._tokens.read_verp, self._tokens.read_leave):
+            try:
+                prove(found[1])
+            except TokenError:
+                continue
+            return True
+        return False
 
     def read(self, mailbox: Mailbox, *, stop: Callable[[], bool]) -> BouncesReport:
         """Read a mailbox to its end, or until `stop` says so. Raises MailboxError or StorageError."""
@@ -169,6 +223,8 @@ class Postmaster:
 
     def _count(self, returned: Returned) -> tuple[tuple[str, ...], int | None, str | None]:
         """Return the lines of the report a mail counts in, the subscriber it is about, and the status."""
+        if request := request_of(returned, self._tokens, self._digests):
+            return (_LEFT[self._leave(request)],), request.subscriber_id, None
         if returned.kind not in {Kind.BOUNCE, Kind.COMPLAINT}:
             return (_LINES[returned.kind],), None, None
         found = who(returned.evidence, self._tokens) or self._named(returned.recipient)
@@ -215,6 +271,9 @@ _LINES = {
     Kind.AUTO_REPLY: "auto_replies",
     Kind.OTHER: "other",
 }
+
+
+_LEFT = {Recorded.COUNTED: "unsubscribed", Recorded.REPEATED: "repeated", Recorded.UNKNOWN: "unmatched"}
 
 
 def _outcome(kind: BounceKind, recorded: Recorded) -> tuple[str, ...]:

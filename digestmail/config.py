@@ -21,6 +21,7 @@ from digestmail.scoring import Scoring
 ENV_PREFIX = "DIGESTMAIL_"
 RESERVED_NAMES = frozenset(
     {
+        "address",
         "api",
         "bibtex",
         "confirm",
@@ -37,6 +38,7 @@ RESERVED_NAMES = frozenset(
         "sitemap",
         "static",
         "subscribe",
+        "undo",
         "unsubscribe",
         "webhooks",
     }
@@ -56,10 +58,10 @@ def check_mailbox(value: str) -> str:
 
 
 def _check_return_path(value: str) -> str:
-    """Return `value` if a token fits into its local part: 31 octets of the 64 are left (RFC 5321 section 4.5.3.1.1)."""
+    """Return `value` if a token fits into its local part: 23 octets of the 64 are left (RFC 5321 section 4.5.3.1.1)."""
     local, _, domain = value.rpartition("@")
-    if not re.fullmatch(r"[A-Za-z0-9._-]{1,31}", local) or not re.fullmatch(r"[A-Za-z0-9.-]+", domain):
-        raise ValueError("not a bare address in ASCII with at most 31 characters before the @ and no + in it")
+    if not re.fullmatch(r"[A-Za-z0-9._-]{1,23}", local) or not re.fullmatch(r"[A-Za-z0-9.-]+", domain):
+        raise ValueError("not a bare address in ASCII with at most 23 characters before the @ and no + in it")
     return check_mailbox(value)
 
 

@@ -36,7 +36,14 @@ PREFERENCES_PLACE: Final = "https://place.invalid/preferences-5c07ea93"
 _BOUNDARY: Final = "=_digestmail_part"
 """Occurs in no part: in quoted-printable `=` is followed by a hexadecimal digit or a line end, base64 has no `_`."""
 _CLOSING: Final = f"\r\n--{_BOUNDARY}--\r\n".encode()
+_LEAVE_SPLICE: Final = "\ufdd3"
+"""Where the token of the unsubscribe address goes, as `SPLICE` is for the token of the links."""
 _CUT: Final = b"\0"
+_LEAVE_CUT: Final = b"\1"
+_CUT_OF: Final = {SPLICE: _CUT, _LEAVE_SPLICE: _LEAVE_CUT}
+_ANY_SPLICE = re.compile(f"([{SPLICE}{_LEAVE_SPLICE}])")
+_ANY_CUT = re.compile(b"([%b%b])" % (_CUT, _LEAVE_CUT))
+"""The same in encoded headers, which hold no control characters."""
 _MAX_LINE: Final = 998
 _MAX_TOKEN: Final = 300
 _EMPTY_LINE: Final = b"\r\n"
@@ -114,6 +121,8 @@ class Sender:
     reply_to: str | None = None
     base_url: str | None = None
     """Where the web pages are, without a slash at the end; None when there are none."""
+    bounce_address: str | None = None
+    """`name@domain` of the mailbox digestmail reads; a mail to unsubscribe goes to `name+TOKEN@domain`."""
 
 
 class Mould:
@@ -142,9 +151,9 @@ class Mould:
         contact = _mailbox(sender.reply_to or sender.mailbox)[1]
         if sender.base_url is not None:
             sender = replace(sender, base_url=safe_url_string(sender.base_url))
-        self._list_unsubscribe = [b""] if notice else _list_unsubscribe(sender.base_url, contact)
+        self._list_unsubscribe = [b""] if notice else _list_unsubscribe(sender, contact)
         self._headers = _headers(rendered.subject, one_line(title), digest, sender, contact, notice=notice)
-        unsubscribe = _unsubscribe_link(sender.base_url, contact)
+        unsubscribe = _unsubscribe_link(sender.base_url, sender.bounce_address or contact)
         preferences = f"{sender.base_url}/preferences/{SPLICE}" if sender.base_url else unsubscribe
         # Plain text first: RFC 2046 section 5.1.4, the best comes last.
         self._text = smaller(
@@ -163,33 +172,39 @@ class Mould:
             own = b"To:\r\nDate:\r\nMessage-ID:\r\n" + b"".join(self._list_unsubscribe)
             start = self._start.removeprefix(_EMPTY_LINE)
             self._sealing = Sealing(signers, shared=self._headers, own_names=field_names(own), body_start=start)
-            self._relaxed_unsubscribe = relaxed(_CUT.join(self._list_unsubscribe)).split(_CUT)
+            self._relaxed_unsubscribe = _ANY_CUT.split(relaxed(b"".join(self._list_unsubscribe)))
 
-    def cast(self, *, recipient: str, message_id: str, date: datetime, unsubscribe_token: str | None = None) -> bytes:
+    def cast(
+        self,
+        *,
+        recipient: str,
+        message_id: str,
+        date: datetime,
+        unsubscribe_token: str | None = None,
+        leave_token: str | None = None,
+    ) -> bytes:
         """Return the message for one recipient: CRLF line ends, 7-bit unless the local part is not ASCII.
 
         No line begins with a dot, and the last one is whole, so that a server may be sent it as it is.
 
-        `message_id` in angle brackets, `date` aware, `unsubscribe_token` of letters, digits, `-`, `_` and `.` (a
-        notice holds no personal place and needs none): else ValueError. Raises DeliveryError (permanent) when
-        `recipient` is not an address mail can be sent to.
+        `message_id` in angle brackets, `date` aware, tokens of letters, digits, `-`, `_` and `.` (a notice needs none,
+        and only a sender with a bounce address needs `leave_token`): else ValueError. Raises DeliveryError (permanent)
+        when `recipient` is not an address mail can be sent to.
         """
         if not _MESSAGE_ID.fullmatch(message_id):
             raise ValueError(f"not a Message-ID: {message_id!r}")
-        if unsubscribe_token is None and not self._personal:
-            unsubscribe_token = ""  # there is no place for one
-        elif unsubscribe_token is None or not _SAFE_TOKEN.fullmatch(unsubscribe_token):
-            raise ValueError("not a token that may stand in a link")
+        tokens = {_CUT: self._checked(_CUT, unsubscribe_token), _LEAVE_CUT: self._checked(_LEAVE_CUT, leave_token)}
         if date.tzinfo is None:
             raise ValueError("naive datetime")
         to = wire_address(recipient, smtputf8=self._smtputf8)
-        token, day = unsubscribe_token.encode(), _date(date.replace(microsecond=0))
-        own = f"To: {to}\r\nDate: {day}\r\nMessage-ID: {message_id}\r\n".encode() + token.join(self._list_unsubscribe)
+        token, day = tokens[_CUT], _date(date.replace(microsecond=0))
+        own = f"To: {to}\r\nDate: {day}\r\nMessage-ID: {message_id}\r\n".encode()
+        own += _filled(self._list_unsubscribe, tokens)
         rest = [*self._text.rest(token), self._middle, *self._html.rest(token), _CLOSING]
         sealed = b""
         if self._sealing is not None:
             canonical = f"to:{to}\r\ndate:{day}\r\nmessage-id:{message_id}\r\n".encode()
-            canonical += token.join(self._relaxed_unsubscribe)
+            canonical += _filled(self._relaxed_unsubscribe, tokens)
             sealed = self._sealing.sign(canonical, b"".join(rest), date)
         return b"".join((sealed, own, self._headers, self._start, *rest))
 
@@ -200,8 +215,21 @@ class Mould:
             message_id=f"<{'x' * (_LONGEST_LABELS + len(self._digest))}@{self._domain}>",
             date=_ANY_DATE,
             unsubscribe_token="x" * (_LONGEST_TOKEN + 2 * len(self._digest)),
+            leave_token="x" * _LONGEST_TOKEN,
         )
         return len(longest) + _LONGEST_ADDRESS - len(_SHORT_ADDRESS)
+
+    def _checked(self, cut: bytes, token: str | None) -> bytes:
+        """Return a token as octets, empty without a place for it. Raises ValueError when it is missing or unsafe."""
+        if token is None and cut not in self._list_unsubscribe and not (cut == _CUT and self._personal):
+            return b""
+        if token is None or not _SAFE_TOKEN.fullmatch(token):
+            raise ValueError("not a token that may stand in a link")
+        return token.encode()
+
+
+def _filled(pieces: Sequence[bytes], tokens: dict[bytes, bytes]) -> bytes:
+    return b"".join([tokens.get(piece, piece) for piece in pieces])
 
 
 @lru_cache(maxsize=4)
@@ -224,21 +252,32 @@ def _unsubscribe_link(base_url: str | None, contact: str) -> str:
     return f"{base_url}/unsubscribe/{SPLICE}"
 
 
-def _list_unsubscribe(base_url: str | None, contact: str) -> list[bytes]:
-    """Return the unsubscribe headers, cut where the token goes.
+def _mailto(bounce_address: str | None, contact: str) -> str:
+    """Return where a mail to unsubscribe goes (RFC 6068).
+
+    The subject proves the same as the address: some mail servers drop what stands behind the plus.
+    """
+    if bounce_address is None:
+        return _unsubscribe_link(None, contact)
+    local, _, domain = bounce_address.rpartition("@")
+    return f"mailto:{_in_mailto(local)}+{_LEAVE_SPLICE}@{wire_domain(domain)}?subject=unsubscribe%20{SPLICE}"
+
+
+def _list_unsubscribe(sender: Sender, contact: str) -> list[bytes]:
+    """Return the unsubscribe headers, cut where the tokens go.
 
     One-Click is promised only for https (RFC 8058 section 3.1); the header stays on one line for parsers that look
     no further.
     """
-    by_mail = f"<{_unsubscribe_link(None, contact)}>"
-    if base_url is None or not base_url.startswith("https://"):
+    by_mail = f"<{_mailto(sender.bounce_address, contact)}>"
+    if sender.base_url is None or not sender.base_url.startswith("https://"):
         lines = f"List-Unsubscribe: {by_mail}\r\n"
     else:
-        lines = f"List-Unsubscribe: <{_unsubscribe_link(base_url, contact)}>, {by_mail}\r\n"
+        lines = f"List-Unsubscribe: <{_unsubscribe_link(sender.base_url, contact)}>, {by_mail}\r\n"
         lines += "List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"
     if len(lines) > _MAX_LINE - 2 * _MAX_TOKEN:
         raise ValueError("base_url is too long for a List-Unsubscribe header")
-    return [piece.encode("ascii") for piece in lines.split(SPLICE)]
+    return [_CUT_OF.get(piece) or piece.encode("ascii") for piece in _ANY_SPLICE.split(lines)]
 
 
 def _headers(subject: str, title: str, digest: str, sender: Sender, contact: str, *, notice: bool) -> bytes:

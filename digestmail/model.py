@@ -473,7 +473,12 @@ class NoticeKind(StrEnum):
     ALREADY = "already"
     """Sent to who asks to subscribe and is subscribed: the page says the same to everybody."""
     CHANGED = "changed"
+    """What somebody with the link in a mail changed; sent to the subscriber, who can undo it."""
     GOODBYE = "goodbye"
+    ADDRESS = "address"
+    """Sent to the new address of who wants to change theirs: nothing changes before it is confirmed."""
+    ERASE = "erase"
+    """Asks a subscriber to confirm that they are to be erased, which cannot be undone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

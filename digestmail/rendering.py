@@ -75,17 +75,19 @@ class Renderer:
         action_url: str | None = None,
         preferences_url: str | None = None,
         language: str | None = None,
+        steps: tuple[tuple[str, str], ...] = (),
         look: Look = Look(),  # noqa: B008 - frozen
     ) -> Rendered:
         """Render a mail that belongs to no edition.
 
-        `title` names who sends, `digests` are titles. `action_url` is what the mail is for (confirm: the confirmation;
-        welcome and already: the archive; goodbye: the page to come back by); `preferences_url` the person's
-        preferences. Nothing a stranger could have typed may be passed: the address that is to be confirmed gets no
+        `title` names who sends, `digests` are titles. `action_url` is what the mail is for (confirm, address and erase:
+        the confirmation; welcome and already: the archive; changed and goodbye: the page that undoes it);
+        `preferences_url` the person's preferences; `steps` what changed, as (`differences.Changed`, a digest's title or
+        an empty text). Nothing a stranger could have typed may be passed: the address that is to be confirmed gets no
         words of others. Raises RenderError.
         """
         spoken = language or look.language
-        context = shape_notice(title, digests, action_url, preferences_url)
+        context = shape_notice(title, digests, action_url, preferences_url, steps)
         context |= self.templates.speech(spoken) | {"look": look, "kind": kind.value}
         source = self.templates.fill("email/notice.mjml", context, language=spoken)
         return Rendered(

@@ -89,6 +89,7 @@ def _lines(report: BouncesReport) -> Iterator[str]:
         "complaints": report.complaints,
         "suppressed": report.suppressed,
         "of a block": report.blocked,
+        "unsubscribed": report.unsubscribed,
         "refused us": report.ours,
         "seen before": report.repeated,
         "of nobody we know": report.unmatched,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, exists, func, or_, select, update
 
 from digestmail.domainblocks import reason_of
 from digestmail.model import BounceEvent, BounceKind, CountedBounce, SubscriberState
@@ -132,6 +132,18 @@ def whose(connection: Connection, subscriber_id: int) -> str | None:
     """Return the key of a subscriber's address; None if there is no such subscriber any more."""
     key: str | None = connection.execute(select(subscribers.c.key).where(subscribers.c.id == subscriber_id)).scalar()
     return key
+
+
+def is_of_earlier_address(connection: Connection, event: BounceEvent) -> bool:
+    """Return whether the delivery an event is about was queued before its subscriber changed their address."""
+    d, s = deliveries.c, subscribers.c
+    earlier = exists().where(
+        s.id == event.subscriber_id,
+        d.subscriber_id == s.id,
+        d.edition_id == event.edition_id,
+        d.ended_at < s.readdressed_at,
+    )
+    return event.edition_id is not None and bool(connection.execute(select(earlier)).scalar())
 
 
 def forgive(connection: Connection, key: str) -> None:

@@ -28,7 +28,7 @@ class Recorded(StrEnum):
     REPEATED = "repeated"
     """The same report was counted before."""
     UNKNOWN = "unknown"
-    """There is no such subscriber (any more)."""
+    """There is no such subscriber (any more), or the mail went to an address they have changed since."""
 
 
 def count(connection: Connection, event: BounceEvent, now: datetime, scoring: Scoring) -> Recorded:
@@ -39,6 +39,8 @@ def count(connection: Connection, event: BounceEvent, now: datetime, scoring: Sc
     """
     key = bounces.whose(connection, event.subscriber_id)
     if key is None:
+        return Recorded.UNKNOWN
+    if event.kind is not BounceKind.COMPLAINT and bounces.is_of_earlier_address(connection, event):
         return Recorded.UNKNOWN
     alike = bounces.add(connection, event, key, now)
     return Recorded.REPEATED if alike is None else _follow(connection, event, key, alike, now, scoring)

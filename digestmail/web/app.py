@@ -29,6 +29,7 @@ from digestmail.web import (
     preferences,
     searching,
     subscribe,
+    undo,
 )
 from digestmail.web.access import AccessLog
 from digestmail.web.cache import Answers
@@ -56,7 +57,8 @@ def create_app(app: App, clock: Clock | None = None) -> FastAPI:
     web.mount("/static", StaticFiles(directory=templates_directory() / "web" / "static"))
     errors.register(web)
     people.furnish(web, app)
-    for room in (health, api, admin, events, crawlers, searching, papers, feeds, subscribe, preferences, leave, home):
+    personal = (subscribe, preferences, leave, undo)
+    for room in (health, api, admin, events, crawlers, searching, papers, feeds, *personal, home):
         web.include_router(room.router)
     describe(web)
     settings = app.config.web

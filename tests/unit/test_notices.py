@@ -8,12 +8,14 @@ import pytest
 from editions import SENDER, SIX
 from mailrules import broken_rules, part, visible
 
+from digestmail.differences import Changed
 from digestmail.message import Mould
 from digestmail.model import NoticeKind, Rendered
 from digestmail.rendering import Renderer
 
 RENDERER = Renderer()
 ACTION = "https://digest.example.org/confirm/abc.def"
+OF_A_DIGEST = {Changed.ADDED, Changed.LEFT, Changed.TOPICS, Changed.HOUR}
 PREFERENCES = "https://digest.example.org/preferences/abc.def"
 
 
@@ -41,6 +43,25 @@ def test_both_parts_say_what_it_is_about_and_where_to_go(kind, language):
         assert f"\n{url}\n" in rendered.text
     assert f'<html lang="{language}" dir="{"rtl" if language == "he" else "ltr"}"' in rendered.html
     assert all(len(line) <= 72 for line in rendered.text.splitlines() if "://" not in line)
+
+
+@pytest.mark.parametrize("language", ["en", "de", "fr", "he"])
+def test_a_change_is_told_step_by_step(language):
+    steps = tuple((what.value, "Weekly & more" if what in OF_A_DIGEST else "") for what in Changed)
+    rendered = notice(NoticeKind.CHANGED, language=language, steps=steps)
+
+    for text in (visible(rendered.html), rendered.text):
+        assert text.count("Weekly & more") == len(OF_A_DIGEST)
+    listed = [line for line in rendered.text.splitlines() if line.startswith("- ")]
+    assert len(listed) == len(set(listed)) == len(Changed)
+
+
+@pytest.mark.parametrize("kind", [NoticeKind.CHANGED, NoticeKind.GOODBYE])
+def test_without_pages_a_reply_is_the_way_back(kind):
+    rendered = notice(kind, action_url=None, preferences_url=None)
+
+    assert "reply to this mail" in rendered.text
+    assert "30 days" in notice(kind).text
 
 
 def test_a_notice_is_on_no_list_and_promises_no_one_click():
