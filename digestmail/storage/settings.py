@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, func, select, update
 
 from digestmail.storage.inserting import insert
 from digestmail.storage.schema import settings
@@ -22,13 +22,18 @@ def secret(connection: Connection, random_token: Callable[[], str]) -> str:
 
 def secrets(connection: Connection, random_token: Callable[[], str]) -> tuple[str, ...]:
     """Return this installation's signing secrets, the newest first: it signs, all of them verify."""
-    return tuple(_made_once(connection, _SECRETS, random_token).splitlines())
+    return _ring(_made_once(connection, _SECRETS, random_token))
 
 
 def find_secrets(connection: Connection) -> tuple[str, ...]:
     """Return them; none when they were not made yet."""
     found = connection.execute(select(settings.c.value).where(settings.c.name == _SECRETS)).scalar()
-    return tuple(str(found or "").splitlines())
+    return _ring(str(found or ""))
+
+
+def _ring(stored: str) -> tuple[str, ...]:
+    """Return the secrets that are stored; an empty line is none."""
+    return tuple(filter(str.strip, stored.splitlines()))
 
 
 def rotate(connection: Connection, random_token: Callable[[], str], *, forget: bool = False) -> int:
@@ -47,15 +52,19 @@ def erasure_key(connection: Connection, random_token: Callable[[], str]) -> str:
 
 def find_erasure_key(connection: Connection) -> str | None:
     """Return that key; None when nobody was erased yet."""
-    return connection.execute(select(settings.c.value).where(settings.c.name == _ERASURE_KEY)).scalar()
+    found: str | None = connection.execute(select(settings.c.value).where(settings.c.name == _ERASURE_KEY)).scalar()
+    return found or None
 
 
 def _made_once(connection: Connection, name: str, random_token: Callable[[], str]) -> str:
+    """Return the secret that is stored, or one made now; an empty row is none, for anybody could sign with it."""
     wanted = select(settings.c.value).where(settings.c.name == name)
     found = connection.execute(wanted).scalar()
-    if found is None:
-        row = insert(connection, settings).values(name=name, value=random_token())
-        connection.execute(row.on_conflict_do_nothing())
+    if found is None or not found.strip():
+        value = random_token()
+        row = insert(connection, settings).values(name=name, value=value)
+        blank = func.trim(settings.c.value, " \n") == ""
+        connection.execute(row.on_conflict_do_update(index_elements=["name"], set_={"value": value}, where=blank))
         found = connection.execute(wanted).scalar_one()
     return str(found)
 
