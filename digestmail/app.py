@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from email.utils import parseaddr
 from functools import cached_property, partial
 from importlib import metadata
@@ -153,12 +153,13 @@ class App:
                     self.database,
                     sources,
                     now,
+                    horizon=self.horizon(),
                     stop=stop,
                     progress=lambda done: self._progress("collect", done, total),
                 )
-            results = list(read_all(self.database, sources, now, stop=stop))
+            results = list(read_all(self.database, sources, now, horizon=self.horizon(), stop=stop))
         with self.database.rehearsal() as connection:
-            return CollectReport(sources=tuple(store(connection, result, now) for result in results))
+            return CollectReport(sources=tuple(store(connection, result, now, self.horizon()) for result in results))
 
     def publish(self, *, dry_run: bool = False, stop: Callable[[], bool] = _never) -> PublishReport:
         """Publish every digest that is due. With `dry_run` nothing is kept."""
@@ -169,7 +170,7 @@ class App:
             queued_at = self.real_clock.now()
             return publish(self.database, self.digests, self.render, now, queued_at=queued_at, stop=stop)
         with self.database.rehearsal() as connection:
-            return rehearse(connection, self.digests, self.render, now)
+            return rehearse(connection, self.digests, self.render, now, self.real_clock.now())
 
     def deliver(self, *, stop: Callable[[], bool] = _never) -> DeliverReport:
         """Deliver what is due, notices first."""
@@ -272,7 +273,12 @@ class App:
         """Return the edition of `digest` that would go out now, or next."""
         now = self.clock.now()
         with self.database.connect() as connection:
-            return compose(connection, digest, upcoming_slot(connection, digest, now), now)
+            slot = upcoming_slot(connection, digest, now, self.horizon())
+            return compose(connection, digest, slot, now, self.horizon())
+
+    def horizon(self) -> datetime:
+        """Return the latest it can be: what is dated behind it a clock that was ahead has dated."""
+        return max(self.clock.now(), self.real_clock.now())
 
     def preview(self, digest: Digest) -> str:
         """Return the mail of the edition that would go out now as a page for the browser. Raises RenderError."""
@@ -289,10 +295,11 @@ class App:
     def _rehearse(self, stop: Callable[[], bool]) -> RunReport:
         now = self.clock.now()
         with self._sources() as sources:
-            results = list(read_all(self.database, sources, now, stop=stop))
+            results = list(read_all(self.database, sources, now, horizon=self.horizon(), stop=stop))
         with self.database.rehearsal() as connection:
-            collected = CollectReport(sources=tuple(store(connection, result, now) for result in results))
-            published = rehearse(connection, self.digests, self.render, now)
+            stored = tuple(store(connection, result, now, self.horizon()) for result in results)
+            collected = CollectReport(sources=stored)
+            published = rehearse(connection, self.digests, self.render, now, self.real_clock.now())
         return RunReport(dry_run=True, collect=collected, publish=published)
 
     def _postmaster(self) -> Postmaster:
@@ -321,7 +328,7 @@ class App:
 
     def _validators(self, source: str, url: str) -> Validators:
         with self.database.connect() as connection:
-            return stored_sources.find_validators(connection, source, url)
+            return stored_sources.find_validators(connection, source, url, self.real_clock.now())
 
     def letters(self) -> EditionLetters:
         """Return what writes the messages of deliveries."""

@@ -104,7 +104,8 @@ def _check_ehlo_name(value: str) -> str:
             raise ValueError("not an address literal, which is made like [192.0.2.1] or [IPv6:2001:db8::1]") from error
         return value
     labels = value.split(".")
-    if len(value) > _LONGEST_DOMAIN or len(labels) < 2 or labels[-1].isdigit() or not all(map(_LABEL.fullmatch, labels)):  # noqa: PLR2004 - a dot
+    is_address = labels[-1].isdigit()
+    if len(value) > _LONGEST_DOMAIN or "." not in value or is_address or not all(map(_LABEL.fullmatch, labels)):
         raise ValueError("not a full domain name like mail.example.org, nor an address literal like [192.0.2.1]")
     return value
 
@@ -462,10 +463,10 @@ class DigestTable(_Table):
 class _Environment(EnvSettingsSource):
     """The variables that override the file; an empty one counts as not set."""
 
-    def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
+    def decode_complex_value(self, field_name: str, field: FieldInfo | None, value: Any) -> Any:
         """Read JSON, or a list of texts as the environment usually has it: separated by commas."""
         try:
-            return super().decode_complex_value(field_name, field, value)
+            return super().decode_complex_value(field_name, field, value)  # type: ignore[arg-type] # None for a dict
         except ValueError:
             kinds = get_args(field.annotation) if field is not None else ()
             texts = kinds[1:] == (Ellipsis,) and str in {kinds[0], *get_args(kinds[0])[:1]}

@@ -107,12 +107,12 @@ def server_problems(config: Config, base: Path) -> Iterator[str]:
             continue
         yield from _mode_problems(key, table)
         yield from _trust_problems(key, table, base)
-        if table.security == "none" and _is_login(table) and not table.allow_plaintext_password:
-            if not is_local(table.host):
-                yield (
-                    f'{key}.security: with "none" the password goes over the network in clear: set "starttls" or '
-                    f'"tls", or allow_plaintext_password = true if nobody else can listen between here and {table.host}'
-                )
+        clear = table.security == "none" and _is_login(table) and not is_local(table.host)
+        if clear and not table.allow_plaintext_password:
+            yield (
+                f'{key}.security: with "none" the password goes over the network in clear: set "starttls" or "tls", '
+                f"or allow_plaintext_password = true if nobody else can listen between here and {table.host}"
+            )
 
 
 def is_local(host: str) -> bool:
@@ -141,7 +141,7 @@ def _is_login(table: _Server) -> bool:
 
 def _mode_problems(key: str, table: _Server) -> Iterator[str]:
     """Find a well-known port that is used in a way it never answers: both sides would wait for the other."""
-    if table.port is None or table.host.startswith("/") or table.protocol == "lmtp" and isinstance(table, SmtpTable):
+    if table.port is None or table.host.startswith("/") or (table.protocol == "lmtp" and isinstance(table, SmtpTable)):
         return
     ports = _SMTP_MODES if isinstance(table, SmtpTable) else _IMAP_MODES
     modes, advice = ports.get(table.port, ({table.security}, ""))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hmac
 import re
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Final
 
 SHORTEST, LONGEST = 16, 200
@@ -38,7 +39,7 @@ def matches(given: str | None, secret: str | None) -> bool:
 def guard_problem(secret: str) -> str | None:
     """Return a sentence saying why `secret` cannot guard anything, or None.
 
-    It travels in an `Authorization` header, so it is made of visible ASCII (RFC 9110 section 5.5, RFC 6750 section 2.1).
+    It travels in an `Authorization` header, so it is made of visible ASCII (RFC 6750 section 2.1).
     """
     if _GUARD.fullmatch(secret):
         return None
@@ -74,5 +75,5 @@ def weaknesses(secrets: Mapping[str, str | None]) -> tuple[str, ...]:
 
 
 def _is_sequence(secret: str) -> bool:
-    steps = [ord(after) - ord(before) for before, after in zip(secret, secret[1:], strict=False)]
+    steps = [ord(after) - ord(before) for before, after in pairwise(secret)]
     return sum(step in {-1, 0, 1} for step in steps) >= len(steps) * 3 / 4

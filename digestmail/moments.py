@@ -16,6 +16,14 @@ LONGEST_PAUSE = timedelta(hours=26)
 """How long a relay or a domain may be left alone: an account's daily quota is over in a day."""
 
 
+LONGEST_HOLIDAY = timedelta(days=367)
+"""How long a subscriber may pause: a year, and a day for the time zone."""
+
+
+DATED_AHEAD = timedelta(days=7)
+"""How far ahead a source may date a paper: arXiv's by the announcement, which a long weekend defers."""
+
+
 def age(moment: datetime, now: datetime) -> timedelta:
     """Return how long ago `moment` was; zero if it lies in the future."""
     return max(now - moment, timedelta(0))
@@ -29,6 +37,11 @@ def is_credible(until: datetime, now: datetime, longest: timedelta) -> bool:
 def bounded(until: datetime, now: datetime, longest: timedelta) -> datetime:
     """Return when a wait ends: at `until`, or at `now` if it is over or lies further ahead than `longest`."""
     return until if now < until and is_credible(until, now, longest) else now
+
+
+def is_recent(moment: datetime, now: datetime, period: timedelta) -> bool:
+    """Return whether something happened in the last `period`; what lies ahead is not known to have."""
+    return not is_ahead(moment, now) and age(moment, now) < period
 
 
 def is_ahead(moment: datetime, now: datetime) -> bool:

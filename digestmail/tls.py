@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ssl
 from pathlib import Path
-from typing import Any
 
 
 class _NamedContext(ssl.SSLContext):
@@ -16,9 +15,16 @@ class _NamedContext(ssl.SSLContext):
 
     server_name: str | None = None
 
-    def wrap_bio(self, *args: Any, server_hostname: str | bytes | None = None, **options: Any) -> ssl.SSLObject:
+    def wrap_bio(
+        self,
+        incoming: ssl.MemoryBIO,
+        outgoing: ssl.MemoryBIO,
+        server_side: bool = False,  # noqa: FBT001, FBT002 - the signature of the standard library
+        server_hostname: str | bytes | None = None,
+        session: ssl.SSLSession | None = None,
+    ) -> ssl.SSLObject:
         """Wrap as usual, under the name that was given."""
-        return super().wrap_bio(*args, server_hostname=self.server_name or server_hostname, **options)
+        return super().wrap_bio(incoming, outgoing, server_side, self.server_name or server_hostname, session)
 
 
 def client_context(*, ca_file: Path | None = None, server_name: str | None = None) -> ssl.SSLContext:

@@ -28,7 +28,7 @@ _BROKEN = (OSError, imaplib.IMAP4.error, ImapToolsError, UnicodeError, ValueErro
 class ImapMailbox:
     """The unseen mails of one folder. Certificates are always checked."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - by name only, a key of the configuration each
         self,
         *,
         host: str,

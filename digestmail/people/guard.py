@@ -59,7 +59,8 @@ class Guard:
     def judge(self, *, client: str, address: str, at: float) -> Verdict:
         """Count a request from the IP address `client` for the normalised `address`, and say what is done with it.
 
-        `at` is in seconds of a clock that never jumps. A refusal depends on who asks and how many do, never on what is known of an address.
+        `at` is in seconds of a clock that never jumps. A refusal depends on who asks and how many do, never on what is
+        known of an address.
         """
         with self._lock:
             if self._wait(f"network {network_of(client)}", self.rates.network, at):

@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from digestmail.errors import SubscriptionError
 from digestmail.model import Choices, Digest, NoticeKind, Subscriber, SubscriberState
+from digestmail.moments import is_recent
 from digestmail.people.choices import checked
 from digestmail.pipeline.requeue import requeue
 from digestmail.storage import confirmations, deliveries, notices, subscribers
@@ -67,8 +68,8 @@ def change(
 
 
 def _tell_of_change(connection: Connection, subscriber_id: int, now: datetime) -> None:
-    told_at = notices.last_queued(connection, subscriber_id, NoticeKind.CHANGED)
-    if told_at is None or now - told_at >= _ONE_NOTICE_EVERY:
+    told_at = notices.last_queued(connection, subscriber_id, now, NoticeKind.CHANGED)
+    if told_at is None or not is_recent(told_at, now, _ONE_NOTICE_EVERY):
         notices.enqueue(connection, subscriber_id, NoticeKind.CHANGED, {}, now)
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, time, timedelta
 
 from sqlalchemy import Connection
 
 from digestmail.errors import StorageError
 from digestmail.model import Candidate, Digest, Edition, Health, Outcome, Selection, Slot
+from digestmail.moments import DATED_AHEAD, is_ahead
 from digestmail.selection.select import in_window, select
 from digestmail.slots import current_slot, next_fire, open_until
 from digestmail.storage import editions, papers, settings
@@ -29,10 +30,17 @@ class Composed:
     """Papers first seen before this were not considered."""
 
 
-def compose(connection: Connection, digest: Digest, slot: Slot, now: datetime) -> Composed:
-    """Return the edition of `digest` for `slot`: the same one whenever it is asked for with the same papers stored."""
+def compose(
+    connection: Connection, digest: Digest, slot: Slot, now: datetime, horizon: datetime | None = None
+) -> Composed:
+    """Return the edition of `digest` for `slot`: the same one whenever it is asked for with the same papers stored.
+
+    `horizon` is the latest it can be, `now` if it is not given: papers seen behind it a clock that was ahead has dated,
+    and they count from the day their source dates them.
+    """
     since = window_start(connection, digest, slot)
-    seen = [c for c in papers.candidates(connection, digest.sources, since) if c.first_seen_at <= now]
+    found = (_dated(c, now, horizon or now) for c in papers.candidates(connection, digest.sources, since))
+    seen = [c for c in found if c.first_seen_at <= now]
     candidates = [c for c in seen if in_window(c.first_seen_at, c.day, since)]
     published = papers.published(connection, digest.name, [candidate.paper.id for candidate in candidates])
     selection = select(
@@ -58,6 +66,16 @@ def compose(connection: Connection, digest: Digest, slot: Slot, now: datetime) -
         reason=reason,
     )
     return Composed(edition=edition, selection=selection, since=since)
+
+
+def _dated(candidate: Candidate, now: datetime, horizon: datetime) -> Candidate:
+    """Return a candidate that was seen ahead of every clock as one seen by the end of the day its source names."""
+    if not is_ahead(candidate.first_seen_at, horizon):
+        return candidate
+    ends = datetime.combine(candidate.day + timedelta(days=1), time(), UTC)
+    if ends > horizon + DATED_AHEAD:
+        return candidate
+    return replace(candidate, first_seen_at=min(ends, now))
 
 
 def window_start(connection: Connection, digest: Digest, slot: Slot) -> datetime:
@@ -98,10 +116,10 @@ def _why_nothing(
     return "no new papers; " + ("; ".join(states) or "no source has been read yet")
 
 
-def upcoming_slot(connection: Connection, digest: Digest, now: datetime) -> Slot:
+def upcoming_slot(connection: Connection, digest: Digest, now: datetime, horizon: datetime | None = None) -> Slot:
     """Return the slot whose edition would go out next: the due one while it is open, else the one after it."""
     slot = current_slot(digest.schedule, now)
-    if slot is not None and is_open(connection, digest, slot, now):
+    if slot is not None and is_open(connection, digest, slot, now, horizon):
         return slot
     coming = current_slot(digest.schedule, next_fire(digest.schedule, now))
     if coming is None:
@@ -109,21 +127,24 @@ def upcoming_slot(connection: Connection, digest: Digest, now: datetime) -> Slot
     return coming
 
 
-def is_open(connection: Connection, digest: Digest, slot: Slot, now: datetime) -> bool:
+def is_open(connection: Connection, digest: Digest, slot: Slot, now: datetime, horizon: datetime | None = None) -> bool:
     """Return whether a slot that has begun may get its edition.
 
     It may not when it or a later one is out, or may have been in a database that was lost, nor when the next one is
-    nearer: except that the very first edition of a
-    digest may be up to a day late, so that who sets it up in the evening sees it at once.
+    nearer: except that the very first edition of a digest may be up to a day late, so that who sets it up in the
+    evening sees it at once. `horizon` is the latest it can be, `now` if it is not given: what a clock that was ahead
+    published for slots behind it is out, but keeps no earlier slot from being published.
     """
-    if editions.is_out(connection, digest.name, slot.key, slot.at):
+    latest = max(now, horizon or now)
+    if editions.is_out(connection, digest.name, slot.key, slot.at, latest):
         return False
     restored_at = settings.restored_at(connection)
     if restored_at is not None and slot.at <= restored_at:
         return False
     if now <= open_until(digest.schedule, slot):
         return True
-    return not editions.list_editions(connection, digest.name, limit=1) and now - slot.at <= _FIRST_MAY_BE_LATE
+    is_first = editions.is_first(connection, digest.name, latest)
+    return is_first and now - slot.at <= _FIRST_MAY_BE_LATE
 
 
 def read_well(connection: Connection, digest: Digest) -> bool:

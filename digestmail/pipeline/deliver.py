@@ -17,6 +17,7 @@ from sqlalchemy import Connection
 
 from digestmail.clock import Clock
 from digestmail.model import Attempted, Delivery, DeliveryState
+from digestmail.moments import is_recent
 from digestmail.pipeline import outcomes
 from digestmail.pipeline.dispatch import AHEAD, Dispatch, Letters
 from digestmail.pipeline.epoch import EpochFile
@@ -83,6 +84,10 @@ class Deliverer:
         Raises StorageError when the database is gone for too long, or is one put back from a backup.
         """
         self._epoch.check(self._database_epoch)
+        with self._database.begin() as connection:
+            settled = deliveries.settle_due(connection, self._clock.now(), LEASE)
+        if settled:
+            log.warning("deliveries=%d were due further ahead than any may be: they are due again", settled)
         with self._database.connect() as connection:
             paused = {pause.key: pause for pause in rates.pauses(connection, self._clock.now())}
         stopped = ""
@@ -166,7 +171,7 @@ class Deliverer:
             else:
                 wanted.append(delivery)
         speed = speeds(self._limits, relay.name, relay.messages_per_second, rates.factors(connection, now))
-        renew = now - self._allotted_at >= _RENEWED
+        renew = not is_recent(self._allotted_at, now, _RENEWED)
         granted = self._allot(connection, relay, now) if renew else {}
         if not speed:
             return Sorted(go=wanted, rest=rest, granted=granted)

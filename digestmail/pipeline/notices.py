@@ -166,6 +166,8 @@ class _Run:
     def send(self) -> NoticeReport:
         tally: Counter[DeliveryState] = Counter()
         stopped = ""
+        with self.database.begin() as connection:
+            notices.settle_due(connection, self.clock.now(), LEASE)
         with ExitStack() as stack:
             session: Session | None = None
             while not stopped and (claimed := self._claim()):

@@ -109,15 +109,25 @@ def get_by_id(connection: Connection, edition_id: int) -> StoredEdition:
     return found
 
 
-def is_out(connection: Connection, digest: str, slot: str, slot_at: datetime) -> bool:
-    """Return whether the edition of this slot, or of a later one, has papers or was mailed: then it cannot be made."""
+def is_out(connection: Connection, digest: str, slot: str, slot_at: datetime, horizon: datetime) -> bool:
+    """Return whether the edition of this slot, or of a later one, has papers or was mailed: then it cannot be made.
+
+    Slots behind `horizon`, the latest it can be, do not count: a clock that was ahead published them.
+    """
     mailed = exists().where(segments.c.edition_id == editions.c.id)
+    later = editions.c.slot_at.between(slot_at, horizon)
     statement = (
         select(editions.c.id)
-        .where(editions.c.digest == digest, (editions.c.slot == slot) | (editions.c.slot_at >= slot_at))
+        .where(editions.c.digest == digest, (editions.c.slot == slot) | later)
         .where((editions.c.papers > 0) | mailed)
     )
     return connection.execute(statement.limit(1)).first() is not None
+
+
+def is_first(connection: Connection, digest: str, horizon: datetime) -> bool:
+    """Return whether a digest has no edition yet, empty days included, for any slot up to `horizon`."""
+    known = select(editions.c.id).where(editions.c.digest == digest, editions.c.slot_at <= horizon)
+    return connection.execute(known.limit(1)).first() is None
 
 
 def latest(connection: Connection, digest: str, before: datetime | None = None) -> StoredEdition | None:

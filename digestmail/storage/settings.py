@@ -7,6 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, func, select, update
 
+from digestmail.moments import is_ahead
 from digestmail.storage.inserting import insert
 from digestmail.storage.schema import settings
 
@@ -92,6 +93,16 @@ def restored_at(connection: Connection) -> datetime | None:
     """Return when the operator last took over a database restored from a backup."""
     found = connection.execute(select(settings.c.value).where(settings.c.name == _RESTORED)).scalar()
     return datetime.fromisoformat(found) if found else None
+
+
+def settle_restored_at(connection: Connection, horizon: datetime) -> None:
+    """Where a clock that was ahead noted the time of a take-over, let it be `horizon`, the latest it can be.
+
+    Else nothing would be published until then.
+    """
+    noted = restored_at(connection)
+    if noted is not None and is_ahead(noted, horizon):
+        put_restored_at(connection, horizon)
 
 
 def put_restored_at(connection: Connection, now: datetime) -> None:

@@ -84,7 +84,10 @@ class SmtpTransport:
     async def connect(self) -> AsyncIterator[Connection]:
         """Connect, secure the line, log in; QUIT at the end, if it ends well. Raises TransportError."""
         with self._translated():
-            client = self._client(self.local_hostname or await asyncio.to_thread(_own_name))
+            own_name = self.local_hostname
+            if own_name is None:
+                own_name = await asyncio.to_thread(_own_name)
+            client = self._client(own_name)
         try:
             with self._translated():
                 await client.connect()
