@@ -37,12 +37,13 @@ def add_rows(
     first reading: when a paper was first seen must not move. Except where it cannot be true: a clock that was wrong
     wrote it, and the paper counts as seen first at `now`. `horizon` is the latest it can be, `now` if it is not given.
     """
+    folded = _folded(seen)
     latest = _latest(connection, [row_id for row_id, _ in seen])
-    _date_anew(connection, latest, now, horizon or now)
+    _date_anew(connection, folded, latest, now, horizon or now)
     today = now.astimezone(UTC).date()
     fresh: list[dict[str, Any]] = []
     replaced: list[dict[str, Any]] = []
-    for (row_id, source), (signals, day) in _folded(seen).items():
+    for (row_id, source), (signals, day) in folded.items():
         last = latest.get((row_id, source))
         if last is not None:
             signals = _filled(signals, signals_of(last))  # noqa: PLW2901 - the same thing, made whole
@@ -58,15 +59,25 @@ def add_rows(
     return frozenset(sighting.paper.id for row_id, sighting in seen if (row_id, sighting.source) not in latest)
 
 
-def _date_anew(connection: Connection, latest: dict[_Key, Row[Any]], now: datetime, horizon: datetime) -> None:
-    """Correct when these papers were first seen, where a clock that was ahead or behind has dated it."""
+def _date_anew(
+    connection: Connection,
+    seen: dict[_Key, tuple[Signals, date]],
+    latest: dict[_Key, Row[Any]],
+    now: datetime,
+    horizon: datetime,
+) -> None:
+    """Correct when papers were first seen, where a clock that was ahead or behind has dated it.
+
+    Not where their source dates them for a time to come: then it may be this clock that is behind.
+    """
     today = horizon.astimezone(UTC).date()
     for (row_id, source), row in latest.items():
-        if not misdated(row.seen_at, row.seen_on, row.day, horizon) or row.day > today + DATED_AHEAD:
+        _, day = seen.get((row_id, source), (None, date.max))
+        if day > today + DATED_AHEAD or not misdated(row.seen_at, row.seen_on, row.day, horizon):
             continue
         this = (sightings.c.paper_id == row_id) & (sightings.c.source == source)
         wrong = (sightings.c.seen_at > now) | (sightings.c.seen_at <= row.seen_at)
-        connection.execute(update(sightings).where(this, wrong).values(seen_at=now))
+        connection.execute(update(sightings).where(this, wrong).values(seen_at=now, day=day))
         ahead = (papers.c.id == row_id) & (papers.c.first_seen_at > now)
         connection.execute(update(papers).where(ahead).values(first_seen_at=now))
 
