@@ -44,6 +44,9 @@ def is_recent(moment: datetime, now: datetime, period: timedelta) -> bool:
     return not is_ahead(moment, now) and age(moment, now) < period
 
 
-def is_ahead(moment: datetime, now: datetime) -> bool:
-    """Return whether a moment that should be past lies in the future by more than two clocks may differ."""
-    return moment > now + SKEW
+def is_ahead(moment: datetime, horizon: datetime | None) -> bool:
+    """Return whether a moment that should be past lies behind `horizon` by more than two clocks may differ.
+
+    The horizon is the latest it can be: now, by the machine's clock, whatever time a replay plays. None: nobody knows.
+    """
+    return horizon is not None and moment > horizon + SKEW

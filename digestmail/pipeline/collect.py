@@ -42,7 +42,7 @@ def collect(
 ) -> CollectReport:
     """Read every source and store what it said, each in a transaction of its own.
 
-    `horizon` is the latest it can be, `now` if it is not given: what is dated behind it a wrong clock has dated.
+    `horizon` is the latest it can be, where that is known: what is dated behind it a wrong clock has dated.
     `stop` is asked between sources; `progress` is told how many are done.
     """
     reports: list[SourceReport] = []
@@ -67,7 +67,7 @@ def read_all(
         if stop():
             return
         with database.connect() as connection:
-            state = stored_sources.read_state(connection, source.name, horizon or now)
+            state = stored_sources.read_state(connection, source.name, horizon)
         yield _read(source, now, state.complete_at if state else None)
 
 

@@ -35,11 +35,11 @@ def compose(
 ) -> Composed:
     """Return the edition of `digest` for `slot`: the same one whenever it is asked for with the same papers stored.
 
-    `horizon` is the latest it can be, `now` if it is not given: papers seen behind it a clock that was ahead has dated,
-    and they count from the day their source dates them.
+    `horizon` is the latest it can be, where that is known: papers seen behind it a clock that was ahead has dated, and
+    they count from the day their source dates them.
     """
     since = window_start(connection, digest, slot)
-    found = (_dated(c, now, horizon or now) for c in papers.candidates(connection, digest.sources, since))
+    found = (_dated(c, now, horizon) for c in papers.candidates(connection, digest.sources, since))
     seen = [c for c in found if c.first_seen_at <= now]
     candidates = [c for c in seen if in_window(c.first_seen_at, c.day, since)]
     published = papers.published(connection, digest.name, [candidate.paper.id for candidate in candidates])
@@ -68,9 +68,9 @@ def compose(
     return Composed(edition=edition, selection=selection, since=since)
 
 
-def _dated(candidate: Candidate, now: datetime, horizon: datetime) -> Candidate:
+def _dated(candidate: Candidate, now: datetime, horizon: datetime | None) -> Candidate:
     """Return a candidate that was seen ahead of every clock as one seen by the end of the day its source names."""
-    if not is_ahead(candidate.first_seen_at, horizon):
+    if horizon is None or not is_ahead(candidate.first_seen_at, horizon):
         return candidate
     ends = datetime.combine(candidate.day + timedelta(days=1), time(), UTC)
     if ends > horizon + DATED_AHEAD:
@@ -132,18 +132,17 @@ def is_open(connection: Connection, digest: Digest, slot: Slot, now: datetime, h
 
     It may not when it or a later one is out, or may have been in a database that was lost, nor when the next one is
     nearer: except that the very first edition of a digest may be up to a day late, so that who sets it up in the
-    evening sees it at once. `horizon` is the latest it can be, `now` if it is not given: what a clock that was ahead
+    evening sees it at once. `horizon` is the latest it can be, where that is known: what a clock that was ahead
     published for slots behind it is out, but keeps no earlier slot from being published.
     """
-    latest = max(now, horizon or now)
-    if editions.is_out(connection, digest.name, slot.key, slot.at, latest):
+    if editions.is_out(connection, digest.name, slot.key, slot.at, horizon):
         return False
     restored_at = settings.restored_at(connection)
     if restored_at is not None and slot.at <= restored_at:
         return False
     if now <= open_until(digest.schedule, slot):
         return True
-    is_first = editions.is_first(connection, digest.name, latest)
+    is_first = editions.is_first(connection, digest.name, horizon)
     return is_first and now - slot.at <= _FIRST_MAY_BE_LATE
 
 

@@ -84,12 +84,11 @@ class Deliverer:
         Raises StorageError when the database is gone for too long, or is one put back from a backup.
         """
         self._epoch.check(self._database_epoch)
-        with self._database.begin() as connection:
-            settled = deliveries.settle_due(connection, self._clock.now(), LEASE)
-        if settled:
-            log.warning("deliveries=%d were due further ahead than any may be: they are due again", settled)
         with self._database.connect() as connection:
+            beyond = deliveries.is_beyond(connection, self._clock.now())
             paused = {pause.key: pause for pause in rates.pauses(connection, self._clock.now())}
+        if beyond:
+            self._settle()
         stopped = ""
         usable = [relay for relay in self._relays if f"relay:{relay.name}" not in paused]
         for relay in self._relays:
@@ -102,6 +101,12 @@ class Deliverer:
             if not broken:
                 break
         return self._report(stopped)
+
+    def _settle(self) -> None:
+        """Deliver what a clock that was ahead has put off for longer than anything may be."""
+        with self._database.begin() as connection:
+            settled = deliveries.settle_due(connection, self._clock.now(), LEASE)
+        log.warning("deliveries=%d were due further ahead than any may be: they are due again", settled)
 
     def _database_epoch(self) -> int:
         with self._database.connect() as connection:

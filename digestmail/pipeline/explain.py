@@ -32,10 +32,12 @@ def explain(
     paper = papers.find(connection, ref)
     if paper is None:
         raise StorageError(f"no source has shown a paper {ref!r}")
-    return paper, tuple(_explain_one(connection, digest, paper, now, horizon or now) for digest in digests)
+    return paper, tuple(_explain_one(connection, digest, paper, now, horizon) for digest in digests)
 
 
-def _explain_one(connection: Connection, digest: Digest, paper: Paper, now: datetime, horizon: datetime) -> Explanation:
+def _explain_one(
+    connection: Connection, digest: Digest, paper: Paper, now: datetime, horizon: datetime | None
+) -> Explanation:
     slot_key = papers.published(connection, digest.name, [paper.id]).get(paper.id)
     stored = editions.get(connection, digest.name, slot_key) if slot_key else None
     if stored is not None:

@@ -166,8 +166,6 @@ class _Run:
     def send(self) -> NoticeReport:
         tally: Counter[DeliveryState] = Counter()
         stopped = ""
-        with self.database.begin() as connection:
-            notices.settle_due(connection, self.clock.now(), LEASE)
         with ExitStack() as stack:
             session: Session | None = None
             while not stopped and (claimed := self._claim()):
@@ -194,6 +192,7 @@ class _Run:
 
     def _claim(self) -> Sequence[Notice]:
         with self.database.begin() as connection:
+            notices.settle_due(connection, self.clock.now(), LEASE)
             return notices.claim(connection, self.clock.now(), LEASE, _BATCH)
 
     def _attempt(self, session: Session, notice: Notice) -> Attempted:

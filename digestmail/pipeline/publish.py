@@ -49,12 +49,13 @@ def publish(
     `now` decides what is due; `queued_at` is the real time, from which deliveries count (`now` if it is not given).
     """
     reports = []
+    horizon = _horizon(now, queued_at)
     for digest in digests:
         if stop():
             break
         try:
             with database.begin() as connection:
-                reports.append(publish_one(connection, digest, render, now, queued_at or now))
+                reports.append(publish_one(connection, digest, render, now, queued_at or now, horizon))
         except DigestmailError as error:
             reports.append(DigestReport(digest=digest.name, status="failed", reason=str(error)))
     return PublishReport(digests=tuple(reports))
@@ -65,24 +66,36 @@ def rehearse(
 ) -> PublishReport:
     """Do all that `publish` does inside the caller's transaction, which is to be rolled back."""
     reports = []
+    horizon = _horizon(now, queued_at)
     for digest in digests:
         try:
             with connection.begin_nested():
-                reports.append(publish_one(connection, digest, render, now, queued_at or now))
+                reports.append(publish_one(connection, digest, render, now, queued_at or now, horizon))
         except DigestmailError as error:
             reports.append(DigestReport(digest=digest.name, status="failed", reason=str(error)))
     return PublishReport(digests=tuple(reports))
 
 
+def _horizon(now: datetime, real_now: datetime | None) -> datetime | None:
+    """Return the latest it can be; None where only the time of a replay is known."""
+    return None if real_now is None else max(now, real_now)
+
+
 def publish_one(
-    connection: Connection, digest: Digest, render: Render, now: datetime, queued_at: datetime
+    connection: Connection,
+    digest: Digest,
+    render: Render,
+    now: datetime,
+    queued_at: datetime,
+    horizon: datetime | None = None,
 ) -> DigestReport:
     """Publish `digest` if it is due, inside the caller's transaction; its deliveries are due from `queued_at` on.
 
-    The mail of all who chose every topic is rendered first: an edition that cannot be rendered is not published.
+    The mail of all who chose every topic is rendered first: an edition that cannot be rendered is not published. What
+    is dated behind `horizon`, where that is known, a clock that was ahead has dated.
     """
-    horizon = max(now, queued_at)
-    settings.settle_restored_at(connection, horizon)
+    if horizon is not None:
+        settings.settle_restored_at(connection, horizon)
     slot = current_slot(digest.schedule, now)
     if slot is None or not is_open(connection, digest, slot, now, horizon):
         return _not_now(connection, digest, slot, horizon)
@@ -101,7 +114,7 @@ def publish_one(
     return _report(composed, rendered, recipients, nothing_for)
 
 
-def _not_now(connection: Connection, digest: Digest, slot: Slot | None, horizon: datetime) -> DigestReport:
+def _not_now(connection: Connection, digest: Digest, slot: Slot | None, horizon: datetime | None) -> DigestReport:
     """Say why nothing is published: nothing is due, or it is out, or it stays empty."""
     stored = editions.get(connection, digest.name, slot.key) if slot else None
     if slot is not None and stored is None and editions.is_out(connection, digest.name, slot.key, slot.at, horizon):

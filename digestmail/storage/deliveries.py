@@ -151,6 +151,12 @@ def _change(connection: Connection, one: Waiting, **values: Any) -> None:
     )
 
 
+def is_beyond(connection: Connection, now: datetime) -> bool:
+    """Return whether anything waits for a moment further ahead than any delivery may."""
+    beyond = select(deliveries.c.edition_id).where(deliveries.c.due_at > now + LONGEST_DELIVERY)
+    return connection.execute(beyond.limit(1)).first() is not None
+
+
 def settle_due(connection: Connection, now: datetime, lease: timedelta) -> int:
     """Make due what waits for a moment further ahead than any delivery may; return how many that are.
 
@@ -158,8 +164,6 @@ def settle_due(connection: Connection, now: datetime, lease: timedelta) -> int:
     """
     d = deliveries.c
     ahead = d.due_at > now + LONGEST_DELIVERY
-    if connection.execute(select(d.edition_id).where(ahead).limit(1)).first() is None:
-        return 0
     waiting = connection.execute(update(deliveries).where(ahead, d.state.in_(_WAITING)).values(due_at=now))
     held = connection.execute(update(deliveries).where(ahead).values(due_at=now + lease))
     return waiting.rowcount + held.rowcount

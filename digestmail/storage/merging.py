@@ -48,7 +48,7 @@ def add_sightings(
 ) -> Added:
     """Store what a source mentioned. The same sightings a second time change nothing.
 
-    `horizon` is the latest it can be, `now` if it is not given.
+    `horizon` is the latest it can be, where that is known.
     """
     _wait_for_others(connection)
     keys = {key for sighting in seen for key in _keys(sighting.paper)}

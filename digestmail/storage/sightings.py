@@ -35,11 +35,12 @@ def add_rows(
     A second reading on the same UTC day brings the day's row up to date; on a later day a row is added only if the
     signals changed, so that growth can be read off and a quiet feed costs nothing. A row keeps the time of the day's
     first reading: when a paper was first seen must not move. Except where it cannot be true: a clock that was wrong
-    wrote it, and the paper counts as seen first at `now`. `horizon` is the latest it can be, `now` if it is not given.
+    wrote it, and the paper counts as seen first at `now`. `horizon` is the latest it can be, where that is known.
     """
     folded = _folded(seen)
     latest = _latest(connection, [row_id for row_id, _ in seen])
-    _date_anew(connection, folded, latest, now, horizon or now)
+    if horizon is not None:
+        _date_anew(connection, folded, latest, now, horizon)
     today = now.astimezone(UTC).date()
     fresh: list[dict[str, Any]] = []
     replaced: list[dict[str, Any]] = []

@@ -24,10 +24,11 @@ class SourceState:
     complete_at: datetime | None
 
 
-def read_state(connection: Connection, name: str, horizon: datetime) -> SourceState | None:
+def read_state(connection: Connection, name: str, horizon: datetime | None = None) -> SourceState | None:
     """Return what is remembered of the source `name`; None if it was never read.
 
-    A reading behind `horizon`, the latest it can be, was dated by a clock that was ahead and counts as none.
+    A reading behind `horizon`, the latest it can be where that is known, was dated by a clock that was ahead and counts
+    as none.
     """
     row = connection.execute(select(sources).where(sources.c.name == name)).first()
     if row is None or is_ahead(row.read_at, horizon):
@@ -41,9 +42,9 @@ def record_reading(
 ) -> None:
     """Remember that a source was read, and the validators of its documents. A back-fill never sets it back.
 
-    `horizon` is the latest it can be, `now` if it is not given.
+    `horizon` is the latest it can be, where that is known.
     """
-    before = read_state(connection, reading.source, horizon or now)
+    before = read_state(connection, reading.source, horizon)
     moments = [now] if before is None else [now, before.read_at]
     wholes = [moment for moment in (before.complete_at if before else None, now if complete else None) if moment]
     values = {"read_at": max(moments), "complete_at": max(wholes, default=None)}

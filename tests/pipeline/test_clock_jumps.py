@@ -341,11 +341,11 @@ def _keys(database, wrong, _):
       "validators.stored_at")  # fmt: skip
 def _sources(database, wrong, _):
     source = FakeSource("hf", reading(sighting(1)))
-    collect(database, [source], wrong)
+    collect(database, [source], wrong, horizon=wrong)
     with database.connect() as connection:
         given = sources.find_validators(connection, "hf", "https://example.org/hf", RIGHT)
         assert (given == Validators()) == (wrong > RIGHT or wrong < RIGHT - 60 * DAY)
-    collect(database, [source], RIGHT)
+    collect(database, [source], RIGHT, horizon=RIGHT)
     assert source.asked[-1] is None or source.asked[-1] <= RIGHT
     with database.connect() as connection:
         assert sources.read_state(connection, "hf", RIGHT) == sources.SourceState(read_at=RIGHT, complete_at=RIGHT)
@@ -376,8 +376,8 @@ def _undated(number: int, now: datetime) -> Sighting:
 def _papers(database, wrong, _):
     """What was read while the clock was wrong is in the first edition after it, if only its source still shows it."""
     dated = sighting(1, day=RIGHT.date() - DAY)
-    collect(database, [FakeSource("hf", reading(dated, _undated(2, wrong)))], wrong)
-    collect(database, [FakeSource("hf", reading(dated, _undated(2, RIGHT)))], RIGHT)
+    collect(database, [FakeSource("hf", reading(dated, _undated(2, wrong)))], wrong, horizon=wrong)
+    collect(database, [FakeSource("hf", reading(dated, _undated(2, RIGHT)))], RIGHT, horizon=RIGHT)
     status, titles = _titles(database, RIGHT)
     # An undated paper that a clock behind has dated looks as old as that clock said.
     expected = ["Paper 1"] if wrong < RIGHT - 2 * DAY else ["Paper 1", "Paper 2"]
@@ -389,11 +389,11 @@ def _papers(database, wrong, _):
 
 @over("editions.slot_at", "editions.composed_at")
 def _editions(database, wrong, _):
-    collect(database, [FakeSource("hf", reading(sighting(1, day=wrong.date())))], wrong)
+    collect(database, [FakeSource("hf", reading(sighting(1, day=wrong.date())))], wrong, horizon=wrong)
     assert _titles(database, wrong)[0] == "published"
     now = RIGHT
     for number in (2, 3, 4):
-        collect(database, [FakeSource("hf", reading(sighting(number, day=now.date())))], now)
+        collect(database, [FakeSource("hf", reading(sighting(number, day=now.date())))], now, horizon=now)
         # A slot the wrong clock took is lost; no other is.
         taken = now.date() == wrong.date()
         assert _titles(database, now)[0] == ("already-published" if taken else "published")
@@ -401,15 +401,20 @@ def _editions(database, wrong, _):
 
 
 def test_papers_read_by_a_clock_ahead_are_published_though_their_source_shows_them_no_more(database):
-    collect(database, [FakeSource("hf", reading(sighting(1, day=RIGHT.date())))], RIGHT + 10 * YEAR)
+    collect(
+        database,
+        [FakeSource("hf", reading(sighting(1, day=RIGHT.date())))],
+        RIGHT + 10 * YEAR,
+        horizon=RIGHT + 10 * YEAR,
+    )
     assert _titles(database, RIGHT) == ("published", ["Paper 1"])
 
 
 def test_a_replay_is_no_clock_that_was_wrong(database):
     """With `--now` in the past, what was seen since is not seen yet, and what is out stays out."""
-    collect(database, [FakeSource("hf", reading(sighting(1)))], RIGHT - HOUR)
+    collect(database, [FakeSource("hf", reading(sighting(1)))], RIGHT - HOUR, horizon=RIGHT - HOUR)
     assert _titles(database, RIGHT)[0] == "published"
-    collect(database, [FakeSource("hf", reading(sighting(2, day=RIGHT.date() - DAY)))], RIGHT)
+    collect(database, [FakeSource("hf", reading(sighting(2, day=RIGHT.date() - DAY)))], RIGHT, horizon=RIGHT)
     assert _titles(database, RIGHT - DAY, RIGHT)[0] == "already-published"
     collect(database, [FakeSource("hf", reading(sighting(2)))], RIGHT - 30 * DAY, horizon=RIGHT)
     with database.connect() as connection:
@@ -424,7 +429,12 @@ def test_a_database_taken_over_while_the_clock_was_wrong_publishes_again(databas
         settings.put_restored_at(connection, wrong)
     for number in (1, 2):
         now = RIGHT + number * DAY
-        collect(database, [FakeSource("hf", reading(sighting(number, day=now.date())))], now - 2 * HOUR)
+        collect(
+            database,
+            [FakeSource("hf", reading(sighting(number, day=now.date())))],
+            now - 2 * HOUR,
+            horizon=now - 2 * HOUR,
+        )
         status, _ = _titles(database, now)
     assert status == "published"
 

@@ -82,7 +82,7 @@ def test_validators_are_kept_with_the_papers_or_not_at_all(database, monkeypatch
     with database.connect() as connection:
         assert papers.list_papers(connection, 10) == ()
         assert sources.find_validators(connection, "hf", "https://example.org/hf", THURSDAY).etag is None
-        assert sources.read_state(connection, "hf", THURSDAY + timedelta(days=1)) is None
+        assert sources.read_state(connection, "hf") is None
 
 
 def test_trouble_of_the_database_is_not_the_source_s(database):
