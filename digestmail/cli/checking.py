@@ -94,7 +94,7 @@ def _unused(app: App) -> Iterator[str]:
 
 def _clock(app: App) -> Iterator[str]:
     """Name what only a clock that was ahead, or is behind now, explains."""
-    now = app.real_clock.now()
+    now = app.horizon()
     give_up = timedelta(hours=app.config.mail.give_up_hours)
     with app.database.connect() as connection:
         late = futures.due_beyond(connection, now, give_up)
