@@ -17,6 +17,7 @@ from sqlalchemy import Connection
 
 from digestmail.clock import Clock
 from digestmail.model import Attempted, BounceEvent, Delivery, DeliveryState
+from digestmail.moments import is_recent
 from digestmail.pipeline import outcomes
 from digestmail.pipeline.dispatch import AHEAD, Dispatch, Letters
 from digestmail.pipeline.epoch import EpochFile
@@ -89,7 +90,10 @@ class Deliverer:
         """
         self._epoch.check(self._database_epoch)
         with self._database.connect() as connection:
+            beyond = deliveries.is_beyond(connection, self._clock.now())
             paused = {pause.key: pause for pause in rates.pauses(connection, self._clock.now())}
+        if beyond:
+            self._settle()
         stopped = ""
         usable = [relay for relay in self._relays if f"relay:{relay.name}" not in paused]
         for relay in self._relays:
@@ -102,6 +106,12 @@ class Deliverer:
             if not broken:
                 break
         return self._report(stopped)
+
+    def _settle(self) -> None:
+        """Deliver what a clock that was ahead has put off for longer than anything may be."""
+        with self._database.begin() as connection:
+            settled = deliveries.settle_due(connection, self._clock.now(), LEASE)
+        log.warning("deliveries=%d were due further ahead than any may be: they are due again", settled)
 
     def _database_epoch(self) -> int:
         with self._database.connect() as connection:
@@ -172,7 +182,7 @@ class Deliverer:
             else:
                 wanted.append(delivery)
         speed = speeds(self._limits, relay.name, relay.messages_per_second, rates.factors(connection, now))
-        renew = now - self._allotted_at >= _RENEWED
+        renew = not is_recent(self._allotted_at, now, _RENEWED)
         granted = self._allot(connection, relay, now) if renew else {}
         if not speed:
             return Sorted(go=wanted, rest=rest, granted=granted)

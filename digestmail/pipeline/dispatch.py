@@ -319,7 +319,9 @@ class Dispatch:
 
     async def _linger(self, until: datetime) -> None:
         """Wait for what is due soon, such as what a rate has put off."""
-        while (left := (until - self._clock.now()).total_seconds()) > 0 and not self._stop():
+        # By the clock that never jumps: set back meanwhile, the other one would have it wait for a year.
+        ends = self._clock.monotonic() + (until - self._clock.now()).total_seconds()
+        while (left := ends - self._clock.monotonic()) > 0 and not self._stop():
             await asyncio.to_thread(self._clock.sleep, min(max(left, 0.01), 1.0))
         self._timer = None
         self._exhausted = False

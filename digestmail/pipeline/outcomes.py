@@ -9,6 +9,7 @@ from random import Random
 
 from digestmail.errors import DeliveryError
 from digestmail.model import AmbiguousPolicy, Attempted, BounceKind, Delivery, DeliveryState
+from digestmail.moments import age
 from digestmail.retry import next_attempt
 from digestmail.returned.verdict import judge
 from digestmail.transports.base import OutcomeUnknownError, Receipt, Verdict
@@ -145,8 +146,9 @@ def not_wanted(delivery: Delivery, rules: Rules, now: datetime) -> Attempted | N
     """
     if not delivery.wanted:
         return Attempted(state=DeliveryState.CANCELLED, text="no longer subscribed", begun=False)
-    if delivery.attempts == 1 and now - delivery.queued_at > rules.max_lateness:
-        hours = int((now - delivery.queued_at).total_seconds() // 3600)
+    late = age(delivery.queued_at, now)
+    if delivery.attempts == 1 and late > rules.max_lateness:
+        hours = int(late.total_seconds() // 3600)
         return Attempted(state=DeliveryState.CANCELLED, text=f"too late: {hours} hours", begun=False)
     return None
 

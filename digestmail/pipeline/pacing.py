@@ -14,6 +14,8 @@ from digestmail.storage import rates
 
 _SOON = timedelta(seconds=1)
 """What may go within this is sent at once: a rate is kept over seconds, not over milliseconds."""
+_LONGEST_WAIT = timedelta(hours=4)
+"""What a rate holds for longer asks again after this, however slow it is."""
 _SLOWED_RELAY, _SLOWED_DOMAIN = 100.0, 10.0
 """Messages a second from which one that has no limit, and asks for less, is slowed down."""
 
@@ -62,7 +64,7 @@ def pace(
         booked, next_at = rates.reserve(connection, key, speed[key], len(held), now, _SOON)
         for number, delivery in enumerate(held[booked:]):
             place = delivery.edition_id, delivery.subscriber_id
-            moment = next_at + timedelta(seconds=number / speed[key])
+            moment = min(next_at + timedelta(seconds=number / speed[key]), now + _LONGEST_WAIT)
             when[place] = max(when.get(place, moment), moment)
     go: list[Delivery] = []
     wait: list[tuple[Delivery, datetime]] = []

@@ -7,8 +7,9 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, exists, func, or_, select, update
 
-from digestmail.domainblocks import reason_of
+from digestmail.domainblocks import WINDOW, reason_of
 from digestmail.model import BounceEvent, BounceKind, CountedBounce, SubscriberState
+from digestmail.moments import SKEW
 from digestmail.storage.inserting import insert
 from digestmail.storage.schema import Moment, bounces, deliveries, said, subscribers
 
@@ -98,7 +99,7 @@ def list_alike(connection: Connection, since: datetime, fewest: int) -> list[Ali
     readers, last_at = func.count(b.subscriber_id.distinct()), func.max(b.at, type_=Moment())
     rows = connection.execute(
         select(b.domain, b.reason, readers.label("readers"), last_at.label("last_at"))
-        .where(b.at >= since, b.kind.in_(_REFUSALS))
+        .where(*_in_window(since))
         .group_by(b.domain, b.reason)
         .having(readers >= fewest)
         .order_by(last_at.desc(), b.domain, b.reason)
@@ -115,7 +116,13 @@ def last_text(connection: Connection, alike: Alike, since: datetime) -> str:
 
 def _like(alike: Alike, since: datetime) -> tuple[ColumnElement[bool], ...]:
     b = bounces.c
-    return b.domain == alike.domain, b.reason == alike.reason, b.at >= since, b.kind.in_(_REFUSALS)
+    return b.domain == alike.domain, b.reason == alike.reason, *_in_window(since)
+
+
+def _in_window(since: datetime) -> tuple[ColumnElement[bool], ...]:
+    # What lies ahead, a clock that was ahead has dated.
+    b = bounces.c
+    return b.at >= since, b.at <= since + WINDOW + SKEW, b.kind.in_(_REFUSALS)
 
 
 def of_subscriber(connection: Connection, subscriber_id: int) -> list[CountedBounce]:
@@ -134,14 +141,15 @@ def whose(connection: Connection, subscriber_id: int) -> str | None:
     return key
 
 
-def is_of_earlier_address(connection: Connection, event: BounceEvent) -> bool:
-    """Return whether the delivery an event is about was queued before its subscriber changed their address."""
+def is_of_earlier_address(connection: Connection, event: BounceEvent, now: datetime) -> bool:
+    """Return whether the delivery an event is about ended before its subscriber changed their address."""
     d, s = deliveries.c, subscribers.c
     earlier = exists().where(
         s.id == event.subscriber_id,
         d.subscriber_id == s.id,
         d.edition_id == event.edition_id,
         d.ended_at < s.readdressed_at,
+        s.readdressed_at <= now + SKEW,
     )
     return event.edition_id is not None and bool(connection.execute(select(earlier)).scalar())
 

@@ -40,7 +40,7 @@ def count(connection: Connection, event: BounceEvent, now: datetime, scoring: Sc
     key = bounces.whose(connection, event.subscriber_id)
     if key is None:
         return Recorded.UNKNOWN
-    if event.kind is not BounceKind.COMPLAINT and bounces.is_of_earlier_address(connection, event):
+    if event.kind is not BounceKind.COMPLAINT and bounces.is_of_earlier_address(connection, event, now):
         return Recorded.UNKNOWN
     alike = bounces.add(connection, event, key, now)
     return Recorded.REPEATED if alike is None else _follow(connection, event, key, alike, now, scoring)

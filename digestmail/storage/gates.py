@@ -6,12 +6,13 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import select, update
 
+from digestmail.moments import bounded
 from digestmail.storage.database import Database
 from digestmail.storage.inserting import insert
 from digestmail.storage.schema import gates
 
-_LONGEST = timedelta(days=2)
-"""What lies further ahead was written by a clock that was wrong."""
+LONGEST = timedelta(days=2)
+"""A server may ask for a day (`throttling.LONGEST_WAIT`), and others may have booked behind that."""
 
 
 class StoredGates:
@@ -28,7 +29,7 @@ class StoredGates:
             connection.execute(insert(connection, gates).values(host=host, opens_at=now).on_conflict_do_nothing())
             this = gates.c.host == host
             opens_at: datetime = connection.execute(select(gates.c.opens_at).where(this).with_for_update()).scalar_one()
-            booked = opens_at if now < opens_at <= now + _LONGEST else now
+            booked = bounded(opens_at, now, LONGEST)
             after = booked + timedelta(seconds=0 if host in self._own_hosts else min_interval)
             connection.execute(update(gates).where(this).values(opens_at=after))
         return booked
@@ -39,6 +40,8 @@ class StoredGates:
             statement = insert(connection, gates).values(host=host, opens_at=until)
             connection.execute(
                 statement.on_conflict_do_update(
-                    index_elements=["host"], set_={"opens_at": until}, where=gates.c.opens_at < until
+                    index_elements=["host"],
+                    set_={"opens_at": until},
+                    where=(gates.c.opens_at < until) | (gates.c.opens_at > until + LONGEST),
                 )
             )

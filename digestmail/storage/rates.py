@@ -11,12 +11,15 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, delete, func, select, update
 
+from digestmail.moments import LONGEST_PAUSE, SKEW, age, bounded, is_ahead, is_recent
 from digestmail.storage.inserting import insert
 from digestmail.storage.schema import allotments, rates
 
 RECOVERY = timedelta(minutes=1)
 """After how long without complaint a slowed key may go twice as fast again."""
 SLOWEST = 1 / 64
+_MOST_DOUBLINGS = 6
+"""From the slowest share to full speed; keeps the power small however long ago it was."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +40,8 @@ def reserve(
     restarts. Only what goes is booked; what has to wait asks again.
     """
     step = timedelta(seconds=1 / per_second)
-    first = max(_row(connection, key, now).next_at, now)
+    # Nobody books further ahead than this: what does was written by a clock that was wrong.
+    first = bounded(_row(connection, key, now).next_at, now, within + step + SKEW)
     booked = min(count, max((now + within - first) // step + 1, 0))
     next_at = first + step * booked
     next_at += timedelta(microseconds=-next_at.microsecond % 1000)  # a column holds milliseconds, and cuts off the rest
@@ -57,7 +61,7 @@ def slow_down(connection: Connection, key: str, now: datetime) -> float:
     """Halve the speed of `key`, but once in two seconds, for a burst of refusals is one wish; return the share."""
     row = _row(connection, key, now)
     factor = _recovered(row.factor, row.slowed_at, now)
-    if row.slowed_at is not None and now - row.slowed_at < timedelta(seconds=2):
+    if row.slowed_at is not None and is_recent(row.slowed_at, now, timedelta(seconds=2)):
         return factor
     factor = max(factor / 2, SLOWEST)
     connection.execute(update(rates).where(rates.c.key == key).values(factor=factor, slowed_at=now))
@@ -65,9 +69,12 @@ def slow_down(connection: Connection, key: str, now: datetime) -> float:
 
 
 def _recovered(factor: float, slowed_at: datetime | None, now: datetime) -> float:
+    """Return the share that is given back by `now`; a complaint of the future slows nobody down."""
     if slowed_at is None:
         return factor
-    return float(min(factor * 2 ** ((now - slowed_at) // RECOVERY), 1.0))
+    if is_ahead(slowed_at, now):
+        return 1.0
+    return float(min(factor * 2 ** min(age(slowed_at, now) // RECOVERY, _MOST_DOUBLINGS), 1.0))
 
 
 def pause(connection: Connection, key: str, until: datetime, reason: str, now: datetime) -> None:
@@ -77,10 +84,10 @@ def pause(connection: Connection, key: str, until: datetime, reason: str, now: d
 
 
 def pauses(connection: Connection, now: datetime) -> tuple[Pause, ...]:
-    """Return the breakers that are open."""
+    """Return the breakers that are open; one that is to stay so for longer than `LONGEST_PAUSE` is not."""
     rows = connection.execute(
         select(rates.c.key, rates.c.paused_until, rates.c.reason)
-        .where(rates.c.paused_until > now)
+        .where(rates.c.paused_until > now, rates.c.paused_until <= now + LONGEST_PAUSE)
         .order_by(rates.c.key)
     )
     return tuple(Pause(key=row.key, until=row.paused_until, reason=row.reason or "") for row in rows)
@@ -129,7 +136,10 @@ def allot(
         _row(connection, key, now)  # the row's lock: one worker counts at a time
         others = connection.execute(
             select(func.coalesce(func.sum(allotments.c.connections), 0)).where(
-                allotments.c.key == key, allotments.c.worker != worker, allotments.c.until > now
+                allotments.c.key == key,
+                allotments.c.worker != worker,
+                allotments.c.until > now,
+                allotments.c.until <= now + lease + SKEW,
             )
         ).scalar_one()
         granted[key] = max(wishes[key] - int(others), 1)
@@ -144,4 +154,5 @@ def give_up(connection: Connection, worker: str, now: datetime, keys: Collection
     mine = allotments.c.worker == worker
     if keys is not None:
         mine &= allotments.c.key.in_(list(keys))
-    connection.execute(delete(allotments).where(mine | (allotments.c.until <= now)))
+    over = (allotments.c.until <= now) | (allotments.c.until > now + LONGEST_PAUSE)
+    connection.execute(delete(allotments).where(mine | over))
