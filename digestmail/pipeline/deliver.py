@@ -22,7 +22,7 @@ from digestmail.pipeline.dispatch import AHEAD, Dispatch, Letters
 from digestmail.pipeline.epoch import EpochFile
 from digestmail.pipeline.ledger import Ledger, Sorted
 from digestmail.pipeline.outcomes import Rules
-from digestmail.pipeline.pacing import Limits, pace, speeds
+from digestmail.pipeline.pacing import Limits, pace, room, speeds
 from digestmail.pipeline.reports import DeliverReport
 from digestmail.storage import deliveries, rates, settings
 from digestmail.storage.database import Database
@@ -89,7 +89,7 @@ class Deliverer:
         usable = [relay for relay in self._relays if f"relay:{relay.name}" not in paused]
         for relay in self._relays:
             if (pause := paused.get(f"relay:{relay.name}")) is not None:
-                stopped = f"{relay.name} is left alone until {pause.until:%H:%M} UTC: {pause.reason}"
+                stopped = f"{relay.name} is left alone until {pause.until:%Y-%m-%d %H:%M} UTC: {pause.reason}"
                 continue
             usable.remove(relay)
             # With another relay at hand, what was not sent is due at once.
@@ -127,6 +127,7 @@ class Deliverer:
             lease=LEASE,
             sending=_SENDING,
             sort=lambda connection, claimed, now: self._sort(connection, claimed, relay, now),
+            room=lambda connection, now: room(connection, self._speeds(connection, relay, now), relay.name, now),
             # Half of what may be armed: while its results and the next intents are committed, the other half goes out.
             enough=AHEAD * granted[f"relay:{relay.name}"],
         )
@@ -142,6 +143,7 @@ class Deliverer:
             random=self._random,
             stop=self._stop,
             recorded=self._recorded,
+            reopened=self._reopened,
         )
         # What is in memory now is there to stay: looking through it again and again costs a tenth of the pace.
         gc.freeze()
@@ -165,7 +167,7 @@ class Deliverer:
                 rest.append((delivery, end))
             else:
                 wanted.append(delivery)
-        speed = speeds(self._limits, relay.name, relay.messages_per_second, rates.factors(connection, now))
+        speed = self._speeds(connection, relay, now)
         renew = now - self._allotted_at >= _RENEWED
         granted = self._allot(connection, relay, now) if renew else {}
         if not speed:
@@ -173,6 +175,13 @@ class Deliverer:
         go, wait = pace(connection, wanted, speed, relay.name, now)
         rest += ((delivery, outcomes.given_back(delivery, moment)) for delivery, moment in wait)
         return Sorted(go=go, rest=rest, granted=granted)
+
+    def _speeds(self, connection: Connection, relay: Relay, now: datetime) -> dict[str, float]:
+        return speeds(self._limits, relay.name, relay.messages_per_second, rates.factors(connection, now))
+
+    def _reopened(self, count: int) -> None:
+        self._tally[DeliveryState.FAILED] -= count
+        self._tally[DeliveryState.DEFERRED] += count
 
     def _recorded(self, delivery: Delivery, result: Attempted, kept: bool) -> None:  # noqa: FBT001 - a callback
         if not result.begun and result.state is not DeliveryState.CANCELLED:

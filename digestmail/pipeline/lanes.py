@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from typing import Protocol
 
 from digestmail.errors import TransportError
@@ -26,6 +27,8 @@ class Outgoing(base.Outgoing, Protocol):
     envelope: Envelope
     message: bytes
     settled: bool
+    crowded: bool
+    """Whether the server had too many connections for it."""
 
 
 class Host(Protocol):
@@ -45,6 +48,10 @@ class Host(Protocol):
 
     def crowded(self) -> None:
         """Hear that the relay has connections enough."""
+        ...
+
+    def narrowed(self, most: int) -> None:
+        """Hear that the relay takes messages over no more than `most` connections at once."""
         ...
 
     def broken(self, error: TransportError) -> None:
@@ -85,6 +92,11 @@ class Lanes:
         """Have no more than `most` from now on; a lane too many ends with the connection it has."""
         self._most = most
 
+    def narrow(self) -> None:
+        """End the lane that asks: the server takes messages over fewer connections than there are. One stays."""
+        self._most = max(min(self._most, len(self._lanes)) - 1, 1)
+        self._host.narrowed(self._most)
+
     async def closed(self) -> None:
         """Wait until all of them have ended."""
         while self._lanes:
@@ -123,7 +135,7 @@ class Lanes:
                 self._host.broken(error)
 
     async def _converse(self, connection: base.Connection) -> None:
-        watched = _Watched(self._host)
+        watched = _Watched(self._host, self.narrow)
         try:
             await connection.converse(watched)
         except TransportError:
@@ -139,15 +151,24 @@ class Lanes:
 class _Watched:
     """A connection's view of the host, which remembers what it has taken and not settled."""
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: Host, narrow: Callable[[], None]) -> None:
         self._host = host
+        self._narrow = narrow
         self._taken: list[Outgoing] = []
+        self._is_one_too_many = False
 
     async def take(self) -> Outgoing | None:
-        return self._kept(await self._host.take())
+        return None if self._is_crowded() else self._kept(await self._host.take())
 
     def take_now(self) -> Outgoing | None:
-        return self._kept(self._host.take_now())
+        return None if self._is_crowded() else self._kept(self._host.take_now())
+
+    def _is_crowded(self) -> bool:
+        """Return whether this connection is one too many for the server; say so once."""
+        if not self._is_one_too_many and any(one.crowded for one in self._taken):
+            self._is_one_too_many = True
+            self._narrow()
+        return self._is_one_too_many
 
     def _kept(self, outgoing: Outgoing | None) -> Outgoing | None:
         if len(self._taken) > _REMEMBERED:

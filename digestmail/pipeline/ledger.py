@@ -38,13 +38,15 @@ class Orders:
     results: list[tuple[Delivery, Attempted]] = field(default_factory=list)
     arm: list[Delivery] = field(default_factory=list)
     claim: int = 0
-    slow: set[str] = field(default_factory=set)
-    """Keys of relays and domains that asked for less."""
+    slow: dict[str, float | None] = field(default_factory=dict)
+    """Keys of relays and domains that asked for less, and what share of full speed they took, if it was measured."""
+    reopen: list[tuple[Delivery, Attempted]] = field(default_factory=list)
+    """Deliveries that had failed, and shall not have."""
     pause: list[rates.Pause] = field(default_factory=list)
 
     def __bool__(self) -> bool:
         """Whether there is anything to write."""
-        return bool(self.results or self.arm or self.claim or self.slow or self.pause)
+        return bool(self.results or self.arm or self.claim or self.slow or self.reopen or self.pause)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +74,8 @@ class Committed:
     """When the intents were written."""
     claimed: Sorted | None
     """None if nothing was to be claimed."""
+    reopened: int = 0
+    """How many deliveries that had failed are open again."""
 
 
 class Ledger:
@@ -86,11 +90,13 @@ class Ledger:
         lease: timedelta,
         sending: timedelta,
         sort: Callable[[Connection, Sequence[Delivery], datetime], Sorted],
+        room: Callable[[Connection, datetime], tuple[int, datetime] | None],
         enough: int,
     ) -> None:
         """`lease` is how long a claim holds, `sending` how much of it must be left when a message may go out.
 
-        `sort` says, inside the transaction of a claim, which of what was claimed goes out now. With `enough` rows to
+        `room` says, inside the transaction of a claim, how many may be claimed and when the next ones may; None: any
+        number. `sort` says there which of what was claimed goes out now. With `enough` rows to
         write, a commit begins at once; with fewer, it waits some milliseconds for more.
         """
         self._database = database
@@ -99,6 +105,7 @@ class Ledger:
         self._lease = lease
         self._sending = sending
         self._sort = sort
+        self._room = room
         self._enough = enough
         self._idle = False
         self._orders = Orders()
@@ -119,6 +126,8 @@ class Ledger:
         arm: Sequence[Delivery] = (),
         claim: int = 0,
         slow: str | None = None,
+        measured: float | None = None,
+        reopen: Sequence[tuple[Delivery, Attempted]] = (),
         pause: rates.Pause | None = None,
     ) -> None:
         """Put down what is to be written; returns at once."""
@@ -127,7 +136,8 @@ class Ledger:
             self._orders.arm.extend(arm)
             self._orders.claim = max(self._orders.claim, claim)
             if slow is not None:
-                self._orders.slow.add(slow)
+                self._orders.slow[slow] = measured
+            self._orders.reopen.extend(reopen)
             if pause is not None:
                 self._orders.pause.append(pause)
             if self._idle or len(self._orders.results) + len(self._orders.arm) >= self._enough:
@@ -197,8 +207,9 @@ class Ledger:
             armed = frozenset[tuple[int, int, int]]()
             if orders.arm:
                 armed = claims.arm(connection, orders.arm, now + self._sending)
-            for key in orders.slow:
-                rates.slow_down(connection, key, now)
+            reopened = claims.reopen(connection, orders.reopen, now)
+            for key, measured in sorted(orders.slow.items()):
+                rates.slow_down(connection, key, now, measured)
             for pause in orders.pause:
                 rates.pause(connection, pause.key, pause.until, pause.reason, now)
             claimed = None
@@ -211,9 +222,16 @@ class Ledger:
             armed=armed,
             at=now,
             claimed=claimed,
+            reopened=reopened,
         )
 
     def _claim(self, connection: Connection, limit: int, now: datetime) -> tuple[Sorted, int | None]:
+        if (room := self._room(connection, now)) is not None:
+            count, next_at = room
+            if not count:
+                due_at = deliveries.next_due(connection)
+                return Sorted(next_due_at=max(due_at, next_at) if due_at is not None else None), None
+            limit = min(limit, count)
         claimed = claims.claim(connection, now, self._lease, limit)
         if not claimed:
             return Sorted(next_due_at=deliveries.next_due(connection)), None

@@ -147,11 +147,16 @@ def cancel_open(connection: Connection, why: str, now: datetime) -> int:
 
 
 def make_due(connection: Connection, now: datetime) -> int:
-    """Make what waits after a refusal or an outage due at once; return how many."""
+    """Make what waits after a refusal or an outage due at once; return how many.
+
+    What was given back before its first attempt is still queued, but waits beyond the time it was queued for; what
+    waits for the hour its reader chose does not.
+    """
     d = deliveries.c
+    waits = (d.state == DeliveryState.DEFERRED) | ((d.state == DeliveryState.QUEUED) & (d.queued_at <= now))
     done = connection.execute(
         update(deliveries)
-        .where(d.due_at > now, d.state == DeliveryState.DEFERRED)
+        .where(d.due_at > now, waits)
         .values(due_at=now, fence=d.fence + 1)
     )
     return done.rowcount
