@@ -443,6 +443,7 @@ class App:
             dialect=smtp.protocol,
             login=login,
             timeout=smtp.timeout,
+            local_hostname=smtp.ehlo_name,
             connections=smtp.connections,
             messages_per_connection=smtp.messages_per_connection,
             messages_per_second=smtp.messages_per_second,

@@ -124,6 +124,7 @@ class SmtpTable(_Table):
     password: SecretStr | None = None
     password_file: Path | None = None
     oauth_token_file: Path | None = None
+    ehlo_name: Host | None = None
     timeout: float = Field(default=60.0, gt=0, le=60)
     connections: int = Field(default=16, ge=1, le=1000)
     messages_per_connection: int = Field(default=1000, ge=1)

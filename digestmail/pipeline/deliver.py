@@ -212,8 +212,15 @@ class Deliverer:
     def _report(self, stopped: str) -> DeliverReport:
         with self._database.connect() as connection:
             standing = outbox_report(connection)
+            paused = {pause.key: pause.until for pause in rates.pauses(connection, self._clock.now())}
+        next_due_at = standing.next_due_at
+        untils = [paused.get(f"relay:{relay.name}") for relay in self._relays]
+        closed = [until for until in untils if until is not None]
+        if next_due_at is not None and closed and len(closed) == len(untils):
+            next_due_at = max(next_due_at, min(closed))
         return replace(
             standing,
+            next_due_at=next_due_at,
             sent=self._tally[DeliveryState.SENT],
             deferred=self._tally[DeliveryState.DEFERRED],
             failed=self._tally[DeliveryState.FAILED],
