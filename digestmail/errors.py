@@ -71,7 +71,7 @@ class TransportError(DigestmailError):
     """The way out itself is broken (no connection, refused login, refused sender): no recipient is to blame."""
 
     def __init__(self, message: str, *, code: int | None = None, pause: timedelta | None = None) -> None:
-        """Keep the reply code, when there was a reply, and how long the server wants to be left alone, if it is known."""
+        """Keep the reply code, when there was a reply, and how long to leave the server alone, if that is known."""
         super().__init__(message)
         self.code = code
         self.pause = pause

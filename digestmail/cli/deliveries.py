@@ -90,7 +90,7 @@ def resolve(
 
 
 @app.command()
-def retry(  # noqa: PLR0913 - as many ways to choose
+def retry(
     digest: Annotated[str | None, typer.Argument(metavar="[DIGEST]", help="A digest's name; else all digests.")] = None,
     slot: Annotated[str | None, typer.Argument(metavar="[SLOT]", help="A slot; else all.")] = None,
     to: To = None,
@@ -100,7 +100,7 @@ def retry(  # noqa: PLR0913 - as many ways to choose
     text: Annotated[
         str | None, typer.Option(help="Only those whose last answer holds this text.", show_default=False)
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count them.")] = False,  # noqa: FBT002 - typer's way
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count them.")] = False,
     config: ConfigPath = None,
     now: Now = None,
 ) -> None:

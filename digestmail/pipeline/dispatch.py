@@ -59,7 +59,18 @@ class Letters(Protocol):
 class Outgoing:
     """A message on its way; a connection settles it."""
 
-    __slots__ = ("_dispatch", "armed_at", "began", "crowded", "delivery", "envelope", "lost", "message", "settled")
+    __slots__ = (
+        "_dispatch",
+        "armed_at",
+        "began",
+        "crowded",
+        "delivery",
+        "envelope",
+        "lost",
+        "message",
+        "settled",
+        "wave",
+    )
     dotless = True
 
     def __init__(self, dispatch: Dispatch, delivery: Delivery, armed_at: datetime) -> None:
@@ -71,6 +82,7 @@ class Outgoing:
         self.lost = 0
         self.crowded = False
         self.settled = False
+        self.wave = 0
         self.envelope: Envelope
         self.message: bytes
 
@@ -101,8 +113,8 @@ class Dispatch:
     ) -> None:
         """Use at most `connections` of `relay`, and of them at most `domains[d]` at once for recipients in domain d.
 
-        `pause` is how long what was not sent waits when the relay breaks. `recorded` hears of every
-        result that was committed, and whether it was written; `reopened` how many of those that had failed are open again.
+        `pause` is how long what was not sent waits when the relay breaks. `recorded` hears of every result that was
+        committed, and whether it was written; `reopened` how many of those that had failed are open again.
         """
         self._ledger = ledger
         self._relay = relay
@@ -259,12 +271,8 @@ class Dispatch:
 
     def _blame_nobody(self, refused: Sequence[tuple[Delivery, DeliveryError]], error: DeliveryError) -> None:
         """Open again what failed for no fault of the recipients, and leave the relay alone."""
-        self.broken(
-            TransportError(
-                f"recipients at {DOMAINS} domains were refused alike, so this is about us and none of them failed: {error}",
-                code=error.code,
-            )
-        )
+        said = f"recipients at {DOMAINS} domains were refused alike, so it is about us and none of them failed: {error}"
+        self.broken(TransportError(said, code=error.code))
         self._order()  # their results come first
         due_at = self._left_alone_until + _BEHIND
         results = [(one, outcomes.reopened(str(why), why.code, due_at)) for one, why in refused]
@@ -419,7 +427,7 @@ class Dispatch:
 
     def narrowed(self, most: int) -> None:
         """Hear that the relay takes messages over no more than `most` connections at once."""
-        log.warning("%s takes messages over fewer connections: going on with %d", self._relay.name, most)
+        log.info("%s takes messages over fewer connections: going on with %d", self._relay.name, most)
         self._most_taken = self._connections = most
 
     def broken(self, error: TransportError) -> None:
@@ -432,7 +440,7 @@ class Dispatch:
     def _until(self, error: TransportError, now: datetime) -> datetime:
         """Return until when the relay is left alone.
 
-        A quota began to fill up when this run began, at the latest. Whole minutes let tomorrow's run at the same time in.
+        A quota began to fill up when this run began, at the latest; whole minutes let in tomorrow's run.
         """
         until = now + outcomes.PAUSE
         if error.pause is not None:

@@ -109,9 +109,7 @@ def _refused(
     )
 
 
-def _throttled(
-    delivery: Delivery, error: ThrottledError, now: datetime, milliseconds: int | None
-) -> Attempted:
+def _throttled(delivery: Delivery, error: ThrottledError, now: datetime, milliseconds: int | None) -> Attempted:
     """Return what becomes of a message the server did not want so soon: due again in a moment, and never given up."""
     wait = _FIRST_WAIT if error.connections else min(_FIRST_WAIT * 2 ** min(delivery.attempts - 1, 6), _LONGEST_WAIT)
     return Attempted(
@@ -126,9 +124,7 @@ def _throttled(
 
 def reopened(text: str, code: int | None, due_at: datetime) -> Attempted:
     """Return what becomes of a delivery that had failed, once it is clear that it was not about the recipient."""
-    return Attempted(
-        state=DeliveryState.DEFERRED, code=code, text=text, due_at=due_at, kept=DeliveryState.DEFERRED
-    )
+    return Attempted(state=DeliveryState.DEFERRED, code=code, text=text, due_at=due_at, kept=DeliveryState.DEFERRED)
 
 
 def given_back(delivery: Delivery, due_at: datetime) -> Attempted:

@@ -57,9 +57,7 @@ def share(per_second: float, relay_rate: float | None) -> float:
     return per_second / (relay_rate or _SLOWED_RELAY)
 
 
-def room(
-    connection: Connection, speed: Mapping[str, float], relay: str, now: datetime
-) -> tuple[int, datetime] | None:
+def room(connection: Connection, speed: Mapping[str, float], relay: str, now: datetime) -> tuple[int, datetime] | None:
     """Return how many messages the relay may be given now, and when the next one; None: as many as there are."""
     key = f"relay:{relay}"
     return rates.room(connection, key, speed[key], now, _SOON) if key in speed else None

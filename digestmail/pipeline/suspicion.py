@@ -35,7 +35,7 @@ class Suspicion:
     """Hears of every answer of one run; permanent refusals that are alike, and say nothing of a recipient, add up."""
 
     def __init__(self, give_up: timedelta) -> None:
-        """A delivery that was refused like this for longer than `give_up` is not held back any more."""
+        """Believe of a delivery that was refused like this for longer than `give_up` that its recipient is to blame."""
         self._give_up = give_up
         self._heard_of: set[str] = set()
         self._accepted: set[str] = set()

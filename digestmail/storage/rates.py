@@ -21,7 +21,7 @@ _SLOWEST_MEASURED = 1 / 8192
 _BELOW = 0.95
 """A key that was measured gets so much of what it took: a little less, so that it does not complain again at once."""
 _STEEPEST = 1 / 8
-"""A measurement may be off: the server's burst was short, or its minute is over; the next one comes two seconds later."""
+"""A measurement may be off, when the server allows short bursts; the next one comes two seconds later."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,9 +51,7 @@ def reserve(
     return booked, next_at
 
 
-def room(
-    connection: Connection, key: str, per_second: float, now: datetime, within: timedelta
-) -> tuple[int, datetime]:
+def room(connection: Connection, key: str, per_second: float, now: datetime, within: timedelta) -> tuple[int, datetime]:
     """Return how many messages `reserve` would book at most, and when the next one may go; books and locks nothing."""
     next_at = connection.execute(select(rates.c.next_at).where(rates.c.key == key)).scalar()
     first = max(next_at or now, now)

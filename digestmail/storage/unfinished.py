@@ -192,11 +192,7 @@ def make_due(connection: Connection, now: datetime) -> int:
     """
     d = deliveries.c
     waits = (d.state == DeliveryState.DEFERRED) | ((d.state == DeliveryState.QUEUED) & (d.queued_at <= now))
-    done = connection.execute(
-        update(deliveries)
-        .where(d.due_at > now, waits)
-        .values(due_at=now, fence=d.fence + 1)
-    )
+    done = connection.execute(update(deliveries).where(d.due_at > now, waits).values(due_at=now, fence=d.fence + 1))
     return done.rowcount
 
 

@@ -30,7 +30,7 @@ class ThrottledError(DeliveryError):
     """The server takes less of us than it was given: nobody's fault, and the connection stays usable."""
 
     def __init__(self, message: str, *, code: int, connections: bool = False) -> None:
-        """`connections` says that there are too many of them, else it is the pace."""
+        """Say with `connections` that there are too many of them; else it is the pace."""
         super().__init__(message, code=code, permanent=False)
         self.connections = connections
 

@@ -56,11 +56,13 @@ _AWS = "https://docs.aws.amazon.com/ses/latest/dg/troubleshoot-smtp.html"
 _AWS_QUOTA = "https://docs.aws.amazon.com/ses/latest/dg/manage-sending-quotas-errors.html"
 _AWS_ERRORS = "https://docs.aws.amazon.com/ses/latest/dg/troubleshoot-error-messages.html"
 _GMAIL = "https://support.google.com/a/answer/3726730"
-_EXCHANGE = "https://learn.microsoft.com/exchange/troubleshoot/email-delivery/ndr/non-delivery-reports-in-exchange-online"
-_EXCHANGE_IP = "https://learn.microsoft.com/exchange/troubleshoot/email-delivery/ndr/fix-error-code-5-7-700-through-5-7-750"
-_EXCHANGE_LIMITS = (
-    "https://learn.microsoft.com/office365/servicedescriptions/exchange-online-service-description/exchange-online-limits"
+_EXCHANGE = (
+    "https://learn.microsoft.com/exchange/troubleshoot/email-delivery/ndr/non-delivery-reports-in-exchange-online"
 )
+_EXCHANGE_IP = (
+    "https://learn.microsoft.com/exchange/troubleshoot/email-delivery/ndr/fix-error-code-5-7-700-through-5-7-750"
+)
+_EXCHANGE_LIMITS = "https://learn.microsoft.com/office365/servicedescriptions/exchange-online-service-description/exchange-online-limits"
 _OUTLOOK = "https://techcommunity.microsoft.com/blog/microsoftdefenderforoffice365blog/4399730"
 _YAHOO = "https://senders.yahooinc.com/smtp-error-codes/"
 _APPLE = "https://support.apple.com/en-us/102198"
@@ -87,7 +89,9 @@ _FEWER = "set connections in [mail.smtp] to what the server allows"
 
 _LIMIT = r"(quotas?|limits?|allowance|threshold|maximum|max)"
 _MAILS = r"(messages?|e-?mails?|mails?|recipients?|sends?)"
-_OURS = r"(account|sender|sending|outbound|outgoing|tenant|organi[sz]ation|customer|domain|client|ip|you|your|smtp access)"
+_OURS = (
+    r"(account|sender|sending|outbound|outgoing|tenant|organi[sz]ation|customer|domain|client|ip|you|your|smtp access)"
+)
 
 _PROVIDERS = (
     # -- Amazon SES
@@ -153,7 +157,7 @@ _RECIPIENTS = (
     _Row(Meaning.QUOTA, "[45]", rf"\b{_LIMIT}\b.{{0,30}}\b(sending|outgoing|outbound|sender|send)\b", _COMMON),
     _Row(Meaning.QUOTA, "[45]", rf"\b(daily|hourly|monthly|24.?h(ours?)?)\b.{{0,40}}\b({_LIMIT}|{_MAILS})\b", _POLICYD),
     _Row(Meaning.QUOTA, "[45]", rf"\b({_LIMIT}|{_MAILS})\b.{{0,40}}\b(per (hour|day|month)|an hour|a day|today|this hour)\b", _POLICYD),
-    _Row(Meaning.QUOTA, "[45]", rf"\byou(r account|r domain| have|'ve| are)?\b.{{0,30}}\b(exceed(ed|s)?|over|reached)\b.{{0,40}}\b(quota|limits?)\b(?! size)", _COMMON),
+    _Row(Meaning.QUOTA, "[45]", r"\byou(r account|r domain| have|'ve| are)?\b.{0,30}\b(exceed(ed|s)?|over|reached)\b.{0,40}\b(quota|limits?)\b(?! size)", _COMMON),
     _Row(None, r"... [45]\.(1\.([12346]|10)|2\.[1-4])\b", "", _RFC_3463),
     _Row(None, "[45]", r"\b(mail ?box|inbox|maildir|mail ?drop)\b|\bno such\b|\bunrouteable\b|\bover ?quota\b|disk quota|storage allocation", _COMMON),
     _Row(None, "[45]", r"\b(user|recipient|account|address|alias) (is |was |has been )?(unknown|not found|does ?n.t exist|does not exist|not exist|not known|invalid|disabled|inactive|unavailable|full)\b", _COMMON),
@@ -187,8 +191,7 @@ _ADDRESS = re.compile(r"\S*[^\s<]@\S+|https?://\S+")
 _POSTFIX_PREFIX = re.compile(r"recipient address rejected:\s*|\brejected by recipient\b:", re.IGNORECASE)
 _HOURLY = re.compile(r"\bhour|\bhourly\b|60 minutes", re.IGNORECASE)
 _ALL = tuple(
-    (row, re.compile(row.reply), re.compile(row.words, re.IGNORECASE))
-    for row in (*_PROVIDERS, *_RECIPIENTS, *_GENERAL)
+    (row, re.compile(row.reply), re.compile(row.words, re.IGNORECASE)) for row in (*_PROVIDERS, *_RECIPIENTS, *_GENERAL)
 )
 _SENDER_CODES = frozenset({530, 534, 535, 538})
 """Authentication required, failed, too weak, needs encryption (RFC 4954 section 6): ours to mend, whatever the step."""

@@ -14,7 +14,7 @@ TOO_LARGE = 552
 _MAX_TEXT = 400  # characters of a reply worth keeping; some servers explain themselves at length
 
 _THROTTLING = frozenset({432, 454})
-"""What Exchange Online and Amazon SES say to a message they will take later; elsewhere in a dialogue they mean logins."""
+"""What Exchange Online and Amazon SES say to a message they will take later; before it, both mean logins."""
 _TOO_MANY_CONNECTIONS = 432
 _LESS = frozenset({Meaning.RATE, Meaning.CONNECTIONS})
 

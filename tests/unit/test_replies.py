@@ -65,7 +65,7 @@ OURS = [
     (451, "4.7.1 rate limit exceeded, try again later", Meaning.RATE),
     (450, "4.7.1 <p@example.org>: Recipient address rejected: sending rate limit exceeded", Meaning.QUOTA),
     (450, "4.7.1 Error: too much mail from 192.0.2.1", Meaning.RATE),
-    (550, "Outgoing mail from \"digest@example.org\" has been suspended.", Meaning.SUSPENDED),
+    (550, 'Outgoing mail from "digest@example.org" has been suspended.', Meaning.SUSPENDED),
     (550, "5.7.1 Your account has been suspended due to abuse", Meaning.SUSPENDED),
     (554, "5.7.0 Your message could not be sent. The limit on the number of allowed outgoing messages was exceeded. Try again later.", Meaning.QUOTA),
     (550, "5.7.0 message limit exceeded for this account", Meaning.QUOTA),
