@@ -1,4 +1,4 @@
-"""Deliver to servers that take less than they are given, and see how soon the pace settles, and whether anybody is lost.
+"""Deliver to servers that take less than they are given: how the pace settles, and whether anybody is lost.
 
 One server takes so many messages a second, as Amazon SES does by default, and answers 454 to the others. One takes
 messages over three connections at once, as Exchange Online does, and answers 432 to the others at the final dot. Both
@@ -117,7 +117,9 @@ def _serving(manner: str) -> Iterator[tuple[int, IO[str], IO[str]]]:
 
 def measure(manner: str, name: str, best: float, directory: Path) -> Iterator[Figure]:
     """Yield the figures of one server, which can take `best` messages a second."""
-    mailing = Mailing(f"sqlite:///{manner}.db", directory, RECIPIENTS)
+    home = directory / manner
+    home.mkdir()
+    mailing = Mailing("sqlite:///bench.db", home, RECIPIENTS)
     mailing.publish()
     with _serving(manner) as (port, to_server, from_server):
         report = mailing.deliver(port, sessions=SESSIONS, size=20_000)
