@@ -237,8 +237,9 @@ class Dispatch:
         now = self._clock.now()
         milliseconds = min(max(int((self._clock.monotonic() - outgoing.began) * 1000), 0), _LONGEST)
         result = outcomes.attempted(outgoing.delivery, verdict, self._rules, now, self._random, milliseconds)
-        if isinstance(verdict, TransportError) and verdict.pause is not None and self._pause:
-            result = replace(result, due_at=self._until(verdict, now))
+        if isinstance(verdict, TransportError) and verdict.pause is not None:
+            # Surely not this message's fault: it need not go behind the others, and another relay may have it at once.
+            result = replace(result, due_at=self._until(verdict, now) if self._pause else now)
         self._results.append((outgoing.delivery, result))
         self._pool.release(outgoing.delivery)
         self._order_soon()
