@@ -155,7 +155,7 @@ class Lanes:
                     self._host.broken(error)
             except TransportError as error:
                 # A server with connections enough turns further ones away; those that work go on.
-                if self._connected and error.code == 421:  # noqa: PLR2004 - service not available (RFC 5321 4.2.3)
+                if self._connected and error.code is not None and error.code // 100 == 4:  # noqa: PLR2004 - RFC 5321 4.2.1
                     self._host.crowded()
                     return
                 self._host.broken(error)

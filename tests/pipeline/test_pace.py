@@ -65,7 +65,9 @@ def test_what_was_measured_is_kept_over_restarts_and_given_back_with_time(databa
     now = FakeClock().now()
     with database.begin() as connection:
         assert rates.slow_down(connection, "relay:a", now, 0.2) == pytest.approx(0.19)
-        assert rates.slow_down(connection, "relay:a", now + timedelta(seconds=0.5), 0.01) == pytest.approx(0.19, rel=0.02)
+        assert rates.slow_down(connection, "relay:a", now + timedelta(seconds=0.5), 0.01) == pytest.approx(
+            0.19, rel=0.02
+        )
         assert rates.slow_down(connection, "relay:b", now, 0.0) == pytest.approx(1 / 8)
     with database.connect() as connection:
         assert rates.factors(connection, now + rates.RECOVERY)["relay:a"] == pytest.approx(0.38)
