@@ -128,7 +128,7 @@ _PROVIDERS = (
     # -- Mailgun, SendGrid, Postmark
     _Row(Meaning.QUOTA, "5", r"(domain|account|plan) .*(sending|message) limit|recipient limit exceeded", _MAILGUN),
     _Row(Meaning.SUSPENDED, "5", r"domain .* is (disabled|not allowed to send)|please activate your", _MAILGUN),
-    _Row(Meaning.QUOTA, "[45]", r"maximum credits exceeded|credits? (are )?(used up|exhausted|exceeded)", _SENDGRID),
+    _Row(Meaning.QUOTA, "[45]", r"maximum credits exceeded|credits? (are )?(used up|exhausted|exceeded)|\bno (more )?credits?\b", _SENDGRID),
     _Row(Meaning.UNAUTHORISED, "5", r"from address does not match a verified sender|unauthenticated senders", _SENDGRID, _VERIFY),
     _Row(Meaning.UNAUTHORISED, "5", r"sender signature|not (a )?confirmed", _POSTMARK, _VERIFY),
     # -- status codes that speak of the sender alone: addresses, credentials, SPF, DKIM, reverse DNS, null MX (RFC 7505)
@@ -147,10 +147,10 @@ _PROVIDERS = (
 
 _RECEIVER = r"(recipient|addressee|destination)"
 _RECIPIENTS = (
-    _Row(Meaning.QUOTA, "[45]", rf"\b(daily|hourly|external) recipients?\b|{_LIMIT} (for|of|on) (message )?recipients|recipients? (rate )?{_LIMIT}|recipients? per (day|hour)", _EXCHANGE_LIMITS),
     _Row(None, "[45]", r"gr[ea]y-?list", _COMMON),
     _Row(None, "[45]", r"\breceiv(e|es|ing) (too|mail|messages?|e-?mails?|more|(\w+ )?(limit|quota|rate))|\b(inbound|incoming) (\w+ )?(limit|quota|rate)", _GMAIL),
-    _Row(None, "[45]", rf"\b{_RECEIVER}('s|s')?( e-?mail)? (has|is|was|mailbox|account|inbox|storage|over|quota|exceeded|reached|user|server|domain)\b", _COMMON),
+    _Row(Meaning.QUOTA, "[45]", rf"\b(daily|hourly|external) recipients?\b|{_LIMIT} (for|of|on) (message )?recipients|recipients? (rate )?{_LIMIT}|recipients? per (day|hour)", _EXCHANGE_LIMITS),
+    _Row(None, "[45]", rf"\b{_RECEIVER}('s|s')?( e-?mail)? (has|is|was|mailbox|account|inbox|storage|over|quota|exceeded|reached|user|server|domain|address (is |has been )?(blocked|suspended|disabled|locked|inactive))\b", _COMMON),
     _Row(None, "[45]", rf"\bthe (e-?mail )?(account|user)( that)? you|to (this|the|that) ({_RECEIVER}|group|list|distribution|mailbox|user|address)\b", _GMAIL),
     # Words about sending, before the status codes for recipients: some servers choose those carelessly.
     _Row(Meaning.QUOTA, "[45]", rf"\b(sending|submission|outgoing|outbound|relay|smtp|send)\b.{{0,40}}\b{_LIMIT}\b(?! size)", _COMMON),
@@ -159,7 +159,7 @@ _RECIPIENTS = (
     _Row(Meaning.QUOTA, "[45]", rf"\b({_LIMIT}|{_MAILS})\b.{{0,40}}\b(per (hour|day|month)|an hour|a day|today|this hour)\b", _POLICYD),
     _Row(Meaning.QUOTA, "[45]", r"\byou(r account|r domain| have|'ve| are)?\b.{0,30}\b(exceed(ed|s)?|over|reached)\b.{0,40}\b(quota|limits?)\b(?! size)", _COMMON),
     _Row(None, r"... [45]\.(1\.([12346]|10)|2\.[1-4])\b", "", _RFC_3463),
-    _Row(None, "[45]", r"\b(mail ?box|inbox|maildir|mail ?drop)\b|\bno such\b|\bunrouteable\b|\bover ?quota\b|disk quota|storage allocation", _COMMON),
+    _Row(None, "[45]", r"\b(mail ?box|inbox|maildir|mail ?drop)\b|\bno such\b|\bunrouteable\b|\bover ?quota\b|disk quota|\bstorage\b", _COMMON),
     _Row(None, "[45]", r"\b(user|recipient|account|address|alias) (is |was |has been )?(unknown|not found|does ?n.t exist|does not exist|not exist|not known|invalid|disabled|inactive|unavailable|full)\b", _COMMON),
     _Row(None, "[45]", r"\b(unknown|invalid|inactive|non-?existent|undeliverable) (user|recipient|account|address|local|destination)", _COMMON),
     _Row(None, "[45]", r"\b(host|domain)( name)? (was )?not found\b|no (mx|mail hosts?)\b|does not accept mail|\bnull ?mx\b", _COMMON),
@@ -167,10 +167,10 @@ _RECIPIENTS = (
 
 _GENERAL = (
     # The commonest mistake of all, a relay that does not know us; Exim says it without an enhanced code.
-    _Row(Meaning.UNAUTHORISED, "[45]", r"\brelay(ing)?( access)? (is )?(denied|not (permitted|allowed)|prohibited)\b|\b(unable|not permitted) to relay\b", _POSTFIX),
+    _Row(Meaning.UNAUTHORISED, "[45]", r"\brcpthosts\b|\brelay(ing)?( access)? (is )?(denied|not (permitted|allowed)|prohibited)\b|\b(unable|not permitted) to relay\b", _POSTFIX),
     _Row(Meaning.UNAUTHORISED, "[45]", r"(authentication|log ?in) (is )?required|must (authenticate|log ?in)|not (authenticated|logged in)", _COMMON),
     _Row(Meaning.UNAUTHORISED, "[45]", r"not (authori[sz]ed|allowed|permitted|entitled|enabled) to (send|relay|submit|use)", _COMMON, _OWN_SENDER),
-    _Row(Meaning.UNAUTHORISED, "[45]", r"\bsender\b.{0,40}\b(reject|denied|refused|not (allowed|permitted|owned|verified|valid|accepted|authori[sz]ed|exist)|unverified|mismatch|invalid|unknown|verif|does ?n)", _COMMON, _OWN_SENDER),
+    _Row(Meaning.UNAUTHORISED, "[45]", r"\b(sender|sending (address|domain))\b.{0,40}\b(reject|denied|refused|not (allowed|permitted|owned|verified|valid|accepted|authori[sz]ed|exist)|unverified|mismatch|invalid|unknown|verif|does ?n)", _COMMON, _OWN_SENDER),
     _Row(Meaning.UNAUTHORISED, "[45]", r"\b(invalid|unverified|unknown|unauthori[sz]ed|forbidden|bad|wrong) (sender|from|envelope from|return.?path)\b|\bfrom\b (address|header|domain).{0,40}\b(not|must|does ?n|mismatch|differ)", _COMMON, _OWN_SENDER),
     _Row(Meaning.SUSPENDED, "[45]", rf"\b{_OURS}\b.{{0,40}}\b(suspended|blocked|deactivated|locked|restricted|frozen|terminated|disabled|banned|on hold|under review|compromised)\b", _COMMON),
     _Row(Meaning.SUSPENDED, "[45]", r"\bsuspended\b", _COMMON),
@@ -179,7 +179,7 @@ _GENERAL = (
     _Row(None, "[45]", r"\b(size|length|long|large|attachments?|hop|hops)\b", _RFC_3463),
     _Row(Meaning.QUOTA, r"... [45]\.7\.\d+\b", r"\bquota\b", _POLICYD),
     _Row(None, r"552\b(?! 5\.[37])", r"\bquota exceeded\b", "RFC 5321 section 4.2.2"),
-    _Row(Meaning.QUOTA, "[45]", rf"\bquota\b|\b{_LIMIT}\b.{{0,20}}\b(exceeded|reached|hit)\b|\b(exceed(s|ed|ing)?|over|reached|hit)\b.{{0,30}}\b(limits?|quota|allowance)\b", _COMMON),
+    _Row(Meaning.QUOTA, "[45]", rf"\bquota\b|\b(exceed(s|ed)?|reached|over)\b.{{0,20}}\b(maximum|max|allowed) (number|amount)\b|\b{_LIMIT}\b.{{0,20}}\b(exceeded|reached|hit)\b|\b(exceed(s|ed|ing)?|over|reached|hit)\b.{{0,30}}\b(limits?|quota|allowance)\b", _COMMON),
     _Row(Meaning.POLICY, "[45]", r"\b(dkim|spf|dmarc|unauthenticated)\b|spamhaus|spamcop|barracuda|\bsorbs\b|\b(dns)?bls?\b|\brbl\b|block-? ?list(ed)?\b|blacklist(ed)?\b|\b(bad|poor|low) reputation\b", _RFC_7372),
     _Row(Meaning.POLICY, r"5.. 5\.7\.1\b", r"\b(polic(y|ies)|spam|unsolicited|blocked|reputation)\b", _RFC_3463),
     _Row(Meaning.POLICY, "55[04]", r"\b(spam|unsolicited|junk)\b", _COMMON),
