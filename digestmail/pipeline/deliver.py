@@ -21,9 +21,9 @@ from digestmail.moments import is_recent
 from digestmail.pipeline import outcomes
 from digestmail.pipeline.dispatch import AHEAD, Dispatch, Letters
 from digestmail.pipeline.epoch import EpochFile
-from digestmail.pipeline.ledger import Ledger, Sorted
+from digestmail.pipeline.ledger import Ledger, Policies, Sorted
 from digestmail.pipeline.outcomes import Rules
-from digestmail.pipeline.pacing import Limits, pace, speeds
+from digestmail.pipeline.pacing import Limits, pace, room, speeds
 from digestmail.pipeline.reports import DeliverReport
 from digestmail.scoring import Scoring
 from digestmail.storage import counting, deliveries, rates, settings
@@ -98,7 +98,7 @@ class Deliverer:
         usable = [relay for relay in self._relays if f"relay:{relay.name}" not in paused]
         for relay in self._relays:
             if (pause := paused.get(f"relay:{relay.name}")) is not None:
-                stopped = f"{relay.name} is left alone until {pause.until:%H:%M} UTC: {pause.reason}"
+                stopped = f"{relay.name} is left alone until {pause.until:%Y-%m-%d %H:%M} UTC: {pause.reason}"
                 continue
             usable.remove(relay)
             # With another relay at hand, what was not sent is due at once.
@@ -141,8 +141,11 @@ class Deliverer:
             self._epoch,
             lease=LEASE,
             sending=_SENDING,
-            sort=lambda connection, claimed, now: self._sort(connection, claimed, relay, now),
-            bounced=self._count_bounces,
+            policies=Policies(
+                room=lambda connection, now: room(connection, self._speeds(connection, relay, now), relay.name, now),
+                sort=lambda connection, claimed, now: self._sort(connection, claimed, relay, now),
+                bounced=self._count_bounces,
+            ),
             # Half of what may be armed: while its results and the next intents are committed, the other half goes out.
             enough=AHEAD * granted[f"relay:{relay.name}"],
         )
@@ -158,6 +161,7 @@ class Deliverer:
             random=self._random,
             stop=self._stop,
             recorded=self._recorded,
+            reopened=self._reopened,
         )
         # What is in memory now is there to stay: looking through it again and again costs a tenth of the pace.
         gc.freeze()
@@ -181,7 +185,7 @@ class Deliverer:
                 rest.append((delivery, end))
             else:
                 wanted.append(delivery)
-        speed = speeds(self._limits, relay.name, relay.messages_per_second, rates.factors(connection, now))
+        speed = self._speeds(connection, relay, now)
         renew = not is_recent(self._allotted_at, now, _RENEWED)
         granted = self._allot(connection, relay, now) if renew else {}
         if not speed:
@@ -206,6 +210,13 @@ class Deliverer:
                 detail=outcomes.said(attempted),
             )
             self._suppressed += counting.count(connection, event, now, self._scoring) is Recorded.SUPPRESSED
+
+    def _speeds(self, connection: Connection, relay: Relay, now: datetime) -> dict[str, float]:
+        return speeds(self._limits, relay.name, relay.messages_per_second, rates.factors(connection, now))
+
+    def _reopened(self, count: int) -> None:
+        self._tally[DeliveryState.FAILED] -= count
+        self._tally[DeliveryState.DEFERRED] += count
 
     def _recorded(self, delivery: Delivery, result: Attempted, kept: bool) -> None:  # noqa: FBT001 - a callback
         if not result.begun and result.state is not DeliveryState.CANCELLED:
@@ -237,13 +248,20 @@ class Deliverer:
         with self._database.connect() as connection:
             standing = outbox_report(connection)
             blocks = counting.list_blocks(connection, self._clock.now())
+            paused = {pause.key: pause.until for pause in rates.pauses(connection, self._clock.now())}
         if blocks:
             with self._database.begin() as connection:
                 blocks = counting.hold_blocks(connection, self._clock.now(), self._scoring)
+        next_due_at = standing.next_due_at
+        untils = [paused.get(f"relay:{relay.name}") for relay in self._relays]
+        closed = [until for until in untils if until is not None]
+        if next_due_at is not None and closed and len(closed) == len(untils):
+            next_due_at = max(next_due_at, min(closed))
         return replace(
             standing,
             suppressed=self._suppressed,
             blocks=blocks,
+            next_due_at=next_due_at,
             sent=self._tally[DeliveryState.SENT],
             deferred=self._tally[DeliveryState.DEFERRED],
             failed=self._tally[DeliveryState.FAILED],

@@ -12,11 +12,11 @@ from sqlalchemy import Connection
 from digestmail.model import Delivery
 from digestmail.storage import rates
 
-_SOON = timedelta(seconds=1)
-"""What may go within this is sent at once: a rate is kept over seconds, not over milliseconds."""
+_SOON = timedelta(seconds=0.25)
+"""What may go within this is sent at once: a rate is kept over a second, not over milliseconds."""
 _LONGEST_WAIT = timedelta(hours=4)
 """What a rate holds for longer asks again after this, however slow it is."""
-_SLOWED_RELAY, _SLOWED_DOMAIN = 100.0, 10.0
+_SLOWED_RELAY, _SLOWED_DOMAIN = 1000.0, 10.0
 """Messages a second from which one that has no limit, and asks for less, is slowed down."""
 
 
@@ -52,6 +52,17 @@ def speeds(limits: Limits, relay: str, relay_rate: float | None, factors: Mappin
         for key, rate in found.items()
         if rate is not None or key in factors
     }
+
+
+def share(per_second: float, relay_rate: float | None) -> float:
+    """Return what `per_second` messages are of a relay's full speed."""
+    return per_second / (relay_rate or _SLOWED_RELAY)
+
+
+def room(connection: Connection, speed: Mapping[str, float], relay: str, now: datetime) -> tuple[int, datetime] | None:
+    """Return how many messages the relay may be given now, and when the next one; None: as many as there are."""
+    key = f"relay:{relay}"
+    return rates.room(connection, key, speed[key], now, _SOON) if key in speed else None
 
 
 def pace(

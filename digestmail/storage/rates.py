@@ -16,10 +16,13 @@ from digestmail.storage.inserting import insert
 from digestmail.storage.schema import allotments, rates
 
 RECOVERY = timedelta(minutes=1)
-"""After how long without complaint a slowed key may go twice as fast again."""
+"""After how long without complaint a slowed key goes twice as fast again; it gets there evenly."""
 SLOWEST = 1 / 64
-_MOST_DOUBLINGS = 6
-"""From the slowest share to full speed; keeps the power small however long ago it was."""
+_SLOWEST_MEASURED = 1 / 8192
+_BELOW = 0.95
+"""A key that was measured gets so much of what it took: a little less, so that it does not complain again at once."""
+_STEEPEST = 1 / 8
+"""A measurement may be off, when the server allows short bursts; the next one comes two seconds later."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +53,13 @@ def reserve(
     return booked, next_at
 
 
+def room(connection: Connection, key: str, per_second: float, now: datetime, within: timedelta) -> tuple[int, datetime]:
+    """Return how many messages `reserve` would book at most, and when the next one may go; books and locks nothing."""
+    next_at = connection.execute(select(rates.c.next_at).where(rates.c.key == key)).scalar()
+    first = max(next_at or now, now)
+    return max((now + within - first) // timedelta(seconds=1 / per_second) + 1, 0), first
+
+
 def factors(connection: Connection, now: datetime) -> dict[str, float]:
     """Return the keys that are slowed down, each with its share of full speed (0..1), recovered up to `now`."""
     rows = connection.execute(select(rates.c.key, rates.c.factor, rates.c.slowed_at).where(rates.c.factor < 1))
@@ -57,13 +67,23 @@ def factors(connection: Connection, now: datetime) -> dict[str, float]:
     return {key: factor for key, factor in found.items() if factor < 1}
 
 
-def slow_down(connection: Connection, key: str, now: datetime) -> float:
-    """Halve the speed of `key`, but once in two seconds, for a burst of refusals is one wish; return the share."""
+def slow_down(connection: Connection, key: str, now: datetime, measured: float | None = None) -> float:
+    """Slow `key` down, but once in two seconds, for a burst of refusals is one wish; return the share of full speed.
+
+    With `measured`, the share (0..) that one worker got through, to a little less than what all workers get through;
+    else to half the speed.
+    """
     row = _row(connection, key, now)
     factor = _recovered(row.factor, row.slowed_at, now)
-    if row.slowed_at is not None and is_recent(row.slowed_at, now, timedelta(seconds=2)):
+    # Whoever measures waits two seconds by itself, and what was ordered then may be written a little sooner than that.
+    apart = timedelta(seconds=2 if measured is None else 1)
+    if row.slowed_at is not None and is_recent(row.slowed_at, now, apart):
         return factor
-    factor = max(factor / 2, SLOWEST)
+    if measured is None:
+        factor = max(factor / 2, min(factor, SLOWEST))
+    else:
+        share = measured * _workers(connection, key, now) * _BELOW
+        factor = max(min(max(share, factor * _STEEPEST), factor * _BELOW), _SLOWEST_MEASURED)
     connection.execute(update(rates).where(rates.c.key == key).values(factor=factor, slowed_at=now))
     return factor
 
@@ -74,7 +94,14 @@ def _recovered(factor: float, slowed_at: datetime | None, now: datetime) -> floa
         return factor
     if is_ahead(slowed_at, now):
         return 1.0
-    return float(min(factor * 2 ** min(age(slowed_at, now) // RECOVERY, _MOST_DOUBLINGS), 1.0))
+    # 32 doublings bring back everything.
+    return float(min(factor * 2 ** min(age(slowed_at, now) / RECOVERY, 32), 1.0))
+
+
+def _workers(connection: Connection, key: str, now: datetime) -> int:
+    """Return how many workers hold connections of `key`, at least one."""
+    held = select(func.count()).where(allotments.c.key == key, allotments.c.until > now)
+    return max(int(connection.execute(held).scalar_one()), 1)
 
 
 def pause(connection: Connection, key: str, until: datetime, reason: str, now: datetime) -> None:

@@ -26,6 +26,15 @@ class OutcomeUnknownError(DeliveryError):
         super().__init__(message, code=None, permanent=False)
 
 
+class ThrottledError(DeliveryError):
+    """The server takes less of us than it was given: nobody's fault, and the connection stays usable."""
+
+    def __init__(self, message: str, *, code: int, connections: bool = False) -> None:
+        """Say with `connections` that there are too many of them; else it is the pace."""
+        super().__init__(message, code=code, permanent=False)
+        self.connections = connections
+
+
 class NotSentError(TransportError):
     """The connection was lost before the message could have been accepted: nothing was delivered."""
 
@@ -33,8 +42,8 @@ class NotSentError(TransportError):
 Verdict = Receipt | DeliveryError | TransportError
 """What became of one message.
 
-A DeliveryError is about this message and recipient, an OutcomeUnknownError about nobody, a NotSentError about this
-connection, and any other TransportError about us and the server.
+A DeliveryError is about this message and recipient, an OutcomeUnknownError about nobody, a ThrottledError about how
+much the server takes of us, a NotSentError about this connection, and any other TransportError about us and the server.
 """
 
 

@@ -21,6 +21,7 @@ from digestmail.tls import client_context
 from digestmail.transports.base import Connection, Session
 from digestmail.transports.blocking import BlockingSession
 from digestmail.transports.conversation import Conversation
+from digestmail.transports.replies import fault_of
 from digestmail.transports.verdict import reply_code, reply_text
 from digestmail.transports.wire import Reply, Wire
 
@@ -176,7 +177,11 @@ class SmtpTransport:
 def _turned_away(where: str, code: int, message: str) -> TransportError:
     if reply_code(code) is None:
         return TransportError(f"{where} is not intelligible: {reply_text(message)}")
-    return TransportError(f"{where} turned us away: {code} {reply_text(message)}", code=reply_code(code))
+    said = reply_text(message)
+    fault = fault_of(code, said)
+    pause, advice = (fault.pause, fault.advice) if fault else (None, "")
+    hint = f"; {advice}" if advice else ""
+    return TransportError(f"{where} turned us away: {code} {said}{hint}", code=reply_code(code), pause=pause)
 
 
 def _without(features: Mapping[str, str], name: str) -> dict[str, str]:
