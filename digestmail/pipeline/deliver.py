@@ -16,7 +16,7 @@ import uvloop
 from sqlalchemy import Connection
 
 from digestmail.clock import Clock
-from digestmail.model import Attempted, Delivery, DeliveryState
+from digestmail.model import Attempted, Delivery, DeliveryState, Manner
 from digestmail.pipeline import outcomes
 from digestmail.pipeline.dispatch import AHEAD, Dispatch, Letters
 from digestmail.pipeline.epoch import EpochFile
@@ -24,7 +24,7 @@ from digestmail.pipeline.ledger import Ledger, Sorted
 from digestmail.pipeline.outcomes import Rules
 from digestmail.pipeline.pacing import Limits, pace, speeds
 from digestmail.pipeline.reports import DeliverReport
-from digestmail.storage import deliveries, rates, settings
+from digestmail.storage import deliveries, rates, servers, settings
 from digestmail.storage.database import Database
 from digestmail.transports.base import Relay
 
@@ -105,9 +105,11 @@ class Deliverer:
     def _over(self, relay: Relay, pause: timedelta) -> tuple[str, bool]:
         """Deliver over one relay; return why it ended early, and whether the relay is what broke."""
         with self._database.begin() as connection:
-            granted = self._allot(connection, relay, self._clock.now())
+            now = self._clock.now()
+            granted = self._allot(connection, relay, now)
+            manners = servers.known(connection, relay.server, now)
         try:
-            return self._dispatch(relay, granted, pause)
+            return self._dispatch(relay, granted, manners, pause)
         finally:
             with self._database.begin() as connection:
                 rates.give_up(connection, self._worker, self._clock.now())
@@ -119,7 +121,9 @@ class Deliverer:
         self._allotted_at = now
         return rates.allot(connection, self._worker, keys, now, _ALLOTTED)
 
-    def _dispatch(self, relay: Relay, granted: dict[str, int], pause: timedelta) -> tuple[str, bool]:
+    def _dispatch(
+        self, relay: Relay, granted: dict[str, int], manners: dict[str, Manner], pause: timedelta
+    ) -> tuple[str, bool]:
         ledger = Ledger(
             self._database,
             self._clock,
@@ -138,6 +142,7 @@ class Deliverer:
             self._rules,
             connections=granted[f"relay:{relay.name}"],
             domains={key.removeprefix("domain:"): count for key, count in granted.items() if key.startswith("domain:")},
+            manners=manners,
             pause=pause,
             random=self._random,
             stop=self._stop,
@@ -168,11 +173,12 @@ class Deliverer:
         speed = speeds(self._limits, relay.name, relay.messages_per_second, rates.factors(connection, now))
         renew = now - self._allotted_at >= _RENEWED
         granted = self._allot(connection, relay, now) if renew else {}
+        manners = servers.known(connection, relay.server, now) if renew else {}
         if not speed:
-            return Sorted(go=wanted, rest=rest, granted=granted)
+            return Sorted(go=wanted, rest=rest, granted=granted, manners=manners)
         go, wait = pace(connection, wanted, speed, relay.name, now)
         rest += ((delivery, outcomes.given_back(delivery, moment)) for delivery, moment in wait)
-        return Sorted(go=go, rest=rest, granted=granted)
+        return Sorted(go=go, rest=rest, granted=granted, manners=manners)
 
     def _recorded(self, delivery: Delivery, result: Attempted, kept: bool) -> None:  # noqa: FBT001 - a callback
         if not result.begun and result.state is not DeliveryState.CANCELLED:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from random import Random
@@ -18,14 +18,15 @@ from typing import Protocol
 
 from digestmail.clock import Clock
 from digestmail.errors import DeliveryError, RenderError, StorageError, TransportError
-from digestmail.model import Attempted, Delivery, Envelope
+from digestmail.model import Attempted, Delivery, Envelope, Manner
 from digestmail.pipeline import outcomes
 from digestmail.pipeline.lanes import LOST_TWICE, Lanes
 from digestmail.pipeline.ledger import Committed, Ledger
 from digestmail.pipeline.outcomes import Rules
 from digestmail.pipeline.pool import Pool
 from digestmail.storage.rates import Pause
-from digestmail.transports.base import NotSentError, Relay, Verdict
+from digestmail.storage.servers import Sighting
+from digestmail.transports.base import NotSentError, NotTakenError, Relay, Verdict
 
 log = logging.getLogger("digestmail.deliver")
 
@@ -54,7 +55,7 @@ class Letters(Protocol):
 class Outgoing:
     """A message on its way; a connection settles it."""
 
-    __slots__ = ("_dispatch", "armed_at", "began", "delivery", "envelope", "lost", "message", "settled")
+    __slots__ = ("_dispatch", "armed_at", "began", "delivery", "envelope", "lost", "message", "settled", "written")
     dotless = True
 
     def __init__(self, dispatch: Dispatch, delivery: Delivery, armed_at: datetime) -> None:
@@ -65,6 +66,7 @@ class Outgoing:
         self.began = 0.0
         self.lost = 0
         self.settled = False
+        self.written = False
         self.envelope: Envelope
         self.message: bytes
 
@@ -87,6 +89,7 @@ class Dispatch:
         *,
         connections: int,
         domains: dict[str, int],
+        manners: Mapping[str, Manner],
         pause: timedelta,
         random: Random,
         stop: Callable[[], bool],
@@ -94,7 +97,7 @@ class Dispatch:
     ) -> None:
         """Use at most `connections` of `relay`, and of them at most `domains[d]` at once for recipients in domain d.
 
-        `pause` is how long what was not sent waits when the relay breaks. `recorded` hears of every
+        `manners` is what is on record of the relay's servers. `pause` is how long what was not sent waits when the relay breaks. `recorded` hears of every
         result that was committed, and whether it was written.
         """
         self._ledger = ledger
@@ -103,6 +106,7 @@ class Dispatch:
         self._clock = clock
         self._rules = rules
         self._connections = connections
+        self._manners = manners
         self._pause = pause
         self._random = random
         self._stop = stop
@@ -128,6 +132,7 @@ class Dispatch:
         """Deliver until nothing is due, somebody says stop, or the way out breaks."""
         self._loop = asyncio.get_running_loop()
         self._idle = asyncio.Event()
+        self._relay.manners.begin(self._manners, self._learned)
         self._ledger.start(self._tell)
         self._claim()
         await self._idle.wait()
@@ -202,7 +207,8 @@ class Dispatch:
 
     def _lost(self, outgoing: Outgoing, error: NotSentError) -> None:
         """Nothing was delivered: the message goes first over the next connection, its intent still stands."""
-        outgoing.lost += 1
+        if not isinstance(error, NotTakenError):
+            outgoing.lost += 1
         if outgoing.lost < LOST_TWICE:
             self._ready.appendleft(outgoing)
             self._wake()
@@ -214,7 +220,7 @@ class Dispatch:
     def _written(self, outgoing: Outgoing, now: datetime) -> bool:
         """Write the message, if it can be written."""
         delivery = outgoing.delivery
-        if outgoing.lost:
+        if outgoing.written:
             return True
         try:
             outgoing.envelope, outgoing.message = self._letters.write(delivery, now)
@@ -229,8 +235,8 @@ class Dispatch:
             text = f"unexpected {type(error).__name__}: {error}"
             self._unwritable(outgoing, DeliveryError(text, code=None, permanent=False))
         else:
-            return True
-        return False
+            outgoing.written = True
+        return outgoing.written
 
     def _unwritable(self, outgoing: Outgoing, error: DeliveryError | TransportError) -> None:
         outgoing.began = self._clock.monotonic()
@@ -281,8 +287,11 @@ class Dispatch:
                 self._ready.append(Outgoing(self, delivery, committed.at))
             else:
                 self._not_armed(delivery)
+        for face in committed.trials:
+            self._relay.manners.allow(face)
         if committed.claimed is not None:
             self._claiming = False
+            self._relay.manners.remember(committed.claimed.manners)
             for delivery, result in committed.claimed.rest:
                 self._recorded(delivery, result, True)  # noqa: FBT003 - it was written with the claim
             granted = committed.claimed.granted
@@ -325,6 +334,10 @@ class Dispatch:
         self._exhausted = False
         self._claim()
         self._look_idle()
+
+    def _learned(self, face: str, manner: Manner) -> None:
+        """Have what a connection learned of the server written down, or ask for a trial."""
+        self._ledger.order(seen=Sighting(server=self._relay.server, face=face, manner=manner))
 
     # -- what the lanes tell ------------------------------------------------------------------------------------------
 

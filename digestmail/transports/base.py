@@ -8,6 +8,7 @@ from typing import Protocol
 
 from digestmail.errors import DeliveryError, TransportError
 from digestmail.model import Envelope
+from digestmail.transports.manners import Manners
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +29,11 @@ class OutcomeUnknownError(DeliveryError):
 
 class NotSentError(TransportError):
     """The connection was lost before the message could have been accepted: nothing was delivered."""
+
+
+class NotTakenError(NotSentError):
+    """The server did not take commands ahead of its replies: nothing was delivered, and the next connection sends fewer
+    of them together. It says nothing about the message or the server's health."""
 
 
 Verdict = Receipt | DeliveryError | TransportError
@@ -113,6 +119,16 @@ class Relay(Protocol):
     @property
     def name(self) -> str:
         """What it is called in reports and limits."""
+        ...
+
+    @property
+    def server(self) -> str:
+        """Where it is: what is learned about it is remembered under this name."""
+        ...
+
+    @property
+    def manners(self) -> Manners:
+        """How far its servers take pipelined commands."""
         ...
 
     @property
