@@ -103,4 +103,4 @@ def _tried_again(manner: str, since: datetime, failures: int) -> datetime:
     """Return from when on a manner is not believed any more."""
     if manner == Manner.BEHIND_DOT:
         return datetime.max.replace(tzinfo=since.tzinfo)
-    return since + _BETWEEN_TRIALS * 2 ** max(failures - 1, 0)
+    return since + _BETWEEN_TRIALS * (1 << max(failures - 1, 0))

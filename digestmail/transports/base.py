@@ -32,8 +32,10 @@ class NotSentError(TransportError):
 
 
 class NotTakenError(NotSentError):
-    """The server did not take commands ahead of its replies: nothing was delivered, and the next connection sends fewer
-    of them together. It says nothing about the message or the server's health."""
+    """The server did not take commands ahead of its replies: nothing was delivered.
+
+    The next connection sends fewer of them together; neither the message nor the server's health is in question.
+    """
 
 
 Verdict = Receipt | DeliveryError | TransportError

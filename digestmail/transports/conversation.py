@@ -152,9 +152,9 @@ class Conversation:
         connection with fewer of them together.
         """
         if self._behind:
-            hung_up = isinstance(error, NotSentError)
-            # A server may hang up on a connection that was used for long, but not on the first thing it is tried with.
-            if not hung_up or (not self._terms.proven and (error.code is None or self._terms.on_trial)):
+            # A server may hang up, or say 421, on a connection that was used for long. On one that has not yet shown that
+            # it takes commands behind the dot, that is its answer to them.
+            if not isinstance(error, NotSentError) or not self._terms.proven:
                 return self._not_taken(error)
         elif isinstance(error, _OutOfStepError) or (self._ahead and isinstance(error, TooSlowError)):
             self._terms.lost()

@@ -158,17 +158,22 @@ def test_a_reply_to_the_final_dot_that_comes_too_late_is_ambiguous(sqlite, tmp_p
     assert sum(arrived.values()) == PEOPLE - 1 + arrived[doubted]
 
 
+@pytest.mark.parametrize("extensions", [["PIPELINING"], []], ids=str)
 @pytest.mark.parametrize("step", ["MAIL", "RCPT", "DATA"])
 def test_a_reply_to_the_envelope_that_comes_too_late_blames_nobody_and_sends_nothing_twice(
-    sqlite, tmp_path, time, step
+    sqlite, tmp_path, time, step, extensions
 ):
     fill(sqlite, PEOPLE)
     clock = FakeClock()
-    with scripted({step: [dripping(time, step, 1.2)]}, extensions=["PIPELINING"]) as server:
+    with scripted({step: [dripping(time, step, 1.2)]}, extensions=extensions) as server:
         relay = smtp(server.port, connections=1, timeout=PATIENCE)
         report = worker(sqlite, [relay], clock, tmp_path / "epoch").deliver()
-        assert "did not answer in time" in report.stopped
         assert (report.failed, report.ambiguous) == (0, 0)
+        if extensions and step != "MAIL":
+            # It went ahead of the reply before it, which may be why: it is sent again at once, step by step.
+            assert (report.sent, report.stopped) == (PEOPLE, "")
+        else:
+            assert "did not answer in time" in report.stopped
         until_empty(sqlite, [relay], tmp_path / "epoch", clock)
         assert sorted(recipients(server).values()) == [1] * PEOPLE
     assert (standing(sqlite), listed(sqlite)) == ({"sent": PEOPLE}, {})
