@@ -97,8 +97,8 @@ class Dispatch:
     ) -> None:
         """Use at most `connections` of `relay`, and of them at most `domains[d]` at once for recipients in domain d.
 
-        `manners` is what is on record of the relay's servers. `pause` is how long what was not sent waits when the relay breaks. `recorded` hears of every
-        result that was committed, and whether it was written.
+        `manners` is what is on record of the relay's servers. `pause` is how long what was not sent waits when the
+        relay breaks. `recorded` hears of every result that was committed, and whether it was written.
         """
         self._ledger = ledger
         self._relay = relay

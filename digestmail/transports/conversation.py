@@ -152,8 +152,8 @@ class Conversation:
         connection with fewer of them together.
         """
         if self._behind:
-            # A server may hang up, or say 421, on a connection that was used for long. On one that has not yet shown that
-            # it takes commands behind the dot, that is its answer to them.
+            # A server may hang up, or say 421, on a connection that was used for long. On one that has not yet shown
+            # that it takes commands behind the dot, that is its answer to them.
             if not isinstance(error, NotSentError) or not self._terms.proven:
                 return self._not_taken(error)
         elif isinstance(error, _OutOfStepError) or (self._ahead and isinstance(error, TooSlowError)):

@@ -38,7 +38,9 @@ def missing() -> str:
     tools = [tool for tool in ("unshare", "chroot", "apt-get") if shutil.which(tool) is None]
     if tools:
         return f"{', '.join(tools)} is missing"
-    probe = subprocess.run(["unshare", "-m", "-p", "-f", "mount", "-t", "tmpfs", "none", "/mnt"], capture_output=True)
+    probe = subprocess.run(
+        ["unshare", "-m", "-p", "-f", "mount", "-t", "tmpfs", "none", "/mnt"], capture_output=True, check=False
+    )
     return "" if probe.returncode == 0 else probe.stderr.decode().strip()
 
 
