@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 BENCH ?= day
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test long check lint types imports format bench lock clean
+.PHONY: help demo test long servers check lint types imports format bench lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -18,6 +18,9 @@ test: $(VENV)/.dev ## the whole test suite
 
 long: $(VENV)/.dev ## kill the workers well over a thousand times; some minutes
 	DIGESTMAIL_TEST_LONG=1 $(BIN)/pytest -n auto -q -rP tests/e2e/test_kills.py
+
+servers: $(VENV)/.dev ## real mail servers on loopback; downloads them from Debian and npm, needs root
+	DIGESTMAIL_TEST_SERVERS=1 $(BIN)/pytest -q -rA tests/servers
 
 check: lint types imports test ## what CI runs
 
