@@ -26,7 +26,7 @@ from digestmail.pipeline.pacing import Limits, pace, speeds
 from digestmail.pipeline.reports import DeliverReport
 from digestmail.storage import deliveries, rates, servers, settings
 from digestmail.storage.database import Database
-from digestmail.transports.base import Relay
+from digestmail.transports.base import Pipelining, Relay
 
 log = logging.getLogger("digestmail.deliver")
 mail_log = logging.getLogger("digestmail.mail")
@@ -107,7 +107,7 @@ class Deliverer:
         with self._database.begin() as connection:
             now = self._clock.now()
             granted = self._allot(connection, relay, now)
-            manners = servers.known(connection, relay.server, now)
+            manners = _known(connection, relay, now)
         try:
             return self._dispatch(relay, granted, manners, pause)
         finally:
@@ -173,7 +173,7 @@ class Deliverer:
         speed = speeds(self._limits, relay.name, relay.messages_per_second, rates.factors(connection, now))
         renew = now - self._allotted_at >= _RENEWED
         granted = self._allot(connection, relay, now) if renew else {}
-        manners = servers.known(connection, relay.server, now) if renew else {}
+        manners = _known(connection, relay, now) if renew else {}
         if not speed:
             return Sorted(go=wanted, rest=rest, granted=granted, manners=manners)
         go, wait = pace(connection, wanted, speed, relay.name, now)
@@ -219,6 +219,10 @@ class Deliverer:
             stopped=stopped,
             trouble=self._trouble,
         )
+
+
+def _known(connection: Connection, relay: Relay, now: datetime) -> dict[str, Manner]:
+    return servers.known(connection, relay.server, now) if isinstance(relay, Pipelining) else {}
 
 
 def outbox_report(connection: Connection) -> DeliverReport:

@@ -26,7 +26,7 @@ from digestmail.pipeline.outcomes import Rules
 from digestmail.pipeline.pool import Pool
 from digestmail.storage.rates import Pause
 from digestmail.storage.servers import Sighting
-from digestmail.transports.base import NotSentError, NotTakenError, Relay, Verdict
+from digestmail.transports.base import NotSentError, NotTakenError, Pipelining, Relay, Verdict
 
 log = logging.getLogger("digestmail.deliver")
 
@@ -132,7 +132,8 @@ class Dispatch:
         """Deliver until nothing is due, somebody says stop, or the way out breaks."""
         self._loop = asyncio.get_running_loop()
         self._idle = asyncio.Event()
-        self._relay.manners.begin(self._manners, self._learned)
+        if isinstance(self._relay, Pipelining):
+            self._relay.manners.begin(self._manners, self._learned)
         self._ledger.start(self._tell)
         self._claim()
         await self._idle.wait()
@@ -287,11 +288,10 @@ class Dispatch:
                 self._ready.append(Outgoing(self, delivery, committed.at))
             else:
                 self._not_armed(delivery)
-        for face in committed.trials:
-            self._relay.manners.allow(face)
+        if isinstance(self._relay, Pipelining):
+            self._relay.manners.hear(committed.trials, committed.claimed.manners if committed.claimed else {})
         if committed.claimed is not None:
             self._claiming = False
-            self._relay.manners.remember(committed.claimed.manners)
             for delivery, result in committed.claimed.rest:
                 self._recorded(delivery, result, True)  # noqa: FBT003 - it was written with the claim
             granted = committed.claimed.granted
@@ -337,7 +337,8 @@ class Dispatch:
 
     def _learned(self, face: str, manner: Manner) -> None:
         """Have what a connection learned of the server written down, or ask for a trial."""
-        self._ledger.order(seen=Sighting(server=self._relay.server, face=face, manner=manner))
+        if isinstance(self._relay, Pipelining):
+            self._ledger.order(seen=Sighting(server=self._relay.server, face=face, manner=manner))
 
     # -- what the lanes tell ------------------------------------------------------------------------------------------
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from digestmail.errors import DeliveryError, TransportError
 from digestmail.model import Envelope
@@ -124,16 +124,6 @@ class Relay(Protocol):
         ...
 
     @property
-    def server(self) -> str:
-        """Where it is: what is learned about it is remembered under this name."""
-        ...
-
-    @property
-    def manners(self) -> Manners:
-        """How far its servers take pipelined commands."""
-        ...
-
-    @property
     def connections(self) -> int:
         """How many connections it may be asked for, over all workers."""
         ...
@@ -145,4 +135,19 @@ class Relay(Protocol):
 
     def connect(self) -> AbstractAsyncContextManager[Connection]:
         """Open one connection. Raises TransportError."""
+        ...
+
+
+@runtime_checkable
+class Pipelining(Protocol):
+    """A relay that pipelines commands, as far as its servers take it."""
+
+    @property
+    def server(self) -> str:
+        """Where it is: what is learned about it is remembered under this name."""
+        ...
+
+    @property
+    def manners(self) -> Manners:
+        """How far its servers take pipelined commands."""
         ...

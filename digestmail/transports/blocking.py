@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from digestmail.errors import DeliveryError, TransportError
 from digestmail.model import Envelope
 from digestmail.transports.base import Connection, NotSentError, Outgoing, Receipt, Session, Supply, Transport, Verdict
-from digestmail.transports.manners import Manners
 from digestmail.transports.wellformed import require_wellformed
 
 
@@ -119,8 +118,6 @@ class BlockingRelay:
     def __init__(self, transport: Transport, *, name: str) -> None:
         """Use one session of `transport`, in a thread of its own."""
         self.name = name
-        self.server = name
-        self.manners = Manners()
         self.connections = 1
         self.messages_per_second: float | None = None
         self._transport = transport

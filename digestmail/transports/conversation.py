@@ -125,8 +125,7 @@ class Conversation:
         verdict: Verdict
         try:
             (reply,) = await self._wire.replies(1, self._timeout * _AFTER_THE_DOT)
-            if following is not None and reply.code in _OUT_OF_STEP:
-                # It may be the reply to what is behind the dot, out of order.
+            if following is not None and self._is_about_what_is_behind(reply):
                 raise _OutOfStepError(f"the final dot was answered with {reply.code} {reply.text}")
         except TransportError as error:
             verdict = _without_answer(error, handed_over_in_part=self._wire.unsent > len(behind))
@@ -144,6 +143,11 @@ class Conversation:
                 following.settle(NotSentError(str(verdict)))
             raise verdict
         return following
+
+    def _is_about_what_is_behind(self, reply: Reply) -> bool:
+        """Return whether a reply to the final dot may refuse the commands behind it, and not the message."""
+        permanent = reply.code // 100 == 5  # noqa: PLR2004 - RFC 5321 section 4.2.1
+        return reply.code in _OUT_OF_STEP or (permanent and not self._terms.proven)
 
     def _ahead_of_replies(self, error: TransportError) -> TransportError:
         """Return what `error`, met while the replies to an envelope were heard, says of its message.

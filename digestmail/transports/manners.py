@@ -73,6 +73,12 @@ class Manners:
             if manner in {Manner.WITHIN, Manner.NEVER} or (manner is Manner.BEHIND_DOT and name not in self.known):
                 self.known[name] = manner
 
+    def hear(self, trials: Iterable[str], found: Mapping[str, Manner]) -> None:
+        """Hear which trials may begin, and what is on record now."""
+        for name in trials:
+            self.allow(name)
+        self.remember(found)
+
     def allow(self, name: str) -> None:
         """Let one connection try."""
         self.known.setdefault(name, Manner.TRIAL)

@@ -50,7 +50,7 @@ class Running:
 
 @dataclass(frozen=True)
 class Debian:
-    """A mail server of Debian: its packages, and a script that configures and starts it on port PORT."""
+    """A mail server of Debian: its packages, and a script that configures and starts it on port @PORT@."""
 
     packages: tuple[str, ...]
     script: str
@@ -74,7 +74,7 @@ smtpd_recipient_restrictions = static:HOLD, permit_mynetworks, reject
 alias_maps =
 maillog_file = /var/log/postfix.log
 END
-        sed -i 's/^smtp .*inet.*/127.0.0.1:PORT inet n - n - - smtpd/; s/^\\(pickup.*\\)/\\1/' /etc/postfix/master.cf
+        sed -i 's/^smtp .*inet.*/127.0.0.1:@PORT@ inet n - n - - smtpd/' /etc/postfix/master.cf
         mkdir -p /var/spool/postfix/etc
         postfix start >/dev/null 2>&1
         """,
@@ -85,7 +85,7 @@ END
         """
         cat > /etc/exim4/test.conf <<'END'
 primary_hostname = mail.example.org
-daemon_smtp_ports = PORT
+daemon_smtp_ports = @PORT@
 local_interfaces = 127.0.0.1
 acl_smtp_rcpt = take
 acl_smtp_data = take
@@ -124,7 +124,7 @@ define(`confDELAY_LA', `9999')dnl
 define(`confTO_IDENT', `0s')dnl
 LOCAL_DOMAIN(`example.org')dnl
 define(`LUSER_RELAY', `local:root')dnl
-DAEMON_OPTIONS(`Family=inet, Name=MTA, Port=PORT, Addr=127.0.0.1')dnl
+DAEMON_OPTIONS(`Family=inet, Name=MTA, Port=@PORT@, Addr=127.0.0.1')dnl
 MAILER(`local')dnl
 MAILER(`smtp')dnl
 END
@@ -139,7 +139,7 @@ END
         """
         cat > /srv/smtpd.conf <<'END'
 table people { "@" = "mail" }
-listen on 127.0.0.1 port PORT hostname mail.example.org
+listen on 127.0.0.1 port @PORT@ hostname mail.example.org
 action "keep" mda "/bin/cat" virtual <people>
 match from any for any action "keep"
 END
@@ -151,7 +151,7 @@ END
     "Courier": Debian(
         ("courier-mta",),
         """
-        sed -i 's/^PORT=.*/PORT=127.0.0.1.PORTNUMBER/; s/^TCPDOPTS=.*/TCPDOPTS="-nodnslookup -noidentlookup"/' \
+        sed -i 's/^PORT=.*/PORT=127.0.0.1.@PORT@/; s/^TCPDOPTS=.*/TCPDOPTS="-nodnslookup -noidentlookup"/' \
             /etc/courier/esmtpd
         sed -i 's/^BOFHCHECKDNS=1/BOFHCHECKDNS=0/; s/^MAXPERIP=.*/MAXPERIP=40/; s/^MAXPERC=.*/MAXPERC=40/' \
             /etc/courier/esmtpd
@@ -186,7 +186,7 @@ userdb {
 }
 service lmtp {
   inet_listener lmtp {
-    port = PORT
+    port = @PORT@
   }
 }
 END
@@ -209,7 +209,7 @@ mail_gid = mail
 first_valid_uid = 1
 hostname = mail.example.org
 submission_relay_host = 127.0.0.1
-submission_relay_port = BEHIND
+submission_relay_port = @BEHIND@
 passdb {
   driver = static
   args = nopassword=y
@@ -220,7 +220,7 @@ userdb {
 }
 service submission-login {
   inet_listener submission {
-    port = PORT
+    port = @PORT@
   }
 }
 END
@@ -237,7 +237,7 @@ START {
   recover cmd="/usr/sbin/cyrus ctl_cyrusdb -r"
 }
 SERVICES {
-  lmtp cmd="lmtpd -a" listen="127.0.0.1:PORT" prefork=0 maxchild=20
+  lmtp cmd="lmtpd -a" listen="127.0.0.1:@PORT@" prefork=0 maxchild=20
 }
 END
         cat >> /etc/imapd.conf <<'END'
@@ -261,8 +261,7 @@ def debian(server: Debian, directory: Path) -> Iterator[Running]:
         pytest.skip(f"rooms cannot be had here: {reason}")
     port = free_port()
     with receiver("body", "dot") as behind, room(directory, *server.packages) as inside:
-        script = server.script.replace("PORTNUMBER", str(port)).replace("PORT", str(port))
-        inside.run(script.replace("BEHIND", str(behind.port)))
+        inside.run(server.script.replace("@PORT@", str(port)).replace("@BEHIND@", str(behind.port)))
         wait_for(port, inside)
 
         def arrived() -> list[str]:

@@ -49,6 +49,7 @@ class Manner(Enum):
     DROPS = "reply to the message, and drop the commands"
     REFUSES = "reply to the message, and refuse each of the commands"
     REFUSES_FIRST = "refuse each of the commands, then reply to the message"
+    REJECTS = "refuse the message because of what came behind it, and close the connection"
     SHUTS_DOWN = "reply to the message, and shut down"
     REFUSES_TOGETHER = "refuse each command that comes together with another, anywhere"
     DROPS_TOGETHER = "drop each command that comes together with another, anywhere"
@@ -242,7 +243,8 @@ class _Conversation:
         behind = self._waiting()
         self._server.behind += behind > 0
         if behind and self._server.manner is not None:
-            self._server.messages.append(received)
+            if self._server.manner is not Manner.REJECTS:
+                self._server.messages.append(received)
             self._behave(self._server.manner, behind)
         elif self._answer("END", _REPLIES["END"] if recipients else _NOBODY):
             self._server.messages.append(received)
@@ -360,17 +362,18 @@ class _Conversation:
         return waiting
 
     def _behave(self, manner: Manner, behind: int) -> None:
-        """Do what this server does about so many commands behind the dot; the message is accepted in any case."""
+        """Do what this server does about so many commands behind the dot."""
         refusals = ["503 5.5.1 pipelined behind the end of data"] * behind
         for reply in {
             Manner.HANGS_UP: [],
             Manner.REFUSES: [_REPLIES["END"], *refusals],
             Manner.REFUSES_TOGETHER: [_REPLIES["END"], *refusals],
             Manner.REFUSES_FIRST: [*refusals, _REPLIES["END"]],
+            Manner.REJECTS: ["554 5.5.0 synchronization error"],
             Manner.SHUTS_DOWN: [_REPLIES["END"], "421 4.3.2 you talk too soon"],
         }.get(manner, [_REPLIES["END"]]):
             self._say(reply)
-        if manner in {Manner.HANGS_UP, Manner.ANSWERS_AND_HANGS_UP, Manner.SHUTS_DOWN}:
+        if manner in {Manner.HANGS_UP, Manner.ANSWERS_AND_HANGS_UP, Manner.REJECTS, Manner.SHUTS_DOWN}:
             raise _HungUpError
         for _ in range(behind):
             self._line()
