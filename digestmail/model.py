@@ -542,6 +542,20 @@ class DeliveryState(StrEnum):
     AMBIGUOUS = "ambiguous"
 
 
+class Manner(StrEnum):
+    """How far a mail server that offers PIPELINING (RFC 2920) takes commands before it has answered the last one.
+
+    `within`: MAIL, RCPT and DATA of one transaction go together. `behind-dot`: besides, the next transaction's
+    commands go behind the final dot. `never`: one command at a time. `trial`: one connection is finding out whether
+    the server is `behind-dot`; everybody else treats it as `within`.
+    """
+
+    TRIAL = "trial"
+    BEHIND_DOT = "behind-dot"
+    WITHIN = "within"
+    NEVER = "never"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
     """Edition x subscriber, as claimed by one worker: only the holder of `fence` may record its outcome."""

@@ -16,7 +16,7 @@ import uvloop
 from sqlalchemy import Connection
 
 from digestmail.clock import Clock
-from digestmail.model import Attempted, BounceEvent, Delivery, DeliveryState
+from digestmail.model import Attempted, BounceEvent, Delivery, DeliveryState, Manner
 from digestmail.moments import is_recent
 from digestmail.pipeline import outcomes
 from digestmail.pipeline.dispatch import AHEAD, Dispatch, Letters
@@ -26,10 +26,10 @@ from digestmail.pipeline.outcomes import Rules
 from digestmail.pipeline.pacing import Limits, pace, room, speeds
 from digestmail.pipeline.reports import DeliverReport
 from digestmail.scoring import Scoring
-from digestmail.storage import counting, deliveries, rates, settings
+from digestmail.storage import counting, deliveries, rates, servers, settings
 from digestmail.storage.counting import Recorded
 from digestmail.storage.database import Database
-from digestmail.transports.base import Relay
+from digestmail.transports.base import Pipelining, Relay
 
 log = logging.getLogger("digestmail.deliver")
 mail_log = logging.getLogger("digestmail.mail")
@@ -120,9 +120,11 @@ class Deliverer:
     def _over(self, relay: Relay, pause: timedelta) -> tuple[str, bool]:
         """Deliver over one relay; return why it ended early, and whether the relay is what broke."""
         with self._database.begin() as connection:
-            granted = self._allot(connection, relay, self._clock.now())
+            now = self._clock.now()
+            granted = self._allot(connection, relay, now)
+            manners = _known(connection, relay, now)
         try:
-            return self._dispatch(relay, granted, pause)
+            return self._dispatch(relay, granted, manners, pause)
         finally:
             with self._database.begin() as connection:
                 rates.give_up(connection, self._worker, self._clock.now())
@@ -134,7 +136,9 @@ class Deliverer:
         self._allotted_at = now
         return rates.allot(connection, self._worker, keys, now, _ALLOTTED)
 
-    def _dispatch(self, relay: Relay, granted: dict[str, int], pause: timedelta) -> tuple[str, bool]:
+    def _dispatch(
+        self, relay: Relay, granted: dict[str, int], manners: dict[str, Manner], pause: timedelta
+    ) -> tuple[str, bool]:
         ledger = Ledger(
             self._database,
             self._clock,
@@ -157,6 +161,7 @@ class Deliverer:
             self._rules,
             connections=granted[f"relay:{relay.name}"],
             domains={key.removeprefix("domain:"): count for key, count in granted.items() if key.startswith("domain:")},
+            manners=manners,
             pause=pause,
             random=self._random,
             stop=self._stop,
@@ -188,11 +193,12 @@ class Deliverer:
         speed = self._speeds(connection, relay, now)
         renew = not is_recent(self._allotted_at, now, _RENEWED)
         granted = self._allot(connection, relay, now) if renew else {}
+        manners = _known(connection, relay, now) if renew else {}
         if not speed:
-            return Sorted(go=wanted, rest=rest, granted=granted)
+            return Sorted(go=wanted, rest=rest, granted=granted, manners=manners)
         go, wait = pace(connection, wanted, speed, relay.name, now)
         rest += ((delivery, outcomes.given_back(delivery, moment)) for delivery, moment in wait)
-        return Sorted(go=go, rest=rest, granted=granted)
+        return Sorted(go=go, rest=rest, granted=granted, manners=manners)
 
     def _count_bounces(
         self, connection: Connection, results: Sequence[tuple[Delivery, Attempted]], now: datetime
@@ -270,6 +276,10 @@ class Deliverer:
             stopped=stopped,
             trouble=self._trouble,
         )
+
+
+def _known(connection: Connection, relay: Relay, now: datetime) -> dict[str, Manner]:
+    return servers.known(connection, relay.server, now) if isinstance(relay, Pipelining) else {}
 
 
 def outbox_report(connection: Connection) -> DeliverReport:

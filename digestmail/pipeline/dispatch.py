@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -19,7 +19,7 @@ from typing import Protocol
 
 from digestmail.clock import Clock
 from digestmail.errors import DeliveryError, RenderError, StorageError, TransportError
-from digestmail.model import Attempted, Delivery, Envelope
+from digestmail.model import Attempted, Delivery, Envelope, Manner
 from digestmail.pipeline import outcomes, pacing
 from digestmail.pipeline.lanes import LOST_TWICE, Lanes
 from digestmail.pipeline.ledger import Committed, Ledger
@@ -28,7 +28,17 @@ from digestmail.pipeline.pool import Pool
 from digestmail.pipeline.suspicion import DOMAINS, Suspicion
 from digestmail.pipeline.throttle import PATIENCE, Throttle
 from digestmail.storage.rates import Pause
-from digestmail.transports.base import NotSentError, OutcomeUnknownError, Receipt, Relay, ThrottledError, Verdict
+from digestmail.storage.servers import Sighting
+from digestmail.transports.base import (
+    NotSentError,
+    NotTakenError,
+    OutcomeUnknownError,
+    Pipelining,
+    Receipt,
+    Relay,
+    ThrottledError,
+    Verdict,
+)
 
 log = logging.getLogger("digestmail.deliver")
 
@@ -70,6 +80,7 @@ class Outgoing:
         "message",
         "settled",
         "wave",
+        "written",
     )
     dotless = True
 
@@ -83,6 +94,7 @@ class Outgoing:
         self.crowded = False
         self.settled = False
         self.wave = 0
+        self.written = False
         self.envelope: Envelope
         self.message: bytes
 
@@ -105,6 +117,7 @@ class Dispatch:
         *,
         connections: int,
         domains: dict[str, int],
+        manners: Mapping[str, Manner],
         pause: timedelta,
         random: Random,
         stop: Callable[[], bool],
@@ -113,8 +126,9 @@ class Dispatch:
     ) -> None:
         """Use at most `connections` of `relay`, and of them at most `domains[d]` at once for recipients in domain d.
 
-        `pause` is how long what was not sent waits when the relay breaks. `recorded` hears of every result that was
-        committed, and whether it was written; `reopened` how many of those that had failed are open again.
+        `manners` is what is on record of the relay's servers. `pause` is how long what was not sent waits when the
+        relay breaks. `recorded` hears of every result that was committed, and whether it was written; `reopened` how
+        many of those that had failed are open again.
         """
         self._ledger = ledger
         self._relay = relay
@@ -122,6 +136,7 @@ class Dispatch:
         self._clock = clock
         self._rules = rules
         self._connections = connections
+        self._manners = manners
         self._pause = pause
         self._random = random
         self._stop = stop
@@ -155,6 +170,8 @@ class Dispatch:
         """Deliver until nothing is due, somebody says stop, or the way out breaks."""
         self._loop = asyncio.get_running_loop()
         self._idle = asyncio.Event()
+        if isinstance(self._relay, Pipelining):
+            self._relay.manners.begin(self._manners, self._learned)
         self._ledger.start(self._tell)
         self._claim()
         await self._idle.wait()
@@ -281,7 +298,8 @@ class Dispatch:
 
     def _lost(self, outgoing: Outgoing, error: NotSentError) -> None:
         """Nothing was delivered: the message goes first over the next connection, its intent still stands."""
-        outgoing.lost += 1
+        if not isinstance(error, NotTakenError):
+            outgoing.lost += 1
         if outgoing.lost < LOST_TWICE:
             self._ready.appendleft(outgoing)
             self._wake()
@@ -293,7 +311,7 @@ class Dispatch:
     def _written(self, outgoing: Outgoing, now: datetime) -> bool:
         """Write the message, if it can be written."""
         delivery = outgoing.delivery
-        if outgoing.lost:
+        if outgoing.written:
             return True
         try:
             outgoing.envelope, outgoing.message = self._letters.write(delivery, now)
@@ -308,8 +326,8 @@ class Dispatch:
             text = f"unexpected {type(error).__name__}: {error}"
             self._unwritable(outgoing, DeliveryError(text, code=None, permanent=False))
         else:
-            return True
-        return False
+            outgoing.written = True
+        return outgoing.written
 
     def _unwritable(self, outgoing: Outgoing, error: DeliveryError | TransportError) -> None:
         outgoing.began = self._clock.monotonic()
@@ -364,6 +382,8 @@ class Dispatch:
                 self._ready.append(Outgoing(self, delivery, committed.at))
             else:
                 self._not_armed(delivery)
+        if isinstance(self._relay, Pipelining):
+            self._relay.manners.hear(committed.trials, committed.claimed.manners if committed.claimed else {})
         if committed.claimed is not None:
             self._claiming = False
             for delivery, result in committed.claimed.rest:
@@ -421,6 +441,11 @@ class Dispatch:
         self._exhausted = False
         self._claim()
         self._look_idle()
+
+    def _learned(self, face: str, manner: Manner) -> None:
+        """Have what a connection learned of the server written down, or ask for a trial."""
+        if isinstance(self._relay, Pipelining):
+            self._ledger.order(seen=Sighting(server=self._relay.server, face=face, manner=manner))
 
     # -- what the lanes tell ------------------------------------------------------------------------------------------
 

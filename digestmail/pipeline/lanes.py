@@ -9,7 +9,7 @@ from typing import Protocol
 from digestmail.errors import TransportError
 from digestmail.model import Delivery, Envelope
 from digestmail.transports import base
-from digestmail.transports.base import NotSentError, OutcomeUnknownError, Relay, Verdict
+from digestmail.transports.base import NotSentError, NotTakenError, OutcomeUnknownError, Relay, Verdict
 
 log = logging.getLogger("digestmail.deliver")
 
@@ -149,6 +149,8 @@ class Lanes:
                         await self._converse(connection)
                     finally:
                         self._connected -= 1
+            except NotTakenError as error:
+                log.info("%s: %s", self._relay.name, error)
             except NotSentError as error:
                 self._losses += 1
                 if self._losses > self._most_losses:

@@ -17,9 +17,9 @@ from sqlalchemy import Connection
 
 from digestmail.clock import Clock
 from digestmail.errors import StorageError
-from digestmail.model import Attempted, Delivery
+from digestmail.model import Attempted, Delivery, Manner
 from digestmail.pipeline.epoch import EpochFile
-from digestmail.storage import claims, deliveries, rates, settings
+from digestmail.storage import claims, deliveries, rates, servers, settings
 from digestmail.storage.database import Database
 
 log = logging.getLogger("digestmail.ledger")
@@ -43,10 +43,11 @@ class Orders:
     reopen: list[tuple[Delivery, Attempted]] = field(default_factory=list)
     """Deliveries that had failed, and shall not have."""
     pause: list[rates.Pause] = field(default_factory=list)
+    seen: list[servers.Sighting] = field(default_factory=list)
 
     def __bool__(self) -> bool:
         """Whether there is anything to write."""
-        return bool(self.results or self.arm or self.claim or self.slow or self.reopen or self.pause)
+        return bool(self.results or self.arm or self.claim or self.slow or self.reopen or self.pause or self.seen)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +60,8 @@ class Sorted:
     """When the next delivery is due, if nothing was."""
     granted: Mapping[str, int] = field(default_factory=dict)
     """How many connections of each key this worker may hold from now on, where that was asked anew."""
+    manners: Mapping[str, Manner] = field(default_factory=dict)
+    """What is on record of the relay's servers, where that was asked anew."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +75,8 @@ class Committed:
     armed: frozenset[tuple[int, int, int]]
     at: datetime
     """When the intents were written."""
+    trials: Sequence[str]
+    """The faces of servers that this worker may try."""
     claimed: Sorted | None
     """None if nothing was to be claimed."""
     reopened: int = 0
@@ -137,6 +142,7 @@ class Ledger:
         measured: float | None = None,
         reopen: Sequence[tuple[Delivery, Attempted]] = (),
         pause: rates.Pause | None = None,
+        seen: servers.Sighting | None = None,
     ) -> None:
         """Put down what is to be written; returns at once."""
         with self._lock:
@@ -148,6 +154,8 @@ class Ledger:
             self._orders.reopen.extend(reopen)
             if pause is not None:
                 self._orders.pause.append(pause)
+            if seen is not None:
+                self._orders.seen.append(seen)
             if self._idle or len(self._orders.results) + len(self._orders.arm) >= self._enough:
                 self._lock.notify()
 
@@ -223,6 +231,7 @@ class Ledger:
                 rates.slow_down(connection, key, now, measured)
             for pause in orders.pause:
                 rates.pause(connection, pause.key, pause.until, pause.reason, now)
+            trials = [one.face for one in orders.seen if servers.note(connection, one, now)]
             claimed = None
             if orders.claim:
                 claimed, self._unnoted = self._claim(connection, orders.claim, now)
@@ -232,6 +241,7 @@ class Ledger:
             asked=orders.arm,
             armed=armed,
             at=now,
+            trials=trials,
             claimed=claimed,
             reopened=reopened,
         )

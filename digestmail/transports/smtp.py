@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +21,7 @@ from digestmail.tls import client_context
 from digestmail.transports.base import Connection, Session
 from digestmail.transports.blocking import BlockingSession
 from digestmail.transports.conversation import Conversation
+from digestmail.transports.manners import Manners, dies_of_it, face
 from digestmail.transports.replies import fault_of
 from digestmail.transports.verdict import reply_code, reply_text
 from digestmail.transports.wire import Reply, Wire
@@ -61,7 +62,12 @@ class SmtpTransport:
     connections: int = 1
     messages_per_connection: int = 1000
     messages_per_second: float | None = None
-    _may_pipeline: bool = field(default=True, init=False)
+    manners: Manners = field(default_factory=Manners)
+
+    @property
+    def server(self) -> str:
+        """`host:port`, or the path of the socket."""
+        return self._where
 
     @property
     def _where(self) -> str:
@@ -91,7 +97,7 @@ class SmtpTransport:
             client = self._client(own_name)
         try:
             with self._translated():
-                await client.connect()
+                greeting = (await client.connect()).message
                 if self.security == "starttls":
                     await client.starttls(server_hostname=self.server_name)
                 await _greet(client)
@@ -101,13 +107,17 @@ class SmtpTransport:
         except BaseException:
             client.close()
             raise
-        features = client.esmtp_extensions if self._may_pipeline else _without(client.esmtp_extensions, "pipelining")
+        terms = self.manners.meet(
+            face(greeting, client.esmtp_extensions),
+            offered="pipelining" in client.esmtp_extensions,
+            dies_of_it=dies_of_it(greeting, self.dialect),
+        )
         conversation = Conversation(
             wire,
-            features,
+            client.esmtp_extensions,
+            terms,
             timeout=self.timeout,
             limit=self.messages_per_connection,
-            lost_pipelining=self._no_pipelining,
         )
         try:
             yield conversation
@@ -126,10 +136,6 @@ class SmtpTransport:
     def _require_open(self, client: aiosmtplib.SMTP) -> None:
         if client.transport is None or client.transport.is_closing():
             raise TransportError(f"the connection to the mail server at {self._where} was lost at once")
-
-    def _no_pipelining(self) -> None:
-        """Remember that the server offers PIPELINING and loses what is pipelined."""
-        self._may_pipeline = False
 
     def _client(self, own_name: str) -> aiosmtplib.SMTP:
         kind = _Lmtp if self.dialect == "lmtp" else aiosmtplib.SMTP
@@ -182,10 +188,6 @@ def _turned_away(where: str, code: int, message: str) -> TransportError:
     pause, advice = (fault.pause, fault.advice) if fault else (None, "")
     hint = f"; {advice}" if advice else ""
     return TransportError(f"{where} turned us away: {code} {said}{hint}", code=reply_code(code), pause=pause)
-
-
-def _without(features: Mapping[str, str], name: str) -> dict[str, str]:
-    return {known: value for known, value in features.items() if known != name}
 
 
 def _read_token(path: Path) -> str:

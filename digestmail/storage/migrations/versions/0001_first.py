@@ -105,6 +105,16 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("key", name=op.f("pk_rates")),
     )
     op.create_table(
+        "servers",
+        sa.Column("server", sa.Text(), nullable=False),
+        sa.Column("face", sa.Text(), nullable=False),
+        sa.Column("manner", sa.Text(), nullable=False),
+        sa.Column("since", Moment(), nullable=False),
+        sa.Column("failures", sa.SmallInteger(), nullable=False),
+        sa.CheckConstraint("manner IN ('trial', 'behind-dot', 'within', 'never')", name=op.f("ck_servers_manner")),
+        sa.PrimaryKeyConstraint("server", "face", name=op.f("pk_servers")),
+    )
+    op.create_table(
         "settings",
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("value", sa.Text(), nullable=False),
@@ -446,6 +456,7 @@ def downgrade() -> None:
         "sources",
         "source_health",
         "settings",
+        "servers",
         "rates",
         "papers",
         "idempotency_keys",
