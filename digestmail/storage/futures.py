@@ -55,6 +55,7 @@ LIMITS: Final[Mapping[str, timedelta | None]] = {
     "rates.slowed_at": _PAST,
     "rates.paused_until": LONGEST_PAUSE,
     "allotments.until": LONGEST_PAUSE,
+    "servers.since": _PAST,
     "idempotency_keys.at": _PAST,
 }
 """How far ahead the moments of each column may lie; None: there is no limit."""

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, Row, delete, select
 
 from digestmail.model import Manner
+from digestmail.moments import is_recent
 from digestmail.storage.inserting import insert
 from digestmail.storage.schema import servers
 
@@ -36,7 +38,7 @@ class Sighting:
 def known(connection: Connection, server: str, now: datetime) -> dict[str, Manner]:
     """Return the manner of each face of `server`, without those that may be tried anew."""
     rows = connection.execute(select(servers).where(servers.c.server == server))
-    return {row.face: Manner(row.manner) for row in rows if now < _tried_again(row.manner, row.since, row.failures)}
+    return {row.face: Manner(row.manner) for row in rows if _is_believed(row, now)}
 
 
 def note(connection: Connection, seen: Sighting, now: datetime) -> bool:
@@ -58,9 +60,9 @@ def begin_trial(connection: Connection, server: str, face: str, now: datetime) -
     connection.execute(insert(connection, servers).values(gate).on_conflict_do_nothing())
     rows = connection.execute(select(servers).where(servers.c.server == server).with_for_update()).all()
     for one in rows:
-        if one.face == face and now < _tried_again(one.manner, one.since, one.failures):
+        if one.face == face and _is_believed(one, now):
             return False
-        if (one.failures or one.manner == Manner.TRIAL) and now - one.since < _BETWEEN_TRIALS:
+        if (one.failures or one.manner == Manner.TRIAL) and is_recent(one.since, now, _BETWEEN_TRIALS):
             return False
     connection.execute(
         insert(connection, servers)
@@ -78,7 +80,7 @@ def learn(connection: Connection, seen: Sighting, now: datetime) -> None:
     before = connection.execute(select(servers).where(mine)).one_or_none()
     failures = 0
     if before is not None:
-        if before.manner == seen.manner and now < _tried_again(before.manner, before.since, before.failures):
+        if before.manner == seen.manner and _is_believed(before, now):
             return
         settled = before.manner == Manner.BEHIND_DOT and now - before.since > _SETTLED
         failures = 0 if settled else before.failures
@@ -99,8 +101,8 @@ def _failed(failures: int, before: str, now: Manner) -> int:
     return min(failures + 1, _MOST_FAILURES)
 
 
-def _tried_again(manner: str, since: datetime, failures: int) -> datetime:
-    """Return from when on a manner is not believed any more."""
-    if manner == Manner.BEHIND_DOT:
-        return datetime.max.replace(tzinfo=since.tzinfo)
-    return since + _BETWEEN_TRIALS * (1 << max(failures - 1, 0))
+def _is_believed(row: Row[Any], now: datetime) -> bool:
+    """Return whether a manner holds still; what a clock that was ahead has dated does not."""
+    if row.manner == Manner.BEHIND_DOT:
+        return True
+    return is_recent(row.since, now, _BETWEEN_TRIALS * (1 << max(row.failures - 1, 0)))

@@ -22,6 +22,7 @@ from digestmail.model import (
     BounceKind,
     Choices,
     DeliveryState,
+    Manner,
     NoticeKind,
     Sighting,
     Signals,
@@ -45,6 +46,7 @@ from digestmail.storage import (
     notices,
     rates,
     schema,
+    servers,
     settings,
     sources,
     subscribers,
@@ -107,7 +109,7 @@ def test_every_column_with_a_moment_is_played_or_harms_nobody():
 
 @pytest.mark.parametrize("name", ["_gates", "_rates", "_connections", "_deliveries", "_refused", "_dead", "_notices",
                                   "_signing_up", "_told", "_pauses", "_sources", "_papers", "_editions", "_keys",
-                                  "_bounces", "_leaving", "_addresses"])  # fmt: skip
+                                  "_bounces", "_leaving", "_addresses", "_servers"])  # fmt: skip
 def test_what_a_wrong_clock_wrote_stops_nothing_once_it_is_right(database, wrong, tmp_path, name):
     play, _ = PLAYS[name]
     play(database, wrong, tmp_path)
@@ -329,6 +331,17 @@ def _bounces(database, wrong, _):
     with database.connect() as connection:
         counted = bounces.of_subscriber(connection, one)
     assert score(counted, RIGHT, Scoring()) <= Scoring().soft
+
+
+@over("servers.since")
+def _servers(database, wrong, _):
+    with database.begin() as connection:
+        assert servers.begin_trial(connection, "mail.example.org:25", "face", wrong)
+        seen = servers.Sighting(server="mail.example.org:25", face="face", manner=Manner.WITHIN)
+        servers.learn(connection, seen, wrong)
+        assert servers.begin_trial(connection, "mail.example.org:25", "face", RIGHT) is (
+            abs(wrong - RIGHT) > DAY or wrong > RIGHT
+        )
 
 
 @over("address_changes.asked_at", "subscribers.readdressed_at")
