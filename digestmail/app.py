@@ -322,7 +322,7 @@ class App:
 
     def _validators(self, source: str, url: str) -> Validators:
         with self.database.connect() as connection:
-            return stored_sources.find_validators(connection, source, url)
+            return stored_sources.find_validators(connection, source, url, self.clock.now())
 
     def letters(self) -> EditionLetters:
         """Return what writes the messages of deliveries."""

@@ -13,6 +13,8 @@ from digestmail.storage.inserting import insert
 from digestmail.storage.schema import source_health, sources, validators
 
 _VALIDATORS_KEPT = timedelta(days=60)
+_BELIEVED = timedelta(days=7)
+"""How long "not modified" is believed: behind a broken cache a document says so for ever."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,18 +41,23 @@ def record_reading(connection: Connection, reading: Reading, now: datetime, *, c
     connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_=values))
     for url, given in reading.validators.items():
         kept = {"etag": given.etag, "last_modified": given.last_modified, "stored_at": now}
-        statement = insert(connection, validators).values(source=reading.source, url=url, **kept)
+        if not given.unchanged:
+            kept["whole_at"] = now
+        statement = insert(connection, validators).values(source=reading.source, url=url, **{"whole_at": now} | kept)
         connection.execute(statement.on_conflict_do_update(index_elements=["source", "url"], set_=kept))
     connection.execute(delete(validators).where(validators.c.stored_at < now - _VALIDATORS_KEPT))
 
 
-def find_validators(connection: Connection, source: str, url: str) -> Validators:
+def find_validators(connection: Connection, source: str, url: str, now: datetime) -> Validators:
     """Return the validators `source` has for `url`, empty ones if there are none.
 
-    They are each source's own: what one has read, another with the same address has not.
+    They are each source's own: what one has read, another with the same address has not. A document that last came
+    whole a week ago is asked for whole again.
     """
     row = connection.execute(select(validators).where(validators.c.source == source, validators.c.url == url)).first()
-    return Validators(etag=row.etag, last_modified=row.last_modified) if row else Validators()
+    if row is None or row.whole_at <= now - _BELIEVED:
+        return Validators()
+    return Validators(etag=row.etag, last_modified=row.last_modified)
 
 
 def put_health(connection: Connection, rows: Sequence[SourceHealth]) -> None:

@@ -81,7 +81,7 @@ def test_validators_are_kept_with_the_papers_or_not_at_all(database, monkeypatch
         collect(database, [FakeSource("hf", reading(sighting(1)))], THURSDAY)
     with database.connect() as connection:
         assert papers.list_papers(connection, 10) == ()
-        assert sources.find_validators(connection, "hf", "https://example.org/hf").etag is None
+        assert sources.find_validators(connection, "hf", "https://example.org/hf", THURSDAY).etag is None
         assert sources.read_state(connection, "hf") is None
 
 
