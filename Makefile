@@ -3,9 +3,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 BENCH ?= day
+COVERAGE_FLOOR ?= 85
+TRIAL := build/release-trial
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test long check lint types imports format bench lock clean
+.PHONY: help demo test unit long check coverage lint types imports reference hooks release format bench lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -16,20 +18,45 @@ demo: $(VENV)/.runtime ## the main job on a bundled sample, without network, int
 test: $(VENV)/.dev ## the whole test suite
 	$(BIN)/pytest -n auto -q
 
+unit: $(VENV)/.dev ## the tests that need no server, browser or other program
+	$(BIN)/pytest --unit -n auto -q -p no:schemathesis -p no:pytest_httpserver
+
 long: $(VENV)/.dev ## kill the workers well over a thousand times; some minutes
 	DIGESTMAIL_TEST_LONG=1 $(BIN)/pytest -n auto -q -rP tests/e2e/test_kills.py
 
-check: lint types imports test ## what CI runs
+coverage: $(VENV)/.dev ## the whole test suite, with the branches it covers and a floor under their share
+	$(BIN)/pytest -n auto -q --cov --cov-report=term --cov-fail-under=$(COVERAGE_FLOOR)
+
+check: lint types imports coverage ## what CI runs
 
 lint: $(VENV)/.dev ## ruff: rules and format
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-types: $(VENV)/.dev ## mypy --strict
+types: $(VENV)/.dev ## mypy: --strict for the package, the tests as tests/mypy.ini says
 	$(BIN)/mypy
+	$(BIN)/mypy --config-file tests/mypy.ini
 
 imports: $(VENV)/.dev ## import-linter: imports run one way
 	$(BIN)/lint-imports
+
+reference: $(VENV)/.dev ## write docs/cli.md from the commands themselves
+	$(BIN)/typer digestmail.cli.main utils docs --name digestmail --title "Command line reference" --output docs/cli.md
+
+hooks: $(VENV)/.dev ## have git run the checks before each commit and push
+	$(BIN)/pre-commit install
+
+release: $(VENV)/.dev ## build wheel and sdist into dist/, check them, and run the demo from the wheel
+	rm -rf dist
+	$(BIN)/uv build --no-build-isolation --python $(BIN)/python --out-dir dist
+	$(BIN)/twine check --strict dist/*
+	rm -rf $(TRIAL)
+	$(PYTHON) -m venv $(TRIAL)
+	$(TRIAL)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(TRIAL)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps dist/*.whl
+	$(TRIAL)/bin/python -m pip check --disable-pip-version-check
+	cd $(TRIAL) && bin/digestmail --version && bin/digestmail demo --output demo-out
+	rm -rf $(TRIAL)
 
 format: $(VENV)/.dev ## let ruff mend what it can
 	$(BIN)/ruff check --fix .
@@ -45,12 +72,12 @@ lock: $(VENV)/.dev ## resolve the dependencies anew
 	  --custom-compile-command "make lock" --group build --group dev -o requirements-dev.lock pyproject.toml
 
 clean: ## remove what the targets made
-	rm -rf $(VENV) demo-out dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) demo-out dist build .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.runtime: requirements.lock pyproject.toml | $(VENV)/bin/python
+$(VENV)/.runtime: requirements.lock pyproject.toml digestmail/__init__.py | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
 	@touch $@

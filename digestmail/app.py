@@ -6,19 +6,19 @@ import secrets
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
-from email.utils import parseaddr
 from functools import cached_property, partial
-from importlib import metadata
 from pathlib import Path
 from random import Random
 from typing import Self, assert_never
 from urllib.parse import urlsplit
 
+from digestmail import __version__
 from digestmail import config as settings
-from digestmail.bounces import BouncesReport, Postmaster
+from digestmail.bounces import BouncesReport, Postmaster, Request
 from digestmail.clock import Clock, SystemClock
 from digestmail.config import Config
 from digestmail.dkim import Signer
+from digestmail.errors import RenderError
 from digestmail.linktokens import LinkTokens
 from digestmail.look import Look
 from digestmail.mailboxes.base import Mailbox
@@ -26,6 +26,7 @@ from digestmail.mailboxes.maildir import MaildirMailbox
 from digestmail.mailboxes.mbox import MboxMailbox
 from digestmail.message import Mould, Sender, wire_domain
 from digestmail.model import Digest, Edition, Rendered, Section, Validators
+from digestmail.people import preferences
 from digestmail.people.signup import forget_unconfirmed
 from digestmail.pipeline.collect import collect, read_all, store
 from digestmail.pipeline.compose import Composed, compose, upcoming_slot
@@ -48,6 +49,7 @@ from digestmail.sources.http import Http
 from digestmail.sources.huggingface import HuggingFace
 from digestmail.storage import notices, unfinished
 from digestmail.storage import sources as stored_sources
+from digestmail.storage.counting import Recorded
 from digestmail.storage.database import Database
 from digestmail.storage.gates import StoredGates
 from digestmail.storage.settings import epoch, find_secrets, put_restored_at, raise_epoch, rotate
@@ -60,7 +62,6 @@ from digestmail.transports.smtp import Login, SmtpTransport
 
 _LISTEN_STEP = 0.5
 """Seconds between two looks at whether to stop listening."""
-VERSION = metadata.version("digestmail")
 Progress = Callable[[str, int, int | None], None]
 """Told the name of the stage, how many units of it are done and how many there are, if that is known."""
 
@@ -195,6 +196,7 @@ class App:
                     for table in mail.domains
                 }
             ),
+            scoring=self.config.bounces.scoring(),
             random=self._random,
             stop=stop,
             progress=lambda done: self._progress("deliver", done, None),
@@ -202,11 +204,17 @@ class App:
         return deliverer.deliver()
 
     def read_bounces(self, *, stop: Callable[[], bool] = _never) -> BouncesReport:
-        """Read the mailbox bounces are delivered to, or listen until `stop` says so. Raises MailboxError."""
+        """Read the mailbox bounces are delivered to, or listen until `stop` says so. Raises MailboxError.
+
+        Who unsubscribed by mail is sent a goodbye at once.
+        """
         table = self.config.bounces
         postmaster = self._postmaster()
         if table.kind != "listen":
-            return postmaster.read(_mailbox(table, self.base), stop=stop)
+            report = postmaster.read(_mailbox(table, self.base), stop=stop)
+            if report.unsubscribed:
+                self.send_notices()
+            return report
         from digestmail.mailboxes.listener import Listener
 
         listener = Listener(
@@ -219,12 +227,17 @@ class App:
             timeout=table.timeout,
         )
         listener.start()
+        told = 0
         try:
             while not stop():
                 self.real_clock.sleep(_LISTEN_STEP)
+                left = postmaster.report().unsubscribed
+                if left > told:
+                    self.send_notices()
+                told = left
         finally:
             listener.stop()
-        return postmaster.report()
+        return postmaster.finish()
 
     def take_events(self, events: Iterable[Returned]) -> BouncesReport:
         """Count what a mail provider tells, whose caller has made sure that it is the provider. Raises StorageError."""
@@ -247,9 +260,7 @@ class App:
         return cancelled
 
     def send_notices(self, *, stop: Callable[[], bool] = _never) -> NoticeReport:
-        """Send the notices that are due: they need pages to lead to, so without `base_url` there are none."""
-        if self.config.base_url is None:
-            return NoticeReport()
+        """Send the notices that are due."""
         forget_unconfirmed(self.database, self.real_clock.now())
         with self.database.connect() as connection:
             if not notices.is_due(connection, self.real_clock.now()):
@@ -257,7 +268,7 @@ class App:
         return send_notices(
             self.database,
             self.transport(),
-            self._notice_letters(self.config.base_url),
+            self._notice_letters(),
             self.real_clock,
             give_up=timedelta(hours=self.config.mail.give_up_hours),
             random=self._random,
@@ -283,7 +294,20 @@ class App:
     def render(self, edition: Edition, sections: tuple[Section, ...], *, language: str | None = None) -> Rendered:
         """Return the words of the mail for `sections` of `edition`. Raises RenderError."""
         look = next((digest.look for digest in self.digests if digest.name == edition.digest), Look())
-        return self.renderer.render(edition, sections, base_url=self.config.base_url, language=language, look=look)
+        return self.renderer.render(
+            edition,
+            sections,
+            base_url=self.config.base_url,
+            language=language,
+            look=look,
+            measure=partial(self._octets, edition),
+        )
+
+    def _octets(self, edition: Edition, rendered: Rendered) -> int:
+        try:
+            return self.mould(edition, rendered).octets()
+        except ValueError as error:
+            raise RenderError(f"the headers cannot be written: {error}") from error
 
     # -- what they are made of ----------------------------------------------------------------------------------------
 
@@ -297,8 +321,24 @@ class App:
         return RunReport(dry_run=True, collect=collected, publish=published)
 
     def _postmaster(self) -> Postmaster:
-        scoring, address = self.config.bounces.scoring(), self.config.mail.bounce_address
-        return Postmaster(self.database, self.tokens, scoring, self.real_clock, address=address)
+        return Postmaster(
+            self.database,
+            self.tokens,
+            self.config.bounces.scoring(),
+            self.real_clock,
+            address=self.config.mail.bounce_address,
+            leave=self._leave,
+            digests=[digest.name for digest in self.digests],
+        )
+
+    def _leave(self, request: Request) -> Recorded:
+        """Unsubscribe who asked for it by mail."""
+        left = preferences.leave(
+            self.database, request.subscriber_id, request.digest, self.real_clock.now(), report=request.report
+        )
+        if not left.known:
+            return Recorded.UNKNOWN
+        return Recorded.COUNTED if left.digests else Recorded.REPEATED
 
     @contextmanager
     def _sources(self) -> Iterator[list[Source]]:
@@ -308,12 +348,12 @@ class App:
     def _http(self, source: str) -> Http:
         network = self.config.network
         own_hosts = frozenset(network.allow_private_hosts)
-        contact = network.user_agent_contact or parseaddr(self.config.mail.sender)[1]
+        contact = network.user_agent_contact or self.config.mail.sender_address
         return Http(
             clock=self.real_clock,
             gates=StoredGates(self.database, own_hosts=own_hosts),
             validators=partial(self._validators, source),
-            user_agent=f"digestmail/{VERSION} (+{contact})",
+            user_agent=f"digestmail/{__version__} (+{contact})",
             timeout=network.timeout,
             max_body_bytes=network.max_body_bytes,
             allow_private_hosts=own_hosts,
@@ -326,7 +366,7 @@ class App:
 
     def letters(self) -> EditionLetters:
         """Return what writes the messages of deliveries."""
-        sender = parseaddr(self.config.mail.sender)[1]
+        sender = self.config.mail.sender_address
         domain = self.domain()
         return EditionLetters(
             self.database,
@@ -352,8 +392,8 @@ class App:
         """Return what casts the mail of one segment of `edition` for one recipient after the other."""
         return Mould(rendered, self._sender(), digest=edition.digest, title=edition.title, signers=self.signers)
 
-    def _notice_letters(self, base_url: str) -> NoticeLetters:
-        place = Place(base_url=base_url, sender=parseaddr(self.config.mail.sender)[1], domain=self.domain())
+    def _notice_letters(self) -> NoticeLetters:
+        place = Place(base_url=self.config.base_url, sender=self.config.mail.sender_address, domain=self.domain())
         look = self.digests[0].look
         return NoticeLetters(
             self.database,
@@ -369,12 +409,18 @@ class App:
 
     def _sender(self) -> Sender:
         mail = self.config.mail
-        return Sender(mailbox=mail.sender, reply_to=mail.reply_to, domain=self.domain(), base_url=self.config.base_url)
+        return Sender(
+            mailbox=mail.sender,
+            reply_to=mail.reply_to,
+            bounce_address=mail.bounce_address,
+            domain=self.domain(),
+            base_url=self.config.base_url,
+        )
 
     def domain(self) -> str:
         """Return the domain, as A-labels, that every List-Id and Message-ID ends in."""
         host = urlsplit(self.config.base_url).hostname if self.config.base_url else None
-        return wire_domain(host or parseaddr(self.config.mail.sender)[1].rpartition("@")[2])
+        return wire_domain(host or self.config.mail.sender_address.rpartition("@")[2])
 
     @property
     def tokens(self) -> Tokens:

@@ -7,37 +7,27 @@ import re
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from enum import StrEnum
+from typing import Any
 
 from digestmail.addresses import normalised
 from digestmail.clock import Clock
+from digestmail.domainblocks import DomainBlock
 from digestmail.errors import SubscriptionError, TokenError
 from digestmail.mailboxes.base import Mailbox
-from digestmail.model import BounceEvent, BounceKind, SuppressionReason
+from digestmail.model import BounceEvent, BounceKind
 from digestmail.returned.reading import read
 from digestmail.returned.report import Evidence, Failure, Kind, Returned, Verdict
-from digestmail.scoring import Scoring, is_enough, score
-from digestmail.storage import bounces, subscribers, suppressions
+from digestmail.scoring import Scoring
+from digestmail.storage import bounces, subscribers
+from digestmail.storage.counting import Recorded, count, hold_blocks
 from digestmail.storage.database import Database
-from digestmail.tokens import Tokens
+from digestmail.tokens import Tokens, digest_number
 
 log = logging.getLogger("digestmail.bounces")
 
 _ADDRESSED = re.compile(r"[^@+]+\+([0-9A-Fa-f]{40})@[^@]+")
-
-
-class Recorded(StrEnum):
-    """What became of one event."""
-
-    COUNTED = "counted"
-    SUPPRESSED = "suppressed"
-    """Counted, and enough: nothing is sent to this subscriber any more."""
-    REPEATED = "repeated"
-    """The same report was counted before."""
-    UNKNOWN = "unknown"
-    """There is no such subscriber (any more)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,36 +48,64 @@ class BouncesReport:
     not_spam: int = 0
     feedback: int = 0
     auto_replies: int = 0
+    unsubscribed: int = 0
+    """Mails by which a reader left."""
     other: int = 0
     suppressed: int = 0
     """Subscribers nothing is sent to any more because of what was read."""
+    blocked: int = 0
+    """Hard and soft bounces that weigh nothing, because their domain refused so many readers alike."""
+    blocks: tuple[DomainBlock, ...] = ()
+    """Domains that block us, as the last day's bounces show."""
     said: tuple[str, ...] = ()
     """What the servers said that refused us, the last few."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """A mail to unsubscribe, proved by its token."""
+
+    subscriber_id: int
+    digest: str | None
+    """The digest to leave; None stands for all of them."""
+    report: str
+    """The same for the same mail however often it is read."""
+
+
+Leave = Callable[[Request], Recorded]
+"""Carries out a request in one transaction: COUNTED if somebody left, else REPEATED or UNKNOWN."""
+
+
+def request_of(returned: Returned, tokens: Tokens, digests: Sequence[str]) -> Request | None:
+    """Return what a mail asks to leave, by the address it was sent to or by its subject; None if it does not. Pure.
+
+    `digests` are the names a token may stand for.
+    """
+    for token in returned.evidence.addressed:
+        try:
+            subscriber_id, number = tokens.read_leave(token)
+        except TokenError:
+            continue
+        for name in ("", *digests):
+            if digest_number(name) == number:
+                return Request(subscriber_id=subscriber_id, digest=name or None, report=returned.identity)
+    for token in returned.evidence.subjects:
+        try:
+            subscriber_id, name = tokens.read_unsubscribe(token)
+        except TokenError:
+            continue
+        return Request(subscriber_id=subscriber_id, digest=name or None, report=returned.identity)
+    return None
 
 
 def record_event(database: Database, event: BounceEvent, now: datetime, scoring: Scoring = Scoring()) -> Recorded:  # noqa: B008 - frozen
     """Count one report about a subscriber in one transaction, and suppress their address if it is enough.
 
-    A complaint is enough by itself. For every door: mailboxes, the listener, and providers' webhooks, whose caller
-    has made sure that the report is the provider's. Raises StorageError.
+    For every door: mailboxes, the listener, and providers' webhooks, whose caller has made sure that the report is the
+    provider's. Raises StorageError.
     """
     with database.begin() as connection:
-        key = bounces.whose(connection, event.subscriber_id)
-        if key is None:
-            return Recorded.UNKNOWN
-        if not bounces.add(connection, event, now):
-            return Recorded.REPEATED
-        if event.kind is BounceKind.COMPLAINT:
-            reason = SuppressionReason.COMPLAINED
-        elif is_enough(score(bounces.of_subscriber(connection, event.subscriber_id), now, scoring), scoring):
-            reason = SuppressionReason.BOUNCED
-        else:
-            return Recorded.COUNTED
-        if key in suppressions.among(connection, [key]):
-            return Recorded.COUNTED
-        detail = " ".join(filter(None, (event.status, event.detail)))
-        suppressions.add(connection, key, reason, detail, now)
-        return Recorded.SUPPRESSED
+        return count(connection, event, now, scoring)
 
 
 def who(evidence: Evidence, tokens: Tokens) -> tuple[int, int | None] | None:
@@ -124,30 +142,45 @@ class Postmaster:
     """Takes one mail after the other, from a mailbox or from several threads of a listener, or a provider's events."""
 
     def __init__(
-        self, database: Database, tokens: Tokens, scoring: Scoring, clock: Clock, *, address: str | None = None
+        self,
+        database: Database,
+        tokens: Tokens,
+        scoring: Scoring,
+        clock: Clock,
+        *,
+        address: str | None = None,
+        leave: Leave,
+        digests: Sequence[str] = (),
     ) -> None:
-        """Read nothing yet. `address` is the one for bounces without a token: feedback reports come to it."""
+        """Read nothing yet. `address` is the one for bounces without a token: feedback reports come to it.
+
+        `leave` is called for every mail that unsubscribes its reader from one of `digests`.
+        """
         self._database = database
         self._tokens = tokens
         self._scoring = scoring
         self._clock = clock
         self._address = address
+        self._leave = leave
+        self._digests = tuple(digests)
         self._lock = threading.Lock()
         self._tally: Counter[str] = Counter()
         self._said: list[str] = []
 
     def wants(self, address: str) -> bool:
-        """Return whether mail for `address` is taken: a return path that is not forged, or the bare one."""
+        """Return whether mail for `address` is taken: the bare one, or a true return path or unsubscribe address."""
         if self._address is not None and address.casefold() == self._address.casefold():
             return True
         found = _ADDRESSED.fullmatch(address)
         if found is None:
             return False
-        try:
-            self._tokens.read_verp(found[1])
-        except TokenError:
-            return False
-        return True
+        for prove in (self._tokens.read_verp, self._tokens.read_leave):
+            try:
+                prove(found[1])
+            except TokenError:
+                continue
+            return True
+        return False
 
     def read(self, mailbox: Mailbox, *, stop: Callable[[], bool]) -> BouncesReport:
         """Read a mailbox to its end, or until `stop` says so. Raises MailboxError or StorageError."""
@@ -156,7 +189,7 @@ class Postmaster:
                 break
             self.take(mail.raw)
             mailbox.done(mail)
-        return self.report()
+        return self.finish()
 
     def take(self, raw: bytes, recipients: Sequence[str] = ()) -> None:
         """Count what one mail says; when it returns, that is committed. Raises StorageError."""
@@ -176,13 +209,22 @@ class Postmaster:
             status or "-",
         )
 
+    def finish(self) -> BouncesReport:
+        """Look for blocks among all that was counted, and return the report. Raises StorageError."""
+        with self._database.begin() as connection:
+            blocks = hold_blocks(connection, self._clock.now(), self._scoring)
+        return replace(self.report(), blocks=blocks)
+
     def report(self) -> BouncesReport:
         """Return what was counted until now."""
         with self._lock:
-            return BouncesReport(**self._tally, said=tuple(self._said[-5:]))
+            counts: dict[str, Any] = dict(self._tally)
+            return BouncesReport(**counts, said=tuple(self._said[-5:]))
 
     def _count(self, returned: Returned) -> tuple[tuple[str, ...], int | None, str | None]:
         """Return the lines of the report a mail counts in, the subscriber it is about, and the status."""
+        if request := request_of(returned, self._tokens, self._digests):
+            return (_LEFT[self._leave(request)],), request.subscriber_id, None
         if returned.kind not in {Kind.BOUNCE, Kind.COMPLAINT}:
             return (_LINES[returned.kind],), None, None
         found = who(returned.evidence, self._tokens) or self._named(returned.recipient)
@@ -193,7 +235,6 @@ class Postmaster:
         if failure is not None and failure.verdict is Verdict.OURS:
             with self._lock:
                 self._said.append(failure.text)
-            return ("ours",), subscriber_id, failure.status
         event = BounceEvent(
             report=returned.identity,
             subscriber_id=subscriber_id,
@@ -232,10 +273,13 @@ _LINES = {
 }
 
 
+_LEFT = {Recorded.COUNTED: "unsubscribed", Recorded.REPEATED: "repeated", Recorded.UNKNOWN: "unmatched"}
+
+
 def _outcome(kind: BounceKind, recorded: Recorded) -> tuple[str, ...]:
     if recorded is Recorded.UNKNOWN:
         return ("unmatched",)
     if recorded is Recorded.REPEATED:
         return ("repeated",)
     line = "complaints" if kind is BounceKind.COMPLAINT else kind.value
-    return (line, "suppressed") if recorded is Recorded.SUPPRESSED else (line,)
+    return (line, recorded.value) if recorded in {Recorded.SUPPRESSED, Recorded.BLOCKED} else (line,)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from digestmail.differences import Changed
 from digestmail.errors import RenderError
 from digestmail.look import Layout, Look
 from digestmail.model import (
@@ -69,7 +70,15 @@ def _problems(renderer: Renderer) -> Iterator[str]:
                     yield str(error)
         for kind in NoticeKind:
             try:
-                renderer.notice(kind, title="A digest", digests=("One",), action_url=_BASE_URL, language=language)
+                renderer.notice(
+                    kind,
+                    title="A digest",
+                    digests=("One",),
+                    action_url=_BASE_URL,
+                    language=language,
+                    steps=tuple((what.value, "One") for what in Changed),
+                )
+                renderer.notice(kind, title="A digest", language=language)
             except RenderError as error:
                 yield str(error)
 

@@ -13,6 +13,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, StringConstraints
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from digestmail.headerfields import split_mailbox
 from digestmail.look import COLOUR_PATTERN, DARK, LIGHT, Layout, Logo, Look, Palette, Theme
 from digestmail.model import AmbiguousPolicy, Digest, Limits, OnEmpty, Schedule, Topic, Weights
 from digestmail.scoring import Scoring
@@ -20,6 +21,7 @@ from digestmail.scoring import Scoring
 ENV_PREFIX = "DIGESTMAIL_"
 RESERVED_NAMES = frozenset(
     {
+        "address",
         "api",
         "bibtex",
         "confirm",
@@ -36,6 +38,7 @@ RESERVED_NAMES = frozenset(
         "sitemap",
         "static",
         "subscribe",
+        "undo",
         "unsubscribe",
         "webhooks",
     }
@@ -44,21 +47,21 @@ RESERVED_NAMES = frozenset(
 
 
 def check_mailbox(value: str) -> str:
-    """Return `value` if it is one mailbox, `name@domain` or `Name <name@domain>` (RFC 5322 section 3.4)."""
-    from email_validator import EmailNotValidError, validate_email
+    """Return `value` if it is one mailbox, `name@domain` or `Name <name@domain>`; the name needs no quotes."""
+    from email_validator import validate_email
 
     try:
-        validate_email(value, check_deliverability=False, globally_deliverable=False, allow_display_name=True)
-    except EmailNotValidError as error:
+        validate_email(split_mailbox(value)[1], check_deliverability=False, globally_deliverable=False)
+    except ValueError as error:  # of either
         raise ValueError(f"not a mail address: {error}") from error
     return value
 
 
 def _check_return_path(value: str) -> str:
-    """Return `value` if a token fits into its local part: 31 octets of the 64 are left (RFC 5321 section 4.5.3.1.1)."""
+    """Return `value` if a token fits into its local part: 23 octets of the 64 are left (RFC 5321 section 4.5.3.1.1)."""
     local, _, domain = value.rpartition("@")
-    if not re.fullmatch(r"[A-Za-z0-9._-]{1,31}", local) or not re.fullmatch(r"[A-Za-z0-9.-]+", domain):
-        raise ValueError("not a bare address in ASCII with at most 31 characters before the @ and no + in it")
+    if not re.fullmatch(r"[A-Za-z0-9._-]{1,23}", local) or not re.fullmatch(r"[A-Za-z0-9.-]+", domain):
+        raise ValueError("not a bare address in ASCII with at most 23 characters before the @ and no + in it")
     return check_mailbox(value)
 
 
@@ -178,13 +181,16 @@ class MailTable(_Table):
     maildir: MaildirTable = MaildirTable()
     dkim: DkimTable = DkimTable()
 
+    @property
+    def sender_address(self) -> str:
+        """The sender's address without the name."""
+        return split_mailbox(self.sender)[1]
+
     def dkim_domain(self) -> str:
         """Return the domain that signs: as configured, else the sender's, as A-labels."""
-        from email.utils import parseaddr
-
         from digestmail.message import wire_domain
 
-        return wire_domain(self.dkim.domain or parseaddr(self.sender)[1].rpartition("@")[2])
+        return wire_domain(self.dkim.domain or self.sender_address.rpartition("@")[2])
 
 
 class BouncesTable(_Table):

@@ -175,7 +175,9 @@ _WithPassword = TypeVar("_WithPassword", SmtpTable, BouncesTable)
 
 
 def _with_password(table: _WithPassword, base: Path) -> _WithPassword:
-    return table.model_copy(update={"password": _secret(table.password, table.password_file, base)})
+    password = _secret(table.password, table.password_file, base)
+    # Copied only if need be: a copy counts the key as one that was configured.
+    return table if password is table.password else table.model_copy(update={"password": password})
 
 
 def _secret(value: SecretStr | None, file: Path | None, base: Path) -> SecretStr | None:

@@ -110,12 +110,17 @@ def shape_frame(edition: Edition, base_url: str | None) -> dict[str, Any]:
 
 
 def shape_notice(
-    title: str, digests: tuple[str, ...], action_url: str | None, preferences_url: str | None
+    title: str,
+    digests: tuple[str, ...],
+    action_url: str | None,
+    preferences_url: str | None,
+    steps: tuple[tuple[str, str], ...] = (),
 ) -> dict[str, Any]:
     """Return what a notice shows."""
     return {
         "title": at_word(one_line(title), _TITLE_LENGTH),
         "digests": _names(digests, _DIGESTS_SHOWN),
+        "steps": [(what, at_word(one_line(name), _TITLE_LENGTH)) for what, name in steps],
         "action_url": action_url,
         "preferences_url": preferences_url,
         "unsubscribe_url": None,

@@ -13,6 +13,7 @@ from itsdangerous import BadData, URLSafeSerializer
 from digestmail.errors import TokenError
 
 CONFIRM_WITHIN = timedelta(days=3)
+UNDO_WITHIN = timedelta(days=30)
 FORM_WITHIN = timedelta(hours=24)
 
 
@@ -25,6 +26,9 @@ class LinkTokens:
             raise ValueError("a signing secret is empty")
         ring = [*reversed(secrets)]
         self._confirm = URLSafeSerializer(ring, salt="digestmail.confirm")
+        self._address = URLSafeSerializer(ring, salt="digestmail.address")
+        self._erase = URLSafeSerializer(ring, salt="digestmail.erase")
+        self._undo = URLSafeSerializer(ring, salt="digestmail.undo")
         self._form = URLSafeSerializer(ring, salt="digestmail.form")
 
     def confirm(self, subscriber_id: int, nonce: str, now: datetime) -> str:
@@ -33,13 +37,37 @@ class LinkTokens:
 
     def read_confirm(self, token: str, now: datetime) -> tuple[int, str]:
         """Return (subscriber id, nonce). Raises TokenError when it is forged or too old."""
-        match _load(self._confirm, token):
-            case [int() as subscriber_id, str() as nonce, int() as made_at]:
-                if now.timestamp() - made_at > CONFIRM_WITHIN.total_seconds():
-                    raise TokenError("this confirmation link has expired")
-                return subscriber_id, nonce
+        return _confirmation(self._confirm, token, now)
+
+    def address(self, subscriber_id: int, nonce: str, now: datetime) -> str:
+        """Return the token by which a new address is confirmed; good for `CONFIRM_WITHIN`, and once."""
+        return str(self._address.dumps([subscriber_id, nonce, int(now.timestamp())]))
+
+    def read_address(self, token: str, now: datetime) -> tuple[int, str]:
+        """Return (subscriber id, nonce). Raises TokenError when it is forged or too old."""
+        return _confirmation(self._address, token, now)
+
+    def erase(self, subscriber_id: int, now: datetime) -> str:
+        """Return the token by which a person confirms that they are to be erased; good for `CONFIRM_WITHIN`."""
+        return str(self._erase.dumps([subscriber_id, "", int(now.timestamp())]))
+
+    def read_erase(self, token: str, now: datetime) -> int:
+        """Return the subscriber id. Raises TokenError when it is forged or too old."""
+        return _confirmation(self._erase, token, now)[0]
+
+    def undo(self, change_id: int, made_at: datetime) -> str:
+        """Return the token that undoes a change made at `made_at`; good for `UNDO_WITHIN`."""
+        return str(self._undo.dumps([change_id, int(made_at.timestamp())]))
+
+    def read_undo(self, token: str, now: datetime) -> int:
+        """Return the number of the change. Raises TokenError when it is forged or too old."""
+        match _load(self._undo, token):
+            case [int() as change_id, int() as made_at]:
+                if now.timestamp() - made_at > UNDO_WITHIN.total_seconds():
+                    raise TokenError("this link has expired")
+                return change_id
             case _:
-                raise TokenError("this is not a confirmation link of ours")
+                raise TokenError("this is not a link of ours")
 
     def form(self, purpose: str, now: datetime) -> str:
         """Return the hidden field of a form shown at `now`; `purpose` names the form and whose it is."""
@@ -54,6 +82,16 @@ class LinkTokens:
                 raise TokenError("this form is not one of ours")
         if not min_age <= age <= FORM_WITHIN:
             raise TokenError("this form was sent too soon or too late")
+
+
+def _confirmation(serializer: URLSafeSerializer, token: str, now: datetime) -> tuple[int, str]:
+    match _load(serializer, token):
+        case [int() as subscriber_id, str() as nonce, int() as made_at]:
+            if now.timestamp() - made_at > CONFIRM_WITHIN.total_seconds():
+                raise TokenError("this confirmation link has expired")
+            return subscriber_id, nonce
+        case _:
+            raise TokenError("this is not a confirmation link of ours")
 
 
 def _load(serializer: URLSafeSerializer, token: str) -> object:

@@ -6,13 +6,11 @@ joins the pieces between them.
 
 from __future__ import annotations
 
-import binascii
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
-from email.header import Header
-from email.utils import format_datetime, parseaddr
+from datetime import UTC, datetime
+from email.utils import format_datetime
 from functools import lru_cache
 from html import escape
 from typing import Final
@@ -23,6 +21,8 @@ from w3lib.url import safe_url_string
 
 from digestmail.dkim import Sealing, Signer, field_names, relaxed
 from digestmail.errors import DeliveryError
+from digestmail.headerfields import named, split_mailbox, unstructured
+from digestmail.mimeparts import SPLICE, Part, smaller
 from digestmail.model import Rendered
 
 UNSUBSCRIBE_PLACE: Final = "https://place.invalid/unsubscribe-9d6b2f41"
@@ -34,16 +34,26 @@ PREFERENCES_PLACE: Final = "https://place.invalid/preferences-5c07ea93"
 """The same for the recipient's preferences. The page is found by the unsubscribe token, so that one is spliced."""
 
 _BOUNDARY: Final = "=_digestmail_part"
-"""Never occurs in a quoted-printable part: there `=` is followed by a hexadecimal digit or a line end."""
-_SPLICE: Final = "\ufdd2"
+"""Occurs in no part: in quoted-printable `=` is followed by a hexadecimal digit or a line end, base64 has no `_`."""
+_CLOSING: Final = f"\r\n--{_BOUNDARY}--\r\n".encode()
+_LEAVE_SPLICE: Final = "\ufdd3"
+"""Where the token of the unsubscribe address goes, as `SPLICE` is for the token of the links."""
 _CUT: Final = b"\0"
-"""Where a recipient's token goes, in text and, once encoded, in bytes: quoted-printable never yields a NUL."""
-_MAX_QP_LINE: Final = 76
+_LEAVE_CUT: Final = b"\1"
+_CUT_OF: Final = {SPLICE: _CUT, _LEAVE_SPLICE: _LEAVE_CUT}
+_ANY_SPLICE = re.compile(f"([{SPLICE}{_LEAVE_SPLICE}])")
+_ANY_CUT = re.compile(b"([%b%b])" % (_CUT, _LEAVE_CUT))
+"""The same in encoded headers, which hold no control characters."""
 _MAX_LINE: Final = 998
 _MAX_TOKEN: Final = 300
-_LONGEST_WORD: Final = 60
-_SOFT_BREAK: Final = b"=\r\n"
 _EMPTY_LINE: Final = b"\r\n"
+_LONGEST_ADDRESS: Final = 320
+"""64 octets before the @ and 255 behind it (RFC 5321 section 4.5.3.1)."""
+_SHORT_ADDRESS: Final = "a@example.org"
+_LONGEST_TOKEN: Final = 60
+_LONGEST_LABELS: Final = 120
+"""What a token and the left side of a Message-ID have beside the digest's name, which base64 makes longer."""
+_ANY_DATE: Final = datetime(2000, 1, 1, tzinfo=UTC)
 
 _UNPRINTABLE = re.compile(
     "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufdd0-\ufdef\ufeff"
@@ -100,35 +110,6 @@ def wire_address(address: str, *, smtputf8: bool = False) -> str:
     return encoded
 
 
-def quoted_printable(text: str) -> bytes:
-    """Return `text` as a quoted-printable body (RFC 2045 section 6.7): UTF-8, CRLF, lines of at most 76 octets.
-
-    Lines never begin with a dot or with "From ", which mail programs are known to change on the way.
-    """
-    parts = text.replace("\r\n", "\n").replace("\r", "\n").split(_SPLICE)
-    body = (b"=\n" + _CUT + b"=\n").join(map(_encoded, parts))
-    return b"\r\n".join(map(_guarded, body.split(b"\n")))
-
-
-def _encoded(text: str) -> bytes:
-    # The last character keeps room for the "=" of a soft break behind the text, and is taken off again.
-    return binascii.b2a_qp(text.encode() + b"|").removesuffix(b"|")
-
-
-def _guarded(line: bytes) -> bytes:
-    if not line.startswith((b".", b"From ")):
-        return _cut_to_width(line)
-    first = b"=%02X" % line[0]
-    if len(first) + len(line) - 1 <= _MAX_QP_LINE:
-        return first + line[1:]
-    return first + _SOFT_BREAK + _guarded(line[1:])
-
-
-def _cut_to_width(line: bytes) -> bytes:
-    # b2a_qp counts white space at the end of a line as one octet, though it writes three.
-    return line if len(line) <= _MAX_QP_LINE else line[:-3] + _SOFT_BREAK + line[-3:]
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sender:
     """Who sends: what the headers of every digest share."""
@@ -140,6 +121,8 @@ class Sender:
     reply_to: str | None = None
     base_url: str | None = None
     """Where the web pages are, without a slash at the end; None when there are none."""
+    bounce_address: str | None = None
+    """`name@domain` of the mailbox digestmail reads; a mail to unsubscribe goes to `name+TOKEN@domain`."""
 
 
 class Mould:
@@ -159,60 +142,94 @@ class Mould:
         """Serialise everything once, which takes some milliseconds.
 
         `digest` is the digest's name, a DNS label. A `notice` answers what one person did: it belongs to no list, so
-        it has no List-* header, no one-click unsubscribing and no Precedence. `smtputf8` allows recipients with a
+        it has no List-* header and no one-click unsubscribing. `smtputf8` allows recipients with a
         non-ASCII local part (a transport still refuses them where the server cannot take them). Each of `signers` adds
         a DKIM signature. Raises ValueError when the sender's or the reply address is not a mailbox, or `base_url` is
         too long for a header.
         """
-        self._smtputf8 = smtputf8
+        self._smtputf8, self._digest, self._domain = smtputf8, digest, wire_domain(sender.domain)
         contact = _mailbox(sender.reply_to or sender.mailbox)[1]
         if sender.base_url is not None:
             sender = replace(sender, base_url=safe_url_string(sender.base_url))
-        self._list_unsubscribe = [b""] if notice else _list_unsubscribe(sender.base_url, contact)
+        self._list_unsubscribe = [b""] if notice else _list_unsubscribe(sender, contact)
         self._headers = _headers(rendered.subject, one_line(title), digest, sender, contact, notice=notice)
-        unsubscribe = _unsubscribe_link(sender.base_url, contact)
-        preferences = f"{sender.base_url}/preferences/{_SPLICE}" if sender.base_url else unsubscribe
-        self._body = _body(
-            rendered.text.replace(UNSUBSCRIBE_PLACE, unsubscribe).replace(PREFERENCES_PLACE, preferences),
+        unsubscribe = _unsubscribe_link(sender.base_url, sender.bounce_address or contact)
+        preferences = f"{sender.base_url}/preferences/{SPLICE}" if sender.base_url else unsubscribe
+        # Plain text first: RFC 2046 section 5.1.4, the best comes last.
+        self._text = smaller(
+            rendered.text.replace(UNSUBSCRIBE_PLACE, unsubscribe).replace(PREFERENCES_PLACE, preferences)
+        )
+        self._html = smaller(
             rendered.html.replace(UNSUBSCRIBE_PLACE, escape(unsubscribe)).replace(
                 PREFERENCES_PLACE, escape(preferences)
-            ),
-        ).split(_CUT)
+            )
+        )
+        self._start = _opening("plain", self._text) + self._text.start
+        self._middle = _opening("html", self._html) + self._html.start
+        self._personal = bool(self._text.rest(b"x") or self._html.rest(b"x"))
         self._sealing = None
         if signers:
             own = b"To:\r\nDate:\r\nMessage-ID:\r\n" + b"".join(self._list_unsubscribe)
-            start = self._body[0].removeprefix(_EMPTY_LINE)
+            start = self._start.removeprefix(_EMPTY_LINE)
             self._sealing = Sealing(signers, shared=self._headers, own_names=field_names(own), body_start=start)
-            self._relaxed_unsubscribe = relaxed(_CUT.join(self._list_unsubscribe)).split(_CUT)
+            self._relaxed_unsubscribe = _ANY_CUT.split(relaxed(b"".join(self._list_unsubscribe)))
 
-    def cast(self, *, recipient: str, message_id: str, date: datetime, unsubscribe_token: str | None = None) -> bytes:
+    def cast(
+        self,
+        *,
+        recipient: str,
+        message_id: str,
+        date: datetime,
+        unsubscribe_token: str | None = None,
+        leave_token: str | None = None,
+    ) -> bytes:
         """Return the message for one recipient: CRLF line ends, 7-bit unless the local part is not ASCII.
 
         No line begins with a dot, and the last one is whole, so that a server may be sent it as it is.
 
-        `message_id` in angle brackets, `date` aware, `unsubscribe_token` of letters, digits, `-`, `_` and `.` (a
-        notice holds no personal place and needs none): else ValueError. Raises DeliveryError (permanent) when
-        `recipient` is not an address mail can be sent to.
+        `message_id` in angle brackets, `date` aware, tokens of letters, digits, `-`, `_` and `.` (a notice needs none,
+        and only a sender with a bounce address needs `leave_token`): else ValueError. Raises DeliveryError (permanent)
+        when `recipient` is not an address mail can be sent to.
         """
         if not _MESSAGE_ID.fullmatch(message_id):
             raise ValueError(f"not a Message-ID: {message_id!r}")
-        if unsubscribe_token is None and len(self._body) == 1:
-            unsubscribe_token = ""  # there is no place for one
-        elif unsubscribe_token is None or not _SAFE_TOKEN.fullmatch(unsubscribe_token):
-            raise ValueError("not a token that may stand in a link")
+        tokens = {_CUT: self._checked(_CUT, unsubscribe_token), _LEAVE_CUT: self._checked(_LEAVE_CUT, leave_token)}
         if date.tzinfo is None:
             raise ValueError("naive datetime")
         to = wire_address(recipient, smtputf8=self._smtputf8)
-        token, day = unsubscribe_token.encode(), _date(date.replace(microsecond=0))
-        own = f"To: {to}\r\nDate: {day}\r\nMessage-ID: {message_id}\r\n".encode() + token.join(self._list_unsubscribe)
-        folded = _folded(token)
-        rest = [part for piece in self._body[1:] for part in (folded, piece)]
+        token, day = tokens[_CUT], _date(date.replace(microsecond=0))
+        own = f"To: {to}\r\nDate: {day}\r\nMessage-ID: {message_id}\r\n".encode()
+        own += _filled(self._list_unsubscribe, tokens)
+        rest = [*self._text.rest(token), self._middle, *self._html.rest(token), _CLOSING]
         sealed = b""
         if self._sealing is not None:
             canonical = f"to:{to}\r\ndate:{day}\r\nmessage-id:{message_id}\r\n".encode()
-            canonical += token.join(self._relaxed_unsubscribe)
+            canonical += _filled(self._relaxed_unsubscribe, tokens)
             sealed = self._sealing.sign(canonical, b"".join(rest), date)
-        return b"".join((sealed, own, self._headers, self._body[0], *rest))
+        return b"".join((sealed, own, self._headers, self._start, *rest))
+
+    def octets(self) -> int:
+        """Return the size of the largest message this casts for an address of up to 320 octets, signatures included."""
+        longest = self.cast(
+            recipient=_SHORT_ADDRESS,
+            message_id=f"<{'x' * (_LONGEST_LABELS + len(self._digest))}@{self._domain}>",
+            date=_ANY_DATE,
+            unsubscribe_token="x" * (_LONGEST_TOKEN + 2 * len(self._digest)),
+            leave_token="x" * _LONGEST_TOKEN,
+        )
+        return len(longest) + _LONGEST_ADDRESS - len(_SHORT_ADDRESS)
+
+    def _checked(self, cut: bytes, token: str | None) -> bytes:
+        """Return a token as octets, empty without a place for it. Raises ValueError when it is missing or unsafe."""
+        if token is None and cut not in self._list_unsubscribe and not (cut == _CUT and self._personal):
+            return b""
+        if token is None or not _SAFE_TOKEN.fullmatch(token):
+            raise ValueError("not a token that may stand in a link")
+        return token.encode()
+
+
+def _filled(pieces: Sequence[bytes], tokens: dict[bytes, bytes]) -> bytes:
+    return b"".join([tokens.get(piece, piece) for piece in pieces])
 
 
 @lru_cache(maxsize=4)
@@ -221,46 +238,46 @@ def _date(second: datetime) -> str:
     return format_datetime(second)
 
 
-def _folded(token: bytes) -> bytes:
-    """Return `token` cut by soft breaks where it is longer than a line."""
-    width = _MAX_QP_LINE - 1
-    if len(token) <= width:
-        return token
-    return _SOFT_BREAK.join(token[start : start + width] for start in range(0, len(token), width))
-
-
-def _body(text: str, html: str) -> bytes:
-    """Return the body, the empty line before it included, plain text first (RFC 2046 section 5.1.4: the best last)."""
-    parts = (
+def _opening(kind: str, part: Part) -> bytes:
+    """Return what stands before a part's body, the boundary included."""
+    return (
         f"\r\n--{_BOUNDARY}\r\nContent-Type: text/{kind}; charset=utf-8\r\n"
-        "Content-Transfer-Encoding: quoted-printable\r\n\r\n".encode()
-        + quoted_printable(part)
-        for kind, part in (("plain", text), ("html", html))
-    )
-    return b"".join((*parts, f"\r\n--{_BOUNDARY}--\r\n".encode()))
+        f"Content-Transfer-Encoding: {part.encoding}\r\n\r\n"
+    ).encode()
 
 
 def _unsubscribe_link(base_url: str | None, contact: str) -> str:
     if base_url is None:
-        return f"mailto:{_in_mailto(contact)}?subject=unsubscribe%20{_SPLICE}"
-    return f"{base_url}/unsubscribe/{_SPLICE}"
+        return f"mailto:{_in_mailto(contact)}?subject=unsubscribe%20{SPLICE}"
+    return f"{base_url}/unsubscribe/{SPLICE}"
 
 
-def _list_unsubscribe(base_url: str | None, contact: str) -> list[bytes]:
-    """Return the unsubscribe headers, cut where the token goes.
+def _mailto(bounce_address: str | None, contact: str) -> str:
+    """Return where a mail to unsubscribe goes (RFC 6068).
+
+    The subject proves the same as the address: some mail servers drop what stands behind the plus.
+    """
+    if bounce_address is None:
+        return _unsubscribe_link(None, contact)
+    local, _, domain = bounce_address.rpartition("@")
+    return f"mailto:{_in_mailto(local)}+{_LEAVE_SPLICE}@{wire_domain(domain)}?subject=unsubscribe%20{SPLICE}"
+
+
+def _list_unsubscribe(sender: Sender, contact: str) -> list[bytes]:
+    """Return the unsubscribe headers, cut where the tokens go.
 
     One-Click is promised only for https (RFC 8058 section 3.1); the header stays on one line for parsers that look
     no further.
     """
-    by_mail = f"<{_unsubscribe_link(None, contact)}>"
-    if base_url is None or not base_url.startswith("https://"):
+    by_mail = f"<{_mailto(sender.bounce_address, contact)}>"
+    if sender.base_url is None or not sender.base_url.startswith("https://"):
         lines = f"List-Unsubscribe: {by_mail}\r\n"
     else:
-        lines = f"List-Unsubscribe: <{_unsubscribe_link(base_url, contact)}>, {by_mail}\r\n"
+        lines = f"List-Unsubscribe: <{_unsubscribe_link(sender.base_url, contact)}>, {by_mail}\r\n"
         lines += "List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"
     if len(lines) > _MAX_LINE - 2 * _MAX_TOKEN:
         raise ValueError("base_url is too long for a List-Unsubscribe header")
-    return [piece.encode("ascii") for piece in lines.split(_SPLICE)]
+    return [_CUT_OF.get(piece) or piece.encode("ascii") for piece in _ANY_SPLICE.split(lines)]
 
 
 def _headers(subject: str, title: str, digest: str, sender: Sender, contact: str, *, notice: bool) -> bytes:
@@ -269,11 +286,12 @@ def _headers(subject: str, title: str, digest: str, sender: Sender, contact: str
     domain = wire_domain(sender.domain)
     kind = "notice" if notice else "edition"
     fields = [
-        ("From", f"{_phrase('From', one_line(name) or title)} <{address}>"),
+        ("From", named("From", one_line(name) or title, address)),
         ("Reply-To", contact),
-        ("Subject", _unstructured("Subject", one_line(subject))),
+        ("Subject", unstructured("Subject", one_line(subject))),
         *([] if notice else _list_headers(title, digest, domain, contact)),
-        ("Auto-Submitted", "auto-generated"),  # RFC 3834: vacation programs stay silent
+        ("Auto-Submitted", "auto-generated"),  # RFC 3834 section 5
+        ("Precedence", "bulk"),  # several programs that answer mail look at nothing else
         ("Feedback-ID", f"{digest}:{kind}:digestmail:{_feedback_sender(domain)}"),
         ("MIME-Version", "1.0"),
         ("Content-Type", f'multipart/alternative; boundary="{_BOUNDARY}"'),
@@ -285,10 +303,9 @@ def _headers(subject: str, title: str, digest: str, sender: Sender, contact: str
 
 def _list_headers(title: str, digest: str, domain: str, contact: str) -> list[tuple[str, str]]:
     return [
-        ("List-Id", f"{_phrase('List-Id', title)} <{digest}.{domain}>"),
+        ("List-Id", named("List-Id", title, f"{digest}.{domain}")),
         ("List-Help", f"<mailto:{_in_mailto(contact)}?subject=help>"),
         ("List-Owner", f"<mailto:{_in_mailto(contact)}>"),
-        ("Precedence", "bulk"),
     ]
 
 
@@ -299,33 +316,12 @@ def _feedback_sender(domain: str) -> str:
 
 def _mailbox(text: str) -> tuple[str, str]:
     """Return (name, address) of a mailbox of ours. Raises ValueError."""
-    name, address = parseaddr(text)
     try:
+        name, address = split_mailbox(text)
         return name, wire_address(address)
-    except DeliveryError as error:
+    except (ValueError, DeliveryError) as error:
         raise ValueError(f"not a mailbox mail can be sent from: {text!r}") from error
 
 
 def _in_mailto(address: str) -> str:
     return quote(address, safe="@")
-
-
-def _phrase(header: str, text: str) -> str:
-    """Return `text` as a display name (RFC 5322 section 3.2.5, RFC 2047 section 5)."""
-    if not text.isascii() or "=?" in text:
-        return _encoded_words(header, text)
-    escaped = text.replace("\\", r"\\").replace('"', r"\"")
-    return f'"{escaped}"'
-
-
-def _unstructured(header: str, text: str) -> str:
-    """Return `text` as the value of an unstructured header, folded (RFC 5322 section 2.2.3)."""
-    if not text.isascii() or "=?" in text or any(len(word) > _LONGEST_WORD for word in text.split()):
-        return _encoded_words(header, text)
-    return Header(text, "us-ascii", header_name=header).encode(linesep="\r\n")
-
-
-def _encoded_words(header: str, text: str) -> str:
-    # The older Header class, because folding by email.policy may decode what only looks like an encoded word and
-    # loses the quotes of a display name when it folds it (CPython issue 121284).
-    return Header(text, "utf-8", header_name=header).encode(linesep="\r\n")

@@ -435,6 +435,10 @@ class BounceKind(StrEnum):
     """Mail to it failed for another reason that lies with it: full, too large, blocked by its owner."""
     COMPLAINT = "complaint"
     """Its owner called a mail junk, or asked their provider to be taken off."""
+    OURS = "ours"
+    """We, our server or the mail were refused: it weighs nothing, and is kept so that a block can be seen."""
+    BLOCKED = "blocked"
+    """Hard or soft by its words, but one of so many alike that the domain blocks us: it weighs nothing."""
     FORGIVEN = "forgiven"
     """Counted once; its owner has confirmed anew since, or the operator lifted the suppression."""
 
@@ -471,7 +475,12 @@ class NoticeKind(StrEnum):
     ALREADY = "already"
     """Sent to who asks to subscribe and is subscribed: the page says the same to everybody."""
     CHANGED = "changed"
+    """What somebody with the link in a mail changed; sent to the subscriber, who can undo it."""
     GOODBYE = "goodbye"
+    ADDRESS = "address"
+    """Sent to the new address of who wants to change theirs: nothing changes before it is confirmed."""
+    ERASE = "erase"
+    """Asks a subscriber to confirm that they are to be erased, which cannot be undone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -591,6 +600,10 @@ class Attempted:
     """Whether it was an attempt at all; else the delivery was only given back."""
     kept: DeliveryState | None = None
     """As what the attempt is kept beside the delivery, when it did not end it: `deferred` or `ambiguous`."""
+    bounce: BounceKind | None = None
+    """How a server's final refusal counts towards suppression, as a report of it would."""
+    status: str | None = None
+    """The enhanced status code of that refusal."""
 
 
 class AmbiguousPolicy(StrEnum):
@@ -624,7 +637,7 @@ class Rendered:
     html: str
     text: str
     shortened: int = 0
-    """How many papers the byte budget cut to less than the layout has room for."""
+    """How many papers were cut to less than the layout has room for, so that the message keeps its size."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

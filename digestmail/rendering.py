@@ -1,30 +1,35 @@
 """Rendering: an edition's sections become the words of a mail, Jinja2 -> MJML -> HTML beside a text part of its own.
 
 Every sentence stands in `templates/`, in English, and in `templates/locales/` in other languages. This module fills
-them in and keeps what comes out under the byte budget.
+them in and keeps the whole message under `LARGEST_MESSAGE`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from digestmail.content import CUTS_PER_PAPER, Block, content_after, only_row, shape_blocks, shape_frame, shape_notice
 from digestmail.errors import RenderError
 from digestmail.locales import languages
 from digestmail.look import Layout, Look
-from digestmail.message import PREFERENCES_PLACE, UNSUBSCRIBE_PLACE, one_line, quoted_printable
+from digestmail.message import PREFERENCES_PLACE, UNSUBSCRIBE_PLACE, Mould, Sender, one_line
+from digestmail.mimeparts import LARGEST_MESSAGE
 from digestmail.model import Edition, NoticeKind, Rendered, Section
 from digestmail.shortening import at_word
 from digestmail.templating import Templates, compiled
 
-HTML_BUDGET: Final = 98_500
-"""Octets of the encoded HTML part. Gmail clips near 102,000; the promise is 100,000, the rest is for long links."""
 SUBJECT_LENGTH: Final = 150
 _SHORTEST_TITLE: Final = 20
 _EDITION: Final = "email/edition.mjml"
+_TWO_SIGNATURES: Final = 3_000
+"""Octets of two DKIM signatures, the longest keys included; reserved where the caller does not measure."""
+
+Measure: TypeAlias = Callable[[Rendered], int]
+"""Returns the octets of the largest message a mail becomes, headers and signatures included."""
 
 
 class Renderer:
@@ -46,27 +51,20 @@ class Renderer:
         base_url: str | None = None,
         language: str | None = None,
         look: Look = Look(),  # noqa: B008 - frozen
+        measure: Measure | None = None,
     ) -> Rendered:
         """Render `sections`, those of `edition` a segment gets, with links to the web pages at `base_url` if any.
 
-        `look` is the digest's; `language` goes before the look's. The encoded HTML part stays under `HTML_BUDGET` for
-        any input: abstracts of the lowest-ranked papers are shortened first, then left out, then papers are only
-        counted. Raises RenderError.
+        `look` is the digest's; `language` goes before the look's. The message stays under `LARGEST_MESSAGE` octets for
+        any input, in both parts alike: texts of the lowest-ranked papers are shortened first, then left out, then
+        papers are only counted. `measure` knows how large a message is; without it headers of usual size and two
+        signatures are taken. Raises RenderError.
         """
         spoken = language or look.language
         fill = partial(self.templates.fill, language=spoken)
-        blocks = shape_blocks(sections, look)
-        ranks = sum(len(block.rows) for block in blocks)
         frame = shape_frame(edition, base_url) | self.templates.speech(spoken) | {"look": look}
-        fitting = _Fitting(fill, frame, blocks, look.layout)
-        steps, html = fitting.smallest()
-        context = frame | content_after(blocks, ranks, steps, look.layout)
-        return Rendered(
-            subject=_subject(fill, context),
-            html=html,
-            text=fill("email/edition.txt", context),
-            shortened=min(steps, ranks),
-        )
+        measured = measure or partial(_usual_octets, edition, base_url)
+        return _Fitting(fill, frame, shape_blocks(sections, look), look.layout, measured).largest()
 
     def notice(
         self,
@@ -77,17 +75,19 @@ class Renderer:
         action_url: str | None = None,
         preferences_url: str | None = None,
         language: str | None = None,
+        steps: tuple[tuple[str, str], ...] = (),
         look: Look = Look(),  # noqa: B008 - frozen
     ) -> Rendered:
         """Render a mail that belongs to no edition.
 
-        `title` names who sends, `digests` are titles. `action_url` is what the mail is for (confirm: the confirmation;
-        welcome and already: the archive; goodbye: the page to come back by); `preferences_url` the person's
-        preferences. Nothing a stranger could have typed may be passed: the address that is to be confirmed gets no
+        `title` names who sends, `digests` are titles. `action_url` is what the mail is for (confirm, address and erase:
+        the confirmation; welcome and already: the archive; changed and goodbye: the page that undoes it);
+        `preferences_url` the person's preferences; `steps` what changed, as (`differences.Changed`, a digest's title or
+        an empty text). Nothing a stranger could have typed may be passed: the address that is to be confirmed gets no
         words of others. Raises RenderError.
         """
         spoken = language or look.language
-        context = shape_notice(title, digests, action_url, preferences_url)
+        context = shape_notice(title, digests, action_url, preferences_url, steps)
         context |= self.templates.speech(spoken) | {"look": look, "kind": kind.value}
         source = self.templates.fill("email/notice.mjml", context, language=spoken)
         return Rendered(
@@ -98,32 +98,50 @@ class Renderer:
 
 
 class _Fitting:
-    """Looks for the fewest cuts under which an edition's HTML fits its budget."""
+    """Looks for the fewest cuts under which an edition's message fits."""
 
-    def __init__(self, fill: Any, frame: dict[str, Any], blocks: tuple[Block, ...], layout: Layout) -> None:
+    def __init__(
+        self, fill: Any, frame: dict[str, Any], blocks: tuple[Block, ...], layout: Layout, measure: Measure
+    ) -> None:
         self._fill = fill
         self._frame = frame
         self._blocks = blocks
         self._layout = layout
+        self._measure = measure
         self._ranks = sum(len(block.rows) for block in blocks)
 
-    def smallest(self) -> tuple[int, str]:
-        """Return the smallest number of cuts, and the HTML after them. Raises RenderError."""
-        html = self._html(0)
-        if _fits(html):
-            return 0, html
+    def largest(self) -> Rendered:
+        """Return the mail after the smallest number of cuts. Raises RenderError."""
+        uncut = self._mail(0)
+        if self._fits(uncut):
+            return uncut
         too_few, enough = 0, CUTS_PER_PAPER * self._ranks
-        html = self._html(enough)
-        if not _fits(html):
-            raise RenderError(f"{_EDITION}: the frame alone is over the byte budget")
+        best = self._mail(enough)
+        if not self._fits(best):
+            raise RenderError(
+                f"{_EDITION}: without any paper the mail is over the byte budget: "
+                f"{self._measure(best):,} of {LARGEST_MESSAGE:,} octets"
+            )
         while enough - too_few > 1:
             middle = (too_few + enough) // 2
-            candidate = self._html(middle)
-            if _fits(candidate):
-                enough, html = middle, candidate
+            candidate = self._mail(middle)
+            if self._fits(candidate):
+                enough, best = middle, candidate
             else:
                 too_few = middle
-        return enough, html
+        return best
+
+    def _fits(self, mail: Rendered) -> bool:
+        return self._measure(mail) < LARGEST_MESSAGE
+
+    def _mail(self, steps: int) -> Rendered:
+        context = self._frame | content_after(self._blocks, self._ranks, steps, self._layout)
+        return Rendered(
+            subject=_subject(self._fill, context),
+            html=self._html(steps),
+            text=self._fill("email/edition.txt", context),
+            shortened=min(steps, self._ranks),
+        )
 
     def _html(self, steps: int) -> str:
         source = self._source(self._blocks, self._ranks, steps)
@@ -162,8 +180,10 @@ def _subject(fill: Any, context: dict[str, Any]) -> str:
     return subject
 
 
-def _fits(html: str) -> bool:
-    return len(quoted_printable(html)) <= HTML_BUDGET
+def _usual_octets(edition: Edition, base_url: str | None, mail: Rendered) -> int:
+    """Return the size of the message for a sender with a short name, and room for two signatures."""
+    sender = Sender(mailbox="digest@mail.invalid", domain="mail.invalid", base_url=base_url)
+    return Mould(mail, sender, digest=edition.digest, title=edition.title).octets() + _TWO_SIGNATURES
 
 
 def _compiles(source: str) -> bool:

@@ -82,6 +82,7 @@ class Tokens:
         self._unsubscribe = URLSafeSerializer([*reversed(ring)], salt=_UNSUBSCRIBE_SALT)
         self._unsubscribe_key = hashlib.sha1(f"{_UNSUBSCRIBE_SALT}signer{secret}".encode()).digest()  # noqa: S324 - as itsdangerous derives it
         self._verp = tuple(_Seal(one.encode(), "digestmail.verp") for one in ring)
+        self._leave = tuple(_Seal(one.encode(), "digestmail.leave") for one in ring)
         # The oldest makes Message-IDs: a mail tried again after a rotation must carry the one it had.
         self._message_id = tuple(_Seal(one.encode(), "digestmail.message-id") for one in reversed(ring))
 
@@ -119,6 +120,22 @@ class Tokens:
         """Return (edition id, subscriber id) of a return path's token, in any case. Raises TokenError if forged."""
         content = _opened(self._verp, token.lower())
         return int.from_bytes(content[:_EDITION_BYTES]), int.from_bytes(content[_EDITION_BYTES:])
+
+    def leave(self, subscriber_id: int, digest: str) -> str:
+        """Return the token of an unsubscribe address `bounce+TOKEN@domain`: 40 lower-case hexadecimal digits.
+
+        It has a key of its own, so that it is never taken for a return path, and the other way round. It does not
+        expire. An empty `digest` stands for all of them.
+        """
+        return self._leave[0].close(_ids(digest_number(digest), subscriber_id))
+
+    def read_leave(self, token: str) -> tuple[int, int]:
+        """Return (subscriber id, `digest_number`) of an unsubscribe address's token, in any case.
+
+        Raises TokenError if it is forged.
+        """
+        content = _opened(self._leave, token.lower())
+        return int.from_bytes(content[_EDITION_BYTES:]), int.from_bytes(content[:_EDITION_BYTES])
 
     def message_id(self, digest: str, slot: str, subscriber_id: int, domain: str) -> str:
         """Return the Message-ID of a delivery, `<digest.slot.SEAL@domain>` (RFC 5322 section 3.6.4).
@@ -159,6 +176,14 @@ _TO_URL = bytes.maketrans(b"+/", b"-_")
 @lru_cache(maxsize=256)
 def _in_json(text: str) -> str:
     return json.dumps(text)
+
+
+@lru_cache(maxsize=256)
+def digest_number(name: str) -> int:
+    """Return the number by which an unsubscribe address names a digest: 4 octets of a hash, 0 for an empty name."""
+    if not name:
+        return 0
+    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=_EDITION_BYTES, person=b"digest").digest()) or 1
 
 
 @lru_cache(maxsize=256)

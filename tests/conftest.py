@@ -19,6 +19,8 @@ from sqlalchemy import create_engine, make_url, text
 
 from digestmail.storage.database import Database
 
+pytest_plugins = ["unit_selection"]
+
 SERVER = "TEST_DIGESTMAIL_POSTGRESQL"
 """The address of a PostgreSQL server to use instead of the one the tests start themselves."""
 

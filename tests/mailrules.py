@@ -7,9 +7,10 @@ from digestmail.maillint.lint import lint
 from digestmail.maillint.page import read_page
 
 
-def broken_rules(raw: bytes) -> list[str]:
-    """Return what is wrong with the message `raw`; nothing, if it is as a digest mail should be."""
-    return [f"{result.chapter}: {result.name}: {result.detail}" for result in lint(raw) if not result.passed]
+def broken_rules(raw: bytes, *, notice: bool = False) -> list[str]:
+    """Return what is wrong with the message `raw`; nothing, if it is as a digest mail or a notice should be."""
+    results = lint(raw, notice=notice)
+    return [f"{result.chapter}: {result.name}: {result.detail}" for result in results if not result.passed]
 
 
 def visible(html: str) -> str:

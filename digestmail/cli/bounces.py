@@ -88,6 +88,8 @@ def _lines(report: BouncesReport) -> Iterator[str]:
         "soft": report.soft,
         "complaints": report.complaints,
         "suppressed": report.suppressed,
+        "of a block": report.blocked,
+        "unsubscribed": report.unsubscribed,
         "refused us": report.ours,
         "seen before": report.repeated,
         "of nobody we know": report.unmatched,
@@ -101,6 +103,8 @@ def _lines(report: BouncesReport) -> Iterator[str]:
     yield f"bounces  {report.read} read" + "".join(f", {count} {name}" for name, count in counts.items() if count)
     for said in report.said:
         yield f"         refused us: {said}"
+    for block in report.blocks:
+        yield f"         {block}"
 
 
 def register(app: typer.Typer) -> None:

@@ -13,7 +13,7 @@ from digestmail.errors import DigestmailError
 from digestmail.model import DeliveryState, SourceHealth
 from digestmail.pipeline.reports import WELL, DeliverReport
 from digestmail.slots import next_fire
-from digestmail.storage import rates, settings, sources, wishes
+from digestmail.storage import counting, rates, settings, sources, wishes
 from digestmail.storage.wishes import Wish
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ class CheckReport:
     """Configured sources that were never read."""
     next_due: dict[str, datetime]
     """When each digest's next slot begins."""
+    notes: tuple[str, ...]
+    """What works, but not as well as it could."""
     outbox: DeliverReport
 
 
@@ -58,8 +60,20 @@ def check(app: App, *, connect: bool) -> CheckReport:
         health=health,
         unread=tuple(name for name in configured if name not in {row.source for row in health}),
         next_due={digest.name: next_fire(digest.schedule, app.clock.now()) for digest in app.digests},
+        notes=tuple(_ways_out(app)),
         outbox=app.outbox(),
     )
+
+
+def _ways_out(app: App) -> Iterator[str]:
+    """Name what readers need to leave by themselves: pages, or a mailbox that digestmail reads."""
+    config = app.config
+    if config.base_url is None and config.mail.bounce_address is None and not config.bounces.model_fields_set:
+        yield (
+            "nobody can unsubscribe on their own: mails to unsubscribe go to "
+            f"{config.mail.reply_to or config.mail.sender}, which digestmail does not read; set base_url and run "
+            "`digestmail web`, or set mail.bounce_address and [bounces] and run `digestmail bounces`"
+        )
 
 
 def _connections(app: App) -> Iterator[str]:
@@ -75,6 +89,7 @@ def _connections(app: App) -> Iterator[str]:
 def _ledger(app: App) -> Iterator[str]:
     """Name what the ledger holds that somebody has to look at."""
     with app.database.connect() as connection:
+        yield from map(str, counting.list_blocks(connection, app.clock.now()))
         try:
             app.epoch().check(lambda: settings.epoch(connection))
         except DigestmailError as error:
@@ -114,6 +129,8 @@ def show(result: CheckReport) -> None:
             *((f"outbox {state}", count, "") for state, count in result.outbox.outbox.items() if count),
         ]
     )
+    for note in result.notes:
+        sys.stdout.write(f"note: {note}\n")
     for problem in result.problems:
         sys.stdout.write(f"problem: {problem}\n")
     if not result.problems:

@@ -3,19 +3,38 @@
 from __future__ import annotations
 
 import sys
+from typing import Annotated
 
 import typer
 
+from digestmail import __version__
 from digestmail.cli import bounces, deliveries, dkim, keys, operate, records, start, subscribers, templates, verbs
 
 app = typer.Typer(
     name="digestmail",
-    help="Trending papers in your inbox, from your own server.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+
+
+def print_version(wanted: bool) -> None:
+    """Print the version and end the program, if `--version` was given."""
+    if wanted:
+        sys.stdout.write(f"digestmail {__version__}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Trending papers in your inbox, from your own server."""
+
+
 start.register(app)
 verbs.register(app)
 operate.register(app)

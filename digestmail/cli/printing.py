@@ -98,6 +98,7 @@ def _deliver_lines(value: DeliverReport) -> Iterator[str]:
         "failed": value.failed,
         "cancelled": value.cancelled,
         "ambiguous": value.ambiguous,
+        "suppressed": value.suppressed,
     }
     text = f"deliver  {value.sent} sent" + "".join(f", {count} {name}" for name, count in troubles.items() if count)
     if value.stopped:
@@ -107,4 +108,5 @@ def _deliver_lines(value: DeliverReport) -> Iterator[str]:
     if value.next_due_at:
         text += f"; next due {value.next_due_at:%Y-%m-%d %H:%M} UTC"
     yield text
+    yield from (f"         {block}" for block in value.blocks)
     yield from (f"         the accounts do not close: {edition}" for edition in value.unbalanced)

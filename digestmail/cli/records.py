@@ -80,7 +80,7 @@ def list_editions(
 
 @editions.command(name="show")
 def show_edition(
-    digest: Annotated[str, typer.Argument(metavar="DIGEST")],
+    digest: Annotated[str, typer.Argument(metavar="DIGEST", help="A digest's name.")],
     slot: Annotated[str, typer.Argument(metavar="SLOT", help="As `editions list` shows it: 2026-04-02.")],
     config: ConfigPath = None,
     json: Json = False,

@@ -105,6 +105,26 @@ def pause(
     _print(subscriber, json=json, quiet=quiet)
 
 
+@app.command(name="change-address")
+def change_address(
+    address: Address,
+    new: Annotated[str, typer.Argument(metavar="NEW", help="The address mail is to go to.")],
+    config: ConfigPath = None,
+    now: Now = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Move a subscription to another address; nobody is sent a mail about it."""
+    from digestmail.addresses import normalised
+    from digestmail.people import readdress
+
+    with open_app(config, now) as opened:
+        subscriber = readdress.change_by_operator(
+            opened.database, normalised(address), normalised(new), opened.clock.now()
+        )
+    _print(subscriber, json=json, quiet=quiet)
+
+
 @app.command()
 def erase(
     address: Address, config: ConfigPath = None, now: Now = None, json: Json = False, quiet: Quiet = False

@@ -9,9 +9,8 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from digestmail.maillint.letter import Letter
+from digestmail.mimeparts import LARGEST_MESSAGE
 
-CLIPPED_AT: Final = 100_000
-"""Octets the encoded HTML part stays under; Gmail clips near 102,400 and hides the footer with the rest."""
 WIDEST: Final = 600
 """Pixels of the one column."""
 
@@ -37,9 +36,9 @@ def text_stands_alone(letter: Letter) -> Iterator[str]:
 
 
 def byte_budget(letter: Letter) -> Iterator[str]:
-    """Under the size from which Gmail clips."""
-    if letter.html_octets >= CLIPPED_AT:
-        yield f"the HTML part has {letter.html_octets:,} octets; it is clipped from {CLIPPED_AT:,} on"
+    """Under the size from which Gmail clips, both parts and all headers counted."""
+    if len(letter.raw) >= LARGEST_MESSAGE:
+        yield f"the message has {len(letter.raw):,} octets; it must stay under {LARGEST_MESSAGE:,}"
 
 
 def links(letter: Letter) -> Iterator[str]:
@@ -62,6 +61,12 @@ def printable(letter: Letter) -> Iterator[str]:
     for kind, text in (("plain", letter.text), ("html", letter.html)):
         if _UNPRINTABLE.search(text):
             yield f"an unprintable character in text/{kind}"
+
+
+def nothing_hidden(letter: Letter) -> Iterator[str]:
+    """No text made invisible by display, visibility, opacity or a font of no size: spam filters count it."""
+    if letter.page.unseen:
+        yield f"hidden texts: {', '.join(repr(text[:40]) for text in letter.page.unseen[:3])}"
 
 
 def compiled(letter: Letter) -> Iterator[str]:

@@ -11,9 +11,10 @@ from digestmail.maillint.letter import Letter
 from digestmail.maillint.wire import LONGEST_LINE
 
 ONCE: Final = (
-    "From", "To", "Subject", "Date", "Message-ID", "MIME-Version", "List-Id", "List-Unsubscribe", "List-Help",
-    "List-Owner", "Auto-Submitted", "Precedence", "Feedback-ID",
+    "From", "To", "Subject", "Date", "Message-ID", "MIME-Version", "Auto-Submitted", "Precedence", "Feedback-ID",
 )  # fmt: skip
+OF_LISTS: Final = ("List-Id", "List-Unsubscribe", "List-Help", "List-Owner")
+"""Once each in an edition, none in a notice."""
 _ALSO_KNOWN: Final = frozenset(
     {"reply-to", "list-unsubscribe-post", "list-archive", "content-type", "content-language", "dkim-signature"}
 )
@@ -45,7 +46,7 @@ def identified(letter: Letter) -> Iterator[str]:
 
 
 def marked_as_bulk(letter: Letter) -> Iterator[str]:
-    """RFC 3834, so that vacation programs stay silent."""
+    """RFC 3834 section 5 and, for programs that look at nothing else, the older Precedence. In notices too."""
     if letter.header("Auto-Submitted") != "auto-generated":
         yield "Auto-Submitted is not auto-generated"
     if letter.header("Precedence") != "bulk":
@@ -97,9 +98,10 @@ def unsubscribe_link(letter: Letter) -> Iterator[str]:
 
 def headers_once(letter: Letter) -> Iterator[str]:
     """Every header once, and no other: what is more was smuggled in or comes from a template gone wrong."""
-    counts = {name: len(letter.message.get_all(name, [])) for name in ONCE}
+    wanted = (*ONCE, *OF_LISTS) if any(name in letter.message for name in OF_LISTS) else ONCE
+    counts = {name: len(letter.message.get_all(name, [])) for name in wanted}
     yield from (f"{name} is there {count} times" for name, count in counts.items() if count != 1)
-    known = {*map(str.lower, ONCE), *_ALSO_KNOWN}
+    known = {*map(str.lower, (*ONCE, *OF_LISTS)), *_ALSO_KNOWN}
     yield from (f"an unexpected header {name}" for name in sorted({key.lower() for key in letter.message} - known))
 
 

@@ -20,8 +20,6 @@ class Letter:
     message: EmailMessage
     text: str
     html: str
-    html_octets: int
-    """Size of the HTML part as it is encoded on the wire: what Gmail measures before it clips."""
     page: Page
 
     def header(self, name: str) -> str:
@@ -39,7 +37,6 @@ def open_letter(raw: bytes) -> Letter:
         message=message,
         text=_decoded(_part(message, "text/plain")),
         html=decoded,
-        html_octets=len(_encoded(html)),
         page=read_page(decoded),
     )
 

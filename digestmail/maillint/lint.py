@@ -8,6 +8,7 @@ from typing import Final
 
 from digestmail.maillint import body, headers, wire
 from digestmail.maillint.letter import Letter, open_letter
+from digestmail.mimeparts import LARGEST_MESSAGE
 
 _DETAILS: Final = 5
 """Faults told of one rule; the rest is counted."""
@@ -23,6 +24,8 @@ class Rule:
     """Short and stable: what reports and CI know it by."""
     sentence: str
     faults: Callable[[Letter], Iterable[str]]
+    of_list: bool = False
+    """Whether it holds for editions only: a notice belongs to no list."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,29 +45,33 @@ RULES: Final = (
         name="unsubscribe-header",
         sentence="List-Unsubscribe stands on one line: https first, then mailto",
         faults=headers.unsubscribe_header,
+        of_list=True,
     ),
     Rule(
         chapter=1,
         name="one-click",
         sentence="One-click is promised if and only if there is an https link",
         faults=headers.one_click,
+        of_list=True,
     ),
     Rule(
         chapter=1,
         name="unsubscribe-link",
         sentence="Both parts hold the personal unsubscribe link",
         faults=headers.unsubscribe_link,
+        of_list=True,
     ),
     Rule(
         chapter=3,
         name="list-headers",
         sentence="List-Id, List-Help, List-Owner and List-Archive are well formed",
         faults=headers.list_headers,
+        of_list=True,
     ),
     Rule(
         chapter=4,
         name="bulk",
-        sentence="The mail says that a program sent it, in bulk",
+        sentence="Auto-Submitted and Precedence keep programs that answer mail silent",
         faults=headers.marked_as_bulk,
     ),
     Rule(
@@ -106,7 +113,7 @@ RULES: Final = (
     Rule(
         chapter=14,
         name="byte-budget",
-        sentence=f"The encoded HTML stays under {body.CLIPPED_AT:,} octets",
+        sentence=f"The whole message stays under {LARGEST_MESSAGE:,} octets",
         faults=body.byte_budget,
     ),
     Rule(chapter=15, name="links", sentence="Links lead to http, https or mailto only", faults=body.links),
@@ -117,6 +124,12 @@ RULES: Final = (
         faults=body.no_active_content,
     ),
     Rule(chapter=15, name="printable", sentence="No control characters", faults=body.printable),
+    Rule(
+        chapter=15,
+        name="nothing-hidden",
+        sentence="No text is hidden by display, visibility, opacity or a font of no size",
+        faults=body.nothing_hidden,
+    ),
     Rule(chapter=15, name="compiled", sentence="No MJML is left over", faults=body.compiled),
     Rule(
         chapter=16,
@@ -150,9 +163,13 @@ RULES: Final = (
 )
 
 
-def lint(raw: bytes) -> tuple[RuleResult, ...]:
-    """Hold `raw`, one cast message, against every rule; the results stand in the order of `RULES`. Never fails."""
-    return lint_letter(open_letter(raw))
+def lint(raw: bytes, *, notice: bool = False) -> tuple[RuleResult, ...]:
+    """Check `raw`, one cast message, against every rule, for a notice those of lists left out.
+
+    The results have the order of `RULES`. Never fails.
+    """
+    letter = open_letter(raw)
+    return tuple(_result(rule, letter) for rule in RULES if not (notice and rule.of_list))
 
 
 def lint_letter(letter: Letter) -> tuple[RuleResult, ...]:

@@ -8,6 +8,10 @@ from html.parser import HTMLParser
 from typing import Final
 
 _HIDDEN: Final = frozenset({"style", "title", "head"})
+_UNSEEN: Final = re.compile(
+    r"(?:^|[;\s])(?:display\s*:\s*none|visibility\s*:\s*hidden|opacity\s*:\s*0*(?:\.0+)?\s*(?:;|$)"
+    r"|font(?:-size)?\s*:[^;]*?(?<![\d.])0+(?:\.0+)?(?:px|pt|em|rem|%)?\s*(?:[/;\s]|$))"
+)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -45,12 +49,15 @@ class Page(HTMLParser):
         """What style sheets and `style` attributes say."""
         self.widths: list[int] = []
         """Of tables and cells, in pixels."""
+        self.unseen: list[str] = []
+        """Texts right inside an element whose `style` hides it: spam filters count them (rspamd: ZERO_FONT)."""
         self.bare_tables = 0
         self.wrapped = False
         """Whether an element inside `body` says language and direction, for programs that drop `html`."""
         self._text: list[str] = []
         self._hidden = 0
         self._style_open = False
+        self._hiding = False
         self._link: Link | None = None
 
     @property
@@ -66,6 +73,7 @@ class Page(HTMLParser):
         self.handlers += [name for name in values if name.startswith("on")]
         self._hidden += tag in _HIDDEN
         self._style_open = self._style_open or tag == "style"
+        self._hiding = bool(_UNSEEN.search(values.get("style", "")))
         if "style" in values:
             self.styles.append(values["style"])
         if re.fullmatch("h[1-6]", tag):
@@ -92,6 +100,7 @@ class Page(HTMLParser):
     def handle_endtag(self, tag: str) -> None:
         """Take note of an element's end."""
         self._hidden -= tag in _HIDDEN
+        self._hiding = False
         if tag == "style":
             self._style_open = False
         if tag == "a":
@@ -104,6 +113,8 @@ class Page(HTMLParser):
         if self._hidden:
             return
         self._text.append(data)
+        if self._hiding and data.strip(" \t\r\n"):  # a no-break space is text too
+            self.unseen.append(data)
         if self._link is not None:
             self._link.text += data
 

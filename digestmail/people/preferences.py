@@ -10,13 +10,15 @@ from sqlalchemy import Connection
 
 from digestmail.errors import SubscriptionError
 from digestmail.model import Choices, Digest, NoticeKind, Subscriber, SubscriberState
+from digestmail.people.changes import tell_at_once, tell_of_change
 from digestmail.people.choices import checked
 from digestmail.pipeline.requeue import requeue
-from digestmail.storage import confirmations, deliveries, notices, subscribers
+from digestmail.storage import addresschanges, confirmations, deliveries, notices, subscribers, unsubscribemails
 from digestmail.storage.database import Database
 
 LONGEST_PAUSE = timedelta(days=366)
-_ONE_NOTICE_EVERY = timedelta(days=1)
+_OVER = (NoticeKind.CONFIRM, NoticeKind.WELCOME, NoticeKind.ALREADY, NoticeKind.ADDRESS)
+"""Notices that have nothing to say any more to who left."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +28,8 @@ class Left:
     subscriber_id: int
     digests: tuple[str, ...]
     all: bool
+    known: bool = True
+    """Whether there is such a subscriber."""
 
 
 def get(database: Database, subscriber_id: int) -> Subscriber:
@@ -46,8 +50,8 @@ def change(
 ) -> Subscriber:
     """Make `choices` all that an active subscriber has, what waits for them included; return them.
 
-    They are told by mail, at most once a day: the link may have been forwarded. Raises SubscriptionError when a choice
-    does not exist or they are not active: who left has to subscribe, and confirm, again.
+    They are told by mail: the link may have been forwarded. Raises SubscriptionError when a choice does not exist or
+    they are not active: who left has to subscribe, and confirm, again.
     """
     choices = checked(digests, choices)
     with database.begin() as connection:
@@ -62,42 +66,46 @@ def change(
         after = _get(connection, subscriber_id)
         if after != before:
             requeue(connection, digests, before, after, now)
-            _tell_of_change(connection, subscriber_id, now)
+            tell_of_change(connection, before, now)
         return after
 
 
-def _tell_of_change(connection: Connection, subscriber_id: int, now: datetime) -> None:
-    told_at = notices.last_queued(connection, subscriber_id, NoticeKind.CHANGED)
-    if told_at is None or now - told_at >= _ONE_NOTICE_EVERY:
-        notices.enqueue(connection, subscriber_id, NoticeKind.CHANGED, {}, now)
-
-
-def pause(database: Database, subscriber_id: int, until: datetime | None, now: datetime) -> Subscriber:
+def pause(
+    database: Database, subscriber_id: int, until: datetime | None, now: datetime, *, tell: bool = False
+) -> Subscriber:
     """Send a person nothing before `until`, what is queued included; None ends the pause. Return them.
 
-    Raises SubscriptionError when there is no such person, or `until` is past or over a year away.
+    With `tell` they get a mail about it: it was done with their link, not by the operator. Raises SubscriptionError
+    when there is no such person, or `until` is past or over a year away.
     """
     if until is not None and not now < until <= now + LONGEST_PAUSE:
         raise SubscriptionError("a pause ends on a day within the next year")
     with database.begin() as connection:
-        _get(connection, subscriber_id)
+        before = _get(connection, subscriber_id)
         subscribers.pause(connection, subscriber_id, until, now)
         if until is not None:
             deliveries.cancel(connection, subscriber_id, "paused", now, due_before=until)
-        return _get(connection, subscriber_id)
+        after = _get(connection, subscriber_id)
+        if tell and after != before:
+            tell_of_change(connection, before, now)
+        return after
 
 
-def leave(database: Database, subscriber_id: int, digest: str | None, now: datetime, *, farewell: bool = False) -> Left:
+def leave(
+    database: Database, subscriber_id: int, digest: str | None, now: datetime, *, report: str | None = None
+) -> Left:
     """Unsubscribe a person from `digest`, or from all; what waits for them goes nowhere. Again it changes nothing.
 
-    With `farewell` who leaves everything is told so by mail: never for a one-click request, after which nothing more
-    may arrive. An unknown person has left already.
+    They are told by mail, however it was done: the link, or the address, may be in somebody else's hands. `report` is
+    the identity of the mail that asked for it, which counts once. An unknown person has left already.
     """
     with database.begin() as connection:
         found = subscribers.get(connection, subscriber_id)
         if found is None:
-            return Left(subscriber_id=subscriber_id, digests=(), all=True)
+            return Left(subscriber_id=subscriber_id, digests=(), all=True, known=False)
         had = tuple(one.digest for one in found.subscriptions)
+        if report is not None and not unsubscribemails.add(connection, subscriber_id, report, now):
+            return Left(subscriber_id=subscriber_id, digests=(), all=not had)
         left = had if digest is None else tuple(name for name in had if name == digest)
         if digest is None:
             subscribers.remove(connection, found.address, now)
@@ -107,8 +115,11 @@ def leave(database: Database, subscriber_id: int, digest: str | None, now: datet
         else:
             subscribers.leave(connection, subscriber_id, digest, now)
         everything = len(left) == len(had)
-        if everything:
-            notices.cancel(connection, subscriber_id, "unsubscribed", now)
-        if left and everything and farewell:
-            notices.enqueue(connection, subscriber_id, NoticeKind.GOODBYE, {}, now)
+        if everything and (left or digest is None):
+            addresschanges.take(connection, subscriber_id)
+            notices.cancel(connection, subscriber_id, _OVER, "unsubscribed", now)
+        if left and everything:
+            tell_at_once(connection, found, NoticeKind.GOODBYE, now)
+        elif left:
+            tell_of_change(connection, found, now)
     return Left(subscriber_id=subscriber_id, digests=left, all=everything)

@@ -4,15 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from digestmail.addresses import key_of
 from digestmail.errors import SubscriptionError
-from digestmail.model import Choices, Subscriber, SubscriberState, SuppressionReason
-from digestmail.storage import confirmations, departures, erasing, settings, subscribers, suppressions
+from digestmail.linktokens import LinkTokens
+from digestmail.model import Choices, NoticeKind, Subscriber, SubscriberState, SuppressionReason
+from digestmail.storage import (
+    addresschanges,
+    changes,
+    confirmations,
+    departures,
+    erasing,
+    notices,
+    settings,
+    subscribers,
+    suppressions,
+)
+from digestmail.storage.changes import Change
 from digestmail.storage.database import Database
 from digestmail.storage.departures import Departure
 from digestmail.storage.erasing import Bounced, Mailed
+
+_ONE_MAIL_EVERY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +36,11 @@ class Record:
     subscriber: Subscriber
     unconfirmed: Choices | None
     """What they asked for and have not confirmed."""
+    wanted_address: str | None
+    """The address they asked to change to and have not confirmed."""
     suppressed: SuppressionReason | None
+    changes: tuple[Change, ...]
+    """What they had before changes of the last 30 days, which can be undone."""
     left: tuple[Departure, ...]
     """What they left and when; an empty name stands for everything."""
     mails: tuple[Mailed, ...]
@@ -45,14 +63,49 @@ def export(database: Database, subscriber_id: int) -> Record:
         if found is None:
             raise SubscriptionError("nothing is stored about this person")
         pending = confirmations.find(connection, subscriber_id)
+        wanted = addresschanges.find(connection, subscriber_id)
         return Record(
             subscriber=found,
             unconfirmed=pending.choices if pending else None,
+            wanted_address=wanted.address if wanted else None,
+            changes=changes.of(connection, subscriber_id),
             suppressed=suppressions.reason_for(connection, key_of(found.address)),
             left=tuple(one for _, one in departures.of(connection, [subscriber_id])),
             mails=erasing.mails_of(connection, subscriber_id),
             bounces=erasing.bounces_of(connection, subscriber_id),
         )
+
+
+def ask_to_erase(
+    database: Database, subscriber_id: int, now: datetime, *, random_token: Callable[[], str]
+) -> Erased | None:
+    """Erase a person who gets no mail; ask who does by mail first, at most once a day, and return None.
+
+    The link in every mail may be in somebody else's hands, and this cannot be undone. Raises SubscriptionError when
+    there is no such person.
+    """
+    with database.begin() as connection:
+        found = subscribers.get(connection, subscriber_id)
+        if found is not None and found.state is SubscriberState.ACTIVE:
+            asked_at = notices.last_queued(connection, subscriber_id, NoticeKind.ERASE)
+            if asked_at is None or now - asked_at >= _ONE_MAIL_EVERY:
+                content = {"asked_at": now.isoformat(), "to": found.address}
+                notices.enqueue(connection, subscriber_id, NoticeKind.ERASE, content, now)
+            return None
+    return erase(database, subscriber_id, now, random_token=random_token)
+
+
+def to_be_erased(database: Database, links: LinkTokens, token: str, now: datetime) -> Subscriber:
+    """Return whom a link would erase, changing nothing.
+
+    Raises TokenError when it is forged or too old, SubscriptionError when nothing is stored about them.
+    """
+    subscriber_id = links.read_erase(token, now)
+    with database.connect() as connection:
+        found = subscribers.get(connection, subscriber_id)
+    if found is None or erasing.is_erased(found.address):
+        raise SubscriptionError("nothing is stored about this person")
+    return found
 
 
 def erase(database: Database, subscriber_id: int, now: datetime, *, random_token: Callable[[], str]) -> Erased:

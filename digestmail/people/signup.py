@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from digestmail.addresses import key_of
 from digestmail.errors import SubscriptionError, TokenError
-from digestmail.linktokens import CONFIRM_WITHIN, LinkTokens
+from digestmail.linktokens import CONFIRM_WITHIN, UNDO_WITHIN, LinkTokens
 from digestmail.model import (
     Choices,
     Consent,
@@ -23,7 +23,7 @@ from digestmail.model import (
     SuppressionReason,
 )
 from digestmail.people.choices import checked
-from digestmail.storage import confirmations, notices, subscribers, suppressions
+from digestmail.storage import addresschanges, changes, confirmations, notices, subscribers, suppressions
 from digestmail.storage.confirmations import Confirmation
 from digestmail.storage.database import Database
 
@@ -153,6 +153,8 @@ def _pending(connection: Connection, tokens: LinkTokens, token: str, now: dateti
 
 
 def forget_unconfirmed(database: Database, now: datetime) -> int:
-    """Forget everybody who asked a week ago and did not confirm; return how many."""
+    """Forget everybody who asked a week ago and did not confirm; return how many. What is too old to undo goes too."""
     with database.begin() as connection:
+        addresschanges.expire(connection, now - _FORGET_AFTER)
+        changes.expire(connection, now - UNDO_WITHIN - timedelta(days=1))
         return confirmations.expire(connection, now - _FORGET_AFTER)

@@ -16,7 +16,7 @@ import uvloop
 from sqlalchemy import Connection
 
 from digestmail.clock import Clock
-from digestmail.model import Attempted, Delivery, DeliveryState
+from digestmail.model import Attempted, BounceEvent, Delivery, DeliveryState
 from digestmail.pipeline import outcomes
 from digestmail.pipeline.dispatch import AHEAD, Dispatch, Letters
 from digestmail.pipeline.epoch import EpochFile
@@ -24,7 +24,9 @@ from digestmail.pipeline.ledger import Ledger, Sorted
 from digestmail.pipeline.outcomes import Rules
 from digestmail.pipeline.pacing import Limits, pace, speeds
 from digestmail.pipeline.reports import DeliverReport
-from digestmail.storage import deliveries, rates, settings
+from digestmail.scoring import Scoring
+from digestmail.storage import counting, deliveries, rates, settings
+from digestmail.storage.counting import Recorded
 from digestmail.storage.database import Database
 from digestmail.transports.base import Relay
 
@@ -54,6 +56,7 @@ class Deliverer:
         epoch: EpochFile,
         *,
         limits: Limits | None = None,
+        scoring: Scoring = Scoring(),  # noqa: B008 - frozen
         random: Random,
         stop: Callable[[], bool] = lambda: False,
         progress: Callable[[int], None] = lambda _: None,
@@ -69,12 +72,14 @@ class Deliverer:
         self._rules = rules
         self._epoch = epoch
         self._limits = limits or Limits()
+        self._scoring = scoring
         self._random = random
         self._stop = stop
         self._progress = progress
         self._worker = str(UUID(int=random.getrandbits(128)))
         self._tally: Counter[DeliveryState] = Counter()
         self._finished = 0
+        self._suppressed = 0
         self._trouble = ""
 
     def deliver(self) -> DeliverReport:
@@ -127,6 +132,7 @@ class Deliverer:
             lease=LEASE,
             sending=_SENDING,
             sort=lambda connection, claimed, now: self._sort(connection, claimed, relay, now),
+            bounced=self._count_bounces,
             # Half of what may be armed: while its results and the next intents are committed, the other half goes out.
             enough=AHEAD * granted[f"relay:{relay.name}"],
         )
@@ -174,6 +180,23 @@ class Deliverer:
         rest += ((delivery, outcomes.given_back(delivery, moment)) for delivery, moment in wait)
         return Sorted(go=go, rest=rest, granted=granted)
 
+    def _count_bounces(
+        self, connection: Connection, results: Sequence[tuple[Delivery, Attempted]], now: datetime
+    ) -> None:
+        """Count what was refused for good as a report of it would be; doing it again counts nothing twice."""
+        for delivery, attempted in results:
+            if attempted.bounce is None:
+                continue
+            event = BounceEvent(
+                report="smtp",
+                subscriber_id=delivery.subscriber_id,
+                edition_id=delivery.edition_id,
+                kind=attempted.bounce,
+                status=attempted.status,
+                detail=outcomes.said(attempted),
+            )
+            self._suppressed += counting.count(connection, event, now, self._scoring) is Recorded.SUPPRESSED
+
     def _recorded(self, delivery: Delivery, result: Attempted, kept: bool) -> None:  # noqa: FBT001 - a callback
         if not result.begun and result.state is not DeliveryState.CANCELLED:
             return
@@ -203,8 +226,14 @@ class Deliverer:
     def _report(self, stopped: str) -> DeliverReport:
         with self._database.connect() as connection:
             standing = outbox_report(connection)
+            blocks = counting.list_blocks(connection, self._clock.now())
+        if blocks:
+            with self._database.begin() as connection:
+                blocks = counting.hold_blocks(connection, self._clock.now(), self._scoring)
         return replace(
             standing,
+            suppressed=self._suppressed,
+            blocks=blocks,
             sent=self._tally[DeliveryState.SENT],
             deferred=self._tally[DeliveryState.DEFERRED],
             failed=self._tally[DeliveryState.FAILED],

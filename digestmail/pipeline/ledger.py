@@ -86,11 +86,13 @@ class Ledger:
         lease: timedelta,
         sending: timedelta,
         sort: Callable[[Connection, Sequence[Delivery], datetime], Sorted],
+        bounced: Callable[[Connection, Sequence[tuple[Delivery, Attempted]], datetime], None],
         enough: int,
     ) -> None:
         """`lease` is how long a claim holds, `sending` how much of it must be left when a message may go out.
 
-        `sort` says, inside the transaction of a claim, which of what was claimed goes out now. With `enough` rows to
+        `sort` says, inside the transaction of a claim, which of what was claimed goes out now; `bounced` counts, inside
+        the transaction that records them, what servers refused for good. With `enough` rows to
         write, a commit begins at once; with fewer, it waits some milliseconds for more.
         """
         self._database = database
@@ -99,6 +101,7 @@ class Ledger:
         self._lease = lease
         self._sending = sending
         self._sort = sort
+        self._bounced = bounced
         self._enough = enough
         self._idle = False
         self._orders = Orders()
@@ -194,6 +197,9 @@ class Ledger:
         with self._database.begin() as connection:
             now = self._clock.now()
             lost = claims.record(connection, orders.results, now)
+            if bounced := [result for result in orders.results if result[1].bounce is not None]:
+                gone = {delivery.claim for delivery in lost}
+                self._bounced(connection, [one for one in bounced if one[0].claim not in gone], now)
             armed = frozenset[tuple[int, int, int]]()
             if orders.arm:
                 armed = claims.arm(connection, orders.arm, now + self._sending)

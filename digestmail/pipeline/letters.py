@@ -61,6 +61,7 @@ class EditionLetters:
             message_id=self._tokens.message_id(prepared.digest, prepared.slot, delivery.subscriber_id, self._domain),
             date=now,
             unsubscribe_token=self._tokens.unsubscribe(delivery.subscriber_id, prepared.digest),
+            leave_token=self._tokens.leave(delivery.subscriber_id, prepared.digest) if self._bounces else None,
         )
         return Envelope(sender=self._return_path(delivery), recipient=delivery.address), message
 

@@ -8,8 +8,9 @@ from datetime import datetime, timedelta
 from random import Random
 
 from digestmail.errors import DeliveryError
-from digestmail.model import AmbiguousPolicy, Attempted, Delivery, DeliveryState
+from digestmail.model import AmbiguousPolicy, Attempted, BounceKind, Delivery, DeliveryState
 from digestmail.retry import next_attempt
+from digestmail.returned.verdict import judge
 from digestmail.transports.base import OutcomeUnknownError, Receipt, Verdict
 
 PAUSE = timedelta(minutes=5)
@@ -95,7 +96,15 @@ def _refused(
         first_at = delivery.queued_at if delivery.attempts >= _FEWEST_ATTEMPTS else now
         due_at = next_attempt(delivery.attempts, first_at, now, rules.give_up, random)
     if due_at is None:
-        return Attempted(state=DeliveryState.FAILED, code=error.code, text=str(error), milliseconds=milliseconds)
+        status, bounce = bounced(error)
+        return Attempted(
+            state=DeliveryState.FAILED,
+            code=error.code,
+            text=str(error),
+            milliseconds=milliseconds,
+            bounce=bounce,
+            status=status,
+        )
     return Attempted(
         state=DeliveryState.DEFERRED,
         code=error.code,
@@ -104,6 +113,22 @@ def _refused(
         milliseconds=milliseconds,
         kept=DeliveryState.DEFERRED,
     )
+
+
+def bounced(error: DeliveryError) -> tuple[str | None, BounceKind | None]:
+    """Return the status code and the kind of bounce a final refusal is, judged as a report of it would be.
+
+    (None, None) where no server spoke.
+    """
+    if error.code is None:
+        return None, None
+    status, blame = judge(None, str(error))
+    return status, BounceKind(blame.value)
+
+
+def said(attempted: Attempted) -> str:
+    """Return a server's own words, without the step they answered: as a report of the refusal would quote them."""
+    return attempted.text.rpartition(" was answered with ")[2]
 
 
 def given_back(delivery: Delivery, due_at: datetime) -> Attempted:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from digestmail.domainblocks import DomainBlock
 from digestmail.model import Health, SourceHealth
 
 WELL = frozenset({Health.FRESH, Health.NOTHING_ANNOUNCED, Health.STALE})
@@ -84,6 +85,10 @@ class DeliverReport:
     """Messages that may have arrived, held for the operator."""
     stopped: str = ""
     """Why the run ended before the outbox was empty, if it did."""
+    suppressed: int = 0
+    """Subscribers nothing is sent to any more, because a server said that their address does not exist."""
+    blocks: tuple[DomainBlock, ...] = ()
+    """Domains that block us, as the last day's refusals and bounces show."""
     trouble: str = ""
     """What was said about the last delivery that was not sent."""
     outbox: dict[str, int] = field(default_factory=dict)

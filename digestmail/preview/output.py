@@ -57,8 +57,8 @@ def _report(view: View, shown: Shown) -> dict[str, Any]:
         "subject": shown.subject,
         "papers": shown.papers,
         "shortened": shown.shortened,
-        "html_octets": shown.octets,
-        "html_limit": shown.limit,
+        "octets": shown.octets,
+        "limit": shown.limit,
         "passed": not shown.failed,
         "rules": [asdict(rule) for rule in shown.rules],
     }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from email.utils import parseaddr
 from typing import Final
 
 from digestmail.app import App
@@ -52,6 +51,7 @@ def cast_specimen(
         message_id=_TOKENS.message_id(edition.digest, f"{edition.slot.key}-{mark}", 0, app.domain()),
         date=now,
         unsubscribe_token=_TOKENS.unsubscribe(0, edition.digest),
+        leave_token=_TOKENS.leave(0, edition.digest),
     )
-    sender = parseaddr(app.config.mail.sender)[1]
+    sender = app.config.mail.sender_address
     return Specimen(rendered=rendered, envelope=Envelope(sender=sender, recipient=recipient), message=message)

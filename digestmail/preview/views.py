@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from digestmail.maillint.body import CLIPPED_AT
 from digestmail.maillint.letter import open_letter
 from digestmail.maillint.lint import RuleResult, lint_letter
+from digestmail.mimeparts import LARGEST_MESSAGE
 from digestmail.model import Edition, Section
 from digestmail.pipeline.share import Share
 from digestmail.preview.asked import Asked
@@ -34,11 +34,11 @@ class Shown:
     message: bytes
     """As it goes over the wire."""
     octets: int
-    """Of the encoded HTML part."""
+    """Of the whole message, headers included."""
     papers: int
     shortened: int
     rules: tuple[RuleResult, ...]
-    limit: int = CLIPPED_AT
+    limit: int = LARGEST_MESSAGE
 
     @property
     def source(self) -> str:
@@ -101,7 +101,7 @@ def take_apart(message: bytes, sections: tuple[Section, ...], shortened: int) ->
         text=letter.text,
         headers=tuple((name, str(value)) for name, value in letter.message.items()),
         message=message,
-        octets=letter.html_octets,
+        octets=len(letter.raw),
         papers=sum(len(section.entries) for section in sections),
         shortened=shortened,
         rules=lint_letter(letter),

@@ -1,4 +1,4 @@
-"""Delivery status notifications (RFC 3464)."""
+"""Delivery status notifications (RFC 3464), with addresses beyond ASCII too (RFC 6533)."""
 
 from __future__ import annotations
 
@@ -6,28 +6,36 @@ import re
 from collections.abc import Sequence
 
 from digestmail.returned.parts import Mail, blocks, field
-from digestmail.returned.report import Failure, Kind
+from digestmail.returned.recipients import about
+from digestmail.returned.report import Failure, Kind, Verdict
 from digestmail.returned.verdict import judge
 
 _STATUS = re.compile(r"(?<![\d.])[245]\.\d{1,3}\.\d{1,3}(?![\d.])")
 _MAX_RECIPIENTS = 200
+_UNICODE = re.compile(r"\\x\{([0-9A-F]{2,6})\}", re.IGNORECASE)
 
 
-def read_delivery_status(parts: Sequence[Mail], words: str) -> tuple[Kind, tuple[Failure, ...]] | None:
-    """Return what the message/delivery-status `parts` of a report say; only `Action: failed` is a failure.
+def read_delivery_status(
+    parts: Sequence[Mail], words: str, *, warns: bool = False
+) -> tuple[Kind, tuple[Failure, ...]] | None:
+    """Return what the message/delivery-status `parts` of a report say.
 
-    None if they name no recipient. `words` is the report's text for people, for where a recipient's fields
-    say nothing.
+    A failure is `Action: failed`, and a delay that was the last one. None if they name no recipient. `words` is the
+    report's text for people: it decides where a recipient's fields say nothing. `warns` is whether it says that the
+    server goes on trying.
     """
+    found = [block for part in parts for block in blocks(part)][: _MAX_RECIPIENTS + 1]
+    everybody = {name for block in found for name in _names(block)}
     failures, actions = [], set()
-    for block in [block for part in parts for block in blocks(part)][: _MAX_RECIPIENTS + 1]:
-        recipient = _address(field(block, "Original-Recipient") or field(block, "Final-Recipient"))
+    for block in found:
         action = _action(block)
-        if not action or not (recipient or field(block, "Action")):
+        if not action or not (_names(block) or field(block, "Action")):
             continue
         actions.add(action)
         if action == "failed":
-            failures.append(_failure(block, recipient, words))
+            failures.append(_failure(block, everybody, words))
+        elif action == "delayed" and _is_last(block, warns=warns):
+            failures.append(_given_up(block))
     if not actions:
         return None
     if failures:
@@ -37,11 +45,35 @@ def read_delivery_status(parts: Sequence[Mail], words: str) -> tuple[Kind, tuple
     return (Kind.DELIVERED if actions & {"delivered", "relayed", "expanded"} else Kind.OTHER), ()
 
 
-def _failure(block: Mail, recipient: str, words: str) -> Failure:
-    said = field(block, "Diagnostic-Code").partition(";")[2].strip() or field(block, "Diagnostic-Code")
+def _failure(block: Mail, everybody: set[str], words: str) -> Failure:
+    said = _said(block)
     found = _STATUS.search(field(block, "Status"))
-    status, verdict = judge(found[0] if found else None, said or ("" if found else words))
-    return Failure(recipient=recipient, status=status, text=said[:500], verdict=verdict)
+    names = _names(block)
+    context = about(names, everybody - set(names), words)
+    status, verdict = judge(found[0] if found else None, said, more=context)
+    text = said or " ".join(" ".join(context[:1]).split())
+    return Failure(recipient=names[0] if names else "", status=status, text=text[:500], verdict=verdict)
+
+
+def _is_last(block: Mail, *, warns: bool) -> bool:
+    """Return whether "delayed" stands for "given up": X.4.7 is an expired message (RFC 3463 section 3.5).
+
+    OpenSMTPD writes it so. Exchange and Sendmail give their warnings the same status, and say that they go on.
+    """
+    found = _STATUS.search(field(block, "Status"))
+    expired = found is not None and found[0].endswith(".4.7")
+    return expired and not field(block, "Will-Retry-Until") and not warns
+
+
+def _given_up(block: Mail) -> Failure:
+    text = _said(block) or "delivery time expired"
+    recipient = next(iter(_names(block)), "")
+    return Failure(recipient=recipient, status="4.4.7", text=text[:500], verdict=Verdict.SOFT)
+
+
+def _said(block: Mail) -> str:
+    field_text = field(block, "Diagnostic-Code")
+    return field_text.partition(";")[2].strip() or field_text
 
 
 def _action(block: Mail) -> str:
@@ -54,6 +86,21 @@ def _action(block: Mail) -> str:
     return {"5": "failed", "4": "delayed", "2": "delivered"}[found[0][0]] if found else ""
 
 
+def _names(block: Mail) -> tuple[str, ...]:
+    """Return the recipient's addresses, the original one first; each once."""
+    found = (_address(field(block, name)) for name in ("Original-Recipient", "Final-Recipient"))
+    return tuple(dict.fromkeys(name for name in found if name))
+
+
 def _address(value: str) -> str:
-    """Return the address of `rfc822; name@domain` (RFC 3464 section 2.3.2)."""
-    return value.rpartition(";")[2].strip(" <>")[:320]
+    """Return the address of `rfc822; name@domain` (RFC 3464 section 2.3.2) or `utf-8; name@domain` (RFC 6533)."""
+    kind, _, address = value.rpartition(";")
+    if kind.strip().lower() == "utf-8":
+        address = _UNICODE.sub(_character, address)
+    return address.strip(" <>")[:320]
+
+
+def _character(found: re.Match[str]) -> str:
+    r"""Return the character of `\x{FC}` (RFC 6533 section 3); halves of a pair and what is no character stay."""
+    number = int(found[1], 16)
+    return chr(number) if number <= 0x10FFFF and not 0xD800 <= number <= 0xDFFF else found[0]  # noqa: PLR2004 - Unicode

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterable
 
 from digestmail.returned.parts import Mail, field, own_parts, text
-from digestmail.returned.report import Failure, Kind, Verdict
+from digestmail.returned.recipients import about
+from digestmail.returned.report import Failure, Kind
 from digestmail.returned.verdict import judge
+
+log = logging.getLogger("digestmail.bounces")
 
 _ADDRESS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,250}[A-Za-z0-9])?")
 _ORIGINAL = re.compile(
@@ -24,16 +28,39 @@ _DAEMON = re.compile(r"(?:mailer-daemon|postmaster|mail-daemon|mailerdaemon)\b",
 _LONGEST = 20_000
 _MOST = 50
 _MOST_LINES = 5_000
-_RECIPIENT = re.compile(r"^(?:[ \t<]{0,12}|\d{3}[ -](?:5\.\d{1,3}\.\d{1,3} )?<|.{0,80}\bto[ :]{1,2}<)$", re.IGNORECASE)
+_RECIPIENT = re.compile(
+    r"^(?:[ \t<]{0,12}|\d{3}[ -](?:5\.\d{1,3}\.\d{1,3} )?<|"
+    r".{0,80}\b(?:to|for)(?: the (?:recipient|address))?[ :]{1,2}<?)$",
+    re.IGNORECASE,
+)
+_FAILED = re.compile(
+    r"error deliver|could ?n[o']t be delivered|was not delivered|not able to (?:be )?deliver|unable to deliver|"
+    r"undeliver|delivery (?:\w+ )?fail|fail\w* to deliver|permanent|returned to sender|wasn't delivered|"
+    r"could ?n[o']t deliver|mail delivery failed|fehlgeschlagen|nicht zugestellt|unzustellbar|n'a pas pu|"
+    r"no (?:se )?(?:ha )?pud?[oi]\w* entregar|impossibile (?:consegnare|recapitare)|не (?:может быть|было) доставлен|"
+    r"投递失败|退信|配信できません|送信できません",
+    re.IGNORECASE,
+)
+"""What a server writes that gives no reply code."""
+_WARNING = re.compile(
+    r"still (?:being )?(?:try|retr)|temporary failure report|warning|(?:will|to) (?:be )?(?:retr|continue|keep)|"
+    r"not need to (?:re-?send|do|take)|delayed for more than|no action|kept in the queue|will keep trying",
+    re.IGNORECASE,
+)
 _AUTO_SUBJECT = re.compile(
     r"(?:auto(?:matic)?[ -]?(?:reply|response|antwort)|out of (?:the )?office|abwesen)", re.IGNORECASE
 )
 
 
 def is_from_daemon(mail: Mail) -> bool:
-    """Return whether a mail says it comes from a mail server, not from a person."""
+    """Return whether a mail says it comes from a mail server, not from a person.
+
+    An empty address is the one servers send with (RFC 5321 section 4.5.5); some write it into the header too.
+    """
     sender = field(mail, "From")
     found = _IN_BRACKETS.search(sender)
+    if found and not found[1].strip() and not _IN_BRACKETS.sub("", sender).strip(' "'):
+        return True
     return bool(_DAEMON.match(found[1] if found and found[1] else sender.lstrip('"')))
 
 
@@ -61,12 +88,19 @@ def read_notice(mail: Mail) -> tuple[Kind, tuple[Failure, ...]]:
     recipients = named or permanent
     if not recipients and temporary:
         return Kind.DELAYED, ()
-    if not recipients and is_from_daemon(mail) and _CODE.search(words):
+    if not recipients and is_from_daemon(mail) and (_CODE.search(words) or _FAILED.search(words)):
+        if not _CODE.search(words) and is_warning(words):
+            return Kind.DELAYED, ()
         recipients = _addressed(words)
     unique = tuple(dict.fromkeys(recipients))[:_MOST]
     if not unique:
         return Kind.OTHER, ()
     return Kind.BOUNCE, tuple(_failure(recipient, unique, words) for recipient in unique)
+
+
+def is_warning(words: str) -> bool:
+    """Return whether a report says that its server goes on trying."""
+    return _WARNING.search(words) is not None
 
 
 def spoken(mail: Mail) -> str:
@@ -79,26 +113,10 @@ def spoken(mail: Mail) -> str:
 
 
 def _failure(recipient: str, recipients: tuple[str, ...], words: str) -> Failure:
-    status, verdict, said = None, Verdict.SOFT, ""
-    for said in _about(recipient, recipients, words):
-        status, verdict = judge(None, said)
-        if status or verdict is not Verdict.SOFT or _CODE.search(said):
-            break
+    context = about([recipient], set(recipients) - {recipient}, words)
+    status, verdict = judge(None, context[0] if context else "", more=context[1:])
+    said = next(iter(context), "")
     return Failure(recipient=recipient, status=status, text=" ".join(said.split())[:500], verdict=verdict)
-
-
-def _about(recipient: str, recipients: tuple[str, ...], words: str) -> list[str]:
-    """Return what a notice says about one recipient: the lines that name it, then those up to the next recipient."""
-    if len(recipients) == 1:
-        return [words]
-    lines, following, inside = [], [], False
-    for line in words.splitlines():
-        if recipient in line:
-            lines.append(line)
-        inside = recipient in line or (inside and not any(other in line for other in recipients))
-        if inside:
-            following.append(line)
-    return ["\n".join(lines), "\n".join(following)]
 
 
 def _addressed(words: str) -> list[str]:
@@ -111,13 +129,16 @@ def _second_opinion(mail: Mail) -> tuple[list[str], list[str]]:
     """Return (temporary, permanent) recipients as flufl.bounce reads them."""
     from flufl.bounce import all_failures
 
+    # It writes a traceback for each detector that stumbles over a stranger's mail, and raises besides.
+    logging.getLogger("flufl.bounce").setLevel(logging.CRITICAL + 1)
     texts = [str(part.get_payload()) for part in own_parts(mail) if not part.is_multipart()]
     if sum(map(len, texts)) > _LONGEST * 10 or sum(said.count("\n") for said in texts) > _MOST_LINES:
         return [], []
     try:
         temporary, permanent = all_failures(mail)
-    except (ValueError, LookupError, AttributeError, TypeError, AssertionError, RecursionError):
-        return [], []  # written by a stranger, read by seventeen detectors: one of them stumbled
+    except Exception as error:  # noqa: BLE001 - seventeen detectors, and no list of what they raise
+        log.debug("flufl.bounce: %s: %s", type(error).__name__, error)
+        return [], []
     return _clean(temporary), _clean(permanent)
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import binascii
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from email import message_from_bytes
 from email.message import Message
+from html import unescape
 from typing import Final, TypeAlias
 
 MAX_BYTES: Final = 400_000
@@ -19,15 +22,21 @@ _MAX_FIELD: Final = 10_000
 """The parser's work grows with the depth of the parts times the number of lines."""
 _PART = re.compile(rb"^content-type\s*:", re.IGNORECASE | re.MULTILINE)
 _HEADERS_END = re.compile(rb"\r?\n\r?\n")
+_POSTMARKS = re.compile(rb"\A(?:>?From [^\n]*(?:\n|\Z))+")
+"""The line an mbox begins a mail with (RFC 4155), and the one procmail keeps of the mbox before it."""
+_GLOBAL = re.compile(
+    rb"^(content-type\s*:\s*message/)global(-delivery-status|-headers)?(?=[\s;])", re.IGNORECASE | re.MULTILINE
+)
+"""The types of RFC 6533 and RFC 6532: of the same form as the ones in ASCII, and unknown to the parser."""
+_ASCII = {b"-delivery-status": b"delivery-status", b"-headers": b"rfc822", b"": b"rfc822"}
+_TAG = re.compile(r"<[a-z!/][^<>@]{0,500}>", re.IGNORECASE)
 
 Mail: TypeAlias = "Message[str, str]"
 
 
 def parse(raw: bytes) -> Mail | None:
     """Return the mail; None if it has more parts or headers than any honest one."""
-    raw = raw[:MAX_BYTES]
-    if raw.startswith(b"From "):
-        raw = raw.partition(b"\n")[2]
+    raw = _POSTMARKS.sub(b"", raw[:MAX_BYTES])
     if raw.count(b"\n") > _MAX_LINES:
         raw = b"".join(raw.splitlines(keepends=True)[:_MAX_LINES])
     found = _HEADERS_END.search(raw)
@@ -38,7 +47,7 @@ def parse(raw: bytes) -> Mail | None:
         return None
     if b"multipart/" in raw[:end].lower() and raw.count(b"\n--") > _MAX_BOUNDARIES:
         return None
-    return message_from_bytes(raw)
+    return message_from_bytes(_GLOBAL.sub(lambda found: found[1] + _ASCII[(found[2] or b"").lower()], raw))
 
 
 def own_parts(mail: Mail) -> Iterator[Mail]:
@@ -55,8 +64,24 @@ def blocks(part: Mail) -> list[Mail]:
     """Return the blocks of fields of a message/delivery-status part or the like (RFC 3464 section 2.1)."""
     payload = part.get_payload()
     if isinstance(payload, list):
-        return [block for block in payload if isinstance(block, Message)]
+        found = [block for block in payload if isinstance(block, Message)]
+        encoding = field(part, "Content-Transfer-Encoding").lower()
+        return _decoded(found, encoding) if encoding in {"base64", "quoted-printable"} else found
     return [message_from_bytes(block) for block in re.split(rb"\r?\n\r?\n", content(part)[:MAX_BYTES])]
+
+
+def _decoded(found: list[Mail], encoding: str) -> list[Mail]:
+    """Return the blocks of an encoded part: the parser takes its lines for the blocks themselves."""
+    coded = b"\n\n".join(_as_read(block) for block in found)
+    with suppress(ValueError):
+        plain = binascii.a2b_qp(coded) if encoding == "quoted-printable" else binascii.a2b_base64(coded)
+        return [message_from_bytes(block) for block in re.split(rb"\r?\n\r?\n", plain[:MAX_BYTES])]
+    return []
+
+
+def _as_read(block: Mail) -> bytes:
+    lines = [f"{name}:{value}" for name, value in block.raw_items()]
+    return "\n".join([*lines, str(block.get_payload())]).strip().encode("utf-8", "surrogateescape")
 
 
 def content(part: Mail) -> bytes:
@@ -72,14 +97,17 @@ def text(part: Mail) -> str:
     """Return a part's content as text; what its charset does not know is replaced."""
     charset = part.get_content_charset("utf-8")
     try:
-        return content(part).decode(charset, "replace")
+        said = content(part).decode(charset, "replace")
     except (LookupError, ValueError):
-        return content(part).decode("latin-1")
+        said = content(part).decode("latin-1")
+    return unescape(_TAG.sub(" ", said)) if part.get_content_subtype() == "html" else said
 
 
 def field(mail: Mail, name: str) -> str:
-    """Return a header field on one line; an empty string where it is missing."""
-    return " ".join(str(mail.get(name, ""))[:_MAX_FIELD].split())
+    """Return a header field on one line; an empty string where it is missing. Its octets are UTF-8 (RFC 6532)."""
+    wanted = name.lower()
+    found = next((str(value) for key, value in mail.raw_items() if key.lower() == wanted), "")
+    return " ".join(found[:_MAX_FIELD].encode("utf-8", "surrogateescape").decode("utf-8", "replace").split())
 
 
 def returned_messages(mail: Mail) -> Iterator[Mail]:

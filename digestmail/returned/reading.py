@@ -5,16 +5,23 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from email.errors import HeaderParseError
+from email.header import decode_header, make_header
+from urllib.parse import unquote
 
 from digestmail.returned.delivery import read_delivery_status
 from digestmail.returned.feedback import original_senders, read_feedback
-from digestmail.returned.notice import is_auto_reply, read_notice, spoken
+from digestmail.returned.notice import is_auto_reply, is_from_daemon, is_warning, read_notice, spoken
 from digestmail.returned.parts import MAX_BYTES, Mail, field, own_parts, parse, returned_messages, text
 from digestmail.returned.report import Evidence, Failure, Kind, Returned
 
 _RECIPIENT_FIELDS = ("X-Original-To", "Delivered-To", "Envelope-To", "X-Envelope-To", "To", "Cc")
 _RETURN_PATH = re.compile(r"\+([0-9a-f]{40})@", re.IGNORECASE)
 _MESSAGE_ID = re.compile(r"<[A-Za-z0-9-]{1,80}\.[A-Za-z0-9-]{1,80}\.[0-9a-f]{40}@[A-Za-z0-9.-]{1,253}>")
+_SUBJECT_TOKEN = re.compile(r"(?<![A-Za-z0-9_-])([A-Za-z0-9_-]{4,200}\.[A-Za-z0-9_-]{27})(?![A-Za-z0-9_-])")
+"""An unsubscribe token: what it holds in base64, and a signature of 20 octets."""
 _UNSUBSCRIBE = re.compile(r"(?:/unsubscribe/|unsubscribe%20|unsubscribe )([A-Za-z0-9_-]{4,200}\.[A-Za-z0-9_-]{20,60})")
 _MOST = 10
 
@@ -28,12 +35,19 @@ def read(raw: bytes, recipients: Sequence[str] = ()) -> Returned:
     if mail is None:
         return Returned(kind=Kind.OTHER, identity=_identity(raw, None), detail="more parts or headers than a mail has")
     kind, failures, detail = _said(mail)
+    evidence = _evidence(mail, recipients)
+    if not _is_report(mail, kind):
+        evidence = replace(
+            evidence,
+            addressed=_found(_RETURN_PATH, _own_recipients(mail, recipients)),
+            subjects=_found(_SUBJECT_TOKEN, [_subject(mail)]),
+        )
     return Returned(
         kind=kind,
         identity=_identity(raw, mail),
         failures=failures,
         detail=detail or "; ".join(failure.text for failure in failures)[:500],
-        evidence=_evidence(mail, recipients),
+        evidence=evidence,
     )
 
 
@@ -41,11 +55,43 @@ def _said(mail: Mail) -> tuple[Kind, tuple[Failure, ...], str]:
     if feedback := read_feedback(mail):
         return feedback[0], (), feedback[1]
     status = [part for part in own_parts(mail) if part.get_content_type() == "message/delivery-status"]
-    if status and (report := read_delivery_status(status, spoken(mail))):
+    words = spoken(mail)
+    if status and (report := read_delivery_status(status, words, warns=is_warning(words))):
         return *report, ""
     if is_auto_reply(mail):
         return Kind.AUTO_REPLY, (), field(mail, "Subject")[:200]
     return *read_notice(mail), ""
+
+
+def _is_report(mail: Mail, kind: Kind) -> bool:
+    """Return whether a program reports on another mail: such a mail asks for nothing, wherever it was sent.
+
+    Auto-Submitted does not decide: mail programs that unsubscribe for their user mark their mails auto-replied.
+    """
+    reports = {"message/delivery-status", "message/feedback-report", "message/disposition-notification"}
+    return (
+        mail.get_content_type() == "multipart/report"
+        or kind in {Kind.BOUNCE, Kind.DELAYED, Kind.DELIVERED}
+        or "X-Failed-Recipients" in mail
+        or _is_daemon(mail)
+        or any(part.get_content_type() in reports for part in own_parts(mail))
+    )
+
+
+def _is_daemon(mail: Mail) -> bool:
+    """Return whether a mail server wrote this; a person may well write from postmaster@."""
+    if not is_from_daemon(mail):
+        return False
+    automatic = field(mail, "Auto-Submitted").lower() not in {"", "no"} or field(mail, "Return-Path") == "<>"
+    return automatic or "postmaster" not in field(mail, "From").lower()
+
+
+def _subject(mail: Mail) -> str:
+    """Return the subject, encoded words (RFC 2047) and percent-encoding undone."""
+    said = field(mail, "Subject")
+    with suppress(HeaderParseError, LookupError, ValueError):  # broken or in an unknown charset: as it is
+        said = str(make_header(decode_header(said)))
+    return unquote(said)
 
 
 def _identity(raw: bytes, mail: Mail | None) -> str:
@@ -64,8 +110,12 @@ def find_evidence(addresses: Sequence[str], original: Sequence[str]) -> Evidence
 
 
 def _evidence(mail: Mail, recipients: Sequence[str]) -> Evidence:
-    addressed = [*recipients, *(str(value) for name in _RECIPIENT_FIELDS for value in mail.get_all(name, []))]
-    return find_evidence([*addressed, *original_senders(mail)], list(_original(mail)))
+    addresses = [*_own_recipients(mail, recipients), *original_senders(mail)]
+    return find_evidence(addresses, list(_original(mail)))
+
+
+def _own_recipients(mail: Mail, recipients: Sequence[str]) -> list[str]:
+    return [*recipients, *(str(value) for name in _RECIPIENT_FIELDS for value in mail.get_all(name, []))]
 
 
 def _original(mail: Mail) -> Iterator[str]:

@@ -54,6 +54,10 @@ class Evidence:
     """Message-IDs of the returned message, in angle brackets."""
     unsubscribes: tuple[str, ...] = ()
     """Tokens of the returned message's List-Unsubscribe."""
+    addressed: tuple[str, ...] = ()
+    """TOKEN of `bounce+TOKEN@domain` among the mail's own recipients; none if the mail is a report."""
+    subjects: tuple[str, ...] = ()
+    """What may be unsubscribe tokens in the mail's own subject; none if the mail is a report."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from functools import lru_cache
 from itertools import chain, islice
 from typing import Any
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, case, func, select, update
 
 from digestmail.errors import StorageError
 from digestmail.model import DeliveryState
@@ -100,6 +100,18 @@ def cancel(
         statement = statement.where(d.due_at < due_before)
     cancelled = statement.values(state=DeliveryState.CANCELLED, due_at=None, ended_at=now, text=why)
     return connection.execute(cancelled).rowcount
+
+
+def restore(connection: Connection, subscriber_id: int, why: str, cancelled_at: datetime, now: datetime) -> int:
+    """Make due again what `cancel` took from a subscriber at that time for that reason; return how many."""
+    d = deliveries.c
+    cancelled = d.subscriber_id == subscriber_id, d.state == DeliveryState.CANCELLED, d.text == why
+    waiting = case((d.attempts == 0, DeliveryState.QUEUED.value), else_=DeliveryState.DEFERRED.value)
+    return connection.execute(
+        update(deliveries)
+        .where(*cancelled, d.ended_at == cancelled_at)
+        .values(state=waiting, due_at=now, ended_at=None, text=None)
+    ).rowcount
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

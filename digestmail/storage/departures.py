@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, delete, select
 
 from digestmail.storage.inserting import chunks, insert
 from digestmail.storage.schema import departures
@@ -32,6 +32,13 @@ def note(connection: Connection, subscriber_id: int, digests: Iterable[str], now
         connection.execute(
             statement.on_conflict_do_update(index_elements=["subscriber_id", "digest"], set_={"left_at": left_at}), rows
         )
+
+
+def forget(connection: Connection, subscriber_id: int, digest: str, left_at: datetime) -> None:
+    """Take back what was noted at `left_at`."""
+    d = departures.c
+    mine = d.subscriber_id == subscriber_id, d.digest == digest, d.left_at == left_at
+    connection.execute(delete(departures).where(*mine))
 
 
 def of(connection: Connection, subscriber_ids: Sequence[int]) -> Iterator[tuple[int, Departure]]:

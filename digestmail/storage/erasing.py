@@ -10,8 +10,10 @@ from sqlalchemy import Connection, delete, func, select, update
 from digestmail.model import SubscriberState
 from digestmail.storage import deliveries as outbox
 from digestmail.storage.schema import (
+    address_changes,
     attempts,
     bounces,
+    changes,
     confirmations,
     deliveries,
     departures,
@@ -19,6 +21,7 @@ from digestmail.storage.schema import (
     notices,
     subscribers,
     subscriptions,
+    unsubscribe_mails,
 )
 
 _DOMAIN = "@erased.invalid"
@@ -101,7 +104,8 @@ def erase(connection: Connection, subscriber_id: int, now: datetime) -> int:
     """
     outbox.cancel(connection, subscriber_id, "erased", now)
     connection.execute(delete(attempts).where(attempts.c.subscriber_id == subscriber_id))
-    for table in (subscriptions, departures, confirmations, notices, bounces):
+    personal = (subscriptions, departures, confirmations, address_changes, changes, unsubscribe_mails, notices, bounces)
+    for table in personal:
         connection.execute(delete(table).where(table.c.subscriber_id == subscriber_id))
     mine = deliveries.c.subscriber_id == subscriber_id
     kept = connection.execute(select(func.count()).select_from(deliveries).where(mine)).scalar_one()
@@ -122,6 +126,7 @@ def erase(connection: Connection, subscriber_id: int, now: datetime) -> int:
             paused_until=None,
             consent_source=None,
             consent_at=None,
+            readdressed_at=None,
             updated_at=now,
         )
     )

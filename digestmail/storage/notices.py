@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, func, insert, select, type_coerce, update
 
 from digestmail.model import Attempted, DeliveryState, Notice, NoticeKind, SubscriberState
 from digestmail.storage.schema import notices, subscribers
@@ -16,16 +16,25 @@ _ENDED = frozenset(DeliveryState) - {DeliveryState.QUEUED, DeliveryState.SENDING
 
 
 def enqueue(
-    connection: Connection, subscriber_id: int, kind: NoticeKind, content: Mapping[str, str], now: datetime
+    connection: Connection,
+    subscriber_id: int,
+    kind: NoticeKind,
+    content: Mapping[str, str],
+    now: datetime,
+    *,
+    due_at: datetime | None = None,
 ) -> int:
-    """Queue a notice and return its number."""
+    """Queue a notice, due at `due_at` or at once, and return its number.
+
+    It goes to the subscriber's address at the time of sending, or to `content["to"]`.
+    """
     statement = insert(notices).values(
         subscriber_id=subscriber_id,
         kind=kind,
         content=dict(content),
         state=DeliveryState.QUEUED,
         attempts=0,
-        due_at=now,
+        due_at=due_at or now,
         fence=0,
         queued_at=now,
     )
@@ -39,6 +48,33 @@ def last_queued(connection: Connection, subscriber_id: int, *kinds: NoticeKind) 
     )
     moment: datetime | None = connection.execute(wanted).scalar()
     return moment
+
+
+def last_sent(connection: Connection, subscriber_id: int, kind: NoticeKind) -> datetime | None:
+    """Return when a person was last sent a notice of this kind, or one was queued that is not sent yet."""
+    n = notices.c
+    last = type_coerce(func.max(func.coalesce(n.ended_at, n.queued_at)), n.queued_at.type)
+    wanted = select(last).where(n.subscriber_id == subscriber_id, n.kind == kind, n.state != DeliveryState.CANCELLED)
+    moment: datetime | None = connection.execute(wanted).scalar()
+    return moment
+
+
+def waiting(connection: Connection, subscriber_id: int, kind: NoticeKind) -> list[tuple[int, dict[str, str]]]:
+    """Return (number, content) of the notices of this kind that wait and are in nobody's hands, the oldest first."""
+    n = notices.c
+    rows = connection.execute(
+        select(n.id, n.content)
+        .where(n.subscriber_id == subscriber_id, n.kind == kind, n.state.in_(_WAITING))
+        .order_by(n.id)
+    )
+    return [(row.id, row.content) for row in rows]
+
+
+def withdraw(connection: Connection, notice_id: int, why: str, now: datetime) -> None:
+    """Cancel one notice that waits."""
+    n = notices.c
+    statement = update(notices).where(n.id == notice_id, n.state.in_(_WAITING))
+    connection.execute(statement.values(state=DeliveryState.CANCELLED, due_at=None, ended_at=now, text=why))
 
 
 def is_due(connection: Connection, now: datetime) -> bool:
@@ -116,10 +152,10 @@ def _write(connection: Connection, notice: Notice, **values: Any) -> bool:
     return written.rowcount == 1
 
 
-def cancel(connection: Connection, subscriber_id: int, why: str, now: datetime) -> int:
-    """Cancel the notices that wait for a subscriber."""
+def cancel(connection: Connection, subscriber_id: int, kinds: Sequence[NoticeKind], why: str, now: datetime) -> int:
+    """Cancel the notices of these kinds that wait for a subscriber."""
     n = notices.c
-    statement = update(notices).where(n.subscriber_id == subscriber_id, n.state.in_(_WAITING))
+    statement = update(notices).where(n.subscriber_id == subscriber_id, n.kind.in_(kinds), n.state.in_(_WAITING))
     cancelled = statement.values(state=DeliveryState.CANCELLED, due_at=None, ended_at=now, text=why)
     return connection.execute(cancelled).rowcount
 

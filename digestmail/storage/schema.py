@@ -228,6 +228,8 @@ subscribers = Table(
     # Where and when they agreed to get mail.
     Column("consent_source", Text),
     Column("consent_at", Moment),
+    # When the address was last changed: what bounced of mail from before is no fault of the new one.
+    Column("readdressed_at", Moment),
     Column("created_at", Moment, nullable=False),
     Column("updated_at", Moment, nullable=False),
     _one_of("state", SubscriberState),
@@ -265,6 +267,37 @@ confirmations = Table(
     Column("asked_at", Moment, nullable=False),
 )
 
+# The address a subscriber wants to change to and has not confirmed yet; one a person.
+address_changes = Table(
+    "address_changes",
+    metadata,
+    Column("subscriber_id", ForeignKey("subscribers.id", ondelete="CASCADE"), primary_key=True),
+    Column("nonce", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("asked_at", Moment, nullable=False),
+)
+
+# What subscribers had before somebody with their link changed or ended it, so that they can undo it.
+changes = Table(
+    "changes",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("subscriber_id", ForeignKey("subscribers.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("before", JSON, nullable=False),
+    Column("made_at", Moment, nullable=False),
+    # When it was undone, or made void by the undoing of an earlier one.
+    Column("undone_at", Moment),
+)
+
+# Mails to unsubscribe that were carried out: a mailbox that is read again unsubscribes nobody a second time.
+unsubscribe_mails = Table(
+    "unsubscribe_mails",
+    metadata,
+    Column("report", Text, primary_key=True),
+    Column("subscriber_id", ForeignKey("subscribers.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("at", Moment, nullable=False),
+)
+
 # Whom nothing is sent to, whatever else says so; it outlives the subscriber. `key` is the casefolded address, or
 # `sha256:` and a keyed hash of it for who asked to be erased.
 suppressions = Table(
@@ -277,7 +310,8 @@ suppressions = Table(
     _one_of("reason", SuppressionReason),
 )
 
-# Bounces and complaints, as far as they count; the score is computed from them, with decay.
+# Bounces and complaints; the score is computed from them, with decay. `domain` and `reason` tell which are alike, so
+# that a block is not taken for many dead addresses.
 bounces = Table(
     "bounces",
     metadata,
@@ -290,7 +324,11 @@ bounces = Table(
     Column("status", Text),
     Column("detail", Said, nullable=False),
     Column("at", Moment, nullable=False),
+    Column("domain", Text, nullable=False),
+    Column("reason", Said, nullable=False),
     Index(None, "subscriber_id", "at"),
+    Index(None, "domain", "reason", "at"),
+    Index(None, "at"),
 )
 
 # -- what was published, and the outbox ------------------------------------------------------------------------------

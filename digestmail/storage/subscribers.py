@@ -137,6 +137,18 @@ def choose(connection: Connection, subscriber_id: int, choices: Choices, now: da
         subscribe(connection, subscriber_id, one, now)
 
 
+def readdress(connection: Connection, subscriber_id: int, address: str, now: datetime) -> None:
+    """Give a person another address, which nobody else may have."""
+    _set(connection, subscriber_id, now, address=address, key=address.casefold(), readdressed_at=now)
+
+
+def restore(connection: Connection, before: Subscriber, now: datetime) -> None:
+    """Give a person back the choices, the pause and the state of `before`; the address is left as it is."""
+    choices = Choices(subscriptions=before.subscriptions, language=before.language, timezone=before.timezone)
+    choose(connection, before.id, choices, now)
+    _set(connection, before.id, now, state=before.state, paused_until=before.paused_until)
+
+
 def pause(connection: Connection, subscriber_id: int, until: datetime | None, now: datetime) -> None:
     """Leave a person out of what is published before `until`; None ends a pause."""
     _set(connection, subscriber_id, now, paused_until=until)

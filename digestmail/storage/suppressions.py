@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, case, delete, exists, select, update
 
 from digestmail.model import SubscriberState, SuppressionReason
 from digestmail.storage import bounces, deliveries, departures, settings
@@ -37,7 +37,39 @@ def add(connection: Connection, key: str, reason: SuppressionReason, detail: str
             .values(state=SubscriberState.SUPPRESSED, updated_at=now)
         )
         departures.note(connection, subscriber_id, [departures.EVERYTHING], now)
-        deliveries.cancel(connection, subscriber_id, f"suppressed: {reason}", now)
+        deliveries.cancel(connection, subscriber_id, _cancelled(reason), now)
+
+
+def take_back(connection: Connection, subscriber_id: int, since: datetime, now: datetime) -> bool:
+    """Undo a suppression that bounces brought at `since` or later; return whether there was one.
+
+    The subscriber is what they were: with their subscriptions, and what was cancelled with the suppression is due.
+    """
+    mine = select(subscribers.c.key).where(subscribers.c.id == subscriber_id).scalar_subquery()
+    s = suppressions.c
+    at = connection.execute(
+        delete(suppressions)
+        .where(s.key == mine, s.reason == SuppressionReason.BOUNCED, s.created_at >= since)
+        .returning(s.created_at)
+    ).scalar()
+    if at is None:
+        return False
+    subscribed = exists().where(subscriptions.c.subscriber_id == subscribers.c.id)
+    connection.execute(
+        update(subscribers)
+        .where(subscribers.c.id == subscriber_id, subscribers.c.state == SubscriberState.SUPPRESSED)
+        .values(
+            state=case((subscribed, SubscriberState.ACTIVE.value), else_=SubscriberState.UNSUBSCRIBED.value),
+            updated_at=now,
+        )
+    )
+    departures.forget(connection, subscriber_id, departures.EVERYTHING, at)
+    deliveries.restore(connection, subscriber_id, _cancelled(SuppressionReason.BOUNCED), at, now)
+    return True
+
+
+def _cancelled(reason: SuppressionReason) -> str:
+    return f"suppressed: {reason}"
 
 
 def remove(connection: Connection, key: str, now: datetime) -> bool:

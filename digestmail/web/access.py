@@ -15,7 +15,8 @@ log = logging.getLogger("digestmail.web.access")
 
 _LONGEST: Final = 200
 _PERSONAL = re.compile(
-    r"(confirm|preferences|unsubscribe|subscribers|suppressions).+?(/(?:pause|erase|data|data\.json))?",
+    r"(address|confirm|erase|preferences|undo|unsubscribe|subscribers|suppressions).+?"
+    r"(/(?:address|pause|erase|data|data\.json))?",
     re.IGNORECASE | re.DOTALL,
 )
 """Whose link it is, or whose address, however a mail program mangled the link: all behind these words."""

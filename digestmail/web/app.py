@@ -8,7 +8,8 @@ from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from digestmail.app import VERSION, App
+from digestmail import __version__
+from digestmail.app import App
 from digestmail.clock import Clock, SystemClock
 from digestmail.errors import StorageError
 from digestmail.locales import templates_directory
@@ -28,6 +29,7 @@ from digestmail.web import (
     preferences,
     searching,
     subscribe,
+    undo,
 )
 from digestmail.web.access import AccessLog
 from digestmail.web.cache import Answers
@@ -44,7 +46,7 @@ def create_app(app: App, clock: Clock | None = None) -> FastAPI:
     """
     web = FastAPI(
         title="digestmail",
-        version=VERSION,
+        version=__version__,
         openapi_url="/api/v1/openapi.json",
         docs_url=None,
         redoc_url=None,
@@ -55,7 +57,8 @@ def create_app(app: App, clock: Clock | None = None) -> FastAPI:
     web.mount("/static", StaticFiles(directory=templates_directory() / "web" / "static"))
     errors.register(web)
     people.furnish(web, app)
-    for room in (health, api, admin, events, crawlers, searching, papers, feeds, subscribe, preferences, leave, home):
+    personal = (subscribe, preferences, leave, undo)
+    for room in (health, api, admin, events, crawlers, searching, papers, feeds, *personal, home):
         web.include_router(room.router)
     describe(web)
     settings = app.config.web

@@ -7,6 +7,9 @@ from datetime import timedelta
 from typing import Annotated, Final
 
 from fastapi import Depends, HTTPException, Request
+from python_multipart.exceptions import FormParserError
+from starlette.exceptions import HTTPException as RefusedForm
+from starlette.requests import ClientDisconnect
 from starlette.types import Message
 
 from digestmail.errors import SubscriptionError, TokenError
@@ -46,6 +49,14 @@ async def read_body(request: Request, largest: int) -> bytes:
     return bytes(body)
 
 
+async def read_any_form(request: Request) -> Form:
+    """Read the body of a POST as a form as far as it is one: any other body, of any type and size, is an empty form."""
+    try:
+        return await read_form(request)
+    except (RefusedForm, ClientDisconnect, FormParserError, ValueError):
+        return Form({})
+
+
 async def read_form(request: Request) -> Form:
     """Read the body of a POST as a form; 413 when it is larger than any form of ours, 400 when it is none."""
     body = await read_body(request, _LARGEST)
@@ -62,6 +73,7 @@ async def read_form(request: Request) -> Form:
 
 
 Filled = Annotated[Form, Depends(read_form)]
+FilledAnyhow = Annotated[Form, Depends(read_any_form)]
 
 
 def check_ours(request: Request, form: Form, purpose: str, *, min_age: timedelta = timedelta(0)) -> None:

@@ -9,6 +9,8 @@ from urllib.parse import quote
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from digestmail.web.links import mended
+
 _REPLACED: Final = "\N{REPLACEMENT CHARACTER}"
 
 
@@ -39,6 +41,8 @@ def security_headers(*, thumbnails: bool) -> dict[str, str]:
 
 class Front:
     """ASGI middleware: takes the prefix as root path, answers HEAD like GET without a body, adds the headers.
+
+    Links from mails are mended, see `links.mended`.
 
     NUL in an address becomes the replacement character: PostgreSQL refuses it in any text.
     """
@@ -75,10 +79,11 @@ class Front:
 
     def _rooted(self, scope: Scope) -> dict[str, str]:
         """Return path and root path as ASGI wants them, whether the proxy took the prefix off or left it on."""
-        if not self._prefix:
-            return {}
         path = scope["path"]
+        if not self._prefix:
+            return {"path": mended(path)}
         under = path == self._prefix or path.startswith(f"{self._prefix}/")
         path = path if under else self._prefix + path
         # `/papers` is the home page too.
-        return {"root_path": self._prefix, "path": f"{path}/" if path == self._prefix else path}
+        inside = mended(path.removeprefix(self._prefix) or "/")
+        return {"root_path": self._prefix, "path": self._prefix + inside}

@@ -8,11 +8,10 @@ from fastapi.responses import HTMLResponse, PlainTextResponse, Response
 from digestmail.errors import SubscriptionError, TokenError
 from digestmail.people import preferences
 from digestmail.web import people
-from digestmail.web.forms import Filled, check_ours
+from digestmail.web.forms import FilledAnyhow
 from digestmail.web.pages import page, pages_of
 
 router = APIRouter(include_in_schema=False)
-_ONE_CLICK = ("List-Unsubscribe", "One-Click")
 
 
 @router.get("/unsubscribe/{token}")
@@ -36,25 +35,21 @@ def show(request: Request, token: str) -> HTMLResponse:
 
 
 @router.post("/unsubscribe/{token}")
-def leave(request: Request, token: str, form: Filled, background: BackgroundTasks) -> Response:
-    """Unsubscribe. Done twice it is done; no cookie, no redirect, no question for a one-click request.
+def leave(request: Request, token: str, form: FilledAnyhow, background: BackgroundTasks) -> Response:
+    """Unsubscribe. Done twice it is done; no cookie, no redirect, no question.
 
-    RFC 8058 section 3.2: the token is all the authority there is, and the digest it was made for is left.
+    RFC 8058 section 3.2: the token is all the authority there is, and the digest it was made for is left, whatever the
+    body holds and whatever type it claims. Our own form says besides whether all of them are to be left.
     """
     app = pages_of(request).app
-    one_click = form.get(_ONE_CLICK[0]) == _ONE_CLICK[1]
     try:
         subscriber_id, name = app.tokens.read_unsubscribe(token)
-        if not one_click:
-            check_ours(request, form, people.purpose(token))
     except TokenError as error:
         return people.sorry(request, error)
-    everything = not name or (not one_click and form.get("scope") == "all")
-    now = app.real_clock.now()
-    left = preferences.leave(
-        app.database, subscriber_id, None if everything else name, now, farewell=not one_click and everything
-    )
-    if one_click:
-        return PlainTextResponse("unsubscribed\n", headers={"Cache-Control": "no-store"})
+    scope = form.get("scope")
+    everything = not name or scope == "all"
+    left = preferences.leave(app.database, subscriber_id, None if everything else name, app.real_clock.now())
     background.add_task(people.of(request).outgoing.flush)
+    if not scope:
+        return PlainTextResponse("unsubscribed\n", headers={"Cache-Control": "no-store"}, background=background)
     return page(request, "left.html", token=token, all=left.all)

@@ -95,6 +95,19 @@ def sorry(request: Request, error: TokenError | SubscriptionError) -> HTMLRespon
     return page(request, "message.html", status=404, heading="This link is of no use", text=text, link="/subscribe")
 
 
+def no_use(request: Request, error: TokenError | SubscriptionError) -> HTMLResponse:
+    """Say that a link that works for a while, or once, does so no more."""
+    status = 410 if isinstance(error, TokenError) else 403
+    text = f"{str(error).capitalize()}."
+    return page(request, "message.html", status=status, heading="This link is of no use", text=text, link="/subscribe")
+
+
+def erased(request: Request) -> HTMLResponse:
+    """Say that a person is forgotten."""
+    text = "Your address and everything else that names you is gone. No further mail is sent to you."
+    return page(request, "message.html", heading="Erased", text=text, link=None)
+
+
 def languages(app: App) -> tuple[str, ...]:
     """Return the languages mails are written in."""
     own = app.config.templates_dir

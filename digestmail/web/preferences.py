@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime, timedelta
 
 from fastapi import APIRouter, BackgroundTasks, Request, Response
 from fastapi.responses import HTMLResponse
 
+from digestmail.addresses import key_of, normalised
 from digestmail.app import new_secret
 from digestmail.errors import SubscriptionError, TokenError
 from digestmail.model import Choices, Subscriber, SubscriberState
-from digestmail.people import preferences, record
+from digestmail.people import preferences, readdress, record
+from digestmail.people.guard import Verdict
 from digestmail.web import people
 from digestmail.web.forms import Filled, Form, check_ours, choices_of
 from digestmail.web.pages import page, pages_of
 
 router = APIRouter(include_in_schema=False)
+log = logging.getLogger("digestmail.web")
 _PAUSES = {"1": "a week", "2": "two weeks", "4": "four weeks", "12": "three months"}
 """For how many weeks one may pause."""
 
@@ -49,7 +53,7 @@ def change(request: Request, token: str, form: Filled, background: BackgroundTas
 
 
 @router.post("/preferences/{token}/pause")
-def pause(request: Request, token: str, form: Filled) -> HTMLResponse:
+def pause(request: Request, token: str, form: Filled, background: BackgroundTasks) -> HTMLResponse:
     """Pause for some weeks, or go on."""
     app = pages_of(request).app
     now = app.real_clock.now()
@@ -57,11 +61,47 @@ def pause(request: Request, token: str, form: Filled) -> HTMLResponse:
         person, _ = people.holder(request, token)
         check_ours(request, form, people.purpose(token))
         until = _until(form, now)
-        person = preferences.pause(app.database, person.id, until, now)
+        person = preferences.pause(app.database, person.id, until, now, tell=True)
     except (TokenError, SubscriptionError) as error:
         return people.sorry(request, error)
+    background.add_task(people.of(request).outgoing.flush)
     said = f"Paused until {until:%d %B %Y}." if until else "You get mail again."
     return _page(request, token, person, said=said)
+
+
+@router.post("/preferences/{token}/address")
+def change_address(request: Request, token: str, form: Filled, background: BackgroundTasks) -> HTMLResponse:
+    """Send a confirmation to a new address; the answer is the same whoever that belongs to."""
+    app = pages_of(request).app
+    now = app.real_clock.now()
+    try:
+        person, _ = people.holder(request, token)
+        check_ours(request, form, people.purpose(token))
+    except (TokenError, SubscriptionError) as error:
+        return people.sorry(request, error)
+    try:
+        address = normalised(form.get("address"))
+        if key_of(address) == key_of(person.address):
+            raise SubscriptionError("that is the address you get mail at")  # noqa: TRY301 - shown like the others
+    except SubscriptionError as error:
+        return _page(request, token, person, problem=str(error), status=422)
+    verdict = people.of(request).guard.judge(client=people.client_of(request), address=address, now=now)
+    if verdict is Verdict.REFUSE:
+        problem = "Too many mails were asked for from your network. Please try again in an hour."
+        return _page(request, token, person, problem=problem, status=429)
+    if verdict is Verdict.ADMIT:
+        background.add_task(_ask_for_address, request, person.id, address)
+    return _page(
+        request, token, person, said="Check the mail at the new address: nothing changes until you confirm it."
+    )
+
+
+def _ask_for_address(request: Request, subscriber_id: int, address: str) -> None:
+    """Queue the mail and send it, behind the answer."""
+    app = pages_of(request).app
+    reply = readdress.ask(app.database, subscriber_id, address, app.real_clock.now(), random_token=new_secret)
+    log.info("address change reply=%s", reply)
+    people.of(request).outgoing.flush()
 
 
 def _until(form: Form, now: datetime) -> datetime | None:
@@ -128,15 +168,43 @@ def _stored(request: Request, token: str) -> record.Record:
 
 
 @router.post("/preferences/{token}/erase")
-def erase(request: Request, token: str, form: Filled) -> HTMLResponse:
-    """Forget a person, if they ticked that they mean it."""
+def erase(request: Request, token: str, form: Filled, background: BackgroundTasks) -> HTMLResponse:
+    """Forget a person who ticked that they mean it; who gets mail confirms it by mail."""
     app = pages_of(request).app
     try:
         person, _ = people.holder(request, token)
         check_ours(request, form, people.purpose(token))
         _check_sure(form)
-        record.erase(app.database, person.id, app.real_clock.now(), random_token=new_secret)
+        erased = record.ask_to_erase(app.database, person.id, app.real_clock.now(), random_token=new_secret)
     except (TokenError, SubscriptionError) as error:
         return people.sorry(request, error)
-    text = "Your address and everything else that names you is gone. No further mail is sent to you."
-    return page(request, "message.html", heading="Erased", text=text, link=None)
+    if erased is None:
+        background.add_task(people.of(request).outgoing.flush)
+        text = "We have sent you a mail with a link. Press the button behind it within three days to erase everything."
+        return page(request, "message.html", heading="Check your mail", text=text, link=None)
+    return people.erased(request)
+
+
+@router.get("/erase/{token}")
+def look_at_erasing(request: Request, token: str) -> HTMLResponse:
+    """Show what the link of a mail erases, and a button."""
+    app = pages_of(request).app
+    try:
+        person = record.to_be_erased(app.database, app.link_tokens(), token, app.real_clock.now())
+    except (TokenError, SubscriptionError) as error:
+        return people.no_use(request, error)
+    return page(request, "erase.html", token=token, person=person, own_token=people.form_token(request, token))
+
+
+@router.post("/erase/{token}")
+def confirm_erasing(request: Request, token: str, form: Filled) -> HTMLResponse:
+    """Erase who confirmed it by mail."""
+    app = pages_of(request).app
+    now = app.real_clock.now()
+    try:
+        check_ours(request, form, people.purpose(token))
+        person = record.to_be_erased(app.database, app.link_tokens(), token, now)
+        record.erase(app.database, person.id, now, random_token=new_secret)
+    except (TokenError, SubscriptionError) as error:
+        return people.no_use(request, error)
+    return people.erased(request)

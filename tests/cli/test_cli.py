@@ -136,7 +136,7 @@ def test_preview_writes_the_mail_that_would_go_out(site):
     assert raw.count(b"\r\n") == raw.count(b"\n")
     report = json.loads((site / "out" / "rules.json").read_text("utf-8"))
     assert report["passed"]
-    assert (report["digest"], report["edition"], report["html_limit"]) == ("daily", "next", 100_000)
+    assert (report["digest"], report["edition"], report["limit"]) == ("daily", "next", 100_000)
     assert all(rule["passed"] for rule in report["rules"])
     assert "daily  2026" not in digestmail(site, "editions", "list")
 

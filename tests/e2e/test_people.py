@@ -88,10 +88,47 @@ def test_from_the_home_page_to_the_edition_and_away_by_one_click(browser: Browse
     site.clock.sleep(86400)
     published(site, n3="Another image", n4="Another agent")
     assert delivered(site).sent == 0
-    assert len(site.mails()) == 4
+    assert "unsubscribed" in site.wait_for_mails(5)[-1]["Subject"]
+    site.settle()
+    assert len(site.mails()) == 5
     with site.app.database.connect() as connection:
         assert subscribers.find(connection, ADDRESS).state is SubscriberState.UNSUBSCRIBED
         assert deliveries.counts(connection) == {DeliveryState.SENT: 1}
+
+
+def test_who_is_unsubscribed_by_a_stranger_undoes_it_and_moves_to_another_address(browser: Browser, site: Site):
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    subscribe(site, page)
+    site.wait_for_mails(1)
+    confirm(site, page)
+    preferences = link(site.wait_for_mails(2)[-1], "preferences")
+    assert site.post(preferences.replace("/preferences/", "/unsubscribe/"), {}).status == 200
+    goodbye = site.wait_for_mails(3)[-1]
+
+    # As a mail program links it that takes the bracket for a part of the address.
+    page.goto(link(goodbye, "undo") + ">.")
+    expect(page.get_by_role("main")).to_contain_text("You get Trending papers again.")
+    site.clock.sleep(5)
+    page.get_by_role("button", name="Undo").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Undone")
+    page.get_by_role("link", name="Your preferences").click()
+    page.get_by_label("New address").fill("new@example.org")
+    site.clock.sleep(5)
+    page.get_by_role("button", name="Change the address").click()
+    expect(page.get_by_role("status")).to_contain_text("nothing changes until you confirm it")
+    asked = site.wait_for_mails(4)[-1]
+    assert asked["To"] == "new@example.org"
+    page.goto(link(asked, "address"))
+    page.get_by_role("button", name="Confirm the new address").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Your address is changed")
+    assert site.wait_for_mails(5)[-1]["To"] == ADDRESS
+    assert context.cookies() == []
+    context.close()
+
+    published(site, n1="An agent that plans")
+    assert delivered(site).sent == 1
+    assert site.wait_for_mails(6)[-1]["To"] == "new@example.org"
 
 
 def readable(page: Page) -> None:
@@ -124,9 +161,26 @@ def test_every_page_for_people_is_accessible_and_fits_a_phone(browser: Browser, 
     page.get_by_role("button", name="Pause").click()
     readable(page)
     expect(page.get_by_text("Nothing is sent to you until")).to_be_visible()
+    page.goto(link(site.wait_for_mails(3)[-1], "undo"))
+    readable(page)
+    page.goto(preferences)
+    page.get_by_label("New address").fill("new@example.org")
+    page.get_by_role("button", name="Change the address").click()
+    readable(page)
+    page.goto(link(site.wait_for_mails(4)[-1], "address"))
+    readable(page)
+    page.goto(f"{preferences}/data")
+    page.get_by_role("checkbox").check()
+    page.get_by_role("button", name="Erase").click()
+    readable(page)
+    page.goto(link(site.wait_for_mails(5)[-1], "erase"))
+    readable(page)
     page.goto(preferences.replace("/preferences/", "/unsubscribe/"))
     page.get_by_role("button", name="Unsubscribe").click()
     readable(page)
-    page.goto(f"{preferences}x")
+    page.goto(link(site.wait_for_mails(6)[-1], "undo"))
+    page.get_by_role("button", name="Undo").click()
+    readable(page)
+    page.goto(preferences[:-1])
     readable(page)
     context.close()

@@ -91,3 +91,41 @@ def test_a_mailbox_that_is_not_there_is_a_clear_error(tmp_path, kind):
 def test_an_empty_mbox_is_empty(tmp_path):
     (tmp_path / "mbox").touch()
     assert list(MboxMailbox(tmp_path / "mbox", max_bytes=1000).mails()) == []
+
+
+DATED = [
+    b"From MAILER-DAEMON Sat Nov 28 02:00:01 2026\n",
+    b"From MAILER-DAEMON  Sat Nov  7 02:00 2026\n",
+    b"From - Sat Nov 28 02:00:01 2026\n",
+    b"From bounce+a=b@mx.example Sat, 28 Nov 2026 02:00:01 +0000\n",
+    b'From "a b"@mx.example Sat Nov 28 02:00:01 CET 2026 remote from mx\n',
+]
+
+
+@pytest.mark.parametrize("line", DATED)
+def test_a_from_line_with_a_date_begins_a_mail_however_the_server_writes_it(tmp_path, line):
+    path = tmp_path / "mbox"
+    path.write_bytes(line + b"Subject: 0\n\nbody\n\n" + line + b"Subject: 1\n\nbody\n")
+
+    assert [mail.raw for mail in MboxMailbox(path, max_bytes=1000).mails()] == [
+        b"Subject: 0\n\nbody\n\n",
+        b"Subject: 1\n\nbody\n",
+    ]
+
+
+@pytest.mark.parametrize(
+    "said", [b"From our records this failed:\n", b"From Monday on\n", b"From 2026 to Sat\n", b"From \n"]
+)
+def test_a_sentence_that_begins_with_from_belongs_to_its_mail(tmp_path, said):
+    path = tmp_path / "mbox"
+    path.write_bytes(DATED[0] + b"Subject: 0\n\n" + said + b"<reader@example.net>: 550 5.1.1 no\n")
+
+    (mail,) = MboxMailbox(path, max_bytes=1000).mails()
+    assert mail.raw.endswith(said + b"<reader@example.net>: 550 5.1.1 no\n")
+
+
+def test_a_from_line_right_after_a_mail_that_was_cut_off_begins_the_next(tmp_path):
+    path = tmp_path / "mbox"
+    path.write_bytes(DATED[0] + b"Subject: 0\n\nthe disk was full\n" + DATED[0] + b"Subject: 1\n\n")
+
+    assert subjects(MboxMailbox(path, max_bytes=1000).mails()) == [b"Subject: 0", b"Subject: 1"]

@@ -2,56 +2,15 @@
 
 from __future__ import annotations
 
-import re
 import socket
 import threading
 
 import pytest
+from imapserver import ImapServer
 from loopback import listening, stalling
 
 from digestmail.mailboxes.base import MailboxError
 from digestmail.mailboxes.imap import ImapMailbox
-
-
-class ImapServer:
-    """As much of RFC 3501 as a reader of bounces needs; LOGIN is `reader`, `secret`."""
-
-    def __init__(self, *mails: bytes) -> None:
-        self.mails = dict(enumerate(mails, start=11))
-        self.seen: set[int] = set()
-        self.commands: list[str] = []
-        self.refuses = ""
-
-    def talk(self, connection: socket.socket, over: threading.Event) -> None:
-        del over
-        connection.sendall(b"* OK [CAPABILITY IMAP4rev1] made up\r\n")
-        with connection.makefile("rb") as file:
-            for line in file:
-                tag, _, command = line.decode("latin-1").strip().partition(" ")
-                self.commands.append(command)
-                if self.refuses and command.startswith(self.refuses):
-                    connection.sendall(f"{tag} NO not today\r\n".encode("latin-1"))
-                    continue
-                connection.sendall(self.answer(command) + f"{tag} OK done\r\n".encode("latin-1"))
-                if command == "LOGOUT":
-                    return
-
-    def answer(self, command: str) -> bytes:
-        if command.startswith("CAPABILITY"):
-            return b"* CAPABILITY IMAP4rev1\r\n"
-        if command.startswith("SELECT"):
-            return f"* {len(self.mails)} EXISTS\r\n* OK [UIDVALIDITY 1] ok\r\n".encode()
-        if command.startswith("UID SEARCH"):
-            assert "UNSEEN" in command
-            return f"* SEARCH {' '.join(str(uid) for uid in self.mails if uid not in self.seen)}\r\n".encode()
-        if found := re.fullmatch(r"UID FETCH (\d+) \(BODY\.PEEK\[\]<0\.(\d+)>\)", command):
-            if int(found[1]) not in self.mails:
-                return b""
-            raw = self.mails[int(found[1])][: int(found[2])]
-            return f"* 1 FETCH (UID {found[1]} BODY[]<0> {{{len(raw)}}}\r\n".encode() + raw + b")\r\n"
-        if found := re.fullmatch(r"UID STORE (\d+) \+FLAGS(?:\.SILENT)? \(\\Seen\)", command):
-            self.seen.add(int(found[1]))
-        return b"* BYE\r\n" if command == "LOGOUT" else b""
 
 
 def reader(port: int, **changes) -> ImapMailbox:

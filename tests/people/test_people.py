@@ -233,14 +233,17 @@ def test_leaving_is_idempotent_and_empties_the_queue(database, confirmed, name):
     assert before.state is (SubscriberState.ACTIVE if name else SubscriberState.UNSUBSCRIBED)
     assert preferences.leave(database, who, name, THURSDAY + HOUR).digests == ()
     assert person(database) == before
-    assert "goodbye" not in queued(database)
-    assert preferences.leave(database, 999, name, THURSDAY).all
+    assert queued(database)[-1] == ("changed" if name else "goodbye")
+    assert queued(database).count("goodbye") + queued(database).count("changed") == 1
+    assert preferences.leave(database, 999, name, THURSDAY) == preferences.Left(
+        subscriber_id=999, digests=(), all=True, known=False
+    )
 
 
-def test_who_left_by_the_form_gets_a_farewell_and_has_to_subscribe_anew(database, confirmed, ask):
+def test_who_left_gets_one_goodbye_and_has_to_subscribe_anew(database, confirmed, ask):
     who = confirmed()
-    assert preferences.leave(database, who, None, THURSDAY, farewell=True).all
-    assert preferences.leave(database, who, None, THURSDAY, farewell=True).digests == ()
+    assert preferences.leave(database, who, None, THURSDAY).all
+    assert preferences.leave(database, who, None, THURSDAY).digests == ()
     assert queued(database).count("goodbye") == 1
     with pytest.raises(SubscriptionError, match="subscribe again"):
         preferences.change(database, DIGESTS, who, DAILY, THURSDAY)

@@ -6,17 +6,31 @@ from datetime import timedelta
 
 import pytest
 from comeback import READER, TOKENS, arf, block, dsn, original, return_path
-from sqlalchemy import select
-from stage import THURSDAY, FakeClock
+from sqlalchemy import select, update
+from stage import THURSDAY, FakeClock, FakeSource, digest, reading, render, sighting
 
 from digestmail import subscriptions
 from digestmail.bounces import Postmaster, Recorded, record_event
 from digestmail.errors import StorageError
 from digestmail.mailboxes.base import Arrived
-from digestmail.model import BounceEvent, BounceKind, SubscriberState, SuppressionReason
+from digestmail.model import (
+    BounceEvent,
+    BounceKind,
+    DeliveryState,
+    SubscriberState,
+    Subscription,
+    SuppressionReason,
+)
+from digestmail.pipeline.collect import collect
+from digestmail.pipeline.publish import publish
 from digestmail.scoring import Scoring
 from digestmail.storage import subscribers, suppressions
 from digestmail.storage.schema import bounces as table
+from digestmail.storage.schema import deliveries as deliveries_table
+
+
+def nobody_leaves(request):
+    raise AssertionError(request)
 
 
 class FakeMailbox:
@@ -48,7 +62,7 @@ def clock() -> FakeClock:
 def read(database, reader, clock):
     def read(*raws: bytes, scoring: Scoring = Scoring()):  # noqa: B008 - frozen
         mailbox = FakeMailbox(*raws)
-        report = Postmaster(database, TOKENS, scoring, clock).read(mailbox, stop=lambda: False)
+        report = Postmaster(database, TOKENS, scoring, clock, leave=nobody_leaves).read(mailbox, stop=lambda: False)
         assert mailbox.waiting == {}
         assert report.read == len(raws)
         return report
@@ -182,9 +196,32 @@ def test_an_event_from_elsewhere_counts_the_same(database, reader):
     )
 
 
+def test_what_bounced_before_the_address_was_changed_is_not_held_against_the_new_one(database, reader, read):
+    edition, at = fake_delivery(database, reader), THURSDAY + timedelta(hours=1)
+    with database.begin() as connection:
+        subscribers.readdress(connection, reader, "new@example.net", at)
+    raw = dsn(to=return_path(reader, edition_id=edition))
+
+    assert (read(raw).unmatched, read(raw).unmatched) == (1, 1)
+    later = dsn(to=return_path(reader, edition_id=edition + 1), report="<later@mx>")
+    assert read(later).suppressed == 1
+
+
+def fake_delivery(database, reader) -> int:
+    """Store an edition that was delivered on Thursday; return its number."""
+    with database.begin() as connection:
+        subscribers.subscribe(connection, reader, Subscription(digest="daily"), THURSDAY)
+    collect(database, [FakeSource("hf", reading(sighting(1)))], THURSDAY)
+    publish(database, [digest()], render, THURSDAY)
+    with database.begin() as connection:
+        d = deliveries_table.c
+        ended = update(deliveries_table).values(state=DeliveryState.SENT, due_at=None, ended_at=THURSDAY)
+        return connection.execute(ended.where(d.subscriber_id == reader).returning(d.edition_id)).scalar_one()
+
+
 def test_a_crash_before_the_commit_leaves_the_mail_and_one_after_it_counts_once(database, reader, clock, monkeypatch):
     mailbox = FakeMailbox(dsn(to=return_path(reader)))
-    postmaster = Postmaster(database, TOKENS, Scoring(), clock)
+    postmaster = Postmaster(database, TOKENS, Scoring(), clock, leave=nobody_leaves)
     with monkeypatch.context() as patch:
         patch.setattr("digestmail.bounces.bounces.add", lambda *_: (_ for _ in ()).throw(StorageError("full")))
         with pytest.raises(StorageError):
@@ -203,7 +240,10 @@ def test_it_stops_between_two_mails(database, reader, clock):
     mailbox = FakeMailbox(b"one\n", b"two\n")
     stops = iter([False, True])
 
-    assert Postmaster(database, TOKENS, Scoring(), clock).read(mailbox, stop=lambda: next(stops)).read == 1
+    assert (
+        Postmaster(database, TOKENS, Scoring(), clock, leave=nobody_leaves).read(mailbox, stop=lambda: next(stops)).read
+        == 1
+    )
     assert len(mailbox.waiting) == 1
 
 

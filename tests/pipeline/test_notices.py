@@ -27,7 +27,7 @@ DAILY = Choices(subscriptions=(Subscription(digest="daily"),), language="de")
 SENDER = Sender(mailbox="digest@example.org", domain="example.org", base_url=BASE)
 
 
-def render(kind, *, title, digests, action_url, preferences_url, language):
+def render(kind, *, title, digests, action_url, preferences_url, language, steps):
     text = f"{kind}|{title}|{digests}|{action_url}|{preferences_url}|{language}"
     return Rendered(subject=kind, html=f"<p>{kind}</p>", text=text)
 

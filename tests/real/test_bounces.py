@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import csv
+
 import pytest
 from bouncecorpus import confusion, flufl, sisimai
 from replaying import DATA, needs_shared
 
+from digestmail.mailboxes.mbox import MboxMailbox
 from digestmail.returned.reading import read
 from digestmail.returned.report import Kind, Verdict
 
@@ -24,6 +27,69 @@ def test_every_hard_bounce_is_told_from_everything_else():
     for case in cases:
         hard = sum(failure.verdict is Verdict.HARD for failure in case.returned.failures)
         assert hard == case.hard, case.name
+
+
+POLICY = ("blocked", "contenterror", "policyviolation", "rejected", "speeding", "toomanyconn", "virusdetected")
+
+
+def test_a_policy_is_never_held_against_a_reader():
+    with (BOUNCES / "sisimai_expected.tsv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file, delimiter="\t"))
+    alone = {row["file"] for row in rows if sum(row["file"] == other["file"] for other in rows) == 1}
+    found = {
+        row["file"]: [failure.verdict for failure in read((BOUNCES / "sisimai" / row["file"]).read_bytes()).failures]
+        for row in rows
+        if row["reason"] in POLICY and row["file"] in alone
+    }
+    soft = [name for name, verdicts in found.items() if verdicts != [Verdict.OURS]]
+
+    assert len(found) == 10
+    assert soft == ["lhost-googlegroups-01.eml"], "the group may not exist, or not let us in: it does not say which"
+
+
+CASES = DATA.parent / "cases"
+
+
+def of_cases() -> list[tuple[str, str]]:
+    path = CASES / "54-bounces" / "expected.tsv"
+    if not path.is_file():
+        return []
+    with path.open(encoding="utf-8", newline="") as file:
+        return [(row["file"], row["expected"]) for row in csv.DictReader(file, delimiter="\t")]
+
+
+@pytest.mark.parametrize(("name", "expected"), of_cases())
+def test_what_was_misjudged_is_judged_as_it_should_be(name, expected, capfd):
+    returned = read((CASES / "54-bounces" / name).read_bytes())
+
+    wanted = expected.split(",")[0].split()[0]
+    assert ([str(one.verdict) for one in returned.failures] or [str(returned.kind)]) == [wanted]
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("exim-local", [Verdict.HARD]),
+        ("opensmtpd-unknown", [Verdict.HARD]),
+        ("opensmtpd-expired", [Verdict.SOFT]),
+        ("smtputf8-unknown", [Verdict.HARD]),
+        ("nofrom", []),
+    ],
+)
+def test_the_reports_of_real_servers_are_read(name, expected, capfd):
+    returned = read((CASES / "60-real-servers" / f"{name}.eml").read_bytes())
+
+    assert [one.verdict for one in returned.failures] == expected
+    assert len(returned.evidence.return_paths) == len(expected), "whose it is"
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize(("name", "kinds"), [("procmail", ["bounce"]), ("dovecot", ["bounce", "bounce", "auto-reply"])])
+def test_mailboxes_of_real_servers_are_split_where_their_mails_begin(name, kinds):
+    mails = MboxMailbox(CASES / "60-real-servers" / f"{name}.mbox", max_bytes=400_000).mails()
+
+    assert [str(read(mail.raw).kind) for mail in mails] == kinds
 
 
 def test_no_auto_reply_delay_or_complaint_counts_as_a_bounce():

@@ -62,6 +62,75 @@ def test_every_failed_recipient_is_told():
     ]
 
 
+@pytest.mark.parametrize(
+    ("said", "verdict"),
+    [
+        ("550 5.1.1 User unknown", Verdict.HARD),
+        ("550 5.2.2 Mailbox full", Verdict.SOFT),
+        ("554 Your IP is on our block list", Verdict.OURS),
+    ],
+)
+def test_where_the_fields_say_nothing_the_words_about_this_recipient_decide(said, verdict):
+    words = f"Errors have occurred:\n\n{READER}: {said}\nother@example.net: 550 5.1.1 User unknown\n"
+    other = block(recipient="other@example.net", status="5.0.0")
+    raw = dsn(block(status="5.0.0"), other).replace(b"I could not deliver it.", words.encode())
+
+    assert [failure.verdict for failure in read(raw).failures] == [verdict, Verdict.HARD]
+
+
+def test_a_message_that_expired_failed_although_it_is_called_delayed():
+    (failure,) = read(dsn(block("delayed", "4.4.7"))).failures
+
+    assert (failure.status, failure.verdict) == ("4.4.7", Verdict.SOFT)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        dsn(block("delayed", "4.4.7") + "Will-Retry-Until: Sat, 28 Nov 2026 02:00:01 +0000\n"),
+        dsn(block("delayed", "4.4.7")).replace(b"I could not deliver it.", b"This is a warning. I am still trying."),
+        dsn(block("delayed", "4.4.1")),
+    ],
+)
+def test_a_server_that_goes_on_trying_only_delays(raw):
+    assert read(raw).kind is Kind.DELAYED
+
+
+GLOBAL = """Final-Recipient: utf-8; {0}
+Original-Recipient: utf-8; {0}
+Action: failed
+Status: 5.1.1
+"""
+
+
+@pytest.mark.parametrize("written", ["jürgen@example.net", "j\\x{FC}rgen@example.net"])
+def test_a_report_about_an_address_beyond_ascii_is_read(written):
+    raw = dsn(GLOBAL.format(written), to=return_path(7), returned=original(7))
+    raw = raw.replace(b"message/delivery-status", b"message/global-delivery-status")
+    raw = raw.replace(b"text/rfc822-headers", b"message/global-headers")
+    returned = read(raw)
+
+    assert [(one.recipient, one.verdict) for one in returned.failures] == [("jürgen@example.net", Verdict.HARD)]
+    assert who(returned.evidence, TOKENS) == (7, 1)
+    assert len(returned.evidence.message_ids) == 1
+
+
+@pytest.mark.parametrize("encoding", ["base64", "quoted-printable"])
+def test_a_report_whose_fields_are_encoded_is_read(encoding):
+    import base64
+    import quopri
+
+    plain = ("Reporting-MTA: dns; mx.example\n\n" + block(said="550 5.1.1 unknown = gone")).encode()
+    coded = base64.encodebytes(plain) if encoding == "base64" else quopri.encodestring(plain)
+    raw = dsn().replace(
+        b"message/delivery-status\n", f"message/delivery-status\nContent-Transfer-Encoding: {encoding}\n".encode()
+    )
+    head, _, tail = raw.partition(b"Reporting-MTA")
+    raw = head + coded + b"\n--b" + tail.partition(b"\n--b")[2]
+
+    assert [one.verdict for one in read(raw).failures] == [Verdict.HARD]
+
+
 # -- feedback ---------------------------------------------------------------------------------------------------------
 
 
@@ -132,6 +201,41 @@ def test_a_notice_in_words_is_judged_by_them_and_not_by_the_mail_it_returns(word
 
     assert [(failure.recipient, failure.verdict) for failure in returned.failures] == [(READER, verdict)]
     assert who(returned.evidence, TOKENS) == (1, 1)
+
+
+def test_a_notice_without_a_reply_code_is_read_by_its_words():
+    words = (
+        f"There was an error delivering your mail to <{READER}>.\n\nDNS lookup failure: host example.net not found\n"
+    )
+    raw = notice(words).replace(b"From: MAILER-DAEMON@mx.example", b"From: MAILER-DAEMON <>")
+
+    assert [one.verdict for one in read(raw).failures] == [Verdict.HARD]
+
+
+def test_an_empty_sender_is_a_server_s():
+    raw = notice(
+        f"   ----- The following addresses had permanent fatal errors -----\n<{READER}>\n    (reason: 550 5.1.1 no)"
+    )
+    raw = raw.replace(b"From: MAILER-DAEMON@mx.example", b"From: <>\nAuto-Submitted: auto-generated (failure)")
+
+    assert [one.verdict for one in read(raw).failures] == [Verdict.HARD]
+
+
+def test_a_warning_that_gives_no_code_is_a_delay():
+    raw = notice(f"Your mail to <{READER}> could not be delivered yet. The server is still trying.")
+
+    assert read(raw).kind is Kind.DELAYED
+
+
+def test_a_mail_without_a_sender_is_nothing_and_says_nothing(capfd):
+    assert read(b"To: bounce@example.org\nSubject: hello\n\nhello\n").kind is Kind.OTHER
+    assert capfd.readouterr() == ("", "")
+
+
+def test_the_line_procmail_keeps_of_another_mbox_is_no_header():
+    raw = b"From MAILER-DAEMON Sat Nov 28 02:00:03 2026\n>From proc  Sat Nov 28 02:00:03 2026\n" + dsn()
+
+    assert read(raw).failures == read(dsn()).failures != ()
 
 
 def test_recipients_named_in_a_header_are_believed():

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
@@ -270,6 +271,7 @@ def key_of(one: Delivery) -> tuple[int, int]:
     return one.edition_id, one.subscriber_id
 
 
+@pytest.mark.slow
 def test_the_ledger_keeps_its_promises(database):
     LedgerMachine.database = database
     # A statement takes PostgreSQL longer, and what it is to find are other errors than SQLite's only in their SQL.

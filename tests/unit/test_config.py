@@ -336,3 +336,35 @@ def test_a_language_without_a_catalogue_is_told(write):
     found = problems(write(SMALL + 'language = "es"'))
 
     assert found == ["digests[0].language: there is no catalogue for 'es'; known: de, en, fr, he"]
+
+
+@pytest.mark.parametrize(
+    "sender",
+    [
+        "Müller, Papers 🚀 <digest@example.org>",
+        '\\"Müller, Papers 🚀\\" <digest@example.org>',
+        "Papers (weekly), Inc. <digest@example.org>",
+        "digest@example.org",
+    ],
+)
+def test_any_name_of_a_sender_works_with_quotes_or_without(write, sender: str):
+    loaded = configfile.load(write(SMALL.replace("digest@example.org", sender, 1)))
+
+    assert loaded.mail.sender_address == "digest@example.org"
+    assert loaded.mail.dkim_domain() == "example.org"
+
+
+@pytest.mark.parametrize(
+    ("sender", "said"),
+    [
+        ("Papers\\r\\nBcc: x@example.org <digest@example.org>", "line end"),
+        ("<Papers> <digest@example.org>", "put quotes around it"),
+        ("a@example.org, b@example.org", "not a mail address"),
+        ("Papers <nobody>", "not a mail address"),
+    ],
+)
+def test_a_sender_that_is_not_one_mailbox_is_refused_with_what_to_write(write, sender: str, said: str):
+    (problem,) = problems(write(SMALL.replace("digest@example.org", sender, 1)))
+
+    assert problem.startswith("mail.sender: ")
+    assert said in problem

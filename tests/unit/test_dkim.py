@@ -58,6 +58,24 @@ def test_both_signatures_hold_and_the_mail_breaks_no_rule():
     assert all(len(line) <= 78 for line in message.split(b"\r\n\r\n")[0].split(b"\r\n") if b"List-Unsub" not in line)
 
 
+def test_signatures_hold_with_an_unsubscribe_address():
+    rendered = Rendered(subject="s", html=f'<a href="{UNSUBSCRIBE_PLACE}">x</a>', text=UNSUBSCRIBE_PLACE)
+    for base_url in ("https://digest.example.org", None):
+        sender = Sender(
+            mailbox="d@example.org", domain="example.org", base_url=base_url, bounce_address="b@example.org"
+        )
+        mould = Mould(rendered, sender, digest="daily", title="t", signers=(ED25519, RSA))
+        message = mould.cast(
+            recipient="r@example.net",
+            message_id="<1@example.org>",
+            date=SIX,
+            unsubscribe_token=TOKEN,
+            leave_token="a" * 40,
+        )
+        assert verifies(message) == [True, True]
+        assert b"mailto:b+" + b"a" * 40 + b"@example.org" in message
+
+
 def test_one_mould_signs_for_each_recipient():
     mould = Mould(Rendered(subject="s", html="h", text="t"), SENDER, digest="daily", title="t", signers=(ED25519,))
     messages = {

@@ -32,6 +32,13 @@ DOORS: dict[str, tuple[str, str, Reader]] = {
         OTHERS.confirm(7, "nonce", NOW),
         lambda token: LINKS.read_confirm(token, NOW),
     ),
+    "address": (
+        LINKS.address(7, "nonce", NOW),
+        OTHERS.address(7, "nonce", NOW),
+        lambda token: LINKS.read_address(token, NOW),
+    ),
+    "erase": (LINKS.erase(7, NOW), OTHERS.erase(7, NOW), lambda token: LINKS.read_erase(token, NOW)),
+    "undo": (LINKS.undo(7, NOW), OTHERS.undo(7, NOW), lambda token: LINKS.read_undo(token, NOW)),
     "form": (
         LINKS.form("subscribe", NOW),
         OTHERS.form("subscribe", NOW),

@@ -3,10 +3,8 @@ from __future__ import annotations
 import pytest
 from editions import cast, full_edition
 
-from digestmail.maillint.body import CLIPPED_AT
-from digestmail.maillint.letter import open_letter
 from digestmail.maillint.lint import RULES, lint
-from digestmail.message import quoted_printable
+from digestmail.mimeparts import LARGEST_MESSAGE
 from digestmail.model import Rendered
 from digestmail.rendering import Renderer
 
@@ -32,13 +30,14 @@ def test_a_full_edition_passes_every_rule_and_each_is_told():
     assert len({rule.name for rule in RULES}) == len(RULES)
 
 
-def test_the_gauge_measures_the_html_as_it_goes_over_the_wire():
-    token = "x" * 47
+def test_the_text_part_counts_towards_the_size_of_a_message_too():
+    html, text = RENDERED.html, RENDERED.text
+    rest = LARGEST_MESSAGE - len(GOOD) - 500
+    fits = Rendered(subject="s", html=html, text=text + ("x" * 69 + "\n") * (rest // 71))
+    over = Rendered(subject="s", html=html, text=text + ("x" * 69 + "\n") * (rest // 71 + 20))
 
-    octets = open_letter(GOOD).html_octets
-
-    assert abs(octets - len(quoted_printable(RENDERED.html))) < 3 * len(token)
-    assert octets < CLIPPED_AT
+    assert failed(cast(fits)) == set()
+    assert failed(cast(over)) == {"byte-budget"}
 
 
 @pytest.mark.parametrize(
@@ -68,11 +67,17 @@ def test_a_fault_of_the_message_is_found_by_its_rule(old: bytes, new: bytes, nam
 @pytest.mark.parametrize(
     ("old", "new", "name"),
     [
-        ("</h1>", "</h1>" + "x" * CLIPPED_AT, "byte-budget"),
+        ("</h1>", "</h1>" + "x" * LARGEST_MESSAGE, "byte-budget"),
         ("</h1>", '</h1><a href="javascript:1">run</a>', "links"),
         ("</h1>", "</h1><script>1</script>", "no-active-content"),
         ("</h1>", '</h1><b onclick="x()">x</b>', "no-active-content"),
         ("</h1>", "</h1><mj-text>x</mj-text>", "compiled"),
+        ("</h1>", '</h1><p style="display:none">x</p>', "nothing-hidden"),
+        ("</h1>", '</h1><p style="color:red;font-size:0">x</p>', "nothing-hidden"),
+        ("</h1>", '</h1><p style="font-size: 0px;">&nbsp;</p>', "nothing-hidden"),
+        ("</h1>", '</h1><p style="font:0/8px serif">x</p>', "nothing-hidden"),
+        ("</h1>", '</h1><p style="opacity:0">x</p>', "nothing-hidden"),
+        ("</h1>", '</h1><p style="visibility:hidden">x</p>', "nothing-hidden"),
         ("</h1>", "</h1><style>@import url(https://example.org/x.css)</style>", "no-remote-styles"),
         ("</h1>", '</h1><img src="https://example.org/x.png" width="9" height="9">', "images"),
         ("</h1>", '</h1><img src="http://example.org/x.png" alt="" width="9" height="9">', "images"),
@@ -100,6 +105,17 @@ def test_what_a_paper_says_is_not_taken_for_a_style():
 def test_any_bytes_get_a_whole_list_of_results(raw: bytes):
     assert len(lint(raw)) == len(RULES)
     assert "alternative" in failed(raw)
+
+
+@pytest.mark.parametrize(
+    "style", ["font:10px/20px serif", "font-size:10px", "font:700 30px/36px Georgia", "opacity:0.5"]
+)
+def test_small_and_pale_texts_are_not_hidden_ones(style: str):
+    assert failed(with_html("</h1>", f'</h1><p style="{style}">x</p>')) == set()
+
+
+def test_an_element_without_size_that_only_holds_others_hides_nothing():
+    assert failed(with_html("</h1>", '</h1><div style="font-size:0"> <p style="font-size:12px">x</p> y</div>')) == set()
 
 
 def test_many_faults_of_one_rule_are_counted():

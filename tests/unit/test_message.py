@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import quopri
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from email import message_from_bytes, policy
 from email.header import decode_header, make_header
@@ -18,11 +19,12 @@ from digestmail.message import (
     Mould,
     Sender,
     one_line,
-    quoted_printable,
     wire_address,
     wire_domain,
 )
+from digestmail.mimeparts import quoted_printable
 from digestmail.model import Rendered
+from digestmail.tokens import Tokens
 
 HTML = (
     '<!doctype html><html lang="en" dir="ltr"><head><meta name="color-scheme" content="light dark">'
@@ -91,6 +93,37 @@ def test_without_web_pages_one_unsubscribes_by_mail():
     assert "List-Unsubscribe-Post" not in headers(raw)
     assert "List-Archive" not in headers(raw)
     assert f'href="{mailto}"' in part(raw, "html")
+
+
+LEAVE = Tokens("secret").leave(7, "daily")
+BOUNCE = "bounce@b\u00fccher.example"
+
+
+def test_with_a_bounce_address_a_mail_to_unsubscribe_has_an_address_of_its_own():
+    mould = Mould(RENDERED, replace(SENDER, bounce_address=BOUNCE), digest="daily", title="Trending papers")
+    fields = {"recipient": "r@example.net", "message_id": MESSAGE_ID, "date": SIX, "unsubscribe_token": TOKEN}
+    raw = mould.cast(**fields, leave_token=LEAVE)
+
+    assert broken_rules(raw) == []
+    mailto = f"mailto:bounce+{LEAVE}@xn--bcher-kva.example?subject=unsubscribe%20{TOKEN}"
+    assert headers(raw)["List-Unsubscribe"] == f"<{LINK}>, <{mailto}>"
+    for wrong in (None, "a b", "a@b"):
+        with pytest.raises(ValueError, match="not a token"):
+            mould.cast(**fields, leave_token=wrong)
+
+
+def test_without_web_pages_the_text_leads_to_the_mailbox_that_is_read():
+    sender = Sender(mailbox="digest@example.org", domain="example.org", bounce_address="bounce@example.org")
+    mould = Mould(RENDERED, sender, digest="daily", title="Trending papers")
+    raw = mould.cast(
+        recipient="r@example.net", message_id=MESSAGE_ID, date=SIX, unsubscribe_token=TOKEN, leave_token=LEAVE
+    )
+
+    assert broken_rules(raw) == []
+    assert f"<mailto:bounce+{LEAVE}@example.org?subject=unsubscribe%20{TOKEN}>" in headers(raw)["List-Unsubscribe"]
+    mailto = f"mailto:bounce@example.org?subject=unsubscribe%20{TOKEN}"
+    assert f'href="{mailto}"' in part(raw, "html")
+    assert mailto in part(raw, "plain")
 
 
 def test_one_click_is_not_promised_without_encryption():

@@ -16,9 +16,10 @@ from mailrules import broken_rules, part, visible
 from digestmail.errors import RenderError
 from digestmail.locales import templates_directory
 from digestmail.look import DARK, LIGHT, Layout, Logo, Look, Theme
-from digestmail.message import PREFERENCES_PLACE, UNSUBSCRIBE_PLACE, one_line, quoted_printable
+from digestmail.message import PREFERENCES_PLACE, UNSUBSCRIBE_PLACE, one_line
+from digestmail.mimeparts import LARGEST_MESSAGE, quoted_printable
 from digestmail.model import Edition, Rendered, Signals, Slot, TopicMatch
-from digestmail.rendering import HTML_BUDGET, Renderer, page
+from digestmail.rendering import Renderer, page
 from digestmail.shortening import at_sentence, at_word
 
 RENDERER = Renderer()
@@ -290,7 +291,7 @@ def test_any_number_of_papers_stays_under_the_budget_and_is_counted(of: Edition)
 
     raw = cast(rendered)
     assert broken_rules(raw) == []
-    assert len(quoted_printable(rendered.html)) <= HTML_BUDGET
+    assert len(raw) < LARGEST_MESSAGE
     assert rendered.shortened > 0
     seen = visible(rendered.html)
     shown = len(re.findall("<h3", rendered.html))

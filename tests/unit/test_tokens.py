@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import string
+from contextlib import suppress
 from random import Random
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from itsdangerous import URLSafeSerializer
 
 from digestmail.errors import TokenError
-from digestmail.tokens import Tokens
+from digestmail.tokens import Tokens, digest_number
 
 TOKENS = Tokens("a secret")
 SAFE = set(string.ascii_letters + string.digits + "-_.")
@@ -52,6 +53,34 @@ def test_it_refuses_tokens_of_another_instance():
 def test_it_refuses_an_empty_secret():
     with pytest.raises(ValueError, match="empty"):
         Tokens("")
+
+
+@given(st.integers(0, 2**48 - 1), st.from_regex(r"[a-z0-9][a-z0-9-]{0,39}", fullmatch=True))
+def test_an_unsubscribe_address_names_the_digest_in_any_case(subscriber_id: int, digest: str):
+    token = TOKENS.leave(subscriber_id, digest)
+
+    assert TOKENS.read_leave(token.upper()) == (subscriber_id, digest_number(digest))
+    assert digest_number(digest) != 0 == digest_number("")
+    assert (len(token), set(token) <= set("0123456789abcdef")) == (40, True)
+
+
+def test_unsubscribe_addresses_and_return_paths_have_keys_of_their_own():
+    with pytest.raises(TokenError):
+        TOKENS.read_verp(TOKENS.leave(7, "daily"))
+    with pytest.raises(TokenError):
+        TOKENS.read_leave(TOKENS.verp(3, 7))
+
+
+def test_a_hundred_thousand_made_up_unsubscribe_addresses_are_refused():
+    random, ours, opened = Random("leave"), TOKENS.leave(7, "daily"), 0
+    for _ in range(50_000):
+        place = random.randrange(40)
+        changed = ours[:place] + random.choice("0123456789abcdef".replace(ours[place], "")) + ours[place + 1 :]
+        for token in (f"{random.getrandbits(160):040x}", changed):
+            with suppress(TokenError):
+                TOKENS.read_leave(token)
+                opened += 1
+    assert opened == 0
 
 
 def test_a_message_id_is_the_same_for_every_attempt():

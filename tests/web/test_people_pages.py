@@ -119,7 +119,9 @@ def test_one_click_takes_both_encodings_twice_and_leaves_one_digest(site, form):
     assert [one.digest for one in person(site).subscriptions] == ["weekly"]
     with site.app.database.connect() as connection:
         assert deliveries.counts(connection) == {DeliveryState.CANCELLED: 1}
-    assert len(site.mails()) == 2
+    assert "no longer get Trending papers" in site.wait_for_mails(3)[-1].get_body(("plain",)).get_content()
+    site.settle()
+    assert len(site.mails()) == 3
 
 
 ENCODINGS = {
@@ -152,12 +154,14 @@ def test_one_click_of_a_mail_program_over_https_ends_it(tmp_path, database_url, 
             assert (answer.status, answer.body) == (200, "unsubscribed\n")
             assert not {"Location", "Set-Cookie"} & {name.title() for name in answer.headers}
         assert person(site).state is SubscriberState.UNSUBSCRIBED
+        assert site.wait_for_mails(4)[3]["Subject"] == "Trending papers: You are unsubscribed"
+        site.settle()
         site.clock.sleep(86_400)
         published(site, "A third agent", first=3)
         site.app.send_notices()
         assert site.app.deliver().sent == 0
         assert states(site) == {DeliveryState.SENT: 1, DeliveryState.CANCELLED: 1}
-        assert len(site.mails()) == 3
+        assert len(site.mails()) == 4
 
 
 def test_a_post_without_the_form_s_own_token_does_nothing(site):
@@ -165,7 +169,8 @@ def test_a_post_without_the_form_s_own_token_does_nothing(site):
     token = link(welcome, "preferences").rpartition("/")[2]
     site.settle()
     before = contents(site)
-    for path in ("unsubscribe/{}", "preferences/{}", "preferences/{}/pause", "preferences/{}/erase", "confirm/{}"):
+    paths = ("preferences/{}", "preferences/{}/pause", "preferences/{}/erase", "preferences/{}/address")
+    for path in (*paths, "confirm/{}", "undo/{}", "address/{}", "erase/{}"):
         for fields in ({}, {"token": "made-up"}, {"List-Unsubscribe": "maybe", "sure": "yes", "digest": "weekly"}):
             assert site.post("/" + path.format(token), fields).status in {404, 410}
     elsewhere = re.search(r'name="token" value="([^"]+)"', site.get(f"/preferences/{token}").body)[1]
@@ -259,9 +264,14 @@ def test_preferences_are_saved_paused_shown_and_erased(site):
     assert site.fill_in(target, f"{target}/pause", weeks="99").status == 404
     stored = json.loads(site.get(f"{target}/data.json").body)
     assert stored["subscriber"]["address"] == "reader@example.org"
-    assert len(stored["mails"]) == 3
+    assert [mail["kind"] for mail in stored["mails"]] == ["confirm", "welcome", "changed", "changed"]
     assert site.fill_in(f"{target}/data", f"{target}/erase").status == 404
-    assert "Erased" in site.fill_in(f"{target}/data", f"{target}/erase", sure="yes").body
+    assert "Check your mail" in site.fill_in(f"{target}/data", f"{target}/erase", sure="yes").body
+    assert person(site).state is SubscriberState.ACTIVE
+    asked = next(mail for mail in site.wait_for_mails(4) if "/erase/" in str(links(mail)))
+    assert "reader@example.org" in site.get(link(asked, "erase")).body
+    assert "Erased" in site.fill_in(link(asked, "erase")).body
+    assert site.get(link(asked, "erase")).status == 403
     assert "reader@example.org" not in str(contents(site))
     assert site.get(target).status == 404
     assert site.post(target.replace("preferences", "unsubscribe"), ONE_CLICK).status == 200
@@ -272,8 +282,10 @@ def test_leaving_by_the_form_says_goodbye_and_the_page_knows_it(site):
     token = site.app.tokens.unsubscribe(person(site).id, "daily")
     assert "All of it" in site.get(f"/unsubscribe/{token}").body
     assert "comes no more" in site.fill_in(f"/unsubscribe/{token}", scope="digest").body
+    assert "has changed" in site.wait_for_mails(3)[-1]["Subject"]
+    site.settle()
     assert "Thank you" in site.fill_in(f"/unsubscribe/{token}", scope="all").body
-    assert "unsubscribed" in site.wait_for_mails(3)[-1]["Subject"]
+    assert "unsubscribed" in site.wait_for_mails(4)[-1]["Subject"]
     assert "not subscribed" in site.get(f"/unsubscribe/{token}").body
     assert (
         site.fill_in(link(welcome, "preferences") + "/data", link(welcome, "preferences"), digest="daily").status == 422

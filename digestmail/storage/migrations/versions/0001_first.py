@@ -143,6 +143,7 @@ def upgrade() -> None:
         sa.Column("paused_until", Moment(), nullable=True),
         sa.Column("consent_source", sa.Text(), nullable=True),
         sa.Column("consent_at", Moment(), nullable=True),
+        sa.Column("readdressed_at", Moment(), nullable=True),
         sa.Column("created_at", Moment(), nullable=False),
         sa.Column("updated_at", Moment(), nullable=False),
         sa.CheckConstraint(
@@ -182,12 +183,16 @@ def upgrade() -> None:
         sa.Column("status", sa.Text(), nullable=True),
         sa.Column("detail", Said(), nullable=False),
         sa.Column("at", Moment(), nullable=False),
+        sa.Column("domain", sa.Text(), nullable=False),
+        sa.Column("reason", Said(), nullable=False),
         sa.ForeignKeyConstraint(
             ["subscriber_id"], ["subscribers.id"], name=op.f("fk_bounces_subscriber_id"), ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_bounces")),
         sa.UniqueConstraint("report", name=op.f("uq_bounces_report")),
     )
+    op.create_index("ix_bounces_at", "bounces", ["at"], unique=False)
+    op.create_index("ix_bounces_domain_reason_at", "bounces", ["domain", "reason", "at"], unique=False)
     op.create_index("ix_bounces_subscriber_id_at", "bounces", ["subscriber_id", "at"], unique=False)
     op.create_table(
         "confirmations",
@@ -200,6 +205,41 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("subscriber_id", name=op.f("pk_confirmations")),
     )
+    op.create_table(
+        "address_changes",
+        sa.Column("subscriber_id", sa.Integer(), nullable=False),
+        sa.Column("nonce", sa.Text(), nullable=False),
+        sa.Column("address", sa.Text(), nullable=False),
+        sa.Column("asked_at", Moment(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["subscriber_id"], ["subscribers.id"], name=op.f("fk_address_changes_subscriber_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("subscriber_id", name=op.f("pk_address_changes")),
+    )
+    op.create_table(
+        "changes",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("subscriber_id", sa.Integer(), nullable=False),
+        sa.Column("before", sa.JSON(), nullable=False),
+        sa.Column("made_at", Moment(), nullable=False),
+        sa.Column("undone_at", Moment(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["subscriber_id"], ["subscribers.id"], name=op.f("fk_changes_subscriber_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_changes")),
+    )
+    op.create_index("ix_changes_subscriber_id", "changes", ["subscriber_id"], unique=False)
+    op.create_table(
+        "unsubscribe_mails",
+        sa.Column("report", sa.Text(), nullable=False),
+        sa.Column("subscriber_id", sa.Integer(), nullable=False),
+        sa.Column("at", Moment(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["subscriber_id"], ["subscribers.id"], name=op.f("fk_unsubscribe_mails_subscriber_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("report", name=op.f("pk_unsubscribe_mails")),
+    )
+    op.create_index("ix_unsubscribe_mails_subscriber_id", "unsubscribe_mails", ["subscriber_id"], unique=False)
     op.create_table(
         "departures",
         sa.Column("subscriber_id", sa.Integer(), nullable=False),
@@ -243,7 +283,8 @@ def upgrade() -> None:
             "(state IN ('queued', 'sending', 'deferred')) = (due_at IS NOT NULL)", name=op.f("ck_notices_open_is_due")
         ),
         sa.CheckConstraint(
-            "kind IN ('confirm', 'welcome', 'already', 'changed', 'goodbye')", name=op.f("ck_notices_kind")
+            "kind IN ('confirm', 'welcome', 'already', 'changed', 'goodbye', 'address', 'erase')",
+            name=op.f("ck_notices_kind"),
         ),
         sa.CheckConstraint(
             "state IN ('queued', 'sending', 'sent', 'deferred', 'failed', 'cancelled', 'ambiguous')",
@@ -396,6 +437,9 @@ def downgrade() -> None:
         "edition_papers",
         "departures",
         "confirmations",
+        "unsubscribe_mails",
+        "changes",
+        "address_changes",
         "bounces",
         "validators",
         "suppressions",

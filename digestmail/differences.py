@@ -1,0 +1,62 @@
+"""What changed for a subscriber, in steps a mail can name. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from digestmail.model import Subscriber
+
+
+class Changed(StrEnum):
+    """What a step is about."""
+
+    ADDED = "added"
+    LEFT = "left"
+    TOPICS = "topics"
+    HOUR = "hour"
+    LANGUAGE = "language"
+    TIMEZONE = "timezone"
+    PAUSED = "paused"
+    RESUMED = "resumed"
+    ADDRESS = "address"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """One step; `digest` is the name of the digest it is about, empty if it is about all."""
+
+    what: Changed
+    digest: str = ""
+
+
+def differences(before: Subscriber, after: Subscriber) -> tuple[Difference, ...]:
+    """Return the steps from `before` to `after`, by digest, then those about all of them."""
+    return (*_of_digests(before, after), *_of_person(before, after))
+
+
+def _of_digests(before: Subscriber, after: Subscriber) -> Iterator[Difference]:
+    old = {one.digest: one for one in before.subscriptions}
+    new = {one.digest: one for one in after.subscriptions}
+    for name in sorted({*old, *new}):
+        if name not in new:
+            yield Difference(what=Changed.LEFT, digest=name)
+        elif name not in old:
+            yield Difference(what=Changed.ADDED, digest=name)
+        else:
+            if set(old[name].topics) != set(new[name].topics):
+                yield Difference(what=Changed.TOPICS, digest=name)
+            if old[name].hour != new[name].hour:
+                yield Difference(what=Changed.HOUR, digest=name)
+
+
+def _of_person(before: Subscriber, after: Subscriber) -> Iterator[Difference]:
+    if before.language != after.language:
+        yield Difference(what=Changed.LANGUAGE)
+    if before.timezone != after.timezone:
+        yield Difference(what=Changed.TIMEZONE)
+    if before.paused_until != after.paused_until:
+        yield Difference(what=Changed.PAUSED if after.paused_until else Changed.RESUMED)
+    if before.address != after.address:
+        yield Difference(what=Changed.ADDRESS)

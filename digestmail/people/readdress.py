@@ -1,0 +1,125 @@
+"""Change one's address: asked for in the preferences, confirmed at the new address, told to the old one."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from digestmail.addresses import key_of
+from digestmail.errors import SubscriptionError, TokenError
+from digestmail.linktokens import LinkTokens
+from digestmail.model import NoticeKind, Subscriber, SubscriberState, SuppressionReason
+from digestmail.people.changes import check_free, take_over, tell_at_once
+from digestmail.people.signup import ONE_MAIL_EVERY, Reply
+from digestmail.storage import addresschanges, notices, subscribers, suppressions
+from digestmail.storage.addresschanges import AddressChange
+from digestmail.storage.database import Database
+
+
+def ask(
+    database: Database, subscriber_id: int, address: str, now: datetime, *, random_token: Callable[[], str]
+) -> Reply:
+    """Keep the address a subscriber wants, `address` normalised, and queue the mail that confirms it.
+
+    The reply is for the log: whoever asked learns nothing from it, or the form would tell who is subscribed. An address
+    with a subscription of its own is sent what it gets when it is typed into the subscribe form.
+    """
+    with database.begin() as connection:
+        person = subscribers.get(connection, subscriber_id)
+        if person is None or person.state is not SubscriberState.ACTIVE or person.address == address:
+            return Reply.NOTHING
+        if suppressions.reason_for(connection, key_of(address)) not in {None, SuppressionReason.ERASED}:
+            return Reply.NOTHING
+        other = subscribers.find(connection, address)
+        if other is not None and other.id != subscriber_id:
+            if other.state is SubscriberState.SUPPRESSED:
+                return Reply.NOTHING
+            if other.state is SubscriberState.ACTIVE:
+                return _say_already(connection, other, now)
+        return _ask(
+            connection,
+            person,
+            AddressChange(subscriber_id=subscriber_id, nonce=random_token(), address=address, asked_at=now),
+        )
+
+
+def _say_already(connection: Connection, other: Subscriber, now: datetime) -> Reply:
+    written_at = notices.last_queued(connection, other.id, NoticeKind.ALREADY)
+    if written_at is not None and now - written_at < ONE_MAIL_EVERY:
+        return Reply.NOTHING
+    notices.enqueue(connection, other.id, NoticeKind.ALREADY, {}, now)
+    return Reply.ALREADY
+
+
+def _ask(connection: Connection, person: Subscriber, wanted: AddressChange) -> Reply:
+    """Queue the mail to the new address; the same address is written to once a day."""
+    pending = addresschanges.find(connection, person.id)
+    if (
+        pending is not None
+        and key_of(pending.address) == key_of(wanted.address)
+        and wanted.asked_at - pending.asked_at < ONE_MAIL_EVERY
+    ):
+        return Reply.NOTHING
+    addresschanges.put(connection, wanted)
+    content = {"nonce": wanted.nonce, "to": wanted.address}
+    notices.enqueue(connection, person.id, NoticeKind.ADDRESS, content, wanted.asked_at)
+    return Reply.CONFIRM
+
+
+def look(database: Database, links: LinkTokens, token: str, now: datetime) -> AddressChange:
+    """Return what a link would confirm, changing nothing. Raises TokenError if it is used or too old."""
+    with database.connect() as connection:
+        return _pending(connection, links, token, now)
+
+
+def confirm(database: Database, links: LinkTokens, token: str, now: datetime) -> Subscriber:
+    """Give a subscriber the address this link was sent to, and tell the old one.
+
+    Raises TokenError when the link was used or is too old, SubscriptionError when the subscriber has left, or the
+    address is suppressed or has a subscription of its own by now.
+    """
+    with database.begin() as connection:
+        pending = _pending(connection, links, token, now)
+        if not addresschanges.take(connection, pending.subscriber_id, pending.nonce):
+            raise TokenError("this confirmation link was used before")
+        before = subscribers.get(connection, pending.subscriber_id)
+        if before is None or before.state is not SubscriberState.ACTIVE:
+            raise SubscriptionError("the subscription has ended: subscribe again on the home page")
+        check_free(connection, pending.address, before.id)
+        take_over(connection, pending.address, before.id, now)
+        subscribers.readdress(connection, before.id, pending.address, now)
+        tell_at_once(connection, before, NoticeKind.CHANGED, now)
+        after = subscribers.get(connection, before.id)
+    assert after is not None  # noqa: S101 - the transaction has it
+    return after
+
+
+def change_by_operator(database: Database, address: str, new: str, now: datetime) -> Subscriber:
+    """Give the subscriber at `address` the address `new`, both normalised; nobody is told.
+
+    Raises SubscriptionError when there is no such subscriber, or `new` is suppressed or has a subscription of its own.
+    """
+    with database.begin() as connection:
+        found = subscribers.find(connection, address)
+        if found is None:
+            raise SubscriptionError(f"{address} is not a subscriber")
+        if found.state is SubscriberState.SUPPRESSED:
+            raise SubscriptionError(f"{address} is suppressed: `digestmail suppressions remove` lifts that")
+        check_free(connection, new, found.id)
+        take_over(connection, new, found.id, now)
+        addresschanges.take(connection, found.id)
+        subscribers.readdress(connection, found.id, new, now)
+        after = subscribers.get(connection, found.id)
+    assert after is not None  # noqa: S101 - the transaction has it
+    return after
+
+
+def _pending(connection: Connection, links: LinkTokens, token: str, now: datetime) -> AddressChange:
+    subscriber_id, nonce = links.read_address(token, now)
+    pending = addresschanges.find(connection, subscriber_id)
+    if pending is None or not hmac.compare_digest(pending.nonce.encode(), nonce.encode()):
+        raise TokenError("this confirmation link was used before")
+    return pending

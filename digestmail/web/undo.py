@@ -1,0 +1,79 @@
+"""The links of notices: undo what was done with a subscriber's link, and confirm a new address."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, BackgroundTasks, Request
+from fastapi.responses import HTMLResponse
+
+from digestmail.errors import SubscriptionError, TokenError
+from digestmail.people import changes, readdress
+from digestmail.web import people
+from digestmail.web.forms import Filled, check_ours
+from digestmail.web.pages import page, pages_of
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/undo/{token}")
+def look(request: Request, token: str) -> HTMLResponse:
+    """Show what the link undoes, and a button."""
+    app = pages_of(request).app
+    try:
+        found = changes.look(app.database, app.link_tokens(), token, app.real_clock.now())
+    except (TokenError, SubscriptionError) as error:
+        return people.no_use(request, error)
+    return page(
+        request,
+        "undo.html",
+        token=token,
+        undoing=found,
+        steps=[(step.what.value, _title(request, step.digest)) for step in found.steps()],
+        own_token=people.form_token(request, token),
+    )
+
+
+@router.post("/undo/{token}")
+def undo(request: Request, token: str, form: Filled) -> HTMLResponse:
+    """Undo it; done twice it is done."""
+    app = pages_of(request).app
+    try:
+        check_ours(request, form, people.purpose(token))
+        person = changes.undo(app.database, app.digests, app.link_tokens(), token, app.real_clock.now())
+    except (TokenError, SubscriptionError) as error:
+        return people.no_use(request, error)
+    return page(request, "undone.html", person=person, token=app.tokens.unsubscribe(person.id, ""))
+
+
+@router.get("/address/{token}")
+def look_at_address(request: Request, token: str) -> HTMLResponse:
+    """Show the address the link confirms, and a button."""
+    app = pages_of(request).app
+    try:
+        wanted = readdress.look(app.database, app.link_tokens(), token, app.real_clock.now())
+    except TokenError as error:
+        return people.no_use(request, error)
+    return page(
+        request,
+        "address.html",
+        token=token,
+        address=wanted.address,
+        own_token=people.form_token(request, token),
+    )
+
+
+@router.post("/address/{token}")
+def confirm_address(request: Request, token: str, form: Filled, background: BackgroundTasks) -> HTMLResponse:
+    """Move a subscription to the address the link was sent to; a link works once."""
+    app = pages_of(request).app
+    try:
+        check_ours(request, form, people.purpose(token))
+        person = readdress.confirm(app.database, app.link_tokens(), token, app.real_clock.now())
+    except (TokenError, SubscriptionError) as error:
+        return people.no_use(request, error)
+    background.add_task(people.of(request).outgoing.flush)
+    text = f"Your mails go to {person.address} from now on. We have told the earlier address."
+    return page(request, "message.html", heading="Your address is changed", text=text, link=None)
+
+
+def _title(request: Request, name: str) -> str:
+    return next((digest.title for digest in pages_of(request).app.digests if digest.name == name), name)
