@@ -369,7 +369,7 @@ class App:
 
     def _validators(self, source: str, url: str) -> Validators:
         with self.database.connect() as connection:
-            return stored_sources.find_validators(connection, source, url, self.real_clock.now())
+            return stored_sources.find_validators(connection, source, url, self.horizon())
 
     def letters(self) -> EditionLetters:
         """Return what writes the messages of deliveries."""

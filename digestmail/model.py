@@ -101,6 +101,8 @@ class Validators:
 
     etag: str | None = None
     last_modified: str | None = None
+    unchanged: bool = field(default=False, compare=False)
+    """Whether the server only said "not modified" when it gave them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,9 +21,11 @@ def reasons(decision: Decision, limits: Limits | None) -> tuple[str, ...]:
 def readers(edition: Edition, paper_id: PaperId) -> Iterator[str]:
     """Yield which readers of `edition` get a paper it holds, one sentence each without a full stop."""
     entry = next((entry for entry in edition.entries if entry.paper.id == paper_id), None)
-    if entry is None or not edition.topics:
+    if entry is None:
         return
     under = _section_of(edition, paper_id, ())
+    if under is not None and not edition.topics:
+        return
     if under is None:
         yield f"who takes everything does not get it: the limits are met before it comes, at rank {entry.rank}"
     else:

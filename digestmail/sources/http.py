@@ -208,7 +208,7 @@ class Http:
         return Answer(
             url=wish.url,
             body=body,
-            validators=_validators(headers, before=before),
+            validators=_validators(headers, before=before, unchanged=body is None),
             content_type=headers.get("content-type", ""),
         )
 
@@ -296,7 +296,9 @@ def _header_values(response: httpcore2.Response) -> dict[str, str]:
     return values
 
 
-def _validators(headers: Mapping[str, str], *, before: Validators) -> Validators:
+def _validators(headers: Mapping[str, str], *, before: Validators, unchanged: bool) -> Validators:
     return Validators(
-        etag=headers.get("etag", before.etag), last_modified=headers.get("last-modified", before.last_modified)
+        etag=headers.get("etag", before.etag),
+        last_modified=headers.get("last-modified", before.last_modified),
+        unchanged=unchanged,
     )

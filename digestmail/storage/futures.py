@@ -26,6 +26,7 @@ LIMITS: Final[Mapping[str, timedelta | None]] = {
     "source_health.read_at": _PAST,
     "source_health.fresh_at": _PAST,
     "validators.stored_at": _PAST,
+    "validators.whole_at": _PAST,
     "gates.opens_at": LONGEST,
     "subscribers.paused_until": LONGEST_HOLIDAY,
     "subscribers.consent_at": _PAST,

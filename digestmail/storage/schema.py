@@ -198,6 +198,8 @@ validators = Table(
     Column("url", Text, primary_key=True),
     Column("etag", Text),
     Column("last_modified", Text),
+    # When the document last came whole, and was not only "not modified".
+    Column("whole_at", Moment, nullable=False),
     Column("stored_at", Moment, nullable=False),
 )
 

@@ -9,11 +9,13 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, delete, select
 
 from digestmail.model import Health, Reading, SourceHealth, Validators
-from digestmail.moments import age, is_ahead
+from digestmail.moments import is_ahead, is_recent
 from digestmail.storage.inserting import insert
 from digestmail.storage.schema import source_health, sources, validators
 
 _VALIDATORS_KEPT = timedelta(days=60)
+_BELIEVED = timedelta(days=7)
+"""How long "not modified" is believed: behind a broken cache a document says so for ever."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,19 +54,21 @@ def record_reading(
     connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_=values))
     for url, given in reading.validators.items():
         kept = {"etag": given.etag, "last_modified": given.last_modified, "stored_at": now}
-        statement = insert(connection, validators).values(source=reading.source, url=url, **kept)
+        if not given.unchanged:
+            kept["whole_at"] = now
+        statement = insert(connection, validators).values(source=reading.source, url=url, **{"whole_at": now} | kept)
         connection.execute(statement.on_conflict_do_update(index_elements=["source", "url"], set_=kept))
     connection.execute(delete(validators).where(validators.c.stored_at < now - _VALIDATORS_KEPT))
 
 
 def find_validators(connection: Connection, source: str, url: str, now: datetime) -> Validators:
-    """Return the validators `source` has for `url`, empty ones if there are none that are at most 60 days old.
+    """Return the validators `source` has for `url`, empty ones if there are none.
 
-    They are each source's own: what one has read, another with the same address has not. Those stored by a clock that
-    was ahead are not used: the document is read again, and with it what that clock misdated.
+    They are each source's own: what one has read, another with the same address has not. A document that last came
+    whole a week ago is asked for whole again, and so is one that came by a clock that was ahead.
     """
     row = connection.execute(select(validators).where(validators.c.source == source, validators.c.url == url)).first()
-    if row is None or is_ahead(row.stored_at, now) or age(row.stored_at, now) > _VALIDATORS_KEPT:
+    if row is None or is_ahead(row.stored_at, now) or not is_recent(row.whole_at, now, _BELIEVED):
         return Validators()
     return Validators(etag=row.etag, last_modified=row.last_modified)
 

@@ -376,7 +376,7 @@ def _keys(database, wrong, _):
 
 
 @over("sources.read_at", "sources.complete_at", "source_health.read_at", "source_health.fresh_at",
-      "validators.stored_at")  # fmt: skip
+      "validators.stored_at", "validators.whole_at")  # fmt: skip
 def _sources(database, wrong, _):
     source = FakeSource("hf", reading(sighting(1)))
     collect(database, [source], wrong, horizon=wrong)

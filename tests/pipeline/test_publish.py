@@ -339,3 +339,23 @@ def test_who_paused_is_left_out_until_then_and_a_language_is_a_segment_of_its_ow
 
 def deliveries_of(connection) -> dict[int, int]:
     return dict(connection.execute(select(tables.deliveries.c.subscriber_id, tables.deliveries.c.segment_id)).all())
+
+
+def test_who_reads_two_digests_gets_other_papers_from_the_second(database, see, subscribe):
+    small = Limits(max_papers=2)
+    see(*(sighting(number, upvotes=20 - number) for number in range(1, 7)))
+    both = subscribe("both@example.org")
+    subscribe("both@example.org", "evening")
+    late = subscribe("late@example.org", "evening")
+    go(database, digest(limits=small))
+    (report,) = go(database, digest("evening", limits=small))
+    assert (report.recipients, report.nothing_for) == (2, 0)
+    assert mails(database) == {both: [["01", "02"], ["03", "04"]], late: [["01", "02"]]}
+
+
+def test_who_has_no_new_paper_in_their_topics_is_counted_and_gets_no_mail(database, see, subscribe):
+    see(sighting(1, title="An agent"))
+    subscribe("agents@example.org", "daily", "Agents")
+    subscribe("images@example.org", "daily", "Vision")
+    (report,) = go(database, digest(topics=(AGENTS, VISION)))
+    assert (report.recipients, report.nothing_for) == (1, 1)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from stage import AGENTS, THURSDAY, VISION, FakeSource, digest, reading, render, sighting
 
-from digestmail.model import Subscription
+from digestmail.model import Limits, Subscription
 from digestmail.pipeline.collect import collect
 from digestmail.pipeline.compose import compose, upcoming_slot
 from digestmail.pipeline.publish import publish
@@ -95,3 +96,26 @@ def test_of_a_published_edition_a_person_is_shown_what_was_committed(database, r
     assert after.delivered
     assert titles(after) == ["An agent", "A proof"]
     assert len(after.received) == 1
+
+
+def test_what_is_over_the_limits_is_counted_alike_before_and_after_publishing(database, readers):
+    small = replace(DAILY, topics=(AGENTS, VISION), limits=Limits(max_papers=1))
+    collect(database, [FakeSource("hf", reading(sighting(4, title="An agent", upvotes=1)))], THURSDAY)
+
+    with database.connect() as connection:
+        edition = compose(connection, small, upcoming_slot(connection, small, THURSDAY), THURSDAY).edition
+        before = {address: share_of(connection, small, edition, reader) for address, reader in readers.items()}
+    publish(database, [small], render, THURSDAY)
+    with database.connect() as connection:
+        stored = editions.get(connection, "daily", "2026-04-02").edition
+        after = {address: share_of(connection, small, stored, reader) for address, reader in readers.items()}
+
+    assert {address: share.sections for address, share in after.items()} == {
+        address: share.sections for address, share in before.items()
+    }
+    assert [(one.topic, len(one.entries), one.more) for one in after["agents@example.org"].sections] == [
+        ("Agents", 1, 1)
+    ]
+    # What was over a limit is not said to have come with another digest.
+    assert not any(share.received for share in after.values())
+    assert after["agents@example.org"].delivered

@@ -54,6 +54,7 @@ def test_it_returns_body_validators_and_content_type(httpserver):
         got = http.fetch(url, accept=XML)
     assert (got.url, got.body, got.content_type) == (url, b"<rss/>", XML)
     assert got.validators == Validators(etag='"one"', last_modified="Thu, 02 Apr 2026")
+    assert not got.validators.unchanged
 
 
 def test_it_says_who_asks_and_for_what(httpserver):
@@ -108,6 +109,7 @@ def test_stored_validators_are_sent_and_304_means_nothing_new(httpserver):
     assert seen[0].headers["If-Modified-Since"] == "Wed, 01 Apr 2026 04:00:00 GMT"
     assert got.body is None
     assert got.validators == known
+    assert got.validators.unchanged
 
 
 def test_a_304_may_bring_a_new_tag(httpserver):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from digestmail.model import (
     Slot,
     SubscriberState,
     Subscription,
+    Validators,
 )
 from digestmail.storage import claims, deliveries, editions, papers, settings, sources, subscribers, wishes
 from digestmail.storage.database import Database
@@ -75,10 +77,25 @@ def test_what_is_remembered_of_a_source(connection):
     state = sources.read_state(connection, "hf")
     assert (state.read_at, state.complete_at) == (THURSDAY + LEASE, THURSDAY)
     assert sources.find_validators(connection, "hf", "https://example.org/hf", THURSDAY + LEASE).etag == '"1"'
-    sources.record_reading(connection, reading(source="other"), THURSDAY + timedelta(days=90), complete=True)
-    assert (
-        sources.find_validators(connection, "hf", "https://example.org/hf", THURSDAY + timedelta(days=90)).etag is None
-    )
+    later = THURSDAY + timedelta(days=90)
+    sources.record_reading(connection, reading(source="other"), later, complete=True)
+    assert sources.find_validators(connection, "hf", "https://example.org/hf", later).etag is None
+
+
+def test_not_modified_is_believed_for_a_week_after_the_document_came_whole(connection):
+    url, day = "https://example.org/hf", timedelta(days=1)
+    unchanged = replace(reading(), validators={url: Validators(etag='"1"', unchanged=True)})
+
+    def tag(now):
+        return sources.find_validators(connection, "hf", url, now).etag
+
+    sources.record_reading(connection, reading(), THURSDAY, complete=True)
+    for later in range(1, 8):
+        assert tag(THURSDAY + later * day - LEASE) == '"1"'
+        sources.record_reading(connection, unchanged, THURSDAY + later * day - LEASE, complete=True)
+    assert tag(THURSDAY + 7 * day) is None
+    sources.record_reading(connection, reading(), THURSDAY + 7 * day, complete=True)
+    assert tag(THURSDAY + 13 * day) == '"1"'
 
 
 def test_a_back_fill_does_not_set_a_source_back_and_validators_are_its_own(connection):

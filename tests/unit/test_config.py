@@ -215,6 +215,12 @@ def test_the_example_is_a_configuration(write):
     assert len(loaded.digest_values()) == 2
 
 
+def test_hugging_face_and_feeds_are_curated_and_arxiv_announces():
+    daily = configfile.load(EXAMPLE).digest_values()[0]
+    assert daily.sources == ("huggingface", "arxiv", "arxiv-gaps", "blog")
+    assert daily.curated == ("huggingface", "blog")
+
+
 def shown(table: str) -> dict[str, object]:
     """Return every key the example shows for `table`, commented defaults included."""
     keys: dict[str, object] = {}

@@ -28,7 +28,7 @@ ages = st.integers(-3, 4000)
 
 def candidate(said: Signals, earlier: Signals | None = None, age: int = 0) -> Candidate:
     return Candidate(
-        paper=paper(1), day=TODAY - timedelta(days=age), first_seen_at=NOON, signals=said, earlier=earlier or said
+        paper=paper(1), day=TODAY - timedelta(days=age), came_at=NOON, signals=said, earlier=earlier or said
     )
 
 
