@@ -86,7 +86,8 @@ _ROWS: Final = (
     ),
     _Row(
         Cause.SENDER,
-        r"domain of (?:the )?sender|sender domain|sender verif\w+|sender callout|verif\w* (?:the )?sender|callback|while verifying|"
+        r"domain of (?:the )?sender|sender domain|sender verif\w+|sender callout|"
+        r"verif\w* (?:the )?sender|callback|while verifying|"
         r"sender id\b|sender policy|sender (?:address|email)? ?rejected|sender not|purported responsible",
         "Sendmail check_mail; Exim callout",
     ),
