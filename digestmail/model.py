@@ -432,7 +432,7 @@ class BounceKind(StrEnum):
     HARD = "hard"
     """The address does not exist."""
     SOFT = "soft"
-    """Mail to it failed for another reason that lies with it: full, too large, blocked by its owner."""
+    """Mail to it failed for another reason that lies with it: full, disabled, unreachable, or refused by its owner."""
     COMPLAINT = "complaint"
     """Its owner called a mail junk, or asked their provider to be taken off."""
     OURS = "ours"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, case, exists, func, or_, select, update
 
 from digestmail.domainblocks import WINDOW, reason_of
 from digestmail.model import BounceEvent, BounceKind, CountedBounce, SubscriberState
@@ -50,16 +50,12 @@ def add(connection: Connection, event: BounceEvent, key: str, now: datetime) -> 
     return Alike(domain=domain, reason=reason, readers=0, last_at=now)
 
 
-def count_alike(connection: Connection, alike: Alike, since: datetime) -> int:
-    """Return how many readers of a domain were refused for the same reason."""
-    readers = select(bounces.c.subscriber_id).where(*_like(alike, since)).distinct().subquery()
-    return connection.execute(select(func.count()).select_from(readers)).scalar_one()
-
-
-def is_held(connection: Connection, alike: Alike, since: datetime) -> bool:
-    """Return whether refusals like these are held to be a block already."""
-    held = select(bounces.c.id).where(*_like(alike, since), bounces.c.kind == BounceKind.BLOCKED)
-    return connection.execute(held.limit(1)).first() is not None
+def count_alike(connection: Connection, alike: Alike, since: datetime) -> tuple[int, bool]:
+    """Return how many readers of a domain were refused for the same reason, and whether that is held to be a block."""
+    b = bounces.c
+    held = func.sum(case((b.kind == BounceKind.BLOCKED, 1), else_=0))
+    row = connection.execute(select(func.count(b.subscriber_id.distinct()), held).where(*_like(alike, since))).one()
+    return row[0], bool(row[1])
 
 
 def count_mailed(connection: Connection, alike: Alike, since: datetime, most: int) -> int:

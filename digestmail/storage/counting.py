@@ -90,9 +90,9 @@ def list_blocks(connection: Connection, now: datetime) -> tuple[DomainBlock, ...
 
 def _is_of_a_block(connection: Connection, alike: Alike, now: datetime) -> bool:
     since = now - WINDOW
-    if bounces.is_held(connection, alike, since):
+    refused, held = bounces.count_alike(connection, alike, since)
+    if held:
         return True
-    refused = bounces.count_alike(connection, alike, since)
     return is_worth_counting(refused) and is_block(refused, _mailed(connection, alike, refused, since))
 
 

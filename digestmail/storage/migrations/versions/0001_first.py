@@ -201,8 +201,8 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_bounces")),
         sa.UniqueConstraint("report", name=op.f("uq_bounces_report")),
     )
+    op.create_index("ix_bounces_alike", "bounces", ["domain", "reason", "at", "kind", "subscriber_id"], unique=False)
     op.create_index("ix_bounces_at", "bounces", ["at"], unique=False)
-    op.create_index("ix_bounces_domain_reason_at", "bounces", ["domain", "reason", "at"], unique=False)
     op.create_index("ix_bounces_subscriber_id_at", "bounces", ["subscriber_id", "at"], unique=False)
     op.create_table(
         "confirmations",
