@@ -28,6 +28,8 @@ class CheckReport:
     """How the installation stands; `problems` is empty when all is well."""
 
     problems: tuple[str, ...]
+    notes: tuple[str, ...]
+    """What is worth a look, and hurts nobody."""
     health: tuple[SourceHealth, ...]
     unread: tuple[str, ...]
     """Configured sources that were never read."""
@@ -49,7 +51,7 @@ def check(app: App, *, connect: bool) -> CheckReport:
     problems += weaknesses(secrets_of(app.config))
     problems += _unused(app)
     problems += _ledger(app)
-    problems += _clock(app)
+    problems += _beyond(app)
     configured = [table.name for table in app.config.sources]
     with app.database.connect() as connection:
         health = tuple(row for row in sources.list_health(connection) if row.source in configured)
@@ -61,6 +63,7 @@ def check(app: App, *, connect: bool) -> CheckReport:
     ]
     return CheckReport(
         problems=tuple(problems),
+        notes=tuple(_ahead(app)),
         health=health,
         unread=tuple(name for name in configured if name not in {row.source for row in health}),
         next_due={digest.name: next_fire(digest.schedule, app.clock.now()) for digest in app.digests},
@@ -92,18 +95,22 @@ def _unused(app: App) -> Iterator[str]:
             yield f"{key}.oauth_token_file: there is no access token in {file}"
 
 
-def _clock(app: App) -> Iterator[str]:
-    """Name what only a clock that was ahead, or is behind now, explains."""
-    now = app.horizon()
+def _beyond(app: App) -> Iterator[str]:
+    """Name the deliveries that are due later than any may be."""
     give_up = timedelta(hours=app.config.mail.give_up_hours)
     with app.database.connect() as connection:
-        late = futures.due_beyond(connection, now, give_up)
-        found = futures.ahead(connection, now)
+        late = futures.due_beyond(connection, app.horizon(), give_up)
     if late is not None:
         yield (
             f"{late.count} deliveries are due further ahead than give_up_hours, up to {late.farthest:%Y-%m-%d %H:%M} "
             "UTC: the next run makes them due at once"
         )
+
+
+def _ahead(app: App) -> Iterator[str]:
+    """Name what only a clock that was ahead, or is behind now, explains."""
+    with app.database.connect() as connection:
+        found = futures.ahead(connection, app.horizon())
     for one in found:
         yield (
             f"{one.column} lies in the future in {one.count} rows, up to {one.farthest:%Y-%m-%d %H:%M} UTC: this "
@@ -153,6 +160,8 @@ def show(result: CheckReport) -> None:
             *((f"outbox {state}", count, "") for state, count in result.outbox.outbox.items() if count),
         ]
     )
+    for note in result.notes:
+        sys.stdout.write(f"note: {note}\n")
     for problem in result.problems:
         sys.stdout.write(f"problem: {problem}\n")
     if not result.problems:
