@@ -28,13 +28,13 @@ class CheckReport:
     """How the installation stands; `problems` is empty when all is well."""
 
     problems: tuple[str, ...]
+    notes: tuple[str, ...]
+    """What is worth a look, and hurts nobody."""
     health: tuple[SourceHealth, ...]
     unread: tuple[str, ...]
     """Configured sources that were never read."""
     next_due: dict[str, datetime]
     """When each digest's next slot begins."""
-    notes: tuple[str, ...]
-    """What works, but not as well as it could."""
     outbox: DeliverReport
 
 
@@ -51,7 +51,7 @@ def check(app: App, *, connect: bool) -> CheckReport:
     problems += weaknesses(secrets_of(app.config))
     problems += _unused(app)
     problems += _ledger(app)
-    problems += _clock(app)
+    problems += _beyond(app)
     configured = [table.name for table in app.config.sources]
     with app.database.connect() as connection:
         health = tuple(row for row in sources.list_health(connection) if row.source in configured)
@@ -63,10 +63,10 @@ def check(app: App, *, connect: bool) -> CheckReport:
     ]
     return CheckReport(
         problems=tuple(problems),
+        notes=(*_ahead(app), *_ways_out(app)),
         health=health,
         unread=tuple(name for name in configured if name not in {row.source for row in health}),
         next_due={digest.name: next_fire(digest.schedule, app.clock.now()) for digest in app.digests},
-        notes=tuple(_ways_out(app)),
         outbox=app.outbox(),
     )
 
@@ -106,18 +106,22 @@ def _unused(app: App) -> Iterator[str]:
             yield f"{key}.oauth_token_file: there is no access token in {file}"
 
 
-def _clock(app: App) -> Iterator[str]:
-    """Name what only a clock that was ahead, or is behind now, explains."""
-    now = app.horizon()
+def _beyond(app: App) -> Iterator[str]:
+    """Name the deliveries that are due later than any may be."""
     give_up = timedelta(hours=app.config.mail.give_up_hours)
     with app.database.connect() as connection:
-        late = futures.due_beyond(connection, now, give_up)
-        found = futures.ahead(connection, now)
+        late = futures.due_beyond(connection, app.horizon(), give_up)
     if late is not None:
         yield (
             f"{late.count} deliveries are due further ahead than give_up_hours, up to {late.farthest:%Y-%m-%d %H:%M} "
             "UTC: the next run makes them due at once"
         )
+
+
+def _ahead(app: App) -> Iterator[str]:
+    """Name what only a clock that was ahead, or is behind now, explains."""
+    with app.database.connect() as connection:
+        found = futures.ahead(connection, app.horizon())
     for one in found:
         yield (
             f"{one.column} lies in the future in {one.count} rows, up to {one.farthest:%Y-%m-%d %H:%M} UTC: this "

@@ -11,7 +11,7 @@ from sqlalchemy import Column, Connection, func, select
 
 from digestmail.moments import LONGEST_DELIVERY, LONGEST_HOLIDAY, LONGEST_PAUSE, SKEW
 from digestmail.storage import schema
-from digestmail.storage.gates import LONGEST
+from digestmail.storage.gates import LONGEST, LONGEST_QUEUE
 
 _PAST: Final = SKEW
 _UNLIMITED: Final = None
@@ -27,7 +27,9 @@ LIMITS: Final[Mapping[str, timedelta | None]] = {
     "source_health.fresh_at": _PAST,
     "validators.stored_at": _PAST,
     "validators.whole_at": _PAST,
-    "gates.opens_at": LONGEST,
+    # Booked behind the end of what a server wished.
+    "gates.opens_at": LONGEST + LONGEST_QUEUE,
+    "gates.closed_until": LONGEST + SKEW,
     "subscribers.paused_until": LONGEST_HOLIDAY,
     "subscribers.consent_at": _PAST,
     "subscribers.created_at": _PAST,

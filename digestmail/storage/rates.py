@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, delete, func, select, update
 
-from digestmail.moments import LONGEST_PAUSE, SKEW, age, bounded, is_ahead, is_recent
+from digestmail.moments import LONGEST_PAUSE, SKEW, age, bounded, is_ahead, is_credible, is_recent
 from digestmail.storage.inserting import insert
 from digestmail.storage.schema import allotments, rates
 
@@ -137,6 +137,9 @@ def _row(connection: Connection, key: str, now: datetime) -> _Rate:
     row = connection.execute(
         select(rates.c.next_at, rates.c.factor, rates.c.slowed_at).where(rates.c.key == key).with_for_update()
     ).one()
+    if not is_credible(row.next_at, now, LONGEST_PAUSE):
+        connection.execute(update(rates).where(rates.c.key == key).values(next_at=now))
+        return _Rate(next_at=now, factor=row.factor, slowed_at=row.slowed_at)
     return _Rate(next_at=row.next_at, factor=row.factor, slowed_at=row.slowed_at)
 
 

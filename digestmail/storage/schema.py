@@ -209,6 +209,8 @@ gates = Table(
     Column("host", Text, primary_key=True),
     # Real time, whatever `--now` says: politeness is owed to the server's clock.
     Column("opens_at", Moment, nullable=False),
+    # Until when the server itself wants to be left alone.
+    Column("closed_until", Moment),
 )
 
 # -- who gets it -----------------------------------------------------------------------------------------------------

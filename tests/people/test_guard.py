@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from math import ceil
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from stage import THURSDAY, FakeClock
+from websites import ask, create_app, open_app
 
 from digestmail.people.guard import Guard, Rate, Rates
+
+DAY = timedelta(days=1)
 
 
 def guard(count: int = 3, everybody: int = 1000) -> Guard:
@@ -40,3 +46,21 @@ def test_who_waits_as_long_as_told_is_admitted(count, pauses):
         if wait:
             now += ceil(wait)
             assert held.search(client="203.0.113.9", at=now) == 0
+
+
+class SetClock(FakeClock):
+    """A time of day that may be set, beside a clock that goes on as ever."""
+
+    def monotonic(self) -> float:
+        return 100.0
+
+
+@pytest.mark.parametrize("jump", [DAY, -DAY, 365 * DAY, -365 * DAY], ids=str)
+def test_a_clock_that_is_set_neither_refuses_a_sign_up_nor_lets_more_through(database, database_url, jump):
+    with open_app(database_url) as app:
+        app.real_clock = clock = SetClock(THURSDAY)
+        site = create_app(app)
+        for turn in range(60):
+            clock.time = THURSDAY + jump * (turn % 2)
+            assert ask(site, "/search?q=x").status == 200
+        assert ask(site, "/search?q=x").status == 429

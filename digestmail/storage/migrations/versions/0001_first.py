@@ -44,6 +44,7 @@ def upgrade() -> None:
         "gates",
         sa.Column("host", sa.Text(), nullable=False),
         sa.Column("opens_at", Moment(), nullable=False),
+        sa.Column("closed_until", Moment(), nullable=True),
         sa.PrimaryKeyConstraint("host", name=op.f("pk_gates")),
     )
     op.create_table(
