@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from itertools import count
 from pathlib import Path
@@ -250,8 +250,8 @@ def _notices(database, wrong, _):
         with database.begin() as connection:
             if notices.is_due(connection, now):
                 notices.settle_due(connection, now, timedelta(minutes=15))
-                for one in notices.claim(connection, now, timedelta(minutes=15), 10):
-                    got += notices.record(connection, one, Attempted(state=DeliveryState.SENT), now)
+                for notice in notices.claim(connection, now, timedelta(minutes=15), 10):
+                    got += notices.record(connection, notice, Attempted(state=DeliveryState.SENT), now)
     assert got == 3
 
 
@@ -532,12 +532,11 @@ def test_a_relay_that_broke_while_the_clock_was_ahead_is_tried_again(database, t
 
 
 @pytest.fixture
-def ahead(database) -> Iterator[None]:
+def ahead(database) -> None:
     fill(database, 2)
     with database.begin() as connection:
         connection.execute(schema.deliveries.update().values(due_at=RIGHT + YEAR))
         rates.pause(connection, "relay:a", RIGHT + YEAR, "broken", RIGHT)
-    return
 
 
 @pytest.mark.usefixtures("ahead")

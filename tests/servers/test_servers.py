@@ -13,8 +13,9 @@ import socket
 import subprocess
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -360,8 +361,8 @@ def aiosmtpd(_directory: Path) -> Iterator[Running]:
         controller.stop()
 
 
-SERVERS: dict[str, Callable[[Path], object]] = {
-    **{name: (lambda directory, server=server: debian(server, directory)) for name, server in DEBIAN.items()},
+SERVERS: dict[str, Callable[[Path], AbstractContextManager[Running]]] = {
+    **{name: partial(debian, server) for name, server in DEBIAN.items()},
     "Haraka": lambda directory: node(directory, "Haraka@3.3.4", haraka),
     "nodemailer": lambda directory: node(directory, "smtp-server@3", nodemailer),
     "aiosmtpd": aiosmtpd,
