@@ -181,6 +181,10 @@ mail_location = maildir:/srv/mail/%u
 mail_uid = mail
 mail_gid = mail
 first_valid_uid = 1
+passdb {
+  driver = static
+  args = nopassword=y
+}
 userdb {
   driver = static
   args = uid=mail gid=mail home=/srv/mail/%u allow_all_users=yes
@@ -279,18 +283,22 @@ def free_port() -> int:
         return free.getsockname()[1]
 
 
-def wait_for(port: int, inside: Room | None = None, process: subprocess.Popen[bytes] | None = None) -> None:
+def wait_for(port: int, inside: Room) -> None:
     """Return when somebody listens at `port`."""
     for _ in range(600):
-        try:
-            socket.create_connection(("127.0.0.1", port)).close()
-        except ConnectionRefusedError:
-            assert process is None or process.poll() is None, "the server ended"
-            if inside is not None:
-                inside.run("sleep 0.1")
-            continue
-        return
+        if listening(port):
+            return
+        inside.run("sleep 0.1")
     raise AssertionError("the server did not start")
+
+
+def listening(port: int) -> bool:
+    """Return whether somebody listens at `port`; a connection that met itself there is nobody."""
+    try:
+        with socket.create_connection(("127.0.0.1", port)) as connection:
+            return connection.getsockname() != connection.getpeername()
+    except ConnectionRefusedError:
+        return False
 
 
 @contextmanager
@@ -311,20 +319,12 @@ def node(directory: Path, package: str, prepare: Callable[[Path, int], list[str]
         command, cwd=directory, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as process:
         try:
-            while process.poll() is None and not listening(port):
+            while not listening(port):
+                assert process.poll() is None, "the server ended"
                 os.sched_yield()
-            wait_for(port, process=process)
             yield Running(port, lambda: _MESSAGE_ID.findall(kept.read_text()))
         finally:
             process.terminate()
-
-
-def listening(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port)).close()
-    except ConnectionRefusedError:
-        return False
-    return True
 
 
 def haraka(directory: Path, port: int) -> list[str]:
