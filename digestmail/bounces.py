@@ -13,10 +13,9 @@ from typing import Any
 
 from digestmail.addresses import normalised
 from digestmail.clock import Clock
-from digestmail.domainblocks import DomainBlock
 from digestmail.errors import SubscriptionError, TokenError
 from digestmail.mailboxes.base import Mailbox
-from digestmail.model import BounceEvent, BounceKind
+from digestmail.model import BounceEvent, BounceKind, DomainBlock
 from digestmail.returned.reading import read
 from digestmail.returned.report import Evidence, Failure, Kind, Returned, Verdict
 from digestmail.scoring import Scoring

@@ -459,6 +459,27 @@ class BounceEvent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DomainBlock:
+    """One domain refused a large part of its readers' mail within a day, always with the same words."""
+
+    domain: str
+    refused: int
+    """Readers."""
+    mailed: int
+    """Readers at the domain who were sent these editions."""
+    text: str
+    """What the domain's server said last."""
+    at: datetime
+
+    def __str__(self) -> str:
+        """Return the sentence reports show."""
+        return (
+            f"{self.domain} refused {self.refused} of {self.mailed} readers within a day, all alike, which is a block: "
+            f"no reader is suppressed for it; {self.domain} said: {self.text}"
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CountedBounce:
     """As much of a stored bounce as its weight needs."""
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from digestmail.domainblocks import DomainBlock
-from digestmail.model import Health, SourceHealth
+from digestmail.model import DomainBlock, Health, SourceHealth
 
 WELL = frozenset({Health.FRESH, Health.NOTHING_ANNOUNCED, Health.STALE})
 """How a source that could be read may stand; a stale one was read, and its server is the one to ask."""

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 from sqlalchemy import ColumnElement, Connection, case, exists, func, or_, select, update
 
-from digestmail.domainblocks import WINDOW, reason_of
 from digestmail.model import BounceEvent, BounceKind, CountedBounce, SubscriberState
 from digestmail.moments import SKEW
+from digestmail.refusal import reason_of
 from digestmail.storage.inserting import insert
 from digestmail.storage.schema import Moment, bounces, deliveries, said, subscribers
 
+WINDOW: Final = timedelta(days=1)
+"""How long ago refusals are looked at together."""
 _REFUSALS = (BounceKind.HARD, BounceKind.SOFT, BounceKind.OURS, BounceKind.BLOCKED)
 
 
