@@ -14,11 +14,11 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, St
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
-from digestmail.credentials import guard_problem
 from digestmail.headerfields import split_mailbox
 from digestmail.look import COLOUR_PATTERN, DARK, LIGHT, Layout, Logo, Look, Palette, Theme
 from digestmail.model import AmbiguousPolicy, Digest, Limits, OnEmpty, Schedule, Topic, Weights
 from digestmail.scoring import Scoring
+from digestmail.text.credentials import guard_problem
 
 ENV_PREFIX = "DIGESTMAIL_"
 RESERVED_NAMES = frozenset(

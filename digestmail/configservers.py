@@ -10,7 +10,7 @@ from typing import Final, TypeVar
 from pydantic import SecretStr
 
 from digestmail.config import BouncesTable, Config, SmtpTable
-from digestmail.credentials import guard_problem
+from digestmail.text.credentials import guard_problem
 from digestmail.tls import client_context
 
 _Server = SmtpTable | BouncesTable

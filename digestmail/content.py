@@ -18,7 +18,7 @@ from w3lib.url import safe_url_string
 from digestmail.look import Layout, Look
 from digestmail.message import PREFERENCES_PLACE, UNSUBSCRIBE_PLACE, one_line
 from digestmail.model import Edition, Entry, Paper, Section
-from digestmail.shortening import at_sentence, at_word
+from digestmail.text.truncate import at_sentence, at_word
 
 _TITLE_LENGTH: Final = 300
 _NAME_LENGTH: Final = 80

@@ -19,8 +19,8 @@ from digestmail.look import Layout, Look
 from digestmail.message import PREFERENCES_PLACE, UNSUBSCRIBE_PLACE, Mould, Sender, one_line
 from digestmail.mimeparts import LARGEST_MESSAGE
 from digestmail.model import Edition, NoticeKind, Rendered, Section
-from digestmail.shortening import at_word
 from digestmail.templating import Templates, compiled
+from digestmail.text.truncate import at_word
 
 SUBJECT_LENGTH: Final = 150
 _SHORTEST_TITLE: Final = 20

@@ -18,7 +18,7 @@ from digestmail.errors import RenderError
 from digestmail.locales import compact_number, date_formats, direction, template_directories, translations
 from digestmail.look import Look, Palette, Theme
 from digestmail.mjmllint import mjml_problems
-from digestmail.shortening import at_word
+from digestmail.text.truncate import at_word
 
 _TEXT_WIDTH: Final = 72
 _FAULTS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 from digestmail.cli import printing
 from digestmail.config import SmtpTable
 from digestmail.configservers import secrets_of
-from digestmail.credentials import weaknesses
 from digestmail.errors import DigestmailError
 from digestmail.model import DeliveryState, SourceHealth
 from digestmail.pipeline.reports import WELL, DeliverReport
 from digestmail.slots import next_fire
 from digestmail.storage import counting, futures, rates, settings, sources, wishes
 from digestmail.storage.wishes import Wish
+from digestmail.text.credentials import weaknesses
 
 if TYPE_CHECKING:
     from digestmail.app import App

@@ -14,7 +14,7 @@ from fastapi.responses import PlainTextResponse
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from digestmail.credentials import matches
+from digestmail.text.credentials import matches
 
 LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 PAGE_POLICY: Final = (

@@ -8,7 +8,6 @@ from typing import Any, Final
 
 from pydantic import Field
 
-from digestmail.credentials import matches
 from digestmail.errors import EventsError
 from digestmail.providers.told import (
     Foreign,
@@ -25,6 +24,7 @@ from digestmail.providers.told import (
 )
 from digestmail.returned.reading import find_evidence
 from digestmail.returned.report import Kind, Returned, Verdict
+from digestmail.text.credentials import matches
 
 FRESH: Final = timedelta(minutes=15)
 """How old a signature may be: Mailgun warns that its requests can be late. The same event never counts twice."""

@@ -9,7 +9,7 @@ from datetime import datetime
 from digestmail.model import Origin, Paper
 from digestmail.selection.identity import find_doi, identify, is_withdrawn
 from digestmail.sources.parsed import storable
-from digestmail.texmath import readable
+from digestmail.text.tex import readable
 
 # https://arxiv.org/category_taxonomy, and the archives that were subsumed before 2008. MSC and ACM classes
 # ("62M10 (Primary); 68T05 (Secondary)", "I.2.6") come in the same place and are no categories.

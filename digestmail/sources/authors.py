@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from digestmail.texmath import readable
+from digestmail.text.tex import readable
 
 _GROUP = r"(?:collaborations?|consortium|project|team|working group)"
 _GROUP_WORD = re.compile(rf"\b{_GROUP}\b", re.IGNORECASE)

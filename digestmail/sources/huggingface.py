@@ -23,7 +23,7 @@ from digestmail.sources.authors import clean_names
 from digestmail.sources.base import Answer, Fetcher
 from digestmail.sources.parsed import Parsed, UtcTime, beginning, gather, one_line, or_nothing, storable, web_address
 from digestmail.sources.repositories import repository_address
-from digestmail.texmath import readable
+from digestmail.text.tex import readable
 
 PAGE_LIMIT = 20
 """Pages of one day that are read at most; real days have one."""

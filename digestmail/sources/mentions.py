@@ -13,7 +13,7 @@ from digestmail.selection.identity import find_arxiv_id, find_doi, identify
 from digestmail.sources.arxiv import arxiv_categories
 from digestmail.sources.authors import clean_names, split_authors
 from digestmail.sources.parsed import storable
-from digestmail.texmath import readable
+from digestmail.text.tex import readable
 
 # "Kukla, D., de la Cruz, J.-P.": how bioRxiv writes authors.
 _INITIALS = re.compile(r"(?:[^\W\d_]\.?[ -]?){1,4}")

@@ -10,9 +10,9 @@ from sqlalchemy import ColumnElement, Connection, case, exists, func, or_, selec
 
 from digestmail.model import BounceEvent, BounceKind, CountedBounce, SubscriberState
 from digestmail.moments import SKEW
-from digestmail.refusal import reason_of
 from digestmail.storage.inserting import insert
 from digestmail.storage.schema import Moment, bounces, deliveries, said, subscribers
+from digestmail.text.refusal import reason_of
 
 WINDOW: Final = timedelta(days=1)
 """How long ago refusals are looked at together."""

@@ -14,13 +14,13 @@ from sqlalchemy import Connection
 
 from digestmail import subscriptions
 from digestmail.addresses import key_of, normalised
-from digestmail.credentials import matches
 from digestmail.errors import SubscriptionError
 from digestmail.message import one_line
 from digestmail.model import SubscriberState, SuppressionReason
 from digestmail.storage import idempotency, statistics, subscribers, suppressions
 from digestmail.storage.idempotency import Remembered
 from digestmail.storage.statistics import Statistics
+from digestmail.text.credentials import matches
 from digestmail.web.api import INVALID, MISSING, Limit, Offset, as_json, next_page
 from digestmail.web.asked import app_of
 from digestmail.web.shapes import (

@@ -8,7 +8,7 @@ from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
 from digestmail.message import one_line
-from digestmail.shortening import at_sentence, at_word
+from digestmail.text.truncate import at_sentence, at_word
 
 _THOUSAND: Final = 1000
 _URL_LENGTH: Final = 2000

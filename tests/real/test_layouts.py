@@ -19,7 +19,7 @@ from digestmail.mimeparts import LARGEST_MESSAGE
 from digestmail.model import Edition, Entry, Signals
 from digestmail.rendering import Renderer
 from digestmail.selection.segments import for_everybody
-from digestmail.shortening import at_word
+from digestmail.text.truncate import at_word
 
 SHARED = Path(__file__).resolve().parents[2].parent / "shared"
 pytestmark = pytest.mark.skipif(not SHARED.exists(), reason="../shared is not here: no captured days to render")

@@ -14,7 +14,7 @@ import pytest
 
 from digestmail.selection.identity import find_arxiv_id, is_withdrawn
 from digestmail.sources.authors import clean_names, split_authors
-from digestmail.texmath import readable
+from digestmail.text.tex import readable
 
 SHARED = Path(__file__).resolve().parents[2].parent / "shared"
 DATA = SHARED / "data"

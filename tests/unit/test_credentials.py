@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digestmail.credentials import guard_problem, matches, weakness, weaknesses
+from digestmail.text.credentials import guard_problem, matches, weakness, weaknesses
 
 GOOD = "5f8d0c1be7a94c0f"
 

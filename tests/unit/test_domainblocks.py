@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from digestmail.domainblocks import enough_to_know, is_block, is_worth_counting
-from digestmail.refusal import reason_of
+from digestmail.text.refusal import reason_of
 
 
 @pytest.mark.parametrize(

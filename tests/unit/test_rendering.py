@@ -20,7 +20,7 @@ from digestmail.mimeparts import LARGEST_MESSAGE, quoted_printable
 from digestmail.model import Edition, Rendered, Signals, Slot, TopicMatch
 from digestmail.rendering import Renderer, page
 from digestmail.selection.segments import for_everybody
-from digestmail.shortening import at_sentence, at_word
+from digestmail.text.truncate import at_sentence, at_word
 
 RENDERER = Renderer()
 BASE_URL = "https://digest.example.org"

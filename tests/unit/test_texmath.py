@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from digestmail.texmath import readable
+from digestmail.text.tex import readable
 
 
 def check(pairs: dict[str, str]) -> None:

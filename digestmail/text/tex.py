@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from digestmail.texreader import read_text
+from digestmail.text.tex_scanner import read_text
 
 _PASSES = 4
 r"""How often a text is read for TeX that comes out of TeX (`\emph{\$x\$}`); one is enough for real ones."""

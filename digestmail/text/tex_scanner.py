@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from digestmail.formulas import (
+from digestmail.text.tex_math import (
     BRACE,
     FONTS,
     LONGEST_BIT,
