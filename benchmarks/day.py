@@ -26,7 +26,7 @@ import feedparser
 
 from benchmarks.figures import Figure, figure, tell
 from digestmail.message import Mould, Sender
-from digestmail.model import AnnounceType, Digest, Edition, Rendered, Schedule, Section, Subscription, Topic
+from digestmail.model.values import AnnounceType, Digest, Edition, Rendered, Schedule, Section, Subscription, Topic
 from digestmail.pipeline.collect import collect
 from digestmail.pipeline.publish import publish
 from digestmail.rendering import Renderer

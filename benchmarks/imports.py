@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks.figures import figure, tell
-from digestmail.model import Digest, Schedule, Topic
+from digestmail.model.values import Digest, Schedule, Topic
 from digestmail.people import transfer
 from digestmail.storage.database import Database
 

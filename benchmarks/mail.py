@@ -14,10 +14,10 @@ from mjml import mjml2html
 
 from benchmarks.figures import Figure, figure, tell
 from digestmail.content import content_after, shape_blocks, shape_frame
-from digestmail.look import Layout, Look
 from digestmail.message import Mould, Sender
 from digestmail.mimeparts import quoted_printable
-from digestmail.model import Edition, Entry, Origin, Paper, PaperId, Score, Section, Signals, Slot, TopicMatch
+from digestmail.model.theme import Layout, Look
+from digestmail.model.values import Edition, Entry, Origin, Paper, PaperId, Score, Section, Signals, Slot, TopicMatch
 from digestmail.rendering import Renderer
 
 PAPERS, TOPICS, ROUNDS, CASTS = 25, 4, 15, 20_000

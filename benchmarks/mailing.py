@@ -10,7 +10,8 @@ from random import Random
 from digestmail.clock import SystemClock
 from digestmail.dkim import Signer
 from digestmail.message import UNSUBSCRIBE_PLACE, Mould, Sender
-from digestmail.model import (
+from digestmail.model.reports import DeliverReport
+from digestmail.model.values import (
     AmbiguousPolicy,
     Digest,
     Edition,
@@ -28,7 +29,6 @@ from digestmail.pipeline.epoch import EpochFile
 from digestmail.pipeline.letters import EditionLetters
 from digestmail.pipeline.outcomes import Rules
 from digestmail.pipeline.publish import publish
-from digestmail.pipeline.reports import DeliverReport
 from digestmail.storage.database import Database
 from digestmail.storage.schema import Moment
 from digestmail.tokens import Tokens

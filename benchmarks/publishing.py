@@ -12,7 +12,7 @@ from pathlib import Path
 from sqlalchemy import text
 
 from benchmarks.figures import figure, tell
-from digestmail.model import (
+from digestmail.model.values import (
     Digest,
     Edition,
     Origin,

@@ -22,7 +22,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from benchmarks.figures import Figure, figure, tell
-from digestmail.model import Edition, Entry, Origin, Paper, PaperId, Score, Sighting, Signals, Slot
+from digestmail.model.values import Edition, Entry, Origin, Paper, PaperId, Score, Sighting, Signals, Slot
 from digestmail.storage import editions, papers, search
 from digestmail.storage.database import Database
 

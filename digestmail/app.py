@@ -20,12 +20,13 @@ from digestmail.config import Config
 from digestmail.dkim import Signer
 from digestmail.errors import RenderError
 from digestmail.linktokens import LinkTokens
-from digestmail.look import Look
 from digestmail.mailboxes.base import Mailbox
 from digestmail.mailboxes.maildir import MaildirMailbox
 from digestmail.mailboxes.mbox import MboxMailbox
 from digestmail.message import Mould, Sender, wire_domain
-from digestmail.model import Digest, Edition, Rendered, Section, Validators
+from digestmail.model.reports import CollectReport, DeliverReport, PublishReport, RunReport
+from digestmail.model.theme import Look
+from digestmail.model.values import Digest, Edition, Rendered, Section, Validators
 from digestmail.people import preferences
 from digestmail.people.signup import forget_unconfirmed
 from digestmail.pipeline.collect import collect, read_all, store
@@ -37,7 +38,6 @@ from digestmail.pipeline.notices import NoticeLetters, NoticeReport, Place, send
 from digestmail.pipeline.outcomes import Rules
 from digestmail.pipeline.pacing import DomainLimit, Limits
 from digestmail.pipeline.publish import publish, rehearse
-from digestmail.pipeline.reports import CollectReport, DeliverReport, PublishReport, RunReport
 from digestmail.rendering import Renderer, page
 from digestmail.returned.report import Returned
 from digestmail.selection.segments import for_everybody

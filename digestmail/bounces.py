@@ -15,7 +15,7 @@ from digestmail.addresses import normalised
 from digestmail.clock import Clock
 from digestmail.errors import SubscriptionError, TokenError
 from digestmail.mailboxes.base import Mailbox
-from digestmail.model import BounceEvent, BounceKind, DomainBlock
+from digestmail.model.values import BounceEvent, BounceKind, DomainBlock
 from digestmail.returned.reading import read
 from digestmail.returned.report import Evidence, Failure, Kind, Returned, Verdict
 from digestmail.scoring import Scoring

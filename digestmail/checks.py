@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from digestmail.differences import Changed
 from digestmail.errors import RenderError
-from digestmail.look import Layout, Look
-from digestmail.model import (
+from digestmail.model.differences import Changed
+from digestmail.model.theme import Layout, Look
+from digestmail.model.values import (
     Beyond,
     Edition,
     Entry,

@@ -15,8 +15,8 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from digestmail.headerfields import split_mailbox
-from digestmail.look import COLOUR_PATTERN, DARK, LIGHT, Layout, Logo, Look, Palette, Theme
-from digestmail.model import AmbiguousPolicy, Digest, Limits, OnEmpty, Schedule, Topic, Weights
+from digestmail.model.theme import COLOUR_PATTERN, DARK, LIGHT, Layout, Logo, Look, Palette, Theme
+from digestmail.model.values import AmbiguousPolicy, Digest, Limits, OnEmpty, Schedule, Topic, Weights
 from digestmail.scoring import Scoring
 from digestmail.text.credentials import guard_problem
 

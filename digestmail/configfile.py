@@ -38,7 +38,7 @@ from digestmail.config import (
 from digestmail.configservers import secret_problems, server_problems, with_secrets
 from digestmail.errors import ConfigError
 from digestmail.locales import languages, template_directories
-from digestmail.look import DARK, LIGHT, Palette, contrast_problems, is_colour
+from digestmail.model.theme import DARK, LIGHT, Palette, contrast_problems, is_colour
 from digestmail.slots import check_cron, check_timezone
 
 log = logging.getLogger("digestmail.config")

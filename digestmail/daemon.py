@@ -19,8 +19,8 @@ from apscheduler.triggers.interval import IntervalTrigger
 from digestmail.app import App
 from digestmail.clock import Clock
 from digestmail.errors import DigestmailError
-from digestmail.model import Schedule
-from digestmail.pipeline.reports import RunReport
+from digestmail.model.reports import RunReport
+from digestmail.model.values import Schedule
 from digestmail.slots import next_fire
 
 log = logging.getLogger("digestmail.daemon")

@@ -23,7 +23,7 @@ from digestmail.dkim import Sealing, Signer, field_names, relaxed
 from digestmail.errors import DeliveryError
 from digestmail.headerfields import named, split_mailbox, unstructured
 from digestmail.mimeparts import SPLICE, Part, smaller
-from digestmail.model import Rendered
+from digestmail.model.values import Rendered
 
 UNSUBSCRIBE_PLACE: Final = "https://place.invalid/unsubscribe-9d6b2f41"
 """Stands in a `Rendered` for the recipient's unsubscribe link: a link like any other to everything in between.

@@ -15,10 +15,10 @@ from typing import Any, Final, TypeAlias
 from digestmail.content import CUTS_PER_PAPER, Block, content_after, only_row, shape_blocks, shape_frame, shape_notice
 from digestmail.errors import RenderError
 from digestmail.locales import languages
-from digestmail.look import Layout, Look
 from digestmail.message import PREFERENCES_PLACE, UNSUBSCRIBE_PLACE, Mould, Sender, one_line
 from digestmail.mimeparts import LARGEST_MESSAGE
-from digestmail.model import Edition, NoticeKind, Rendered, Section
+from digestmail.model.theme import Layout, Look
+from digestmail.model.values import Edition, NoticeKind, Rendered, Section
 from digestmail.templating import Templates, compiled
 from digestmail.text.truncate import at_word
 

@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 from cronsim import CronSim, CronSimError
 
 from digestmail.errors import ConfigError
-from digestmail.model import Schedule, Slot
+from digestmail.model.values import Schedule, Slot
 
 _CRON_FIELDS = 5
 _DAY = timedelta(days=1)

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from digestmail.addresses import key_of, normalised
 from digestmail.errors import SubscriptionError
-from digestmail.model import Digest, Subscriber, SubscriberState, Subscription, SuppressionReason
+from digestmail.model.values import Digest, Subscriber, SubscriberState, Subscription, SuppressionReason
 from digestmail.storage import subscribers, suppressions
 from digestmail.storage.database import Database
 from digestmail.storage.suppressions import Suppression

@@ -16,8 +16,8 @@ from mjml import mjml2html
 from digestmail.content import Block, Link, Row
 from digestmail.errors import RenderError
 from digestmail.locales import compact_number, date_formats, direction, template_directories, translations
-from digestmail.look import Look, Palette, Theme
 from digestmail.mjmllint import mjml_problems
+from digestmail.model.theme import Look, Palette, Theme
 from digestmail.text.truncate import at_word
 
 _TEXT_WIDTH: Final = 72

@@ -13,7 +13,7 @@ from outbox import edition, people
 from sqlalchemy import select
 from stage import THURSDAY, FakeClock
 
-from digestmail.model import AmbiguousPolicy, DeliveryState
+from digestmail.model.values import AmbiguousPolicy, DeliveryState
 from digestmail.pipeline.deliver import Deliverer
 from digestmail.pipeline.epoch import EpochFile
 from digestmail.pipeline.outcomes import Rules

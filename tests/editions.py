@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 
-from digestmail.look import Layout, Look
 from digestmail.message import Mould, Sender
-from digestmail.model import (
+from digestmail.model.theme import Layout, Look
+from digestmail.model.values import (
     Edition,
     Entry,
     Origin,

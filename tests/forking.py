@@ -16,7 +16,7 @@ from random import Random
 from typing import Any
 
 from digestmail.clock import SystemClock
-from digestmail.model import AmbiguousPolicy, Delivery, Envelope
+from digestmail.model.values import AmbiguousPolicy, Delivery, Envelope
 from digestmail.pipeline import deliver, dispatch, ledger
 from digestmail.pipeline.deliver import Deliverer
 from digestmail.pipeline.epoch import EpochFile

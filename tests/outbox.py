@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from stage import THURSDAY
 
-from digestmail.model import Edition, Entry, Score, Section, Signals, Slot, Subscription
+from digestmail.model.values import Edition, Entry, Score, Section, Signals, Slot, Subscription
 from digestmail.selection.segments import for_everybody
 from digestmail.storage import deliveries, editions, subscribers
 

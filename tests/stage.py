@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 
 from digestmail.errors import DigestmailError
-from digestmail.model import (
+from digestmail.model.values import (
     Digest,
     Edition,
     Envelope,

@@ -20,7 +20,7 @@ from stage import FakeClock
 
 from digestmail.app import App
 from digestmail.config import Config
-from digestmail.model import (
+from digestmail.model.values import (
     Beyond,
     Edition,
     Entry,

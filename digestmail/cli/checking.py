@@ -12,8 +12,8 @@ from digestmail.cli import printing
 from digestmail.config import SmtpTable
 from digestmail.configservers import secrets_of
 from digestmail.errors import DigestmailError
-from digestmail.model import DeliveryState, SourceHealth
-from digestmail.pipeline.reports import WELL, DeliverReport
+from digestmail.model.reports import WELL, DeliverReport
+from digestmail.model.values import DeliveryState, SourceHealth
 from digestmail.slots import next_fire
 from digestmail.storage import counting, futures, rates, settings, sources, wishes
 from digestmail.storage.wishes import Wish

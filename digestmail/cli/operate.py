@@ -17,7 +17,7 @@ def serve(config: ConfigPath = None, quiet: Quiet = False) -> None:
 
     from digestmail.cli import printing
     from digestmail.daemon import Daemon
-    from digestmail.pipeline.reports import RunReport
+    from digestmail.model.reports import RunReport
 
     _log(logging.WARNING if quiet else logging.INFO)
     logging.getLogger("apscheduler").setLevel(logging.WARNING)

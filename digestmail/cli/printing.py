@@ -8,14 +8,7 @@ from typing import Any
 
 import typer
 
-from digestmail.pipeline.reports import (
-    CollectReport,
-    DeliverReport,
-    DigestReport,
-    PublishReport,
-    RunReport,
-    SourceReport,
-)
+from digestmail.model.reports import CollectReport, DeliverReport, DigestReport, PublishReport, RunReport, SourceReport
 
 Report = RunReport | CollectReport | PublishReport | DeliverReport
 

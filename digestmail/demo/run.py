@@ -17,7 +17,7 @@ from digestmail.configfile import load
 from digestmail.demo.receiver import receiving
 from digestmail.demo.services import serving
 from digestmail.errors import DigestmailError
-from digestmail.pipeline.reports import RunReport
+from digestmail.model.reports import RunReport
 
 _READER = "reader@example.org"
 _MARK = ".digestmail-demo"

@@ -12,7 +12,7 @@ from digestmail.clock import SystemClock
 from digestmail.configfile import load
 from digestmail.demo.run import MORNING, demo_config
 from digestmail.demo.services import SAMPLE_DAY, serving
-from digestmail.model import Candidate, Digest, Edition, Slot
+from digestmail.model.values import Candidate, Digest, Edition, Slot
 from digestmail.selection import newness
 from digestmail.selection.select import select
 from digestmail.storage import papers

@@ -13,10 +13,10 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection
 
 from digestmail.addresses import key_of
-from digestmail.differences import Difference, differences
 from digestmail.errors import SubscriptionError, TokenError
 from digestmail.linktokens import LinkTokens
-from digestmail.model import Digest, NoticeKind, Subscriber, SubscriberState, SuppressionReason
+from digestmail.model.differences import Difference, differences
+from digestmail.model.values import Digest, NoticeKind, Subscriber, SubscriberState, SuppressionReason
 from digestmail.moments import is_recent
 from digestmail.pipeline.requeue import requeue
 from digestmail.storage import addresschanges, changes, erasing, notices, subscribers, suppressions

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from digestmail.errors import SubscriptionError
-from digestmail.model import Choices, Digest, Subscription
+from digestmail.model.values import Choices, Digest, Subscription
 from digestmail.slots import check_timezone
 
 LAST_HOUR = 23

@@ -12,7 +12,7 @@ from functools import lru_cache
 
 from digestmail.addresses import key_of, normalised
 from digestmail.errors import SubscriptionError
-from digestmail.model import Choices, Consent, Digest, SubscriberState, Subscription, SuppressionReason
+from digestmail.model.values import Choices, Consent, Digest, SubscriberState, Subscription, SuppressionReason
 from digestmail.people.cells import COLUMNS, TOPICS_BY, bare
 from digestmail.people.choices import checked
 from digestmail.people.preferences import LONGEST_PAUSE

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection
 
 from digestmail.errors import SubscriptionError
-from digestmail.model import Choices, Digest, NoticeKind, Subscriber, SubscriberState
+from digestmail.model.values import Choices, Digest, NoticeKind, Subscriber, SubscriberState
 from digestmail.people.changes import tell_at_once, tell_of_change
 from digestmail.people.choices import checked
 from digestmail.pipeline.requeue import requeue

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from digestmail.addresses import key_of
 from digestmail.errors import SubscriptionError, TokenError
 from digestmail.linktokens import LinkTokens
-from digestmail.model import NoticeKind, Subscriber, SubscriberState, SuppressionReason
+from digestmail.model.values import NoticeKind, Subscriber, SubscriberState, SuppressionReason
 from digestmail.moments import is_recent
 from digestmail.people.changes import check_free, take_over, tell_at_once
 from digestmail.people.signup import ONE_MAIL_EVERY, Reply

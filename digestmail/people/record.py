@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from digestmail.addresses import key_of
 from digestmail.errors import SubscriptionError
 from digestmail.linktokens import LinkTokens
-from digestmail.model import Choices, NoticeKind, Subscriber, SubscriberState, SuppressionReason
+from digestmail.model.values import Choices, NoticeKind, Subscriber, SubscriberState, SuppressionReason
 from digestmail.moments import is_recent
 from digestmail.storage import (
     addresschanges,

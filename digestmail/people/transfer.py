@@ -13,7 +13,7 @@ from typing import Protocol
 from sqlalchemy import Connection
 
 from digestmail.errors import SubscriptionError
-from digestmail.model import Consent, Digest, SubscriberState, Subscription
+from digestmail.model.values import Consent, Digest, SubscriberState, Subscription
 from digestmail.people.cells import COLUMNS, rows_of
 from digestmail.people.importing import Fault, Outcome, Reader, Wish, decide, reason
 from digestmail.storage import importing, subscribers

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, time, timedelta
 from sqlalchemy import Connection
 
 from digestmail.errors import StorageError
-from digestmail.model import Digest, Edition, Health, Mention, Mentioned, Outcome, Selection, Slot
+from digestmail.model.values import Digest, Edition, Health, Mention, Mentioned, Outcome, Selection, Slot
 from digestmail.moments import DATED_AHEAD, is_ahead
 from digestmail.selection import newness
 from digestmail.selection.select import select

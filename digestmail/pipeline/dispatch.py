@@ -19,7 +19,7 @@ from typing import Protocol
 
 from digestmail.clock import Clock
 from digestmail.errors import DeliveryError, RenderError, StorageError, TransportError
-from digestmail.model import Attempted, Delivery, Envelope, Manner
+from digestmail.model.values import Attempted, Delivery, Envelope, Manner
 from digestmail.pipeline import outcomes, pacing
 from digestmail.pipeline.lanes import LOST_TWICE, Lanes
 from digestmail.pipeline.ledger import Committed, Ledger

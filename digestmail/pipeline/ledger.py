@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 
 from digestmail.clock import Clock
 from digestmail.errors import StorageError
-from digestmail.model import Attempted, Delivery, Manner
+from digestmail.model.values import Attempted, Delivery, Manner
 from digestmail.pipeline.epoch import EpochFile
 from digestmail.storage import claims, deliveries, rates, servers, settings
 from digestmail.storage.database import Database

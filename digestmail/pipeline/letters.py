@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from digestmail.message import Mould
-from digestmail.model import Delivery, Edition, Envelope, Rendered, Section
+from digestmail.model.values import Delivery, Edition, Envelope, Rendered, Section
 from digestmail.pipeline.publish import Render
 from digestmail.selection.segments import committed
 from digestmail.storage import editions

@@ -14,11 +14,11 @@ from typing import Protocol
 from sqlalchemy import Connection
 
 from digestmail.clock import Clock
-from digestmail.differences import differences
 from digestmail.errors import DeliveryError, RenderError, TransportError
 from digestmail.linktokens import LinkTokens
 from digestmail.message import Mould
-from digestmail.model import (
+from digestmail.model.differences import differences
+from digestmail.model.values import (
     Attempted,
     DeliveryState,
     Digest,

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from random import Random
 
 from digestmail.errors import DeliveryError
-from digestmail.model import AmbiguousPolicy, Attempted, BounceKind, Delivery, DeliveryState
+from digestmail.model.values import AmbiguousPolicy, Attempted, BounceKind, Delivery, DeliveryState
 from digestmail.moments import age
 from digestmail.retry import next_attempt
 from digestmail.returned.verdict import judge

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Mapping
 
-from digestmail.model import Delivery
+from digestmail.model.values import Delivery
 from digestmail.pipeline.pacing import domain_of
 
 _MOST_HELD = 10_000

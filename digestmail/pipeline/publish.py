@@ -12,9 +12,9 @@ from typing import Final, Protocol
 from sqlalchemy import Connection
 
 from digestmail.errors import DigestmailError
-from digestmail.model import Digest, Edition, OnEmpty, PaperId, Rendered, Section, Slot
+from digestmail.model.reports import DigestReport, PublishReport
+from digestmail.model.values import Digest, Edition, OnEmpty, PaperId, Rendered, Section, Slot
 from digestmail.pipeline.compose import Composed, compose, is_open, read_well
-from digestmail.pipeline.reports import DigestReport, PublishReport
 from digestmail.selection.segments import for_everybody, for_segment
 from digestmail.slots import check_timezone, current_slot, next_hour
 from digestmail.storage import deliveries, editions, settings, wishes

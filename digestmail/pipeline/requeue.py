@@ -7,7 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from digestmail.model import Digest, PaperId, Subscriber, Subscription
+from digestmail.model.values import Digest, PaperId, Subscriber, Subscription
 from digestmail.selection.segments import for_segment
 from digestmail.slots import check_timezone, next_hour
 from digestmail.storage import deliveries, editions

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from digestmail.model import Digest, Edition, PaperId, Section, Subscriber
+from digestmail.model.values import Digest, Edition, PaperId, Section, Subscriber
 from digestmail.selection.segments import committed, for_segment, matching
 from digestmail.storage import deliveries, editions
 

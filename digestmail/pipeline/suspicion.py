@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from digestmail.errors import DeliveryError
-from digestmail.model import Delivery
+from digestmail.model.values import Delivery
 from digestmail.pipeline.pacing import domain_of
 from digestmail.transports.replies import alike, names_recipient
 

@@ -14,7 +14,7 @@ from digestmail.clock import Clock
 from digestmail.configfile import load
 from digestmail.errors import ConfigError, DigestmailError
 from digestmail.locales import templates_directory
-from digestmail.model import Digest, Edition, Section, Subscriber, SubscriberState
+from digestmail.model.values import Digest, Edition, Section, Subscriber, SubscriberState
 from digestmail.pipeline.share import Share, share_of
 from digestmail.preview.asked import EVERYBODY, NEXT, SAMPLE, Asked
 from digestmail.preview.specimen import NOBODY, Specimen, cast_specimen

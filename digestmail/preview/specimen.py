@@ -8,7 +8,7 @@ from typing import Final
 
 from digestmail.app import App
 from digestmail.errors import RenderError
-from digestmail.model import Edition, Envelope, Rendered, Section
+from digestmail.model.values import Edition, Envelope, Rendered, Section
 from digestmail.tokens import Tokens
 
 NOBODY: Final = "reader@example.org"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from digestmail.maillint.letter import open_letter
 from digestmail.maillint.lint import RuleResult, lint_letter
 from digestmail.mimeparts import LARGEST_MESSAGE
-from digestmail.model import Edition, Section
+from digestmail.model.values import Edition, Section
 from digestmail.pipeline.share import Share
 from digestmail.preview.asked import Asked
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 
-from digestmail.model import Decision, Edition, Limits, Mention, Outcome, PaperId, Score, TopicMatch
+from digestmail.model.values import Decision, Edition, Limits, Mention, Outcome, PaperId, Score, TopicMatch
 from digestmail.selection.newness import OLDEST_NEWS, is_old
 from digestmail.selection.segments import for_segment
 

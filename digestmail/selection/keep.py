@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
-from digestmail.model import Limits, Outcome, PaperId
+from digestmail.model.values import Limits, Outcome, PaperId
 
 
 class Keeper:

@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from digestmail.model import Topic
+from digestmail.model.values import Topic
 from digestmail.selection.words import STEM_HEAD, Text, spelled, stem, words_of
 
 _STRETCH = 0.75

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime, timedelta
 
-from digestmail.model import Candidate, Mention, Mentioned
+from digestmail.model.values import Candidate, Mention, Mentioned
 
 OLDEST_NEWS = timedelta(days=7)
 """How much older than the window a source may date what it shows for the first time."""

@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from datetime import date
 
-from digestmail.model import Candidate, Score, Weights
+from digestmail.model.values import Candidate, Score, Weights
 
 
 def score(candidate: Candidate, match_strength: float, weights: Weights, today: date) -> Score:

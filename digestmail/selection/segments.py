@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from digestmail.model import Edition, Entry, PaperId, Section, Segment
+from digestmail.model.values import Edition, Entry, PaperId, Section, Segment
 
 _Placed = Iterable[tuple[str | None, Entry]]
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
-from digestmail.model import (
+from digestmail.model.values import (
     Beyond,
     Candidate,
     Decision,

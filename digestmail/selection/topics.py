@@ -18,7 +18,7 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from digestmail.model import Paper, Topic, TopicMatch
+from digestmail.model.values import Paper, Topic, TopicMatch
 from digestmail.selection.lexical import Similarity
 from digestmail.selection.phrases import Phrase, compile_phrase, occurs_in, occurs_in_title
 from digestmail.selection.words import Text

@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from digestmail.errors import SourceError, SourceRefusedError, SourceThrottledError, SourceUnreadableError
-from digestmail.model import Reading, Sighting, Skipped
+from digestmail.model.values import Reading, Sighting, Skipped
 from digestmail.selection.identity import find_arxiv_id
 from digestmail.slots import announcement_day
 from digestmail.sources.arxiv import arxiv_categories, arxiv_paper, subject_pattern

@@ -22,7 +22,7 @@ from digestmail.errors import (
     SourceUnavailableError,
     SourceUnreadableError,
 )
-from digestmail.model import Validators
+from digestmail.model.values import Validators
 from digestmail.sources.base import Answer
 from digestmail.sources.body import ACCEPTED_CODINGS, read_body
 from digestmail.sources.guard import Target, normal_host, parse_target

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from sqlalchemy import Connection, select
 
-from digestmail.model import Attempted, Delivery, DeliveryState
+from digestmail.model.values import Attempted, Delivery, DeliveryState
 from digestmail.storage.inserting import chunks, insert
 from digestmail.storage.many import update_many
 from digestmail.storage.schema import Moment, attempts, deliveries, said

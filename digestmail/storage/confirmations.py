@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, exists, select
 
-from digestmail.model import Choices, SubscriberState, Subscription
+from digestmail.model.values import Choices, SubscriberState, Subscription
 from digestmail.storage.inserting import insert
 from digestmail.storage.schema import confirmations, deliveries, subscribers
 

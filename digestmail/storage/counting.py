@@ -11,7 +11,7 @@ from enum import StrEnum
 from sqlalchemy import Connection
 
 from digestmail.domainblocks import FEWEST, enough_to_know, is_block, is_worth_counting
-from digestmail.model import BounceEvent, BounceKind, DomainBlock, SuppressionReason
+from digestmail.model.values import BounceEvent, BounceKind, DomainBlock, SuppressionReason
 from digestmail.scoring import Scoring, is_enough, score
 from digestmail.storage import bounces, suppressions
 from digestmail.storage.bounces import WINDOW, Alike

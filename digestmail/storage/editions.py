@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, exists, insert, s
 from sqlalchemy.exc import IntegrityError
 
 from digestmail.errors import StorageError
-from digestmail.model import DeliveryState, Edition, PaperId, Section, Segment
+from digestmail.model.values import DeliveryState, Edition, PaperId, Section, Segment
 from digestmail.selection.segments import for_everybody
 from digestmail.storage import inserting, papers
 from digestmail.storage import schema as tables

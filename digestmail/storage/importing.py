@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, select, update
 
-from digestmail.model import Choices, Consent, SubscriberState, Subscription, SuppressionReason
+from digestmail.model.values import Choices, Consent, SubscriberState, Subscription, SuppressionReason
 from digestmail.storage import departures, suppressions
 from digestmail.storage.inserting import chunks, insert
 from digestmail.storage.schema import subscribers, subscriptions

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, insert, select, text, update
 
-from digestmail.model import Paper, PaperId, Sighting
+from digestmail.model.values import Paper, PaperId, Sighting
 from digestmail.selection.identity import union
 from digestmail.storage import inserting, paperrows
 from digestmail.storage.schema import paper_aliases, papers

@@ -29,7 +29,7 @@ from sqlalchemy import (
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-from digestmail.model import DeliveryState, Health, Manner, NoticeKind, SubscriberState, SuppressionReason
+from digestmail.model.values import DeliveryState, Health, Manner, NoticeKind, SubscriberState, SuppressionReason
 from digestmail.storage import searchindex
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, delete, select
 
-from digestmail.model import Manner
+from digestmail.model.values import Manner
 from digestmail.moments import is_recent
 from digestmail.storage.inserting import insert
 from digestmail.storage.schema import servers

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
 
-from digestmail.model import AnnounceType, PaperId, Sighting, Signals
+from digestmail.model.values import AnnounceType, PaperId, Sighting, Signals
 from digestmail.moments import DATED_AHEAD, is_ahead
 from digestmail.selection.identity import highest
 from digestmail.storage.inserting import chunks

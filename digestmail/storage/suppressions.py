@@ -9,7 +9,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, case, delete, exists, select, update
 
-from digestmail.model import SubscriberState, SuppressionReason
+from digestmail.model.values import SubscriberState, SuppressionReason
 from digestmail.storage import bounces, deliveries, departures, settings
 from digestmail.storage.inserting import chunks, insert
 from digestmail.storage.schema import subscribers, subscriptions, suppressions

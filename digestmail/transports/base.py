@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from digestmail.errors import DeliveryError, TransportError
-from digestmail.model import Envelope
+from digestmail.model.values import Envelope
 from digestmail.transports.manners import Manners
 
 

@@ -16,7 +16,7 @@ from digestmail import subscriptions
 from digestmail.addresses import key_of, normalised
 from digestmail.errors import SubscriptionError
 from digestmail.message import one_line
-from digestmail.model import SubscriberState, SuppressionReason
+from digestmail.model.values import SubscriberState, SuppressionReason
 from digestmail.storage import idempotency, statistics, subscribers, suppressions
 from digestmail.storage.idempotency import Remembered
 from digestmail.storage.statistics import Statistics

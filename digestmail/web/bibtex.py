@@ -7,7 +7,7 @@ import unicodedata
 from typing import Final
 
 from digestmail.message import one_line
-from digestmail.model import Paper
+from digestmail.model.values import Paper
 
 _ESCAPED: Final = str.maketrans(
     {

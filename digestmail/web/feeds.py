@@ -11,7 +11,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
 from digestmail.message import one_line
-from digestmail.model import Edition, Section
+from digestmail.model.values import Edition, Section
 from digestmail.selection.segments import for_segment
 from digestmail.storage import archive
 from digestmail.storage.search import search

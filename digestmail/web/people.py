@@ -17,7 +17,7 @@ from digestmail.errors import StorageError, SubscriptionError, TokenError
 from digestmail.linktokens import LinkTokens
 from digestmail.locales import languages as known_languages
 from digestmail.locales import locale_of, templates_directory
-from digestmail.model import Choices, Subscriber
+from digestmail.model.values import Choices, Subscriber
 from digestmail.people import preferences
 from digestmail.people.guard import Guard, Rate, Rates
 from digestmail.web.forms import SUBSCRIBE

@@ -11,7 +11,7 @@ from fastapi.responses import HTMLResponse
 from digestmail.addresses import key_of, normalised
 from digestmail.app import new_secret
 from digestmail.errors import SubscriptionError, TokenError
-from digestmail.model import Choices, Subscriber, SubscriberState
+from digestmail.model.values import Choices, Subscriber, SubscriberState
 from digestmail.people import preferences, readdress, record
 from digestmail.people.guard import Verdict
 from digestmail.web import people

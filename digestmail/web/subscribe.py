@@ -10,7 +10,7 @@ from fastapi.responses import HTMLResponse
 from digestmail.addresses import normalised
 from digestmail.app import App, new_secret
 from digestmail.errors import SubscriptionError, TokenError
-from digestmail.model import Choices, Subscription
+from digestmail.model.values import Choices, Subscription
 from digestmail.people import signup
 from digestmail.people.choices import checked
 from digestmail.people.guard import Verdict

@@ -9,8 +9,8 @@ from browsing import axe, overflows
 from editions import GOLDEN_EDITIONS, full_edition
 from playwright.sync_api import Browser
 
-from digestmail.look import Layout, Look
-from digestmail.model import NoticeKind
+from digestmail.model.theme import Layout, Look
+from digestmail.model.values import NoticeKind
 from digestmail.rendering import Renderer, page
 
 RENDERER = Renderer()

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from editions import GOLDEN_EDITIONS
 
-from digestmail.model import NoticeKind
+from digestmail.model.values import NoticeKind
 from digestmail.rendering import Renderer
 
 HERE = Path(__file__).resolve().parent

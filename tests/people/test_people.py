@@ -11,14 +11,7 @@ from stage import AGENTS, THURSDAY, VISION, FakeSource, digest, reading, render,
 
 from digestmail.errors import SubscriptionError, TokenError
 from digestmail.linktokens import LinkTokens
-from digestmail.model import (
-    Choices,
-    DeliveryState,
-    NoticeKind,
-    SubscriberState,
-    Subscription,
-    SuppressionReason,
-)
+from digestmail.model.values import Choices, DeliveryState, NoticeKind, SubscriberState, Subscription, SuppressionReason
 from digestmail.people import preferences, record, signup
 from digestmail.people.signup import Reply, Standing, reply_to
 from digestmail.pipeline.collect import collect

@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 from stage import AGENTS, THURSDAY, VISION, digest
 
 from digestmail.errors import SubscriptionError
-from digestmail.model import Choices, Consent, Subscriber, SubscriberState, Subscription, SuppressionReason
+from digestmail.model.values import Choices, Consent, Subscriber, SubscriberState, Subscription, SuppressionReason
 from digestmail.people import preferences, record, transfer
 from digestmail.people.cells import COLUMNS, bare, guarded, rows_of
 from digestmail.people.importing import Outcome, Reader, Wish

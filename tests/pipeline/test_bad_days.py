@@ -12,7 +12,7 @@ from sqlalchemy import NullPool, create_engine, event, text
 from stage import FakeClock, FakeTransport
 
 from digestmail.errors import DeliveryError, StorageError
-from digestmail.model import AmbiguousPolicy
+from digestmail.model.values import AmbiguousPolicy
 from digestmail.pipeline.pacing import DomainLimit, Limits
 from digestmail.storage import deliveries, rates
 from digestmail.storage.database import Database

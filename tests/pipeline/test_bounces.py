@@ -13,7 +13,7 @@ from digestmail import subscriptions
 from digestmail.bounces import Postmaster, Recorded, record_event
 from digestmail.errors import StorageError
 from digestmail.mailboxes.base import Arrived
-from digestmail.model import (
+from digestmail.model.values import (
     BounceEvent,
     BounceKind,
     DeliveryState,

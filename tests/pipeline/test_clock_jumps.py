@@ -16,7 +16,7 @@ from stage import THURSDAY, FakeClock, FakeSource, FakeTransport, digest, paper,
 from digestmail.bounces import record_event
 from digestmail.errors import DeliveryError, TransportError
 from digestmail.linktokens import LinkTokens
-from digestmail.model import (
+from digestmail.model.values import (
     Attempted,
     BounceEvent,
     BounceKind,

@@ -13,7 +13,7 @@ from digestmail.errors import (
     SourceUnreadableError,
     StorageError,
 )
-from digestmail.model import Health, Skipped
+from digestmail.model.values import Health, Skipped
 from digestmail.pipeline import collect as module
 from digestmail.pipeline.collect import collect
 from digestmail.storage import papers, sources

@@ -11,7 +11,7 @@ from stage import THURSDAY, FakeClock, FakeSource, FakeTransport, digest, readin
 
 from digestmail.errors import DeliveryError, RenderError, TransportError
 from digestmail.message import Mould, Sender
-from digestmail.model import AmbiguousPolicy, Subscription
+from digestmail.model.values import AmbiguousPolicy, Subscription
 from digestmail.pipeline.collect import collect
 from digestmail.pipeline.deliver import LEASE, Deliverer
 from digestmail.pipeline.epoch import EpochFile
@@ -185,7 +185,7 @@ def test_a_claim_that_was_never_finished_is_due_again_when_its_lease_has_passed(
 
 
 def test_a_worker_that_comes_back_late_does_not_write_over_its_successor(deliver, database, clock):
-    from digestmail.model import Attempted, DeliveryState
+    from digestmail.model.values import Attempted, DeliveryState
 
     with database.begin() as connection:
         (late,) = claims.claim(connection, clock.now(), LEASE, 1)

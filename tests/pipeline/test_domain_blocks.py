@@ -13,7 +13,7 @@ from stage import THURSDAY, FakeClock, FakeTransport
 from digestmail.bounces import Postmaster
 from digestmail.errors import DeliveryError, StorageError
 from digestmail.mailboxes.base import Arrived
-from digestmail.model import BounceKind, DeliveryState, SubscriberState, SuppressionReason
+from digestmail.model.values import BounceKind, DeliveryState, SubscriberState, SuppressionReason
 from digestmail.pipeline.ledger import Ledger
 from digestmail.scoring import Scoring
 from digestmail.storage import counting, departures, schema, suppressions

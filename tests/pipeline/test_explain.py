@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 
 from stage import AGENTS, THURSDAY, VISION, FakeSource, digest, paper, reading, render, sighting
 
-from digestmail.model import Limits, Origin
+from digestmail.model.values import Limits, Origin
 from digestmail.pipeline.collect import collect
 from digestmail.pipeline.explain import Explanation, explain
 from digestmail.pipeline.publish import publish

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from stage import THURSDAY, reading, sighting
 
-from digestmail.model import Health, SourceHealth
+from digestmail.model.values import Health, SourceHealth
 from digestmail.pipeline.health import judge
 
 

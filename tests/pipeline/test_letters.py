@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from stage import THURSDAY
 
-from digestmail.model import Delivery
+from digestmail.model.values import Delivery
 from digestmail.pipeline.letters import EditionLetters, _Prepared
 from digestmail.tokens import Tokens
 

@@ -14,7 +14,7 @@ from stage import THURSDAY, FakeClock, FakeTransport, digest
 from digestmail.errors import DeliveryError, RenderError, TransportError
 from digestmail.linktokens import LinkTokens
 from digestmail.message import Mould, Sender
-from digestmail.model import Choices, DeliveryState, NoticeKind, Rendered, Subscription, SuppressionReason
+from digestmail.model.values import Choices, DeliveryState, NoticeKind, Rendered, Subscription, SuppressionReason
 from digestmail.people import signup
 from digestmail.pipeline.notices import NoticeLetters, NoticeReport, Place, send_notices
 from digestmail.storage import notices, schema, suppressions

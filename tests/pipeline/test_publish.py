@@ -7,7 +7,7 @@ from sqlalchemy import select, update
 from stage import AGENTS, THURSDAY, VISION, FakeSource, digest, paper, reading, render, sighting
 
 from digestmail.errors import RenderError, SourceRefusedError
-from digestmail.model import Limits, OnEmpty, Subscription
+from digestmail.model.values import Limits, OnEmpty, Subscription
 from digestmail.pipeline.collect import collect
 from digestmail.pipeline.publish import publish, publish_one, rehearse
 from digestmail.storage import claims, editions, subscribers

@@ -5,7 +5,7 @@ from sqlalchemy import select
 from stage import THURSDAY, FakeSource, digest, reading, render, sighting
 
 from digestmail.message import Mould, Sender
-from digestmail.model import Delivery, Subscription
+from digestmail.model.values import Delivery, Subscription
 from digestmail.pipeline.collect import collect
 from digestmail.pipeline.letters import EditionLetters
 from digestmail.pipeline.publish import publish

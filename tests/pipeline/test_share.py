@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from stage import AGENTS, THURSDAY, VISION, FakeSource, digest, reading, render, sighting
 
-from digestmail.model import Limits, Subscription
+from digestmail.model.values import Limits, Subscription
 from digestmail.pipeline.collect import collect
 from digestmail.pipeline.compose import compose, upcoming_slot
 from digestmail.pipeline.publish import publish

@@ -9,11 +9,11 @@ import pytest
 from sqlalchemy import select
 from stage import FakeSource, digest, paper, reading, render
 
-from digestmail.model import Digest, Limits, Origin, Sighting, Signals, Subscription, Topic
+from digestmail.model.reports import DigestReport
+from digestmail.model.values import Digest, Limits, Origin, Sighting, Signals, Subscription, Topic
 from digestmail.pipeline.collect import collect
 from digestmail.pipeline.explain import Explanation, explain
 from digestmail.pipeline.publish import publish
-from digestmail.pipeline.reports import DigestReport
 from digestmail.storage import editions, subscribers
 from digestmail.storage import schema as tables
 from digestmail.storage.database import Database

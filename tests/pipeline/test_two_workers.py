@@ -18,7 +18,7 @@ from receiving import receiver
 from sqlalchemy import event
 from stage import THURSDAY, FakeClock
 
-from digestmail.model import Delivery, DeliveryState
+from digestmail.model.values import Delivery, DeliveryState
 from digestmail.pipeline import dispatch
 from digestmail.pipeline.pacing import DomainLimit, Limits, domain_of, pace
 from digestmail.storage import rates

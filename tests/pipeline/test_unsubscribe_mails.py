@@ -13,7 +13,7 @@ from stage import THURSDAY, FakeClock
 
 from digestmail.bounces import Postmaster, Recorded
 from digestmail.mailboxes.base import Arrived
-from digestmail.model import NoticeKind, SubscriberState, Subscription
+from digestmail.model.values import NoticeKind, SubscriberState, Subscription
 from digestmail.people import preferences
 from digestmail.scoring import Scoring
 from digestmail.storage import schema, subscribers

@@ -16,8 +16,8 @@ from digestmail import subscriptions
 from digestmail.app import App
 from digestmail.clock import SystemClock
 from digestmail.configfile import load
-from digestmail.model import Health
-from digestmail.pipeline.reports import RunReport
+from digestmail.model.reports import RunReport
+from digestmail.model.values import Health
 
 pytestmark = needs_shared
 

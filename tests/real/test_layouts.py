@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 from editions import cast, edition, entry, section
 
-from digestmail.look import Layout, Look
 from digestmail.mimeparts import LARGEST_MESSAGE
-from digestmail.model import Edition, Entry, Signals
+from digestmail.model.theme import Layout, Look
+from digestmail.model.values import Edition, Entry, Signals
 from digestmail.rendering import Renderer
 from digestmail.selection.segments import for_everybody
 from digestmail.text.truncate import at_word

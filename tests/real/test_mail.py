@@ -13,7 +13,7 @@ import pytest
 from editions import cast, edition, entry, section
 from mailrules import broken_rules, part, visible
 
-from digestmail.model import Edition, Entry, Signals
+from digestmail.model.values import Edition, Entry, Signals
 from digestmail.rendering import Renderer
 from digestmail.selection.segments import for_everybody
 

@@ -13,7 +13,7 @@ from stage import FakeClock
 from digestmail import subscriptions
 from digestmail.app import App
 from digestmail.configfile import load
-from digestmail.pipeline.reports import RunReport
+from digestmail.model.reports import RunReport
 from digestmail.storage import schema
 
 pytestmark = needs_shared

@@ -16,7 +16,7 @@ import pytest
 from replaying import DATA, needs_shared
 from stage import digest
 
-from digestmail.model import Candidate, Origin, Outcome, Paper, PaperId, Topic, TopicMatch
+from digestmail.model.values import Candidate, Origin, Outcome, Paper, PaperId, Topic, TopicMatch
 from digestmail.selection.lexical import compare
 from digestmail.selection.select import select
 from digestmail.selection.topics import compile_rule, match

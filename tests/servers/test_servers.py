@@ -27,7 +27,7 @@ from rooms import Room, missing, room
 from stage import THURSDAY
 
 from digestmail.clock import SystemClock
-from digestmail.model import Manner
+from digestmail.model.values import Manner
 from digestmail.storage import servers
 from digestmail.transports.manners import TRIAL_AFTER, Manners
 from digestmail.transports.smtp import Login

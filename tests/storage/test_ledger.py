@@ -15,7 +15,7 @@ from outbox import LEASE, edition, people, publish
 from sqlalchemy import Row, select, update
 from stage import THURSDAY, paper, sighting
 
-from digestmail.model import AmbiguousPolicy, Attempted, Delivery, DeliveryState, SubscriberState
+from digestmail.model.values import AmbiguousPolicy, Attempted, Delivery, DeliveryState, SubscriberState
 from digestmail.pipeline import outcomes
 from digestmail.pipeline.outcomes import Rules
 from digestmail.storage import claims, deliveries, papers, schema, subscribers, unfinished

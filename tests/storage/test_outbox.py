@@ -11,13 +11,7 @@ from sqlalchemy import event, select, text, update
 from stage import THURSDAY, paper, sighting
 
 from digestmail.errors import StorageError
-from digestmail.model import (
-    Attempted,
-    DeliveryState,
-    PaperId,
-    Sighting,
-    SubscriberState,
-)
+from digestmail.model.values import Attempted, DeliveryState, PaperId, Sighting, SubscriberState
 from digestmail.storage import claims, deliveries, editions, papers, schema
 
 

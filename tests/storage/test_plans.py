@@ -11,7 +11,7 @@ from outbox import LEASE, edition
 from sqlalchemy import event
 from stage import THURSDAY
 
-from digestmail.model import Attempted, DeliveryState, Subscription
+from digestmail.model.values import Attempted, DeliveryState, Subscription
 from digestmail.storage import claims, deliveries, editions, schema, subscribers
 
 ROWS, CLAIMED = 4000, 16

@@ -12,7 +12,7 @@ from outbox import part_of
 from stage import THURSDAY, paper, reading, sighting
 
 from digestmail.errors import StorageError
-from digestmail.model import (
+from digestmail.model.values import (
     Attempted,
     DeliveryState,
     Edition,

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import text
 from stage import THURSDAY, paper, sighting
 
-from digestmail.model import Edition, Entry, Score, Signals, Slot, TopicMatch
+from digestmail.model.values import Edition, Entry, Score, Signals, Slot, TopicMatch
 from digestmail.storage import editions, papers, search
 from digestmail.storage.search import Query
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from digestmail.errors import DeliveryError, TransportError
-from digestmail.model import Envelope
+from digestmail.model.values import Envelope
 from digestmail.transports import conversation
 from digestmail.transports.conversation import dot_stuffed
 from digestmail.transports.smtp import Login, Security, SmtpTransport

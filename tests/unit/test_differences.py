@@ -8,8 +8,8 @@ from datetime import timedelta
 import pytest
 from stage import THURSDAY
 
-from digestmail.differences import Changed, Difference, differences
-from digestmail.model import Subscriber, SubscriberState, Subscription
+from digestmail.model.differences import Changed, Difference, differences
+from digestmail.model.values import Subscriber, SubscriberState, Subscription
 
 BEFORE = Subscriber(
     id=1,

@@ -16,7 +16,7 @@ from mailrules import broken_rules
 
 from digestmail.dkim import Algorithm, Sealing, Signer, generate, relaxed
 from digestmail.message import UNSUBSCRIBE_PLACE, Mould, Sender
-from digestmail.model import Rendered
+from digestmail.model.values import Rendered
 
 RSA = Signer(domain="example.org", selector="one", pem=generate(Algorithm.RSA))
 ED25519 = Signer(domain="example.org", selector="two", pem=generate(Algorithm.ED25519))

@@ -17,7 +17,7 @@ from mailrules import broken_rules
 from digestmail.dkim import Algorithm, Signer, generate
 from digestmail.headerfields import named, split_mailbox
 from digestmail.message import UNSUBSCRIBE_PLACE, Mould, Sender, one_line
-from digestmail.model import Rendered
+from digestmail.model.values import Rendered
 
 SIGNERS = tuple(
     Signer(domain="example.org", selector=kind.value, pem=generate(kind)) for kind in (Algorithm.ED25519, Algorithm.RSA)

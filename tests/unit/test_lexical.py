@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from stage import paper
 
-from digestmail.model import Paper, Topic
+from digestmail.model.values import Paper, Topic
 from digestmail.selection.lexical import compare
 from digestmail.selection.words import read
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from digestmail.look import DARK, LIGHT, contrast, contrast_problems, inverted
+from digestmail.model.theme import DARK, LIGHT, contrast, contrast_problems, inverted
 
 
 def test_contrast_is_that_of_wcag():

@@ -5,7 +5,7 @@ from editions import cast, full_edition
 
 from digestmail.maillint.lint import RULES, lint
 from digestmail.mimeparts import LARGEST_MESSAGE
-from digestmail.model import Rendered
+from digestmail.model.values import Rendered
 from digestmail.rendering import Renderer
 
 OF = full_edition()

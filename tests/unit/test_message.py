@@ -23,7 +23,7 @@ from digestmail.message import (
     wire_domain,
 )
 from digestmail.mimeparts import quoted_printable
-from digestmail.model import Rendered
+from digestmail.model.values import Rendered
 from digestmail.tokens import Tokens
 
 HTML = (

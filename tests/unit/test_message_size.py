@@ -14,10 +14,10 @@ from mailrules import broken_rules, part, visible
 
 from digestmail.dkim import Algorithm, Signer, generate
 from digestmail.errors import RenderError
-from digestmail.look import Layout, Look
 from digestmail.message import Mould, Sender
 from digestmail.mimeparts import LARGEST_MESSAGE
-from digestmail.model import Edition, Rendered, Signals, TopicMatch
+from digestmail.model.theme import Layout, Look
+from digestmail.model.values import Edition, Rendered, Signals, TopicMatch
 from digestmail.rendering import Renderer
 from digestmail.selection.segments import for_everybody
 from digestmail.tokens import Tokens

@@ -8,9 +8,9 @@ import pytest
 from editions import SENDER, SIX
 from mailrules import broken_rules, part, visible
 
-from digestmail.differences import Changed
 from digestmail.message import Mould
-from digestmail.model import NoticeKind, Rendered
+from digestmail.model.differences import Changed
+from digestmail.model.values import NoticeKind, Rendered
 from digestmail.rendering import Renderer
 
 RENDERER = Renderer()

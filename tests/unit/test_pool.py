@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digestmail.model import Delivery
+from digestmail.model.values import Delivery
 from digestmail.pipeline import pool
 from digestmail.pipeline.pool import Pool
 

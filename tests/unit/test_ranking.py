@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from stage import paper
 
-from digestmail.model import Candidate, Signals, Weights
+from digestmail.model.values import Candidate, Signals, Weights
 from digestmail.selection.ranking import score
 
 TODAY = date(2026, 4, 2)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from stage import THURSDAY
 
-from digestmail.model import BounceKind, CountedBounce
+from digestmail.model.values import BounceKind, CountedBounce
 from digestmail.scoring import Scoring, is_enough, score
 
 DEFAULT = Scoring()

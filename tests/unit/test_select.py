@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from stage import digest, paper
 
-from digestmail.model import (
+from digestmail.model.values import (
     Candidate,
     Decision,
     Edition,

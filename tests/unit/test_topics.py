@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from stage import paper
 
-from digestmail.model import Topic
+from digestmail.model.values import Topic
 from digestmail.selection.lexical import Similarity
 from digestmail.selection.phrases import compile_phrase, occurs_in
 from digestmail.selection.topics import compile_rule, excluded_by, match

@@ -31,7 +31,7 @@ from digestmail import subscriptions
 from digestmail.app import App
 from digestmail.bounces import record_event
 from digestmail.errors import StorageError
-from digestmail.model import SubscriberState, SuppressionReason
+from digestmail.model.values import SubscriberState, SuppressionReason
 from digestmail.storage import deliveries, subscribers, suppressions
 
 BEARER = {"authorization": f"Bearer {SECRET}"}

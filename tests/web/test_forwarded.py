@@ -9,7 +9,7 @@ import pytest
 from oursite import Site, link, links, opened
 from stage import FakeSource, reading, sighting
 
-from digestmail.model import Subscriber, SubscriberState, Subscription, SuppressionReason
+from digestmail.model.values import Subscriber, SubscriberState, Subscription, SuppressionReason
 from digestmail.pipeline.collect import collect
 from digestmail.pipeline.publish import publish
 from digestmail.storage import subscribers, suppressions

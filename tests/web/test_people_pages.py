@@ -10,7 +10,7 @@ from oursite import Site, link, links, opened
 from sqlalchemy import select
 from stage import FakeSource, reading, sighting
 
-from digestmail.model import Choices, DeliveryState, SubscriberState, Subscription, SuppressionReason
+from digestmail.model.values import Choices, DeliveryState, SubscriberState, Subscription, SuppressionReason
 from digestmail.people.guard import Rate, Rates
 from digestmail.pipeline.collect import collect
 from digestmail.pipeline.publish import publish

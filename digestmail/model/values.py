@@ -10,7 +10,7 @@ from datetime import date, datetime
 from enum import IntEnum, StrEnum
 from typing import NewType
 
-from digestmail.look import Look
+from digestmail.model.theme import Look
 
 PaperId = NewType("PaperId", str)
 """What makes two papers the same: `arxiv:2604.00157`, `doi:10.1101/2024.01.02`, `url:https://...`, in this order."""

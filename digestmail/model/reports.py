@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from digestmail.model import DomainBlock, Health, SourceHealth
+from digestmail.model.values import DomainBlock, Health, SourceHealth
 
 WELL = frozenset({Health.FRESH, Health.NOTHING_ANNOUNCED, Health.STALE})
 """How a source that could be read may stand; a stale one was read, and its server is the one to ask."""
