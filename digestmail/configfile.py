@@ -39,7 +39,7 @@ from digestmail.configservers import secret_problems, server_problems, with_secr
 from digestmail.errors import ConfigError
 from digestmail.locales import languages, template_directories
 from digestmail.model.theme import DARK, LIGHT, Palette, contrast_problems, is_colour
-from digestmail.slots import check_cron, check_timezone
+from digestmail.schedule.cron import check_cron, check_timezone
 
 log = logging.getLogger("digestmail.config")
 

@@ -21,7 +21,7 @@ from digestmail.clock import Clock
 from digestmail.errors import DigestmailError
 from digestmail.model.reports import RunReport
 from digestmail.model.values import Schedule
-from digestmail.slots import next_fire
+from digestmail.schedule.cron import next_fire
 
 log = logging.getLogger("digestmail.daemon")
 

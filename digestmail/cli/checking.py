@@ -14,7 +14,7 @@ from digestmail.configservers import secrets_of
 from digestmail.errors import DigestmailError
 from digestmail.model.reports import WELL, DeliverReport
 from digestmail.model.values import DeliveryState, SourceHealth
-from digestmail.slots import next_fire
+from digestmail.schedule.cron import next_fire
 from digestmail.storage import counting, futures, rates, settings, sources, wishes
 from digestmail.storage.wishes import Wish
 from digestmail.text.credentials import weaknesses

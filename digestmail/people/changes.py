@@ -17,8 +17,8 @@ from digestmail.errors import SubscriptionError, TokenError
 from digestmail.linktokens import LinkTokens
 from digestmail.model.differences import Difference, differences
 from digestmail.model.values import Digest, NoticeKind, Subscriber, SubscriberState, SuppressionReason
-from digestmail.moments import is_recent
 from digestmail.pipeline.requeue import requeue
+from digestmail.schedule.moments import is_recent
 from digestmail.storage import addresschanges, changes, erasing, notices, subscribers, suppressions
 from digestmail.storage.changes import Change
 from digestmail.storage.database import Database

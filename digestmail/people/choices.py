@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from digestmail.errors import SubscriptionError
 from digestmail.model.values import Choices, Digest, Subscription
-from digestmail.slots import check_timezone
+from digestmail.schedule.cron import check_timezone
 
 LAST_HOUR = 23
 

@@ -12,9 +12,9 @@ from digestmail.addresses import key_of
 from digestmail.errors import SubscriptionError, TokenError
 from digestmail.linktokens import LinkTokens
 from digestmail.model.values import NoticeKind, Subscriber, SubscriberState, SuppressionReason
-from digestmail.moments import is_recent
 from digestmail.people.changes import check_free, take_over, tell_at_once
 from digestmail.people.signup import ONE_MAIL_EVERY, Reply
+from digestmail.schedule.moments import is_recent
 from digestmail.storage import addresschanges, notices, subscribers, suppressions
 from digestmail.storage.addresschanges import AddressChange
 from digestmail.storage.database import Database

@@ -10,7 +10,7 @@ from digestmail.addresses import key_of
 from digestmail.errors import SubscriptionError
 from digestmail.linktokens import LinkTokens
 from digestmail.model.values import Choices, NoticeKind, Subscriber, SubscriberState, SuppressionReason
-from digestmail.moments import is_recent
+from digestmail.schedule.moments import is_recent
 from digestmail.storage import (
     addresschanges,
     changes,

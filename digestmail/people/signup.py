@@ -14,8 +14,8 @@ from digestmail.addresses import key_of
 from digestmail.errors import SubscriptionError, TokenError
 from digestmail.linktokens import CONFIRM_WITHIN, UNDO_WITHIN, LinkTokens
 from digestmail.model.values import Choices, Consent, Digest, NoticeKind, Subscriber, SubscriberState, SuppressionReason
-from digestmail.moments import is_recent
 from digestmail.people.choices import checked
+from digestmail.schedule.moments import is_recent
 from digestmail.storage import addresschanges, changes, confirmations, notices, subscribers, suppressions
 from digestmail.storage.confirmations import Confirmation
 from digestmail.storage.database import Database

@@ -9,10 +9,10 @@ from sqlalchemy import Connection
 
 from digestmail.errors import StorageError
 from digestmail.model.values import Digest, Edition, Health, Mention, Mentioned, Outcome, Selection, Slot
-from digestmail.moments import DATED_AHEAD, is_ahead
+from digestmail.schedule.cron import current_slot, next_fire, open_until
+from digestmail.schedule.moments import DATED_AHEAD, is_ahead
 from digestmail.selection import newness
 from digestmail.selection.select import select
-from digestmail.slots import current_slot, next_fire, open_until
 from digestmail.storage import editions, papers, settings
 from digestmail.storage import sources as stored_sources
 from digestmail.storage.editions import StoredEdition

@@ -18,13 +18,13 @@ from sqlalchemy import Connection
 from digestmail.clock import Clock
 from digestmail.model.reports import DeliverReport
 from digestmail.model.values import Attempted, BounceEvent, Delivery, DeliveryState, Manner
-from digestmail.moments import is_recent
 from digestmail.pipeline import outcomes
 from digestmail.pipeline.dispatch import AHEAD, Dispatch, Letters
 from digestmail.pipeline.epoch import EpochFile
 from digestmail.pipeline.ledger import Ledger, Policies, Sorted
 from digestmail.pipeline.outcomes import Rules
 from digestmail.pipeline.pacing import Limits, pace, room, speeds
+from digestmail.schedule.moments import is_recent
 from digestmail.scoring import Scoring
 from digestmail.storage import counting, deliveries, rates, servers, settings
 from digestmail.storage.counting import Recorded

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from digestmail.errors import SourceError, SourceRefusedError, SourceThrottledError, SourceUnreadableError
 from digestmail.model.values import Health, PaperId, Reading, SourceHealth
-from digestmail.slots import arxiv_announces_on
+from digestmail.schedule.cron import arxiv_announces_on
 
 _EASTERN = ZoneInfo("America/New_York")
 _QUIET = timedelta(days=10)

@@ -9,9 +9,9 @@ from random import Random
 
 from digestmail.errors import DeliveryError
 from digestmail.model.values import AmbiguousPolicy, Attempted, BounceKind, Delivery, DeliveryState
-from digestmail.moments import age
 from digestmail.retry import next_attempt
 from digestmail.returned.verdict import judge
+from digestmail.schedule.moments import age
 from digestmail.transports.base import OutcomeUnknownError, Receipt, ThrottledError, Verdict
 
 PAUSE = timedelta(minutes=5)

@@ -15,8 +15,8 @@ from digestmail.errors import DigestmailError
 from digestmail.model.reports import DigestReport, PublishReport
 from digestmail.model.values import Digest, Edition, OnEmpty, PaperId, Rendered, Section, Slot
 from digestmail.pipeline.compose import Composed, compose, is_open, read_well
+from digestmail.schedule.cron import check_timezone, current_slot, next_hour
 from digestmail.selection.segments import for_everybody, for_segment
-from digestmail.slots import check_timezone, current_slot, next_hour
 from digestmail.storage import deliveries, editions, settings, wishes
 from digestmail.storage.database import Database
 from digestmail.storage.wishes import Wanted

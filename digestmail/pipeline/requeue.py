@@ -8,8 +8,8 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from digestmail.model.values import Digest, PaperId, Subscriber, Subscription
+from digestmail.schedule.cron import check_timezone, next_hour
 from digestmail.selection.segments import for_segment
-from digestmail.slots import check_timezone, next_hour
 from digestmail.storage import deliveries, editions
 
 

@@ -9,7 +9,7 @@ from typing import Final
 from sqlalchemy import ColumnElement, Connection, case, exists, func, or_, select, update
 
 from digestmail.model.values import BounceEvent, BounceKind, CountedBounce, SubscriberState
-from digestmail.moments import SKEW
+from digestmail.schedule.moments import SKEW
 from digestmail.storage.inserting import insert
 from digestmail.storage.schema import Moment, bounces, deliveries, said, subscribers
 from digestmail.text.refusal import reason_of

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, case, func, select, update
 
 from digestmail.errors import StorageError
 from digestmail.model.values import DeliveryState
-from digestmail.moments import LONGEST_DELIVERY
+from digestmail.schedule.moments import LONGEST_DELIVERY
 from digestmail.storage.inserting import chunks
 from digestmail.storage.schema import Moment, deliveries, editions
 

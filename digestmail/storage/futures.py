@@ -9,7 +9,7 @@ from typing import Final
 
 from sqlalchemy import Column, Connection, func, select
 
-from digestmail.moments import LONGEST_DELIVERY, LONGEST_HOLIDAY, LONGEST_PAUSE, SKEW
+from digestmail.schedule.moments import LONGEST_DELIVERY, LONGEST_HOLIDAY, LONGEST_PAUSE, SKEW
 from digestmail.storage import schema
 from digestmail.storage.gates import LONGEST, LONGEST_QUEUE
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import select, update
 
-from digestmail.moments import SKEW, bounded
+from digestmail.schedule.moments import SKEW, bounded
 from digestmail.storage.database import Database
 from digestmail.storage.inserting import insert
 from digestmail.storage.schema import gates

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, func, insert, select, type_coerce, update
 
 from digestmail.model.values import Attempted, DeliveryState, Notice, NoticeKind, SubscriberState
-from digestmail.moments import LONGEST_DELIVERY, SKEW
+from digestmail.schedule.moments import LONGEST_DELIVERY, SKEW
 from digestmail.storage.schema import notices, subscribers
 
 _WAITING = (DeliveryState.QUEUED, DeliveryState.DEFERRED)

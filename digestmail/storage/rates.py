@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, delete, func, select, update
 
-from digestmail.moments import LONGEST_PAUSE, SKEW, age, bounded, is_ahead, is_credible, is_recent
+from digestmail.schedule.moments import LONGEST_PAUSE, SKEW, age, bounded, is_ahead, is_credible, is_recent
 from digestmail.storage.inserting import insert
 from digestmail.storage.schema import allotments, rates
 

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, select
 
 from digestmail.model.values import Manner
-from digestmail.moments import is_recent
+from digestmail.schedule.moments import is_recent
 from digestmail.storage.inserting import insert
 from digestmail.storage.schema import servers
 

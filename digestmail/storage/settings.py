@@ -7,7 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, func, select, update
 
-from digestmail.moments import is_ahead
+from digestmail.schedule.moments import is_ahead
 from digestmail.storage.inserting import insert
 from digestmail.storage.schema import settings
 

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, delete, select
 
 from digestmail.model.values import Health, Reading, SourceHealth, Validators
-from digestmail.moments import is_ahead, is_recent
+from digestmail.schedule.moments import is_ahead, is_recent
 from digestmail.storage.inserting import insert
 from digestmail.storage.schema import source_health, sources, validators
 

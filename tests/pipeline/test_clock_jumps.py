@@ -30,12 +30,12 @@ from digestmail.model.values import (
     Subscription,
     Validators,
 )
-from digestmail.moments import LONGEST_DELIVERY, LONGEST_PAUSE
 from digestmail.people import preferences, readdress, signup
 from digestmail.people.signup import Reply
 from digestmail.pipeline.collect import collect
 from digestmail.pipeline.publish import publish
 from digestmail.retry import next_attempt
+from digestmail.schedule.moments import LONGEST_DELIVERY, LONGEST_PAUSE
 from digestmail.scoring import Scoring, score
 from digestmail.storage import (
     bounces,

@@ -17,11 +17,11 @@ from replaying import DATA, needs_shared
 from stage import digest
 
 from digestmail.model.values import Candidate, Origin, Outcome, Paper, PaperId, Topic, TopicMatch
+from digestmail.schedule.cron import arxiv_announces_on
 from digestmail.selection.lexical import compare
 from digestmail.selection.select import select
 from digestmail.selection.topics import compile_rule, match
 from digestmail.selection.words import read
-from digestmail.slots import arxiv_announces_on
 
 pytestmark = needs_shared
 

@@ -17,7 +17,7 @@ from digestmail.errors import (
     SourceUnreadableError,
 )
 from digestmail.model.values import Origin, Reading, Sighting
-from digestmail.slots import announcement_day
+from digestmail.schedule.cron import announcement_day
 from digestmail.sources import arxiv_api
 from digestmail.sources.arxiv_api import ArxivApi, parse_api_page, search_query, window
 

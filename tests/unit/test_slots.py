@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from digestmail.errors import ConfigError
 from digestmail.model.values import Schedule
-from digestmail.slots import (
+from digestmail.schedule.cron import (
     announcement_day,
     arxiv_announces_on,
     check_cron,
