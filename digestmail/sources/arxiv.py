@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from digestmail.model.values import Origin, Paper
-from digestmail.selection.identity import find_doi, identify, is_withdrawn
+from digestmail.papers.identity import find_doi, identify, is_withdrawn
 from digestmail.sources.parsed import storable
 from digestmail.text.tex import readable
 

@@ -16,8 +16,8 @@ from urllib.parse import urlencode
 
 from digestmail.errors import SourceError, SourceRefusedError, SourceThrottledError, SourceUnreadableError
 from digestmail.model.values import Reading, Sighting, Skipped
+from digestmail.papers.identity import find_arxiv_id
 from digestmail.schedule.cron import announcement_day
-from digestmail.selection.identity import find_arxiv_id
 from digestmail.sources.arxiv import arxiv_categories, arxiv_paper, subject_pattern
 from digestmail.sources.authors import clean_names
 from digestmail.sources.base import Answer, Fetcher

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 from digestmail.errors import SourceRefusedError
 from digestmail.model.values import AnnounceType, Reading, Sighting, Signals, Skipped
-from digestmail.selection.identity import find_arxiv_id
+from digestmail.papers.identity import find_arxiv_id
 from digestmail.sources.arxiv import arxiv_categories, arxiv_paper
 from digestmail.sources.authors import split_authors
 from digestmail.sources.base import Fetcher

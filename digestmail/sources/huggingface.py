@@ -18,7 +18,7 @@ from pydantic import BaseModel, Field, ValidationError, WrapValidator
 
 from digestmail.errors import SourceError, SourceUnreadableError
 from digestmail.model.values import Origin, Paper, Reading, Sighting, Signals, Skipped, Validators
-from digestmail.selection.identity import find_arxiv_id, identify
+from digestmail.papers.identity import find_arxiv_id, identify
 from digestmail.sources.authors import clean_names
 from digestmail.sources.base import Answer, Fetcher
 from digestmail.sources.parsed import Parsed, UtcTime, beginning, gather, one_line, or_nothing, storable, web_address

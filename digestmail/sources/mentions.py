@@ -9,7 +9,7 @@ from datetime import datetime
 from email.utils import parseaddr
 
 from digestmail.model.values import Origin, Paper, PaperId, Sighting, Skipped
-from digestmail.selection.identity import find_arxiv_id, find_doi, identify
+from digestmail.papers.identity import find_arxiv_id, find_doi, identify
 from digestmail.sources.arxiv import arxiv_categories
 from digestmail.sources.authors import clean_names, split_authors
 from digestmail.sources.parsed import storable

@@ -11,7 +11,7 @@ from urllib.parse import urljoin, urlsplit
 from pydantic import AfterValidator, AwareDatetime, ValidationError, ValidatorFunctionWrapHandler
 
 from digestmail.model.values import PaperId, Sighting, Skipped
-from digestmail.selection.identity import highest
+from digestmail.papers.identity import highest
 
 LISTED_TWICE = "listed more than once"
 

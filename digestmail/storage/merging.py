@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import Connection, bindparam, insert, select, text, update
 
 from digestmail.model.values import Paper, PaperId, Sighting
-from digestmail.selection.identity import union
+from digestmail.papers.identity import union
 from digestmail.storage import inserting, paperrows
 from digestmail.storage.schema import paper_aliases, papers
 from digestmail.storage.sightings import add_rows, repoint

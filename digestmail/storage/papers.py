@@ -11,8 +11,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, exists, func, select
 
 from digestmail.model.values import Mention, Mentioned, Paper, PaperId, Signals
+from digestmail.papers.identity import find_arxiv_id, find_doi, highest, identify
 from digestmail.schedule.moments import SKEW
-from digestmail.selection.identity import find_arxiv_id, find_doi, highest, identify
 from digestmail.storage import paperrows
 from digestmail.storage.inserting import chunks
 from digestmail.storage.merging import Added, add_sightings

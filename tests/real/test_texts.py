@@ -12,7 +12,7 @@ from pathlib import Path
 import feedparser
 import pytest
 
-from digestmail.selection.identity import find_arxiv_id, is_withdrawn
+from digestmail.papers.identity import find_arxiv_id, is_withdrawn
 from digestmail.sources.authors import clean_names, split_authors
 from digestmail.text.tex import readable
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from digestmail.model.values import Origin, Paper, PaperId
-from digestmail.selection.identity import canonical_link, find_arxiv_id, find_doi, identify, is_withdrawn, union
+from digestmail.papers.identity import canonical_link, find_arxiv_id, find_doi, identify, is_withdrawn, union
 
 # -- arXiv ids -------------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,1 @@
+"""Papers: which mentions are one paper, and what they know together. Pure; storage and sources call it."""
