@@ -170,7 +170,7 @@ class Topic:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Weights:
-    """How much each part counts in a score; the formula stands in `selection/ranking.py`."""
+    """How much each part counts in a score; the formula stands in `selection/score.py`."""
 
     upvotes: float = 1.0
     comments: float = 0.5

@@ -22,10 +22,10 @@ from digestmail.model.values import (
     Weights,
 )
 from digestmail.selection.keep import Keeper
-from digestmail.selection.lexical import compare
-from digestmail.selection.ranking import score
+from digestmail.selection.score import score
+from digestmail.selection.similarity import compare
+from digestmail.selection.tokenize import read
 from digestmail.selection.topics import compile_rule, excluded_by, match
-from digestmail.selection.words import read
 
 _OVER = frozenset({Outcome.OVER_TOPIC_LIMIT, Outcome.OVER_LIMIT})
 

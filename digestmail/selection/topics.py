@@ -1,7 +1,7 @@
 """Decide whether a paper belongs to a topic, how strongly, and by which words.
 
 A paper belongs to a topic if a keyword occurs in it, it lies in a category, one of its authors is named, or it
-resembles the topic's words enough (`selection/lexical.py`). Each of these is evidence e, and the strength of the match
+resembles the topic's words enough (`selection/similarity.py`). Each of these is evidence e, and the strength of the match
 is 1 - (1 - e1)(1 - e2)...: more evidence makes it stronger, but never stronger than 1, so that topics with many and
 with few keywords can be compared. One exclusion in title, abstract or the paper's keywords takes the paper out.
 
@@ -19,9 +19,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from digestmail.model.values import Paper, Topic, TopicMatch
-from digestmail.selection.lexical import Similarity
 from digestmail.selection.phrases import Phrase, compile_phrase, occurs_in, occurs_in_title
-from digestmail.selection.words import Text
+from digestmail.selection.similarity import Similarity
+from digestmail.selection.tokenize import Text
 
 _KEYWORD_IN_TITLE = 0.6
 _KEYWORD_IN_BODY = 0.4

@@ -18,10 +18,10 @@ from stage import digest
 
 from digestmail.model.values import Candidate, Origin, Outcome, Paper, PaperId, Topic, TopicMatch
 from digestmail.schedule.cron import arxiv_announces_on
-from digestmail.selection.lexical import compare
 from digestmail.selection.select import select
+from digestmail.selection.similarity import compare
+from digestmail.selection.tokenize import read
 from digestmail.selection.topics import compile_rule, match
-from digestmail.selection.words import read
 
 pytestmark = needs_shared
 

@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 from stage import paper
 
 from digestmail.model.values import Paper, Topic
-from digestmail.selection.lexical import compare
-from digestmail.selection.words import read
+from digestmail.selection.similarity import compare
+from digestmail.selection.tokenize import read
 
 SERVING = Topic(
     name="Efficient serving",

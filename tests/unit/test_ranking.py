@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from stage import paper
 
 from digestmail.model.values import Candidate, Signals, Weights
-from digestmail.selection.ranking import score
+from digestmail.selection.score import score
 
 TODAY = date(2026, 4, 2)
 NOON = datetime(2026, 4, 2, 12, tzinfo=UTC)

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from stage import paper
 
 from digestmail.model.values import Topic
-from digestmail.selection.lexical import Similarity
 from digestmail.selection.phrases import compile_phrase, occurs_in
+from digestmail.selection.similarity import Similarity
+from digestmail.selection.tokenize import STEM_HEAD, read, spelled, stem, words_of
 from digestmail.selection.topics import compile_rule, excluded_by, match
-from digestmail.selection.words import STEM_HEAD, read, spelled, stem, words_of
 
 NOTHING_ALIKE = Similarity()
 

@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from digestmail.model.values import Topic
-from digestmail.selection.words import STEM_HEAD, Text, spelled, stem, words_of
+from digestmail.selection.tokenize import STEM_HEAD, Text, spelled, stem, words_of
 
 _STRETCH = 0.75
 _SHORTEST = 40
