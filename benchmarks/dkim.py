@@ -12,8 +12,8 @@ from functools import partial
 import dkim as dkimpy
 
 from benchmarks.figures import Figure, figure, tell
-from digestmail.dkim import Algorithm, Signer, generate
-from digestmail.message import UNSUBSCRIBE_PLACE, Mould, Sender
+from digestmail.mail.dkim import Algorithm, Signer, generate
+from digestmail.mail.message import UNSUBSCRIBE_PLACE, Mould, Sender
 from digestmail.model.values import Rendered
 
 SENDER = Sender(mailbox="Papers <digest@example.org>", domain="example.org", base_url="https://digest.example.org")

@@ -13,12 +13,12 @@ from datetime import UTC, datetime
 from mjml import mjml2html
 
 from benchmarks.figures import Figure, figure, tell
-from digestmail.content import content_after, shape_blocks, shape_frame
-from digestmail.message import Mould, Sender
-from digestmail.mimeparts import quoted_printable
+from digestmail.mail.encoding import quoted_printable
+from digestmail.mail.message import Mould, Sender
+from digestmail.mail.render import Renderer
+from digestmail.mail.view_model import content_after, shape_blocks, shape_frame
 from digestmail.model.theme import Layout, Look
 from digestmail.model.values import Edition, Entry, Origin, Paper, PaperId, Score, Section, Signals, Slot, TopicMatch
-from digestmail.rendering import Renderer
 
 PAPERS, TOPICS, ROUNDS, CASTS = 25, 4, 15, 20_000
 AT = datetime(2026, 4, 2, 6, tzinfo=UTC)

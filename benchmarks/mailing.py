@@ -8,8 +8,9 @@ from pathlib import Path
 from random import Random
 
 from digestmail.clock import SystemClock
-from digestmail.dkim import Signer
-from digestmail.message import UNSUBSCRIBE_PLACE, Mould, Sender
+from digestmail.mail.dkim import Signer
+from digestmail.mail.message import UNSUBSCRIBE_PLACE, Mould, Sender
+from digestmail.mail.tokens import Tokens
 from digestmail.model.reports import DeliverReport
 from digestmail.model.values import (
     AmbiguousPolicy,
@@ -31,7 +32,6 @@ from digestmail.pipeline.outcomes import Rules
 from digestmail.pipeline.publish import publish
 from digestmail.storage.database import Database
 from digestmail.storage.schema import Moment
-from digestmail.tokens import Tokens
 from digestmail.transports.smtp import SmtpTransport
 
 SENDER = Sender(mailbox="Papers <digest@example.org>", domain="example.org", base_url="https://digest.example.org")

@@ -24,7 +24,7 @@ from benchmarks.clients import Load
 from benchmarks.figures import Figure, figure, tell
 from benchmarks.mailing import Mailing
 from benchmarks.sink import DELAY, delayed, sink
-from digestmail.dkim import Algorithm, Signer, generate
+from digestmail.mail.dkim import Algorithm, Signer, generate
 
 QUICK = bool(os.environ.get("DIGESTMAIL_BENCH_QUICK"))
 """One size, sixteen sessions: some minutes."""

@@ -17,13 +17,15 @@ from digestmail import config as settings
 from digestmail.bounces import BouncesReport, Postmaster, Request
 from digestmail.clock import Clock, SystemClock
 from digestmail.config import Config
-from digestmail.dkim import Signer
 from digestmail.errors import RenderError
-from digestmail.linktokens import LinkTokens
+from digestmail.mail.dkim import Signer
+from digestmail.mail.link_tokens import LinkTokens
+from digestmail.mail.message import Mould, Sender, wire_domain
+from digestmail.mail.render import Renderer, page
+from digestmail.mail.tokens import Tokens
 from digestmail.mailboxes.base import Mailbox
 from digestmail.mailboxes.maildir import MaildirMailbox
 from digestmail.mailboxes.mbox import MboxMailbox
-from digestmail.message import Mould, Sender, wire_domain
 from digestmail.model.reports import CollectReport, DeliverReport, PublishReport, RunReport
 from digestmail.model.theme import Look
 from digestmail.model.values import Digest, Edition, Rendered, Section, Validators
@@ -38,7 +40,6 @@ from digestmail.pipeline.notices import NoticeLetters, NoticeReport, Place, send
 from digestmail.pipeline.outcomes import Rules
 from digestmail.pipeline.pacing import DomainLimit, Limits
 from digestmail.pipeline.publish import publish, rehearse
-from digestmail.rendering import Renderer, page
 from digestmail.returned.report import Returned
 from digestmail.selection.segments import for_everybody
 from digestmail.sources.arxiv_api import ArxivApi
@@ -54,7 +55,6 @@ from digestmail.storage.database import Database
 from digestmail.storage.gates import StoredGates
 from digestmail.storage.settings import epoch, find_secrets, put_restored_at, raise_epoch, rotate
 from digestmail.storage.settings import secrets as signing_secrets
-from digestmail.tokens import Tokens
 from digestmail.transports.base import Relay, Transport
 from digestmail.transports.blocking import BlockingRelay
 from digestmail.transports.maildir import MaildirTransport

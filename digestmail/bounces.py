@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from digestmail.addresses import normalised
 from digestmail.clock import Clock
 from digestmail.errors import SubscriptionError, TokenError
+from digestmail.mail.addresses import normalised
+from digestmail.mail.tokens import Tokens, digest_number
 from digestmail.mailboxes.base import Mailbox
 from digestmail.model.values import BounceEvent, BounceKind, DomainBlock
 from digestmail.returned.reading import read
@@ -22,7 +23,6 @@ from digestmail.scoring import Scoring
 from digestmail.storage import bounces, subscribers
 from digestmail.storage.counting import Recorded, count, hold_blocks
 from digestmail.storage.database import Database
-from digestmail.tokens import Tokens, digest_number
 
 log = logging.getLogger("digestmail.bounces")
 

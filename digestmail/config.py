@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, St
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
-from digestmail.headerfields import split_mailbox
+from digestmail.mail.header_fields import split_mailbox
 from digestmail.model.theme import COLOUR_PATTERN, DARK, LIGHT, Layout, Logo, Look, Palette, Theme
 from digestmail.model.values import AmbiguousPolicy, Digest, Limits, OnEmpty, Schedule, Topic, Weights
 from digestmail.scoring import Scoring
@@ -254,7 +254,7 @@ class MailTable(_Table):
 
     def dkim_domain(self) -> str:
         """Return the domain that signs: as configured, else the sender's, as A-labels."""
-        from digestmail.message import wire_domain
+        from digestmail.mail.message import wire_domain
 
         return wire_domain(self.dkim.domain or self.sender_address.rpartition("@")[2])
 

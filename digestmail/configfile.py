@@ -37,7 +37,7 @@ from digestmail.config import (
 )
 from digestmail.configservers import secret_problems, server_problems, with_secrets
 from digestmail.errors import ConfigError
-from digestmail.locales import languages, template_directories
+from digestmail.mail.i18n import languages, template_directories
 from digestmail.model.theme import DARK, LIGHT, Palette, contrast_problems, is_colour
 from digestmail.schedule.cron import check_cron, check_timezone
 
@@ -131,7 +131,7 @@ def _path_problems(config: Config, base: Path) -> Iterator[str]:
 
 
 def _dkim_problems(config: Config, base: Path) -> Iterator[str]:
-    from digestmail.dkim import Signer
+    from digestmail.mail.dkim import Signer
 
     for key, (selector, file) in config.mail.dkim.keys().items():
         try:

@@ -8,8 +8,8 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from digestmail.addresses import key_of, normalised
 from digestmail.errors import SubscriptionError
+from digestmail.mail.addresses import key_of, normalised
 from digestmail.model.values import Digest, Subscriber, SubscriberState, Subscription, SuppressionReason
 from digestmail.storage import subscribers, suppressions
 from digestmail.storage.database import Database

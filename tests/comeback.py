@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from digestmail.tokens import Tokens
+from digestmail.mail.tokens import Tokens
 
 TOKENS = Tokens("secret")
 READER = "reader@example.net"

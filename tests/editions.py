@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 
-from digestmail.message import Mould, Sender
+from digestmail.mail.message import Mould, Sender
 from digestmail.model.theme import Layout, Look
 from digestmail.model.values import (
     Edition,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from digestmail.maillint.letter import open_letter
-from digestmail.maillint.lint import lint
-from digestmail.maillint.page import read_page
+from digestmail.mail.lint.html import read_page
+from digestmail.mail.lint.parsed_message import open_letter
+from digestmail.mail.lint.rules import lint
 
 
 def broken_rules(raw: bytes, *, notice: bool = False) -> list[str]:

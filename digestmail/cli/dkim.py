@@ -27,8 +27,8 @@ def generate(
     quiet: Quiet = False,
 ) -> None:
     """Make a key, write it to a file only its owner can read, and print the DNS record. Nothing is overwritten."""
-    from digestmail import dkim
     from digestmail.errors import ConfigError
+    from digestmail.mail import dkim
 
     chosen = dkim.Algorithm(algorithm)
     path = output or Path(f"dkim-{algorithm}.pem")

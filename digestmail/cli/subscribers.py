@@ -115,7 +115,7 @@ def change_address(
     quiet: Quiet = False,
 ) -> None:
     """Move a subscription to another address; nobody is sent a mail about it."""
-    from digestmail.addresses import normalised
+    from digestmail.mail.addresses import normalised
     from digestmail.people import readdress
 
     with open_app(config, now) as opened:

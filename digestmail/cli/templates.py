@@ -21,7 +21,7 @@ app = typer.Typer(help="Your own templates: what there is, a copy to change, whe
 def list_(config: ConfigPath = None) -> None:
     """List every template and catalogue, and which ones are your own."""
     from digestmail.cli import printing
-    from digestmail.locales import templates_directory
+    from digestmail.mail.i18n import templates_directory
 
     with open_app(config) as opened:
         own = _own(opened)
@@ -40,7 +40,7 @@ def copy(
 ) -> None:
     """Copy templates into your templates_dir, to be changed there."""
     from digestmail.errors import DigestmailError
-    from digestmail.locales import templates_directory
+    from digestmail.mail.i18n import templates_directory
 
     with open_app(config) as opened:
         own = _own(opened)
@@ -62,7 +62,7 @@ def copy(
 @app.command()
 def check(config: ConfigPath = None) -> None:
     """Fill in every template, in every layout and language, and say what is wrong."""
-    from digestmail.checks import template_problems
+    from digestmail.mail.template_check import template_problems
 
     with open_app(config) as opened:
         problems = list(template_problems(opened.renderer))

@@ -666,7 +666,7 @@ class Segment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rendered:
-    """The words of a mail, made once per segment. Personal places are marked as `message.py` says."""
+    """The words of a mail, made once per segment. Personal places are marked as `mail/message.py` says."""
 
     subject: str
     html: str

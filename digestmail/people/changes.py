@@ -12,9 +12,9 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from digestmail.addresses import key_of
 from digestmail.errors import SubscriptionError, TokenError
-from digestmail.linktokens import LinkTokens
+from digestmail.mail.addresses import key_of
+from digestmail.mail.link_tokens import LinkTokens
 from digestmail.model.differences import Difference, differences
 from digestmail.model.values import Digest, NoticeKind, Subscriber, SubscriberState, SuppressionReason
 from digestmail.pipeline.requeue import requeue

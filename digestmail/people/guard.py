@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from threading import Lock
 
-from digestmail.addresses import domain_of, key_of, network_of
+from digestmail.mail.addresses import domain_of, key_of, network_of
 
 _MOST_KEYS = 100_000
 """Beyond this the keys at rest are dropped, so that many addresses cannot fill the memory."""

@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from functools import lru_cache
 
-from digestmail.addresses import key_of, normalised
 from digestmail.errors import SubscriptionError
+from digestmail.mail.addresses import key_of, normalised
 from digestmail.model.values import Choices, Consent, Digest, SubscriberState, Subscription, SuppressionReason
 from digestmail.people.cells import COLUMNS, TOPICS_BY, bare
 from digestmail.people.choices import checked

@@ -8,9 +8,9 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from digestmail.addresses import key_of
 from digestmail.errors import SubscriptionError, TokenError
-from digestmail.linktokens import LinkTokens
+from digestmail.mail.addresses import key_of
+from digestmail.mail.link_tokens import LinkTokens
 from digestmail.model.values import NoticeKind, Subscriber, SubscriberState, SuppressionReason
 from digestmail.people.changes import check_free, take_over, tell_at_once
 from digestmail.people.signup import ONE_MAIL_EVERY, Reply

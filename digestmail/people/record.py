@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from digestmail.addresses import key_of
 from digestmail.errors import SubscriptionError
-from digestmail.linktokens import LinkTokens
+from digestmail.mail.addresses import key_of
+from digestmail.mail.link_tokens import LinkTokens
 from digestmail.model.values import Choices, NoticeKind, Subscriber, SubscriberState, SuppressionReason
 from digestmail.schedule.moments import is_recent
 from digestmail.storage import (

@@ -10,9 +10,9 @@ from enum import StrEnum
 
 from sqlalchemy import Connection
 
-from digestmail.addresses import key_of
 from digestmail.errors import SubscriptionError, TokenError
-from digestmail.linktokens import CONFIRM_WITHIN, UNDO_WITHIN, LinkTokens
+from digestmail.mail.addresses import key_of
+from digestmail.mail.link_tokens import CONFIRM_WITHIN, UNDO_WITHIN, LinkTokens
 from digestmail.model.values import Choices, Consent, Digest, NoticeKind, Subscriber, SubscriberState, SuppressionReason
 from digestmail.people.choices import checked
 from digestmail.schedule.moments import is_recent

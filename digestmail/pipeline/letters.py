@@ -7,13 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from digestmail.message import Mould
+from digestmail.mail.message import Mould
+from digestmail.mail.tokens import Tokens
 from digestmail.model.values import Delivery, Edition, Envelope, Rendered, Section
 from digestmail.pipeline.publish import Render
 from digestmail.selection.segments import committed
 from digestmail.storage import editions
 from digestmail.storage.database import Database
-from digestmail.tokens import Tokens
 
 _KEPT = 16
 """Moulds kept in memory, about 100 KB each; a run meets segment after segment, not all at once."""

@@ -15,8 +15,9 @@ from sqlalchemy import Connection
 
 from digestmail.clock import Clock
 from digestmail.errors import DeliveryError, RenderError, TransportError
-from digestmail.linktokens import LinkTokens
-from digestmail.message import Mould
+from digestmail.mail.link_tokens import LinkTokens
+from digestmail.mail.message import Mould
+from digestmail.mail.tokens import Tokens
 from digestmail.model.differences import differences
 from digestmail.model.values import (
     Attempted,
@@ -33,7 +34,6 @@ from digestmail.model.values import (
 from digestmail.retry import next_attempt
 from digestmail.storage import addresschanges, changes, confirmations, notices, subscribers
 from digestmail.storage.database import Database
-from digestmail.tokens import Tokens
 from digestmail.transports.base import Session, Transport
 
 mail_log = logging.getLogger("digestmail.mail")

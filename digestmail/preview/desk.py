@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
-from digestmail.addresses import normalised
 from digestmail.app import App
 from digestmail.clock import Clock
 from digestmail.configfile import load
 from digestmail.errors import ConfigError, DigestmailError
-from digestmail.locales import templates_directory
+from digestmail.mail.addresses import normalised
+from digestmail.mail.i18n import templates_directory
 from digestmail.model.values import Digest, Edition, Section, Subscriber, SubscriberState
 from digestmail.pipeline.share import Share, share_of
 from digestmail.preview.asked import EVERYBODY, NEXT, SAMPLE, Asked

@@ -10,7 +10,7 @@ import jinja2
 from fastapi import FastAPI, Form, Request
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 
-from digestmail.locales import templates_directory
+from digestmail.mail.i18n import templates_directory
 from digestmail.preview.asked import Frame, Palette, Tab, read_asked
 from digestmail.preview.desk import Desk
 from digestmail.preview.guard import Guard

@@ -8,8 +8,8 @@ from typing import Final
 
 from digestmail.app import App
 from digestmail.errors import RenderError
+from digestmail.mail.tokens import Tokens
 from digestmail.model.values import Edition, Envelope, Rendered, Section
-from digestmail.tokens import Tokens
 
 NOBODY: Final = "reader@example.org"
 """The recipient when everybody's mail is shown (RFC 2606)."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from digestmail.maillint.letter import open_letter
-from digestmail.maillint.lint import RuleResult, lint_letter
-from digestmail.mimeparts import LARGEST_MESSAGE
+from digestmail.mail.encoding import LARGEST_MESSAGE
+from digestmail.mail.lint.parsed_message import open_letter
+from digestmail.mail.lint.rules import RuleResult, lint_letter
 from digestmail.model.values import Edition, Section
 from digestmail.pipeline.share import Share
 from digestmail.preview.asked import Asked

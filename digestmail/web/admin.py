@@ -13,9 +13,9 @@ from pydantic import BaseModel
 from sqlalchemy import Connection
 
 from digestmail import subscriptions
-from digestmail.addresses import key_of, normalised
 from digestmail.errors import SubscriptionError
-from digestmail.message import one_line
+from digestmail.mail.addresses import key_of, normalised
+from digestmail.mail.message import one_line
 from digestmail.model.values import SubscriberState, SuppressionReason
 from digestmail.storage import idempotency, statistics, subscribers, suppressions
 from digestmail.storage.idempotency import Remembered

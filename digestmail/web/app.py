@@ -12,7 +12,7 @@ from digestmail import __version__
 from digestmail.app import App
 from digestmail.clock import Clock, SystemClock
 from digestmail.errors import StorageError
-from digestmail.locales import templates_directory
+from digestmail.mail.i18n import templates_directory
 from digestmail.storage import archive
 from digestmail.web import (
     admin,

@@ -8,7 +8,7 @@ from typing import Final
 from fastapi import HTTPException, Request
 
 from digestmail.app import App
-from digestmail.message import one_line
+from digestmail.mail.message import one_line
 from digestmail.model.values import Digest
 
 _LONGEST_TEXT: Final = 200

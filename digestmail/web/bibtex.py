@@ -6,7 +6,7 @@ import re
 import unicodedata
 from typing import Final
 
-from digestmail.message import one_line
+from digestmail.mail.message import one_line
 from digestmail.model.values import Paper
 
 _ESCAPED: Final = str.maketrans(

@@ -10,7 +10,7 @@ from xml.etree import ElementTree as ET
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
-from digestmail.message import one_line
+from digestmail.mail.message import one_line
 from digestmail.model.values import Edition, Section
 from digestmail.selection.segments import for_segment
 from digestmail.storage import archive

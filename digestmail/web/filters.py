@@ -7,7 +7,7 @@ from datetime import date, datetime
 from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
-from digestmail.message import one_line
+from digestmail.mail.message import one_line
 from digestmail.text.truncate import at_sentence, at_word
 
 _THOUSAND: Final = 1000

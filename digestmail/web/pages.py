@@ -18,7 +18,7 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 
 from digestmail.app import App
-from digestmail.locales import templates_directory
+from digestmail.mail.i18n import templates_directory
 from digestmail.web import filters
 
 SHARED_SECONDS: Final = 60

@@ -14,9 +14,9 @@ from fastapi.responses import HTMLResponse
 
 from digestmail.app import App
 from digestmail.errors import StorageError, SubscriptionError, TokenError
-from digestmail.linktokens import LinkTokens
-from digestmail.locales import languages as known_languages
-from digestmail.locales import locale_of, templates_directory
+from digestmail.mail.i18n import languages as known_languages
+from digestmail.mail.i18n import locale_of, templates_directory
+from digestmail.mail.link_tokens import LinkTokens
 from digestmail.model.values import Choices, Subscriber
 from digestmail.people import preferences
 from digestmail.people.guard import Guard, Rate, Rates

@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 from fastapi import APIRouter, BackgroundTasks, Request, Response
 from fastapi.responses import HTMLResponse
 
-from digestmail.addresses import key_of, normalised
 from digestmail.app import new_secret
 from digestmail.errors import SubscriptionError, TokenError
+from digestmail.mail.addresses import key_of, normalised
 from digestmail.model.values import Choices, Subscriber, SubscriberState
 from digestmail.people import preferences, readdress, record
 from digestmail.people.guard import Verdict

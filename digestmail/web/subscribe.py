@@ -7,9 +7,9 @@ import logging
 from fastapi import APIRouter, BackgroundTasks, Request
 from fastapi.responses import HTMLResponse
 
-from digestmail.addresses import normalised
 from digestmail.app import App, new_secret
 from digestmail.errors import SubscriptionError, TokenError
+from digestmail.mail.addresses import normalised
 from digestmail.model.values import Choices, Subscription
 from digestmail.people import signup
 from digestmail.people.choices import checked

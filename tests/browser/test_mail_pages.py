@@ -9,9 +9,9 @@ from browsing import axe, overflows
 from editions import GOLDEN_EDITIONS, full_edition
 from playwright.sync_api import Browser
 
+from digestmail.mail.render import Renderer, page
 from digestmail.model.theme import Layout, Look
 from digestmail.model.values import NoticeKind
-from digestmail.rendering import Renderer, page
 
 RENDERER = Renderer()
 BASE_URL = "https://digest.example.org"

@@ -13,7 +13,7 @@ import pytest
 from clirun import digestmail
 
 from digestmail.demo.services import serving
-from digestmail.locales import templates_directory
+from digestmail.mail.i18n import templates_directory
 
 CONFIG = """
 [mail]

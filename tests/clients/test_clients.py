@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 from editions import GOLDEN_EDITIONS
 
+from digestmail.mail.render import Renderer
 from digestmail.model.values import NoticeKind
-from digestmail.rendering import Renderer
 
 HERE = Path(__file__).resolve().parent
 BASELINE = HERE / "baseline.json"

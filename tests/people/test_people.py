@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from stage import AGENTS, THURSDAY, VISION, FakeSource, digest, reading, render, sighting
 
 from digestmail.errors import SubscriptionError, TokenError
-from digestmail.linktokens import LinkTokens
+from digestmail.mail.link_tokens import LinkTokens
 from digestmail.model.values import Choices, DeliveryState, NoticeKind, SubscriberState, Subscription, SuppressionReason
 from digestmail.people import preferences, record, signup
 from digestmail.people.signup import Reply, Standing, reply_to

@@ -15,7 +15,7 @@ from stage import THURSDAY, FakeClock, FakeSource, FakeTransport, digest, paper,
 
 from digestmail.bounces import record_event
 from digestmail.errors import DeliveryError, TransportError
-from digestmail.linktokens import LinkTokens
+from digestmail.mail.link_tokens import LinkTokens
 from digestmail.model.values import (
     Attempted,
     BounceEvent,

@@ -10,7 +10,8 @@ import pytest
 from stage import THURSDAY, FakeClock, FakeSource, FakeTransport, digest, reading, render, sighting
 
 from digestmail.errors import DeliveryError, RenderError, TransportError
-from digestmail.message import Mould, Sender
+from digestmail.mail.message import Mould, Sender
+from digestmail.mail.tokens import Tokens
 from digestmail.model.values import AmbiguousPolicy, Subscription
 from digestmail.pipeline.collect import collect
 from digestmail.pipeline.deliver import LEASE, Deliverer
@@ -19,7 +20,6 @@ from digestmail.pipeline.letters import EditionLetters
 from digestmail.pipeline.outcomes import Rules
 from digestmail.pipeline.publish import publish
 from digestmail.storage import claims, deliveries, subscribers
-from digestmail.tokens import Tokens
 from digestmail.transports.blocking import BlockingRelay
 
 PEOPLE = 5

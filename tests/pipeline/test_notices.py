@@ -12,13 +12,13 @@ from sqlalchemy import select
 from stage import THURSDAY, FakeClock, FakeTransport, digest
 
 from digestmail.errors import DeliveryError, RenderError, TransportError
-from digestmail.linktokens import LinkTokens
-from digestmail.message import Mould, Sender
+from digestmail.mail.link_tokens import LinkTokens
+from digestmail.mail.message import Mould, Sender
+from digestmail.mail.tokens import Tokens
 from digestmail.model.values import Choices, DeliveryState, NoticeKind, Rendered, Subscription, SuppressionReason
 from digestmail.people import signup
 from digestmail.pipeline.notices import NoticeLetters, NoticeReport, Place, send_notices
 from digestmail.storage import notices, schema, suppressions
-from digestmail.tokens import Tokens
 
 LINKS = LinkTokens(["secret"])
 DIGESTS = (digest(title="Trending <papers>"), digest("weekly", title="The week"))

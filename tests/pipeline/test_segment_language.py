@@ -4,14 +4,14 @@ import pytest
 from sqlalchemy import select
 from stage import THURSDAY, FakeSource, digest, reading, render, sighting
 
-from digestmail.message import Mould, Sender
+from digestmail.mail.message import Mould, Sender
+from digestmail.mail.tokens import Tokens
 from digestmail.model.values import Delivery, Subscription
 from digestmail.pipeline.collect import collect
 from digestmail.pipeline.letters import EditionLetters
 from digestmail.pipeline.publish import publish
 from digestmail.storage import subscribers
 from digestmail.storage.schema import segments
-from digestmail.tokens import Tokens
 
 SENDER = Sender(mailbox="digest@example.org", reply_to=None, domain="example.org", base_url=None)
 

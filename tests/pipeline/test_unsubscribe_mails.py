@@ -12,12 +12,12 @@ from sqlalchemy import select
 from stage import THURSDAY, FakeClock
 
 from digestmail.bounces import Postmaster, Recorded
+from digestmail.mail.tokens import Tokens
 from digestmail.mailboxes.base import Arrived
 from digestmail.model.values import NoticeKind, SubscriberState, Subscription
 from digestmail.people import preferences
 from digestmail.scoring import Scoring
 from digestmail.storage import schema, subscribers
-from digestmail.tokens import Tokens
 
 DOMAIN = "bounce.example.org"
 

@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 from editions import cast, edition, entry, section
 
-from digestmail.mimeparts import LARGEST_MESSAGE
+from digestmail.mail.encoding import LARGEST_MESSAGE
+from digestmail.mail.render import Renderer
 from digestmail.model.theme import Layout, Look
 from digestmail.model.values import Edition, Entry, Signals
-from digestmail.rendering import Renderer
 from digestmail.selection.segments import for_everybody
 from digestmail.text.truncate import at_word
 

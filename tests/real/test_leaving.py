@@ -8,8 +8,8 @@ import pytest
 from replaying import SHARED, needs_shared
 
 from digestmail.bounces import Request, request_of
+from digestmail.mail.tokens import Tokens
 from digestmail.returned.reading import read
-from digestmail.tokens import Tokens
 
 pytestmark = needs_shared
 

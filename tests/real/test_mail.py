@@ -13,8 +13,8 @@ import pytest
 from editions import cast, edition, entry, section
 from mailrules import broken_rules, part, visible
 
+from digestmail.mail.render import Renderer
 from digestmail.model.values import Edition, Entry, Signals
-from digestmail.rendering import Renderer
 from digestmail.selection.segments import for_everybody
 
 SHARED = Path(__file__).resolve().parents[2].parent / "shared"

@@ -290,7 +290,7 @@ def test_without_a_token_it_is_nobody_whatever_address_it_names():
 
 
 def test_tokens_of_another_installation_are_nobody_s():
-    from digestmail.tokens import Tokens
+    from digestmail.mail.tokens import Tokens
 
     other = Tokens("another")
     raw = dsn(to=return_path(7, tokens=other), returned=original(7, tokens=other))

@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mailrules import broken_rules
 
-from digestmail.dkim import Algorithm, Sealing, Signer, generate, relaxed
-from digestmail.message import UNSUBSCRIBE_PLACE, Mould, Sender
+from digestmail.mail.dkim import Algorithm, Sealing, Signer, generate, relaxed
+from digestmail.mail.message import UNSUBSCRIBE_PLACE, Mould, Sender
 from digestmail.model.values import Rendered
 
 RSA = Signer(domain="example.org", selector="one", pem=generate(Algorithm.RSA))

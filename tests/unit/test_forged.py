@@ -12,10 +12,10 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from digestmail.addresses import domain_of, key_of, normalised
 from digestmail.errors import SubscriptionError, TokenError
-from digestmail.linktokens import CONFIRM_WITHIN, FORM_WITHIN, LinkTokens
-from digestmail.tokens import Tokens
+from digestmail.mail.addresses import domain_of, key_of, normalised
+from digestmail.mail.link_tokens import CONFIRM_WITHIN, FORM_WITHIN, LinkTokens
+from digestmail.mail.tokens import Tokens
 
 NOW = datetime(2026, 4, 2, 8, 0, tzinfo=UTC)
 LINKS, OTHERS = LinkTokens(["a secret"]), LinkTokens(["another secret"])

@@ -9,8 +9,8 @@ import pytest
 from editions import GOLDEN_EDITIONS, cast
 from mailrules import broken_rules
 
-from digestmail.message import UNSUBSCRIBE_PLACE
-from digestmail.rendering import Renderer
+from digestmail.mail.message import UNSUBSCRIBE_PLACE
+from digestmail.mail.render import Renderer
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 RENDERER = Renderer()

@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mailrules import broken_rules
 
-from digestmail.dkim import Algorithm, Signer, generate
-from digestmail.headerfields import named, split_mailbox
-from digestmail.message import UNSUBSCRIBE_PLACE, Mould, Sender, one_line
+from digestmail.mail.dkim import Algorithm, Signer, generate
+from digestmail.mail.header_fields import named, split_mailbox
+from digestmail.mail.message import UNSUBSCRIBE_PLACE, Mould, Sender, one_line
 from digestmail.model.values import Rendered
 
 SIGNERS = tuple(

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from stage import THURSDAY
 
-from digestmail.linktokens import LinkTokens
-from digestmail.tokens import Tokens
+from digestmail.mail.link_tokens import LinkTokens
+from digestmail.mail.tokens import Tokens
 from digestmail.web.links import PERSONAL, mended
 
 TOKENS = Tokens("secret")

@@ -10,7 +10,7 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 
 from digestmail.errors import RenderError
-from digestmail.locales import (
+from digestmail.mail.i18n import (
     compact_number,
     date_formats,
     direction,

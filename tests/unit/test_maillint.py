@@ -3,10 +3,10 @@ from __future__ import annotations
 import pytest
 from editions import cast, full_edition
 
-from digestmail.maillint.lint import RULES, lint
-from digestmail.mimeparts import LARGEST_MESSAGE
+from digestmail.mail.encoding import LARGEST_MESSAGE
+from digestmail.mail.lint.rules import RULES, lint
+from digestmail.mail.render import Renderer
 from digestmail.model.values import Rendered
-from digestmail.rendering import Renderer
 
 OF = full_edition()
 RENDERED = Renderer().render(OF, OF.sections, base_url="https://digest.example.org")

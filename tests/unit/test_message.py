@@ -14,17 +14,10 @@ from hypothesis import strategies as st
 from mailrules import broken_rules, part
 
 from digestmail.errors import DeliveryError
-from digestmail.message import (
-    UNSUBSCRIBE_PLACE,
-    Mould,
-    Sender,
-    one_line,
-    wire_address,
-    wire_domain,
-)
-from digestmail.mimeparts import quoted_printable
+from digestmail.mail.encoding import quoted_printable
+from digestmail.mail.message import UNSUBSCRIBE_PLACE, Mould, Sender, one_line, wire_address, wire_domain
+from digestmail.mail.tokens import Tokens
 from digestmail.model.values import Rendered
-from digestmail.tokens import Tokens
 
 HTML = (
     '<!doctype html><html lang="en" dir="ltr"><head><meta name="color-scheme" content="light dark">'

@@ -12,15 +12,15 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from mailrules import broken_rules, part, visible
 
-from digestmail.dkim import Algorithm, Signer, generate
 from digestmail.errors import RenderError
-from digestmail.message import Mould, Sender
-from digestmail.mimeparts import LARGEST_MESSAGE
+from digestmail.mail.dkim import Algorithm, Signer, generate
+from digestmail.mail.encoding import LARGEST_MESSAGE
+from digestmail.mail.message import Mould, Sender
+from digestmail.mail.render import Renderer
+from digestmail.mail.tokens import Tokens
 from digestmail.model.theme import Layout, Look
 from digestmail.model.values import Edition, Rendered, Signals, TopicMatch
-from digestmail.rendering import Renderer
 from digestmail.selection.segments import for_everybody
-from digestmail.tokens import Tokens
 
 RENDERER = Renderer()
 BASE_URL = "https://digest.example.org"

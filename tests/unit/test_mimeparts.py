@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from digestmail.mimeparts import SPLICE, Base64, QuotedPrintable, smaller
+from digestmail.mail.encoding import SPLICE, Base64, QuotedPrintable, smaller
 
 TOKENS = st.text(alphabet="abcXYZ019_-.", max_size=120)
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from digestmail.mjmllint import mjml_problems
+from digestmail.mail.mjml_lint import mjml_problems
 
 WHOLE = (
     '<mjml lang="en" dir="ltr"><mj-head><mj-attributes><mj-all font-family="x"/><mj-text padding="0"/></mj-attributes>'

@@ -8,10 +8,10 @@ import pytest
 from editions import SENDER, SIX
 from mailrules import broken_rules, part, visible
 
-from digestmail.message import Mould
+from digestmail.mail.message import Mould
+from digestmail.mail.render import Renderer
 from digestmail.model.differences import Changed
 from digestmail.model.values import NoticeKind, Rendered
-from digestmail.rendering import Renderer
 
 RENDERER = Renderer()
 ACTION = "https://digest.example.org/confirm/abc.def"

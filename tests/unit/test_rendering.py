@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from mailrules import broken_rules, part, visible
 
 from digestmail.errors import RenderError
-from digestmail.locales import templates_directory
-from digestmail.message import PREFERENCES_PLACE, UNSUBSCRIBE_PLACE, one_line
-from digestmail.mimeparts import LARGEST_MESSAGE, quoted_printable
+from digestmail.mail.encoding import LARGEST_MESSAGE, quoted_printable
+from digestmail.mail.i18n import templates_directory
+from digestmail.mail.message import PREFERENCES_PLACE, UNSUBSCRIBE_PLACE, one_line
+from digestmail.mail.render import Renderer, page
 from digestmail.model.theme import DARK, LIGHT, Layout, Logo, Look, Theme
 from digestmail.model.values import Edition, Rendered, Signals, Slot, TopicMatch
-from digestmail.rendering import Renderer, page
 from digestmail.selection.segments import for_everybody
 from digestmail.text.truncate import at_sentence, at_word
 

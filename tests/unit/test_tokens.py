@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from itsdangerous import URLSafeSerializer
 
 from digestmail.errors import TokenError
-from digestmail.tokens import Tokens, digest_number
+from digestmail.mail.tokens import Tokens, digest_number
 
 TOKENS = Tokens("a secret")
 SAFE = set(string.ascii_letters + string.digits + "-_.")

@@ -12,14 +12,22 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
-from digestmail.content import CUTS_PER_PAPER, Block, content_after, only_row, shape_blocks, shape_frame, shape_notice
 from digestmail.errors import RenderError
-from digestmail.locales import languages
-from digestmail.message import PREFERENCES_PLACE, UNSUBSCRIBE_PLACE, Mould, Sender, one_line
-from digestmail.mimeparts import LARGEST_MESSAGE
+from digestmail.mail.encoding import LARGEST_MESSAGE
+from digestmail.mail.i18n import languages
+from digestmail.mail.message import PREFERENCES_PLACE, UNSUBSCRIBE_PLACE, Mould, Sender, one_line
+from digestmail.mail.templates import Templates, compiled
+from digestmail.mail.view_model import (
+    CUTS_PER_PAPER,
+    Block,
+    content_after,
+    only_row,
+    shape_blocks,
+    shape_frame,
+    shape_notice,
+)
 from digestmail.model.theme import Layout, Look
 from digestmail.model.values import Edition, NoticeKind, Rendered, Section
-from digestmail.templating import Templates, compiled
 from digestmail.text.truncate import at_word
 
 SUBJECT_LENGTH: Final = 150

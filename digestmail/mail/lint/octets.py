@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from digestmail.maillint.letter import Letter
+from digestmail.mail.lint.parsed_message import Letter
 
 LONGEST_LINE: Final = 998
 _LONGEST_ENCODED_LINE: Final = 76

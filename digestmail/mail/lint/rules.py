@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from digestmail.maillint import body, headers, wire
-from digestmail.maillint.letter import Letter, open_letter
-from digestmail.mimeparts import LARGEST_MESSAGE
+from digestmail.mail.encoding import LARGEST_MESSAGE
+from digestmail.mail.lint import headers, octets, structure
+from digestmail.mail.lint.parsed_message import Letter, open_letter
 
 _DETAILS: Final = 5
 """Faults told of one rule; the rest is counted."""
@@ -92,17 +92,17 @@ RULES: Final = (
         chapter=6,
         name="alternative",
         sentence="multipart/alternative: text first, HTML last",
-        faults=body.alternative,
+        faults=structure.alternative,
     ),
-    Rule(chapter=6, name="text-part", sentence="The text part stands on its own", faults=body.text_stands_alone),
-    Rule(chapter=7, name="line-ends", sentence="CRLF only, no NUL", faults=wire.line_ends),
+    Rule(chapter=6, name="text-part", sentence="The text part stands on its own", faults=structure.text_stands_alone),
+    Rule(chapter=7, name="line-ends", sentence="CRLF only, no NUL", faults=octets.line_ends),
     Rule(
         chapter=7,
         name="line-lengths",
         sentence="No line over 998 octets, none over 76 in a quoted-printable part",
-        faults=wire.line_lengths,
+        faults=octets.line_lengths,
     ),
-    Rule(chapter=7, name="seven-bit", sentence="Seven bits only", faults=wire.seven_bit),
+    Rule(chapter=7, name="seven-bit", sentence="Seven bits only", faults=octets.seven_bit),
     Rule(
         chapter=8,
         name="headers-once",
@@ -114,52 +114,52 @@ RULES: Final = (
         chapter=14,
         name="byte-budget",
         sentence=f"The whole message stays under {LARGEST_MESSAGE:,} octets",
-        faults=body.byte_budget,
+        faults=structure.byte_budget,
     ),
-    Rule(chapter=15, name="links", sentence="Links lead to http, https or mailto only", faults=body.links),
+    Rule(chapter=15, name="links", sentence="Links lead to http, https or mailto only", faults=structure.links),
     Rule(
         chapter=15,
         name="no-active-content",
         sentence="No scripts, forms, frames or handlers",
-        faults=body.no_active_content,
+        faults=structure.no_active_content,
     ),
-    Rule(chapter=15, name="printable", sentence="No control characters", faults=body.printable),
+    Rule(chapter=15, name="printable", sentence="No control characters", faults=structure.printable),
     Rule(
         chapter=15,
         name="nothing-hidden",
         sentence="No text is hidden by display, visibility, opacity or a font of no size",
-        faults=body.nothing_hidden,
+        faults=structure.nothing_hidden,
     ),
-    Rule(chapter=15, name="compiled", sentence="No MJML is left over", faults=body.compiled),
+    Rule(chapter=15, name="compiled", sentence="No MJML is left over", faults=structure.compiled),
     Rule(
         chapter=16,
         name="no-remote-styles",
         sentence="No fonts or style sheets from the network",
-        faults=body.no_remote_styles,
+        faults=structure.no_remote_styles,
     ),
     Rule(
         chapter=16,
         name="images",
         sentence="Images come by https with alt, width and height, and track nobody",
-        faults=body.images,
+        faults=structure.images,
     ),
-    Rule(chapter=17, name="language", sentence="Language and direction are named", faults=body.language),
-    Rule(chapter=17, name="outline", sentence="One h1 first, no heading level skipped", faults=body.outline),
-    Rule(chapter=17, name="layout-tables", sentence="Layout tables are marked as such", faults=body.layout_tables),
-    Rule(chapter=17, name="link-texts", sentence="Link texts say where they lead", faults=body.link_texts),
+    Rule(chapter=17, name="language", sentence="Language and direction are named", faults=structure.language),
+    Rule(chapter=17, name="outline", sentence="One h1 first, no heading level skipped", faults=structure.outline),
+    Rule(chapter=17, name="layout-tables", sentence="Layout tables are marked as such", faults=structure.layout_tables),
+    Rule(chapter=17, name="link-texts", sentence="Link texts say where they lead", faults=structure.link_texts),
     Rule(
         chapter=18,
         name="colour-schemes",
         sentence="Light and dark are declared and drawn",
-        faults=body.colour_schemes,
+        faults=structure.colour_schemes,
     ),
     Rule(
         chapter=18,
         name="one-column",
-        sentence=f"Nothing is wider than {body.WIDEST} px",
-        faults=body.one_column,
+        sentence=f"Nothing is wider than {structure.WIDEST} px",
+        faults=structure.one_column,
     ),
-    Rule(chapter=18, name="plain-layout", sentence="No SVG, flexbox, grid or positions", faults=body.plain_layout),
+    Rule(chapter=18, name="plain-layout", sentence="No SVG, flexbox, grid or positions", faults=structure.plain_layout),
 )
 
 

@@ -19,10 +19,10 @@ from urllib.parse import quote
 import idna
 from w3lib.url import safe_url_string
 
-from digestmail.dkim import Sealing, Signer, field_names, relaxed
 from digestmail.errors import DeliveryError
-from digestmail.headerfields import named, split_mailbox, unstructured
-from digestmail.mimeparts import SPLICE, Part, smaller
+from digestmail.mail.dkim import Sealing, Signer, field_names, relaxed
+from digestmail.mail.encoding import SPLICE, Part, smaller
+from digestmail.mail.header_fields import named, split_mailbox, unstructured
 from digestmail.model.values import Rendered
 
 UNSUBSCRIBE_PLACE: Final = "https://place.invalid/unsubscribe-9d6b2f41"

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from email.utils import parsedate_to_datetime
 from typing import Final
 
-from digestmail.maillint.letter import Letter
-from digestmail.maillint.wire import LONGEST_LINE
+from digestmail.mail.lint.octets import LONGEST_LINE
+from digestmail.mail.lint.parsed_message import Letter
 
 ONCE: Final = (
     "From", "To", "Subject", "Date", "Message-ID", "MIME-Version", "Auto-Submitted", "Precedence", "Feedback-ID",

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from digestmail.errors import RenderError
+from digestmail.mail.render import Renderer
 from digestmail.model.differences import Changed
 from digestmail.model.theme import Layout, Look
 from digestmail.model.values import (
@@ -22,7 +23,6 @@ from digestmail.model.values import (
     Slot,
     TopicMatch,
 )
-from digestmail.rendering import Renderer
 from digestmail.selection.segments import for_everybody
 
 _AT = datetime(2026, 4, 2, 6, tzinfo=UTC)

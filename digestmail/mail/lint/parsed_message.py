@@ -9,7 +9,7 @@ from email import message_from_bytes, policy
 from email.message import EmailMessage
 from typing import Any, cast
 
-from digestmail.maillint.page import Page, read_page
+from digestmail.mail.lint.html import Page, read_page
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

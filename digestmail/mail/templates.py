@@ -13,10 +13,10 @@ import jinja2
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from mjml import mjml2html
 
-from digestmail.content import Block, Link, Row
 from digestmail.errors import RenderError
-from digestmail.locales import compact_number, date_formats, direction, template_directories, translations
-from digestmail.mjmllint import mjml_problems
+from digestmail.mail.i18n import compact_number, date_formats, direction, template_directories, translations
+from digestmail.mail.mjml_lint import mjml_problems
+from digestmail.mail.view_model import Block, Link, Row
 from digestmail.model.theme import Look, Palette, Theme
 from digestmail.text.truncate import at_word
 

@@ -8,8 +8,8 @@ from itertools import pairwise
 from typing import Final
 from urllib.parse import urlsplit
 
-from digestmail.maillint.letter import Letter
-from digestmail.mimeparts import LARGEST_MESSAGE
+from digestmail.mail.encoding import LARGEST_MESSAGE
+from digestmail.mail.lint.parsed_message import Letter
 
 WIDEST: Final = 600
 """Pixels of the one column."""

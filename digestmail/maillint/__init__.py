@@ -1,1 +1,0 @@
-"""The rules of a correct digest mail, checked on the bytes of one cast message. Pure; the door is `lint.lint`."""
