@@ -20,7 +20,7 @@ def main() -> None:
     sys.path.insert(0, str(ROOT / "tests"))
     from bouncecorpus import confusion, flufl, sisimai
 
-    from digestmail.returned.reading import read
+    from digestmail.bounces.parsing.parse import read
 
     cases = list(sisimai(BOUNCES))
     for title, some in (("sisimai", cases), ("flufl", list(flufl(BOUNCES)))):

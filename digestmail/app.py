@@ -14,7 +14,12 @@ from urllib.parse import urlsplit
 
 from digestmail import __version__
 from digestmail import config as settings
-from digestmail.bounces import BouncesReport, Postmaster, Request
+from digestmail.bounces.counting import Recorded
+from digestmail.bounces.mailboxes.base import Mailbox
+from digestmail.bounces.mailboxes.maildir import MaildirMailbox
+from digestmail.bounces.mailboxes.mbox import MboxMailbox
+from digestmail.bounces.parsing.report import Returned
+from digestmail.bounces.processor import BouncesReport, Postmaster, Request
 from digestmail.clock import Clock, SystemClock
 from digestmail.config import Config
 from digestmail.errors import RenderError
@@ -23,9 +28,6 @@ from digestmail.mail.link_tokens import LinkTokens
 from digestmail.mail.message import Mould, Sender, wire_domain
 from digestmail.mail.render import Renderer, page
 from digestmail.mail.tokens import Tokens
-from digestmail.mailboxes.base import Mailbox
-from digestmail.mailboxes.maildir import MaildirMailbox
-from digestmail.mailboxes.mbox import MboxMailbox
 from digestmail.model.reports import CollectReport, DeliverReport, PublishReport, RunReport
 from digestmail.model.theme import Look
 from digestmail.model.values import Digest, Edition, Rendered, Section, Validators
@@ -40,7 +42,6 @@ from digestmail.pipeline.notices import NoticeLetters, NoticeReport, Place, send
 from digestmail.pipeline.outcomes import Rules
 from digestmail.pipeline.pacing import DomainLimit, Limits
 from digestmail.pipeline.publish import publish, rehearse
-from digestmail.returned.report import Returned
 from digestmail.selection.segments import for_everybody
 from digestmail.sources.arxiv_api import ArxivApi
 from digestmail.sources.arxiv_feed import ArxivFeed
@@ -50,7 +51,6 @@ from digestmail.sources.http import Http
 from digestmail.sources.huggingface import HuggingFace
 from digestmail.storage import notices, unfinished
 from digestmail.storage import sources as stored_sources
-from digestmail.storage.counting import Recorded
 from digestmail.storage.database import Database
 from digestmail.storage.gates import StoredGates
 from digestmail.storage.settings import epoch, find_secrets, put_restored_at, raise_epoch, rotate
@@ -216,7 +216,7 @@ class App:
             if report.unsubscribed:
                 self.send_notices()
             return report
-        from digestmail.mailboxes.listener import Listener
+        from digestmail.bounces.mailboxes.listener import Listener
 
         listener = Listener(
             postmaster.take,
@@ -508,7 +508,7 @@ class App:
 
 def _mailbox(table: settings.BouncesTable, base: Path) -> Mailbox:
     if table.kind == "imap":
-        from digestmail.mailboxes.imap import ImapMailbox
+        from digestmail.bounces.mailboxes.imap import ImapMailbox
 
         return ImapMailbox(
             host=table.host,

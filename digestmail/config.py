@@ -14,10 +14,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, St
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
+from digestmail.bounces.score import Scoring
 from digestmail.mail.header_fields import split_mailbox
 from digestmail.model.theme import COLOUR_PATTERN, DARK, LIGHT, Layout, Logo, Look, Palette, Theme
 from digestmail.model.values import AmbiguousPolicy, Digest, Limits, OnEmpty, Schedule, Topic, Weights
-from digestmail.scoring import Scoring
 from digestmail.text.credentials import guard_problem
 
 ENV_PREFIX = "DIGESTMAIL_"

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from digestmail.returned.reading import read
-from digestmail.returned.report import Kind, Returned, Verdict
+from digestmail.bounces.parsing.parse import read
+from digestmail.bounces.parsing.report import Kind, Returned, Verdict
 
 SAYS_UNKNOWN = {"lhost-amazonses-02.eml": 1, "lhost-office365-04.eml": 1, "lhost-x2-02.eml": 2}
 """Where sisimai has "filtered", an unknown user that was told after DATA; the words say unknown, so these are hard."""

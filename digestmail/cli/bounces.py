@@ -12,7 +12,7 @@ from digestmail.cli.options import ConfigPath, Json, Now, Quiet, open_app
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from digestmail.bounces import BouncesReport
+    from digestmail.bounces.processor import BouncesReport
 
 suppressed = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Whom nothing is sent to, and why.")
 

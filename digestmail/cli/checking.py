@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from digestmail.bounces import counting
 from digestmail.cli import printing
 from digestmail.config import SmtpTable
 from digestmail.configservers import secrets_of
@@ -15,7 +16,7 @@ from digestmail.errors import DigestmailError
 from digestmail.model.reports import WELL, DeliverReport
 from digestmail.model.values import DeliveryState, SourceHealth
 from digestmail.schedule.cron import next_fire
-from digestmail.storage import counting, futures, rates, settings, sources, wishes
+from digestmail.storage import futures, rates, settings, sources, wishes
 from digestmail.storage.wishes import Wish
 from digestmail.text.credentials import weaknesses
 

@@ -15,6 +15,9 @@ from uuid import UUID
 import uvloop
 from sqlalchemy import Connection
 
+from digestmail.bounces import counting
+from digestmail.bounces.counting import Recorded
+from digestmail.bounces.score import Scoring
 from digestmail.clock import Clock
 from digestmail.model.reports import DeliverReport
 from digestmail.model.values import Attempted, BounceEvent, Delivery, DeliveryState, Manner
@@ -25,9 +28,7 @@ from digestmail.pipeline.ledger import Ledger, Policies, Sorted
 from digestmail.pipeline.outcomes import Rules
 from digestmail.pipeline.pacing import Limits, pace, room, speeds
 from digestmail.schedule.moments import is_recent
-from digestmail.scoring import Scoring
-from digestmail.storage import counting, deliveries, rates, servers, settings
-from digestmail.storage.counting import Recorded
+from digestmail.storage import deliveries, rates, servers, settings
 from digestmail.storage.database import Database
 from digestmail.transports.base import Pipelining, Relay
 

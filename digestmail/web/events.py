@@ -8,9 +8,9 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Depends, HTTPException, Request, Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBasic, HTTPBasicCredentials, HTTPBearer
 
+from digestmail.bounces.webhooks import mailgun
+from digestmail.bounces.webhooks.payload import Provider, read
 from digestmail.errors import EventsError
-from digestmail.providers import mailgun
-from digestmail.providers.reading import Provider, read
 from digestmail.text.credentials import matches, present
 from digestmail.web.api import INVALID
 from digestmail.web.asked import app_of

@@ -7,7 +7,7 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from digestmail.bounces import BouncesReport
+from digestmail.bounces.processor import BouncesReport
 from digestmail.model.values import Edition, Entry, Paper, Signals, Subscriber, SubscriberState, SuppressionReason
 from digestmail.selection.segments import for_everybody
 from digestmail.storage.archive import EditionLine

@@ -6,9 +6,9 @@ import mailbox
 
 import pytest
 
-from digestmail.mailboxes.base import MailboxError
-from digestmail.mailboxes.maildir import MaildirMailbox
-from digestmail.mailboxes.mbox import MboxMailbox
+from digestmail.bounces.mailboxes.base import MailboxError
+from digestmail.bounces.mailboxes.maildir import MaildirMailbox
+from digestmail.bounces.mailboxes.mbox import MboxMailbox
 
 
 @pytest.fixture

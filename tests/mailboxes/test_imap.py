@@ -9,8 +9,8 @@ import pytest
 from imapserver import ImapServer
 from loopback import listening, stalling
 
-from digestmail.mailboxes.base import MailboxError
-from digestmail.mailboxes.imap import ImapMailbox
+from digestmail.bounces.mailboxes.base import MailboxError
+from digestmail.bounces.mailboxes.imap import ImapMailbox
 
 
 def reader(port: int, **changes) -> ImapMailbox:

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 
 import pytest
 
+from digestmail.bounces.mailboxes.base import MailboxError
+from digestmail.bounces.mailboxes.listener import Listener
 from digestmail.errors import StorageError
-from digestmail.mailboxes.base import MailboxError
-from digestmail.mailboxes.listener import Listener
 
 OURS = "bounce+token@bounce.example.org"
 

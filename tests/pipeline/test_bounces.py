@@ -10,9 +10,10 @@ from sqlalchemy import select, update
 from stage import THURSDAY, FakeClock, FakeSource, digest, reading, render, sighting
 
 from digestmail import subscriptions
-from digestmail.bounces import Postmaster, Recorded, record_event
+from digestmail.bounces.mailboxes.base import Arrived
+from digestmail.bounces.processor import Postmaster, Recorded, record_event
+from digestmail.bounces.score import Scoring
 from digestmail.errors import StorageError
-from digestmail.mailboxes.base import Arrived
 from digestmail.model.values import (
     BounceEvent,
     BounceKind,
@@ -23,7 +24,6 @@ from digestmail.model.values import (
 )
 from digestmail.pipeline.collect import collect
 from digestmail.pipeline.publish import publish
-from digestmail.scoring import Scoring
 from digestmail.storage import subscribers, suppressions
 from digestmail.storage.schema import bounces as table
 from digestmail.storage.schema import deliveries as deliveries_table
@@ -223,7 +223,9 @@ def test_a_crash_before_the_commit_leaves_the_mail_and_one_after_it_counts_once(
     mailbox = FakeMailbox(dsn(to=return_path(reader)))
     postmaster = Postmaster(database, TOKENS, Scoring(), clock, leave=nobody_leaves)
     with monkeypatch.context() as patch:
-        patch.setattr("digestmail.bounces.bounces.add", lambda *_: (_ for _ in ()).throw(StorageError("full")))
+        patch.setattr(
+            "digestmail.bounces.processor.bounces.add", lambda *_: (_ for _ in ()).throw(StorageError("full"))
+        )
         with pytest.raises(StorageError):
             postmaster.read(mailbox, stop=lambda: False)
     assert mailbox.waiting

@@ -13,7 +13,9 @@ from delivering import fill, standing, worker
 from sqlalchemy import func, select
 from stage import THURSDAY, FakeClock, FakeSource, FakeTransport, digest, paper, reading, render, sighting
 
-from digestmail.bounces import record_event
+from digestmail.bounces.counting import Recorded
+from digestmail.bounces.processor import record_event
+from digestmail.bounces.score import Scoring, score
 from digestmail.errors import DeliveryError, TransportError
 from digestmail.mail.link_tokens import LinkTokens
 from digestmail.model.values import (
@@ -36,7 +38,6 @@ from digestmail.pipeline.collect import collect
 from digestmail.pipeline.publish import publish
 from digestmail.retry import next_attempt
 from digestmail.schedule.moments import LONGEST_DELIVERY, LONGEST_PAUSE
-from digestmail.scoring import Scoring, score
 from digestmail.storage import (
     bounces,
     claims,
@@ -52,7 +53,6 @@ from digestmail.storage import (
     subscribers,
     wishes,
 )
-from digestmail.storage.counting import Recorded
 from digestmail.storage.database import Database
 from digestmail.transports.blocking import BlockingRelay
 

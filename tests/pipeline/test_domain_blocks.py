@@ -10,13 +10,14 @@ from delivering import fill, worker
 from sqlalchemy import select, update
 from stage import THURSDAY, FakeClock, FakeTransport
 
-from digestmail.bounces import Postmaster
+from digestmail.bounces import counting
+from digestmail.bounces.mailboxes.base import Arrived
+from digestmail.bounces.processor import Postmaster
+from digestmail.bounces.score import Scoring
 from digestmail.errors import DeliveryError, StorageError
-from digestmail.mailboxes.base import Arrived
 from digestmail.model.values import BounceKind, DeliveryState, SubscriberState, SuppressionReason
 from digestmail.pipeline.ledger import Ledger
-from digestmail.scoring import Scoring
-from digestmail.storage import counting, departures, schema, suppressions
+from digestmail.storage import departures, schema, suppressions
 from digestmail.transports.blocking import BlockingRelay
 
 UNKNOWN = "RCPT TO was answered with 550 5.1.1 <{}>: User unknown"
@@ -212,7 +213,7 @@ def test_a_report_about_the_same_edition_adds_nothing(database, deliver, read):
     deliver({0}, "RCPT TO was answered with 552 5.2.2 <{}>: mailbox full")
     read([1], edition_id, status="5.2.2", said="552 5.2.2 mailbox full")
     with database.connect() as connection:
-        from digestmail.scoring import score
+        from digestmail.bounces.score import score
         from digestmail.storage import bounces
 
         counted = bounces.of_subscriber(connection, 1)

@@ -11,12 +11,12 @@ from leaving import apple, request
 from sqlalchemy import select
 from stage import THURSDAY, FakeClock
 
-from digestmail.bounces import Postmaster, Recorded
+from digestmail.bounces.mailboxes.base import Arrived
+from digestmail.bounces.processor import Postmaster, Recorded
+from digestmail.bounces.score import Scoring
 from digestmail.mail.tokens import Tokens
-from digestmail.mailboxes.base import Arrived
 from digestmail.model.values import NoticeKind, SubscriberState, Subscription
 from digestmail.people import preferences
-from digestmail.scoring import Scoring
 from digestmail.storage import schema, subscribers
 
 DOMAIN = "bounce.example.org"

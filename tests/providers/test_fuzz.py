@@ -12,11 +12,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from stage import THURSDAY
 
+from digestmail.bounces.parsing.report import Kind
+from digestmail.bounces.webhooks.events import Told
+from digestmail.bounces.webhooks.mailgun import is_signed
+from digestmail.bounces.webhooks.payload import Provider, read
 from digestmail.errors import EventsError
-from digestmail.providers.mailgun import is_signed
-from digestmail.providers.reading import Provider, read
-from digestmail.providers.told import Told
-from digestmail.returned.report import Kind
 
 TEXTS = st.one_of(st.text(max_size=20), st.sampled_from(["\ud800", "\0", "5.1.1", "+" + "a" * 32 + "@", "<a.b.c@d>"]))
 SCALARS = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), TEXTS)

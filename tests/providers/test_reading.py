@@ -25,11 +25,11 @@ from hooks import (
 )
 from stage import THURSDAY
 
-from digestmail.bounces import who
+from digestmail.bounces.parsing.report import Kind, Verdict
+from digestmail.bounces.processor import who
+from digestmail.bounces.webhooks.mailgun import is_signed
+from digestmail.bounces.webhooks.payload import Provider, read
 from digestmail.errors import EventsError
-from digestmail.providers.mailgun import is_signed
-from digestmail.providers.reading import Provider, read
-from digestmail.returned.report import Kind, Verdict
 
 RETURN_PATH = f"bounce+{TOKENS.verp(3, 7)}@bounce.example.org"
 MESSAGE_ID = TOKENS.message_id("daily", "2026-04-02", 7, "example.org")

@@ -8,9 +8,9 @@ import pytest
 from bouncecorpus import confusion, flufl, sisimai
 from replaying import DATA, needs_shared
 
-from digestmail.mailboxes.mbox import MboxMailbox
-from digestmail.returned.reading import read
-from digestmail.returned.report import Kind, Verdict
+from digestmail.bounces.mailboxes.mbox import MboxMailbox
+from digestmail.bounces.parsing.parse import read
+from digestmail.bounces.parsing.report import Kind, Verdict
 
 pytestmark = needs_shared
 

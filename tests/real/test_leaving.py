@@ -7,9 +7,9 @@ import re
 import pytest
 from replaying import SHARED, needs_shared
 
-from digestmail.bounces import Request, request_of
+from digestmail.bounces.parsing.parse import read
+from digestmail.bounces.processor import Request, request_of
 from digestmail.mail.tokens import Tokens
-from digestmail.returned.reading import read
 
 pytestmark = needs_shared
 

@@ -9,8 +9,8 @@ from comeback import arf, block, dsn, original, return_path
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from digestmail.returned.reading import read
-from digestmail.returned.report import Kind, Returned
+from digestmail.bounces.parsing.parse import read
+from digestmail.bounces.parsing.report import Kind, Returned
 
 SECONDS = 3.0
 """Generous for a shared machine; the usual report takes a millisecond."""

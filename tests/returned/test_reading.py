@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 from comeback import READER, TOKENS, arf, block, dsn, original, return_path
 
-from digestmail.bounces import who
-from digestmail.returned.reading import read
-from digestmail.returned.report import Kind, Verdict
+from digestmail.bounces.parsing.parse import read
+from digestmail.bounces.parsing.report import Kind, Verdict
+from digestmail.bounces.processor import who
 
 VACATION = b"""From: Reader <reader@example.net>
 To: bounce@bounce.example.org

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digestmail.returned.report import Verdict
-from digestmail.returned.verdict import judge
+from digestmail.bounces.parsing.classify import judge
+from digestmail.bounces.parsing.report import Verdict
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digestmail.domainblocks import enough_to_know, is_block, is_worth_counting
+from digestmail.bounces.domain_blocks import enough_to_know, is_block, is_worth_counting
 from digestmail.text.refusal import reason_of
 
 

@@ -29,7 +29,7 @@ from websites import THURSDAY, TOKEN, ask, create_app, open_app
 
 from digestmail import subscriptions
 from digestmail.app import App
-from digestmail.bounces import record_event
+from digestmail.bounces.processor import record_event
 from digestmail.errors import StorageError
 from digestmail.model.values import SubscriberState, SuppressionReason
 from digestmail.storage import deliveries, subscribers, suppressions
@@ -286,7 +286,7 @@ def test_while_the_database_is_down_the_provider_is_to_try_again(tmp_path, provi
 def test_a_batch_that_met_a_broken_database_comes_again_and_counts_once(site, database, reader, monkeypatch):
     events = body([generic(id=str(number)) for number in range(3)])
     with monkeypatch.context() as patch:
-        patch.setattr("digestmail.bounces.record_event", failing_after(2, record_event))
+        patch.setattr("digestmail.bounces.processor.record_event", failing_after(2, record_event))
         assert post(site, "generic", events).status == 503
     assert counts(post(site, "generic", events)) == {"repeated": 2, "recorded": 1}
 

@@ -13,8 +13,10 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from digestmail.errors import EventsError
-from digestmail.providers.told import (
+from digestmail.bounces.parsing.feedback_report import kind_of
+from digestmail.bounces.parsing.parse import find_evidence
+from digestmail.bounces.parsing.report import Evidence, Kind, Returned, Verdict
+from digestmail.bounces.webhooks.events import (
     Foreign,
     Needed,
     Text,
@@ -27,9 +29,7 @@ from digestmail.providers.told import (
     load,
     passing,
 )
-from digestmail.returned.feedback import kind_of
-from digestmail.returned.reading import find_evidence
-from digestmail.returned.report import Evidence, Kind, Returned, Verdict
+from digestmail.errors import EventsError
 
 _OURS: Final = frozenset({"ContentRejected", "AttachmentRejected"})
 _PASSING: Final = {"DeliveryDelay": Kind.DELAYED, "Delivery": Kind.DELIVERED}

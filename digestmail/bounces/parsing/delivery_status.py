@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from digestmail.returned.parts import Mail, blocks, field
-from digestmail.returned.recipients import about
-from digestmail.returned.report import Failure, Kind, Verdict
-from digestmail.returned.verdict import judge
+from digestmail.bounces.parsing.classify import judge
+from digestmail.bounces.parsing.mime_parts import Mail, blocks, field
+from digestmail.bounces.parsing.recipients import about
+from digestmail.bounces.parsing.report import Failure, Kind, Verdict
 
 _STATUS = re.compile(r"(?<![\d.])[245]\.\d{1,3}\.\d{1,3}(?![\d.])")
 _MAX_RECIPIENTS = 200

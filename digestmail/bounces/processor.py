@@ -11,17 +11,17 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from digestmail.bounces.counting import Recorded, count, hold_blocks
+from digestmail.bounces.mailboxes.base import Mailbox
+from digestmail.bounces.parsing.parse import read
+from digestmail.bounces.parsing.report import Evidence, Failure, Kind, Returned, Verdict
+from digestmail.bounces.score import Scoring
 from digestmail.clock import Clock
 from digestmail.errors import SubscriptionError, TokenError
 from digestmail.mail.addresses import normalised
 from digestmail.mail.tokens import Tokens, digest_number
-from digestmail.mailboxes.base import Mailbox
 from digestmail.model.values import BounceEvent, BounceKind, DomainBlock
-from digestmail.returned.reading import read
-from digestmail.returned.report import Evidence, Failure, Kind, Returned, Verdict
-from digestmail.scoring import Scoring
 from digestmail.storage import bounces, subscribers
-from digestmail.storage.counting import Recorded, count, hold_blocks
 from digestmail.storage.database import Database
 
 log = logging.getLogger("digestmail.bounces")

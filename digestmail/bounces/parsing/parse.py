@@ -11,11 +11,11 @@ from email.errors import HeaderParseError
 from email.header import decode_header, make_header
 from urllib.parse import unquote
 
-from digestmail.returned.delivery import read_delivery_status
-from digestmail.returned.feedback import original_senders, read_feedback
-from digestmail.returned.notice import is_auto_reply, is_from_daemon, is_warning, read_notice, spoken
-from digestmail.returned.parts import MAX_BYTES, Mail, field, own_parts, parse, returned_messages, text
-from digestmail.returned.report import Evidence, Failure, Kind, Returned
+from digestmail.bounces.parsing.delivery_status import read_delivery_status
+from digestmail.bounces.parsing.feedback_report import original_senders, read_feedback
+from digestmail.bounces.parsing.free_text import is_auto_reply, is_from_daemon, is_warning, read_notice, spoken
+from digestmail.bounces.parsing.mime_parts import MAX_BYTES, Mail, field, own_parts, parse, returned_messages, text
+from digestmail.bounces.parsing.report import Evidence, Failure, Kind, Returned
 
 _RECIPIENT_FIELDS = ("X-Original-To", "Delivered-To", "Envelope-To", "X-Envelope-To", "To", "Cc")
 _RETURN_PATH = re.compile(r"\+([0-9a-f]{40})@", re.IGNORECASE)

@@ -10,9 +10,9 @@ from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints, ValidationError
 
+from digestmail.bounces.parsing.classify import judge
+from digestmail.bounces.parsing.report import Evidence, Failure, Kind, Returned, Verdict
 from digestmail.errors import EventsError
-from digestmail.returned.report import Evidence, Failure, Kind, Returned, Verdict
-from digestmail.returned.verdict import judge
 
 _LONGEST: Final = 4000
 _MILDEST_FIRST: Final = (Verdict.OURS, Verdict.SOFT, Verdict.HARD)

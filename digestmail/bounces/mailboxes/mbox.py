@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from digestmail.mailboxes.base import Arrived, MailboxError
+from digestmail.bounces.mailboxes.base import Arrived, MailboxError
 
 _LONGEST_LINE: Final = 65_536
 _DAY = rb"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)"

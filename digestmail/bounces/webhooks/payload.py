@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Final
 
-from digestmail.providers import generic, mailgun, postmark, sendgrid, ses
-from digestmail.providers.told import Told
+from digestmail.bounces.webhooks import generic, mailgun, postmark, sendgrid, ses
+from digestmail.bounces.webhooks.events import Told
 
 
 class Provider(StrEnum):

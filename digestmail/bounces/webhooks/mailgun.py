@@ -8,8 +8,9 @@ from typing import Any, Final
 
 from pydantic import Field
 
-from digestmail.errors import EventsError
-from digestmail.providers.told import (
+from digestmail.bounces.parsing.parse import find_evidence
+from digestmail.bounces.parsing.report import Kind, Returned, Verdict
+from digestmail.bounces.webhooks.events import (
     Foreign,
     Needed,
     Text,
@@ -22,8 +23,7 @@ from digestmail.providers.told import (
     load,
     passing,
 )
-from digestmail.returned.reading import find_evidence
-from digestmail.returned.report import Kind, Returned, Verdict
+from digestmail.errors import EventsError
 from digestmail.text.credentials import matches
 
 FRESH: Final = timedelta(minutes=15)

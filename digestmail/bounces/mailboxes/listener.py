@@ -13,8 +13,8 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.lmtp import LMTP
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
+from digestmail.bounces.mailboxes.base import MailboxError
 from digestmail.errors import StorageError
-from digestmail.mailboxes.base import MailboxError
 
 log = logging.getLogger("digestmail.bounces")
 

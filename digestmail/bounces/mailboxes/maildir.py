@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from digestmail.mailboxes.base import Arrived, MailboxError
+from digestmail.bounces.mailboxes.base import Arrived, MailboxError
 
 _SEEN = "S"
 

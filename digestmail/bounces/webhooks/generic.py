@@ -6,8 +6,9 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from digestmail.errors import EventsError
-from digestmail.providers.told import (
+from digestmail.bounces.parsing.parse import find_evidence
+from digestmail.bounces.parsing.report import Kind, Returned, Verdict
+from digestmail.bounces.webhooks.events import (
     Foreign,
     Needed,
     Text,
@@ -20,8 +21,7 @@ from digestmail.providers.told import (
     load,
     passing,
 )
-from digestmail.returned.reading import find_evidence
-from digestmail.returned.report import Kind, Returned, Verdict
+from digestmail.errors import EventsError
 
 
 class Event(Foreign):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from digestmail.errors import EventsError
-from digestmail.providers.told import (
+from digestmail.bounces.parsing.report import Evidence, Kind, Returned, Verdict
+from digestmail.bounces.webhooks.events import (
     Foreign,
     Needed,
     Text,
@@ -18,7 +18,7 @@ from digestmail.providers.told import (
     load,
     passing,
 )
-from digestmail.returned.report import Evidence, Kind, Returned, Verdict
+from digestmail.errors import EventsError
 
 _VERDICTS: Final = {
     "HardBounce": Verdict.HARD,

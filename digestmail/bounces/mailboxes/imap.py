@@ -17,7 +17,7 @@ from imap_tools import (
     MailMessageFlags,
 )
 
-from digestmail.mailboxes.base import Arrived, MailboxError
+from digestmail.bounces.mailboxes.base import Arrived, MailboxError
 from digestmail.tls import client_context
 
 Security = Literal["none", "starttls", "tls"]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from digestmail.returned.parts import Mail, blocks, field, own_parts, returned_messages
-from digestmail.returned.report import Kind
+from digestmail.bounces.parsing.mime_parts import Mail, blocks, field, own_parts, returned_messages
+from digestmail.bounces.parsing.report import Kind
 
 _COMPLAINTS = frozenset({"abuse", "fraud", "opt-out", "opt-out-list"})
 """RFC 5965 section 7.3 and its registry; `auth-failure` (RFC 6591), `virus` and `other` say nothing of the reader."""

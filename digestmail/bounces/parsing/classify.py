@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-from digestmail.returned.phrases import Cause, find, says
-from digestmail.returned.report import Verdict
+from digestmail.bounces.parsing.phrases import Cause, find, says
+from digestmail.bounces.parsing.report import Verdict
 
 _CODE = re.compile(r"(?<![\d.])([45])\.(\d{1,3})\.(\d{1,3})(?![\d.]\d)")
 _REPLY = re.compile(r"(?<![\d.])([45])\d\d(?![\d.]\d)")

@@ -6,10 +6,10 @@ import logging
 import re
 from collections.abc import Iterable
 
-from digestmail.returned.parts import Mail, field, own_parts, text
-from digestmail.returned.recipients import about
-from digestmail.returned.report import Failure, Kind
-from digestmail.returned.verdict import judge
+from digestmail.bounces.parsing.classify import judge
+from digestmail.bounces.parsing.mime_parts import Mail, field, own_parts, text
+from digestmail.bounces.parsing.recipients import about
+from digestmail.bounces.parsing.report import Failure, Kind
 
 log = logging.getLogger("digestmail.bounces")
 

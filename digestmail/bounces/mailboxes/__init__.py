@@ -1,0 +1,1 @@
+"""The places inbound reports arrive: a Maildir, an mbox, an IMAP folder, or an LMTP listener."""

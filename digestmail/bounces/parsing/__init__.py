@@ -1,0 +1,1 @@
+"""Inbound reports read from bytes: bounces, complaints and automatic replies. Pure."""

@@ -1,1 +1,0 @@
-"""What comes back: bounces, complaints and auto-replies read from bytes. Pure."""
