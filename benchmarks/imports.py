@@ -13,8 +13,8 @@ from pathlib import Path
 
 from benchmarks.figures import figure, tell
 from digestmail.model.values import Digest, Schedule, Topic
-from digestmail.people import transfer
 from digestmail.storage.database import Database
+from digestmail.subscribers import csv_transfer
 
 NOW = datetime(2026, 4, 2, 8, tzinfo=UTC)
 PEOPLE = int(os.environ.get("DIGESTMAIL_BENCH_PEOPLE", "1000000"))
@@ -40,11 +40,11 @@ def write(path: Path) -> None:
             out.write(f"p{n}@example.org,daily,{TOPICS[n % 3]},{hour},,{ZONES[n % 4]},desk,2026-01-02T03:04:05Z\n")
 
 
-def bring(database: Database, path: Path) -> tuple[transfer.ImportReport, float]:
+def bring(database: Database, path: Path) -> tuple[csv_transfer.ImportReport, float]:
     """Return the report of one import, and how many seconds it took."""
     began = time.perf_counter()
     with path.open(encoding="utf-8", newline="") as lines:
-        report = transfer.import_people(database, DIGESTS, lines, NOW, languages=("de",))
+        report = csv_transfer.import_people(database, DIGESTS, lines, NOW, languages=("de",))
     return report, time.perf_counter() - began
 
 
@@ -56,7 +56,7 @@ def measure(directory: Path) -> None:
     again, seconds_again = bring(database, directory / "people.csv")
     began = time.perf_counter()
     with (directory / "out.csv").open("w", encoding="utf-8", newline="") as out:
-        rows = transfer.export(database, out)
+        rows = csv_transfer.export(database, out)
     seconds_out = time.perf_counter() - began
     database.close()
     assert first.added == rows == PEOPLE, first

@@ -31,8 +31,6 @@ from digestmail.mail.tokens import Tokens
 from digestmail.model.reports import CollectReport, DeliverReport, PublishReport, RunReport
 from digestmail.model.theme import Look
 from digestmail.model.values import Digest, Edition, Rendered, Section, Validators
-from digestmail.people import preferences
-from digestmail.people.signup import forget_unconfirmed
 from digestmail.pipeline.collect import collect, read_all, store
 from digestmail.pipeline.compose import Composed, compose, upcoming_slot
 from digestmail.pipeline.deliver import Deliverer, outbox_report
@@ -55,6 +53,8 @@ from digestmail.storage.database import Database
 from digestmail.storage.gates import StoredGates
 from digestmail.storage.settings import epoch, find_secrets, put_restored_at, raise_epoch, rotate
 from digestmail.storage.settings import secrets as signing_secrets
+from digestmail.subscribers import preferences
+from digestmail.subscribers.signup import forget_unconfirmed
 from digestmail.transports.base import Relay, Transport
 from digestmail.transports.blocking import BlockingRelay
 from digestmail.transports.maildir import MaildirTransport

@@ -42,11 +42,11 @@ def bounces(config: ConfigPath = None, json: Json = False, quiet: Quiet = False)
 @suppressed.command(name="list")
 def list_all(config: ConfigPath = None, json: Json = False) -> None:
     """List the addresses nothing is sent to, the newest first."""
-    from digestmail import subscriptions
     from digestmail.cli import printing
+    from digestmail.subscribers import admin
 
     with open_app(config) as opened:
-        found = subscriptions.suppressed(opened.database)
+        found = admin.suppressed(opened.database)
         if json:
             printing.as_json(list(found))
             return
@@ -63,10 +63,10 @@ def add(
     quiet: Quiet = False,
 ) -> None:
     """Send nothing to an address any more, subscriber or not; what is queued is cancelled."""
-    from digestmail import subscriptions
+    from digestmail.subscribers import admin
 
     with open_app(config, now) as opened:
-        subscriptions.suppress(opened.database, address, reason, opened.clock.now())
+        admin.suppress(opened.database, address, reason, opened.clock.now())
     if not quiet:
         sys.stdout.write(f"{address} is suppressed\n")
 
@@ -74,10 +74,10 @@ def add(
 @suppressed.command()
 def remove(address: Address, config: ConfigPath = None, now: Now = None, quiet: Quiet = False) -> None:
     """Lift a suppression and forgive what bounced; the address is then unsubscribed and may subscribe anew."""
-    from digestmail import subscriptions
+    from digestmail.subscribers import admin
 
     with open_app(config, now) as opened:
-        subscriptions.lift(opened.database, address, opened.clock.now())
+        admin.lift(opened.database, address, opened.clock.now())
     if not quiet:
         sys.stdout.write(f"{address} is no longer suppressed, and unsubscribed\n")
 

@@ -147,6 +147,6 @@ def adopt(config: ConfigPath = None, now: Now = None) -> None:
 
 
 def _subscriber(opened: App, address: str) -> int:
-    from digestmail import subscriptions
+    from digestmail.subscribers import admin
 
-    return subscriptions.show(opened.database, address).id
+    return admin.show(opened.database, address).id

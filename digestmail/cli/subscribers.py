@@ -32,12 +32,10 @@ def add(
     quiet: Quiet = False,
 ) -> None:
     """Subscribe an address, active at once. Again with other topics changes them."""
-    from digestmail import subscriptions
+    from digestmail.subscribers import admin
 
     with open_app(config, now) as opened:
-        subscriber = subscriptions.add(
-            opened.database, opened.digests, address, digest, topic or [], opened.clock.now()
-        )
+        subscriber = admin.add(opened.database, opened.digests, address, digest, topic or [], opened.clock.now())
     _print(subscriber, json=json, quiet=quiet)
 
 
@@ -48,11 +46,11 @@ def list_all(
     json: Json = False,
 ) -> None:
     """List the subscribers."""
-    from digestmail import subscriptions
     from digestmail.cli import printing
+    from digestmail.subscribers import admin
 
     with open_app(config) as opened:
-        found = subscriptions.list_all(opened.database, digest=digest)
+        found = admin.list_all(opened.database, digest=digest)
         if json:
             printing.as_json(list(found))
             return
@@ -63,19 +61,19 @@ def list_all(
 @app.command()
 def show(address: Address, config: ConfigPath = None, json: Json = False) -> None:
     """Show one subscriber."""
-    from digestmail import subscriptions
+    from digestmail.subscribers import admin
 
     with open_app(config) as opened:
-        _print(subscriptions.show(opened.database, address), json=json, quiet=False)
+        _print(admin.show(opened.database, address), json=json, quiet=False)
 
 
 @app.command()
 def remove(address: Address, config: ConfigPath = None, now: Now = None, quiet: Quiet = False) -> None:
     """Unsubscribe an address from everything, mail already queued included."""
-    from digestmail import subscriptions
+    from digestmail.subscribers import admin
 
     with open_app(config, now) as opened:
-        subscriptions.remove(opened.database, address, opened.clock.now())
+        admin.remove(opened.database, address, opened.clock.now())
     if not quiet:
         sys.stdout.write(f"{address} is unsubscribed\n")
 
@@ -93,14 +91,13 @@ def pause(
     quiet: Quiet = False,
 ) -> None:
     """Send an address nothing for a while, mail already queued included; it stays subscribed."""
-    from digestmail import subscriptions
-    from digestmail.people import preferences
+    from digestmail.subscribers import admin, preferences
 
     if (until is None) is not end:
         raise typer.BadParameter("say either --until DATE or --end", param_hint="--until")
     moment = parse_now(until, "--until")
     with open_app(config, now) as opened:
-        found = subscriptions.show(opened.database, address)
+        found = admin.show(opened.database, address)
         subscriber = preferences.pause(opened.database, found.id, moment, opened.clock.now())
     _print(subscriber, json=json, quiet=quiet)
 
@@ -116,10 +113,10 @@ def change_address(
 ) -> None:
     """Move a subscription to another address; nobody is sent a mail about it."""
     from digestmail.mail.addresses import normalised
-    from digestmail.people import readdress
+    from digestmail.subscribers import address_change
 
     with open_app(config, now) as opened:
-        subscriber = readdress.change_by_operator(
+        subscriber = address_change.change_by_operator(
             opened.database, normalised(address), normalised(new), opened.clock.now()
         )
     _print(subscriber, json=json, quiet=quiet)
@@ -130,14 +127,13 @@ def erase(
     address: Address, config: ConfigPath = None, now: Now = None, json: Json = False, quiet: Quiet = False
 ) -> None:
     """Forget an address: only a keyed hash stays, so that no import brings it back."""
-    from digestmail import subscriptions
     from digestmail.app import new_secret
     from digestmail.cli import printing
-    from digestmail.people import record
+    from digestmail.subscribers import admin, data_export
 
     with open_app(config, now) as opened:
-        found = subscriptions.show(opened.database, address)
-        erased = record.erase(opened.database, found.id, opened.clock.now(), random_token=new_secret)
+        found = admin.show(opened.database, address)
+        erased = data_export.erase(opened.database, found.id, opened.clock.now(), random_token=new_secret)
     if json:
         printing.as_json(erased)
     elif not quiet:

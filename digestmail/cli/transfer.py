@@ -14,7 +14,7 @@ import typer
 from digestmail.cli.options import ConfigPath, Json, Now, Quiet, open_app, parse_now
 
 if TYPE_CHECKING:
-    from digestmail.people.transfer import ImportReport, Line
+    from digestmail.subscribers.csv_transfer import ImportReport, Line
 
 
 def export(
@@ -22,14 +22,14 @@ def export(
     config: ConfigPath = None,
 ) -> None:
     """Write every subscriber as CSV, a row for each digest, safe to open in a spreadsheet."""
-    from digestmail.people import transfer
+    from digestmail.subscribers import csv_transfer
 
     with ExitStack() as stack:
         opened = stack.enter_context(open_app(config))
         out = sys.stdout
         if output is not None:
             out = stack.enter_context(open(output, "w", encoding="utf-8", newline="", opener=_private))
-        rows = transfer.export(opened.database, out)
+        rows = csv_transfer.export(opened.database, out)
     if output is not None:
         sys.stdout.write(f"{rows} rows in {output}\n")
 
@@ -57,18 +57,18 @@ def import_(
 ) -> None:
     """Subscribe people who have agreed, active at once; who left stays away without newer consent."""
     from digestmail.cli import printing
-    from digestmail.people import transfer
+    from digestmail.subscribers import csv_transfer
 
     agreed_at = parse_now(consent_at, "--consent-at")
     with open_app(config, now) as opened, file.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as rows:
         moment = opened.clock.now()
-        report = transfer.import_people(
+        report = csv_transfer.import_people(
             opened.database,
             opened.digests,
             rows,
             moment,
             languages=opened.renderer.languages(),
-            consent=transfer.check_consent(consent_source, agreed_at, moment),
+            consent=csv_transfer.check_consent(consent_source, agreed_at, moment),
             dry_run=dry_run,
             tell=_teller(dry_run=dry_run, silent=json or quiet),
         )
@@ -82,7 +82,7 @@ def import_(
 
 def _teller(*, dry_run: bool, silent: bool) -> Callable[[Line], None]:
     """Return what prints a line's outcome: of a rehearsal all, else what the operator should know about."""
-    from digestmail.people.importing import Outcome
+    from digestmail.subscribers.csv_import import Outcome
 
     expected = {Outcome.ADDED, Outcome.CHANGED, Outcome.ALREADY}
 

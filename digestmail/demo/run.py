@@ -10,7 +10,6 @@ from email import policy
 from email.message import EmailMessage
 from pathlib import Path
 
-from digestmail import subscriptions
 from digestmail.app import App
 from digestmail.clock import SystemClock
 from digestmail.configfile import load
@@ -18,6 +17,7 @@ from digestmail.demo.receiver import receiving
 from digestmail.demo.services import serving
 from digestmail.errors import DigestmailError
 from digestmail.model.reports import RunReport
+from digestmail.subscribers import admin
 
 _READER = "reader@example.org"
 _MARK = ".digestmail-demo"
@@ -105,7 +105,7 @@ def demonstrate(output: Path) -> DemoReport:
         config = output / "config.toml"
         config.write_text(demo_config(services=services, smtp_host=smtp_host, smtp_port=smtp_port), "utf-8")
         with App(load(config, environment=None), output.resolve(), SystemClock(MORNING)) as app:
-            subscriptions.add(app.database, app.digests, _READER, "daily", (), app.clock.now())
+            admin.add(app.database, app.digests, _READER, "daily", (), app.clock.now())
             report = app.run()
     return _report(output, report, mailbox)
 

@@ -12,7 +12,6 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel
 from sqlalchemy import Connection
 
-from digestmail import subscriptions
 from digestmail.errors import SubscriptionError
 from digestmail.mail.addresses import key_of, normalised
 from digestmail.mail.message import one_line
@@ -20,6 +19,7 @@ from digestmail.model.values import SubscriberState, SuppressionReason
 from digestmail.storage import idempotency, statistics, subscribers, suppressions
 from digestmail.storage.idempotency import Remembered
 from digestmail.storage.statistics import Statistics
+from digestmail.subscribers import admin
 from digestmail.text.credentials import matches
 from digestmail.web.api import INVALID, MISSING, Limit, Offset, as_json, next_page
 from digestmail.web.asked import app_of
@@ -102,9 +102,7 @@ def add_subscriber(request: Request, wanted: Annotated[NewSubscription, Body()],
 
     def add(connection: Connection) -> BaseModel:
         return SubscriberShape.of(
-            subscriptions.add_within(
-                connection, app.digests, wanted.address, wanted.digest, wanted.topics, app.clock.now()
-            )
+            admin.add_within(connection, app.digests, wanted.address, wanted.digest, wanted.topics, app.clock.now())
         )
 
     return _once(request, key, wanted, add)
@@ -115,7 +113,7 @@ def remove_subscriber(request: Request, address: Annotated[str, Path(max_length=
     """Unsubscribe an address from everything, what is queued included."""
     app = app_of(request)
     try:
-        subscriptions.remove(app.database, address, app.clock.now())
+        admin.remove(app.database, address, app.clock.now())
     except SubscriptionError as error:
         raise HTTPException(404, "that address is not a subscriber") from error
 

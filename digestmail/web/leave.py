@@ -6,7 +6,7 @@ from fastapi import APIRouter, BackgroundTasks, Request
 from fastapi.responses import HTMLResponse, PlainTextResponse, Response
 
 from digestmail.errors import SubscriptionError, TokenError
-from digestmail.people import preferences
+from digestmail.subscribers import preferences
 from digestmail.web import people
 from digestmail.web.forms import FilledAnyhow
 from digestmail.web.pages import page, pages_of

@@ -18,8 +18,8 @@ from digestmail.mail.i18n import languages as known_languages
 from digestmail.mail.i18n import locale_of, templates_directory
 from digestmail.mail.link_tokens import LinkTokens
 from digestmail.model.values import Choices, Subscriber
-from digestmail.people import preferences
-from digestmail.people.guard import Guard, Rate, Rates
+from digestmail.subscribers import preferences
+from digestmail.subscribers.rate_limit import Guard, Rate, Rates
 from digestmail.web.forms import SUBSCRIBE
 from digestmail.web.outgoing import Outgoing
 from digestmail.web.pages import page, pages_of

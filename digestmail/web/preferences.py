@@ -12,8 +12,8 @@ from digestmail.app import new_secret
 from digestmail.errors import SubscriptionError, TokenError
 from digestmail.mail.addresses import key_of, normalised
 from digestmail.model.values import Choices, Subscriber, SubscriberState
-from digestmail.people import preferences, readdress, record
-from digestmail.people.guard import Verdict
+from digestmail.subscribers import address_change, data_export, preferences
+from digestmail.subscribers.rate_limit import Verdict
 from digestmail.web import people
 from digestmail.web.forms import Filled, Form, check_ours, choices_of
 from digestmail.web.pages import page, pages_of
@@ -99,7 +99,7 @@ def change_address(request: Request, token: str, form: Filled, background: Backg
 def _ask_for_address(request: Request, subscriber_id: int, address: str) -> None:
     """Queue the mail and send it, behind the answer."""
     app = pages_of(request).app
-    reply = readdress.ask(app.database, subscriber_id, address, app.real_clock.now(), random_token=new_secret)
+    reply = address_change.ask(app.database, subscriber_id, address, app.real_clock.now(), random_token=new_secret)
     log.info("address change reply=%s", reply)
     people.of(request).outgoing.flush()
 
@@ -161,10 +161,10 @@ def export(request: Request, token: str) -> Response:
     return Response(to_json(found, indent=2), media_type="application/json", headers=headers)
 
 
-def _stored(request: Request, token: str) -> record.Record:
+def _stored(request: Request, token: str) -> data_export.Record:
     """Return all that is stored about a link's holder. Raises TokenError or SubscriptionError."""
     person, _ = people.holder(request, token)
-    return record.export(pages_of(request).app.database, person.id)
+    return data_export.export(pages_of(request).app.database, person.id)
 
 
 @router.post("/preferences/{token}/erase")
@@ -175,7 +175,7 @@ def erase(request: Request, token: str, form: Filled, background: BackgroundTask
         person, _ = people.holder(request, token)
         check_ours(request, form, people.purpose(token))
         _check_sure(form)
-        erased = record.ask_to_erase(app.database, person.id, app.real_clock.now(), random_token=new_secret)
+        erased = data_export.ask_to_erase(app.database, person.id, app.real_clock.now(), random_token=new_secret)
     except (TokenError, SubscriptionError) as error:
         return people.sorry(request, error)
     if erased is None:
@@ -190,7 +190,7 @@ def look_at_erasing(request: Request, token: str) -> HTMLResponse:
     """Show what the link of a mail erases, and a button."""
     app = pages_of(request).app
     try:
-        person = record.to_be_erased(app.database, app.link_tokens(), token, app.real_clock.now())
+        person = data_export.to_be_erased(app.database, app.link_tokens(), token, app.real_clock.now())
     except (TokenError, SubscriptionError) as error:
         return people.no_use(request, error)
     return page(request, "erase.html", token=token, person=person, own_token=people.form_token(request, token))
@@ -203,8 +203,8 @@ def confirm_erasing(request: Request, token: str, form: Filled) -> HTMLResponse:
     now = app.real_clock.now()
     try:
         check_ours(request, form, people.purpose(token))
-        person = record.to_be_erased(app.database, app.link_tokens(), token, now)
-        record.erase(app.database, person.id, now, random_token=new_secret)
+        person = data_export.to_be_erased(app.database, app.link_tokens(), token, now)
+        data_export.erase(app.database, person.id, now, random_token=new_secret)
     except (TokenError, SubscriptionError) as error:
         return people.no_use(request, error)
     return people.erased(request)

@@ -11,9 +11,9 @@ from digestmail.app import App, new_secret
 from digestmail.errors import SubscriptionError, TokenError
 from digestmail.mail.addresses import normalised
 from digestmail.model.values import Choices, Subscription
-from digestmail.people import signup
-from digestmail.people.choices import checked
-from digestmail.people.guard import Verdict
+from digestmail.subscribers import signup
+from digestmail.subscribers.rate_limit import Verdict
+from digestmail.subscribers.validate import checked
 from digestmail.web import people
 from digestmail.web.forms import SHORTEST_FILLING_IN, SUBSCRIBE, Filled, Form, check_ours, choices_of
 from digestmail.web.pages import page, pages_of

@@ -6,7 +6,7 @@ from fastapi import APIRouter, BackgroundTasks, Request
 from fastapi.responses import HTMLResponse
 
 from digestmail.errors import SubscriptionError, TokenError
-from digestmail.people import changes, readdress
+from digestmail.subscribers import address_change, changes
 from digestmail.web import people
 from digestmail.web.forms import Filled, check_ours
 from digestmail.web.pages import page, pages_of
@@ -49,7 +49,7 @@ def look_at_address(request: Request, token: str) -> HTMLResponse:
     """Show the address the link confirms, and a button."""
     app = pages_of(request).app
     try:
-        wanted = readdress.look(app.database, app.link_tokens(), token, app.real_clock.now())
+        wanted = address_change.look(app.database, app.link_tokens(), token, app.real_clock.now())
     except TokenError as error:
         return people.no_use(request, error)
     return page(
@@ -67,7 +67,7 @@ def confirm_address(request: Request, token: str, form: Filled, background: Back
     app = pages_of(request).app
     try:
         check_ours(request, form, people.purpose(token))
-        person = readdress.confirm(app.database, app.link_tokens(), token, app.real_clock.now())
+        person = address_change.confirm(app.database, app.link_tokens(), token, app.real_clock.now())
     except (TokenError, SubscriptionError) as error:
         return people.no_use(request, error)
     background.add_task(people.of(request).outgoing.flush)

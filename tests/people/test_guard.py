@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from stage import THURSDAY, FakeClock
 from websites import ask, create_app, open_app
 
-from digestmail.people.guard import Guard, Rate, Rates
+from digestmail.subscribers.rate_limit import Guard, Rate, Rates
 
 DAY = timedelta(days=1)
 

@@ -12,12 +12,12 @@ from stage import AGENTS, THURSDAY, VISION, FakeSource, digest, reading, render,
 from digestmail.errors import SubscriptionError, TokenError
 from digestmail.mail.link_tokens import LinkTokens
 from digestmail.model.values import Choices, DeliveryState, NoticeKind, SubscriberState, Subscription, SuppressionReason
-from digestmail.people import preferences, record, signup
-from digestmail.people.signup import Reply, Standing, reply_to
 from digestmail.pipeline.collect import collect
 from digestmail.pipeline.publish import publish
 from digestmail.storage import confirmations as stored
 from digestmail.storage import deliveries, editions, notices, schema, subscribers, suppressions
+from digestmail.subscribers import data_export, preferences, signup
+from digestmail.subscribers.signup import Reply, Standing, reply_to
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 DIGESTS = (digest(topics=(AGENTS, VISION)), digest("weekly", cron="0 7 * * 4"))
@@ -249,7 +249,7 @@ def test_who_left_gets_one_goodbye_and_has_to_subscribe_anew(database, confirmed
 def test_everything_stored_is_shown(database, confirmed):
     who = confirmed()
     publish_now(database, "An agent")
-    found = record.export(database, who)
+    found = data_export.export(database, who)
     assert found.subscriber.address == "a@example.org"
     assert {mail.kind for mail in found.mails} == {"confirm", "welcome", "edition"}
     assert found.suppressed is None
@@ -258,7 +258,7 @@ def test_everything_stored_is_shown(database, confirmed):
 def test_an_erased_person_leaves_no_trace_and_the_accounts_still_close(database, confirmed, ask, tokens):
     who, other = confirmed(), confirmed("b@example.org")
     publish_now(database, "An agent")
-    assert record.erase(database, who, THURSDAY, random_token=tokens).deliveries == 1
+    assert data_export.erase(database, who, THURSDAY, random_token=tokens).deliveries == 1
     with database.connect() as connection:
         everything = [
             str(row) for table in schema.metadata.sorted_tables for row in connection.execute(select(table)).all()
@@ -269,8 +269,8 @@ def test_an_erased_person_leaves_no_trace_and_the_accounts_still_close(database,
         )
     assert not [row for row in everything if "a@example.org" in row]
     assert counts == {DeliveryState.CANCELLED: 1, DeliveryState.QUEUED: 1}
-    for verb in (record.export, record.erase):
-        if verb is record.erase:
+    for verb in (data_export.export, data_export.erase):
+        if verb is data_export.erase:
             with pytest.raises(SubscriptionError, match="nothing is stored"):
                 verb(database, who, THURSDAY, random_token=tokens)
     # They may come back themselves, and only so.
@@ -285,7 +285,7 @@ def test_who_got_nothing_is_removed_whole_and_a_complaint_outlives_it(database, 
     who = confirmed()
     with database.begin() as connection:
         suppressions.add(connection, "a@example.org", SuppressionReason.COMPLAINED, "abuse report", THURSDAY)
-    assert record.erase(database, who, THURSDAY, random_token=tokens).removed
+    assert data_export.erase(database, who, THURSDAY, random_token=tokens).removed
     with database.connect() as connection:
         assert subscribers.get(connection, who) is None
         assert suppressions.reason_for(connection, "a@example.org") is SuppressionReason.COMPLAINED

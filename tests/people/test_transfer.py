@@ -14,13 +14,13 @@ from stage import AGENTS, THURSDAY, VISION, digest
 
 from digestmail.errors import SubscriptionError
 from digestmail.model.values import Choices, Consent, Subscriber, SubscriberState, Subscription, SuppressionReason
-from digestmail.people import preferences, record, transfer
-from digestmail.people.cells import COLUMNS, bare, guarded, rows_of
-from digestmail.people.importing import Outcome, Reader, Wish
-from digestmail.people.transfer import ImportReport, Line
 from digestmail.storage import schema, subscribers, suppressions
 from digestmail.storage.database import Database
 from digestmail.storage.departures import Departure
+from digestmail.subscribers import csv_transfer, data_export, preferences
+from digestmail.subscribers.csv_format import COLUMNS, bare, guarded, rows_of
+from digestmail.subscribers.csv_import import Outcome, Reader, Wish
+from digestmail.subscribers.csv_transfer import ImportReport, Line
 
 DIGESTS = (digest(topics=(AGENTS, VISION)), digest("weekly", cron="0 7 * * 4"))
 AGREED = Consent(source="conference desk", at=THURSDAY - timedelta(days=30))
@@ -30,7 +30,7 @@ HEADER = "address,digest,topics,hour,language,timezone,consent_source,consent_at
 def bring(database, *rows: str, header: str = HEADER, consent: Consent | None = AGREED, dry_run: bool = False):
     """Import rows; return the report and what was told, line by line."""
     told: list[Line] = []
-    report = transfer.import_people(
+    report = csv_transfer.import_people(
         database,
         DIGESTS,
         io.StringIO("\r\n".join([header, *rows]) + "\r\n", newline=""),
@@ -62,7 +62,7 @@ def people(database) -> int:
 
 def exported(database) -> str:
     out = io.StringIO()
-    transfer.export(database, out)
+    csv_transfer.export(database, out)
     return out.getvalue()
 
 
@@ -101,7 +101,7 @@ def test_what_is_exported_can_be_imported_into_an_empty_database(database, tmp_p
     other = Database.open("sqlite:///other.db", base=tmp_path)
     other.upgrade()
     told: list[Line] = []
-    report = transfer.import_people(
+    report = csv_transfer.import_people(
         other, DIGESTS, io.StringIO(first, newline=""), THURSDAY, languages=("de",), tell=told.append
     )
     assert (report.added, report.changed, report.skipped) == (2, 1, (("not active in the file", 1),))
@@ -118,7 +118,7 @@ def test_a_pause_goes_out_and_comes_in(database, tmp_path):
     first = exported(database)
     other = Database.open("sqlite:///other.db", base=tmp_path)
     other.upgrade()
-    transfer.import_people(other, DIGESTS, io.StringIO(first, newline=""), THURSDAY, languages=())
+    csv_transfer.import_people(other, DIGESTS, io.StringIO(first, newline=""), THURSDAY, languages=())
     assert (person(other).paused_until, person(other, "b@example.org").paused_until) == (until, None)
     assert exported(other) == first
     other.close()
@@ -182,7 +182,7 @@ def test_nobody_comes_back_through_a_file(database):
     for name in ("left", "bounced", "erased"):
         bring(database, f"{name}@example.org,daily,,,,,,")
     preferences.leave(database, person(database, "left@example.org").id, None, THURSDAY)
-    record.erase(database, person(database, "erased@example.org").id, THURSDAY, random_token=lambda: "key")
+    data_export.erase(database, person(database, "erased@example.org").id, THURSDAY, random_token=lambda: "key")
     with database.begin() as connection:
         suppressions.add(connection, "bounced@example.org", SuppressionReason.BOUNCED, "", THURSDAY)
         suppressions.add(connection, "stranger@example.org", SuppressionReason.OPERATOR, "", THURSDAY)
@@ -212,7 +212,7 @@ FRIDAY = THURSDAY + timedelta(days=1)
 def later(database, *rows: str, **kwargs):
     """Import rows three days after Thursday; return what was told with its reason."""
     told: list[Line] = []
-    transfer.import_people(
+    csv_transfer.import_people(
         database,
         DIGESTS,
         io.StringIO("\n".join(["address,digest,consent_source,consent_at", *rows]), newline=""),
@@ -284,8 +284,8 @@ def test_who_is_suppressed_stays_so_until_it_is_lifted_and_then_needs_newer_cons
 
 def test_what_somebody_left_is_shown_to_them_and_forgotten_with_them(database, reader):
     preferences.leave(database, reader, "daily", FRIDAY)
-    assert record.export(database, reader).left == (Departure(digest="daily", left_at=FRIDAY),)
-    record.erase(database, reader, FRIDAY, random_token=lambda: "key")
+    assert data_export.export(database, reader).left == (Departure(digest="daily", left_at=FRIDAY),)
+    data_export.erase(database, reader, FRIDAY, random_token=lambda: "key")
     with database.connect() as connection:
         assert connection.execute(select(schema.departures)).all() == []
 
@@ -379,8 +379,8 @@ def test_a_quote_that_is_never_closed_fails_and_ends_there(database):
 
 
 def test_many_lines_go_in_pieces(database, monkeypatch):
-    monkeypatch.setattr(transfer, "_CHUNK", 7)
-    monkeypatch.setattr(transfer, "_NAMED", 3)
+    monkeypatch.setattr(csv_transfer, "_CHUNK", 7)
+    monkeypatch.setattr(csv_transfer, "_NAMED", 3)
     rows = [f"p{n // 2}@example.org,{'weekly' if n % 2 else 'daily'},,,,,," for n in range(50)]
     report, told = bring(database, *rows, *["x,daily,,,,,,"] * 5)
     assert (report.added, report.changed, report.failed, len(report.failures)) == (25, 25, 5, 3)
@@ -392,7 +392,7 @@ def test_many_lines_go_in_pieces(database, monkeypatch):
 )
 def test_half_a_consent_is_none(source, at):
     with pytest.raises(SubscriptionError):
-        transfer.check_consent(source, at, THURSDAY)
+        csv_transfer.check_consent(source, at, THURSDAY)
 
 
 def test_a_file_s_line_endings_do_not_matter(database):
@@ -400,5 +400,5 @@ def test_a_file_s_line_endings_do_not_matter(database):
         lines = io.StringIO(
             ending.join(["address,digest", f"{len(ending)}{ord(ending[0])}@example.org,daily"]), newline=""
         )
-        report = transfer.import_people(database, DIGESTS, lines, THURSDAY, languages=(), consent=AGREED)
+        report = csv_transfer.import_people(database, DIGESTS, lines, THURSDAY, languages=(), consent=AGREED)
         assert report.added == 1, repr(ending)

@@ -9,7 +9,6 @@ from comeback import READER, TOKENS, arf, block, dsn, original, return_path
 from sqlalchemy import select, update
 from stage import THURSDAY, FakeClock, FakeSource, digest, reading, render, sighting
 
-from digestmail import subscriptions
 from digestmail.bounces.mailboxes.base import Arrived
 from digestmail.bounces.processor import Postmaster, Recorded, record_event
 from digestmail.bounces.score import Scoring
@@ -27,6 +26,7 @@ from digestmail.pipeline.publish import publish
 from digestmail.storage import subscribers, suppressions
 from digestmail.storage.schema import bounces as table
 from digestmail.storage.schema import deliveries as deliveries_table
+from digestmail.subscribers import admin
 
 
 def nobody_leaves(request):
@@ -71,7 +71,7 @@ def read(database, reader, clock):
 
 
 def state(database) -> SubscriberState:
-    return subscriptions.show(database, READER).state
+    return admin.show(database, READER).state
 
 
 def reasons(database) -> dict[str, SuppressionReason]:
@@ -84,7 +84,7 @@ def test_an_address_that_is_not_there_gets_nothing_more(database, reader, read):
 
     assert (report.hard, report.suppressed) == (1, 1)
     assert state(database) is SubscriberState.SUPPRESSED
-    (row,) = subscriptions.suppressed(database)
+    (row,) = admin.suppressed(database)
     assert (row.key, row.reason, row.detail) == (READER, "bounced", "5.1.1 550 5.1.1 no such user")
 
 
@@ -161,7 +161,7 @@ def test_behind_a_list_the_mildest_failure_counts_unless_one_names_the_reader(re
 def test_a_lifted_suppression_forgives_what_bounced(database, reader, read):
     hard = dsn(to=return_path(reader))
     read(hard)
-    subscriptions.lift(database, READER, THURSDAY)
+    admin.lift(database, READER, THURSDAY)
     with database.begin() as connection:
         subscribers.add(connection, READER, THURSDAY)
 

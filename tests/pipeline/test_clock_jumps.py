@@ -32,8 +32,6 @@ from digestmail.model.values import (
     Subscription,
     Validators,
 )
-from digestmail.people import preferences, readdress, signup
-from digestmail.people.signup import Reply
 from digestmail.pipeline.collect import collect
 from digestmail.pipeline.publish import publish
 from digestmail.retry import next_attempt
@@ -54,6 +52,8 @@ from digestmail.storage import (
     wishes,
 )
 from digestmail.storage.database import Database
+from digestmail.subscribers import address_change, preferences, signup
+from digestmail.subscribers.signup import Reply
 from digestmail.transports.blocking import BlockingRelay
 
 HOUR, DAY, YEAR = timedelta(hours=1), timedelta(days=1), timedelta(days=365)
@@ -348,8 +348,8 @@ def _servers(database, wrong, _):
 def _addresses(database, wrong, tmp_path):
     edition_id = fill(database, 1)
     tokens = count()
-    asked = readdress.ask(database, 1, "new@example.org", wrong, random_token=lambda: f"token{next(tokens)}")
-    again = readdress.ask(database, 1, "new@example.org", RIGHT, random_token=lambda: f"token{next(tokens)}")
+    asked = address_change.ask(database, 1, "new@example.org", wrong, random_token=lambda: f"token{next(tokens)}")
+    again = address_change.ask(database, 1, "new@example.org", RIGHT, random_token=lambda: f"token{next(tokens)}")
     assert (asked, again) == (Reply.CONFIRM, Reply.CONFIRM)
     worker(database, [BlockingRelay(FakeTransport(), name="relay")], FakeClock(RIGHT), tmp_path / "epoch").deliver()
     with database.begin() as connection:

@@ -16,9 +16,9 @@ from digestmail.mail.link_tokens import LinkTokens
 from digestmail.mail.message import Mould, Sender
 from digestmail.mail.tokens import Tokens
 from digestmail.model.values import Choices, DeliveryState, NoticeKind, Rendered, Subscription, SuppressionReason
-from digestmail.people import signup
 from digestmail.pipeline.notices import NoticeLetters, NoticeReport, Place, send_notices
 from digestmail.storage import notices, schema, suppressions
+from digestmail.subscribers import signup
 
 LINKS = LinkTokens(["secret"])
 DIGESTS = (digest(title="Trending <papers>"), digest("weekly", title="The week"))

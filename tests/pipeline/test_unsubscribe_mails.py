@@ -16,8 +16,8 @@ from digestmail.bounces.processor import Postmaster, Recorded
 from digestmail.bounces.score import Scoring
 from digestmail.mail.tokens import Tokens
 from digestmail.model.values import NoticeKind, SubscriberState, Subscription
-from digestmail.people import preferences
 from digestmail.storage import schema, subscribers
+from digestmail.subscribers import preferences
 
 DOMAIN = "bounce.example.org"
 

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page
 
-from digestmail import subscriptions
 from digestmail.app import App
 from digestmail.clock import SystemClock
 from digestmail.configfile import load
@@ -20,6 +19,7 @@ from digestmail.demo.sample import sample_edition
 from digestmail.demo.services import serving as services
 from digestmail.preview.desk import Desk
 from digestmail.preview.server import serving
+from digestmail.subscribers import admin
 
 MORNING = datetime(2026, 4, 2, 12, 0, tzinfo=UTC)
 TOKEN = "a-token-of-the-tests"
@@ -64,7 +64,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
                     ("weekly@example.org", "weekly", ()),
                     ("all@example.org", "weekly", ()),
                 ):
-                    subscriptions.add(app.database, app.digests, address, digest, topics, MORNING)
+                    admin.add(app.database, app.digests, address, digest, topics, MORNING)
                 app.collect()
                 app.publish()
         yield made

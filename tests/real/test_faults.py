@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 from replaying import Replay, needs_shared, replaying
 
-from digestmail import subscriptions
 from digestmail.app import App
 from digestmail.clock import SystemClock
 from digestmail.configfile import load
 from digestmail.model.reports import RunReport
 from digestmail.model.values import Health
+from digestmail.subscribers import admin
 
 pytestmark = needs_shared
 
@@ -105,7 +105,7 @@ def run(replay: Replay, directory: Path, timeout: float = TIMEOUT, day: int = 2)
     path.write_text(CONFIG.format(url=replay.url, timeout=timeout), "utf-8")
     began, clock = time.monotonic(), RealWaitsShortened(day)
     with App(load(path), directory, clock, real_clock=clock) as app:
-        subscriptions.add(app.database, app.digests, "reader@example.org", "daily", (), app.clock.now())
+        admin.add(app.database, app.digests, "reader@example.org", "daily", (), app.clock.now())
         return app.run(), time.monotonic() - began
 
 

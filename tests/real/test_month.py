@@ -10,11 +10,11 @@ from replaying import Replay, needs_shared, replaying
 from sqlalchemy import select
 from stage import FakeClock
 
-from digestmail import subscriptions
 from digestmail.app import App
 from digestmail.configfile import load
 from digestmail.model.reports import RunReport
 from digestmail.storage import schema
+from digestmail.subscribers import admin
 
 pytestmark = needs_shared
 
@@ -74,7 +74,7 @@ def test_april_gives_22_editions_and_no_paper_twice(database_url: str, tmp_path:
         config = tmp_path / "config.toml"
         config.write_text(CONFIG.format(url=replay.url, database=database_url), "utf-8")
         with App(load(config), tmp_path, clock, real_clock=clock) as app:
-            subscriptions.add(app.database, app.digests, "reader@example.org", "daily", (), clock.now())
+            admin.add(app.database, app.digests, "reader@example.org", "daily", (), clock.now())
             published = {}
             for number in range(1, 31):
                 report = day(app, replay, clock, number)

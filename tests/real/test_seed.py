@@ -11,9 +11,9 @@ from mailrules import broken_rules, part, visible
 from replaying import DATA, needs_shared
 from stage import FakeClock
 
-from digestmail import subscriptions
 from digestmail.app import App
 from digestmail.configfile import load
+from digestmail.subscribers import admin
 
 pytestmark = needs_shared
 
@@ -69,7 +69,7 @@ def test_every_seed_title_arrives_to_the_letter(httpserver, tmp_path: Path) -> N
     (tmp_path / "config.toml").write_text(CONFIG.format(url=httpserver.url_for("/feed")), "utf-8")
     clock = FakeClock(datetime(2026, 4, 2, 12, tzinfo=UTC))
     with App(load(tmp_path / "config.toml"), tmp_path, clock, real_clock=clock) as app:
-        subscriptions.add(app.database, app.digests, "reader@example.org", "daily", (), clock.now())
+        admin.add(app.database, app.digests, "reader@example.org", "daily", (), clock.now())
         report = app.run()
     assert report.publish.digests[0].papers == len(papers) == 77
     assert report.deliver.sent == 1

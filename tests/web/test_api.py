@@ -7,9 +7,9 @@ from threading import Event
 import pytest
 from websites import TOKEN, ask, create_app, open_app, publish
 
-from digestmail import subscriptions
 from digestmail.errors import SubscriptionError
 from digestmail.storage.database import Database
+from digestmail.subscribers import admin
 
 ADMIN = {"authorization": f"Bearer {TOKEN}"}
 
@@ -96,7 +96,7 @@ def at_once(site, monkeypatch, *, fail_first: bool = False):
     body = {"address": "reader@example.net", "digest": "daily"}
     arrivals, works = count(1), count(1)
     at_work, second_is_there = Event(), Event()
-    begin, add = Database.begin, subscriptions.add_within
+    begin, add = Database.begin, admin.add_within
 
     def watched_begin(database):
         if next(arrivals) == 2:
@@ -112,7 +112,7 @@ def at_once(site, monkeypatch, *, fail_first: bool = False):
         return add(*args)
 
     monkeypatch.setattr(Database, "begin", watched_begin)
-    monkeypatch.setattr(subscriptions, "add_within", slow_add)
+    monkeypatch.setattr(admin, "add_within", slow_add)
     with ThreadPoolExecutor(2) as pool:
         first = pool.submit(ask, site, "/api/v1/subscribers", method="POST", headers=headers, json_body=body)
         assert at_work.wait(20)

@@ -27,12 +27,12 @@ from outbox import publish as queue
 from stage import FakeClock
 from websites import THURSDAY, TOKEN, ask, create_app, open_app
 
-from digestmail import subscriptions
 from digestmail.app import App
 from digestmail.bounces.processor import record_event
 from digestmail.errors import StorageError
 from digestmail.model.values import SubscriberState, SuppressionReason
 from digestmail.storage import deliveries, subscribers, suppressions
+from digestmail.subscribers import admin
 
 BEARER = {"authorization": f"Bearer {SECRET}"}
 
@@ -78,7 +78,7 @@ def counts(answer) -> dict[str, int]:
 
 
 def state(database) -> SubscriberState:
-    return subscriptions.show(database, READER).state
+    return admin.show(database, READER).state
 
 
 def reason(database) -> SuppressionReason | None:
@@ -148,7 +148,7 @@ def test_a_token_of_ours_says_whose_it_is_before_the_address_does(app, site, dat
 def test_a_request_sent_again_counts_once(site, database, reader, provider):
     assert counts(post(site, provider, HARD[provider])) == {"recorded": 1}
     assert counts(post(site, provider, HARD[provider])) == {"repeated": 1}
-    subscriptions.lift(database, READER, THURSDAY)
+    admin.lift(database, READER, THURSDAY)
     assert counts(post(site, provider, HARD[provider])) == {"repeated": 1}
     assert reason(database) is None
 
@@ -157,7 +157,7 @@ def test_addresses_nobody_knows_are_counted_and_not_suppressed(site, database, r
     strangers = ["stranger@example.org", "no address", "a\0@example.org", "\ud800@example.org", f"{READER}.invalid"]
     events = [generic("complaint", id=str(number), recipient=one) for number, one in enumerate(strangers)]
     assert counts(post(site, "generic", body(events))) == {"unknown": len(strangers)}
-    assert list(subscriptions.suppressed(database)) == []
+    assert list(admin.suppressed(database)) == []
 
 
 def test_the_address_may_be_written_in_any_case(site, database, reader):

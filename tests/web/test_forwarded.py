@@ -291,11 +291,11 @@ def test_an_address_taken_meanwhile_is_not_taken_over_and_one_that_was_left_is(s
 def test_an_address_whose_owner_was_erased_is_theirs_to_take(site, reader):
     subscribed(site, NEW, Subscription(digest="daily"))
     site.app.run_outbox()
-    from digestmail.people import record
+    from digestmail.subscribers import data_export
 
     with site.app.database.connect() as connection:
         other = subscribers.find(connection, NEW)
-    record.erase(site.app.database, other.id, site.clock.now(), random_token=lambda: "key")
+    data_export.erase(site.app.database, other.id, site.clock.now(), random_token=lambda: "key")
     move(site, reader)
     assert person(site, reader).address == NEW
     with site.app.database.connect() as connection:
@@ -314,9 +314,9 @@ def test_an_undoing_that_cannot_be_says_why(site, reader, why):
     if why == "taken":
         subscribed(site, READER, Subscription(digest="daily"))
     if why == "erased":
-        from digestmail.people import record
+        from digestmail.subscribers import data_export
 
-        record.erase(site.app.database, reader, site.clock.now(), random_token=lambda: "key")
+        data_export.erase(site.app.database, reader, site.clock.now(), random_token=lambda: "key")
     answer = site.post(link(told, "undo"), {"token": token})
     assert answer.status in {403, 410}
     says = {"suppressed": "came back", "taken": "a subscription of its own", "erased": "expired"}[why]

@@ -11,10 +11,10 @@ from sqlalchemy import select
 from stage import FakeSource, reading, sighting
 
 from digestmail.model.values import Choices, DeliveryState, SubscriberState, Subscription, SuppressionReason
-from digestmail.people.guard import Rate, Rates
 from digestmail.pipeline.collect import collect
 from digestmail.pipeline.publish import publish
 from digestmail.storage import deliveries, schema, subscribers, suppressions
+from digestmail.subscribers.rate_limit import Rate, Rates
 
 ONE_CLICK = {"List-Unsubscribe": "One-Click"}
 

@@ -12,12 +12,12 @@ from digestmail.errors import SubscriptionError, TokenError
 from digestmail.mail.addresses import key_of
 from digestmail.mail.link_tokens import LinkTokens
 from digestmail.model.values import NoticeKind, Subscriber, SubscriberState, SuppressionReason
-from digestmail.people.changes import check_free, take_over, tell_at_once
-from digestmail.people.signup import ONE_MAIL_EVERY, Reply
 from digestmail.schedule.moments import is_recent
 from digestmail.storage import addresschanges, notices, subscribers, suppressions
 from digestmail.storage.addresschanges import AddressChange
 from digestmail.storage.database import Database
+from digestmail.subscribers.changes import check_free, take_over, tell_at_once
+from digestmail.subscribers.signup import ONE_MAIL_EVERY, Reply
 
 
 def ask(

@@ -14,11 +14,11 @@ from digestmail.errors import SubscriptionError, TokenError
 from digestmail.mail.addresses import key_of
 from digestmail.mail.link_tokens import CONFIRM_WITHIN, UNDO_WITHIN, LinkTokens
 from digestmail.model.values import Choices, Consent, Digest, NoticeKind, Subscriber, SubscriberState, SuppressionReason
-from digestmail.people.choices import checked
 from digestmail.schedule.moments import is_recent
 from digestmail.storage import addresschanges, changes, confirmations, notices, subscribers, suppressions
 from digestmail.storage.confirmations import Confirmation
 from digestmail.storage.database import Database
+from digestmail.subscribers.validate import checked
 
 ONE_MAIL_EVERY = timedelta(days=1)
 CONSENT_SOURCE = "web form, confirmed by mail"

@@ -13,11 +13,11 @@ from functools import lru_cache
 from digestmail.errors import SubscriptionError
 from digestmail.mail.addresses import key_of, normalised
 from digestmail.model.values import Choices, Consent, Digest, SubscriberState, Subscription, SuppressionReason
-from digestmail.people.cells import COLUMNS, TOPICS_BY, bare
-from digestmail.people.choices import checked
-from digestmail.people.preferences import LONGEST_PAUSE
 from digestmail.storage.erasing import is_erased
 from digestmail.storage.importing import Standing
+from digestmail.subscribers.csv_format import COLUMNS, TOPICS_BY, bare
+from digestmail.subscribers.preferences import LONGEST_PAUSE
+from digestmail.subscribers.validate import checked
 
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 """NUL, and the surrogates that stand for bytes that are not UTF-8."""

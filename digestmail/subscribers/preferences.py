@@ -10,11 +10,11 @@ from sqlalchemy import Connection
 
 from digestmail.errors import SubscriptionError
 from digestmail.model.values import Choices, Digest, NoticeKind, Subscriber, SubscriberState
-from digestmail.people.changes import tell_at_once, tell_of_change
-from digestmail.people.choices import checked
 from digestmail.pipeline.requeue import requeue
 from digestmail.storage import addresschanges, confirmations, deliveries, notices, subscribers, unsubscribemails
 from digestmail.storage.database import Database
+from digestmail.subscribers.changes import tell_at_once, tell_of_change
+from digestmail.subscribers.validate import checked
 
 LONGEST_PAUSE = timedelta(days=366)
 _OVER = (NoticeKind.CONFIRM, NoticeKind.WELCOME, NoticeKind.ALREADY, NoticeKind.ADDRESS)

@@ -14,12 +14,12 @@ from sqlalchemy import Connection
 
 from digestmail.errors import SubscriptionError
 from digestmail.model.values import Consent, Digest, SubscriberState, Subscription
-from digestmail.people.cells import COLUMNS, rows_of
-from digestmail.people.importing import Fault, Outcome, Reader, Wish, decide, reason
 from digestmail.storage import importing, subscribers
 from digestmail.storage.database import Database
 from digestmail.storage.erasing import is_erased
 from digestmail.storage.importing import NewPerson, Standing
+from digestmail.subscribers.csv_format import COLUMNS, rows_of
+from digestmail.subscribers.csv_import import Fault, Outcome, Reader, Wish, decide, reason
 
 _CHUNK = 4000
 """Lines read, looked up and stored in one transaction."""
