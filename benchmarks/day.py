@@ -25,11 +25,11 @@ from types import ModuleType
 import feedparser
 
 from benchmarks.figures import Figure, figure, tell
+from digestmail.collect.collector import collect
+from digestmail.editions.publish import publish
 from digestmail.mail.message import Mould, Sender
 from digestmail.mail.render import Renderer
 from digestmail.model.values import AnnounceType, Digest, Edition, Rendered, Schedule, Section, Subscription, Topic
-from digestmail.pipeline.collect import collect
-from digestmail.pipeline.publish import publish
 from digestmail.sources.arxiv_feed import ArxivFeed
 from digestmail.sources.base import Answer
 from digestmail.sources.huggingface import HuggingFace

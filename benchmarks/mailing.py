@@ -8,6 +8,12 @@ from pathlib import Path
 from random import Random
 
 from digestmail.clock import SystemClock
+from digestmail.collect.collector import collect
+from digestmail.delivery.composer import EditionLetters
+from digestmail.delivery.epoch import EpochFile
+from digestmail.delivery.outcomes import Rules
+from digestmail.delivery.worker import Deliverer
+from digestmail.editions.publish import publish
 from digestmail.mail.dkim import Signer
 from digestmail.mail.message import UNSUBSCRIBE_PLACE, Mould, Sender
 from digestmail.mail.tokens import Tokens
@@ -24,12 +30,6 @@ from digestmail.model.values import (
     Schedule,
     Sighting,
 )
-from digestmail.pipeline.collect import collect
-from digestmail.pipeline.deliver import Deliverer
-from digestmail.pipeline.epoch import EpochFile
-from digestmail.pipeline.letters import EditionLetters
-from digestmail.pipeline.outcomes import Rules
-from digestmail.pipeline.publish import publish
 from digestmail.storage.database import Database
 from digestmail.storage.schema import Moment
 from digestmail.transports.smtp import SmtpTransport

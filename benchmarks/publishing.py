@@ -12,6 +12,7 @@ from pathlib import Path
 from sqlalchemy import text
 
 from benchmarks.figures import figure, tell
+from digestmail.editions.publish import publish
 from digestmail.model.values import (
     Digest,
     Edition,
@@ -26,7 +27,6 @@ from digestmail.model.values import (
     Signals,
     Topic,
 )
-from digestmail.pipeline.publish import publish
 from digestmail.storage import papers, sources
 from digestmail.storage.database import Database
 

@@ -21,7 +21,16 @@ from digestmail.bounces.mailboxes.mbox import MboxMailbox
 from digestmail.bounces.parsing.report import Returned
 from digestmail.bounces.processor import BouncesReport, Postmaster, Request
 from digestmail.clock import Clock, SystemClock
+from digestmail.collect.collector import collect, read_all, store
 from digestmail.config import Config
+from digestmail.delivery.composer import EditionLetters
+from digestmail.delivery.epoch import EpochFile
+from digestmail.delivery.notices import NoticeLetters, NoticeReport, Place, send_notices
+from digestmail.delivery.outcomes import Rules
+from digestmail.delivery.pacing import DomainLimit, Limits
+from digestmail.delivery.worker import Deliverer, outbox_report
+from digestmail.editions.compose import Composed, compose, upcoming_slot
+from digestmail.editions.publish import publish, rehearse
 from digestmail.errors import RenderError
 from digestmail.mail.dkim import Signer
 from digestmail.mail.link_tokens import LinkTokens
@@ -31,15 +40,6 @@ from digestmail.mail.tokens import Tokens
 from digestmail.model.reports import CollectReport, DeliverReport, PublishReport, RunReport
 from digestmail.model.theme import Look
 from digestmail.model.values import Digest, Edition, Rendered, Section, Validators
-from digestmail.pipeline.collect import collect, read_all, store
-from digestmail.pipeline.compose import Composed, compose, upcoming_slot
-from digestmail.pipeline.deliver import Deliverer, outbox_report
-from digestmail.pipeline.epoch import EpochFile
-from digestmail.pipeline.letters import EditionLetters
-from digestmail.pipeline.notices import NoticeLetters, NoticeReport, Place, send_notices
-from digestmail.pipeline.outcomes import Rules
-from digestmail.pipeline.pacing import DomainLimit, Limits
-from digestmail.pipeline.publish import publish, rehearse
 from digestmail.selection.segments import for_everybody
 from digestmail.sources.arxiv_api import ArxivApi
 from digestmail.sources.arxiv_feed import ArxivFeed

@@ -13,10 +13,10 @@ from outbox import edition, people
 from sqlalchemy import select
 from stage import THURSDAY, FakeClock
 
+from digestmail.delivery.epoch import EpochFile
+from digestmail.delivery.outcomes import Rules
+from digestmail.delivery.worker import Deliverer
 from digestmail.model.values import AmbiguousPolicy, DeliveryState
-from digestmail.pipeline.deliver import Deliverer
-from digestmail.pipeline.epoch import EpochFile
-from digestmail.pipeline.outcomes import Rules
 from digestmail.storage import deliveries, editions, schema
 from digestmail.storage.database import Database
 from digestmail.transports.base import Relay

@@ -16,11 +16,11 @@ from random import Random
 from typing import Any
 
 from digestmail.clock import SystemClock
+from digestmail.delivery import dispatcher, outbox_writer, worker
+from digestmail.delivery.epoch import EpochFile
+from digestmail.delivery.outcomes import Rules
+from digestmail.delivery.worker import Deliverer
 from digestmail.model.values import AmbiguousPolicy, Delivery, Envelope
-from digestmail.pipeline import deliver, dispatch, ledger
-from digestmail.pipeline.deliver import Deliverer
-from digestmail.pipeline.epoch import EpochFile
-from digestmail.pipeline.outcomes import Rules
 from digestmail.storage.database import Database
 from digestmail.transports import conversation
 from digestmail.transports.manners import Manners
@@ -32,25 +32,25 @@ CLAIMED = 6
 AHEAD = 4
 
 STEPS: dict[str, tuple[Any, str, bool]] = {
-    "before the connections are allotted": (deliver.rates, "allot", False),
-    "inside the transaction of the allotment": (deliver.rates, "allot", True),
-    "before the claim": (ledger.claims, "claim", False),
-    "inside the transaction of the claim": (ledger.claims, "claim", True),
+    "before the connections are allotted": (worker.rates, "allot", False),
+    "inside the transaction of the allotment": (worker.rates, "allot", True),
+    "before the claim": (outbox_writer.claims, "claim", False),
+    "inside the transaction of the claim": (outbox_writer.claims, "claim", True),
     "between the claim's commit and the epoch file": (EpochFile, "note", False),
     "after the epoch file": (EpochFile, "note", True),
-    "before the intents": (ledger.claims, "arm", False),
-    "inside the transaction of the intents": (ledger.claims, "arm", True),
-    "before a commit is heard of": (dispatch.Dispatch, "_heard", False),
-    "before a message is taken": (dispatch.Dispatch, "take_now", False),
-    "after a message is taken": (dispatch.Dispatch, "take_now", True),
+    "before the intents": (outbox_writer.claims, "arm", False),
+    "inside the transaction of the intents": (outbox_writer.claims, "arm", True),
+    "before a commit is heard of": (dispatcher.Dispatch, "_heard", False),
+    "before a message is taken": (dispatcher.Dispatch, "take_now", False),
+    "after a message is taken": (dispatcher.Dispatch, "take_now", True),
     "before octets are written": (Wire, "write", False),
     "after octets are written": (Wire, "write", True),
     "before the commands are made": (conversation, "_commands", False),
-    "after the reply, before it is settled": (dispatch.Dispatch, "settle", False),
-    "settled, but not on record": (dispatch.Dispatch, "settle", True),
-    "before the results are recorded": (ledger.claims, "record", False),
-    "inside the transaction of the results": (ledger.claims, "record", True),
-    "before the connections are given up": (deliver.rates, "give_up", False),
+    "after the reply, before it is settled": (dispatcher.Dispatch, "settle", False),
+    "settled, but not on record": (dispatcher.Dispatch, "settle", True),
+    "before the results are recorded": (outbox_writer.claims, "record", False),
+    "inside the transaction of the results": (outbox_writer.claims, "record", True),
+    "before the connections are given up": (worker.rates, "give_up", False),
 }
 COMMITS = ("before a commit", "after a commit")
 SERVER = ("in the middle of the body", "after the dot, before the reply")
@@ -101,8 +101,8 @@ def arm(step: str, turn: int, database: Database) -> None:
 
 
 def work(job: dict[str, Any]) -> None:
-    dispatch.AHEAD = AHEAD
-    dispatch._FIRST_CLAIM = dispatch._MOST_CLAIMED = CLAIMED
+    dispatcher.AHEAD = AHEAD
+    dispatcher._FIRST_CLAIM = dispatcher._MOST_CLAIMED = CLAIMED
     database = Database.open(job["url"], base=Path())
     arm(job["step"], job["turn"], database)
     relay = SmtpTransport(

@@ -128,7 +128,7 @@ def _show_entries(title: str, entries: Iterable[Entry]) -> None:
 def explain(paper: Ref, config: ConfigPath = None, now: Now = None, json: Json = False) -> None:
     """Say for every digest why a paper was, will be or will not be in it."""
     from digestmail.cli import printing
-    from digestmail.pipeline.explain import explain as explain_paper
+    from digestmail.editions.explain import explain as explain_paper
 
     with open_app(config, now) as app, app.database.connect() as connection:
         found, explanations = explain_paper(connection, app.digests, paper, app.clock.now(), app.horizon())

@@ -11,11 +11,11 @@ from pathlib import Path
 from digestmail.app import App
 from digestmail.clock import Clock
 from digestmail.configfile import load
+from digestmail.editions.entitlement import Share, share_of
 from digestmail.errors import ConfigError, DigestmailError
 from digestmail.mail.addresses import normalised
 from digestmail.mail.i18n import templates_directory
 from digestmail.model.values import Digest, Edition, Section, Subscriber, SubscriberState
-from digestmail.pipeline.share import Share, share_of
 from digestmail.preview.asked import EVERYBODY, NEXT, SAMPLE, Asked
 from digestmail.preview.specimen import NOBODY, Specimen, cast_specimen
 from digestmail.preview.views import Fault, Notice, Option, Shown, View, nothing_for, remarks_on, take_apart

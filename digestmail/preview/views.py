@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from digestmail.editions.entitlement import Share
 from digestmail.mail.encoding import LARGEST_MESSAGE
 from digestmail.mail.lint.parsed_message import open_letter
 from digestmail.mail.lint.rules import RuleResult, lint_letter
 from digestmail.model.values import Edition, Section
-from digestmail.pipeline.share import Share
 from digestmail.preview.asked import Asked
 
 

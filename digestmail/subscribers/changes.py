@@ -12,12 +12,12 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
+from digestmail.editions.requeue import requeue
 from digestmail.errors import SubscriptionError, TokenError
 from digestmail.mail.addresses import key_of
 from digestmail.mail.link_tokens import LinkTokens
 from digestmail.model.differences import Difference, differences
 from digestmail.model.values import Digest, NoticeKind, Subscriber, SubscriberState, SuppressionReason
-from digestmail.pipeline.requeue import requeue
 from digestmail.schedule.moments import is_recent
 from digestmail.storage import addresschanges, changes, erasing, notices, subscribers, suppressions
 from digestmail.storage.changes import Change

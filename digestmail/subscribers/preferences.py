@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
+from digestmail.editions.requeue import requeue
 from digestmail.errors import SubscriptionError
 from digestmail.model.values import Choices, Digest, NoticeKind, Subscriber, SubscriberState
-from digestmail.pipeline.requeue import requeue
 from digestmail.storage import addresschanges, confirmations, deliveries, notices, subscribers, unsubscribemails
 from digestmail.storage.database import Database
 from digestmail.subscribers.changes import tell_at_once, tell_of_change

@@ -22,8 +22,8 @@ from loopback import listening
 from stage import THURSDAY, FakeSource, reading, sighting
 
 from digestmail.cli.options import open_app
-from digestmail.pipeline.collect import collect
-from digestmail.pipeline.publish import publish
+from digestmail.collect.collector import collect
+from digestmail.editions.publish import publish
 
 READER = "reader@example.net"
 CONFIG = """

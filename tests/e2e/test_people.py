@@ -11,10 +11,10 @@ from oursite import Site, link, opened
 from playwright.sync_api import Browser, Page, expect
 from stage import FakeSource, reading, sighting
 
+from digestmail.collect.collector import collect
+from digestmail.editions.publish import publish
 from digestmail.model.reports import DeliverReport
 from digestmail.model.values import DeliveryState, SubscriberState
-from digestmail.pipeline.collect import collect
-from digestmail.pipeline.publish import publish
 from digestmail.storage import deliveries, subscribers
 
 ADDRESS = "reader@example.org"

@@ -9,11 +9,11 @@ import pytest
 from sqlalchemy import func, select
 from stage import AGENTS, THURSDAY, VISION, FakeSource, digest, reading, render, sighting
 
+from digestmail.collect.collector import collect
+from digestmail.editions.publish import publish
 from digestmail.errors import SubscriptionError, TokenError
 from digestmail.mail.link_tokens import LinkTokens
 from digestmail.model.values import Choices, DeliveryState, NoticeKind, SubscriberState, Subscription, SuppressionReason
-from digestmail.pipeline.collect import collect
-from digestmail.pipeline.publish import publish
 from digestmail.storage import confirmations as stored
 from digestmail.storage import deliveries, editions, notices, schema, subscribers, suppressions
 from digestmail.subscribers import data_export, preferences, signup

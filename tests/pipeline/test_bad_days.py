@@ -11,9 +11,9 @@ from delivering import fill, listed, standing, worker
 from sqlalchemy import NullPool, create_engine, event, text
 from stage import FakeClock, FakeTransport
 
+from digestmail.delivery.pacing import DomainLimit, Limits
 from digestmail.errors import DeliveryError, StorageError
 from digestmail.model.values import AmbiguousPolicy
-from digestmail.pipeline.pacing import DomainLimit, Limits
 from digestmail.storage import deliveries, rates
 from digestmail.storage.database import Database
 from digestmail.transports.blocking import BlockingRelay

@@ -10,7 +10,7 @@ import pytest
 from delivering import fill, smtp, standing, until_empty, worker
 from stage import FakeClock
 
-from digestmail.pipeline.suspicion import Suspicion
+from digestmail.delivery.common_refusal import Suspicion
 from digestmail.storage import claims, rates, unfinished
 
 sys.path.append(str(Path(__file__).parents[1] / "transports"))

@@ -12,6 +12,8 @@ from stage import THURSDAY, FakeClock, FakeSource, digest, reading, render, sigh
 from digestmail.bounces.mailboxes.base import Arrived
 from digestmail.bounces.processor import Postmaster, Recorded, record_event
 from digestmail.bounces.score import Scoring
+from digestmail.collect.collector import collect
+from digestmail.editions.publish import publish
 from digestmail.errors import StorageError
 from digestmail.model.values import (
     BounceEvent,
@@ -21,8 +23,6 @@ from digestmail.model.values import (
     Subscription,
     SuppressionReason,
 )
-from digestmail.pipeline.collect import collect
-from digestmail.pipeline.publish import publish
 from digestmail.storage import subscribers, suppressions
 from digestmail.storage.schema import bounces as table
 from digestmail.storage.schema import deliveries as deliveries_table

@@ -16,6 +16,9 @@ from stage import THURSDAY, FakeClock, FakeSource, FakeTransport, digest, paper,
 from digestmail.bounces.counting import Recorded
 from digestmail.bounces.processor import record_event
 from digestmail.bounces.score import Scoring, score
+from digestmail.collect.collector import collect
+from digestmail.delivery.backoff import next_attempt
+from digestmail.editions.publish import publish
 from digestmail.errors import DeliveryError, TransportError
 from digestmail.mail.link_tokens import LinkTokens
 from digestmail.model.values import (
@@ -32,9 +35,6 @@ from digestmail.model.values import (
     Subscription,
     Validators,
 )
-from digestmail.pipeline.collect import collect
-from digestmail.pipeline.publish import publish
-from digestmail.retry import next_attempt
 from digestmail.schedule.moments import LONGEST_DELIVERY, LONGEST_PAUSE
 from digestmail.storage import (
     bounces,

@@ -6,6 +6,8 @@ from datetime import timedelta
 import pytest
 from stage import THURSDAY, FakeSource, reading, sighting
 
+from digestmail.collect import collector as module
+from digestmail.collect.collector import collect
 from digestmail.errors import (
     SourceRefusedError,
     SourceThrottledError,
@@ -14,8 +16,6 @@ from digestmail.errors import (
     StorageError,
 )
 from digestmail.model.values import Health, Skipped
-from digestmail.pipeline import collect as module
-from digestmail.pipeline.collect import collect
 from digestmail.storage import papers, sources
 
 

@@ -9,16 +9,16 @@ from random import Random
 import pytest
 from stage import THURSDAY, FakeClock, FakeSource, FakeTransport, digest, reading, render, sighting
 
+from digestmail.collect.collector import collect
+from digestmail.delivery.composer import EditionLetters
+from digestmail.delivery.epoch import EpochFile
+from digestmail.delivery.outcomes import Rules
+from digestmail.delivery.worker import LEASE, Deliverer
+from digestmail.editions.publish import publish
 from digestmail.errors import DeliveryError, RenderError, TransportError
 from digestmail.mail.message import Mould, Sender
 from digestmail.mail.tokens import Tokens
 from digestmail.model.values import AmbiguousPolicy, Subscription
-from digestmail.pipeline.collect import collect
-from digestmail.pipeline.deliver import LEASE, Deliverer
-from digestmail.pipeline.epoch import EpochFile
-from digestmail.pipeline.letters import EditionLetters
-from digestmail.pipeline.outcomes import Rules
-from digestmail.pipeline.publish import publish
 from digestmail.storage import claims, deliveries, subscribers
 from digestmail.transports.blocking import BlockingRelay
 

@@ -14,9 +14,9 @@ from digestmail.bounces import counting
 from digestmail.bounces.mailboxes.base import Arrived
 from digestmail.bounces.processor import Postmaster
 from digestmail.bounces.score import Scoring
+from digestmail.delivery.outbox_writer import Ledger
 from digestmail.errors import DeliveryError, StorageError
 from digestmail.model.values import BounceKind, DeliveryState, SubscriberState, SuppressionReason
-from digestmail.pipeline.ledger import Ledger
 from digestmail.storage import departures, schema, suppressions
 from digestmail.transports.blocking import BlockingRelay
 
@@ -254,7 +254,7 @@ def test_a_domain_that_refuses_all_in_the_dialogue_is_a_block(database, deliver)
 
 def test_the_result_and_the_bounce_are_one_transaction(database, deliver, monkeypatch):
     fill(database, 1)
-    monkeypatch.setattr("digestmail.pipeline.ledger._PATIENCE", timedelta(0))
+    monkeypatch.setattr("digestmail.delivery.outbox_writer._PATIENCE", timedelta(0))
     monkeypatch.setattr(counting, "count", lambda *_: (_ for _ in ()).throw(StorageError("full")))
     with pytest.raises(StorageError):
         deliver({0})

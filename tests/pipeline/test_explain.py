@@ -6,10 +6,10 @@ from datetime import date, datetime, timedelta
 
 from stage import AGENTS, THURSDAY, VISION, FakeSource, digest, paper, reading, render, sighting
 
+from digestmail.collect.collector import collect
+from digestmail.editions.explain import Explanation, explain
+from digestmail.editions.publish import publish
 from digestmail.model.values import Limits, Origin
-from digestmail.pipeline.collect import collect
-from digestmail.pipeline.explain import Explanation, explain
-from digestmail.pipeline.publish import publish
 
 DAY = timedelta(days=1)
 DAILY = digest(sources=("hf", "arxiv"), curated=("hf",), topics=(AGENTS, VISION))

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from stage import THURSDAY, reading, sighting
 
+from digestmail.collect.health import judge
 from digestmail.model.values import Health, SourceHealth
-from digestmail.pipeline.health import judge
 
 
 def previous(fresh_at: datetime, *categories: str) -> dict[str, SourceHealth]:

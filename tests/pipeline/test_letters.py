@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from stage import THURSDAY
 
+from digestmail.delivery.composer import EditionLetters, _Prepared
 from digestmail.mail.tokens import Tokens
 from digestmail.model.values import Delivery
-from digestmail.pipeline.letters import EditionLetters, _Prepared
 
 TOKENS = Tokens("secret")
 

@@ -11,12 +11,12 @@ import pytest
 from sqlalchemy import select
 from stage import THURSDAY, FakeClock, FakeTransport, digest
 
+from digestmail.delivery.notices import NoticeLetters, NoticeReport, Place, send_notices
 from digestmail.errors import DeliveryError, RenderError, TransportError
 from digestmail.mail.link_tokens import LinkTokens
 from digestmail.mail.message import Mould, Sender
 from digestmail.mail.tokens import Tokens
 from digestmail.model.values import Choices, DeliveryState, NoticeKind, Rendered, Subscription, SuppressionReason
-from digestmail.pipeline.notices import NoticeLetters, NoticeReport, Place, send_notices
 from digestmail.storage import notices, schema, suppressions
 from digestmail.subscribers import signup
 

@@ -14,10 +14,10 @@ from proxying import proxying
 from sqlalchemy import event, select
 from stage import FakeClock, FakeTransport
 
+from digestmail.delivery import outbox_writer
+from digestmail.delivery.dispatcher import AHEAD
+from digestmail.delivery.worker import LEASE
 from digestmail.errors import StorageError
-from digestmail.pipeline import ledger
-from digestmail.pipeline.deliver import LEASE
-from digestmail.pipeline.dispatch import AHEAD
 from digestmail.storage import schema, settings
 from digestmail.storage.database import Database
 from digestmail.transports.blocking import BlockingRelay
@@ -189,7 +189,7 @@ def test_a_bug_in_the_ledger_ends_the_run_with_a_clear_error_and_loses_nothing(
 ):
     fill(database, PEOPLE)
     clock, turns = FakeClock(), []
-    real = getattr(ledger.claims, step)
+    real = getattr(outbox_writer.claims, step)
 
     def buggy(*args):
         turns.append(args)
@@ -200,7 +200,7 @@ def test_a_bug_in_the_ledger_ends_the_run_with_a_clear_error_and_loses_nothing(
     with scripted(extensions=["PIPELINING"]) as server:
         relay = smtp(server.port)
         with monkeypatch.context() as patched:
-            patched.setattr(ledger.claims, step, buggy)
+            patched.setattr(outbox_writer.claims, step, buggy)
             with pytest.raises(StorageError, match="unexpected KeyError: 'a bug'"):
                 worker(database, [relay], clock, tmp_path / "epoch").deliver()
         assert "the ledger ended by a bug" in caplog.text

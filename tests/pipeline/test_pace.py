@@ -9,7 +9,7 @@ from delivering import fill, standing, until_empty, worker
 from simulated import SimulatedRelay
 from stage import FakeClock
 
-from digestmail.pipeline.throttle import PATIENCE, Throttle
+from digestmail.delivery.throttle import PATIENCE, Throttle
 from digestmail.storage import rates
 
 HOURS_96 = timedelta(hours=96)

@@ -6,10 +6,10 @@ import pytest
 from sqlalchemy import select, update
 from stage import AGENTS, THURSDAY, VISION, FakeSource, digest, paper, reading, render, sighting
 
+from digestmail.collect.collector import collect
+from digestmail.editions.publish import publish, publish_one, rehearse
 from digestmail.errors import RenderError, SourceRefusedError
 from digestmail.model.values import Limits, OnEmpty, Subscription
-from digestmail.pipeline.collect import collect
-from digestmail.pipeline.publish import publish, publish_one, rehearse
 from digestmail.storage import claims, editions, subscribers
 from digestmail.storage import schema as tables
 

@@ -4,12 +4,12 @@ import pytest
 from sqlalchemy import select
 from stage import THURSDAY, FakeSource, digest, reading, render, sighting
 
+from digestmail.collect.collector import collect
+from digestmail.delivery.composer import EditionLetters
+from digestmail.editions.publish import publish
 from digestmail.mail.message import Mould, Sender
 from digestmail.mail.tokens import Tokens
 from digestmail.model.values import Delivery, Subscription
-from digestmail.pipeline.collect import collect
-from digestmail.pipeline.letters import EditionLetters
-from digestmail.pipeline.publish import publish
 from digestmail.storage import subscribers
 from digestmail.storage.schema import segments
 

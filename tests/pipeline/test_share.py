@@ -8,11 +8,11 @@ from datetime import timedelta
 import pytest
 from stage import AGENTS, THURSDAY, VISION, FakeSource, digest, reading, render, sighting
 
+from digestmail.collect.collector import collect
+from digestmail.editions.compose import compose, upcoming_slot
+from digestmail.editions.entitlement import share_of
+from digestmail.editions.publish import publish
 from digestmail.model.values import Limits, Subscription
-from digestmail.pipeline.collect import collect
-from digestmail.pipeline.compose import compose, upcoming_slot
-from digestmail.pipeline.publish import publish
-from digestmail.pipeline.share import share_of
 from digestmail.storage import editions, subscribers
 
 DAILY = digest(topics=(AGENTS, VISION))

@@ -11,7 +11,7 @@ from delivering import fill, listed, smtp, standing, until_empty, worker
 from forking import Letters
 from stage import FakeClock
 
-from digestmail.pipeline.pacing import DomainLimit, Limits
+from digestmail.delivery.pacing import DomainLimit, Limits
 
 sys.path.append(str(Path(__file__).parents[1] / "transports"))
 from scripted import Act, Farewell, scripted

@@ -9,11 +9,11 @@ import pytest
 from sqlalchemy import select
 from stage import FakeSource, digest, paper, reading, render
 
+from digestmail.collect.collector import collect
+from digestmail.editions.explain import Explanation, explain
+from digestmail.editions.publish import publish
 from digestmail.model.reports import DigestReport
 from digestmail.model.values import Digest, Limits, Origin, Sighting, Signals, Subscription, Topic
-from digestmail.pipeline.collect import collect
-from digestmail.pipeline.explain import Explanation, explain
-from digestmail.pipeline.publish import publish
 from digestmail.storage import editions, subscribers
 from digestmail.storage import schema as tables
 from digestmail.storage.database import Database

@@ -18,9 +18,9 @@ from receiving import receiver
 from sqlalchemy import event
 from stage import THURSDAY, FakeClock
 
+from digestmail.delivery import dispatcher
+from digestmail.delivery.pacing import DomainLimit, Limits, domain_of, pace
 from digestmail.model.values import Delivery, DeliveryState
-from digestmail.pipeline import dispatch
-from digestmail.pipeline.pacing import DomainLimit, Limits, domain_of, pace
 from digestmail.storage import rates
 from digestmail.storage.database import Database
 from digestmail.transports.base import Receipt
@@ -93,8 +93,8 @@ class Noting(Letters):
 @pytest.fixture
 def together(database_url, tmp_path, monkeypatch):
     """Have two workers deliver; return their reports and the day they did it in."""
-    monkeypatch.setattr(dispatch, "_FIRST_CLAIM", 4)
-    monkeypatch.setattr(dispatch, "_MOST_CLAIMED", 4)
+    monkeypatch.setattr(dispatcher, "_FIRST_CLAIM", 4)
+    monkeypatch.setattr(dispatcher, "_MOST_CLAIMED", 4)
     databases = [Database.open(database_url, base=Path()) for _ in range(WORKERS)]
 
     def together(letters, limits, **relay):
@@ -201,8 +201,8 @@ def delivery(number: int, domain: str) -> Delivery:
 
 def test_a_worker_makes_room_for_one_that_comes_later(database, tmp_path, monkeypatch):
     """Its connections are counted anew after a minute, those of the relay and those of the domain."""
-    monkeypatch.setattr(dispatch, "_FIRST_CLAIM", 4)
-    monkeypatch.setattr(dispatch, "_MOST_CLAIMED", 4)
+    monkeypatch.setattr(dispatcher, "_FIRST_CLAIM", 4)
+    monkeypatch.setattr(dispatcher, "_MOST_CLAIMED", 4)
     people = 120
     fill(database, people)
     clock = FakeClock()

@@ -15,9 +15,9 @@ from outbox import LEASE, edition, people, publish
 from sqlalchemy import Row, select, update
 from stage import THURSDAY, paper, sighting
 
+from digestmail.delivery import outcomes
+from digestmail.delivery.outcomes import Rules
 from digestmail.model.values import AmbiguousPolicy, Attempted, Delivery, DeliveryState, SubscriberState
-from digestmail.pipeline import outcomes
-from digestmail.pipeline.outcomes import Rules
 from digestmail.storage import claims, deliveries, papers, schema, subscribers, unfinished
 from digestmail.storage.database import Database
 

@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
+from digestmail.delivery import ready_queue
+from digestmail.delivery.ready_queue import Pool
 from digestmail.model.values import Delivery
-from digestmail.pipeline import pool
-from digestmail.pipeline.pool import Pool
 
 LIMITS = {"slow.example": 2, "one.example": 1}
 DOMAINS = st.sampled_from(["slow.example", "one.example", "free.example", "SLOW.example"])
@@ -61,7 +61,7 @@ def test_a_limit_that_changes_holds_from_the_next_delivery_on():
 
 
 def test_what_is_held_does_not_keep_others_from_being_claimed_until_it_is_too_much(monkeypatch):
-    monkeypatch.setattr(pool, "_MOST_HELD", 5)
+    monkeypatch.setattr(ready_queue, "_MOST_HELD", 5)
     waiting = Pool(LIMITS)
     waiting.add(deliveries(*["one.example"] * 5))
     waiting.take(10)

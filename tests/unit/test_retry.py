@@ -6,7 +6,7 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digestmail.retry import next_attempt
+from digestmail.delivery.backoff import next_attempt
 
 START = datetime(2026, 4, 2, 7, 0, tzinfo=UTC)
 FIVE_MINUTES = timedelta(minutes=5)

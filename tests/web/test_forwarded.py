@@ -9,9 +9,9 @@ import pytest
 from oursite import Site, link, links, opened
 from stage import FakeSource, reading, sighting
 
+from digestmail.collect.collector import collect
+from digestmail.editions.publish import publish
 from digestmail.model.values import Subscriber, SubscriberState, Subscription, SuppressionReason
-from digestmail.pipeline.collect import collect
-from digestmail.pipeline.publish import publish
 from digestmail.storage import subscribers, suppressions
 
 READER, NEW = "reader@example.org", "new@example.org"

@@ -10,9 +10,9 @@ from oursite import Site, link, links, opened
 from sqlalchemy import select
 from stage import FakeSource, reading, sighting
 
+from digestmail.collect.collector import collect
+from digestmail.editions.publish import publish
 from digestmail.model.values import Choices, DeliveryState, SubscriberState, Subscription, SuppressionReason
-from digestmail.pipeline.collect import collect
-from digestmail.pipeline.publish import publish
 from digestmail.storage import deliveries, schema, subscribers, suppressions
 from digestmail.subscribers.rate_limit import Rate, Rates
 

@@ -11,10 +11,10 @@ from typing import Final, Protocol
 
 from sqlalchemy import Connection
 
+from digestmail.editions.compose import Composed, compose, is_open, read_well
 from digestmail.errors import DigestmailError
 from digestmail.model.reports import DigestReport, PublishReport
 from digestmail.model.values import Digest, Edition, OnEmpty, PaperId, Rendered, Section, Slot
-from digestmail.pipeline.compose import Composed, compose, is_open, read_well
 from digestmail.schedule.cron import check_timezone, current_slot, next_hour
 from digestmail.selection.segments import for_everybody, for_segment
 from digestmail.storage import deliveries, editions, settings, wishes

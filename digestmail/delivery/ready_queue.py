@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Mapping
 
+from digestmail.delivery.pacing import domain_of
 from digestmail.model.values import Delivery
-from digestmail.pipeline.pacing import domain_of
 
 _MOST_HELD = 10_000
 """Deliveries of limited domains kept waiting in memory; with so many nothing more is claimed."""

@@ -16,9 +16,9 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection
 
 from digestmail.clock import Clock
+from digestmail.delivery.epoch import EpochFile
 from digestmail.errors import StorageError
 from digestmail.model.values import Attempted, Delivery, Manner
-from digestmail.pipeline.epoch import EpochFile
 from digestmail.storage import claims, deliveries, rates, servers, settings
 from digestmail.storage.database import Database
 

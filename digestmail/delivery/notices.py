@@ -14,6 +14,7 @@ from typing import Protocol
 from sqlalchemy import Connection
 
 from digestmail.clock import Clock
+from digestmail.delivery.backoff import next_attempt
 from digestmail.errors import DeliveryError, RenderError, TransportError
 from digestmail.mail.link_tokens import LinkTokens
 from digestmail.mail.message import Mould
@@ -31,7 +32,6 @@ from digestmail.model.values import (
     SubscriberState,
     Subscription,
 )
-from digestmail.retry import next_attempt
 from digestmail.storage import addresschanges, changes, confirmations, notices, subscribers
 from digestmail.storage.database import Database
 from digestmail.transports.base import Session, Transport

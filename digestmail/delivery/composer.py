@@ -7,10 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from digestmail.editions.publish import Render
 from digestmail.mail.message import Mould
 from digestmail.mail.tokens import Tokens
 from digestmail.model.values import Delivery, Edition, Envelope, Rendered, Section
-from digestmail.pipeline.publish import Render
 from digestmail.selection.segments import committed
 from digestmail.storage import editions
 from digestmail.storage.database import Database

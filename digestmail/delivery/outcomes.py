@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 from random import Random
 
 from digestmail.bounces.parsing.classify import judge
+from digestmail.delivery.backoff import next_attempt
 from digestmail.errors import DeliveryError
 from digestmail.model.values import AmbiguousPolicy, Attempted, BounceKind, Delivery, DeliveryState
-from digestmail.retry import next_attempt
 from digestmail.schedule.moments import age
 from digestmail.transports.base import OutcomeUnknownError, Receipt, ThrottledError, Verdict
 

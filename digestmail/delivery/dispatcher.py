@@ -18,15 +18,15 @@ from random import Random
 from typing import Protocol
 
 from digestmail.clock import Clock
+from digestmail.delivery import outcomes, pacing
+from digestmail.delivery.common_refusal import DOMAINS, Suspicion
+from digestmail.delivery.connections import LOST_TWICE, Lanes
+from digestmail.delivery.outbox_writer import Committed, Ledger
+from digestmail.delivery.outcomes import Rules
+from digestmail.delivery.ready_queue import Pool
+from digestmail.delivery.throttle import PATIENCE, Throttle
 from digestmail.errors import DeliveryError, RenderError, StorageError, TransportError
 from digestmail.model.values import Attempted, Delivery, Envelope, Manner
-from digestmail.pipeline import outcomes, pacing
-from digestmail.pipeline.lanes import LOST_TWICE, Lanes
-from digestmail.pipeline.ledger import Committed, Ledger
-from digestmail.pipeline.outcomes import Rules
-from digestmail.pipeline.pool import Pool
-from digestmail.pipeline.suspicion import DOMAINS, Suspicion
-from digestmail.pipeline.throttle import PATIENCE, Throttle
 from digestmail.storage.rates import Pause
 from digestmail.storage.servers import Sighting
 from digestmail.transports.base import (

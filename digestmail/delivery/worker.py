@@ -19,14 +19,14 @@ from digestmail.bounces import counting
 from digestmail.bounces.counting import Recorded
 from digestmail.bounces.score import Scoring
 from digestmail.clock import Clock
+from digestmail.delivery import outcomes
+from digestmail.delivery.dispatcher import AHEAD, Dispatch, Letters
+from digestmail.delivery.epoch import EpochFile
+from digestmail.delivery.outbox_writer import Ledger, Policies, Sorted
+from digestmail.delivery.outcomes import Rules
+from digestmail.delivery.pacing import Limits, pace, room, speeds
 from digestmail.model.reports import DeliverReport
 from digestmail.model.values import Attempted, BounceEvent, Delivery, DeliveryState, Manner
-from digestmail.pipeline import outcomes
-from digestmail.pipeline.dispatch import AHEAD, Dispatch, Letters
-from digestmail.pipeline.epoch import EpochFile
-from digestmail.pipeline.ledger import Ledger, Policies, Sorted
-from digestmail.pipeline.outcomes import Rules
-from digestmail.pipeline.pacing import Limits, pace, room, speeds
 from digestmail.schedule.moments import is_recent
 from digestmail.storage import deliveries, rates, servers, settings
 from digestmail.storage.database import Database

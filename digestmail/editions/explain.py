@@ -8,9 +8,9 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
+from digestmail.editions.compose import Composed, compose, upcoming_slot
 from digestmail.errors import StorageError
 from digestmail.model.values import Decision, Digest, Edition, Outcome, Paper
-from digestmail.pipeline.compose import Composed, compose, upcoming_slot
 from digestmail.selection.explain import readers, reasons, why_old
 from digestmail.storage import editions, papers
 

@@ -1,0 +1,1 @@
+"""Collect: read every source, store what it showed, and judge how the reading went."""
