@@ -45,7 +45,7 @@ from digestmail.sources.arxiv_api import ArxivApi
 from digestmail.sources.arxiv_feed import ArxivFeed
 from digestmail.sources.base import Source
 from digestmail.sources.feed import Feed
-from digestmail.sources.http import Http
+from digestmail.sources.http.client import Http
 from digestmail.sources.huggingface import HuggingFace
 from digestmail.storage import notices, unfinished
 from digestmail.storage import sources as stored_sources

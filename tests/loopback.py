@@ -14,7 +14,7 @@ from stage import FakeClock
 
 from digestmail.clock import Clock
 from digestmail.model.values import Validators
-from digestmail.sources.http import Gates, Http
+from digestmail.sources.http.client import Gates, Http
 
 Talk = Callable[[socket.socket, threading.Event], None]
 """Plays the server on one connection, until it is told that the test is over."""

@@ -21,7 +21,7 @@ class Answer:
 
 
 class Fetcher(Protocol):
-    """The one polite way to the network (`sources/http.py`)."""
+    """The one polite way to the network (`sources/http/client.py`)."""
 
     def fetch(
         self, url: str, *, accept: str, min_interval: float = 1.0, conditional: bool = True, retry_empty: bool = False

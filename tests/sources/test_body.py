@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from digestmail.errors import SourceUnreadableError
-from digestmail.sources.body import read_body
+from digestmail.sources.http.body import read_body
 
 LIMIT = 1_000_000
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from digestmail.errors import SourceRefusedError
-from digestmail.sources.guard import check_addresses, is_public, parse_target
+from digestmail.sources.http.ssrf import check_addresses, is_public, parse_target
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digestmail.sources.throttling import LONGEST_WAIT, wished_wait
+from digestmail.sources.http.retry_after import LONGEST_WAIT, wished_wait
 
 NOW = datetime(2026, 4, 2, 8, 0, tzinfo=UTC)
 

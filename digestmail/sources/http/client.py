@@ -24,10 +24,10 @@ from digestmail.errors import (
 )
 from digestmail.model.values import Validators
 from digestmail.sources.base import Answer
-from digestmail.sources.body import ACCEPTED_CODINGS, read_body
-from digestmail.sources.guard import Target, normal_host, parse_target
-from digestmail.sources.throttling import wished_wait
-from digestmail.sources.wire import Budget, GuardedBackend
+from digestmail.sources.http.body import ACCEPTED_CODINGS, read_body
+from digestmail.sources.http.network import Budget, GuardedBackend
+from digestmail.sources.http.retry_after import wished_wait
+from digestmail.sources.http.ssrf import Target, normal_host, parse_target
 
 log = logging.getLogger("digestmail.http")
 

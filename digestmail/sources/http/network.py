@@ -14,7 +14,7 @@ import httpcore2
 
 from digestmail.clock import Clock
 from digestmail.errors import SourceUnavailableError
-from digestmail.sources.guard import check_addresses
+from digestmail.sources.http.ssrf import check_addresses
 
 
 class Budget:
