@@ -32,7 +32,7 @@ from digestmail.model.values import (
 )
 from digestmail.storage.database import Database
 from digestmail.storage.schema import Moment
-from digestmail.transports.smtp import SmtpTransport
+from digestmail.transports.smtp.client import SmtpTransport
 
 SENDER = Sender(mailbox="Papers <digest@example.org>", domain="example.org", base_url="https://digest.example.org")
 WORDS = "We look at how a model of modest size decides which of its layers a question needs.\n"

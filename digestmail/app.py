@@ -58,7 +58,7 @@ from digestmail.subscribers.signup import forget_unconfirmed
 from digestmail.transports.base import Relay, Transport
 from digestmail.transports.blocking import BlockingRelay
 from digestmail.transports.maildir import MaildirTransport
-from digestmail.transports.smtp import Login, SmtpTransport
+from digestmail.transports.smtp.client import Login, SmtpTransport
 
 _LISTEN_STEP = 0.5
 """Seconds between two looks at whether to stop listening."""

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from digestmail.config import BouncesTable, Config, SmtpTable
 from digestmail.text.credentials import guard_problem
-from digestmail.tls import client_context
+from digestmail.transports.tls import client_context
 
 _Server = SmtpTable | BouncesTable
 _WithPassword = TypeVar("_WithPassword", SmtpTable, BouncesTable)

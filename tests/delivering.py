@@ -20,8 +20,8 @@ from digestmail.model.values import AmbiguousPolicy, DeliveryState
 from digestmail.storage import deliveries, editions, schema
 from digestmail.storage.database import Database
 from digestmail.transports.base import Relay
-from digestmail.transports.manners import Manners
-from digestmail.transports.smtp import Security, SmtpTransport
+from digestmail.transports.smtp.client import Security, SmtpTransport
+from digestmail.transports.smtp.manners import Manners
 
 
 def fill(database: Database, count: int, *, domains: Sequence[str] = ("example.org",)) -> int:

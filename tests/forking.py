@@ -22,10 +22,10 @@ from digestmail.delivery.outcomes import Rules
 from digestmail.delivery.worker import Deliverer
 from digestmail.model.values import AmbiguousPolicy, Delivery, Envelope
 from digestmail.storage.database import Database
-from digestmail.transports import conversation
-from digestmail.transports.manners import Manners
-from digestmail.transports.smtp import SmtpTransport
-from digestmail.transports.wire import Wire
+from digestmail.transports.smtp import transaction
+from digestmail.transports.smtp.client import SmtpTransport
+from digestmail.transports.smtp.manners import Manners
+from digestmail.transports.smtp.reply_reader import Wire
 
 CONNECTIONS = 3
 CLAIMED = 6
@@ -45,7 +45,7 @@ STEPS: dict[str, tuple[Any, str, bool]] = {
     "after a message is taken": (dispatcher.Dispatch, "take_now", True),
     "before octets are written": (Wire, "write", False),
     "after octets are written": (Wire, "write", True),
-    "before the commands are made": (conversation, "_commands", False),
+    "before the commands are made": (transaction, "_commands", False),
     "after the reply, before it is settled": (dispatcher.Dispatch, "settle", False),
     "settled, but not on record": (dispatcher.Dispatch, "settle", True),
     "before the results are recorded": (outbox_writer.claims, "record", False),

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from stage import FakeClock
 
 from digestmail.transports.base import Receipt, Supply
-from digestmail.transports.verdict import Step, judge_refusal
+from digestmail.transports.smtp.replies import Step, judge_refusal
 
 
 @dataclass

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from digestmail.delivery.pacing import domain_of
 from digestmail.errors import DeliveryError
 from digestmail.model.values import Delivery
-from digestmail.transports.replies import alike, names_recipient
+from digestmail.transports.smtp.sender_faults import alike, names_recipient
 
 DOMAINS = 3
 """At so many domains the same refusal is about us."""

@@ -8,7 +8,7 @@ from typing import Protocol, runtime_checkable
 
 from digestmail.errors import DeliveryError, TransportError
 from digestmail.model.values import Envelope
-from digestmail.transports.manners import Manners
+from digestmail.transports.smtp.manners import Manners
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

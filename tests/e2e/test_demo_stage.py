@@ -20,7 +20,7 @@ import pytest
 from digestmail.demo.receiver import receiving
 from digestmail.demo.services import SAMPLE_CATEGORIES, SAMPLE_DAY, sample, serving
 from digestmail.model.values import Envelope
-from digestmail.transports.smtp import SmtpTransport
+from digestmail.transports.smtp.client import SmtpTransport
 
 SHARED = Path(__file__).resolve().parents[2].parent / "shared"
 needs_captures = pytest.mark.skipif(not SHARED.exists(), reason="../shared is not here: captured days are needed")

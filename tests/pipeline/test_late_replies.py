@@ -16,7 +16,7 @@ from delivering import fill, listed, smtp, standing, until_empty, worker
 from stage import FakeClock
 
 from digestmail.model.values import AmbiguousPolicy
-from digestmail.transports.manners import Manners
+from digestmail.transports.smtp.manners import Manners
 
 sys.path.append(str(Path(__file__).parents[1] / "transports"))
 from scripted import Pieces, scripted

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from stage import FakeClock
 
 from digestmail.storage import schema
-from digestmail.transports.smtp import Login
+from digestmail.transports.smtp.client import Login
 
 sys.path.append(str(Path(__file__).parents[1] / "transports"))
 from scripted import Account, scripted

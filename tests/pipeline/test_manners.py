@@ -15,7 +15,7 @@ from stage import THURSDAY, FakeClock
 from digestmail.model import values
 from digestmail.model.values import AmbiguousPolicy
 from digestmail.storage import deliveries, editions, schema, servers
-from digestmail.transports.manners import TRIAL_AFTER, Manners
+from digestmail.transports.smtp.manners import TRIAL_AFTER, Manners
 
 sys.path.append(str(Path(__file__).parents[1] / "transports"))
 from scripted import Manner, scripted

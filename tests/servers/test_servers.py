@@ -29,8 +29,8 @@ from stage import THURSDAY
 from digestmail.clock import SystemClock
 from digestmail.model.values import Manner
 from digestmail.storage import servers
-from digestmail.transports.manners import TRIAL_AFTER, Manners
-from digestmail.transports.smtp import Login
+from digestmail.transports.smtp.client import Login
+from digestmail.transports.smtp.manners import TRIAL_AFTER, Manners
 
 PEOPLE = 80
 HERE = Path(__file__).parent

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from digestmail.errors import DeliveryError, TransportError
 from digestmail.model.values import Envelope
-from digestmail.transports import conversation
-from digestmail.transports.conversation import dot_stuffed
-from digestmail.transports.smtp import Login, Security, SmtpTransport
+from digestmail.transports.smtp import transaction
+from digestmail.transports.smtp.client import Login, Security, SmtpTransport
+from digestmail.transports.smtp.transaction import dot_stuffed
 
 from .contract import SENDER, Arrived, Stage, TransportContract, envelope, letter
 from .scripted import HOST, Act, Answer, Farewell, ScriptedServer, scripted
@@ -457,7 +457,7 @@ class HurriedOnce:
 
 def test_a_message_that_could_not_be_handed_over_whole_is_sent_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """The server stops reading: the final dot never left, so it cannot have accepted anything."""
-    monkeypatch.setattr(conversation, "_AFTER_THE_DOT", HurriedOnce())
+    monkeypatch.setattr(transaction, "_AFTER_THE_DOT", HurriedOnce())
     with scripted({"DATA": [Act.DEAF]}, extensions=["PIPELINING"]) as server:
         with transport(server, timeout=60).open() as session:
             session.send(envelope(), letter("one", (b"x" * 70 + b"\r\n") * 500_000))

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from digestmail.errors import TransportError
-from digestmail.tls import client_context
-from digestmail.transports.smtp import Login, Security, SmtpTransport
+from digestmail.transports.smtp.client import Login, Security, SmtpTransport
+from digestmail.transports.tls import client_context
 
 from .contract import envelope, letter
 from .scripted import HOST, Account, ScriptedServer, scripted

@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from digestmail.errors import TransportError
-from digestmail.transports.wire import GarbageError, Reply, Wire
+from digestmail.transports.smtp.reply_reader import GarbageError, Reply, Wire
 
 LINES = st.one_of(
     st.sampled_from(

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from digestmail.model.values import Manner
-from digestmail.transports.manners import Manners, dies_of_it, face
+from digestmail.transports.smtp.manners import Manners, dies_of_it, face
 
 KEYWORDS = ("pipelining", "size", "8bitmime")
 

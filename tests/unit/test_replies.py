@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from digestmail.transports.replies import Meaning, alike, fault_of, names_recipient
+from digestmail.transports.smtp.sender_faults import Meaning, alike, fault_of, names_recipient
 
 HOUR, DAY = timedelta(hours=1), timedelta(hours=24)
 

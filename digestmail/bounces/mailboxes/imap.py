@@ -18,7 +18,7 @@ from imap_tools import (
 )
 
 from digestmail.bounces.mailboxes.base import Arrived, MailboxError
-from digestmail.tls import client_context
+from digestmail.transports.tls import client_context
 
 Security = Literal["none", "starttls", "tls"]
 _PORTS: dict[Security, int] = {"none": 143, "starttls": 143, "tls": 993}

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from digestmail.errors import DeliveryError, TransportError
 from digestmail.transports.base import ThrottledError
-from digestmail.transports.replies import Meaning, fault_of, names_recipient
+from digestmail.transports.smtp.sender_faults import Meaning, fault_of, names_recipient
 
 TOO_LARGE = 552
 """Exceeded storage allocation: with SIZE declared, the message is over the server's limit (RFC 1870 section 6)."""

@@ -22,9 +22,9 @@ from digestmail.transports.base import (
     Supply,
     Verdict,
 )
-from digestmail.transports.manners import TRIAL_PATIENCE, Terms
-from digestmail.transports.verdict import TOO_LARGE, Step, judge_refusal
-from digestmail.transports.wire import GarbageError, Reply, TooSlowError, Wire
+from digestmail.transports.smtp.manners import TRIAL_PATIENCE, Terms
+from digestmail.transports.smtp.replies import TOO_LARGE, Step, judge_refusal
+from digestmail.transports.smtp.reply_reader import GarbageError, Reply, TooSlowError, Wire
 
 _SHUTTING_DOWN = 421
 _GO_ON = 354

@@ -17,14 +17,14 @@ import aiosmtplib
 import uvloop
 
 from digestmail.errors import TransportError
-from digestmail.tls import client_context
 from digestmail.transports.base import Connection, Session
 from digestmail.transports.blocking import BlockingSession
-from digestmail.transports.conversation import Conversation
-from digestmail.transports.manners import Manners, dies_of_it, face
-from digestmail.transports.replies import fault_of
-from digestmail.transports.verdict import reply_code, reply_text
-from digestmail.transports.wire import Reply, Wire
+from digestmail.transports.smtp.manners import Manners, dies_of_it, face
+from digestmail.transports.smtp.replies import reply_code, reply_text
+from digestmail.transports.smtp.reply_reader import Reply, Wire
+from digestmail.transports.smtp.sender_faults import fault_of
+from digestmail.transports.smtp.transaction import Conversation
+from digestmail.transports.tls import client_context
 
 Security = Literal["none", "starttls", "tls"]
 Dialect = Literal["smtp", "lmtp"]

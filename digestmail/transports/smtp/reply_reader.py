@@ -10,7 +10,7 @@ from functools import lru_cache
 
 from digestmail.errors import TransportError
 from digestmail.transports.base import NotSentError
-from digestmail.transports.verdict import reply_text
+from digestmail.transports.smtp.replies import reply_text
 
 _LONGEST_LINE = 4096
 """RFC 5321 section 4.5.3.1.5 says 512; servers that explain themselves go beyond."""

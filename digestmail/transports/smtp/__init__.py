@@ -1,0 +1,1 @@
+"""SMTP and LMTP: connections, transactions, and what replies mean."""
