@@ -13,7 +13,6 @@ from typing import Self, assert_never
 from urllib.parse import urlsplit
 
 from digestmail import __version__
-from digestmail import config as settings
 from digestmail.bounces.counting import Recorded
 from digestmail.bounces.mailboxes.base import Mailbox
 from digestmail.bounces.mailboxes.maildir import MaildirMailbox
@@ -22,7 +21,8 @@ from digestmail.bounces.parsing.report import Returned
 from digestmail.bounces.processor import BouncesReport, Postmaster, Request
 from digestmail.clock import Clock, SystemClock
 from digestmail.collect.collector import collect, read_all, store
-from digestmail.config import Config
+from digestmail.config import tables as settings
+from digestmail.config.tables import Config
 from digestmail.delivery.composer import EditionLetters
 from digestmail.delivery.epoch import EpochFile
 from digestmail.delivery.notices import NoticeLetters, NoticeReport, Place, send_notices

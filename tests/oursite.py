@@ -21,7 +21,7 @@ from sqlalchemy import select
 from stage import FakeClock
 
 from digestmail.app import App
-from digestmail.configfile import load
+from digestmail.config.load import load
 from digestmail.demo.receiver import receiving
 from digestmail.storage.schema import notices
 from digestmail.web.app import create_app

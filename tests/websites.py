@@ -19,7 +19,7 @@ from fastapi import FastAPI
 from stage import FakeClock
 
 from digestmail.app import App
-from digestmail.config import Config
+from digestmail.config.tables import Config
 from digestmail.model.values import (
     Beyond,
     Edition,

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from digestmail.bounces import counting
 from digestmail.cli import printing
-from digestmail.config import SmtpTable
-from digestmail.configservers import secrets_of
+from digestmail.config.servers import secrets_of
+from digestmail.config.tables import SmtpTable
 from digestmail.errors import DigestmailError
 from digestmail.model.reports import WELL, DeliverReport
 from digestmail.model.values import DeliveryState, SourceHealth

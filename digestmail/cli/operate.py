@@ -81,7 +81,7 @@ def preview(
     """Show a mail as its readers get it, in the browser. Nothing is published."""
     from digestmail.cli import showing
     from digestmail.clock import SystemClock
-    from digestmail.configfile import find_path, load
+    from digestmail.config.load import find_path, load
     from digestmail.demo.sample import sample_edition
     from digestmail.preview.asked import Asked
     from digestmail.preview.desk import Desk

@@ -32,7 +32,7 @@ def open_app(config: Path | None, now: str | None = None, *, progress: Progress 
     """Load the configuration and return the app on it. Raises ConfigError."""
     from digestmail.app import App, quiet
     from digestmail.clock import SystemClock
-    from digestmail.configfile import find_path, load
+    from digestmail.config.load import find_path, load
 
     path = find_path(config)
     return App(load(path), path.resolve().parent, SystemClock(parse_now(now)), progress=progress or quiet)

@@ -21,7 +21,7 @@ def init(
 ) -> None:
     """Write a small configuration that works; an existing file is never overwritten."""
     from digestmail.cli.starter import starter
-    from digestmail.configfile import find_path, load
+    from digestmail.config.load import find_path, load
     from digestmail.errors import DigestmailError
 
     path = find_path(config)

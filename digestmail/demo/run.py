@@ -12,7 +12,7 @@ from pathlib import Path
 
 from digestmail.app import App
 from digestmail.clock import SystemClock
-from digestmail.configfile import load
+from digestmail.config.load import load
 from digestmail.demo.receiver import receiving
 from digestmail.demo.services import serving
 from digestmail.errors import DigestmailError

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from digestmail.app import App
 from digestmail.clock import SystemClock
-from digestmail.configfile import load
+from digestmail.config.load import load
 from digestmail.demo.run import MORNING, demo_config
 from digestmail.demo.services import SAMPLE_DAY, serving
 from digestmail.model.values import Candidate, Digest, Edition, Slot

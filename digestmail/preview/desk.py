@@ -10,7 +10,7 @@ from pathlib import Path
 
 from digestmail.app import App
 from digestmail.clock import Clock
-from digestmail.configfile import load
+from digestmail.config.load import load
 from digestmail.editions.entitlement import Share, share_of
 from digestmail.errors import ConfigError, DigestmailError
 from digestmail.mail.addresses import normalised

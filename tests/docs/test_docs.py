@@ -11,7 +11,7 @@ import typer
 from typer.testing import CliRunner
 
 from digestmail.cli.main import app
-from digestmail.configfile import load
+from digestmail.config.load import load
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page
 
 from digestmail.app import App
 from digestmail.clock import SystemClock
-from digestmail.configfile import load
+from digestmail.config.load import load
 from digestmail.demo.receiver import receiving
 from digestmail.demo.run import demo_config
 from digestmail.demo.sample import sample_edition

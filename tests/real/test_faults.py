@@ -14,7 +14,7 @@ from replaying import Replay, needs_shared, replaying
 
 from digestmail.app import App
 from digestmail.clock import SystemClock
-from digestmail.configfile import load
+from digestmail.config.load import load
 from digestmail.model.reports import RunReport
 from digestmail.model.values import Health
 from digestmail.subscribers import admin

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from stage import FakeClock
 
 from digestmail.app import App
-from digestmail.configfile import load
+from digestmail.config.load import load
 from digestmail.model.reports import RunReport
 from digestmail.storage import schema
 from digestmail.subscribers import admin

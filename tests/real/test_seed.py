@@ -12,7 +12,7 @@ from replaying import DATA, needs_shared
 from stage import FakeClock
 
 from digestmail.app import App
-from digestmail.configfile import load
+from digestmail.config.load import load
 from digestmail.subscribers import admin
 
 pytestmark = needs_shared

@@ -8,7 +8,7 @@ import pytest
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
-from digestmail import config, configfile
+from digestmail.config import load, tables
 from digestmail.errors import ConfigError
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "config.example.toml"
@@ -41,13 +41,13 @@ def write(tmp_path):
 
 def problems(path: Path) -> list[str]:
     with pytest.raises(ConfigError) as caught:
-        configfile.load(path)
+        load.load(path)
     return list(caught.value.problems)
 
 
 def test_fifteen_lines_are_enough(write):
     assert len(SMALL.strip().splitlines()) <= 15
-    digest = configfile.load(write(SMALL)).digest_values()[0]
+    digest = load.load(write(SMALL)).digest_values()[0]
     assert (digest.name, digest.schedule.timezone, digest.limits.max_papers) == ("daily", "UTC", 25)
 
 
@@ -115,7 +115,7 @@ def test_the_environment_overrides_the_file(write, monkeypatch):
     monkeypatch.setenv("DIGESTMAIL_DATABASE", "postgresql://me@db/mail")
     monkeypatch.setenv("DIGESTMAIL_CONFIG", "elsewhere.toml")
     text = SMALL.replace('"digest@example.org"', '"digest@example.org"\n[mail.smtp]\nport = 25')
-    loaded = configfile.load(write(text))
+    loaded = load.load(write(text))
     assert loaded.mail.smtp.port == 587
     assert loaded.mail.smtp.password is not None
     assert loaded.mail.smtp.password.get_secret_value() == "from the environment"
@@ -168,7 +168,7 @@ def test_a_directory_of_templates_must_be_there(write):
 def test_a_secret_comes_from_a_file_beside_the_configuration_and_is_never_shown(write, tmp_path):
     (tmp_path / "secret").write_text("s3cret\n")
     text = SMALL.replace('"digest@example.org"', '"digest@example.org"\n[mail.smtp]\npassword_file = "secret"')
-    loaded = configfile.load(write(text))
+    loaded = load.load(write(text))
     assert loaded.mail.smtp.password is not None
     assert loaded.mail.smtp.password.get_secret_value() == "s3cret"
     assert "s3cret" not in repr(loaded)
@@ -185,7 +185,7 @@ def test_the_webhook_secret_comes_from_a_file_and_must_be_hard_to_guess(write, t
         assert problem.startswith("web.webhook_secret: a secret has 16 to 200 characters")
         assert weak not in problem
     (tmp_path / "secret").write_text("a-made-up-webhook-secret\n")
-    loaded = configfile.load(write(text))
+    loaded = load.load(write(text))
     assert loaded.web.webhook_secret is not None
     assert loaded.web.webhook_secret.get_secret_value() == "a-made-up-webhook-secret"
     assert "a-made-up" not in repr(loaded)
@@ -202,21 +202,21 @@ def test_a_wrong_password_is_not_printed(write):
 
 
 def test_the_path_is_given_else_from_the_environment_else_here():
-    assert configfile.find_path(Path("a.toml"), {"DIGESTMAIL_CONFIG": "b.toml"}) == Path("a.toml")
-    assert configfile.find_path(None, {"DIGESTMAIL_CONFIG": "b.toml"}) == Path("b.toml")
-    assert configfile.find_path(None, {}) == Path("config.toml")
+    assert load.find_path(Path("a.toml"), {"DIGESTMAIL_CONFIG": "b.toml"}) == Path("a.toml")
+    assert load.find_path(None, {"DIGESTMAIL_CONFIG": "b.toml"}) == Path("b.toml")
+    assert load.find_path(None, {}) == Path("config.toml")
 
 
 # -- config.example.toml against the model ------------------------------------------------------------------------
 
 
 def test_the_example_is_a_configuration(write):
-    loaded = configfile.load(EXAMPLE)
+    loaded = load.load(EXAMPLE)
     assert len(loaded.digest_values()) == 2
 
 
 def test_hugging_face_and_feeds_are_curated_and_arxiv_announces():
-    daily = configfile.load(EXAMPLE).digest_values()[0]
+    daily = load.load(EXAMPLE).digest_values()[0]
     assert daily.sources == ("huggingface", "arxiv", "arxiv-gaps", "blog")
     assert daily.curated == ("huggingface", "blog")
 
@@ -239,23 +239,23 @@ def plain(field: FieldInfo) -> object:
 
 
 TABLES: dict[str, tuple[type[BaseModel], ...]] = {
-    "": (config.Config,),
-    "mail": (config.MailTable,),
-    "mail.smtp": (config.SmtpTable,),
-    "mail.fallback": (config.SmtpTable,),
-    "mail.domains": (config.DomainTable,),
-    "mail.maildir": (config.MaildirTable,),
-    "mail.dkim": (config.DkimTable,),
-    "bounces": (config.BouncesTable,),
-    "network": (config.NetworkTable,),
-    "web": (config.WebTable,),
-    "ranking": (config.RankingTable,),
-    "topics": (config.TopicTable,),
-    "digests": (config.DigestTable,),
-    "digests.theme": (config.ThemeTable,),
-    "digests.theme.dark": (config.DarkTable,),
-    "digests.theme.logo": (config.LogoTable,),
-    "sources": (config.HuggingFaceTable, config.ArxivFeedTable, config.ArxivApiTable, config.FeedTable),
+    "": (tables.Config,),
+    "mail": (tables.MailTable,),
+    "mail.smtp": (tables.SmtpTable,),
+    "mail.fallback": (tables.SmtpTable,),
+    "mail.domains": (tables.DomainTable,),
+    "mail.maildir": (tables.MaildirTable,),
+    "mail.dkim": (tables.DkimTable,),
+    "bounces": (tables.BouncesTable,),
+    "network": (tables.NetworkTable,),
+    "web": (tables.WebTable,),
+    "ranking": (tables.RankingTable,),
+    "topics": (tables.TopicTable,),
+    "digests": (tables.DigestTable,),
+    "digests.theme": (tables.ThemeTable,),
+    "digests.theme.dark": (tables.DarkTable,),
+    "digests.theme.logo": (tables.LogoTable,),
+    "sources": (tables.HuggingFaceTable, tables.ArxivFeedTable, tables.ArxivApiTable, tables.FeedTable),
 }
 
 
@@ -276,7 +276,7 @@ def test_the_example_shows_every_key_and_its_true_default(table):
 
 
 def test_the_model_is_frozen(write):
-    loaded = configfile.load(write(SMALL))
+    loaded = load.load(write(SMALL))
     with pytest.raises(ValidationError):
         loaded.mail.sender = "other@example.org"
 
@@ -297,7 +297,7 @@ url = "https://example.org/logo.png"
 alt = "Example"
 """
     )
-    look = configfile.load(write(text)).digest_values()[0].look
+    look = load.load(write(text)).digest_values()[0].look
 
     assert (look.layout, look.thumbnails, look.language) == ("compact", True, "de")
     assert (look.theme.light.link, look.theme.dark.link) == ("#0b3d91", "#8ab4ff")
@@ -348,7 +348,7 @@ def test_a_language_without_a_catalogue_is_told(write):
     ],
 )
 def test_any_name_of_a_sender_works_with_quotes_or_without(write, sender: str):
-    loaded = configfile.load(write(SMALL.replace("digest@example.org", sender, 1)))
+    loaded = load.load(write(SMALL.replace("digest@example.org", sender, 1)))
 
     assert loaded.mail.sender_address == "digest@example.org"
     assert loaded.mail.dkim_domain() == "example.org"

@@ -6,7 +6,7 @@ import pytest
 from stage import FakeClock
 from websites import THURSDAY, ask, create_app, open_app, publish
 
-from digestmail import configfile
+from digestmail.config import load
 from digestmail.web.cache import Answers
 
 
@@ -227,15 +227,15 @@ def test_a_digest_cannot_be_called_like_a_page(tmp_path):
         '[[digests]]\nname = "search"\ntitle = "x"\nschedule = "0 7 * * *"\nsources = ["hf"]\n'
     )
     with pytest.raises(ConfigError, match="name of a page"):
-        configfile.load(path)
+        load.load(path)
     text = path.read_text().replace('"search"', '"daily"')
     path.write_text(text + '[web]\nadmin_token_file = "token"\nprefix = "papers"\n')
     with pytest.raises(ConfigError, match="not a path"):
-        configfile.load(path)
+        load.load(path)
     path.write_text(text + '[web]\nadmin_token_file = "token"\n')
     with pytest.raises(ConfigError, match="admin_token_file"):
-        configfile.load(path)
+        load.load(path)
     (tmp_path / "token").write_text("hidden-token-of-ours\n")
-    token = configfile.load(path).web.admin_token
+    token = load.load(path).web.admin_token
     assert token is not None
     assert token.get_secret_value() == "hidden-token-of-ours"

@@ -15,7 +15,8 @@ from typing import Any, ClassVar, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_settings import SettingsError
 
-from digestmail.config import (
+from digestmail.config.servers import secret_problems, server_problems, with_secrets
+from digestmail.config.tables import (
     ENV_PREFIX,
     RESERVED_NAMES,
     AnySource,
@@ -35,7 +36,6 @@ from digestmail.config import (
     TopicTable,
     WebTable,
 )
-from digestmail.configservers import secret_problems, server_problems, with_secrets
 from digestmail.errors import ConfigError
 from digestmail.mail.i18n import languages, template_directories
 from digestmail.model.theme import DARK, LIGHT, Palette, contrast_problems, is_colour

@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 
 from pydantic import SecretStr
 
-from digestmail.config import BouncesTable, Config, SmtpTable
+from digestmail.config.tables import BouncesTable, Config, SmtpTable
 from digestmail.text.credentials import guard_problem
 from digestmail.transports.tls import client_context
 
