@@ -47,10 +47,10 @@ from digestmail.sources.base import Source
 from digestmail.sources.feed import Feed
 from digestmail.sources.http.client import Http
 from digestmail.sources.huggingface import HuggingFace
-from digestmail.storage import notices, unfinished
+from digestmail.storage import delivery_admin, notices
 from digestmail.storage import sources as stored_sources
 from digestmail.storage.database import Database
-from digestmail.storage.gates import StoredGates
+from digestmail.storage.host_limits import StoredGates
 from digestmail.storage.settings import epoch, find_secrets, put_restored_at, raise_epoch, rotate
 from digestmail.storage.settings import secrets as signing_secrets
 from digestmail.subscribers import preferences
@@ -255,7 +255,7 @@ class App:
         """
         now, seen = self.real_clock.now(), self.epoch().seen
         with self.database.begin() as connection:
-            cancelled = unfinished.cancel_open(connection, "the database was put back from a backup", now)
+            cancelled = delivery_admin.cancel_open(connection, "the database was put back from a backup", now)
             put_restored_at(connection, now)
             raise_epoch(connection, max(epoch(connection), seen))
         return cancelled

@@ -16,8 +16,8 @@ from digestmail.errors import DigestmailError
 from digestmail.model.reports import WELL, DeliverReport
 from digestmail.model.values import DeliveryState, SourceHealth
 from digestmail.schedule.cron import next_fire
-from digestmail.storage import futures, rates, settings, sources, wishes
-from digestmail.storage.wishes import Wish
+from digestmail.storage import audience, future_moments, rates, settings, sources
+from digestmail.storage.audience import Wish
 from digestmail.text.credentials import weaknesses
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def check(app: App, *, connect: bool) -> CheckReport:
     configured = [table.name for table in app.config.sources]
     with app.database.connect() as connection:
         health = tuple(row for row in sources.list_health(connection) if row.source in configured)
-        problems += _orphans(app, wishes.wishes(connection))
+        problems += _orphans(app, audience.wishes(connection))
     problems += [
         f"source {row.source}: {row.health}: {row.detail}"
         for row in health
@@ -111,7 +111,7 @@ def _beyond(app: App) -> Iterator[str]:
     """Name the deliveries that are due later than any may be."""
     give_up = timedelta(hours=app.config.mail.give_up_hours)
     with app.database.connect() as connection:
-        late = futures.due_beyond(connection, app.horizon(), give_up)
+        late = future_moments.due_beyond(connection, app.horizon(), give_up)
     if late is not None:
         yield (
             f"{late.count} deliveries are due further ahead than give_up_hours, up to {late.farthest:%Y-%m-%d %H:%M} "
@@ -122,7 +122,7 @@ def _beyond(app: App) -> Iterator[str]:
 def _ahead(app: App) -> Iterator[str]:
     """Name what only a clock that was ahead, or is behind now, explains."""
     with app.database.connect() as connection:
-        found = futures.ahead(connection, app.horizon())
+        found = future_moments.ahead(connection, app.horizon())
     for one in found:
         yield (
             f"{one.column} lies in the future in {one.count} rows, up to {one.farthest:%Y-%m-%d %H:%M} UTC: this "

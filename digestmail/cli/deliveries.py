@@ -36,13 +36,13 @@ def list_all(
     """List deliveries."""
     from digestmail.cli import printing
     from digestmail.model.values import DeliveryState
-    from digestmail.storage import unfinished
+    from digestmail.storage import delivery_admin
 
     if state is not None and state not in list(DeliveryState):
         raise typer.BadParameter(f"{state!r} is none of {', '.join(DeliveryState)}", param_hint="--state")
     chosen = DeliveryState(state) if state else None
     with open_app(config) as opened, opened.database.connect() as connection:
-        found = unfinished.list_deliveries(connection, state=chosen, digest=digest, slot=slot)
+        found = delivery_admin.list_deliveries(connection, state=chosen, digest=digest, slot=slot)
         if json:
             printing.as_json(list(found))
             return
@@ -55,10 +55,10 @@ def list_all(
 def show(digest: Edition, slot: Slot, address: Address, config: ConfigPath = None, json: Json = False) -> None:
     """Show every attempt at one delivery: when, what the server said, and after how long."""
     from digestmail.cli import printing
-    from digestmail.storage import unfinished
+    from digestmail.storage import delivery_admin
 
     with open_app(config) as opened, opened.database.connect() as connection:
-        attempts = unfinished.attempts_of(connection, digest, slot, _subscriber(opened, address))
+        attempts = delivery_admin.attempts_of(connection, digest, slot, _subscriber(opened, address))
     if json:
         printing.as_json(attempts)
         return
@@ -81,11 +81,11 @@ def resolve(
 ) -> None:
     """Settle ambiguous deliveries of an edition: they arrived, or they did not."""
     from digestmail.model.values import DeliveryState
-    from digestmail.storage import unfinished
+    from digestmail.storage import delivery_admin
 
     with open_app(config, now) as opened, opened.database.begin() as connection:
         subscriber = _subscriber(opened, to) if to else None
-        done = unfinished.resolve(connection, digest, slot, subscriber, DeliveryState(outcome), opened.clock.now())
+        done = delivery_admin.resolve(connection, digest, slot, subscriber, DeliveryState(outcome), opened.clock.now())
     sys.stdout.write(f"{done} resolved as {outcome}\n")
 
 
@@ -108,12 +108,12 @@ def retry(
 
     Name an edition, or say by --code and --text which answers were not the recipients' fault.
     """
-    from digestmail.storage import unfinished
+    from digestmail.storage import delivery_admin
 
     if digest is None and code is None and not text:
         raise typer.BadParameter("name a DIGEST, --code or --text: all deliveries that failed are never meant")
     with open_app(config, now) as opened, opened.database.begin() as connection:
-        meant = unfinished.Unfinished(
+        meant = delivery_admin.Unfinished(
             code=code,
             text=text or None,
             digest=digest,
@@ -121,20 +121,20 @@ def retry(
             subscriber_id=_subscriber(opened, to) if to else None,
         )
         if dry_run:
-            sys.stdout.write(f"{unfinished.count(connection, meant)} would go back to the outbox\n")
+            sys.stdout.write(f"{delivery_admin.count(connection, meant)} would go back to the outbox\n")
             return
-        done = unfinished.retry(connection, meant, opened.clock.now())
+        done = delivery_admin.retry(connection, meant, opened.clock.now())
     sys.stdout.write(f"{done} back in the outbox\n")
 
 
 @app.command()
 def resume(config: ConfigPath = None, now: Now = None) -> None:
     """Try again at once what waits for a mail server: after you mended it."""
-    from digestmail.storage import rates, unfinished
+    from digestmail.storage import delivery_admin, rates
 
     with open_app(config, now) as opened, opened.database.begin() as connection:
         paused = rates.resume(connection)
-        due = unfinished.make_due(connection, opened.clock.now())
+        due = delivery_admin.make_due(connection, opened.clock.now())
     sys.stdout.write(f"{paused} mail servers tried again, {due} deliveries due\n")
 
 

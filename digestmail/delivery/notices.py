@@ -32,7 +32,7 @@ from digestmail.model.values import (
     SubscriberState,
     Subscription,
 )
-from digestmail.storage import addresschanges, changes, confirmations, notices, subscribers
+from digestmail.storage import address_changes, changes, confirmations, notices, subscribers
 from digestmail.storage.database import Database
 from digestmail.transports.base import Session, Transport
 
@@ -195,7 +195,7 @@ class NoticeLetters:
 
     def _address(self, connection: Connection, notice: Notice, usual: _Says) -> _Says | None:
         """Say nothing of the person: the address may be a stranger's, typed by whoever had the link."""
-        wanted = addresschanges.find(connection, notice.subscriber_id)
+        wanted = address_changes.find(connection, notice.subscriber_id)
         if wanted is None or wanted.nonce != notice.content.get("nonce"):
             return None
         token = self._links.address(notice.subscriber_id, wanted.nonce, wanted.asked_at)

@@ -17,9 +17,9 @@ from digestmail.model.reports import DigestReport, PublishReport
 from digestmail.model.values import Digest, Edition, OnEmpty, PaperId, Rendered, Section, Slot
 from digestmail.schedule.cron import check_timezone, current_slot, next_hour
 from digestmail.selection.segments import for_everybody, for_segment
-from digestmail.storage import deliveries, editions, settings, wishes
+from digestmail.storage import audience, deliveries, editions, settings
+from digestmail.storage.audience import Wanted
 from digestmail.storage.database import Database
-from digestmail.storage.wishes import Wanted
 
 _CHUNK = 20_000
 _NOTHING: Final[frozenset[int]] = frozenset()
@@ -148,7 +148,7 @@ def _enqueue(
     """Queue a delivery for everybody there is something for; return (recipients, subscribers left out)."""
     sorter = _Sorter(connection, digest, edition, edition_id)
     due = _Due(digest.schedule.timezone, now)
-    people = wishes.wanted_by(connection, digest.name, now)
+    people = audience.wanted_by(connection, digest.name, now)
     received = _Received(editions.received(connection, sorter.prior))
     recipients = total = 0
     while chunk := list(islice(people, _CHUNK)):

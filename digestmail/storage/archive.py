@@ -11,7 +11,7 @@ from sqlalchemy import Connection, func, select
 
 from digestmail.model.values import Paper
 from digestmail.storage import editions as stored
-from digestmail.storage import paperrows
+from digestmail.storage import paper_rows
 from digestmail.storage.editions import StoredEdition
 from digestmail.storage.schema import editions, papers, sources
 
@@ -101,7 +101,7 @@ def paper_page(connection: Connection, *, below: int | None, limit: int) -> tupl
     if below is not None:
         statement = statement.where(papers.c.id < below)
     order = connection.execute(statement.order_by(papers.c.id.desc()).limit(limit)).scalars().all()
-    return tuple(sorted(paperrows.load(connection, order), reverse=True, key=lambda pair: pair[0]))
+    return tuple(sorted(paper_rows.load(connection, order), reverse=True, key=lambda pair: pair[0]))
 
 
 def paper_keys(connection: Connection, first: int, last: int) -> tuple[tuple[str, datetime], ...]:

@@ -10,8 +10,8 @@ from sqlalchemy import ColumnElement, Connection, case, exists, func, or_, selec
 
 from digestmail.model.values import BounceEvent, BounceKind, CountedBounce, SubscriberState
 from digestmail.schedule.moments import SKEW
-from digestmail.storage.inserting import insert
 from digestmail.storage.schema import Moment, bounces, deliveries, said, subscribers
+from digestmail.storage.upsert import insert
 from digestmail.text.refusal import reason_of
 
 WINDOW: Final = timedelta(days=1)

@@ -11,9 +11,9 @@ from typing import Any, cast
 from sqlalchemy import Connection, select
 
 from digestmail.model.values import Attempted, Delivery, DeliveryState
-from digestmail.storage.inserting import chunks, insert
-from digestmail.storage.many import update_many
+from digestmail.storage.bulk import update_many
 from digestmail.storage.schema import Moment, attempts, deliveries, said
+from digestmail.storage.upsert import chunks, insert
 
 _STATES = {state.value: state for state in DeliveryState}
 # A scalar subquery, because it is looked up row by row: PostgreSQL makes a join of an EXISTS, and may hash every

@@ -9,8 +9,8 @@ from typing import Any
 from sqlalchemy import Connection, delete, exists, select
 
 from digestmail.model.values import Choices, SubscriberState, Subscription
-from digestmail.storage.inserting import insert
 from digestmail.storage.schema import confirmations, deliveries, subscribers
+from digestmail.storage.upsert import insert
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,8 +14,8 @@ from sqlalchemy import Connection, case, func, select, update
 from digestmail.errors import StorageError
 from digestmail.model.values import DeliveryState
 from digestmail.schedule.moments import LONGEST_DELIVERY
-from digestmail.storage.inserting import chunks
 from digestmail.storage.schema import Moment, deliveries, editions
+from digestmail.storage.upsert import chunks
 
 _CHUNK = 10_000
 _ROWS_A_STATEMENT = 200

@@ -16,10 +16,10 @@ from sqlalchemy.exc import IntegrityError
 from digestmail.errors import StorageError
 from digestmail.model.values import DeliveryState, Edition, PaperId, Section, Segment
 from digestmail.selection.segments import for_everybody
-from digestmail.storage import inserting, papers
+from digestmail.storage import papers, upsert
 from digestmail.storage import schema as tables
-from digestmail.storage.inserting import chunks
 from digestmail.storage.schema import deliveries, edition_papers, editions, segment_papers, segments
+from digestmail.storage.upsert import chunks
 
 _CHUNK = 5000
 _NOT_RECEIVED = (DeliveryState.FAILED, DeliveryState.CANCELLED)
@@ -54,7 +54,7 @@ def add(connection: Connection, edition: Edition) -> int | None:
         "papers": sum(len(section.entries) for section in for_everybody(edition)),
         "reason": edition.reason,
     }
-    statement = inserting.insert(connection, editions).values(digest=edition.digest, slot=edition.slot.key, **values)
+    statement = upsert.insert(connection, editions).values(digest=edition.digest, slot=edition.slot.key, **values)
     says_more = (statement.excluded.papers > 0) | (statement.excluded.reason != editions.c.reason)
     taken = statement.on_conflict_do_update(
         index_elements=["digest", "slot"], set_=values, where=(editions.c.papers == 0) & says_more

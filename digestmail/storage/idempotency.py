@@ -8,8 +8,8 @@ from typing import Final
 
 from sqlalchemy import Connection, delete, select, update
 
-from digestmail.storage.inserting import insert
 from digestmail.storage.schema import idempotency_keys
+from digestmail.storage.upsert import insert
 
 KEPT_FOR: Final = timedelta(days=7)
 

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, bindparam, insert, select, text, update
 
 from digestmail.model.values import Paper, PaperId, Sighting
 from digestmail.papers.identity import union
-from digestmail.storage import inserting, paperrows
+from digestmail.storage import paper_rows, upsert
 from digestmail.storage.schema import paper_aliases, papers
 from digestmail.storage.sightings import add_rows, repoint
 
@@ -82,7 +82,7 @@ def _keys(paper: Paper) -> tuple[PaperId, ...]:
 
 def _find_aliases(connection: Connection, keys: Iterable[PaperId]) -> dict[PaperId, int]:
     found: dict[PaperId, int] = {}
-    for some in inserting.chunks(sorted(keys)):
+    for some in upsert.chunks(sorted(keys)):
         statement = select(paper_aliases).where(paper_aliases.c.alias.in_(some))
         found.update({PaperId(row.alias): row.paper_id for row in connection.execute(statement)})
     return found
@@ -90,7 +90,7 @@ def _find_aliases(connection: Connection, keys: Iterable[PaperId]) -> dict[Paper
 
 def _stored_works(connection: Connection, aliases: dict[PaperId, int]) -> dict[PaperId, _Work]:
     by_row = {
-        row_id: _Work(paper, [row_id], paper) for row_id, paper in paperrows.load(connection, set(aliases.values()))
+        row_id: _Work(paper, [row_id], paper) for row_id, paper in paper_rows.load(connection, set(aliases.values()))
     }
     works = {key: by_row[row_id] for key, row_id in aliases.items()}
     for work in by_row.values():
@@ -143,7 +143,7 @@ def _insert(connection: Connection, fresh: list[_Work], now: datetime) -> None:
     if not fresh:
         return
     rows = [
-        {**paperrows.columns(work.paper), "key": work.paper.id, "first_seen_at": now, "updated_at": now}
+        {**paper_rows.columns(work.paper), "key": work.paper.id, "first_seen_at": now, "updated_at": now}
         for work in fresh
     ]
     # Matched by key: asked to keep the order, SQLAlchemy would insert into SQLite row by row.
@@ -156,7 +156,7 @@ def _insert(connection: Connection, fresh: list[_Work], now: datetime) -> None:
 
 def _update(connection: Connection, changed: list[_Work], now: datetime) -> None:
     rows = [
-        {**paperrows.columns(work.paper), "key": work.paper.id, "updated_at": now, "row_id": work.row_id}
+        {**paper_rows.columns(work.paper), "key": work.paper.id, "updated_at": now, "row_id": work.row_id}
         for work in changed
     ]
     if rows:
@@ -171,7 +171,7 @@ def _point_aliases(connection: Connection, works: list[_Work], stored: dict[Pape
         if stored.get(key) != work.row_id
     ]
     if rows:
-        statement = inserting.insert(connection, paper_aliases)
+        statement = upsert.insert(connection, paper_aliases)
         pointed = statement.on_conflict_do_update(
             index_elements=["alias"], set_={"paper_id": statement.excluded.paper_id}
         )

@@ -13,11 +13,11 @@ from sqlalchemy import ColumnElement, Connection, Row, exists, func, select
 from digestmail.model.values import Mention, Mentioned, Paper, PaperId, Signals
 from digestmail.papers.identity import find_arxiv_id, find_doi, highest, identify
 from digestmail.schedule.moments import SKEW
-from digestmail.storage import paperrows
-from digestmail.storage.inserting import chunks
+from digestmail.storage import paper_rows
 from digestmail.storage.merging import Added, add_sightings
 from digestmail.storage.schema import edition_papers, editions, paper_aliases, papers, sightings
 from digestmail.storage.sightings import signals_of
+from digestmail.storage.upsert import chunks
 
 __all__ = [
     "Added",
@@ -67,7 +67,7 @@ def find(connection: Connection, ref: str) -> Paper | None:
     rows = row_ids(connection, keys)
     for key in keys:
         if key in rows:
-            return next(paperrows.load(connection, [rows[key]]))[1]
+            return next(paper_rows.load(connection, [rows[key]]))[1]
     return None
 
 
@@ -78,7 +78,7 @@ def list_papers(connection: Connection, limit: int, source: str | None = None) -
         statement = statement.where(exists().where(sightings.c.paper_id == papers.c.id, sightings.c.source == source))
     newest = statement.order_by(papers.c.first_seen_at.desc(), papers.c.id).limit(limit)
     order = list(connection.execute(newest).scalars())
-    found = dict(paperrows.load(connection, order))
+    found = dict(paper_rows.load(connection, order))
     return tuple(found[row_id] for row_id in order)
 
 
@@ -111,7 +111,7 @@ def mentioned(
         .where(sightings.c.paper_id.in_(chosen), sightings.c.source.in_(sources), visible(sightings.c.seen_at))
         .order_by(sightings.c.paper_id, sightings.c.source, sightings.c.seen_on)
     ).all()
-    known = dict(paperrows.load(connection, {row.paper_id for row in rows}))
+    known = dict(paper_rows.load(connection, {row.paper_id for row in rows}))
     grouped = groupby(rows, key=lambda row: row.paper_id)
     return tuple(_mentioned(known[row_id], list(group)) for row_id, group in grouped)
 

@@ -12,8 +12,8 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, delete, func, select, update
 
 from digestmail.schedule.moments import LONGEST_PAUSE, SKEW, age, bounded, is_ahead, is_credible, is_recent
-from digestmail.storage.inserting import insert
 from digestmail.storage.schema import allotments, rates
+from digestmail.storage.upsert import insert
 
 RECOVERY = timedelta(minutes=1)
 """After how long without complaint a slowed key goes twice as fast again; it gets there evenly."""

@@ -30,7 +30,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from digestmail.model.values import DeliveryState, Health, Manner, NoticeKind, SubscriberState, SuppressionReason
-from digestmail.storage import searchindex
+from digestmail.storage import search_index
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LONGEST_SAID = 2_000
@@ -531,4 +531,4 @@ idempotency_keys = Table(
     Column("at", Moment, nullable=False, index=True),
 )
 
-searchindex.follow(metadata)
+search_index.follow(metadata)

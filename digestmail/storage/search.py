@@ -15,7 +15,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Connection, Select, column, exists, func, literal_column, select, table, text
 
 from digestmail.model.values import Paper
-from digestmail.storage import paperrows
+from digestmail.storage import paper_rows
 from digestmail.storage.schema import edition_papers, papers, sightings
 
 RANKED_AMONG: Final = 2000
@@ -101,7 +101,7 @@ def topics(connection: Connection) -> tuple[str, ...]:
 
 
 def _hits(connection: Connection, order: Sequence[int], marked: dict[int, tuple[str, str]]) -> list[Hit]:
-    known = dict(paperrows.load(connection, order))
+    known = dict(paper_rows.load(connection, order))
     rows = connection.execute(select(papers.c.id, papers.c.first_seen_at).where(papers.c.id.in_(order)))
     seen: dict[int, datetime] = {row.id: row.first_seen_at for row in rows}
     hits = []

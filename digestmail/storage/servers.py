@@ -13,8 +13,8 @@ from sqlalchemy import Connection, Row, delete, select
 
 from digestmail.model.values import Manner
 from digestmail.schedule.moments import is_recent
-from digestmail.storage.inserting import insert
 from digestmail.storage.schema import servers
+from digestmail.storage.upsert import insert
 
 _BETWEEN_TRIALS = timedelta(days=1)
 """One trial a day on a server, however many faces it has; a trial whose worker died is over by then, too."""

@@ -8,8 +8,8 @@ from datetime import datetime
 from sqlalchemy import Connection, func, select, update
 
 from digestmail.schedule.moments import is_ahead
-from digestmail.storage.inserting import insert
 from digestmail.storage.schema import settings
+from digestmail.storage.upsert import insert
 
 _SECRETS = "signing-secret"
 """The name of the row; it holds the newest secret first, one a line."""

@@ -11,8 +11,8 @@ from sqlalchemy import Connection, Row, bindparam, delete, insert, select, updat
 from digestmail.model.values import AnnounceType, PaperId, Sighting, Signals
 from digestmail.papers.identity import highest
 from digestmail.schedule.moments import DATED_AHEAD, is_ahead
-from digestmail.storage.inserting import chunks
 from digestmail.storage.schema import papers, sightings
+from digestmail.storage.upsert import chunks
 
 _Key = tuple[int, str]
 

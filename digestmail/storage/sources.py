@@ -10,8 +10,8 @@ from sqlalchemy import Connection, delete, select
 
 from digestmail.model.values import Health, Reading, SourceHealth, Validators
 from digestmail.schedule.moments import is_ahead, is_recent
-from digestmail.storage.inserting import insert
 from digestmail.storage.schema import source_health, sources, validators
+from digestmail.storage.upsert import insert
 
 _VALIDATORS_KEPT = timedelta(days=60)
 _BELIEVED = timedelta(days=7)

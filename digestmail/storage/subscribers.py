@@ -9,9 +9,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, Select, delete, select, true, update
 
 from digestmail.model.values import Choices, Consent, Subscriber, SubscriberState, Subscription
-from digestmail.storage import deliveries, departures
-from digestmail.storage.inserting import insert
+from digestmail.storage import deliveries, opt_outs
 from digestmail.storage.schema import subscribers, subscriptions
+from digestmail.storage.upsert import insert
 
 _CHUNK = 5000
 
@@ -173,7 +173,7 @@ def _end(connection: Connection, subscriber_id: int, which: ColumnElement[bool],
     s = subscriptions.c
     statement = delete(subscriptions).where(s.subscriber_id == subscriber_id, which).returning(s.digest)
     gone = list(connection.execute(statement).scalars())
-    departures.note(connection, subscriber_id, gone, now)
+    opt_outs.note(connection, subscriber_id, gone, now)
     return gone
 
 
@@ -187,7 +187,7 @@ def _unsubscribe(connection: Connection, subscriber_id: int, now: datetime) -> N
         .values(state=SubscriberState.UNSUBSCRIBED, updated_at=now)
     )
     if gone.rowcount:
-        departures.note(connection, subscriber_id, [departures.EVERYTHING], now)
+        opt_outs.note(connection, subscriber_id, [opt_outs.EVERYTHING], now)
 
 
 def _set(connection: Connection, subscriber_id: int, now: datetime, **values: Any) -> None:

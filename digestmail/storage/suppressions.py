@@ -10,9 +10,9 @@ from datetime import datetime
 from sqlalchemy import Connection, case, delete, exists, select, update
 
 from digestmail.model.values import SubscriberState, SuppressionReason
-from digestmail.storage import bounces, deliveries, departures, settings
-from digestmail.storage.inserting import chunks, insert
+from digestmail.storage import bounces, deliveries, opt_outs, settings
 from digestmail.storage.schema import subscribers, subscriptions, suppressions
+from digestmail.storage.upsert import chunks, insert
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +36,7 @@ def add(connection: Connection, key: str, reason: SuppressionReason, detail: str
             .where(subscribers.c.id == subscriber_id)
             .values(state=SubscriberState.SUPPRESSED, updated_at=now)
         )
-        departures.note(connection, subscriber_id, [departures.EVERYTHING], now)
+        opt_outs.note(connection, subscriber_id, [opt_outs.EVERYTHING], now)
         deliveries.cancel(connection, subscriber_id, _cancelled(reason), now)
 
 
@@ -63,7 +63,7 @@ def take_back(connection: Connection, subscriber_id: int, since: datetime, now: 
             updated_at=now,
         )
     )
-    departures.forget(connection, subscriber_id, departures.EVERYTHING, at)
+    opt_outs.forget(connection, subscriber_id, opt_outs.EVERYTHING, at)
     deliveries.restore(connection, subscriber_id, _cancelled(SuppressionReason.BOUNCED), at, now)
     return True
 

@@ -13,8 +13,8 @@ from digestmail.mail.addresses import key_of
 from digestmail.mail.link_tokens import LinkTokens
 from digestmail.model.values import NoticeKind, Subscriber, SubscriberState, SuppressionReason
 from digestmail.schedule.moments import is_recent
-from digestmail.storage import addresschanges, notices, subscribers, suppressions
-from digestmail.storage.addresschanges import AddressChange
+from digestmail.storage import address_changes, notices, subscribers, suppressions
+from digestmail.storage.address_changes import AddressChange
 from digestmail.storage.database import Database
 from digestmail.subscribers.changes import check_free, take_over, tell_at_once
 from digestmail.subscribers.signup import ONE_MAIL_EVERY, Reply
@@ -57,14 +57,14 @@ def _say_already(connection: Connection, other: Subscriber, now: datetime) -> Re
 
 def _ask(connection: Connection, person: Subscriber, wanted: AddressChange) -> Reply:
     """Queue the mail to the new address; the same address is written to once a day."""
-    pending = addresschanges.find(connection, person.id)
+    pending = address_changes.find(connection, person.id)
     if (
         pending is not None
         and key_of(pending.address) == key_of(wanted.address)
         and is_recent(pending.asked_at, wanted.asked_at, ONE_MAIL_EVERY)
     ):
         return Reply.NOTHING
-    addresschanges.put(connection, wanted)
+    address_changes.put(connection, wanted)
     content = {"nonce": wanted.nonce, "to": wanted.address}
     notices.enqueue(connection, person.id, NoticeKind.ADDRESS, content, wanted.asked_at)
     return Reply.CONFIRM
@@ -84,7 +84,7 @@ def confirm(database: Database, links: LinkTokens, token: str, now: datetime) ->
     """
     with database.begin() as connection:
         pending = _pending(connection, links, token, now)
-        if not addresschanges.take(connection, pending.subscriber_id, pending.nonce):
+        if not address_changes.take(connection, pending.subscriber_id, pending.nonce):
             raise TokenError("this confirmation link was used before")
         before = subscribers.get(connection, pending.subscriber_id)
         if before is None or before.state is not SubscriberState.ACTIVE:
@@ -111,7 +111,7 @@ def change_by_operator(database: Database, address: str, new: str, now: datetime
             raise SubscriptionError(f"{address} is suppressed: `digestmail suppressions remove` lifts that")
         check_free(connection, new, found.id)
         take_over(connection, new, found.id, now)
-        addresschanges.take(connection, found.id)
+        address_changes.take(connection, found.id)
         subscribers.readdress(connection, found.id, new, now)
         after = subscribers.get(connection, found.id)
     assert after is not None  # noqa: S101 - the transaction has it
@@ -120,7 +120,7 @@ def change_by_operator(database: Database, address: str, new: str, now: datetime
 
 def _pending(connection: Connection, links: LinkTokens, token: str, now: datetime) -> AddressChange:
     subscriber_id, nonce = links.read_address(token, now)
-    pending = addresschanges.find(connection, subscriber_id)
+    pending = address_changes.find(connection, subscriber_id)
     if pending is None or not hmac.compare_digest(pending.nonce.encode(), nonce.encode()):
         raise TokenError("this confirmation link was used before")
     return pending

@@ -19,7 +19,7 @@ from digestmail.mail.link_tokens import LinkTokens
 from digestmail.model.differences import Difference, differences
 from digestmail.model.values import Digest, NoticeKind, Subscriber, SubscriberState, SuppressionReason
 from digestmail.schedule.moments import is_recent
-from digestmail.storage import addresschanges, changes, erasing, notices, subscribers, suppressions
+from digestmail.storage import address_changes, changes, erasing, notices, subscribers, suppressions
 from digestmail.storage.changes import Change
 from digestmail.storage.database import Database
 
@@ -98,7 +98,7 @@ def undo(database: Database, digests: Sequence[Digest], links: LinkTokens, token
         check_free(connection, before.address, person.id)
         if person.state is SubscriberState.SUPPRESSED:
             raise SubscriptionError("mail to this address came back, or its owner complained: ask the operator")
-        addresschanges.take(connection, person.id)
+        address_changes.take(connection, person.id)
         for notice_id, _ in _waiting(connection, person.id):
             notices.withdraw(connection, notice_id, "undone", now)
         if before.address != person.address:

@@ -14,7 +14,7 @@ from digestmail.errors import SubscriptionError
 from digestmail.mail.addresses import key_of, normalised
 from digestmail.model.values import Choices, Consent, Digest, SubscriberState, Subscription, SuppressionReason
 from digestmail.storage.erasing import is_erased
-from digestmail.storage.importing import Standing
+from digestmail.storage.subscriber_import import Standing
 from digestmail.subscribers.csv_format import COLUMNS, TOPICS_BY, bare
 from digestmail.subscribers.preferences import LONGEST_PAUSE
 from digestmail.subscribers.validate import checked

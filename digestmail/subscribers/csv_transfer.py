@@ -14,10 +14,10 @@ from sqlalchemy import Connection
 
 from digestmail.errors import SubscriptionError
 from digestmail.model.values import Consent, Digest, SubscriberState, Subscription
-from digestmail.storage import importing, subscribers
+from digestmail.storage import subscriber_import, subscribers
 from digestmail.storage.database import Database
 from digestmail.storage.erasing import is_erased
-from digestmail.storage.importing import NewPerson, Standing
+from digestmail.storage.subscriber_import import NewPerson, Standing
 from digestmail.subscribers.csv_format import COLUMNS, rows_of
 from digestmail.subscribers.csv_import import Fault, Outcome, Reader, Wish, decide, reason
 
@@ -130,7 +130,7 @@ def _report(counts: Counter[Outcome], failures: list[Line], *, dry_run: bool) ->
 
 
 def _import_chunk(connection: Connection, chunk: Sequence[Wish | Fault], now: datetime, *, store: bool) -> list[Line]:
-    found = importing.standings(connection, [wish.key for wish in chunk if isinstance(wish, Wish)])
+    found = subscriber_import.standings(connection, [wish.key for wish in chunk if isinstance(wish, Wish)])
     done: list[Line] = []
     people: list[NewPerson] = []
     wanted: list[tuple[str, Subscription]] = []
@@ -147,8 +147,8 @@ def _import_chunk(connection: Connection, chunk: Sequence[Wish | Fault], now: da
             wanted.append((one.key, one.choices.subscriptions[0]))
             _note(one, standing)
     if store:
-        importing.add_people(connection, people, now)
-        importing.subscribe_all(connection, wanted, now)
+        subscriber_import.add_people(connection, people, now)
+        subscriber_import.subscribe_all(connection, wanted, now)
     return done
 
 

@@ -12,20 +12,20 @@ from digestmail.mail.link_tokens import LinkTokens
 from digestmail.model.values import Choices, NoticeKind, Subscriber, SubscriberState, SuppressionReason
 from digestmail.schedule.moments import is_recent
 from digestmail.storage import (
-    addresschanges,
+    address_changes,
     changes,
     confirmations,
-    departures,
     erasing,
     notices,
+    opt_outs,
     settings,
     subscribers,
     suppressions,
 )
 from digestmail.storage.changes import Change
 from digestmail.storage.database import Database
-from digestmail.storage.departures import Departure
 from digestmail.storage.erasing import Bounced, Mailed
+from digestmail.storage.opt_outs import Departure
 
 _ONE_MAIL_EVERY = timedelta(days=1)
 
@@ -64,14 +64,14 @@ def export(database: Database, subscriber_id: int) -> Record:
         if found is None:
             raise SubscriptionError("nothing is stored about this person")
         pending = confirmations.find(connection, subscriber_id)
-        wanted = addresschanges.find(connection, subscriber_id)
+        wanted = address_changes.find(connection, subscriber_id)
         return Record(
             subscriber=found,
             unconfirmed=pending.choices if pending else None,
             wanted_address=wanted.address if wanted else None,
             changes=changes.of(connection, subscriber_id),
             suppressed=suppressions.reason_for(connection, key_of(found.address)),
-            left=tuple(one for _, one in departures.of(connection, [subscriber_id])),
+            left=tuple(one for _, one in opt_outs.of(connection, [subscriber_id])),
             mails=erasing.mails_of(connection, subscriber_id),
             bounces=erasing.bounces_of(connection, subscriber_id),
         )

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from digestmail.editions.requeue import requeue
 from digestmail.errors import SubscriptionError
 from digestmail.model.values import Choices, Digest, NoticeKind, Subscriber, SubscriberState
-from digestmail.storage import addresschanges, confirmations, deliveries, notices, subscribers, unsubscribemails
+from digestmail.storage import address_changes, confirmations, deliveries, notices, subscribers, unsubscribe_mails
 from digestmail.storage.database import Database
 from digestmail.subscribers.changes import tell_at_once, tell_of_change
 from digestmail.subscribers.validate import checked
@@ -104,7 +104,7 @@ def leave(
         if found is None:
             return Left(subscriber_id=subscriber_id, digests=(), all=True, known=False)
         had = tuple(one.digest for one in found.subscriptions)
-        if report is not None and not unsubscribemails.add(connection, subscriber_id, report, now):
+        if report is not None and not unsubscribe_mails.add(connection, subscriber_id, report, now):
             return Left(subscriber_id=subscriber_id, digests=(), all=not had)
         left = had if digest is None else tuple(name for name in had if name == digest)
         if digest is None:
@@ -116,7 +116,7 @@ def leave(
             subscribers.leave(connection, subscriber_id, digest, now)
         everything = len(left) == len(had)
         if everything and (left or digest is None):
-            addresschanges.take(connection, subscriber_id)
+            address_changes.take(connection, subscriber_id)
             notices.cancel(connection, subscriber_id, _OVER, "unsubscribed", now)
         if left and everything:
             tell_at_once(connection, found, NoticeKind.GOODBYE, now)

@@ -15,7 +15,7 @@ from digestmail.mail.addresses import key_of
 from digestmail.mail.link_tokens import CONFIRM_WITHIN, UNDO_WITHIN, LinkTokens
 from digestmail.model.values import Choices, Consent, Digest, NoticeKind, Subscriber, SubscriberState, SuppressionReason
 from digestmail.schedule.moments import is_recent
-from digestmail.storage import addresschanges, changes, confirmations, notices, subscribers, suppressions
+from digestmail.storage import address_changes, changes, confirmations, notices, subscribers, suppressions
 from digestmail.storage.confirmations import Confirmation
 from digestmail.storage.database import Database
 from digestmail.subscribers.validate import checked
@@ -148,6 +148,6 @@ def _pending(connection: Connection, tokens: LinkTokens, token: str, now: dateti
 def forget_unconfirmed(database: Database, now: datetime) -> int:
     """Forget everybody who asked a week ago and did not confirm; return how many. What is too old to undo goes too."""
     with database.begin() as connection:
-        addresschanges.expire(connection, now - _FORGET_AFTER)
+        address_changes.expire(connection, now - _FORGET_AFTER)
         changes.expire(connection, now - UNDO_WITHIN - timedelta(days=1))
         return confirmations.expire(connection, now - _FORGET_AFTER)

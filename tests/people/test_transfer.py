@@ -16,7 +16,7 @@ from digestmail.errors import SubscriptionError
 from digestmail.model.values import Choices, Consent, Subscriber, SubscriberState, Subscription, SuppressionReason
 from digestmail.storage import schema, subscribers, suppressions
 from digestmail.storage.database import Database
-from digestmail.storage.departures import Departure
+from digestmail.storage.opt_outs import Departure
 from digestmail.subscribers import csv_transfer, data_export, preferences
 from digestmail.subscribers.csv_format import COLUMNS, bare, guarded, rows_of
 from digestmail.subscribers.csv_import import Outcome, Reader, Wish

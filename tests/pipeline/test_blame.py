@@ -11,7 +11,7 @@ from delivering import fill, smtp, standing, until_empty, worker
 from stage import FakeClock
 
 from digestmail.delivery.common_refusal import Suspicion
-from digestmail.storage import claims, rates, unfinished
+from digestmail.storage import claims, delivery_admin, rates
 
 sys.path.append(str(Path(__file__).parents[1] / "transports"))
 from scripted import Farewell, scripted
@@ -117,7 +117,7 @@ def test_resume_tries_at_once_also_what_was_never_begun(database, tmp_path):
         server.answers.clear()
         with database.begin() as connection:
             assert rates.resume(connection) == 1
-            assert unfinished.make_due(connection, clock.now()) == PEOPLE
+            assert delivery_admin.make_due(connection, clock.now()) == PEOPLE
         assert worker(database, [relay], clock, tmp_path / "epoch").deliver().sent == PEOPLE
 
 

@@ -37,10 +37,11 @@ from digestmail.model.values import (
 )
 from digestmail.schedule.moments import LONGEST_DELIVERY, LONGEST_PAUSE
 from digestmail.storage import (
+    audience,
     bounces,
     claims,
-    futures,
-    gates,
+    future_moments,
+    host_limits,
     idempotency,
     notices,
     rates,
@@ -49,7 +50,6 @@ from digestmail.storage import (
     settings,
     sources,
     subscribers,
-    wishes,
 )
 from digestmail.storage.database import Database
 from digestmail.subscribers import address_change, preferences, signup
@@ -100,11 +100,11 @@ def wrong(request) -> datetime:
 
 
 def test_every_column_with_a_moment_is_played_or_harms_nobody():
-    columns = {name for name, _ in futures.columns()}
+    columns = {name for name, _ in future_moments.columns()}
     played = {name for _, names in PLAYS.values() for name in names}
     assert played | set(NOT_PLAYED) == columns
     assert not played & set(NOT_PLAYED)
-    assert set(futures.LIMITS) == columns
+    assert set(future_moments.LIMITS) == columns
 
 
 @pytest.mark.parametrize("name", ["_gates", "_rates", "_connections", "_deliveries", "_refused", "_dead", "_notices",
@@ -129,14 +129,14 @@ def test_no_play_is_left_out():
 
 @over("gates.opens_at", "gates.closed_until")
 def _gates(database, wrong, _):
-    stored = gates.StoredGates(database)
+    stored = host_limits.StoredGates(database)
     stored.reserve("a.example.org", wrong, 3)
     stored.close("b.example.org", wrong + DAY)
     stored.close("c.example.org", wrong + DAY)
     assert stored.reserve("a.example.org", RIGHT, 3) == RIGHT
-    assert RIGHT <= stored.reserve("b.example.org", RIGHT, 3) <= RIGHT + gates.LONGEST
+    assert RIGHT <= stored.reserve("b.example.org", RIGHT, 3) <= RIGHT + host_limits.LONGEST
     stored.close("c.example.org", RIGHT + HOUR)
-    assert RIGHT + HOUR <= stored.reserve("c.example.org", RIGHT, 3) <= RIGHT + gates.LONGEST
+    assert RIGHT + HOUR <= stored.reserve("c.example.org", RIGHT, 3) <= RIGHT + host_limits.LONGEST
 
 
 @over("rates.next_at", "rates.slowed_at", "rates.paused_until")
@@ -308,8 +308,8 @@ def _pauses(database, wrong, _):
     preferences.pause(database, one, wrong + 30 * DAY, wrong)
     with database.connect() as connection:
         paused = wrong in {RIGHT + DAY, RIGHT - DAY}
-        assert bool([*wishes.wanted_by(connection, "daily", RIGHT)]) is not paused
-        assert [*wishes.wanted_by(connection, "daily", RIGHT + 400 * DAY)]
+        assert bool([*audience.wanted_by(connection, "daily", RIGHT)]) is not paused
+        assert [*audience.wanted_by(connection, "daily", RIGHT + 400 * DAY)]
 
 
 @over("departures.left_at")
@@ -542,9 +542,9 @@ def ahead(database) -> None:
 @pytest.mark.usefixtures("ahead")
 def test_moments_too_far_ahead_are_named_by_column(database):
     with database.connect() as connection:
-        found = {one.column: (one.count, one.farthest) for one in futures.ahead(connection, RIGHT)}
+        found = {one.column: (one.count, one.farthest) for one in future_moments.ahead(connection, RIGHT)}
         assert found == {"deliveries.due_at": (2, RIGHT + YEAR), "rates.paused_until": (1, RIGHT + YEAR)}
-        late = futures.due_beyond(connection, RIGHT, timedelta(hours=96))
+        late = future_moments.due_beyond(connection, RIGHT, timedelta(hours=96))
         assert late is not None
         assert (late.count, late.farthest) == (2, RIGHT + YEAR)
-        assert futures.ahead(connection, RIGHT + YEAR) == ()
+        assert future_moments.ahead(connection, RIGHT + YEAR) == ()

@@ -17,7 +17,7 @@ from digestmail.bounces.score import Scoring
 from digestmail.delivery.outbox_writer import Ledger
 from digestmail.errors import DeliveryError, StorageError
 from digestmail.model.values import BounceKind, DeliveryState, SubscriberState, SuppressionReason
-from digestmail.storage import departures, schema, suppressions
+from digestmail.storage import opt_outs, schema, suppressions
 from digestmail.transports.blocking import BlockingRelay
 
 UNKNOWN = "RCPT TO was answered with 550 5.1.1 <{}>: User unknown"
@@ -122,7 +122,7 @@ def test_suppressions_from_before_the_block_was_seen_are_taken_back(database, re
     assert set(states(database)) == {"active"}
     assert set(kinds(database)) == {"blocked"}
     with database.connect() as connection:
-        assert list(departures.of(connection, range(1, 41))) == []
+        assert list(opt_outs.of(connection, range(1, 41))) == []
         assert set(connection.execute(select(schema.deliveries.c.state)).scalars()) == {"queued"}, (
             "what waited waits again"
         )

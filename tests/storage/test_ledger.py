@@ -18,7 +18,7 @@ from stage import THURSDAY, paper, sighting
 from digestmail.delivery import outcomes
 from digestmail.delivery.outcomes import Rules
 from digestmail.model.values import AmbiguousPolicy, Attempted, Delivery, DeliveryState, SubscriberState
-from digestmail.storage import claims, deliveries, papers, schema, subscribers, unfinished
+from digestmail.storage import claims, deliveries, delivery_admin, papers, schema, subscribers
 from digestmail.storage.database import Database
 
 PEOPLE = 5
@@ -206,17 +206,17 @@ class LedgerMachine(RuleBasedStateMachine):
         one = None if number is None else self.ids[number]
         match how:
             case "as sent":
-                done = unfinished.resolve(self.connection, "daily", slot, one, DeliveryState.SENT, self.now)
+                done = delivery_admin.resolve(self.connection, "daily", slot, one, DeliveryState.SENT, self.now)
                 self.resolved_as_sent += done
             case "as failed":
-                unfinished.resolve(self.connection, "daily", slot, one, DeliveryState.FAILED, self.now)
+                delivery_admin.resolve(self.connection, "daily", slot, one, DeliveryState.FAILED, self.now)
                 done = 0
             case "again":
-                done = unfinished.retry(
-                    self.connection, unfinished.Unfinished(digest="daily", slot=slot, subscriber_id=one), self.now
+                done = delivery_admin.retry(
+                    self.connection, delivery_admin.Unfinished(digest="daily", slot=slot, subscriber_id=one), self.now
                 )
             case _:
-                unfinished.make_due(self.connection, self.now)
+                delivery_admin.make_due(self.connection, self.now)
                 done = 0
         assert self._count(DeliveryState.AMBIGUOUS) + self._count(DeliveryState.FAILED) == over - done
 

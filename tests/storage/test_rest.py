@@ -24,9 +24,9 @@ from digestmail.model.values import (
     Subscription,
     Validators,
 )
-from digestmail.storage import claims, deliveries, editions, papers, settings, sources, subscribers, wishes
+from digestmail.storage import audience, claims, deliveries, editions, papers, settings, sources, subscribers
 from digestmail.storage.database import Database
-from digestmail.storage.gates import StoredGates
+from digestmail.storage.host_limits import StoredGates
 
 LEASE = timedelta(minutes=15)
 
@@ -182,9 +182,9 @@ def test_what_people_chose_is_summed_up(connection):
     people(connection, 3, "daily", "Agents")
     subscribers.subscribe(connection, 1, Subscription(digest="gone"), THURSDAY)
     subscribers.remove(connection, "p2@example.org", THURSDAY)
-    assert wishes.wishes(connection) == (
-        wishes.Wish(digest="daily", topics=("Agents",), people=2),
-        wishes.Wish(digest="gone", topics=(), people=1),
+    assert audience.wishes(connection) == (
+        audience.Wish(digest="daily", topics=("Agents",), people=2),
+        audience.Wish(digest="gone", topics=(), people=1),
     )
 
 
@@ -192,11 +192,11 @@ def test_lists_are_read_in_pages_without_losing_anybody(connection, monkeypatch)
     monkeypatch.setattr(subscribers, "_CHUNK", 3)
     ids = people(connection, 7, "daily", "Agents")
     assert [s.id for s in subscribers.list_subscribers(connection)] == ids
-    assert [(i, wanted.topics) for i, wanted in wishes.wanted_by(connection, "daily", THURSDAY)] == [
+    assert [(i, wanted.topics) for i, wanted in audience.wanted_by(connection, "daily", THURSDAY)] == [
         (i, ("Agents",)) for i in ids
     ]
     subscribers.remove(connection, "p3@example.org", THURSDAY)
-    assert [i for i, _ in wishes.wanted_by(connection, "daily", THURSDAY)] == ids[:3] + ids[4:]
+    assert [i for i, _ in audience.wanted_by(connection, "daily", THURSDAY)] == ids[:3] + ids[4:]
     assert [s.id for s in subscribers.list_subscribers(connection, digest="daily")] == ids[:3] + ids[4:]
     gone = subscribers.list_subscribers(connection, state=SubscriberState.UNSUBSCRIBED)
     assert [s.address for s in gone] == ["p3@example.org"]

@@ -11,7 +11,7 @@ from sqlalchemy import inspect, select
 from sqlalchemy.exc import IntegrityError, StatementError
 
 from digestmail.errors import StorageError
-from digestmail.storage import schema, searchindex
+from digestmail.storage import schema, search_index
 from digestmail.storage.database import HEAD, Database
 from digestmail.storage.migrations.run import alembic_config
 from digestmail.storage.schema import Moment
@@ -39,13 +39,13 @@ def shape(database: Database) -> dict[str, object]:
             "index": sorted((_index(one) for one in found.get_indexes(table)), key=str),
         }
         for table in found.get_table_names()
-        if table != "alembic_version" and not table.startswith(searchindex.NAME)
+        if table != "alembic_version" and not table.startswith(search_index.NAME)
     }
 
 
 def mine(name: str | None, kind: str, _parents: object) -> bool:
     """Leave the search index out: Alembic knows nothing of it."""
-    return kind != "table" or not str(name).startswith(searchindex.NAME)
+    return kind != "table" or not str(name).startswith(search_index.NAME)
 
 
 def test_a_migrated_database_has_the_shape_of_a_fresh_one(database):

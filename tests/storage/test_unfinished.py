@@ -8,7 +8,7 @@ from stage import THURSDAY
 
 from digestmail.model.values import DeliveryState
 from digestmail.storage import deliveries, schema
-from digestmail.storage.unfinished import Unfinished, count, retry
+from digestmail.storage.delivery_admin import Unfinished, count, retry
 
 SAID = {
     "550 5.4.5 Daily sending Quota exceeded": (DeliveryState.FAILED, 550),

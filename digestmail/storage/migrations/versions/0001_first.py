@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from digestmail.storage import searchindex
+from digestmail.storage import search_index
 from digestmail.storage.schema import Moment, Said
 
 revision = "0001"
@@ -431,11 +431,11 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("edition_id", "subscriber_id", "number", name=op.f("pk_attempts")),
         sqlite_with_rowid=False,
     )
-    _execute(searchindex.POSTGRESQL if _on_postgresql() else searchindex.SQLITE)
+    _execute(search_index.POSTGRESQL if _on_postgresql() else search_index.SQLITE)
 
 
 def downgrade() -> None:
-    _execute(searchindex.POSTGRESQL_DROP if _on_postgresql() else searchindex.SQLITE_DROP)
+    _execute(search_index.POSTGRESQL_DROP if _on_postgresql() else search_index.SQLITE_DROP)
     for table in (
         "attempts",
         "segment_papers",

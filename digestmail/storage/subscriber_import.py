@@ -10,9 +10,9 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, select, update
 
 from digestmail.model.values import Choices, Consent, SubscriberState, Subscription, SuppressionReason
-from digestmail.storage import departures, suppressions
-from digestmail.storage.inserting import chunks, insert
+from digestmail.storage import opt_outs, suppressions
 from digestmail.storage.schema import subscribers, subscriptions
+from digestmail.storage.upsert import chunks, insert
 
 
 @dataclass(slots=True, kw_only=True)
@@ -27,7 +27,7 @@ class Standing:
 
     def left_at(self, digest: str) -> datetime | None:
         """Return when they last left `digest`, alone or with everything; None if they never did."""
-        found = [self.left[name] for name in (digest, departures.EVERYTHING) if name in self.left]
+        found = [self.left[name] for name in (digest, opt_outs.EVERYTHING) if name in self.left]
         return max(found, default=None)
 
 
@@ -59,7 +59,7 @@ def standings(connection: Connection, keys: Sequence[str]) -> dict[str, Standing
     for ids in chunks(list(by_id)):
         for one in connection.execute(select(w.subscriber_id, w.digest).where(w.subscriber_id.in_(ids))):
             by_id[one.subscriber_id].digests.add(one.digest)
-    for subscriber_id, departure in departures.of(connection, list(by_id)):
+    for subscriber_id, departure in opt_outs.of(connection, list(by_id)):
         by_id[subscriber_id].left[departure.digest] = departure.left_at
     return found
 

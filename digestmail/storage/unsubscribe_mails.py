@@ -6,8 +6,8 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from digestmail.storage.inserting import insert
 from digestmail.storage.schema import unsubscribe_mails
+from digestmail.storage.upsert import insert
 
 
 def add(connection: Connection, subscriber_id: int, report: str, now: datetime) -> bool:

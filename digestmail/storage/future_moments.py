@@ -11,7 +11,7 @@ from sqlalchemy import Column, Connection, func, select
 
 from digestmail.schedule.moments import LONGEST_DELIVERY, LONGEST_HOLIDAY, LONGEST_PAUSE, SKEW
 from digestmail.storage import schema
-from digestmail.storage.gates import LONGEST, LONGEST_QUEUE
+from digestmail.storage.host_limits import LONGEST, LONGEST_QUEUE
 
 _PAST: Final = SKEW
 _UNLIMITED: Final = None

@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import Connection, Row, select
 
 from digestmail.model.values import Origin, Paper, PaperId
-from digestmail.storage.inserting import chunks
 from digestmail.storage.schema import paper_aliases, papers
+from digestmail.storage.upsert import chunks
 
 
 def columns(paper: Paper) -> dict[str, Any]:

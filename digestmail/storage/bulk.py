@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from digestmail.storage.inserting import chunks
+from digestmail.storage.upsert import chunks
 
 _ROWS = 256
 _STEP = 32

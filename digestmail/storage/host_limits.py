@@ -8,8 +8,8 @@ from sqlalchemy import select, update
 
 from digestmail.schedule.moments import SKEW, bounded
 from digestmail.storage.database import Database
-from digestmail.storage.inserting import insert
 from digestmail.storage.schema import gates
+from digestmail.storage.upsert import insert
 
 LONGEST_QUEUE = timedelta(minutes=15)
 """How far ahead requests may be booked, one behind the other."""

@@ -8,8 +8,8 @@ from datetime import datetime
 
 from sqlalchemy import Connection, delete, select
 
-from digestmail.storage.inserting import chunks, insert
 from digestmail.storage.schema import departures
+from digestmail.storage.upsert import chunks, insert
 
 EVERYTHING = ""
 """In the place of a digest's name: the person left, or was suppressed."""

@@ -7,8 +7,8 @@ from datetime import datetime
 
 from sqlalchemy import Connection, delete, select
 
-from digestmail.storage.inserting import insert
 from digestmail.storage.schema import address_changes
+from digestmail.storage.upsert import insert
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
