@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from digestmail import __version__
-from digestmail.cli import bounces, deliveries, dkim, keys, operate, records, start, subscribers, templates, verbs
+from digestmail.cli import bounces, deliveries, dkim, pipeline, secrets, servers, show, start, subscribers, templates
 
 app = typer.Typer(
     name="digestmail",
@@ -36,17 +36,17 @@ def root(
 
 
 start.register(app)
-verbs.register(app)
-operate.register(app)
+pipeline.register(app)
+servers.register(app)
 bounces.register(app)
 app.add_typer(subscribers.app, name="subscribers")
 app.add_typer(deliveries.app, name="deliveries")
 app.add_typer(dkim.app, name="dkim")
-app.add_typer(keys.app, name="secrets")
-app.add_typer(records.papers, name="papers")
-app.add_typer(records.editions, name="editions")
+app.add_typer(secrets.app, name="secrets")
+app.add_typer(show.papers, name="papers")
+app.add_typer(show.editions, name="editions")
 app.add_typer(templates.app, name="templates")
-records.register(app)
+show.register(app)
 
 
 def main() -> None:

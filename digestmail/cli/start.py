@@ -20,7 +20,7 @@ def init(
     smtp: Annotated[str, typer.Option(metavar="HOST[:PORT]", help="The server that takes our mail.")] = "localhost:25",
 ) -> None:
     """Write a small configuration that works; an existing file is never overwritten."""
-    from digestmail.cli.starter import starter
+    from digestmail.cli.config_template import starter
     from digestmail.config.load import find_path, load
     from digestmail.errors import DigestmailError
 
@@ -51,14 +51,14 @@ def check(
     connect: Annotated[bool, typer.Option("--connect", help="Also open a session with the mail server.")] = False,
 ) -> None:
     """Check configuration, database, templates; show how every source did, what is due and how the outbox stands."""
-    from digestmail.cli import checking, printing
+    from digestmail.cli import check, printing
 
     with open_app(config, now) as app:
-        result = checking.check(app, connect=connect)
+        result = check.check(app, connect=connect)
     if json:
         printing.as_json(result)
     elif result.problems or not quiet:
-        checking.show(result)
+        check.show(result)
     if result.problems:
         raise typer.Exit(1)
 

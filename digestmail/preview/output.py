@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from digestmail.preview.asked import Asked
-from digestmail.preview.desk import Desk, NotShownError
+from digestmail.preview.options import Asked
+from digestmail.preview.service import Desk, NotShownError
 from digestmail.preview.views import Shown, View
 
 

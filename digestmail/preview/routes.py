@@ -11,10 +11,10 @@ from fastapi import FastAPI, Form, Request
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 
 from digestmail.mail.i18n import templates_directory
-from digestmail.preview.asked import Frame, Palette, Tab, read_asked
-from digestmail.preview.desk import Desk
-from digestmail.preview.guard import Guard
-from digestmail.preview.painting import painted
+from digestmail.preview.color_scheme import painted
+from digestmail.preview.local_only import Guard
+from digestmail.preview.options import Frame, Palette, Tab, read_asked
+from digestmail.preview.service import Desk
 from digestmail.preview.views import View
 
 POLL = timedelta(milliseconds=700)

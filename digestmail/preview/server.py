@@ -12,8 +12,8 @@ from datetime import timedelta
 import uvicorn
 
 from digestmail.errors import DigestmailError
-from digestmail.preview.desk import Desk
 from digestmail.preview.routes import POLL, application
+from digestmail.preview.service import Desk
 
 _HOST = "127.0.0.1"
 

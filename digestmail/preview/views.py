@@ -9,7 +9,7 @@ from digestmail.mail.encoding import LARGEST_MESSAGE
 from digestmail.mail.lint.parsed_message import open_letter
 from digestmail.mail.lint.rules import RuleResult, lint_letter
 from digestmail.model.values import Edition, Section
-from digestmail.preview.asked import Asked
+from digestmail.preview.options import Asked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

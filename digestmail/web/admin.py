@@ -22,8 +22,8 @@ from digestmail.storage.statistics import Statistics
 from digestmail.subscribers import admin
 from digestmail.text.credentials import matches
 from digestmail.web.api import INVALID, MISSING, Limit, Offset, as_json, next_page
-from digestmail.web.asked import app_of
-from digestmail.web.shapes import (
+from digestmail.web.query_params import app_of
+from digestmail.web.schemas import (
     NewSubscription,
     NewSuppression,
     Problem,

@@ -12,10 +12,9 @@ from digestmail.storage import archive, editions, papers
 from digestmail.storage.search import RANKED_AMONG
 from digestmail.storage.search import Query as SearchQuery
 from digestmail.storage.search import search as search_papers
-from digestmail.web.asked import app_of, begin_of, digest_of, end_of
 from digestmail.web.pages import SHARED_SECONDS, absolute
-from digestmail.web.searching import Limited
-from digestmail.web.shapes import (
+from digestmail.web.query_params import app_of, begin_of, digest_of, end_of
+from digestmail.web.schemas import (
     Digests,
     DigestShape,
     EditionName,
@@ -30,6 +29,7 @@ from digestmail.web.shapes import (
     Problem,
     SightingShape,
 )
+from digestmail.web.search_page import Limited
 
 MISSING: Final[dict[int | str, dict[str, Any]]] = {404: {"model": Problem, "description": "There is no such thing."}}
 INVALID: Final[dict[int | str, dict[str, Any]]] = {422: {"model": Problem, "description": "The request does not fit."}}

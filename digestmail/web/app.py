@@ -18,22 +18,22 @@ from digestmail.web import (
     admin,
     api,
     crawlers,
+    editions,
     errors,
-    events,
     feeds,
     health,
-    home,
-    leave,
     papers,
     people,
     preferences,
-    searching,
+    search_page,
     subscribe,
     undo,
+    unsubscribe,
+    webhooks,
 )
-from digestmail.web.access import AccessLog
+from digestmail.web.access_log import AccessLog
 from digestmail.web.cache import Answers
-from digestmail.web.front import Front, security_headers
+from digestmail.web.middleware import Front, security_headers
 from digestmail.web.openapi import describe
 from digestmail.web.pages import Pages
 
@@ -57,8 +57,8 @@ def create_app(app: App, clock: Clock | None = None) -> FastAPI:
     web.mount("/static", StaticFiles(directory=templates_directory() / "web" / "static"))
     errors.register(web)
     people.furnish(web, app)
-    personal = (subscribe, preferences, leave, undo)
-    for room in (health, api, admin, events, crawlers, searching, papers, feeds, *personal, home):
+    personal = (subscribe, preferences, unsubscribe, undo)
+    for room in (health, api, admin, webhooks, crawlers, search_page, papers, feeds, *personal, editions):
         web.include_router(room.router)
     describe(web)
     settings = app.config.web

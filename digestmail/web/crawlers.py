@@ -11,9 +11,9 @@ from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import PlainTextResponse, Response
 
 from digestmail.storage import archive
-from digestmail.web.asked import app_of
 from digestmail.web.filters import paper_path
 from digestmail.web.pages import SHARED_SECONDS, absolute, url
+from digestmail.web.query_params import app_of
 
 router = APIRouter(include_in_schema=False)
 _ROWS: Final = 20_000

@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from digestmail.errors import StorageError
-from digestmail.web.access import loggable
+from digestmail.web.access_log import loggable
 from digestmail.web.pages import page
 
 log = logging.getLogger("digestmail.web")

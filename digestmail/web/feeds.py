@@ -15,10 +15,10 @@ from digestmail.model.values import Edition, Section
 from digestmail.selection.segments import for_segment
 from digestmail.storage import archive
 from digestmail.storage.search import search
-from digestmail.web.asked import app_of, asked_text, digest_of
 from digestmail.web.filters import long_day, paper_path
 from digestmail.web.pages import SHARED_SECONDS, absolute, pages_of
-from digestmail.web.searching import Limited, asked_query, query_string
+from digestmail.web.query_params import app_of, asked_text, digest_of
+from digestmail.web.search_page import Limited, asked_query, query_string
 
 router = APIRouter(include_in_schema=False)
 _EDITIONS: Final = 20

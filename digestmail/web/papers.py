@@ -7,11 +7,11 @@ from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse,
 
 from digestmail.model.values import Paper
 from digestmail.storage import papers
-from digestmail.web.asked import app_of
 from digestmail.web.bibtex import bibtex
 from digestmail.web.chart import chart
 from digestmail.web.filters import paper_path
 from digestmail.web.pages import page, url
+from digestmail.web.query_params import app_of
 
 router = APIRouter(include_in_schema=False)
 

@@ -21,7 +21,7 @@ from digestmail.model.values import Choices, Subscriber
 from digestmail.subscribers import preferences
 from digestmail.subscribers.rate_limit import Guard, Rate, Rates
 from digestmail.web.forms import SUBSCRIBE
-from digestmail.web.outgoing import Outgoing
+from digestmail.web.notice_queue import Outgoing
 from digestmail.web.pages import page, pages_of
 
 _KEPT_SECONDS: Final = 60

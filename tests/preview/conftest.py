@@ -17,8 +17,8 @@ from digestmail.demo.receiver import receiving
 from digestmail.demo.run import demo_config
 from digestmail.demo.sample import sample_edition
 from digestmail.demo.services import serving as services
-from digestmail.preview.desk import Desk
 from digestmail.preview.server import serving
+from digestmail.preview.service import Desk
 from digestmail.subscribers import admin
 
 MORNING = datetime(2026, 4, 2, 12, 0, tzinfo=UTC)

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digestmail.preview.asked import Asked, Frame, Palette, Tab, read_asked
-from digestmail.preview.painting import painted
-from digestmail.preview.watching import fingerprint
+from digestmail.preview.color_scheme import painted
+from digestmail.preview.file_watch import fingerprint
+from digestmail.preview.options import Asked, Frame, Palette, Tab, read_asked
 
 MAIL = (
     '<html><head><meta name="color-scheme" content="light dark"><style>:root{color-scheme:light dark}'

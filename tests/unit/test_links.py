@@ -11,7 +11,7 @@ from stage import THURSDAY
 
 from digestmail.mail.link_tokens import LinkTokens
 from digestmail.mail.tokens import Tokens
-from digestmail.web.links import PERSONAL, mended
+from digestmail.web.link_repair import PERSONAL, mended
 
 TOKENS = Tokens("secret")
 TOKEN = TOKENS.unsubscribe(7, "daily")

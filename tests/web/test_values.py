@@ -10,7 +10,7 @@ from stage import paper
 from digestmail.model.values import PaperId, Signals
 from digestmail.storage.papers import StoredSighting
 from digestmail.web import filters
-from digestmail.web.access import loggable
+from digestmail.web.access_log import loggable
 from digestmail.web.bibtex import bibtex
 from digestmail.web.chart import HEIGHT, WIDTH, chart
 from digestmail.web.periods import period, week_key

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from digestmail.preview.asked import Palette
+from digestmail.preview.options import Palette
 
 _ALWAYS: Final = "(min-width:0)"
 _NEVER: Final = "(max-width:0)"

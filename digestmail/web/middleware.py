@@ -9,7 +9,7 @@ from urllib.parse import quote
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from digestmail.web.links import mended
+from digestmail.web.link_repair import mended
 
 _REPLACED: Final = "\N{REPLACEMENT CHARACTER}"
 

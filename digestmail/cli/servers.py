@@ -79,12 +79,12 @@ def preview(
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Only print the address.")] = False,
 ) -> None:
     """Show a mail as its readers get it, in the browser. Nothing is published."""
-    from digestmail.cli import showing
+    from digestmail.cli import preview_modes
     from digestmail.clock import SystemClock
     from digestmail.config.load import find_path, load
     from digestmail.demo.sample import sample_edition
-    from digestmail.preview.asked import Asked
-    from digestmail.preview.desk import Desk
+    from digestmail.preview.options import Asked
+    from digestmail.preview.service import Desk
 
     path = find_path(config).resolve()
     load(path)  # what is wrong from the start is said here, and not in a browser
@@ -92,9 +92,9 @@ def preview(
     asked = Asked(digest=digest, edition=edition, reader=reader)
     try:
         if output is not None:
-            showing.write(desk, asked, output)
+            preview_modes.write(desk, asked, output)
         else:
-            showing.serve(desk, asked, port=port, browser=not no_browser)
+            preview_modes.serve(desk, asked, port=port, browser=not no_browser)
     finally:
         desk.close()
 

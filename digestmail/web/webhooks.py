@@ -13,9 +13,9 @@ from digestmail.bounces.webhooks.payload import Provider, read
 from digestmail.errors import EventsError
 from digestmail.text.credentials import matches, present
 from digestmail.web.api import INVALID
-from digestmail.web.asked import app_of
 from digestmail.web.forms import read_body
-from digestmail.web.shapes import EventsTaken, Problem
+from digestmail.web.query_params import app_of
+from digestmail.web.schemas import EventsTaken, Problem
 
 log = logging.getLogger("digestmail.web")
 

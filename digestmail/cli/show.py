@@ -45,14 +45,14 @@ def list_papers(
 @papers.command(name="show")
 def show_paper(paper: Ref, config: ConfigPath = None, json: Json = False) -> None:
     """Show a paper, who mentioned it when, and the editions it was in."""
-    from digestmail.cli import paperview, printing
+    from digestmail.cli import paper_text, printing
 
     with open_app(config) as app:
-        view = paperview.view(app, paper)
+        view = paper_text.view(app, paper)
     if json:
         printing.as_json(view)
     else:
-        paperview.show(view)
+        paper_text.show(view)
 
 
 @editions.command(name="list")

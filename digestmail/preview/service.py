@@ -16,10 +16,10 @@ from digestmail.errors import ConfigError, DigestmailError
 from digestmail.mail.addresses import normalised
 from digestmail.mail.i18n import templates_directory
 from digestmail.model.values import Digest, Edition, Section, Subscriber, SubscriberState
-from digestmail.preview.asked import EVERYBODY, NEXT, SAMPLE, Asked
-from digestmail.preview.specimen import NOBODY, Specimen, cast_specimen
+from digestmail.preview.file_watch import fingerprint
+from digestmail.preview.options import EVERYBODY, NEXT, SAMPLE, Asked
+from digestmail.preview.test_message import NOBODY, Specimen, cast_specimen
 from digestmail.preview.views import Fault, Notice, Option, Shown, View, nothing_for, remarks_on, take_apart
-from digestmail.preview.watching import fingerprint
 from digestmail.selection.segments import for_everybody
 from digestmail.storage import editions, subscribers
 

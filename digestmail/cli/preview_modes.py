@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import typer
 
 if TYPE_CHECKING:
-    from digestmail.preview.asked import Asked
-    from digestmail.preview.desk import Desk
+    from digestmail.preview.options import Asked
+    from digestmail.preview.service import Desk
 
 
 def write(desk: Desk, asked: Asked, directory: Path) -> None:

@@ -15,9 +15,9 @@ from digestmail.model.values import Digest, Edition, Entry, Section
 from digestmail.selection.segments import for_everybody, for_segment
 from digestmail.storage import archive, editions
 from digestmail.storage.archive import EditionLine
-from digestmail.web.asked import app_of, asked_page, asked_text, digest_of
 from digestmail.web.pages import page
 from digestmail.web.periods import Kind, month_key, period, week_key
+from digestmail.web.query_params import app_of, asked_page, asked_text, digest_of
 
 router = APIRouter(include_in_schema=False)
 _LINES: Final = 60

@@ -11,8 +11,8 @@ from fastapi.responses import HTMLResponse
 
 from digestmail.storage.search import RANKED_AMONG, Query, search, topics
 from digestmail.web import people
-from digestmail.web.asked import app_of, asked_day, asked_page, asked_text, begin_of, end_of
 from digestmail.web.pages import page
+from digestmail.web.query_params import app_of, asked_day, asked_page, asked_text, begin_of, end_of
 
 router = APIRouter(include_in_schema=False)
 _HITS: Final = 20
