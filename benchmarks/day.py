@@ -29,7 +29,12 @@ from digestmail.collect.collector import collect
 from digestmail.editions.publish import publish
 from digestmail.mail.message import Mould, Sender
 from digestmail.mail.render import Renderer
-from digestmail.model.values import AnnounceType, Digest, Edition, Rendered, Schedule, Section, Subscription, Topic
+from digestmail.model.deliveries import Rendered
+from digestmail.model.digests import Digest, Schedule, Topic
+from digestmail.model.editions import Edition
+from digestmail.model.papers import AnnounceType
+from digestmail.model.selection import Section
+from digestmail.model.subscribers import Subscription
 from digestmail.sources.arxiv_feed import ArxivFeed
 from digestmail.sources.base import Answer
 from digestmail.sources.huggingface import HuggingFace

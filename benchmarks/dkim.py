@@ -14,7 +14,7 @@ import dkim as dkimpy
 from benchmarks.figures import Figure, figure, tell
 from digestmail.mail.dkim import Algorithm, Signer, generate
 from digestmail.mail.message import UNSUBSCRIBE_PLACE, Mould, Sender
-from digestmail.model.values import Rendered
+from digestmail.model.deliveries import Rendered
 
 SENDER = Sender(mailbox="Papers <digest@example.org>", domain="example.org", base_url="https://digest.example.org")
 AT = datetime(2026, 4, 2, 6, 0, tzinfo=UTC)

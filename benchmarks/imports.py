@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks.figures import figure, tell
-from digestmail.model.values import Digest, Schedule, Topic
+from digestmail.model.digests import Digest, Schedule, Topic
 from digestmail.storage.database import Database
 from digestmail.subscribers import csv_transfer
 

@@ -17,8 +17,10 @@ from digestmail.mail.encoding import quoted_printable
 from digestmail.mail.message import Mould, Sender
 from digestmail.mail.render import Renderer
 from digestmail.mail.view_model import content_after, shape_blocks, shape_frame
+from digestmail.model.editions import Edition, Slot
+from digestmail.model.papers import Origin, Paper, PaperId, Signals
+from digestmail.model.selection import Entry, Score, Section, TopicMatch
 from digestmail.model.theme import Layout, Look
-from digestmail.model.values import Edition, Entry, Origin, Paper, PaperId, Score, Section, Signals, Slot, TopicMatch
 
 PAPERS, TOPICS, ROUNDS, CASTS = 25, 4, 15, 20_000
 AT = datetime(2026, 4, 2, 6, tzinfo=UTC)

@@ -17,19 +17,11 @@ from digestmail.editions.publish import publish
 from digestmail.mail.dkim import Signer
 from digestmail.mail.message import UNSUBSCRIBE_PLACE, Mould, Sender
 from digestmail.mail.tokens import Tokens
+from digestmail.model.deliveries import AmbiguousPolicy, Rendered
+from digestmail.model.digests import Digest, Schedule
+from digestmail.model.editions import Edition
+from digestmail.model.papers import Origin, Paper, PaperId, Reading, Sighting
 from digestmail.model.reports import DeliverReport
-from digestmail.model.values import (
-    AmbiguousPolicy,
-    Digest,
-    Edition,
-    Origin,
-    Paper,
-    PaperId,
-    Reading,
-    Rendered,
-    Schedule,
-    Sighting,
-)
 from digestmail.storage.database import Database
 from digestmail.storage.schema import Moment
 from digestmail.transports.smtp.client import SmtpTransport

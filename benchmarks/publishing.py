@@ -13,20 +13,11 @@ from sqlalchemy import text
 
 from benchmarks.figures import figure, tell
 from digestmail.editions.publish import publish
-from digestmail.model.values import (
-    Digest,
-    Edition,
-    Origin,
-    Paper,
-    PaperId,
-    Reading,
-    Rendered,
-    Schedule,
-    Section,
-    Sighting,
-    Signals,
-    Topic,
-)
+from digestmail.model.deliveries import Rendered
+from digestmail.model.digests import Digest, Schedule, Topic
+from digestmail.model.editions import Edition
+from digestmail.model.papers import Origin, Paper, PaperId, Reading, Sighting, Signals
+from digestmail.model.selection import Section
 from digestmail.storage import papers, sources
 from digestmail.storage.database import Database
 

@@ -22,7 +22,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from benchmarks.figures import Figure, figure, tell
-from digestmail.model.values import Edition, Entry, Origin, Paper, PaperId, Score, Sighting, Signals, Slot
+from digestmail.model.editions import Edition, Slot
+from digestmail.model.papers import Origin, Paper, PaperId, Sighting, Signals
+from digestmail.model.selection import Entry, Score
 from digestmail.storage import editions, papers, search
 from digestmail.storage.database import Database
 

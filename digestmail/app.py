@@ -37,9 +37,13 @@ from digestmail.mail.link_tokens import LinkTokens
 from digestmail.mail.message import Mould, Sender, wire_domain
 from digestmail.mail.render import Renderer, page
 from digestmail.mail.tokens import Tokens
+from digestmail.model.deliveries import Rendered
+from digestmail.model.digests import Digest
+from digestmail.model.editions import Edition
+from digestmail.model.papers import Validators
 from digestmail.model.reports import CollectReport, DeliverReport, PublishReport, RunReport
+from digestmail.model.selection import Section
 from digestmail.model.theme import Look
-from digestmail.model.values import Digest, Edition, Rendered, Section, Validators
 from digestmail.selection.segments import for_everybody
 from digestmail.sources.arxiv_api import ArxivApi
 from digestmail.sources.arxiv_feed import ArxivFeed

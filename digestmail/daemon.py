@@ -19,8 +19,8 @@ from apscheduler.triggers.interval import IntervalTrigger
 from digestmail.app import App
 from digestmail.clock import Clock
 from digestmail.errors import DigestmailError
+from digestmail.model.digests import Schedule
 from digestmail.model.reports import RunReport
-from digestmail.model.values import Schedule
 from digestmail.schedule.cron import next_fire
 
 log = logging.getLogger("digestmail.daemon")

@@ -16,7 +16,7 @@ from stage import THURSDAY, FakeClock
 from digestmail.delivery.epoch import EpochFile
 from digestmail.delivery.outcomes import Rules
 from digestmail.delivery.worker import Deliverer
-from digestmail.model.values import AmbiguousPolicy, DeliveryState
+from digestmail.model.deliveries import AmbiguousPolicy, DeliveryState
 from digestmail.storage import deliveries, editions, schema
 from digestmail.storage.database import Database
 from digestmail.transports.base import Relay

@@ -7,20 +7,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 
 from digestmail.mail.message import Mould, Sender
+from digestmail.model.deliveries import Rendered
+from digestmail.model.editions import Edition, Slot
+from digestmail.model.papers import Origin, Paper, PaperId, Signals
+from digestmail.model.selection import Entry, Score, Section, TopicMatch
 from digestmail.model.theme import Layout, Look
-from digestmail.model.values import (
-    Edition,
-    Entry,
-    Origin,
-    Paper,
-    PaperId,
-    Rendered,
-    Score,
-    Section,
-    Signals,
-    Slot,
-    TopicMatch,
-)
 
 SIX = datetime(2026, 4, 2, 6, 0, tzinfo=UTC)
 TOKEN = "WzEyMywiZGFpbHkiXQ.kZt0VJ3sm0kq8VQd3r5p0lqkN2E"

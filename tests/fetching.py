@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs, urlsplit
 
-from digestmail.model.values import Validators
+from digestmail.model.papers import Validators
 from digestmail.sources.base import Answer
 
 

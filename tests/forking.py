@@ -20,7 +20,7 @@ from digestmail.delivery import dispatcher, outbox_writer, worker
 from digestmail.delivery.epoch import EpochFile
 from digestmail.delivery.outcomes import Rules
 from digestmail.delivery.worker import Deliverer
-from digestmail.model.values import AmbiguousPolicy, Delivery, Envelope
+from digestmail.model.deliveries import AmbiguousPolicy, Delivery, Envelope
 from digestmail.storage.database import Database
 from digestmail.transports.smtp import transaction
 from digestmail.transports.smtp.client import SmtpTransport

@@ -13,7 +13,7 @@ from random import Random
 from stage import FakeClock
 
 from digestmail.clock import Clock
-from digestmail.model.values import Validators
+from digestmail.model.papers import Validators
 from digestmail.sources.http.client import Gates, Http
 
 Talk = Callable[[socket.socket, threading.Event], None]

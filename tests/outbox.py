@@ -7,7 +7,10 @@ from datetime import timedelta
 
 from stage import THURSDAY
 
-from digestmail.model.values import Edition, Entry, Score, Section, Signals, Slot, Subscription
+from digestmail.model.editions import Edition, Slot
+from digestmail.model.papers import Signals
+from digestmail.model.selection import Entry, Score, Section
+from digestmail.model.subscribers import Subscription
 from digestmail.selection.segments import for_everybody
 from digestmail.storage import deliveries, editions, subscribers
 

@@ -7,24 +7,11 @@ from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 
 from digestmail.errors import DigestmailError
-from digestmail.model.values import (
-    Digest,
-    Edition,
-    Envelope,
-    Limits,
-    OnEmpty,
-    Origin,
-    Paper,
-    PaperId,
-    Reading,
-    Rendered,
-    Schedule,
-    Section,
-    Sighting,
-    Signals,
-    Topic,
-    Validators,
-)
+from digestmail.model.deliveries import Envelope, Rendered
+from digestmail.model.digests import Digest, Limits, OnEmpty, Schedule, Topic
+from digestmail.model.editions import Edition
+from digestmail.model.papers import Origin, Paper, PaperId, Reading, Sighting, Signals, Validators
+from digestmail.model.selection import Section
 from digestmail.transports.base import Receipt
 
 THURSDAY = datetime(2026, 4, 2, 8, 0, tzinfo=UTC)

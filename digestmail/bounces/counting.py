@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from digestmail.bounces.domain_blocks import FEWEST, enough_to_know, is_block, is_worth_counting
 from digestmail.bounces.score import Scoring, is_enough, score
-from digestmail.model.values import BounceEvent, BounceKind, DomainBlock, SuppressionReason
+from digestmail.model.subscribers import BounceEvent, BounceKind, DomainBlock, SuppressionReason
 from digestmail.storage import bounces, suppressions
 from digestmail.storage.bounces import WINDOW, Alike
 

@@ -20,7 +20,7 @@ from digestmail.clock import Clock
 from digestmail.errors import SubscriptionError, TokenError
 from digestmail.mail.addresses import normalised
 from digestmail.mail.tokens import Tokens, digest_number
-from digestmail.model.values import BounceEvent, BounceKind, DomainBlock
+from digestmail.model.subscribers import BounceEvent, BounceKind, DomainBlock
 from digestmail.storage import bounces, subscribers
 from digestmail.storage.database import Database
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from digestmail.model.values import BounceKind, CountedBounce
+from digestmail.model.subscribers import BounceKind, CountedBounce
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

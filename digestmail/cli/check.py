@@ -13,8 +13,9 @@ from digestmail.cli import printing
 from digestmail.config.servers import secrets_of
 from digestmail.config.tables import SmtpTable
 from digestmail.errors import DigestmailError
+from digestmail.model.deliveries import DeliveryState
+from digestmail.model.papers import SourceHealth
 from digestmail.model.reports import WELL, DeliverReport
-from digestmail.model.values import DeliveryState, SourceHealth
 from digestmail.schedule.cron import next_fire
 from digestmail.storage import audience, future_moments, rates, settings, sources
 from digestmail.storage.audience import Wish

@@ -35,7 +35,7 @@ def list_all(
 ) -> None:
     """List deliveries."""
     from digestmail.cli import printing
-    from digestmail.model.values import DeliveryState
+    from digestmail.model.deliveries import DeliveryState
     from digestmail.storage import delivery_admin
 
     if state is not None and state not in list(DeliveryState):
@@ -80,7 +80,7 @@ def resolve(
     now: Now = None,
 ) -> None:
     """Settle ambiguous deliveries of an edition: they arrived, or they did not."""
-    from digestmail.model.values import DeliveryState
+    from digestmail.model.deliveries import DeliveryState
     from digestmail.storage import delivery_admin
 
     with open_app(config, now) as opened, opened.database.begin() as connection:

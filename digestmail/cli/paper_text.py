@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from digestmail.cli import printing
 from digestmail.errors import DigestmailError
-from digestmail.model.values import Paper
+from digestmail.model.papers import Paper
 from digestmail.storage import papers
 
 if TYPE_CHECKING:

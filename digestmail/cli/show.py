@@ -12,7 +12,7 @@ from digestmail.cli.options import ConfigPath, Json, Now, open_app
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from digestmail.model.values import Entry
+    from digestmail.model.selection import Entry
     from digestmail.storage.editions import StoredEdition
 
 papers = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="What is known of papers.")

@@ -11,7 +11,7 @@ from digestmail.cli import transfer
 from digestmail.cli.options import ConfigPath, Json, Now, Quiet, open_app, parse_now
 
 if TYPE_CHECKING:
-    from digestmail.model.values import Subscriber
+    from digestmail.model.subscribers import Subscriber
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Who gets what.")
 transfer.register(app)

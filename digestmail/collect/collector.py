@@ -12,8 +12,8 @@ from sqlalchemy import Connection
 
 from digestmail.collect import health
 from digestmail.errors import DigestmailError, SourceError
+from digestmail.model.papers import Health, Reading, SourceHealth
 from digestmail.model.reports import CollectReport, SourceReport
-from digestmail.model.values import Health, Reading, SourceHealth
 from digestmail.sources.base import Source
 from digestmail.storage import papers
 from digestmail.storage import sources as stored_sources

@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from digestmail.errors import SourceError, SourceRefusedError, SourceThrottledError, SourceUnreadableError
-from digestmail.model.values import Health, PaperId, Reading, SourceHealth
+from digestmail.model.papers import Health, PaperId, Reading, SourceHealth
 from digestmail.schedule.cron import arxiv_announces_on
 
 _EASTERN = ZoneInfo("America/New_York")

@@ -16,8 +16,9 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSetti
 
 from digestmail.bounces.score import Scoring
 from digestmail.mail.header_fields import split_mailbox
+from digestmail.model.deliveries import AmbiguousPolicy
+from digestmail.model.digests import Digest, Limits, OnEmpty, Schedule, Topic, Weights
 from digestmail.model.theme import COLOUR_PATTERN, DARK, LIGHT, Layout, Logo, Look, Palette, Theme
-from digestmail.model.values import AmbiguousPolicy, Digest, Limits, OnEmpty, Schedule, Topic, Weights
 from digestmail.text.credentials import guard_problem
 
 ENV_PREFIX = "DIGESTMAIL_"

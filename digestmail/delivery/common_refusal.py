@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from digestmail.delivery.pacing import domain_of
 from digestmail.errors import DeliveryError
-from digestmail.model.values import Delivery
+from digestmail.model.deliveries import Delivery
 from digestmail.transports.smtp.sender_faults import alike, names_recipient
 
 DOMAINS = 3

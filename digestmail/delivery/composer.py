@@ -10,7 +10,9 @@ from datetime import datetime
 from digestmail.editions.publish import Render
 from digestmail.mail.message import Mould
 from digestmail.mail.tokens import Tokens
-from digestmail.model.values import Delivery, Edition, Envelope, Rendered, Section
+from digestmail.model.deliveries import Delivery, Envelope, Rendered
+from digestmail.model.editions import Edition
+from digestmail.model.selection import Section
 from digestmail.selection.segments import committed
 from digestmail.storage import editions
 from digestmail.storage.database import Database

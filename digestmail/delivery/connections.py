@@ -7,7 +7,7 @@ import logging
 from typing import Protocol
 
 from digestmail.errors import TransportError
-from digestmail.model.values import Delivery, Envelope
+from digestmail.model.deliveries import Delivery, Envelope
 from digestmail.transports import base
 from digestmail.transports.base import NotSentError, NotTakenError, OutcomeUnknownError, Relay, Verdict
 

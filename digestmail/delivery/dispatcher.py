@@ -26,7 +26,7 @@ from digestmail.delivery.outcomes import Rules
 from digestmail.delivery.ready_queue import Pool
 from digestmail.delivery.throttle import PATIENCE, Throttle
 from digestmail.errors import DeliveryError, RenderError, StorageError, TransportError
-from digestmail.model.values import Attempted, Delivery, Envelope, Manner
+from digestmail.model.deliveries import Attempted, Delivery, Envelope, Manner
 from digestmail.storage.rates import Pause
 from digestmail.storage.servers import Sighting
 from digestmail.transports.base import (

@@ -19,19 +19,10 @@ from digestmail.errors import DeliveryError, RenderError, TransportError
 from digestmail.mail.link_tokens import LinkTokens
 from digestmail.mail.message import Mould
 from digestmail.mail.tokens import Tokens
+from digestmail.model.deliveries import Attempted, DeliveryState, Envelope, Notice, NoticeKind, Rendered
 from digestmail.model.differences import differences
-from digestmail.model.values import (
-    Attempted,
-    DeliveryState,
-    Digest,
-    Envelope,
-    Notice,
-    NoticeKind,
-    Rendered,
-    Subscriber,
-    SubscriberState,
-    Subscription,
-)
+from digestmail.model.digests import Digest
+from digestmail.model.subscribers import Subscriber, SubscriberState, Subscription
 from digestmail.storage import address_changes, changes, confirmations, notices, subscribers
 from digestmail.storage.database import Database
 from digestmail.transports.base import Session, Transport

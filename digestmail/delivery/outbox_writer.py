@@ -18,7 +18,7 @@ from sqlalchemy import Connection
 from digestmail.clock import Clock
 from digestmail.delivery.epoch import EpochFile
 from digestmail.errors import StorageError
-from digestmail.model.values import Attempted, Delivery, Manner
+from digestmail.model.deliveries import Attempted, Delivery, Manner
 from digestmail.storage import claims, deliveries, rates, servers, settings
 from digestmail.storage.database import Database
 

@@ -10,7 +10,8 @@ from random import Random
 from digestmail.bounces.parsing.classify import judge
 from digestmail.delivery.backoff import next_attempt
 from digestmail.errors import DeliveryError
-from digestmail.model.values import AmbiguousPolicy, Attempted, BounceKind, Delivery, DeliveryState
+from digestmail.model.deliveries import AmbiguousPolicy, Attempted, Delivery, DeliveryState
+from digestmail.model.subscribers import BounceKind
 from digestmail.schedule.moments import age
 from digestmail.transports.base import OutcomeUnknownError, Receipt, ThrottledError, Verdict
 

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from digestmail.model.values import Delivery
+from digestmail.model.deliveries import Delivery
 from digestmail.storage import rates
 
 _SOON = timedelta(seconds=0.25)

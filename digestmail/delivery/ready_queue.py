@@ -6,7 +6,7 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Mapping
 
 from digestmail.delivery.pacing import domain_of
-from digestmail.model.values import Delivery
+from digestmail.model.deliveries import Delivery
 
 _MOST_HELD = 10_000
 """Deliveries of limited domains kept waiting in memory; with so many nothing more is claimed."""

@@ -25,8 +25,9 @@ from digestmail.delivery.epoch import EpochFile
 from digestmail.delivery.outbox_writer import Ledger, Policies, Sorted
 from digestmail.delivery.outcomes import Rules
 from digestmail.delivery.pacing import Limits, pace, room, speeds
+from digestmail.model.deliveries import Attempted, Delivery, DeliveryState, Manner
 from digestmail.model.reports import DeliverReport
-from digestmail.model.values import Attempted, BounceEvent, Delivery, DeliveryState, Manner
+from digestmail.model.subscribers import BounceEvent
 from digestmail.schedule.moments import is_recent
 from digestmail.storage import deliveries, rates, servers, settings
 from digestmail.storage.database import Database

@@ -12,7 +12,9 @@ from digestmail.clock import SystemClock
 from digestmail.config.load import load
 from digestmail.demo.run import MORNING, demo_config
 from digestmail.demo.services import SAMPLE_DAY, serving
-from digestmail.model.values import Candidate, Digest, Edition, Slot
+from digestmail.model.digests import Digest
+from digestmail.model.editions import Edition, Slot
+from digestmail.model.selection import Candidate
 from digestmail.selection import newness
 from digestmail.selection.select import select
 from digestmail.storage import papers

@@ -8,7 +8,10 @@ from datetime import UTC, datetime, time, timedelta
 from sqlalchemy import Connection
 
 from digestmail.errors import StorageError
-from digestmail.model.values import Digest, Edition, Health, Mention, Mentioned, Outcome, Selection, Slot
+from digestmail.model.digests import Digest
+from digestmail.model.editions import Edition, Slot
+from digestmail.model.papers import Health, Mention, Mentioned
+from digestmail.model.selection import Outcome, Selection
 from digestmail.schedule.cron import current_slot, next_fire, open_until
 from digestmail.schedule.moments import DATED_AHEAD, is_ahead
 from digestmail.selection import newness

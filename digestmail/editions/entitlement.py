@@ -6,7 +6,11 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from digestmail.model.values import Digest, Edition, PaperId, Section, Subscriber
+from digestmail.model.digests import Digest
+from digestmail.model.editions import Edition
+from digestmail.model.papers import PaperId
+from digestmail.model.selection import Section
+from digestmail.model.subscribers import Subscriber
 from digestmail.selection.segments import committed, for_segment, matching
 from digestmail.storage import deliveries, editions
 

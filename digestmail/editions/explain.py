@@ -10,7 +10,10 @@ from sqlalchemy import Connection
 
 from digestmail.editions.compose import Composed, compose, upcoming_slot
 from digestmail.errors import StorageError
-from digestmail.model.values import Decision, Digest, Edition, Outcome, Paper
+from digestmail.model.digests import Digest
+from digestmail.model.editions import Edition
+from digestmail.model.papers import Paper
+from digestmail.model.selection import Decision, Outcome
 from digestmail.selection.explain import readers, reasons, why_old
 from digestmail.storage import editions, papers
 

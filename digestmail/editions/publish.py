@@ -13,8 +13,12 @@ from sqlalchemy import Connection
 
 from digestmail.editions.compose import Composed, compose, is_open, read_well
 from digestmail.errors import DigestmailError
+from digestmail.model.deliveries import Rendered
+from digestmail.model.digests import Digest, OnEmpty
+from digestmail.model.editions import Edition, Slot
+from digestmail.model.papers import PaperId
 from digestmail.model.reports import DigestReport, PublishReport
-from digestmail.model.values import Digest, Edition, OnEmpty, PaperId, Rendered, Section, Slot
+from digestmail.model.selection import Section
 from digestmail.schedule.cron import check_timezone, current_slot, next_hour
 from digestmail.selection.segments import for_everybody, for_segment
 from digestmail.storage import audience, deliveries, editions, settings

@@ -7,7 +7,9 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from digestmail.model.values import Digest, PaperId, Subscriber, Subscription
+from digestmail.model.digests import Digest
+from digestmail.model.papers import PaperId
+from digestmail.model.subscribers import Subscriber, Subscription
 from digestmail.schedule.cron import check_timezone, next_hour
 from digestmail.selection.segments import for_segment
 from digestmail.storage import deliveries, editions

@@ -32,7 +32,7 @@ _COMPACT_FROM: Final = 1000
 @cache
 def templates_directory() -> Path:
     """Return where digestmail's own templates are: inside the installed package, or beside it in a checkout."""
-    package = Path(__file__).resolve().parent
+    package = Path(__file__).resolve().parents[1]
     installed = package / "templates"
     return installed if installed.is_dir() else package.parent / "templates"
 

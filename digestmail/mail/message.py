@@ -23,7 +23,7 @@ from digestmail.errors import DeliveryError
 from digestmail.mail.dkim import Sealing, Signer, field_names, relaxed
 from digestmail.mail.encoding import SPLICE, Part, smaller
 from digestmail.mail.header_fields import named, split_mailbox, unstructured
-from digestmail.model.values import Rendered
+from digestmail.model.deliveries import Rendered
 
 UNSUBSCRIBE_PLACE: Final = "https://place.invalid/unsubscribe-9d6b2f41"
 """Stands in a `Rendered` for the recipient's unsubscribe link: a link like any other to everything in between.

@@ -26,8 +26,10 @@ from digestmail.mail.view_model import (
     shape_frame,
     shape_notice,
 )
+from digestmail.model.deliveries import NoticeKind, Rendered
+from digestmail.model.editions import Edition
+from digestmail.model.selection import Section
 from digestmail.model.theme import Layout, Look
-from digestmail.model.values import Edition, NoticeKind, Rendered, Section
 from digestmail.text.truncate import at_word
 
 SUBJECT_LENGTH: Final = 150

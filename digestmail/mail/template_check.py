@@ -8,21 +8,12 @@ from datetime import UTC, datetime
 
 from digestmail.errors import RenderError
 from digestmail.mail.render import Renderer
+from digestmail.model.deliveries import NoticeKind
 from digestmail.model.differences import Changed
+from digestmail.model.editions import Beyond, Edition, Slot
+from digestmail.model.papers import Origin, Paper, PaperId, Signals
+from digestmail.model.selection import Entry, Score, TopicMatch
 from digestmail.model.theme import Layout, Look
-from digestmail.model.values import (
-    Beyond,
-    Edition,
-    Entry,
-    NoticeKind,
-    Origin,
-    Paper,
-    PaperId,
-    Score,
-    Signals,
-    Slot,
-    TopicMatch,
-)
 from digestmail.selection.segments import for_everybody
 
 _AT = datetime(2026, 4, 2, 6, tzinfo=UTC)

@@ -16,8 +16,10 @@ from urllib.parse import urlsplit
 from w3lib.url import safe_url_string
 
 from digestmail.mail.message import PREFERENCES_PLACE, UNSUBSCRIBE_PLACE, one_line
+from digestmail.model.editions import Edition
+from digestmail.model.papers import Paper
+from digestmail.model.selection import Entry, Section
 from digestmail.model.theme import Layout, Look
-from digestmail.model.values import Edition, Entry, Paper, Section
 from digestmail.text.truncate import at_sentence, at_word
 
 _TITLE_LENGTH: Final = 300

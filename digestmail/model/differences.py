@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from digestmail.model.values import Subscriber
+from digestmail.model.subscribers import Subscriber
 
 
 class Changed(StrEnum):

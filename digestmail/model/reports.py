@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from digestmail.model.values import DomainBlock, Health, SourceHealth
+from digestmail.model.papers import Health, SourceHealth
+from digestmail.model.subscribers import DomainBlock
 
 WELL = frozenset({Health.FRESH, Health.NOTHING_ANNOUNCED, Health.STALE})
 """How a source that could be read may stand; a stale one was read, and its server is the one to ask."""

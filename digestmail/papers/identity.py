@@ -9,7 +9,7 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from w3lib.url import canonicalize_url, url_query_cleaner
 
-from digestmail.model.values import AnnounceType, Paper, PaperId, Signals
+from digestmail.model.papers import AnnounceType, Paper, PaperId, Signals
 
 # https://info.arxiv.org/help/arxiv_identifier.html, and the archives that gave ids before April 2007. The subject
 # class is decoration: math.GT/0309136 is math/0309136.

@@ -15,7 +15,10 @@ from digestmail.editions.entitlement import Share, share_of
 from digestmail.errors import ConfigError, DigestmailError
 from digestmail.mail.addresses import normalised
 from digestmail.mail.i18n import templates_directory
-from digestmail.model.values import Digest, Edition, Section, Subscriber, SubscriberState
+from digestmail.model.digests import Digest
+from digestmail.model.editions import Edition
+from digestmail.model.selection import Section
+from digestmail.model.subscribers import Subscriber, SubscriberState
 from digestmail.preview.file_watch import fingerprint
 from digestmail.preview.options import EVERYBODY, NEXT, SAMPLE, Asked
 from digestmail.preview.test_message import NOBODY, Specimen, cast_specimen

@@ -9,7 +9,9 @@ from typing import Final
 from digestmail.app import App
 from digestmail.errors import RenderError
 from digestmail.mail.tokens import Tokens
-from digestmail.model.values import Edition, Envelope, Rendered, Section
+from digestmail.model.deliveries import Envelope, Rendered
+from digestmail.model.editions import Edition
+from digestmail.model.selection import Section
 
 NOBODY: Final = "reader@example.org"
 """The recipient when everybody's mail is shown (RFC 2606)."""

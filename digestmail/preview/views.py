@@ -8,7 +8,8 @@ from digestmail.editions.entitlement import Share
 from digestmail.mail.encoding import LARGEST_MESSAGE
 from digestmail.mail.lint.parsed_message import open_letter
 from digestmail.mail.lint.rules import RuleResult, lint_letter
-from digestmail.model.values import Edition, Section
+from digestmail.model.editions import Edition
+from digestmail.model.selection import Section
 from digestmail.preview.options import Asked
 
 

@@ -18,7 +18,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 from cronsim import CronSim, CronSimError
 
 from digestmail.errors import ConfigError
-from digestmail.model.values import Schedule, Slot
+from digestmail.model.digests import Schedule
+from digestmail.model.editions import Slot
 
 _CRON_FIELDS = 5
 _DAY = timedelta(days=1)

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 
-from digestmail.model.values import Decision, Edition, Limits, Mention, Outcome, PaperId, Score, TopicMatch
+from digestmail.model.digests import Limits
+from digestmail.model.editions import Edition
+from digestmail.model.papers import Mention, PaperId
+from digestmail.model.selection import Decision, Outcome, Score, TopicMatch
 from digestmail.selection.newness import OLDEST_NEWS, is_old
 from digestmail.selection.segments import for_segment
 

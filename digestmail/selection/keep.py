@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
-from digestmail.model.values import Limits, Outcome, PaperId
+from digestmail.model.digests import Limits
+from digestmail.model.papers import PaperId
+from digestmail.model.selection import Outcome
 
 
 class Keeper:

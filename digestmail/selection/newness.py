@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime, timedelta
 
-from digestmail.model.values import Candidate, Mention, Mentioned
+from digestmail.model.papers import Mention, Mentioned
+from digestmail.model.selection import Candidate
 
 OLDEST_NEWS = timedelta(days=7)
 """How much older than the window a source may date what it shows for the first time."""

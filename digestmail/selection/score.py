@@ -14,7 +14,8 @@ from __future__ import annotations
 import math
 from datetime import date
 
-from digestmail.model.values import Candidate, Score, Weights
+from digestmail.model.digests import Weights
+from digestmail.model.selection import Candidate, Score
 
 
 def score(candidate: Candidate, match_strength: float, weights: Weights, today: date) -> Score:

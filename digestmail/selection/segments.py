@@ -6,7 +6,9 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from digestmail.model.values import Edition, Entry, PaperId, Section, Segment
+from digestmail.model.editions import Edition, Segment
+from digestmail.model.papers import PaperId
+from digestmail.model.selection import Entry, Section
 
 _Placed = Iterable[tuple[str | None, Entry]]
 

@@ -7,20 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
-from digestmail.model.values import (
-    Beyond,
-    Candidate,
-    Decision,
-    Digest,
-    Entry,
-    Outcome,
-    PaperId,
-    Score,
-    Selection,
-    Topic,
-    TopicMatch,
-    Weights,
-)
+from digestmail.model.digests import Digest, Topic, Weights
+from digestmail.model.editions import Beyond
+from digestmail.model.papers import PaperId
+from digestmail.model.selection import Candidate, Decision, Entry, Outcome, Score, Selection, TopicMatch
 from digestmail.selection.keep import Keeper
 from digestmail.selection.score import score
 from digestmail.selection.similarity import compare

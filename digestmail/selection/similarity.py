@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from digestmail.model.values import Topic
+from digestmail.model.digests import Topic
 from digestmail.selection.tokenize import STEM_HEAD, Text, spelled, stem, words_of
 
 _STRETCH = 0.75

@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import dataclass
 from functools import lru_cache
 
-from digestmail.model.values import Paper
+from digestmail.model.papers import Paper
 
 STEM_HEAD = 3
 """No stem differs from its word in this many first letters."""

@@ -1,8 +1,8 @@
 """Decide whether a paper belongs to a topic, how strongly, and by which words.
 
 A paper belongs to a topic if a keyword occurs in it, it lies in a category, one of its authors is named, or it
-resembles the topic's words enough (`selection/similarity.py`). Each of these is evidence e, and the strength of the match
-is 1 - (1 - e1)(1 - e2)...: more evidence makes it stronger, but never stronger than 1, so that topics with many and
+resembles the topic's words enough (`selection/similarity.py`). Each of these is evidence e, and the strength of the
+match is 1 - (1 - e1)(1 - e2)...: more evidence makes it stronger, but never stronger than 1, so that topics with many and
 with few keywords can be compared. One exclusion in title, abstract or the paper's keywords takes the paper out.
 
 - Keywords are literal phrases, see `selection/phrases.py`.
@@ -18,7 +18,9 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from digestmail.model.values import Paper, Topic, TopicMatch
+from digestmail.model.digests import Topic
+from digestmail.model.papers import Paper
+from digestmail.model.selection import TopicMatch
 from digestmail.selection.phrases import Phrase, compile_phrase, occurs_in, occurs_in_title
 from digestmail.selection.similarity import Similarity
 from digestmail.selection.tokenize import Text

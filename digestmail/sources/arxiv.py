@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from datetime import datetime
 
-from digestmail.model.values import Origin, Paper
+from digestmail.model.papers import Origin, Paper
 from digestmail.papers.identity import find_doi, identify, is_withdrawn
 from digestmail.sources.parsed import storable
 from digestmail.text.tex import readable

@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from digestmail.errors import SourceError, SourceRefusedError, SourceThrottledError, SourceUnreadableError
-from digestmail.model.values import Reading, Sighting, Skipped
+from digestmail.model.papers import Reading, Sighting, Skipped
 from digestmail.papers.identity import find_arxiv_id
 from digestmail.schedule.cron import announcement_day
 from digestmail.sources.arxiv import arxiv_categories, arxiv_paper, subject_pattern

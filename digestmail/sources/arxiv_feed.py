@@ -15,7 +15,7 @@ from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from digestmail.errors import SourceRefusedError
-from digestmail.model.values import AnnounceType, Reading, Sighting, Signals, Skipped
+from digestmail.model.papers import AnnounceType, Reading, Sighting, Signals, Skipped
 from digestmail.papers.identity import find_arxiv_id
 from digestmail.sources.arxiv import arxiv_categories, arxiv_paper
 from digestmail.sources.authors import split_authors

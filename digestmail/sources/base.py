@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from digestmail.model.values import Reading, Validators
+from digestmail.model.papers import Reading, Validators
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

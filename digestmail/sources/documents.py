@@ -13,7 +13,7 @@ from typing import Any
 import feedparser
 
 from digestmail.errors import SourceUnreadableError
-from digestmail.model.values import Skipped
+from digestmail.model.papers import Skipped
 from digestmail.sources.parsed import YEARS, beginning, one_line
 from digestmail.sources.xml import refuse_doctype
 

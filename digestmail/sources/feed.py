@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from digestmail.model.values import Reading
+from digestmail.model.papers import Reading
 from digestmail.sources.base import Fetcher
 from digestmail.sources.documents import is_markup, name_entry, names_of, parse_document, terms_of, text_of, time_of
 from digestmail.sources.jsonfeed import looks_like_json, parse_json_feed

@@ -17,7 +17,7 @@ from urllib.parse import urlencode
 from pydantic import BaseModel, Field, ValidationError, WrapValidator
 
 from digestmail.errors import SourceError, SourceUnreadableError
-from digestmail.model.values import Origin, Paper, Reading, Sighting, Signals, Skipped, Validators
+from digestmail.model.papers import Origin, Paper, Reading, Sighting, Signals, Skipped, Validators
 from digestmail.papers.identity import find_arxiv_id, identify
 from digestmail.sources.authors import clean_names
 from digestmail.sources.base import Answer, Fetcher

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, WrapValidator
 
 from digestmail.errors import SourceUnreadableError
-from digestmail.model.values import Sighting, Skipped
+from digestmail.model.papers import Sighting, Skipped
 from digestmail.sources.mentions import Mention, sighting_of
 from digestmail.sources.parsed import Parsed, UtcTime, beginning, gather, one_line, or_nothing, web_address
 from digestmail.sources.plaintext import plain_text_of_double_escaped, shorten

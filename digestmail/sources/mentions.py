@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parseaddr
 
-from digestmail.model.values import Origin, Paper, PaperId, Sighting, Skipped
+from digestmail.model.papers import Origin, Paper, PaperId, Sighting, Skipped
 from digestmail.papers.identity import find_arxiv_id, find_doi, identify
 from digestmail.sources.arxiv import arxiv_categories
 from digestmail.sources.authors import clean_names, split_authors

@@ -10,7 +10,7 @@ from urllib.parse import urljoin, urlsplit
 
 from pydantic import AfterValidator, AwareDatetime, ValidationError, ValidatorFunctionWrapHandler
 
-from digestmail.model.values import PaperId, Sighting, Skipped
+from digestmail.model.papers import PaperId, Sighting, Skipped
 from digestmail.papers.identity import highest
 
 LISTED_TWICE = "listed more than once"

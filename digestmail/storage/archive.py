@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select
 
-from digestmail.model.values import Paper
+from digestmail.model.papers import Paper
 from digestmail.storage import editions as stored
 from digestmail.storage import paper_rows
 from digestmail.storage.editions import StoredEdition

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Text, cast, func, select
 
-from digestmail.model.values import SubscriberState
+from digestmail.model.subscribers import SubscriberState
 from digestmail.schedule.moments import LONGEST_HOLIDAY
 from digestmail.storage.schema import subscribers, subscriptions
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from sqlalchemy import ColumnElement, Connection, case, exists, func, or_, select, update
 
-from digestmail.model.values import BounceEvent, BounceKind, CountedBounce, SubscriberState
+from digestmail.model.subscribers import BounceEvent, BounceKind, CountedBounce, SubscriberState
 from digestmail.schedule.moments import SKEW
 from digestmail.storage.schema import Moment, bounces, deliveries, said, subscribers
 from digestmail.storage.upsert import insert

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select, update
 
-from digestmail.model.values import Choices, Subscriber, SubscriberState
+from digestmail.model.subscribers import Choices, Subscriber, SubscriberState
 from digestmail.storage.confirmations import choices_from_json, choices_to_json
 from digestmail.storage.schema import changes
 

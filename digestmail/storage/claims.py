@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from sqlalchemy import Connection, select
 
-from digestmail.model.values import Attempted, Delivery, DeliveryState
+from digestmail.model.deliveries import Attempted, Delivery, DeliveryState
 from digestmail.storage.bulk import update_many
 from digestmail.storage.schema import Moment, attempts, deliveries, said
 from digestmail.storage.upsert import chunks, insert

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, exists, select
 
-from digestmail.model.values import Choices, SubscriberState, Subscription
+from digestmail.model.subscribers import Choices, SubscriberState, Subscription
 from digestmail.storage.schema import confirmations, deliveries, subscribers
 from digestmail.storage.upsert import insert
 

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, case, func, select, update
 
 from digestmail.errors import StorageError
-from digestmail.model.values import DeliveryState
+from digestmail.model.deliveries import DeliveryState
 from digestmail.schedule.moments import LONGEST_DELIVERY
 from digestmail.storage.schema import Moment, deliveries, editions
 from digestmail.storage.upsert import chunks

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, func, select, union_all, update
 
-from digestmail.model.values import DeliveryState
+from digestmail.model.deliveries import DeliveryState
 from digestmail.storage.schema import attempts, deliveries, editions, subscribers
 
 _CHUNK = 1000

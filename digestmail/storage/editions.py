@@ -14,7 +14,10 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, exists, insert, s
 from sqlalchemy.exc import IntegrityError
 
 from digestmail.errors import StorageError
-from digestmail.model.values import DeliveryState, Edition, PaperId, Section, Segment
+from digestmail.model.deliveries import DeliveryState
+from digestmail.model.editions import Edition, Segment
+from digestmail.model.papers import PaperId
+from digestmail.model.selection import Section
 from digestmail.selection.segments import for_everybody
 from digestmail.storage import papers, upsert
 from digestmail.storage import schema as tables

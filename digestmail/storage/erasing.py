@@ -7,7 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, delete, func, select, update
 
-from digestmail.model.values import SubscriberState
+from digestmail.model.subscribers import SubscriberState
 from digestmail.storage import deliveries as outbox
 from digestmail.storage.schema import (
     address_changes,

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, insert, select, text, update
 
-from digestmail.model.values import Paper, PaperId, Sighting
+from digestmail.model.papers import Paper, PaperId, Sighting
 from digestmail.papers.identity import union
 from digestmail.storage import paper_rows, upsert
 from digestmail.storage.schema import paper_aliases, papers

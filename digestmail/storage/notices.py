@@ -8,7 +8,8 @@ from typing import Any
 
 from sqlalchemy import Connection, func, insert, select, type_coerce, update
 
-from digestmail.model.values import Attempted, DeliveryState, Notice, NoticeKind, SubscriberState
+from digestmail.model.deliveries import Attempted, DeliveryState, Notice, NoticeKind
+from digestmail.model.subscribers import SubscriberState
 from digestmail.schedule.moments import LONGEST_DELIVERY, SKEW
 from digestmail.storage.schema import notices, subscribers
 

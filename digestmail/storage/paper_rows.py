@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
-from digestmail.model.values import Origin, Paper, PaperId
+from digestmail.model.papers import Origin, Paper, PaperId
 from digestmail.storage.schema import paper_aliases, papers
 from digestmail.storage.upsert import chunks
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, exists, func, select
 
-from digestmail.model.values import Mention, Mentioned, Paper, PaperId, Signals
+from digestmail.model.papers import Mention, Mentioned, Paper, PaperId, Signals
 from digestmail.papers.identity import find_arxiv_id, find_doi, highest, identify
 from digestmail.schedule.moments import SKEW
 from digestmail.storage import paper_rows

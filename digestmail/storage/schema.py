@@ -29,7 +29,9 @@ from sqlalchemy import (
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-from digestmail.model.values import DeliveryState, Health, Manner, NoticeKind, SubscriberState, SuppressionReason
+from digestmail.model.deliveries import DeliveryState, Manner, NoticeKind
+from digestmail.model.papers import Health
+from digestmail.model.subscribers import SubscriberState, SuppressionReason
 from digestmail.storage import search_index
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

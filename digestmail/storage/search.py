@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Select, column, exists, func, literal_column, select, table, text
 
-from digestmail.model.values import Paper
+from digestmail.model.papers import Paper
 from digestmail.storage import paper_rows
 from digestmail.storage.schema import edition_papers, papers, sightings
 

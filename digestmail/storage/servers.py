@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, delete, select
 
-from digestmail.model.values import Manner
+from digestmail.model.deliveries import Manner
 from digestmail.schedule.moments import is_recent
 from digestmail.storage.schema import servers
 from digestmail.storage.upsert import insert

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
 
-from digestmail.model.values import AnnounceType, PaperId, Sighting, Signals
+from digestmail.model.papers import AnnounceType, PaperId, Sighting, Signals
 from digestmail.papers.identity import highest
 from digestmail.schedule.moments import DATED_AHEAD, is_ahead
 from digestmail.storage.schema import papers, sightings

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, delete, select
 
-from digestmail.model.values import Health, Reading, SourceHealth, Validators
+from digestmail.model.papers import Health, Reading, SourceHealth, Validators
 from digestmail.schedule.moments import is_ahead, is_recent
 from digestmail.storage.schema import source_health, sources, validators
 from digestmail.storage.upsert import insert

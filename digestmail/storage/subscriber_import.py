@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, select, update
 
-from digestmail.model.values import Choices, Consent, SubscriberState, Subscription, SuppressionReason
+from digestmail.model.subscribers import Choices, Consent, SubscriberState, Subscription, SuppressionReason
 from digestmail.storage import opt_outs, suppressions
 from digestmail.storage.schema import subscribers, subscriptions
 from digestmail.storage.upsert import chunks, insert

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, delete, select, true, update
 
-from digestmail.model.values import Choices, Consent, Subscriber, SubscriberState, Subscription
+from digestmail.model.subscribers import Choices, Consent, Subscriber, SubscriberState, Subscription
 from digestmail.storage import deliveries, opt_outs
 from digestmail.storage.schema import subscribers, subscriptions
 from digestmail.storage.upsert import insert

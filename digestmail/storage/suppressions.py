@@ -9,7 +9,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, case, delete, exists, select, update
 
-from digestmail.model.values import SubscriberState, SuppressionReason
+from digestmail.model.subscribers import SubscriberState, SuppressionReason
 from digestmail.storage import bounces, deliveries, opt_outs, settings
 from digestmail.storage.schema import subscribers, subscriptions, suppressions
 from digestmail.storage.upsert import chunks, insert

@@ -11,7 +11,8 @@ from sqlalchemy import Connection
 from digestmail.errors import SubscriptionError, TokenError
 from digestmail.mail.addresses import key_of
 from digestmail.mail.link_tokens import LinkTokens
-from digestmail.model.values import NoticeKind, Subscriber, SubscriberState, SuppressionReason
+from digestmail.model.deliveries import NoticeKind
+from digestmail.model.subscribers import Subscriber, SubscriberState, SuppressionReason
 from digestmail.schedule.moments import is_recent
 from digestmail.storage import address_changes, notices, subscribers, suppressions
 from digestmail.storage.address_changes import AddressChange

@@ -10,7 +10,8 @@ from sqlalchemy import Connection
 
 from digestmail.errors import SubscriptionError
 from digestmail.mail.addresses import key_of, normalised
-from digestmail.model.values import Digest, Subscriber, SubscriberState, Subscription, SuppressionReason
+from digestmail.model.digests import Digest
+from digestmail.model.subscribers import Subscriber, SubscriberState, Subscription, SuppressionReason
 from digestmail.storage import subscribers, suppressions
 from digestmail.storage.database import Database
 from digestmail.storage.suppressions import Suppression

@@ -16,8 +16,10 @@ from digestmail.editions.requeue import requeue
 from digestmail.errors import SubscriptionError, TokenError
 from digestmail.mail.addresses import key_of
 from digestmail.mail.link_tokens import LinkTokens
+from digestmail.model.deliveries import NoticeKind
 from digestmail.model.differences import Difference, differences
-from digestmail.model.values import Digest, NoticeKind, Subscriber, SubscriberState, SuppressionReason
+from digestmail.model.digests import Digest
+from digestmail.model.subscribers import Subscriber, SubscriberState, SuppressionReason
 from digestmail.schedule.moments import is_recent
 from digestmail.storage import address_changes, changes, erasing, notices, subscribers, suppressions
 from digestmail.storage.changes import Change

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
-from digestmail.model.values import Subscriber, Subscription
+from digestmail.model.subscribers import Subscriber, Subscription
 
 COLUMNS = (
     "address",

@@ -12,7 +12,8 @@ from functools import lru_cache
 
 from digestmail.errors import SubscriptionError
 from digestmail.mail.addresses import key_of, normalised
-from digestmail.model.values import Choices, Consent, Digest, SubscriberState, Subscription, SuppressionReason
+from digestmail.model.digests import Digest
+from digestmail.model.subscribers import Choices, Consent, SubscriberState, Subscription, SuppressionReason
 from digestmail.storage.erasing import is_erased
 from digestmail.storage.subscriber_import import Standing
 from digestmail.subscribers.csv_format import COLUMNS, TOPICS_BY, bare

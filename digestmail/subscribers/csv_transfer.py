@@ -13,7 +13,8 @@ from typing import Protocol
 from sqlalchemy import Connection
 
 from digestmail.errors import SubscriptionError
-from digestmail.model.values import Consent, Digest, SubscriberState, Subscription
+from digestmail.model.digests import Digest
+from digestmail.model.subscribers import Consent, SubscriberState, Subscription
 from digestmail.storage import subscriber_import, subscribers
 from digestmail.storage.database import Database
 from digestmail.storage.erasing import is_erased

@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 from digestmail.errors import SubscriptionError
 from digestmail.mail.addresses import key_of
 from digestmail.mail.link_tokens import LinkTokens
-from digestmail.model.values import Choices, NoticeKind, Subscriber, SubscriberState, SuppressionReason
+from digestmail.model.deliveries import NoticeKind
+from digestmail.model.subscribers import Choices, Subscriber, SubscriberState, SuppressionReason
 from digestmail.schedule.moments import is_recent
 from digestmail.storage import (
     address_changes,

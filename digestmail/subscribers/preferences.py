@@ -10,7 +10,9 @@ from sqlalchemy import Connection
 
 from digestmail.editions.requeue import requeue
 from digestmail.errors import SubscriptionError
-from digestmail.model.values import Choices, Digest, NoticeKind, Subscriber, SubscriberState
+from digestmail.model.deliveries import NoticeKind
+from digestmail.model.digests import Digest
+from digestmail.model.subscribers import Choices, Subscriber, SubscriberState
 from digestmail.storage import address_changes, confirmations, deliveries, notices, subscribers, unsubscribe_mails
 from digestmail.storage.database import Database
 from digestmail.subscribers.changes import tell_at_once, tell_of_change

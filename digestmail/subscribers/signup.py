@@ -13,7 +13,9 @@ from sqlalchemy import Connection
 from digestmail.errors import SubscriptionError, TokenError
 from digestmail.mail.addresses import key_of
 from digestmail.mail.link_tokens import CONFIRM_WITHIN, UNDO_WITHIN, LinkTokens
-from digestmail.model.values import Choices, Consent, Digest, NoticeKind, Subscriber, SubscriberState, SuppressionReason
+from digestmail.model.deliveries import NoticeKind
+from digestmail.model.digests import Digest
+from digestmail.model.subscribers import Choices, Consent, Subscriber, SubscriberState, SuppressionReason
 from digestmail.schedule.moments import is_recent
 from digestmail.storage import address_changes, changes, confirmations, notices, subscribers, suppressions
 from digestmail.storage.confirmations import Confirmation

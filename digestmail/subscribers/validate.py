@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from digestmail.errors import SubscriptionError
-from digestmail.model.values import Choices, Digest, Subscription
+from digestmail.model.digests import Digest
+from digestmail.model.subscribers import Choices, Subscription
 from digestmail.schedule.cron import check_timezone
 
 LAST_HOUR = 23

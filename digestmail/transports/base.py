@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from digestmail.errors import DeliveryError, TransportError
-from digestmail.model.values import Envelope
+from digestmail.model.deliveries import Envelope
 from digestmail.transports.smtp.manners import Manners
 
 

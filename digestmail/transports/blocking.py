@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 
 from digestmail.errors import DeliveryError, TransportError
-from digestmail.model.values import Envelope
+from digestmail.model.deliveries import Envelope
 from digestmail.transports.base import Connection, NotSentError, Outgoing, Receipt, Session, Supply, Transport, Verdict
 from digestmail.transports.wellformed import require_wellformed
 

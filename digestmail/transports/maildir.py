@@ -10,7 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from digestmail.errors import TransportError
-from digestmail.model.values import Envelope
+from digestmail.model.deliveries import Envelope
 from digestmail.transports.base import Receipt, Session
 from digestmail.transports.wellformed import require_wellformed
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from digestmail.model.values import Envelope
+from digestmail.model.deliveries import Envelope
 
 MAX_LINE = 998
 """Octets in a line without its CRLF (RFC 5322 section 2.1.1)."""

@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from digestmail.errors import SubscriptionError
 from digestmail.mail.addresses import key_of, normalised
 from digestmail.mail.message import one_line
-from digestmail.model.values import SubscriberState, SuppressionReason
+from digestmail.model.subscribers import SubscriberState, SuppressionReason
 from digestmail.storage import idempotency, statistics, subscribers, suppressions
 from digestmail.storage.idempotency import Remembered
 from digestmail.storage.statistics import Statistics

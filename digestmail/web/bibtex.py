@@ -7,7 +7,7 @@ import unicodedata
 from typing import Final
 
 from digestmail.mail.message import one_line
-from digestmail.model.values import Paper
+from digestmail.model.papers import Paper
 
 _ESCAPED: Final = str.maketrans(
     {

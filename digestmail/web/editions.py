@@ -11,7 +11,9 @@ from typing import Any, Final
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import HTMLResponse
 
-from digestmail.model.values import Digest, Edition, Entry, Section
+from digestmail.model.digests import Digest
+from digestmail.model.editions import Edition
+from digestmail.model.selection import Entry, Section
 from digestmail.selection.segments import for_everybody, for_segment
 from digestmail.storage import archive, editions
 from digestmail.storage.archive import EditionLine

@@ -11,7 +11,8 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
 from digestmail.mail.message import one_line
-from digestmail.model.values import Edition, Section
+from digestmail.model.editions import Edition
+from digestmail.model.selection import Section
 from digestmail.selection.segments import for_segment
 from digestmail.storage import archive
 from digestmail.storage.search import search

@@ -13,7 +13,8 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Message
 
 from digestmail.errors import SubscriptionError, TokenError
-from digestmail.model.values import Choices, Digest, Subscription
+from digestmail.model.digests import Digest
+from digestmail.model.subscribers import Choices, Subscription
 from digestmail.web.pages import pages_of
 
 _LARGEST: Final = 64 * 1024

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 
-from digestmail.model.values import Paper
+from digestmail.model.papers import Paper
 from digestmail.storage import papers
 from digestmail.web.bibtex import bibtex
 from digestmail.web.chart import chart

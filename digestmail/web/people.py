@@ -17,7 +17,7 @@ from digestmail.errors import StorageError, SubscriptionError, TokenError
 from digestmail.mail.i18n import languages as known_languages
 from digestmail.mail.i18n import locale_of, templates_directory
 from digestmail.mail.link_tokens import LinkTokens
-from digestmail.model.values import Choices, Subscriber
+from digestmail.model.subscribers import Choices, Subscriber
 from digestmail.subscribers import preferences
 from digestmail.subscribers.rate_limit import Guard, Rate, Rates
 from digestmail.web.forms import SUBSCRIBE

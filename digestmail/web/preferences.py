@@ -11,7 +11,7 @@ from fastapi.responses import HTMLResponse
 from digestmail.app import new_secret
 from digestmail.errors import SubscriptionError, TokenError
 from digestmail.mail.addresses import key_of, normalised
-from digestmail.model.values import Choices, Subscriber, SubscriberState
+from digestmail.model.subscribers import Choices, Subscriber, SubscriberState
 from digestmail.subscribers import address_change, data_export, preferences
 from digestmail.subscribers.rate_limit import Verdict
 from digestmail.web import people

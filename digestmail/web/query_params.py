@@ -9,7 +9,7 @@ from fastapi import HTTPException, Request
 
 from digestmail.app import App
 from digestmail.mail.message import one_line
-from digestmail.model.values import Digest
+from digestmail.model.digests import Digest
 
 _LONGEST_TEXT: Final = 200
 _MOST_PAGES: Final = 10_000

@@ -8,7 +8,10 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field
 
 from digestmail.bounces.processor import BouncesReport
-from digestmail.model.values import Edition, Entry, Paper, Signals, Subscriber, SubscriberState, SuppressionReason
+from digestmail.model.editions import Edition
+from digestmail.model.papers import Paper, Signals
+from digestmail.model.selection import Entry
+from digestmail.model.subscribers import Subscriber, SubscriberState, SuppressionReason
 from digestmail.selection.segments import for_everybody
 from digestmail.storage.archive import EditionLine
 from digestmail.storage.papers import StoredSighting

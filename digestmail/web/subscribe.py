@@ -10,7 +10,7 @@ from fastapi.responses import HTMLResponse
 from digestmail.app import App, new_secret
 from digestmail.errors import SubscriptionError, TokenError
 from digestmail.mail.addresses import normalised
-from digestmail.model.values import Choices, Subscription
+from digestmail.model.subscribers import Choices, Subscription
 from digestmail.subscribers import signup
 from digestmail.subscribers.rate_limit import Verdict
 from digestmail.subscribers.validate import checked

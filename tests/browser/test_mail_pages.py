@@ -10,8 +10,8 @@ from editions import GOLDEN_EDITIONS, full_edition
 from playwright.sync_api import Browser
 
 from digestmail.mail.render import Renderer, page
+from digestmail.model.deliveries import NoticeKind
 from digestmail.model.theme import Layout, Look
-from digestmail.model.values import NoticeKind
 
 RENDERER = Renderer()
 BASE_URL = "https://digest.example.org"

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from stage import THURSDAY, FakeClock
 from websites import open_app
 
-from digestmail.cli import check
+from digestmail.cli import check as checking
 from digestmail.storage import rates, schema
 
 YEAR = timedelta(days=365)
@@ -19,14 +19,14 @@ GOOD = "5f8d0c1be7a94c0f"
 
 @pytest.fixture
 def check(sqlite, tmp_path):
-    def check(smtp: dict[str, object] | None = None, **web: str) -> check.CheckReport:
+    def check(smtp: dict[str, object] | None = None, **web: str) -> checking.CheckReport:
         with open_app(f"sqlite:///{tmp_path / 'test.db'}", **({"admin_token": GOOD} | web)) as app:
             app.real_clock = FakeClock(THURSDAY)
             mail = app.config.mail
             changed = mail.smtp.model_copy(update=smtp or {})
             app.config = app.config.model_copy(update={"mail": mail.model_copy(update={"smtp": changed})})
             app.base = tmp_path
-            return check.check(app, connect=False)
+            return checking.check(app, connect=False)
 
     return check
 

@@ -93,7 +93,7 @@ def test_what_the_app_moulds_verifies(tmp_path):
     from editions import edition
 
     from digestmail.cli.options import open_app
-    from digestmail.model.values import Rendered
+    from digestmail.model.deliveries import Rendered
 
     for algorithm in ("ed25519", "rsa"):
         digestmail(tmp_path, "dkim", "generate", "--domain=example.org", f"--algorithm={algorithm}")

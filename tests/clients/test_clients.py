@@ -16,7 +16,7 @@ import pytest
 from editions import GOLDEN_EDITIONS
 
 from digestmail.mail.render import Renderer
-from digestmail.model.values import NoticeKind
+from digestmail.model.deliveries import NoticeKind
 
 HERE = Path(__file__).resolve().parent
 BASELINE = HERE / "baseline.json"

@@ -19,7 +19,7 @@ import pytest
 
 from digestmail.demo.receiver import receiving
 from digestmail.demo.services import SAMPLE_CATEGORIES, SAMPLE_DAY, sample, serving
-from digestmail.model.values import Envelope
+from digestmail.model.deliveries import Envelope
 from digestmail.transports.smtp.client import SmtpTransport
 
 SHARED = Path(__file__).resolve().parents[2].parent / "shared"

@@ -23,7 +23,7 @@ from receiving import Receiver, receiver
 from sqlalchemy import select
 from stage import THURSDAY, sighting
 
-from digestmail.model.values import DeliveryState
+from digestmail.model.deliveries import DeliveryState
 from digestmail.storage import deliveries, editions, papers, schema
 from digestmail.storage.database import Database
 

@@ -13,8 +13,9 @@ from stage import FakeSource, reading, sighting
 
 from digestmail.collect.collector import collect
 from digestmail.editions.publish import publish
+from digestmail.model.deliveries import DeliveryState
 from digestmail.model.reports import DeliverReport
-from digestmail.model.values import DeliveryState, SubscriberState
+from digestmail.model.subscribers import SubscriberState
 from digestmail.storage import deliveries, subscribers
 
 ADDRESS = "reader@example.org"

@@ -13,7 +13,8 @@ from digestmail.collect.collector import collect
 from digestmail.editions.publish import publish
 from digestmail.errors import SubscriptionError, TokenError
 from digestmail.mail.link_tokens import LinkTokens
-from digestmail.model.values import Choices, DeliveryState, NoticeKind, SubscriberState, Subscription, SuppressionReason
+from digestmail.model.deliveries import DeliveryState, NoticeKind
+from digestmail.model.subscribers import Choices, SubscriberState, Subscription, SuppressionReason
 from digestmail.storage import confirmations as stored
 from digestmail.storage import deliveries, editions, notices, schema, subscribers, suppressions
 from digestmail.subscribers import data_export, preferences, signup

@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 from stage import AGENTS, THURSDAY, VISION, digest
 
 from digestmail.errors import SubscriptionError
-from digestmail.model.values import Choices, Consent, Subscriber, SubscriberState, Subscription, SuppressionReason
+from digestmail.model.subscribers import Choices, Consent, Subscriber, SubscriberState, Subscription, SuppressionReason
 from digestmail.storage import schema, subscribers, suppressions
 from digestmail.storage.database import Database
 from digestmail.storage.opt_outs import Departure

@@ -13,7 +13,7 @@ from stage import FakeClock, FakeTransport
 
 from digestmail.delivery.pacing import DomainLimit, Limits
 from digestmail.errors import DeliveryError, StorageError
-from digestmail.model.values import AmbiguousPolicy
+from digestmail.model.deliveries import AmbiguousPolicy
 from digestmail.storage import deliveries, rates
 from digestmail.storage.database import Database
 from digestmail.transports.blocking import BlockingRelay

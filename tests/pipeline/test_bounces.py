@@ -15,14 +15,8 @@ from digestmail.bounces.score import Scoring
 from digestmail.collect.collector import collect
 from digestmail.editions.publish import publish
 from digestmail.errors import StorageError
-from digestmail.model.values import (
-    BounceEvent,
-    BounceKind,
-    DeliveryState,
-    SubscriberState,
-    Subscription,
-    SuppressionReason,
-)
+from digestmail.model.deliveries import DeliveryState
+from digestmail.model.subscribers import BounceEvent, BounceKind, SubscriberState, Subscription, SuppressionReason
 from digestmail.storage import subscribers, suppressions
 from digestmail.storage.schema import bounces as table
 from digestmail.storage.schema import deliveries as deliveries_table

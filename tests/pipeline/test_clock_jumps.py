@@ -21,20 +21,9 @@ from digestmail.delivery.backoff import next_attempt
 from digestmail.editions.publish import publish
 from digestmail.errors import DeliveryError, TransportError
 from digestmail.mail.link_tokens import LinkTokens
-from digestmail.model.values import (
-    Attempted,
-    BounceEvent,
-    BounceKind,
-    Choices,
-    DeliveryState,
-    Manner,
-    NoticeKind,
-    Sighting,
-    Signals,
-    SubscriberState,
-    Subscription,
-    Validators,
-)
+from digestmail.model.deliveries import Attempted, DeliveryState, Manner, NoticeKind
+from digestmail.model.papers import Sighting, Signals, Validators
+from digestmail.model.subscribers import BounceEvent, BounceKind, Choices, SubscriberState, Subscription
 from digestmail.schedule.moments import LONGEST_DELIVERY, LONGEST_PAUSE
 from digestmail.storage import (
     audience,

@@ -15,7 +15,7 @@ from digestmail.errors import (
     SourceUnreadableError,
     StorageError,
 )
-from digestmail.model.values import Health, Skipped
+from digestmail.model.papers import Health, Skipped
 from digestmail.storage import papers, sources
 
 

@@ -18,7 +18,8 @@ from digestmail.editions.publish import publish
 from digestmail.errors import DeliveryError, RenderError, TransportError
 from digestmail.mail.message import Mould, Sender
 from digestmail.mail.tokens import Tokens
-from digestmail.model.values import AmbiguousPolicy, Subscription
+from digestmail.model.deliveries import AmbiguousPolicy
+from digestmail.model.subscribers import Subscription
 from digestmail.storage import claims, deliveries, subscribers
 from digestmail.transports.blocking import BlockingRelay
 
@@ -185,7 +186,7 @@ def test_a_claim_that_was_never_finished_is_due_again_when_its_lease_has_passed(
 
 
 def test_a_worker_that_comes_back_late_does_not_write_over_its_successor(deliver, database, clock):
-    from digestmail.model.values import Attempted, DeliveryState
+    from digestmail.model.deliveries import Attempted, DeliveryState
 
     with database.begin() as connection:
         (late,) = claims.claim(connection, clock.now(), LEASE, 1)

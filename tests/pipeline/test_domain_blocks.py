@@ -16,7 +16,8 @@ from digestmail.bounces.processor import Postmaster
 from digestmail.bounces.score import Scoring
 from digestmail.delivery.outbox_writer import Ledger
 from digestmail.errors import DeliveryError, StorageError
-from digestmail.model.values import BounceKind, DeliveryState, SubscriberState, SuppressionReason
+from digestmail.model.deliveries import DeliveryState
+from digestmail.model.subscribers import BounceKind, SubscriberState, SuppressionReason
 from digestmail.storage import opt_outs, schema, suppressions
 from digestmail.transports.blocking import BlockingRelay
 

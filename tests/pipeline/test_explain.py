@@ -9,7 +9,8 @@ from stage import AGENTS, THURSDAY, VISION, FakeSource, digest, paper, reading, 
 from digestmail.collect.collector import collect
 from digestmail.editions.explain import Explanation, explain
 from digestmail.editions.publish import publish
-from digestmail.model.values import Limits, Origin
+from digestmail.model.digests import Limits
+from digestmail.model.papers import Origin
 
 DAY = timedelta(days=1)
 DAILY = digest(sources=("hf", "arxiv"), curated=("hf",), topics=(AGENTS, VISION))

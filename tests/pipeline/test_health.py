@@ -6,7 +6,7 @@ import pytest
 from stage import THURSDAY, reading, sighting
 
 from digestmail.collect.health import judge
-from digestmail.model.values import Health, SourceHealth
+from digestmail.model.papers import Health, SourceHealth
 
 
 def previous(fresh_at: datetime, *categories: str) -> dict[str, SourceHealth]:

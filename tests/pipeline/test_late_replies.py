@@ -15,7 +15,7 @@ import uvloop
 from delivering import fill, listed, smtp, standing, until_empty, worker
 from stage import FakeClock
 
-from digestmail.model.values import AmbiguousPolicy
+from digestmail.model.deliveries import AmbiguousPolicy
 from digestmail.transports.smtp.manners import Manners
 
 sys.path.append(str(Path(__file__).parents[1] / "transports"))

@@ -7,7 +7,7 @@ from stage import THURSDAY
 
 from digestmail.delivery.composer import EditionLetters, _Prepared
 from digestmail.mail.tokens import Tokens
-from digestmail.model.values import Delivery
+from digestmail.model.deliveries import Delivery
 
 TOKENS = Tokens("secret")
 

@@ -13,7 +13,7 @@ from sqlalchemy import select
 from stage import THURSDAY, FakeClock
 
 from digestmail.model import values
-from digestmail.model.values import AmbiguousPolicy
+from digestmail.model.deliveries import AmbiguousPolicy
 from digestmail.storage import deliveries, editions, schema, servers
 from digestmail.transports.smtp.manners import TRIAL_AFTER, Manners
 

@@ -16,7 +16,8 @@ from digestmail.errors import DeliveryError, RenderError, TransportError
 from digestmail.mail.link_tokens import LinkTokens
 from digestmail.mail.message import Mould, Sender
 from digestmail.mail.tokens import Tokens
-from digestmail.model.values import Choices, DeliveryState, NoticeKind, Rendered, Subscription, SuppressionReason
+from digestmail.model.deliveries import DeliveryState, NoticeKind, Rendered
+from digestmail.model.subscribers import Choices, Subscription, SuppressionReason
 from digestmail.storage import notices, schema, suppressions
 from digestmail.subscribers import signup
 

@@ -9,7 +9,8 @@ from stage import AGENTS, THURSDAY, VISION, FakeSource, digest, paper, reading, 
 from digestmail.collect.collector import collect
 from digestmail.editions.publish import publish, publish_one, rehearse
 from digestmail.errors import RenderError, SourceRefusedError
-from digestmail.model.values import Limits, OnEmpty, Subscription
+from digestmail.model.digests import Limits, OnEmpty
+from digestmail.model.subscribers import Subscription
 from digestmail.storage import claims, editions, subscribers
 from digestmail.storage import schema as tables
 

@@ -9,7 +9,8 @@ from digestmail.delivery.composer import EditionLetters
 from digestmail.editions.publish import publish
 from digestmail.mail.message import Mould, Sender
 from digestmail.mail.tokens import Tokens
-from digestmail.model.values import Delivery, Subscription
+from digestmail.model.deliveries import Delivery
+from digestmail.model.subscribers import Subscription
 from digestmail.storage import subscribers
 from digestmail.storage.schema import segments
 

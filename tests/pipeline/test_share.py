@@ -12,7 +12,8 @@ from digestmail.collect.collector import collect
 from digestmail.editions.compose import compose, upcoming_slot
 from digestmail.editions.entitlement import share_of
 from digestmail.editions.publish import publish
-from digestmail.model.values import Limits, Subscription
+from digestmail.model.digests import Limits
+from digestmail.model.subscribers import Subscription
 from digestmail.storage import editions, subscribers
 
 DAILY = digest(topics=(AGENTS, VISION))

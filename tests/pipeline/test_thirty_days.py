@@ -12,8 +12,10 @@ from stage import FakeSource, digest, paper, reading, render
 from digestmail.collect.collector import collect
 from digestmail.editions.explain import Explanation, explain
 from digestmail.editions.publish import publish
+from digestmail.model.digests import Digest, Limits, Topic
+from digestmail.model.papers import Origin, Sighting, Signals
 from digestmail.model.reports import DigestReport
-from digestmail.model.values import Digest, Limits, Origin, Sighting, Signals, Subscription, Topic
+from digestmail.model.subscribers import Subscription
 from digestmail.storage import editions, subscribers
 from digestmail.storage import schema as tables
 from digestmail.storage.database import Database

@@ -20,7 +20,7 @@ from stage import THURSDAY, FakeClock
 
 from digestmail.delivery import dispatcher
 from digestmail.delivery.pacing import DomainLimit, Limits, domain_of, pace
-from digestmail.model.values import Delivery, DeliveryState
+from digestmail.model.deliveries import Delivery, DeliveryState
 from digestmail.storage import rates
 from digestmail.storage.database import Database
 from digestmail.transports.base import Receipt

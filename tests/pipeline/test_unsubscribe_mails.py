@@ -15,7 +15,8 @@ from digestmail.bounces.mailboxes.base import Arrived
 from digestmail.bounces.processor import Postmaster, Recorded
 from digestmail.bounces.score import Scoring
 from digestmail.mail.tokens import Tokens
-from digestmail.model.values import NoticeKind, SubscriberState, Subscription
+from digestmail.model.deliveries import NoticeKind
+from digestmail.model.subscribers import SubscriberState, Subscription
 from digestmail.storage import schema, subscribers
 from digestmail.subscribers import preferences
 

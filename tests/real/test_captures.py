@@ -10,7 +10,7 @@ import pytest
 from replaying import DATA, needs_shared
 
 from digestmail.errors import SourceRefusedError, SourceUnreadableError
-from digestmail.model.values import AnnounceType, Sighting, Skipped
+from digestmail.model.papers import AnnounceType, Sighting, Skipped
 from digestmail.sources.arxiv_api import parse_api_page
 from digestmail.sources.arxiv_feed import parse_arxiv_feed, wanted_types
 from digestmail.sources.feed import parse_feed

@@ -15,8 +15,8 @@ from replaying import Replay, needs_shared, replaying
 from digestmail.app import App
 from digestmail.clock import SystemClock
 from digestmail.config.load import load
+from digestmail.model.papers import Health
 from digestmail.model.reports import RunReport
-from digestmail.model.values import Health
 from digestmail.subscribers import admin
 
 pytestmark = needs_shared

@@ -17,7 +17,7 @@ from digestmail.errors import (
     SourceUnavailableError,
     SourceUnreadableError,
 )
-from digestmail.model.values import Validators
+from digestmail.model.papers import Validators
 from digestmail.sources.xml import refuse_doctype
 
 pytestmark = needs_shared

@@ -16,8 +16,10 @@ from editions import cast, edition, entry, section
 
 from digestmail.mail.encoding import LARGEST_MESSAGE
 from digestmail.mail.render import Renderer
+from digestmail.model.editions import Edition
+from digestmail.model.papers import Signals
+from digestmail.model.selection import Entry
 from digestmail.model.theme import Layout, Look
-from digestmail.model.values import Edition, Entry, Signals
 from digestmail.selection.segments import for_everybody
 from digestmail.text.truncate import at_word
 

@@ -14,7 +14,9 @@ from editions import cast, edition, entry, section
 from mailrules import broken_rules, part, visible
 
 from digestmail.mail.render import Renderer
-from digestmail.model.values import Edition, Entry, Signals
+from digestmail.model.editions import Edition
+from digestmail.model.papers import Signals
+from digestmail.model.selection import Entry
 from digestmail.selection.segments import for_everybody
 
 SHARED = Path(__file__).resolve().parents[2].parent / "shared"

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 import pytest
 from replaying import DATA, SHARED, needs_shared
 
-from digestmail.model.values import AnnounceType
+from digestmail.model.papers import AnnounceType
 from digestmail.sources import arxiv_feed
 from digestmail.sources.arxiv_feed import parse_arxiv_feed
 from digestmail.sources.strict import parse_strictly

@@ -16,7 +16,9 @@ import pytest
 from replaying import DATA, needs_shared
 from stage import digest
 
-from digestmail.model.values import Candidate, Origin, Outcome, Paper, PaperId, Topic, TopicMatch
+from digestmail.model.digests import Topic
+from digestmail.model.papers import Origin, Paper, PaperId
+from digestmail.model.selection import Candidate, Outcome, TopicMatch
 from digestmail.schedule.cron import arxiv_announces_on
 from digestmail.selection.select import select
 from digestmail.selection.similarity import compare

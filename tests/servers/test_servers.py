@@ -27,7 +27,7 @@ from rooms import Room, missing, room
 from stage import THURSDAY
 
 from digestmail.clock import SystemClock
-from digestmail.model.values import Manner
+from digestmail.model.deliveries import Manner
 from digestmail.storage import servers
 from digestmail.transports.smtp.client import Login
 from digestmail.transports.smtp.manners import TRIAL_AFTER, Manners

@@ -16,7 +16,7 @@ from digestmail.errors import (
     SourceUnavailableError,
     SourceUnreadableError,
 )
-from digestmail.model.values import Origin, Reading, Sighting
+from digestmail.model.papers import Origin, Reading, Sighting
 from digestmail.schedule.cron import announcement_day
 from digestmail.sources import arxiv_api
 from digestmail.sources.arxiv_api import ArxivApi, parse_api_page, search_query, window

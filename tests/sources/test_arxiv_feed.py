@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from digestmail.errors import SourceError, SourceRefusedError, SourceUnavailableError, SourceUnreadableError
-from digestmail.model.values import AnnounceType, Origin, Reading
+from digestmail.model.papers import AnnounceType, Origin, Reading
 from digestmail.sources import arxiv_feed
 from digestmail.sources.arxiv_feed import ArxivFeed, parse_arxiv_feed, wanted_types
 

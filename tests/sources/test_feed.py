@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from digestmail.errors import SourceError, SourceUnavailableError, SourceUnreadableError
-from digestmail.model.values import Origin, Reading
+from digestmail.model.papers import Origin, Reading
 from digestmail.sources.feed import Feed, parse_feed
 from digestmail.sources.plaintext import TEXT_LIMIT, plain_text
 

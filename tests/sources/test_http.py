@@ -20,7 +20,7 @@ from digestmail.errors import (
     SourceUnavailableError,
     SourceUnreadableError,
 )
-from digestmail.model.values import Validators
+from digestmail.model.papers import Validators
 
 XML = "application/xml"
 

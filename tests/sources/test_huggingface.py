@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from digestmail.errors import SourceThrottledError, SourceUnavailableError, SourceUnreadableError
-from digestmail.model.values import Origin, Signals
+from digestmail.model.papers import Origin, Signals
 from digestmail.sources.huggingface import HuggingFace, days_to_read, parse_daily_papers
 from digestmail.sources.repositories import repository_address
 

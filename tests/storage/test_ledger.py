@@ -17,7 +17,8 @@ from stage import THURSDAY, paper, sighting
 
 from digestmail.delivery import outcomes
 from digestmail.delivery.outcomes import Rules
-from digestmail.model.values import AmbiguousPolicy, Attempted, Delivery, DeliveryState, SubscriberState
+from digestmail.model.deliveries import AmbiguousPolicy, Attempted, Delivery, DeliveryState
+from digestmail.model.subscribers import SubscriberState
 from digestmail.storage import claims, deliveries, delivery_admin, papers, schema, subscribers
 from digestmail.storage.database import Database
 

@@ -11,7 +11,9 @@ from sqlalchemy import event, select, text, update
 from stage import THURSDAY, paper, sighting
 
 from digestmail.errors import StorageError
-from digestmail.model.values import Attempted, DeliveryState, PaperId, Sighting, SubscriberState
+from digestmail.model.deliveries import Attempted, DeliveryState
+from digestmail.model.papers import PaperId, Sighting
+from digestmail.model.subscribers import SubscriberState
 from digestmail.storage import claims, deliveries, editions, papers, schema
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 from stage import THURSDAY, paper, sighting
 
-from digestmail.model.values import Origin, Paper, PaperId, Sighting, Signals
+from digestmail.model.papers import Origin, Paper, PaperId, Sighting, Signals
 from digestmail.storage import papers, schema
 
 DAY = timedelta(days=1)

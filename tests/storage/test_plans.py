@@ -11,7 +11,8 @@ from outbox import LEASE, edition
 from sqlalchemy import event
 from stage import THURSDAY
 
-from digestmail.model.values import Attempted, DeliveryState, Subscription
+from digestmail.model.deliveries import Attempted, DeliveryState
+from digestmail.model.subscribers import Subscription
 from digestmail.storage import claims, deliveries, editions, schema, subscribers
 
 ROWS, CLAIMED = 4000, 16

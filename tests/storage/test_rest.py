@@ -12,18 +12,11 @@ from outbox import part_of
 from stage import THURSDAY, paper, reading, sighting
 
 from digestmail.errors import StorageError
-from digestmail.model.values import (
-    Attempted,
-    DeliveryState,
-    Edition,
-    Entry,
-    Score,
-    Signals,
-    Slot,
-    SubscriberState,
-    Subscription,
-    Validators,
-)
+from digestmail.model.deliveries import Attempted, DeliveryState
+from digestmail.model.editions import Edition, Slot
+from digestmail.model.papers import Signals, Validators
+from digestmail.model.selection import Entry, Score
+from digestmail.model.subscribers import SubscriberState, Subscription
 from digestmail.storage import audience, claims, deliveries, editions, papers, settings, sources, subscribers
 from digestmail.storage.database import Database
 from digestmail.storage.host_limits import StoredGates

@@ -6,7 +6,9 @@ import pytest
 from sqlalchemy import text
 from stage import THURSDAY, paper, sighting
 
-from digestmail.model.values import Edition, Entry, Score, Signals, Slot, TopicMatch
+from digestmail.model.editions import Edition, Slot
+from digestmail.model.papers import Signals
+from digestmail.model.selection import Entry, Score, TopicMatch
 from digestmail.storage import editions, papers, search
 from digestmail.storage.search import Query
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from stage import THURSDAY
 
-from digestmail.model.values import Manner
+from digestmail.model.deliveries import Manner
 from digestmail.storage import servers
 from digestmail.storage.servers import Sighting
 

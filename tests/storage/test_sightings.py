@@ -11,7 +11,7 @@ from sqlalchemy import select
 from stage import THURSDAY, paper, sighting
 
 from digestmail.errors import StorageError
-from digestmail.model.values import AnnounceType, Origin, Paper, PaperId, Sighting, Signals
+from digestmail.model.papers import AnnounceType, Origin, Paper, PaperId, Sighting, Signals
 from digestmail.storage import papers, schema
 from digestmail.storage.sightings import highest
 

@@ -6,7 +6,7 @@ from outbox import edition, people, publish
 from sqlalchemy import update
 from stage import THURSDAY
 
-from digestmail.model.values import DeliveryState
+from digestmail.model.deliveries import DeliveryState
 from digestmail.storage import deliveries, schema
 from digestmail.storage.delivery_admin import Unfinished, count, retry
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from digestmail.model.values import Envelope
+from digestmail.model.deliveries import Envelope
 from digestmail.transports.base import Transport
 
 SENDER = "bounce+42.abc@bounce.example.org"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from digestmail.errors import TransportError
-from digestmail.model.values import Envelope
+from digestmail.model.deliveries import Envelope
 from digestmail.transports.maildir import MaildirTransport
 
 from .contract import SENDER, Arrived, Stage, TransportContract, envelope, letter

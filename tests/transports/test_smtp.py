@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from digestmail.errors import DeliveryError, TransportError
-from digestmail.model.values import Envelope
+from digestmail.model.deliveries import Envelope
 from digestmail.transports.smtp import transaction
 from digestmail.transports.smtp.client import Login, Security, SmtpTransport
 from digestmail.transports.smtp.transaction import dot_stuffed

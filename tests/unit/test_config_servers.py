@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from digestmail.config import load
+from digestmail.config.load import load as load_config
 from digestmail.config.servers import is_local, secrets_of
 from digestmail.config.tables import Config
 from digestmail.errors import ConfigError
@@ -34,7 +34,7 @@ def load(tmp_path, monkeypatch):
         for name, value in environment.items():
             monkeypatch.setenv(f"DIGESTMAIL_{name}", value)
         (tmp_path / "config.toml").write_text("\n".join([SMALL, *tables]), "utf-8")
-        return load.load(tmp_path / "config.toml")
+        return load_config(tmp_path / "config.toml")
 
     return load
 

@@ -9,7 +9,7 @@ import pytest
 from stage import THURSDAY
 
 from digestmail.model.differences import Changed, Difference, differences
-from digestmail.model.values import Subscriber, SubscriberState, Subscription
+from digestmail.model.subscribers import Subscriber, SubscriberState, Subscription
 
 BEFORE = Subscriber(
     id=1,

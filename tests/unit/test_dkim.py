@@ -16,7 +16,7 @@ from mailrules import broken_rules
 
 from digestmail.mail.dkim import Algorithm, Sealing, Signer, generate, relaxed
 from digestmail.mail.message import UNSUBSCRIBE_PLACE, Mould, Sender
-from digestmail.model.values import Rendered
+from digestmail.model.deliveries import Rendered
 
 RSA = Signer(domain="example.org", selector="one", pem=generate(Algorithm.RSA))
 ED25519 = Signer(domain="example.org", selector="two", pem=generate(Algorithm.ED25519))

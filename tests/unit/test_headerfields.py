@@ -17,7 +17,7 @@ from mailrules import broken_rules
 from digestmail.mail.dkim import Algorithm, Signer, generate
 from digestmail.mail.header_fields import named, split_mailbox
 from digestmail.mail.message import UNSUBSCRIBE_PLACE, Mould, Sender, one_line
-from digestmail.model.values import Rendered
+from digestmail.model.deliveries import Rendered
 
 SIGNERS = tuple(
     Signer(domain="example.org", selector=kind.value, pem=generate(kind)) for kind in (Algorithm.ED25519, Algorithm.RSA)

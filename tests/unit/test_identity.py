@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digestmail.model.values import Origin, Paper, PaperId
+from digestmail.model.papers import Origin, Paper, PaperId
 from digestmail.papers.identity import canonical_link, find_arxiv_id, find_doi, identify, is_withdrawn, union
 
 # -- arXiv ids -------------------------------------------------------------------------------------------------------

@@ -4,7 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from stage import paper
 
-from digestmail.model.values import Paper, Topic
+from digestmail.model.digests import Topic
+from digestmail.model.papers import Paper
 from digestmail.selection.similarity import compare
 from digestmail.selection.tokenize import read
 

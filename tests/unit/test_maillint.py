@@ -6,7 +6,7 @@ from editions import cast, full_edition
 from digestmail.mail.encoding import LARGEST_MESSAGE
 from digestmail.mail.lint.rules import RULES, lint
 from digestmail.mail.render import Renderer
-from digestmail.model.values import Rendered
+from digestmail.model.deliveries import Rendered
 
 OF = full_edition()
 RENDERED = Renderer().render(OF, OF.sections, base_url="https://digest.example.org")

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from digestmail.model.values import Manner
+from digestmail.model.deliveries import Manner
 from digestmail.transports.smtp.manners import Manners, dies_of_it, face
 
 KEYWORDS = ("pipelining", "size", "8bitmime")

@@ -17,7 +17,7 @@ from digestmail.errors import DeliveryError
 from digestmail.mail.encoding import quoted_printable
 from digestmail.mail.message import UNSUBSCRIBE_PLACE, Mould, Sender, one_line, wire_address, wire_domain
 from digestmail.mail.tokens import Tokens
-from digestmail.model.values import Rendered
+from digestmail.model.deliveries import Rendered
 
 HTML = (
     '<!doctype html><html lang="en" dir="ltr"><head><meta name="color-scheme" content="light dark">'

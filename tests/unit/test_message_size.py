@@ -18,8 +18,11 @@ from digestmail.mail.encoding import LARGEST_MESSAGE
 from digestmail.mail.message import Mould, Sender
 from digestmail.mail.render import Renderer
 from digestmail.mail.tokens import Tokens
+from digestmail.model.deliveries import Rendered
+from digestmail.model.editions import Edition
+from digestmail.model.papers import Signals
+from digestmail.model.selection import TopicMatch
 from digestmail.model.theme import Layout, Look
-from digestmail.model.values import Edition, Rendered, Signals, TopicMatch
 from digestmail.selection.segments import for_everybody
 
 RENDERER = Renderer()

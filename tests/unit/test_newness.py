@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from stage import paper
 
-from digestmail.model.values import Mention, Mentioned
+from digestmail.model.papers import Mention, Mentioned
 from digestmail.selection.explain import why_old
 from digestmail.selection.newness import candidates, news_makers
 

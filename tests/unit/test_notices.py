@@ -10,8 +10,8 @@ from mailrules import broken_rules, part, visible
 
 from digestmail.mail.message import Mould
 from digestmail.mail.render import Renderer
+from digestmail.model.deliveries import NoticeKind, Rendered
 from digestmail.model.differences import Changed
-from digestmail.model.values import NoticeKind, Rendered
 
 RENDERER = Renderer()
 ACTION = "https://digest.example.org/confirm/abc.def"

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from digestmail.delivery import ready_queue
 from digestmail.delivery.ready_queue import Pool
-from digestmail.model.values import Delivery
+from digestmail.model.deliveries import Delivery
 
 LIMITS = {"slow.example": 2, "one.example": 1}
 DOMAINS = st.sampled_from(["slow.example", "one.example", "free.example", "SLOW.example"])

@@ -9,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from stage import paper
 
-from digestmail.model.values import Candidate, Signals, Weights
+from digestmail.model.digests import Weights
+from digestmail.model.papers import Signals
+from digestmail.model.selection import Candidate
 from digestmail.selection.score import score
 
 TODAY = date(2026, 4, 2)

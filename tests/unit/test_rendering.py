@@ -17,8 +17,11 @@ from digestmail.mail.encoding import LARGEST_MESSAGE, quoted_printable
 from digestmail.mail.i18n import templates_directory
 from digestmail.mail.message import PREFERENCES_PLACE, UNSUBSCRIBE_PLACE, one_line
 from digestmail.mail.render import Renderer, page
+from digestmail.model.deliveries import Rendered
+from digestmail.model.editions import Edition, Slot
+from digestmail.model.papers import Signals
+from digestmail.model.selection import TopicMatch
 from digestmail.model.theme import DARK, LIGHT, Layout, Logo, Look, Theme
-from digestmail.model.values import Edition, Rendered, Signals, Slot, TopicMatch
 from digestmail.selection.segments import for_everybody
 from digestmail.text.truncate import at_sentence, at_word
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from stage import THURSDAY
 
 from digestmail.bounces.score import Scoring, is_enough, score
-from digestmail.model.values import BounceKind, CountedBounce
+from digestmail.model.subscribers import BounceKind, CountedBounce
 
 DEFAULT = Scoring()
 

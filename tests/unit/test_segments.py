@@ -5,7 +5,10 @@ from datetime import UTC, date, datetime
 import pytest
 from stage import paper
 
-from digestmail.model.values import Beyond, Edition, Entry, Limits, PaperId, Score, Segment, Signals, Slot, TopicMatch
+from digestmail.model.digests import Limits
+from digestmail.model.editions import Beyond, Edition, Segment, Slot
+from digestmail.model.papers import PaperId, Signals
+from digestmail.model.selection import Entry, Score, TopicMatch
 from digestmail.selection.segments import committed, for_everybody, for_segment, matching
 
 NOON = datetime(2026, 4, 2, 12, tzinfo=UTC)

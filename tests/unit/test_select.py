@@ -10,22 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from stage import digest, paper
 
-from digestmail.model.values import (
-    Candidate,
-    Decision,
-    Edition,
-    Entry,
-    Limits,
-    Outcome,
-    PaperId,
-    Score,
-    Section,
-    Selection,
-    Signals,
-    Slot,
-    Topic,
-    TopicMatch,
-)
+from digestmail.model.digests import Limits, Topic
+from digestmail.model.editions import Edition, Slot
+from digestmail.model.papers import PaperId, Signals
+from digestmail.model.selection import Candidate, Decision, Entry, Outcome, Score, Section, Selection, TopicMatch
 from digestmail.selection.explain import reasons
 from digestmail.selection.segments import for_everybody, for_segment
 from digestmail.selection.select import select

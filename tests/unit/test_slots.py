@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from digestmail.errors import ConfigError
-from digestmail.model.values import Schedule
+from digestmail.model.digests import Schedule
 from digestmail.schedule.cron import (
     announcement_day,
     arxiv_announces_on,

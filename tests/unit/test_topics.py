@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from stage import paper
 
-from digestmail.model.values import Topic
+from digestmail.model.digests import Topic
 from digestmail.selection.phrases import compile_phrase, occurs_in
 from digestmail.selection.similarity import Similarity
 from digestmail.selection.tokenize import STEM_HEAD, read, spelled, stem, words_of

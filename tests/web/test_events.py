@@ -30,7 +30,7 @@ from websites import THURSDAY, TOKEN, ask, create_app, open_app
 from digestmail.app import App
 from digestmail.bounces.processor import record_event
 from digestmail.errors import StorageError
-from digestmail.model.values import SubscriberState, SuppressionReason
+from digestmail.model.subscribers import SubscriberState, SuppressionReason
 from digestmail.storage import deliveries, subscribers, suppressions
 from digestmail.subscribers import admin
 

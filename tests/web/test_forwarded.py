@@ -11,7 +11,7 @@ from stage import FakeSource, reading, sighting
 
 from digestmail.collect.collector import collect
 from digestmail.editions.publish import publish
-from digestmail.model.values import Subscriber, SubscriberState, Subscription, SuppressionReason
+from digestmail.model.subscribers import Subscriber, SubscriberState, Subscription, SuppressionReason
 from digestmail.storage import subscribers, suppressions
 
 READER, NEW = "reader@example.org", "new@example.org"

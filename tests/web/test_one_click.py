@@ -6,7 +6,7 @@ import pytest
 from oursite import Site, opened
 from stage import THURSDAY
 
-from digestmail.model.values import Subscription
+from digestmail.model.subscribers import Subscription
 from digestmail.storage import subscribers
 
 DIGESTS = ["daily", "weekly"]

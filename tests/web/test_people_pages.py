@@ -12,7 +12,8 @@ from stage import FakeSource, reading, sighting
 
 from digestmail.collect.collector import collect
 from digestmail.editions.publish import publish
-from digestmail.model.values import Choices, DeliveryState, SubscriberState, Subscription, SuppressionReason
+from digestmail.model.deliveries import DeliveryState
+from digestmail.model.subscribers import Choices, SubscriberState, Subscription, SuppressionReason
 from digestmail.storage import deliveries, schema, subscribers, suppressions
 from digestmail.subscribers.rate_limit import Rate, Rates
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from stage import paper
 
-from digestmail.model.values import PaperId, Signals
+from digestmail.model.papers import PaperId, Signals
 from digestmail.storage.papers import StoredSighting
 from digestmail.web import filters
 from digestmail.web.access_log import loggable

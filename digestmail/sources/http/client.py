@@ -22,7 +22,7 @@ from digestmail.errors import (
     SourceUnavailableError,
     SourceUnreadableError,
 )
-from digestmail.model.values import Validators
+from digestmail.model.papers import Validators
 from digestmail.sources.base import Answer
 from digestmail.sources.http.body import ACCEPTED_CODINGS, read_body
 from digestmail.sources.http.network import Budget, GuardedBackend

@@ -13,7 +13,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 
-from digestmail.model.values import Manner
+from digestmail.model.deliveries import Manner
 
 TRIAL_AFTER = 100
 """Messages a server takes step by step in a run before the trial: a shorter run gains too little to risk a mail."""

@@ -12,7 +12,7 @@ from contextlib import suppress
 import idna
 
 from digestmail.errors import DeliveryError, TransportError
-from digestmail.model.values import Envelope
+from digestmail.model.deliveries import Envelope
 from digestmail.transports.base import (
     NotSentError,
     NotTakenError,

@@ -1,0 +1,145 @@
+"""Deliveries and notices: the outbox, and what became of each message."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from digestmail.model.subscribers import BounceKind
+
+
+class NoticeKind(StrEnum):
+    """What a mail that belongs to no edition says."""
+
+    CONFIRM = "confirm"
+    WELCOME = "welcome"
+    ALREADY = "already"
+    """Sent to who asks to subscribe and is subscribed: the page says the same to everybody."""
+    CHANGED = "changed"
+    """What somebody with the link in a mail changed; sent to the subscriber, who can undo it."""
+    GOODBYE = "goodbye"
+    ADDRESS = "address"
+    """Sent to the new address of who wants to change theirs: nothing changes before it is confirmed."""
+    ERASE = "erase"
+    """Asks a subscriber to confirm that they are to be erased, which cannot be undone."""
+
+
+class DeliveryState(StrEnum):
+    """Where a delivery stands; `queued`, `sending` and `deferred` are open.
+
+    `sending`: the intent is committed and the message may be on the wire. `ambiguous`: it may have arrived, nobody
+    knows, and the operator decides.
+    """
+
+    QUEUED = "queued"
+    SENDING = "sending"
+    SENT = "sent"
+    DEFERRED = "deferred"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    AMBIGUOUS = "ambiguous"
+
+
+class Manner(StrEnum):
+    """How far a mail server that offers PIPELINING (RFC 2920) takes commands before it has answered the last one.
+
+    `within`: MAIL, RCPT and DATA of one transaction go together. `behind-dot`: besides, the next transaction's
+    commands go behind the final dot. `never`: one command at a time. `trial`: one connection is finding out whether
+    the server is `behind-dot`; everybody else treats it as `within`.
+    """
+
+    TRIAL = "trial"
+    BEHIND_DOT = "behind-dot"
+    WITHIN = "within"
+    NEVER = "never"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """Edition x subscriber, as claimed by one worker: only the holder of `fence` may record its outcome."""
+
+    edition_id: int
+    subscriber_id: int
+    segment_id: int
+    address: str
+    attempts: int
+    """Attempts begun, this one included."""
+    queued_at: datetime
+    fence: int
+    wanted: bool
+    """Whether the subscriber is active and still subscribed, looked up at the time of the claim."""
+    state: DeliveryState = DeliveryState.QUEUED
+    """The state it was claimed in: `sending` if another worker died with it."""
+
+    @property
+    def claim(self) -> tuple[int, int, int]:
+        """Which claim this is: after its lease a worker may claim the same delivery again, and then holds two."""
+        return self.edition_id, self.subscriber_id, self.fence
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """A mail of no edition, as claimed by one worker: only the holder of `fence` may record its outcome."""
+
+    id: int
+    subscriber_id: int
+    kind: NoticeKind
+    content: dict[str, str]
+    """What the template needs beyond the subscriber."""
+    address: str
+    language: str | None
+    attempts: int
+    """Attempts begun, this one included."""
+    queued_at: datetime
+    fence: int
+    wanted: bool
+    """Whether it may still be sent: nobody who was suppressed meanwhile gets it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempted:
+    """What a delivery became after an attempt; `due_at` is set when it stays open."""
+
+    state: DeliveryState
+    code: int | None = None
+    text: str = ""
+    due_at: datetime | None = None
+    milliseconds: int | None = None
+    """How long the server took, from the first command to the answer to the final dot."""
+    begun: bool = True
+    """Whether it was an attempt at all; else the delivery was only given back."""
+    kept: DeliveryState | None = None
+    """As what the attempt is kept beside the delivery, when it did not end it: `deferred` or `ambiguous`."""
+    bounce: BounceKind | None = None
+    """How a server's final refusal counts towards suppression, as a report of it would."""
+    status: str | None = None
+    """The enhanced status code of that refusal."""
+
+
+class AmbiguousPolicy(StrEnum):
+    """What is done about a message that may have arrived."""
+
+    RESEND = "resend"
+    """It is sent again under the same Message-ID."""
+    HOLD = "hold"
+    """It waits for the operator."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rendered:
+    """The words of a mail, made once per segment. Personal places are marked as `mail/message.py` says."""
+
+    subject: str
+    html: str
+    text: str
+    shortened: int = 0
+    """How many papers were cut to less than the layout has room for, so that the message keeps its size."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Envelope:
+    """Who a message is from and for, on the wire (RFC 5321 section 2.3.1)."""
+
+    sender: str
+    recipient: str

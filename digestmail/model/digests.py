@@ -1,0 +1,81 @@
+"""What the operator asks for: digests, their topics, limits and schedules."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from digestmail.model.theme import Look
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Topic:
+    """A rule papers match and subscribers choose."""
+
+    name: str
+    keywords: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    authors: tuple[str, ...] = ()
+    description: str = ""
+    min_similarity: float = 0.2
+    """From which lexical similarity (0..1) a paper belongs here though no keyword occurs in it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weights:
+    """How much each part counts in a score; the formula stands in `selection/score.py`."""
+
+    upvotes: float = 1.0
+    comments: float = 0.5
+    stars: float = 0.2
+    growth: float = 0.5
+    topic: float = 1.0
+    half_life_days: float = 3.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How many papers one reader gets of an edition, and what a paper must score."""
+
+    max_papers: int = 25
+    max_per_topic: int = 10
+    min_score: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schedule:
+    """When editions are due: a five-field crontab line (Sunday is 0 or 7) in an IANA time zone."""
+
+    cron: str
+    timezone: str
+
+
+class OnEmpty(StrEnum):
+    """What to do on a day without papers."""
+
+    SKIP = "skip"
+    SEND = "send"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Digest:
+    """A configured newsletter."""
+
+    name: str
+    title: str
+    schedule: Schedule
+    sources: tuple[str, ...]
+    curated: tuple[str, ...] = ()
+    """Those of `sources` that pick papers others announced, such as Hugging Face; the others announce."""
+    byline: str = ""
+    topics: tuple[Topic, ...] = ()
+    limits: Limits = Limits()
+    weights: Weights = Weights()
+    window_days: int = 2
+    also_trending: bool = True
+    """Whether papers that match no topic get a closing section."""
+    on_empty: OnEmpty = OnEmpty.SKIP
+    allow_repeats_of: tuple[str, ...] = ()
+    """Names of digests whose papers this one may send to the same person again."""
+    look: Look = Look()
