@@ -7,7 +7,7 @@ COVERAGE_FLOOR ?= 85
 TRIAL := build/release-trial
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit long check coverage lint types imports reference hooks release format bench lock clean
+.PHONY: help demo test unit long servers check coverage lint types imports reference hooks release format bench lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -26,6 +26,9 @@ long: $(VENV)/.dev ## kill the workers well over a thousand times; some minutes
 
 coverage: $(VENV)/.dev ## the whole test suite, with the branches it covers and a floor under their share
 	$(BIN)/pytest -n auto -q --cov --cov-report=term --cov-fail-under=$(COVERAGE_FLOOR)
+
+servers: $(VENV)/.dev ## real mail servers on loopback; downloads them from Debian and npm, needs root
+	DIGESTMAIL_TEST_SERVERS=1 $(BIN)/pytest -q -rA tests/servers
 
 check: lint types imports coverage ## what CI runs
 

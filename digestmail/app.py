@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cached_property, partial
 from pathlib import Path
 from random import Random
@@ -155,12 +155,13 @@ class App:
                     self.database,
                     sources,
                     now,
+                    horizon=self.horizon(),
                     stop=stop,
                     progress=lambda done: self._progress("collect", done, total),
                 )
-            results = list(read_all(self.database, sources, now, stop=stop))
+            results = list(read_all(self.database, sources, now, horizon=self.horizon(), stop=stop))
         with self.database.rehearsal() as connection:
-            return CollectReport(sources=tuple(store(connection, result, now) for result in results))
+            return CollectReport(sources=tuple(store(connection, result, now, self.horizon()) for result in results))
 
     def publish(self, *, dry_run: bool = False, stop: Callable[[], bool] = _never) -> PublishReport:
         """Publish every digest that is due. With `dry_run` nothing is kept."""
@@ -171,7 +172,7 @@ class App:
             queued_at = self.real_clock.now()
             return publish(self.database, self.digests, self.render, now, queued_at=queued_at, stop=stop)
         with self.database.rehearsal() as connection:
-            return rehearse(connection, self.digests, self.render, now)
+            return rehearse(connection, self.digests, self.render, now, self.real_clock.now())
 
     def deliver(self, *, stop: Callable[[], bool] = _never) -> DeliverReport:
         """Deliver what is due, notices first."""
@@ -284,7 +285,12 @@ class App:
         """Return the edition of `digest` that would go out now, or next."""
         now = self.clock.now()
         with self.database.connect() as connection:
-            return compose(connection, digest, upcoming_slot(connection, digest, now), now)
+            slot = upcoming_slot(connection, digest, now, self.horizon())
+            return compose(connection, digest, slot, now, self.horizon())
+
+    def horizon(self) -> datetime:
+        """Return the latest it can be: what is dated behind it a clock that was ahead has dated."""
+        return max(self.clock.now(), self.real_clock.now())
 
     def preview(self, digest: Digest) -> str:
         """Return the mail of the edition that would go out now as a page for the browser. Raises RenderError."""
@@ -314,10 +320,11 @@ class App:
     def _rehearse(self, stop: Callable[[], bool]) -> RunReport:
         now = self.clock.now()
         with self._sources() as sources:
-            results = list(read_all(self.database, sources, now, stop=stop))
+            results = list(read_all(self.database, sources, now, horizon=self.horizon(), stop=stop))
         with self.database.rehearsal() as connection:
-            collected = CollectReport(sources=tuple(store(connection, result, now) for result in results))
-            published = rehearse(connection, self.digests, self.render, now)
+            stored = tuple(store(connection, result, now, self.horizon()) for result in results)
+            collected = CollectReport(sources=stored)
+            published = rehearse(connection, self.digests, self.render, now, self.real_clock.now())
         return RunReport(dry_run=True, collect=collected, publish=published)
 
     def _postmaster(self) -> Postmaster:
@@ -362,7 +369,7 @@ class App:
 
     def _validators(self, source: str, url: str) -> Validators:
         with self.database.connect() as connection:
-            return stored_sources.find_validators(connection, source, url, self.clock.now())
+            return stored_sources.find_validators(connection, source, url, self.horizon())
 
     def letters(self) -> EditionLetters:
         """Return what writes the messages of deliveries."""
@@ -488,6 +495,9 @@ class App:
             port=smtp.port,
             security=smtp.security,
             dialect=smtp.protocol,
+            ca_file=self.base / smtp.ca_file if smtp.ca_file else None,
+            server_name=smtp.server_name,
+            local_hostname=smtp.ehlo_name,
             login=login,
             timeout=smtp.timeout,
             connections=smtp.connections,
@@ -504,6 +514,7 @@ def _mailbox(table: settings.BouncesTable, base: Path) -> Mailbox:
             host=table.host,
             port=table.port,
             security=table.security,
+            ca_file=base / table.ca_file if table.ca_file else None,
             username=table.username or "",
             password=table.password.get_secret_value() if table.password else "",
             folder=table.folder,

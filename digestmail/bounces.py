@@ -39,7 +39,7 @@ class BouncesReport:
     soft: int = 0
     complaints: int = 0
     ours: int = 0
-    """Refusals of us, our server or the mail: nobody is blamed, but somebody should look at them."""
+    """Refusals of us, our server or the mail: they weigh nothing, but the operator should look at them."""
     repeated: int = 0
     unmatched: int = 0
     """Bounces and complaints about nobody we know: without a token of ours, or of somebody who is gone."""

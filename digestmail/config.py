@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, StringConstraints
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, StringConstraints, model_validator
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
+from digestmail.credentials import guard_problem
 from digestmail.headerfields import split_mailbox
 from digestmail.look import COLOUR_PATTERN, DARK, LIGHT, Layout, Logo, Look, Palette, Theme
 from digestmail.model import AmbiguousPolicy, Digest, Limits, OnEmpty, Schedule, Topic, Weights
@@ -93,6 +95,50 @@ def _check_database(value: str) -> str:
     return value
 
 
+def _check_ehlo_name(value: str) -> str:
+    """Return `value` if EHLO may carry it: a domain name with a dot, or an address literal (RFC 5321 section 4.1.3)."""
+    from ipaddress import IPv4Address, IPv6Address
+
+    if value.startswith("[") and value.endswith("]"):
+        inner = value[1:-1]
+        try:
+            IPv6Address(inner[5:]) if inner.lower().startswith("ipv6:") else IPv4Address(inner)
+        except ValueError as error:
+            raise ValueError("not an address literal, which is made like [192.0.2.1] or [IPv6:2001:db8::1]") from error
+        return value
+    labels = value.split(".")
+    is_address = labels[-1].isdigit()
+    if len(value) > _LONGEST_DOMAIN or "." not in value or is_address or not all(map(_LABEL.fullmatch, labels)):
+        raise ValueError("not a full domain name like mail.example.org, nor an address literal like [192.0.2.1]")
+    return value
+
+
+def _check_server_name(value: str) -> str:
+    if not all(map(_LABEL.fullmatch, value.split("."))):
+        raise ValueError("not a host name: the one that stands in the server's certificate")
+    return value
+
+
+def _check_password(value: SecretStr) -> SecretStr:
+    if not value.get_secret_value().strip():
+        raise ValueError("is made of blanks only; leave it out if there is none")
+    return value
+
+
+def _check_guard(value: SecretStr) -> SecretStr:
+    if problem := guard_problem(value.get_secret_value()):
+        raise ValueError(problem)
+    return value
+
+
+_LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
+_LONGEST_DOMAIN = 253
+Password = Annotated[SecretStr, AfterValidator(_check_password)]
+"""Given to you by others: anything but blanks."""
+Guard = Annotated[SecretStr, AfterValidator(_check_guard)]
+"""Made up by you: it has to be hard to guess."""
+EhloName = Annotated[str, AfterValidator(_check_ehlo_name)]
+ServerName = Annotated[str, AfterValidator(_check_server_name)]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
 Line = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")
@@ -112,8 +158,24 @@ ReturnPath = Annotated[str, AfterValidator(_check_return_path)]
 _SCORING = Scoring()
 
 
+def _without_empty(model: type[BaseModel], values: Any) -> Any:
+    """Leave out what is an empty text where leaving it out is allowed: `""` means that there is none.
+
+    So an empty password hides no `password_file`, and guards nothing.
+    """
+    if not isinstance(values, dict):
+        return values
+    optional = {name for name, field in model.model_fields.items() if not field.is_required() and field.default is None}
+    return {key: value for key, value in values.items() if not (key in optional and value == "")}
+
+
 class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _drop_empty(cls, values: Any) -> Any:
+        return _without_empty(cls, values)
 
 
 class SmtpTable(_Table):
@@ -123,10 +185,14 @@ class SmtpTable(_Table):
     port: int = Field(default=25, ge=1, le=65535)
     security: Literal["none", "starttls", "tls"] = "none"
     protocol: Literal["smtp", "lmtp"] = "smtp"
+    ehlo_name: EhloName | None = None
+    ca_file: Path | None = None
+    server_name: ServerName | None = None
     username: str | None = None
-    password: SecretStr | None = None
+    password: Password | None = None
     password_file: Path | None = None
     oauth_token_file: Path | None = None
+    allow_plaintext_password: bool = False
     timeout: float = Field(default=60.0, gt=0, le=60)
     connections: int = Field(default=16, ge=1, le=1000)
     messages_per_connection: int = Field(default=1000, ge=1)
@@ -201,9 +267,11 @@ class BouncesTable(_Table):
     host: str = "localhost"
     port: int | None = Field(default=None, ge=1, le=65535)
     security: Literal["none", "starttls", "tls"] = "tls"
+    ca_file: Path | None = None
     username: str | None = None
-    password: SecretStr | None = None
+    password: Password | None = None
     password_file: Path | None = None
+    allow_plaintext_password: bool = False
     folder: Line = "INBOX"
     timeout: float = Field(default=60.0, gt=0, le=3600)
     protocol: Literal["lmtp", "smtp"] = "lmtp"
@@ -251,9 +319,9 @@ class WebTable(_Table):
     thumbnails: bool = False
     access_log: bool = False
     searches_per_minute: int = Field(default=60, ge=1, le=1_000_000)
-    admin_token: SecretStr | None = None
+    admin_token: Guard | None = None
     admin_token_file: Path | None = None
-    webhook_secret: SecretStr | None = None
+    webhook_secret: Guard | None = None
     webhook_secret_file: Path | None = None
 
 
@@ -398,6 +466,21 @@ class DigestTable(_Table):
     theme: ThemeTable = ThemeTable()
 
 
+class _Environment(EnvSettingsSource):
+    """The variables that override the file; an empty one counts as not set."""
+
+    def decode_complex_value(self, field_name: str, field: FieldInfo | None, value: Any) -> Any:
+        """Read JSON, or a list of texts as the environment usually has it: separated by commas."""
+        try:
+            return super().decode_complex_value(field_name, field, value)  # type: ignore[arg-type] # None for a dict
+        except ValueError:
+            kinds = get_args(field.annotation) if field is not None else ()
+            texts = kinds[1:] == (Ellipsis,) and str in {kinds[0], *get_args(kinds[0])[:1]}
+            if not texts or value.lstrip().startswith(("[", "{")):
+                raise
+            return [part.strip() for part in value.split(",") if part.strip()]
+
+
 class Config(BaseSettings):
     """The whole configuration. Load it with `configfile.load`."""
 
@@ -431,8 +514,14 @@ class Config(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Let the environment override the file."""
-        del settings_cls, dotenv_settings, file_secret_settings
-        return (env_settings, init_settings) if cls.overridden else (init_settings,)
+        del env_settings, dotenv_settings, file_secret_settings
+        environment = _Environment(settings_cls, env_ignore_empty=True)
+        return (environment, init_settings) if cls.overridden else (init_settings,)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _drop_empty(cls, values: Any) -> Any:
+        return _without_empty(cls, values)
 
     def digest_values(self) -> tuple[Digest, ...]:
         """Return the digests as the values the pipeline works on."""

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import difflib
+import logging
 import os
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar, get_args
+from typing import Any, ClassVar, get_args
 
-from pydantic import BaseModel, SecretStr, ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_settings import SettingsError
 
 from digestmail.config import (
@@ -34,16 +35,21 @@ from digestmail.config import (
     TopicTable,
     WebTable,
 )
+from digestmail.configservers import secret_problems, server_problems, with_secrets
 from digestmail.errors import ConfigError
 from digestmail.locales import languages, template_directories
 from digestmail.look import DARK, LIGHT, Palette, contrast_problems, is_colour
 from digestmail.slots import check_cron, check_timezone
 
+log = logging.getLogger("digestmail.config")
+
 CONFIG_VARIABLE = "DIGESTMAIL_CONFIG"
 DEFAULT_PATH = Path("config.toml")
 _SHOWN_LENGTH = 60
-_GUARDS = re.compile(r"[!-~]{16,200}")
-"""A secret that cannot be guessed, and that HTTP Basic carries as it is."""
+_SERVICE_LINK = re.compile(
+    r"([A-Z0-9]+_)*(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT(_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)"
+)
+"""What Kubernetes, and Docker before it, puts into every container for a Service whose name begins with ours."""
 _COLOURS = {each.name for each in fields(Palette)}
 
 
@@ -70,10 +76,11 @@ def load(path: Path, environment: Mapping[str, str] | None = os.environ) -> Conf
     problems += _cross_problems(config.model_dump())
     problems += _path_problems(config, path.parent)
     problems += _dkim_problems(config, path.parent)
-    problems += _secret_problems(config, path.parent)
+    problems += secret_problems(config, path.parent)
+    problems += server_problems(config, path.parent)
     if problems:
         raise ConfigError(problems)
-    return _with_secrets(config, path.parent)
+    return with_secrets(config, path.parent)
 
 
 class _FileAlone(Config):
@@ -95,14 +102,22 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _unknown_overrides(environment: Mapping[str, str]) -> Iterator[str]:
     """Find variables that look like overrides but name no key: pydantic-settings passes over them."""
-    for name in environment:
-        if not name.upper().startswith(ENV_PREFIX) or name == CONFIG_VARIABLE:
+    foreign: list[str] = []
+    for name, value in environment.items():
+        if not name.upper().startswith(ENV_PREFIX) or name == CONFIG_VARIABLE or not value:
             continue
-        first = name[len(ENV_PREFIX) :].split("__")[0].lower()
-        if first not in Config.model_fields:
-            near = difflib.get_close_matches(first, Config.model_fields, n=1)
-            hint = f"; did you mean {ENV_PREFIX}{near[0].upper()}?" if near else ""
-            yield f"environment: {name} names no key{hint}"
+        rest = name[len(ENV_PREFIX) :]
+        first = rest.split("__")[0].lower()
+        if first in Config.model_fields:
+            continue
+        near = difflib.get_close_matches(first, Config.model_fields, n=1)
+        if _SERVICE_LINK.fullmatch(rest.upper()) or not (near or "__" in rest):
+            foreign.append(name)
+            continue
+        hint = f"; did you mean {ENV_PREFIX}{near[0].upper()}?" if near else ""
+        yield f"environment: {name} names no key{hint}"
+    if foreign:
+        log.warning("ignored, for they name no key: %s", ", ".join(sorted(foreign)))
 
 
 def _path_problems(config: Config, base: Path) -> Iterator[str]:
@@ -128,66 +143,6 @@ def _dkim_problems(config: Config, base: Path) -> Iterator[str]:
             yield f"mail.dkim.{key}: {file} holds a key for {signer.algorithm}"
     if len({selector for selector, _ in config.mail.dkim.keys().values()}) < len(config.mail.dkim.keys()):
         yield "mail.dkim.ed25519_selector: two keys cannot share a selector"
-
-
-def _secret_problems(config: Config, base: Path) -> Iterator[str]:
-    web = config.web
-    secrets = {
-        "mail.smtp.password_file": (config.mail.smtp.password, config.mail.smtp.password_file),
-        "bounces.password_file": (config.bounces.password, config.bounces.password_file),
-        "web.admin_token_file": (web.admin_token, web.admin_token_file),
-        "web.webhook_secret_file": (web.webhook_secret, web.webhook_secret_file),
-    }
-    if config.mail.fallback is not None:
-        secrets["mail.fallback.password_file"] = (config.mail.fallback.password, config.mail.fallback.password_file)
-    for key, (value, file) in secrets.items():
-        try:
-            found = _secret(value, file, base)
-        except (OSError, ValueError) as error:
-            yield f"{key}: cannot be read: {error}"
-            continue
-        if key == "web.webhook_secret_file" and found and not _GUARDS.fullmatch(found.get_secret_value()):
-            yield "web.webhook_secret: a secret has 16 to 200 characters of ASCII and no blanks (it is not shown)"
-    bounces = config.bounces
-    if bounces.kind == "imap" and (bounces.username is None or not (bounces.password or bounces.password_file)):
-        yield "bounces.username: an IMAP mailbox needs a user name and a password"
-
-
-def _with_secrets(config: Config, base: Path) -> Config:
-    mail, web = config.mail, config.web
-    tables = {"smtp": _with_password(mail.smtp, base)}
-    if mail.fallback is not None:
-        tables["fallback"] = _with_password(mail.fallback, base)
-    secrets = {
-        "admin_token": _secret(web.admin_token, web.admin_token_file, base),
-        "webhook_secret": _secret(web.webhook_secret, web.webhook_secret_file, base),
-    }
-    return config.model_copy(
-        update={
-            "mail": mail.model_copy(update=tables),
-            "bounces": _with_password(config.bounces, base),
-            "web": web.model_copy(update=secrets),
-        }
-    )
-
-
-_WithPassword = TypeVar("_WithPassword", SmtpTable, BouncesTable)
-
-
-def _with_password(table: _WithPassword, base: Path) -> _WithPassword:
-    password = _secret(table.password, table.password_file, base)
-    # Copied only if need be: a copy counts the key as one that was configured.
-    return table if password is table.password else table.model_copy(update={"password": password})
-
-
-def _secret(value: SecretStr | None, file: Path | None, base: Path) -> SecretStr | None:
-    """Return a secret, from its file if it is in one. Raises OSError or ValueError."""
-    if file is None or value is not None:
-        return value
-    content = (base / file).read_text(encoding="utf-8").strip()
-    if not content:
-        raise ValueError(f"{file} is empty")
-    return SecretStr(content)
 
 
 def _field_problems(error: ValidationError) -> Iterator[str]:

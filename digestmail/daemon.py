@@ -6,7 +6,7 @@ import logging
 import signal
 import threading
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import FrameType
 from typing import Any
 
@@ -17,12 +17,22 @@ from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
 from digestmail.app import App
+from digestmail.clock import Clock
 from digestmail.errors import DigestmailError
 from digestmail.model import Schedule
 from digestmail.pipeline.reports import RunReport
 from digestmail.slots import next_fire
 
 log = logging.getLogger("digestmail.daemon")
+
+_LOOK_AT_CLOCK = 30.0
+"""Seconds between two looks at whether the clock was set."""
+_SET = timedelta(seconds=60)
+
+
+def clock_offset(clock: Clock) -> float:
+    """Return by how many seconds the time of day is ahead of the clock that never jumps; it changes when one is set."""
+    return clock.now().timestamp() - clock.monotonic()
 
 
 class SlotTrigger(BaseTrigger):  # type: ignore[misc] # APScheduler 3 ships no types
@@ -48,6 +58,7 @@ class Daemon:
         self._app = app
         self._on_report = on_report
         self._stopping = threading.Event()
+        self._clock = app.real_clock
         self._owed = False
         self._scheduler = BackgroundScheduler(
             jobstores={"default": MemoryJobStore()},
@@ -55,10 +66,16 @@ class Daemon:
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
             timezone=UTC,
         )
-        for digest in app.digests:
-            self._scheduler.add_job(self._run, SlotTrigger(digest.schedule), id=digest.name)
-        self._scheduler.add_job(self._run, IntervalTrigger(hours=1, timezone=UTC), id="run")
-        self._scheduler.add_job(self._look, IntervalTrigger(minutes=1, timezone=UTC), id="outbox")
+        for name, trigger in self._triggers().items():
+            self._scheduler.add_job(self._look if name == "outbox" else self._run, trigger, id=name)
+
+    def _triggers(self) -> dict[str, BaseTrigger]:
+        """Return when each job fires from now on: an interval counts from when it is made."""
+        slots = {f"digest {digest.name}": SlotTrigger(digest.schedule) for digest in self._app.digests}
+        return slots | {
+            "run": IntervalTrigger(hours=1, timezone=UTC),
+            "outbox": IntervalTrigger(minutes=1, timezone=UTC),
+        }
 
     def _run(self) -> None:
         self._tell(self._app.run)
@@ -79,6 +96,21 @@ class Daemon:
         if verb == self._app.run or done.stopped or done.sent + done.deferred + done.failed + done.cancelled:
             self._on_report(report)
 
+    def _watch_the_clock(self) -> None:
+        """Wait for the end; plan anew when the clock is set: a run planned for next year would leave a year out."""
+        offset = clock_offset(self._clock)
+        while not self._stopping.wait(_LOOK_AT_CLOCK):
+            now = clock_offset(self._clock)
+            if abs(now - offset) > _SET.total_seconds():
+                log.warning("the clock was set by %+.0f s: everything is planned anew", now - offset)
+                self.plan_anew()
+            offset = now
+
+    def plan_anew(self) -> None:
+        """Have every job fire as if the daemon had been started now."""
+        for name, trigger in self._triggers().items():
+            self._scheduler.reschedule_job(name, trigger=trigger)
+
     def stop(self, *_: int | FrameType | None) -> None:
         """Ask for the end; safe in a signal handler."""
         self._stopping.set()
@@ -91,7 +123,7 @@ class Daemon:
         try:
             self._run()
             self._scheduler.start()
-            self._stopping.wait()
+            self._watch_the_clock()
             self._scheduler.shutdown(wait=True)
         finally:
             for number, handler in previous.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 
 class DigestmailError(Exception):
@@ -69,10 +70,11 @@ class DeliveryError(DigestmailError):
 class TransportError(DigestmailError):
     """The way out itself is broken (no connection, refused login, refused sender): no recipient is to blame."""
 
-    def __init__(self, message: str, *, code: int | None = None) -> None:
-        """Keep the reply code, when there was a reply."""
+    def __init__(self, message: str, *, code: int | None = None, pause: timedelta | None = None) -> None:
+        """Keep the reply code, when there was a reply, and how long to leave the server alone, if that is known."""
         super().__init__(message)
         self.code = code
+        self.pause = pause
 
 
 class EventsError(DigestmailError):

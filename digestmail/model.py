@@ -432,7 +432,7 @@ class BounceKind(StrEnum):
     HARD = "hard"
     """The address does not exist."""
     SOFT = "soft"
-    """Mail to it failed for another reason that lies with it: full, too large, blocked by its owner."""
+    """Mail to it failed for another reason that lies with it: full, disabled, unreachable, or refused by its owner."""
     COMPLAINT = "complaint"
     """Its owner called a mail junk, or asked their provider to be taken off."""
     OURS = "ours"
@@ -542,6 +542,20 @@ class DeliveryState(StrEnum):
     FAILED = "failed"
     CANCELLED = "cancelled"
     AMBIGUOUS = "ambiguous"
+
+
+class Manner(StrEnum):
+    """How far a mail server that offers PIPELINING (RFC 2920) takes commands before it has answered the last one.
+
+    `within`: MAIL, RCPT and DATA of one transaction go together. `behind-dot`: besides, the next transaction's
+    commands go behind the final dot. `never`: one command at a time. `trial`: one connection is finding out whether
+    the server is `behind-dot`; everybody else treats it as `within`.
+    """
+
+    TRIAL = "trial"
+    BEHIND_DOT = "behind-dot"
+    WITHIN = "within"
+    NEVER = "never"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

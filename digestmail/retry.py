@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from random import Random
 
+from digestmail.moments import age
+
 _FIRST_PAUSE = timedelta(minutes=5)
 _LONGEST_PAUSE = timedelta(hours=4)
 _JITTER = 0.25
@@ -22,10 +24,15 @@ def next_attempt(
     of them in the first hour, then one every two or three hours, and allows other strategies where the sender knows
     why: most first refusals of a mailing are greylisting, which commonly lifts after 5 minutes, and a digest is worth
     less every hour. The last attempt is due when `give_up` has passed since `first_at`, unless that is less than 5
-    minutes away.
+    minutes away. Where the clock was ahead at `first_at`, the pauses between the attempts say how long ago it was.
     """
-    deadline = first_at + give_up
-    if deadline - now < _FIRST_PAUSE:
+    passed = age(first_at, now) if first_at <= now else sum(map(_pause, range(1, attempts)), timedelta(0))
+    left = give_up - passed
+    if left < _FIRST_PAUSE:
         return None
-    pause = min(_FIRST_PAUSE * (1 << min(max(attempts - 1, 0), _MOST_DOUBLINGS)), _LONGEST_PAUSE)
-    return min(now + pause * (1 + _JITTER * random.random()), deadline)
+    return now + min(_pause(attempts) * (1 + _JITTER * random.random()), left)
+
+
+def _pause(attempts: int) -> timedelta:
+    """Return the pause after so many attempts, without what is added at random."""
+    return min(_FIRST_PAUSE * (1 << min(max(attempts - 1, 0), _MOST_DOUBLINGS)), _LONGEST_PAUSE)

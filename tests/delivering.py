@@ -20,6 +20,7 @@ from digestmail.pipeline.outcomes import Rules
 from digestmail.storage import deliveries, editions, schema
 from digestmail.storage.database import Database
 from digestmail.transports.base import Relay
+from digestmail.transports.manners import Manners
 from digestmail.transports.smtp import Security, SmtpTransport
 
 
@@ -52,7 +53,8 @@ def worker(
 def smtp(
     port: int, *, connections: int = 3, timeout: float = 10, security: Security = "none", **options
 ) -> SmtpTransport:
-    """Return the way to a server on loopback."""
+    """Return the way to a server on loopback, which is tried with commands behind the final dot early on."""
+    options = {"manners": Manners(trial_after=1)} | options
     return SmtpTransport(
         host="127.0.0.1",
         port=port,

@@ -23,11 +23,13 @@ from digestmail.pipeline.epoch import EpochFile
 from digestmail.pipeline.outcomes import Rules
 from digestmail.storage.database import Database
 from digestmail.transports import conversation
+from digestmail.transports.manners import Manners
 from digestmail.transports.smtp import SmtpTransport
 from digestmail.transports.wire import Wire
 
 CONNECTIONS = 3
 CLAIMED = 6
+AHEAD = 4
 
 STEPS: dict[str, tuple[Any, str, bool]] = {
     "before the connections are allotted": (deliver.rates, "allot", False),
@@ -99,6 +101,7 @@ def arm(step: str, turn: int, database: Database) -> None:
 
 
 def work(job: dict[str, Any]) -> None:
+    dispatch.AHEAD = AHEAD
     dispatch._FIRST_CLAIM = dispatch._MOST_CLAIMED = CLAIMED
     database = Database.open(job["url"], base=Path())
     arm(job["step"], job["turn"], database)
@@ -109,6 +112,7 @@ def work(job: dict[str, Any]) -> None:
         timeout=30,
         local_hostname=f"worker-{os.getpid()}.example.org",
         connections=CONNECTIONS,
+        manners=Manners(trial_after=1),
     )
     rules = Rules(give_up=timedelta(days=4), max_lateness=timedelta(days=30), ambiguous=AmbiguousPolicy(job["policy"]))
     worker = Deliverer(

@@ -20,7 +20,7 @@ SERVICES = {
     "aiosmtpd", "asyncio", "multiprocessing", "playwright", "pytest_httpserver", "socket", "subprocess", "uvicorn"
 }  # fmt: skip
 """Modules that open sockets or start programs."""
-SERVICE_PACKAGES = ("digestmail.demo",)
+SERVICE_PACKAGES = ("digestmail.demo.",)
 """Packages of the project that do the same."""
 SERVICE_FIXTURES = {"browser", "certificate", "httpserver", "postgresql_server"}
 CAPTURES = TESTS / "real"
@@ -85,7 +85,7 @@ def imports_service(path: Path) -> bool:
             continue
         seen.add(module)
         for name in imported(module):
-            if name.split(".")[0] in SERVICES or name.startswith(SERVICE_PACKAGES):
+            if name.split(".")[0] in SERVICES or f"{name}.".startswith(SERVICE_PACKAGES):
                 return True
             waiting += helpers().get(name.split(".")[0], [])
     return False

@@ -38,7 +38,7 @@ from digestmail.storage.database import Database
 from digestmail.web.app import create_app
 
 THURSDAY = datetime(2026, 4, 2, 6, 0, tzinfo=UTC)
-TOKEN = "a-made-up-token"
+TOKEN = "a-made-up-admin-token"
 
 # (topic, title, summary or None, abstract)
 WORKS = (

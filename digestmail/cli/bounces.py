@@ -20,7 +20,7 @@ Address = Annotated[str, typer.Argument(metavar="ADDRESS", help="A mail address.
 
 
 def bounces(config: ConfigPath = None, json: Json = False, quiet: Quiet = False) -> None:
-    """Read bounces and complaints, and stop sending where it is enough; with kind = "listen" until SIGTERM."""
+    """Read bounces, complaints and mails to unsubscribe, and act on them; with kind = "listen" until SIGTERM."""
     import signal
     import threading
 

@@ -5,15 +5,18 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from digestmail.cli import printing
+from digestmail.config import SmtpTable
+from digestmail.configservers import secrets_of
+from digestmail.credentials import weaknesses
 from digestmail.errors import DigestmailError
 from digestmail.model import DeliveryState, SourceHealth
 from digestmail.pipeline.reports import WELL, DeliverReport
 from digestmail.slots import next_fire
-from digestmail.storage import counting, rates, settings, sources, wishes
+from digestmail.storage import counting, futures, rates, settings, sources, wishes
 from digestmail.storage.wishes import Wish
 
 if TYPE_CHECKING:
@@ -25,13 +28,13 @@ class CheckReport:
     """How the installation stands; `problems` is empty when all is well."""
 
     problems: tuple[str, ...]
+    notes: tuple[str, ...]
+    """What is worth a look, and hurts nobody."""
     health: tuple[SourceHealth, ...]
     unread: tuple[str, ...]
     """Configured sources that were never read."""
     next_due: dict[str, datetime]
     """When each digest's next slot begins."""
-    notes: tuple[str, ...]
-    """What works, but not as well as it could."""
     outbox: DeliverReport
 
 
@@ -45,7 +48,10 @@ def check(app: App, *, connect: bool) -> CheckReport:
             problems.append(f"digest {digest.name}: {error}")
     if connect:
         problems += _connections(app)
+    problems += weaknesses(secrets_of(app.config))
+    problems += _unused(app)
     problems += _ledger(app)
+    problems += _beyond(app)
     configured = [table.name for table in app.config.sources]
     with app.database.connect() as connection:
         health = tuple(row for row in sources.list_health(connection) if row.source in configured)
@@ -57,10 +63,10 @@ def check(app: App, *, connect: bool) -> CheckReport:
     ]
     return CheckReport(
         problems=tuple(problems),
+        notes=(*_ahead(app), *_ways_out(app)),
         health=health,
         unread=tuple(name for name in configured if name not in {row.source for row in health}),
         next_due={digest.name: next_fire(digest.schedule, app.clock.now()) for digest in app.digests},
-        notes=tuple(_ways_out(app)),
         outbox=app.outbox(),
     )
 
@@ -84,6 +90,43 @@ def _connections(app: App) -> Iterator[str]:
                 pass
         except DigestmailError as error:
             yield f"transport: {error}"
+
+
+def _unused(app: App) -> Iterator[str]:
+    """Name secrets that are never sent, and token files there is nothing in."""
+    mail = app.config.mail
+    tables: dict[str, SmtpTable | None] = {"mail.smtp": mail.smtp, "mail.fallback": mail.fallback}
+    for key, table in tables.items():
+        if table is None:
+            continue
+        if table.username is None and (table.password or table.oauth_token_file):
+            yield f"{key}.username is missing: the password or token beside it is never used"
+        file = table.oauth_token_file and app.base / table.oauth_token_file
+        if file and not (file.is_file() and file.read_bytes().strip()):
+            yield f"{key}.oauth_token_file: there is no access token in {file}"
+
+
+def _beyond(app: App) -> Iterator[str]:
+    """Name the deliveries that are due later than any may be."""
+    give_up = timedelta(hours=app.config.mail.give_up_hours)
+    with app.database.connect() as connection:
+        late = futures.due_beyond(connection, app.horizon(), give_up)
+    if late is not None:
+        yield (
+            f"{late.count} deliveries are due further ahead than give_up_hours, up to {late.farthest:%Y-%m-%d %H:%M} "
+            "UTC: the next run makes them due at once"
+        )
+
+
+def _ahead(app: App) -> Iterator[str]:
+    """Name what only a clock that was ahead, or is behind now, explains."""
+    with app.database.connect() as connection:
+        found = futures.ahead(connection, app.horizon())
+    for one in found:
+        yield (
+            f"{one.column} lies in the future in {one.count} rows, up to {one.farthest:%Y-%m-%d %H:%M} UTC: this "
+            "machine's clock was ahead when they were written, or is behind now (docs/flow.md, when a clock jumps)"
+        )
 
 
 def _ledger(app: App) -> Iterator[str]:

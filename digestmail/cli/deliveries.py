@@ -90,13 +90,40 @@ def resolve(
 
 
 @app.command()
-def retry(digest: Edition, slot: Slot, to: To = None, config: ConfigPath = None, now: Now = None) -> None:
-    """Send ambiguous and failed deliveries of an edition again, under the Message-ID they had."""
+def retry(
+    digest: Annotated[str | None, typer.Argument(metavar="[DIGEST]", help="A digest's name; else all digests.")] = None,
+    slot: Annotated[str | None, typer.Argument(metavar="[SLOT]", help="A slot; else all.")] = None,
+    to: To = None,
+    code: Annotated[
+        int | None, typer.Option(min=200, max=599, help="Only those last answered with this code.", show_default=False)
+    ] = None,
+    text: Annotated[
+        str | None, typer.Option(help="Only those whose last answer holds this text.", show_default=False)
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count them.")] = False,
+    config: ConfigPath = None,
+    now: Now = None,
+) -> None:
+    """Send ambiguous and failed deliveries again, under the Message-ID they had.
+
+    Name an edition, or say by --code and --text which answers were not the recipients' fault.
+    """
     from digestmail.storage import unfinished
 
+    if digest is None and code is None and not text:
+        raise typer.BadParameter("name a DIGEST, --code or --text: all deliveries that failed are never meant")
     with open_app(config, now) as opened, opened.database.begin() as connection:
-        subscriber = _subscriber(opened, to) if to else None
-        done = unfinished.retry(connection, digest, slot, subscriber, opened.clock.now())
+        meant = unfinished.Unfinished(
+            code=code,
+            text=text or None,
+            digest=digest,
+            slot=slot,
+            subscriber_id=_subscriber(opened, to) if to else None,
+        )
+        if dry_run:
+            sys.stdout.write(f"{unfinished.count(connection, meant)} would go back to the outbox\n")
+            return
+        done = unfinished.retry(connection, meant, opened.clock.now())
     sys.stdout.write(f"{done} back in the outbox\n")
 
 

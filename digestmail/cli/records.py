@@ -131,7 +131,7 @@ def explain(paper: Ref, config: ConfigPath = None, now: Now = None, json: Json =
     from digestmail.pipeline.explain import explain as explain_paper
 
     with open_app(config, now) as app, app.database.connect() as connection:
-        found, explanations = explain_paper(connection, app.digests, paper, app.clock.now())
+        found, explanations = explain_paper(connection, app.digests, paper, app.clock.now(), app.horizon())
     if json:
         printing.as_json({"paper": found, "digests": explanations})
         return

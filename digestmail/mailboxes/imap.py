@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import imaplib
-import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Literal
 
 from imap_tools import (
@@ -18,6 +18,7 @@ from imap_tools import (
 )
 
 from digestmail.mailboxes.base import Arrived, MailboxError
+from digestmail.tls import client_context
 
 Security = Literal["none", "starttls", "tls"]
 _PORTS: dict[Security, int] = {"none": 143, "starttls": 143, "tls": 993}
@@ -27,7 +28,7 @@ _BROKEN = (OSError, imaplib.IMAP4.error, ImapToolsError, UnicodeError, ValueErro
 class ImapMailbox:
     """The unseen mails of one folder. Certificates are always checked."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - by name only, a key of the configuration each
         self,
         *,
         host: str,
@@ -38,10 +39,15 @@ class ImapMailbox:
         folder: str,
         timeout: float,
         max_bytes: int,
+        ca_file: Path | None = None,
     ) -> None:
-        """Connect nothing yet. `timeout` is the seconds a step may take; of a mail at most `max_bytes` are fetched."""
+        """Connect nothing yet. `timeout` is the seconds a step may take; of a mail at most `max_bytes` are fetched.
+
+        `ca_file` (PEM) holds the authorities that vouch for the server instead of the system's.
+        """
         self._address = (host, port or _PORTS[security])
         self._security = security
+        self._ca_file = ca_file
         self._login = (username, password, folder)
         self._timeout = timeout
         self._max_bytes = max_bytes
@@ -54,7 +60,7 @@ class ImapMailbox:
         try:
             with self._translated():
                 if self._security == "starttls":
-                    connected.client.starttls(ssl.create_default_context())
+                    connected.client.starttls(client_context(ca_file=self._ca_file))
                 connected.login(*self._login)
                 uids = connected.uids(AND(seen=False))
             self._open = connected
@@ -77,7 +83,7 @@ class ImapMailbox:
     def _connect(self) -> BaseMailBox:
         host, port = self._address
         if self._security == "tls":
-            return MailBox(host, port, timeout=self._timeout, ssl_context=ssl.create_default_context())
+            return MailBox(host, port, timeout=self._timeout, ssl_context=client_context(ca_file=self._ca_file))
         return MailBoxUnencrypted(host, port, timeout=self._timeout)
 
     def _fetch(self, connected: BaseMailBox, uid: str) -> bytes | None:

@@ -17,6 +17,7 @@ from digestmail.differences import Difference, differences
 from digestmail.errors import SubscriptionError, TokenError
 from digestmail.linktokens import LinkTokens
 from digestmail.model import Digest, NoticeKind, Subscriber, SubscriberState, SuppressionReason
+from digestmail.moments import is_recent
 from digestmail.pipeline.requeue import requeue
 from digestmail.storage import addresschanges, changes, erasing, notices, subscribers, suppressions
 from digestmail.storage.changes import Change
@@ -47,7 +48,8 @@ def tell_of_change(connection: Connection, before: Subscriber, now: datetime) ->
     if before.state is not SubscriberState.ACTIVE or _waiting(connection, before.id):
         return
     told_at = notices.last_sent(connection, before.id, NoticeKind.CHANGED)
-    due_at = now if told_at is None else max(now, told_at + ONE_NOTICE_EVERY)
+    recent = told_at is not None and is_recent(told_at, now, ONE_NOTICE_EVERY)
+    due_at = told_at + ONE_NOTICE_EVERY if told_at is not None and recent else now
     content = {"change": str(changes.add(connection, before, now))}
     notices.enqueue(connection, before.id, NoticeKind.CHANGED, content, now, due_at=due_at)
 

@@ -6,7 +6,6 @@ Generic cell rate algorithm (ITU-T I.371): one number a key, the moment from whi
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
 from enum import StrEnum
 from threading import Lock
 
@@ -14,6 +13,10 @@ from digestmail.addresses import domain_of, key_of, network_of
 
 _MOST_KEYS = 100_000
 """Beyond this the keys at rest are dropped, so that many addresses cannot fill the memory."""
+
+
+_ROUNDING = 1e-6
+"""Seconds that sums of floating-point numbers may be off."""
 
 
 class Verdict(StrEnum):
@@ -53,12 +56,12 @@ class Guard:
     _rests_at: dict[str, float] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
 
-    def judge(self, *, client: str, address: str, now: datetime) -> Verdict:
+    def judge(self, *, client: str, address: str, at: float) -> Verdict:
         """Count a request from the IP address `client` for the normalised `address`, and say what is done with it.
 
-        A refusal depends on who asks and how many do, never on what is known of an address.
+        `at` is in seconds of a clock that never jumps. A refusal depends on who asks and how many do, never on what is
+        known of an address.
         """
-        at = now.timestamp()
         with self._lock:
             if self._wait(f"network {network_of(client)}", self.rates.network, at):
                 return Verdict.REFUSE
@@ -70,17 +73,16 @@ class Guard:
                 return Verdict.QUIET
         return Verdict.ADMIT
 
-    def search(self, *, client: str, now: datetime) -> float:
+    def search(self, *, client: str, at: float) -> float:
         """Count a search from the IP address `client`: 0 admits it, else it may be asked again in so many seconds."""
-        at = now.timestamp()
         with self._lock:
             own = self._wait(f"searches {network_of(client)}", self.rates.searches, at)
             return own or self._wait("all searches", self.rates.all_searches, at)
 
     def _wait(self, key: str, rate: Rate, at: float) -> float:
         """Count a request under `key` and return 0, or do not and return the seconds until it would be."""
-        rests_at = max(self._rests_at.get(key, 0.0), at) + rate.seconds / rate.count
-        if rests_at - at > rate.seconds:
+        rests_at = max(self._rests_at.get(key, at), at) + rate.seconds / rate.count
+        if rests_at - at > rate.seconds + _ROUNDING:
             return rests_at - at - rate.seconds
         if len(self._rests_at) >= _MOST_KEYS:
             self._rests_at = {known: moment for known, moment in self._rests_at.items() if moment > at}

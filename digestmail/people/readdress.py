@@ -12,6 +12,7 @@ from digestmail.addresses import key_of
 from digestmail.errors import SubscriptionError, TokenError
 from digestmail.linktokens import LinkTokens
 from digestmail.model import NoticeKind, Subscriber, SubscriberState, SuppressionReason
+from digestmail.moments import is_recent
 from digestmail.people.changes import check_free, take_over, tell_at_once
 from digestmail.people.signup import ONE_MAIL_EVERY, Reply
 from digestmail.storage import addresschanges, notices, subscribers, suppressions
@@ -47,8 +48,8 @@ def ask(
 
 
 def _say_already(connection: Connection, other: Subscriber, now: datetime) -> Reply:
-    written_at = notices.last_queued(connection, other.id, NoticeKind.ALREADY)
-    if written_at is not None and now - written_at < ONE_MAIL_EVERY:
+    written_at = notices.last_queued(connection, other.id, now, NoticeKind.ALREADY)
+    if written_at is not None and is_recent(written_at, now, ONE_MAIL_EVERY):
         return Reply.NOTHING
     notices.enqueue(connection, other.id, NoticeKind.ALREADY, {}, now)
     return Reply.ALREADY
@@ -60,7 +61,7 @@ def _ask(connection: Connection, person: Subscriber, wanted: AddressChange) -> R
     if (
         pending is not None
         and key_of(pending.address) == key_of(wanted.address)
-        and wanted.asked_at - pending.asked_at < ONE_MAIL_EVERY
+        and is_recent(pending.asked_at, wanted.asked_at, ONE_MAIL_EVERY)
     ):
         return Reply.NOTHING
     addresschanges.put(connection, wanted)

@@ -10,6 +10,7 @@ from digestmail.addresses import key_of
 from digestmail.errors import SubscriptionError
 from digestmail.linktokens import LinkTokens
 from digestmail.model import Choices, NoticeKind, Subscriber, SubscriberState, SuppressionReason
+from digestmail.moments import is_recent
 from digestmail.storage import (
     addresschanges,
     changes,
@@ -87,8 +88,8 @@ def ask_to_erase(
     with database.begin() as connection:
         found = subscribers.get(connection, subscriber_id)
         if found is not None and found.state is SubscriberState.ACTIVE:
-            asked_at = notices.last_queued(connection, subscriber_id, NoticeKind.ERASE)
-            if asked_at is None or now - asked_at >= _ONE_MAIL_EVERY:
+            asked_at = notices.last_queued(connection, subscriber_id, now, NoticeKind.ERASE)
+            if asked_at is None or not is_recent(asked_at, now, _ONE_MAIL_EVERY):
                 content = {"asked_at": now.isoformat(), "to": found.address}
                 notices.enqueue(connection, subscriber_id, NoticeKind.ERASE, content, now)
             return None

@@ -22,6 +22,7 @@ from digestmail.model import (
     SubscriberState,
     SuppressionReason,
 )
+from digestmail.moments import is_recent
 from digestmail.people.choices import checked
 from digestmail.storage import addresschanges, changes, confirmations, notices, subscribers, suppressions
 from digestmail.storage.confirmations import Confirmation
@@ -65,7 +66,7 @@ def reply_to(standing: Standing, now: datetime) -> Reply:
     """
     if standing.suppressed not in {None, SuppressionReason.ERASED} or standing.state is SubscriberState.SUPPRESSED:
         return Reply.NOTHING
-    if standing.written_at is not None and now - standing.written_at < ONE_MAIL_EVERY:
+    if standing.written_at is not None and is_recent(standing.written_at, now, ONE_MAIL_EVERY):
         return Reply.NOTHING
     return Reply.ALREADY if standing.state is SubscriberState.ACTIVE else Reply.CONFIRM
 
@@ -88,7 +89,7 @@ def ask(
     key = key_of(address)
     with database.begin() as connection:
         known = subscribers.find(connection, address)
-        reply = reply_to(_standing(connection, key, known), now)
+        reply = reply_to(_standing(connection, key, known, now), now)
         if known is not None and known.state in {SubscriberState.ACTIVE, SubscriberState.SUPPRESSED}:
             if reply is Reply.ALREADY:
                 notices.enqueue(connection, known.id, NoticeKind.ALREADY, {}, now)
@@ -108,12 +109,12 @@ def ask(
     return reply
 
 
-def _standing(connection: Connection, key: str, known: Subscriber | None) -> Standing:
+def _standing(connection: Connection, key: str, known: Subscriber | None, now: datetime) -> Standing:
     suppressed = suppressions.reason_for(connection, key)
     if known is None:
         return Standing(state=None, suppressed=suppressed, written_at=None)
     if known.state is SubscriberState.ACTIVE:
-        written_at = notices.last_queued(connection, known.id, NoticeKind.ALREADY)
+        written_at = notices.last_queued(connection, known.id, now, NoticeKind.ALREADY)
     else:
         pending = confirmations.find(connection, known.id)
         written_at = pending.asked_at if pending else None

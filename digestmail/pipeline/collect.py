@@ -36,31 +36,38 @@ def collect(
     sources: Sequence[Source],
     now: datetime,
     *,
+    horizon: datetime | None = None,
     stop: Callable[[], bool] = lambda: False,
     progress: Callable[[int], None] = lambda _: None,
 ) -> CollectReport:
     """Read every source and store what it said, each in a transaction of its own.
 
+    `horizon` is the latest it can be, where that is known: what is dated behind it a wrong clock has dated.
     `stop` is asked between sources; `progress` is told how many are done.
     """
     reports: list[SourceReport] = []
     progress(0)
-    for result in read_all(database, sources, now, stop=stop):
+    for result in read_all(database, sources, now, horizon=horizon, stop=stop):
         with database.begin() as connection:
-            reports.append(store(connection, result, now))
+            reports.append(store(connection, result, now, horizon))
         progress(len(reports))
     return CollectReport(sources=tuple(reports))
 
 
 def read_all(
-    database: Database, sources: Iterable[Source], now: datetime, *, stop: Callable[[], bool] = lambda: False
+    database: Database,
+    sources: Iterable[Source],
+    now: datetime,
+    *,
+    horizon: datetime | None = None,
+    stop: Callable[[], bool] = lambda: False,
 ) -> Iterator[Reading | Failure]:
     """Read the sources one after the other; one that fails becomes a value and never stops the others."""
     for source in sources:
         if stop():
             return
         with database.connect() as connection:
-            state = stored_sources.read_state(connection, source.name)
+            state = stored_sources.read_state(connection, source.name, horizon)
         yield _read(source, now, state.complete_at if state else None)
 
 
@@ -78,16 +85,18 @@ def _read(source: Source, now: datetime, since: datetime | None) -> Reading | Fa
         return Failure(source=source.name, health=Health.UNREADABLE, detail=detail)
 
 
-def store(connection: Connection, result: Reading | Failure, now: datetime) -> SourceReport:
+def store(
+    connection: Connection, result: Reading | Failure, now: datetime, horizon: datetime | None = None
+) -> SourceReport:
     """Keep what a source said: papers, sightings, validators and health together, or none of them."""
     previous = {row.category: row for row in stored_sources.list_health(connection, source=result.source)}
     if isinstance(result, Failure):
         failures = health.failed(result.source, result.health, result.detail, previous, now)
         stored_sources.put_health(connection, failures)
         return SourceReport(source=result.source, health=failures)
-    added = papers.add_sightings(connection, result.sightings, now)
+    added = papers.add_sightings(connection, result.sightings, now, horizon)
     rows: tuple[SourceHealth, ...] = health.judge(result, added.unseen, previous, now)
-    stored_sources.record_reading(connection, result, now, complete=result.partial is None)
+    stored_sources.record_reading(connection, result, now, complete=result.partial is None, horizon=horizon)
     stored_sources.put_health(connection, rows)
     return SourceReport(
         source=result.source,

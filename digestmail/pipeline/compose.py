@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, time, timedelta
 
 from sqlalchemy import Connection
 
 from digestmail.errors import StorageError
-from digestmail.model import Digest, Edition, Health, Outcome, Selection, Slot
+from digestmail.model import Digest, Edition, Health, Mention, Mentioned, Outcome, Selection, Slot
+from digestmail.moments import DATED_AHEAD, is_ahead
 from digestmail.selection import newness
 from digestmail.selection.select import select
 from digestmail.slots import current_slot, next_fire, open_until
@@ -31,11 +32,18 @@ class Composed:
     """What no source first showed at this time or later was not considered."""
 
 
-def compose(connection: Connection, digest: Digest, slot: Slot, now: datetime) -> Composed:
-    """Return the edition of `digest` for `slot`: the same one whenever it is asked for with the same papers stored."""
+def compose(
+    connection: Connection, digest: Digest, slot: Slot, now: datetime, horizon: datetime | None = None
+) -> Composed:
+    """Return the edition of `digest` for `slot`: the same one whenever it is asked for with the same papers stored.
+
+    `horizon` is the latest it can be, where that is known: papers seen behind it a clock that was ahead has dated, and
+    they count from the day their source dates them.
+    """
     last = editions.latest(connection, digest.name, before=slot.at)
     since = window_start(digest, slot, last)
-    seen = papers.mentioned(connection, digest.sources, since, now)
+    found = papers.mentioned(connection, digest.sources, since, now, horizon)
+    seen = [redated for one in found if (redated := _dated(one, now, horizon)) is not None]
     candidates = list(newness.candidates(seen, digest.curated, since))
     paper_ids = [candidate.paper.id for candidate in candidates]
     selection = select(
@@ -63,6 +71,22 @@ def compose(connection: Connection, digest: Digest, slot: Slot, now: datetime) -
         reason=reason,
     )
     return Composed(edition=edition, selection=selection, since=since)
+
+
+def _dated(found: Mentioned, now: datetime, horizon: datetime | None) -> Mentioned | None:
+    """Return a paper with what a clock that was ahead saw counted from the day its source names; None if never seen."""
+    mentions = [_dated_mention(mention, now, horizon) for mention in found.mentions]
+    credible = tuple(mention for mention in mentions if mention.first_seen_at <= now)
+    return replace(found, mentions=credible) if credible else None
+
+
+def _dated_mention(mention: Mention, now: datetime, horizon: datetime | None) -> Mention:
+    if horizon is None or not is_ahead(mention.first_seen_at, horizon):
+        return mention
+    ends = datetime.combine(mention.day + timedelta(days=1), time(), UTC)
+    if ends > horizon + DATED_AHEAD:
+        return mention
+    return replace(mention, first_seen_at=min(ends, now))
 
 
 def window_start(digest: Digest, slot: Slot, last: StoredEdition | None) -> datetime:
@@ -93,10 +117,10 @@ def _why_nothing(connection: Connection, digest: Digest, selection: Selection) -
     return "no new papers; " + ("; ".join(states) or "no source has been read yet")
 
 
-def upcoming_slot(connection: Connection, digest: Digest, now: datetime) -> Slot:
+def upcoming_slot(connection: Connection, digest: Digest, now: datetime, horizon: datetime | None = None) -> Slot:
     """Return the slot whose edition would go out next: the due one while it is open, else the one after it."""
     slot = current_slot(digest.schedule, now)
-    if slot is not None and is_open(connection, digest, slot, now):
+    if slot is not None and is_open(connection, digest, slot, now, horizon):
         return slot
     coming = current_slot(digest.schedule, next_fire(digest.schedule, now))
     if coming is None:
@@ -104,21 +128,23 @@ def upcoming_slot(connection: Connection, digest: Digest, now: datetime) -> Slot
     return coming
 
 
-def is_open(connection: Connection, digest: Digest, slot: Slot, now: datetime) -> bool:
+def is_open(connection: Connection, digest: Digest, slot: Slot, now: datetime, horizon: datetime | None = None) -> bool:
     """Return whether a slot that has begun may get its edition.
 
     It may not when it or a later one is out, or may have been in a database that was lost, nor when the next one is
-    nearer: except that the very first edition of a
-    digest may be up to a day late, so that who sets it up in the evening sees it at once.
+    nearer: except that the very first edition of a digest may be up to a day late, so that who sets it up in the
+    evening sees it at once. `horizon` is the latest it can be, where that is known: what a clock that was ahead
+    published for slots behind it is out, but keeps no earlier slot from being published.
     """
-    if editions.is_out(connection, digest.name, slot.key, slot.at):
+    if editions.is_out(connection, digest.name, slot.key, slot.at, horizon):
         return False
     restored_at = settings.restored_at(connection)
     if restored_at is not None and slot.at <= restored_at:
         return False
     if now <= open_until(digest.schedule, slot):
         return True
-    return not editions.list_editions(connection, digest.name, limit=1) and now - slot.at <= _FIRST_MAY_BE_LATE
+    is_first = editions.is_first(connection, digest.name, horizon)
+    return is_first and now - slot.at <= _FIRST_MAY_BE_LATE
 
 
 def read_well(connection: Connection, digest: Digest) -> bool:

@@ -16,19 +16,20 @@ import uvloop
 from sqlalchemy import Connection
 
 from digestmail.clock import Clock
-from digestmail.model import Attempted, BounceEvent, Delivery, DeliveryState
+from digestmail.model import Attempted, BounceEvent, Delivery, DeliveryState, Manner
+from digestmail.moments import is_recent
 from digestmail.pipeline import outcomes
 from digestmail.pipeline.dispatch import AHEAD, Dispatch, Letters
 from digestmail.pipeline.epoch import EpochFile
-from digestmail.pipeline.ledger import Ledger, Sorted
+from digestmail.pipeline.ledger import Ledger, Policies, Sorted
 from digestmail.pipeline.outcomes import Rules
-from digestmail.pipeline.pacing import Limits, pace, speeds
+from digestmail.pipeline.pacing import Limits, pace, room, speeds
 from digestmail.pipeline.reports import DeliverReport
 from digestmail.scoring import Scoring
-from digestmail.storage import counting, deliveries, rates, settings
+from digestmail.storage import counting, deliveries, rates, servers, settings
 from digestmail.storage.counting import Recorded
 from digestmail.storage.database import Database
-from digestmail.transports.base import Relay
+from digestmail.transports.base import Pipelining, Relay
 
 log = logging.getLogger("digestmail.deliver")
 mail_log = logging.getLogger("digestmail.mail")
@@ -89,12 +90,15 @@ class Deliverer:
         """
         self._epoch.check(self._database_epoch)
         with self._database.connect() as connection:
+            beyond = deliveries.is_beyond(connection, self._clock.now())
             paused = {pause.key: pause for pause in rates.pauses(connection, self._clock.now())}
+        if beyond:
+            self._settle()
         stopped = ""
         usable = [relay for relay in self._relays if f"relay:{relay.name}" not in paused]
         for relay in self._relays:
             if (pause := paused.get(f"relay:{relay.name}")) is not None:
-                stopped = f"{relay.name} is left alone until {pause.until:%H:%M} UTC: {pause.reason}"
+                stopped = f"{relay.name} is left alone until {pause.until:%Y-%m-%d %H:%M} UTC: {pause.reason}"
                 continue
             usable.remove(relay)
             # With another relay at hand, what was not sent is due at once.
@@ -103,6 +107,12 @@ class Deliverer:
                 break
         return self._report(stopped)
 
+    def _settle(self) -> None:
+        """Deliver what a clock that was ahead has put off for longer than anything may be."""
+        with self._database.begin() as connection:
+            settled = deliveries.settle_due(connection, self._clock.now(), LEASE)
+        log.warning("deliveries=%d were due further ahead than any may be: they are due again", settled)
+
     def _database_epoch(self) -> int:
         with self._database.connect() as connection:
             return settings.epoch(connection)
@@ -110,9 +120,11 @@ class Deliverer:
     def _over(self, relay: Relay, pause: timedelta) -> tuple[str, bool]:
         """Deliver over one relay; return why it ended early, and whether the relay is what broke."""
         with self._database.begin() as connection:
-            granted = self._allot(connection, relay, self._clock.now())
+            now = self._clock.now()
+            granted = self._allot(connection, relay, now)
+            manners = _known(connection, relay, now)
         try:
-            return self._dispatch(relay, granted, pause)
+            return self._dispatch(relay, granted, manners, pause)
         finally:
             with self._database.begin() as connection:
                 rates.give_up(connection, self._worker, self._clock.now())
@@ -124,15 +136,20 @@ class Deliverer:
         self._allotted_at = now
         return rates.allot(connection, self._worker, keys, now, _ALLOTTED)
 
-    def _dispatch(self, relay: Relay, granted: dict[str, int], pause: timedelta) -> tuple[str, bool]:
+    def _dispatch(
+        self, relay: Relay, granted: dict[str, int], manners: dict[str, Manner], pause: timedelta
+    ) -> tuple[str, bool]:
         ledger = Ledger(
             self._database,
             self._clock,
             self._epoch,
             lease=LEASE,
             sending=_SENDING,
-            sort=lambda connection, claimed, now: self._sort(connection, claimed, relay, now),
-            bounced=self._count_bounces,
+            policies=Policies(
+                room=lambda connection, now: room(connection, self._speeds(connection, relay, now), relay.name, now),
+                sort=lambda connection, claimed, now: self._sort(connection, claimed, relay, now),
+                bounced=self._count_bounces,
+            ),
             # Half of what may be armed: while its results and the next intents are committed, the other half goes out.
             enough=AHEAD * granted[f"relay:{relay.name}"],
         )
@@ -144,10 +161,12 @@ class Deliverer:
             self._rules,
             connections=granted[f"relay:{relay.name}"],
             domains={key.removeprefix("domain:"): count for key, count in granted.items() if key.startswith("domain:")},
+            manners=manners,
             pause=pause,
             random=self._random,
             stop=self._stop,
             recorded=self._recorded,
+            reopened=self._reopened,
         )
         # What is in memory now is there to stay: looking through it again and again costs a tenth of the pace.
         gc.freeze()
@@ -171,14 +190,15 @@ class Deliverer:
                 rest.append((delivery, end))
             else:
                 wanted.append(delivery)
-        speed = speeds(self._limits, relay.name, relay.messages_per_second, rates.factors(connection, now))
-        renew = now - self._allotted_at >= _RENEWED
+        speed = self._speeds(connection, relay, now)
+        renew = not is_recent(self._allotted_at, now, _RENEWED)
         granted = self._allot(connection, relay, now) if renew else {}
+        manners = _known(connection, relay, now) if renew else {}
         if not speed:
-            return Sorted(go=wanted, rest=rest, granted=granted)
+            return Sorted(go=wanted, rest=rest, granted=granted, manners=manners)
         go, wait = pace(connection, wanted, speed, relay.name, now)
         rest += ((delivery, outcomes.given_back(delivery, moment)) for delivery, moment in wait)
-        return Sorted(go=go, rest=rest, granted=granted)
+        return Sorted(go=go, rest=rest, granted=granted, manners=manners)
 
     def _count_bounces(
         self, connection: Connection, results: Sequence[tuple[Delivery, Attempted]], now: datetime
@@ -196,6 +216,13 @@ class Deliverer:
                 detail=outcomes.said(attempted),
             )
             self._suppressed += counting.count(connection, event, now, self._scoring) is Recorded.SUPPRESSED
+
+    def _speeds(self, connection: Connection, relay: Relay, now: datetime) -> dict[str, float]:
+        return speeds(self._limits, relay.name, relay.messages_per_second, rates.factors(connection, now))
+
+    def _reopened(self, count: int) -> None:
+        self._tally[DeliveryState.FAILED] -= count
+        self._tally[DeliveryState.DEFERRED] += count
 
     def _recorded(self, delivery: Delivery, result: Attempted, kept: bool) -> None:  # noqa: FBT001 - a callback
         if not result.begun and result.state is not DeliveryState.CANCELLED:
@@ -227,13 +254,20 @@ class Deliverer:
         with self._database.connect() as connection:
             standing = outbox_report(connection)
             blocks = counting.list_blocks(connection, self._clock.now())
+            paused = {pause.key: pause.until for pause in rates.pauses(connection, self._clock.now())}
         if blocks:
             with self._database.begin() as connection:
                 blocks = counting.hold_blocks(connection, self._clock.now(), self._scoring)
+        next_due_at = standing.next_due_at
+        untils = [paused.get(f"relay:{relay.name}") for relay in self._relays]
+        closed = [until for until in untils if until is not None]
+        if next_due_at is not None and closed and len(closed) == len(untils):
+            next_due_at = max(next_due_at, min(closed))
         return replace(
             standing,
             suppressed=self._suppressed,
             blocks=blocks,
+            next_due_at=next_due_at,
             sent=self._tally[DeliveryState.SENT],
             deferred=self._tally[DeliveryState.DEFERRED],
             failed=self._tally[DeliveryState.FAILED],
@@ -242,6 +276,10 @@ class Deliverer:
             stopped=stopped,
             trouble=self._trouble,
         )
+
+
+def _known(connection: Connection, relay: Relay, now: datetime) -> dict[str, Manner]:
+    return servers.known(connection, relay.server, now) if isinstance(relay, Pipelining) else {}
 
 
 def outbox_report(connection: Connection) -> DeliverReport:

@@ -10,22 +10,35 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
 from random import Random
 from typing import Protocol
 
 from digestmail.clock import Clock
 from digestmail.errors import DeliveryError, RenderError, StorageError, TransportError
-from digestmail.model import Attempted, Delivery, Envelope
-from digestmail.pipeline import outcomes
+from digestmail.model import Attempted, Delivery, Envelope, Manner
+from digestmail.pipeline import outcomes, pacing
 from digestmail.pipeline.lanes import LOST_TWICE, Lanes
 from digestmail.pipeline.ledger import Committed, Ledger
 from digestmail.pipeline.outcomes import Rules
 from digestmail.pipeline.pool import Pool
+from digestmail.pipeline.suspicion import DOMAINS, Suspicion
+from digestmail.pipeline.throttle import PATIENCE, Throttle
 from digestmail.storage.rates import Pause
-from digestmail.transports.base import NotSentError, Relay, Verdict
+from digestmail.storage.servers import Sighting
+from digestmail.transports.base import (
+    NotSentError,
+    NotTakenError,
+    OutcomeUnknownError,
+    Pipelining,
+    Receipt,
+    Relay,
+    ThrottledError,
+    Verdict,
+)
 
 log = logging.getLogger("digestmail.deliver")
 
@@ -36,6 +49,8 @@ _FRESH = timedelta(minutes=1)
 """An intent older than this is asked for anew: the lease must outlast the answer to the final dot."""
 _LONGEST = 2**31 - 1
 """Milliseconds a column holds; a record must not fail over a duration."""
+_BEHIND = timedelta(minutes=1)
+"""So long after the others are those due that were refused alike: whoever can be reached comes first."""
 _LINGER = timedelta(seconds=60)
 """A run waits for deliveries that are due so soon; what is put off for longer is for the next one."""
 
@@ -54,7 +69,19 @@ class Letters(Protocol):
 class Outgoing:
     """A message on its way; a connection settles it."""
 
-    __slots__ = ("_dispatch", "armed_at", "began", "delivery", "envelope", "lost", "message", "settled")
+    __slots__ = (
+        "_dispatch",
+        "armed_at",
+        "began",
+        "crowded",
+        "delivery",
+        "envelope",
+        "lost",
+        "message",
+        "settled",
+        "wave",
+        "written",
+    )
     dotless = True
 
     def __init__(self, dispatch: Dispatch, delivery: Delivery, armed_at: datetime) -> None:
@@ -64,7 +91,10 @@ class Outgoing:
         self.delivery = delivery
         self.began = 0.0
         self.lost = 0
+        self.crowded = False
         self.settled = False
+        self.wave = 0
+        self.written = False
         self.envelope: Envelope
         self.message: bytes
 
@@ -87,15 +117,18 @@ class Dispatch:
         *,
         connections: int,
         domains: dict[str, int],
+        manners: Mapping[str, Manner],
         pause: timedelta,
         random: Random,
         stop: Callable[[], bool],
         recorded: Callable[[Delivery, Attempted, bool], None],
+        reopened: Callable[[int], None],
     ) -> None:
         """Use at most `connections` of `relay`, and of them at most `domains[d]` at once for recipients in domain d.
 
-        `pause` is how long what was not sent waits when the relay breaks. `recorded` hears of every
-        result that was committed, and whether it was written.
+        `manners` is what is on record of the relay's servers. `pause` is how long what was not sent waits when the
+        relay breaks. `recorded` hears of every result that was committed, and whether it was written; `reopened` how
+        many of those that had failed are open again.
         """
         self._ledger = ledger
         self._relay = relay
@@ -103,10 +136,12 @@ class Dispatch:
         self._clock = clock
         self._rules = rules
         self._connections = connections
+        self._manners = manners
         self._pause = pause
         self._random = random
         self._stop = stop
         self._recorded = recorded
+        self._reopened = reopened
         self._pool = Pool(domains)
         self._asked: dict[tuple[int, int, int], Delivery] = {}
         self._ready: deque[Outgoing] = deque()
@@ -119,6 +154,13 @@ class Dispatch:
         self._exhausted = False
         self._lanes = Lanes(relay, self, most=connections)
         self._timer: asyncio.Task[None] | None = None
+        self._began = clock.now()
+        self._throttle = Throttle(clock.monotonic())
+        self._suspicion = Suspicion(rules.give_up)
+        self._most_taken: int | None = None
+        """How many connections the relay takes messages over at once, as far as it said."""
+        self._recalled: set[tuple[int, int, int]] = set()
+        self._left_alone_until = self._began
         self.stopped = ""
         self.relay_broke = False
         """Whether it is the relay that stopped it."""
@@ -128,6 +170,8 @@ class Dispatch:
         """Deliver until nothing is due, somebody says stop, or the way out breaks."""
         self._loop = asyncio.get_running_loop()
         self._idle = asyncio.Event()
+        if isinstance(self._relay, Pipelining):
+            self._relay.manners.begin(self._manners, self._learned)
         self._ledger.start(self._tell)
         self._claim()
         await self._idle.wait()
@@ -188,21 +232,74 @@ class Dispatch:
             if not isinstance(verdict, TransportError):
                 self._lanes.went_well()
             self._conclude(outgoing, verdict)
+            self._weigh(outgoing, verdict)
         self._order_soon()
+
+    def _weigh(self, outgoing: Outgoing, verdict: Verdict) -> None:
+        """Look at what a verdict says about us and the relay."""
+        match verdict:
+            case Receipt():
+                self._throttle.accept(self._clock.monotonic())
+                self._suspicion.accept(outgoing.delivery.address)
+            case ThrottledError():
+                self._throttled(outgoing, verdict)
+            case OutcomeUnknownError():
+                pass
+            case DeliveryError():
+                alike = self._suspicion.refuse(outgoing.delivery, verdict, self._clock.now())
+                if alike:
+                    self._blame_nobody(alike, verdict)
 
     def _conclude(self, outgoing: Outgoing, verdict: Verdict) -> None:
         now = self._clock.now()
         milliseconds = min(max(int((self._clock.monotonic() - outgoing.began) * 1000), 0), _LONGEST)
         result = outcomes.attempted(outgoing.delivery, verdict, self._rules, now, self._random, milliseconds)
+        if isinstance(verdict, TransportError) and verdict.pause is not None:
+            # Surely not this message's fault: it need not go behind the others, and another relay may have it at once.
+            result = replace(result, due_at=self._until(verdict, now) if self._pause else now)
         self._results.append((outgoing.delivery, result))
         self._pool.release(outgoing.delivery)
         self._order_soon()
         if (slow := outcomes.asks_for_less(verdict, self._relay.name, outgoing.delivery.address)) is not None:
             self._ledger.order(slow=slow)
 
+    def _throttled(self, outgoing: Outgoing, error: ThrottledError) -> None:
+        """Give the relay less: a connection fewer, or the pace it was seen to take; what was to go faster goes back."""
+        at = self._clock.monotonic()
+        self._exhausted = False  # this one is due again in a moment
+        outgoing.crowded = error.connections and len(self._lanes) > 1
+        per_second = self._throttle.refuse(at)
+        if self._throttle.is_stuck(at):
+            self.broken(TransportError(f"nothing was accepted for {PATIENCE:.0f} s: {error}", code=error.code))
+        elif per_second is not None and not outgoing.crowded:
+            share = pacing.share(per_second, self._relay.messages_per_second)
+            self._ledger.order(slow=f"relay:{self._relay.name}", measured=share)
+            self._recall()
+
+    def _recall(self) -> None:
+        """Give back what was claimed at the old pace."""
+        now = self._clock.now()
+        left = self._pool.drain()
+        while self._ready:
+            delivery = self._ready.popleft().delivery
+            self._pool.release(delivery)
+            left.append(delivery)
+        self._recalled |= self._asked.keys()
+        self._ledger.order(results=[(one, outcomes.given_back(one, now)) for one in left])
+
+    def _blame_nobody(self, refused: Sequence[tuple[Delivery, DeliveryError]], error: DeliveryError) -> None:
+        """Open again what failed for no fault of the recipients, and leave the relay alone."""
+        said = f"recipients at {DOMAINS} domains were refused alike, so it is about us and none of them failed: {error}"
+        self.broken(TransportError(said, code=error.code))
+        self._order()  # their results come first
+        due_at = self._left_alone_until + _BEHIND
+        results = [(one, outcomes.reopened(str(why), why.code, due_at)) for one, why in refused]
+        self._ledger.order(reopen=results)
+
     def _lost(self, outgoing: Outgoing, error: NotSentError) -> None:
         """Nothing was delivered: the message goes first over the next connection, its intent still stands."""
-        outgoing.lost += 1
+        if not isinstance(error, NotTakenError):
+            outgoing.lost += 1
         if outgoing.lost < LOST_TWICE:
             self._ready.appendleft(outgoing)
             self._wake()
@@ -214,7 +311,7 @@ class Dispatch:
     def _written(self, outgoing: Outgoing, now: datetime) -> bool:
         """Write the message, if it can be written."""
         delivery = outgoing.delivery
-        if outgoing.lost:
+        if outgoing.written:
             return True
         try:
             outgoing.envelope, outgoing.message = self._letters.write(delivery, now)
@@ -229,8 +326,8 @@ class Dispatch:
             text = f"unexpected {type(error).__name__}: {error}"
             self._unwritable(outgoing, DeliveryError(text, code=None, permanent=False))
         else:
-            return True
-        return False
+            outgoing.written = True
+        return outgoing.written
 
     def _unwritable(self, outgoing: Outgoing, error: DeliveryError | TransportError) -> None:
         outgoing.began = self._clock.monotonic()
@@ -275,24 +372,39 @@ class Dispatch:
             return
         for delivery, result in committed.results:
             self._recorded(delivery, result, delivery.claim not in committed.lost)
+        if committed.reopened:
+            self._reopened(committed.reopened)
         for delivery in committed.asked:
             self._asked.pop(delivery.claim, None)
-            if delivery.claim in committed.armed:
+            is_recalled = delivery.claim in self._recalled
+            self._recalled.discard(delivery.claim)
+            if delivery.claim in committed.armed and not is_recalled:
                 self._ready.append(Outgoing(self, delivery, committed.at))
             else:
                 self._not_armed(delivery)
+        if isinstance(self._relay, Pipelining):
+            self._relay.manners.hear(committed.trials, committed.claimed.manners if committed.claimed else {})
         if committed.claimed is not None:
             self._claiming = False
             for delivery, result in committed.claimed.rest:
                 self._recorded(delivery, result, True)  # noqa: FBT003 - it was written with the claim
             granted = committed.claimed.granted
-            self._connections = granted.get(f"relay:{self._relay.name}", self._connections)
-            self._lanes.keep_to(self._connections)
+            self._granted(granted.get(f"relay:{self._relay.name}"))
             self._pool.limit({key.removeprefix("domain:"): most for key, most in granted.items()})
             self._claimed(committed.claimed.go, committed.claimed.rest, committed.claimed.next_due_at)
         self._wake()
         self._order()
         self._look_idle()
+
+    def _granted(self, connections: int | None) -> None:
+        """Use as many connections as were granted anew, if they were; one more than the relay took, to try it."""
+        if connections is None:
+            return
+        if self._most_taken is not None:
+            self._most_taken += 1
+            connections = min(connections, self._most_taken)
+        self._connections = connections
+        self._lanes.keep_to(connections)
 
     def _not_armed(self, delivery: Delivery) -> None:
         """Give back what may not go: the lease runs out, the subscriber left, or another worker has the delivery.
@@ -315,16 +427,25 @@ class Dispatch:
             return
         self._exhausted = True
         if next_due_at is not None and next_due_at - self._clock.now() <= _LINGER and not self.stopped:
+            if self._timer is not None:
+                self._timer.cancel()
             self._timer = self._loop.create_task(self._linger(next_due_at))
 
     async def _linger(self, until: datetime) -> None:
         """Wait for what is due soon, such as what a rate has put off."""
-        while (left := (until - self._clock.now()).total_seconds()) > 0 and not self._stop():
+        # By the clock that never jumps: set back meanwhile, the other one would have it wait for a year.
+        ends = self._clock.monotonic() + (until - self._clock.now()).total_seconds()
+        while (left := ends - self._clock.monotonic()) > 0 and not self._stop():
             await asyncio.to_thread(self._clock.sleep, min(max(left, 0.01), 1.0))
         self._timer = None
         self._exhausted = False
         self._claim()
         self._look_idle()
+
+    def _learned(self, face: str, manner: Manner) -> None:
+        """Have what a connection learned of the server written down, or ask for a trial."""
+        if isinstance(self._relay, Pipelining):
+            self._ledger.order(seen=Sighting(server=self._relay.server, face=face, manner=manner))
 
     # -- what the lanes tell ------------------------------------------------------------------------------------------
 
@@ -332,12 +453,27 @@ class Dispatch:
         """Hear that the relay has connections enough."""
         self._ledger.order(slow=f"relay:{self._relay.name}")
 
+    def narrowed(self, most: int) -> None:
+        """Hear that the relay takes messages over no more than `most` connections at once."""
+        log.info("%s takes messages over fewer connections: going on with %d", self._relay.name, most)
+        self._most_taken = self._connections = most
+
     def broken(self, error: TransportError) -> None:
         """Leave the relay alone for a while: nobody's address is to blame."""
-        until = self._clock.now() + outcomes.PAUSE
+        self._left_alone_until = until = self._until(error, self._clock.now())
         self._ledger.order(pause=Pause(key=f"relay:{self._relay.name}", until=until, reason=str(error)))
         self.relay_broke = True
         self._halt(str(error))
+
+    def _until(self, error: TransportError, now: datetime) -> datetime:
+        """Return until when the relay is left alone.
+
+        A quota began to fill up when this run began, at the latest; whole minutes let in tomorrow's run.
+        """
+        until = now + outcomes.PAUSE
+        if error.pause is not None:
+            until = max(until, (self._began + error.pause).replace(second=0, microsecond=0))
+        return until
 
     def lane_ended(self, error: BaseException | None) -> None:
         """Hear that a lane is closed, by a bug if there is an `error`."""
@@ -375,7 +511,9 @@ class Dispatch:
     def _give_everything_back(self) -> None:
         """Put what was claimed and not sent back into the outbox."""
         now = self._clock.now()
-        due_at = now if self.stopped in {"", "asked to stop"} else now + self._pause
+        due_at = now
+        if self.stopped not in {"", "asked to stop"} and self._pause:
+            due_at = max(now + self._pause, self._left_alone_until)
         left = [*self._pool.drain(), *self._asked.values(), *(one.delivery for one in self._ready)]
         with suppress(StorageError):
             self._ledger.order(results=[(one, outcomes.given_back(one, due_at)) for one in left])

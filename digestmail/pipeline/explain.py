@@ -26,23 +26,25 @@ class Explanation:
 
 
 def explain(
-    connection: Connection, digests: Sequence[Digest], ref: str, now: datetime
+    connection: Connection, digests: Sequence[Digest], ref: str, now: datetime, horizon: datetime | None = None
 ) -> tuple[Paper, tuple[Explanation, ...]]:
     """Return the paper known as `ref` (id, DOI or link) and one explanation per digest. Raises StorageError."""
     paper = papers.find(connection, ref)
     if paper is None:
         raise StorageError(f"no source has shown a paper {ref!r}")
-    return paper, tuple(_explain_one(connection, digest, paper, now) for digest in digests)
+    return paper, tuple(_explain_one(connection, digest, paper, now, horizon) for digest in digests)
 
 
-def _explain_one(connection: Connection, digest: Digest, paper: Paper, now: datetime) -> Explanation:
+def _explain_one(
+    connection: Connection, digest: Digest, paper: Paper, now: datetime, horizon: datetime | None
+) -> Explanation:
     slot_key = papers.published(connection, digest.name, [paper.id]).get(paper.id)
     stored = editions.get(connection, digest.name, slot_key) if slot_key else None
     if stored is not None:
         return _published(stored.edition, paper)
-    slot = upcoming_slot(connection, digest, now)
+    slot = upcoming_slot(connection, digest, now, horizon)
     # A time is given to the minute: what a run of that minute read counts.
-    composed = compose(connection, digest, slot, now.replace(second=59, microsecond=999_999))
+    composed = compose(connection, digest, slot, now.replace(second=59, microsecond=999_999), horizon)
     decision = next((d for d in composed.selection.decisions if d.paper_id == paper.id), None)
     if decision is not None:
         said = (*reasons(decision, digest.limits), *readers(composed.edition, paper.id))

@@ -61,6 +61,8 @@ def _judge_one(
     ids = [s.paper.id for s in reading.sightings if not category or _within(category, s.paper.categories)]
     new = sum(paper_id in unseen for paper_id in ids)
     fresh_at = now if new else previous.fresh_at if previous else None
+    if fresh_at is not None:
+        fresh_at = min(fresh_at, now)  # dated ahead, by a clock that was wrong, it is no older than now
     if reading.partial:
         health, detail = Health.PARTIAL, f"{new} new of {len(ids)} papers; {reading.partial}"
     elif new:

@@ -9,12 +9,14 @@ from typing import Protocol
 from digestmail.errors import TransportError
 from digestmail.model import Delivery, Envelope
 from digestmail.transports import base
-from digestmail.transports.base import NotSentError, OutcomeUnknownError, Relay, Verdict
+from digestmail.transports.base import NotSentError, NotTakenError, OutcomeUnknownError, Relay, Verdict
 
 log = logging.getLogger("digestmail.deliver")
 
 LOST_TWICE = 2
 """After so many lost connections one message is put off, and the server is left alone for a while."""
+_NARROWER = 4
+"""With each step there are a fourth fewer lanes: from sixteen to three in seven steps, and hardly ever one too few."""
 _REMEMBERED = 16
 """Messages of a connection that are looked through for those not settled; there are never more than two."""
 
@@ -26,6 +28,10 @@ class Outgoing(base.Outgoing, Protocol):
     envelope: Envelope
     message: bytes
     settled: bool
+    crowded: bool
+    """Whether the server had too many connections for it."""
+    wave: int
+    """How often the lanes had become fewer when it was taken."""
 
 
 class Host(Protocol):
@@ -45,6 +51,10 @@ class Host(Protocol):
 
     def crowded(self) -> None:
         """Hear that the relay has connections enough."""
+        ...
+
+    def narrowed(self, most: int) -> None:
+        """Hear that the relay takes messages over no more than `most` connections at once."""
         ...
 
     def broken(self, error: TransportError) -> None:
@@ -68,6 +78,8 @@ class Lanes:
         self._connected = 0
         self._losses = 0
         self._most_losses = LOST_TWICE
+        self._wave = 0
+        self._leaving = 0
 
     def __len__(self) -> int:
         """How many there are, connected or about to be."""
@@ -84,6 +96,29 @@ class Lanes:
     def keep_to(self, most: int) -> None:
         """Have no more than `most` from now on; a lane too many ends with the connection it has."""
         self._most = most
+
+    @property
+    def wave(self) -> int:
+        """How often they have become fewer."""
+        return self._wave
+
+    def narrow(self, refused: int) -> None:
+        """Have a quarter fewer, one at least, for the server took a message of wave `refused` over one too many.
+
+        What was taken while surplus lanes were still open says nothing of those that stay.
+        """
+        if refused != self._wave or len(self._lanes) > self._most:
+            return
+        self._most = max(len(self._lanes) - max(len(self._lanes) // _NARROWER, 1), 1)
+        self._wave += 1
+        self._host.narrowed(self._most)
+
+    def may_let_go(self) -> bool:
+        """Return whether the lane that asks is to end, as one of too many."""
+        if len(self._lanes) - self._leaving <= self._most:
+            return False
+        self._leaving += 1
+        return True
 
     async def closed(self) -> None:
         """Wait until all of them have ended."""
@@ -103,6 +138,9 @@ class Lanes:
         while not self._host.over():
             if len(self._lanes) > self._most and (lane := asyncio.current_task()) is not None:
                 self._lanes.discard(lane)
+                self._leaving = max(self._leaving - 1, 0)
+                if len(self._lanes) <= self._most:
+                    self._wave += 1
                 return
             try:
                 async with self._relay.connect() as connection:
@@ -111,19 +149,21 @@ class Lanes:
                         await self._converse(connection)
                     finally:
                         self._connected -= 1
+            except NotTakenError as error:
+                log.info("%s: %s", self._relay.name, error)
             except NotSentError as error:
                 self._losses += 1
                 if self._losses > self._most_losses:
                     self._host.broken(error)
             except TransportError as error:
                 # A server with connections enough turns further ones away; those that work go on.
-                if self._connected and error.code == 421:  # noqa: PLR2004 - service not available (RFC 5321 4.2.3)
+                if self._connected and error.code is not None and error.code // 100 == 4:  # noqa: PLR2004 - RFC 5321 4.2.1
                     self._host.crowded()
                     return
                 self._host.broken(error)
 
     async def _converse(self, connection: base.Connection) -> None:
-        watched = _Watched(self._host)
+        watched = _Watched(self._host, self)
         try:
             await connection.converse(watched)
         except TransportError:
@@ -139,20 +179,31 @@ class Lanes:
 class _Watched:
     """A connection's view of the host, which remembers what it has taken and not settled."""
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: Host, lanes: Lanes) -> None:
         self._host = host
+        self._lanes = lanes
         self._taken: list[Outgoing] = []
+        self._is_leaving = False
 
     async def take(self) -> Outgoing | None:
-        return self._kept(await self._host.take())
+        return None if self._leaves() else self._kept(await self._host.take())
 
     def take_now(self) -> Outgoing | None:
-        return self._kept(self._host.take_now())
+        return None if self._leaves() else self._kept(self._host.take_now())
+
+    def _leaves(self) -> bool:
+        """Return whether this connection is to end, because the server said over it that there are too many."""
+        last = next((one for one in reversed(self._taken) if one.settled), None)
+        if not self._is_leaving and last is not None and last.crowded:
+            self._lanes.narrow(last.wave)
+            self._is_leaving = self._lanes.may_let_go()
+        return self._is_leaving
 
     def _kept(self, outgoing: Outgoing | None) -> Outgoing | None:
         if len(self._taken) > _REMEMBERED:
             self._taken = [one for one in self._taken if not one.settled]
         if outgoing is not None:
+            outgoing.wave = self._lanes.wave
             self._taken.append(outgoing)
         return outgoing
 

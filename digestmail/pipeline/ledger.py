@@ -17,9 +17,9 @@ from sqlalchemy import Connection
 
 from digestmail.clock import Clock
 from digestmail.errors import StorageError
-from digestmail.model import Attempted, Delivery
+from digestmail.model import Attempted, Delivery, Manner
 from digestmail.pipeline.epoch import EpochFile
-from digestmail.storage import claims, deliveries, rates, settings
+from digestmail.storage import claims, deliveries, rates, servers, settings
 from digestmail.storage.database import Database
 
 log = logging.getLogger("digestmail.ledger")
@@ -38,13 +38,16 @@ class Orders:
     results: list[tuple[Delivery, Attempted]] = field(default_factory=list)
     arm: list[Delivery] = field(default_factory=list)
     claim: int = 0
-    slow: set[str] = field(default_factory=set)
-    """Keys of relays and domains that asked for less."""
+    slow: dict[str, float | None] = field(default_factory=dict)
+    """Keys of relays and domains that asked for less, and what share of full speed they took, if it was measured."""
+    reopen: list[tuple[Delivery, Attempted]] = field(default_factory=list)
+    """Deliveries that had failed, and shall not have."""
     pause: list[rates.Pause] = field(default_factory=list)
+    seen: list[servers.Sighting] = field(default_factory=list)
 
     def __bool__(self) -> bool:
         """Whether there is anything to write."""
-        return bool(self.results or self.arm or self.claim or self.slow or self.pause)
+        return bool(self.results or self.arm or self.claim or self.slow or self.reopen or self.pause or self.seen)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +60,8 @@ class Sorted:
     """When the next delivery is due, if nothing was."""
     granted: Mapping[str, int] = field(default_factory=dict)
     """How many connections of each key this worker may hold from now on, where that was asked anew."""
+    manners: Mapping[str, Manner] = field(default_factory=dict)
+    """What is on record of the relay's servers, where that was asked anew."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,8 +75,24 @@ class Committed:
     armed: frozenset[tuple[int, int, int]]
     at: datetime
     """When the intents were written."""
+    trials: Sequence[str]
+    """The faces of servers that this worker may try."""
     claimed: Sorted | None
     """None if nothing was to be claimed."""
+    reopened: int = 0
+    """How many deliveries that had failed are open again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policies:
+    """What the worker decides inside the ledger's transactions."""
+
+    room: Callable[[Connection, datetime], tuple[int, datetime] | None]
+    """How many deliveries may be claimed, and when the next ones may; None: any number."""
+    sort: Callable[[Connection, Sequence[Delivery], datetime], Sorted]
+    """Which of the deliveries that were claimed go out now."""
+    bounced: Callable[[Connection, Sequence[tuple[Delivery, Attempted]], datetime], None]
+    """Count what servers refused for good, with the results."""
 
 
 class Ledger:
@@ -85,23 +106,19 @@ class Ledger:
         *,
         lease: timedelta,
         sending: timedelta,
-        sort: Callable[[Connection, Sequence[Delivery], datetime], Sorted],
-        bounced: Callable[[Connection, Sequence[tuple[Delivery, Attempted]], datetime], None],
+        policies: Policies,
         enough: int,
     ) -> None:
         """`lease` is how long a claim holds, `sending` how much of it must be left when a message may go out.
 
-        `sort` says, inside the transaction of a claim, which of what was claimed goes out now; `bounced` counts, inside
-        the transaction that records them, what servers refused for good. With `enough` rows to
-        write, a commit begins at once; with fewer, it waits some milliseconds for more.
+        With `enough` rows to write, a commit begins at once; with fewer, it waits some milliseconds for more.
         """
         self._database = database
         self._clock = clock
         self._epoch = epoch
         self._lease = lease
         self._sending = sending
-        self._sort = sort
-        self._bounced = bounced
+        self._policies = policies
         self._enough = enough
         self._idle = False
         self._orders = Orders()
@@ -122,7 +139,10 @@ class Ledger:
         arm: Sequence[Delivery] = (),
         claim: int = 0,
         slow: str | None = None,
+        measured: float | None = None,
+        reopen: Sequence[tuple[Delivery, Attempted]] = (),
         pause: rates.Pause | None = None,
+        seen: servers.Sighting | None = None,
     ) -> None:
         """Put down what is to be written; returns at once."""
         with self._lock:
@@ -130,9 +150,12 @@ class Ledger:
             self._orders.arm.extend(arm)
             self._orders.claim = max(self._orders.claim, claim)
             if slow is not None:
-                self._orders.slow.add(slow)
+                self._orders.slow[slow] = measured
+            self._orders.reopen.extend(reopen)
             if pause is not None:
                 self._orders.pause.append(pause)
+            if seen is not None:
+                self._orders.seen.append(seen)
             if self._idle or len(self._orders.results) + len(self._orders.arm) >= self._enough:
                 self._lock.notify()
 
@@ -199,14 +222,16 @@ class Ledger:
             lost = claims.record(connection, orders.results, now)
             if bounced := [result for result in orders.results if result[1].bounce is not None]:
                 gone = {delivery.claim for delivery in lost}
-                self._bounced(connection, [one for one in bounced if one[0].claim not in gone], now)
+                self._policies.bounced(connection, [one for one in bounced if one[0].claim not in gone], now)
             armed = frozenset[tuple[int, int, int]]()
             if orders.arm:
                 armed = claims.arm(connection, orders.arm, now + self._sending)
-            for key in orders.slow:
-                rates.slow_down(connection, key, now)
+            reopened = claims.reopen(connection, orders.reopen, now)
+            for key, measured in sorted(orders.slow.items()):
+                rates.slow_down(connection, key, now, measured)
             for pause in orders.pause:
                 rates.pause(connection, pause.key, pause.until, pause.reason, now)
+            trials = [one.face for one in orders.seen if servers.note(connection, one, now)]
             claimed = None
             if orders.claim:
                 claimed, self._unnoted = self._claim(connection, orders.claim, now)
@@ -216,13 +241,21 @@ class Ledger:
             asked=orders.arm,
             armed=armed,
             at=now,
+            trials=trials,
             claimed=claimed,
+            reopened=reopened,
         )
 
     def _claim(self, connection: Connection, limit: int, now: datetime) -> tuple[Sorted, int | None]:
+        if (room := self._policies.room(connection, now)) is not None:
+            count, next_at = room
+            if not count:
+                due_at = deliveries.next_due(connection)
+                return Sorted(next_due_at=max(due_at, next_at) if due_at is not None else None), None
+            limit = min(limit, count)
         claimed = claims.claim(connection, now, self._lease, limit)
         if not claimed:
             return Sorted(next_due_at=deliveries.next_due(connection)), None
-        found = self._sort(connection, claimed, now)
+        found = self._policies.sort(connection, claimed, now)
         claims.record(connection, found.rest, now)
         return found, settings.raise_epoch(connection)

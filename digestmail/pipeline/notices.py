@@ -276,6 +276,7 @@ class _Run:
 
     def _claim(self) -> Sequence[Notice]:
         with self.database.begin() as connection:
+            notices.settle_due(connection, self.clock.now(), LEASE)
             return notices.claim(connection, self.clock.now(), LEASE, _BATCH)
 
     def _attempt(self, session: Session, notice: Notice) -> Attempted:

@@ -9,15 +9,17 @@ from random import Random
 
 from digestmail.errors import DeliveryError
 from digestmail.model import AmbiguousPolicy, Attempted, BounceKind, Delivery, DeliveryState
+from digestmail.moments import age
 from digestmail.retry import next_attempt
 from digestmail.returned.verdict import judge
-from digestmail.transports.base import OutcomeUnknownError, Receipt, Verdict
+from digestmail.transports.base import OutcomeUnknownError, Receipt, ThrottledError, Verdict
 
 PAUSE = timedelta(minutes=5)
 """How long things wait when the way out itself is broken."""
 _LONGEST_PAUSE = timedelta(hours=4)
 _FEWEST_ATTEMPTS = 4
 """Nobody is given up before so many attempts, however long they waited for our own server to come back."""
+_FIRST_WAIT, _LONGEST_WAIT = timedelta(seconds=1), timedelta(minutes=1)
 _SLOWER = re.compile(r"\b4\.7\.\d+\b")
 _SLOWER_CODES = frozenset({421, 450, 451})
 
@@ -41,6 +43,8 @@ def attempted(
             return Attempted(state=DeliveryState.SENT, code=code, text=text, milliseconds=milliseconds)
         case OutcomeUnknownError():
             return unknown(delivery, str(verdict), rules, now, random, milliseconds)
+        case ThrottledError():
+            return _throttled(delivery, verdict, now, milliseconds)
         case DeliveryError():
             return _refused(delivery, verdict, rules, now, random, milliseconds)
         case _:
@@ -131,6 +135,24 @@ def said(attempted: Attempted) -> str:
     return attempted.text.rpartition(" was answered with ")[2]
 
 
+def _throttled(delivery: Delivery, error: ThrottledError, now: datetime, milliseconds: int | None) -> Attempted:
+    """Return what becomes of a message the server did not want so soon: due again in a moment, and never given up."""
+    wait = _FIRST_WAIT if error.connections else min(_FIRST_WAIT * 2 ** min(delivery.attempts - 1, 6), _LONGEST_WAIT)
+    return Attempted(
+        state=DeliveryState.DEFERRED,
+        code=error.code,
+        text=str(error),
+        due_at=now + wait,
+        milliseconds=milliseconds,
+        kept=DeliveryState.DEFERRED,
+    )
+
+
+def reopened(text: str, code: int | None, due_at: datetime) -> Attempted:
+    """Return what becomes of a delivery that had failed, once it is clear that it was not about the recipient."""
+    return Attempted(state=DeliveryState.DEFERRED, code=code, text=text, due_at=due_at, kept=DeliveryState.DEFERRED)
+
+
 def given_back(delivery: Delivery, due_at: datetime) -> Attempted:
     """Return what becomes of a claimed delivery that was not attempted."""
     state = DeliveryState.DEFERRED if delivery.attempts > 1 else DeliveryState.QUEUED
@@ -145,15 +167,19 @@ def not_wanted(delivery: Delivery, rules: Rules, now: datetime) -> Attempted | N
     """
     if not delivery.wanted:
         return Attempted(state=DeliveryState.CANCELLED, text="no longer subscribed", begun=False)
-    if delivery.attempts == 1 and now - delivery.queued_at > rules.max_lateness:
-        hours = int((now - delivery.queued_at).total_seconds() // 3600)
+    late = age(delivery.queued_at, now)
+    if delivery.attempts == 1 and late > rules.max_lateness:
+        hours = int(late.total_seconds() // 3600)
         return Attempted(state=DeliveryState.CANCELLED, text=f"too late: {hours} hours", begun=False)
     return None
 
 
 def asks_for_less(verdict: Verdict, relay: str, address: str) -> str | None:
-    """Return the key of the relay or domain that asks to be sent less (421, 450, 451, 4.7.x), if one does."""
-    if isinstance(verdict, Receipt) or verdict.code is None or verdict.code // 100 != 4:  # noqa: PLR2004 - transient
+    """Return the key of the relay or domain that asks to be sent less (421, 450, 451, 4.7.x), if one does.
+
+    What a ThrottledError asks for is measured, not halved; see `throttle`.
+    """
+    if isinstance(verdict, Receipt | ThrottledError) or verdict.code is None or verdict.code // 100 != 4:  # noqa: PLR2004 - transient
         return None
     if verdict.code == 421:  # noqa: PLR2004 - the service itself (RFC 5321 section 4.2.3)
         return f"relay:{relay}"

@@ -12,9 +12,11 @@ from sqlalchemy import Connection
 from digestmail.model import Delivery
 from digestmail.storage import rates
 
-_SOON = timedelta(seconds=1)
-"""What may go within this is sent at once: a rate is kept over seconds, not over milliseconds."""
-_SLOWED_RELAY, _SLOWED_DOMAIN = 100.0, 10.0
+_SOON = timedelta(seconds=0.25)
+"""What may go within this is sent at once: a rate is kept over a second, not over milliseconds."""
+_LONGEST_WAIT = timedelta(hours=4)
+"""What a rate holds for longer asks again after this, however slow it is."""
+_SLOWED_RELAY, _SLOWED_DOMAIN = 1000.0, 10.0
 """Messages a second from which one that has no limit, and asks for less, is slowed down."""
 
 
@@ -52,6 +54,17 @@ def speeds(limits: Limits, relay: str, relay_rate: float | None, factors: Mappin
     }
 
 
+def share(per_second: float, relay_rate: float | None) -> float:
+    """Return what `per_second` messages are of a relay's full speed."""
+    return per_second / (relay_rate or _SLOWED_RELAY)
+
+
+def room(connection: Connection, speed: Mapping[str, float], relay: str, now: datetime) -> tuple[int, datetime] | None:
+    """Return how many messages the relay may be given now, and when the next one; None: as many as there are."""
+    key = f"relay:{relay}"
+    return rates.room(connection, key, speed[key], now, _SOON) if key in speed else None
+
+
 def pace(
     connection: Connection, claimed: Sequence[Delivery], speed: Mapping[str, float], relay: str, now: datetime
 ) -> tuple[list[Delivery], list[tuple[Delivery, datetime]]]:
@@ -62,7 +75,7 @@ def pace(
         booked, next_at = rates.reserve(connection, key, speed[key], len(held), now, _SOON)
         for number, delivery in enumerate(held[booked:]):
             place = delivery.edition_id, delivery.subscriber_id
-            moment = next_at + timedelta(seconds=number / speed[key])
+            moment = min(next_at + timedelta(seconds=number / speed[key]), now + _LONGEST_WAIT)
             when[place] = max(when.get(place, moment), moment)
     go: list[Delivery] = []
     wait: list[tuple[Delivery, datetime]] = []

@@ -17,7 +17,7 @@ from digestmail.pipeline.compose import Composed, compose, is_open, read_well
 from digestmail.pipeline.reports import DigestReport, PublishReport
 from digestmail.selection.segments import for_everybody, for_segment
 from digestmail.slots import check_timezone, current_slot, next_hour
-from digestmail.storage import deliveries, editions, wishes
+from digestmail.storage import deliveries, editions, settings, wishes
 from digestmail.storage.database import Database
 from digestmail.storage.wishes import Wanted
 
@@ -49,40 +49,57 @@ def publish(
     `now` decides what is due; `queued_at` is the real time, from which deliveries count (`now` if it is not given).
     """
     reports = []
+    horizon = _horizon(now, queued_at)
     for digest in digests:
         if stop():
             break
         try:
             with database.begin() as connection:
-                reports.append(publish_one(connection, digest, render, now, queued_at or now))
+                reports.append(publish_one(connection, digest, render, now, queued_at or now, horizon))
         except DigestmailError as error:
             reports.append(DigestReport(digest=digest.name, status="failed", reason=str(error)))
     return PublishReport(digests=tuple(reports))
 
 
-def rehearse(connection: Connection, digests: Sequence[Digest], render: Render, now: datetime) -> PublishReport:
+def rehearse(
+    connection: Connection, digests: Sequence[Digest], render: Render, now: datetime, queued_at: datetime | None = None
+) -> PublishReport:
     """Do all that `publish` does inside the caller's transaction, which is to be rolled back."""
     reports = []
+    horizon = _horizon(now, queued_at)
     for digest in digests:
         try:
             with connection.begin_nested():
-                reports.append(publish_one(connection, digest, render, now, now))
+                reports.append(publish_one(connection, digest, render, now, queued_at or now, horizon))
         except DigestmailError as error:
             reports.append(DigestReport(digest=digest.name, status="failed", reason=str(error)))
     return PublishReport(digests=tuple(reports))
 
 
+def _horizon(now: datetime, real_now: datetime | None) -> datetime | None:
+    """Return the latest it can be; None where only the time of a replay is known."""
+    return None if real_now is None else max(now, real_now)
+
+
 def publish_one(
-    connection: Connection, digest: Digest, render: Render, now: datetime, queued_at: datetime
+    connection: Connection,
+    digest: Digest,
+    render: Render,
+    now: datetime,
+    queued_at: datetime,
+    horizon: datetime | None = None,
 ) -> DigestReport:
     """Publish `digest` if it is due, inside the caller's transaction; its deliveries are due from `queued_at` on.
 
-    The mail of all who chose every topic is rendered first: an edition that cannot be rendered is not published.
+    The mail of all who chose every topic is rendered first: an edition that cannot be rendered is not published. What
+    is dated behind `horizon`, where that is known, a clock that was ahead has dated.
     """
+    if horizon is not None:
+        settings.settle_restored_at(connection, horizon)
     slot = current_slot(digest.schedule, now)
-    if slot is None or not is_open(connection, digest, slot, now):
-        return _not_now(connection, digest, slot)
-    composed = compose(connection, digest, slot, now)
+    if slot is None or not is_open(connection, digest, slot, now, horizon):
+        return _not_now(connection, digest, slot, horizon)
+    composed = compose(connection, digest, slot, now, horizon)
     edition = composed.edition
     # "Nothing new" is only said when everything was read; else the slot stays open for what may come.
     says_so = digest.on_empty is OnEmpty.SEND and read_well(connection, digest)
@@ -97,14 +114,14 @@ def publish_one(
     return _report(composed, rendered, recipients, nothing_for)
 
 
-def _not_now(connection: Connection, digest: Digest, slot: Slot | None) -> DigestReport:
+def _not_now(connection: Connection, digest: Digest, slot: Slot | None, horizon: datetime | None) -> DigestReport:
     """Say why nothing is published: nothing is due, or it is out, or it stays empty."""
     stored = editions.get(connection, digest.name, slot.key) if slot else None
-    if slot is not None and stored is None and editions.is_out(connection, digest.name, slot.key, slot.at):
+    if slot is not None and stored is None and editions.is_out(connection, digest.name, slot.key, slot.at, horizon):
         return DigestReport(digest=digest.name, status="already-published", slot=slot.key, reason="a later one is out")
     if slot is None or stored is None:
         return DigestReport(digest=digest.name, status="not-due")
-    if stored.edition.entries or editions.is_out(connection, digest.name, slot.key, slot.at):
+    if stored.edition.entries or editions.is_out(connection, digest.name, slot.key, slot.at, horizon):
         return DigestReport(digest=digest.name, status="already-published", slot=slot.key)
     return DigestReport(digest=digest.name, status="empty", slot=slot.key, reason=stored.edition.reason)
 

@@ -6,7 +6,6 @@ that was made to point here (DNS rebinding) can; and every answer forbids the br
 
 from __future__ import annotations
 
-import secrets
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import urlsplit
@@ -14,6 +13,8 @@ from urllib.parse import urlsplit
 from fastapi.responses import PlainTextResponse
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from digestmail.credentials import matches
 
 LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 PAGE_POLICY: Final = (
@@ -33,9 +34,11 @@ class Guard:
     """Lets a request through when it names loopback and knows the token, without the token in its path."""
 
     def __init__(self, app: ASGIApp, token: str) -> None:
-        """`token` is the first segment of every path; letters, digits, `-` and `_`."""
+        """`token` is the first segment of every path; letters, digits, `-` and `_`. An empty one is a ValueError."""
+        if not token:
+            raise ValueError("the token of the preview is empty")
         self._app = app
-        self._token = token.encode()
+        self._token = token
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request (ASGI 3). Websockets are not spoken."""
@@ -54,7 +57,7 @@ class Guard:
         if _hostname(f"//{host}") not in LOOPBACK:
             return HTTPStatus.FORBIDDEN
         given, _ = _split(scope)
-        if not secrets.compare_digest(given.encode("utf-8", "replace"), self._token):
+        if not matches(given, self._token):
             return HTTPStatus.NOT_FOUND
         origin = headers.get("origin")
         if scope["method"] not in {"GET", "HEAD"} and origin is not None and origin != f"http://{host}":

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from pydantic import Field
 
+from digestmail.credentials import matches
 from digestmail.errors import EventsError
 from digestmail.providers.told import (
     Foreign,
@@ -95,14 +96,19 @@ class _Event(_Kind):
 
 
 def is_signed(body: bytes, key: str, now: datetime) -> bool:
-    """Return whether a body was signed with `key` not long before `now`: HMAC-SHA256 over timestamp and token."""
+    """Return whether a body was signed with `key` not long before `now`: HMAC-SHA256 over timestamp and token.
+
+    With an empty key anybody could have signed it, so nobody has.
+    """
+    if not key:
+        return False
     try:
         found = _Signed.model_validate(load(body)).signature
         signed = hmac.new(key.encode(), f"{found.timestamp}{found.token}".encode(), "sha256").hexdigest()
         age = abs(now.timestamp() - int(found.timestamp))
     except (EventsError, ValueError):
         return False
-    return hmac.compare_digest(found.signature.encode(), signed.encode()) and age <= FRESH.total_seconds()
+    return matches(found.signature, signed) and age <= FRESH.total_seconds()
 
 
 def read(body: bytes) -> Told:

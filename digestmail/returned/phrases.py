@@ -4,10 +4,9 @@ Servers use one code for many things, so where a code is vague or wrong the word
 expression over lower-case text, and where the phrase comes from: a server's source, a provider's list of replies, or
 an RFC. More than one row may match; `verdict.judge` says which cause wins.
 
-The lists of replies were read on: learn.microsoft.com "Email non-delivery reports and SMTP errors in Exchange Online";
-support.google.com/a/answer/3726730; senders.yahooinc.com/smtp-error-codes; postmaster.gmx.net/en/error-messages;
-service.mail.qq.com; help.mail.163.com; postmaster.orange.fr; godaddy.com/help "bounceback errors". The reason tables of
-sisimai (BSD-2-Clause) confirmed which phrases occur in practice.
+Providers list their replies at: learn.microsoft.com (Email non-delivery reports and SMTP errors in Exchange Online),
+support.google.com/a/answer/3726730, senders.yahooinc.com/smtp-error-codes, postmaster.gmx.net/en/error-messages. The
+phrases were compared with the reason tables of sisimai (github.com/sisimai/go-sisimai), which are made from bounces.
 """
 
 from __future__ import annotations
@@ -87,7 +86,8 @@ _ROWS: Final = (
     ),
     _Row(
         Cause.SENDER,
-        r"domain of (?:the )?sender|sender domain|sender verif\w+|sender callout|verif\w* (?:the )?sender|"
+        r"domain of (?:the )?sender|sender domain|sender verif\w+|sender callout|"
+        r"verif\w* (?:the )?sender|callback|while verifying|"
         r"sender id\b|sender policy|sender (?:address|email)? ?rejected|sender not|purported responsible",
         "Sendmail check_mail; Exim callout",
     ),

@@ -10,7 +10,7 @@ class Kind(StrEnum):
     """What a mail to our return path is."""
 
     BOUNCE = "bounce"
-    """At least one `Action: failed` (RFC 3464 section 2.3.3), or a notice of failure in words."""
+    """At least one `Action: failed` (RFC 3464 section 2.3.3), one that expired, or a notice of failure in words."""
     DELAYED = "delayed"
     DELIVERED = "delivered"
     """Delivered, relayed or expanded: good news."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, case, exists, func, or_, select, update
 
-from digestmail.domainblocks import reason_of
+from digestmail.domainblocks import WINDOW, reason_of
 from digestmail.model import BounceEvent, BounceKind, CountedBounce, SubscriberState
+from digestmail.moments import SKEW
 from digestmail.storage.inserting import insert
 from digestmail.storage.schema import Moment, bounces, deliveries, said, subscribers
 
@@ -49,16 +50,12 @@ def add(connection: Connection, event: BounceEvent, key: str, now: datetime) -> 
     return Alike(domain=domain, reason=reason, readers=0, last_at=now)
 
 
-def count_alike(connection: Connection, alike: Alike, since: datetime) -> int:
-    """Return how many readers of a domain were refused for the same reason."""
-    readers = select(bounces.c.subscriber_id).where(*_like(alike, since)).distinct().subquery()
-    return connection.execute(select(func.count()).select_from(readers)).scalar_one()
-
-
-def is_held(connection: Connection, alike: Alike, since: datetime) -> bool:
-    """Return whether refusals like these are held to be a block already."""
-    held = select(bounces.c.id).where(*_like(alike, since), bounces.c.kind == BounceKind.BLOCKED)
-    return connection.execute(held.limit(1)).first() is not None
+def count_alike(connection: Connection, alike: Alike, since: datetime) -> tuple[int, bool]:
+    """Return how many readers of a domain were refused for the same reason, and whether that is held to be a block."""
+    b = bounces.c
+    held = func.sum(case((b.kind == BounceKind.BLOCKED, 1), else_=0))
+    row = connection.execute(select(func.count(b.subscriber_id.distinct()), held).where(*_like(alike, since))).one()
+    return row[0], bool(row[1])
 
 
 def count_mailed(connection: Connection, alike: Alike, since: datetime, most: int) -> int:
@@ -98,7 +95,7 @@ def list_alike(connection: Connection, since: datetime, fewest: int) -> list[Ali
     readers, last_at = func.count(b.subscriber_id.distinct()), func.max(b.at, type_=Moment())
     rows = connection.execute(
         select(b.domain, b.reason, readers.label("readers"), last_at.label("last_at"))
-        .where(b.at >= since, b.kind.in_(_REFUSALS))
+        .where(*_in_window(since))
         .group_by(b.domain, b.reason)
         .having(readers >= fewest)
         .order_by(last_at.desc(), b.domain, b.reason)
@@ -115,7 +112,13 @@ def last_text(connection: Connection, alike: Alike, since: datetime) -> str:
 
 def _like(alike: Alike, since: datetime) -> tuple[ColumnElement[bool], ...]:
     b = bounces.c
-    return b.domain == alike.domain, b.reason == alike.reason, b.at >= since, b.kind.in_(_REFUSALS)
+    return b.domain == alike.domain, b.reason == alike.reason, *_in_window(since)
+
+
+def _in_window(since: datetime) -> tuple[ColumnElement[bool], ...]:
+    # What lies ahead, a clock that was ahead has dated.
+    b = bounces.c
+    return b.at >= since, b.at <= since + WINDOW + SKEW, b.kind.in_(_REFUSALS)
 
 
 def of_subscriber(connection: Connection, subscriber_id: int) -> list[CountedBounce]:
@@ -134,14 +137,15 @@ def whose(connection: Connection, subscriber_id: int) -> str | None:
     return key
 
 
-def is_of_earlier_address(connection: Connection, event: BounceEvent) -> bool:
-    """Return whether the delivery an event is about was queued before its subscriber changed their address."""
+def is_of_earlier_address(connection: Connection, event: BounceEvent, now: datetime) -> bool:
+    """Return whether the delivery an event is about ended before its subscriber changed their address."""
     d, s = deliveries.c, subscribers.c
     earlier = exists().where(
         s.id == event.subscriber_id,
         d.subscriber_id == s.id,
         d.edition_id == event.edition_id,
         d.ended_at < s.readdressed_at,
+        s.readdressed_at <= now + SKEW,
     )
     return event.edition_id is not None and bool(connection.execute(select(earlier)).scalar())
 

@@ -60,6 +60,17 @@ WHERE d.edition_id = t.edition_id AND d.subscriber_id = t.subscriber_id AND d.fe
     AND d.due_at IS NOT NULL"""
 
 
+_REOPEN_COLUMNS = {
+    "due_at": "timestamptz",
+    "edition_id": "int",
+    "subscriber_id": "int",
+    "fence": "int",
+}
+_REOPEN = """UPDATE deliveries AS d SET state = 'deferred', due_at = t.due_at, ended_at = NULL FROM {rows}
+WHERE d.edition_id = t.edition_id AND d.subscriber_id = t.subscriber_id AND d.fence = t.fence
+    AND d.state = 'failed'"""
+
+
 def claim(connection: Connection, now: datetime, lease: timedelta, limit: int) -> tuple[Delivery, ...]:
     """Claim at most `limit` deliveries that are due, those due longest first; nobody else gets them for `lease`.
 
@@ -129,6 +140,19 @@ def record(
         return ()
     standing = _standing(connection, [delivery for delivery, _ in results])
     return tuple(delivery for delivery, attempted in results if standing.get(delivery.claim) is not attempted.state)
+
+
+def reopen(connection: Connection, failed: Sequence[tuple[Delivery, Attempted]], now: datetime) -> int:
+    """Open deliveries again that had failed, and that nobody has touched since; return how many.
+
+    The attempt that had ended them is kept in `attempts`. Doing it again changes nothing.
+    """
+    if not failed:
+        return 0
+    _keep_attempts(connection, failed, now)
+    moment = partial(Moment().process_bind_param, dialect=connection.dialect)
+    rows = [(moment(result.due_at), one.edition_id, one.subscriber_id, one.fence) for one, result in failed]
+    return update_many(connection, _REOPEN, _REOPEN_COLUMNS, rows)
 
 
 def _values(delivery: Delivery, attempted: Attempted, due_at: Any, ended_at: Any) -> tuple[Any, ...]:

@@ -40,7 +40,7 @@ def count(connection: Connection, event: BounceEvent, now: datetime, scoring: Sc
     key = bounces.whose(connection, event.subscriber_id)
     if key is None:
         return Recorded.UNKNOWN
-    if event.kind is not BounceKind.COMPLAINT and bounces.is_of_earlier_address(connection, event):
+    if event.kind is not BounceKind.COMPLAINT and bounces.is_of_earlier_address(connection, event, now):
         return Recorded.UNKNOWN
     alike = bounces.add(connection, event, key, now)
     return Recorded.REPEATED if alike is None else _follow(connection, event, key, alike, now, scoring)
@@ -90,9 +90,9 @@ def list_blocks(connection: Connection, now: datetime) -> tuple[DomainBlock, ...
 
 def _is_of_a_block(connection: Connection, alike: Alike, now: datetime) -> bool:
     since = now - WINDOW
-    if bounces.is_held(connection, alike, since):
+    refused, held = bounces.count_alike(connection, alike, since)
+    if held:
         return True
-    refused = bounces.count_alike(connection, alike, since)
     return is_worth_counting(refused) and is_block(refused, _mailed(connection, alike, refused, since))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
 from itertools import chain, islice
 from typing import Any
@@ -13,6 +13,7 @@ from sqlalchemy import Connection, case, func, select, update
 
 from digestmail.errors import StorageError
 from digestmail.model import DeliveryState
+from digestmail.moments import LONGEST_DELIVERY
 from digestmail.storage.inserting import chunks
 from digestmail.storage.schema import Moment, deliveries, editions
 
@@ -160,6 +161,24 @@ def _change(connection: Connection, one: Waiting, **values: Any) -> None:
         .where(d.fence == one.fence, d.state.in_(_WAITING))
         .values(**values)
     )
+
+
+def is_beyond(connection: Connection, now: datetime) -> bool:
+    """Return whether anything waits for a moment further ahead than any delivery may."""
+    beyond = select(deliveries.c.edition_id).where(deliveries.c.due_at > now + LONGEST_DELIVERY)
+    return connection.execute(beyond.limit(1)).first() is not None
+
+
+def settle_due(connection: Connection, now: datetime, lease: timedelta) -> int:
+    """Make due what waits for a moment further ahead than any delivery may; return how many that are.
+
+    A clock that was ahead put it there. What is `sending` may be in the hands of a worker, who keeps it for `lease`.
+    """
+    d = deliveries.c
+    ahead = d.due_at > now + LONGEST_DELIVERY
+    waiting = connection.execute(update(deliveries).where(ahead, d.state.in_(_WAITING)).values(due_at=now))
+    held = connection.execute(update(deliveries).where(ahead).values(due_at=now + lease))
+    return waiting.rowcount + held.rowcount
 
 
 def counts(connection: Connection, edition_id: int | None = None) -> dict[DeliveryState, int]:

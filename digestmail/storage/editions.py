@@ -10,7 +10,7 @@ from heapq import merge
 from typing import Any
 
 from pydantic import TypeAdapter
-from sqlalchemy import Connection, Row, Select, exists, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, exists, insert, select, true, update
 from sqlalchemy.exc import IntegrityError
 
 from digestmail.errors import StorageError
@@ -109,15 +109,30 @@ def get_by_id(connection: Connection, edition_id: int) -> StoredEdition:
     return found
 
 
-def is_out(connection: Connection, digest: str, slot: str, slot_at: datetime) -> bool:
-    """Return whether the edition of this slot, or of a later one, has papers or was mailed: then it cannot be made."""
+def is_out(connection: Connection, digest: str, slot: str, slot_at: datetime, horizon: datetime | None = None) -> bool:
+    """Return whether the edition of this slot, or of a later one, has papers or was mailed: then it cannot be made.
+
+    Slots behind `horizon`, the latest it can be where that is known, do not count: a clock that was ahead published
+    them.
+    """
     mailed = exists().where(segments.c.edition_id == editions.c.id)
+    later = (editions.c.slot_at >= slot_at) & _up_to(horizon)
     statement = (
         select(editions.c.id)
-        .where(editions.c.digest == digest, (editions.c.slot == slot) | (editions.c.slot_at >= slot_at))
+        .where(editions.c.digest == digest, (editions.c.slot == slot) | later)
         .where((editions.c.papers > 0) | mailed)
     )
     return connection.execute(statement.limit(1)).first() is not None
+
+
+def _up_to(horizon: datetime | None) -> ColumnElement[bool]:
+    return true() if horizon is None else editions.c.slot_at <= horizon
+
+
+def is_first(connection: Connection, digest: str, horizon: datetime | None = None) -> bool:
+    """Return whether a digest has no edition yet, empty days included, for any slot up to `horizon`."""
+    known = select(editions.c.id).where(editions.c.digest == digest, _up_to(horizon))
+    return connection.execute(known.limit(1)).first() is None
 
 
 def latest(connection: Connection, digest: str, before: datetime | None = None) -> StoredEdition | None:

@@ -43,8 +43,13 @@ class _Work:
         return self.row_ids[0]
 
 
-def add_sightings(connection: Connection, seen: Sequence[Sighting], now: datetime) -> Added:
-    """Store what a source mentioned. The same sightings a second time change nothing."""
+def add_sightings(
+    connection: Connection, seen: Sequence[Sighting], now: datetime, horizon: datetime | None = None
+) -> Added:
+    """Store what a source mentioned. The same sightings a second time change nothing.
+
+    `horizon` is the latest it can be, where that is known.
+    """
     _wait_for_others(connection)
     keys = {key for sighting in seen for key in _keys(sighting.paper)}
     aliases = _find_aliases(connection, keys)
@@ -55,7 +60,8 @@ def add_sightings(connection: Connection, seen: Sequence[Sighting], now: datetim
     _insert(connection, fresh, now)
     _update(connection, changed, now)
     _point_aliases(connection, works, aliases)
-    unseen = add_rows(connection, [(work.row_id, sighting) for work in works for sighting in work.sightings], now)
+    rows = [(work.row_id, sighting) for work in works for sighting in work.sightings]
+    unseen = add_rows(connection, rows, now, horizon)
     updated = sum(len(work.row_ids) == 1 for work in changed)
     return Added(new=len(fresh), updated=updated, merged=merged, unseen=unseen)
 

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, func, insert, select, type_coerce, update
 
 from digestmail.model import Attempted, DeliveryState, Notice, NoticeKind, SubscriberState
+from digestmail.moments import LONGEST_DELIVERY, SKEW
 from digestmail.storage.schema import notices, subscribers
 
 _WAITING = (DeliveryState.QUEUED, DeliveryState.DEFERRED)
@@ -41,10 +42,10 @@ def enqueue(
     return int(connection.execute(statement.returning(notices.c.id)).scalar_one())
 
 
-def last_queued(connection: Connection, subscriber_id: int, *kinds: NoticeKind) -> datetime | None:
-    """Return when a person was last written one of these `kinds`; None if never."""
+def last_queued(connection: Connection, subscriber_id: int, now: datetime, *kinds: NoticeKind) -> datetime | None:
+    """Return when a person was last written one of these `kinds` up to `now`; None if never."""
     wanted = select(func.max(notices.c.queued_at)).where(
-        notices.c.subscriber_id == subscriber_id, notices.c.kind.in_(kinds)
+        notices.c.subscriber_id == subscriber_id, notices.c.kind.in_(kinds), notices.c.queued_at <= now + SKEW
     )
     moment: datetime | None = connection.execute(wanted).scalar()
     return moment
@@ -78,8 +79,17 @@ def withdraw(connection: Connection, notice_id: int, why: str, now: datetime) ->
 
 
 def is_due(connection: Connection, now: datetime) -> bool:
-    """Return whether any notice is due."""
-    return connection.execute(select(notices.c.id).where(notices.c.due_at <= now).limit(1)).first() is not None
+    """Return whether any notice is due, or waits for a moment no notice may wait for (`settle_due`)."""
+    due = (notices.c.due_at <= now) | (notices.c.due_at > now + LONGEST_DELIVERY)
+    return connection.execute(select(notices.c.id).where(due).limit(1)).first() is not None
+
+
+def settle_due(connection: Connection, now: datetime, lease: timedelta) -> None:
+    """Make due what a clock that was ahead put off for longer than any notice may be; what is held, after `lease`."""
+    n = notices.c
+    ahead = n.due_at > now + LONGEST_DELIVERY
+    connection.execute(update(notices).where(ahead, n.state.in_(_WAITING)).values(due_at=now))
+    connection.execute(update(notices).where(ahead).values(due_at=now + lease))
 
 
 def claim(connection: Connection, now: datetime, lease: timedelta, limit: int) -> tuple[Notice, ...]:

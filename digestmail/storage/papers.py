@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, exists, func, select
 
 from digestmail.model import Mention, Mentioned, Paper, PaperId, Signals
+from digestmail.moments import SKEW
 from digestmail.selection.identity import find_arxiv_id, find_doi, highest, identify
 from digestmail.storage import paperrows
 from digestmail.storage.inserting import chunks
@@ -82,17 +83,22 @@ def list_papers(connection: Connection, limit: int, source: str | None = None) -
 
 
 def mentioned(
-    connection: Connection, sources: Sequence[str], since: datetime, until: datetime
+    connection: Connection, sources: Sequence[str], since: datetime, until: datetime, horizon: datetime | None = None
 ) -> tuple[Mentioned, ...]:
     """Return the papers that one of `sources` first showed from `since` to `until`, with what all of them said by then.
 
-    First showed by that source: another one may have shown the paper long before.
+    First showed by that source: another one may have shown the paper long before. What is dated behind `horizon`, the
+    latest it can be where that is known, a clock that was ahead has dated: it is returned too.
     """
+
+    def visible(seen_at: ColumnElement[datetime]) -> ColumnElement[bool]:
+        return seen_at <= until if horizon is None else (seen_at <= until) | (seen_at > horizon + SKEW)
+
     mine = sightings.alias("mine")
     before = sightings.alias("before")
     chosen = (
         select(mine.c.paper_id)
-        .where(mine.c.source.in_(sources), mine.c.seen_at >= since, mine.c.seen_at <= until)
+        .where(mine.c.source.in_(sources), mine.c.seen_at >= since, visible(mine.c.seen_at))
         .where(
             ~exists().where(
                 before.c.paper_id == mine.c.paper_id, before.c.source == mine.c.source, before.c.seen_at < since
@@ -102,7 +108,7 @@ def mentioned(
     )
     rows = connection.execute(
         select(sightings)
-        .where(sightings.c.paper_id.in_(chosen), sightings.c.source.in_(sources), sightings.c.seen_at <= until)
+        .where(sightings.c.paper_id.in_(chosen), sightings.c.source.in_(sources), visible(sightings.c.seen_at))
         .order_by(sightings.c.paper_id, sightings.c.source, sightings.c.seen_on)
     ).all()
     known = dict(paperrows.load(connection, {row.paper_id for row in rows}))

@@ -11,12 +11,18 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, delete, func, select, update
 
+from digestmail.moments import LONGEST_PAUSE, SKEW, age, bounded, is_ahead, is_credible, is_recent
 from digestmail.storage.inserting import insert
 from digestmail.storage.schema import allotments, rates
 
 RECOVERY = timedelta(minutes=1)
-"""After how long without complaint a slowed key may go twice as fast again."""
+"""After how long without complaint a slowed key goes twice as fast again; it gets there evenly."""
 SLOWEST = 1 / 64
+_SLOWEST_MEASURED = 1 / 8192
+_BELOW = 0.95
+"""A key that was measured gets so much of what it took: a little less, so that it does not complain again at once."""
+_STEEPEST = 1 / 8
+"""A measurement may be off, when the server allows short bursts; the next one comes two seconds later."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,13 +43,21 @@ def reserve(
     restarts. Only what goes is booked; what has to wait asks again.
     """
     step = timedelta(seconds=1 / per_second)
-    first = max(_row(connection, key, now).next_at, now)
+    # Nobody books further ahead than this: what does was written by a clock that was wrong.
+    first = bounded(_row(connection, key, now).next_at, now, within + step + SKEW)
     booked = min(count, max((now + within - first) // step + 1, 0))
     next_at = first + step * booked
     next_at += timedelta(microseconds=-next_at.microsecond % 1000)  # a column holds milliseconds, and cuts off the rest
     if booked:
         connection.execute(update(rates).where(rates.c.key == key).values(next_at=next_at))
     return booked, next_at
+
+
+def room(connection: Connection, key: str, per_second: float, now: datetime, within: timedelta) -> tuple[int, datetime]:
+    """Return how many messages `reserve` would book at most, and when the next one may go; books and locks nothing."""
+    next_at = connection.execute(select(rates.c.next_at).where(rates.c.key == key)).scalar()
+    first = max(next_at or now, now)
+    return max((now + within - first) // timedelta(seconds=1 / per_second) + 1, 0), first
 
 
 def factors(connection: Connection, now: datetime) -> dict[str, float]:
@@ -53,21 +67,41 @@ def factors(connection: Connection, now: datetime) -> dict[str, float]:
     return {key: factor for key, factor in found.items() if factor < 1}
 
 
-def slow_down(connection: Connection, key: str, now: datetime) -> float:
-    """Halve the speed of `key`, but once in two seconds, for a burst of refusals is one wish; return the share."""
+def slow_down(connection: Connection, key: str, now: datetime, measured: float | None = None) -> float:
+    """Slow `key` down, but once in two seconds, for a burst of refusals is one wish; return the share of full speed.
+
+    With `measured`, the share (0..) that one worker got through, to a little less than what all workers get through;
+    else to half the speed.
+    """
     row = _row(connection, key, now)
     factor = _recovered(row.factor, row.slowed_at, now)
-    if row.slowed_at is not None and now - row.slowed_at < timedelta(seconds=2):
+    # Whoever measures waits two seconds by itself, and what was ordered then may be written a little sooner than that.
+    apart = timedelta(seconds=2 if measured is None else 1)
+    if row.slowed_at is not None and is_recent(row.slowed_at, now, apart):
         return factor
-    factor = max(factor / 2, SLOWEST)
+    if measured is None:
+        factor = max(factor / 2, min(factor, SLOWEST))
+    else:
+        share = measured * _workers(connection, key, now) * _BELOW
+        factor = max(min(max(share, factor * _STEEPEST), factor * _BELOW), _SLOWEST_MEASURED)
     connection.execute(update(rates).where(rates.c.key == key).values(factor=factor, slowed_at=now))
     return factor
 
 
 def _recovered(factor: float, slowed_at: datetime | None, now: datetime) -> float:
+    """Return the share that is given back by `now`; a complaint of the future slows nobody down."""
     if slowed_at is None:
         return factor
-    return float(min(factor * 2 ** ((now - slowed_at) // RECOVERY), 1.0))
+    if is_ahead(slowed_at, now):
+        return 1.0
+    # 32 doublings bring back everything.
+    return float(min(factor * 2 ** min(age(slowed_at, now) / RECOVERY, 32), 1.0))
+
+
+def _workers(connection: Connection, key: str, now: datetime) -> int:
+    """Return how many workers hold connections of `key`, at least one."""
+    held = select(func.count()).where(allotments.c.key == key, allotments.c.until > now)
+    return max(int(connection.execute(held).scalar_one()), 1)
 
 
 def pause(connection: Connection, key: str, until: datetime, reason: str, now: datetime) -> None:
@@ -77,10 +111,10 @@ def pause(connection: Connection, key: str, until: datetime, reason: str, now: d
 
 
 def pauses(connection: Connection, now: datetime) -> tuple[Pause, ...]:
-    """Return the breakers that are open."""
+    """Return the breakers that are open; one that is to stay so for longer than `LONGEST_PAUSE` is not."""
     rows = connection.execute(
         select(rates.c.key, rates.c.paused_until, rates.c.reason)
-        .where(rates.c.paused_until > now)
+        .where(rates.c.paused_until > now, rates.c.paused_until <= now + LONGEST_PAUSE)
         .order_by(rates.c.key)
     )
     return tuple(Pause(key=row.key, until=row.paused_until, reason=row.reason or "") for row in rows)
@@ -103,6 +137,9 @@ def _row(connection: Connection, key: str, now: datetime) -> _Rate:
     row = connection.execute(
         select(rates.c.next_at, rates.c.factor, rates.c.slowed_at).where(rates.c.key == key).with_for_update()
     ).one()
+    if not is_credible(row.next_at, now, LONGEST_PAUSE):
+        connection.execute(update(rates).where(rates.c.key == key).values(next_at=now))
+        return _Rate(next_at=now, factor=row.factor, slowed_at=row.slowed_at)
     return _Rate(next_at=row.next_at, factor=row.factor, slowed_at=row.slowed_at)
 
 
@@ -129,7 +166,10 @@ def allot(
         _row(connection, key, now)  # the row's lock: one worker counts at a time
         others = connection.execute(
             select(func.coalesce(func.sum(allotments.c.connections), 0)).where(
-                allotments.c.key == key, allotments.c.worker != worker, allotments.c.until > now
+                allotments.c.key == key,
+                allotments.c.worker != worker,
+                allotments.c.until > now,
+                allotments.c.until <= now + lease + SKEW,
             )
         ).scalar_one()
         granted[key] = max(wishes[key] - int(others), 1)
@@ -144,4 +184,5 @@ def give_up(connection: Connection, worker: str, now: datetime, keys: Collection
     mine = allotments.c.worker == worker
     if keys is not None:
         mine &= allotments.c.key.in_(list(keys))
-    connection.execute(delete(allotments).where(mine | (allotments.c.until <= now)))
+    over = (allotments.c.until <= now) | (allotments.c.until > now + LONGEST_PAUSE)
+    connection.execute(delete(allotments).where(mine | over))

@@ -29,7 +29,7 @@ from sqlalchemy import (
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-from digestmail.model import DeliveryState, Health, NoticeKind, SubscriberState, SuppressionReason
+from digestmail.model import DeliveryState, Health, Manner, NoticeKind, SubscriberState, SuppressionReason
 from digestmail.storage import searchindex
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -102,7 +102,7 @@ metadata = MetaData(
 
 
 def _one_of(
-    column: str, values: type[Health | SubscriberState | DeliveryState | NoticeKind | SuppressionReason]
+    column: str, values: type[Health | SubscriberState | DeliveryState | Manner | NoticeKind | SuppressionReason]
 ) -> CheckConstraint:
     listed = ", ".join(f"'{value}'" for value in values)
     return CheckConstraint(f"{column} IN ({listed})", name=column)
@@ -209,6 +209,8 @@ gates = Table(
     Column("host", Text, primary_key=True),
     # Real time, whatever `--now` says: politeness is owed to the server's clock.
     Column("opens_at", Moment, nullable=False),
+    # Until when the server itself wants to be left alone.
+    Column("closed_until", Moment),
 )
 
 # -- who gets it -----------------------------------------------------------------------------------------------------
@@ -327,7 +329,8 @@ bounces = Table(
     Column("domain", Text, nullable=False),
     Column("reason", Said, nullable=False),
     Index(None, "subscriber_id", "at"),
-    Index(None, "domain", "reason", "at"),
+    # All that is asked for when refusals alike are counted.
+    Index("ix_bounces_alike", "domain", "reason", "at", "kind", "subscriber_id"),
     Index(None, "at"),
 )
 
@@ -498,6 +501,22 @@ allotments = Table(
     Column("worker", Text, primary_key=True),
     Column("connections", Integer, nullable=False),
     Column("until", Moment, nullable=False),
+)
+
+# How far a mail server takes pipelined commands. There may be several machines behind one name, so the key includes
+# what the server says about itself.
+servers = Table(
+    "servers",
+    metadata,
+    # `host:port`, or the path of a socket
+    Column("server", Text, primary_key=True),
+    # The software it greets with, where it says so, and the keywords it answers EHLO with.
+    Column("face", Text, primary_key=True),
+    Column("manner", Text, nullable=False),
+    Column("since", Moment, nullable=False),
+    # How often it took less than expected; the wait before the next trial doubles each time.
+    Column("failures", SmallInteger, nullable=False),
+    _one_of("manner", Manner),
 )
 
 # What a program wrote through the API under its own key: asked again with the same key, it gets the same answer.

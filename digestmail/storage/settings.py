@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, func, select, update
 
+from digestmail.moments import is_ahead
 from digestmail.storage.inserting import insert
 from digestmail.storage.schema import settings
 
@@ -22,13 +23,18 @@ def secret(connection: Connection, random_token: Callable[[], str]) -> str:
 
 def secrets(connection: Connection, random_token: Callable[[], str]) -> tuple[str, ...]:
     """Return this installation's signing secrets, the newest first: it signs, all of them verify."""
-    return tuple(_made_once(connection, _SECRETS, random_token).splitlines())
+    return _ring(_made_once(connection, _SECRETS, random_token))
 
 
 def find_secrets(connection: Connection) -> tuple[str, ...]:
     """Return them; none when they were not made yet."""
     found = connection.execute(select(settings.c.value).where(settings.c.name == _SECRETS)).scalar()
-    return tuple(str(found or "").splitlines())
+    return _ring(str(found or ""))
+
+
+def _ring(stored: str) -> tuple[str, ...]:
+    """Return the secrets that are stored; an empty line is none."""
+    return tuple(filter(str.strip, stored.splitlines()))
 
 
 def rotate(connection: Connection, random_token: Callable[[], str], *, forget: bool = False) -> int:
@@ -47,15 +53,19 @@ def erasure_key(connection: Connection, random_token: Callable[[], str]) -> str:
 
 def find_erasure_key(connection: Connection) -> str | None:
     """Return that key; None when nobody was erased yet."""
-    return connection.execute(select(settings.c.value).where(settings.c.name == _ERASURE_KEY)).scalar()
+    found: str | None = connection.execute(select(settings.c.value).where(settings.c.name == _ERASURE_KEY)).scalar()
+    return found or None
 
 
 def _made_once(connection: Connection, name: str, random_token: Callable[[], str]) -> str:
+    """Return the secret that is stored, or one made now; an empty row is none, for anybody could sign with it."""
     wanted = select(settings.c.value).where(settings.c.name == name)
     found = connection.execute(wanted).scalar()
-    if found is None:
-        row = insert(connection, settings).values(name=name, value=random_token())
-        connection.execute(row.on_conflict_do_nothing())
+    if found is None or not found.strip():
+        value = random_token()
+        row = insert(connection, settings).values(name=name, value=value)
+        blank = func.trim(settings.c.value, " \n") == ""
+        connection.execute(row.on_conflict_do_update(index_elements=["name"], set_={"value": value}, where=blank))
         found = connection.execute(wanted).scalar_one()
     return str(found)
 
@@ -83,6 +93,16 @@ def restored_at(connection: Connection) -> datetime | None:
     """Return when the operator last took over a database restored from a backup."""
     found = connection.execute(select(settings.c.value).where(settings.c.name == _RESTORED)).scalar()
     return datetime.fromisoformat(found) if found else None
+
+
+def settle_restored_at(connection: Connection, horizon: datetime) -> None:
+    """Where a clock that was ahead noted the time of a take-over, let it be `horizon`, the latest it can be.
+
+    Else nothing would be published until then.
+    """
+    noted = restored_at(connection)
+    if noted is not None and is_ahead(noted, horizon):
+        put_restored_at(connection, horizon)
 
 
 def put_restored_at(connection: Connection, now: datetime) -> None:

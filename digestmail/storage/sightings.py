@@ -9,9 +9,10 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
 
 from digestmail.model import AnnounceType, PaperId, Sighting, Signals
+from digestmail.moments import DATED_AHEAD, is_ahead
 from digestmail.selection.identity import highest
 from digestmail.storage.inserting import chunks
-from digestmail.storage.schema import sightings
+from digestmail.storage.schema import papers, sightings
 
 _Key = tuple[int, str]
 
@@ -26,18 +27,24 @@ def signals_of(row: Row[Any]) -> Signals:
     )
 
 
-def add_rows(connection: Connection, seen: Sequence[tuple[int, Sighting]], now: datetime) -> frozenset[PaperId]:
+def add_rows(
+    connection: Connection, seen: Sequence[tuple[int, Sighting]], now: datetime, horizon: datetime | None = None
+) -> frozenset[PaperId]:
     """Store sightings of the papers in these rows; return the ids their source had never shown before.
 
     A second reading on the same UTC day brings the day's row up to date; on a later day a row is added only if the
     signals changed, so that growth can be read off and a quiet feed costs nothing. A row keeps the time of the day's
-    first reading: when a paper was first seen must not move.
+    first reading: when a paper was first seen must not move. Except where it cannot be true: a clock that was wrong
+    wrote it, and the paper counts as seen first at `now`. `horizon` is the latest it can be, where that is known.
     """
+    folded = _folded(seen)
     latest = _latest(connection, [row_id for row_id, _ in seen])
+    if horizon is not None:
+        _date_anew(connection, folded, latest, now, horizon)
     today = now.astimezone(UTC).date()
     fresh: list[dict[str, Any]] = []
     replaced: list[dict[str, Any]] = []
-    for (row_id, source), (signals, day) in _folded(seen).items():
+    for (row_id, source), (signals, day) in folded.items():
         last = latest.get((row_id, source))
         if last is not None:
             signals = _filled(signals, signals_of(last))  # noqa: PLW2901 - the same thing, made whole
@@ -51,6 +58,34 @@ def add_rows(connection: Connection, seen: Sequence[tuple[int, Sighting]], now: 
     if replaced:
         _replace(connection, replaced)
     return frozenset(sighting.paper.id for row_id, sighting in seen if (row_id, sighting.source) not in latest)
+
+
+def _date_anew(
+    connection: Connection,
+    seen: dict[_Key, tuple[Signals, date]],
+    latest: dict[_Key, Row[Any]],
+    now: datetime,
+    horizon: datetime,
+) -> None:
+    """Correct when papers were first seen, where a clock that was ahead or behind has dated it.
+
+    Not where their source dates them for a time to come: then it may be this clock that is behind.
+    """
+    today = horizon.astimezone(UTC).date()
+    for (row_id, source), row in latest.items():
+        _, day = seen.get((row_id, source), (None, date.max))
+        if day > today + DATED_AHEAD or not misdated(row.seen_at, row.seen_on, row.day, horizon):
+            continue
+        this = (sightings.c.paper_id == row_id) & (sightings.c.source == source)
+        wrong = (sightings.c.seen_at > now) | (sightings.c.seen_at <= row.seen_at)
+        connection.execute(update(sightings).where(this, wrong).values(seen_at=now, day=day))
+        ahead = (papers.c.id == row_id) & (papers.c.first_seen_at > now)
+        connection.execute(update(papers).where(ahead).values(first_seen_at=now))
+
+
+def misdated(seen_at: datetime, seen_on: date, day: date, horizon: datetime) -> bool:
+    """Return whether a sighting cannot be from `seen_at`: it lies ahead, or its source dated it for later days."""
+    return is_ahead(seen_at, horizon) or (seen_at <= horizon and day > max(seen_on, seen_at.date()) + DATED_AHEAD)
 
 
 def _folded(seen: Sequence[tuple[int, Sighting]]) -> dict[_Key, tuple[Signals, date]]:

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, delete, select
 
 from digestmail.model import Health, Reading, SourceHealth, Validators
+from digestmail.moments import is_ahead, is_recent
 from digestmail.storage.inserting import insert
 from digestmail.storage.schema import source_health, sources, validators
 
@@ -25,15 +26,27 @@ class SourceState:
     complete_at: datetime | None
 
 
-def read_state(connection: Connection, name: str) -> SourceState | None:
-    """Return what is remembered of the source `name`; None if it was never read."""
+def read_state(connection: Connection, name: str, horizon: datetime | None = None) -> SourceState | None:
+    """Return what is remembered of the source `name`; None if it was never read.
+
+    A reading behind `horizon`, the latest it can be where that is known, was dated by a clock that was ahead and counts
+    as none.
+    """
     row = connection.execute(select(sources).where(sources.c.name == name)).first()
-    return SourceState(read_at=row.read_at, complete_at=row.complete_at) if row else None
+    if row is None or is_ahead(row.read_at, horizon):
+        return None
+    known = row.complete_at is not None and not is_ahead(row.complete_at, horizon)
+    return SourceState(read_at=row.read_at, complete_at=row.complete_at if known else None)
 
 
-def record_reading(connection: Connection, reading: Reading, now: datetime, *, complete: bool) -> None:
-    """Remember that a source was read, and the validators of its documents. A back-fill never sets it back."""
-    before = read_state(connection, reading.source)
+def record_reading(
+    connection: Connection, reading: Reading, now: datetime, *, complete: bool, horizon: datetime | None = None
+) -> None:
+    """Remember that a source was read, and the validators of its documents. A back-fill never sets it back.
+
+    `horizon` is the latest it can be, where that is known.
+    """
+    before = read_state(connection, reading.source, horizon)
     moments = [now] if before is None else [now, before.read_at]
     wholes = [moment for moment in (before.complete_at if before else None, now if complete else None) if moment]
     values = {"read_at": max(moments), "complete_at": max(wholes, default=None)}
@@ -52,10 +65,10 @@ def find_validators(connection: Connection, source: str, url: str, now: datetime
     """Return the validators `source` has for `url`, empty ones if there are none.
 
     They are each source's own: what one has read, another with the same address has not. A document that last came
-    whole a week ago is asked for whole again.
+    whole a week ago is asked for whole again, and so is one that came by a clock that was ahead.
     """
     row = connection.execute(select(validators).where(validators.c.source == source, validators.c.url == url)).first()
-    if row is None or row.whole_at <= now - _BELIEVED:
+    if row is None or is_ahead(row.stored_at, now) or not is_recent(row.whole_at, now, _BELIEVED):
         return Validators()
     return Validators(etag=row.etag, last_modified=row.last_modified)
 

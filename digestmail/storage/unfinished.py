@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, select, union_all, update
+from sqlalchemy import ColumnElement, Connection, func, select, union_all, update
 
 from digestmail.model import DeliveryState
 from digestmail.storage.schema import attempts, deliveries, editions, subscribers
 
 _CHUNK = 1000
+_RETRIED = (DeliveryState.AMBIGUOUS, DeliveryState.FAILED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,18 +123,55 @@ def resolve(
     return done.rowcount
 
 
-def retry(connection: Connection, digest: str, slot: str, subscriber_id: int | None, now: datetime) -> int:
-    """Put ambiguous and failed deliveries of an edition back into the outbox, due at once; return how many.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unfinished:
+    """Which failed and ambiguous deliveries are meant; None: all."""
+
+    code: int | None = None
+    """Their last reply code."""
+    text: str | None = None
+    """A part of what the server said; case does not matter."""
+    digest: str | None = None
+    slot: str | None = None
+    subscriber_id: int | None = None
+
+
+def count(connection: Connection, meant: Unfinished) -> int:
+    """Return how many deliveries `retry` would put back into the outbox."""
+    statement = select(func.count()).select_from(deliveries).where(*_conditions(meant))
+    return int(connection.execute(statement).scalar_one())
+
+
+def retry(connection: Connection, meant: Unfinished, now: datetime) -> int:
+    """Put ambiguous and failed deliveries back into the outbox, due at once; return how many.
 
     They go out under the Message-ID they had.
     """
-    chosen = _chosen(digest, slot, subscriber_id, (DeliveryState.AMBIGUOUS, DeliveryState.FAILED))
     done = connection.execute(
         update(deliveries)
-        .where(*chosen)
+        .where(*_conditions(meant))
         .values(state=DeliveryState.DEFERRED, due_at=now, queued_at=now, ended_at=None, fence=deliveries.c.fence + 1)
     )
     return done.rowcount
+
+
+def _conditions(meant: Unfinished) -> list[ColumnElement[bool]]:
+    d = deliveries.c
+    conditions: list[ColumnElement[bool]] = [d.state.in_(_RETRIED)]
+    if meant.code is not None:
+        conditions.append(d.code == meant.code)
+    if meant.text is not None:
+        conditions.append(d.text.icontains(meant.text, autoescape=True))
+    editions_meant = select(editions.c.id)
+    if meant.digest is not None:
+        editions_meant = editions_meant.where(editions.c.digest == meant.digest)
+    if meant.slot is not None:
+        editions_meant = editions_meant.where(editions.c.slot == meant.slot)
+    if meant.digest is not None or meant.slot is not None:
+        conditions.append(d.edition_id.in_(editions_meant))
+    if meant.subscriber_id is not None:
+        conditions.append(d.subscriber_id == meant.subscriber_id)
+    return conditions
 
 
 def cancel_open(connection: Connection, why: str, now: datetime) -> int:
@@ -147,13 +185,14 @@ def cancel_open(connection: Connection, why: str, now: datetime) -> int:
 
 
 def make_due(connection: Connection, now: datetime) -> int:
-    """Make what waits after a refusal or an outage due at once; return how many."""
+    """Make what waits after a refusal or an outage due at once; return how many.
+
+    What was given back before its first attempt is still queued, but waits beyond the time it was queued for; what
+    waits for the hour its reader chose does not.
+    """
     d = deliveries.c
-    done = connection.execute(
-        update(deliveries)
-        .where(d.due_at > now, d.state == DeliveryState.DEFERRED)
-        .values(due_at=now, fence=d.fence + 1)
-    )
+    waits = (d.state == DeliveryState.DEFERRED) | ((d.state == DeliveryState.QUEUED) & (d.queued_at <= now))
+    done = connection.execute(update(deliveries).where(d.due_at > now, waits).values(due_at=now, fence=d.fence + 1))
     return done.rowcount
 
 

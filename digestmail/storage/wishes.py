@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, Text, cast, func, select
 
 from digestmail.model import SubscriberState
+from digestmail.moments import LONGEST_HOLIDAY
 from digestmail.storage.schema import subscribers, subscriptions
 
 _CHUNK = 5000
@@ -54,7 +55,8 @@ class Wanted:
 def wanted_by(connection: Connection, digest: str, now: datetime) -> Iterator[tuple[int, Wanted]]:
     """Yield (subscriber id, what they chose) of everybody who is to get `digest` at `now`, by id, at flat memory.
 
-    Who paused is left out. Equal choices are one and the same object: only the first of them is decoded.
+    Who paused is left out, unless it is for longer than anybody may. Equal choices are one and the same object: only
+    the first of them is decoded.
     """
     statement = (
         select(
@@ -66,7 +68,11 @@ def wanted_by(connection: Connection, digest: str, now: datetime) -> Iterator[tu
         )
         .join(subscribers, subscribers.c.id == subscriptions.c.subscriber_id)
         .where(subscriptions.c.digest == digest, subscribers.c.state == SubscriberState.ACTIVE)
-        .where(subscribers.c.paused_until.is_(None) | (subscribers.c.paused_until <= now))
+        .where(
+            subscribers.c.paused_until.is_(None)
+            | (subscribers.c.paused_until <= now)
+            | (subscribers.c.paused_until > now + LONGEST_HOLIDAY)
+        )
         .order_by(subscriptions.c.subscriber_id)
         .limit(_CHUNK)
     )

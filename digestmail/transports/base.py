@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from digestmail.errors import DeliveryError, TransportError
 from digestmail.model import Envelope
+from digestmail.transports.manners import Manners
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,15 +27,31 @@ class OutcomeUnknownError(DeliveryError):
         super().__init__(message, code=None, permanent=False)
 
 
+class ThrottledError(DeliveryError):
+    """The server takes less of us than it was given: nobody's fault, and the connection stays usable."""
+
+    def __init__(self, message: str, *, code: int, connections: bool = False) -> None:
+        """Say with `connections` that there are too many of them; else it is the pace."""
+        super().__init__(message, code=code, permanent=False)
+        self.connections = connections
+
+
 class NotSentError(TransportError):
     """The connection was lost before the message could have been accepted: nothing was delivered."""
+
+
+class NotTakenError(NotSentError):
+    """The server did not take commands ahead of its replies: nothing was delivered.
+
+    The next connection sends fewer of them together; neither the message nor the server's health is in question.
+    """
 
 
 Verdict = Receipt | DeliveryError | TransportError
 """What became of one message.
 
-A DeliveryError is about this message and recipient, an OutcomeUnknownError about nobody, a NotSentError about this
-connection, and any other TransportError about us and the server.
+A DeliveryError is about this message and recipient, an OutcomeUnknownError about nobody, a ThrottledError about how
+much the server takes of us, a NotSentError about this connection, and any other TransportError about us and the server.
 """
 
 
@@ -127,4 +144,19 @@ class Relay(Protocol):
 
     def connect(self) -> AbstractAsyncContextManager[Connection]:
         """Open one connection. Raises TransportError."""
+        ...
+
+
+@runtime_checkable
+class Pipelining(Protocol):
+    """A relay that pipelines commands, as far as its servers take it."""
+
+    @property
+    def server(self) -> str:
+        """Where it is: what is learned about it is remembered under this name."""
+        ...
+
+    @property
+    def manners(self) -> Manners:
+        """How far its servers take pipelined commands."""
         ...

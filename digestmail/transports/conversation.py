@@ -1,54 +1,66 @@
 """The transactions of SMTP (RFC 5321 section 3.3) over a connection that is set up, pipelined (RFC 2920) if offered.
 
-A transaction a round trip is what makes the pace: the next message's envelope goes out right behind the final dot of
-the one before.
+Where the server takes it, the next message's envelope goes out right behind the final dot of the one before, so that a
+transaction costs one round trip. `manners` decides where that is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 
 import idna
 
 from digestmail.errors import DeliveryError, TransportError
 from digestmail.model import Envelope
-from digestmail.transports.base import NotSentError, OutcomeUnknownError, Outgoing, Receipt, Supply
+from digestmail.transports.base import (
+    NotSentError,
+    NotTakenError,
+    OutcomeUnknownError,
+    Outgoing,
+    Receipt,
+    Supply,
+    Verdict,
+)
+from digestmail.transports.manners import TRIAL_PATIENCE, Terms
 from digestmail.transports.verdict import TOO_LARGE, Step, judge_refusal
-from digestmail.transports.wire import GarbageError, Reply, Wire
+from digestmail.transports.wire import GarbageError, Reply, TooSlowError, Wire
 
 _SHUTTING_DOWN = 421
 _GO_ON = 354
 _USUAL = (250, 250, _GO_ON)
 """To MAIL, RCPT and DATA when nothing is wrong."""
+_OUT_OF_STEP = frozenset({500, 502, 503})
+"""Command not recognised, not implemented, out of sequence: to a command that is none of these, the server was not
+ready for it (RFC 5321 section 4.2.2)."""
 _AFTER_THE_DOT = 10
 """The answer to the final dot may take this many times longer (RFC 5321 section 4.5.3.2.6: 10 minutes)."""
+
+
+class _OutOfStepError(TransportError):
+    """The server was not ready for a command that went ahead of its replies."""
 
 
 class Conversation:
     """The transactions on one connection; see `Connection`."""
 
-    def __init__(
-        self,
-        wire: Wire,
-        features: Mapping[str, str],
-        *,
-        timeout: float,
-        limit: int,
-        lost_pipelining: Callable[[], None],
-    ) -> None:
+    def __init__(self, wire: Wire, features: Mapping[str, str], terms: Terms, *, timeout: float, limit: int) -> None:
         """Converse over `wire` with a server that offered `features` (lower case, with their parameters).
 
-        `timeout` is the longest silence in seconds, ten times that after the final dot; `limit` the most messages;
-        `lost_pipelining` is called when nothing comes to what was pipelined.
+        `terms` say what may be pipelined. `timeout` is the longest silence in seconds, ten times that after the final
+        dot; `limit` the most messages.
         """
         self._wire = wire
         self._features = features
-        self._pipelines = "pipelining" in features
+        self._terms = terms
+        self._pipelines = terms.pipelines
         self._timeout = timeout
         self._left = limit
-        self._lost_pipelining = lost_pipelining
         self._needs_reset = False
+        self._ahead = False
+        """Whether the command whose reply is awaited went out before the reply to the one before it."""
+        self._behind = False
+        """Whether the commands in hand went out behind the final dot of the message before."""
 
     async def quit(self) -> None:
         """Take leave politely, if anybody is still there."""
@@ -58,13 +70,16 @@ class Conversation:
 
     async def converse(self, supply: Supply) -> None:
         """Carry message after message; see `Connection`."""
-        while self._left > 0 and (outgoing := await supply.take()) is not None:
-            commands = self._begin(outgoing)
-            following = outgoing if commands else None
-            if commands:
-                self._wire.write(b"".join(commands) if self._pipelines else commands[0])
-            while following is not None:
-                following = await self._carry(following, supply)
+        try:
+            while self._left > 0 and (outgoing := await supply.take()) is not None:
+                commands = self._begin(outgoing)
+                following = outgoing if commands else None
+                if commands:
+                    self._wire.write(b"".join(commands) if self._pipelines else commands[0])
+                while following is not None:
+                    following = await self._carry(following, supply)
+        finally:
+            self._terms.release()
 
     def _begin(self, outgoing: Outgoing) -> tuple[bytes, ...]:
         """Return the commands before the message; none if it cannot go to this server, which is then settled."""
@@ -74,6 +89,7 @@ class Conversation:
             outgoing.settle(error)
             return ()
         self._left -= 1
+        self._behind = False
         self._commands = (*((b"RSET\r\n",) if self._needs_reset else ()), mail, rcpt, b"DATA\r\n")
         return self._commands
 
@@ -82,36 +98,76 @@ class Conversation:
         try:
             refusal = None if self._welcome() else await self._envelope()
         except TransportError as error:
-            outgoing.settle(error)
-            raise
+            verdict = self._ahead_of_replies(error)
+            outgoing.settle(verdict)
+            raise verdict from error
+        if self._behind and not self._terms.proven:
+            self._terms.answered()
         if refusal is not None:
             outgoing.settle(refusal)
             if isinstance(refusal, TransportError):
                 raise refusal
             return None
-        following = supply.take_now() if self._pipelines and self._left > 0 else None
+        following = supply.take_now() if self._pipelines and self._left > 0 and self._terms.may_go_behind() else None
         commands = self._begin(following) if following is not None else ()
         following = following if commands else None
+        self._behind = following is not None
         behind = b"".join(commands)
         message = outgoing.message
         if outgoing.dotless:
             self._wire.write(message, b".\r\n" + behind)
         else:
             self._wire.write(dot_stuffed(message), behind)
+        return await self._conclude(outgoing, following, behind)
+
+    async def _conclude(self, outgoing: Outgoing, following: Outgoing | None, behind: bytes) -> Outgoing | None:
+        """Hear the reply to the final dot; return the message whose commands are `behind` it."""
+        verdict: Verdict
         try:
             (reply,) = await self._wire.replies(1, self._timeout * _AFTER_THE_DOT)
+            if following is not None and self._is_about_what_is_behind(reply):
+                raise _OutOfStepError(f"the final dot was answered with {reply.code} {reply.text}")
         except TransportError as error:
+            verdict = _without_answer(error, handed_over_in_part=self._wire.unsent > len(behind))
             if following is not None:
-                following.settle(NotSentError(str(error)))
-            outgoing.settle(_without_answer(error, handed_over_in_part=self._wire.unsent > len(behind)))
-            raise
+                error = self._not_taken(error)
+                following.settle(error)
+            outgoing.settle(verdict)
+            raise error from None
         verdict = _final(reply)
         outgoing.settle(verdict)
-        if isinstance(verdict, TransportError):
+        if isinstance(verdict, Receipt):
+            self._terms.took()
+        elif isinstance(verdict, TransportError):
             if following is not None:
                 following.settle(NotSentError(str(verdict)))
             raise verdict
         return following
+
+    def _is_about_what_is_behind(self, reply: Reply) -> bool:
+        """Return whether a reply to the final dot may refuse the commands behind it, and not the message."""
+        permanent = reply.code // 100 == 5  # noqa: PLR2004 - RFC 5321 section 4.2.1
+        return reply.code in _OUT_OF_STEP or (permanent and not self._terms.proven)
+
+    def _ahead_of_replies(self, error: TransportError) -> TransportError:
+        """Return what `error`, met while the replies to an envelope were heard, says of its message.
+
+        Where commands ran ahead of the replies, that may be all that was wrong: the message goes over the next
+        connection with fewer of them together.
+        """
+        if self._behind:
+            # A server may hang up, or say 421, on a connection that was used for long. On one that has not yet shown
+            # that it takes commands behind the dot, that is its answer to them.
+            if not isinstance(error, NotSentError) or not self._terms.proven:
+                return self._not_taken(error)
+        elif isinstance(error, _OutOfStepError) or (self._ahead and isinstance(error, TooSlowError)):
+            self._terms.lost()
+            return NotTakenError(str(error))
+        return error
+
+    def _not_taken(self, error: TransportError) -> NotTakenError:
+        self._terms.refused()
+        return NotTakenError(f"the mail server does not take commands behind the final dot: {error}")
 
     def _welcome(self) -> bool:
         """Return whether all replies to the commands before the message are there, and are the usual ones."""
@@ -124,15 +180,19 @@ class Conversation:
         """
         commands = self._commands
         refusal: DeliveryError | TransportError | None = None
+        patience = min(self._timeout, TRIAL_PATIENCE) if self._behind and self._terms.on_trial else self._timeout
         for number, command in enumerate(commands):
             if number and not self._pipelines:
                 if refusal is not None:
                     break
                 self._wire.write(command)
-            reply = await self._hear(pipelined=self._pipelines and number > 0)
+            self._ahead = self._pipelines and number > 0
+            (reply,) = await self._wire.replies(1, patience)
             step = _step(command)
             if reply.code == _SHUTTING_DOWN:
                 raise NotSentError(f"the mail server is shutting down: 421 {reply.text}", code=_SHUTTING_DOWN)
+            if refusal is None and self._out_of_step(step, reply):
+                raise _OutOfStepError(f"{step} was answered with {reply.code} {reply.text}")
             if step is None and not reply.positive:
                 raise NotSentError(f"RSET was answered with {reply.code} {reply.text}", code=reply.code)
             if step is Step.DATA and reply.code == _GO_ON:
@@ -142,15 +202,11 @@ class Conversation:
         self._needs_reset = refusal is not None
         return refusal
 
-    async def _hear(self, *, pipelined: bool) -> Reply:
-        """Hear one reply; where nothing comes to what was pipelined, remember that the server loses it."""
-        try:
-            (reply,) = await self._wire.replies(1, self._timeout)
-        except TransportError as error:
-            if pipelined and not isinstance(error, NotSentError):
-                self._lost_pipelining()
-            raise
-        return reply
+    def _out_of_step(self, step: Step | None, reply: Reply) -> bool:
+        """Return whether a reply says that the command came too early, rather than that it is wrong."""
+        if self._behind and not self._terms.proven and step is Step.MAIL:
+            return not reply.positive  # believed once it is said to a command that came by itself
+        return (self._ahead or self._behind) and reply.code in _OUT_OF_STEP
 
     async def _unless(self, refusal: DeliveryError | TransportError | None) -> None:
         """End at once a message that goes to nobody, for the server is waiting for one (RFC 2920 section 3.1)."""

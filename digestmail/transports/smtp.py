@@ -6,8 +6,8 @@ A library connects, greets, secures the line and logs in; the transactions are o
 from __future__ import annotations
 
 import asyncio
-import ssl
-from collections.abc import AsyncIterator, Iterator, Mapping
+import socket
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,9 +17,12 @@ import aiosmtplib
 import uvloop
 
 from digestmail.errors import TransportError
+from digestmail.tls import client_context
 from digestmail.transports.base import Connection, Session
 from digestmail.transports.blocking import BlockingSession
 from digestmail.transports.conversation import Conversation
+from digestmail.transports.manners import Manners, dies_of_it, face
+from digestmail.transports.replies import fault_of
 from digestmail.transports.verdict import reply_code, reply_text
 from digestmail.transports.wire import Reply, Wire
 
@@ -44,18 +47,27 @@ class SmtpTransport:
     """A host name, or the path of a local socket."""
     port: int
     security: Security
-    """With `starttls` and `tls` the server's certificate is verified against the system's authorities."""
+    """With `starttls` and `tls` the server's certificate is verified."""
     timeout: float
     """The longest silence in seconds; ten times that after the final dot."""
     login: Login | None = None
+    ca_file: Path | None = None
+    """The authorities that vouch for the server (PEM); None: the system's."""
+    server_name: str | None = None
+    """The name in the server's certificate; None: the host."""
     local_hostname: str | None = None
-    """Our name in EHLO, by default the machine's."""
+    """Our name in EHLO, by default the machine's, or its address where the name is no full one."""
     dialect: Dialect = "smtp"
     name: str = "smtp"
     connections: int = 1
     messages_per_connection: int = 1000
     messages_per_second: float | None = None
-    _may_pipeline: bool = field(default=True, init=False)
+    manners: Manners = field(default_factory=Manners)
+
+    @property
+    def server(self) -> str:
+        """`host:port`, or the path of the socket."""
+        return self._where
 
     @property
     def _where(self) -> str:
@@ -78,10 +90,16 @@ class SmtpTransport:
     @asynccontextmanager
     async def connect(self) -> AsyncIterator[Connection]:
         """Connect, secure the line, log in; QUIT at the end, if it ends well. Raises TransportError."""
-        client = self._client()
+        with self._translated():
+            own_name = self.local_hostname
+            if own_name is None:
+                own_name = await asyncio.to_thread(_own_name)
+            client = self._client(own_name)
         try:
             with self._translated():
-                await client.connect()
+                greeting = (await client.connect()).message
+                if self.security == "starttls":
+                    await client.starttls(server_hostname=self.server_name)
                 await _greet(client)
                 await self._log_in(client)
                 self._require_open(client)
@@ -89,13 +107,17 @@ class SmtpTransport:
         except BaseException:
             client.close()
             raise
-        features = client.esmtp_extensions if self._may_pipeline else _without(client.esmtp_extensions, "pipelining")
+        terms = self.manners.meet(
+            face(greeting, client.esmtp_extensions),
+            offered="pipelining" in client.esmtp_extensions,
+            dies_of_it=dies_of_it(greeting, self.dialect),
+        )
         conversation = Conversation(
             wire,
-            features,
+            client.esmtp_extensions,
+            terms,
             timeout=self.timeout,
             limit=self.messages_per_connection,
-            lost_pipelining=self._no_pipelining,
         )
         try:
             yield conversation
@@ -115,22 +137,20 @@ class SmtpTransport:
         if client.transport is None or client.transport.is_closing():
             raise TransportError(f"the connection to the mail server at {self._where} was lost at once")
 
-    def _no_pipelining(self) -> None:
-        """Remember that the server offers PIPELINING and loses what is pipelined."""
-        self._may_pipeline = False
-
-    def _client(self) -> aiosmtplib.SMTP:
+    def _client(self, own_name: str) -> aiosmtplib.SMTP:
         kind = _Lmtp if self.dialect == "lmtp" else aiosmtplib.SMTP
         local = self.host.startswith("/")
         return kind(
             hostname=None if local else self.host,
             port=None if local else self.port,
             socket_path=self.host if local else None,
-            local_hostname=self.local_hostname,
+            local_hostname=own_name,
             timeout=self.timeout,
             use_tls=self.security == "tls",
-            start_tls=self.security == "starttls",
-            tls_context=None if self.security == "none" else ssl.create_default_context(),
+            start_tls=False,
+            tls_context=None
+            if self.security == "none"
+            else client_context(ca_file=self.ca_file, server_name=self.server_name),
         )
 
     @contextmanager
@@ -142,9 +162,15 @@ class SmtpTransport:
         except aiosmtplib.SMTPConnectResponseError as error:
             raise _turned_away(where, error.code, error.message) from error
         except (aiosmtplib.SMTPTimeoutError, TimeoutError) as error:
-            raise TransportError(f"no connection to {where}: it did not answer in time") from error
+            hint = ' (does this port expect TLS from the first byte? then set security = "tls")'
+            raise TransportError(
+                f"no connection to {where}: it did not answer in time{'' if self.security == 'tls' else hint}"
+            ) from error
         except (aiosmtplib.SMTPConnectError, aiosmtplib.SMTPServerDisconnected, OSError) as error:
-            raise TransportError(f"no connection to {where}: {error}") from error
+            # OpenSSL's words for an answer in clear; both are seen.
+            plain = any(words in str(error).lower() for words in ("wrong version number", "packet length too long"))
+            hint = ' (this port begins in clear: set security = "starttls")' if plain else ""
+            raise TransportError(f"no connection to {where}: {error}{hint}") from error
         except aiosmtplib.SMTPResponseException as error:
             # Not chained: the original may hold what was sent.
             raise _turned_away(where, error.code, error.message) from None
@@ -157,18 +183,35 @@ class SmtpTransport:
 def _turned_away(where: str, code: int, message: str) -> TransportError:
     if reply_code(code) is None:
         return TransportError(f"{where} is not intelligible: {reply_text(message)}")
-    return TransportError(f"{where} turned us away: {code} {reply_text(message)}", code=reply_code(code))
-
-
-def _without(features: Mapping[str, str], name: str) -> dict[str, str]:
-    return {known: value for known, value in features.items() if known != name}
+    said = reply_text(message)
+    fault = fault_of(code, said)
+    pause, advice = (fault.pause, fault.advice) if fault else (None, "")
+    hint = f"; {advice}" if advice else ""
+    return TransportError(f"{where} turned us away: {code} {said}{hint}", code=reply_code(code), pause=pause)
 
 
 def _read_token(path: Path) -> str:
     try:
-        return path.read_text("ascii").strip()
+        token = path.read_text("ascii").strip()
     except (OSError, UnicodeError) as error:
         raise TransportError(f"{path}: the access token cannot be read: {error}") from error
+    if not token:
+        raise TransportError(f"{path}: there is no access token in the file")
+    return token
+
+
+def _own_name() -> str:
+    """Return our name for EHLO: this machine's, or an address literal where that has no dot (RFC 5321 section 4.1.4).
+
+    A container's name is a bare id, which servers that ask for a full one refuse (504).
+    """
+    name = socket.getfqdn()
+    if "." in name:
+        return name
+    try:
+        return f"[{socket.gethostbyname(socket.gethostname())}]"
+    except OSError:
+        return "[127.0.0.1]"
 
 
 async def _greet(client: aiosmtplib.SMTP) -> None:

@@ -2,38 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from enum import StrEnum
 
 from digestmail.errors import DeliveryError, TransportError
+from digestmail.transports.base import ThrottledError
+from digestmail.transports.replies import Meaning, fault_of, names_recipient
 
 TOO_LARGE = 552
 """Exceeded storage allocation: with SIZE declared, the message is over the server's limit (RFC 1870 section 6)."""
 
 _MAX_TEXT = 400  # characters of a reply worth keeping; some servers explain themselves at length
 
-# Authentication required, failed, too weak, needs encryption (RFC 4954 section 6): ours to mend, whatever the step.
-_SENDER_CODES = frozenset({530, 534, 535, 538})
-
-# Credentials (RFC 4954); DKIM, SPF, reverse DNS and their sum (RFC 7372); no MX of our own (RFC 7505); "may not send
-# as this sender" (Exchange); authentication level of the domain (Outlook).
-_SENDER_STATUS = re.compile(r"5\.7\.(8|9|11|2[0-7]|60|515)\b")
-
-# 5.7.1 says "not authorised" of the sender and of single recipients alike (RFC 3463 section 3.8), so the words decide.
-# These are about who we are and what we send: they would come for every recipient.
-_SENDER_POLICY = re.compile(
-    r"5\.7\.1\b.*\b(dkim|spf|dmarc|unauthenticated|polic(y|ies)|spam|unsolicited|blocked|block ?list(ed)?"
-    r"|blacklist(ed)?|reputation)\b",
-    re.IGNORECASE,
-)
-
-# The commonest mistake of all, a relay that does not know us; Exim says it without an enhanced code.
-_NO_RELAY = re.compile(
-    r"\brelay(ing)?( access)? (is )?(denied|not (permitted|allowed)|prohibited)\b|\b(unable|not permitted) to relay\b",
-    re.IGNORECASE,
-)
-
-_ADDRESS = re.compile(r"\S+@\S+")
+_THROTTLING = frozenset({432, 454})
+"""What Exchange Online and Amazon SES say to a message they will take later; before it, both mean logins."""
+_TOO_MANY_CONNECTIONS = 432
+_LESS = frozenset({Meaning.RATE, Meaning.CONNECTIONS})
 
 
 class Step(StrEnum):
@@ -48,16 +31,24 @@ class Step(StrEnum):
 def judge_refusal(step: Step, code: int, text: str) -> DeliveryError | TransportError:
     """Decide whom a reply blames: this message and recipient, or us who send.
 
-    5xx to RCPT, to DATA and to the message is permanent for this address unless it is about the sender's own standing;
+    5xx to RCPT, to DATA and to the message is permanent for this address unless it is about us (see `replies`);
     4xx is worth another try. MAIL FROM names no recipient, so what is refused there is the sender, save that 552 means
     the declared size. A reply that is neither 4xx nor 5xx leaves the session without footing.
     """
     said = f"{step} was answered with {code} {text}"
-    if code // 100 not in {4, 5} or _is_senders_fault(code, text):
+    if code // 100 not in {4, 5}:
         return TransportError(said, code=reply_code(code))
+    transient = code // 100 == 4  # noqa: PLR2004 - RFC 5321 section 4.2.1
+    fault = fault_of(code, text)
+    if fault is not None and not (transient and fault.meaning in _LESS):
+        advice = f"; {fault.advice}" if fault.advice else ""
+        return TransportError(said + advice, code=code, pause=fault.pause)
+    if fault is not None or (code in _THROTTLING and not names_recipient(code, text)):
+        crowded = code == _TOO_MANY_CONNECTIONS if fault is None else fault.meaning is Meaning.CONNECTIONS
+        return ThrottledError(said, code=code, connections=crowded)
     if step is Step.MAIL and code != TOO_LARGE:
         return TransportError(said, code=code)
-    return DeliveryError(said, code=code, permanent=code // 100 == 5)  # noqa: PLR2004 - RFC 5321 section 4.2.1
+    return DeliveryError(said, code=code, permanent=not transient)
 
 
 def reply_text(raw: bytes | str) -> str:
@@ -72,10 +63,3 @@ def reply_text(raw: bytes | str) -> str:
 def reply_code(code: int) -> int | None:
     """Return `code` if it can be one (RFC 5321 section 4.2), for a reply may begin with anything."""
     return code if 200 <= code <= 599 else None  # noqa: PLR2004 - the range of the grammar
-
-
-def _is_senders_fault(code: int, text: str) -> bool:
-    words = _ADDRESS.sub("", text)  # <spam.policy@example.org> is a recipient and not a reason
-    return code in _SENDER_CODES or any(
-        pattern.search(words) for pattern in (_SENDER_STATUS, _SENDER_POLICY, _NO_RELAY)
-    )

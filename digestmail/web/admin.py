@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import secrets
 from collections.abc import Callable
 from itertools import islice
 from typing import Annotated, Any, Final
@@ -15,6 +14,7 @@ from sqlalchemy import Connection
 
 from digestmail import subscriptions
 from digestmail.addresses import key_of, normalised
+from digestmail.credentials import matches
 from digestmail.errors import SubscriptionError
 from digestmail.message import one_line
 from digestmail.model import SubscriberState, SuppressionReason
@@ -53,8 +53,7 @@ def check_token(
 ) -> None:
     """Let only the holder of the admin token through. Raises HTTPException 401."""
     token = app_of(request).config.web.admin_token
-    said = given.credentials.encode() if given else b""
-    if token is None or not secrets.compare_digest(said, token.get_secret_value().encode()):
+    if not matches(given.credentials if given else None, token.get_secret_value() if token else None):
         raise HTTPException(401, "the admin token is missing or wrong", headers={"WWW-Authenticate": "Bearer"})
 
 

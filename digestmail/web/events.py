@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-import secrets
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, HTTPException, Request, Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBasic, HTTPBasicCredentials, HTTPBearer
 
+from digestmail.credentials import matches, present
 from digestmail.errors import EventsError
 from digestmail.providers import mailgun
 from digestmail.providers.reading import Provider, read
@@ -52,9 +52,9 @@ async def proven_body(
 
     Mailgun's proof is in the body. Raises HTTPException 401 or 413.
     """
-    given = basic.password if basic else bearer.credentials if bearer else ""
+    given = basic.password if basic else bearer.credentials if bearer else None
     secret = _secret(request)
-    if provider is not Provider.MAILGUN and not secrets.compare_digest(given.encode(), secret.encode()):
+    if provider is not Provider.MAILGUN and not matches(given, secret):
         raise _refusal()
     return await read_body(request, _LARGEST)
 
@@ -82,10 +82,11 @@ def take_events(
 
 def _secret(request: Request) -> str:
     """Return the webhook secret. Raises HTTPException 401 where none is configured."""
-    secret = app_of(request).config.web.webhook_secret
+    configured = app_of(request).config.web.webhook_secret
+    secret = present(configured.get_secret_value() if configured else None)
     if secret is None:
         raise _refusal()
-    return secret.get_secret_value()
+    return secret
 
 
 def _refusal() -> HTTPException:

@@ -73,7 +73,6 @@ def pause(request: Request, token: str, form: Filled, background: BackgroundTask
 def change_address(request: Request, token: str, form: Filled, background: BackgroundTasks) -> HTMLResponse:
     """Send a confirmation to a new address; the answer is the same whoever that belongs to."""
     app = pages_of(request).app
-    now = app.real_clock.now()
     try:
         person, _ = people.holder(request, token)
         check_ours(request, form, people.purpose(token))
@@ -85,7 +84,8 @@ def change_address(request: Request, token: str, form: Filled, background: Backg
             raise SubscriptionError("that is the address you get mail at")  # noqa: TRY301 - shown like the others
     except SubscriptionError as error:
         return _page(request, token, person, problem=str(error), status=422)
-    verdict = people.of(request).guard.judge(client=people.client_of(request), address=address, now=now)
+    at = app.real_clock.monotonic()
+    verdict = people.of(request).guard.judge(client=people.client_of(request), address=address, at=at)
     if verdict is Verdict.REFUSE:
         problem = "Too many mails were asked for from your network. Please try again in an hour."
         return _page(request, token, person, problem=problem, status=429)

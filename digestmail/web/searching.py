@@ -32,8 +32,8 @@ def asked_query(request: Request) -> Query:
 
 async def limit_searches(request: Request) -> None:
     """Count a search, which costs more than any page that is kept. Raises HTTPException 429 when there are too many."""
-    now = app_of(request).real_clock.now()
-    wait = people.of(request).guard.search(client=people.client_of(request), now=now)
+    at = app_of(request).real_clock.monotonic()
+    wait = people.of(request).guard.search(client=people.client_of(request), at=at)
     if wait:
         seconds = ceil(wait)
         said = f"too many searches at once; try again in {seconds} s"

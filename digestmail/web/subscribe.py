@@ -62,8 +62,8 @@ def ask(request: Request, form: Filled, background: BackgroundTasks) -> HTMLResp
 def _judge(request: Request, form: Form, address: str) -> Verdict:
     if form.get(_HONEYPOT):
         return Verdict.QUIET
-    now = pages_of(request).app.real_clock.now()
-    return people.of(request).guard.judge(client=people.client_of(request), address=address, now=now)
+    at = pages_of(request).app.real_clock.monotonic()
+    return people.of(request).guard.judge(client=people.client_of(request), address=address, at=at)
 
 
 def _work(request: Request, app: App, address: str, choices: Choices) -> None:

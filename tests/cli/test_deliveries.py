@@ -83,6 +83,31 @@ def test_an_ambiguous_delivery_can_be_resolved_or_sent_again_under_its_message_i
     assert (len(ids), len(set(ids))) == (3, 2)
 
 
+def test_failed_deliveries_are_sent_again_by_what_the_server_said(sent):
+    site, mailbox = sent
+    change(
+        site, "UPDATE deliveries SET state = 'failed', code = 550, text = 'RCPT TO was answered with 550 no such user'"
+    )
+    change(
+        site,
+        "UPDATE deliveries SET text = 'the message was answered with 550 5.0.0 100% of your Quota' "
+        "WHERE subscriber_id = (SELECT min(id) FROM subscribers)",
+    )
+    retry = ("deliveries", "retry")
+    assert "never meant" in digestmail(site, *retry, status=2)
+    assert digestmail(site, *retry, "--code", "550", "--dry-run") == "2 would go back to the outbox\n"
+    assert (
+        digestmail(site, *retry, "--code", "550", "--text", "quota", "--dry-run") == "1 would go back to the outbox\n"
+    )
+    assert digestmail(site, *retry, "--text", "0% of", "--dry-run") == "1 would go back to the outbox\n"
+    assert digestmail(site, *retry, "--text", "0_ of", "--dry-run") == "0 would go back to the outbox\n"
+    assert digestmail(site, *retry, "--code", "554", "--text", "quota") == "0 back in the outbox\n"
+    assert digestmail(site, *retry, "weekly", "--code", "550") == "0 back in the outbox\n"
+    assert digestmail(site, *retry, "--code", "550", "--text", "quota") == "1 back in the outbox\n"
+    assert "1 sent" in digestmail(site, "deliver")
+    assert len(list((mailbox / "new").iterdir())) == 3
+
+
 def test_a_database_put_back_sends_nothing_until_it_is_adopted(sent):
     site, mailbox = sent
     change(site, "UPDATE deliveries SET state = 'deferred', due_at = 0, ended_at = NULL")

@@ -38,6 +38,10 @@ def clock():
     return FakeClock()
 
 
+def nobody_leaves(request):
+    raise AssertionError(request)
+
+
 @pytest.fixture
 def read(database, clock):
     def read(numbers, edition_id, *, status="5.1.1", said="550 5.1.1 <{}>: User unknown", report=""):
@@ -49,7 +53,7 @@ def read(database, clock):
             )
             for number in numbers
         ]
-        return Postmaster(database, TOKENS, Scoring(), clock).read(Mails(raws), stop=lambda: False)
+        return Postmaster(database, TOKENS, Scoring(), clock, leave=nobody_leaves).read(Mails(raws), stop=lambda: False)
 
     return read
 

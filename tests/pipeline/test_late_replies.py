@@ -16,6 +16,7 @@ from delivering import fill, listed, smtp, standing, until_empty, worker
 from stage import FakeClock
 
 from digestmail.model import AmbiguousPolicy
+from digestmail.transports.manners import Manners
 
 sys.path.append(str(Path(__file__).parents[1] / "transports"))
 from scripted import Pieces, scripted
@@ -98,7 +99,7 @@ def test_replies_that_take_nearly_all_of_the_patience_and_come_in_octets_are_wai
     fill(sqlite, PEOPLE)
     answers = {step: [dripping(time, step, 0.9)] * PEOPLE for step in REPLIES}
     with scripted(answers, extensions=extensions) as server:
-        relay = smtp(server.port, connections=1, timeout=PATIENCE)
+        relay = smtp(server.port, connections=1, timeout=PATIENCE, manners=Manners())
         report = worker(sqlite, [relay], FakeClock(), tmp_path / "epoch").deliver()
         assert sorted(recipients(server).values()) == [1] * PEOPLE
         assert server.connections == 1
@@ -141,7 +142,7 @@ def test_a_reply_to_the_final_dot_that_comes_too_late_is_ambiguous(sqlite, tmp_p
     clock, waits = FakeClock(), LATE[late](time)
     pieces = Pieces(REPLIES["END"], lambda: time.passes(next(waits)))
     with scripted({"END": [pieces]}, extensions=["PIPELINING"]) as server:
-        relay = smtp(server.port, connections=1, timeout=PATIENCE)
+        relay = smtp(server.port, connections=1, timeout=PATIENCE, manners=Manners())
         report = worker(sqlite, [relay], clock, tmp_path / "epoch", policy=policy).deliver()
         assert "outcome is unknown" in report.trouble
         assert "did not answer in time" in report.trouble
@@ -158,17 +159,22 @@ def test_a_reply_to_the_final_dot_that_comes_too_late_is_ambiguous(sqlite, tmp_p
     assert sum(arrived.values()) == PEOPLE - 1 + arrived[doubted]
 
 
+@pytest.mark.parametrize("extensions", [["PIPELINING"], []], ids=str)
 @pytest.mark.parametrize("step", ["MAIL", "RCPT", "DATA"])
 def test_a_reply_to_the_envelope_that_comes_too_late_blames_nobody_and_sends_nothing_twice(
-    sqlite, tmp_path, time, step
+    sqlite, tmp_path, time, step, extensions
 ):
     fill(sqlite, PEOPLE)
     clock = FakeClock()
-    with scripted({step: [dripping(time, step, 1.2)]}, extensions=["PIPELINING"]) as server:
-        relay = smtp(server.port, connections=1, timeout=PATIENCE)
+    with scripted({step: [dripping(time, step, 1.2)]}, extensions=extensions) as server:
+        relay = smtp(server.port, connections=1, timeout=PATIENCE, manners=Manners())
         report = worker(sqlite, [relay], clock, tmp_path / "epoch").deliver()
-        assert "did not answer in time" in report.stopped
         assert (report.failed, report.ambiguous) == (0, 0)
+        if extensions and step != "MAIL":
+            # It went ahead of the reply before it, which may be why: it is sent again at once, step by step.
+            assert (report.sent, report.stopped) == (PEOPLE, "")
+        else:
+            assert "did not answer in time" in report.stopped
         until_empty(sqlite, [relay], tmp_path / "epoch", clock)
         assert sorted(recipients(server).values()) == [1] * PEOPLE
     assert (standing(sqlite), listed(sqlite)) == ({"sent": PEOPLE}, {})

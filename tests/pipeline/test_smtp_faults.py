@@ -107,16 +107,6 @@ def test_a_server_that_turns_further_connections_away_is_used_over_those_it_took
     assert standing(sqlite) == {"sent": 60}
 
 
-def test_a_server_that_loses_pipelined_commands_is_spoken_to_without(sqlite, tmp_path):
-    fill(sqlite, PEOPLE)
-    with scripted({"RCPT": [Act.STALL] * 3}, extensions=["PIPELINING"]) as server:
-        relay = smtp(server.port, timeout=0.3)
-        until_empty(sqlite, [relay], tmp_path / "epoch", FakeClock())
-        assert not relay._may_pipeline
-        assert len(server.messages) == PEOPLE
-    assert standing(sqlite) == {"sent": PEOPLE}
-
-
 def test_a_reply_that_comes_before_the_message_is_not_taken_for_its_answer(sqlite, tmp_path):
     fill(sqlite, 2)
     clock = FakeClock()

@@ -18,6 +18,7 @@ from digestmail.look import Layout, Look
 from digestmail.mimeparts import LARGEST_MESSAGE
 from digestmail.model import Edition, Entry, Signals
 from digestmail.rendering import Renderer
+from digestmail.selection.segments import for_everybody
 from digestmail.shortening import at_word
 
 SHARED = Path(__file__).resolve().parents[2].parent / "shared"
@@ -61,7 +62,7 @@ def test_every_day_of_a_month_becomes_a_mail_in_every_layout(month: str):
         of = grouped(path)
         for layout in Layout:
             look = Look(layout=layout, thumbnails=True)
-            rendered = RENDERER.render(of, of.sections, base_url="https://digest.example.org", look=look)
+            rendered = RENDERER.render(of, for_everybody(of), base_url="https://digest.example.org", look=look)
             where = f"{path.name} {layout}"
 
             assert len(cast(rendered)) < LARGEST_MESSAGE - TWO_SIGNATURES, where
@@ -94,7 +95,8 @@ def test_of_two_hundred_papers_most_are_counted_and_none_is_lost():
     ]
     of = edition([section(papers[::2], "Even"), section(papers[1::2])])
     for layout in Layout:
-        rendered = RENDERER.render(of, of.sections, base_url="https://digest.example.org", look=Look(layout=layout))
+        sections = for_everybody(of)
+        rendered = RENDERER.render(of, sections, base_url="https://digest.example.org", look=Look(layout=layout))
         html = rendered.html
 
         assert len(cast(rendered)) < LARGEST_MESSAGE - TWO_SIGNATURES

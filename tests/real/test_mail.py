@@ -15,6 +15,7 @@ from mailrules import broken_rules, part, visible
 
 from digestmail.model import Edition, Entry, Signals
 from digestmail.rendering import Renderer
+from digestmail.selection.segments import for_everybody
 
 SHARED = Path(__file__).resolve().parents[2].parent / "shared"
 pytestmark = pytest.mark.skipif(not SHARED.exists(), reason="../shared is not here: no real papers to put in a mail")
@@ -62,7 +63,7 @@ def day_entries(path: Path) -> Iterator[Entry]:
 
 def test_every_seed_title_is_in_the_mail_to_the_letter():
     of = seed_edition()
-    raw = cast(RENDERER.render(of, of.sections))
+    raw = cast(RENDERER.render(of, for_everybody(of)))
 
     assert broken_rules(raw) == []
     html, text = part(raw, "html"), part(raw, "plain")
@@ -78,7 +79,7 @@ def test_every_title_of_a_day_is_in_a_mail_that_is_not_clipped(path: Path):
     entries = list(day_entries(path))
     of = edition([section(entries[::2], "Even"), section(entries[1::2])] if len(entries) > 1 else [section(entries)])
 
-    raw = cast(RENDERER.render(of, of.sections, base_url="https://digest.example.org"))
+    raw = cast(RENDERER.render(of, for_everybody(of), base_url="https://digest.example.org"))
 
     assert broken_rules(raw) == []
     seen, text = visible(part(raw, "html")), folded(part(raw, "plain"))

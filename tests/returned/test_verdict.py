@@ -115,6 +115,7 @@ OURS = [
     ("5.1.0", "550 5.1.0 <bounce@x.example>: Sender address rejected: User unknown in virtual mailbox table"),
     ("4.1.8", "450 4.1.8 Sender address rejected: Domain not found"),
     ("5.0.0", "550 Verification failed for <bounce@x.example> 550 Sender verify failed"),
+    ("5.0.0", "550-Callback setup failed while verifying <bounce@x.example>"),
     ("5.0.0", "550 Helo command rejected: Host not found"),
     ("5.0.0", "571 No PTR Record found. Reverse DNS required: 192.0.2.1"),
     ("5.0.0", "550 Unauthenticated senders not allowed"),

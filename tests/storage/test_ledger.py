@@ -212,7 +212,9 @@ class LedgerMachine(RuleBasedStateMachine):
                 unfinished.resolve(self.connection, "daily", slot, one, DeliveryState.FAILED, self.now)
                 done = 0
             case "again":
-                done = unfinished.retry(self.connection, "daily", slot, one, self.now)
+                done = unfinished.retry(
+                    self.connection, unfinished.Unfinished(digest="daily", slot=slot, subscriber_id=one), self.now
+                )
             case _:
                 unfinished.make_due(self.connection, self.now)
                 done = 0

@@ -76,9 +76,10 @@ def test_what_is_remembered_of_a_source(connection):
     sources.record_reading(connection, reading(), THURSDAY + LEASE, complete=False)
     state = sources.read_state(connection, "hf")
     assert (state.read_at, state.complete_at) == (THURSDAY + LEASE, THURSDAY)
-    assert sources.find_validators(connection, "hf", "https://example.org/hf", THURSDAY).etag == '"1"'
-    sources.record_reading(connection, reading(source="other"), THURSDAY + timedelta(days=90), complete=True)
-    assert sources.find_validators(connection, "hf", "https://example.org/hf", THURSDAY).etag is None
+    assert sources.find_validators(connection, "hf", "https://example.org/hf", THURSDAY + LEASE).etag == '"1"'
+    later = THURSDAY + timedelta(days=90)
+    sources.record_reading(connection, reading(source="other"), later, complete=True)
+    assert sources.find_validators(connection, "hf", "https://example.org/hf", later).etag is None
 
 
 def test_not_modified_is_believed_for_a_week_after_the_document_came_whole(connection):
@@ -102,7 +103,7 @@ def test_a_back_fill_does_not_set_a_source_back_and_validators_are_its_own(conne
     sources.record_reading(connection, reading(), THURSDAY - LEASE, complete=True)
     state = sources.read_state(connection, "hf")
     assert (state.read_at, state.complete_at) == (THURSDAY, THURSDAY)
-    assert sources.find_validators(connection, "twin", "https://example.org/hf", THURSDAY).etag is None
+    assert sources.find_validators(connection, "twin", "https://example.org/hf", THURSDAY + LEASE).etag is None
 
 
 def test_a_host_s_gate_spaces_the_requests_of_all_processes(database):

@@ -41,6 +41,20 @@ class Pieces:
     before: Callable[[], None]
 
 
+class Manner(Enum):
+    """What a server does about commands that came behind the final dot; those without one take them."""
+
+    HANGS_UP = "accept the message, and close the connection without a reply"
+    ANSWERS_AND_HANGS_UP = "accept the message, reply, and close the connection"
+    DROPS = "reply to the message, and drop the commands"
+    REFUSES = "reply to the message, and refuse each of the commands"
+    REFUSES_FIRST = "refuse each of the commands, then reply to the message"
+    REJECTS = "refuse the message because of what came behind it, and close the connection"
+    SHUTS_DOWN = "reply to the message, and shut down"
+    REFUSES_TOGETHER = "refuse each command that comes together with another, anywhere"
+    DROPS_TOGETHER = "drop each command that comes together with another, anywhere"
+
+
 Answer = str | bytes | Act | Farewell | Pieces
 
 
@@ -112,6 +126,9 @@ class ScriptedServer:
     messages: list[Received] = field(default_factory=list)
     connections: int = 0
     deaf: list[socket.socket] = field(default_factory=list)
+    manner: Manner | None = None
+    behind: int = 0
+    """How often commands came behind the final dot, before the reply to it."""
 
     def verbs(self) -> list[str]:
         """The commands heard, without what came behind them."""
@@ -126,11 +143,13 @@ def scripted(
     tls: ssl.SSLContext | None = None,
     immediate_tls: bool = False,
     account: Account | None = None,
+    manner: Manner | None = None,
 ) -> Iterator[ScriptedServer]:
     """Run a scripted server on a free loopback port; with `tls` it offers STARTTLS or speaks TLS from the start."""
     with socket.create_server((HOST, 0)) as listener:
         script = {step: deque(said) for step, said in (answers or {}).items()}
         server = ScriptedServer(listener.getsockname()[1], extensions, tls, immediate_tls, account, script)
+        server.manner = manner
         stopping = Event()
         thread = Thread(target=_accept, args=(listener, server, stopping))
         thread.start()
@@ -201,22 +220,43 @@ class _Conversation:
             if verb.upper() == "AUTH" and self._server.account is not None:
                 self._log_in(self._server.account, *argument.split(" "))
                 continue
+            together = self._waiting()
             went_well = self._command(verb.upper(), anybody=bool(recipients))
             match verb.upper():
                 case "MAIL":
                     begun = went_well
                     sender, recipients = _address(argument), []
+                    self._one_at_a_time(together)
                 case "RCPT" if went_well:
                     recipients.append(_address(argument))
                 case "DATA" if went_well:
-                    content = self._content()
-                    if self._answer("END", _REPLIES["END"] if recipients else _NOBODY):
-                        self._server.messages.append(Received(sender, tuple(recipients), content))
+                    self._take(sender, recipients)
                 case "STARTTLS" if went_well:
                     self._release()
                     self._secure()
                 case "QUIT":
                     return
+
+    def _take(self, sender: str, recipients: list[str]) -> None:
+        """Take the message, and do what this server does about commands behind it."""
+        received = Received(sender, tuple(recipients), self._content())
+        behind = self._waiting()
+        self._server.behind += behind > 0
+        if behind and self._server.manner is not None:
+            if self._server.manner is not Manner.REJECTS:
+                self._server.messages.append(received)
+            self._behave(self._server.manner, behind)
+        elif self._answer("END", _REPLIES["END"] if recipients else _NOBODY):
+            self._server.messages.append(received)
+
+    def _one_at_a_time(self, together: int) -> None:
+        """Refuse or drop the commands that came together with MAIL, if this server does."""
+        if self._server.manner not in {Manner.REFUSES_TOGETHER, Manner.DROPS_TOGETHER}:
+            return
+        for _ in range(together):
+            self._line()
+            if self._server.manner is Manner.REFUSES_TOGETHER:
+                self._say("503 5.5.1 one at a time")
 
     def _command(self, verb: str, *, anybody: bool) -> bool:
         reply = _REPLIES.get(verb, "502 5.5.1 what?")
@@ -310,6 +350,33 @@ class _Conversation:
                 return b"".join(lines)
             at_line_start = not lines or lines[-1].endswith(b"\r\n")
             lines.append(line[1:] if at_line_start and line.startswith(b".") else line)
+
+    def _waiting(self) -> int:
+        """Return how many commands have come already."""
+        assert self._file is not None
+        if isinstance(self._socket, ssl.SSLSocket):
+            return 0  # which cannot be asked without waiting
+        self._socket.settimeout(0)
+        waiting = self._file.peek().count(b"\n")  # type: ignore[attr-defined] # a BufferedReader's
+        self._socket.settimeout(10)
+        return waiting
+
+    def _behave(self, manner: Manner, behind: int) -> None:
+        """Do what this server does about so many commands behind the dot."""
+        refusals = ["503 5.5.1 pipelined behind the end of data"] * behind
+        for reply in {
+            Manner.HANGS_UP: [],
+            Manner.REFUSES: [_REPLIES["END"], *refusals],
+            Manner.REFUSES_TOGETHER: [_REPLIES["END"], *refusals],
+            Manner.REFUSES_FIRST: [*refusals, _REPLIES["END"]],
+            Manner.REJECTS: ["554 5.5.0 synchronization error"],
+            Manner.SHUTS_DOWN: [_REPLIES["END"], "421 4.3.2 you talk too soon"],
+        }.get(manner, [_REPLIES["END"]]):
+            self._say(reply)
+        if manner in {Manner.HANGS_UP, Manner.ANSWERS_AND_HANGS_UP, Manner.REJECTS, Manner.SHUTS_DOWN}:
+            raise _HungUpError
+        for _ in range(behind):
+            self._line()
 
     def _secure(self) -> None:
         assert self._server.tls is not None

@@ -235,7 +235,7 @@ def test_a_digest_cannot_be_called_like_a_page(tmp_path):
     path.write_text(text + '[web]\nadmin_token_file = "token"\n')
     with pytest.raises(ConfigError, match="admin_token_file"):
         configfile.load(path)
-    (tmp_path / "token").write_text("hidden\n")
+    (tmp_path / "token").write_text("hidden-token-of-ours\n")
     token = configfile.load(path).web.admin_token
     assert token is not None
-    assert token.get_secret_value() == "hidden"
+    assert token.get_secret_value() == "hidden-token-of-ours"

@@ -44,6 +44,7 @@ def upgrade() -> None:
         "gates",
         sa.Column("host", sa.Text(), nullable=False),
         sa.Column("opens_at", Moment(), nullable=False),
+        sa.Column("closed_until", Moment(), nullable=True),
         sa.PrimaryKeyConstraint("host", name=op.f("pk_gates")),
     )
     op.create_table(
@@ -103,6 +104,16 @@ def upgrade() -> None:
         sa.Column("paused_until", Moment(), nullable=True),
         sa.Column("reason", Said(), nullable=True),
         sa.PrimaryKeyConstraint("key", name=op.f("pk_rates")),
+    )
+    op.create_table(
+        "servers",
+        sa.Column("server", sa.Text(), nullable=False),
+        sa.Column("face", sa.Text(), nullable=False),
+        sa.Column("manner", sa.Text(), nullable=False),
+        sa.Column("since", Moment(), nullable=False),
+        sa.Column("failures", sa.SmallInteger(), nullable=False),
+        sa.CheckConstraint("manner IN ('trial', 'behind-dot', 'within', 'never')", name=op.f("ck_servers_manner")),
+        sa.PrimaryKeyConstraint("server", "face", name=op.f("pk_servers")),
     )
     op.create_table(
         "settings",
@@ -191,8 +202,8 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_bounces")),
         sa.UniqueConstraint("report", name=op.f("uq_bounces_report")),
     )
+    op.create_index("ix_bounces_alike", "bounces", ["domain", "reason", "at", "kind", "subscriber_id"], unique=False)
     op.create_index("ix_bounces_at", "bounces", ["at"], unique=False)
-    op.create_index("ix_bounces_domain_reason_at", "bounces", ["domain", "reason", "at"], unique=False)
     op.create_index("ix_bounces_subscriber_id_at", "bounces", ["subscriber_id", "at"], unique=False)
     op.create_table(
         "confirmations",
@@ -447,6 +458,7 @@ def downgrade() -> None:
         "sources",
         "source_health",
         "settings",
+        "servers",
         "rates",
         "papers",
         "idempotency_keys",

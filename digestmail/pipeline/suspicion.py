@@ -1,0 +1,84 @@
+"""Suspicion: the same refusal at several domains is about us, whatever its words. Pure.
+
+A relay answers for every domain itself, so one that has something against us says the same thing to everybody.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from digestmail.errors import DeliveryError
+from digestmail.model import Delivery
+from digestmail.pipeline.pacing import domain_of
+from digestmail.transports.replies import alike, names_recipient
+
+DOMAINS = 3
+"""At so many domains the same refusal is about us."""
+_MOST_KEPT = 10_000
+_ENOUGH_ATTEMPTS = 4
+
+
+@dataclass(slots=True)
+class _Refusal:
+    """A text, and whom it was said of in this run."""
+
+    newly_accepted_before: int
+    first: set[str] = field(default_factory=set)
+    """Domains whose very first recipient was refused with it."""
+    in_a_row: set[str] = field(default_factory=set)
+    """Domains refused with it since anybody was accepted."""
+    deliveries: list[tuple[Delivery, DeliveryError]] = field(default_factory=list)
+
+
+class Suspicion:
+    """Hears of every answer of one run; permanent refusals that are alike, and say nothing of a recipient, add up."""
+
+    def __init__(self, give_up: timedelta) -> None:
+        """Believe of a delivery that was refused like this for longer than `give_up` that its recipient is to blame."""
+        self._give_up = give_up
+        self._heard_of: set[str] = set()
+        self._accepted: set[str] = set()
+        self._refusals: dict[str, _Refusal] = {}
+
+    def accept(self, address: str) -> None:
+        """Hear that a message was accepted."""
+        domain = domain_of(address)
+        self._heard_of.add(domain)
+        self._accepted.add(domain)
+        for refusal in self._refusals.values():
+            refusal.in_a_row.clear()
+
+    def refuse(self, delivery: Delivery, error: DeliveryError, now: datetime) -> list[tuple[Delivery, DeliveryError]]:
+        """Hear of a refusal; return all that were refused like it, once it is clear that they are not to blame.
+
+        It is clear when the same text came at three domains with nobody accepted in between, or for the first
+        recipients at three domains, while fewer domains were accepted for the first time.
+        """
+        domain = domain_of(delivery.address)
+        is_first = domain not in self._heard_of
+        self._heard_of.add(domain)
+        if not error.permanent or error.code is None or self._is_given_up(delivery, now):
+            return []
+        said = _said(error, error.code)
+        if names_recipient(error.code, said):
+            return []
+        refusal = self._refusals.setdefault(alike(error.code, said), _Refusal(len(self._accepted)))
+        refusal.in_a_row.add(domain)
+        if is_first:
+            refusal.first.add(domain)
+        if len(refusal.deliveries) < _MOST_KEPT:
+            refusal.deliveries.append((delivery, error))
+        newly_accepted = len(self._accepted) - refusal.newly_accepted_before
+        if len(refusal.in_a_row) >= DOMAINS or len(refusal.first) >= max(DOMAINS, newly_accepted + 1):
+            found, refusal.deliveries = refusal.deliveries, []
+            return found
+        return []
+
+    def _is_given_up(self, delivery: Delivery, now: datetime) -> bool:
+        return delivery.attempts >= _ENOUGH_ATTEMPTS and now - delivery.queued_at >= self._give_up
+
+
+def _said(error: DeliveryError, code: int) -> str:
+    _, found, text = str(error).partition(f" was answered with {code} ")
+    return text if found else str(error)

@@ -1,0 +1,245 @@
+"""Secrets and servers in the configuration: what is empty, what cannot work, what would tell everybody."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from digestmail import configfile
+from digestmail.config import Config
+from digestmail.configservers import is_local, secrets_of
+from digestmail.errors import ConfigError
+
+SMALL = """
+[mail]
+sender = "digest@example.org"
+
+[[sources]]
+name = "hf"
+kind = "huggingface"
+
+[[digests]]
+name = "daily"
+title = "Daily"
+schedule = "0 7 * * *"
+sources = ["hf"]
+"""
+TOKEN = "5f8d0c1be7a94c0f"
+
+
+@pytest.fixture
+def load(tmp_path, monkeypatch):
+    def load(*tables: str, **environment: str) -> Config:
+        for name, value in environment.items():
+            monkeypatch.setenv(f"DIGESTMAIL_{name}", value)
+        (tmp_path / "config.toml").write_text("\n".join([SMALL, *tables]), "utf-8")
+        return configfile.load(tmp_path / "config.toml")
+
+    return load
+
+
+@pytest.fixture
+def problems(load):
+    def problems(*tables: str, **environment: str) -> list[str]:
+        with pytest.raises(ConfigError) as caught:
+            load(*tables, **environment)
+        return list(caught.value.problems)
+
+    return problems
+
+
+# -- what is empty -----------------------------------------------------------------------------------------------------
+
+
+def test_an_empty_variable_counts_as_not_set(load):
+    loaded = load(
+        '[mail.smtp]\nport = 2525\nusername = "me"\npassword = "from the file"',
+        f'[web]\nadmin_token = "{TOKEN}"',
+        MAIL__SMTP__PORT="",
+        MAIL__SMTP__PASSWORD="",
+        MAIL__REPLY_TO="",
+        MAIL__FALLBACK__HOST="",
+        WEB__ADMIN_TOKEN="",
+        WEB__WEBHOOK_SECRET="",
+        BASE_URL="",
+    )
+    assert (loaded.mail.smtp.port, loaded.mail.reply_to, loaded.mail.fallback, loaded.base_url) == (
+        2525,
+        None,
+        None,
+        None,
+    )
+    assert secrets_of(loaded) == {
+        "mail.smtp.password": "from the file",
+        "bounces.password": None,
+        "web.admin_token": TOKEN,
+        "web.webhook_secret": None,
+    }
+
+
+@pytest.mark.parametrize("table", ["mail.smtp", "mail.fallback", "bounces", "web"])
+def test_an_empty_text_is_left_out_and_hides_no_file(load, tmp_path, table):
+    (tmp_path / "secret").write_text(f"{TOKEN}\n")
+    name = "admin_token" if table == "web" else "password"
+    loaded = load(f'[{table}]\n{name} = ""\n{name}_file = "secret"')
+    assert secrets_of(loaded)[f"{table}.{name}"] == TOKEN
+
+
+@pytest.mark.parametrize(
+    "key", ["username", "password_file", "oauth_token_file", "ca_file", "server_name", "ehlo_name"]
+)
+def test_an_empty_text_means_none_wherever_a_key_may_be_left_out(load, key):
+    assert getattr(load(f'[mail.smtp]\n{key} = ""').mail.smtp, key) is None
+
+
+@pytest.mark.parametrize("content", ["", "\n", "  \t\r\n"])
+@pytest.mark.parametrize("key", ["mail.smtp.password", "bounces.password", "web.admin_token", "web.webhook_secret"])
+def test_an_empty_file_is_named(problems, tmp_path, key, content):
+    (tmp_path / "secret").write_text(content)
+    table, _, name = key.rpartition(".")
+    assert problems(f'[{table}]\n{name}_file = "secret"') == [f"{key}_file: cannot be read: secret is empty"]
+
+
+@pytest.mark.parametrize("key", ["mail.smtp.password", "bounces.password", "web.admin_token", "web.webhook_secret"])
+def test_blanks_are_no_secret(problems, key):
+    table, _, name = key.rpartition(".")
+    (problem,) = problems(f'[{table}]\n{name} = "    "')
+    assert problem.startswith(key)
+
+
+@pytest.mark.parametrize("name", ["admin_token", "webhook_secret"])
+@pytest.mark.parametrize("weak", ["weakling", "fifteen-letters", "sixteen letters and blanks", "é" * 20])
+def test_a_secret_that_guards_has_sixteen_characters(problems, tmp_path, name, weak):
+    (tmp_path / "secret").write_text(weak, "utf-8")
+    for line in (f'{name} = "{weak}"', f'{name}_file = "secret"'):
+        (problem,) = problems(f"[web]\n{line}")
+        assert problem.startswith(f"web.{name}: a secret has 16 to 200 characters")
+        assert weak not in problem
+
+
+def test_a_login_needs_a_secret(problems):
+    (problem,) = problems('[mail.smtp]\nusername = "me"\npassword = ""')
+    assert problem.startswith("mail.smtp.username: a login needs a secret too")
+
+
+# -- what is not ours --------------------------------------------------------------------------------------------------
+
+
+def test_variables_kubernetes_sets_for_a_service_of_our_name_stop_nothing(load, caplog):
+    load(
+        SERVICE_HOST="192.0.2.7",
+        SERVICE_PORT="8080",
+        SERVICE_PORT_HTTP="8080",
+        PORT="tcp://192.0.2.7:8080",
+        PORT_8080_TCP="tcp://192.0.2.7:8080",
+        PORT_8080_TCP_PROTO="tcp",
+        PORT_8080_TCP_PORT="8080",
+        PORT_8080_TCP_ADDR="192.0.2.7",
+        WEB_SERVICE_HOST="192.0.2.8",
+        WEB_PORT_443_TCP="tcp://192.0.2.8:443",
+        VERSION="7",
+    )
+    (record,) = caplog.records
+    assert "DIGESTMAIL_PORT, " in record.message
+
+
+def test_a_misspelt_variable_still_stops(problems):
+    assert "DIGESTMAIL_DATABASE" in problems(DATABSE="sqlite:///x.db")[0]
+
+
+def test_a_list_may_be_separated_by_commas(load):
+    loaded = load(NETWORK__ALLOW_PRIVATE_HOSTS="rss.example.org, 192.0.2.1", WEB__TRUSTED_PROXIES='["192.0.2.2"]')
+    assert loaded.network.allow_private_hosts == ("rss.example.org", "192.0.2.1")
+    assert loaded.web.trusted_proxies == ("192.0.2.2",)
+
+
+# -- ports and modes ---------------------------------------------------------------------------------------------------
+
+FITS = {465: {"tls"}, 587: {"starttls", "none"}, 25: {"starttls", "none"}, 2525: {"tls", "starttls", "none"}}
+
+
+@pytest.mark.parametrize("table", ["mail.smtp", "mail.fallback"])
+@pytest.mark.parametrize("security", ["none", "starttls", "tls"])
+@pytest.mark.parametrize("port", FITS)
+def test_a_port_that_never_answers_in_this_mode_is_refused_with_the_fix(load, problems, table, port, security):
+    text = f'[{table}]\nhost = "mail.example.org"\nport = {port}\nsecurity = "{security}"'
+    if security in FITS[port]:
+        load(text)
+    else:
+        (problem,) = problems(text)
+        assert problem.startswith(f"{table}.port: port {port} ")
+        assert "set security = " in problem
+
+
+def test_a_local_socket_has_no_port(load):
+    load('[mail.smtp]\nhost = "/run/lmtp"\nport = 465')
+
+
+@pytest.mark.parametrize(("port", "security"), [(993, "starttls"), (993, "none"), (143, "tls")])
+def test_the_same_holds_for_imap(problems, port, security):
+    found = problems(
+        f'[bounces]\nkind = "imap"\nport = {port}\nsecurity = "{security}"\nusername = "me"\npassword = "p"'
+    )
+    assert [problem.split(":")[0] for problem in found] == ["bounces.port"]
+
+
+# -- a password in clear -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("secret", ['password = "p"', 'password_file = "secret"', 'oauth_token_file = "secret"'])
+@pytest.mark.parametrize("table", ["mail.smtp", "mail.fallback", "bounces"])
+def test_a_secret_in_clear_over_the_network_needs_a_key_that_says_so(load, problems, tmp_path, table, secret):
+    if table == "bounces" and "oauth" in secret:
+        pytest.skip("an IMAP mailbox takes passwords only")
+    (tmp_path / "secret").write_text("p")
+    text = f'[{table}]\nhost = "mail.example.org"\nsecurity = "none"\nusername = "me"\n{secret}'
+    if table == "bounces":
+        text += '\nkind = "imap"'
+    (problem,) = problems(text)
+    assert problem.startswith(f"{table}.security: ")
+    assert "allow_plaintext_password" in problem
+    load(f"{text}\nallow_plaintext_password = true")
+    load(text.replace("mail.example.org", "127.0.0.1"))
+
+
+@pytest.mark.parametrize("host", ["localhost", "LOCALHOST.", "a.localhost", "127.0.0.1", "127.8.8.8", "::1", "/run/x"])
+def test_this_machine_is_known(host):
+    assert is_local(host)
+
+
+@pytest.mark.parametrize(
+    "host", ["mail.example.org", "192.0.2.1", "localhost.example.org", "0.0.0.0", "2001:db8::1", "mail"]
+)
+def test_other_machines_are_known(host):
+    assert not is_local(host)
+
+
+# -- names and authorities ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["mail.example.org", "[192.0.2.1]", "[IPv6:2001:db8::1]", "xn--mller-kva.example"])
+def test_a_full_name_or_an_address_literal_may_greet(load, name):
+    assert load(f'[mail.smtp]\nehlo_name = "{name}"').mail.smtp.ehlo_name == name
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "3f2a77c0b1d4", "localhost", "192.0.2.1", "[mail]", "[2001:db8::1]", "a_b.example.org", "-a.example",
+        "a b.example", "mail.example.org\\r\\nX: y", "x." * 130 + "org",
+    ],
+)  # fmt: skip
+def test_what_no_server_takes_for_a_name_may_not_greet(problems, name):
+    (problem,) = problems(f'[mail.smtp]\nehlo_name = "{name}"')
+    assert problem.startswith("mail.smtp.ehlo_name: not a")
+
+
+def test_authorities_must_be_readable_certificates(load, problems, tmp_path, certificate: Path):
+    text = '[mail.smtp]\nport = 587\nsecurity = "starttls"\nca_file = "ca.pem"'
+    assert problems(text)[0].startswith("mail.smtp.ca_file: cannot be used: ")
+    (tmp_path / "ca.pem").write_text("no certificate")
+    assert problems(text)[0].startswith("mail.smtp.ca_file: cannot be used: ")
+    (tmp_path / "ca.pem").write_bytes(certificate.with_suffix(".crt").read_bytes())
+    load(text)
+    assert problems(text.replace("starttls", "none"))[0].startswith("mail.smtp.security: ")
