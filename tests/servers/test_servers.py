@@ -160,8 +160,8 @@ END
         makeacceptmailfor
         printf '127.0.0.1\\tallow,RELAYCLIENT\\n' > /etc/courier/smtpaccess/default
         makesmtpaccess
+        echo ':127.0.0.1,9' > /etc/courier/esmtproutes
         courier start
-        courier stop
         esmtpd start
         """,
         "/var/lib/courier/msgs /var/lib/courier/tmp",
