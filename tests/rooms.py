@@ -25,8 +25,9 @@ printf '#!/bin/sh\\nexit 101\\n' > "$1/root/usr/sbin/policy-rc.d"
 chmod +x "$1/root/usr/sbin/policy-rc.d"
 while read -r command; do
   echo "$command" | base64 -d > "$1/root/command"
-  DEBIAN_FRONTEND=noninteractive chroot "$1/root" sh -e /command 2>&1 < /dev/null
-  echo "{_END} $?"
+  status=0
+  DEBIAN_FRONTEND=noninteractive chroot "$1/root" sh -e /command 2>&1 < /dev/null || status=$?
+  echo "{_END} $status"
 done
 """
 

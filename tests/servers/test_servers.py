@@ -161,8 +161,8 @@ END
         makeacceptmailfor
         printf '127.0.0.1\\tallow,RELAYCLIENT\\n' > /etc/courier/smtpaccess/default
         makesmtpaccess
+        echo ':127.0.0.1,9' > /etc/courier/esmtproutes
         courier start
-        courier stop
         esmtpd start
         """,
         "/var/lib/courier/msgs /var/lib/courier/tmp",
@@ -197,7 +197,7 @@ service lmtp {
 END
         dovecot
         """,
-        "/srv/mail",
+        "/srv/mail/*/new",
     ),
     "Dovecot submission": Debian(
         ("dovecot-submissiond",),
@@ -328,13 +328,15 @@ def node(directory: Path, package: str, prepare: Callable[[Path, int], list[str]
 
 
 def haraka(directory: Path, port: int) -> list[str]:
-    """Write a configuration whose only plugin keeps everything."""
-    (directory / "config").mkdir()
-    (directory / "plugins").mkdir()
-    (directory / "config" / "smtp.ini").write_text(f"listen=127.0.0.1:{port}\nnodes=0\n")
-    (directory / "config" / "plugins").write_text("keep\n")
-    shutil.copy(HERE / "haraka-keep.js", directory / "plugins" / "keep.js")
-    return ["node", "node_modules/Haraka/bin/haraka", "-c", str(directory)]
+    """Make a configuration whose only plugin keeps everything."""
+    program = ["node", "node_modules/Haraka/bin/haraka"]
+    subprocess.run([*program, "-i", "made"], cwd=directory, check=True, capture_output=True)
+    made = directory / "made"
+    (made / "plugins").mkdir(exist_ok=True)
+    (made / "config" / "smtp.ini").write_text(f"listen=127.0.0.1:{port}\nnodes=0\n")
+    (made / "config" / "plugins").write_text("keep\n")
+    shutil.copy(HERE / "haraka-keep.js", made / "plugins" / "keep.js")
+    return [*program, "-c", str(made)]
 
 
 def nodemailer(directory: Path, _port: int) -> list[str]:
