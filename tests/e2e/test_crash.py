@@ -46,12 +46,14 @@ PROGRAM = f"""
 import os, signal, sys
 from datetime import timedelta
 from pathlib import Path
-from digestmail import subscriptions
+from digestmail.subscribers import admin
 from digestmail.app import App
 from digestmail.clock import SystemClock
 from digestmail.cli.options import parse_now
-from digestmail.configfile import load
-from digestmail.pipeline import collect, deliver, dispatch, ledger, letters, publish
+from digestmail.config.load import load
+from digestmail.collect import collector
+from digestmail.delivery import composer, dispatcher, outbox_writer, worker
+from digestmail.editions import publish
 from digestmail.storage import deliveries, editions
 
 step, when, path = sys.argv[1], sys.argv[2], Path(sys.argv[3])
@@ -72,25 +74,25 @@ def die_at(name, module, attribute, *, after, turn=1):
         return result
     setattr(module, attribute, dying)
 
-die_at("before reading", collect, "_read", after=False)
-die_at("after reading", collect, "_read", after=True)
-die_at("inside the collect transaction", collect.papers, "add_sightings", after=True)
+die_at("before reading", collector, "_read", after=False)
+die_at("after reading", collector, "_read", after=True)
+die_at("inside the collect transaction", collector.papers, "add_sightings", after=True)
 die_at("after collecting", App, "collect", after=True)
 die_at("inside the publish transaction", publish.editions, "add", after=True)
 die_at("between the delivery rows and the commit", publish.deliveries, "enqueue", after=True)
 die_at("after publishing", App, "publish", after=True)
-die_at("inside the claim transaction", ledger.claims, "claim", after=True)
-die_at("after the claim", ledger.Ledger, "_commit", after=True)
-die_at("inside the transaction of the intents", ledger.claims, "arm", after=True)
-die_at("before the third message is written", letters.EditionLetters, "write", after=False, turn=3)
-die_at("after the answer, before the record", dispatch.Dispatch, "settle", after=True, turn=3)
-die_at("inside the record transaction", ledger.claims, "record", after=True, turn=4)
-die_at("after the third record", deliver.Deliverer, "_recorded", after=True, turn=3)
+die_at("inside the claim transaction", outbox_writer.claims, "claim", after=True)
+die_at("after the claim", outbox_writer.Ledger, "_commit", after=True)
+die_at("inside the transaction of the intents", outbox_writer.claims, "arm", after=True)
+die_at("before the third message is written", composer.EditionLetters, "write", after=False, turn=3)
+die_at("after the answer, before the record", dispatcher.Dispatch, "settle", after=True, turn=3)
+die_at("inside the record transaction", outbox_writer.claims, "record", after=True, turn=4)
+die_at("after the third record", worker.Deliverer, "_recorded", after=True, turn=3)
 
 clock = SystemClock(parse_now(when))
 with App(load(path), path.parent, clock, real_clock=clock) as app:
     for number in range({PEOPLE}):
-        subscriptions.add(app.database, app.digests, f"p{{number}}@example.org", "daily", (), app.clock.now())
+        admin.add(app.database, app.digests, f"p{{number}}@example.org", "daily", (), app.clock.now())
     report = app.run()
     assert not report.failed, report
 """

@@ -11,11 +11,13 @@ from replaying import DATA, needs_shared
 from sqlalchemy import select
 from stage import FakeSource, digest, reading, render
 
-from digestmail.model import Limits, Origin, Paper, PaperId, Sighting, Subscription, Topic
-from digestmail.pipeline.collect import collect
-from digestmail.pipeline.compose import compose
-from digestmail.pipeline.publish import publish
-from digestmail.slots import current_slot
+from digestmail.collect.collector import collect
+from digestmail.editions.compose import compose
+from digestmail.editions.publish import publish
+from digestmail.model.digests import Limits, Topic
+from digestmail.model.papers import Origin, Paper, PaperId, Sighting
+from digestmail.model.subscribers import Subscription
+from digestmail.schedule.cron import current_slot
 from digestmail.sources.huggingface import parse_daily_papers
 from digestmail.storage import editions, papers, subscribers
 from digestmail.storage import schema as tables
