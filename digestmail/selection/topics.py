@@ -2,13 +2,12 @@
 
 A paper belongs to a topic if a keyword occurs in it, it lies in a category, one of its authors is named, or it
 resembles the topic's words enough (`selection/similarity.py`). Each of these is evidence e, and the strength of the
-match is 1 - (1 - e1)(1 - e2)...: more evidence makes it stronger, but never stronger than 1, so that topics with many and
-with few keywords can be compared. One exclusion in title, abstract or the paper's keywords takes the paper out.
+match is 1 - (1 - e1)(1 - e2)...: more evidence makes it stronger, but never stronger than 1, so that topics with many
+and with few keywords can be compared. One exclusion in title, abstract or the paper's keywords takes the paper out.
 
-- Keywords are literal phrases, see `selection/phrases.py`.
-- Categories: "cs.LG", or a whole archive as "cs" or "cs.*".
-- Authors: whole names, accents and case aside. First names may be initials on either side and middle names missing:
-  "T. Dao" and "Tri Dao" are the same. A surname alone names nobody.
+- Keywords are literal phrases, see `selection/phrases.py`. - Categories: "cs.LG", or a whole archive as "cs" or
+"cs.*". - Authors: whole names, accents and case aside. First names may be initials on either side and middle names
+missing: "T. Dao" and "Tri Dao" are the same. A surname alone names nobody.
 """
 
 from __future__ import annotations

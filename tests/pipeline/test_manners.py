@@ -34,7 +34,7 @@ def recipients(server) -> Counter[str]:
     return Counter(recipient for one in server.messages for recipient in one.recipients)
 
 
-def known(database, server) -> dict[str, Manner]:
+def known(database, server) -> dict[str, Learned]:
     with database.connect() as connection:
         return servers.known(connection, f"127.0.0.1:{server.port}", FakeClock().now())
 
@@ -59,7 +59,7 @@ def test_a_trial_that_fails_costs_nobody_anything_and_happens_once(database, tmp
         report = worker(database, [relay(server, connections=connections)], FakeClock(), tmp_path / "epoch").deliver()
         assert sorted(recipients(server).values()) == [1] * PEOPLE
         assert server.behind == 1
-        assert set(known(database, server).values()) == {Manner.WITHIN}
+        assert set(known(database, server).values()) == {Learned.WITHIN}
         assert server.connections <= connections + 1
         # Later runs, and other workers, know.
         fill_again(database)
@@ -115,7 +115,7 @@ def test_a_server_that_takes_commands_behind_the_dot_gets_them(sqlite, tmp_path)
     with scripted(extensions=["PIPELINING"]) as server:
         worker(sqlite, [relay(server, connections=1)], FakeClock(), tmp_path / "epoch").deliver()
         assert server.behind > PEOPLE / 2
-        assert set(known(sqlite, server).values()) == {Manner.BEHIND_DOT}
+        assert set(known(sqlite, server).values()) == {Learned.BEHIND_DOT}
         assert server.connections == 1
         tried = server.behind
         fill_again(sqlite)
@@ -130,13 +130,13 @@ def test_a_server_that_takes_less_than_it_did_costs_one_mail_at_most(sqlite, tmp
     """Another machine behind the same name, with the same face: every connection has to prove itself."""
     fill(sqlite, PEOPLE)
     with scripted(extensions=["PIPELINING"], manner=manner) as server:
-        learned(sqlite, server, Manner.BEHIND_DOT)
+        learned(sqlite, server, Learned.BEHIND_DOT)
         report = worker(sqlite, [relay(server, connections=connections)], FakeClock(), tmp_path / "epoch").deliver()
         assert sorted(recipients(server).values()) == [1] * (PEOPLE - (manner is Manner.REJECTS))
         at_risk = 1 if manner in IN_DOUBT else 0
         assert sum(listed(sqlite).values()) == at_risk
         assert server.behind == 1
-        assert set(known(sqlite, server).values()) == {Manner.WITHIN}
+        assert set(known(sqlite, server).values()) == {Learned.WITHIN}
     assert (report.sent, report.stopped) == (PEOPLE - at_risk, "")
 
 
@@ -152,7 +152,7 @@ def test_a_server_that_changes_its_manner_on_a_connection_in_use_is_believed_at_
             sqlite, [relay(server, connections=1)], FakeClock(), tmp_path / "epoch", progress=progress
         ).deliver()
         assert sorted(recipients(server).values()) == [1] * PEOPLE
-        assert set(known(sqlite, server).values()) == {Manner.WITHIN}
+        assert set(known(sqlite, server).values()) == {Learned.WITHIN}
     assert (report.sent, report.stopped, listed(sqlite)) == (PEOPLE, "", {})
 
 
@@ -165,7 +165,7 @@ def test_a_server_that_takes_one_command_at_a_time_is_remembered(sqlite, tmp_pat
         fill_again(sqlite)
         worker(sqlite, [relay(server, connections=1)], FakeClock(), tmp_path / "epoch").deliver()
         assert server.connections == 3
-        assert set(known(sqlite, server).values()) == {Manner.NEVER}
+        assert set(known(sqlite, server).values()) == {Learned.NEVER}
     assert (standing(sqlite), listed(sqlite)) == ({"sent": 2 * PEOPLE}, {})
 
 
