@@ -27,7 +27,7 @@ import feedparser
 from benchmarks.figures import Figure, figure, tell
 from digestmail.collect.collector import collect
 from digestmail.editions.publish import publish
-from digestmail.mail.message import Mould, Sender
+from digestmail.mail.message import MessageTemplate, Sender
 from digestmail.mail.render import Renderer
 from digestmail.model.deliveries import Rendered
 from digestmail.model.digests import Digest, Schedule, Topic
@@ -155,7 +155,7 @@ def day_against_feedparser(canned: Canned) -> list[Figure]:
     ]
 
 
-def casts() -> list[Figure]:
+def personalizes() -> list[Figure]:
     """Measure casting a message of 60 KB against building it anew."""
     html = "<p>" + "Some words of a paper's abstract. " * 1500 + "</p>"
     rendered = Rendered(subject="Trending papers", html=html, text="Some words. " * 400)
@@ -165,10 +165,10 @@ def casts() -> list[Figure]:
         domain="example.org",
         base_url="https://digest.example.org",
     )
-    mould = Mould(rendered, sender, digest="daily", title="Trending papers")
+    message_template = MessageTemplate(rendered, sender, digest="daily", title="Trending papers")
 
     def cast(number: int) -> bytes:
-        return mould.cast(
+        return message_template.cast(
             recipient=f"reader{number}@example.org",
             message_id=f"<daily.{number}@example.org>",
             date=NOW + timedelta(seconds=number),
@@ -215,7 +215,7 @@ def print_peak() -> None:
 def main() -> None:
     """Measure all."""
     canned = recorded()
-    tell([*day_against_feedparser(canned), *casts(), *peak_memory()])
+    tell([*day_against_feedparser(canned), *personalizes(), *peak_memory()])
 
 
 if __name__ == "__main__":

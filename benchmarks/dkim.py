@@ -13,7 +13,7 @@ import dkim as dkimpy
 
 from benchmarks.figures import Figure, figure, tell
 from digestmail.mail.dkim import Algorithm, Signer, generate
-from digestmail.mail.message import UNSUBSCRIBE_PLACE, Mould, Sender
+from digestmail.mail.message import UNSUBSCRIBE_PLACE, MessageTemplate, Sender
 from digestmail.model.deliveries import Rendered
 
 SENDER = Sender(mailbox="Papers <digest@example.org>", domain="example.org", base_url="https://digest.example.org")
@@ -24,15 +24,15 @@ HEADERS = b"from to subject date message-id list-id list-unsubscribe list-unsubs
 ROUNDS = 5
 
 
-def mould(size: int, *signers: Signer) -> Mould:
+def message_template(size: int, *signers: Signer) -> MessageTemplate:
     """Return a mould whose messages are about `size` octets, a fifth of them plain text."""
     text = WORDS * (size // 5 // len(WORDS)) + UNSUBSCRIBE_PLACE
     html = f"<p>{WORDS}</p>" * (size * 4 // 5 // (len(WORDS) + 7)) + UNSUBSCRIBE_PLACE
     rendered = Rendered(subject="Trending papers", html=html, text=text)
-    return Mould(rendered, SENDER, digest="daily", title="Trending papers", signers=signers)
+    return MessageTemplate(rendered, SENDER, digest="daily", title="Trending papers", signers=signers)
 
 
-def cast(made: Mould, number: int = 0) -> bytes:
+def cast(made: MessageTemplate, number: int = 0) -> bytes:
     return made.cast(
         recipient=f"r{number}@example.net", message_id=f"<{number}@example.org>", date=AT, unsubscribe_token=TOKEN
     )
@@ -49,7 +49,7 @@ def milliseconds(work: Callable[[], object], times: int) -> float:
     return fastest * 1000
 
 
-def threads_help(made: Mould, threads: int, times: int) -> float:
+def threads_help(made: MessageTemplate, threads: int, times: int) -> float:
     """Return how many times more messages `threads` threads cast in the same time."""
     one = milliseconds(lambda: cast(made), times)
     with ThreadPoolExecutor(threads) as pool:
@@ -69,14 +69,14 @@ def main() -> None:
         bare = milliseconds(partial(signer.sign, digest), 300)
         figures.append(Figure(f"{algorithm}: the bare primitive", round(bare, 3), "ms", "-", holds=True))
         for size in (20_000, 60_000):
-            plain = milliseconds(partial(cast, mould(size)), 300)
-            signed = milliseconds(partial(cast, mould(size, signer)), 300)
+            plain = milliseconds(partial(cast, message_template(size)), 300)
+            signed = milliseconds(partial(cast, message_template(size, signer)), 300)
             name = f"{algorithm}: {size // 1000} KB"
             figures.append(figure(f"{name}, a signature", signed - plain, "ms", "<=", bare + 0.1))
             if algorithm is Algorithm.RSA:
-                theirs = milliseconds(partial(dkimpy_sign, cast(mould(size)), pem), 10)
+                theirs = milliseconds(partial(dkimpy_sign, cast(message_template(size)), pem), 10)
                 figures.append(figure(f"{name}, dkimpy", theirs / (signed - plain), "times ours", ">=", 10))
-        helped = threads_help(mould(60_000, signer), 2, 300)
+        helped = threads_help(message_template(60_000, signer), 2, 300)
         figures.append(Figure(f"{algorithm}: two threads give", round(helped, 2), "times", "-", holds=True))
     tell(figures)
 

@@ -14,13 +14,13 @@ from mjml import mjml2html
 
 from benchmarks.figures import Figure, figure, tell
 from digestmail.mail.encoding import quoted_printable
-from digestmail.mail.message import Mould, Sender
+from digestmail.mail.message import MessageTemplate, Sender
 from digestmail.mail.render import Renderer
 from digestmail.mail.view_model import content_after, shape_blocks, shape_frame
 from digestmail.model.editions import Edition, Slot
 from digestmail.model.papers import Origin, Paper, PaperId, Signals
 from digestmail.model.selection import Entry, Score, Section, TopicMatch
-from digestmail.model.theme import Layout, Look
+from digestmail.model.theme import Appearance, Layout
 
 PAPERS, TOPICS, ROUNDS, CASTS = 25, 4, 15, 20_000
 AT = datetime(2026, 4, 2, 6, tzinfo=UTC)
@@ -77,7 +77,7 @@ def milliseconds(*works: Callable[[], object]) -> list[float]:
     return [statistics.median(found) for found in times]
 
 
-def mjml_of(renderer: Renderer, edition: Edition, look: Look) -> str:
+def mjml_of(renderer: Renderer, edition: Edition, look: Appearance) -> str:
     """Return the MJML the edition's template becomes, for mrml alone."""
     blocks = shape_blocks(sections_of(edition), look)
     context = shape_frame(edition, BASE_URL) | content_after(blocks, PAPERS, 0, look.layout)
@@ -88,23 +88,25 @@ def mjml_of(renderer: Renderer, edition: Edition, look: Look) -> str:
 def main() -> None:
     """Measure."""
     renderer, edition = Renderer(), sample()
-    source = mjml_of(renderer, edition, Look())
-    rendered = renderer.render(edition, sections_of(edition), base_url=BASE_URL, look=Look())
+    source = mjml_of(renderer, edition, Appearance())
+    rendered = renderer.render(edition, sections_of(edition), base_url=BASE_URL, look=Appearance())
     whole, compiling = milliseconds(
-        lambda: renderer.render(edition, sections_of(edition), base_url=BASE_URL, look=Look()),
+        lambda: renderer.render(edition, sections_of(edition), base_url=BASE_URL, look=Appearance()),
         lambda: mjml2html(source),
     )
     sender = Sender(mailbox="digest@example.org", domain="digest.example.org", base_url=BASE_URL)
-    (moulding,) = milliseconds(lambda: Mould(rendered, sender, digest="daily", title=edition.title))
-    mould = Mould(rendered, sender, digest="daily", title=edition.title)
+    (moulding,) = milliseconds(lambda: MessageTemplate(rendered, sender, digest="daily", title=edition.title))
+    message_template = MessageTemplate(rendered, sender, digest="daily", title=edition.title)
     began = time.perf_counter()
     for _ in range(CASTS):
-        mould.cast(recipient="a@example.net", message_id="<a@example.org>", date=AT, unsubscribe_token="t" * 40)
+        message_template.cast(
+            recipient="a@example.net", message_id="<a@example.org>", date=AT, unsubscribe_token="t" * 40
+        )
     casting = 1_000_000 * (time.perf_counter() - began) / CASTS
     sizes = {
         layout: len(
             quoted_printable(
-                renderer.render(edition, sections_of(edition), base_url=BASE_URL, look=Look(layout=layout)).html
+                renderer.render(edition, sections_of(edition), base_url=BASE_URL, look=Appearance(layout=layout)).html
             )
         )
         for layout in Layout

@@ -9,13 +9,13 @@ from random import Random
 
 from digestmail.clock import SystemClock
 from digestmail.collect.collector import collect
-from digestmail.delivery.composer import EditionLetters
+from digestmail.delivery.composer import EditionComposer
 from digestmail.delivery.epoch import EpochFile
 from digestmail.delivery.outcomes import Rules
-from digestmail.delivery.worker import Deliverer
+from digestmail.delivery.worker import Worker
 from digestmail.editions.publish import publish
 from digestmail.mail.dkim import Signer
-from digestmail.mail.message import UNSUBSCRIBE_PLACE, Mould, Sender
+from digestmail.mail.message import UNSUBSCRIBE_PLACE, MessageTemplate, Sender
 from digestmail.mail.tokens import Tokens
 from digestmail.model.deliveries import AmbiguousPolicy, Rendered
 from digestmail.model.digests import Digest, Schedule
@@ -91,14 +91,14 @@ class Mailing:
     def deliver(self, port: int, *, sessions: int, size: int, signers: Sequence[Signer] = ()) -> DeliverReport:
         """Deliver what is queued, in messages of `size` octets, to the server at `port` of this machine."""
 
-        def mould(edition: Edition, content: Rendered) -> Mould:
-            return Mould(content, SENDER, digest=edition.digest, title=edition.title, signers=signers)
+        def message_template(edition: Edition, content: Rendered) -> MessageTemplate:
+            return MessageTemplate(content, SENDER, digest=edition.digest, title=edition.title, signers=signers)
 
         def render(*_: object, **__: object) -> Rendered:
             return rendered(size)
 
-        letters = EditionLetters(
-            self.database, render, mould, Tokens("secret"), sender="digest@example.org", domain="example.org"
+        letters = EditionComposer(
+            self.database, render, message_template, Tokens("secret"), sender="digest@example.org", domain="example.org"
         )
         relay = SmtpTransport(
             host="127.0.0.1",
@@ -109,7 +109,7 @@ class Mailing:
             messages_per_connection=10**9,
         )
         rules = Rules(give_up=timedelta(days=4), max_lateness=timedelta(days=2), ambiguous=AmbiguousPolicy.RESEND)
-        return Deliverer(
+        return Worker(
             self.database,
             [relay],
             letters,

@@ -17,24 +17,24 @@ from digestmail.bounces.counting import Recorded
 from digestmail.bounces.mailboxes.base import Mailbox
 from digestmail.bounces.mailboxes.maildir import MaildirMailbox
 from digestmail.bounces.mailboxes.mbox import MboxMailbox
-from digestmail.bounces.parsing.report import Returned
-from digestmail.bounces.processor import BouncesReport, Postmaster, Request
+from digestmail.bounces.parsing.report import InboundReport
+from digestmail.bounces.processor import BounceProcessor, BouncesReport, Request
 from digestmail.clock import Clock, SystemClock
 from digestmail.collect.collector import collect, read_all, store
 from digestmail.config import tables as settings
 from digestmail.config.tables import Config
-from digestmail.delivery.composer import EditionLetters
+from digestmail.delivery.composer import EditionComposer
 from digestmail.delivery.epoch import EpochFile
-from digestmail.delivery.notices import NoticeLetters, NoticeReport, Place, send_notices
+from digestmail.delivery.notices import NoticeComposer, NoticeOrigin, NoticeReport, send_notices
 from digestmail.delivery.outcomes import Rules
-from digestmail.delivery.pacing import DomainLimit, Limits
-from digestmail.delivery.worker import Deliverer, outbox_report
+from digestmail.delivery.pacing import DomainLimit, DomainLimits
+from digestmail.delivery.worker import Worker, outbox_report
 from digestmail.editions.compose import Composed, compose, upcoming_slot
-from digestmail.editions.publish import publish, rehearse
+from digestmail.editions.publish import dry_run_publish, publish
 from digestmail.errors import RenderError
 from digestmail.mail.dkim import Signer
 from digestmail.mail.link_tokens import LinkTokens
-from digestmail.mail.message import Mould, Sender, wire_domain
+from digestmail.mail.message import MessageTemplate, Sender, wire_domain
 from digestmail.mail.render import Renderer, page
 from digestmail.mail.tokens import Tokens
 from digestmail.model.deliveries import Rendered
@@ -43,7 +43,7 @@ from digestmail.model.editions import Edition
 from digestmail.model.papers import Validators
 from digestmail.model.reports import CollectReport, DeliverReport, PublishReport, RunReport
 from digestmail.model.selection import Section
-from digestmail.model.theme import Look
+from digestmail.model.theme import Appearance
 from digestmail.selection.segments import for_everybody
 from digestmail.sources.arxiv_api import ArxivApi
 from digestmail.sources.arxiv_feed import ArxivFeed
@@ -55,7 +55,7 @@ from digestmail.storage import delivery_admin, notices
 from digestmail.storage import sources as stored_sources
 from digestmail.storage.database import Database
 from digestmail.storage.host_limits import StoredGates
-from digestmail.storage.settings import epoch, find_secrets, put_restored_at, raise_epoch, rotate
+from digestmail.storage.settings import bump_epoch, epoch, find_secrets, mark_restored, rotate
 from digestmail.storage.settings import secrets as signing_secrets
 from digestmail.subscribers import preferences
 from digestmail.subscribers.signup import forget_unconfirmed
@@ -93,17 +93,17 @@ class App:
         clock: Clock,
         *,
         progress: Progress = quiet,
-        real_clock: Clock | None = None,
+        wall_clock: Clock | None = None,
     ) -> None:
         """Open nothing yet. Relative paths start at `base`, the directory of the configuration file.
 
         `clock` decides what is due and what is new. Hosts are asked, and mail is queued, claimed and dated, by
-        `real_clock`: a back-fill must not end another worker's lease.
+        `wall_clock`: a back-fill must not end another worker's lease.
         """
         self.config = config
         self.base = base
         self.clock = clock
-        self.real_clock = real_clock or SystemClock()
+        self.wall_clock = wall_clock or SystemClock()
         self.digests: tuple[Digest, ...] = config.digest_values()
         self._progress = progress
         self._random = Random(secrets.randbits(64))  # noqa: S311 - spreads retries; nothing secret hangs on it
@@ -173,27 +173,27 @@ class App:
         if not dry_run:
             with self.database.connect() as connection:
                 self.epoch().check(lambda: epoch(connection))
-            queued_at = self.real_clock.now()
+            queued_at = self.wall_clock.now()
             return publish(self.database, self.digests, self.render, now, queued_at=queued_at, stop=stop)
         with self.database.rehearsal() as connection:
-            return rehearse(connection, self.digests, self.render, now, self.real_clock.now())
+            return dry_run_publish(connection, self.digests, self.render, now, self.wall_clock.now())
 
     def deliver(self, *, stop: Callable[[], bool] = _never) -> DeliverReport:
         """Deliver what is due, notices first."""
         self.send_notices(stop=stop)
         mail = self.config.mail
-        deliverer = Deliverer(
+        deliverer = Worker(
             self.database,
             self.relays(),
             self.letters(),
-            self.real_clock,
+            self.wall_clock,
             Rules(
                 give_up=timedelta(hours=mail.give_up_hours),
                 max_lateness=timedelta(hours=mail.max_lateness_hours),
                 ambiguous=mail.ambiguous,
             ),
             self.epoch(),
-            limits=Limits(
+            limits=DomainLimits(
                 domains={
                     wire_domain(table.name.lower()): DomainLimit(
                         messages_per_second=table.messages_per_second, connections=table.connections
@@ -235,7 +235,7 @@ class App:
         told = 0
         try:
             while not stop():
-                self.real_clock.sleep(_LISTEN_STEP)
+                self.wall_clock.sleep(_LISTEN_STEP)
                 left = postmaster.report().unsubscribed
                 if left > told:
                     self.send_notices()
@@ -244,7 +244,7 @@ class App:
             listener.stop()
         return postmaster.finish()
 
-    def take_events(self, events: Iterable[Returned]) -> BouncesReport:
+    def ingest_events(self, events: Iterable[InboundReport]) -> BouncesReport:
         """Count what a mail provider tells, whose caller has made sure that it is the provider. Raises StorageError."""
         postmaster = self._postmaster()
         for event in events:
@@ -257,24 +257,24 @@ class App:
         Nobody knows which of them went out after the backup was made, nor which editions were published: what is open
         is cancelled, and slots that began before now get no edition.
         """
-        now, seen = self.real_clock.now(), self.epoch().seen
+        now, seen = self.wall_clock.now(), self.epoch().seen
         with self.database.begin() as connection:
             cancelled = delivery_admin.cancel_open(connection, "the database was put back from a backup", now)
-            put_restored_at(connection, now)
-            raise_epoch(connection, max(epoch(connection), seen))
+            mark_restored(connection, now)
+            bump_epoch(connection, max(epoch(connection), seen))
         return cancelled
 
     def send_notices(self, *, stop: Callable[[], bool] = _never) -> NoticeReport:
         """Send the notices that are due."""
-        forget_unconfirmed(self.database, self.real_clock.now())
+        forget_unconfirmed(self.database, self.wall_clock.now())
         with self.database.connect() as connection:
-            if not notices.is_due(connection, self.real_clock.now()):
+            if not notices.is_due(connection, self.wall_clock.now()):
                 return NoticeReport()
         return send_notices(
             self.database,
             self.transport(),
             self._notice_letters(),
-            self.real_clock,
+            self.wall_clock,
             give_up=timedelta(hours=self.config.mail.give_up_hours),
             random=self._random,
             stop=stop,
@@ -294,7 +294,7 @@ class App:
 
     def horizon(self) -> datetime:
         """Return the latest it can be: what is dated behind it a clock that was ahead has dated."""
-        return max(self.clock.now(), self.real_clock.now())
+        return max(self.clock.now(), self.wall_clock.now())
 
     def preview(self, digest: Digest) -> str:
         """Return the mail of the edition that would go out now as a page for the browser. Raises RenderError."""
@@ -303,7 +303,7 @@ class App:
 
     def render(self, edition: Edition, sections: tuple[Section, ...], *, language: str | None = None) -> Rendered:
         """Return the words of the mail for `sections` of `edition`. Raises RenderError."""
-        look = next((digest.look for digest in self.digests if digest.name == edition.digest), Look())
+        look = next((digest.look for digest in self.digests if digest.name == edition.digest), Appearance())
         return self.renderer.render(
             edition,
             sections,
@@ -315,7 +315,7 @@ class App:
 
     def _octets(self, edition: Edition, rendered: Rendered) -> int:
         try:
-            return self.mould(edition, rendered).octets()
+            return self.message_template(edition, rendered).octets()
         except ValueError as error:
             raise RenderError(f"the headers cannot be written: {error}") from error
 
@@ -328,15 +328,15 @@ class App:
         with self.database.rehearsal() as connection:
             stored = tuple(store(connection, result, now, self.horizon()) for result in results)
             collected = CollectReport(sources=stored)
-            published = rehearse(connection, self.digests, self.render, now, self.real_clock.now())
+            published = dry_run_publish(connection, self.digests, self.render, now, self.wall_clock.now())
         return RunReport(dry_run=True, collect=collected, publish=published)
 
-    def _postmaster(self) -> Postmaster:
-        return Postmaster(
+    def _postmaster(self) -> BounceProcessor:
+        return BounceProcessor(
             self.database,
             self.tokens,
             self.config.bounces.scoring(),
-            self.real_clock,
+            self.wall_clock,
             address=self.config.mail.bounce_address,
             leave=self._leave,
             digests=[digest.name for digest in self.digests],
@@ -345,7 +345,7 @@ class App:
     def _leave(self, request: Request) -> Recorded:
         """Unsubscribe who asked for it by mail."""
         left = preferences.leave(
-            self.database, request.subscriber_id, request.digest, self.real_clock.now(), report=request.report
+            self.database, request.subscriber_id, request.digest, self.wall_clock.now(), report=request.report
         )
         if not left.known:
             return Recorded.UNKNOWN
@@ -361,7 +361,7 @@ class App:
         own_hosts = frozenset(network.allow_private_hosts)
         contact = network.user_agent_contact or self.config.mail.sender_address
         return Http(
-            clock=self.real_clock,
+            clock=self.wall_clock,
             gates=StoredGates(self.database, own_hosts=own_hosts),
             validators=partial(self._validators, source),
             user_agent=f"digestmail/{__version__} (+{contact})",
@@ -375,14 +375,14 @@ class App:
         with self.database.connect() as connection:
             return stored_sources.find_validators(connection, source, url, self.horizon())
 
-    def letters(self) -> EditionLetters:
+    def letters(self) -> EditionComposer:
         """Return what writes the messages of deliveries."""
         sender = self.config.mail.sender_address
         domain = self.domain()
-        return EditionLetters(
+        return EditionComposer(
             self.database,
             self.render,
-            self.mould,
+            self.message_template,
             self.tokens,
             sender=sender,
             domain=domain,
@@ -399,18 +399,22 @@ class App:
             for _, (selector, file) in keys
         )
 
-    def mould(self, edition: Edition, rendered: Rendered) -> Mould:
+    def message_template(self, edition: Edition, rendered: Rendered) -> MessageTemplate:
         """Return what casts the mail of one segment of `edition` for one recipient after the other."""
-        return Mould(rendered, self._sender(), digest=edition.digest, title=edition.title, signers=self.signers)
+        return MessageTemplate(
+            rendered, self._sender(), digest=edition.digest, title=edition.title, signers=self.signers
+        )
 
-    def _notice_letters(self) -> NoticeLetters:
-        place = Place(base_url=self.config.base_url, sender=self.config.mail.sender_address, domain=self.domain())
+    def _notice_letters(self) -> NoticeComposer:
+        place = NoticeOrigin(
+            base_url=self.config.base_url, sender=self.config.mail.sender_address, domain=self.domain()
+        )
         look = self.digests[0].look
-        return NoticeLetters(
+        return NoticeComposer(
             self.database,
             self.digests,
             partial(self.renderer.notice, look=look),
-            lambda rendered, title: Mould(
+            lambda rendered, title: MessageTemplate(
                 rendered, self._sender(), digest="notice", title=title, notice=True, signers=self.signers
             ),
             self.tokens,

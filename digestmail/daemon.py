@@ -58,7 +58,7 @@ class Daemon:
         self._app = app
         self._on_report = on_report
         self._stopping = threading.Event()
-        self._clock = app.real_clock
+        self._clock = app.wall_clock
         self._owed = False
         self._scheduler = BackgroundScheduler(
             jobstores={"default": MemoryJobStore()},
@@ -78,13 +78,13 @@ class Daemon:
         }
 
     def _run(self) -> None:
-        self._tell(self._app.run)
+        self._post(self._app.run)
 
     def _look(self) -> None:
         """Deliver what is due; catch up on a run that another process was in the way of."""
-        self._tell(self._app.run if self._owed else self._app.run_outbox)
+        self._post(self._app.run if self._owed else self._app.run_outbox)
 
-    def _tell(self, verb: Callable[..., RunReport]) -> None:
+    def _post(self, verb: Callable[..., RunReport]) -> None:
         """Call a verb and pass on its report, if there is anything in it."""
         try:
             report = verb(stop=self._stopping.is_set)

@@ -15,7 +15,7 @@ from stage import THURSDAY, FakeClock
 
 from digestmail.delivery.epoch import EpochFile
 from digestmail.delivery.outcomes import Rules
-from digestmail.delivery.worker import Deliverer
+from digestmail.delivery.worker import Worker
 from digestmail.model.deliveries import AmbiguousPolicy, DeliveryState
 from digestmail.storage import deliveries, editions, schema
 from digestmail.storage.database import Database
@@ -43,11 +43,11 @@ def worker(
     policy: AmbiguousPolicy = AmbiguousPolicy.RESEND,
     max_lateness: timedelta = timedelta(days=30),
     **options,
-) -> Deliverer:
+) -> Worker:
     """Return a worker."""
     rules = Rules(give_up=timedelta(days=4), max_lateness=max_lateness, ambiguous=policy)
     options = {"letters": Letters(520), "random": Random(1)} | options
-    return Deliverer(database, relays, clock=clock, rules=rules, epoch=EpochFile(epoch, "secret"), **options)
+    return Worker(database, relays, clock=clock, rules=rules, epoch=EpochFile(epoch, "secret"), **options)
 
 
 def smtp(

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 
-from digestmail.mail.message import Mould, Sender
+from digestmail.mail.message import MessageTemplate, Sender
 from digestmail.model.deliveries import Rendered
 from digestmail.model.editions import Edition, Slot
 from digestmail.model.papers import Origin, Paper, PaperId, Signals
 from digestmail.model.selection import Entry, Score, Section, TopicMatch
-from digestmail.model.theme import Layout, Look
+from digestmail.model.theme import Appearance, Layout
 
 SIX = datetime(2026, 4, 2, 6, 0, tzinfo=UTC)
 TOKEN = "WzEyMywiZGFpbHkiXQ.kZt0VJ3sm0kq8VQd3r5p0lqkN2E"
@@ -183,21 +183,21 @@ def pictured_edition() -> Arranged:
     return replace(of, sections=tuple(sections))
 
 
-GOLDEN_EDITIONS: dict[str, tuple[Arranged, Look, str | None]] = {
-    "normal": (pictured_edition(), Look(thumbnails=True), None),
-    "one-paper": (one_paper(), Look(layout=Layout.COMPACT), "de"),
-    "sixty-papers": (sixty_papers(), Look(), "fr"),
-    "hostile": (hostile_edition(), Look(thumbnails=True), None),
-    "right-to-left": (hebrew_edition(), Look(language="he"), None),
-    "no-thumbnails": (pictured_edition(), Look(layout=Layout.HEADLINES), None),
+GOLDEN_EDITIONS: dict[str, tuple[Arranged, Appearance, str | None]] = {
+    "normal": (pictured_edition(), Appearance(thumbnails=True), None),
+    "one-paper": (one_paper(), Appearance(layout=Layout.COMPACT), "de"),
+    "sixty-papers": (sixty_papers(), Appearance(), "fr"),
+    "hostile": (hostile_edition(), Appearance(thumbnails=True), None),
+    "right-to-left": (hebrew_edition(), Appearance(language="he"), None),
+    "no-thumbnails": (pictured_edition(), Appearance(layout=Layout.HEADLINES), None),
 }
 """Each kept in tests/golden: the edition, its look and the segment's language."""
 
 
 def cast(rendered: Rendered, *, sender: Sender = SENDER, title: str = "Trending papers") -> bytes:
     """Cast `rendered` for one recipient."""
-    mould = Mould(rendered, sender, digest="daily", title=title)
-    return mould.cast(
+    message_template = MessageTemplate(rendered, sender, digest="daily", title=title)
+    return message_template.cast(
         recipient="reader@example.net",
         message_id="<daily.2026-04-02.abcdefgh@digest.example.org>",
         date=SIX,

@@ -19,13 +19,13 @@ from digestmail.clock import SystemClock
 from digestmail.delivery import dispatcher, outbox_writer, worker
 from digestmail.delivery.epoch import EpochFile
 from digestmail.delivery.outcomes import Rules
-from digestmail.delivery.worker import Deliverer
+from digestmail.delivery.worker import Worker
 from digestmail.model.deliveries import AmbiguousPolicy, Delivery, Envelope
 from digestmail.storage.database import Database
 from digestmail.transports.smtp import transaction
 from digestmail.transports.smtp.client import SmtpTransport
 from digestmail.transports.smtp.manners import Manners
-from digestmail.transports.smtp.reply_reader import Wire
+from digestmail.transports.smtp.reply_reader import ReplyReader
 
 CONNECTIONS = 3
 CLAIMED = 6
@@ -40,14 +40,14 @@ STEPS: dict[str, tuple[Any, str, bool]] = {
     "after the epoch file": (EpochFile, "note", True),
     "before the intents": (outbox_writer.claims, "arm", False),
     "inside the transaction of the intents": (outbox_writer.claims, "arm", True),
-    "before a commit is heard of": (dispatcher.Dispatch, "_heard", False),
-    "before a message is taken": (dispatcher.Dispatch, "take_now", False),
-    "after a message is taken": (dispatcher.Dispatch, "take_now", True),
-    "before octets are written": (Wire, "write", False),
-    "after octets are written": (Wire, "write", True),
+    "before a commit is heard of": (dispatcher.Dispatcher, "_heard", False),
+    "before a message is taken": (dispatcher.Dispatcher, "take_now", False),
+    "after a message is taken": (dispatcher.Dispatcher, "take_now", True),
+    "before octets are written": (ReplyReader, "write", False),
+    "after octets are written": (ReplyReader, "write", True),
     "before the commands are made": (transaction, "_commands", False),
-    "after the reply, before it is settled": (dispatcher.Dispatch, "settle", False),
-    "settled, but not on record": (dispatcher.Dispatch, "settle", True),
+    "after the reply, before it is settled": (dispatcher.Dispatcher, "settle", False),
+    "settled, but not on record": (dispatcher.Dispatcher, "settle", True),
     "before the results are recorded": (outbox_writer.claims, "record", False),
     "inside the transaction of the results": (outbox_writer.claims, "record", True),
     "before the connections are given up": (worker.rates, "give_up", False),
@@ -90,7 +90,7 @@ def dying(real: Any, *, after: bool, turn: int) -> Any:
     return call
 
 
-def arm(step: str, turn: int, database: Database) -> None:
+def record_intent(step: str, turn: int, database: Database) -> None:
     """Make `step` deadly."""
     if step in COMMITS:
         dialect = database.engine.dialect
@@ -104,7 +104,7 @@ def work(job: dict[str, Any]) -> None:
     dispatcher.AHEAD = AHEAD
     dispatcher._FIRST_CLAIM = dispatcher._MOST_CLAIMED = CLAIMED
     database = Database.open(job["url"], base=Path())
-    arm(job["step"], job["turn"], database)
+    record_intent(job["step"], job["turn"], database)
     relay = SmtpTransport(
         host="127.0.0.1",
         port=job["port"],
@@ -115,7 +115,7 @@ def work(job: dict[str, Any]) -> None:
         manners=Manners(trial_after=1),
     )
     rules = Rules(give_up=timedelta(days=4), max_lateness=timedelta(days=30), ambiguous=AmbiguousPolicy(job["policy"]))
-    worker = Deliverer(
+    worker = Worker(
         database,
         [relay],
         Letters(job["octets"]),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from digestmail.mail.lint.html import read_page
-from digestmail.mail.lint.parsed_message import open_letter
+from digestmail.mail.lint.parsed_message import parse_message
 from digestmail.mail.lint.rules import lint
 
 
@@ -20,7 +20,7 @@ def visible(html: str) -> str:
 
 def part(raw: bytes, kind: str) -> str:
     """Return the decoded text of the part `text/kind`, its line ends LF."""
-    letter = open_letter(raw)
+    letter = parse_message(raw)
     text = letter.html if kind == "html" else letter.text
     assert text, f"there is no text/{kind}"
     return text

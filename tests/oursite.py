@@ -158,7 +158,7 @@ def opened(directory: Path, database_url: str, base_url: str | None = None) -> I
         text = CONFIG.format(base_url=base_url, database=database_url, host=host, port=mail_port)
         (directory / "config.toml").write_text(text, "utf-8")
         with (
-            App(load(directory / "config.toml", None), directory, clock, real_clock=clock) as app,
+            App(load(directory / "config.toml", None), directory, clock, wall_clock=clock) as app,
             _served(app, listener),
         ):
             box = mailbox.Maildir(directory / "box", factory=None)

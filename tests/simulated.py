@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from stage import FakeClock
 
-from digestmail.transports.base import Receipt, Supply
+from digestmail.transports.base import MessageSource, Receipt
 from digestmail.transports.smtp.replies import Step, judge_refusal
 
 
@@ -66,7 +66,7 @@ class _Connection:
     def __init__(self, relay: SimulatedRelay) -> None:
         self._relay = relay
 
-    async def converse(self, supply: Supply) -> None:
+    async def send_all(self, supply: MessageSource) -> None:
         relay = self._relay
         while (outgoing := await supply.take()) is not None:
             await asyncio.sleep(0)

@@ -14,7 +14,7 @@ from typing import Any
 from digestmail.bounces.counting import Recorded, count, hold_blocks
 from digestmail.bounces.mailboxes.base import Mailbox
 from digestmail.bounces.parsing.parse import read
-from digestmail.bounces.parsing.report import Evidence, Failure, Kind, Returned, Verdict
+from digestmail.bounces.parsing.report import Blame, FailedRecipient, InboundReport, Kind, RecipientProof
 from digestmail.bounces.score import Scoring
 from digestmail.clock import Clock
 from digestmail.errors import SubscriptionError, TokenError
@@ -75,7 +75,7 @@ Leave = Callable[[Request], Recorded]
 """Carries out a request in one transaction: COUNTED if somebody left, else REPEATED or UNKNOWN."""
 
 
-def request_of(returned: Returned, tokens: Tokens, digests: Sequence[str]) -> Request | None:
+def request_of(returned: InboundReport, tokens: Tokens, digests: Sequence[str]) -> Request | None:
     """Return what a mail asks to leave, by the address it was sent to or by its subject; None if it does not. Pure.
 
     `digests` are the names a token may stand for.
@@ -107,7 +107,7 @@ def record_event(database: Database, event: BounceEvent, now: datetime, scoring:
         return count(connection, event, now, scoring)
 
 
-def who(evidence: Evidence, tokens: Tokens) -> tuple[int, int | None] | None:
+def who(evidence: RecipientProof, tokens: Tokens) -> tuple[int, int | None] | None:
     """Return (subscriber id, edition id if known) a mail is about; None without a token that proves it. Pure."""
     for token in evidence.return_paths:
         try:
@@ -126,18 +126,18 @@ def who(evidence: Evidence, tokens: Tokens) -> tuple[int, int | None] | None:
     return None
 
 
-def against(failures: Sequence[Failure], address: str) -> Failure | None:
+def against(failures: Sequence[FailedRecipient], address: str) -> FailedRecipient | None:
     """Return the failure that counts against the owner of `address`; None if none does. Pure.
 
     A mail goes to one recipient, but a list behind it may report several: then the one that names the address; else
     the mildest of them, for who reads behind a list still gets mail by the others.
     """
     named = [failure for failure in failures if failure.recipient.casefold() == address.casefold()]
-    order = (Verdict.OURS, Verdict.SOFT, Verdict.HARD)
+    order = (Blame.OURS, Blame.SOFT, Blame.HARD)
     return min(named or failures, key=lambda failure: order.index(failure.verdict), default=None)
 
 
-class Postmaster:
+class BounceProcessor:
     """Takes one mail after the other, from a mailbox or from several threads of a listener, or a provider's events."""
 
     def __init__(
@@ -194,7 +194,7 @@ class Postmaster:
         """Count what one mail says; when it returns, that is committed. Raises StorageError."""
         self.count(read(raw, recipients))
 
-    def count(self, returned: Returned) -> None:
+    def count(self, returned: InboundReport) -> None:
         """Count what was read; when it returns, that is committed. Raises StorageError."""
         outcome, subscriber_id, status = self._count(returned)
         with self._lock:
@@ -220,7 +220,7 @@ class Postmaster:
             counts: dict[str, Any] = dict(self._tally)
             return BouncesReport(**counts, said=tuple(self._said[-5:]))
 
-    def _count(self, returned: Returned) -> tuple[tuple[str, ...], int | None, str | None]:
+    def _count(self, returned: InboundReport) -> tuple[tuple[str, ...], int | None, str | None]:
         """Return the lines of the report a mail counts in, the subscriber it is about, and the status."""
         if request := request_of(returned, self._tokens, self._digests):
             return (_LEFT[self._leave(request)],), request.subscriber_id, None
@@ -231,7 +231,7 @@ class Postmaster:
             return ("unmatched",), None, None
         subscriber_id, edition_id = found
         failure = self._failure(returned, subscriber_id)
-        if failure is not None and failure.verdict is Verdict.OURS:
+        if failure is not None and failure.verdict is Blame.OURS:
             with self._lock:
                 self._said.append(failure.text)
         event = BounceEvent(
@@ -255,7 +255,7 @@ class Postmaster:
             found = subscribers.find(connection, address)
         return (found.id, None) if found else None
 
-    def _failure(self, returned: Returned, subscriber_id: int) -> Failure | None:
+    def _failure(self, returned: InboundReport, subscriber_id: int) -> FailedRecipient | None:
         if returned.kind is Kind.COMPLAINT:
             return None
         with self._database.connect() as connection:

@@ -18,7 +18,7 @@ from digestmail.model.papers import SourceHealth
 from digestmail.model.reports import WELL, DeliverReport
 from digestmail.schedule.cron import next_fire
 from digestmail.storage import audience, future_moments, rates, settings, sources
-from digestmail.storage.audience import Wish
+from digestmail.storage.audience import ChoiceCount
 from digestmail.text.credentials import weaknesses
 
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ def _health_row(row: SourceHealth) -> tuple[object, ...]:
     return f"source {row.source} {row.category}".rstrip(), row.health, said
 
 
-def _orphans(app: App, wishes: Iterable[Wish]) -> Iterator[str]:
+def _orphans(app: App, wishes: Iterable[ChoiceCount]) -> Iterator[str]:
     """Name what people subscribed to and the configuration no longer has: a renamed digest or topic loses them."""
     topics = {digest.name: {topic.name for topic in digest.topics} for digest in app.digests}
     for wish in wishes:

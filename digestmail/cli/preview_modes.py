@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import typer
 
 if TYPE_CHECKING:
-    from digestmail.preview.options import Asked
-    from digestmail.preview.service import Desk
+    from digestmail.preview.options import PreviewOptions
+    from digestmail.preview.service import PreviewService
 
 
-def write(desk: Desk, asked: Asked, directory: Path) -> None:
+def write(desk: PreviewService, asked: PreviewOptions, directory: Path) -> None:
     """Write the mail into `directory`, say which rules it breaks, and leave with 1 if it breaks any."""
     from digestmail.preview import output
 
@@ -27,7 +27,7 @@ def write(desk: Desk, asked: Asked, directory: Path) -> None:
         raise typer.Exit(1)
 
 
-def serve(desk: Desk, asked: Asked, *, port: int, browser: bool) -> None:
+def serve(desk: PreviewService, asked: PreviewOptions, *, port: int, browser: bool) -> None:
     """Serve the page until Ctrl-C, and open it."""
     import webbrowser
 

@@ -83,13 +83,13 @@ def preview(
     from digestmail.clock import SystemClock
     from digestmail.config.load import find_path, load
     from digestmail.demo.sample import sample_edition
-    from digestmail.preview.options import Asked
-    from digestmail.preview.service import Desk
+    from digestmail.preview.options import PreviewOptions
+    from digestmail.preview.service import PreviewService
 
     path = find_path(config).resolve()
     load(path)  # what is wrong from the start is said here, and not in a browser
-    desk = Desk(path, SystemClock(parse_now(now)), SystemClock(), sample_edition)
-    asked = Asked(digest=digest, edition=edition, reader=reader)
+    desk = PreviewService(path, SystemClock(parse_now(now)), SystemClock(), sample_edition)
+    asked = PreviewOptions(digest=digest, edition=edition, reader=reader)
     try:
         if output is not None:
             preview_modes.write(desk, asked, output)

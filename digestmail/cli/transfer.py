@@ -82,9 +82,9 @@ def import_(
 
 def _teller(*, dry_run: bool, silent: bool) -> Callable[[Line], None]:
     """Return what prints a line's outcome: of a rehearsal all, else what the operator should know about."""
-    from digestmail.subscribers.csv_import import Outcome
+    from digestmail.subscribers.csv_import import RowOutcome
 
-    expected = {Outcome.ADDED, Outcome.CHANGED, Outcome.ALREADY}
+    expected = {RowOutcome.ADDED, RowOutcome.CHANGED, RowOutcome.ALREADY}
 
     def tell(line: Line) -> None:
         if not silent and (dry_run or line.outcome not in expected):

@@ -23,7 +23,7 @@ log = logging.getLogger("digestmail.collect")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Failure:
+class SourceFailure:
     """A source that could not be read, as a value."""
 
     source: str
@@ -61,7 +61,7 @@ def read_all(
     *,
     horizon: datetime | None = None,
     stop: Callable[[], bool] = lambda: False,
-) -> Iterator[Reading | Failure]:
+) -> Iterator[Reading | SourceFailure]:
     """Read the sources one after the other; one that fails becomes a value and never stops the others."""
     for source in sources:
         if stop():
@@ -71,26 +71,26 @@ def read_all(
         yield _read(source, now, state.complete_at if state else None)
 
 
-def _read(source: Source, now: datetime, since: datetime | None) -> Reading | Failure:
+def _read(source: Source, now: datetime, since: datetime | None) -> Reading | SourceFailure:
     try:
         return source.read(now, since)
     except SourceError as error:
-        return Failure(source=source.name, health=health.of_error(error), detail=str(error))
+        return SourceFailure(source=source.name, health=health.of_error(error), detail=str(error))
     except DigestmailError:
         raise  # our own trouble, the database's for one, is not the source's
     except Exception as error:
         # A parser's bug on one source's bytes must not cost the others their day; it is logged whole.
         log.exception("source=%s could not be read", source.name)
         detail = f"unexpected {type(error).__name__}: {error}"
-        return Failure(source=source.name, health=Health.UNREADABLE, detail=detail)
+        return SourceFailure(source=source.name, health=Health.UNREADABLE, detail=detail)
 
 
 def store(
-    connection: Connection, result: Reading | Failure, now: datetime, horizon: datetime | None = None
+    connection: Connection, result: Reading | SourceFailure, now: datetime, horizon: datetime | None = None
 ) -> SourceReport:
     """Keep what a source said: papers, sightings, validators and health together, or none of them."""
     previous = {row.category: row for row in stored_sources.list_health(connection, source=result.source)}
-    if isinstance(result, Failure):
+    if isinstance(result, SourceFailure):
         failures = health.failed(result.source, result.health, result.detail, previous, now)
         stored_sources.put_health(connection, failures)
         return SourceReport(source=result.source, health=failures)

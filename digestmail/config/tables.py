@@ -18,7 +18,7 @@ from digestmail.bounces.score import Scoring
 from digestmail.mail.header_fields import split_mailbox
 from digestmail.model.deliveries import AmbiguousPolicy
 from digestmail.model.digests import Digest, Limits, OnEmpty, Schedule, Topic, Weights
-from digestmail.model.theme import COLOUR_PATTERN, DARK, LIGHT, Layout, Logo, Look, Palette, Theme
+from digestmail.model.theme import COLOUR_PATTERN, DARK, LIGHT, Appearance, Layout, Logo, Palette, Theme
 from digestmail.text.credentials import guard_problem
 
 ENV_PREFIX = "DIGESTMAIL_"
@@ -546,7 +546,7 @@ class Config(BaseSettings):
                 also_trending=table.also_trending,
                 on_empty=table.on_empty,
                 allow_repeats_of=table.allow_repeats_of,
-                look=Look(
+                look=Appearance(
                     layout=table.layout,
                     thumbnails=table.thumbnails,
                     language=table.language,

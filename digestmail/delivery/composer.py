@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from digestmail.editions.publish import Render
-from digestmail.mail.message import Mould
+from digestmail.mail.message import MessageTemplate
 from digestmail.mail.tokens import Tokens
 from digestmail.model.deliveries import Delivery, Envelope, Rendered
 from digestmail.model.editions import Edition
@@ -23,19 +23,19 @@ _KEPT = 16
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Prepared:
-    mould: Mould
+    message_template: MessageTemplate
     digest: str
     slot: str
 
 
-class EditionLetters:
+class EditionComposer:
     """Writes the messages of deliveries from the editions stored: what was committed is what goes out."""
 
     def __init__(
         self,
         database: Database,
         render: Render,
-        mould: Callable[[Edition, Rendered], Mould],
+        message_template: Callable[[Edition, Rendered], MessageTemplate],
         tokens: Tokens,
         *,
         sender: str,
@@ -48,7 +48,7 @@ class EditionLetters:
         """
         self._database = database
         self._render = render
-        self._mould = mould
+        self._mould = message_template
         self._tokens = tokens
         self._sender = sender
         self._domain = domain
@@ -58,7 +58,7 @@ class EditionLetters:
     def write(self, delivery: Delivery, now: datetime) -> tuple[Envelope, bytes]:
         """Return the envelope and the message of one delivery. Raises RenderError or DeliveryError."""
         prepared = self._prepare(delivery.segment_id)
-        message = prepared.mould.cast(
+        message = prepared.message_template.cast(
             recipient=delivery.address,
             message_id=self._tokens.message_id(prepared.digest, prepared.slot, delivery.subscriber_id, self._domain),
             date=now,
@@ -80,7 +80,9 @@ class EditionLetters:
             return self._prepared[segment_id]
         edition, sections, language = self._content(segment_id)
         rendered = self._render(edition, sections, language=language)
-        prepared = _Prepared(mould=self._mould(edition, rendered), digest=edition.digest, slot=edition.slot.key)
+        prepared = _Prepared(
+            message_template=self._mould(edition, rendered), digest=edition.digest, slot=edition.slot.key
+        )
         self._prepared[segment_id] = prepared
         if len(self._prepared) > _KEPT:
             self._prepared.popitem(last=False)

@@ -21,7 +21,7 @@ _REMEMBERED = 16
 """Messages of a connection that are looked through for those not settled; there are never more than two."""
 
 
-class Outgoing(base.Outgoing, Protocol):
+class TrackedMessage(base.OutboundMessage, Protocol):
     """A message that remembers whether it was settled."""
 
     delivery: Delivery
@@ -34,14 +34,14 @@ class Outgoing(base.Outgoing, Protocol):
     """How often the lanes had become fewer when it was taken."""
 
 
-class Host(Protocol):
+class PoolListener(Protocol):
     """Who has the messages, and hears how the lanes fare."""
 
-    async def take(self) -> Outgoing | None:
+    async def take(self) -> TrackedMessage | None:
         """Wait for the next message; None when this connection is to end."""
         ...
 
-    def take_now(self) -> Outgoing | None:
+    def try_take(self) -> TrackedMessage | None:
         """Return the next message if one is ready this moment."""
         ...
 
@@ -61,15 +61,15 @@ class Host(Protocol):
         """Hear that the relay is of no use for now."""
         ...
 
-    def lane_ended(self, error: BaseException | None) -> None:
+    def on_closed(self, error: BaseException | None) -> None:
         """Hear that a lane is closed, by a bug if there is an `error`."""
         ...
 
 
-class Lanes:
+class ConnectionPool:
     """Keeps connections open; every message one of them takes is settled, whatever happens."""
 
-    def __init__(self, relay: Relay, host: Host, *, most: int) -> None:
+    def __init__(self, relay: Relay, host: PoolListener, *, most: int) -> None:
         """Open nothing yet, and at no time more than `most`."""
         self._relay = relay
         self._host = host
@@ -85,7 +85,7 @@ class Lanes:
         """How many there are, connected or about to be."""
         return len(self._lanes)
 
-    def widen(self, wanted: int) -> None:
+    def grow_to(self, wanted: int) -> None:
         """Open lanes until there are `wanted`."""
         self._most_losses = LOST_TWICE * max(wanted, len(self._lanes), 1)
         while len(self._lanes) < wanted:
@@ -93,7 +93,7 @@ class Lanes:
             self._lanes.add(lane)
             lane.add_done_callback(self._ended)
 
-    def keep_to(self, most: int) -> None:
+    def set_limit(self, most: int) -> None:
         """Have no more than `most` from now on; a lane too many ends with the connection it has."""
         self._most = most
 
@@ -125,13 +125,13 @@ class Lanes:
         while self._lanes:
             await asyncio.wait(self._lanes)
 
-    def went_well(self) -> None:
+    def reset_failures(self) -> None:
         """Hear that the relay answered: losses are counted anew."""
         self._losses = 0
 
     def _ended(self, lane: asyncio.Task[None]) -> None:
         self._lanes.discard(lane)
-        self._host.lane_ended(None if lane.cancelled() else lane.exception())
+        self._host.on_closed(None if lane.cancelled() else lane.exception())
 
     async def _lane(self) -> None:
         """Keep one connection going as long as there is work for it."""
@@ -165,7 +165,7 @@ class Lanes:
     async def _converse(self, connection: base.Connection) -> None:
         watched = _Watched(self._host, self)
         try:
-            await connection.converse(watched)
+            await connection.send_all(watched)
         except TransportError:
             raise
         except Exception as error:
@@ -179,17 +179,17 @@ class Lanes:
 class _Watched:
     """A connection's view of the host, which remembers what it has taken and not settled."""
 
-    def __init__(self, host: Host, lanes: Lanes) -> None:
+    def __init__(self, host: PoolListener, lanes: ConnectionPool) -> None:
         self._host = host
         self._lanes = lanes
-        self._taken: list[Outgoing] = []
+        self._taken: list[TrackedMessage] = []
         self._is_leaving = False
 
-    async def take(self) -> Outgoing | None:
+    async def take(self) -> TrackedMessage | None:
         return None if self._leaves() else self._kept(await self._host.take())
 
-    def take_now(self) -> Outgoing | None:
-        return None if self._leaves() else self._kept(self._host.take_now())
+    def try_take(self) -> TrackedMessage | None:
+        return None if self._leaves() else self._kept(self._host.try_take())
 
     def _leaves(self) -> bool:
         """Return whether this connection is to end, because the server said over it that there are too many."""
@@ -199,7 +199,7 @@ class _Watched:
             self._is_leaving = self._lanes.may_let_go()
         return self._is_leaving
 
-    def _kept(self, outgoing: Outgoing | None) -> Outgoing | None:
+    def _kept(self, outgoing: TrackedMessage | None) -> TrackedMessage | None:
         if len(self._taken) > _REMEMBERED:
             self._taken = [one for one in self._taken if not one.settled]
         if outgoing is not None:

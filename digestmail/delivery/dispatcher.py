@@ -20,15 +20,15 @@ from typing import Protocol
 from digestmail.clock import Clock
 from digestmail.delivery import outcomes, pacing
 from digestmail.delivery.common_refusal import DOMAINS, Suspicion
-from digestmail.delivery.connections import LOST_TWICE, Lanes
-from digestmail.delivery.outbox_writer import Committed, Ledger
+from digestmail.delivery.connections import LOST_TWICE, ConnectionPool
+from digestmail.delivery.outbox_writer import Committed, OutboxWriter
 from digestmail.delivery.outcomes import Rules
-from digestmail.delivery.ready_queue import Pool
+from digestmail.delivery.ready_queue import ReadyQueue
 from digestmail.delivery.throttle import PATIENCE, Throttle
 from digestmail.errors import DeliveryError, RenderError, StorageError, TransportError
 from digestmail.model.deliveries import Attempted, Delivery, Envelope, Manner
 from digestmail.storage.rates import Pause
-from digestmail.storage.servers import Sighting
+from digestmail.storage.servers import ServerObservation
 from digestmail.transports.base import (
     NotSentError,
     NotTakenError,
@@ -55,7 +55,7 @@ _LINGER = timedelta(seconds=60)
 """A run waits for deliveries that are due so soon; what is put off for longer is for the next one."""
 
 
-class Letters(Protocol):
+class MessageComposer(Protocol):
     """Writes the message of one delivery."""
 
     def write(self, delivery: Delivery, now: datetime) -> tuple[Envelope, bytes]:
@@ -66,7 +66,7 @@ class Letters(Protocol):
         ...
 
 
-class Outgoing:
+class QueuedMessage:
     """A message on its way; a connection settles it."""
 
     __slots__ = (
@@ -82,9 +82,9 @@ class Outgoing:
         "wave",
         "written",
     )
-    dotless = True
+    needs_no_dot_stuffing = True
 
-    def __init__(self, dispatch: Dispatch, delivery: Delivery, armed_at: datetime) -> None:
+    def __init__(self, dispatch: Dispatcher, delivery: Delivery, armed_at: datetime) -> None:
         """Belong to `dispatch`; it writes envelope and message right before they go out."""
         self._dispatch = dispatch
         self.armed_at = armed_at
@@ -104,14 +104,14 @@ class Outgoing:
         self._dispatch.settle(self, verdict)
 
 
-class Dispatch:
+class Dispatcher:
     """One worker's deliveries, from the first claim to the last record."""
 
     def __init__(  # noqa: PLR0913 - its collaborators, put together in one place
         self,
-        ledger: Ledger,
+        ledger: OutboxWriter,
         relay: Relay,
-        letters: Letters,
+        letters: MessageComposer,
         clock: Clock,
         rules: Rules,
         *,
@@ -142,9 +142,9 @@ class Dispatch:
         self._stop = stop
         self._recorded = recorded
         self._reopened = reopened
-        self._pool = Pool(domains)
+        self._pool = ReadyQueue(domains)
         self._asked: dict[tuple[int, int, int], Delivery] = {}
-        self._ready: deque[Outgoing] = deque()
+        self._ready: deque[QueuedMessage] = deque()
         self._in_flight = 0
         self._results: list[tuple[Delivery, Attempted]] = []
         self._ordering = False
@@ -152,7 +152,7 @@ class Dispatch:
         self._claiming = False
         self._claim_next = _FIRST_CLAIM
         self._exhausted = False
-        self._lanes = Lanes(relay, self, most=connections)
+        self._lanes = ConnectionPool(relay, self, most=connections)
         self._timer: asyncio.Task[None] | None = None
         self._began = clock.now()
         self._throttle = Throttle(clock.monotonic())
@@ -172,7 +172,7 @@ class Dispatch:
         self._idle = asyncio.Event()
         if isinstance(self._relay, Pipelining):
             self._relay.manners.begin(self._manners, self._learned)
-        self._ledger.start(self._tell)
+        self._ledger.start(self._post)
         self._claim()
         await self._idle.wait()
         await self._lanes.closed()
@@ -183,23 +183,23 @@ class Dispatch:
         await asyncio.to_thread(self._ledger.finish)
         await asyncio.sleep(0)  # what the ledger said last is heard
 
-    def _tell(self, committed: Committed | StorageError) -> None:
+    def _post(self, committed: Committed | StorageError) -> None:
         """Pass on, from the ledger's thread to the loop, what was committed."""
-        self._loop.call_soon_threadsafe(self._heard, committed)
+        self._loop.call_soon_threadsafe(self._on_commit, committed)
 
     # -- what a connection asks ---------------------------------------------------------------------------------------
 
-    async def take(self) -> Outgoing | None:
+    async def take(self) -> QueuedMessage | None:
         """Wait for the next message; None when this connection is to end."""
         while True:
-            outgoing = self.take_now()
+            outgoing = self.try_take()
             if outgoing is not None or self.over():
                 return outgoing
             waiter = self._loop.create_future()
             self._waiting.append(waiter)
             await waiter
 
-    def take_now(self) -> Outgoing | None:
+    def try_take(self) -> QueuedMessage | None:
         """Return the next message if one is ready this moment."""
         while self._ready and not self.stopped:
             if self._stop():
@@ -214,28 +214,28 @@ class Dispatch:
                 return outgoing
         return None
 
-    def _stale(self, outgoing: Outgoing, now: datetime) -> bool:
+    def _stale(self, outgoing: QueuedMessage, now: datetime) -> bool:
         """Ask anew for an intent that has waited, behind a slow server or a clock that jumped."""
         if abs(now - outgoing.armed_at) <= _FRESH:
             return False
         delivery = outgoing.delivery
         self._asked[delivery.claim] = delivery
-        self._ledger.order(arm=[delivery])
+        self._ledger.order(record_intent=[delivery])
         return True
 
-    def settle(self, outgoing: Outgoing, verdict: Verdict) -> None:
+    def settle(self, outgoing: QueuedMessage, verdict: Verdict) -> None:
         """Take the verdict on a message in flight."""
         self._in_flight -= 1
         if isinstance(verdict, NotSentError):
             self._lost(outgoing, verdict)
         else:
             if not isinstance(verdict, TransportError):
-                self._lanes.went_well()
-            self._conclude(outgoing, verdict)
+                self._lanes.reset_failures()
+            self._record_result(outgoing, verdict)
             self._weigh(outgoing, verdict)
         self._order_soon()
 
-    def _weigh(self, outgoing: Outgoing, verdict: Verdict) -> None:
+    def _weigh(self, outgoing: QueuedMessage, verdict: Verdict) -> None:
         """Look at what a verdict says about us and the relay."""
         match verdict:
             case Receipt():
@@ -250,7 +250,7 @@ class Dispatch:
                 if alike:
                     self._blame_nobody(alike, verdict)
 
-    def _conclude(self, outgoing: Outgoing, verdict: Verdict) -> None:
+    def _record_result(self, outgoing: QueuedMessage, verdict: Verdict) -> None:
         now = self._clock.now()
         milliseconds = min(max(int((self._clock.monotonic() - outgoing.began) * 1000), 0), _LONGEST)
         result = outcomes.attempted(outgoing.delivery, verdict, self._rules, now, self._random, milliseconds)
@@ -260,10 +260,10 @@ class Dispatch:
         self._results.append((outgoing.delivery, result))
         self._pool.release(outgoing.delivery)
         self._order_soon()
-        if (slow := outcomes.asks_for_less(verdict, self._relay.name, outgoing.delivery.address)) is not None:
+        if (slow := outcomes.throttle_key(verdict, self._relay.name, outgoing.delivery.address)) is not None:
             self._ledger.order(slow=slow)
 
-    def _throttled(self, outgoing: Outgoing, error: ThrottledError) -> None:
+    def _throttled(self, outgoing: QueuedMessage, error: ThrottledError) -> None:
         """Give the relay less: a connection fewer, or the pace it was seen to take; what was to go faster goes back."""
         at = self._clock.monotonic()
         self._exhausted = False  # this one is due again in a moment
@@ -285,7 +285,7 @@ class Dispatch:
             self._pool.release(delivery)
             left.append(delivery)
         self._recalled |= self._asked.keys()
-        self._ledger.order(results=[(one, outcomes.given_back(one, now)) for one in left])
+        self._ledger.order(results=[(one, outcomes.released(one, now)) for one in left])
 
     def _blame_nobody(self, refused: Sequence[tuple[Delivery, DeliveryError]], error: DeliveryError) -> None:
         """Open again what failed for no fault of the recipients, and leave the relay alone."""
@@ -296,7 +296,7 @@ class Dispatch:
         results = [(one, outcomes.reopened(str(why), why.code, due_at)) for one, why in refused]
         self._ledger.order(reopen=results)
 
-    def _lost(self, outgoing: Outgoing, error: NotSentError) -> None:
+    def _lost(self, outgoing: QueuedMessage, error: NotSentError) -> None:
         """Nothing was delivered: the message goes first over the next connection, its intent still stands."""
         if not isinstance(error, NotTakenError):
             outgoing.lost += 1
@@ -304,11 +304,11 @@ class Dispatch:
             self._ready.appendleft(outgoing)
             self._wake()
         else:
-            self._conclude(outgoing, TransportError(str(error), code=error.code))
+            self._record_result(outgoing, TransportError(str(error), code=error.code))
 
     # -- from the pool to ready ---------------------------------------------------------------------------------------
 
-    def _written(self, outgoing: Outgoing, now: datetime) -> bool:
+    def _written(self, outgoing: QueuedMessage, now: datetime) -> bool:
         """Write the message, if it can be written."""
         delivery = outgoing.delivery
         if outgoing.written:
@@ -329,9 +329,9 @@ class Dispatch:
             outgoing.written = True
         return outgoing.written
 
-    def _unwritable(self, outgoing: Outgoing, error: DeliveryError | TransportError) -> None:
+    def _unwritable(self, outgoing: QueuedMessage, error: DeliveryError | TransportError) -> None:
         outgoing.began = self._clock.monotonic()
-        self._conclude(outgoing, error)
+        self._record_result(outgoing, error)
 
     def _order_soon(self) -> None:
         """Order once for all that happens in one turn of the event loop."""
@@ -343,11 +343,11 @@ class Dispatch:
         """Have results written down, and ask for intents and for more deliveries before they run out."""
         self._ordering = False
         results, self._results = self._results, []
-        armed = self._in_flight + len(self._ready) + len(self._asked)
-        batch = [] if self.stopped else self._pool.take(AHEAD * self._connections - armed)
+        intended = self._in_flight + len(self._ready) + len(self._asked)
+        batch = [] if self.stopped else self._pool.take(AHEAD * self._connections - intended)
         self._asked.update((one.claim, one) for one in batch)
         if results or batch:
-            self._ledger.order(results=results, arm=batch)
+            self._ledger.order(results=results, record_intent=batch)
         if self._pool.next_to_come < self._claim_next // 2 and not self._exhausted:
             self._claim()
         if self.over():
@@ -362,7 +362,7 @@ class Dispatch:
         self._claiming = True
         self._ledger.order(claim=self._claim_next)
 
-    def _heard(self, committed: Committed | StorageError) -> None:
+    def _on_commit(self, committed: Committed | StorageError) -> None:
         """Hear of a commit."""
         if isinstance(committed, StorageError):
             self.trouble = committed
@@ -378,8 +378,8 @@ class Dispatch:
             self._asked.pop(delivery.claim, None)
             is_recalled = delivery.claim in self._recalled
             self._recalled.discard(delivery.claim)
-            if delivery.claim in committed.armed and not is_recalled:
-                self._ready.append(Outgoing(self, delivery, committed.at))
+            if delivery.claim in committed.intended and not is_recalled:
+                self._ready.append(QueuedMessage(self, delivery, committed.at))
             else:
                 self._not_armed(delivery)
         if isinstance(self._relay, Pipelining):
@@ -394,7 +394,7 @@ class Dispatch:
             self._claimed(committed.claimed.go, committed.claimed.rest, committed.claimed.next_due_at)
         self._wake()
         self._order()
-        self._look_idle()
+        self._check_idle()
 
     def _granted(self, connections: int | None) -> None:
         """Use as many connections as were granted anew, if they were; one more than the relay took, to try it."""
@@ -404,14 +404,14 @@ class Dispatch:
             self._most_taken += 1
             connections = min(connections, self._most_taken)
         self._connections = connections
-        self._lanes.keep_to(connections)
+        self._lanes.set_limit(connections)
 
     def _not_armed(self, delivery: Delivery) -> None:
         """Give back what may not go: the lease runs out, the subscriber left, or another worker has the delivery.
 
         The next claim looks again, and cancels what nobody wants.
         """
-        self._ledger.order(results=[(delivery, outcomes.given_back(delivery, self._clock.now()))])
+        self._ledger.order(results=[(delivery, outcomes.released(delivery, self._clock.now()))])
         self._pool.release(delivery)
         self._exhausted = False
 
@@ -423,7 +423,7 @@ class Dispatch:
             if len(go) + len(rest) >= self._claim_next:
                 self._claim_next = min(self._claim_next * 2, _MOST_CLAIMED)
             if not self.stopped:
-                self._lanes.widen(min(self._connections, len(self._pool) + len(self._ready) + len(self._asked)))
+                self._lanes.grow_to(min(self._connections, len(self._pool) + len(self._ready) + len(self._asked)))
             return
         self._exhausted = True
         if next_due_at is not None and next_due_at - self._clock.now() <= _LINGER and not self.stopped:
@@ -440,12 +440,12 @@ class Dispatch:
         self._timer = None
         self._exhausted = False
         self._claim()
-        self._look_idle()
+        self._check_idle()
 
     def _learned(self, face: str, manner: Manner) -> None:
         """Have what a connection learned of the server written down, or ask for a trial."""
         if isinstance(self._relay, Pipelining):
-            self._ledger.order(seen=Sighting(server=self._relay.server, face=face, manner=manner))
+            self._ledger.order(seen=ServerObservation(server=self._relay.server, face=face, manner=manner))
 
     # -- what the lanes tell ------------------------------------------------------------------------------------------
 
@@ -475,12 +475,12 @@ class Dispatch:
             until = max(until, (self._began + error.pause).replace(second=0, microsecond=0))
         return until
 
-    def lane_ended(self, error: BaseException | None) -> None:
+    def on_closed(self, error: BaseException | None) -> None:
         """Hear that a lane is closed, by a bug if there is an `error`."""
         if error is not None:
             log.error("a connection ended by a bug", exc_info=error)
             self._halt(f"unexpected {type(error).__name__}: {error}")
-        self._look_idle()
+        self._check_idle()
 
     # -- the end ------------------------------------------------------------------------------------------------------
 
@@ -494,9 +494,9 @@ class Dispatch:
     def _halt(self, why: str) -> None:
         self.stopped = self.stopped or why
         self._wake(everybody=True)
-        self._look_idle()
+        self._check_idle()
 
-    def _look_idle(self) -> None:
+    def _check_idle(self) -> None:
         """Let `run` go on when nothing is under way any more."""
         if not self._lanes and not self._claiming and self.over():
             self._idle.set()
@@ -516,4 +516,4 @@ class Dispatch:
             due_at = max(now + self._pause, self._left_alone_until)
         left = [*self._pool.drain(), *self._asked.values(), *(one.delivery for one in self._ready)]
         with suppress(StorageError):
-            self._ledger.order(results=[(one, outcomes.given_back(one, due_at)) for one in left])
+            self._ledger.order(results=[(one, outcomes.released(one, due_at)) for one in left])

@@ -17,7 +17,7 @@ from digestmail.clock import Clock
 from digestmail.delivery.backoff import next_attempt
 from digestmail.errors import DeliveryError, RenderError, TransportError
 from digestmail.mail.link_tokens import LinkTokens
-from digestmail.mail.message import Mould
+from digestmail.mail.message import MessageTemplate
 from digestmail.mail.tokens import Tokens
 from digestmail.model.deliveries import Attempted, DeliveryState, Envelope, Notice, NoticeKind, Rendered
 from digestmail.model.differences import differences
@@ -67,7 +67,7 @@ class RenderNotice(Protocol):
         ...
 
 
-class Letters(Protocol):
+class NoticeMessages(Protocol):
     """Writes the message of one notice."""
 
     def write(self, notice: Notice, now: datetime) -> tuple[Envelope, bytes] | None:
@@ -76,7 +76,7 @@ class Letters(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class NoticeOrigin:
     """Where notices come from and lead to."""
 
     base_url: str | None
@@ -98,7 +98,7 @@ class _Says:
     steps: tuple[tuple[str, str], ...] = ()
 
 
-class NoticeLetters:
+class NoticeComposer:
     """Writes notices from what is stored when they go out. Nothing in them was written by who filled in a form."""
 
     def __init__(
@@ -106,17 +106,17 @@ class NoticeLetters:
         database: Database,
         digests: Sequence[Digest],
         render: RenderNotice,
-        mould: Callable[[Rendered, str], Mould],
+        message_template: Callable[[Rendered, str], MessageTemplate],
         tokens: Tokens,
         links: LinkTokens,
         *,
-        place: Place,
+        place: NoticeOrigin,
     ) -> None:
-        """`mould` makes a message of rendered words and a title."""
+        """`message_template` makes a message of rendered words and a title."""
         self._database = database
         self._titles = {digest.name: digest.title for digest in digests}
         self._render = render
-        self._mould = mould
+        self._mould = message_template
         self._tokens = tokens
         self._links = links
         self._place = place
@@ -217,7 +217,7 @@ class NoticeLetters:
 def send_notices(
     database: Database,
     transport: Transport,
-    letters: Letters,
+    letters: NoticeMessages,
     clock: Clock,
     *,
     give_up: timedelta,
@@ -232,7 +232,7 @@ def send_notices(
 class _Run:
     database: Database
     transport: Transport
-    letters: Letters
+    letters: NoticeMessages
     clock: Clock
     give_up: timedelta
     random: Random

@@ -32,26 +32,28 @@ _PATIENCE = timedelta(minutes=10)
 
 
 @dataclass(slots=True)
-class Orders:
+class WriteBatch:
     """What is to be written in one transaction."""
 
     results: list[tuple[Delivery, Attempted]] = field(default_factory=list)
-    arm: list[Delivery] = field(default_factory=list)
+    record_intent: list[Delivery] = field(default_factory=list)
     claim: int = 0
     slow: dict[str, float | None] = field(default_factory=dict)
     """Keys of relays and domains that asked for less, and what share of full speed they took, if it was measured."""
     reopen: list[tuple[Delivery, Attempted]] = field(default_factory=list)
     """Deliveries that had failed, and shall not have."""
     pause: list[rates.Pause] = field(default_factory=list)
-    seen: list[servers.Sighting] = field(default_factory=list)
+    seen: list[servers.ServerObservation] = field(default_factory=list)
 
     def __bool__(self) -> bool:
         """Whether there is anything to write."""
-        return bool(self.results or self.arm or self.claim or self.slow or self.reopen or self.pause or self.seen)
+        return bool(
+            self.results or self.record_intent or self.claim or self.slow or self.reopen or self.pause or self.seen
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sorted:
+class Triage:
     """What was claimed: what goes out now, and what became of the rest already."""
 
     go: Sequence[Delivery] = ()
@@ -72,12 +74,12 @@ class Committed:
     lost: frozenset[tuple[int, int, int]]
     """Results nothing was written of: another worker has the delivery."""
     asked: Sequence[Delivery]
-    armed: frozenset[tuple[int, int, int]]
+    intended: frozenset[tuple[int, int, int]]
     at: datetime
     """When the intents were written."""
     trials: Sequence[str]
     """The faces of servers that this worker may try."""
-    claimed: Sorted | None
+    claimed: Triage | None
     """None if nothing was to be claimed."""
     reopened: int = 0
     """How many deliveries that had failed are open again."""
@@ -89,13 +91,13 @@ class Policies:
 
     room: Callable[[Connection, datetime], tuple[int, datetime] | None]
     """How many deliveries may be claimed, and when the next ones may; None: any number."""
-    sort: Callable[[Connection, Sequence[Delivery], datetime], Sorted]
+    sort: Callable[[Connection, Sequence[Delivery], datetime], Triage]
     """Which of the deliveries that were claimed go out now."""
     bounced: Callable[[Connection, Sequence[tuple[Delivery, Attempted]], datetime], None]
     """Count what servers refused for good, with the results."""
 
 
-class Ledger:
+class OutboxWriter:
     """Writes orders; started and stopped by a dispatch, which hears of every commit in its event loop."""
 
     def __init__(
@@ -121,7 +123,7 @@ class Ledger:
         self._policies = policies
         self._enough = enough
         self._idle = False
-        self._orders = Orders()
+        self._orders = WriteBatch()
         self._lock = threading.Condition()
         self._unnoted: int | None = None
         self._ending = False
@@ -136,18 +138,18 @@ class Ledger:
         self,
         *,
         results: Sequence[tuple[Delivery, Attempted]] = (),
-        arm: Sequence[Delivery] = (),
+        record_intent: Sequence[Delivery] = (),
         claim: int = 0,
         slow: str | None = None,
         measured: float | None = None,
         reopen: Sequence[tuple[Delivery, Attempted]] = (),
         pause: rates.Pause | None = None,
-        seen: servers.Sighting | None = None,
+        seen: servers.ServerObservation | None = None,
     ) -> None:
         """Put down what is to be written; returns at once."""
         with self._lock:
             self._orders.results.extend(results)
-            self._orders.arm.extend(arm)
+            self._orders.record_intent.extend(record_intent)
             self._orders.claim = max(self._orders.claim, claim)
             if slow is not None:
                 self._orders.slow[slow] = measured
@@ -156,7 +158,7 @@ class Ledger:
                 self._orders.pause.append(pause)
             if seen is not None:
                 self._orders.seen.append(seen)
-            if self._idle or len(self._orders.results) + len(self._orders.arm) >= self._enough:
+            if self._idle or len(self._orders.results) + len(self._orders.record_intent) >= self._enough:
                 self._lock.notify()
 
     def finish(self) -> None:
@@ -184,19 +186,19 @@ class Ledger:
                 return
             tell(committed)
 
-    def _next_orders(self) -> Orders:
+    def _next_orders(self) -> WriteBatch:
         """Wait for orders, and a moment longer for enough of them; none when it is to end."""
         with self._lock:
             self._idle = True
             while not self._orders and not self._ending:
                 self._lock.wait()
             self._idle = False
-            if len(self._orders.results) + len(self._orders.arm) < self._enough and not self._ending:
+            if len(self._orders.results) + len(self._orders.record_intent) < self._enough and not self._ending:
                 self._lock.wait(_GATHERING)
-            orders, self._orders = self._orders, Orders()
+            orders, self._orders = self._orders, WriteBatch()
             return orders
 
-    def _commit_somehow(self, orders: Orders) -> Committed:
+    def _commit_somehow(self, orders: WriteBatch) -> Committed:
         """Commit `orders`; wait for a database that is locked, full or gone, and try again."""
         wait, until = _FIRST_WAIT, self._clock.monotonic() + _PATIENCE.total_seconds()
         committed: Committed | None = None
@@ -216,16 +218,16 @@ class Ledger:
             self._clock.sleep(wait)
             wait = min(wait * 2, _LONGEST_WAIT)
 
-    def _commit(self, orders: Orders) -> Committed:
+    def _commit(self, orders: WriteBatch) -> Committed:
         with self._database.begin() as connection:
             now = self._clock.now()
             lost = claims.record(connection, orders.results, now)
             if bounced := [result for result in orders.results if result[1].bounce is not None]:
                 gone = {delivery.claim for delivery in lost}
                 self._policies.bounced(connection, [one for one in bounced if one[0].claim not in gone], now)
-            armed = frozenset[tuple[int, int, int]]()
-            if orders.arm:
-                armed = claims.arm(connection, orders.arm, now + self._sending)
+            intended = frozenset[tuple[int, int, int]]()
+            if orders.record_intent:
+                intended = claims.record_intent(connection, orders.record_intent, now + self._sending)
             reopened = claims.reopen(connection, orders.reopen, now)
             for key, measured in sorted(orders.slow.items()):
                 rates.slow_down(connection, key, now, measured)
@@ -238,24 +240,24 @@ class Ledger:
         return Committed(
             results=orders.results,
             lost=frozenset(one.claim for one in lost),
-            asked=orders.arm,
-            armed=armed,
+            asked=orders.record_intent,
+            intended=intended,
             at=now,
             trials=trials,
             claimed=claimed,
             reopened=reopened,
         )
 
-    def _claim(self, connection: Connection, limit: int, now: datetime) -> tuple[Sorted, int | None]:
+    def _claim(self, connection: Connection, limit: int, now: datetime) -> tuple[Triage, int | None]:
         if (room := self._policies.room(connection, now)) is not None:
             count, next_at = room
             if not count:
                 due_at = deliveries.next_due(connection)
-                return Sorted(next_due_at=max(due_at, next_at) if due_at is not None else None), None
+                return Triage(next_due_at=max(due_at, next_at) if due_at is not None else None), None
             limit = min(limit, count)
         claimed = claims.claim(connection, now, self._lease, limit)
         if not claimed:
-            return Sorted(next_due_at=deliveries.next_due(connection)), None
+            return Triage(next_due_at=deliveries.next_due(connection)), None
         found = self._policies.sort(connection, claimed, now)
         claims.record(connection, found.rest, now)
-        return found, settings.raise_epoch(connection)
+        return found, settings.bump_epoch(connection)

@@ -49,7 +49,7 @@ def attempted(
         case DeliveryError():
             return _refused(delivery, verdict, rules, now, random, milliseconds)
         case _:
-            return put_off(delivery, str(verdict), verdict.code, now, milliseconds)
+            return deferred_by_relay(delivery, str(verdict), verdict.code, now, milliseconds)
 
 
 def unknown(
@@ -70,7 +70,7 @@ def unknown(
     )
 
 
-def left_on_the_wire(rules: Rules, now: datetime) -> Attempted:
+def after_worker_crash(rules: Rules, now: datetime) -> Attempted:
     """Return what becomes of a delivery whose worker died after the intent: under `resend` it is due at once."""
     text = "the worker died between the intent and the result: the message may have arrived"
     if rules.ambiguous is AmbiguousPolicy.HOLD:
@@ -78,7 +78,7 @@ def left_on_the_wire(rules: Rules, now: datetime) -> Attempted:
     return Attempted(state=DeliveryState.DEFERRED, text=text, due_at=now, kept=DeliveryState.AMBIGUOUS)
 
 
-def put_off(
+def deferred_by_relay(
     delivery: Delivery, text: str, code: int | None, now: datetime, milliseconds: int | None = None
 ) -> Attempted:
     """Return what becomes of the delivery in hand when the way out breaks: it goes behind the others."""
@@ -154,13 +154,13 @@ def reopened(text: str, code: int | None, due_at: datetime) -> Attempted:
     return Attempted(state=DeliveryState.DEFERRED, code=code, text=text, due_at=due_at, kept=DeliveryState.DEFERRED)
 
 
-def given_back(delivery: Delivery, due_at: datetime) -> Attempted:
+def released(delivery: Delivery, due_at: datetime) -> Attempted:
     """Return what becomes of a claimed delivery that was not attempted."""
     state = DeliveryState.DEFERRED if delivery.attempts > 1 else DeliveryState.QUEUED
     return Attempted(state=state, due_at=due_at, begun=False)
 
 
-def not_wanted(delivery: Delivery, rules: Rules, now: datetime) -> Attempted | None:
+def no_longer_eligible(delivery: Delivery, rules: Rules, now: datetime) -> Attempted | None:
     """Return the end of a delivery nobody wants any more; None if it is to be sent.
 
     A clock that jumped or a database that slept for weeks must not send old news: what was never begun in
@@ -175,7 +175,7 @@ def not_wanted(delivery: Delivery, rules: Rules, now: datetime) -> Attempted | N
     return None
 
 
-def asks_for_less(verdict: Verdict, relay: str, address: str) -> str | None:
+def throttle_key(verdict: Verdict, relay: str, address: str) -> str | None:
     """Return the key of the relay or domain that asks to be sent less (421, 450, 451, 4.7.x), if one does.
 
     What a ThrottledError asks for is measured, not halved; see `throttle`.

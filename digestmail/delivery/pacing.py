@@ -29,7 +29,7 @@ class DomainLimit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class DomainLimits:
     """The limits by recipient's domain; those of a relay are its own."""
 
     domains: Mapping[str, DomainLimit] = field(default_factory=dict)
@@ -40,7 +40,9 @@ def domain_of(address: str) -> str:
     return address.rpartition("@")[2].lower()
 
 
-def speeds(limits: Limits, relay: str, relay_rate: float | None, factors: Mapping[str, float]) -> dict[str, float]:
+def speeds(
+    limits: DomainLimits, relay: str, relay_rate: float | None, factors: Mapping[str, float]
+) -> dict[str, float]:
     """Return how many messages a second each limited or slowed key may have."""
     found = {f"domain:{name}": limit.messages_per_second for name, limit in limits.domains.items()}
     found[f"relay:{relay}"] = relay_rate

@@ -12,7 +12,7 @@ _MOST_HELD = 10_000
 """Deliveries of limited domains kept waiting in memory; with so many nothing more is claimed."""
 
 
-class Pool:
+class ReadyQueue:
     """About first in, first out; a domain that is as busy as it may be lets the others pass."""
 
     def __init__(self, limits: Mapping[str, int]) -> None:

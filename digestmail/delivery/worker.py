@@ -20,11 +20,11 @@ from digestmail.bounces.counting import Recorded
 from digestmail.bounces.score import Scoring
 from digestmail.clock import Clock
 from digestmail.delivery import outcomes
-from digestmail.delivery.dispatcher import AHEAD, Dispatch, Letters
+from digestmail.delivery.dispatcher import AHEAD, Dispatcher, MessageComposer
 from digestmail.delivery.epoch import EpochFile
-from digestmail.delivery.outbox_writer import Ledger, Policies, Sorted
+from digestmail.delivery.outbox_writer import OutboxWriter, Policies, Triage
 from digestmail.delivery.outcomes import Rules
-from digestmail.delivery.pacing import Limits, pace, room, speeds
+from digestmail.delivery.pacing import DomainLimits, pace, room, speeds
 from digestmail.model.deliveries import Attempted, Delivery, DeliveryState, Manner
 from digestmail.model.reports import DeliverReport
 from digestmail.model.subscribers import BounceEvent
@@ -46,19 +46,19 @@ _RENEWED = timedelta(minutes=1)
 _TROUBLES = frozenset({DeliveryState.DEFERRED, DeliveryState.FAILED, DeliveryState.AMBIGUOUS})
 
 
-class Deliverer:
+class Worker:
     """One worker on the outbox. Several may run at once, in several processes: a claim is never handed out twice."""
 
     def __init__(  # noqa: PLR0913 - its collaborators, put together in one place
         self,
         database: Database,
         relays: Sequence[Relay],
-        letters: Letters,
+        letters: MessageComposer,
         clock: Clock,
         rules: Rules,
         epoch: EpochFile,
         *,
-        limits: Limits | None = None,
+        limits: DomainLimits | None = None,
         scoring: Scoring = Scoring(),  # noqa: B008 - frozen
         random: Random,
         stop: Callable[[], bool] = lambda: False,
@@ -74,7 +74,7 @@ class Deliverer:
         self._clock = clock
         self._rules = rules
         self._epoch = epoch
-        self._limits = limits or Limits()
+        self._limits = limits or DomainLimits()
         self._scoring = scoring
         self._random = random
         self._stop = stop
@@ -136,12 +136,12 @@ class Deliverer:
             f"domain:{name}": limit.connections for name, limit in self._limits.domains.items() if limit.connections
         }
         self._allotted_at = now
-        return rates.allot(connection, self._worker, keys, now, _ALLOTTED)
+        return rates.lease_connections(connection, self._worker, keys, now, _ALLOTTED)
 
     def _dispatch(
         self, relay: Relay, granted: dict[str, int], manners: dict[str, Manner], pause: timedelta
     ) -> tuple[str, bool]:
-        ledger = Ledger(
+        ledger = OutboxWriter(
             self._database,
             self._clock,
             self._epoch,
@@ -155,7 +155,7 @@ class Deliverer:
             # Half of what may be armed: while its results and the next intents are committed, the other half goes out.
             enough=AHEAD * granted[f"relay:{relay.name}"],
         )
-        dispatch = Dispatch(
+        dispatch = Dispatcher(
             ledger,
             relay,
             self._letters,
@@ -181,14 +181,14 @@ class Deliverer:
             raise dispatch.trouble
         return dispatch.stopped, dispatch.relay_broke
 
-    def _sort(self, connection: Connection, claimed: Sequence[Delivery], relay: Relay, now: datetime) -> Sorted:
+    def _sort(self, connection: Connection, claimed: Sequence[Delivery], relay: Relay, now: datetime) -> Triage:
         """Say what goes out now; end what nobody wants, settle what a dead worker left, put off what a rate holds."""
         rest: list[tuple[Delivery, Attempted]] = []
         wanted: list[Delivery] = []
         for delivery in claimed:
             if delivery.state is DeliveryState.SENDING:
-                rest.append((delivery, outcomes.left_on_the_wire(self._rules, now)))
-            elif (end := outcomes.not_wanted(delivery, self._rules, now)) is not None:
+                rest.append((delivery, outcomes.after_worker_crash(self._rules, now)))
+            elif (end := outcomes.no_longer_eligible(delivery, self._rules, now)) is not None:
                 rest.append((delivery, end))
             else:
                 wanted.append(delivery)
@@ -197,10 +197,10 @@ class Deliverer:
         granted = self._allot(connection, relay, now) if renew else {}
         manners = _known(connection, relay, now) if renew else {}
         if not speed:
-            return Sorted(go=wanted, rest=rest, granted=granted, manners=manners)
+            return Triage(go=wanted, rest=rest, granted=granted, manners=manners)
         go, wait = pace(connection, wanted, speed, relay.name, now)
-        rest += ((delivery, outcomes.given_back(delivery, moment)) for delivery, moment in wait)
-        return Sorted(go=go, rest=rest, granted=granted, manners=manners)
+        rest += ((delivery, outcomes.released(delivery, moment)) for delivery, moment in wait)
+        return Triage(go=go, rest=rest, granted=granted, manners=manners)
 
     def _count_bounces(
         self, connection: Connection, results: Sequence[tuple[Delivery, Attempted]], now: datetime

@@ -25,7 +25,7 @@ _XML = "application/xml; charset=utf-8"
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class RouteAnswer:
     """What a route answers with."""
 
     status: int
@@ -54,32 +54,32 @@ def serving() -> Iterator[str]:
             thread.join()
 
 
-def answer(target: str) -> Reply:
+def answer(target: str) -> RouteAnswer:
     """Answer a GET of `target` (path and query)."""
     url = urlsplit(target)
     if url.path == "/api/daily_papers":
         return _daily_papers({name: values[-1] for name, values in parse_qs(url.query).items()})
     if url.path == "/feed.atom":
-        return Reply(200, "application/atom+xml; charset=utf-8", sample("feed.atom"))
+        return RouteAnswer(200, "application/atom+xml; charset=utf-8", sample("feed.atom"))
     if url.path.startswith("/rss/"):
         return _arxiv_feed(unquote(url.path.removeprefix("/rss/")))
-    return Reply(404, _JSON, b'{"error":"Not found"}')
+    return RouteAnswer(404, _JSON, b'{"error":"Not found"}')
 
 
-def _daily_papers(query: dict[str, str]) -> Reply:
+def _daily_papers(query: dict[str, str]) -> RouteAnswer:
     try:
         day = date.fromisoformat(query.get("date", SAMPLE_DAY.isoformat()))
         limit, page = int(query.get("limit", "50")), int(query.get("p", "0"))
     except ValueError:
-        return Reply(400, _JSON, b'{"error":"Invalid query"}')
+        return RouteAnswer(400, _JSON, b'{"error":"Invalid query"}')
     items = json.loads(sample("daily_papers.json")) if day == SAMPLE_DAY else []
-    return Reply(200, _JSON, json.dumps(items[page * limit :][:limit], ensure_ascii=False).encode())
+    return RouteAnswer(200, _JSON, json.dumps(items[page * limit :][:limit], ensure_ascii=False).encode())
 
 
-def _arxiv_feed(categories: str) -> Reply:
+def _arxiv_feed(categories: str) -> RouteAnswer:
     if set(categories.split("+")) != set(SAMPLE_CATEGORIES):
-        return Reply(404, _XML, f"the sample has the feed of {'+'.join(SAMPLE_CATEGORIES)} only".encode())
-    return Reply(200, _XML, sample("arxiv.rss"))
+        return RouteAnswer(404, _XML, f"the sample has the feed of {'+'.join(SAMPLE_CATEGORIES)} only".encode())
+    return RouteAnswer(200, _XML, sample("arxiv.rss"))
 
 
 class _Server(ThreadingHTTPServer):
@@ -95,7 +95,7 @@ class _Handler(BaseHTTPRequestHandler):
         reply = answer(self.path)
         tag = f'"{sha256(reply.body).hexdigest()[:32]}"'
         if reply.status == HTTPStatus.OK and self.headers.get("If-None-Match") == tag:
-            reply = Reply(304, reply.content_type, b"")
+            reply = RouteAnswer(304, reply.content_type, b"")
         self.send_response(reply.status)
         self.send_header("ETag", tag)
         self.send_header("Content-Type", reply.content_type)

@@ -16,7 +16,7 @@ from digestmail.storage import deliveries, editions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Share:
+class Entitlement:
     """One person's part of an edition."""
 
     sections: tuple[Section, ...]
@@ -32,7 +32,7 @@ class Share:
     """Whether this is what their delivery holds, and not what would be decided now."""
 
 
-def share_of(connection: Connection, digest: Digest, edition: Edition, subscriber: Subscriber) -> Share:
+def entitlement_of(connection: Connection, digest: Digest, edition: Edition, subscriber: Subscriber) -> Entitlement:
     """Return what `subscriber` gets of `edition`: what was committed for them, else what publishing it would commit."""
     wish = next((wish for wish in subscriber.subscriptions if wish.digest == digest.name), None)
     delivered = _delivered(connection, digest, edition, subscriber)
@@ -40,7 +40,7 @@ def share_of(connection: Connection, digest: Digest, edition: Edition, subscribe
         return delivered
     topics = () if wish is None else wish.topics
     received = _received(connection, digest, edition, subscriber)
-    return Share(
+    return Entitlement(
         sections=for_segment(edition, topics, received),
         topics=topics,
         received=received & matching(edition, topics),
@@ -49,7 +49,7 @@ def share_of(connection: Connection, digest: Digest, edition: Edition, subscribe
     )
 
 
-def _delivered(connection: Connection, digest: Digest, edition: Edition, subscriber: Subscriber) -> Share | None:
+def _delivered(connection: Connection, digest: Digest, edition: Edition, subscriber: Subscriber) -> Entitlement | None:
     stored = editions.get(connection, edition.digest, edition.slot.key)
     if stored is None or stored.edition != edition:
         return None
@@ -58,7 +58,7 @@ def _delivered(connection: Connection, digest: Digest, edition: Edition, subscri
         return None
     segment = editions.segment(connection, segment_id)
     left_out = matching(edition, segment.topics) - frozenset(segment.paper_ids)
-    return Share(
+    return Entitlement(
         sections=committed(edition, segment),
         topics=segment.topics,
         received=_received(connection, digest, edition, subscriber) & left_out,

@@ -22,7 +22,7 @@ from digestmail.model.selection import Section
 from digestmail.schedule.cron import check_timezone, current_slot, next_hour
 from digestmail.selection.segments import for_everybody, for_segment
 from digestmail.storage import audience, deliveries, editions, settings
-from digestmail.storage.audience import Wanted
+from digestmail.storage.audience import RecipientChoices
 from digestmail.storage.database import Database
 
 _CHUNK = 20_000
@@ -65,7 +65,7 @@ def publish(
     return PublishReport(digests=tuple(reports))
 
 
-def rehearse(
+def dry_run_publish(
     connection: Connection, digests: Sequence[Digest], render: Render, now: datetime, queued_at: datetime | None = None
 ) -> PublishReport:
     """Do all that `publish` does inside the caller's transaction, which is to be rolled back."""
@@ -190,7 +190,7 @@ class _Due:
         self._now = now
         self._known: dict[tuple[int, str | None], datetime] = {}
 
-    def at(self, wanted: Wanted) -> datetime:
+    def at(self, wanted: RecipientChoices) -> datetime:
         """Return when their delivery is due, at most a day from now."""
         if wanted.hour is None:
             return self._now
@@ -211,13 +211,13 @@ class _Sorter:
         self._edition = edition
         self._edition_id = edition_id
         self._segments: dict[tuple[tuple[str, ...], str | None, frozenset[PaperId]], int | None] = {}
-        self._quick: dict[int, tuple[Wanted, int | None]] = {}
+        self._quick: dict[int, tuple[RecipientChoices, int | None]] = {}
         paper_ids = [entry.paper.id for entry in edition.entries]
         self.prior = editions.prior_segments(
             connection, paper_ids, exclude_digests=(digest.name, *digest.allow_repeats_of)
         )
 
-    def segment_for(self, wanted: Wanted, received: frozenset[int]) -> int | None:
+    def segment_for(self, wanted: RecipientChoices, received: frozenset[int]) -> int | None:
         """Return the segment of a subscriber who chose this and got these segments; None if nothing is left."""
         if received:
             return self._look_up(wanted, received)
@@ -227,7 +227,7 @@ class _Sorter:
             quick = self._quick[id(wanted)] = (wanted, self._look_up(wanted, received))
         return quick[1]
 
-    def _look_up(self, wanted: Wanted, received: frozenset[int]) -> int | None:
+    def _look_up(self, wanted: RecipientChoices, received: frozenset[int]) -> int | None:
         without = frozenset[PaperId]().union(*(self.prior[segment] for segment in received))
         key = (wanted.topics, wanted.language, without)
         if key not in self._segments:

@@ -37,7 +37,7 @@ class Algorithm(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
+class DnsRecord:
     """The TXT record a verifier asks for (RFC 6376 section 3.6)."""
 
     name: str
@@ -78,7 +78,7 @@ class Signer:
         """Return the signature of the SHA-256 `digest`: 32 octets in; the modulus' length or 64 octets out."""
         return self._key.sign(digest, *self._scheme)
 
-    def record(self) -> Record:
+    def record(self) -> DnsRecord:
         """Return the DNS record with the public key."""
         from cryptography.hazmat.primitives import serialization as forms
 
@@ -87,7 +87,7 @@ class Signer:
             octets = public.public_bytes(forms.Encoding.DER, forms.PublicFormat.SubjectPublicKeyInfo)
         else:
             octets = public.public_bytes(forms.Encoding.Raw, forms.PublicFormat.Raw)  # RFC 8463 section 4
-        return Record(
+        return DnsRecord(
             name=f"{self.selector}._domainkey.{self.domain}", value=f"v=DKIM1; k={self.algorithm}; p={_base64(octets)}"
         )
 
@@ -105,7 +105,7 @@ def generate(algorithm: Algorithm, *, bits: int = _FEWEST_BITS) -> bytes:
     return key.private_bytes(forms.Encoding.PEM, forms.PrivateFormat.PKCS8, forms.NoEncryption())
 
 
-class Sealing:
+class SegmentSigner:
     """Signs the messages of one segment: what they share was hashed when this was made."""
 
     def __init__(

@@ -51,7 +51,7 @@ class QuotedPrintable:
 
     def rest(self, token: bytes) -> list[bytes]:
         """Return what follows `start`; a token longer than a line is cut by soft breaks."""
-        folded = _folded(token)
+        folded = _soft_wrap(token)
         return [part for piece in self._pieces for part in (folded, piece)]
 
 
@@ -99,7 +99,7 @@ def quoted_printable(text: str) -> bytes:
     Lines never begin with a dot or with "From ", which mail programs are known to change on the way.
     """
     body = (b"=\n" + _CUT + b"=\n").join(map(_encoded, _unix(text).split(SPLICE)))
-    return b"\r\n".join(map(_guarded, body.split(b"\n")))
+    return b"\r\n".join(map(_escape_line_start, body.split(b"\n")))
 
 
 def _unix(text: str) -> str:
@@ -113,7 +113,7 @@ def _base64(octets: bytes) -> bytes:
     return b"".join(binascii.b2a_base64(line, newline=False) + b"\r\n" for line in lines)
 
 
-def _folded(token: bytes) -> bytes:
+def _soft_wrap(token: bytes) -> bytes:
     """Return `token` cut by soft breaks where it is longer than a line."""
     width = _MAX_QP_LINE - 1
     if len(token) <= width:
@@ -126,13 +126,13 @@ def _encoded(text: str) -> bytes:
     return binascii.b2a_qp(text.encode() + b"|").removesuffix(b"|")
 
 
-def _guarded(line: bytes) -> bytes:
+def _escape_line_start(line: bytes) -> bytes:
     if not line.startswith((b".", b"From ")):
         return _cut_to_width(line)
     first = b"=%02X" % line[0]
     if len(first) + len(line) - 1 <= _MAX_QP_LINE:
         return first + line[1:]
-    return first + _SOFT_BREAK + _guarded(line[1:])
+    return first + _SOFT_BREAK + _escape_line_start(line[1:])
 
 
 def _cut_to_width(line: bytes) -> bytes:

@@ -20,7 +20,7 @@ import idna
 from w3lib.url import safe_url_string
 
 from digestmail.errors import DeliveryError
-from digestmail.mail.dkim import Sealing, Signer, field_names, relaxed
+from digestmail.mail.dkim import SegmentSigner, Signer, field_names, relaxed
 from digestmail.mail.encoding import SPLICE, Part, smaller
 from digestmail.mail.header_fields import named, split_mailbox, unstructured
 from digestmail.model.deliveries import Rendered
@@ -28,7 +28,7 @@ from digestmail.model.deliveries import Rendered
 UNSUBSCRIBE_PLACE: Final = "https://place.invalid/unsubscribe-9d6b2f41"
 """Stands in a `Rendered` for the recipient's unsubscribe link: a link like any other to everything in between.
 
-`one_line` takes it out of every foreign text, so that no title can hold a place.
+`single_line` takes it out of every foreign text, so that no title can hold a place.
 """
 PREFERENCES_PLACE: Final = "https://place.invalid/preferences-5c07ea93"
 """The same for the recipient's preferences. The page is found by the unsubscribe token, so that one is spliced."""
@@ -72,7 +72,7 @@ _MESSAGE_ID = re.compile(r"<[!-;=?A-~]+@[!-;=?A-~]+>")
 _SAFE_TOKEN = re.compile(r"[A-Za-z0-9_.-]{1,300}")
 
 
-def one_line(text: str) -> str:
+def single_line(text: str) -> str:
     """Return `text` as one line that may stand anywhere in a mail: white space folded, unprintable characters gone."""
     return " ".join(_UNPRINTABLE.sub("", text).replace(UNSUBSCRIBE_PLACE, " ").replace(PREFERENCES_PLACE, " ").split())
 
@@ -88,7 +88,7 @@ def wire_domain(domain: str) -> str:
     return encoded
 
 
-def wire_address(address: str, *, smtputf8: bool = False) -> str:
+def to_wire_address(address: str, *, smtputf8: bool = False) -> str:
     """Return `address` as it goes over the wire and into headers: the domain as A-labels (RFC 5890).
 
     A non-ASCII local part is allowed only with `smtputf8` (RFC 6531). Raises DeliveryError (permanent) for
@@ -103,7 +103,7 @@ def wire_address(address: str, *, smtputf8: bool = False) -> str:
         raise DeliveryError("the recipient's address is malformed", code=None, permanent=True) from error
     if _ADDRESS.fullmatch(encoded):
         return encoded
-    if one_line(local) != local or not _INTERNATIONAL_LOCAL.fullmatch(local):
+    if single_line(local) != local or not _INTERNATIONAL_LOCAL.fullmatch(local):
         raise DeliveryError("the recipient's address is malformed", code=None, permanent=True)
     if not smtputf8:
         raise DeliveryError("the recipient's address needs SMTPUTF8", code=None, permanent=True)
@@ -125,7 +125,7 @@ class Sender:
     """`name@domain` of the mailbox digestmail reads; a mail to unsubscribe goes to `name+TOKEN@domain`."""
 
 
-class Mould:
+class MessageTemplate:
     """One segment's mail, or a notice, serialised but for what differs between recipients."""
 
     def __init__(
@@ -152,7 +152,7 @@ class Mould:
         if sender.base_url is not None:
             sender = replace(sender, base_url=safe_url_string(sender.base_url))
         self._list_unsubscribe = [b""] if notice else _list_unsubscribe(sender, contact)
-        self._headers = _headers(rendered.subject, one_line(title), digest, sender, contact, notice=notice)
+        self._headers = _headers(rendered.subject, single_line(title), digest, sender, contact, notice=notice)
         unsubscribe = _unsubscribe_link(sender.base_url, sender.bounce_address or contact)
         preferences = f"{sender.base_url}/preferences/{SPLICE}" if sender.base_url else unsubscribe
         # Plain text first: RFC 2046 section 5.1.4, the best comes last.
@@ -171,7 +171,7 @@ class Mould:
         if signers:
             own = b"To:\r\nDate:\r\nMessage-ID:\r\n" + b"".join(self._list_unsubscribe)
             start = self._start.removeprefix(_EMPTY_LINE)
-            self._sealing = Sealing(signers, shared=self._headers, own_names=field_names(own), body_start=start)
+            self._sealing = SegmentSigner(signers, shared=self._headers, own_names=field_names(own), body_start=start)
             self._relaxed_unsubscribe = _ANY_CUT.split(relaxed(b"".join(self._list_unsubscribe)))
 
     def cast(
@@ -196,7 +196,7 @@ class Mould:
         tokens = {_CUT: self._checked(_CUT, unsubscribe_token), _LEAVE_CUT: self._checked(_LEAVE_CUT, leave_token)}
         if date.tzinfo is None:
             raise ValueError("naive datetime")
-        to = wire_address(recipient, smtputf8=self._smtputf8)
+        to = to_wire_address(recipient, smtputf8=self._smtputf8)
         token, day = tokens[_CUT], _date(date.replace(microsecond=0))
         own = f"To: {to}\r\nDate: {day}\r\nMessage-ID: {message_id}\r\n".encode()
         own += _filled(self._list_unsubscribe, tokens)
@@ -286,9 +286,9 @@ def _headers(subject: str, title: str, digest: str, sender: Sender, contact: str
     domain = wire_domain(sender.domain)
     kind = "notice" if notice else "edition"
     fields = [
-        ("From", named("From", one_line(name) or title, address)),
+        ("From", named("From", single_line(name) or title, address)),
         ("Reply-To", contact),
-        ("Subject", unstructured("Subject", one_line(subject))),
+        ("Subject", unstructured("Subject", single_line(subject))),
         *([] if notice else _list_headers(title, digest, domain, contact)),
         ("Auto-Submitted", "auto-generated"),  # RFC 3834 section 5
         ("Precedence", "bulk"),  # several programs that answer mail look at nothing else
@@ -318,7 +318,7 @@ def _mailbox(text: str) -> tuple[str, str]:
     """Return (name, address) of a mailbox of ours. Raises ValueError."""
     try:
         name, address = split_mailbox(text)
-        return name, wire_address(address)
+        return name, to_wire_address(address)
     except (ValueError, DeliveryError) as error:
         raise ValueError(f"not a mailbox mail can be sent from: {text!r}") from error
 

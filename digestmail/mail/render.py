@@ -15,7 +15,7 @@ from typing import Any, Final, TypeAlias
 from digestmail.errors import RenderError
 from digestmail.mail.encoding import LARGEST_MESSAGE
 from digestmail.mail.i18n import languages
-from digestmail.mail.message import PREFERENCES_PLACE, UNSUBSCRIBE_PLACE, Mould, Sender, one_line
+from digestmail.mail.message import PREFERENCES_PLACE, UNSUBSCRIBE_PLACE, MessageTemplate, Sender, single_line
 from digestmail.mail.templates import Templates, compiled
 from digestmail.mail.view_model import (
     CUTS_PER_PAPER,
@@ -29,7 +29,7 @@ from digestmail.mail.view_model import (
 from digestmail.model.deliveries import NoticeKind, Rendered
 from digestmail.model.editions import Edition
 from digestmail.model.selection import Section
-from digestmail.model.theme import Layout, Look
+from digestmail.model.theme import Appearance, Layout
 from digestmail.text.truncate import at_word
 
 SUBJECT_LENGTH: Final = 150
@@ -60,7 +60,7 @@ class Renderer:
         *,
         base_url: str | None = None,
         language: str | None = None,
-        look: Look = Look(),  # noqa: B008 - frozen
+        look: Appearance = Appearance(),  # noqa: B008 - frozen
         measure: Measure | None = None,
     ) -> Rendered:
         """Render `sections`, those of `edition` a segment gets, with links to the web pages at `base_url` if any.
@@ -86,7 +86,7 @@ class Renderer:
         preferences_url: str | None = None,
         language: str | None = None,
         steps: tuple[tuple[str, str], ...] = (),
-        look: Look = Look(),  # noqa: B008 - frozen
+        look: Appearance = Appearance(),  # noqa: B008 - frozen
     ) -> Rendered:
         """Render a mail that belongs to no edition.
 
@@ -101,7 +101,7 @@ class Renderer:
         context |= self.templates.speech(spoken) | {"look": look, "kind": kind.value}
         source = self.templates.fill("email/notice.mjml", context, language=spoken)
         return Rendered(
-            subject=one_line(self.templates.fill("email/notice-subject.txt", context, language=spoken)),
+            subject=single_line(self.templates.fill("email/notice-subject.txt", context, language=spoken)),
             html=compiled("email/notice.mjml", source),
             text=self.templates.fill("email/notice.txt", context, language=spoken),
         )
@@ -181,19 +181,19 @@ def page(rendered: Rendered) -> str:
 
 def _subject(fill: Any, context: dict[str, Any]) -> str:
     """Return the subject, its top title shortened until all fits."""
-    subject = one_line(fill("email/subject.txt", context))
+    subject = single_line(fill("email/subject.txt", context))
     excess = len(subject) - SUBJECT_LENGTH
     top = context["top"]
     if excess > 0 and top is not None:
         shorter = replace(top, title=at_word(top.title, max(len(top.title) - excess, _SHORTEST_TITLE)))
-        subject = one_line(fill("email/subject.txt", context | {"top": shorter}))
+        subject = single_line(fill("email/subject.txt", context | {"top": shorter}))
     return subject
 
 
 def _usual_octets(edition: Edition, base_url: str | None, mail: Rendered) -> int:
     """Return the size of the message for a sender with a short name, and room for two signatures."""
     sender = Sender(mailbox="digest@mail.invalid", domain="mail.invalid", base_url=base_url)
-    return Mould(mail, sender, digest=edition.digest, title=edition.title).octets() + _TWO_SIGNATURES
+    return MessageTemplate(mail, sender, digest=edition.digest, title=edition.title).octets() + _TWO_SIGNATURES
 
 
 def _compiles(source: str) -> bool:

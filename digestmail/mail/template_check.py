@@ -13,7 +13,7 @@ from digestmail.model.differences import Changed
 from digestmail.model.editions import Beyond, Edition, Slot
 from digestmail.model.papers import Origin, Paper, PaperId, Signals
 from digestmail.model.selection import Entry, Score, TopicMatch
-from digestmail.model.theme import Layout, Look
+from digestmail.model.theme import Appearance, Layout
 from digestmail.selection.segments import for_everybody
 
 _AT = datetime(2026, 4, 2, 6, tzinfo=UTC)
@@ -53,7 +53,7 @@ def _problems(renderer: Renderer) -> Iterator[str]:
     )
     for language in renderer.languages():
         for layout in Layout:
-            look = Look(layout=layout, thumbnails=True, language=language)
+            look = Appearance(layout=layout, thumbnails=True, language=language)
             for edition, base_url in ((full, _BASE_URL), (full, None), (empty, _BASE_URL)):
                 try:
                     renderer.render(edition, for_everybody(edition), base_url=base_url, look=look)

@@ -17,7 +17,7 @@ from digestmail.errors import RenderError
 from digestmail.mail.i18n import compact_number, date_formats, direction, template_directories, translations
 from digestmail.mail.mjml_lint import mjml_problems
 from digestmail.mail.view_model import Block, Link, Row
-from digestmail.model.theme import Look, Palette, Theme
+from digestmail.model.theme import Appearance, Palette, Theme
 from digestmail.text.truncate import at_word
 
 _TEXT_WIDTH: Final = 72
@@ -25,7 +25,7 @@ _FAULTS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 """What Python raises out of a faulty template, beside Jinja2's own errors."""
 
 
-_SHOWN = frozenset({Row, Block, Link, Look, Theme, Palette})
+_SHOWN = frozenset({Row, Block, Link, Appearance, Theme, Palette})
 """Types made to be shown: frozen, without methods, all of their public attributes plain values."""
 
 

@@ -15,11 +15,11 @@ from urllib.parse import urlsplit
 
 from w3lib.url import safe_url_string
 
-from digestmail.mail.message import PREFERENCES_PLACE, UNSUBSCRIBE_PLACE, one_line
+from digestmail.mail.message import PREFERENCES_PLACE, UNSUBSCRIBE_PLACE, single_line
 from digestmail.model.editions import Edition
 from digestmail.model.papers import Paper
 from digestmail.model.selection import Entry, Section
-from digestmail.model.theme import Layout, Look
+from digestmail.model.theme import Appearance, Layout
 from digestmail.text.truncate import at_sentence, at_word
 
 _TITLE_LENGTH: Final = 300
@@ -102,8 +102,8 @@ class Block:
 def shape_frame(edition: Edition, base_url: str | None) -> dict[str, Any]:
     """Return what a mail of `edition` shows whatever papers it holds; without web pages it links to none."""
     return {
-        "title": at_word(one_line(edition.title), _TITLE_LENGTH),
-        "byline": at_word(one_line(edition.byline), _TITLE_LENGTH),
+        "title": at_word(single_line(edition.title), _TITLE_LENGTH),
+        "byline": at_word(single_line(edition.byline), _TITLE_LENGTH),
         "day": edition.slot.day,
         "unsubscribe_url": UNSUBSCRIBE_PLACE,
         "preferences_url": None if base_url is None else PREFERENCES_PLACE,
@@ -120,9 +120,9 @@ def shape_notice(
 ) -> dict[str, Any]:
     """Return what a notice shows."""
     return {
-        "title": at_word(one_line(title), _TITLE_LENGTH),
+        "title": at_word(single_line(title), _TITLE_LENGTH),
         "digests": _names(digests, _DIGESTS_SHOWN),
-        "steps": [(what, at_word(one_line(name), _TITLE_LENGTH)) for what, name in steps],
+        "steps": [(what, at_word(single_line(name), _TITLE_LENGTH)) for what, name in steps],
         "action_url": action_url,
         "preferences_url": preferences_url,
         "unsubscribe_url": None,
@@ -130,14 +130,14 @@ def shape_notice(
     }
 
 
-def shape_blocks(sections: tuple[Section, ...], look: Look) -> tuple[Block, ...]:
+def shape_blocks(sections: tuple[Section, ...], look: Appearance) -> tuple[Block, ...]:
     """Shape the sections; papers are ranked among themselves, for a segment may not get all of an edition's."""
     entries = sorted((entry for section in sections for entry in section.entries), key=lambda entry: entry.rank)
     ranks = {entry.paper.id: rank for rank, entry in enumerate(entries, start=1)}
     most = max((_count(entry.signals.upvotes) or 0 for entry in entries), default=0)
     return tuple(
         Block(
-            topic=at_word(one_line(section.topic or ""), _NAME_LENGTH),
+            topic=at_word(single_line(section.topic or ""), _NAME_LENGTH),
             anchor=f"topic-{number}",
             rows=tuple(_row(entry, ranks[entry.paper.id], most, look) for entry in section.entries),
             more=section.more,
@@ -192,18 +192,18 @@ def _shown(row: Row, detail: _Detail, layout: Layout) -> Row | None:
     return replace(row, text=at_sentence(row.text, _SHORT_TEXT[layout])) if detail is _Detail.SHORT else row
 
 
-def _row(entry: Entry, rank: int, most: int, look: Look) -> Row:
+def _row(entry: Entry, rank: int, most: int, look: Appearance) -> Row:
     paper, signals = entry.paper, entry.signals
     upvotes = _count(signals.upvotes)
     text, by_machine = _text(paper, look.layout)
     links = tuple(_links(entry))
     return Row(
         rank=rank,
-        title=at_word(one_line(paper.title), _TITLE_LENGTH),
+        title=at_word(single_line(paper.title), _TITLE_LENGTH),
         link=_web_link(paper.link),
         authors=_names(paper.authors),
         more_authors=max(len(paper.authors) - _NAMES_SHOWN, 0),
-        organization=at_word(one_line(paper.organization or ""), _NAME_LENGTH),
+        organization=at_word(single_line(paper.organization or ""), _NAME_LENGTH),
         day=paper.published_at.date() if paper.published_at else None,
         text=text,
         by_machine=by_machine,
@@ -221,7 +221,7 @@ def _text(paper: Paper, layout: Layout) -> tuple[str, bool]:
     """Return the one text that is shown of a paper, and whether it is a machine's summary and not the abstract."""
     abstract, summary = paper.abstract, paper.summary or ""
     by_machine = bool(summary) and (layout is Layout.COMPACT or not abstract)
-    chosen = one_line((summary if by_machine else abstract)[: 3 * _FULL_TEXT])
+    chosen = single_line((summary if by_machine else abstract)[: 3 * _FULL_TEXT])
     return at_sentence(chosen, _SUMMARY_TEXT if layout is Layout.COMPACT else _FULL_TEXT), by_machine
 
 
@@ -264,7 +264,7 @@ def _reasons(entry: Entry) -> dict[str, tuple[str, ...]]:
 
 
 def _names(names: tuple[str, ...], most: int = _NAMES_SHOWN) -> tuple[str, ...]:
-    return tuple(at_word(one_line(name), _NAME_LENGTH) for name in names[:most])
+    return tuple(at_word(single_line(name), _NAME_LENGTH) for name in names[:most])
 
 
 def _web_link(url: str | None) -> str | None:
@@ -272,7 +272,7 @@ def _web_link(url: str | None) -> str | None:
     if not url or len(url) > _URL_LENGTH:
         return None
     try:
-        safe = safe_url_string(one_line(url))
+        safe = safe_url_string(single_line(url))
         parts = urlsplit(safe)
     except ValueError:
         return None

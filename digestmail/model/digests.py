@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from digestmail.model.theme import Look
+from digestmail.model.theme import Appearance
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,4 +78,4 @@ class Digest:
     on_empty: OnEmpty = OnEmpty.SKIP
     allow_repeats_of: tuple[str, ...] = ()
     """Names of digests whose papers this one may send to the same person again."""
-    look: Look = Look()
+    look: Appearance = Appearance()

@@ -98,7 +98,7 @@ class Subscription:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Choices:
+class Preferences:
     """What a person chose: digests, each with topics and hour, and what holds for all of them."""
 
     subscriptions: tuple[Subscription, ...] = ()

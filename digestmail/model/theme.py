@@ -56,7 +56,7 @@ DARK: Final = Palette(
     rule="#2b303b",
 )
 
-READ_ON: Final = {
+CONTRAST_PAIRS: Final = {
     "ink": ("card", "paper"),
     "text": ("card",),
     "quiet": ("card", "paper"),
@@ -86,7 +86,7 @@ class Theme:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
+class Appearance:
     """How the mails of one digest look; `language` is an IETF tag a catalogue exists for."""
 
     layout: Layout = Layout.FULL
@@ -101,7 +101,7 @@ def contrast(one: str, other: str) -> float:
     return (lighter + 0.05) / (darker + 0.05)
 
 
-def inverted(palette: Palette) -> Palette:
+def invert(palette: Palette) -> Palette:
     """Return the palette as a mail program shows it that inverts every colour whatever the mail asks for."""
     turned = {each.name: _complement(getattr(palette, each.name)) for each in fields(palette)}
     return Palette(**turned)
@@ -109,7 +109,7 @@ def inverted(palette: Palette) -> Palette:
 
 def contrast_problems(palette: Palette) -> Iterator[tuple[str, str]]:
     """Yield the name of every text colour that cannot be read on its ground, and a sentence that says so."""
-    for name, grounds in READ_ON.items():
+    for name, grounds in CONTRAST_PAIRS.items():
         for ground in grounds:
             ratio = contrast(getattr(palette, name), getattr(palette, ground))
             if ratio < LOWEST_CONTRAST:

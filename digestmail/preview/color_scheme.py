@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from digestmail.preview.options import Palette
+from digestmail.preview.options import Rendition
 
 _ALWAYS: Final = "(min-width:0)"
 _NEVER: Final = "(max-width:0)"
@@ -24,12 +24,12 @@ _INVERSION: Final = (
 """About what programs do that turn every mail dark by force: colours are turned over, pictures are kept."""
 
 
-def painted(html: str, palette: Palette) -> str:
+def painted(html: str, palette: Rendition) -> str:
     """Return `html` as it is shown under `palette`."""
-    wanted = "dark" if palette is Palette.DARK else "light"
+    wanted = "dark" if palette is Rendition.DARK else "light"
     html = _QUERY.sub(lambda query: _ALWAYS if query[1] == wanted else _NEVER, html)
     html = _META.sub(rf"\g<1>{wanted}\g<2>", html)
     html = _SCHEME.sub(rf"\g<1>{wanted}", html)
-    added = _NEW_WINDOW + (_INVERSION if palette is Palette.INVERTED else "")
+    added = _NEW_WINDOW + (_INVERSION if palette is Rendition.INVERTED else "")
     head, found, rest = html.partition("</head>")
     return f"{head}{added}{found}{rest}" if found else f"{added}{html}"

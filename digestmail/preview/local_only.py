@@ -30,7 +30,7 @@ _ALWAYS: Final = {
 }
 
 
-class Guard:
+class LocalOnly:
     """Lets a request through when it names loopback and knows the token, without the token in its path."""
 
     def __init__(self, app: ASGIApp, token: str) -> None:

@@ -33,7 +33,7 @@ class Frame(StrEnum):
     PHONE = "phone"
 
 
-class Palette(StrEnum):
+class Rendition(StrEnum):
     """How a mail program paints: by the light palette, by the dark one, or the light one turned over by force."""
 
     LIGHT = "light"
@@ -42,7 +42,7 @@ class Palette(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class PreviewOptions:
     """One look at a mail. An empty `digest` is the first one; `edition` is `next`, `sample` or a slot's key."""
 
     digest: str = ""
@@ -52,13 +52,13 @@ class Asked:
     """A subscriber's address."""
     tab: Tab = Tab.MAIL
     frame: Frame = Frame.DESKTOP
-    palette: Palette = Palette.LIGHT
+    palette: Rendition = Rendition.LIGHT
     images: bool = True
 
     def query(self, **changes: Any) -> str:
         """Return this look, or one that differs in `changes`, as a query; what is by default is left out."""
         values = asdict(replace(self, **changes))
-        usual = asdict(Asked())
+        usual = asdict(PreviewOptions())
         told = {name: value for name, value in values.items() if value != usual[name]}
         return urlencode({name: "off" if value is False else value for name, value in told.items()})
 
@@ -66,15 +66,15 @@ class Asked:
 _Choice = TypeVar("_Choice", bound=StrEnum)
 
 
-def read_asked(query: Mapping[str, str]) -> Asked:
+def read_asked(query: Mapping[str, str]) -> PreviewOptions:
     """Return what a query asks for; what it does not say, or says wrongly, is as by default."""
-    return Asked(
+    return PreviewOptions(
         digest=query.get("digest", ""),
         edition=query.get("edition", ""),
         reader=query.get("reader", EVERYBODY).strip(),
         tab=_one_of(Tab, query.get("tab"), Tab.MAIL),
         frame=_one_of(Frame, query.get("frame"), Frame.DESKTOP),
-        palette=_one_of(Palette, query.get("palette"), Palette.LIGHT),
+        palette=_one_of(Rendition, query.get("palette"), Rendition.LIGHT),
         images=query.get("images", "on") != "off",
     )
 

@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from digestmail.preview.options import Asked
-from digestmail.preview.service import Desk, NotShownError
+from digestmail.preview.options import PreviewOptions
+from digestmail.preview.service import NotShownError, PreviewService
 from digestmail.preview.views import Shown, View
 
 
@@ -23,7 +23,7 @@ class OutputReport:
     limit: int
 
 
-def write(desk: Desk, asked: Asked, directory: Path) -> OutputReport:
+def write(desk: PreviewService, asked: PreviewOptions, directory: Path) -> OutputReport:
     """Write `mail.html`, `mail.txt`, `mail.eml` and `rules.json` into `directory`, made if it is not there.
 
     Raises DigestmailError when there is no mail to write; then nothing is written.

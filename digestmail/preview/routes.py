@@ -12,9 +12,9 @@ from fastapi.responses import HTMLResponse, JSONResponse, Response
 
 from digestmail.mail.i18n import templates_directory
 from digestmail.preview.color_scheme import painted
-from digestmail.preview.local_only import Guard
-from digestmail.preview.options import Frame, Palette, Tab, read_asked
-from digestmail.preview.service import Desk
+from digestmail.preview.local_only import LocalOnly
+from digestmail.preview.options import Frame, Rendition, Tab, read_asked
+from digestmail.preview.service import PreviewService
 from digestmail.preview.views import View
 
 POLL = timedelta(milliseconds=700)
@@ -22,7 +22,7 @@ POLL = timedelta(milliseconds=700)
 _STATIC = {"preview.css": "text/css; charset=utf-8", "preview.js": "text/javascript; charset=utf-8"}
 
 
-def application(desk: Desk, token: str, *, poll: timedelta = POLL) -> Guard:
+def application(desk: PreviewService, token: str, *, poll: timedelta = POLL) -> LocalOnly:
     """Return the preview as an ASGI application under `/TOKEN/`; pages ask for changes every `poll`."""
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     templates = jinja2.Environment(
@@ -35,7 +35,7 @@ def application(desk: Desk, token: str, *, poll: timedelta = POLL) -> Guard:
 
     def filled(view: View, status: int = HTTPStatus.OK) -> HTMLResponse:
         page = templates.get_template("preview/page.html").render(
-            view=view, tabs=Tab, frames=Frame, palettes=Palette, poll=int(poll.total_seconds() * 1000)
+            view=view, tabs=Tab, frames=Frame, palettes=Rendition, poll=int(poll.total_seconds() * 1000)
         )
         return HTMLResponse(page, status_code=status)
 
@@ -63,10 +63,10 @@ def application(desk: Desk, token: str, *, poll: timedelta = POLL) -> Guard:
             return Response(status_code=HTTPStatus.NOT_FOUND)
         return Response((templates_directory() / "preview" / name).read_bytes(), media_type=_STATIC[name])
 
-    return Guard(app, token)
+    return LocalOnly(app, token)
 
 
-def _mail(desk: Desk, query: dict[str, Any]) -> HTMLResponse:
+def _mail(desk: PreviewService, query: dict[str, Any]) -> HTMLResponse:
     """Return the mail for the frame: without scripts, forms or fonts, and with images only if they are asked for."""
     asked = read_asked(query)
     shown = desk.look(asked).shown

@@ -13,7 +13,7 @@ import uvicorn
 
 from digestmail.errors import DigestmailError
 from digestmail.preview.routes import POLL, application
-from digestmail.preview.service import Desk
+from digestmail.preview.service import PreviewService
 
 _HOST = "127.0.0.1"
 
@@ -39,14 +39,14 @@ def address_of(listener: socket.socket, token: str) -> str:
     return f"http://{_HOST}:{listener.getsockname()[1]}/{token}/"
 
 
-def serve(desk: Desk, listener: socket.socket, token: str) -> None:
+def serve(desk: PreviewService, listener: socket.socket, token: str) -> None:
     """Serve the preview in this thread until SIGINT or SIGTERM."""
     with suppress(KeyboardInterrupt):
         _server(desk, token, POLL).run(sockets=[listener])
 
 
 @contextmanager
-def serving(desk: Desk, *, token: str, poll: timedelta = POLL) -> Iterator[str]:
+def serving(desk: PreviewService, *, token: str, poll: timedelta = POLL) -> Iterator[str]:
     """Serve the preview in a thread of its own as long as the context lasts; yield the address of the page."""
     with listening(0) as listener:
         server = _server(desk, token, poll)
@@ -59,7 +59,7 @@ def serving(desk: Desk, *, token: str, poll: timedelta = POLL) -> Iterator[str]:
             thread.join()
 
 
-def _server(desk: Desk, token: str, poll: timedelta) -> uvicorn.Server:
+def _server(desk: PreviewService, token: str, poll: timedelta) -> uvicorn.Server:
     return uvicorn.Server(
         uvicorn.Config(
             application(desk, token, poll=poll),

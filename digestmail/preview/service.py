@@ -11,7 +11,7 @@ from pathlib import Path
 from digestmail.app import App
 from digestmail.clock import Clock
 from digestmail.config.load import load
-from digestmail.editions.entitlement import Share, share_of
+from digestmail.editions.entitlement import Entitlement, entitlement_of
 from digestmail.errors import ConfigError, DigestmailError
 from digestmail.mail.addresses import normalised
 from digestmail.mail.i18n import templates_directory
@@ -20,9 +20,9 @@ from digestmail.model.editions import Edition
 from digestmail.model.selection import Section
 from digestmail.model.subscribers import Subscriber, SubscriberState
 from digestmail.preview.file_watch import fingerprint
-from digestmail.preview.options import EVERYBODY, NEXT, SAMPLE, Asked
-from digestmail.preview.test_message import NOBODY, Specimen, cast_specimen
-from digestmail.preview.views import Fault, Notice, Option, Shown, View, nothing_for, remarks_on, take_apart
+from digestmail.preview.options import EVERYBODY, NEXT, SAMPLE, PreviewOptions
+from digestmail.preview.test_message import NOBODY, TestMessage, cast_specimen
+from digestmail.preview.views import MailProblem, Option, Shown, TestResult, View, nothing_for, remarks_on, take_apart
 from digestmail.selection.segments import for_everybody
 from digestmail.storage import editions, subscribers
 
@@ -41,21 +41,21 @@ class _Found:
     digest: Digest
     edition: Edition
     sections: tuple[Section, ...]
-    share: Share | None
+    share: Entitlement | None
     reader: str
 
 
-class Desk:
+class PreviewService:
     """Answers looks, one at a time, whatever thread they come from."""
 
-    def __init__(self, config: Path, clock: Clock, real_clock: Clock, sample: Callable[[Digest], Edition]) -> None:
-        """Open nothing yet. `clock` decides what goes out next; tests are dated by `real_clock`.
+    def __init__(self, config: Path, clock: Clock, wall_clock: Clock, sample: Callable[[Digest], Edition]) -> None:
+        """Open nothing yet. `clock` decides what goes out next; tests are dated by `wall_clock`.
 
         `sample` makes an edition of the bundled sample for a digest.
         """
         self._config = config
         self._clock = clock
-        self._real_clock = real_clock
+        self._real_clock = wall_clock
         self._sample = sample
         self._lock = threading.RLock()
         self._opened: App | None = None
@@ -72,7 +72,7 @@ class Desk:
         with self._lock:
             return fingerprint(self._watched())
 
-    def look(self, asked: Asked) -> View:
+    def look(self, asked: PreviewOptions) -> View:
         """Return the page for `asked`. What is broken is said on it."""
         with self._lock:
             # Taken first: what changes while the mail is made is seen as a change at the next glance.
@@ -87,7 +87,7 @@ class Desk:
                 return replace(view, fault=_fault(error))
             return replace(view, shown=shown, fault=fault)
 
-    def send(self, asked: Asked, address: str) -> Notice:
+    def send(self, asked: PreviewOptions, address: str) -> TestResult:
         """Send the mail that `asked` is a look at to `address`, through the configured transport."""
         try:
             recipient = normalised(address)
@@ -98,8 +98,8 @@ class Desk:
                 with app.transport().open() as session:
                     receipt = session.send(specimen.envelope, specimen.message)
         except DigestmailError as error:
-            return Notice(text=f"Not sent: {error}", good=False)
-        return Notice(text=f"Sent to {recipient}: {receipt.code} {receipt.text}".strip(), good=True)
+            return TestResult(text=f"Not sent: {error}", good=False)
+        return TestResult(text=f"Sent to {recipient}: {receipt.code} {receipt.text}".strip(), good=True)
 
     # -- what they are made of ----------------------------------------------------------------------------------------
 
@@ -111,7 +111,7 @@ class Desk:
         """
         if self._opened is None or self.version() != self._opened_from:
             self._forget()
-            self._opened = App(load(self._config), self._config.parent, self._clock, real_clock=self._real_clock)
+            self._opened = App(load(self._config), self._config.parent, self._clock, wall_clock=self._real_clock)
             self._opened_from = self.version()
         return self._opened
 
@@ -127,14 +127,14 @@ class Desk:
             self._opened.__exit__()
             self._opened = None
 
-    def _find(self, app: App, asked: Asked) -> _Found:
+    def _find(self, app: App, asked: PreviewOptions) -> _Found:
         digest = next(digest for digest in app.digests if digest.name == asked.digest)
         edition = self._edition(app, digest, asked.edition)
         reader = _reader(app, asked.reader)
         if reader is None:
             return _Found(digest=digest, edition=edition, sections=for_everybody(edition), share=None, reader=NOBODY)
         with app.database.connect() as connection:
-            share = share_of(connection, digest, edition, reader)
+            share = entitlement_of(connection, digest, edition, reader)
         return _Found(digest=digest, edition=edition, sections=share.sections, share=share, reader=reader.address)
 
     def _edition(self, app: App, digest: Digest, name: str) -> Edition:
@@ -148,13 +148,13 @@ class Desk:
             raise NotShownError(f"there is no edition {name!r} of {digest.name!r}")
         return stored.edition
 
-    def _show(self, app: App, found: _Found) -> tuple[Shown | None, Fault | None]:
+    def _show(self, app: App, found: _Found) -> tuple[Shown | None, MailProblem | None]:
         if found.edition.entries and not found.sections:
             return None, nothing_for(found.reader)
         specimen = self._cast(app, found)
         return take_apart(specimen.message, found.sections, specimen.rendered.shortened), None
 
-    def _cast(self, app: App, found: _Found, recipient: str | None = None) -> Specimen:
+    def _cast(self, app: App, found: _Found, recipient: str | None = None) -> TestMessage:
         clock = self._clock if recipient is None else self._real_clock
         now = clock.now()
         mark = "preview" if recipient is None else f"test-{now:%Y%m%d%H%M%S%f}"
@@ -222,6 +222,6 @@ def _way_out(app: App) -> str:
     return f"the Maildir {mail.maildir.path}" if mail.transport == "maildir" else f"{mail.smtp.host}:{mail.smtp.port}"
 
 
-def _fault(error: DigestmailError) -> Fault:
+def _fault(error: DigestmailError) -> MailProblem:
     title = "The configuration cannot be used" if isinstance(error, ConfigError) else "The mail cannot be shown"
-    return Fault(title=title, lines=tuple(str(error).splitlines()))
+    return MailProblem(title=title, lines=tuple(str(error).splitlines()))

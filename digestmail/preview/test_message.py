@@ -20,7 +20,7 @@ _TOKENS: Final = Tokens("preview")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Specimen:
+class TestMessage:
     """A mail nobody got yet."""
 
     rendered: Rendered
@@ -37,7 +37,7 @@ def cast_specimen(
     recipient: str,
     now: datetime,
     mark: str,
-) -> Specimen:
+) -> TestMessage:
     """Render `sections` of `edition` and cast them for `recipient` at `now`, in the digest's language if none is given.
 
     `mark` stands in the Message-ID: mailboxes drop what they have seen before, so every test sent needs its own.
@@ -45,10 +45,10 @@ def cast_specimen(
     """
     rendered = app.render(edition, sections, language=language)
     try:
-        mould = app.mould(edition, rendered)
+        message_template = app.message_template(edition, rendered)
     except ValueError as error:
         raise RenderError(f"the headers cannot be written: {error}") from error
-    message = mould.cast(
+    message = message_template.cast(
         recipient=recipient,
         message_id=_TOKENS.message_id(edition.digest, f"{edition.slot.key}-{mark}", 0, app.domain()),
         date=now,
@@ -56,4 +56,4 @@ def cast_specimen(
         leave_token=_TOKENS.leave(0, edition.digest),
     )
     sender = app.config.mail.sender_address
-    return Specimen(rendered=rendered, envelope=Envelope(sender=sender, recipient=recipient), message=message)
+    return TestMessage(rendered=rendered, envelope=Envelope(sender=sender, recipient=recipient), message=message)

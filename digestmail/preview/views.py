@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from digestmail.editions.entitlement import Share
+from digestmail.editions.entitlement import Entitlement
 from digestmail.mail.encoding import LARGEST_MESSAGE
-from digestmail.mail.lint.parsed_message import open_letter
+from digestmail.mail.lint.parsed_message import parse_message
 from digestmail.mail.lint.rules import RuleResult, lint_letter
 from digestmail.model.editions import Edition
 from digestmail.model.selection import Section
-from digestmail.preview.options import Asked
+from digestmail.preview.options import PreviewOptions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +53,7 @@ class Shown:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fault:
+class MailProblem:
     """Why there is no mail to show: for the operator, one line for each thing to mend."""
 
     title: str
@@ -61,7 +61,7 @@ class Fault:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Notice:
+class TestResult:
     """What came of sending a test."""
 
     text: str
@@ -72,7 +72,7 @@ class Notice:
 class View:
     """The whole page."""
 
-    asked: Asked
+    asked: PreviewOptions
     """With the defaults filled in, as far as they could be found."""
     version: str
     """Changes when a template or the configuration does."""
@@ -83,17 +83,17 @@ class View:
     """Where a test would go out."""
     shown: Shown | None = None
     remarks: tuple[str, ...] = ()
-    fault: Fault | None = None
-    notice: Notice | None = None
+    fault: MailProblem | None = None
+    notice: TestResult | None = None
 
-    def with_notice(self, notice: Notice) -> View:
+    def with_notice(self, notice: TestResult) -> View:
         """Return the same page with what came of sending a test."""
         return replace(self, notice=notice)
 
 
 def take_apart(message: bytes, sections: tuple[Section, ...], shortened: int) -> Shown:
     """Return all that the page shows of one cast `message` that holds `sections`, `shortened` papers of them cut."""
-    letter = open_letter(message)
+    letter = parse_message(message)
     return Shown(
         subject=letter.header("Subject"),
         sender=letter.header("From"),
@@ -109,7 +109,7 @@ def take_apart(message: bytes, sections: tuple[Section, ...], shortened: int) ->
     )
 
 
-def remarks_on(edition: Edition, share: Share | None) -> tuple[str, ...]:
+def remarks_on(edition: Edition, share: Entitlement | None) -> tuple[str, ...]:
     """Return what a look at the mail alone would not tell, one sentence each."""
     found = []
     if edition.reason:
@@ -130,9 +130,9 @@ def remarks_on(edition: Edition, share: Share | None) -> tuple[str, ...]:
     return tuple(found)
 
 
-def nothing_for(reader: str) -> Fault:
+def nothing_for(reader: str) -> MailProblem:
     """Return what is shown when a person gets no mail of an edition."""
-    return Fault(
+    return MailProblem(
         title="No mail goes out",
         lines=(f"Nothing in this edition is for {reader}: no paper in their topics is left.",),
     )

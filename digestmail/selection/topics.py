@@ -34,7 +34,7 @@ _PLAIN_LETTERS = str.maketrans({"ł": "l", "ø": "o", "đ": "d", "ð": "d", "þ"
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class TopicRule:
     """A topic, ready to be matched against many papers."""
 
     topic: Topic
@@ -53,11 +53,11 @@ class _Name:
     last: str
 
 
-def compile_rule(topic: Topic) -> Rule:
+def compile_rule(topic: Topic) -> TopicRule:
     """Return `topic` ready to be matched; compile once, match many papers."""
     keywords = tuple(compile_phrase(keyword) for keyword in topic.keywords)
     words = frozenset[str]().union(*(phrase.words for phrase in keywords))
-    return Rule(
+    return TopicRule(
         topic=topic,
         keywords=keywords,
         words=words if all(phrase.words for phrase in keywords) else None,
@@ -67,7 +67,7 @@ def compile_rule(topic: Topic) -> Rule:
     )
 
 
-def match(rule: Rule, paper: Paper, text: Text, similarity: Similarity) -> TopicMatch | None:
+def match(rule: TopicRule, paper: Paper, text: Text, similarity: Similarity) -> TopicMatch | None:
     """Return why `paper` belongs to the rule's topic, or None. `text` is the paper read, exclusions are not asked."""
     found = _found(rule, text)
     places = _places(rule, paper)
@@ -92,12 +92,12 @@ def match(rule: Rule, paper: Paper, text: Text, similarity: Similarity) -> Topic
     )
 
 
-def excluded_by(rule: Rule, text: Text) -> str | None:
+def excluded_by(rule: TopicRule, text: Text) -> str | None:
     """Return the first of the topic's exclusions that occurs in the text."""
     return next((phrase.written for phrase in rule.exclude if occurs_in(phrase, text)), None)
 
 
-def _found(rule: Rule, text: Text) -> list[Phrase]:
+def _found(rule: TopicRule, text: Text) -> list[Phrase]:
     # Most papers have none of a topic's words: asked once, that spares asking for every keyword.
     if rule.words is not None and text.words.keys().isdisjoint(rule.words):
         return []
@@ -111,7 +111,7 @@ def _archive(category: str) -> str:
     return category.strip().casefold().removesuffix(".*")
 
 
-def _places(rule: Rule, paper: Paper) -> list[int]:
+def _places(rule: TopicRule, paper: Paper) -> list[int]:
     """Return the places of the paper's categories that are, or lie in, one of the topic's."""
     if not rule.categories:
         return []
@@ -125,7 +125,7 @@ def _lies_in(category: str, wanted: tuple[str, ...]) -> bool:
 # -- authors ---------------------------------------------------------------------------------------------------------
 
 
-def _named(rule: Rule, paper: Paper) -> Iterator[str]:
+def _named(rule: TopicRule, paper: Paper) -> Iterator[str]:
     """Yield the paper's authors that the topic names."""
     for author in dict.fromkeys(paper.authors):
         name = _name(author)

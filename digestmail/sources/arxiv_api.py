@@ -22,7 +22,7 @@ from digestmail.sources.arxiv import arxiv_categories, arxiv_paper, subject_patt
 from digestmail.sources.authors import clean_names
 from digestmail.sources.base import Answer, Fetcher
 from digestmail.sources.documents import name_entry, names_of, parse_document, terms_of, text_of, time_of
-from digestmail.sources.parsed import gather, one_line
+from digestmail.sources.parsed import gather, single_line
 
 MIN_INTERVAL = 3.0
 """Seconds between two requests, over all machines (https://info.arxiv.org/help/api/tou.html)."""
@@ -41,7 +41,7 @@ _THROTTLING = {HTTPStatus.FORBIDDEN, HTTPStatus.NOT_ACCEPTABLE}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
+class ResultPage:
     """One answer: what became of its whole entries, and how many there are in all, as far as arXiv knows."""
 
     results: tuple[Sighting | Skipped, ...]
@@ -103,7 +103,7 @@ class ArxivApi:
         """Read the papers `ids` (with or without version); what arXiv does not know is skipped. Raises SourceError."""
         found_ids = {given: find_arxiv_id(given) for given in ids}
         results: list[Sighting | Skipped] = [
-            Skipped(entry=one_line(given)[:200], reason="not an arXiv id")
+            Skipped(entry=single_line(given)[:200], reason="not an arXiv id")
             for given, found in found_ids.items()
             if found is None
         ]
@@ -156,7 +156,7 @@ class ArxivApi:
 
     def _page(
         self, parameters: Mapping[str, str], start: int, *, size: int | None = None, body: bytes | None = None
-    ) -> Page:
+    ) -> ResultPage:
         """Return the page at `start`, asking again when it is empty though it should not be."""
         url = self._url(parameters, start, size)
         page = parse_api_page(self._body(url) if body is None else body, source=self.name)
@@ -207,13 +207,13 @@ def search_query(categories: Sequence[str], query: str, start: datetime, end: da
     if categories:
         parts.append(" OR ".join(f"cat:{subject_pattern(category)}" for category in categories))
     if query.strip():
-        parts.append(one_line(query))
+        parts.append(single_line(query))
     parts = [f"({part})" for part in parts]
     parts.append(f"submittedDate:[{start:%Y%m%d%H%M} TO {end:%Y%m%d%H%M}]")
     return " AND ".join(parts)
 
 
-def parse_api_page(body: bytes, *, source: str) -> Page:
+def parse_api_page(body: bytes, *, source: str) -> ResultPage:
     """Parse one answer of the API. An entry cut by the end of the bytes is left out: the next page begins with it.
 
     Raises SourceThrottledError for "Rate exceeded.", SourceRefusedError with arXiv's words for one of its error
@@ -224,12 +224,12 @@ def parse_api_page(body: bytes, *, source: str) -> Page:
     document = parse_document(body)
     for entry in document.entries:
         if "arxiv.org/api/errors" in text_of(entry, "id"):
-            raise SourceRefusedError(f"arXiv says: {one_line(text_of(entry, 'summary'))[:300]}")
+            raise SourceRefusedError(f"arXiv says: {single_line(text_of(entry, 'summary'))[:300]}")
     total = text_of(document.feed, "opensearch_totalresults").strip()
     if not (total.isascii() and total.isdigit()):
         raise SourceUnreadableError("not an answer of the arXiv API: it does not say how many results there are")
     results = tuple(_sighting(entry, position, source) for position, entry in enumerate(document.entries, 1))
-    return Page(results=results, total=int(total))
+    return ResultPage(results=results, total=int(total))
 
 
 def _sighting(entry: Mapping[str, Any], position: int, source: str) -> Sighting | Skipped:

@@ -21,7 +21,7 @@ from digestmail.sources.arxiv import arxiv_categories, arxiv_paper
 from digestmail.sources.authors import split_authors
 from digestmail.sources.base import Fetcher
 from digestmail.sources.documents import Document, name_entry, names_of, parse_document, terms_of, text_of, time_of
-from digestmail.sources.parsed import Parsed, gather, one_line
+from digestmail.sources.parsed import Parsed, gather, single_line
 from digestmail.sources.plaintext import plain_text_of_double_escaped
 from digestmail.sources.strict import parse_strictly
 
@@ -107,9 +107,9 @@ def parse_arxiv_feed(body: bytes, *, source: str, wanted: Iterable[AnnounceType]
     when it is no feed.
     """
     document = parse_strictly(body) or parse_document(body)
-    title = one_line(text_of(document.feed, "title"))
+    title = single_line(text_of(document.feed, "title"))
     if title.lower().startswith("feed error"):
-        detail = one_line(text_of(document.feed, "subtitle"))
+        detail = single_line(text_of(document.feed, "subtitle"))
         raise SourceRefusedError(f"arXiv says: {title}{f' ({detail})' if detail else ''}")
     today = now.astimezone(_EASTERN).date()
     kinds = frozenset(wanted)
@@ -174,7 +174,7 @@ def _sighting(
 
 def _row(entry: Mapping[str, Any]) -> _Row:
     title, summary = text_of(entry, "title"), text_of(entry, "summary")
-    old_title = _OLD_TITLE.search(one_line(title))
+    old_title = _OLD_TITLE.search(single_line(title))
     if old_title:
         return _old_row(entry, old_title, summary)
     prefix = _PREFIX.match(summary)

@@ -14,7 +14,7 @@ import feedparser
 
 from digestmail.errors import SourceUnreadableError
 from digestmail.model.papers import Skipped
-from digestmail.sources.parsed import YEARS, beginning, one_line
+from digestmail.sources.parsed import YEARS, beginning, single_line
 from digestmail.sources.xml import refuse_doctype
 
 # A wrong or missing encoding, and a wrong media type, are no reason to doubt what was parsed.
@@ -77,14 +77,14 @@ def _parse(body: bytes, headers: Mapping[str, str]) -> Any:
         )
     except (ValueError, LookupError) as error:
         # feedparser stumbles over odd encoding declarations (a NUL, no ASCII) and a stray <textinput>.
-        raise SourceUnreadableError(f"feedparser gave up: {type(error).__name__}: {one_line(str(error))}") from error
+        raise SourceUnreadableError(f"feedparser gave up: {type(error).__name__}: {single_line(str(error))}") from error
 
 
 def _malformed(parsed: Mapping[str, Any]) -> str | None:
     error = parsed.get("bozo_exception")
     if not parsed.get("bozo") or isinstance(error, _HARMLESS):
         return None
-    return one_line(str(error)) or type(error).__name__
+    return single_line(str(error)) or type(error).__name__
 
 
 def _misses_its_end(body: bytes) -> bool:
@@ -138,6 +138,6 @@ def names_of(entry: Mapping[str, Any]) -> list[str]:
 def name_entry(entry: Mapping[str, Any], position: int) -> str:
     """Return how an operator finds an entry again: its id, link, title or place."""
     for key in ("id", "link", "title"):
-        if text := one_line(text_of(entry, key)):
+        if text := single_line(text_of(entry, key)):
             return text[:200]
     return f"entry {position}"

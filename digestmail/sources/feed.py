@@ -10,7 +10,7 @@ from digestmail.model.papers import Reading
 from digestmail.sources.base import Fetcher
 from digestmail.sources.documents import is_markup, name_entry, names_of, parse_document, terms_of, text_of, time_of
 from digestmail.sources.jsonfeed import looks_like_json, parse_json_feed
-from digestmail.sources.mentions import Mention, sighting_of
+from digestmail.sources.mentions import FeedEntry, sighting_of
 from digestmail.sources.parsed import Parsed, gather, web_address
 from digestmail.sources.plaintext import plain_text, plain_text_of_double_escaped, shorten
 
@@ -61,13 +61,13 @@ def parse_feed(body: bytes, *, source: str, now: datetime, url: str = "", conten
     return gather([*results, *document.half_entry], partial="the feed is cut off" if document.cut else None)
 
 
-def _mention(entry: Mapping[str, Any], position: int, dialect: str, url: str) -> Mention:
+def _mention(entry: Mapping[str, Any], position: int, dialect: str, url: str) -> FeedEntry:
     # Atom says what a text is (RFC 4287 section 3.1.1); in RSS anything may be HTML.
     may_be_html = not dialect.startswith("atom")
     raw_title = text_of(entry, "title")
     raw_abstract, abstract = _abstract(entry, may_be_html=may_be_html)
     guid = text_of(entry, "id")
-    return Mention(
+    return FeedEntry(
         name=name_entry(entry, position),
         title=plain_text(raw_title) if may_be_html or is_markup(entry, "title") else shorten(raw_title),
         raw_title=raw_title,

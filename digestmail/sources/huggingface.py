@@ -21,7 +21,7 @@ from digestmail.model.papers import Origin, Paper, Reading, Sighting, Signals, S
 from digestmail.papers.identity import find_arxiv_id, identify
 from digestmail.sources.authors import clean_names
 from digestmail.sources.base import Answer, Fetcher
-from digestmail.sources.parsed import Parsed, UtcTime, beginning, gather, one_line, or_nothing, storable, web_address
+from digestmail.sources.parsed import Parsed, UtcTime, beginning, gather, or_nothing, single_line, storable, web_address
 from digestmail.sources.repositories import repository_address
 from digestmail.text.tex import readable
 
@@ -185,7 +185,7 @@ def _sighting(item: Any, source: str, day: date, position: int) -> Sighting | Sk
     submitted_at = valid.paper.submitted_on_daily_at
     paper = _paper(valid)
     if paper is None:
-        return Skipped(entry=one_line(valid.paper.id)[:200], reason="no arXiv id or no title")
+        return Skipped(entry=single_line(valid.paper.id)[:200], reason="no arXiv id or no title")
     signals = Signals(upvotes=valid.paper.upvotes, comments=valid.comments, stars=valid.paper.github_stars)
     return Sighting(source=source, paper=paper, day=submitted_at.date() if submitted_at else day, signals=signals)
 

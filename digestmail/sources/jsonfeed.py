@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, WrapValidato
 
 from digestmail.errors import SourceUnreadableError
 from digestmail.model.papers import Sighting, Skipped
-from digestmail.sources.mentions import Mention, sighting_of
-from digestmail.sources.parsed import Parsed, UtcTime, beginning, gather, one_line, or_nothing, web_address
+from digestmail.sources.mentions import FeedEntry, sighting_of
+from digestmail.sources.parsed import Parsed, UtcTime, beginning, gather, or_nothing, single_line, web_address
 from digestmail.sources.plaintext import plain_text_of_double_escaped, shorten
 
 _VERSION = "https://jsonfeed.org/version/1"
@@ -69,8 +69,8 @@ def _sighting(value: Any, position: int, source: str, now: datetime, url: str) -
     raw_abstract = item.summary or item.content_text or item.content_html or ""
     is_html = not (item.summary or item.content_text)
     authors = item.authors or ([item.author] if item.author else [])
-    mention = Mention(
-        name=one_line(item.id or item.url or item.title or f"entry {position}")[:200],
+    mention = FeedEntry(
+        name=single_line(item.id or item.url or item.title or f"entry {position}")[:200],
         title=item.title or "",
         raw_title=item.title or "",
         abstract=plain_text_of_double_escaped(raw_abstract) if is_html else shorten(raw_abstract),

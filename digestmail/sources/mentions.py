@@ -21,7 +21,7 @@ _SEARCHED = 100_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Mention:
+class FeedEntry:
     """One entry, as plain text; `raw_*` is what stood in the feed."""
 
     name: str
@@ -40,7 +40,7 @@ class Mention:
     published_at: datetime | None = None
 
 
-def sighting_of(mention: Mention, *, source: str, now: datetime) -> Sighting | Skipped:
+def sighting_of(mention: FeedEntry, *, source: str, now: datetime) -> Sighting | Skipped:
     """Return the paper a feed's entry mentions, or why it mentions none. Without a date it was first seen `now`."""
     title = readable(mention.title)
     if not title:
@@ -68,7 +68,7 @@ def sighting_of(mention: Mention, *, source: str, now: datetime) -> Sighting | S
     return Sighting(source=source, paper=paper, day=(published_at or now).date())
 
 
-def _identify(mention: Mention) -> tuple[PaperId, tuple[PaperId, ...]] | None:
+def _identify(mention: FeedEntry) -> tuple[PaperId, tuple[PaperId, ...]] | None:
     places = (mention.link or "", mention.guid)
     arxiv_id = next((found for place in places if (found := find_arxiv_id(place))), None)
     doi = next((found for place in (mention.identifier, *places) if (found := find_doi(place))), None)

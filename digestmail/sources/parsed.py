@@ -57,7 +57,7 @@ def _one_of(known: Sighting, other: Sighting) -> Sighting:
     return replace(latest, signals=highest(known.signals, other.signals))
 
 
-def one_line(text: str) -> str:
+def single_line(text: str) -> str:
     """Return `text` with white space folded and without control characters."""
     folded = " ".join(text.split())
     if folded.isprintable():
@@ -67,7 +67,7 @@ def one_line(text: str) -> str:
 
 def beginning(body: bytes) -> str:
     """Return how an answer begins, for the sentence that says it cannot be read."""
-    start = one_line(body[:200].decode("utf-8", "replace"))[:60]
+    start = single_line(body[:200].decode("utf-8", "replace"))[:60]
     return f"it begins with {start!r}" if start else "it is empty"
 
 

@@ -18,7 +18,7 @@ _CHUNK = 5000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
+class ChoiceCount:
     """How many active subscribers chose the same of a digest."""
 
     digest: str
@@ -26,7 +26,7 @@ class Wish:
     people: int
 
 
-def wishes(connection: Connection) -> tuple[Wish, ...]:
+def wishes(connection: Connection) -> tuple[ChoiceCount, ...]:
     """Return what active subscribers want, each combination once."""
     topics = cast(subscriptions.c.topics, Text)
     statement = (
@@ -37,13 +37,13 @@ def wishes(connection: Connection) -> tuple[Wish, ...]:
         .order_by(subscriptions.c.digest, topics)
     )
     return tuple(
-        Wish(digest=row.digest, topics=tuple(json.loads(row.topics)), people=row.people)
+        ChoiceCount(digest=row.digest, topics=tuple(json.loads(row.topics)), people=row.people)
         for row in connection.execute(statement)
     )
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class RecipientChoices:
     """What somebody who is to get a digest chose; most people chose the same as many others."""
 
     topics: tuple[str, ...]
@@ -52,7 +52,7 @@ class Wanted:
     language: str | None
 
 
-def wanted_by(connection: Connection, digest: str, now: datetime) -> Iterator[tuple[int, Wanted]]:
+def wanted_by(connection: Connection, digest: str, now: datetime) -> Iterator[tuple[int, RecipientChoices]]:
     """Yield (subscriber id, what they chose) of everybody who is to get `digest` at `now`, by id, at flat memory.
 
     Who paused is left out, unless it is for longer than anybody may. Equal choices are one and the same object: only
@@ -76,7 +76,7 @@ def wanted_by(connection: Connection, digest: str, now: datetime) -> Iterator[tu
         .order_by(subscriptions.c.subscriber_id)
         .limit(_CHUNK)
     )
-    known: dict[tuple[Any, ...], Wanted] = {}
+    known: dict[tuple[Any, ...], RecipientChoices] = {}
     last = 0
     while True:
         rows = connection.execute(statement.where(subscriptions.c.subscriber_id > last)).all()
@@ -85,7 +85,7 @@ def wanted_by(connection: Connection, digest: str, now: datetime) -> Iterator[tu
             key = (topics, hour, timezone, language)
             wanted = known.get(key)
             if wanted is None:
-                wanted = known[key] = Wanted(tuple(json.loads(topics)), hour, timezone, language)
+                wanted = known[key] = RecipientChoices(tuple(json.loads(topics)), hour, timezone, language)
             yield subscriber_id, wanted
         if len(rows) < _CHUNK:
             return

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select, update
 
-from digestmail.model.subscribers import Choices, Subscriber, SubscriberState
+from digestmail.model.subscribers import Preferences, Subscriber, SubscriberState
 from digestmail.storage.confirmations import choices_from_json, choices_to_json
 from digestmail.storage.schema import changes
 
@@ -73,7 +73,7 @@ def expire(connection: Connection, before: datetime) -> int:
 
 
 def _to_json(person: Subscriber) -> dict[str, Any]:
-    choices = Choices(subscriptions=person.subscriptions, language=person.language, timezone=person.timezone)
+    choices = Preferences(subscriptions=person.subscriptions, language=person.language, timezone=person.timezone)
     return {
         "address": person.address,
         "state": person.state,

@@ -109,7 +109,9 @@ def claim(connection: Connection, now: datetime, lease: timedelta, limit: int) -
     )
 
 
-def arm(connection: Connection, claimed: Sequence[Delivery], until: datetime) -> frozenset[tuple[int, int, int]]:
+def record_intent(
+    connection: Connection, claimed: Sequence[Delivery], until: datetime
+) -> frozenset[tuple[int, int, int]]:
     """Write down the intent to send: from here on a message may be on the wire. Return the claims that may be sent.
 
     This is the last look before it: the fence must hold, the lease must run beyond `until`, and the subscriber must

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, exists, select
 
-from digestmail.model.subscribers import Choices, SubscriberState, Subscription
+from digestmail.model.subscribers import Preferences, SubscriberState, Subscription
 from digestmail.storage.schema import confirmations, deliveries, subscribers
 from digestmail.storage.upsert import insert
 
@@ -19,7 +19,7 @@ class Confirmation:
 
     subscriber_id: int
     nonce: str
-    choices: Choices
+    choices: Preferences
     asked_at: datetime
 
 
@@ -67,7 +67,7 @@ def expire(connection: Connection, before: datetime) -> int:
     return connection.execute(strangers).rowcount
 
 
-def choices_to_json(choices: Choices) -> dict[str, Any]:
+def choices_to_json(choices: Preferences) -> dict[str, Any]:
     """Return choices as they are stored."""
     return {
         "digests": [
@@ -78,9 +78,9 @@ def choices_to_json(choices: Choices) -> dict[str, Any]:
     }
 
 
-def choices_from_json(stored: dict[str, Any]) -> Choices:
+def choices_from_json(stored: dict[str, Any]) -> Preferences:
     """Return stored choices as the value they were."""
-    return Choices(
+    return Preferences(
         subscriptions=tuple(
             Subscription(digest=one["digest"], topics=tuple(one["topics"]), hour=one["hour"])
             for one in stored["digests"]

@@ -153,7 +153,7 @@ class _Rate:
 # -- connections -----------------------------------------------------------------------------------------------------
 
 
-def allot(
+def lease_connections(
     connection: Connection, worker: str, wishes: Mapping[str, int], now: datetime, lease: timedelta
 ) -> dict[str, int]:
     """Give `worker` as many connections of each key as it may hold now: the limit, less what others hold.

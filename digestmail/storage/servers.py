@@ -27,7 +27,7 @@ _FORGOTTEN = timedelta(days=500)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sighting:
+class ServerObservation:
     """What was seen of a server: `trial` asks whether one may begin, anything else is a result."""
 
     server: str
@@ -41,7 +41,7 @@ def known(connection: Connection, server: str, now: datetime) -> dict[str, Manne
     return {row.face: Manner(row.manner) for row in rows if _is_believed(row, now)}
 
 
-def note(connection: Connection, seen: Sighting, now: datetime) -> bool:
+def note(connection: Connection, seen: ServerObservation, now: datetime) -> bool:
     """Remember a result, or ask for a trial; return whether one may begin."""
     if seen.manner is Manner.TRIAL:
         return begin_trial(connection, seen.server, seen.face, now)
@@ -74,7 +74,7 @@ def begin_trial(connection: Connection, server: str, face: str, now: datetime) -
     return True
 
 
-def learn(connection: Connection, seen: Sighting, now: datetime) -> None:
+def learn(connection: Connection, seen: ServerObservation, now: datetime) -> None:
     """Remember a result. Doing it again changes nothing."""
     mine = (servers.c.server == seen.server) & (servers.c.face == seen.face)
     before = connection.execute(select(servers).where(mine)).one_or_none()

@@ -82,7 +82,7 @@ def epoch(connection: Connection) -> int:
     return int(found or 0)
 
 
-def raise_epoch(connection: Connection, to: int | None = None) -> int:
+def bump_epoch(connection: Connection, to: int | None = None) -> int:
     """Count one claim more, or go up to `to`; return the new epoch."""
     raised = to if to is not None else epoch(connection) + 1
     _put(connection, _EPOCH, str(raised))
@@ -102,10 +102,10 @@ def settle_restored_at(connection: Connection, horizon: datetime) -> None:
     """
     noted = restored_at(connection)
     if noted is not None and is_ahead(noted, horizon):
-        put_restored_at(connection, horizon)
+        mark_restored(connection, horizon)
 
 
-def put_restored_at(connection: Connection, now: datetime) -> None:
+def mark_restored(connection: Connection, now: datetime) -> None:
     """Note that a restored database was taken over: slots that began before are not published any more."""
     _put(connection, _RESTORED, now.isoformat())
 

@@ -37,7 +37,7 @@ def add_rows(
     first reading: when a paper was first seen must not move. Except where it cannot be true: a clock that was wrong
     wrote it, and the paper counts as seen first at `now`. `horizon` is the latest it can be, where that is known.
     """
-    folded = _folded(seen)
+    folded = _soft_wrap(seen)
     latest = _latest(connection, [row_id for row_id, _ in seen])
     if horizon is not None:
         _date_anew(connection, folded, latest, now, horizon)
@@ -88,7 +88,7 @@ def misdated(seen_at: datetime, seen_on: date, day: date, horizon: datetime) -> 
     return is_ahead(seen_at, horizon) or (seen_at <= horizon and day > max(seen_on, seen_at.date()) + DATED_AHEAD)
 
 
-def _folded(seen: Sequence[tuple[int, Sighting]]) -> dict[_Key, tuple[Signals, date]]:
+def _soft_wrap(seen: Sequence[tuple[int, Sighting]]) -> dict[_Key, tuple[Signals, date]]:
     """Return what each source says of each paper: mentioned twice in one reading, the higher count holds."""
     found: dict[_Key, tuple[Signals, date]] = {}
     for row_id, sighting in seen:

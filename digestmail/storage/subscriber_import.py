@@ -9,14 +9,14 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, select, update
 
-from digestmail.model.subscribers import Choices, Consent, SubscriberState, Subscription, SuppressionReason
+from digestmail.model.subscribers import Consent, Preferences, SubscriberState, Subscription, SuppressionReason
 from digestmail.storage import opt_outs, suppressions
 from digestmail.storage.schema import subscribers, subscriptions
 from digestmail.storage.upsert import chunks, insert
 
 
 @dataclass(slots=True, kw_only=True)
-class Standing:
+class AddressStatus:
     """How somebody stands who may be imported; `state` is None for a stranger."""
 
     state: SubscriberState | None = None
@@ -36,7 +36,7 @@ class NewPerson:
     """Somebody to be made an active subscriber."""
 
     address: str
-    choices: Choices
+    choices: Preferences
     """Language and time zone; the subscriptions are stored on their own."""
     consent: Consent
     created_at: datetime
@@ -45,12 +45,12 @@ class NewPerson:
     """What they are until then; None for a stranger."""
 
 
-def standings(connection: Connection, keys: Sequence[str]) -> dict[str, Standing]:
+def standings(connection: Connection, keys: Sequence[str]) -> dict[str, AddressStatus]:
     """Return how the people with these keys stand; every key is in the answer."""
-    found = {key: Standing() for key in keys}
+    found = {key: AddressStatus() for key in keys}
     for key, reason in suppressions.among_people(connection, list(found)).items():
         found[key].suppressed = reason
-    by_id: dict[int, Standing] = {}
+    by_id: dict[int, AddressStatus] = {}
     s, w = subscribers.c, subscriptions.c
     for some in chunks(list(found)):
         for person in connection.execute(select(s.id, s.key, s.state).where(s.key.in_(some))):

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, delete, select, true, update
 
-from digestmail.model.subscribers import Choices, Consent, Subscriber, SubscriberState, Subscription
+from digestmail.model.subscribers import Consent, Preferences, Subscriber, SubscriberState, Subscription
 from digestmail.storage import deliveries, opt_outs
 from digestmail.storage.schema import subscribers, subscriptions
 from digestmail.storage.upsert import insert
@@ -128,7 +128,7 @@ def activate(connection: Connection, subscriber_id: int, consent: Consent, now: 
     )
 
 
-def choose(connection: Connection, subscriber_id: int, choices: Choices, now: datetime) -> None:
+def choose(connection: Connection, subscriber_id: int, choices: Preferences, now: datetime) -> None:
     """Make `choices` all that a person has: what is not among them is gone."""
     _set(connection, subscriber_id, now, language=choices.language, timezone=choices.timezone)
     chosen = [one.digest for one in choices.subscriptions]
@@ -144,7 +144,7 @@ def readdress(connection: Connection, subscriber_id: int, address: str, now: dat
 
 def restore(connection: Connection, before: Subscriber, now: datetime) -> None:
     """Give a person back the choices, the pause and the state of `before`; the address is left as it is."""
-    choices = Choices(subscriptions=before.subscriptions, language=before.language, timezone=before.timezone)
+    choices = Preferences(subscriptions=before.subscriptions, language=before.language, timezone=before.timezone)
     choose(connection, before.id, choices, now)
     _set(connection, before.id, now, state=before.state, paused_until=before.paused_until)
 

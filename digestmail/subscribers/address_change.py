@@ -18,12 +18,12 @@ from digestmail.storage import address_changes, notices, subscribers, suppressio
 from digestmail.storage.address_changes import AddressChange
 from digestmail.storage.database import Database
 from digestmail.subscribers.changes import check_free, take_over, tell_at_once
-from digestmail.subscribers.signup import ONE_MAIL_EVERY, Reply
+from digestmail.subscribers.signup import ONE_MAIL_EVERY, SignupReply
 
 
 def ask(
     database: Database, subscriber_id: int, address: str, now: datetime, *, random_token: Callable[[], str]
-) -> Reply:
+) -> SignupReply:
     """Keep the address a subscriber wants, `address` normalised, and queue the mail that confirms it.
 
     The reply is for the log: whoever asked learns nothing from it, or the form would tell who is subscribed. An address
@@ -32,13 +32,13 @@ def ask(
     with database.begin() as connection:
         person = subscribers.get(connection, subscriber_id)
         if person is None or person.state is not SubscriberState.ACTIVE or person.address == address:
-            return Reply.NOTHING
+            return SignupReply.NOTHING
         if suppressions.reason_for(connection, key_of(address)) not in {None, SuppressionReason.ERASED}:
-            return Reply.NOTHING
+            return SignupReply.NOTHING
         other = subscribers.find(connection, address)
         if other is not None and other.id != subscriber_id:
             if other.state is SubscriberState.SUPPRESSED:
-                return Reply.NOTHING
+                return SignupReply.NOTHING
             if other.state is SubscriberState.ACTIVE:
                 return _say_already(connection, other, now)
         return _ask(
@@ -48,15 +48,15 @@ def ask(
         )
 
 
-def _say_already(connection: Connection, other: Subscriber, now: datetime) -> Reply:
+def _say_already(connection: Connection, other: Subscriber, now: datetime) -> SignupReply:
     written_at = notices.last_queued(connection, other.id, now, NoticeKind.ALREADY)
     if written_at is not None and is_recent(written_at, now, ONE_MAIL_EVERY):
-        return Reply.NOTHING
+        return SignupReply.NOTHING
     notices.enqueue(connection, other.id, NoticeKind.ALREADY, {}, now)
-    return Reply.ALREADY
+    return SignupReply.ALREADY
 
 
-def _ask(connection: Connection, person: Subscriber, wanted: AddressChange) -> Reply:
+def _ask(connection: Connection, person: Subscriber, wanted: AddressChange) -> SignupReply:
     """Queue the mail to the new address; the same address is written to once a day."""
     pending = address_changes.find(connection, person.id)
     if (
@@ -64,11 +64,11 @@ def _ask(connection: Connection, person: Subscriber, wanted: AddressChange) -> R
         and key_of(pending.address) == key_of(wanted.address)
         and is_recent(pending.asked_at, wanted.asked_at, ONE_MAIL_EVERY)
     ):
-        return Reply.NOTHING
+        return SignupReply.NOTHING
     address_changes.put(connection, wanted)
     content = {"nonce": wanted.nonce, "to": wanted.address}
     notices.enqueue(connection, person.id, NoticeKind.ADDRESS, content, wanted.asked_at)
-    return Reply.CONFIRM
+    return SignupReply.CONFIRM
 
 
 def look(database: Database, links: LinkTokens, token: str, now: datetime) -> AddressChange:

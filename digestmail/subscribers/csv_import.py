@@ -13,9 +13,9 @@ from functools import lru_cache
 from digestmail.errors import SubscriptionError
 from digestmail.mail.addresses import key_of, normalised
 from digestmail.model.digests import Digest
-from digestmail.model.subscribers import Choices, Consent, SubscriberState, Subscription, SuppressionReason
+from digestmail.model.subscribers import Consent, Preferences, SubscriberState, Subscription, SuppressionReason
 from digestmail.storage.erasing import is_erased
-from digestmail.storage.subscriber_import import Standing
+from digestmail.storage.subscriber_import import AddressStatus
 from digestmail.subscribers.csv_format import COLUMNS, TOPICS_BY, bare
 from digestmail.subscribers.preferences import LONGEST_PAUSE
 from digestmail.subscribers.validate import checked
@@ -27,7 +27,7 @@ _HOUR = re.compile(r"[0-9]{1,2}")
 _LONGEST_FAULT = 500
 
 
-class Outcome(StrEnum):
+class RowOutcome(StrEnum):
     """What became of a line."""
 
     ADDED = "added"
@@ -44,13 +44,13 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
+class ImportRow:
     """A line that can be understood: who wants which digest, and since when they have agreed."""
 
     line: int
     address: str
     key: str
-    choices: Choices
+    choices: Preferences
     consent: Consent
     created_at: datetime | None
     paused_until: datetime | None
@@ -63,7 +63,7 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class RowError:
     """A line that cannot be understood, and why."""
 
     line: int
@@ -79,7 +79,7 @@ class Reader:
     consent: Consent | None
     now: datetime
 
-    def read(self, lines: Iterable[str]) -> Iterator[Wish | Fault]:
+    def read(self, lines: Iterable[str]) -> Iterator[ImportRow | RowError]:
         """Yield what each row says. Raises SubscriptionError when the first is no header of `COLUMNS`."""
         choose = self._chooser()
         rows = _rows(lines)
@@ -87,28 +87,28 @@ class Reader:
         header = _header(first)
         for line, cells in rows:
             if isinstance(cells, str):
-                yield Fault(line, cells)
+                yield RowError(line, cells)
             elif cells:
                 try:
                     yield self._wish(line, _by_name(header, cells), choose)
                 except SubscriptionError as error:
-                    yield Fault(line, str(error)[:_LONGEST_FAULT])
+                    yield RowError(line, str(error)[:_LONGEST_FAULT])
 
-    def _wish(self, line: int, row: Mapping[str, str], choose: _Choose) -> Wish:
+    def _wish(self, line: int, row: Mapping[str, str], choose: _Choose) -> ImportRow:
         address = normalised(row["address"])
         state = row.get("state") or SubscriberState.ACTIVE
         if state not in set(SubscriberState):
             raise SubscriptionError(f"there is no state {state!r}")
         active = state == SubscriberState.ACTIVE
         consent = self.consent
-        choices: Choices | str = Choices()
+        choices: Preferences | str = Preferences()
         if active:
             wanted = (row.get(name, "") for name in ("topics", "hour", "language", "timezone"))
             choices = choose(row["digest"], *wanted)
             consent = self._consent(row)
         if isinstance(choices, str):
             raise SubscriptionError(choices)
-        return Wish(
+        return ImportRow(
             line=line,
             address=address,
             key=key_of(address),
@@ -147,7 +147,7 @@ class Reader:
         """Return what checks the choices of a line; a file repeats a few of them over and over."""
 
         @lru_cache(4096)
-        def choose(digest: str, topics: str, hour: str, language: str, timezone: str) -> Choices | str:
+        def choose(digest: str, topics: str, hour: str, language: str, timezone: str) -> Preferences | str:
             if language and language not in self.languages:
                 return f"mails are not written in {language!r}; there are {', '.join(self.languages)}"
             if hour and not _HOUR.fullmatch(hour):
@@ -160,7 +160,7 @@ class Reader:
             try:
                 return checked(
                     self.digests,
-                    Choices(subscriptions=(chosen,), language=language or None, timezone=timezone or None),
+                    Preferences(subscriptions=(chosen,), language=language or None, timezone=timezone or None),
                 )
             except SubscriptionError as error:
                 return str(error)
@@ -168,7 +168,7 @@ class Reader:
         return choose
 
 
-_Choose = Callable[[str, str, str, str, str], Choices | str]
+_Choose = Callable[[str, str, str, str, str], Preferences | str]
 
 
 def _moment(column: str, row: Mapping[str, str]) -> datetime | None:
@@ -215,30 +215,30 @@ def _by_name(header: tuple[str, ...], cells: Sequence[str]) -> dict[str, str]:
     return dict(zip(header, map(bare, cells), strict=True))
 
 
-def decide(wish: Wish, standing: Standing) -> Outcome:
+def decide(wish: ImportRow, standing: AddressStatus) -> RowOutcome:
     """Say what is done with a wish.
 
     Who is suppressed or was erased is never brought back by a file; who left, and what they left, only with consent
     that is newer.
     """
     if standing.suppressed is SuppressionReason.ERASED or is_erased(wish.address):
-        return Outcome.ERASED
+        return RowOutcome.ERASED
     if standing.suppressed is not None or standing.state is SubscriberState.SUPPRESSED:
-        return Outcome.SUPPRESSED
+        return RowOutcome.SUPPRESSED
     if not wish.active:
-        return Outcome.INACTIVE
+        return RowOutcome.INACTIVE
     active = standing.state is SubscriberState.ACTIVE
     if active and wish.digest in standing.digests:
-        return Outcome.ALREADY
+        return RowOutcome.ALREADY
     left_at = standing.left_at(wish.digest)
     if left_at is not None and wish.consent.at <= left_at:
-        return Outcome.LEFT if active else Outcome.UNSUBSCRIBED
-    return Outcome.CHANGED if active else Outcome.ADDED
+        return RowOutcome.LEFT if active else RowOutcome.UNSUBSCRIBED
+    return RowOutcome.CHANGED if active else RowOutcome.ADDED
 
 
-def reason(wish: Wish, standing: Standing, outcome: Outcome) -> str:
+def reason(wish: ImportRow, standing: AddressStatus, outcome: RowOutcome) -> str:
     """Return since when somebody has left, where that is why nothing is done; else nothing."""
-    if outcome not in {Outcome.LEFT, Outcome.UNSUBSCRIBED}:
+    if outcome not in {RowOutcome.LEFT, RowOutcome.UNSUBSCRIBED}:
         return ""
-    what = f"left {wish.digest}" if outcome is Outcome.LEFT else str(outcome)
+    what = f"left {wish.digest}" if outcome is RowOutcome.LEFT else str(outcome)
     return f"{what} on {standing.left_at(wish.digest):%Y-%m-%d}, and the consent is no newer"

@@ -18,9 +18,9 @@ from digestmail.model.subscribers import Consent, SubscriberState, Subscription
 from digestmail.storage import subscriber_import, subscribers
 from digestmail.storage.database import Database
 from digestmail.storage.erasing import is_erased
-from digestmail.storage.subscriber_import import NewPerson, Standing
+from digestmail.storage.subscriber_import import AddressStatus, NewPerson
 from digestmail.subscribers.csv_format import COLUMNS, rows_of
-from digestmail.subscribers.csv_import import Fault, Outcome, Reader, Wish, decide, reason
+from digestmail.subscribers.csv_import import ImportRow, Reader, RowError, RowOutcome, decide, reason
 
 _CHUNK = 4000
 """Lines read, looked up and stored in one transaction."""
@@ -40,7 +40,7 @@ class Line:
     """What became of one line of the file."""
 
     number: int
-    outcome: Outcome
+    outcome: RowOutcome
     why: str = ""
     """What is wrong with a failed one, or since when somebody has left."""
 
@@ -105,45 +105,47 @@ def import_people(
     SubscriptionError when the header cannot be read.
     """
     read = Reader(digests=tuple(digests), languages=languages, consent=consent, now=now).read(lines)
-    counts: Counter[Outcome] = Counter()
+    counts: Counter[RowOutcome] = Counter()
     failures: list[Line] = []
     while chunk := list(islice(read, _CHUNK)):
         with database.connect() if dry_run else database.begin() as connection:
             done = _import_chunk(connection, chunk, now, store=not dry_run)
         # Told once it is committed: what was said has happened.
         counts.update(line.outcome for line in done)
-        failures += [line for line in done if line.outcome is Outcome.FAILED][: _NAMED - len(failures)]
+        failures += [line for line in done if line.outcome is RowOutcome.FAILED][: _NAMED - len(failures)]
         for line in done:
             tell(line)
     return _report(counts, failures, dry_run=dry_run)
 
 
-def _report(counts: Counter[Outcome], failures: list[Line], *, dry_run: bool) -> ImportReport:
-    counted = {Outcome.ADDED, Outcome.CHANGED, Outcome.FAILED}
+def _report(counts: Counter[RowOutcome], failures: list[Line], *, dry_run: bool) -> ImportReport:
+    counted = {RowOutcome.ADDED, RowOutcome.CHANGED, RowOutcome.FAILED}
     return ImportReport(
         dry_run=dry_run,
-        added=counts[Outcome.ADDED],
-        changed=counts[Outcome.CHANGED],
+        added=counts[RowOutcome.ADDED],
+        changed=counts[RowOutcome.CHANGED],
         skipped=tuple(sorted((str(why), lines) for why, lines in counts.items() if why not in counted)),
-        failed=counts[Outcome.FAILED],
+        failed=counts[RowOutcome.FAILED],
         failures=tuple(failures),
     )
 
 
-def _import_chunk(connection: Connection, chunk: Sequence[Wish | Fault], now: datetime, *, store: bool) -> list[Line]:
-    found = subscriber_import.standings(connection, [wish.key for wish in chunk if isinstance(wish, Wish)])
+def _import_chunk(
+    connection: Connection, chunk: Sequence[ImportRow | RowError], now: datetime, *, store: bool
+) -> list[Line]:
+    found = subscriber_import.standings(connection, [wish.key for wish in chunk if isinstance(wish, ImportRow)])
     done: list[Line] = []
     people: list[NewPerson] = []
     wanted: list[tuple[str, Subscription]] = []
     for one in chunk:
-        if isinstance(one, Fault):
-            done.append(Line(number=one.line, outcome=Outcome.FAILED, why=one.why))
+        if isinstance(one, RowError):
+            done.append(Line(number=one.line, outcome=RowOutcome.FAILED, why=one.why))
             continue
         standing = found[one.key]
         outcome = decide(one, standing)
         done.append(Line(number=one.line, outcome=outcome, why=reason(one, standing, outcome)))
-        if outcome in {Outcome.ADDED, Outcome.CHANGED}:
-            if outcome is Outcome.ADDED:
+        if outcome in {RowOutcome.ADDED, RowOutcome.CHANGED}:
+            if outcome is RowOutcome.ADDED:
                 people.append(_new(one, standing, now))
             wanted.append((one.key, one.choices.subscriptions[0]))
             _note(one, standing)
@@ -153,7 +155,7 @@ def _import_chunk(connection: Connection, chunk: Sequence[Wish | Fault], now: da
     return done
 
 
-def _new(wish: Wish, standing: Standing, now: datetime) -> NewPerson:
+def _new(wish: ImportRow, standing: AddressStatus, now: datetime) -> NewPerson:
     return NewPerson(
         address=wish.address,
         choices=wish.choices,
@@ -164,7 +166,7 @@ def _new(wish: Wish, standing: Standing, now: datetime) -> NewPerson:
     )
 
 
-def _note(wish: Wish, standing: Standing) -> None:
+def _note(wish: ImportRow, standing: AddressStatus) -> None:
     """Let later lines of the chunk see what this one did."""
     standing.state = SubscriberState.ACTIVE
     standing.digests.add(wish.digest)

@@ -10,7 +10,7 @@ from digestmail.errors import SubscriptionError
 from digestmail.mail.addresses import key_of
 from digestmail.mail.link_tokens import LinkTokens
 from digestmail.model.deliveries import NoticeKind
-from digestmail.model.subscribers import Choices, Subscriber, SubscriberState, SuppressionReason
+from digestmail.model.subscribers import Preferences, Subscriber, SubscriberState, SuppressionReason
 from digestmail.schedule.moments import is_recent
 from digestmail.storage import (
     address_changes,
@@ -32,11 +32,11 @@ _ONE_MAIL_EVERY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
+class PersonalData:
     """Everything that is stored about one person."""
 
     subscriber: Subscriber
-    unconfirmed: Choices | None
+    unconfirmed: Preferences | None
     """What they asked for and have not confirmed."""
     wanted_address: str | None
     """The address they asked to change to and have not confirmed."""
@@ -58,7 +58,7 @@ class Erased:
     """Deliveries that stay in the accounts, without a name."""
 
 
-def export(database: Database, subscriber_id: int) -> Record:
+def export(database: Database, subscriber_id: int) -> PersonalData:
     """Return all that is stored about a person. Raises SubscriptionError when there is nothing."""
     with database.connect() as connection:
         found = subscribers.get(connection, subscriber_id)
@@ -66,7 +66,7 @@ def export(database: Database, subscriber_id: int) -> Record:
             raise SubscriptionError("nothing is stored about this person")
         pending = confirmations.find(connection, subscriber_id)
         wanted = address_changes.find(connection, subscriber_id)
-        return Record(
+        return PersonalData(
             subscriber=found,
             unconfirmed=pending.choices if pending else None,
             wanted_address=wanted.address if wanted else None,

@@ -12,7 +12,7 @@ from digestmail.editions.requeue import requeue
 from digestmail.errors import SubscriptionError
 from digestmail.model.deliveries import NoticeKind
 from digestmail.model.digests import Digest
-from digestmail.model.subscribers import Choices, Subscriber, SubscriberState
+from digestmail.model.subscribers import Preferences, Subscriber, SubscriberState
 from digestmail.storage import address_changes, confirmations, deliveries, notices, subscribers, unsubscribe_mails
 from digestmail.storage.database import Database
 from digestmail.subscribers.changes import tell_at_once, tell_of_change
@@ -48,7 +48,7 @@ def _get(connection: Connection, subscriber_id: int) -> Subscriber:
 
 
 def change(
-    database: Database, digests: Sequence[Digest], subscriber_id: int, choices: Choices, now: datetime
+    database: Database, digests: Sequence[Digest], subscriber_id: int, choices: Preferences, now: datetime
 ) -> Subscriber:
     """Make `choices` all that an active subscriber has, what waits for them included; return them.
 

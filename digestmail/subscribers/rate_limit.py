@@ -19,7 +19,7 @@ _ROUNDING = 1e-6
 """Seconds that sums of floating-point numbers may be off."""
 
 
-class Verdict(StrEnum):
+class Admission(StrEnum):
     """What is done with a request. `QUIET`: it is answered like any other, and nothing is sent."""
 
     ADMIT = "admit"
@@ -49,14 +49,14 @@ class Rates:
 
 
 @dataclass(slots=True)
-class Guard:
+class RateLimiter:
     """Counts requests of this process."""
 
     rates: Rates = field(default_factory=Rates)
     _rests_at: dict[str, float] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
 
-    def judge(self, *, client: str, address: str, at: float) -> Verdict:
+    def judge(self, *, client: str, address: str, at: float) -> Admission:
         """Count a request from the IP address `client` for the normalised `address`, and say what is done with it.
 
         `at` is in seconds of a clock that never jumps. A refusal depends on who asks and how many do, never on what is
@@ -64,14 +64,14 @@ class Guard:
         """
         with self._lock:
             if self._wait(f"network {network_of(client)}", self.rates.network, at):
-                return Verdict.REFUSE
+                return Admission.REFUSE
             if self._wait("everybody", self.rates.everybody, at):
-                return Verdict.REFUSE
+                return Admission.REFUSE
             if self._wait(f"address {key_of(address)}", self.rates.address, at):
-                return Verdict.QUIET
+                return Admission.QUIET
             if self._wait(f"domain {domain_of(address)}", self.rates.domain, at):
-                return Verdict.QUIET
-        return Verdict.ADMIT
+                return Admission.QUIET
+        return Admission.ADMIT
 
     def search(self, *, client: str, at: float) -> float:
         """Count a search from the IP address `client`: 0 admits it, else it may be asked again in so many seconds."""

@@ -15,7 +15,7 @@ from digestmail.mail.addresses import key_of
 from digestmail.mail.link_tokens import CONFIRM_WITHIN, UNDO_WITHIN, LinkTokens
 from digestmail.model.deliveries import NoticeKind
 from digestmail.model.digests import Digest
-from digestmail.model.subscribers import Choices, Consent, Subscriber, SubscriberState, SuppressionReason
+from digestmail.model.subscribers import Consent, Preferences, Subscriber, SubscriberState, SuppressionReason
 from digestmail.schedule.moments import is_recent
 from digestmail.storage import address_changes, changes, confirmations, notices, subscribers, suppressions
 from digestmail.storage.confirmations import Confirmation
@@ -27,7 +27,7 @@ CONSENT_SOURCE = "web form, confirmed by mail"
 _FORGET_AFTER = CONFIRM_WITHIN + timedelta(days=4)
 
 
-class Reply(StrEnum):
+class SignupReply(StrEnum):
     """What somebody who asked is sent; the page they see is always the same."""
 
     CONFIRM = "confirm"
@@ -36,7 +36,7 @@ class Reply(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class SignupState:
     """What a reply depends on."""
 
     state: SubscriberState | None
@@ -52,28 +52,28 @@ class Confirmed:
     subscriber: Subscriber
 
 
-def reply_to(standing: Standing, now: datetime) -> Reply:
+def reply_to(standing: SignupState, now: datetime) -> SignupReply:
     """Decide what is sent to an address somebody gave. Pure.
 
     Only who was erased may come back over a suppression, because they asked for it themselves; to everybody else on
     that list nothing is sent.
     """
     if standing.suppressed not in {None, SuppressionReason.ERASED} or standing.state is SubscriberState.SUPPRESSED:
-        return Reply.NOTHING
+        return SignupReply.NOTHING
     if standing.written_at is not None and is_recent(standing.written_at, now, ONE_MAIL_EVERY):
-        return Reply.NOTHING
-    return Reply.ALREADY if standing.state is SubscriberState.ACTIVE else Reply.CONFIRM
+        return SignupReply.NOTHING
+    return SignupReply.ALREADY if standing.state is SubscriberState.ACTIVE else SignupReply.CONFIRM
 
 
 def ask(
     database: Database,
     digests: Sequence[Digest],
     address: str,
-    choices: Choices,
+    choices: Preferences,
     now: datetime,
     *,
     random_token: Callable[[], str],
-) -> Reply:
+) -> SignupReply:
     """Keep what somebody asked for, `address` normalised, and queue the mail that is due; return which that is.
 
     Raises SubscriptionError when a choice does not exist. The reply is for the log: whoever asked learns nothing from
@@ -85,11 +85,11 @@ def ask(
         known = subscribers.find(connection, address)
         reply = reply_to(_standing(connection, key, known, now), now)
         if known is not None and known.state in {SubscriberState.ACTIVE, SubscriberState.SUPPRESSED}:
-            if reply is Reply.ALREADY:
+            if reply is SignupReply.ALREADY:
                 notices.enqueue(connection, known.id, NoticeKind.ALREADY, {}, now)
             return reply
         pending = confirmations.find(connection, known.id) if known is not None else None
-        if reply is Reply.CONFIRM:
+        if reply is SignupReply.CONFIRM:
             subscriber_id = subscribers.add_pending(connection, address, now)
             asked = Confirmation(subscriber_id=subscriber_id, nonce=random_token(), choices=choices, asked_at=now)
             confirmations.put(connection, asked)
@@ -103,19 +103,19 @@ def ask(
     return reply
 
 
-def _standing(connection: Connection, key: str, known: Subscriber | None, now: datetime) -> Standing:
+def _standing(connection: Connection, key: str, known: Subscriber | None, now: datetime) -> SignupState:
     suppressed = suppressions.reason_for(connection, key)
     if known is None:
-        return Standing(state=None, suppressed=suppressed, written_at=None)
+        return SignupState(state=None, suppressed=suppressed, written_at=None)
     if known.state is SubscriberState.ACTIVE:
         written_at = notices.last_queued(connection, known.id, now, NoticeKind.ALREADY)
     else:
         pending = confirmations.find(connection, known.id)
         written_at = pending.asked_at if pending else None
-    return Standing(state=known.state, suppressed=suppressed, written_at=written_at)
+    return SignupState(state=known.state, suppressed=suppressed, written_at=written_at)
 
 
-def look(database: Database, tokens: LinkTokens, token: str, now: datetime) -> Choices:
+def look(database: Database, tokens: LinkTokens, token: str, now: datetime) -> Preferences:
     """Return what a confirmation link would confirm, changing nothing. Raises TokenError if it is used or too old."""
     with database.connect() as connection:
         return _pending(connection, tokens, token, now).choices

@@ -7,13 +7,13 @@ from dataclasses import replace
 
 from digestmail.errors import SubscriptionError
 from digestmail.model.digests import Digest
-from digestmail.model.subscribers import Choices, Subscription
+from digestmail.model.subscribers import Preferences, Subscription
 from digestmail.schedule.cron import check_timezone
 
 LAST_HOUR = 23
 
 
-def checked(digests: Sequence[Digest], choices: Choices) -> Choices:
+def checked(digests: Sequence[Digest], choices: Preferences) -> Preferences:
     """Return `choices`, each digest once and its topics in the digest's order; all of them is none.
 
     Raises SubscriptionError when nothing is chosen, or something that does not exist.

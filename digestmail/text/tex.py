@@ -39,18 +39,18 @@ def readable(text: str) -> str:
     and dashes become typographic, `\href` keeps its address in brackets. Control characters, lone surrogates and
     characters that turn the direction of writing are dropped. Never raises; takes time linear in the length.
     """
-    text = _folded(text)
+    text = _soft_wrap(text)
     for _ in range(_PASSES):
         if not any(sign in text for sign in _TEXISH):
             break
-        read = _folded(_typeset(read_text(_prepared(text))))
+        read = _soft_wrap(_typeset(read_text(_prepared(text))))
         if read == text:
             break
         text = read
     return text
 
 
-def _folded(text: str) -> str:
+def _soft_wrap(text: str) -> str:
     folded = " ".join(text.split())
     # Nearly all texts end here; what `isprintable` dislikes is more than what has to go.
     return folded if folded.isprintable() else " ".join(_UNPRINTABLE.sub("", folded).split())

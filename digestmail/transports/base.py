@@ -78,7 +78,7 @@ class Transport(Protocol):
 # -- many messages at once -------------------------------------------------------------------------------------------
 
 
-class Outgoing(Protocol):
+class OutboundMessage(Protocol):
     """A message whose intent is on record: it may go over the wire, and `settle` must hear what became of it."""
 
     @property
@@ -92,7 +92,7 @@ class Outgoing(Protocol):
         ...
 
     @property
-    def dotless(self) -> bool:
+    def needs_no_dot_stuffing(self) -> bool:
         """Whether it is known that no line of the message begins with a dot."""
         ...
 
@@ -101,14 +101,14 @@ class Outgoing(Protocol):
         ...
 
 
-class Supply(Protocol):
+class MessageSource(Protocol):
     """Where a connection gets its messages."""
 
-    async def take(self) -> Outgoing | None:
+    async def take(self) -> OutboundMessage | None:
         """Wait for the next message; None when this connection is to end."""
         ...
 
-    def take_now(self) -> Outgoing | None:
+    def try_take(self) -> OutboundMessage | None:
         """Return the next message if one is ready this moment."""
         ...
 
@@ -116,7 +116,7 @@ class Supply(Protocol):
 class Connection(Protocol):
     """A connection that carries message after message."""
 
-    async def converse(self, supply: Supply) -> None:
+    async def send_all(self, supply: MessageSource) -> None:
         """Carry what `supply` gives, and settle each, until it gives None or the connection has served its time.
 
         Raises TransportError when the connection breaks; every message taken is settled all the same.

@@ -9,7 +9,16 @@ from dataclasses import dataclass
 
 from digestmail.errors import DeliveryError, TransportError
 from digestmail.model.deliveries import Envelope
-from digestmail.transports.base import Connection, NotSentError, Outgoing, Receipt, Session, Supply, Transport, Verdict
+from digestmail.transports.base import (
+    Connection,
+    MessageSource,
+    NotSentError,
+    OutboundMessage,
+    Receipt,
+    Session,
+    Transport,
+    Verdict,
+)
 from digestmail.transports.wellformed import require_wellformed
 
 
@@ -53,7 +62,7 @@ class BlockingSession:
         connection = self._connection or self.reconnect()
         one = _One(envelope, message)
         try:
-            self._runner.run(connection.converse(_Single(one)))
+            self._runner.run(connection.send_all(_Single(one)))
         except TransportError:
             self.close(politely=False)
             if one.verdict is None:
@@ -92,7 +101,7 @@ class _One:
     envelope: Envelope
     message: bytes
     verdict: Verdict | None = None
-    dotless: bool = False
+    needs_no_dot_stuffing: bool = False
 
     def settle(self, verdict: Verdict) -> None:
         self.verdict = verdict
@@ -101,13 +110,13 @@ class _One:
 class _Single:
     """Supplies one message."""
 
-    def __init__(self, one: Outgoing) -> None:
-        self._one: Outgoing | None = one
+    def __init__(self, one: OutboundMessage) -> None:
+        self._one: OutboundMessage | None = one
 
-    async def take(self) -> Outgoing | None:
-        return self.take_now()
+    async def take(self) -> OutboundMessage | None:
+        return self.try_take()
 
-    def take_now(self) -> Outgoing | None:
+    def try_take(self) -> OutboundMessage | None:
         one, self._one = self._one, None
         return one
 
@@ -135,7 +144,7 @@ class _InThread:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    async def converse(self, supply: Supply) -> None:
+    async def send_all(self, supply: MessageSource) -> None:
         """Carry message after message; see `Connection`."""
         while (outgoing := await supply.take()) is not None:
             verdict: Verdict

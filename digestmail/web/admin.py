@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from digestmail.errors import SubscriptionError
 from digestmail.mail.addresses import key_of, normalised
-from digestmail.mail.message import one_line
+from digestmail.mail.message import single_line
 from digestmail.model.subscribers import SubscriberState, SuppressionReason
 from digestmail.storage import idempotency, statistics, subscribers, suppressions
 from digestmail.storage.idempotency import Remembered
@@ -27,10 +27,10 @@ from digestmail.web.schemas import (
     NewSubscription,
     NewSuppression,
     Problem,
+    SubscriberOut,
     Subscribers,
-    SubscriberShape,
+    SuppressionOut,
     Suppressions,
-    SuppressionShape,
 )
 
 _bearer = HTTPBearer(auto_error=False, scheme_name="admin token", description="`[web] admin_token` of the server.")
@@ -90,18 +90,18 @@ def list_subscribers(
         found = list(islice(everybody, offset, offset + limit + 1))
     more = len(found) > limit
     return Subscribers(
-        items=[SubscriberShape.of(one) for one in found[:limit]],
+        items=[SubscriberOut.of(one) for one in found[:limit]],
         next=next_page(request, offset=offset + limit) if more else None,
     )
 
 
-@router.post("/subscribers", response_model=SubscriberShape)
+@router.post("/subscribers", response_model=SubscriberOut)
 def add_subscriber(request: Request, wanted: Annotated[NewSubscription, Body()], key: Key = None) -> Response:
     """Subscribe an address, active at once; again with other topics changes them."""
     app = app_of(request)
 
     def add(connection: Connection) -> BaseModel:
-        return SubscriberShape.of(
+        return SubscriberOut.of(
             admin.add_within(connection, app.digests, wanted.address, wanted.digest, wanted.topics, app.clock.now())
         )
 
@@ -126,14 +126,14 @@ def list_suppressions(request: Request, limit: Limit = 50, offset: Offset = 0) -
     more = len(found) > limit
     return Suppressions(
         items=[
-            SuppressionShape(key=one.key, reason=one.reason, detail=one.detail, created_at=one.created_at)
+            SuppressionOut(key=one.key, reason=one.reason, detail=one.detail, created_at=one.created_at)
             for one in found[:limit]
         ],
         next=next_page(request, offset=offset + limit) if more else None,
     )
 
 
-@router.post("/suppressions", response_model=SuppressionShape)
+@router.post("/suppressions", response_model=SuppressionOut)
 def add_suppression(request: Request, wanted: Annotated[NewSuppression, Body()], key: Key = None) -> Response:
     """Send nothing to an address any more, what is queued included."""
     app = app_of(request)
@@ -141,9 +141,9 @@ def add_suppression(request: Request, wanted: Annotated[NewSuppression, Body()],
     def add(connection: Connection) -> BaseModel:
         address = key_of(normalised(wanted.address))
         now = app.clock.now()
-        suppressions.add(connection, address, SuppressionReason.OPERATOR, one_line(wanted.detail), now)
+        suppressions.add(connection, address, SuppressionReason.OPERATOR, single_line(wanted.detail), now)
         one = next(row for row in suppressions.list_all(connection) if row.key == address)
-        return SuppressionShape(key=one.key, reason=one.reason, detail=one.detail, created_at=one.created_at)
+        return SuppressionOut(key=one.key, reason=one.reason, detail=one.detail, created_at=one.created_at)
 
     return _once(request, key, wanted, add)
 

@@ -15,19 +15,19 @@ from digestmail.storage.search import search as search_papers
 from digestmail.web.pages import SHARED_SECONDS, absolute
 from digestmail.web.query_params import app_of, begin_of, digest_of, end_of
 from digestmail.web.schemas import (
+    DigestOut,
     Digests,
-    DigestShape,
     EditionName,
+    EditionOut,
     Editions,
-    EditionShape,
     EditionSummary,
-    Hits,
-    HitShape,
     PaperDetail,
+    PaperOut,
     Papers,
-    PaperShape,
     Problem,
-    SightingShape,
+    SearchResultOut,
+    SearchResults,
+    SightingOut,
 )
 from digestmail.web.search_page import Limited
 
@@ -68,7 +68,7 @@ def list_digests(request: Request, response: Response) -> Digests:
     _shared(request, response)
     return Digests(
         items=[
-            DigestShape(
+            DigestOut(
                 name=digest.name,
                 title=digest.title,
                 byline=digest.byline,
@@ -101,14 +101,14 @@ def list_editions(
 
 
 @router.get("/editions/{digest}/{slot}", responses=MISSING)
-def get_edition(request: Request, response: Response, digest: Name, slot: Name) -> EditionShape:
+def get_edition(request: Request, response: Response, digest: Name, slot: Name) -> EditionOut:
     """Return an edition, whole."""
     with app_of(request).database.connect() as connection:
         found = editions.get(connection, digest, slot)
     if found is None:
         raise HTTPException(404, "there is no such edition")
     _shared(request, response, "kept")
-    return EditionShape.of(found.edition)
+    return EditionOut.of(found.edition)
 
 
 @router.get("/papers")
@@ -119,7 +119,7 @@ def list_papers(request: Request, response: Response, limit: Limit = 50, below: 
     _shared(request, response)
     more = len(rows) > limit
     return Papers(
-        items=[PaperShape.of(paper) for _, paper in rows[:limit]],
+        items=[PaperOut.of(paper) for _, paper in rows[:limit]],
         next=next_page(request, below=rows[limit - 1][0]) if more else None,
     )
 
@@ -135,8 +135,8 @@ def get_paper(request: Request, response: Response, ref: Annotated[str, Path(max
         published = papers.editions_of(connection, paper.id)
     _shared(request, response)
     return PaperDetail(
-        paper=PaperShape.of(paper),
-        sightings=[SightingShape.of(row) for row in seen],
+        paper=PaperOut.of(paper),
+        sightings=[SightingOut.of(row) for row in seen],
         editions=[EditionName(digest=digest, slot=slot) for digest, slot in published],
     )
 
@@ -152,7 +152,7 @@ def search(  # noqa: PLR0913, PLR0917 - FastAPI passes by name; these are the pa
     until: Annotated[date | None, Query(alias="to", description="First seen on this day or earlier.")] = None,
     limit: Limit = 20,
     offset: Annotated[int, Query(ge=0, le=RANKED_AMONG)] = 0,
-) -> Hits:
+) -> SearchResults:
     """Search all papers for words and "phrases", all of which must occur."""
     query = SearchQuery(
         text=q,
@@ -164,8 +164,8 @@ def search(  # noqa: PLR0913, PLR0917 - FastAPI passes by name; these are the pa
     with app_of(request).database.connect() as connection:
         found = search_papers(connection, query, limit=limit, offset=offset)
     _shared(request, response)
-    return Hits(
-        items=[HitShape.of(hit) for hit in found.hits],
+    return SearchResults(
+        items=[SearchResultOut.of(hit) for hit in found.hits],
         total=found.total,
         next=next_page(request, offset=offset + limit) if offset + limit < found.total else None,
     )

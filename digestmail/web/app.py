@@ -56,7 +56,7 @@ def create_app(app: App, clock: Clock | None = None) -> FastAPI:
     web.state.pages = Pages(app)
     web.mount("/static", StaticFiles(directory=templates_directory() / "web" / "static"))
     errors.register(web)
-    people.furnish(web, app)
+    people.install(web, app)
     personal = (subscribe, preferences, unsubscribe, undo)
     for room in (health, api, admin, webhooks, crawlers, search_page, papers, feeds, *personal, editions):
         web.include_router(room.router)

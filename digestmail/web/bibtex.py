@@ -6,7 +6,7 @@ import re
 import unicodedata
 from typing import Final
 
-from digestmail.mail.message import one_line
+from digestmail.mail.message import single_line
 from digestmail.model.papers import Paper
 
 _ESCAPED: Final = str.maketrans(
@@ -42,7 +42,7 @@ def bibtex(paper: Paper) -> str:
 
 
 def _text(text: str) -> str:
-    return one_line(text).translate(_ESCAPED)
+    return single_line(text).translate(_ESCAPED)
 
 
 def _address(link: str) -> str:

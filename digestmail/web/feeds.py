@@ -10,7 +10,7 @@ from xml.etree import ElementTree as ET
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
-from digestmail.mail.message import one_line
+from digestmail.mail.message import single_line
 from digestmail.model.editions import Edition
 from digestmail.model.selection import Section
 from digestmail.selection.segments import for_segment
@@ -38,7 +38,7 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Feed:
+class SyndicationFeed:
     """A feed: `own` is its address without the ending, `home` the page it belongs to."""
 
     title: str
@@ -73,14 +73,14 @@ def digest_json(request: Request, name: str) -> Response:
     return _json(request, _digest_feed(request, name))
 
 
-def _digest_feed(request: Request, name: str) -> Feed:
+def _digest_feed(request: Request, name: str) -> SyndicationFeed:
     digest, topic = digest_of(request, name), asked_text(request, "topic")
     with app_of(request).database.connect() as connection:
         lines = archive.lines(connection, digest=name, limit=_EDITIONS)
         found = [stored.edition for stored in archive.contents(connection, lines)]
     kept = [(edition, for_segment(edition, (topic,) if topic else (), ())) for edition in found]
     request.state.shared = "kept"
-    return Feed(
+    return SyndicationFeed(
         title=f"{digest.title}: {topic}" if topic else digest.title,
         own=absolute(request, f"/{name}/feed"),
         query=request.url.query,
@@ -99,12 +99,12 @@ def _edition_item(request: Request, edition: Edition, sections: tuple[Section, .
     )
 
 
-def _search_feed(request: Request) -> Feed:
+def _search_feed(request: Request) -> SyndicationFeed:
     query = asked_query(request)
     with app_of(request).database.connect() as connection:
         found = search(connection, query, limit=_HITS)
     request.state.shared = "tagged"
-    return Feed(
+    return SyndicationFeed(
         title=f"Search: {query.text or 'newest papers'}",
         own=absolute(request, "/search"),
         query=request.url.query,
@@ -113,7 +113,7 @@ def _search_feed(request: Request) -> Feed:
         items=tuple(
             Item(
                 link=absolute(request, paper_path(hit.paper.id)),
-                title=one_line(hit.paper.title) or "Untitled",
+                title=single_line(hit.paper.title) or "Untitled",
                 html=pages_of(request).fill_in(request, "feed-paper.html", paper=hit.paper),
                 at=datetime.combine(hit.first_seen_on, datetime.min.time(), UTC),
             )
@@ -122,24 +122,24 @@ def _search_feed(request: Request) -> Feed:
     )
 
 
-def _atom(request: Request, feed: Feed) -> Response:
+def _atom(request: Request, feed: SyndicationFeed) -> Response:
     root = ET.Element("feed", xmlns=_ATOM)
     own = f"{feed.own}.atom" + (f"?{feed.query}" if feed.query else "")
     newest = max((item.at for item in feed.items), default=app_of(request).clock.now().replace(hour=0, minute=0))
     _put(root, "id", own)
-    _put(root, "title", one_line(feed.title))
+    _put(root, "title", single_line(feed.title))
     _put(root, "updated", _time(newest))
     _put(root, "link", rel="self", href=own, type="application/atom+xml")
     _put(root, "link", rel="alternate", href=feed.home, type="text/html")
-    _put(_put(root, "author"), "name", one_line(feed.author))
+    _put(_put(root, "author"), "name", single_line(feed.author))
     for item in feed.items:
         entry = _put(root, "entry")
         _put(entry, "id", item.link)
-        _put(entry, "title", one_line(item.title))
+        _put(entry, "title", single_line(item.title))
         _put(entry, "updated", _time(item.at))
         _put(entry, "link", rel="alternate", href=item.link, type="text/html")
         # Controls are no characters of XML; line ends mean nothing in HTML.
-        _put(entry, "content", one_line(item.html), type="html")
+        _put(entry, "content", single_line(item.html), type="html")
     body = b'<?xml version="1.0" encoding="utf-8"?>\n' + ET.tostring(root, encoding="utf-8")
     return Response(body, media_type="application/atom+xml", headers=_SHARED)
 
@@ -157,19 +157,19 @@ def _time(moment: datetime) -> str:
 _SHARED: Final = {"Cache-Control": f"public, max-age={SHARED_SECONDS}"}
 
 
-def _json(_request: Request, feed: Feed) -> Response:
+def _json(_request: Request, feed: SyndicationFeed) -> Response:
     content: dict[str, Any] = {
         "version": "https://jsonfeed.org/version/1.1",
-        "title": one_line(feed.title),
+        "title": single_line(feed.title),
         "home_page_url": feed.home,
         "feed_url": f"{feed.own}.json" + (f"?{feed.query}" if feed.query else ""),
-        "authors": [{"name": one_line(feed.author)}],
+        "authors": [{"name": single_line(feed.author)}],
         "items": [
             {
                 "id": item.link,
                 "url": item.link,
-                "title": one_line(item.title),
-                "content_html": one_line(item.html),
+                "title": single_line(item.title),
+                "content_html": single_line(item.html),
                 "date_published": _time(item.at),
             }
             for item in feed.items

@@ -7,7 +7,7 @@ from datetime import date, datetime
 from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
-from digestmail.mail.message import one_line
+from digestmail.mail.message import single_line
 from digestmail.text.truncate import at_sentence, at_word
 
 _THOUSAND: Final = 1000
@@ -16,7 +16,7 @@ _URL_LENGTH: Final = 2000
 
 def web_link(link: str | None) -> str:
     """Return `link` if it is a web address (http or https), else an empty string: no `javascript:` gets through."""
-    if not link or len(link) > _URL_LENGTH or link != one_line(link):
+    if not link or len(link) > _URL_LENGTH or link != single_line(link):
         return ""
     try:
         parts = urlsplit(link)
@@ -68,7 +68,7 @@ FILTERS: Final[dict[str, Callable[..., Any]]] = {
     "short_day": short_day,
     "query": query,
     "paper_path": paper_path,
-    "one_line": one_line,
+    "one_line": single_line,
     "at_sentence": at_sentence,
     "at_word": at_word,
 }

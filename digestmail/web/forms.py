@@ -14,7 +14,7 @@ from starlette.types import Message
 
 from digestmail.errors import SubscriptionError, TokenError
 from digestmail.model.digests import Digest
-from digestmail.model.subscribers import Choices, Subscription
+from digestmail.model.subscribers import Preferences, Subscription
 from digestmail.web.pages import pages_of
 
 _LARGEST: Final = 64 * 1024
@@ -82,10 +82,10 @@ def check_ours(request: Request, form: Form, purpose: str, *, min_age: timedelta
     if request.headers.get("sec-fetch-site") == "cross-site":
         raise TokenError("this form was sent from another site")
     app = pages_of(request).app
-    app.link_tokens().check_form(purpose, form.get("token"), app.real_clock.now(), min_age=min_age)
+    app.link_tokens().check_form(purpose, form.get("token"), app.wall_clock.now(), min_age=min_age)
 
 
-def choices_of(form: Form, digests: tuple[Digest, ...], languages: tuple[str, ...]) -> Choices:
+def choices_of(form: Form, digests: tuple[Digest, ...], languages: tuple[str, ...]) -> Preferences:
     """Return what was chosen in the fields `digest`, `topics.NAME`, `hour`, `timezone` and `language`.
 
     Raises SubscriptionError for what no page of ours offers.
@@ -98,7 +98,7 @@ def choices_of(form: Form, digests: tuple[Digest, ...], languages: tuple[str, ..
         raise SubscriptionError("there is no such language here")
     known = {digest.name for digest in digests}
     wanted = [name for name in dict.fromkeys(form.all("digest")) if name in known]
-    return Choices(
+    return Preferences(
         subscriptions=tuple(
             Subscription(digest=name, topics=form.all(f"topics.{name}"), hour=int(hour) if hour else None)
             for name in wanted

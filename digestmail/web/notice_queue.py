@@ -11,7 +11,7 @@ from digestmail.errors import DigestmailError
 log = logging.getLogger("digestmail.web")
 
 
-class Outgoing:
+class NoticeQueue:
     """Calls `send` for whoever queued something, from the thread that runs behind their answer."""
 
     def __init__(self, send: Callable[[], object]) -> None:

@@ -17,38 +17,38 @@ from digestmail.errors import StorageError, SubscriptionError, TokenError
 from digestmail.mail.i18n import languages as known_languages
 from digestmail.mail.i18n import locale_of, templates_directory
 from digestmail.mail.link_tokens import LinkTokens
-from digestmail.model.subscribers import Choices, Subscriber
+from digestmail.model.subscribers import Preferences, Subscriber
 from digestmail.subscribers import preferences
-from digestmail.subscribers.rate_limit import Guard, Rate, Rates
+from digestmail.subscribers.rate_limit import Rate, RateLimiter, Rates
 from digestmail.web.forms import SUBSCRIBE
-from digestmail.web.notice_queue import Outgoing
+from digestmail.web.notice_queue import NoticeQueue
 from digestmail.web.pages import page, pages_of
 
 _KEPT_SECONDS: Final = 60
 
 
 @dataclass(slots=True)
-class Desk:
+class WebState:
     """What one process keeps between requests."""
 
     app: App
-    outgoing: Outgoing
-    guard: Guard
+    outgoing: NoticeQueue
+    guard: RateLimiter
     _signer: tuple[float, LinkTokens] | None = None
 
     def signer(self) -> LinkTokens:
         """Return what signs forms; read anew each minute, for the secrets may be rotated."""
-        at = self.app.real_clock.monotonic()
+        at = self.app.wall_clock.monotonic()
         if self._signer is None or at - self._signer[0] > _KEPT_SECONDS:
             self._signer = (at, self.app.link_tokens())
         return self._signer[1]
 
 
-def furnish(web: FastAPI, app: App) -> None:
+def install(web: FastAPI, app: App) -> None:
     """Give the web app what these pages need, and every form its token."""
     searches = app.config.web.searches_per_minute
     rates = Rates(searches=Rate(searches, 60), all_searches=Rate(10 * searches, 60))
-    desk = Desk(app=app, outgoing=Outgoing(app.send_notices), guard=Guard(rates))
+    desk = WebState(app=app, outgoing=NoticeQueue(app.send_notices), guard=RateLimiter(rates))
     # The secrets are made before the first request, because a GET changes nothing. A database that is not there yet is
     # told by the pages.
     with suppress(StorageError):
@@ -57,9 +57,9 @@ def furnish(web: FastAPI, app: App) -> None:
     web.state.pages.form_token = lambda request: form_token(request, None)
 
 
-def of(request: Request) -> Desk:
+def of(request: Request) -> WebState:
     """Return what the process keeps."""
-    desk: Desk = request.app.state.desk
+    desk: WebState = request.app.state.desk
     return desk
 
 
@@ -76,7 +76,7 @@ def purpose(token: str | None) -> str:
 def form_token(request: Request, token: str | None) -> str:
     """Return the hidden field of a form behind the link `token`, or of the subscribe form."""
     desk = of(request)
-    return desk.signer().form(purpose(token), desk.app.real_clock.now())
+    return desk.signer().form(purpose(token), desk.app.wall_clock.now())
 
 
 def holder(request: Request, token: str) -> tuple[Subscriber, str]:
@@ -114,7 +114,7 @@ def languages(app: App) -> tuple[str, ...]:
     return known_languages([*([app.base / own] if own else []), templates_directory()])
 
 
-def choice_context(request: Request, choices: Choices) -> dict[str, Any]:
+def choice_context(request: Request, choices: Preferences) -> dict[str, Any]:
     """Return what the choices' part of a form shows."""
     app = pages_of(request).app
     return {

@@ -11,9 +11,9 @@ from fastapi.responses import HTMLResponse
 from digestmail.app import new_secret
 from digestmail.errors import SubscriptionError, TokenError
 from digestmail.mail.addresses import key_of, normalised
-from digestmail.model.subscribers import Choices, Subscriber, SubscriberState
+from digestmail.model.subscribers import Preferences, Subscriber, SubscriberState
 from digestmail.subscribers import address_change, data_export, preferences
-from digestmail.subscribers.rate_limit import Verdict
+from digestmail.subscribers.rate_limit import Admission
 from digestmail.web import people
 from digestmail.web.forms import Filled, Form, check_ours, choices_of
 from digestmail.web.pages import page, pages_of
@@ -45,7 +45,7 @@ def change(request: Request, token: str, form: Filled, background: BackgroundTas
     except (TokenError, SubscriptionError) as error:
         return people.sorry(request, error)
     try:
-        changed = preferences.change(app.database, app.digests, person.id, choices, app.real_clock.now())
+        changed = preferences.change(app.database, app.digests, person.id, choices, app.wall_clock.now())
     except SubscriptionError as error:
         return _page(request, token, person, problem=str(error), status=422)
     background.add_task(people.of(request).outgoing.flush)
@@ -56,7 +56,7 @@ def change(request: Request, token: str, form: Filled, background: BackgroundTas
 def pause(request: Request, token: str, form: Filled, background: BackgroundTasks) -> HTMLResponse:
     """Pause for some weeks, or go on."""
     app = pages_of(request).app
-    now = app.real_clock.now()
+    now = app.wall_clock.now()
     try:
         person, _ = people.holder(request, token)
         check_ours(request, form, people.purpose(token))
@@ -84,12 +84,12 @@ def change_address(request: Request, token: str, form: Filled, background: Backg
             raise SubscriptionError("that is the address you get mail at")  # noqa: TRY301 - shown like the others
     except SubscriptionError as error:
         return _page(request, token, person, problem=str(error), status=422)
-    at = app.real_clock.monotonic()
+    at = app.wall_clock.monotonic()
     verdict = people.of(request).guard.judge(client=people.client_of(request), address=address, at=at)
-    if verdict is Verdict.REFUSE:
+    if verdict is Admission.REFUSE:
         problem = "Too many mails were asked for from your network. Please try again in an hour."
         return _page(request, token, person, problem=problem, status=429)
-    if verdict is Verdict.ADMIT:
+    if verdict is Admission.ADMIT:
         background.add_task(_ask_for_address, request, person.id, address)
     return _page(
         request, token, person, said="Check the mail at the new address: nothing changes until you confirm it."
@@ -99,7 +99,7 @@ def change_address(request: Request, token: str, form: Filled, background: Backg
 def _ask_for_address(request: Request, subscriber_id: int, address: str) -> None:
     """Queue the mail and send it, behind the answer."""
     app = pages_of(request).app
-    reply = address_change.ask(app.database, subscriber_id, address, app.real_clock.now(), random_token=new_secret)
+    reply = address_change.ask(app.database, subscriber_id, address, app.wall_clock.now(), random_token=new_secret)
     log.info("address change reply=%s", reply)
     people.of(request).outgoing.flush()
 
@@ -120,8 +120,8 @@ def _page(
     request: Request, token: str, person: Subscriber, *, said: str = "", problem: str = "", status: int = 200
 ) -> HTMLResponse:
     app = pages_of(request).app
-    choices = Choices(subscriptions=person.subscriptions, language=person.language, timezone=person.timezone)
-    paused_until = person.paused_until if person.paused_until and person.paused_until > app.real_clock.now() else None
+    choices = Preferences(subscriptions=person.subscriptions, language=person.language, timezone=person.timezone)
+    paused_until = person.paused_until if person.paused_until and person.paused_until > app.wall_clock.now() else None
     return page(
         request,
         "preferences.html",
@@ -161,7 +161,7 @@ def export(request: Request, token: str) -> Response:
     return Response(to_json(found, indent=2), media_type="application/json", headers=headers)
 
 
-def _stored(request: Request, token: str) -> data_export.Record:
+def _stored(request: Request, token: str) -> data_export.PersonalData:
     """Return all that is stored about a link's holder. Raises TokenError or SubscriptionError."""
     person, _ = people.holder(request, token)
     return data_export.export(pages_of(request).app.database, person.id)
@@ -175,7 +175,7 @@ def erase(request: Request, token: str, form: Filled, background: BackgroundTask
         person, _ = people.holder(request, token)
         check_ours(request, form, people.purpose(token))
         _check_sure(form)
-        erased = data_export.ask_to_erase(app.database, person.id, app.real_clock.now(), random_token=new_secret)
+        erased = data_export.ask_to_erase(app.database, person.id, app.wall_clock.now(), random_token=new_secret)
     except (TokenError, SubscriptionError) as error:
         return people.sorry(request, error)
     if erased is None:
@@ -190,7 +190,7 @@ def look_at_erasing(request: Request, token: str) -> HTMLResponse:
     """Show what the link of a mail erases, and a button."""
     app = pages_of(request).app
     try:
-        person = data_export.to_be_erased(app.database, app.link_tokens(), token, app.real_clock.now())
+        person = data_export.to_be_erased(app.database, app.link_tokens(), token, app.wall_clock.now())
     except (TokenError, SubscriptionError) as error:
         return people.no_use(request, error)
     return page(request, "erase.html", token=token, person=person, own_token=people.form_token(request, token))
@@ -200,7 +200,7 @@ def look_at_erasing(request: Request, token: str) -> HTMLResponse:
 def confirm_erasing(request: Request, token: str, form: Filled) -> HTMLResponse:
     """Erase who confirmed it by mail."""
     app = pages_of(request).app
-    now = app.real_clock.now()
+    now = app.wall_clock.now()
     try:
         check_ours(request, form, people.purpose(token))
         person = data_export.to_be_erased(app.database, app.link_tokens(), token, now)

@@ -8,7 +8,7 @@ from typing import Final
 from fastapi import HTTPException, Request
 
 from digestmail.app import App
-from digestmail.mail.message import one_line
+from digestmail.mail.message import single_line
 from digestmail.model.digests import Digest
 
 _LONGEST_TEXT: Final = 200
@@ -31,7 +31,7 @@ def digest_of(request: Request, name: str) -> Digest:
 
 def asked_text(request: Request, name: str) -> str:
     """Return a text of the query on one line, of at most 200 characters; empty when it is not given."""
-    return one_line(request.query_params.get(name, "")[: 4 * _LONGEST_TEXT])[:_LONGEST_TEXT].strip()
+    return single_line(request.query_params.get(name, "")[: 4 * _LONGEST_TEXT])[:_LONGEST_TEXT].strip()
 
 
 def asked_page(request: Request) -> int:

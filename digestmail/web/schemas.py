@@ -36,7 +36,7 @@ class Counts(_Shape):
         return cls(upvotes=signals.upvotes, comments=signals.comments, stars=signals.stars)
 
 
-class PaperShape(_Shape):
+class PaperOut(_Shape):
     """A paper. Texts are plain text; links are http or https, or null."""
 
     id: str
@@ -69,7 +69,7 @@ class PaperShape(_Shape):
         )
 
 
-class SightingShape(_Shape):
+class SightingOut(_Shape):
     """One source mentioned the paper."""
 
     source: str
@@ -93,34 +93,34 @@ class EditionName(_Shape):
 class PaperDetail(_Shape):
     """A paper with who mentioned it when, and the editions it was in, oldest first."""
 
-    paper: PaperShape
-    sightings: list[SightingShape]
+    paper: PaperOut
+    sightings: list[SightingOut]
     editions: list[EditionName]
 
 
 class Papers(_Shape):
     """Papers, the ones added last first. `next` is the address of what follows, null at the end."""
 
-    items: list[PaperShape]
+    items: list[PaperOut]
     next: str | None
 
 
-class HitShape(_Shape):
+class SearchResultOut(_Shape):
     """A paper that was found."""
 
-    paper: PaperShape
+    paper: PaperOut
     first_seen_on: date
 
     @classmethod
     def of(cls, hit: Hit) -> Self:
         """Return the shape of `hit`."""
-        return cls(paper=PaperShape.of(hit.paper), first_seen_on=hit.first_seen_on)
+        return cls(paper=PaperOut.of(hit.paper), first_seen_on=hit.first_seen_on)
 
 
-class Hits(_Shape):
+class SearchResults(_Shape):
     """Papers that match, the best first; the newest 2,000 matches are counted and ranked."""
 
-    items: list[HitShape]
+    items: list[SearchResultOut]
     total: int
     next: str | None
 
@@ -147,14 +147,14 @@ class Editions(_Shape):
     next: str | None
 
 
-class EntryShape(_Shape):
+class EntryOut(_Shape):
     """A paper in an edition, as it was on the day."""
 
     rank: int
     score: float
     counts: Counts
     keywords: list[str]
-    paper: PaperShape
+    paper: PaperOut
 
     @classmethod
     def of(cls, entry: Entry) -> Self:
@@ -164,19 +164,19 @@ class EntryShape(_Shape):
             score=entry.score.total,
             counts=Counts.of(entry.signals),
             keywords=list(entry.match.keywords) if entry.match else [],
-            paper=PaperShape.of(entry.paper),
+            paper=PaperOut.of(entry.paper),
         )
 
 
-class SectionShape(_Shape):
+class SectionOut(_Shape):
     """One topic's papers; the topic is null for what matches none."""
 
     topic: str | None
     more: int
-    entries: list[EntryShape]
+    entries: list[EntryOut]
 
 
-class EditionShape(_Shape):
+class EditionOut(_Shape):
     """An edition as who takes everything gets it."""
 
     digest: str
@@ -185,7 +185,7 @@ class EditionShape(_Shape):
     title: str
     byline: str
     composed_at: datetime
-    sections: list[SectionShape]
+    sections: list[SectionOut]
 
     @classmethod
     def of(cls, edition: Edition) -> Self:
@@ -198,15 +198,15 @@ class EditionShape(_Shape):
             byline=edition.byline,
             composed_at=edition.composed_at,
             sections=[
-                SectionShape(
-                    topic=section.topic, more=section.more, entries=[EntryShape.of(entry) for entry in section.entries]
+                SectionOut(
+                    topic=section.topic, more=section.more, entries=[EntryOut.of(entry) for entry in section.entries]
                 )
                 for section in for_everybody(edition)
             ],
         )
 
 
-class DigestShape(_Shape):
+class DigestOut(_Shape):
     """A digest and the topics to choose from."""
 
     name: str
@@ -218,10 +218,10 @@ class DigestShape(_Shape):
 class Digests(_Shape):
     """All digests."""
 
-    items: list[DigestShape]
+    items: list[DigestOut]
 
 
-class SubscriptionShape(_Shape):
+class SubscriptionOut(_Shape):
     """What a person gets; no topics means all of them."""
 
     digest: str
@@ -229,14 +229,14 @@ class SubscriptionShape(_Shape):
     hour: int | None
 
 
-class SubscriberShape(_Shape):
+class SubscriberOut(_Shape):
     """A person's address and what they asked for."""
 
     id: int
     address: str
     state: SubscriberState
     created_at: datetime
-    subscriptions: list[SubscriptionShape]
+    subscriptions: list[SubscriptionOut]
 
     @classmethod
     def of(cls, subscriber: Subscriber) -> Self:
@@ -247,7 +247,7 @@ class SubscriberShape(_Shape):
             state=subscriber.state,
             created_at=subscriber.created_at,
             subscriptions=[
-                SubscriptionShape(digest=one.digest, topics=list(one.topics), hour=one.hour)
+                SubscriptionOut(digest=one.digest, topics=list(one.topics), hour=one.hour)
                 for one in subscriber.subscriptions
             ],
         )
@@ -256,11 +256,11 @@ class SubscriberShape(_Shape):
 class Subscribers(_Shape):
     """Subscribers in the order they came."""
 
-    items: list[SubscriberShape]
+    items: list[SubscriberOut]
     next: str | None
 
 
-class SuppressionShape(_Shape):
+class SuppressionOut(_Shape):
     """An address nothing is sent to: `key` is the casefolded address, or a hash of one that was erased."""
 
     key: str
@@ -272,7 +272,7 @@ class SuppressionShape(_Shape):
 class Suppressions(_Shape):
     """Suppressions, newest first."""
 
-    items: list[SuppressionShape]
+    items: list[SuppressionOut]
     next: str | None
 
 
@@ -294,7 +294,7 @@ class NewSuppression(_Shape):
     detail: Annotated[str, Field(max_length=500)] = ""
 
 
-class EventsTaken(_Shape):
+class EventsAccepted(_Shape):
     """What became of the events a provider told; each counts in one number."""
 
     recorded: int

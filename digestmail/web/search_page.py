@@ -32,7 +32,7 @@ def asked_query(request: Request) -> Query:
 
 async def limit_searches(request: Request) -> None:
     """Count a search, which costs more than any page that is kept. Raises HTTPException 429 when there are too many."""
-    at = app_of(request).real_clock.monotonic()
+    at = app_of(request).wall_clock.monotonic()
     wait = people.of(request).guard.search(client=people.client_of(request), at=at)
     if wait:
         seconds = ceil(wait)

@@ -10,9 +10,9 @@ from fastapi.responses import HTMLResponse
 from digestmail.app import App, new_secret
 from digestmail.errors import SubscriptionError, TokenError
 from digestmail.mail.addresses import normalised
-from digestmail.model.subscribers import Choices, Subscription
+from digestmail.model.subscribers import Preferences, Subscription
 from digestmail.subscribers import signup
-from digestmail.subscribers.rate_limit import Verdict
+from digestmail.subscribers.rate_limit import Admission
 from digestmail.subscribers.validate import checked
 from digestmail.web import people
 from digestmail.web.forms import SHORTEST_FILLING_IN, SUBSCRIBE, Filled, Form, check_ours, choices_of
@@ -27,7 +27,7 @@ _HONEYPOT = "website"
 def show(request: Request) -> HTMLResponse:
     """Show the form with every choice there is."""
     app = pages_of(request).app
-    return _form(request, Choices(subscriptions=(Subscription(digest=app.digests[0].name),)))
+    return _form(request, Preferences(subscriptions=(Subscription(digest=app.digests[0].name),)))
 
 
 @router.post("/subscribe")
@@ -38,9 +38,9 @@ def ask(request: Request, form: Filled, background: BackgroundTasks) -> HTMLResp
         choices = choices_of(form, app.digests, people.languages(app))
         if not form.all("digest"):
             # The form on the home page asks for no more than an address.
-            choices = Choices(subscriptions=(Subscription(digest=app.digests[0].name),))
+            choices = Preferences(subscriptions=(Subscription(digest=app.digests[0].name),))
     except SubscriptionError as error:
-        return _form(request, Choices(), problem=str(error), status=422)
+        return _form(request, Preferences(), problem=str(error), status=422)
     try:
         check_ours(request, form, SUBSCRIBE, min_age=SHORTEST_FILLING_IN)
         address = normalised(form.get("address"))
@@ -51,31 +51,31 @@ def ask(request: Request, form: Filled, background: BackgroundTasks) -> HTMLResp
     except SubscriptionError as error:
         return _form(request, choices, address=form.get("address"), problem=str(error), status=422)
     verdict = _judge(request, form, address)
-    if verdict is Verdict.REFUSE:
+    if verdict is Admission.REFUSE:
         text = "Too many subscriptions were asked for from your network. Please try again in an hour."
         return page(request, "message.html", status=429, heading="Please try later", text=text, link=None)
-    if verdict is Verdict.ADMIT:
+    if verdict is Admission.ADMIT:
         background.add_task(_work, request, app, address, choices)
     return page(request, "check-mail.html")
 
 
-def _judge(request: Request, form: Form, address: str) -> Verdict:
+def _judge(request: Request, form: Form, address: str) -> Admission:
     if form.get(_HONEYPOT):
-        return Verdict.QUIET
-    at = pages_of(request).app.real_clock.monotonic()
+        return Admission.QUIET
+    at = pages_of(request).app.wall_clock.monotonic()
     return people.of(request).guard.judge(client=people.client_of(request), address=address, at=at)
 
 
-def _work(request: Request, app: App, address: str, choices: Choices) -> None:
+def _work(request: Request, app: App, address: str, choices: Preferences) -> None:
     """Queue the mail and send it, behind the answer."""
-    now = app.real_clock.now()
+    now = app.wall_clock.now()
     reply = signup.ask(app.database, app.digests, address, choices, now, random_token=new_secret)
     log.info("subscribe reply=%s", reply)
     people.of(request).outgoing.flush()
 
 
 def _form(
-    request: Request, choices: Choices, *, address: str = "", problem: str = "", status: int = 200
+    request: Request, choices: Preferences, *, address: str = "", problem: str = "", status: int = 200
 ) -> HTMLResponse:
     return page(
         request,
@@ -93,7 +93,7 @@ def look(request: Request, token: str) -> HTMLResponse:
     """Show what the link confirms, and a button: a GET changes nothing, for scanners open every link."""
     app = pages_of(request).app
     try:
-        choices = signup.look(app.database, app.link_tokens(), token, app.real_clock.now())
+        choices = signup.look(app.database, app.link_tokens(), token, app.wall_clock.now())
     except TokenError as error:
         return _no_use(request, error)
     titles = [digest.title for digest in app.digests if digest.name in {one.digest for one in choices.subscriptions}]
@@ -106,7 +106,7 @@ def confirm(request: Request, token: str, form: Filled, background: BackgroundTa
     app = pages_of(request).app
     try:
         check_ours(request, form, people.purpose(token))
-        found = signup.confirm(app.database, app.link_tokens(), token, app.real_clock.now()).subscriber
+        found = signup.confirm(app.database, app.link_tokens(), token, app.wall_clock.now()).subscriber
     except (TokenError, SubscriptionError) as error:
         return _no_use(request, error)
     background.add_task(people.of(request).outgoing.flush)

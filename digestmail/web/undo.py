@@ -19,7 +19,7 @@ def look(request: Request, token: str) -> HTMLResponse:
     """Show what the link undoes, and a button."""
     app = pages_of(request).app
     try:
-        found = changes.look(app.database, app.link_tokens(), token, app.real_clock.now())
+        found = changes.look(app.database, app.link_tokens(), token, app.wall_clock.now())
     except (TokenError, SubscriptionError) as error:
         return people.no_use(request, error)
     return page(
@@ -38,7 +38,7 @@ def undo(request: Request, token: str, form: Filled) -> HTMLResponse:
     app = pages_of(request).app
     try:
         check_ours(request, form, people.purpose(token))
-        person = changes.undo(app.database, app.digests, app.link_tokens(), token, app.real_clock.now())
+        person = changes.undo(app.database, app.digests, app.link_tokens(), token, app.wall_clock.now())
     except (TokenError, SubscriptionError) as error:
         return people.no_use(request, error)
     return page(request, "undone.html", person=person, token=app.tokens.unsubscribe(person.id, ""))
@@ -49,7 +49,7 @@ def look_at_address(request: Request, token: str) -> HTMLResponse:
     """Show the address the link confirms, and a button."""
     app = pages_of(request).app
     try:
-        wanted = address_change.look(app.database, app.link_tokens(), token, app.real_clock.now())
+        wanted = address_change.look(app.database, app.link_tokens(), token, app.wall_clock.now())
     except TokenError as error:
         return people.no_use(request, error)
     return page(
@@ -67,7 +67,7 @@ def confirm_address(request: Request, token: str, form: Filled, background: Back
     app = pages_of(request).app
     try:
         check_ours(request, form, people.purpose(token))
-        person = address_change.confirm(app.database, app.link_tokens(), token, app.real_clock.now())
+        person = address_change.confirm(app.database, app.link_tokens(), token, app.wall_clock.now())
     except (TokenError, SubscriptionError) as error:
         return people.no_use(request, error)
     background.add_task(people.of(request).outgoing.flush)

@@ -48,7 +48,7 @@ def leave(request: Request, token: str, form: FilledAnyhow, background: Backgrou
         return people.sorry(request, error)
     scope = form.get("scope")
     everything = not name or scope == "all"
-    left = preferences.leave(app.database, subscriber_id, None if everything else name, app.real_clock.now())
+    left = preferences.leave(app.database, subscriber_id, None if everything else name, app.wall_clock.now())
     background.add_task(people.of(request).outgoing.flush)
     if not scope:
         return PlainTextResponse("unsubscribed\n", headers={"Cache-Control": "no-store"}, background=background)

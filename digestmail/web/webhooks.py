@@ -15,7 +15,7 @@ from digestmail.text.credentials import matches, present
 from digestmail.web.api import INVALID
 from digestmail.web.forms import read_body
 from digestmail.web.query_params import app_of
-from digestmail.web.schemas import EventsTaken, Problem
+from digestmail.web.schemas import EventsAccepted, Problem
 
 log = logging.getLogger("digestmail.web")
 
@@ -60,12 +60,12 @@ async def proven_body(
 
 
 @router.post("/events/{provider}", openapi_extra=_BODY)
-def take_events(
+def ingest_events(
     request: Request, response: Response, provider: Provider, body: Annotated[bytes, Depends(proven_body)]
-) -> EventsTaken:
+) -> EventsAccepted:
     """Take the bounces and complaints a mail provider tells; the same event counts once."""
     app = app_of(request)
-    if provider is Provider.MAILGUN and not mailgun.is_signed(body, _secret(request), app.real_clock.now()):
+    if provider is Provider.MAILGUN and not mailgun.is_signed(body, _secret(request), app.wall_clock.now()):
         raise _refusal()
     try:
         told = read(provider, body)
@@ -75,9 +75,9 @@ def take_events(
         log.warning("provider=%s wants its subscription confirmed by hand; open %s", provider, told.confirm)
     if told.unreadable:
         log.warning("provider=%s unreadable=%d", provider, told.unreadable)
-    report = app.take_events(told.events)
+    report = app.ingest_events(told.events)
     response.headers["Cache-Control"] = "no-store"
-    return EventsTaken.of(report, told.unreadable)
+    return EventsAccepted.of(report, told.unreadable)
 
 
 def _secret(request: Request) -> str:

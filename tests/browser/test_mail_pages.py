@@ -11,7 +11,7 @@ from playwright.sync_api import Browser
 
 from digestmail.mail.render import Renderer, page
 from digestmail.model.deliveries import NoticeKind
-from digestmail.model.theme import Layout, Look
+from digestmail.model.theme import Appearance, Layout
 
 RENDERER = Renderer()
 BASE_URL = "https://digest.example.org"
@@ -28,7 +28,7 @@ def mails() -> dict[str, str]:
     }
     of = full_edition()
     for layout in Layout:
-        found[layout] = page(RENDERER.render(of, of.sections, base_url=BASE_URL, look=Look(layout=layout)))
+        found[layout] = page(RENDERER.render(of, of.sections, base_url=BASE_URL, look=Appearance(layout=layout)))
     for number, kind in enumerate(NoticeKind):
         found[f"notice-{kind}"] = RENDERER.notice(
             kind,

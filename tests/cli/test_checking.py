@@ -21,7 +21,7 @@ GOOD = "5f8d0c1be7a94c0f"
 def check(sqlite, tmp_path):
     def check(smtp: dict[str, object] | None = None, **web: str) -> checking.CheckReport:
         with open_app(f"sqlite:///{tmp_path / 'test.db'}", **({"admin_token": GOOD} | web)) as app:
-            app.real_clock = FakeClock(THURSDAY)
+            app.wall_clock = FakeClock(THURSDAY)
             mail = app.config.mail
             changed = mail.smtp.model_copy(update=smtp or {})
             app.config = app.config.model_copy(update={"mail": mail.model_copy(update={"smtp": changed})})

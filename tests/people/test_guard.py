@@ -11,16 +11,16 @@ from hypothesis import strategies as st
 from stage import THURSDAY, FakeClock
 from websites import ask, create_app, open_app
 
-from digestmail.subscribers.rate_limit import Guard, Rate, Rates
+from digestmail.subscribers.rate_limit import Rate, RateLimiter, Rates
 
 DAY = timedelta(days=1)
 
 
-def guard(count: int = 3, everybody: int = 1000) -> Guard:
-    return Guard(Rates(searches=Rate(count, 60), all_searches=Rate(everybody, 60)))
+def guard(count: int = 3, everybody: int = 1000) -> RateLimiter:
+    return RateLimiter(Rates(searches=Rate(count, 60), all_searches=Rate(everybody, 60)))
 
 
-def waits(of: Guard, *clients: str, at: float = 0.0) -> list[float]:
+def waits(of: RateLimiter, *clients: str, at: float = 0.0) -> list[float]:
     return [of.search(client=client, at=at) for client in clients]
 
 
@@ -58,7 +58,7 @@ class SetClock(FakeClock):
 @pytest.mark.parametrize("jump", [DAY, -DAY, 365 * DAY, -365 * DAY], ids=str)
 def test_a_clock_that_is_set_neither_refuses_a_sign_up_nor_lets_more_through(database, database_url, jump):
     with open_app(database_url) as app:
-        app.real_clock = clock = SetClock(THURSDAY)
+        app.wall_clock = clock = SetClock(THURSDAY)
         site = create_app(app)
         for turn in range(60):
             clock.time = THURSDAY + jump * (turn % 2)

@@ -14,16 +14,16 @@ from digestmail.editions.publish import publish
 from digestmail.errors import SubscriptionError, TokenError
 from digestmail.mail.link_tokens import LinkTokens
 from digestmail.model.deliveries import DeliveryState, NoticeKind
-from digestmail.model.subscribers import Choices, SubscriberState, Subscription, SuppressionReason
+from digestmail.model.subscribers import Preferences, SubscriberState, Subscription, SuppressionReason
 from digestmail.storage import confirmations as stored
 from digestmail.storage import deliveries, editions, notices, schema, subscribers, suppressions
 from digestmail.subscribers import data_export, preferences, signup
-from digestmail.subscribers.signup import Reply, Standing, reply_to
+from digestmail.subscribers.signup import SignupReply, SignupState, reply_to
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 DIGESTS = (digest(topics=(AGENTS, VISION)), digest("weekly", cron="0 7 * * 4"))
 LINKS = LinkTokens(["secret"])
-DAILY = Choices(subscriptions=(Subscription(digest="daily"),))
+DAILY = Preferences(subscriptions=(Subscription(digest="daily"),))
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def tokens():
 
 @pytest.fixture
 def ask(database, tokens):
-    def ask(address="a@example.org", choices=DAILY, now=THURSDAY) -> Reply:
+    def ask(address="a@example.org", choices=DAILY, now=THURSDAY) -> SignupReply:
         return signup.ask(database, DIGESTS, address, choices, now, random_token=tokens)
 
     return ask
@@ -43,7 +43,7 @@ def ask(database, tokens):
 @pytest.fixture
 def confirmed(database, ask):
     def confirmed(address="a@example.org", choices=DAILY, now=THURSDAY) -> int:
-        assert ask(address, choices, now) is Reply.CONFIRM
+        assert ask(address, choices, now) is SignupReply.CONFIRM
         return signup.confirm(database, LINKS, link(database, address, now), now).subscriber.id
 
     return confirmed
@@ -80,7 +80,7 @@ def waiting(database) -> dict[DeliveryState, int]:
 
 
 def test_somebody_subscribes_by_two_steps_and_consent_is_kept(database, ask):
-    chosen = Choices(
+    chosen = Preferences(
         subscriptions=(
             Subscription(digest="daily", topics=("Vision", "Agents"), hour=7),
             Subscription(digest="weekly"),
@@ -88,7 +88,7 @@ def test_somebody_subscribes_by_two_steps_and_consent_is_kept(database, ask):
         language="de",
         timezone="Europe/Berlin",
     )
-    assert ask(choices=chosen) is Reply.CONFIRM
+    assert ask(choices=chosen) is SignupReply.CONFIRM
     assert person(database).state is SubscriberState.PENDING
     assert person(database).subscriptions == ()
     token = link(database)
@@ -114,25 +114,33 @@ def test_a_confirmation_works_once_and_for_three_days(database, ask):
 
 
 def test_an_address_gets_one_mail_a_day_however_often_it_is_given(database, ask):
-    assert [ask(now=THURSDAY + n * HOUR) for n in (0, 1, 23)] == [Reply.CONFIRM, Reply.NOTHING, Reply.NOTHING]
-    other = Choices(subscriptions=(Subscription(digest="weekly"),))
-    assert ask("A@Example.ORG".lower(), other, THURSDAY + 2 * HOUR) is Reply.NOTHING
+    assert [ask(now=THURSDAY + n * HOUR) for n in (0, 1, 23)] == [
+        SignupReply.CONFIRM,
+        SignupReply.NOTHING,
+        SignupReply.NOTHING,
+    ]
+    other = Preferences(subscriptions=(Subscription(digest="weekly"),))
+    assert ask("A@Example.ORG".lower(), other, THURSDAY + 2 * HOUR) is SignupReply.NOTHING
     assert signup.look(database, LINKS, link(database), THURSDAY) == other
-    assert ask(now=THURSDAY + DAY) is Reply.CONFIRM
+    assert ask(now=THURSDAY + DAY) is SignupReply.CONFIRM
     assert queued(database) == ["confirm", "confirm"]
 
 
 def test_who_is_subscribed_already_is_told_so_by_mail_once_a_day(database, ask, confirmed):
     confirmed()
-    assert [ask(now=THURSDAY + n * HOUR) for n in (1, 2, 26)] == [Reply.ALREADY, Reply.NOTHING, Reply.ALREADY]
+    assert [ask(now=THURSDAY + n * HOUR) for n in (1, 2, 26)] == [
+        SignupReply.ALREADY,
+        SignupReply.NOTHING,
+        SignupReply.ALREADY,
+    ]
     assert person(database).subscriptions == DAILY.subscriptions
 
 
 @pytest.mark.parametrize("reason", [*SuppressionReason])
 def test_a_suppressed_address_is_written_nothing_unless_its_owner_erased_it(reason):
-    standing = Standing(state=None, suppressed=reason, written_at=None)
+    standing = SignupState(state=None, suppressed=reason, written_at=None)
     erased = reason is SuppressionReason.ERASED
-    assert reply_to(standing, THURSDAY) is (Reply.CONFIRM if erased else Reply.NOTHING)
+    assert reply_to(standing, THURSDAY) is (SignupReply.CONFIRM if erased else SignupReply.NOTHING)
 
 
 def test_a_suppressed_person_is_written_nothing_and_cannot_confirm_an_older_link(database, ask):
@@ -140,7 +148,7 @@ def test_a_suppressed_person_is_written_nothing_and_cannot_confirm_an_older_link
     token = link(database)
     with database.begin() as connection:
         suppressions.add(connection, "a@example.org", SuppressionReason.COMPLAINED, "", THURSDAY)
-    assert ask(now=THURSDAY + 2 * DAY) is Reply.NOTHING
+    assert ask(now=THURSDAY + 2 * DAY) is SignupReply.NOTHING
     with pytest.raises(SubscriptionError, match="operator"):
         signup.confirm(database, LINKS, token, THURSDAY)
 
@@ -148,11 +156,11 @@ def test_a_suppressed_person_is_written_nothing_and_cannot_confirm_an_older_link
 @pytest.mark.parametrize(
     ("choices", "says"),
     [
-        (Choices(), "at least one"),
-        (Choices(subscriptions=(Subscription(digest="nightly"),)), "no digest"),
-        (Choices(subscriptions=(Subscription(digest="daily", topics=("Cooking",)),)), "no topic"),
-        (Choices(subscriptions=(Subscription(digest="daily", hour=24),)), "not an hour"),
-        (Choices(subscriptions=DAILY.subscriptions, timezone="Mars/Olympus"), "no time zone"),
+        (Preferences(), "at least one"),
+        (Preferences(subscriptions=(Subscription(digest="nightly"),)), "no digest"),
+        (Preferences(subscriptions=(Subscription(digest="daily", topics=("Cooking",)),)), "no topic"),
+        (Preferences(subscriptions=(Subscription(digest="daily", hour=24),)), "not an hour"),
+        (Preferences(subscriptions=DAILY.subscriptions, timezone="Mars/Olympus"), "no time zone"),
     ],
 )
 def test_what_does_not_exist_cannot_be_chosen(database, ask, choices, says):
@@ -176,7 +184,7 @@ def test_who_never_confirms_is_forgotten_and_nobody_else(database, ask, confirme
 def test_other_topics_change_what_waits_and_say_so_once_a_day(database, confirmed):
     who = confirmed()
     publish_now(database, "An agent", "An image")
-    only = Choices(subscriptions=(Subscription(digest="daily", topics=("Vision",)),))
+    only = Preferences(subscriptions=(Subscription(digest="daily", topics=("Vision",)),))
     preferences.change(database, DIGESTS, who, only, THURSDAY)
     with database.connect() as connection:
         segment = connection.execute(select(schema.deliveries.c.segment_id)).scalar_one()
@@ -189,16 +197,20 @@ def test_topics_that_leave_nothing_and_a_digest_that_goes_cancel_what_waits(data
     first, second = confirmed(), confirmed("b@example.org")
     publish_now(database, "An agent")
     preferences.change(
-        database, DIGESTS, first, Choices(subscriptions=(Subscription(digest="daily", topics=("Vision",)),)), THURSDAY
+        database,
+        DIGESTS,
+        first,
+        Preferences(subscriptions=(Subscription(digest="daily", topics=("Vision",)),)),
+        THURSDAY,
     )
-    preferences.change(database, DIGESTS, second, Choices(subscriptions=(Subscription(digest="weekly"),)), THURSDAY)
+    preferences.change(database, DIGESTS, second, Preferences(subscriptions=(Subscription(digest="weekly"),)), THURSDAY)
     assert waiting(database) == {DeliveryState.CANCELLED: 2}
 
 
 def test_another_hour_moves_what_waits(database, confirmed):
     who = confirmed()
     publish_now(database, "An agent")
-    late = Choices(subscriptions=(Subscription(digest="daily", hour=20),), timezone="Europe/Berlin")
+    late = Preferences(subscriptions=(Subscription(digest="daily", hour=20),), timezone="Europe/Berlin")
     preferences.change(database, DIGESTS, who, late, THURSDAY)
     with database.connect() as connection:
         assert deliveries.next_due(connection) == THURSDAY + 10 * HOUR
@@ -217,7 +229,7 @@ def test_a_pause_holds_back_what_waits_and_ends_by_itself_or_by_hand(database, c
 
 @pytest.mark.parametrize("name", ["daily", None])
 def test_leaving_is_idempotent_and_empties_the_queue(database, confirmed, name):
-    both = Choices(subscriptions=(Subscription(digest="daily"), Subscription(digest="weekly")))
+    both = Preferences(subscriptions=(Subscription(digest="daily"), Subscription(digest="weekly")))
     who = confirmed(choices=both)
     publish_now(database, "An agent")
     left = preferences.leave(database, who, name, THURSDAY)
@@ -241,7 +253,7 @@ def test_who_left_gets_one_goodbye_and_has_to_subscribe_anew(database, confirmed
     assert queued(database).count("goodbye") == 1
     with pytest.raises(SubscriptionError, match="subscribe again"):
         preferences.change(database, DIGESTS, who, DAILY, THURSDAY)
-    assert ask(now=THURSDAY + HOUR) is Reply.CONFIRM
+    assert ask(now=THURSDAY + HOUR) is SignupReply.CONFIRM
 
 
 # -- what is stored ----------------------------------------------------------------------------------------------------
@@ -275,7 +287,7 @@ def test_an_erased_person_leaves_no_trace_and_the_accounts_still_close(database,
             with pytest.raises(SubscriptionError, match="nothing is stored"):
                 verb(database, who, THURSDAY, random_token=tokens)
     # They may come back themselves, and only so.
-    assert ask(now=THURSDAY + HOUR) is Reply.CONFIRM
+    assert ask(now=THURSDAY + HOUR) is SignupReply.CONFIRM
     again = signup.confirm(database, LINKS, link(database, now=THURSDAY), THURSDAY + HOUR).subscriber
     assert again.id not in {who, other}
     with database.connect() as connection:
@@ -291,5 +303,5 @@ def test_who_got_nothing_is_removed_whole_and_a_complaint_outlives_it(database, 
         assert subscribers.get(connection, who) is None
         assert suppressions.reason_for(connection, "a@example.org") is SuppressionReason.COMPLAINED
         assert notices.counts(connection) == {}
-    assert ask(now=THURSDAY + DAY) is Reply.NOTHING
+    assert ask(now=THURSDAY + DAY) is SignupReply.NOTHING
     assert NoticeKind.CONFIRM not in queued(database)

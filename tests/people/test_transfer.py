@@ -13,13 +13,20 @@ from sqlalchemy import func, select
 from stage import AGENTS, THURSDAY, VISION, digest
 
 from digestmail.errors import SubscriptionError
-from digestmail.model.subscribers import Choices, Consent, Subscriber, SubscriberState, Subscription, SuppressionReason
+from digestmail.model.subscribers import (
+    Consent,
+    Preferences,
+    Subscriber,
+    SubscriberState,
+    Subscription,
+    SuppressionReason,
+)
 from digestmail.storage import schema, subscribers, suppressions
 from digestmail.storage.database import Database
 from digestmail.storage.opt_outs import Departure
 from digestmail.subscribers import csv_transfer, data_export, preferences
 from digestmail.subscribers.csv_format import COLUMNS, bare, guarded, rows_of
-from digestmail.subscribers.csv_import import Outcome, Reader, Wish
+from digestmail.subscribers.csv_import import ImportRow, Reader, RowOutcome
 from digestmail.subscribers.csv_transfer import ImportReport, Line
 
 DIGESTS = (digest(topics=(AGENTS, VISION)), digest("weekly", cron="0 7 * * 4"))
@@ -139,7 +146,7 @@ def test_any_pause_comes_back_as_it_was(moment):
     csv.writer(out).writerows([COLUMNS, *rows_of([paused])])
     reader = Reader(digests=DIGESTS, languages=(), consent=AGREED, now=THURSDAY)
     (wish,) = reader.read(io.StringIO(out.getvalue(), newline=""))
-    assert isinstance(wish, Wish)
+    assert isinstance(wish, ImportRow)
     assert wish.paused_until == until
 
 
@@ -193,18 +200,18 @@ def test_nobody_comes_back_through_a_file(database):
         "7@erased.invalid,weekly,,,,,,",
     )
     assert told == [
-        (2, Outcome.UNSUBSCRIBED),
-        (3, Outcome.SUPPRESSED),
-        (4, Outcome.ERASED),
-        (5, Outcome.SUPPRESSED),
-        (6, Outcome.ADDED),
-        (7, Outcome.ERASED),
+        (2, RowOutcome.UNSUBSCRIBED),
+        (3, RowOutcome.SUPPRESSED),
+        (4, RowOutcome.ERASED),
+        (5, RowOutcome.SUPPRESSED),
+        (6, RowOutcome.ADDED),
+        (7, RowOutcome.ERASED),
     ]
     assert report.skipped == (("erased", 2), ("suppressed", 2), ("unsubscribed", 1))
     assert exported(database).startswith(before)
 
 
-BOTH = Choices(subscriptions=(Subscription(digest="daily"), Subscription(digest="weekly")))
+BOTH = Preferences(subscriptions=(Subscription(digest="daily"), Subscription(digest="weekly")))
 OLDER, NEWER = "desk,2026-04-01", "desk,2026-04-04"
 FRIDAY = THURSDAY + timedelta(days=1)
 
@@ -240,24 +247,24 @@ def test_a_digest_that_was_left_comes_back_only_by_newer_consent(database, reade
     if way == "link":
         preferences.leave(database, reader, "daily", FRIDAY)
     else:
-        weekly = Choices(subscriptions=(Subscription(digest="weekly"),))
+        weekly = Preferences(subscriptions=(Subscription(digest="weekly"),))
         preferences.change(database, DIGESTS, reader, weekly, FRIDAY)
-    refused = [(Outcome.LEFT, "left daily on 2026-04-03, and the consent is no newer")]
+    refused = [(RowOutcome.LEFT, "left daily on 2026-04-03, and the consent is no newer")]
     for dry_run in (True, False):
         assert later(database, f"a@example.org,daily,{OLDER}", dry_run=dry_run) == refused
         assert later(database, f"a@example.org,daily,desk,{FRIDAY.isoformat()}", dry_run=dry_run) == refused
     assert names(database) == ["weekly"]
     for dry_run in (True, False):
-        assert later(database, f"a@example.org,daily,{NEWER}", dry_run=dry_run) == [(Outcome.CHANGED, "")]
+        assert later(database, f"a@example.org,daily,{NEWER}", dry_run=dry_run) == [(RowOutcome.CHANGED, "")]
     assert names(database) == ["daily", "weekly"]
 
 
 def test_who_left_everything_comes_back_only_by_newer_consent_and_only_to_that(database, reader):
     preferences.leave(database, reader, None, FRIDAY)
-    refused = (Outcome.UNSUBSCRIBED, "unsubscribed on 2026-04-03, and the consent is no newer")
+    refused = (RowOutcome.UNSUBSCRIBED, "unsubscribed on 2026-04-03, and the consent is no newer")
     assert later(database, f"a@example.org,daily,{OLDER}") == [refused]
     told = later(database, f"a@example.org,daily,{NEWER}", f"a@example.org,weekly,{OLDER}")
-    assert told == [(Outcome.ADDED, ""), (Outcome.LEFT, "left weekly on 2026-04-03, and the consent is no newer")]
+    assert told == [(RowOutcome.ADDED, ""), (RowOutcome.LEFT, "left weekly on 2026-04-03, and the consent is no newer")]
     found = person(database)
     assert (found.state, found.id, names(database)) == (SubscriberState.ACTIVE, reader, ["daily"])
     assert (found.consent_source, found.consent_at) == ("desk", THURSDAY.replace(hour=0, minute=0) + timedelta(days=2))
@@ -266,19 +273,19 @@ def test_who_left_everything_comes_back_only_by_newer_consent_and_only_to_that(d
 def test_leaving_is_remembered_after_coming_back(database, reader):
     preferences.leave(database, reader, None, FRIDAY)
     bring_back = f"a@example.org,weekly,{NEWER}"
-    assert later(database, bring_back, f"a@example.org,daily,{OLDER}")[1][0] is Outcome.LEFT
+    assert later(database, bring_back, f"a@example.org,daily,{OLDER}")[1][0] is RowOutcome.LEFT
     preferences.leave(database, reader, None, THURSDAY + timedelta(days=2, hours=12))
-    assert later(database, bring_back)[0][0] is Outcome.UNSUBSCRIBED
+    assert later(database, bring_back)[0][0] is RowOutcome.UNSUBSCRIBED
 
 
 def test_who_is_suppressed_stays_so_until_it_is_lifted_and_then_needs_newer_consent(database, reader):
     with database.begin() as connection:
         suppressions.add(connection, "a@example.org", SuppressionReason.COMPLAINED, "", FRIDAY)
-    assert later(database, f"a@example.org,daily,{NEWER}") == [(Outcome.SUPPRESSED, "")]
+    assert later(database, f"a@example.org,daily,{NEWER}") == [(RowOutcome.SUPPRESSED, "")]
     with database.begin() as connection:
         suppressions.remove(connection, "a@example.org", THURSDAY + timedelta(days=3))
-    assert later(database, f"a@example.org,daily,{OLDER}")[0][0] is Outcome.UNSUBSCRIBED
-    assert later(database, f"a@example.org,daily,{NEWER}") == [(Outcome.ADDED, "")]
+    assert later(database, f"a@example.org,daily,{OLDER}")[0][0] is RowOutcome.UNSUBSCRIBED
+    assert later(database, f"a@example.org,daily,{NEWER}") == [(RowOutcome.ADDED, "")]
     assert names(database) == ["daily"]
 
 
@@ -293,10 +300,10 @@ def test_what_somebody_left_is_shown_to_them_and_forgotten_with_them(database, r
 def test_again_the_same_file_changes_nothing_nor_what_people_chose_since(database):
     rows = ["a@example.org,daily,,,,,,", "A@example.org,daily,Agents,,,,,", "a@example.org,weekly,,,,,,"]
     assert [outcome for _, outcome in bring(database, *rows)[1]] == ["added", "already subscribed", "changed"]
-    chosen = Choices(subscriptions=(Subscription(digest="daily", topics=(VISION.name,)),), language="de")
+    chosen = Preferences(subscriptions=(Subscription(digest="daily", topics=(VISION.name,)),), language="de")
     preferences.change(database, DIGESTS, person(database).id, chosen, THURSDAY)
     report, told = bring(database, *rows[:2])
-    assert {outcome for _, outcome in told} == {Outcome.ALREADY}
+    assert {outcome for _, outcome in told} == {RowOutcome.ALREADY}
     assert (report.added, report.changed, report.failed) == (0, 0, 0)
     assert person(database).subscriptions[0].topics == (VISION.name,)
 
@@ -313,7 +320,7 @@ def test_who_has_not_confirmed_is_made_active_with_the_file_s_consent(database):
 def test_a_rehearsal_says_all_and_changes_nothing(database):
     report, told = bring(database, "a@example.org,daily,,,,,,", "x,daily,,,,,,", dry_run=True)
     assert report.dry_run
-    assert told == [(2, Outcome.ADDED), (3, Outcome.FAILED)]
+    assert told == [(2, RowOutcome.ADDED), (3, RowOutcome.FAILED)]
     assert people(database) == 0
 
 
@@ -357,7 +364,7 @@ def test_an_unknown_state_fails_and_one_that_is_not_active_is_left_out(database)
     header = "address,digest,state,created_at"
     assert "no state 'asleep'" in why(database, "a@example.org,daily,asleep,", header=header)
     _, told = bring(database, "a@example.org,daily,pending,", "b@example.org,daily,active,2020-01-01", header=header)
-    assert told == [(2, Outcome.INACTIVE), (3, Outcome.ADDED)]
+    assert told == [(2, RowOutcome.INACTIVE), (3, RowOutcome.ADDED)]
     assert person(database, "b@example.org").created_at.year == 2020
 
 
@@ -374,7 +381,7 @@ def test_a_quote_that_is_never_closed_fails_and_ends_there(database):
     report, told = bring(
         database, "a@example.org,daily,,,,,,", '"b@example.org,daily,,,,,,', "c@example.org,daily,,,,,,"
     )
-    assert told == [(2, Outcome.ADDED), (3, Outcome.FAILED)]
+    assert told == [(2, RowOutcome.ADDED), (3, RowOutcome.FAILED)]
     assert "not a row of a CSV" in report.failures[0].why
 
 

@@ -11,7 +11,7 @@ from delivering import fill, listed, standing, worker
 from sqlalchemy import NullPool, create_engine, event, text
 from stage import FakeClock, FakeTransport
 
-from digestmail.delivery.pacing import DomainLimit, Limits
+from digestmail.delivery.pacing import DomainLimit, DomainLimits
 from digestmail.errors import DeliveryError, StorageError
 from digestmail.model.deliveries import AmbiguousPolicy
 from digestmail.storage import deliveries, rates
@@ -66,11 +66,11 @@ def test_a_database_that_fails_at_every_commit_for_a_while_loses_nothing(databas
         real(connection)
 
     one = worker(database, [relay(transport)], Clock(), epoch)
-    allot = one._allot
+    lease_connections = one._allot
 
     def then_fail(*args):
         database.engine.dialect.do_commit = real
-        granted = allot(*args)
+        granted = lease_connections(*args)
         event.listen(
             database.engine, "begin", lambda _: setattr(database.engine.dialect, "do_commit", failing), once=True
         )
@@ -236,7 +236,7 @@ def test_a_claim_too_old_for_a_message_is_given_back_and_not_cancelled(database,
 def test_a_rate_is_kept_over_restarts_and_shared_by_workers(database, transport, epoch):
     fill(database, 40)
     clock = FakeClock()
-    limits = Limits(domains={"example.org": DomainLimit(messages_per_second=2.0, connections=1)})
+    limits = DomainLimits(domains={"example.org": DomainLimit(messages_per_second=2.0, connections=1)})
     begun = clock.time
     for _ in range(100):
         for _ in range(2):
@@ -275,9 +275,9 @@ def test_who_asks_for_less_gets_less_and_full_speed_again_later(database, transp
 def test_workers_share_the_connections_of_a_relay(database):
     now, lease = FakeClock().now(), timedelta(minutes=5)
     with database.begin() as connection:
-        assert rates.allot(connection, "one", {"relay:a": 5}, now, lease) == {"relay:a": 5}
-        assert rates.allot(connection, "two", {"relay:a": 5}, now, lease) == {"relay:a": 1}
+        assert rates.lease_connections(connection, "one", {"relay:a": 5}, now, lease) == {"relay:a": 5}
+        assert rates.lease_connections(connection, "two", {"relay:a": 5}, now, lease) == {"relay:a": 1}
         rates.give_up(connection, "one", now)
-        assert rates.allot(connection, "two", {"relay:a": 5}, now, lease) == {"relay:a": 5}
-        assert rates.allot(connection, "three", {"relay:a": 5}, now + lease, lease) == {"relay:a": 5}
+        assert rates.lease_connections(connection, "two", {"relay:a": 5}, now, lease) == {"relay:a": 5}
+        assert rates.lease_connections(connection, "three", {"relay:a": 5}, now + lease, lease) == {"relay:a": 5}
         assert deliveries.next_due(connection) is None

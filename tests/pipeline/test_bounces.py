@@ -10,7 +10,7 @@ from sqlalchemy import select, update
 from stage import THURSDAY, FakeClock, FakeSource, digest, reading, render, sighting
 
 from digestmail.bounces.mailboxes.base import Arrived
-from digestmail.bounces.processor import Postmaster, Recorded, record_event
+from digestmail.bounces.processor import BounceProcessor, Recorded, record_event
 from digestmail.bounces.score import Scoring
 from digestmail.collect.collector import collect
 from digestmail.editions.publish import publish
@@ -56,7 +56,9 @@ def clock() -> FakeClock:
 def read(database, reader, clock):
     def read(*raws: bytes, scoring: Scoring = Scoring()):  # noqa: B008 - frozen
         mailbox = FakeMailbox(*raws)
-        report = Postmaster(database, TOKENS, scoring, clock, leave=nobody_leaves).read(mailbox, stop=lambda: False)
+        report = BounceProcessor(database, TOKENS, scoring, clock, leave=nobody_leaves).read(
+            mailbox, stop=lambda: False
+        )
         assert mailbox.waiting == {}
         assert report.read == len(raws)
         return report
@@ -215,7 +217,7 @@ def fake_delivery(database, reader) -> int:
 
 def test_a_crash_before_the_commit_leaves_the_mail_and_one_after_it_counts_once(database, reader, clock, monkeypatch):
     mailbox = FakeMailbox(dsn(to=return_path(reader)))
-    postmaster = Postmaster(database, TOKENS, Scoring(), clock, leave=nobody_leaves)
+    postmaster = BounceProcessor(database, TOKENS, Scoring(), clock, leave=nobody_leaves)
     with monkeypatch.context() as patch:
         patch.setattr(
             "digestmail.bounces.processor.bounces.add", lambda *_: (_ for _ in ()).throw(StorageError("full"))
@@ -237,7 +239,9 @@ def test_it_stops_between_two_mails(database, reader, clock):
     stops = iter([False, True])
 
     assert (
-        Postmaster(database, TOKENS, Scoring(), clock, leave=nobody_leaves).read(mailbox, stop=lambda: next(stops)).read
+        BounceProcessor(database, TOKENS, Scoring(), clock, leave=nobody_leaves)
+        .read(mailbox, stop=lambda: next(stops))
+        .read
         == 1
     )
     assert len(mailbox.waiting) == 1

@@ -23,7 +23,7 @@ from digestmail.errors import DeliveryError, TransportError
 from digestmail.mail.link_tokens import LinkTokens
 from digestmail.model.deliveries import Attempted, DeliveryState, Manner, NoticeKind
 from digestmail.model.papers import Sighting, Signals, Validators
-from digestmail.model.subscribers import BounceEvent, BounceKind, Choices, SubscriberState, Subscription
+from digestmail.model.subscribers import BounceEvent, BounceKind, Preferences, SubscriberState, Subscription
 from digestmail.schedule.moments import LONGEST_DELIVERY, LONGEST_PAUSE
 from digestmail.storage import (
     audience,
@@ -42,13 +42,13 @@ from digestmail.storage import (
 )
 from digestmail.storage.database import Database
 from digestmail.subscribers import address_change, preferences, signup
-from digestmail.subscribers.signup import Reply
+from digestmail.subscribers.signup import SignupReply
 from digestmail.transports.blocking import BlockingRelay
 
 HOUR, DAY, YEAR = timedelta(hours=1), timedelta(days=1), timedelta(days=365)
 RIGHT = THURSDAY
 LINKS = LinkTokens(["secret"])
-DAILY = Choices(subscriptions=(Subscription(digest="daily"),))
+DAILY = Preferences(subscriptions=(Subscription(digest="daily"),))
 
 Wrong = datetime
 Play = Callable[[Database, Wrong, Path], None]
@@ -149,9 +149,9 @@ def _rates(database, wrong, _):
 @over("allotments.until")
 def _connections(database, wrong, _):
     with database.begin() as connection:
-        rates.allot(connection, "dead", {"relay:a": 8}, wrong, timedelta(minutes=5))
+        rates.lease_connections(connection, "dead", {"relay:a": 8}, wrong, timedelta(minutes=5))
     with database.begin() as connection:
-        assert rates.allot(connection, "me", {"relay:a": 8}, RIGHT, timedelta(minutes=5)) == {"relay:a": 8}
+        assert rates.lease_connections(connection, "me", {"relay:a": 8}, RIGHT, timedelta(minutes=5)) == {"relay:a": 8}
         rates.give_up(connection, "me", RIGHT + LONGEST_PAUSE)
         held = connection.execute(select(func.count()).select_from(schema.allotments)).scalar_one()
         assert held == 0
@@ -215,7 +215,7 @@ def _dead(database, wrong, tmp_path):
     with database.begin() as connection:
         connection.execute(schema.deliveries.update().values(due_at=wrong, queued_at=wrong))
         held = claims.claim(connection, wrong, timedelta(minutes=30), 2)
-        claims.arm(connection, held[:1], wrong)
+        claims.record_intent(connection, held[:1], wrong)
     transport = FakeTransport()
     clock = _deliver(database, transport, tmp_path / "epoch", RIGHT)
     if wrong > RIGHT + LONGEST_DELIVERY:
@@ -247,7 +247,7 @@ def _notices(database, wrong, _):
 # -- people ------------------------------------------------------------------------------------------------------------
 
 
-def _ask(database, now: datetime, address: str = "a@example.org") -> Reply:
+def _ask(database, now: datetime, address: str = "a@example.org") -> SignupReply:
     numbers = count(int(now.timestamp()))
     return signup.ask(database, (digest(),), address, DAILY, now, random_token=lambda: f"nonce-{next(numbers)}")
 
@@ -262,10 +262,10 @@ def _confirm(database, now: datetime) -> int:
 
 @over("confirmations.asked_at")
 def _signing_up(database, wrong, _):
-    assert _ask(database, wrong) is Reply.CONFIRM
+    assert _ask(database, wrong) is SignupReply.CONFIRM
     signup.forget_unconfirmed(database, RIGHT)
-    assert _ask(database, RIGHT) is Reply.CONFIRM
-    assert _ask(database, RIGHT + HOUR) is Reply.NOTHING, "one mail a day"
+    assert _ask(database, RIGHT) is SignupReply.CONFIRM
+    assert _ask(database, RIGHT + HOUR) is SignupReply.NOTHING, "one mail a day"
     _confirm(database, RIGHT + HOUR)
 
 
@@ -274,11 +274,11 @@ def _told(database, wrong, _):
     """Who is told once a day that they are subscribed, or that their choices changed."""
     _ask(database, RIGHT - 2 * DAY)
     person = _confirm(database, RIGHT - 2 * DAY)
-    assert _ask(database, wrong) is Reply.ALREADY
-    assert _ask(database, RIGHT) is Reply.ALREADY
-    assert _ask(database, RIGHT + HOUR) is Reply.NOTHING
+    assert _ask(database, wrong) is SignupReply.ALREADY
+    assert _ask(database, RIGHT) is SignupReply.ALREADY
+    assert _ask(database, RIGHT + HOUR) is SignupReply.NOTHING
     for number, now in enumerate((wrong, RIGHT, RIGHT + HOUR)):
-        chosen = Choices(subscriptions=(Subscription(digest="daily", hour=number),))
+        chosen = Preferences(subscriptions=(Subscription(digest="daily", hour=number),))
         preferences.change(database, (digest(),), person, chosen, now)
     with database.connect() as connection:
         changed = schema.notices.c.kind == NoticeKind.CHANGED
@@ -306,7 +306,7 @@ def _leaving(database, wrong, _):
     _ask(database, RIGHT - 2 * DAY)
     person = _confirm(database, RIGHT - 2 * DAY)
     preferences.leave(database, person, None, wrong)
-    assert _ask(database, RIGHT) is Reply.CONFIRM
+    assert _ask(database, RIGHT) is SignupReply.CONFIRM
     _confirm(database, RIGHT)
     assert preferences.get(database, person).state is SubscriberState.ACTIVE
 
@@ -326,7 +326,7 @@ def _bounces(database, wrong, _):
 def _servers(database, wrong, _):
     with database.begin() as connection:
         assert servers.begin_trial(connection, "mail.example.org:25", "face", wrong)
-        seen = servers.Sighting(server="mail.example.org:25", face="face", manner=Manner.WITHIN)
+        seen = servers.ServerObservation(server="mail.example.org:25", face="face", manner=Manner.WITHIN)
         servers.learn(connection, seen, wrong)
         assert servers.begin_trial(connection, "mail.example.org:25", "face", RIGHT) is (
             abs(wrong - RIGHT) > DAY or wrong > RIGHT
@@ -339,7 +339,7 @@ def _addresses(database, wrong, tmp_path):
     tokens = count()
     asked = address_change.ask(database, 1, "new@example.org", wrong, random_token=lambda: f"token{next(tokens)}")
     again = address_change.ask(database, 1, "new@example.org", RIGHT, random_token=lambda: f"token{next(tokens)}")
-    assert (asked, again) == (Reply.CONFIRM, Reply.CONFIRM)
+    assert (asked, again) == (SignupReply.CONFIRM, SignupReply.CONFIRM)
     worker(database, [BlockingRelay(FakeTransport(), name="relay")], FakeClock(RIGHT), tmp_path / "epoch").deliver()
     with database.begin() as connection:
         subscribers.readdress(connection, 1, "new@example.org", wrong)
@@ -453,7 +453,7 @@ def test_a_replay_is_no_clock_that_was_wrong(database):
 
 def test_a_database_taken_over_while_the_clock_was_wrong_publishes_again(database, wrong):
     with database.begin() as connection:
-        settings.put_restored_at(connection, wrong)
+        settings.mark_restored(connection, wrong)
     for number in (1, 2):
         now = RIGHT + number * DAY
         collect(

@@ -10,13 +10,13 @@ import pytest
 from stage import THURSDAY, FakeClock, FakeSource, FakeTransport, digest, reading, render, sighting
 
 from digestmail.collect.collector import collect
-from digestmail.delivery.composer import EditionLetters
+from digestmail.delivery.composer import EditionComposer
 from digestmail.delivery.epoch import EpochFile
 from digestmail.delivery.outcomes import Rules
-from digestmail.delivery.worker import LEASE, Deliverer
+from digestmail.delivery.worker import LEASE, Worker
 from digestmail.editions.publish import publish
 from digestmail.errors import DeliveryError, RenderError, TransportError
-from digestmail.mail.message import Mould, Sender
+from digestmail.mail.message import MessageTemplate, Sender
 from digestmail.mail.tokens import Tokens
 from digestmail.model.deliveries import AmbiguousPolicy
 from digestmail.model.subscribers import Subscription
@@ -59,10 +59,10 @@ def deliver(database, outbox, transport, clock, tmp_path):
         limits=None,
     ):
         sender = Sender(mailbox="Digest <digest@example.org>", reply_to=None, domain="example.org", base_url=None)
-        letters = EditionLetters(
+        letters = EditionComposer(
             database,
             render,
-            lambda edition, rendered: Mould(rendered, sender, digest=edition.digest, title=edition.title),
+            lambda edition, rendered: MessageTemplate(rendered, sender, digest=edition.digest, title=edition.title),
             Tokens("secret"),
             sender="digest@example.org",
             domain="example.org",
@@ -70,7 +70,7 @@ def deliver(database, outbox, transport, clock, tmp_path):
         rules = Rules(give_up=give_up, max_lateness=timedelta(days=30), ambiguous=policy)
         relays = [BlockingRelay(one, name=f"fake-{number}") for number, one in enumerate((transport, *spare))]
         epoch = EpochFile(tmp_path / "epoch", "secret")
-        worker = Deliverer(database, relays, letters, clock, rules, epoch, limits=limits, random=Random(1), stop=stop)
+        worker = Worker(database, relays, letters, clock, rules, epoch, limits=limits, random=Random(1), stop=stop)
         return worker.deliver()
 
     return deliver
@@ -220,7 +220,7 @@ def test_a_template_that_breaks_after_publishing_stops_the_run_and_says_why(deli
         raise RenderError("email/edition.mjml, line 3: no such name")
 
     with monkeypatch.context() as patched:
-        patched.setattr(EditionLetters, "write", broken)
+        patched.setattr(EditionComposer, "write", broken)
         report = deliver()
     assert "line 3" in report.stopped
     assert (report.sent, report.failed) == (0, 0)

@@ -12,9 +12,9 @@ from stage import THURSDAY, FakeClock, FakeTransport
 
 from digestmail.bounces import counting
 from digestmail.bounces.mailboxes.base import Arrived
-from digestmail.bounces.processor import Postmaster
+from digestmail.bounces.processor import BounceProcessor
 from digestmail.bounces.score import Scoring
-from digestmail.delivery.outbox_writer import Ledger
+from digestmail.delivery.outbox_writer import OutboxWriter
 from digestmail.errors import DeliveryError, StorageError
 from digestmail.model.deliveries import DeliveryState
 from digestmail.model.subscribers import BounceKind, SubscriberState, SuppressionReason
@@ -55,7 +55,9 @@ def read(database, clock):
             )
             for number in numbers
         ]
-        return Postmaster(database, TOKENS, Scoring(), clock, leave=nobody_leaves).read(Mails(raws), stop=lambda: False)
+        return BounceProcessor(database, TOKENS, Scoring(), clock, leave=nobody_leaves).read(
+            Mails(raws), stop=lambda: False
+        )
 
     return read
 
@@ -267,7 +269,7 @@ def test_the_result_and_the_bounce_are_one_transaction(database, deliver, monkey
 
 def test_a_result_another_worker_has_the_delivery_of_counts_nothing(database, deliver, monkeypatch):
     fill(database, 1)
-    commit = Ledger._commit
+    commit = OutboxWriter._commit
 
     def stolen(self, orders):
         if orders.results:
@@ -275,7 +277,7 @@ def test_a_result_another_worker_has_the_delivery_of_counts_nothing(database, de
                 connection.execute(update(schema.deliveries).values(fence=schema.deliveries.c.fence + 1))
         return commit(self, orders)
 
-    monkeypatch.setattr(Ledger, "_commit", stolen)
+    monkeypatch.setattr(OutboxWriter, "_commit", stolen)
     deliver({0})
 
     assert kinds(database) == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from stage import THURSDAY
 
-from digestmail.delivery.composer import EditionLetters, _Prepared
+from digestmail.delivery.composer import EditionComposer, _Prepared
 from digestmail.mail.tokens import Tokens
 from digestmail.model.deliveries import Delivery
 
@@ -18,10 +18,10 @@ class FakeMould:
 
 
 def envelope(bounce_address: str | None):
-    letters = EditionLetters(
+    letters = EditionComposer(
         None, None, None, TOKENS, sender="digest@example.org", domain="example.org", bounce_address=bounce_address
     )
-    letters._prepared[1] = _Prepared(mould=FakeMould(), digest="daily", slot="2026-04-02")
+    letters._prepared[1] = _Prepared(message_template=FakeMould(), digest="daily", slot="2026-04-02")
     delivery = Delivery(
         edition_id=3, subscriber_id=7, segment_id=1, address="r@example.net", attempts=1, queued_at=THURSDAY, fence=1,
         wanted=True,

@@ -12,7 +12,8 @@ from outbox import edition
 from sqlalchemy import select
 from stage import THURSDAY, FakeClock
 
-from digestmail.model.deliveries import AmbiguousPolicy, Manner
+from digestmail.model.deliveries import AmbiguousPolicy
+from digestmail.model.deliveries import Manner as Learned
 from digestmail.storage import deliveries, editions, schema, servers
 from digestmail.transports.smtp.manners import TRIAL_AFTER, Manners
 
@@ -181,6 +182,6 @@ def test_a_refusal_behind_the_dot_is_believed_of_a_recipient_and_of_a_proven_con
 
 def learned(database, server, manner: Manner) -> None:
     """Put on record what a server takes, under the face of the scripted one."""
-    seen = servers.Sighting(server=f"127.0.0.1:{server.port}", face="PIPELINING", manner=manner)
+    seen = servers.ServerObservation(server=f"127.0.0.1:{server.port}", face="PIPELINING", manner=manner)
     with database.begin() as connection:
         servers.learn(connection, seen, FakeClock().now())

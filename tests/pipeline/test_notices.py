@@ -11,20 +11,20 @@ import pytest
 from sqlalchemy import select
 from stage import THURSDAY, FakeClock, FakeTransport, digest
 
-from digestmail.delivery.notices import NoticeLetters, NoticeReport, Place, send_notices
+from digestmail.delivery.notices import NoticeComposer, NoticeOrigin, NoticeReport, send_notices
 from digestmail.errors import DeliveryError, RenderError, TransportError
 from digestmail.mail.link_tokens import LinkTokens
-from digestmail.mail.message import Mould, Sender
+from digestmail.mail.message import MessageTemplate, Sender
 from digestmail.mail.tokens import Tokens
 from digestmail.model.deliveries import DeliveryState, NoticeKind, Rendered
-from digestmail.model.subscribers import Choices, Subscription, SuppressionReason
+from digestmail.model.subscribers import Preferences, Subscription, SuppressionReason
 from digestmail.storage import notices, schema, suppressions
 from digestmail.subscribers import signup
 
 LINKS = LinkTokens(["secret"])
 DIGESTS = (digest(title="Trending <papers>"), digest("weekly", title="The week"))
 BASE = "https://digest.example.org"
-DAILY = Choices(subscriptions=(Subscription(digest="daily"),), language="de")
+DAILY = Preferences(subscriptions=(Subscription(digest="daily"),), language="de")
 SENDER = Sender(mailbox="digest@example.org", domain="example.org", base_url=BASE)
 
 
@@ -35,11 +35,11 @@ def render(kind, *, title, digests, action_url, preferences_url, language, steps
 
 @pytest.fixture
 def letters(database):
-    def mould(rendered, title):
-        return Mould(rendered, SENDER, digest="notice", title=title, notice=True)
+    def message_template(rendered, title):
+        return MessageTemplate(rendered, SENDER, digest="notice", title=title, notice=True)
 
-    place = Place(base_url=BASE, sender="bounces@example.org", domain="example.org")
-    return NoticeLetters(database, DIGESTS, render, mould, Tokens("secret"), LINKS, place=place)
+    place = NoticeOrigin(base_url=BASE, sender="bounces@example.org", domain="example.org")
+    return NoticeComposer(database, DIGESTS, render, message_template, Tokens("secret"), LINKS, place=place)
 
 
 @pytest.fixture

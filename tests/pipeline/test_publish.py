@@ -7,7 +7,7 @@ from sqlalchemy import select, update
 from stage import AGENTS, THURSDAY, VISION, FakeSource, digest, paper, reading, render, sighting
 
 from digestmail.collect.collector import collect
-from digestmail.editions.publish import publish, publish_one, rehearse
+from digestmail.editions.publish import dry_run_publish, publish, publish_one
 from digestmail.errors import RenderError, SourceRefusedError
 from digestmail.model.digests import Limits, OnEmpty
 from digestmail.model.subscribers import Subscription
@@ -263,7 +263,7 @@ def test_an_edition_that_cannot_be_rendered_is_not_published_and_stops_no_other(
     with database.connect() as connection:
         assert editions.get(connection, "daily", "2026-04-02") is None
     with database.rehearsal() as connection:
-        rehearsed = rehearse(connection, [digest(), digest("third")], broken, THURSDAY).digests
+        rehearsed = dry_run_publish(connection, [digest(), digest("third")], broken, THURSDAY).digests
     assert [report.status for report in rehearsed] == ["failed", "published"]
     assert go(database)[0].status == "published"
 

@@ -5,9 +5,9 @@ from sqlalchemy import select
 from stage import THURSDAY, FakeSource, digest, reading, render, sighting
 
 from digestmail.collect.collector import collect
-from digestmail.delivery.composer import EditionLetters
+from digestmail.delivery.composer import EditionComposer
 from digestmail.editions.publish import publish
-from digestmail.mail.message import Mould, Sender
+from digestmail.mail.message import MessageTemplate, Sender
 from digestmail.mail.tokens import Tokens
 from digestmail.model.deliveries import Delivery
 from digestmail.model.subscribers import Subscription
@@ -33,10 +33,10 @@ def test_a_segment_s_mail_is_rendered_in_its_language(database, language):
         asked.append(language)
         return render(edition, sections)
 
-    letters = EditionLetters(
+    letters = EditionComposer(
         database,
         listening,
-        lambda edition, rendered: Mould(rendered, SENDER, digest=edition.digest, title=edition.title),
+        lambda edition, rendered: MessageTemplate(rendered, SENDER, digest=edition.digest, title=edition.title),
         Tokens("secret"),
         sender="digest@example.org",
         domain="example.org",

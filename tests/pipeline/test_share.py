@@ -10,7 +10,7 @@ from stage import AGENTS, THURSDAY, VISION, FakeSource, digest, reading, render,
 
 from digestmail.collect.collector import collect
 from digestmail.editions.compose import compose, upcoming_slot
-from digestmail.editions.entitlement import share_of
+from digestmail.editions.entitlement import entitlement_of
 from digestmail.editions.publish import publish
 from digestmail.model.digests import Limits
 from digestmail.model.subscribers import Subscription
@@ -58,7 +58,7 @@ def titles(share) -> list[str]:
 def test_each_person_gets_the_topics_they_chose(database, readers):
     with database.connect() as connection:
         edition = compose(connection, DAILY, upcoming_slot(connection, DAILY, THURSDAY), THURSDAY).edition
-        shares = {address: share_of(connection, DAILY, edition, reader) for address, reader in readers.items()}
+        shares = {address: entitlement_of(connection, DAILY, edition, reader) for address, reader in readers.items()}
 
     assert titles(shares["all@example.org"]) == ["An agent", "An image", "A proof"]
     assert titles(shares["agents@example.org"]) == ["An agent"]
@@ -72,8 +72,8 @@ def test_what_another_digest_brought_is_left_out_and_counted(database, readers):
 
     with database.connect() as connection:
         edition = compose(connection, WEEKLY, upcoming_slot(connection, WEEKLY, THURSDAY), THURSDAY).edition
-        all_of_it = share_of(connection, WEEKLY, edition, readers["all@example.org"])
-        rest = share_of(connection, WEEKLY, edition, readers["vision@example.org"])
+        all_of_it = entitlement_of(connection, WEEKLY, edition, readers["all@example.org"])
+        rest = entitlement_of(connection, WEEKLY, edition, readers["vision@example.org"])
 
     assert titles(all_of_it) == []
     assert len(all_of_it.received) == 3
@@ -87,11 +87,11 @@ def test_of_a_published_edition_a_person_is_shown_what_was_committed(database, r
 
     with database.begin() as connection:
         weekly = editions.get(connection, "weekly", "2026-04-02").edition
-        before = share_of(connection, WEEKLY, weekly, readers["vision@example.org"])
+        before = entitlement_of(connection, WEEKLY, weekly, readers["vision@example.org"])
         subscribers.subscribe(
             connection, readers["vision@example.org"].id, Subscription(digest="daily", topics=()), THURSDAY
         )
-        after = share_of(connection, WEEKLY, weekly, readers["vision@example.org"])
+        after = entitlement_of(connection, WEEKLY, weekly, readers["vision@example.org"])
 
     assert before == after
     assert after.delivered
@@ -105,11 +105,11 @@ def test_what_is_over_the_limits_is_counted_alike_before_and_after_publishing(da
 
     with database.connect() as connection:
         edition = compose(connection, small, upcoming_slot(connection, small, THURSDAY), THURSDAY).edition
-        before = {address: share_of(connection, small, edition, reader) for address, reader in readers.items()}
+        before = {address: entitlement_of(connection, small, edition, reader) for address, reader in readers.items()}
     publish(database, [small], render, THURSDAY)
     with database.connect() as connection:
         stored = editions.get(connection, "daily", "2026-04-02").edition
-        after = {address: share_of(connection, small, stored, reader) for address, reader in readers.items()}
+        after = {address: entitlement_of(connection, small, stored, reader) for address, reader in readers.items()}
 
     assert {address: share.sections for address, share in after.items()} == {
         address: share.sections for address, share in before.items()

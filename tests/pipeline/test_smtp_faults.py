@@ -11,7 +11,7 @@ from delivering import fill, listed, smtp, standing, until_empty, worker
 from forking import Letters
 from stage import FakeClock
 
-from digestmail.delivery.pacing import DomainLimit, Limits
+from digestmail.delivery.pacing import DomainLimit, DomainLimits
 
 sys.path.append(str(Path(__file__).parents[1] / "transports"))
 from scripted import Act, Farewell, scripted
@@ -121,16 +121,16 @@ def test_a_reply_that_comes_before_the_message_is_not_taken_for_its_answer(sqlit
 
 def test_a_domain_s_limit_does_not_arm_more_than_a_crash_may_leave(sqlite, tmp_path):
     fill(sqlite, 60)
-    armed = []
+    intended = []
 
     class Watching(Letters):
         def write(self, delivery, now):
-            armed.append(standing(sqlite).get("sending", 0))
+            intended.append(standing(sqlite).get("sending", 0))
             return super().write(delivery, now)
 
-    limits = Limits(domains={"example.org": DomainLimit(connections=1)})
+    limits = DomainLimits(domains={"example.org": DomainLimit(connections=1)})
     with scripted(extensions=["PIPELINING"]) as server:
         relay = smtp(server.port)
         worker(sqlite, [relay], FakeClock(), tmp_path / "epoch", limits=limits, letters=Watching(520)).deliver()
     assert standing(sqlite) == {"sent": 60}
-    assert max(armed) == 1
+    assert max(intended) == 1

@@ -19,7 +19,7 @@ from sqlalchemy import event
 from stage import THURSDAY, FakeClock
 
 from digestmail.delivery import dispatcher
-from digestmail.delivery.pacing import DomainLimit, Limits, domain_of, pace
+from digestmail.delivery.pacing import DomainLimit, DomainLimits, domain_of, pace
 from digestmail.model.deliveries import Delivery, DeliveryState
 from digestmail.storage import rates
 from digestmail.storage.database import Database
@@ -147,7 +147,7 @@ def most_beyond(rate: float, moments: list[datetime]) -> float:
 def test_two_workers_together_keep_to_every_rate_and_number_of_connections(database, together, caplog):
     people, rate, slow = 60, 6.0, 1.0
     fill(database, people, domains=("slow.example", "quick.example", "example.org"))
-    limits = Limits(domains={"slow.example": DomainLimit(messages_per_second=slow, connections=1)})
+    limits = DomainLimits(domains={"slow.example": DomainLimit(messages_per_second=slow, connections=1)})
     letters = Noting()
     with receiver("body", "dot") as server:
         reports, day = together(letters, limits, port=server.port, messages_per_second=rate)
@@ -206,7 +206,7 @@ def test_a_worker_makes_room_for_one_that_comes_later(database, tmp_path, monkey
     people = 120
     fill(database, people)
     clock = FakeClock()
-    limits = Limits(domains={"example.org": DomainLimit(connections=3)})
+    limits = DomainLimits(domains={"example.org": DomainLimit(connections=3)})
     with receiver("body", "dot") as server:
 
         def progress(finished: int) -> None:
@@ -214,7 +214,7 @@ def test_a_worker_makes_room_for_one_that_comes_later(database, tmp_path, monkey
                 clock.time += timedelta(seconds=61)
                 with database.begin() as connection:
                     wishes = {"relay:smtp": 4, "domain:example.org": 3}
-                    granted = rates.allot(connection, "another", wishes, clock.now(), timedelta(minutes=5))
+                    granted = rates.lease_connections(connection, "another", wishes, clock.now(), timedelta(minutes=5))
                 assert set(granted.values()) == {1}
             if finished == 70:
                 server.most.clear()
@@ -232,7 +232,7 @@ def test_a_domain_that_may_have_one_connection_loses_nothing_and_leaves_the_othe
 ):
     people = 120
     fill(sqlite, people, domains=("narrow.example",) * 4 + ("wide.example",) * 4)
-    limits = Limits(domains={"narrow.example": DomainLimit(connections=1)})
+    limits = DomainLimits(domains={"narrow.example": DomainLimit(connections=1)})
     with receiver("body", "dot") as server:
         relay = smtp(server.port, connections=connections)
         report = worker(sqlite, [relay], FakeClock(), tmp_path / "epoch", limits=limits).deliver()
@@ -256,7 +256,7 @@ class Stuck:
     async def connect(self):
         yield self
 
-    async def converse(self, supply) -> None:
+    async def send_all(self, supply) -> None:
         while (outgoing := await supply.take()) is not None:
             if domain_of(outgoing.envelope.recipient) == self.domain:
                 await asyncio.wait_for(self.gone.wait(), 10)
@@ -270,7 +270,7 @@ class Stuck:
 def test_a_domain_whose_one_connection_is_stuck_holds_nobody_else_up(sqlite, tmp_path):
     people = 120
     fill(sqlite, people, domains=("narrow.example",) * 30 + ("wide.example",) * 10)
-    limits = Limits(domains={"narrow.example": DomainLimit(connections=1)})
+    limits = DomainLimits(domains={"narrow.example": DomainLimit(connections=1)})
     relay = Stuck("narrow.example", people // 4)
     report = worker(sqlite, [relay], FakeClock(), tmp_path / "epoch", limits=limits).deliver()
     assert (report.sent, report.trouble) == (people, "")

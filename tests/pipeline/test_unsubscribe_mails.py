@@ -12,7 +12,7 @@ from sqlalchemy import select
 from stage import THURSDAY, FakeClock
 
 from digestmail.bounces.mailboxes.base import Arrived
-from digestmail.bounces.processor import Postmaster, Recorded
+from digestmail.bounces.processor import BounceProcessor, Recorded
 from digestmail.bounces.score import Scoring
 from digestmail.mail.tokens import Tokens
 from digestmail.model.deliveries import NoticeKind
@@ -54,7 +54,7 @@ def read(database):
         return Recorded.COUNTED if left.digests else Recorded.REPEATED
 
     def read(*raws: bytes, tokens: Tokens = TOKENS):
-        postmaster = Postmaster(
+        postmaster = BounceProcessor(
             database,
             tokens,
             Scoring(),
@@ -133,7 +133,7 @@ def test_however_a_mail_program_writes_it(database, reader, read, form):
 
 def test_the_envelope_alone_is_enough(database, reader, read):
     postmaster_saw = []
-    postmaster = Postmaster(
+    postmaster = BounceProcessor(
         database,
         TOKENS,
         Scoring(),

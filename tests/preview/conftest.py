@@ -18,7 +18,7 @@ from digestmail.demo.run import demo_config
 from digestmail.demo.sample import sample_edition
 from digestmail.demo.services import serving as services
 from digestmail.preview.server import serving
-from digestmail.preview.service import Desk
+from digestmail.preview.service import PreviewService
 from digestmail.subscribers import admin
 
 MORNING = datetime(2026, 4, 2, 12, 0, tzinfo=UTC)
@@ -71,15 +71,15 @@ def site(tmp_path: Path) -> Iterator[Site]:
 
 
 @pytest.fixture
-def desk(site: Site) -> Iterator[Desk]:
+def desk(site: Site) -> Iterator[PreviewService]:
     """Yield a desk on it."""
-    opened = Desk(site.config, SystemClock(MORNING), SystemClock(), sample_edition)
+    opened = PreviewService(site.config, SystemClock(MORNING), SystemClock(), sample_edition)
     yield opened
     opened.close()
 
 
 @pytest.fixture
-def address(desk: Desk) -> Iterator[str]:
+def address(desk: PreviewService) -> Iterator[str]:
     """Yield the address of the page."""
     with serving(desk, token=TOKEN, poll=timedelta(milliseconds=40)) as url:
         yield url

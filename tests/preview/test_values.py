@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from digestmail.preview.color_scheme import painted
 from digestmail.preview.file_watch import fingerprint
-from digestmail.preview.options import Asked, Frame, Palette, Tab, read_asked
+from digestmail.preview.options import Frame, PreviewOptions, Rendition, Tab, read_asked
 
 MAIL = (
     '<html><head><meta name="color-scheme" content="light dark"><style>:root{color-scheme:light dark}'
@@ -23,17 +23,17 @@ NAMES = st.text(st.characters(exclude_categories=("Cs",))).map(str.strip)
 
 @given(
     st.builds(
-        Asked,
+        PreviewOptions,
         digest=NAMES,
         edition=NAMES,
         reader=NAMES,
         tab=st.sampled_from(Tab),
         frame=st.sampled_from(Frame),
-        palette=st.sampled_from(Palette),
+        palette=st.sampled_from(Rendition),
         images=st.booleans(),
     )
 )
-def test_what_is_asked_survives_a_link(asked: Asked):
+def test_what_is_asked_survives_a_link(asked: PreviewOptions):
     assert read_asked(dict(parse_qsl(asked.query()))) == asked
 
 
@@ -43,18 +43,18 @@ def test_any_query_asks_for_something(query):
 
 
 def test_a_palette_answers_the_media_queries_and_leaves_the_text_alone():
-    dark, light = painted(MAIL, Palette.DARK), painted(MAIL, Palette.LIGHT)
+    dark, light = painted(MAIL, Rendition.DARK), painted(MAIL, Rendition.LIGHT)
 
     assert "@media (min-width:0){p{color:red}}@media (max-width:0){p{color:blue}}" in dark
     assert "@media (max-width:0){p{color:red}}@media (min-width:0){p{color:blue}}" in light
     assert 'content="dark"' in dark
     assert ":root{color-scheme:light}" in light
     assert "<p>prefers-color-scheme: dark</p>" in dark
-    assert "invert(1)" in painted(MAIL, Palette.INVERTED)
+    assert "invert(1)" in painted(MAIL, Rendition.INVERTED)
 
 
 def test_a_page_without_a_head_is_painted_too():
-    assert painted("<p>x</p>", Palette.INVERTED).endswith("<p>x</p>")
+    assert painted("<p>x</p>", Rendition.INVERTED).endswith("<p>x</p>")
 
 
 @pytest.mark.parametrize("change", ["write", "touch", "add", "remove"])

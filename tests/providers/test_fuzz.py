@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from stage import THURSDAY
 
 from digestmail.bounces.parsing.report import Kind
-from digestmail.bounces.webhooks.events import Told
+from digestmail.bounces.webhooks.events import EventBatch
 from digestmail.bounces.webhooks.mailgun import is_signed
 from digestmail.bounces.webhooks.payload import Provider, read
 from digestmail.errors import EventsError
@@ -43,7 +43,7 @@ def read_it(provider: Provider, raw: bytes) -> None:
     is_signed(raw, "key", THURSDAY)
     with suppress(EventsError):
         told = read(provider, raw)
-        assert isinstance(told, Told)
+        assert isinstance(told, EventBatch)
         for event in told.events:
             assert isinstance(event.kind, Kind)
             assert event.identity

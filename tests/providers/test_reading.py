@@ -25,7 +25,7 @@ from hooks import (
 )
 from stage import THURSDAY
 
-from digestmail.bounces.parsing.report import Kind, Verdict
+from digestmail.bounces.parsing.report import Blame, Kind
 from digestmail.bounces.processor import who
 from digestmail.bounces.webhooks.mailgun import is_signed
 from digestmail.bounces.webhooks.payload import Provider, read
@@ -46,7 +46,7 @@ def only(provider: str, found):
     return event
 
 
-def verdict(provider: str, found) -> Verdict:
+def verdict(provider: str, found) -> Blame:
     event = only(provider, found)
     assert (event.kind, event.recipient) == (Kind.BOUNCE, READER)
     return event.failures[0].verdict
@@ -61,23 +61,23 @@ def test_ses_tells_a_bounce_by_both_its_ways_through_sns(named, wrap):
     event = only("ses", wrap(ses_bounce(named=named)))
     (failure,) = event.failures
     assert (event.kind, event.recipient) == (Kind.BOUNCE, READER)
-    assert (failure.verdict, failure.status, failure.text) == (Verdict.HARD, "5.1.1", "550 5.1.1 no such user")
+    assert (failure.verdict, failure.status, failure.text) == (Blame.HARD, "5.1.1", "550 5.1.1 no such user")
 
 
 @pytest.mark.parametrize(
     ("kind", "subtype", "status", "diagnostic", "expected"),
     [
-        ("Permanent", "General", "", "", Verdict.HARD),
-        ("Permanent", "NoEmail", "5.1.1", "smtp; 550 5.1.1 unknown", Verdict.HARD),
-        ("Permanent", "OnAccountSuppressionList", "5.0.0", "not sent: on the suppression list", Verdict.HARD),
-        ("Permanent", "General", "5.7.1", "smtp; 554 5.7.1 blocked, spam", Verdict.OURS),
-        ("Permanent", "General", "5.2.2", "smtp; 552 5.2.2 mailbox full", Verdict.SOFT),
-        ("Transient", "General", "", "", Verdict.SOFT),
-        ("Transient", "MailboxFull", "5.2.2", "smtp; 552 5.2.2 over quota", Verdict.SOFT),
-        ("Transient", "General", "5.1.1", "smtp; 550 5.1.1 unknown", Verdict.SOFT),
-        ("Transient", "ContentRejected", "", "", Verdict.OURS),
-        ("Transient", "AttachmentRejected", "5.1.1", "", Verdict.OURS),
-        ("Undetermined", "Undetermined", "", "", Verdict.SOFT),
+        ("Permanent", "General", "", "", Blame.HARD),
+        ("Permanent", "NoEmail", "5.1.1", "smtp; 550 5.1.1 unknown", Blame.HARD),
+        ("Permanent", "OnAccountSuppressionList", "5.0.0", "not sent: on the suppression list", Blame.HARD),
+        ("Permanent", "General", "5.7.1", "smtp; 554 5.7.1 blocked, spam", Blame.OURS),
+        ("Permanent", "General", "5.2.2", "smtp; 552 5.2.2 mailbox full", Blame.SOFT),
+        ("Transient", "General", "", "", Blame.SOFT),
+        ("Transient", "MailboxFull", "5.2.2", "smtp; 552 5.2.2 over quota", Blame.SOFT),
+        ("Transient", "General", "5.1.1", "smtp; 550 5.1.1 unknown", Blame.SOFT),
+        ("Transient", "ContentRejected", "", "", Blame.OURS),
+        ("Transient", "AttachmentRejected", "5.1.1", "", Blame.OURS),
+        ("Undetermined", "Undetermined", "", "", Blame.SOFT),
     ],
 )
 def test_ses_says_how_bad_a_bounce_is_and_the_server_s_words_only_make_it_milder(
@@ -168,14 +168,14 @@ def test_mailgun_s_events_have_a_kind(event, severity, reason, expected):
 @pytest.mark.parametrize(
     ("reason", "status", "expected"),
     [
-        ("bounce", {}, Verdict.HARD),
-        ("generic", {"code": 550, "enhanced-code": "", "message": "", "description": None}, Verdict.HARD),
-        ("suppress-bounce", {"code": 605, "enhanced-code": None, "message": "bounced before"}, Verdict.HARD),
-        ("bounce", {"bounce-type": "soft", "enhanced-code": "5.0.0", "message": "no"}, Verdict.SOFT),
-        ("bounce", {"code": 552, "enhanced-code": "5.2.2", "message": "mailbox full"}, Verdict.SOFT),
-        ("bounce", {"enhanced-code": "5.7.1", "message": "5.7.1 blocked as spam"}, Verdict.OURS),
-        ("old", {"code": 602, "enhanced-code": "", "message": "too old"}, Verdict.SOFT),
-        ("espblock", {"code": 421, "enhanced-code": "", "message": ""}, Verdict.OURS),
+        ("bounce", {}, Blame.HARD),
+        ("generic", {"code": 550, "enhanced-code": "", "message": "", "description": None}, Blame.HARD),
+        ("suppress-bounce", {"code": 605, "enhanced-code": None, "message": "bounced before"}, Blame.HARD),
+        ("bounce", {"bounce-type": "soft", "enhanced-code": "5.0.0", "message": "no"}, Blame.SOFT),
+        ("bounce", {"code": 552, "enhanced-code": "5.2.2", "message": "mailbox full"}, Blame.SOFT),
+        ("bounce", {"enhanced-code": "5.7.1", "message": "5.7.1 blocked as spam"}, Blame.OURS),
+        ("old", {"code": 602, "enhanced-code": "", "message": "too old"}, Blame.SOFT),
+        ("espblock", {"code": 421, "enhanced-code": "", "message": ""}, Blame.OURS),
     ],
 )
 def test_mailgun_says_how_bad_a_failure_is(reason, status, expected):
@@ -242,18 +242,18 @@ def test_sendgrid_s_events_have_a_kind(found, expected):
 @pytest.mark.parametrize(
     ("found", "expected"),
     [
-        (sendgrid_bounce(), Verdict.HARD),
-        (sendgrid_bounce(None), Verdict.HARD),
-        (sendgrid_bounce("Unclassified", reason=""), Verdict.HARD),
-        (sendgrid_bounce("Mailbox Unavailable"), Verdict.SOFT),
-        (sendgrid_bounce("Technical Failure"), Verdict.SOFT),
-        (sendgrid_bounce("Reputation"), Verdict.OURS),
-        (sendgrid_bounce("Frequency or Volume Too High"), Verdict.OURS),
-        (sendgrid_bounce(None, type="blocked", reason="550 no"), Verdict.SOFT),
-        (sendgrid_bounce(None, type="blocked", reason="550 5.7.1 listed as spam"), Verdict.OURS),
-        (sendgrid_bounce(None, reason="552 5.2.2 mailbox full"), Verdict.SOFT),
-        (sendgrid("dropped", reason="Bounced Address"), Verdict.HARD),
-        (sendgrid("dropped", reason="Invalid"), Verdict.HARD),
+        (sendgrid_bounce(), Blame.HARD),
+        (sendgrid_bounce(None), Blame.HARD),
+        (sendgrid_bounce("Unclassified", reason=""), Blame.HARD),
+        (sendgrid_bounce("Mailbox Unavailable"), Blame.SOFT),
+        (sendgrid_bounce("Technical Failure"), Blame.SOFT),
+        (sendgrid_bounce("Reputation"), Blame.OURS),
+        (sendgrid_bounce("Frequency or Volume Too High"), Blame.OURS),
+        (sendgrid_bounce(None, type="blocked", reason="550 no"), Blame.SOFT),
+        (sendgrid_bounce(None, type="blocked", reason="550 5.7.1 listed as spam"), Blame.OURS),
+        (sendgrid_bounce(None, reason="552 5.2.2 mailbox full"), Blame.SOFT),
+        (sendgrid("dropped", reason="Bounced Address"), Blame.HARD),
+        (sendgrid("dropped", reason="Invalid"), Blame.HARD),
     ],
 )
 def test_sendgrid_says_how_bad_a_bounce_is(found, expected):
@@ -301,14 +301,14 @@ def test_postmark_s_records_have_a_kind(found, expected):
 @pytest.mark.parametrize(
     ("kind", "details", "expected"),
     [
-        ("HardBounce", "smtp;550 5.1.1 no such user", Verdict.HARD),
-        ("HardBounce", "made up", Verdict.HARD),
-        ("BadEmailAddress", "", Verdict.HARD),
-        ("SoftBounce", "smtp;550 5.1.1 no such user", Verdict.SOFT),
-        ("DnsError", "", Verdict.SOFT),
-        ("HardBounce", "smtp;552 5.2.2 mailbox full", Verdict.SOFT),
-        ("Blocked", "", Verdict.OURS),
-        ("SpamNotification", "", Verdict.OURS),
+        ("HardBounce", "smtp;550 5.1.1 no such user", Blame.HARD),
+        ("HardBounce", "made up", Blame.HARD),
+        ("BadEmailAddress", "", Blame.HARD),
+        ("SoftBounce", "smtp;550 5.1.1 no such user", Blame.SOFT),
+        ("DnsError", "", Blame.SOFT),
+        ("HardBounce", "smtp;552 5.2.2 mailbox full", Blame.SOFT),
+        ("Blocked", "", Blame.OURS),
+        ("SpamNotification", "", Blame.OURS),
     ],
 )
 def test_postmark_says_how_bad_a_bounce_is(kind, details, expected):
@@ -327,11 +327,11 @@ def test_our_own_form_tells_bounces_complaints_and_delays():
 @pytest.mark.parametrize(
     ("fields", "expected"),
     [
-        ({}, Verdict.SOFT),
-        ({"permanent": True}, Verdict.HARD),
-        ({"permanent": True, "status": "5.2.2"}, Verdict.SOFT),
-        ({"permanent": True, "text": "550 5.7.1 spam"}, Verdict.OURS),
-        ({"permanent": False, "status": "5.1.1"}, Verdict.SOFT),
+        ({}, Blame.SOFT),
+        ({"permanent": True}, Blame.HARD),
+        ({"permanent": True, "status": "5.2.2"}, Blame.SOFT),
+        ({"permanent": True, "text": "550 5.7.1 spam"}, Blame.OURS),
+        ({"permanent": False, "status": "5.1.1"}, Blame.SOFT),
     ],
 )
 def test_our_own_form_says_whether_a_bounce_is_permanent(fields, expected):

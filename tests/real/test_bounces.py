@@ -10,7 +10,7 @@ from replaying import DATA, needs_shared
 
 from digestmail.bounces.mailboxes.mbox import MboxMailbox
 from digestmail.bounces.parsing.parse import read
-from digestmail.bounces.parsing.report import Kind, Verdict
+from digestmail.bounces.parsing.report import Blame, Kind
 
 pytestmark = needs_shared
 
@@ -25,7 +25,7 @@ def test_every_hard_bounce_is_told_from_everything_else():
 
     assert len(cases) == 51
     for case in cases:
-        hard = sum(failure.verdict is Verdict.HARD for failure in case.returned.failures)
+        hard = sum(failure.verdict is Blame.HARD for failure in case.returned.failures)
         assert hard == case.hard, case.name
 
 
@@ -41,7 +41,7 @@ def test_a_policy_is_never_held_against_a_reader():
         for row in rows
         if row["reason"] in POLICY and row["file"] in alone
     }
-    soft = [name for name, verdicts in found.items() if verdicts != [Verdict.OURS]]
+    soft = [name for name, verdicts in found.items() if verdicts != [Blame.OURS]]
 
     assert len(found) == 10
     assert soft == ["lhost-googlegroups-01.eml"], "the group may not exist, or not let us in: it does not say which"
@@ -70,10 +70,10 @@ def test_what_was_misjudged_is_judged_as_it_should_be(name, expected, capfd):
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("exim-local", [Verdict.HARD]),
-        ("opensmtpd-unknown", [Verdict.HARD]),
-        ("opensmtpd-expired", [Verdict.SOFT]),
-        ("smtputf8-unknown", [Verdict.HARD]),
+        ("exim-local", [Blame.HARD]),
+        ("opensmtpd-unknown", [Blame.HARD]),
+        ("opensmtpd-expired", [Blame.SOFT]),
+        ("smtputf8-unknown", [Blame.HARD]),
         ("nofrom", []),
     ],
 )

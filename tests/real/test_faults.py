@@ -104,7 +104,7 @@ def run(replay: Replay, directory: Path, timeout: float = TIMEOUT, day: int = 2)
     path = directory / "config.toml"
     path.write_text(CONFIG.format(url=replay.url, timeout=timeout), "utf-8")
     began, clock = time.monotonic(), RealWaitsShortened(day)
-    with App(load(path), directory, clock, real_clock=clock) as app:
+    with App(load(path), directory, clock, wall_clock=clock) as app:
         admin.add(app.database, app.digests, "reader@example.org", "daily", (), app.clock.now())
         return app.run(), time.monotonic() - began
 

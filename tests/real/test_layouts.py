@@ -19,7 +19,7 @@ from digestmail.mail.render import Renderer
 from digestmail.model.editions import Edition
 from digestmail.model.papers import Signals
 from digestmail.model.selection import Entry
-from digestmail.model.theme import Layout, Look
+from digestmail.model.theme import Appearance, Layout
 from digestmail.selection.segments import for_everybody
 from digestmail.text.truncate import at_word
 
@@ -63,7 +63,7 @@ def test_every_day_of_a_month_becomes_a_mail_in_every_layout(month: str):
     for path in (path for path in DAYS if path.name.startswith(month)):
         of = grouped(path)
         for layout in Layout:
-            look = Look(layout=layout, thumbnails=True)
+            look = Appearance(layout=layout, thumbnails=True)
             rendered = RENDERER.render(of, for_everybody(of), base_url="https://digest.example.org", look=look)
             where = f"{path.name} {layout}"
 
@@ -98,7 +98,7 @@ def test_of_two_hundred_papers_most_are_counted_and_none_is_lost():
     of = edition([section(papers[::2], "Even"), section(papers[1::2])])
     for layout in Layout:
         sections = for_everybody(of)
-        rendered = RENDERER.render(of, sections, base_url="https://digest.example.org", look=Look(layout=layout))
+        rendered = RENDERER.render(of, sections, base_url="https://digest.example.org", look=Appearance(layout=layout))
         html = rendered.html
 
         assert len(cast(rendered)) < LARGEST_MESSAGE - TWO_SIGNATURES

@@ -73,7 +73,7 @@ def test_april_gives_22_editions_and_no_paper_twice(database_url: str, tmp_path:
     with replaying("2026-04-01") as replay:
         config = tmp_path / "config.toml"
         config.write_text(CONFIG.format(url=replay.url, database=database_url), "utf-8")
-        with App(load(config), tmp_path, clock, real_clock=clock) as app:
+        with App(load(config), tmp_path, clock, wall_clock=clock) as app:
             admin.add(app.database, app.digests, "reader@example.org", "daily", (), clock.now())
             published = {}
             for number in range(1, 31):

@@ -68,7 +68,7 @@ def test_every_seed_title_arrives_to_the_letter(httpserver, tmp_path: Path) -> N
     httpserver.expect_request("/feed").respond_with_data(feed(papers), content_type="application/rss+xml")
     (tmp_path / "config.toml").write_text(CONFIG.format(url=httpserver.url_for("/feed")), "utf-8")
     clock = FakeClock(datetime(2026, 4, 2, 12, tzinfo=UTC))
-    with App(load(tmp_path / "config.toml"), tmp_path, clock, real_clock=clock) as app:
+    with App(load(tmp_path / "config.toml"), tmp_path, clock, wall_clock=clock) as app:
         admin.add(app.database, app.digests, "reader@example.org", "daily", (), clock.now())
         report = app.run()
     assert report.publish.digests[0].papers == len(papers) == 77

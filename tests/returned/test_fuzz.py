@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from digestmail.bounces.parsing.parse import read
-from digestmail.bounces.parsing.report import Kind, Returned
+from digestmail.bounces.parsing.report import InboundReport, Kind
 
 SECONDS = 3.0
 """Generous for a shared machine; the usual report takes a millisecond."""
@@ -33,7 +33,7 @@ ODD = st.sampled_from(
 )
 
 
-def read_in_time(raw: bytes) -> Returned:
+def read_in_time(raw: bytes) -> InboundReport:
     began = time.perf_counter()
     returned = read(raw)
     assert time.perf_counter() - began < SECONDS

@@ -4,7 +4,7 @@ import pytest
 from comeback import READER, TOKENS, arf, block, dsn, original, return_path
 
 from digestmail.bounces.parsing.parse import read
-from digestmail.bounces.parsing.report import Kind, Verdict
+from digestmail.bounces.parsing.report import Blame, Kind
 from digestmail.bounces.processor import who
 
 VACATION = b"""From: Reader <reader@example.net>
@@ -31,7 +31,7 @@ def test_only_failed_counts(action):
 def test_failed_counts_however_it_is_written(action):
     (failure,) = read(dsn(block(action))).failures
 
-    assert (failure.recipient, failure.status, failure.verdict) == (READER, "5.1.1", Verdict.HARD)
+    assert (failure.recipient, failure.status, failure.verdict) == (READER, "5.1.1", Blame.HARD)
 
 
 def test_a_report_without_actions_is_judged_by_the_class_of_its_status():
@@ -57,17 +57,17 @@ def test_every_failed_recipient_is_told():
     failures = read(dsn(block(recipient="a@example.net"), block(recipient="b@example.net", status="5.2.2"))).failures
 
     assert [(failure.recipient, failure.verdict) for failure in failures] == [
-        ("a@example.net", Verdict.HARD),
-        ("b@example.net", Verdict.SOFT),
+        ("a@example.net", Blame.HARD),
+        ("b@example.net", Blame.SOFT),
     ]
 
 
 @pytest.mark.parametrize(
     ("said", "verdict"),
     [
-        ("550 5.1.1 User unknown", Verdict.HARD),
-        ("550 5.2.2 Mailbox full", Verdict.SOFT),
-        ("554 Your IP is on our block list", Verdict.OURS),
+        ("550 5.1.1 User unknown", Blame.HARD),
+        ("550 5.2.2 Mailbox full", Blame.SOFT),
+        ("554 Your IP is on our block list", Blame.OURS),
     ],
 )
 def test_where_the_fields_say_nothing_the_words_about_this_recipient_decide(said, verdict):
@@ -75,13 +75,13 @@ def test_where_the_fields_say_nothing_the_words_about_this_recipient_decide(said
     other = block(recipient="other@example.net", status="5.0.0")
     raw = dsn(block(status="5.0.0"), other).replace(b"I could not deliver it.", words.encode())
 
-    assert [failure.verdict for failure in read(raw).failures] == [verdict, Verdict.HARD]
+    assert [failure.verdict for failure in read(raw).failures] == [verdict, Blame.HARD]
 
 
 def test_a_message_that_expired_failed_although_it_is_called_delayed():
     (failure,) = read(dsn(block("delayed", "4.4.7"))).failures
 
-    assert (failure.status, failure.verdict) == ("4.4.7", Verdict.SOFT)
+    assert (failure.status, failure.verdict) == ("4.4.7", Blame.SOFT)
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_a_report_about_an_address_beyond_ascii_is_read(written):
     raw = raw.replace(b"text/rfc822-headers", b"message/global-headers")
     returned = read(raw)
 
-    assert [(one.recipient, one.verdict) for one in returned.failures] == [("jürgen@example.net", Verdict.HARD)]
+    assert [(one.recipient, one.verdict) for one in returned.failures] == [("jürgen@example.net", Blame.HARD)]
     assert who(returned.evidence, TOKENS) == (7, 1)
     assert len(returned.evidence.message_ids) == 1
 
@@ -128,7 +128,7 @@ def test_a_report_whose_fields_are_encoded_is_read(encoding):
     head, _, tail = raw.partition(b"Reporting-MTA")
     raw = head + coded + b"\n--b" + tail.partition(b"\n--b")[2]
 
-    assert [one.verdict for one in read(raw).failures] == [Verdict.HARD]
+    assert [one.verdict for one in read(raw).failures] == [Blame.HARD]
 
 
 # -- feedback ---------------------------------------------------------------------------------------------------------
@@ -190,10 +190,10 @@ def notice(words: str, fields: str = "") -> bytes:
 @pytest.mark.parametrize(
     ("words", "verdict"),
     [
-        (f"<{READER}>:\n550 5.1.1 User unknown", Verdict.HARD),
-        (f"{READER}: 550 5.2.2 mailbox full", Verdict.SOFT),
-        (f"550 5.7.1 <{READER}>: listed at a block list", Verdict.OURS),
-        (f"  {READER}\n    host mx said: 550 mailbox not for you", Verdict.SOFT),
+        (f"<{READER}>:\n550 5.1.1 User unknown", Blame.HARD),
+        (f"{READER}: 550 5.2.2 mailbox full", Blame.SOFT),
+        (f"550 5.7.1 <{READER}>: listed at a block list", Blame.OURS),
+        (f"  {READER}\n    host mx said: 550 mailbox not for you", Blame.SOFT),
     ],
 )
 def test_a_notice_in_words_is_judged_by_them_and_not_by_the_mail_it_returns(words, verdict):
@@ -209,7 +209,7 @@ def test_a_notice_without_a_reply_code_is_read_by_its_words():
     )
     raw = notice(words).replace(b"From: MAILER-DAEMON@mx.example", b"From: MAILER-DAEMON <>")
 
-    assert [one.verdict for one in read(raw).failures] == [Verdict.HARD]
+    assert [one.verdict for one in read(raw).failures] == [Blame.HARD]
 
 
 def test_an_empty_sender_is_a_server_s():
@@ -218,7 +218,7 @@ def test_an_empty_sender_is_a_server_s():
     )
     raw = raw.replace(b"From: MAILER-DAEMON@mx.example", b"From: <>\nAuto-Submitted: auto-generated (failure)")
 
-    assert [one.verdict for one in read(raw).failures] == [Verdict.HARD]
+    assert [one.verdict for one in read(raw).failures] == [Blame.HARD]
 
 
 def test_a_warning_that_gives_no_code_is_a_delay():
@@ -243,13 +243,13 @@ def test_recipients_named_in_a_header_are_believed():
         notice("It failed: 550 5.1.1 User unknown", f"X-Failed-Recipients: {READER}\nAuto-Submitted: auto-replied\n")
     )
 
-    assert [failure.verdict for failure in returned.failures] == [Verdict.HARD]
+    assert [failure.verdict for failure in returned.failures] == [Blame.HARD]
 
 
 def test_two_recipients_in_one_notice_are_judged_apart():
     words = "a@example.net: 550 5.2.2 Mailbox full\nb@example.net: 550 5.1.1 User unknown"
 
-    assert [failure.verdict for failure in read(notice(words)).failures] == [Verdict.SOFT, Verdict.HARD]
+    assert [failure.verdict for failure in read(notice(words)).failures] == [Blame.SOFT, Blame.HARD]
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ MARGIN = timedelta(minutes=5)
 
 def at_work(machine: LedgerMachine) -> bool:
     """Return whether a worker has something in hand: elsewhere most of what happens would happen to nothing."""
-    return bool(machine.held or machine.armed or machine.wired)
+    return bool(machine.held or machine.intended or machine.wired)
 
 
 class LedgerMachine(RuleBasedStateMachine):
@@ -50,7 +50,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.recipients = PEOPLE
         self.now = THURSDAY
         self.held: list[Delivery] = []
-        self.armed: list[Delivery] = []
+        self.intended: list[Delivery] = []
         self.wired: list[tuple[Delivery, DeliveryState]] = []
         self.arrived: Counter[tuple[int, int]] = Counter()
         self.recorded: Counter[tuple[int, int]] = Counter()
@@ -65,29 +65,29 @@ class LedgerMachine(RuleBasedStateMachine):
         rules = Rules(give_up=timedelta(days=4), max_lateness=timedelta(days=30), ambiguous=policy)
         for one in claims.claim(self.connection, self.now, LEASE, limit):
             if one.state is DeliveryState.SENDING:
-                left = outcomes.left_on_the_wire(rules, self.now)
+                left = outcomes.after_worker_crash(rules, self.now)
                 assert claims.record(self.connection, [(one, left)], self.now) == ()
-            elif (end := outcomes.not_wanted(one, rules, self.now)) is not None:
+            elif (end := outcomes.no_longer_eligible(one, rules, self.now)) is not None:
                 assert claims.record(self.connection, [(one, end)], self.now) == ()
             else:
                 self.held.append(one)
         if at_once and self.held:
-            self.arm(len(self.held))
+            self.record_intent(len(self.held))
 
     @precondition(lambda self: self.held)
     @rule(count=st.integers(1, 4))
     def arm_some(self, count) -> None:
-        self.arm(count)
+        self.record_intent(count)
 
-    def arm(self, count) -> None:
+    def record_intent(self, count) -> None:
         batch, self.held = self.held[:count], self.held[count:]
         theirs = {one.claim for one in batch if self._row(one).fence == one.fence}
-        keys = claims.arm(self.connection, batch, self.now + MARGIN)
+        keys = claims.record_intent(self.connection, batch, self.now + MARGIN)
         assert keys <= theirs
-        assert keys == claims.arm(self.connection, batch, self.now + MARGIN)
-        armed = [one for one in batch if one.claim in keys]
-        assert all(self._runs(one, MARGIN) for one in armed)
-        self.armed += armed
+        assert keys == claims.record_intent(self.connection, batch, self.now + MARGIN)
+        intended = [one for one in batch if one.claim in keys]
+        assert all(self._runs(one, MARGIN) for one in intended)
+        self.intended += intended
 
     @precondition(lambda self: self.held)
     @rule(count=st.integers(1, 4))
@@ -95,7 +95,7 @@ class LedgerMachine(RuleBasedStateMachine):
         """What is not sent is given back, as far as it is still this worker's to give."""
         batch, self.held = self.held[:count], self.held[count:]
         for one in batch:
-            self._write(one, outcomes.given_back(one, self.now))
+            self._write(one, outcomes.released(one, self.now))
 
     def _write(self, one: Delivery, result: Attempted) -> tuple[Delivery, ...]:
         """Record a result; who holds the delivery no more changes nothing."""
@@ -107,11 +107,11 @@ class LedgerMachine(RuleBasedStateMachine):
             assert lost == (one,)
         return lost
 
-    @precondition(lambda self: self.armed)
+    @precondition(lambda self: self.intended)
     @rule(state=st.sampled_from([DeliveryState.SENT, DeliveryState.FAILED, DeliveryState.DEFERRED]))
     def send(self, state) -> None:
         """The server takes it or refuses it; the answer is on its way."""
-        one = self.armed.pop(0)
+        one = self.intended.pop(0)
         self.arrived[key_of(one)] += state is DeliveryState.SENT
         self.wired.append((one, state))
 
@@ -137,8 +137,8 @@ class LedgerMachine(RuleBasedStateMachine):
     def crash(self, answered) -> None:
         """Everything a worker had in memory is gone; what was on the wire may have arrived or not."""
         if answered:
-            self.arrived.update(key_of(one) for one in self.armed[:1])
-        self.held, self.armed, self.wired = [], [], []
+            self.arrived.update(key_of(one) for one in self.intended[:1])
+        self.held, self.intended, self.wired = [], [], []
 
     @precondition(at_work)
     @rule(span=st.sampled_from([timedelta(seconds=9), LEASE - MARGIN - timedelta(seconds=1), LEASE - MARGIN, LEASE]))
@@ -146,7 +146,7 @@ class LedgerMachine(RuleBasedStateMachine):
         """Under a worker that is only slow leases run out, or nearly; it still has what it had."""
         self.now += span
         # What was armed in time leaves in time: a message is not begun without the margin.
-        self.armed = [one for one in self.armed if self._runs(one)]
+        self.intended = [one for one in self.intended if self._runs(one)]
 
     @precondition(at_work)
     @rule(policy=st.sampled_from(AmbiguousPolicy), at_once=st.booleans())

@@ -103,7 +103,7 @@ def test_no_reply_of_a_server_stops_its_record(connection, reply):
 
 
 def test_nothing_to_arm_or_record_is_nothing_done(connection):
-    assert claims.arm(connection, (), THURSDAY) == frozenset()
+    assert claims.record_intent(connection, (), THURSDAY) == frozenset()
     assert claims.record(connection, (), THURSDAY) == ()
 
 

@@ -93,7 +93,7 @@ def test_no_statement_of_a_worker_reads_a_table_whole(outbox):
         with heard(connection) as statements:
             held = claims.claim(connection, THURSDAY, LEASE, CLAIMED)
             until = THURSDAY + timedelta(minutes=1)
-            assert len(claims.arm(connection, held, until)) == CLAIMED
+            assert len(claims.record_intent(connection, held, until)) == CLAIMED
             later = Attempted(
                 state=DeliveryState.DEFERRED, due_at=until, code=451, text="later", kept=DeliveryState.DEFERRED
             )
@@ -101,7 +101,7 @@ def test_no_statement_of_a_worker_reads_a_table_whole(outbox):
             results = [(one, later if number % 7 == 0 else sent) for number, one in enumerate(held)]
             assert claims.record(connection, results, THURSDAY) == ()
             # Again, and too late: what the rows stand at is looked up.
-            assert claims.arm(connection, held, until) == frozenset()
+            assert claims.record_intent(connection, held, until) == frozenset()
             assert deliveries.next_due(connection) == THURSDAY
         assert len(statements) >= 6
         for statement, values in statements:

@@ -176,8 +176,8 @@ def test_what_people_chose_is_summed_up(connection):
     subscribers.subscribe(connection, 1, Subscription(digest="gone"), THURSDAY)
     subscribers.remove(connection, "p2@example.org", THURSDAY)
     assert audience.wishes(connection) == (
-        audience.Wish(digest="daily", topics=("Agents",), people=2),
-        audience.Wish(digest="gone", topics=(), people=1),
+        audience.ChoiceCount(digest="daily", topics=("Agents",), people=2),
+        audience.ChoiceCount(digest="gone", topics=(), people=1),
     )
 
 
@@ -275,12 +275,12 @@ def test_a_worker_that_claims_again_what_it_still_holds_may_send_it_once(outbox)
     new = claims.claim(outbox, THURSDAY + LEASE, LEASE, 20)
     assert [one.subscriber_id for one in old] == [one.subscriber_id for one in new]
     for both in ([*old, *new], [*new, *old]):
-        assert claims.arm(outbox, both, THURSDAY + LEASE) == {one.claim for one in new}
+        assert claims.record_intent(outbox, both, THURSDAY + LEASE) == {one.claim for one in new}
 
 
 def test_only_the_holder_of_the_fence_records(outbox):
     (late,) = claims.claim(outbox, THURSDAY, LEASE, 1)
-    assert claims.arm(outbox, [late], THURSDAY) == {late.claim}
+    assert claims.record_intent(outbox, [late], THURSDAY) == {late.claim}
     again = claims.claim(outbox, THURSDAY + LEASE, LEASE, 20)
     mine = next(d for d in again if d.subscriber_id == late.subscriber_id)
     assert (mine.attempts, mine.fence, mine.state) == (1, 2, DeliveryState.SENDING)
@@ -296,25 +296,25 @@ def test_only_the_holder_of_the_fence_records(outbox):
 def test_a_record_whose_commit_was_not_heard_of_can_be_written_again(outbox):
     claimed = claims.claim(outbox, THURSDAY, LEASE, 3)
     for _ in range(2):
-        assert len(claims.arm(outbox, claimed, THURSDAY)) == 3
+        assert len(claims.record_intent(outbox, claimed, THURSDAY)) == 3
     results = [(one, Attempted(state=DeliveryState.SENT, code=250)) for one in claimed]
     for _ in range(2):
         assert claims.record(outbox, results, THURSDAY) == ()
-    assert claims.arm(outbox, claimed, THURSDAY) == frozenset()
+    assert claims.record_intent(outbox, claimed, THURSDAY) == frozenset()
     assert deliveries.counts(outbox) == {DeliveryState.SENT: 3, DeliveryState.QUEUED: 7}
 
 
 def test_only_what_is_armed_is_on_its_way(outbox):
     claimed = claims.claim(outbox, THURSDAY, LEASE, 10)
     assert deliveries.counts(outbox) == {DeliveryState.QUEUED: 10}
-    claims.arm(outbox, claimed[:4], THURSDAY)
+    claims.record_intent(outbox, claimed[:4], THURSDAY)
     assert deliveries.counts(outbox) == {DeliveryState.QUEUED: 6, DeliveryState.SENDING: 4}
-    assert claims.arm(outbox, claimed[4:], THURSDAY + LEASE) == frozenset()
+    assert claims.record_intent(outbox, claimed[4:], THURSDAY + LEASE) == frozenset()
 
 
 def test_what_is_given_back_was_never_attempted(outbox):
     claimed = claims.claim(outbox, THURSDAY, LEASE, 10)
-    claims.arm(outbox, claimed[:5], THURSDAY)
+    claims.record_intent(outbox, claimed[:5], THURSDAY)
     back = Attempted(state=DeliveryState.QUEUED, due_at=THURSDAY, begun=False)
     assert claims.record(outbox, [(one, back) for one in claimed], THURSDAY) == ()
     assert deliveries.counts(outbox) == {DeliveryState.QUEUED: 10}

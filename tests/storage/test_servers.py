@@ -9,14 +9,14 @@ from stage import THURSDAY
 
 from digestmail.model.deliveries import Manner
 from digestmail.storage import servers
-from digestmail.storage.servers import Sighting
+from digestmail.storage.servers import ServerObservation
 
 DAY = timedelta(days=1)
 FACE = "Haraka 3.1.0 PIPELINING SIZE"
 
 
-def seen(manner: Manner, face: str = FACE, server: str = "mail.example.org:587") -> Sighting:
-    return Sighting(server=server, face=face, manner=manner)
+def seen(manner: Manner, face: str = FACE, server: str = "mail.example.org:587") -> ServerObservation:
+    return ServerObservation(server=server, face=face, manner=manner)
 
 
 @pytest.fixture

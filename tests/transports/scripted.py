@@ -221,17 +221,17 @@ class _Conversation:
                 self._log_in(self._server.account, *argument.split(" "))
                 continue
             together = self._waiting()
-            went_well = self._command(verb.upper(), anybody=bool(recipients))
+            reset_failures = self._command(verb.upper(), anybody=bool(recipients))
             match verb.upper():
                 case "MAIL":
-                    begun = went_well
+                    begun = reset_failures
                     sender, recipients = _address(argument), []
                     self._one_at_a_time(together)
-                case "RCPT" if went_well:
+                case "RCPT" if reset_failures:
                     recipients.append(_address(argument))
-                case "DATA" if went_well:
+                case "DATA" if reset_failures:
                     self._take(sender, recipients)
-                case "STARTTLS" if went_well:
+                case "STARTTLS" if reset_failures:
                     self._release()
                     self._secure()
                 case "QUIT":

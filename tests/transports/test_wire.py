@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from digestmail.errors import TransportError
-from digestmail.transports.smtp.reply_reader import GarbageError, Reply, Wire
+from digestmail.transports.smtp.reply_reader import ProtocolError, Reply, ReplyReader
 
 LINES = st.one_of(
     st.sampled_from(
@@ -49,7 +49,7 @@ def hear(pieces: list[bytes]) -> tuple[list[Reply], type[TransportError] | None]
     """Return what a wire makes of `pieces`: the replies, and how it broke."""
 
     async def listen():
-        wire = Wire(Line())
+        wire = ReplyReader(Line())
         for piece in pieces:
             wire.data_received(piece)
         replies = []
@@ -89,11 +89,11 @@ def test_a_reply_is_one_printable_line_with_a_code_of_the_grammar(heard):
 @pytest.mark.parametrize("size", [1 << 20, 1000])
 def test_a_flood_breaks_the_connection_and_is_not_kept(flood, size):
     async def listen():
-        wire = Wire(line := Line())
+        wire = ReplyReader(line := Line())
         for start in range(0, len(flood), size):
             wire.data_received(flood[start : start + size])
         assert line.aborted
-        assert isinstance(wire._broken, GarbageError)
+        assert isinstance(wire._broken, ProtocolError)
         assert len(wire._rest) + sum(map(len, wire._lines)) < 50_000
         assert len(wire._replies) <= 2000
 

@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mailrules import broken_rules
 
-from digestmail.mail.dkim import Algorithm, Sealing, Signer, generate, relaxed
-from digestmail.mail.message import UNSUBSCRIBE_PLACE, Mould, Sender
+from digestmail.mail.dkim import Algorithm, SegmentSigner, Signer, generate, relaxed
+from digestmail.mail.message import UNSUBSCRIBE_PLACE, MessageTemplate, Sender
 from digestmail.model.deliveries import Rendered
 
 RSA = Signer(domain="example.org", selector="one", pem=generate(Algorithm.RSA))
@@ -44,8 +44,10 @@ def cast(
         html=f'<p>{text}</p><a href="{UNSUBSCRIBE_PLACE}">Unsubscribe</a>',
         text=f"{text}\n\n{UNSUBSCRIBE_PLACE}\n",
     )
-    mould = Mould(rendered, sender, digest="daily", title=title, signers=signers)
-    return mould.cast(recipient=recipient, message_id="<daily.x@digest.example.org>", date=SIX, unsubscribe_token=token)
+    message_template = MessageTemplate(rendered, sender, digest="daily", title=title, signers=signers)
+    return message_template.cast(
+        recipient=recipient, message_id="<daily.x@digest.example.org>", date=SIX, unsubscribe_token=token
+    )
 
 
 def test_both_signatures_hold_and_the_mail_breaks_no_rule():
@@ -64,8 +66,8 @@ def test_signatures_hold_with_an_unsubscribe_address():
         sender = Sender(
             mailbox="d@example.org", domain="example.org", base_url=base_url, bounce_address="b@example.org"
         )
-        mould = Mould(rendered, sender, digest="daily", title="t", signers=(ED25519, RSA))
-        message = mould.cast(
+        message_template = MessageTemplate(rendered, sender, digest="daily", title="t", signers=(ED25519, RSA))
+        message = message_template.cast(
             recipient="r@example.net",
             message_id="<1@example.org>",
             date=SIX,
@@ -77,9 +79,13 @@ def test_signatures_hold_with_an_unsubscribe_address():
 
 
 def test_one_mould_signs_for_each_recipient():
-    mould = Mould(Rendered(subject="s", html="h", text="t"), SENDER, digest="daily", title="t", signers=(ED25519,))
+    message_template = MessageTemplate(
+        Rendered(subject="s", html="h", text="t"), SENDER, digest="daily", title="t", signers=(ED25519,)
+    )
     messages = {
-        mould.cast(recipient=f"r{n}@example.net", message_id=f"<{n}@example.org>", date=SIX, unsubscribe_token=f"t{n}")
+        message_template.cast(
+            recipient=f"r{n}@example.net", message_id=f"<{n}@example.org>", date=SIX, unsubscribe_token=f"t{n}"
+        )
         for n in range(20)
     }
 
@@ -155,7 +161,7 @@ def test_relaxed_header_form_is_that_of_the_rfc():
 
 def test_a_field_that_stands_twice_is_a_bug_of_ours():
     with pytest.raises(ValueError, match="twice"):
-        Sealing([ED25519], shared=b"From: a\r\n", own_names=["from"], body_start=b"")
+        SegmentSigner([ED25519], shared=b"From: a\r\n", own_names=["from"], body_start=b"")
 
 
 # -- keys and records ------------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from mailrules import broken_rules
 
 from digestmail.mail.dkim import Algorithm, Signer, generate
 from digestmail.mail.header_fields import named, split_mailbox
-from digestmail.mail.message import UNSUBSCRIBE_PLACE, Mould, Sender, one_line
+from digestmail.mail.message import UNSUBSCRIBE_PLACE, MessageTemplate, Sender, single_line
 from digestmail.model.deliveries import Rendered
 
 SIGNERS = tuple(
@@ -52,8 +52,10 @@ NAMES = [
 
 def cast(mailbox: str, **changes) -> bytes:
     sender = Sender(mailbox=mailbox, domain="digest.example.org", base_url="https://digest.example.org")
-    mould = Mould(RENDERED, sender, digest="daily", title="Papers", signers=SIGNERS, **changes)
-    return mould.cast(recipient="r@example.net", message_id="<d.x@example.org>", date=SIX, unsubscribe_token=TOKEN)
+    message_template = MessageTemplate(RENDERED, sender, digest="daily", title="Papers", signers=SIGNERS, **changes)
+    return message_template.cast(
+        recipient="r@example.net", message_id="<d.x@example.org>", date=SIX, unsubscribe_token=TOKEN
+    )
 
 
 def from_field(raw: bytes) -> bytes:
@@ -92,7 +94,7 @@ def test_quotes_around_a_name_are_no_part_of_it(name: str):
 
 
 @settings(deadline=None, max_examples=150)
-@given(st.text(max_size=250).map(one_line).filter(bool))
+@given(st.text(max_size=250).map(single_line).filter(bool))
 def test_any_text_in_quotes_arrives_as_the_name(name: str):
     check(cast(quoted(name)), name)
 

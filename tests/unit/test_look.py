@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from digestmail.model.theme import DARK, LIGHT, contrast, contrast_problems, inverted
+from digestmail.model.theme import DARK, LIGHT, contrast, contrast_problems, invert
 
 
 def test_contrast_is_that_of_wcag():
@@ -16,11 +16,11 @@ def test_contrast_is_that_of_wcag():
 @pytest.mark.parametrize("palette", [LIGHT, DARK], ids=["light", "dark"])
 def test_the_own_palettes_can_be_read_even_when_a_mail_program_inverts_them(palette):
     assert list(contrast_problems(palette)) == []
-    assert list(contrast_problems(inverted(palette))) == []
+    assert list(contrast_problems(invert(palette))) == []
 
 
 def test_inverting_twice_changes_nothing():
-    assert inverted(inverted(DARK)) == DARK
+    assert invert(invert(DARK)) == DARK
 
 
 def test_what_cannot_be_read_is_named_with_its_ratio_and_ground():

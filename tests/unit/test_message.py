@@ -15,7 +15,14 @@ from mailrules import broken_rules, part
 
 from digestmail.errors import DeliveryError
 from digestmail.mail.encoding import quoted_printable
-from digestmail.mail.message import UNSUBSCRIBE_PLACE, Mould, Sender, one_line, wire_address, wire_domain
+from digestmail.mail.message import (
+    UNSUBSCRIBE_PLACE,
+    MessageTemplate,
+    Sender,
+    single_line,
+    to_wire_address,
+    wire_domain,
+)
 from digestmail.mail.tokens import Tokens
 from digestmail.model.deliveries import Rendered
 
@@ -48,9 +55,9 @@ def with_subject(subject: str) -> Rendered:
 
 
 def cast_to(recipient: str, *, smtputf8: bool = True, **changes) -> bytes:
-    mould = Mould(RENDERED, SENDER, digest="daily", title="Trending papers", smtputf8=smtputf8)
+    message_template = MessageTemplate(RENDERED, SENDER, digest="daily", title="Trending papers", smtputf8=smtputf8)
     fields = {"message_id": MESSAGE_ID, "date": SIX, "unsubscribe_token": TOKEN} | changes
-    return mould.cast(recipient=recipient, **fields)
+    return message_template.cast(recipient=recipient, **fields)
 
 
 # -- the whole message -----------------------------------------------------------------------------------------------
@@ -93,22 +100,24 @@ BOUNCE = "bounce@b\u00fccher.example"
 
 
 def test_with_a_bounce_address_a_mail_to_unsubscribe_has_an_address_of_its_own():
-    mould = Mould(RENDERED, replace(SENDER, bounce_address=BOUNCE), digest="daily", title="Trending papers")
+    message_template = MessageTemplate(
+        RENDERED, replace(SENDER, bounce_address=BOUNCE), digest="daily", title="Trending papers"
+    )
     fields = {"recipient": "r@example.net", "message_id": MESSAGE_ID, "date": SIX, "unsubscribe_token": TOKEN}
-    raw = mould.cast(**fields, leave_token=LEAVE)
+    raw = message_template.cast(**fields, leave_token=LEAVE)
 
     assert broken_rules(raw) == []
     mailto = f"mailto:bounce+{LEAVE}@xn--bcher-kva.example?subject=unsubscribe%20{TOKEN}"
     assert headers(raw)["List-Unsubscribe"] == f"<{LINK}>, <{mailto}>"
     for wrong in (None, "a b", "a@b"):
         with pytest.raises(ValueError, match="not a token"):
-            mould.cast(**fields, leave_token=wrong)
+            message_template.cast(**fields, leave_token=wrong)
 
 
 def test_without_web_pages_the_text_leads_to_the_mailbox_that_is_read():
     sender = Sender(mailbox="digest@example.org", domain="example.org", bounce_address="bounce@example.org")
-    mould = Mould(RENDERED, sender, digest="daily", title="Trending papers")
-    raw = mould.cast(
+    message_template = MessageTemplate(RENDERED, sender, digest="daily", title="Trending papers")
+    raw = message_template.cast(
         recipient="r@example.net", message_id=MESSAGE_ID, date=SIX, unsubscribe_token=TOKEN, leave_token=LEAVE
     )
 
@@ -163,7 +172,7 @@ def test_a_mould_refuses_what_would_not_be_a_header(wrong: dict):
 def test_a_subject_arrives_to_the_letter(subject: str):
     raw = cast(with_subject(subject))
 
-    assert headers(raw)["Subject"] == one_line(subject)
+    assert headers(raw)["Subject"] == single_line(subject)
     assert broken_rules(raw) == []
 
 
@@ -174,18 +183,18 @@ def test_a_subject_arrives_to_the_letter(subject: str):
 def test_odd_subjects_arrive_to_the_letter(subject: str):
     raw = cast(with_subject(subject))
 
-    assert headers(raw)["Subject"] == one_line(subject)
+    assert headers(raw)["Subject"] == single_line(subject)
     assert broken_rules(raw) == []
 
 
 @settings(deadline=None)
-@given(st.text(max_size=200).filter(one_line))
+@given(st.text(max_size=200).filter(single_line))
 def test_a_digests_title_arrives_to_the_letter_as_name_of_sender_and_list(title: str):
     raw = cast(RENDERED, sender=Sender(mailbox="digest@example.org", domain="example.org"), title=title)
 
     assert broken_rules(raw) == []
     assert headers(raw)["From"].addresses[0].addr_spec == "digest@example.org"
-    assert display_name(raw, "From") == display_name(raw, "List-Id") == one_line(title)
+    assert display_name(raw, "From") == display_name(raw, "List-Id") == single_line(title)
 
 
 def test_domains_go_out_as_a_labels():
@@ -227,7 +236,7 @@ def test_a_base_url_too_long_for_one_header_line_is_refused():
     ],
 )
 def test_an_address_goes_out_with_an_ascii_domain(address: str, on_the_wire: str):
-    assert wire_address(address) == on_the_wire
+    assert to_wire_address(address) == on_the_wire
     assert headers(cast_to(address))["To"].addresses[0].addr_spec == on_the_wire
 
 
@@ -328,10 +337,10 @@ def test_quoted_printable_decodes_to_what_it_was(before: str, after: str):
 def test_a_place_may_stand_anywhere(before: int, after: str, length: int):
     text = "x" * before + UNSUBSCRIBE_PLACE + after + UNSUBSCRIBE_PLACE
     rendered = Rendered(subject="s", html=HTML.format(place=UNSUBSCRIBE_PLACE), text=text)
-    mould = Mould(rendered, SENDER, digest="daily", title="Trending papers")
+    message_template = MessageTemplate(rendered, SENDER, digest="daily", title="Trending papers")
     token = "t" * length
 
-    raw = mould.cast(recipient="r@example.net", message_id=MESSAGE_ID, date=SIX, unsubscribe_token=token)
+    raw = message_template.cast(recipient="r@example.net", message_id=MESSAGE_ID, date=SIX, unsubscribe_token=token)
 
     link = f"https://digest.example.org/unsubscribe/{token}"
     assert part(raw, "plain") == "x" * before + link + after + link
@@ -344,11 +353,11 @@ def test_a_place_may_stand_anywhere(before: int, after: str, length: int):
 @settings(deadline=None)
 @given(st.text())
 def test_one_line_is_one_line(text: str):
-    line = one_line(text)
+    line = single_line(text)
 
     assert line.splitlines() in ([], [line])
-    assert one_line(line) == line
-    assert UNSUBSCRIBE_PLACE not in one_line(text + UNSUBSCRIBE_PLACE)
+    assert single_line(line) == line
+    assert UNSUBSCRIBE_PLACE not in single_line(text + UNSUBSCRIBE_PLACE)
 
 
 @pytest.mark.parametrize(
@@ -362,4 +371,4 @@ def test_one_line_is_one_line(text: str):
     ],
 )
 def test_only_what_cannot_be_read_is_left_out(text: str, line: str):
-    assert one_line(text) == line
+    assert single_line(text) == line

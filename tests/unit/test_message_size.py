@@ -15,14 +15,14 @@ from mailrules import broken_rules, part, visible
 from digestmail.errors import RenderError
 from digestmail.mail.dkim import Algorithm, Signer, generate
 from digestmail.mail.encoding import LARGEST_MESSAGE
-from digestmail.mail.message import Mould, Sender
+from digestmail.mail.message import MessageTemplate, Sender
 from digestmail.mail.render import Renderer
 from digestmail.mail.tokens import Tokens
 from digestmail.model.deliveries import Rendered
 from digestmail.model.editions import Edition
 from digestmail.model.papers import Signals
 from digestmail.model.selection import TopicMatch
-from digestmail.model.theme import Layout, Look
+from digestmail.model.theme import Appearance, Layout
 from digestmail.selection.segments import for_everybody
 
 RENDERER = Renderer()
@@ -50,11 +50,11 @@ COUNTED = {
 }
 
 
-def mould(rendered: Rendered, sender: Sender = SENDER, title: str = "Trending papers") -> Mould:
-    return Mould(rendered, sender, digest="daily", title=title, signers=SIGNERS)
+def message_template(rendered: Rendered, sender: Sender = SENDER, title: str = "Trending papers") -> MessageTemplate:
+    return MessageTemplate(rendered, sender, digest="daily", title=title, signers=SIGNERS)
 
 
-def cast(made: Mould, recipient: str = "reader@example.net", subscriber: int = 2**40) -> bytes:
+def cast(made: MessageTemplate, recipient: str = "reader@example.net", subscriber: int = 2**40) -> bytes:
     return made.cast(
         recipient=recipient,
         message_id=TOKENS.message_id("daily", "2026-04-02", subscriber, "digest.example.org"),
@@ -104,11 +104,11 @@ def test_a_week_of_any_texts_fits_in_every_layout_and_language(
     words: str, count: int, layout: Layout, language: str, length: int
 ):
     of = week(count, SENTENCES[words], length=length)
-    look = Look(layout=layout, thumbnails=True)
+    look = Appearance(layout=layout, thumbnails=True)
 
     rendered = RENDERER.render(of, for_everybody(of), base_url=BASE_URL, language=language, look=look)
 
-    raw = cast(mould(rendered))
+    raw = cast(message_template(rendered))
     assert len(raw) < LARGEST_MESSAGE
     assert broken_rules(raw) == []
     in_html, in_text = in_sections(rendered)
@@ -122,7 +122,7 @@ def test_a_week_of_any_texts_fits_in_every_layout_and_language(
 def test_a_week_of_forty_usual_papers_keeps_every_paper_in_both_parts():
     of = week(40, ABSTRACT)
 
-    rendered = RENDERER.render(of, for_everybody(of), base_url=BASE_URL, look=Look(thumbnails=True))
+    rendered = RENDERER.render(of, for_everybody(of), base_url=BASE_URL, look=Appearance(thumbnails=True))
 
     assert in_sections(rendered) == (set(range(1, 41)), set(range(1, 41)))
     assert 0 < rendered.shortened <= 40
@@ -145,7 +145,7 @@ def test_both_parts_shorten_the_same_papers():
 @pytest.mark.parametrize("recipient", ["r@example.net", "r" * 64 + "@" + "d" * 60 + "." + "d" * 60 + ".example.net"])
 def test_the_measured_size_is_reached_by_no_message(signers, recipient):
     rendered = RENDERER.render(full_edition(), for_everybody(full_edition()), base_url=BASE_URL)
-    made = Mould(rendered, SENDER, digest="daily", title="Trending papers", signers=signers)
+    made = MessageTemplate(rendered, SENDER, digest="daily", title="Trending papers", signers=signers)
 
     for subscriber in (1, 2**40):
         assert made.octets() - 2_000 < len(cast(made, recipient, subscriber)) <= made.octets()
@@ -158,13 +158,15 @@ def test_a_sender_with_long_names_and_addresses_leaves_less_room_for_papers():
     )
 
     def measure(mail: Rendered) -> int:
-        return mould(mail, sender, title="Ü" * 2000).octets()
+        return message_template(mail, sender, title="Ü" * 2000).octets()
 
-    plain = RENDERER.render(of, for_everybody(of), base_url=BASE_URL, measure=lambda mail: mould(mail).octets())
+    plain = RENDERER.render(
+        of, for_everybody(of), base_url=BASE_URL, measure=lambda mail: message_template(mail).octets()
+    )
     long = RENDERER.render(of, for_everybody(of), base_url=sender.base_url, measure=measure)
 
-    assert len(cast(mould(plain))) < LARGEST_MESSAGE
-    assert len(cast(mould(long, sender, "Ü" * 2000))) < LARGEST_MESSAGE
+    assert len(cast(message_template(plain))) < LARGEST_MESSAGE
+    assert len(cast(message_template(long, sender, "Ü" * 2000))) < LARGEST_MESSAGE
     assert len(long.html) + len(long.text) < len(plain.html) + len(plain.text)
 
 
@@ -188,7 +190,7 @@ def test_a_larger_template_of_an_operator_leaves_less_room_for_papers(tmp_path: 
 
     rendered = own(tmp_path, name, old, old + filler).render(of, for_everybody(of), base_url=BASE_URL)
 
-    assert len(cast(mould(rendered))) < LARGEST_MESSAGE
+    assert len(cast(message_template(rendered))) < LARGEST_MESSAGE
     assert in_sections(rendered)[0] == in_sections(rendered)[1] != set()
 
 

@@ -8,7 +8,7 @@ import pytest
 from editions import SENDER, SIX
 from mailrules import broken_rules, part, visible
 
-from digestmail.mail.message import Mould
+from digestmail.mail.message import MessageTemplate
 from digestmail.mail.render import Renderer
 from digestmail.model.deliveries import NoticeKind, Rendered
 from digestmail.model.differences import Changed
@@ -25,8 +25,8 @@ def notice(kind: NoticeKind, **changed) -> Rendered:
 
 
 def cast(rendered: Rendered) -> bytes:
-    mould = Mould(rendered, SENDER, digest="notice", title="Trending papers", notice=True)
-    return mould.cast(recipient="reader@example.net", message_id="<notice.1@digest.example.org>", date=SIX)
+    message_template = MessageTemplate(rendered, SENDER, digest="notice", title="Trending papers", notice=True)
+    return message_template.cast(recipient="reader@example.net", message_id="<notice.1@digest.example.org>", date=SIX)
 
 
 @pytest.mark.parametrize("language", ["en", "de", "fr", "he"])
@@ -100,11 +100,11 @@ def test_without_links_none_is_promised():
 
 
 def test_an_edition_s_mould_still_asks_for_a_token():
-    mould = Mould(
+    message_template = MessageTemplate(
         Rendered(subject="x", html="https://place.invalid/unsubscribe-9d6b2f41", text="x"),
         SENDER,
         digest="daily",
         title="x",
     )
     with pytest.raises(ValueError, match="not a token"):
-        mould.cast(recipient="a@example.net", message_id="<x@y>", date=SIX)
+        message_template.cast(recipient="a@example.net", message_id="<x@y>", date=SIX)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from digestmail.delivery import ready_queue
-from digestmail.delivery.ready_queue import Pool
+from digestmail.delivery.ready_queue import ReadyQueue
 from digestmail.model.deliveries import Delivery
 
 LIMITS = {"slow.example": 2, "one.example": 1}
@@ -32,7 +32,7 @@ def deliveries(*domains: str) -> list[Delivery]:
 
 
 def test_a_domain_that_is_busy_lets_the_others_pass():
-    waiting = Pool(LIMITS)
+    waiting = ReadyQueue(LIMITS)
     slow_1, slow_2, slow_3, free = deliveries("slow.example", "slow.example", "slow.example", "free.example")
     waiting.add([slow_1, slow_2, slow_3, free])
     assert waiting.take(10) == [slow_1, slow_2, free]
@@ -46,7 +46,7 @@ def test_a_domain_that_is_busy_lets_the_others_pass():
 
 
 def test_a_limit_that_changes_holds_from_the_next_delivery_on():
-    waiting = Pool({"slow.example": 1})
+    waiting = ReadyQueue({"slow.example": 1})
     first, second, third, fourth = added = deliveries(*["slow.example"] * 4)
     waiting.add(added)
     assert waiting.take(10) == [first]
@@ -62,7 +62,7 @@ def test_a_limit_that_changes_holds_from_the_next_delivery_on():
 
 def test_what_is_held_does_not_keep_others_from_being_claimed_until_it_is_too_much(monkeypatch):
     monkeypatch.setattr(ready_queue, "_MOST_HELD", 5)
-    waiting = Pool(LIMITS)
+    waiting = ReadyQueue(LIMITS)
     waiting.add(deliveries(*["one.example"] * 5))
     waiting.take(10)
     assert (len(waiting), waiting.next_to_come) == (4, 0)
@@ -73,7 +73,7 @@ def test_what_is_held_does_not_keep_others_from_being_claimed_until_it_is_too_mu
 
 @given(st.lists(DOMAINS, max_size=60), st.lists(st.integers(0, 8), max_size=80), st.randoms(use_true_random=False))
 def test_every_delivery_comes_out_once_and_no_domain_is_overrun(domains, counts, random):
-    waiting = Pool(LIMITS)
+    waiting = ReadyQueue(LIMITS)
     added = deliveries(*domains)
     waiting.add(added)
     out: list[Delivery] = []

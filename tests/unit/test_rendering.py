@@ -15,13 +15,13 @@ from mailrules import broken_rules, part, visible
 from digestmail.errors import RenderError
 from digestmail.mail.encoding import LARGEST_MESSAGE, quoted_printable
 from digestmail.mail.i18n import templates_directory
-from digestmail.mail.message import PREFERENCES_PLACE, UNSUBSCRIBE_PLACE, one_line
+from digestmail.mail.message import PREFERENCES_PLACE, UNSUBSCRIBE_PLACE, single_line
 from digestmail.mail.render import Renderer, page
 from digestmail.model.deliveries import Rendered
 from digestmail.model.editions import Edition, Slot
 from digestmail.model.papers import Signals
 from digestmail.model.selection import TopicMatch
-from digestmail.model.theme import DARK, LIGHT, Layout, Logo, Look, Theme
+from digestmail.model.theme import DARK, LIGHT, Appearance, Layout, Logo, Theme
 from digestmail.selection.segments import for_everybody
 from digestmail.text.truncate import at_sentence, at_word
 
@@ -207,7 +207,7 @@ def hostile_entries(draw: st.DrawFn):
     counts = st.none() | st.integers(-5, 10**12)
     return entry(
         number,
-        draw(HOSTILE.filter(one_line)),  # a source skips what has no title
+        draw(HOSTILE.filter(single_line)),  # a source skips what has no title
         link=draw(HOSTILE_LINKS),
         authors=tuple(draw(st.lists(HOSTILE, max_size=5))),
         abstract=draw(HOSTILE),
@@ -246,8 +246,8 @@ def test_hostile_texts_break_no_rule_and_arrive_to_the_letter(sections: list, ti
     assert broken_rules(raw) == []
     seen, text = visible(part(raw, "html")), folded(part(raw, "plain"))
     for wanted in [byline, *(each.paper.title for part_ in sections for each in part_.entries)]:
-        assert one_line(wanted) in seen
-        assert one_line(wanted) in text
+        assert single_line(wanted) in seen
+        assert single_line(wanted) in text
 
 
 def test_a_title_of_50_kb_is_cut_and_marked():
@@ -409,13 +409,13 @@ def test_the_templates_are_found_beside_the_package():
 # -- layouts and languages -------------------------------------------------------------------------------------------
 
 
-def looked(look: Look, *, language: str | None = None, of: Edition | None = None) -> Rendered:
+def looked(look: Appearance, *, language: str | None = None, of: Edition | None = None) -> Rendered:
     shown = of or full_edition()
     return RENDERER.render(shown, for_everybody(shown), base_url=BASE_URL, language=language, look=look)
 
 
 def test_the_layouts_show_abstracts_summaries_or_headlines():
-    full, compact, headlines = (looked(Look(layout=layout)) for layout in Layout)
+    full, compact, headlines = (looked(Appearance(layout=layout)) for layout in Layout)
     abstract, summary = "We look at how a model of modest size", "A small model learns which of its layers"
 
     for kind in ("html", "text"):
@@ -432,7 +432,7 @@ def test_the_layouts_show_abstracts_summaries_or_headlines():
 
 @pytest.mark.parametrize("layout", Layout)
 def test_no_layout_breaks_a_rule_or_loses_a_title(layout: Layout):
-    rendered = looked(Look(layout=layout, thumbnails=True))
+    rendered = looked(Appearance(layout=layout, thumbnails=True))
 
     assert broken_rules(cast(rendered)) == []
     for each in full_edition().entries:
@@ -445,14 +445,14 @@ def test_pictures_are_shown_only_where_the_digest_wants_them_and_only_by_https()
         return edition((section((entry(1, "A Title", thumbnail_url=url),)),))
 
     secure = of("https://pictures.example.org/1.png")
-    assert 'src="https://pictures.example.org/1.png"' in looked(Look(thumbnails=True), of=secure).html
-    assert "<img" not in looked(Look(), of=secure).html
-    assert "<img" not in looked(Look(thumbnails=True, layout=Layout.HEADLINES), of=secure).html
-    assert "<img" not in looked(Look(thumbnails=True), of=of("http://pictures.example.org/1.png")).html
+    assert 'src="https://pictures.example.org/1.png"' in looked(Appearance(thumbnails=True), of=secure).html
+    assert "<img" not in looked(Appearance(), of=secure).html
+    assert "<img" not in looked(Appearance(thumbnails=True, layout=Layout.HEADLINES), of=secure).html
+    assert "<img" not in looked(Appearance(thumbnails=True), of=of("http://pictures.example.org/1.png")).html
 
 
 def test_the_most_upvoted_are_drawn_as_bars_in_proportion():
-    html = looked(Look()).html
+    html = looked(Appearance()).html
 
     assert re.findall(r'width="(\d+)%"', html.split("Most upvoted")[1])[1:4] == ["100", "51", "33"]
     assert "Most upvoted" in html
@@ -460,7 +460,7 @@ def test_the_most_upvoted_are_drawn_as_bars_in_proportion():
 
 @pytest.mark.parametrize("language", ["de", "fr", "he"])
 def test_a_segment_s_language_goes_before_the_digest_s(language: str):
-    rendered = looked(Look(language="en"), language=language)
+    rendered = looked(Appearance(language="en"), language=language)
 
     assert "Unsubscribe" not in rendered.html + rendered.text
     way = "rtl" if language == "he" else "ltr"
@@ -475,7 +475,7 @@ def test_a_theme_colours_the_mail_and_a_logo_stands_over_the_title():
         dark=replace(DARK, link="#ffc0cb"),
         logo=Logo(url="https://example.org/logo.png", alt="Example & Labs", width=90, height=30),
     )
-    html = looked(Look(theme=theme)).html
+    html = looked(Appearance(theme=theme)).html
 
     assert "#7a0019" in html
     assert "#ffc0cb" in html
@@ -498,4 +498,4 @@ def test_a_paper_that_spoils_the_mjml_is_named(tmp_path: Path):
 def test_more_papers_link_into_the_archive():
     link = rf'<a class="a" href="{BASE_URL}/daily/2026-04-02"[^>]*>3 more in this topic</a>'
 
-    assert re.search(link, looked(Look()).html)
+    assert re.search(link, looked(Appearance()).html)

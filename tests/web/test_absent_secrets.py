@@ -31,7 +31,7 @@ def site(request, database, database_url):
     """Yield the pages; `forced empty` is what no configuration can bring about."""
     secret = {"absent": None, "set": SET}.get(request.param, "")
     with open_app(database_url, admin_token=secret, webhook_secret=secret) as app:
-        app.real_clock = FakeClock(THURSDAY)
+        app.wall_clock = FakeClock(THURSDAY)
         if request.param == "forced empty":
             hollow = {"admin_token": SecretStr(""), "webhook_secret": SecretStr("")}
             app.config = app.config.model_copy(update={"web": app.config.web.model_copy(update=hollow)})

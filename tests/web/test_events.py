@@ -43,7 +43,7 @@ def basic(password: str = SECRET, user: str = "anybody") -> dict[str, str]:
 
 def opened(database_url: str, **web) -> App:
     app = open_app(database_url, **{"webhook_secret": SECRET} | web)
-    app.real_clock = FakeClock(THURSDAY)
+    app.wall_clock = FakeClock(THURSDAY)
     return app
 
 
@@ -133,7 +133,7 @@ def test_a_full_mailbox_is_enough_only_in_the_end(app, site, database, reader):
         raw = sns(ses_bounce("Transient", "MailboxFull", recipients=full, feedback_id=f"bounce-{day}"))
         assert counts(post(site, "ses", raw)) == {"recorded": 1}
         states.append(state(database))
-        app.real_clock.sleep(86_400)
+        app.wall_clock.sleep(86_400)
     assert states == [SubscriberState.ACTIVE] * 5 + [SubscriberState.SUPPRESSED]
 
 
@@ -232,9 +232,9 @@ def test_the_admin_token_is_another(site):
 
 
 def test_mailgun_needs_no_header_and_its_signature_grows_old(app, site, database, reader):
-    app.real_clock.sleep(timedelta(minutes=16).total_seconds())
+    app.wall_clock.sleep(timedelta(minutes=16).total_seconds())
     assert post(site, "mailgun", HARD["mailgun"], {}).status == 401
-    app.real_clock.sleep(-timedelta(minutes=6).total_seconds())
+    app.wall_clock.sleep(-timedelta(minutes=6).total_seconds())
     assert counts(post(site, "mailgun", HARD["mailgun"], {})) == {"recorded": 1}
     forged = mailgun(mailgun_event(), THURSDAY, "another-key-of-somebody")
     assert post(site, "mailgun", forged, BEARER).status == 401

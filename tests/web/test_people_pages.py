@@ -13,7 +13,7 @@ from stage import FakeSource, reading, sighting
 from digestmail.collect.collector import collect
 from digestmail.editions.publish import publish
 from digestmail.model.deliveries import DeliveryState
-from digestmail.model.subscribers import Choices, SubscriberState, Subscription, SuppressionReason
+from digestmail.model.subscribers import Preferences, SubscriberState, Subscription, SuppressionReason
 from digestmail.storage import deliveries, schema, subscribers, suppressions
 from digestmail.subscribers.rate_limit import Rate, Rates
 
@@ -311,4 +311,4 @@ def test_forms_larger_than_any_of_ours_and_odd_bodies_are_refused(site):
     ).status in {400, 422}
     assert site.ask("POST", "/subscribe", b"--", {"Content-Type": "multipart/form-data"}).status in {400, 422}
     assert site.ask("DELETE", "/subscribe").status == 405
-    assert Choices().subscriptions == ()
+    assert Preferences().subscriptions == ()

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from digestmail.bounces.parsing.phrases import Cause, find, says
-from digestmail.bounces.parsing.report import Verdict
+from digestmail.bounces.parsing.report import Blame
 
 _CODE = re.compile(r"(?<![\d.])([45])\.(\d{1,3})\.(\d{1,3})(?![\d.]\d)")
 _REPLY = re.compile(r"(?<![\d.])([45])\d\d(?![\d.]\d)")
@@ -45,8 +45,8 @@ _TRANSCRIPT = re.compile(r">>> ?(\w{4})\b[^\n]*\n<<< ?[45]\d\d", re.IGNORECASE)
 
 
 def judge(
-    status: str | None, text: str, *, more: Iterable[str] = (), otherwise: Verdict = Verdict.SOFT
-) -> tuple[str | None, Verdict]:
+    status: str | None, text: str, *, more: Iterable[str] = (), otherwise: Blame = Blame.SOFT
+) -> tuple[str | None, Blame]:
     """Return the most telling status code (RFC 3463), and whom the failure is held against.
 
     `status` is the report's own field; `text` what the last server said, whose code is mostly the better one; `more`
@@ -63,7 +63,7 @@ def judge(
         if verdict is not None:
             return code, verdict
     temporary = (chosen or status or _first_digit(text)).startswith("4")
-    return chosen, Verdict.SOFT if temporary else otherwise
+    return chosen, Blame.SOFT if temporary else otherwise
 
 
 def is_early(text: str) -> bool:
@@ -75,7 +75,7 @@ def is_early(text: str) -> bool:
     return bool(commands) and commands[-1] in {"HELO", "EHLO", "LHLO", "AUTH", "MAIL", "STAR"}
 
 
-def _judge(status: str | None, text: str, *, early: bool) -> tuple[str | None, Verdict | None]:
+def _judge(status: str | None, text: str, *, early: bool) -> tuple[str | None, Blame | None]:
     """Return the code that tells most, and the verdict; None if neither code nor words tell the cause."""
     codes = [*_CODE.findall(text), *_CODE.findall(status or "")]
     best = max(codes, key=_telling, default=None)
@@ -85,45 +85,45 @@ def _judge(status: str | None, text: str, *, early: bool) -> tuple[str | None, V
         severity = "5"  # "Status: 4.0.0" beside a reply that is final
     words = _SAID_BY.sub(" ", _ADDRESS.sub(" @ ", text))
     if early and severity == "5" and not says(words, Cause.FULL):
-        return chosen, Verdict.OURS
+        return chosen, Blame.OURS
     return chosen, _by_words(words, severity, code)
 
 
-def _by_words(words: str, severity: str, code: str) -> Verdict | None:
+def _by_words(words: str, severity: str, code: str) -> Blame | None:
     """Return the verdict of what a server said; the first rule that knows decides."""
     rules = (_senders_account, _recipients_own, _policy, _gone)
     verdict = next((found for rule in rules if (found := rule(words, severity, code)) is not None), None)
     if verdict is not None or (verdict := _by_code(severity, code)) is not None:
         return verdict
     if says(words, Cause.DISABLED):
-        return Verdict.SOFT
-    return Verdict.HARD if severity == "5" and says(words, Cause.UNAVAILABLE) else None
+        return Blame.SOFT
+    return Blame.HARD if severity == "5" and says(words, Cause.UNAVAILABLE) else None
 
 
-def _senders_account(words: str, _severity: str, _code: str) -> Verdict | None:
-    return Verdict.OURS if says(words, Cause.ACCOUNT) else None
+def _senders_account(words: str, _severity: str, _code: str) -> Blame | None:
+    return Blame.OURS if says(words, Cause.ACCOUNT) else None
 
 
-def _recipients_own(words: str, severity: str, code: str) -> Verdict | None:
+def _recipients_own(words: str, severity: str, code: str) -> Blame | None:
     """Judge what is about the recipient, although it may sound like a policy."""
     if code == "2.2" or says(words, Cause.FULL):
-        return Verdict.SOFT
+        return Blame.SOFT
     if (severity, code) == ("5", "4.1") and _EDGE_BLOCKED.search(words):
-        return Verdict.HARD
-    return Verdict.SOFT if says(words, Cause.DECLINED) or _GREYLISTED.search(words) else None
+        return Blame.HARD
+    return Blame.SOFT if says(words, Cause.DECLINED) or _GREYLISTED.search(words) else None
 
 
-def _policy(words: str, _severity: str, _code: str) -> Verdict | None:
-    return Verdict.OURS if says(words, *_SENDERS_FAULT) or _is_refused_by_policy(words) else None
+def _policy(words: str, _severity: str, _code: str) -> Blame | None:
+    return Blame.OURS if says(words, *_SENDERS_FAULT) or _is_refused_by_policy(words) else None
 
 
-def _gone(words: str, severity: str, code: str) -> Verdict | None:
+def _gone(words: str, severity: str, code: str) -> Blame | None:
     """Tell an address that does not exist from one that could not be asked for."""
     named = severity == "5" and says(words, *_NO_RECIPIENT)
     coded = severity == "5" and code in _GONE
     if says(words, Cause.WAIT) and not (named and coded):
-        return Verdict.SOFT
-    return Verdict.HARD if named or coded else None
+        return Blame.SOFT
+    return Blame.HARD if named or coded else None
 
 
 def _is_refused_by_policy(words: str) -> bool:
@@ -139,13 +139,13 @@ def _is_refused_by_policy(words: str) -> bool:
     return not unknown or policy < min(unknown)
 
 
-def _by_code(severity: str, code: str) -> Verdict | None:
+def _by_code(severity: str, code: str) -> Blame | None:
     """Return what a status code alone says; None if servers give it for anything."""
     if not code or code in _VAGUE:
-        return Verdict.HARD if (severity, code) == ("5", "4.4") else None
+        return Blame.HARD if (severity, code) == ("5", "4.4") else None
     if code.partition(".")[0] in _OURS or code in _OURS:
-        return Verdict.OURS
-    return Verdict.HARD if severity == "5" and code in _GONE else Verdict.SOFT
+        return Blame.OURS
+    return Blame.HARD if severity == "5" and code in _GONE else Blame.SOFT
 
 
 def _telling(code: tuple[str, str, str]) -> int:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from digestmail.bounces.parsing.classify import judge
 from digestmail.bounces.parsing.mime_parts import Mail, blocks, field
 from digestmail.bounces.parsing.recipients import about
-from digestmail.bounces.parsing.report import Failure, Kind, Verdict
+from digestmail.bounces.parsing.report import Blame, FailedRecipient, Kind
 
 _STATUS = re.compile(r"(?<![\d.])[245]\.\d{1,3}\.\d{1,3}(?![\d.])")
 _MAX_RECIPIENTS = 200
@@ -17,7 +17,7 @@ _UNICODE = re.compile(r"\\x\{([0-9A-F]{2,6})\}", re.IGNORECASE)
 
 def read_delivery_status(
     parts: Sequence[Mail], words: str, *, warns: bool = False
-) -> tuple[Kind, tuple[Failure, ...]] | None:
+) -> tuple[Kind, tuple[FailedRecipient, ...]] | None:
     """Return what the message/delivery-status `parts` of a report say.
 
     A failure is `Action: failed`, and a delay that was the last one. None if they name no recipient. `words` is the
@@ -45,14 +45,14 @@ def read_delivery_status(
     return (Kind.DELIVERED if actions & {"delivered", "relayed", "expanded"} else Kind.OTHER), ()
 
 
-def _failure(block: Mail, everybody: set[str], words: str) -> Failure:
+def _failure(block: Mail, everybody: set[str], words: str) -> FailedRecipient:
     said = _said(block)
     found = _STATUS.search(field(block, "Status"))
     names = _names(block)
     context = about(names, everybody - set(names), words)
     status, verdict = judge(found[0] if found else None, said, more=context)
     text = said or " ".join(" ".join(context[:1]).split())
-    return Failure(recipient=names[0] if names else "", status=status, text=text[:500], verdict=verdict)
+    return FailedRecipient(recipient=names[0] if names else "", status=status, text=text[:500], verdict=verdict)
 
 
 def _is_last(block: Mail, *, warns: bool) -> bool:
@@ -65,10 +65,10 @@ def _is_last(block: Mail, *, warns: bool) -> bool:
     return expired and not field(block, "Will-Retry-Until") and not warns
 
 
-def _given_up(block: Mail) -> Failure:
+def _given_up(block: Mail) -> FailedRecipient:
     text = _said(block) or "delivery time expired"
     recipient = next(iter(_names(block)), "")
-    return Failure(recipient=recipient, status="4.4.7", text=text[:500], verdict=Verdict.SOFT)
+    return FailedRecipient(recipient=recipient, status="4.4.7", text=text[:500], verdict=Blame.SOFT)
 
 
 def _said(block: Mail) -> str:

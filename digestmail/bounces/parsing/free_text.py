@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from digestmail.bounces.parsing.classify import judge
 from digestmail.bounces.parsing.mime_parts import Mail, field, own_parts, text
 from digestmail.bounces.parsing.recipients import about
-from digestmail.bounces.parsing.report import Failure, Kind
+from digestmail.bounces.parsing.report import FailedRecipient, Kind
 
 log = logging.getLogger("digestmail.bounces")
 
@@ -80,7 +80,7 @@ def is_auto_reply(mail: Mail) -> bool:
     )
 
 
-def read_notice(mail: Mail) -> tuple[Kind, tuple[Failure, ...]]:
+def read_notice(mail: Mail) -> tuple[Kind, tuple[FailedRecipient, ...]]:
     """Return what a notice in words says: a bounce with its recipients, a delay, or something else."""
     words = spoken(mail)
     named = _ADDRESS.findall(field(mail, "X-Failed-Recipients")[:_LONGEST])
@@ -112,11 +112,11 @@ def spoken(mail: Mail) -> str:
     return ""
 
 
-def _failure(recipient: str, recipients: tuple[str, ...], words: str) -> Failure:
+def _failure(recipient: str, recipients: tuple[str, ...], words: str) -> FailedRecipient:
     context = about([recipient], set(recipients) - {recipient}, words)
     status, verdict = judge(None, context[0] if context else "", more=context[1:])
     said = next(iter(context), "")
-    return Failure(recipient=recipient, status=status, text=" ".join(said.split())[:500], verdict=verdict)
+    return FailedRecipient(recipient=recipient, status=status, text=" ".join(said.split())[:500], verdict=verdict)
 
 
 def _addressed(words: str) -> list[str]:

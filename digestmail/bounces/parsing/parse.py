@@ -15,7 +15,7 @@ from digestmail.bounces.parsing.delivery_status import read_delivery_status
 from digestmail.bounces.parsing.feedback_report import original_senders, read_feedback
 from digestmail.bounces.parsing.free_text import is_auto_reply, is_from_daemon, is_warning, read_notice, spoken
 from digestmail.bounces.parsing.mime_parts import MAX_BYTES, Mail, field, own_parts, parse, returned_messages, text
-from digestmail.bounces.parsing.report import Evidence, Failure, Kind, Returned
+from digestmail.bounces.parsing.report import FailedRecipient, InboundReport, Kind, RecipientProof
 
 _RECIPIENT_FIELDS = ("X-Original-To", "Delivered-To", "Envelope-To", "X-Envelope-To", "To", "Cc")
 _RETURN_PATH = re.compile(r"\+([0-9a-f]{40})@", re.IGNORECASE)
@@ -26,14 +26,16 @@ _UNSUBSCRIBE = re.compile(r"(?:/unsubscribe/|unsubscribe%20|unsubscribe )([A-Za-
 _MOST = 10
 
 
-def read(raw: bytes, recipients: Sequence[str] = ()) -> Returned:
+def read(raw: bytes, recipients: Sequence[str] = ()) -> InboundReport:
     """Return what the mail `raw` says; never raises, and takes time in proportion to at most 400 KB of it.
 
     `recipients` are the addresses it was sent to, where the envelope is known (RFC 5321 section 3.3).
     """
     mail = parse(raw)
     if mail is None:
-        return Returned(kind=Kind.OTHER, identity=_identity(raw, None), detail="more parts or headers than a mail has")
+        return InboundReport(
+            kind=Kind.OTHER, identity=_identity(raw, None), detail="more parts or headers than a mail has"
+        )
     kind, failures, detail = _said(mail)
     evidence = _evidence(mail, recipients)
     if not _is_report(mail, kind):
@@ -42,7 +44,7 @@ def read(raw: bytes, recipients: Sequence[str] = ()) -> Returned:
             addressed=_found(_RETURN_PATH, _own_recipients(mail, recipients)),
             subjects=_found(_SUBJECT_TOKEN, [_subject(mail)]),
         )
-    return Returned(
+    return InboundReport(
         kind=kind,
         identity=_identity(raw, mail),
         failures=failures,
@@ -51,7 +53,7 @@ def read(raw: bytes, recipients: Sequence[str] = ()) -> Returned:
     )
 
 
-def _said(mail: Mail) -> tuple[Kind, tuple[Failure, ...], str]:
+def _said(mail: Mail) -> tuple[Kind, tuple[FailedRecipient, ...], str]:
     if feedback := read_feedback(mail):
         return feedback[0], (), feedback[1]
     status = [part for part in own_parts(mail) if part.get_content_type() == "message/delivery-status"]
@@ -100,16 +102,16 @@ def _identity(raw: bytes, mail: Mail | None) -> str:
     return hashlib.sha256(named).hexdigest()[:32]
 
 
-def find_evidence(addresses: Sequence[str], original: Sequence[str]) -> Evidence:
+def find_evidence(addresses: Sequence[str], original: Sequence[str]) -> RecipientProof:
     """Return what may be tokens of ours in `addresses` a mail came from or goes to, and in texts of the `original`."""
-    return Evidence(
+    return RecipientProof(
         return_paths=_found(_RETURN_PATH, [*addresses, *original]),
         message_ids=_found(_MESSAGE_ID, original),
         unsubscribes=_found(_UNSUBSCRIBE, [*(re.sub(r"\r?\n[ \t]", "", part) for part in original)]),
     )
 
 
-def _evidence(mail: Mail, recipients: Sequence[str]) -> Evidence:
+def _evidence(mail: Mail, recipients: Sequence[str]) -> RecipientProof:
     addresses = [*_own_recipients(mail, recipients), *original_senders(mail)]
     return find_evidence(addresses, list(_original(mail)))
 

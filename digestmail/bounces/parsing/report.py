@@ -22,7 +22,7 @@ class Kind(StrEnum):
     OTHER = "other"
 
 
-class Verdict(StrEnum):
+class Blame(StrEnum):
     """Whom a failure is held against."""
 
     HARD = "hard"
@@ -34,18 +34,18 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Failure:
+class FailedRecipient:
     """One recipient a mail did not reach."""
 
     recipient: str
     """As the reporting server names it, which may be where a mail was forwarded to; never trusted to say who it is."""
     status: str | None
     text: str
-    verdict: Verdict
+    verdict: Blame
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
+class RecipientProof:
     """Strings that may be tokens of ours, in the order they are to be trusted; each is proved by its signature."""
 
     return_paths: tuple[str, ...] = ()
@@ -61,14 +61,14 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Returned:
+class InboundReport:
     """A mail that came back, or what a provider tells instead of one, read."""
 
     kind: Kind
     identity: str
     """The same for the same report however often it is read: of its Message-ID, else of its content."""
-    failures: tuple[Failure, ...] = ()
+    failures: tuple[FailedRecipient, ...] = ()
     detail: str = ""
-    evidence: Evidence = Evidence()
+    evidence: RecipientProof = RecipientProof()
     recipient: str = ""
     """The address it is about, where a provider that proved itself names one; a mail never does."""

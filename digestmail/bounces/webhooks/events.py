@@ -11,11 +11,11 @@ from typing import Annotated, Any, Final
 from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints, ValidationError
 
 from digestmail.bounces.parsing.classify import judge
-from digestmail.bounces.parsing.report import Evidence, Failure, Kind, Returned, Verdict
+from digestmail.bounces.parsing.report import Blame, FailedRecipient, InboundReport, Kind, RecipientProof
 from digestmail.errors import EventsError
 
 _LONGEST: Final = 4000
-_MILDEST_FIRST: Final = (Verdict.OURS, Verdict.SOFT, Verdict.HARD)
+_MILDEST_FIRST: Final = (Blame.OURS, Blame.SOFT, Blame.HARD)
 
 
 def _text(value: object) -> str:
@@ -32,17 +32,17 @@ Needed = Annotated[str, BeforeValidator(_text), StringConstraints(min_length=1)]
 """A text an event means nothing without."""
 
 
-class Foreign(BaseModel):
+class Payload(BaseModel):
     """As much of a provider's JSON as is read; providers add fields when they like."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
+class EventBatch:
     """One request of a provider, read."""
 
-    events: tuple[Returned, ...] = ()
+    events: tuple[InboundReport, ...] = ()
     unreadable: int = 0
     """Events that lack what their kind needs; they are left out, and hurt no other."""
     confirm: str = ""
@@ -57,7 +57,7 @@ def load(body: bytes) -> Any:
         raise EventsError("the body is not JSON") from error
 
 
-def gather(found: Iterable[Any], read: Callable[[Any], Returned]) -> Told:
+def gather(found: Iterable[Any], read: Callable[[Any], InboundReport]) -> EventBatch:
     """Read events one by one; `read` raises ValidationError for one that cannot be read."""
     events, unreadable = [], 0
     for one in found:
@@ -65,24 +65,24 @@ def gather(found: Iterable[Any], read: Callable[[Any], Returned]) -> Told:
             events.append(read(one))
         except ValidationError:
             unreadable += 1
-    return Told(events=tuple(events), unreadable=unreadable)
+    return EventBatch(events=tuple(events), unreadable=unreadable)
 
 
-def passing(kind: Kind) -> Returned:
+def passing(kind: Kind) -> InboundReport:
     """Return an event that counts against nobody; whose it is does not matter."""
-    return Returned(kind=kind, identity="-")
+    return InboundReport(kind=kind, identity="-")
 
 
-def complaint(identity: str, recipient: str, evidence: Evidence, detail: str) -> Returned:
+def complaint(identity: str, recipient: str, evidence: RecipientProof, detail: str) -> InboundReport:
     """Return an event that tells of a reader who wants no more mail; `detail` says how they said so."""
-    return Returned(
+    return InboundReport(
         kind=Kind.COMPLAINT, identity=identity, recipient=recipient, evidence=evidence, detail=_line(detail)
     )
 
 
-def bounce(identity: str, recipient: str, evidence: Evidence, failure: Failure) -> Returned:
+def bounce(identity: str, recipient: str, evidence: RecipientProof, failure: FailedRecipient) -> InboundReport:
     """Return an event that tells of a mail that did not arrive."""
-    return Returned(
+    return InboundReport(
         kind=Kind.BOUNCE,
         identity=identity,
         recipient=recipient,
@@ -92,11 +92,11 @@ def bounce(identity: str, recipient: str, evidence: Evidence, failure: Failure) 
     )
 
 
-def failed(recipient: str, says: Verdict, *, status: str = "", text: str = "") -> Failure:
+def failed(recipient: str, says: Blame, *, status: str = "", text: str = "") -> FailedRecipient:
     """Return a failure a provider calls `says`; the last server's status code and text can only make it milder."""
     code, judged = judge(status or None, text, otherwise=says)
     verdict = min(says, judged, key=_MILDEST_FIRST.index)
-    return Failure(recipient=recipient, status=code, text=_line(text), verdict=verdict)
+    return FailedRecipient(recipient=recipient, status=code, text=_line(text), verdict=verdict)
 
 
 def identity_of(provider: str, event_id: str) -> str:

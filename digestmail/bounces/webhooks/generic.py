@@ -7,12 +7,12 @@ from typing import Any, Literal
 from pydantic import Field
 
 from digestmail.bounces.parsing.parse import find_evidence
-from digestmail.bounces.parsing.report import Kind, Returned, Verdict
+from digestmail.bounces.parsing.report import Blame, InboundReport, Kind
 from digestmail.bounces.webhooks.events import (
-    Foreign,
+    EventBatch,
     Needed,
+    Payload,
     Text,
-    Told,
     bounce,
     complaint,
     failed,
@@ -24,7 +24,7 @@ from digestmail.bounces.webhooks.events import (
 from digestmail.errors import EventsError
 
 
-class Event(Foreign):
+class Event(Payload):
     """One event. Whoever knows the mail's return path or Message-ID tells it too: they name the edition."""
 
     id: Needed = Field(description="The same however often the event is told.")
@@ -37,7 +37,7 @@ class Event(Foreign):
     message_id: Text = ""
 
 
-def read(body: bytes) -> Told:
+def read(body: bytes) -> EventBatch:
     """Return the events of a request. Raises EventsError."""
     found = load(body)
     if not isinstance(found, list):
@@ -45,7 +45,7 @@ def read(body: bytes) -> Told:
     return gather(found, _read_one)
 
 
-def _read_one(found: Any) -> Returned:
+def _read_one(found: Any) -> InboundReport:
     event = Event.model_validate(found)
     if event.kind == "delay":
         return passing(Kind.DELAYED)
@@ -53,6 +53,6 @@ def _read_one(found: Any) -> Returned:
     evidence = find_evidence([event.return_path], [event.message_id])
     if event.kind == "complaint":
         return complaint(identity, event.recipient, evidence, event.text)
-    says = Verdict.HARD if event.permanent else Verdict.SOFT
+    says = Blame.HARD if event.permanent else Blame.SOFT
     failure = failed(event.recipient, says, status=event.status, text=event.text)
     return bounce(identity, event.recipient, evidence, failure)

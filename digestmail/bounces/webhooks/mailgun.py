@@ -9,12 +9,12 @@ from typing import Any, Final
 from pydantic import Field
 
 from digestmail.bounces.parsing.parse import find_evidence
-from digestmail.bounces.parsing.report import Kind, Returned, Verdict
+from digestmail.bounces.parsing.report import Blame, InboundReport, Kind
 from digestmail.bounces.webhooks.events import (
-    Foreign,
+    EventBatch,
     Needed,
+    Payload,
     Text,
-    Told,
     bounce,
     complaint,
     failed,
@@ -32,21 +32,21 @@ _PASSING: Final = {"delivered": Kind.DELIVERED}
 _COMPLAINTS: Final = frozenset({"complained", "unsubscribed"})
 _SUPPRESSED: Final = frozenset({"suppress-complaint", "suppress-unsubscribe"})
 """Mailgun did not even send it: the reader had said before that they want no more mail."""
-_VERDICTS: Final = {"old": Verdict.SOFT, "espblock": Verdict.OURS, "greylisted": Verdict.SOFT}
+_VERDICTS: Final = {"old": Blame.SOFT, "espblock": Blame.OURS, "greylisted": Blame.SOFT}
 """By `reason`; `old` was tried for too long."""
 
 
-class _Signature(Foreign):
+class _Signature(Payload):
     timestamp: Needed = Field(pattern=r"^[0-9]{1,12}$")
     token: Needed
     signature: Needed
 
 
-class _Signed(Foreign):
+class _Signed(Payload):
     signature: _Signature
 
 
-class _Kind(Foreign):
+class _Kind(Payload):
     event: Text = ""
     severity: Text = ""
     reason: Text = ""
@@ -60,7 +60,7 @@ class _Kind(Foreign):
         return _PASSING.get(self.event, Kind.OTHER)
 
 
-class _Status(Foreign):
+class _Status(Payload):
     code: Text = ""
     enhanced_code: Text = Field(default="", alias="enhanced-code")
     bounce_type: Text = Field(default="", alias="bounce-type")
@@ -68,15 +68,15 @@ class _Status(Foreign):
     description: Text = ""
 
 
-class _Sender(Foreign):
+class _Sender(Payload):
     sender: Text = ""
 
 
-class _Headers(Foreign):
+class _Headers(Payload):
     message_id: Text = Field(default="", alias="message-id")
 
 
-class _Message(Foreign):
+class _Message(Payload):
     headers: _Headers = _Headers()
 
 
@@ -87,8 +87,8 @@ class _Event(_Kind):
     message: _Message = _Message()
     status: _Status = Field(default=_Status(), alias="delivery-status")
 
-    def verdict(self) -> Verdict:
-        says = Verdict.SOFT if self.status.bounce_type == "soft" else Verdict.HARD
+    def verdict(self) -> Blame:
+        says = Blame.SOFT if self.status.bounce_type == "soft" else Blame.HARD
         return _VERDICTS.get(self.reason, says)
 
     def text(self) -> str:
@@ -111,7 +111,7 @@ def is_signed(body: bytes, key: str, now: datetime) -> bool:
     return matches(found.signature, signed) and age <= FRESH.total_seconds()
 
 
-def read(body: bytes) -> Told:
+def read(body: bytes) -> EventBatch:
     """Return the event of a request, whose signature is checked elsewhere. Raises EventsError."""
     found = load(body)
     if not isinstance(found, dict) or "event-data" not in found:
@@ -119,7 +119,7 @@ def read(body: bytes) -> Told:
     return gather([found["event-data"]], _read_one)
 
 
-def _read_one(found: Any) -> Returned:
+def _read_one(found: Any) -> InboundReport:
     kind = _Kind.model_validate(found).kind()
     if kind not in {Kind.BOUNCE, Kind.COMPLAINT}:
         return passing(kind)

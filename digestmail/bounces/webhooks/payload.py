@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Final
 
 from digestmail.bounces.webhooks import generic, mailgun, postmark, sendgrid, ses
-from digestmail.bounces.webhooks.events import Told
+from digestmail.bounces.webhooks.events import EventBatch
 
 
 class Provider(StrEnum):
@@ -21,7 +21,7 @@ class Provider(StrEnum):
     """Any other, told in our own form."""
 
 
-_READERS: Final[Mapping[Provider, Callable[[bytes], Told]]] = {
+_READERS: Final[Mapping[Provider, Callable[[bytes], EventBatch]]] = {
     Provider.SES: ses.read,
     Provider.MAILGUN: mailgun.read,
     Provider.SENDGRID: sendgrid.read,
@@ -30,6 +30,6 @@ _READERS: Final[Mapping[Provider, Callable[[bytes], Told]]] = {
 }
 
 
-def read(provider: Provider, body: bytes) -> Told:
+def read(provider: Provider, body: bytes) -> EventBatch:
     """Return what a request of `provider` tells. Raises EventsError, and nothing else whatever the body holds."""
     return _READERS[provider](body)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from digestmail.bounces.parsing.report import Evidence, Kind, Returned, Verdict
+from digestmail.bounces.parsing.report import Blame, InboundReport, Kind, RecipientProof
 from digestmail.bounces.webhooks.events import (
-    Foreign,
+    EventBatch,
     Needed,
+    Payload,
     Text,
-    Told,
     bounce,
     complaint,
     failed,
@@ -21,15 +21,15 @@ from digestmail.bounces.webhooks.events import (
 from digestmail.errors import EventsError
 
 _VERDICTS: Final = {
-    "HardBounce": Verdict.HARD,
-    "BadEmailAddress": Verdict.HARD,
-    "SoftBounce": Verdict.SOFT,
-    "DnsError": Verdict.SOFT,
-    "Unknown": Verdict.SOFT,
-    "Blocked": Verdict.OURS,
-    "SpamNotification": Verdict.OURS,
-    "VirusNotification": Verdict.OURS,
-    "DMARCPolicy": Verdict.OURS,
+    "HardBounce": Blame.HARD,
+    "BadEmailAddress": Blame.HARD,
+    "SoftBounce": Blame.SOFT,
+    "DnsError": Blame.SOFT,
+    "Unknown": Blame.SOFT,
+    "Blocked": Blame.OURS,
+    "SpamNotification": Blame.OURS,
+    "VirusNotification": Blame.OURS,
+    "DMARCPolicy": Blame.OURS,
 }
 """By `Type`, the ones that are bounces."""
 _KINDS: Final = {
@@ -41,7 +41,7 @@ _KINDS: Final = {
 }
 
 
-class _Kind(Foreign):
+class _Kind(Payload):
     RecordType: Text = ""
     Type: Text = ""
 
@@ -60,7 +60,7 @@ class _Record(_Kind):
     Details: Text = ""
 
 
-def read(body: bytes) -> Told:
+def read(body: bytes) -> EventBatch:
     """Return the record of a request. Raises EventsError."""
     found = load(body)
     if not isinstance(found, dict):
@@ -68,13 +68,13 @@ def read(body: bytes) -> Told:
     return gather([found], _read_one)
 
 
-def _read_one(found: Any) -> Returned:
+def _read_one(found: Any) -> InboundReport:
     kind = _Kind.model_validate(found).kind()
     if kind not in {Kind.BOUNCE, Kind.COMPLAINT}:
         return passing(kind)
     record = _Record.model_validate(found)
     # Postmark gives a mail a Message-ID and a return path of its own, so the address is all there is.
-    identity, evidence = identity_of("postmark", record.ID), Evidence()
+    identity, evidence = identity_of("postmark", record.ID), RecipientProof()
     if kind is Kind.COMPLAINT:
         return complaint(identity, record.Email, evidence, record.Details or record.Description)
     failure = failed(record.Email, _VERDICTS[record.Type], text=record.Details or record.Description)

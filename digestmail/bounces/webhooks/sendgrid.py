@@ -7,12 +7,12 @@ from typing import Any, Final
 from pydantic import Field
 
 from digestmail.bounces.parsing.parse import find_evidence
-from digestmail.bounces.parsing.report import Kind, Returned, Verdict
+from digestmail.bounces.parsing.report import Blame, InboundReport, Kind
 from digestmail.bounces.webhooks.events import (
-    Foreign,
+    EventBatch,
     Needed,
+    Payload,
     Text,
-    Told,
     bounce,
     complaint,
     failed,
@@ -39,18 +39,18 @@ _DROPPED: Final = {
 }
 """By `reason`: SendGrid did not even send it. The other reasons lie with the account or the mail."""
 _CLASSES: Final = {
-    "invalid address": Verdict.HARD,
-    "mailbox unavailable": Verdict.SOFT,
-    "technical": Verdict.SOFT,
-    "technical failure": Verdict.SOFT,
-    "content": Verdict.OURS,
-    "reputation": Verdict.OURS,
-    "frequency or volume too high": Verdict.OURS,
+    "invalid address": Blame.HARD,
+    "mailbox unavailable": Blame.SOFT,
+    "technical": Blame.SOFT,
+    "technical failure": Blame.SOFT,
+    "content": Blame.OURS,
+    "reputation": Blame.OURS,
+    "frequency or volume too high": Blame.OURS,
 }
 """By `bounce_classification`."""
 
 
-class _Kind(Foreign):
+class _Kind(Payload):
     event: Text = ""
     reason: Text = ""
 
@@ -67,12 +67,12 @@ class _Event(_Kind):
     type: Text = ""
     bounce_classification: Text = ""
 
-    def verdict(self) -> Verdict:
-        says = Verdict.SOFT if self.type == "blocked" else Verdict.HARD
+    def verdict(self) -> Blame:
+        says = Blame.SOFT if self.type == "blocked" else Blame.HARD
         return _CLASSES.get(self.bounce_classification.lower(), says)
 
 
-def read(body: bytes) -> Told:
+def read(body: bytes) -> EventBatch:
     """Return the events of a request. Raises EventsError."""
     found = load(body)
     if not isinstance(found, list):
@@ -80,7 +80,7 @@ def read(body: bytes) -> Told:
     return gather(found, _read_one)
 
 
-def _read_one(found: Any) -> Returned:
+def _read_one(found: Any) -> InboundReport:
     kind = _Kind.model_validate(found).kind()
     if kind not in {Kind.BOUNCE, Kind.COMPLAINT}:
         return passing(kind)

@@ -15,12 +15,12 @@ from pydantic import ValidationError
 
 from digestmail.bounces.parsing.feedback_report import kind_of
 from digestmail.bounces.parsing.parse import find_evidence
-from digestmail.bounces.parsing.report import Evidence, Kind, Returned, Verdict
+from digestmail.bounces.parsing.report import Blame, InboundReport, Kind, RecipientProof
 from digestmail.bounces.webhooks.events import (
-    Foreign,
+    EventBatch,
     Needed,
+    Payload,
     Text,
-    Told,
     bounce,
     complaint,
     failed,
@@ -37,7 +37,7 @@ _MOST_HEADERS: Final = 200
 _SUBSCRIBE: Final = re.compile(r"https://sns\.[a-z0-9-]{1,40}\.amazonaws\.com(?:\.cn)?/[\x21-\x7e]{1,2000}")
 
 
-class _Envelope(Foreign):
+class _Envelope(Payload):
     """What SNS puts around a message."""
 
     Type: Text = ""
@@ -45,59 +45,59 @@ class _Envelope(Foreign):
     SubscribeURL: Text = ""
 
 
-class _Kind(Foreign):
+class _Kind(Payload):
     eventType: Text = ""
     notificationType: Text = ""
 
 
-class _Header(Foreign):
+class _Header(Payload):
     value: Text = ""
 
 
-class _Mail(Foreign):
+class _Mail(Payload):
     source: Text = ""
     destination: tuple[Text, ...] = ()
     headers: tuple[_Header, ...] = ()
 
-    def evidence(self) -> Evidence:
+    def evidence(self) -> RecipientProof:
         return find_evidence([self.source], [header.value for header in self.headers[:_MOST_HEADERS]])
 
 
-class _Recipient(Foreign):
+class _Recipient(Payload):
     emailAddress: Needed
     status: Text = ""
     diagnosticCode: Text = ""
 
 
-class _Bounce(Foreign):
+class _Bounce(Payload):
     bounceType: Text = ""
     bounceSubType: Text = ""
     bouncedRecipients: list[object]
     feedbackId: Needed
 
-    def verdict(self) -> Verdict:
+    def verdict(self) -> Blame:
         if self.bounceSubType in _OURS:
-            return Verdict.OURS
-        return Verdict.HARD if self.bounceType == "Permanent" else Verdict.SOFT
+            return Blame.OURS
+        return Blame.HARD if self.bounceType == "Permanent" else Blame.SOFT
 
 
-class _Complaint(Foreign):
+class _Complaint(Payload):
     complaintFeedbackType: Text = ""
     complainedRecipients: list[object]
     feedbackId: Needed
 
 
-class _Bounced(Foreign):
+class _Bounced(Payload):
     mail: _Mail = _Mail()
     bounce: _Bounce
 
 
-class _Complained(Foreign):
+class _Complained(Payload):
     mail: _Mail = _Mail()
     complaint: _Complaint
 
 
-def read(body: bytes) -> Told:
+def read(body: bytes) -> EventBatch:
     """Return what SNS tells, whether it sends messages in an envelope or raw. Raises EventsError."""
     found = load(body)
     if not isinstance(found, dict):
@@ -109,12 +109,12 @@ def read(body: bytes) -> Told:
         if envelope.Type == "Notification":
             return _read_message(load(str(envelope.Message).encode()))
     except (ValidationError, EventsError, UnicodeError):
-        return Told(unreadable=1)
+        return EventBatch(unreadable=1)
     wanted = envelope.Type == "SubscriptionConfirmation" and _SUBSCRIBE.fullmatch(envelope.SubscribeURL)
-    return Told(events=(passing(Kind.OTHER),), confirm=envelope.SubscribeURL if wanted else "")
+    return EventBatch(events=(passing(Kind.OTHER),), confirm=envelope.SubscribeURL if wanted else "")
 
 
-def _read_message(found: Any) -> Told:
+def _read_message(found: Any) -> EventBatch:
     named = _Kind.model_validate(found)
     kind = named.eventType or named.notificationType
     if kind == "Bounce":
@@ -123,10 +123,10 @@ def _read_message(found: Any) -> Told:
     if kind == "Complaint":
         complained = _Complained.model_validate(found)
         return gather(complained.complaint.complainedRecipients, lambda one: _read_complaint(complained, one))
-    return Told(events=(passing(_PASSING.get(kind, Kind.OTHER)),))
+    return EventBatch(events=(passing(_PASSING.get(kind, Kind.OTHER)),))
 
 
-def _read_bounce(found: _Bounced, one: Any) -> Returned:
+def _read_bounce(found: _Bounced, one: Any) -> InboundReport:
     said = _Recipient.model_validate(one)
     recipient = _recipient(found.mail, said)
     text = said.diagnosticCode.partition(";")[2].strip() or said.diagnosticCode
@@ -134,7 +134,7 @@ def _read_bounce(found: _Bounced, one: Any) -> Returned:
     return bounce(identity_of("ses", found.bounce.feedbackId), recipient, found.mail.evidence(), failure)
 
 
-def _read_complaint(found: _Complained, one: Any) -> Returned:
+def _read_complaint(found: _Complained, one: Any) -> InboundReport:
     recipient = _recipient(found.mail, _Recipient.model_validate(one))
     named = found.complaint.complaintFeedbackType.lower()
     # Providers that name no type have a button, and a reader pressed it.

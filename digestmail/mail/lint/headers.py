@@ -8,7 +8,7 @@ from email.utils import parsedate_to_datetime
 from typing import Final
 
 from digestmail.mail.lint.octets import LONGEST_LINE
-from digestmail.mail.lint.parsed_message import Letter
+from digestmail.mail.lint.parsed_message import ParsedMessage
 
 ONCE: Final = (
     "From", "To", "Subject", "Date", "Message-ID", "MIME-Version", "Auto-Submitted", "Precedence", "Feedback-ID",
@@ -21,7 +21,7 @@ _ALSO_KNOWN: Final = frozenset(
 _ONE_CLICK: Final = "List-Unsubscribe=One-Click"
 
 
-def one_mailbox_each(letter: Letter) -> Iterator[str]:
+def one_mailbox_each(letter: ParsedMessage) -> Iterator[str]:
     """One From mailbox, one To."""
     for name in ("From", "To"):
         addresses = getattr(letter.message.get(name), "addresses", ())
@@ -29,7 +29,7 @@ def one_mailbox_each(letter: Letter) -> Iterator[str]:
             yield f"{name} holds {len(addresses)} mailboxes"
 
 
-def dated(letter: Letter) -> Iterator[str]:
+def dated(letter: ParsedMessage) -> Iterator[str]:
     """Date with a zone (RFC 5322 section 3.3)."""
     try:
         zoned = parsedate_to_datetime(letter.header("Date")).tzinfo is not None
@@ -39,13 +39,13 @@ def dated(letter: Letter) -> Iterator[str]:
         yield "Date is missing, unreadable or without a zone"
 
 
-def identified(letter: Letter) -> Iterator[str]:
+def identified(letter: ParsedMessage) -> Iterator[str]:
     """Message-ID (RFC 5322 section 3.6.4), in lower case as mailboxes compare it."""
     if not re.fullmatch(r"<[a-z0-9.-]+@[a-z0-9.-]+>", letter.header("Message-ID")):
         yield f"an odd Message-ID: {letter.header('Message-ID')!r}"
 
 
-def marked_as_bulk(letter: Letter) -> Iterator[str]:
+def marked_as_bulk(letter: ParsedMessage) -> Iterator[str]:
     """RFC 3834 section 5 and, for programs that look at nothing else, the older Precedence. In notices too."""
     if letter.header("Auto-Submitted") != "auto-generated":
         yield "Auto-Submitted is not auto-generated"
@@ -53,13 +53,13 @@ def marked_as_bulk(letter: Letter) -> Iterator[str]:
         yield "Precedence is not bulk"
 
 
-def feedback_id(letter: Letter) -> Iterator[str]:
+def feedback_id(letter: ParsedMessage) -> Iterator[str]:
     """Four fields, the last 5 to 15 characters: Gmail's Feedback Loop counts complaints by them."""
     if not re.fullmatch(r"([^:\s]+:){3}[^:\s]{5,15}", letter.header("Feedback-ID")):
         yield f"an odd Feedback-ID: {letter.header('Feedback-ID')!r}"
 
 
-def list_headers(letter: Letter) -> Iterator[str]:
+def list_headers(letter: ParsedMessage) -> Iterator[str]:
     """RFC 2919 List-Id; RFC 2369 List-Help, List-Owner and, if there are web pages, List-Archive."""
     if not re.search(r"<[a-z0-9-]+\.[a-z0-9.-]+>$", letter.header("List-Id")):
         yield f"an odd List-Id: {letter.header('List-Id')!r}"
@@ -68,7 +68,7 @@ def list_headers(letter: Letter) -> Iterator[str]:
             yield f"an odd {name}: {letter.header(name)!r}"
 
 
-def unsubscribe_header(letter: Letter) -> Iterator[str]:
+def unsubscribe_header(letter: ParsedMessage) -> Iterator[str]:
     """RFC 8058 section 3.1: an https link first, if there is one, then a mailto; on one line."""
     line = _unsubscribe_line(letter)
     if line is None or len(line[0]) > LONGEST_LINE:
@@ -77,7 +77,7 @@ def unsubscribe_header(letter: Letter) -> Iterator[str]:
         yield f"List-Unsubscribe is not an https link and a mailto: {line[1].decode('ascii', 'replace')}"
 
 
-def one_click(letter: Letter) -> Iterator[str]:
+def one_click(letter: ParsedMessage) -> Iterator[str]:
     """RFC 8058: one click is promised if and only if there is an https link to keep the promise."""
     line = _unsubscribe_line(letter)
     by_web = line is not None and b"<https://" in line[1]
@@ -88,7 +88,7 @@ def one_click(letter: Letter) -> Iterator[str]:
         yield "one click is promised, but there is no https link"
 
 
-def unsubscribe_link(letter: Letter) -> Iterator[str]:
+def unsubscribe_link(letter: ParsedMessage) -> Iterator[str]:
     """Both parts show the way out that the header names."""
     token = re.search(r"unsubscribe(?:/|%20)([A-Za-z0-9_.-]+)>", letter.header("List-Unsubscribe"))
     for kind, text in (("plain", letter.text), ("html", letter.html)):
@@ -96,7 +96,7 @@ def unsubscribe_link(letter: Letter) -> Iterator[str]:
             yield f"no unsubscribe link in text/{kind}"
 
 
-def headers_once(letter: Letter) -> Iterator[str]:
+def headers_once(letter: ParsedMessage) -> Iterator[str]:
     """Every header once, and no other: what is more was smuggled in or comes from a template gone wrong."""
     wanted = (*ONCE, *OF_LISTS) if any(name in letter.message for name in OF_LISTS) else ONCE
     counts = {name: len(letter.message.get_all(name, [])) for name in wanted}
@@ -105,7 +105,7 @@ def headers_once(letter: Letter) -> Iterator[str]:
     yield from (f"an unexpected header {name}" for name in sorted({key.lower() for key in letter.message} - known))
 
 
-def headers_whole(letter: Letter) -> Iterator[str]:
+def headers_whole(letter: ParsedMessage) -> Iterator[str]:
     """No header that a parser stumbles over or that hides a line end."""
     if letter.message.defects:
         yield f"the message is malformed: {letter.message.defects}"
@@ -116,5 +116,5 @@ def headers_whole(letter: Letter) -> Iterator[str]:
             yield f"{name} is malformed: {defects}"
 
 
-def _unsubscribe_line(letter: Letter) -> re.Match[bytes] | None:
+def _unsubscribe_line(letter: ParsedMessage) -> re.Match[bytes] | None:
     return re.search(rb"(?m)^List-Unsubscribe: (.*)\r$", letter.raw)

@@ -15,7 +15,7 @@ _UNSEEN: Final = re.compile(
 
 
 @dataclass(slots=True, kw_only=True)
-class Link:
+class Anchor:
     """An `a` with a target: where it leads, and the words it shows (those of images inside included)."""
 
     href: str
@@ -31,7 +31,7 @@ class Image:
     attributes: dict[str, str] = field(default_factory=dict)
 
 
-class Page(HTMLParser):
+class HtmlPart(HTMLParser):
     """Collects, while it is fed, what the rules ask about."""
 
     def __init__(self) -> None:
@@ -40,7 +40,7 @@ class Page(HTMLParser):
         self.tags: set[str] = set()
         self.attributes: dict[str, dict[str, str]] = {}
         """The attributes of the first element of each tag."""
-        self.links: list[Link] = []
+        self.links: list[Anchor] = []
         self.images: list[Image] = []
         self.handlers: list[str] = []
         self.headings: list[str] = []
@@ -58,7 +58,7 @@ class Page(HTMLParser):
         self._hidden = 0
         self._style_open = False
         self._hiding = False
-        self._link: Link | None = None
+        self._link: Anchor | None = None
 
     @property
     def text(self) -> str:
@@ -89,7 +89,7 @@ class Page(HTMLParser):
         if tag == "meta" and "name" in values:
             self.metas[values["name"].lower()] = values.get("content", "")
         if tag == "a" and "href" in values:
-            self._link = Link(href=values["href"])
+            self._link = Anchor(href=values["href"])
             self.links.append(self._link)
         source = values.get("src", values.get("background"))
         if source is not None or tag == "img":
@@ -119,9 +119,9 @@ class Page(HTMLParser):
             self._link.text += data
 
 
-def read_page(html: str) -> Page:
+def read_page(html: str) -> HtmlPart:
     """Return what stands in `html`. Never fails: as in a browser, any text is a page."""
-    page = Page()
+    page = HtmlPart()
     page.feed(html)
     page.close()
     return page

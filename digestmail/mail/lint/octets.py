@@ -6,13 +6,13 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from digestmail.mail.lint.parsed_message import Letter
+from digestmail.mail.lint.parsed_message import ParsedMessage
 
 LONGEST_LINE: Final = 998
 _LONGEST_ENCODED_LINE: Final = 76
 
 
-def line_ends(letter: Letter) -> Iterator[str]:
+def line_ends(letter: ParsedMessage) -> Iterator[str]:
     """CRLF only, and no NUL."""
     if b"\0" in letter.raw:
         yield "a NUL"
@@ -20,7 +20,7 @@ def line_ends(letter: Letter) -> Iterator[str]:
         yield "a bare CR or LF"
 
 
-def line_lengths(letter: Letter) -> Iterator[str]:
+def line_lengths(letter: ParsedMessage) -> Iterator[str]:
     """Bound every line, and every line of a quoted-printable body more tightly."""
     longest = max(map(len, letter.raw.split(b"\r\n")))
     if longest > LONGEST_LINE:
@@ -30,7 +30,7 @@ def line_lengths(letter: Letter) -> Iterator[str]:
         yield f"a quoted-printable line of {longest} octets; {_LONGEST_ENCODED_LINE} are allowed"
 
 
-def seven_bit(letter: Letter) -> Iterator[str]:
+def seven_bit(letter: ParsedMessage) -> Iterator[str]:
     """Travels through any server, with 8BITMIME or without."""
     if not letter.raw.isascii():
         yield "octets above 127"

@@ -9,30 +9,30 @@ from email import message_from_bytes, policy
 from email.message import EmailMessage
 from typing import Any, cast
 
-from digestmail.mail.lint.html import Page, read_page
+from digestmail.mail.lint.html import HtmlPart, read_page
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Letter:
+class ParsedMessage:
     """A message as its rules see it; texts are decoded, with LF, and empty when there is no such part."""
 
     raw: bytes
     message: EmailMessage
     text: str
     html: str
-    page: Page
+    page: HtmlPart
 
     def header(self, name: str) -> str:
         """Return the value of a header, unfolded; empty when it is not there."""
         return str(self.message.get(name, ""))
 
 
-def open_letter(raw: bytes) -> Letter:
+def parse_message(raw: bytes) -> ParsedMessage:
     """Take `raw`, a whole message with CRLF line ends (RFC 5322), apart. Never fails: what is missing is empty."""
     message = message_from_bytes(raw, policy=policy.default)
     html = _part(message, "text/html")
     decoded = _decoded(html)
-    return Letter(
+    return ParsedMessage(
         raw=raw,
         message=message,
         text=_decoded(_part(message, "text/plain")),

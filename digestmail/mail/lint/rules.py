@@ -8,14 +8,14 @@ from typing import Final
 
 from digestmail.mail.encoding import LARGEST_MESSAGE
 from digestmail.mail.lint import headers, octets, structure
-from digestmail.mail.lint.parsed_message import Letter, open_letter
+from digestmail.mail.lint.parsed_message import ParsedMessage, parse_message
 
 _DETAILS: Final = 5
 """Faults told of one rule; the rest is counted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
+class MessageRule:
     """A rule that one message can be held against."""
 
     chapter: int
@@ -23,7 +23,7 @@ class Rule:
     name: str
     """Short and stable: what reports and CI know it by."""
     sentence: str
-    faults: Callable[[Letter], Iterable[str]]
+    faults: Callable[[ParsedMessage], Iterable[str]]
     of_list: bool = False
     """Whether it holds for editions only: a notice belongs to no list."""
 
@@ -40,126 +40,134 @@ class RuleResult:
 
 
 RULES: Final = (
-    Rule(
+    MessageRule(
         chapter=1,
         name="unsubscribe-header",
         sentence="List-Unsubscribe stands on one line: https first, then mailto",
         faults=headers.unsubscribe_header,
         of_list=True,
     ),
-    Rule(
+    MessageRule(
         chapter=1,
         name="one-click",
         sentence="One-click is promised if and only if there is an https link",
         faults=headers.one_click,
         of_list=True,
     ),
-    Rule(
+    MessageRule(
         chapter=1,
         name="unsubscribe-link",
         sentence="Both parts hold the personal unsubscribe link",
         faults=headers.unsubscribe_link,
         of_list=True,
     ),
-    Rule(
+    MessageRule(
         chapter=3,
         name="list-headers",
         sentence="List-Id, List-Help, List-Owner and List-Archive are well formed",
         faults=headers.list_headers,
         of_list=True,
     ),
-    Rule(
+    MessageRule(
         chapter=4,
         name="bulk",
         sentence="Auto-Submitted and Precedence keep programs that answer mail silent",
         faults=headers.marked_as_bulk,
     ),
-    Rule(
+    MessageRule(
         chapter=4,
         name="feedback-id",
         sentence="Feedback-ID has four fields and names the sender last",
         faults=headers.feedback_id,
     ),
-    Rule(
+    MessageRule(
         chapter=5,
         name="one-mailbox",
         sentence="One sender, one recipient",
         faults=headers.one_mailbox_each,
     ),
-    Rule(chapter=5, name="date", sentence="Date is there, with its zone", faults=headers.dated),
-    Rule(chapter=5, name="message-id", sentence="Message-ID is there and plain", faults=headers.identified),
-    Rule(
+    MessageRule(chapter=5, name="date", sentence="Date is there, with its zone", faults=headers.dated),
+    MessageRule(chapter=5, name="message-id", sentence="Message-ID is there and plain", faults=headers.identified),
+    MessageRule(
         chapter=6,
         name="alternative",
         sentence="multipart/alternative: text first, HTML last",
         faults=structure.alternative,
     ),
-    Rule(chapter=6, name="text-part", sentence="The text part stands on its own", faults=structure.text_stands_alone),
-    Rule(chapter=7, name="line-ends", sentence="CRLF only, no NUL", faults=octets.line_ends),
-    Rule(
+    MessageRule(
+        chapter=6, name="text-part", sentence="The text part stands on its own", faults=structure.text_stands_alone
+    ),
+    MessageRule(chapter=7, name="line-ends", sentence="CRLF only, no NUL", faults=octets.line_ends),
+    MessageRule(
         chapter=7,
         name="line-lengths",
         sentence="No line over 998 octets, none over 76 in a quoted-printable part",
         faults=octets.line_lengths,
     ),
-    Rule(chapter=7, name="seven-bit", sentence="Seven bits only", faults=octets.seven_bit),
-    Rule(
+    MessageRule(chapter=7, name="seven-bit", sentence="Seven bits only", faults=octets.seven_bit),
+    MessageRule(
         chapter=8,
         name="headers-once",
         sentence="Every header is there once, and no other",
         faults=headers.headers_once,
     ),
-    Rule(chapter=8, name="headers-whole", sentence="No header is malformed", faults=headers.headers_whole),
-    Rule(
+    MessageRule(chapter=8, name="headers-whole", sentence="No header is malformed", faults=headers.headers_whole),
+    MessageRule(
         chapter=14,
         name="byte-budget",
         sentence=f"The whole message stays under {LARGEST_MESSAGE:,} octets",
         faults=structure.byte_budget,
     ),
-    Rule(chapter=15, name="links", sentence="Links lead to http, https or mailto only", faults=structure.links),
-    Rule(
+    MessageRule(chapter=15, name="links", sentence="Links lead to http, https or mailto only", faults=structure.links),
+    MessageRule(
         chapter=15,
         name="no-active-content",
         sentence="No scripts, forms, frames or handlers",
         faults=structure.no_active_content,
     ),
-    Rule(chapter=15, name="printable", sentence="No control characters", faults=structure.printable),
-    Rule(
+    MessageRule(chapter=15, name="printable", sentence="No control characters", faults=structure.printable),
+    MessageRule(
         chapter=15,
         name="nothing-hidden",
         sentence="No text is hidden by display, visibility, opacity or a font of no size",
         faults=structure.nothing_hidden,
     ),
-    Rule(chapter=15, name="compiled", sentence="No MJML is left over", faults=structure.compiled),
-    Rule(
+    MessageRule(chapter=15, name="compiled", sentence="No MJML is left over", faults=structure.compiled),
+    MessageRule(
         chapter=16,
         name="no-remote-styles",
         sentence="No fonts or style sheets from the network",
         faults=structure.no_remote_styles,
     ),
-    Rule(
+    MessageRule(
         chapter=16,
         name="images",
         sentence="Images come by https with alt, width and height, and track nobody",
         faults=structure.images,
     ),
-    Rule(chapter=17, name="language", sentence="Language and direction are named", faults=structure.language),
-    Rule(chapter=17, name="outline", sentence="One h1 first, no heading level skipped", faults=structure.outline),
-    Rule(chapter=17, name="layout-tables", sentence="Layout tables are marked as such", faults=structure.layout_tables),
-    Rule(chapter=17, name="link-texts", sentence="Link texts say where they lead", faults=structure.link_texts),
-    Rule(
+    MessageRule(chapter=17, name="language", sentence="Language and direction are named", faults=structure.language),
+    MessageRule(
+        chapter=17, name="outline", sentence="One h1 first, no heading level skipped", faults=structure.outline
+    ),
+    MessageRule(
+        chapter=17, name="layout-tables", sentence="Layout tables are marked as such", faults=structure.layout_tables
+    ),
+    MessageRule(chapter=17, name="link-texts", sentence="Link texts say where they lead", faults=structure.link_texts),
+    MessageRule(
         chapter=18,
         name="colour-schemes",
         sentence="Light and dark are declared and drawn",
         faults=structure.colour_schemes,
     ),
-    Rule(
+    MessageRule(
         chapter=18,
         name="one-column",
         sentence=f"Nothing is wider than {structure.WIDEST} px",
         faults=structure.one_column,
     ),
-    Rule(chapter=18, name="plain-layout", sentence="No SVG, flexbox, grid or positions", faults=structure.plain_layout),
+    MessageRule(
+        chapter=18, name="plain-layout", sentence="No SVG, flexbox, grid or positions", faults=structure.plain_layout
+    ),
 )
 
 
@@ -168,16 +176,16 @@ def lint(raw: bytes, *, notice: bool = False) -> tuple[RuleResult, ...]:
 
     The results have the order of `RULES`. Never fails.
     """
-    letter = open_letter(raw)
+    letter = parse_message(raw)
     return tuple(_result(rule, letter) for rule in RULES if not (notice and rule.of_list))
 
 
-def lint_letter(letter: Letter) -> tuple[RuleResult, ...]:
+def lint_letter(letter: ParsedMessage) -> tuple[RuleResult, ...]:
     """Hold a message that was taken apart before against every rule."""
     return tuple(_result(rule, letter) for rule in RULES)
 
 
-def _result(rule: Rule, letter: Letter) -> RuleResult:
+def _result(rule: MessageRule, letter: ParsedMessage) -> RuleResult:
     faults = list(dict.fromkeys(rule.faults(letter)))
     detail = "; ".join(faults[:_DETAILS])
     if len(faults) > _DETAILS:

@@ -9,7 +9,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from digestmail.mail.encoding import LARGEST_MESSAGE
-from digestmail.mail.lint.parsed_message import Letter
+from digestmail.mail.lint.parsed_message import ParsedMessage
 
 WIDEST: Final = 600
 """Pixels of the one column."""
@@ -22,33 +22,33 @@ _UNPRINTABLE: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f\ufdd0-\ufdef]")
 _ALTERNATIVE: Final = ["multipart/alternative", "text/plain", "text/html"]
 
 
-def alternative(letter: Letter) -> Iterator[str]:
+def alternative(letter: ParsedMessage) -> Iterator[str]:
     """RFC 2046 section 5.1.4: text first, HTML last."""
     kinds = [part.get_content_type() for part in letter.message.walk()]
     if kinds != _ALTERNATIVE:
         yield f"the parts are {', '.join(kinds)}"
 
 
-def text_stands_alone(letter: Letter) -> Iterator[str]:
+def text_stands_alone(letter: ParsedMessage) -> Iterator[str]:
     """Say so when there is no text to read: a reader without HTML would get an empty mail."""
     if not letter.text.strip():
         yield "the text part is empty"
 
 
-def byte_budget(letter: Letter) -> Iterator[str]:
+def byte_budget(letter: ParsedMessage) -> Iterator[str]:
     """Under the size from which Gmail clips, both parts and all headers counted."""
     if len(letter.raw) >= LARGEST_MESSAGE:
         yield f"the message has {len(letter.raw):,} octets; it must stay under {LARGEST_MESSAGE:,}"
 
 
-def links(letter: Letter) -> Iterator[str]:
+def links(letter: ParsedMessage) -> Iterator[str]:
     """Only http, https and mailto, or a place in the mail itself."""
     for link in letter.page.links:
         if not link.href.startswith("#") and _scheme(link.href) not in {"http", "https", "mailto"}:
             yield f"a link to {link.href!r}"
 
 
-def no_active_content(letter: Letter) -> Iterator[str]:
+def no_active_content(letter: ParsedMessage) -> Iterator[str]:
     """Nothing that runs, loads or asks."""
     if found := sorted(letter.page.tags & _FORBIDDEN_TAGS):
         yield f"forbidden tags: {', '.join(found)}"
@@ -56,32 +56,32 @@ def no_active_content(letter: Letter) -> Iterator[str]:
         yield f"script in attributes: {', '.join(sorted(set(letter.page.handlers)))}"
 
 
-def printable(letter: Letter) -> Iterator[str]:
+def printable(letter: ParsedMessage) -> Iterator[str]:
     """No control character in what readers see."""
     for kind, text in (("plain", letter.text), ("html", letter.html)):
         if _UNPRINTABLE.search(text):
             yield f"an unprintable character in text/{kind}"
 
 
-def nothing_hidden(letter: Letter) -> Iterator[str]:
+def nothing_hidden(letter: ParsedMessage) -> Iterator[str]:
     """No text made invisible by display, visibility, opacity or a font of no size: spam filters count it."""
     if letter.page.unseen:
         yield f"hidden texts: {', '.join(repr(text[:40]) for text in letter.page.unseen[:3])}"
 
 
-def compiled(letter: Letter) -> Iterator[str]:
+def compiled(letter: ParsedMessage) -> Iterator[str]:
     """No tag of MJML is left over."""
     if "<mj-" in letter.html or "</mj-" in letter.html:
         yield "a tag of MJML is left"
 
 
-def no_remote_styles(letter: Letter) -> Iterator[str]:
+def no_remote_styles(letter: ParsedMessage) -> Iterator[str]:
     """No fonts or style sheets from the network."""
     if any(re.search(r"url\(|@import|@font-face", style) for style in letter.page.styles):
         yield "a style loads something from the network"
 
 
-def images(letter: Letter) -> Iterator[str]:
+def images(letter: ParsedMessage) -> Iterator[str]:
     """Only https, with size and words, and no tracking pixel."""
     for image in letter.page.images:
         shown = image.source[:60]
@@ -96,7 +96,7 @@ def images(letter: Letter) -> Iterator[str]:
             yield f"a tracking pixel: {shown!r}"
 
 
-def language(letter: Letter) -> Iterator[str]:
+def language(letter: ParsedMessage) -> Iterator[str]:
     """`lang` and `dir` on html, and once more inside body for programs that drop the outer tags."""
     root = letter.page.attributes.get("html", {})
     if not re.fullmatch(r"[a-z]{2,3}(-[A-Za-z0-9]+)*", root.get("lang", "")) or root.get("dir") not in {"ltr", "rtl"}:
@@ -105,7 +105,7 @@ def language(letter: Letter) -> Iterator[str]:
         yield "no language and direction inside body"
 
 
-def outline(letter: Letter) -> Iterator[str]:
+def outline(letter: ParsedMessage) -> Iterator[str]:
     """One h1 first, and no level skipped."""
     headings = letter.page.headings
     if headings[:1] != ["h1"] or headings.count("h1") != 1:
@@ -114,13 +114,13 @@ def outline(letter: Letter) -> Iterator[str]:
         yield "headings skip a level"
 
 
-def layout_tables(letter: Letter) -> Iterator[str]:
+def layout_tables(letter: ParsedMessage) -> Iterator[str]:
     """Tables that only lay out say so, else screen readers read them as tables."""
     if letter.page.bare_tables:
         yield f'{letter.page.bare_tables} layout tables without role="presentation"'
 
 
-def link_texts(letter: Letter) -> Iterator[str]:
+def link_texts(letter: ParsedMessage) -> Iterator[str]:
     """Find links that do not say where they go when they are read on their own."""
     for link in letter.page.links:
         text = " ".join(link.text.split())
@@ -128,7 +128,7 @@ def link_texts(letter: Letter) -> Iterator[str]:
             yield f"a link to {link.href[:60]!r} says {text!r}"
 
 
-def colour_schemes(letter: Letter) -> Iterator[str]:
+def colour_schemes(letter: ParsedMessage) -> Iterator[str]:
     """Both palettes, declared and drawn."""
     if "dark" not in letter.page.metas.get("color-scheme", ""):
         yield "no meta color-scheme that names dark"
@@ -136,13 +136,13 @@ def colour_schemes(letter: Letter) -> Iterator[str]:
         yield "no style for prefers-color-scheme"
 
 
-def one_column(letter: Letter) -> Iterator[str]:
+def one_column(letter: ParsedMessage) -> Iterator[str]:
     """Nothing wider than the column."""
     if widest := max((width for width in letter.page.widths if width > WIDEST), default=0):
         yield f"a table of {widest} px; {WIDEST} are the column"
 
 
-def plain_layout(letter: Letter) -> Iterator[str]:
+def plain_layout(letter: ParsedMessage) -> Iterator[str]:
     """No SVG, flexbox, grid or positions: mail programs drop or break them."""
     if "svg" in letter.page.tags:
         yield "an SVG"

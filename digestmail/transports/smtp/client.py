@@ -21,7 +21,7 @@ from digestmail.transports.base import Connection, Session
 from digestmail.transports.blocking import BlockingSession
 from digestmail.transports.smtp.manners import Manners, dies_of_it, face
 from digestmail.transports.smtp.replies import reply_code, reply_text
-from digestmail.transports.smtp.reply_reader import Reply, Wire
+from digestmail.transports.smtp.reply_reader import Reply, ReplyReader
 from digestmail.transports.smtp.sender_faults import fault_of
 from digestmail.transports.smtp.transaction import Conversation
 from digestmail.transports.tls import client_context
@@ -103,7 +103,7 @@ class SmtpTransport:
                 await _greet(client)
                 await self._log_in(client)
                 self._require_open(client)
-            wire = Wire(cast("asyncio.Transport", client.transport))  # uvloop's are no subclass
+            wire = ReplyReader(cast("asyncio.Transport", client.transport))  # uvloop's are no subclass
         except BaseException:
             client.close()
             raise

@@ -49,7 +49,7 @@ class Manners:
         self._trial_after = trial_after
         self._taken: Counter[str] = Counter()
         self._asked: set[str] = set()
-        self._tell: Callable[[str, Manner], None] = lambda _face, _manner: None
+        self._post: Callable[[str, Manner], None] = lambda _face, _manner: None
         self.known: dict[str, Manner] = {}
         """The manner of each face."""
         self.trusted: dict[str, Terms] = {}
@@ -62,7 +62,7 @@ class Manners:
         the answer.
         """
         self.known = {name: manner for name, manner in found.items() if manner is not Manner.TRIAL}
-        self._tell = tell
+        self._post = tell
         self._asked.clear()
         self._taken.clear()
         self.trusted.clear()
@@ -91,7 +91,7 @@ class Manners:
         """Hear what a server takes."""
         if self.known.get(name) is not manner:
             self.known[name] = manner
-            self._tell(name, manner)
+            self._post(name, manner)
 
     def took(self, name: str) -> None:
         """Count a message that was accepted; ask for a trial when there were enough and nothing is known yet."""
@@ -100,7 +100,7 @@ class Manners:
         self._taken[name] += 1
         if self._taken[name] >= self._trial_after:
             self._asked.add(name)
-            self._tell(name, Manner.TRIAL)
+            self._post(name, Manner.TRIAL)
 
 
 class Terms:

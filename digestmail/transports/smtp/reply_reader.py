@@ -20,11 +20,11 @@ _MOST_REPLIES = 100
 _REPLY_LINE = re.compile(rb"([2-5][0-9]{2})(?:([ -])(.*?))?\r?", re.DOTALL)
 
 
-class GarbageError(TransportError):
+class ProtocolError(TransportError):
     """The server said something that is no SMTP reply."""
 
 
-class TooSlowError(TransportError):
+class ReplyTimeoutError(TransportError):
     """The server said nothing for too long."""
 
 
@@ -41,7 +41,7 @@ class Reply:
         return self.code // 100 == 2  # noqa: PLR2004 - the first digit is the verdict (RFC 5321 section 4.2.1)
 
 
-class Wire(asyncio.Protocol):
+class ReplyReader(asyncio.Protocol):
     """One end of a connection. Replies are kept in the order they come until somebody asks for them."""
 
     def __init__(self, transport: asyncio.Transport) -> None:
@@ -74,12 +74,12 @@ class Wire(asyncio.Protocol):
             else:
                 self._line(line)
             if len(self._replies) > _MOST_REPLIES:
-                self._break(GarbageError("the mail server answers what nobody asked"))
+                self._break(ProtocolError("the mail server answers what nobody asked"))
             if self._broken is not None:
                 return
         if len(self._rest) > _LONGEST_LINE:
             self._rest = b""
-            self._break(GarbageError("the mail server's answer is not intelligible: a line without end"))
+            self._break(ProtocolError("the mail server's answer is not intelligible: a line without end"))
         if self._deadline and len(self._replies) > known:
             self._deadline = self._loop.time() + self._patience  # each reply has a time of its own
         self._wake()
@@ -145,12 +145,12 @@ class Wire(asyncio.Protocol):
         """Take a line of a reply that has several, or is none."""
         found = _REPLY_LINE.fullmatch(line)
         if found is None or len(line) > _LONGEST_LINE or len(self._lines) > _MOST_LINES:
-            self._break(GarbageError(f"the mail server's answer is not intelligible: {reply_text(line[:80])!r}"))
+            self._break(ProtocolError(f"the mail server's answer is not intelligible: {reply_text(line[:80])!r}"))
             return
         code, mark, text = found.groups(b"")
         if self._lines:
             if self._lines[0][:3] != code:
-                self._break(GarbageError("the mail server's answer is not intelligible: it changes its code half-way"))
+                self._break(ProtocolError("the mail server's answer is not intelligible: it changes its code half-way"))
                 return
             text = b" ".join((*(kept[4:] for kept in self._lines), text)) if mark != b"-" else text
         if mark == b"-":
@@ -188,7 +188,7 @@ class Wire(asyncio.Protocol):
         if not self._deadline:
             return
         if self._loop.time() >= self._deadline:
-            self._break(TooSlowError("the mail server did not answer in time"))
+            self._break(ReplyTimeoutError("the mail server did not answer in time"))
         else:
             self._timer = self._loop.call_at(self._deadline, self._look)
 

@@ -29,7 +29,7 @@ class Meaning(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fault:
+class SenderFault:
     """What is wrong on our side."""
 
     meaning: Meaning
@@ -197,14 +197,14 @@ _SENDER_CODES = frozenset({530, 534, 535, 538})
 """Authentication required, failed, too weak, needs encryption (RFC 4954 section 6): ours to mend, whatever the step."""
 
 
-def fault_of(code: int, text: str) -> Fault | None:
+def fault_of(code: int, text: str) -> SenderFault | None:
     """Return what a 4xx or 5xx reply says is wrong with us; None if it is about the recipient, or says nothing."""
     if code in _SENDER_CODES:
-        return Fault(meaning=Meaning.UNAUTHORISED)
+        return SenderFault(meaning=Meaning.UNAUTHORISED)
     row = _row(code, text)
     if row is None or row.meaning is None:
         return None
-    return Fault(meaning=row.meaning, pause=_pause(row.meaning, code, text), advice=row.advice)
+    return SenderFault(meaning=row.meaning, pause=_pause(row.meaning, code, text), advice=row.advice)
 
 
 def names_recipient(code: int, text: str) -> bool:

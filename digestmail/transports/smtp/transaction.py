@@ -14,17 +14,17 @@ import idna
 from digestmail.errors import DeliveryError, TransportError
 from digestmail.model.deliveries import Envelope
 from digestmail.transports.base import (
+    MessageSource,
     NotSentError,
     NotTakenError,
+    OutboundMessage,
     OutcomeUnknownError,
-    Outgoing,
     Receipt,
-    Supply,
     Verdict,
 )
 from digestmail.transports.smtp.manners import TRIAL_PATIENCE, Terms
 from digestmail.transports.smtp.replies import TOO_LARGE, Step, judge_refusal
-from digestmail.transports.smtp.reply_reader import GarbageError, Reply, TooSlowError, Wire
+from digestmail.transports.smtp.reply_reader import ProtocolError, Reply, ReplyReader, ReplyTimeoutError
 
 _SHUTTING_DOWN = 421
 _GO_ON = 354
@@ -44,7 +44,9 @@ class _OutOfStepError(TransportError):
 class Conversation:
     """The transactions on one connection; see `Connection`."""
 
-    def __init__(self, wire: Wire, features: Mapping[str, str], terms: Terms, *, timeout: float, limit: int) -> None:
+    def __init__(
+        self, wire: ReplyReader, features: Mapping[str, str], terms: Terms, *, timeout: float, limit: int
+    ) -> None:
         """Converse over `wire` with a server that offered `features` (lower case, with their parameters).
 
         `terms` say what may be pipelined. `timeout` is the longest silence in seconds, ten times that after the final
@@ -68,7 +70,7 @@ class Conversation:
             self._wire.write(b"QUIT\r\n")
             await self._wire.replies(1, self._timeout)
 
-    async def converse(self, supply: Supply) -> None:
+    async def send_all(self, supply: MessageSource) -> None:
         """Carry message after message; see `Connection`."""
         try:
             while self._left > 0 and (outgoing := await supply.take()) is not None:
@@ -81,7 +83,7 @@ class Conversation:
         finally:
             self._terms.release()
 
-    def _begin(self, outgoing: Outgoing) -> tuple[bytes, ...]:
+    def _begin(self, outgoing: OutboundMessage) -> tuple[bytes, ...]:
         """Return the commands before the message; none if it cannot go to this server, which is then settled."""
         try:
             mail, rcpt = _commands(outgoing.envelope, outgoing.message, self._features)
@@ -93,7 +95,7 @@ class Conversation:
         self._commands = (*((b"RSET\r\n",) if self._needs_reset else ()), mail, rcpt, b"DATA\r\n")
         return self._commands
 
-    async def _carry(self, outgoing: Outgoing, supply: Supply) -> Outgoing | None:
+    async def _carry(self, outgoing: OutboundMessage, supply: MessageSource) -> OutboundMessage | None:
         """See a message through whose first commands are written; return the one whose commands went with it."""
         try:
             refusal = None if self._welcome() else await self._envelope()
@@ -108,19 +110,21 @@ class Conversation:
             if isinstance(refusal, TransportError):
                 raise refusal
             return None
-        following = supply.take_now() if self._pipelines and self._left > 0 and self._terms.may_go_behind() else None
+        following = supply.try_take() if self._pipelines and self._left > 0 and self._terms.may_go_behind() else None
         commands = self._begin(following) if following is not None else ()
         following = following if commands else None
         self._behind = following is not None
         behind = b"".join(commands)
         message = outgoing.message
-        if outgoing.dotless:
+        if outgoing.needs_no_dot_stuffing:
             self._wire.write(message, b".\r\n" + behind)
         else:
             self._wire.write(dot_stuffed(message), behind)
-        return await self._conclude(outgoing, following, behind)
+        return await self._record_result(outgoing, following, behind)
 
-    async def _conclude(self, outgoing: Outgoing, following: Outgoing | None, behind: bytes) -> Outgoing | None:
+    async def _record_result(
+        self, outgoing: OutboundMessage, following: OutboundMessage | None, behind: bytes
+    ) -> OutboundMessage | None:
         """Hear the reply to the final dot; return the message whose commands are `behind` it."""
         verdict: Verdict
         try:
@@ -160,7 +164,7 @@ class Conversation:
             # that it takes commands behind the dot, that is its answer to them.
             if not isinstance(error, NotSentError) or not self._terms.proven:
                 return self._not_taken(error)
-        elif isinstance(error, _OutOfStepError) or (self._ahead and isinstance(error, TooSlowError)):
+        elif isinstance(error, _OutOfStepError) or (self._ahead and isinstance(error, ReplyTimeoutError)):
             self._terms.lost()
             return NotTakenError(str(error))
         return error
@@ -212,7 +216,7 @@ class Conversation:
         """End at once a message that goes to nobody, for the server is waiting for one (RFC 2920 section 3.1)."""
         if self._wire.leftover() is not None:
             # It would pass for the answer to the message, which has not been sent yet.
-            raise GarbageError("the mail server answers what nobody asked")
+            raise ProtocolError("the mail server answers what nobody asked")
         if refusal is not None:
             self._wire.write(b".\r\n")
             await self._wire.replies(1, self._timeout)
