@@ -21,8 +21,10 @@ from digestmail.bounces.parsing.report import InboundReport
 from digestmail.bounces.processor import BounceProcessor, BouncesReport, Request
 from digestmail.clock import Clock, SystemClock
 from digestmail.collect.collector import collect, read_all, store
-from digestmail.config import tables as settings
-from digestmail.config.tables import Config
+from digestmail.config.bounces import BouncesTable
+from digestmail.config.mail import SmtpTable
+from digestmail.config.settings import Config
+from digestmail.config.sources import AnySource, ArxivApiTable, ArxivFeedTable, FeedTable, HuggingFaceTable
 from digestmail.delivery.composer import EditionComposer
 from digestmail.delivery.epoch import EpochFile
 from digestmail.delivery.notices import NoticeComposer, NoticeOrigin, NoticeReport, send_notices
@@ -489,7 +491,7 @@ class App:
             return (BlockingRelay(MaildirTransport(self.base / mail.maildir.path), name="maildir"),)
         return (self._smtp(mail.smtp), *((self._smtp(mail.fallback),) if mail.fallback else ()))
 
-    def _smtp(self, smtp: settings.SmtpTable) -> SmtpTransport:
+    def _smtp(self, smtp: SmtpTable) -> SmtpTransport:
         login = None
         if smtp.username is not None:
             login = Login(
@@ -514,7 +516,7 @@ class App:
         )
 
 
-def _mailbox(table: settings.BouncesTable, base: Path) -> Mailbox:
+def _mailbox(table: BouncesTable, base: Path) -> Mailbox:
     if table.kind == "imap":
         from digestmail.bounces.mailboxes.imap import ImapMailbox
 
@@ -533,11 +535,11 @@ def _mailbox(table: settings.BouncesTable, base: Path) -> Mailbox:
     return kind(base / table.path, max_bytes=table.max_bytes)
 
 
-def _source(table: settings.AnySource, http: Http) -> Source:
+def _source(table: AnySource, http: Http) -> Source:
     match table:
-        case settings.HuggingFaceTable():
+        case HuggingFaceTable():
             return HuggingFace(name=table.name, fetcher=http, base_url=table.base_url)
-        case settings.ArxivFeedTable():
+        case ArxivFeedTable():
             return ArxivFeed(
                 name=table.name,
                 fetcher=http,
@@ -546,11 +548,11 @@ def _source(table: settings.AnySource, http: Http) -> Source:
                 include_cross=table.include_cross,
                 include_replacements=table.include_replacements,
             )
-        case settings.ArxivApiTable():
+        case ArxivApiTable():
             return ArxivApi(
                 name=table.name, fetcher=http, base_url=table.base_url, categories=table.categories, query=table.query
             )
-        case settings.FeedTable():
+        case FeedTable():
             return Feed(name=table.name, fetcher=http, url=table.url)
         case _:
             assert_never(table)

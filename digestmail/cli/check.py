@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from digestmail.bounces import counting
 from digestmail.cli import printing
+from digestmail.config.mail import SmtpTable
 from digestmail.config.servers import secrets_of
-from digestmail.config.tables import SmtpTable
 from digestmail.errors import DigestmailError
 from digestmail.model.deliveries import DeliveryState
 from digestmail.model.papers import SourceHealth

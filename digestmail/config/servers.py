@@ -9,7 +9,9 @@ from typing import Final, TypeVar
 
 from pydantic import SecretStr
 
-from digestmail.config.tables import BouncesTable, Config, SmtpTable
+from digestmail.config.bounces import BouncesTable
+from digestmail.config.mail import SmtpTable
+from digestmail.config.settings import Config
 from digestmail.text.credentials import guard_problem
 from digestmail.transports.tls import client_context
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,6 @@ OPENS = {"connect", "begin", "rehearsal", "lock"}
 LONG_FILES = {
     "app.py": "still makes the sources and transports it wires",
     "bounces/parsing/phrases.py": "a list of phrases, one a line",
-    "config/tables.py": "every table of the configuration",
     "delivery/dispatcher.py": "the states of a message in one loop",
     "delivery/notices.py": "sends notices and writes them",
     "mail/message.py": "one template, cast message by message",
@@ -66,10 +66,12 @@ DOOR_MODULES = [name for name in MODULES if name.startswith(DOORS)]
 def functions(tree: ast.AST, prefix: str = "") -> Iterator[tuple[str, int]]:
     """Yield each function's qualified name and how many lines it has, from `def` to its end."""
     for node in ast.iter_child_nodes(tree):
+        inner = prefix
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            inner = f"{prefix}{node.name}."
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             yield prefix + node.name, (node.end_lineno or node.lineno) - node.lineno + 1
-        named = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
-        yield from functions(node, f"{prefix}{node.name}." if named else prefix)
+        yield from functions(node, inner)
 
 
 def imported(tree: ast.AST) -> Iterator[str]:
@@ -105,6 +107,17 @@ def test_the_root_holds_only_what_belongs_to_every_room():
 def test_each_room_says_what_it_is_for():
     for path in PACKAGE.glob("*/__init__.py"):
         assert ast.get_docstring(ast.parse(path.read_text("utf-8"))), path
+
+
+def test_no_import_leads_back_to_its_own_module():
+    names = {name.removesuffix(".py").removesuffix("/__init__").replace("/", ".") for name in MODULES}
+    graph: dict[str, set[str]] = {}
+    for name, tree in TREES.items():
+        module = name.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+        at_once = ast.Module([node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)], [])
+        found = [each.removeprefix("digestmail.") for each in imported(at_once) if each.startswith("digestmail.")]
+        graph[module] = {each if each in names else each.rpartition(".")[0] for each in found} & names - {module}
+    TopologicalSorter(graph).prepare()
 
 
 def test_a_public_class_name_has_one_meaning():
