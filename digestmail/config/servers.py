@@ -86,6 +86,8 @@ def _secrets(config: Config) -> dict[str, tuple[SecretStr | None, Path | None]]:
 
 
 def _with_password(table: _WithPassword, base: Path) -> _WithPassword:
+    if table.password_file is None:
+        return table  # as it is: a copy would count the password as set
     return table.model_copy(update={"password": _secret(table.password, table.password_file, base)})
 
 

@@ -18,6 +18,7 @@ from digestmail.selection import newness
 from digestmail.selection.select import select
 from digestmail.storage import editions, papers, settings
 from digestmail.storage import sources as stored_sources
+from digestmail.storage.database import Database
 from digestmail.storage.editions import StoredEdition
 
 _LONGEST_GAP = timedelta(days=30)
@@ -118,6 +119,13 @@ def _why_nothing(connection: Connection, digest: Digest, selection: Selection) -
     if new:
         return f"none of {len(new)} new papers qualified; " + "; ".join(states)
     return "no new papers; " + ("; ".join(states) or "no source has been read yet")
+
+
+def compose_next(database: Database, digest: Digest, now: datetime, horizon: datetime | None = None) -> Composed:
+    """Return the edition of `digest` that would go out now, or next."""
+    with database.connect() as connection:
+        slot = upcoming_slot(connection, digest, now, horizon)
+        return compose(connection, digest, slot, now, horizon)
 
 
 def upcoming_slot(connection: Connection, digest: Digest, now: datetime, horizon: datetime | None = None) -> Slot:

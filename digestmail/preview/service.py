@@ -95,7 +95,7 @@ class PreviewService:
                 app = self._app()
                 found = self._find(app, _with_choices(View(asked=asked, version=""), app).asked)
                 specimen = self._cast(app, found, recipient)
-                with app.transport().open() as session:
+                with app.transports()[0].open() as session:
                     receipt = session.send(specimen.envelope, specimen.message)
         except DigestmailError as error:
             return TestResult(text=f"Not sent: {error}", good=False)
