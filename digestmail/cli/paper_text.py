@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from digestmail.cli import printing
 from digestmail.errors import DigestmailError
+from digestmail.model.archive import StoredSighting
 from digestmail.model.papers import Paper
 from digestmail.storage import papers
 
@@ -21,7 +22,7 @@ class PaperView:
     """A paper with its sightings and editions."""
 
     paper: Paper
-    sightings: tuple[papers.StoredSighting, ...]
+    sightings: tuple[StoredSighting, ...]
     editions: tuple[tuple[str, str], ...]
 
 

@@ -12,8 +12,8 @@ from digestmail.cli.options import ConfigPath, Json, Now, open_app
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from digestmail.model.archive import StoredEdition
     from digestmail.model.selection import Entry
-    from digestmail.storage.editions import StoredEdition
 
 papers = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="What is known of papers.")
 editions = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="What was published.")

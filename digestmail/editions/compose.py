@@ -8,6 +8,7 @@ from datetime import UTC, datetime, time, timedelta
 from sqlalchemy import Connection
 
 from digestmail.errors import StorageError
+from digestmail.model.archive import StoredEdition
 from digestmail.model.digests import Digest
 from digestmail.model.editions import Edition, Slot
 from digestmail.model.papers import Health, Mention, Mentioned
@@ -19,7 +20,6 @@ from digestmail.selection.select import select
 from digestmail.storage import editions, papers, settings
 from digestmail.storage import sources as stored_sources
 from digestmail.storage.database import Database
-from digestmail.storage.editions import StoredEdition
 
 _LONGEST_GAP = timedelta(days=30)
 """However long nothing was published, papers older than this are no news."""

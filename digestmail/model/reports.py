@@ -131,3 +131,19 @@ class RunReport:
     def failed(self) -> bool:
         """Whether something did not go as it should."""
         return bool(self.collect.failed or self.publish.failed or self.deliver.went_wrong)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statistics:
+    """Counts over the whole database."""
+
+    papers: int
+    editions: dict[str, int]
+    """By digest, empty days left out."""
+    subscribers: dict[str, int]
+    """By state."""
+    subscriptions: dict[str, int]
+    """By digest."""
+    deliveries: dict[str, int]
+    """By state."""
+    suppressions: int

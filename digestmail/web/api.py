@@ -8,9 +8,9 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, HTTPException, Path, Query, Request, Response
 from pydantic import BaseModel
 
+from digestmail.model.search import RANKED_AMONG
+from digestmail.model.search import Query as SearchQuery
 from digestmail.storage import archive, editions, papers
-from digestmail.storage.search import RANKED_AMONG
-from digestmail.storage.search import Query as SearchQuery
 from digestmail.storage.search import search as search_papers
 from digestmail.web.pages import SHARED_SECONDS, absolute
 from digestmail.web.query_params import app_of, begin_of, digest_of, end_of

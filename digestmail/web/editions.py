@@ -11,12 +11,12 @@ from typing import Any, Final
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import HTMLResponse
 
+from digestmail.model.archive import EditionLine
 from digestmail.model.digests import Digest
 from digestmail.model.editions import Edition
 from digestmail.model.selection import Entry, Section
 from digestmail.selection.segments import for_everybody, for_segment
 from digestmail.storage import archive, editions
-from digestmail.storage.archive import EditionLine
 from digestmail.web.pages import page
 from digestmail.web.periods import Kind, month_key, period, week_key
 from digestmail.web.query_params import app_of, asked_page, asked_text, digest_of

@@ -9,7 +9,8 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Depends, HTTPException, Request
 from fastapi.responses import HTMLResponse
 
-from digestmail.storage.search import RANKED_AMONG, Query, search, topics
+from digestmail.model.search import RANKED_AMONG, Query
+from digestmail.storage.search import search, topics
 from digestmail.web import people
 from digestmail.web.pages import page
 from digestmail.web.query_params import app_of, asked_day, asked_page, asked_text, begin_of, end_of
