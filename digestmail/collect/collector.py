@@ -113,3 +113,9 @@ def store(
         updated=added.updated,
         skipped=dict(Counter(skip.reason for skip in result.skipped)),
     )
+
+
+def list_health(database: Database) -> tuple[SourceHealth, ...]:
+    """Return how each source stands, as far as it was ever read."""
+    with database.connect() as connection:
+        return tuple(stored_sources.list_health(connection))

@@ -36,25 +36,7 @@ LONG_FUNCTIONS = {
     "preview/routes.py:application": "a list of routes",
     "storage/migrations/versions/0001_first.py:upgrade": "a list of tables",
 }
-DOORS_WITH_STORAGE = {
-    "cli/check.py": "its queries still have to become a verb",
-    "cli/deliveries.py": "its queries still have to become a verb",
-    "cli/paper_text.py": "its queries still have to become a verb",
-    "cli/show.py": "its queries still have to become a verb",
-    "demo/sample.py": "its queries still have to become a verb",
-    "preview/service.py": "its queries still have to become a verb",
-    "web/admin.py": "its queries still have to become a verb",
-    "web/api.py": "its queries still have to become a verb",
-    "web/app.py": "its queries still have to become a verb",
-    "web/chart.py": "its queries still have to become a verb",
-    "web/crawlers.py": "its queries still have to become a verb",
-    "web/editions.py": "its queries still have to become a verb",
-    "web/feeds.py": "its queries still have to become a verb",
-    "web/health.py": "its queries still have to become a verb",
-    "web/papers.py": "its queries still have to become a verb",
-    "web/schemas.py": "its queries still have to become a verb",
-    "web/search_page.py": "its queries still have to become a verb",
-}
+DOORS_WITH_STORAGE: dict[str, str] = {}
 SHARED_CLASS_NAMES: dict[str, str] = {}
 
 MODULES = {str(path.relative_to(PACKAGE)): path for path in sorted(PACKAGE.rglob("*.py"))}
