@@ -20,11 +20,12 @@ from digestmail.bounces.counting import Recorded
 from digestmail.bounces.score import Scoring
 from digestmail.clock import Clock
 from digestmail.delivery import outcomes
-from digestmail.delivery.dispatcher import AHEAD, Dispatcher, MessageComposer
+from digestmail.delivery.dispatcher import AHEAD, Dispatcher
 from digestmail.delivery.epoch import EpochFile
 from digestmail.delivery.outbox_writer import OutboxWriter, Policies, Triage
 from digestmail.delivery.outcomes import Rules
 from digestmail.delivery.pacing import DomainLimits, pace, room, speeds
+from digestmail.delivery.queued_message import MessageComposer
 from digestmail.model.deliveries import Attempted, Delivery, DeliveryState, Manner
 from digestmail.model.reports import DeliverReport
 from digestmail.model.subscribers import BounceEvent

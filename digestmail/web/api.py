@@ -11,7 +11,8 @@ from pydantic import BaseModel
 from digestmail.editions import archive
 from digestmail.model.search import RANKED_AMONG
 from digestmail.model.search import Query as SearchQuery
-from digestmail.web.pages import SHARED_SECONDS, absolute
+from digestmail.web.cache import Sharing, cache_headers, share
+from digestmail.web.pages import absolute
 from digestmail.web.query_params import app_of, begin_of, digest_of, end_of
 from digestmail.web.schemas import (
     DigestOut,
@@ -55,10 +56,9 @@ def next_page(request: Request, **changed: int) -> str:
     return f"{absolute(request, path)}?{request.url.include_query_params(**changed).query}"
 
 
-def _shared(request: Request, response: Response, how: str = "tagged") -> None:
-    """Let the answer be shared: it gets an entity tag, and who has it already is told so."""
-    request.state.shared = how
-    response.headers["Cache-Control"] = f"public, max-age={SHARED_SECONDS}"
+def _shared(request: Request, response: Response, how: Sharing = Sharing.TAGGED) -> None:
+    share(request, how)
+    response.headers.update(cache_headers(request))
 
 
 @router.get("/digests")
@@ -104,7 +104,7 @@ def get_edition(request: Request, response: Response, digest: Name, slot: Name) 
     found = archive.find_edition(app_of(request).database, digest, slot)
     if found is None:
         raise HTTPException(404, "there is no such edition")
-    _shared(request, response, "kept")
+    _shared(request, response, Sharing.KEPT)
     return EditionOut.of(found.edition)
 
 

@@ -11,8 +11,9 @@ from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import PlainTextResponse, Response
 
 from digestmail.editions import archive
+from digestmail.web.cache import Sharing, cache_headers, share
 from digestmail.web.filters import paper_path
-from digestmail.web.pages import SHARED_SECONDS, absolute, url
+from digestmail.web.pages import absolute, url
 from digestmail.web.query_params import app_of
 
 router = APIRouter(include_in_schema=False)
@@ -25,7 +26,7 @@ _SITEMAP: Final = "http://www.sitemaps.org/schemas/sitemap/0.9"
 def robots(request: Request) -> PlainTextResponse:
     """Return what crawlers may read: all but searches and the API."""
     closed = "".join(f"Disallow: {url(request, path)}\n" for path in ("/search", "/api/", "/bibtex/"))
-    request.state.shared = "kept"
+    share(request, Sharing.KEPT)
     return PlainTextResponse(f"User-agent: *\n{closed}\nSitemap: {absolute(request, '/sitemap.xml')}\n")
 
 
@@ -66,5 +67,5 @@ def _xml(request: Request, root: str, each: str, pages: Iterable[tuple[str, date
         if changed_at is not None:
             ET.SubElement(place, "lastmod").text = changed_at.date().isoformat()
     body = b'<?xml version="1.0" encoding="utf-8"?>\n' + ET.tostring(document, encoding="utf-8")
-    request.state.shared = "tagged"
-    return Response(body, media_type="application/xml", headers={"Cache-Control": f"public, max-age={SHARED_SECONDS}"})
+    share(request, Sharing.TAGGED)
+    return Response(body, media_type="application/xml", headers=cache_headers(request))

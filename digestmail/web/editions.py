@@ -17,6 +17,7 @@ from digestmail.model.digests import Digest
 from digestmail.model.editions import Edition
 from digestmail.model.selection import Entry, Section
 from digestmail.selection.segments import for_everybody, for_segment
+from digestmail.web.cache import Sharing, share
 from digestmail.web.pages import page
 from digestmail.web.periods import Kind, month_key, period, week_key
 from digestmail.web.query_params import app_of, asked_page, asked_text, digest_of
@@ -40,8 +41,8 @@ def home(request: Request) -> HTMLResponse:
     digest = app_of(request).digests[0]
     found = archive.edition_record(app_of(request).database, digest.name)
     if found is None:
-        request.state.shared = "kept"
-        return page(request, "empty.html", shared=True, canonical="/", digest=digest)
+        share(request, Sharing.KEPT)
+        return page(request, "empty.html", canonical="/", digest=digest)
     return _edition(request, digest, found.edition, "/", found.earlier, None)
 
 
@@ -56,11 +57,10 @@ def list_editions(request: Request, name: str) -> HTMLResponse:
     months: dict[str, list[EditionLine]] = {}
     for line in lines:
         months.setdefault(month_key(line.day), []).append(line)
-    request.state.shared = "kept"
+    share(request, Sharing.KEPT)
     return page(
         request,
         "archive.html",
-        shared=True,
         canonical=f"/{name}" if number == 1 else f"/{name}?page={number}",
         digest=digest,
         total=total,
@@ -100,7 +100,7 @@ def _edition(
     earlier: EditionLine | None,
     later: EditionLine | None,
 ) -> HTMLResponse:
-    request.state.shared = "kept"
+    share(request, Sharing.KEPT)
     chosen = request.query_params.get("topic")
     everything = for_everybody(edition)
     alone = {section.topic or "": section for section in _alone(edition, everything)}
@@ -111,7 +111,6 @@ def _edition(
     return page(
         request,
         "edition.html",
-        shared=True,
         canonical=path,
         home=path == "/",
         digest=digest,
@@ -159,11 +158,10 @@ def _period(request: Request, digest: Digest, kind: Kind, key: str) -> HTMLRespo
         (entry for entry in published if chosen is None or any(match.topic == chosen for match in entry.matches)),
         key=lambda entry: (-(entry.signals.upvotes or 0), -entry.score.total, entry.paper.id),
     )[:_PERIOD_PAPERS]
-    request.state.shared = "kept"
+    share(request, Sharing.KEPT)
     return page(
         request,
         "period.html",
-        shared=True,
         canonical=f"/{digest.name}/{kind}/{key}",
         digest=digest,
         period=shown,

@@ -7,6 +7,7 @@ from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse,
 
 from digestmail.editions import archive
 from digestmail.web.bibtex import bibtex
+from digestmail.web.cache import PUBLIC, Sharing, share
 from digestmail.web.chart import chart
 from digestmail.web.filters import paper_path
 from digestmail.web.pages import page, url
@@ -24,11 +25,10 @@ def show_paper(request: Request, ref: str) -> Response:
     paper = found.paper
     if paper.id != ref:
         return RedirectResponse(url(request, paper_path(paper.id)), status_code=302)
-    request.state.shared = "kept"
+    share(request, Sharing.KEPT)
     return page(
         request,
         "paper.html",
-        shared=True,
         canonical=paper_path(paper.id),
         paper=paper,
         sightings=found.sightings,
@@ -47,5 +47,5 @@ def cite(request: Request, ref: str) -> PlainTextResponse:
     return PlainTextResponse(
         bibtex(paper),
         media_type="application/x-bibtex; charset=utf-8",
-        headers={"Content-Disposition": 'attachment; filename="paper.bib"', "Cache-Control": "public, max-age=60"},
+        headers=PUBLIC | {"Content-Disposition": 'attachment; filename="paper.bib"'},
     )

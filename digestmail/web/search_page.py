@@ -12,6 +12,7 @@ from fastapi.responses import HTMLResponse
 from digestmail.editions import archive
 from digestmail.model.search import RANKED_AMONG, Query
 from digestmail.web import people
+from digestmail.web.cache import Sharing, share
 from digestmail.web.pages import page
 from digestmail.web.query_params import app_of, asked_day, asked_page, asked_text, begin_of, end_of
 
@@ -56,11 +57,10 @@ def show_search(request: Request) -> HTMLResponse:
     app, query, number = app_of(request), asked_query(request), asked_page(request)
     found = archive.find_papers(app.database, query, limit=_HITS, offset=(number - 1) * _HITS)
     former = archive.topics(app.database)
-    request.state.shared = "tagged"
+    share(request, Sharing.TAGGED)
     return page(
         request,
         "search.html",
-        shared=True,
         query=query,
         found=found,
         topics=sorted({topic.name for digest in app.digests for topic in digest.topics} | set(former)),

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from digestmail.config.mail import MailTable, SmtpTable
 from digestmail.config.settings import Config
 from digestmail.delivery.composer import EditionComposer
-from digestmail.delivery.notices import NoticeComposer, NoticeOrigin
+from digestmail.delivery.notice_composer import NoticeComposer, NoticeOrigin
 from digestmail.delivery.outcomes import Rules
 from digestmail.delivery.pacing import DomainLimit, DomainLimits
 from digestmail.mail.dkim import Signer

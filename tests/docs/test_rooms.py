@@ -21,8 +21,7 @@ OPENS = {"connect", "begin", "rehearsal", "lock"}
 
 LONG_FILES = {
     "bounces/parsing/phrases.py": "a list of phrases, one a line",
-    "delivery/dispatcher.py": "the states of a message in one loop",
-    "delivery/notices.py": "sends notices and writes them",
+    "delivery/dispatcher.py": "the states of a message in one event loop; they share their counters",
     "mail/message.py": "one template, cast message by message",
     "sources/http/client.py": "one client with its redirects, retries and limits",
     "storage/migrations/versions/0001_first.py": "a migration is a list of tables",
