@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import jinja2
 from fastapi import Request
@@ -20,9 +20,8 @@ from fastapi.responses import HTMLResponse
 from digestmail.app import App
 from digestmail.mail.i18n import templates_directory
 from digestmail.web import filters
+from digestmail.web.cache import cache_headers
 
-SHARED_SECONDS: Final = 60
-"""For how long browsers and proxies may keep a page that is the same for everybody."""
 FormToken = Callable[[Request], str]
 
 
@@ -70,14 +69,13 @@ def pages_of(request: Request) -> Pages:
     return found
 
 
-def page(request: Request, name: str, *, status: int = 200, shared: bool = False, **context: Any) -> HTMLResponse:
+def page(request: Request, name: str, *, status: int = 200, **context: Any) -> HTMLResponse:
     """Return the template `name` as an answer.
 
-    `shared` says that everybody gets the same: browsers and proxies may keep it for a minute. Else nobody keeps it.
+    Browsers and proxies may keep it for a minute if it is shared (`cache.share`). Else nobody keeps it.
     """
-    cache = f"public, max-age={SHARED_SECONDS}" if shared else "no-store"
     content = pages_of(request).fill_in(request, name, **context)
-    return HTMLResponse(content, status_code=status, headers={"Cache-Control": cache})
+    return HTMLResponse(content, status_code=status, headers=cache_headers(request, status))
 
 
 def url(request: Request, path: str) -> str:
