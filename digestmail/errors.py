@@ -85,9 +85,23 @@ class StorageError(DigestmailError):
     """The database cannot be used."""
 
 
-class TokenError(DigestmailError):
+class SubscriberFacingError(DigestmailError):
+    """An error that web pages show to subscribers, in their language.
+
+    `message` is the English sentence and the key of its translation; `values` fill its `%(name)s` placeholders.
+    """
+
+    def __init__(self, message: str, *, detail: str = "", **values: object) -> None:
+        """Keep what a translation needs; `detail` is appended to the text for operators only."""
+        self.message = message
+        self.values = values
+        filled = message % values if values else message
+        super().__init__(f"{filled}: {detail}" if detail else filled)
+
+
+class TokenError(SubscriberFacingError):
     """A signed token is forged, cut or meant for something else."""
 
 
-class SubscriptionError(DigestmailError):
+class SubscriptionError(SubscriberFacingError):
     """What was asked of a subscription does not exist or is not allowed."""

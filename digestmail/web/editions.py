@@ -79,7 +79,7 @@ def show_edition(request: Request, name: str, slot: str) -> HTMLResponse:
     with app_of(request).database.connect() as connection:
         found = editions.get(connection, name, slot)
         if found is None:
-            raise HTTPException(404, "there is no edition of that day")
+            raise HTTPException(404, "there is no edition on that day")
         earlier, later = archive.neighbours(connection, name, found.edition.slot.at)
     return _edition(request, digest, found.edition, f"/{name}/{slot}", earlier, later)
 
@@ -109,7 +109,7 @@ def _edition(
     everything = for_everybody(edition)
     alone = {section.topic or "": section for section in _alone(edition, everything)}
     if chosen is not None and chosen not in alone:
-        raise HTTPException(404, "that edition has no such topic")
+        raise HTTPException(404, "this edition has no such topic")
     choices = tuple(Choice(topic=topic, papers=len(section.entries)) for topic, section in alone.items())
     sections = everything if chosen is None else (alone[chosen],)
     return page(
@@ -152,7 +152,7 @@ def _most(entries: tuple[Entry, ...]) -> int:
 def _period(request: Request, digest: Digest, kind: Kind, key: str) -> HTMLResponse:
     shown = period(kind, key)
     if shown is None:
-        raise HTTPException(404, f"that is no {kind}")
+        raise HTTPException(404, "there is no such week" if kind == "week" else "there is no such month")
     with app_of(request).database.connect() as connection:
         lines = archive.lines(
             connection, digest=digest.name, since=shown.first.isoformat(), until=shown.after.isoformat()

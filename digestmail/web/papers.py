@@ -22,7 +22,7 @@ def show_paper(request: Request, ref: str) -> Response:
     with app_of(request).database.connect() as connection:
         paper = papers.find(connection, ref)
         if paper is None:
-            raise HTTPException(404, "no source has shown that paper")
+            raise HTTPException(404, "no source has listed this paper")
         seen = papers.sightings_of(connection, paper.id)
         published = papers.editions_of(connection, paper.id)
     if paper.id != ref:
@@ -47,7 +47,7 @@ def cite(request: Request, ref: str) -> PlainTextResponse:
     with app_of(request).database.connect() as connection:
         paper: Paper | None = papers.find(connection, ref)
     if paper is None:
-        raise HTTPException(404, "no source has shown that paper")
+        raise HTTPException(404, "no source has listed this paper")
     return PlainTextResponse(
         bibtex(paper),
         media_type="application/x-bibtex; charset=utf-8",

@@ -109,7 +109,7 @@ def test_a_confirmation_works_once_and_for_three_days(database, ask):
         signup.confirm(database, LINKS, token, THURSDAY + 3 * DAY + HOUR)
     signup.confirm(database, LINKS, token, THURSDAY + DAY)
     for verb in (signup.confirm, signup.look):
-        with pytest.raises(TokenError, match="used before"):
+        with pytest.raises(TokenError, match="already been used"):
             verb(database, LINKS, token, THURSDAY + DAY)
 
 

@@ -94,12 +94,12 @@ def move(site, reader):
 
 
 DEEDS = {
-    "change": (change, "no longer get Trending papers"),
-    "pause": (pause, "mails are paused"),
+    "change": (change, "no longer receive Trending papers"),
+    "pause": (pause, "emails are paused"),
     "leave by the form": (leave_by_the_form, "No further edition"),
-    "leave one by one click": (leave_one_by_one_click, "no longer get Trending papers"),
+    "leave one by one click": (leave_one_by_one_click, "no longer receive Trending papers"),
     "leave by one click": (leave_by_one_click, "No further edition"),
-    "move": (move, "go to another address"),
+    "move": (move, "go to a different address"),
 }
 
 
@@ -210,7 +210,7 @@ def test_a_stranger_cannot_hide_a_change_by_moving_or_leaving(site, reader):
     leave_by_the_form(site, reader)
     site.settle()
     to_the_reader = [mail for mail in site.mails() if mail["To"] == READER]
-    assert "go to another address" in text(to_the_reader[-1])
+    assert "go to a different address" in text(to_the_reader[-1])
     assert "as it was" in site.fill_in(link(to_the_reader[-1], "undo")).body
     assert settings(person(site, reader))[:4] == before[:4]
 
@@ -255,7 +255,7 @@ def test_the_form_does_not_tell_who_is_subscribed(site, reader):
 
 
 @pytest.mark.parametrize(
-    ("address", "says"), [("nobody", "not a mail address"), ("READER@example.org", "the address you get mail at")]
+    ("address", "says"), [("nobody", "not an email address"), ("READER@example.org", "already your address")]
 )
 def test_an_address_that_cannot_be_is_said(site, reader, address, says):
     target = preferences(site, reader)
@@ -279,7 +279,7 @@ def test_an_address_taken_meanwhile_is_not_taken_over_and_one_that_was_left_is(s
     asked = site.wait_for_mails(1)[-1]
     other = subscribed(site, NEW, Subscription(digest="daily"))
     page = site.fill_in(link(asked, "address"))
-    assert (page.status, "a subscription of its own" in page.body) == (403, True)
+    assert (page.status, "already has a subscription" in page.body) == (403, True)
     assert person(site, reader).address == READER
     with site.app.database.begin() as connection:
         subscribers.remove(connection, NEW, site.clock.now())
@@ -319,7 +319,7 @@ def test_an_undoing_that_cannot_be_says_why(site, reader, why):
         data_export.erase(site.app.database, reader, site.clock.now(), random_token=lambda: "key")
     answer = site.post(link(told, "undo"), {"token": token})
     assert answer.status in {403, 410}
-    says = {"suppressed": "came back", "taken": "a subscription of its own", "erased": "expired"}[why]
+    says = {"suppressed": "bounced", "taken": "already has a subscription", "erased": "expired"}[why]
     assert says in answer.body
     assert "traceback" not in answer.body.lower()
 
@@ -327,7 +327,7 @@ def test_an_undoing_that_cannot_be_says_why(site, reader, why):
 def test_a_stranger_cannot_erase_a_subscriber(site, reader):
     target = preferences(site, reader)
     for _ in range(3):
-        assert "Check your mail" in site.fill_in(f"{target}/data", f"{target}/erase", sure="yes").body
+        assert "Check your email" in site.fill_in(f"{target}/data", f"{target}/erase", sure="yes").body
     (asked,) = site.wait_for_mails(1)
     site.settle()
     assert len(site.mails()) == 1
@@ -335,8 +335,8 @@ def test_a_stranger_cannot_erase_a_subscriber(site, reader):
     assert person(site, reader).state is SubscriberState.ACTIVE
     site.clock.sleep(timedelta(days=3, seconds=1).total_seconds())
     assert site.get(link(asked, "erase")).status == 410
-    assert "Check your mail" in site.fill_in(f"{target}/data", f"{target}/erase", sure="yes").body
+    assert "Check your email" in site.fill_in(f"{target}/data", f"{target}/erase", sure="yes").body
     again = site.wait_for_mails(2)[-1]
-    assert "Erased" in site.fill_in(link(again, "erase")).body
+    assert "Your data was erased" in site.fill_in(link(again, "erase")).body
     with site.app.database.connect() as connection:
         assert subscribers.find(connection, READER) is None
