@@ -91,12 +91,11 @@ class SubscriberFacingError(DigestmailError):
     `message` is the English sentence and the key of its translation; `values` fill its `%(name)s` placeholders.
     """
 
-    def __init__(self, message: str, *, detail: str = "", **values: object) -> None:
-        """Keep what a translation needs; `detail` is appended to the text for operators only."""
+    def __init__(self, message: str, *, operator_text: str = "", **values: object) -> None:
+        """Keep what a translation needs; operators see `operator_text` instead, where more is known."""
         self.message = message
         self.values = values
-        filled = message % values if values else message
-        super().__init__(f"{filled}: {detail}" if detail else filled)
+        super().__init__(operator_text or (message % values if values else message))
 
 
 class TokenError(SubscriberFacingError):

@@ -34,7 +34,9 @@ def normalised(address: str) -> str:
         checked = validate_email(address, check_deliverability=False, globally_deliverable=False)
     except EmailNotValidError as error:
         raise SubscriptionError(
-            "%(address)s is not an email address", address=repr(address), detail=str(error)
+            "%(address)s is not an email address",
+            address=repr(address),
+            operator_text=f"{address!r} is not an email address: {error}",
         ) from error
     return checked.normalized
 

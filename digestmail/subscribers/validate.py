@@ -20,8 +20,8 @@ def checked(digests: Sequence[Digest], choices: Preferences) -> Preferences:
     """
     if not choices.subscriptions:
         raise SubscriptionError("choose at least one digest")
-    if choices.timezone is not None and check_timezone(choices.timezone):
-        raise SubscriptionError("there is no time zone %(name)s", name=repr(choices.timezone))
+    if choices.timezone is not None and (wrong := check_timezone(choices.timezone)):
+        raise SubscriptionError("there is no time zone %(name)s", name=repr(choices.timezone), operator_text=wrong)
     by_name = {digest.name: digest for digest in digests}
     chosen = {one.digest: _checked(by_name, one) for one in choices.subscriptions}
     return replace(choices, subscriptions=tuple(chosen[name] for name in sorted(chosen)))

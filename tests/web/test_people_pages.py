@@ -251,27 +251,27 @@ def test_preferences_are_saved_paused_shown_and_erased(site):
     saved = site.fill_in(
         target, **{"digest": ["daily", "weekly"], "topics.daily": "Agents", "hour": "7", "language": "de"}
     )
-    assert "Saved" in saved.body
+    assert "gespeichert" in saved.body
     site.wait_for_mails(3)
     assert person(site).subscriptions == (
         Subscription(digest="daily", topics=("Agents",), hour=7),
         Subscription(digest="weekly", hour=7),
     )
     assert site.fill_in(target, digest=[]).status == 422
-    assert "paused until" in site.fill_in(target, f"{target}/pause", weeks="2").body
-    assert "Resume now" in site.get(target).body
-    assert "resumed" in site.fill_in(target, f"{target}/pause").body
+    assert "pausiert" in site.fill_in(target, f"{target}/pause", weeks="2").body
+    assert "Jetzt fortsetzen" in site.get(target).body
+    assert "wieder" in site.fill_in(target, f"{target}/pause").body
     assert person(site).paused_until is None
     assert site.fill_in(target, f"{target}/pause", weeks="99").status == 404
     stored = json.loads(site.get(f"{target}/data.json").body)
     assert stored["subscriber"]["address"] == "reader@example.org"
     assert [mail["kind"] for mail in stored["mails"]] == ["confirm", "welcome", "changed", "changed"]
     assert site.fill_in(f"{target}/data", f"{target}/erase").status == 404
-    assert "Check your email" in site.fill_in(f"{target}/data", f"{target}/erase", sure="yes").body
+    assert "Postfach" in site.fill_in(f"{target}/data", f"{target}/erase", sure="yes").body
     assert person(site).state is SubscriberState.ACTIVE
     asked = next(mail for mail in site.wait_for_mails(4) if "/erase/" in str(links(mail)))
     assert "reader@example.org" in site.get(link(asked, "erase")).body
-    assert "Your data was erased" in site.fill_in(link(asked, "erase")).body
+    assert "wurden gelöscht" in site.fill_in(link(asked, "erase")).body
     assert site.get(link(asked, "erase")).status == 403
     assert "reader@example.org" not in str(contents(site))
     assert site.get(target).status == 404
@@ -298,7 +298,7 @@ def test_a_link_stays_good_after_a_rotation_and_dies_with_a_forgotten_secret(sit
     target = link(welcome, "preferences")
     assert site.app.rotate_secrets(forget=False) == 2
     assert site.get(target).status == 200
-    assert "Saved" in site.fill_in(target, digest="weekly").body
+    assert "were saved" in site.fill_in(target, digest="weekly").body
     assert site.app.rotate_secrets(forget=True) == 1
     assert site.get(target).status == 404
     assert site.get(link(asked, "confirm")).status == 410
