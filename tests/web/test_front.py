@@ -97,7 +97,9 @@ def test_a_form_s_token_is_never_older_than_ten_minutes(filled, sqlite_url):
 def test_memory_is_bounded(filled, sqlite_url):
     with open_app(sqlite_url) as app:
         inner = create_app(app)
-        kept = Answers(inner, version=lambda: "1", clock=FakeClock(THURSDAY), any_host=True, language=str, most_bytes=200_000)
+        kept = Answers(
+            inner, version=lambda: "1", clock=FakeClock(THURSDAY), any_host=True, language=str, most_bytes=200_000
+        )
         for number in range(200):
             assert ask(kept, f"/?x={number}").status == 200
         assert 0 < kept._bytes <= 200_000
