@@ -149,7 +149,7 @@ def test_a_suppressed_person_is_written_nothing_and_cannot_confirm_an_older_link
     with database.begin() as connection:
         suppressions.add(connection, "a@example.org", SuppressionReason.COMPLAINED, "", THURSDAY)
     assert ask(now=THURSDAY + 2 * DAY) is SignupReply.NOTHING
-    with pytest.raises(SubscriptionError, match="operator"):
+    with pytest.raises(SubscriptionError, match="bounced"):
         signup.confirm(database, LINKS, token, THURSDAY)
 
 
