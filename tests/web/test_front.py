@@ -199,7 +199,7 @@ def test_every_request_is_logged_where_it_is_wanted_and_no_token_is(filled, sqli
         ask(web, f"/papers/preferences/{token}/erase", method="POST", raw=b"x")
         ask(web, "/papers/api/v1/subscribers/reader@example.org", method="DELETE")
         ask(web, "/papers/static/digestmail.css")
-    lines = [record.getMessage() for record in caplog.records if record.name == "digestmail.web.access_log"]
+    lines = [record.getMessage() for record in caplog.records if record.name == "digestmail.web.access"]
     assert lines == [
         "method=GET path=/papers/ status=200 ms=12",
         "method=HEAD path=/papers/search status=200 ms=12",
