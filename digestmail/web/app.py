@@ -33,6 +33,7 @@ from digestmail.web import (
 )
 from digestmail.web.access_log import AccessLog
 from digestmail.web.cache import Answers
+from digestmail.web.language import negotiate
 from digestmail.web.middleware import Front, security_headers
 from digestmail.web.openapi import describe
 from digestmail.web.pages import Pages
@@ -63,7 +64,11 @@ def create_app(app: App, clock: Clock | None = None) -> FastAPI:
     describe(web)
     settings = app.config.web
     web.add_middleware(
-        Answers, version=lambda: version(app), clock=clock or SystemClock(), any_host=app.config.base_url is not None
+        Answers,
+        version=lambda: version(app),
+        clock=clock or SystemClock(),
+        any_host=app.config.base_url is not None,
+        language=lambda accepted: negotiate(accepted, web.state.pages.languages, ""),
     )
     web.add_middleware(errors.Unexpected)
     web.add_middleware(Front, prefix=prefix(app), headers=security_headers(thumbnails=settings.thumbnails))

@@ -74,16 +74,19 @@ class Answers:
         version: Callable[[], str],
         clock: Clock,
         any_host: bool,
+        language: Callable[[str], str],
         most_bytes: int = MOST_BYTES,
     ) -> None:
         """Stand before `app`. `version` may block; answers are kept while it returns the same.
 
-        With `any_host` pages do not depend on the host they are asked under.
+        With `any_host` pages do not depend on the host they are asked under. `language` maps Accept-Language fields to
+        one of the few languages of the pages: answers that vary by language are kept once for each.
         """
         self._app = app
         self._version_of = version
         self._clock = clock
         self._any_host = any_host
+        self._language = language
         self._most_bytes = most_bytes
         self._version = ""
         self._looked_at: float | None = None
@@ -98,9 +101,10 @@ class Answers:
         headers = Headers(scope=scope)
         await self._look()
         key = self._key(scope, headers)
-        kept = self._answers.get(key)
+        key = (*key, self._language(headers.get("accept-language", "")))
+        kept = self._answers.get(key) or self._answers.get(_any_language(key))
         if kept is not None and self._clock.monotonic() - kept.made_at < _OLDEST_SECONDS:
-            self._answers.move_to_end(key)
+            self._answers.move_to_end(key if key in self._answers else _any_language(key))
             await _send(kept, headers, send)
             return
         await self._ask(scope, receive, send, key, headers)
@@ -138,7 +142,7 @@ class Answers:
                 if not message.get("more_body", False):
                     made = _made(start["headers"], b"".join(body), self._clock.monotonic())
                     if state["shared"] is Sharing.KEPT and version == self._version:
-                        self._keep(key, made)
+                        self._keep(key if _varies(made) else _any_language(key), made)
                     await _send(made, headers, send)
 
         await self._app(scope, receive, answer)
@@ -153,6 +157,15 @@ class Answers:
         while self._bytes > self._most_bytes:
             _, oldest = self._answers.popitem(last=False)
             self._bytes -= len(oldest.body)
+
+
+def _any_language(key: _Key) -> _Key:
+    """Return the key of an answer that is the same in every language, such as a feed."""
+    return (*key[:-1], "*")
+
+
+def _varies(answer: _Answer) -> bool:
+    return any(name == b"vary" and b"accept-language" in value.lower() for name, value in answer.headers)
 
 
 def _made(headers: list[_Header], body: bytes, now: float) -> _Answer:

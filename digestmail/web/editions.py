@@ -76,7 +76,7 @@ def show_edition(request: Request, name: str, slot: str) -> HTMLResponse:
     digest = digest_of(request, name)
     found = archive.edition_record(app_of(request).database, name, slot)
     if found is None:
-        raise HTTPException(404, "there is no edition of that day")
+        raise HTTPException(404, "there is no edition on that day")
     return _edition(request, digest, found.edition, f"/{name}/{slot}", found.earlier, found.later)
 
 
@@ -105,7 +105,7 @@ def _edition(
     everything = for_everybody(edition)
     alone = {section.topic or "": section for section in _alone(edition, everything)}
     if chosen is not None and chosen not in alone:
-        raise HTTPException(404, "that edition has no such topic")
+        raise HTTPException(404, "this edition has no such topic")
     choices = tuple(Choice(topic=topic, papers=len(section.entries)) for topic, section in alone.items())
     sections = everything if chosen is None else (alone[chosen],)
     return page(
@@ -147,7 +147,7 @@ def _most(entries: tuple[Entry, ...]) -> int:
 def _period(request: Request, digest: Digest, kind: Kind, key: str) -> HTMLResponse:
     shown = period(kind, key)
     if shown is None:
-        raise HTTPException(404, f"that is no {kind}")
+        raise HTTPException(404, "there is no such week" if kind == "week" else "there is no such month")
     found = archive.editions_with_papers(
         app_of(request).database, digest.name, since=shown.first.isoformat(), until=shown.after.isoformat()
     )

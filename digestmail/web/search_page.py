@@ -38,8 +38,9 @@ async def limit_searches(request: Request) -> None:
     wait = people.of(request).guard.search(client=people.client_of(request), at=at)
     if wait:
         seconds = ceil(wait)
-        said = f"too many searches at once; try again in {seconds} s"
-        raise HTTPException(429, said, headers={"Retry-After": str(seconds)})
+        raise HTTPException(
+            429, "too many searches; please try again in a minute", headers={"Retry-After": str(seconds)}
+        )
 
 
 Limited: Final = Depends(limit_searches)
