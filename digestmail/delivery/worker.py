@@ -138,27 +138,14 @@ class Worker:
     def _dispatch(
         self, relay: Relay, granted: dict[str, int], manners: dict[str, Manner], pause: timedelta
     ) -> tuple[str, bool]:
-        ledger = OutboxWriter(
-            self._database,
-            self._clock,
-            self._epoch,
-            lease=LEASE,
-            sending=_SENDING,
-            policies=Policies(
-                room=lambda connection, now: room(connection, self._speeds(connection, relay, now), relay.name, now),
-                sort=lambda connection, claimed, now: self._sort(connection, claimed, relay, now),
-                bounced=self._count_bounces,
-            ),
-            # Half of what may be armed: while its results and the next intents are committed, the other half goes out.
-            enough=AHEAD * granted[f"relay:{relay.name}"],
-        )
+        connections = granted[f"relay:{relay.name}"]
         dispatch = Dispatcher(
-            ledger,
+            self._outbox_writer(relay, connections),
             relay,
             self._letters,
             self._clock,
             self._rules,
-            connections=granted[f"relay:{relay.name}"],
+            connections=connections,
             domains={key.removeprefix("domain:"): count for key, count in granted.items() if key.startswith("domain:")},
             manners=manners,
             pause=pause,
@@ -177,6 +164,22 @@ class Worker:
         if dispatch.trouble is not None:
             raise dispatch.trouble
         return dispatch.stopped, dispatch.relay_broke
+
+    def _outbox_writer(self, relay: Relay, connections: int) -> OutboxWriter:
+        return OutboxWriter(
+            self._database,
+            self._clock,
+            self._epoch,
+            lease=LEASE,
+            sending=_SENDING,
+            policies=Policies(
+                room=lambda connection, now: room(connection, self._speeds(connection, relay, now), relay.name, now),
+                sort=lambda connection, claimed, now: self._sort(connection, claimed, relay, now),
+                bounced=self._count_bounces,
+            ),
+            # Half of what may be armed: while its results and the next intents are committed, the other half goes out.
+            enough=AHEAD * connections,
+        )
 
     def _sort(self, connection: Connection, claimed: Sequence[Delivery], relay: Relay, now: datetime) -> Triage:
         """Say what goes out now; end what nobody wants, settle what a dead worker left, put off what a rate holds."""

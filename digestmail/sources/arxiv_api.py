@@ -7,7 +7,7 @@ a day. Throttling comes in many dresses: 429, 503, but also 403, 406, and 200 wi
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from http import HTTPStatus
@@ -30,7 +30,6 @@ MIN_INTERVAL = 3.0
 RESULT_LIMIT = 30_000
 """Results of one query that arXiv hands out at most."""
 
-IDS_A_REQUEST = 100
 
 FIRST_LOOK_BACK = timedelta(days=3)
 LOOK_BACK_AT_MOST = timedelta(days=14)
@@ -99,44 +98,6 @@ class ArxivApi:
             validators={} if partial else {first.url: first.validators},
         )
 
-    def read_ids(self, ids: Sequence[str]) -> Reading:
-        """Read the papers `ids` (with or without version); what arXiv does not know is skipped. Raises SourceError."""
-        found_ids = {given: find_arxiv_id(given) for given in ids}
-        results: list[Sighting | Skipped] = [
-            Skipped(entry=single_line(given)[:200], reason="not an arXiv id")
-            for given, found in found_ids.items()
-            if found is None
-        ]
-        wanted = tuple(dict.fromkeys(found for found in found_ids.values() if found))
-        partial = None
-        for start in range(0, len(wanted), IDS_A_REQUEST):
-            try:
-                results += self._chunk(wanted[start : start + IDS_A_REQUEST])
-            except SourceError as error:
-                if start == 0:
-                    raise
-                partial = f"only the first {start} of {len(wanted)} ids: {error}"
-                break
-        gathered = gather(results, partial)
-        return Reading(
-            source=self.name,
-            entries=gathered.entries,
-            sightings=gathered.sightings,
-            skipped=gathered.skipped,
-            partial=partial,
-        )
-
-    def _chunk(self, ids: tuple[str, ...]) -> Iterator[Sighting | Skipped]:
-        # Without max_results arXiv answers ten, however long the list.
-        page = self._page({"id_list": ",".join(ids)}, 0, size=len(ids))
-        missing = dict.fromkeys(ids)
-        for result in page.results:
-            if isinstance(result, Sighting):
-                missing.pop(result.paper.id.removeprefix("arxiv:"), None)
-            yield result
-        for arxiv_id in missing:
-            yield Skipped(entry=arxiv_id, reason="not in arXiv's answer")
-
     def _pages(self, parameters: Mapping[str, str], first_body: bytes) -> tuple[list[Sighting | Skipped], str | None]:
         """Read page after page, each from where the last one really ended; say why when that was not the end."""
         results: list[Sighting | Skipped] = []
@@ -154,18 +115,16 @@ class ArxivApi:
                 return results, f"only the first {len(results):,} of {page.total:,} entries: {error}"
         return results, f"only the first {len(results):,} of {page.total:,} entries: the pages are too short"
 
-    def _page(
-        self, parameters: Mapping[str, str], start: int, *, size: int | None = None, body: bytes | None = None
-    ) -> ResultPage:
+    def _page(self, parameters: Mapping[str, str], start: int, *, body: bytes | None = None) -> ResultPage:
         """Return the page at `start`, asking again when it is empty though it should not be."""
-        url = self._url(parameters, start, size)
+        url = self._url(parameters, start)
         page = parse_api_page(self._body(url) if body is None else body, source=self.name)
         if page.results or page.total <= start:
             return page
         return parse_api_page(self._body(url), source=self.name)
 
-    def _url(self, parameters: Mapping[str, str], start: int, size: int | None = None) -> str:
-        size = size or min(self._page_size, RESULT_LIMIT - start)
+    def _url(self, parameters: Mapping[str, str], start: int) -> str:
+        size = min(self._page_size, RESULT_LIMIT - start)
         return f"{self._base_url}/api/query?{urlencode({**parameters, 'start': start, 'max_results': size})}"
 
     def _body(self, url: str) -> bytes:

@@ -30,7 +30,6 @@ LONG_FILES = {
 }
 LONG_FUNCTIONS = {
     "delivery/dispatcher.py:Dispatcher.__init__": "its collaborators and its state, a line each",
-    "delivery/worker.py:Worker._dispatch": "puts the dispatcher together",
     "mail/message.py:MessageTemplate.__init__": "composes the template once",
     "preview/routes.py:application": "a list of routes",
     "storage/migrations/versions/0001_first.py:upgrade": "a list of tables",
