@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 
-from digestmail.model.editions import Beyond
 from digestmail.model.papers import Paper, PaperId, Signals
 
 
@@ -100,6 +99,14 @@ class Entry:
     def match(self) -> TopicMatch | None:
         """Return the topic it stands under, None if it matches none."""
         return self.matches[0] if self.matches else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beyond:
+    """How many papers qualified for an edition but are in it for no reader; `topics` they match, the best first."""
+
+    topics: tuple[str, ...]
+    papers: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
