@@ -122,6 +122,10 @@ OURS = [
     ("5.0.0", "550 relay not permitted"),
     ("5.4.5", "550 5.4.5 Daily user sending limit exceeded"),
     ("5.5.2", "502 5.5.2 Error: command not recognized"),
+    ("5.0.0", "550 Domain example.org has an outgoing mail suspension. Message discarded."),
+    ("5.2.0", "554 5.2.0 STOREDRV.Submission.Exception:OutboundSpamException; Failed to process message"),
+    ("5.0.0", "550 XY-002 Unfortunately, messages from 192.0.2.1 weren't sent."),
+    ("5.0.0", "550 Your account is not yet validated"),
 ]
 
 

@@ -176,6 +176,18 @@ def test_a_secret_comes_from_a_file_beside_the_configuration_and_is_never_shown(
     assert problems(write(text))[0].startswith("mail.smtp.password_file: cannot be read")
 
 
+def test_a_byte_order_mark_belongs_neither_to_the_configuration_nor_to_a_secret(write, tmp_path):
+    mark = b"\xef\xbb\xbf"
+    (tmp_path / "secret").write_bytes(mark + b"s3cret\r\n")
+    path = write(SMALL.replace('"digest@example.org"', '"digest@example.org"\n[mail.smtp]\npassword_file = "secret"'))
+    path.write_bytes(mark + path.read_bytes())
+    password = load.load(path).mail.smtp.password
+    assert password is not None
+    assert password.get_secret_value() == "s3cret"
+    (tmp_path / "secret").write_bytes(mark + b"\r\n")
+    assert problems(path)[0].startswith("mail.smtp.password_file: cannot be read")
+
+
 def test_the_webhook_secret_comes_from_a_file_and_must_be_hard_to_guess(write, tmp_path):
     text = SMALL + '[web]\nwebhook_secret_file = "secret"\n'
     assert problems(write(text))[0].startswith("web.webhook_secret_file: cannot be read")

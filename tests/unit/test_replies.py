@@ -79,6 +79,12 @@ OURS = [
     (554, "5.7.1 The monthly limit of your plan is reached", Meaning.QUOTA),
     (452, "4.7.1 hourly quota exceeded", Meaning.QUOTA),
     (571, "Account blocked for spam", Meaning.SUSPENDED),
+    (550, "Domain example.org has an outgoing mail suspension. Message discarded.", Meaning.SUSPENDED),
+    (502, "5.7.0 Your SMTP account is not yet activated", Meaning.SUSPENDED),
+    (550, "5.7.1 Sender rate overlimit - 90.0 / 1h", Meaning.RATE),
+    (554, "Access denied: User `arn:x' is not authorized to perform `ses:SendRawEmail' on resource `y'", Meaning.UNAUTHORISED),
+    (554, "5.2.0 STOREDRV.Submission.Exception:OutboundSpamException; Failed to process message", Meaning.SUSPENDED),
+    (550, "XY-002 Unfortunately, messages from 192.0.2.1 weren't sent.", Meaning.POLICY),
     # the EHLO name
     (501, "Syntactically invalid HELO argument(s)", Meaning.HELO),
     (504, "5.5.2 need fully-qualified hostname", Meaning.HELO),
@@ -173,6 +179,26 @@ def test_what_is_about_us_is_held_against_no_reader(code, text, meaning):
 @pytest.mark.parametrize(("code", "text"), THEIRS)
 def test_what_is_about_the_recipient_stops_nobody_else(code, text):
     assert fault_of(code, text) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Account p@example.net has been suspended",
+        "5.7.0 The account <P@Example.net> is temporarily locked",
+        "Customer account p@example.net is on hold",
+    ],
+)
+def test_a_suspended_account_is_the_recipient_s_if_the_reply_names_their_address(text):
+    assert fault_of(550, text, "p@example.net") is None
+    assert names_recipient(550, text, "p@example.net")
+    assert fault_of(550, text, "q@example.net").meaning is Meaning.SUSPENDED
+
+
+def test_the_recipient_s_address_in_a_reply_does_not_make_our_quota_theirs():
+    said = "5.7.1 <p@example.net>: Recipient address rejected: Policy Rejection- Quota Exceeded."
+    assert fault_of(554, said, "p@example.net").meaning is Meaning.QUOTA
+    assert fault_of(550, "mail to p@example.net is over your sending limit", "p@example.net").meaning is Meaning.QUOTA
 
 
 @pytest.mark.parametrize(
