@@ -85,9 +85,22 @@ class StorageError(DigestmailError):
     """The database cannot be used."""
 
 
-class TokenError(DigestmailError):
+class SubscriberFacingError(DigestmailError):
+    """An error that web pages show to subscribers, in their language.
+
+    `message` is the English sentence and the key of its translation; `values` fill its `%(name)s` placeholders.
+    """
+
+    def __init__(self, message: str, *, operator_text: str = "", **values: object) -> None:
+        """Keep what a translation needs; operators see `operator_text` instead, where more is known."""
+        self.message = message
+        self.values = values
+        super().__init__(operator_text or (message % values if values else message))
+
+
+class TokenError(SubscriberFacingError):
     """A signed token is forged, cut or meant for something else."""
 
 
-class SubscriptionError(DigestmailError):
+class SubscriptionError(SubscriberFacingError):
     """What was asked of a subscription does not exist or is not allowed."""

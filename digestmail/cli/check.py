@@ -8,17 +8,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from digestmail.bounces import counting
 from digestmail.cli import printing
+from digestmail.collect.collector import list_health
+from digestmail.config.mail import SmtpTable
 from digestmail.config.servers import secrets_of
-from digestmail.config.tables import SmtpTable
+from digestmail.delivery import admin
 from digestmail.errors import DigestmailError
 from digestmail.model.deliveries import DeliveryState
 from digestmail.model.papers import SourceHealth
 from digestmail.model.reports import WELL, DeliverReport
+from digestmail.model.subscribers import ChoiceCount
 from digestmail.schedule.cron import next_fire
-from digestmail.storage import audience, future_moments, rates, settings, sources
-from digestmail.storage.audience import ChoiceCount
+from digestmail.subscribers.admin import wishes
 from digestmail.text.credentials import weaknesses
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def check(app: App, *, connect: bool) -> CheckReport:
     problems = []
     for digest in app.digests:
         try:
-            app.preview(digest)
+            app.mail.page(app.upcoming(digest).edition)
         except DigestmailError as error:
             problems.append(f"digest {digest.name}: {error}")
     if connect:
@@ -55,9 +56,8 @@ def check(app: App, *, connect: bool) -> CheckReport:
     problems += _ledger(app)
     problems += _beyond(app)
     configured = [table.name for table in app.config.sources]
-    with app.database.connect() as connection:
-        health = tuple(row for row in sources.list_health(connection) if row.source in configured)
-        problems += _orphans(app, audience.wishes(connection))
+    health = tuple(row for row in list_health(app.database) if row.source in configured)
+    problems += _orphans(app, wishes(app.database))
     problems += [
         f"source {row.source}: {row.health}: {row.detail}"
         for row in health
@@ -111,8 +111,7 @@ def _unused(app: App) -> Iterator[str]:
 def _beyond(app: App) -> Iterator[str]:
     """Name the deliveries that are due later than any may be."""
     give_up = timedelta(hours=app.config.mail.give_up_hours)
-    with app.database.connect() as connection:
-        late = future_moments.due_beyond(connection, app.horizon(), give_up)
+    late = admin.due_too_late(app.database, app.horizon(), give_up)
     if late is not None:
         yield (
             f"{late.count} deliveries are due further ahead than give_up_hours, up to {late.farthest:%Y-%m-%d %H:%M} "
@@ -122,9 +121,7 @@ def _beyond(app: App) -> Iterator[str]:
 
 def _ahead(app: App) -> Iterator[str]:
     """Name what only a clock that was ahead, or is behind now, explains."""
-    with app.database.connect() as connection:
-        found = future_moments.ahead(connection, app.horizon())
-    for one in found:
+    for one in admin.future_dates(app.database, app.horizon()):
         yield (
             f"{one.column} lies in the future in {one.count} rows, up to {one.farthest:%Y-%m-%d %H:%M} UTC: this "
             "machine's clock was ahead when they were written, or is behind now (docs/flow.md, when a clock jumps)"
@@ -133,14 +130,13 @@ def _ahead(app: App) -> Iterator[str]:
 
 def _ledger(app: App) -> Iterator[str]:
     """Name what the ledger holds that somebody has to look at."""
-    with app.database.connect() as connection:
-        yield from map(str, counting.list_blocks(connection, app.clock.now()))
-        try:
-            app.epoch().check(lambda: settings.epoch(connection))
-        except DigestmailError as error:
-            yield f"{error}; `digestmail deliveries adopt` goes on with it"
-        for pause in rates.pauses(connection, app.clock.now()):
-            yield f"{pause.key} is left alone until {pause.until:%Y-%m-%d %H:%M} UTC: {pause.reason}"
+    yield from map(str, admin.blocks(app.database, app.clock.now()))
+    try:
+        app.epoch().check_database(app.database)
+    except DigestmailError as error:
+        yield f"{error}; `digestmail deliveries adopt` goes on with it"
+    for pause in admin.pauses(app.database, app.clock.now()):
+        yield f"{pause.key} is left alone until {pause.until:%Y-%m-%d %H:%M} UTC: {pause.reason}"
     outbox = app.outbox()
     if held := outbox.outbox.get(DeliveryState.AMBIGUOUS):
         yield f"{held} deliveries are ambiguous: `digestmail deliveries list --state ambiguous`"

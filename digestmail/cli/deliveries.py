@@ -35,14 +35,14 @@ def list_all(
 ) -> None:
     """List deliveries."""
     from digestmail.cli import printing
+    from digestmail.delivery import admin
     from digestmail.model.deliveries import DeliveryState
-    from digestmail.storage import delivery_admin
 
     if state is not None and state not in list(DeliveryState):
         raise typer.BadParameter(f"{state!r} is none of {', '.join(DeliveryState)}", param_hint="--state")
     chosen = DeliveryState(state) if state else None
-    with open_app(config) as opened, opened.database.connect() as connection:
-        found = delivery_admin.list_deliveries(connection, state=chosen, digest=digest, slot=slot)
+    with open_app(config) as opened:
+        found = admin.list_deliveries(opened.database, state=chosen, digest=digest, slot=slot)
         if json:
             printing.as_json(list(found))
             return
@@ -55,10 +55,10 @@ def list_all(
 def show(digest: Edition, slot: Slot, address: Address, config: ConfigPath = None, json: Json = False) -> None:
     """Show every attempt at one delivery: when, what the server said, and after how long."""
     from digestmail.cli import printing
-    from digestmail.storage import delivery_admin
+    from digestmail.delivery import admin
 
-    with open_app(config) as opened, opened.database.connect() as connection:
-        attempts = delivery_admin.attempts_of(connection, digest, slot, _subscriber(opened, address))
+    with open_app(config) as opened:
+        attempts = admin.attempts(opened.database, digest, slot, _subscriber(opened, address))
     if json:
         printing.as_json(attempts)
         return
@@ -80,12 +80,12 @@ def resolve(
     now: Now = None,
 ) -> None:
     """Settle ambiguous deliveries of an edition: they arrived, or they did not."""
+    from digestmail.delivery import admin
     from digestmail.model.deliveries import DeliveryState
-    from digestmail.storage import delivery_admin
 
-    with open_app(config, now) as opened, opened.database.begin() as connection:
+    with open_app(config, now) as opened:
         subscriber = _subscriber(opened, to) if to else None
-        done = delivery_admin.resolve(connection, digest, slot, subscriber, DeliveryState(outcome), opened.clock.now())
+        done = admin.resolve(opened.database, digest, slot, subscriber, DeliveryState(outcome), opened.clock.now())
     sys.stdout.write(f"{done} resolved as {outcome}\n")
 
 
@@ -108,12 +108,13 @@ def retry(
 
     Name an edition, or say by --code and --text which answers were not the recipients' fault.
     """
-    from digestmail.storage import delivery_admin
+    from digestmail.delivery import admin
+    from digestmail.model.deliveries import Unfinished
 
     if digest is None and code is None and not text:
         raise typer.BadParameter("name a DIGEST, --code or --text: all deliveries that failed are never meant")
-    with open_app(config, now) as opened, opened.database.begin() as connection:
-        meant = delivery_admin.Unfinished(
+    with open_app(config, now) as opened:
+        meant = Unfinished(
             code=code,
             text=text or None,
             digest=digest,
@@ -121,32 +122,33 @@ def retry(
             subscriber_id=_subscriber(opened, to) if to else None,
         )
         if dry_run:
-            sys.stdout.write(f"{delivery_admin.count(connection, meant)} would go back to the outbox\n")
+            sys.stdout.write(f"{admin.count(opened.database, meant)} would go back to the outbox\n")
             return
-        done = delivery_admin.retry(connection, meant, opened.clock.now())
+        done = admin.retry(opened.database, meant, opened.clock.now())
     sys.stdout.write(f"{done} back in the outbox\n")
 
 
 @app.command()
 def resume(config: ConfigPath = None, now: Now = None) -> None:
     """Try again at once what waits for a mail server: after you mended it."""
-    from digestmail.storage import delivery_admin, rates
+    from digestmail.delivery import admin
 
-    with open_app(config, now) as opened, opened.database.begin() as connection:
-        paused = rates.resume(connection)
-        due = delivery_admin.make_due(connection, opened.clock.now())
+    with open_app(config, now) as opened:
+        paused, due = admin.resume(opened.database, opened.clock.now())
     sys.stdout.write(f"{paused} mail servers tried again, {due} deliveries due\n")
 
 
 @app.command()
 def adopt(config: ConfigPath = None, now: Now = None) -> None:
     """Go on with a database that was put back from a backup: what was open in it is cancelled, not sent again."""
+    from digestmail.delivery import restore
+
     with open_app(config, now) as opened:
-        cancelled = opened.adopt()
+        cancelled = restore.adopt(opened.database, opened.epoch(), opened.wall_clock.now())
     sys.stdout.write(f"{cancelled} open deliveries cancelled; slots that began before now get no edition\n")
 
 
 def _subscriber(opened: App, address: str) -> int:
-    from digestmail.subscribers import admin
+    from digestmail.subscribers.admin import show
 
-    return admin.show(opened.database, address).id
+    return show(opened.database, address).id

@@ -85,6 +85,13 @@ def _read(source: Source, now: datetime, since: datetime | None) -> Reading | So
         return SourceFailure(source=source.name, health=Health.UNREADABLE, detail=detail)
 
 
+def store_all(
+    connection: Connection, results: Iterable[Reading | SourceFailure], now: datetime, horizon: datetime | None = None
+) -> CollectReport:
+    """Keep what every source said, in the caller's transaction: a rehearsal, which is rolled back."""
+    return CollectReport(sources=tuple(store(connection, result, now, horizon) for result in results))
+
+
 def store(
     connection: Connection, result: Reading | SourceFailure, now: datetime, horizon: datetime | None = None
 ) -> SourceReport:
@@ -106,3 +113,9 @@ def store(
         updated=added.updated,
         skipped=dict(Counter(skip.reason for skip in result.skipped)),
     )
+
+
+def list_health(database: Database) -> tuple[SourceHealth, ...]:
+    """Return how each source stands, as far as it was ever read."""
+    with database.connect() as connection:
+        return tuple(stored_sources.list_health(connection))

@@ -1,8 +1,23 @@
-"""Dispatch: keeps the connections busy with messages whose intents are on record, and the ledger with their results.
+"""Dispatch: keep the connections busy with messages whose intents are committed, and commit their results.
 
-    claimed -> pool -> asked for -> armed (intent committed) -> ready -> in flight -> settled -> recorded
+The states of a message, and what moves it on:
 
-Everything here runs in one event loop; only the ledger has a thread of its own.
+    claimed     the database gave it to this worker for the time of the lease   (`_claimed`)
+       |
+    pool        it waits for its turn, domain by domain                          (`ReadyQueue`)
+       |
+    asked       its intent is on the way to the database                        (`_order`)
+       |           +-- refused: lease over, subscriber gone, recalled -> released (`_not_armed`)
+    ready       the intent is committed; a connection may take it                (`_on_commit`)
+       |           +-- the intent is older than a minute -> asked again         (`_stale`)
+    in flight   a connection has it                                              (`try_take`)
+       |           +-- connection lost before the final dot -> ready again      (`_lost`)
+    settled     the verdict is known                                             (`settle`)
+       |
+    recorded    the verdict is committed                                         (`_on_commit`)
+
+At the end what is in the pool, asked or ready is released: nothing of it was on the wire. Everything here runs in one
+event loop; only the outbox writer has a thread of its own.
 """
 
 from __future__ import annotations
@@ -15,7 +30,6 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from random import Random
-from typing import Protocol
 
 from digestmail.clock import Clock
 from digestmail.delivery import outcomes, pacing
@@ -23,10 +37,11 @@ from digestmail.delivery.common_refusal import DOMAINS, Suspicion
 from digestmail.delivery.connections import LOST_TWICE, ConnectionPool
 from digestmail.delivery.outbox_writer import Committed, OutboxWriter
 from digestmail.delivery.outcomes import Rules
+from digestmail.delivery.queued_message import MessageComposer, QueuedMessage
 from digestmail.delivery.ready_queue import ReadyQueue
 from digestmail.delivery.throttle import PATIENCE, Throttle
 from digestmail.errors import DeliveryError, RenderError, StorageError, TransportError
-from digestmail.model.deliveries import Attempted, Delivery, Envelope, Manner
+from digestmail.model.deliveries import Attempted, Delivery, Manner
 from digestmail.storage.rates import Pause
 from digestmail.storage.servers import ServerObservation
 from digestmail.transports.base import (
@@ -53,55 +68,6 @@ _BEHIND = timedelta(minutes=1)
 """So long after the others are those due that were refused alike: whoever can be reached comes first."""
 _LINGER = timedelta(seconds=60)
 """A run waits for deliveries that are due so soon; what is put off for longer is for the next one."""
-
-
-class MessageComposer(Protocol):
-    """Writes the message of one delivery."""
-
-    def write(self, delivery: Delivery, now: datetime) -> tuple[Envelope, bytes]:
-        """Return the envelope and the message: well formed, ending with CRLF, no line beginning with a dot.
-
-        Raises RenderError or DeliveryError.
-        """
-        ...
-
-
-class QueuedMessage:
-    """A message on its way; a connection settles it."""
-
-    __slots__ = (
-        "_dispatch",
-        "armed_at",
-        "began",
-        "crowded",
-        "delivery",
-        "envelope",
-        "lost",
-        "message",
-        "settled",
-        "wave",
-        "written",
-    )
-    needs_no_dot_stuffing = True
-
-    def __init__(self, dispatch: Dispatcher, delivery: Delivery, armed_at: datetime) -> None:
-        """Belong to `dispatch`; it writes envelope and message right before they go out."""
-        self._dispatch = dispatch
-        self.armed_at = armed_at
-        self.delivery = delivery
-        self.began = 0.0
-        self.lost = 0
-        self.crowded = False
-        self.settled = False
-        self.wave = 0
-        self.written = False
-        self.envelope: Envelope
-        self.message: bytes
-
-    def settle(self, verdict: Verdict) -> None:
-        """Take the verdict."""
-        self.settled = True
-        self._dispatch.settle(self, verdict)
 
 
 class Dispatcher:

@@ -33,7 +33,11 @@ def normalised(address: str) -> str:
     try:
         checked = validate_email(address, check_deliverability=False, globally_deliverable=False)
     except EmailNotValidError as error:
-        raise SubscriptionError(f"{address!r} is not a mail address: {error}") from error
+        raise SubscriptionError(
+            "%(address)s is not an email address",
+            address=repr(address),
+            operator_text=f"{address!r} is not an email address: {error}",
+        ) from error
     return checked.normalized
 
 

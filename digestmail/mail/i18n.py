@@ -16,7 +16,7 @@ from typing import Final
 
 from babel import Locale
 from babel.core import UnknownLocaleError
-from babel.dates import format_date, format_skeleton
+from babel.dates import format_date, format_interval, format_skeleton
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import PoFileError, read_po
 from babel.numbers import format_compact_decimal
@@ -66,7 +66,7 @@ def translations(language: str, directories: Sequence[Path]) -> NullTranslations
         for directory in directories:
             path = directory / "locales" / f"{name}.po"
             if path.is_file():
-                return _compiled(path)
+                return _compiled(path, path.stat().st_mtime_ns)
     if SOURCE_LANGUAGE in wanted:
         return NullTranslations()
     raise RenderError(f"there is no catalogue for {language!r}; there are {', '.join(languages(directories))}")
@@ -78,13 +78,25 @@ def direction(language: str) -> str:
 
 
 def date_formats(language: str) -> dict[str, Callable[[date], str]]:
-    """Return how the language writes a day: `long_day` with its weekday, `date` with its year, `short_day` without."""
+    """Return how the language writes a day.
+
+    `long_day` has the weekday, `date` the year, `medium_day` both year and a short month, `short_day` no year; `month`
+    is the month and the year.
+    """
     locale = locale_of(language)
     return {
         "long_day": lambda day: format_date(day, "full", locale=locale),
         "date": lambda day: format_date(day, "long", locale=locale),
         "short_day": lambda day: format_skeleton("MMMMd", day, locale=locale),
+        "medium_day": lambda day: format_date(day, "medium", locale=locale),
+        "month": lambda day: format_skeleton("yMMMM", day, locale=locale),
     }
+
+
+def day_range(language: str) -> Callable[[date, date], str]:
+    """Return a function that writes a range of days, first and last: 30 March – 5 April 2026."""
+    locale = locale_of(language)
+    return lambda first, last: format_interval(first, last, "yMMMMd", locale=locale)
 
 
 def compact_number(language: str) -> Callable[[int], str]:
@@ -100,7 +112,8 @@ def compact_number(language: str) -> Callable[[int], str]:
     return compact
 
 
-def _compiled(path: Path) -> GNUTranslations:
+@cache
+def _compiled(path: Path, _changed_at: int) -> GNUTranslations:
     try:
         catalogue = read_po(io.BytesIO(path.read_bytes()), abort_invalid=True)
     except (OSError, ValueError, PoFileError) as error:

@@ -67,7 +67,7 @@ class LinkTokens:
                     raise TokenError("this link has expired")
                 return change_id
             case _:
-                raise TokenError("this is not a link of ours")
+                raise TokenError("this link is not valid")
 
     def form(self, purpose: str, now: datetime) -> str:
         """Return the hidden field of a form shown at `now`; `purpose` names the form and whose it is."""
@@ -79,9 +79,9 @@ class LinkTokens:
             case [str() as shown_for, int() as shown_at] if shown_for == purpose:
                 age = timedelta(milliseconds=now.timestamp() * 1000 - shown_at)
             case _:
-                raise TokenError("this form is not one of ours")
+                raise TokenError("this form is not valid")
         if not min_age <= age <= FORM_WITHIN:
-            raise TokenError("this form was sent too soon or too late")
+            raise TokenError("this form was sent too quickly or too late")
 
 
 def _confirmation(serializer: URLSafeSerializer, token: str, now: datetime) -> tuple[int, str]:
@@ -91,11 +91,11 @@ def _confirmation(serializer: URLSafeSerializer, token: str, now: datetime) -> t
                 raise TokenError("this confirmation link has expired")
             return subscriber_id, nonce
         case _:
-            raise TokenError("this is not a confirmation link of ours")
+            raise TokenError("this confirmation link is not valid")
 
 
 def _load(serializer: URLSafeSerializer, token: str) -> object:
     try:
         return serializer.loads(token)
     except (BadData, UnicodeError, RecursionError) as error:
-        raise TokenError("this token is forged or cut") from error
+        raise TokenError("the link is incomplete or was changed") from error

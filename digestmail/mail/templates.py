@@ -5,7 +5,7 @@ An operator's own go before the house's. An error names the template, the line a
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -85,16 +85,20 @@ class Templates:
             lstrip_blocks=True,
             extensions=["jinja2.ext.i18n"],
         )
-        speaking: Any = environment  # the extension adds methods that no type describes
-        speaking.install_gettext_translations(translations(language, self.directories), newstyle=True)
-        environment.filters |= {
-            "fill": _fill,
-            "shorten": at_word,
-            "compact": compact_number(language),
-            **date_formats(language),
-        }
-        environment.policies["ext.i18n.trimmed"] = True
+        install_language(environment, language, self.directories)
+        environment.filters |= {"fill": _fill, "shorten": at_word}
         return environment
+
+
+def install_language(environment: jinja2.Environment, language: str, directories: Sequence[Path]) -> None:
+    """Give `environment` gettext and the date and number filters of `language`. Raises RenderError.
+
+    The environment must have the extension `jinja2.ext.i18n`.
+    """
+    extended: Any = environment  # the extension adds methods that no type describes
+    extended.install_gettext_translations(translations(language, directories), newstyle=True)
+    environment.policies["ext.i18n.trimmed"] = True
+    environment.filters |= {"compact": compact_number(language), **date_formats(language)}
 
 
 def compiled(name: str, source: str) -> str:

@@ -101,12 +101,12 @@ class Tokens:
         try:
             content = self._unsubscribe.loads(token)
         except (BadData, UnicodeError) as error:
-            raise TokenError("this is not an unsubscribe token of ours") from error
+            raise TokenError("the link is incomplete or was changed") from error
         match content:
             case [int() as subscriber_id, str() as digest]:
                 return subscriber_id, digest
             case _:
-                raise TokenError("this unsubscribe token holds something else")
+                raise TokenError("the link is incomplete or was changed")
 
     def verp(self, edition_id: int, subscriber_id: int) -> str:
         """Return the token of a delivery's return path `bounce+TOKEN@domain`: 40 lower-case hexadecimal digits.

@@ -143,3 +143,16 @@ class Envelope:
 
     sender: str
     recipient: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unfinished:
+    """Which failed and ambiguous deliveries are meant; None: all."""
+
+    code: int | None = None
+    """Their last reply code."""
+    text: str | None = None
+    """A part of what the server said; case does not matter."""
+    digest: str | None = None
+    slot: str | None = None
+    subscriber_id: int | None = None

@@ -130,3 +130,22 @@ class Subscriber:
     paused_until: datetime | None = None
     consent_source: str | None = None
     consent_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suppression:
+    """An address nothing is sent to: `key` is the casefolded address, or `sha256:` and a keyed hash of it."""
+
+    key: str
+    reason: SuppressionReason
+    detail: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChoiceCount:
+    """How many active subscribers chose the same of a digest."""
+
+    digest: str
+    topics: tuple[str, ...]
+    people: int

@@ -10,20 +10,11 @@ from typing import Any
 
 from sqlalchemy import Connection, Text, cast, func, select
 
-from digestmail.model.subscribers import SubscriberState
+from digestmail.model.subscribers import ChoiceCount, SubscriberState
 from digestmail.schedule.moments import LONGEST_HOLIDAY
 from digestmail.storage.schema import subscribers, subscriptions
 
 _CHUNK = 5000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChoiceCount:
-    """How many active subscribers chose the same of a digest."""
-
-    digest: str
-    topics: tuple[str, ...]
-    people: int
 
 
 def wishes(connection: Connection) -> tuple[ChoiceCount, ...]:

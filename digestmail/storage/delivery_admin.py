@@ -8,7 +8,7 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, func, select, union_all, update
 
-from digestmail.model.deliveries import DeliveryState
+from digestmail.model.deliveries import DeliveryState, Unfinished
 from digestmail.storage.schema import attempts, deliveries, editions, subscribers
 
 _CHUNK = 1000
@@ -121,19 +121,6 @@ def resolve(
         update(deliveries).where(*chosen).values(state=state, ended_at=now, due_at=None, text=text)
     )
     return done.rowcount
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unfinished:
-    """Which failed and ambiguous deliveries are meant; None: all."""
-
-    code: int | None = None
-    """Their last reply code."""
-    text: str | None = None
-    """A part of what the server said; case does not matter."""
-    digest: str | None = None
-    slot: str | None = None
-    subscriber_id: int | None = None
 
 
 def count(connection: Connection, meant: Unfinished) -> int:

@@ -4,25 +4,14 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, case, delete, exists, select, update
 
-from digestmail.model.subscribers import SubscriberState, SuppressionReason
+from digestmail.model.subscribers import SubscriberState, Suppression, SuppressionReason
 from digestmail.storage import bounces, deliveries, opt_outs, settings
 from digestmail.storage.schema import subscribers, subscriptions, suppressions
 from digestmail.storage.upsert import chunks, insert
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Suppression:
-    """An address nothing is sent to: `key` is the casefolded address, or `sha256:` and a keyed hash of it."""
-
-    key: str
-    reason: SuppressionReason
-    detail: str
-    created_at: datetime
 
 
 def add(connection: Connection, key: str, reason: SuppressionReason, detail: str, now: datetime) -> None:

@@ -86,10 +86,10 @@ def confirm(database: Database, links: LinkTokens, token: str, now: datetime) ->
     with database.begin() as connection:
         pending = _pending(connection, links, token, now)
         if not address_changes.take(connection, pending.subscriber_id, pending.nonce):
-            raise TokenError("this confirmation link was used before")
+            raise TokenError("this confirmation link has already been used")
         before = subscribers.get(connection, pending.subscriber_id)
         if before is None or before.state is not SubscriberState.ACTIVE:
-            raise SubscriptionError("the subscription has ended: subscribe again on the home page")
+            raise SubscriptionError("the subscription has ended; you can subscribe again on the home page")
         check_free(connection, pending.address, before.id)
         take_over(connection, pending.address, before.id, now)
         subscribers.readdress(connection, before.id, pending.address, now)
@@ -123,5 +123,5 @@ def _pending(connection: Connection, links: LinkTokens, token: str, now: datetim
     subscriber_id, nonce = links.read_address(token, now)
     pending = address_changes.find(connection, subscriber_id)
     if pending is None or not hmac.compare_digest(pending.nonce.encode(), nonce.encode()):
-        raise TokenError("this confirmation link was used before")
+        raise TokenError("this confirmation link has already been used")
     return pending

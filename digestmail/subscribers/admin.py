@@ -5,16 +5,23 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from itertools import islice
 
 from sqlalchemy import Connection
 
 from digestmail.errors import SubscriptionError
 from digestmail.mail.addresses import key_of, normalised
 from digestmail.model.digests import Digest
-from digestmail.model.subscribers import Subscriber, SubscriberState, Subscription, SuppressionReason
-from digestmail.storage import subscribers, suppressions
+from digestmail.model.subscribers import (
+    ChoiceCount,
+    Subscriber,
+    SubscriberState,
+    Subscription,
+    Suppression,
+    SuppressionReason,
+)
+from digestmail.storage import audience, subscribers, suppressions
 from digestmail.storage.database import Database
-from digestmail.storage.suppressions import Suppression
 
 _WHY: dict[SuppressionReason | None, str] = {
     SuppressionReason.BOUNCED: "mail to it bounced or was complained about",
@@ -70,6 +77,15 @@ def list_all(
         yield from subscribers.list_subscribers(connection, digest=digest, state=state)
 
 
+def page(
+    database: Database, *, digest: str | None = None, state: SubscriberState | None = None, limit: int, offset: int = 0
+) -> list[Subscriber]:
+    """Return `limit` subscribers at most in the order they came, after the first `offset`."""
+    with database.connect() as connection:
+        found = subscribers.list_subscribers(connection, digest=digest, state=state)
+        return list(islice(found, offset, offset + limit))
+
+
 def remove(database: Database, address: str, now: datetime) -> None:
     """Unsubscribe `address` from everything, deliveries already queued included.
 
@@ -89,9 +105,15 @@ def suppressed(database: Database) -> Iterator[Suppression]:
 
 def suppress(database: Database, address: str, detail: str, now: datetime) -> None:
     """Send nothing to `address` any more, subscriber or not; what is queued is cancelled."""
-    key = key_of(normalised(address))
     with database.begin() as connection:
-        suppressions.add(connection, key, SuppressionReason.OPERATOR, detail, now)
+        suppress_within(connection, address, detail, now)
+
+
+def suppress_within(connection: Connection, address: str, detail: str, now: datetime) -> Suppression:
+    """Do what `suppress` does as a part of the caller's transaction, and return what is on record then."""
+    key = key_of(normalised(address))
+    suppressions.add(connection, key, SuppressionReason.OPERATOR, detail, now)
+    return next(one for one in suppressions.list_all(connection) if one.key == key)
 
 
 def lift(database: Database, address: str, now: datetime) -> None:
@@ -103,6 +125,18 @@ def lift(database: Database, address: str, now: datetime) -> None:
     with database.begin() as connection:
         if not suppressions.remove(connection, key_of(address), now):
             raise SubscriptionError(f"{address} is not suppressed")
+
+
+def lift_key(database: Database, key: str, now: datetime) -> bool:
+    """Lift the suppression with this key, an address or the hash of an erased one; return whether there was one."""
+    with database.begin() as connection:
+        return suppressions.remove(connection, key, now)
+
+
+def wishes(database: Database) -> tuple[ChoiceCount, ...]:
+    """Return what active subscribers chose, each combination once."""
+    with database.connect() as connection:
+        return audience.wishes(connection)
 
 
 def check_choice(digests: Sequence[Digest], name: str, topics: Sequence[str]) -> None:

@@ -99,7 +99,9 @@ def undo(database: Database, digests: Sequence[Digest], links: LinkTokens, token
         before = change.before
         check_free(connection, before.address, person.id)
         if person.state is SubscriberState.SUPPRESSED:
-            raise SubscriptionError("mail to this address came back, or its owner complained: ask the operator")
+            raise SubscriptionError(
+                "we cannot send email to this address because earlier emails bounced or were reported as spam"
+            )
         address_changes.take(connection, person.id)
         for notice_id, _ in _waiting(connection, person.id):
             notices.withdraw(connection, notice_id, "undone", now)
@@ -119,7 +121,7 @@ def _found(connection: Connection, links: LinkTokens, token: str, now: datetime)
         raise TokenError("this link has expired")
     person = subscribers.get(connection, change.before.id)
     if person is None:
-        raise SubscriptionError("there is no such subscriber (any more)")
+        raise SubscriptionError("this subscription no longer exists")
     return change, person
 
 
@@ -130,10 +132,12 @@ def check_free(connection: Connection, address: str, subscriber_id: int) -> None
     """
     other = subscribers.find(connection, address)
     if other is not None and other.id != subscriber_id and other.state is SubscriberState.ACTIVE:
-        raise SubscriptionError("that address has a subscription of its own")
+        raise SubscriptionError("that address already has a subscription")
     blocked = suppressions.reason_for(connection, key_of(address)) not in {None, SuppressionReason.ERASED}
     if blocked or (other is not None and other.state is SubscriberState.SUPPRESSED):
-        raise SubscriptionError("mail to that address came back, or its owner complained: ask the operator")
+        raise SubscriptionError(
+            "we cannot send email to that address because earlier emails bounced or were reported as spam"
+        )
 
 
 def take_over(connection: Connection, address: str, subscriber_id: int, now: datetime) -> None:

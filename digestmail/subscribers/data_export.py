@@ -63,7 +63,7 @@ def export(database: Database, subscriber_id: int) -> PersonalData:
     with database.connect() as connection:
         found = subscribers.get(connection, subscriber_id)
         if found is None:
-            raise SubscriptionError("nothing is stored about this person")
+            raise SubscriptionError("no data is stored about this subscriber")
         pending = confirmations.find(connection, subscriber_id)
         wanted = address_changes.find(connection, subscriber_id)
         return PersonalData(
@@ -106,7 +106,7 @@ def to_be_erased(database: Database, links: LinkTokens, token: str, now: datetim
     with database.connect() as connection:
         found = subscribers.get(connection, subscriber_id)
     if found is None or erasing.is_erased(found.address):
-        raise SubscriptionError("nothing is stored about this person")
+        raise SubscriptionError("no data is stored about this subscriber")
     return found
 
 
@@ -119,7 +119,7 @@ def erase(database: Database, subscriber_id: int, now: datetime, *, random_token
     with database.begin() as connection:
         found = subscribers.get(connection, subscriber_id)
         if found is None or erasing.is_erased(found.address):
-            raise SubscriptionError("nothing is stored about this person")
+            raise SubscriptionError("no data is stored about this subscriber")
         key = key_of(found.address)
         reason = suppressions.reason_for(connection, key)
         if reason is None:

@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
+from digestmail.bounces.counting import Recorded
+from digestmail.bounces.processor import Request
 from digestmail.editions.requeue import requeue
 from digestmail.errors import SubscriptionError
 from digestmail.model.deliveries import NoticeKind
@@ -43,7 +45,7 @@ def get(database: Database, subscriber_id: int) -> Subscriber:
 def _get(connection: Connection, subscriber_id: int) -> Subscriber:
     found = subscribers.get(connection, subscriber_id)
     if found is None:
-        raise SubscriptionError("there is no such subscriber (any more)")
+        raise SubscriptionError("this subscription no longer exists")
     return found
 
 
@@ -59,7 +61,7 @@ def change(
     with database.begin() as connection:
         before = _get(connection, subscriber_id)
         if before.state is not SubscriberState.ACTIVE:
-            raise SubscriptionError("this address is not subscribed: subscribe again on the home page")
+            raise SubscriptionError("this address is not subscribed; you can subscribe again on the home page")
         subscribers.choose(connection, subscriber_id, choices, now)
         kept = {one.digest for one in choices.subscriptions}
         for one in before.subscriptions:
@@ -81,7 +83,7 @@ def pause(
     when there is no such person, or `until` is past or over a year away.
     """
     if until is not None and not now < until <= now + LONGEST_PAUSE:
-        raise SubscriptionError("a pause ends on a day within the next year")
+        raise SubscriptionError("a pause must end within the next year")
     with database.begin() as connection:
         before = _get(connection, subscriber_id)
         subscribers.pause(connection, subscriber_id, until, now)
@@ -125,3 +127,11 @@ def leave(
         elif left:
             tell_of_change(connection, found, now)
     return Left(subscriber_id=subscriber_id, digests=left, all=everything)
+
+
+def leave_by_mail(database: Database, request: Request, now: datetime) -> Recorded:
+    """Unsubscribe whoever asked for it by mail, in one transaction."""
+    left = leave(database, request.subscriber_id, request.digest, now, report=request.report)
+    if not left.known:
+        return Recorded.UNKNOWN
+    return Recorded.COUNTED if left.digests else Recorded.REPEATED

@@ -126,10 +126,12 @@ def confirm(database: Database, tokens: LinkTokens, token: str, now: datetime) -
     with database.begin() as connection:
         pending = _pending(connection, tokens, token, now)
         if not confirmations.take(connection, pending.subscriber_id, pending.nonce):
-            raise TokenError("this confirmation link was used before")
+            raise TokenError("this confirmation link has already been used")
         found = subscribers.get(connection, pending.subscriber_id)
         if found is None or found.state is SubscriberState.SUPPRESSED:
-            raise SubscriptionError("mail to this address came back, or its owner complained: ask the operator")
+            raise SubscriptionError(
+                "we cannot send email to this address because earlier emails bounced or were reported as spam"
+            )
         suppressions.forgive_erased(connection, key_of(found.address))
         subscribers.choose(connection, found.id, pending.choices, now)
         subscribers.activate(connection, found.id, Consent(source=CONSENT_SOURCE, at=now), now)
@@ -143,7 +145,7 @@ def _pending(connection: Connection, tokens: LinkTokens, token: str, now: dateti
     subscriber_id, nonce = tokens.read_confirm(token, now)
     pending = confirmations.find(connection, subscriber_id)
     if pending is None or not hmac.compare_digest(pending.nonce.encode(), nonce.encode()):
-        raise TokenError("this confirmation link was used before")
+        raise TokenError("this confirmation link has already been used")
     return pending
 
 

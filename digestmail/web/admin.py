@@ -10,16 +10,14 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Body, Depends, Header, HTTPException, Path, Query, Request, Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel
-from sqlalchemy import Connection
 
+from digestmail.editions import archive
 from digestmail.errors import SubscriptionError
-from digestmail.mail.addresses import key_of, normalised
 from digestmail.mail.message import single_line
-from digestmail.model.subscribers import SubscriberState, SuppressionReason
-from digestmail.storage import idempotency, statistics, subscribers, suppressions
-from digestmail.storage.idempotency import Remembered
-from digestmail.storage.statistics import Statistics
+from digestmail.model.reports import Statistics
+from digestmail.model.subscribers import SubscriberState, Suppression
 from digestmail.subscribers import admin
+from digestmail.subscribers.idempotency import Transaction, once
 from digestmail.text.credentials import matches
 from digestmail.web.api import INVALID, MISSING, Limit, Offset, as_json, next_page
 from digestmail.web.query_params import app_of
@@ -72,8 +70,7 @@ router = APIRouter(
 @router.get("/statistics")
 def get_statistics(request: Request) -> Statistics:
     """Return how much of everything there is."""
-    with app_of(request).database.connect() as connection:
-        return statistics.statistics(connection)
+    return archive.count_everything(app_of(request).database)
 
 
 @router.get("/subscribers")
@@ -85,9 +82,7 @@ def list_subscribers(
     offset: Offset = 0,
 ) -> Subscribers:
     """List subscribers in the order they came."""
-    with app_of(request).database.connect() as connection:
-        everybody = subscribers.list_subscribers(connection, digest=digest, state=state)
-        found = list(islice(everybody, offset, offset + limit + 1))
+    found = admin.page(app_of(request).database, digest=digest, state=state, limit=limit + 1, offset=offset)
     more = len(found) > limit
     return Subscribers(
         items=[SubscriberOut.of(one) for one in found[:limit]],
@@ -100,12 +95,14 @@ def add_subscriber(request: Request, wanted: Annotated[NewSubscription, Body()],
     """Subscribe an address, active at once; again with other topics changes them."""
     app = app_of(request)
 
-    def add(connection: Connection) -> BaseModel:
-        return SubscriberOut.of(
-            admin.add_within(connection, app.digests, wanted.address, wanted.digest, wanted.topics, app.clock.now())
-        )
-
-    return _once(request, key, wanted, add)
+    return _once(
+        request,
+        key,
+        wanted,
+        lambda within: SubscriberOut.of(
+            admin.add_within(within, app.digests, wanted.address, wanted.digest, wanted.topics, app.clock.now())
+        ),
+    )
 
 
 @router.delete("/subscribers/{address}", status_code=204, responses=MISSING)
@@ -121,14 +118,10 @@ def remove_subscriber(request: Request, address: Annotated[str, Path(max_length=
 @router.get("/suppressions")
 def list_suppressions(request: Request, limit: Limit = 50, offset: Offset = 0) -> Suppressions:
     """List the addresses nothing is sent to, newest first."""
-    with app_of(request).database.connect() as connection:
-        found = list(islice(suppressions.list_all(connection), offset, offset + limit + 1))
+    found = list(islice(admin.suppressed(app_of(request).database), offset, offset + limit + 1))
     more = len(found) > limit
     return Suppressions(
-        items=[
-            SuppressionOut(key=one.key, reason=one.reason, detail=one.detail, created_at=one.created_at)
-            for one in found[:limit]
-        ],
+        items=[_suppression(one) for one in found[:limit]],
         next=next_page(request, offset=offset + limit) if more else None,
     )
 
@@ -136,51 +129,34 @@ def list_suppressions(request: Request, limit: Limit = 50, offset: Offset = 0) -
 @router.post("/suppressions", response_model=SuppressionOut)
 def add_suppression(request: Request, wanted: Annotated[NewSuppression, Body()], key: Key = None) -> Response:
     """Send nothing to an address any more, what is queued included."""
-    app = app_of(request)
+    detail, now = single_line(wanted.detail), app_of(request).clock.now()
+    return _once(
+        request, key, wanted, lambda within: _suppression(admin.suppress_within(within, wanted.address, detail, now))
+    )
 
-    def add(connection: Connection) -> BaseModel:
-        address = key_of(normalised(wanted.address))
-        now = app.clock.now()
-        suppressions.add(connection, address, SuppressionReason.OPERATOR, single_line(wanted.detail), now)
-        one = next(row for row in suppressions.list_all(connection) if row.key == address)
-        return SuppressionOut(key=one.key, reason=one.reason, detail=one.detail, created_at=one.created_at)
 
-    return _once(request, key, wanted, add)
+def _suppression(one: Suppression) -> SuppressionOut:
+    return SuppressionOut(key=one.key, reason=one.reason, detail=one.detail, created_at=one.created_at)
 
 
 @router.delete("/suppressions/{key}", status_code=204, responses=MISSING)
 def remove_suppression(request: Request, key: Annotated[str, Path(max_length=300)]) -> None:
     """Lift a suppression; the person may then subscribe anew."""
     app = app_of(request)
-    with app.database.begin() as connection:
-        if not suppressions.remove(connection, key, app.clock.now()):
-            raise HTTPException(404, "that address is not suppressed")
+    if not admin.lift_key(app.database, key, app.clock.now()):
+        raise HTTPException(404, "that address is not suppressed")
 
 
-def _once(request: Request, key: str | None, wanted: BaseModel, do: Callable[[Connection], BaseModel]) -> Response:
-    """Do what is wanted and answer with it; under a key that was used before, answer what was answered then.
-
-    The work and its key are one transaction: neither is there without the other, whatever happens in between.
-    """
+def _once(request: Request, key: str | None, wanted: BaseModel, do: Callable[[Transaction], BaseModel]) -> Response:
+    """Do what is wanted and answer with it; under a key that was used before, answer what was answered then."""
     app = app_of(request)
     asked = hashlib.sha256(f"{request.url.path}\n{wanted.model_dump_json()}".encode("utf-8", "replace")).hexdigest()
     try:
-        with app.database.begin() as connection:
-            known = idempotency.claim(connection, key, asked, app.clock.now()) if key else None
-            if known is not None:
-                return _replayed(known, asked)
-            answer = as_json(do(connection))
-            if key:
-                idempotency.remember(connection, key, 200, answer)
+        done = once(app.database, key, asked, app.clock.now(), lambda within: as_json(do(within)))
     except SubscriptionError as error:
         raise HTTPException(422, str(error)) from error
-    return Response(answer, 200, _HEADERS)
-
-
-def _replayed(known: Remembered, asked: str) -> Response:
-    if known.request != asked:
-        raise HTTPException(422, "that Idempotency-Key belongs to another request")
-    return Response(known.answer, known.status, _HEADERS | {"Idempotency-Replayed": "true"})
+    replayed = {"Idempotency-Replayed": "true"} if done.replayed else {}
+    return Response(done.answer, 200, _HEADERS | replayed)
 
 
 _HEADERS: Final = {"Content-Type": "application/json", "Cache-Control": "no-store"}

@@ -11,9 +11,9 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from digestmail import __version__
 from digestmail.app import App
 from digestmail.clock import Clock, SystemClock
+from digestmail.editions import archive
 from digestmail.errors import StorageError
 from digestmail.mail.i18n import templates_directory
-from digestmail.storage import archive
 from digestmail.web import (
     admin,
     api,
@@ -33,6 +33,7 @@ from digestmail.web import (
 )
 from digestmail.web.access_log import AccessLog
 from digestmail.web.cache import Answers
+from digestmail.web.language import negotiate
 from digestmail.web.middleware import Front, security_headers
 from digestmail.web.openapi import describe
 from digestmail.web.pages import Pages
@@ -63,7 +64,11 @@ def create_app(app: App, clock: Clock | None = None) -> FastAPI:
     describe(web)
     settings = app.config.web
     web.add_middleware(
-        Answers, version=lambda: version(app), clock=clock or SystemClock(), any_host=app.config.base_url is not None
+        Answers,
+        version=lambda: version(app),
+        clock=clock or SystemClock(),
+        any_host=app.config.base_url is not None,
+        language=lambda accepted: negotiate(accepted, web.state.pages.languages, ""),
     )
     web.add_middleware(errors.Unexpected)
     web.add_middleware(Front, prefix=prefix(app), headers=security_headers(thumbnails=settings.thumbnails))
@@ -83,7 +88,6 @@ def prefix(app: App) -> str:
 def version(app: App) -> str:
     """Return a text that changes whenever pages do; empty while the database does not answer."""
     try:
-        with app.database.connect() as connection:
-            return archive.version(connection)
+        return archive.version(app.database)
     except StorageError:
         return ""

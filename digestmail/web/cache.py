@@ -1,7 +1,7 @@
 """Answers that are the same for everybody, kept until what they show changes.
 
-A route that sets `request.state.shared` to "kept" or "tagged" lets its answer be shared. Both get an entity tag, and
-who has that answer already is told so (304, RFC 9110 section 13); the kept ones are also held in memory, under a bound.
+A route that calls `share` lets its answer be shared. Shared answers get an entity tag, and whoever has one already gets
+304 (RFC 9110 section 13); the kept ones are also held in memory, up to a limit.
 """
 
 from __future__ import annotations
@@ -10,10 +10,12 @@ import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import Enum, auto
 from typing import Final
 
 from anyio.to_thread import run_sync
 from starlette.datastructures import Headers
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from digestmail.clock import Clock
@@ -25,8 +27,33 @@ _LOOK_SECONDS: Final = 1.0
 _OLDEST_SECONDS: Final = 600.0
 """An answer is made anew after this time though nothing changed: forms carry a token that does not live for ever."""
 _HTTP_OK: Final = 200
+SHARED_SECONDS: Final = 60
+"""For how long browsers and proxies may keep an answer that is the same for everybody."""
 _Header = tuple[bytes, bytes]
 _Key = tuple[str, ...]
+
+
+class Sharing(Enum):
+    """How an answer is shared."""
+
+    TAGGED = auto()
+    """It is made anew each time."""
+    KEPT = auto()
+    """It stays in memory until what it shows changes."""
+
+
+def share(request: Request, how: Sharing) -> None:
+    """Let everybody who asks for the same get the answer to `request`."""
+    request.state.shared = how
+
+
+def cache_headers(request: Request, status: int = _HTTP_OK) -> dict[str, str]:
+    """Return the header fields that say who may keep it: everybody if it is shared, nobody if not or on an error."""
+    public = status == _HTTP_OK and hasattr(request.state, "shared")
+    return PUBLIC if public else {"Cache-Control": "no-store"}
+
+
+PUBLIC: Final = {"Cache-Control": f"public, max-age={SHARED_SECONDS}"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +74,19 @@ class Answers:
         version: Callable[[], str],
         clock: Clock,
         any_host: bool,
+        language: Callable[[str], str],
         most_bytes: int = MOST_BYTES,
     ) -> None:
         """Stand before `app`. `version` may block; answers are kept while it returns the same.
 
-        With `any_host` pages do not depend on the host they are asked under.
+        With `any_host` pages do not depend on the host they are asked under. `language` maps Accept-Language fields to
+        one of the few languages of the pages: answers that vary by language are kept once for each.
         """
         self._app = app
         self._version_of = version
         self._clock = clock
         self._any_host = any_host
+        self._language = language
         self._most_bytes = most_bytes
         self._version = ""
         self._looked_at: float | None = None
@@ -71,9 +101,10 @@ class Answers:
         headers = Headers(scope=scope)
         await self._look()
         key = self._key(scope, headers)
-        kept = self._answers.get(key)
+        key = (*key, self._language(headers.get("accept-language", "")))
+        kept = self._answers.get(key) or self._answers.get(_any_language(key))
         if kept is not None and self._clock.monotonic() - kept.made_at < _OLDEST_SECONDS:
-            self._answers.move_to_end(key)
+            self._answers.move_to_end(key if key in self._answers else _any_language(key))
             await _send(kept, headers, send)
             return
         await self._ask(scope, receive, send, key, headers)
@@ -110,8 +141,8 @@ class Answers:
                 body.append(message.get("body", b""))
                 if not message.get("more_body", False):
                     made = _made(start["headers"], b"".join(body), self._clock.monotonic())
-                    if state["shared"] == "kept" and version == self._version:
-                        self._keep(key, made)
+                    if state["shared"] is Sharing.KEPT and version == self._version:
+                        self._keep(key if _varies(made) else _any_language(key), made)
                     await _send(made, headers, send)
 
         await self._app(scope, receive, answer)
@@ -126,6 +157,15 @@ class Answers:
         while self._bytes > self._most_bytes:
             _, oldest = self._answers.popitem(last=False)
             self._bytes -= len(oldest.body)
+
+
+def _any_language(key: _Key) -> _Key:
+    """Return the key of an answer that is the same in every language, such as a feed."""
+    return (*key[:-1], "*")
+
+
+def _varies(answer: _Answer) -> bool:
+    return any(name == b"vary" and b"accept-language" in value.lower() for name, value in answer.headers)
 
 
 def _made(headers: list[_Header], body: bytes, now: float) -> _Answer:

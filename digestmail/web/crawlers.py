@@ -10,9 +10,10 @@ from xml.etree import ElementTree as ET
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import PlainTextResponse, Response
 
-from digestmail.storage import archive
+from digestmail.editions import archive
+from digestmail.web.cache import Sharing, cache_headers, share
 from digestmail.web.filters import paper_path
-from digestmail.web.pages import SHARED_SECONDS, absolute, url
+from digestmail.web.pages import absolute, url
 from digestmail.web.query_params import app_of
 
 router = APIRouter(include_in_schema=False)
@@ -25,15 +26,14 @@ _SITEMAP: Final = "http://www.sitemaps.org/schemas/sitemap/0.9"
 def robots(request: Request) -> PlainTextResponse:
     """Return what crawlers may read: all but searches and the API."""
     closed = "".join(f"Disallow: {url(request, path)}\n" for path in ("/search", "/api/", "/bibtex/"))
-    request.state.shared = "kept"
+    share(request, Sharing.KEPT)
     return PlainTextResponse(f"User-agent: *\n{closed}\nSitemap: {absolute(request, '/sitemap.xml')}\n")
 
 
 @router.get("/sitemap.xml")
 def index(request: Request) -> Response:
     """Return the list of sitemaps."""
-    with app_of(request).database.connect() as connection:
-        blocks = -(-archive.newest_paper_row(connection) // _ROWS)
+    blocks = -(-archive.newest_paper_row(app_of(request).database) // _ROWS)
     paths = ["/sitemap-editions.xml", *(f"/sitemap-papers-{number}.xml" for number in range(blocks))]
     return _xml(request, "sitemapindex", "sitemap", ((path, None) for path in paths))
 
@@ -42,8 +42,7 @@ def index(request: Request) -> Response:
 def editions(request: Request) -> Response:
     """Return the addresses of the digests and their editions."""
     app = app_of(request)
-    with app.database.connect() as connection:
-        lines = archive.lines(connection, limit=_EDITIONS)
+    lines = archive.edition_lines(app.database, limit=_EDITIONS)
     pages = [("/", None), *((f"/{digest.name}", None) for digest in app.digests)]
     named = {digest.name for digest in app.digests}
     found = ((f"/{line.digest}/{line.slot}", line.composed_at) for line in lines if line.digest in named)
@@ -56,8 +55,7 @@ def papers(request: Request, number: str) -> Response:
     if not number.isascii() or not number.isdigit() or len(number) > 6:  # noqa: PLR2004 - there are no 20 billion papers
         raise HTTPException(404, "there is no such sitemap")
     first = int(number) * _ROWS + 1
-    with app_of(request).database.connect() as connection:
-        found = archive.paper_keys(connection, first, first + _ROWS - 1)
+    found = archive.paper_keys(app_of(request).database, first, first + _ROWS - 1)
     return _xml(request, "urlset", "url", ((paper_path(key), at) for key, at in found))
 
 
@@ -69,5 +67,5 @@ def _xml(request: Request, root: str, each: str, pages: Iterable[tuple[str, date
         if changed_at is not None:
             ET.SubElement(place, "lastmod").text = changed_at.date().isoformat()
     body = b'<?xml version="1.0" encoding="utf-8"?>\n' + ET.tostring(document, encoding="utf-8")
-    request.state.shared = "tagged"
-    return Response(body, media_type="application/xml", headers={"Cache-Control": f"public, max-age={SHARED_SECONDS}"})
+    share(request, Sharing.TAGGED)
+    return Response(body, media_type="application/xml", headers=cache_headers(request))

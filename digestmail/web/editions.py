@@ -11,12 +11,13 @@ from typing import Any, Final
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import HTMLResponse
 
+from digestmail.editions import archive
+from digestmail.model.archive import EditionLine
 from digestmail.model.digests import Digest
 from digestmail.model.editions import Edition
 from digestmail.model.selection import Entry, Section
 from digestmail.selection.segments import for_everybody, for_segment
-from digestmail.storage import archive, editions
-from digestmail.storage.archive import EditionLine
+from digestmail.web.cache import Sharing, share
 from digestmail.web.pages import page
 from digestmail.web.periods import Kind, month_key, period, week_key
 from digestmail.web.query_params import app_of, asked_page, asked_text, digest_of
@@ -38,13 +39,11 @@ class Choice:
 def home(request: Request) -> HTMLResponse:
     """Show the latest edition of the first digest."""
     digest = app_of(request).digests[0]
-    with app_of(request).database.connect() as connection:
-        found = editions.latest(connection, digest.name)
-        earlier, _ = archive.neighbours(connection, digest.name, found.edition.slot.at) if found else (None, None)
+    found = archive.edition_record(app_of(request).database, digest.name)
     if found is None:
-        request.state.shared = "kept"
-        return page(request, "empty.html", shared=True, canonical="/", digest=digest)
-    return _edition(request, digest, found.edition, "/", earlier, None)
+        share(request, Sharing.KEPT)
+        return page(request, "empty.html", canonical="/", digest=digest)
+    return _edition(request, digest, found.edition, "/", found.earlier, None)
 
 
 @router.get("/{name}")
@@ -52,17 +51,16 @@ def list_editions(request: Request, name: str) -> HTMLResponse:
     """List the editions of a digest, newest first."""
     digest = digest_of(request, name)
     number = asked_page(request)
-    with app_of(request).database.connect() as connection:
-        total = archive.count(connection, name)
-        lines = archive.lines(connection, digest=name, limit=_LINES, offset=(number - 1) * _LINES)
+    database = app_of(request).database
+    total = archive.edition_count(database, name)
+    lines = archive.edition_lines(database, digest=name, limit=_LINES, offset=(number - 1) * _LINES)
     months: dict[str, list[EditionLine]] = {}
     for line in lines:
         months.setdefault(month_key(line.day), []).append(line)
-    request.state.shared = "kept"
+    share(request, Sharing.KEPT)
     return page(
         request,
         "archive.html",
-        shared=True,
         canonical=f"/{name}" if number == 1 else f"/{name}?page={number}",
         digest=digest,
         total=total,
@@ -76,12 +74,10 @@ def list_editions(request: Request, name: str) -> HTMLResponse:
 def show_edition(request: Request, name: str, slot: str) -> HTMLResponse:
     """Show one edition."""
     digest = digest_of(request, name)
-    with app_of(request).database.connect() as connection:
-        found = editions.get(connection, name, slot)
-        if found is None:
-            raise HTTPException(404, "there is no edition of that day")
-        earlier, later = archive.neighbours(connection, name, found.edition.slot.at)
-    return _edition(request, digest, found.edition, f"/{name}/{slot}", earlier, later)
+    found = archive.edition_record(app_of(request).database, name, slot)
+    if found is None:
+        raise HTTPException(404, "there is no edition on that day")
+    return _edition(request, digest, found.edition, f"/{name}/{slot}", found.earlier, found.later)
 
 
 @router.get("/{name}/week/{key}")
@@ -104,18 +100,17 @@ def _edition(
     earlier: EditionLine | None,
     later: EditionLine | None,
 ) -> HTMLResponse:
-    request.state.shared = "kept"
+    share(request, Sharing.KEPT)
     chosen = request.query_params.get("topic")
     everything = for_everybody(edition)
     alone = {section.topic or "": section for section in _alone(edition, everything)}
     if chosen is not None and chosen not in alone:
-        raise HTTPException(404, "that edition has no such topic")
+        raise HTTPException(404, "this edition has no such topic")
     choices = tuple(Choice(topic=topic, papers=len(section.entries)) for topic, section in alone.items())
     sections = everything if chosen is None else (alone[chosen],)
     return page(
         request,
         "edition.html",
-        shared=True,
         canonical=path,
         home=path == "/",
         digest=digest,
@@ -152,24 +147,21 @@ def _most(entries: tuple[Entry, ...]) -> int:
 def _period(request: Request, digest: Digest, kind: Kind, key: str) -> HTMLResponse:
     shown = period(kind, key)
     if shown is None:
-        raise HTTPException(404, f"that is no {kind}")
-    with app_of(request).database.connect() as connection:
-        lines = archive.lines(
-            connection, digest=digest.name, since=shown.first.isoformat(), until=shown.after.isoformat()
-        )
-        found = [stored.edition for stored in archive.contents(connection, lines)]
+        raise HTTPException(404, "there is no such week" if kind == "week" else "there is no such month")
+    found = archive.editions_with_papers(
+        app_of(request).database, digest.name, since=shown.first.isoformat(), until=shown.after.isoformat()
+    )
     chosen = asked_text(request, "topic") or None
-    published = [entry for edition in found for entry in edition.entries]
+    published = [entry for _, edition in found for entry in edition.entries]
     choices = _choices(published)
     entries = sorted(
         (entry for entry in published if chosen is None or any(match.topic == chosen for match in entry.matches)),
         key=lambda entry: (-(entry.signals.upvotes or 0), -entry.score.total, entry.paper.id),
     )[:_PERIOD_PAPERS]
-    request.state.shared = "kept"
+    share(request, Sharing.KEPT)
     return page(
         request,
         "period.html",
-        shared=True,
         canonical=f"/{digest.name}/{kind}/{key}",
         digest=digest,
         period=shown,
@@ -178,7 +170,7 @@ def _period(request: Request, digest: Digest, kind: Kind, key: str) -> HTMLRespo
         choices=choices,
         chosen=chosen,
         most=_most(tuple(entries)),
-        latest_day=lines[0] if lines else None,
+        latest_day=found[0][0] if found else None,
         **_views(shown.first),
     )
 

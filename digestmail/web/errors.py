@@ -1,11 +1,11 @@
-"""What goes wrong, told: a page for people, `application/problem+json` (RFC 9457) for programs."""
+"""Answers to errors: a page for people, `application/problem+json` (RFC 9457) for programs."""
 
 from __future__ import annotations
 
 import logging
 import secrets
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Final
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from digestmail.errors import StorageError
 from digestmail.web.access_log import loggable
-from digestmail.web.pages import page
+from digestmail.web.pages import page, sentence, translate
 
 log = logging.getLogger("digestmail.web")
 
@@ -27,11 +27,11 @@ def problem(status: int, detail: str, **more: Any) -> JSONResponse:
 
 
 def register(web: FastAPI) -> None:
-    """Let errors of `web` be told this way."""
+    """Answer the errors of `web` this way."""
 
     @web.exception_handler(HTTPException)
     async def refused(request: Request, error: HTTPException) -> Response:
-        answer = _told(request, error.status_code, str(error.detail))
+        answer = _answered(request, error.status_code, str(error.detail))
         answer.headers.update(error.headers or {})
         return answer
 
@@ -40,12 +40,12 @@ def register(web: FastAPI) -> None:
         wrong = [{"at": ".".join(map(str, one["loc"])), "says": one["msg"]} for one in error.errors()]
         if _is_api(request):
             return problem(422, "the request does not fit the description of the API", errors=wrong)
-        return _told(request, 400, "that request cannot be read")
+        return _answered(request, 400, "the request cannot be read")
 
     @web.exception_handler(StorageError)
     async def broken(request: Request, error: StorageError) -> Response:
         log.error("path=%s error=%r", loggable(request.scope["path"]), str(error))
-        return _told(request, 503, "the database does not answer; try again in a while")
+        return _answered(request, 503, "the database is not available; please try again later")
 
 
 class Unexpected:
@@ -77,8 +77,8 @@ class Unexpected:
 
 def _failed(request: Request, number: str) -> Response:
     if _is_api(request):
-        return problem(500, "something went wrong here, and was written down", request=number)
-    return _told(request, 500, f"something went wrong here; it was written down under the number {number}")
+        return problem(500, "an unexpected error occurred; it was logged with this request number", request=number)
+    return _answered(request, 500, "the error was logged with the number %(number)s", number=number)
 
 
 def _is_api(request: Request) -> bool:
@@ -86,10 +86,38 @@ def _is_api(request: Request) -> bool:
     return str(path).startswith("/api/")
 
 
-def _told(request: Request, status: int, detail: str) -> Response:
+def _answered(request: Request, status: int, detail: str, **values: object) -> Response:
     if _is_api(request):
-        return problem(status, detail)
-    known = status in set(HTTPStatus)
-    title = HTTPStatus(status).phrase if known else "Error"
+        return problem(status, detail % values if values else detail)
+    if status in set(HTTPStatus) and detail == HTTPStatus(status).phrase:
+        detail = _DETAILS.get(status, _marked("the server cannot answer this request"))
     # Without a form: its token needs the database, which may be what is broken.
-    return page(request, "error.html", status=status, title=title, detail=detail, form_token="")
+    return page(
+        request,
+        "error.html",
+        status=status,
+        title=translate(request, _TITLES.get(status, _marked("Error"))),
+        detail=sentence(translate(request, detail, **values)),
+        form_token="",
+    )
+
+
+def _marked(text: str) -> str:
+    """Return `text`; marks it as a message to translate."""
+    return text
+
+
+_TITLES: Final = {
+    400: _marked("Bad request"),
+    404: _marked("Page not found"),
+    405: _marked("Method not allowed"),
+    413: _marked("Request too large"),
+    429: _marked("Too many requests"),
+    500: _marked("Something went wrong"),
+    503: _marked("Temporarily unavailable"),
+}
+_DETAILS: Final = {
+    404: _marked("there is no page at this address"),
+    405: _marked("this page does not accept that kind of request"),
+}
+"""What to say about errors that Starlette raises with the phrase of their status and no more."""

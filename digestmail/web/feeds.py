@@ -10,14 +10,14 @@ from xml.etree import ElementTree as ET
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
+from digestmail.editions import archive
 from digestmail.mail.message import single_line
 from digestmail.model.editions import Edition
 from digestmail.model.selection import Section
 from digestmail.selection.segments import for_segment
-from digestmail.storage import archive
-from digestmail.storage.search import search
+from digestmail.web.cache import Sharing, cache_headers, share
 from digestmail.web.filters import long_day, paper_path
-from digestmail.web.pages import SHARED_SECONDS, absolute, pages_of
+from digestmail.web.pages import absolute, pages_of
 from digestmail.web.query_params import app_of, asked_text, digest_of
 from digestmail.web.search_page import Limited, asked_query, query_string
 
@@ -75,11 +75,9 @@ def digest_json(request: Request, name: str) -> Response:
 
 def _digest_feed(request: Request, name: str) -> SyndicationFeed:
     digest, topic = digest_of(request, name), asked_text(request, "topic")
-    with app_of(request).database.connect() as connection:
-        lines = archive.lines(connection, digest=name, limit=_EDITIONS)
-        found = [stored.edition for stored in archive.contents(connection, lines)]
-    kept = [(edition, for_segment(edition, (topic,) if topic else (), ())) for edition in found]
-    request.state.shared = "kept"
+    found = archive.editions_with_papers(app_of(request).database, name, limit=_EDITIONS)
+    kept = [(edition, for_segment(edition, (topic,) if topic else (), ())) for _, edition in found]
+    share(request, Sharing.KEPT)
     return SyndicationFeed(
         title=f"{digest.title}: {topic}" if topic else digest.title,
         own=absolute(request, f"/{name}/feed"),
@@ -101,9 +99,8 @@ def _edition_item(request: Request, edition: Edition, sections: tuple[Section, .
 
 def _search_feed(request: Request) -> SyndicationFeed:
     query = asked_query(request)
-    with app_of(request).database.connect() as connection:
-        found = search(connection, query, limit=_HITS)
-    request.state.shared = "tagged"
+    found = archive.find_papers(app_of(request).database, query, limit=_HITS)
+    share(request, Sharing.TAGGED)
     return SyndicationFeed(
         title=f"Search: {query.text or 'newest papers'}",
         own=absolute(request, "/search"),
@@ -141,7 +138,7 @@ def _atom(request: Request, feed: SyndicationFeed) -> Response:
         # Controls are no characters of XML; line ends mean nothing in HTML.
         _put(entry, "content", single_line(item.html), type="html")
     body = b'<?xml version="1.0" encoding="utf-8"?>\n' + ET.tostring(root, encoding="utf-8")
-    return Response(body, media_type="application/atom+xml", headers=_SHARED)
+    return Response(body, media_type="application/atom+xml", headers=cache_headers(request))
 
 
 def _put(parent: ET.Element, name: str, text: str | None = None, **attributes: str) -> ET.Element:
@@ -154,10 +151,7 @@ def _time(moment: datetime) -> str:
     return moment.astimezone(UTC).replace(microsecond=0).isoformat().replace("+00:00", "Z")
 
 
-_SHARED: Final = {"Cache-Control": f"public, max-age={SHARED_SECONDS}"}
-
-
-def _json(_request: Request, feed: SyndicationFeed) -> Response:
+def _json(request: Request, feed: SyndicationFeed) -> Response:
     content: dict[str, Any] = {
         "version": "https://jsonfeed.org/version/1.1",
         "title": single_line(feed.title),
@@ -175,4 +169,4 @@ def _json(_request: Request, feed: SyndicationFeed) -> Response:
             for item in feed.items
         ],
     }
-    return JSONResponse(content, media_type="application/feed+json", headers=_SHARED)
+    return JSONResponse(content, media_type="application/feed+json", headers=cache_headers(request))

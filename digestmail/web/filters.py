@@ -1,16 +1,15 @@
-"""What templates ask of foreign values: safe links, short texts, readable numbers and dates."""
+"""What templates ask of foreign values: safe links, short texts, paths."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date, datetime
+from datetime import date
 from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
 from digestmail.mail.message import single_line
 from digestmail.text.truncate import at_sentence, at_word
 
-_THOUSAND: Final = 1000
 _URL_LENGTH: Final = 2000
 
 
@@ -30,24 +29,9 @@ def site(link: str | None) -> str:
     return (urlsplit(web_link(link)).hostname or "").removeprefix("www.")
 
 
-def count(number: int | None) -> str:
-    """Return a count as people write it: `987`, `1.6k`, `2.1M`."""
-    if number is None:
-        return ""
-    for size, letter in ((_THOUSAND**2, "M"), (_THOUSAND, "k")):
-        if number >= size:
-            return f"{number / size:.1f}".removesuffix(".0") + letter
-    return str(number)
-
-
 def long_day(day: date) -> str:
-    """Return a day as `Thursday, 2 April 2026`."""
+    """Return a day as `Thursday, 2 April 2026`, for feeds; pages write it in their language."""
     return f"{day:%A}, {day.day} {day:%B %Y}"
-
-
-def short_day(day: date | datetime) -> str:
-    """Return a day as `2 Apr 2026`."""
-    return f"{day.day} {day:%b %Y}"
 
 
 def query(text: str) -> str:
@@ -63,9 +47,6 @@ def paper_path(paper_id: str) -> str:
 FILTERS: Final[dict[str, Callable[..., Any]]] = {
     "web_link": web_link,
     "site": site,
-    "count": count,
-    "long_day": long_day,
-    "short_day": short_day,
     "query": query,
     "paper_path": paper_path,
     "one_line": single_line,

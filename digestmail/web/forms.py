@@ -92,10 +92,10 @@ def choices_of(form: Form, digests: tuple[Digest, ...], languages: tuple[str, ..
     """
     hour = form.get("hour")
     if hour and not (hour.isascii() and hour.isdigit()):
-        raise SubscriptionError("the hour is a number from 0 to 23")
+        raise SubscriptionError("the hour must be a number from 0 to 23")
     language = form.get("language")
     if language and language not in languages:
-        raise SubscriptionError("there is no such language here")
+        raise SubscriptionError("this language is not available")
     known = {digest.name for digest in digests}
     wanted = [name for name in dict.fromkeys(form.all("digest")) if name in known]
     return Preferences(

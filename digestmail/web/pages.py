@@ -1,28 +1,38 @@
-"""Pages: templates filled in for a request, with links that work under a path prefix.
+"""Pages: templates filled in for a request, in one language, with links that work under a path prefix.
 
 A route returns `page(request, "name.html", **context)`. The templates in `templates/web/` see, beside the context:
 
 - `url(path)`: the link to a path of ours, prefix included; `absolute(path)`: the same with scheme and host;
 - `digests`: the configured digests; `form_token`: the hidden field of forms, or an empty string;
-- `canonical`: the path the page wants to be known by, without prefix.
+- `canonical`: the path the page wants to be known by, without prefix;
+- `gettext` and `ngettext`, `lang` and `dir`, and the date and number filters of the language.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import jinja2
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 
 from digestmail.app import App
-from digestmail.mail.i18n import templates_directory
+from digestmail.errors import SubscriberFacingError
+from digestmail.mail.i18n import (
+    SOURCE_LANGUAGE,
+    day_range,
+    direction,
+    languages,
+    template_directories,
+    translations,
+)
+from digestmail.mail.templates import install_language
+from digestmail.model.digests import Digest
 from digestmail.web import filters
+from digestmail.web.cache import cache_headers
+from digestmail.web.language import look_up, negotiate
 
-SHARED_SECONDS: Final = 60
-"""For how long browsers and proxies may keep a page that is the same for everybody."""
 FormToken = Callable[[Request], str]
 
 
@@ -32,19 +42,37 @@ class Pages:
     def __init__(self, app: App) -> None:
         """Read nothing yet; the operator's own templates (`templates_dir`/web) come first."""
         own = app.config.templates_dir
-        places: list[Path] = [app.base / own] if own else []
         self.app = app
         self.form_token: FormToken = no_token
-        self.environment = jinja2.Environment(
-            loader=jinja2.FileSystemLoader([place / "web" for place in (*places, templates_directory())]),
+        self.directories = template_directories(app.base / own if own else None)
+        self.languages = languages(self.directories)
+        self._environments: dict[str, jinja2.Environment] = {}
+
+    def environment(self, language: str) -> jinja2.Environment:
+        """Return the templates in `language`. Raises RenderError when its catalogue cannot be read."""
+        if language not in self._environments:
+            self._environments[language] = self._made(language)
+        return self._environments[language]
+
+    def _made(self, language: str) -> jinja2.Environment:
+        environment = jinja2.Environment(
+            loader=jinja2.FileSystemLoader([directory / "web" for directory in self.directories]),
             autoescape=True,
             undefined=jinja2.StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
+            extensions=["jinja2.ext.i18n"],
         )
-        self.environment.filters.update(filters.FILTERS)
+        install_language(environment, language, self.directories)
+        environment.filters |= filters.FILTERS
+        environment.globals["day_range"] = day_range(language)
+        return environment
 
-    def fill_in(self, request: Request, name: str, **context: Any) -> str:
+    def negotiated(self, request: Request, default: str) -> str:
+        """Return the language the browser asks for, else `default`."""
+        return negotiate(request.headers.get("accept-language", ""), self.languages, default)
+
+    def fill_in(self, request: Request, name: str, *, language: str = SOURCE_LANGUAGE, **context: Any) -> str:
         """Return the template `name` filled in."""
         frame: dict[str, Any] = {
             "url": lambda path: url(request, path),
@@ -52,11 +80,12 @@ class Pages:
             "digests": self.app.digests,
             "thumbnails": self.app.config.web.thumbnails,
             "canonical": None,
-            "language": "en",
+            "lang": language,
+            "dir": direction(language),
         }
         if "form_token" not in context:
             frame["form_token"] = self.form_token(request)
-        return self.environment.get_template(name).render(frame | context)
+        return self.environment(language).get_template(name).render(frame | context)
 
 
 def no_token(_request: Request) -> str:
@@ -70,14 +99,50 @@ def pages_of(request: Request) -> Pages:
     return found
 
 
-def page(request: Request, name: str, *, status: int = 200, shared: bool = False, **context: Any) -> HTMLResponse:
+def page(request: Request, name: str, *, status: int = 200, **context: Any) -> HTMLResponse:
     """Return the template `name` as an answer.
 
-    `shared` says that everybody gets the same: browsers and proxies may keep it for a minute. Else nobody keeps it.
+    Browsers and proxies may keep it for a minute if it is shared (`cache.share`): everyone who reads the same language
+    gets the same page. Else nobody keeps it. A page about `digest` falls back to the language of that digest.
     """
-    cache = f"public, max-age={SHARED_SECONDS}" if shared else "no-store"
-    content = pages_of(request).fill_in(request, name, **context)
-    return HTMLResponse(content, status_code=status, headers={"Cache-Control": cache})
+    digest = context.get("digest")
+    language = language_of(request, digest if isinstance(digest, Digest) else None)
+    headers = {**cache_headers(request, status), "Content-Language": language, "Vary": "Accept-Language"}
+    content = pages_of(request).fill_in(request, name, language=language, **context)
+    return HTMLResponse(content, status_code=status, headers=headers)
+
+
+def use_language(request: Request, language: str | None) -> None:
+    """Answer in a subscriber's language from here on; None, or a language without a catalogue, changes nothing."""
+    known = {one.lower(): one for one in pages_of(request).languages}
+    if language and (found := look_up(language, known)):
+        request.state.language = found
+
+
+def language_of(request: Request, digest: Digest | None = None) -> str:
+    """Return the language of a page: the subscriber's, else what the browser asks for, else the digest's."""
+    chosen: str | None = getattr(request.state, "language", None)
+    if chosen is not None:
+        return chosen
+    pages = pages_of(request)
+    return pages.negotiated(request, (digest or pages.app.digests[0]).look.language)
+
+
+def translate(request: Request, message: str, **values: object) -> str:
+    """Return `message` in the language of the request, its `%(name)s` placeholders filled in."""
+    catalogue = translations(language_of(request), pages_of(request).directories)
+    text = catalogue.gettext(message)
+    return text % values if values else text
+
+
+def error_sentence(request: Request, error: SubscriberFacingError) -> str:
+    """Return what went wrong as a sentence in the language of the request."""
+    return sentence(translate(request, error.message, **error.values))
+
+
+def sentence(text: str) -> str:
+    """Return `text` with a capital letter and a full stop."""
+    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
 
 
 def url(request: Request, path: str) -> str:

@@ -15,14 +15,14 @@ from fastapi.responses import HTMLResponse
 from digestmail.app import App
 from digestmail.errors import StorageError, SubscriptionError, TokenError
 from digestmail.mail.i18n import languages as known_languages
-from digestmail.mail.i18n import locale_of, templates_directory
+from digestmail.mail.i18n import locale_of, template_directories
 from digestmail.mail.link_tokens import LinkTokens
 from digestmail.model.subscribers import Preferences, Subscriber
 from digestmail.subscribers import preferences
 from digestmail.subscribers.rate_limit import Rate, RateLimiter, Rates
 from digestmail.web.forms import SUBSCRIBE
 from digestmail.web.notice_queue import NoticeQueue
-from digestmail.web.pages import page, pages_of
+from digestmail.web.pages import error_sentence, page, pages_of, translate, use_language
 
 _KEPT_SECONDS: Final = 60
 
@@ -86,32 +86,47 @@ def holder(request: Request, token: str) -> tuple[Subscriber, str]:
     """
     app = pages_of(request).app
     subscriber_id, digest = app.tokens.read_unsubscribe(token)
-    return preferences.get(app.database, subscriber_id), digest
+    person = preferences.get(app.database, subscriber_id)
+    use_language(request, person.language)
+    return person, digest
+
+
+def speak_to(request: Request, subscriber_id: int) -> None:
+    """Answer in the language of a subscriber, if they are still known."""
+    with suppress(SubscriptionError):
+        use_language(request, preferences.get(pages_of(request).app.database, subscriber_id).language)
 
 
 def sorry(request: Request, error: TokenError | SubscriptionError) -> HTMLResponse:
     """Say that a link is not ours, or that nobody is behind it."""
-    text = f"{str(error).capitalize()}. Use the link at the foot of the last mail, whole."
-    return page(request, "message.html", status=404, heading="This link is of no use", text=text, link="/subscribe")
+    again = translate(request, "Please use the complete link from the end of your latest email.")
+    return invalid(request, 404, f"{error_sentence(request, error)} {again}")
 
 
 def no_use(request: Request, error: TokenError | SubscriptionError) -> HTMLResponse:
     """Say that a link that works for a while, or once, does so no more."""
     status = 410 if isinstance(error, TokenError) else 403
-    text = f"{str(error).capitalize()}."
-    return page(request, "message.html", status=status, heading="This link is of no use", text=text, link="/subscribe")
+    return invalid(request, status, error_sentence(request, error))
+
+
+def invalid(request: Request, status: int, text: str) -> HTMLResponse:
+    """Return the page about a link that cannot be used; `text` says why."""
+    heading = translate(request, "This link is no longer valid")
+    return page(request, "message.html", status=status, heading=heading, text=text, link="/subscribe")
 
 
 def erased(request: Request) -> HTMLResponse:
     """Say that a person is forgotten."""
-    text = "Your address and everything else that names you is gone. No further mail is sent to you."
-    return page(request, "message.html", heading="Erased", text=text, link=None)
+    text = translate(
+        request, "We erased your address and all other data about you. You will not receive any more email."
+    )
+    return page(request, "message.html", heading=translate(request, "Your data was erased"), text=text, link=None)
 
 
 def languages(app: App) -> tuple[str, ...]:
     """Return the languages mails are written in."""
     own = app.config.templates_dir
-    return known_languages([*([app.base / own] if own else []), templates_directory()])
+    return known_languages(template_directories(app.base / own if own else None))
 
 
 def choice_context(request: Request, choices: Preferences) -> dict[str, Any]:

@@ -13,12 +13,12 @@ _FIRST_YEAR, _LAST_YEAR = 1991, 2200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Period:
-    """A week or a month: its name, its first day and the first day after it, and the names beside it."""
+    """A week or a month: its name, its first and last day, the first day after it, and the names beside it."""
 
     kind: Kind
     key: str
-    title: str
     first: date
+    last: date
     after: date
     previous: str
     following: str
@@ -49,13 +49,11 @@ def _week(key: str) -> Period | None:
         return None
     first = date.fromisocalendar(int(found[1]), int(found[2]), 1)
     after = first + timedelta(days=7)
-    last = after - timedelta(days=1)
-    month = f" {first:%B}" if first.month != last.month else ""
     return Period(
         kind="week",
         key=key,
-        title=f"{first.day}{month} to {last.day} {last:%B %Y}",
         first=first,
+        last=after - timedelta(days=1),
         after=after,
         previous=week_key(first - timedelta(days=1)),
         following=week_key(after),
@@ -71,8 +69,8 @@ def _month(key: str) -> Period | None:
     return Period(
         kind="month",
         key=key,
-        title=f"{first:%B %Y}",
         first=first,
+        last=after - timedelta(days=1),
         after=after,
         previous=month_key(first - timedelta(days=1)),
         following=month_key(after),

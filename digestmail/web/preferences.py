@@ -8,19 +8,20 @@ from datetime import datetime, timedelta
 from fastapi import APIRouter, BackgroundTasks, Request, Response
 from fastapi.responses import HTMLResponse
 
-from digestmail.app import new_secret
 from digestmail.errors import SubscriptionError, TokenError
 from digestmail.mail.addresses import key_of, normalised
+from digestmail.mail.i18n import date_formats
 from digestmail.model.subscribers import Preferences, Subscriber, SubscriberState
 from digestmail.subscribers import address_change, data_export, preferences
 from digestmail.subscribers.rate_limit import Admission
+from digestmail.text.credentials import new_secret
 from digestmail.web import people
 from digestmail.web.forms import Filled, Form, check_ours, choices_of
-from digestmail.web.pages import page, pages_of
+from digestmail.web.pages import error_sentence, language_of, page, pages_of, translate, use_language
 
 router = APIRouter(include_in_schema=False)
 log = logging.getLogger("digestmail.web")
-_PAUSES = {"1": "a week", "2": "two weeks", "4": "four weeks", "12": "three months"}
+_PAUSES = (1, 2, 4, 12)
 """For how many weeks one may pause."""
 
 
@@ -47,9 +48,11 @@ def change(request: Request, token: str, form: Filled, background: BackgroundTas
     try:
         changed = preferences.change(app.database, app.digests, person.id, choices, app.wall_clock.now())
     except SubscriptionError as error:
-        return _page(request, token, person, problem=str(error), status=422)
+        return _page(request, token, person, problem=error_sentence(request, error), status=422)
     background.add_task(people.of(request).outgoing.flush)
-    return _page(request, token, changed, said="Saved. It holds from the next mail on.")
+    use_language(request, changed.language)
+    said = translate(request, "Your preferences were saved. They take effect with the next email.")
+    return _page(request, token, changed, said=said)
 
 
 @router.post("/preferences/{token}/pause")
@@ -65,7 +68,11 @@ def pause(request: Request, token: str, form: Filled, background: BackgroundTask
     except (TokenError, SubscriptionError) as error:
         return people.sorry(request, error)
     background.add_task(people.of(request).outgoing.flush)
-    said = f"Paused until {until:%d %B %Y}." if until else "You get mail again."
+    if until:
+        day = date_formats(language_of(request))["date"](until)
+        said = translate(request, "Your emails are paused until %(day)s.", day=day)
+    else:
+        said = translate(request, "Your emails have resumed.")
     return _page(request, token, person, said=said)
 
 
@@ -81,19 +88,18 @@ def change_address(request: Request, token: str, form: Filled, background: Backg
     try:
         address = normalised(form.get("address"))
         if key_of(address) == key_of(person.address):
-            raise SubscriptionError("that is the address you get mail at")  # noqa: TRY301 - shown like the others
+            raise SubscriptionError("this is already your address")  # noqa: TRY301 - shown like the others
     except SubscriptionError as error:
-        return _page(request, token, person, problem=str(error), status=422)
+        return _page(request, token, person, problem=error_sentence(request, error), status=422)
     at = app.wall_clock.monotonic()
     verdict = people.of(request).guard.judge(client=people.client_of(request), address=address, at=at)
     if verdict is Admission.REFUSE:
-        problem = "Too many mails were asked for from your network. Please try again in an hour."
+        problem = translate(request, "There were too many requests from your network. Please try again in an hour.")
         return _page(request, token, person, problem=problem, status=429)
     if verdict is Admission.ADMIT:
         background.add_task(_ask_for_address, request, person.id, address)
-    return _page(
-        request, token, person, said="Check the mail at the new address: nothing changes until you confirm it."
-    )
+    said = translate(request, "Check your email at the new address. Nothing changes until you confirm it.")
+    return _page(request, token, person, said=said)
 
 
 def _ask_for_address(request: Request, subscriber_id: int, address: str) -> None:
@@ -106,14 +112,14 @@ def _ask_for_address(request: Request, subscriber_id: int, address: str) -> None
 
 def _until(form: Form, now: datetime) -> datetime | None:
     weeks = form.get("weeks")
-    if weeks and weeks not in _PAUSES:
-        raise SubscriptionError("a pause lasts one, two, four or twelve weeks")
+    if weeks and weeks not in map(str, _PAUSES):
+        raise SubscriptionError("a pause must last 1, 2, 4 or 12 weeks")
     return now + timedelta(weeks=int(weeks)) if weeks else None
 
 
 def _check_sure(form: Form) -> None:
     if form.get("sure") != "yes":
-        raise SubscriptionError("nothing was erased: tick the box to say that you mean it")
+        raise SubscriptionError("nothing was erased; select the checkbox to confirm")
 
 
 def _page(
@@ -145,7 +151,7 @@ def data(request: Request, token: str) -> HTMLResponse:
         found = _stored(request, token)
     except (TokenError, SubscriptionError) as error:
         return people.sorry(request, error)
-    return page(request, "data.html", token=token, own_token=people.form_token(request, token), record=found)
+    return page(request, "my_data.html", token=token, own_token=people.form_token(request, token), record=found)
 
 
 @router.get("/preferences/{token}/data.json")
@@ -180,8 +186,8 @@ def erase(request: Request, token: str, form: Filled, background: BackgroundTask
         return people.sorry(request, error)
     if erased is None:
         background.add_task(people.of(request).outgoing.flush)
-        text = "We have sent you a mail with a link. Press the button behind it within three days to erase everything."
-        return page(request, "message.html", heading="Check your mail", text=text, link=None)
+        text = translate(request, "We sent you an email with a link. Open it within three days to erase your data.")
+        return page(request, "message.html", heading=translate(request, "Check your email"), text=text, link=None)
     return people.erased(request)
 
 
@@ -193,6 +199,7 @@ def look_at_erasing(request: Request, token: str) -> HTMLResponse:
         person = data_export.to_be_erased(app.database, app.link_tokens(), token, app.wall_clock.now())
     except (TokenError, SubscriptionError) as error:
         return people.no_use(request, error)
+    use_language(request, person.language)
     return page(request, "erase.html", token=token, person=person, own_token=people.form_token(request, token))
 
 
@@ -204,6 +211,7 @@ def confirm_erasing(request: Request, token: str, form: Filled) -> HTMLResponse:
     try:
         check_ours(request, form, people.purpose(token))
         person = data_export.to_be_erased(app.database, app.link_tokens(), token, now)
+        use_language(request, person.language)
         data_export.erase(app.database, person.id, now, random_token=new_secret)
     except (TokenError, SubscriptionError) as error:
         return people.no_use(request, error)

@@ -9,8 +9,10 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Depends, HTTPException, Request
 from fastapi.responses import HTMLResponse
 
-from digestmail.storage.search import RANKED_AMONG, Query, search, topics
+from digestmail.editions import archive
+from digestmail.model.search import RANKED_AMONG, Query
 from digestmail.web import people
+from digestmail.web.cache import Sharing, share
 from digestmail.web.pages import page
 from digestmail.web.query_params import app_of, asked_day, asked_page, asked_text, begin_of, end_of
 
@@ -36,8 +38,9 @@ async def limit_searches(request: Request) -> None:
     wait = people.of(request).guard.search(client=people.client_of(request), at=at)
     if wait:
         seconds = ceil(wait)
-        said = f"too many searches at once; try again in {seconds} s"
-        raise HTTPException(429, said, headers={"Retry-After": str(seconds)})
+        raise HTTPException(
+            429, "too many searches; please try again in a minute", headers={"Retry-After": str(seconds)}
+        )
 
 
 Limited: Final = Depends(limit_searches)
@@ -53,14 +56,12 @@ def query_string(request: Request) -> str:
 def show_search(request: Request) -> HTMLResponse:
     """Show the papers that match, the best first, hits marked."""
     app, query, number = app_of(request), asked_query(request), asked_page(request)
-    with app.database.connect() as connection:
-        found = search(connection, query, limit=_HITS, offset=(number - 1) * _HITS)
-        former = topics(connection)
-    request.state.shared = "tagged"
+    found = archive.find_papers(app.database, query, limit=_HITS, offset=(number - 1) * _HITS)
+    former = archive.topics(app.database)
+    share(request, Sharing.TAGGED)
     return page(
         request,
         "search.html",
-        shared=True,
         query=query,
         found=found,
         topics=sorted({topic.name for digest in app.digests for topic in digest.topics} | set(former)),

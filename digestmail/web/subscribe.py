@@ -7,16 +7,17 @@ import logging
 from fastapi import APIRouter, BackgroundTasks, Request
 from fastapi.responses import HTMLResponse
 
-from digestmail.app import App, new_secret
+from digestmail.app import App
 from digestmail.errors import SubscriptionError, TokenError
 from digestmail.mail.addresses import normalised
 from digestmail.model.subscribers import Preferences, Subscription
 from digestmail.subscribers import signup
 from digestmail.subscribers.rate_limit import Admission
 from digestmail.subscribers.validate import checked
+from digestmail.text.credentials import new_secret
 from digestmail.web import people
 from digestmail.web.forms import SHORTEST_FILLING_IN, SUBSCRIBE, Filled, Form, check_ours, choices_of
-from digestmail.web.pages import page, pages_of
+from digestmail.web.pages import error_sentence, page, pages_of, translate, use_language
 
 router = APIRouter(include_in_schema=False)
 log = logging.getLogger("digestmail.web")
@@ -40,20 +41,23 @@ def ask(request: Request, form: Filled, background: BackgroundTasks) -> HTMLResp
             # The form on the home page asks for no more than an address.
             choices = Preferences(subscriptions=(Subscription(digest=app.digests[0].name),))
     except SubscriptionError as error:
-        return _form(request, Preferences(), problem=str(error), status=422)
+        return _form(request, Preferences(), problem=error_sentence(request, error), status=422)
     try:
         check_ours(request, form, SUBSCRIBE, min_age=SHORTEST_FILLING_IN)
         address = normalised(form.get("address"))
         choices = checked(app.digests, choices)
     except TokenError:
-        again = "Please press the button once more: this page was open too long, or too short."
+        again = translate(
+            request, "Please submit the form again. It was sent too quickly, or the page was open too long."
+        )
         return _form(request, choices, address=form.get("address"), problem=again, status=400)
     except SubscriptionError as error:
-        return _form(request, choices, address=form.get("address"), problem=str(error), status=422)
+        return _form(request, choices, address=form.get("address"), problem=error_sentence(request, error), status=422)
     verdict = _judge(request, form, address)
     if verdict is Admission.REFUSE:
-        text = "Too many subscriptions were asked for from your network. Please try again in an hour."
-        return page(request, "message.html", status=429, heading="Please try later", text=text, link=None)
+        text = translate(request, "There were too many requests from your network. Please try again in an hour.")
+        heading = translate(request, "Please try again later")
+        return page(request, "message.html", status=429, heading=heading, text=text, link=None)
     if verdict is Admission.ADMIT:
         background.add_task(_work, request, app, address, choices)
     return page(request, "check-mail.html")
@@ -96,6 +100,7 @@ def look(request: Request, token: str) -> HTMLResponse:
         choices = signup.look(app.database, app.link_tokens(), token, app.wall_clock.now())
     except TokenError as error:
         return _no_use(request, error)
+    use_language(request, choices.language)
     titles = [digest.title for digest in app.digests if digest.name in {one.digest for one in choices.subscriptions}]
     return page(request, "confirm.html", token=token, titles=titles, own_token=people.form_token(request, token))
 
@@ -109,12 +114,13 @@ def confirm(request: Request, token: str, form: Filled, background: BackgroundTa
         found = signup.confirm(app.database, app.link_tokens(), token, app.wall_clock.now()).subscriber
     except (TokenError, SubscriptionError) as error:
         return _no_use(request, error)
+    use_language(request, found.language)
     background.add_task(people.of(request).outgoing.flush)
     lasting = app.tokens.unsubscribe(found.id, "")
     return page(request, "confirmed.html", token=lasting)
 
 
-def _no_use(request: Request, error: Exception) -> HTMLResponse:
+def _no_use(request: Request, error: TokenError | SubscriptionError) -> HTMLResponse:
     status = 410 if isinstance(error, TokenError) else 403
-    text = f"{str(error).capitalize()}. If you are not subscribed yet, ask again: a new link comes by mail."
-    return page(request, "message.html", status=status, heading="This link is of no use", text=text, link="/subscribe")
+    again = translate(request, "If you are not subscribed yet, subscribe again to receive a new link.")
+    return people.invalid(request, status, f"{error_sentence(request, error)} {again}")

@@ -9,7 +9,7 @@ from digestmail.errors import SubscriptionError, TokenError
 from digestmail.subscribers import address_change, changes
 from digestmail.web import people
 from digestmail.web.forms import Filled, check_ours
-from digestmail.web.pages import page, pages_of
+from digestmail.web.pages import page, pages_of, translate, use_language
 
 router = APIRouter(include_in_schema=False)
 
@@ -22,6 +22,7 @@ def look(request: Request, token: str) -> HTMLResponse:
         found = changes.look(app.database, app.link_tokens(), token, app.wall_clock.now())
     except (TokenError, SubscriptionError) as error:
         return people.no_use(request, error)
+    use_language(request, found.person.language)
     return page(
         request,
         "undo.html",
@@ -41,6 +42,7 @@ def undo(request: Request, token: str, form: Filled) -> HTMLResponse:
         person = changes.undo(app.database, app.digests, app.link_tokens(), token, app.wall_clock.now())
     except (TokenError, SubscriptionError) as error:
         return people.no_use(request, error)
+    use_language(request, person.language)
     return page(request, "undone.html", person=person, token=app.tokens.unsubscribe(person.id, ""))
 
 
@@ -52,6 +54,7 @@ def look_at_address(request: Request, token: str) -> HTMLResponse:
         wanted = address_change.look(app.database, app.link_tokens(), token, app.wall_clock.now())
     except TokenError as error:
         return people.no_use(request, error)
+    people.speak_to(request, wanted.subscriber_id)
     return page(
         request,
         "address.html",
@@ -71,8 +74,13 @@ def confirm_address(request: Request, token: str, form: Filled, background: Back
     except (TokenError, SubscriptionError) as error:
         return people.no_use(request, error)
     background.add_task(people.of(request).outgoing.flush)
-    text = f"Your mails go to {person.address} from now on. We have told the earlier address."
-    return page(request, "message.html", heading="Your address is changed", text=text, link=None)
+    use_language(request, person.language)
+    text = translate(
+        request,
+        "From now on we send your emails to %(address)s. We also sent a notice to your previous address.",
+        address=person.address,
+    )
+    return page(request, "message.html", heading=translate(request, "Your address was changed"), text=text, link=None)
 
 
 def _title(request: Request, name: str) -> str:

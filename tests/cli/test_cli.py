@@ -91,7 +91,7 @@ def test_what_does_not_exist_is_an_error_with_a_hint(site):
     assert "did you mean 'daily'?" in digestmail(site, "subscribers", "add", "a@b.org", "--digest", "dayly", status=1)
     said = digestmail(site, "subscribers", "add", "a@b.org", "--digest", "daily", "--topic", "Agent", status=1)
     assert "did you mean 'Agents'?" in said
-    assert "is not a mail address" in digestmail(site, "subscribers", "add", "a@@b", "--digest", "daily", status=1)
+    assert "is not an email address" in digestmail(site, "subscribers", "add", "a@@b", "--digest", "daily", status=1)
     assert "is not a subscriber" in digestmail(site, "subscribers", "remove", "a@b.org", status=1)
     assert "no source has shown" in digestmail(site, "explain", "2604.99999", status=1)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -129,10 +130,11 @@ def test_the_guard_against_a_database_put_back_outlives_forgotten_secrets(sent):
 
 def test_a_paused_mail_server_is_tried_again_when_it_is_told_so(sent):
     site, _ = sent
+    until = int((datetime.now(UTC) + timedelta(hours=20)).timestamp() * 1000)
     change(
         site,
         "INSERT INTO rates (key, next_at, factor, paused_until, reason) "
-        "SELECT 'relay:x:25', 0, 1, 32503680000000, 'relaying denied'",
+        f"SELECT 'relay:x:25', 0, 1, {until}, 'relaying denied'",
     )
     assert "relaying denied" in digestmail(site, "check", status=1)
     assert digestmail(site, "deliveries", "resume").startswith("1 mail servers")

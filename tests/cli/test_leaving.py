@@ -54,7 +54,7 @@ def sent(directory):
     digestmail(directory, "subscribers", "add", READER, "--digest", "daily")
     with open_app(directory / "config.toml") as app:
         collect(app.database, [FakeSource("hf", reading(sighting(1)))], THURSDAY)
-        publish(app.database, app.digests, app.render, THURSDAY, queued_at=app.wall_clock.now())
+        publish(app.database, app.digests, app.mail.render, THURSDAY, queued_at=app.wall_clock.now())
         assert app.deliver().sent == 1
     (mail,) = mails(directory)
     return mail
@@ -183,7 +183,7 @@ def test_the_operator_moves_a_subscription_to_another_address(tmp_path):
     assert "new@example.net" in digestmail(tmp_path, "subscribers", "change-address", READER, "new@EXAMPLE.net")
     assert "not a subscriber" in digestmail(tmp_path, "subscribers", "show", READER, status=1)
     taken = digestmail(tmp_path, "subscribers", "change-address", "new@example.net", "taken@example.net", status=1)
-    assert "a subscription of its own" in taken
+    assert "already has a subscription" in taken
     assert "not a subscriber" in digestmail(
         tmp_path, "subscribers", "change-address", READER, "x@example.net", status=1
     )

@@ -32,7 +32,7 @@ def published(site: Site, **titles: str) -> None:
     """Publish an edition of the daily digest: the words of each title by the number of its paper."""
     found = [sighting(int(number.strip("n")), title=title) for number, title in titles.items()]
     collect(site.app.database, [FakeSource("hf", reading(*found))], site.clock.now())
-    publish(site.app.database, site.app.digests[:1], site.app.render, site.clock.now())
+    publish(site.app.database, site.app.digests[:1], site.app.mail.render, site.clock.now())
 
 
 def delivered(site: Site) -> DeliverReport:
@@ -47,13 +47,13 @@ def subscribe(site: Site, page: Page, path: str = "/") -> None:
     page.locator("input[name=address]").fill(ADDRESS)
     site.clock.sleep(5)
     page.get_by_role("button", name="Subscribe").first.click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("Check your mail")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Check your email")
 
 
 def confirm(site: Site, page: Page) -> None:
     """Open the link of the mail that came last, and press its button."""
     page.goto(link(site.mails()[-1], "confirm"))
-    page.get_by_role("button", name="Confirm the subscription").click()
+    page.get_by_role("button", name="Confirm subscription").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("You are subscribed")
 
 
@@ -66,10 +66,10 @@ def test_from_the_home_page_to_the_edition_and_away_by_one_click(browser: Browse
     confirm(site, page)
     site.wait_for_mails(2)
 
-    page.get_by_role("link", name="Choose topics, hour and language").click()
+    page.get_by_role("link", name="Choose topics, delivery time and language").click()
     page.get_by_role("group", name="Topics of Trending papers").get_by_label("Vision").check()
     page.get_by_role("button", name="Save").click()
-    expect(page.get_by_role("status")).to_contain_text("Saved")
+    expect(page.get_by_role("status")).to_contain_text("were saved")
     site.wait_for_mails(3)
 
     published(site, n1="An agent that plans", n2="An image from noise")
@@ -109,20 +109,20 @@ def test_who_is_unsubscribed_by_a_stranger_undoes_it_and_moves_to_another_addres
 
     # As a mail program links it that takes the bracket for a part of the address.
     page.goto(link(goodbye, "undo") + ">.")
-    expect(page.get_by_role("main")).to_contain_text("You get Trending papers again.")
+    expect(page.get_by_role("main")).to_contain_text("You receive Trending papers again.")
     site.clock.sleep(5)
-    page.get_by_role("button", name="Undo").click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("Undone")
+    page.get_by_role("button", name="Undo this change").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Change undone")
     page.get_by_role("link", name="Your preferences").click()
-    page.get_by_label("New address").fill("new@example.org")
+    page.get_by_label("New email address").fill("new@example.org")
     site.clock.sleep(5)
-    page.get_by_role("button", name="Change the address").click()
-    expect(page.get_by_role("status")).to_contain_text("nothing changes until you confirm it")
+    page.get_by_role("button", name="Change address").click()
+    expect(page.get_by_role("status")).to_contain_text("Nothing changes until you confirm it")
     asked = site.wait_for_mails(4)[-1]
     assert asked["To"] == "new@example.org"
     page.goto(link(asked, "address"))
-    page.get_by_role("button", name="Confirm the new address").click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("Your address is changed")
+    page.get_by_role("button", name="Confirm new address").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Your address was changed")
     assert site.wait_for_mails(5)[-1]["To"] == ADDRESS
     assert context.cookies() == []
     context.close()
@@ -161,18 +161,18 @@ def test_every_page_for_people_is_accessible_and_fits_a_phone(browser: Browser, 
     page.goto(preferences)
     page.get_by_role("button", name="Pause").click()
     readable(page)
-    expect(page.get_by_text("Nothing is sent to you until")).to_be_visible()
+    expect(page.get_by_text("Your emails are paused until")).to_be_visible()
     page.goto(link(site.wait_for_mails(3)[-1], "undo"))
     readable(page)
     page.goto(preferences)
-    page.get_by_label("New address").fill("new@example.org")
-    page.get_by_role("button", name="Change the address").click()
+    page.get_by_label("New email address").fill("new@example.org")
+    page.get_by_role("button", name="Change address").click()
     readable(page)
     page.goto(link(site.wait_for_mails(4)[-1], "address"))
     readable(page)
     page.goto(f"{preferences}/data")
     page.get_by_role("checkbox").check()
-    page.get_by_role("button", name="Erase").click()
+    page.get_by_role("button", name="Erase my data").click()
     readable(page)
     page.goto(link(site.wait_for_mails(5)[-1], "erase"))
     readable(page)
@@ -180,7 +180,7 @@ def test_every_page_for_people_is_accessible_and_fits_a_phone(browser: Browser, 
     page.get_by_role("button", name="Unsubscribe").click()
     readable(page)
     page.goto(link(site.wait_for_mails(6)[-1], "undo"))
-    page.get_by_role("button", name="Undo").click()
+    page.get_by_role("button", name="Undo this change").click()
     readable(page)
     page.goto(preferences[:-1])
     readable(page)

@@ -11,7 +11,8 @@ import pytest
 from sqlalchemy import select
 from stage import THURSDAY, FakeClock, FakeTransport, digest
 
-from digestmail.delivery.notices import NoticeComposer, NoticeOrigin, NoticeReport, send_notices
+from digestmail.delivery.notice_composer import NoticeComposer, NoticeOrigin
+from digestmail.delivery.notices import NoticeReport, send_notices
 from digestmail.errors import DeliveryError, RenderError, TransportError
 from digestmail.mail.link_tokens import LinkTokens
 from digestmail.mail.message import MessageTemplate, Sender

@@ -62,7 +62,7 @@ def test_an_address_cannot_smuggle_a_header(address, site):
         address, f"/{TOKEN}/send", "POST", "address=me%40example.org%0D%0ABcc%3A+x%40example.org", **FORM
     )
     assert status == 502
-    assert "is not a mail address" in body
+    assert "is not an email address" in body
     assert not list((site.mailbox / "new").iterdir())
 
 

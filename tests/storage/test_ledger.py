@@ -17,7 +17,7 @@ from stage import THURSDAY, paper, sighting
 
 from digestmail.delivery import outcomes
 from digestmail.delivery.outcomes import Rules
-from digestmail.model.deliveries import AmbiguousPolicy, Attempted, Delivery, DeliveryState
+from digestmail.model.deliveries import AmbiguousPolicy, Attempted, Delivery, DeliveryState, Unfinished
 from digestmail.model.subscribers import SubscriberState
 from digestmail.storage import claims, deliveries, delivery_admin, papers, schema, subscribers
 from digestmail.storage.database import Database
@@ -214,7 +214,7 @@ class LedgerMachine(RuleBasedStateMachine):
                 done = 0
             case "again":
                 done = delivery_admin.retry(
-                    self.connection, delivery_admin.Unfinished(digest="daily", slot=slot, subscriber_id=one), self.now
+                    self.connection, Unfinished(digest="daily", slot=slot, subscriber_id=one), self.now
                 )
             case _:
                 delivery_admin.make_due(self.connection, self.now)

@@ -6,9 +6,9 @@ from outbox import edition, people, publish
 from sqlalchemy import update
 from stage import THURSDAY
 
-from digestmail.model.deliveries import DeliveryState
+from digestmail.model.deliveries import DeliveryState, Unfinished
 from digestmail.storage import deliveries, schema
-from digestmail.storage.delivery_admin import Unfinished, count, retry
+from digestmail.storage.delivery_admin import count, retry
 
 SAID = {
     "550 5.4.5 Daily sending Quota exceeded": (DeliveryState.FAILED, 550),

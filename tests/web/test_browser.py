@@ -117,7 +117,7 @@ def test_a_reader_finds_the_way_without_scripts(browser, make):
         context = browser.new_context(java_script_enabled=False)
         page = context.new_page()
         page.goto(address)
-        page.get_by_label("Earlier: Wednesday, 1 April 2026").click()
+        page.get_by_label("Previous: Wednesday, 1 April 2026").click()
         assert page.url.endswith("/daily/2026-04-01")
         page.get_by_role("searchbox").fill("memory cache")
         page.get_by_role("searchbox").press("Enter")

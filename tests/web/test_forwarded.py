@@ -63,12 +63,12 @@ def text(mail) -> str:
 
 
 def change(site, reader):
-    assert "Saved" in site.fill_in(preferences(site, reader), digest="weekly", language="de").body
+    assert "gespeichert" in site.fill_in(preferences(site, reader), digest="weekly", language="de").body
 
 
 def pause(site, reader):
     target = preferences(site, reader)
-    assert "Paused" in site.fill_in(target, f"{target}/pause", weeks="4").body
+    assert "emails are paused" in site.fill_in(target, f"{target}/pause", weeks="4").body
 
 
 def leave_by_the_form(site, reader):
@@ -87,19 +87,19 @@ def leave_by_one_click(site, reader):
 def move(site, reader):
     target = preferences(site, reader)
     before = len(site.mails())
-    assert "Check the mail" in site.fill_in(target, f"{target}/address", address=NEW).body
+    assert "Check your email at" in site.fill_in(target, f"{target}/address", address=NEW).body
     asked = site.wait_for_mails(before + 1)[-1]
     assert asked["To"] == NEW
-    assert "is changed" in site.fill_in(link(asked, "address")).body
+    assert "was changed" in site.fill_in(link(asked, "address")).body
 
 
 DEEDS = {
-    "change": (change, "no longer get Trending papers"),
-    "pause": (pause, "mails are paused"),
-    "leave by the form": (leave_by_the_form, "No further edition"),
-    "leave one by one click": (leave_one_by_one_click, "no longer get Trending papers"),
-    "leave by one click": (leave_by_one_click, "No further edition"),
-    "move": (move, "go to another address"),
+    "change": (change, "no longer receive Trending papers"),
+    "pause": (pause, "emails are paused"),
+    "leave by the form": (leave_by_the_form, "You will not receive any more editions"),
+    "leave one by one click": (leave_one_by_one_click, "no longer receive Trending papers"),
+    "leave by one click": (leave_by_one_click, "You will not receive any more editions"),
+    "move": (move, "go to a different address"),
 }
 
 
@@ -117,11 +117,11 @@ def test_the_subscriber_is_told_and_undoes_it(site, reader, deed):
         assert site.ask(method, target).status == 200
     assert settings(person(site, reader)) != before, "looking changes nothing"
     site.clock.sleep(29 * 24 * HOUR)
-    assert "as it was" in site.fill_in(target).body
+    assert "restored" in site.fill_in(target).body
     after = settings(person(site, reader))
     expected = list(before)
     assert after == tuple(expected) or (deed == "leave by one click" and after[2] == BOTH[1:])
-    assert "undone already" in site.get(target).body
+    assert "already undone" in site.get(target).body
     site.settle()
     count = len(site.mails())
     repeated = site.post(target, {"token": form_token(site, preferences(site, reader))})
@@ -139,10 +139,10 @@ def test_undoing_twice_is_done_once(site, reader):
     target = link(site.wait_for_mails(1)[-1], "undo")
     token = form_token(site, target)
     site.clock.sleep(5)
-    assert "as it was" in site.post(target, {"token": token}).body
+    assert "restored" in site.post(target, {"token": token}).body
     site.clock.sleep(7 * HOUR)
     change(site, reader)
-    assert "as it was" in site.post(target, {"token": token}).body
+    assert "restored" in site.post(target, {"token": token}).body
     assert [one.digest for one in person(site, reader).subscriptions] == ["weekly"], "the later change stands"
 
 
@@ -168,9 +168,9 @@ def test_many_changes_are_told_in_few_mails_and_undone_together(site, reader):
     site.app.send_notices()
     second = site.wait_for_mails(2)[-1]
     assert "Du bekommst jetzt Trending papers" in text(second), "in the language it was in before"
-    assert "as it was" in site.fill_in(link(second, "undo")).body
+    assert "restored" in site.fill_in(link(second, "undo")).body
     assert [one.digest for one in person(site, reader).subscriptions] == ["weekly"]
-    assert "as it was" in site.fill_in(link(first, "undo")).body
+    assert "restored" in site.fill_in(link(first, "undo")).body
     assert settings(person(site, reader)) == before
 
 
@@ -195,8 +195,8 @@ def test_undoing_voids_what_a_stranger_did_later(site, reader):
     change(site, reader)
     to_the_stranger = site.wait_for_mails(3)[-1]
     assert to_the_stranger["To"] == NEW
-    assert "as it was" in site.fill_in(link(to_the_reader, "undo")).body
-    assert "undone already" in site.get(link(to_the_stranger, "undo")).body
+    assert "restored" in site.fill_in(link(to_the_reader, "undo")).body
+    assert "already undone" in site.get(link(to_the_stranger, "undo")).body
     assert settings(person(site, reader)) == before
 
 
@@ -210,8 +210,8 @@ def test_a_stranger_cannot_hide_a_change_by_moving_or_leaving(site, reader):
     leave_by_the_form(site, reader)
     site.settle()
     to_the_reader = [mail for mail in site.mails() if mail["To"] == READER]
-    assert "go to another address" in text(to_the_reader[-1])
-    assert "as it was" in site.fill_in(link(to_the_reader[-1], "undo")).body
+    assert "go to a different address" in text(to_the_reader[-1])
+    assert "restored" in site.fill_in(link(to_the_reader[-1], "undo")).body
     assert settings(person(site, reader))[:4] == before[:4]
 
 
@@ -223,7 +223,7 @@ def test_nothing_changes_before_a_new_address_is_confirmed_and_old_links_stay_go
     for method in ("GET", "HEAD"):
         assert site.ask(method, link(asked, "address")).status == 200
     assert person(site, reader).address == READER
-    assert "is changed" in site.fill_in(link(asked, "address")).body
+    assert "was changed" in site.fill_in(link(asked, "address")).body
     assert site.get(link(asked, "address")).status == 410
     assert person(site, reader).address == NEW
     assert NEW in site.get(target).body
@@ -255,7 +255,7 @@ def test_the_form_does_not_tell_who_is_subscribed(site, reader):
 
 
 @pytest.mark.parametrize(
-    ("address", "says"), [("nobody", "not a mail address"), ("READER@example.org", "the address you get mail at")]
+    ("address", "says"), [("nobody", "not an email address"), ("READER@example.org", "already your address")]
 )
 def test_an_address_that_cannot_be_is_said(site, reader, address, says):
     target = preferences(site, reader)
@@ -279,18 +279,18 @@ def test_an_address_taken_meanwhile_is_not_taken_over_and_one_that_was_left_is(s
     asked = site.wait_for_mails(1)[-1]
     other = subscribed(site, NEW, Subscription(digest="daily"))
     page = site.fill_in(link(asked, "address"))
-    assert (page.status, "a subscription of its own" in page.body) == (403, True)
+    assert (page.status, "already has a subscription" in page.body) == (403, True)
     assert person(site, reader).address == READER
     with site.app.database.begin() as connection:
         subscribers.remove(connection, NEW, site.clock.now())
-    assert "is changed" in site.fill_in(link(asked, "address")).body
+    assert "was changed" in site.fill_in(link(asked, "address")).body
     assert person(site, reader).address == NEW
     assert other != reader
 
 
 def test_an_address_whose_owner_was_erased_is_theirs_to_take(site, reader):
     subscribed(site, NEW, Subscription(digest="daily"))
-    site.app.run_outbox()
+    site.app.deliver()
     from digestmail.subscribers import data_export
 
     with site.app.database.connect() as connection:
@@ -319,7 +319,7 @@ def test_an_undoing_that_cannot_be_says_why(site, reader, why):
         data_export.erase(site.app.database, reader, site.clock.now(), random_token=lambda: "key")
     answer = site.post(link(told, "undo"), {"token": token})
     assert answer.status in {403, 410}
-    says = {"suppressed": "came back", "taken": "a subscription of its own", "erased": "expired"}[why]
+    says = {"suppressed": "bounced", "taken": "already has a subscription", "erased": "expired"}[why]
     assert says in answer.body
     assert "traceback" not in answer.body.lower()
 
@@ -327,7 +327,7 @@ def test_an_undoing_that_cannot_be_says_why(site, reader, why):
 def test_a_stranger_cannot_erase_a_subscriber(site, reader):
     target = preferences(site, reader)
     for _ in range(3):
-        assert "Check your mail" in site.fill_in(f"{target}/data", f"{target}/erase", sure="yes").body
+        assert "Check your email" in site.fill_in(f"{target}/data", f"{target}/erase", sure="yes").body
     (asked,) = site.wait_for_mails(1)
     site.settle()
     assert len(site.mails()) == 1
@@ -335,8 +335,8 @@ def test_a_stranger_cannot_erase_a_subscriber(site, reader):
     assert person(site, reader).state is SubscriberState.ACTIVE
     site.clock.sleep(timedelta(days=3, seconds=1).total_seconds())
     assert site.get(link(asked, "erase")).status == 410
-    assert "Check your mail" in site.fill_in(f"{target}/data", f"{target}/erase", sure="yes").body
+    assert "Check your email" in site.fill_in(f"{target}/data", f"{target}/erase", sure="yes").body
     again = site.wait_for_mails(2)[-1]
-    assert "Erased" in site.fill_in(link(again, "erase")).body
+    assert "Your data was erased" in site.fill_in(link(again, "erase")).body
     with site.app.database.connect() as connection:
         assert subscribers.find(connection, READER) is None

@@ -97,7 +97,9 @@ def test_a_form_s_token_is_never_older_than_ten_minutes(filled, sqlite_url):
 def test_memory_is_bounded(filled, sqlite_url):
     with open_app(sqlite_url) as app:
         inner = create_app(app)
-        kept = Answers(inner, version=lambda: "1", clock=FakeClock(THURSDAY), any_host=True, most_bytes=200_000)
+        kept = Answers(
+            inner, version=lambda: "1", clock=FakeClock(THURSDAY), any_host=True, language=str, most_bytes=200_000
+        )
         for number in range(200):
             assert ask(kept, f"/?x={number}").status == 200
         assert 0 < kept._bytes <= 200_000
@@ -115,7 +117,7 @@ def test_searches_of_one_network_are_limited_as_page_feed_and_api(filled, sqlite
             assert (refused.status, refused.headers["retry-after"]) == (429, "15")
             assert refused.headers["cache-control"] == "no-store"
         assert ask(web, paths[3]).headers["content-type"] == "application/problem+json"
-        assert "try again in 15 s" in ask(web, paths[0]).text
+        assert "try again in a minute" in ask(web, paths[0]).text
         assert ask(web, "/").status == ask(web, "/api/v1/papers").status == 200
         assert ask(web, paths[0], client="198.51.100.1").status == 200
         app.wall_clock.sleep(15)
@@ -166,7 +168,7 @@ def test_a_bug_is_told_by_a_page_that_shows_a_number_and_nothing_else(broken, ca
         assert found.headers["cache-control"] == "no-store"
         assert found.headers["content-security-policy"].startswith("default-src 'none'")
         (record,) = caplog.records
-        (number,) = re.findall(r"under the number ([0-9a-f]{8})\.", found.text)
+        (number,) = re.findall(r"with the number ([0-9a-f]{8})\.", found.text)
         assert record.getMessage().startswith(f"request={number} method=GET path=/")
         assert "ZeroDivisionError" in caplog.text
     assert ask(broken, "/", method="HEAD").body == b""
@@ -199,7 +201,7 @@ def test_every_request_is_logged_where_it_is_wanted_and_no_token_is(filled, sqli
         ask(web, f"/papers/preferences/{token}/erase", method="POST", raw=b"x")
         ask(web, "/papers/api/v1/subscribers/reader@example.org", method="DELETE")
         ask(web, "/papers/static/digestmail.css")
-    lines = [record.getMessage() for record in caplog.records if record.name == "digestmail.web.access_log"]
+    lines = [record.getMessage() for record in caplog.records if record.name == "digestmail.web.access"]
     assert lines == [
         "method=GET path=/papers/ status=200 ms=12",
         "method=HEAD path=/papers/search status=200 ms=12",

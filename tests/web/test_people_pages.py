@@ -11,6 +11,7 @@ from sqlalchemy import select
 from stage import FakeSource, reading, sighting
 
 from digestmail.collect.collector import collect
+from digestmail.delivery.secrets import rotate_secrets
 from digestmail.editions.publish import publish
 from digestmail.model.deliveries import DeliveryState
 from digestmail.model.subscribers import Preferences, SubscriberState, Subscription, SuppressionReason
@@ -29,7 +30,7 @@ def site(tmp_path, database_url):
 def subscribed(site: Site, address: str = "reader@example.org", **fields):
     """Go the whole way from the form to the welcome; return the two mails."""
     before = len(site.mails())
-    assert "Check your mail" in site.fill_in("/subscribe", address=address, **({"digest": "daily"} | fields)).body
+    assert "Check your email" in site.fill_in("/subscribe", address=address, **({"digest": "daily"} | fields)).body
     asked = site.wait_for_mails(before + 1)[-1]
     target = link(asked, "confirm")
     assert "You are subscribed" in site.fill_in(target).body
@@ -44,7 +45,7 @@ def person(site: Site, address: str = "reader@example.org"):
 def published(site: Site, *titles: str, first: int = 1):
     found = [sighting(number, title=title) for number, title in enumerate(titles, start=first)]
     collect(site.app.database, [FakeSource("hf", reading(*found))], site.clock.now())
-    return publish(site.app.database, site.app.digests[:1], site.app.render, site.clock.now())
+    return publish(site.app.database, site.app.digests[:1], site.app.mail.render, site.clock.now())
 
 
 def states(site: Site) -> dict[DeliveryState, int]:
@@ -120,7 +121,7 @@ def test_one_click_takes_both_encodings_twice_and_leaves_one_digest(site, form):
     assert [one.digest for one in person(site).subscriptions] == ["weekly"]
     with site.app.database.connect() as connection:
         assert deliveries.counts(connection) == {DeliveryState.CANCELLED: 1}
-    assert "no longer get Trending papers" in site.wait_for_mails(3)[-1].get_body(("plain",)).get_content()
+    assert "no longer receive Trending papers" in site.wait_for_mails(3)[-1].get_body(("plain",)).get_content()
     site.settle()
     assert len(site.mails()) == 3
 
@@ -201,7 +202,7 @@ def test_programs_that_fill_in_everything_or_too_fast_send_no_mail(site):
     assert site.post("/subscribe", {"token": token, "address": "a@example.org"}).status == 400
     site.clock.sleep(5)
     said = site.post("/subscribe", {"token": token, "address": "a@example.org", "website": "https://spam.example"})
-    assert "Check your mail" in said.body
+    assert "Check your email" in said.body
     site.clock.sleep(2 * 86400)
     assert site.post("/subscribe", {"token": token, "address": "a@example.org"}).status == 400
     site.settle()
@@ -210,7 +211,7 @@ def test_programs_that_fill_in_everything_or_too_fast_send_no_mail(site):
 
 
 def test_the_home_page_s_form_needs_no_more_than_an_address(site):
-    assert "Check your mail" in site.fill_in("/", "/subscribe", address="reader@m\u00fcnchen.example").body
+    assert "Check your email" in site.fill_in("/", "/subscribe", address="reader@m\u00fcnchen.example").body
     (mail,) = site.wait_for_mails(1)
     assert mail["To"] == "reader@xn--mnchen-3ya.example"
     assert person(site, "reader@m\u00fcnchen.example").state is SubscriberState.PENDING
@@ -230,12 +231,12 @@ def test_too_many_from_one_network_are_refused_and_too_many_for_a_domain_stay_si
 @pytest.mark.parametrize(
     ("fields", "says"),
     [
-        ({"address": "nobody"}, "not a mail address"),
-        ({"address": "a@example.org", "digest": "nightly"}, "choose at least one"),
+        ({"address": "nobody"}, "not an email address"),
+        ({"address": "a@example.org", "digest": "nightly"}, "Choose at least one"),
         ({"address": "a@example.org", "digest": "daily", "topics.daily": "Cooking"}, "no topic"),
-        ({"address": "a@example.org", "digest": "daily", "hour": "noon"}, "hour is a number"),
+        ({"address": "a@example.org", "digest": "daily", "hour": "noon"}, "hour must be a number"),
         ({"address": "a@example.org", "digest": "daily", "timezone": "Mars/Olympus"}, "no time zone"),
-        ({"address": "a@example.org", "digest": "daily", "language": "tlh"}, "no such language"),
+        ({"address": "a@example.org", "digest": "daily", "language": "tlh"}, "language is not available"),
         ({"address": "<script>alert(1)</script>", "digest": "daily"}, "&lt;script&gt;"),
     ],
 )
@@ -251,27 +252,27 @@ def test_preferences_are_saved_paused_shown_and_erased(site):
     saved = site.fill_in(
         target, **{"digest": ["daily", "weekly"], "topics.daily": "Agents", "hour": "7", "language": "de"}
     )
-    assert "Saved" in saved.body
+    assert "gespeichert" in saved.body
     site.wait_for_mails(3)
     assert person(site).subscriptions == (
         Subscription(digest="daily", topics=("Agents",), hour=7),
         Subscription(digest="weekly", hour=7),
     )
     assert site.fill_in(target, digest=[]).status == 422
-    assert "Paused until" in site.fill_in(target, f"{target}/pause", weeks="2").body
-    assert "Go on now" in site.get(target).body
-    assert "again" in site.fill_in(target, f"{target}/pause").body
+    assert "pausiert" in site.fill_in(target, f"{target}/pause", weeks="2").body
+    assert "Jetzt fortsetzen" in site.get(target).body
+    assert "wieder" in site.fill_in(target, f"{target}/pause").body
     assert person(site).paused_until is None
     assert site.fill_in(target, f"{target}/pause", weeks="99").status == 404
     stored = json.loads(site.get(f"{target}/data.json").body)
     assert stored["subscriber"]["address"] == "reader@example.org"
     assert [mail["kind"] for mail in stored["mails"]] == ["confirm", "welcome", "changed", "changed"]
     assert site.fill_in(f"{target}/data", f"{target}/erase").status == 404
-    assert "Check your mail" in site.fill_in(f"{target}/data", f"{target}/erase", sure="yes").body
+    assert "Postfach" in site.fill_in(f"{target}/data", f"{target}/erase", sure="yes").body
     assert person(site).state is SubscriberState.ACTIVE
     asked = next(mail for mail in site.wait_for_mails(4) if "/erase/" in str(links(mail)))
     assert "reader@example.org" in site.get(link(asked, "erase")).body
-    assert "Erased" in site.fill_in(link(asked, "erase")).body
+    assert "wurden gelöscht" in site.fill_in(link(asked, "erase")).body
     assert site.get(link(asked, "erase")).status == 403
     assert "reader@example.org" not in str(contents(site))
     assert site.get(target).status == 404
@@ -281,8 +282,8 @@ def test_preferences_are_saved_paused_shown_and_erased(site):
 def test_leaving_by_the_form_says_goodbye_and_the_page_knows_it(site):
     _, welcome = subscribed(site, digest=["daily", "weekly"])
     token = site.app.tokens.unsubscribe(person(site).id, "daily")
-    assert "All of it" in site.get(f"/unsubscribe/{token}").body
-    assert "comes no more" in site.fill_in(f"/unsubscribe/{token}", scope="digest").body
+    assert "All digests" in site.get(f"/unsubscribe/{token}").body
+    assert "You will not receive this digest any more" in site.fill_in(f"/unsubscribe/{token}", scope="digest").body
     assert "has changed" in site.wait_for_mails(3)[-1]["Subject"]
     site.settle()
     assert "Thank you" in site.fill_in(f"/unsubscribe/{token}", scope="all").body
@@ -296,10 +297,10 @@ def test_leaving_by_the_form_says_goodbye_and_the_page_knows_it(site):
 def test_a_link_stays_good_after_a_rotation_and_dies_with_a_forgotten_secret(site):
     asked, welcome = subscribed(site)
     target = link(welcome, "preferences")
-    assert site.app.rotate_secrets(forget=False) == 2
+    assert rotate_secrets(site.app.database, site.app.epoch(), forget=False) == 2
     assert site.get(target).status == 200
-    assert "Saved" in site.fill_in(target, digest="weekly").body
-    assert site.app.rotate_secrets(forget=True) == 1
+    assert "were saved" in site.fill_in(target, digest="weekly").body
+    assert rotate_secrets(site.app.database, site.app.epoch(), forget=True) == 1
     assert site.get(target).status == 404
     assert site.get(link(asked, "confirm")).status == 410
 

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from stage import paper
 
+from digestmail.model.archive import StoredSighting
 from digestmail.model.papers import PaperId, Signals
-from digestmail.storage.papers import StoredSighting
 from digestmail.web import filters
 from digestmail.web.access_log import loggable
 from digestmail.web.bibtex import bibtex
@@ -37,17 +37,6 @@ def test_only_web_addresses_become_links(link):
     assert filters.web_link(link) == ""
 
 
-def test_counts_are_written_as_people_do():
-    assert [filters.count(number) for number in (None, 0, 999, 1000, 1640, 2_100_000)] == [
-        "",
-        "0",
-        "999",
-        "1k",
-        "1.6k",
-        "2.1M",
-    ]
-
-
 @given(st.dates(date(1991, 1, 8), date(2200, 11, 1)))
 def test_weeks_follow_each_other(day):
     found = period("week", week_key(day))
@@ -67,7 +56,7 @@ def test_what_is_no_period_is_none(key):
 def test_months_follow_each_other():
     found = period("month", "2026-12")
     assert found is not None
-    assert (found.previous, found.following, found.title) == ("2026-11", "2027-01", "December 2026")
+    assert (found.previous, found.following, found.last) == ("2026-11", "2027-01", date(2026, 12, 31))
 
 
 @given(st.text(max_size=60), st.lists(st.text(max_size=20), max_size=3))
