@@ -20,9 +20,9 @@ from stage import FakeClock
 
 from digestmail.app import App
 from digestmail.config.tables import Config
-from digestmail.model.editions import Beyond, Edition, Slot
+from digestmail.model.editions import Edition, Slot
 from digestmail.model.papers import Origin, Paper, PaperId, Sighting, Signals
-from digestmail.model.selection import Entry, Score, TopicMatch
+from digestmail.model.selection import Beyond, Entry, Score, TopicMatch
 from digestmail.storage import editions, papers
 from digestmail.storage.database import Database
 from digestmail.web.app import create_app

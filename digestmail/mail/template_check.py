@@ -10,9 +10,9 @@ from digestmail.errors import RenderError
 from digestmail.mail.render import Renderer
 from digestmail.model.deliveries import NoticeKind
 from digestmail.model.differences import Changed
-from digestmail.model.editions import Beyond, Edition, Slot
+from digestmail.model.editions import Edition, Slot
 from digestmail.model.papers import Origin, Paper, PaperId, Signals
-from digestmail.model.selection import Entry, Score, TopicMatch
+from digestmail.model.selection import Beyond, Entry, Score, TopicMatch
 from digestmail.model.theme import Appearance, Layout
 from digestmail.selection.segments import for_everybody
 

@@ -7,15 +7,7 @@ from datetime import date, datetime
 
 from digestmail.model.digests import Limits
 from digestmail.model.papers import PaperId
-from digestmail.model.selection import Entry
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Beyond:
-    """How many papers qualified for an edition but are in it for no reader; `topics` they match, the best first."""
-
-    topics: tuple[str, ...]
-    papers: int
+from digestmail.model.selection import Beyond, Entry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)

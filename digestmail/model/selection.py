@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 
-from digestmail.model.editions import Beyond
 from digestmail.model.papers import Paper, PaperId, Signals
 
 
@@ -110,6 +109,14 @@ class Section:
     entries: tuple[Entry, ...]
     more: int = 0
     """How many more papers belonged here for this reader but were over a limit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beyond:
+    """How many papers qualified for an edition but are in it for no reader; `topics` they match, the best first."""
+
+    topics: tuple[str, ...]
+    papers: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

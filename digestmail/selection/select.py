@@ -8,9 +8,8 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from digestmail.model.digests import Digest, Topic, Weights
-from digestmail.model.editions import Beyond
 from digestmail.model.papers import PaperId
-from digestmail.model.selection import Candidate, Decision, Entry, Outcome, Score, Selection, TopicMatch
+from digestmail.model.selection import Beyond, Candidate, Decision, Entry, Outcome, Score, Selection, TopicMatch
 from digestmail.selection.keep import Keeper
 from digestmail.selection.score import score
 from digestmail.selection.similarity import compare

@@ -90,7 +90,7 @@ die_at("inside the record transaction", outbox_writer.claims, "record", after=Tr
 die_at("after the third record", worker.Worker, "_recorded", after=True, turn=3)
 
 clock = SystemClock(parse_now(when))
-with App(load(path), path.parent, clock, real_clock=clock) as app:
+with App(load(path), path.parent, clock, wall_clock=clock) as app:
     for number in range({PEOPLE}):
         admin.add(app.database, app.digests, f"p{{number}}@example.org", "daily", (), app.clock.now())
     report = app.run()

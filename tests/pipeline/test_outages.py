@@ -182,7 +182,7 @@ def test_an_epoch_file_that_cannot_be_written_is_waited_for_and_nothing_is_claim
 # -- the ledger itself ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("step", ["claim", "arm", "record"])
+@pytest.mark.parametrize("step", ["claim", "record_intent", "record"])
 @pytest.mark.parametrize("turn", [1, 2])
 def test_a_bug_in_the_ledger_ends_the_run_with_a_clear_error_and_loses_nothing(
     database, tmp_path, monkeypatch, caplog, step, turn

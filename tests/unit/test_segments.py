@@ -6,9 +6,9 @@ import pytest
 from stage import paper
 
 from digestmail.model.digests import Limits
-from digestmail.model.editions import Beyond, Edition, Segment, Slot
+from digestmail.model.editions import Edition, Segment, Slot
 from digestmail.model.papers import PaperId, Signals
-from digestmail.model.selection import Entry, Score, TopicMatch
+from digestmail.model.selection import Beyond, Entry, Score, TopicMatch
 from digestmail.selection.segments import committed, for_everybody, for_segment, matching
 
 NOON = datetime(2026, 4, 2, 12, tzinfo=UTC)
