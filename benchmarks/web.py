@@ -24,6 +24,7 @@ from pathlib import Path
 from benchmarks.figures import Figure, figure, tell
 from digestmail.model.editions import Edition, Slot
 from digestmail.model.papers import Origin, Paper, PaperId, Sighting, Signals
+from digestmail.model.search import Query
 from digestmail.model.selection import Entry, Score
 from digestmail.storage import editions, papers, search
 from digestmail.storage.database import Database
@@ -104,7 +105,7 @@ def search_times(database: Database, rounds: int = 200) -> list[float]:
         words = chance.choices(WORDS, WEIGHTS, k=chance.randint(1, 3))
         begun = time.perf_counter()
         with database.connect() as connection:
-            search.search(connection, search.Query(text=" ".join(words)))
+            search.search(connection, Query(text=" ".join(words)))
         times.append((time.perf_counter() - begun) * 1000)
     return sorted(times)
 

@@ -20,7 +20,7 @@ from digestmail.app import App
 from digestmail.clock import Clock
 from digestmail.errors import DigestmailError
 from digestmail.model.digests import Schedule
-from digestmail.model.reports import RunReport
+from digestmail.model.reports import RunReport, Stop
 from digestmail.schedule.cron import next_fire
 
 log = logging.getLogger("digestmail.daemon")
@@ -82,7 +82,10 @@ class Daemon:
 
     def _look(self) -> None:
         """Deliver what is due; catch up on a run that another process was in the way of."""
-        self._post(self._app.run if self._owed else self._app.run_outbox)
+        self._post(self._app.run if self._owed else self._deliver)
+
+    def _deliver(self, *, stop: Stop) -> RunReport:
+        return RunReport(deliver=self._app.deliver(stop=stop))
 
     def _post(self, verb: Callable[..., RunReport]) -> None:
         """Call a verb and pass on its report, if there is anything in it."""

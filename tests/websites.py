@@ -19,7 +19,7 @@ from fastapi import FastAPI
 from stage import FakeClock
 
 from digestmail.app import App
-from digestmail.config.tables import Config
+from digestmail.config.settings import Config
 from digestmail.model.editions import Edition, Slot
 from digestmail.model.papers import Origin, Paper, PaperId, Sighting, Signals
 from digestmail.model.selection import Beyond, Entry, Score, TopicMatch

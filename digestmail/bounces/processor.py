@@ -6,7 +6,7 @@ import logging
 import re
 import threading
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -207,6 +207,12 @@ class BounceProcessor:
             subscriber_id or "-",
             status or "-",
         )
+
+    def count_all(self, events: Iterable[InboundReport]) -> BouncesReport:
+        """Count a provider's events and return the report. Raises StorageError."""
+        for event in events:
+            self.count(event)
+        return self.report()
 
     def finish(self) -> BouncesReport:
         """Look for blocks among all that was counted, and return the report. Raises StorageError."""

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 from digestmail.bounces import counting
 from digestmail.cli import printing
+from digestmail.config.mail import SmtpTable
 from digestmail.config.servers import secrets_of
-from digestmail.config.tables import SmtpTable
 from digestmail.errors import DigestmailError
 from digestmail.model.deliveries import DeliveryState
 from digestmail.model.papers import SourceHealth
 from digestmail.model.reports import WELL, DeliverReport
 from digestmail.schedule.cron import next_fire
-from digestmail.storage import audience, future_moments, rates, settings, sources
+from digestmail.storage import audience, future_moments, rates, sources
 from digestmail.storage.audience import ChoiceCount
 from digestmail.text.credentials import weaknesses
 
@@ -45,7 +45,7 @@ def check(app: App, *, connect: bool) -> CheckReport:
     problems = []
     for digest in app.digests:
         try:
-            app.preview(digest)
+            app.mail.page(app.upcoming(digest).edition)
         except DigestmailError as error:
             problems.append(f"digest {digest.name}: {error}")
     if connect:
@@ -136,7 +136,7 @@ def _ledger(app: App) -> Iterator[str]:
     with app.database.connect() as connection:
         yield from map(str, counting.list_blocks(connection, app.clock.now()))
         try:
-            app.epoch().check(lambda: settings.epoch(connection))
+            app.epoch().check_database(app.database)
         except DigestmailError as error:
             yield f"{error}; `digestmail deliveries adopt` goes on with it"
         for pause in rates.pauses(connection, app.clock.now()):

@@ -141,8 +141,10 @@ def resume(config: ConfigPath = None, now: Now = None) -> None:
 @app.command()
 def adopt(config: ConfigPath = None, now: Now = None) -> None:
     """Go on with a database that was put back from a backup: what was open in it is cancelled, not sent again."""
+    from digestmail.delivery import restore
+
     with open_app(config, now) as opened:
-        cancelled = opened.adopt()
+        cancelled = restore.adopt(opened.database, opened.epoch(), opened.wall_clock.now())
     sys.stdout.write(f"{cancelled} open deliveries cancelled; slots that began before now get no edition\n")
 
 

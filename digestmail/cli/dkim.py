@@ -49,7 +49,7 @@ def generate(
 def show(config: ConfigPath = None, json: Json = False) -> None:
     """Print the DNS record of every key that is configured."""
     with open_app(config) as opened:
-        records = [signer.record() for signer in opened.signers]
+        records = [signer.record() for signer in opened.mail.signers]
     if json:
         _print_json(records)
         return

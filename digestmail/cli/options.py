@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from digestmail.app import App, Progress
+    from digestmail.app import App
+    from digestmail.model.reports import Progress
 
 ConfigPath = Annotated[
     Path | None,
@@ -30,9 +31,10 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Go through selection an
 
 def open_app(config: Path | None, now: str | None = None, *, progress: Progress | None = None) -> App:
     """Load the configuration and return the app on it. Raises ConfigError."""
-    from digestmail.app import App, quiet
+    from digestmail.app import App
     from digestmail.clock import SystemClock
     from digestmail.config.load import find_path, load
+    from digestmail.model.reports import quiet
 
     path = find_path(config)
     return App(load(path), path.resolve().parent, SystemClock(parse_now(now)), progress=progress or quiet)

@@ -4,41 +4,26 @@ from __future__ import annotations
 
 import sys
 import textwrap
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from digestmail.cli import printing
+from digestmail.editions import archive
 from digestmail.errors import DigestmailError
-from digestmail.model.papers import Paper
-from digestmail.storage import papers
+from digestmail.model.archive import PaperRecord
 
 if TYPE_CHECKING:
     from digestmail.app import App
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PaperView:
-    """A paper with its sightings and editions."""
-
-    paper: Paper
-    sightings: tuple[papers.StoredSighting, ...]
-    editions: tuple[tuple[str, str], ...]
-
-
-def view(app: App, ref: str) -> PaperView:
+def view(app: App, ref: str) -> PaperRecord:
     """Return all that is known of the paper `ref`. Raises DigestmailError."""
-    with app.database.connect() as connection:
-        paper = papers.find(connection, ref)
-        if paper is None:
-            raise DigestmailError(f"no source has shown a paper {ref!r}")
-        return PaperView(
-            paper=paper,
-            sightings=papers.sightings_of(connection, paper.id),
-            editions=papers.editions_of(connection, paper.id),
-        )
+    found = archive.paper_record(app.database, ref)
+    if found is None:
+        raise DigestmailError(f"no source has shown a paper {ref!r}")
+    return found
 
 
-def show(found: PaperView) -> None:
+def show(found: PaperRecord) -> None:
     """Print it."""
     paper = found.paper
     facts = [

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from digestmail.app import Progress
+    from digestmail.model.reports import Progress
 
 
 @contextmanager

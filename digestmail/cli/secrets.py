@@ -26,7 +26,9 @@ def rotate(
     quiet: Quiet = False,
 ) -> None:
     """Sign with a new secret from now on. Links signed with the old ones keep working, unless they are forgotten."""
+    from digestmail.delivery.secrets import rotate_secrets
+
     with open_app(config) as opened:
-        kept = opened.rotate_secrets(forget=forget)
+        kept = rotate_secrets(opened.database, opened.epoch(), forget=forget)
     if not quiet:
         sys.stdout.write(f"a new secret signs; {kept - 1} older ones still verify\n")

@@ -12,8 +12,8 @@ from digestmail.cli.options import ConfigPath, Json, Now, open_app
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from digestmail.model.archive import StoredEdition
     from digestmail.model.selection import Entry
-    from digestmail.storage.editions import StoredEdition
 
 papers = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="What is known of papers.")
 editions = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="What was published.")
@@ -31,10 +31,10 @@ def list_papers(
 ) -> None:
     """List the papers seen last, newest first."""
     from digestmail.cli import printing
-    from digestmail.storage import papers as stored
+    from digestmail.editions.archive import papers_seen_last
 
-    with open_app(config) as app, app.database.connect() as connection:
-        found = stored.list_papers(connection, limit, source=source)
+    with open_app(config) as app:
+        found = papers_seen_last(app.database, limit, source)
     if json:
         printing.as_json(found)
         return
@@ -64,11 +64,11 @@ def list_editions(
 ) -> None:
     """List the editions, empty days and their reasons included, newest first."""
     from digestmail.cli import printing
+    from digestmail.editions.archive import editions_made_last
     from digestmail.selection.segments import for_everybody
-    from digestmail.storage import editions as stored
 
-    with open_app(config) as app, app.database.connect() as connection:
-        found = stored.list_editions(connection, digest=digest, limit=limit)
+    with open_app(config) as app:
+        found = editions_made_last(app.database, limit, digest)
     if json:
         printing.as_json([_with_sections(one) for one in found])
         return
@@ -87,12 +87,12 @@ def show_edition(
 ) -> None:
     """Show an edition as who takes everything gets it, and what else it holds: sections, papers, scores."""
     from digestmail.cli import printing
+    from digestmail.editions.archive import find_edition
     from digestmail.errors import DigestmailError
     from digestmail.selection.segments import for_everybody
-    from digestmail.storage import editions as stored
 
-    with open_app(config) as app, app.database.connect() as connection:
-        found = stored.get(connection, digest, slot)
+    with open_app(config) as app:
+        found = find_edition(app.database, digest, slot)
     if found is None:
         raise DigestmailError(f"digest {digest!r} has no edition {slot!r}")
     if json:
@@ -128,10 +128,10 @@ def _show_entries(title: str, entries: Iterable[Entry]) -> None:
 def explain(paper: Ref, config: ConfigPath = None, now: Now = None, json: Json = False) -> None:
     """Say for every digest why a paper was, will be or will not be in it."""
     from digestmail.cli import printing
-    from digestmail.editions.explain import explain as explain_paper
+    from digestmail.editions.explain import explain_paper
 
-    with open_app(config, now) as app, app.database.connect() as connection:
-        found, explanations = explain_paper(connection, app.digests, paper, app.clock.now(), app.horizon())
+    with open_app(config, now) as app:
+        found, explanations = explain_paper(app.database, app.digests, paper, app.clock.now(), app.horizon())
     if json:
         printing.as_json({"paper": found, "digests": explanations})
         return

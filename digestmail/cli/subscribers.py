@@ -127,9 +127,9 @@ def erase(
     address: Address, config: ConfigPath = None, now: Now = None, json: Json = False, quiet: Quiet = False
 ) -> None:
     """Forget an address: only a keyed hash stays, so that no import brings it back."""
-    from digestmail.app import new_secret
     from digestmail.cli import printing
     from digestmail.subscribers import admin, data_export
+    from digestmail.text.credentials import new_secret
 
     with open_app(config, now) as opened:
         found = admin.show(opened.database, address)

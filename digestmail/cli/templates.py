@@ -65,7 +65,7 @@ def check(config: ConfigPath = None) -> None:
     from digestmail.mail.template_check import template_problems
 
     with open_app(config) as opened:
-        problems = list(template_problems(opened.renderer))
+        problems = list(template_problems(opened.mail.renderer))
     for problem in problems:
         sys.stdout.write(f"problem: {problem}\n")
     if problems:

@@ -67,7 +67,7 @@ def import_(
             opened.digests,
             rows,
             moment,
-            languages=opened.renderer.languages(),
+            languages=opened.mail.renderer.languages(),
             consent=csv_transfer.check_consent(consent_source, agreed_at, moment),
             dry_run=dry_run,
             tell=_teller(dry_run=dry_run, silent=json or quiet),

@@ -85,6 +85,13 @@ def _read(source: Source, now: datetime, since: datetime | None) -> Reading | So
         return SourceFailure(source=source.name, health=Health.UNREADABLE, detail=detail)
 
 
+def store_all(
+    connection: Connection, results: Iterable[Reading | SourceFailure], now: datetime, horizon: datetime | None = None
+) -> CollectReport:
+    """Keep what every source said, in the caller's transaction: a rehearsal, which is rolled back."""
+    return CollectReport(sources=tuple(store(connection, result, now, horizon) for result in results))
+
+
 def store(
     connection: Connection, result: Reading | SourceFailure, now: datetime, horizon: datetime | None = None
 ) -> SourceReport:

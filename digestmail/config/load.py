@@ -15,34 +15,28 @@ from typing import Any, ClassVar, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_settings import SettingsError
 
-from digestmail.config.servers import secret_problems, server_problems, with_secrets
-from digestmail.config.tables import (
-    ENV_PREFIX,
+from digestmail.config.bounces import BouncesTable
+from digestmail.config.digests import (
     RESERVED_NAMES,
-    AnySource,
-    BouncesTable,
-    Config,
     DarkTable,
     DigestTable,
-    DkimTable,
-    DomainTable,
     LogoTable,
-    MaildirTable,
-    MailTable,
-    NetworkTable,
     RankingTable,
-    SmtpTable,
     ThemeTable,
     TopicTable,
-    WebTable,
 )
+from digestmail.config.mail import DkimTable, DomainTable, MaildirTable, MailTable, SmtpTable
+from digestmail.config.network import NetworkTable
+from digestmail.config.servers import secret_problems, server_problems, with_secrets
+from digestmail.config.settings import ENV_PREFIX, Config
+from digestmail.config.sources import AnySource
+from digestmail.config.web import WebTable
 from digestmail.errors import ConfigError
 from digestmail.mail.i18n import languages, template_directories
 from digestmail.model.theme import DARK, LIGHT, Palette, contrast_problems, is_colour
 from digestmail.schedule.cron import check_cron, check_timezone
 
 log = logging.getLogger("digestmail.config")
-
 CONFIG_VARIABLE = "DIGESTMAIL_CONFIG"
 DEFAULT_PATH = Path("config.toml")
 _SHOWN_LENGTH = 60

@@ -9,7 +9,9 @@ from typing import Final, TypeVar
 
 from pydantic import SecretStr
 
-from digestmail.config.tables import BouncesTable, Config, SmtpTable
+from digestmail.config.bounces import BouncesTable
+from digestmail.config.mail import SmtpTable
+from digestmail.config.settings import Config
 from digestmail.text.credentials import guard_problem
 from digestmail.transports.tls import client_context
 
@@ -84,6 +86,8 @@ def _secrets(config: Config) -> dict[str, tuple[SecretStr | None, Path | None]]:
 
 
 def _with_password(table: _WithPassword, base: Path) -> _WithPassword:
+    if table.password_file is None:
+        return table  # as it is: a copy would count the password as set
     return table.model_copy(update={"password": _secret(table.password, table.password_file, base)})
 
 

@@ -13,6 +13,8 @@ from pathlib import Path
 from threading import get_native_id
 
 from digestmail.errors import StorageError
+from digestmail.storage import settings
+from digestmail.storage.database import Database
 
 
 class EpochFile:
@@ -22,6 +24,10 @@ class EpochFile:
         """`secret` tells one database from another: a new one has no past."""
         self._path = path
         self._name = sha256(f"digestmail.epoch\n{secret}".encode()).hexdigest()[:16]
+
+    def renamed(self, secret: str) -> EpochFile:
+        """Return the guard with the same file for the same database under another secret."""
+        return EpochFile(self._path, secret)
 
     def check(self, database_epoch: Callable[[], int]) -> None:
         """Compare with the database's epoch. Raises StorageError when the database is older than what was seen.
@@ -35,6 +41,15 @@ class EpochFile:
                 f"the database is older than its deliveries (it stands at {epoch}, {self._path} at {seen}): it was put "
                 "back from a backup, and who got what since then is not in it; nothing is published or sent"
             )
+
+    def check_database(self, database: Database) -> None:
+        """Compare with what `database` says. Raises StorageError when it is older than what was seen."""
+
+        def stored() -> int:
+            with database.connect() as connection:
+                return settings.epoch(connection)
+
+        self.check(stored)
 
     def note(self, epoch: int) -> None:
         """Write down the epoch, whole or not at all. Raises StorageError."""

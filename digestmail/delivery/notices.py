@@ -225,6 +225,9 @@ def send_notices(
     stop: Callable[[], bool] = lambda: False,
 ) -> NoticeReport:
     """Send every notice that is due. Safe beside others that do the same: a claim is never handed out twice."""
+    with database.connect() as connection:
+        if not notices.is_due(connection, clock.now()):
+            return NoticeReport()
     return _Run(database, transport, letters, clock, give_up, random, stop).send()
 
 

@@ -29,7 +29,7 @@ from digestmail.model.deliveries import Attempted, Delivery, DeliveryState, Mann
 from digestmail.model.reports import DeliverReport
 from digestmail.model.subscribers import BounceEvent
 from digestmail.schedule.moments import is_recent
-from digestmail.storage import deliveries, rates, servers, settings
+from digestmail.storage import deliveries, rates, servers
 from digestmail.storage.database import Database
 from digestmail.transports.base import Pipelining, Relay
 
@@ -90,7 +90,7 @@ class Worker:
 
         Raises StorageError when the database is gone for too long, or is one put back from a backup.
         """
-        self._epoch.check(self._database_epoch)
+        self._epoch.check_database(self._database)
         with self._database.connect() as connection:
             beyond = deliveries.is_beyond(connection, self._clock.now())
             paused = {pause.key: pause for pause in rates.pauses(connection, self._clock.now())}
@@ -114,10 +114,6 @@ class Worker:
         with self._database.begin() as connection:
             settled = deliveries.settle_due(connection, self._clock.now(), LEASE)
         log.warning("deliveries=%d were due further ahead than any may be: they are due again", settled)
-
-    def _database_epoch(self) -> int:
-        with self._database.connect() as connection:
-            return settings.epoch(connection)
 
     def _over(self, relay: Relay, pause: timedelta) -> tuple[str, bool]:
         """Deliver over one relay; return why it ended early, and whether the relay is what broke."""

@@ -12,12 +12,11 @@ from digestmail.clock import SystemClock
 from digestmail.config.load import load
 from digestmail.demo.run import MORNING, demo_config
 from digestmail.demo.services import SAMPLE_DAY, serving
+from digestmail.editions.compose import find_candidates
 from digestmail.model.digests import Digest
 from digestmail.model.editions import Edition, Slot
 from digestmail.model.selection import Candidate
-from digestmail.selection import newness
 from digestmail.selection.select import select
-from digestmail.storage import papers
 
 _SLOT = Slot(at=datetime(2026, 4, 2, 5, 0, tzinfo=UTC), key=SAMPLE_DAY.isoformat(), day=SAMPLE_DAY)
 _SINCE = _SLOT.at - timedelta(days=2)
@@ -53,6 +52,4 @@ def _candidates() -> tuple[Candidate, ...]:
         with App(load(path, environment=None), path.parent, SystemClock(MORNING)) as app:
             app.collect()
             (digest,) = app.digests
-            with app.database.connect() as connection:
-                found = papers.mentioned(connection, digest.sources, _SINCE, app.clock.now())
-    return tuple(newness.candidates(found, digest.curated, _SINCE))
+            return find_candidates(app.database, digest, _SINCE, app.clock.now())

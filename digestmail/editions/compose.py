@@ -8,17 +8,18 @@ from datetime import UTC, datetime, time, timedelta
 from sqlalchemy import Connection
 
 from digestmail.errors import StorageError
+from digestmail.model.archive import StoredEdition
 from digestmail.model.digests import Digest
 from digestmail.model.editions import Edition, Slot
 from digestmail.model.papers import Health, Mention, Mentioned
-from digestmail.model.selection import Outcome, Selection
+from digestmail.model.selection import Candidate, Outcome, Selection
 from digestmail.schedule.cron import current_slot, next_fire, open_until
 from digestmail.schedule.moments import DATED_AHEAD, is_ahead
 from digestmail.selection import newness
 from digestmail.selection.select import select
 from digestmail.storage import editions, papers, settings
 from digestmail.storage import sources as stored_sources
-from digestmail.storage.editions import StoredEdition
+from digestmail.storage.database import Database
 
 _LONGEST_GAP = timedelta(days=30)
 """However long nothing was published, papers older than this are no news."""
@@ -118,6 +119,20 @@ def _why_nothing(connection: Connection, digest: Digest, selection: Selection) -
     if new:
         return f"none of {len(new)} new papers qualified; " + "; ".join(states)
     return "no new papers; " + ("; ".join(states) or "no source has been read yet")
+
+
+def find_candidates(database: Database, digest: Digest, since: datetime, now: datetime) -> tuple[Candidate, ...]:
+    """Return the papers that are news for `digest` since `since`."""
+    with database.connect() as connection:
+        found = papers.mentioned(connection, digest.sources, since, now)
+    return tuple(newness.candidates(found, digest.curated, since))
+
+
+def compose_next(database: Database, digest: Digest, now: datetime, horizon: datetime | None = None) -> Composed:
+    """Return the edition of `digest` that would go out now, or next."""
+    with database.connect() as connection:
+        slot = upcoming_slot(connection, digest, now, horizon)
+        return compose(connection, digest, slot, now, horizon)
 
 
 def upcoming_slot(connection: Connection, digest: Digest, now: datetime, horizon: datetime | None = None) -> Slot:

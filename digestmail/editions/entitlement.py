@@ -13,6 +13,7 @@ from digestmail.model.selection import Section
 from digestmail.model.subscribers import Subscriber
 from digestmail.selection.segments import committed, for_segment, matching
 from digestmail.storage import deliveries, editions
+from digestmail.storage.database import Database
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +31,12 @@ class Entitlement:
     """Whether the person subscribed to the digest at all."""
     delivered: bool = False
     """Whether this is what their delivery holds, and not what would be decided now."""
+
+
+def entitlement(database: Database, digest: Digest, edition: Edition, subscriber: Subscriber) -> Entitlement:
+    """Do what `entitlement_of` does, with a connection of its own."""
+    with database.connect() as connection:
+        return entitlement_of(connection, digest, edition, subscriber)
 
 
 def entitlement_of(connection: Connection, digest: Digest, edition: Edition, subscriber: Subscriber) -> Entitlement:

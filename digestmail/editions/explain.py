@@ -16,6 +16,7 @@ from digestmail.model.papers import Paper
 from digestmail.model.selection import Decision, Outcome
 from digestmail.selection.explain import readers, reasons, why_old
 from digestmail.storage import editions, papers
+from digestmail.storage.database import Database
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +27,14 @@ class Explanation:
     slot: str
     outcome: str
     reasons: tuple[str, ...]
+
+
+def explain_paper(
+    database: Database, digests: Sequence[Digest], ref: str, now: datetime, horizon: datetime | None = None
+) -> tuple[Paper, tuple[Explanation, ...]]:
+    """Do what `explain` does, with a connection of its own. Raises StorageError."""
+    with database.connect() as connection:
+        return explain(connection, digests, ref, now, horizon)
 
 
 def explain(

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from digestmail.model.papers import Health, SourceHealth
 from digestmail.model.subscribers import DomainBlock
 
+Progress = Callable[[str, int, int | None], None]
+"""Called with the name of the stage, how many units of it are done and how many there are, if that is known."""
+Stop = Callable[[], bool]
+"""Asked between two units of work: whether to stop."""
 WELL = frozenset({Health.FRESH, Health.NOTHING_ANNOUNCED, Health.STALE})
 """How a source that could be read may stand; a stale one was read, and its server is the one to ask."""
+
+
+def quiet(_stage: str, _done: int, _total: int | None) -> None:
+    """Take no notice of progress."""
+
+
+def never() -> bool:
+    """Do not stop."""
+    return False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,3 +131,19 @@ class RunReport:
     def failed(self) -> bool:
         """Whether something did not go as it should."""
         return bool(self.collect.failed or self.publish.failed or self.deliver.went_wrong)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statistics:
+    """Counts over the whole database."""
+
+    papers: int
+    editions: dict[str, int]
+    """By digest, empty days left out."""
+    subscribers: dict[str, int]
+    """By state."""
+    subscriptions: dict[str, int]
+    """By digest."""
+    deliveries: dict[str, int]
+    """By state."""
+    suppressions: int

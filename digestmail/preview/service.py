@@ -5,13 +5,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from itertools import islice
 from pathlib import Path
 
 from digestmail.app import App
 from digestmail.clock import Clock
 from digestmail.config.load import load
-from digestmail.editions.entitlement import Entitlement, entitlement_of
+from digestmail.editions import archive
+from digestmail.editions.entitlement import Entitlement, entitlement
 from digestmail.errors import ConfigError, DigestmailError
 from digestmail.mail.addresses import normalised
 from digestmail.mail.i18n import templates_directory
@@ -24,7 +24,7 @@ from digestmail.preview.options import EVERYBODY, NEXT, SAMPLE, PreviewOptions
 from digestmail.preview.test_message import NOBODY, TestMessage, cast_specimen
 from digestmail.preview.views import MailProblem, Option, Shown, TestResult, View, nothing_for, remarks_on, take_apart
 from digestmail.selection.segments import for_everybody
-from digestmail.storage import editions, subscribers
+from digestmail.subscribers import admin
 
 _READERS = 200
 _EDITIONS = 60
@@ -95,7 +95,7 @@ class PreviewService:
                 app = self._app()
                 found = self._find(app, _with_choices(View(asked=asked, version=""), app).asked)
                 specimen = self._cast(app, found, recipient)
-                with app.transport().open() as session:
+                with app.transports()[0].open() as session:
                     receipt = session.send(specimen.envelope, specimen.message)
         except DigestmailError as error:
             return TestResult(text=f"Not sent: {error}", good=False)
@@ -133,8 +133,7 @@ class PreviewService:
         reader = _reader(app, asked.reader)
         if reader is None:
             return _Found(digest=digest, edition=edition, sections=for_everybody(edition), share=None, reader=NOBODY)
-        with app.database.connect() as connection:
-            share = entitlement_of(connection, digest, edition, reader)
+        share = entitlement(app.database, digest, edition, reader)
         return _Found(digest=digest, edition=edition, sections=share.sections, share=share, reader=reader.address)
 
     def _edition(self, app: App, digest: Digest, name: str) -> Edition:
@@ -142,8 +141,7 @@ class PreviewService:
             return self._sample(digest)
         if name == NEXT:
             return app.upcoming(digest).edition
-        with app.database.connect() as connection:
-            stored = editions.get(connection, digest.name, name)
+        stored = archive.find_edition(app.database, digest.name, name)
         if stored is None:
             raise NotShownError(f"there is no edition {name!r} of {digest.name!r}")
         return stored.edition
@@ -181,10 +179,9 @@ def _with_choices(view: View, app: App) -> View:
     )
     if asked.digest not in names:
         raise NotShownError(f"there is no digest {asked.digest!r}")
-    with app.database.connect() as connection:
-        slots = editions.list_slots(connection, asked.digest, _EDITIONS)
-        people = subscribers.list_subscribers(connection, digest=asked.digest, state=SubscriberState.ACTIVE)
-        addresses = [person.address for person in islice(people, _READERS)]
+    slots = archive.slots(app.database, asked.digest, _EDITIONS)
+    people = admin.page(app.database, digest=asked.digest, state=SubscriberState.ACTIVE, limit=_READERS)
+    addresses = [person.address for person in people]
     if asked.reader and asked.reader not in addresses:
         addresses.append(asked.reader)
     if not asked.edition:
@@ -210,11 +207,7 @@ def _reader(app: App, address: str) -> Subscriber | None:
     """Return the subscriber with this address; None for everybody."""
     if address == EVERYBODY:
         return None
-    with app.database.connect() as connection:
-        found = subscribers.find(connection, normalised(address))
-    if found is None:
-        raise NotShownError(f"{address} is not a subscriber")
-    return found
+    return admin.show(app.database, address)
 
 
 def _way_out(app: App) -> str:

@@ -43,14 +43,14 @@ def cast_specimen(
     `mark` stands in the Message-ID: mailboxes drop what they have seen before, so every test sent needs its own.
     Raises RenderError, and DeliveryError when the recipient is no address.
     """
-    rendered = app.render(edition, sections, language=language)
+    rendered = app.mail.render(edition, sections, language=language)
     try:
-        message_template = app.message_template(edition, rendered)
+        message_template = app.mail.edition_message(edition, rendered)
     except ValueError as error:
         raise RenderError(f"the headers cannot be written: {error}") from error
     message = message_template.cast(
         recipient=recipient,
-        message_id=_TOKENS.message_id(edition.digest, f"{edition.slot.key}-{mark}", 0, app.domain()),
+        message_id=_TOKENS.message_id(edition.digest, f"{edition.slot.key}-{mark}", 0, app.mail.sender.domain),
         date=now,
         unsubscribe_token=_TOKENS.unsubscribe(0, edition.digest),
         leave_token=_TOKENS.leave(0, edition.digest),

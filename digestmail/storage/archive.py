@@ -3,31 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import Connection, func, select
 
+from digestmail.model.archive import EditionLine, StoredEdition
 from digestmail.model.papers import Paper
 from digestmail.storage import editions as stored
 from digestmail.storage import paper_rows
-from digestmail.storage.editions import StoredEdition
 from digestmail.storage.schema import editions, papers, sources
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EditionLine:
-    """An edition that had papers, in one line."""
-
-    id: int
-    digest: str
-    slot: str
-    day: date
-    slot_at: datetime
-    composed_at: datetime
-    papers: int
-
 
 _LINE = (
     editions.c.id,

@@ -120,6 +120,11 @@ class Database:
                     connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": key})
                     connection.commit()
 
+    def ping(self) -> None:
+        """Ask the database for an answer. Raises StorageError when it gives none."""
+        with self.connect() as connection:
+            connection.execute(text("SELECT 1"))
+
     def upgrade(self) -> None:
         """Bring the schema to the newest revision; safe when several processes do it at once. Raises StorageError."""
         with self._translated():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from heapq import merge
@@ -14,6 +13,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, exists, insert, s
 from sqlalchemy.exc import IntegrityError
 
 from digestmail.errors import StorageError
+from digestmail.model.archive import StoredEdition
 from digestmail.model.deliveries import DeliveryState
 from digestmail.model.editions import Edition, Segment
 from digestmail.model.papers import PaperId
@@ -26,14 +26,6 @@ from digestmail.storage.upsert import chunks
 
 _CHUNK = 5000
 _NOT_RECEIVED = (DeliveryState.FAILED, DeliveryState.CANCELLED)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredEdition:
-    """An edition with its number."""
-
-    id: int
-    edition: Edition
 
 
 @cache

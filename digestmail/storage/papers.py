@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from itertools import groupby
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, exists, func, select
 
+from digestmail.model.archive import StoredSighting
 from digestmail.model.papers import Mention, Mentioned, Paper, PaperId, Signals
 from digestmail.papers.identity import find_arxiv_id, find_doi, highest, identify
 from digestmail.schedule.moments import SKEW
@@ -34,16 +34,6 @@ __all__ = [
     "sightings_of",
     "staying_row",
 ]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredSighting:
-    """A row of the sightings of a paper."""
-
-    source: str
-    day: date
-    seen_at: datetime
-    signals: Signals
 
 
 def row_ids(connection: Connection, paper_ids: Collection[PaperId]) -> dict[PaperId, int]:

@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Select, column, exists, func, literal_column, select, table, text
 
-from digestmail.model.papers import Paper
+from digestmail.model.search import RANKED_AMONG, Found, Hit, Piece, Query
 from digestmail.storage import paper_rows
 from digestmail.storage.schema import edition_papers, papers, sightings
 
-RANKED_AMONG: Final = 2000
 _MOST_TERMS: Final = 12
 _TEXT_WORDS: Final = 40
 _OPEN, _CLOSE = "\ue000", "\ue001"
@@ -28,42 +26,6 @@ _READ, _STOOD_FOR = "<>/", "\ue002\ue003\ue004"
 _BACK = str.maketrans(_STOOD_FOR, _READ)
 _TERM = re.compile(r'"([^"]*)"?|(\S+)')
 _WORD = re.compile(r"\w+")
-
-Piece = tuple[str, bool]
-"""A piece of a text, and whether it is a hit."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Query:
-    """What is looked for. Empty fields do not narrow the search; without `text` the newest papers come first."""
-
-    text: str = ""
-    """Words, all of which must occur, and "phrases"; case, accents and endings do not matter."""
-    topic: str | None = None
-    """Only papers an edition had under this topic."""
-    source: str | None = None
-    since: datetime | None = None
-    """Only papers first seen at this time or later."""
-    before: datetime | None = None
-    """Only papers first seen before this time."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hit:
-    """A paper that was found, its title and the place in its abstract cut in pieces."""
-
-    paper: Paper
-    title: tuple[Piece, ...]
-    abstract: tuple[Piece, ...]
-    first_seen_on: date
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
-    """One page of hits, the best first, and how many there are: at most `RANKED_AMONG` are counted."""
-
-    hits: tuple[Hit, ...]
-    total: int
 
 
 def terms(text: str) -> tuple[tuple[str, ...], ...]:

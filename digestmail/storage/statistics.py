@@ -2,27 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from sqlalchemy import Column, Connection, Table, func, select
 
+from digestmail.model.reports import Statistics
 from digestmail.storage.schema import deliveries, editions, papers, subscribers, subscriptions, suppressions
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Statistics:
-    """Counts over the whole database."""
-
-    papers: int
-    editions: dict[str, int]
-    """By digest, empty days left out."""
-    subscribers: dict[str, int]
-    """By state."""
-    subscriptions: dict[str, int]
-    """By digest."""
-    deliveries: dict[str, int]
-    """By state."""
-    suppressions: int
 
 
 def statistics(connection: Connection) -> Statistics:

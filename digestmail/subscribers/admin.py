@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from itertools import islice
 
 from sqlalchemy import Connection
 
@@ -68,6 +69,15 @@ def list_all(
     """Yield subscribers, optionally only those of one digest or state."""
     with database.connect() as connection:
         yield from subscribers.list_subscribers(connection, digest=digest, state=state)
+
+
+def page(
+    database: Database, *, digest: str | None = None, state: SubscriberState | None = None, limit: int, offset: int = 0
+) -> list[Subscriber]:
+    """Return `limit` subscribers at most in the order they came, after the first `offset`."""
+    with database.connect() as connection:
+        found = subscribers.list_subscribers(connection, digest=digest, state=state)
+        return list(islice(found, offset, offset + limit))
 
 
 def remove(database: Database, address: str, now: datetime) -> None:

@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
+from digestmail.bounces.counting import Recorded
+from digestmail.bounces.processor import Request
 from digestmail.editions.requeue import requeue
 from digestmail.errors import SubscriptionError
 from digestmail.model.deliveries import NoticeKind
@@ -125,3 +127,11 @@ def leave(
         elif left:
             tell_of_change(connection, found, now)
     return Left(subscriber_id=subscriber_id, digests=left, all=everything)
+
+
+def leave_by_mail(database: Database, request: Request, now: datetime) -> Recorded:
+    """Unsubscribe whoever asked for it by mail, in one transaction."""
+    left = leave(database, request.subscriber_id, request.digest, now, report=request.report)
+    if not left.known:
+        return Recorded.UNKNOWN
+    return Recorded.COUNTED if left.digests else Recorded.REPEATED

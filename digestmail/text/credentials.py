@@ -1,4 +1,4 @@
-"""Secrets: what counts as one, how one is compared, and which are easy to guess. Pure.
+"""Secrets: what counts as one, how one is compared, and which are easy to guess. Pure, but for `new_secret`.
 
 An empty secret is no secret: it opens nothing and hides nothing.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hmac
 import re
+import secrets
 from collections.abc import Mapping
 from itertools import pairwise
 from typing import Final
@@ -22,6 +23,11 @@ _PLACEHOLDERS: Final = (
     "the", "this", "token", "user", "webhook", "welcome", "your",
 )  # fmt: skip
 _NOTHING_ELSE: Final = re.compile(f"(?:{'|'.join(sorted(_PLACEHOLDERS, key=len, reverse=True))}|[^a-z])*")
+
+
+def new_secret() -> str:
+    """Return a secret that cannot be guessed, of letters, digits, `-` and `_`."""
+    return secrets.token_urlsafe(32)
 
 
 def present(secret: str | None) -> str | None:

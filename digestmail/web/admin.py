@@ -15,10 +15,10 @@ from sqlalchemy import Connection
 from digestmail.errors import SubscriptionError
 from digestmail.mail.addresses import key_of, normalised
 from digestmail.mail.message import single_line
+from digestmail.model.reports import Statistics
 from digestmail.model.subscribers import SubscriberState, SuppressionReason
 from digestmail.storage import idempotency, statistics, subscribers, suppressions
 from digestmail.storage.idempotency import Remembered
-from digestmail.storage.statistics import Statistics
 from digestmail.subscribers import admin
 from digestmail.text.credentials import matches
 from digestmail.web.api import INVALID, MISSING, Limit, Offset, as_json, next_page

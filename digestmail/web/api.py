@@ -8,10 +8,9 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, HTTPException, Path, Query, Request, Response
 from pydantic import BaseModel
 
-from digestmail.storage import archive, editions, papers
-from digestmail.storage.search import RANKED_AMONG
-from digestmail.storage.search import Query as SearchQuery
-from digestmail.storage.search import search as search_papers
+from digestmail.editions import archive
+from digestmail.model.search import RANKED_AMONG
+from digestmail.model.search import Query as SearchQuery
 from digestmail.web.pages import SHARED_SECONDS, absolute
 from digestmail.web.query_params import app_of, begin_of, digest_of, end_of
 from digestmail.web.schemas import (
@@ -90,8 +89,7 @@ def list_editions(
     """List editions, newest first."""
     if digest is not None:
         digest_of(request, digest)
-    with app_of(request).database.connect() as connection:
-        lines = archive.lines(connection, digest=digest, limit=limit + 1, offset=offset)
+    lines = archive.edition_lines(app_of(request).database, digest=digest, limit=limit + 1, offset=offset)
     _shared(request, response)
     more = len(lines) > limit
     return Editions(
@@ -103,8 +101,7 @@ def list_editions(
 @router.get("/editions/{digest}/{slot}", responses=MISSING)
 def get_edition(request: Request, response: Response, digest: Name, slot: Name) -> EditionOut:
     """Return an edition, whole."""
-    with app_of(request).database.connect() as connection:
-        found = editions.get(connection, digest, slot)
+    found = archive.find_edition(app_of(request).database, digest, slot)
     if found is None:
         raise HTTPException(404, "there is no such edition")
     _shared(request, response, "kept")
@@ -114,8 +111,7 @@ def get_edition(request: Request, response: Response, digest: Name, slot: Name) 
 @router.get("/papers")
 def list_papers(request: Request, response: Response, limit: Limit = 50, below: Below = None) -> Papers:
     """List papers, the ones added last first."""
-    with app_of(request).database.connect() as connection:
-        rows = archive.paper_page(connection, below=below, limit=limit + 1)
+    rows = archive.paper_page(app_of(request).database, below=below, limit=limit + 1)
     _shared(request, response)
     more = len(rows) > limit
     return Papers(
@@ -127,17 +123,14 @@ def list_papers(request: Request, response: Response, limit: Limit = 50, below: 
 @router.get("/papers/{ref:path}", responses=MISSING)
 def get_paper(request: Request, response: Response, ref: Annotated[str, Path(max_length=2000)]) -> PaperDetail:
     """Return a paper by its id, an arXiv id, a DOI or a link."""
-    with app_of(request).database.connect() as connection:
-        paper = papers.find(connection, ref)
-        if paper is None:
-            raise HTTPException(404, "no source has shown that paper")
-        seen = papers.sightings_of(connection, paper.id)
-        published = papers.editions_of(connection, paper.id)
+    found = archive.paper_record(app_of(request).database, ref)
+    if found is None:
+        raise HTTPException(404, "no source has shown that paper")
     _shared(request, response)
     return PaperDetail(
-        paper=PaperOut.of(paper),
-        sightings=[SightingOut.of(row) for row in seen],
-        editions=[EditionName(digest=digest, slot=slot) for digest, slot in published],
+        paper=PaperOut.of(found.paper),
+        sightings=[SightingOut.of(row) for row in found.sightings],
+        editions=[EditionName(digest=digest, slot=slot) for digest, slot in found.editions],
     )
 
 
@@ -161,8 +154,7 @@ def search(  # noqa: PLR0913, PLR0917 - FastAPI passes by name; these are the pa
         since=begin_of(since) if since else None,
         before=end_of(until) if until else None,
     )
-    with app_of(request).database.connect() as connection:
-        found = search_papers(connection, query, limit=limit, offset=offset)
+    found = archive.find_papers(app_of(request).database, query, limit=limit, offset=offset)
     _shared(request, response)
     return SearchResults(
         items=[SearchResultOut.of(hit) for hit in found.hits],

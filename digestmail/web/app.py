@@ -11,9 +11,9 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from digestmail import __version__
 from digestmail.app import App
 from digestmail.clock import Clock, SystemClock
+from digestmail.editions import archive
 from digestmail.errors import StorageError
 from digestmail.mail.i18n import templates_directory
-from digestmail.storage import archive
 from digestmail.web import (
     admin,
     api,
@@ -83,7 +83,6 @@ def prefix(app: App) -> str:
 def version(app: App) -> str:
     """Return a text that changes whenever pages do; empty while the database does not answer."""
     try:
-        with app.database.connect() as connection:
-            return archive.version(connection)
+        return archive.version(app.database)
     except StorageError:
         return ""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from digestmail.storage.papers import StoredSighting
+from digestmail.model.archive import StoredSighting
 
 WIDTH: Final = 640
 HEIGHT: Final = 140

@@ -10,7 +10,7 @@ from xml.etree import ElementTree as ET
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import PlainTextResponse, Response
 
-from digestmail.storage import archive
+from digestmail.editions import archive
 from digestmail.web.filters import paper_path
 from digestmail.web.pages import SHARED_SECONDS, absolute, url
 from digestmail.web.query_params import app_of
@@ -32,8 +32,7 @@ def robots(request: Request) -> PlainTextResponse:
 @router.get("/sitemap.xml")
 def index(request: Request) -> Response:
     """Return the list of sitemaps."""
-    with app_of(request).database.connect() as connection:
-        blocks = -(-archive.newest_paper_row(connection) // _ROWS)
+    blocks = -(-archive.newest_paper_row(app_of(request).database) // _ROWS)
     paths = ["/sitemap-editions.xml", *(f"/sitemap-papers-{number}.xml" for number in range(blocks))]
     return _xml(request, "sitemapindex", "sitemap", ((path, None) for path in paths))
 
@@ -42,8 +41,7 @@ def index(request: Request) -> Response:
 def editions(request: Request) -> Response:
     """Return the addresses of the digests and their editions."""
     app = app_of(request)
-    with app.database.connect() as connection:
-        lines = archive.lines(connection, limit=_EDITIONS)
+    lines = archive.edition_lines(app.database, limit=_EDITIONS)
     pages = [("/", None), *((f"/{digest.name}", None) for digest in app.digests)]
     named = {digest.name for digest in app.digests}
     found = ((f"/{line.digest}/{line.slot}", line.composed_at) for line in lines if line.digest in named)
@@ -56,8 +54,7 @@ def papers(request: Request, number: str) -> Response:
     if not number.isascii() or not number.isdigit() or len(number) > 6:  # noqa: PLR2004 - there are no 20 billion papers
         raise HTTPException(404, "there is no such sitemap")
     first = int(number) * _ROWS + 1
-    with app_of(request).database.connect() as connection:
-        found = archive.paper_keys(connection, first, first + _ROWS - 1)
+    found = archive.paper_keys(app_of(request).database, first, first + _ROWS - 1)
     return _xml(request, "urlset", "url", ((paper_path(key), at) for key, at in found))
 
 

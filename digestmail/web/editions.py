@@ -11,12 +11,12 @@ from typing import Any, Final
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import HTMLResponse
 
+from digestmail.editions import archive
+from digestmail.model.archive import EditionLine
 from digestmail.model.digests import Digest
 from digestmail.model.editions import Edition
 from digestmail.model.selection import Entry, Section
 from digestmail.selection.segments import for_everybody, for_segment
-from digestmail.storage import archive, editions
-from digestmail.storage.archive import EditionLine
 from digestmail.web.pages import page
 from digestmail.web.periods import Kind, month_key, period, week_key
 from digestmail.web.query_params import app_of, asked_page, asked_text, digest_of
@@ -38,13 +38,11 @@ class Choice:
 def home(request: Request) -> HTMLResponse:
     """Show the latest edition of the first digest."""
     digest = app_of(request).digests[0]
-    with app_of(request).database.connect() as connection:
-        found = editions.latest(connection, digest.name)
-        earlier, _ = archive.neighbours(connection, digest.name, found.edition.slot.at) if found else (None, None)
+    found = archive.edition_record(app_of(request).database, digest.name)
     if found is None:
         request.state.shared = "kept"
         return page(request, "empty.html", shared=True, canonical="/", digest=digest)
-    return _edition(request, digest, found.edition, "/", earlier, None)
+    return _edition(request, digest, found.edition, "/", found.earlier, None)
 
 
 @router.get("/{name}")
@@ -52,9 +50,9 @@ def list_editions(request: Request, name: str) -> HTMLResponse:
     """List the editions of a digest, newest first."""
     digest = digest_of(request, name)
     number = asked_page(request)
-    with app_of(request).database.connect() as connection:
-        total = archive.count(connection, name)
-        lines = archive.lines(connection, digest=name, limit=_LINES, offset=(number - 1) * _LINES)
+    database = app_of(request).database
+    total = archive.edition_count(database, name)
+    lines = archive.edition_lines(database, digest=name, limit=_LINES, offset=(number - 1) * _LINES)
     months: dict[str, list[EditionLine]] = {}
     for line in lines:
         months.setdefault(month_key(line.day), []).append(line)
@@ -76,12 +74,10 @@ def list_editions(request: Request, name: str) -> HTMLResponse:
 def show_edition(request: Request, name: str, slot: str) -> HTMLResponse:
     """Show one edition."""
     digest = digest_of(request, name)
-    with app_of(request).database.connect() as connection:
-        found = editions.get(connection, name, slot)
-        if found is None:
-            raise HTTPException(404, "there is no edition of that day")
-        earlier, later = archive.neighbours(connection, name, found.edition.slot.at)
-    return _edition(request, digest, found.edition, f"/{name}/{slot}", earlier, later)
+    found = archive.edition_record(app_of(request).database, name, slot)
+    if found is None:
+        raise HTTPException(404, "there is no edition of that day")
+    return _edition(request, digest, found.edition, f"/{name}/{slot}", found.earlier, found.later)
 
 
 @router.get("/{name}/week/{key}")
@@ -153,13 +149,11 @@ def _period(request: Request, digest: Digest, kind: Kind, key: str) -> HTMLRespo
     shown = period(kind, key)
     if shown is None:
         raise HTTPException(404, f"that is no {kind}")
-    with app_of(request).database.connect() as connection:
-        lines = archive.lines(
-            connection, digest=digest.name, since=shown.first.isoformat(), until=shown.after.isoformat()
-        )
-        found = [stored.edition for stored in archive.contents(connection, lines)]
+    found = archive.editions_with_papers(
+        app_of(request).database, digest.name, since=shown.first.isoformat(), until=shown.after.isoformat()
+    )
     chosen = asked_text(request, "topic") or None
-    published = [entry for edition in found for entry in edition.entries]
+    published = [entry for _, edition in found for entry in edition.entries]
     choices = _choices(published)
     entries = sorted(
         (entry for entry in published if chosen is None or any(match.topic == chosen for match in entry.matches)),
@@ -178,7 +172,7 @@ def _period(request: Request, digest: Digest, kind: Kind, key: str) -> HTMLRespo
         choices=choices,
         chosen=chosen,
         most=_most(tuple(entries)),
-        latest_day=lines[0] if lines else None,
+        latest_day=found[0][0] if found else None,
         **_views(shown.first),
     )
 

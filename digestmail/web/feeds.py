@@ -10,12 +10,11 @@ from xml.etree import ElementTree as ET
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
+from digestmail.editions import archive
 from digestmail.mail.message import single_line
 from digestmail.model.editions import Edition
 from digestmail.model.selection import Section
 from digestmail.selection.segments import for_segment
-from digestmail.storage import archive
-from digestmail.storage.search import search
 from digestmail.web.filters import long_day, paper_path
 from digestmail.web.pages import SHARED_SECONDS, absolute, pages_of
 from digestmail.web.query_params import app_of, asked_text, digest_of
@@ -75,10 +74,8 @@ def digest_json(request: Request, name: str) -> Response:
 
 def _digest_feed(request: Request, name: str) -> SyndicationFeed:
     digest, topic = digest_of(request, name), asked_text(request, "topic")
-    with app_of(request).database.connect() as connection:
-        lines = archive.lines(connection, digest=name, limit=_EDITIONS)
-        found = [stored.edition for stored in archive.contents(connection, lines)]
-    kept = [(edition, for_segment(edition, (topic,) if topic else (), ())) for edition in found]
+    found = archive.editions_with_papers(app_of(request).database, name, limit=_EDITIONS)
+    kept = [(edition, for_segment(edition, (topic,) if topic else (), ())) for _, edition in found]
     request.state.shared = "kept"
     return SyndicationFeed(
         title=f"{digest.title}: {topic}" if topic else digest.title,
@@ -101,8 +98,7 @@ def _edition_item(request: Request, edition: Edition, sections: tuple[Section, .
 
 def _search_feed(request: Request) -> SyndicationFeed:
     query = asked_query(request)
-    with app_of(request).database.connect() as connection:
-        found = search(connection, query, limit=_HITS)
+    found = archive.find_papers(app_of(request).database, query, limit=_HITS)
     request.state.shared = "tagged"
     return SyndicationFeed(
         title=f"Search: {query.text or 'newest papers'}",

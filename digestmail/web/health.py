@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request
 from fastapi.responses import PlainTextResponse
-from sqlalchemy import text
 
 from digestmail.app import App
 from digestmail.errors import StorageError
@@ -24,8 +23,7 @@ def readyz(request: Request) -> PlainTextResponse:
     """Say whether the database answers: 200, else 503."""
     app: App = request.app.state.digestmail
     try:
-        with app.database.connect() as connection:
-            connection.execute(text("SELECT 1"))
+        app.database.ping()
     except StorageError:
         return PlainTextResponse("the database does not answer\n", status_code=503, headers=_FRESH)
     return PlainTextResponse("ready\n", headers=_FRESH)

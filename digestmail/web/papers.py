@@ -5,8 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 
-from digestmail.model.papers import Paper
-from digestmail.storage import papers
+from digestmail.editions import archive
 from digestmail.web.bibtex import bibtex
 from digestmail.web.chart import chart
 from digestmail.web.filters import paper_path
@@ -19,12 +18,10 @@ router = APIRouter(include_in_schema=False)
 @router.get("/papers/{ref:path}", response_class=HTMLResponse)
 def show_paper(request: Request, ref: str) -> Response:
     """Show a paper; under any other name than its own, lead there."""
-    with app_of(request).database.connect() as connection:
-        paper = papers.find(connection, ref)
-        if paper is None:
-            raise HTTPException(404, "no source has shown that paper")
-        seen = papers.sightings_of(connection, paper.id)
-        published = papers.editions_of(connection, paper.id)
+    found = archive.paper_record(app_of(request).database, ref)
+    if found is None:
+        raise HTTPException(404, "no source has shown that paper")
+    paper = found.paper
     if paper.id != ref:
         return RedirectResponse(url(request, paper_path(paper.id)), status_code=302)
     request.state.shared = "kept"
@@ -34,9 +31,9 @@ def show_paper(request: Request, ref: str) -> Response:
         shared=True,
         canonical=paper_path(paper.id),
         paper=paper,
-        sightings=seen,
-        published=published,
-        chart=chart(seen),
+        sightings=found.sightings,
+        published=found.editions,
+        chart=chart(found.sightings),
         bibtex=bibtex(paper),
     )
 
@@ -44,8 +41,7 @@ def show_paper(request: Request, ref: str) -> Response:
 @router.get("/bibtex/{ref:path}")
 def cite(request: Request, ref: str) -> PlainTextResponse:
     """Return a paper's citation as a BibTeX file."""
-    with app_of(request).database.connect() as connection:
-        paper: Paper | None = papers.find(connection, ref)
+    paper = archive.find_paper(app_of(request).database, ref)
     if paper is None:
         raise HTTPException(404, "no source has shown that paper")
     return PlainTextResponse(

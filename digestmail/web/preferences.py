@@ -8,12 +8,12 @@ from datetime import datetime, timedelta
 from fastapi import APIRouter, BackgroundTasks, Request, Response
 from fastapi.responses import HTMLResponse
 
-from digestmail.app import new_secret
 from digestmail.errors import SubscriptionError, TokenError
 from digestmail.mail.addresses import key_of, normalised
 from digestmail.model.subscribers import Preferences, Subscriber, SubscriberState
 from digestmail.subscribers import address_change, data_export, preferences
 from digestmail.subscribers.rate_limit import Admission
+from digestmail.text.credentials import new_secret
 from digestmail.web import people
 from digestmail.web.forms import Filled, Form, check_ours, choices_of
 from digestmail.web.pages import page, pages_of

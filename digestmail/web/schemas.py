@@ -8,14 +8,13 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field
 
 from digestmail.bounces.processor import BouncesReport
+from digestmail.model.archive import EditionLine, StoredSighting
 from digestmail.model.editions import Edition
 from digestmail.model.papers import Paper, Signals
+from digestmail.model.search import Hit
 from digestmail.model.selection import Entry
 from digestmail.model.subscribers import Subscriber, SubscriberState, SuppressionReason
 from digestmail.selection.segments import for_everybody
-from digestmail.storage.archive import EditionLine
-from digestmail.storage.papers import StoredSighting
-from digestmail.storage.search import Hit
 from digestmail.web.filters import web_link
 
 

@@ -9,7 +9,8 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Depends, HTTPException, Request
 from fastapi.responses import HTMLResponse
 
-from digestmail.storage.search import RANKED_AMONG, Query, search, topics
+from digestmail.editions import archive
+from digestmail.model.search import RANKED_AMONG, Query
 from digestmail.web import people
 from digestmail.web.pages import page
 from digestmail.web.query_params import app_of, asked_day, asked_page, asked_text, begin_of, end_of
@@ -53,9 +54,8 @@ def query_string(request: Request) -> str:
 def show_search(request: Request) -> HTMLResponse:
     """Show the papers that match, the best first, hits marked."""
     app, query, number = app_of(request), asked_query(request), asked_page(request)
-    with app.database.connect() as connection:
-        found = search(connection, query, limit=_HITS, offset=(number - 1) * _HITS)
-        former = topics(connection)
+    found = archive.find_papers(app.database, query, limit=_HITS, offset=(number - 1) * _HITS)
+    former = archive.topics(app.database)
     request.state.shared = "tagged"
     return page(
         request,

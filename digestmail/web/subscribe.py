@@ -7,13 +7,14 @@ import logging
 from fastapi import APIRouter, BackgroundTasks, Request
 from fastapi.responses import HTMLResponse
 
-from digestmail.app import App, new_secret
+from digestmail.app import App
 from digestmail.errors import SubscriptionError, TokenError
 from digestmail.mail.addresses import normalised
 from digestmail.model.subscribers import Preferences, Subscription
 from digestmail.subscribers import signup
 from digestmail.subscribers.rate_limit import Admission
 from digestmail.subscribers.validate import checked
+from digestmail.text.credentials import new_secret
 from digestmail.web import people
 from digestmail.web.forms import SHORTEST_FILLING_IN, SUBSCRIBE, Filled, Form, check_ours, choices_of
 from digestmail.web.pages import page, pages_of

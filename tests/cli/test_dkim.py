@@ -99,8 +99,8 @@ def test_what_the_app_moulds_verifies(tmp_path):
         digestmail(tmp_path, "dkim", "generate", "--domain=example.org", f"--algorithm={algorithm}")
     configure(tmp_path, BOTH)
     with open_app(tmp_path / "config.toml") as app:
-        message_template = app.message_template(edition(()), Rendered(subject="s", html="<p>h</p>", text="t"))
-        records = {signer.record().name: signer.record().value for signer in app.signers}
+        message_template = app.mail.edition_message(edition(()), Rendered(subject="s", html="<p>h</p>", text="t"))
+        records = {signer.record().name: signer.record().value for signer in app.mail.signers}
 
     mail = message_template.cast(
         recipient="r@example.net", message_id="<a@example.org>", date=datetime.now(UTC), unsubscribe_token="t"

@@ -54,7 +54,7 @@ def sent(directory):
     digestmail(directory, "subscribers", "add", READER, "--digest", "daily")
     with open_app(directory / "config.toml") as app:
         collect(app.database, [FakeSource("hf", reading(sighting(1)))], THURSDAY)
-        publish(app.database, app.digests, app.render, THURSDAY, queued_at=app.wall_clock.now())
+        publish(app.database, app.digests, app.mail.render, THURSDAY, queued_at=app.wall_clock.now())
         assert app.deliver().sent == 1
     (mail,) = mails(directory)
     return mail

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from typer.testing import CliRunner
 
 from digestmail.cli.main import app
-from digestmail.config.tables import Config
+from digestmail.config.settings import Config
 
 ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = (ROOT / "docs/cli.md").read_text("utf-8")

@@ -32,7 +32,7 @@ def published(site: Site, **titles: str) -> None:
     """Publish an edition of the daily digest: the words of each title by the number of its paper."""
     found = [sighting(int(number.strip("n")), title=title) for number, title in titles.items()]
     collect(site.app.database, [FakeSource("hf", reading(*found))], site.clock.now())
-    publish(site.app.database, site.app.digests[:1], site.app.render, site.clock.now())
+    publish(site.app.database, site.app.digests[:1], site.app.mail.render, site.clock.now())
 
 
 def delivered(site: Site) -> DeliverReport:

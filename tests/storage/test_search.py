@@ -8,9 +8,9 @@ from stage import THURSDAY, paper, sighting
 
 from digestmail.model.editions import Edition, Slot
 from digestmail.model.papers import Signals
+from digestmail.model.search import Query
 from digestmail.model.selection import Entry, Score, TopicMatch
 from digestmail.storage import editions, papers, search
-from digestmail.storage.search import Query
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
-from digestmail.config import load, tables
+from digestmail.config import bounces, digests, load, mail, network, settings, sources, web
 from digestmail.errors import ConfigError
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "config.example.toml"
@@ -239,23 +239,23 @@ def plain(field: FieldInfo) -> object:
 
 
 TABLES: dict[str, tuple[type[BaseModel], ...]] = {
-    "": (tables.Config,),
-    "mail": (tables.MailTable,),
-    "mail.smtp": (tables.SmtpTable,),
-    "mail.fallback": (tables.SmtpTable,),
-    "mail.domains": (tables.DomainTable,),
-    "mail.maildir": (tables.MaildirTable,),
-    "mail.dkim": (tables.DkimTable,),
-    "bounces": (tables.BouncesTable,),
-    "network": (tables.NetworkTable,),
-    "web": (tables.WebTable,),
-    "ranking": (tables.RankingTable,),
-    "topics": (tables.TopicTable,),
-    "digests": (tables.DigestTable,),
-    "digests.theme": (tables.ThemeTable,),
-    "digests.theme.dark": (tables.DarkTable,),
-    "digests.theme.logo": (tables.LogoTable,),
-    "sources": (tables.HuggingFaceTable, tables.ArxivFeedTable, tables.ArxivApiTable, tables.FeedTable),
+    "": (settings.Config,),
+    "mail": (mail.MailTable,),
+    "mail.smtp": (mail.SmtpTable,),
+    "mail.fallback": (mail.SmtpTable,),
+    "mail.domains": (mail.DomainTable,),
+    "mail.maildir": (mail.MaildirTable,),
+    "mail.dkim": (mail.DkimTable,),
+    "bounces": (bounces.BouncesTable,),
+    "network": (network.NetworkTable,),
+    "web": (web.WebTable,),
+    "ranking": (digests.RankingTable,),
+    "topics": (digests.TopicTable,),
+    "digests": (digests.DigestTable,),
+    "digests.theme": (digests.ThemeTable,),
+    "digests.theme.dark": (digests.DarkTable,),
+    "digests.theme.logo": (digests.LogoTable,),
+    "sources": (sources.HuggingFaceTable, sources.ArxivFeedTable, sources.ArxivApiTable, sources.FeedTable),
 }
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from digestmail.config.load import load as load_config
 from digestmail.config.servers import is_local, secrets_of
-from digestmail.config.tables import Config
+from digestmail.config.settings import Config
 from digestmail.errors import ConfigError
 
 SMALL = """

@@ -290,7 +290,7 @@ def test_an_address_taken_meanwhile_is_not_taken_over_and_one_that_was_left_is(s
 
 def test_an_address_whose_owner_was_erased_is_theirs_to_take(site, reader):
     subscribed(site, NEW, Subscription(digest="daily"))
-    site.app.run_outbox()
+    site.app.deliver()
     from digestmail.subscribers import data_export
 
     with site.app.database.connect() as connection:

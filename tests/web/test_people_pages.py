@@ -11,6 +11,7 @@ from sqlalchemy import select
 from stage import FakeSource, reading, sighting
 
 from digestmail.collect.collector import collect
+from digestmail.delivery.secrets import rotate_secrets
 from digestmail.editions.publish import publish
 from digestmail.model.deliveries import DeliveryState
 from digestmail.model.subscribers import Preferences, SubscriberState, Subscription, SuppressionReason
@@ -44,7 +45,7 @@ def person(site: Site, address: str = "reader@example.org"):
 def published(site: Site, *titles: str, first: int = 1):
     found = [sighting(number, title=title) for number, title in enumerate(titles, start=first)]
     collect(site.app.database, [FakeSource("hf", reading(*found))], site.clock.now())
-    return publish(site.app.database, site.app.digests[:1], site.app.render, site.clock.now())
+    return publish(site.app.database, site.app.digests[:1], site.app.mail.render, site.clock.now())
 
 
 def states(site: Site) -> dict[DeliveryState, int]:
@@ -296,10 +297,10 @@ def test_leaving_by_the_form_says_goodbye_and_the_page_knows_it(site):
 def test_a_link_stays_good_after_a_rotation_and_dies_with_a_forgotten_secret(site):
     asked, welcome = subscribed(site)
     target = link(welcome, "preferences")
-    assert site.app.rotate_secrets(forget=False) == 2
+    assert rotate_secrets(site.app.database, site.app.epoch(), forget=False) == 2
     assert site.get(target).status == 200
     assert "Saved" in site.fill_in(target, digest="weekly").body
-    assert site.app.rotate_secrets(forget=True) == 1
+    assert rotate_secrets(site.app.database, site.app.epoch(), forget=True) == 1
     assert site.get(target).status == 404
     assert site.get(link(asked, "confirm")).status == 410
 

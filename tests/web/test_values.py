@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from stage import paper
 
+from digestmail.model.archive import StoredSighting
 from digestmail.model.papers import PaperId, Signals
-from digestmail.storage.papers import StoredSighting
 from digestmail.web import filters
 from digestmail.web.access_log import loggable
 from digestmail.web.bibtex import bibtex

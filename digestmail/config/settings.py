@@ -1,0 +1,116 @@
+"""The configuration as one value: all its tables, and the environment variables that override them.
+
+Only `app` and the doors read it; everything below gets values. `config.example.toml` documents each key;
+`config.load.load` reads a file.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, get_args
+
+from pydantic import Field, model_validator
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+
+from digestmail.config.bounces import BouncesTable
+from digestmail.config.digests import DigestTable, RankingTable, TopicTable
+from digestmail.config.mail import MailTable
+from digestmail.config.network import NetworkTable
+from digestmail.config.sources import FeedTable, HuggingFaceTable, SourceTable
+from digestmail.config.values import DatabaseAddress, WebAddress, without_empty
+from digestmail.config.web import WebTable
+from digestmail.model.digests import Digest, Limits, Schedule, Topic, Weights
+from digestmail.model.theme import Appearance
+
+ENV_PREFIX = "DIGESTMAIL_"
+
+
+class _Environment(EnvSettingsSource):
+    """The variables that override the file; an empty one counts as not set."""
+
+    def decode_complex_value(self, field_name: str, field: FieldInfo | None, value: Any) -> Any:
+        """Read JSON, or a list of texts as the environment usually has it: separated by commas."""
+        try:
+            return super().decode_complex_value(field_name, field, value)  # type: ignore[arg-type] # None for a dict
+        except ValueError:
+            kinds = get_args(field.annotation) if field is not None else ()
+            texts = kinds[1:] == (Ellipsis,) and str in {kinds[0], *get_args(kinds[0])[:1]}
+            if not texts or value.lstrip().startswith(("[", "{")):
+                raise
+            return [part.strip() for part in value.split(",") if part.strip()]
+
+
+class Config(BaseSettings):
+    """The whole configuration. Read it with `config.load.load`."""
+
+    overridden: ClassVar[bool] = True
+    """Whether the environment counts."""
+
+    model_config = SettingsConfigDict(
+        extra="forbid", frozen=True, env_prefix=ENV_PREFIX, env_nested_delimiter="__", validate_default=False
+    )
+
+    base_url: WebAddress | None = None
+    database: DatabaseAddress = "sqlite:///digestmail.db"
+    epoch_file: Path = Path("digestmail.epoch")
+    templates_dir: Path | None = None
+    mail: MailTable
+    bounces: BouncesTable = BouncesTable()
+    network: NetworkTable = NetworkTable()
+    web: WebTable = WebTable()
+    ranking: RankingTable = RankingTable()
+    sources: Annotated[tuple[SourceTable, ...], Field(min_length=1)]
+    topics: tuple[TopicTable, ...] = ()
+    digests: Annotated[tuple[DigestTable, ...], Field(min_length=1)]
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Let the environment override the file."""
+        del env_settings, dotenv_settings, file_secret_settings
+        environment = _Environment(settings_cls, env_ignore_empty=True)
+        return (environment, init_settings) if cls.overridden else (init_settings,)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _drop_empty(cls, values: Any) -> Any:
+        return without_empty(cls, values)
+
+    def digest_values(self) -> tuple[Digest, ...]:
+        """Return the digests as the values the pipeline works on."""
+        topics = {table.name: Topic(**table.model_dump()) for table in self.topics}
+        weights = Weights(**self.ranking.model_dump())
+        curated = {table.name for table in self.sources if isinstance(table, HuggingFaceTable | FeedTable)}
+        return tuple(
+            Digest(
+                name=table.name,
+                title=table.title,
+                byline=table.byline,
+                schedule=Schedule(cron=table.schedule, timezone=table.timezone),
+                sources=table.sources,
+                curated=tuple(name for name in table.sources if name in curated),
+                topics=tuple(topics[name] for name in table.topics),
+                limits=Limits(
+                    max_papers=table.max_papers, max_per_topic=table.max_per_topic, min_score=table.min_score
+                ),
+                weights=weights,
+                window_days=table.window_days,
+                also_trending=table.also_trending,
+                on_empty=table.on_empty,
+                allow_repeats_of=table.allow_repeats_of,
+                look=Appearance(
+                    layout=table.layout,
+                    thumbnails=table.thumbnails,
+                    language=table.language,
+                    theme=table.theme.value(),
+                ),
+            )
+            for table in self.digests
+        )

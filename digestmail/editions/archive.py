@@ -1,0 +1,131 @@
+"""Read what is on record: papers, editions, searches. One verb for each thing that the doors show."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from digestmail.model.archive import EditionLine, EditionRecord, PaperRecord, StoredEdition
+from digestmail.model.editions import Edition
+from digestmail.model.papers import Paper
+from digestmail.model.reports import Statistics
+from digestmail.model.search import Found, Query
+from digestmail.storage import archive, editions, papers, search, statistics
+from digestmail.storage.database import Database
+
+
+def find_paper(database: Database, ref: str) -> Paper | None:
+    """Return the paper known as `ref`: an id, a DOI or a link. None if no source has shown it."""
+    with database.connect() as connection:
+        return papers.find(connection, ref)
+
+
+def paper_record(database: Database, ref: str) -> PaperRecord | None:
+    """Return all that is known of the paper `ref`; None if no source has shown it."""
+    with database.connect() as connection:
+        paper = papers.find(connection, ref)
+        if paper is None:
+            return None
+        return PaperRecord(
+            paper=paper,
+            sightings=papers.sightings_of(connection, paper.id),
+            editions=papers.editions_of(connection, paper.id),
+        )
+
+
+def papers_seen_last(database: Database, limit: int, source: str | None = None) -> tuple[Paper, ...]:
+    """Return the papers seen last, newest first, optionally only those of one source."""
+    with database.connect() as connection:
+        return papers.list_papers(connection, limit, source=source)
+
+
+def paper_page(database: Database, *, below: int | None, limit: int) -> tuple[tuple[int, Paper], ...]:
+    """Return (row, paper) of the papers added last, newest first; `below` continues after the row it names."""
+    with database.connect() as connection:
+        return archive.paper_page(connection, below=below, limit=limit)
+
+
+def paper_keys(database: Database, first: int, last: int) -> tuple[tuple[str, datetime], ...]:
+    """Return (id, time of the last change) of the papers in the rows `first` to `last`, both included."""
+    with database.connect() as connection:
+        return archive.paper_keys(connection, first, last)
+
+
+def newest_paper_row(database: Database) -> int:
+    """Return the highest row of a paper; 0 when there is none."""
+    with database.connect() as connection:
+        return archive.newest_paper_row(connection)
+
+
+def find_edition(database: Database, digest: str, slot: str) -> StoredEdition | None:
+    """Return an edition, an empty day's included; None if the slot has none."""
+    with database.connect() as connection:
+        return editions.get(connection, digest, slot)
+
+
+def edition_record(database: Database, digest: str, slot: str | None = None) -> EditionRecord | None:
+    """Return the edition of `slot`, or the latest with papers, and the editions before and after it."""
+    with database.connect() as connection:
+        found = editions.latest(connection, digest) if slot is None else editions.get(connection, digest, slot)
+        if found is None:
+            return None
+        earlier, later = archive.neighbours(connection, digest, found.edition.slot.at)
+    return EditionRecord(id=found.id, edition=found.edition, earlier=earlier, later=later)
+
+
+def editions_made_last(database: Database, limit: int, digest: str | None = None) -> tuple[StoredEdition, ...]:
+    """Return editions, empty days included, newest first, optionally only those of one digest."""
+    with database.connect() as connection:
+        return editions.list_editions(connection, digest=digest, limit=limit)
+
+
+def edition_lines(
+    database: Database, *, digest: str | None = None, limit: int = 100, offset: int = 0
+) -> tuple[EditionLine, ...]:
+    """Return editions with papers in a line each, newest first."""
+    with database.connect() as connection:
+        return archive.lines(connection, digest=digest, limit=limit, offset=offset)
+
+
+def edition_count(database: Database, digest: str | None = None) -> int:
+    """Return how many editions with papers there are."""
+    with database.connect() as connection:
+        return archive.count(connection, digest)
+
+
+def editions_with_papers(
+    database: Database, digest: str, *, since: str = "", until: str = "~", limit: int = 100
+) -> tuple[tuple[EditionLine, Edition], ...]:
+    """Return editions with papers, newest first, whose slot is at least `since` and below `until` (as slot keys)."""
+    with database.connect() as connection:
+        lines = archive.lines(connection, digest=digest, since=since, until=until, limit=limit)
+        return tuple(zip(lines, (found.edition for found in archive.contents(connection, lines)), strict=True))
+
+
+def slots(database: Database, digest: str, limit: int) -> tuple[tuple[str, int], ...]:
+    """Return (slot, number of papers) of the editions of `digest`, newest first."""
+    with database.connect() as connection:
+        return editions.list_slots(connection, digest, limit)
+
+
+def find_papers(database: Database, query: Query, *, limit: int, offset: int = 0) -> Found:
+    """Search all papers; the best match comes first."""
+    with database.connect() as connection:
+        return search.search(connection, query, limit=limit, offset=offset)
+
+
+def topics(database: Database) -> tuple[str, ...]:
+    """Return every topic a published paper stood under."""
+    with database.connect() as connection:
+        return search.topics(connection)
+
+
+def count_everything(database: Database) -> Statistics:
+    """Return how much of everything there is. Reads the row of every delivery."""
+    with database.connect() as connection:
+        return statistics.statistics(connection)
+
+
+def version(database: Database) -> str:
+    """Return a text that changes whenever an edition, a paper or a sighting does. Raises StorageError."""
+    with database.connect() as connection:
+        return archive.version(connection)

@@ -1,0 +1,79 @@
+"""Bounces, as configured: who reads them, and where they arrive."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+from digestmail.bounces.mailboxes.base import Mailbox
+from digestmail.bounces.mailboxes.factory import make_mailbox
+from digestmail.bounces.processor import BounceProcessor, BouncesReport
+from digestmail.clock import Clock
+from digestmail.config.bounces import BouncesTable
+from digestmail.config.settings import Config
+from digestmail.mail.tokens import Tokens
+from digestmail.storage.database import Database
+from digestmail.subscribers.preferences import leave_by_mail
+
+
+def processor(config: Config, database: Database, tokens: Tokens, clock: Clock) -> BounceProcessor:
+    """Return what counts bounces, complaints and unsubscribe mails."""
+    return BounceProcessor(
+        database,
+        tokens,
+        config.bounces.scoring(),
+        clock,
+        address=config.mail.bounce_address,
+        leave=lambda request: leave_by_mail(database, request, clock.now()),
+        digests=[digest.name for digest in config.digests],
+    )
+
+
+def receive(
+    table: BouncesTable,
+    base: Path,
+    counter: BounceProcessor,
+    clock: Clock,
+    *,
+    unsubscribed: Callable[[], object],
+    stop: Callable[[], bool],
+) -> BouncesReport:
+    """Read the mailbox to its end, or listen until `stop` says so; return what was counted.
+
+    `unsubscribed` is called when somebody unsubscribed by mail. Raises MailboxError.
+    """
+    if table.kind != "listen":
+        report = counter.read(_mailbox(table, table.kind, base), stop=stop)
+        if report.unsubscribed:
+            unsubscribed()
+        return report
+    from digestmail.bounces.listen import listen
+
+    return listen(
+        counter,
+        clock,
+        host=table.host,
+        port=table.port,
+        protocol=table.protocol,
+        max_bytes=table.max_bytes,
+        timeout=table.timeout,
+        unsubscribed=unsubscribed,
+        stop=stop,
+    )
+
+
+def _mailbox(table: BouncesTable, kind: Literal["maildir", "mbox", "imap"], base: Path) -> Mailbox:
+    return make_mailbox(
+        kind,
+        base / table.path,
+        host=table.host,
+        port=table.port,
+        security=table.security,
+        ca_file=base / table.ca_file if table.ca_file else None,
+        username=table.username or "",
+        password=table.password.get_secret_value() if table.password else "",
+        folder=table.folder,
+        timeout=table.timeout,
+        max_bytes=table.max_bytes,
+    )

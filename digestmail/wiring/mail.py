@@ -1,0 +1,145 @@
+"""Outgoing mail, as configured: who it is from, how it is written, and how it leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from digestmail.config.mail import MailTable, SmtpTable
+from digestmail.config.settings import Config
+from digestmail.delivery.composer import EditionComposer
+from digestmail.delivery.notices import NoticeComposer, NoticeOrigin
+from digestmail.delivery.outcomes import Rules
+from digestmail.delivery.pacing import DomainLimit, DomainLimits
+from digestmail.mail.dkim import Signer
+from digestmail.mail.link_tokens import LinkTokens
+from digestmail.mail.message import Sender, wire_domain
+from digestmail.mail.render import Renderer
+from digestmail.mail.tokens import Tokens
+from digestmail.mail.writer import MailWriter
+from digestmail.model.digests import Digest
+from digestmail.storage.database import Database
+from digestmail.transports.base import Relay, Transport
+from digestmail.transports.factory import make_relays, make_transports
+from digestmail.transports.smtp.client import Login, SmtpTransport
+
+
+def writer(config: Config, base: Path, renderer: Renderer, digests: Sequence[Digest]) -> MailWriter:
+    """Return what writes the mail. Raises OSError or ValueError when a DKIM key cannot be read."""
+    mail = config.mail
+    host = urlsplit(config.base_url).hostname if config.base_url else None
+    sender = Sender(
+        mailbox=mail.sender,
+        reply_to=mail.reply_to,
+        bounce_address=mail.bounce_address,
+        domain=wire_domain(host or mail.sender_address.rpartition("@")[2]),
+        base_url=config.base_url,
+    )
+    looks = {digest.name: digest.look for digest in digests}
+    return MailWriter(renderer, sender, looks, signers(mail, base))
+
+
+def signers(mail: MailTable, base: Path) -> tuple[Signer, ...]:
+    """Return the DKIM keys, Ed25519 before RSA: a verifier that knows only one of them stops at its own."""
+    return tuple(
+        Signer(domain=mail.dkim_domain(), selector=selector, pem=(base / file).read_bytes())
+        for _, (selector, file) in sorted(mail.dkim.keys().items())
+    )
+
+
+def edition_composer(config: Config, database: Database, writer: MailWriter, tokens: Tokens) -> EditionComposer:
+    """Return what composes the messages of deliveries."""
+    return EditionComposer(
+        database,
+        writer.render,
+        writer.edition_message,
+        tokens,
+        sender=config.mail.sender_address,
+        domain=writer.sender.domain,
+        bounce_address=config.mail.bounce_address,
+    )
+
+
+def notice_composer(
+    config: Config, database: Database, writer: MailWriter, digests: Sequence[Digest], tokens: Tokens, links: LinkTokens
+) -> NoticeComposer:
+    """Return what composes notices; they look like the first digest."""
+    return NoticeComposer(
+        database,
+        digests,
+        partial(writer.renderer.notice, look=digests[0].look),
+        writer.notice_message,
+        tokens,
+        links,
+        place=NoticeOrigin(base_url=config.base_url, sender=config.mail.sender_address, domain=writer.sender.domain),
+    )
+
+
+def transports(mail: MailTable, base: Path) -> tuple[Transport, ...]:
+    """Return every transport for single messages, the preferred one first; nothing is connected yet."""
+    return make_transports(_maildir(mail, base), _servers(mail, base))
+
+
+def relays(mail: MailTable, base: Path) -> tuple[Relay, ...]:
+    """Return every relay for many messages, the preferred one first; nothing is connected yet."""
+    return make_relays(_maildir(mail, base), _servers(mail, base))
+
+
+def rules(mail: MailTable) -> Rules:
+    """Return what is done about deliveries that do not go well."""
+    return Rules(
+        give_up=timedelta(hours=mail.give_up_hours),
+        max_lateness=timedelta(hours=mail.max_lateness_hours),
+        ambiguous=mail.ambiguous,
+    )
+
+
+def domain_limits(mail: MailTable) -> DomainLimits:
+    """Return what recipients at each domain may be sent."""
+    return DomainLimits(
+        domains={
+            wire_domain(table.name.lower()): DomainLimit(
+                messages_per_second=table.messages_per_second, connections=table.connections
+            )
+            for table in mail.domains
+        }
+    )
+
+
+def _maildir(mail: MailTable, base: Path) -> Path | None:
+    return base / mail.maildir.path if mail.transport == "maildir" else None
+
+
+def _servers(mail: MailTable, base: Path) -> tuple[SmtpTransport, ...]:
+    return tuple(_smtp(table, base) for table in (mail.smtp, mail.fallback) if table is not None)
+
+
+def _smtp(table: SmtpTable, base: Path) -> SmtpTransport:
+    return SmtpTransport(
+        name=f"{table.host}:{table.port}",
+        host=table.host,
+        port=table.port,
+        security=table.security,
+        dialect=table.protocol,
+        ca_file=base / table.ca_file if table.ca_file else None,
+        server_name=table.server_name,
+        local_hostname=table.ehlo_name,
+        login=_login(table, base),
+        timeout=table.timeout,
+        connections=table.connections,
+        messages_per_connection=table.messages_per_connection,
+        messages_per_second=table.messages_per_second,
+    )
+
+
+def _login(table: SmtpTable, base: Path) -> Login | None:
+    if table.username is None:
+        return None
+    return Login(
+        username=table.username,
+        password=table.password.get_secret_value() if table.password else "",
+        token_file=base / table.oauth_token_file if table.oauth_token_file else None,
+    )
