@@ -145,7 +145,7 @@ def data(request: Request, token: str) -> HTMLResponse:
         found = _stored(request, token)
     except (TokenError, SubscriptionError) as error:
         return people.sorry(request, error)
-    return page(request, "data.html", token=token, own_token=people.form_token(request, token), record=found)
+    return page(request, "my_data.html", token=token, own_token=people.form_token(request, token), record=found)
 
 
 @router.get("/preferences/{token}/data.json")

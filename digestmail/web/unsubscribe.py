@@ -52,4 +52,4 @@ def leave(request: Request, token: str, form: FilledAnyhow, background: Backgrou
     background.add_task(people.of(request).outgoing.flush)
     if not scope:
         return PlainTextResponse("unsubscribed\n", headers={"Cache-Control": "no-store"}, background=background)
-    return page(request, "left.html", token=token, all=left.all)
+    return page(request, "unsubscribed.html", token=token, all=left.all)
