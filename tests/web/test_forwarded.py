@@ -6,8 +6,8 @@ import re
 from datetime import timedelta
 
 import pytest
-from oursite import Site, link, links, opened
-from stage import FakeSource, reading, sighting
+from fakes import FakeSource, reading, sighting
+from site_fixture import Site, link, links, opened
 
 from digestmail.collect.collector import collect
 from digestmail.editions.publish import publish

@@ -10,10 +10,10 @@ from zoneinfo import available_timezones
 import pytest
 from babel.messages.catalog import Catalog
 from babel.messages.pofile import write_po
+from fakes import THURSDAY, FakeClock
 from hypothesis import given
 from hypothesis import strategies as st
 from messages import messages, messages_of
-from stage import THURSDAY, FakeClock
 from websites import ask, create_app, open_app, publish
 
 from digestmail.app import App
