@@ -120,14 +120,6 @@ class Section:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Beyond:
-    """How many papers qualified for an edition but are in it for no reader; `topics` they match, the best first."""
-
-    topics: tuple[str, ...]
-    papers: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
     """What `select` decided: what an edition holds, what it has no room for, and a decision per candidate by rank."""
 
