@@ -173,10 +173,16 @@ def _is_inside(place: tuple[int | str, ...], outer: tuple[int | str, ...]) -> bo
     return len(place) > len(outer) and place[: len(outer)] == outer
 
 
+_SECRET_KEYS = ("password", "token", "secret", "headers")
+_IN_ADDRESS = re.compile(r"(?<=://)[^/@\s]+(?=@)|(?<=[?&])(?<!=)[^\s'\"#]+")
+"""User name and password of a web address, and its query."""
+
+
 def _shown(place: tuple[int | str, ...], value: Any) -> str:
-    if place and any(word in str(place[-1]) for word in ("password", "token", "secret")):
+    """Return a value as a message shows it: nothing that may be a secret, or may hold one."""
+    if isinstance(value, dict) or any(word in str(part).lower() for part in place for word in _SECRET_KEYS):
         return "not shown"
-    text = repr(value)
+    text = _IN_ADDRESS.sub("***", repr(value))
     return text if len(text) <= _SHOWN_LENGTH else f"{text[:_SHOWN_LENGTH]}..."
 
 

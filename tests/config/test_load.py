@@ -176,6 +176,20 @@ def test_a_secret_comes_from_a_file_beside_the_configuration_and_is_never_shown(
     assert problems(write(text))[0].startswith("mail.smtp.password_file: cannot be read")
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        'base_url = "https://bob:s3cret@digest.example.org"',
+        'base_url = "https://digest.example.org/?key=s3cret"',
+        'database = "mysql://bob:s3cret@db.example.org/x"',
+    ],
+)
+def test_a_wrong_address_is_shown_without_the_secret_in_it(write, line):
+    (found,) = problems(write(line + "\n" + SMALL))
+    assert "***" in found
+    assert "s3cret" not in found
+
+
 def test_a_byte_order_mark_belongs_neither_to_the_configuration_nor_to_a_secret(write, tmp_path):
     mark = b"\xef\xbb\xbf"
     (tmp_path / "secret").write_bytes(mark + b"s3cret\r\n")

@@ -315,6 +315,24 @@ def test_an_international_sender_the_server_cannot_take_blames_no_recipient() ->
         session.send(Envelope(sender="jürgen@example.org", recipient="reader@example.org"), letter("one"))
 
 
+@pytest.mark.parametrize("password", ["open sesame", "p"])
+@pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN"])
+def test_a_server_that_quotes_the_login_does_not_make_us_say_the_password(mechanism: str, password: str) -> None:
+    sent = base64.b64encode(password.encode() if mechanism == "LOGIN" else f"\0me\0{password}".encode()).decode()
+    replies = [f"535 5.7.8 wrong: {sent} ({password}), appeal to the postmaster"]
+    if mechanism == "LOGIN":
+        replies = ["334 UGFzc3dvcmQ6", *replies]
+    with (
+        scripted({"AUTH": replies, sent.upper(): replies[1:]}, extensions=[f"AUTH {mechanism}"]) as server,
+        pytest.raises(TransportError) as caught,
+        transport(server, username="me", password=password).open(),
+    ):
+        pass
+    assert sent not in str(caught.value)
+    assert "appeal to the postmaster" in str(caught.value)
+    assert len(password) == 1 or password not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("domain", "wire"),
     [("bücher.example", "xn--bcher-kva.example"), ("straße.example", "xn--strae-oqa.example")],

@@ -6,6 +6,8 @@ A library connects, greets, secures the line and logs in; the transactions are o
 from __future__ import annotations
 
 import asyncio
+import base64
+import re
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -134,6 +136,16 @@ class SmtpTransport:
         else:
             await client.login(self.login.username, self.login.password)
 
+    def _without_secret(self, text: str) -> str:
+        """Take the password or token out of what a server says of a login, in clear and in base64 (RFC 4954)."""
+        if self.login is None:
+            return text
+        token_file = self.login.token_file
+        secret = self.login.password if token_file is None else _read_token(token_file)
+        if len(secret) >= _LONG_ENOUGH_TO_FIND:
+            text = text.replace(secret, "***")
+        return _BASE64.sub(lambda word: "***" if _holds(word[0], secret.encode()) else word[0], text)
+
     async def _require_starttls(self, client: aiosmtplib.SMTP) -> None:
         await _greet(client)
         if not client.supports_extension("starttls"):
@@ -181,12 +193,28 @@ class SmtpTransport:
             hint = ' (this port begins in clear: set security = "starttls")' if plain else ""
             raise TransportError(f"no connection to {where}: {error}{hint}") from error
         except aiosmtplib.SMTPResponseException as error:
-            # Not chained: the original may hold what was sent.
-            raise _turned_away(where, error.code, error.message) from None
+            # Not chained: the original may hold what was sent, and some servers quote it.
+            raise _turned_away(where, error.code, self._without_secret(error.message)) from None
         except UnicodeError:
             raise TransportError(f"host, user name and password for {where} must be ASCII") from None
         except (aiosmtplib.SMTPException, ValueError, RuntimeError) as error:
             raise TransportError(f"{where}: {reply_text(str(error))}") from None
+
+
+_BASE64 = re.compile(r"[A-Za-z0-9+/]{2,}={0,2}")
+
+
+_LONG_ENOUGH_TO_FIND = 6
+"""Characters of a secret that can be told from other words; a shorter one is in any of them."""
+
+
+def _holds(word: str, secret: bytes) -> bool:
+    """Return whether `word` is the base64 of what a login with `secret` sends (LOGIN, RFC 4616, XOAUTH2)."""
+    try:
+        sent = base64.b64decode(word, validate=True)
+    except ValueError:
+        return False
+    return sent == secret or sent.endswith((b"\0" + secret, b"auth=Bearer " + secret + b"\1\1"))
 
 
 def _turned_away(where: str, code: int, message: str) -> TransportError:
