@@ -18,7 +18,7 @@ def main() -> None:
     if not BOUNCES.is_dir():
         sys.exit("the recorded bounces are not here: nothing is measured")
     sys.path.insert(0, str(ROOT / "tests"))
-    from bouncecorpus import confusion, flufl, sisimai
+    from bounce_corpus import confusion, flufl, sisimai
 
     from digestmail.bounces.parsing.parse import read
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from browsing import chromium
+from browser import chromium
 from filelock import FileLock
 from playwright.sync_api import Browser
 from sqlalchemy import create_engine, make_url, text

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from random import Random
 
-from stage import FakeClock
+from fakes import FakeClock
 
 from digestmail.clock import Clock
 from digestmail.model.papers import Validators

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-from stage import THURSDAY
+from fakes import THURSDAY
 
 from digestmail.model.editions import Edition, Slot
 from digestmail.model.papers import Signals

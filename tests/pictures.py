@@ -5,8 +5,8 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from browsing import chromium
-from oursite import link, opened
+from browser import chromium
+from site_fixture import link, opened
 from websites import open_app, publish, served
 
 from digestmail.storage.database import Database

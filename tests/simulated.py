@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from stage import FakeClock
+from fakes import FakeClock
 
 from digestmail.transports.base import MessageSource, Receipt
 from digestmail.transports.smtp.replies import Step, judge_refusal

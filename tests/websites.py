@@ -15,8 +15,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import uvicorn
+from fakes import FakeClock
 from fastapi import FastAPI
-from stage import FakeClock
 
 from digestmail.app import App
 from digestmail.config.settings import Config

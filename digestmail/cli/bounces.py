@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
     from digestmail.bounces.processor import BouncesReport
 
-suppressed = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Whom nothing is sent to, and why.")
+suppressed = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Addresses that receive no email, and why.")
 
-Address = Annotated[str, typer.Argument(metavar="ADDRESS", help="A mail address.")]
+Address = Annotated[str, typer.Argument(metavar="ADDRESS", help="An email address.")]
 
 
 def bounces(config: ConfigPath = None, json: Json = False, quiet: Quiet = False) -> None:
-    """Read bounces, complaints and mails to unsubscribe, and act on them; with kind = "listen" until SIGTERM."""
+    """Process bounces, complaints and unsubscribe emails; with kind = "listen", run until SIGTERM."""
     import signal
     import threading
 
@@ -41,7 +41,7 @@ def bounces(config: ConfigPath = None, json: Json = False, quiet: Quiet = False)
 
 @suppressed.command(name="list")
 def list_all(config: ConfigPath = None, json: Json = False) -> None:
-    """List the addresses nothing is sent to, the newest first."""
+    """List the suppressed addresses, newest first."""
     from digestmail.cli import printing
     from digestmail.subscribers import admin
 
@@ -62,7 +62,7 @@ def add(
     now: Now = None,
     quiet: Quiet = False,
 ) -> None:
-    """Send nothing to an address any more, subscriber or not; what is queued is cancelled."""
+    """Suppress an address, subscribed or not, and cancel its queued email."""
     from digestmail.subscribers import admin
 
     with open_app(config, now) as opened:
@@ -73,7 +73,7 @@ def add(
 
 @suppressed.command()
 def remove(address: Address, config: ConfigPath = None, now: Now = None, quiet: Quiet = False) -> None:
-    """Lift a suppression and forgive what bounced; the address is then unsubscribed and may subscribe anew."""
+    """Remove a suppression and reset the bounce score; the address is then unsubscribed and can subscribe again."""
     from digestmail.subscribers import admin
 
     with open_app(config, now) as opened:

@@ -12,13 +12,13 @@ from digestmail.cli.options import ConfigPath, Json, Now, open_app
 if TYPE_CHECKING:
     from digestmail.app import App
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Who got what, and what is in doubt.")
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Deliveries, their attempts and their results.")
 
-Edition = Annotated[str, typer.Argument(metavar="DIGEST", help="A digest's name.")]
+Edition = Annotated[str, typer.Argument(metavar="DIGEST", help="The name of a digest.")]
 Slot = Annotated[str, typer.Argument(metavar="SLOT", help="The slot, as `digestmail editions list` shows it.")]
-Address = Annotated[str, typer.Argument(metavar="ADDRESS", help="A mail address.")]
+Address = Annotated[str, typer.Argument(metavar="ADDRESS", help="An email address.")]
 To = Annotated[
-    str | None, typer.Option("--to", metavar="ADDRESS", help="Only this subscriber; else all.", show_default=False)
+    str | None, typer.Option("--to", metavar="ADDRESS", help="Only this subscriber. Default: all.", show_default=False)
 ]
 
 
@@ -53,7 +53,7 @@ def list_all(
 
 @app.command()
 def show(digest: Edition, slot: Slot, address: Address, config: ConfigPath = None, json: Json = False) -> None:
-    """Show every attempt at one delivery: when, what the server said, and after how long."""
+    """Show every attempt at a delivery: time, reply of the server, duration."""
     from digestmail.cli import printing
     from digestmail.delivery import admin
 
@@ -74,12 +74,12 @@ def show(digest: Edition, slot: Slot, address: Address, config: ConfigPath = Non
 def resolve(
     digest: Edition,
     slot: Slot,
-    outcome: Annotated[Literal["sent", "failed"], typer.Option("--as", help="What you found out.")],
+    outcome: Annotated[Literal["sent", "failed"], typer.Option("--as", help="The actual result.")],
     to: To = None,
     config: ConfigPath = None,
     now: Now = None,
 ) -> None:
-    """Settle ambiguous deliveries of an edition: they arrived, or they did not."""
+    """Record whether ambiguous deliveries of an edition arrived."""
     from digestmail.delivery import admin
     from digestmail.model.deliveries import DeliveryState
 
@@ -91,20 +91,23 @@ def resolve(
 
 @app.command()
 def retry(
-    digest: Annotated[str | None, typer.Argument(metavar="[DIGEST]", help="A digest's name; else all digests.")] = None,
-    slot: Annotated[str | None, typer.Argument(metavar="[SLOT]", help="A slot; else all.")] = None,
+    digest: Annotated[
+        str | None, typer.Argument(metavar="[DIGEST]", help="The name of a digest. Default: all.")
+    ] = None,
+    slot: Annotated[str | None, typer.Argument(metavar="[SLOT]", help="A slot. Default: all.")] = None,
     to: To = None,
     code: Annotated[
-        int | None, typer.Option(min=200, max=599, help="Only those last answered with this code.", show_default=False)
+        int | None,
+        typer.Option(min=200, max=599, help="Only deliveries whose last reply had this code.", show_default=False),
     ] = None,
     text: Annotated[
-        str | None, typer.Option(help="Only those whose last answer holds this text.", show_default=False)
+        str | None, typer.Option(help="Only deliveries whose last reply contains this text.", show_default=False)
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count them.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count the deliveries.")] = False,
     config: ConfigPath = None,
     now: Now = None,
 ) -> None:
-    """Send ambiguous and failed deliveries again, under the Message-ID they had.
+    """Send ambiguous and failed deliveries again, with the same Message-ID.
 
     Name an edition, or say by --code and --text which answers were not the recipients' fault.
     """
@@ -130,7 +133,7 @@ def retry(
 
 @app.command()
 def resume(config: ConfigPath = None, now: Now = None) -> None:
-    """Try again at once what waits for a mail server: after you mended it."""
+    """Retry immediately the deliveries that wait for a mail server, after you fixed it."""
     from digestmail.delivery import admin
 
     with open_app(config, now) as opened:
@@ -140,7 +143,7 @@ def resume(config: ConfigPath = None, now: Now = None) -> None:
 
 @app.command()
 def adopt(config: ConfigPath = None, now: Now = None) -> None:
-    """Go on with a database that was put back from a backup: what was open in it is cancelled, not sent again."""
+    """Continue with a database restored from a backup; open deliveries are cancelled, not sent again."""
     from digestmail.delivery import restore
 
     with open_app(config, now) as opened:

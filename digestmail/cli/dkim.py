@@ -10,23 +10,25 @@ import typer
 
 from digestmail.cli.options import ConfigPath, Json, Quiet, open_app
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Keys that sign, and what goes into the DNS.")
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="DKIM keys and their DNS records.")
 
 
 @app.command()
 def generate(
-    domain: Annotated[str, typer.Option(help="The domain that signs: the sender's, or one above it.")],
-    algorithm: Annotated[Literal["rsa", "ed25519"], typer.Option(help="Verifiers everywhere know rsa.")] = "rsa",
+    domain: Annotated[str, typer.Option(help="The signing domain: the domain of the sender or a parent of it.")],
+    algorithm: Annotated[
+        Literal["rsa", "ed25519"], typer.Option(help="The key type; all verifiers support rsa.")
+    ] = "rsa",
     selector: Annotated[
-        str | None, typer.Option(help="The key's name in the DNS; else digest-rsa or digest-ed25519.")
+        str | None, typer.Option(help="The DKIM selector. Default: digest-rsa or digest-ed25519.")
     ] = None,
     output: Annotated[
-        Path | None, typer.Option(help="Where the key goes; else dkim-rsa.pem or dkim-ed25519.pem.")
+        Path | None, typer.Option(help="The key file. Default: dkim-rsa.pem or dkim-ed25519.pem.")
     ] = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Make a key, write it to a file only its owner can read, and print the DNS record. Nothing is overwritten."""
+    """Create a key in a file that only its owner can read, and print the DNS record. Existing files are kept."""
     from digestmail.errors import ConfigError
     from digestmail.mail import dkim
 
@@ -47,7 +49,7 @@ def generate(
 
 @app.command()
 def show(config: ConfigPath = None, json: Json = False) -> None:
-    """Print the DNS record of every key that is configured."""
+    """Print the DNS record of every configured key."""
     with open_app(config) as opened:
         records = [signer.record() for signer in opened.mail.signers]
     if json:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from typing import Annotated
 
@@ -51,6 +52,7 @@ show.register(app)
 
 def main() -> None:
     """Run the program. Exit codes: 0 done, 1 something failed, 2 usage or configuration."""
+    _write_anywhere()
     try:
         app()
     except Exception as error:
@@ -61,3 +63,10 @@ def main() -> None:
             raise
         sys.stderr.write("".join(f"digestmail: {line}\n" for line in str(error).splitlines()))
         sys.exit(2 if isinstance(error, ConfigError) else 1)
+
+
+def _write_anywhere() -> None:
+    """Write what the terminal's encoding has no character for as an escape: a title must not end a run."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")

@@ -15,18 +15,18 @@ if TYPE_CHECKING:
 ConfigPath = Annotated[
     Path | None,
     typer.Option(
-        "--config", help="The configuration; else $DIGESTMAIL_CONFIG, else ./config.toml.", show_default=False
+        "--config", help="The configuration file. Default: $DIGESTMAIL_CONFIG, else ./config.toml.", show_default=False
     ),
 ]
 Now = Annotated[
     str | None,
-    typer.Option("--now", metavar="ISO8601", help="Act as if it were this time: replays and back-fills."),
+    typer.Option("--now", metavar="ISO8601", help="Run as if it were this time, for replays and backfills."),
 ]
 _EARLIEST, _LATEST = 1991, 2200
 """arXiv began in 1991."""
 Json = Annotated[bool, typer.Option("--json", help="Print the report as JSON.")]
-Quiet = Annotated[bool, typer.Option("--quiet", help="Say nothing on success.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Go through selection and rendering, keep and send nothing.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Print nothing on success.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Select and render, but store and send nothing.")]
 
 
 def open_app(config: Path | None, now: str | None = None, *, progress: Progress | None = None) -> App:

@@ -10,7 +10,7 @@ from digestmail.cli.options import ConfigPath, DryRun, Json, Now, Quiet, open_ap
 def run(
     config: ConfigPath = None, now: Now = None, json: Json = False, quiet: Quiet = False, dry_run: DryRun = False
 ) -> None:
-    """Collect, publish what is due, deliver what is due: the line for cron."""
+    """Collect, publish and deliver everything that is due. Run this from cron."""
     from digestmail.cli import printing, progress
 
     with progress.shown(quiet=quiet or json) as shown, open_app(config, now, progress=shown) as app:
@@ -21,7 +21,7 @@ def run(
 def collect(
     config: ConfigPath = None, now: Now = None, json: Json = False, quiet: Quiet = False, dry_run: DryRun = False
 ) -> None:
-    """Read every source and keep what it said."""
+    """Read every source and store the papers."""
     from digestmail.cli import printing, progress
 
     with progress.shown(quiet=quiet or json) as shown, open_app(config, now, progress=shown) as app:
@@ -32,7 +32,7 @@ def collect(
 def publish(
     config: ConfigPath = None, now: Now = None, json: Json = False, quiet: Quiet = False, dry_run: DryRun = False
 ) -> None:
-    """Publish every digest that is due: compose the edition, queue one delivery per subscriber."""
+    """Publish every digest that is due: create the edition and queue one delivery per subscriber."""
     from digestmail.cli import printing
 
     with open_app(config, now) as app:
@@ -43,7 +43,7 @@ def publish(
 def deliver(
     config: ConfigPath = None, now: Now = None, json: Json = False, quiet: Quiet = False, dry_run: DryRun = False
 ) -> None:
-    """Deliver what is due in the outbox."""
+    """Send the queued deliveries that are due."""
     from digestmail.cli import printing, progress
 
     with progress.shown(quiet=quiet or json) as shown, open_app(config, now, progress=shown) as app:

@@ -9,7 +9,7 @@ import typer
 
 from digestmail.cli.options import ConfigPath, Quiet, open_app
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="What signs the links in mails.")
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Secrets that sign the links in emails.")
 
 
 @app.callback()
@@ -20,12 +20,12 @@ def group() -> None:
 @app.command()
 def rotate(
     forget: Annotated[
-        bool, typer.Option("--forget", help="Forget the old secrets: every link sent until now stops working.")
+        bool, typer.Option("--forget", help="Delete the old secrets. All links sent so far stop working.")
     ] = False,
     config: ConfigPath = None,
     quiet: Quiet = False,
 ) -> None:
-    """Sign with a new secret from now on. Links signed with the old ones keep working, unless they are forgotten."""
+    """Create a new signing secret. Links signed with old secrets keep working unless you use --forget."""
     from digestmail.delivery.secrets import rotate_secrets
 
     with open_app(config) as opened:

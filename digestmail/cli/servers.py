@@ -12,7 +12,7 @@ from digestmail.cli.options import ConfigPath, Now, Quiet, open_app, parse_now
 
 
 def serve(config: ConfigPath = None, quiet: Quiet = False) -> None:
-    """Run every digest on its own schedule until SIGTERM; a cron beside it does no harm."""
+    """Run every digest on its schedule until SIGTERM. Running it beside cron is safe."""
     import logging
 
     from digestmail.cli import printing
@@ -44,10 +44,10 @@ def web(
     now: Now = None,
     host: Annotated[str | None, typer.Option(help="Listen on this address.", show_default=False)] = None,
     port: Annotated[
-        int | None, typer.Option(min=0, max=65535, help="Listen on this port; 0: any.", show_default=False)
+        int | None, typer.Option(min=0, max=65535, help="Listen on this port; 0 picks a free one.", show_default=False)
     ] = None,
 ) -> None:
-    """Serve the pages, feeds and API of the digests over HTTP until SIGTERM."""
+    """Serve the web pages, feeds and API over HTTP until SIGTERM."""
     import logging
 
     from digestmail.web.server import serve as serve_pages
@@ -62,23 +62,29 @@ def web(
 def preview(
     config: ConfigPath = None,
     now: Now = None,
-    digest: Annotated[str, typer.Option(help="Which digest; else the first one.", show_default=False)] = "",
+    digest: Annotated[str, typer.Option(help="The digest. Default: the first one.", show_default=False)] = "",
     edition: Annotated[
-        str, typer.Option(help="`next`, `sample`, or the slot of a past one like 2026-04-02.", show_default=False)
+        str,
+        typer.Option(help="`next`, `sample`, or the slot of a past edition, such as 2026-04-02.", show_default=False),
     ] = "",
     reader: Annotated[
-        str, typer.Option(metavar="ADDRESS", help="As this subscriber gets it; else every topic.", show_default=False)
+        str,
+        typer.Option(
+            metavar="ADDRESS", help="Show the email of this subscriber. Default: all topics.", show_default=False
+        ),
     ] = "",
     output: Annotated[
         Path | None,
         typer.Option(
-            metavar="DIR", help="Write files here and leave, with 1 if a rule is broken: for CI.", show_default=False
+            metavar="DIR",
+            help="Write files here and exit, with status 1 if a rule is broken, for CI.",
+            show_default=False,
         ),
     ] = None,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="The port on loopback; 0: any free one.")] = 0,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The port on loopback; 0 picks a free one.")] = 0,
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Only print the address.")] = False,
 ) -> None:
-    """Show a mail as its readers get it, in the browser. Nothing is published."""
+    """Show an email in the browser as subscribers receive it. Nothing is published."""
     from digestmail.cli import preview_modes
     from digestmail.clock import SystemClock
     from digestmail.config.load import find_path, load

@@ -15,21 +15,21 @@ if TYPE_CHECKING:
     from digestmail.model.archive import StoredEdition
     from digestmail.model.selection import Entry
 
-papers = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="What is known of papers.")
-editions = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="What was published.")
+papers = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Papers that the sources listed.")
+editions = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Published editions.")
 
-Limit = Annotated[int, typer.Option(min=1, max=1_000_000, help="At most so many.")]
+Limit = Annotated[int, typer.Option(min=1, max=1_000_000, help="The largest number of rows.")]
 Ref = Annotated[str, typer.Argument(metavar="PAPER", help="An arXiv id, DOI or link.")]
 
 
 @papers.command(name="list")
 def list_papers(
     config: ConfigPath = None,
-    source: Annotated[str | None, typer.Option(help="Only papers of this source.", show_default=False)] = None,
+    source: Annotated[str | None, typer.Option(help="Only papers from this source.", show_default=False)] = None,
     limit: Limit = 50,
     json: Json = False,
 ) -> None:
-    """List the papers seen last, newest first."""
+    """List the papers, most recently seen first."""
     from digestmail.cli import printing
     from digestmail.editions.archive import papers_seen_last
 
@@ -44,7 +44,7 @@ def list_papers(
 
 @papers.command(name="show")
 def show_paper(paper: Ref, config: ConfigPath = None, json: Json = False) -> None:
-    """Show a paper, who mentioned it when, and the editions it was in."""
+    """Show a paper, when each source listed it, and its editions."""
     from digestmail.cli import paper_text, printing
 
     with open_app(config) as app:
@@ -62,7 +62,7 @@ def list_editions(
     limit: Limit = 50,
     json: Json = False,
 ) -> None:
-    """List the editions, empty days and their reasons included, newest first."""
+    """List the editions, newest first, including empty ones and why they are empty."""
     from digestmail.cli import printing
     from digestmail.editions.archive import editions_made_last
     from digestmail.selection.segments import for_everybody
@@ -80,12 +80,12 @@ def list_editions(
 
 @editions.command(name="show")
 def show_edition(
-    digest: Annotated[str, typer.Argument(metavar="DIGEST", help="A digest's name.")],
+    digest: Annotated[str, typer.Argument(metavar="DIGEST", help="The name of a digest.")],
     slot: Annotated[str, typer.Argument(metavar="SLOT", help="As `editions list` shows it: 2026-04-02.")],
     config: ConfigPath = None,
     json: Json = False,
 ) -> None:
-    """Show an edition as who takes everything gets it, and what else it holds: sections, papers, scores."""
+    """Show an edition with all topics: sections, papers and scores."""
     from digestmail.cli import printing
     from digestmail.editions.archive import find_edition
     from digestmail.errors import DigestmailError
@@ -126,7 +126,7 @@ def _show_entries(title: str, entries: Iterable[Entry]) -> None:
 
 
 def explain(paper: Ref, config: ConfigPath = None, now: Now = None, json: Json = False) -> None:
-    """Say for every digest why a paper was, will be or will not be in it."""
+    """Explain for every digest why a paper was, will be or will not be selected."""
     from digestmail.cli import printing
     from digestmail.editions.explain import explain_paper
 

@@ -12,14 +12,14 @@ from digestmail.cli.options import ConfigPath, Json, Now, Quiet, open_app
 
 
 def init(
-    sender: Annotated[str, typer.Option(help="The address the digest comes from.")],
+    sender: Annotated[str, typer.Option(help="The sender address of the digest.")],
     config: ConfigPath = None,
     maildir: Annotated[
         Path | None, typer.Option(help="Deliver into this Maildir instead of an SMTP server.", show_default=False)
     ] = None,
-    smtp: Annotated[str, typer.Option(metavar="HOST[:PORT]", help="The server that takes our mail.")] = "localhost:25",
+    smtp: Annotated[str, typer.Option(metavar="HOST[:PORT]", help="The SMTP server.")] = "localhost:25",
 ) -> None:
-    """Write a small configuration that works; an existing file is never overwritten."""
+    """Write a small working configuration. An existing file is never overwritten."""
     from digestmail.cli.config_template import starter
     from digestmail.config.load import find_path, load
     from digestmail.errors import DigestmailError
@@ -48,9 +48,9 @@ def check(
     now: Now = None,
     json: Json = False,
     quiet: Quiet = False,
-    connect: Annotated[bool, typer.Option("--connect", help="Also open a session with the mail server.")] = False,
+    connect: Annotated[bool, typer.Option("--connect", help="Also connect to the mail server.")] = False,
 ) -> None:
-    """Check configuration, database, templates; show how every source did, what is due and how the outbox stands."""
+    """Check the configuration, database and templates, and show the state of sources, schedule and outbox."""
     from digestmail.cli import check, printing
 
     with open_app(config, now) as app:
@@ -64,10 +64,10 @@ def check(
 
 
 def demo(
-    output: Annotated[Path, typer.Option(help="The directory everything is written to.")] = Path("demo-out"),
+    output: Annotated[Path, typer.Option(help="The output directory.")] = Path("demo-out"),
     json: Json = False,
 ) -> None:
-    """Run the main job on a bundled sample, without network: collect, publish, deliver into a mailbox on disk."""
+    """Collect, publish and deliver a bundled sample into a mailbox on disk, without network access."""
     from digestmail.cli import printing
     from digestmail.demo.run import demonstrate
 

@@ -13,10 +13,10 @@ from digestmail.cli.options import ConfigPath, Json, Now, Quiet, open_app, parse
 if TYPE_CHECKING:
     from digestmail.model.subscribers import Subscriber
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Who gets what.")
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Subscribers and their subscriptions.")
 transfer.register(app)
 
-Address = Annotated[str, typer.Argument(metavar="ADDRESS", help="A mail address.")]
+Address = Annotated[str, typer.Argument(metavar="ADDRESS", help="An email address.")]
 
 
 @app.command()
@@ -24,14 +24,15 @@ def add(
     address: Address,
     digest: Annotated[str, typer.Option(help="The digest to subscribe to.")],
     topic: Annotated[
-        list[str] | None, typer.Option(help="Only this topic; may be repeated. Else all of them.", show_default=False)
+        list[str] | None,
+        typer.Option(help="Only this topic; can be repeated. Default: all topics.", show_default=False),
     ] = None,
     config: ConfigPath = None,
     now: Now = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Subscribe an address, active at once. Again with other topics changes them."""
+    """Subscribe an address without confirmation. Run it again with other topics to change them."""
     from digestmail.subscribers import admin
 
     with open_app(config, now) as opened:
@@ -69,7 +70,7 @@ def show(address: Address, config: ConfigPath = None, json: Json = False) -> Non
 
 @app.command()
 def remove(address: Address, config: ConfigPath = None, now: Now = None, quiet: Quiet = False) -> None:
-    """Unsubscribe an address from everything, mail already queued included."""
+    """Unsubscribe an address from all digests and cancel its queued email."""
     from digestmail.subscribers import admin
 
     with open_app(config, now) as opened:
@@ -90,7 +91,7 @@ def pause(
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Send an address nothing for a while, mail already queued included; it stays subscribed."""
+    """Pause all email to an address, including queued email. It stays subscribed."""
     from digestmail.subscribers import admin, preferences
 
     if (until is None) is not end:
@@ -105,13 +106,13 @@ def pause(
 @app.command(name="change-address")
 def change_address(
     address: Address,
-    new: Annotated[str, typer.Argument(metavar="NEW", help="The address mail is to go to.")],
+    new: Annotated[str, typer.Argument(metavar="NEW", help="The new address.")],
     config: ConfigPath = None,
     now: Now = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Move a subscription to another address; nobody is sent a mail about it."""
+    """Move a subscription to another address without sending a notice."""
     from digestmail.mail.addresses import normalised
     from digestmail.subscribers import address_change
 
@@ -126,7 +127,7 @@ def change_address(
 def erase(
     address: Address, config: ConfigPath = None, now: Now = None, json: Json = False, quiet: Quiet = False
 ) -> None:
-    """Forget an address: only a keyed hash stays, so that no import brings it back."""
+    """Erase all data about an address. Only a keyed hash is kept, so that no import adds it again."""
     from digestmail.cli import printing
     from digestmail.subscribers import admin, data_export
     from digestmail.text.credentials import new_secret

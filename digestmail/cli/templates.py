@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
     from digestmail.app import App
 
-app = typer.Typer(help="Your own templates: what there is, a copy to change, whether all can be filled in.")
+app = typer.Typer(help="List, copy and check templates.")
 
 
 @app.command("list")
 def list_(config: ConfigPath = None) -> None:
-    """List every template and catalogue, and which ones are your own."""
+    """List the templates and catalogues, and which of them you replaced."""
     from digestmail.cli import printing
     from digestmail.mail.i18n import templates_directory
 
@@ -36,9 +36,9 @@ def list_(config: ConfigPath = None) -> None:
 def copy(
     names: Annotated[list[str], typer.Argument(metavar="NAME...", help="As `templates list` shows them.")],
     config: ConfigPath = None,
-    force: Annotated[bool, typer.Option("--force", help="Write over what is there.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite existing files.")] = False,
 ) -> None:
-    """Copy templates into your templates_dir, to be changed there."""
+    """Copy templates into your templates_dir so that you can change them."""
     from digestmail.errors import DigestmailError
     from digestmail.mail.i18n import templates_directory
 
@@ -61,7 +61,7 @@ def copy(
 
 @app.command()
 def check(config: ConfigPath = None) -> None:
-    """Fill in every template, in every layout and language, and say what is wrong."""
+    """Render every template in every layout and language, and report errors."""
     from digestmail.mail.template_check import template_problems
 
     with open_app(config) as opened:

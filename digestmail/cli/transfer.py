@@ -18,10 +18,12 @@ if TYPE_CHECKING:
 
 
 def export(
-    output: Annotated[Path | None, typer.Option(help="The file; else standard output.", show_default=False)] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="The output file. Default: standard output.", show_default=False)
+    ] = None,
     config: ConfigPath = None,
 ) -> None:
-    """Write every subscriber as CSV, a row for each digest, safe to open in a spreadsheet."""
+    """Export all subscribers as CSV, one row per digest, safe to open in a spreadsheet."""
     from digestmail.subscribers import csv_transfer
 
     with ExitStack() as stack:
@@ -40,22 +42,22 @@ def _private(path: str, flags: int) -> int:
 
 
 def import_(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A CSV with a header, as `export` writes it.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A CSV file with a header, as written by `export`.")],
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what each line would do, and change nothing.")
+        bool, typer.Option("--dry-run", help="Show what each line would do, without changing anything.")
     ] = False,
     consent_source: Annotated[
-        str | None, typer.Option(help="Where people of lines that do not say it agreed.", show_default=False)
+        str | None, typer.Option(help="Where people consented, for lines that do not say.", show_default=False)
     ] = None,
     consent_at: Annotated[
-        str | None, typer.Option(metavar="DATE", help="When they did (UTC).", show_default=False)
+        str | None, typer.Option(metavar="DATE", help="When they consented (UTC).", show_default=False)
     ] = None,
     config: ConfigPath = None,
     now: Now = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Subscribe people who have agreed, active at once; who left stays away without newer consent."""
+    """Import subscribers who have consented. People who unsubscribed need newer consent."""
     from digestmail.cli import printing
     from digestmail.subscribers import csv_transfer
 

@@ -85,7 +85,7 @@ class _FileAlone(Config):
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError as error:
         raise ConfigError([f"{path}: there is no such file"]) from error
     except (OSError, UnicodeDecodeError) as error:

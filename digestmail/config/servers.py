@@ -95,7 +95,7 @@ def _secret(value: SecretStr | None, file: Path | None, base: Path) -> SecretStr
     """Return a secret, from its file if it is in one. Raises OSError or ValueError."""
     if file is None or value is not None:
         return value
-    content = (base / file).read_text(encoding="utf-8").strip()
+    content = (base / file).read_text(encoding="utf-8-sig").strip()  # Windows' editors write a byte order mark
     if not content:
         raise ValueError(f"{file} is empty")
     return SecretStr(content)

@@ -61,7 +61,7 @@ class Suspicion:
         if not error.permanent or error.code is None or self._is_given_up(delivery, now):
             return []
         said = _said(error, error.code)
-        if names_recipient(error.code, said):
+        if names_recipient(error.code, said, delivery.address):
             return []
         refusal = self._refusals.setdefault(alike(error.code, said), _Refusal(len(self._accepted)))
         refusal.in_a_row.add(domain)

@@ -102,6 +102,14 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Beyond:
+    """How many papers qualified for an edition but are in it for no reader; `topics` they match, the best first."""
+
+    topics: tuple[str, ...]
+    papers: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
     """One topic's papers as one reader gets them, by rank. `topic` is None for what matches no topic."""
 
@@ -109,14 +117,6 @@ class Section:
     entries: tuple[Entry, ...]
     more: int = 0
     """How many more papers belonged here for this reader but were over a limit."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Beyond:
-    """How many papers qualified for an edition but are in it for no reader; `topics` they match, the best first."""
-
-    topics: tuple[str, ...]
-    papers: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -151,7 +151,7 @@ class Reader:
             if language and language not in self.languages:
                 return f"mails are not written in {language!r}; there are {', '.join(self.languages)}"
             if hour and not _HOUR.fullmatch(hour):
-                return f"{hour!r} is not an hour of the day"
+                return f"{hour!r} is not an hour; the hour must be a number from 0 to 23"
             chosen = Subscription(
                 digest=digest,
                 topics=tuple(one for name in topics.split(TOPICS_BY) if (one := name.strip())),

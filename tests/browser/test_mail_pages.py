@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from browsing import axe, overflows
+from browser import axe, overflows
 from editions import GOLDEN_EDITIONS, full_edition
 from playwright.sync_api import Browser
 

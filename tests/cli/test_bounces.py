@@ -13,8 +13,8 @@ import sys
 import time
 
 import pytest
+from bounce_messages import READER, arf, block, dsn, original, return_path
 from clirun import digestmail
-from comeback import READER, arf, block, dsn, original, return_path
 
 from digestmail.cli.options import open_app
 

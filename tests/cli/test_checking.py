@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from delivering import fill
+from fakes import THURSDAY, FakeClock
 from pydantic import SecretStr
-from stage import THURSDAY, FakeClock
 from websites import open_app
+from worker_fixture import fill
 
 from digestmail.cli import check as checking
 from digestmail.storage import rates, schema

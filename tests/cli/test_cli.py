@@ -105,6 +105,21 @@ def test_subscribers_are_added_listed_shown_and_removed(site):
     assert "unsubscribed" in digestmail(site, "subscribers", "show", "a@example.org")
 
 
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_what_the_terminal_has_no_character_for_is_written_as_an_escape(site, encoding):
+    config = (site / "config.toml").read_text("utf-8")
+    (site / "config.toml").write_text(config.replace("Trending papers", "Überblick 深度"), "utf-8")
+    digestmail(site, "collect", NOW)
+    terminal = {**os.environ, "PYTHONIOENCODING": encoding, "LC_ALL": "C"}
+    for words in (["run", NOW], ["papers", "list"], ["editions", "show", "daily", "2026-04-02"]):
+        said = subprocess.run(
+            [sys.executable, "-m", "digestmail", *words], cwd=site, env=terminal, capture_output=True, check=True
+        )
+        assert said.stderr == b""
+        assert said.stdout.decode(encoding)
+    assert rb"\u6df1\u5ea6" in said.stdout
+
+
 def test_a_failing_source_is_status_1_and_says_why(site):
     config = (site / "config.toml").read_text("utf-8")
     (site / "config.toml").write_text(config.replace('allow_private_hosts = ["127.0.0.1"]', ""), "utf-8")

@@ -16,10 +16,10 @@ from email import message_from_bytes, policy
 
 import pytest
 from clirun import digestmail
+from fakes import THURSDAY, FakeSource, reading, sighting
 from imapserver import ImapServer
 from leaving import apple, request, target_of
 from loopback import listening
-from stage import THURSDAY, FakeSource, reading, sighting
 
 from digestmail.cli.options import open_app
 from digestmail.collect.collector import collect

@@ -18,16 +18,16 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from fakes import THURSDAY, sighting
 from outbox import edition, people
 from receiving import Receiver, receiver
 from sqlalchemy import select
-from stage import THURSDAY, sighting
 
 from digestmail.model.deliveries import DeliveryState
 from digestmail.storage import deliveries, editions, papers, schema
 from digestmail.storage.database import Database
 
-FORKING = Path(__file__).parents[1] / "forking.py"
+FORKING = Path(__file__).parents[1] / "crash_worker.py"
 LONG = os.environ.get("DIGESTMAIL_TEST_LONG") == "1"
 PEOPLE = 16
 CONNECTIONS, AHEAD = 3, 4

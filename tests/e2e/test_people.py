@@ -6,10 +6,10 @@ import shutil
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from browsing import axe, overflows
-from oursite import Site, link, opened
+from browser import axe, overflows
+from fakes import FakeSource, reading, sighting
 from playwright.sync_api import Browser, Page, expect
-from stage import FakeSource, reading, sighting
+from site_fixture import Site, link, opened
 
 from digestmail.collect.collector import collect
 from digestmail.editions.publish import publish

@@ -7,7 +7,7 @@ import shutil
 from email import message_from_bytes, policy
 
 import pytest
-from browsing import axe, overflows
+from browser import axe, overflows
 from playwright.sync_api import Page, expect
 
 from digestmail.mail.i18n import templates_directory

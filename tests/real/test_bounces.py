@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 
 import pytest
-from bouncecorpus import confusion, flufl, sisimai
+from bounce_corpus import confusion, flufl, sisimai
 from replaying import DATA, needs_shared
 
 from digestmail.bounces.mailboxes.mbox import MboxMailbox

@@ -7,9 +7,9 @@ import json
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 
+from fakes import FakeSource, digest, reading, render
 from replaying import DATA, needs_shared
 from sqlalchemy import select
-from stage import FakeSource, digest, reading, render
 
 from digestmail.collect.collector import collect
 from digestmail.editions.compose import compose

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from editions import cast, edition, entry, section
-from mailrules import broken_rules, part, visible
+from message_rules import broken_rules, part, visible
 
 from digestmail.mail.render import Renderer
 from digestmail.model.editions import Edition

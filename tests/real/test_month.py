@@ -6,9 +6,9 @@ import mailbox
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from fakes import FakeClock
 from replaying import Replay, needs_shared, replaying
 from sqlalchemy import select
-from stage import FakeClock
 
 from digestmail.app import App
 from digestmail.config.load import load

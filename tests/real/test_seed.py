@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from xml.sax.saxutils import escape
 
-from mailrules import broken_rules, part, visible
+from fakes import FakeClock
+from message_rules import broken_rules, part, visible
 from replaying import DATA, needs_shared
-from stage import FakeClock
 
 from digestmail.app import App
 from digestmail.config.load import load

@@ -13,8 +13,8 @@ from datetime import UTC, date, datetime, timedelta
 from functools import cache
 
 import pytest
+from fakes import digest
 from replaying import DATA, needs_shared
-from stage import digest
 
 from digestmail.model.digests import Topic
 from digestmail.model.papers import Origin, Paper, PaperId

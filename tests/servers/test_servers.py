@@ -21,10 +21,10 @@ from pathlib import Path
 import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.handlers import Sink
-from delivering import fill, listed, smtp, standing, worker
+from fakes import THURSDAY
 from receiving import receiver
 from rooms import Room, missing, room
-from stage import THURSDAY
+from worker_fixture import fill, listed, smtp, standing, worker
 
 from digestmail.clock import SystemClock
 from digestmail.model.deliveries import Manner

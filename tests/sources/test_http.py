@@ -9,8 +9,8 @@ from email.utils import format_datetime
 from itertools import pairwise
 
 import pytest
+from fakes import THURSDAY, FakeClock
 from loopback import FakeGates, answering, client, listening, ok, resetting
-from stage import THURSDAY, FakeClock
 from werkzeug import Request, Response
 
 from digestmail.errors import (

@@ -9,8 +9,8 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from fakes import THURSDAY
 from sqlalchemy import select
-from stage import THURSDAY
 
 from digestmail.errors import StorageError
 from digestmail.storage import schema

@@ -8,12 +8,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from fakes import THURSDAY, paper, sighting
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 from outbox import LEASE, edition, people, publish
 from sqlalchemy import Row, select, update
-from stage import THURSDAY, paper, sighting
 
 from digestmail.delivery import outcomes
 from digestmail.delivery.outcomes import Rules

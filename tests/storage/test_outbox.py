@@ -6,9 +6,9 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from fakes import THURSDAY, paper, sighting
 from outbox import LEASE, edition, part_of, people, publish
 from sqlalchemy import event, select, text, update
-from stage import THURSDAY, paper, sighting
 
 from digestmail.errors import StorageError
 from digestmail.model.deliveries import Attempted, DeliveryState

@@ -4,10 +4,10 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from fakes import THURSDAY, paper, sighting
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
-from stage import THURSDAY, paper, sighting
 
 from digestmail.model.papers import Origin, Paper, PaperId, Sighting, Signals
 from digestmail.storage import papers, schema

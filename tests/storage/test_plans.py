@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
+from fakes import THURSDAY
 from outbox import LEASE, edition
 from sqlalchemy import event
-from stage import THURSDAY
 
 from digestmail.model.deliveries import Attempted, DeliveryState
 from digestmail.model.subscribers import Subscription

@@ -8,8 +8,8 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from fakes import THURSDAY, paper, reading, sighting
 from outbox import part_of
-from stage import THURSDAY, paper, reading, sighting
 
 from digestmail.errors import StorageError
 from digestmail.model.deliveries import Attempted, DeliveryState

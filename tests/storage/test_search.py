@@ -3,8 +3,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from fakes import THURSDAY, paper, sighting
 from sqlalchemy import text
-from stage import THURSDAY, paper, sighting
 
 from digestmail.model.editions import Edition, Slot
 from digestmail.model.papers import Signals

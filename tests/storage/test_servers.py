@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from stage import THURSDAY
+from fakes import THURSDAY
 
 from digestmail.model.deliveries import Manner
 from digestmail.storage import servers

@@ -7,8 +7,8 @@ from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
+from fakes import THURSDAY, paper, sighting
 from sqlalchemy import select
-from stage import THURSDAY, paper, sighting
 
 from digestmail.errors import StorageError
 from digestmail.model.papers import AnnounceType, Origin, Paper, PaperId, Sighting, Signals

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from fakes import THURSDAY
 from outbox import edition, people, publish
 from sqlalchemy import update
-from stage import THURSDAY
 
 from digestmail.model.deliveries import DeliveryState, Unfinished
 from digestmail.storage import deliveries, schema

@@ -363,11 +363,12 @@ def test_a_certificate_for_another_name_is_not_accepted(tls: ssl.SSLContext, sec
 def test_a_server_without_starttls_gets_nothing_in_the_clear() -> None:
     with scripted(extensions=["AUTH PLAIN"]) as server:
         with (
-            pytest.raises(TransportError, match="STARTTLS"),
+            pytest.raises(TransportError, match=r"offers no STARTTLS: .*587.*security = ") as caught,
             transport(server, security="starttls", username="me", password="secret").open(),
         ):
             pass
         assert server.verbs() == ["EHLO"]
+        assert f"127.0.0.1:{server.port}" in str(caught.value)
 
 
 @pytest.mark.usefixtures("trusted")

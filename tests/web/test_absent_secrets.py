@@ -5,9 +5,9 @@ from __future__ import annotations
 from base64 import b64encode
 
 import pytest
+from fakes import FakeClock
 from hooks import body, generic, mailgun, mailgun_event
 from pydantic import SecretStr, ValidationError
-from stage import FakeClock
 from websites import THURSDAY, ask, create_app, open_app
 
 SET = "5f8d0c1be7a94c0f-of-the-tests"

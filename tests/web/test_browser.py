@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from browsing import axe, overflows
+from browser import axe, overflows
 from websites import open_app, publish, served
 
 from digestmail.storage.database import Database

@@ -6,6 +6,7 @@ from base64 import b64encode
 from datetime import timedelta
 
 import pytest
+from fakes import FakeClock
 from hooks import (
     READER,
     SECRET,
@@ -24,7 +25,6 @@ from hooks import (
 )
 from outbox import edition
 from outbox import publish as queue
-from stage import FakeClock
 from websites import THURSDAY, TOKEN, ask, create_app, open_app
 
 from digestmail.app import App

@@ -3,7 +3,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from stage import FakeClock
+from fakes import FakeClock
 from websites import THURSDAY, ask, create_app, open_app, publish
 
 from digestmail.config import load

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from oursite import Site, opened
-from stage import THURSDAY
+from fakes import THURSDAY
+from site_fixture import Site, opened
 
 from digestmail.model.subscribers import Subscription
 from digestmail.storage import subscribers

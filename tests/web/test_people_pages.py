@@ -6,9 +6,9 @@ import json
 import re
 
 import pytest
-from oursite import Site, link, links, opened
+from fakes import FakeSource, reading, sighting
+from site_fixture import Site, link, links, opened
 from sqlalchemy import select
-from stage import FakeSource, reading, sighting
 
 from digestmail.collect.collector import collect
 from digestmail.delivery.secrets import rotate_secrets

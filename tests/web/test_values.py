@@ -3,9 +3,9 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
+from fakes import paper
 from hypothesis import given
 from hypothesis import strategies as st
-from stage import paper
 
 from digestmail.model.archive import StoredSighting
 from digestmail.model.papers import PaperId, Signals

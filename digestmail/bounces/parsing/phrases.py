@@ -67,8 +67,9 @@ _ROWS: Final = (
     _Row(
         Cause.ACCOUNT,
         r"account not subscribed to ses|e-?mail address is not verified|"
-        r"not authorized to perform ses",
-        "Amazon SES",
+        r"not authorized to perform\W+ses|outboundspam|outgoing mail (?:suspension|hold)\b|"
+        r"your (?:\w+ )?account (?:is |has )?not (?:yet |been )?(?:active|activated|approved|validated)",
+        "Amazon SES, Exchange Online, cPanel",
     ),
     _Row(
         Cause.SENDER,
@@ -140,6 +141,7 @@ _ROWS: Final = (
         r"relay)|"
         r"botnet|zombie|compromised|unsolicited|user complaints|abus(?:e|ive|detecte)|suspicious|service refused|"
         r"(?:no|forbidden) access (?:from|by)|access forbidden|not passed validation|requires? confirmation|"
+        r"messages from \S+ weren.t sent|"
         r"your (?:ip|host|network|mail ?server|server|domain|access ip|isp)\b",
         "mail.ru, free.fr, Yahoo TSS, Exchange Online",
     ),

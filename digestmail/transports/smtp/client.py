@@ -99,6 +99,7 @@ class SmtpTransport:
             with self._translated():
                 greeting = (await client.connect()).message
                 if self.security == "starttls":
+                    await self._require_starttls(client)
                     await client.starttls(server_hostname=self.server_name)
                 await _greet(client)
                 await self._log_in(client)
@@ -132,6 +133,14 @@ class SmtpTransport:
             await client.auth_xoauth2(self.login.username, _read_token(self.login.token_file))
         else:
             await client.login(self.login.username, self.login.password)
+
+    async def _require_starttls(self, client: aiosmtplib.SMTP) -> None:
+        await _greet(client)
+        if not client.supports_extension("starttls"):
+            raise TransportError(
+                f"the mail server at {self._where} offers no STARTTLS: use a port that does (usually 587),"
+                ' or set security = "none" if nobody can listen on the way'
+            )
 
     def _require_open(self, client: aiosmtplib.SMTP) -> None:
         if client.transport is None or client.transport.is_closing():

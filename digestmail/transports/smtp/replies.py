@@ -28,7 +28,7 @@ class Step(StrEnum):
     CONTENT = "the message"
 
 
-def judge_refusal(step: Step, code: int, text: str) -> DeliveryError | TransportError:
+def judge_refusal(step: Step, code: int, text: str, recipient: str = "") -> DeliveryError | TransportError:
     """Decide whom a reply blames: this message and recipient, or us who send.
 
     5xx to RCPT, to DATA and to the message is permanent for this address unless it is about us (see `replies`);
@@ -39,11 +39,11 @@ def judge_refusal(step: Step, code: int, text: str) -> DeliveryError | Transport
     if code // 100 not in {4, 5}:
         return TransportError(said, code=reply_code(code))
     transient = code // 100 == 4  # noqa: PLR2004 - RFC 5321 section 4.2.1
-    fault = fault_of(code, text)
+    fault = fault_of(code, text, recipient)
     if fault is not None and not (transient and fault.meaning in _LESS):
         advice = f"; {fault.advice}" if fault.advice else ""
         return TransportError(said + advice, code=code, pause=fault.pause)
-    if fault is not None or (code in _THROTTLING and not names_recipient(code, text)):
+    if fault is not None or (code in _THROTTLING and not names_recipient(code, text, recipient)):
         crowded = code == _TOO_MANY_CONNECTIONS if fault is None else fault.meaning is Meaning.CONNECTIONS
         return ThrottledError(said, code=code, connections=crowded)
     if step is Step.MAIL and code != TOO_LARGE:

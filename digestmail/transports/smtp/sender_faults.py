@@ -102,6 +102,7 @@ _PROVIDERS = (
     _Row(Meaning.MESSAGE, "5", r"duplicate header", _AWS_ERRORS),
     _Row(Meaning.UNAUTHORISED, "5", r"(address|identit\w+|domain) (is |are )?not verified|failed the check", _AWS_ERRORS, _VERIFY),
     _Row(Meaning.SUSPENDED, "5", r"sending (is |has been |was )?(paused|disabled|suspended)", _AWS_ERRORS),
+    _Row(Meaning.UNAUTHORISED, "5", r"not authorized to perform\W+ses:", _AWS_ERRORS, "the SMTP user needs the permission ses:SendRawEmail"),
     # -- Gmail and Google Workspace
     _Row(Meaning.QUOTA, r"[45]50 [45]\.4\.5\b", "", _GMAIL),
     _Row(Meaning.RATE, r"4.. 4\.2\.1\b", r"peak smtp relay limit", _GMAIL),
@@ -115,8 +116,9 @@ _PROVIDERS = (
     _Row(Meaning.UNAUTHORISED, "5", r"send-?as-?denied|send ?on ?behalf|not allowed to send as", _EXCHANGE, _OWN_SENDER),
     _Row(Meaning.UNAUTHORISED, r"5.. 5\.(2\.252|7\.60|7\.30|7\.57|7\.64)\b", "", _EXCHANGE, _OWN_SENDER),
     _Row(Meaning.SUSPENDED, r"5.. 5\.7\.(50[1-9]|51[01]|70[1-9]|750)\b", "", _EXCHANGE_IP),
-    _Row(Meaning.SUSPENDED, "5", r"bad outbound sender|tenant has exceeded|traffic not accepted from this ip", _EXCHANGE_IP),
+    _Row(Meaning.SUSPENDED, "5", r"bad outbound sender|outboundspam|tenant has exceeded|traffic not accepted from this ip", _EXCHANGE_IP),
     _Row(Meaning.RATE, r"4.. 4\.7\.(500|6[05]\d)\b", "", _EXCHANGE_IP),
+    _Row(Meaning.POLICY, "5", r"messages from .{0,60}weren.t sent", _OUTLOOK),
     _Row(Meaning.POLICY, r"5.. 5\.7\.(515|6[05]\d|7)\b", r"authentication|block|bann?ed|low reputation|^", _OUTLOOK),
     _Row(None, "[45]", r"\bresolver\.|restricted group|by (the |its |their )?(recipient|addressee)\b|by (the|its|their) user\b", _EXCHANGE),
     # -- Yahoo and AOL, Apple, Zoho, Fastmail
@@ -137,7 +139,7 @@ _PROVIDERS = (
     _Row(Meaning.POLICY, r"... [45]\.7\.2[0-7]\b", "", _RFC_7372),
     # -- hosters: cPanel (Exim), Postfix and its policy services
     _Row(Meaning.QUOTA, "[45]", r"max(imum)? (e-?mails|defers and failures) per hour", _CPANEL),
-    _Row(Meaning.SUSPENDED, "[45]", r"outgoing mail from .*suspended|outgoing mail .*(disabled|on hold)", _CPANEL),
+    _Row(Meaning.SUSPENDED, "[45]", r"outgoing mail from .*suspended|outgoing mail .*(disabled|on hold)|outgoing mail (suspension|hold)\b", _CPANEL),
     _Row(Meaning.HELO, "[45]", r"\b(helo|ehlo)\b.{0,60}(reject|refus|invalid|denied|bad|not|need|must|require|qualified|mismatch)", _POSTFIX, _NAME_US),
     _Row(Meaning.HELO, "[45]", r"(reject|refus|invalid|denied|bad|not|need|qualified).{0,60}\b(helo|ehlo)\b", _POSTFIX, _NAME_US),
     _Row(Meaning.HELO, "50[14]", r"fully.qualified (host|domain)|invalid (host|domain) ?name$", _POSTFIX, _NAME_US),
@@ -173,9 +175,10 @@ _GENERAL = (
     _Row(Meaning.UNAUTHORISED, "[45]", r"\b(sender|sending (address|domain))\b.{0,40}\b(reject|denied|refused|not (allowed|permitted|owned|verified|valid|accepted|authori[sz]ed|exist)|unverified|mismatch|invalid|unknown|verif|does ?n)", _COMMON, _OWN_SENDER),
     _Row(Meaning.UNAUTHORISED, "[45]", r"\b(invalid|unverified|unknown|unauthori[sz]ed|forbidden|bad|wrong) (sender|from|envelope from|return.?path)\b|\bfrom\b (address|header|domain).{0,40}\b(not|must|does ?n|mismatch|differ)", _COMMON, _OWN_SENDER),
     _Row(Meaning.SUSPENDED, "[45]", rf"\b{_OURS}\b.{{0,40}}\b(suspended|blocked|deactivated|locked|restricted|frozen|terminated|disabled|banned|on hold|under review|compromised)\b", _COMMON),
+    _Row(Meaning.SUSPENDED, "[45]", r"\baccount\b.{0,20}\bnot (yet |been )?(active|activated|approved|validated|confirmed)\b", _COMMON),
     _Row(Meaning.SUSPENDED, "[45]", r"\bsuspended\b", _COMMON),
     _Row(Meaning.CONNECTIONS, "[45]", r"(too many|concurrent|simultaneous|parallel|maximum) (\w+ ){0,2}(connections|sessions|threads)|(connections?|sessions?) limit", _COMMON, _FEWER),
-    _Row(Meaning.RATE, "[45]", rf"too (many|much) (\w+ )?({_MAILS}|requests)|\brate[ -]?limit|\bthrottl|too (fast|quickly|often|frequently)|slow down|(unusual|excessive|high) (\w+ )?(rate|volume|amount)|(message|mail|sending|send) rate", _POLICYD),
+    _Row(Meaning.RATE, "[45]", rf"too (many|much) (\w+ )?({_MAILS}|requests)|\brate[ -]?(over)?limit|\bthrottl|too (fast|quickly|often|frequently)|slow down|(unusual|excessive|high) (\w+ )?(rate|volume|amount)|(message|mail|sending|send) rate", _POLICYD),
     _Row(None, "[45]", r"\b(size|length|long|large|attachments?|hop|hops)\b", _RFC_3463),
     _Row(Meaning.QUOTA, r"... [45]\.7\.\d+\b", r"\bquota\b", _POLICYD),
     _Row(None, r"552\b(?! 5\.[37])", r"\bquota exceeded\b", "RFC 5321 section 4.2.2"),
@@ -197,19 +200,22 @@ _SENDER_CODES = frozenset({530, 534, 535, 538})
 """Authentication required, failed, too weak, needs encryption (RFC 4954 section 6): ours to mend, whatever the step."""
 
 
-def fault_of(code: int, text: str) -> SenderFault | None:
-    """Return what a 4xx or 5xx reply says is wrong with us; None if it is about the recipient, or says nothing."""
+def fault_of(code: int, text: str, recipient: str = "") -> SenderFault | None:
+    """Return what a 4xx or 5xx reply says is wrong with us; None if it is about the recipient, or says nothing.
+
+    `recipient` is the address that was tried, if one was: an account that is suspended may be theirs.
+    """
     if code in _SENDER_CODES:
         return SenderFault(meaning=Meaning.UNAUTHORISED)
-    row = _row(code, text)
+    row = _row(code, _with_recipient_named(text, recipient))
     if row is None or row.meaning is None:
         return None
     return SenderFault(meaning=row.meaning, pause=_pause(row.meaning, code, text), advice=row.advice)
 
 
-def names_recipient(code: int, text: str) -> bool:
+def names_recipient(code: int, text: str, recipient: str = "") -> bool:
     """Return whether a reply says of itself that it is about the recipient: unknown, disabled, full."""
-    row = _row(code, text)
+    row = _row(code, _with_recipient_named(text, recipient))
     return row is not None and row.meaning is None
 
 
@@ -221,6 +227,19 @@ def alike(code: int, text: str) -> str:
 
 
 _VARIES = re.compile(r"\d|.\.[a-z]{2,}$|^[a-z0-9+/=_-]{20,}$")
+
+
+def _with_recipient_named(text: str, recipient: str) -> str:
+    """Write "recipient" for the address where the reply says of it that it is suspended, full, ..."""
+    if not recipient or recipient.casefold() not in text.casefold():
+        return text
+    return re.sub(rf"\S?{re.escape(recipient)}\S?(?=\s+{_STATE_OF})", "recipient", text, flags=re.IGNORECASE)
+
+
+_STATE_OF = (
+    r"(has|is|was)( been)?( \w+)? (suspended|disabled|deactivated|inactive|blocked|locked|frozen|closed|terminated"
+    r"|on hold|full)\b"
+)
 
 
 def _row(code: int, text: str) -> _Row | None:

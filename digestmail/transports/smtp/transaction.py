@@ -59,6 +59,8 @@ class Conversation:
         self._timeout = timeout
         self._left = limit
         self._needs_reset = False
+        self._recipient = ""
+        """Whom the commands in hand are for."""
         self._ahead = False
         """Whether the command whose reply is awaited went out before the reply to the one before it."""
         self._behind = False
@@ -92,6 +94,7 @@ class Conversation:
             return ()
         self._left -= 1
         self._behind = False
+        self._recipient = outgoing.envelope.recipient
         self._commands = (*((b"RSET\r\n",) if self._needs_reset else ()), mail, rcpt, b"DATA\r\n")
         return self._commands
 
@@ -138,7 +141,7 @@ class Conversation:
                 following.settle(error)
             outgoing.settle(verdict)
             raise error from None
-        verdict = _final(reply)
+        verdict = _final(reply, outgoing.envelope.recipient)
         outgoing.settle(verdict)
         if isinstance(verdict, Receipt):
             self._terms.took()
@@ -202,7 +205,7 @@ class Conversation:
             if step is Step.DATA and reply.code == _GO_ON:
                 await self._unless(refusal)
             elif step is not None and refusal is None and (step is Step.DATA or not reply.positive):
-                refusal = judge_refusal(step, reply.code, reply.text)
+                refusal = judge_refusal(step, reply.code, reply.text, self._recipient)
         self._needs_reset = refusal is not None
         return refusal
 
@@ -226,12 +229,12 @@ def _step(command: bytes) -> Step | None:
     return {b"MAIL": Step.MAIL, b"RCPT": Step.RCPT, b"DATA": Step.DATA}.get(command[:4])
 
 
-def _final(reply: Reply) -> Receipt | DeliveryError | TransportError:
+def _final(reply: Reply, recipient: str) -> Receipt | DeliveryError | TransportError:
     """Judge the answer to the whole message."""
     if reply.positive:
         return Receipt(code=reply.code, text=reply.text)
     if reply.code // 100 in {4, 5}:
-        return judge_refusal(Step.CONTENT, reply.code, reply.text)
+        return judge_refusal(Step.CONTENT, reply.code, reply.text, recipient)
     return _without_answer(TransportError(f"answered with {reply.code}"), handed_over_in_part=False)
 
 

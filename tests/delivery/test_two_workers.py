@@ -1,0 +1,276 @@
+"""Two workers on one database: what limits a relay or a domain limits them together, and nobody goes short."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from itertools import combinations_with_replacement
+from pathlib import Path
+from random import Random
+from threading import Condition
+
+import pytest
+from crash_worker import Letters
+from fakes import THURSDAY, FakeClock
+from receiving import receiver
+from sqlalchemy import event
+from worker_fixture import fill, listed, smtp, standing, worker
+
+from digestmail.delivery import dispatcher
+from digestmail.delivery.pacing import DomainLimit, DomainLimits, domain_of, pace
+from digestmail.model.deliveries import Delivery, DeliveryState
+from digestmail.storage import rates
+from digestmail.storage.database import Database
+from digestmail.transports.base import Receipt
+
+WORKERS = 2
+
+
+class Day:
+    """The time two workers share: it goes on when both sleep and nothing that was let go is still on its way."""
+
+    def __init__(self) -> None:
+        self.time = THURSDAY
+        self.on_their_way = 0
+        self._changed = Condition()
+        self._sleeping: dict[int, datetime] = {}
+        self._awake = set(range(WORKERS))
+
+    def let_go(self, count: int) -> None:
+        with self._changed:
+            self.on_their_way += count
+            self._go_on()
+
+    def ends(self, number: int) -> None:
+        with self._changed:
+            self._awake.discard(number)
+            self._go_on()
+
+    def sleep(self, number: int, seconds: float) -> None:
+        with self._changed:
+            until = self.time + timedelta(seconds=seconds)
+            self._sleeping[number] = until
+            self._go_on()
+            assert self._changed.wait_for(lambda: self.time >= until, timeout=20)
+            del self._sleeping[number]
+
+    def _go_on(self) -> None:
+        if not self.on_their_way and self._awake and self._awake <= set(self._sleeping):
+            self.time = min(self._sleeping[number] for number in self._awake)
+            self._changed.notify_all()
+
+
+class Clock:
+    """One worker's view of the day."""
+
+    def __init__(self, day: Day, number: int) -> None:
+        self._day, self._number = day, number
+
+    def now(self) -> datetime:
+        return self._day.time
+
+    def monotonic(self) -> float:
+        return self._day.time.timestamp()
+
+    def sleep(self, seconds: float) -> None:
+        self._day.sleep(self._number, seconds)
+
+
+class Noting(Letters):
+    """Notes when each message went to the wire."""
+
+    def __init__(self) -> None:
+        super().__init__(520)
+        self.went: list[tuple[datetime, str]] = []
+
+    def write(self, delivery, now):
+        self.went.append((now, domain_of(delivery.address)))
+        return super().write(delivery, now)
+
+
+@pytest.fixture
+def together(database_url, tmp_path, monkeypatch):
+    """Have two workers deliver; return their reports and the day they did it in."""
+    monkeypatch.setattr(dispatcher, "_FIRST_CLAIM", 4)
+    monkeypatch.setattr(dispatcher, "_MOST_CLAIMED", 4)
+    databases = [Database.open(database_url, base=Path()) for _ in range(WORKERS)]
+
+    def together(letters, limits, **relay):
+        day = Day()
+
+        def work(number: int):
+            one = worker(
+                databases[number],
+                [smtp(**relay)],
+                Clock(day, number),
+                tmp_path / "epoch",
+                letters=letters,
+                limits=limits,
+                random=Random(number),
+                progress=lambda _: day.let_go(-1),
+            )
+            real = one._sort
+
+            def sort(*args):
+                found = real(*args)
+                day.let_go(len(found.go))
+                return found
+
+            one._sort = sort
+            try:
+                return one.deliver()
+            finally:
+                day.ends(number)
+
+        with ThreadPoolExecutor(WORKERS) as threads:
+            return list(threads.map(work, range(WORKERS))), day
+
+    yield together
+    for database in databases:
+        database.close()
+
+
+def most_beyond(rate: float, moments: list[datetime]) -> float:
+    """Return by how many messages at most a stretch of time had more than `rate` a second.
+
+    A second's worth may go at once, and one besides.
+    """
+    moments = sorted(moments)
+    return max(
+        last - first + 1 - rate * ((moments[last] - moments[first]).total_seconds() + 1) - 1
+        for first, last in combinations_with_replacement(range(len(moments)), 2)
+    )
+
+
+def test_two_workers_together_keep_to_every_rate_and_number_of_connections(database, together, caplog):
+    people, rate, slow = 60, 6.0, 1.0
+    fill(database, people, domains=("slow.example", "quick.example", "example.org"))
+    limits = DomainLimits(domains={"slow.example": DomainLimit(messages_per_second=slow, connections=1)})
+    letters = Noting()
+    with receiver("body", "dot") as server:
+        reports, day = together(letters, limits, port=server.port, messages_per_second=rate)
+        assert sorted(server.arrived.values()) == [1] * people
+        # A worker has one connection in any case.
+        assert 1 < server.most[""] <= 3 + WORKERS - 1
+        assert server.most["slow.example"] <= 1 + WORKERS - 1
+    assert all(report.sent for report in reports)
+    assert sum(report.sent for report in reports) == people
+    assert len(letters.went) == people
+    assert most_beyond(rate, [moment for moment, _ in letters.went]) <= 0
+    assert most_beyond(slow, [moment for moment, domain in letters.went if domain == "slow.example"]) <= 0
+    assert people / 3 / slow - 2 <= (day.time - THURSDAY).total_seconds() <= people / 3 / slow + 5
+    assert (standing(database), listed(database)) == ({"sent": people}, {})
+    assert "the ledger waits" not in caplog.text
+
+
+def test_rates_are_booked_in_one_order_whatever_was_claimed_first(database):
+    """Two transactions that lock the same rows in two orders wait for each other."""
+    speed = {"domain:a.example": 1.0, "domain:b.example": 1.0, "relay:smtp": 1.0}
+    orders = []
+    for domains in (("b.example", "a.example"), ("a.example", "b.example")):
+        claimed = [delivery(number, domain) for number, domain in enumerate(domains)]
+        locked = []
+
+        def note(_connection, _cursor, _statement, values, *_, locked=locked) -> None:
+            locked += [value for value in (values.values() if isinstance(values, dict) else values) if value in speed]
+
+        event.listen(database.engine, "before_cursor_execute", note)
+        with database.begin() as connection:
+            pace(connection, claimed, speed, "smtp", THURSDAY)
+        event.remove(database.engine, "before_cursor_execute", note)
+        orders.append(list(dict.fromkeys(locked)))
+    assert orders[0] == orders[1] == sorted(orders[0])
+    assert set(orders[0]) == set(speed)
+
+
+def delivery(number: int, domain: str) -> Delivery:
+    return Delivery(
+        edition_id=1,
+        subscriber_id=number,
+        segment_id=1,
+        state=DeliveryState.QUEUED,
+        attempts=1,
+        fence=1,
+        queued_at=THURSDAY,
+        address=f"p{number}@{domain}",
+        wanted=True,
+    )
+
+
+def test_a_worker_makes_room_for_one_that_comes_later(database, tmp_path, monkeypatch):
+    """Its connections are counted anew after a minute, those of the relay and those of the domain."""
+    monkeypatch.setattr(dispatcher, "_FIRST_CLAIM", 4)
+    monkeypatch.setattr(dispatcher, "_MOST_CLAIMED", 4)
+    people = 120
+    fill(database, people)
+    clock = FakeClock()
+    limits = DomainLimits(domains={"example.org": DomainLimit(connections=3)})
+    with receiver("body", "dot") as server:
+
+        def progress(finished: int) -> None:
+            if finished == 20:
+                clock.time += timedelta(seconds=61)
+                with database.begin() as connection:
+                    wishes = {"relay:smtp": 4, "domain:example.org": 3}
+                    granted = rates.lease_connections(connection, "another", wishes, clock.now(), timedelta(minutes=5))
+                assert set(granted.values()) == {1}
+            if finished == 70:
+                server.most.clear()
+
+        relay = smtp(server.port, connections=4, messages_per_connection=3)
+        report = worker(database, [relay], clock, tmp_path / "epoch", limits=limits, progress=progress).deliver()
+    assert report.sent == people
+    assert 1 < server.most[""] <= 3
+    assert 1 < server.most["example.org"] <= 2
+
+
+@pytest.mark.parametrize("connections", [1, 3])
+def test_a_domain_that_may_have_one_connection_loses_nothing_and_leaves_the_others_to_the_rest(
+    sqlite, tmp_path, connections
+):
+    people = 120
+    fill(sqlite, people, domains=("narrow.example",) * 4 + ("wide.example",) * 4)
+    limits = DomainLimits(domains={"narrow.example": DomainLimit(connections=1)})
+    with receiver("body", "dot") as server:
+        relay = smtp(server.port, connections=connections)
+        report = worker(sqlite, [relay], FakeClock(), tmp_path / "epoch", limits=limits).deliver()
+        assert sorted(server.arrived.values()) == [1] * people
+    assert server.most["narrow.example"] == 1
+    assert min(connections, 2) <= server.most["wide.example"] <= connections
+    assert (report.sent, report.stopped) == (people, "")
+    assert (standing(sqlite), listed(sqlite)) == ({"sent": people}, {})
+
+
+class Stuck:
+    """A relay where a domain's mail waits until all the others' has gone."""
+
+    name, connections, messages_per_second = "stuck", 3, None
+
+    def __init__(self, domain: str, others: int) -> None:
+        self.domain, self.left = domain, others
+        self.gone = asyncio.Event()
+
+    @asynccontextmanager
+    async def connect(self):
+        yield self
+
+    async def send_all(self, supply) -> None:
+        while (outgoing := await supply.take()) is not None:
+            if domain_of(outgoing.envelope.recipient) == self.domain:
+                await asyncio.wait_for(self.gone.wait(), 10)
+            else:
+                self.left -= 1
+                if not self.left:
+                    self.gone.set()
+            outgoing.settle(Receipt(code=250, text="queued"))
+
+
+def test_a_domain_whose_one_connection_is_stuck_holds_nobody_else_up(sqlite, tmp_path):
+    people = 120
+    fill(sqlite, people, domains=("narrow.example",) * 30 + ("wide.example",) * 10)
+    limits = DomainLimits(domains={"narrow.example": DomainLimit(connections=1)})
+    relay = Stuck("narrow.example", people // 4)
+    report = worker(sqlite, [relay], FakeClock(), tmp_path / "epoch", limits=limits).deliver()
+    assert (report.sent, report.trouble) == (people, "")

@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from fakes import THURSDAY, FakeClock
+from websites import open_app
+
+from digestmail.daemon import Daemon, clock_offset
+
+YEAR = timedelta(days=365)
+
+
+def test_what_was_planned_by_a_clock_ahead_is_planned_anew(sqlite, tmp_path):
+    with open_app(f"sqlite:///{tmp_path / 'test.db'}") as app:
+        daemon = Daemon(app, on_report=lambda _: None)
+        scheduler = daemon._scheduler
+        scheduler.start(paused=True)
+        try:
+            for job in scheduler.get_jobs():
+                scheduler.modify_job(job.id, next_run_time=datetime.now(UTC) + YEAR)
+            daemon.plan_anew()
+            due = {job.id: job.next_run_time - datetime.now(UTC) for job in scheduler.get_jobs()}
+        finally:
+            scheduler.shutdown()
+    assert set(due) == {"digest daily", "digest weekly", "run", "outbox"}
+    assert due["outbox"] <= timedelta(minutes=1)
+    assert due["run"] <= timedelta(hours=1)
+    assert due["digest daily"] <= timedelta(days=1)
+
+
+class TwoClocks(FakeClock):
+    def monotonic(self) -> float:
+        return 100.0
+
+
+def test_a_clock_that_is_set_shows_in_its_distance_from_the_other():
+    clock = TwoClocks()
+    before = clock_offset(clock)
+    clock.time = THURSDAY - YEAR
+    assert clock_offset(clock) - before == -YEAR.total_seconds()

@@ -1,0 +1,202 @@
+"""No message reaches 100,000 bytes, headers and signatures included, and no paper is lost on the way down."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from editions import ABSTRACT, SENDER, SIX, edition, entry, full_edition, section
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+from message_rules import broken_rules, part, visible
+
+from digestmail.errors import RenderError
+from digestmail.mail.dkim import Algorithm, Signer, generate
+from digestmail.mail.encoding import LARGEST_MESSAGE
+from digestmail.mail.message import MessageTemplate, Sender
+from digestmail.mail.render import Renderer
+from digestmail.mail.tokens import Tokens
+from digestmail.model.deliveries import Rendered
+from digestmail.model.editions import Edition
+from digestmail.model.papers import Signals
+from digestmail.model.selection import TopicMatch
+from digestmail.model.theme import Appearance, Layout
+from digestmail.selection.segments import for_everybody
+
+RENDERER = Renderer()
+BASE_URL = "https://digest.example.org"
+SIGNERS = (
+    Signer(domain="example.org", selector="two", pem=generate(Algorithm.ED25519)),
+    Signer(domain="example.org", selector="one", pem=generate(Algorithm.RSA, bits=4096)),
+)
+TOKENS = Tokens("secret")
+SENTENCES = {
+    "english": ABSTRACT,
+    "hebrew": "מודל קטן לומד אילו משכבותיו נחוצות לשאלה ומדלג על השאר. כך נחסך מחצית הזמן בכרטיס אחד. ",
+    "chinese": "注意力机制的一个简单变体。它在八个任务上更快。",
+    "emoji": "\U0001f600\U0001f680 ",
+    "markup": "<think> & \"quotes\" 'more' </td></table> {{ x }}. ",
+    "unbroken": "x" * 90,
+    "equals": "= = =20 =\u00a0. ",
+    "dots": "\n.\nFrom here. ",
+}
+COUNTED = {
+    "en": r"(\d+) more (?:papers? in other topics|papers?\b|in this topic)",
+    "de": r"(\d+) weitere",
+    "fr": r"(\d+) autres?",
+    "he": r"עוד (?:(\d+)|מאמר)",
+}
+
+
+def message_template(rendered: Rendered, sender: Sender = SENDER, title: str = "Trending papers") -> MessageTemplate:
+    return MessageTemplate(rendered, sender, digest="daily", title=title, signers=SIGNERS)
+
+
+def cast(made: MessageTemplate, recipient: str = "reader@example.net", subscriber: int = 2**40) -> bytes:
+    return made.cast(
+        recipient=recipient,
+        message_id=TOKENS.message_id("daily", "2026-04-02", subscriber, "digest.example.org"),
+        date=SIX,
+        unsubscribe_token=TOKENS.unsubscribe(subscriber, "daily"),
+    )
+
+
+def week(count: int, words: str, *, topics: int = 3, length: int = 1500) -> Edition:
+    """Make an edition of `count` papers whose texts all repeat `words`."""
+    text = words * (length // len(words) + 1)
+    papers = [
+        entry(
+            n,
+            f"Paper {n}: {text}"[:280],
+            abstract=text[:length],
+            summary=text[: length // 2],
+            authors=(text[:70],) * 4,
+            organization=text[:70],
+            discussion_url=f"https://huggingface.co/papers/2604.{n:05d}",
+            code_url=f"https://github.com/example/{n}",
+            project_url=f"https://example.org/{n}",
+            thumbnail_url=f"https://pictures.example.org/{n}.png",
+            signals=Signals(upvotes=count - n, comments=n, stars=10 * n),
+            match=TopicMatch(topic="t", strength=1.0, keywords=(text[:60],)),
+        )
+        for n in range(1, count + 1)
+    ]
+    return edition([section(papers[at::topics], f"Topic {at}") for at in range(topics)])
+
+
+def in_sections(rendered: Rendered) -> tuple[set[int], set[int]]:
+    """Return which papers the HTML and the text part show in their sections."""
+    html = {int(n) for n in re.findall(r"<h3[^>]*>(?:<a[^>]*>|<span[^>]*>)Paper (\d+):", rendered.html)}
+    return html, {int(n) for n in re.findall(r"(?m)^\d+\. Paper (\d+):", rendered.text)}
+
+
+@settings(deadline=None, max_examples=8, phases=[Phase.generate])  # a smaller week is no easier to read
+@given(
+    st.sampled_from(sorted(SENTENCES)),
+    st.integers(40, 60),
+    st.sampled_from(Layout),
+    st.sampled_from(["en", "de", "fr", "he"]),
+    st.integers(200, 6000),
+)
+def test_a_week_of_any_texts_fits_in_every_layout_and_language(
+    words: str, count: int, layout: Layout, language: str, length: int
+):
+    of = week(count, SENTENCES[words], length=length)
+    look = Appearance(layout=layout, thumbnails=True)
+
+    rendered = RENDERER.render(of, for_everybody(of), base_url=BASE_URL, language=language, look=look)
+
+    raw = cast(message_template(rendered))
+    assert len(raw) < LARGEST_MESSAGE
+    assert broken_rules(raw) == []
+    in_html, in_text = in_sections(rendered)
+    assert in_html == in_text
+    assert in_html == set(range(1, len(in_html) + 1)), "the highest-ranked stay"
+    if len(in_html) < count:
+        for text in (visible(part(raw, "html")), part(raw, "plain")):
+            assert sum(int(number or 1) for number in re.findall(COUNTED[language], text)) >= count - len(in_html)
+
+
+def test_a_week_of_forty_usual_papers_keeps_every_paper_in_both_parts():
+    of = week(40, ABSTRACT)
+
+    rendered = RENDERER.render(of, for_everybody(of), base_url=BASE_URL, look=Appearance(thumbnails=True))
+
+    assert in_sections(rendered) == (set(range(1, 41)), set(range(1, 41)))
+    assert 0 < rendered.shortened <= 40
+
+
+def test_both_parts_shorten_the_same_papers():
+    of = week(40, "One short sentence. ")
+    rendered = RENDERER.render(of, for_everybody(of), base_url=BASE_URL)
+
+    folded = " ".join(rendered.text.split())
+    for row in re.findall(r"<h3.*?</td></tr>", rendered.html, re.DOTALL):
+        (number,) = re.findall(r">Paper (\d+):", row)
+        text = re.search(rf" {number}\. Paper {number}:(.*?)(?:\[1\]| https://)", folded)
+        assert text is not None
+        shown = re.search(r'<p class="t"[^>]*>(.*?)</p>', row, re.DOTALL)
+        assert shown is None or " ".join(shown[1].split()) in text[1]
+
+
+@pytest.mark.parametrize("signers", [(), SIGNERS])
+@pytest.mark.parametrize("recipient", ["r@example.net", "r" * 64 + "@" + "d" * 60 + "." + "d" * 60 + ".example.net"])
+def test_the_measured_size_is_reached_by_no_message(signers, recipient):
+    rendered = RENDERER.render(full_edition(), for_everybody(full_edition()), base_url=BASE_URL)
+    made = MessageTemplate(rendered, SENDER, digest="daily", title="Trending papers", signers=signers)
+
+    for subscriber in (1, 2**40):
+        assert made.octets() - 2_000 < len(cast(made, recipient, subscriber)) <= made.octets()
+
+
+def test_a_sender_with_long_names_and_addresses_leaves_less_room_for_papers():
+    of = week(60, ABSTRACT)
+    sender = replace(
+        SENDER, mailbox=f'"{"Ü" * 2000}" <digest@example.org>', base_url="https://example.org/" + "x" * 150
+    )
+
+    def measure(mail: Rendered) -> int:
+        return message_template(mail, sender, title="Ü" * 2000).octets()
+
+    plain = RENDERER.render(
+        of, for_everybody(of), base_url=BASE_URL, measure=lambda mail: message_template(mail).octets()
+    )
+    long = RENDERER.render(of, for_everybody(of), base_url=sender.base_url, measure=measure)
+
+    assert len(cast(message_template(plain))) < LARGEST_MESSAGE
+    assert len(cast(message_template(long, sender, "Ü" * 2000))) < LARGEST_MESSAGE
+    assert len(long.html) + len(long.text) < len(plain.html) + len(plain.text)
+
+
+def own(directory: Path, name: str, old: str, new: str) -> Renderer:
+    """Return a renderer with a template of the operator's."""
+    (directory / "email").mkdir(exist_ok=True)
+    source = (Path(RENDERER.templates.directories[-1]) / "email" / name).read_text("utf-8")
+    assert old in source
+    (directory / "email" / name).write_text(source.replace(old, new), "utf-8")
+    return Renderer(directory)
+
+
+@pytest.mark.parametrize(
+    ("name", "old"), [("edition.mjml", "{% block cards %}"), ("edition.txt", "{{ day | long_day }}\n")]
+)
+def test_a_larger_template_of_an_operator_leaves_less_room_for_papers(tmp_path: Path, name: str, old: str):
+    of = week(40, ABSTRACT)
+    filler = "Words of the house, on many lines.\n" * 1000
+    if name.endswith("mjml"):
+        filler = f"<mj-section><mj-column><mj-text>{filler}</mj-text></mj-column></mj-section>"
+
+    rendered = own(tmp_path, name, old, old + filler).render(of, for_everybody(of), base_url=BASE_URL)
+
+    assert len(cast(message_template(rendered))) < LARGEST_MESSAGE
+    assert in_sections(rendered)[0] == in_sections(rendered)[1] != set()
+
+
+def test_a_text_template_that_is_too_large_on_its_own_is_refused_with_its_size(tmp_path: Path):
+    old = "{{ day | long_day }}\n"
+    renderer = own(tmp_path, "edition.txt", old, old + "x\n" * 60_000)
+
+    with pytest.raises(RenderError, match=r"over the byte budget: [\d,]+ of 100,000"):
+        renderer.render(full_edition(), for_everybody(full_edition()))

@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+
+import pytest
+from fakes import paper
+
+from digestmail.model.digests import Limits
+from digestmail.model.editions import Edition, Segment, Slot
+from digestmail.model.papers import PaperId, Signals
+from digestmail.model.selection import Beyond, Entry, Score, TopicMatch
+from digestmail.selection.segments import committed, for_everybody, for_segment, matching
+
+NOON = datetime(2026, 4, 2, 12, tzinfo=UTC)
+TOPICS = ("Agents", "Vision", "Speech")
+
+
+def edition(*matched: tuple[str, ...], beyond: tuple[Beyond, ...] = (), limits: Limits = Limits()) -> Edition:  # noqa: B008 - frozen
+    """Make an edition of papers 1, 2, ..., each with the topics it matches, the best first."""
+    return Edition(
+        digest="daily",
+        slot=Slot(at=NOON, key="2026-04-02", day=date(2026, 4, 2)),
+        title="Papers",
+        byline="",
+        composed_at=NOON,
+        entries=tuple(
+            Entry(
+                paper=paper(rank),
+                signals=Signals(),
+                score=Score(total=1.0),
+                rank=rank,
+                matches=tuple(TopicMatch(topic=topic, strength=1.0) for topic in topics),
+            )
+            for rank, topics in enumerate(matched, start=1)
+        ),
+        beyond=beyond,
+        topics=TOPICS,
+        limits=limits,
+    )
+
+
+WHOLE = edition(("Agents", "Vision"), ("Vision",), (), ("Agents",), ())
+
+
+def ids(*numbers: int) -> frozenset[PaperId]:
+    return frozenset(paper(number).id for number in numbers)
+
+
+def got(topics: tuple[str, ...] = (), *without: int, of: Edition = WHOLE) -> list[tuple[str | None, list[int]]]:
+    return [(one.topic, [entry.rank for entry in one.entries]) for one in for_segment(of, topics, ids(*without))]
+
+
+def mores(topics: tuple[str, ...], *without: int, of: Edition) -> dict[str | None, int]:
+    return {one.topic: one.more for one in for_segment(of, topics, ids(*without))}
+
+
+def test_who_takes_everything_gets_each_paper_under_its_best_topic_and_the_rest_at_the_end():
+    assert got() == [("Agents", [1, 4]), ("Vision", [2]), (None, [3, 5])]
+    assert for_everybody(WHOLE) == for_segment(WHOLE, (), frozenset())
+
+
+@pytest.mark.parametrize(
+    ("topics", "expected"),
+    [
+        (("Agents",), [("Agents", [1, 4])]),
+        (("Vision", "Agents"), [("Agents", [1, 4]), ("Vision", [2])]),
+        (("Vision",), [("Vision", [1, 2])]),
+        (("Speech",), []),
+        (("Speech", "Vision"), [("Vision", [1, 2])]),
+        (TOPICS, [("Agents", [1, 4]), ("Vision", [2])]),
+    ],
+)
+def test_who_chose_topics_gets_these_in_the_digests_order_and_no_closing_section(topics, expected):
+    assert got(topics) == expected
+
+
+def test_papers_somebody_already_has_are_left_out_and_ranks_stay():
+    assert got((), 1, 5) == [("Agents", [4]), ("Vision", [2]), (None, [3])]
+
+
+def test_a_section_with_nothing_left_is_left_out():
+    assert got((), 2, 3, 5) == [("Agents", [1, 4])]
+    assert got(("Vision",), 1, 2) == []
+
+
+def test_papers_unknown_to_the_edition_do_not_matter():
+    assert for_segment(WHOLE, (), frozenset({PaperId("arxiv:1")})) == for_everybody(WHOLE)
+
+
+def test_an_edition_of_an_empty_day_has_nothing_for_anybody():
+    assert for_segment(edition(), (), frozenset()) == ()
+
+
+def test_the_limits_hold_for_each_reader_and_what_is_over_them_is_counted():
+    of = edition(("Agents",), ("Vision",), ("Agents",), ("Vision",), limits=Limits(max_papers=3, max_per_topic=2))
+    assert got(of=of) == [("Agents", [1, 3]), ("Vision", [2])]
+    assert mores((), of=of) == {"Agents": 0, "Vision": 1}
+    assert got(("Vision",), of=of) == [("Vision", [2, 4])]
+    tight = edition(("Agents",), ("Agents",), (), (), limits=Limits(max_papers=3, max_per_topic=1))
+    assert got(of=tight) == [("Agents", [1]), (None, [3])]
+    assert mores((), of=tight) == {"Agents": 1, None: 1}
+
+
+def test_what_somebody_already_has_takes_no_room_and_is_not_counted():
+    of = edition(*[("Agents",)] * 4, limits=Limits(max_papers=2))
+    assert got((), 1, 2, of=of) == [("Agents", [3, 4])]
+    assert mores((), 1, of=of) == {"Agents": 1}
+
+
+def test_what_the_edition_does_not_hold_is_counted_under_the_best_of_the_readers_topics():
+    beyond = (
+        Beyond(topics=(), papers=7),
+        Beyond(topics=("Agents", "Vision"), papers=4),
+        Beyond(topics=("Vision",), papers=2),
+    )
+    of = edition(("Agents",), ("Vision",), (), beyond=beyond)
+    assert mores((), of=of) == {"Agents": 4, "Vision": 2, None: 7}
+    assert mores(("Vision",), of=of) == {"Vision": 6}
+    assert mores(("Vision", "Agents"), of=of) == {"Agents": 4, "Vision": 2}
+
+
+def test_a_digest_without_topics_is_one_section_up_to_the_limit_over_all():
+    of = Edition(**{
+        **{name: getattr(edition(*[()] * 20), name) for name in ("digest", "slot", "title", "byline", "composed_at")},
+        "entries": edition(*[()] * 20).entries,
+        "limits": Limits(max_papers=15, max_per_topic=3),
+    })  # fmt: skip
+    assert [(one.topic, len(one.entries), one.more) for one in for_everybody(of)] == [(None, 15, 5)]
+
+
+def test_a_stored_segment_keeps_its_papers_and_numbers_whatever_would_be_decided_today():
+    of = edition(("Agents", "Vision"), ("Vision",), ("Vision",), limits=Limits(max_papers=1))
+    segment = Segment(
+        id=1, edition_id=1, topics=("Vision",), paper_ids=(paper(1).id, paper(3).id), more=(("Vision", 8),)
+    )
+    (section,) = committed(of, segment)
+    assert ([entry.rank for entry in section.entries], section.more) == ([1, 3], 8)
+    assert section.entries[0].match.topic == "Vision"
+
+
+def test_what_is_of_interest_to_a_reader_is_known_without_limits():
+    of = edition(("Agents",), ("Vision", "Agents"), (), limits=Limits(max_papers=1))
+    assert matching(of, ("Agents",)) == ids(1, 2)
+    assert matching(of, ()) == ids(1, 2, 3)

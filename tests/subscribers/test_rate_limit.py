@@ -1,0 +1,66 @@
+"""How often anybody may ask, in a time of our own."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from math import ceil
+
+import pytest
+from fakes import THURSDAY, FakeClock
+from hypothesis import given
+from hypothesis import strategies as st
+from websites import ask, create_app, open_app
+
+from digestmail.subscribers.rate_limit import Rate, RateLimiter, Rates
+
+DAY = timedelta(days=1)
+
+
+def guard(count: int = 3, everybody: int = 1000) -> RateLimiter:
+    return RateLimiter(Rates(searches=Rate(count, 60), all_searches=Rate(everybody, 60)))
+
+
+def waits(of: RateLimiter, *clients: str, at: float = 0.0) -> list[float]:
+    return [of.search(client=client, at=at) for client in clients]
+
+
+def test_a_network_may_search_so_often_at_once_and_again_with_time():
+    held = guard()
+    assert waits(held, *["203.0.113.9"] * 4) == [0, 0, 0, 20]
+    assert waits(held, "203.0.113.200", "198.51.100.1") == [20, 0]
+    assert waits(held, *["203.0.113.9"] * 2, at=20) == [0, 20]
+
+
+def test_many_networks_together_have_a_limit_too():
+    held = guard(everybody=5)
+    networks = [f"2001:db8:{number:x}00::1" for number in range(6)]
+    assert waits(held, *networks) == [0, 0, 0, 0, 0, 12]
+
+
+@given(st.integers(1, 50), st.lists(st.floats(0, 30), max_size=80))
+def test_who_waits_as_long_as_told_is_admitted(count, pauses):
+    held, now = guard(count), 0.0
+    for pause in pauses:
+        now += pause
+        wait = held.search(client="203.0.113.9", at=now)
+        if wait:
+            now += ceil(wait)
+            assert held.search(client="203.0.113.9", at=now) == 0
+
+
+class SetClock(FakeClock):
+    """A time of day that may be set, beside a clock that goes on as ever."""
+
+    def monotonic(self) -> float:
+        return 100.0
+
+
+@pytest.mark.parametrize("jump", [DAY, -DAY, 365 * DAY, -365 * DAY], ids=str)
+def test_a_clock_that_is_set_neither_refuses_a_sign_up_nor_lets_more_through(database, database_url, jump):
+    with open_app(database_url) as app:
+        app.wall_clock = clock = SetClock(THURSDAY)
+        site = create_app(app)
+        for turn in range(60):
+            clock.time = THURSDAY + jump * (turn % 2)
+            assert ask(site, "/search?q=x").status == 200
+        assert ask(site, "/search?q=x").status == 429

@@ -1,0 +1,141 @@
+"""Links from mails, as they are handed on."""
+
+from __future__ import annotations
+
+from urllib.parse import quote, unquote
+
+import pytest
+from fakes import THURSDAY
+from hypothesis import given
+from hypothesis import strategies as st
+
+from digestmail.mail.link_tokens import LinkTokens
+from digestmail.mail.tokens import Tokens
+from digestmail.web.link_repair import PERSONAL, mended
+
+TOKENS = Tokens("secret")
+TOKEN = TOKENS.unsubscribe(7, "daily")
+LINKS = LinkTokens(["secret"])
+
+BEHIND = [
+    ".",
+    ">",
+    "/",
+    "//",
+    ",",
+    ")",
+    "]",
+    "}",
+    ";",
+    ":",
+    "!",
+    "?",
+    "'",
+    '"',
+    "*",
+    "**",
+    "_",
+    "__",
+    "-",
+    "\\",
+    "|",
+    "=",
+    "=3D",
+    "%3E",
+    "%2E",
+    "%22",
+    "%20",
+    " ",
+    "\t",
+    "\r\n",
+    "\N{RIGHT DOUBLE QUOTATION MARK}",
+    "\N{HORIZONTAL ELLIPSIS}",
+    "\N{NO-BREAK SPACE}",
+    "\N{ZERO WIDTH SPACE}",
+    ">.",
+    ").",
+    '">',
+    "</a>",
+    "&utm_source=mail",
+    ";utm=1",
+    "#x",
+    "&gt;",
+    "/index.html",
+    "%0D%0A",
+    "\N{REPLACEMENT CHARACTER}",
+]
+
+
+@pytest.mark.parametrize("behind", BEHIND, ids=repr)
+@pytest.mark.parametrize("kind", PERSONAL)
+def test_what_stands_behind_a_token_is_taken_off(kind, behind):
+    assert mended(f"/{kind}/{TOKEN}{behind}") == f"/{kind}/{TOKEN}"
+
+
+@pytest.mark.parametrize("before", ["<", '"', "%3C", " ", "/", "//", "(", "=\r\n"], ids=repr)
+def test_what_stands_before_a_token_is_taken_off(before):
+    assert mended(f"/unsubscribe/{before}{TOKEN}") == f"/unsubscribe/{TOKEN}"
+
+
+@pytest.mark.parametrize(
+    "broken", ["=\r\n", "=", "\r\n", "\n", " ", "\r\n ", "%0A", "=%0D%0A", "\N{SOFT HYPHEN}"], ids=repr
+)
+@pytest.mark.parametrize("at", [1, 5, len(TOKEN) - 27, len(TOKEN) - 3])
+def test_what_a_broken_line_put_into_a_token_is_taken_out(broken, at):
+    assert mended(f"/unsubscribe/{TOKEN[:at]}{broken}{TOKEN[at:]}") == f"/unsubscribe/{TOKEN}"
+
+
+def test_percent_encoding_done_over_and_over_is_undone():
+    once = "".join(f"%{ord(sign):02X}" for sign in TOKEN)
+    for path in (once, quote(once), quote(quote(once)), quote(TOKEN + ">", safe="")):
+        assert mended(f"/unsubscribe/{path}") == f"/unsubscribe/{TOKEN}"
+
+
+@pytest.mark.parametrize("page", ["address", "data", "data.json", "erase", "pause"])
+@pytest.mark.parametrize("behind", ["", "/", ".", ">", "%20"])
+def test_the_pages_behind_a_link_are_kept(page, behind):
+    assert mended(f"/preferences/{TOKEN}/{page}{behind}") == f"/preferences/{TOKEN}/{page}"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/",
+        "/daily",
+        "/unsubscribe",
+        "/unsubscribe/",
+        "/unsubscribe/x",
+        "/daily/unsubscribe",
+        "/search",
+        "/unsubscribe/a.b",
+        f"/daily/{TOKEN}",
+        "/undo/" + "a" * 5000,
+    ],
+)
+def test_any_other_path_is_left_alone(path):
+    assert mended(path) == path
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        TOKEN,
+        TOKENS.unsubscribe(2**40, "a" * 40),
+        LINKS.confirm(1, "n" * 43, THURSDAY),
+        LINKS.address(1, "n" * 43, THURSDAY),
+        LINKS.erase(1, THURSDAY),
+        LINKS.undo(1, THURSDAY),
+        LINKS.confirm(1, "n" * 500, THURSDAY),  # compressed, so that it begins with a dot
+    ],
+)
+def test_every_token_of_ours_is_found(token):
+    for kind in PERSONAL:
+        assert mended(f"/{kind}/{token}") == f"/{kind}/{token}"
+        assert mended(f"//{kind.upper()}//{token}/.") == f"/{kind}/{token}"
+
+
+@given(st.text(max_size=60), st.text(max_size=60))
+def test_no_path_raises_and_mending_twice_changes_nothing_more(before, behind):
+    once = mended(f"/unsubscribe/{before}{TOKEN}{behind}")
+    assert mended(once) == once
+    assert unquote(once).isascii() or once.startswith("/unsubscribe/")

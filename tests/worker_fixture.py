@@ -1,0 +1,91 @@
+"""A deliverer to play with: an outbox of empty editions, any relay, a clock that jumps."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+from random import Random
+
+from crash_worker import Letters
+from fakes import THURSDAY, FakeClock
+from outbox import edition, people
+from sqlalchemy import select
+
+from digestmail.delivery.epoch import EpochFile
+from digestmail.delivery.outcomes import Rules
+from digestmail.delivery.worker import Worker
+from digestmail.model.deliveries import AmbiguousPolicy, DeliveryState
+from digestmail.storage import deliveries, editions, schema
+from digestmail.storage.database import Database
+from digestmail.transports.base import Relay
+from digestmail.transports.smtp.client import Security, SmtpTransport
+from digestmail.transports.smtp.manners import Manners
+
+
+def fill(database: Database, count: int, *, domains: Sequence[str] = ("example.org",)) -> int:
+    """Queue an edition for `count` people, of each domain in turn; return its id."""
+    with database.begin() as connection:
+        edition_id = editions.add(connection, edition(reason="a test"))
+        segment_id = editions.add_segment(connection, edition_id, [], [])
+        ids = people(connection, count, domains=domains)
+        deliveries.enqueue(connection, [(one, segment_id, THURSDAY) for one in ids], edition_id)
+    return edition_id
+
+
+def worker(
+    database: Database,
+    relays: Sequence[Relay],
+    clock: FakeClock,
+    epoch: Path,
+    *,
+    policy: AmbiguousPolicy = AmbiguousPolicy.RESEND,
+    max_lateness: timedelta = timedelta(days=30),
+    **options,
+) -> Worker:
+    """Return a worker."""
+    rules = Rules(give_up=timedelta(days=4), max_lateness=max_lateness, ambiguous=policy)
+    options = {"letters": Letters(520), "random": Random(1)} | options
+    return Worker(database, relays, clock=clock, rules=rules, epoch=EpochFile(epoch, "secret"), **options)
+
+
+def smtp(
+    port: int, *, connections: int = 3, timeout: float = 10, security: Security = "none", **options
+) -> SmtpTransport:
+    """Return the way to a server on loopback, which is tried with commands behind the final dot early on."""
+    options = {"manners": Manners(trial_after=1)} | options
+    return SmtpTransport(
+        host="127.0.0.1",
+        port=port,
+        security=security,
+        timeout=timeout,
+        local_hostname="me.example.org",
+        connections=connections,
+        **options,
+    )
+
+
+def until_empty(database: Database, relays: Sequence[Relay], epoch: Path, clock: FakeClock, runs: int = 12):
+    """Deliver, and come back when something is due."""
+    for _ in range(runs):
+        report = worker(database, relays, clock, epoch).deliver()
+        if report.next_due_at is None:
+            return report
+        clock.time = max(report.next_due_at, clock.time)
+    raise AssertionError(f"the outbox does not empty: {report}")
+
+
+def listed(database: Database) -> Counter[str]:
+    """Return how often each address is listed as one whose message may have arrived."""
+    a, s = schema.attempts.c, schema.subscribers.c
+    wanted = select(s.address).join(schema.attempts, a.subscriber_id == s.id)
+    with database.connect() as connection:
+        return Counter(connection.execute(wanted.where(a.state == DeliveryState.AMBIGUOUS)).scalars())
+
+
+def standing(database: Database) -> dict[str, int]:
+    """Return how many deliveries stand in each state."""
+    with database.connect() as connection:
+        assert deliveries.unbalanced(connection) == ()
+        return {str(state): count for state, count in deliveries.counts(connection).items()}
