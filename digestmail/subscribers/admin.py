@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from itertools import islice
@@ -22,6 +21,7 @@ from digestmail.model.subscribers import (
 )
 from digestmail.storage import audience, subscribers, suppressions
 from digestmail.storage.database import Database
+from digestmail.subscribers.validate import checked_subscription
 
 _WHY: dict[SuppressionReason | None, str] = {
     SuppressionReason.BOUNCED: "mail to it bounced or was complained about",
@@ -46,14 +46,14 @@ def add_within(
     connection: Connection, digests: Sequence[Digest], address: str, digest: str, topics: Sequence[str], now: datetime
 ) -> Subscriber:
     """Do what `add` does as a part of the caller's transaction."""
-    check_choice(digests, digest, topics)
+    subscription = checked_subscription(digests, Subscription(digest=digest, topics=tuple(topics)))
     address = normalised(address)
     reason = suppressions.reason_for(connection, key_of(address))
     known = subscribers.find(connection, address)
     if reason is not None or (known is not None and known.state is SubscriberState.SUPPRESSED):
         raise SubscriptionError(f"{address} is suppressed: {_WHY.get(reason, _WHY[SuppressionReason.BOUNCED])}")
     subscriber_id = subscribers.add(connection, address, now)
-    subscribers.subscribe(connection, subscriber_id, Subscription(digest=digest, topics=tuple(topics)), now)
+    subscribers.subscribe(connection, subscriber_id, subscription, now)
     added = subscribers.get(connection, subscriber_id)
     assert added is not None  # noqa: S101 - the transaction has it
     return added
@@ -137,21 +137,3 @@ def wishes(database: Database) -> tuple[ChoiceCount, ...]:
     """Return what active subscribers chose, each combination once."""
     with database.connect() as connection:
         return audience.wishes(connection)
-
-
-def check_choice(digests: Sequence[Digest], name: str, topics: Sequence[str]) -> None:
-    """Raise SubscriptionError, with the nearest known name, when there is no such digest or it has no such topic."""
-    digest = next((digest for digest in digests if digest.name == name), None)
-    if digest is None:
-        raise SubscriptionError(f"there is no digest {name!r}{_hint(name, [digest.name for digest in digests])}")
-    known = [topic.name for topic in digest.topics]
-    for topic in topics:
-        if topic not in known:
-            raise SubscriptionError(f"digest {name!r} has no topic {topic!r}{_hint(topic, known)}")
-
-
-def _hint(name: str, known: Sequence[str]) -> str:
-    near = difflib.get_close_matches(name, known, n=1)
-    if near:
-        return f"; did you mean {near[0]!r}?"
-    return f"; there are: {', '.join(known)}" if known else ""

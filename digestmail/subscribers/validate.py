@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -22,21 +23,40 @@ def checked(digests: Sequence[Digest], choices: Preferences) -> Preferences:
         raise SubscriptionError("choose at least one digest")
     if choices.timezone is not None and (wrong := check_timezone(choices.timezone)):
         raise SubscriptionError("there is no time zone %(name)s", name=repr(choices.timezone), operator_text=wrong)
-    by_name = {digest.name: digest for digest in digests}
-    chosen = {one.digest: _checked(by_name, one) for one in choices.subscriptions}
+    chosen = {one.digest: checked_subscription(digests, one) for one in choices.subscriptions}
     return replace(choices, subscriptions=tuple(chosen[name] for name in sorted(chosen)))
 
 
-def _checked(by_name: dict[str, Digest], one: Subscription) -> Subscription:
-    if one.digest not in by_name:
-        raise SubscriptionError("there is no digest %(name)s", name=repr(one.digest))
-    known = [topic.name for topic in by_name[one.digest].topics]
+def checked_subscription(digests: Sequence[Digest], one: Subscription) -> Subscription:
+    """Return `one` with its topics in the digest's order; all of them is none.
+
+    Raises SubscriptionError when it names something that does not exist; the operator reads the nearest known name.
+    """
+    digest = next((digest for digest in digests if digest.name == one.digest), None)
+    if digest is None:
+        near = _hint(one.digest, [digest.name for digest in digests])
+        raise SubscriptionError(
+            "there is no digest %(name)s",
+            name=repr(one.digest),
+            operator_text=f"there is no digest {one.digest!r}{near}",
+        )
+    known = [topic.name for topic in digest.topics]
     for topic in one.topics:
         if topic not in known:
             raise SubscriptionError(
-                "digest %(digest)s has no topic %(topic)s", digest=repr(one.digest), topic=repr(topic)
+                "digest %(digest)s has no topic %(topic)s",
+                digest=repr(one.digest),
+                topic=repr(topic),
+                operator_text=f"digest {one.digest!r} has no topic {topic!r}{_hint(topic, known)}",
             )
     if one.hour is not None and not 0 <= one.hour <= LAST_HOUR:
         raise SubscriptionError("the hour must be a number from 0 to 23")
     topics = tuple(topic for topic in known if topic in one.topics)
     return replace(one, topics=() if len(topics) == len(known) else topics)
+
+
+def _hint(name: str, known: Sequence[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    if near:
+        return f"; did you mean {near[0]!r}?"
+    return f"; there are: {', '.join(known)}" if known else ""

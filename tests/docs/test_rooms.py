@@ -29,6 +29,7 @@ LONG_FILES = {
     "web/schemas.py": "the answers of the API, one class each",
 }
 LONG_FUNCTIONS = {
+    "cli/servers.py:preview": "its options with their help, a line each",
     "delivery/dispatcher.py:Dispatcher.__init__": "its collaborators and its state, a line each",
     "mail/message.py:MessageTemplate.__init__": "composes the template once",
     "preview/routes.py:application": "a list of routes",
