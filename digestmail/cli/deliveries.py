@@ -114,7 +114,7 @@ def retry(
     from digestmail.storage import delivery_admin
 
     if digest is None and code is None and not text:
-        raise typer.BadParameter("name a DIGEST, --code or --text: all deliveries that failed are never meant")
+        raise typer.BadParameter("name a DIGEST, --code or --text to choose which deliveries to retry")
     with open_app(config, now) as opened, opened.database.begin() as connection:
         meant = delivery_admin.Unfinished(
             code=code,
@@ -124,10 +124,10 @@ def retry(
             subscriber_id=_subscriber(opened, to) if to else None,
         )
         if dry_run:
-            sys.stdout.write(f"{delivery_admin.count(connection, meant)} would go back to the outbox\n")
+            sys.stdout.write(f"{delivery_admin.count(connection, meant)} would be queued again\n")
             return
         done = delivery_admin.retry(connection, meant, opened.clock.now())
-    sys.stdout.write(f"{done} back in the outbox\n")
+    sys.stdout.write(f"{done} queued again\n")
 
 
 @app.command()
