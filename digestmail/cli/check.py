@@ -78,7 +78,7 @@ def _ways_out(app: App) -> Iterator[str]:
     config = app.config
     if config.base_url is None and config.mail.bounce_address is None and not config.bounces.model_fields_set:
         yield (
-            "nobody can unsubscribe on their own: mails to unsubscribe go to "
+            "subscribers cannot unsubscribe by themselves: unsubscribe emails go to "
             f"{config.mail.reply_to or config.mail.sender}, which digestmail does not read; set base_url and run "
             "`digestmail web`, or set mail.bounce_address and [bounces] and run `digestmail bounces`"
         )
@@ -114,8 +114,8 @@ def _beyond(app: App) -> Iterator[str]:
     late = admin.due_too_late(app.database, app.horizon(), give_up)
     if late is not None:
         yield (
-            f"{late.count} deliveries are due further ahead than give_up_hours, up to {late.farthest:%Y-%m-%d %H:%M} "
-            "UTC: the next run makes them due at once"
+            f"{late.count} deliveries are due later than give_up_hours allows, up to {late.farthest:%Y-%m-%d %H:%M} "
+            "UTC; the next run sends them immediately"
         )
 
 
@@ -123,7 +123,7 @@ def _ahead(app: App) -> Iterator[str]:
     """Name what only a clock that was ahead, or is behind now, explains."""
     for one in admin.future_dates(app.database, app.horizon()):
         yield (
-            f"{one.column} lies in the future in {one.count} rows, up to {one.farthest:%Y-%m-%d %H:%M} UTC: this "
+            f"{one.column} is in the future in {one.count} rows, up to {one.farthest:%Y-%m-%d %H:%M} UTC: this "
             "machine's clock was ahead when they were written, or is behind now (docs/flow.md, when a clock jumps)"
         )
 
@@ -134,13 +134,13 @@ def _ledger(app: App) -> Iterator[str]:
     try:
         app.epoch().check_database(app.database)
     except DigestmailError as error:
-        yield f"{error}; `digestmail deliveries adopt` goes on with it"
+        yield f"{error}; `digestmail deliveries adopt` accepts this database"
     for pause in admin.pauses(app.database, app.clock.now()):
-        yield f"{pause.key} is left alone until {pause.until:%Y-%m-%d %H:%M} UTC: {pause.reason}"
+        yield f"{pause.key} is paused until {pause.until:%Y-%m-%d %H:%M} UTC: {pause.reason}"
     outbox = app.outbox()
     if held := outbox.outbox.get(DeliveryState.AMBIGUOUS):
         yield f"{held} deliveries are ambiguous: `digestmail deliveries list --state ambiguous`"
-    yield from (f"the accounts of an edition do not close: {edition}" for edition in outbox.unbalanced)
+    yield from (f"the delivery counts of an edition do not add up: {edition}" for edition in outbox.unbalanced)
 
 
 def _health_row(row: SourceHealth) -> tuple[object, ...]:

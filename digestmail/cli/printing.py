@@ -52,12 +52,12 @@ def lines(value: Report) -> Iterator[str]:
     elif isinstance(value, DeliverReport):
         yield from _deliver_lines(value)
     elif value.busy:
-        yield "another run is at work; nothing was done"
+        yield "another run is in progress; nothing was done"
     else:
         yield from lines(value.collect)
         yield from lines(value.publish)
         if value.dry_run:
-            yield "dry run: nothing was kept, nothing was sent"
+            yield "dry run: nothing was stored or sent"
         else:
             yield from lines(value.deliver)
 

@@ -31,4 +31,4 @@ def rotate(
     with open_app(config) as opened:
         kept = rotate_secrets(opened.database, opened.epoch(), forget=forget)
     if not quiet:
-        sys.stdout.write(f"a new secret signs; {kept - 1} older ones still verify\n")
+        sys.stdout.write(f"created a new signing secret; {kept - 1} older secrets are still accepted\n")

@@ -78,9 +78,9 @@ def demo(
     for line in printing.lines(report.run):
         sys.stdout.write(f"{line}\n")
     sys.stdout.write(
-        f"\nthe mail, as a server received it:  {report.mail}\n"
-        f"the same as a page to open:         {report.page}\n"
-        f"its text part:                      {report.text}\n"
+        f"\nmessage as received:  {report.mail}\n"
+        f"page to open:         {report.page}\n"
+        f"text part:            {report.text}\n"
     )
 
 

@@ -95,7 +95,7 @@ def pause(
     from digestmail.subscribers import admin, preferences
 
     if (until is None) is not end:
-        raise typer.BadParameter("say either --until DATE or --end", param_hint="--until")
+        raise typer.BadParameter("use either --until DATE or --end", param_hint="--until")
     moment = parse_now(until, "--until")
     with open_app(config, now) as opened:
         found = admin.show(opened.database, address)
@@ -138,7 +138,7 @@ def erase(
     if json:
         printing.as_json(erased)
     elif not quiet:
-        sys.stdout.write(f"erased; {erased.deliveries} deliveries stay in the accounts, without a name\n")
+        sys.stdout.write(f"erased; {erased.deliveries} deliveries are kept without the address\n")
 
 
 def _print(subscriber: Subscriber, *, json: bool, quiet: bool) -> None:

@@ -64,5 +64,5 @@ def test_what_lies_too_far_ahead_is_named_and_only_deliveries_are_a_problem(chec
         rates.pause(connection, "relay:a", THURSDAY + YEAR, "broken", THURSDAY)
     report = check()
     (late,) = [problem for problem in report.problems if "give_up_hours" in problem]
-    assert late.startswith("2 deliveries are due further ahead than give_up_hours, up to 2027-04-02")
+    assert late.startswith("2 deliveries are due later than give_up_hours allows, up to 2027-04-02")
     assert {note.split()[0] for note in report.notes} == {"deliveries.due_at", "rates.paused_until"}

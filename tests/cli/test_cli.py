@@ -52,7 +52,7 @@ def test_the_whole_day_of_an_operator(site):
     assert "Reader@example.org  active  daily (all topics)" in said
     rehearsed = digestmail(site, "run", "--dry-run", NOW)
     assert "daily 2026-04-02: published" in rehearsed
-    assert "nothing was kept" in rehearsed
+    assert "nothing was stored" in rehearsed
     assert digestmail(site, "papers", "list") == ""
     assert "1 sent" in digestmail(site, "run", NOW)
     assert len(list((site / "mail" / "new").iterdir())) == 1

@@ -87,7 +87,7 @@ def test_by_a_maildir(tmp_path, top, shape):
     assert left(tmp_path)
     assert goodbyes(tmp_path) == [READER], "to the subscriber, not to who wrote"
     text = mails(tmp_path)[-1].get_body(("plain",)).get_content()
-    assert ("/undo/" in text, "reply to this mail" in text) == (bool(top), not top)
+    assert ("/undo/" in text, "reply to this email" in text) == (bool(top), not top)
 
 
 def test_by_an_mbox_that_is_read_again_and_again(tmp_path):
@@ -171,7 +171,7 @@ def test_check_says_when_nobody_can_leave_on_their_own(tmp_path, top, mail, note
     configure(tmp_path, top=top, mail=mail)
 
     said = digestmail(tmp_path, "check")
-    assert ("nobody can unsubscribe on their own" in said) is noted
+    assert ("subscribers cannot unsubscribe by themselves" in said) is noted
     assert "all well" in said
 
 

@@ -65,9 +65,12 @@ def test_who_is_erased_is_gone_and_cannot_be_added_again(site):
 
 
 def test_secrets_are_rotated_and_forgotten(site):
-    assert digestmail(site, "secrets", "rotate") == "a new secret signs; 1 older ones still verify\n"
-    assert digestmail(site, "secrets", "rotate") == "a new secret signs; 2 older ones still verify\n"
-    assert digestmail(site, "secrets", "rotate", "--forget") == "a new secret signs; 0 older ones still verify\n"
+    assert digestmail(site, "secrets", "rotate") == "created a new signing secret; 1 older secrets are still accepted\n"
+    assert digestmail(site, "secrets", "rotate") == "created a new signing secret; 2 older secrets are still accepted\n"
+    assert (
+        digestmail(site, "secrets", "rotate", "--forget")
+        == "created a new signing secret; 0 older secrets are still accepted\n"
+    )
 
 
 def test_people_go_out_and_come_in(site):
