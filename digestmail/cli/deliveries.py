@@ -115,15 +115,9 @@ def retry(
     from digestmail.model.deliveries import Unfinished
 
     if digest is None and code is None and not text:
-<<<<<<< HEAD
-        raise typer.BadParameter("name a DIGEST, --code or --text: all deliveries that failed are never meant")
+        raise typer.BadParameter("name a DIGEST, --code or --text to choose which deliveries to retry")
     with open_app(config, now) as opened:
         meant = Unfinished(
-=======
-        raise typer.BadParameter("name a DIGEST, --code or --text to choose which deliveries to retry")
-    with open_app(config, now) as opened, opened.database.begin() as connection:
-        meant = delivery_admin.Unfinished(
->>>>>>> pages
             code=code,
             text=text or None,
             digest=digest,
@@ -131,17 +125,10 @@ def retry(
             subscriber_id=_subscriber(opened, to) if to else None,
         )
         if dry_run:
-<<<<<<< HEAD
-            sys.stdout.write(f"{admin.count(opened.database, meant)} would go back to the outbox\n")
+            sys.stdout.write(f"{admin.count(opened.database, meant)} would be queued again\n")
             return
         done = admin.retry(opened.database, meant, opened.clock.now())
-    sys.stdout.write(f"{done} back in the outbox\n")
-=======
-            sys.stdout.write(f"{delivery_admin.count(connection, meant)} would be queued again\n")
-            return
-        done = delivery_admin.retry(connection, meant, opened.clock.now())
     sys.stdout.write(f"{done} queued again\n")
->>>>>>> pages
 
 
 @app.command()
