@@ -193,7 +193,7 @@ def test_an_event_from_elsewhere_counts_the_same(database, reader):
 
 
 def test_what_bounced_before_the_address_was_changed_is_not_held_against_the_new_one(database, reader, read):
-    edition, at = fake_delivery(database, reader), THURSDAY + timedelta(hours=1)
+    edition, at = fake_delivery(database, reader), THURSDAY + timedelta(minutes=1)
     with database.begin() as connection:
         subscribers.readdress(connection, reader, "new@example.net", at)
     raw = dsn(to=return_path(reader, edition_id=edition))
