@@ -48,8 +48,17 @@ def attempted(
             return _throttled(delivery, verdict, now, milliseconds)
         case DeliveryError():
             return _refused(delivery, verdict, rules, now, random, milliseconds)
+        case _ if verdict.code is not None and _is_given_up(delivery, rules, now):
+            # A reply to this message, for days: it must not stop every run for ever. It counts as no bounce.
+            return Attempted(
+                state=DeliveryState.FAILED, code=verdict.code, text=str(verdict), milliseconds=milliseconds
+            )
         case _:
             return deferred_by_relay(delivery, str(verdict), verdict.code, now, milliseconds)
+
+
+def _is_given_up(delivery: Delivery, rules: Rules, now: datetime) -> bool:
+    return delivery.attempts >= _FEWEST_ATTEMPTS and age(delivery.queued_at, now) > rules.give_up
 
 
 def unknown(
