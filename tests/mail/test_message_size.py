@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from editions import ABSTRACT, SENDER, SIX, edition, entry, full_edition, section
+from editions import ABSTRACT, SENDER, SIX, Arranged, edition, entry, full_edition, section
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from message_rules import broken_rules, part, visible
@@ -19,11 +19,9 @@ from digestmail.mail.message import MessageTemplate, Sender
 from digestmail.mail.render import Renderer
 from digestmail.mail.tokens import Tokens
 from digestmail.model.deliveries import Rendered
-from digestmail.model.editions import Edition
 from digestmail.model.papers import Signals
 from digestmail.model.selection import TopicMatch
 from digestmail.model.theme import Appearance, Layout
-from digestmail.selection.segments import for_everybody
 
 RENDERER = Renderer()
 BASE_URL = "https://digest.example.org"
@@ -63,7 +61,7 @@ def cast(made: MessageTemplate, recipient: str = "reader@example.net", subscribe
     )
 
 
-def week(count: int, words: str, *, topics: int = 3, length: int = 1500) -> Edition:
+def week(count: int, words: str, *, topics: int = 3, length: int = 1500) -> Arranged:
     """Make an edition of `count` papers whose texts all repeat `words`."""
     text = words * (length // len(words) + 1)
     papers = [
@@ -106,7 +104,7 @@ def test_a_week_of_any_texts_fits_in_every_layout_and_language(
     of = week(count, SENTENCES[words], length=length)
     look = Appearance(layout=layout, thumbnails=True)
 
-    rendered = RENDERER.render(of, for_everybody(of), base_url=BASE_URL, language=language, look=look)
+    rendered = RENDERER.render(of, of.sections, base_url=BASE_URL, language=language, look=look)
 
     raw = cast(message_template(rendered))
     assert len(raw) < LARGEST_MESSAGE
@@ -122,7 +120,7 @@ def test_a_week_of_any_texts_fits_in_every_layout_and_language(
 def test_a_week_of_forty_usual_papers_keeps_every_paper_in_both_parts():
     of = week(40, ABSTRACT)
 
-    rendered = RENDERER.render(of, for_everybody(of), base_url=BASE_URL, look=Appearance(thumbnails=True))
+    rendered = RENDERER.render(of, of.sections, base_url=BASE_URL, look=Appearance(thumbnails=True))
 
     assert in_sections(rendered) == (set(range(1, 41)), set(range(1, 41)))
     assert 0 < rendered.shortened <= 40
@@ -130,7 +128,7 @@ def test_a_week_of_forty_usual_papers_keeps_every_paper_in_both_parts():
 
 def test_both_parts_shorten_the_same_papers():
     of = week(40, "One short sentence. ")
-    rendered = RENDERER.render(of, for_everybody(of), base_url=BASE_URL)
+    rendered = RENDERER.render(of, of.sections, base_url=BASE_URL)
 
     folded = " ".join(rendered.text.split())
     for row in re.findall(r"<h3.*?</td></tr>", rendered.html, re.DOTALL):
@@ -144,7 +142,7 @@ def test_both_parts_shorten_the_same_papers():
 @pytest.mark.parametrize("signers", [(), SIGNERS])
 @pytest.mark.parametrize("recipient", ["r@example.net", "r" * 64 + "@" + "d" * 60 + "." + "d" * 60 + ".example.net"])
 def test_the_measured_size_is_reached_by_no_message(signers, recipient):
-    rendered = RENDERER.render(full_edition(), for_everybody(full_edition()), base_url=BASE_URL)
+    rendered = RENDERER.render(full_edition(), full_edition().sections, base_url=BASE_URL)
     made = MessageTemplate(rendered, SENDER, digest="daily", title="Trending papers", signers=signers)
 
     for subscriber in (1, 2**40):
@@ -160,10 +158,8 @@ def test_a_sender_with_long_names_and_addresses_leaves_less_room_for_papers():
     def measure(mail: Rendered) -> int:
         return message_template(mail, sender, title="Ü" * 2000).octets()
 
-    plain = RENDERER.render(
-        of, for_everybody(of), base_url=BASE_URL, measure=lambda mail: message_template(mail).octets()
-    )
-    long = RENDERER.render(of, for_everybody(of), base_url=sender.base_url, measure=measure)
+    plain = RENDERER.render(of, of.sections, base_url=BASE_URL, measure=lambda mail: message_template(mail).octets())
+    long = RENDERER.render(of, of.sections, base_url=sender.base_url, measure=measure)
 
     assert len(cast(message_template(plain))) < LARGEST_MESSAGE
     assert len(cast(message_template(long, sender, "Ü" * 2000))) < LARGEST_MESSAGE
@@ -188,7 +184,7 @@ def test_a_larger_template_of_an_operator_leaves_less_room_for_papers(tmp_path: 
     if name.endswith("mjml"):
         filler = f"<mj-section><mj-column><mj-text>{filler}</mj-text></mj-column></mj-section>"
 
-    rendered = own(tmp_path, name, old, old + filler).render(of, for_everybody(of), base_url=BASE_URL)
+    rendered = own(tmp_path, name, old, old + filler).render(of, of.sections, base_url=BASE_URL)
 
     assert len(cast(message_template(rendered))) < LARGEST_MESSAGE
     assert in_sections(rendered)[0] == in_sections(rendered)[1] != set()
@@ -199,4 +195,4 @@ def test_a_text_template_that_is_too_large_on_its_own_is_refused_with_its_size(t
     renderer = own(tmp_path, "edition.txt", old, old + "x\n" * 60_000)
 
     with pytest.raises(RenderError, match=r"over the byte budget: [\d,]+ of 100,000"):
-        renderer.render(full_edition(), for_everybody(full_edition()))
+        renderer.render(full_edition(), full_edition().sections)

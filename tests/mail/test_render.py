@@ -7,7 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from editions import ABSTRACT, SIX, cast, edition, entry, full_edition, section
+from editions import ABSTRACT, SIX, Arranged, cast, edition, entry, full_edition, section
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from message_rules import broken_rules, part, visible
@@ -18,19 +18,18 @@ from digestmail.mail.i18n import templates_directory
 from digestmail.mail.message import PREFERENCES_PLACE, UNSUBSCRIBE_PLACE, single_line
 from digestmail.mail.render import Renderer, page
 from digestmail.model.deliveries import Rendered
-from digestmail.model.editions import Edition, Slot
+from digestmail.model.editions import Slot
 from digestmail.model.papers import Signals
 from digestmail.model.selection import TopicMatch
 from digestmail.model.theme import DARK, LIGHT, Appearance, Layout, Logo, Theme
-from digestmail.selection.segments import for_everybody
 from digestmail.text.truncate import at_sentence, at_word
 
 RENDERER = Renderer()
 BASE_URL = "https://digest.example.org"
 
 
-def render(of: Edition, *, base_url: str | None = BASE_URL) -> Rendered:
-    return RENDERER.render(of, for_everybody(of), base_url=base_url)
+def render(of: Arranged, *, base_url: str | None = BASE_URL) -> Rendered:
+    return RENDERER.render(of, of.sections, base_url=base_url)
 
 
 def folded(text: str) -> str:
@@ -106,7 +105,7 @@ def test_a_page_for_everybody_holds_no_personal_link():
 def test_a_segment_gets_its_own_ranks_and_numbers():
     of = full_edition()
 
-    rendered = RENDERER.render(of, for_everybody(of)[1:2])
+    rendered = RENDERER.render(of, of.sections[1:2])
 
     assert rendered.subject == "Trending papers, 2 April: Do Models Read the Compiler's <think> Output? An Honest Look"
     assert "1 paper." in visible(rendered.html)
@@ -260,7 +259,7 @@ def test_a_title_of_50_kb_is_cut_and_marked():
 # -- the byte budget -------------------------------------------------------------------------------------------------
 
 
-def many(count: int, *, topics: int = 1, text: str = ABSTRACT * 3, title: str = "A Paper Numbered") -> Edition:
+def many(count: int, *, topics: int = 1, text: str = ABSTRACT * 3, title: str = "A Paper Numbered") -> Arranged:
     entries = [
         entry(number, f"{title} {number}", abstract=text, signals=Signals(upvotes=count - number))
         for number in range(1, count + 1)
@@ -287,14 +286,14 @@ def test_a_usual_day_is_not_shortened():
     ],
     ids=["90", "150", "1000", "300-topics", "chinese", "emoji"],
 )
-def test_any_number_of_papers_stays_under_the_budget_and_is_counted(of: Edition):
+def test_any_number_of_papers_stays_under_the_budget_and_is_counted(of: Arranged):
     measured = []
 
     def measure(mail: Rendered) -> int:
         measured.append(len(cast(mail)))
         return measured[-1]
 
-    rendered = RENDERER.render(of, for_everybody(of), base_url=BASE_URL, measure=measure)
+    rendered = RENDERER.render(of, of.sections, base_url=BASE_URL, measure=measure)
 
     assert len(measured) <= 2 + (3 * len(of.entries)).bit_length(), "the search halves what is left"
     raw = cast(rendered)
@@ -319,7 +318,7 @@ def test_the_lowest_ranked_lose_their_text_first():
 
 def test_what_a_limit_left_out_is_counted_with_what_the_budget_leaves_out():
     of = many(1000)
-    of = edition((section(for_everybody(of)[0].entries, "Topic", more=7),))
+    of = edition((section(of.sections[0].entries, "Topic", more=7),))
 
     seen = visible(render(of).html)
 
@@ -365,7 +364,7 @@ def test_an_operators_template_goes_before_the_own_one(tmp_path: Path):
     (tmp_path / "email" / "subject.txt").write_text("Papers of {{ day }}: {{ count }}")
 
     of = full_edition()
-    rendered = Renderer(tmp_path).render(of, for_everybody(of))
+    rendered = Renderer(tmp_path).render(of, of.sections)
 
     assert rendered.subject == "Papers of 2026-04-02: 4"
     assert "Skipping Layers" in rendered.html
@@ -399,7 +398,7 @@ def test_a_faulty_template_is_named_with_its_line(tmp_path: Path, name: str, sou
     of = full_edition()
 
     with pytest.raises(RenderError, match=message):
-        Renderer(tmp_path).render(of, for_everybody(of))
+        Renderer(tmp_path).render(of, of.sections)
 
 
 def test_the_templates_are_found_beside_the_package():
@@ -409,9 +408,9 @@ def test_the_templates_are_found_beside_the_package():
 # -- layouts and languages -------------------------------------------------------------------------------------------
 
 
-def looked(look: Appearance, *, language: str | None = None, of: Edition | None = None) -> Rendered:
+def looked(look: Appearance, *, language: str | None = None, of: Arranged | None = None) -> Rendered:
     shown = of or full_edition()
-    return RENDERER.render(shown, for_everybody(shown), base_url=BASE_URL, language=language, look=look)
+    return RENDERER.render(shown, shown.sections, base_url=BASE_URL, language=language, look=look)
 
 
 def test_the_layouts_show_abstracts_summaries_or_headlines():
@@ -441,7 +440,7 @@ def test_no_layout_breaks_a_rule_or_loses_a_title(layout: Layout):
 
 
 def test_pictures_are_shown_only_where_the_digest_wants_them_and_only_by_https():
-    def of(url: str) -> Edition:
+    def of(url: str) -> Arranged:
         return edition((section((entry(1, "A Title", thumbnail_url=url),)),))
 
     secure = of("https://pictures.example.org/1.png")
@@ -492,7 +491,7 @@ def test_a_paper_that_spoils_the_mjml_is_named(tmp_path: Path):
     of = edition((section((entry(1, "Well"), entry(2, "Not < well </mj-text>"), entry(3, "Also well"))),))
 
     with pytest.raises(RenderError, match=r"\(paper 2, 'Not < well </mj-text>'\)"):
-        Renderer(tmp_path).render(of, for_everybody(of))
+        Renderer(tmp_path).render(of, of.sections)
 
 
 def test_more_papers_link_into_the_archive():

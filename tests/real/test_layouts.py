@@ -12,15 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from editions import cast, edition, entry, section
+from editions import Arranged, cast, edition, entry, section
 
 from digestmail.mail.encoding import LARGEST_MESSAGE
 from digestmail.mail.render import Renderer
-from digestmail.model.editions import Edition
 from digestmail.model.papers import Signals
 from digestmail.model.selection import Entry
 from digestmail.model.theme import Appearance, Layout
-from digestmail.selection.segments import for_everybody
 from digestmail.text.truncate import at_word
 
 SHARED = Path(__file__).resolve().parents[2].parent / "shared"
@@ -53,7 +51,7 @@ def entries(path: Path) -> Iterator[Entry]:
         )
 
 
-def grouped(path: Path) -> Edition:
+def grouped(path: Path) -> Arranged:
     found = list(entries(path))
     return edition([section(part, topic) for part, topic in ((found[::2], "Even"), (found[1::2], None)) if part])
 
@@ -64,7 +62,7 @@ def test_every_day_of_a_month_becomes_a_mail_in_every_layout(month: str):
         of = grouped(path)
         for layout in Layout:
             look = Appearance(layout=layout, thumbnails=True)
-            rendered = RENDERER.render(of, for_everybody(of), base_url="https://digest.example.org", look=look)
+            rendered = RENDERER.render(of, of.sections, base_url="https://digest.example.org", look=look)
             where = f"{path.name} {layout}"
 
             assert len(cast(rendered)) < LARGEST_MESSAGE - TWO_SIGNATURES, where
@@ -73,7 +71,7 @@ def test_every_day_of_a_month_becomes_a_mail_in_every_layout(month: str):
             assert missing(of, rendered.html) == counted(rendered.html) == counted_in_text(rendered.text), where
 
 
-def missing(of: Edition, html: str) -> int:
+def missing(of: Arranged, html: str) -> int:
     return sum(escape(at_word(each.paper.title, 300)) not in normal(html) for each in of.entries)
 
 
@@ -97,7 +95,7 @@ def test_of_two_hundred_papers_most_are_counted_and_none_is_lost():
     ]
     of = edition([section(papers[::2], "Even"), section(papers[1::2])])
     for layout in Layout:
-        sections = for_everybody(of)
+        sections = of.sections
         rendered = RENDERER.render(of, sections, base_url="https://digest.example.org", look=Appearance(layout=layout))
         html = rendered.html
 

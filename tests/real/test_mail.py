@@ -10,14 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from editions import cast, edition, entry, section
+from editions import Arranged, cast, edition, entry, section
 from message_rules import broken_rules, part, visible
 
 from digestmail.mail.render import Renderer
-from digestmail.model.editions import Edition
 from digestmail.model.papers import Signals
 from digestmail.model.selection import Entry
-from digestmail.selection.segments import for_everybody
 
 SHARED = Path(__file__).resolve().parents[2].parent / "shared"
 pytestmark = pytest.mark.skipif(not SHARED.exists(), reason="../shared is not here: no real papers to put in a mail")
@@ -31,7 +29,7 @@ def folded(text: str) -> str:
     return " ".join(text.split())
 
 
-def seed_edition() -> Edition:
+def seed_edition() -> Arranged:
     papers = json.loads((SHARED / "data" / "seed_papers.json").read_text("utf-8"))
     assert len(papers) == MOST_AT_ONCE
     return edition(
@@ -65,7 +63,7 @@ def day_entries(path: Path) -> Iterator[Entry]:
 
 def test_every_seed_title_is_in_the_mail_to_the_letter():
     of = seed_edition()
-    raw = cast(RENDERER.render(of, for_everybody(of)))
+    raw = cast(RENDERER.render(of, of.sections))
 
     assert broken_rules(raw) == []
     html, text = part(raw, "html"), part(raw, "plain")
@@ -81,7 +79,7 @@ def test_every_title_of_a_day_is_in_a_mail_that_is_not_clipped(path: Path):
     entries = list(day_entries(path))
     of = edition([section(entries[::2], "Even"), section(entries[1::2])] if len(entries) > 1 else [section(entries)])
 
-    raw = cast(RENDERER.render(of, for_everybody(of), base_url="https://digest.example.org"))
+    raw = cast(RENDERER.render(of, of.sections, base_url="https://digest.example.org"))
 
     assert broken_rules(raw) == []
     seen, text = visible(part(raw, "html")), folded(part(raw, "plain"))
