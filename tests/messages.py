@@ -21,6 +21,7 @@ _NOT_PAGES = {
     "csv_format.py",
     "csv_import.py",
     "csv_transfer.py",
+    "idempotency.py",
     "webhooks.py",
 }
 """Modules whose errors only programs and operators see."""

@@ -23,12 +23,12 @@ def checked(digests: Sequence[Digest], choices: Preferences) -> Preferences:
         raise SubscriptionError("choose at least one digest")
     if choices.timezone is not None and (wrong := check_timezone(choices.timezone)):
         raise SubscriptionError("there is no time zone %(name)s", name=repr(choices.timezone), operator_text=wrong)
-    chosen = {one.digest: checked_subscription(digests, one) for one in choices.subscriptions}
+    chosen = {one.digest: _all_is_none(digests, checked_subscription(digests, one)) for one in choices.subscriptions}
     return replace(choices, subscriptions=tuple(chosen[name] for name in sorted(chosen)))
 
 
 def checked_subscription(digests: Sequence[Digest], one: Subscription) -> Subscription:
-    """Return `one` with its topics in the digest's order; all of them is none.
+    """Return `one` with its topics in the digest's order.
 
     Raises SubscriptionError when it names something that does not exist; the operator reads the nearest known name.
     """
@@ -51,8 +51,13 @@ def checked_subscription(digests: Sequence[Digest], one: Subscription) -> Subscr
             )
     if one.hour is not None and not 0 <= one.hour <= LAST_HOUR:
         raise SubscriptionError("the hour must be a number from 0 to 23")
-    topics = tuple(topic for topic in known if topic in one.topics)
-    return replace(one, topics=() if len(topics) == len(known) else topics)
+    return replace(one, topics=tuple(topic for topic in known if topic in one.topics))
+
+
+def _all_is_none(digests: Sequence[Digest], one: Subscription) -> Subscription:
+    """Return `one` without topics if it names all of its digest: whoever ticks every box of a form wants everything."""
+    known = next(len(digest.topics) for digest in digests if digest.name == one.digest)
+    return replace(one, topics=()) if len(one.topics) == known else one
 
 
 def _hint(name: str, known: Sequence[str]) -> str:

@@ -22,4 +22,4 @@ def test_what_a_helper_of_the_tests_imports_counts_too(tmp_path):
     (tmp_path / "test_made_up.py").write_text("from .scripted import scripted\n", "utf-8")
 
     assert imports_service(tmp_path / "test_made_up.py")
-    assert not imports_service(TESTS / "unit" / "test_slots.py")
+    assert not imports_service(TESTS / "schedule" / "test_cron.py")

@@ -161,7 +161,7 @@ def test_every_page_for_people_is_accessible_and_fits_a_phone(browser: Browser, 
     page.goto(preferences)
     page.get_by_role("button", name="Pause").click()
     readable(page)
-    expect(page.get_by_text("Your emails are paused until")).to_be_visible()
+    expect(page.get_by_role("status").filter(has_text="Your emails are paused until")).to_be_visible()
     page.goto(link(site.wait_for_mails(3)[-1], "undo"))
     readable(page)
     page.goto(preferences)

@@ -60,7 +60,7 @@ def test_a_change_is_told_step_by_step(language):
 def test_without_pages_a_reply_is_the_way_back(kind):
     rendered = notice(kind, action_url=None, preferences_url=None)
 
-    assert "reply to this mail" in rendered.text
+    assert "reply to this email" in rendered.text
     assert "30 days" in notice(kind).text
 
 

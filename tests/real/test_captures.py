@@ -42,7 +42,6 @@ def holds_together(sighting: Sighting) -> bool:
         bool(paper.title)
         and all(text == " ".join(text.split()) and "\x00" not in text for text in texts)
         and all(address.startswith(("https://", "http://")) for address in addresses if address is not None)
-        and len(set(paper.authors)) == len(paper.authors)
     )
 
 

@@ -131,7 +131,7 @@ def test_authors_in_lists_stay_who_they_are():
     lists = [paper["authors"] if isinstance(paper, dict) else paper for paper in papers]
     changed = Counter()
     for names in lists:
-        known = dict.fromkeys(" ".join(name.split()) for name in names)
+        known = [" ".join(name.split()) for name in names]
         kept = clean_names(names)
         changed["gone"] += len(known) - len(kept)
         changed["new"] += len(set(kept) - set(known))

@@ -228,7 +228,7 @@ def test_nothing_changes_before_a_new_address_is_confirmed_and_old_links_stay_go
     assert person(site, reader).address == NEW
     assert NEW in site.get(target).body
     collect(site.app.database, [FakeSource("hf", reading(sighting(1, title="An image")))], site.clock.now())
-    publish(site.app.database, site.app.digests[:1], site.app.render, site.clock.now())
+    publish(site.app.database, site.app.digests[:1], site.app.mail.render, site.clock.now())
     assert site.app.deliver().sent == 1
     assert site.mails()[-1]["To"] == NEW
     assert site.post(unsubscribe(site, reader, "daily"), {}).status == 200
