@@ -30,7 +30,7 @@ coverage: $(VENV)/.dev ## the whole test suite, with the branches it covers and 
 servers: $(VENV)/.dev ## real mail servers on loopback; downloads them from Debian and npm, needs root
 	DIGESTMAIL_TEST_SERVERS=1 $(BIN)/pytest -q -rA tests/servers
 
-check: lint types imports coverage ## what CI runs
+check: lint types imports test ## what CI runs
 
 lint: $(VENV)/.dev ## ruff: rules and format
 	$(BIN)/ruff check .
