@@ -88,7 +88,7 @@ class App(AbstractContextManager["App"]):
                 return store_all(connection, readings, self.clock.now(), self.horizon())
         now, horizon, total = self.clock.now(), self.horizon(), len(self.config.sources)
         with open_sources(self.config, self.database, self.wall_clock, horizon, self._random) as sources:
-            done = lambda count: self._progress("collect", count, total)  # noqa: E731
+            done = lambda count: self._progress("collect", count, total)  # noqa: E731 - it closes over `total`, and is used once
             return collect(self.database, sources, now, horizon=horizon, stop=stop, progress=done)
 
     def publish(self, *, dry_run: bool = False, stop: Stop = never) -> PublishReport:

@@ -32,7 +32,7 @@ class CheckReport:
 
     problems: tuple[str, ...]
     notes: tuple[str, ...]
-    """What is worth a look, and hurts nobody."""
+    """What you should know about, but what is no problem."""
     health: tuple[SourceHealth, ...]
     unread: tuple[str, ...]
     """Configured sources that were never read."""
@@ -129,7 +129,7 @@ def _ahead(app: App) -> Iterator[str]:
 
 
 def _ledger(app: App) -> Iterator[str]:
-    """Name what the ledger holds that somebody has to look at."""
+    """Name what in the outbox needs an operator."""
     yield from map(str, admin.blocks(app.database, app.clock.now()))
     try:
         app.epoch().check_database(app.database)

@@ -1,4 +1,4 @@
-"""`digestmail deliveries`: who got what, and what to do about those nobody knows about."""
+"""`digestmail deliveries`: list deliveries and attempts, and resolve the ones whose result is unknown."""
 
 from __future__ import annotations
 

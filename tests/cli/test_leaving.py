@@ -62,7 +62,7 @@ def sent(directory):
 
 def mails(directory):
     box = mailbox.Maildir(directory / "mail", factory=None)
-    found = [message_from_bytes(box.get_bytes(name), policy=policy.default) for name in box.keys()]  # noqa: SIM118
+    found = [message_from_bytes(box.get_bytes(name), policy=policy.default) for name in box.keys()]  # noqa: SIM118 - a mailbox iterates over messages, not keys
     return sorted(found, key=lambda mail: "goodbye" in str(mail["Subject"]) or "unsubscribed" in str(mail["Subject"]))
 
 
