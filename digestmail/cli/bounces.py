@@ -92,7 +92,7 @@ def _lines(report: BouncesReport) -> Iterator[str]:
         "unsubscribed": report.unsubscribed,
         "refused us": report.ours,
         "seen before": report.repeated,
-        "of nobody we know": report.unmatched,
+        "unknown recipients": report.unmatched,
         "delayed": report.delayed,
         "delivered": report.delivered,
         "not spam": report.not_spam,
