@@ -113,3 +113,12 @@ def test_a_service_can_write_where_its_configuration_keeps_its_data(page: Path, 
 
 def test_there_are_units_to_look_at() -> None:
     assert len(UNITS) >= 2
+
+
+def test_the_messages_that_troubleshooting_quotes_are_said_by_the_program():
+    source = re.sub(r'"\n\s*f?"', "", SOURCE)
+    table = (ROOT / "docs" / "operations.md").read_text("utf-8").partition("## Troubleshooting")[2]
+    symptoms = [line.split("|")[1] for line in table.splitlines() if line.startswith("| ")]
+    quoted = [words.strip(". ") for symptom in symptoms for words in re.findall(r'"([^"]+)"', symptom)]
+    assert len(quoted) >= 5
+    assert [words for words in quoted if words not in source] == []
