@@ -85,12 +85,12 @@ def test_from_the_home_page_to_the_edition_and_away_by_one_click(browser: Browse
     expect(page.get_by_text("This address is not subscribed.")).to_be_visible()
     assert context.cookies() == []
     context.close()
-
-    site.clock.sleep(86400)
-    published(site, n3="Another image", n4="Another agent")
-    assert delivered(site).sent == 0
     assert "unsubscribed" in site.wait_for_mails(5)[-1]["Subject"]
     site.settle()
+
+    site.later(86400)
+    published(site, n3="Another image", n4="Another agent")
+    assert delivered(site).sent == 0
     assert len(site.mails()) == 5
     with site.app.database.connect() as connection:
         assert subscribers.find(connection, ADDRESS).state is SubscriberState.UNSUBSCRIBED

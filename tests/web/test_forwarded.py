@@ -116,7 +116,7 @@ def test_the_subscriber_is_told_and_undoes_it(site, reader, deed):
     for method in ("GET", "HEAD", "GET"):
         assert site.ask(method, target).status == 200
     assert settings(person(site, reader)) != before, "looking changes nothing"
-    site.clock.sleep(29 * 24 * HOUR)
+    site.later(29 * 24 * HOUR)
     assert "restored" in site.fill_in(target).body
     after = settings(person(site, reader))
     expected = list(before)
@@ -140,7 +140,7 @@ def test_undoing_twice_is_done_once(site, reader):
     token = form_token(site, target)
     site.clock.sleep(5)
     assert "restored" in site.post(target, {"token": token}).body
-    site.clock.sleep(7 * HOUR)
+    site.later(7 * HOUR)
     change(site, reader)
     assert "wiederhergestellt" in site.post(target, {"token": token}).body
     assert [one.digest for one in person(site, reader).subscriptions] == ["weekly"], "the later change stands"
@@ -150,7 +150,7 @@ def test_an_undo_link_is_good_for_thirty_days(site, reader):
     change(site, reader)
     target = link(site.wait_for_mails(1)[-1], "undo")
     token = form_token(site, target)
-    site.clock.sleep(30 * 24 * HOUR + 1)
+    site.later(30 * 24 * HOUR + 1)
     assert site.get(target).status == 410
     assert site.post(target, {"token": token}).status == 410
     assert [one.digest for one in person(site, reader).subscriptions] == ["weekly"]
@@ -164,7 +164,7 @@ def test_many_changes_are_told_in_few_mails_and_undone_together(site, reader):
         site.fill_in(preferences(site, reader), digest=["daily", "weekly"], hour=hour)
     site.app.send_notices()
     assert len(site.mails()) == 1
-    site.clock.sleep(6 * HOUR)
+    site.later(6 * HOUR)
     site.app.send_notices()
     second = site.wait_for_mails(2)[-1]
     assert "Du bekommst jetzt Trending papers" in text(second), "in the language it was in before"
@@ -180,7 +180,7 @@ def test_what_was_changed_back_before_it_was_told_is_not_told(site, reader):
     target = preferences(site, reader)
     site.fill_in(target, digest=["daily", "weekly"], **{"topics.daily": "Vision", "language": "de"})
     site.fill_in(target, digest=["daily", "weekly"], **{"topics.daily": "Vision"})
-    site.clock.sleep(6 * HOUR)
+    site.later(6 * HOUR)
     site.app.send_notices()
     site.settle()
     assert len(site.mails()) == 1
@@ -191,7 +191,7 @@ def test_undoing_voids_what_a_stranger_did_later(site, reader):
     move(site, reader)
     to_the_reader = next(mail for mail in site.wait_for_mails(2) if mail["To"] == READER)
     assert [one for one in links(to_the_reader) if "/preferences/" in one] == []
-    site.clock.sleep(7 * HOUR)
+    site.later(7 * HOUR)
     change(site, reader)
     to_the_stranger = site.wait_for_mails(3)[-1]
     assert to_the_stranger["To"] == NEW
@@ -204,7 +204,7 @@ def test_a_stranger_cannot_hide_a_change_by_moving_or_leaving(site, reader):
     before = settings(person(site, reader))
     pause(site, reader)
     site.wait_for_mails(1)
-    site.clock.sleep(HOUR)
+    site.later(HOUR)
     change(site, reader)
     move(site, reader)
     leave_by_the_form(site, reader)
@@ -333,7 +333,7 @@ def test_a_stranger_cannot_erase_a_subscriber(site, reader):
     assert len(site.mails()) == 1
     assert site.get(link(asked, "erase")).status == 200
     assert person(site, reader).state is SubscriberState.ACTIVE
-    site.clock.sleep(timedelta(days=3, seconds=1).total_seconds())
+    site.later(timedelta(days=3, seconds=1).total_seconds())
     assert site.get(link(asked, "erase")).status == 410
     assert "Check your email" in site.fill_in(f"{target}/data", f"{target}/erase", sure="yes").body
     again = site.wait_for_mails(2)[-1]

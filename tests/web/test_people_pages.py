@@ -86,7 +86,7 @@ def test_no_link_of_any_mail_changes_anything_when_a_scanner_opens_it(site):
     published(site, "An agent")
     site.app.deliver()
     edition = site.wait_for_mails(3)[-1]
-    site.clock.sleep(2 * 86400)
+    site.later(2 * 86400)
     site.fill_in("/subscribe", address="other@example.org", digest="daily")
     pending = site.wait_for_mails(4)[-1]
     site.settle()
@@ -147,7 +147,7 @@ def test_one_click_of_a_mail_program_over_https_ends_it(tmp_path, database_url, 
         edition = site.wait_for_mails(3)[-1]
         assert edition["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
         target = re.match(r"<(https://digest\.example\.org/papers/unsubscribe/[^>]+)>", edition["List-Unsubscribe"])[1]
-        site.clock.sleep(86_400)
+        site.later(86_400)
         published(site, "Another agent", first=2)
         assert states(site) == {DeliveryState.SENT: 1, DeliveryState.QUEUED: 1}
         proxied = {"Host": "digest.example.org", "X-Forwarded-Proto": "https", "X-Forwarded-For": "198.51.100.7"}
@@ -158,7 +158,7 @@ def test_one_click_of_a_mail_program_over_https_ends_it(tmp_path, database_url, 
         assert person(site).state is SubscriberState.UNSUBSCRIBED
         assert site.wait_for_mails(4)[3]["Subject"] == "Trending papers: You are unsubscribed"
         site.settle()
-        site.clock.sleep(86_400)
+        site.later(86_400)
         published(site, "A third agent", first=3)
         site.app.send_notices()
         assert site.app.deliver().sent == 0
@@ -203,7 +203,7 @@ def test_programs_that_fill_in_everything_or_too_fast_send_no_mail(site):
     site.clock.sleep(5)
     said = site.post("/subscribe", {"token": token, "address": "a@example.org", "website": "https://spam.example"})
     assert "Check your email" in said.body
-    site.clock.sleep(2 * 86400)
+    site.later(2 * 86400)
     assert site.post("/subscribe", {"token": token, "address": "a@example.org"}).status == 400
     site.settle()
     assert site.mails() == []
@@ -223,7 +223,7 @@ def test_too_many_from_one_network_are_refused_and_too_many_for_a_domain_stay_si
     for number in range(10):
         assert site.fill_in("/subscribe", address=f"p{number}@example.org", digest="daily").status == 200
     assert site.fill_in("/subscribe", address="p11@example.org", digest="daily").status == 429
-    site.clock.sleep(3600)
+    site.later(3600)
     assert site.fill_in("/subscribe", address="p11@example.org", digest="daily").status == 200
     assert Rates().network == Rate(10, 3600)
 
