@@ -1,0 +1,60 @@
+"""The tables, one module for each group. Constraints here forbid states that must not occur."""
+
+from __future__ import annotations
+
+from digestmail.storage import search_index
+from digestmail.storage.schema.bounce import bounces
+from digestmail.storage.schema.columns import Moment, Said, metadata, said
+from digestmail.storage.schema.delivery import attempts, deliveries, notices
+from digestmail.storage.schema.edition import edition_papers, editions, segment_papers, segments
+from digestmail.storage.schema.operation import idempotency_keys, settings
+from digestmail.storage.schema.paper import paper_aliases, papers, sightings
+from digestmail.storage.schema.relay import allotments, rates, servers
+from digestmail.storage.schema.source import gates, source_health, sources, validators
+from digestmail.storage.schema.subscriber import (
+    address_changes,
+    changes,
+    confirmations,
+    departures,
+    subscribers,
+    subscriptions,
+    suppressions,
+    unsubscribe_mails,
+)
+
+__all__ = [
+    "Moment",
+    "Said",
+    "address_changes",
+    "allotments",
+    "attempts",
+    "bounces",
+    "changes",
+    "confirmations",
+    "deliveries",
+    "departures",
+    "edition_papers",
+    "editions",
+    "gates",
+    "idempotency_keys",
+    "metadata",
+    "notices",
+    "paper_aliases",
+    "papers",
+    "rates",
+    "said",
+    "segment_papers",
+    "segments",
+    "servers",
+    "settings",
+    "sightings",
+    "source_health",
+    "sources",
+    "subscribers",
+    "subscriptions",
+    "suppressions",
+    "unsubscribe_mails",
+    "validators",
+]
+
+search_index.follow(metadata)

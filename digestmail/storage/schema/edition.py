@@ -1,0 +1,63 @@
+"""Editions: what was published, and which papers each group of subscribers got."""
+
+from __future__ import annotations
+
+from sqlalchemy import JSON, Column, Float, ForeignKey, Index, Integer, SmallInteger, Table, Text, UniqueConstraint
+
+from digestmail.storage.schema.columns import Moment, metadata
+
+editions = Table(
+    "editions",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("digest", Text, nullable=False),
+    Column("slot", Text, nullable=False),
+    Column("slot_at", Moment, nullable=False),
+    Column("composed_at", Moment, nullable=False),
+    # How many deliveries were queued; their states must add up to this number.
+    Column("recipients", Integer),
+    # `model.Edition` as JSON. The archive is rendered from it.
+    Column("content", Text, nullable=False),
+    # The number of papers for a subscriber who gets all topics.
+    Column("papers", Integer, nullable=False),
+    Column("reason", Text, nullable=False),
+    UniqueConstraint("digest", "slot"),
+    # A covering index for lists of editions, because the rows with their content are slow to read.
+    Index("ix_editions_line", "digest", "slot_at", "papers", "slot", "composed_at"),
+)
+
+edition_papers = Table(
+    "edition_papers",
+    metadata,
+    Column("edition_id", ForeignKey("editions.id"), primary_key=True),
+    Column("paper_id", ForeignKey("papers.id"), primary_key=True),
+    Column("digest", Text, nullable=False),
+    Column("position", SmallInteger, nullable=False),
+    # The topic that the paper matches best.
+    Column("topic", Text),
+    Column("score", Float, nullable=False),
+    UniqueConstraint("digest", "paper_id"),
+    Index(None, "paper_id"),
+    # For listing the topics without reading every paper.
+    Index(None, "topic"),
+)
+
+segments = Table(
+    "segments",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("edition_id", ForeignKey("editions.id"), nullable=False, index=True),
+    Column("topics", JSON, nullable=False),
+    # Pairs of a topic (null for the last section) and how many of its papers did not fit.
+    Column("more", JSON, nullable=False),
+    # NULL means the digest's language.
+    Column("language", Text),
+)
+
+segment_papers = Table(
+    "segment_papers",
+    metadata,
+    Column("segment_id", ForeignKey("segments.id"), primary_key=True),
+    Column("paper_id", ForeignKey("papers.id"), primary_key=True),
+    Index(None, "paper_id"),
+)

@@ -1,0 +1,62 @@
+"""Papers, the other names of each, and what the sources said about them."""
+
+from __future__ import annotations
+
+from sqlalchemy import JSON, Boolean, Column, Date, ForeignKey, Index, Integer, SmallInteger, Table, Text, text
+
+from digestmail.storage.schema.columns import Moment, metadata
+
+papers = Table(
+    "papers",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("key", Text, nullable=False, unique=True),
+    # Set when two papers turned out to be the same work; this row then only refers to the other.
+    Column("merged_into", ForeignKey("papers.id")),
+    Column("origin", SmallInteger, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("abstract", Text, nullable=False),
+    Column("raw_title", Text, nullable=False),
+    Column("raw_abstract", Text, nullable=False),
+    Column("authors", JSON, nullable=False),
+    Column("categories", JSON, nullable=False),
+    Column("keywords", JSON, nullable=False),
+    Column("published_at", Moment),
+    Column("link", Text, nullable=False),
+    Column("summary", Text),
+    Column("organization", Text),
+    Column("comment", Text),
+    Column("discussion_url", Text),
+    Column("code_url", Text),
+    Column("project_url", Text),
+    Column("thumbnail_url", Text),
+    Column("withdrawn", Boolean, nullable=False),
+    Column("first_seen_at", Moment, nullable=False, index=True),
+    Column("updated_at", Moment, nullable=False),
+)
+
+_MERGED = text("merged_into IS NOT NULL")
+Index("ix_papers_merged_into", papers.c.merged_into, sqlite_where=_MERGED, postgresql_where=_MERGED)
+
+paper_aliases = Table(
+    "paper_aliases",
+    metadata,
+    Column("alias", Text, primary_key=True),
+    Column("paper_id", ForeignKey("papers.id"), nullable=False, index=True),
+)
+
+sightings = Table(
+    "sightings",
+    metadata,
+    Column("paper_id", ForeignKey("papers.id"), primary_key=True),
+    Column("source", Text, primary_key=True),
+    # One row for each paper, source and UTC day. Growth is the difference between two rows.
+    Column("seen_on", Date, primary_key=True),
+    Column("day", Date, nullable=False),
+    Column("upvotes", Integer),
+    Column("comments", Integer),
+    Column("stars", Integer),
+    Column("announce_type", Text),
+    Column("seen_at", Moment, nullable=False),
+    Index(None, "source", "seen_at"),
+)

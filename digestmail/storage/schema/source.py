@@ -1,0 +1,50 @@
+"""Sources: when each was read, how it is doing, and how often its host may be asked."""
+
+from __future__ import annotations
+
+from sqlalchemy import Column, Table, Text
+
+from digestmail.model.papers import Health
+from digestmail.storage.schema.columns import Moment, Said, metadata, one_of
+
+sources = Table(
+    "sources",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("read_at", Moment, nullable=False),
+    Column("complete_at", Moment),
+)
+
+source_health = Table(
+    "source_health",
+    metadata,
+    Column("source", Text, primary_key=True),
+    Column("category", Text, primary_key=True),
+    Column("health", Text, nullable=False),
+    Column("detail", Said, nullable=False),
+    Column("read_at", Moment, nullable=False),
+    Column("fresh_at", Moment),
+    one_of("health", Health),
+)
+
+validators = Table(
+    "validators",
+    metadata,
+    Column("source", Text, primary_key=True),
+    Column("url", Text, primary_key=True),
+    Column("etag", Text),
+    Column("last_modified", Text),
+    # When the full document was last received (not "304 Not Modified").
+    Column("whole_at", Moment, nullable=False),
+    Column("stored_at", Moment, nullable=False),
+)
+
+gates = Table(
+    "gates",
+    metadata,
+    Column("host", Text, primary_key=True),
+    # Real time, even with `--now`: rate limits follow the server's clock.
+    Column("opens_at", Moment, nullable=False),
+    # When requests may resume, as stated by the server (Retry-After).
+    Column("closed_until", Moment),
+)

@@ -1,0 +1,105 @@
+"""Subscribers, what they chose, what they asked for and have not confirmed, and who must not get mail."""
+
+from __future__ import annotations
+
+from sqlalchemy import JSON, Column, ForeignKey, Index, Integer, SmallInteger, Table, Text
+
+from digestmail.model.subscribers import SubscriberState, SuppressionReason
+from digestmail.storage.schema.columns import Moment, Said, metadata, one_of
+
+subscribers = Table(
+    "subscribers",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("address", Text, nullable=False),
+    # The casefolded address, so that each address subscribes only once.
+    Column("key", Text, nullable=False, unique=True),
+    Column("state", Text, nullable=False),
+    # The subscriber's choice; NULL means the digest's own setting.
+    Column("language", Text),
+    Column("timezone", Text),
+    Column("paused_until", Moment),
+    # Where and when the subscriber agreed to receive email.
+    Column("consent_source", Text),
+    Column("consent_at", Moment),
+    # When the address last changed. Bounces of earlier messages do not count against the new address.
+    Column("readdressed_at", Moment),
+    Column("created_at", Moment, nullable=False),
+    Column("updated_at", Moment, nullable=False),
+    one_of("state", SubscriberState),
+)
+
+subscriptions = Table(
+    "subscriptions",
+    metadata,
+    Column("digest", Text, primary_key=True),
+    Column("subscriber_id", ForeignKey("subscribers.id", ondelete="CASCADE"), primary_key=True),
+    # An empty list means every topic.
+    Column("topics", JSON, nullable=False),
+    # The local hour (0..23) of delivery; NULL means as soon as the edition is published.
+    Column("hour", SmallInteger),
+    Column("created_at", Moment, nullable=False),
+    Index(None, "subscriber_id"),
+)
+
+# When a person last unsubscribed from a digest, or from everything (an empty name). An import needs newer consent.
+departures = Table(
+    "departures",
+    metadata,
+    Column("subscriber_id", ForeignKey("subscribers.id", ondelete="CASCADE"), primary_key=True),
+    Column("digest", Text, primary_key=True),
+    Column("left_at", Moment, nullable=False),
+)
+
+# Sign-ups that are not confirmed yet, one for each person. The row is deleted when its link is used.
+confirmations = Table(
+    "confirmations",
+    metadata,
+    Column("subscriber_id", ForeignKey("subscribers.id", ondelete="CASCADE"), primary_key=True),
+    Column("nonce", Text, nullable=False),
+    Column("choices", JSON, nullable=False),
+    Column("asked_at", Moment, nullable=False),
+)
+
+# Address changes that are not confirmed yet, one for each subscriber.
+address_changes = Table(
+    "address_changes",
+    metadata,
+    Column("subscriber_id", ForeignKey("subscribers.id", ondelete="CASCADE"), primary_key=True),
+    Column("nonce", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("asked_at", Moment, nullable=False),
+)
+
+# Subscriptions as they were before a change made through a link in an email, so that the subscriber can undo it.
+changes = Table(
+    "changes",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("subscriber_id", ForeignKey("subscribers.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("before", JSON, nullable=False),
+    Column("made_at", Moment, nullable=False),
+    # When it was undone, itself or together with an earlier change.
+    Column("undone_at", Moment),
+)
+
+# Unsubscribe emails that were processed. If the mailbox is read again, they have no second effect.
+unsubscribe_mails = Table(
+    "unsubscribe_mails",
+    metadata,
+    Column("report", Text, primary_key=True),
+    Column("subscriber_id", ForeignKey("subscribers.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("at", Moment, nullable=False),
+)
+
+# Addresses that must not receive email. Rows outlive their subscriber. `key` is the casefolded address, or `sha256:` and
+# a keyed hash of it for people who asked to be erased.
+suppressions = Table(
+    "suppressions",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("reason", Text, nullable=False),
+    Column("detail", Said, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    one_of("reason", SuppressionReason),
+)
