@@ -10,6 +10,7 @@ from random import Random
 from digestmail.clock import SystemClock
 from digestmail.collect.collector import collect
 from digestmail.delivery.composer import EditionComposer
+from digestmail.delivery.dispatcher import Composers
 from digestmail.delivery.epoch import EpochFile
 from digestmail.delivery.outcomes import Rules
 from digestmail.delivery.worker import Worker
@@ -112,7 +113,7 @@ class Mailing:
         return Worker(
             self.database,
             [relay],
-            letters,
+            Composers(editions=letters, notices=letters),
             self.clock,
             rules,
             self._epoch,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, ExitStack
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from random import Random
@@ -16,7 +16,6 @@ from digestmail.clock import Clock, SystemClock
 from digestmail.collect.collector import SourceFailure, collect, read_all, store_all
 from digestmail.config.settings import Config
 from digestmail.delivery.epoch import EpochFile
-from digestmail.delivery.notices import NoticeReport, send_notices
 from digestmail.delivery.secrets import signing_secrets
 from digestmail.delivery.worker import Worker, outbox_report
 from digestmail.editions.compose import Composed, compose_next
@@ -101,11 +100,19 @@ class App(AbstractContextManager["App"]):
 
     def deliver(self, *, stop: Stop = never) -> DeliverReport:
         """Deliver what is due, notices first."""
-        self.send_notices(stop=stop)
+        forget_unconfirmed(self.database, self.wall_clock.now())
+        return self._worker(stop).deliver()
+
+    def send_notices(self, *, stop: Stop = never) -> DeliverReport:
+        """Send the notices that are due, and no editions."""
+        forget_unconfirmed(self.database, self.wall_clock.now())
+        return self._worker(stop).send_notices()
+
+    def _worker(self, stop: Stop) -> Worker:
         return Worker(
             self.database,
-            mail.relays(self.config.mail, self.base),
-            mail.edition_composer(self.config, self.database, self.mail, self.tokens),
+            self.transports(),
+            mail.composers(self.config, self.database, self.mail, self.digests, self.tokens, self.link_tokens()),
             self.wall_clock,
             mail.rules(self.config.mail),
             self.epoch(),
@@ -114,19 +121,6 @@ class App(AbstractContextManager["App"]):
             random=self._random,
             stop=stop,
             progress=lambda done: self._progress("deliver", done, None),
-        ).deliver()
-
-    def send_notices(self, *, stop: Stop = never) -> NoticeReport:
-        """Send the notices that are due."""
-        forget_unconfirmed(self.database, self.wall_clock.now())
-        return send_notices(
-            self.database,
-            self.transports()[0],
-            mail.notice_composer(self.config, self.database, self.mail, self.digests, self.tokens, self.link_tokens()),
-            self.wall_clock,
-            give_up=timedelta(hours=self.config.mail.give_up_hours),
-            random=self._random,
-            stop=stop,
         )
 
     def read_bounces(self, *, stop: Stop = never) -> BouncesReport:
@@ -164,7 +158,7 @@ class App(AbstractContextManager["App"]):
         return mail.writer(self.config, self.base, renderer, self.digests)
 
     def transports(self) -> tuple[Transport, ...]:
-        """Return every transport for single messages, the preferred one first; nothing is connected yet."""
+        """Return the transports in order of preference; nothing is connected yet."""
         return mail.transports(self.config.mail, self.base)
 
     @property

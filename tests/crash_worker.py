@@ -16,11 +16,12 @@ from random import Random
 from typing import Any
 
 from digestmail.clock import SystemClock
-from digestmail.delivery import dispatcher, outbox_writer, worker
+from digestmail.delivery import claim_policy, dispatcher, intake, outbox_writer
+from digestmail.delivery.dispatcher import Composers
 from digestmail.delivery.epoch import EpochFile
 from digestmail.delivery.outcomes import Rules
 from digestmail.delivery.worker import Worker
-from digestmail.model.deliveries import AmbiguousPolicy, Delivery, Envelope
+from digestmail.model.deliveries import AmbiguousPolicy, ClaimedMessage, Envelope
 from digestmail.storage.database import Database
 from digestmail.transports.smtp import transaction
 from digestmail.transports.smtp.client import SmtpTransport
@@ -32,8 +33,8 @@ CLAIMED = 6
 AHEAD = 4
 
 STEPS: dict[str, tuple[Any, str, bool]] = {
-    "before the connections are allotted": (worker.rates, "lease_connections", False),
-    "inside the transaction of the allotment": (worker.rates, "lease_connections", True),
+    "before the connections are allotted": (claim_policy.rates, "lease_connections", False),
+    "inside the transaction of the allotment": (claim_policy.rates, "lease_connections", True),
     "before the claim": (outbox_writer.claims, "claim", False),
     "inside the transaction of the claim": (outbox_writer.claims, "claim", True),
     "between the claim's commit and the epoch file": (EpochFile, "note", False),
@@ -46,26 +47,27 @@ STEPS: dict[str, tuple[Any, str, bool]] = {
     "before octets are written": (ReplyReader, "write", False),
     "after octets are written": (ReplyReader, "write", True),
     "before the commands are made": (transaction, "_commands", False),
-    "after the reply, before it is settled": (dispatcher.Dispatcher, "settle", False),
-    "settled, but not on record": (dispatcher.Dispatcher, "settle", True),
+    "after the reply, before it is resolved": (dispatcher.Dispatcher, "_on_verdict", False),
+    "resolved, but not recorded": (dispatcher.Dispatcher, "_on_verdict", True),
     "before the results are recorded": (outbox_writer.claims, "record", False),
     "inside the transaction of the results": (outbox_writer.claims, "record", True),
-    "before the connections are given up": (worker.rates, "give_up", False),
+    "before the connections are given up": (claim_policy.rates, "give_up", False),
 }
 COMMITS = ("before a commit", "after a commit")
 SERVER = ("in the middle of the body", "after the dot, before the reply")
 """What the server does to the worker it talks with."""
 
 
-class Letters:
-    """Writes messages that are as long as they are told, and named after their delivery."""
+class PlainMessages:
+    """Composes messages of a given length, named after their delivery or notice."""
 
     def __init__(self, octets: int) -> None:
         self.body = b"A line of the digest that nobody reads to its end.\r\n" * (octets // 52)
 
-    def write(self, delivery: Delivery, now: datetime) -> tuple[Envelope, bytes]:
-        name = f"Message-ID: <{delivery.edition_id}.{delivery.subscriber_id}@example.org>\r\n\r\n"
-        return Envelope(sender="digest@example.org", recipient=delivery.address), name.encode() + self.body
+    def write(self, claimed: ClaimedMessage, now: datetime) -> tuple[Envelope, bytes]:
+        first, second, _ = claimed.claim
+        name = f"Message-ID: <{first}.{second}@example.org>\r\n\r\n"
+        return Envelope(sender="digest@example.org", recipient=claimed.address), name.encode() + self.body
 
 
 def die() -> None:
@@ -102,10 +104,10 @@ def record_intent(step: str, turn: int, database: Database) -> None:
 
 def work(job: dict[str, Any]) -> None:
     dispatcher.AHEAD = AHEAD
-    dispatcher._FIRST_CLAIM = dispatcher._MOST_CLAIMED = CLAIMED
+    intake.FIRST_CLAIM = intake.MOST_CLAIMED = CLAIMED
     database = Database.open(job["url"], base=Path())
     record_intent(job["step"], job["turn"], database)
-    relay = SmtpTransport(
+    transport = SmtpTransport(
         host="127.0.0.1",
         port=job["port"],
         security="none",
@@ -115,10 +117,11 @@ def work(job: dict[str, Any]) -> None:
         manners=Manners(trial_after=1),
     )
     rules = Rules(give_up=timedelta(days=4), max_lateness=timedelta(days=30), ambiguous=AmbiguousPolicy(job["policy"]))
+    messages = PlainMessages(job["octets"])
     worker = Worker(
         database,
-        [relay],
-        Letters(job["octets"]),
+        [transport],
+        Composers(editions=messages, notices=messages),
         SystemClock(datetime.fromisoformat(job["now"])),
         rules,
         EpochFile(Path(job["epoch"]), "secret"),

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime, timedelta
 
-from digestmail.errors import DigestmailError
+from digestmail.errors import DeliveryError, DigestmailError, TransportError
 from digestmail.model.deliveries import Envelope, Rendered
 from digestmail.model.digests import Digest, Limits, OnEmpty, Schedule, Topic
 from digestmail.model.editions import Edition
 from digestmail.model.papers import Origin, Paper, PaperId, Reading, Sighting, Signals, Validators
 from digestmail.model.selection import Section
-from digestmail.transports.base import Receipt
+from digestmail.transports.base import MessageSource, Receipt, Verdict
 
 THURSDAY = datetime(2026, 4, 2, 8, 0, tzinfo=UTC)
 
@@ -101,18 +102,33 @@ def render(edition: Edition, sections: Sequence[Section], *, language: str | Non
 class FakeTransport:
     """Keeps what was sent; `verdict` may raise for a recipient."""
 
-    def __init__(self, verdict: Callable[[str], None] = lambda _: None) -> None:
+    connections = 1
+    messages_per_second = None
+
+    def __init__(self, verdict: Callable[[str], None] = lambda _: None, *, name: str = "fake") -> None:
+        self.name = name
         self.verdict = verdict
         self.sent: list[tuple[str, bytes]] = []
         self.refuses: DigestmailError | None = None
         self.sessions = 0
 
-    @contextmanager
-    def open(self) -> Iterator[FakeTransport]:
+    @asynccontextmanager
+    async def connect(self) -> AsyncIterator[FakeTransport]:
         if self.refuses is not None:
             raise self.refuses
         self.sessions += 1
         yield self
+
+    async def send_all(self, source: MessageSource) -> None:
+        while (message := await source.take()) is not None:
+            verdict: Verdict
+            try:
+                verdict = await asyncio.to_thread(self.send, message.envelope, message.message)
+            except (DeliveryError, TransportError) as error:
+                verdict = error
+            message.resolve(verdict)
+            if isinstance(verdict, TransportError):
+                raise verdict
 
     def send(self, envelope: Envelope, message: bytes) -> Receipt:
         self.verdict(envelope.recipient)

@@ -7,12 +7,13 @@ from datetime import timedelta
 
 from fakes import THURSDAY
 
+from digestmail.model.deliveries import Delivery
 from digestmail.model.editions import Edition, Slot
 from digestmail.model.papers import Signals
 from digestmail.model.selection import Entry, Score, Section
 from digestmail.model.subscribers import Subscription
 from digestmail.selection.segments import for_everybody
-from digestmail.storage import deliveries, editions, subscribers
+from digestmail.storage import claims, deliveries, editions, subscribers
 
 LEASE = timedelta(minutes=15)
 
@@ -55,3 +56,11 @@ def people(connection, count: int, *digests: str, domains: Sequence[str] = ("exa
         for name in digests or ("daily",):
             subscribers.subscribe(connection, subscriber_id, Subscription(digest=name), THURSDAY)
     return ids
+
+
+def claim_deliveries(connection, limit: int, now=THURSDAY, lease=LEASE) -> list[Delivery]:
+    """Claim where there are no notices."""
+    claimed = claims.claim(connection, now, lease, limit)
+    found = [one for one in claimed if isinstance(one, Delivery)]
+    assert len(found) == len(claimed)
+    return found

@@ -76,7 +76,7 @@ class _Connection:
             if code == 250:
                 relay.accepted.append(at)
                 relay.arrived[outgoing.envelope.recipient] += 1
-                outgoing.settle(Receipt(code=code, text=text))
+                outgoing.resolve(Receipt(code=code, text=text))
             else:
                 relay.refused.append(at)
-                outgoing.settle(judge_refusal(Step.CONTENT, code, text))
+                outgoing.resolve(judge_refusal(Step.CONTENT, code, text))

@@ -8,18 +8,19 @@ from datetime import timedelta
 from pathlib import Path
 from random import Random
 
-from crash_worker import Letters
+from crash_worker import PlainMessages
 from fakes import THURSDAY, FakeClock
 from outbox import edition, people
 from sqlalchemy import select
 
+from digestmail.delivery.dispatcher import Composers
 from digestmail.delivery.epoch import EpochFile
 from digestmail.delivery.outcomes import Rules
 from digestmail.delivery.worker import Worker
 from digestmail.model.deliveries import AmbiguousPolicy, DeliveryState
 from digestmail.storage import deliveries, editions, schema
 from digestmail.storage.database import Database
-from digestmail.transports.base import Relay
+from digestmail.transports.base import Transport
 from digestmail.transports.smtp.client import Security, SmtpTransport
 from digestmail.transports.smtp.manners import Manners
 
@@ -36,7 +37,7 @@ def fill(database: Database, count: int, *, domains: Sequence[str] = ("example.o
 
 def worker(
     database: Database,
-    relays: Sequence[Relay],
+    transports: Sequence[Transport],
     clock: FakeClock,
     epoch: Path,
     *,
@@ -46,8 +47,13 @@ def worker(
 ) -> Worker:
     """Return a worker."""
     rules = Rules(give_up=timedelta(days=4), max_lateness=max_lateness, ambiguous=policy)
-    options = {"letters": Letters(520), "random": Random(1)} | options
-    return Worker(database, relays, clock=clock, rules=rules, epoch=EpochFile(epoch, "secret"), **options)
+    options = {"composers": both(PlainMessages(520)), "random": Random(1)} | options
+    return Worker(database, transports, clock=clock, rules=rules, epoch=EpochFile(epoch, "secret"), **options)
+
+
+def both(composer) -> Composers:
+    """Return composers that compose editions and notices alike."""
+    return Composers(editions=composer, notices=composer)
 
 
 def smtp(
@@ -66,10 +72,10 @@ def smtp(
     )
 
 
-def until_empty(database: Database, relays: Sequence[Relay], epoch: Path, clock: FakeClock, runs: int = 12):
+def until_empty(database: Database, transports: Sequence[Transport], epoch: Path, clock: FakeClock, runs: int = 12):
     """Deliver, and come back when something is due."""
     for _ in range(runs):
-        report = worker(database, relays, clock, epoch).deliver()
+        report = worker(database, transports, clock, epoch).deliver()
         if report.next_due_at is None:
             return report
         clock.time = max(report.next_due_at, clock.time)

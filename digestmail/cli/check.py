@@ -21,6 +21,7 @@ from digestmail.model.subscribers import ChoiceCount
 from digestmail.schedule.cron import next_fire
 from digestmail.subscribers.admin import wishes
 from digestmail.text.credentials import weaknesses
+from digestmail.transports.single import try_connection
 
 if TYPE_CHECKING:
     from digestmail.app import App
@@ -88,8 +89,7 @@ def _connections(app: App) -> Iterator[str]:
     """Knock at every mail server."""
     for transport in app.transports():
         try:
-            with transport.open():
-                pass
+            try_connection(transport)
         except DigestmailError as error:
             yield f"transport: {error}"
 

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from digestmail.delivery.pacing import domain_of
 from digestmail.errors import DeliveryError
-from digestmail.model.deliveries import Delivery
+from digestmail.model.deliveries import ClaimedMessage
 from digestmail.transports.smtp.sender_faults import alike, names_recipient
 
 DOMAINS = 3
@@ -28,7 +28,7 @@ class _Refusal:
     """Domains whose very first recipient was refused with it."""
     in_a_row: set[str] = field(default_factory=set)
     """Domains refused with it since anybody was accepted."""
-    deliveries: list[tuple[Delivery, DeliveryError]] = field(default_factory=list)
+    deliveries: list[tuple[ClaimedMessage, DeliveryError]] = field(default_factory=list)
 
 
 class Suspicion:
@@ -49,34 +49,36 @@ class Suspicion:
         for refusal in self._refusals.values():
             refusal.in_a_row.clear()
 
-    def refuse(self, delivery: Delivery, error: DeliveryError, now: datetime) -> list[tuple[Delivery, DeliveryError]]:
+    def refuse(
+        self, message: ClaimedMessage, error: DeliveryError, now: datetime
+    ) -> list[tuple[ClaimedMessage, DeliveryError]]:
         """Hear of a refusal; return all that were refused like it, once it is clear that they are not to blame.
 
         It is clear when the same text came at three domains with nobody accepted in between, or for the first
         recipients at three domains, while fewer domains were accepted for the first time.
         """
-        domain = domain_of(delivery.address)
+        domain = domain_of(message.address)
         is_first = domain not in self._heard_of
         self._heard_of.add(domain)
-        if not error.permanent or error.code is None or self._is_given_up(delivery, now):
+        if not error.permanent or error.code is None or self._is_given_up(message, now):
             return []
         said = _said(error, error.code)
-        if names_recipient(error.code, said, delivery.address):
+        if names_recipient(error.code, said, message.address):
             return []
         refusal = self._refusals.setdefault(alike(error.code, said), _Refusal(len(self._accepted)))
         refusal.in_a_row.add(domain)
         if is_first:
             refusal.first.add(domain)
         if len(refusal.deliveries) < _MOST_KEPT:
-            refusal.deliveries.append((delivery, error))
+            refusal.deliveries.append((message, error))
         newly_accepted = len(self._accepted) - refusal.newly_accepted_before
         if len(refusal.in_a_row) >= DOMAINS or len(refusal.first) >= max(DOMAINS, newly_accepted + 1):
             found, refusal.deliveries = refusal.deliveries, []
             return found
         return []
 
-    def _is_given_up(self, delivery: Delivery, now: datetime) -> bool:
-        return delivery.attempts >= _ENOUGH_ATTEMPTS and now - delivery.queued_at >= self._give_up
+    def _is_given_up(self, message: ClaimedMessage, now: datetime) -> bool:
+        return message.attempts >= _ENOUGH_ATTEMPTS and now - message.queued_at >= self._give_up
 
 
 def _said(error: DeliveryError, code: int) -> str:

@@ -1,4 +1,4 @@
-"""Letters: render and serialise once per segment, splice per subscriber."""
+"""Compose the messages of editions: render once per segment, personalize for each subscriber."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from digestmail.storage import editions
 from digestmail.storage.database import Database
 
 _KEPT = 16
-"""Moulds kept in memory, about 100 KB each; a run meets segment after segment, not all at once."""
+"""Message templates kept in memory, about 100 KB each. Claims are sorted by segment, so few are in use at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +48,7 @@ class EditionComposer:
         """
         self._database = database
         self._render = render
-        self._mould = message_template
+        self._message_template = message_template
         self._tokens = tokens
         self._sender = sender
         self._domain = domain
@@ -81,7 +81,7 @@ class EditionComposer:
         edition, sections, language = self._content(segment_id)
         rendered = self._render(edition, sections, language=language)
         prepared = _Prepared(
-            message_template=self._mould(edition, rendered), digest=edition.digest, slot=edition.slot.key
+            message_template=self._message_template(edition, rendered), digest=edition.digest, slot=edition.slot.key
         )
         self._prepared[segment_id] = prepared
         if len(self._prepared) > _KEPT:

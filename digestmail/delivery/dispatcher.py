@@ -1,23 +1,16 @@
-"""Dispatch: keep the connections busy with messages whose intents are committed, and commit their results.
+"""The dispatcher: keep the connections busy with messages whose intents are committed, and commit their results.
 
-The states of a message, and what moves it on:
+`message_queue` draws the states of a message. The dispatcher moves messages on:
 
-    claimed     the database gave it to this worker for the time of the lease   (`_claimed`)
-       |
-    pool        it waits for its turn, domain by domain                          (`ReadyQueue`)
-       |
-    asked       its intent is on the way to the database                        (`_order`)
-       |           +-- refused: lease over, subscriber gone, recalled -> released (`_not_armed`)
-    ready       the intent is committed; a connection may take it                (`_on_commit`)
-       |           +-- the intent is older than a minute -> asked again         (`_stale`)
-    in flight   a connection has it                                              (`try_take`)
-       |           +-- connection lost before the final dot -> ready again      (`_lost`)
-    settled     the verdict is known                                             (`settle`)
-       |
-    recorded    the verdict is committed                                         (`_on_commit`)
+    a claim was committed       -> add them to the queue; open connections      (`_on_commit`)
+    connections run out of work -> make messages ready, request their intents   (`_submit`)
+    an intent was committed     -> a connection may take the message            (`_on_commit`)
+    a connection asks           -> compose the message and hand it over         (`try_take`)
+    the verdict arrives         -> decide the outcome, submit the result        (`_on_verdict`)
+    a result was committed      -> count it                                     (`_on_commit`)
 
-At the end what is in the pool, asked or ready is released: nothing of it was on the wire. Everything here runs in one
-event loop; only the outbox writer has a thread of its own.
+At the end, everything that no connection has is given back. All of this runs in one event loop; only the outbox writer
+has a thread of its own.
 """
 
 from __future__ import annotations
@@ -25,424 +18,360 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from random import Random
+from typing import Protocol, TypeVar
 
 from digestmail.clock import Clock
-from digestmail.delivery import outcomes, pacing
-from digestmail.delivery.common_refusal import DOMAINS, Suspicion
+from digestmail.delivery import outcomes
 from digestmail.delivery.connections import LOST_TWICE, ConnectionPool
-from digestmail.delivery.outbox_writer import Committed, OutboxWriter
+from digestmail.delivery.intake import Intake
+from digestmail.delivery.message_queue import MessageQueue, QueuedMessage
+from digestmail.delivery.outbox_writer import OutboxWriter
 from digestmail.delivery.outcomes import Rules
-from digestmail.delivery.queued_message import MessageComposer, QueuedMessage
-from digestmail.delivery.ready_queue import ReadyQueue
-from digestmail.delivery.throttle import PATIENCE, Throttle
+from digestmail.delivery.relay_health import Finding, RelayHealth
+from digestmail.delivery.tally import Tally
+from digestmail.delivery.write_batch import ClaimRequest, Committed, Grant, Result, WriteBatch
 from digestmail.errors import DeliveryError, RenderError, StorageError, TransportError
-from digestmail.model.deliveries import Attempted, Delivery, Manner
+from digestmail.model.deliveries import ClaimedMessage, Delivery, Envelope, Manner, Notice
 from digestmail.storage.rates import Pause
 from digestmail.storage.servers import ServerObservation
-from digestmail.transports.base import (
-    NotSentError,
-    NotTakenError,
-    OutcomeUnknownError,
-    Pipelining,
-    Receipt,
-    Relay,
-    ThrottledError,
-    Verdict,
-)
+from digestmail.transports.base import NotSentError, NotTakenError, Pipelining, ThrottledError, Transport, Verdict
 
 log = logging.getLogger("digestmail.deliver")
 
 AHEAD = 8
-"""Messages a connection may have armed: what a crash may leave ambiguous, against how often the ledger must commit."""
-_FIRST_CLAIM, _MOST_CLAIMED = 100, 2000
-_FRESH = timedelta(minutes=1)
-"""An intent older than this is asked for anew: the lease must outlast the answer to the final dot."""
+"""Messages ahead for each connection: what a crash may leave ambiguous, against how often intents are committed."""
 _LONGEST = 2**31 - 1
-"""Milliseconds a column holds; a record must not fail over a duration."""
+"""The most milliseconds a column holds; recording must not fail over a duration."""
 _BEHIND = timedelta(minutes=1)
-"""So long after the others are those due that were refused alike: whoever can be reached comes first."""
-_LINGER = timedelta(seconds=60)
-"""A run waits for deliveries that are due so soon; what is put off for longer is for the next one."""
+"""Messages that were refused alike are due this much after the others, so that reachable recipients come first."""
+_REMEMBERED = 16
+"""Messages a connection remembers before it forgets the resolved ones; at most two are ever unresolved."""
+
+
+_Kind_contra = TypeVar("_Kind_contra", contravariant=True)
+
+
+class MessageComposer(Protocol[_Kind_contra]):
+    """Composes the messages of one kind."""
+
+    def write(self, claimed: _Kind_contra, now: datetime, /) -> tuple[Envelope, bytes] | None:
+        """Return the envelope and the message, or None if it is no longer needed.
+
+        The message must be well formed and end with CRLF, and no line may begin with a dot. Raises RenderError or
+        DeliveryError.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Composers:
+    """What composes each kind of message."""
+
+    editions: MessageComposer[Delivery]
+    notices: MessageComposer[Notice]
+
+    def write(self, claimed: ClaimedMessage, now: datetime) -> tuple[Envelope, bytes] | None:
+        """Compose with the composer for this kind of message; see `MessageComposer`."""
+        return self.editions.write(claimed, now) if isinstance(claimed, Delivery) else self.notices.write(claimed, now)
 
 
 class Dispatcher:
-    """One worker's deliveries, from the first claim to the last record."""
+    """Sends one worker's messages over one transport, from the first claim to the last result."""
 
-    def __init__(  # noqa: PLR0913 - its collaborators, put together in one place
+    def __init__(  # noqa: PLR0913 - everything a run needs comes together here
         self,
-        ledger: OutboxWriter,
-        relay: Relay,
-        letters: MessageComposer,
+        writer: OutboxWriter,
+        transport: Transport,
+        composers: Composers,
         clock: Clock,
         rules: Rules,
         *,
-        connections: int,
-        domains: dict[str, int],
-        manners: Mapping[str, Manner],
+        grant: Grant,
         pause: timedelta,
         random: Random,
         stop: Callable[[], bool],
-        recorded: Callable[[Delivery, Attempted, bool], None],
-        reopened: Callable[[int], None],
+        tally: Tally,
+        only_notices: bool,
     ) -> None:
-        """Use at most `connections` of `relay`, and of them at most `domains[d]` at once for recipients in domain d.
-
-        `manners` is what is on record of the relay's servers. `pause` is how long what was not sent waits when the
-        relay breaks. `recorded` hears of every result that was committed, and whether it was written; `reopened` how
-        many of those that had failed are open again.
-        """
-        self._ledger = ledger
-        self._relay = relay
-        self._letters = letters
+        """Use what `grant` allows. `pause` is how long unsent messages wait if the transport breaks."""
+        self._writer = writer
+        self._transport = transport
+        self._composers = composers
         self._clock = clock
         self._rules = rules
-        self._connections = connections
-        self._manners = manners
+        self._grant = grant
         self._pause = pause
         self._random = random
         self._stop = stop
-        self._recorded = recorded
-        self._reopened = reopened
-        self._pool = ReadyQueue(domains)
-        self._asked: dict[tuple[int, int, int], Delivery] = {}
-        self._ready: deque[QueuedMessage] = deque()
-        self._in_flight = 0
-        self._results: list[tuple[Delivery, Attempted]] = []
-        self._ordering = False
+        self._tally = tally
+        self._queue = MessageQueue(grant.domains, self._on_verdict)
+        self._intake = Intake(clock, self._submit_claim, stop, self._check_idle, only_notices=only_notices)
+        self._health = RelayHealth(transport, rules.give_up, clock.now(), clock.monotonic())
+        self._connections = ConnectionPool(transport, self, most=grant.connections)
+        self._most = grant.connections
+        self._most_accepted: int | None = None
+        """The most connections over which the server accepts messages, if it said so."""
+        self._results: list[Result] = []
+        self._submitting = False
         self._waiting: deque[asyncio.Future[None]] = deque()
-        self._claiming = False
-        self._claim_next = _FIRST_CLAIM
-        self._exhausted = False
-        self._lanes = ConnectionPool(relay, self, most=connections)
-        self._timer: asyncio.Task[None] | None = None
-        self._began = clock.now()
-        self._throttle = Throttle(clock.monotonic())
-        self._suspicion = Suspicion(rules.give_up)
-        self._most_taken: int | None = None
-        """How many connections the relay takes messages over at once, as far as it said."""
-        self._recalled: set[tuple[int, int, int]] = set()
-        self._left_alone_until = self._began
+        self._paused_until = clock.now()
         self.stopped = ""
-        self.relay_broke = False
-        """Whether it is the relay that stopped it."""
+        """Why the run ended early, if it did."""
+        self.is_broken = False
+        """Whether it ended because of the transport."""
         self.trouble: StorageError | None = None
 
     async def run(self) -> None:
-        """Deliver until nothing is due, somebody says stop, or the way out breaks."""
+        """Send until nothing is due, `stop` says so, or the transport breaks."""
         self._loop = asyncio.get_running_loop()
         self._idle = asyncio.Event()
-        if isinstance(self._relay, Pipelining):
-            self._relay.manners.begin(self._manners, self._learned)
-        self._ledger.start(self._post)
-        self._claim()
+        if isinstance(self._transport, Pipelining):
+            self._transport.manners.begin(self._grant.manners, self._observe)
+        self._writer.start(self._post)
+        self._intake.claim()
+        self._check_idle()
         await self._idle.wait()
-        await self._lanes.closed()
-        if self._timer is not None:
-            self._timer.cancel()
-        self._order()
-        self._give_everything_back()
-        await asyncio.to_thread(self._ledger.finish)
-        await asyncio.sleep(0)  # what the ledger said last is heard
+        await self._connections.wait_closed()
+        self._intake.cancel()
+        self._submit()
+        self._release_all()
+        await asyncio.to_thread(self._writer.finish)
+        await asyncio.sleep(0)  # `_on_commit` runs for the last commit
 
     def _post(self, committed: Committed | StorageError) -> None:
-        """Pass on, from the ledger's thread to the loop, what was committed."""
+        """Pass what was committed from the writer's thread to the event loop."""
         self._loop.call_soon_threadsafe(self._on_commit, committed)
 
-    # -- what a connection asks ---------------------------------------------------------------------------------------
+    # -- what connections ask for -------------------------------------------------------------------------------------
+
+    def source(self) -> _ConnectionSource:
+        """Return the source of messages for a new connection."""
+        return _ConnectionSource(self, self._connections)
 
     async def take(self) -> QueuedMessage | None:
-        """Wait for the next message; None when this connection is to end."""
+        """Wait for the next message; None when the connection should end."""
         while True:
-            outgoing = self.try_take()
-            if outgoing is not None or self.over():
-                return outgoing
+            message = self.try_take()
+            if message is not None or self.is_finished:
+                return message
             waiter = self._loop.create_future()
             self._waiting.append(waiter)
             await waiter
 
     def try_take(self) -> QueuedMessage | None:
-        """Return the next message if one is ready this moment."""
-        while self._ready and not self.stopped:
+        """Return the next message if one may be sent now."""
+        while not self.stopped:
             if self._stop():
                 self._halt("asked to stop")
                 return None
-            outgoing = self._ready.popleft()
             now = self._clock.now()
-            if not self._stale(outgoing, now) and self._written(outgoing, now):
-                self._in_flight += 1
-                outgoing.began = self._clock.monotonic()
-                outgoing.settled = False
-                return outgoing
+            message = self._queue.take(now)
+            if self._queue.has_stale:
+                self._writer.submit(WriteBatch(record_intent=self._queue.pop_stale()))
+            if message is None:
+                return None
+            message.started = self._clock.monotonic()
+            if message.is_composed or self._compose(message, now):
+                return message
         return None
 
-    def _stale(self, outgoing: QueuedMessage, now: datetime) -> bool:
-        """Ask anew for an intent that has waited, behind a slow server or a clock that jumped."""
-        if abs(now - outgoing.armed_at) <= _FRESH:
-            return False
-        delivery = outgoing.delivery
-        self._asked[delivery.claim] = delivery
-        self._ledger.order(record_intent=[delivery])
-        return True
+    def _compose(self, message: QueuedMessage, now: datetime) -> bool:
+        """Compose a message; return False if that failed, which resolves it."""
+        claimed = message.claimed
+        try:
+            composed = self._composers.write(claimed, now)
+        except RenderError as error:
+            self._record_result(message, TransportError(str(error)))
+            if not isinstance(claimed, Notice):  # a notice has a template of its own, which says nothing of the others
+                self._halt(str(error))
+        except DeliveryError as error:
+            self._record_result(message, error)
+        except Exception as error:
+            # A bug met on one message must not cost the others theirs; it is logged with its traceback.
+            log.exception("cannot compose %r", claimed.claim)
+            text = f"unexpected {type(error).__name__}: {error}"
+            self._record_result(message, DeliveryError(text, code=None, permanent=False))
+        else:
+            if composed is not None:
+                message.envelope, message.message = composed
+                message.is_composed = True
+                return True
+            self._queue.resolve(message)
+            self._results.append((claimed, outcomes.no_longer_says_anything()))
+            self._submit_soon()
+        return False
 
-    def settle(self, outgoing: QueuedMessage, verdict: Verdict) -> None:
-        """Take the verdict on a message in flight."""
-        self._in_flight -= 1
+    # -- what a verdict means -----------------------------------------------------------------------------------------
+
+    def _on_verdict(self, message: QueuedMessage, verdict: Verdict) -> None:
         if isinstance(verdict, NotSentError):
-            self._lost(outgoing, verdict)
+            self._on_connection_lost(message, verdict)
         else:
             if not isinstance(verdict, TransportError):
-                self._lanes.reset_failures()
-            self._record_result(outgoing, verdict)
-            self._weigh(outgoing, verdict)
-        self._order_soon()
+                self._connections.reset_failures()
+            self._judge(message, verdict)
+        self._submit_soon()
 
-    def _weigh(self, outgoing: QueuedMessage, verdict: Verdict) -> None:
-        """Look at what a verdict says about us and the relay."""
-        match verdict:
-            case Receipt():
-                self._throttle.accept(self._clock.monotonic())
-                self._suspicion.accept(outgoing.delivery.address)
-            case ThrottledError():
-                self._throttled(outgoing, verdict)
-            case OutcomeUnknownError():
-                pass
-            case DeliveryError():
-                alike = self._suspicion.refuse(outgoing.delivery, verdict, self._clock.now())
-                if alike:
-                    self._blame_nobody(alike, verdict)
-
-    def _record_result(self, outgoing: QueuedMessage, verdict: Verdict) -> None:
-        now = self._clock.now()
-        milliseconds = min(max(int((self._clock.monotonic() - outgoing.began) * 1000), 0), _LONGEST)
-        result = outcomes.attempted(outgoing.delivery, verdict, self._rules, now, self._random, milliseconds)
-        if isinstance(verdict, TransportError) and verdict.pause is not None:
-            # Surely not this message's fault: it need not go behind the others, and another relay may have it at once.
-            result = replace(result, due_at=self._until(verdict, now) if self._pause else now)
-        self._results.append((outgoing.delivery, result))
-        self._pool.release(outgoing.delivery)
-        self._order_soon()
-        if (slow := outcomes.throttle_key(verdict, self._relay.name, outgoing.delivery.address)) is not None:
-            self._ledger.order(slow=slow)
-
-    def _throttled(self, outgoing: QueuedMessage, error: ThrottledError) -> None:
-        """Give the relay less: a connection fewer, or the pace it was seen to take; what was to go faster goes back."""
-        at = self._clock.monotonic()
-        self._exhausted = False  # this one is due again in a moment
-        outgoing.crowded = error.connections and len(self._lanes) > 1
-        per_second = self._throttle.refuse(at)
-        if self._throttle.is_stuck(at):
-            self.broken(TransportError(f"nothing was accepted for {PATIENCE:.0f} s: {error}", code=error.code))
-        elif per_second is not None and not outgoing.crowded:
-            share = pacing.share(per_second, self._relay.messages_per_second)
-            self._ledger.order(slow=f"relay:{self._relay.name}", measured=share)
-            self._recall()
-
-    def _recall(self) -> None:
-        """Give back what was claimed at the old pace."""
-        now = self._clock.now()
-        left = self._pool.drain()
-        while self._ready:
-            delivery = self._ready.popleft().delivery
-            self._pool.release(delivery)
-            left.append(delivery)
-        self._recalled |= self._asked.keys()
-        self._ledger.order(results=[(one, outcomes.released(one, now)) for one in left])
-
-    def _blame_nobody(self, refused: Sequence[tuple[Delivery, DeliveryError]], error: DeliveryError) -> None:
-        """Open again what failed for no fault of the recipients, and leave the relay alone."""
-        said = f"recipients at {DOMAINS} domains were refused alike, so it is about us and none of them failed: {error}"
-        self.broken(TransportError(said, code=error.code))
-        self._order()  # their results come first
-        due_at = self._left_alone_until + _BEHIND
-        results = [(one, outcomes.reopened(str(why), why.code, due_at)) for one, why in refused]
-        self._ledger.order(reopen=results)
-
-    def _lost(self, outgoing: QueuedMessage, error: NotSentError) -> None:
-        """Nothing was delivered: the message goes first over the next connection, its intent still stands."""
+    def _on_connection_lost(self, message: QueuedMessage, error: NotSentError) -> None:
+        """Send the message first over the next connection: nothing was delivered, and its intent is still valid."""
         if not isinstance(error, NotTakenError):
-            outgoing.lost += 1
-        if outgoing.lost < LOST_TWICE:
-            self._ready.appendleft(outgoing)
+            message.losses += 1
+        if message.losses < LOST_TWICE:
+            message.taken_by = None
+            self._queue.put_back(message)
             self._wake()
         else:
-            self._record_result(outgoing, TransportError(str(error), code=error.code))
+            self._judge(message, TransportError(str(error), code=error.code))
 
-    # -- from the pool to ready ---------------------------------------------------------------------------------------
+    def _judge(self, message: QueuedMessage, verdict: Verdict) -> None:
+        """Record what became of the message, and act on what that says about the server."""
+        crowded = False
+        if isinstance(verdict, ThrottledError):
+            self._intake.expect_more()  # this message is due again in a moment
+            crowded = verdict.connections and len(self._connections) > 1
+        if message.taken_by is not None:
+            message.taken_by.crowded_in = message.wave if crowded else None
+            message.taken_by = None
+        self._record_result(message, verdict)
+        now, at = self._clock.now(), self._clock.monotonic()
+        finding = self._health.judge(message.claimed, verdict, now, at, crowded=crowded)
+        if finding is not None:
+            self._act_on(finding)
 
-    def _written(self, outgoing: QueuedMessage, now: datetime) -> bool:
-        """Write the message, if it can be written."""
-        delivery = outgoing.delivery
-        if outgoing.written:
-            return True
-        try:
-            outgoing.envelope, outgoing.message = self._letters.write(delivery, now)
-        except RenderError as error:
-            self._unwritable(outgoing, TransportError(str(error)))
-            self._halt(str(error))
-        except DeliveryError as error:
-            self._unwritable(outgoing, error)
-        except Exception as error:
-            # A bug met on one recipient's mail must not cost the others theirs; it is logged whole and tried again.
-            log.exception("edition=%d subscriber=%d", delivery.edition_id, delivery.subscriber_id)
-            text = f"unexpected {type(error).__name__}: {error}"
-            self._unwritable(outgoing, DeliveryError(text, code=None, permanent=False))
-        else:
-            outgoing.written = True
-        return outgoing.written
+    def _record_result(self, message: QueuedMessage, verdict: Verdict) -> None:
+        now = self._clock.now()
+        milliseconds = min(max(int((self._clock.monotonic() - message.started) * 1000), 0), _LONGEST)
+        result = outcomes.attempted(message.claimed, verdict, self._rules, now, self._random, milliseconds)
+        if isinstance(verdict, TransportError) and verdict.pause is not None:
+            # The message is certainly not at fault: it stays ahead, and another transport may have it at once.
+            result = replace(result, due_at=self._health.paused_until(verdict, now) if self._pause else now)
+        self._queue.resolve(message)
+        self._results.append((message.claimed, result))
+        self._submit_soon()
 
-    def _unwritable(self, outgoing: QueuedMessage, error: DeliveryError | TransportError) -> None:
-        outgoing.began = self._clock.monotonic()
-        self._record_result(outgoing, error)
+    def _act_on(self, finding: Finding) -> None:
+        if finding.slow:
+            self._writer.submit(WriteBatch(slow=finding.slow))
+        if finding.recall:
+            self._release(self._queue.recall(), self._clock.now())
+        if finding.broken is not None:
+            self.on_broken(finding.broken)
+        if finding.reopen:
+            self._submit()  # the results that are to be reopened must be written first
+            due_at = self._paused_until + _BEHIND
+            reopened = [(one, outcomes.reopened(str(why), why.code, due_at)) for one, why in finding.reopen]
+            self._writer.submit(WriteBatch(reopen=reopened))
 
-    def _order_soon(self) -> None:
-        """Order once for all that happens in one turn of the event loop."""
-        if not self._ordering:
-            self._ordering = True
-            self._loop.call_soon(self._order)
+    # -- the outbox writer --------------------------------------------------------------------------------------------
 
-    def _order(self) -> None:
-        """Have results written down, and ask for intents and for more deliveries before they run out."""
-        self._ordering = False
+    def _submit_soon(self) -> None:
+        """Submit once for everything that happens in one turn of the event loop."""
+        if not self._submitting:
+            self._submitting = True
+            self._loop.call_soon(self._submit)
+
+    def _submit(self) -> None:
+        """Submit results, and request intents and claims before messages run out."""
+        self._submitting = False
         results, self._results = self._results, []
-        intended = self._in_flight + len(self._ready) + len(self._asked)
-        batch = [] if self.stopped else self._pool.take(AHEAD * self._connections - intended)
-        self._asked.update((one.claim, one) for one in batch)
-        if results or batch:
-            self._ledger.order(results=results, record_intent=batch)
-        if self._pool.next_to_come < self._claim_next // 2 and not self._exhausted:
-            self._claim()
-        if self.over():
-            self._wake(everybody=True)
+        ready = [] if self.stopped else self._queue.make_ready(AHEAD * self._most - self._queue.ahead)
+        if results or ready:
+            self._writer.submit(WriteBatch(results=results, record_intent=ready))
+        self._intake.claim_if_low(self._queue.available)
+        if self.is_finished:
+            self._wake(everyone=True)
 
-    def _claim(self) -> None:
-        if self._claiming or self.stopped:
-            return
-        if self._stop():
+    def _submit_claim(self, request: ClaimRequest) -> bool:
+        if not self.stopped and self._stop():
             self._halt("asked to stop")
-            return
-        self._claiming = True
-        self._ledger.order(claim=self._claim_next)
+        if self.stopped:
+            return False
+        self._writer.submit(WriteBatch(claim=request))
+        return True
 
     def _on_commit(self, committed: Committed | StorageError) -> None:
-        """Hear of a commit."""
         if isinstance(committed, StorageError):
             self.trouble = committed
-            self._claiming = False
-            self._asked.clear()
+            self._intake.abandon_claim()
+            self._queue.forget_ready()
             self._halt(str(committed))
             return
-        for delivery, result in committed.results:
-            self._recorded(delivery, result, delivery.claim not in committed.lost)
+        for message, result in committed.results:
+            self._tally.add(message, result, recorded=message.claim not in committed.lost)
         if committed.reopened:
-            self._reopened(committed.reopened)
-        for delivery in committed.asked:
-            self._asked.pop(delivery.claim, None)
-            is_recalled = delivery.claim in self._recalled
-            self._recalled.discard(delivery.claim)
-            if delivery.claim in committed.intended and not is_recalled:
-                self._ready.append(QueuedMessage(self, delivery, committed.at))
-            else:
-                self._not_armed(delivery)
-        if isinstance(self._relay, Pipelining):
-            self._relay.manners.hear(committed.trials, committed.claimed.manners if committed.claimed else {})
-        if committed.claimed is not None:
-            self._claiming = False
-            for delivery, result in committed.claimed.rest:
-                self._recorded(delivery, result, True)  # noqa: FBT003 - it was written with the claim
-            granted = committed.claimed.granted
-            self._granted(granted.get(f"relay:{self._relay.name}"))
-            self._pool.limit({key.removeprefix("domain:"): most for key, most in granted.items()})
-            self._claimed(committed.claimed.go, committed.claimed.rest, committed.claimed.next_due_at)
+            self._tally.reopen(committed.reopened)
+        refused = [
+            message
+            for message in committed.requested
+            if not self._queue.commit_intent(message.claim, committed.at, accepted=message.claim in committed.intended)
+        ]
+        if refused:
+            # The lease is nearly over, the subscriber has left, or another worker has it: the next claim decides.
+            self._release(refused, self._clock.now())
+            self._intake.expect_more()
+        if isinstance(self._transport, Pipelining):
+            grant = committed.triage.grant
+            self._transport.manners.hear(committed.trials, grant.manners if grant is not None else {})
+        if committed.claim is not None:
+            self._on_claim(committed, committed.claim)
         self._wake()
-        self._order()
+        self._submit()
         self._check_idle()
 
-    def _granted(self, connections: int | None) -> None:
-        """Use as many connections as were granted anew, if they were; one more than the relay took, to try it."""
-        if connections is None:
-            return
-        if self._most_taken is not None:
-            self._most_taken += 1
-            connections = min(connections, self._most_taken)
-        self._connections = connections
-        self._lanes.set_limit(connections)
+    def _on_claim(self, committed: Committed, request: ClaimRequest) -> None:
+        triage = committed.triage
+        for message, result in triage.rest:
+            self._tally.add(message, result, recorded=True)
+        if triage.grant is not None:
+            self._use_grant(triage.grant)
+        self._queue.add(triage.go)
+        self._intake.on_claim(request, triage, stopped=bool(self.stopped))
+        if triage.go and not self.stopped:
+            waiting = self._queue.claimed + self._queue.ahead
+            self._connections.grow_to(min(self._most, waiting))
 
-    def _not_armed(self, delivery: Delivery) -> None:
-        """Give back what may not go: the lease runs out, the subscriber left, or another worker has the delivery.
+    def _use_grant(self, grant: Grant) -> None:
+        """Use as many connections as granted, but only one more than the server accepted, to try it."""
+        most = grant.connections
+        if self._most_accepted is not None:
+            self._most_accepted += 1
+            most = min(most, self._most_accepted)
+        self._most = most
+        self._connections.set_limit(most)
+        self._queue.set_limits(grant.domains)
 
-        The next claim looks again, and cancels what nobody wants.
-        """
-        self._ledger.order(results=[(delivery, outcomes.released(delivery, self._clock.now()))])
-        self._pool.release(delivery)
-        self._exhausted = False
+    def _observe(self, face: str, manner: Manner) -> None:
+        """Have what a connection learned about the server stored, or ask for a trial."""
+        if isinstance(self._transport, Pipelining):
+            observed = ServerObservation(server=self._transport.server, face=face, manner=manner)
+            self._writer.submit(WriteBatch(observed=[observed]))
 
-    def _claimed(
-        self, go: Sequence[Delivery], rest: Sequence[tuple[Delivery, Attempted]], next_due_at: datetime | None
-    ) -> None:
-        self._pool.add(go)
-        if go or rest:
-            if len(go) + len(rest) >= self._claim_next:
-                self._claim_next = min(self._claim_next * 2, _MOST_CLAIMED)
-            if not self.stopped:
-                self._lanes.grow_to(min(self._connections, len(self._pool) + len(self._ready) + len(self._asked)))
-            return
-        self._exhausted = True
-        if next_due_at is not None and next_due_at - self._clock.now() <= _LINGER and not self.stopped:
-            if self._timer is not None:
-                self._timer.cancel()
-            self._timer = self._loop.create_task(self._linger(next_due_at))
+    # -- what the connection pool reports -----------------------------------------------------------------------------
 
-    async def _linger(self, until: datetime) -> None:
-        """Wait for what is due soon, such as what a rate has put off."""
-        # By the clock that never jumps: set back meanwhile, the other one would have it wait for a year.
-        ends = self._clock.monotonic() + (until - self._clock.now()).total_seconds()
-        while (left := ends - self._clock.monotonic()) > 0 and not self._stop():
-            await asyncio.to_thread(self._clock.sleep, min(max(left, 0.01), 1.0))
-        self._timer = None
-        self._exhausted = False
-        self._claim()
-        self._check_idle()
+    def on_too_many_connections(self) -> None:
+        """Slow down: the server accepts no further connection."""
+        self._writer.submit(WriteBatch(slow={f"relay:{self._transport.name}": None}))
 
-    def _learned(self, face: str, manner: Manner) -> None:
-        """Have what a connection learned of the server written down, or ask for a trial."""
-        if isinstance(self._relay, Pipelining):
-            self._ledger.order(seen=ServerObservation(server=self._relay.server, face=face, manner=manner))
+    def on_narrowed(self, most: int) -> None:
+        """Use at most `most` connections: the server accepts messages over no more."""
+        log.info("%s accepts messages over fewer connections: continuing with %d", self._transport.name, most)
+        self._most_accepted = self._most = most
 
-    # -- what the lanes tell ------------------------------------------------------------------------------------------
-
-    def crowded(self) -> None:
-        """Hear that the relay has connections enough."""
-        self._ledger.order(slow=f"relay:{self._relay.name}")
-
-    def narrowed(self, most: int) -> None:
-        """Hear that the relay takes messages over no more than `most` connections at once."""
-        log.info("%s takes messages over fewer connections: going on with %d", self._relay.name, most)
-        self._most_taken = self._connections = most
-
-    def broken(self, error: TransportError) -> None:
-        """Leave the relay alone for a while: nobody's address is to blame."""
-        self._left_alone_until = until = self._until(error, self._clock.now())
-        self._ledger.order(pause=Pause(key=f"relay:{self._relay.name}", until=until, reason=str(error)))
-        self.relay_broke = True
+    def on_broken(self, error: TransportError) -> None:
+        """Leave the server alone for a while. No recipient is to blame."""
+        self._paused_until = until = self._health.paused_until(error, self._clock.now())
+        pause = Pause(key=f"relay:{self._transport.name}", until=until, reason=str(error))
+        self._writer.submit(WriteBatch(pause=[pause]))
+        self.is_broken = True
         self._halt(str(error))
 
-    def _until(self, error: TransportError, now: datetime) -> datetime:
-        """Return until when the relay is left alone.
-
-        A quota began to fill up when this run began, at the latest; whole minutes let in tomorrow's run.
-        """
-        until = now + outcomes.PAUSE
-        if error.pause is not None:
-            until = max(until, (self._began + error.pause).replace(second=0, microsecond=0))
-        return until
-
     def on_closed(self, error: BaseException | None) -> None:
-        """Hear that a lane is closed, by a bug if there is an `error`."""
+        """End the run when the last connection has ended, or when one ended because of a bug, the `error`."""
         if error is not None:
             log.error("a connection ended by a bug", exc_info=error)
             self._halt(f"unexpected {type(error).__name__}: {error}")
@@ -450,36 +379,77 @@ class Dispatcher:
 
     # -- the end ------------------------------------------------------------------------------------------------------
 
-    def over(self) -> bool:
-        """Return whether there is nothing a connection could wait for."""
+    @property
+    def is_finished(self) -> bool:
+        """Whether there is nothing a connection could wait for."""
         if self.stopped:
             return True
-        busy = self._pool or self._asked or self._ready or self._claiming or self._timer
-        return self._exhausted and not busy and not self._in_flight
+        return self._intake.is_finished and not self._queue.claimed and not self._queue.ahead
 
     def _halt(self, why: str) -> None:
         self.stopped = self.stopped or why
-        self._wake(everybody=True)
+        self._wake(everyone=True)
         self._check_idle()
 
     def _check_idle(self) -> None:
-        """Let `run` go on when nothing is under way any more."""
-        if not self._lanes and not self._claiming and self.over():
+        """Let `run` end when nothing is under way any more."""
+        if not self._connections and not self._intake.is_claiming and self.is_finished:
             self._idle.set()
 
-    def _wake(self, *, everybody: bool = False) -> None:
-        count = len(self._waiting) if everybody else min(len(self._waiting), len(self._ready))
+    def _wake(self, *, everyone: bool = False) -> None:
+        count = len(self._waiting) if everyone else min(len(self._waiting), self._queue.intended)
         for _ in range(count):
             waiter = self._waiting.popleft()
             if not waiter.done():
                 waiter.set_result(None)
 
-    def _give_everything_back(self) -> None:
-        """Put what was claimed and not sent back into the outbox."""
+    def _release(self, messages: Sequence[ClaimedMessage], due_at: datetime) -> None:
+        """Give messages back that were claimed and not sent."""
+        self._writer.submit(WriteBatch(results=[(one, outcomes.released(one, due_at)) for one in messages]))
+
+    def _release_all(self) -> None:
         now = self._clock.now()
         due_at = now
         if self.stopped not in {"", "asked to stop"} and self._pause:
-            due_at = max(now + self._pause, self._left_alone_until)
-        left = [*self._pool.drain(), *self._asked.values(), *(one.delivery for one in self._ready)]
+            due_at = max(now + self._pause, self._paused_until)
         with suppress(StorageError):
-            self._ledger.order(results=[(one, outcomes.released(one, due_at)) for one in left])
+            self._release(self._queue.close(), due_at)
+
+
+class _ConnectionSource:
+    """What one connection takes from a dispatcher, until it is resolved."""
+
+    def __init__(self, dispatcher: Dispatcher, pool: ConnectionPool) -> None:
+        self._dispatcher = dispatcher
+        self._pool = pool
+        self._taken: list[QueuedMessage] = []
+        self._is_leaving = False
+        self.crowded_in: int | None = None
+        """In which wave it took the last message, if the server said of it that there are too many connections."""
+
+    async def take(self) -> QueuedMessage | None:
+        return None if self._leaves() else self._keep(await self._dispatcher.take())
+
+    def try_take(self) -> QueuedMessage | None:
+        return None if self._leaves() else self._keep(self._dispatcher.try_take())
+
+    def _leaves(self) -> bool:
+        """Return whether this connection should end, because the server said over it that there are too many."""
+        if self.crowded_in is not None and not self._is_leaving:
+            self._is_leaving = self._pool.narrow(self.crowded_in)
+        return self._is_leaving
+
+    def _keep(self, message: QueuedMessage | None) -> QueuedMessage | None:
+        if len(self._taken) > _REMEMBERED:
+            self._taken = [one for one in self._taken if one.taken_by is self]
+        if message is not None:
+            message.taken_by = self
+            message.wave = self._pool.wave
+            self._taken.append(message)
+        return message
+
+    def close(self, verdict: Verdict) -> None:
+        """Resolve what the connection took and never resolved."""
+        for message in self._taken:
+            if message.taken_by is self:
+                message.resolve(verdict)

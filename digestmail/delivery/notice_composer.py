@@ -41,14 +41,6 @@ class RenderNotice(Protocol):
         ...
 
 
-class NoticeMessages(Protocol):
-    """Writes the message of one notice."""
-
-    def write(self, notice: Notice, now: datetime) -> tuple[Envelope, bytes] | None:
-        """Return the envelope and the message; None when it says nothing any more. Raises RenderError."""
-        ...
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoticeOrigin:
     """Where notices come from and lead to."""
@@ -90,15 +82,16 @@ class NoticeComposer:
         self._database = database
         self._titles = {digest.name: digest.title for digest in digests}
         self._render = render
-        self._mould = message_template
+        self._message_template = message_template
         self._tokens = tokens
         self._links = links
         self._place = place
 
     def write(self, notice: Notice, now: datetime) -> tuple[Envelope, bytes] | None:
-        """Return the envelope and the message; None when it says nothing any more.
+        """Return the envelope and the message, or None when the notice is no longer needed.
 
-        That is a confirmation that was given, or asked for anew, and a change that was undone.
+        That is so for a confirmation that was given or requested again, and for a change that was undone. Raises
+        RenderError.
         """
         with self._database.connect() as connection:
             person = subscribers.get(connection, notice.subscriber_id)
@@ -116,13 +109,12 @@ class NoticeComposer:
             language=says.language,
             steps=says.steps,
         )
-        recipient = notice.content.get("to", notice.address)
-        message = self._mould(rendered, title).cast(
-            recipient=recipient,
+        message = self._message_template(rendered, title).cast(
+            recipient=notice.address,
             message_id=self._tokens.message_id("notice", str(notice.id), notice.subscriber_id, self._place.domain),
             date=now,
         )
-        return Envelope(sender=self._place.sender, recipient=recipient), message
+        return Envelope(sender=self._place.sender, recipient=notice.address), message
 
     def _says(self, connection: Connection, notice: Notice, person: Subscriber) -> _Says | None:
         token = self._tokens.unsubscribe(person.id, "")
@@ -173,7 +165,7 @@ class NoticeComposer:
         found = differences(change.before, person)
         if not found or (notice.kind is NoticeKind.GOODBYE and person.state is SubscriberState.ACTIVE):
             return None
-        moved = notice.content.get("to", person.address) != person.address
+        moved = notice.address != person.address
         return replace(
             usual,
             action_url=self._url("undo", self._links.undo(change.id, change.made_at)),

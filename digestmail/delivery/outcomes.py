@@ -10,7 +10,7 @@ from random import Random
 from digestmail.bounces.parsing.classify import judge
 from digestmail.delivery.backoff import next_attempt
 from digestmail.errors import DeliveryError
-from digestmail.model.deliveries import AmbiguousPolicy, Attempted, Delivery, DeliveryState
+from digestmail.model.deliveries import AmbiguousPolicy, Attempted, ClaimedMessage, Delivery, DeliveryState
 from digestmail.model.subscribers import BounceKind
 from digestmail.schedule.moments import age
 from digestmail.transports.base import OutcomeUnknownError, Receipt, ThrottledError, Verdict
@@ -36,40 +36,40 @@ class Rules:
 
 
 def attempted(
-    delivery: Delivery, verdict: Verdict, rules: Rules, now: datetime, random: Random, milliseconds: int | None
+    message: ClaimedMessage, verdict: Verdict, rules: Rules, now: datetime, random: Random, milliseconds: int | None
 ) -> Attempted:
     """Return what `delivery` becomes after an attempt that ended with `verdict` and took `milliseconds`."""
     match verdict:
         case Receipt(code=code, text=text):
             return Attempted(state=DeliveryState.SENT, code=code, text=text, milliseconds=milliseconds)
         case OutcomeUnknownError():
-            return unknown(delivery, str(verdict), rules, now, random, milliseconds)
+            return unknown(message, str(verdict), rules, now, random, milliseconds)
         case ThrottledError():
-            return _throttled(delivery, verdict, now, milliseconds)
+            return _throttled(message, verdict, now, milliseconds)
         case DeliveryError():
-            return _refused(delivery, verdict, rules, now, random, milliseconds)
-        case _ if verdict.code is not None and _is_given_up(delivery, rules, now):
+            return _refused(message, verdict, rules, now, random, milliseconds)
+        case _ if verdict.code is not None and _is_given_up(message, rules, now):
             # A reply to this message, for days: it must not stop every run for ever. It counts as no bounce.
             return Attempted(
                 state=DeliveryState.FAILED, code=verdict.code, text=str(verdict), milliseconds=milliseconds
             )
         case _:
-            return deferred_by_relay(delivery, str(verdict), verdict.code, now, milliseconds)
+            return deferred_by_relay(message, str(verdict), verdict.code, now, milliseconds)
 
 
-def _is_given_up(delivery: Delivery, rules: Rules, now: datetime) -> bool:
-    return delivery.attempts >= _FEWEST_ATTEMPTS and age(delivery.queued_at, now) > rules.give_up
+def _is_given_up(message: ClaimedMessage, rules: Rules, now: datetime) -> bool:
+    return message.attempts >= _FEWEST_ATTEMPTS and age(message.queued_at, now) > rules.give_up
 
 
 def unknown(
-    delivery: Delivery, text: str, rules: Rules, now: datetime, random: Random, milliseconds: int | None = None
+    message: ClaimedMessage, text: str, rules: Rules, now: datetime, random: Random, milliseconds: int | None = None
 ) -> Attempted:
     """Return what becomes of a message that may have arrived: the operator's policy decides."""
     if rules.ambiguous is AmbiguousPolicy.HOLD:
         return Attempted(
             state=DeliveryState.AMBIGUOUS, text=text, milliseconds=milliseconds, kept=DeliveryState.AMBIGUOUS
         )
-    due_at = next_attempt(delivery.attempts, delivery.queued_at, now, rules.give_up, random) or now + PAUSE
+    due_at = next_attempt(message.attempts, message.queued_at, now, rules.give_up, random) or now + PAUSE
     return Attempted(
         state=DeliveryState.DEFERRED,
         text=text,
@@ -88,10 +88,10 @@ def after_worker_crash(rules: Rules, now: datetime) -> Attempted:
 
 
 def deferred_by_relay(
-    delivery: Delivery, text: str, code: int | None, now: datetime, milliseconds: int | None = None
+    message: ClaimedMessage, text: str, code: int | None, now: datetime, milliseconds: int | None = None
 ) -> Attempted:
     """Return what becomes of the delivery in hand when the way out breaks: it goes behind the others."""
-    pause = PAUSE * min(2**delivery.attempts, _LONGEST_PAUSE // PAUSE)
+    pause = PAUSE * min(2**message.attempts, _LONGEST_PAUSE // PAUSE)
     return Attempted(
         state=DeliveryState.DEFERRED,
         code=code,
@@ -103,12 +103,12 @@ def deferred_by_relay(
 
 
 def _refused(
-    delivery: Delivery, error: DeliveryError, rules: Rules, now: datetime, random: Random, milliseconds: int | None
+    message: ClaimedMessage, error: DeliveryError, rules: Rules, now: datetime, random: Random, milliseconds: int | None
 ) -> Attempted:
     due_at = None
     if not error.permanent:
-        first_at = delivery.queued_at if delivery.attempts >= _FEWEST_ATTEMPTS else now
-        due_at = next_attempt(delivery.attempts, first_at, now, rules.give_up, random)
+        first_at = message.queued_at if message.attempts >= _FEWEST_ATTEMPTS else now
+        due_at = next_attempt(message.attempts, first_at, now, rules.give_up, random)
     if due_at is None:
         status, bounce = bounced(error)
         return Attempted(
@@ -145,9 +145,9 @@ def said(attempted: Attempted) -> str:
     return attempted.text.rpartition(" was answered with ")[2]
 
 
-def _throttled(delivery: Delivery, error: ThrottledError, now: datetime, milliseconds: int | None) -> Attempted:
+def _throttled(message: ClaimedMessage, error: ThrottledError, now: datetime, milliseconds: int | None) -> Attempted:
     """Return what becomes of a message the server did not want so soon: due again in a moment, and never given up."""
-    wait = _FIRST_WAIT if error.connections else min(_FIRST_WAIT * 2 ** min(delivery.attempts - 1, 6), _LONGEST_WAIT)
+    wait = _FIRST_WAIT if error.connections else min(_FIRST_WAIT * 2 ** min(message.attempts - 1, 6), _LONGEST_WAIT)
     return Attempted(
         state=DeliveryState.DEFERRED,
         code=error.code,
@@ -163,25 +163,33 @@ def reopened(text: str, code: int | None, due_at: datetime) -> Attempted:
     return Attempted(state=DeliveryState.DEFERRED, code=code, text=text, due_at=due_at, kept=DeliveryState.DEFERRED)
 
 
-def released(delivery: Delivery, due_at: datetime) -> Attempted:
+def released(message: ClaimedMessage, due_at: datetime) -> Attempted:
     """Return what becomes of a claimed delivery that was not attempted."""
-    state = DeliveryState.DEFERRED if delivery.attempts > 1 else DeliveryState.QUEUED
+    state = DeliveryState.DEFERRED if message.attempts > 1 else DeliveryState.QUEUED
     return Attempted(state=state, due_at=due_at, begun=False)
 
 
-def no_longer_eligible(delivery: Delivery, rules: Rules, now: datetime) -> Attempted | None:
-    """Return the end of a delivery nobody wants any more; None if it is to be sent.
+def no_longer_eligible(message: ClaimedMessage, rules: Rules, now: datetime) -> Attempted | None:
+    """Return the end of a message that is no longer wanted, or None if it should be sent.
 
-    A clock that jumped or a database that slept for weeks must not send old news: what was never begun in
-    `max_lateness` is cancelled.
+    A delivery that was not attempted within `max_lateness` is cancelled, so that a clock that jumped or a database that
+    was down for weeks does not send old news. A notice is an answer to what someone did, and is never too late.
     """
-    if not delivery.wanted:
-        return Attempted(state=DeliveryState.CANCELLED, text="no longer subscribed", begun=False)
-    late = age(delivery.queued_at, now)
-    if delivery.attempts == 1 and late > rules.max_lateness:
+    if not message.wanted:
+        why = "no longer subscribed" if isinstance(message, Delivery) else "the address is suppressed"
+        return Attempted(state=DeliveryState.CANCELLED, text=why, begun=False)
+    if message.attempts > 1 or not isinstance(message, Delivery):
+        return None
+    late = age(message.queued_at, now)
+    if late > rules.max_lateness:
         hours = int(late.total_seconds() // 3600)
         return Attempted(state=DeliveryState.CANCELLED, text=f"too late: {hours} hours", begun=False)
     return None
+
+
+def no_longer_says_anything() -> Attempted:
+    """Return the end of a notice that has nothing left to say, such as a confirmation that was given meanwhile."""
+    return Attempted(state=DeliveryState.CANCELLED, text="no longer needed", begun=False)
 
 
 def throttle_key(verdict: Verdict, relay: str, address: str) -> str | None:

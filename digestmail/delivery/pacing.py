@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from digestmail.model.deliveries import Delivery
+from digestmail.model.deliveries import Claim, ClaimedMessage
 from digestmail.storage import rates
 
 _SOON = timedelta(seconds=0.25)
@@ -68,34 +68,36 @@ def room(connection: Connection, speed: Mapping[str, float], relay: str, now: da
 
 
 def pace(
-    connection: Connection, claimed: Sequence[Delivery], speed: Mapping[str, float], relay: str, now: datetime
-) -> tuple[list[Delivery], list[tuple[Delivery, datetime]]]:
+    connection: Connection, claimed: Sequence[ClaimedMessage], speed: Mapping[str, float], relay: str, now: datetime
+) -> tuple[list[ClaimedMessage], list[tuple[ClaimedMessage, datetime]]]:
     """Book what is limited; return what may go now, and when the rest may ask again."""
-    when: dict[tuple[int, int], datetime] = {}
+    when: dict[Claim, datetime] = {}
     # In one order, for each key's row is locked until the commit: two workers must not wait for each other.
     for key, held in sorted(_by_key(claimed, speed, relay).items()):
         booked, next_at = rates.reserve(connection, key, speed[key], len(held), now, _SOON)
-        for number, delivery in enumerate(held[booked:]):
-            place = delivery.edition_id, delivery.subscriber_id
+        for number, message in enumerate(held[booked:]):
+            place = message.claim
             moment = min(next_at + timedelta(seconds=number / speed[key]), now + _LONGEST_WAIT)
             when[place] = max(when.get(place, moment), moment)
-    go: list[Delivery] = []
-    wait: list[tuple[Delivery, datetime]] = []
-    for delivery in claimed:
-        place = delivery.edition_id, delivery.subscriber_id
+    go: list[ClaimedMessage] = []
+    wait: list[tuple[ClaimedMessage, datetime]] = []
+    for message in claimed:
+        place = message.claim
         if place in when:
-            wait.append((delivery, when[place]))
+            wait.append((message, when[place]))
         else:
-            go.append(delivery)
+            go.append(message)
     return go, wait
 
 
-def _by_key(claimed: Sequence[Delivery], speed: Mapping[str, float], relay: str) -> dict[str, list[Delivery]]:
-    found: dict[str, list[Delivery]] = defaultdict(list)
-    for delivery in claimed:
-        domain = f"domain:{domain_of(delivery.address)}"
+def _by_key(
+    claimed: Sequence[ClaimedMessage], speed: Mapping[str, float], relay: str
+) -> dict[str, list[ClaimedMessage]]:
+    found: dict[str, list[ClaimedMessage]] = defaultdict(list)
+    for message in claimed:
+        domain = f"domain:{domain_of(message.address)}"
         if domain in speed:
-            found[domain].append(delivery)
+            found[domain].append(message)
         if f"relay:{relay}" in speed:
-            found[f"relay:{relay}"].append(delivery)
+            found[f"relay:{relay}"].append(message)
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -55,6 +56,10 @@ class Manner(StrEnum):
     NEVER = "never"
 
 
+Claim = tuple[int, int, int]
+"""Identifies one claim of one message. After a lease has passed, a worker may hold two claims of the same message."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
     """Edition x subscriber, as claimed by one worker: only the holder of `fence` may record its outcome."""
@@ -64,37 +69,47 @@ class Delivery:
     segment_id: int
     address: str
     attempts: int
-    """Attempts begun, this one included."""
+    """Attempts begun, including this one."""
     queued_at: datetime
     fence: int
     wanted: bool
-    """Whether the subscriber is active and still subscribed, looked up at the time of the claim."""
+    """Whether the subscriber was active and subscribed at the time of the claim."""
     state: DeliveryState = DeliveryState.QUEUED
-    """The state it was claimed in: `sending` if another worker died with it."""
+    """The state before the claim: `sending` if another worker died with it."""
 
     @property
-    def claim(self) -> tuple[int, int, int]:
-        """Which claim this is: after its lease a worker may claim the same delivery again, and then holds two."""
+    def claim(self) -> Claim:
+        """The identity of this claim."""
         return self.edition_id, self.subscriber_id, self.fence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
-    """A mail of no edition, as claimed by one worker: only the holder of `fence` may record its outcome."""
+    """A message of no edition, as claimed by one worker: only the holder of `fence` may record its outcome."""
 
     id: int
     subscriber_id: int
     kind: NoticeKind
-    content: dict[str, str]
-    """What the template needs beyond the subscriber."""
+    content: Mapping[str, str]
+    """What the template needs beyond the subscriber. It goes to `content["to"]`, if that is set."""
     address: str
-    language: str | None
     attempts: int
-    """Attempts begun, this one included."""
+    """Attempts begun, including this one."""
     queued_at: datetime
     fence: int
     wanted: bool
-    """Whether it may still be sent: nobody who was suppressed meanwhile gets it."""
+    """Whether it may still be sent: the address was not suppressed at the time of the claim."""
+    state: DeliveryState = DeliveryState.QUEUED
+    """The state before the claim: `sending` if another worker died with it."""
+
+    @property
+    def claim(self) -> Claim:
+        """The identity of this claim; 0 is no edition's id."""
+        return 0, self.id, self.fence
+
+
+ClaimedMessage = Delivery | Notice
+"""The two kinds of messages the delivery engine sends."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -97,6 +97,8 @@ class DeliverReport:
     cancelled: int = 0
     ambiguous: int = 0
     """Messages that may have arrived, held for the operator."""
+    notices: dict[str, int] = field(default_factory=dict)
+    """Messages that belong to no edition, such as confirmation requests, by what became of them. Not counted above."""
     stopped: str = ""
     """Why the run ended before the outbox was empty, if it did."""
     suppressed: int = 0
@@ -114,7 +116,8 @@ class DeliverReport:
     @property
     def went_wrong(self) -> bool:
         """Whether somebody should look at it."""
-        return bool(self.failed or self.ambiguous or self.stopped or self.unbalanced)
+        held = self.ambiguous or self.notices.get("ambiguous")
+        return bool(self.failed or held or self.stopped or self.unbalanced)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,6 +25,7 @@ from digestmail.preview.test_message import NOBODY, TestMessage, cast_specimen
 from digestmail.preview.views import MailProblem, Option, Shown, TestResult, View, nothing_for, remarks_on, take_apart
 from digestmail.selection.segments import for_everybody
 from digestmail.subscribers import admin
+from digestmail.transports.single import send_one
 
 _READERS = 200
 _EDITIONS = 60
@@ -95,8 +96,7 @@ class PreviewService:
                 app = self._app()
                 found = self._find(app, _with_choices(View(asked=asked, version=""), app).asked)
                 specimen = self._cast(app, found, recipient)
-                with app.transports()[0].open() as session:
-                    receipt = session.send(specimen.envelope, specimen.message)
+                receipt = send_one(app.transports()[0], specimen.envelope, specimen.message)
         except DigestmailError as error:
             return TestResult(text=f"Not sent: {error}", good=False)
         return TestResult(text=f"Sent to {recipient}: {receipt.code} {receipt.text}".strip(), good=True)

@@ -1,84 +1,211 @@
-"""Claims: what one worker does to the deliveries it holds. The fence says whether it still holds them."""
+"""Claims: what one worker does to the messages it holds. The fence says whether it still holds them.
+
+Deliveries and notices live in two tables. The same statements claim, intend and record both.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache, partial
 from operator import itemgetter
 from typing import Any, cast
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Table, select
 
-from digestmail.model.deliveries import Attempted, Delivery, DeliveryState
+from digestmail.model.deliveries import Attempted, Claim, ClaimedMessage, Delivery, DeliveryState, Notice, NoticeKind
+from digestmail.model.subscribers import SubscriberState
 from digestmail.storage.bulk import update_many
-from digestmail.storage.schema import Moment, attempts, deliveries, said
+from digestmail.storage.schema import (
+    Moment,
+    attempts,
+    deliveries,
+    notice_attempts,
+    notices,
+    said,
+    subscribers,
+)
 from digestmail.storage.upsert import chunks, insert
 
+_CLAIM_PARTS = 3
 _STATES = {state.value: state for state in DeliveryState}
-# A scalar subquery, because it is looked up row by row: PostgreSQL makes a join of an EXISTS, and may hash every
-# subscriber there is for the sake of thirty deliveries.
-_WANTED = """(SELECT true FROM subscribers s
+# Scalar subqueries, because they are looked up row by row: PostgreSQL turns an EXISTS into a join, and may hash every
+# subscriber for the sake of thirty deliveries.
+_SUBSCRIBED = """(SELECT true FROM subscribers s
     JOIN editions e ON e.id = {0}.edition_id
     JOIN subscriptions b ON b.digest = e.digest AND b.subscriber_id = s.id
     WHERE s.id = {0}.subscriber_id AND s.state = 'active')"""
-# A common table expression is evaluated once; a subquery PostgreSQL may run again for each row, past its LIMIT.
+_NOT_SUPPRESSED = "(SELECT true FROM subscribers s WHERE s.id = {0}.subscriber_id AND s.state <> 'suppressed')"
+# A common table expression is evaluated once; PostgreSQL may run a subquery again for each row, past its LIMIT.
 _DUE = f"""WITH due AS (SELECT edition_id, subscriber_id, segment_id, state, attempts, fence, queued_at FROM deliveries
     WHERE due_at <= {{place}} ORDER BY due_at, segment_id, subscriber_id LIMIT {{place}} {{lock}})
 SELECT due.edition_id, due.subscriber_id, due.segment_id, due.state, due.attempts, due.fence, due.queued_at,
-    people.address, {_WANTED.format("due")}
+    people.address, {_SUBSCRIBED.format("due")}
 FROM due JOIN subscribers people ON people.id = due.subscriber_id"""  # noqa: S608 - no foreign text in it
-_LEASE_COLUMNS = {"until": "timestamptz", "edition_id": "int", "subscriber_id": "int"}
-_LEASE = """UPDATE deliveries AS d SET fence = d.fence + 1, due_at = t.until FROM {rows}
-WHERE d.edition_id = t.edition_id AND d.subscriber_id = t.subscriber_id"""
-_ARM_COLUMNS = {
-    "attempts": "int",
-    "edition_id": "int",
-    "subscriber_id": "int",
-    "fence": "int",
-    "until": "timestamptz",
-}
-_ARM = f"""UPDATE deliveries AS d SET state = 'sending', attempts = t.attempts FROM {{rows}}
-WHERE d.edition_id = t.edition_id AND d.subscriber_id = t.subscriber_id AND d.fence = t.fence
-    AND d.state IN ('queued', 'deferred', 'sending') AND d.due_at > t.until
-    AND {_WANTED.format("d")}"""  # noqa: S608 - no foreign text in it
-_RECORD_COLUMNS = {
-    "state": "text",
-    "attempts": "int",
-    "due_at": "timestamptz",
-    "ended_at": "timestamptz",
-    "code": "int",
-    "text": "text",
-    "milliseconds": "int",
-    "edition_id": "int",
-    "subscriber_id": "int",
-    "fence": "int",
-}
-_RECORD = """UPDATE deliveries AS d SET state = t.state, attempts = t.attempts, due_at = t.due_at,
-    ended_at = t.ended_at, code = t.code, text = t.text, milliseconds = t.milliseconds FROM {rows}
-WHERE d.edition_id = t.edition_id AND d.subscriber_id = t.subscriber_id AND d.fence = t.fence
-    AND d.due_at IS NOT NULL"""
 
 
-_REOPEN_COLUMNS = {
-    "due_at": "timestamptz",
-    "edition_id": "int",
-    "subscriber_id": "int",
-    "fence": "int",
-}
-_REOPEN = """UPDATE deliveries AS d SET state = 'deferred', due_at = t.due_at, ended_at = NULL FROM {rows}
-WHERE d.edition_id = t.edition_id AND d.subscriber_id = t.subscriber_id AND d.fence = t.fence
-    AND d.state = 'failed'"""
+class _Outbox:
+    """One table of messages, and the statements for it."""
+
+    def __init__(self, table: Table, earlier: Table, key: Mapping[str, str], wanted: str) -> None:
+        """`key` maps each column of the key to its column in `earlier`, the table of earlier attempts."""
+        self.table = table
+        self._earlier = earlier
+        self._key = key
+        self._claim_from = _CLAIM_PARTS - len(key) - 1
+        same = " AND ".join(f"d.{column} = t.{column}" for column in key)
+        columns = dict.fromkeys((*key, "fence"), "int")
+        self._lease_columns = {"until": "timestamptz"} | dict.fromkeys(key, "int")
+        self._lease = f"UPDATE {table.name} AS d SET fence = d.fence + 1, due_at = t.until FROM {{rows}} WHERE {same}"  # noqa: S608 - no foreign text in it
+        self._intent_columns = {"attempts": "int"} | columns | {"until": "timestamptz"}
+        self._intent = f"""UPDATE {table.name} AS d SET state = 'sending', attempts = t.attempts FROM {{rows}}
+            WHERE {same} AND d.fence = t.fence AND d.state IN ('queued', 'deferred', 'sending') AND d.due_at > t.until
+            AND {wanted.format("d")}"""  # noqa: S608 - no foreign text in it
+        self._result_columns = {
+            "state": "text",
+            "attempts": "int",
+            "due_at": "timestamptz",
+            "ended_at": "timestamptz",
+            "code": "int",
+            "text": "text",
+            "milliseconds": "int",
+        } | columns
+        self._result = f"""UPDATE {table.name} AS d SET state = t.state, attempts = t.attempts, due_at = t.due_at,
+            ended_at = t.ended_at, code = t.code, text = t.text, milliseconds = t.milliseconds FROM {{rows}}
+            WHERE {same} AND d.fence = t.fence AND d.due_at IS NOT NULL"""  # noqa: S608 - as above
+        self._reopen_columns = {"due_at": "timestamptz"} | columns
+        self._reopen = f"""UPDATE {table.name} AS d SET state = 'deferred', due_at = t.due_at, ended_at = NULL
+            FROM {{rows}} WHERE {same} AND d.fence = t.fence AND d.state = 'failed'"""  # noqa: S608 - as above
+
+    def lease(self, connection: Connection, keys: Sequence[tuple[int, ...]], until: datetime) -> None:
+        """Raise the fence of the rows with these keys, and move their due time to the end of the lease."""
+        moment = Moment().process_bind_param(until, connection.dialect)
+        update_many(connection, self._lease, self._lease_columns, [(moment, *key) for key in keys])
+
+    def intend(self, connection: Connection, claimed: Sequence[ClaimedMessage], until: datetime) -> frozenset[Claim]:
+        """Return the claims whose intent is recorded."""
+        moment = Moment().process_bind_param(until, connection.dialect)
+        rows = [(one.attempts, *one.claim[self._claim_from :], moment) for one in claimed]
+        if update_many(connection, self._intent, self._intent_columns, rows) == len(claimed):
+            return frozenset(one.claim for one in claimed)
+        current = self._current(connection, claimed)
+        return frozenset(one.claim for one in claimed if current.get(one.claim) is DeliveryState.SENDING)
+
+    def record(
+        self, connection: Connection, results: Sequence[tuple[ClaimedMessage, Attempted]], now: datetime
+    ) -> list[ClaimedMessage]:
+        """Record results; return the messages of those that another worker holds now."""
+        self._keep_attempts(connection, [result for result in results if result[1].kept], now)
+        moment = partial(Moment().process_bind_param, dialect=connection.dialect)
+        ended_at = moment(now)
+        rows = [self._values(message, result, moment(result.due_at), ended_at) for message, result in results]
+        if update_many(connection, self._result, self._result_columns, rows) == len(results):
+            return []
+        current = self._current(connection, [message for message, _ in results])
+        return [message for message, result in results if current.get(message.claim) is not result.state]
+
+    def reopen(self, connection: Connection, failed: Sequence[tuple[ClaimedMessage, Attempted]], now: datetime) -> int:
+        """Reopen failed messages; return how many it reopened."""
+        self._keep_attempts(connection, failed, now)
+        moment = partial(Moment().process_bind_param, dialect=connection.dialect)
+        rows = [(moment(result.due_at), *message.claim[self._claim_from :]) for message, result in failed]
+        return update_many(connection, self._reopen, self._reopen_columns, rows)
+
+    def _values(self, message: ClaimedMessage, result: Attempted, due_at: Any, ended_at: Any) -> tuple[Any, ...]:
+        return (
+            str(result.state),
+            message.attempts - (not result.begun),
+            due_at,
+            ended_at if due_at is None else None,
+            result.code,
+            said(result.text) or None,
+            result.milliseconds,
+            *message.claim[self._claim_from :],
+        )
+
+    def _keep_attempts(
+        self, connection: Connection, results: Sequence[tuple[ClaimedMessage, Attempted]], now: datetime
+    ) -> None:
+        if not results:
+            return
+        rows: list[dict[str, Any]] = [
+            dict[str, Any](zip(self._key.values(), message.claim[self._claim_from : -1], strict=True))
+            | {
+                "number": message.attempts,
+                "state": result.kept,
+                "at": now,
+                "code": result.code,
+                "text": result.text or None,
+                "milliseconds": result.milliseconds,
+            }
+            for message, result in results
+        ]
+        connection.execute(insert(connection, self._earlier).on_conflict_do_nothing(), rows)
+
+    def _current(self, connection: Connection, claimed: Sequence[ClaimedMessage]) -> dict[Claim, DeliveryState]:
+        """Return the state of each claim that is still held."""
+        found: dict[Claim, DeliveryState] = {}
+        columns = [self.table.c[name] for name in self._key]
+        for some in chunks(claimed):
+            keys = zip(*(one.claim[self._claim_from : -1] for one in some), strict=True)
+            rows = connection.execute(
+                select(*columns, self.table.c.fence, self.table.c.state).where(
+                    *(column.in_(set(values)) for column, values in zip(columns, keys, strict=True))
+                )
+            )
+            for *key, fence, state in rows:
+                found[cast("Claim", (*(0,) * self._claim_from, *key, fence))] = DeliveryState(state)
+        return found
 
 
-def claim(connection: Connection, now: datetime, lease: timedelta, limit: int) -> tuple[Delivery, ...]:
-    """Claim at most `limit` deliveries that are due, those due longest first; nobody else gets them for `lease`.
+_DELIVERIES = _Outbox(deliveries, attempts, {"edition_id": "edition_id", "subscriber_id": "subscriber_id"}, _SUBSCRIBED)
+_NOTICES = _Outbox(notices, notice_attempts, {"id": "notice_id"}, _NOT_SUPPRESSED)
+_OUTBOXES: dict[type[ClaimedMessage], _Outbox] = {Notice: _NOTICES, Delivery: _DELIVERIES}
 
-    A claim raises the fence and moves the due time behind the lease, so that a worker that dies gives it back; the
-    state stays. One that is already `sending` belonged to a worker that died with the message on the wire, or nearly.
+
+def claim(
+    connection: Connection, now: datetime, lease: timedelta, limit: int, *, only_notices: bool = False
+) -> tuple[ClaimedMessage, ...]:
+    """Claim at most `limit` messages that are due: notices first, then deliveries, each by due time.
+
+    No other worker gets them before `lease` is over. A claim raises the fence and moves the due time to the end of the
+    lease, so that what a dead worker held is due again; the state stays. A message that is already `sending` belonged
+    to a worker that died while it was sending it, or just before.
     """
+    found = _claim_notices(connection, now, now + lease, limit)
+    if only_notices or len(found) == limit:
+        return tuple(found)
+    return (*found, *_claim_deliveries(connection, now, now + lease, limit - len(found)))
+
+
+def _claim_notices(connection: Connection, now: datetime, until: datetime, limit: int) -> list[ClaimedMessage]:
+    n, s = notices.c, subscribers.c
+    due = (
+        select(n.id).where(n.due_at <= now).order_by(n.due_at, n.id).limit(limit).with_for_update(skip_locked=True)
+    ).cte("due")
+    columns = (n.id, n.subscriber_id, n.kind, n.content, n.state, n.attempts, n.fence, n.queued_at)
+    joined = select(*columns, s.address, s.state.label("standing")).join(subscribers, s.id == n.subscriber_id)
+    rows = connection.execute(joined.where(n.id.in_(select(due.c.id)))).all()
+    _NOTICES.lease(connection, [(row.id,) for row in rows], until)
+    return [
+        Notice(
+            id=row.id,
+            subscriber_id=row.subscriber_id,
+            kind=NoticeKind(row.kind),
+            content=row.content,
+            state=_STATES[row.state],
+            attempts=row.attempts + (row.state != DeliveryState.SENDING),
+            fence=row.fence + 1,
+            queued_at=row.queued_at,
+            address=row.content.get("to", row.address),
+            wanted=row.standing != SubscriberState.SUPPRESSED,
+        )
+        for row in sorted(rows, key=lambda row: (row.queued_at, row.id))
+    ]
+
+
+def _claim_deliveries(connection: Connection, now: datetime, until: datetime, limit: int) -> list[ClaimedMessage]:
     moment = Moment()
-    bound = partial(moment.process_bind_param, dialect=connection.dialect)
 
     @lru_cache(maxsize=8)
     def aware(stored: Any) -> datetime:
@@ -86,12 +213,9 @@ def claim(connection: Connection, now: datetime, lease: timedelta, limit: int) -
 
     postgresql = connection.dialect.name == "postgresql"
     statement = _DUE.format(lock="FOR UPDATE SKIP LOCKED" if postgresql else "", place="%s" if postgresql else "?")
-    rows = connection.exec_driver_sql(statement, (bound(now), limit)).fetchall()
-    if not rows:
-        return ()
-    until = bound(now + lease)
-    update_many(connection, _LEASE, _LEASE_COLUMNS, [(until, row[0], row[1]) for row in rows])
-    return tuple(
+    rows = connection.exec_driver_sql(statement, (moment.process_bind_param(now, connection.dialect), limit)).fetchall()
+    _DELIVERIES.lease(connection, [(row[0], row[1]) for row in rows], until)
+    return [
         Delivery(
             edition_id=edition_id,
             subscriber_id=subscriber_id,
@@ -106,100 +230,45 @@ def claim(connection: Connection, now: datetime, lease: timedelta, limit: int) -
         for edition_id, subscriber_id, segment_id, state, begun, fence, queued_at, address, wanted in sorted(
             rows, key=itemgetter(2, 1)
         )
-    )
+    ]
 
 
-def record_intent(
-    connection: Connection, claimed: Sequence[Delivery], until: datetime
-) -> frozenset[tuple[int, int, int]]:
-    """Write down the intent to send: from here on a message may be on the wire. Return the claims that may be sent.
+def record_intent(connection: Connection, claimed: Sequence[ClaimedMessage], until: datetime) -> frozenset[Claim]:
+    """Record the intent to send; return the claims that may be sent. From then on a message may have been transmitted.
 
-    This is the last look before it: the fence must hold, the lease must run beyond `until`, and the subscriber must
-    still be active and subscribed. Doing it again, after a commit whose answer was lost, gives the same result.
+    This is the last check before it: the fence must hold, the lease must last beyond `until`, and the subscriber must
+    still want the message. Repeating it, after a commit whose answer was lost, gives the same result.
     """
-    moment = Moment().process_bind_param(until, connection.dialect)
-    rows = [(one.attempts, one.edition_id, one.subscriber_id, one.fence, moment) for one in claimed]
-    if update_many(connection, _ARM, _ARM_COLUMNS, rows) == len(claimed):
-        return frozenset(one.claim for one in claimed)
-    standing = _standing(connection, claimed)
-    return frozenset(one.claim for one in claimed if standing.get(one.claim) is DeliveryState.SENDING)
+    intended = frozenset[Claim]()
+    for kind, outbox in _OUTBOXES.items():
+        if some := [one for one in claimed if type(one) is kind]:
+            intended |= outbox.intend(connection, some, until)
+    return intended
 
 
 def record(
-    connection: Connection, results: Sequence[tuple[Delivery, Attempted]], now: datetime
-) -> tuple[Delivery, ...]:
-    """Record what became of claimed deliveries; return those nothing was written of, for another worker has them now.
+    connection: Connection, results: Sequence[tuple[ClaimedMessage, Attempted]], now: datetime
+) -> tuple[ClaimedMessage, ...]:
+    """Record what became of claimed messages; return those that another worker holds now, of which nothing is written.
 
-    An attempt that did not end its delivery is kept in `attempts` besides. Doing it again gives the same result.
+    An attempt that did not end its message is also kept among the earlier attempts. Repeating it gives the same result.
     """
-    if not results:
-        return ()
-    _keep_attempts(connection, [result for result in results if result[1].kept], now)
-    moment = partial(Moment().process_bind_param, dialect=connection.dialect)
-    ended_at = moment(now)
-    rows = [_values(delivery, attempted, moment(attempted.due_at), ended_at) for delivery, attempted in results]
-    if update_many(connection, _RECORD, _RECORD_COLUMNS, rows) == len(results):
-        return ()
-    standing = _standing(connection, [delivery for delivery, _ in results])
-    return tuple(delivery for delivery, attempted in results if standing.get(delivery.claim) is not attempted.state)
+    lost: list[ClaimedMessage] = []
+    for kind, outbox in _OUTBOXES.items():
+        if some := [result for result in results if type(result[0]) is kind]:
+            lost += outbox.record(connection, some, now)
+    return tuple(lost)
 
 
-def reopen(connection: Connection, failed: Sequence[tuple[Delivery, Attempted]], now: datetime) -> int:
-    """Open deliveries again that had failed, and that nobody has touched since; return how many.
+def reopen(
+    connection: Connection, failed: Sequence[tuple[ClaimedMessage, Attempted]], now: datetime
+) -> dict[type[ClaimedMessage], int]:
+    """Reopen messages that had failed, and that no one has changed since; return how many of each kind.
 
-    The attempt that had ended them is kept in `attempts`. Doing it again changes nothing.
+    The attempt that had ended them is kept among the earlier attempts. Repeating it changes nothing.
     """
-    if not failed:
-        return 0
-    _keep_attempts(connection, failed, now)
-    moment = partial(Moment().process_bind_param, dialect=connection.dialect)
-    rows = [(moment(result.due_at), one.edition_id, one.subscriber_id, one.fence) for one, result in failed]
-    return update_many(connection, _REOPEN, _REOPEN_COLUMNS, rows)
-
-
-def _values(delivery: Delivery, attempted: Attempted, due_at: Any, ended_at: Any) -> tuple[Any, ...]:
-    return (
-        str(attempted.state),
-        delivery.attempts - (not attempted.begun),
-        due_at,
-        ended_at if due_at is None else None,
-        attempted.code,
-        said(attempted.text) or None,
-        attempted.milliseconds,
-        delivery.edition_id,
-        delivery.subscriber_id,
-        delivery.fence,
-    )
-
-
-def _keep_attempts(connection: Connection, results: Sequence[tuple[Delivery, Attempted]], now: datetime) -> None:
-    if not results:
-        return
-    rows = [
-        {
-            "edition_id": delivery.edition_id,
-            "subscriber_id": delivery.subscriber_id,
-            "number": delivery.attempts,
-            "state": attempted.kept,
-            "at": now,
-            "code": attempted.code,
-            "text": attempted.text or None,
-            "milliseconds": attempted.milliseconds,
-        }
-        for delivery, attempted in results
-    ]
-    connection.execute(insert(connection, attempts).on_conflict_do_nothing(), rows)
-
-
-def _standing(connection: Connection, claimed: Sequence[Delivery]) -> dict[tuple[int, int, int], DeliveryState]:
-    """Return the state of each claim that still holds."""
-    found: dict[tuple[int, int, int], DeliveryState] = {}
-    d = deliveries.c
-    for some in chunks(claimed):
-        rows = connection.execute(
-            select(d.edition_id, d.subscriber_id, d.fence, d.state)
-            .where(d.edition_id.in_({one.edition_id for one in some}))
-            .where(d.subscriber_id.in_({one.subscriber_id for one in some}))
-        )
-        found |= {(row.edition_id, row.subscriber_id, row.fence): DeliveryState(row.state) for row in rows}
-    return found
+    return {
+        kind: outbox.reopen(connection, some, now)
+        for kind, outbox in _OUTBOXES.items()
+        if (some := [result for result in failed if type(result[0]) is kind])
+    }

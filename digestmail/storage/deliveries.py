@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import lru_cache
 from itertools import chain, islice
 from typing import Any
@@ -13,7 +13,6 @@ from sqlalchemy import Connection, case, func, select, update
 
 from digestmail.errors import StorageError
 from digestmail.model.deliveries import DeliveryState
-from digestmail.schedule.moments import LONGEST_DELIVERY
 from digestmail.storage.schema import Moment, deliveries, editions
 from digestmail.storage.upsert import chunks
 
@@ -163,24 +162,6 @@ def _change(connection: Connection, one: Waiting, **values: Any) -> None:
     )
 
 
-def is_beyond(connection: Connection, now: datetime) -> bool:
-    """Return whether anything waits for a moment further ahead than any delivery may."""
-    beyond = select(deliveries.c.edition_id).where(deliveries.c.due_at > now + LONGEST_DELIVERY)
-    return connection.execute(beyond.limit(1)).first() is not None
-
-
-def settle_due(connection: Connection, now: datetime, lease: timedelta) -> int:
-    """Make due what waits for a moment further ahead than any delivery may; return how many that are.
-
-    A clock that was ahead put it there. What is `sending` may be in the hands of a worker, who keeps it for `lease`.
-    """
-    d = deliveries.c
-    ahead = d.due_at > now + LONGEST_DELIVERY
-    waiting = connection.execute(update(deliveries).where(ahead, d.state.in_(_WAITING)).values(due_at=now))
-    held = connection.execute(update(deliveries).where(ahead).values(due_at=now + lease))
-    return waiting.rowcount + held.rowcount
-
-
 def counts(connection: Connection, edition_id: int | None = None) -> dict[DeliveryState, int]:
     """Return how many deliveries, of one edition or of all, stand in each state that occurs."""
     statement = select(deliveries.c.state, func.count()).group_by(deliveries.c.state).order_by(deliveries.c.state)
@@ -202,14 +183,6 @@ def unbalanced(connection: Connection) -> tuple[str, ...]:
         .order_by(editions.c.id)
     )
     return tuple(f"{row.digest} {row.slot}: {row.recipients} recipients, {row.rows} deliveries" for row in rows)
-
-
-def next_due(connection: Connection) -> datetime | None:
-    """Return when the next open delivery is due; None when the outbox is empty."""
-    # Said although min() knows it, for else SQLite does not see that the index of what is open will do.
-    statement = select(func.min(deliveries.c.due_at)).where(deliveries.c.due_at.is_not(None))
-    moment: datetime | None = connection.execute(statement).scalar()
-    return moment
 
 
 def segment_of(connection: Connection, edition_id: int, subscriber_id: int) -> int | None:

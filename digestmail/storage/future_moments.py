@@ -51,6 +51,7 @@ LIMITS: Final[Mapping[str, timedelta | None]] = {
     "deliveries.queued_at": LONGEST_DELIVERY,
     "deliveries.ended_at": _PAST,
     "attempts.at": _PAST,
+    "notice_attempts.at": _PAST,
     "notices.due_at": LONGEST_DELIVERY,
     "notices.queued_at": _PAST,
     "notices.ended_at": _PAST,

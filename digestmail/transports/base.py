@@ -1,8 +1,8 @@
-"""What the pipeline asks of a transport."""
+"""The contract every way of sending mail fulfils: connections that carry message after message."""
 
 from __future__ import annotations
 
-from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -13,25 +13,25 @@ from digestmail.transports.smtp.manners import Manners
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
-    """The next hop took responsibility for a message (RFC 5321 section 4.2.5)."""
+    """The next hop has taken responsibility for a message (RFC 5321 section 4.2.5)."""
 
     code: int
     text: str
 
 
 class OutcomeUnknownError(DeliveryError):
-    """The server had the whole message and its answer never came: it may have arrived (RFC 5321 section 6.1)."""
+    """The server got the whole message but never answered, so it may have arrived (RFC 5321 section 6.1)."""
 
     def __init__(self, message: str) -> None:
-        """There is no code, and nobody can say that it is permanent."""
+        """There is no reply code, and the error counts as temporary."""
         super().__init__(message, code=None, permanent=False)
 
 
 class ThrottledError(DeliveryError):
-    """The server takes less of us than it was given: nobody's fault, and the connection stays usable."""
+    """The server accepts less mail than it was offered. The message is not at fault; the connection stays usable."""
 
     def __init__(self, message: str, *, code: int, connections: bool = False) -> None:
-        """Say with `connections` that there are too many of them; else it is the pace."""
+        """With `connections`, the server wants fewer connections; otherwise a lower rate."""
         super().__init__(message, code=code, permanent=False)
         self.connections = connections
 
@@ -41,9 +41,9 @@ class NotSentError(TransportError):
 
 
 class NotTakenError(NotSentError):
-    """The server did not take commands ahead of its replies: nothing was delivered.
+    """The server did not accept pipelined commands: nothing was delivered.
 
-    The next connection sends fewer of them together; neither the message nor the server's health is in question.
+    The next connection pipelines fewer of them. This says nothing about the message or the server's health.
     """
 
 
@@ -55,31 +55,8 @@ much the server takes of us, a NotSentError about this connection, and any other
 """
 
 
-class Session(Protocol):
-    """An open way out; messages go through one after the other."""
-
-    def send(self, envelope: Envelope, message: bytes) -> Receipt:
-        """Send one message (CRLF line ends, at most 998 octets a line).
-
-        Raises DeliveryError when this message was not accepted for this recipient (the session stays usable), and
-        TransportError when the way out itself is broken (the session is of no more use).
-        """
-        ...
-
-
-class Transport(Protocol):
-    """Opens sessions. Nothing is connected before `open`."""
-
-    def open(self) -> AbstractContextManager[Session]:
-        """Open a session. Raises TransportError."""
-        ...
-
-
-# -- many messages at once -------------------------------------------------------------------------------------------
-
-
 class OutboundMessage(Protocol):
-    """A message whose intent is on record: it may go over the wire, and `settle` must hear what became of it."""
+    """A message that may be sent now. Whoever takes it must call `resolve` with what became of it."""
 
     @property
     def envelope(self) -> Envelope:
@@ -96,8 +73,8 @@ class OutboundMessage(Protocol):
         """Whether it is known that no line of the message begins with a dot."""
         ...
 
-    def settle(self, verdict: Verdict) -> None:
-        """Take the verdict; called once."""
+    def resolve(self, verdict: Verdict) -> None:
+        """Report what became of the message. Call it exactly once."""
         ...
 
 
@@ -105,41 +82,41 @@ class MessageSource(Protocol):
     """Where a connection gets its messages."""
 
     async def take(self) -> OutboundMessage | None:
-        """Wait for the next message; None when this connection is to end."""
+        """Wait for the next message and return it, or None when the connection should end."""
         ...
 
     def try_take(self) -> OutboundMessage | None:
-        """Return the next message if one is ready this moment."""
+        """Return the next message if one is ready now, without waiting."""
         ...
 
 
 class Connection(Protocol):
     """A connection that carries message after message."""
 
-    async def send_all(self, supply: MessageSource) -> None:
-        """Carry what `supply` gives, and settle each, until it gives None or the connection has served its time.
+    async def send_all(self, source: MessageSource) -> None:
+        """Send and resolve each message of `source`, until it returns None or the connection has reached its limit.
 
-        Raises TransportError when the connection breaks; every message taken is settled all the same.
+        Raises TransportError when the connection breaks. Every message taken is resolved even then.
         """
         ...
 
 
-class Relay(Protocol):
-    """A mail server that takes our mail over several connections."""
+class Transport(Protocol):
+    """A way of sending mail: a mail server, or a mailbox on this machine."""
 
     @property
     def name(self) -> str:
-        """What it is called in reports and limits."""
+        """Its name in reports and limits."""
         ...
 
     @property
     def connections(self) -> int:
-        """How many connections it may be asked for, over all workers."""
+        """The most connections all workers together may open."""
         ...
 
     @property
     def messages_per_second(self) -> float | None:
-        """How fast it may be used, over all workers; None: as fast as it takes them."""
+        """The most messages a second all workers together may send; None for no limit."""
         ...
 
     def connect(self) -> AbstractAsyncContextManager[Connection]:
@@ -149,14 +126,14 @@ class Relay(Protocol):
 
 @runtime_checkable
 class Pipelining(Protocol):
-    """A relay that pipelines commands, as far as its servers take it."""
+    """A transport that pipelines commands, as far as its servers accept that."""
 
     @property
     def server(self) -> str:
-        """Where it is: what is learned about it is remembered under this name."""
+        """Its address; what is learned about the server is stored under it."""
         ...
 
     @property
     def manners(self) -> Manners:
-        """How far its servers take pipelined commands."""
+        """How far its servers accept pipelined commands."""
         ...

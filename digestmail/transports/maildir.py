@@ -2,54 +2,73 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from email import message_from_bytes
 from hashlib import sha256
 from pathlib import Path
 
 from digestmail.errors import TransportError
 from digestmail.model.deliveries import Envelope
-from digestmail.transports.base import Receipt, Session
+from digestmail.transports.base import Connection, MessageSource, Receipt
 from digestmail.transports.wellformed import require_wellformed
 
 _OK = 250  # what an SMTP server would say, so that a record of attempts reads the same for both ways out
 
 
 class MaildirTransport:
-    """Opens sessions with one Maildir, whoever the recipients are: `Delivered-To` tells them apart."""
+    """Delivers into one Maildir, whoever the recipients are; `Delivered-To` names them."""
+
+    name = "maildir"
+    connections = 1
+    messages_per_second: float | None = None
 
     def __init__(self, path: Path) -> None:
         """Take the directory; it need not exist."""
         self._path = path
 
-    @contextmanager
-    def open(self) -> Iterator[Session]:
-        """Make the Maildir where it is missing. Raises TransportError."""
+    @asynccontextmanager
+    async def connect(self) -> AsyncIterator[Connection]:
+        """Create the Maildir where it is missing. Raises TransportError."""
         try:
-            for part in ("tmp", "new", "cur"):
-                (self._path / part).mkdir(mode=0o700, parents=True, exist_ok=True)
-            session = _MaildirSession(self._path)
+            mailbox = await asyncio.to_thread(_Mailbox.open, self._path)
         except OSError as error:
             raise TransportError(f"the mailbox {self._path} cannot be opened: {error.strerror}") from error
-        yield session
+        yield mailbox
 
 
-class _MaildirSession:
-    """Delivers each message once: its file is named after its Message-ID and recipient, not after the moment."""
+class _Mailbox:
+    """Delivers each message once: its file is named after its Message-ID and recipient, not after the time."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, known: set[str]) -> None:
         self._path = path
-        # Listed once: a mail moves from new/ to cur/ when it is read, and looking for its name among the flagged
+        self._known = known
+
+    @classmethod
+    def open(cls, path: Path) -> _Mailbox:
+        for part in ("tmp", "new", "cur"):
+            (path / part).mkdir(mode=0o700, parents=True, exist_ok=True)
+        # Listed once: a message moves from new/ to cur/ when it is read, and looking for its name among the flagged
         # names of a full cur/ for every message would take time that grows with the square.
-        self._known = {entry.name.partition(":")[0] for part in ("new", "cur") for entry in os.scandir(path / part)}
+        return cls(path, {entry.name.partition(":")[0] for part in ("new", "cur") for entry in os.scandir(path / part)})
 
-    def send(self, envelope: Envelope, message: bytes) -> Receipt:
-        """Put one message into new/; see `Session`.
+    async def send_all(self, source: MessageSource) -> None:
+        """Deliver message after message; see `Connection`.
 
-        A full or read-only disk raises TransportError: it would refuse every other recipient, too.
+        A full or read-only disk ends the connection, because it would refuse every other message, too.
         """
+        while (outgoing := await source.take()) is not None:
+            try:
+                receipt = await asyncio.to_thread(self._deliver, outgoing.envelope, outgoing.message)
+            except OSError as error:
+                failed = TransportError(f"the mailbox {self._path} took no message: {error.strerror}")
+                outgoing.resolve(failed)
+                raise failed from error
+            outgoing.resolve(receipt)
+
+    def _deliver(self, envelope: Envelope, message: bytes) -> Receipt:
         require_wellformed(envelope, message)
         name = _file_name(envelope, message)
         if name in self._known:
@@ -59,10 +78,10 @@ class _MaildirSession:
             _write_durably(temporary, _as_stored(envelope, message))
             temporary.rename(self._path / "new" / name)
             _sync_directory(self._path / "new")
-        except OSError as error:
+        except OSError:
             with suppress(OSError):
                 temporary.unlink(missing_ok=True)
-            raise TransportError(f"the mailbox {self._path} took no message: {error.strerror}") from error
+            raise
         self._known.add(name)
         return Receipt(code=_OK, text=f"delivered as {name}")
 

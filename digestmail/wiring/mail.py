@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from digestmail.config.mail import MailTable, SmtpTable
 from digestmail.config.settings import Config
 from digestmail.delivery.composer import EditionComposer
+from digestmail.delivery.dispatcher import Composers
 from digestmail.delivery.notice_composer import NoticeComposer, NoticeOrigin
 from digestmail.delivery.outcomes import Rules
 from digestmail.delivery.pacing import DomainLimit, DomainLimits
@@ -22,8 +23,8 @@ from digestmail.mail.tokens import Tokens
 from digestmail.mail.writer import MailWriter
 from digestmail.model.digests import Digest
 from digestmail.storage.database import Database
-from digestmail.transports.base import Relay, Transport
-from digestmail.transports.factory import make_relays, make_transports
+from digestmail.transports.base import Transport
+from digestmail.transports.factory import make_transports
 from digestmail.transports.smtp.client import Login, SmtpTransport
 
 
@@ -78,14 +79,19 @@ def notice_composer(
     )
 
 
+def composers(
+    config: Config, database: Database, writer: MailWriter, digests: Sequence[Digest], tokens: Tokens, links: LinkTokens
+) -> Composers:
+    """Return what composes each kind of message."""
+    return Composers(
+        editions=edition_composer(config, database, writer, tokens),
+        notices=notice_composer(config, database, writer, digests, tokens, links),
+    )
+
+
 def transports(mail: MailTable, base: Path) -> tuple[Transport, ...]:
-    """Return every transport for single messages, the preferred one first; nothing is connected yet."""
+    """Return the transports in order of preference; nothing is connected yet."""
     return make_transports(_maildir(mail, base), _servers(mail, base))
-
-
-def relays(mail: MailTable, base: Path) -> tuple[Relay, ...]:
-    """Return every relay for many messages, the preferred one first; nothing is connected yet."""
-    return make_relays(_maildir(mail, base), _servers(mail, base))
 
 
 def rules(mail: MailTable) -> Rules:

@@ -19,7 +19,6 @@ from digestmail.errors import DeliveryError, StorageError
 from digestmail.model.deliveries import DeliveryState
 from digestmail.model.subscribers import BounceKind, SubscriberState, SuppressionReason
 from digestmail.storage import opt_outs, schema, suppressions
-from digestmail.transports.blocking import BlockingRelay
 
 UNKNOWN = "RCPT TO was answered with 550 5.1.1 <{}>: User unknown"
 
@@ -69,7 +68,7 @@ def deliver(database, clock, tmp_path):
             if int(address.partition("@")[0][1:]) in refused:
                 raise DeliveryError(text.format(address), code=550, permanent=permanent)
 
-        relay = BlockingRelay(FakeTransport(verdict), name="fake")
+        relay = FakeTransport(verdict)
         return worker(database, [relay], clock, tmp_path / "epoch").deliver()
 
     return deliver

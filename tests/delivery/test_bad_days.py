@@ -11,12 +11,12 @@ from fakes import FakeClock, FakeTransport
 from sqlalchemy import NullPool, create_engine, event, text
 from worker_fixture import fill, listed, standing, worker
 
+from digestmail.delivery.claim_policy import ClaimPolicy
 from digestmail.delivery.pacing import DomainLimit, DomainLimits
 from digestmail.errors import DeliveryError, StorageError
 from digestmail.model.deliveries import AmbiguousPolicy
-from digestmail.storage import deliveries, rates
+from digestmail.storage import due_times, rates
 from digestmail.storage.database import Database
-from digestmail.transports.blocking import BlockingRelay
 
 PEOPLE = 10
 
@@ -43,14 +43,15 @@ def epoch(tmp_path):
     return tmp_path / "epoch"
 
 
-def relay(transport, name="fake") -> BlockingRelay:
-    return BlockingRelay(transport, name=name)
+def relay(transport, name="fake") -> FakeTransport:
+    transport.name = name
+    return transport
 
 
 # -- the database --------------------------------------------------------------------------------------------------
 
 
-def test_a_database_that_fails_at_every_commit_for_a_while_loses_nothing(database, transport, epoch):
+def test_a_database_that_fails_at_every_commit_for_a_while_loses_nothing(database, transport, epoch, monkeypatch):
     """Full, locked or gone: what the ledger sees is a transaction that fails, before or after it was committed."""
     fill(database, PEOPLE)
     troubles = {"before": 0, "after": 0}
@@ -65,8 +66,7 @@ def test_a_database_that_fails_at_every_commit_for_a_while_loses_nothing(databas
             raise database.engine.dialect.loaded_dbapi.OperationalError("disk I/O error")
         real(connection)
 
-    one = worker(database, [relay(transport)], Clock(), epoch)
-    lease_connections = one._allot
+    lease_connections = ClaimPolicy.lease_connections
 
     def then_fail(*args):
         database.engine.dialect.do_commit = real
@@ -76,8 +76,8 @@ def test_a_database_that_fails_at_every_commit_for_a_while_loses_nothing(databas
         )
         return granted
 
-    one._allot = then_fail
-    report = one.deliver()
+    monkeypatch.setattr(ClaimPolicy, "lease_connections", then_fail)
+    report = worker(database, [relay(transport)], Clock(), epoch).deliver()
     assert troubles["before"] == 5
     assert report.sent == PEOPLE
     assert sorted(transport.recipients) == sorted(set(transport.recipients))
@@ -280,4 +280,4 @@ def test_workers_share_the_connections_of_a_relay(database):
         rates.give_up(connection, "one", now)
         assert rates.lease_connections(connection, "two", {"relay:a": 5}, now, lease) == {"relay:a": 5}
         assert rates.lease_connections(connection, "three", {"relay:a": 5}, now + lease, lease) == {"relay:a": 5}
-        assert deliveries.next_due(connection) is None
+        assert due_times.next_due(connection) is None

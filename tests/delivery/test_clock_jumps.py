@@ -29,6 +29,7 @@ from digestmail.storage import (
     audience,
     bounces,
     claims,
+    due_times,
     future_moments,
     host_limits,
     idempotency,
@@ -43,7 +44,6 @@ from digestmail.storage import (
 from digestmail.storage.database import Database
 from digestmail.subscribers import address_change, preferences, signup
 from digestmail.subscribers.signup import SignupReply
-from digestmail.transports.blocking import BlockingRelay
 
 HOUR, DAY, YEAR = timedelta(hours=1), timedelta(days=1), timedelta(days=365)
 RIGHT = THURSDAY
@@ -75,6 +75,7 @@ NOT_PLAYED = {
     "suppressions.created_at": "the list is ordered by it",
     "deliveries.ended_at": "only shown",
     "attempts.at": "only shown",
+    "notice_attempts.at": "only shown",
     "notices.ended_at": "only shown",
     "changes.made_at": "says when a change is forgotten, later at most",
     "changes.undone_at": "only shown",
@@ -164,7 +165,7 @@ def _deliver(database, transport, epoch, begin: datetime, *, hours: int = 0) -> 
     """Deliver at `begin`, and then every hour for so many hours."""
     clock = FakeClock(begin)
     for _ in range(hours + 1):
-        worker(database, [BlockingRelay(transport, name="fake")], clock, epoch).deliver()
+        worker(database, [transport], clock, epoch).deliver()
         clock.time += HOUR
     return clock
 
@@ -232,15 +233,16 @@ def _notices(database, wrong, _):
         for number in range(3):
             one = subscribers.add(connection, f"p{number}@example.org", wrong)
             notices.enqueue(connection, one, NoticeKind.WELCOME, {}, wrong)
-        notices.claim(connection, wrong, timedelta(minutes=15), 1)
+        claims.claim(connection, wrong, timedelta(minutes=15), 1, only_notices=True)
     got = 0
     for hour in range(_LONGEST + 1):
         now = RIGHT + hour * HOUR
         with database.begin() as connection:
-            if notices.is_due(connection, now):
-                notices.settle_due(connection, now, timedelta(minutes=15))
-                for notice in notices.claim(connection, now, timedelta(minutes=15), 10):
-                    got += notices.record(connection, notice, Attempted(state=DeliveryState.SENT), now)
+            if due_times.has_notices(connection, now):
+                due_times.reset_beyond(connection, now, timedelta(minutes=15))
+                held = claims.claim(connection, now, timedelta(minutes=15), 10, only_notices=True)
+                lost = claims.record(connection, [(one, Attempted(state=DeliveryState.SENT)) for one in held], now)
+                got += len(held) - len(lost)
     assert got == 3
 
 
@@ -284,7 +286,7 @@ def _told(database, wrong, _):
         changed = schema.notices.c.kind == NoticeKind.CHANGED
         assert connection.execute(select(func.count()).where(changed)).scalar_one() == 1, "one notice tells of all"
     with database.begin() as connection:
-        notices.settle_due(connection, RIGHT, HOUR)
+        due_times.reset_beyond(connection, RIGHT, HOUR)
         due_at = connection.execute(select(schema.notices.c.due_at).where(changed)).scalar_one()
         assert due_at <= RIGHT + LONGEST_DELIVERY
 
@@ -340,7 +342,7 @@ def _addresses(database, wrong, tmp_path):
     asked = address_change.ask(database, 1, "new@example.org", wrong, random_token=lambda: f"token{next(tokens)}")
     again = address_change.ask(database, 1, "new@example.org", RIGHT, random_token=lambda: f"token{next(tokens)}")
     assert (asked, again) == (SignupReply.CONFIRM, SignupReply.CONFIRM)
-    worker(database, [BlockingRelay(FakeTransport(), name="relay")], FakeClock(RIGHT), tmp_path / "epoch").deliver()
+    worker(database, [FakeTransport(name="relay")], FakeClock(RIGHT), tmp_path / "epoch").deliver()
     with database.begin() as connection:
         subscribers.readdress(connection, 1, "new@example.org", wrong)
     event = BounceEvent(
@@ -503,7 +505,7 @@ def test_a_run_that_waits_for_a_delivery_ends_though_the_clock_is_set_back(datab
     with database.begin() as connection:
         connection.execute(schema.deliveries.update().values(due_at=RIGHT + timedelta(seconds=30)))
     clock = SetBack()
-    worker(database, [BlockingRelay(FakeTransport(), name="fake")], clock, tmp_path / "epoch").deliver()
+    worker(database, [FakeTransport()], clock, tmp_path / "epoch").deliver()
     assert 0 < clock.naps < 200
 
 

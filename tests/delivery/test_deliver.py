@@ -8,6 +8,7 @@ from random import Random
 
 import pytest
 from fakes import THURSDAY, FakeClock, FakeSource, FakeTransport, digest, reading, render, sighting
+from worker_fixture import both
 
 from digestmail.collect.collector import collect
 from digestmail.delivery.composer import EditionComposer
@@ -21,7 +22,6 @@ from digestmail.mail.tokens import Tokens
 from digestmail.model.deliveries import AmbiguousPolicy
 from digestmail.model.subscribers import Subscription
 from digestmail.storage import claims, deliveries, subscribers
-from digestmail.transports.blocking import BlockingRelay
 
 PEOPLE = 5
 
@@ -68,9 +68,13 @@ def deliver(database, outbox, transport, clock, tmp_path):
             domain="example.org",
         )
         rules = Rules(give_up=give_up, max_lateness=timedelta(days=30), ambiguous=policy)
-        relays = [BlockingRelay(one, name=f"fake-{number}") for number, one in enumerate((transport, *spare))]
+        relays = [transport, *spare]
+        for number, one in enumerate(relays):
+            one.name = f"fake-{number}"
         epoch = EpochFile(tmp_path / "epoch", "secret")
-        worker = Worker(database, relays, letters, clock, rules, epoch, limits=limits, random=Random(1), stop=stop)
+        worker = Worker(
+            database, relays, both(letters), clock, rules, epoch, limits=limits, random=Random(1), stop=stop
+        )
         return worker.deliver()
 
     return deliver

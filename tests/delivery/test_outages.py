@@ -1,4 +1,4 @@
-"""What delivery stands on gives way in the middle of a run: the database, the disk, the file beside it, the ledger."""
+"""What delivery depends on fails in the middle of a run: the database, the disk, the epoch file, the outbox writer."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ from digestmail.delivery.worker import LEASE
 from digestmail.errors import StorageError
 from digestmail.storage import schema, settings
 from digestmail.storage.database import Database
-from digestmail.transports.blocking import BlockingRelay
 
 sys.path.append(str(Path(__file__).parents[1] / "transports"))
 from scripted import scripted
@@ -77,7 +76,7 @@ def test_a_postgresql_that_goes_away_for_a_minute_at_a_commit_is_waited_for(
 ):
     database = Database.open(proxy.url, base=Path())
     fill(database, PEOPLE)
-    # Before the ledger's first commit, the claim, the connections are allotted.
+    # Before the outbox writer's first commit, the claim, the connections are allotted.
     proxy.cut_at, proxy.after = commit + 1, after
     with scripted(extensions=["PIPELINING"]) as server:
         report = worker(database, [smtp(server.port)], away, tmp_path / "epoch").deliver()
@@ -89,7 +88,7 @@ def test_a_postgresql_that_goes_away_for_a_minute_at_a_commit_is_waited_for(
             assert (report.sent, report.stopped) == (PEOPLE, "")
         assert sorted(recipients(server).values()) == [1] * PEOPLE
     assert (proxy.cuts, len(away.begun)) == (1, 2)
-    assert "the ledger waits" in caplog.text
+    assert "the outbox writer retries" in caplog.text
     assert "nothing is lost" in caplog.text
     assert "127.0.0.1" in caplog.text
     assert (standing(database), listed(database)) == ({"sent": PEOPLE}, {})
@@ -144,7 +143,7 @@ def test_a_disk_that_is_full_is_waited_for_until_there_is_room(sqlite, tmp_path,
 
     event.listen(sqlite.engine, "begin", limit)
     transport.verdict = verdict
-    relay = BlockingRelay(transport, name="fake")
+    relay = transport
     report = worker(sqlite, [relay], Clock(waits), tmp_path / "epoch").deliver()
     assert len(waited) >= 6
     assert "database or disk is full" in caplog.text
@@ -170,7 +169,7 @@ def test_an_epoch_file_that_cannot_be_written_is_waited_for_and_nothing_is_claim
         if len(waited) == 5:
             directory.mkdir()
 
-    relay = BlockingRelay(transport, name="fake")
+    relay = transport
     report = worker(database, [relay], Clock(waits), directory / "epoch").deliver()
     assert (report.sent, len(waited)) == (PEOPLE, 5)
     assert "epoch: cannot be written" in caplog.text
@@ -179,23 +178,23 @@ def test_an_epoch_file_that_cannot_be_written_is_waited_for_and_nothing_is_claim
     assert (standing(database), listed(database)) == ({"sent": PEOPLE}, {})
 
 
-# -- the ledger itself ---------------------------------------------------------------------------------------------
+# -- the outbox writer itself ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("step", ["claim", "record_intent", "record"])
 @pytest.mark.parametrize("turn", [1, 2])
-def test_a_bug_in_the_ledger_ends_the_run_with_a_clear_error_and_loses_nothing(
+def test_a_bug_in_the_outbox_writer_ends_the_run_with_a_clear_error_and_loses_nothing(
     database, tmp_path, monkeypatch, caplog, step, turn
 ):
     fill(database, PEOPLE)
     clock, turns = FakeClock(), []
     real = getattr(outbox_writer.claims, step)
 
-    def buggy(*args):
+    def buggy(*args, **options):
         turns.append(args)
         if len(turns) == turn:
             raise KeyError("a bug")
-        return real(*args)
+        return real(*args, **options)
 
     with scripted(extensions=["PIPELINING"]) as server:
         relay = smtp(server.port)
@@ -203,7 +202,7 @@ def test_a_bug_in_the_ledger_ends_the_run_with_a_clear_error_and_loses_nothing(
             patched.setattr(outbox_writer.claims, step, buggy)
             with pytest.raises(StorageError, match="unexpected KeyError: 'a bug'"):
                 worker(database, [relay], clock, tmp_path / "epoch").deliver()
-        assert "the ledger ended by a bug" in caplog.text
+        assert "the outbox writer ended by a bug" in caplog.text
         assert "Traceback" in caplog.text
         clock.time += LEASE
         until_empty(database, [relay], tmp_path / "epoch", clock)

@@ -7,9 +7,9 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from crash_worker import Letters
+from crash_worker import PlainMessages
 from fakes import FakeClock
-from worker_fixture import fill, listed, smtp, standing, until_empty, worker
+from worker_fixture import both, fill, listed, smtp, standing, until_empty, worker
 
 from digestmail.delivery.pacing import DomainLimit, DomainLimits
 
@@ -123,7 +123,7 @@ def test_a_domain_s_limit_does_not_arm_more_than_a_crash_may_leave(sqlite, tmp_p
     fill(sqlite, 60)
     intended = []
 
-    class Watching(Letters):
+    class Watching(PlainMessages):
         def write(self, delivery, now):
             intended.append(standing(sqlite).get("sending", 0))
             return super().write(delivery, now)
@@ -131,6 +131,6 @@ def test_a_domain_s_limit_does_not_arm_more_than_a_crash_may_leave(sqlite, tmp_p
     limits = DomainLimits(domains={"example.org": DomainLimit(connections=1)})
     with scripted(extensions=["PIPELINING"]) as server:
         relay = smtp(server.port)
-        worker(sqlite, [relay], FakeClock(), tmp_path / "epoch", limits=limits, letters=Watching(520)).deliver()
+        worker(sqlite, [relay], FakeClock(), tmp_path / "epoch", limits=limits, composers=both(Watching(520))).deliver()
     assert standing(sqlite) == {"sent": 60}
     assert max(intended) == 1

@@ -12,13 +12,14 @@ from random import Random
 from threading import Condition
 
 import pytest
-from crash_worker import Letters
+from crash_worker import PlainMessages
 from fakes import THURSDAY, FakeClock
 from receiving import receiver
 from sqlalchemy import event
-from worker_fixture import fill, listed, smtp, standing, worker
+from worker_fixture import both, fill, listed, smtp, standing, worker
 
-from digestmail.delivery import dispatcher
+from digestmail.delivery import intake
+from digestmail.delivery.claim_policy import ClaimPolicy
 from digestmail.delivery.pacing import DomainLimit, DomainLimits, domain_of, pace
 from digestmail.model.deliveries import Delivery, DeliveryState
 from digestmail.storage import rates
@@ -78,7 +79,7 @@ class Clock:
         self._day.sleep(self._number, seconds)
 
 
-class Noting(Letters):
+class Noting(PlainMessages):
     """Notes when each message went to the wire."""
 
     def __init__(self) -> None:
@@ -93,12 +94,20 @@ class Noting(Letters):
 @pytest.fixture
 def together(database_url, tmp_path, monkeypatch):
     """Have two workers deliver; return their reports and the day they did it in."""
-    monkeypatch.setattr(dispatcher, "_FIRST_CLAIM", 4)
-    monkeypatch.setattr(dispatcher, "_MOST_CLAIMED", 4)
+    monkeypatch.setattr(intake, "FIRST_CLAIM", 4)
+    monkeypatch.setattr(intake, "MOST_CLAIMED", 4)
     databases = [Database.open(database_url, base=Path()) for _ in range(WORKERS)]
 
     def together(letters, limits, **relay):
         day = Day()
+        real = ClaimPolicy.triage
+
+        def triage(*args):
+            found = real(*args)
+            day.let_go(len(found.go))
+            return found
+
+        monkeypatch.setattr(ClaimPolicy, "triage", triage)
 
         def work(number: int):
             one = worker(
@@ -106,19 +115,11 @@ def together(database_url, tmp_path, monkeypatch):
                 [smtp(**relay)],
                 Clock(day, number),
                 tmp_path / "epoch",
-                letters=letters,
+                composers=both(letters),
                 limits=limits,
                 random=Random(number),
                 progress=lambda _: day.let_go(-1),
             )
-            real = one._sort
-
-            def sort(*args):
-                found = real(*args)
-                day.let_go(len(found.go))
-                return found
-
-            one._sort = sort
             try:
                 return one.deliver()
             finally:
@@ -162,7 +163,7 @@ def test_two_workers_together_keep_to_every_rate_and_number_of_connections(datab
     assert most_beyond(slow, [moment for moment, domain in letters.went if domain == "slow.example"]) <= 0
     assert people / 3 / slow - 2 <= (day.time - THURSDAY).total_seconds() <= people / 3 / slow + 20
     assert (standing(database), listed(database)) == ({"sent": people}, {})
-    assert "the ledger waits" not in caplog.text
+    assert "the outbox writer retries" not in caplog.text
 
 
 def test_rates_are_booked_in_one_order_whatever_was_claimed_first(database):
@@ -201,8 +202,8 @@ def delivery(number: int, domain: str) -> Delivery:
 
 def test_a_worker_makes_room_for_one_that_comes_later(database, tmp_path, monkeypatch):
     """Its connections are counted anew after a minute, those of the relay and those of the domain."""
-    monkeypatch.setattr(dispatcher, "_FIRST_CLAIM", 4)
-    monkeypatch.setattr(dispatcher, "_MOST_CLAIMED", 4)
+    monkeypatch.setattr(intake, "FIRST_CLAIM", 4)
+    monkeypatch.setattr(intake, "MOST_CLAIMED", 4)
     people = 120
     fill(database, people)
     clock = FakeClock()
@@ -264,7 +265,7 @@ class Stuck:
                 self.left -= 1
                 if not self.left:
                     self.gone.set()
-            outgoing.settle(Receipt(code=250, text="queued"))
+            outgoing.resolve(Receipt(code=250, text="queued"))
 
 
 def test_a_domain_whose_one_connection_is_stuck_holds_nobody_else_up(sqlite, tmp_path):

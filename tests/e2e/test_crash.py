@@ -52,7 +52,7 @@ from digestmail.clock import SystemClock
 from digestmail.cli.options import parse_now
 from digestmail.config.load import load
 from digestmail.collect import collector
-from digestmail.delivery import composer, dispatcher, outbox_writer, worker
+from digestmail.delivery import composer, dispatcher, outbox_writer, tally
 from digestmail.editions import publish
 from digestmail.storage import deliveries, editions
 
@@ -85,9 +85,9 @@ die_at("inside the claim transaction", outbox_writer.claims, "claim", after=True
 die_at("after the claim", outbox_writer.OutboxWriter, "_commit", after=True)
 die_at("inside the transaction of the intents", outbox_writer.claims, "record_intent", after=True)
 die_at("before the third message is written", composer.EditionComposer, "write", after=False, turn=3)
-die_at("after the answer, before the record", dispatcher.Dispatcher, "settle", after=True, turn=3)
+die_at("after the answer, before the record", dispatcher.Dispatcher, "_on_verdict", after=True, turn=3)
 die_at("inside the record transaction", outbox_writer.claims, "record", after=True, turn=4)
-die_at("after the third record", worker.Worker, "_recorded", after=True, turn=3)
+die_at("after the third record", tally.Tally, "add", after=True, turn=3)
 
 clock = SystemClock(parse_now(when))
 with App(load(path), path.parent, clock, wall_clock=clock) as app:

@@ -20,6 +20,7 @@ import pytest
 from digestmail.demo.receiver import receiving
 from digestmail.demo.services import SAMPLE_CATEGORIES, SAMPLE_DAY, sample, serving
 from digestmail.model.deliveries import Envelope
+from digestmail.transports.single import send_one
 from digestmail.transports.smtp.client import SmtpTransport
 
 SHARED = Path(__file__).resolve().parents[2].parent / "shared"
@@ -178,9 +179,8 @@ def test_the_receiver_keeps_a_message_octet_for_octet(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "mail"
     with receiving(path) as (host, port):
         transport = SmtpTransport(host=host, port=port, security="none", timeout=5, local_hostname="client")
-        with transport.open() as session:
-            for recipient in ("one@example.org", "jürgen@example.org"):
-                session.send(Envelope(sender="bounce@example.org", recipient=recipient), MESSAGE)
+        for recipient in ("one@example.org", "jürgen@example.org"):
+            send_one(transport, Envelope(sender="bounce@example.org", recipient=recipient), MESSAGE)
     stored = sorted(file.read_bytes() for file in (path / "new").iterdir())
     assert stored == sorted(
         f"Return-Path: <bounce@example.org>\nDelivered-To: {recipient}\n".encode() + MESSAGE.replace(b"\r\n", b"\n")

@@ -4,6 +4,7 @@ from datetime import date, datetime, timedelta
 
 import pytest
 from fakes import AGENTS, THURSDAY, VISION, FakeSource, digest, paper, reading, render, sighting
+from outbox import claim_deliveries
 from sqlalchemy import select, update
 
 from digestmail.collect.collector import collect
@@ -11,7 +12,7 @@ from digestmail.editions.publish import dry_run_publish, publish, publish_one
 from digestmail.errors import RenderError, SourceRefusedError
 from digestmail.model.digests import Limits, OnEmpty
 from digestmail.model.subscribers import Subscription
-from digestmail.storage import claims, editions, subscribers
+from digestmail.storage import editions, subscribers
 from digestmail.storage import schema as tables
 
 DAY = timedelta(days=1)
@@ -50,7 +51,7 @@ def mails(database) -> dict[int, list[list[str]]]:
     """Return what everybody is to get: by subscriber, the papers of each mail."""
     found: dict[int, list[list[str]]] = {}
     with database.begin() as connection:
-        for delivery in claims.claim(connection, THURSDAY + 90 * DAY, DAY, 1000):
+        for delivery in claim_deliveries(connection, 1000, THURSDAY + 90 * DAY, DAY):
             segment = editions.segment(connection, delivery.segment_id)
             found.setdefault(delivery.subscriber_id, []).append(
                 [paper_id.removeprefix("arxiv:2604.000") for paper_id in segment.paper_ids]

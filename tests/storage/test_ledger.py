@@ -17,9 +17,9 @@ from sqlalchemy import Row, select, update
 
 from digestmail.delivery import outcomes
 from digestmail.delivery.outcomes import Rules
-from digestmail.model.deliveries import AmbiguousPolicy, Attempted, Delivery, DeliveryState, Unfinished
+from digestmail.model.deliveries import AmbiguousPolicy, Attempted, ClaimedMessage, Delivery, DeliveryState, Unfinished
 from digestmail.model.subscribers import SubscriberState
-from digestmail.storage import claims, deliveries, delivery_admin, papers, schema, subscribers
+from digestmail.storage import claims, deliveries, delivery_admin, due_times, papers, schema, subscribers
 from digestmail.storage.database import Database
 
 PEOPLE = 5
@@ -97,7 +97,7 @@ class LedgerMachine(RuleBasedStateMachine):
         for one in batch:
             self._write(one, outcomes.released(one, self.now))
 
-    def _write(self, one: Delivery, result: Attempted) -> tuple[Delivery, ...]:
+    def _write(self, one: Delivery, result: Attempted) -> tuple[ClaimedMessage, ...]:
         """Record a result; who holds the delivery no more changes nothing."""
         before = self._row(one)
         lost = claims.record(self.connection, [(one, result)], self.now)
@@ -267,7 +267,7 @@ class LedgerMachine(RuleBasedStateMachine):
         assert sum(standing.values()) == self.recipients
         assert sum(self.recorded.values()) + self.resolved_as_sent == standing.get(DeliveryState.SENT, 0)
         assert max(self.recorded.values(), default=0) <= 1
-        assert (deliveries.next_due(self.connection) is None) == (not OPEN & set(standing))
+        assert (due_times.next_due(self.connection) is None) == (not OPEN & set(standing))
 
 
 def key_of(one: Delivery) -> tuple[int, int]:

@@ -7,14 +7,14 @@ from datetime import timedelta
 
 import pytest
 from fakes import THURSDAY, paper, sighting
-from outbox import LEASE, edition, part_of, people, publish
+from outbox import LEASE, claim_deliveries, edition, part_of, people, publish
 from sqlalchemy import event, select, text, update
 
 from digestmail.errors import StorageError
 from digestmail.model.deliveries import Attempted, DeliveryState
 from digestmail.model.papers import PaperId, Sighting
 from digestmail.model.subscribers import SubscriberState
-from digestmail.storage import claims, deliveries, editions, papers, schema
+from digestmail.storage import claims, deliveries, due_times, editions, papers, schema
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def connection(database):
 
 def test_a_claim_takes_segment_after_segment(connection):
     publish(connection, edition(paper(1)), people(connection, 12), segments=3)
-    taken = [d.segment_id for _ in range(3) for d in claims.claim(connection, THURSDAY, LEASE, 4)]
+    taken = [d.segment_id for _ in range(3) for d in claim_deliveries(connection, 4)]
     assert taken == sorted(taken)
     assert len(set(taken)) == 3
 
@@ -62,7 +62,7 @@ def test_each_delivery_is_rechecked_against_its_own_digest(connection):
     )
     wanted = {
         (editions.get_by_id(connection, d.edition_id).edition.digest, d.subscriber_id): (d.wanted, d.address)
-        for d in claims.claim(connection, THURSDAY, LEASE, 10)
+        for d in claim_deliveries(connection, 10)
     }
     assert {key for key, (is_wanted, _) in wanted.items() if not is_wanted} == {
         ("weekly", ids[0]),
@@ -86,7 +86,7 @@ def test_claiming_reads_a_few_rows_however_long_the_outbox_is(connection, limit)
 
     event.listen(connection, "before_cursor_execute", explain)
     claims.claim(connection, THURSDAY, LEASE, limit)
-    deliveries.next_due(connection)
+    due_times.next_due(connection)
     event.remove(connection, "before_cursor_execute", explain)
     assert any("ix_deliveries_due" in step for step in said)
     assert not [step for step in said if "TEMP B-TREE" in step or step.startswith(("SCAN deliveries", "SCAN subscri"))]
@@ -127,7 +127,7 @@ def test_many_are_queued_in_pieces(connection, monkeypatch):
     ids = people(connection, 30)
     edition_id = publish(connection, edition(paper(1)), ids)
     assert deliveries.counts(connection, edition_id) == {DeliveryState.QUEUED: 30}
-    assert deliveries.next_due(connection) == THURSDAY
+    assert due_times.next_due(connection) == THURSDAY
     (row,) = claims.claim(connection, THURSDAY, LEASE, 1)
     assert (row.queued_at, row.attempts, row.fence) == (THURSDAY, 1, 1)
 

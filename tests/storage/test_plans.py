@@ -13,7 +13,7 @@ from sqlalchemy import event
 
 from digestmail.model.deliveries import Attempted, DeliveryState
 from digestmail.model.subscribers import Subscription
-from digestmail.storage import claims, deliveries, editions, schema, subscribers
+from digestmail.storage import claims, deliveries, due_times, editions, schema, subscribers
 
 ROWS, CLAIMED = 4000, 16
 GROWING = {"deliveries", "subscribers", "subscriptions", "editions", "attempts"}
@@ -102,7 +102,7 @@ def test_no_statement_of_a_worker_reads_a_table_whole(outbox):
             assert claims.record(connection, results, THURSDAY) == ()
             # Again, and too late: what the rows stand at is looked up.
             assert claims.record_intent(connection, held, until) == frozenset()
-            assert deliveries.next_due(connection) == THURSDAY
+            assert due_times.next_due(connection) == THURSDAY
         assert len(statements) >= 6
         for statement, values in statements:
             assert read_whole(connection, statement, values) == set(), statement

@@ -17,7 +17,7 @@ from digestmail.model.editions import Edition, Slot
 from digestmail.model.papers import Signals, Validators
 from digestmail.model.selection import Entry, Score
 from digestmail.model.subscribers import SubscriberState, Subscription
-from digestmail.storage import audience, claims, deliveries, editions, papers, settings, sources, subscribers
+from digestmail.storage import audience, claims, deliveries, due_times, editions, papers, settings, sources, subscribers
 from digestmail.storage.database import Database
 from digestmail.storage.host_limits import StoredGates
 
@@ -267,7 +267,7 @@ def test_a_claim_hands_every_row_out_once(outbox):
     assert len({d.subscriber_id for d in first + second}) == 10
     assert claims.claim(outbox, THURSDAY, LEASE, 6) == ()
     assert {(d.attempts, d.fence, d.wanted) for d in first} == {(1, 1, True)}
-    assert deliveries.next_due(outbox) == THURSDAY + LEASE
+    assert due_times.next_due(outbox) == THURSDAY + LEASE
 
 
 def test_a_worker_that_claims_again_what_it_still_holds_may_send_it_once(outbox):

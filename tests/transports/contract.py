@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sending import session
 
 from digestmail.model.deliveries import Envelope
 from digestmail.transports.base import Transport
@@ -50,26 +51,26 @@ class TransportContract:
     """Inherit and define a fixture `stage`."""
 
     def test_it_delivers_a_message_octet_for_octet(self, stage: Stage) -> None:
-        with stage.transport.open() as session:
-            receipt = session.send(envelope(), letter("one"))
+        with session(stage.transport) as opened:
+            receipt = opened.send(envelope(), letter("one"))
         assert receipt.code // 100 == 2
         assert stage.arrived() == [Arrived(SENDER, "reader@example.org", letter("one"))]
 
     def test_it_delivers_many_messages_through_one_session(self, stage: Stage) -> None:
         recipients = [f"reader{number}@example.org" for number in range(20)]
-        with stage.transport.open() as session:
+        with session(stage.transport) as opened:
             for recipient in recipients:
-                session.send(envelope(recipient), letter(recipient))
+                opened.send(envelope(recipient), letter(recipient))
         assert sorted(arrived.recipient for arrived in stage.arrived()) == sorted(recipients)
 
     def test_it_opens_as_often_as_asked(self, stage: Stage) -> None:
         for name in ("one", "two"):
-            with stage.transport.open() as session:
-                session.send(envelope(), letter(name))
+            with session(stage.transport) as opened:
+                opened.send(envelope(), letter(name))
         assert len(stage.arrived()) == 2
 
     def test_it_does_nothing_in_a_session_without_messages(self, stage: Stage) -> None:
-        with stage.transport.open():
+        with session(stage.transport):
             pass
         assert stage.arrived() == []
 
@@ -78,8 +79,8 @@ class TransportContract:
         [b".\r\n", b"\r\n.\r\n", b"..\r\n.\r\n..\r\n", b".hidden\r\n", b"a\r\n.\r\nMAIL FROM:<evil@example.org>\r\n"],
     )
     def test_dots_that_look_like_the_end_of_a_message_arrive_as_part_of_it(self, stage: Stage, body: bytes) -> None:
-        with stage.transport.open() as session:
-            session.send(envelope(), letter("dots", body))
+        with session(stage.transport) as opened:
+            opened.send(envelope(), letter("dots", body))
         assert [arrived.message for arrived in stage.arrived()] == [letter("dots", body)]
 
     @pytest.mark.parametrize(
@@ -97,10 +98,10 @@ class TransportContract:
     def test_it_refuses_what_could_be_smuggled_and_lets_the_next_message_through(
         self, stage: Stage, body: bytes
     ) -> None:
-        with stage.transport.open() as session:
+        with session(stage.transport) as opened:
             with pytest.raises(ValueError, match="the message has"):
-                session.send(envelope(), letter("bad", body))
-            session.send(envelope(), letter("good"))
+                opened.send(envelope(), letter("bad", body))
+            opened.send(envelope(), letter("good"))
         assert [arrived.message for arrived in stage.arrived()] == [letter("good")]
 
     @pytest.mark.parametrize(
@@ -117,15 +118,15 @@ class TransportContract:
         ],
     )
     def test_it_refuses_a_recipient_that_is_no_address(self, stage: Stage, recipient: str) -> None:
-        with stage.transport.open() as session, pytest.raises(ValueError, match="the recipient is not an address"):
-            session.send(envelope(recipient), letter("one"))
+        with session(stage.transport) as opened, pytest.raises(ValueError, match="the recipient is not an address"):
+            opened.send(envelope(recipient), letter("one"))
         assert stage.arrived() == []
 
     def test_it_refuses_a_sender_that_is_no_address_but_not_an_empty_one(self, stage: Stage) -> None:
-        with stage.transport.open() as session:
+        with session(stage.transport) as opened:
             with pytest.raises(ValueError, match="the sender is not an address"):
-                session.send(Envelope(sender="a b", recipient="reader@example.org"), letter("one"))
-            session.send(Envelope(sender="", recipient="reader@example.org"), letter("one"))
+                opened.send(Envelope(sender="a b", recipient="reader@example.org"), letter("one"))
+            opened.send(Envelope(sender="", recipient="reader@example.org"), letter("one"))
         assert [arrived.sender for arrived in stage.arrived()] == [""]
 
     @settings(
@@ -138,6 +139,6 @@ class TransportContract:
         before = {arrived.message for arrived in stage.arrived()}
         body = b"".join(line + b"\r\n" for line in lines)
         message = letter(f"lines{len(before)}", body)
-        with stage.transport.open() as session:
-            session.send(envelope(), message)
+        with session(stage.transport) as opened:
+            opened.send(envelope(), message)
         assert {arrived.message for arrived in stage.arrived()} - before == {message}

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+from sending import session
 
 from digestmail.errors import TransportError
 from digestmail.model.deliveries import Envelope
@@ -30,8 +31,8 @@ def as_arrived(content: bytes) -> Arrived:
 
 
 def deliver(path: Path, name: str = "one", recipient: str = "reader@example.org") -> str:
-    with MaildirTransport(path).open() as session:
-        return session.send(envelope(recipient), letter(name)).text
+    with session(MaildirTransport(path)) as opened:
+        return opened.send(envelope(recipient), letter(name)).text
 
 
 class TestMaildirTransport(TransportContract):
@@ -68,10 +69,10 @@ def test_the_same_delivery_leaves_one_file(tmp_path: Path) -> None:
 
 
 def test_the_same_delivery_within_one_session_leaves_one_file(tmp_path: Path) -> None:
-    with MaildirTransport(tmp_path).open() as session:
-        session.send(envelope(), letter("one"))
+    with session(MaildirTransport(tmp_path)) as opened:
+        opened.send(envelope(), letter("one"))
         (tmp_path / "new" / stored(tmp_path)[0].name).rename(tmp_path / "cur" / "read:2,S")
-        assert "already" in session.send(envelope(), letter("one")).text
+        assert "already" in opened.send(envelope(), letter("one")).text
     assert len(stored(tmp_path)) == 1
 
 
@@ -101,20 +102,23 @@ def test_what_a_crash_left_half_written_is_written_anew(tmp_path: Path) -> None:
 
 
 def test_a_message_without_message_id_is_refused(tmp_path: Path) -> None:
-    with MaildirTransport(tmp_path).open() as session, pytest.raises(ValueError, match="no Message-ID"):
-        session.send(envelope(), b"Subject: x\r\n\r\nMessage-ID: <not-a-header@example.org>\r\n")
+    with session(MaildirTransport(tmp_path)) as opened, pytest.raises(ValueError, match="no Message-ID"):
+        opened.send(envelope(), b"Subject: x\r\n\r\nMessage-ID: <not-a-header@example.org>\r\n")
     assert stored(tmp_path) == []
 
 
 def test_an_international_recipient_is_written_as_utf8(tmp_path: Path) -> None:
-    with MaildirTransport(tmp_path).open() as session:
-        session.send(Envelope(sender="", recipient="jürgen@example.org"), letter("one"))
+    with session(MaildirTransport(tmp_path)) as opened:
+        opened.send(Envelope(sender="", recipient="jürgen@example.org"), letter("one"))
     assert "Delivered-To: jürgen@example.org\n".encode() in stored(tmp_path)[0].read_bytes()
 
 
 def test_a_file_where_the_mailbox_should_be_is_nobodys_address_fault(tmp_path: Path) -> None:
     (tmp_path / "mail").write_text("")
-    with pytest.raises(TransportError, match="cannot be opened") as caught, MaildirTransport(tmp_path / "mail").open():
+    with (
+        pytest.raises(TransportError, match="cannot be opened") as caught,
+        session(MaildirTransport(tmp_path / "mail")),
+    ):
         pass
     assert isinstance(caught.value.__cause__, OSError)
 
@@ -126,10 +130,10 @@ def test_a_full_or_read_only_disk_is_nobodys_address_fault(
     def fail(_descriptor: int) -> None:
         raise OSError(number, os.strerror(number))
 
-    with MaildirTransport(tmp_path).open() as session:
+    with session(MaildirTransport(tmp_path)) as opened:
         monkeypatch.setattr(os, "fsync", fail)
         with pytest.raises(TransportError, match="took no message") as caught:
-            session.send(envelope(), letter("one"))
+            opened.send(envelope(), letter("one"))
     assert isinstance(caught.value.__cause__, OSError)
     assert stored(tmp_path) == []
     assert list((tmp_path / "tmp").iterdir()) == []

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sending import session
 
 from digestmail.errors import DeliveryError, TransportError
 from digestmail.model.deliveries import Envelope
@@ -39,17 +40,17 @@ def transport(
 
 def refusal(server: ScriptedServer, recipient: str = "reader@example.org", timeout: float = 5) -> DeliveryError:
     """Send a message that is refused, then one that is not."""
-    with transport(server, timeout=timeout).open() as session:
+    with session(transport(server, timeout=timeout)) as opened:
         with pytest.raises(DeliveryError) as caught:
-            session.send(envelope(recipient), letter("refused"))
-        assert session.send(envelope(), letter("next")).code == 250
+            opened.send(envelope(recipient), letter("refused"))
+        assert opened.send(envelope(), letter("next")).code == 250
     return caught.value
 
 
 def breakdown(server: ScriptedServer, timeout: float = 5) -> TransportError:
     """Open a session, send one message, and see the way out break on the way."""
-    with pytest.raises(TransportError) as caught, transport(server, timeout=timeout).open() as session:
-        session.send(envelope(), letter("one"))
+    with pytest.raises(TransportError) as caught, session(transport(server, timeout=timeout)) as opened:
+        opened.send(envelope(), letter("one"))
     return caught.value
 
 
@@ -74,24 +75,24 @@ def test_nothing_is_connected_before_it_is_opened() -> None:
 
 def test_a_session_is_one_connection_and_ends_with_quit() -> None:
     with scripted() as server:
-        with transport(server).open() as session:
+        with session(transport(server)) as opened:
             for name in ("one", "two", "three"):
-                assert session.send(envelope(), letter(name)).text == "2.0.0 queued"
+                assert opened.send(envelope(), letter(name)).text == "2.0.0 queued"
         assert server.connections == 1
         assert server.verbs() == ["EHLO", *["MAIL", "RCPT", "DATA"] * 3, "QUIT"]
 
 
 def test_a_session_that_ends_in_an_exception_ends_without_quit() -> None:
     with scripted() as server:
-        with pytest.raises(KeyboardInterrupt), transport(server).open():
+        with pytest.raises(KeyboardInterrupt), session(transport(server)):
             raise KeyboardInterrupt
         assert "QUIT" not in server.verbs()
 
 
 def test_a_server_that_knows_only_helo_is_served() -> None:
     with scripted({"EHLO": ["502 5.5.1 what?"]}) as server:
-        with transport(server).open() as session:
-            session.send(envelope(), letter("one"))
+        with session(transport(server)) as opened:
+            opened.send(envelope(), letter("one"))
         assert server.verbs()[:2] == ["EHLO", "HELO"]
         assert f"MAIL FROM:<{SENDER}>".upper() in [command.upper() for command in server.commands]
 
@@ -101,9 +102,9 @@ def test_a_server_that_knows_only_helo_is_served() -> None:
 def test_a_connection_the_server_ended_is_opened_afresh(step: str, answer: Answer) -> None:
     said = Farewell(answer) if isinstance(answer, str) else answer
     with scripted({step: [said]}) as server:
-        with transport(server).open() as session:
-            session.send(envelope(), letter("one"))
-            session.send(envelope(), letter("two"))
+        with session(transport(server)) as opened:
+            opened.send(envelope(), letter("one"))
+            opened.send(envelope(), letter("two"))
         assert [mail.content for mail in server.messages] == [letter("one"), letter("two")]
         assert server.connections == 2
 
@@ -250,12 +251,16 @@ def test_trouble_at_the_door_is_the_transports_fault(step: str, answer: Answer) 
 def test_a_port_where_nobody_listens_is_the_transports_fault() -> None:
     with scripted() as server:
         pass
-    with pytest.raises(TransportError, match="no connection"), transport(server).open():
+    with pytest.raises(TransportError, match="no connection"), session(transport(server)):
         pass
 
 
 def test_a_host_name_that_cannot_be_one_is_the_transports_fault() -> None:
-    with scripted() as server, pytest.raises(TransportError), transport(server, host="a" * 70 + ".example.org").open():
+    with (
+        scripted() as server,
+        pytest.raises(TransportError),
+        session(transport(server, host="a" * 70 + ".example.org")),
+    ):
         pass
 
 
@@ -264,15 +269,15 @@ def test_a_host_name_that_cannot_be_one_is_the_transports_fault() -> None:
 
 def test_the_size_of_the_message_is_declared_where_the_server_asks_for_it() -> None:
     with scripted(extensions=["SIZE"]) as server:
-        with transport(server).open() as session:
-            session.send(envelope(), letter("one"))
+        with session(transport(server)) as opened:
+            opened.send(envelope(), letter("one"))
         assert f"MAIL FROM:<{SENDER}> SIZE={len(letter('one'))}" in server.commands
 
 
 def test_a_message_over_the_servers_limit_is_refused_before_a_word_is_said() -> None:
     with scripted(extensions=["SIZE 100"]) as server:
-        with transport(server).open() as session, pytest.raises(DeliveryError, match="takes 100") as caught:
-            session.send(envelope(), letter("one", b"x\r\n" * 100))
+        with session(transport(server)) as opened, pytest.raises(DeliveryError, match="takes 100") as caught:
+            opened.send(envelope(), letter("one", b"x\r\n" * 100))
         assert (caught.value.code, caught.value.permanent) == (552, True)
         assert server.verbs() == ["EHLO", "QUIT"]
 
@@ -280,8 +285,8 @@ def test_a_message_over_the_servers_limit_is_refused_before_a_word_is_said() -> 
 @pytest.mark.parametrize("extension", ["SIZE 0", "SIZE", "SIZE many"])
 def test_a_server_that_names_no_limit_has_none(extension: str) -> None:
     with scripted(extensions=[extension]) as server:
-        with transport(server).open() as session:
-            session.send(envelope(), letter("one", b"x\r\n" * 10_000))
+        with session(transport(server)) as opened:
+            opened.send(envelope(), letter("one", b"x\r\n" * 10_000))
         assert len(server.messages) == 1
 
 
@@ -293,9 +298,9 @@ def test_a_declared_size_the_server_does_not_like_is_about_this_message() -> Non
 
 def test_an_international_local_part_is_sent_with_smtputf8_where_it_is_offered() -> None:
     with scripted(extensions=["SMTPUTF8", "8BITMIME"]) as server:
-        with transport(server).open() as session:
-            session.send(envelope("jürgen@example.org"), letter("one"))
-            session.send(envelope("reader@example.org"), letter("two"))
+        with session(transport(server)) as opened:
+            opened.send(envelope("jürgen@example.org"), letter("one"))
+            opened.send(envelope("reader@example.org"), letter("two"))
         first, second = (command for command in server.commands if command.startswith("MAIL"))
         assert first.endswith(" BODY=8BITMIME SMTPUTF8")
         assert "SMTPUTF8" not in second
@@ -304,15 +309,15 @@ def test_an_international_local_part_is_sent_with_smtputf8_where_it_is_offered()
 
 def test_an_international_local_part_fails_for_good_where_smtputf8_is_not_offered() -> None:
     with scripted() as server:
-        with transport(server).open() as session, pytest.raises(DeliveryError, match="SMTPUTF8") as caught:
-            session.send(envelope("jürgen@example.org"), letter("one"))
+        with session(transport(server)) as opened, pytest.raises(DeliveryError, match="SMTPUTF8") as caught:
+            opened.send(envelope("jürgen@example.org"), letter("one"))
         assert (caught.value.code, caught.value.permanent) == (None, True)
         assert server.verbs() == ["EHLO", "QUIT"]
 
 
 def test_an_international_sender_the_server_cannot_take_blames_no_recipient() -> None:
-    with scripted() as server, pytest.raises(TransportError, match="sender"), transport(server).open() as session:
-        session.send(Envelope(sender="jürgen@example.org", recipient="reader@example.org"), letter("one"))
+    with scripted() as server, pytest.raises(TransportError, match="sender"), session(transport(server)) as opened:
+        opened.send(Envelope(sender="jürgen@example.org", recipient="reader@example.org"), letter("one"))
 
 
 @pytest.mark.parametrize("password", ["open sesame", "p"])
@@ -325,7 +330,7 @@ def test_a_server_that_quotes_the_login_does_not_make_us_say_the_password(mechan
     with (
         scripted({"AUTH": replies, sent.upper(): replies[1:]}, extensions=[f"AUTH {mechanism}"]) as server,
         pytest.raises(TransportError) as caught,
-        transport(server, username="me", password=password).open(),
+        session(transport(server, username="me", password=password)),
     ):
         pass
     assert sent not in str(caught.value)
@@ -339,8 +344,8 @@ def test_a_server_that_quotes_the_login_does_not_make_us_say_the_password(mechan
 )
 def test_an_international_domain_needs_no_smtputf8(domain: str, wire: str) -> None:
     with scripted() as server:
-        with transport(server).open() as session:
-            session.send(envelope(f"reader@{domain}"), letter("one"))
+        with session(transport(server)) as opened:
+            opened.send(envelope(f"reader@{domain}"), letter("one"))
         assert server.messages[0].recipients == (f"reader@{wire}",)
 
 
@@ -351,8 +356,8 @@ def test_an_international_domain_needs_no_smtputf8(domain: str, wire: str) -> No
 @pytest.mark.parametrize("security", ["starttls", "tls"])
 def test_a_message_goes_through_a_verified_line(tls: ssl.SSLContext, security: Security) -> None:
     with scripted(tls=tls, immediate_tls=security == "tls") as server:
-        with transport(server, security=security).open() as session:
-            session.send(envelope(), letter("one"))
+        with session(transport(server, security=security)) as opened:
+            opened.send(envelope(), letter("one"))
         assert [mail.content for mail in server.messages] == [letter("one")]
 
 
@@ -361,7 +366,7 @@ def test_a_certificate_nobody_vouches_for_is_not_accepted(tls: ssl.SSLContext, s
     with scripted(tls=tls, immediate_tls=security == "tls") as server:
         with (
             pytest.raises(TransportError, match="certificate verify failed"),
-            transport(server, security=security).open(),
+            session(transport(server, security=security)),
         ):
             pass
         assert "MAIL" not in server.verbs()
@@ -373,7 +378,7 @@ def test_a_certificate_for_another_name_is_not_accepted(tls: ssl.SSLContext, sec
     with (
         scripted(tls=tls, immediate_tls=security == "tls") as server,
         pytest.raises(TransportError, match="not valid for"),
-        transport(server, host="localhost", security=security).open(),
+        session(transport(server, host="localhost", security=security)),
     ):
         pass
 
@@ -382,7 +387,7 @@ def test_a_server_without_starttls_gets_nothing_in_the_clear() -> None:
     with scripted(extensions=["AUTH PLAIN"]) as server:
         with (
             pytest.raises(TransportError, match=r"offers no STARTTLS: .*587.*security = ") as caught,
-            transport(server, security="starttls", username="me", password="secret").open(),
+            session(transport(server, security="starttls", username="me", password="secret")),
         ):
             pass
         assert server.verbs() == ["EHLO"]
@@ -393,7 +398,7 @@ def test_a_server_without_starttls_gets_nothing_in_the_clear() -> None:
 @pytest.mark.parametrize("answer", ["454 4.7.0 not now", b"what?\r\n", Act.DROP, Act.STALL])
 def test_trouble_at_starttls_is_the_transports_fault(tls: ssl.SSLContext, answer: Answer) -> None:
     with scripted({"STARTTLS": [answer]}, tls=tls) as server:
-        with pytest.raises(TransportError), transport(server, security="starttls", timeout=0.3).open():
+        with pytest.raises(TransportError), session(transport(server, security="starttls", timeout=0.3)):
             pass
         assert server.verbs() == ["EHLO", "STARTTLS"]
 
@@ -402,15 +407,15 @@ def test_trouble_at_starttls_is_the_transports_fault(tls: ssl.SSLContext, answer
 def test_what_is_said_before_the_line_is_secure_does_not_count(tls: ssl.SSLContext) -> None:
     smuggled = b"220 2.0.0 go ahead\r\n250-evil.example.org\r\n250 SIZE 1\r\n"
     with scripted({"STARTTLS": [smuggled]}, tls=tls) as server:
-        with transport(server, security="starttls").open() as session:
-            session.send(envelope(), letter("one"))
+        with session(transport(server, security="starttls")) as opened:
+            opened.send(envelope(), letter("one"))
         assert server.verbs() == ["EHLO", "STARTTLS", "EHLO", "MAIL", "RCPT", "DATA", "QUIT"]
 
 
 def test_it_logs_in_where_a_user_is_named() -> None:
     with scripted(extensions=["AUTH PLAIN LOGIN"]) as server:
-        with transport(server, username="me", password="secret").open() as session:
-            session.send(envelope(), letter("one"))
+        with session(transport(server, username="me", password="secret")) as opened:
+            opened.send(envelope(), letter("one"))
         assert server.verbs()[:3] == ["EHLO", "AUTH", "MAIL"]
 
 
@@ -422,7 +427,7 @@ def test_a_refused_login_is_the_transports_fault_and_tells_no_password(answer: A
     with scripted({"AUTH": [answer]}, extensions=["AUTH PLAIN"]) as server:
         with (
             pytest.raises(TransportError) as caught,
-            transport(server, username="me", password="hunter2", timeout=0.3).open(),
+            session(transport(server, username="me", password="hunter2", timeout=0.3)),
         ):
             pass
         assert caught.value.code == code
@@ -434,7 +439,7 @@ def test_a_server_that_offers_no_way_to_log_in_is_the_transports_fault(extension
     with (
         scripted(extensions=extensions) as server,
         pytest.raises(TransportError),
-        transport(server, username="me", password="hunter2").open(),
+        session(transport(server, username="me", password="hunter2")),
     ):
         pass
 
@@ -442,7 +447,7 @@ def test_a_server_that_offers_no_way_to_log_in_is_the_transports_fault(extension
 def test_a_password_beyond_ascii_is_sent_as_utf_8() -> None:
     """RFC 4616 section 2."""
     with scripted(extensions=["AUTH PLAIN"]) as server:
-        with transport(server, username="me", password="pässword").open():
+        with session(transport(server, username="me", password="pässword")):
             pass
         said = next(command for command in server.commands if command.startswith("AUTH PLAIN "))
         assert base64.b64decode(said.removeprefix("AUTH PLAIN ")) == "\0me\0pässword".encode()
@@ -478,7 +483,7 @@ def test_a_message_that_could_not_be_handed_over_whole_is_sent_again(monkeypatch
     """The server stops reading: the final dot never left, so it cannot have accepted anything."""
     monkeypatch.setattr(transaction, "_AFTER_THE_DOT", HurriedOnce())
     with scripted({"DATA": [Act.DEAF]}, extensions=["PIPELINING"]) as server:
-        with transport(server, timeout=60).open() as session:
-            session.send(envelope(), letter("one", (b"x" * 70 + b"\r\n") * 500_000))
+        with session(transport(server, timeout=60)) as opened:
+            opened.send(envelope(), letter("one", (b"x" * 70 + b"\r\n") * 500_000))
         assert len(server.messages) == 1
         assert server.connections == 2

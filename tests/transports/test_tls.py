@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from sending import session
 
 from digestmail.errors import TransportError
 from digestmail.transports.smtp.client import Login, Security, SmtpTransport
@@ -49,13 +50,13 @@ def transport(server: ScriptedServer, security: Security, **options) -> SmtpTran
 
 
 def sends(server: ScriptedServer, security: Security, **options) -> None:
-    with transport(server, security, **options).open() as session:
-        session.send(envelope(), letter("one"))
+    with session(transport(server, security, **options)) as opened:
+        opened.send(envelope(), letter("one"))
     assert [mail.content for mail in server.messages] == [letter("one")]
 
 
 def is_refused(server: ScriptedServer, security: Security, match: str, **options) -> None:
-    with pytest.raises(TransportError, match=match), transport(server, security, **options).open():
+    with pytest.raises(TransportError, match=match), session(transport(server, security, **options)):
         pass
     assert "MAIL" not in server.verbs()
     assert "AUTH" not in server.verbs()
@@ -112,7 +113,7 @@ def test_a_line_in_the_wrong_mode_is_told_with_the_fix(tls: ssl.SSLContext, secu
     """A port nobody knows: only the server shows what it speaks."""
     with scripted(tls=tls, immediate_tls=security != "tls") as server:
         options = {"host": HOST, "port": server.port, "security": security, "timeout": 0.5}
-        with pytest.raises(TransportError) as caught, SmtpTransport(**options).open():
+        with pytest.raises(TransportError) as caught, session(SmtpTransport(**options)):
             pass
     assert f'set security = "{"tls" if security == "starttls" else "starttls"}"' in str(caught.value)
 
@@ -149,10 +150,10 @@ def test_an_access_token_is_read_anew_for_every_connection(
         extensions=["AUTH XOAUTH2"], tls=tls, immediate_tls=security == "tls", account=Account("me", "new")
     ) as server:
         (tmp_path / "token").write_text("\n")
-        with pytest.raises(TransportError, match="no access token"), transport(server, security, **options).open():
+        with pytest.raises(TransportError, match="no access token"), session(transport(server, security, **options)):
             pass
         (tmp_path / "token").write_text("old")
-        with pytest.raises(TransportError, match="535"), transport(server, security, **options).open():
+        with pytest.raises(TransportError, match="535"), session(transport(server, security, **options)):
             pass
         (tmp_path / "token").write_text("new\n")
         sends(server, security, **options)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from digestmail.storage import search_index
 from digestmail.storage.schema.bounce import bounces
 from digestmail.storage.schema.columns import Moment, Said, metadata, said
-from digestmail.storage.schema.delivery import attempts, deliveries, notices
+from digestmail.storage.schema.delivery import attempts, deliveries, notice_attempts, notices
 from digestmail.storage.schema.edition import edition_papers, editions, segment_papers, segments
 from digestmail.storage.schema.operation import idempotency_keys, settings
 from digestmail.storage.schema.paper import paper_aliases, papers, sightings
@@ -38,6 +38,7 @@ __all__ = [
     "gates",
     "idempotency_keys",
     "metadata",
+    "notice_attempts",
     "notices",
     "paper_aliases",
     "papers",

@@ -100,8 +100,25 @@ notices = Table(
     Column("ended_at", Moment),
     Column("code", SmallInteger),
     Column("text", Said),
+    Column("milliseconds", Integer),
     one_of("state", DeliveryState),
     one_of("kind", NoticeKind),
     CheckConstraint(f"({_OPEN}) = (due_at IS NOT NULL)", name="open_is_due"),
 )
 Index("ix_notices_due_at", notices.c.due_at, sqlite_where=_WAITING, postgresql_where=_WAITING)
+
+# The same as `attempts`, for notices.
+notice_attempts = Table(
+    "notice_attempts",
+    metadata,
+    Column("notice_id", ForeignKey("notices.id", ondelete="CASCADE"), nullable=False),
+    Column("number", SmallInteger, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("code", SmallInteger),
+    Column("text", Said),
+    Column("milliseconds", Integer),
+    PrimaryKeyConstraint("notice_id", "number"),
+    one_of("state", DeliveryState),
+    sqlite_with_rowid=False,
+)

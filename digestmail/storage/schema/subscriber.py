@@ -92,8 +92,8 @@ unsubscribe_mails = Table(
     Column("at", Moment, nullable=False),
 )
 
-# Addresses that must not receive email. Rows outlive their subscriber. `key` is the casefolded address, or `sha256:` and
-# a keyed hash of it for people who asked to be erased.
+# Addresses that must not receive email. Rows outlive their subscriber. `key` is the casefolded address, or `sha256:`
+# and a keyed hash of it for people who asked to be erased.
 suppressions = Table(
     "suppressions",
     metadata,

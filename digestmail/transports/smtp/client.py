@@ -16,11 +16,9 @@ from pathlib import Path
 from typing import Literal, cast
 
 import aiosmtplib
-import uvloop
 
 from digestmail.errors import TransportError
-from digestmail.transports.base import Connection, Session
-from digestmail.transports.blocking import BlockingSession
+from digestmail.transports.base import Connection
 from digestmail.transports.smtp.manners import Manners, dies_of_it, face
 from digestmail.transports.smtp.replies import reply_code, reply_text
 from digestmail.transports.smtp.reply_reader import Reply, ReplyReader
@@ -74,20 +72,6 @@ class SmtpTransport:
     @property
     def _where(self) -> str:
         return self.host if self.host.startswith("/") else f"{self.host}:{self.port}"
-
-    @contextmanager
-    def open(self) -> Iterator[Session]:
-        """Connect, secure the line and log in. Raises TransportError."""
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            session = BlockingSession(runner, self.connect)
-            try:
-                session.reconnect()
-                yield session
-            except BaseException:
-                # The server might still take QUIT for a line of the message.
-                session.close(politely=False)
-                raise
-            session.close(politely=True)
 
     @asynccontextmanager
     async def connect(self) -> AsyncIterator[Connection]:

@@ -72,25 +72,25 @@ class Conversation:
             self._wire.write(b"QUIT\r\n")
             await self._wire.replies(1, self._timeout)
 
-    async def send_all(self, supply: MessageSource) -> None:
+    async def send_all(self, source: MessageSource) -> None:
         """Carry message after message; see `Connection`."""
         try:
-            while self._left > 0 and (outgoing := await supply.take()) is not None:
+            while self._left > 0 and (outgoing := await source.take()) is not None:
                 commands = self._begin(outgoing)
                 following = outgoing if commands else None
                 if commands:
                     self._wire.write(b"".join(commands) if self._pipelines else commands[0])
                 while following is not None:
-                    following = await self._carry(following, supply)
+                    following = await self._carry(following, source)
         finally:
             self._terms.release()
 
     def _begin(self, outgoing: OutboundMessage) -> tuple[bytes, ...]:
-        """Return the commands before the message; none if it cannot go to this server, which is then settled."""
+        """Return the commands before the message; none if it cannot go to this server, which is then resolved."""
         try:
             mail, rcpt = _commands(outgoing.envelope, outgoing.message, self._features)
         except (DeliveryError, TransportError) as error:
-            outgoing.settle(error)
+            outgoing.resolve(error)
             return ()
         self._left -= 1
         self._behind = False
@@ -98,22 +98,22 @@ class Conversation:
         self._commands = (*((b"RSET\r\n",) if self._needs_reset else ()), mail, rcpt, b"DATA\r\n")
         return self._commands
 
-    async def _carry(self, outgoing: OutboundMessage, supply: MessageSource) -> OutboundMessage | None:
+    async def _carry(self, outgoing: OutboundMessage, source: MessageSource) -> OutboundMessage | None:
         """See a message through whose first commands are written; return the one whose commands went with it."""
         try:
             refusal = None if self._welcome() else await self._envelope()
         except TransportError as error:
             verdict = self._ahead_of_replies(error)
-            outgoing.settle(verdict)
+            outgoing.resolve(verdict)
             raise verdict from error
         if self._behind and not self._terms.proven:
             self._terms.answered()
         if refusal is not None:
-            outgoing.settle(refusal)
+            outgoing.resolve(refusal)
             if isinstance(refusal, TransportError):
                 raise refusal
             return None
-        following = supply.try_take() if self._pipelines and self._left > 0 and self._terms.may_go_behind() else None
+        following = source.try_take() if self._pipelines and self._left > 0 and self._terms.may_go_behind() else None
         commands = self._begin(following) if following is not None else ()
         following = following if commands else None
         self._behind = following is not None
@@ -138,16 +138,16 @@ class Conversation:
             verdict = _without_answer(error, handed_over_in_part=self._wire.unsent > len(behind))
             if following is not None:
                 error = self._not_taken(error)
-                following.settle(error)
-            outgoing.settle(verdict)
+                following.resolve(error)
+            outgoing.resolve(verdict)
             raise error from None
         verdict = _final(reply, outgoing.envelope.recipient)
-        outgoing.settle(verdict)
+        outgoing.resolve(verdict)
         if isinstance(verdict, Receipt):
             self._terms.took()
         elif isinstance(verdict, TransportError):
             if following is not None:
-                following.settle(NotSentError(str(verdict)))
+                following.resolve(NotSentError(str(verdict)))
             raise verdict
         return following
 

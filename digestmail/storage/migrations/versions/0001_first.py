@@ -290,6 +290,7 @@ def upgrade() -> None:
         sa.Column("ended_at", Moment(), nullable=True),
         sa.Column("code", sa.SmallInteger(), nullable=True),
         sa.Column("text", Said(), nullable=True),
+        sa.Column("milliseconds", sa.Integer(), nullable=True),
         sa.CheckConstraint(
             "(state IN ('queued', 'sending', 'deferred')) = (due_at IS NOT NULL)", name=op.f("ck_notices_open_is_due")
         ),
@@ -315,6 +316,25 @@ def upgrade() -> None:
         postgresql_where=sa.text("due_at IS NOT NULL"),
     )
     op.create_index("ix_notices_subscriber_id", "notices", ["subscriber_id"], unique=False)
+    op.create_table(
+        "notice_attempts",
+        sa.Column("notice_id", sa.Integer(), nullable=False),
+        sa.Column("number", sa.SmallInteger(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("at", Moment(), nullable=False),
+        sa.Column("code", sa.SmallInteger(), nullable=True),
+        sa.Column("text", Said(), nullable=True),
+        sa.Column("milliseconds", sa.Integer(), nullable=True),
+        sa.CheckConstraint(
+            "state IN ('queued', 'sending', 'sent', 'deferred', 'failed', 'cancelled', 'ambiguous')",
+            name=op.f("ck_notice_attempts_state"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["notice_id"], ["notices.id"], name=op.f("fk_notice_attempts_notice_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("notice_id", "number", name=op.f("pk_notice_attempts")),
+        sqlite_with_rowid=False,
+    )
     op.create_table(
         "paper_aliases",
         sa.Column("alias", sa.Text(), nullable=False),
@@ -444,6 +464,7 @@ def downgrade() -> None:
         "sightings",
         "segments",
         "paper_aliases",
+        "notice_attempts",
         "notices",
         "edition_papers",
         "departures",

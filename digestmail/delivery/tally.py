@@ -1,0 +1,60 @@
+"""Count what a run did, and write one line a message into the mail log."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Mapping
+
+from digestmail.model.deliveries import Attempted, ClaimedMessage, Delivery, DeliveryState, Notice
+
+mail_log = logging.getLogger("digestmail.mail")
+
+_TROUBLES = frozenset({DeliveryState.DEFERRED, DeliveryState.FAILED, DeliveryState.AMBIGUOUS})
+
+
+class Tally:
+    """The results of one run, by kind of message and state."""
+
+    def __init__(self, progress: Callable[[int], None]) -> None:
+        """`progress` is called with the number of messages that are finished."""
+        self._progress = progress
+        self.counts: dict[type[ClaimedMessage], Counter[DeliveryState]] = {Delivery: Counter(), Notice: Counter()}
+        self._finished = 0
+        self.trouble = ""
+        """What the server said about the last message that was not accepted."""
+
+    def add(self, message: ClaimedMessage, result: Attempted, *, recorded: bool) -> None:
+        """Count a result. It was not `recorded` when another worker holds the message now."""
+        if not result.begun and result.state is not DeliveryState.CANCELLED:
+            return
+        if mail_log.isEnabledFor(logging.INFO):
+            _log(message, result, recorded=recorded)
+        if recorded:
+            self.counts[type(message)][result.state] += 1
+            self._finished += 1
+        if result.state in _TROUBLES:
+            self.trouble = result.text
+        self._progress(self._finished)
+
+    def reopen(self, counts: Mapping[type[ClaimedMessage], int]) -> None:
+        """Correct the counts for messages that had failed and are open again."""
+        for kind, count in counts.items():
+            self.counts[kind][DeliveryState.FAILED] -= count
+            self.counts[kind][DeliveryState.DEFERRED] += count
+
+
+def _log(message: ClaimedMessage, result: Attempted, *, recorded: bool) -> None:
+    mail_log.info(
+        "%s subscriber=%d attempt=%d state=%s code=%s ms=%s recorded=%s text=%r",
+        f"edition={message.edition_id}"
+        if isinstance(message, Delivery)
+        else f"notice={message.id} kind={message.kind}",
+        message.subscriber_id,
+        message.attempts,
+        result.state,
+        result.code or "-",
+        "-" if result.milliseconds is None else result.milliseconds,
+        "yes" if recorded else "no, another worker holds it",
+        result.text,
+    )
