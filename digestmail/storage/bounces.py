@@ -147,8 +147,8 @@ def is_of_earlier_address(connection: Connection, event: BounceEvent, now: datet
         s.id == event.subscriber_id,
         d.subscriber_id == s.id,
         d.edition_id == event.edition_id,
-        d.ended_at < s.readdressed_at,
-        s.readdressed_at <= now + SKEW,
+        d.ended_at < s.address_changed_at,
+        s.address_changed_at <= now + SKEW,
     )
     return event.edition_id is not None and bool(connection.execute(select(earlier)).scalar())
 

@@ -25,7 +25,7 @@ def add(connection: Connection, key: str, reason: SuppressionReason, detail: str
             .where(subscribers.c.id == subscriber_id)
             .values(state=SubscriberState.SUPPRESSED, updated_at=now)
         )
-        opt_outs.note(connection, subscriber_id, [opt_outs.EVERYTHING], now)
+        opt_outs.record(connection, subscriber_id, [opt_outs.EVERYTHING], now)
         deliveries.cancel(connection, subscriber_id, _cancelled(reason), now)
 
 
@@ -52,7 +52,7 @@ def take_back(connection: Connection, subscriber_id: int, since: datetime, now: 
             updated_at=now,
         )
     )
-    opt_outs.forget(connection, subscriber_id, opt_outs.EVERYTHING, at)
+    opt_outs.delete_one(connection, subscriber_id, opt_outs.EVERYTHING, at)
     deliveries.restore(connection, subscriber_id, _cancelled(SuppressionReason.BOUNCED), at, now)
     return True
 

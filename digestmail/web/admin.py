@@ -156,7 +156,7 @@ def _once(request: Request, key: str | None, wanted: BaseModel, do: Callable[[Tr
     except SubscriptionError as error:
         raise HTTPException(422, str(error)) from error
     replayed = {"Idempotency-Replayed": "true"} if done.replayed else {}
-    return Response(done.answer, 200, _HEADERS | replayed)
+    return Response(done.response, 200, _HEADERS | replayed)
 
 
 _HEADERS: Final = {"Content-Type": "application/json", "Cache-Control": "no-store"}
