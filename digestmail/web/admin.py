@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from digestmail.editions import archive
 from digestmail.errors import SubscriptionError
-from digestmail.mail.message import single_line
+from digestmail.mail.placeholders import single_line
 from digestmail.model.reports import Statistics
 from digestmail.model.subscribers import SubscriberState, Suppression
 from digestmail.subscribers import admin
