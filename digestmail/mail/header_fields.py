@@ -40,7 +40,7 @@ def split_mailbox(text: str) -> tuple[str, str]:
         raise ValueError('a quote in the name is not closed; write the whole name in quotes, and \\" for one inside')
     if "<" in name or ">" in name or _ADDRESS_LIKE.search(name):
         raise ValueError(
-            'it looks like more than one address; if all of it is the name, put it in quotes: "Name" <name@domain>'
+            'it looks like more than one address; if all of it is the name, put quotes around it: "Name" <name@domain>'
         )
     return name, address[:-1].strip()
 

@@ -20,7 +20,6 @@ LONGEST_FILE, LONGEST_FUNCTION, LONGEST_APP = 300, 40, 199
 OPENS = {"connect", "begin", "rehearsal", "lock"}
 
 LONG_FILES = {
-    "bounces/parsing/phrases.py": "a list of phrases, one a line",
     "delivery/dispatcher.py": "the states of a message in one event loop; they share their counters",
     "sources/http/client.py": "one client with its redirects, retries and limits",
     "storage/migrations/versions/0001_first.py": "a migration is a list of tables",
