@@ -19,17 +19,17 @@ from digestmail.model.subscribers import SubscriberState, Suppression
 from digestmail.subscribers import admin
 from digestmail.subscribers.idempotency import Transaction, once
 from digestmail.text.credentials import matches
-from digestmail.web.api import INVALID, MISSING, Limit, Offset, as_json, next_page
-from digestmail.web.query_params import app_of
-from digestmail.web.schemas import (
+from digestmail.web.admin_schemas import (
     NewSubscription,
     NewSuppression,
-    Problem,
     SubscriberOut,
     Subscribers,
     SuppressionOut,
     Suppressions,
 )
+from digestmail.web.api import INVALID, MISSING, Limit, Offset, as_json, next_page
+from digestmail.web.query_params import app_of
+from digestmail.web.schemas import Problem
 
 _bearer = HTTPBearer(auto_error=False, scheme_name="admin token", description="`[web] admin_token` of the server.")
 _REFUSED: Final[dict[int | str, dict[str, Any]]] = {

@@ -84,7 +84,7 @@ def test_an_mbox_is_read_whole_and_never_changed(tmp_path):
 
 @pytest.mark.parametrize("kind", [MaildirMailbox, MboxMailbox])
 def test_a_mailbox_that_is_not_there_is_a_clear_error(tmp_path, kind):
-    with pytest.raises(MailboxError, match="nowhere (is not a Maildir|does not exist)"):
+    with pytest.raises(MailboxError, match=r"nowhere (is not a Maildir|does not exist)"):
         list(kind(tmp_path / "nowhere", max_bytes=1000).messages())
 
 
