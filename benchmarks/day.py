@@ -27,7 +27,8 @@ import feedparser
 from benchmarks.figures import Figure, figure, tell
 from digestmail.collect.collector import collect
 from digestmail.editions.publish import publish
-from digestmail.mail.message import MessageTemplate, Sender
+from digestmail.mail.message import MessageTemplate
+from digestmail.mail.message_headers import Sender
 from digestmail.mail.render import Renderer
 from digestmail.model.deliveries import Rendered
 from digestmail.model.digests import Digest, Schedule, Topic

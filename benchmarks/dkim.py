@@ -13,7 +13,9 @@ import dkim as dkimpy
 
 from benchmarks.figures import Figure, figure, tell
 from digestmail.mail.dkim import Algorithm, Signer, generate
-from digestmail.mail.message import UNSUBSCRIBE_PLACE, MessageTemplate, Sender
+from digestmail.mail.message import MessageTemplate
+from digestmail.mail.message_headers import Sender
+from digestmail.mail.placeholders import UNSUBSCRIBE_PLACEHOLDER
 from digestmail.model.deliveries import Rendered
 
 SENDER = Sender(mailbox="Papers <digest@example.org>", domain="example.org", base_url="https://digest.example.org")
@@ -26,8 +28,8 @@ ROUNDS = 5
 
 def message_template(size: int, *signers: Signer) -> MessageTemplate:
     """Return a mould whose messages are about `size` octets, a fifth of them plain text."""
-    text = WORDS * (size // 5 // len(WORDS)) + UNSUBSCRIBE_PLACE
-    html = f"<p>{WORDS}</p>" * (size * 4 // 5 // (len(WORDS) + 7)) + UNSUBSCRIBE_PLACE
+    text = WORDS * (size // 5 // len(WORDS)) + UNSUBSCRIBE_PLACEHOLDER
+    html = f"<p>{WORDS}</p>" * (size * 4 // 5 // (len(WORDS) + 7)) + UNSUBSCRIBE_PLACEHOLDER
     rendered = Rendered(subject="Trending papers", html=html, text=text)
     return MessageTemplate(rendered, SENDER, digest="daily", title="Trending papers", signers=signers)
 

@@ -14,7 +14,8 @@ from mjml import mjml2html
 
 from benchmarks.figures import Figure, figure, tell
 from digestmail.mail.encoding import quoted_printable
-from digestmail.mail.message import MessageTemplate, Sender
+from digestmail.mail.message import MessageTemplate
+from digestmail.mail.message_headers import Sender
 from digestmail.mail.render import Renderer
 from digestmail.mail.view_model import content_after, shape_blocks, shape_frame
 from digestmail.model.editions import Edition, Slot

@@ -16,7 +16,9 @@ from digestmail.delivery.outcomes import Rules
 from digestmail.delivery.worker import Worker
 from digestmail.editions.publish import publish
 from digestmail.mail.dkim import Signer
-from digestmail.mail.message import UNSUBSCRIBE_PLACE, MessageTemplate, Sender
+from digestmail.mail.message import MessageTemplate
+from digestmail.mail.message_headers import Sender
+from digestmail.mail.placeholders import UNSUBSCRIBE_PLACEHOLDER
 from digestmail.mail.tokens import Tokens
 from digestmail.model.deliveries import AmbiguousPolicy, Rendered
 from digestmail.model.digests import Digest, Schedule
@@ -142,6 +144,6 @@ class Mailing:
 def rendered(size: int) -> Rendered:
     """Return what makes a message of about `size` octets, a fifth of them plain text."""
     room = size - 2500  # headers, links
-    text = WORDS * (room // 5 // len(WORDS)) + UNSUBSCRIBE_PLACE
-    html = f"<p>{WORDS}</p>" * (room * 4 // 5 // (len(WORDS) + 9)) + UNSUBSCRIBE_PLACE
+    text = WORDS * (room // 5 // len(WORDS)) + UNSUBSCRIBE_PLACEHOLDER
+    html = f"<p>{WORDS}</p>" * (room * 4 // 5 // (len(WORDS) + 9)) + UNSUBSCRIBE_PLACEHOLDER
     return Rendered(subject="Trending papers", html=html, text=text)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from digestmail.bounces.parsing.parse import read
-from digestmail.bounces.parsing.report import Blame, InboundReport, Kind
+from digestmail.bounces.parsing.report import BounceClass, InboundReport, Kind
 
 SAYS_UNKNOWN = {"lhost-amazonses-02.eml": 1, "lhost-office365-04.eml": 1, "lhost-x2-02.eml": 2}
 """Where sisimai has "filtered", an unknown user that was told after DATA; the words say unknown, so these are hard."""
@@ -29,7 +29,7 @@ class Case:
     @property
     def found(self) -> str:
         """What we say it is."""
-        hard = sum(failure.verdict is Blame.HARD for failure in self.returned.failures)
+        hard = sum(failure.verdict is BounceClass.HARD for failure in self.returned.failures)
         if self.returned.kind is Kind.BOUNCE:
             return "hard" if hard else "other bounce"
         return str(self.returned.kind)

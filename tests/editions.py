@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 
-from digestmail.mail.message import MessageTemplate, Sender
+from digestmail.mail.message import MessageTemplate
+from digestmail.mail.message_headers import Sender
 from digestmail.model.deliveries import Rendered
 from digestmail.model.editions import Edition, Slot
 from digestmail.model.papers import Origin, Paper, PaperId, Signals

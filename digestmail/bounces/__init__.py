@@ -1,4 +1,4 @@
-"""Bounces: what comes back, by mailbox or webhook, is read, judged and counted towards suppression.
+"""Bounces: reads reports from mailboxes and webhooks, classifies them and suppresses addresses.
 
-SMTP replies are judged in `transports/smtp`; no message is sent from here.
+SMTP replies are classified in `transports/smtp`. This package sends no messages.
 """

@@ -1,6 +1,6 @@
-"""Count a bounce, and decide what follows: a suppression, or none because the whole domain blocks us.
+"""Counts a bounce and suppresses its address if necessary, unless the entire domain blocks us.
 
-Every door counts by this: mailboxes, the listener, webhooks, and the ledger with what a server refused in the dialogue.
+Used for every kind of bounce: from mailboxes, the listener, webhooks, and replies during delivery.
 """
 
 from __future__ import annotations
@@ -11,53 +11,53 @@ from enum import StrEnum
 from sqlalchemy import Connection
 
 from digestmail.bounces.domain_blocks import FEWEST, enough_to_know, is_block, is_worth_counting
-from digestmail.bounces.score import Scoring, is_enough, score
+from digestmail.bounces.score import Scoring, reaches_threshold, score
 from digestmail.model.subscribers import BounceEvent, BounceKind, DomainBlock, SuppressionReason
 from digestmail.storage import bounces, suppressions
-from digestmail.storage.bounces import WINDOW, Alike
+from digestmail.storage.bounces import WINDOW, RefusalGroup
 
 
 class Recorded(StrEnum):
-    """What became of one event."""
+    """The outcome of one event."""
 
     COUNTED = "counted"
     SUPPRESSED = "suppressed"
-    """Counted, and enough: nothing is sent to this subscriber any more."""
+    """Counted, and the address is now suppressed."""
     BLOCKED = "blocked"
-    """One of so many alike that the domain blocks us: it weighs nothing."""
+    """Part of a block by the recipient's domain, so it does not count against the address."""
     REPEATED = "repeated"
-    """The same report was counted before."""
+    """The report was counted before."""
     UNKNOWN = "unknown"
-    """There is no such subscriber (any more), or the mail went to an address they have changed since."""
+    """The subscriber does not exist, or has changed their address since the message was sent."""
 
 
 def count(connection: Connection, event: BounceEvent, now: datetime, scoring: Scoring) -> Recorded:
-    """Count one report about a subscriber, and suppress their address if it is enough.
+    """Count one report about a subscriber, and suppress their address if the threshold is reached.
 
-    A complaint is enough by itself; a refusal that is one of a block is not, and takes back the suppressions the block
-    has brought so far.
+    A single complaint suppresses an address. A refusal that is part of a block does not, and the suppressions that the
+    block has caused so far are lifted.
     """
-    key = bounces.whose(connection, event.subscriber_id)
+    key = bounces.address_key(connection, event.subscriber_id)
     if key is None:
         return Recorded.UNKNOWN
     if event.kind is not BounceKind.COMPLAINT and bounces.is_of_earlier_address(connection, event, now):
         return Recorded.UNKNOWN
-    alike = bounces.add(connection, event, key, now)
-    return Recorded.REPEATED if alike is None else _follow(connection, event, key, alike, now, scoring)
+    group = bounces.add(connection, event, key, now)
+    return Recorded.REPEATED if group is None else _apply(connection, event, key, group, now, scoring)
 
 
-def _follow(
-    connection: Connection, event: BounceEvent, key: str, alike: Alike, now: datetime, scoring: Scoring
+def _apply(
+    connection: Connection, event: BounceEvent, key: str, group: RefusalGroup, now: datetime, scoring: Scoring
 ) -> Recorded:
-    """Decide what follows of a report that was not known."""
+    """Apply a report that was not counted before."""
     if event.kind is BounceKind.COMPLAINT:
         return _suppress(connection, event, key, SuppressionReason.COMPLAINED, now)
-    if event.kind is BounceKind.OURS:
+    if event.kind is BounceKind.SENDER_FAULT:
         return Recorded.COUNTED
-    if _is_of_a_block(connection, alike, now):
-        _hold(connection, alike, now, scoring)
+    if _is_block(connection, group, now):
+        _hold(connection, group, now, scoring)
         return Recorded.BLOCKED
-    if is_enough(score(bounces.of_subscriber(connection, event.subscriber_id), now, scoring), scoring):
+    if reaches_threshold(score(bounces.of_subscriber(connection, event.subscriber_id), now, scoring), scoring):
         return _suppress(connection, event, key, SuppressionReason.BOUNCED, now)
     return Recorded.COUNTED
 
@@ -73,47 +73,47 @@ def _suppress(
 
 
 def hold_blocks(connection: Connection, now: datetime, scoring: Scoring) -> tuple[DomainBlock, ...]:
-    """Find the blocks of the last day, take back what they suppressed, and return them, the latest first.
+    """Find the blocks of the last day, lift the suppressions they caused, and return them, latest first.
 
-    `count` looks at growing distances, so this is called once more when a mailbox or the outbox is done.
+    `count` does not check after every bounce, so call this when a mailbox or the outbox is done.
     """
     found = _find(connection, now)
-    for alike, _ in found:
-        _hold(connection, alike, now, scoring)
+    for group, _ in found:
+        _hold(connection, group, now, scoring)
     return tuple(block for _, block in found)
 
 
 def list_blocks(connection: Connection, now: datetime) -> tuple[DomainBlock, ...]:
-    """Return the blocks of the last day, the latest first."""
+    """Return the blocks of the last day, latest first."""
     return tuple(block for _, block in _find(connection, now))
 
 
-def _is_of_a_block(connection: Connection, alike: Alike, now: datetime) -> bool:
+def _is_block(connection: Connection, group: RefusalGroup, now: datetime) -> bool:
     since = now - WINDOW
-    refused, held = bounces.count_alike(connection, alike, since)
+    refused, held = bounces.count_refused(connection, group, since)
     if held:
         return True
-    return is_worth_counting(refused) and is_block(refused, _mailed(connection, alike, refused, since))
+    return is_worth_counting(refused) and is_block(refused, _mailed(connection, group, refused, since))
 
 
-def _mailed(connection: Connection, alike: Alike, refused: int, since: datetime) -> int:
-    return max(refused, bounces.count_mailed(connection, alike, since, enough_to_know(refused)))
+def _mailed(connection: Connection, group: RefusalGroup, refused: int, since: datetime) -> int:
+    return max(refused, bounces.count_mailed(connection, group, since, enough_to_know(refused)))
 
 
-def _hold(connection: Connection, alike: Alike, now: datetime, scoring: Scoring) -> None:
+def _hold(connection: Connection, group: RefusalGroup, now: datetime, scoring: Scoring) -> None:
     since = now - WINDOW
-    for subscriber_id in bounces.hold(connection, alike, since):
-        if not is_enough(score(bounces.of_subscriber(connection, subscriber_id), now, scoring), scoring):
-            suppressions.take_back(connection, subscriber_id, since, now)
+    for subscriber_id in bounces.hold(connection, group, since):
+        if not reaches_threshold(score(bounces.of_subscriber(connection, subscriber_id), now, scoring), scoring):
+            suppressions.lift_since(connection, subscriber_id, since, now)
 
 
-def _find(connection: Connection, now: datetime) -> list[tuple[Alike, DomainBlock]]:
+def _find(connection: Connection, now: datetime) -> list[tuple[RefusalGroup, DomainBlock]]:
     since = now - WINDOW
     found = []
-    for alike in bounces.list_alike(connection, since, FEWEST):
-        mailed = _mailed(connection, alike, alike.readers, since)
-        if is_block(alike.readers, mailed):
-            text = bounces.last_text(connection, alike, since)
-            block = DomainBlock(domain=alike.domain, refused=alike.readers, mailed=mailed, text=text, at=alike.last_at)
-            found.append((alike, block))
+    for group in bounces.list_groups(connection, since, FEWEST):
+        mailed = _mailed(connection, group, group.readers, since)
+        if is_block(group.readers, mailed):
+            text = bounces.last_text(connection, group, since)
+            block = DomainBlock(domain=group.domain, refused=group.readers, mailed=mailed, text=text, at=group.last_at)
+            found.append((group, block))
     return found

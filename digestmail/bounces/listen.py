@@ -1,4 +1,4 @@
-"""Listen for bounces: a mail server hands them over, one after the other, until you stop."""
+"""Listens for bounces that a mail server delivers by LMTP or SMTP."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ def listen(  # noqa: PLR0913 - by name only, a key of the configuration each
     unsubscribed: Callable[[], object],
     stop: Callable[[], bool],
 ) -> BouncesReport:
-    """Take mail on `host` and `port` until `stop` says so, and return what was counted.
+    """Accept mail on `host` and `port` until `stop` returns true, and return the totals.
 
-    `unsubscribed` is called soon after somebody unsubscribed by mail. Raises MailboxError when the port cannot be had.
+    `unsubscribed` is called soon after someone unsubscribed by email. Raises MailboxError if the port is not available.
     """
     listener = Listener(
-        processor.take,
-        wants=processor.wants,
+        processor.process,
+        accepts=processor.accepts,
         host=host,
         port=port,
         protocol=protocol,

@@ -1,4 +1,4 @@
-"""Bounces: read what came back, find out whose it is, count it, and stop sending where it is enough."""
+"""`BounceProcessor`: reads bounces, finds their subscriber, counts them, and suppresses addresses."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 from digestmail.bounces.counting import Recorded, count, hold_blocks
 from digestmail.bounces.mailboxes.base import Mailbox
 from digestmail.bounces.parsing.parse import read
-from digestmail.bounces.parsing.report import Blame, FailedRecipient, InboundReport, Kind, RecipientProof
+from digestmail.bounces.parsing.report import BounceClass, FailedRecipient, InboundReport, Kind, RecipientProof
 from digestmail.bounces.score import Scoring
 from digestmail.clock import Clock
 from digestmail.errors import SubscriptionError, TokenError
@@ -26,119 +26,118 @@ from digestmail.storage.database import Database
 
 log = logging.getLogger("digestmail.bounces")
 
-_ADDRESSED = re.compile(r"[^@+]+\+([0-9A-Fa-f]{40})@[^@]+")
+_WITH_TOKEN = re.compile(r"[^@+]+\+([0-9A-Fa-f]{40})@[^@]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BouncesReport:
-    """What was found in a mailbox, or told by a provider; each counts in one line of it, `suppressed` beside."""
+    """Totals of a mailbox or a provider's events. Each event counts once, except in `suppressed` and `blocked`."""
 
     read: int = 0
     hard: int = 0
     soft: int = 0
     complaints: int = 0
-    ours: int = 0
-    """Refusals of us, our server or the mail: they weigh nothing, but the operator should look at them."""
+    sender_fault: int = 0
+    """Refusals of our server or the message. They do not count against addresses, but need the operator's attention."""
     repeated: int = 0
     unmatched: int = 0
-    """Bounces and complaints about nobody we know: without a token of ours, or of somebody who is gone."""
+    """Bounces and complaints without a valid token, or about a subscriber who no longer exists."""
     delayed: int = 0
     delivered: int = 0
     not_spam: int = 0
     feedback: int = 0
     auto_replies: int = 0
     unsubscribed: int = 0
-    """Mails by which a reader left."""
+    """Emails with which subscribers unsubscribed."""
     other: int = 0
     suppressed: int = 0
-    """Subscribers nothing is sent to any more because of what was read."""
+    """Subscribers whose address was suppressed because of these events."""
     blocked: int = 0
-    """Hard and soft bounces that weigh nothing, because their domain refused so many readers alike."""
+    """Hard and soft bounces that do not count, because their domain blocks us."""
     blocks: tuple[DomainBlock, ...] = ()
-    """Domains that block us, as the last day's bounces show."""
+    """Domains that block us, according to the bounces of the last day."""
     said: tuple[str, ...] = ()
-    """What the servers said that refused us, the last few."""
+    """The last few replies of servers that refused us."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """A mail to unsubscribe, proved by its token."""
+    """An unsubscribe email with a valid token."""
 
     subscriber_id: int
     digest: str | None
-    """The digest to leave; None stands for all of them."""
+    """The digest; None means all of them."""
     report: str
-    """The same for the same mail however often it is read."""
+    """Identifies the email, so that reading it twice has no second effect."""
 
 
-Leave = Callable[[Request], Recorded]
-"""Carries out a request in one transaction: COUNTED if somebody left, else REPEATED or UNKNOWN."""
+Unsubscribe = Callable[[Request], Recorded]
+"""Handles a request in one transaction. Returns COUNTED if it unsubscribed someone, else REPEATED or UNKNOWN."""
 
 
-def request_of(returned: InboundReport, tokens: Tokens, digests: Sequence[str]) -> Request | None:
-    """Return what a mail asks to leave, by the address it was sent to or by its subject; None if it does not. Pure.
+def request_of(report: InboundReport, tokens: Tokens, digests: Sequence[str]) -> Request | None:
+    """Return the unsubscribe request in an email, from its recipient address or its subject, or None. Pure.
 
-    `digests` are the names a token may stand for.
+    `digests` are the names that a token can refer to.
     """
-    for token in returned.evidence.addressed:
+    for token in report.proof.addressed:
         try:
             subscriber_id, number = tokens.read_leave(token)
         except TokenError:
             continue
         for name in ("", *digests):
             if digest_number(name) == number:
-                return Request(subscriber_id=subscriber_id, digest=name or None, report=returned.identity)
-    for token in returned.evidence.subjects:
+                return Request(subscriber_id=subscriber_id, digest=name or None, report=report.identity)
+    for token in report.proof.subjects:
         try:
             subscriber_id, name = tokens.read_unsubscribe(token)
         except TokenError:
             continue
-        return Request(subscriber_id=subscriber_id, digest=name or None, report=returned.identity)
+        return Request(subscriber_id=subscriber_id, digest=name or None, report=report.identity)
     return None
 
 
 def record_event(database: Database, event: BounceEvent, now: datetime, scoring: Scoring = Scoring()) -> Recorded:  # noqa: B008 - frozen
-    """Count one report about a subscriber in one transaction, and suppress their address if it is enough.
+    """Count one report about a subscriber in one transaction, and suppress their address if necessary.
 
-    For every door: mailboxes, the listener, and providers' webhooks, whose caller has made sure that the report is the
-    provider's. Raises StorageError.
+    Callers must have authenticated the report if it comes from a webhook. Raises StorageError.
     """
     with database.begin() as connection:
         return count(connection, event, now, scoring)
 
 
-def who(evidence: RecipientProof, tokens: Tokens) -> tuple[int, int | None] | None:
-    """Return (subscriber id, edition id if known) a mail is about; None without a token that proves it. Pure."""
-    for token in evidence.return_paths:
+def identify(proof: RecipientProof, tokens: Tokens) -> tuple[int, int | None] | None:
+    """Return (subscriber id, edition id if known) from the first valid token, or None. Pure."""
+    for token in proof.return_paths:
         try:
             edition_id, subscriber_id = tokens.read_verp(token)
         except TokenError:
             continue
         return subscriber_id, edition_id or None
-    for proof, prove in (
-        *((message_id, tokens.read_message_id) for message_id in evidence.message_ids),
-        *((token, lambda found: tokens.read_unsubscribe(found)[0]) for token in evidence.unsubscribes),
+    for token, read_token in (
+        *((found, tokens.read_message_id) for found in proof.message_ids),
+        *((found, lambda token: tokens.read_unsubscribe(token)[0]) for found in proof.unsubscribes),
     ):
         try:
-            return prove(proof), None
+            return read_token(token), None
         except TokenError:
             continue
     return None
 
 
-def against(failures: Sequence[FailedRecipient], address: str) -> FailedRecipient | None:
-    """Return the failure that counts against the owner of `address`; None if none does. Pure.
+def failure_for(failures: Sequence[FailedRecipient], address: str) -> FailedRecipient | None:
+    """Return the failure that counts against `address`, or None. Pure.
 
-    A mail goes to one recipient, but a list behind it may report several: then the one that names the address; else
-    the mildest of them, for who reads behind a list still gets mail by the others.
+    A message has one recipient, but a mailing list at that address may report several. Then the failure that names the
+    address counts, or else the mildest one, because the other members of the list still get the message.
     """
     named = [failure for failure in failures if failure.recipient.casefold() == address.casefold()]
-    order = (Blame.OURS, Blame.SOFT, Blame.HARD)
+    order = (BounceClass.SENDER_FAULT, BounceClass.SOFT, BounceClass.HARD)
     return min(named or failures, key=lambda failure: order.index(failure.verdict), default=None)
 
 
 class BounceProcessor:
-    """Takes one mail after the other, from a mailbox or from several threads of a listener, or a provider's events."""
+    """Processes messages from a mailbox or a listener (from several threads), and events of a provider."""
 
     def __init__(
         self,
@@ -148,111 +147,111 @@ class BounceProcessor:
         clock: Clock,
         *,
         address: str | None = None,
-        leave: Leave,
+        unsubscribe: Unsubscribe,
         digests: Sequence[str] = (),
     ) -> None:
-        """Read nothing yet. `address` is the one for bounces without a token: feedback reports come to it.
+        """Create a processor. `address` also accepts mail without a token, such as feedback reports.
 
-        `leave` is called for every mail that unsubscribes its reader from one of `digests`.
+        `unsubscribe` is called for every email that unsubscribes its sender from one of `digests`.
         """
         self._database = database
         self._tokens = tokens
         self._scoring = scoring
         self._clock = clock
         self._address = address
-        self._leave = leave
+        self._unsubscribe = unsubscribe
         self._digests = tuple(digests)
         self._lock = threading.Lock()
         self._tally: Counter[str] = Counter()
-        self._said: list[str] = []
+        self._refusals: list[str] = []
 
-    def wants(self, address: str) -> bool:
-        """Return whether mail for `address` is taken: the bare one, or a true return path or unsubscribe address."""
+    def accepts(self, address: str) -> bool:
+        """Return whether `address` is the bounce address, or one with a valid return-path or unsubscribe token."""
         if self._address is not None and address.casefold() == self._address.casefold():
             return True
-        found = _ADDRESSED.fullmatch(address)
+        found = _WITH_TOKEN.fullmatch(address)
         if found is None:
             return False
-        for prove in (self._tokens.read_verp, self._tokens.read_leave):
+        for read_token in (self._tokens.read_verp, self._tokens.read_leave):
             try:
-                prove(found[1])
+                read_token(found[1])
             except TokenError:
                 continue
             return True
         return False
 
     def read(self, mailbox: Mailbox, *, stop: Callable[[], bool]) -> BouncesReport:
-        """Read a mailbox to its end, or until `stop` says so. Raises MailboxError or StorageError."""
-        for mail in mailbox.mails():
+        """Read a mailbox to its end or until `stop` returns true. Raises MailboxError or StorageError."""
+        for message in mailbox.messages():
             if stop():
                 break
-            self.take(mail.raw)
-            mailbox.done(mail)
+            self.process(message.raw)
+            mailbox.mark_done(message)
         return self.finish()
 
-    def take(self, raw: bytes, recipients: Sequence[str] = ()) -> None:
-        """Count what one mail says; when it returns, that is committed. Raises StorageError."""
+    def process(self, raw: bytes, recipients: Sequence[str] = ()) -> None:
+        """Parse one message, count it, and commit. Raises StorageError."""
         self.count(read(raw, recipients))
 
-    def count(self, returned: InboundReport) -> None:
-        """Count what was read; when it returns, that is committed. Raises StorageError."""
-        outcome, subscriber_id, status = self._count(returned)
+    def count(self, report: InboundReport) -> None:
+        """Count a report and commit. Raises StorageError."""
+        outcome, subscriber_id, status = self._count(report)
         with self._lock:
             self._tally.update((*outcome, "read"))
         log.info(
             "report=%s kind=%s outcome=%s subscriber=%s status=%s",
-            returned.identity,
-            returned.kind,
+            report.identity,
+            report.kind,
             "+".join(outcome),
             subscriber_id or "-",
             status or "-",
         )
 
     def count_all(self, events: Iterable[InboundReport]) -> BouncesReport:
-        """Count a provider's events and return the report. Raises StorageError."""
+        """Count a provider's events and return the totals. Raises StorageError."""
         for event in events:
             self.count(event)
         return self.report()
 
     def finish(self) -> BouncesReport:
-        """Look for blocks among all that was counted, and return the report. Raises StorageError."""
+        """Check the counted bounces for blocks, and return the totals. Raises StorageError."""
         with self._database.begin() as connection:
             blocks = hold_blocks(connection, self._clock.now(), self._scoring)
         return replace(self.report(), blocks=blocks)
 
     def report(self) -> BouncesReport:
-        """Return what was counted until now."""
+        """Return the totals so far."""
         with self._lock:
             counts: dict[str, Any] = dict(self._tally)
-            return BouncesReport(**counts, said=tuple(self._said[-5:]))
+            return BouncesReport(**counts, said=tuple(self._refusals[-5:]))
 
-    def _count(self, returned: InboundReport) -> tuple[tuple[str, ...], int | None, str | None]:
-        """Return the lines of the report a mail counts in, the subscriber it is about, and the status."""
-        if request := request_of(returned, self._tokens, self._digests):
-            return (_LEFT[self._leave(request)],), request.subscriber_id, None
-        if returned.kind not in {Kind.BOUNCE, Kind.COMPLAINT}:
-            return (_LINES[returned.kind],), None, None
-        found = who(returned.evidence, self._tokens) or self._named(returned.recipient)
+    def _count(self, report: InboundReport) -> tuple[tuple[str, ...], int | None, str | None]:
+        """Return the counters that a report belongs to, its subscriber, and its status."""
+        if request := request_of(report, self._tokens, self._digests):
+            return (_UNSUBSCRIBE_COUNTERS[self._unsubscribe(request)],), request.subscriber_id, None
+        if report.kind not in {Kind.BOUNCE, Kind.COMPLAINT}:
+            return (_COUNTERS[report.kind],), None, None
+        found = identify(report.proof, self._tokens) or self._find_by_address(report.recipient)
         if found is None:
             return ("unmatched",), None, None
         subscriber_id, edition_id = found
-        failure = self._failure(returned, subscriber_id)
-        if failure is not None and failure.verdict is Blame.OURS:
+        failure = self._failure(report, subscriber_id)
+        if failure is not None and failure.verdict is BounceClass.SENDER_FAULT:
             with self._lock:
-                self._said.append(failure.text)
+                self._refusals.append(failure.text)
         event = BounceEvent(
-            report=returned.identity,
+            report=report.identity,
             subscriber_id=subscriber_id,
             edition_id=edition_id,
             kind=BounceKind.COMPLAINT if failure is None else BounceKind(failure.verdict.value),
             status=failure.status if failure else None,
-            detail=failure.text if failure else returned.detail,
+            detail=failure.text if failure else report.detail,
         )
         recorded = record_event(self._database, event, self._clock.now(), self._scoring)
         return _outcome(event.kind, recorded), subscriber_id, event.status
 
-    def _named(self, recipient: str) -> tuple[int, None] | None:
-        """Return whose address a provider names, without an edition; None if it is nobody's here."""
+    def _find_by_address(self, recipient: str) -> tuple[int, None] | None:
+        """Return (subscriber id, None) of the address that a provider reports, or None if it is unknown."""
         try:
             address = normalised(recipient)
         except SubscriptionError:
@@ -261,14 +260,14 @@ class BounceProcessor:
             found = subscribers.find(connection, address)
         return (found.id, None) if found else None
 
-    def _failure(self, returned: InboundReport, subscriber_id: int) -> FailedRecipient | None:
-        if returned.kind is Kind.COMPLAINT:
+    def _failure(self, report: InboundReport, subscriber_id: int) -> FailedRecipient | None:
+        if report.kind is Kind.COMPLAINT:
             return None
         with self._database.connect() as connection:
-            return against(returned.failures, bounces.whose(connection, subscriber_id) or "")
+            return failure_for(report.failures, bounces.address_key(connection, subscriber_id) or "")
 
 
-_LINES = {
+_COUNTERS = {
     Kind.DELAYED: "delayed",
     Kind.DELIVERED: "delivered",
     Kind.NOT_SPAM: "not_spam",
@@ -276,9 +275,7 @@ _LINES = {
     Kind.AUTO_REPLY: "auto_replies",
     Kind.OTHER: "other",
 }
-
-
-_LEFT = {Recorded.COUNTED: "unsubscribed", Recorded.REPEATED: "repeated", Recorded.UNKNOWN: "unmatched"}
+_UNSUBSCRIBE_COUNTERS = {Recorded.COUNTED: "unsubscribed", Recorded.REPEATED: "repeated", Recorded.UNKNOWN: "unmatched"}
 
 
 def _outcome(kind: BounceKind, recorded: Recorded) -> tuple[str, ...]:
@@ -286,5 +283,5 @@ def _outcome(kind: BounceKind, recorded: Recorded) -> tuple[str, ...]:
         return ("unmatched",)
     if recorded is Recorded.REPEATED:
         return ("repeated",)
-    line = "complaints" if kind is BounceKind.COMPLAINT else kind.value
-    return (line, recorded.value) if recorded in {Recorded.SUPPRESSED, Recorded.BLOCKED} else (line,)
+    counter = "complaints" if kind is BounceKind.COMPLAINT else kind.value
+    return (counter, recorded.value) if recorded in {Recorded.SUPPRESSED, Recorded.BLOCKED} else (counter,)

@@ -1,4 +1,4 @@
-"""When bounces are enough: a score that fades. Pure."""
+"""The bounce score of an address, which decays over time. Pure."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from digestmail.model.subscribers import BounceKind, CountedBounce
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scoring:
-    """What a bounce weighs, and how much of it suppresses an address."""
+    """The weights of bounces, and the score at which an address is suppressed."""
 
     threshold: float = 1.0
     half_life_days: float = 30.0
     soft: float = 0.2
-    """What a soft bounce weighs; a hard one weighs 1."""
+    """The weight of a soft bounce. A hard bounce has weight 1."""
 
 
 def score(bounces: Iterable[CountedBounce], now: datetime, scoring: Scoring) -> float:
-    """Return what `bounces` of one address weigh together at `now`, each halved with every half-life since.
+    """Return the score of one address at `now`. The weight of each bounce halves with every half-life.
 
-    An edition counts once, by its heaviest bounce: some servers send three reports about one mail. A bounce dated in
-    the future counts as one of now. Complaints have no weight here; they suppress by themselves.
+    Each edition counts once, with its heaviest bounce, because some servers send several reports about one message. A
+    bounce with a future date counts as if it had just arrived. Complaints have no weight: one is enough to suppress.
     """
     weights = {BounceKind.HARD: 1.0, BounceKind.SOFT: scoring.soft}
     heaviest: dict[object, float] = {}
@@ -35,6 +35,6 @@ def score(bounces: Iterable[CountedBounce], now: datetime, scoring: Scoring) -> 
     return sum(heaviest.values())
 
 
-def is_enough(total: float, scoring: Scoring) -> bool:
-    """Return whether a score suppresses; what rounding takes away does not save an address."""
+def reaches_threshold(total: float, scoring: Scoring) -> bool:
+    """Return whether a score reaches the threshold, allowing for rounding errors."""
     return total >= scoring.threshold - 1e-9

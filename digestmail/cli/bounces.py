@@ -90,7 +90,7 @@ def _lines(report: BouncesReport) -> Iterator[str]:
         "suppressed": report.suppressed,
         "of a block": report.blocked,
         "unsubscribed": report.unsubscribed,
-        "refused us": report.ours,
+        "refused us": report.sender_fault,
         "seen before": report.repeated,
         "unknown recipients": report.unmatched,
         "delayed": report.delayed,

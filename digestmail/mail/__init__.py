@@ -1,4 +1,4 @@
-"""Mail: everything between an edition and the octets of a message: templates, headers, encoding, DKIM, tokens.
+"""Email: turns editions and notices into messages (templates, headers, encoding, DKIM, tokens).
 
-No sockets and no SQL: a transport carries what is made here.
+This package opens no sockets and contains no SQL.
 """

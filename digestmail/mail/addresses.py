@@ -1,33 +1,41 @@
-"""Addresses: the one spelling each is stored under, and what they are limited by. Pure; no DNS is asked."""
+"""Email addresses: their normal form, their form in SMTP and headers, and rate-limit keys. Pure, without DNS."""
 
 from __future__ import annotations
 
 import re
 from ipaddress import IPv6Address, ip_address, ip_network
 
-from digestmail.errors import SubscriptionError
+from digestmail.errors import DeliveryError, SubscriptionError
+from digestmail.mail.placeholders import single_line
 
 _PLAIN = re.compile(
     r"(?=.{3,254}\Z)(?=[^@]{1,64}@)"
     r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
     r"@(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,20}"
 )
-"""What nearly every address looks like. Hyphens are checked apart: A-labels need decoding."""
+"""A fast test that most addresses pass. Domains with `--` are excluded, because A-labels must be decoded."""
 _NETWORK_BITS = {4: 24, 6: 56}
-"""What one household or office has, so that its addresses count as one."""
+"""The networks of a household or an office, whose clients share a rate limit."""
+
+_DOT_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
+_HOST = r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*"
+_WIRE_ADDRESS = re.compile(rf"(?=.{{3,254}}\Z)(?=[^@]{{1,64}}@){_DOT_ATOM}@{_HOST}")
+"""RFC 5321 section 4.1.2 without quoted local parts, and the lengths of section 4.5.3.1."""
+_INTERNATIONAL_LOCAL = re.compile(r"(?=.*[^\x00-\x7f])[^\s\"(),:;<>@\[\\\]]{1,64}")
+"""RFC 6531 section 3.3, about as strict as the ASCII form: nothing that could end a line or an address."""
 
 
 def normalised(address: str) -> str:
-    """Return the one spelling of `address` it is stored under: Unicode NFC, domain in lower case.
+    """Return `address` in the form in which it is stored: Unicode NFC, with the domain in lower case.
 
-    Raises SubscriptionError for what is not an address (RFC 5321 section 4.1.2, RFC 6531).
+    Raises SubscriptionError if it is not an address (RFC 5321 section 4.1.2, RFC 6531).
     """
     address = address.strip()
     local, at, domain = address.rpartition("@")
     plain = f"{local}{at}{domain.lower()}"
     if "--" not in domain and domain.isascii() and _PLAIN.fullmatch(plain):
         return plain
-    # Imported here: it is only needed for what is unusual, and is slow to load.
+    # Imported here, because it is slow to load and few addresses need it.
     from email_validator import EmailNotValidError, validate_email
 
     try:
@@ -42,7 +50,7 @@ def normalised(address: str) -> str:
 
 
 def key_of(address: str) -> str:
-    """Return what makes two addresses the same person: the normalised address casefolded."""
+    """Return the key that identifies the person: the normalised address, casefolded."""
     return address.casefold()
 
 
@@ -52,7 +60,7 @@ def domain_of(address: str) -> str:
 
 
 def network_of(client: str) -> str:
-    """Return the network a client's IP address lies in, /24 or /56; the text itself when it is no IP address."""
+    """Return the /24 or /56 network of a client's IP address, or `client` itself if it is not an IP address."""
     try:
         address = ip_address(client)
     except ValueError:
@@ -60,3 +68,41 @@ def network_of(client: str) -> str:
     if isinstance(address, IPv6Address) and address.ipv4_mapped:
         address = address.ipv4_mapped
     return str(ip_network(f"{address}/{_NETWORK_BITS[address.version]}", strict=False))
+
+
+def wire_domain(domain: str) -> str:
+    """Return `domain` as A-labels (RFC 5890). Raises ValueError if it is not a host name."""
+    if domain.isascii():
+        encoded = domain
+    else:
+        import idna
+
+        try:
+            encoded = idna.encode(domain, uts46=True).decode()
+        except idna.IDNAError as error:
+            raise ValueError(f"not a domain: {domain!r}") from error
+    if not re.fullmatch(_HOST, encoded):
+        raise ValueError(f"not a domain: {domain!r}")
+    return encoded
+
+
+def to_wire_address(address: str, *, smtputf8: bool = False) -> str:
+    """Return `address` as it appears in SMTP and in headers: the domain as A-labels (RFC 5890).
+
+    A non-ASCII local part is only allowed with `smtputf8` (RFC 6531). Raises DeliveryError (permanent) for anything
+    that is not one plain address, such as line ends and quoted local parts.
+    """
+    if _WIRE_ADDRESS.fullmatch(address):
+        return address
+    local, _, domain = address.rpartition("@")
+    try:
+        encoded = f"{local}@{wire_domain(domain)}"
+    except ValueError as error:
+        raise DeliveryError("the recipient's address is malformed", code=None, permanent=True) from error
+    if _WIRE_ADDRESS.fullmatch(encoded):
+        return encoded
+    if single_line(local) != local or not _INTERNATIONAL_LOCAL.fullmatch(local):
+        raise DeliveryError("the recipient's address is malformed", code=None, permanent=True)
+    if not smtputf8:
+        raise DeliveryError("the recipient's address needs SMTPUTF8", code=None, permanent=True)
+    return encoded

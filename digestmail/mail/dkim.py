@@ -1,7 +1,7 @@
-"""DKIM signatures (RFC 6376, 8301, 8463), relaxed/simple, made where most of a message is the same for many. Pure.
+"""DKIM signatures (RFC 6376, 8301, 8463), relaxed/simple, for many messages that are mostly the same. Pure.
 
-What a segment's messages share is canonicalised and hashed once; for each message only what follows the first
-difference is hashed again, and the key does its work: 0.3 ms for RSA-2048, 0.1 ms for Ed25519.
+The content that the messages of a segment share is canonicalized and hashed once. For each message, only the rest is
+hashed, and the hash is signed: 0.3 ms with RSA-2048, 0.1 ms with Ed25519.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 
 _FEWEST_BITS: Final = 2048
 _MOST_BITS: Final = 4096
-"""RFC 8301 section 3.2: a verifier need not take more."""
+"""Verifiers need not accept longer keys (RFC 8301 section 3.2)."""
 _LONGEST_STRING: Final = 255
 _LINE: Final = 74
 _ALWAYS: Final = ("Cc", "Reply-To", "List-Unsubscribe", "List-Unsubscribe-Post")
-"""Signed as absent where they are absent, so that nobody adds one."""
+"""Signed even if absent, so that adding one breaks the signature."""
 _LABELS = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?)*")
 
 
 class Algorithm(StrEnum):
-    """How a key signs: `a=` says `rsa-sha256` or `ed25519-sha256`, the DNS record `k=rsa` or `k=ed25519`."""
+    """The key type: `a=rsa-sha256` or `a=ed25519-sha256` in signatures, `k=rsa` or `k=ed25519` in the DNS record."""
 
     RSA = "rsa"
     ED25519 = "ed25519"
@@ -38,26 +38,26 @@ class Algorithm(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DnsRecord:
-    """The TXT record a verifier asks for (RFC 6376 section 3.6)."""
+    """The TXT record with the public key (RFC 6376 section 3.6)."""
 
     name: str
     value: str
 
     def zone_line(self) -> str:
-        """Return the record as a zone file has it: strings of at most 255 octets (RFC 1035 section 3.3.14)."""
+        """Return the record in zone file format: strings of at most 255 octets (RFC 1035 section 3.3.14)."""
         pieces = [self.value[at : at + _LONGEST_STRING] for at in range(0, len(self.value), _LONGEST_STRING)]
         strings = " ".join(f'"{piece}"' for piece in pieces)
         return f"{self.name}. IN TXT ( {strings} )"
 
 
 class Signer:
-    """One key, and the place in the DNS where its public half stands."""
+    """A private key with its domain and selector."""
 
     def __init__(self, *, domain: str, selector: str, pem: bytes) -> None:
         """Read a private key, PEM without a password (PKCS #8, or PKCS #1 for RSA).
 
-        Raises ValueError for what is no such key, RSA keys below 2048 bits (RFC 8301 section 3.2) or above 4096, and a
-        domain or selector that is no host name.
+        Raises ValueError for other files, for RSA keys below 2048 bits (RFC 8301 section 3.2) or above 4096, and for a
+        domain or selector that is not a host name.
         """
         for what, name in (("domain", domain), ("selector", selector)):
             if not _LABELS.fullmatch(name):
@@ -75,7 +75,7 @@ class Signer:
             self._scheme = ()  # RFC 8463 section 3: PureEdDSA over the SHA-256 of the headers
 
     def sign(self, digest: bytes) -> bytes:
-        """Return the signature of the SHA-256 `digest`: 32 octets in; the modulus' length or 64 octets out."""
+        """Return the signature of the SHA-256 `digest`: as many octets as the RSA modulus, or 64."""
         return self._key.sign(digest, *self._scheme)
 
     def record(self) -> DnsRecord:
@@ -93,7 +93,7 @@ class Signer:
 
 
 def generate(algorithm: Algorithm, *, bits: int = _FEWEST_BITS) -> bytes:
-    """Return a new private key as PEM (PKCS #8, no password), from the system's randomness. `bits` is for RSA."""
+    """Return a new private key as PEM (PKCS #8, no password). `bits` only applies to RSA."""
     from cryptography.hazmat.primitives import serialization as forms
     from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 
@@ -106,33 +106,33 @@ def generate(algorithm: Algorithm, *, bits: int = _FEWEST_BITS) -> bytes:
 
 
 class SegmentSigner:
-    """Signs the messages of one segment: what they share was hashed when this was made."""
+    """Signs the messages of one segment. The content that they share is hashed once, at construction."""
 
     def __init__(
         self, signers: Sequence[Signer], *, shared: bytes, own_names: Sequence[str], body_start: bytes
     ) -> None:
-        """Hash what every message begins with.
+        """Hash the content that all messages share.
 
-        `shared` is header fields all messages have, CRLF behind each; `own_names` the names of those each has of its
-        own, in their order; `body_start` the octets with which every body begins, from behind the empty line. No name
-        may stand twice in all of them: ValueError.
+        `shared` is the header fields of all messages, each with its CRLF. `own_names` is the names of the fields that
+        differ, in order. `body_start` is the octets that start every body, after the empty line. Raises ValueError if a
+        field name occurs twice.
         """
         names = [*field_names(shared), *own_names]
         if len({name.lower() for name in names}) != len(names):
-            raise ValueError("a header field stands twice")
-        # Every name once more than there are fields (oversigned, RFC 6376 section 8.15): a second From breaks it.
+            raise ValueError("a header field occurs twice")
+        # Oversigned (RFC 6376 section 8.15): each name is listed once more than it occurs, so adding one is detected.
         absent = [name for name in _ALWAYS if name.lower() not in {known.lower() for known in names}]
         listed = _folded_list([*names, *names, *absent])
         self._headers = hashlib.sha256(relaxed(shared))
         self._body = hashlib.sha256(body_start)
-        self._signers = [(signer, *_beginning(signer, listed)) for signer in signers]
+        self._signers = [(signer, *_signature_start(signer, listed)) for signer in signers]
 
     def sign(self, own: bytes, body_rest: bytes, at: datetime) -> bytes:
-        """Return the DKIM-Signature fields of a message, one per key, to stand before all its other fields.
+        """Return the DKIM-Signature fields of a message, one for each key. They go before all other fields.
 
-        `own` is its own header fields in the promised order, as `relaxed` has them; `body_rest` its body behind the
-        shared start, which ends in exactly one CRLF, so that simple canonicalisation (RFC 6376 section 3.4.3) changes
-        nothing; `at` is aware.
+        `own` is the fields that differ, in the order of `own_names` and in relaxed form. `body_rest` is the body after
+        the shared start. It ends in exactly one CRLF, so simple canonicalization (RFC 6376 section 3.4.3) changes
+        nothing. `at` is aware.
         """
         body = self._body.copy()
         body.update(body_rest)
@@ -154,7 +154,7 @@ _BLANKS = re.compile(rb"[ \t]+")
 
 
 def relaxed(fields: bytes) -> bytes:
-    """Return header fields, CRLF behind each, in relaxed canonical form (RFC 6376 section 3.4.2)."""
+    """Return header fields, each with its CRLF, in relaxed canonical form (RFC 6376 section 3.4.2)."""
     canonical = []
     for line in _FOLD.sub(b"", fields).split(b"\r\n")[:-1]:
         name, _, value = line.partition(b":")
@@ -163,13 +163,13 @@ def relaxed(fields: bytes) -> bytes:
 
 
 def field_names(fields: bytes) -> list[str]:
-    """Return the names of header fields, CRLF behind each, as they are written."""
+    """Return the names of header fields, each with its CRLF, in their original case."""
     lines = _FOLD.sub(b"", fields).split(b"\r\n")[:-1]
     return [line.partition(b":")[0].decode("ascii") for line in lines]
 
 
-def _beginning(signer: Signer, listed: str) -> tuple[str, str]:
-    """Return a DKIM-Signature up to what differs between messages: as it is sent, and in canonical form."""
+def _signature_start(signer: Signer, listed: str) -> tuple[str, str]:
+    """Return the part of a DKIM-Signature that all messages share: as sent, and in canonical form."""
     tags = (
         f"v=1; a={signer.algorithm}-sha256; c=relaxed/simple; d={signer.domain};\r\n s={signer.selector};"
         f" h={listed};\r\n "
@@ -195,7 +195,7 @@ def _read(pem: bytes) -> tuple[Algorithm, RSAPrivateKey | Ed25519PrivateKey]:
     try:
         key = load_pem_private_key(pem, password=None)
     except TypeError as error:
-        raise ValueError("the key is locked with a password") from error
+        raise ValueError("the key is protected by a password") from error
     except (ValueError, UnsupportedAlgorithm) as error:
         raise ValueError("not a private key in PEM form") from error
     if isinstance(key, Ed25519PrivateKey):

@@ -1,4 +1,4 @@
-"""Header fields: mailboxes read as operators write them; names and texts written as RFC 5322 and 2047 ask. Pure."""
+"""Header fields: parses mailboxes as people write them, and formats names and text (RFC 5322, RFC 2047). Pure."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from email.header import Header
 from typing import Final
 
 _LINE: Final = 78
-"""RFC 5322 section 2.1.1: lines should be no longer, their CRLF not counted."""
+"""The recommended line length without CRLF (RFC 5322 section 2.1.1)."""
 _LONGEST_WORD: Final = 60
 _FOLD: Final = "\r\n "
 _ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]+")
-"""RFC 5322 section 3.2.3: a name that needs no quotes. Nullmailer takes needless ones off, which breaks DKIM."""
+"""A name that needs no quotes (RFC 5322 section 3.2.3). Nullmailer removes needless quotes, which breaks DKIM."""
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
 _ADDRESS_LIKE = re.compile(r"[^\s,;:]@[^\s,;:]+\.")
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
@@ -21,12 +21,12 @@ _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 def split_mailbox(text: str) -> tuple[str, str]:
     """Return (name, address) of one mailbox: `name@domain`, `Name <name@domain>` or `"Name" <name@domain>`.
 
-    A name needs no quotes, not even with commas or letters beyond ASCII; quotes around all of it are taken off (RFC
-    5322 section 3.2.4). The address itself is not checked. Raises ValueError, which says what to write instead, for
-    control characters (line ends among them) and for what reads as more than one mailbox.
+    A name needs no quotes, even with commas or non-ASCII letters. Quotes around the entire name are removed (RFC 5322
+    section 3.2.4). The address is not validated. Raises ValueError, with advice on how to write it, for control
+    characters (such as line ends) and for anything that looks like more than one mailbox.
     """
     if _CONTROL.search(text):
-        raise ValueError("it holds a line end or another control character")
+        raise ValueError("it contains a line end or another control character")
     text = text.strip()
     before, bracket, address = text.rpartition("<")
     if not bracket:
@@ -40,16 +40,16 @@ def split_mailbox(text: str) -> tuple[str, str]:
         raise ValueError('a quote in the name is not closed; write the whole name in quotes, and \\" for one inside')
     if "<" in name or ">" in name or _ADDRESS_LIKE.search(name):
         raise ValueError(
-            'it reads as more than one address; if all of it is the name, put quotes around it: "Name" <name@domain>'
+            'it looks like more than one address; if all of it is the name, put quotes around it: "Name" <name@domain>'
         )
     return name, address[:-1].strip()
 
 
 def named(header: str, name: str, target: str) -> str:
-    """Return the value of the field `header`: `name` as a display name, then `<target>`; folded.
+    """Return the value of the field `header`, folded: `name` as a display name, then `<target>`.
 
-    `name` is one line of any text; without one only `<target>` is returned. Quotes are written only where RFC 5322
-    section 3.2.5 needs them; what is not ASCII becomes encoded words (RFC 2047 section 5).
+    `name` is one line of any text, or empty. It is only quoted if RFC 5322 section 3.2.5 requires it. Non-ASCII text
+    becomes encoded words (RFC 2047 section 5).
     """
     if not name:
         return f"<{target}>"
@@ -75,13 +75,13 @@ def _needs_encoding(text: str) -> bool:
 
 
 def _encoded_words(header: str, text: str) -> str:
-    # The older Header class, because folding by email.policy may decode what only looks like an encoded word and
-    # loses the quotes of a display name when it folds it (CPython issue 121284).
+    # The legacy Header class, because folding by email.policy may decode text that only looks like an encoded word and
+    # may lose the quotes of a display name (CPython issue 121284).
     return Header(text, "utf-8", header_name=header).encode(linesep="\r\n")
 
 
 def _wrapped(header: str, words: Iterable[str]) -> str:
-    """Return the words as lines; a fold stands in for the space between two (RFC 5322 section 2.2.3)."""
+    """Return the words as lines. A fold replaces the space between two words (RFC 5322 section 2.2.3)."""
     lines, room = [""], _LINE - len(header) - 2
     for word in words:
         if lines[-1] and len(lines[-1]) + 1 + len(word) > room:

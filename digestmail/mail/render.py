@@ -15,7 +15,9 @@ from typing import Any, Final, TypeAlias
 from digestmail.errors import RenderError
 from digestmail.mail.encoding import LARGEST_MESSAGE
 from digestmail.mail.i18n import languages
-from digestmail.mail.message import PREFERENCES_PLACE, UNSUBSCRIBE_PLACE, MessageTemplate, Sender, single_line
+from digestmail.mail.message import MessageTemplate
+from digestmail.mail.message_headers import Sender
+from digestmail.mail.placeholders import PREFERENCES_PLACEHOLDER, UNSUBSCRIBE_PLACEHOLDER, single_line
 from digestmail.mail.templates import Templates, compiled
 from digestmail.mail.view_model import (
     CUTS_PER_PAPER,
@@ -176,7 +178,7 @@ class _Fitting:
 
 def page(rendered: Rendered) -> str:
     """Return the HTML as a page for everybody: personal links lead nowhere."""
-    return rendered.html.replace(UNSUBSCRIBE_PLACE, "#").replace(PREFERENCES_PLACE, "#")
+    return rendered.html.replace(UNSUBSCRIBE_PLACEHOLDER, "#").replace(PREFERENCES_PLACEHOLDER, "#")
 
 
 def _subject(fill: Any, context: dict[str, Any]) -> str:
@@ -193,7 +195,7 @@ def _subject(fill: Any, context: dict[str, Any]) -> str:
 def _usual_octets(edition: Edition, base_url: str | None, mail: Rendered) -> int:
     """Return the size of the message for a sender with a short name, and room for two signatures."""
     sender = Sender(mailbox="digest@mail.invalid", domain="mail.invalid", base_url=base_url)
-    return MessageTemplate(mail, sender, digest=edition.digest, title=edition.title).octets() + _TWO_SIGNATURES
+    return MessageTemplate(mail, sender, digest=edition.digest, title=edition.title).max_octets() + _TWO_SIGNATURES
 
 
 def _compiles(source: str) -> bool:

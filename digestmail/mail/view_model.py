@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from w3lib.url import safe_url_string
 
-from digestmail.mail.message import PREFERENCES_PLACE, UNSUBSCRIBE_PLACE, single_line
+from digestmail.mail.placeholders import PREFERENCES_PLACEHOLDER, UNSUBSCRIBE_PLACEHOLDER, single_line
 from digestmail.model.editions import Edition
 from digestmail.model.papers import Paper
 from digestmail.model.selection import Entry, Section
@@ -105,8 +105,8 @@ def shape_frame(edition: Edition, base_url: str | None) -> dict[str, Any]:
         "title": at_word(single_line(edition.title), _TITLE_LENGTH),
         "byline": at_word(single_line(edition.byline), _TITLE_LENGTH),
         "day": edition.slot.day,
-        "unsubscribe_url": UNSUBSCRIBE_PLACE,
-        "preferences_url": None if base_url is None else PREFERENCES_PLACE,
+        "unsubscribe_url": UNSUBSCRIBE_PLACEHOLDER,
+        "preferences_url": None if base_url is None else PREFERENCES_PLACEHOLDER,
         "archive_url": None if base_url is None else f"{base_url}/{edition.digest}/{edition.slot.key}",
     }
 

@@ -1,4 +1,4 @@
-"""Write mail as this installation: its sender, its look and its signatures, for editions and notices alike."""
+"""Writes the messages of this installation, editions and notices, with its sender, themes and DKIM keys."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from functools import partial
 
 from digestmail.errors import RenderError
 from digestmail.mail.dkim import Signer
-from digestmail.mail.message import MessageTemplate, Sender
+from digestmail.mail.message import MessageTemplate
+from digestmail.mail.message_headers import Sender
 from digestmail.mail.render import Renderer, page
 from digestmail.model.deliveries import Rendered
 from digestmail.model.editions import Edition
@@ -17,42 +18,42 @@ from digestmail.selection.segments import for_everybody
 
 
 class MailWriter:
-    """Turns editions and notices into words, and words into messages."""
+    """Renders editions and notices, and turns the result into message templates."""
 
     def __init__(
-        self, renderer: Renderer, sender: Sender, looks: Mapping[str, Appearance], signers: Sequence[Signer]
+        self, renderer: Renderer, sender: Sender, themes: Mapping[str, Appearance], signers: Sequence[Signer]
     ) -> None:
-        """Send as `sender`. `looks` are the digests' by name; a digest that is not among them has the usual one."""
+        """Send as `sender`. `themes` are by digest name; a digest without one has the default theme."""
         self.renderer = renderer
         self.sender = sender
-        self._looks = looks
+        self._themes = themes
         self.signers = tuple(signers)
 
     def render(self, edition: Edition, sections: tuple[Section, ...], *, language: str | None = None) -> Rendered:
-        """Return the words of the mail for `sections` of `edition`. Raises RenderError."""
+        """Render `sections` of `edition` as an email. Raises RenderError."""
         return self.renderer.render(
             edition,
             sections,
             base_url=self.sender.base_url,
             language=language,
-            look=self._looks.get(edition.digest, Appearance()),
-            measure=partial(self._octets, edition),
+            look=self._themes.get(edition.digest, Appearance()),
+            measure=partial(self._max_octets, edition),
         )
 
     def page(self, edition: Edition) -> str:
-        """Return the mail for those who chose every topic as a page for the browser. Raises RenderError."""
+        """Return the email for subscribers of all topics as a web page. Raises RenderError."""
         return page(self.render(edition, for_everybody(edition)))
 
     def edition_message(self, edition: Edition, rendered: Rendered) -> MessageTemplate:
-        """Return what casts the mail of one segment of `edition` for one recipient after the other."""
+        """Return the message template of one segment of `edition`."""
         return MessageTemplate(rendered, self.sender, digest=edition.digest, title=edition.title, signers=self.signers)
 
     def notice_message(self, rendered: Rendered, title: str) -> MessageTemplate:
-        """Return what casts a notice for its recipient."""
+        """Return the message template of a notice."""
         return MessageTemplate(rendered, self.sender, digest="notice", title=title, notice=True, signers=self.signers)
 
-    def _octets(self, edition: Edition, rendered: Rendered) -> int:
+    def _max_octets(self, edition: Edition, rendered: Rendered) -> int:
         try:
-            return self.edition_message(edition, rendered).octets()
+            return self.edition_message(edition, rendered).max_octets()
         except ValueError as error:
-            raise RenderError(f"the headers cannot be written: {error}") from error
+            raise RenderError(f"cannot write the headers: {error}") from error

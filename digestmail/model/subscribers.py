@@ -34,7 +34,7 @@ class BounceKind(StrEnum):
     """Mail to it failed for another reason that lies with it: full, disabled, unreachable, or refused by its owner."""
     COMPLAINT = "complaint"
     """Its owner called a mail junk, or asked their provider to be taken off."""
-    OURS = "ours"
+    SENDER_FAULT = "sender_fault"
     """We, our server or the mail were refused: it weighs nothing, and is kept so that a block can be seen."""
     BLOCKED = "blocked"
     """Hard or soft by its words, but one of so many alike that the domain blocks us: it weighs nothing."""

@@ -1,7 +1,7 @@
-"""The guard: nobody but the browser it was opened in gets anything from the preview.
+"""Restricts the preview to the browser in which it was opened.
 
-The address holds a random token, so no other program or page can ask; the Host header has to name loopback, so no name
-that was made to point here (DNS rebinding) can; and every answer forbids the browser all that the page does not need.
+The URL contains a random token, so other programs and pages cannot use it. The Host header must be a loopback name,
+which prevents DNS rebinding. The headers of every response disable browser features that the page does not need.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ _ALWAYS: Final = {
 
 
 class LocalOnly:
-    """Lets a request through when it names loopback and knows the token, without the token in its path."""
+    """ASGI middleware that checks the Host header and the token, and removes the token from the path."""
 
     def __init__(self, app: ASGIApp, token: str) -> None:
-        """`token` is the first segment of every path; letters, digits, `-` and `_`. An empty one is a ValueError."""
+        """`token` is the first path segment: letters, digits, `-` and `_`. Raises ValueError if it is empty."""
         if not token:
-            raise ValueError("the token of the preview is empty")
+            raise ValueError("the preview token is empty")
         self._app = app
         self._token = token
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request (ASGI 3). Websockets are not spoken."""
+        """Handle one request (ASGI 3). WebSockets are not supported."""
         if scope["type"] != "http":
             return
         refusal = self._refusal(scope)
@@ -66,7 +66,7 @@ class LocalOnly:
 
 
 def _split(scope: Scope) -> tuple[str, str]:
-    """Return the first segment of the path, and what follows from the slash on."""
+    """Return the first segment of the path, and the rest including its slash."""
     token, slash, rest = str(scope["path"]).removeprefix("/").partition("/")
     return token, slash + rest
 

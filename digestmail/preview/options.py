@@ -1,4 +1,4 @@
-"""What is asked of the preview: read from a query, written back into links. Pure."""
+"""The options of the preview, parsed from the query string and written to links. Pure."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 NEXT = "next"
-"""The edition that would go out now."""
+"""The edition that would be sent now."""
 SAMPLE = "sample"
-"""The edition made of the bundled sample."""
-EVERYBODY = ""
-"""The reader who takes every topic and got nothing yet."""
+"""The edition of the bundled sample data."""
+ALL_TOPICS = ""
+"""A subscriber of all topics who has not received any edition."""
 
 
 class Tab(StrEnum):
-    """What of the mail is shown."""
+    """The view of the email."""
 
     MAIL = "mail"
     TEXT = "text"
@@ -26,15 +26,15 @@ class Tab(StrEnum):
 
 
 class Frame(StrEnum):
-    """The screen the mail is shown on."""
+    """The simulated screen."""
 
     DESKTOP = "desktop"
     TABLET = "tablet"
     PHONE = "phone"
 
 
-class Rendition(StrEnum):
-    """How a mail program paints: by the light palette, by the dark one, or the light one turned over by force."""
+class ColorScheme(StrEnum):
+    """How a mail program shows the email: in light or dark mode, or in light mode with inverted colors."""
 
     LIGHT = "light"
     DARK = "dark"
@@ -43,41 +43,41 @@ class Rendition(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreviewOptions:
-    """One look at a mail. An empty `digest` is the first one; `edition` is `next`, `sample` or a slot's key."""
+    """What to preview. An empty `digest` is the first one. `edition` is `next`, `sample` or the key of a slot."""
 
     digest: str = ""
     edition: str = ""
-    """Empty: the next one, or the sample while there is nothing to send."""
-    reader: str = EVERYBODY
+    """Empty for the next one, or for the sample if there is nothing to send."""
+    reader: str = ALL_TOPICS
     """A subscriber's address."""
     tab: Tab = Tab.MAIL
     frame: Frame = Frame.DESKTOP
-    palette: Rendition = Rendition.LIGHT
+    palette: ColorScheme = ColorScheme.LIGHT
     images: bool = True
 
     def query(self, **changes: Any) -> str:
-        """Return this look, or one that differs in `changes`, as a query; what is by default is left out."""
+        """Return the options, with `changes`, as a query string without defaults."""
         values = asdict(replace(self, **changes))
-        usual = asdict(PreviewOptions())
-        told = {name: value for name, value in values.items() if value != usual[name]}
-        return urlencode({name: "off" if value is False else value for name, value in told.items()})
+        defaults = asdict(PreviewOptions())
+        changed = {name: value for name, value in values.items() if value != defaults[name]}
+        return urlencode({name: "off" if value is False else value for name, value in changed.items()})
 
 
-_Choice = TypeVar("_Choice", bound=StrEnum)
+_Enum = TypeVar("_Enum", bound=StrEnum)
 
 
-def read_asked(query: Mapping[str, str]) -> PreviewOptions:
-    """Return what a query asks for; what it does not say, or says wrongly, is as by default."""
+def parse_options(query: Mapping[str, str]) -> PreviewOptions:
+    """Return the options in a query string. Missing and invalid values become defaults."""
     return PreviewOptions(
         digest=query.get("digest", ""),
         edition=query.get("edition", ""),
-        reader=query.get("reader", EVERYBODY).strip(),
+        reader=query.get("reader", ALL_TOPICS).strip(),
         tab=_one_of(Tab, query.get("tab"), Tab.MAIL),
         frame=_one_of(Frame, query.get("frame"), Frame.DESKTOP),
-        palette=_one_of(Rendition, query.get("palette"), Rendition.LIGHT),
+        palette=_one_of(ColorScheme, query.get("palette"), ColorScheme.LIGHT),
         images=query.get("images", "on") != "off",
     )
 
 
-def _one_of(kind: type[_Choice], value: str | None, default: _Choice) -> _Choice:
+def _one_of(kind: type[_Enum], value: str | None, default: _Enum) -> _Enum:
     return kind(value) if value in set(kind) else default

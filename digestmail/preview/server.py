@@ -1,4 +1,4 @@
-"""The preview's server: loopback only, one random token, until Ctrl-C."""
+"""The preview server: loopback only, with a random token, until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _HOST = "127.0.0.1"
 
 
 def new_token() -> str:
-    """Return a token nobody guesses: 192 random bits."""
+    """Return a random token of 192 bits."""
     return secrets.token_urlsafe(24)
 
 
 @contextmanager
 def listening(port: int) -> Iterator[socket.socket]:
-    """Yield a socket that listens on loopback; port 0 is any free one. Raises DigestmailError when it is taken."""
+    """Yield a socket that listens on loopback; port 0 is any free one. Raises DigestmailError if it is in use."""
     try:
         listener = socket.create_server((_HOST, port))
     except OSError as error:
@@ -35,21 +35,21 @@ def listening(port: int) -> Iterator[socket.socket]:
 
 
 def address_of(listener: socket.socket, token: str) -> str:
-    """Return the address of the page."""
+    """Return the URL of the page."""
     return f"http://{_HOST}:{listener.getsockname()[1]}/{token}/"
 
 
-def serve(desk: PreviewService, listener: socket.socket, token: str) -> None:
+def serve(service: PreviewService, listener: socket.socket, token: str) -> None:
     """Serve the preview in this thread until SIGINT or SIGTERM."""
     with suppress(KeyboardInterrupt):
-        _server(desk, token, POLL).run(sockets=[listener])
+        _server(service, token, POLL).run(sockets=[listener])
 
 
 @contextmanager
-def serving(desk: PreviewService, *, token: str, poll: timedelta = POLL) -> Iterator[str]:
-    """Serve the preview in a thread of its own as long as the context lasts; yield the address of the page."""
+def serving(service: PreviewService, *, token: str, poll: timedelta = POLL) -> Iterator[str]:
+    """Serve the preview in a new thread during the context; yield the URL of the page."""
     with listening(0) as listener:
-        server = _server(desk, token, poll)
+        server = _server(service, token, poll)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="preview")
         thread.start()
         try:
@@ -59,11 +59,11 @@ def serving(desk: PreviewService, *, token: str, poll: timedelta = POLL) -> Iter
             thread.join()
 
 
-def _server(desk: PreviewService, token: str, poll: timedelta) -> uvicorn.Server:
+def _server(service: PreviewService, token: str, poll: timedelta) -> uvicorn.Server:
     return uvicorn.Server(
         uvicorn.Config(
-            application(desk, token, poll=poll),
-            access_log=False,  # addresses hold the token
+            application(service, token, poll=poll),
+            access_log=False,  # URLs contain the token
             log_level="warning",
             lifespan="off",
             ws="none",

@@ -1,4 +1,4 @@
-"""The desk: opens the configuration, finds what is asked for, casts the mail. Opens again what changed on disk."""
+"""`PreviewService`: renders the email that the options select, from the current configuration and templates."""
 
 from __future__ import annotations
 
@@ -20,9 +20,18 @@ from digestmail.model.editions import Edition
 from digestmail.model.selection import Section
 from digestmail.model.subscribers import Subscriber, SubscriberState
 from digestmail.preview.file_watch import fingerprint
-from digestmail.preview.options import EVERYBODY, NEXT, SAMPLE, PreviewOptions
-from digestmail.preview.test_message import NOBODY, TestMessage, cast_specimen
-from digestmail.preview.views import MailProblem, Option, Shown, TestResult, View, nothing_for, remarks_on, take_apart
+from digestmail.preview.options import ALL_TOPICS, NEXT, SAMPLE, PreviewOptions
+from digestmail.preview.test_message import EXAMPLE_ADDRESS, TestMessage, compose_test_message
+from digestmail.preview.views import (
+    MailProblem,
+    PreviewedEmail,
+    SelectOption,
+    TestResult,
+    View,
+    describe_email,
+    no_email_for,
+    notes_on,
+)
 from digestmail.selection.segments import for_everybody
 from digestmail.subscribers import admin
 from digestmail.transports.single import send_one
@@ -32,109 +41,115 @@ _EDITIONS = 60
 
 
 class NotShownError(DigestmailError):
-    """What is asked for does not exist."""
+    """The requested edition or digest does not exist."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Found:
-    """What a look is at."""
+class _Selection:
+    """The email that the options select."""
 
     digest: Digest
     edition: Edition
     sections: tuple[Section, ...]
-    share: Entitlement | None
+    entitlement: Entitlement | None
     reader: str
 
 
 class PreviewService:
-    """Answers looks, one at a time, whatever thread they come from."""
+    """Renders previews and sends test messages. Calls from several threads are serialized."""
 
     def __init__(self, config: Path, clock: Clock, wall_clock: Clock, sample: Callable[[Digest], Edition]) -> None:
-        """Open nothing yet. `clock` decides what goes out next; tests are dated by `wall_clock`.
+        """Store the settings. `clock` determines the next edition; test messages are dated by `wall_clock`.
 
-        `sample` makes an edition of the bundled sample for a digest.
+        `sample` returns an edition of the bundled sample data for a digest.
         """
         self._config = config
         self._clock = clock
-        self._real_clock = wall_clock
+        self._wall_clock = wall_clock
         self._sample = sample
         self._lock = threading.RLock()
         self._opened: App | None = None
-        self._opened_from = ""
-        self._named: tuple[Path, ...] = ()
+        self._opened_version = ""
+        self._config_files: tuple[Path, ...] = ()
 
     def close(self) -> None:
         """Close the database."""
         with self._lock:
-            self._forget()
+            self._close_app()
 
     def version(self) -> str:
-        """Return what changes when a template or the configuration does."""
+        """Return a value that changes with the templates and the configuration."""
         with self._lock:
             return fingerprint(self._watched())
 
-    def look(self, asked: PreviewOptions) -> View:
-        """Return the page for `asked`. What is broken is said on it."""
+    def render(self, options: PreviewOptions) -> View:
+        """Return the page for `options`. Errors are shown on the page."""
         with self._lock:
-            # Taken first: what changes while the mail is made is seen as a change at the next glance.
-            view = View(asked=asked, version=self.version())
+            # The version is taken first, so that a change during rendering is noticed.
+            view = View(options=options, version=self.version())
             try:
                 app = self._app()
-                view = _with_choices(view, app)
-                found = self._find(app, view.asked)
-                view = replace(view, remarks=remarks_on(found.edition, found.share))
-                shown, fault = self._show(app, found)
+                view = _with_defaults(view, app)
+                found = self._find(app, view.options)
+                view = replace(view, notes=notes_on(found.edition, found.entitlement))
+                email, problem = self._show(app, found)
             except DigestmailError as error:
-                return replace(view, fault=_fault(error))
-            return replace(view, shown=shown, fault=fault)
+                return replace(view, problem=_problem(error))
+            return replace(view, email=email, problem=problem)
 
-    def send(self, asked: PreviewOptions, address: str) -> TestResult:
-        """Send the mail that `asked` is a look at to `address`, through the configured transport."""
+    def send(self, options: PreviewOptions, address: str) -> TestResult:
+        """Send the email that `options` selects to `address`, through the configured transport."""
         try:
             recipient = normalised(address)
             with self._lock:
                 app = self._app()
-                found = self._find(app, _with_choices(View(asked=asked, version=""), app).asked)
-                specimen = self._cast(app, found, recipient)
-                receipt = send_one(app.transports()[0], specimen.envelope, specimen.message)
+                found = self._find(app, _with_defaults(View(options=options, version=""), app).options)
+                test_message = self._compose(app, found, recipient)
+                receipt = send_one(app.transports()[0], test_message.envelope, test_message.message)
         except DigestmailError as error:
             return TestResult(text=f"Not sent: {error}", good=False)
         return TestResult(text=f"Sent to {recipient}: {receipt.code} {receipt.text}".strip(), good=True)
 
-    # -- what they are made of ----------------------------------------------------------------------------------------
-
     def _app(self) -> App:
-        """Return the app on what stands on disk now. Raises ConfigError.
+        """Return the app for the current files. Raises ConfigError.
 
-        It is opened anew for a template too: one that is new in the operator's directory takes the place of a house
-        template that is in memory already.
+        It is also reopened when a template changes, because a new template in the operator's directory overrides a
+        built-in one that is already loaded.
         """
-        if self._opened is None or self.version() != self._opened_from:
-            self._forget()
-            self._opened = App(load(self._config), self._config.parent, self._clock, wall_clock=self._real_clock)
-            self._opened_from = self.version()
+        if self._opened is None or self.version() != self._opened_version:
+            self._close_app()
+            self._opened = App(load(self._config), self._config.parent, self._clock, wall_clock=self._wall_clock)
+            self._opened_version = self.version()
         return self._opened
 
     def _watched(self) -> tuple[Path, ...]:
         if self._opened is not None:
             config = self._opened.config
             files = (config.templates_dir, config.mail.smtp.password_file)
-            self._named = tuple(self._config.parent / file for file in files if file is not None)
-        return (self._config, *self._named, templates_directory())
+            self._config_files = tuple(self._config.parent / file for file in files if file is not None)
+        return (self._config, *self._config_files, templates_directory())
 
-    def _forget(self) -> None:
+    def _close_app(self) -> None:
         if self._opened is not None:
             self._opened.__exit__()
             self._opened = None
 
-    def _find(self, app: App, asked: PreviewOptions) -> _Found:
-        digest = next(digest for digest in app.digests if digest.name == asked.digest)
-        edition = self._edition(app, digest, asked.edition)
-        reader = _reader(app, asked.reader)
+    def _find(self, app: App, options: PreviewOptions) -> _Selection:
+        digest = next(digest for digest in app.digests if digest.name == options.digest)
+        edition = self._edition(app, digest, options.edition)
+        reader = _reader(app, options.reader)
         if reader is None:
-            return _Found(digest=digest, edition=edition, sections=for_everybody(edition), share=None, reader=NOBODY)
-        share = entitlement(app.database, digest, edition, reader)
-        return _Found(digest=digest, edition=edition, sections=share.sections, share=share, reader=reader.address)
+            return _Selection(
+                digest=digest,
+                edition=edition,
+                sections=for_everybody(edition),
+                entitlement=None,
+                reader=EXAMPLE_ADDRESS,
+            )
+        entitled = entitlement(app.database, digest, edition, reader)
+        return _Selection(
+            digest=digest, edition=edition, sections=entitled.sections, entitlement=entitled, reader=reader.address
+        )
 
     def _edition(self, app: App, digest: Digest, name: str) -> Edition:
         if name == SAMPLE:
@@ -146,75 +161,77 @@ class PreviewService:
             raise NotShownError(f"there is no edition {name!r} of {digest.name!r}")
         return stored.edition
 
-    def _show(self, app: App, found: _Found) -> tuple[Shown | None, MailProblem | None]:
+    def _show(self, app: App, found: _Selection) -> tuple[PreviewedEmail | None, MailProblem | None]:
         if found.edition.entries and not found.sections:
-            return None, nothing_for(found.reader)
-        specimen = self._cast(app, found)
-        return take_apart(specimen.message, found.sections, specimen.rendered.shortened), None
+            return None, no_email_for(found.reader)
+        test_message = self._compose(app, found)
+        return describe_email(test_message.message, found.sections, test_message.rendered.shortened), None
 
-    def _cast(self, app: App, found: _Found, recipient: str | None = None) -> TestMessage:
-        clock = self._clock if recipient is None else self._real_clock
+    def _compose(self, app: App, found: _Selection, recipient: str | None = None) -> TestMessage:
+        clock = self._clock if recipient is None else self._wall_clock
         now = clock.now()
-        mark = "preview" if recipient is None else f"test-{now:%Y%m%d%H%M%S%f}"
-        return cast_specimen(
+        label = "preview" if recipient is None else f"test-{now:%Y%m%d%H%M%S%f}"
+        return compose_test_message(
             app,
             found.edition,
             found.sections,
-            language=found.share.language if found.share else None,
+            language=found.entitlement.language if found.entitlement else None,
             recipient=recipient or found.reader,
             now=now,
-            mark=mark,
+            label=label,
         )
 
 
-def _with_choices(view: View, app: App) -> View:
-    """Fill in what there is to choose from, and what is chosen where nothing was."""
+def _with_defaults(view: View, app: App) -> View:
+    """Fill in the available choices, and the defaults of options that are not set."""
     names = [digest.name for digest in app.digests]
-    asked = replace(view.asked, digest=view.asked.digest or names[0])
+    options = replace(view.options, digest=view.options.digest or names[0])
     view = replace(
         view,
-        asked=asked,
-        digests=tuple(Option(value=digest.name, label=f"{digest.name}: {digest.title}") for digest in app.digests),
-        transport=_way_out(app),
+        options=options,
+        digests=tuple(
+            SelectOption(value=digest.name, label=f"{digest.name}: {digest.title}") for digest in app.digests
+        ),
+        transport=_transport_name(app),
     )
-    if asked.digest not in names:
-        raise NotShownError(f"there is no digest {asked.digest!r}")
-    slots = archive.slots(app.database, asked.digest, _EDITIONS)
-    people = admin.page(app.database, digest=asked.digest, state=SubscriberState.ACTIVE, limit=_READERS)
+    if options.digest not in names:
+        raise NotShownError(f"there is no digest {options.digest!r}")
+    slots = archive.slots(app.database, options.digest, _EDITIONS)
+    people = admin.page(app.database, digest=options.digest, state=SubscriberState.ACTIVE, limit=_READERS)
     addresses = [person.address for person in people]
-    if asked.reader and asked.reader not in addresses:
-        addresses.append(asked.reader)
-    if not asked.edition:
-        (digest,) = (digest for digest in app.digests if digest.name == asked.digest)
+    if options.reader and options.reader not in addresses:
+        addresses.append(options.reader)
+    if not options.edition:
+        (digest,) = (digest for digest in app.digests if digest.name == options.digest)
         empty = not slots and not app.upcoming(digest).edition.entries
-        asked = replace(asked, edition=SAMPLE if empty else NEXT)
+        options = replace(options, edition=SAMPLE if empty else NEXT)
     return replace(
         view,
-        asked=asked,
+        options=options,
         editions=(
-            Option(value=NEXT, label="Next: what would go out now"),
-            *(Option(value=slot, label=f"{slot}, {papers} papers") for slot, papers in slots),
-            Option(value=SAMPLE, label="The bundled sample"),
+            SelectOption(value=NEXT, label="Next: what would be sent now"),
+            *(SelectOption(value=slot, label=f"{slot}, {papers} papers") for slot, papers in slots),
+            SelectOption(value=SAMPLE, label="Sample edition"),
         ),
         readers=(
-            Option(value=EVERYBODY, label="Everybody: all topics"),
-            *(Option(value=address, label=address) for address in addresses),
+            SelectOption(value=ALL_TOPICS, label="All topics"),
+            *(SelectOption(value=address, label=address) for address in addresses),
         ),
     )
 
 
 def _reader(app: App, address: str) -> Subscriber | None:
-    """Return the subscriber with this address; None for everybody."""
-    if address == EVERYBODY:
+    """Return the subscriber with this address, or None for all topics."""
+    if address == ALL_TOPICS:
         return None
     return admin.show(app.database, address)
 
 
-def _way_out(app: App) -> str:
+def _transport_name(app: App) -> str:
     mail = app.config.mail
     return f"the Maildir {mail.maildir.path}" if mail.transport == "maildir" else f"{mail.smtp.host}:{mail.smtp.port}"
 
 
-def _fault(error: DigestmailError) -> MailProblem:
-    title = "The configuration cannot be used" if isinstance(error, ConfigError) else "The mail cannot be shown"
+def _problem(error: DigestmailError) -> MailProblem:
+    title = "The configuration is invalid" if isinstance(error, ConfigError) else "The email cannot be shown"
     return MailProblem(title=title, lines=tuple(str(error).splitlines()))

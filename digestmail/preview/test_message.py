@@ -1,4 +1,4 @@
-"""A specimen: one mail, cast as for a reader, whose links leave nobody's subscription."""
+"""Composes the message that the preview shows or sends. Its links unsubscribe no one."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from digestmail.model.deliveries import Envelope, Rendered
 from digestmail.model.editions import Edition
 from digestmail.model.selection import Section
 
-NOBODY: Final = "reader@example.org"
-"""The recipient when everybody's mail is shown (RFC 2606)."""
+EXAMPLE_ADDRESS: Final = "reader@example.org"
+"""The recipient if no subscriber is selected (RFC 2606)."""
 _TOKENS: Final = Tokens("preview")
-"""Signed with no installation's secret: the web pages refuse its links, so that a look unsubscribes nobody."""
+"""Signed with a different secret than any installation's, so that the web pages refuse the links."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TestMessage:
-    """A mail nobody got yet."""
+    """A message for a preview or a test."""
 
     rendered: Rendered
     envelope: Envelope
     message: bytes
 
 
-def cast_specimen(
+def compose_test_message(
     app: App,
     edition: Edition,
     sections: tuple[Section, ...],
@@ -36,21 +36,21 @@ def cast_specimen(
     language: str | None,
     recipient: str,
     now: datetime,
-    mark: str,
+    label: str,
 ) -> TestMessage:
-    """Render `sections` of `edition` and cast them for `recipient` at `now`, in the digest's language if none is given.
+    """Render `sections` of `edition` for `recipient` at `now`. `language` defaults to the digest's.
 
-    `mark` stands in the Message-ID: mailboxes drop what they have seen before, so every test sent needs its own.
-    Raises RenderError, and DeliveryError when the recipient is no address.
+    `label` is part of the Message-ID. Each test message needs its own, because mailboxes drop duplicates. Raises
+    RenderError, and DeliveryError if the recipient is not an address.
     """
     rendered = app.mail.render(edition, sections, language=language)
     try:
         message_template = app.mail.edition_message(edition, rendered)
     except ValueError as error:
-        raise RenderError(f"the headers cannot be written: {error}") from error
+        raise RenderError(f"cannot write the headers: {error}") from error
     message = message_template.cast(
         recipient=recipient,
-        message_id=_TOKENS.message_id(edition.digest, f"{edition.slot.key}-{mark}", 0, app.mail.sender.domain),
+        message_id=_TOKENS.message_id(edition.digest, f"{edition.slot.key}-{label}", 0, app.mail.sender.domain),
         date=now,
         unsubscribe_token=_TOKENS.unsubscribe(0, edition.digest),
         leave_token=_TOKENS.leave(0, edition.digest),

@@ -1,4 +1,4 @@
-"""What the page shows, as values. Pure."""
+"""The content of the preview page, as values. Pure."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from digestmail.preview.options import PreviewOptions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Option:
-    """One line of a list to choose from."""
+class SelectOption:
+    """An entry of a select box."""
 
     value: str
     label: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shown:
-    """One mail, taken apart for the page."""
+class PreviewedEmail:
+    """An email with everything that the page shows about it."""
 
     subject: str
     sender: str
@@ -31,11 +31,11 @@ class Shown:
     html: str
     text: str
     headers: tuple[tuple[str, str], ...]
-    """In the order they stand, unfolded."""
+    """In order, unfolded."""
     message: bytes
-    """As it goes over the wire."""
+    """The message as it is sent."""
     octets: int
-    """Of the whole message, headers included."""
+    """The size of the message, including headers."""
     papers: int
     shortened: int
     rules: tuple[RuleResult, ...]
@@ -43,18 +43,18 @@ class Shown:
 
     @property
     def source(self) -> str:
-        """The message as text, line ends LF."""
+        """The message as text with LF line ends."""
         return self.message.decode("utf-8", "replace").replace("\r\n", "\n")
 
     @property
     def failed(self) -> tuple[RuleResult, ...]:
-        """The rules that are broken."""
+        """The lint rules that failed."""
         return tuple(rule for rule in self.rules if not rule.passed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MailProblem:
-    """Why there is no mail to show: for the operator, one line for each thing to mend."""
+    """Why no email is shown, with one line for each problem to fix."""
 
     title: str
     lines: tuple[str, ...]
@@ -62,7 +62,7 @@ class MailProblem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TestResult:
-    """What came of sending a test."""
+    """The result of sending a test message."""
 
     text: str
     good: bool
@@ -70,31 +70,31 @@ class TestResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """The whole page."""
+    """The page."""
 
-    asked: PreviewOptions
-    """With the defaults filled in, as far as they could be found."""
+    options: PreviewOptions
+    """The options, with defaults filled in if possible."""
     version: str
-    """Changes when a template or the configuration does."""
-    digests: tuple[Option, ...] = ()
-    editions: tuple[Option, ...] = ()
-    readers: tuple[Option, ...] = ()
+    """Changes with the templates and the configuration."""
+    digests: tuple[SelectOption, ...] = ()
+    editions: tuple[SelectOption, ...] = ()
+    readers: tuple[SelectOption, ...] = ()
     transport: str = ""
-    """Where a test would go out."""
-    shown: Shown | None = None
-    remarks: tuple[str, ...] = ()
-    fault: MailProblem | None = None
-    notice: TestResult | None = None
+    """The transport for test messages."""
+    email: PreviewedEmail | None = None
+    notes: tuple[str, ...] = ()
+    problem: MailProblem | None = None
+    test_result: TestResult | None = None
 
-    def with_notice(self, notice: TestResult) -> View:
-        """Return the same page with what came of sending a test."""
-        return replace(self, notice=notice)
+    def with_test_result(self, test_result: TestResult) -> View:
+        """Return the page with the result of sending a test message."""
+        return replace(self, test_result=test_result)
 
 
-def take_apart(message: bytes, sections: tuple[Section, ...], shortened: int) -> Shown:
-    """Return all that the page shows of one cast `message` that holds `sections`, `shortened` papers of them cut."""
+def describe_email(message: bytes, sections: tuple[Section, ...], shortened: int) -> PreviewedEmail:
+    """Return what the page shows about `message`, which contains `sections` with `shortened` papers shortened."""
     letter = parse_message(message)
-    return Shown(
+    return PreviewedEmail(
         subject=letter.header("Subject"),
         sender=letter.header("From"),
         recipient=letter.header("To"),
@@ -109,30 +109,30 @@ def take_apart(message: bytes, sections: tuple[Section, ...], shortened: int) ->
     )
 
 
-def remarks_on(edition: Edition, share: Entitlement | None) -> tuple[str, ...]:
-    """Return what a look at the mail alone would not tell, one sentence each."""
+def notes_on(edition: Edition, entitlement: Entitlement | None) -> tuple[str, ...]:
+    """Return sentences about the email that the email itself does not show."""
     found = []
     if edition.reason:
         found.append(f"This edition has no papers: {edition.reason}.")
-    if share is None:
+    if entitlement is None:
         return tuple(found)
-    if not share.subscribed:
-        found.append("This person is not subscribed to this digest; it is shown as if they took every topic.")
-    if share.topics:
-        found.append(f"Topics: {', '.join(share.topics)}.")
-    if share.language:
-        found.append(f"Language: {share.language}.")
-    if share.received:
-        count = len(share.received)
-        found.append(f"{count} {'paper' if count == 1 else 'papers'} left out: another digest brought them already.")
-    if share.delivered:
-        found.append("This is what was committed for them when the edition was published.")
+    if not entitlement.subscribed:
+        found.append("This person is not subscribed to this digest. The preview shows all topics.")
+    if entitlement.topics:
+        found.append(f"Topics: {', '.join(entitlement.topics)}.")
+    if entitlement.language:
+        found.append(f"Language: {entitlement.language}.")
+    if entitlement.received:
+        count = len(entitlement.received)
+        found.append(f"{count} {'paper' if count == 1 else 'papers'} left out, because another digest contained them.")
+    if entitlement.delivered:
+        found.append("This is the content that was stored for them when the edition was published.")
     return tuple(found)
 
 
-def nothing_for(reader: str) -> MailProblem:
-    """Return what is shown when a person gets no mail of an edition."""
+def no_email_for(reader: str) -> MailProblem:
+    """Return the message for a person who gets no email of an edition."""
     return MailProblem(
-        title="No mail goes out",
-        lines=(f"Nothing in this edition is for {reader}: no paper in their topics is left.",),
+        title="No email is sent",
+        lines=(f"This edition contains no papers for {reader}: none of them match their topics.",),
     )

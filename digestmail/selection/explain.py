@@ -88,14 +88,14 @@ def _topics(decision: Decision) -> Iterator[str]:
 
 
 def _matched(found: TopicMatch) -> str:
-    evidence = [
+    proof = [
         _listed("keyword", found.keywords),
         _listed("category", found.categories),
         _listed("author", found.authors),
     ]
     if found.similar_words:
-        evidence.append(f"similarity {found.similarity:.2f} by {', '.join(found.similar_words)}")
-    return f"{found.topic!r} with strength {found.strength:.2f}: {'; '.join(part for part in evidence if part)}"
+        proof.append(f"similarity {found.similarity:.2f} by {', '.join(found.similar_words)}")
+    return f"{found.topic!r} with strength {found.strength:.2f}: {'; '.join(part for part in proof if part)}"
 
 
 def _listed(kind: str, names: tuple[str, ...]) -> str:

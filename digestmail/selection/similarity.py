@@ -6,7 +6,7 @@ q and d are TF-IDF vectors over stems: q of the topic's name, description and ke
 and keywords, both with weights (1 + ln tf) * idf. u is the number of distinct words of the paper, at least 40, which
 stands for the length of d: measured, it orders papers as well as the true length, which would need the idf of every
 word of every paper, and it keeps the scale steady from days of 30 papers to days of 1,500. n is the number of stems
-shared: one word alone is weak evidence. The exponential spreads a scale crowded near zero, since no abstract resembles
+shared: one word alone is weak proof. The exponential spreads a scale crowded near zero, since no abstract resembles
 a line of description closely. Of papers without a keyword, more than half of those at 0.2 or above belong to the topic,
 nine of ten at 0.4 (`tests/real/test_topics.py`).
 """

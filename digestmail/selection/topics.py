@@ -1,8 +1,8 @@
 """Decide whether a paper belongs to a topic, how strongly, and by which words.
 
 A paper belongs to a topic if a keyword occurs in it, it lies in a category, one of its authors is named, or it
-resembles the topic's words enough (`selection/similarity.py`). Each of these is evidence e, and the strength of the
-match is 1 - (1 - e1)(1 - e2)...: more evidence makes it stronger, but never stronger than 1, so that topics with many
+resembles the topic's words enough (`selection/similarity.py`). Each of these is proof e, and the strength of the
+match is 1 - (1 - e1)(1 - e2)...: more proof makes it stronger, but never stronger than 1, so that topics with many
 and with few keywords can be compared. One exclusion in title, abstract or the paper's keywords takes the paper out.
 
 - Keywords are literal phrases, see `selection/phrases.py`. - Categories: "cs.LG", or a whole archive as "cs" or
@@ -73,17 +73,17 @@ def match(rule: TopicRule, paper: Paper, text: Text, similarity: Similarity) -> 
     places = _places(rule, paper)
     authors = tuple(_named(rule, paper)) if rule.authors else ()
     similar = 0 < similarity.value >= rule.topic.min_similarity
-    evidence = [
+    proof = [
         *(_KEYWORD_IN_TITLE if occurs_in_title(phrase, text) else _KEYWORD_IN_BODY for phrase in found),
         *(_OTHER_CATEGORY if place else _PRIMARY_CATEGORY for place in places),
         *(_AUTHOR for _ in authors),
         *([similarity.value] if similar else []),
     ]
-    if not evidence:
+    if not proof:
         return None
     return TopicMatch(
         topic=rule.topic.name,
-        strength=1 - math.prod(1 - weight for weight in evidence),
+        strength=1 - math.prod(1 - weight for weight in proof),
         keywords=tuple(phrase.written for phrase in found),
         categories=tuple(paper.categories[place] for place in places),
         authors=authors,

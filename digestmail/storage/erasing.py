@@ -16,9 +16,9 @@ from digestmail.storage.schema import (
     changes,
     confirmations,
     deliveries,
-    departures,
     editions,
     notices,
+    opt_outs,
     subscribers,
     subscriptions,
     unsubscribe_mails,
@@ -104,7 +104,7 @@ def erase(connection: Connection, subscriber_id: int, now: datetime) -> int:
     """
     outbox.cancel(connection, subscriber_id, "erased", now)
     connection.execute(delete(attempts).where(attempts.c.subscriber_id == subscriber_id))
-    personal = (subscriptions, departures, confirmations, address_changes, changes, unsubscribe_mails, notices, bounces)
+    personal = (subscriptions, opt_outs, confirmations, address_changes, changes, unsubscribe_mails, notices, bounces)
     for table in personal:
         connection.execute(delete(table).where(table.c.subscriber_id == subscriber_id))
     mine = deliveries.c.subscriber_id == subscriber_id
@@ -126,7 +126,7 @@ def erase(connection: Connection, subscriber_id: int, now: datetime) -> int:
             paused_until=None,
             consent_source=None,
             consent_at=None,
-            readdressed_at=None,
+            address_changed_at=None,
             updated_at=now,
         )
     )

@@ -1,4 +1,4 @@
-"""Gates: one per host, so that all processes of a database together ask it no more often than it wants."""
+"""Rate limits of the hosts that sources read, shared by all processes that use the database."""
 
 from __future__ import annotations
 
@@ -8,45 +8,44 @@ from sqlalchemy import select, update
 
 from digestmail.schedule.moments import SKEW, bounded
 from digestmail.storage.database import Database
-from digestmail.storage.schema import gates
+from digestmail.storage.schema import host_limits
 from digestmail.storage.upsert import insert
 
 LONGEST_QUEUE = timedelta(minutes=15)
-"""How far ahead requests may be booked, one behind the other."""
+"""How far ahead requests can be reserved."""
 LONGEST = timedelta(days=1)
-"""How long a server may ask us to stay away (`throttling.LONGEST_WAIT`)."""
+"""The longest Retry-After that is honored (`sources.http.retry_after.LONGEST_WAIT`)."""
 
 
-class StoredGates:
-    """Gates kept in the database."""
+class StoredHostLimits:
+    """The rate limit of each host, stored in the database."""
 
     def __init__(self, database: Database, *, own_hosts: frozenset[str] = frozenset()) -> None:
-        """Keep them in `database`. `own_hosts` are the operator's own: no pause between two requests to them."""
+        """Store the limits in `database`. Requests to `own_hosts`, which the operator runs, are not spaced out."""
         self._database = database
         self._own_hosts = own_hosts
 
     def reserve(self, host: str, now: datetime, min_interval: float) -> datetime:
-        """Book the next free moment, at or after `now`, for one request to `host` and return it."""
+        """Reserve the next free time for one request to `host`, at or after `now`, and return it."""
+        h = host_limits.c
         with self._database.begin() as connection:
-            connection.execute(insert(connection, gates).values(host=host, opens_at=now).on_conflict_do_nothing())
-            this = gates.c.host == host
-            row = connection.execute(select(gates.c.opens_at, gates.c.closed_until).where(this).with_for_update()).one()
-            closed_until = bounded(row.closed_until or now, now, LONGEST + SKEW)
-            # Queued behind the end of the server's wish, or from now on.
-            booked = bounded(row.opens_at, closed_until, LONGEST_QUEUE)
-            after = booked + timedelta(seconds=0 if host in self._own_hosts else min_interval)
-            connection.execute(update(gates).where(this).values(opens_at=after))
-        return booked
+            connection.execute(insert(connection, host_limits).values(host=host, next_at=now).on_conflict_do_nothing())
+            row = connection.execute(select(h.next_at, h.blocked_until).where(h.host == host).with_for_update()).one()
+            earliest = bounded(row.blocked_until or now, now, LONGEST + SKEW)
+            reserved = bounded(row.next_at, earliest, LONGEST_QUEUE)
+            after = reserved + timedelta(seconds=0 if host in self._own_hosts else min_interval)
+            connection.execute(update(host_limits).where(h.host == host).values(next_at=after))
+        return reserved
 
     def close(self, host: str, until: datetime) -> None:
-        """Let nobody ask `host` before `until`."""
+        """Block requests to `host` until `until`."""
         with self._database.begin() as connection:
-            statement = insert(connection, gates).values(host=host, opens_at=until, closed_until=until)
-            known = gates.c.closed_until
+            statement = insert(connection, host_limits).values(host=host, next_at=until, blocked_until=until)
+            known = host_limits.c.blocked_until
             connection.execute(
                 statement.on_conflict_do_update(
                     index_elements=["host"],
-                    set_={"closed_until": until},
+                    set_={"blocked_until": until},
                     where=known.is_(None) | (known < until) | (known > until + LONGEST),
                 )
             )

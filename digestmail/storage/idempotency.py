@@ -1,4 +1,4 @@
-"""What a program wrote under a key of its own, so that asking again is answered and not done again."""
+"""Idempotency keys: API writes that were done, so that a repeated request gets the stored response."""
 
 from __future__ import annotations
 
@@ -15,31 +15,32 @@ KEPT_FOR: Final = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Remembered:
-    """What was asked (a hash of the request), and the answer: status and body."""
+class StoredResponse:
+    """The hash of a request, and the status and body of its response."""
 
     request: str
     status: int
-    answer: str
+    response: str
 
 
-def claim(connection: Connection, key: str, request: str, now: datetime) -> Remembered | None:
-    """Take `key` for `request` and return None; return what was answered if it was used in the last seven days.
+def claim(connection: Connection, key: str, request: str, now: datetime) -> StoredResponse | None:
+    """Claim `key` for `request` and return None, or return the stored response if `key` is already in use.
 
-    Who takes it does the work, and calls `remember`, in this same transaction. Another one with the key waits here
-    until that is over: on SQLite writers come one by one, on PostgreSQL an insert waits for the one it conflicts with.
+    The caller that claims the key does the work and calls `store` in the same transaction. A concurrent request with
+    the same key waits here until that transaction ends: SQLite has one writer at a time, and PostgreSQL lets an insert
+    wait for a conflicting one. A key expires after seven days.
     """
     k = idempotency_keys.c
     connection.execute(delete(idempotency_keys).where(k.at <= now - KEPT_FOR))
-    row = insert(connection, idempotency_keys).values(key=key, request=request, status=0, answer="", at=now)
-    taken = connection.execute(row.on_conflict_do_nothing(index_elements=["key"]).returning(k.key)).first()
-    if taken is not None:
+    row = insert(connection, idempotency_keys).values(key=key, request=request, status=0, response="", at=now)
+    claimed = connection.execute(row.on_conflict_do_nothing(index_elements=["key"]).returning(k.key)).first()
+    if claimed is not None:
         return None
     known = connection.execute(select(idempotency_keys).where(k.key == key)).one()
-    return Remembered(request=known.request, status=known.status, answer=known.answer)
+    return StoredResponse(request=known.request, status=known.status, response=known.response)
 
 
-def remember(connection: Connection, key: str, status: int, answer: str) -> None:
-    """Keep the answer under a key that was taken in this transaction."""
+def store(connection: Connection, key: str, status: int, response: str) -> None:
+    """Store the response under a key that was claimed in this transaction."""
     statement = update(idempotency_keys).where(idempotency_keys.c.key == key)
-    connection.execute(statement.values(status=status, answer=answer))
+    connection.execute(statement.values(status=status, response=response))

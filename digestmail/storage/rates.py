@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, delete, func, select, update
 
 from digestmail.schedule.moments import LONGEST_PAUSE, SKEW, age, bounded, is_ahead, is_credible, is_recent
-from digestmail.storage.schema import allotments, rates
+from digestmail.storage.schema import connection_leases, rates
 from digestmail.storage.upsert import insert
 
 RECOVERY = timedelta(minutes=1)
@@ -100,7 +100,7 @@ def _recovered(factor: float, slowed_at: datetime | None, now: datetime) -> floa
 
 def _workers(connection: Connection, key: str, now: datetime) -> int:
     """Return how many workers hold connections of `key`, at least one."""
-    held = select(func.count()).where(allotments.c.key == key, allotments.c.until > now)
+    held = select(func.count()).where(connection_leases.c.key == key, connection_leases.c.until > now)
     return max(int(connection.execute(held).scalar_one()), 1)
 
 
@@ -165,24 +165,24 @@ def lease_connections(
     for key in sorted(wishes):
         _row(connection, key, now)  # the row's lock: one worker counts at a time
         others = connection.execute(
-            select(func.coalesce(func.sum(allotments.c.connections), 0)).where(
-                allotments.c.key == key,
-                allotments.c.worker != worker,
-                allotments.c.until > now,
-                allotments.c.until <= now + lease + SKEW,
+            select(func.coalesce(func.sum(connection_leases.c.connections), 0)).where(
+                connection_leases.c.key == key,
+                connection_leases.c.worker != worker,
+                connection_leases.c.until > now,
+                connection_leases.c.until <= now + lease + SKEW,
             )
         ).scalar_one()
         granted[key] = max(wishes[key] - int(others), 1)
         values = {"connections": granted[key], "until": now + lease}
-        row = insert(connection, allotments).values(key=key, worker=worker, **values)
+        row = insert(connection, connection_leases).values(key=key, worker=worker, **values)
         connection.execute(row.on_conflict_do_update(index_elements=["key", "worker"], set_=values))
     return granted
 
 
 def give_up(connection: Connection, worker: str, now: datetime, keys: Collection[str] | None = None) -> None:
     """Let go of a worker's connections, and of what workers that died held."""
-    mine = allotments.c.worker == worker
+    mine = connection_leases.c.worker == worker
     if keys is not None:
-        mine &= allotments.c.key.in_(list(keys))
-    over = (allotments.c.until <= now) | (allotments.c.until > now + LONGEST_PAUSE)
-    connection.execute(delete(allotments).where(mine | over))
+        mine &= connection_leases.c.key.in_(list(keys))
+    over = (connection_leases.c.until <= now) | (connection_leases.c.until > now + LONGEST_PAUSE)
+    connection.execute(delete(connection_leases).where(mine | over))

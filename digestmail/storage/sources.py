@@ -55,8 +55,8 @@ def record_reading(
     for url, given in reading.validators.items():
         kept = {"etag": given.etag, "last_modified": given.last_modified, "stored_at": now}
         if not given.unchanged:
-            kept["whole_at"] = now
-        statement = insert(connection, validators).values(source=reading.source, url=url, **{"whole_at": now} | kept)
+            kept["received_at"] = now
+        statement = insert(connection, validators).values(source=reading.source, url=url, **{"received_at": now} | kept)
         connection.execute(statement.on_conflict_do_update(index_elements=["source", "url"], set_=kept))
     connection.execute(delete(validators).where(validators.c.stored_at < now - _VALIDATORS_KEPT))
 
@@ -68,7 +68,7 @@ def find_validators(connection: Connection, source: str, url: str, now: datetime
     whole a week ago is asked for whole again, and so is one that came by a clock that was ahead.
     """
     row = connection.execute(select(validators).where(validators.c.source == source, validators.c.url == url)).first()
-    if row is None or is_ahead(row.stored_at, now) or not is_recent(row.whole_at, now, _BELIEVED):
+    if row is None or is_ahead(row.stored_at, now) or not is_recent(row.received_at, now, _BELIEVED):
         return Validators()
     return Validators(etag=row.etag, last_modified=row.last_modified)
 

@@ -25,7 +25,7 @@ class AddressStatus:
     left: dict[str, datetime] = field(default_factory=dict)
     """When they left, by digest; everything under the empty name."""
 
-    def left_at(self, digest: str) -> datetime | None:
+    def opted_out_at(self, digest: str) -> datetime | None:
         """Return when they last left `digest`, alone or with everything; None if they never did."""
         found = [self.left[name] for name in (digest, opt_outs.EVERYTHING) if name in self.left]
         return max(found, default=None)
@@ -59,8 +59,8 @@ def standings(connection: Connection, keys: Sequence[str]) -> dict[str, AddressS
     for ids in chunks(list(by_id)):
         for one in connection.execute(select(w.subscriber_id, w.digest).where(w.subscriber_id.in_(ids))):
             by_id[one.subscriber_id].digests.add(one.digest)
-    for subscriber_id, departure in opt_outs.of(connection, list(by_id)):
-        by_id[subscriber_id].left[departure.digest] = departure.left_at
+    for subscriber_id, opt_out in opt_outs.of(connection, list(by_id)):
+        by_id[subscriber_id].left[opt_out.digest] = opt_out.opted_out_at
     return found
 
 

@@ -139,7 +139,7 @@ def choose(connection: Connection, subscriber_id: int, choices: Preferences, now
 
 def readdress(connection: Connection, subscriber_id: int, address: str, now: datetime) -> None:
     """Give a person another address, which nobody else may have."""
-    _set(connection, subscriber_id, now, address=address, key=address.casefold(), readdressed_at=now)
+    _set(connection, subscriber_id, now, address=address, key=address.casefold(), address_changed_at=now)
 
 
 def restore(connection: Connection, before: Subscriber, now: datetime) -> None:
@@ -173,7 +173,7 @@ def _end(connection: Connection, subscriber_id: int, which: ColumnElement[bool],
     s = subscriptions.c
     statement = delete(subscriptions).where(s.subscriber_id == subscriber_id, which).returning(s.digest)
     gone = list(connection.execute(statement).scalars())
-    opt_outs.note(connection, subscriber_id, gone, now)
+    opt_outs.record(connection, subscriber_id, gone, now)
     return gone
 
 
@@ -187,7 +187,7 @@ def _unsubscribe(connection: Connection, subscriber_id: int, now: datetime) -> N
         .values(state=SubscriberState.UNSUBSCRIBED, updated_at=now)
     )
     if gone.rowcount:
-        opt_outs.note(connection, subscriber_id, [opt_outs.EVERYTHING], now)
+        opt_outs.record(connection, subscriber_id, [opt_outs.EVERYTHING], now)
 
 
 def _set(connection: Connection, subscriber_id: int, now: datetime, **values: Any) -> None:

@@ -1,4 +1,4 @@
-"""Suppressions: addresses nothing is sent to. A row outlives its subscriber."""
+"""Suppressions: addresses that must not receive email. A row outlives its subscriber."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from digestmail.storage.upsert import chunks, insert
 
 
 def add(connection: Connection, key: str, reason: SuppressionReason, detail: str, now: datetime) -> None:
-    """Suppress `key`, cancel what waits for it, and mark its subscriber; an earlier suppression keeps its reason."""
+    """Suppress `key`, cancel its open deliveries and update its subscriber. An earlier suppression keeps its reason."""
     statement = insert(connection, suppressions).values(key=key, reason=reason, detail=detail, created_at=now)
     connection.execute(statement.on_conflict_do_nothing(index_elements=["key"]))
     subscriber_id = connection.execute(select(subscribers.c.id).where(subscribers.c.key == key)).scalar()
@@ -25,14 +25,14 @@ def add(connection: Connection, key: str, reason: SuppressionReason, detail: str
             .where(subscribers.c.id == subscriber_id)
             .values(state=SubscriberState.SUPPRESSED, updated_at=now)
         )
-        opt_outs.note(connection, subscriber_id, [opt_outs.EVERYTHING], now)
+        opt_outs.record(connection, subscriber_id, [opt_outs.EVERYTHING], now)
         deliveries.cancel(connection, subscriber_id, _cancelled(reason), now)
 
 
-def take_back(connection: Connection, subscriber_id: int, since: datetime, now: datetime) -> bool:
-    """Undo a suppression that bounces brought at `since` or later; return whether there was one.
+def lift_since(connection: Connection, subscriber_id: int, since: datetime, now: datetime) -> bool:
+    """Undo a suppression that bounces caused at `since` or later. Return whether there was one.
 
-    The subscriber is what they were: with their subscriptions, and what was cancelled with the suppression is due.
+    The subscriber's state is restored, and deliveries that were cancelled with the suppression are due again.
     """
     mine = select(subscribers.c.key).where(subscribers.c.id == subscriber_id).scalar_subquery()
     s = suppressions.c
@@ -52,7 +52,7 @@ def take_back(connection: Connection, subscriber_id: int, since: datetime, now: 
             updated_at=now,
         )
     )
-    opt_outs.forget(connection, subscriber_id, opt_outs.EVERYTHING, at)
+    opt_outs.delete_one(connection, subscriber_id, opt_outs.EVERYTHING, at)
     deliveries.restore(connection, subscriber_id, _cancelled(SuppressionReason.BOUNCED), at, now)
     return True
 
@@ -62,9 +62,9 @@ def _cancelled(reason: SuppressionReason) -> str:
 
 
 def remove(connection: Connection, key: str, now: datetime) -> bool:
-    """Lift a suppression; its subscriber is then unsubscribed and may confirm anew. Return whether there was one.
+    """Lift a suppression. Its subscriber is then unsubscribed and may sign up again. Return whether there was one.
 
-    What bounced until now is forgiven, or the next soft bounce would suppress the address again.
+    Earlier bounces are forgiven, because otherwise the next soft bounce would suppress the address again.
     """
     bounces.forgive(connection, key)
     gone = connection.execute(delete(suppressions).where(suppressions.c.key == key)).rowcount
@@ -74,7 +74,7 @@ def remove(connection: Connection, key: str, now: datetime) -> bool:
         .values(state=SubscriberState.UNSUBSCRIBED, updated_at=now)
         .returning(subscribers.c.id)
     ).scalar()
-    # Who is unsubscribed has nothing: what they had must not come back with the next digest they ask for.
+    # Old subscriptions must not return with the next digest that the person signs up for.
     connection.execute(delete(subscriptions).where(subscriptions.c.subscriber_id == lifted))
     return gone > 0
 
@@ -89,12 +89,12 @@ def among(connection: Connection, keys: Iterable[str]) -> dict[str, SuppressionR
 
 
 def reason_for(connection: Connection, key: str) -> SuppressionReason | None:
-    """Return why nothing is sent to the address with this key, whether it is on record or only its hash is."""
+    """Return why the address with this key is suppressed, or None. The address may be stored as a hash."""
     return among_people(connection, [key]).get(key)
 
 
 def among_people(connection: Connection, keys: Sequence[str]) -> dict[str, SuppressionReason]:
-    """Return which of these addresses' keys are suppressed, and why; who asked to be erased is found by their hash."""
+    """Return which of these address keys are suppressed, and why, including erased addresses."""
     found = among(connection, keys)
     erasure_key = settings.find_erasure_key(connection)
     if erasure_key is not None:
@@ -104,7 +104,7 @@ def among_people(connection: Connection, keys: Sequence[str]) -> dict[str, Suppr
 
 
 def forgive_erased(connection: Connection, key: str) -> None:
-    """Lift the suppression of somebody who was erased and has come back themselves; no other."""
+    """Lift the suppression of an erased person who signs up again. Other suppressions stay."""
     erasure_key = settings.find_erasure_key(connection)
     if erasure_key is not None:
         connection.execute(
@@ -115,12 +115,12 @@ def forgive_erased(connection: Connection, key: str) -> None:
 
 
 def hashed(erasure_key: str, key: str) -> str:
-    """Return what is kept of an erased address: it can be recognised, and not be read."""
+    """Return the keyed hash under which an erased address is stored."""
     return f"sha256:{hmac.digest(erasure_key.encode(), key.encode(), 'sha256').hex()}"
 
 
 def list_all(connection: Connection) -> Iterator[Suppression]:
-    """Yield every suppression, the newest first."""
+    """Yield every suppression, newest first."""
     rows = connection.execute(select(suppressions).order_by(suppressions.c.created_at.desc(), suppressions.c.key))
     for row in rows:
         yield Suppression(

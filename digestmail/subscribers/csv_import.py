@@ -230,8 +230,8 @@ def decide(wish: ImportRow, standing: AddressStatus) -> RowOutcome:
     active = standing.state is SubscriberState.ACTIVE
     if active and wish.digest in standing.digests:
         return RowOutcome.ALREADY
-    left_at = standing.left_at(wish.digest)
-    if left_at is not None and wish.consent.at <= left_at:
+    opted_out_at = standing.opted_out_at(wish.digest)
+    if opted_out_at is not None and wish.consent.at <= opted_out_at:
         return RowOutcome.LEFT if active else RowOutcome.UNSUBSCRIBED
     return RowOutcome.CHANGED if active else RowOutcome.ADDED
 
@@ -241,4 +241,4 @@ def reason(wish: ImportRow, standing: AddressStatus, outcome: RowOutcome) -> str
     if outcome not in {RowOutcome.LEFT, RowOutcome.UNSUBSCRIBED}:
         return ""
     what = f"left {wish.digest}" if outcome is RowOutcome.LEFT else str(outcome)
-    return f"{what} on {standing.left_at(wish.digest):%Y-%m-%d}, and the consent is no newer"
+    return f"{what} on {standing.opted_out_at(wish.digest):%Y-%m-%d}, and the consent is no newer"

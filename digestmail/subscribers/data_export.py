@@ -26,7 +26,7 @@ from digestmail.storage import (
 from digestmail.storage.changes import Change
 from digestmail.storage.database import Database
 from digestmail.storage.erasing import Bounced, Mailed
-from digestmail.storage.opt_outs import Departure
+from digestmail.storage.opt_outs import OptOut
 
 _ONE_MAIL_EVERY = timedelta(days=1)
 
@@ -43,7 +43,7 @@ class PersonalData:
     suppressed: SuppressionReason | None
     changes: tuple[Change, ...]
     """What they had before changes of the last 30 days, which can be undone."""
-    left: tuple[Departure, ...]
+    left: tuple[OptOut, ...]
     """What they left and when; an empty name stands for everything."""
     mails: tuple[Mailed, ...]
     bounces: tuple[Bounced, ...]

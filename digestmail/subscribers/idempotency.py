@@ -1,4 +1,4 @@
-"""Do a write once: the same key asked again is answered again."""
+"""Idempotent writes: a repeated request with the same key gets the first response again."""
 
 from __future__ import annotations
 
@@ -13,32 +13,32 @@ from digestmail.storage import idempotency
 from digestmail.storage.database import Database
 
 Transaction = Connection
-"""The transaction a write is a part of."""
+"""The transaction that a write belongs to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WriteAnswer:
-    """What a write was answered with, and whether that was said before."""
+class WriteResult:
+    """The response to a write, and whether it was stored by an earlier request."""
 
-    answer: str
+    response: str
     replayed: bool = False
 
 
 def once(
-    database: Database, key: str | None, request: str, now: datetime, do: Callable[[Transaction], str]
-) -> WriteAnswer:
-    """Do a write, unless `key` was used before; return what `do` says, or what it said then.
+    database: Database, key: str | None, request: str, now: datetime, write: Callable[[Transaction], str]
+) -> WriteResult:
+    """Call `write` and return its response, or return the stored response if `key` was used before.
 
-    The work and its key are one transaction: neither is there without the other. `request` identifies what is asked.
-    Raises SubscriptionError when the key belongs to another request.
+    The write and its key are committed in one transaction. `request` identifies the request. Raises SubscriptionError
+    if the key belongs to a different request.
     """
     with database.begin() as connection:
         known = idempotency.claim(connection, key, request, now) if key else None
         if known is None:
-            answer = do(connection)
+            response = write(connection)
             if key:
-                idempotency.remember(connection, key, 200, answer)
-            return WriteAnswer(answer=answer)
+                idempotency.store(connection, key, 200, response)
+            return WriteResult(response=response)
     if known.request != request:
-        raise SubscriptionError("that Idempotency-Key belongs to another request")
-    return WriteAnswer(answer=known.answer, replayed=True)
+        raise SubscriptionError("this Idempotency-Key was already used with a different request")
+    return WriteResult(response=known.response, replayed=True)

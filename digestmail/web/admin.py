@@ -13,23 +13,23 @@ from pydantic import BaseModel
 
 from digestmail.editions import archive
 from digestmail.errors import SubscriptionError
-from digestmail.mail.message import single_line
+from digestmail.mail.placeholders import single_line
 from digestmail.model.reports import Statistics
 from digestmail.model.subscribers import SubscriberState, Suppression
 from digestmail.subscribers import admin
 from digestmail.subscribers.idempotency import Transaction, once
 from digestmail.text.credentials import matches
-from digestmail.web.api import INVALID, MISSING, Limit, Offset, as_json, next_page
-from digestmail.web.query_params import app_of
-from digestmail.web.schemas import (
+from digestmail.web.admin_schemas import (
     NewSubscription,
     NewSuppression,
-    Problem,
     SubscriberOut,
     Subscribers,
     SuppressionOut,
     Suppressions,
 )
+from digestmail.web.api import INVALID, MISSING, Limit, Offset, as_json, next_page
+from digestmail.web.query_params import app_of
+from digestmail.web.schemas import Problem
 
 _bearer = HTTPBearer(auto_error=False, scheme_name="admin token", description="`[web] admin_token` of the server.")
 _REFUSED: Final[dict[int | str, dict[str, Any]]] = {
@@ -156,7 +156,7 @@ def _once(request: Request, key: str | None, wanted: BaseModel, do: Callable[[Tr
     except SubscriptionError as error:
         raise HTTPException(422, str(error)) from error
     replayed = {"Idempotency-Replayed": "true"} if done.replayed else {}
-    return Response(done.answer, 200, _HEADERS | replayed)
+    return Response(done.response, 200, _HEADERS | replayed)
 
 
 _HEADERS: Final = {"Content-Type": "application/json", "Cache-Control": "no-store"}

@@ -6,7 +6,7 @@ import re
 import unicodedata
 from typing import Final
 
-from digestmail.mail.message import single_line
+from digestmail.mail.placeholders import single_line
 from digestmail.model.papers import Paper
 
 _ESCAPED: Final = str.maketrans(

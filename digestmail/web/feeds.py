@@ -11,7 +11,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
 from digestmail.editions import archive
-from digestmail.mail.message import single_line
+from digestmail.mail.placeholders import single_line
 from digestmail.model.editions import Edition
 from digestmail.model.selection import Section
 from digestmail.selection.segments import for_segment

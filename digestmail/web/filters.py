@@ -7,7 +7,7 @@ from datetime import date
 from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
-from digestmail.mail.message import single_line
+from digestmail.mail.placeholders import single_line
 from digestmail.text.truncate import at_sentence, at_word
 
 _URL_LENGTH: Final = 2000

@@ -8,7 +8,7 @@ from typing import Final
 from fastapi import HTTPException, Request
 
 from digestmail.app import App
-from digestmail.mail.message import single_line
+from digestmail.mail.placeholders import single_line
 from digestmail.model.digests import Digest
 
 _LONGEST_TEXT: Final = 200

@@ -1,29 +1,29 @@
-"""What the API says, as it says it: these models are the OpenAPI document."""
+"""The JSON of the public API. The OpenAPI document is generated from these models."""
 
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Annotated, Self
+from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
-from digestmail.bounces.processor import BouncesReport
 from digestmail.model.archive import EditionLine, StoredSighting
 from digestmail.model.editions import Edition
 from digestmail.model.papers import Paper, Signals
 from digestmail.model.search import Hit
 from digestmail.model.selection import Entry
-from digestmail.model.subscribers import Subscriber, SubscriberState, SuppressionReason
 from digestmail.selection.segments import for_everybody
 from digestmail.web.filters import web_link
 
 
-class _Shape(BaseModel):
+class ApiModel(BaseModel):
+    """The base class of all models of the API."""
+
     model_config = ConfigDict(extra="forbid")
 
 
-class Counts(_Shape):
-    """What a source counted for a paper; null where it does not say."""
+class Counts(ApiModel):
+    """Counts from a source; null if the source does not provide them."""
 
     upvotes: int | None
     comments: int | None
@@ -31,11 +31,11 @@ class Counts(_Shape):
 
     @classmethod
     def of(cls, signals: Signals) -> Self:
-        """Return the shape of `signals`."""
+        """Convert `signals`."""
         return cls(upvotes=signals.upvotes, comments=signals.comments, stars=signals.stars)
 
 
-class PaperOut(_Shape):
+class PaperOut(ApiModel):
     """A paper. Texts are plain text; links are http or https, or null."""
 
     id: str
@@ -57,7 +57,7 @@ class PaperOut(_Shape):
 
     @classmethod
     def of(cls, paper: Paper) -> Self:
-        """Return the shape of `paper`."""
+        """Convert `paper`."""
         links = ("link", "discussion_url", "code_url", "project_url", "thumbnail_url")
         texts = ("id", "title", "abstract", "summary", "organization", "published_at", "withdrawn")
         lists = ("aliases", "authors", "categories", "keywords")
@@ -68,8 +68,8 @@ class PaperOut(_Shape):
         )
 
 
-class SightingOut(_Shape):
-    """One source mentioned the paper."""
+class SightingOut(ApiModel):
+    """A mention of the paper by a source."""
 
     source: str
     day: date
@@ -78,54 +78,54 @@ class SightingOut(_Shape):
 
     @classmethod
     def of(cls, row: StoredSighting) -> Self:
-        """Return the shape of `row`."""
+        """Convert `row`."""
         return cls(source=row.source, day=row.day, seen_at=row.seen_at, counts=Counts.of(row.signals))
 
 
-class EditionName(_Shape):
-    """What an edition is known by."""
+class EditionName(ApiModel):
+    """The key of an edition."""
 
     digest: str
     slot: str
 
 
-class PaperDetail(_Shape):
-    """A paper with who mentioned it when, and the editions it was in, oldest first."""
+class PaperDetail(ApiModel):
+    """A paper with its mentions and the editions that contained it, oldest first."""
 
     paper: PaperOut
     sightings: list[SightingOut]
     editions: list[EditionName]
 
 
-class Papers(_Shape):
-    """Papers, the ones added last first. `next` is the address of what follows, null at the end."""
+class Papers(ApiModel):
+    """Papers, newest first. `next` is the URL of the next page, null on the last one."""
 
     items: list[PaperOut]
     next: str | None
 
 
-class SearchResultOut(_Shape):
-    """A paper that was found."""
+class SearchResultOut(ApiModel):
+    """A search result."""
 
     paper: PaperOut
     first_seen_on: date
 
     @classmethod
     def of(cls, hit: Hit) -> Self:
-        """Return the shape of `hit`."""
+        """Convert `hit`."""
         return cls(paper=PaperOut.of(hit.paper), first_seen_on=hit.first_seen_on)
 
 
-class SearchResults(_Shape):
-    """Papers that match, the best first; the newest 2,000 matches are counted and ranked."""
+class SearchResults(ApiModel):
+    """Matching papers, best first. Only the newest 2,000 matches are counted and ranked."""
 
     items: list[SearchResultOut]
     total: int
     next: str | None
 
 
-class EditionSummary(_Shape):
-    """An edition in one line."""
+class EditionSummary(ApiModel):
+    """An edition in a list."""
 
     digest: str
     slot: str
@@ -135,19 +135,19 @@ class EditionSummary(_Shape):
 
     @classmethod
     def of(cls, line: EditionLine) -> Self:
-        """Return the shape of `line`."""
+        """Convert `line`."""
         return cls(digest=line.digest, slot=line.slot, day=line.day, composed_at=line.composed_at, papers=line.papers)
 
 
-class Editions(_Shape):
-    """Editions, newest first."""
+class Editions(ApiModel):
+    """Editions, newest first. `next` is the URL of the next page, null on the last one."""
 
     items: list[EditionSummary]
     next: str | None
 
 
-class EntryOut(_Shape):
-    """A paper in an edition, as it was on the day."""
+class EntryOut(ApiModel):
+    """A paper in an edition, with its data at that time."""
 
     rank: int
     score: float
@@ -157,7 +157,7 @@ class EntryOut(_Shape):
 
     @classmethod
     def of(cls, entry: Entry) -> Self:
-        """Return the shape of `entry`."""
+        """Convert `entry`."""
         return cls(
             rank=entry.rank,
             score=entry.score.total,
@@ -167,16 +167,16 @@ class EntryOut(_Shape):
         )
 
 
-class SectionOut(_Shape):
-    """One topic's papers; the topic is null for what matches none."""
+class SectionOut(ApiModel):
+    """The papers of a topic. `topic` is null for papers that match no topic."""
 
     topic: str | None
     more: int
     entries: list[EntryOut]
 
 
-class EditionOut(_Shape):
-    """An edition as who takes everything gets it."""
+class EditionOut(ApiModel):
+    """An edition as subscribers of all topics receive it."""
 
     digest: str
     slot: str
@@ -188,7 +188,7 @@ class EditionOut(_Shape):
 
     @classmethod
     def of(cls, edition: Edition) -> Self:
-        """Return the shape of `edition`."""
+        """Convert `edition`."""
         return cls(
             digest=edition.digest,
             slot=edition.slot.key,
@@ -205,8 +205,8 @@ class EditionOut(_Shape):
         )
 
 
-class DigestOut(_Shape):
-    """A digest and the topics to choose from."""
+class DigestOut(ApiModel):
+    """A digest and its topics."""
 
     name: str
     title: str
@@ -214,110 +214,14 @@ class DigestOut(_Shape):
     topics: list[str]
 
 
-class Digests(_Shape):
+class Digests(ApiModel):
     """All digests."""
 
     items: list[DigestOut]
 
 
-class SubscriptionOut(_Shape):
-    """What a person gets; no topics means all of them."""
-
-    digest: str
-    topics: list[str]
-    hour: int | None
-
-
-class SubscriberOut(_Shape):
-    """A person's address and what they asked for."""
-
-    id: int
-    address: str
-    state: SubscriberState
-    created_at: datetime
-    subscriptions: list[SubscriptionOut]
-
-    @classmethod
-    def of(cls, subscriber: Subscriber) -> Self:
-        """Return the shape of `subscriber`."""
-        return cls(
-            id=subscriber.id,
-            address=subscriber.address,
-            state=subscriber.state,
-            created_at=subscriber.created_at,
-            subscriptions=[
-                SubscriptionOut(digest=one.digest, topics=list(one.topics), hour=one.hour)
-                for one in subscriber.subscriptions
-            ],
-        )
-
-
-class Subscribers(_Shape):
-    """Subscribers in the order they came."""
-
-    items: list[SubscriberOut]
-    next: str | None
-
-
-class SuppressionOut(_Shape):
-    """An address nothing is sent to: `key` is the casefolded address, or a hash of one that was erased."""
-
-    key: str
-    reason: SuppressionReason
-    detail: str
-    created_at: datetime
-
-
-class Suppressions(_Shape):
-    """Suppressions, newest first."""
-
-    items: list[SuppressionOut]
-    next: str | None
-
-
-Address = Annotated[str, Field(min_length=3, max_length=254)]
-
-
-class NewSubscription(_Shape):
-    """Who is to get what, active at once: the operator answers for the person's consent."""
-
-    address: Address
-    digest: Annotated[str, Field(max_length=40)]
-    topics: Annotated[list[Annotated[str, Field(max_length=200)]], Field(max_length=100)] = []
-
-
-class NewSuppression(_Shape):
-    """Whom nothing is to be sent to any more, and a note why."""
-
-    address: Address
-    detail: Annotated[str, Field(max_length=500)] = ""
-
-
-class EventsAccepted(_Shape):
-    """What became of the events a provider told; each counts in one number."""
-
-    recorded: int
-    """Bounces and complaints that count from now on."""
-    repeated: int
-    unknown: int
-    """About nobody we know."""
-    skipped: int
-    """Of a kind that counts against nobody, or not to be read."""
-
-    @classmethod
-    def of(cls, report: BouncesReport, unreadable: int) -> Self:
-        """Return the shape of `report`."""
-        recorded = report.hard + report.soft + report.complaints
-        return cls(
-            recorded=recorded,
-            repeated=report.repeated,
-            unknown=report.unmatched,
-            skipped=report.read - recorded - report.repeated - report.unmatched + unreadable,
-        )
-
-
 class Problem(BaseModel):
-    """What went wrong (RFC 9457)."""
+    """An error (RFC 9457)."""
 
     type: str
     title: str

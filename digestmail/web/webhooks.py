@@ -12,10 +12,11 @@ from digestmail.bounces.webhooks import mailgun
 from digestmail.bounces.webhooks.payload import Provider, read
 from digestmail.errors import EventsError
 from digestmail.text.credentials import matches, present
+from digestmail.web.admin_schemas import EventsAccepted
 from digestmail.web.api import INVALID
 from digestmail.web.forms import read_body
 from digestmail.web.query_params import app_of
-from digestmail.web.schemas import EventsAccepted, Problem
+from digestmail.web.schemas import Problem
 
 log = logging.getLogger("digestmail.web")
 

@@ -25,7 +25,7 @@ def processor(config: Config, database: Database, tokens: Tokens, clock: Clock) 
         config.bounces.scoring(),
         clock,
         address=config.mail.bounce_address,
-        leave=lambda request: leave_by_mail(database, request, clock.now()),
+        unsubscribe=lambda request: leave_by_mail(database, request, clock.now()),
         digests=[digest.name for digest in config.digests],
     )
 

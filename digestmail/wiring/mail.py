@@ -15,9 +15,10 @@ from digestmail.delivery.dispatcher import Composers
 from digestmail.delivery.notice_composer import NoticeComposer, NoticeOrigin
 from digestmail.delivery.outcomes import Rules
 from digestmail.delivery.pacing import DomainLimit, DomainLimits
+from digestmail.mail.addresses import wire_domain
 from digestmail.mail.dkim import Signer
 from digestmail.mail.link_tokens import LinkTokens
-from digestmail.mail.message import Sender, wire_domain
+from digestmail.mail.message_headers import Sender
 from digestmail.mail.render import Renderer
 from digestmail.mail.tokens import Tokens
 from digestmail.mail.writer import MailWriter

@@ -16,7 +16,7 @@ from digestmail.sources.base import Source
 from digestmail.sources.factory import make_source
 from digestmail.sources.http.client import Http
 from digestmail.storage.database import Database
-from digestmail.storage.host_limits import StoredGates
+from digestmail.storage.host_limits import StoredHostLimits
 from digestmail.storage.sources import find_validators
 
 
@@ -36,7 +36,7 @@ def open_sources(
         for table in config.sources:
             http = Http(
                 clock=clock,
-                gates=StoredGates(database, own_hosts=own_hosts),
+                gates=StoredHostLimits(database, own_hosts=own_hosts),
                 validators=partial(_validators, database, table.name, horizon),
                 user_agent=f"digestmail/{__version__} (+{contact})",
                 timeout=network.timeout,

@@ -11,7 +11,7 @@ from sqlalchemy import select, update
 from worker_fixture import fill, worker
 
 from digestmail.bounces import counting
-from digestmail.bounces.mailboxes.base import Arrived
+from digestmail.bounces.mailboxes.base import ReceivedMessage
 from digestmail.bounces.processor import BounceProcessor
 from digestmail.bounces.score import Scoring
 from digestmail.delivery.outbox_writer import OutboxWriter
@@ -27,11 +27,11 @@ class Mails:
     def __init__(self, raws) -> None:
         self.raws = raws
 
-    def mails(self):
+    def messages(self):
         for number, raw in enumerate(self.raws):
-            yield Arrived(raw=raw, place=str(number))
+            yield ReceivedMessage(raw=raw, key=str(number))
 
-    def done(self, mail) -> None: ...
+    def mark_done(self, mail) -> None: ...
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def read(database, clock):
             )
             for number in numbers
         ]
-        return BounceProcessor(database, TOKENS, Scoring(), clock, leave=nobody_leaves).read(
+        return BounceProcessor(database, TOKENS, Scoring(), clock, unsubscribe=nobody_leaves).read(
             Mails(raws), stop=lambda: False
         )
 
@@ -188,8 +188,8 @@ def test_a_policy_that_refuses_all_is_shown_as_a_block(database, read, clock):
     edition_id = fill(database, 10)
     report = read(range(1, 11), edition_id, status="5.7.1", said="550 5.7.1 blocked by our list")
 
-    assert (report.ours, len(report.blocks)) == (10, 1)
-    assert set(kinds(database)) == {"ours"}
+    assert (report.sender_fault, len(report.blocks)) == (10, 1)
+    assert set(kinds(database)) == {"sender_fault"}
     with database.connect() as connection:
         assert len(counting.list_blocks(connection, clock.now())) == 1
         assert counting.list_blocks(connection, clock.now() + timedelta(days=2)) == ()
@@ -235,7 +235,7 @@ def test_our_own_fault_in_the_dialogue_is_nobody_s(database, deliver, text):
     report = deliver({3}, text)
 
     assert (report.failed, report.suppressed) == (1, 0)
-    assert kinds(database) == ["ours"]
+    assert kinds(database) == ["sender_fault"]
 
 
 def test_what_is_tried_again_does_not_count(database, deliver):

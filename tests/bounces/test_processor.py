@@ -9,7 +9,7 @@ from bounce_messages import READER, TOKENS, arf, block, dsn, original, return_pa
 from fakes import THURSDAY, FakeClock, FakeSource, digest, reading, render, sighting
 from sqlalchemy import select, update
 
-from digestmail.bounces.mailboxes.base import Arrived
+from digestmail.bounces.mailboxes.base import ReceivedMessage
 from digestmail.bounces.processor import BounceProcessor, Recorded, record_event
 from digestmail.bounces.score import Scoring
 from digestmail.collect.collector import collect
@@ -33,12 +33,12 @@ class FakeMailbox:
     def __init__(self, *raws: bytes) -> None:
         self.waiting = dict(enumerate(raws))
 
-    def mails(self):
+    def messages(self):
         for place, raw in list(self.waiting.items()):
-            yield Arrived(raw=raw, place=str(place))
+            yield ReceivedMessage(raw=raw, key=str(place))
 
-    def done(self, mail: Arrived) -> None:
-        del self.waiting[int(mail.place)]
+    def mark_done(self, mail: ReceivedMessage) -> None:
+        del self.waiting[int(mail.key)]
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def clock() -> FakeClock:
 def read(database, reader, clock):
     def read(*raws: bytes, scoring: Scoring = Scoring()):  # noqa: B008 - frozen
         mailbox = FakeMailbox(*raws)
-        report = BounceProcessor(database, TOKENS, scoring, clock, leave=nobody_leaves).read(
+        report = BounceProcessor(database, TOKENS, scoring, clock, unsubscribe=nobody_leaves).read(
             mailbox, stop=lambda: False
         )
         assert mailbox.waiting == {}
@@ -130,7 +130,7 @@ def test_not_spam_delays_and_auto_replies_change_nothing(database, reader, read)
 def test_our_own_faults_blame_nobody_but_are_told(database, reader, read):
     report = read(dsn(block(status="5.7.26", said="550 5.7.26 not authenticated"), to=return_path(reader)))
 
-    assert (report.ours, report.hard, report.soft) == (1, 0, 0)
+    assert (report.sender_fault, report.hard, report.soft) == (1, 0, 0)
     assert report.said == ("550 5.7.26 not authenticated",)
     assert state(database) is SubscriberState.ACTIVE
 
@@ -217,20 +217,20 @@ def fake_delivery(database, reader) -> int:
 
 def test_a_crash_before_the_commit_leaves_the_mail_and_one_after_it_counts_once(database, reader, clock, monkeypatch):
     mailbox = FakeMailbox(dsn(to=return_path(reader)))
-    postmaster = BounceProcessor(database, TOKENS, Scoring(), clock, leave=nobody_leaves)
+    processor = BounceProcessor(database, TOKENS, Scoring(), clock, unsubscribe=nobody_leaves)
     with monkeypatch.context() as patch:
         patch.setattr(
             "digestmail.bounces.processor.bounces.add", lambda *_: (_ for _ in ()).throw(StorageError("full"))
         )
         with pytest.raises(StorageError):
-            postmaster.read(mailbox, stop=lambda: False)
+            processor.read(mailbox, stop=lambda: False)
     assert mailbox.waiting
 
     with monkeypatch.context() as patch:
-        patch.setattr(mailbox, "done", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(mailbox, "mark_done", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
-            postmaster.read(mailbox, stop=lambda: False)
-    report = postmaster.read(mailbox, stop=lambda: False)
+            processor.read(mailbox, stop=lambda: False)
+    report = processor.read(mailbox, stop=lambda: False)
     assert (report.hard, report.repeated) == (1, 1)
 
 
@@ -239,7 +239,7 @@ def test_it_stops_between_two_mails(database, reader, clock):
     stops = iter([False, True])
 
     assert (
-        BounceProcessor(database, TOKENS, Scoring(), clock, leave=nobody_leaves)
+        BounceProcessor(database, TOKENS, Scoring(), clock, unsubscribe=nobody_leaves)
         .read(mailbox, stop=lambda: next(stops))
         .read
         == 1

@@ -7,7 +7,7 @@ from fakes import THURSDAY
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digestmail.bounces.score import Scoring, is_enough, score
+from digestmail.bounces.score import Scoring, reaches_threshold, score
 from digestmail.model.subscribers import BounceKind, CountedBounce
 
 DEFAULT = Scoring()
@@ -18,13 +18,13 @@ def bounce(kind: BounceKind = BounceKind.SOFT, *, days_ago: float = 0, edition_i
 
 
 def test_one_address_that_is_not_there_is_enough():
-    assert is_enough(score([bounce(BounceKind.HARD)], THURSDAY, DEFAULT), DEFAULT)
+    assert reaches_threshold(score([bounce(BounceKind.HARD)], THURSDAY, DEFAULT), DEFAULT)
 
 
 def test_a_full_mailbox_is_enough_after_six_days_of_a_daily_digest():
     totals = [score([bounce(days_ago=day) for day in range(days)], THURSDAY, DEFAULT) for days in range(1, 8)]
 
-    assert [is_enough(total, DEFAULT) for total in totals] == [False] * 5 + [True] * 2
+    assert [reaches_threshold(total, DEFAULT) for total in totals] == [False] * 5 + [True] * 2
 
 
 @pytest.mark.parametrize("scoring", [DEFAULT, Scoring(half_life_days=7)])

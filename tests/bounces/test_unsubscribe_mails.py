@@ -11,7 +11,7 @@ from fakes import THURSDAY, FakeClock
 from leaving import apple, request
 from sqlalchemy import select
 
-from digestmail.bounces.mailboxes.base import Arrived
+from digestmail.bounces.mailboxes.base import ReceivedMessage
 from digestmail.bounces.processor import BounceProcessor, Recorded
 from digestmail.bounces.score import Scoring
 from digestmail.mail.tokens import Tokens
@@ -29,10 +29,10 @@ class Box:
     def __init__(self, *raws: bytes) -> None:
         self.raws = raws
 
-    def mails(self):
-        yield from (Arrived(raw=raw, place=str(place)) for place, raw in enumerate(self.raws))
+    def messages(self):
+        yield from (ReceivedMessage(raw=raw, key=str(place)) for place, raw in enumerate(self.raws))
 
-    def done(self, mail: Arrived) -> None:
+    def mark_done(self, mail: ReceivedMessage) -> None:
         pass
 
 
@@ -54,16 +54,16 @@ def read(database):
         return Recorded.COUNTED if left.digests else Recorded.REPEATED
 
     def read(*raws: bytes, tokens: Tokens = TOKENS):
-        postmaster = BounceProcessor(
+        processor = BounceProcessor(
             database,
             tokens,
             Scoring(),
             FakeClock(),
-            leave=leave,
+            unsubscribe=leave,
             digests=["daily", "weekly"],
             address=f"bounce@{DOMAIN}",
         )
-        report = postmaster.read(Box(*raws), stop=lambda: False)
+        report = processor.read(Box(*raws), stop=lambda: False)
         assert report.read == len(raws)
         return report
 
@@ -133,18 +133,18 @@ def test_however_a_mail_program_writes_it(database, reader, read, form):
 
 def test_the_envelope_alone_is_enough(database, reader, read):
     postmaster_saw = []
-    postmaster = BounceProcessor(
+    processor = BounceProcessor(
         database,
         TOKENS,
         Scoring(),
         FakeClock(),
         digests=["daily"],
-        leave=lambda found: postmaster_saw.append(found) or Recorded.COUNTED,
+        unsubscribe=lambda found: postmaster_saw.append(found) or Recorded.COUNTED,
     )
-    assert postmaster.wants(address(reader))
-    assert postmaster.wants(address(reader).upper())
-    assert not postmaster.wants(f"bounce+{'a' * 40}@{DOMAIN}")
-    postmaster.take(b"From: a@example.net\n\n", [address(reader)])
+    assert processor.accepts(address(reader))
+    assert processor.accepts(address(reader).upper())
+    assert not processor.accepts(f"bounce+{'a' * 40}@{DOMAIN}")
+    processor.process(b"From: a@example.net\n\n", [address(reader)])
     assert [(found.subscriber_id, found.digest) for found in postmaster_saw] == [(reader, "daily")]
 
 

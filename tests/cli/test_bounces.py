@@ -73,7 +73,7 @@ def test_an_mbox_is_named_in_the_configuration(site, tokens):
 
 
 def test_a_mailbox_that_is_not_there_fails(site):
-    assert "there is no Maildir" in digestmail(site, "bounces", status=1)
+    assert "is not a Maildir" in digestmail(site, "bounces", status=1)
 
 
 def test_the_operator_suppresses_and_lifts(site):

@@ -117,9 +117,9 @@ def test_no_play_is_left_out():
 # -- throttles ---------------------------------------------------------------------------------------------------------
 
 
-@over("gates.opens_at", "gates.closed_until")
+@over("host_limits.next_at", "host_limits.blocked_until")
 def _gates(database, wrong, _):
-    stored = host_limits.StoredGates(database)
+    stored = host_limits.StoredHostLimits(database)
     stored.reserve("a.example.org", wrong, 3)
     stored.close("b.example.org", wrong + DAY)
     stored.close("c.example.org", wrong + DAY)
@@ -147,14 +147,14 @@ def _rates(database, wrong, _):
         assert rates.factors(connection, RIGHT + HOUR) == {}
 
 
-@over("allotments.until")
+@over("connection_leases.until")
 def _connections(database, wrong, _):
     with database.begin() as connection:
         rates.lease_connections(connection, "dead", {"relay:a": 8}, wrong, timedelta(minutes=5))
     with database.begin() as connection:
         assert rates.lease_connections(connection, "me", {"relay:a": 8}, RIGHT, timedelta(minutes=5)) == {"relay:a": 8}
         rates.give_up(connection, "me", RIGHT + LONGEST_PAUSE)
-        held = connection.execute(select(func.count()).select_from(schema.allotments)).scalar_one()
+        held = connection.execute(select(func.count()).select_from(schema.connection_leases)).scalar_one()
         assert held == 0
 
 
@@ -303,7 +303,7 @@ def _pauses(database, wrong, _):
         assert [*audience.wanted_by(connection, "daily", RIGHT + 400 * DAY)]
 
 
-@over("departures.left_at")
+@over("opt_outs.opted_out_at")
 def _leaving(database, wrong, _):
     _ask(database, RIGHT - 2 * DAY)
     person = _confirm(database, RIGHT - 2 * DAY)
@@ -335,7 +335,7 @@ def _servers(database, wrong, _):
         )
 
 
-@over("address_changes.asked_at", "subscribers.readdressed_at")
+@over("address_changes.asked_at", "subscribers.address_changed_at")
 def _addresses(database, wrong, tmp_path):
     edition_id = fill(database, 1)
     tokens = count()
@@ -356,7 +356,7 @@ def _addresses(database, wrong, tmp_path):
 def _keys(database, wrong, _):
     with database.begin() as connection:
         assert idempotency.claim(connection, "key-of-mine", "request", wrong) is None
-        idempotency.remember(connection, "key-of-mine", 200, "{}")
+        idempotency.store(connection, "key-of-mine", 200, "{}")
     with database.begin() as connection:
         again = idempotency.claim(connection, "key-of-mine", "request", RIGHT)
         assert (again is None) == (wrong < RIGHT - idempotency.KEPT_FOR)
@@ -367,7 +367,7 @@ def _keys(database, wrong, _):
 
 
 @over("sources.read_at", "sources.complete_at", "source_health.read_at", "source_health.fresh_at",
-      "validators.stored_at", "validators.whole_at")  # fmt: skip
+      "validators.stored_at", "validators.received_at")  # fmt: skip
 def _sources(database, wrong, _):
     source = FakeSource("hf", reading(sighting(1)))
     collect(database, [source], wrong, horizon=wrong)

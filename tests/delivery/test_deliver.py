@@ -17,7 +17,8 @@ from digestmail.delivery.outcomes import Rules
 from digestmail.delivery.worker import LEASE, Worker
 from digestmail.editions.publish import publish
 from digestmail.errors import DeliveryError, RenderError, TransportError
-from digestmail.mail.message import MessageTemplate, Sender
+from digestmail.mail.message import MessageTemplate
+from digestmail.mail.message_headers import Sender
 from digestmail.mail.tokens import Tokens
 from digestmail.model.deliveries import AmbiguousPolicy
 from digestmail.model.subscribers import Subscription

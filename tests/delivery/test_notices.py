@@ -18,7 +18,8 @@ from digestmail.delivery.notice_composer import NoticeComposer, NoticeOrigin
 from digestmail.delivery.pacing import DomainLimit, DomainLimits
 from digestmail.errors import DeliveryError, RenderError, TransportError
 from digestmail.mail.link_tokens import LinkTokens
-from digestmail.mail.message import MessageTemplate, Sender
+from digestmail.mail.message import MessageTemplate
+from digestmail.mail.message_headers import Sender
 from digestmail.mail.tokens import Tokens
 from digestmail.model.deliveries import AmbiguousPolicy, Attempted, DeliveryState, NoticeKind, Rendered
 from digestmail.model.reports import DeliverReport

@@ -7,7 +7,8 @@ from sqlalchemy import select
 from digestmail.collect.collector import collect
 from digestmail.delivery.composer import EditionComposer
 from digestmail.editions.publish import publish
-from digestmail.mail.message import MessageTemplate, Sender
+from digestmail.mail.message import MessageTemplate
+from digestmail.mail.message_headers import Sender
 from digestmail.mail.tokens import Tokens
 from digestmail.model.deliveries import Delivery
 from digestmail.model.subscribers import Subscription

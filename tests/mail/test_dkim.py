@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 from message_rules import broken_rules
 
 from digestmail.mail.dkim import Algorithm, SegmentSigner, Signer, generate, relaxed
-from digestmail.mail.message import UNSUBSCRIBE_PLACE, MessageTemplate, Sender
+from digestmail.mail.message import MessageTemplate
+from digestmail.mail.message_headers import Sender
+from digestmail.mail.placeholders import UNSUBSCRIBE_PLACEHOLDER
 from digestmail.model.deliveries import Rendered
 
 RSA = Signer(domain="example.org", selector="one", pem=generate(Algorithm.RSA))
@@ -41,8 +43,8 @@ def cast(
 ) -> bytes:
     rendered = Rendered(
         subject=subject,
-        html=f'<p>{text}</p><a href="{UNSUBSCRIBE_PLACE}">Unsubscribe</a>',
-        text=f"{text}\n\n{UNSUBSCRIBE_PLACE}\n",
+        html=f'<p>{text}</p><a href="{UNSUBSCRIBE_PLACEHOLDER}">Unsubscribe</a>',
+        text=f"{text}\n\n{UNSUBSCRIBE_PLACEHOLDER}\n",
     )
     message_template = MessageTemplate(rendered, sender, digest="daily", title=title, signers=signers)
     return message_template.cast(
@@ -61,7 +63,7 @@ def test_both_signatures_hold_and_the_mail_breaks_no_rule():
 
 
 def test_signatures_hold_with_an_unsubscribe_address():
-    rendered = Rendered(subject="s", html=f'<a href="{UNSUBSCRIBE_PLACE}">x</a>', text=UNSUBSCRIBE_PLACE)
+    rendered = Rendered(subject="s", html=f'<a href="{UNSUBSCRIBE_PLACEHOLDER}">x</a>', text=UNSUBSCRIBE_PLACEHOLDER)
     for base_url in ("https://digest.example.org", None):
         sender = Sender(
             mailbox="d@example.org", domain="example.org", base_url=base_url, bounce_address="b@example.org"

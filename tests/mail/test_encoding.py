@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from digestmail.mail.encoding import SPLICE, Base64, QuotedPrintable, smaller
+from digestmail.mail.encoding import MARKER, Base64, QuotedPrintable, smaller
 
 TOKENS = st.text(alphabet="abcXYZ019_-.", max_size=120)
 
@@ -28,7 +28,7 @@ def decoded(part, token: str) -> str:
 @given(st.lists(st.text(max_size=90, alphabet="aé注😀 \n.="), min_size=1, max_size=5), st.lists(TOKENS, min_size=1))
 def test_a_text_arrives_in_either_encoding_for_one_recipient_after_the_other(pieces: list[str], tokens: list[str]):
     for make in (Base64, QuotedPrintable):
-        part = make(SPLICE.join(pieces))
+        part = make(MARKER.join(pieces))
         for token in tokens:
             assert decoded(part, token) == token.join(pieces)
 
@@ -36,7 +36,7 @@ def test_a_text_arrives_in_either_encoding_for_one_recipient_after_the_other(pie
 @settings(deadline=None)
 @given(st.text(), TOKENS, st.text())
 def test_base64_is_canonical(before: str, token: str, after: str):
-    body = whole(Base64(before.replace(SPLICE, "") + SPLICE + after.replace(SPLICE, "")), token)
+    body = whole(Base64(before.replace(MARKER, "") + MARKER + after.replace(MARKER, "")), token)
 
     lines = body.split(b"\r\n")
     assert all(len(line) <= 76 and len(line) % 4 == 0 for line in lines)

@@ -9,7 +9,7 @@ import pytest
 from editions import GOLDEN_EDITIONS, cast
 from message_rules import broken_rules
 
-from digestmail.mail.message import UNSUBSCRIBE_PLACE
+from digestmail.mail.placeholders import UNSUBSCRIBE_PLACEHOLDER
 from digestmail.mail.render import Renderer
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
@@ -46,4 +46,4 @@ def test_an_edition_becomes_the_mail_it_always_was(name, request):
     assert broken_rules(raw) == []
     for file, content in made.items():
         assert content == (GOLDEN / file).read_bytes(), f"{file} differs: pytest --regenerate, and read the difference"
-    assert UNSUBSCRIBE_PLACE in rendered.html
+    assert UNSUBSCRIBE_PLACEHOLDER in rendered.html

@@ -16,7 +16,9 @@ from message_rules import broken_rules
 
 from digestmail.mail.dkim import Algorithm, Signer, generate
 from digestmail.mail.header_fields import named, split_mailbox
-from digestmail.mail.message import UNSUBSCRIBE_PLACE, MessageTemplate, Sender, single_line
+from digestmail.mail.message import MessageTemplate
+from digestmail.mail.message_headers import Sender
+from digestmail.mail.placeholders import UNSUBSCRIBE_PLACEHOLDER, single_line
 from digestmail.model.deliveries import Rendered
 
 SIGNERS = tuple(
@@ -24,7 +26,9 @@ SIGNERS = tuple(
 )
 RECORDS = {signer.record().name: signer.record().value for signer in SIGNERS}
 RENDERED = Rendered(
-    subject="Papers", html=f'<p><a href="{UNSUBSCRIBE_PLACE}">Leave</a></p>', text=f"Leave: {UNSUBSCRIBE_PLACE}"
+    subject="Papers",
+    html=f'<p><a href="{UNSUBSCRIBE_PLACEHOLDER}">Leave</a></p>',
+    text=f"Leave: {UNSUBSCRIBE_PLACEHOLDER}",
 )
 ADDRESS = "digest@example.org"
 NAMES = [

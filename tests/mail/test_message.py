@@ -14,15 +14,11 @@ from hypothesis import strategies as st
 from message_rules import broken_rules, part
 
 from digestmail.errors import DeliveryError
+from digestmail.mail.addresses import to_wire_address, wire_domain
 from digestmail.mail.encoding import quoted_printable
-from digestmail.mail.message import (
-    UNSUBSCRIBE_PLACE,
-    MessageTemplate,
-    Sender,
-    single_line,
-    to_wire_address,
-    wire_domain,
-)
+from digestmail.mail.message import MessageTemplate
+from digestmail.mail.message_headers import Sender
+from digestmail.mail.placeholders import UNSUBSCRIBE_PLACEHOLDER, single_line
 from digestmail.mail.tokens import Tokens
 from digestmail.model.deliveries import Rendered
 
@@ -33,8 +29,8 @@ HTML = (
 )
 RENDERED = Rendered(
     subject="Trending papers",
-    html=HTML.format(place=UNSUBSCRIBE_PLACE),
-    text=f"Hello\n\nUnsubscribe:\n{UNSUBSCRIBE_PLACE}\n",
+    html=HTML.format(place=UNSUBSCRIBE_PLACEHOLDER),
+    text=f"Hello\n\nUnsubscribe:\n{UNSUBSCRIBE_PLACEHOLDER}\n",
 )
 MESSAGE_ID = "<daily.2026-04-02.abcdefgh@digest.example.org>"
 LINK = f"https://digest.example.org/unsubscribe/{TOKEN}"
@@ -110,7 +106,7 @@ def test_with_a_bounce_address_a_mail_to_unsubscribe_has_an_address_of_its_own()
     mailto = f"mailto:bounce+{LEAVE}@xn--bcher-kva.example?subject=unsubscribe%20{TOKEN}"
     assert headers(raw)["List-Unsubscribe"] == f"<{LINK}>, <{mailto}>"
     for wrong in (None, "a b", "a@b"):
-        with pytest.raises(ValueError, match="not a token"):
+        with pytest.raises(ValueError, match="token is missing"):
             message_template.cast(**fields, leave_token=wrong)
 
 
@@ -335,8 +331,8 @@ def test_quoted_printable_decodes_to_what_it_was(before: str, after: str):
 @settings(deadline=None)
 @given(st.integers(0, 200), st.text(alphabet="aé =.\n", max_size=100), st.integers(1, 300))
 def test_a_place_may_stand_anywhere(before: int, after: str, length: int):
-    text = "x" * before + UNSUBSCRIBE_PLACE + after + UNSUBSCRIBE_PLACE
-    rendered = Rendered(subject="s", html=HTML.format(place=UNSUBSCRIBE_PLACE), text=text)
+    text = "x" * before + UNSUBSCRIBE_PLACEHOLDER + after + UNSUBSCRIBE_PLACEHOLDER
+    rendered = Rendered(subject="s", html=HTML.format(place=UNSUBSCRIBE_PLACEHOLDER), text=text)
     message_template = MessageTemplate(rendered, SENDER, digest="daily", title="Trending papers")
     token = "t" * length
 
@@ -357,7 +353,7 @@ def test_one_line_is_one_line(text: str):
 
     assert line.splitlines() in ([], [line])
     assert single_line(line) == line
-    assert UNSUBSCRIBE_PLACE not in single_line(text + UNSUBSCRIBE_PLACE)
+    assert UNSUBSCRIBE_PLACEHOLDER not in single_line(text + UNSUBSCRIBE_PLACEHOLDER)
 
 
 @pytest.mark.parametrize(

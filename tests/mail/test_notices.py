@@ -99,12 +99,12 @@ def test_without_links_none_is_promised():
     assert "://" not in rendered.text
 
 
-def test_an_edition_s_mould_still_asks_for_a_token():
+def test_the_template_of_an_edition_needs_a_token():
     message_template = MessageTemplate(
         Rendered(subject="x", html="https://place.invalid/unsubscribe-9d6b2f41", text="x"),
         SENDER,
         digest="daily",
         title="x",
     )
-    with pytest.raises(ValueError, match="not a token"):
+    with pytest.raises(ValueError, match="token is missing"):
         message_template.cast(recipient="a@example.net", message_id="<x@y>", date=SIX)

@@ -15,7 +15,7 @@ from message_rules import broken_rules, part, visible
 from digestmail.errors import RenderError
 from digestmail.mail.encoding import LARGEST_MESSAGE, quoted_printable
 from digestmail.mail.i18n import templates_directory
-from digestmail.mail.message import PREFERENCES_PLACE, UNSUBSCRIBE_PLACE, single_line
+from digestmail.mail.placeholders import PREFERENCES_PLACEHOLDER, UNSUBSCRIBE_PLACEHOLDER, single_line
 from digestmail.mail.render import Renderer, page
 from digestmail.model.deliveries import Rendered
 from digestmail.model.editions import Slot
@@ -71,8 +71,8 @@ def test_both_parts_say_everything_about_a_paper():
         "https://github.com/example/skipping",
         "https://example.org/skipping",
         "https://digest.example.org/daily/2026-04-02",
-        UNSUBSCRIBE_PLACE,
-        PREFERENCES_PLACE,
+        UNSUBSCRIBE_PLACEHOLDER,
+        PREFERENCES_PLACEHOLDER,
     ):
         assert f'href="{link}"' in rendered.html
         assert re.search(rf"(?m)^\s*{re.escape(link)}$", rendered.text), f"{link} on a line of its own"
@@ -97,8 +97,8 @@ def test_an_edition_without_papers_says_so():
 def test_a_page_for_everybody_holds_no_personal_link():
     shown = page(render(full_edition()))
 
-    assert UNSUBSCRIBE_PLACE not in shown
-    assert PREFERENCES_PLACE not in shown
+    assert UNSUBSCRIBE_PLACEHOLDER not in shown
+    assert PREFERENCES_PLACEHOLDER not in shown
     assert 'href="#"' in shown
 
 
@@ -174,8 +174,8 @@ HOSTILE = st.one_of(
             "--=_digestmail_part--",
             "=?utf-8?b?QmNjOg==?= =20 =0D=0A",
             "&amp;lt; &#60; &nosuch; ]]> <!-- --> <![CDATA[",
-            UNSUBSCRIBE_PLACE,
-            PREFERENCES_PLACE,
+            UNSUBSCRIBE_PLACEHOLDER,
+            PREFERENCES_PLACEHOLDER,
             "\ufdd2",
         ]
     ),

@@ -71,17 +71,17 @@ def site(tmp_path: Path) -> Iterator[Site]:
 
 
 @pytest.fixture
-def desk(site: Site) -> Iterator[PreviewService]:
-    """Yield a desk on it."""
+def service(site: Site) -> Iterator[PreviewService]:
+    """Yield a service on it."""
     opened = PreviewService(site.config, SystemClock(MORNING), SystemClock(), sample_edition)
     yield opened
     opened.close()
 
 
 @pytest.fixture
-def address(desk: PreviewService) -> Iterator[str]:
+def address(service: PreviewService) -> Iterator[str]:
     """Yield the address of the page."""
-    with serving(desk, token=TOKEN, poll=timedelta(milliseconds=40)) as url:
+    with serving(service, token=TOKEN, poll=timedelta(milliseconds=40)) as url:
         yield url
 
 

@@ -67,8 +67,8 @@ def test_a_reader_is_shown_what_they_get(page):
     everybody = mail(page).locator("h3").count()
     page.select_option("#reader", "agents@example.org")
     expect(page.locator(".route")).to_contain_text("to agents@example.org")
-    expect(page.locator(".remarks")).to_contain_text("Topics: Agents.")
-    expect(page.locator(".remarks")).to_contain_text("committed for them when the edition was published")
+    expect(page.locator(".notes")).to_contain_text("Topics: Agents.")
+    expect(page.locator(".notes")).to_contain_text("stored for them when the edition was published")
     mail(page).locator("h1").wait_for()
 
     assert 0 < mail(page).locator("h3").count() < everybody
@@ -78,11 +78,11 @@ def test_what_a_reader_got_before_is_left_out_of_another_digest(page):
     page.select_option("#digest", "weekly")
     expect(page.locator(".subject")).to_contain_text("Papers of the week")
     page.select_option("#edition", "2026-04-02")
-    expect(page.locator(".remarks")).to_have_count(0)
+    expect(page.locator(".notes")).to_have_count(0)
     page.select_option("#reader", "all@example.org")
     expect(page.locator(".route, .fault")).to_contain_text("all@example.org")
 
-    expect(page.locator(".remarks")).to_contain_text("left out: another digest brought them already")
+    expect(page.locator(".notes")).to_contain_text("left out, because another digest contained them")
 
 
 def test_text_headers_and_source_are_shown(page):

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digestmail.preview.color_scheme import painted
+from digestmail.preview.color_scheme import with_color_scheme
 from digestmail.preview.file_watch import fingerprint
-from digestmail.preview.options import Frame, PreviewOptions, Rendition, Tab, read_asked
+from digestmail.preview.options import ColorScheme, Frame, PreviewOptions, Tab, parse_options
 
 MAIL = (
     '<html><head><meta name="color-scheme" content="light dark"><style>:root{color-scheme:light dark}'
@@ -29,32 +29,32 @@ NAMES = st.text(st.characters(exclude_categories=("Cs",))).map(str.strip)
         reader=NAMES,
         tab=st.sampled_from(Tab),
         frame=st.sampled_from(Frame),
-        palette=st.sampled_from(Rendition),
+        palette=st.sampled_from(ColorScheme),
         images=st.booleans(),
     )
 )
 def test_what_is_asked_survives_a_link(asked: PreviewOptions):
-    assert read_asked(dict(parse_qsl(asked.query()))) == asked
+    assert parse_options(dict(parse_qsl(asked.query()))) == asked
 
 
 @given(st.dictionaries(st.sampled_from(["tab", "frame", "palette", "images", "reader"]), st.text()))
 def test_any_query_asks_for_something(query):
-    assert read_asked(query).tab in Tab
+    assert parse_options(query).tab in Tab
 
 
 def test_a_palette_answers_the_media_queries_and_leaves_the_text_alone():
-    dark, light = painted(MAIL, Rendition.DARK), painted(MAIL, Rendition.LIGHT)
+    dark, light = with_color_scheme(MAIL, ColorScheme.DARK), with_color_scheme(MAIL, ColorScheme.LIGHT)
 
     assert "@media (min-width:0){p{color:red}}@media (max-width:0){p{color:blue}}" in dark
     assert "@media (max-width:0){p{color:red}}@media (min-width:0){p{color:blue}}" in light
     assert 'content="dark"' in dark
     assert ":root{color-scheme:light}" in light
     assert "<p>prefers-color-scheme: dark</p>" in dark
-    assert "invert(1)" in painted(MAIL, Rendition.INVERTED)
+    assert "invert(1)" in with_color_scheme(MAIL, ColorScheme.INVERTED)
 
 
 def test_a_page_without_a_head_is_painted_too():
-    assert painted("<p>x</p>", Rendition.INVERTED).endswith("<p>x</p>")
+    assert with_color_scheme("<p>x</p>", ColorScheme.INVERTED).endswith("<p>x</p>")
 
 
 @pytest.mark.parametrize("change", ["write", "touch", "add", "remove"])

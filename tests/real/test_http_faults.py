@@ -41,7 +41,7 @@ ERRORS: dict[str, tuple[type[SourceError], int | None]] = {
     "redirect-private": (SourceRefusedError, None),
     "redirect-loop": (SourceRefusedError, None),
 }
-# The client cannot know what a body means: these come through whole, for the sources to judge.
+# The client cannot know what a body means: these come through whole, for the sources to classify.
 BODIES = {
     "rate-exceeded": b"Rate exceeded.",
     "empty": b"",

@@ -53,7 +53,7 @@ topics = ["Agents", "Vision"]
 
 def contents(app: App) -> dict[str, list[tuple[object, ...]]]:
     """Return everything stored but the times of reading and the gates."""
-    ignored = {"sources", "source_health", "validators", "gates"}
+    ignored = {"sources", "source_health", "validators", "host_limits"}
     with app.database.connect() as connection:
         return {
             table.name: sorted(map(tuple, connection.execute(select(table))), key=repr)

@@ -60,15 +60,15 @@ def test_what_fails_in_the_middle_leaves_nothing(database):
 def test_writers_that_read_first_wait_for_each_other(database):
     """Read, add one, write: no addition is lost, and nobody meets a deadlock."""
     with database.begin() as connection:
-        connection.execute(schema.gates.insert().values(host="h", opens_at=THURSDAY))
+        connection.execute(schema.host_limits.insert().values(host="h", next_at=THURSDAY))
     failures: list[BaseException] = []
 
     def work() -> None:
         try:
             for _ in range(10):
                 with database.begin() as connection:
-                    at = connection.execute(select(schema.gates.c.opens_at).with_for_update()).scalar_one()
-                    connection.execute(schema.gates.update().values(opens_at=at + timedelta(seconds=1)))
+                    at = connection.execute(select(schema.host_limits.c.next_at).with_for_update()).scalar_one()
+                    connection.execute(schema.host_limits.update().values(next_at=at + timedelta(seconds=1)))
         except StorageError as error:
             failures.append(error)
 
@@ -78,7 +78,7 @@ def test_writers_that_read_first_wait_for_each_other(database):
     for thread in threads:
         thread.join()
     with database.connect() as connection:
-        at = connection.execute(select(schema.gates.c.opens_at)).scalar_one()
+        at = connection.execute(select(schema.host_limits.c.next_at)).scalar_one()
     assert (failures, at) == ([], THURSDAY + timedelta(seconds=40))
 
 

@@ -19,7 +19,7 @@ from digestmail.model.selection import Entry, Score
 from digestmail.model.subscribers import SubscriberState, Subscription
 from digestmail.storage import audience, claims, deliveries, due_times, editions, papers, settings, sources, subscribers
 from digestmail.storage.database import Database
-from digestmail.storage.host_limits import StoredGates
+from digestmail.storage.host_limits import StoredHostLimits
 
 LEASE = timedelta(minutes=15)
 
@@ -100,10 +100,10 @@ def test_a_back_fill_does_not_set_a_source_back_and_validators_are_its_own(conne
 
 
 def test_a_host_s_gate_spaces_the_requests_of_all_processes(database):
-    gates, others = StoredGates(database), StoredGates(twin(database))
+    gates, others = StoredHostLimits(database), StoredHostLimits(twin(database))
     booked = []
 
-    def ask(gate: StoredGates) -> None:
+    def ask(gate: StoredHostLimits) -> None:
         booked.extend(gate.reserve("arxiv.org", THURSDAY, 3.0) for _ in range(10))
 
     threads = [threading.Thread(target=ask, args=(gate,)) for gate in (gates, others, gates)]
@@ -117,7 +117,7 @@ def test_a_host_s_gate_spaces_the_requests_of_all_processes(database):
 
 
 def test_a_closed_host_opens_when_it_asked_to(database):
-    gates = StoredGates(database)
+    gates = StoredHostLimits(database)
     gates.close("arxiv.org", THURSDAY + timedelta(minutes=10))
     gates.close("arxiv.org", THURSDAY + timedelta(minutes=5))
     assert gates.reserve("arxiv.org", THURSDAY, 3.0) == THURSDAY + timedelta(minutes=10)
@@ -126,12 +126,12 @@ def test_a_closed_host_opens_when_it_asked_to(database):
 
 
 def test_the_operator_s_own_hosts_are_asked_without_a_pause(database):
-    gates = StoredGates(database, own_hosts=frozenset({"mirror.lan"}))
+    gates = StoredHostLimits(database, own_hosts=frozenset({"mirror.lan"}))
     assert {gates.reserve("mirror.lan", THURSDAY, 3.0) for _ in range(3)} == {THURSDAY}
 
 
 def test_a_gate_left_by_a_wrong_clock_does_not_stay_shut_for_ever(database):
-    gates = StoredGates(database)
+    gates = StoredHostLimits(database)
     gates.reserve("arxiv.org", THURSDAY + timedelta(days=400), 3.0)
     assert gates.reserve("arxiv.org", THURSDAY, 3.0) == THURSDAY
 

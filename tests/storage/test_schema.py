@@ -84,16 +84,16 @@ def test_every_migration_leads_back(database):
 def test_a_time_comes_back_as_the_same_aware_moment(database):
     moment = datetime(2026, 4, 2, 7, 0, 0, 123000, tzinfo=timezone(timedelta(hours=2)))
     with database.begin() as connection:
-        connection.execute(schema.gates.insert().values(host="h", opens_at=moment))
+        connection.execute(schema.host_limits.insert().values(host="h", next_at=moment))
     with database.connect() as connection:
-        found = connection.execute(select(schema.gates.c.opens_at)).scalar_one()
+        found = connection.execute(select(schema.host_limits.c.next_at)).scalar_one()
     assert found == moment
     assert found.tzinfo is UTC
 
 
 def test_a_naive_time_never_gets_in(database):
     with pytest.raises(StorageError) as caught, database.begin() as connection:
-        connection.execute(schema.gates.insert().values(host="h", opens_at=datetime(2026, 4, 2)))  # noqa: DTZ001 - the point
+        connection.execute(schema.host_limits.insert().values(host="h", next_at=datetime(2026, 4, 2)))  # noqa: DTZ001 - the point
     assert isinstance(caught.value.__cause__, StatementError)
     assert Moment().process_bind_param(None, None) is None
 
@@ -134,10 +134,10 @@ def test_a_database_that_cannot_be_opened_is_a_clear_error(tmp_path):
 def test_a_rehearsal_keeps_nothing(database):
     now = datetime(2026, 4, 2, tzinfo=UTC)
     with database.rehearsal() as connection:
-        connection.execute(schema.gates.insert().values(host="h", opens_at=now))
-        assert connection.execute(select(schema.gates)).all()
+        connection.execute(schema.host_limits.insert().values(host="h", next_at=now))
+        assert connection.execute(select(schema.host_limits)).all()
     with database.connect() as connection:
-        assert connection.execute(select(schema.gates)).all() == []
+        assert connection.execute(select(schema.host_limits)).all() == []
 
 
 def test_a_lock_is_held_once_and_free_again(database):

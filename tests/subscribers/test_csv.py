@@ -23,7 +23,7 @@ from digestmail.model.subscribers import (
 )
 from digestmail.storage import schema, subscribers, suppressions
 from digestmail.storage.database import Database
-from digestmail.storage.opt_outs import Departure
+from digestmail.storage.opt_outs import OptOut
 from digestmail.subscribers import csv_transfer, data_export, preferences
 from digestmail.subscribers.csv_format import COLUMNS, bare, guarded, rows_of
 from digestmail.subscribers.csv_import import ImportRow, Reader, RowOutcome
@@ -291,10 +291,10 @@ def test_who_is_suppressed_stays_so_until_it_is_lifted_and_then_needs_newer_cons
 
 def test_what_somebody_left_is_shown_to_them_and_forgotten_with_them(database, reader):
     preferences.leave(database, reader, "daily", FRIDAY)
-    assert data_export.export(database, reader).left == (Departure(digest="daily", left_at=FRIDAY),)
+    assert data_export.export(database, reader).left == (OptOut(digest="daily", opted_out_at=FRIDAY),)
     data_export.erase(database, reader, FRIDAY, random_token=lambda: "key")
     with database.connect() as connection:
-        assert connection.execute(select(schema.departures)).all() == []
+        assert connection.execute(select(schema.opt_outs)).all() == []
 
 
 def test_again_the_same_file_changes_nothing_nor_what_people_chose_since(database):

@@ -1,4 +1,4 @@
-"""What every mailbox does: hand out mails one by one, and take note that one is dealt with."""
+"""The interface of mailboxes: yield messages, and mark the ones that are done."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ from digestmail.errors import DigestmailError
 
 
 class MailboxError(DigestmailError):
-    """A mailbox cannot be read; the text says which and why."""
+    """A mailbox cannot be read. The text says which one and why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Arrived:
-    """A mail in a mailbox."""
+class ReceivedMessage:
+    """A message in a mailbox."""
 
     raw: bytes
-    """At most as many octets as the mailbox was told to read."""
-    place: str
-    """Where it lies, in the mailbox's own terms: a file's name, a UID."""
+    """At most `max_bytes` octets of the message."""
+    key: str
+    """Identifies the message in its mailbox: a file name or a UID."""
 
 
 class Mailbox(Protocol):
-    """A place bounces are delivered to."""
+    """A mailbox that receives bounces."""
 
-    def mails(self) -> Iterator[Arrived]:
-        """Yield every mail that was not dealt with, the oldest first. Raises MailboxError."""
+    def messages(self) -> Iterator[ReceivedMessage]:
+        """Yield every message that is not done, oldest first. Raises MailboxError."""
         ...
 
-    def done(self, mail: Arrived) -> None:
-        """Take note that a mail is dealt with, once what it says is committed.
+    def mark_done(self, message: ReceivedMessage) -> None:
+        """Mark a message as done, after its report was committed.
 
-        A crash before it hands the mail out again: the same report read twice counts once. Raises MailboxError.
+        After a crash before this call, the message is read again. A report counts only once. Raises MailboxError.
         """
         ...

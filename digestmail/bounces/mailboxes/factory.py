@@ -1,4 +1,4 @@
-"""Choose a mailbox by its kind: the one place that does."""
+"""Creates a mailbox from its configuration."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def make_mailbox(  # noqa: PLR0913 - by name only, a key of the configuration ea
     timeout: float,
     max_bytes: int,
 ) -> Mailbox:
-    """Return the mailbox; nothing is opened yet. `path` is for the kinds on this disk, the rest for IMAP.
+    """Return the mailbox without opening it. `path` is for local mailboxes, the other settings are for IMAP.
 
-    Of a mail at most `max_bytes` are read; `timeout` is the longest silence in seconds.
+    At most `max_bytes` of each message are read. `timeout` is in seconds, for each step.
     """
     match kind:
         case "maildir":

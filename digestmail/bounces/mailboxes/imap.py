@@ -1,4 +1,4 @@
-"""An IMAP folder (RFC 9051): what is dealt with is flagged as seen."""
+"""An IMAP folder (RFC 9051). Messages that are done get the flag Seen."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from imap_tools import (
     MailMessageFlags,
 )
 
-from digestmail.bounces.mailboxes.base import Arrived, MailboxError
+from digestmail.bounces.mailboxes.base import MailboxError, ReceivedMessage
 from digestmail.transports.tls import client_context
 
 Security = Literal["none", "starttls", "tls"]
@@ -26,7 +26,7 @@ _BROKEN = (OSError, imaplib.IMAP4.error, ImapToolsError, UnicodeError, ValueErro
 
 
 class ImapMailbox:
-    """The unseen mails of one folder. Certificates are always checked."""
+    """The unseen messages of one folder. TLS certificates are always verified."""
 
     def __init__(  # noqa: PLR0913 - by name only, a key of the configuration each
         self,
@@ -41,9 +41,9 @@ class ImapMailbox:
         max_bytes: int,
         ca_file: Path | None = None,
     ) -> None:
-        """Connect nothing yet. `timeout` is the seconds a step may take; of a mail at most `max_bytes` are fetched.
+        """Store the settings; nothing is connected yet. `timeout` is in seconds, for each step.
 
-        `ca_file` (PEM) holds the authorities that vouch for the server instead of the system's.
+        At most `max_bytes` of each message are fetched. `ca_file` (PEM) replaces the system's trusted certificates.
         """
         self._address = (host, port or _PORTS[security])
         self._security = security
@@ -53,8 +53,8 @@ class ImapMailbox:
         self._max_bytes = max_bytes
         self._open: BaseMailBox | None = None
 
-    def mails(self) -> Iterator[Arrived]:
-        """Yield the unseen mails, oldest first; they stay unseen until they are done. Raises MailboxError."""
+    def messages(self) -> Iterator[ReceivedMessage]:
+        """Yield the unseen messages, oldest first. They stay unseen until they are done. Raises MailboxError."""
         with self._translated():
             connected = self._connect()
         try:
@@ -68,17 +68,17 @@ class ImapMailbox:
                 with self._translated():
                     raw = self._fetch(connected, uid)
                 if raw is not None:
-                    yield Arrived(raw=raw, place=uid)
+                    yield ReceivedMessage(raw=raw, key=uid)
         finally:
             self._open = None
-            _leave(connected)
+            _disconnect(connected)
 
-    def done(self, mail: Arrived) -> None:
-        """Flag a mail as seen; only while the mails are being read."""
+    def mark_done(self, message: ReceivedMessage) -> None:
+        """Flag a message as seen. Only possible while `messages` is being iterated."""
         if self._open is None:
             raise MailboxError("the mailbox is closed")
         with self._translated():
-            self._open.flag(mail.place, MailMessageFlags.SEEN, value=True)
+            self._open.flag(message.key, MailMessageFlags.SEEN, value=True)
 
     def _connect(self) -> BaseMailBox:
         host, port = self._address
@@ -87,10 +87,10 @@ class ImapMailbox:
         return MailBoxUnencrypted(host, port, timeout=self._timeout)
 
     def _fetch(self, connected: BaseMailBox, uid: str) -> bytes | None:
-        """Return the beginning of a mail; None if it is gone. `PEEK` leaves its flags alone (section 6.4.5)."""
+        """Return the start of a message, or None if it was deleted. `PEEK` does not set flags (section 6.4.5)."""
         answered, parts = connected.client.uid("FETCH", uid, f"(BODY.PEEK[]<0.{self._max_bytes}>)")
         if answered != "OK":
-            raise MailboxError(f"{self._address[0]}: the server does not give mail {uid}")
+            raise MailboxError(f"{self._address[0]}: the server refused to return message {uid}")
         return next((part[1] for part in parts if isinstance(part, tuple)), None)
 
     @contextmanager
@@ -101,8 +101,8 @@ class ImapMailbox:
             raise MailboxError(f"{self._address[0]}: {str(error) or type(error).__name__}") from error
 
 
-def _leave(connected: BaseMailBox) -> None:
-    """Say goodbye, or hang up on a server that does not answer."""
+def _disconnect(connected: BaseMailBox) -> None:
+    """Log out, or close the connection if the server does not respond."""
     try:
         connected.logout()
     except _BROKEN:

@@ -1,4 +1,4 @@
-"""A listener of our own: the mail server hands bounces over by LMTP (RFC 2033) or SMTP (RFC 5321)."""
+"""A listener to which a mail server delivers bounces by LMTP (RFC 2033) or SMTP (RFC 5321)."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ from digestmail.errors import StorageError
 
 log = logging.getLogger("digestmail.bounces")
 
-Take = Callable[[bytes, Sequence[str]], None]
-"""Given a mail and whom it was sent to; returns once what it says is committed. May raise StorageError."""
+Process = Callable[[bytes, Sequence[str]], None]
+"""Called with a message and its recipients. Returns after the commit. May raise StorageError."""
 DEFAULT_PORT = 8024
 
 
 class Listener:
-    """Takes mail for the return paths and for nobody else."""
+    """Accepts mail for return paths and unsubscribe addresses only."""
 
     def __init__(
         self,
-        take: Take,
+        process: Process,
         *,
-        wants: Callable[[str], bool],
+        accepts: Callable[[str], bool],
         host: str,
         port: int | None,
         protocol: Literal["lmtp", "smtp"],
         max_bytes: int,
         timeout: float,
     ) -> None:
-        """Listen nowhere yet. `wants` says of an address whether it is one of ours; `timeout` is seconds of silence."""
+        """Store the settings. `accepts` decides which recipients are accepted; `timeout` is in seconds."""
         server = partial(
             LMTP if protocol == "lmtp" else SMTP,
             data_size_limit=max_bytes,
@@ -46,12 +46,12 @@ class Listener:
             ident="digestmail",
         )
         self._server = server
-        self._handler = _Handler(take, wants)
+        self._handler = _Handler(process, accepts)
         self._address = (host, port or DEFAULT_PORT)
         self._controller: _Controller | None = None
 
     def start(self) -> None:
-        """Listen, in a thread of its own. Raises MailboxError when the port cannot be had."""
+        """Start listening in a new thread. Raises MailboxError if the port is not available."""
         host, port = self._address
         try:
             family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
@@ -62,40 +62,40 @@ class Listener:
         self._controller.start()
 
     def stop(self) -> None:
-        """Finish the mails in hand and close the port."""
+        """Finish the messages in progress and close the port."""
         if self._controller is not None:
             self._controller.stop()
 
 
 class _Handler:
-    def __init__(self, take: Take, wants: Callable[[str], bool]) -> None:
-        self._take = take
-        self._wants = wants
+    def __init__(self, process: Process, accepts: Callable[[str], bool]) -> None:
+        self._process = process
+        self._wants = accepts
 
     async def handle_RCPT(  # noqa: N802 - aiosmtpd's name
         self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
     ) -> str:
-        """Refuse what is not for us: this is no relay."""
+        """Refuse other recipients: this is not a relay."""
         if not self._wants(address):
             return "550 5.1.1 no such mailbox"
         if envelope.rcpt_tos:
-            return "452 4.5.3 one recipient at a time"  # a bounce has one, and LMTP answers for each
+            return "452 4.5.3 one recipient at a time"  # LMTP would need a reply for each recipient
         envelope.rcpt_tos.append(address)
         return "250 2.1.5 OK"
 
     async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's name
-        """Answer only once it is committed: until then the mail is the other server's."""
+        """Reply after the commit: until then, the other server is responsible for the message."""
         raw = envelope.content if isinstance(envelope.content, bytes) else b""
         try:
-            await asyncio.to_thread(self._take, raw, tuple(envelope.rcpt_tos))
+            await asyncio.to_thread(self._process, raw, tuple(envelope.rcpt_tos))
         except StorageError as error:
-            log.error("not recorded: %s", error)  # noqa: TRY400 - expected, and told to the other server
+            log.error("not recorded: %s", error)  # noqa: TRY400 - expected, and the other server tries again
             return "451 4.3.0 try again later"
         return "250 2.0.0 OK"
 
 
 class _Controller(Controller):
-    """A controller on a socket that is open already, for either protocol."""
+    """A controller for a socket that is already open, for either protocol."""
 
     def __init__(self, server: Callable[..., SMTP], handler: _Handler, opened: socket.socket) -> None:
         host, port = opened.getsockname()[:2]

@@ -1,40 +1,40 @@
-"""A Maildir: what is dealt with moves from `new` to `cur` and is flagged as seen."""
+"""A Maildir. Messages that are done move from `new` to `cur` with the flag Seen."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
 
-from digestmail.bounces.mailboxes.base import Arrived, MailboxError
+from digestmail.bounces.mailboxes.base import MailboxError, ReceivedMessage
 
 _SEEN = "S"
 
 
 class MaildirMailbox:
-    """The mails of a Maildir that nobody has seen (https://cr.yp.to/proto/maildir.html)."""
+    """The unseen messages of a Maildir (https://cr.yp.to/proto/maildir.html)."""
 
     def __init__(self, path: Path, *, max_bytes: int) -> None:
-        """Read at most `max_bytes` octets of each mail."""
+        """Read at most `max_bytes` octets of each message."""
         self._path = path
         self._max_bytes = max_bytes
 
-    def mails(self) -> Iterator[Arrived]:
-        """Yield the unseen mails, oldest first. Raises MailboxError if there is no Maildir."""
+    def messages(self) -> Iterator[ReceivedMessage]:
+        """Yield the unseen messages, oldest first. Raises MailboxError if there is no Maildir."""
         if not (self._path / "new").is_dir():
-            raise MailboxError(f"{self._path}: there is no Maildir")
+            raise MailboxError(f"{self._path} is not a Maildir")
         for file in self._unseen():
             try:
                 with file.open("rb") as opened:
                     raw = opened.read(self._max_bytes)
             except FileNotFoundError:
-                continue  # another reader was faster
+                continue  # another process has moved it
             except OSError as error:
                 raise MailboxError(f"{file}: {error.strerror}") from error
-            yield Arrived(raw=raw, place=str(file.relative_to(self._path)))
+            yield ReceivedMessage(raw=raw, key=str(file.relative_to(self._path)))
 
-    def done(self, mail: Arrived) -> None:
-        """Move a mail to `cur`, flagged as seen."""
-        file = self._path / mail.place
+    def mark_done(self, message: ReceivedMessage) -> None:
+        """Move a message to `cur` and flag it as seen."""
+        file = self._path / message.key
         name, _, flags = file.name.partition(":2,")
         (self._path / "cur").mkdir(exist_ok=True)
         try:

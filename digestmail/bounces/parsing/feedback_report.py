@@ -1,4 +1,4 @@
-"""Feedback reports: complaints of readers by way of their providers (RFC 5965), and two forms older than it."""
+"""Feedback reports: complaints that providers forward (RFC 5965), and two older formats."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from digestmail.bounces.parsing.mime_parts import Mail, blocks, field, own_parts
 from digestmail.bounces.parsing.report import Kind
 
 _COMPLAINTS = frozenset({"abuse", "fraud", "opt-out", "opt-out-list"})
-"""RFC 5965 section 7.3 and its registry; `auth-failure` (RFC 6591), `virus` and `other` say nothing of the reader."""
+"""RFC 5965 section 7.3 and its registry; `auth-failure` (RFC 6591), `virus` and `other` are not complaints."""
 
 
 def read_feedback(mail: Mail) -> tuple[Kind, str] | None:
-    """Return what a feedback report says and the type it names; None if this is none.
+    """Return the kind and the type of a feedback report, or None if the message is not one.
 
-    Beside RFC 5965: Hotmail's bare message/rfc822 with a field of its own, and Apple Mail's unsubscribe button.
+    Besides RFC 5965, it recognizes Hotmail's message/rfc822 with a custom header, and Apple Mail's unsubscribe button.
     """
     for part in own_parts(mail):
         if part.get_content_type() == "message/feedback-report":
@@ -29,7 +29,7 @@ def read_feedback(mail: Mail) -> tuple[Kind, str] | None:
 
 
 def original_senders(mail: Mail) -> list[str]:
-    """Return the return paths a feedback report names: `Original-Mail-From` (RFC 5965 section 3.2)."""
+    """Return the return paths in a feedback report: `Original-Mail-From` (RFC 5965 section 3.2)."""
     return [
         field(block, "Original-Mail-From")
         for part in own_parts(mail)
@@ -39,7 +39,7 @@ def original_senders(mail: Mail) -> list[str]:
 
 
 def kind_of(named: str) -> Kind:
-    """Return what a feedback type says, given in lower case."""
+    """Return the kind for a feedback type, given in lower case."""
     if named in _COMPLAINTS:
         return Kind.COMPLAINT
     return Kind.NOT_SPAM if named == "not-spam" else Kind.FEEDBACK

@@ -1,4 +1,4 @@
-"""Bounces in words, from servers that know no RFC 3464: read by flufl.bounce and by the words themselves."""
+"""Bounces without a delivery status notification: parsed by flufl.bounce and by their wording."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from digestmail.bounces.parsing.classify import judge
 from digestmail.bounces.parsing.mime_parts import Mail, field, own_parts, text
-from digestmail.bounces.parsing.recipients import about
+from digestmail.bounces.parsing.recipients import text_about
 from digestmail.bounces.parsing.report import FailedRecipient, Kind
 
 log = logging.getLogger("digestmail.bounces")
@@ -19,9 +19,9 @@ _ORIGINAL = re.compile(
     r".{0,40}below is a copy of.{0,80}|(?:received|return-path|message-id)[ \t]?:.*)$",
     re.IGNORECASE | re.MULTILINE,
 )
-"""Where the message that is returned begins."""
+"""Matches the line before the returned message."""
 _SUBJECT = re.compile(r"^[ \t]*subject[ \t]*:.*$", re.IGNORECASE | re.MULTILINE)
-"""Our own words, which say nothing about the failure."""
+"""Our own subject line, which must not be searched for reasons."""
 _CODE = re.compile(r"(?<![\d.])(?:5\d\d(?=[ -])|5\.\d{1,3}\.\d{1,3}(?![\d.]))")
 _IN_BRACKETS = re.compile(r"<([^<>]*)>")
 _DAEMON = re.compile(r"(?:mailer-daemon|postmaster|mail-daemon|mailerdaemon)\b", re.IGNORECASE)
@@ -41,7 +41,7 @@ _FAILED = re.compile(
     r"投递失败|退信|配信できません|送信できません",
     re.IGNORECASE,
 )
-"""What a server writes that gives no reply code."""
+"""Wording of servers that give no reply code."""
 _WARNING = re.compile(
     r"still (?:being )?(?:try|retr)|temporary failure report|warning|(?:will|to) (?:be )?(?:retr|continue|keep)|"
     r"not need to (?:re-?send|do|take)|delayed for more than|no action|kept in the queue|will keep trying",
@@ -53,9 +53,9 @@ _AUTO_SUBJECT = re.compile(
 
 
 def is_from_daemon(mail: Mail) -> bool:
-    """Return whether a mail says it comes from a mail server, not from a person.
+    """Return whether a message claims to come from a mail server.
 
-    An empty address is the one servers send with (RFC 5321 section 4.5.5); some write it into the header too.
+    Servers send with an empty address (RFC 5321 section 4.5.5), and some also write it into the header.
     """
     sender = field(mail, "From")
     found = _IN_BRACKETS.search(sender)
@@ -65,9 +65,9 @@ def is_from_daemon(mail: Mail) -> bool:
 
 
 def is_auto_reply(mail: Mail) -> bool:
-    """Return whether this is what a vacation program or a ticket system sends (RFC 3834 section 5).
+    """Return whether this is an automatic reply of a vacation program or a ticket system (RFC 3834 section 5).
 
-    Servers label their bounces the same, so those of a daemon and those that name failed recipients are none.
+    Bounces have the same headers, so messages from a daemon or with failed recipients are not auto-replies.
     """
     if is_from_daemon(mail) or mail["X-Failed-Recipients"]:
         return False
@@ -81,17 +81,17 @@ def is_auto_reply(mail: Mail) -> bool:
 
 
 def read_notice(mail: Mail) -> tuple[Kind, tuple[FailedRecipient, ...]]:
-    """Return what a notice in words says: a bounce with its recipients, a delay, or something else."""
-    words = spoken(mail)
+    """Parse a notice without a DSN: a bounce with its recipients, a delay, or something else."""
+    words = readable_text(mail)
     named = _ADDRESS.findall(field(mail, "X-Failed-Recipients")[:_LONGEST])
-    temporary, permanent = _second_opinion(mail)
+    temporary, permanent = _flufl_recipients(mail)
     recipients = named or permanent
     if not recipients and temporary:
         return Kind.DELAYED, ()
     if not recipients and is_from_daemon(mail) and (_CODE.search(words) or _FAILED.search(words)):
         if not _CODE.search(words) and is_warning(words):
             return Kind.DELAYED, ()
-        recipients = _addressed(words)
+        recipients = _find_recipients(words)
     unique = tuple(dict.fromkeys(recipients))[:_MOST]
     if not unique:
         return Kind.OTHER, ()
@@ -99,12 +99,12 @@ def read_notice(mail: Mail) -> tuple[Kind, tuple[FailedRecipient, ...]]:
 
 
 def is_warning(words: str) -> bool:
-    """Return whether a report says that its server goes on trying."""
+    """Return whether a report says that the server will try again."""
     return _WARNING.search(words) is not None
 
 
-def spoken(mail: Mail) -> str:
-    """Return the words of a notice, up to the message it returns."""
+def readable_text(mail: Mail) -> str:
+    """Return the text of a notice, up to the returned message."""
     for part in own_parts(mail):
         if part.get_content_maintype() == "text":
             notice = _ORIGINAL.split(text(part)[:_LONGEST].replace("\r\n", "\n"), maxsplit=1)[0]
@@ -113,30 +113,30 @@ def spoken(mail: Mail) -> str:
 
 
 def _failure(recipient: str, recipients: tuple[str, ...], words: str) -> FailedRecipient:
-    context = about([recipient], set(recipients) - {recipient}, words)
+    context = text_about([recipient], set(recipients) - {recipient}, words)
     status, verdict = judge(None, context[0] if context else "", more=context[1:])
-    said = next(iter(context), "")
-    return FailedRecipient(recipient=recipient, status=status, text=" ".join(said.split())[:500], verdict=verdict)
+    reason = next(iter(context), "")
+    return FailedRecipient(recipient=recipient, status=status, text=" ".join(reason.split())[:500], verdict=verdict)
 
 
-def _addressed(words: str) -> list[str]:
-    """Return the addresses that stand where a recipient does: at the beginning of a line, or after its reply code."""
+def _find_recipients(words: str) -> list[str]:
+    """Return the addresses at the start of a line or after a reply code, where recipients are named."""
     first = ((line, _ADDRESS.search(line)) for line in words.splitlines())
     return [match[0] for line, match in first if match and _RECIPIENT.match(line[: match.start()])]
 
 
-def _second_opinion(mail: Mail) -> tuple[list[str], list[str]]:
-    """Return (temporary, permanent) recipients as flufl.bounce reads them."""
+def _flufl_recipients(mail: Mail) -> tuple[list[str], list[str]]:
+    """Return (temporary, permanent) recipients according to flufl.bounce."""
     from flufl.bounce import all_failures
 
-    # It writes a traceback for each detector that stumbles over a stranger's mail, and raises besides.
+    # It logs a traceback for each detector that fails, and raises as well.
     logging.getLogger("flufl.bounce").setLevel(logging.CRITICAL + 1)
     texts = [str(part.get_payload()) for part in own_parts(mail) if not part.is_multipart()]
-    if sum(map(len, texts)) > _LONGEST * 10 or sum(said.count("\n") for said in texts) > _MOST_LINES:
+    if sum(map(len, texts)) > _LONGEST * 10 or sum(part.count("\n") for part in texts) > _MOST_LINES:
         return [], []
     try:
         temporary, permanent = all_failures(mail)
-    except Exception as error:  # noqa: BLE001 - seventeen detectors, and no list of what they raise
+    except Exception as error:  # noqa: BLE001 - its detectors may raise anything
         log.debug("flufl.bounce: %s: %s", type(error).__name__, error)
         return [], []
     return _clean(temporary), _clean(permanent)

@@ -1,4 +1,4 @@
-"""A mail in parts, whoever wrote it: bounded in size, depth and time."""
+"""Parses untrusted messages, with limits on size, depth and time."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from html import unescape
 from typing import Final, TypeAlias
 
 MAX_BYTES: Final = 400_000
-"""As much of a mail as is looked at: reports say what they have to say before the message they return."""
+"""The part of a message that is parsed. Reports put their content before the returned message."""
 _MAX_PARTS: Final = 60
 _MAX_BOUNDARIES: Final = 500
 _MAX_LINES: Final = 20_000
 _MAX_HEADERS: Final = 2_000
 _MAX_HEADER_BYTES: Final = 100_000
 _MAX_FIELD: Final = 10_000
-"""The parser's work grows with the depth of the parts times the number of lines."""
+"""The limits bound the parser's time, which grows with the depth of the parts times the number of lines."""
 _PART = re.compile(rb"^content-type\s*:", re.IGNORECASE | re.MULTILINE)
 _HEADERS_END = re.compile(rb"\r?\n\r?\n")
 _POSTMARKS = re.compile(rb"\A(?:>?From [^\n]*(?:\n|\Z))+")
-"""The line an mbox begins a mail with (RFC 4155), and the one procmail keeps of the mbox before it."""
+"""The From line of an mbox (RFC 4155), and the one that procmail keeps from an earlier mbox."""
 _GLOBAL = re.compile(
     rb"^(content-type\s*:\s*message/)global(-delivery-status|-headers)?(?=[\s;])", re.IGNORECASE | re.MULTILINE
 )
-"""The types of RFC 6533 and RFC 6532: of the same form as the ones in ASCII, and unknown to the parser."""
+"""The types of RFC 6533 and RFC 6532, which the parser does not know. Their format is that of the ASCII types."""
 _ASCII = {b"-delivery-status": b"delivery-status", b"-headers": b"rfc822", b"": b"rfc822"}
 _TAG = re.compile(r"<[a-z!/][^<>@]{0,500}>", re.IGNORECASE)
 
@@ -35,7 +35,7 @@ Mail: TypeAlias = "Message[str, str]"
 
 
 def parse(raw: bytes) -> Mail | None:
-    """Return the mail; None if it has more parts or headers than any honest one."""
+    """Parse a message. Return None if it has too many parts or headers."""
     raw = _POSTMARKS.sub(b"", raw[:MAX_BYTES])
     if raw.count(b"\n") > _MAX_LINES:
         raw = b"".join(raw.splitlines(keepends=True)[:_MAX_LINES])
@@ -51,7 +51,7 @@ def parse(raw: bytes) -> Mail | None:
 
 
 def own_parts(mail: Mail) -> Iterator[Mail]:
-    """Yield a mail's parts, but none of a message it returns: that may be a report itself."""
+    """Yield the parts of a message, but not those of a message it returns, which may be a report too."""
     yield mail
     if not mail.is_multipart() or mail.get_content_maintype() == "message":
         return
@@ -61,7 +61,7 @@ def own_parts(mail: Mail) -> Iterator[Mail]:
 
 
 def blocks(part: Mail) -> list[Mail]:
-    """Return the blocks of fields of a message/delivery-status part or the like (RFC 3464 section 2.1)."""
+    """Return the groups of fields of a part such as message/delivery-status (RFC 3464 section 2.1)."""
     payload = part.get_payload()
     if isinstance(payload, list):
         found = [block for block in payload if isinstance(block, Message)]
@@ -71,21 +71,21 @@ def blocks(part: Mail) -> list[Mail]:
 
 
 def _decoded(found: list[Mail], encoding: str) -> list[Mail]:
-    """Return the blocks of an encoded part: the parser takes its lines for the blocks themselves."""
-    coded = b"\n\n".join(_as_read(block) for block in found)
+    """Return the groups of fields of an encoded part. The parser does not decode such a part."""
+    coded = b"\n\n".join(_source(block) for block in found)
     with suppress(ValueError):
         plain = binascii.a2b_qp(coded) if encoding == "quoted-printable" else binascii.a2b_base64(coded)
         return [message_from_bytes(block) for block in re.split(rb"\r?\n\r?\n", plain[:MAX_BYTES])]
     return []
 
 
-def _as_read(block: Mail) -> bytes:
+def _source(block: Mail) -> bytes:
     lines = [f"{name}:{value}" for name, value in block.raw_items()]
     return "\n".join([*lines, str(block.get_payload())]).strip().encode("utf-8", "surrogateescape")
 
 
 def content(part: Mail) -> bytes:
-    """Return a part's content, its transfer encoding undone as far as it can be."""
+    """Return the decoded content of a part, or nothing if it cannot be decoded."""
     try:
         payload = part.get_payload(decode=True)
     except (ValueError, LookupError, AssertionError):
@@ -94,24 +94,24 @@ def content(part: Mail) -> bytes:
 
 
 def text(part: Mail) -> str:
-    """Return a part's content as text; what its charset does not know is replaced."""
+    """Return the content of a part as text. Invalid characters are replaced."""
     charset = part.get_content_charset("utf-8")
     try:
-        said = content(part).decode(charset, "replace")
+        decoded = content(part).decode(charset, "replace")
     except (LookupError, ValueError):
-        said = content(part).decode("latin-1")
-    return unescape(_TAG.sub(" ", said)) if part.get_content_subtype() == "html" else said
+        decoded = content(part).decode("latin-1")
+    return unescape(_TAG.sub(" ", decoded)) if part.get_content_subtype() == "html" else decoded
 
 
 def field(mail: Mail, name: str) -> str:
-    """Return a header field on one line; an empty string where it is missing. Its octets are UTF-8 (RFC 6532)."""
+    """Return a header field as one line, or an empty string. Its octets are read as UTF-8 (RFC 6532)."""
     wanted = name.lower()
     found = next((str(value) for key, value in mail.raw_items() if key.lower() == wanted), "")
     return " ".join(found[:_MAX_FIELD].encode("utf-8", "surrogateescape").decode("utf-8", "replace").split())
 
 
 def returned_messages(mail: Mail) -> Iterator[Mail]:
-    """Yield the message a report returns, whole or as headers only (RFC 6522 section 3)."""
+    """Yield the message that a report returns, complete or headers only (RFC 6522 section 3)."""
     for part in own_parts(mail):
         kind = part.get_content_type()
         if kind == "message/rfc822":

@@ -1,4 +1,4 @@
-"""Read a mail that came back: what it is, what failed, and whose it may be."""
+"""Parses a message to our return path: its kind, the failed recipients, and tokens that identify the subscriber."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 from digestmail.bounces.parsing.delivery_status import read_delivery_status
 from digestmail.bounces.parsing.feedback_report import original_senders, read_feedback
-from digestmail.bounces.parsing.free_text import is_auto_reply, is_from_daemon, is_warning, read_notice, spoken
+from digestmail.bounces.parsing.free_text import is_auto_reply, is_from_daemon, is_warning, read_notice, readable_text
 from digestmail.bounces.parsing.mime_parts import MAX_BYTES, Mail, field, own_parts, parse, returned_messages, text
 from digestmail.bounces.parsing.report import FailedRecipient, InboundReport, Kind, RecipientProof
 
@@ -21,26 +21,24 @@ _RECIPIENT_FIELDS = ("X-Original-To", "Delivered-To", "Envelope-To", "X-Envelope
 _RETURN_PATH = re.compile(r"\+([0-9a-f]{40})@", re.IGNORECASE)
 _MESSAGE_ID = re.compile(r"<[A-Za-z0-9-]{1,80}\.[A-Za-z0-9-]{1,80}\.[0-9a-f]{40}@[A-Za-z0-9.-]{1,253}>")
 _SUBJECT_TOKEN = re.compile(r"(?<![A-Za-z0-9_-])([A-Za-z0-9_-]{4,200}\.[A-Za-z0-9_-]{27})(?![A-Za-z0-9_-])")
-"""An unsubscribe token: what it holds in base64, and a signature of 20 octets."""
+"""An unsubscribe token: base64 data and a signature of 20 octets."""
 _UNSUBSCRIBE = re.compile(r"(?:/unsubscribe/|unsubscribe%20|unsubscribe )([A-Za-z0-9_-]{4,200}\.[A-Za-z0-9_-]{20,60})")
 _MOST = 10
 
 
 def read(raw: bytes, recipients: Sequence[str] = ()) -> InboundReport:
-    """Return what the mail `raw` says; never raises, and takes time in proportion to at most 400 KB of it.
+    """Parse the message `raw`. Never raises; reads at most 400 KB, in linear time.
 
-    `recipients` are the addresses it was sent to, where the envelope is known (RFC 5321 section 3.3).
+    `recipients` are the addresses of the envelope, if known (RFC 5321 section 3.3).
     """
     mail = parse(raw)
     if mail is None:
-        return InboundReport(
-            kind=Kind.OTHER, identity=_identity(raw, None), detail="more parts or headers than a mail has"
-        )
-    kind, failures, detail = _said(mail)
-    evidence = _evidence(mail, recipients)
+        return InboundReport(kind=Kind.OTHER, identity=_identity(raw, None), detail="too many parts or headers")
+    kind, failures, detail = _classify(mail)
+    proof = _proof(mail, recipients)
     if not _is_report(mail, kind):
-        evidence = replace(
-            evidence,
+        proof = replace(
+            proof,
             addressed=_found(_RETURN_PATH, _own_recipients(mail, recipients)),
             subjects=_found(_SUBJECT_TOKEN, [_subject(mail)]),
         )
@@ -49,15 +47,15 @@ def read(raw: bytes, recipients: Sequence[str] = ()) -> InboundReport:
         identity=_identity(raw, mail),
         failures=failures,
         detail=detail or "; ".join(failure.text for failure in failures)[:500],
-        evidence=evidence,
+        proof=proof,
     )
 
 
-def _said(mail: Mail) -> tuple[Kind, tuple[FailedRecipient, ...], str]:
+def _classify(mail: Mail) -> tuple[Kind, tuple[FailedRecipient, ...], str]:
     if feedback := read_feedback(mail):
         return feedback[0], (), feedback[1]
     status = [part for part in own_parts(mail) if part.get_content_type() == "message/delivery-status"]
-    words = spoken(mail)
+    words = readable_text(mail)
     if status and (report := read_delivery_status(status, words, warns=is_warning(words))):
         return *report, ""
     if is_auto_reply(mail):
@@ -66,9 +64,9 @@ def _said(mail: Mail) -> tuple[Kind, tuple[FailedRecipient, ...], str]:
 
 
 def _is_report(mail: Mail, kind: Kind) -> bool:
-    """Return whether a program reports on another mail: such a mail asks for nothing, wherever it was sent.
+    """Return whether a program reports on another message. Such a message is never an unsubscribe request.
 
-    Auto-Submitted does not decide: mail programs that unsubscribe for their user mark their mails auto-replied.
+    Auto-Submitted is not used: mail programs that unsubscribe for their user send auto-replied messages.
     """
     reports = {"message/delivery-status", "message/feedback-report", "message/disposition-notification"}
     return (
@@ -81,7 +79,7 @@ def _is_report(mail: Mail, kind: Kind) -> bool:
 
 
 def _is_daemon(mail: Mail) -> bool:
-    """Return whether a mail server wrote this; a person may well write from postmaster@."""
+    """Return whether a mail server wrote the message. A person may also write from postmaster@."""
     if not is_from_daemon(mail):
         return False
     automatic = field(mail, "Auto-Submitted").lower() not in {"", "no"} or field(mail, "Return-Path") == "<>"
@@ -89,11 +87,11 @@ def _is_daemon(mail: Mail) -> bool:
 
 
 def _subject(mail: Mail) -> str:
-    """Return the subject, encoded words (RFC 2047) and percent-encoding undone."""
-    said = field(mail, "Subject")
-    with suppress(HeaderParseError, LookupError, ValueError):  # broken or in an unknown charset: as it is
-        said = str(make_header(decode_header(said)))
-    return unquote(said)
+    """Return the subject with encoded words (RFC 2047) and percent-encoding decoded."""
+    subject = field(mail, "Subject")
+    with suppress(HeaderParseError, LookupError, ValueError):  # malformed or in an unknown charset: keep it unchanged
+        subject = str(make_header(decode_header(subject)))
+    return unquote(subject)
 
 
 def _identity(raw: bytes, mail: Mail | None) -> str:
@@ -102,8 +100,8 @@ def _identity(raw: bytes, mail: Mail | None) -> str:
     return hashlib.sha256(named).hexdigest()[:32]
 
 
-def find_evidence(addresses: Sequence[str], original: Sequence[str]) -> RecipientProof:
-    """Return what may be tokens of ours in `addresses` a mail came from or goes to, and in texts of the `original`."""
+def find_tokens(addresses: Sequence[str], original: Sequence[str]) -> RecipientProof:
+    """Return possible tokens in envelope addresses, and in texts of the original message."""
     return RecipientProof(
         return_paths=_found(_RETURN_PATH, [*addresses, *original]),
         message_ids=_found(_MESSAGE_ID, original),
@@ -111,9 +109,9 @@ def find_evidence(addresses: Sequence[str], original: Sequence[str]) -> Recipien
     )
 
 
-def _evidence(mail: Mail, recipients: Sequence[str]) -> RecipientProof:
+def _proof(mail: Mail, recipients: Sequence[str]) -> RecipientProof:
     addresses = [*_own_recipients(mail, recipients), *original_senders(mail)]
-    return find_evidence(addresses, list(_original(mail)))
+    return find_tokens(addresses, list(_original(mail)))
 
 
 def _own_recipients(mail: Mail, recipients: Sequence[str]) -> list[str]:
@@ -121,7 +119,7 @@ def _own_recipients(mail: Mail, recipients: Sequence[str]) -> list[str]:
 
 
 def _original(mail: Mail) -> Iterator[str]:
-    """Yield the headers of the message that came back, and texts it may stand in without being marked as one."""
+    """Yield headers of the returned message, and text parts that may contain it without being marked as one."""
     for inner in returned_messages(mail):
         for name in ("Return-Path", "Message-ID", "List-Unsubscribe"):
             yield from (str(value) for value in inner.get_all(name, []))
@@ -131,10 +129,10 @@ def _original(mail: Mail) -> Iterator[str]:
 
 
 def _found(pattern: re.Pattern[str], texts: Iterable[str]) -> tuple[str, ...]:
-    """Return the first few different matches, in order."""
+    """Return the first few distinct matches, in order."""
     found: dict[str, None] = {}
-    for said in texts:
-        for match in pattern.finditer(said):
+    for value in texts:
+        for match in pattern.finditer(value):
             found[match[match.lastindex or 0]] = None
             if len(found) == _MOST:
                 return tuple(found)

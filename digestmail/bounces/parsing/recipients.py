@@ -1,34 +1,34 @@
-"""What a report says to people about one of its recipients. Pure."""
+"""Finds the text of a report that concerns one of its recipients. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
 
 
-def about(names: Collection[str], others: Collection[str], words: str) -> list[str]:
-    """Return what a report says about one recipient, the closest text first; nothing twice.
+def text_about(names: Collection[str], others: Collection[str], words: str) -> list[str]:
+    """Return the distinct texts of a report that may concern one recipient, the closest first.
 
-    `names` are the recipient's addresses, `others` those of the report's other recipients. First come the lines that
-    name the recipient with what is indented below them, then their paragraphs, then all that follows up to another
-    recipient, and if there is no other the whole report.
+    `names` are the recipient's addresses, `others` those of the report's other recipients. The order is: lines that
+    name the recipient with the indented lines below, their paragraphs, everything up to another recipient, and the
+    entire report if there are no others.
     """
     lines = words.splitlines()
     entry = _lines(lines, names, others, lambda line: line[:1] in {" ", "\t"} and bool(line.strip()))
     paragraph = _lines(lines, names, others, lambda line: bool(line.strip()))
     following = _lines(lines, names, others, lambda _: True)
     found = ["\n".join(entry), "\n".join(paragraph), "\n".join(following), "" if others else words]
-    return list(dict.fromkeys(said for said in found if said.strip()))
+    return list(dict.fromkeys(one for one in found if one.strip()))
 
 
 def _lines(
-    lines: list[str], names: Collection[str], others: Collection[str], goes_on: Callable[[str], bool]
+    lines: list[str], names: Collection[str], others: Collection[str], continues: Callable[[str], bool]
 ) -> list[str]:
     found, inside = [], False
     for line in lines:
         if any(name in line for name in names):
             inside = True
         elif inside:
-            inside = goes_on(line) and not any(other in line for other in others)
+            inside = continues(line) and not any(other in line for other in others)
         if inside:
             found.append(line)
     return found

@@ -1,4 +1,4 @@
-"""What a mail that came back says."""
+"""The result of parsing a bounce or another inbound report."""
 
 from __future__ import annotations
 
@@ -7,68 +7,68 @@ from enum import StrEnum
 
 
 class Kind(StrEnum):
-    """What a mail to our return path is."""
+    """The kind of a message to our return path."""
 
     BOUNCE = "bounce"
-    """At least one `Action: failed` (RFC 3464 section 2.3.3), one that expired, or a notice of failure in words."""
+    """`Action: failed` (RFC 3464 section 2.3.3), an expired message, or a failure notice without a DSN."""
     DELAYED = "delayed"
     DELIVERED = "delivered"
-    """Delivered, relayed or expanded: good news."""
+    """Delivered, relayed or expanded."""
     COMPLAINT = "complaint"
     NOT_SPAM = "not-spam"
     FEEDBACK = "feedback"
-    """A feedback report nobody is unsubscribed by, such as auth-failure."""
+    """A feedback report that is not a complaint, such as auth-failure."""
     AUTO_REPLY = "auto-reply"
     OTHER = "other"
 
 
-class Blame(StrEnum):
-    """Whom a failure is held against."""
+class BounceClass(StrEnum):
+    """The class of a failure."""
 
     HARD = "hard"
     """The address does not exist."""
     SOFT = "soft"
-    """It failed for another reason that lies with the recipient."""
-    OURS = "ours"
-    """We, our server or this mail were refused: nobody is blamed."""
+    """Another problem at the recipient."""
+    SENDER_FAULT = "sender_fault"
+    """Our server or this message was refused. It does not count against the address."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailedRecipient:
-    """One recipient a mail did not reach."""
+    """A recipient that a message did not reach."""
 
     recipient: str
-    """As the reporting server names it, which may be where a mail was forwarded to; never trusted to say who it is."""
+    """The address in the report. It may be a forwarding address, so it never identifies the subscriber."""
     status: str | None
     text: str
-    verdict: Blame
+    verdict: BounceClass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecipientProof:
-    """Strings that may be tokens of ours, in the order they are to be trusted; each is proved by its signature."""
+    """Strings that may be our signed tokens, the most reliable first."""
 
     return_paths: tuple[str, ...] = ()
-    """TOKEN of `bounce+TOKEN@domain`: of the mail's own recipients first, then of the returned message."""
+    """TOKEN of `bounce+TOKEN@domain`: from the report's own recipients first, then from the returned message."""
     message_ids: tuple[str, ...] = ()
     """Message-IDs of the returned message, in angle brackets."""
     unsubscribes: tuple[str, ...] = ()
-    """Tokens of the returned message's List-Unsubscribe."""
+    """Tokens from the returned message's List-Unsubscribe header."""
     addressed: tuple[str, ...] = ()
-    """TOKEN of `bounce+TOKEN@domain` among the mail's own recipients; none if the mail is a report."""
+    """TOKEN of `bounce+TOKEN@domain` in the message's own recipients; empty if the message is a report."""
     subjects: tuple[str, ...] = ()
-    """What may be unsubscribe tokens in the mail's own subject; none if the mail is a report."""
+    """Possible unsubscribe tokens in the message's own subject; empty if the message is a report."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InboundReport:
-    """A mail that came back, or what a provider tells instead of one, read."""
+    """A parsed message to our return path, or a provider's event."""
 
     kind: Kind
     identity: str
-    """The same for the same report however often it is read: of its Message-ID, else of its content."""
+    """Identifies the report, so that it counts once: a hash of its Message-ID or of its content."""
     failures: tuple[FailedRecipient, ...] = ()
     detail: str = ""
-    evidence: RecipientProof = RecipientProof()
+    proof: RecipientProof = RecipientProof()
     recipient: str = ""
-    """The address it is about, where a provider that proved itself names one; a mail never does."""
+    """The address in the event of an authenticated provider; empty for messages."""

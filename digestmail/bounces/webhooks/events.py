@@ -11,11 +11,11 @@ from typing import Annotated, Any, Final
 from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints, ValidationError
 
 from digestmail.bounces.parsing.classify import judge
-from digestmail.bounces.parsing.report import Blame, FailedRecipient, InboundReport, Kind, RecipientProof
+from digestmail.bounces.parsing.report import BounceClass, FailedRecipient, InboundReport, Kind, RecipientProof
 from digestmail.errors import EventsError
 
 _LONGEST: Final = 4000
-_MILDEST_FIRST: Final = (Blame.OURS, Blame.SOFT, Blame.HARD)
+_MILDEST_FIRST: Final = (BounceClass.SENDER_FAULT, BounceClass.SOFT, BounceClass.HARD)
 
 
 def _text(value: object) -> str:
@@ -57,7 +57,7 @@ def load(body: bytes) -> Any:
         raise EventsError("the body is not JSON") from error
 
 
-def gather(found: Iterable[Any], read: Callable[[Any], InboundReport]) -> EventBatch:
+def read_each(found: Iterable[Any], read: Callable[[Any], InboundReport]) -> EventBatch:
     """Read events one by one; `read` raises ValidationError for one that cannot be read."""
     events, unreadable = [], 0
     for one in found:
@@ -68,31 +68,29 @@ def gather(found: Iterable[Any], read: Callable[[Any], InboundReport]) -> EventB
     return EventBatch(events=tuple(events), unreadable=unreadable)
 
 
-def passing(kind: Kind) -> InboundReport:
+def ignored(kind: Kind) -> InboundReport:
     """Return an event that counts against nobody; whose it is does not matter."""
     return InboundReport(kind=kind, identity="-")
 
 
-def complaint(identity: str, recipient: str, evidence: RecipientProof, detail: str) -> InboundReport:
+def complaint(identity: str, recipient: str, proof: RecipientProof, detail: str) -> InboundReport:
     """Return an event that tells of a reader who wants no more mail; `detail` says how they said so."""
-    return InboundReport(
-        kind=Kind.COMPLAINT, identity=identity, recipient=recipient, evidence=evidence, detail=_line(detail)
-    )
+    return InboundReport(kind=Kind.COMPLAINT, identity=identity, recipient=recipient, proof=proof, detail=_line(detail))
 
 
-def bounce(identity: str, recipient: str, evidence: RecipientProof, failure: FailedRecipient) -> InboundReport:
+def bounce(identity: str, recipient: str, proof: RecipientProof, failure: FailedRecipient) -> InboundReport:
     """Return an event that tells of a mail that did not arrive."""
     return InboundReport(
         kind=Kind.BOUNCE,
         identity=identity,
         recipient=recipient,
-        evidence=evidence,
+        proof=proof,
         failures=(failure,),
         detail=failure.text,
     )
 
 
-def failed(recipient: str, says: Blame, *, status: str = "", text: str = "") -> FailedRecipient:
+def failed(recipient: str, says: BounceClass, *, status: str = "", text: str = "") -> FailedRecipient:
     """Return a failure a provider calls `says`; the last server's status code and text can only make it milder."""
     code, judged = judge(status or None, text, otherwise=says)
     verdict = min(says, judged, key=_MILDEST_FIRST.index)

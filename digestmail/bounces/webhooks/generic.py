@@ -6,8 +6,8 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from digestmail.bounces.parsing.parse import find_evidence
-from digestmail.bounces.parsing.report import Blame, InboundReport, Kind
+from digestmail.bounces.parsing.parse import find_tokens
+from digestmail.bounces.parsing.report import BounceClass, InboundReport, Kind
 from digestmail.bounces.webhooks.events import (
     EventBatch,
     Needed,
@@ -16,10 +16,10 @@ from digestmail.bounces.webhooks.events import (
     bounce,
     complaint,
     failed,
-    gather,
     identity_of,
+    ignored,
     load,
-    passing,
+    read_each,
 )
 from digestmail.errors import EventsError
 
@@ -42,17 +42,17 @@ def read(body: bytes) -> EventBatch:
     found = load(body)
     if not isinstance(found, list):
         raise EventsError("the body is not a list of events")
-    return gather(found, _read_one)
+    return read_each(found, _read_one)
 
 
 def _read_one(found: Any) -> InboundReport:
     event = Event.model_validate(found)
     if event.kind == "delay":
-        return passing(Kind.DELAYED)
+        return ignored(Kind.DELAYED)
     identity = identity_of("generic", event.id)
-    evidence = find_evidence([event.return_path], [event.message_id])
+    proof = find_tokens([event.return_path], [event.message_id])
     if event.kind == "complaint":
-        return complaint(identity, event.recipient, evidence, event.text)
-    says = Blame.HARD if event.permanent else Blame.SOFT
+        return complaint(identity, event.recipient, proof, event.text)
+    says = BounceClass.HARD if event.permanent else BounceClass.SOFT
     failure = failed(event.recipient, says, status=event.status, text=event.text)
-    return bounce(identity, event.recipient, evidence, failure)
+    return bounce(identity, event.recipient, proof, failure)

@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from pydantic import Field
 
-from digestmail.bounces.parsing.parse import find_evidence
-from digestmail.bounces.parsing.report import Blame, InboundReport, Kind
+from digestmail.bounces.parsing.parse import find_tokens
+from digestmail.bounces.parsing.report import BounceClass, InboundReport, Kind
 from digestmail.bounces.webhooks.events import (
     EventBatch,
     Needed,
@@ -18,10 +18,10 @@ from digestmail.bounces.webhooks.events import (
     bounce,
     complaint,
     failed,
-    gather,
     identity_of,
+    ignored,
     load,
-    passing,
+    read_each,
 )
 from digestmail.errors import EventsError
 from digestmail.text.credentials import matches
@@ -32,7 +32,7 @@ _PASSING: Final = {"delivered": Kind.DELIVERED}
 _COMPLAINTS: Final = frozenset({"complained", "unsubscribed"})
 _SUPPRESSED: Final = frozenset({"suppress-complaint", "suppress-unsubscribe"})
 """Mailgun did not even send it: the reader had said before that they want no more mail."""
-_VERDICTS: Final = {"old": Blame.SOFT, "espblock": Blame.OURS, "greylisted": Blame.SOFT}
+_VERDICTS: Final = {"old": BounceClass.SOFT, "espblock": BounceClass.SENDER_FAULT, "greylisted": BounceClass.SOFT}
 """By `reason`; `old` was tried for too long."""
 
 
@@ -87,8 +87,8 @@ class _Event(_Kind):
     message: _Message = _Message()
     status: _Status = Field(default=_Status(), alias="delivery-status")
 
-    def verdict(self) -> Blame:
-        says = Blame.SOFT if self.status.bounce_type == "soft" else Blame.HARD
+    def verdict(self) -> BounceClass:
+        says = BounceClass.SOFT if self.status.bounce_type == "soft" else BounceClass.HARD
         return _VERDICTS.get(self.reason, says)
 
     def text(self) -> str:
@@ -116,17 +116,17 @@ def read(body: bytes) -> EventBatch:
     found = load(body)
     if not isinstance(found, dict) or "event-data" not in found:
         raise EventsError("the body is not the object Mailgun sends")
-    return gather([found["event-data"]], _read_one)
+    return read_each([found["event-data"]], _read_one)
 
 
 def _read_one(found: Any) -> InboundReport:
     kind = _Kind.model_validate(found).kind()
     if kind not in {Kind.BOUNCE, Kind.COMPLAINT}:
-        return passing(kind)
+        return ignored(kind)
     event = _Event.model_validate(found)
     identity = identity_of("mailgun", event.id)
-    evidence = find_evidence([event.envelope.sender], [f"<{event.message.headers.message_id.strip('<>')}>"])
+    proof = find_tokens([event.envelope.sender], [f"<{event.message.headers.message_id.strip('<>')}>"])
     if kind is Kind.COMPLAINT:
-        return complaint(identity, event.recipient, evidence, event.reason or event.event)
+        return complaint(identity, event.recipient, proof, event.reason or event.event)
     failure = failed(event.recipient, event.verdict(), status=event.status.enhanced_code, text=event.text())
-    return bounce(identity, event.recipient, evidence, failure)
+    return bounce(identity, event.recipient, proof, failure)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from digestmail.bounces.parsing.report import Blame, InboundReport, Kind, RecipientProof
+from digestmail.bounces.parsing.report import BounceClass, InboundReport, Kind, RecipientProof
 from digestmail.bounces.webhooks.events import (
     EventBatch,
     Needed,
@@ -13,23 +13,23 @@ from digestmail.bounces.webhooks.events import (
     bounce,
     complaint,
     failed,
-    gather,
     identity_of,
+    ignored,
     load,
-    passing,
+    read_each,
 )
 from digestmail.errors import EventsError
 
 _VERDICTS: Final = {
-    "HardBounce": Blame.HARD,
-    "BadEmailAddress": Blame.HARD,
-    "SoftBounce": Blame.SOFT,
-    "DnsError": Blame.SOFT,
-    "Unknown": Blame.SOFT,
-    "Blocked": Blame.OURS,
-    "SpamNotification": Blame.OURS,
-    "VirusNotification": Blame.OURS,
-    "DMARCPolicy": Blame.OURS,
+    "HardBounce": BounceClass.HARD,
+    "BadEmailAddress": BounceClass.HARD,
+    "SoftBounce": BounceClass.SOFT,
+    "DnsError": BounceClass.SOFT,
+    "Unknown": BounceClass.SOFT,
+    "Blocked": BounceClass.SENDER_FAULT,
+    "SpamNotification": BounceClass.SENDER_FAULT,
+    "VirusNotification": BounceClass.SENDER_FAULT,
+    "DMARCPolicy": BounceClass.SENDER_FAULT,
 }
 """By `Type`, the ones that are bounces."""
 _KINDS: Final = {
@@ -65,17 +65,17 @@ def read(body: bytes) -> EventBatch:
     found = load(body)
     if not isinstance(found, dict):
         raise EventsError("the body is not the object Postmark sends")
-    return gather([found], _read_one)
+    return read_each([found], _read_one)
 
 
 def _read_one(found: Any) -> InboundReport:
     kind = _Kind.model_validate(found).kind()
     if kind not in {Kind.BOUNCE, Kind.COMPLAINT}:
-        return passing(kind)
+        return ignored(kind)
     record = _Record.model_validate(found)
     # Postmark gives a mail a Message-ID and a return path of its own, so the address is all there is.
-    identity, evidence = identity_of("postmark", record.ID), RecipientProof()
+    identity, proof = identity_of("postmark", record.ID), RecipientProof()
     if kind is Kind.COMPLAINT:
-        return complaint(identity, record.Email, evidence, record.Details or record.Description)
+        return complaint(identity, record.Email, proof, record.Details or record.Description)
     failure = failed(record.Email, _VERDICTS[record.Type], text=record.Details or record.Description)
-    return bounce(identity, record.Email, evidence, failure)
+    return bounce(identity, record.Email, proof, failure)

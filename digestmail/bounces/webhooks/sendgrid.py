@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from pydantic import Field
 
-from digestmail.bounces.parsing.parse import find_evidence
-from digestmail.bounces.parsing.report import Blame, InboundReport, Kind
+from digestmail.bounces.parsing.parse import find_tokens
+from digestmail.bounces.parsing.report import BounceClass, InboundReport, Kind
 from digestmail.bounces.webhooks.events import (
     EventBatch,
     Needed,
@@ -16,10 +16,10 @@ from digestmail.bounces.webhooks.events import (
     bounce,
     complaint,
     failed,
-    gather,
     identity_of,
+    ignored,
     load,
-    passing,
+    read_each,
 )
 from digestmail.errors import EventsError
 
@@ -39,13 +39,13 @@ _DROPPED: Final = {
 }
 """By `reason`: SendGrid did not even send it. The other reasons lie with the account or the mail."""
 _CLASSES: Final = {
-    "invalid address": Blame.HARD,
-    "mailbox unavailable": Blame.SOFT,
-    "technical": Blame.SOFT,
-    "technical failure": Blame.SOFT,
-    "content": Blame.OURS,
-    "reputation": Blame.OURS,
-    "frequency or volume too high": Blame.OURS,
+    "invalid address": BounceClass.HARD,
+    "mailbox unavailable": BounceClass.SOFT,
+    "technical": BounceClass.SOFT,
+    "technical failure": BounceClass.SOFT,
+    "content": BounceClass.SENDER_FAULT,
+    "reputation": BounceClass.SENDER_FAULT,
+    "frequency or volume too high": BounceClass.SENDER_FAULT,
 }
 """By `bounce_classification`."""
 
@@ -67,8 +67,8 @@ class _Event(_Kind):
     type: Text = ""
     bounce_classification: Text = ""
 
-    def verdict(self) -> Blame:
-        says = Blame.SOFT if self.type == "blocked" else Blame.HARD
+    def verdict(self) -> BounceClass:
+        says = BounceClass.SOFT if self.type == "blocked" else BounceClass.HARD
         return _CLASSES.get(self.bounce_classification.lower(), says)
 
 
@@ -77,16 +77,16 @@ def read(body: bytes) -> EventBatch:
     found = load(body)
     if not isinstance(found, list):
         raise EventsError("the body is not the list SendGrid sends")
-    return gather(found, _read_one)
+    return read_each(found, _read_one)
 
 
 def _read_one(found: Any) -> InboundReport:
     kind = _Kind.model_validate(found).kind()
     if kind not in {Kind.BOUNCE, Kind.COMPLAINT}:
-        return passing(kind)
+        return ignored(kind)
     event = _Event.model_validate(found)
-    identity, evidence = identity_of("sendgrid", event.id), find_evidence([], [event.message_id])
+    identity, proof = identity_of("sendgrid", event.id), find_tokens([], [event.message_id])
     if kind is Kind.COMPLAINT:
-        return complaint(identity, event.email, evidence, event.reason or event.event)
+        return complaint(identity, event.email, proof, event.reason or event.event)
     failure = failed(event.email, event.verdict(), status=event.status, text=event.reason)
-    return bounce(identity, event.email, evidence, failure)
+    return bounce(identity, event.email, proof, failure)

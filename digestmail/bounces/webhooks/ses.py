@@ -14,8 +14,8 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from digestmail.bounces.parsing.feedback_report import kind_of
-from digestmail.bounces.parsing.parse import find_evidence
-from digestmail.bounces.parsing.report import Blame, InboundReport, Kind, RecipientProof
+from digestmail.bounces.parsing.parse import find_tokens
+from digestmail.bounces.parsing.report import BounceClass, InboundReport, Kind, RecipientProof
 from digestmail.bounces.webhooks.events import (
     EventBatch,
     Needed,
@@ -24,10 +24,10 @@ from digestmail.bounces.webhooks.events import (
     bounce,
     complaint,
     failed,
-    gather,
     identity_of,
+    ignored,
     load,
-    passing,
+    read_each,
 )
 from digestmail.errors import EventsError
 
@@ -59,8 +59,8 @@ class _Mail(Payload):
     destination: tuple[Text, ...] = ()
     headers: tuple[_Header, ...] = ()
 
-    def evidence(self) -> RecipientProof:
-        return find_evidence([self.source], [header.value for header in self.headers[:_MOST_HEADERS]])
+    def proof(self) -> RecipientProof:
+        return find_tokens([self.source], [header.value for header in self.headers[:_MOST_HEADERS]])
 
 
 class _Recipient(Payload):
@@ -75,10 +75,10 @@ class _Bounce(Payload):
     bouncedRecipients: list[object]
     feedbackId: Needed
 
-    def verdict(self) -> Blame:
+    def verdict(self) -> BounceClass:
         if self.bounceSubType in _OURS:
-            return Blame.OURS
-        return Blame.HARD if self.bounceType == "Permanent" else Blame.SOFT
+            return BounceClass.SENDER_FAULT
+        return BounceClass.HARD if self.bounceType == "Permanent" else BounceClass.SOFT
 
 
 class _Complaint(Payload):
@@ -111,7 +111,7 @@ def read(body: bytes) -> EventBatch:
     except (ValidationError, EventsError, UnicodeError):
         return EventBatch(unreadable=1)
     wanted = envelope.Type == "SubscriptionConfirmation" and _SUBSCRIBE.fullmatch(envelope.SubscribeURL)
-    return EventBatch(events=(passing(Kind.OTHER),), confirm=envelope.SubscribeURL if wanted else "")
+    return EventBatch(events=(ignored(Kind.OTHER),), confirm=envelope.SubscribeURL if wanted else "")
 
 
 def _read_message(found: Any) -> EventBatch:
@@ -119,11 +119,11 @@ def _read_message(found: Any) -> EventBatch:
     kind = named.eventType or named.notificationType
     if kind == "Bounce":
         bounced = _Bounced.model_validate(found)
-        return gather(bounced.bounce.bouncedRecipients, lambda one: _read_bounce(bounced, one))
+        return read_each(bounced.bounce.bouncedRecipients, lambda one: _read_bounce(bounced, one))
     if kind == "Complaint":
         complained = _Complained.model_validate(found)
-        return gather(complained.complaint.complainedRecipients, lambda one: _read_complaint(complained, one))
-    return EventBatch(events=(passing(_PASSING.get(kind, Kind.OTHER)),))
+        return read_each(complained.complaint.complainedRecipients, lambda one: _read_complaint(complained, one))
+    return EventBatch(events=(ignored(_PASSING.get(kind, Kind.OTHER)),))
 
 
 def _read_bounce(found: _Bounced, one: Any) -> InboundReport:
@@ -131,7 +131,7 @@ def _read_bounce(found: _Bounced, one: Any) -> InboundReport:
     recipient = _recipient(found.mail, said)
     text = said.diagnosticCode.partition(";")[2].strip() or said.diagnosticCode
     failure = failed(recipient, found.bounce.verdict(), status=said.status, text=text)
-    return bounce(identity_of("ses", found.bounce.feedbackId), recipient, found.mail.evidence(), failure)
+    return bounce(identity_of("ses", found.bounce.feedbackId), recipient, found.mail.proof(), failure)
 
 
 def _read_complaint(found: _Complained, one: Any) -> InboundReport:
@@ -139,8 +139,8 @@ def _read_complaint(found: _Complained, one: Any) -> InboundReport:
     named = found.complaint.complaintFeedbackType.lower()
     # Providers that name no type have a button, and a reader pressed it.
     if named and (kind := kind_of(named)) is not Kind.COMPLAINT:
-        return passing(kind)
-    return complaint(identity_of("ses", found.complaint.feedbackId), recipient, found.mail.evidence(), named)
+        return ignored(kind)
+    return complaint(identity_of("ses", found.complaint.feedbackId), recipient, found.mail.proof(), named)
 
 
 def _recipient(mail: _Mail, said: _Recipient) -> str:

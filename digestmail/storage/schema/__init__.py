@@ -9,13 +9,13 @@ from digestmail.storage.schema.delivery import attempts, deliveries, notice_atte
 from digestmail.storage.schema.edition import edition_papers, editions, segment_papers, segments
 from digestmail.storage.schema.operation import idempotency_keys, settings
 from digestmail.storage.schema.paper import paper_aliases, papers, sightings
-from digestmail.storage.schema.relay import allotments, rates, servers
-from digestmail.storage.schema.source import gates, source_health, sources, validators
+from digestmail.storage.schema.relay import connection_leases, rates, servers
+from digestmail.storage.schema.source import host_limits, source_health, sources, validators
 from digestmail.storage.schema.subscriber import (
     address_changes,
     changes,
     confirmations,
-    departures,
+    opt_outs,
     subscribers,
     subscriptions,
     suppressions,
@@ -26,20 +26,20 @@ __all__ = [
     "Moment",
     "Said",
     "address_changes",
-    "allotments",
     "attempts",
     "bounces",
     "changes",
     "confirmations",
+    "connection_leases",
     "deliveries",
-    "departures",
     "edition_papers",
     "editions",
-    "gates",
+    "host_limits",
     "idempotency_keys",
     "metadata",
     "notice_attempts",
     "notices",
+    "opt_outs",
     "paper_aliases",
     "papers",
     "rates",

@@ -21,6 +21,6 @@ idempotency_keys = Table(
     # SHA-256 of method, path and body. The same key with a different request is refused.
     Column("request", Text, nullable=False),
     Column("status", SmallInteger, nullable=False),
-    Column("answer", Text, nullable=False),
+    Column("response", Text, nullable=False),
     Column("at", Moment, nullable=False, index=True),
 )

@@ -24,8 +24,8 @@ rates = Table(
 )
 
 # Connections that each worker holds to a relay or a domain. The leases of a dead worker expire.
-allotments = Table(
-    "allotments",
+connection_leases = Table(
+    "connection_leases",
     metadata,
     Column("key", Text, primary_key=True),
     Column("worker", Text, primary_key=True),

@@ -35,16 +35,16 @@ validators = Table(
     Column("etag", Text),
     Column("last_modified", Text),
     # When the full document was last received (not "304 Not Modified").
-    Column("whole_at", Moment, nullable=False),
+    Column("received_at", Moment, nullable=False),
     Column("stored_at", Moment, nullable=False),
 )
 
-gates = Table(
-    "gates",
+host_limits = Table(
+    "host_limits",
     metadata,
     Column("host", Text, primary_key=True),
     # Real time, even with `--now`: rate limits follow the server's clock.
-    Column("opens_at", Moment, nullable=False),
+    Column("next_at", Moment, nullable=False),
     # When requests may resume, as stated by the server (Retry-After).
-    Column("closed_until", Moment),
+    Column("blocked_until", Moment),
 )

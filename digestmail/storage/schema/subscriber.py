@@ -23,7 +23,7 @@ subscribers = Table(
     Column("consent_source", Text),
     Column("consent_at", Moment),
     # When the address last changed. Bounces of earlier messages do not count against the new address.
-    Column("readdressed_at", Moment),
+    Column("address_changed_at", Moment),
     Column("created_at", Moment, nullable=False),
     Column("updated_at", Moment, nullable=False),
     one_of("state", SubscriberState),
@@ -43,12 +43,12 @@ subscriptions = Table(
 )
 
 # When a person last unsubscribed from a digest, or from everything (an empty name). An import needs newer consent.
-departures = Table(
-    "departures",
+opt_outs = Table(
+    "opt_outs",
     metadata,
     Column("subscriber_id", ForeignKey("subscribers.id", ondelete="CASCADE"), primary_key=True),
     Column("digest", Text, primary_key=True),
-    Column("left_at", Moment, nullable=False),
+    Column("opted_out_at", Moment, nullable=False),
 )
 
 # Sign-ups that are not confirmed yet, one for each person. The row is deleted when its link is used.
@@ -92,8 +92,8 @@ unsubscribe_mails = Table(
     Column("at", Moment, nullable=False),
 )
 
-# Addresses that must not receive email. Rows outlive their subscriber. `key` is the casefolded address, or `sha256:`
-# and a keyed hash of it for people who asked to be erased.
+# Addresses that must not receive email. Rows outlive their subscriber. `key` is the casefolded address, or
+# `sha256:` and a keyed hash of it for people who asked to be erased.
 suppressions = Table(
     "suppressions",
     metadata,

@@ -26,26 +26,26 @@ def test_unseen_mails_are_read_and_flagged_only_when_they_are_done():
     server.seen.add(12)
     with listening(server.talk) as listener:
         box = reader(listener.port)
-        mails = box.mails()
+        mails = box.messages()
         first = next(mails)
         assert server.seen == {12}
-        box.done(first)
+        box.mark_done(first)
         assert [first.raw, *(mail.raw for mail in mails)] == [server.mails[11], server.mails[13]]
         assert server.seen == {11, 12}
-        assert [mail.raw for mail in box.mails()] == [server.mails[13]]
+        assert [mail.raw for mail in box.messages()] == [server.mails[13]]
     assert any(command.startswith('SELECT "Bounces"') for command in server.commands)
     assert server.commands[-1] == "LOGOUT"
 
 
 def test_no_more_of_a_mail_is_fetched_than_was_allowed():
     with listening(ImapServer(b"x" * 5000).talk) as listener:
-        assert [len(mail.raw) for mail in reader(listener.port).mails()] == [1000]
+        assert [len(mail.raw) for mail in reader(listener.port).messages()] == [1000]
 
 
 def test_a_mail_that_is_gone_meanwhile_is_passed_over():
     server = ImapServer(b"1", b"2", b"3")
     with listening(server.talk) as listener:
-        mails = reader(listener.port).mails()
+        mails = reader(listener.port).messages()
         next(mails)
         del server.mails[12]
         assert [mail.raw for mail in mails] == [b"3"]
@@ -58,15 +58,15 @@ def test_what_the_server_refuses_is_a_clear_error_without_the_password(command):
     with listening(server.talk) as listener:
         box = reader(listener.port)
         with pytest.raises(MailboxError, match=r"127\.0\.0\.1: ") as caught:
-            list(map(box.done, box.mails()))
+            list(map(box.mark_done, box.messages()))
         assert "secret" not in str(caught.value)
 
 
 def test_a_server_that_is_silent_or_not_there_is_a_clear_error():
     with listening(stalling) as listener, pytest.raises(MailboxError, match="timed out"):
-        list(reader(listener.port, timeout=0.2).mails())
+        list(reader(listener.port, timeout=0.2).messages())
     with pytest.raises(MailboxError):
-        list(reader(1, timeout=1.0).mails())
+        list(reader(1, timeout=1.0).messages())
 
 
 def test_a_server_that_hangs_up_in_the_middle_is_a_clear_error():
@@ -75,12 +75,12 @@ def test_a_server_that_hangs_up_in_the_middle_is_a_clear_error():
         connection.recv(1000)
 
     with listening(talk) as listener, pytest.raises(MailboxError):
-        list(reader(listener.port).mails())
+        list(reader(listener.port).messages())
 
 
 def test_tls_is_asked_for_and_a_server_without_it_gets_no_password():
     server = ImapServer(b"1")
     for security in ("tls", "starttls"):
         with listening(server.talk) as listener, pytest.raises(MailboxError):
-            list(reader(listener.port, security=security).mails())
+            list(reader(listener.port, security=security).messages())
     assert not any("secret" in command for command in server.commands)

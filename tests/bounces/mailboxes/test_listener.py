@@ -1,4 +1,4 @@
-"""The listener, spoken to by LMTP and SMTP on loopback."""
+"""The listener, readable_text to by LMTP and SMTP on loopback."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def free_port() -> int:
 def listening(protocol: str, take, *, port: int | None = None, max_bytes: int = 100_000):
     port = port or free_port()
     listener = Listener(
-        take, wants=lambda address: address == OURS, host="127.0.0.1", port=port, protocol=protocol,
+        take, accepts=lambda address: address == OURS, host="127.0.0.1", port=port, protocol=protocol,
         max_bytes=max_bytes, timeout=10,
     )  # fmt: skip
     listener.start()
@@ -84,7 +84,13 @@ def test_what_is_too_large_is_refused():
 def test_a_port_that_is_taken_is_a_clear_error():
     with listening("smtp", lambda *_: None) as port:
         listener = Listener(
-            lambda *_: None, wants=lambda _: True, host="127.0.0.1", port=port, protocol="smtp", max_bytes=1, timeout=1
+            lambda *_: None,
+            accepts=lambda _: True,
+            host="127.0.0.1",
+            port=port,
+            protocol="smtp",
+            max_bytes=1,
+            timeout=1,
         )
         with pytest.raises(MailboxError, match="cannot listen"):
             listener.start()

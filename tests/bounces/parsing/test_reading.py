@@ -4,8 +4,8 @@ import pytest
 from bounce_messages import READER, TOKENS, arf, block, dsn, original, return_path
 
 from digestmail.bounces.parsing.parse import read
-from digestmail.bounces.parsing.report import Blame, Kind
-from digestmail.bounces.processor import who
+from digestmail.bounces.parsing.report import BounceClass, Kind
+from digestmail.bounces.processor import identify
 
 VACATION = b"""From: Reader <reader@example.net>
 To: bounce@bounce.example.org
@@ -31,7 +31,7 @@ def test_only_failed_counts(action):
 def test_failed_counts_however_it_is_written(action):
     (failure,) = read(dsn(block(action))).failures
 
-    assert (failure.recipient, failure.status, failure.verdict) == (READER, "5.1.1", Blame.HARD)
+    assert (failure.recipient, failure.status, failure.verdict) == (READER, "5.1.1", BounceClass.HARD)
 
 
 def test_a_report_without_actions_is_judged_by_the_class_of_its_status():
@@ -57,17 +57,17 @@ def test_every_failed_recipient_is_told():
     failures = read(dsn(block(recipient="a@example.net"), block(recipient="b@example.net", status="5.2.2"))).failures
 
     assert [(failure.recipient, failure.verdict) for failure in failures] == [
-        ("a@example.net", Blame.HARD),
-        ("b@example.net", Blame.SOFT),
+        ("a@example.net", BounceClass.HARD),
+        ("b@example.net", BounceClass.SOFT),
     ]
 
 
 @pytest.mark.parametrize(
     ("said", "verdict"),
     [
-        ("550 5.1.1 User unknown", Blame.HARD),
-        ("550 5.2.2 Mailbox full", Blame.SOFT),
-        ("554 Your IP is on our block list", Blame.OURS),
+        ("550 5.1.1 User unknown", BounceClass.HARD),
+        ("550 5.2.2 Mailbox full", BounceClass.SOFT),
+        ("554 Your IP is on our block list", BounceClass.SENDER_FAULT),
     ],
 )
 def test_where_the_fields_say_nothing_the_words_about_this_recipient_decide(said, verdict):
@@ -75,13 +75,13 @@ def test_where_the_fields_say_nothing_the_words_about_this_recipient_decide(said
     other = block(recipient="other@example.net", status="5.0.0")
     raw = dsn(block(status="5.0.0"), other).replace(b"I could not deliver it.", words.encode())
 
-    assert [failure.verdict for failure in read(raw).failures] == [verdict, Blame.HARD]
+    assert [failure.verdict for failure in read(raw).failures] == [verdict, BounceClass.HARD]
 
 
 def test_a_message_that_expired_failed_although_it_is_called_delayed():
     (failure,) = read(dsn(block("delayed", "4.4.7"))).failures
 
-    assert (failure.status, failure.verdict) == ("4.4.7", Blame.SOFT)
+    assert (failure.status, failure.verdict) == ("4.4.7", BounceClass.SOFT)
 
 
 @pytest.mark.parametrize(
@@ -110,9 +110,9 @@ def test_a_report_about_an_address_beyond_ascii_is_read(written):
     raw = raw.replace(b"text/rfc822-headers", b"message/global-headers")
     returned = read(raw)
 
-    assert [(one.recipient, one.verdict) for one in returned.failures] == [("jürgen@example.net", Blame.HARD)]
-    assert who(returned.evidence, TOKENS) == (7, 1)
-    assert len(returned.evidence.message_ids) == 1
+    assert [(one.recipient, one.verdict) for one in returned.failures] == [("jürgen@example.net", BounceClass.HARD)]
+    assert identify(returned.proof, TOKENS) == (7, 1)
+    assert len(returned.proof.message_ids) == 1
 
 
 @pytest.mark.parametrize("encoding", ["base64", "quoted-printable"])
@@ -128,7 +128,7 @@ def test_a_report_whose_fields_are_encoded_is_read(encoding):
     head, _, tail = raw.partition(b"Reporting-MTA")
     raw = head + coded + b"\n--b" + tail.partition(b"\n--b")[2]
 
-    assert [one.verdict for one in read(raw).failures] == [Blame.HARD]
+    assert [one.verdict for one in read(raw).failures] == [BounceClass.HARD]
 
 
 # -- feedback ---------------------------------------------------------------------------------------------------------
@@ -152,7 +152,7 @@ def test_feedback_counts_by_its_type(kind, means):
 
     assert returned.kind is means
     assert returned.failures == ()
-    assert who(returned.evidence, TOKENS) == (1, 1)
+    assert identify(returned.proof, TOKENS) == (1, 1)
 
 
 # -- auto-replies -----------------------------------------------------------------------------------------------------
@@ -190,17 +190,17 @@ def notice(words: str, fields: str = "") -> bytes:
 @pytest.mark.parametrize(
     ("words", "verdict"),
     [
-        (f"<{READER}>:\n550 5.1.1 User unknown", Blame.HARD),
-        (f"{READER}: 550 5.2.2 mailbox full", Blame.SOFT),
-        (f"550 5.7.1 <{READER}>: listed at a block list", Blame.OURS),
-        (f"  {READER}\n    host mx said: 550 mailbox not for you", Blame.SOFT),
+        (f"<{READER}>:\n550 5.1.1 User unknown", BounceClass.HARD),
+        (f"{READER}: 550 5.2.2 mailbox full", BounceClass.SOFT),
+        (f"550 5.7.1 <{READER}>: listed at a block list", BounceClass.SENDER_FAULT),
+        (f"  {READER}\n    host mx said: 550 mailbox not for you", BounceClass.SOFT),
     ],
 )
 def test_a_notice_in_words_is_judged_by_them_and_not_by_the_mail_it_returns(words, verdict):
     returned = read(notice(words))
 
     assert [(failure.recipient, failure.verdict) for failure in returned.failures] == [(READER, verdict)]
-    assert who(returned.evidence, TOKENS) == (1, 1)
+    assert identify(returned.proof, TOKENS) == (1, 1)
 
 
 def test_a_notice_without_a_reply_code_is_read_by_its_words():
@@ -209,7 +209,7 @@ def test_a_notice_without_a_reply_code_is_read_by_its_words():
     )
     raw = notice(words).replace(b"From: MAILER-DAEMON@mx.example", b"From: MAILER-DAEMON <>")
 
-    assert [one.verdict for one in read(raw).failures] == [Blame.HARD]
+    assert [one.verdict for one in read(raw).failures] == [BounceClass.HARD]
 
 
 def test_an_empty_sender_is_a_server_s():
@@ -218,7 +218,7 @@ def test_an_empty_sender_is_a_server_s():
     )
     raw = raw.replace(b"From: MAILER-DAEMON@mx.example", b"From: <>\nAuto-Submitted: auto-generated (failure)")
 
-    assert [one.verdict for one in read(raw).failures] == [Blame.HARD]
+    assert [one.verdict for one in read(raw).failures] == [BounceClass.HARD]
 
 
 def test_a_warning_that_gives_no_code_is_a_delay():
@@ -243,13 +243,13 @@ def test_recipients_named_in_a_header_are_believed():
         notice("It failed: 550 5.1.1 User unknown", f"X-Failed-Recipients: {READER}\nAuto-Submitted: auto-replied\n")
     )
 
-    assert [failure.verdict for failure in returned.failures] == [Blame.HARD]
+    assert [failure.verdict for failure in returned.failures] == [BounceClass.HARD]
 
 
 def test_two_recipients_in_one_notice_are_judged_apart():
     words = "a@example.net: 550 5.2.2 Mailbox full\nb@example.net: 550 5.1.1 User unknown"
 
-    assert [failure.verdict for failure in read(notice(words)).failures] == [Blame.SOFT, Blame.HARD]
+    assert [failure.verdict for failure in read(notice(words)).failures] == [BounceClass.SOFT, BounceClass.HARD]
 
 
 @pytest.mark.parametrize(
@@ -265,28 +265,28 @@ def test_what_says_nothing_is_nothing(raw):
 def test_the_recipient_of_the_bounce_says_whose_it_is_before_anything_inside():
     raw = dsn(to=return_path(7, edition_id=3), returned=original(8))
 
-    assert who(read(raw).evidence, TOKENS) == (7, 3)
-    assert who(read(raw, (return_path(9, edition_id=4),)).evidence, TOKENS) == (9, 4)
+    assert identify(read(raw).proof, TOKENS) == (7, 3)
+    assert identify(read(raw, (return_path(9, edition_id=4),)).proof, TOKENS) == (9, 4)
 
 
 @pytest.mark.parametrize("field", ["X-Original-To", "Delivered-To", "Envelope-To"])
 def test_servers_name_the_recipient_in_fields_of_their_own(field):
     raw = f"{field}: {return_path(7).upper()}\n".encode() + dsn()
 
-    assert who(read(raw).evidence, TOKENS) == (7, 1)
+    assert identify(read(raw).proof, TOKENS) == (7, 1)
 
 
 @pytest.mark.parametrize("kept", ["Return-Path", "Message-ID", "List-Unsubscribe"])
 def test_any_token_in_the_returned_headers_is_enough(kept):
     headers = "".join(line + "\n" for line in original(7).splitlines() if line.startswith(kept))
 
-    found = who(read(dsn(returned=headers)).evidence, TOKENS)
+    found = identify(read(dsn(returned=headers)).proof, TOKENS)
     assert found is not None
     assert found[0] == 7
 
 
 def test_without_a_token_it_is_nobody_whatever_address_it_names():
-    assert who(read(dsn(block(recipient=READER), returned=f"To: {READER}\n")).evidence, TOKENS) is None
+    assert identify(read(dsn(block(recipient=READER), returned=f"To: {READER}\n")).proof, TOKENS) is None
 
 
 def test_tokens_of_another_installation_are_nobody_s():
@@ -295,7 +295,7 @@ def test_tokens_of_another_installation_are_nobody_s():
     other = Tokens("another")
     raw = dsn(to=return_path(7, tokens=other), returned=original(7, tokens=other))
 
-    assert who(read(raw).evidence, TOKENS) is None
+    assert identify(read(raw).proof, TOKENS) is None
 
 
 def test_a_feedback_report_s_own_field_names_the_return_path():
@@ -305,7 +305,7 @@ def test_a_feedback_report_s_own_field_names_the_return_path():
         )
     )
 
-    assert who(returned.evidence, TOKENS) == (7, 1)
+    assert identify(returned.proof, TOKENS) == (7, 1)
 
 
 def test_the_same_report_has_the_same_identity_however_it_came():

@@ -5,41 +5,41 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from digestmail.bounces.parsing.classify import judge
-from digestmail.bounces.parsing.report import Blame
+from digestmail.bounces.parsing.report import BounceClass
 
 
 @pytest.mark.parametrize(
     ("status", "said", "code", "verdict"),
     [
-        ("5.1.1", "", "5.1.1", Blame.HARD),
-        ("5.1.10", "null MX", "5.1.10", Blame.HARD),
-        ("5.0.0", "550 5.1.1 unknown", "5.1.1", Blame.HARD),
-        ("5.0.0", "550 no such user here", "5.0.0", Blame.HARD),
-        ("5.4.1", "550 5.4.1 Recipient address rejected: Access denied", "5.4.1", Blame.HARD),
-        ("5.4.4", "Host or domain name not found", "5.4.4", Blame.HARD),
-        (None, "550 unknown user", None, Blame.HARD),
+        ("5.1.1", "", "5.1.1", BounceClass.HARD),
+        ("5.1.10", "null MX", "5.1.10", BounceClass.HARD),
+        ("5.0.0", "550 5.1.1 unknown", "5.1.1", BounceClass.HARD),
+        ("5.0.0", "550 no such user here", "5.0.0", BounceClass.HARD),
+        ("5.4.1", "550 5.4.1 Recipient address rejected: Access denied", "5.4.1", BounceClass.HARD),
+        ("5.4.4", "Host or domain name not found", "5.4.4", BounceClass.HARD),
+        (None, "550 unknown user", None, BounceClass.HARD),
         # full, whatever the code
-        ("5.2.2", "", "5.2.2", Blame.SOFT),
-        ("5.1.1", "mailbox is full", "5.1.1", Blame.SOFT),
-        ("5.0.0", "552 user is over quota", "5.0.0", Blame.SOFT),
+        ("5.2.2", "", "5.2.2", BounceClass.SOFT),
+        ("5.1.1", "mailbox is full", "5.1.1", BounceClass.SOFT),
+        ("5.0.0", "552 user is over quota", "5.0.0", BounceClass.SOFT),
         # given up, but temporary
-        ("4.4.7", "", "4.4.7", Blame.SOFT),
-        ("4.1.1", "unknown user", "4.1.1", Blame.SOFT),
-        (None, "451 no such user, try later", None, Blame.SOFT),
+        ("4.4.7", "", "4.4.7", BounceClass.SOFT),
+        ("4.1.1", "unknown user", "4.1.1", BounceClass.SOFT),
+        (None, "451 no such user, try later", None, BounceClass.SOFT),
         # ours
-        ("5.7.1", "", "5.7.1", Blame.OURS),
-        ("5.7.26", "550-5.7.26 unauthenticated mail", "5.7.26", Blame.OURS),
-        ("5.7.515", "access denied", "5.7.515", Blame.OURS),
-        ("5.1.8", "sender address", "5.1.8", Blame.OURS),
-        ("5.6.0", "", "5.6.0", Blame.OURS),
-        ("5.0.0", "554 rejected as spam", "5.0.0", Blame.OURS),
-        ("5.0.0", "554 rejected by policy: unknown user agent", "5.0.0", Blame.OURS),
-        ("5.3.4", "message too big", "5.3.4", Blame.OURS),
+        ("5.7.1", "", "5.7.1", BounceClass.SENDER_FAULT),
+        ("5.7.26", "550-5.7.26 unauthenticated mail", "5.7.26", BounceClass.SENDER_FAULT),
+        ("5.7.515", "access denied", "5.7.515", BounceClass.SENDER_FAULT),
+        ("5.1.8", "sender address", "5.1.8", BounceClass.SENDER_FAULT),
+        ("5.6.0", "", "5.6.0", BounceClass.SENDER_FAULT),
+        ("5.0.0", "554 rejected as spam", "5.0.0", BounceClass.SENDER_FAULT),
+        ("5.0.0", "554 rejected by policy: unknown user agent", "5.0.0", BounceClass.SENDER_FAULT),
+        ("5.3.4", "message too big", "5.3.4", BounceClass.SENDER_FAULT),
         # nothing said
-        (None, "", None, Blame.SOFT),
+        (None, "", None, BounceClass.SOFT),
         # numbers that are no codes
-        (None, "host 192.0.5.1.1 said no", None, Blame.SOFT),
-        ("5.0.0", "250 2.0.0 was said before", "5.0.0", Blame.SOFT),
+        (None, "host 192.0.5.1.1 said no", None, BounceClass.SOFT),
+        ("5.0.0", "250 2.0.0 was said before", "5.0.0", BounceClass.SOFT),
     ],
 )
 def test_who_is_to_blame(status, said, code, verdict):
@@ -49,18 +49,18 @@ def test_who_is_to_blame(status, said, code, verdict):
 @pytest.mark.parametrize(
     ("status", "said", "verdict"),
     [
-        (None, "", Blame.HARD),
-        ("5.0.0", "550 no", Blame.HARD),
-        ("4.0.0", "", Blame.SOFT),
-        (None, "451 come again", Blame.SOFT),
-        (None, "550 go", Blame.HARD),
-        ("5.2.2", "", Blame.SOFT),
-        ("5.3.4", "", Blame.OURS),
-        ("5.0.0", "550 spam", Blame.OURS),
+        (None, "", BounceClass.HARD),
+        ("5.0.0", "550 no", BounceClass.HARD),
+        ("4.0.0", "", BounceClass.SOFT),
+        (None, "451 come again", BounceClass.SOFT),
+        (None, "550 go", BounceClass.HARD),
+        ("5.2.2", "", BounceClass.SOFT),
+        ("5.3.4", "", BounceClass.SENDER_FAULT),
+        ("5.0.0", "550 spam", BounceClass.SENDER_FAULT),
     ],
 )
 def test_where_nothing_tells_the_cause_somebody_else_s_word_counts(status, said, verdict):
-    assert judge(status, said, otherwise=Blame.HARD)[1] is verdict
+    assert judge(status, said, otherwise=BounceClass.HARD)[1] is verdict
 
 
 HARD = [
@@ -132,9 +132,9 @@ OURS = [
 @pytest.mark.parametrize(
     ("status", "said", "verdict"),
     [
-        *((*one, Blame.HARD) for one in HARD),
-        *((*one, Blame.SOFT) for one in SOFT),
-        *((*one, Blame.OURS) for one in OURS),
+        *((*one, BounceClass.HARD) for one in HARD),
+        *((*one, BounceClass.SOFT) for one in SOFT),
+        *((*one, BounceClass.SENDER_FAULT) for one in OURS),
     ],
 )
 def test_real_replies_are_held_against_whom_they_are_about(status, said, verdict):
@@ -154,8 +154,8 @@ def test_real_replies_are_held_against_whom_they_are_about(status, said, verdict
     ],
 )
 def test_what_is_refused_before_a_recipient_is_named_is_never_about_one(phase):
-    assert judge("5.1.1", "550 5.1.1 user unknown", more=[phase])[1] is Blame.OURS
-    assert judge("5.1.1", f"{phase} 550 5.1.1 user unknown")[1] is Blame.OURS
+    assert judge("5.1.1", "550 5.1.1 user unknown", more=[phase])[1] is BounceClass.SENDER_FAULT
+    assert judge("5.1.1", f"{phase} 550 5.1.1 user unknown")[1] is BounceClass.SENDER_FAULT
 
 
 @pytest.mark.parametrize(
@@ -168,14 +168,14 @@ def test_what_is_refused_before_a_recipient_is_named_is_never_about_one(phase):
     ],
 )
 def test_what_is_refused_after_it_may_be(phase):
-    assert judge("5.1.1", f"{phase} 550 5.1.1 user unknown")[1] is Blame.HARD
+    assert judge("5.1.1", f"{phase} 550 5.1.1 user unknown")[1] is BounceClass.HARD
 
 
 def test_the_report_s_own_words_are_asked_only_where_the_reply_leaves_it_open():
-    assert judge("5.0.0", "550 failed", more=["user unknown"])[1] is Blame.HARD
+    assert judge("5.0.0", "550 failed", more=["user unknown"])[1] is BounceClass.HARD
     assert (
         judge("5.1.1", "550 5.1.1 user unknown", more=["if you think our spam policy is wrong, call us"])[1]
-        is Blame.HARD
+        is BounceClass.HARD
     )
 
 
@@ -183,5 +183,5 @@ def test_the_report_s_own_words_are_asked_only_where_the_reply_leaves_it_open():
 def test_it_has_an_opinion_about_everything(status, said):
     code, verdict = judge(status, said)
 
-    assert isinstance(verdict, Blame)
+    assert isinstance(verdict, BounceClass)
     assert code is None or code[0] in "245"

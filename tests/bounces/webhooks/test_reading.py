@@ -25,8 +25,8 @@ from hooks import (
     subscription,
 )
 
-from digestmail.bounces.parsing.report import Blame, Kind
-from digestmail.bounces.processor import who
+from digestmail.bounces.parsing.report import BounceClass, Kind
+from digestmail.bounces.processor import identify
 from digestmail.bounces.webhooks.mailgun import is_signed
 from digestmail.bounces.webhooks.payload import Provider, read
 from digestmail.errors import EventsError
@@ -46,7 +46,7 @@ def only(provider: str, found):
     return event
 
 
-def verdict(provider: str, found) -> Blame:
+def verdict(provider: str, found) -> BounceClass:
     event = only(provider, found)
     assert (event.kind, event.recipient) == (Kind.BOUNCE, READER)
     return event.failures[0].verdict
@@ -61,23 +61,23 @@ def test_ses_tells_a_bounce_by_both_its_ways_through_sns(named, wrap):
     event = only("ses", wrap(ses_bounce(named=named)))
     (failure,) = event.failures
     assert (event.kind, event.recipient) == (Kind.BOUNCE, READER)
-    assert (failure.verdict, failure.status, failure.text) == (Blame.HARD, "5.1.1", "550 5.1.1 no such user")
+    assert (failure.verdict, failure.status, failure.text) == (BounceClass.HARD, "5.1.1", "550 5.1.1 no such user")
 
 
 @pytest.mark.parametrize(
     ("kind", "subtype", "status", "diagnostic", "expected"),
     [
-        ("Permanent", "General", "", "", Blame.HARD),
-        ("Permanent", "NoEmail", "5.1.1", "smtp; 550 5.1.1 unknown", Blame.HARD),
-        ("Permanent", "OnAccountSuppressionList", "5.0.0", "not sent: on the suppression list", Blame.HARD),
-        ("Permanent", "General", "5.7.1", "smtp; 554 5.7.1 blocked, spam", Blame.OURS),
-        ("Permanent", "General", "5.2.2", "smtp; 552 5.2.2 mailbox full", Blame.SOFT),
-        ("Transient", "General", "", "", Blame.SOFT),
-        ("Transient", "MailboxFull", "5.2.2", "smtp; 552 5.2.2 over quota", Blame.SOFT),
-        ("Transient", "General", "5.1.1", "smtp; 550 5.1.1 unknown", Blame.SOFT),
-        ("Transient", "ContentRejected", "", "", Blame.OURS),
-        ("Transient", "AttachmentRejected", "5.1.1", "", Blame.OURS),
-        ("Undetermined", "Undetermined", "", "", Blame.SOFT),
+        ("Permanent", "General", "", "", BounceClass.HARD),
+        ("Permanent", "NoEmail", "5.1.1", "smtp; 550 5.1.1 unknown", BounceClass.HARD),
+        ("Permanent", "OnAccountSuppressionList", "5.0.0", "not sent: on the suppression list", BounceClass.HARD),
+        ("Permanent", "General", "5.7.1", "smtp; 554 5.7.1 blocked, spam", BounceClass.SENDER_FAULT),
+        ("Permanent", "General", "5.2.2", "smtp; 552 5.2.2 mailbox full", BounceClass.SOFT),
+        ("Transient", "General", "", "", BounceClass.SOFT),
+        ("Transient", "MailboxFull", "5.2.2", "smtp; 552 5.2.2 over quota", BounceClass.SOFT),
+        ("Transient", "General", "5.1.1", "smtp; 550 5.1.1 unknown", BounceClass.SOFT),
+        ("Transient", "ContentRejected", "", "", BounceClass.SENDER_FAULT),
+        ("Transient", "AttachmentRejected", "5.1.1", "", BounceClass.SENDER_FAULT),
+        ("Undetermined", "Undetermined", "", "", BounceClass.SOFT),
     ],
 )
 def test_ses_says_how_bad_a_bounce_is_and_the_server_s_words_only_make_it_milder(
@@ -119,8 +119,8 @@ def test_a_mail_of_ses_to_several_is_told_for_each_and_a_bad_one_hurts_no_other(
 def test_ses_keeps_our_return_path_and_our_headers():
     by_source = only("ses", ses_bounce(mail=ses_mail(RETURN_PATH)))
     by_header = only("ses", ses_bounce(mail=ses_mail(headers={"Subject": "Papers", "Message-ID": MESSAGE_ID})))
-    assert who(by_source.evidence, TOKENS) == (7, 3)
-    assert who(by_header.evidence, TOKENS) == (7, None)
+    assert identify(by_source.proof, TOKENS) == (7, 3)
+    assert identify(by_header.proof, TOKENS) == (7, None)
 
 
 def test_a_subscription_of_sns_is_confirmed_by_hand_at_an_address_of_amazon_s_only():
@@ -168,14 +168,14 @@ def test_mailgun_s_events_have_a_kind(event, severity, reason, expected):
 @pytest.mark.parametrize(
     ("reason", "status", "expected"),
     [
-        ("bounce", {}, Blame.HARD),
-        ("generic", {"code": 550, "enhanced-code": "", "message": "", "description": None}, Blame.HARD),
-        ("suppress-bounce", {"code": 605, "enhanced-code": None, "message": "bounced before"}, Blame.HARD),
-        ("bounce", {"bounce-type": "soft", "enhanced-code": "5.0.0", "message": "no"}, Blame.SOFT),
-        ("bounce", {"code": 552, "enhanced-code": "5.2.2", "message": "mailbox full"}, Blame.SOFT),
-        ("bounce", {"enhanced-code": "5.7.1", "message": "5.7.1 blocked as spam"}, Blame.OURS),
-        ("old", {"code": 602, "enhanced-code": "", "message": "too old"}, Blame.SOFT),
-        ("espblock", {"code": 421, "enhanced-code": "", "message": ""}, Blame.OURS),
+        ("bounce", {}, BounceClass.HARD),
+        ("generic", {"code": 550, "enhanced-code": "", "message": "", "description": None}, BounceClass.HARD),
+        ("suppress-bounce", {"code": 605, "enhanced-code": None, "message": "bounced before"}, BounceClass.HARD),
+        ("bounce", {"bounce-type": "soft", "enhanced-code": "5.0.0", "message": "no"}, BounceClass.SOFT),
+        ("bounce", {"code": 552, "enhanced-code": "5.2.2", "message": "mailbox full"}, BounceClass.SOFT),
+        ("bounce", {"enhanced-code": "5.7.1", "message": "5.7.1 blocked as spam"}, BounceClass.SENDER_FAULT),
+        ("old", {"code": 602, "enhanced-code": "", "message": "too old"}, BounceClass.SOFT),
+        ("espblock", {"code": 421, "enhanced-code": "", "message": ""}, BounceClass.SENDER_FAULT),
     ],
 )
 def test_mailgun_says_how_bad_a_failure_is(reason, status, expected):
@@ -186,8 +186,8 @@ def test_mailgun_keeps_our_return_path_and_our_message_id():
     by_sender = only("mailgun", mailgun(mailgun_event(sender=RETURN_PATH), THURSDAY))
     event = mailgun_event()
     event["message"]["headers"]["message-id"] = MESSAGE_ID.strip("<>")
-    assert who(by_sender.evidence, TOKENS) == (7, 3)
-    assert who(only("mailgun", mailgun(event, THURSDAY)).evidence, TOKENS) == (7, None)
+    assert identify(by_sender.proof, TOKENS) == (7, 3)
+    assert identify(only("mailgun", mailgun(event, THURSDAY)).proof, TOKENS) == (7, None)
 
 
 @pytest.mark.parametrize(
@@ -242,18 +242,18 @@ def test_sendgrid_s_events_have_a_kind(found, expected):
 @pytest.mark.parametrize(
     ("found", "expected"),
     [
-        (sendgrid_bounce(), Blame.HARD),
-        (sendgrid_bounce(None), Blame.HARD),
-        (sendgrid_bounce("Unclassified", reason=""), Blame.HARD),
-        (sendgrid_bounce("Mailbox Unavailable"), Blame.SOFT),
-        (sendgrid_bounce("Technical Failure"), Blame.SOFT),
-        (sendgrid_bounce("Reputation"), Blame.OURS),
-        (sendgrid_bounce("Frequency or Volume Too High"), Blame.OURS),
-        (sendgrid_bounce(None, type="blocked", reason="550 no"), Blame.SOFT),
-        (sendgrid_bounce(None, type="blocked", reason="550 5.7.1 listed as spam"), Blame.OURS),
-        (sendgrid_bounce(None, reason="552 5.2.2 mailbox full"), Blame.SOFT),
-        (sendgrid("dropped", reason="Bounced Address"), Blame.HARD),
-        (sendgrid("dropped", reason="Invalid"), Blame.HARD),
+        (sendgrid_bounce(), BounceClass.HARD),
+        (sendgrid_bounce(None), BounceClass.HARD),
+        (sendgrid_bounce("Unclassified", reason=""), BounceClass.HARD),
+        (sendgrid_bounce("Mailbox Unavailable"), BounceClass.SOFT),
+        (sendgrid_bounce("Technical Failure"), BounceClass.SOFT),
+        (sendgrid_bounce("Reputation"), BounceClass.SENDER_FAULT),
+        (sendgrid_bounce("Frequency or Volume Too High"), BounceClass.SENDER_FAULT),
+        (sendgrid_bounce(None, type="blocked", reason="550 no"), BounceClass.SOFT),
+        (sendgrid_bounce(None, type="blocked", reason="550 5.7.1 listed as spam"), BounceClass.SENDER_FAULT),
+        (sendgrid_bounce(None, reason="552 5.2.2 mailbox full"), BounceClass.SOFT),
+        (sendgrid("dropped", reason="Bounced Address"), BounceClass.HARD),
+        (sendgrid("dropped", reason="Invalid"), BounceClass.HARD),
     ],
 )
 def test_sendgrid_says_how_bad_a_bounce_is(found, expected):
@@ -274,7 +274,7 @@ def test_half_a_character_is_none():
 
 
 def test_sendgrid_keeps_our_message_id():
-    assert who(only("sendgrid", [sendgrid_bounce() | {"smtp-id": MESSAGE_ID}]).evidence, TOKENS) == (7, None)
+    assert identify(only("sendgrid", [sendgrid_bounce() | {"smtp-id": MESSAGE_ID}]).proof, TOKENS) == (7, None)
 
 
 # -- Postmark ----------------------------------------------------------------------------------------------------------
@@ -301,14 +301,14 @@ def test_postmark_s_records_have_a_kind(found, expected):
 @pytest.mark.parametrize(
     ("kind", "details", "expected"),
     [
-        ("HardBounce", "smtp;550 5.1.1 no such user", Blame.HARD),
-        ("HardBounce", "made up", Blame.HARD),
-        ("BadEmailAddress", "", Blame.HARD),
-        ("SoftBounce", "smtp;550 5.1.1 no such user", Blame.SOFT),
-        ("DnsError", "", Blame.SOFT),
-        ("HardBounce", "smtp;552 5.2.2 mailbox full", Blame.SOFT),
-        ("Blocked", "", Blame.OURS),
-        ("SpamNotification", "", Blame.OURS),
+        ("HardBounce", "smtp;550 5.1.1 no such user", BounceClass.HARD),
+        ("HardBounce", "made up", BounceClass.HARD),
+        ("BadEmailAddress", "", BounceClass.HARD),
+        ("SoftBounce", "smtp;550 5.1.1 no such user", BounceClass.SOFT),
+        ("DnsError", "", BounceClass.SOFT),
+        ("HardBounce", "smtp;552 5.2.2 mailbox full", BounceClass.SOFT),
+        ("Blocked", "", BounceClass.SENDER_FAULT),
+        ("SpamNotification", "", BounceClass.SENDER_FAULT),
     ],
 )
 def test_postmark_says_how_bad_a_bounce_is(kind, details, expected):
@@ -327,11 +327,11 @@ def test_our_own_form_tells_bounces_complaints_and_delays():
 @pytest.mark.parametrize(
     ("fields", "expected"),
     [
-        ({}, Blame.SOFT),
-        ({"permanent": True}, Blame.HARD),
-        ({"permanent": True, "status": "5.2.2"}, Blame.SOFT),
-        ({"permanent": True, "text": "550 5.7.1 spam"}, Blame.OURS),
-        ({"permanent": False, "status": "5.1.1"}, Blame.SOFT),
+        ({}, BounceClass.SOFT),
+        ({"permanent": True}, BounceClass.HARD),
+        ({"permanent": True, "status": "5.2.2"}, BounceClass.SOFT),
+        ({"permanent": True, "text": "550 5.7.1 spam"}, BounceClass.SENDER_FAULT),
+        ({"permanent": False, "status": "5.1.1"}, BounceClass.SOFT),
     ],
 )
 def test_our_own_form_says_whether_a_bounce_is_permanent(fields, expected):
@@ -339,8 +339,8 @@ def test_our_own_form_says_whether_a_bounce_is_permanent(fields, expected):
 
 
 def test_our_own_form_may_name_the_mail():
-    assert who(only("generic", [generic(return_path=RETURN_PATH)]).evidence, TOKENS) == (7, 3)
-    assert who(only("generic", [generic(message_id=MESSAGE_ID)]).evidence, TOKENS) == (7, None)
+    assert identify(only("generic", [generic(return_path=RETURN_PATH)]).proof, TOKENS) == (7, 3)
+    assert identify(only("generic", [generic(message_id=MESSAGE_ID)]).proof, TOKENS) == (7, None)
 
 
 # -- all of them -------------------------------------------------------------------------------------------------------

@@ -16,12 +16,12 @@ depends_on = None
 
 def upgrade() -> None:
     op.create_table(
-        "allotments",
+        "connection_leases",
         sa.Column("key", sa.Text(), nullable=False),
         sa.Column("worker", sa.Text(), nullable=False),
         sa.Column("connections", sa.Integer(), nullable=False),
         sa.Column("until", Moment(), nullable=False),
-        sa.PrimaryKeyConstraint("key", "worker", name=op.f("pk_allotments")),
+        sa.PrimaryKeyConstraint("key", "worker", name=op.f("pk_connection_leases")),
     )
     op.create_table(
         "editions",
@@ -41,18 +41,18 @@ def upgrade() -> None:
         "ix_editions_line", "editions", ["digest", "slot_at", "papers", "slot", "composed_at"], unique=False
     )
     op.create_table(
-        "gates",
+        "host_limits",
         sa.Column("host", sa.Text(), nullable=False),
-        sa.Column("opens_at", Moment(), nullable=False),
-        sa.Column("closed_until", Moment(), nullable=True),
-        sa.PrimaryKeyConstraint("host", name=op.f("pk_gates")),
+        sa.Column("next_at", Moment(), nullable=False),
+        sa.Column("blocked_until", Moment(), nullable=True),
+        sa.PrimaryKeyConstraint("host", name=op.f("pk_host_limits")),
     )
     op.create_table(
         "idempotency_keys",
         sa.Column("key", sa.Text(), nullable=False),
         sa.Column("request", sa.Text(), nullable=False),
         sa.Column("status", sa.SmallInteger(), nullable=False),
-        sa.Column("answer", sa.Text(), nullable=False),
+        sa.Column("response", sa.Text(), nullable=False),
         sa.Column("at", Moment(), nullable=False),
         sa.PrimaryKeyConstraint("key", name=op.f("pk_idempotency_keys")),
     )
@@ -154,7 +154,7 @@ def upgrade() -> None:
         sa.Column("paused_until", Moment(), nullable=True),
         sa.Column("consent_source", sa.Text(), nullable=True),
         sa.Column("consent_at", Moment(), nullable=True),
-        sa.Column("readdressed_at", Moment(), nullable=True),
+        sa.Column("address_changed_at", Moment(), nullable=True),
         sa.Column("created_at", Moment(), nullable=False),
         sa.Column("updated_at", Moment(), nullable=False),
         sa.CheckConstraint(
@@ -180,7 +180,7 @@ def upgrade() -> None:
         sa.Column("url", sa.Text(), nullable=False),
         sa.Column("etag", sa.Text(), nullable=True),
         sa.Column("last_modified", sa.Text(), nullable=True),
-        sa.Column("whole_at", Moment(), nullable=False),
+        sa.Column("received_at", Moment(), nullable=False),
         sa.Column("stored_at", Moment(), nullable=False),
         sa.PrimaryKeyConstraint("source", "url", name=op.f("pk_validators")),
     )
@@ -252,14 +252,14 @@ def upgrade() -> None:
     )
     op.create_index("ix_unsubscribe_mails_subscriber_id", "unsubscribe_mails", ["subscriber_id"], unique=False)
     op.create_table(
-        "departures",
+        "opt_outs",
         sa.Column("subscriber_id", sa.Integer(), nullable=False),
         sa.Column("digest", sa.Text(), nullable=False),
-        sa.Column("left_at", Moment(), nullable=False),
+        sa.Column("opted_out_at", Moment(), nullable=False),
         sa.ForeignKeyConstraint(
-            ["subscriber_id"], ["subscribers.id"], name=op.f("fk_departures_subscriber_id"), ondelete="CASCADE"
+            ["subscriber_id"], ["subscribers.id"], name=op.f("fk_opt_outs_subscriber_id"), ondelete="CASCADE"
         ),
-        sa.PrimaryKeyConstraint("subscriber_id", "digest", name=op.f("pk_departures")),
+        sa.PrimaryKeyConstraint("subscriber_id", "digest", name=op.f("pk_opt_outs")),
     )
     op.create_table(
         "edition_papers",
@@ -467,7 +467,7 @@ def downgrade() -> None:
         "notice_attempts",
         "notices",
         "edition_papers",
-        "departures",
+        "opt_outs",
         "confirmations",
         "unsubscribe_mails",
         "changes",
@@ -483,9 +483,9 @@ def downgrade() -> None:
         "rates",
         "papers",
         "idempotency_keys",
-        "gates",
+        "host_limits",
         "editions",
-        "allotments",
+        "connection_leases",
     ):
         op.drop_table(table)
 
