@@ -16,7 +16,7 @@ from digestmail.mail.link_tokens import LinkTokens
 from digestmail.model.deliveries import DeliveryState, NoticeKind
 from digestmail.model.subscribers import Preferences, SubscriberState, Subscription, SuppressionReason
 from digestmail.storage import confirmations as stored
-from digestmail.storage import deliveries, due_times, editions, notices, schema, subscribers, suppressions
+from digestmail.storage import deliveries, editions, notices, schema, subscribers, suppressions
 from digestmail.subscribers import data_export, preferences, signup
 from digestmail.subscribers.signup import SignupReply, SignupState, reply_to
 
@@ -213,7 +213,7 @@ def test_another_hour_moves_what_waits(database, confirmed):
     late = Preferences(subscriptions=(Subscription(digest="daily", hour=20),), timezone="Europe/Berlin")
     preferences.change(database, DIGESTS, who, late, THURSDAY)
     with database.connect() as connection:
-        assert due_times.next_due(connection) == THURSDAY + 10 * HOUR
+        assert connection.execute(select(schema.deliveries.c.due_at)).scalar() == THURSDAY + 10 * HOUR
 
 
 def test_a_pause_holds_back_what_waits_and_ends_by_itself_or_by_hand(database, confirmed):
