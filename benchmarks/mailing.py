@@ -9,8 +9,8 @@ from random import Random
 
 from digestmail.clock import SystemClock
 from digestmail.collect.collector import collect
-from digestmail.delivery.composer import EditionComposer
-from digestmail.delivery.dispatcher import Composers
+from digestmail.delivery.composers import Composers
+from digestmail.delivery.edition_composer import EditionComposer
 from digestmail.delivery.epoch import EpochFile
 from digestmail.delivery.outcomes import Rules
 from digestmail.delivery.worker import Worker

@@ -17,7 +17,7 @@ from typing import Any
 
 from digestmail.clock import SystemClock
 from digestmail.delivery import claim_policy, dispatcher, intake, outbox_writer
-from digestmail.delivery.dispatcher import Composers
+from digestmail.delivery.composers import Composers
 from digestmail.delivery.epoch import EpochFile
 from digestmail.delivery.outcomes import Rules
 from digestmail.delivery.worker import Worker

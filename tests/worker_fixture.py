@@ -13,7 +13,7 @@ from fakes import THURSDAY, FakeClock
 from outbox import edition, people
 from sqlalchemy import select
 
-from digestmail.delivery.dispatcher import Composers
+from digestmail.delivery.composers import Composers
 from digestmail.delivery.epoch import EpochFile
 from digestmail.delivery.outcomes import Rules
 from digestmail.delivery.worker import Worker

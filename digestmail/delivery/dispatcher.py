@@ -20,13 +20,13 @@ import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from random import Random
-from typing import Protocol, TypeVar
 
 from digestmail.clock import Clock
 from digestmail.delivery import outcomes
+from digestmail.delivery.composers import Composers
 from digestmail.delivery.connections import LOST_TWICE, ConnectionPool
 from digestmail.delivery.intake import Intake
 from digestmail.delivery.message_queue import MessageQueue, QueuedMessage
@@ -36,7 +36,7 @@ from digestmail.delivery.relay_health import Finding, RelayHealth
 from digestmail.delivery.tally import Tally
 from digestmail.delivery.write_batch import ClaimRequest, Committed, Grant, Result, WriteBatch
 from digestmail.errors import DeliveryError, RenderError, StorageError, TransportError
-from digestmail.model.deliveries import ClaimedMessage, Delivery, Envelope, Manner, Notice
+from digestmail.model.deliveries import ClaimedMessage, Manner, Notice
 from digestmail.storage.rates import Pause
 from digestmail.storage.servers import ServerObservation
 from digestmail.transports.base import NotSentError, NotTakenError, Pipelining, ThrottledError, Transport, Verdict
@@ -51,33 +51,6 @@ _BEHIND = timedelta(minutes=1)
 """Messages that were refused alike are due this much after the others, so that reachable recipients come first."""
 _REMEMBERED = 16
 """Messages a connection remembers before it forgets the resolved ones; at most two are ever unresolved."""
-
-
-_Kind_contra = TypeVar("_Kind_contra", contravariant=True)
-
-
-class MessageComposer(Protocol[_Kind_contra]):
-    """Composes the messages of one kind."""
-
-    def write(self, claimed: _Kind_contra, now: datetime, /) -> tuple[Envelope, bytes] | None:
-        """Return the envelope and the message, or None if it is no longer needed.
-
-        The message must be well formed and end with CRLF, and no line may begin with a dot. Raises RenderError or
-        DeliveryError.
-        """
-        ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Composers:
-    """What composes each kind of message."""
-
-    editions: MessageComposer[Delivery]
-    notices: MessageComposer[Notice]
-
-    def write(self, claimed: ClaimedMessage, now: datetime) -> tuple[Envelope, bytes] | None:
-        """Compose with the composer for this kind of message; see `MessageComposer`."""
-        return self.editions.write(claimed, now) if isinstance(claimed, Delivery) else self.notices.write(claimed, now)
 
 
 class Dispatcher:

@@ -19,7 +19,8 @@ from digestmail.bounces.score import Scoring
 from digestmail.clock import Clock
 from digestmail.delivery import outcomes
 from digestmail.delivery.claim_policy import ClaimPolicy
-from digestmail.delivery.dispatcher import AHEAD, Composers, Dispatcher
+from digestmail.delivery.composers import Composers
+from digestmail.delivery.dispatcher import AHEAD, Dispatcher
 from digestmail.delivery.epoch import EpochFile
 from digestmail.delivery.outbox_writer import OutboxWriter
 from digestmail.delivery.outcomes import Rules

@@ -12,6 +12,7 @@ from typing import Final, Protocol
 from sqlalchemy import Connection
 
 from digestmail.editions.compose import Composed, compose, is_open, read_well
+from digestmail.editions.due_time import DueTime
 from digestmail.errors import DigestmailError
 from digestmail.model.deliveries import Rendered
 from digestmail.model.digests import Digest, OnEmpty
@@ -19,7 +20,7 @@ from digestmail.model.editions import Edition, Slot
 from digestmail.model.papers import PaperId
 from digestmail.model.reports import DigestReport, PublishReport
 from digestmail.model.selection import Section
-from digestmail.schedule.cron import check_timezone, current_slot, next_hour
+from digestmail.schedule.cron import current_slot
 from digestmail.selection.segments import for_everybody, for_segment
 from digestmail.storage import audience, deliveries, editions, settings
 from digestmail.storage.audience import RecipientChoices
@@ -151,14 +152,14 @@ def _enqueue(
 ) -> tuple[int, int]:
     """Queue a delivery for everybody there is something for; return (recipients, subscribers left out)."""
     sorter = _Sorter(connection, digest, edition, edition_id)
-    due = _Due(digest.schedule.timezone, now)
+    due = DueTime(digest.schedule.timezone, now)
     people = audience.wanted_by(connection, digest.name, now)
     received = _Received(editions.received(connection, sorter.prior))
     recipients = total = 0
     while chunk := list(islice(people, _CHUNK)):
         total += len(chunk)
         rows = [
-            (subscriber_id, segment_id, due.at(wanted))
+            (subscriber_id, segment_id, due.at(wanted.hour, wanted.timezone))
             for subscriber_id, wanted in chunk
             if (segment_id := sorter.segment_for(wanted, received.by(subscriber_id))) is not None
         ]
@@ -180,27 +181,6 @@ class _Received:
         while self._holder < subscriber_id:
             self._holder, self._rows = next(self._groups, _NOBODY)
         return frozenset(segment for _, segment in self._rows) if self._holder == subscriber_id else _NOTHING
-
-
-class _Due:
-    """When a subscriber wants what is published at `now`: in the hour they chose, where they live."""
-
-    def __init__(self, timezone: str, now: datetime) -> None:
-        self._timezone = timezone
-        self._now = now
-        self._known: dict[tuple[int, str | None], datetime] = {}
-
-    def at(self, wanted: RecipientChoices) -> datetime:
-        """Return when their delivery is due, at most a day from now."""
-        if wanted.hour is None:
-            return self._now
-        key = (wanted.hour, wanted.timezone)
-        if key not in self._known:
-            # A zone the machine does not know (any more) must not keep an edition from everybody else.
-            known = wanted.timezone is not None and check_timezone(wanted.timezone) is None
-            zone = wanted.timezone if wanted.timezone and known else self._timezone
-            self._known[key] = next_hour(wanted.hour, zone, self._now)
-        return self._known[key]
 
 
 class _Sorter:

@@ -7,10 +7,10 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
+from digestmail.editions.due_time import DueTime
 from digestmail.model.digests import Digest
 from digestmail.model.papers import PaperId
 from digestmail.model.subscribers import Subscriber, Subscription
-from digestmail.schedule.cron import check_timezone, next_hour
 from digestmail.selection.segments import for_segment
 from digestmail.storage import deliveries, editions
 
@@ -37,17 +37,10 @@ def requeue(
                 segment_id = _segment(connection, digest, waiting.edition_id, one, after)
                 deliveries.move(connection, waiting, segment_id, now)
             if hour_changed and waiting.attempts == 0:
-                due_at = _due_at(digest, one, after, now)
+                due_at = DueTime(digest.schedule.timezone, now).at(one.hour, after.timezone)
                 deliveries.postpone(connection, waiting, due_at)
             changed += content_changed or hour_changed
     return changed
-
-
-def _due_at(digest: Digest, one: Subscription, person: Subscriber, now: datetime) -> datetime:
-    if one.hour is None:
-        return now
-    zone = person.timezone or digest.schedule.timezone
-    return next_hour(one.hour, zone if check_timezone(zone) is None else digest.schedule.timezone, now)
 
 
 def _segment(

@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 
 from digestmail.config.mail import MailTable, SmtpTable
 from digestmail.config.settings import Config
-from digestmail.delivery.composer import EditionComposer
-from digestmail.delivery.dispatcher import Composers
+from digestmail.delivery.composers import Composers
+from digestmail.delivery.edition_composer import EditionComposer
 from digestmail.delivery.notice_composer import NoticeComposer, NoticeOrigin
 from digestmail.delivery.outcomes import Rules
 from digestmail.delivery.pacing import DomainLimit, DomainLimits

@@ -11,7 +11,7 @@ from fakes import THURSDAY, FakeClock, FakeSource, FakeTransport, digest, readin
 from worker_fixture import both
 
 from digestmail.collect.collector import collect
-from digestmail.delivery.composer import EditionComposer
+from digestmail.delivery.edition_composer import EditionComposer
 from digestmail.delivery.epoch import EpochFile
 from digestmail.delivery.outcomes import Rules
 from digestmail.delivery.worker import LEASE, Worker

@@ -13,7 +13,8 @@ from sqlalchemy import select
 from worker_fixture import fill, worker
 
 from digestmail.delivery import intake
-from digestmail.delivery.dispatcher import AHEAD, Composers
+from digestmail.delivery.composers import Composers
+from digestmail.delivery.dispatcher import AHEAD
 from digestmail.delivery.notice_composer import NoticeComposer, NoticeOrigin
 from digestmail.delivery.pacing import DomainLimit, DomainLimits
 from digestmail.errors import DeliveryError, RenderError, TransportError

@@ -20,7 +20,7 @@ LONGEST_FILE, LONGEST_FUNCTION, LONGEST_APP = 300, 40, 199
 OPENS = {"connect", "begin", "rehearsal", "lock"}
 
 LONG_FILES = {
-    "delivery/dispatcher.py": "the states of a message in one event loop; they share their counters",
+    "delivery/dispatcher.py": "one event loop: connections, verdicts and commits share its state",
     "sources/http/client.py": "one client with its redirects, retries and limits",
     "storage/migrations/versions/0001_first.py": "a migration is a list of tables",
 }

@@ -52,7 +52,7 @@ from digestmail.clock import SystemClock
 from digestmail.cli.options import parse_now
 from digestmail.config.load import load
 from digestmail.collect import collector
-from digestmail.delivery import composer, dispatcher, outbox_writer, tally
+from digestmail.delivery import edition_composer, dispatcher, outbox_writer, tally
 from digestmail.editions import publish
 from digestmail.storage import deliveries, editions
 
@@ -84,7 +84,7 @@ die_at("after publishing", App, "publish", after=True)
 die_at("inside the claim transaction", outbox_writer.claims, "claim", after=True)
 die_at("after the claim", outbox_writer.OutboxWriter, "_commit", after=True)
 die_at("inside the transaction of the intents", outbox_writer.claims, "record_intent", after=True)
-die_at("before the third message is written", composer.EditionComposer, "write", after=False, turn=3)
+die_at("before the third message is written", edition_composer.EditionComposer, "write", after=False, turn=3)
 die_at("after the answer, before the record", dispatcher.Dispatcher, "_on_verdict", after=True, turn=3)
 die_at("inside the record transaction", outbox_writer.claims, "record", after=True, turn=4)
 die_at("after the third record", tally.Tally, "add", after=True, turn=3)

@@ -5,7 +5,7 @@ from fakes import THURSDAY, FakeSource, digest, reading, render, sighting
 from sqlalchemy import select
 
 from digestmail.collect.collector import collect
-from digestmail.delivery.composer import EditionComposer
+from digestmail.delivery.edition_composer import EditionComposer
 from digestmail.editions.publish import publish
 from digestmail.mail.message import MessageTemplate
 from digestmail.mail.message_headers import Sender

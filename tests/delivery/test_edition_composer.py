@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from fakes import THURSDAY
 
-from digestmail.delivery.composer import EditionComposer, _Prepared
+from digestmail.delivery.edition_composer import EditionComposer, _Prepared
 from digestmail.mail.tokens import Tokens
 from digestmail.model.deliveries import Delivery
 
