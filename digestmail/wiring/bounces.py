@@ -14,7 +14,7 @@ from digestmail.config.bounces import BouncesTable
 from digestmail.config.settings import Config
 from digestmail.mail.tokens import Tokens
 from digestmail.storage.database import Database
-from digestmail.subscribers.preferences import leave_by_mail
+from digestmail.subscribers.preferences import unsubscribe_by_email
 
 
 def processor(config: Config, database: Database, tokens: Tokens, clock: Clock) -> BounceProcessor:
@@ -25,7 +25,7 @@ def processor(config: Config, database: Database, tokens: Tokens, clock: Clock) 
         config.bounces.scoring(),
         clock,
         address=config.mail.bounce_address,
-        unsubscribe=lambda request: leave_by_mail(database, request, clock.now()),
+        unsubscribe=lambda request: unsubscribe_by_email(database, request, clock.now()),
         digests=[digest.name for digest in config.digests],
     )
 

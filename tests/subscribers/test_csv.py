@@ -25,7 +25,7 @@ from digestmail.storage import schema, subscribers, suppressions
 from digestmail.storage.database import Database
 from digestmail.storage.opt_outs import OptOut
 from digestmail.subscribers import csv_transfer, data_export, preferences
-from digestmail.subscribers.csv_format import COLUMNS, bare, guarded, rows_of
+from digestmail.subscribers.csv_format import COLUMNS, escape_formula, rows_of, unescape_formula
 from digestmail.subscribers.csv_import import ImportRow, Reader, RowOutcome
 from digestmail.subscribers.csv_transfer import ImportReport, Line
 
@@ -103,7 +103,7 @@ def test_what_is_exported_can_be_imported_into_an_empty_database(database, tmp_p
         'b@example.org,daily,,0,,,"two\nlines, ""quoted""",2026-01-02',
         "gone@example.org,daily,,,,,,",
     )
-    preferences.leave(database, person(database, "gone@example.org").id, None, THURSDAY)
+    preferences.unsubscribe(database, person(database, "gone@example.org").id, None, THURSDAY)
     first = exported(database)
     other = Database.open("sqlite:///other.db", base=tmp_path)
     other.upgrade()
@@ -179,16 +179,16 @@ def test_a_spreadsheet_runs_no_cell(database):
 @given(st.lists(st.text(st.sampled_from("'=+-@\t\r\n,\";aé\0") | st.characters(codec="utf-8")), min_size=1))
 def test_cells_come_back_as_they_were(cells):
     out = io.StringIO(newline="")
-    csv.writer(out).writerow([guarded(cell) for cell in cells])
+    csv.writer(out).writerow([escape_formula(cell) for cell in cells])
     (row,) = csv.reader(io.StringIO(out.getvalue(), newline=""), strict=True)
-    assert [bare(cell) for cell in row] == cells
+    assert [unescape_formula(cell) for cell in row] == cells
     assert all(cell[:1] not in set("=+-@\t\r") or not cell for cell in row)
 
 
 def test_nobody_comes_back_through_a_file(database):
     for name in ("left", "bounced", "erased"):
         bring(database, f"{name}@example.org,daily,,,,,,")
-    preferences.leave(database, person(database, "left@example.org").id, None, THURSDAY)
+    preferences.unsubscribe(database, person(database, "left@example.org").id, None, THURSDAY)
     data_export.erase(database, person(database, "erased@example.org").id, THURSDAY, random_token=lambda: "key")
     with database.begin() as connection:
         suppressions.add(connection, "bounced@example.org", SuppressionReason.BOUNCED, "", THURSDAY)
@@ -245,7 +245,7 @@ def reader(database) -> int:
 @pytest.mark.parametrize("way", ["link", "preferences"])
 def test_a_digest_that_was_left_comes_back_only_by_newer_consent(database, reader, way):
     if way == "link":
-        preferences.leave(database, reader, "daily", FRIDAY)
+        preferences.unsubscribe(database, reader, "daily", FRIDAY)
     else:
         weekly = Preferences(subscriptions=(Subscription(digest="weekly"),))
         preferences.change(database, DIGESTS, reader, weekly, FRIDAY)
@@ -260,7 +260,7 @@ def test_a_digest_that_was_left_comes_back_only_by_newer_consent(database, reade
 
 
 def test_who_left_everything_comes_back_only_by_newer_consent_and_only_to_that(database, reader):
-    preferences.leave(database, reader, None, FRIDAY)
+    preferences.unsubscribe(database, reader, None, FRIDAY)
     refused = (RowOutcome.UNSUBSCRIBED, "unsubscribed on 2026-04-03, and the consent is no newer")
     assert later(database, f"a@example.org,daily,{OLDER}") == [refused]
     told = later(database, f"a@example.org,daily,{NEWER}", f"a@example.org,weekly,{OLDER}")
@@ -271,10 +271,10 @@ def test_who_left_everything_comes_back_only_by_newer_consent_and_only_to_that(d
 
 
 def test_leaving_is_remembered_after_coming_back(database, reader):
-    preferences.leave(database, reader, None, FRIDAY)
+    preferences.unsubscribe(database, reader, None, FRIDAY)
     bring_back = f"a@example.org,weekly,{NEWER}"
     assert later(database, bring_back, f"a@example.org,daily,{OLDER}")[1][0] is RowOutcome.LEFT
-    preferences.leave(database, reader, None, THURSDAY + timedelta(days=2, hours=12))
+    preferences.unsubscribe(database, reader, None, THURSDAY + timedelta(days=2, hours=12))
     assert later(database, bring_back)[0][0] is RowOutcome.UNSUBSCRIBED
 
 
@@ -290,7 +290,7 @@ def test_who_is_suppressed_stays_so_until_it_is_lifted_and_then_needs_newer_cons
 
 
 def test_what_somebody_left_is_shown_to_them_and_forgotten_with_them(database, reader):
-    preferences.leave(database, reader, "daily", FRIDAY)
+    preferences.unsubscribe(database, reader, "daily", FRIDAY)
     assert data_export.export(database, reader).left == (OptOut(digest="daily", opted_out_at=FRIDAY),)
     data_export.erase(database, reader, FRIDAY, random_token=lambda: "key")
     with database.connect() as connection:
