@@ -1,4 +1,4 @@
-"""Say in plain English why a paper was chosen, or was not."""
+"""Explains in plain English why a paper was selected or not."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from digestmail.selection.segments import for_segment
 def reasons(decision: Decision, limits: Limits | None) -> tuple[str, ...]:
     """Return the reasons for `decision`, one sentence each without a full stop, the outcome first.
 
-    `limits` are those the decision was made under; None when they are not known any more.
+    `limits` are those of the decision; None if they are no longer known.
     """
     return (_outcome(decision, limits), *_topics(decision), *_standing(decision))
 
 
 def readers(edition: Edition, paper_id: PaperId) -> Iterator[str]:
-    """Yield which readers of `edition` get a paper it holds, one sentence each without a full stop."""
+    """Yield which subscribers of `edition` get a paper, one sentence each without a full stop."""
     entry = next((entry for entry in edition.entries if entry.paper.id == paper_id), None)
     if entry is None:
         return
@@ -47,7 +47,7 @@ def _section_of(edition: Edition, paper_id: PaperId, topics: tuple[str, ...]) ->
 
 
 def why_old(mentions: Sequence[Mention], curated: Collection[str], since: datetime) -> Iterator[str]:
-    """Yield why a paper is no news in the window that begins at `since`, one sentence for each source."""
+    """Yield why a paper is not new in the window that starts at `since`, one sentence for each source."""
     yield f"too old: the window begins {_moment(since)}"
     for mention in mentions:
         said = f"{mention.source} first showed it {_moment(mention.first_seen_at)} and dates it {mention.day}"

@@ -161,7 +161,7 @@ def test_a_pause_in_a_file_is_not_laid_over_a_subscriber_s_own(database):
     ("until", "said"),
     [
         ("soon", "paused_until 'soon' is not an ISO 8601 time"),
-        ("2027-05-01", "'2027-05-01' lies more than a year ahead"),
+        ("2027-05-01", "'2027-05-01' is more than a year ahead"),
     ],
 )
 def test_a_pause_that_makes_no_sense_fails(database, until, said):
@@ -249,7 +249,7 @@ def test_a_digest_that_was_left_comes_back_only_by_newer_consent(database, reade
     else:
         weekly = Preferences(subscriptions=(Subscription(digest="weekly"),))
         preferences.change(database, DIGESTS, reader, weekly, FRIDAY)
-    refused = [(RowOutcome.LEFT, "left daily on 2026-04-03, and the consent is no newer")]
+    refused = [(RowOutcome.LEFT, "unsubscribed from daily on 2026-04-03, and the consent is not newer")]
     for dry_run in (True, False):
         assert later(database, f"a@example.org,daily,{OLDER}", dry_run=dry_run) == refused
         assert later(database, f"a@example.org,daily,desk,{FRIDAY.isoformat()}", dry_run=dry_run) == refused
@@ -261,10 +261,13 @@ def test_a_digest_that_was_left_comes_back_only_by_newer_consent(database, reade
 
 def test_who_left_everything_comes_back_only_by_newer_consent_and_only_to_that(database, reader):
     preferences.unsubscribe(database, reader, None, FRIDAY)
-    refused = (RowOutcome.UNSUBSCRIBED, "unsubscribed on 2026-04-03, and the consent is no newer")
+    refused = (RowOutcome.UNSUBSCRIBED, "unsubscribed on 2026-04-03, and the consent is not newer")
     assert later(database, f"a@example.org,daily,{OLDER}") == [refused]
     told = later(database, f"a@example.org,daily,{NEWER}", f"a@example.org,weekly,{OLDER}")
-    assert told == [(RowOutcome.ADDED, ""), (RowOutcome.LEFT, "left weekly on 2026-04-03, and the consent is no newer")]
+    assert told == [
+        (RowOutcome.ADDED, ""),
+        (RowOutcome.LEFT, "unsubscribed from weekly on 2026-04-03, and the consent is not newer"),
+    ]
     found = person(database)
     assert (found.state, found.id, names(database)) == (SubscriberState.ACTIVE, reader, ["daily"])
     assert (found.consent_source, found.consent_at) == ("desk", THURSDAY.replace(hour=0, minute=0) + timedelta(days=2))
@@ -335,18 +338,18 @@ def test_a_rehearsal_says_all_and_changes_nothing(database):
         ("a@example.org,daily,,24,,,,", "hour must be"),
         ("a@example.org,daily,,00007,,,,", "hour must be"),
         ("a@example.org,daily,,-1,,,,", "hour must be"),
-        ("a@example.org,daily,,,xx,,,", "not written in 'xx'"),
+        ("a@example.org,daily,,,xx,,,", "there is no language 'xx'"),
         ("a@example.org,daily,,,,Europe/Berlni,,", "did you mean 'Europe/Berlin'?"),
         ("a@example.org,daily,,,,,desk,", "consent_at is missing"),
         ("a@example.org,daily,,,,,,2026-01-01", "consent_source is missing"),
         ("a@example.org,daily,,,,,desk,yesterday", "not an ISO 8601 time"),
         ("a@example.org,daily,,,,,desk,0001-01-01T00:00:00+14:00", "not an ISO 8601 time"),
         ("a@example.org,daily,,,,,desk,2030-01-01", "in the future"),
-        ("a@example.org,daily,,,,,a\0b,2026-01-01", "not UTF-8"),
-        ("a@example.org,daily,,,,,\udce4,2026-01-01", "not UTF-8"),
+        ("a@example.org,daily,,,,,a\0b,2026-01-01", "not valid UTF-8"),
+        ("a@example.org,daily,,,,,\udce4,2026-01-01", "not valid UTF-8"),
         ("a@example.org,daily", "2 cells"),
-        ('a@example.org,"da"ily,,,,,,', "not a row of a CSV"),
-        ("a@example.org,daily,,,,,,," + "x" * 140_000, "not a row of a CSV"),
+        ('a@example.org,"da"ily,,,,,,', "invalid CSV"),
+        ("a@example.org,daily,,,,,,," + "x" * 140_000, "invalid CSV"),
     ],
 )
 def test_a_line_that_is_wrong_fails_alone(database, row, said):
@@ -382,12 +385,12 @@ def test_a_quote_that_is_never_closed_fails_and_ends_there(database):
         database, "a@example.org,daily,,,,,,", '"b@example.org,daily,,,,,,', "c@example.org,daily,,,,,,"
     )
     assert told == [(2, RowOutcome.ADDED), (3, RowOutcome.FAILED)]
-    assert "not a row of a CSV" in report.failures[0].why
+    assert "invalid CSV" in report.failures[0].why
 
 
 def test_many_lines_go_in_pieces(database, monkeypatch):
     monkeypatch.setattr(csv_transfer, "_CHUNK", 7)
-    monkeypatch.setattr(csv_transfer, "_NAMED", 3)
+    monkeypatch.setattr(csv_transfer, "_MAX_LISTED", 3)
     rows = [f"p{n // 2}@example.org,{'weekly' if n % 2 else 'daily'},,,,,," for n in range(50)]
     report, told = bring(database, *rows, *["x,daily,,,,,,"] * 5)
     assert (report.added, report.changed, report.failed, len(report.failures)) == (25, 25, 5, 3)
