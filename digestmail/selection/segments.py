@@ -21,10 +21,10 @@ def for_everybody(edition: Edition) -> tuple[Section, ...]:
 def for_segment(edition: Edition, topics: Sequence[str], without: Collection[PaperId]) -> tuple[Section, ...]:
     """Return the sections for subscribers who chose `topics` (empty means all) and received the papers `without`.
 
-    Each paper is in the section of its best matching chosen topic. Papers are added by rank until a limit of the edition is
-    reached: `max_per_topic` for each section (for the last one unless the digest has no topics), `max_papers` for all
-    sections together. Papers over a limit are counted in `more` of their section. The last section, with papers that match
-    no topic, is only for subscribers of all topics.
+    Each paper is in the section of its best matching chosen topic. Papers are added by rank up to the limits of the
+    edition: `max_per_topic` for each section (for the last one unless the digest has no topics), `max_papers` for all
+    sections together. Papers over a limit are counted in `more` of their section. The last section, with papers that
+    match no topic, is only for subscribers of all topics.
     """
     limits = edition.limits
     per_section = limits.max_per_topic if edition.topics else limits.max_papers
