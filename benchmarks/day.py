@@ -169,7 +169,7 @@ def personalizes() -> list[Figure]:
     message_template = MessageTemplate(rendered, sender, digest="daily", title="Trending papers")
 
     def cast(number: int) -> bytes:
-        return message_template.cast(
+        return message_template.personalize(
             recipient=f"reader{number}@example.org",
             message_id=f"<daily.{number}@example.org>",
             date=NOW + timedelta(seconds=number),

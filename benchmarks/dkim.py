@@ -35,7 +35,7 @@ def message_template(size: int, *signers: Signer) -> MessageTemplate:
 
 
 def cast(made: MessageTemplate, number: int = 0) -> bytes:
-    return made.cast(
+    return made.personalize(
         recipient=f"r{number}@example.net", message_id=f"<{number}@example.org>", date=AT, unsubscribe_token=TOKEN
     )
 

@@ -1,4 +1,4 @@
-"""`python -m digestmail`: the same program."""
+"""`python -m digestmail`: the same as `digestmail`."""
 
 from __future__ import annotations
 

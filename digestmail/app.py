@@ -1,4 +1,4 @@
-"""The wiring: puts the verbs together with what they need. Doors call it."""
+"""`App`: connects the operations with the configuration. Used by the command line, the web and the daemon."""
 
 from __future__ import annotations
 
@@ -44,15 +44,15 @@ from digestmail.wiring.sources import open_sources
 
 
 class App(AbstractContextManager["App"]):
-    """digestmail, opened on one configuration. Close it, or use it in a `with`."""
+    """digestmail with one configuration. Close it, or use it in a `with` statement."""
 
     def __init__(
         self, config: Config, base: Path, clock: Clock, *, progress: Progress = quiet, wall_clock: Clock | None = None
     ) -> None:
-        """Open nothing yet. Relative paths start at `base`, the directory of the configuration file.
+        """Store the configuration. Relative paths start at `base`, the directory of the configuration file.
 
-        `clock` decides what is due and what is new. Hosts are asked, and mail is queued, claimed and dated, by
-        `wall_clock`: a back-fill must not end another worker's lease.
+        `clock` determines what is due and what is new. Requests, queueing, claims and dates use `wall_clock`, because a
+        back-fill must not end the lease of another worker.
         """
         self.config = config
         self.base = base
@@ -60,15 +60,15 @@ class App(AbstractContextManager["App"]):
         self.wall_clock = wall_clock or SystemClock()
         self.digests: tuple[Digest, ...] = config.digest_values()
         self._progress = progress
-        self._random = Random(secrets.randbits(64))  # noqa: S311 - spreads retries; nothing secret hangs on it
+        self._random = Random(secrets.randbits(64))  # noqa: S311 - spreads retries; it need not be secret
         self._opened = ExitStack()
 
     def __exit__(self, *_: object) -> None:
-        """Close what was opened."""
+        """Close everything that was opened."""
         self._opened.close()
 
     def run(self, *, dry_run: bool = False, stop: Stop = never) -> RunReport:
-        """Collect, publish what is due, deliver what is due; under a lock, so that two crons do no harm."""
+        """Collect, publish and deliver, with a lock against parallel runs."""
         with self.database.lock("run") as held:
             if not held:
                 return RunReport(busy=True)
@@ -80,7 +80,7 @@ class App(AbstractContextManager["App"]):
             return RunReport(collect=collected, publish=published, deliver=self.deliver(stop=stop))
 
     def collect(self, *, dry_run: bool = False, stop: Stop = never) -> CollectReport:
-        """Read every source. With `dry_run` nothing is kept."""
+        """Read every source. With `dry_run` nothing is stored."""
         if dry_run:
             readings = self._read_sources(stop)
             with self.database.rehearsal() as connection:
@@ -91,7 +91,7 @@ class App(AbstractContextManager["App"]):
             return collect(self.database, sources, now, horizon=horizon, stop=stop, progress=done)
 
     def publish(self, *, dry_run: bool = False, stop: Stop = never) -> PublishReport:
-        """Publish every digest that is due. With `dry_run` nothing is kept."""
+        """Publish every digest that is due. With `dry_run` nothing is stored."""
         if dry_run:
             return self._rehearse([])[1]
         now, queued_at = self.clock.now(), self.wall_clock.now()
@@ -124,27 +124,27 @@ class App(AbstractContextManager["App"]):
         )
 
     def read_bounces(self, *, stop: Stop = never) -> BouncesReport:
-        """Read the mailbox bounces are delivered to, or listen until `stop` says so. Raises MailboxError."""
+        """Read the bounce mailbox, or listen until `stop` returns true. Raises MailboxError."""
         counter = bounces.processor(self.config, self.database, self.tokens, self.wall_clock)
         table, clock = self.config.bounces, self.wall_clock
         return bounces.receive(table, self.base, counter, clock, unsubscribed=self.send_notices, stop=stop)
 
     def ingest_events(self, events: Iterable[InboundReport]) -> BouncesReport:
-        """Count a mail provider's events; the caller has made sure who sent them. Raises StorageError."""
+        """Count the events of an email provider. The caller must have authenticated them. Raises StorageError."""
         return bounces.processor(self.config, self.database, self.tokens, self.wall_clock).count_all(events)
 
     def outbox(self) -> DeliverReport:
-        """Return how the outbox stands, delivering nothing."""
+        """Return the state of the outbox without delivering."""
         with self.database.connect() as connection:
             return outbox_report(connection)
 
     def upcoming(self, digest: Digest) -> Composed:
-        """Return the edition of `digest` that would go out now, or next."""
+        """Return the next edition of `digest`, as it would be published now."""
         return compose_next(self.database, digest, self.clock.now(), self.horizon())
 
     @cached_property
     def database(self) -> Database:
-        """The database, brought to the newest schema."""
+        """The database, with the newest schema."""
         database = Database.open(self.config.database, base=self.base)
         self._opened.callback(database.close)
         database.upgrade()
@@ -152,7 +152,7 @@ class App(AbstractContextManager["App"]):
 
     @cached_property
     def mail(self) -> MailWriter:
-        """What writes mail, from the templates: your own first, then the ones that come with digestmail."""
+        """The mail writer. The operator's templates take precedence over the built-in ones."""
         own = self.config.templates_dir
         renderer = Renderer(own=self.base / own if own else None)
         return mail.writer(self.config, self.base, renderer, self.digests)
@@ -163,19 +163,19 @@ class App(AbstractContextManager["App"]):
 
     @property
     def tokens(self) -> Tokens:
-        """What signs links, return paths and Message-IDs, with the secrets as they are now: they may be rotated."""
+        """Return the signer of links, return paths and Message-IDs, with the current secrets."""
         return Tokens(*signing_secrets(self.database))
 
     def link_tokens(self) -> LinkTokens:
-        """Return what signs confirmation links and forms."""
+        """Return the signer of confirmation links and forms."""
         return LinkTokens(signing_secrets(self.database))
 
     def epoch(self) -> EpochFile:
-        """Return the guard against a database restored from a backup."""
+        """Return the guard against a database that was restored from a backup."""
         return EpochFile(self.base / self.config.epoch_file, signing_secrets(self.database)[-1])
 
     def horizon(self) -> datetime:
-        """Return the latest it can be: a later time in the database was written by a clock that was ahead."""
+        """Return the latest possible time. Later times in the database were written with a clock that was ahead."""
         return max(self.clock.now(), self.wall_clock.now())
 
     def _read_sources(self, stop: Stop) -> list[Reading | SourceFailure]:

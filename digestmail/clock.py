@@ -1,4 +1,4 @@
-"""Where time comes from. Everything that needs "now" or has to wait is given one of these."""
+"""Clocks. Everything that needs the current time or has to wait receives one."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """What time it is, and how to let some of it pass."""
+    """Provides the current time, and waits."""
 
     def now(self) -> datetime:
         """Return the current time, aware, in UTC."""
         ...
 
     def monotonic(self) -> float:
-        """Return seconds from a fixed point that never jumps."""
+        """Return the seconds of a monotonic clock."""
         ...
 
     def sleep(self, seconds: float) -> None:
-        """Return when `seconds` have passed."""
+        """Wait for `seconds`."""
         ...
 
 
 class SystemClock:
-    """The machine's clock, moved by a fixed offset for replays and back-fills (`--now`)."""
+    """The machine's clock, with a fixed offset for replays and back-fills (`--now`)."""
 
     def __init__(self, start: datetime | None = None) -> None:
-        """Start at `start` (aware) instead of the real time, and run on from there."""
+        """Start at `start` (aware) instead of the real time."""
         self._offset = timedelta(0) if start is None else start - datetime.now(UTC)
 
     def now(self) -> datetime:
@@ -35,9 +35,9 @@ class SystemClock:
         return datetime.now(UTC) + self._offset
 
     def monotonic(self) -> float:
-        """Return seconds from a fixed point that never jumps."""
+        """Return the seconds of a monotonic clock."""
         return time.monotonic()
 
     def sleep(self, seconds: float) -> None:
-        """Return when `seconds` have passed."""
+        """Wait for `seconds`."""
         time.sleep(seconds)

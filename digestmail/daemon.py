@@ -1,4 +1,4 @@
-"""The daemon: APScheduler as a clock for the same verbs cron calls. It remembers nothing a restart could lose."""
+"""The daemon: runs the same operations as cron, scheduled by APScheduler. It has no state that a restart could lose."""
 
 from __future__ import annotations
 
@@ -26,34 +26,34 @@ from digestmail.schedule.cron import next_fire
 log = logging.getLogger("digestmail.daemon")
 
 _LOOK_AT_CLOCK = 30.0
-"""Seconds between two looks at whether the clock was set."""
+"""Seconds between two checks whether the clock was set."""
 _SET = timedelta(seconds=60)
 
 
 def clock_offset(clock: Clock) -> float:
-    """Return by how many seconds the time of day is ahead of the clock that never jumps; it changes when one is set."""
+    """Return the difference in seconds between wall clock and monotonic clock, which changes when the clock is set."""
     return clock.now().timestamp() - clock.monotonic()
 
 
 class SlotTrigger(BaseTrigger):  # type: ignore[misc] # APScheduler 3 ships no types
-    """Fires when a digest's slot begins, by the very function that decides what is due."""
+    """Fires when a slot of a digest begins, computed by the same function that decides what is due."""
 
     def __init__(self, schedule: Schedule) -> None:
         """Fire on `schedule`."""
         self._schedule = schedule
 
     def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime:
-        """Return the first fire after both (APScheduler's interface)."""
+        """Return the first time after both arguments (APScheduler's interface)."""
         return next_fire(self._schedule, max(previous_fire_time or now, now).astimezone(UTC))
 
 
 class Daemon:
-    """Runs the verbs on time until told to stop; a unit in hand is finished first."""
+    """Runs the operations on time until stopped. A unit of work in progress is finished first."""
 
     def __init__(self, app: App, *, on_report: Callable[[RunReport], None]) -> None:
-        """Schedule a run for every digest of `app` and one an hour, and a look at the outbox once a minute.
+        """Schedule a run for every digest of `app`, one every hour, and a delivery every minute.
 
-        The hourly run reads again what was late or throttled, and publishes slots that were empty and still are open.
+        The hourly run reads late or throttled sources again, and publishes open slots that were empty.
         """
         self._app = app
         self._on_report = on_report
@@ -70,7 +70,7 @@ class Daemon:
             self._scheduler.add_job(self._look if name == "outbox" else self._run, trigger, id=name)
 
     def _triggers(self) -> dict[str, BaseTrigger]:
-        """Return when each job fires from now on: an interval counts from when it is made."""
+        """Return when each job fires next. An interval starts when it is created."""
         slots = {f"digest {digest.name}": SlotTrigger(digest.schedule) for digest in self._app.digests}
         return slots | {
             "run": IntervalTrigger(hours=1, timezone=UTC),
@@ -81,14 +81,14 @@ class Daemon:
         self._post(self._app.run)
 
     def _look(self) -> None:
-        """Deliver what is due; catch up on a run that another process was in the way of."""
+        """Deliver what is due, and repeat a run that another process prevented."""
         self._post(self._app.run if self._owed else self._deliver)
 
     def _deliver(self, *, stop: Stop) -> RunReport:
         return RunReport(deliver=self._app.deliver(stop=stop))
 
     def _post(self, verb: Callable[..., RunReport]) -> None:
-        """Call a verb and pass on its report, if there is anything in it."""
+        """Call an operation and pass on its report, unless it is empty."""
         try:
             report = verb(stop=self._stopping.is_set)
         except DigestmailError:
@@ -100,7 +100,7 @@ class Daemon:
             self._on_report(report)
 
     def _watch_the_clock(self) -> None:
-        """Wait for the end; plan anew when the clock is set: a run planned for next year would leave a year out."""
+        """Wait for the stop. Reschedule when the clock is set, because a run may be planned for a wrong date."""
         offset = clock_offset(self._clock)
         while not self._stopping.wait(_LOOK_AT_CLOCK):
             now = clock_offset(self._clock)
@@ -110,16 +110,16 @@ class Daemon:
             offset = now
 
     def plan_anew(self) -> None:
-        """Have every job fire as if the daemon had been started now."""
+        """Reschedule every job as if the daemon had just started."""
         for name, trigger in self._triggers().items():
             self._scheduler.reschedule_job(name, trigger=trigger)
 
     def stop(self, *_: int | FrameType | None) -> None:
-        """Ask for the end; safe in a signal handler."""
+        """Stop. Safe in a signal handler."""
         self._stopping.set()
 
     def run(self) -> None:
-        """Catch up at once, then serve until SIGTERM or SIGINT."""
+        """Run once immediately, then until SIGTERM or SIGINT."""
         previous: dict[signal.Signals, Any] = {
             number: signal.signal(number, self.stop) for number in (signal.SIGTERM, signal.SIGINT)
         }

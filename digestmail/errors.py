@@ -1,4 +1,4 @@
-"""The errors digestmail raises on purpose: one tree, so that a door can catch them in one place."""
+"""The errors that digestmail raises deliberately, in one hierarchy."""
 
 from __future__ import annotations
 
@@ -7,46 +7,46 @@ from datetime import timedelta
 
 
 class DigestmailError(Exception):
-    """Base of every error digestmail raises on purpose; its text is a lower-case sentence for the operator."""
+    """The base of errors that digestmail raises deliberately. The text is a lower-case sentence for operators."""
 
 
 class ConfigError(DigestmailError):
-    """The configuration cannot be used; `problems` holds one sentence for each thing to mend."""
+    """The configuration is invalid. `problems` contains one sentence for each problem."""
 
     def __init__(self, problems: Sequence[str]) -> None:
-        """Keep every problem; the text lists one a line."""
+        """Store the problems. The text lists them, one for each line."""
         super().__init__("\n".join(problems))
         self.problems = tuple(problems)
 
 
 class SourceError(DigestmailError):
-    """A source could not be read; `status` is the HTTP status (RFC 9110 section 15) that said so, if one did."""
+    """A source could not be read. `status` is the HTTP status (RFC 9110 section 15), if there was one."""
 
     def __init__(self, message: str, *, status: int | None = None) -> None:
-        """Keep the status: a service may mean something of its own by it."""
+        """Store the status, which may have a special meaning for a source."""
         super().__init__(message)
         self.status = status
 
 
 class SourceUnavailableError(SourceError):
-    """Nobody answered in time, or the server said it was broken: worth another try later."""
+    """The server did not respond in time or had an internal error. Try again later."""
 
 
 class SourceThrottledError(SourceUnavailableError):
-    """The server asked us to come less often; `retry_after` is its wish in seconds, if it gave one."""
+    """The server asked for fewer requests. `retry_after` is its delay in seconds, if it gave one."""
 
     def __init__(self, message: str, *, retry_after: float | None = None, status: int | None = None) -> None:
-        """Keep how long the server wants us to stay away."""
+        """Store the delay."""
         super().__init__(message, status=status)
         self.retry_after = retry_after
 
 
 class SourceRefusedError(SourceError):
-    """The server said no, or our own rules forbid the address: asking again changes nothing."""
+    """The server refused the request, or our rules forbid the URL. Trying again does not help."""
 
 
 class SourceUnreadableError(SourceError):
-    """An answer came, but not one this source can be read from."""
+    """The response cannot be parsed."""
 
 
 class RenderError(DigestmailError):
@@ -54,53 +54,53 @@ class RenderError(DigestmailError):
 
 
 class DeliveryError(DigestmailError):
-    """One message was not accepted for one recipient.
+    """A message was not accepted for a recipient.
 
-    `code` is the three-digit SMTP reply code (RFC 5321 section 4.2) or None when there was no reply;
-    `permanent` says whether trying again is pointless.
+    `code` is the three-digit SMTP reply code (RFC 5321 section 4.2), or None without a reply. `permanent` is whether
+    trying again is pointless.
     """
 
     def __init__(self, message: str, *, code: int | None, permanent: bool) -> None:
-        """Keep what a record of the attempt needs."""
+        """Store what the record of the attempt needs."""
         super().__init__(message)
         self.code = code
         self.permanent = permanent
 
 
 class TransportError(DigestmailError):
-    """The way out itself is broken (no connection, refused login, refused sender): no recipient is to blame."""
+    """The transport failed (no connection, refused login, refused sender). This does not count against recipients."""
 
     def __init__(self, message: str, *, code: int | None = None, pause: timedelta | None = None) -> None:
-        """Keep the reply code, when there was a reply, and how long to leave the server alone, if that is known."""
+        """Store the reply code, if there was a reply, and how long to wait, if known."""
         super().__init__(message)
         self.code = code
         self.pause = pause
 
 
 class EventsError(DigestmailError):
-    """What a mail provider sent cannot be read as its events."""
+    """A webhook request cannot be parsed."""
 
 
 class StorageError(DigestmailError):
-    """The database cannot be used."""
+    """The database is not available or refused an operation."""
 
 
 class SubscriberFacingError(DigestmailError):
-    """An error that web pages show to subscribers, in their language.
+    """An error that web pages show to subscribers in their language.
 
-    `message` is the English sentence and the key of its translation; `values` fill its `%(name)s` placeholders.
+    `message` is the English sentence and the key of its translation. `values` fill its `%(name)s` placeholders.
     """
 
     def __init__(self, message: str, *, operator_text: str = "", **values: object) -> None:
-        """Keep what a translation needs; operators see `operator_text` instead, where more is known."""
+        """Store what a translation needs. Operators see `operator_text` instead, if it is given."""
         self.message = message
         self.values = values
         super().__init__(operator_text or (message % values if values else message))
 
 
 class TokenError(SubscriberFacingError):
-    """A signed token is forged, cut or meant for something else."""
+    """A signed token is invalid, incomplete or for another purpose."""
 
 
 class SubscriptionError(SubscriberFacingError):
-    """What was asked of a subscription does not exist or is not allowed."""
+    """A subscription request is invalid or not allowed."""

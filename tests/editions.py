@@ -198,7 +198,7 @@ GOLDEN_EDITIONS: dict[str, tuple[Arranged, Appearance, str | None]] = {
 def cast(rendered: Rendered, *, sender: Sender = SENDER, title: str = "Trending papers") -> bytes:
     """Cast `rendered` for one recipient."""
     message_template = MessageTemplate(rendered, sender, digest="daily", title=title)
-    return message_template.cast(
+    return message_template.personalize(
         recipient="reader@example.net",
         message_id="<daily.2026-04-02.abcdefgh@digest.example.org>",
         date=SIX,

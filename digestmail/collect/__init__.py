@@ -1,1 +1,1 @@
-"""Collect: read every source, store what it showed, and judge how the reading went."""
+"""Collect: reads every source, stores the results, and determines the health of sources."""

@@ -1,4 +1,4 @@
-"""Collect: ask every source what the world said, and keep it."""
+"""Reads every source and stores the results."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ log = logging.getLogger("digestmail.collect")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceFailure:
-    """A source that could not be read, as a value."""
+    """The error of a source that could not be read."""
 
     source: str
     health: Health
@@ -40,10 +40,10 @@ def collect(
     stop: Callable[[], bool] = lambda: False,
     progress: Callable[[int], None] = lambda _: None,
 ) -> CollectReport:
-    """Read every source and store what it said, each in a transaction of its own.
+    """Read every source and store the results, each in its own transaction.
 
-    `horizon` is the latest it can be, where that is known: what is dated behind it a wrong clock has dated.
-    `stop` is asked between sources; `progress` is told how many are done.
+    `horizon` is the latest possible time, if known; later times were written with a wrong clock. `stop` is checked
+    between sources; `progress` is called with the number of finished ones.
     """
     reports: list[SourceReport] = []
     progress(0)
@@ -62,7 +62,7 @@ def read_all(
     horizon: datetime | None = None,
     stop: Callable[[], bool] = lambda: False,
 ) -> Iterator[Reading | SourceFailure]:
-    """Read the sources one after the other; one that fails becomes a value and never stops the others."""
+    """Read the sources one after another. An error of one source becomes a value and does not stop the others."""
     for source in sources:
         if stop():
             return
@@ -77,9 +77,9 @@ def _read(source: Source, now: datetime, since: datetime | None) -> Reading | So
     except SourceError as error:
         return SourceFailure(source=source.name, health=health.of_error(error), detail=str(error))
     except DigestmailError:
-        raise  # our own trouble, the database's for one, is not the source's
+        raise  # our own problem, such as the database, is not the source's
     except Exception as error:
-        # A parser's bug on one source's bytes must not cost the others their day; it is logged whole.
+        # A parser's bug with one source must not affect the others. It is logged with its traceback.
         log.exception("source=%s could not be read", source.name)
         detail = f"unexpected {type(error).__name__}: {error}"
         return SourceFailure(source=source.name, health=Health.UNREADABLE, detail=detail)
@@ -88,14 +88,14 @@ def _read(source: Source, now: datetime, since: datetime | None) -> Reading | So
 def store_all(
     connection: Connection, results: Iterable[Reading | SourceFailure], now: datetime, horizon: datetime | None = None
 ) -> CollectReport:
-    """Keep what every source said, in the caller's transaction: a rehearsal, which is rolled back."""
+    """Store all results in the caller's transaction, which will be rolled back."""
     return CollectReport(sources=tuple(store(connection, result, now, horizon) for result in results))
 
 
 def store(
     connection: Connection, result: Reading | SourceFailure, now: datetime, horizon: datetime | None = None
 ) -> SourceReport:
-    """Keep what a source said: papers, sightings, validators and health together, or none of them."""
+    """Store the result of one source: papers, sightings, validators and health in one transaction."""
     previous = {row.category: row for row in stored_sources.list_health(connection, source=result.source)}
     if isinstance(result, SourceFailure):
         failures = health.failed(result.source, result.health, result.detail, previous, now)
@@ -116,6 +116,6 @@ def store(
 
 
 def list_health(database: Database) -> tuple[SourceHealth, ...]:
-    """Return how each source stands, as far as it was ever read."""
+    """Return the health of each source that was ever read."""
     with database.connect() as connection:
         return tuple(stored_sources.list_health(connection))

@@ -1,4 +1,4 @@
-"""Judge how a reading went (pure). Freshness is judged by unseen ids, never by the dates a feed gives itself."""
+"""Determines the health of a reading. Pure. Freshness depends on new ids, never on the dates in a feed."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from digestmail.schedule.cron import arxiv_announces_on
 
 _EASTERN = ZoneInfo("America/New_York")
 _QUIET = timedelta(days=10)
-"""After so long without a new entry even a quiet source is worth a look."""
+"""After this time without new entries, even a quiet source may have a problem."""
 
 
 def of_error(error: SourceError) -> Health:
-    """Return the health that says what `error` means for a source."""
+    """Return the health for `error`."""
     if isinstance(error, SourceThrottledError):
         return Health.THROTTLED
     if isinstance(error, SourceRefusedError):
@@ -29,7 +29,7 @@ def of_error(error: SourceError) -> Health:
 def failed(
     source: str, health: Health, detail: str, previous: Mapping[str, SourceHealth], now: datetime
 ) -> tuple[SourceHealth, ...]:
-    """Return the health of a source that could not be read at all, and of each category it had."""
+    """Return the health of a source that could not be read, and of each of its known categories."""
     return tuple(
         SourceHealth(
             source=source,
@@ -46,9 +46,9 @@ def failed(
 def judge(
     reading: Reading, unseen: Collection[PaperId], previous: Mapping[str, SourceHealth], now: datetime
 ) -> tuple[SourceHealth, ...]:
-    """Return one health for the source as a whole (category "") and one for each of its categories.
+    """Return one health for the entire source (category "") and one for each of its categories.
 
-    `unseen` are the ids this source had never shown before; `previous` is the last health by category.
+    `unseen` are the ids that this source had never shown before. `previous` is the last health by category.
     """
     rows = [_judge_one(reading, "", unseen, previous.get(""), now)]
     rows += [_judge_one(reading, name, unseen, previous.get(name), now) for name in reading.categories]
@@ -62,7 +62,7 @@ def _judge_one(
     new = sum(paper_id in unseen for paper_id in ids)
     fresh_at = now if new else previous.fresh_at if previous else None
     if fresh_at is not None:
-        fresh_at = min(fresh_at, now)  # dated ahead, by a clock that was wrong, it is no older than now
+        fresh_at = min(fresh_at, now)  # a future date of a wrong clock counts as now
     if reading.partial:
         health, detail = Health.PARTIAL, f"{new} new of {len(ids)} papers; {reading.partial}"
     elif new:

@@ -58,7 +58,7 @@ class EditionComposer:
     def write(self, delivery: Delivery, now: datetime) -> tuple[Envelope, bytes]:
         """Return the envelope and the message of one delivery. Raises RenderError or DeliveryError."""
         prepared = self._prepare(delivery.segment_id)
-        message = prepared.message_template.cast(
+        message = prepared.message_template.personalize(
             recipient=delivery.address,
             message_id=self._tokens.message_id(prepared.digest, prepared.slot, delivery.subscriber_id, self._domain),
             date=now,

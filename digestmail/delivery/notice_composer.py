@@ -109,7 +109,7 @@ class NoticeComposer:
             language=says.language,
             steps=says.steps,
         )
-        message = self._message_template(rendered, title).cast(
+        message = self._message_template(rendered, title).personalize(
             recipient=notice.address,
             message_id=self._tokens.message_id("notice", str(notice.id), notice.subscriber_id, self._place.domain),
             date=now,

@@ -1,1 +1,1 @@
-"""The stage of the demo: services to read from and a mail server to deliver to, all on this machine."""
+"""The environment of the demo: sources and a mail server, all on this machine."""

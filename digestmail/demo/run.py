@@ -1,4 +1,4 @@
-"""The demo: the real verbs on a bundled sample, with a feed server and a receiving mail server on loopback."""
+"""The demo: the real operations on a bundled sample, with a feed server and a receiving mail server on loopback."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from digestmail.subscribers import admin
 _READER = "reader@example.org"
 _MARK = ".digestmail-demo"
 MORNING = datetime(2026, 4, 2, 12, 0, tzinfo=UTC)
-"""The morning the sample was announced."""
+"""The morning on which the sample was announced."""
 
 _CONFIG = """\
 database = "sqlite:///digestmail.db"
@@ -90,14 +90,14 @@ class DemoReport:
 
 
 def demo_config(*, services: str, smtp_host: str, smtp_port: int) -> str:
-    """Return the demo's configuration as TOML; `services` is the base URL the sample is served at."""
+    """Return the demo's configuration as TOML; `services` is the base URL of the sample."""
     return _CONFIG.format(services=services, smtp_host=smtp_host, smtp_port=smtp_port)
 
 
 def demonstrate(output: Path) -> DemoReport:
-    """Run collect, publish and deliver on the sample; everything lies in `output`, made anew.
+    """Run collect, publish and deliver on the sample. `output` is replaced and contains all results.
 
-    Raises DigestmailError when `output` holds something that is not an earlier demo.
+    Raises DigestmailError if `output` contains anything but an earlier demo.
     """
     _clear(output)
     mailbox = output / "mailbox"
@@ -111,7 +111,7 @@ def demonstrate(output: Path) -> DemoReport:
 
 
 def _clear(output: Path) -> None:
-    """Make `output` anew. Only what carries the demo's own mark is ever deleted."""
+    """Replace `output`. Only a directory with the demo's own marker file is ever deleted."""
     if output.is_dir() and any(output.iterdir()):
         if not (output / _MARK).is_file():
             raise DigestmailError(f"{output} is not empty and no earlier demo; choose another --output")

@@ -1,4 +1,4 @@
-"""The bundled sample as an edition: what a digest of any configuration would have brought on the sample's day."""
+"""The bundled sample as an edition of any digest."""
 
 from __future__ import annotations
 
@@ -23,9 +23,10 @@ _SINCE = _SLOT.at - timedelta(days=2)
 
 
 def sample_edition(digest: Digest) -> Edition:
-    """Return the sample as an edition of `digest`: its title, topics, limits and weights, the sample's papers and day.
+    """Return the sample as an edition of `digest`, with the digest's title, topics, limits and weights.
 
-    The first call in a process reads the sample through the real sources over loopback, which takes about a second.
+    Its papers and date are the sample's. The first call in a process reads the sample through the real sources over
+    loopback, which takes about a second.
     """
     candidates = _candidates()
     selection = select(candidates, digest, SAMPLE_DAY, published={})

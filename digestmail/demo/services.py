@@ -1,4 +1,4 @@
-"""The bundled sample of one day, served on this machine in the shapes of the real services."""
+"""Serves the bundled sample of one day on this machine, in the formats of the real services."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from threading import Thread
 from urllib.parse import parse_qs, unquote, urlsplit
 
 SAMPLE_DAY = date(2026, 4, 2)
-"""The day the sample is of; on every other day the services have nothing to say."""
+"""The date of the sample. For other dates the services return no data."""
 
 SAMPLE_CATEGORIES = ("cs.LG", "cs.CL", "cs.AI")
-"""The categories the arXiv feed of the sample was asked for: its announce types are relative to them."""
+"""The arXiv categories of the sample's feed, which its announce types are relative to."""
 
 _JSON = "application/json; charset=utf-8"
 _XML = "application/xml; charset=utf-8"
@@ -26,7 +26,7 @@ _XML = "application/xml; charset=utf-8"
 
 @dataclass(frozen=True, slots=True)
 class RouteAnswer:
-    """What a route answers with."""
+    """The response of a route."""
 
     status: int
     content_type: str
@@ -40,7 +40,7 @@ def sample(name: str) -> bytes:
 
 @contextmanager
 def serving() -> Iterator[str]:
-    """Serve the sample on a free loopback port as long as the context lasts; yield the base URL.
+    """Serve the sample on a free loopback port during the context; yield the base URL.
 
     Routes: `/api/daily_papers?date=&limit=&p=`, `/rss/CATEGORIES`, `/feed.atom`, each with an ETag.
     """
@@ -55,7 +55,7 @@ def serving() -> Iterator[str]:
 
 
 def answer(target: str) -> RouteAnswer:
-    """Answer a GET of `target` (path and query)."""
+    """Respond to a GET of `target` (path and query)."""
     url = urlsplit(target)
     if url.path == "/api/daily_papers":
         return _daily_papers({name: values[-1] for name, values in parse_qs(url.query).items()})
@@ -83,12 +83,12 @@ def _arxiv_feed(categories: str) -> RouteAnswer:
 
 
 class _Server(ThreadingHTTPServer):
-    # Closing waits for the requests in hand, so that nothing outlives the context.
+    # Closing waits for open requests, so that no thread outlives the context.
     daemon_threads = False
 
 
 class _Handler(BaseHTTPRequestHandler):
-    # One request a connection (HTTP/1.0), and no longer than this for it, or closing would wait for idle clients.
+    # One request for each connection (HTTP/1.0) with a timeout, so that closing does not wait for idle clients.
     timeout = 5
 
     def do_GET(self) -> None:
@@ -104,4 +104,4 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(reply.body)
 
     def log_message(self, *_args: object) -> None:
-        """Stay silent: the demo says what it reads."""
+        """Do not log: the demo prints what it reads."""

@@ -1,4 +1,4 @@
-"""Editions: compose what is due, publish it with its outbox, and say what each reader gets of it.
+"""Editions: composes and publishes what is due, and determines what each subscriber gets of it.
 
-Which papers are chosen is decided in `selection`; nothing is sent from here.
+The papers are chosen in `selection`. This package sends nothing.
 """

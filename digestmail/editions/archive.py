@@ -1,4 +1,4 @@
-"""Read what is on record: papers, editions, searches. One verb for each thing that the doors show."""
+"""Reads stored papers, editions and searches, one function for each view."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from digestmail.storage.database import Database
 
 
 def find_paper(database: Database, ref: str) -> Paper | None:
-    """Return the paper known as `ref`: an id, a DOI or a link. None if no source has shown it."""
+    """Return the paper with the reference `ref`: an id, a DOI or a link. None if it is unknown."""
     with database.connect() as connection:
         return papers.find(connection, ref)
 
 
 def paper_record(database: Database, ref: str) -> PaperRecord | None:
-    """Return all that is known of the paper `ref`; None if no source has shown it."""
+    """Return all data about the paper `ref`; None if it is unknown."""
     with database.connect() as connection:
         paper = papers.find(connection, ref)
         if paper is None:
@@ -33,37 +33,37 @@ def paper_record(database: Database, ref: str) -> PaperRecord | None:
 
 
 def papers_seen_last(database: Database, limit: int, source: str | None = None) -> tuple[Paper, ...]:
-    """Return the papers seen last, newest first, optionally only those of one source."""
+    """Return the latest papers, newest first, optionally of one source."""
     with database.connect() as connection:
         return papers.list_papers(connection, limit, source=source)
 
 
 def paper_page(database: Database, *, below: int | None, limit: int) -> tuple[tuple[int, Paper], ...]:
-    """Return (row, paper) of the papers added last, newest first; `below` continues after the row it names."""
+    """Return (row, paper) of the latest papers, newest first. `below` continues after that row."""
     with database.connect() as connection:
         return archive.paper_page(connection, below=below, limit=limit)
 
 
 def paper_keys(database: Database, first: int, last: int) -> tuple[tuple[str, datetime], ...]:
-    """Return (id, time of the last change) of the papers in the rows `first` to `last`, both included."""
+    """Return (id, time of the last change) of the papers in the rows `first` to `last`, inclusive."""
     with database.connect() as connection:
         return archive.paper_keys(connection, first, last)
 
 
 def newest_paper_row(database: Database) -> int:
-    """Return the highest row of a paper; 0 when there is none."""
+    """Return the highest row of a paper; 0 if there is none."""
     with database.connect() as connection:
         return archive.newest_paper_row(connection)
 
 
 def find_edition(database: Database, digest: str, slot: str) -> StoredEdition | None:
-    """Return an edition, an empty day's included; None if the slot has none."""
+    """Return an edition, which may be empty; None if the slot has none."""
     with database.connect() as connection:
         return editions.get(connection, digest, slot)
 
 
 def edition_record(database: Database, digest: str, slot: str | None = None) -> EditionRecord | None:
-    """Return the edition of `slot`, or the latest with papers, and the editions before and after it."""
+    """Return the edition of `slot`, or the latest with papers, with the editions before and after it."""
     with database.connect() as connection:
         found = editions.latest(connection, digest) if slot is None else editions.get(connection, digest, slot)
         if found is None:
@@ -73,7 +73,7 @@ def edition_record(database: Database, digest: str, slot: str | None = None) -> 
 
 
 def editions_made_last(database: Database, limit: int, digest: str | None = None) -> tuple[StoredEdition, ...]:
-    """Return editions, empty days included, newest first, optionally only those of one digest."""
+    """Return editions, including empty ones, newest first, optionally of one digest."""
     with database.connect() as connection:
         return editions.list_editions(connection, digest=digest, limit=limit)
 
@@ -81,13 +81,13 @@ def editions_made_last(database: Database, limit: int, digest: str | None = None
 def edition_lines(
     database: Database, *, digest: str | None = None, limit: int = 100, offset: int = 0
 ) -> tuple[EditionLine, ...]:
-    """Return editions with papers in a line each, newest first."""
+    """Return summaries of editions with papers, newest first."""
     with database.connect() as connection:
         return archive.lines(connection, digest=digest, limit=limit, offset=offset)
 
 
 def edition_count(database: Database, digest: str | None = None) -> int:
-    """Return how many editions with papers there are."""
+    """Return the number of editions with papers."""
     with database.connect() as connection:
         return archive.count(connection, digest)
 
@@ -95,7 +95,7 @@ def edition_count(database: Database, digest: str | None = None) -> int:
 def editions_with_papers(
     database: Database, digest: str, *, since: str = "", until: str = "~", limit: int = 100
 ) -> tuple[tuple[EditionLine, Edition], ...]:
-    """Return editions with papers, newest first, whose slot is at least `since` and below `until` (as slot keys)."""
+    """Return editions with papers, newest first, with slot keys from `since` up to but not including `until`."""
     with database.connect() as connection:
         lines = archive.lines(connection, digest=digest, since=since, until=until, limit=limit)
         return tuple(zip(lines, (found.edition for found in archive.contents(connection, lines)), strict=True))
@@ -108,24 +108,24 @@ def slots(database: Database, digest: str, limit: int) -> tuple[tuple[str, int],
 
 
 def find_papers(database: Database, query: Query, *, limit: int, offset: int = 0) -> Found:
-    """Search all papers; the best match comes first."""
+    """Search all papers, best match first."""
     with database.connect() as connection:
         return search.search(connection, query, limit=limit, offset=offset)
 
 
 def topics(database: Database) -> tuple[str, ...]:
-    """Return every topic a published paper stood under."""
+    """Return every topic of a published paper."""
     with database.connect() as connection:
         return search.topics(connection)
 
 
 def count_everything(database: Database) -> Statistics:
-    """Return how much of everything there is. Reads the row of every delivery."""
+    """Return the counts of the database. Reads the row of every delivery."""
     with database.connect() as connection:
         return statistics.statistics(connection)
 
 
 def version(database: Database) -> str:
-    """Return a text that changes whenever an edition, a paper or a sighting does. Raises StorageError."""
+    """Return a value that changes with every edition, paper or sighting. Raises StorageError."""
     with database.connect() as connection:
         return archive.version(connection)

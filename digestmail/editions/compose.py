@@ -1,4 +1,4 @@
-"""Compose: what an edition of a digest would hold. Reads, decides, writes nothing."""
+"""Composes the edition of a digest. Read-only."""
 
 from __future__ import annotations
 
@@ -22,27 +22,27 @@ from digestmail.storage import sources as stored_sources
 from digestmail.storage.database import Database
 
 _LONGEST_GAP = timedelta(days=30)
-"""However long nothing was published, papers older than this are no news."""
+"""Papers older than this are never new, even if no edition was published for longer."""
 _FIRST_MAY_BE_LATE = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Composed:
-    """An edition that has not been published, and every decision behind it."""
+    """An unpublished edition, with the decision for each candidate."""
 
     edition: Edition
     selection: Selection
     since: datetime
-    """What no source first showed at this time or later was not considered."""
+    """Papers first seen at this time or later were not considered."""
 
 
 def compose(
     connection: Connection, digest: Digest, slot: Slot, now: datetime, horizon: datetime | None = None
 ) -> Composed:
-    """Return the edition of `digest` for `slot`: the same one whenever it is asked for with the same papers stored.
+    """Return the edition of `digest` for `slot`. The same stored papers always give the same edition.
 
-    `horizon` is the latest it can be, where that is known: papers seen behind it a clock that was ahead has dated, and
-    they count from the day their source dates them.
+    `horizon` is the latest possible time, if known. Papers seen after it were stored with a clock that was ahead, and
+    count from the day in their source.
     """
     last = editions.latest(connection, digest.name, before=slot.at)
     since = window_start(digest, slot, last)
@@ -78,7 +78,7 @@ def compose(
 
 
 def _dated(found: Mentioned, now: datetime, horizon: datetime | None) -> Mentioned | None:
-    """Return a paper with what a clock that was ahead saw counted from the day its source names; None if never seen."""
+    """Return a paper with sightings after `horizon` moved to the day in their source; None if it was never seen."""
     mentions = [_dated_mention(mention, now, horizon) for mention in found.mentions]
     credible = tuple(mention for mention in mentions if mention.first_seen_at <= now)
     return replace(found, mentions=credible) if credible else None
@@ -94,7 +94,7 @@ def _dated_mention(mention: Mention, now: datetime, horizon: datetime | None) ->
 
 
 def window_start(digest: Digest, slot: Slot, last: StoredEdition | None) -> datetime:
-    """Return from when on papers count: the digest's window, stretched back to the last edition if days were missed."""
+    """Return the start of the window of a digest, which extends back to the last edition if days were missed."""
     start = slot.at - timedelta(days=digest.window_days)
     if last is None:
         return start
@@ -104,8 +104,8 @@ def window_start(digest: Digest, slot: Slot, last: StoredEdition | None) -> date
 def _why_nothing(connection: Connection, digest: Digest, selection: Selection) -> str:
     """Return why there is no edition, or an empty string if there is one.
 
-    Papers left over from the last edition may fill up a new one but are no reason for one: without anything that
-    came since, a weekend would bring Friday's papers.
+    Papers left over from the last edition can fill a new one, but are not enough for one. Otherwise a weekend edition
+    would repeat Friday's papers.
     """
     new = [one for one in selection.decisions if one.new and one.outcome is not Outcome.PUBLISHED_BEFORE]
     if any(decision.outcome is Outcome.SELECTED for decision in new):
@@ -122,21 +122,21 @@ def _why_nothing(connection: Connection, digest: Digest, selection: Selection) -
 
 
 def find_candidates(database: Database, digest: Digest, since: datetime, now: datetime) -> tuple[Candidate, ...]:
-    """Return the papers that are news for `digest` since `since`."""
+    """Return the papers that are new for `digest` since `since`."""
     with database.connect() as connection:
         found = papers.mentioned(connection, digest.sources, since, now)
     return tuple(newness.candidates(found, digest.curated, since))
 
 
 def compose_next(database: Database, digest: Digest, now: datetime, horizon: datetime | None = None) -> Composed:
-    """Return the edition of `digest` that would go out now, or next."""
+    """Return the next edition of `digest`, as it would be published now."""
     with database.connect() as connection:
         slot = upcoming_slot(connection, digest, now, horizon)
         return compose(connection, digest, slot, now, horizon)
 
 
 def upcoming_slot(connection: Connection, digest: Digest, now: datetime, horizon: datetime | None = None) -> Slot:
-    """Return the slot whose edition would go out next: the due one while it is open, else the one after it."""
+    """Return the next slot to publish: the due one if it is open, else the one after it."""
     slot = current_slot(digest.schedule, now)
     if slot is not None and is_open(connection, digest, slot, now, horizon):
         return slot
@@ -147,12 +147,12 @@ def upcoming_slot(connection: Connection, digest: Digest, now: datetime, horizon
 
 
 def is_open(connection: Connection, digest: Digest, slot: Slot, now: datetime, horizon: datetime | None = None) -> bool:
-    """Return whether a slot that has begun may get its edition.
+    """Return whether a slot that has begun can still get its edition.
 
-    It may not when it or a later one is out, or may have been in a database that was lost, nor when the next one is
-    nearer: except that the very first edition of a digest may be up to a day late, so that who sets it up in the
-    evening sees it at once. `horizon` is the latest it can be, where that is known: what a clock that was ahead
-    published for slots behind it is out, but keeps no earlier slot from being published.
+    It cannot if it or a later one was published, or may have been in a database that was lost, or if the next slot is
+    nearer. The first edition of a digest may be up to a day late, so that a new digest shows a result at once.
+    `horizon` is the latest possible time, if known. Editions after it were published with a clock that was ahead, and
+    do not block earlier slots.
     """
     if editions.is_out(connection, digest.name, slot.key, slot.at, horizon):
         return False
@@ -166,6 +166,6 @@ def is_open(connection: Connection, digest: Digest, slot: Slot, now: datetime, h
 
 
 def read_well(connection: Connection, digest: Digest) -> bool:
-    """Return whether every source of `digest` was read, and read whole, the last time."""
+    """Return whether the last reading of every source of `digest` was complete."""
     healths = {row.source: row.health for row in stored_sources.list_health(connection) if not row.category}
     return all(healths.get(name) in {Health.FRESH, Health.NOTHING_ANNOUNCED} for name in digest.sources)

@@ -1,4 +1,4 @@
-"""Share: what one person gets of an edition, and why. Reads, decides, writes nothing."""
+"""Entitlement: what a subscriber gets of an edition, and why. Read-only."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ from digestmail.storage.database import Database
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entitlement:
-    """One person's part of an edition."""
+    """A subscriber's part of an edition."""
 
     sections: tuple[Section, ...]
     topics: tuple[str, ...] = ()
-    """The topics they chose; none means all."""
+    """The topics they chose; empty means all."""
     received: frozenset[PaperId] = frozenset()
-    """Papers of the edition that are in these topics, but another digest brought them."""
+    """Papers in these topics that another digest already contained."""
     language: str | None = None
-    """None follows the digest."""
+    """None means the digest's language."""
     subscribed: bool = True
-    """Whether the person subscribed to the digest at all."""
+    """Whether the person is subscribed to the digest."""
     delivered: bool = False
-    """Whether this is what their delivery holds, and not what would be decided now."""
+    """Whether this is the stored content of their delivery, instead of what they would get now."""
 
 
 def entitlement(database: Database, digest: Digest, edition: Edition, subscriber: Subscriber) -> Entitlement:
-    """Do what `entitlement_of` does, with a connection of its own."""
+    """Like `entitlement_of`, but opens a connection."""
     with database.connect() as connection:
         return entitlement_of(connection, digest, edition, subscriber)
 
 
 def entitlement_of(connection: Connection, digest: Digest, edition: Edition, subscriber: Subscriber) -> Entitlement:
-    """Return what `subscriber` gets of `edition`: what was committed for them, else what publishing it would commit."""
+    """Return what `subscriber` gets of `edition`: the stored content, or what publishing it now would give."""
     wish = next((wish for wish in subscriber.subscriptions if wish.digest == digest.name), None)
     delivered = _delivered(connection, digest, edition, subscriber)
     if delivered is not None:

@@ -1,4 +1,4 @@
-"""Explain: why a paper was, or would be, in a digest or not."""
+"""Explains why a paper was or would be in a digest, or not."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from digestmail.storage.database import Database
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
-    """Why one digest has, had or has not a paper. `outcome` is of the edition named by `slot`."""
+    """Why a paper is or is not in a digest. `outcome` is for the edition in `slot`."""
 
     digest: str
     slot: str
@@ -32,7 +32,7 @@ class Explanation:
 def explain_paper(
     database: Database, digests: Sequence[Digest], ref: str, now: datetime, horizon: datetime | None = None
 ) -> tuple[Paper, tuple[Explanation, ...]]:
-    """Do what `explain` does, with a connection of its own. Raises StorageError."""
+    """Like `explain`, but opens a connection. Raises StorageError."""
     with database.connect() as connection:
         return explain(connection, digests, ref, now, horizon)
 
@@ -40,7 +40,7 @@ def explain_paper(
 def explain(
     connection: Connection, digests: Sequence[Digest], ref: str, now: datetime, horizon: datetime | None = None
 ) -> tuple[Paper, tuple[Explanation, ...]]:
-    """Return the paper known as `ref` (id, DOI or link) and one explanation per digest. Raises StorageError."""
+    """Return the paper `ref` (id, DOI or link) and one explanation for each digest. Raises StorageError."""
     paper = papers.find(connection, ref)
     if paper is None:
         raise StorageError(f"no source has shown a paper {ref!r}")
@@ -55,7 +55,7 @@ def _explain_one(
     if stored is not None:
         return _published(stored.edition, paper)
     slot = upcoming_slot(connection, digest, now, horizon)
-    # A time is given to the minute: what a run of that minute read counts.
+    # Times are given to the minute, so sightings of the entire minute are included.
     composed = compose(connection, digest, slot, now.replace(second=59, microsecond=999_999), horizon)
     decision = next((d for d in composed.selection.decisions if d.paper_id == paper.id), None)
     if decision is not None:
@@ -72,7 +72,7 @@ def _explain_one(
 
 
 def _published(edition: Edition, paper: Paper) -> Explanation:
-    # It may have stood there under another name, before its mentions were merged.
+    # The edition may contain it under another id, from before its mentions were merged.
     names = {paper.id, *paper.aliases}
     entry = next((entry for entry in edition.entries if names & {entry.paper.id, *entry.paper.aliases}), None)
     said: tuple[str, ...] = (f"published on {edition.slot.day:%a %d %B %Y}",)

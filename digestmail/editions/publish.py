@@ -1,4 +1,4 @@
-"""Publish: compose what is due and commit it together with one delivery per recipient, the outbox."""
+"""Publishes what is due: composes each edition and commits it with one delivery for each recipient, the outbox."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ from digestmail.storage.database import Database
 _CHUNK = 20_000
 _NOTHING: Final[frozenset[int]] = frozenset()
 _NOBODY: Final[tuple[float, Iterator[tuple[int, int]]]] = (inf, iter(()))
-"""Who comes behind the last subscriber."""
+"""Sorts after the last subscriber."""
 
 
 class Render(Protocol):
-    """Turns an edition's sections into the words of a mail."""
+    """Renders the sections of an edition."""
 
     def __call__(self, edition: Edition, sections: tuple[Section, ...], *, language: str | None = None) -> Rendered:
-        """Render `sections` of `edition`, in the digest's language if none is given. Raises RenderError."""
+        """Render `sections` of `edition`, in the digest's language if `language` is None. Raises RenderError."""
         ...
 
 
@@ -49,9 +49,9 @@ def publish(
     queued_at: datetime | None = None,
     stop: Callable[[], bool] = lambda: False,
 ) -> PublishReport:
-    """Publish every digest whose slot is due and open, each in one transaction. `stop` is asked between digests.
+    """Publish every digest with a due, open slot, each in one transaction. `stop` is checked between digests.
 
-    `now` decides what is due; `queued_at` is the real time, from which deliveries count (`now` if it is not given).
+    `now` determines what is due. `queued_at` is the real time, at which deliveries become due (default: `now`).
     """
     reports = []
     horizon = _horizon(now, queued_at)
@@ -69,7 +69,7 @@ def publish(
 def dry_run_publish(
     connection: Connection, digests: Sequence[Digest], render: Render, now: datetime, queued_at: datetime | None = None
 ) -> PublishReport:
-    """Do all that `publish` does inside the caller's transaction, which is to be rolled back."""
+    """Like `publish`, but in the caller's transaction, which must be rolled back."""
     reports = []
     horizon = _horizon(now, queued_at)
     for digest in digests:
@@ -82,7 +82,7 @@ def dry_run_publish(
 
 
 def _horizon(now: datetime, real_now: datetime | None) -> datetime | None:
-    """Return the latest it can be; None where only the time of a replay is known."""
+    """Return the latest possible time, or None in a replay."""
     return None if real_now is None else max(now, real_now)
 
 
@@ -94,10 +94,10 @@ def publish_one(
     queued_at: datetime,
     horizon: datetime | None = None,
 ) -> DigestReport:
-    """Publish `digest` if it is due, inside the caller's transaction; its deliveries are due from `queued_at` on.
+    """Publish `digest` if it is due, in the caller's transaction. Its deliveries are due from `queued_at`.
 
-    The mail of all who chose every topic is rendered first: an edition that cannot be rendered is not published. What
-    is dated behind `horizon`, where that is known, a clock that was ahead has dated.
+    The email with all topics is rendered first, so that an edition that cannot be rendered is not published. Times
+    after `horizon`, if it is known, were written with a clock that was ahead.
     """
     if horizon is not None:
         settings.settle_restored_at(connection, horizon)
@@ -106,7 +106,7 @@ def publish_one(
         return _not_now(connection, digest, slot, horizon)
     composed = compose(connection, digest, slot, now, horizon)
     edition = composed.edition
-    # "Nothing new" is only said when everything was read; else the slot stays open for what may come.
+    # An empty edition is only recorded if every source was read. Otherwise the slot stays open.
     says_so = digest.on_empty is OnEmpty.SEND and read_well(connection, digest)
     rendered = render(edition, for_everybody(edition)) if edition.entries or says_so else None
     edition_id = editions.add(connection, edition)
@@ -120,7 +120,7 @@ def publish_one(
 
 
 def _not_now(connection: Connection, digest: Digest, slot: Slot | None, horizon: datetime | None) -> DigestReport:
-    """Say why nothing is published: nothing is due, or it is out, or it stays empty."""
+    """Return the status of a digest that is not published: not due, already published, or empty."""
     stored = editions.get(connection, digest.name, slot.key) if slot else None
     if slot is not None and stored is None and editions.is_out(connection, digest.name, slot.key, slot.at, horizon):
         return DigestReport(digest=digest.name, status="already-published", slot=slot.key, reason="a later one is out")
@@ -150,7 +150,7 @@ def _report(composed: Composed, rendered: Rendered | None, recipients: int, noth
 def _enqueue(
     connection: Connection, digest: Digest, edition: Edition, edition_id: int, now: datetime
 ) -> tuple[int, int]:
-    """Queue a delivery for everybody there is something for; return (recipients, subscribers left out)."""
+    """Queue a delivery for each subscriber with papers; return (recipients, subscribers without papers)."""
     sorter = _Sorter(connection, digest, edition, edition_id)
     due = DueTime(digest.schedule.timezone, now)
     people = audience.wanted_by(connection, digest.name, now)
@@ -168,7 +168,7 @@ def _enqueue(
 
 
 class _Received:
-    """Which earlier segments each subscriber already got; asked in the order of their ids."""
+    """The earlier segments of each subscriber, requested in the order of their ids."""
 
     def __init__(self, rows: Iterator[tuple[int, int]]) -> None:
         self._groups = groupby(rows, key=lambda row: row[0])
@@ -177,14 +177,14 @@ class _Received:
         self._holder, self._rows = next(self._groups, _NOBODY)
 
     def by(self, subscriber_id: int) -> frozenset[int]:
-        """Return the segments `subscriber_id` got."""
+        """Return the segments that `subscriber_id` received."""
         while self._holder < subscriber_id:
             self._holder, self._rows = next(self._groups, _NOBODY)
         return frozenset(segment for _, segment in self._rows) if self._holder == subscriber_id else _NOTHING
 
 
 class _Sorter:
-    """Puts subscribers who get the same content into the same segment, making each segment when it is first needed."""
+    """Assigns subscribers with the same content to the same segment, which is created when first needed."""
 
     def __init__(self, connection: Connection, digest: Digest, edition: Edition, edition_id: int) -> None:
         self._connection = connection
@@ -198,10 +198,10 @@ class _Sorter:
         )
 
     def segment_for(self, wanted: RecipientChoices, received: frozenset[int]) -> int | None:
-        """Return the segment of a subscriber who chose this and got these segments; None if nothing is left."""
+        """Return the segment for these preferences and earlier segments; None if no papers are left."""
         if received:
             return self._look_up(wanted, received)
-        # Equal choices are one object: nearly everybody is sorted by where it lies. The pair keeps it alive.
+        # Equal preferences are the same object, so most lookups are by identity. The pair keeps the object alive.
         quick = self._quick.get(id(wanted))
         if quick is None:
             quick = self._quick[id(wanted)] = (wanted, self._look_up(wanted, received))

@@ -1,4 +1,4 @@
-"""Requeue: what waits for somebody who changed their choices becomes what they chose now."""
+"""Updates the queued deliveries of a subscriber who changed their preferences."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from digestmail.storage import deliveries, editions
 def requeue(
     connection: Connection, digests: Sequence[Digest], before: Subscriber, after: Subscriber, now: datetime
 ) -> int:
-    """Give each delivery that waits for a subscriber the content and the hour they now chose; return how many changed.
+    """Update the content and the time of a subscriber's queued deliveries; return how many changed.
 
-    One whose topics leave nothing of its edition is cancelled. What is being sent already is left to its worker.
+    Deliveries for which no papers are left are cancelled. Deliveries that are being sent are not changed.
     """
     by_name = {digest.name: digest for digest in digests}
     old = {one.digest: one for one in before.subscriptions}
@@ -46,7 +46,7 @@ def requeue(
 def _segment(
     connection: Connection, digest: Digest, edition_id: int, one: Subscription, person: Subscriber
 ) -> int | None:
-    """Make the segment of this edition for what a person chose now; None when nothing of it is left for them."""
+    """Create the segment of this edition for a subscriber's new preferences; None if no papers are left."""
     edition = editions.get_by_id(connection, edition_id).edition
     paper_ids = [entry.paper.id for entry in edition.entries]
     prior = editions.prior_segments(connection, paper_ids, exclude_digests=(digest.name, *digest.allow_repeats_of))

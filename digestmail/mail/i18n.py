@@ -1,7 +1,7 @@
-"""Languages: the catalogues of what a mail says, dates, numbers and the direction of writing.
+"""Languages: message catalogs, date and number formats, and the writing direction.
 
-English is what the templates say and needs no catalogue. Another language is `locales/LANGUAGE.po` among the templates;
-one in the operator's own directory goes before the house's.
+Templates are in English. A translation is `locales/LANGUAGE.po` in a template directory. The operator's directory takes
+precedence over the built-in one.
 """
 
 from __future__ import annotations
@@ -25,25 +25,25 @@ from digestmail.errors import RenderError
 
 SOURCE_LANGUAGE: Final = "en"
 _WRITTEN_LIKE: Final = {"en": "en_GB"}
-"""Day before month, as in the English texts."""
+"""The day comes before the month, as in the English texts."""
 _COMPACT_FROM: Final = 1000
 
 
 @cache
 def templates_directory() -> Path:
-    """Return where digestmail's own templates are: inside the installed package, or beside it in a checkout."""
+    """Return the directory of the built-in templates: in the installed package, or next to it in a checkout."""
     package = Path(__file__).resolve().parents[1]
     installed = package / "templates"
     return installed if installed.is_dir() else package.parent / "templates"
 
 
 def template_directories(own: Path | None) -> tuple[Path, ...]:
-    """Return where files of the templates are looked for, the operator's directory first."""
+    """Return the directories to search for templates, the operator's first."""
     return (*([own] if own else []), templates_directory())
 
 
 def languages(directories: Sequence[Path]) -> tuple[str, ...]:
-    """Return the languages there are, sorted: English, and each that has a catalogue in one of the directories."""
+    """Return the available languages, sorted: English, and those with a catalog in one of the directories."""
     found = {path.stem for directory in directories for path in (directory / "locales").glob("*.po")}
     return tuple(sorted(found | {SOURCE_LANGUAGE}))
 
@@ -57,9 +57,9 @@ def locale_of(language: str) -> Locale:
 
 
 def translations(language: str, directories: Sequence[Path]) -> NullTranslations:
-    """Return the catalogue of `language` from the first directory that has one. Raises RenderError.
+    """Return the catalog of `language` from the first directory that has one. Raises RenderError.
 
-    A regional variant without a catalogue gets its language's: `de-AT` reads `de.po`.
+    A regional variant without its own catalog uses the catalog of its language: `de-AT` reads `de.po`.
     """
     wanted = (language, language.partition("-")[0])
     for name in wanted:
@@ -78,9 +78,9 @@ def direction(language: str) -> str:
 
 
 def date_formats(language: str) -> dict[str, Callable[[date], str]]:
-    """Return how the language writes a day.
+    """Return the date formats of the language.
 
-    `long_day` has the weekday, `date` the year, `medium_day` both year and a short month, `short_day` no year; `month`
+    `long_day` has the weekday, `date` the year, `medium_day` the year and a short month, `short_day` no year. `month`
     is the month and the year.
     """
     locale = locale_of(language)
@@ -94,13 +94,13 @@ def date_formats(language: str) -> dict[str, Callable[[date], str]]:
 
 
 def day_range(language: str) -> Callable[[date, date], str]:
-    """Return a function that writes a range of days, first and last: 30 March – 5 April 2026."""
+    """Return a function that formats a range of days: 30 March – 5 April 2026."""
     locale = locale_of(language)
     return lambda first, last: format_interval(first, last, "yMMMMd", locale=locale)
 
 
 def compact_number(language: str) -> Callable[[int], str]:
-    """Return a function that writes a count in few characters: 187, 1.6K."""
+    """Return a function that formats a count briefly: 187, 1.6K."""
     locale = locale_of(language)
 
     @cache

@@ -1,6 +1,6 @@
-"""The tokens of confirmation links and of forms. Pure: what time it is, is an argument.
+"""Tokens of temporary links and of forms. Pure.
 
-A person's lasting link (unsubscribe, preferences) is `tokens.Tokens.unsubscribe`.
+The permanent link of a subscriber (unsubscribe, preferences) uses `tokens.Tokens.unsubscribe`.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ FORM_WITHIN = timedelta(hours=24)
 
 
 class LinkTokens:
-    """Makes and reads them. The newest secret signs, all of them verify; each purpose has a salt of its own."""
+    """Creates and verifies tokens. The newest secret signs, all secrets verify, and each purpose has its own salt."""
 
     def __init__(self, secrets: Sequence[str]) -> None:
-        """Use `secrets`, the newest first; none, or an empty one, is a ValueError."""
+        """Use `secrets`, newest first. Raises ValueError if there are none or if one is empty."""
         if not secrets or not all(secrets):
             raise ValueError("a signing secret is empty")
         ring = [*reversed(secrets)]
@@ -32,35 +32,35 @@ class LinkTokens:
         self._form = URLSafeSerializer(ring, salt="digestmail.form")
 
     def confirm(self, subscriber_id: int, nonce: str, now: datetime) -> str:
-        """Return the token by which a person confirms what they asked for; good for `CONFIRM_WITHIN`, and once."""
+        """Return the token that confirms a sign-up. It is valid for `CONFIRM_WITHIN` and can be used once."""
         return str(self._confirm.dumps([subscriber_id, nonce, int(now.timestamp())]))
 
     def read_confirm(self, token: str, now: datetime) -> tuple[int, str]:
-        """Return (subscriber id, nonce). Raises TokenError when it is forged or too old."""
+        """Return (subscriber id, nonce). Raises TokenError if the token is invalid or has expired."""
         return _confirmation(self._confirm, token, now)
 
     def address(self, subscriber_id: int, nonce: str, now: datetime) -> str:
-        """Return the token by which a new address is confirmed; good for `CONFIRM_WITHIN`, and once."""
+        """Return the token that confirms a new address. It is valid for `CONFIRM_WITHIN` and can be used once."""
         return str(self._address.dumps([subscriber_id, nonce, int(now.timestamp())]))
 
     def read_address(self, token: str, now: datetime) -> tuple[int, str]:
-        """Return (subscriber id, nonce). Raises TokenError when it is forged or too old."""
+        """Return (subscriber id, nonce). Raises TokenError if the token is invalid or has expired."""
         return _confirmation(self._address, token, now)
 
     def erase(self, subscriber_id: int, now: datetime) -> str:
-        """Return the token by which a person confirms that they are to be erased; good for `CONFIRM_WITHIN`."""
+        """Return the token that confirms an erasure. It is valid for `CONFIRM_WITHIN`."""
         return str(self._erase.dumps([subscriber_id, "", int(now.timestamp())]))
 
     def read_erase(self, token: str, now: datetime) -> int:
-        """Return the subscriber id. Raises TokenError when it is forged or too old."""
+        """Return the subscriber id. Raises TokenError if the token is invalid or has expired."""
         return _confirmation(self._erase, token, now)[0]
 
     def undo(self, change_id: int, made_at: datetime) -> str:
-        """Return the token that undoes a change made at `made_at`; good for `UNDO_WITHIN`."""
+        """Return the token that undoes a change made at `made_at`. It is valid for `UNDO_WITHIN`."""
         return str(self._undo.dumps([change_id, int(made_at.timestamp())]))
 
     def read_undo(self, token: str, now: datetime) -> int:
-        """Return the number of the change. Raises TokenError when it is forged or too old."""
+        """Return the id of the change. Raises TokenError if the token is invalid or has expired."""
         match _load(self._undo, token):
             case [int() as change_id, int() as made_at]:
                 if now.timestamp() - made_at > UNDO_WITHIN.total_seconds():
@@ -70,11 +70,11 @@ class LinkTokens:
                 raise TokenError("this link is not valid")
 
     def form(self, purpose: str, now: datetime) -> str:
-        """Return the hidden field of a form shown at `now`; `purpose` names the form and whose it is."""
+        """Return the hidden field of a form shown at `now`. `purpose` identifies the form and its subscriber."""
         return str(self._form.dumps([purpose, int(now.timestamp() * 1000)]))
 
     def check_form(self, purpose: str, token: str, now: datetime, *, min_age: timedelta = timedelta(0)) -> None:
-        """Raise TokenError unless this form was shown by us, long enough ago for a person and not over a day ago."""
+        """Raise TokenError if the form is not ours, was submitted too quickly, or is more than a day old."""
         match _load(self._form, token):
             case [str() as shown_for, int() as shown_at] if shown_for == purpose:
                 age = timedelta(milliseconds=now.timestamp() * 1000 - shown_at)

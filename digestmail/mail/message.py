@@ -88,7 +88,7 @@ class MessageTemplate:
             body_start=self._start.removeprefix(_EMPTY_LINE),
         )
 
-    def cast(
+    def personalize(
         self,
         *,
         recipient: str,
@@ -127,7 +127,7 @@ class MessageTemplate:
 
     def max_octets(self) -> int:
         """Return the size of the largest message, signatures included, for addresses of up to 320 octets."""
-        longest = self.cast(
+        longest = self.personalize(
             recipient=_SHORT_ADDRESS,
             message_id=f"<{'x' * (_LONGEST_LABELS + len(self._digest))}@{self._domain}>",
             date=_ANY_DATE,

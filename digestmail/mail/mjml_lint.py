@@ -1,6 +1,6 @@
-"""A lint for MJML that is filled in and not compiled yet, for the compiler passes what it does not know silently. Pure.
+"""A linter for rendered MJML, because the compiler silently ignores what it does not know. Pure.
 
-Tags and attributes are those of MJML 4.15 (https://documentation.mjml.io) that a mail here may need.
+It knows the tags and attributes of MJML 4.15 (https://documentation.mjml.io) that these emails may need.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ TAGS: Final[dict[str, tuple[frozenset[str], frozenset[str]]]] = {
         ("mj-spacer", _CONTENT | {"height"}, ("mj-column",)),
     )
 }
-"""Each tag with its attributes and the tags it may stand in. What stands in `mj-attributes` may be any tag."""
+"""Each tag with its attributes and its allowed parents. `mj-attributes` may contain any tag."""
 
 _TAG = re.compile(r"<(/?)(mj[a-z-]*)((?:\s[^<>]*)?)>", re.DOTALL)
 _LINKED = re.compile(r"<(a|img)\s([^<>]*)>", re.DOTALL)
@@ -68,10 +68,10 @@ _SIZED = ("width", "height", "alt")
 
 
 def mjml_problems(source: str) -> list[str]:
-    """Return what is wrong with `source`, MJML as it goes into the compiler: a sentence each, with its line.
+    """Return the errors in `source`, the MJML before compilation: one sentence each, with its line.
 
-    Tags and attributes are known and stand where they may, all are closed, pictures have a size and a text, links lead
-    to http, https, mailto or a place in the mail.
+    Tags and attributes must be known and in an allowed place, tags must be closed, images need a size and alternative
+    text, and links need http, https, mailto or an anchor in the email.
     """
     return [*_tag_problems(source), *_link_problems(source)]
 

@@ -1,7 +1,7 @@
-"""Rendering: an edition's sections become the words of a mail, Jinja2 -> MJML -> HTML beside a text part of its own.
+"""Renders the sections of an edition as an email: Jinja2 -> MJML -> HTML, and a separate text part.
 
-Every sentence stands in `templates/`, in English, and in `templates/locales/` in other languages. This module fills
-them in and keeps the whole message under `LARGEST_MESSAGE`.
+All sentences are in `templates/`, with translations in `templates/locales/`. This module renders them and keeps the
+message below `LARGEST_MESSAGE`.
 """
 
 from __future__ import annotations
@@ -38,21 +38,21 @@ SUBJECT_LENGTH: Final = 150
 _SHORTEST_TITLE: Final = 20
 _EDITION: Final = "email/edition.mjml"
 _TWO_SIGNATURES: Final = 3_000
-"""Octets of two DKIM signatures, the longest keys included; reserved where the caller does not measure."""
+"""The octets of two DKIM signatures with the longest keys, reserved if the caller does not measure."""
 
 Measure: TypeAlias = Callable[[Rendered], int]
-"""Returns the octets of the largest message a mail becomes, headers and signatures included."""
+"""Returns the largest message size of a rendered email in octets, headers and signatures included."""
 
 
 class Renderer:
-    """Turns sections into mails."""
+    """Renders sections as emails."""
 
     def __init__(self, own: Path | None = None) -> None:
-        """Read nothing yet. A template is looked for in the directory `own` first, then among digestmail's."""
+        """Templates are loaded on first use. The directory `own` takes precedence over the built-in templates."""
         self.templates = Templates(own)
 
     def languages(self) -> tuple[str, ...]:
-        """Return the languages there is a catalogue for, and English."""
+        """Return the available languages."""
         return languages(self.templates.directories)
 
     def render(
@@ -65,12 +65,12 @@ class Renderer:
         look: Appearance = Appearance(),  # noqa: B008 - frozen
         measure: Measure | None = None,
     ) -> Rendered:
-        """Render `sections`, those of `edition` a segment gets, with links to the web pages at `base_url` if any.
+        """Render `sections` of `edition`, with links to the web pages at `base_url` if there are any.
 
-        `look` is the digest's; `language` goes before the look's. The message stays under `LARGEST_MESSAGE` octets for
-        any input, in both parts alike: texts of the lowest-ranked papers are shortened first, then left out, then
-        papers are only counted. `measure` knows how large a message is; without it headers of usual size and two
-        signatures are taken. Raises RenderError.
+        `look` is the digest's theme; `language` overrides the theme's. The message never exceeds `LARGEST_MESSAGE`
+        octets: the texts of the lowest-ranked papers are shortened first in both parts, then left out, then papers are
+        only counted. `measure` returns the size of a message; without it, headers of usual size and two signatures are
+        assumed. Raises RenderError.
         """
         spoken = language or look.language
         fill = partial(self.templates.fill, language=spoken)
@@ -90,13 +90,13 @@ class Renderer:
         steps: tuple[tuple[str, str], ...] = (),
         look: Appearance = Appearance(),  # noqa: B008 - frozen
     ) -> Rendered:
-        """Render a mail that belongs to no edition.
+        """Render an email that belongs to no edition.
 
-        `title` names who sends, `digests` are titles. `action_url` is what the mail is for (confirm, address and erase:
-        the confirmation; welcome and already: the archive; changed and goodbye: the page that undoes it);
-        `preferences_url` the person's preferences; `steps` what changed, as (`differences.Changed`, a digest's title or
-        an empty text). Nothing a stranger could have typed may be passed: the address that is to be confirmed gets no
-        words of others. Raises RenderError.
+        `title` is the name of the sender, `digests` are titles. `action_url` is the main link (confirm, address and
+        erase: the confirmation; welcome and already: the archive; changed and goodbye: the page that undoes it).
+        `preferences_url` leads to the person's preferences. `steps` are the changes, as (`differences.Changed`, a
+        digest's title or an empty text). Do not pass text that a stranger may have entered, because the email may go to
+        someone else's address. Raises RenderError.
         """
         spoken = language or look.language
         context = shape_notice(title, digests, action_url, preferences_url, steps)
@@ -110,7 +110,7 @@ class Renderer:
 
 
 class _Fitting:
-    """Looks for the fewest cuts under which an edition's message fits."""
+    """Finds the smallest number of cuts with which the message of an edition fits."""
 
     def __init__(
         self, fill: Any, frame: dict[str, Any], blocks: tuple[Block, ...], layout: Layout, measure: Measure
@@ -123,7 +123,7 @@ class _Fitting:
         self._ranks = sum(len(block.rows) for block in blocks)
 
     def largest(self) -> Rendered:
-        """Return the mail after the smallest number of cuts. Raises RenderError."""
+        """Return the email with the smallest number of cuts. Raises RenderError."""
         uncut = self._mail(0)
         if self._fits(uncut):
             return uncut
@@ -167,7 +167,7 @@ class _Fitting:
         return source
 
     def _with_paper(self, error: RenderError) -> RenderError:
-        """Return `error` with the paper that is at fault, if the mail is well without it."""
+        """Return `error` with the paper that causes it, if the email can be rendered without that paper."""
         if not _compiles(self._source((), 0, 0)):
             return error
         for row in (row for block in self._blocks for row in block.rows):
@@ -177,12 +177,12 @@ class _Fitting:
 
 
 def page(rendered: Rendered) -> str:
-    """Return the HTML as a page for everybody: personal links lead nowhere."""
+    """Return the HTML as a public page, with personal links disabled."""
     return rendered.html.replace(UNSUBSCRIBE_PLACEHOLDER, "#").replace(PREFERENCES_PLACEHOLDER, "#")
 
 
 def _subject(fill: Any, context: dict[str, Any]) -> str:
-    """Return the subject, its top title shortened until all fits."""
+    """Return the subject, with its top title shortened until it fits."""
     subject = single_line(fill("email/subject.txt", context))
     excess = len(subject) - SUBJECT_LENGTH
     top = context["top"]
@@ -193,7 +193,7 @@ def _subject(fill: Any, context: dict[str, Any]) -> str:
 
 
 def _usual_octets(edition: Edition, base_url: str | None, mail: Rendered) -> int:
-    """Return the size of the message for a sender with a short name, and room for two signatures."""
+    """Return the size of the message for a sender with a short name, plus room for two signatures."""
     sender = Sender(mailbox="digest@mail.invalid", domain="mail.invalid", base_url=base_url)
     return MessageTemplate(mail, sender, digest=edition.digest, title=edition.title).max_octets() + _TWO_SIGNATURES
 

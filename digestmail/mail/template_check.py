@@ -1,4 +1,4 @@
-"""Whether the templates can be filled in: a made-up edition and every notice, in every layout and language."""
+"""Checks that all templates can be rendered, with an example edition and every notice, in every layout and language."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _BASE_URL = "https://digest.example.org"
 
 
 def sample_edition() -> Edition:
-    """Return a made-up edition in which every part of the templates occurs."""
+    """Return an example edition that uses every part of the templates."""
     return Edition(
         digest="sample",
         slot=Slot(at=_AT, key="2026-04-02", day=_AT.date()),
@@ -38,7 +38,7 @@ def sample_edition() -> Edition:
 
 
 def template_problems(renderer: Renderer) -> Iterator[str]:
-    """Yield a sentence for everything that cannot be filled in; each once."""
+    """Yield a sentence for each distinct error."""
     seen = set()
     for problem in _problems(renderer):
         if problem not in seen:

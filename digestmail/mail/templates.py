@@ -1,6 +1,6 @@
-"""Templates: filled in inside a sandbox, in one language, and compiled from MJML.
+"""Templates: rendered in a sandbox in one language, and compiled from MJML.
 
-An operator's own go before the house's. An error names the template, the line and what is wrong there.
+The operator's templates take precedence over the built-in ones. Errors name the template, the line and the problem.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from digestmail.text.truncate import at_word
 
 _TEXT_WIDTH: Final = 72
 _FAULTS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
-"""What Python raises out of a faulty template, beside Jinja2's own errors."""
+"""Exceptions that Python raises from a faulty template, besides Jinja2's own."""
 
 
 _SHOWN = frozenset({Row, Block, Link, Appearance, Theme, Palette})
-"""Types made to be shown: frozen, without methods, all of their public attributes plain values."""
+"""Types that are safe to expose: frozen, without methods, with plain public attributes."""
 
 
 class _Environment(ImmutableSandboxedEnvironment):
-    """A sandbox that does not ask long about what is made to be shown, which would be half the time of rendering."""
+    """A sandbox with a fast path for types that are safe to expose, which halves the rendering time."""
 
     def getattr(self, obj: Any, attribute: str) -> Any:
         if type(obj) in _SHOWN and attribute in type(obj).__slots__:
@@ -39,7 +39,7 @@ class _Environment(ImmutableSandboxedEnvironment):
 
 
 class _Loader(jinja2.FileSystemLoader):
-    """Finds `name.jinja` under the name `name.jinja.txt` too: macros for a text part, which escapes nothing."""
+    """Also finds `name.jinja` as `name.jinja.txt`, so that macros can be used in the text part without escaping."""
 
     def get_source(self, environment: jinja2.Environment, template: str) -> tuple[str, str, Callable[[], bool]]:
         found = template.removesuffix(".txt") if template.endswith(".jinja.txt") else template
@@ -47,15 +47,15 @@ class _Loader(jinja2.FileSystemLoader):
 
 
 class Templates:
-    """The templates, one environment for each language that is asked for."""
+    """The templates, with one environment for each language in use."""
 
     def __init__(self, own: Path | None = None) -> None:
-        """Read nothing yet. A file is looked for in the directory `own` first, then among digestmail's."""
+        """Templates are loaded on first use. The directory `own` takes precedence over the built-in templates."""
         self.directories = template_directories(own)
         self._environments: dict[str, jinja2.Environment] = {}
 
     def fill(self, name: str, context: dict[str, Any], *, language: str) -> str:
-        """Return the template `name` filled in. Raises RenderError."""
+        """Render the template `name`. Raises RenderError."""
         try:
             return self._environment(language).get_template(name).render(context)
         except jinja2.TemplateNotFound as error:
@@ -66,7 +66,7 @@ class Templates:
             raise RenderError(f"{_place(error, name)}: {error}") from error
 
     def speech(self, language: str) -> dict[str, str]:
-        """Return what a template needs to know of the language: `lang`, `dir`, and where text starts and ends."""
+        """Return the template variables of a language: `lang`, `dir`, and the start and end sides of text."""
         way = direction(language)
         start, end = ("right", "left") if way == "rtl" else ("left", "right")
         return {"lang": language, "dir": way, "start": start, "end": end}
@@ -91,18 +91,18 @@ class Templates:
 
 
 def install_language(environment: jinja2.Environment, language: str, directories: Sequence[Path]) -> None:
-    """Give `environment` gettext and the date and number filters of `language`. Raises RenderError.
+    """Install gettext and the date and number filters of `language` in `environment`. Raises RenderError.
 
     The environment must have the extension `jinja2.ext.i18n`.
     """
-    extended: Any = environment  # the extension adds methods that no type describes
+    extended: Any = environment  # the extension adds methods that are not typed
     extended.install_gettext_translations(translations(language, directories), newstyle=True)
     environment.policies["ext.i18n.trimmed"] = True
     environment.filters |= {"compact": compact_number(language), **date_formats(language)}
 
 
 def compiled(name: str, source: str) -> str:
-    """Return `source`, the MJML the template `name` became, as HTML. Raises RenderError."""
+    """Compile `source`, the rendered MJML of the template `name`, to HTML. Raises RenderError."""
     if problems := mjml_problems(source):
         raise RenderError(f"{name}: is not MJML once it is filled in: {'; '.join(problems[:3])}")
     try:
@@ -111,14 +111,14 @@ def compiled(name: str, source: str) -> str:
         raise RenderError(f"{name}: is not MJML once it is filled in: {error}") from error
     if "<mj-" in html or "</mj-" in html:
         raise RenderError(f"{name}: holds a tag that is not MJML")
-    # Opened on its own, a mail is a page, and a page has one main landmark (WAI-ARIA 1.2 section 5.3.4).
+    # An email that is opened on its own is a page, and a page needs one main landmark (WAI-ARIA 1.2 section 5.3.4).
     return html.replace(' role="article"', ' role="main"', 1)
 
 
 def _fill(text: str, indent: str = "") -> str:
-    """Wrap `text` to the width of a text mail; a long word stays whole."""
+    """Wrap `text` to the width of a text email. Long words are not broken."""
     lines, line = [], indent
-    for word in filter(None, text.replace("\n", " ").split(" ")):  # a no-break space breaks no line
+    for word in filter(None, text.replace("\n", " ").split(" ")):  # do not break lines at no-break spaces
         if len(line) + len(word) > _TEXT_WIDTH and line.strip():
             lines.append(line[:-1])
             line = indent
@@ -127,7 +127,7 @@ def _fill(text: str, indent: str = "") -> str:
 
 
 def _place(error: Exception, name: str) -> str:
-    """Return the template and line an error came from: Jinja2 rewrites its tracebacks to say so."""
+    """Return the template and line of an error. Jinja2 rewrites tracebacks to contain them."""
     place, step = name, error.__traceback__
     while step is not None:
         if Path(step.tb_frame.f_code.co_filename).parent.name == "email":

@@ -1,7 +1,7 @@
-"""Signed tokens: what a link, a return path or a Message-ID carries so that nobody can make one up. Pure.
+"""Signed tokens for links, return paths and Message-IDs. Pure.
 
-Keyed by one secret; each purpose has a key of its own, so that no token serves for another. One of each is made for
-every message: a few microseconds.
+All keys are derived from one secret. Each purpose has its own key, so that a token is not valid for another purpose.
+Several are created for every message, in a few microseconds.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from itsdangerous import BadData, URLSafeSerializer
 from digestmail.errors import TokenError
 
 _MAC_BYTES = 10
-"""80 bits: a token can only be tried against our own server, one mail at a time."""
+"""80 bits are enough, because a token can only be tested with our server, one email at a time."""
 _EDITION_BYTES = 4
 _SUBSCRIBER_BYTES = 6
 _IDS_BYTES = _EDITION_BYTES + _SUBSCRIBER_BYTES
@@ -30,10 +30,10 @@ _UNSUBSCRIBE_SALT = "digestmail.unsubscribe"
 
 
 class _Seal:
-    """Ten octets made into 40 hexadecimal digits that only this key can make or read (a synthetic IV, as in RFC 5297).
+    """Encrypts ten octets as 40 hexadecimal digits that only this key can read (a synthetic IV, as in RFC 5297).
 
-    The same octets always give the same text, which says nothing about them: ids cannot be counted by those who get
-    one. Lower case, because there are servers that change the case of a local part.
+    The same octets always give the same text, which does not reveal them, so that recipients cannot count ids. It is
+    lower-case, because some servers change the case of a local part.
     """
 
     def __init__(self, secret: bytes, purpose: str) -> None:
@@ -69,29 +69,29 @@ class _Seal:
 
 
 class Tokens:
-    """Makes and reads signed tokens."""
+    """Creates and verifies signed tokens."""
 
     def __init__(self, secret: str, *earlier: str) -> None:
-        """Sign with `secret`, this instance's newest key; what was signed with `earlier` ones (newest first) is read.
+        """Sign with `secret`, the newest key. Tokens of `earlier` keys (newest first) are still accepted.
 
-        An empty one is a ValueError.
+        Raises ValueError if a key is empty.
         """
         ring = (secret, *earlier)
         if not all(ring):
             raise ValueError("the signing secret is empty")
         self._unsubscribe = URLSafeSerializer([*reversed(ring)], salt=_UNSUBSCRIBE_SALT)
-        self._unsubscribe_key = hashlib.sha1(f"{_UNSUBSCRIBE_SALT}signer{secret}".encode()).digest()  # noqa: S324 - as itsdangerous derives it
+        self._unsubscribe_key = hashlib.sha1(f"{_UNSUBSCRIBE_SALT}signer{secret}".encode()).digest()  # noqa: S324 - itsdangerous derives its keys this way
         self._verp = tuple(_Seal(one.encode(), "digestmail.verp") for one in ring)
         self._leave = tuple(_Seal(one.encode(), "digestmail.leave") for one in ring)
-        # The oldest makes Message-IDs: a mail tried again after a rotation must carry the one it had.
+        # Message-IDs use the oldest key, so that a retry after a rotation has the same Message-ID.
         self._message_id = tuple(_Seal(one.encode(), "digestmail.message-id") for one in reversed(ring))
 
     def unsubscribe(self, subscriber_id: int, digest: str) -> str:
-        """Return the token by which `subscriber_id` leaves `digest`: letters, digits, `-`, `_` and `.`.
+        """Return the token that unsubscribes `subscriber_id` from `digest`: letters, digits, `-`, `_` and `.`.
 
-        Word for word what itsdangerous would write for `[subscriber_id, digest]`, at a third of its time. About 50
-        characters, because it signs with HMAC-SHA1, whose collisions are no forgeries. It never expires: a reader may
-        unsubscribe from a mail that is years old.
+        It is identical to what itsdangerous creates for `[subscriber_id, digest]`, in a third of the time. It has about
+        50 characters, because it uses HMAC-SHA1, which is not affected by SHA-1 collisions. It never expires, because
+        people unsubscribe from emails that are years old.
         """
         payload = _base64(f"[{subscriber_id},{_in_json(digest)}]".encode())
         return f"{payload.decode()}.{_base64(hmac.digest(self._unsubscribe_key, payload, 'sha1')).decode()}"
@@ -109,30 +109,33 @@ class Tokens:
                 raise TokenError("the link is incomplete or was changed")
 
     def verp(self, edition_id: int, subscriber_id: int) -> str:
-        """Return the token of a delivery's return path `bounce+TOKEN@domain`: 40 lower-case hexadecimal digits.
+        """Return the token of a return path `bounce+TOKEN@domain`: 40 lower-case hexadecimal digits.
 
-        With the tag before it the local part stays below 64 octets (RFC 5321 section 4.5.3.1.1). 0 as `edition_id`
-        stands for a mail of no edition. Raises OverflowError for ids beyond 4 and 6 octets.
+        With its prefix, the local part has fewer than 64 octets (RFC 5321 section 4.5.3.1.1). The `edition_id` of
+        notices is 0. Raises OverflowError for ids of more than 4 and 6 octets.
         """
         return self._verp[0].close(_ids(edition_id, subscriber_id))
 
     def read_verp(self, token: str) -> tuple[int, int]:
-        """Return (edition id, subscriber id) of a return path's token, in any case. Raises TokenError if forged."""
+        """Return (edition id, subscriber id) of a return path's token, in any case.
+
+        Raises TokenError if it is invalid.
+        """
         content = _opened(self._verp, token.lower())
         return int.from_bytes(content[:_EDITION_BYTES]), int.from_bytes(content[_EDITION_BYTES:])
 
     def leave(self, subscriber_id: int, digest: str) -> str:
         """Return the token of an unsubscribe address `bounce+TOKEN@domain`: 40 lower-case hexadecimal digits.
 
-        It has a key of its own, so that it is never taken for a return path, and the other way round. It does not
-        expire. An empty `digest` stands for all of them.
+        It has its own key, so that it is never confused with a return path. It does not expire. An empty `digest` means
+        all digests.
         """
         return self._leave[0].close(_ids(digest_number(digest), subscriber_id))
 
     def read_leave(self, token: str) -> tuple[int, int]:
         """Return (subscriber id, `digest_number`) of an unsubscribe address's token, in any case.
 
-        Raises TokenError if it is forged.
+        Raises TokenError if it is invalid.
         """
         content = _opened(self._leave, token.lower())
         return int.from_bytes(content[_EDITION_BYTES:]), int.from_bytes(content[:_EDITION_BYTES])
@@ -140,14 +143,14 @@ class Tokens:
     def message_id(self, digest: str, slot: str, subscriber_id: int, domain: str) -> str:
         """Return the Message-ID of a delivery, `<digest.slot.SEAL@domain>` (RFC 5322 section 3.6.4).
 
-        The same for every attempt at one delivery and different for every other delivery, so that a mailbox can
-        tell a resend. `slot` is a slot's key. Raises OverflowError for a subscriber id beyond 6 octets.
+        All attempts of a delivery have the same Message-ID, so that mailboxes can recognize a resend. `slot` is a
+        slot's key. Raises OverflowError for a subscriber id of more than 6 octets.
         """
         sealed = self._message_id[0].close(_ids(_edition_number(digest, slot), subscriber_id))
         return f"<{_atom(digest)}.{_atom(slot)}.{sealed}@{domain}>"
 
     def read_message_id(self, message_id: str) -> int:
-        """Return the subscriber id of a delivery's Message-ID, angle brackets included. Raises TokenError if forged."""
+        """Return the subscriber id in a Message-ID with angle brackets. Raises TokenError if it is invalid."""
         found = _MESSAGE_ID.fullmatch(message_id.strip())
         if found is None:
             raise TokenError("this is not a Message-ID of ours")
@@ -155,7 +158,7 @@ class Tokens:
 
 
 def _opened(seals: Sequence[_Seal], text: str) -> bytes:
-    """Return what one of `seals` closed. Raises TokenError when none of them did."""
+    """Decrypt `text` with the first of `seals` that can. Raises TokenError if none can."""
     for seal in seals[:-1]:
         with contextlib.suppress(TokenError):
             return seal.open(text)
@@ -180,7 +183,7 @@ def _in_json(text: str) -> str:
 
 @lru_cache(maxsize=256)
 def digest_number(name: str) -> int:
-    """Return the number by which an unsubscribe address names a digest: 4 octets of a hash, 0 for an empty name."""
+    """Return the number of a digest in unsubscribe addresses: 4 octets of a hash, 0 for an empty name."""
     if not name:
         return 0
     return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=_EDITION_BYTES, person=b"digest").digest()) or 1
@@ -188,11 +191,11 @@ def digest_number(name: str) -> int:
 
 @lru_cache(maxsize=256)
 def _edition_number(digest: str, slot: str) -> int:
-    """Return a number by which the Message-IDs of two editions differ even where their atoms do not."""
+    """Return a number that distinguishes the Message-IDs of editions with the same atoms."""
     return int.from_bytes(hashlib.blake2b(f"{digest}\n{slot}".encode(), digest_size=_EDITION_BYTES).digest())
 
 
 @lru_cache(maxsize=256)
 def _atom(text: str) -> str:
-    """Return `text` with all but letters, digits and hyphens made hyphens, so that it may stand between dots."""
+    """Return `text` with all characters except letters, digits and hyphens replaced with hyphens."""
     return re.sub(r"[^A-Za-z0-9]+", "-", text).strip("-") or "x"

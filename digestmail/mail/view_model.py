@@ -1,7 +1,7 @@
-"""What a mail shows: an edition's sections shaped for the templates, plain text only, each text of bounded length.
+"""Converts the sections of an edition to template variables: plain text of limited length.
 
-The layout says how much of a paper there is to begin with. To fit a budget papers are cut, the lowest-ranked first:
-their texts are shortened, then left out, then they are only counted.
+The layout determines how much of each paper is shown. To fit the size limit, papers are cut, lowest-ranked first: their
+texts are shortened, then left out, then papers are only counted.
 """
 
 from __future__ import annotations
@@ -52,19 +52,19 @@ CUTS_PER_PAPER: Final = int(_Detail.FULL)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Link:
-    """A link of a paper: `kind` is `paper`, `discussion`, `code` or `project`."""
+    """A link of a paper. `kind` is `paper`, `discussion`, `code` or `project`."""
 
     kind: str
     url: str
     site: str
-    """The host it leads to, without `www.`."""
+    """The host of the link, without `www.`."""
     count: int | None = None
-    """Comments of a discussion, stars of code."""
+    """The number of comments of a discussion, or of stars of code."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """A paper as the templates see it: texts on one line and of bounded length, links http or https or None."""
+    """A paper in templates: single-line texts of limited length; links are http or https or None."""
 
     rank: int
     title: str
@@ -75,23 +75,23 @@ class Row:
     day: date | None
     text: str
     by_machine: bool
-    """Whether `text` is a machine's summary and not the authors' abstract."""
+    """Whether `text` is a generated summary instead of the authors' abstract."""
     headline: bool
     upvotes: int | None
     bar: int
-    """Upvotes in per cent of the most upvoted paper's."""
+    """Upvotes as a percentage of the most upvoted paper's."""
     comments: int | None
-    """Comments that no link tells."""
+    """The number of comments, if no link shows it."""
     links: tuple[Link, ...]
     thumbnail: str | None
-    """An https address of a picture, where the digest wants one."""
+    """The https URL of an image, if the digest shows images."""
     reasons: Mapping[str, tuple[str, ...]]
-    """`keywords`, `categories`, `authors`, `similar`: why it stands under its topic."""
+    """`keywords`, `categories`, `authors` or `similar`: why the paper matches its topic."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Block:
-    """A section as the templates see it. `topic` is empty for what matches no topic."""
+    """A section in templates. `topic` is empty for papers that match no topic."""
 
     topic: str
     anchor: str
@@ -100,7 +100,7 @@ class Block:
 
 
 def shape_frame(edition: Edition, base_url: str | None) -> dict[str, Any]:
-    """Return what a mail of `edition` shows whatever papers it holds; without web pages it links to none."""
+    """Return the template variables of `edition` besides its papers. Without web pages there are no links to them."""
     return {
         "title": at_word(single_line(edition.title), _TITLE_LENGTH),
         "byline": at_word(single_line(edition.byline), _TITLE_LENGTH),
@@ -118,7 +118,7 @@ def shape_notice(
     preferences_url: str | None,
     steps: tuple[tuple[str, str], ...] = (),
 ) -> dict[str, Any]:
-    """Return what a notice shows."""
+    """Return the template variables of a notice."""
     return {
         "title": at_word(single_line(title), _TITLE_LENGTH),
         "digests": _names(digests, _DIGESTS_SHOWN),
@@ -131,7 +131,7 @@ def shape_notice(
 
 
 def shape_blocks(sections: tuple[Section, ...], look: Appearance) -> tuple[Block, ...]:
-    """Shape the sections; papers are ranked among themselves, for a segment may not get all of an edition's."""
+    """Convert the sections. Papers are ranked among themselves, because a segment may not have all papers."""
     entries = sorted((entry for section in sections for entry in section.entries), key=lambda entry: entry.rank)
     ranks = {entry.paper.id: rank for rank, entry in enumerate(entries, start=1)}
     most = max((_count(entry.signals.upvotes) or 0 for entry in entries), default=0)
@@ -147,7 +147,7 @@ def shape_blocks(sections: tuple[Section, ...], look: Appearance) -> tuple[Block
 
 
 def content_after(blocks: tuple[Block, ...], ranks: int, steps: int, layout: Layout = Layout.FULL) -> dict[str, Any]:
-    """Return the papers as `layout` shows them after `steps` cuts."""
+    """Return the papers in `layout` after `steps` cuts."""
     cut = tuple(_cut(block, ranks, steps, layout) for block in blocks)
     rows = sorted((row for block in blocks for row in block.rows), key=lambda row: row.rank)
     return {
@@ -161,7 +161,7 @@ def content_after(blocks: tuple[Block, ...], ranks: int, steps: int, layout: Lay
 
 
 def only_row(blocks: tuple[Block, ...], rank: int) -> tuple[Block, ...]:
-    """Return the blocks with no paper but the one of this rank."""
+    """Return the blocks with only the paper of this rank."""
     kept = (replace(block, rows=tuple(row for row in block.rows if row.rank == rank)) for block in blocks)
     return tuple(block for block in kept if block.rows)
 
@@ -179,7 +179,7 @@ def _cut(block: Block, ranks: int, steps: int, layout: Layout) -> Block:
 
 
 def _detail(rank: int, ranks: int, steps: int) -> _Detail:
-    """Return how much is shown of the paper of this rank: cuts go round from the last rank to the first."""
+    """Return how much of the paper of this rank is shown. Cuts cycle from the last rank to the first."""
     rounds = -(-(steps - (ranks - rank)) // ranks)
     return _Detail(_Detail.FULL - min(max(rounds, 0), CUTS_PER_PAPER))
 
@@ -218,7 +218,7 @@ def _row(entry: Entry, rank: int, most: int, look: Appearance) -> Row:
 
 
 def _text(paper: Paper, layout: Layout) -> tuple[str, bool]:
-    """Return the one text that is shown of a paper, and whether it is a machine's summary and not the abstract."""
+    """Return the text that is shown of a paper, and whether it is a generated summary."""
     abstract, summary = paper.abstract, paper.summary or ""
     by_machine = bool(summary) and (layout is Layout.COMPACT or not abstract)
     chosen = single_line((summary if by_machine else abstract)[: 3 * _FULL_TEXT])
@@ -226,7 +226,7 @@ def _text(paper: Paper, layout: Layout) -> tuple[str, bool]:
 
 
 def _links(entry: Entry) -> Iterator[Link]:
-    """Yield where a paper's links lead, no address twice."""
+    """Yield the distinct links of a paper."""
     paper, signals = entry.paper, entry.signals
     seen = set()
     for kind, address, count in (
@@ -268,7 +268,7 @@ def _names(names: tuple[str, ...], most: int = _NAMES_SHOWN) -> tuple[str, ...]:
 
 
 def _web_link(url: str | None) -> str | None:
-    """Return `url` percent-encoded if it is an http or https address of bearable length, else None."""
+    """Return `url` percent-encoded if it is an http or https URL of reasonable length, else None."""
     if not url or len(url) > _URL_LENGTH:
         return None
     try:

@@ -1,1 +1,1 @@
-"""Model: the frozen values that the rooms hand to each other. No input or output, and no decisions."""
+"""Model: frozen values that the packages exchange. No input or output, and no decisions."""

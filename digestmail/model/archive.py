@@ -1,4 +1,4 @@
-"""What is on record, as the doors show it: editions in a line, sightings, papers with all that is known of them."""
+"""Stored data for views: edition summaries, sightings, papers with all their data."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from digestmail.model.papers import Paper, Signals
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EditionLine:
-    """An edition that had papers, in one line."""
+    """An edition with papers, in a list."""
 
     id: int
     digest: str
@@ -24,7 +24,7 @@ class EditionLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredEdition:
-    """An edition with its number."""
+    """An edition with its database id."""
 
     id: int
     edition: Edition
@@ -32,7 +32,7 @@ class StoredEdition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredSighting:
-    """A row of the sightings of a paper."""
+    """A sighting of a paper."""
 
     source: str
     day: date
@@ -42,17 +42,17 @@ class StoredSighting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaperRecord:
-    """A paper with all that is known of it."""
+    """A paper with all its data."""
 
     paper: Paper
     sightings: tuple[StoredSighting, ...]
     editions: tuple[tuple[str, str], ...]
-    """(digest, slot) of the editions it was in."""
+    """(digest, slot) of the editions that contained it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EditionRecord:
-    """An edition between its neighbours; None where there is none."""
+    """An edition with its neighbors; None if there are none."""
 
     id: int
     edition: Edition

@@ -1,4 +1,4 @@
-"""Deliveries and notices: the outbox, and what became of each message."""
+"""Deliveries and notices: the outbox, and the outcome of each message."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from digestmail.model.subscribers import BounceKind
 
 
 class NoticeKind(StrEnum):
-    """What a mail that belongs to no edition says."""
+    """The kind of an email that belongs to no edition."""
 
     CONFIRM = "confirm"
     WELCOME = "welcome"
     ALREADY = "already"
-    """Sent to who asks to subscribe and is subscribed: the page says the same to everybody."""
+    """Sent if someone signs up with an address that is already subscribed. The web page is the same for everyone."""
     CHANGED = "changed"
-    """What somebody with the link in a mail changed; sent to the subscriber, who can undo it."""
+    """Preferences were changed through a link in an email. The subscriber can undo it."""
     GOODBYE = "goodbye"
     ADDRESS = "address"
-    """Sent to the new address of who wants to change theirs: nothing changes before it is confirmed."""
+    """Sent to a new address. Nothing changes before it is confirmed."""
     ERASE = "erase"
-    """Asks a subscriber to confirm that they are to be erased, which cannot be undone."""
+    """Asks a subscriber to confirm an erasure, which cannot be undone."""
 
 
 class DeliveryState(StrEnum):
-    """Where a delivery stands; `queued`, `sending` and `deferred` are open.
+    """The state of a delivery. `queued`, `sending` and `deferred` are open.
 
-    `sending`: the intent is committed and the message may be on the wire. `ambiguous`: it may have arrived, nobody
-    knows, and the operator decides.
+    `sending`: the intent is committed and the message may have been transmitted. `ambiguous`: it is not known whether
+    the message arrived, and the operator decides.
     """
 
     QUEUED = "queued"
@@ -43,11 +43,11 @@ class DeliveryState(StrEnum):
 
 
 class Manner(StrEnum):
-    """How far a mail server that offers PIPELINING (RFC 2920) takes commands before it has answered the last one.
+    """How far a mail server that offers PIPELINING (RFC 2920) accepts commands before it has replied to earlier ones.
 
-    `within`: MAIL, RCPT and DATA of one transaction go together. `behind-dot`: besides, the next transaction's
-    commands go behind the final dot. `never`: one command at a time. `trial`: one connection is finding out whether
-    the server is `behind-dot`; everybody else treats it as `within`.
+    `within`: MAIL, RCPT and DATA of one transaction are sent together. `behind-dot`: the commands of the next
+    transaction also follow the final dot directly. `never`: one command at a time. `trial`: one connection tests
+    whether the server is `behind-dot`; all others use `within`.
     """
 
     TRIAL = "trial"
@@ -62,14 +62,14 @@ Claim = tuple[int, int, int]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """Edition x subscriber, as claimed by one worker: only the holder of `fence` may record its outcome."""
+    """A claimed delivery of an edition to a subscriber. Only the holder of `fence` may record its outcome."""
 
     edition_id: int
     subscriber_id: int
     segment_id: int
     address: str
     attempts: int
-    """Attempts begun, including this one."""
+    """The number of attempts, including this one."""
     queued_at: datetime
     fence: int
     wanted: bool
@@ -85,7 +85,7 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
-    """A message of no edition, as claimed by one worker: only the holder of `fence` may record its outcome."""
+    """A claimed notice. Only the holder of `fence` may record its outcome."""
 
     id: int
     subscriber_id: int
@@ -94,7 +94,7 @@ class Notice:
     """What the template needs beyond the subscriber. It goes to `content["to"]`, if that is set."""
     address: str
     attempts: int
-    """Attempts begun, including this one."""
+    """The number of attempts, including this one."""
     queued_at: datetime
     fence: int
     wanted: bool
@@ -114,47 +114,47 @@ ClaimedMessage = Delivery | Notice
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempted:
-    """What a delivery became after an attempt; `due_at` is set when it stays open."""
+    """The result of an attempt. `due_at` is set if the delivery stays open."""
 
     state: DeliveryState
     code: int | None = None
     text: str = ""
     due_at: datetime | None = None
     milliseconds: int | None = None
-    """How long the server took, from the first command to the answer to the final dot."""
+    """The server's processing time, from the first command to the reply to the final dot."""
     begun: bool = True
-    """Whether it was an attempt at all; else the delivery was only given back."""
+    """Whether an attempt was made; otherwise the delivery was only released."""
     kept: DeliveryState | None = None
-    """As what the attempt is kept beside the delivery, when it did not end it: `deferred` or `ambiguous`."""
+    """The state of the stored attempt if it did not end the delivery: `deferred` or `ambiguous`."""
     bounce: BounceKind | None = None
-    """How a server's final refusal counts towards suppression, as a report of it would."""
+    """How a permanent refusal counts towards suppression, like a bounce."""
     status: str | None = None
     """The enhanced status code of that refusal."""
 
 
 class AmbiguousPolicy(StrEnum):
-    """What is done about a message that may have arrived."""
+    """What to do with a message that may have arrived."""
 
     RESEND = "resend"
-    """It is sent again under the same Message-ID."""
+    """Send it again with the same Message-ID."""
     HOLD = "hold"
-    """It waits for the operator."""
+    """Wait for the operator."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rendered:
-    """The words of a mail, made once per segment. Personal places are marked as `mail/message.py` says."""
+    """A rendered email, created once for each segment. Personal links are placeholders (see `mail/placeholders.py`)."""
 
     subject: str
     html: str
     text: str
     shortened: int = 0
-    """How many papers were cut to less than the layout has room for, so that the message keeps its size."""
+    """How many papers were shortened so that the message fits the size limit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Envelope:
-    """Who a message is from and for, on the wire (RFC 5321 section 2.3.1)."""
+    """The sender and the recipient in SMTP (RFC 5321 section 2.3.1)."""
 
     sender: str
     recipient: str
@@ -162,12 +162,12 @@ class Envelope:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unfinished:
-    """Which failed and ambiguous deliveries are meant; None: all."""
+    """A filter for failed and ambiguous deliveries; None means all."""
 
     code: int | None = None
     """Their last reply code."""
     text: str | None = None
-    """A part of what the server said; case does not matter."""
+    """A part of the server's reply, regardless of case."""
     digest: str | None = None
     slot: str | None = None
     subscriber_id: int | None = None

@@ -1,4 +1,4 @@
-"""What changed for a subscriber, in steps a mail can name. Pure."""
+"""The differences between two states of a subscriber, as steps that an email can describe. Pure."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ class Changed(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """One step; `digest` is the name of the digest it is about, empty if it is about all."""
+    """A step. `digest` is the name of its digest, empty if it concerns all."""
 
     what: Changed
     digest: str = ""
 
 
 def differences(before: Subscriber, after: Subscriber) -> tuple[Difference, ...]:
-    """Return the steps from `before` to `after`, by digest, then those about all of them."""
+    """Return the steps from `before` to `after`, by digest, then those that concern all."""
     return (*_of_digests(before, after), *_of_person(before, after))
 
 

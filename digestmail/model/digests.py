@@ -1,4 +1,4 @@
-"""What the operator asks for: digests, their topics, limits and schedules."""
+"""The operator's configuration of digests: topics, limits and schedules."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from digestmail.model.theme import Appearance
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Topic:
-    """A rule papers match and subscribers choose."""
+    """A rule that papers match, and that subscribers can choose."""
 
     name: str
     keywords: tuple[str, ...] = ()
@@ -19,12 +19,12 @@ class Topic:
     authors: tuple[str, ...] = ()
     description: str = ""
     min_similarity: float = 0.2
-    """From which lexical similarity (0..1) a paper belongs here though no keyword occurs in it."""
+    """The lexical similarity (0..1) from which a paper matches without a keyword."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Weights:
-    """How much each part counts in a score; the formula stands in `selection/score.py`."""
+    """The weights of the parts of a score. The formula is in `selection/score.py`."""
 
     upvotes: float = 1.0
     comments: float = 0.5
@@ -36,7 +36,7 @@ class Weights:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """How many papers one reader gets of an edition, and what a paper must score."""
+    """How many papers a subscriber gets of an edition, and the minimum score."""
 
     max_papers: int = 25
     max_per_topic: int = 10
@@ -67,15 +67,15 @@ class Digest:
     schedule: Schedule
     sources: tuple[str, ...]
     curated: tuple[str, ...] = ()
-    """Those of `sources` that pick papers others announced, such as Hugging Face; the others announce."""
+    """Those of `sources` that select papers which others announced, such as Hugging Face."""
     byline: str = ""
     topics: tuple[Topic, ...] = ()
     limits: Limits = Limits()
     weights: Weights = Weights()
     window_days: int = 2
     also_trending: bool = True
-    """Whether papers that match no topic get a closing section."""
+    """Whether papers that match no topic get a last section."""
     on_empty: OnEmpty = OnEmpty.SKIP
     allow_repeats_of: tuple[str, ...] = ()
-    """Names of digests whose papers this one may send to the same person again."""
+    """Names of digests whose papers this digest may repeat for the same person."""
     look: Appearance = Appearance()

@@ -1,4 +1,4 @@
-"""Editions and the segments of readers who get the same part of one."""
+"""Editions, and the segments of subscribers who get the same part of one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from digestmail.model.selection import Beyond, Entry
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Slot:
-    """The period an edition stands for: `key` is its local date, with the time if it fires more often than daily."""
+    """The period of an edition. `key` is its local date, with the time if the schedule fires more often than daily."""
 
     at: datetime
     key: str
@@ -22,9 +22,10 @@ class Slot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edition:
-    """One immutable issue of a digest. Without entries it is the record of an empty day and `reason` says why.
+    """An immutable issue of a digest. Without entries it records an empty day, with its `reason`.
 
-    It holds what any choice of topics may need; what one reader gets of it is decided in `selection/segments.py`.
+    It contains the papers that any choice of topics may need. `selection/segments.py` determines what each subscriber
+    gets.
     """
 
     digest: str
@@ -38,21 +39,21 @@ class Edition:
     topics: tuple[str, ...] = ()
     """The topics of the digest in the order of its sections."""
     limits: Limits = Limits()
-    """What one reader gets at most."""
+    """The maximum for one subscriber."""
     considered: int = 0
-    """How many candidates there were."""
+    """The number of candidates."""
     reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Segment:
-    """The subscribers of an edition who get the same content: these papers, in the edition's order, in one language."""
+    """Subscribers of an edition who get the same content: these papers, in the edition's order, in one language."""
 
     id: int
     edition_id: int
     topics: tuple[str, ...]
     paper_ids: tuple[PaperId, ...]
     more: tuple[tuple[str | None, int], ...] = ()
-    """How many more papers belonged under a topic (None: the closing section), where there were any."""
+    """How many more papers matched a topic (None: the last section), if there were any."""
     language: str | None = None
-    """The language they chose; None follows the digest."""
+    """The chosen language; None means the digest's."""

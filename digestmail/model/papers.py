@@ -1,6 +1,6 @@
-"""What sources said: papers, sightings, readings, and how the readings went.
+"""Papers, sightings and readings: what sources say, and how reading them went.
 
-Every `datetime` in this room is aware and in UTC unless its name ends in `_local`.
+Every `datetime` in this package is aware and in UTC unless its name ends in `_local`.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from enum import IntEnum, StrEnum
 from typing import NewType
 
 PaperId = NewType("PaperId", str)
-"""What makes two papers the same: `arxiv:2604.00157`, `doi:10.1101/2024.01.02`, `url:https://...`, in this order."""
+"""The identity of a paper: `arxiv:2604.00157`, `doi:10.1101/2024.01.02`, `url:https://...`, in this order."""
 
 
 class Origin(IntEnum):
-    """How near the author a text comes from; of two texts for one paper, the higher origin's is kept."""
+    """How close to the author a text comes from. Of two texts for a paper, the one with the higher origin is kept."""
 
     FEED = 1
     HUGGING_FACE = 2
@@ -24,7 +24,7 @@ class Origin(IntEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Paper:
-    """A work, as far as it is known. Texts are plain text: no markup, white space folded, TeX made readable."""
+    """A paper. Texts are plain text: no markup, collapsed white space, readable TeX."""
 
     id: PaperId
     title: str
@@ -32,7 +32,7 @@ class Paper:
     link: str
     """Where to read it, http or https."""
     aliases: tuple[PaperId, ...] = ()
-    """Other ids the same work goes by, sorted, without `id` itself."""
+    """Other ids of the same paper, sorted, without `id`."""
     abstract: str = ""
     raw_title: str = ""
     raw_abstract: str = ""
@@ -40,9 +40,9 @@ class Paper:
     categories: tuple[str, ...] = ()
     """arXiv categories, the primary one first."""
     published_at: datetime | None = None
-    """When the work first came out (arXiv: version 1), not when a source mentioned it."""
+    """When the paper first appeared (arXiv: version 1), not when a source mentioned it."""
     summary: str | None = None
-    """One or two sentences on the paper, by a machine."""
+    """One or two generated sentences about the paper."""
     keywords: tuple[str, ...] = ()
     organization: str | None = None
     comment: str | None = None
@@ -54,7 +54,7 @@ class Paper:
 
 
 class AnnounceType(StrEnum):
-    """arXiv's word for why a paper is in a feed, relative to the categories asked for."""
+    """arXiv's reason why a paper is in a feed, relative to the requested categories."""
 
     NEW = "new"
     CROSS = "cross"
@@ -64,7 +64,7 @@ class AnnounceType(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signals:
-    """What a source counted for a paper at one moment; None where it does not say."""
+    """A source's counts for a paper at one time; None if the source does not provide them."""
 
     upvotes: int | None = None
     comments: int | None = None
@@ -74,7 +74,7 @@ class Signals:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sighting:
-    """One source mentioned one paper. `day` is the source's own date for it, else the day it was read."""
+    """A mention of a paper by a source. `day` is the source's date for it, or else the day it was read."""
 
     source: str
     paper: Paper
@@ -84,7 +84,7 @@ class Sighting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Skipped:
-    """An entry that did not become a sighting: which one, and why."""
+    """An entry that did not become a sighting, and why."""
 
     entry: str
     reason: str
@@ -92,12 +92,12 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Validators:
-    """What a server gave with an answer, so that it can say "not modified" next time (RFC 9110 section 8.8)."""
+    """Validators of a response, for conditional requests (RFC 9110 section 8.8)."""
 
     etag: str | None = None
     last_modified: str | None = None
     unchanged: bool = field(default=False, compare=False)
-    """Whether the server only said "not modified" when it gave them."""
+    """Whether they came with a "304 Not Modified" response."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,21 +106,21 @@ class Reading:
 
     source: str
     entries: int
-    """Raw entries met; `entries` = sightings + skipped."""
+    """The number of raw entries: sightings plus skipped ones."""
     sightings: tuple[Sighting, ...] = ()
     skipped: tuple[Skipped, ...] = ()
     categories: tuple[str, ...] = ()
-    """Categories asked for, each judged for health on its own; empty when the source has none."""
+    """The requested categories, each with its own health; empty if the source has none."""
     unchanged: bool = False
-    """Every page asked for was answered "not modified"."""
+    """Whether every requested page was "304 Not Modified"."""
     partial: str | None = None
-    """Why the reading is not whole, when it is not."""
+    """Why the reading is incomplete, if it is."""
     validators: dict[str, Validators] = field(default_factory=dict)
-    """By URL; to be stored together with the sightings, never before them."""
+    """By URL. Store them together with the sightings, never before."""
 
 
 class Health(StrEnum):
-    """How a reading of a source, or of one of its categories, went."""
+    """How reading a source, or one of its categories, went."""
 
     FRESH = "fresh"
     NOTHING_ANNOUNCED = "nothing-announced"
@@ -134,21 +134,21 @@ class Health(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceHealth:
-    """The health of one source, or of one category of it (`category` is empty for the source as a whole)."""
+    """The health of a source, or of one of its categories (`category` is empty for the entire source)."""
 
     source: str
     category: str
     health: Health
     detail: str
-    """A sentence: why nothing came, or what came."""
+    """A sentence about why nothing came, or what came."""
     read_at: datetime
     fresh_at: datetime | None = None
-    """When an unseen paper last came."""
+    """When the last new paper came."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mention:
-    """When one source first showed a paper, and the latest day it gave for it."""
+    """When a source first showed a paper, and its latest date for it."""
 
     source: str
     first_seen_at: datetime
@@ -157,12 +157,12 @@ class Mention:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mentioned:
-    """A paper with all that a digest's sources said of it."""
+    """A paper with everything that a digest's sources said about it."""
 
     paper: Paper
     mentions: tuple[Mention, ...]
     """One for each source, by name."""
     signals: Signals = Signals()
-    """The latest known, the highest over the sources."""
+    """The latest known counts, the highest of all sources."""
     earlier: Signals = Signals()
-    """The same a reading before, for growth; equal to `signals` when there was none."""
+    """The counts of the previous reading, for growth; equal to `signals` if there was none."""

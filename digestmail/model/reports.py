@@ -1,4 +1,4 @@
-"""What the verbs answer: frozen values that the command line prints, the daemon logs and the tests compare."""
+"""Reports of operations: frozen values that the command line prints, the daemon logs and the tests compare."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from digestmail.model.papers import Health, SourceHealth
 from digestmail.model.subscribers import DomainBlock
 
 Progress = Callable[[str, int, int | None], None]
-"""Called with the name of the stage, how many units of it are done and how many there are, if that is known."""
+"""Called with the name of the stage, the number of finished units, and their total if known."""
 Stop = Callable[[], bool]
-"""Asked between two units of work: whether to stop."""
+"""Checked between two units of work: whether to stop."""
 WELL = frozenset({Health.FRESH, Health.NOTHING_ANNOUNCED, Health.STALE})
-"""How a source that could be read may stand; a stale one was read, and its server is the one to ask."""
+"""The health of sources that were read. A stale one was read, but its server has no new data."""
 
 
 def quiet(_stage: str, _done: int, _total: int | None) -> None:
-    """Take no notice of progress."""
+    """Ignore progress."""
 
 
 def never() -> bool:
-    """Do not stop."""
+    """Never stop."""
     return False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceReport:
-    """What one source brought."""
+    """The result of reading a source."""
 
     source: str
     health: tuple[SourceHealth, ...]
@@ -36,29 +36,29 @@ class SourceReport:
     new: int = 0
     updated: int = 0
     skipped: dict[str, int] = field(default_factory=dict)
-    """How many entries were skipped, by reason."""
+    """The number of skipped entries, by reason."""
 
     @property
     def failed(self) -> bool:
-        """Whether nothing could be read, or not all."""
+        """Whether reading failed or was incomplete."""
         return self.health[0].health not in WELL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CollectReport:
-    """What the sources brought."""
+    """The result of reading all sources."""
 
     sources: tuple[SourceReport, ...] = ()
 
     @property
     def failed(self) -> tuple[str, ...]:
-        """The sources that could not be read, or not wholly."""
+        """The sources that failed or were incomplete."""
         return tuple(report.source for report in self.sources if report.failed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DigestReport:
-    """What became of one digest. `status`: published, empty, already-published, not-due or failed."""
+    """The result for one digest. `status`: published, empty, already-published, not-due or failed."""
 
     digest: str
     status: str
@@ -66,18 +66,18 @@ class DigestReport:
     papers: int = 0
     considered: int = 0
     outcomes: dict[str, int] = field(default_factory=dict)
-    """How many candidates, by what became of them."""
+    """The number of candidates, by outcome."""
     shortened: int = 0
-    """How many papers the byte budget shortened."""
+    """The number of papers that were shortened to fit the size limit."""
     recipients: int = 0
     nothing_for: int = 0
-    """Subscribers for whom nothing was left: other topics, or they had it all from another digest."""
+    """Subscribers without papers, because of their topics or because another digest contained them."""
     reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishReport:
-    """What was published."""
+    """The result of publishing."""
 
     digests: tuple[DigestReport, ...] = ()
 
@@ -89,40 +89,40 @@ class PublishReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliverReport:
-    """What was delivered in this run, and how the outbox stands after it."""
+    """The deliveries of this run, and the state of the outbox after it."""
 
     sent: int = 0
     deferred: int = 0
     failed: int = 0
     cancelled: int = 0
     ambiguous: int = 0
-    """Messages that may have arrived, held for the operator."""
+    """Messages that may have arrived and wait for the operator."""
     notices: dict[str, int] = field(default_factory=dict)
     """Messages that belong to no edition, such as confirmation requests, by what became of them. Not counted above."""
     stopped: str = ""
     """Why the run ended before the outbox was empty, if it did."""
     suppressed: int = 0
-    """Subscribers nothing is sent to any more, because a server said that their address does not exist."""
+    """Subscribers who were suppressed because a server replied that their address does not exist."""
     blocks: tuple[DomainBlock, ...] = ()
-    """Domains that block us, as the last day's refusals and bounces show."""
+    """Domains that block us, according to the refusals and bounces of the last day."""
     trouble: str = ""
-    """What was said about the last delivery that was not sent."""
+    """The error of the last delivery that was not sent."""
     outbox: dict[str, int] = field(default_factory=dict)
-    """Deliveries of all time by state; their sum is the number of recipients."""
+    """All deliveries by state; their sum is the number of recipients."""
     next_due_at: datetime | None = None
     unbalanced: tuple[str, ...] = ()
-    """Editions whose accounts do not close: recipients = sent + failed + cancelled + ambiguous + open."""
+    """Editions whose counts are inconsistent: recipients = sent + failed + cancelled + ambiguous + open."""
 
     @property
     def went_wrong(self) -> bool:
-        """Whether somebody should look at it."""
+        """Whether the operator should look at it."""
         held = self.ambiguous or self.notices.get("ambiguous")
         return bool(self.failed or held or self.stopped or self.unbalanced)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunReport:
-    """Collect, publish, deliver. `busy` when another process was at it, so that nothing was done."""
+    """Collect, publish, deliver. `busy` if another process was running, so that nothing was done."""
 
     busy: bool = False
     dry_run: bool = False
@@ -132,17 +132,17 @@ class RunReport:
 
     @property
     def failed(self) -> bool:
-        """Whether something did not go as it should."""
+        """Whether something failed."""
         return bool(self.collect.failed or self.publish.failed or self.deliver.went_wrong)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statistics:
-    """Counts over the whole database."""
+    """Counts of the entire database."""
 
     papers: int
     editions: dict[str, int]
-    """By digest, empty days left out."""
+    """By digest, without empty days."""
     subscribers: dict[str, int]
     """By state."""
     subscriptions: dict[str, int]

@@ -1,4 +1,4 @@
-"""Searches over all papers: what is asked for and what is found."""
+"""Searches over all papers, and their results."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ RANKED_AMONG: Final = 2000
 
 
 Piece = tuple[str, bool]
-"""A piece of a text, and whether it is a hit."""
+"""A piece of a text, and whether it is a match."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
-    """What is looked for. Empty fields do not narrow the search; without `text` the newest papers come first."""
+    """A search. Empty fields do not restrict it. Without `text`, the newest papers come first."""
 
     text: str = ""
-    """Words, all of which must occur, and "phrases"; case, accents and endings do not matter."""
+    """Words and "phrases", all of which must occur. Case, accents and endings are ignored."""
     topic: str | None = None
-    """Only papers an edition had under this topic."""
+    """Only papers that an edition contained under this topic."""
     source: str | None = None
     since: datetime | None = None
     """Only papers first seen at this time or later."""
@@ -32,7 +32,7 @@ class Query:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hit:
-    """A paper that was found, its title and the place in its abstract cut in pieces."""
+    """A search result, with its title and an excerpt of its abstract split at matches."""
 
     paper: Paper
     title: tuple[Piece, ...]
@@ -42,7 +42,7 @@ class Hit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """One page of hits, the best first, and how many there are: at most `RANKED_AMONG` are counted."""
+    """One page of results, best first, and their total number, which is at most `RANKED_AMONG`."""
 
     hits: tuple[Hit, ...]
     total: int

@@ -1,4 +1,4 @@
-"""What was chosen and why: candidates, decisions, and the sections they make."""
+"""Candidates, decisions with their reasons, and the resulting sections."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from digestmail.model.papers import Paper, PaperId, Signals
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """A paper a digest may choose: it is news, and of this day."""
+    """A paper that a digest may select, because it is new."""
 
     paper: Paper
     day: date
-    """The day of the source that makes it news."""
+    """The date of the source that makes it new."""
     came_at: datetime
     """When that source first showed it."""
     signals: Signals = Signals()
@@ -24,7 +24,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TopicMatch:
-    """Why a paper belongs to a topic."""
+    """Why a paper matches a topic."""
 
     topic: str
     strength: float
@@ -35,12 +35,12 @@ class TopicMatch:
     authors: tuple[str, ...] = ()
     similarity: float = 0.0
     similar_words: tuple[str, ...] = ()
-    """The words that carry most of the similarity, strongest first."""
+    """The words that contribute most to the similarity, strongest first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Score:
-    """A paper's score, and the parts it is the sum of (after `age`, which multiplies the others)."""
+    """The score of a paper, and its parts (after multiplication with `age`)."""
 
     total: float
     upvotes: float = 0.0
@@ -49,11 +49,11 @@ class Score:
     growth: float = 0.0
     topic: float = 0.0
     age: float = 1.0
-    """The factor 0..1 by which age shrinks the sum of the other parts."""
+    """The factor 0..1 by which age reduces the sum of the other parts."""
 
 
 class Outcome(StrEnum):
-    """What became of a candidate."""
+    """The outcome for a candidate."""
 
     SELECTED = "selected"
     PUBLISHED_BEFORE = "published-before"
@@ -66,44 +66,44 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """What became of one candidate, and everything the decision rests on."""
+    """The outcome for a candidate, and everything that the decision depends on."""
 
     paper_id: PaperId
     outcome: Outcome
     score: Score
     rank: int | None = None
-    """1 is taken first, among the candidates neither published before nor withdrawn."""
+    """1 is the best of the candidates that were neither published before nor withdrawn."""
     new: bool = True
-    """Whether it came since the last edition; what is left over from before comes after all that is new."""
+    """Whether it came since the last edition. New papers come before those left over from earlier."""
     match: TopicMatch | None = None
     """The topic it matches best."""
     other_matches: tuple[TopicMatch, ...] = ()
     excluded: tuple[str, ...] = ()
-    """`topic: word` for every topic whose exclusion struck."""
+    """`topic: word` for each topic with an exclusion that applied."""
     published_in: str | None = None
-    """The slot of the edition that had it before."""
+    """The slot of the earlier edition that contained it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """A paper in an edition, as it was on the day: the archive shows this, whatever is learned later."""
+    """A paper in an edition, with its data at that time. The archive does not show later changes."""
 
     paper: Paper
     signals: Signals
     score: Score
     rank: int
     matches: tuple[TopicMatch, ...] = ()
-    """Every topic it matches, the best first; in a section, the one it stands under first."""
+    """Every topic it matches, best first; in a section, the section's topic is first."""
 
     @property
     def match(self) -> TopicMatch | None:
-        """Return the topic it stands under, None if it matches none."""
+        """Return its topic, None if it matches none."""
         return self.matches[0] if self.matches else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Beyond:
-    """How many papers qualified for an edition but are in it for no reader; `topics` they match, the best first."""
+    """How many papers qualified for an edition but were not kept; `topics` are their matches, best first."""
 
     topics: tuple[str, ...]
     papers: int
@@ -111,17 +111,17 @@ class Beyond:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
-    """One topic's papers as one reader gets them, by rank. `topic` is None for what matches no topic."""
+    """The papers of a topic that a subscriber gets, by rank. `topic` is None for papers that match no topic."""
 
     topic: str | None
     entries: tuple[Entry, ...]
     more: int = 0
-    """How many more papers belonged here for this reader but were over a limit."""
+    """How many more papers matched for this subscriber but were over a limit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """What `select` decided: what an edition holds, what it has no room for, and a decision per candidate by rank."""
+    """The result of `select`: the content of an edition, counts of other papers, and all decisions by rank."""
 
     entries: tuple[Entry, ...]
     beyond: tuple[Beyond, ...]

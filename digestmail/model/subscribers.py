@@ -1,4 +1,4 @@
-"""Subscribers, what they chose, and what counts against their addresses."""
+"""Subscribers, their preferences, and reports about their addresses."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 class SubscriberState(StrEnum):
-    """Where a person stands."""
+    """The state of a subscriber."""
 
     PENDING = "pending"
     ACTIVE = "active"
@@ -17,7 +17,7 @@ class SubscriberState(StrEnum):
 
 
 class SuppressionReason(StrEnum):
-    """Why nothing is sent to an address any more."""
+    """Why an address is suppressed."""
 
     BOUNCED = "bounced"
     COMPLAINED = "complained"
@@ -26,52 +26,52 @@ class SuppressionReason(StrEnum):
 
 
 class BounceKind(StrEnum):
-    """How bad a report about an address is."""
+    """The kind of a report about an address."""
 
     HARD = "hard"
     """The address does not exist."""
     SOFT = "soft"
-    """Mail to it failed for another reason that lies with it: full, disabled, unreachable, or refused by its owner."""
+    """Delivery failed for another reason at the recipient: full, disabled, unreachable, or refused by its owner."""
     COMPLAINT = "complaint"
-    """Its owner called a mail junk, or asked their provider to be taken off."""
+    """The recipient reported the message as spam, or unsubscribed through their provider."""
     SENDER_FAULT = "sender_fault"
-    """We, our server or the mail were refused: it weighs nothing, and is kept so that a block can be seen."""
+    """Our server or the message was refused. It does not count, but is stored so that blocks can be recognized."""
     BLOCKED = "blocked"
-    """Hard or soft by its words, but one of so many alike that the domain blocks us: it weighs nothing."""
+    """A hard or soft bounce that is part of a block by its domain. It does not count."""
     FORGIVEN = "forgiven"
-    """Counted once; its owner has confirmed anew since, or the operator lifted the suppression."""
+    """Counted in the past. Since then, the person confirmed again or the operator lifted the suppression."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BounceEvent:
-    """One report about one subscriber's mail, from wherever it came: a mailbox, or a provider's webhook."""
+    """A report about a message to a subscriber, from a mailbox, a webhook or a reply during delivery."""
 
     report: str
-    """The report's own identity: the same report read twice counts once."""
+    """Identifies the report, so that it counts only once."""
     subscriber_id: int
     kind: BounceKind
     edition_id: int | None = None
     status: str | None = None
     """An enhanced status code (RFC 3463), such as "5.1.1"."""
     detail: str = ""
-    """What the other side said, for the operator."""
+    """The text of the other side, for the operator."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DomainBlock:
-    """One domain refused a large part of its readers' mail within a day, always with the same words."""
+    """A block: a domain refused a large part of its recipients within a day, with the same text."""
 
     domain: str
     refused: int
-    """Readers."""
+    """The number of refused recipients."""
     mailed: int
-    """Readers at the domain who were sent these editions."""
+    """The number of recipients at the domain."""
     text: str
-    """What the domain's server said last."""
+    """The domain's latest reply."""
     at: datetime
 
     def __str__(self) -> str:
-        """Return the sentence reports show."""
+        """Return the sentence for reports."""
         return (
             f"{self.domain} refused {self.refused} of {self.mailed} readers within a day, all alike, which is a block: "
             f"no reader is suppressed for it; {self.domain} said: {self.text}"
@@ -80,7 +80,7 @@ class DomainBlock:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CountedBounce:
-    """As much of a stored bounce as its weight needs."""
+    """The data of a stored bounce that its score needs."""
 
     kind: BounceKind
     at: datetime
@@ -89,28 +89,28 @@ class CountedBounce:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subscription:
-    """Subscriber x digest. No topics means all of them."""
+    """A subscription of a subscriber to a digest. No topics means all topics."""
 
     digest: str
     topics: tuple[str, ...] = ()
     hour: int | None = None
-    """The local hour (0..23) it is wanted in; None: as soon as it is published."""
+    """The local hour (0..23) of delivery; None means as soon as the edition is published."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preferences:
-    """What a person chose: digests, each with topics and hour, and what holds for all of them."""
+    """A subscriber's preferences: digests, each with topics and hour, and general settings."""
 
     subscriptions: tuple[Subscription, ...] = ()
     language: str | None = None
-    """A language tag (BCP 47); None follows the digest."""
+    """A language tag (BCP 47); None means the digest's language."""
     timezone: str | None = None
-    """An IANA name; None follows the digest."""
+    """An IANA name; None means the digest's time zone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Consent:
-    """Where and when a person agreed to get mail."""
+    """Where and when a person agreed to receive email."""
 
     source: str
     at: datetime
@@ -118,7 +118,7 @@ class Consent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subscriber:
-    """A person's address, and what they asked for."""
+    """A subscriber with their subscriptions."""
 
     id: int
     address: str
@@ -134,7 +134,7 @@ class Subscriber:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suppression:
-    """An address nothing is sent to: `key` is the casefolded address, or `sha256:` and a keyed hash of it."""
+    """A suppressed address. `key` is the casefolded address, or `sha256:` and a keyed hash of it."""
 
     key: str
     reason: SuppressionReason
@@ -144,7 +144,7 @@ class Suppression:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChoiceCount:
-    """How many active subscribers chose the same of a digest."""
+    """How many active subscribers have the same preferences for a digest."""
 
     digest: str
     topics: tuple[str, ...]

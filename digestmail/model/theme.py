@@ -1,4 +1,4 @@
-"""How a digest's mails look: layout, colours, logo, language; and whether its colours can be read. Pure."""
+"""The appearance of a digest's emails: layout, colors, logo, language. Checks that its colors are readable. Pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _LINEAR_BELOW: Final = 0.04045
 
 
 class Layout(StrEnum):
-    """How much of each paper a mail shows."""
+    """How much of each paper an email shows."""
 
     FULL = "full"
     COMPACT = "compact"
@@ -24,12 +24,12 @@ class Layout(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Palette:
-    """Colours as `#rrggbb`; every text colour is read on `card`, those of header and footer on `paper` too."""
+    """Colors as `#rrggbb`. Every text color is used on `card`; those of header and footer are also used on `paper`."""
 
     paper: str = "#f6f5f2"
-    """Behind everything."""
+    """The background."""
     card: str = "#ffffff"
-    """Behind the papers."""
+    """The background of papers."""
     ink: str = "#111827"
     """Headings and titles."""
     text: str = "#1f2937"
@@ -38,9 +38,9 @@ class Palette:
     accent: str = "#b45309"
     """Ranks."""
     bar: str = "#f59e0b"
-    """The bars of upvotes, with the number always beside them."""
+    """The bars of upvotes, always with the number next to them."""
     rule: str = "#e5e7eb"
-    """Lines between papers, which carry no meaning."""
+    """Lines between papers, which are only decorative."""
 
 
 LIGHT: Final = Palette()
@@ -63,12 +63,12 @@ CONTRAST_PAIRS: Final = {
     "link": ("card", "paper"),
     "accent": ("card",),
 }
-"""Which text colour is read on which ground."""
+"""The background of each text color."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Logo:
-    """A picture over the title: https, its size in CSS pixels, and what it says to who cannot see it."""
+    """An image above the title: https, its size in CSS pixels, and its alternative text."""
 
     url: str
     alt: str
@@ -78,7 +78,7 @@ class Logo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Theme:
-    """The two palettes a mail program chooses from, and a logo."""
+    """The light and dark colors, and a logo."""
 
     light: Palette = LIGHT
     dark: Palette = DARK
@@ -87,7 +87,7 @@ class Theme:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Appearance:
-    """How the mails of one digest look; `language` is an IETF tag a catalogue exists for."""
+    """The appearance of a digest's emails. `language` is an IETF tag with a catalog."""
 
     layout: Layout = Layout.FULL
     thumbnails: bool = False
@@ -96,19 +96,19 @@ class Appearance:
 
 
 def contrast(one: str, other: str) -> float:
-    """Return the contrast ratio of two colours, 1 to 21 (WCAG 2.2, "contrast ratio")."""
+    """Return the contrast ratio of two colors, 1 to 21 (WCAG 2.2, "contrast ratio")."""
     darker, lighter = sorted((_luminance(one), _luminance(other)))
     return (lighter + 0.05) / (darker + 0.05)
 
 
 def invert(palette: Palette) -> Palette:
-    """Return the palette as a mail program shows it that inverts every colour whatever the mail asks for."""
+    """Return the palette as shown by mail programs that force dark mode by inverting all colors."""
     turned = {each.name: _complement(getattr(palette, each.name)) for each in fields(palette)}
     return Palette(**turned)
 
 
 def contrast_problems(palette: Palette) -> Iterator[tuple[str, str]]:
-    """Yield the name of every text colour that cannot be read on its ground, and a sentence that says so."""
+    """Yield the name of each unreadable text color, with a sentence about it."""
     for name, grounds in CONTRAST_PAIRS.items():
         for ground in grounds:
             ratio = contrast(getattr(palette, name), getattr(palette, ground))
@@ -117,7 +117,7 @@ def contrast_problems(palette: Palette) -> Iterator[tuple[str, str]]:
 
 
 def is_colour(value: object) -> bool:
-    """Return whether `value` is a colour as it is written here, `#rrggbb`."""
+    """Return whether `value` is a color in the format `#rrggbb`."""
     return isinstance(value, str) and re.fullmatch(COLOUR_PATTERN, value) is not None
 
 

@@ -48,7 +48,7 @@ def compose_test_message(
         message_template = app.mail.edition_message(edition, rendered)
     except ValueError as error:
         raise RenderError(f"cannot write the headers: {error}") from error
-    message = message_template.cast(
+    message = message_template.personalize(
         recipient=recipient,
         message_id=_TOKENS.message_id(edition.digest, f"{edition.slot.key}-{label}", 0, app.mail.sender.domain),
         date=now,

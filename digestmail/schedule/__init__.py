@@ -1,1 +1,1 @@
-"""Schedule: which slot is due, and when arXiv announces. Pure; no clock is read here."""
+"""Schedule: which slot is due, and when arXiv announces. Pure; the time is an argument."""

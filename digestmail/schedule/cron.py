@@ -1,8 +1,8 @@
-"""Dates: which slot is due, when the next one begins, and on which days arXiv announces papers.
+"""Schedules: which slot is due, when the next one starts, and on which days arXiv announces papers.
 
-Schedules are crontab lines. cronsim reads them as Debian's cron does (Sunday is 0 or 7; day of month or weekday) and
-counts in local time; daylight saving time is settled here, in Debian's way too: a time that is skipped fires right
-after the gap, a time that comes twice fires the first time.
+Schedules are crontab lines. cronsim parses them like Debian's cron (Sunday is 0 or 7; day of month or weekday) and
+computes in local time. Daylight saving time is handled here, also like Debian: a skipped time fires right after the
+gap, a repeated time fires once.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from digestmail.model.editions import Slot
 _CRON_FIELDS = 5
 _DAY = timedelta(days=1)
 _CLEAR = timedelta(hours=3)
-"""Longer than any hour that comes twice, lest the search begin in the middle of one."""
+"""Longer than any repeated hour, so that a search never starts in the middle of one."""
 _SOME_DAY = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def check_timezone(name: str) -> str | None:
-    """Return a sentence saying what is wrong with an IANA time zone's name, or None."""
+    """Return a sentence about what is wrong with the name of an IANA time zone, or None."""
     try:
         ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
@@ -40,7 +40,7 @@ def check_timezone(name: str) -> str | None:
 
 
 def check_cron(line: str) -> str | None:
-    """Return a sentence saying what is wrong with a crontab line, or None."""
+    """Return a sentence about what is wrong with a crontab line, or None."""
     if len(line.split()) != _CRON_FIELDS:
         return f"{line!r} is no crontab line: it needs five fields (minute, hour, day, month, weekday)"
     try:
@@ -53,7 +53,7 @@ def check_cron(line: str) -> str | None:
 
 
 def current_slot(schedule: Schedule, now: datetime) -> Slot | None:
-    """Return the slot that began last, at or before `now`; None if the schedule never fired."""
+    """Return the latest slot that began at or before `now`; None if the schedule never fired."""
     past = (slot for slot in _slots(schedule, now + _CLEAR, reverse=True) if slot.at <= now)
     for _, same in groupby(past, key=lambda slot: slot.key):
         *_, first = same
@@ -71,18 +71,18 @@ def next_fire(schedule: Schedule, after: datetime) -> datetime:
 
 
 def open_until(schedule: Schedule, slot: Slot) -> datetime:
-    """Return until when a slot that was missed, or was empty, may still get its edition: half-way to the next one.
+    """Return until when a missed or empty slot can still get its edition: half-way to the next one.
 
-    Later its papers belong to the next slot: what comes on Monday before seven is no edition of Sunday.
+    After that, its papers belong to the next slot: papers on Monday before seven do not belong to Sunday's edition.
     """
     return slot.at + (next_fire(schedule, slot.at) - slot.at) / 2
 
 
 def _slots(schedule: Schedule, start: datetime, *, reverse: bool) -> Iterator[Slot]:
-    """Yield the schedule's fires from `start` on, or backwards, each as a slot.
+    """Yield the slots of the schedule from `start`, forwards or backwards.
 
-    Fires that fall into a gap of local time end up at its end, where they have one key: they are the same slot. Not so
-    those of a schedule that just follows the clock, with "*" for minutes or hours: it fires when the clock says so.
+    Times in a gap of local time move to its end, where they have the same key and are one slot. This does not apply to
+    schedules with "*" for minutes or hours, which follow the clock.
     """
     zone = ZoneInfo(schedule.timezone)
     fires = CronSim(schedule.cron, start.astimezone(zone).replace(tzinfo=None), reverse=reverse)
@@ -96,7 +96,7 @@ def _slots(schedule: Schedule, start: datetime, *, reverse: bool) -> Iterator[Sl
 
 
 def _first_existing(wall_clock: datetime, zone: ZoneInfo) -> datetime:
-    """Return the first moment, to the minute, at or after the time `wall_clock` (naive) in `zone` that there is."""
+    """Return the first existing minute at or after `wall_clock` (naive) in `zone`."""
     local = wall_clock.replace(tzinfo=zone)
     while local != local.astimezone(UTC).astimezone(zone):
         local += timedelta(minutes=1)
@@ -106,7 +106,7 @@ def _first_existing(wall_clock: datetime, zone: ZoneInfo) -> datetime:
 def next_hour(hour: int, timezone: str, after: datetime) -> datetime:
     """Return when, in UTC, it is next `hour` (0..23) o'clock in the IANA zone `timezone`: `after`, or up to 24 h later.
 
-    An hour that has begun still counts: who chose seven gets at once what comes out at 07:20. Raises ConfigError when
+    The current hour counts: subscribers who chose seven get an edition of 07:20 immediately. Raises ConfigError if
     there is no such zone.
     """
     if wrong := check_timezone(timezone):
@@ -133,18 +133,17 @@ _LISTED = {
 
 
 def arxiv_announces_on(day: date) -> bool:
-    """Return whether a feed dated `day` (US Eastern) carries papers.
+    """Return whether a feed dated `day` (US Eastern) contains papers.
 
-    arXiv announces on the evenings of Sunday to Thursday at 20:00, and its feeds are rebuilt at midnight: Monday to
-    Friday. A deferred announcement is named by the day of its evening, so that the feed of the day after is empty; a
-    Friday has no evening announcement, so that a Friday named means the Sunday after, and Monday's feed. (Seen in
-    2025 and 2026: papers on Thursday 1 January, none on Friday 2 January; papers on Friday 19 June, none on Monday 22
-    June.)
+    arXiv announces on the evenings of Sunday to Thursday at 20:00, and rebuilds its feeds at midnight: Monday to
+    Friday. A deferred announcement is named by the day of its evening, so the feed of the following day is empty.
+    Friday has no evening announcement, so a named Friday means the Sunday after, and Monday's feed. (Seen in 2025 and
+    2026: papers on Thursday 1 January, none on Friday 2 January; papers on Friday 19 June, none on Monday 22 June.)
 
     The deferred days of 2026 are arXiv's own (https://info.arxiv.org/help/availability.html). For other years these are
-    taken: New Year's Day, Martin Luther King Day, Juneteenth, Independence Day, Labor Day, Thanksgiving and Christmas
+    used: New Year's Day, Martin Luther King Day, Juneteenth, Independence Day, Labor Day, Thanksgiving and Christmas
     Day, moved to Friday or Monday from a weekend as the US government does. Each year arXiv adds one to three days of
-    its own choice, most of them between Christmas and New Year; those are not known here.
+    its own choice, most of them between Christmas and New Year, which are not known here.
     """
     if day.weekday() >= calendar.SATURDAY:
         return False
@@ -154,7 +153,7 @@ def arxiv_announces_on(day: date) -> bool:
 def announcement_day(submitted: datetime) -> date:
     """Return the date of the feed that announces a paper submitted at `submitted` (aware).
 
-    What comes in between one weekday's 14:00 US Eastern and the next one's is announced on the evening of the latter
+    Papers submitted between 14:00 US Eastern of one weekday and the next are announced on the evening of the latter
     (Friday's on Sunday), and a deferred batch with the next one. Moderation can take longer.
     """
     local = submitted.astimezone(_EASTERN)

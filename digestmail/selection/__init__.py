@@ -1,1 +1,1 @@
-"""Selection: pure decisions on which papers an edition has, in which order, under which topic."""
+"""Selection: pure decisions about which papers an edition contains, in which order and under which topics."""

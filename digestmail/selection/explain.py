@@ -1,4 +1,4 @@
-"""Say in plain English why a paper was chosen, or was not."""
+"""Explains in plain English why a paper was selected or not."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from digestmail.selection.segments import for_segment
 def reasons(decision: Decision, limits: Limits | None) -> tuple[str, ...]:
     """Return the reasons for `decision`, one sentence each without a full stop, the outcome first.
 
-    `limits` are those the decision was made under; None when they are not known any more.
+    `limits` are those of the decision; None if they are no longer known.
     """
     return (_outcome(decision, limits), *_topics(decision), *_standing(decision))
 
 
 def readers(edition: Edition, paper_id: PaperId) -> Iterator[str]:
-    """Yield which readers of `edition` get a paper it holds, one sentence each without a full stop."""
+    """Yield which subscribers of `edition` get a paper, one sentence each without a full stop."""
     entry = next((entry for entry in edition.entries if entry.paper.id == paper_id), None)
     if entry is None:
         return
@@ -30,13 +30,13 @@ def readers(edition: Edition, paper_id: PaperId) -> Iterator[str]:
     if under is not None and not edition.topics:
         return
     if under is None:
-        yield f"who takes everything does not get it: the limits are met before it comes, at rank {entry.rank}"
+        yield f"subscribers of all topics do not get it: the limits are reached before rank {entry.rank}"
     else:
-        yield f"who takes everything gets it {under}"
+        yield f"subscribers of all topics get it {under}"
     alone = [match.topic for match in entry.matches]
     for topic in alone:
         gets = _section_of(edition, paper_id, (topic,)) is not None
-        yield f"who chose only {topic!r} {'gets it' if gets else 'does not get it: others come before it'}"
+        yield f"subscribers of {topic!r} only {'get it' if gets else 'do not get it: others rank higher'}"
 
 
 def _section_of(edition: Edition, paper_id: PaperId, topics: tuple[str, ...]) -> str | None:
@@ -47,14 +47,14 @@ def _section_of(edition: Edition, paper_id: PaperId, topics: tuple[str, ...]) ->
 
 
 def why_old(mentions: Sequence[Mention], curated: Collection[str], since: datetime) -> Iterator[str]:
-    """Yield why a paper is no news in the window that begins at `since`, one sentence for each source."""
-    yield f"too old: the window begins {_moment(since)}"
+    """Yield why a paper is not new in the window that starts at `since`, one sentence for each source."""
+    yield f"too old: the window starts {_moment(since)}"
     for mention in mentions:
         said = f"{mention.source} first showed it {_moment(mention.first_seen_at)} and dates it {mention.day}"
         if mention.first_seen_at >= since and is_old(mention, since):
-            said += f": over {OLDEST_NEWS.days} days before the window"
+            said += f", which is over {OLDEST_NEWS.days} days before the window"
         elif mention.first_seen_at >= since and mention.source not in curated:
-            said += ": an announcement does not make new what another source showed before the window"
+            said += "; an announcement does not make a paper new that another source showed before the window"
         yield said
 
 
@@ -72,8 +72,8 @@ def _outcome(decision: Decision, limits: Limits | None) -> str:
         Outcome.WITHDRAWN: "withdrawn by its authors",
         Outcome.NO_TOPIC: "left out: it matches no topic, and the digest has no section for such papers",
         Outcome.BELOW_MIN_SCORE: f"left out: its score is below {below}",
-        Outcome.OVER_TOPIC_LIMIT: f"left out: {per_topic} papers come before it {place}",
-        Outcome.OVER_LIMIT: f"left out: {papers} papers come before it",
+        Outcome.OVER_TOPIC_LIMIT: f"left out: {per_topic} papers rank higher {place}",
+        Outcome.OVER_LIMIT: f"left out: {papers} papers rank higher",
     }[decision.outcome]
 
 
@@ -84,7 +84,7 @@ def _topics(decision: Decision) -> Iterator[str]:
         yield f"also matches {_matched(found)}"
     for struck in decision.excluded:
         topic, _, word = struck.rpartition(": ")
-        yield f"kept out of {topic!r} by the excluded {word!r}"
+        yield f"excluded from {topic!r} by {word!r}"
 
 
 def _matched(found: TopicMatch) -> str:
@@ -105,7 +105,7 @@ def _listed(kind: str, names: tuple[str, ...]) -> str:
 def _standing(decision: Decision) -> Iterator[str]:
     yield f"score {_summed(decision.score)}"
     if not decision.new:
-        yield "left over: it came before the last edition, so papers that came since are taken first"
+        yield "left over from the last edition, so newer papers come first"
     if decision.rank is not None:
         yield f"rank {decision.rank}"
 
@@ -120,5 +120,5 @@ def _summed(score: Score) -> str:
     }
     summed = " + ".join(f"{name} {part:.2f}" for name, part in parts.items() if part)
     if not summed:
-        return f"{score.total:.2f}: it matches no topic, and no source counts anything for it"
+        return f"{score.total:.2f}; it matches no topic, and no source has counts for it"
     return f"{score.total:.2f} = {score.age:.2f} for age * ({summed})"

@@ -1,9 +1,9 @@
-"""Decide whether a paper is news for a digest, and of which day.
+"""Decides whether a paper is new for a digest, and since which day.
 
-A curated source makes a paper news when it takes it up, however long ago arXiv announced it: Hugging Face lists papers
-up to two weeks old. An announcement makes news only of what no source of the digest had shown before. Either counts
-inside the window only, and only if the source itself dates the paper at most a week before it: the first reading of a
-blog's feed shows years of posts, and none of them is news.
+A curated source makes a paper new when it lists it, even if arXiv announced it long ago: Hugging Face lists papers up
+to two weeks old. An announcement only makes a paper new if no source of the digest showed it before. Both only count
+inside the window, and only if the source dates the paper at most a week before the window: the first reading of a
+blog's feed contains years of posts, none of which are new.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from digestmail.model.papers import Mention, Mentioned
 from digestmail.model.selection import Candidate
 
 OLDEST_NEWS = timedelta(days=7)
-"""How much older than the window a source may date what it shows for the first time."""
+"""How much earlier than the window a source may date a paper that it shows for the first time."""
 
 
 def candidates(mentioned: Iterable[Mentioned], curated: Collection[str], since: datetime) -> Iterator[Candidate]:
-    """Yield those of the papers that are news in the window that begins at `since` (aware, UTC)."""
+    """Yield the papers that are new in the window that starts at `since` (aware, UTC)."""
     for one in mentioned:
         makers = news_makers(one.mentions, curated, since)
         if not makers:
             continue
-        # Taken up by a second curated source it is news once more; announced twice it came the first time.
+        # A second curated source makes a paper new again; a second announcement does not.
         first_seen = [mention.first_seen_at for mention in makers]
         yield Candidate(
             paper=one.paper,
@@ -36,7 +36,7 @@ def candidates(mentioned: Iterable[Mentioned], curated: Collection[str], since: 
 
 
 def news_makers(mentions: Iterable[Mention], curated: Collection[str], since: datetime) -> tuple[Mention, ...]:
-    """Return the mentions that make a paper news: all curated, or else all announcements; none if it is no news."""
+    """Return the mentions that make a paper new: all curated ones, or else all announcements; none if it is not new."""
     known = tuple(mentions)
     recent = [mention for mention in known if not is_old(mention, since)]
     picked = tuple(mention for mention in recent if mention.source in curated)

@@ -1,8 +1,8 @@
-"""Find keywords in papers: literal phrases, tolerant of case, hyphens and plurals.
+"""Finds keywords in papers: literal phrases, regardless of case, hyphens and plurals.
 
-Case does not matter, spaces and hyphens are the same, a hyphen may be missing ("pre-training" finds "pretraining"), the
-last word may be singular or plural. Phrases begin and end at word borders, except in scripts that put no spaces between
-words. Nothing in a keyword has a special meaning: "C++" and "R&D" are what they are.
+Spaces and hyphens are equivalent, a hyphen may be missing ("pre-training" finds "pretraining"), and the last word may
+be singular or plural. Phrases start and end at word boundaries, except in scripts without spaces between words. No
+character is special: "C++" and "R&D" match literally.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from digestmail.selection.tokenize import Text, spelled, words_of
 _UNSPACED = (
     r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"  # Thai, Lao, Burmese, Khmer
     r"\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"  # Japanese, Chinese
-    r"\u1100-\u11ff\uac00-\ud7af"  # Korean, whose particles stick to the word
+    r"\u1100-\u11ff\uac00-\ud7af"  # Korean, whose particles are attached to the word
 )
 _HAS_UNSPACED = re.compile(f"[{_UNSPACED}]")
 _GAP = re.compile(r"([\s-]+)")
 _EDGES = re.compile(r"^[\s-]+|[\s-]+$")
 _NOWHERE = frozenset({""})
-"""No text has an empty word."""
+"""No text contains an empty word."""
 _FIRST_OR_LAST = re.compile(rf"\w(?<![{_UNSPACED}])")
-"""A letter or digit that another one next to it would make part of a longer word."""
+"""A letter or digit that would extend an adjacent word."""
 _SIBILANTS = ("s", "x", "z", "ch", "sh", "o")
 _SHORTEST_PLURAL = 4
 _NEVER_PLURAL = frozenset({"news", "lens", "gas", "physics", "mathematics", "species", "series"})
@@ -31,16 +31,16 @@ _NEVER_PLURAL = frozenset({"news", "lens", "gas", "physics", "mathematics", "spe
 
 @dataclass(frozen=True, slots=True)
 class Phrase:
-    """A keyword, ready to be looked for. Without `pattern`, one of `words` occurring is proof."""
+    """A compiled keyword. Without `pattern`, it matches if one of `words` occurs."""
 
     written: str
     words: frozenset[str]
-    """If none of these words is in a text, neither is the phrase; empty if words do not tell."""
+    """A text without any of these words does not contain the phrase; empty if words cannot decide."""
     pattern: re.Pattern[str] | None
 
 
 def compile_phrase(keyword: str) -> Phrase:
-    """Return `keyword` ready to be looked for. One without letters, digits or symbols occurs nowhere."""
+    """Compile `keyword`. A keyword without letters, digits or symbols matches nothing."""
     phrase = _EDGES.sub("", spelled(keyword))
     if not phrase:
         return Phrase(written=keyword, words=_NOWHERE, pattern=None)
@@ -55,7 +55,7 @@ def compile_phrase(keyword: str) -> Phrase:
 
 
 def occurs_in(phrase: Phrase, text: Text) -> bool:
-    """Return whether the phrase occurs in title, abstract or the paper's keywords."""
+    """Return whether the phrase occurs in the title, abstract or the paper's keywords."""
     if phrase.words and text.words.keys().isdisjoint(phrase.words):
         return False
     if phrase.pattern is None:
@@ -75,7 +75,7 @@ def _gap(separator: str) -> str:
 
 
 def _last_word(phrase: str) -> str:
-    """Return the word whose plural is to be found too, if the phrase ends in one."""
+    """Return the word whose plural also matches, if the phrase ends in one."""
     words = words_of(phrase)
     return words[-1] if words and phrase.endswith(words[-1]) and not _HAS_UNSPACED.search(words[-1]) else ""
 
@@ -87,10 +87,10 @@ def _bordered(phrase: str, pattern: str) -> str:
 
 
 def _first_words(parts: list[str]) -> frozenset[str]:
-    """Return the words one of which every text with the phrase has, or nothing if there are none to go by.
+    """Return words of which every text with the phrase contains at least one, or nothing if there are none.
 
-    It is the phrase's first word; with a hyphen behind it, which a text may leave out, also what it is joined to then.
-    `parts` are the words of the phrase and, at odd places, what separates them.
+    This is the first word of the phrase. If a hyphen follows it, which a text may omit, it is also the joined word.
+    `parts` are the words of the phrase and, at odd positions, the separators.
     """
     if _HAS_UNSPACED.search("".join(parts)):
         return frozenset()
@@ -109,7 +109,7 @@ def _first_words(parts: list[str]) -> frozenset[str]:
 
 
 def _forms(word: str) -> frozenset[str]:
-    """Return an English noun with its plurals and what could be its singular; what is no word does no harm."""
+    """Return an English noun with its plurals and its possible singular. Forms that are not words do no harm."""
     forms = {word, f"{word}s"}
     if word.endswith(_SIBILANTS):
         forms.add(f"{word}es")

@@ -6,7 +6,7 @@ With w for `model.Weights`:
                    + w.growth * ln(1 + new upvotes) + w.topic * strength of the topic match)
     age = 0.5 ** (days since the paper's source gave it / w.half_life_days)
 
-Logarithms, because the hundredth upvote says less than the first; age as a factor, because old praise is old news.
+Logarithms, because the first upvotes matter more than later ones. Age is a factor, because old upvotes matter less.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from digestmail.model.selection import Candidate, Score
 
 
 def score(candidate: Candidate, match_strength: float, weights: Weights, today: date) -> Score:
-    """Return the score of `candidate` on `today`; `match_strength` is its best topic's, 0..1, or 0 without a topic.
+    """Return the score of `candidate` on `today`. `match_strength` is its best topic's, 0..1, or 0 without a topic.
 
-    Counts that are unknown or negative count as 0, and so does growth when either count is unknown. A day in the future
-    is today. `weights.half_life_days` must be positive.
+    Unknown and negative counts are 0, and so is growth if either count is unknown. A day in the future counts as today.
+    `weights.half_life_days` must be positive.
     """
     signals, earlier = candidate.signals, candidate.earlier
     upvotes = weights.upvotes * _log(signals.upvotes)

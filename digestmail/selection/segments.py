@@ -1,4 +1,4 @@
-"""What one reader gets of an edition."""
+"""Determines what a subscriber gets of an edition."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ _Placed = Iterable[tuple[str | None, Entry]]
 
 
 def for_everybody(edition: Edition) -> tuple[Section, ...]:
-    """Return the sections for who takes everything: what the archive shows."""
+    """Return the sections for subscribers of all topics, as in the archive."""
     return for_segment(edition, (), frozenset())
 
 
 def for_segment(edition: Edition, topics: Sequence[str], without: Collection[PaperId]) -> tuple[Section, ...]:
-    """Return the sections for subscribers who chose `topics` (none means all) and already got the papers `without`.
+    """Return the sections for subscribers who chose `topics` (empty means all) and received the papers `without`.
 
-    Each paper stands under the topic it matches best of those chosen. By rank papers are taken until a limit of the
-    edition is met: `max_per_topic` holds for each section, for the closing one too unless the digest has no topics;
-    `max_papers` for all together. What is over a limit is counted as its section's `more`. The closing section, papers
-    that match no topic, goes only to those who take everything: who chose topics asked for nothing else.
+    Each paper is in the section of its best matching chosen topic. Papers are added by rank up to the limits of the
+    edition: `max_per_topic` for each section (for the last one unless the digest has no topics), `max_papers` for all
+    sections together. Papers over a limit are counted in `more` of their section. The last section, with papers that
+    match no topic, is only for subscribers of all topics.
     """
     limits = edition.limits
     per_section = limits.max_per_topic if edition.topics else limits.max_papers
@@ -47,7 +47,7 @@ def for_segment(edition: Edition, topics: Sequence[str], without: Collection[Pap
 
 
 def committed(edition: Edition, segment: Segment) -> tuple[Section, ...]:
-    """Return the sections of a segment that was stored: exactly its papers, whatever would be decided today."""
+    """Return the sections of a stored segment, with exactly its papers."""
     kept = frozenset(segment.paper_ids)
     taken: dict[str | None, list[Entry]] = {}
     for topic, entry in _placed(edition.entries, segment.topics):
@@ -57,12 +57,12 @@ def committed(edition: Edition, segment: Segment) -> tuple[Section, ...]:
 
 
 def matching(edition: Edition, topics: Sequence[str]) -> frozenset[PaperId]:
-    """Return the papers of an edition that are of interest to who chose `topics`, limits aside."""
+    """Return the papers of an edition that match `topics`, ignoring limits."""
     return frozenset(entry.paper.id for _, entry in _placed(edition.entries, topics))
 
 
 def _placed(entries: Iterable[Entry], topics: Sequence[str]) -> _Placed:
-    """Yield (topic, entry with that topic's match first) for every entry of interest to who chose `topics`."""
+    """Yield (topic, entry with that topic's match first) for every entry that matches `topics`."""
     for entry in entries:
         if not topics:
             yield (entry.match.topic if entry.match else None), entry

@@ -1,4 +1,4 @@
-"""Choose what goes into an edition: dedupe, rank, group. One decision for every candidate, with its reasons."""
+"""Selects the papers of an edition: deduplicate, rank, group. Each candidate gets a decision with its reasons."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ def select(
     last_at: datetime | None = None,
     elsewhere: frozenset[PaperId] = frozenset(),
 ) -> Selection:
-    """Return what an edition of `digest` holds, and one decision for every paper among `candidates`.
+    """Return the content of an edition of `digest`, and one decision for each paper in `candidates`.
 
-    `published` names, by paper, the slot of the edition that had it. `last_at` is when the last edition was composed:
-    what came later is new and is taken before what is left over; then the higher score is taken first, of equal ones
-    the newer by its source's day, then the one that came later, then by id. `elsewhere` are papers other digests sent:
-    their readers need others in their place.
+    `published` maps papers to the slot of the edition that contained them. `last_at` is when the last edition was
+    composed: later papers are new and come before papers that are left over. Then the order is: higher score, later day
+    in its source, later sighting, id. `elsewhere` are papers of other digests, for which some subscribers need
+    replacements.
 
-    An edition keeps what any choice of topics may need under the digest's limits, see `keep.py`. What matches no topic
-    is kept if the digest says so, or if it has no topics at all. The result depends on neither the order of the
-    candidates nor that of their sources.
+    An edition keeps the papers that any choice of topics may need under the digest's limits, see `keep.py`. Papers that
+    match no topic are kept if the digest is configured so, or if it has no topics. The result does not depend on the
+    order of candidates or sources.
     """
     judged = _judge(_unique(candidates), digest.topics, digest.weights, today)
     chooser = _Chooser(digest, published, last_at, Keeper(digest.limits, elsewhere, has_topics=bool(digest.topics)))
@@ -64,7 +64,7 @@ class _Judged:
 
 
 def _unique(candidates: Iterable[Candidate]) -> list[Candidate]:
-    """Return each paper once, by id; of two candidates for one paper the one known better and later."""
+    """Return each paper once, by id. Of two candidates for a paper, the more complete and later one is used."""
     best: dict[PaperId, Candidate] = {}
     for candidate in candidates:
         rival = best.get(candidate.paper.id)
@@ -74,7 +74,7 @@ def _unique(candidates: Iterable[Candidate]) -> list[Candidate]:
 
 
 def _preference(candidate: Candidate) -> tuple[date, int, int, str]:
-    # The text at the end makes the order total, so that it does not matter which of two comes first.
+    # The text at the end makes the order total, so that the result does not depend on the input order.
     return candidate.day, candidate.paper.origin, candidate.signals.upvotes or 0, repr(candidate)
 
 
@@ -106,7 +106,7 @@ def _judge(
 
 
 class _Chooser:
-    """Takes papers in order and says what becomes of each."""
+    """Processes papers in order and decides about each."""
 
     def __init__(
         self, digest: Digest, published: Mapping[PaperId, str], last_at: datetime | None, keeper: Keeper
@@ -119,7 +119,7 @@ class _Chooser:
         self._ranked = 0
 
     def order(self, judged: _Judged) -> tuple[bool, float, int, float, PaperId]:
-        """Return what papers are sorted by: new ones first, then the best, then the newest."""
+        """Return the sort key of papers: new ones first, then the best, then the newest."""
         candidate = judged.candidate
         return (
             not self._is_new(candidate),
@@ -162,7 +162,7 @@ class _Chooser:
 
 
 def _beyond(decided: Sequence[tuple[_Judged, Decision]]) -> tuple[Beyond, ...]:
-    """Count what qualified and is not kept, by the topics it matches."""
+    """Count the qualifying papers that are not kept, by the topics they match."""
     counted = Counter(
         tuple(match.topic for match in judged.matches) for judged, decision in decided if decision.outcome in _OVER
     )
@@ -170,7 +170,7 @@ def _beyond(decided: Sequence[tuple[_Judged, Decision]]) -> tuple[Beyond, ...]:
 
 
 def _entry(judged: _Judged, decision: Decision) -> Entry:
-    assert decision.rank is not None  # noqa: S101 - whatever is selected was ranked
+    assert decision.rank is not None  # noqa: S101 - selected papers were ranked
     return Entry(
         paper=judged.candidate.paper,
         signals=judged.candidate.signals,

@@ -1,14 +1,14 @@
-"""Lexical similarity: the second signal, for papers that say the same thing in other words than a topic's keywords.
+"""Lexical similarity: recognizes papers that describe a topic in other words than its keywords.
 
-    similarity = 1 - exp(-STRETCH * q . d / (|q| * sqrt(u)) * (1 - 2 ** -n))
+similarity = 1 - exp(-STRETCH * q . d / (|q| * sqrt(u)) * (1 - 2 ** -n))
 
 q and d are TF-IDF vectors over stems: q of the topic's name, description and keywords, d of the paper's title, abstract
-and keywords, both with weights (1 + ln tf) * idf. u is the number of distinct words of the paper, at least 40, which
-stands for the length of d: measured, it orders papers as well as the true length, which would need the idf of every
-word of every paper, and it keeps the scale steady from days of 30 papers to days of 1,500. n is the number of stems
-shared: one word alone is weak proof. The exponential spreads a scale crowded near zero, since no abstract resembles
-a line of description closely. Of papers without a keyword, more than half of those at 0.2 or above belong to the topic,
-nine of ten at 0.4 (`tests/real/test_topics.py`).
+and keywords, both with weights (1 + ln tf) * idf. u is the number of distinct words of the paper, at least 40, and
+approximates the length of d. In measurements it ranks papers as well as the true length, which would need the idf of
+every word of every paper, and the scale does not depend on the number of papers in a day (30 to 1,500). n is the number
+of shared stems, because a single word is weak evidence. The exponential spreads a scale that is crowded near zero,
+because no abstract closely resembles a line of description. Of papers without a keyword, more than half of those at 0.2
+or above belong to the topic, and nine of ten at 0.4 (`tests/real/test_topics.py`).
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from digestmail.selection.tokenize import STEM_HEAD, Text, spelled, stem, words_
 
 _STRETCH = 0.75
 _SHORTEST = 40
-"""Distinct words a text is taken to have at least: a title alone that shares two words is no close relative."""
+"""The minimum number of distinct words, so that a title alone that shares two words does not count as similar."""
 _CARRIERS_NAMED = 5
 
 _BACKGROUND = 50
-"""How many papers the background counts for: a day of three papers knows too little of what is common."""
+"""The weight of the background frequencies in papers, because a few papers do not show which words are common."""
 _ELSEWHERE = 0.01
-"""In what share of papers an average word occurs."""
+"""The share of papers in which an average word occurs."""
 _SHARES = {
     0.5: "achiev based demonstr framework introduc languag method model propos",
     0.3: "address approach benchmark challeng data dataset enabl evalu exist experi gener high improv larg learn level "
@@ -41,12 +41,12 @@ _SHARES = {
     "strategy strong study support system text time visual work",
 }
 _COMMON = {root: share for share, roots in _SHARES.items() for root in roots.split()}
-"""In what share of abstracts in machine learning the most common stems occur, roughly."""
+"""The approximate share of machine learning abstracts with the most common stems."""
 
 
 @dataclass(frozen=True, slots=True)
 class Similarity:
-    """How much a text resembles a topic, 0..1, and the text's words that make it so, strongest first."""
+    """The similarity of a text to a topic, 0..1, and the words that contribute most, strongest first."""
 
     value: float = 0.0
     words: tuple[str, ...] = ()
@@ -56,7 +56,7 @@ _NONE = Similarity()
 
 
 def compare(texts: Sequence[Text], topics: Sequence[Topic]) -> list[tuple[Similarity, ...]]:
-    """Return for every text its similarity to every topic. What is rare is learned from the texts themselves."""
+    """Return the similarity of each text to each topic. Word frequencies are learned from the texts."""
     queries = [_stems_of(topic) for topic in topics]
     carriers = _carriers(texts, frozenset().union(*queries))
     shared = [_shared(text, carriers) for text in texts]
@@ -74,14 +74,14 @@ def _stems_of(topic: Topic) -> Counter[str]:
 
 
 def _carriers(texts: Sequence[Text], roots: frozenset[str]) -> dict[str, str]:
-    """Return the stem of every word of the texts that shares one with a topic; few words are worth stemming."""
+    """Return the stem of every word that shares one with a topic. Few words need stemming."""
     heads = {root[:STEM_HEAD] for root in roots}
     words = set().union(*(text.words for text in texts)) if roots else set()
     return {word: root for word in words if word[:STEM_HEAD] in heads and (root := stem(word)) in roots}
 
 
 def _shared(text: Text, carriers: dict[str, str]) -> dict[str, tuple[int, str]]:
-    """Return by stem how often it occurs in the text and its most frequent form there."""
+    """Return how often each stem occurs in the text, and its most frequent word."""
     found: dict[str, tuple[int, str]] = {}
     for word in sorted(carriers.keys() & text.words.keys(), key=lambda word: (text.words[word], word)):
         count, _ = found.get(carriers[word], (0, ""))
@@ -92,7 +92,7 @@ def _shared(text: Text, carriers: dict[str, str]) -> dict[str, tuple[int, str]]:
 @dataclass(frozen=True, slots=True)
 class _Query:
     weights: dict[str, float]
-    """By stem: the topic's weight times the stem's idf, so that a paper has but to add its own (1 + ln tf)."""
+    """By stem: the topic's weight times the stem's idf, so that a paper only contributes its own (1 + ln tf)."""
     length: float
 
 
@@ -117,7 +117,7 @@ def _similarity(query: _Query, found: dict[str, tuple[int, str]], text_length: f
     }
     if not parts:
         return _NONE
-    # fsum: the sum must not depend on the order of a set.
+    # fsum, because the sum must not depend on the order of a set.
     closeness = math.fsum(parts.values()) / (query.length * text_length) * (1 - 0.5 ** len(parts))
     words = sorted(parts, key=lambda word: (-parts[word], word))[:_CARRIERS_NAMED]
     return Similarity(value=1 - math.exp(-_STRETCH * closeness), words=tuple(words))

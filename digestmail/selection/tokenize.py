@@ -1,4 +1,4 @@
-"""Text as it is compared: one spelling for letters, hyphens and cases, and the words in it."""
+"""Text normalized for comparison: letters, hyphens and case, and the words in it."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from functools import lru_cache
 from digestmail.model.papers import Paper
 
 STEM_HEAD = 3
-"""No stem differs from its word in this many first letters."""
+"""Stems have at least this many letters of their word."""
 
 _WORD = re.compile(r"\w+")
 _HYPHENS = str.maketrans(dict.fromkeys("_\u2010\u2011\u2012\u2013\u2014\u2212", "-") | {"\u00ad": None})
-"""Underscores and all dashes read as hyphens; soft hyphens, which are invisible, are dropped."""
+"""Underscores and all dashes become hyphens; invisible soft hyphens are removed."""
 _DOUBLED = re.compile(r"(?<=.{2})([bcdfgmnprt])\1$")
 _SUFFIXES = (
     ("ization", 4), ("isation", 4), ("izing", 4), ("ising", 4), ("ized", 4), ("ised", 4), ("izer", 4), ("ize", 4),
@@ -23,7 +23,7 @@ _SUFFIXES = (
     ("ically", 4), ("ical", 4), ("ic", 4), ("ment", 5), ("ness", 4), ("ality", 5), ("ity", 5),
     ("ion", 4), ("ive", 5), ("ing", 3), ("edly", 4), ("ed", 4), ("er", 5), ("or", 6), ("ly", 4), ("al", 6), ("e", 4),
 )  # fmt: skip
-"""Endings and how many letters must remain in front of them; the first that fits is cut."""
+"""Endings, and how many letters must remain before them. The first that fits is removed."""
 _SHORTEST_STEMMED = 5
 
 _EMPTY_WORDS = """
@@ -42,31 +42,31 @@ _STOP_WORDS = frozenset(_EMPTY_WORDS.split())
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A paper's words, spelled for comparison. `body` is the abstract and the paper's own keywords."""
+    """A paper's text, normalized for comparison. `body` is the abstract and the paper's own keywords."""
 
     title: str
     body: str
     title_words: frozenset[str]
     words: Counter[str]
-    """How often each word occurs; once in the title is as good as twice in the body."""
+    """How often each word occurs. A word in the title counts twice."""
 
 
 def spelled(text: str) -> str:
-    """Return `text` in the spelling used for comparison: NFKC, case-folded, all hyphens alike."""
+    """Return `text` normalized for comparison: NFKC, case-folded, with uniform hyphens."""
     if text.isascii():
         return text.lower().replace("_", "-")
     return unicodedata.normalize("NFKC", text).casefold().translate(_HYPHENS)
 
 
 def words_of(spelled_text: str) -> list[str]:
-    """Return the words of a spelled text in order; letters and digits make words, nothing else does."""
+    """Return the words of a normalized text in order. Words consist of letters and digits."""
     return _WORD.findall(spelled_text)
 
 
 def read(paper: Paper) -> Text:
-    """Return what a paper says, spelled for comparison."""
+    """Return the text of a paper, normalized for comparison."""
     title = spelled(paper.title)
-    # A full stop keeps phrases from running over the border between abstract and keywords.
+    # A full stop prevents phrases from matching across the abstract and keywords.
     body = spelled(" . ".join((paper.abstract, *paper.keywords)))
     title_words = words_of(title)
     return Text(
@@ -79,10 +79,10 @@ def read(paper: Paper) -> Text:
 
 @lru_cache(maxsize=1 << 16)
 def stem(word: str) -> str:
-    """Return an English word without its endings, or an empty string if the word tells nothing.
+    """Return an English word without its endings, or an empty string for stop words.
 
-    A light stemmer for comparing, not for reading: "quantized" and "quantization" both give "quant". Words it cannot
-    cut, those of other languages among them, stay whole.
+    This is a light stemmer for comparison: "quantized" and "quantization" both become "quant". Words without a known
+    ending, such as those of other languages, are not changed.
     """
     if word in _STOP_WORDS or word.isdecimal() or (len(word) == 1 and word.isascii()):
         return ""

@@ -1,13 +1,14 @@
-"""Decide whether a paper belongs to a topic, how strongly, and by which words.
+"""Decides whether a paper matches a topic, how strongly, and because of which words.
 
-A paper belongs to a topic if a keyword occurs in it, it lies in a category, one of its authors is named, or it
-resembles the topic's words enough (`selection/similarity.py`). Each of these is proof e, and the strength of the
-match is 1 - (1 - e1)(1 - e2)...: more proof makes it stronger, but never stronger than 1, so that topics with many
-and with few keywords can be compared. One exclusion in title, abstract or the paper's keywords takes the paper out.
+A paper matches a topic if it contains a keyword, is in a category, has one of the authors, or is similar enough to the
+topic's words (`selection/similarity.py`). Each of these is evidence e, and the strength of the match is 1 - (1 - e1)(1
+- e2)...: more evidence makes it stronger, up to 1, so that topics with many and with few keywords are comparable. A
+paper with an excluded phrase in title, abstract or keywords never matches.
 
-- Keywords are literal phrases, see `selection/phrases.py`. - Categories: "cs.LG", or a whole archive as "cs" or
-"cs.*". - Authors: whole names, accents and case aside. First names may be initials on either side and middle names
-missing: "T. Dao" and "Tri Dao" are the same. A surname alone names nobody.
+- Keywords are literal phrases, see `selection/phrases.py`.
+- Categories: "cs.LG", or an entire archive as "cs" or "cs.*".
+- Authors: full names, regardless of accents and case. First names may be initials on either side and middle names may
+  be missing: "T. Dao" and "Tri Dao" match. A surname alone matches no one.
 """
 
 from __future__ import annotations
@@ -35,12 +36,12 @@ _PLAIN_LETTERS = str.maketrans({"ł": "l", "ø": "o", "đ": "d", "ð": "d", "þ"
 
 @dataclass(frozen=True, slots=True)
 class TopicRule:
-    """A topic, ready to be matched against many papers."""
+    """A topic, compiled for matching many papers."""
 
     topic: Topic
     keywords: tuple[Phrase, ...]
     words: frozenset[str] | None
-    """No keyword occurs in a text with none of these words; None if words do not tell."""
+    """A text without any of these words contains no keyword; None if words cannot decide."""
     exclude: tuple[Phrase, ...]
     categories: tuple[str, ...]
     authors: tuple[_Name, ...]
@@ -49,12 +50,12 @@ class TopicRule:
 @dataclass(frozen=True, slots=True)
 class _Name:
     first: str
-    """Empty when the name is one word."""
+    """Empty if the name is one word."""
     last: str
 
 
 def compile_rule(topic: Topic) -> TopicRule:
-    """Return `topic` ready to be matched; compile once, match many papers."""
+    """Compile `topic` for matching many papers."""
     keywords = tuple(compile_phrase(keyword) for keyword in topic.keywords)
     words = frozenset[str]().union(*(phrase.words for phrase in keywords))
     return TopicRule(
@@ -68,7 +69,7 @@ def compile_rule(topic: Topic) -> TopicRule:
 
 
 def match(rule: TopicRule, paper: Paper, text: Text, similarity: Similarity) -> TopicMatch | None:
-    """Return why `paper` belongs to the rule's topic, or None. `text` is the paper read, exclusions are not asked."""
+    """Return why `paper` matches the topic, or None. `text` is the paper's text. Exclusions are not checked."""
     found = _found(rule, text)
     places = _places(rule, paper)
     authors = tuple(_named(rule, paper)) if rule.authors else ()
@@ -93,12 +94,12 @@ def match(rule: TopicRule, paper: Paper, text: Text, similarity: Similarity) -> 
 
 
 def excluded_by(rule: TopicRule, text: Text) -> str | None:
-    """Return the first of the topic's exclusions that occurs in the text."""
+    """Return the first excluded phrase in the text."""
     return next((phrase.written for phrase in rule.exclude if occurs_in(phrase, text)), None)
 
 
 def _found(rule: TopicRule, text: Text) -> list[Phrase]:
-    # Most papers have none of a topic's words: asked once, that spares asking for every keyword.
+    # Most papers contain none of a topic's words, so this avoids checking each keyword.
     if rule.words is not None and text.words.keys().isdisjoint(rule.words):
         return []
     return [phrase for phrase in rule.keywords if occurs_in(phrase, text)]
@@ -112,7 +113,7 @@ def _archive(category: str) -> str:
 
 
 def _places(rule: TopicRule, paper: Paper) -> list[int]:
-    """Return the places of the paper's categories that are, or lie in, one of the topic's."""
+    """Return the positions of the paper's categories that match one of the topic's."""
     if not rule.categories:
         return []
     return [place for place, name in enumerate(paper.categories) if _lies_in(name.casefold(), rule.categories)]
@@ -126,7 +127,7 @@ def _lies_in(category: str, wanted: tuple[str, ...]) -> bool:
 
 
 def _named(rule: TopicRule, paper: Paper) -> Iterator[str]:
-    """Yield the paper's authors that the topic names."""
+    """Yield the authors of the paper that match the topic's."""
     for author in dict.fromkeys(paper.authors):
         name = _name(author)
         if any(_same(wanted, name) for wanted in rule.authors):

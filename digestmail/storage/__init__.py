@@ -1,1 +1,1 @@
-"""Storage: everything that is SQL."""
+"""Storage: all SQL."""

@@ -1,4 +1,4 @@
-"""Addresses subscribers want to change to and have not confirmed yet; one a person."""
+"""Address changes that are not confirmed yet, at most one for each subscriber."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from digestmail.storage.upsert import insert
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AddressChange:
-    """The address somebody wants; `nonce` stands in the link that was sent there."""
+    """A requested address. `nonce` is in the link that was sent to it."""
 
     subscriber_id: int
     nonce: str
@@ -22,14 +22,14 @@ class AddressChange:
 
 
 def put(connection: Connection, wanted: AddressChange) -> None:
-    """Keep the address a person wants, in place of an earlier one."""
+    """Store a requested address. It replaces an earlier one."""
     values = {"nonce": wanted.nonce, "address": wanted.address, "asked_at": wanted.asked_at}
     statement = insert(connection, address_changes).values(subscriber_id=wanted.subscriber_id, **values)
     connection.execute(statement.on_conflict_do_update(index_elements=["subscriber_id"], set_=values))
 
 
 def find(connection: Connection, subscriber_id: int) -> AddressChange | None:
-    """Return the address a person wants and has not confirmed; None if there is none."""
+    """Return the requested address of a subscriber; None if there is none."""
     row = connection.execute(select(address_changes).where(address_changes.c.subscriber_id == subscriber_id)).first()
     if row is None:
         return None
@@ -37,7 +37,7 @@ def find(connection: Connection, subscriber_id: int) -> AddressChange | None:
 
 
 def take(connection: Connection, subscriber_id: int, nonce: str | None = None) -> bool:
-    """Use up the wish with this nonce, or any; False if there is none (any more): of two clicks one gets it."""
+    """Delete the request with this nonce, or any; False if there is none. Of two clicks, only one succeeds."""
     a = address_changes.c
     statement = delete(address_changes).where(a.subscriber_id == subscriber_id)
     if nonce is not None:
@@ -46,5 +46,5 @@ def take(connection: Connection, subscriber_id: int, nonce: str | None = None) -
 
 
 def expire(connection: Connection, before: datetime) -> int:
-    """Forget what was asked for before `before`; return how many that were."""
+    """Delete requests from before `before`; return how many."""
     return connection.execute(delete(address_changes).where(address_changes.c.asked_at < before)).rowcount

@@ -1,4 +1,4 @@
-"""What the pages list: editions without their contents, their neighbours, and when any of it changed."""
+"""Lists for web pages: editions without content, their neighbors, and a version of all data."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def lines(
     limit: int = 100,
     offset: int = 0,
 ) -> tuple[EditionLine, ...]:
-    """Return editions with papers, newest first, whose slot is at least `since` and below `until` (as slot keys)."""
+    """Return editions with papers, newest first, with slot keys from `since` up to but not including `until`."""
     statement = select(*_LINE).where(editions.c.papers > 0, editions.c.slot >= since, editions.c.slot < until)
     if digest is not None:
         statement = statement.where(editions.c.digest == digest)
@@ -42,7 +42,7 @@ def lines(
 
 
 def count(connection: Connection, digest: str | None = None) -> int:
-    """Return how many editions with papers there are."""
+    """Return the number of editions with papers."""
     statement = select(func.count()).select_from(editions).where(editions.c.papers > 0)
     if digest is not None:
         statement = statement.where(editions.c.digest == digest)
@@ -50,7 +50,7 @@ def count(connection: Connection, digest: str | None = None) -> int:
 
 
 def neighbours(connection: Connection, digest: str, slot_at: datetime) -> tuple[EditionLine | None, EditionLine | None]:
-    """Return the edition before and the one after this slot, None where there is none."""
+    """Return the editions before and after this slot, or None."""
     ours = select(*_LINE).where(editions.c.digest == digest, editions.c.papers > 0)
     before = ours.where(editions.c.slot_at < slot_at).order_by(editions.c.slot_at.desc()).limit(1)
     after = ours.where(editions.c.slot_at > slot_at).order_by(editions.c.slot_at).limit(1)
@@ -60,13 +60,13 @@ def neighbours(connection: Connection, digest: str, slot_at: datetime) -> tuple[
 
 
 def contents(connection: Connection, found: tuple[EditionLine, ...]) -> Iterator[StoredEdition]:
-    """Yield these editions whole, in the order given."""
+    """Yield these editions with their content, in the given order."""
     for line in found:
         yield stored.get_by_id(connection, line.id)
 
 
 def version(connection: Connection) -> str:
-    """Return a text that changes whenever an edition, a paper or a sighting is added or changed by a verb."""
+    """Return a value that changes when an edition, a paper or a sighting is added or changed."""
     statements = (
         select(func.max(editions.c.id), func.sum(editions.c.papers), func.max(editions.c.composed_at)),
         select(func.max(papers.c.id)),
@@ -76,12 +76,12 @@ def version(connection: Connection) -> str:
 
 
 def newest_paper_row(connection: Connection) -> int:
-    """Return the highest row of a paper; 0 when there is none."""
+    """Return the highest row of a paper; 0 if there is none."""
     return int(connection.execute(select(func.max(papers.c.id))).scalar() or 0)
 
 
 def paper_page(connection: Connection, *, below: int | None, limit: int) -> tuple[tuple[int, Paper], ...]:
-    """Return (row, paper) of the papers added last, newest first; `below` continues after the row it names."""
+    """Return (row, paper) of the latest papers, newest first. `below` continues after that row."""
     statement = select(papers.c.id).where(papers.c.merged_into.is_(None))
     if below is not None:
         statement = statement.where(papers.c.id < below)
@@ -90,7 +90,7 @@ def paper_page(connection: Connection, *, below: int | None, limit: int) -> tupl
 
 
 def paper_keys(connection: Connection, first: int, last: int) -> tuple[tuple[str, datetime], ...]:
-    """Return (id, time of the last change) of the papers in the rows `first` to `last`, both included."""
+    """Return (id, time of the last change) of the papers in the rows `first` to `last`, inclusive."""
     statement = (
         select(papers.c.key, papers.c.updated_at)
         .where(papers.c.id.between(first, last), papers.c.merged_into.is_(None))

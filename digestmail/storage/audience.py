@@ -1,4 +1,4 @@
-"""What subscribers want: counted for the operator, and streamed to who publishes."""
+"""The preferences of active subscribers: counted for the operator, and streamed for publishing."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _CHUNK = 5000
 
 
 def wishes(connection: Connection) -> tuple[ChoiceCount, ...]:
-    """Return what active subscribers want, each combination once."""
+    """Return each combination of preferences of active subscribers, with its count."""
     topics = cast(subscriptions.c.topics, Text)
     statement = (
         select(subscriptions.c.digest, topics.label("topics"), func.count().label("people"))
@@ -35,7 +35,7 @@ def wishes(connection: Connection) -> tuple[ChoiceCount, ...]:
 
 @dataclass(frozen=True, slots=True)
 class RecipientChoices:
-    """What somebody who is to get a digest chose; most people chose the same as many others."""
+    """The preferences of a recipient. Many recipients share the same object."""
 
     topics: tuple[str, ...]
     hour: int | None
@@ -44,10 +44,10 @@ class RecipientChoices:
 
 
 def wanted_by(connection: Connection, digest: str, now: datetime) -> Iterator[tuple[int, RecipientChoices]]:
-    """Yield (subscriber id, what they chose) of everybody who is to get `digest` at `now`, by id, at flat memory.
+    """Yield (subscriber id, preferences) of the recipients of `digest` at `now`, by id, with constant memory.
 
-    Who paused is left out, unless it is for longer than anybody may. Equal choices are one and the same object: only
-    the first of them is decoded.
+    Paused subscribers are left out, unless the pause is longer than allowed. Equal preferences are the same object, so
+    only the first is decoded.
     """
     statement = (
         select(

@@ -1,7 +1,7 @@
-"""UPDATE many rows, each with values of its own, by one statement.
+"""Updates many rows with different values in one statement.
 
-Both databases take longer to begin a statement than to change a row, and between two of them Python's SQLite module
-lets every other thread go first.
+Both databases need longer to start a statement than to change a row, and Python's SQLite module switches threads
+between statements.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from digestmail.storage.upsert import chunks
 
 _ROWS = 256
 _STEP = 32
-"""SQLite meets statements for 32, 64, ... rows, so that it keeps them all prepared; the last row fills them up."""
+"""SQLite gets statements for 32, 64, ... rows, which stay prepared. The last row is repeated to fill them."""
 
 
 def update_many(
@@ -25,7 +25,7 @@ def update_many(
 ) -> int:
     """Run `statement`, an UPDATE whose `{rows}` is the table `t` of `rows`; return how many rows it changed.
 
-    `columns` gives t's columns and their types, as PostgreSQL calls them. Values as the driver takes them.
+    `columns` are the columns of `t` with their PostgreSQL types. Values are in the driver's format.
     """
     if not rows:
         return 0
@@ -55,4 +55,4 @@ def _with_arrays(statement: str, columns: tuple[tuple[str, str], ...]) -> str:
 def _with_values(statement: str, columns: tuple[str, ...], count: int) -> str:
     names = ", ".join(f"column{number} AS {name}" for number, name in enumerate(columns, 1))
     row = f"({', '.join('?' * len(columns))})"
-    return statement.format(rows=f"(SELECT {names} FROM (VALUES {', '.join([row] * count)})) AS t")  # noqa: S608 - ours
+    return statement.format(rows=f"(SELECT {names} FROM (VALUES {', '.join([row] * count)})) AS t")  # noqa: S608 - not from users

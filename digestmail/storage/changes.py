@@ -1,4 +1,4 @@
-"""What subscribers had before somebody with their link changed or ended it."""
+"""The state of subscribers before changes made through a link."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from digestmail.storage.schema import changes
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """A change, or several that one notice tells of; `before` is what the subscriber had before the first of them."""
+    """One or more changes that a notice announces. `before` is the subscriber before the first of them."""
 
     id: int
     before: Subscriber
@@ -24,13 +24,13 @@ class Change:
 
 
 def add(connection: Connection, before: Subscriber, now: datetime) -> int:
-    """Keep what a subscriber had before a change, and return the change's number."""
+    """Store the state of a subscriber before a change; return the id of the change."""
     statement = insert(changes).values(subscriber_id=before.id, before=_to_json(before), made_at=now)
     return int(connection.execute(statement.returning(changes.c.id)).scalar_one())
 
 
 def find(connection: Connection, change_id: int) -> Change | None:
-    """Return a change; None if it is not known (any more)."""
+    """Return a change; None if it does not exist."""
     row = connection.execute(select(changes).where(changes.c.id == change_id)).first()
     if row is None:
         return None
@@ -39,7 +39,7 @@ def find(connection: Connection, change_id: int) -> Change | None:
 
 
 def of(connection: Connection, subscriber_id: int) -> tuple[Change, ...]:
-    """Return the changes of a subscriber, the oldest first."""
+    """Return the changes of a subscriber, oldest first."""
     rows = connection.execute(select(changes).where(changes.c.subscriber_id == subscriber_id).order_by(changes.c.id))
     return tuple(
         Change(
@@ -53,9 +53,9 @@ def of(connection: Connection, subscriber_id: int) -> tuple[Change, ...]:
 
 
 def close(connection: Connection, change: Change, now: datetime) -> bool:
-    """Mark a change as undone, and void all that came after it; False if that was done before.
+    """Mark a change as undone, and invalidate all later ones; False if that was done before.
 
-    A later change may have been made by a stranger whose link it is: its undoing would bring their choices back.
+    A later change may have been made by a stranger. Undoing it must not restore the stranger's choices.
     """
     c = changes.c
     closed = connection.execute(
@@ -68,7 +68,7 @@ def close(connection: Connection, change: Change, now: datetime) -> bool:
 
 
 def expire(connection: Connection, before: datetime) -> int:
-    """Forget changes made before `before`; return how many that were."""
+    """Delete changes from before `before`; return how many."""
     return connection.execute(delete(changes).where(changes.c.made_at < before)).rowcount
 
 

@@ -1,4 +1,4 @@
-"""Confirmations: what people asked for and have not confirmed yet; one a person."""
+"""Sign-ups that are not confirmed yet, at most one for each person."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from digestmail.storage.upsert import insert
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Confirmation:
-    """What somebody asked for; `nonce` stands in the link they were sent."""
+    """A sign-up. `nonce` is in the link that was sent."""
 
     subscriber_id: int
     nonce: str
@@ -24,7 +24,7 @@ class Confirmation:
 
 
 def put(connection: Connection, confirmation: Confirmation) -> None:
-    """Keep what somebody asked for, in place of what they asked for before."""
+    """Store a sign-up. It replaces an earlier one."""
     values = {
         "nonce": confirmation.nonce,
         "choices": choices_to_json(confirmation.choices),
@@ -35,7 +35,7 @@ def put(connection: Connection, confirmation: Confirmation) -> None:
 
 
 def find(connection: Connection, subscriber_id: int) -> Confirmation | None:
-    """Return what a person has not confirmed yet; None if there is nothing."""
+    """Return the sign-up of a person; None if there is none."""
     wanted = select(confirmations).where(confirmations.c.subscriber_id == subscriber_id)
     row = connection.execute(wanted).first()
     if row is None:
@@ -49,7 +49,7 @@ def find(connection: Connection, subscriber_id: int) -> Confirmation | None:
 
 
 def take(connection: Connection, subscriber_id: int, nonce: str) -> bool:
-    """Use a confirmation up; False if there is none with this nonce (any more): of two clicks one gets it."""
+    """Delete a sign-up; False if there is none with this nonce. Of two clicks, only one succeeds."""
     statement = delete(confirmations).where(
         confirmations.c.subscriber_id == subscriber_id, confirmations.c.nonce == nonce
     )
@@ -57,7 +57,7 @@ def take(connection: Connection, subscriber_id: int, nonce: str) -> bool:
 
 
 def expire(connection: Connection, before: datetime) -> int:
-    """Forget what was asked for before `before`, and whom nothing else is known of; return how many that were."""
+    """Delete sign-ups from before `before`, and people without other data; return how many."""
     connection.execute(delete(confirmations).where(confirmations.c.asked_at < before))
     asked = exists().where(confirmations.c.subscriber_id == subscribers.c.id)
     got = exists().where(deliveries.c.subscriber_id == subscribers.c.id)
@@ -68,7 +68,7 @@ def expire(connection: Connection, before: datetime) -> int:
 
 
 def choices_to_json(choices: Preferences) -> dict[str, Any]:
-    """Return choices as they are stored."""
+    """Return preferences in stored form."""
     return {
         "digests": [
             {"digest": one.digest, "topics": list(one.topics), "hour": one.hour} for one in choices.subscriptions
@@ -79,7 +79,7 @@ def choices_to_json(choices: Preferences) -> dict[str, Any]:
 
 
 def choices_from_json(stored: dict[str, Any]) -> Preferences:
-    """Return stored choices as the value they were."""
+    """Return preferences from their stored form."""
     return Preferences(
         subscriptions=tuple(
             Subscription(digest=one["digest"], topics=tuple(one["topics"]), hour=one["hour"])

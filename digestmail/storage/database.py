@@ -1,4 +1,4 @@
-"""The database: opened by address, brought to the newest schema, locked across processes."""
+"""The database: connections, transactions, migrations, and locks across processes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sqlalchemy.pool import QueuePool
 from digestmail.errors import StorageError
 
 HEAD = "0001"
-"""The newest migration; a test compares it with `migrations/versions`."""
+"""The newest migration. A test compares it with `migrations/versions`."""
 
 _BUSY_SECONDS = 30
 _READS: dict[str, dict[str, Any]] = {
@@ -26,7 +26,7 @@ _READS: dict[str, dict[str, Any]] = {
 
 
 class Database:
-    """One SQLite file or PostgreSQL database. Connections are opened when they are needed."""
+    """A SQLite file or PostgreSQL database. Connections are opened when they are needed."""
 
     def __init__(self, engine: Engine, path: Path | None) -> None:
         """Use `open` instead; `path` is the SQLite file."""
@@ -35,9 +35,9 @@ class Database:
 
     @classmethod
     def open(cls, url: str, *, base: Path) -> Database:
-        """Return the database at `url`; the path of a SQLite file is relative to `base`. Nothing is connected yet.
+        """Return the database at `url`. The path of a SQLite file is relative to `base`. Nothing is connected yet.
 
-        Raises StorageError when `url` is no database address.
+        Raises StorageError if `url` is not a database URL.
         """
         try:
             address = make_url(url)
@@ -51,7 +51,7 @@ class Database:
         engine = create_engine(
             address.set(drivername="sqlite+pysqlite", database=str(path)),
             connect_args={"timeout": _BUSY_SECONDS, "check_same_thread": False},
-            # Kept connections: opening one, and closing the last (which folds the log back), costs more than a commit.
+            # Connections are kept open. Opening one, and closing the last (a checkpoint), costs more than a commit.
             poolclass=QueuePool,
         )
         event.listen(engine, "connect", _prepare_sqlite)
@@ -74,7 +74,7 @@ class Database:
 
     @contextmanager
     def begin(self) -> Iterator[Connection]:
-        """Open a transaction that writes: committed at the end, rolled back on any error. Raises StorageError."""
+        """Open a write transaction: committed at the end, rolled back on any error. Raises StorageError."""
         with (
             self._translated(),
             self._engine.connect() as connection,
@@ -84,14 +84,14 @@ class Database:
 
     @contextmanager
     def connect(self) -> Iterator[Connection]:
-        """Open a connection that sees one state of the database and cannot write. Raises StorageError."""
+        """Open a read-only connection with a consistent snapshot. Raises StorageError."""
         options = _READS[self.dialect]
         with self._translated(), self._engine.connect() as connection:
             yield connection.execution_options(**options)
 
     @contextmanager
     def rehearsal(self) -> Iterator[Connection]:
-        """Open a transaction that writes and is rolled back at the end, whatever happens. Raises StorageError."""
+        """Open a write transaction that is always rolled back. Raises StorageError."""
         with self._translated(), self._engine.connect() as connection:
             transaction = connection.execution_options(digestmail_writes=True).begin()
             try:
@@ -101,9 +101,9 @@ class Database:
 
     @contextmanager
     def lock(self, name: str) -> Iterator[bool]:
-        """Hold the lock `name` if no other process does; yield whether it is held.
+        """Acquire the lock `name` if no other process has it; yield whether it was acquired.
 
-        The operating system or the server lets it go when the process dies, however it dies.
+        If the process dies, the operating system or the server releases the lock.
         """
         if self._path is not None:
             with _file_lock(self._path.with_name(f"{self._path.name}.{name}.lock")) as held:
@@ -121,12 +121,12 @@ class Database:
                     connection.commit()
 
     def ping(self) -> None:
-        """Ask the database for an answer. Raises StorageError when it gives none."""
+        """Check that the database responds. Raises StorageError if it does not."""
         with self.connect() as connection:
             connection.execute(text("SELECT 1"))
 
     def upgrade(self) -> None:
-        """Bring the schema to the newest revision; safe when several processes do it at once. Raises StorageError."""
+        """Migrate the schema to the newest revision. Several processes may do this at once. Raises StorageError."""
         with self._translated():
             if self._revision() == HEAD:
                 return
@@ -171,22 +171,22 @@ def _file_lock(path: Path) -> Iterator[bool]:
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
-    """Write-ahead log, durable commits, enforced keys; transactions are begun by us, not by the driver."""
+    """Enable write-ahead log, durable commits and foreign keys. Transactions start explicitly."""
     connection.isolation_level = None
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode = WAL")
     cursor.execute("PRAGMA synchronous = FULL")
     cursor.execute("PRAGMA foreign_keys = ON")
-    # 64 MiB instead of 2: the outbox of an edition is written into three trees at once.
+    # 64 MiB instead of 2, because the outbox of an edition is written to three B-trees at once.
     cursor.execute("PRAGMA cache_size = -65536")
     cursor.close()
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    """Take the write lock at once where we are going to write: two upgrading readers would deadlock."""
+    """Acquire the write lock at once in write transactions, because two readers that upgrade would deadlock."""
     options = connection.get_execution_options()
     reads = bool(options.get("digestmail_reads"))
-    # Only where it changes, for SQLite then prepares every statement of the connection anew.
+    # Only if it changes, because SQLite then prepares every statement of the connection again.
     if connection.info.get("query_only", False) is not reads:
         connection.exec_driver_sql(f"PRAGMA query_only = {'ON' if reads else 'OFF'}")
         connection.info["query_only"] = reads

@@ -1,4 +1,4 @@
-"""Editions, and the segments of the people who get them."""
+"""Editions, and the segments of their recipients."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ def _as_json() -> TypeAdapter[Edition]:
 
 
 def add(connection: Connection, edition: Edition) -> int | None:
-    """Store an edition and return its number; None when its slot is already published, or says the same already.
+    """Store an edition; return its id, or None if its slot is published or has the same content.
 
-    A recorded empty day gives way, unless it was mailed as such. Raises StorageError when the digest published one of
-    the papers before.
+    A recorded empty day is replaced, unless it was sent. Raises StorageError if the digest published one of the papers
+    before.
     """
     if _is_mailed(connection, edition):
         return None
@@ -61,7 +61,7 @@ def add(connection: Connection, edition: Edition) -> int | None:
 
 
 def _is_mailed(connection: Connection, edition: Edition) -> bool:
-    """Say whether somebody is to get what is stored for the slot: then it cannot change any more."""
+    """Return whether the edition of a slot has recipients, so that it cannot change any more."""
     queued = (
         select(segments.c.id)
         .join(editions, editions.c.id == segments.c.edition_id)
@@ -97,7 +97,7 @@ def get(connection: Connection, digest: str, slot: str) -> StoredEdition | None:
 
 
 def get_by_id(connection: Connection, edition_id: int) -> StoredEdition:
-    """Return the edition with this number. Raises StorageError."""
+    """Return the edition with this id. Raises StorageError."""
     found = _one(connection, select(editions).where(editions.c.id == edition_id))
     if found is None:
         raise StorageError(f"there is no edition {edition_id}")
@@ -105,10 +105,10 @@ def get_by_id(connection: Connection, edition_id: int) -> StoredEdition:
 
 
 def is_out(connection: Connection, digest: str, slot: str, slot_at: datetime, horizon: datetime | None = None) -> bool:
-    """Return whether the edition of this slot, or of a later one, has papers or was mailed: then it cannot be made.
+    """Return whether the edition of this slot, or of a later one, has papers or was sent, so that it cannot be created.
 
-    Slots behind `horizon`, the latest it can be where that is known, do not count: a clock that was ahead published
-    them.
+    Slots after `horizon`, the latest possible time if known, were published with a clock that was ahead, and do not
+    count.
     """
     mailed = exists().where(segments.c.edition_id == editions.c.id)
     later = (editions.c.slot_at >= slot_at) & _up_to(horizon)
@@ -125,13 +125,13 @@ def _up_to(horizon: datetime | None) -> ColumnElement[bool]:
 
 
 def is_first(connection: Connection, digest: str, horizon: datetime | None = None) -> bool:
-    """Return whether a digest has no edition yet, empty days included, for any slot up to `horizon`."""
+    """Return whether a digest has no edition, not even an empty one, for any slot up to `horizon`."""
     known = select(editions.c.id).where(editions.c.digest == digest, _up_to(horizon))
     return connection.execute(known.limit(1)).first() is None
 
 
 def latest(connection: Connection, digest: str, before: datetime | None = None) -> StoredEdition | None:
-    """Return the last edition of `digest` that had papers, of a slot before `before` if that is given."""
+    """Return the last edition of `digest` with papers, before the slot at `before` if given."""
     statement = select(editions).where(editions.c.digest == digest, editions.c.papers > 0)
     if before is not None:
         statement = statement.where(editions.c.slot_at < before)
@@ -139,7 +139,7 @@ def latest(connection: Connection, digest: str, before: datetime | None = None) 
 
 
 def list_editions(connection: Connection, digest: str | None = None, limit: int = 50) -> tuple[StoredEdition, ...]:
-    """Return the last editions, newest first, empty days included."""
+    """Return the last editions, newest first, including empty ones."""
     statement = select(editions).order_by(editions.c.slot_at.desc(), editions.c.digest).limit(limit)
     if digest is not None:
         statement = statement.where(editions.c.digest == digest)
@@ -167,7 +167,7 @@ def _stored(row: Row[Any]) -> StoredEdition:
 
 
 def set_recipients(connection: Connection, edition_id: int, recipients: int) -> None:
-    """Note how many deliveries were queued for an edition: what its accounts must add up to."""
+    """Store how many deliveries were queued for an edition, which their states must add up to."""
     connection.execute(update(editions).where(editions.c.id == edition_id).values(recipients=recipients))
 
 
@@ -178,7 +178,7 @@ def add_segment(
     sections: Sequence[Section],
     language: str | None = None,
 ) -> int:
-    """Store a segment and the sections its people get; return its number. `language` None follows the digest."""
+    """Store a segment with its sections; return its id. `language` None means the digest's."""
     paper_ids = [entry.paper.id for section in sections for entry in section.entries]
     more = [[section.topic, section.more] for section in sections if section.more]
     values = {"edition_id": edition_id, "topics": list(topics), "language": language, "more": more}
@@ -194,12 +194,12 @@ def add_segment(
 
 
 def segment(connection: Connection, segment_id: int) -> Segment:
-    """Return a segment, its papers in the edition's order. Raises StorageError."""
+    """Return a segment with its papers in the edition's order. Raises StorageError."""
     row = connection.execute(select(segments).where(segments.c.id == segment_id)).first()
     if row is None:
         raise StorageError(f"there is no segment {segment_id}")
     entries = get_by_id(connection, row.edition_id).edition.entries
-    # By position: meanwhile a paper may have got a better id, or have been merged with another of the same edition.
+    # By position, because a paper may have a new id, or may have been merged with another of the same edition.
     positions = (
         select(edition_papers.c.position)
         .join(segment_papers, segment_papers.c.paper_id == edition_papers.c.paper_id)
@@ -219,7 +219,7 @@ def segment(connection: Connection, segment_id: int) -> Segment:
 def prior_segments(
     connection: Connection, paper_ids: Sequence[PaperId], exclude_digests: Collection[str]
 ) -> dict[int, frozenset[PaperId]]:
-    """Return the segments of other digests' editions that hold any of these papers, and which of them each holds."""
+    """Return the segments of other digests' editions with any of these papers, and which papers each contains."""
     by_row = {row_id: paper_id for paper_id, row_id in papers.row_ids(connection, paper_ids).items()}
     stays = papers.staying_row()
     found: dict[int, set[PaperId]] = {}
@@ -238,9 +238,9 @@ def prior_segments(
 
 
 def received(connection: Connection, segment_ids: Collection[int]) -> Iterator[tuple[int, int]]:
-    """Yield (subscriber id, segment id) of everybody who got, or will get, one of these segments; by subscriber.
+    """Yield (subscriber id, segment id) of all recipients of these segments, by subscriber.
 
-    Each edition is read in the order of its key, so the cost is that of these editions, however many others there are.
+    Each edition is read in key order, so the cost does not depend on the number of other editions.
     """
     found: set[int] = set()
     for some in chunks(sorted(segment_ids)):
@@ -250,7 +250,7 @@ def received(connection: Connection, segment_ids: Collection[int]) -> Iterator[t
 
 
 def received_by(connection: Connection, subscriber_id: int, segment_ids: Collection[int]) -> frozenset[int]:
-    """Return which of these segments one subscriber got, or will get; by the key of deliveries, edition by edition."""
+    """Return which of these segments a subscriber received or will receive, by delivery key, edition by edition."""
     found: set[int] = set()
     for some in chunks(sorted(segment_ids)):
         statement = select(deliveries.c.segment_id).where(
@@ -264,7 +264,7 @@ def received_by(connection: Connection, subscriber_id: int, segment_ids: Collect
 
 
 def _recipients(connection: Connection, edition_id: int, segment_ids: frozenset[int]) -> Iterator[tuple[int, int]]:
-    """Yield (subscriber id, segment id) of one edition's recipients in these segments, a page at a time."""
+    """Yield (subscriber id, segment id) of an edition's recipients in these segments, in pages."""
     statement = (
         select(deliveries.c.subscriber_id, deliveries.c.segment_id, deliveries.c.state)
         .where(deliveries.c.edition_id == edition_id)

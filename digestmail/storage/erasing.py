@@ -1,4 +1,4 @@
-"""What hangs on a person in the tables: listed for them, and taken away so that the delivery accounts still close."""
+"""Lists and erases the data about a person, so that delivery counts remain consistent."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from digestmail.storage.schema import (
 )
 
 _DOMAIN = "@erased.invalid"
-"""RFC 2606: no such domain will ever be."""
+"""RFC 2606: this domain will never exist."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mailed:
-    """A mail that was queued for a person: of an edition (`digest` and `slot`), or a notice of this `kind`."""
+    """An email to a person: of an edition (`digest` and `slot`), or a notice of this `kind`."""
 
     kind: str
     digest: str | None
@@ -43,7 +43,7 @@ class Mailed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounced:
-    """A bounce or complaint that counted against an address."""
+    """A bounce or complaint about an address."""
 
     kind: str
     status: str | None
@@ -52,7 +52,7 @@ class Bounced:
 
 
 def mails_of(connection: Connection, subscriber_id: int) -> tuple[Mailed, ...]:
-    """Return every mail of a person, the oldest first."""
+    """Return all emails to a person, oldest first."""
     d, n = deliveries.c, notices.c
     of_editions = connection.execute(
         select(editions.c.digest, editions.c.slot, d.state, d.queued_at, d.ended_at, d.text)
@@ -87,20 +87,20 @@ def mails_of(connection: Connection, subscriber_id: int) -> tuple[Mailed, ...]:
 
 
 def bounces_of(connection: Connection, subscriber_id: int) -> tuple[Bounced, ...]:
-    """Return what counted against a person's address, the oldest first."""
+    """Return the bounces of a person's address, oldest first."""
     rows = connection.execute(select(bounces).where(bounces.c.subscriber_id == subscriber_id).order_by(bounces.c.at))
     return tuple(Bounced(kind=row.kind, status=row.status, detail=row.detail, at=row.at) for row in rows)
 
 
 def is_erased(address: str) -> bool:
-    """Return whether this is what stands in the place of an erased address."""
+    """Return whether `address` is the placeholder of an erased address."""
     return address.endswith(_DOMAIN)
 
 
 def erase(connection: Connection, subscriber_id: int, now: datetime) -> int:
-    """Take away all that names a person; return how many deliveries stay, under a row without a name.
+    """Erase all personal data; return how many deliveries remain, with an anonymous row.
 
-    Servers' replies are taken too: many repeat the address.
+    Server replies are erased too, because many contain the address.
     """
     outbox.cancel(connection, subscriber_id, "erased", now)
     connection.execute(delete(attempts).where(attempts.c.subscriber_id == subscriber_id))

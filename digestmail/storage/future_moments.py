@@ -1,4 +1,4 @@
-"""Every moment that is stored, and how far ahead each may lie; what lies further a clock that was wrong has written."""
+"""All time columns, and how far ahead their values may be. Later values were written with a wrong clock."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from digestmail.storage.host_limits import LONGEST, LONGEST_QUEUE
 _PAST: Final = SKEW
 _UNLIMITED: Final = None
 LIMITS: Final[Mapping[str, timedelta | None]] = {
-    # A source names it, and may name any day.
+    # Sources may date papers on any day.
     "papers.published_at": _UNLIMITED,
     "papers.first_seen_at": _PAST,
     "papers.updated_at": _PAST,
@@ -27,7 +27,7 @@ LIMITS: Final[Mapping[str, timedelta | None]] = {
     "source_health.fresh_at": _PAST,
     "validators.stored_at": _PAST,
     "validators.received_at": _PAST,
-    # Booked behind the end of what a server wished.
+    # Reserved after the end of a Retry-After.
     "host_limits.next_at": LONGEST + LONGEST_QUEUE,
     "host_limits.blocked_until": LONGEST + SKEW,
     "subscribers.paused_until": LONGEST_HOLIDAY,
@@ -47,7 +47,7 @@ LIMITS: Final[Mapping[str, timedelta | None]] = {
     "editions.slot_at": _PAST,
     "editions.composed_at": _PAST,
     "deliveries.due_at": LONGEST_DELIVERY,
-    # The hour a reader chose counts as the queueing.
+    # Queued for the hour that the subscriber chose.
     "deliveries.queued_at": LONGEST_DELIVERY,
     "deliveries.ended_at": _PAST,
     "attempts.at": _PAST,
@@ -62,12 +62,12 @@ LIMITS: Final[Mapping[str, timedelta | None]] = {
     "servers.since": _PAST,
     "idempotency_keys.at": _PAST,
 }
-"""How far ahead the moments of each column may lie; None: there is no limit."""
+"""How far ahead the values of each column may be; None means unlimited."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ahead:
-    """How many moments of one column lie further ahead than they may, and the farthest."""
+    """How many values of a column are too far ahead, and the furthest."""
 
     column: str
     count: int
@@ -75,7 +75,7 @@ class Ahead:
 
 
 def columns() -> Iterator[tuple[str, Column[datetime]]]:
-    """Yield every column that holds a moment, as `table.column`."""
+    """Yield every time column as `table.column`."""
     for table in schema.metadata.sorted_tables:
         for column in table.columns:
             if isinstance(column.type, schema.Moment):
@@ -83,7 +83,7 @@ def columns() -> Iterator[tuple[str, Column[datetime]]]:
 
 
 def ahead(connection: Connection, now: datetime) -> tuple[Ahead, ...]:
-    """Return the columns with moments that lie too far ahead of `now`."""
+    """Return the columns with values too far ahead of `now`."""
     found = []
     for name, column in columns():
         limit = LIMITS[name]
@@ -96,7 +96,7 @@ def ahead(connection: Connection, now: datetime) -> tuple[Ahead, ...]:
 
 
 def due_beyond(connection: Connection, now: datetime, give_up: timedelta) -> Ahead | None:
-    """Return the deliveries that are due later than even the last attempt at them may be; None if there are none."""
+    """Return the deliveries that are due after their last possible attempt; None if there are none."""
     due_at = schema.deliveries.c.due_at
     count, farthest = connection.execute(select(func.count(), func.max(due_at)).where(due_at > now + give_up)).one()
     return Ahead(column="deliveries.due_at", count=count, farthest=farthest) if count else None

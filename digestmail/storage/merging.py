@@ -1,4 +1,4 @@
-"""Adding mentions to what is stored: a paper is found by id or alias, made, brought up to date, or merged."""
+"""Adds sightings: a paper is found by id or alias, created, updated, or merged."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from digestmail.storage.sightings import add_rows, repoint
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Added:
-    """What a reading changed.
+    """The changes by a reading.
 
-    `updated` counts known papers whose words changed, `merged` rows that turned out to be another's work; `unseen` are
-    the ids, as the reading gave them, that its source had never shown before.
+    `updated` counts known papers whose text changed, `merged` counts rows that were merged into another. `unseen` are
+    the ids, as in the reading, that its source had never shown before.
     """
 
     new: int
@@ -31,7 +31,7 @@ class Added:
 
 @dataclass(slots=True, eq=False)
 class _Work:
-    """One work: the rows it is stored in so far (oldest first) and all that is now known of it."""
+    """A paper: its stored rows (oldest first) and everything that is now known about it."""
 
     paper: Paper
     row_ids: list[int] = field(default_factory=list)
@@ -46,9 +46,9 @@ class _Work:
 def add_sightings(
     connection: Connection, seen: Sequence[Sighting], now: datetime, horizon: datetime | None = None
 ) -> Added:
-    """Store what a source mentioned. The same sightings a second time change nothing.
+    """Store sightings. Storing the same sightings again changes nothing.
 
-    `horizon` is the latest it can be, where that is known.
+    `horizon` is the latest possible time, if known.
     """
     _wait_for_others(connection)
     keys = {key for sighting in seen for key in _keys(sighting.paper)}
@@ -67,10 +67,10 @@ def add_sightings(
 
 
 def _wait_for_others(connection: Connection) -> None:
-    """Let one process at a time look papers up and add them: two that met the same new paper would both add it.
+    """Lock out other processes that add papers, because two that read the same new paper would both add it.
 
-    A writer has SQLite to itself anyway. On PostgreSQL readers and publishers go on: this lock keeps out only those
-    who write papers.
+    SQLite has only one writer anyway. On PostgreSQL this lock only blocks processes that write papers, not readers and
+    publishers.
     """
     if connection.dialect.name == "postgresql":
         connection.execute(text("LOCK TABLE papers IN SHARE ROW EXCLUSIVE MODE"))
@@ -99,7 +99,7 @@ def _stored_works(connection: Connection, aliases: dict[PaperId, int]) -> dict[P
 
 
 def _gather(seen: Iterable[Sighting], known: dict[PaperId, _Work]) -> list[_Work]:
-    """Put every sighting to its work, making works and joining them where a sighting says they are one."""
+    """Assign every sighting to its paper. Create papers, and merge those that a sighting identifies."""
     works: dict[int, _Work] = {}
     for sighting in seen:
         met = list({id(known[key]): known[key] for key in _keys(sighting.paper) if key in known}.values())
@@ -114,7 +114,7 @@ def _gather(seen: Iterable[Sighting], known: dict[PaperId, _Work]) -> list[_Work
 
 
 def _joined(met: Collection[_Work], paper: Paper) -> _Work:
-    """Return the one work that `met` and `paper` are; the oldest row stays."""
+    """Return the one paper that `met` and `paper` are. The oldest row stays."""
     if not met:
         return _Work(paper)
     first, *others = sorted(met, key=lambda work: work.row_ids or [2**62])
@@ -127,13 +127,13 @@ def _joined(met: Collection[_Work], paper: Paper) -> _Work:
 
 
 def _merge_rows(connection: Connection, work: _Work) -> int:
-    """Make the younger rows of a work names for its oldest; return how many there were."""
+    """Redirect the younger rows of a paper to its oldest; return how many there were."""
     for row_id in work.row_ids[1:]:
         repoint(connection, row_id, work.row_id)
         aliases = update(paper_aliases).where(paper_aliases.c.paper_id == row_id)
         connection.execute(aliases.values(paper_id=work.row_id))
         connection.execute(update(papers).where(papers.c.merged_into == row_id).values(merged_into=work.row_id))
-        # The key goes to the row that stays, if it is the better one.
+        # The remaining row takes the key if it is better.
         retired = update(papers).where(papers.c.id == row_id)
         connection.execute(retired.values(key=f"merged:{row_id}", merged_into=work.row_id))
     return len(work.row_ids) - 1
@@ -146,7 +146,7 @@ def _insert(connection: Connection, fresh: list[_Work], now: datetime) -> None:
         {**paper_rows.columns(work.paper), "key": work.paper.id, "first_seen_at": now, "updated_at": now}
         for work in fresh
     ]
-    # Matched by key: asked to keep the order, SQLAlchemy would insert into SQLite row by row.
+    # Matched by key, because SQLAlchemy would insert into SQLite row by row to preserve the order.
     made = {
         key: row_id for row_id, key in connection.execute(insert(papers).returning(papers.c.id, papers.c.key), rows)
     }

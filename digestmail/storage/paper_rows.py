@@ -1,4 +1,4 @@
-"""A paper as a row, and back."""
+"""Converts papers to rows and back."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from digestmail.storage.upsert import chunks
 
 
 def columns(paper: Paper) -> dict[str, Any]:
-    """Return what is stored of `paper` beside its key and times."""
+    """Return the columns of `paper` besides its key and times."""
     return {
         "origin": int(paper.origin),
         "title": paper.title,

@@ -1,4 +1,4 @@
-"""Papers: what is known of each, who mentioned it when, and which digests published it."""
+"""Papers: their data, sightings and editions."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ __all__ = [
 
 
 def row_ids(connection: Connection, paper_ids: Collection[PaperId]) -> dict[PaperId, int]:
-    """Return the row of each of these ids or aliases that is stored."""
+    """Return the rows of those ids and aliases that are stored."""
     found: dict[PaperId, int] = {}
     for some in chunks(sorted(paper_ids)):
         statement = select(paper_aliases).where(paper_aliases.c.alias.in_(some))
@@ -46,12 +46,12 @@ def row_ids(connection: Connection, paper_ids: Collection[PaperId]) -> dict[Pape
 
 
 def staying_row() -> ColumnElement[int]:
-    """Return the row of `papers` that stands for the work today, were it merged meanwhile."""
+    """Return the current row of a paper that may have been merged."""
     return func.coalesce(papers.c.merged_into, papers.c.id)
 
 
 def find(connection: Connection, ref: str) -> Paper | None:
-    """Return the paper known as `ref`: a paper id, or anything an arXiv id, DOI or link can be read from."""
+    """Return the paper `ref`: a paper id, or any text with an arXiv id, DOI or link."""
     named = identify(arxiv=find_arxiv_id(ref), doi=find_doi(ref), link=ref)
     keys = [PaperId(ref), *((named[0], *named[1]) if named else ())]
     rows = row_ids(connection, keys)
@@ -62,7 +62,7 @@ def find(connection: Connection, ref: str) -> Paper | None:
 
 
 def list_papers(connection: Connection, limit: int, source: str | None = None) -> tuple[Paper, ...]:
-    """Return the papers seen first most recently, newest first."""
+    """Return the latest papers, newest first."""
     statement = select(papers.c.id).where(papers.c.merged_into.is_(None))
     if source is not None:
         statement = statement.where(exists().where(sightings.c.paper_id == papers.c.id, sightings.c.source == source))
@@ -75,10 +75,10 @@ def list_papers(connection: Connection, limit: int, source: str | None = None) -
 def mentioned(
     connection: Connection, sources: Sequence[str], since: datetime, until: datetime, horizon: datetime | None = None
 ) -> tuple[Mentioned, ...]:
-    """Return the papers that one of `sources` first showed from `since` to `until`, with what all of them said by then.
+    """Return the papers that one of `sources` first showed from `since` to `until`, with all sightings up to then.
 
-    First showed by that source: another one may have shown the paper long before. What is dated behind `horizon`, the
-    latest it can be where that is known, a clock that was ahead has dated: it is returned too.
+    Another source may have shown the paper long before. Papers with dates after `horizon`, the latest possible time if
+    known, were stored with a clock that was ahead, and are included.
     """
 
     def visible(seen_at: ColumnElement[datetime]) -> ColumnElement[bool]:
@@ -107,7 +107,7 @@ def mentioned(
 
 
 def _mentioned(paper: Paper, rows: list[Row[Any]]) -> Mentioned:
-    """Sum up the rows of one paper, ordered by source and day."""
+    """Combine the rows of one paper, ordered by source and day."""
     now, earlier = Signals(), Signals()
     mentions = []
     for source, group in groupby(rows, key=lambda row: row.source):
@@ -124,13 +124,13 @@ def _mention(source: str, rows: Sequence[Row[Any] | StoredSighting]) -> Mention:
 
 
 def mentions_of(connection: Connection, paper_id: PaperId) -> tuple[Mention, ...]:
-    """Return when each source first showed a paper, by name of the source."""
+    """Return when each source first showed a paper, by source name."""
     rows = sorted(sightings_of(connection, paper_id), key=lambda row: row.source)
     return tuple(_mention(source, list(group)) for source, group in groupby(rows, key=lambda row: row.source))
 
 
 def published(connection: Connection, digest: str, paper_ids: Collection[PaperId]) -> dict[PaperId, str]:
-    """Return the slot in which `digest` published each of these papers, under whatever name it then went."""
+    """Return the slot in which `digest` published each of these papers, including merged ones."""
     rows = row_ids(connection, paper_ids)
     by_row: dict[int, list[PaperId]] = {}
     for paper_id, row_id in rows.items():
@@ -169,7 +169,7 @@ def published_elsewhere(
 
 
 def sightings_of(connection: Connection, paper_id: PaperId) -> tuple[StoredSighting, ...]:
-    """Return who mentioned a paper when, oldest first."""
+    """Return the sightings of a paper, oldest first."""
     statement = (
         select(sightings)
         .join(paper_aliases, paper_aliases.c.paper_id == sightings.c.paper_id)
@@ -183,7 +183,7 @@ def sightings_of(connection: Connection, paper_id: PaperId) -> tuple[StoredSight
 
 
 def editions_of(connection: Connection, paper_id: PaperId) -> tuple[tuple[str, str], ...]:
-    """Return (digest, slot) of the editions a paper was in, oldest first."""
+    """Return (digest, slot) of the editions that contained a paper, oldest first."""
     statement = (
         select(editions.c.digest, editions.c.slot)
         .join(edition_papers, edition_papers.c.edition_id == editions.c.id)

@@ -1,4 +1,4 @@
-"""Rates and breakers: how fast a relay or a recipient's domain may be used, shared by all workers of the database.
+"""Rate limits and circuit breakers of relays and recipient domains, shared by all workers of the database.
 
 A key is `relay:NAME` or `domain:NAME`.
 """
@@ -16,18 +16,19 @@ from digestmail.storage.schema import connection_leases, rates
 from digestmail.storage.upsert import insert
 
 RECOVERY = timedelta(minutes=1)
-"""After how long without complaint a slowed key goes twice as fast again; it gets there evenly."""
+"""The time in which the rate of a slowed key doubles, if there are no new refusals."""
 SLOWEST = 1 / 64
 _SLOWEST_MEASURED = 1 / 8192
 _BELOW = 0.95
-"""A key that was measured gets so much of what it took: a little less, so that it does not complain again at once."""
+"""A measured key gets slightly less than what it accepted, so that it does not refuse again at once."""
 _STEEPEST = 1 / 8
-"""A measurement may be off, when the server allows short bursts; the next one comes two seconds later."""
+"""The lower bound for a single measurement, which may be wrong if the server allows bursts. The next one follows after
+two seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pause:
-    """Nothing is tried over this key until then, and why."""
+    """An open circuit breaker: no attempts for this key until `until`, and why."""
 
     key: str
     until: datetime
@@ -37,24 +38,24 @@ class Pause:
 def reserve(
     connection: Connection, key: str, per_second: float, count: int, now: datetime, within: timedelta
 ) -> tuple[int, datetime]:
-    """Book as many of `count` messages as may go in the time `within` from now on; return how many, and the next time.
+    """Reserve up to `count` messages in the time `within`; return how many, and the time of the next one.
 
-    The generic cell rate algorithm at `per_second` (> 0): what one worker books, no other gets, and it is kept over
-    restarts. Only what goes is booked; what has to wait asks again.
+    It is the generic cell rate algorithm at `per_second` (> 0). Reservations are shared by all workers and survive
+    restarts. Messages that have to wait are not reserved.
     """
     step = timedelta(seconds=1 / per_second)
-    # Nobody books further ahead than this: what does was written by a clock that was wrong.
+    # Reservations never go further ahead than this; later times were written with a wrong clock.
     first = bounded(_row(connection, key, now).next_at, now, within + step + SKEW)
     booked = min(count, max((now + within - first) // step + 1, 0))
     next_at = first + step * booked
-    next_at += timedelta(microseconds=-next_at.microsecond % 1000)  # a column holds milliseconds, and cuts off the rest
+    next_at += timedelta(microseconds=-next_at.microsecond % 1000)  # columns store milliseconds and truncate the rest
     if booked:
         connection.execute(update(rates).where(rates.c.key == key).values(next_at=next_at))
     return booked, next_at
 
 
 def room(connection: Connection, key: str, per_second: float, now: datetime, within: timedelta) -> tuple[int, datetime]:
-    """Return how many messages `reserve` would book at most, and when the next one may go; books and locks nothing."""
+    """Return how many messages `reserve` would reserve, and when the next one may be sent. Changes nothing."""
     next_at = connection.execute(select(rates.c.next_at).where(rates.c.key == key)).scalar()
     first = max(next_at or now, now)
     return max((now + within - first) // timedelta(seconds=1 / per_second) + 1, 0), first
@@ -68,14 +69,14 @@ def factors(connection: Connection, now: datetime) -> dict[str, float]:
 
 
 def slow_down(connection: Connection, key: str, now: datetime, measured: float | None = None) -> float:
-    """Slow `key` down, but once in two seconds, for a burst of refusals is one wish; return the share of full speed.
+    """Slow `key` down, at most once in two seconds because refusals come in bursts; return the share of full speed.
 
-    With `measured`, the share (0..) that one worker got through, to a little less than what all workers get through;
-    else to half the speed.
+    With `measured`, the share (0..) that one worker achieved, slow down to slightly less than what all workers achieve.
+    Without it, halve the speed.
     """
     row = _row(connection, key, now)
     factor = _recovered(row.factor, row.slowed_at, now)
-    # Whoever measures waits two seconds by itself, and what was ordered then may be written a little sooner than that.
+    # A measurement takes two seconds, but may be written slightly earlier than that.
     apart = timedelta(seconds=2 if measured is None else 1)
     if row.slowed_at is not None and is_recent(row.slowed_at, now, apart):
         return factor
@@ -89,12 +90,12 @@ def slow_down(connection: Connection, key: str, now: datetime, measured: float |
 
 
 def _recovered(factor: float, slowed_at: datetime | None, now: datetime) -> float:
-    """Return the share that is given back by `now`; a complaint of the future slows nobody down."""
+    """Return the share of full speed at `now`. A time in the future is ignored."""
     if slowed_at is None:
         return factor
     if is_ahead(slowed_at, now):
         return 1.0
-    # 32 doublings bring back everything.
+    # 32 doublings recover everything.
     return float(min(factor * 2 ** min(age(slowed_at, now) / RECOVERY, 32), 1.0))
 
 
@@ -105,13 +106,13 @@ def _workers(connection: Connection, key: str, now: datetime) -> int:
 
 
 def pause(connection: Connection, key: str, until: datetime, reason: str, now: datetime) -> None:
-    """Open the breaker of `key`: nobody tries it before `until`."""
+    """Open the circuit breaker of `key` until `until`."""
     _row(connection, key, now)
     connection.execute(update(rates).where(rates.c.key == key).values(paused_until=until, reason=reason))
 
 
 def pauses(connection: Connection, now: datetime) -> tuple[Pause, ...]:
-    """Return the breakers that are open; one that is to stay so for longer than `LONGEST_PAUSE` is not."""
+    """Return the open circuit breakers, except those longer than `LONGEST_PAUSE`."""
     rows = connection.execute(
         select(rates.c.key, rates.c.paused_until, rates.c.reason)
         .where(rates.c.paused_until > now, rates.c.paused_until <= now + LONGEST_PAUSE)
@@ -121,7 +122,7 @@ def pauses(connection: Connection, now: datetime) -> tuple[Pause, ...]:
 
 
 def resume(connection: Connection) -> int:
-    """Close every breaker; return how many were open."""
+    """Close all circuit breakers; return how many were open."""
     done = connection.execute(
         update(rates).where(rates.c.paused_until.is_not(None)).values(paused_until=None, reason=None)
     )
@@ -156,14 +157,14 @@ class _Rate:
 def lease_connections(
     connection: Connection, worker: str, wishes: Mapping[str, int], now: datetime, lease: timedelta
 ) -> dict[str, int]:
-    """Give `worker` as many connections of each key as it may hold now: the limit, less what others hold.
+    """Lease connections of each key to `worker`: the limit, minus those of other workers.
 
-    `wishes` holds the limit of each key. Asked again before `lease` is over, a worker keeps what it has and gets what
-    others let go. One it gets in any case: a worker without a connection would be of no use.
+    `wishes` maps keys to limits. A repeated call before `lease` ends keeps the worker's connections and adds released
+    ones. A worker always gets at least one.
     """
     granted: dict[str, int] = {}
     for key in sorted(wishes):
-        _row(connection, key, now)  # the row's lock: one worker counts at a time
+        _row(connection, key, now)  # locks the row, so that one worker counts at a time
         others = connection.execute(
             select(func.coalesce(func.sum(connection_leases.c.connections), 0)).where(
                 connection_leases.c.key == key,
@@ -180,7 +181,7 @@ def lease_connections(
 
 
 def give_up(connection: Connection, worker: str, now: datetime, keys: Collection[str] | None = None) -> None:
-    """Let go of a worker's connections, and of what workers that died held."""
+    """Release a worker's connections, and those of dead workers."""
     mine = connection_leases.c.worker == worker
     if keys is not None:
         mine &= connection_leases.c.key.in_(list(keys))

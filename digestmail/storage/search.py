@@ -1,7 +1,7 @@
-"""Search over all papers: words and phrases, by topic, source and date; one interface over FTS5 and tsvector.
+"""Searches all papers by words and phrases, topic, source and date, with FTS5 or tsvector.
 
-Ranked are the newest `RANKED_AMONG` papers that match, so that a word every other paper holds costs no more in a
-database ten times the size.
+Only the newest `RANKED_AMONG` matching papers are ranked, so that common words do not become slower as the database
+grows.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from digestmail.storage.schema import edition_papers, papers, sightings
 _MOST_TERMS: Final = 12
 _TEXT_WORDS: Final = 40
 _OPEN, _CLOSE = "\ue000", "\ue001"
-"""Stand around a hit in what the database returns: private use, no writing knows them."""
+"""Mark matches in what the database returns. They are private-use characters, which do not occur in text."""
 _READ, _STOOD_FOR = "<>/", "\ue002\ue003\ue004"
-"""What PostgreSQL's parser would take for markup and paths, and what stands for it meanwhile."""
+"""Characters that PostgreSQL's parser treats as markup or paths, and their temporary replacements."""
 _BACK = str.maketrans(_STOOD_FOR, _READ)
 _TERM = re.compile(r'"([^"]*)"?|(\S+)')
 _WORD = re.compile(r"\w+")
@@ -31,19 +31,19 @@ _WORD = re.compile(r"\w+")
 def terms(text: str) -> tuple[tuple[str, ...], ...]:
     """Return the terms of a query, each a word or the words of a phrase, at most twelve.
 
-    A word with a hyphen or an apostrophe is a phrase of its parts, as it is in the index.
+    A word with a hyphen or an apostrophe is a phrase of its parts, as in the index.
     """
     found = (tuple(_WORD.findall(phrase or word)) for phrase, word in _TERM.findall(text))
     return tuple(term for term in found if term)[:_MOST_TERMS]
 
 
 def search(connection: Connection, query: Query, *, limit: int = 20, offset: int = 0) -> Found:
-    """Return the papers that match `query`, `limit` of them after the first `offset`."""
+    """Return at most `limit` papers that match `query`, after the first `offset`."""
     wanted = terms(query.text)
     if query.text.strip() and not wanted:
         return Found(hits=(), total=0)
     ranked = connection.execute(_newest(connection.dialect.name, wanted, _narrowed(query))).all()
-    # Of equally good ones the newer is first.
+    # Equal ranks: newest first.
     best = sorted(ranked, key=lambda row: (row.rank, -row.id))
     order = [row.id for row in best[offset : offset + limit]]
     marked = _marked(connection, wanted, order) if wanted and order else {}
@@ -51,9 +51,9 @@ def search(connection: Connection, query: Query, *, limit: int = 20, offset: int
 
 
 def topics(connection: Connection) -> tuple[str, ...]:
-    """Return every topic papers were published under, former ones too, in order.
+    """Return every topic of published papers, including former topics, sorted.
 
-    From one to the next by the index: DISTINCT would read a row for every paper that was ever in an edition.
+    It jumps from one topic to the next in the index. DISTINCT would read a row for every published paper.
     """
     topic = edition_papers.c.topic
     each = select(func.min(topic).label("topic")).cte("topics", recursive=True)
@@ -98,7 +98,7 @@ _FTS = table("papers_fts", column("rowid"), column("paper_id"), column("words"))
 
 
 def _newest(dialect: str, wanted: Sequence[Sequence[str]], narrowed: Sequence[ColumnElement[bool]]) -> Select[Any]:
-    """Return the statement for (id, rank) of the newest papers that match; a smaller rank is better."""
+    """Return the statement for (id, rank) of the newest matching papers; smaller ranks are better."""
     conditions = (papers.c.merged_into.is_(None), *narrowed)
     if not wanted:
         every = select(papers.c.id, literal_column("0").label("rank")).where(*conditions)
@@ -107,9 +107,9 @@ def _newest(dialect: str, wanted: Sequence[Sequence[str]], narrowed: Sequence[Co
 
 
 def _sqlite(wanted: Sequence[Sequence[str]], conditions: Sequence[ColumnElement[bool]]) -> Select[Any]:
-    # A hit in the title counts ten times one in the abstract (bm25 is smaller for the better).
+    # A match in the title counts ten times as much as one in the abstract (smaller bm25 is better).
     rank: ColumnElement[float] = literal_column("bm25(papers_fts, 10.0, 1.0, 4.0)")
-    # The plus sign keeps SQLite from asking the index for each paper instead of papers for each entry of the index.
+    # The plus sign makes SQLite look up papers for index entries, instead of index entries for each paper.
     same: ColumnElement[bool] = literal_column("papers.id = +papers_fts.rowid")
     return (
         select(papers.c.id, rank.label("rank"))
@@ -121,7 +121,7 @@ def _sqlite(wanted: Sequence[Sequence[str]], conditions: Sequence[ColumnElement[
 
 
 def _expression(wanted: Sequence[Sequence[str]]) -> str:
-    """Return the query in FTS5's language: each term quoted, all of them wanted."""
+    """Return the query in FTS5 syntax: each term quoted, all of them required."""
     return " AND ".join('"' + " ".join(term) + '"' for term in wanted)
 
 
@@ -150,7 +150,7 @@ def _tsquery(wanted: Sequence[Sequence[str]]) -> ColumnElement[Any]:
 def _marked(
     connection: Connection, wanted: Sequence[Sequence[str]], row_ids: Sequence[int]
 ) -> dict[int, tuple[str, str]]:
-    """Return title and piece of the abstract of these papers with the hits between marks."""
+    """Return the title and an excerpt of the abstract of these papers, with marked matches."""
     if connection.dialect.name == "postgresql":
         options = f"StartSel={_OPEN}, StopSel={_CLOSE}, "
         shape = f"MaxWords={_TEXT_WORDS}, MinWords={_TEXT_WORDS - 10}"
@@ -175,7 +175,7 @@ def _marked(
 
 
 def _pieces(marked: str) -> tuple[Piece, ...]:
-    """Cut a text at its marks."""
+    """Split a text at its marks."""
     pieces: list[Piece] = []
     for number, part in enumerate(re.split(f"[{_OPEN}{_CLOSE}]", marked)):
         if part:

@@ -1,6 +1,6 @@
-"""The full-text index over papers: FTS5 on SQLite, a tsvector on PostgreSQL, both kept up to date by triggers.
+"""The full-text index of papers: FTS5 on SQLite, a tsvector on PostgreSQL, both updated by triggers.
 
-Neither is a table SQLAlchemy could describe, so the statements stand here, for `schema` and for the migration.
+SQLAlchemy cannot describe either as a table, so `schema` and the migration use these statements.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from sqlalchemy import DDL, MetaData, event
 from sqlalchemy.schema import ExecutableDDLElement
 
 NAME: Final = "papers_fts"
-"""Of the table, and the beginning of the names of all that FTS5 makes beside it."""
+"""The name of the table, and the prefix of the other tables that FTS5 creates."""
 
 _AUTHORS = "(SELECT group_concat(value, ', ') FROM json_each({row}.authors))"
 _OLD = f"VALUES ('delete', old.id, old.title, old.abstract, {_AUTHORS.format(row='old')});"
@@ -22,7 +22,7 @@ _NEW = (
 _FORGET = f"INSERT INTO papers_fts(papers_fts, rowid, title, abstract, authors) {_OLD}"
 
 SQLITE: Final = (
-    # The index keeps no second copy of the texts: FTS5 reads them through this view.
+    # The index has no copy of the texts: FTS5 reads them through this view.
     f"CREATE VIEW papers_words AS SELECT id, title, abstract, {_AUTHORS.format(row='papers')} AS authors FROM papers",
     (
         "CREATE VIRTUAL TABLE papers_fts USING fts5(title, abstract, authors, content='papers_words', "
@@ -41,13 +41,13 @@ SQLITE_DROP: Final = (
     "DROP VIEW IF EXISTS papers_words",
 )
 
-# PostgreSQL's parser takes `<think>` for a tag, passes over all between `<script>` and its end, and reads `a/b` as the
-# name of a file. Here all of that is words.
+# PostgreSQL's parser treats `<think>` as a tag, skips everything between `<script>` and its end, and treats `a/b` as a
+# file name. Here all of these are words.
 _WORDS = (
     "setweight(to_tsvector('english', translate({row}.title, '<>/', '   ')), 'A') || "
     "setweight(to_tsvector('english', coalesce((SELECT string_agg(name, ', ') "
     "FROM json_array_elements_text({row}.authors) AS name), '')), 'B') || "
-    # A tsvector holds a megabyte; an abstract that long is none.
+    # A tsvector is limited to one megabyte, so extremely long abstracts are cut.
     "setweight(to_tsvector('english', translate(left({row}.abstract, 100000), '<>/', '   ')), 'D')"
 )
 POSTGRESQL: Final = (
@@ -74,7 +74,7 @@ POSTGRESQL_DROP: Final = (
 
 
 def follow(metadata: MetaData) -> None:
-    """Make the index with the tables of `metadata`, and drop it before them."""
+    """Create the index with the tables of `metadata`, and drop it before them."""
     for dialect, made, dropped in (("sqlite", SQLITE, SQLITE_DROP), ("postgresql", POSTGRESQL, POSTGRESQL_DROP)):
         for statement in made:
             event.listen(metadata, "after_create", _ddl(statement, dialect))
@@ -83,5 +83,5 @@ def follow(metadata: MetaData) -> None:
 
 
 def _ddl(statement: str, dialect: str) -> ExecutableDDLElement:
-    # DDL fills in %(table)s and the like; there is none.
+    # DDL substitutes %(table)s and the like, which do not occur here.
     return DDL(statement.replace("%", "%%")).execute_if(dialect=dialect)  # type: ignore[no-untyped-call] # SQLAlchemy's

@@ -1,6 +1,6 @@
-"""Servers: how far each mail server takes pipelined commands, remembered for later runs and for the other workers.
+"""How far each mail server supports pipelining, shared by workers and later runs.
 
-A server is known by `host:port` and by its face: what it says about itself in the greeting and in its answer to EHLO.
+A server is identified by `host:port` and by its face: its greeting and its EHLO response.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from digestmail.storage.schema import servers
 from digestmail.storage.upsert import insert
 
 _BETWEEN_TRIALS = timedelta(days=1)
-"""One trial a day on a server, however many faces it has; a trial whose worker died is over by then, too."""
+"""One trial a day for each server, however many faces it has. A trial of a dead worker has ended by then, too."""
 _TRIED_IN_VAIN = 6
-"""Failures a trial counts for that went wrong at the first go: about a month of `_patience`."""
+"""How many failures a trial counts that failed immediately: about a month of `_patience`."""
 _MOST_FAILURES = 9
 _SETTLED = timedelta(days=30)
-"""A server that took commands behind the dot for so long has its failures forgotten."""
+"""After this time behind the dot, the failures of a server are reset."""
 _FORGOTTEN = timedelta(days=500)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerObservation:
-    """What was seen of a server: `trial` asks whether one may begin, anything else is a result."""
+    """An observation of a server. `trial` asks whether a trial may start; other values are results."""
 
     server: str
     face: str
@@ -36,13 +36,13 @@ class ServerObservation:
 
 
 def known(connection: Connection, server: str, now: datetime) -> dict[str, Manner]:
-    """Return the manner of each face of `server`, without those that may be tried anew."""
+    """Return the manner of each face of `server`, except those that may be tried again."""
     rows = connection.execute(select(servers).where(servers.c.server == server))
     return {row.face: Manner(row.manner) for row in rows if _is_believed(row, now)}
 
 
 def note(connection: Connection, seen: ServerObservation, now: datetime) -> bool:
-    """Remember a result, or ask for a trial; return whether one may begin."""
+    """Store a result, or ask for a trial; return whether it may start."""
     if seen.manner is Manner.TRIAL:
         return begin_trial(connection, seen.server, seen.face, now)
     learn(connection, seen, now)
@@ -50,12 +50,12 @@ def note(connection: Connection, seen: ServerObservation, now: datetime) -> bool
 
 
 def begin_trial(connection: Connection, server: str, face: str, now: datetime) -> bool:
-    """Take the one trial there is; return False if another worker has it, or the answer is known or still too fresh.
+    """Claim the trial; return False if another worker has it, or if the result is known or still recent.
 
-    A trial that begins and never ends, because its worker died, holds for a day.
+    A trial that never ends, because its worker died, lasts a day.
     """
     row = {"server": server, "face": face, "manner": Manner.TRIAL, "since": now, "failures": 0}
-    # The first row of a server is its lock: it is there before anybody looks at the others.
+    # The first row of a server is its lock, so it is created before the others are read.
     gate = {"server": server, "face": "", "manner": Manner.WITHIN, "since": now - _FORGOTTEN, "failures": 0}
     connection.execute(insert(connection, servers).values(gate).on_conflict_do_nothing())
     rows = connection.execute(select(servers).where(servers.c.server == server).with_for_update()).all()
@@ -75,7 +75,7 @@ def begin_trial(connection: Connection, server: str, face: str, now: datetime) -
 
 
 def learn(connection: Connection, seen: ServerObservation, now: datetime) -> None:
-    """Remember a result. Doing it again changes nothing."""
+    """Store a result. Repeating it changes nothing."""
     mine = (servers.c.server == seen.server) & (servers.c.face == seen.face)
     before = connection.execute(select(servers).where(mine)).one_or_none()
     failures = 0
@@ -95,14 +95,14 @@ def learn(connection: Connection, seen: ServerObservation, now: datetime) -> Non
 
 
 def _failed(failures: int, before: str, now: Manner) -> int:
-    """Count one more failure; a trial that fails at once counts for a month."""
+    """Count one more failure. A trial that fails at once counts for a month."""
     if now is Manner.WITHIN and before != Manner.BEHIND_DOT:
         return min(max(failures + 1, _TRIED_IN_VAIN), _MOST_FAILURES)
     return min(failures + 1, _MOST_FAILURES)
 
 
 def _is_believed(row: Row[Any], now: datetime) -> bool:
-    """Return whether a manner holds still; what a clock that was ahead has dated does not."""
+    """Return whether a stored manner is still valid. Times in the future are not."""
     if row.manner == Manner.BEHIND_DOT:
         return True
     return is_recent(row.since, now, _BETWEEN_TRIALS * (1 << max(row.failures - 1, 0)))

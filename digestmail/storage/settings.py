@@ -1,4 +1,4 @@
-"""What the program notes for itself: its secrets, and how far its deliveries have come."""
+"""Settings that the program stores itself: its secrets, and the state of deliveries."""
 
 from __future__ import annotations
 
@@ -12,33 +12,33 @@ from digestmail.storage.schema import settings
 from digestmail.storage.upsert import insert
 
 _SECRETS = "signing-secret"
-"""The name of the row; it holds the newest secret first, one a line."""
+"""The name of the row, which contains the newest secret first, one on each line."""
 _ERASURE_KEY = "erasure-key"
 
 
 def secret(connection: Connection, random_token: Callable[[], str]) -> str:
-    """Return this installation's newest signing secret, made by `random_token` the first time."""
+    """Return the newest signing secret, created by `random_token` the first time."""
     return secrets(connection, random_token)[0]
 
 
 def secrets(connection: Connection, random_token: Callable[[], str]) -> tuple[str, ...]:
-    """Return this installation's signing secrets, the newest first: it signs, all of them verify."""
+    """Return all signing secrets, newest first. The newest signs, all of them verify."""
     return _ring(_made_once(connection, _SECRETS, random_token))
 
 
 def find_secrets(connection: Connection) -> tuple[str, ...]:
-    """Return them; none when they were not made yet."""
+    """Return the signing secrets; none if they were not created yet."""
     found = connection.execute(select(settings.c.value).where(settings.c.name == _SECRETS)).scalar()
     return _ring(str(found or ""))
 
 
 def _ring(stored: str) -> tuple[str, ...]:
-    """Return the secrets that are stored; an empty line is none."""
+    """Return the stored secrets without empty lines."""
     return tuple(filter(str.strip, stored.splitlines()))
 
 
 def rotate(connection: Connection, random_token: Callable[[], str], *, forget: bool = False) -> int:
-    """Sign with a new secret from now on; return how many there are. With `forget` links made before stop working."""
+    """Add a new secret for signing; return how many there are. With `forget`, earlier links stop working."""
     kept = [] if forget else list(secrets(connection, random_token))
     ring = [random_token(), *kept]
     secrets(connection, random_token)
@@ -47,18 +47,18 @@ def rotate(connection: Connection, random_token: Callable[[], str], *, forget: b
 
 
 def erasure_key(connection: Connection, random_token: Callable[[], str]) -> str:
-    """Return the key that addresses of the erased are hashed with, made the first time; it never changes."""
+    """Return the key for hashes of erased addresses, created the first time. It never changes."""
     return _made_once(connection, _ERASURE_KEY, random_token)
 
 
 def find_erasure_key(connection: Connection) -> str | None:
-    """Return that key; None when nobody was erased yet."""
+    """Return the key for hashes of erased addresses; None if no one was erased yet."""
     found: str | None = connection.execute(select(settings.c.value).where(settings.c.name == _ERASURE_KEY)).scalar()
     return found or None
 
 
 def _made_once(connection: Connection, name: str, random_token: Callable[[], str]) -> str:
-    """Return the secret that is stored, or one made now; an empty row is none, for anybody could sign with it."""
+    """Return the stored secret, or create it. An empty one is replaced, because anyone could sign with it."""
     wanted = select(settings.c.value).where(settings.c.name == name)
     found = connection.execute(wanted).scalar()
     if found is None or not found.strip():
@@ -83,22 +83,22 @@ def epoch(connection: Connection) -> int:
 
 
 def bump_epoch(connection: Connection, to: int | None = None) -> int:
-    """Count one claim more, or go up to `to`; return the new epoch."""
+    """Increase the epoch by one, or to `to`; return it."""
     raised = to if to is not None else epoch(connection) + 1
     _put(connection, _EPOCH, str(raised))
     return raised
 
 
 def restored_at(connection: Connection) -> datetime | None:
-    """Return when the operator last took over a database restored from a backup."""
+    """Return when the operator last accepted a restored database."""
     found = connection.execute(select(settings.c.value).where(settings.c.name == _RESTORED)).scalar()
     return datetime.fromisoformat(found) if found else None
 
 
 def settle_restored_at(connection: Connection, horizon: datetime) -> None:
-    """Where a clock that was ahead noted the time of a take-over, let it be `horizon`, the latest it can be.
+    """Replace the time of an accepted restore with `horizon`, the latest possible time, if it is later.
 
-    Else nothing would be published until then.
+    Otherwise nothing would be published until then.
     """
     noted = restored_at(connection)
     if noted is not None and is_ahead(noted, horizon):
@@ -106,7 +106,7 @@ def settle_restored_at(connection: Connection, horizon: datetime) -> None:
 
 
 def mark_restored(connection: Connection, now: datetime) -> None:
-    """Note that a restored database was taken over: slots that began before are not published any more."""
+    """Store that a restored database was accepted. Slots that began before are not published any more."""
     _put(connection, _RESTORED, now.isoformat())
 
 

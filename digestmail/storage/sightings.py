@@ -1,4 +1,4 @@
-"""Sightings: one row for a paper, a source and the day it was read."""
+"""Sightings: one row for each paper, source and day."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ def signals_of(row: Row[Any]) -> Signals:
 def add_rows(
     connection: Connection, seen: Sequence[tuple[int, Sighting]], now: datetime, horizon: datetime | None = None
 ) -> frozenset[PaperId]:
-    """Store sightings of the papers in these rows; return the ids their source had never shown before.
+    """Store sightings of the papers in these rows; return the ids that their source had never shown before.
 
-    A second reading on the same UTC day brings the day's row up to date; on a later day a row is added only if the
-    signals changed, so that growth can be read off and a quiet feed costs nothing. A row keeps the time of the day's
-    first reading: when a paper was first seen must not move. Except where it cannot be true: a clock that was wrong
-    wrote it, and the paper counts as seen first at `now`. `horizon` is the latest it can be, where that is known.
+    A second reading on the same UTC day updates the row of the day. On a later day, a row is only added if the signals
+    changed, so that growth can be computed and a quiet feed needs no space. A row keeps the time of the day's first
+    reading, because the time at which a paper was first seen must not change, unless it was written with a wrong clock.
+    Then the paper counts as first seen at `now`. `horizon` is the latest possible time, if known.
     """
     folded = _soft_wrap(seen)
     latest = _latest(connection, [row_id for row_id, _ in seen])
@@ -47,7 +47,7 @@ def add_rows(
     for (row_id, source), (signals, day) in folded.items():
         last = latest.get((row_id, source))
         if last is not None:
-            signals = _filled(signals, signals_of(last))  # noqa: PLW2901 - the same thing, made whole
+            signals = _filled(signals, signals_of(last))  # noqa: PLW2901 - the same signals, completed
             if signals == signals_of(last):
                 continue
         seen_on = today if last is None else max(today, last.seen_on)
@@ -67,9 +67,9 @@ def _date_anew(
     now: datetime,
     horizon: datetime,
 ) -> None:
-    """Correct when papers were first seen, where a clock that was ahead or behind has dated it.
+    """Correct the times at which papers were first seen, if a wrong clock wrote them.
 
-    Not where their source dates them for a time to come: then it may be this clock that is behind.
+    Papers that their source dates in the future are left alone, because this clock may be behind.
     """
     today = horizon.astimezone(UTC).date()
     for (row_id, source), row in latest.items():
@@ -84,12 +84,12 @@ def _date_anew(
 
 
 def misdated(seen_at: datetime, seen_on: date, day: date, horizon: datetime) -> bool:
-    """Return whether a sighting cannot be from `seen_at`: it lies ahead, or its source dated it for later days."""
+    """Return whether a sighting cannot be from `seen_at`, because it is in the future or before its source's date."""
     return is_ahead(seen_at, horizon) or (seen_at <= horizon and day > max(seen_on, seen_at.date()) + DATED_AHEAD)
 
 
 def _soft_wrap(seen: Sequence[tuple[int, Sighting]]) -> dict[_Key, tuple[Signals, date]]:
-    """Return what each source says of each paper: mentioned twice in one reading, the higher count holds."""
+    """Return each source's counts for each paper. Of two mentions in a reading, the higher counts are used."""
     found: dict[_Key, tuple[Signals, date]] = {}
     for row_id, sighting in seen:
         key = (row_id, sighting.source)
@@ -99,7 +99,7 @@ def _soft_wrap(seen: Sequence[tuple[int, Sighting]]) -> dict[_Key, tuple[Signals
 
 
 def _filled(signals: Signals, last: Signals) -> Signals:
-    """Return `signals`, and for what they do not say what was said last."""
+    """Return `signals`, with unknown counts replaced by the previous ones."""
     return Signals(
         upvotes=last.upvotes if signals.upvotes is None else signals.upvotes,
         comments=last.comments if signals.comments is None else signals.comments,
@@ -139,7 +139,7 @@ def _replace(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
 
 
 def repoint(connection: Connection, old: int, new: int) -> None:
-    """Give the sightings of the paper in row `old` to the one in row `new`; where both have one, the higher counts."""
+    """Move the sightings of the paper in row `old` to row `new`. If both have one, the higher counts are kept."""
     theirs = connection.execute(select(sightings).where(sightings.c.paper_id == old)).all()
     ours = {
         (row.source, row.seen_on): row
@@ -149,7 +149,7 @@ def repoint(connection: Connection, old: int, new: int) -> None:
     for row in theirs:
         twin = ours.get((row.source, row.seen_on))
         if twin is None:
-            connection.execute(insert(sightings).values({**row._mapping, "paper_id": new}))  # noqa: SLF001 - SQLAlchemy's public name
+            connection.execute(insert(sightings).values({**row._mapping, "paper_id": new}))  # noqa: SLF001 - public API of SQLAlchemy
             continue
         both = highest(signals_of(twin), signals_of(row))
         values = _row(new, row.source, both, max(row.day, twin.day)) | {"seen_at": min(row.seen_at, twin.seen_at)}

@@ -1,4 +1,4 @@
-"""What is remembered of sources: when they were read, how it went, and what their servers gave as validators."""
+"""Stored data about sources: when they were read, their health, and their validators."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from digestmail.storage.upsert import insert
 
 _VALIDATORS_KEPT = timedelta(days=60)
 _BELIEVED = timedelta(days=7)
-"""How long "not modified" is believed: behind a broken cache a document says so for ever."""
+"""How long "304 Not Modified" is trusted, because a broken cache may return it forever."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceState:
-    """When a source was last read, and last read completely."""
+    """When a source was last read, and when it was last read completely."""
 
     read_at: datetime
     complete_at: datetime | None
 
 
 def read_state(connection: Connection, name: str, horizon: datetime | None = None) -> SourceState | None:
-    """Return what is remembered of the source `name`; None if it was never read.
+    """Return the stored data of the source `name`; None if it was never read.
 
-    A reading behind `horizon`, the latest it can be where that is known, was dated by a clock that was ahead and counts
-    as none.
+    A reading after `horizon`, the latest possible time if known, was stored with a clock that was ahead, and is
+    ignored.
     """
     row = connection.execute(select(sources).where(sources.c.name == name)).first()
     if row is None or is_ahead(row.read_at, horizon):
@@ -42,9 +42,9 @@ def read_state(connection: Connection, name: str, horizon: datetime | None = Non
 def record_reading(
     connection: Connection, reading: Reading, now: datetime, *, complete: bool, horizon: datetime | None = None
 ) -> None:
-    """Remember that a source was read, and the validators of its documents. A back-fill never sets it back.
+    """Store that a source was read, with the validators of its documents. A back-fill never sets times back.
 
-    `horizon` is the latest it can be, where that is known.
+    `horizon` is the latest possible time, if known.
     """
     before = read_state(connection, reading.source, horizon)
     moments = [now] if before is None else [now, before.read_at]
@@ -62,10 +62,10 @@ def record_reading(
 
 
 def find_validators(connection: Connection, source: str, url: str, now: datetime) -> Validators:
-    """Return the validators `source` has for `url`, empty ones if there are none.
+    """Return the validators of `source` for `url`; empty if there are none.
 
-    They are each source's own: what one has read, another with the same address has not. A document that last came
-    whole a week ago is asked for whole again, and so is one that came by a clock that was ahead.
+    Each source has its own validators, because two sources may read the same URL at different times. A document that
+    was last received a week ago, or with a clock that was ahead, is requested without them.
     """
     row = connection.execute(select(validators).where(validators.c.source == source, validators.c.url == url)).first()
     if row is None or is_ahead(row.stored_at, now) or not is_recent(row.received_at, now, _BELIEVED):
@@ -74,7 +74,7 @@ def find_validators(connection: Connection, source: str, url: str, now: datetime
 
 
 def put_health(connection: Connection, rows: Sequence[SourceHealth]) -> None:
-    """Store the newest health of a source and its categories; categories that are no longer asked for go."""
+    """Store the health of a source and its categories. Categories that are no longer requested are deleted."""
     for source in {row.source for row in rows}:
         kept = [row.category for row in rows if row.source == source]
         gone = (source_health.c.source == source) & source_health.c.category.not_in(kept)
@@ -86,7 +86,7 @@ def put_health(connection: Connection, rows: Sequence[SourceHealth]) -> None:
 
 
 def list_health(connection: Connection, source: str | None = None) -> tuple[SourceHealth, ...]:
-    """Return the newest health of all sources, or of one; a source's own row (category "") before its categories."""
+    """Return the health of all sources, or of one. A source's own row (category "") comes before its categories."""
     statement = select(source_health).order_by(source_health.c.source, source_health.c.category)
     if source is not None:
         statement = statement.where(source_health.c.source == source)

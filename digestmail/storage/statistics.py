@@ -1,4 +1,4 @@
-"""How much of everything there is."""
+"""Counts of the database."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from digestmail.storage.schema import deliveries, editions, papers, subscribers,
 
 
 def statistics(connection: Connection) -> Statistics:
-    """Count. Reads every delivery's row once."""
+    """Return the counts. Reads the row of every delivery once."""
     with_papers = (
         select(editions.c.digest, func.count())
         .where(editions.c.papers > 0)

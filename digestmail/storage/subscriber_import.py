@@ -1,4 +1,4 @@
-"""Many people at once: how they stand, and new ones, each in a few statements for thousands."""
+"""Bulk operations of an import: the status of many addresses, and new subscribers."""
 
 from __future__ import annotations
 
@@ -17,36 +17,36 @@ from digestmail.storage.upsert import chunks, insert
 
 @dataclass(slots=True, kw_only=True)
 class AddressStatus:
-    """How somebody stands who may be imported; `state` is None for a stranger."""
+    """The status of an address before an import. `state` is None if it is unknown."""
 
     state: SubscriberState | None = None
     suppressed: SuppressionReason | None = None
     digests: set[str] = field(default_factory=set)
     left: dict[str, datetime] = field(default_factory=dict)
-    """When they left, by digest; everything under the empty name."""
+    """When the person unsubscribed, by digest. The empty name means from everything."""
 
     def opted_out_at(self, digest: str) -> datetime | None:
-        """Return when they last left `digest`, alone or with everything; None if they never did."""
+        """Return when the person last unsubscribed from `digest` or from everything, or None."""
         found = [self.left[name] for name in (digest, opt_outs.EVERYTHING) if name in self.left]
         return max(found, default=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewPerson:
-    """Somebody to be made an active subscriber."""
+    """A person to add as an active subscriber."""
 
     address: str
     choices: Preferences
-    """Language and time zone; the subscriptions are stored on their own."""
+    """Language and time zone. Subscriptions are stored separately."""
     consent: Consent
     created_at: datetime
     paused_until: datetime | None
     was: SubscriberState | None
-    """What they are until then; None for a stranger."""
+    """The state before the import; None if the person is unknown."""
 
 
-def standings(connection: Connection, keys: Sequence[str]) -> dict[str, AddressStatus]:
-    """Return how the people with these keys stand; every key is in the answer."""
+def statuses(connection: Connection, keys: Sequence[str]) -> dict[str, AddressStatus]:
+    """Return the status of each address key."""
     found = {key: AddressStatus() for key in keys}
     for key, reason in suppressions.among_people(connection, list(found)).items():
         found[key].suppressed = reason
@@ -65,24 +65,24 @@ def standings(connection: Connection, keys: Sequence[str]) -> dict[str, AddressS
 
 
 def add_people(connection: Connection, people: Iterable[NewPerson], now: datetime) -> None:
-    """Make all of them active subscribers; who came or left in the meantime stays as they are."""
-    strangers: list[dict[str, Any]] = []
+    """Add active subscribers. People whose state changed in the meantime are not updated."""
+    unknown: list[dict[str, Any]] = []
     known: list[dict[str, Any]] = []
     for one in people:
         if one.was is None:
-            strangers.append(_values(one, now))
+            unknown.append(_values(one, now))
         else:
             known.append(_values(one, now) | {"was": one.was})
-    if strangers:
-        # RETURNING makes it one statement for many rows: without it PostgreSQL is sent one for each.
+    if unknown:
+        # With RETURNING, many rows are one statement. Otherwise PostgreSQL gets one for each row.
         statement = insert(connection, subscribers).on_conflict_do_nothing(index_elements=["key"])
-        connection.execute(statement.returning(subscribers.c.id), strangers)
+        connection.execute(statement.returning(subscribers.c.id), unknown)
     if known:
         _activate(connection, known)
 
 
 def _activate(connection: Connection, rows: list[dict[str, Any]]) -> None:
-    """Update people who had not confirmed, or had left; the address and the day they came stay."""
+    """Update people who had not confirmed or had unsubscribed. Address and creation time do not change."""
     changed = [name for name in rows[0] if name not in {"address", "key", "created_at", "was"}]
     statement = (
         update(subscribers)
@@ -114,7 +114,7 @@ def _values(one: NewPerson, now: datetime) -> dict[str, Any]:
 
 
 def subscribe_all(connection: Connection, wanted: Sequence[tuple[str, Subscription]], now: datetime) -> None:
-    """Give the active people with these keys one subscription more; one they have already stays as it is."""
+    """Add a subscription to each of these active subscribers. Existing subscriptions are not changed."""
     ids: dict[str, int] = {}
     s = subscribers.c
     for some in chunks(list({key for key, _ in wanted})):

@@ -1,4 +1,4 @@
-"""Subscribers and what they asked for."""
+"""Subscribers and their subscriptions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ _CHUNK = 5000
 
 
 def add(connection: Connection, address: str, now: datetime) -> int:
-    """Make `address` an active subscriber and return its id; who had left comes back, who is suppressed stays so."""
+    """Make `address` an active subscriber and return its id.
+
+    People who unsubscribed are activated again. Suppressed people are not.
+    """
     statement = insert(connection, subscribers).values(
         address=address, key=address.casefold(), state=SubscriberState.ACTIVE, created_at=now, updated_at=now
     )
@@ -49,7 +52,7 @@ def find(connection: Connection, address: str) -> Subscriber | None:
 def list_subscribers(
     connection: Connection, *, digest: str | None = None, state: SubscriberState | None = None
 ) -> Iterator[Subscriber]:
-    """Yield subscribers in the order they came, a chunk at a time."""
+    """Yield subscribers, oldest first, in chunks."""
     statement = select(subscribers)
     if state is not None:
         statement = statement.where(subscribers.c.state == state)
@@ -101,12 +104,12 @@ def _subscriptions(connection: Connection, rows: list[Row[Any]] | Any) -> list[R
 
 
 def get(connection: Connection, subscriber_id: int) -> Subscriber | None:
-    """Return the subscriber with this number; None if there is none."""
+    """Return the subscriber with this id; None if there is none."""
     return next(_subscribers(connection, select(subscribers).where(subscribers.c.id == subscriber_id)), None)
 
 
 def add_pending(connection: Connection, address: str, now: datetime) -> int:
-    """Keep `address` as one that has to be confirmed, if it is new; return its id. Who is known stays as they are."""
+    """Store `address` as pending, if it is new; return its id. Known people are not changed."""
     statement = insert(connection, subscribers).values(
         address=address, key=address.casefold(), state=SubscriberState.PENDING, created_at=now, updated_at=now
     )
@@ -116,7 +119,7 @@ def add_pending(connection: Connection, address: str, now: datetime) -> int:
 
 
 def activate(connection: Connection, subscriber_id: int, consent: Consent, now: datetime) -> None:
-    """Make a subscriber active, whatever they were before; `consent` says where and when they agreed."""
+    """Activate a subscriber in any state. `consent` is where and when they agreed."""
     _set(
         connection,
         subscriber_id,
@@ -129,7 +132,7 @@ def activate(connection: Connection, subscriber_id: int, consent: Consent, now: 
 
 
 def choose(connection: Connection, subscriber_id: int, choices: Preferences, now: datetime) -> None:
-    """Make `choices` all that a person has: what is not among them is gone."""
+    """Replace the preferences of a subscriber."""
     _set(connection, subscriber_id, now, language=choices.language, timezone=choices.timezone)
     chosen = [one.digest for one in choices.subscriptions]
     _end(connection, subscriber_id, subscriptions.c.digest.not_in(chosen), now)
@@ -138,26 +141,26 @@ def choose(connection: Connection, subscriber_id: int, choices: Preferences, now
 
 
 def readdress(connection: Connection, subscriber_id: int, address: str, now: datetime) -> None:
-    """Give a person another address, which nobody else may have."""
+    """Change the address of a subscriber. No one else may have it."""
     _set(connection, subscriber_id, now, address=address, key=address.casefold(), address_changed_at=now)
 
 
 def restore(connection: Connection, before: Subscriber, now: datetime) -> None:
-    """Give a person back the choices, the pause and the state of `before`; the address is left as it is."""
+    """Restore the preferences, pause and state of `before`, but not the address."""
     choices = Preferences(subscriptions=before.subscriptions, language=before.language, timezone=before.timezone)
     choose(connection, before.id, choices, now)
     _set(connection, before.id, now, state=before.state, paused_until=before.paused_until)
 
 
 def pause(connection: Connection, subscriber_id: int, until: datetime | None, now: datetime) -> None:
-    """Leave a person out of what is published before `until`; None ends a pause."""
+    """Pause a subscriber until `until`; None ends a pause."""
     _set(connection, subscriber_id, now, paused_until=until)
 
 
 def leave(connection: Connection, subscriber_id: int, digest: str, now: datetime) -> bool:
-    """End one subscription, what is queued of it included; return whether there was one.
+    """End a subscription and cancel its queued deliveries; return whether there was one.
 
-    Whose last one it was is unsubscribed.
+    Without any subscription left, the person is unsubscribed.
     """
     s = subscriptions.c
     gone = _end(connection, subscriber_id, s.digest == digest, now)
@@ -169,7 +172,7 @@ def leave(connection: Connection, subscriber_id: int, digest: str, now: datetime
 
 
 def _end(connection: Connection, subscriber_id: int, which: ColumnElement[bool], now: datetime) -> list[str]:
-    """Take subscriptions away and remember when; return the names of their digests."""
+    """Delete subscriptions and record the opt-outs; return the names of their digests."""
     s = subscriptions.c
     statement = delete(subscriptions).where(s.subscriber_id == subscriber_id, which).returning(s.digest)
     gone = list(connection.execute(statement).scalars())
@@ -195,7 +198,7 @@ def _set(connection: Connection, subscriber_id: int, now: datetime, **values: An
 
 
 def remove(connection: Connection, address: str, now: datetime) -> bool:
-    """Unsubscribe a person from everything, what is queued included; return whether there was such a person."""
+    """Unsubscribe a person from everything and cancel queued deliveries; return whether the person exists."""
     subscriber_id = connection.execute(select(subscribers.c.id).where(subscribers.c.key == address.casefold())).scalar()
     if subscriber_id is None:
         return False

@@ -1,4 +1,4 @@
-"""Mails to unsubscribe that were carried out: each counts once, however often a mailbox is read."""
+"""Unsubscribe emails that were processed. Each is processed once, however often a mailbox is read."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from digestmail.storage.upsert import insert
 
 
 def add(connection: Connection, subscriber_id: int, report: str, now: datetime) -> bool:
-    """Keep that a mail was carried out; False, and nothing kept, if it is known already. The subscriber must exist."""
+    """Store that an unsubscribe email was processed; False if it is already known. The subscriber must exist."""
     row = insert(connection, unsubscribe_mails).values(
-        # There are mail programs whose Message-IDs repeat: a mail is one about one subscriber.
+        # Some mail programs reuse Message-IDs, so the subscriber is part of the key.
         report=f"{subscriber_id}:{report}",
         subscriber_id=subscriber_id,
         at=now,

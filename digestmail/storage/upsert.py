@@ -1,4 +1,4 @@
-"""INSERT with ON CONFLICT, which both databases know but SQLAlchemy builds per dialect."""
+"""INSERT with ON CONFLICT, which both databases support but SQLAlchemy builds for each dialect."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ Insert = postgresql.Insert | sqlite.Insert
 T = TypeVar("T")
 
 _CHUNK = 500
-"""Values of one IN list: well under SQLite's limit of bound variables."""
+"""The size of an IN list, well below SQLite's limit of bound variables."""
 
 
 def insert(connection: Connection, table: Table) -> Insert:
-    """Return an INSERT into `table` that knows ON CONFLICT."""
+    """Return an INSERT into `table` that supports ON CONFLICT."""
     return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
 
 
 def chunks(values: Sequence[T], size: int = _CHUNK) -> Iterator[Sequence[T]]:
-    """Yield `values` in pieces that fit into one IN list."""
+    """Yield `values` in chunks for IN lists."""
     for start in range(0, len(values), size):
         yield values[start : start + size]

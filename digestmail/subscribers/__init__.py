@@ -1,4 +1,4 @@
-"""Subscribers: sign up, choose, pause, leave, import, export, erase. The doors call these verbs.
+"""Subscribers: sign up, change preferences, pause, unsubscribe, import, export, erase.
 
-No SQL (see `storage`) and no pages (see `web`).
+This package contains no SQL (see `storage`) and no pages (see `web`).
 """

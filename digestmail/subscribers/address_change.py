@@ -1,4 +1,4 @@
-"""Change one's address: asked for in the preferences, confirmed at the new address, told to the old one."""
+"""Address changes: requested in the preferences, confirmed at the new address, announced to the old one."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from digestmail.schedule.moments import is_recent
 from digestmail.storage import address_changes, notices, subscribers, suppressions
 from digestmail.storage.address_changes import AddressChange
 from digestmail.storage.database import Database
-from digestmail.subscribers.changes import check_free, take_over, tell_at_once
+from digestmail.subscribers.changes import check_free, free_address, notify_immediately
 from digestmail.subscribers.signup import ONE_MAIL_EVERY, SignupReply
 
 
-def ask(
+def request_change(
     database: Database, subscriber_id: int, address: str, now: datetime, *, random_token: Callable[[], str]
 ) -> SignupReply:
-    """Keep the address a subscriber wants, `address` normalised, and queue the mail that confirms it.
+    """Store the normalised `address` that a subscriber wants, and queue the confirmation request.
 
-    The reply is for the log: whoever asked learns nothing from it, or the form would tell who is subscribed. An address
-    with a subscription of its own is sent what it gets when it is typed into the subscribe form.
+    The result is for the log only, because it would reveal who is subscribed. An address that already has a
+    subscription gets the same email as after a sign-up.
     """
     with database.begin() as connection:
         person = subscribers.get(connection, subscriber_id)
@@ -40,15 +40,15 @@ def ask(
             if other.state is SubscriberState.SUPPRESSED:
                 return SignupReply.NOTHING
             if other.state is SubscriberState.ACTIVE:
-                return _say_already(connection, other, now)
-        return _ask(
+                return _notify_already_subscribed(connection, other, now)
+        return _queue_request(
             connection,
             person,
             AddressChange(subscriber_id=subscriber_id, nonce=random_token(), address=address, asked_at=now),
         )
 
 
-def _say_already(connection: Connection, other: Subscriber, now: datetime) -> SignupReply:
+def _notify_already_subscribed(connection: Connection, other: Subscriber, now: datetime) -> SignupReply:
     written_at = notices.last_queued(connection, other.id, now, NoticeKind.ALREADY)
     if written_at is not None and is_recent(written_at, now, ONE_MAIL_EVERY):
         return SignupReply.NOTHING
@@ -56,8 +56,8 @@ def _say_already(connection: Connection, other: Subscriber, now: datetime) -> Si
     return SignupReply.ALREADY
 
 
-def _ask(connection: Connection, person: Subscriber, wanted: AddressChange) -> SignupReply:
-    """Queue the mail to the new address; the same address is written to once a day."""
+def _queue_request(connection: Connection, person: Subscriber, wanted: AddressChange) -> SignupReply:
+    """Queue the email to the new address, at most once a day for the same address."""
     pending = address_changes.find(connection, person.id)
     if (
         pending is not None
@@ -71,17 +71,17 @@ def _ask(connection: Connection, person: Subscriber, wanted: AddressChange) -> S
     return SignupReply.CONFIRM
 
 
-def look(database: Database, links: LinkTokens, token: str, now: datetime) -> AddressChange:
-    """Return what a link would confirm, changing nothing. Raises TokenError if it is used or too old."""
+def pending_change(database: Database, links: LinkTokens, token: str, now: datetime) -> AddressChange:
+    """Return the change that a link confirms. Raises TokenError if the link was used or has expired."""
     with database.connect() as connection:
         return _pending(connection, links, token, now)
 
 
 def confirm(database: Database, links: LinkTokens, token: str, now: datetime) -> Subscriber:
-    """Give a subscriber the address this link was sent to, and tell the old one.
+    """Change a subscriber's address to the one that received the link, and notify the old one.
 
-    Raises TokenError when the link was used or is too old, SubscriptionError when the subscriber has left, or the
-    address is suppressed or has a subscription of its own by now.
+    Raises TokenError if the link was used or has expired, and SubscriptionError if the subscriber has unsubscribed, or
+    if the address is suppressed or has its own subscription.
     """
     with database.begin() as connection:
         pending = _pending(connection, links, token, now)
@@ -91,18 +91,18 @@ def confirm(database: Database, links: LinkTokens, token: str, now: datetime) ->
         if before is None or before.state is not SubscriberState.ACTIVE:
             raise SubscriptionError("the subscription has ended; you can subscribe again on the home page")
         check_free(connection, pending.address, before.id)
-        take_over(connection, pending.address, before.id, now)
+        free_address(connection, pending.address, before.id, now)
         subscribers.readdress(connection, before.id, pending.address, now)
-        tell_at_once(connection, before, NoticeKind.CHANGED, now)
+        notify_immediately(connection, before, NoticeKind.CHANGED, now)
         after = subscribers.get(connection, before.id)
     assert after is not None  # noqa: S101 - the transaction has it
     return after
 
 
 def change_by_operator(database: Database, address: str, new: str, now: datetime) -> Subscriber:
-    """Give the subscriber at `address` the address `new`, both normalised; nobody is told.
+    """Change a subscriber's address from `address` to `new`, both normalised, without a notice.
 
-    Raises SubscriptionError when there is no such subscriber, or `new` is suppressed or has a subscription of its own.
+    Raises SubscriptionError if there is no such subscriber, or if `new` is suppressed or has its own subscription.
     """
     with database.begin() as connection:
         found = subscribers.find(connection, address)
@@ -111,7 +111,7 @@ def change_by_operator(database: Database, address: str, new: str, now: datetime
         if found.state is SubscriberState.SUPPRESSED:
             raise SubscriptionError(f"{address} is suppressed: `digestmail suppressions remove` lifts that")
         check_free(connection, new, found.id)
-        take_over(connection, new, found.id, now)
+        free_address(connection, new, found.id, now)
         address_changes.take(connection, found.id)
         subscribers.readdress(connection, found.id, new, now)
         after = subscribers.get(connection, found.id)

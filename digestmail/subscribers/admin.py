@@ -1,4 +1,4 @@
-"""Subscriptions: who wants which digest. Added by the operator, a person is active at once."""
+"""Subscriptions and suppressions, managed by the operator. Added subscribers need no confirmation."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from digestmail.storage import audience, subscribers, suppressions
 from digestmail.storage.database import Database
 from digestmail.subscribers.validate import checked_subscription
 
-_WHY: dict[SuppressionReason | None, str] = {
-    SuppressionReason.BOUNCED: "mail to it bounced or was complained about",
-    SuppressionReason.COMPLAINED: "they complained about our mail",
-    SuppressionReason.ERASED: "they asked to be erased, and only they can come back, by the subscribe page",
+_REASONS: dict[SuppressionReason | None, str] = {
+    SuppressionReason.BOUNCED: "emails to it bounced or were reported as spam",
+    SuppressionReason.COMPLAINED: "the recipient reported an email as spam",
+    SuppressionReason.ERASED: "the person's data was erased; only they can subscribe again, on the subscribe page",
     SuppressionReason.OPERATOR: "by the operator",
 }
 
@@ -34,9 +34,9 @@ _WHY: dict[SuppressionReason | None, str] = {
 def add(
     database: Database, digests: Sequence[Digest], address: str, digest: str, topics: Sequence[str], now: datetime
 ) -> Subscriber:
-    """Subscribe `address` to `digest` (all topics if none is given). Doing it again changes the topics.
+    """Subscribe `address` to `digest`, with all topics if `topics` is empty. If it is subscribed, change its topics.
 
-    Raises SubscriptionError when the digest or a topic does not exist or the address is suppressed.
+    Raises SubscriptionError if the digest or a topic does not exist, or if the address is suppressed.
     """
     with database.begin() as connection:
         return add_within(connection, digests, address, digest, topics, now)
@@ -45,13 +45,13 @@ def add(
 def add_within(
     connection: Connection, digests: Sequence[Digest], address: str, digest: str, topics: Sequence[str], now: datetime
 ) -> Subscriber:
-    """Do what `add` does as a part of the caller's transaction."""
+    """Like `add`, but in the caller's transaction."""
     subscription = checked_subscription(digests, Subscription(digest=digest, topics=tuple(topics)))
     address = normalised(address)
     reason = suppressions.reason_for(connection, key_of(address))
     known = subscribers.find(connection, address)
     if reason is not None or (known is not None and known.state is SubscriberState.SUPPRESSED):
-        raise SubscriptionError(f"{address} is suppressed: {_WHY.get(reason, _WHY[SuppressionReason.BOUNCED])}")
+        raise SubscriptionError(f"{address} is suppressed: {_REASONS.get(reason, _REASONS[SuppressionReason.BOUNCED])}")
     subscriber_id = subscribers.add(connection, address, now)
     subscribers.subscribe(connection, subscriber_id, subscription, now)
     added = subscribers.get(connection, subscriber_id)
@@ -60,7 +60,7 @@ def add_within(
 
 
 def show(database: Database, address: str) -> Subscriber:
-    """Return what is known of `address`. Raises SubscriptionError when nothing is."""
+    """Return the subscriber at `address`. Raises SubscriptionError if there is none."""
     address = normalised(address)
     with database.connect() as connection:
         found = subscribers.find(connection, address)
@@ -80,16 +80,16 @@ def list_all(
 def page(
     database: Database, *, digest: str | None = None, state: SubscriberState | None = None, limit: int, offset: int = 0
 ) -> list[Subscriber]:
-    """Return `limit` subscribers at most in the order they came, after the first `offset`."""
+    """Return at most `limit` subscribers, oldest first, after the first `offset`."""
     with database.connect() as connection:
         found = subscribers.list_subscribers(connection, digest=digest, state=state)
         return list(islice(found, offset, offset + limit))
 
 
 def remove(database: Database, address: str, now: datetime) -> None:
-    """Unsubscribe `address` from everything, deliveries already queued included.
+    """Unsubscribe `address` from all digests and cancel its queued deliveries.
 
-    Raises SubscriptionError when it is not a subscriber.
+    Raises SubscriptionError if it is not a subscriber.
     """
     address = normalised(address)
     with database.begin() as connection:
@@ -98,28 +98,28 @@ def remove(database: Database, address: str, now: datetime) -> None:
 
 
 def suppressed(database: Database) -> Iterator[Suppression]:
-    """Yield every address nothing is sent to, the newest first."""
+    """Yield all suppressions, newest first."""
     with database.connect() as connection:
         yield from suppressions.list_all(connection)
 
 
 def suppress(database: Database, address: str, detail: str, now: datetime) -> None:
-    """Send nothing to `address` any more, subscriber or not; what is queued is cancelled."""
+    """Suppress `address`, whether or not it is a subscriber, and cancel its queued deliveries."""
     with database.begin() as connection:
         suppress_within(connection, address, detail, now)
 
 
 def suppress_within(connection: Connection, address: str, detail: str, now: datetime) -> Suppression:
-    """Do what `suppress` does as a part of the caller's transaction, and return what is on record then."""
+    """Like `suppress`, but in the caller's transaction. Return the suppression."""
     key = key_of(normalised(address))
     suppressions.add(connection, key, SuppressionReason.OPERATOR, detail, now)
     return next(one for one in suppressions.list_all(connection) if one.key == key)
 
 
 def lift(database: Database, address: str, now: datetime) -> None:
-    """Lift the suppression of `address`, which may then subscribe anew.
+    """Lift the suppression of `address`, so that it can subscribe again.
 
-    Raises SubscriptionError when there is none.
+    Raises SubscriptionError if there is none.
     """
     address = normalised(address)
     with database.begin() as connection:
@@ -128,12 +128,12 @@ def lift(database: Database, address: str, now: datetime) -> None:
 
 
 def lift_key(database: Database, key: str, now: datetime) -> bool:
-    """Lift the suppression with this key, an address or the hash of an erased one; return whether there was one."""
+    """Lift the suppression with this key (an address or a hash). Return whether there was one."""
     with database.begin() as connection:
         return suppressions.remove(connection, key, now)
 
 
 def wishes(database: Database) -> tuple[ChoiceCount, ...]:
-    """Return what active subscribers chose, each combination once."""
+    """Return each combination of preferences of active subscribers, with its count."""
     with database.connect() as connection:
         return audience.wishes(connection)

@@ -1,7 +1,7 @@
-"""Tell a subscriber by mail what somebody with their link did, and undo it.
+"""Notices about changes, and undoing them.
 
-A mail that was forwarded, or read by somebody else, carries the link that changes and ends a subscription. So whatever
-is done with it is told to the subscriber, with another link that undoes it and that only their mailbox gets.
+Forwarded emails contain the link to a subscriber's preferences. Therefore each change is announced to the subscriber by
+email, with a link to undo it, which only their mailbox receives.
 """
 
 from __future__ import annotations
@@ -29,68 +29,68 @@ ONE_NOTICE_EVERY = timedelta(hours=6)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Undoing:
-    """What a link would undo: from `person` as they are back to `before`; `done` if that has happened already."""
+class UndoPreview:
+    """What a link undoes: it restores `person` to `before`. `done` if this has already happened."""
 
     person: Subscriber
     before: Subscriber
     done: bool
 
     def steps(self) -> tuple[Difference, ...]:
-        """Return what the undoing changes."""
+        """Return the differences."""
         return differences(self.person, self.before)
 
 
-def tell_of_change(connection: Connection, before: Subscriber, now: datetime) -> None:
-    """Queue a notice of what changed since `before`: at once, or six hours after the last one.
+def notify_of_change(connection: Connection, before: Subscriber, now: datetime) -> None:
+    """Queue a notice of the changes since `before`, immediately or six hours after the last one.
 
-    Further changes until it is sent are told by the same notice, and undone by the same link. Only who was active is
-    told.
+    Further changes until it is sent belong to the same notice and the same undo link. Only active subscribers are
+    notified.
     """
     if before.state is not SubscriberState.ACTIVE or _waiting(connection, before.id):
         return
-    told_at = notices.last_sent(connection, before.id, NoticeKind.CHANGED)
-    recent = told_at is not None and is_recent(told_at, now, ONE_NOTICE_EVERY)
-    due_at = told_at + ONE_NOTICE_EVERY if told_at is not None and recent else now
+    notified_at = notices.last_sent(connection, before.id, NoticeKind.CHANGED)
+    recent = notified_at is not None and is_recent(notified_at, now, ONE_NOTICE_EVERY)
+    due_at = notified_at + ONE_NOTICE_EVERY if notified_at is not None and recent else now
     content = {"change": str(changes.add(connection, before, now))}
     notices.enqueue(connection, before.id, NoticeKind.CHANGED, content, now, due_at=due_at)
 
 
-def tell_at_once(connection: Connection, before: Subscriber, kind: NoticeKind, now: datetime) -> None:
-    """Queue a notice of `kind` to the address of `before`, due at once, in place of a notice that waits.
+def notify_immediately(connection: Connection, before: Subscriber, kind: NoticeKind, now: datetime) -> None:
+    """Queue a notice of `kind` to the address of `before`, due immediately, instead of a waiting notice.
 
-    Its link undoes what that one would have told of, too. Only who was active is told.
+    Its link also undoes the changes of the waiting notice. Only active subscribers are notified.
     """
     if before.state is not SubscriberState.ACTIVE:
         return
     waiting = _waiting(connection, before.id)
     for notice_id, _ in waiting:
-        notices.withdraw(connection, notice_id, "told by a later notice", now)
+        notices.withdraw(connection, notice_id, "replaced by a later notice", now)
     change = waiting[0][1]["change"] if waiting else str(changes.add(connection, before, now))
     notices.enqueue(connection, before.id, kind, {"change": change, "to": before.address}, now)
 
 
 def _waiting(connection: Connection, subscriber_id: int) -> list[tuple[int, dict[str, str]]]:
-    """Return the notices of changes that wait and go to the subscriber's present address."""
+    """Return the waiting notices of changes to the subscriber's current address."""
     found = notices.waiting(connection, subscriber_id, NoticeKind.CHANGED)
     return [(notice_id, content) for notice_id, content in found if "to" not in content]
 
 
-def look(database: Database, links: LinkTokens, token: str, now: datetime) -> Undoing:
+def find_undo(database: Database, links: LinkTokens, token: str, now: datetime) -> UndoPreview:
     """Return what a link would undo, changing nothing.
 
     Raises TokenError when it is forged or too old, SubscriptionError when nothing is stored about the person any more.
     """
     with database.connect() as connection:
         change, person = _found(connection, links, token, now)
-    return Undoing(person=person, before=change.before, done=change.undone_at is not None)
+    return UndoPreview(person=person, before=change.before, done=change.undone_at is not None)
 
 
 def undo(database: Database, digests: Sequence[Digest], links: LinkTokens, token: str, now: datetime) -> Subscriber:
-    """Give a subscriber back what they had before a change, the address included; again it changes nothing.
+    """Restore a subscriber to the state before a change, including the address. Repeating it has no effect.
 
-    Later changes are undone with it. Raises TokenError as `look` does, and SubscriptionError when the address is
-    suppressed, or belongs to another subscriber by now.
+    Later changes are undone too. Raises TokenError like `find_undo`, and SubscriptionError if the address is suppressed
+    or now belongs to another subscriber.
     """
     with database.begin() as connection:
         change, person = _found(connection, links, token, now)
@@ -106,7 +106,7 @@ def undo(database: Database, digests: Sequence[Digest], links: LinkTokens, token
         for notice_id, _ in _waiting(connection, person.id):
             notices.withdraw(connection, notice_id, "undone", now)
         if before.address != person.address:
-            take_over(connection, before.address, person.id, now)
+            free_address(connection, before.address, person.id, now)
             subscribers.readdress(connection, person.id, before.address, now)
         subscribers.restore(connection, before, now)
         after = subscribers.get(connection, person.id)
@@ -126,9 +126,9 @@ def _found(connection: Connection, links: LinkTokens, token: str, now: datetime)
 
 
 def check_free(connection: Connection, address: str, subscriber_id: int) -> None:
-    """Raise SubscriptionError unless this subscriber may have `address`: not suppressed, and no one else's.
+    """Raise SubscriptionError if `address` is suppressed or belongs to another subscriber.
 
-    Who was erased may come back to their address themselves.
+    An address is available again after its data was erased.
     """
     other = subscribers.find(connection, address)
     if other is not None and other.id != subscriber_id and other.state is SubscriberState.ACTIVE:
@@ -140,8 +140,8 @@ def check_free(connection: Connection, address: str, subscriber_id: int) -> None
         )
 
 
-def take_over(connection: Connection, address: str, subscriber_id: int, now: datetime) -> None:
-    """Make `address` free for a subscriber: somebody who left, or never confirmed, is forgotten."""
+def free_address(connection: Connection, address: str, subscriber_id: int, now: datetime) -> None:
+    """Make `address` available to a subscriber. A person who unsubscribed or never confirmed is erased."""
     other = subscribers.find(connection, address)
     if other is not None and other.id != subscriber_id:
         erasing.erase(connection, other.id, now)

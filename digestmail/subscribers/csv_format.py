@@ -1,4 +1,4 @@
-"""The table of people that is exported and imported: its columns, and cells that no spreadsheet runs. Pure."""
+"""The CSV format of exports and imports: its columns, and cells that are safe in spreadsheets. Pure."""
 
 from __future__ import annotations
 
@@ -21,44 +21,44 @@ COLUMNS = (
     "consent_at",
     "created_at",
 )
-TOPICS_BY = ";"
+TOPIC_SEPARATOR = ";"
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
-"""What a spreadsheet runs, behind any apostrophes: one more is added, and one is taken off, so that it is exact."""
-_GUARDED = re.compile(r"'+[=+\-@\t\r]")
+"""A formula, possibly after apostrophes. Escaping adds one apostrophe and unescaping removes one."""
+_ESCAPED = re.compile(r"'+[=+\-@\t\r]")
 
 
-def guarded(cell: str) -> str:
-    """Return `cell` with an apostrophe in front if a spreadsheet would run it (OWASP, CSV injection)."""
+def escape_formula(cell: str) -> str:
+    """Return `cell`, with an apostrophe before it if a spreadsheet would run it (OWASP, CSV injection)."""
     return f"'{cell}" if _FORMULA.match(cell) else cell
 
 
-def bare(cell: str) -> str:
-    """Return what `guarded` was given."""
-    return cell[1:] if _GUARDED.match(cell) else cell
+def unescape_formula(cell: str) -> str:
+    """Reverse `escape_formula`."""
+    return cell[1:] if _ESCAPED.match(cell) else cell
 
 
 def rows_of(people: Iterable[Subscriber]) -> Iterator[tuple[str, ...]]:
-    """Yield a row of `COLUMNS` for each person and digest; who has no digest gets one row with none."""
+    """Yield a row of `COLUMNS` for each subscription. A person without subscriptions gets one row."""
     for person in people:
         for one in person.subscriptions or (None,):
-            yield tuple(map(guarded, _row(person, one)))
+            yield tuple(map(escape_formula, _row(person, one)))
 
 
 def _row(person: Subscriber, one: Subscription | None) -> tuple[str, ...]:
     return (
         person.address,
         one.digest if one else "",
-        TOPICS_BY.join(one.topics) if one else "",
+        TOPIC_SEPARATOR.join(one.topics) if one else "",
         "" if one is None or one.hour is None else str(one.hour),
         person.language or "",
         person.timezone or "",
         person.state,
-        _written(person.paused_until),
+        _format(person.paused_until),
         person.consent_source or "",
-        _written(person.consent_at),
-        _written(person.created_at),
+        _format(person.consent_at),
+        _format(person.created_at),
     )
 
 
-def _written(moment: datetime | None) -> str:
+def _format(moment: datetime | None) -> str:
     return moment.astimezone(UTC).isoformat() if moment else ""

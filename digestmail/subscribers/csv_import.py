@@ -1,4 +1,4 @@
-"""One line of an import: read, and what is done with it. Pure; only reading the text of a file is left to the door."""
+"""Parses the rows of an import and decides what to do with each. Pure, except that callers open the file."""
 
 from __future__ import annotations
 
@@ -16,36 +16,36 @@ from digestmail.model.digests import Digest
 from digestmail.model.subscribers import Consent, Preferences, SubscriberState, Subscription, SuppressionReason
 from digestmail.storage.erasing import is_erased
 from digestmail.storage.subscriber_import import AddressStatus
-from digestmail.subscribers.csv_format import COLUMNS, TOPICS_BY, bare
+from digestmail.subscribers.csv_format import COLUMNS, TOPIC_SEPARATOR, unescape_formula
 from digestmail.subscribers.preferences import LONGEST_PAUSE
 from digestmail.subscribers.validate import checked
 
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
-"""NUL, and the surrogates that stand for bytes that are not UTF-8."""
+"""NUL, and surrogates, which represent bytes that are not UTF-8."""
 
 _HOUR = re.compile(r"[0-9]{1,2}")
-_LONGEST_FAULT = 500
+_MAX_ERROR_LENGTH = 500
 
 
 class RowOutcome(StrEnum):
-    """What became of a line."""
+    """The outcome of a row."""
 
     ADDED = "added"
     """A new subscriber."""
     CHANGED = "changed"
-    """A subscriber has one digest more."""
+    """A new subscription of an existing subscriber."""
     ALREADY = "already subscribed"
     SUPPRESSED = "suppressed"
     ERASED = "erased"
     UNSUBSCRIBED = "unsubscribed"
-    LEFT = "left this digest"
+    LEFT = "unsubscribed from this digest"
     INACTIVE = "not active in the file"
     FAILED = "failed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportRow:
-    """A line that can be understood: who wants which digest, and since when they have agreed."""
+    """A valid row: a subscription and the person's consent."""
 
     line: int
     address: str
@@ -58,13 +58,13 @@ class ImportRow:
 
     @property
     def digest(self) -> str:
-        """The digest that is wanted; none in a line that is not active."""
+        """The digest. Rows that are not active have none."""
         return self.choices.subscriptions[0].digest
 
 
 @dataclass(frozen=True, slots=True)
 class RowError:
-    """A line that cannot be understood, and why."""
+    """An invalid row, and why."""
 
     line: int
     why: str
@@ -72,7 +72,7 @@ class RowError:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reader:
-    """Turns lines into wishes. `consent` stands in for lines without one of their own."""
+    """Parses rows. `consent` is used for rows without their own."""
 
     digests: tuple[Digest, ...]
     languages: Collection[str]
@@ -80,7 +80,7 @@ class Reader:
     now: datetime
 
     def read(self, lines: Iterable[str]) -> Iterator[ImportRow | RowError]:
-        """Yield what each row says. Raises SubscriptionError when the first is no header of `COLUMNS`."""
+        """Yield each row. Raises SubscriptionError if the first line is not a header with `COLUMNS`."""
         choose = self._chooser()
         rows = _rows(lines)
         _, first = next(rows, (0, []))
@@ -90,11 +90,11 @@ class Reader:
                 yield RowError(line, cells)
             elif cells:
                 try:
-                    yield self._wish(line, _by_name(header, cells), choose)
+                    yield self._parse(line, _by_name(header, cells), choose)
                 except SubscriptionError as error:
-                    yield RowError(line, str(error)[:_LONGEST_FAULT])
+                    yield RowError(line, str(error)[:_MAX_ERROR_LENGTH])
 
-    def _wish(self, line: int, row: Mapping[str, str], choose: _Choose) -> ImportRow:
+    def _parse(self, line: int, row: Mapping[str, str], choose: _Choose) -> ImportRow:
         address = normalised(row["address"])
         state = row.get("state") or SubscriberState.ACTIVE
         if state not in set(SubscriberState):
@@ -114,47 +114,47 @@ class Reader:
             key=key_of(address),
             choices=choices,
             consent=consent or Consent(source="", at=self.now),
-            created_at=self._past("created_at", row),
+            created_at=self._past_time("created_at", row),
             paused_until=self._pause(row),
             active=active,
         )
 
     def _consent(self, row: Mapping[str, str]) -> Consent:
-        """Return the line's consent; both halves from the line, or both from the command."""
-        source, at = row.get("consent_source", "").strip(), self._past("consent_at", row)
+        """Return the consent of the row, or the default if the row has neither source nor time."""
+        source, at = row.get("consent_source", "").strip(), self._past_time("consent_at", row)
         if source and at:
             return Consent(source=source, at=at)
         if source or at or self.consent is None:
             raise SubscriptionError(
-                f"consent_{'at' if source else 'source'} is missing: when and where did they agree?"
+                f"consent_{'at' if source else 'source'} is missing; specify when and where the person agreed"
             )
         return self.consent
 
-    def _past(self, column: str, row: Mapping[str, str]) -> datetime | None:
+    def _past_time(self, column: str, row: Mapping[str, str]) -> datetime | None:
         moment = _moment(column, row)
         if moment is not None and moment > self.now:
-            raise SubscriptionError(f"{column} {row[column]!r} lies in the future")
+            raise SubscriptionError(f"{column} {row[column]!r} is in the future")
         return moment
 
     def _pause(self, row: Mapping[str, str]) -> datetime | None:
-        """Return the end of a pause; one that is over does no harm, and an old file has some."""
+        """Return the end of a pause. It may be in the past, as in old files."""
         until = _moment("paused_until", row)
         if until is not None and until > self.now + LONGEST_PAUSE:
-            raise SubscriptionError(f"paused_until {row['paused_until']!r} lies more than a year ahead")
+            raise SubscriptionError(f"paused_until {row['paused_until']!r} is more than a year ahead")
         return until
 
     def _chooser(self) -> _Choose:
-        """Return what checks the choices of a line; a file repeats a few of them over and over."""
+        """Return a cached function that checks preferences, because files repeat the same ones."""
 
         @lru_cache(4096)
         def choose(digest: str, topics: str, hour: str, language: str, timezone: str) -> Preferences | str:
             if language and language not in self.languages:
-                return f"mails are not written in {language!r}; there are {', '.join(self.languages)}"
+                return f"there is no language {language!r}; available languages: {', '.join(self.languages)}"
             if hour and not _HOUR.fullmatch(hour):
                 return f"{hour!r} is not an hour; the hour must be a number from 0 to 23"
             chosen = Subscription(
                 digest=digest,
-                topics=tuple(one for name in topics.split(TOPICS_BY) if (one := name.strip())),
+                topics=tuple(one for name in topics.split(TOPIC_SEPARATOR) if (one := name.strip())),
                 hour=int(hour) if hour else None,
             )
             try:
@@ -183,7 +183,7 @@ def _moment(column: str, row: Mapping[str, str]) -> datetime | None:
 
 
 def _rows(lines: Iterable[str]) -> Iterator[tuple[int, list[str] | str]]:
-    """Yield (number of its first line, cells) for each row of a CSV; a sentence for what is none (RFC 4180)."""
+    """Yield (number of its first line, cells) for each CSV row, or an error message for an invalid row (RFC 4180)."""
     reader = csv.reader(lines, strict=True)
     while True:
         line = reader.line_num + 1
@@ -192,7 +192,7 @@ def _rows(lines: Iterable[str]) -> Iterator[tuple[int, list[str] | str]]:
         except StopIteration:
             return
         except csv.Error as error:
-            cells = f"not a row of a CSV: {error}"
+            cells = f"invalid CSV: {error}"
         yield line, cells
 
 
@@ -209,36 +209,36 @@ def _header(cells: Sequence[str]) -> tuple[str, ...]:
 
 def _by_name(header: tuple[str, ...], cells: Sequence[str]) -> dict[str, str]:
     if len(cells) != len(header):
-        raise SubscriptionError(f"{len(cells)} cells where the first line names {len(header)} columns")
+        raise SubscriptionError(f"the row has {len(cells)} cells, but the header has {len(header)} columns")
     if any(map(_UNSTORABLE.search, cells)):
-        raise SubscriptionError("not UTF-8 text, or a NUL in it")
-    return dict(zip(header, map(bare, cells), strict=True))
+        raise SubscriptionError("the row is not valid UTF-8 or contains NUL")
+    return dict(zip(header, map(unescape_formula, cells), strict=True))
 
 
-def decide(wish: ImportRow, standing: AddressStatus) -> RowOutcome:
-    """Say what is done with a wish.
+def decide(row: ImportRow, status: AddressStatus) -> RowOutcome:
+    """Return what to do with a row.
 
-    Who is suppressed or was erased is never brought back by a file; who left, and what they left, only with consent
-    that is newer.
+    An import never subscribes suppressed or erased people. People who unsubscribed are only subscribed again with newer
+    consent.
     """
-    if standing.suppressed is SuppressionReason.ERASED or is_erased(wish.address):
+    if status.suppressed is SuppressionReason.ERASED or is_erased(row.address):
         return RowOutcome.ERASED
-    if standing.suppressed is not None or standing.state is SubscriberState.SUPPRESSED:
+    if status.suppressed is not None or status.state is SubscriberState.SUPPRESSED:
         return RowOutcome.SUPPRESSED
-    if not wish.active:
+    if not row.active:
         return RowOutcome.INACTIVE
-    active = standing.state is SubscriberState.ACTIVE
-    if active and wish.digest in standing.digests:
+    active = status.state is SubscriberState.ACTIVE
+    if active and row.digest in status.digests:
         return RowOutcome.ALREADY
-    opted_out_at = standing.opted_out_at(wish.digest)
-    if opted_out_at is not None and wish.consent.at <= opted_out_at:
+    opted_out_at = status.opted_out_at(row.digest)
+    if opted_out_at is not None and row.consent.at <= opted_out_at:
         return RowOutcome.LEFT if active else RowOutcome.UNSUBSCRIBED
     return RowOutcome.CHANGED if active else RowOutcome.ADDED
 
 
-def reason(wish: ImportRow, standing: AddressStatus, outcome: RowOutcome) -> str:
-    """Return since when somebody has left, where that is why nothing is done; else nothing."""
+def reason(row: ImportRow, status: AddressStatus, outcome: RowOutcome) -> str:
+    """Return when a person unsubscribed, if that is why the row is skipped, else an empty string."""
     if outcome not in {RowOutcome.LEFT, RowOutcome.UNSUBSCRIBED}:
         return ""
-    what = f"left {wish.digest}" if outcome is RowOutcome.LEFT else str(outcome)
-    return f"{what} on {standing.opted_out_at(wish.digest):%Y-%m-%d}, and the consent is no newer"
+    what = f"unsubscribed from {row.digest}" if outcome is RowOutcome.LEFT else str(outcome)
+    return f"{what} on {status.opted_out_at(row.digest):%Y-%m-%d}, and the consent is not newer"

@@ -1,4 +1,4 @@
-"""Subscribers out to a CSV and in from one: a million lines in flat memory, and nobody without consent."""
+"""Exports and imports subscribers as CSV, with constant memory and only with consent."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from digestmail.subscribers.csv_format import COLUMNS, rows_of
 from digestmail.subscribers.csv_import import ImportRow, Reader, RowError, RowOutcome, decide, reason
 
 _CHUNK = 4000
-"""Lines read, looked up and stored in one transaction."""
-_NAMED = 1000
-"""Failed lines a report names; the others are only counted."""
+"""Rows in one transaction."""
+_MAX_LISTED = 1000
+"""The number of failed rows in a report; the others are only counted."""
 
 
 class Writable(Protocol):
-    """Where text goes."""
+    """An object with a `write` method for text."""
 
     def write(self, text: str, /) -> object:
         """Write `text`."""
@@ -37,34 +37,34 @@ class Writable(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """What became of one line of the file."""
+    """The outcome of one row."""
 
     number: int
     outcome: RowOutcome
     why: str = ""
-    """What is wrong with a failed one, or since when somebody has left."""
+    """Why the row failed, or when the person unsubscribed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportReport:
-    """What an import did, or with `dry_run` would do, counted in lines."""
+    """What an import did, or with `dry_run` would do, in rows."""
 
     dry_run: bool
     added: int
-    """Lines that made somebody a subscriber."""
+    """Rows that added a subscriber."""
     changed: int
-    """Lines that gave a subscriber one digest more."""
+    """Rows that added a subscription to a subscriber."""
     skipped: tuple[tuple[str, int], ...]
-    """(reason, lines), by reason."""
+    """(reason, number of rows), ordered by reason."""
     failed: int
     failures: tuple[Line, ...]
-    """The first thousand failed lines."""
+    """The first thousand failed rows."""
 
 
 def export(database: Database, out: Writable) -> int:
-    """Write every subscriber to `out` as CSV (RFC 4180), a row for each digest of theirs; return how many rows.
+    """Write all subscribers to `out` as CSV (RFC 4180), one row for each subscription. Return the number of rows.
 
-    Who was erased is not among them. No cell is one a spreadsheet would run as a formula.
+    Erased people are left out. Cells that a spreadsheet would run as a formula are escaped.
     """
     writer = csv.writer(out)
     writer.writerow(COLUMNS)
@@ -77,13 +77,13 @@ def export(database: Database, out: Writable) -> int:
 
 
 def check_consent(source: str | None, at: datetime | None, now: datetime) -> Consent | None:
-    """Return the consent that holds for all lines without their own. Raises SubscriptionError for half of one."""
+    """Return the consent for rows without their own. Raises SubscriptionError if it is incomplete."""
     if source is None and at is None:
         return None
     if not (source and source.strip()) or at is None:
-        raise SubscriptionError("a consent is where and when they agreed: both, or neither")
+        raise SubscriptionError("consent needs both a source and a time, or neither")
     if at > now:
-        raise SubscriptionError("nobody can have agreed in the future")
+        raise SubscriptionError("the time of consent is in the future")
     return Consent(source=source.strip(), at=at)
 
 
@@ -98,11 +98,11 @@ def import_people(
     dry_run: bool = False,
     tell: Callable[[Line], None] = lambda _: None,
 ) -> ImportReport:
-    """Subscribe the people in `lines` of a CSV with a header; `tell` hears what became of each line.
+    """Subscribe the people in a CSV with a header. `tell` is called with the outcome of each row.
 
-    A transaction holds a few thousand lines; after a crash the same file is imported again, and what is there already
-    is skipped. With `dry_run` nothing is stored, and a person on lines far apart may count as new twice. Raises
-    SubscriptionError when the header cannot be read.
+    Each transaction has a few thousand rows. After a crash, import the same file again: rows that were stored are
+    skipped. With `dry_run` nothing is stored, and a person in distant rows may be counted as new twice. Raises
+    SubscriptionError if the header is invalid.
     """
     read = Reader(digests=tuple(digests), languages=languages, consent=consent, now=now).read(lines)
     counts: Counter[RowOutcome] = Counter()
@@ -110,9 +110,9 @@ def import_people(
     while chunk := list(islice(read, _CHUNK)):
         with database.connect() if dry_run else database.begin() as connection:
             done = _import_chunk(connection, chunk, now, store=not dry_run)
-        # Told once it is committed: what was said has happened.
+        # Outcomes are reported after the commit.
         counts.update(line.outcome for line in done)
-        failures += [line for line in done if line.outcome is RowOutcome.FAILED][: _NAMED - len(failures)]
+        failures += [line for line in done if line.outcome is RowOutcome.FAILED][: _MAX_LISTED - len(failures)]
         for line in done:
             tell(line)
     return _report(counts, failures, dry_run=dry_run)
@@ -133,7 +133,7 @@ def _report(counts: Counter[RowOutcome], failures: list[Line], *, dry_run: bool)
 def _import_chunk(
     connection: Connection, chunk: Sequence[ImportRow | RowError], now: datetime, *, store: bool
 ) -> list[Line]:
-    found = subscriber_import.standings(connection, [wish.key for wish in chunk if isinstance(wish, ImportRow)])
+    found = subscriber_import.statuses(connection, [row.key for row in chunk if isinstance(row, ImportRow)])
     done: list[Line] = []
     people: list[NewPerson] = []
     wanted: list[tuple[str, Subscription]] = []
@@ -141,32 +141,32 @@ def _import_chunk(
         if isinstance(one, RowError):
             done.append(Line(number=one.line, outcome=RowOutcome.FAILED, why=one.why))
             continue
-        standing = found[one.key]
-        outcome = decide(one, standing)
-        done.append(Line(number=one.line, outcome=outcome, why=reason(one, standing, outcome)))
+        status = found[one.key]
+        outcome = decide(one, status)
+        done.append(Line(number=one.line, outcome=outcome, why=reason(one, status, outcome)))
         if outcome in {RowOutcome.ADDED, RowOutcome.CHANGED}:
             if outcome is RowOutcome.ADDED:
-                people.append(_new(one, standing, now))
+                people.append(_new_person(one, status, now))
             wanted.append((one.key, one.choices.subscriptions[0]))
-            _note(one, standing)
+            _apply_to_status(one, status)
     if store:
         subscriber_import.add_people(connection, people, now)
         subscriber_import.subscribe_all(connection, wanted, now)
     return done
 
 
-def _new(wish: ImportRow, standing: AddressStatus, now: datetime) -> NewPerson:
+def _new_person(row: ImportRow, status: AddressStatus, now: datetime) -> NewPerson:
     return NewPerson(
-        address=wish.address,
-        choices=wish.choices,
-        consent=wish.consent,
-        created_at=wish.created_at or now,
-        paused_until=wish.paused_until,
-        was=standing.state,
+        address=row.address,
+        choices=row.choices,
+        consent=row.consent,
+        created_at=row.created_at or now,
+        paused_until=row.paused_until,
+        was=status.state,
     )
 
 
-def _note(wish: ImportRow, standing: AddressStatus) -> None:
-    """Let later lines of the chunk see what this one did."""
-    standing.state = SubscriberState.ACTIVE
-    standing.digests.add(wish.digest)
+def _apply_to_status(row: ImportRow, status: AddressStatus) -> None:
+    """Update the status for later rows of the chunk."""
+    status.state = SubscriberState.ACTIVE
+    status.digests.add(row.digest)

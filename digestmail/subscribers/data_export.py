@@ -1,4 +1,4 @@
-"""What is stored about a person: shown to them whole (GDPR article 15), and forgotten when they ask (article 17)."""
+"""Exports all data about a person (GDPR article 15), and erases it (article 17)."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from digestmail.storage.database import Database
 from digestmail.storage.erasing import Bounced, Mailed
 from digestmail.storage.opt_outs import OptOut
 
-_ONE_MAIL_EVERY = timedelta(days=1)
+_REQUEST_INTERVAL = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,29 +37,29 @@ class PersonalData:
 
     subscriber: Subscriber
     unconfirmed: Preferences | None
-    """What they asked for and have not confirmed."""
+    """Preferences that are not confirmed yet."""
     wanted_address: str | None
-    """The address they asked to change to and have not confirmed."""
+    """A new address that is not confirmed yet."""
     suppressed: SuppressionReason | None
     changes: tuple[Change, ...]
-    """What they had before changes of the last 30 days, which can be undone."""
+    """The state before changes of the last 30 days, which can be undone."""
     left: tuple[OptOut, ...]
-    """What they left and when; an empty name stands for everything."""
+    """When the person unsubscribed. An empty name means from everything."""
     mails: tuple[Mailed, ...]
     bounces: tuple[Bounced, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Erased:
-    """What became of a person's rows: `removed`, or `anonymised` where deliveries hang on them."""
+    """The result of an erasure: rows are removed, or anonymised if deliveries refer to them."""
 
     removed: bool
     deliveries: int
-    """Deliveries that stay in the accounts, without a name."""
+    """Deliveries that stay in the statistics, without personal data."""
 
 
 def export(database: Database, subscriber_id: int) -> PersonalData:
-    """Return all that is stored about a person. Raises SubscriptionError when there is nothing."""
+    """Return all data about a person. Raises SubscriptionError if there is none."""
     with database.connect() as connection:
         found = subscribers.get(connection, subscriber_id)
         if found is None:
@@ -78,29 +78,29 @@ def export(database: Database, subscriber_id: int) -> PersonalData:
         )
 
 
-def ask_to_erase(
+def request_erasure(
     database: Database, subscriber_id: int, now: datetime, *, random_token: Callable[[], str]
 ) -> Erased | None:
-    """Erase a person who gets no mail; ask who does by mail first, at most once a day, and return None.
+    """Erase a person without active subscriptions. Ask others to confirm by email, at most once a day, and return None.
 
-    The link in every mail may be in somebody else's hands, and this cannot be undone. Raises SubscriptionError when
-    there is no such person.
+    Confirmation is required because the link may have been forwarded and erasing cannot be undone. Raises
+    SubscriptionError if there is no such person.
     """
     with database.begin() as connection:
         found = subscribers.get(connection, subscriber_id)
         if found is not None and found.state is SubscriberState.ACTIVE:
             asked_at = notices.last_queued(connection, subscriber_id, now, NoticeKind.ERASE)
-            if asked_at is None or not is_recent(asked_at, now, _ONE_MAIL_EVERY):
+            if asked_at is None or not is_recent(asked_at, now, _REQUEST_INTERVAL):
                 content = {"asked_at": now.isoformat(), "to": found.address}
                 notices.enqueue(connection, subscriber_id, NoticeKind.ERASE, content, now)
             return None
     return erase(database, subscriber_id, now, random_token=random_token)
 
 
-def to_be_erased(database: Database, links: LinkTokens, token: str, now: datetime) -> Subscriber:
-    """Return whom a link would erase, changing nothing.
+def pending_erasure(database: Database, links: LinkTokens, token: str, now: datetime) -> Subscriber:
+    """Return the person that a link erases.
 
-    Raises TokenError when it is forged or too old, SubscriptionError when nothing is stored about them.
+    Raises TokenError if the link is invalid or has expired, SubscriptionError if no data is stored.
     """
     subscriber_id = links.read_erase(token, now)
     with database.connect() as connection:
@@ -111,10 +111,10 @@ def to_be_erased(database: Database, links: LinkTokens, token: str, now: datetim
 
 
 def erase(database: Database, subscriber_id: int, now: datetime, *, random_token: Callable[[], str]) -> Erased:
-    """Forget a person: of their address only a keyed hash stays, so that no import brings them back.
+    """Erase a person. A keyed hash of the address is kept as a suppression, so that no import adds it again.
 
-    An address that was suppressed for another reason stays on that list as a hash under that reason. Raises
-    SubscriptionError when there is no such person.
+    If the address was suppressed for another reason, the hash keeps that reason. Raises SubscriptionError if there is
+    no such person.
     """
     with database.begin() as connection:
         found = subscribers.get(connection, subscriber_id)

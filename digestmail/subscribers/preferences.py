@@ -1,4 +1,4 @@
-"""Change, pause, leave: what a person does with the link in every mail. It takes effect on what is queued already."""
+"""Change preferences, pause, unsubscribe. Queued deliveries are updated as well."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ from digestmail.model.digests import Digest
 from digestmail.model.subscribers import Preferences, Subscriber, SubscriberState
 from digestmail.storage import address_changes, confirmations, deliveries, notices, subscribers, unsubscribe_mails
 from digestmail.storage.database import Database
-from digestmail.subscribers.changes import tell_at_once, tell_of_change
+from digestmail.subscribers.changes import notify_immediately, notify_of_change
 from digestmail.subscribers.validate import checked
 
 LONGEST_PAUSE = timedelta(days=366)
-_OVER = (NoticeKind.CONFIRM, NoticeKind.WELCOME, NoticeKind.ALREADY, NoticeKind.ADDRESS)
-"""Notices that have nothing to say any more to who left."""
+_OBSOLETE_NOTICES = (NoticeKind.CONFIRM, NoticeKind.WELCOME, NoticeKind.ALREADY, NoticeKind.ADDRESS)
+"""Notices that are cancelled when a person unsubscribes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Left:
-    """What somebody left: names of digests, none when they had left before. `all` when nothing is left to them."""
+class UnsubscribeResult:
+    """The digests that a person unsubscribed from, and whether they now have none (`all`)."""
 
     subscriber_id: int
     digests: tuple[str, ...]
     all: bool
     known: bool = True
-    """Whether there is such a subscriber."""
+    """Whether the subscriber exists."""
 
 
 def get(database: Database, subscriber_id: int) -> Subscriber:
-    """Return who holds a link. Raises SubscriptionError when they are not known (any more)."""
+    """Return a subscriber. Raises SubscriptionError if the subscriber does not exist."""
     with database.connect() as connection:
         return _get(connection, subscriber_id)
 
@@ -52,10 +52,10 @@ def _get(connection: Connection, subscriber_id: int) -> Subscriber:
 def change(
     database: Database, digests: Sequence[Digest], subscriber_id: int, choices: Preferences, now: datetime
 ) -> Subscriber:
-    """Make `choices` all that an active subscriber has, what waits for them included; return them.
+    """Replace the preferences of an active subscriber and update queued deliveries. Return the subscriber.
 
-    They are told by mail: the link may have been forwarded. Raises SubscriptionError when a choice does not exist or
-    they are not active: who left has to subscribe, and confirm, again.
+    The subscriber is notified by email, because the link may have been forwarded. Raises SubscriptionError if a choice
+    does not exist or the subscriber is not active.
     """
     choices = checked(digests, choices)
     with database.begin() as connection:
@@ -70,17 +70,17 @@ def change(
         after = _get(connection, subscriber_id)
         if after != before:
             requeue(connection, digests, before, after, now)
-            tell_of_change(connection, before, now)
+            notify_of_change(connection, before, now)
         return after
 
 
 def pause(
-    database: Database, subscriber_id: int, until: datetime | None, now: datetime, *, tell: bool = False
+    database: Database, subscriber_id: int, until: datetime | None, now: datetime, *, notify: bool = False
 ) -> Subscriber:
-    """Send a person nothing before `until`, what is queued included; None ends the pause. Return them.
+    """Pause deliveries to a subscriber until `until`, or resume them (None). Return the subscriber.
 
-    With `tell` they get a mail about it: it was done with their link, not by the operator. Raises SubscriptionError
-    when there is no such person, or `until` is past or over a year away.
+    With `notify`, the subscriber gets an email about it. Raises SubscriptionError if the subscriber does not exist, or
+    if `until` is in the past or more than a year ahead.
     """
     if until is not None and not now < until <= now + LONGEST_PAUSE:
         raise SubscriptionError("a pause must end within the next year")
@@ -90,26 +90,26 @@ def pause(
         if until is not None:
             deliveries.cancel(connection, subscriber_id, "paused", now, due_before=until)
         after = _get(connection, subscriber_id)
-        if tell and after != before:
-            tell_of_change(connection, before, now)
+        if notify and after != before:
+            notify_of_change(connection, before, now)
         return after
 
 
-def leave(
+def unsubscribe(
     database: Database, subscriber_id: int, digest: str | None, now: datetime, *, report: str | None = None
-) -> Left:
-    """Unsubscribe a person from `digest`, or from all; what waits for them goes nowhere. Again it changes nothing.
+) -> UnsubscribeResult:
+    """Unsubscribe a person from `digest`, or from all digests (None), and cancel queued deliveries.
 
-    They are told by mail, however it was done: the link, or the address, may be in somebody else's hands. `report` is
-    the identity of the mail that asked for it, which counts once. An unknown person has left already.
+    The person is notified by email, because someone else may have used the link. `report` identifies an unsubscribe
+    email, which is only processed once. Unknown people are treated as unsubscribed.
     """
     with database.begin() as connection:
         found = subscribers.get(connection, subscriber_id)
         if found is None:
-            return Left(subscriber_id=subscriber_id, digests=(), all=True, known=False)
+            return UnsubscribeResult(subscriber_id=subscriber_id, digests=(), all=True, known=False)
         had = tuple(one.digest for one in found.subscriptions)
         if report is not None and not unsubscribe_mails.add(connection, subscriber_id, report, now):
-            return Left(subscriber_id=subscriber_id, digests=(), all=not had)
+            return UnsubscribeResult(subscriber_id=subscriber_id, digests=(), all=not had)
         left = had if digest is None else tuple(name for name in had if name == digest)
         if digest is None:
             subscribers.remove(connection, found.address, now)
@@ -121,17 +121,17 @@ def leave(
         everything = len(left) == len(had)
         if everything and (left or digest is None):
             address_changes.take(connection, subscriber_id)
-            notices.cancel(connection, subscriber_id, _OVER, "unsubscribed", now)
+            notices.cancel(connection, subscriber_id, _OBSOLETE_NOTICES, "unsubscribed", now)
         if left and everything:
-            tell_at_once(connection, found, NoticeKind.GOODBYE, now)
+            notify_immediately(connection, found, NoticeKind.GOODBYE, now)
         elif left:
-            tell_of_change(connection, found, now)
-    return Left(subscriber_id=subscriber_id, digests=left, all=everything)
+            notify_of_change(connection, found, now)
+    return UnsubscribeResult(subscriber_id=subscriber_id, digests=left, all=everything)
 
 
-def leave_by_mail(database: Database, request: Request, now: datetime) -> Recorded:
-    """Unsubscribe whoever asked for it by mail, in one transaction."""
-    left = leave(database, request.subscriber_id, request.digest, now, report=request.report)
+def unsubscribe_by_email(database: Database, request: Request, now: datetime) -> Recorded:
+    """Process an unsubscribe email in one transaction."""
+    left = unsubscribe(database, request.subscriber_id, request.digest, now, report=request.report)
     if not left.known:
         return Recorded.UNKNOWN
     return Recorded.COUNTED if left.digests else Recorded.REPEATED

@@ -1,6 +1,6 @@
-"""Against floods: how often anybody may ask for mail to be sent, or search. In memory; time is an argument.
+"""Rate limits for sign-ups and searches, in memory.
 
-Generic cell rate algorithm (ITU-T I.371): one number a key, the moment from which it is at rest again.
+Generic cell rate algorithm (ITU-T I.371): one number for each key, the time at which it is idle again.
 """
 
 from __future__ import annotations
@@ -12,15 +12,13 @@ from threading import Lock
 from digestmail.mail.addresses import domain_of, key_of, network_of
 
 _MOST_KEYS = 100_000
-"""Beyond this the keys at rest are dropped, so that many addresses cannot fill the memory."""
-
-
+"""If there are more keys, idle ones are deleted, so that memory stays bounded."""
 _ROUNDING = 1e-6
-"""Seconds that sums of floating-point numbers may be off."""
+"""Tolerance for floating-point errors, in seconds."""
 
 
 class Admission(StrEnum):
-    """What is done with a request. `QUIET`: it is answered like any other, and nothing is sent."""
+    """The decision about a request. `QUIET`: respond as usual, but send nothing."""
 
     ADMIT = "admit"
     QUIET = "quiet"
@@ -29,7 +27,7 @@ class Admission(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """`count` requests at once, and as many again in `seconds`."""
+    """A burst of `count` requests, which is replenished in `seconds`."""
 
     count: int
     seconds: float
@@ -37,35 +35,34 @@ class Rate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rates:
-    """How often one may ask: from one network (/24, /56), for one address, for one domain, and all together."""
+    """The limits for one network (/24, /56), one address, one domain, and all requests."""
 
     network: Rate = Rate(10, 3600)
     address: Rate = Rate(3, 86400)
     domain: Rate = Rate(300, 3600)
-    everybody: Rate = Rate(1000, 3600)
+    total: Rate = Rate(1000, 3600)
     searches: Rate = Rate(60, 60)
-    """From one network."""
+    """For one network."""
     all_searches: Rate = Rate(600, 60)
 
 
 @dataclass(slots=True)
 class RateLimiter:
-    """Counts requests of this process."""
+    """Counts the requests of this process."""
 
     rates: Rates = field(default_factory=Rates)
-    _rests_at: dict[str, float] = field(default_factory=dict)
+    _idle_at: dict[str, float] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
 
-    def judge(self, *, client: str, address: str, at: float) -> Admission:
-        """Count a request from the IP address `client` for the normalised `address`, and say what is done with it.
+    def admit(self, *, client: str, address: str, at: float) -> Admission:
+        """Count a request from the IP address `client` for the normalised `address`, and decide about it.
 
-        `at` is in seconds of a clock that never jumps. A refusal depends on who asks and how many do, never on what is
-        known of an address.
+        `at` is in seconds of a monotonic clock. The decision does not depend on whether the address is subscribed.
         """
         with self._lock:
             if self._wait(f"network {network_of(client)}", self.rates.network, at):
                 return Admission.REFUSE
-            if self._wait("everybody", self.rates.everybody, at):
+            if self._wait("total", self.rates.total, at):
                 return Admission.REFUSE
             if self._wait(f"address {key_of(address)}", self.rates.address, at):
                 return Admission.QUIET
@@ -74,17 +71,17 @@ class RateLimiter:
         return Admission.ADMIT
 
     def search(self, *, client: str, at: float) -> float:
-        """Count a search from the IP address `client`: 0 admits it, else it may be asked again in so many seconds."""
+        """Count a search from the IP address `client`. Return 0, or the seconds to wait if it is refused."""
         with self._lock:
             own = self._wait(f"searches {network_of(client)}", self.rates.searches, at)
             return own or self._wait("all searches", self.rates.all_searches, at)
 
     def _wait(self, key: str, rate: Rate, at: float) -> float:
-        """Count a request under `key` and return 0, or do not and return the seconds until it would be."""
-        rests_at = max(self._rests_at.get(key, at), at) + rate.seconds / rate.count
-        if rests_at - at > rate.seconds + _ROUNDING:
-            return rests_at - at - rate.seconds
-        if len(self._rests_at) >= _MOST_KEYS:
-            self._rests_at = {known: moment for known, moment in self._rests_at.items() if moment > at}
-        self._rests_at[key] = rests_at
+        """Count a request for `key` and return 0, or return the seconds to wait if the limit is reached."""
+        idle_at = max(self._idle_at.get(key, at), at) + rate.seconds / rate.count
+        if idle_at - at > rate.seconds + _ROUNDING:
+            return idle_at - at - rate.seconds
+        if len(self._idle_at) >= _MOST_KEYS:
+            self._idle_at = {known: moment for known, moment in self._idle_at.items() if moment > at}
+        self._idle_at[key] = idle_at
         return 0.0

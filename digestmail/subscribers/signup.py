@@ -1,4 +1,4 @@
-"""Subscribe with double opt-in: ask, get a link by mail, confirm. Nobody gets more than one such mail a day."""
+"""Sign-up with double opt-in. An address gets at most one confirmation request a day."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from digestmail.storage.database import Database
 from digestmail.subscribers.validate import checked
 
 ONE_MAIL_EVERY = timedelta(days=1)
-CONSENT_SOURCE = "web form, confirmed by mail"
+CONSENT_SOURCE = "web form, confirmed by email"
 _FORGET_AFTER = CONFIRM_WITHIN + timedelta(days=4)
 
 
 class SignupReply(StrEnum):
-    """What somebody who asked is sent; the page they see is always the same."""
+    """The email that a sign-up triggers. The page that the person sees is always the same."""
 
     CONFIRM = "confirm"
     ALREADY = "already"
@@ -37,35 +37,34 @@ class SignupReply(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignupState:
-    """What a reply depends on."""
+    """The state of an address that the reply depends on."""
 
     state: SubscriberState | None
     suppressed: SuppressionReason | None
     written_at: datetime | None
-    """When they were last sent a mail of this kind."""
+    """When the last email of this kind was queued."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Confirmed:
-    """Who confirmed, and what they now get."""
+    """The subscriber who confirmed."""
 
     subscriber: Subscriber
 
 
-def reply_to(standing: SignupState, now: datetime) -> SignupReply:
-    """Decide what is sent to an address somebody gave. Pure.
+def reply_to(status: SignupState, now: datetime) -> SignupReply:
+    """Decide which email a sign-up triggers. Pure.
 
-    Only who was erased may come back over a suppression, because they asked for it themselves; to everybody else on
-    that list nothing is sent.
+    Suppressed addresses get none, except those of erased people, who may sign up again.
     """
-    if standing.suppressed not in {None, SuppressionReason.ERASED} or standing.state is SubscriberState.SUPPRESSED:
+    if status.suppressed not in {None, SuppressionReason.ERASED} or status.state is SubscriberState.SUPPRESSED:
         return SignupReply.NOTHING
-    if standing.written_at is not None and is_recent(standing.written_at, now, ONE_MAIL_EVERY):
+    if status.written_at is not None and is_recent(status.written_at, now, ONE_MAIL_EVERY):
         return SignupReply.NOTHING
-    return SignupReply.ALREADY if standing.state is SubscriberState.ACTIVE else SignupReply.CONFIRM
+    return SignupReply.ALREADY if status.state is SubscriberState.ACTIVE else SignupReply.CONFIRM
 
 
-def ask(
+def request_signup(
     database: Database,
     digests: Sequence[Digest],
     address: str,
@@ -74,16 +73,16 @@ def ask(
     *,
     random_token: Callable[[], str],
 ) -> SignupReply:
-    """Keep what somebody asked for, `address` normalised, and queue the mail that is due; return which that is.
+    """Store a sign-up for the normalised `address` and queue the email it triggers. Return which one.
 
-    Raises SubscriptionError when a choice does not exist. The reply is for the log: whoever asked learns nothing from
-    it, because the answer to them is given before this is called.
+    Raises SubscriptionError if a choice does not exist. The result is for the log only; the web response is sent before
+    this is called, so that it reveals nothing.
     """
     choices = checked(digests, choices)
     key = key_of(address)
     with database.begin() as connection:
         known = subscribers.find(connection, address)
-        reply = reply_to(_standing(connection, key, known, now), now)
+        reply = reply_to(_signup_state(connection, key, known, now), now)
         if known is not None and known.state in {SubscriberState.ACTIVE, SubscriberState.SUPPRESSED}:
             if reply is SignupReply.ALREADY:
                 notices.enqueue(connection, known.id, NoticeKind.ALREADY, {}, now)
@@ -95,7 +94,7 @@ def ask(
             confirmations.put(connection, asked)
             notices.enqueue(connection, subscriber_id, NoticeKind.CONFIRM, {"nonce": asked.nonce}, now)
         elif pending is not None:
-            # No second mail, but the link in the first one leads to what was asked for last.
+            # No second email, but the link in the first one now confirms the latest preferences.
             again = Confirmation(
                 subscriber_id=pending.subscriber_id, nonce=pending.nonce, choices=choices, asked_at=pending.asked_at
             )
@@ -103,7 +102,7 @@ def ask(
     return reply
 
 
-def _standing(connection: Connection, key: str, known: Subscriber | None, now: datetime) -> SignupState:
+def _signup_state(connection: Connection, key: str, known: Subscriber | None, now: datetime) -> SignupState:
     suppressed = suppressions.reason_for(connection, key)
     if known is None:
         return SignupState(state=None, suppressed=suppressed, written_at=None)
@@ -115,14 +114,14 @@ def _standing(connection: Connection, key: str, known: Subscriber | None, now: d
     return SignupState(state=known.state, suppressed=suppressed, written_at=written_at)
 
 
-def look(database: Database, tokens: LinkTokens, token: str, now: datetime) -> Preferences:
-    """Return what a confirmation link would confirm, changing nothing. Raises TokenError if it is used or too old."""
+def pending_preferences(database: Database, tokens: LinkTokens, token: str, now: datetime) -> Preferences:
+    """Return the preferences that a link confirms. Raises TokenError if the link was used or has expired."""
     with database.connect() as connection:
         return _pending(connection, tokens, token, now).choices
 
 
 def confirm(database: Database, tokens: LinkTokens, token: str, now: datetime) -> Confirmed:
-    """Make who holds this link a subscriber, queue their welcome. Raises TokenError when it was used or is too old."""
+    """Activate a subscriber and queue the welcome email. Raises TokenError if the link was used or has expired."""
     with database.begin() as connection:
         pending = _pending(connection, tokens, token, now)
         if not confirmations.take(connection, pending.subscriber_id, pending.nonce):
@@ -150,7 +149,7 @@ def _pending(connection: Connection, tokens: LinkTokens, token: str, now: dateti
 
 
 def forget_unconfirmed(database: Database, now: datetime) -> int:
-    """Forget everybody who asked a week ago and did not confirm; return how many. What is too old to undo goes too."""
+    """Delete sign-ups that were not confirmed in a week; return how many. Also delete changes too old to undo."""
     with database.begin() as connection:
         address_changes.expire(connection, now - _FORGET_AFTER)
         changes.expire(connection, now - UNDO_WITHIN - timedelta(days=1))

@@ -1,4 +1,4 @@
-"""What can be chosen, checked. Pure."""
+"""Validates preferences. Pure."""
 
 from __future__ import annotations
 
@@ -15,22 +15,24 @@ LAST_HOUR = 23
 
 
 def checked(digests: Sequence[Digest], choices: Preferences) -> Preferences:
-    """Return `choices`, each digest once and its topics in the digest's order; all of them is none.
+    """Return `choices` with each digest once and its topics in the digest's order. All topics become an empty list.
 
-    Raises SubscriptionError when nothing is chosen, or something that does not exist.
+    Raises SubscriptionError if no digest is chosen, or if a choice does not exist.
     """
     if not choices.subscriptions:
         raise SubscriptionError("choose at least one digest")
     if choices.timezone is not None and (wrong := check_timezone(choices.timezone)):
         raise SubscriptionError("there is no time zone %(name)s", name=repr(choices.timezone), operator_text=wrong)
-    chosen = {one.digest: _all_is_none(digests, checked_subscription(digests, one)) for one in choices.subscriptions}
+    chosen = {
+        one.digest: _without_all_topics(digests, checked_subscription(digests, one)) for one in choices.subscriptions
+    }
     return replace(choices, subscriptions=tuple(chosen[name] for name in sorted(chosen)))
 
 
 def checked_subscription(digests: Sequence[Digest], one: Subscription) -> Subscription:
     """Return `one` with its topics in the digest's order.
 
-    Raises SubscriptionError when it names something that does not exist; the operator reads the nearest known name.
+    Raises SubscriptionError if a name does not exist. The operator's message suggests the closest one.
     """
     digest = next((digest for digest in digests if digest.name == one.digest), None)
     if digest is None:
@@ -54,8 +56,8 @@ def checked_subscription(digests: Sequence[Digest], one: Subscription) -> Subscr
     return replace(one, topics=tuple(topic for topic in known if topic in one.topics))
 
 
-def _all_is_none(digests: Sequence[Digest], one: Subscription) -> Subscription:
-    """Return `one` without topics if it names all of its digest: whoever ticks every box of a form wants everything."""
+def _without_all_topics(digests: Sequence[Digest], one: Subscription) -> Subscription:
+    """Return `one` without topics if it contains all topics of its digest."""
     known = next(len(digest.topics) for digest in digests if digest.name == one.digest)
     return replace(one, topics=()) if len(one.topics) == known else one
 

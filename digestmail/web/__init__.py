@@ -1,1 +1,1 @@
-"""The door on the web: pages, feeds and an API over what is stored."""
+"""The web interface: pages, feeds and the API."""

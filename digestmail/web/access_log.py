@@ -1,4 +1,4 @@
-"""What of a request is written down: never a token, never an address of a person, never what was searched for."""
+"""The access log. It never contains tokens, addresses of people or search terms."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _PERSONAL = re.compile(
     r"(/(?:address|pause|erase|data|data\.json))?",
     re.IGNORECASE | re.DOTALL,
 )
-"""Whose link it is, or whose address, however a mail program mangled the link: all behind these words."""
+"""Tokens and addresses follow these words, even if a mail program changed the link."""
 
 
 def loggable(path: str) -> str:
-    """Return a request's path as a log may hold it: on one line, without what stands for a person. Pure."""
+    """Return the path of a request for the log: as one line, without tokens and addresses. Pure."""
     found = _PERSONAL.search(path)
     if found and (whole := _PERSONAL.fullmatch(path, found.start())):
         path = f"{path[: found.start()]}{whole[1]}/-{whole[2] or ''}"
@@ -31,28 +31,28 @@ def loggable(path: str) -> str:
 
 
 class AccessLog:
-    """ASGI middleware that writes a line for each request: method, path, status, and how long the answer took."""
+    """ASGI middleware that logs each request: method, path, status and duration."""
 
     def __init__(self, app: ASGIApp, *, clock: Clock) -> None:
-        """Stand before everything else."""
+        """Wrap `app`. Must be the outermost middleware."""
         self._app = app
         self._clock = clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on."""
+        """Handle one request (ASGI 3)."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        begun_at, status = self._clock.monotonic(), 500  # what the server says for us if nothing is answered
+        started_at, status = self._clock.monotonic(), 500  # the server's status if the app does not respond
 
-        async def answer(message: Message) -> None:
+        async def record_status(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
             await send(message)
 
         try:
-            await self._app(scope, receive, answer)
+            await self._app(scope, receive, record_status)
         finally:
-            spent = round((self._clock.monotonic() - begun_at) * 1000)
+            spent = round((self._clock.monotonic() - started_at) * 1000)
             log.info("method=%s path=%s status=%d ms=%d", scope["method"], loggable(scope["path"]), status, spent)

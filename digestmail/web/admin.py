@@ -1,4 +1,4 @@
-"""The operator's half of the API: subscribers, suppressions and statistics, for who holds the admin token."""
+"""The admin API: subscribers, suppressions and statistics. It requires the admin token."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ Key = Annotated[
         alias="Idempotency-Key",
         min_length=8,
         max_length=200,
-        description="Made up by you for one write: with the same key it is answered again, not done again.",
+        description="A unique key for this request. A repeated request with the same key gets the first response.",
     ),
 ]
 
@@ -49,27 +49,27 @@ Key = Annotated[
 def check_token(
     request: Request, given: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)] = None
 ) -> None:
-    """Let only the holder of the admin token through. Raises HTTPException 401."""
+    """Check the admin token. Raises HTTPException 401."""
     token = app_of(request).config.web.admin_token
     if not matches(given.credentials if given else None, token.get_secret_value() if token else None):
         raise HTTPException(401, "the admin token is missing or wrong", headers={"WWW-Authenticate": "Bearer"})
 
 
-def _never_kept(response: Response) -> None:
+def _no_store(response: Response) -> None:
     response.headers["Cache-Control"] = "no-store"
 
 
 router = APIRouter(
     prefix="/api/v1",
     tags=["admin"],
-    dependencies=[Depends(check_token), Depends(_never_kept)],
+    dependencies=[Depends(check_token), Depends(_no_store)],
     responses=INVALID | _REFUSED,
 )
 
 
 @router.get("/statistics")
 def get_statistics(request: Request) -> Statistics:
-    """Return how much of everything there is."""
+    """Return the number of subscribers, editions, papers and so on."""
     return archive.count_everything(app_of(request).database)
 
 
@@ -81,7 +81,7 @@ def list_subscribers(
     limit: Limit = 50,
     offset: Offset = 0,
 ) -> Subscribers:
-    """List subscribers in the order they came."""
+    """List subscribers, oldest first."""
     found = admin.page(app_of(request).database, digest=digest, state=state, limit=limit + 1, offset=offset)
     more = len(found) > limit
     return Subscribers(
@@ -92,22 +92,22 @@ def list_subscribers(
 
 @router.post("/subscribers", response_model=SubscriberOut)
 def add_subscriber(request: Request, wanted: Annotated[NewSubscription, Body()], key: Key = None) -> Response:
-    """Subscribe an address, active at once; again with other topics changes them."""
+    """Subscribe an address without confirmation. If it is already subscribed, its topics are changed."""
     app = app_of(request)
 
     return _once(
         request,
         key,
         wanted,
-        lambda within: SubscriberOut.of(
-            admin.add_within(within, app.digests, wanted.address, wanted.digest, wanted.topics, app.clock.now())
+        lambda transaction: SubscriberOut.of(
+            admin.add_within(transaction, app.digests, wanted.address, wanted.digest, wanted.topics, app.clock.now())
         ),
     )
 
 
 @router.delete("/subscribers/{address}", status_code=204, responses=MISSING)
 def remove_subscriber(request: Request, address: Annotated[str, Path(max_length=254)]) -> None:
-    """Unsubscribe an address from everything, what is queued included."""
+    """Unsubscribe an address from all digests and cancel its queued emails."""
     app = app_of(request)
     try:
         admin.remove(app.database, address, app.clock.now())
@@ -117,7 +117,7 @@ def remove_subscriber(request: Request, address: Annotated[str, Path(max_length=
 
 @router.get("/suppressions")
 def list_suppressions(request: Request, limit: Limit = 50, offset: Offset = 0) -> Suppressions:
-    """List the addresses nothing is sent to, newest first."""
+    """List suppressed addresses, newest first."""
     found = list(islice(admin.suppressed(app_of(request).database), offset, offset + limit + 1))
     more = len(found) > limit
     return Suppressions(
@@ -128,10 +128,13 @@ def list_suppressions(request: Request, limit: Limit = 50, offset: Offset = 0) -
 
 @router.post("/suppressions", response_model=SuppressionOut)
 def add_suppression(request: Request, wanted: Annotated[NewSuppression, Body()], key: Key = None) -> Response:
-    """Send nothing to an address any more, what is queued included."""
+    """Suppress an address and cancel its queued emails."""
     detail, now = single_line(wanted.detail), app_of(request).clock.now()
     return _once(
-        request, key, wanted, lambda within: _suppression(admin.suppress_within(within, wanted.address, detail, now))
+        request,
+        key,
+        wanted,
+        lambda transaction: _suppression(admin.suppress_within(transaction, wanted.address, detail, now)),
     )
 
 
@@ -141,22 +144,24 @@ def _suppression(one: Suppression) -> SuppressionOut:
 
 @router.delete("/suppressions/{key}", status_code=204, responses=MISSING)
 def remove_suppression(request: Request, key: Annotated[str, Path(max_length=300)]) -> None:
-    """Lift a suppression; the person may then subscribe anew."""
+    """Lift a suppression, so that the person can subscribe again."""
     app = app_of(request)
     if not admin.lift_key(app.database, key, app.clock.now()):
         raise HTTPException(404, "that address is not suppressed")
 
 
-def _once(request: Request, key: str | None, wanted: BaseModel, do: Callable[[Transaction], BaseModel]) -> Response:
-    """Do what is wanted and answer with it; under a key that was used before, answer what was answered then."""
+def _once(request: Request, key: str | None, wanted: BaseModel, write: Callable[[Transaction], BaseModel]) -> Response:
+    """Return the response of `write`, or the stored response if `key` was used before."""
     app = app_of(request)
-    asked = hashlib.sha256(f"{request.url.path}\n{wanted.model_dump_json()}".encode("utf-8", "replace")).hexdigest()
+    fingerprint = hashlib.sha256(
+        f"{request.url.path}\n{wanted.model_dump_json()}".encode("utf-8", "replace")
+    ).hexdigest()
     try:
-        done = once(app.database, key, asked, app.clock.now(), lambda within: as_json(do(within)))
+        result = once(app.database, key, fingerprint, app.clock.now(), lambda transaction: as_json(write(transaction)))
     except SubscriptionError as error:
         raise HTTPException(422, str(error)) from error
-    replayed = {"Idempotency-Replayed": "true"} if done.replayed else {}
-    return Response(done.response, 200, _HEADERS | replayed)
+    replayed = {"Idempotency-Replayed": "true"} if result.replayed else {}
+    return Response(result.response, 200, _HEADERS | replayed)
 
 
 _HEADERS: Final = {"Content-Type": "application/json", "Cache-Control": "no-store"}

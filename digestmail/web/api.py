@@ -1,4 +1,4 @@
-"""The public half of the API: papers, editions and search, read only."""
+"""The public API: papers, editions and search, read-only."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from digestmail.model.search import RANKED_AMONG
 from digestmail.model.search import Query as SearchQuery
 from digestmail.web.cache import Sharing, cache_headers, share
 from digestmail.web.pages import absolute
-from digestmail.web.query_params import app_of, begin_of, digest_of, end_of
+from digestmail.web.query_params import app_of, digest_of, end_of_day, start_of_day
 from digestmail.web.schemas import (
     DigestOut,
     Digests,
@@ -51,7 +51,7 @@ Name = Annotated[str, Path(max_length=40)]
 
 
 def next_page(request: Request, **changed: int) -> str:
-    """Return the address of the same request with other numbers."""
+    """Return the URL of the request with changed parameters."""
     path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
     return f"{absolute(request, path)}?{request.url.include_query_params(**changed).query}"
 
@@ -100,7 +100,7 @@ def list_editions(
 
 @router.get("/editions/{digest}/{slot}", responses=MISSING)
 def get_edition(request: Request, response: Response, digest: Name, slot: Name) -> EditionOut:
-    """Return an edition, whole."""
+    """Return an edition with all its papers."""
     found = archive.find_edition(app_of(request).database, digest, slot)
     if found is None:
         raise HTTPException(404, "there is no such edition")
@@ -110,7 +110,7 @@ def get_edition(request: Request, response: Response, digest: Name, slot: Name) 
 
 @router.get("/papers")
 def list_papers(request: Request, response: Response, limit: Limit = 50, below: Below = None) -> Papers:
-    """List papers, the ones added last first."""
+    """List papers, newest first."""
     rows = archive.paper_page(app_of(request).database, below=below, limit=limit + 1)
     _shared(request, response)
     more = len(rows) > limit
@@ -122,10 +122,10 @@ def list_papers(request: Request, response: Response, limit: Limit = 50, below: 
 
 @router.get("/papers/{ref:path}", responses=MISSING)
 def get_paper(request: Request, response: Response, ref: Annotated[str, Path(max_length=2000)]) -> PaperDetail:
-    """Return a paper by its id, an arXiv id, a DOI or a link."""
+    """Return a paper by its ID, an arXiv ID, a DOI or a link."""
     found = archive.paper_record(app_of(request).database, ref)
     if found is None:
-        raise HTTPException(404, "no source has shown that paper")
+        raise HTTPException(404, "there is no such paper")
     _shared(request, response)
     return PaperDetail(
         paper=PaperOut.of(found.paper),
@@ -151,8 +151,8 @@ def search(  # noqa: PLR0913, PLR0917 - FastAPI passes by name; these are the pa
         text=q,
         topic=topic,
         source=source,
-        since=begin_of(since) if since else None,
-        before=end_of(until) if until else None,
+        since=start_of_day(since) if since else None,
+        before=end_of_day(until) if until else None,
     )
     found = archive.find_papers(app_of(request).database, query, limit=limit, offset=offset)
     _shared(request, response)
@@ -163,6 +163,6 @@ def search(  # noqa: PLR0913, PLR0917 - FastAPI passes by name; these are the pa
     )
 
 
-def as_json(shape: BaseModel) -> str:
-    """Return a shape as the API writes it."""
-    return shape.model_dump_json()
+def as_json(model: BaseModel) -> str:
+    """Return a model as JSON."""
+    return model.model_dump_json()

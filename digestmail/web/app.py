@@ -1,4 +1,4 @@
-"""The web app put together: front, templates, routes, errors."""
+"""Creates the web app: middleware, templates, routes and error handlers."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ from digestmail.web import (
     webhooks,
 )
 from digestmail.web.access_log import AccessLog
-from digestmail.web.cache import Answers
+from digestmail.web.cache import ResponseCache
 from digestmail.web.language import negotiate
-from digestmail.web.middleware import Front, security_headers
+from digestmail.web.middleware import RequestMiddleware, security_headers
 from digestmail.web.openapi import describe
 from digestmail.web.pages import Pages
 
@@ -42,8 +42,8 @@ from digestmail.web.pages import Pages
 def create_app(app: App, clock: Clock | None = None) -> FastAPI:
     """Return the pages, feeds and API of `app` as an ASGI application.
 
-    `state.digestmail` is `app`, `state.pages` its templates. Routes that begin with a fixed word are added before those
-    of the digests, whose first segment is a name. `clock` says when kept answers are looked after; else the machine's.
+    `state.digestmail` is `app`, `state.pages` its templates. Routes with a fixed first segment are added before those
+    of the digests, whose first segment is a name. `clock` is used by the cache and the access log.
     """
     web = FastAPI(
         title="digestmail",
@@ -59,19 +59,19 @@ def create_app(app: App, clock: Clock | None = None) -> FastAPI:
     errors.register(web)
     people.install(web, app)
     personal = (subscribe, preferences, unsubscribe, undo)
-    for room in (health, api, admin, webhooks, crawlers, search_page, papers, feeds, *personal, editions):
-        web.include_router(room.router)
+    for module in (health, api, admin, webhooks, crawlers, search_page, papers, feeds, *personal, editions):
+        web.include_router(module.router)
     describe(web)
     settings = app.config.web
     web.add_middleware(
-        Answers,
+        ResponseCache,
         version=lambda: version(app),
         clock=clock or SystemClock(),
         any_host=app.config.base_url is not None,
         language=lambda accepted: negotiate(accepted, web.state.pages.languages, ""),
     )
-    web.add_middleware(errors.Unexpected)
-    web.add_middleware(Front, prefix=prefix(app), headers=security_headers(thumbnails=settings.thumbnails))
+    web.add_middleware(errors.UnexpectedErrors)
+    web.add_middleware(RequestMiddleware, prefix=prefix(app), headers=security_headers(thumbnails=settings.thumbnails))
     web.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(settings.trusted_proxies))
     if settings.access_log:
         web.add_middleware(AccessLog, clock=clock or SystemClock())
@@ -79,14 +79,14 @@ def create_app(app: App, clock: Clock | None = None) -> FastAPI:
 
 
 def prefix(app: App) -> str:
-    """Return the path everything stands under: as configured, else that of `base_url`."""
+    """Return the path prefix: the configured one, or the path of `base_url`."""
     if app.config.web.prefix is not None:
         return app.config.web.prefix
     return urlsplit(app.config.base_url).path.rstrip("/") if app.config.base_url else ""
 
 
 def version(app: App) -> str:
-    """Return a text that changes whenever pages do; empty while the database does not answer."""
+    """Return a value that changes with the content of the pages; empty if the database is not available."""
     try:
         return archive.version(app.database)
     except StorageError:

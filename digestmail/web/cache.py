@@ -1,7 +1,7 @@
-"""Answers that are the same for everybody, kept until what they show changes.
+"""Caches responses that are the same for everyone, until their content changes.
 
-A route that calls `share` lets its answer be shared. Shared answers get an entity tag, and whoever has one already gets
-304 (RFC 9110 section 13); the kept ones are also held in memory, up to a limit.
+A route calls `share` to make its response shareable. Shared responses have an entity tag and support conditional
+requests (RFC 9110 section 13). Kept ones are also stored in memory, up to a limit.
 """
 
 from __future__ import annotations
@@ -22,33 +22,33 @@ from digestmail.clock import Clock
 
 MOST_BYTES: Final = 32_000_000
 _LONGEST_KEY: Final = 400
-_LOOK_SECONDS: Final = 1.0
-"""How old an answer may be: the database is asked at most so often whether something changed."""
+_CHECK_SECONDS: Final = 1.0
+"""The database is checked for changes at most once in this time."""
 _OLDEST_SECONDS: Final = 600.0
-"""An answer is made anew after this time though nothing changed: forms carry a token that does not live for ever."""
+"""Responses are cached for at most this time, because tokens in forms expire."""
 _HTTP_OK: Final = 200
 SHARED_SECONDS: Final = 60
-"""For how long browsers and proxies may keep an answer that is the same for everybody."""
+"""How long browsers and proxies may cache a shared response."""
 _Header = tuple[bytes, bytes]
 _Key = tuple[str, ...]
 
 
 class Sharing(Enum):
-    """How an answer is shared."""
+    """How a response is shared."""
 
     TAGGED = auto()
-    """It is made anew each time."""
+    """With an entity tag, but generated for each request."""
     KEPT = auto()
-    """It stays in memory until what it shows changes."""
+    """Also stored in memory until its content changes."""
 
 
 def share(request: Request, how: Sharing) -> None:
-    """Let everybody who asks for the same get the answer to `request`."""
+    """Mark the response to `request` as the same for everyone."""
     request.state.shared = how
 
 
 def cache_headers(request: Request, status: int = _HTTP_OK) -> dict[str, str]:
-    """Return the header fields that say who may keep it: everybody if it is shared, nobody if not or on an error."""
+    """Return the Cache-Control header: public for shared responses, no-store for others and for errors."""
     public = status == _HTTP_OK and hasattr(request.state, "shared")
     return PUBLIC if public else {"Cache-Control": "no-store"}
 
@@ -57,15 +57,15 @@ PUBLIC: Final = {"Cache-Control": f"public, max-age={SHARED_SECONDS}"}
 
 
 @dataclass(frozen=True, slots=True)
-class _Answer:
+class _Response:
     headers: tuple[_Header, ...]
     body: bytes
     etag: bytes
-    made_at: float
+    created_at: float
 
 
-class Answers:
-    """ASGI middleware that keeps shared answers. Used from the event loop only."""
+class ResponseCache:
+    """ASGI middleware that caches shared responses. Only used from the event loop."""
 
     def __init__(
         self,
@@ -77,10 +77,10 @@ class Answers:
         language: Callable[[str], str],
         most_bytes: int = MOST_BYTES,
     ) -> None:
-        """Stand before `app`. `version` may block; answers are kept while it returns the same.
+        """Cache responses of `app` while `version`, which may block, returns the same value.
 
-        With `any_host` pages do not depend on the host they are asked under. `language` maps Accept-Language fields to
-        one of the few languages of the pages: answers that vary by language are kept once for each.
+        With `any_host`, pages do not depend on the Host header. `language` maps an Accept-Language header to one of the
+        available languages; responses that vary by language are cached for each.
         """
         self._app = app
         self._version_of = version
@@ -89,49 +89,49 @@ class Answers:
         self._language = language
         self._most_bytes = most_bytes
         self._version = ""
-        self._looked_at: float | None = None
+        self._checked_at: float | None = None
         self._bytes = 0
-        self._answers: OrderedDict[_Key, _Answer] = OrderedDict()
+        self._responses: OrderedDict[_Key, _Response] = OrderedDict()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer from memory, or ask the app."""
+        """Respond from memory, or call the app."""
         if scope["type"] != "http" or scope["method"] != "GET":
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        await self._look()
+        await self._check_version()
         key = self._key(scope, headers)
         key = (*key, self._language(headers.get("accept-language", "")))
-        kept = self._answers.get(key) or self._answers.get(_any_language(key))
-        if kept is not None and self._clock.monotonic() - kept.made_at < _OLDEST_SECONDS:
-            self._answers.move_to_end(key if key in self._answers else _any_language(key))
+        kept = self._responses.get(key) or self._responses.get(_any_language(key))
+        if kept is not None and self._clock.monotonic() - kept.created_at < _OLDEST_SECONDS:
+            self._responses.move_to_end(key if key in self._responses else _any_language(key))
             await _send(kept, headers, send)
             return
-        await self._ask(scope, receive, send, key, headers)
+        await self._call_app(scope, receive, send, key, headers)
 
-    async def _look(self) -> None:
+    async def _check_version(self) -> None:
         now = self._clock.monotonic()
-        if self._looked_at is not None and now - self._looked_at < _LOOK_SECONDS:
+        if self._checked_at is not None and now - self._checked_at < _CHECK_SECONDS:
             return
-        self._looked_at = now
+        self._checked_at = now
         version = await run_sync(self._version_of)
         if version != self._version:
             self._version = version
-            self._answers.clear()
+            self._responses.clear()
             self._bytes = 0
 
     def _key(self, scope: Scope, headers: Mapping[str, str]) -> _Key:
         where = () if self._any_host else (str(scope.get("scheme")), headers.get("host", ""))
         return (*where, str(scope["path"]), scope["query_string"].decode("latin-1"))
 
-    async def _ask(self, scope: Scope, receive: Receive, send: Send, key: _Key, headers: Headers) -> None:
-        """Let the app answer; hold back what is to be shared until it is whole."""
+    async def _call_app(self, scope: Scope, receive: Receive, send: Send, key: _Key, headers: Headers) -> None:
+        """Call the app. A shared response is held back until it is complete."""
         state: dict[str, object] = scope.setdefault("state", {})
         version = self._version
         start: Message | None = None
         body: list[bytes] = []
 
-        async def answer(message: Message) -> None:
+        async def capture(message: Message) -> None:
             nonlocal start
             if message["type"] == "http.response.start" and message["status"] == _HTTP_OK and "shared" in state:
                 start = message
@@ -140,47 +140,47 @@ class Answers:
             else:
                 body.append(message.get("body", b""))
                 if not message.get("more_body", False):
-                    made = _made(start["headers"], b"".join(body), self._clock.monotonic())
+                    response = _tagged(start["headers"], b"".join(body), self._clock.monotonic())
                     if state["shared"] is Sharing.KEPT and version == self._version:
-                        self._keep(key if _varies(made) else _any_language(key), made)
-                    await _send(made, headers, send)
+                        self._store(key if _varies(response) else _any_language(key), response)
+                    await _send(response, headers, send)
 
-        await self._app(scope, receive, answer)
+        await self._app(scope, receive, capture)
 
-    def _keep(self, key: _Key, answer: _Answer) -> None:
-        if len(answer.body) > self._most_bytes // 10 or sum(map(len, key)) > _LONGEST_KEY:
+    def _store(self, key: _Key, response: _Response) -> None:
+        if len(response.body) > self._most_bytes // 10 or sum(map(len, key)) > _LONGEST_KEY:
             return
-        old = self._answers.pop(key, None)
+        old = self._responses.pop(key, None)
         self._bytes -= len(old.body) if old else 0
-        self._answers[key] = answer
-        self._bytes += len(answer.body)
+        self._responses[key] = response
+        self._bytes += len(response.body)
         while self._bytes > self._most_bytes:
-            _, oldest = self._answers.popitem(last=False)
+            _, oldest = self._responses.popitem(last=False)
             self._bytes -= len(oldest.body)
 
 
 def _any_language(key: _Key) -> _Key:
-    """Return the key of an answer that is the same in every language, such as a feed."""
+    """Return the key of a response that is the same in every language, such as a feed."""
     return (*key[:-1], "*")
 
 
-def _varies(answer: _Answer) -> bool:
-    return any(name == b"vary" and b"accept-language" in value.lower() for name, value in answer.headers)
+def _varies(response: _Response) -> bool:
+    return any(name == b"vary" and b"accept-language" in value.lower() for name, value in response.headers)
 
 
-def _made(headers: list[_Header], body: bytes, now: float) -> _Answer:
+def _tagged(headers: list[_Header], body: bytes, now: float) -> _Response:
     etag = f'"{hashlib.sha256(body).hexdigest()[:24]}"'.encode()
-    return _Answer(headers=(*headers, (b"etag", etag)), body=body, etag=etag, made_at=now)
+    return _Response(headers=(*headers, (b"etag", etag)), body=body, etag=etag, created_at=now)
 
 
-async def _send(answer: _Answer, headers: Mapping[str, str], send: Send) -> None:
-    asked = headers.get("if-none-match")
-    same = asked is not None and (asked.strip() == "*" or answer.etag.decode() in _tags(asked))
-    left = [pair for pair in answer.headers if not same or pair[0] not in {b"content-length", b"content-type"}]
+async def _send(response: _Response, headers: Mapping[str, str], send: Send) -> None:
+    condition = headers.get("if-none-match")
+    same = condition is not None and (condition.strip() == "*" or response.etag.decode() in _tags(condition))
+    left = [pair for pair in response.headers if not same or pair[0] not in {b"content-length", b"content-type"}]
     await send({"type": "http.response.start", "status": 304 if same else _HTTP_OK, "headers": left})
-    await send({"type": "http.response.body", "body": b"" if same else answer.body})
+    await send({"type": "http.response.body", "body": b"" if same else response.body})
 
 
 def _tags(field: str) -> set[str]:
-    """Return the tags of If-None-Match; a weak one is as good (RFC 9110 section 13.1.2)."""
+    """Return the tags of If-None-Match. Weak tags match too (RFC 9110 section 13.1.2)."""
     return {tag.strip().removeprefix("W/") for tag in field.split(",")}

@@ -1,4 +1,4 @@
-"""Upvotes over time as the points of a small drawing. Pure; the template draws it as SVG."""
+"""Computes a small chart of upvotes over time, which the template draws as SVG. Pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _FEWEST: Final = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dot:
-    """A reading: where it stands in the drawing (pixels), and what it says."""
+    """A data point: its position in pixels, and its label."""
 
     x: float
     y: float
@@ -27,7 +27,7 @@ class Dot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chart:
-    """A line of dots, `width` by `height` pixels. `area` is the line closed along the ground."""
+    """A line chart of `width` by `height` pixels. `area` is the polygon below the line."""
 
     width: int
     height: int
@@ -37,7 +37,7 @@ class Chart:
 
 
 def chart(sightings: Sequence[StoredSighting]) -> Chart | None:
-    """Return the upvotes of a paper over time, of the source that has the most; None for fewer than two readings."""
+    """Return the chart for the source with the most upvotes, or None for fewer than two data points."""
     by_source: dict[str, list[tuple[datetime, int]]] = {}
     for row in sightings:
         if row.signals.upvotes is not None:

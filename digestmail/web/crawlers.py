@@ -1,4 +1,4 @@
-"""What crawlers ask for: `robots.txt` and the sitemaps (sitemaps.org, at most 50,000 addresses each)."""
+"""`robots.txt` and the sitemaps (sitemaps.org, at most 50,000 URLs each)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _SITEMAP: Final = "http://www.sitemaps.org/schemas/sitemap/0.9"
 
 @router.get("/robots.txt")
 def robots(request: Request) -> PlainTextResponse:
-    """Return what crawlers may read: all but searches and the API."""
+    """Return `robots.txt`, which excludes searches and the API."""
     closed = "".join(f"Disallow: {url(request, path)}\n" for path in ("/search", "/api/", "/bibtex/"))
     share(request, Sharing.KEPT)
     return PlainTextResponse(f"User-agent: *\n{closed}\nSitemap: {absolute(request, '/sitemap.xml')}\n")
@@ -32,7 +32,7 @@ def robots(request: Request) -> PlainTextResponse:
 
 @router.get("/sitemap.xml")
 def index(request: Request) -> Response:
-    """Return the list of sitemaps."""
+    """Return the sitemap index."""
     blocks = -(-archive.newest_paper_row(app_of(request).database) // _ROWS)
     paths = ["/sitemap-editions.xml", *(f"/sitemap-papers-{number}.xml" for number in range(blocks))]
     return _xml(request, "sitemapindex", "sitemap", ((path, None) for path in paths))
@@ -40,7 +40,7 @@ def index(request: Request) -> Response:
 
 @router.get("/sitemap-editions.xml")
 def editions(request: Request) -> Response:
-    """Return the addresses of the digests and their editions."""
+    """Return the sitemap of digests and editions."""
     app = app_of(request)
     lines = archive.edition_lines(app.database, limit=_EDITIONS)
     pages = [("/", None), *((f"/{digest.name}", None) for digest in app.digests)]
@@ -51,7 +51,7 @@ def editions(request: Request) -> Response:
 
 @router.get("/sitemap-papers-{number}.xml")
 def papers(request: Request, number: str) -> Response:
-    """Return the addresses of one block of papers."""
+    """Return the sitemap of one block of papers."""
     if not number.isascii() or not number.isdigit() or len(number) > 6:  # noqa: PLR2004 - there are no 20 billion papers
         raise HTTPException(404, "there is no such sitemap")
     first = int(number) * _ROWS + 1

@@ -1,4 +1,4 @@
-"""Home, archive, edition, week and month: what a digest published."""
+"""The pages of a digest: home, archive, edition, week and month."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ _PERIOD_PAPERS: Final = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
-    """A topic of an edition, and how many papers stand under it; the empty topic is what matches none."""
+class TopicChoice:
+    """A topic of an edition and its number of papers. The empty topic is for papers that match none."""
 
     topic: str
     papers: int
@@ -76,19 +76,19 @@ def show_edition(request: Request, name: str, slot: str) -> HTMLResponse:
     digest = digest_of(request, name)
     found = archive.edition_record(app_of(request).database, name, slot)
     if found is None:
-        raise HTTPException(404, "there is no edition on that day")
+        raise HTTPException(404, "there is no edition for that day")
     return _edition(request, digest, found.edition, f"/{name}/{slot}", found.earlier, found.later)
 
 
 @router.get("/{name}/week/{key}")
 def show_week(request: Request, name: str, key: str) -> HTMLResponse:
-    """Show the papers of a week, the most upvoted first."""
+    """Show the papers of a week, most upvoted first."""
     return _period(request, digest_of(request, name), "week", key)
 
 
 @router.get("/{name}/month/{key}")
 def show_month(request: Request, name: str, key: str) -> HTMLResponse:
-    """Show the papers of a month, the most upvoted first."""
+    """Show the papers of a month, most upvoted first."""
     return _period(request, digest_of(request, name), "month", key)
 
 
@@ -103,10 +103,10 @@ def _edition(
     share(request, Sharing.KEPT)
     chosen = request.query_params.get("topic")
     everything = for_everybody(edition)
-    alone = {section.topic or "": section for section in _alone(edition, everything)}
+    alone = {section.topic or "": section for section in _by_topic(edition, everything)}
     if chosen is not None and chosen not in alone:
         raise HTTPException(404, "this edition has no such topic")
-    choices = tuple(Choice(topic=topic, papers=len(section.entries)) for topic, section in alone.items())
+    choices = tuple(TopicChoice(topic=topic, papers=len(section.entries)) for topic, section in alone.items())
     sections = everything if chosen is None else (alone[chosen],)
     return page(
         request,
@@ -127,15 +127,15 @@ def _edition(
     )
 
 
-def _alone(edition: Edition, everything: tuple[Section, ...]) -> Iterator[Section]:
-    """Yield each topic as who chose it alone gets it, then what matches none."""
+def _by_topic(edition: Edition, everything: tuple[Section, ...]) -> Iterator[Section]:
+    """Yield each topic as its subscribers receive it, then the papers without a topic."""
     for topic in edition.topics:
         yield from for_segment(edition, (topic,), ())
     yield from (section for section in everything if section.topic is None)
 
 
 def _views(day: date) -> dict[str, Any]:
-    """Return the names of the week and the month of a day."""
+    """Return the keys of the week and the month of a day."""
     return {"week": week_key(day), "month": month_key(day)}
 
 
@@ -153,7 +153,7 @@ def _period(request: Request, digest: Digest, kind: Kind, key: str) -> HTMLRespo
     )
     chosen = asked_text(request, "topic") or None
     published = [entry for _, edition in found for entry in edition.entries]
-    choices = _choices(published)
+    choices = _topic_choices(published)
     entries = sorted(
         (entry for entry in published if chosen is None or any(match.topic == chosen for match in entry.matches)),
         key=lambda entry: (-(entry.signals.upvotes or 0), -entry.score.total, entry.paper.id),
@@ -175,8 +175,8 @@ def _period(request: Request, digest: Digest, kind: Kind, key: str) -> HTMLRespo
     )
 
 
-def _choices(published: list[Entry]) -> tuple[Choice, ...]:
-    """Return the topics of many papers, those with the most papers first."""
+def _topic_choices(published: list[Entry]) -> tuple[TopicChoice, ...]:
+    """Return the topics of papers, those with the most papers first."""
     papers = Counter(match.topic for entry in published for match in entry.matches)
     ordered = sorted(papers.items(), key=lambda pair: (-pair[1], pair[0]))
-    return tuple(Choice(topic=topic, papers=number) for topic, number in ordered)
+    return tuple(TopicChoice(topic=topic, papers=number) for topic, number in ordered)

@@ -1,4 +1,4 @@
-"""Answers to errors: a page for people, `application/problem+json` (RFC 9457) for programs."""
+"""Error responses: an HTML page, or `application/problem+json` (RFC 9457) in the API."""
 
 from __future__ import annotations
 
@@ -21,64 +21,64 @@ log = logging.getLogger("digestmail.web")
 
 
 def problem(status: int, detail: str, **more: Any) -> JSONResponse:
-    """Return a problem document (RFC 9457); its type is `about:blank`, so the title is the status's own phrase."""
+    """Return a problem document (RFC 9457). Its type is `about:blank`, so the title is the phrase of the status."""
     content = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail, **more}
     return JSONResponse(content, status, headers={"Cache-Control": "no-store"}, media_type="application/problem+json")
 
 
 def register(web: FastAPI) -> None:
-    """Answer the errors of `web` this way."""
+    """Register the error handlers of `web`."""
 
     @web.exception_handler(HTTPException)
     async def refused(request: Request, error: HTTPException) -> Response:
-        answer = _answered(request, error.status_code, str(error.detail))
-        answer.headers.update(error.headers or {})
-        return answer
+        response = _error_response(request, error.status_code, str(error.detail))
+        response.headers.update(error.headers or {})
+        return response
 
     @web.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> Response:
         wrong = [{"at": ".".join(map(str, one["loc"])), "says": one["msg"]} for one in error.errors()]
         if _is_api(request):
-            return problem(422, "the request does not fit the description of the API", errors=wrong)
-        return _answered(request, 400, "the request cannot be read")
+            return problem(422, "the request does not match the API schema", errors=wrong)
+        return _error_response(request, 400, "the request cannot be read")
 
     @web.exception_handler(StorageError)
     async def broken(request: Request, error: StorageError) -> Response:
         log.error("path=%s error=%r", loggable(request.scope["path"]), str(error))
-        return _answered(request, 503, "the database is not available; please try again later")
+        return _error_response(request, 503, "the database is not available; please try again later")
 
 
-class Unexpected:
-    """ASGI middleware that answers for a bug: logged whole under a number, of which the reader gets no more."""
+class UnexpectedErrors:
+    """ASGI middleware for unexpected errors. They are logged with a number, and only the number is shown."""
 
     def __init__(self, app: ASGIApp) -> None:
-        """Stand before `app`, and behind what gives answers their headers."""
+        """Wrap `app`. Must be inside the middleware that adds headers."""
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on."""
-        begun = False
+        """Handle one request (ASGI 3)."""
+        started = False
 
-        async def answer(message: Message) -> None:
-            nonlocal begun
-            begun = True
+        async def forward(message: Message) -> None:
+            nonlocal started
+            started = True
             await send(message)
 
         try:
-            await self._app(scope, receive, answer)
-        except Exception:  # around one request: whatever it was, the next one is answered
-            if begun or scope["type"] != "http":
+            await self._app(scope, receive, forward)
+        except Exception:  # around one request, so that a bug does not stop the server
+            if started or scope["type"] != "http":
                 raise
             number = secrets.token_hex(4)
             path = loggable(scope["path"])
             log.exception("request=%s method=%s path=%s status=500", number, scope["method"], path)
-            await _failed(Request(scope), number)(scope, receive, send)
+            await _unexpected(Request(scope), number)(scope, receive, send)
 
 
-def _failed(request: Request, number: str) -> Response:
+def _unexpected(request: Request, number: str) -> Response:
     if _is_api(request):
         return problem(500, "an unexpected error occurred; it was logged with this request number", request=number)
-    return _answered(request, 500, "the error was logged with the number %(number)s", number=number)
+    return _error_response(request, 500, "the error was logged with the number %(number)s", number=number)
 
 
 def _is_api(request: Request) -> bool:
@@ -86,12 +86,12 @@ def _is_api(request: Request) -> bool:
     return str(path).startswith("/api/")
 
 
-def _answered(request: Request, status: int, detail: str, **values: object) -> Response:
+def _error_response(request: Request, status: int, detail: str, **values: object) -> Response:
     if _is_api(request):
         return problem(status, detail % values if values else detail)
     if status in set(HTTPStatus) and detail == HTTPStatus(status).phrase:
-        detail = _DETAILS.get(status, _marked("the server cannot answer this request"))
-    # Without a form: its token needs the database, which may be what is broken.
+        detail = _DETAILS.get(status, _marked("the server cannot process this request"))
+    # Without a form, because its token needs the database, which may be unavailable.
     return page(
         request,
         "error.html",
@@ -103,7 +103,7 @@ def _answered(request: Request, status: int, detail: str, **values: object) -> R
 
 
 def _marked(text: str) -> str:
-    """Return `text`; marks it as a message to translate."""
+    """Return `text`. The call marks it for translation."""
     return text
 
 
@@ -120,4 +120,4 @@ _DETAILS: Final = {
     404: _marked("there is no page at this address"),
     405: _marked("this page does not accept that kind of request"),
 }
-"""What to say about errors that Starlette raises with the phrase of their status and no more."""
+"""Details for errors that Starlette raises without any."""

@@ -1,4 +1,4 @@
-"""What templates ask of foreign values: safe links, short texts, paths."""
+"""Template filters for values from sources: safe links, short texts, paths."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _URL_LENGTH: Final = 2000
 
 
 def web_link(link: str | None) -> str:
-    """Return `link` if it is a web address (http or https), else an empty string: no `javascript:` gets through."""
+    """Return `link` if it is an http or https URL, else an empty string, so that `javascript:` is never linked."""
     if not link or len(link) > _URL_LENGTH or link != single_line(link):
         return ""
     try:
@@ -25,7 +25,7 @@ def web_link(link: str | None) -> str:
 
 
 def site(link: str | None) -> str:
-    """Return the host a link leads to, without `www.`."""
+    """Return the host of a link without `www.`."""
     return (urlsplit(web_link(link)).hostname or "").removeprefix("www.")
 
 
@@ -35,7 +35,7 @@ def long_day(day: date) -> str:
 
 
 def query(text: str) -> str:
-    """Return `text` percent-encoded, to stand in a query."""
+    """Return `text` percent-encoded for a query string."""
     return quote(text, safe="")
 
 

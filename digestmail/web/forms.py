@@ -1,4 +1,4 @@
-"""Forms: read within limits, checked to be ours, and turned into choices."""
+"""Reads forms within limits, checks their token, and converts them to preferences."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from digestmail.web.pages import pages_of
 _LARGEST: Final = 64 * 1024
 _MOST_FIELDS: Final = 300
 SUBSCRIBE: Final = "subscribe"
-"""The purpose of the form on the home page and of the page it leads to."""
-SHORTEST_FILLING_IN = timedelta(seconds=2)
-"""Nobody types an address faster; programs do."""
+"""The purpose of the sign-up forms."""
+MIN_FORM_AGE = timedelta(seconds=2)
+"""A person needs longer to type an address; bots are faster."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Form:
     fields: dict[str, tuple[str, ...]]
 
     def get(self, name: str) -> str:
-        """Return the last value of a field, white space around it taken off; empty if it is not there."""
+        """Return the last value of a field without surrounding white space, or an empty string."""
         return self.fields.get(name, ("",))[-1].strip()
 
     def all(self, name: str) -> tuple[str, ...]:
@@ -41,7 +41,7 @@ class Form:
 
 
 async def read_body(request: Request, largest: int) -> bytes:
-    """Return the body of a request; 413 when it has more than `largest` octets, read no further than that."""
+    """Return the body of a request. Raises HTTPException 413 if it has more than `largest` octets."""
     body = bytearray()
     async for piece in request.stream():
         body += piece
@@ -51,7 +51,7 @@ async def read_body(request: Request, largest: int) -> bytes:
 
 
 async def read_any_form(request: Request) -> Form:
-    """Read the body of a POST as a form as far as it is one: any other body, of any type and size, is an empty form."""
+    """Read the body of a POST as a form. Any other body, of any type and size, is an empty form."""
     try:
         return await read_form(request)
     except (RefusedForm, ClientDisconnect, FormParserError, ValueError):
@@ -59,7 +59,7 @@ async def read_any_form(request: Request) -> Form:
 
 
 async def read_form(request: Request) -> Form:
-    """Read the body of a POST as a form; 413 when it is larger than any form of ours, 400 when it is none."""
+    """Read the body of a POST as a form. Raises HTTPException 413 if it is too large, 400 if it is not a form."""
     body = await read_body(request, _LARGEST)
 
     async def replay() -> Message:
@@ -73,22 +73,22 @@ async def read_form(request: Request) -> Form:
     return Form({name: tuple(values) for name, values in fields.items()})
 
 
-Filled = Annotated[Form, Depends(read_form)]
-FilledAnyhow = Annotated[Form, Depends(read_any_form)]
+SubmittedForm = Annotated[Form, Depends(read_form)]
+LenientForm = Annotated[Form, Depends(read_any_form)]
 
 
-def check_ours(request: Request, form: Form, purpose: str, *, min_age: timedelta = timedelta(0)) -> None:
-    """Raise TokenError unless the form was shown by one of our pages and sent from it."""
+def check_form(request: Request, form: Form, purpose: str, *, min_age: timedelta = timedelta(0)) -> None:
+    """Raise TokenError unless the form was submitted from one of our pages with a valid token."""
     if request.headers.get("sec-fetch-site") == "cross-site":
         raise TokenError("this form was sent from another site")
     app = pages_of(request).app
     app.link_tokens().check_form(purpose, form.get("token"), app.wall_clock.now(), min_age=min_age)
 
 
-def choices_of(form: Form, digests: tuple[Digest, ...], languages: tuple[str, ...]) -> Preferences:
-    """Return what was chosen in the fields `digest`, `topics.NAME`, `hour`, `timezone` and `language`.
+def preferences_from_form(form: Form, digests: tuple[Digest, ...], languages: tuple[str, ...]) -> Preferences:
+    """Return the preferences in the fields `digest`, `topics.NAME`, `hour`, `timezone` and `language`.
 
-    Raises SubscriptionError for what no page of ours offers.
+    Raises SubscriptionError for values that our forms do not offer.
     """
     hour = form.get("hour")
     if hour and not (hour.isascii() and hour.isdigit()):

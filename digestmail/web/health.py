@@ -1,4 +1,4 @@
-"""`/healthz`: the process answers. `/readyz`: so does its database."""
+"""`/healthz`: the process is alive. `/readyz`: its database is available."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ _FRESH = {"Cache-Control": "no-store"}
 
 @router.get("/healthz")
 async def healthz() -> PlainTextResponse:
-    """Say that the process is alive."""
+    """Return 200."""
     return PlainTextResponse("ok\n", headers=_FRESH)
 
 
 @router.get("/readyz")
 def readyz(request: Request) -> PlainTextResponse:
-    """Say whether the database answers: 200, else 503."""
+    """Return 200 if the database is available, else 503."""
     app: App = request.app.state.digestmail
     try:
         app.database.ping()
     except StorageError:
-        return PlainTextResponse("the database does not answer\n", status_code=503, headers=_FRESH)
+        return PlainTextResponse("the database is not available\n", status_code=503, headers=_FRESH)
     return PlainTextResponse("ready\n", headers=_FRESH)

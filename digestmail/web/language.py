@@ -1,4 +1,4 @@
-"""The language of a page: the subscriber's, else what the browser asks for, else the digest's."""
+"""Language negotiation (Accept-Language)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def negotiate(accepted: str, available: Sequence[str], default: str) -> str:
 
 
 def look_up(tag: str, known: dict[str, str]) -> str | None:
-    """Return the language for a tag, cut from its end subtag by subtag until it is known; keys are in lower case."""
+    """Return the language for a tag. Subtags are removed from the end until it is known. Keys are in lower case."""
     parts = tag.lower().replace("_", "-").split("-")
     for length in range(len(parts), 0, -1):
         if found := known.get("-".join(parts[:length])):
@@ -32,7 +32,7 @@ def look_up(tag: str, known: dict[str, str]) -> str | None:
 
 
 def _weighted(one: str) -> tuple[str, float]:
-    """Return a language range and its weight, 0 when it cannot be read."""
+    """Return a language range and its weight, 0 if it is invalid."""
     tag, _, parameters = one.partition(";")
     name, _, value = parameters.partition("=")
     if not parameters.strip():

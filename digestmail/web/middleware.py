@@ -1,4 +1,4 @@
-"""What happens to every request before it is routed: prefix, HEAD, and the headers of every answer."""
+"""Middleware for all requests: path prefix, HEAD, link repair and security headers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from urllib.parse import quote
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from digestmail.web.link_repair import mended
+from digestmail.web.link_repair import repair_link
 
 _REPLACED: Final = "\N{REPLACEMENT CHARACTER}"
 
@@ -19,10 +19,10 @@ def _no_nul(query: bytes) -> bytes:
 
 
 def security_headers(*, thumbnails: bool) -> dict[str, str]:
-    """Return the headers of every answer.
+    """Return the security headers of every response.
 
-    No script and no inline style runs, nothing is loaded from elsewhere but, with `thumbnails`, pictures; no other
-    page may frame ours, and the address of a page stays with us when a link is followed.
+    Scripts and inline styles are not allowed. Only images may come from other hosts, with `thumbnails`. Pages cannot be
+    framed, and their URLs are not sent to other sites.
     """
     pictures = "'self' https:" if thumbnails else "'self'"
     policy = (
@@ -39,22 +39,20 @@ def security_headers(*, thumbnails: bool) -> dict[str, str]:
     }
 
 
-class Front:
-    """ASGI middleware: takes the prefix as root path, answers HEAD like GET without a body, adds the headers.
+class RequestMiddleware:
+    """ASGI middleware that handles the prefix and HEAD requests, repairs links from emails, and adds the headers.
 
-    Links from mails are mended, see `links.mended`.
-
-    NUL in an address becomes the replacement character: PostgreSQL refuses it in any text.
+    NUL in a URL becomes the replacement character, because PostgreSQL does not accept it.
     """
 
     def __init__(self, app: ASGIApp, *, prefix: str, headers: Mapping[str, str]) -> None:
-        """Stand before `app`; `prefix` is empty or like `/papers`."""
+        """Wrap `app`. `prefix` is empty or like `/papers`."""
         self._app = app
         self._prefix = prefix
         self._headers = headers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on."""
+        """Handle one request (ASGI 3)."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -64,9 +62,9 @@ class Front:
             "path": scope["path"].replace("\0", _REPLACED),
             "query_string": _no_nul(scope["query_string"]),
         }
-        inner = {**scope, **self._rooted(scope), "method": "GET" if head else scope["method"]}
+        inner = {**scope, **self._paths(scope), "method": "GET" if head else scope["method"]}
 
-        async def answer(message: Message) -> None:
+        async def add_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 for name, value in self._headers.items():
@@ -75,15 +73,15 @@ class Front:
                 message = {**message, "body": b""}
             await send(message)
 
-        await self._app(inner, receive, answer)
+        await self._app(inner, receive, add_headers)
 
-    def _rooted(self, scope: Scope) -> dict[str, str]:
-        """Return path and root path as ASGI wants them, whether the proxy took the prefix off or left it on."""
+    def _paths(self, scope: Scope) -> dict[str, str]:
+        """Return path and root path according to ASGI, whether or not the proxy removed the prefix."""
         path = scope["path"]
         if not self._prefix:
-            return {"path": mended(path)}
+            return {"path": repair_link(path)}
         under = path == self._prefix or path.startswith(f"{self._prefix}/")
         path = path if under else self._prefix + path
-        # `/papers` is the home page too.
-        inside = mended(path.removeprefix(self._prefix) or "/")
+        # `/papers` is also the home page.
+        inside = repair_link(path.removeprefix(self._prefix) or "/")
         return {"root_path": self._prefix, "path": self._prefix + inside}

@@ -1,4 +1,4 @@
-"""Sending what a form asked for, behind the answer: one at a time, and nothing that was queued is left lying."""
+"""Sends queued notices after the response, in one thread at a time."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ log = logging.getLogger("digestmail.web")
 
 
 class NoticeQueue:
-    """Calls `send` for whoever queued something, from the thread that runs behind their answer."""
+    """Calls `send` in the background task of a request that queued a notice."""
 
     def __init__(self, send: Callable[[], object]) -> None:
-        """Call nothing yet; `send` sends everything that is due."""
+        """`send` sends all notices that are due."""
         self._send = send
         self._busy = Lock()
-        self._asked = False
+        self._requested = False
 
     def flush(self) -> None:
-        """Send what is due. Who comes while another thread is at it only tells that one to look again."""
-        self._asked = True
-        while self._asked and self._busy.acquire(blocking=False):
+        """Send notices that are due. If another thread is sending, it is asked to check again."""
+        self._requested = True
+        while self._requested and self._busy.acquire(blocking=False):
             try:
-                self._asked = False
+                self._requested = False
                 self._send()
             except DigestmailError as error:
-                # It stays in the queue, and the next run or the next form sends it.
+                # The notices stay in the queue and are sent by the next call or the next run.
                 log.warning("notices were not sent: %s", error)
             finally:
                 self._busy.release()

@@ -1,4 +1,4 @@
-"""The OpenAPI document: FastAPI's, with errors as problem documents."""
+"""The OpenAPI document, in which errors are problem documents."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _UNUSED: Final = ("HTTPValidationError", "ValidationError")
 
 
 def describe(web: FastAPI) -> None:
-    """Let `web` describe itself truly: FastAPI writes errors down as plain JSON."""
+    """Correct the OpenAPI document of `web`. FastAPI describes errors as plain JSON."""
 
     def document() -> dict[str, Any]:
         if web.openapi_schema is None:

@@ -1,10 +1,10 @@
-"""Pages: templates filled in for a request, in one language, with links that work under a path prefix.
+"""Renders HTML pages in the language of a request, with links under the path prefix.
 
-A route returns `page(request, "name.html", **context)`. The templates in `templates/web/` see, beside the context:
+A route returns `page(request, "name.html", **context)`. Besides their context, templates in `templates/web/` can use:
 
-- `url(path)`: the link to a path of ours, prefix included; `absolute(path)`: the same with scheme and host;
+- `url(path)`: the link to a path, including the prefix; `absolute(path)`: the same with scheme and host;
 - `digests`: the configured digests; `form_token`: the hidden field of forms, or an empty string;
-- `canonical`: the path the page wants to be known by, without prefix;
+- `canonical`: the canonical path of the page, without prefix;
 - `gettext` and `ngettext`, `lang` and `dir`, and the date and number filters of the language.
 """
 
@@ -37,10 +37,10 @@ FormToken = Callable[[Request], str]
 
 
 class Pages:
-    """The templates of one app. `form_token`, if set, gives the token every form carries."""
+    """The templates of an app. `form_token` returns the token of every form."""
 
     def __init__(self, app: App) -> None:
-        """Read nothing yet; the operator's own templates (`templates_dir`/web) come first."""
+        """Templates are loaded on first use. The operator's templates (`templates_dir`/web) take precedence."""
         own = app.config.templates_dir
         self.app = app
         self.form_token: FormToken = no_token
@@ -49,12 +49,12 @@ class Pages:
         self._environments: dict[str, jinja2.Environment] = {}
 
     def environment(self, language: str) -> jinja2.Environment:
-        """Return the templates in `language`. Raises RenderError when its catalogue cannot be read."""
+        """Return the environment for `language`. Raises RenderError if its message catalog cannot be read."""
         if language not in self._environments:
-            self._environments[language] = self._made(language)
+            self._environments[language] = self._create_environment(language)
         return self._environments[language]
 
-    def _made(self, language: str) -> jinja2.Environment:
+    def _create_environment(self, language: str) -> jinja2.Environment:
         environment = jinja2.Environment(
             loader=jinja2.FileSystemLoader([directory / "web" for directory in self.directories]),
             autoescape=True,
@@ -69,11 +69,11 @@ class Pages:
         return environment
 
     def negotiated(self, request: Request, default: str) -> str:
-        """Return the language the browser asks for, else `default`."""
+        """Return the language that the browser prefers, or `default`."""
         return negotiate(request.headers.get("accept-language", ""), self.languages, default)
 
     def fill_in(self, request: Request, name: str, *, language: str = SOURCE_LANGUAGE, **context: Any) -> str:
-        """Return the template `name` filled in."""
+        """Render the template `name`."""
         frame: dict[str, Any] = {
             "url": lambda path: url(request, path),
             "absolute": lambda path: absolute(request, path),
@@ -89,21 +89,21 @@ class Pages:
 
 
 def no_token(_request: Request) -> str:
-    """Return no token: forms carry none."""
+    """Return an empty token, for forms without one."""
     return ""
 
 
 def pages_of(request: Request) -> Pages:
-    """Return the templates of the app that answers `request`."""
+    """Return the templates of the app."""
     found: Pages = request.app.state.pages
     return found
 
 
 def page(request: Request, name: str, *, status: int = 200, **context: Any) -> HTMLResponse:
-    """Return the template `name` as an answer.
+    """Render the template `name` as a response.
 
-    Browsers and proxies may keep it for a minute if it is shared (`cache.share`): everyone who reads the same language
-    gets the same page. Else nobody keeps it. A page about `digest` falls back to the language of that digest.
+    If it is shared (`cache.share`), browsers and proxies may cache it for a minute; otherwise it is not cached. The
+    default language of a page with a `digest` is the digest's.
     """
     digest = context.get("digest")
     language = language_of(request, digest if isinstance(digest, Digest) else None)
@@ -113,14 +113,14 @@ def page(request: Request, name: str, *, status: int = 200, **context: Any) -> H
 
 
 def use_language(request: Request, language: str | None) -> None:
-    """Answer in a subscriber's language from here on; None, or a language without a catalogue, changes nothing."""
+    """Use a subscriber's language for this request. None and unavailable languages are ignored."""
     known = {one.lower(): one for one in pages_of(request).languages}
     if language and (found := look_up(language, known)):
         request.state.language = found
 
 
 def language_of(request: Request, digest: Digest | None = None) -> str:
-    """Return the language of a page: the subscriber's, else what the browser asks for, else the digest's."""
+    """Return the language of a page: the subscriber's, the browser's, or the digest's."""
     chosen: str | None = getattr(request.state, "language", None)
     if chosen is not None:
         return chosen
@@ -129,14 +129,14 @@ def language_of(request: Request, digest: Digest | None = None) -> str:
 
 
 def translate(request: Request, message: str, **values: object) -> str:
-    """Return `message` in the language of the request, its `%(name)s` placeholders filled in."""
+    """Translate `message` to the language of the request and fill in its `%(name)s` placeholders."""
     catalogue = translations(language_of(request), pages_of(request).directories)
     text = catalogue.gettext(message)
     return text % values if values else text
 
 
 def error_sentence(request: Request, error: SubscriberFacingError) -> str:
-    """Return what went wrong as a sentence in the language of the request."""
+    """Return the error as a sentence in the language of the request."""
     return sentence(translate(request, error.message, **error.values))
 
 
@@ -146,12 +146,12 @@ def sentence(text: str) -> str:
 
 
 def url(request: Request, path: str) -> str:
-    """Return the link to `path` (which begins with `/`), under the prefix the app is served at."""
+    """Return the link to `path` (which starts with `/`), including the prefix."""
     return str(request.scope.get("root_path", "")) + path
 
 
 def absolute(request: Request, path: str) -> str:
-    """Return the link to `path` with scheme and host: those of `base_url`, else those of the request."""
+    """Return the absolute URL of `path`, based on `base_url` or else on the request."""
     base = pages_of(request).app.config.base_url
     if base is not None:
         return base + path

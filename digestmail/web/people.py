@@ -1,4 +1,4 @@
-"""What the pages people act on share: who a link belongs to, the limits, the queue, and the choices to show."""
+"""Shared by the subscriber pages: the subscriber of a link, rate limits, the notice queue, and form choices."""
 
 from __future__ import annotations
 
@@ -24,65 +24,65 @@ from digestmail.web.forms import SUBSCRIBE
 from digestmail.web.notice_queue import NoticeQueue
 from digestmail.web.pages import error_sentence, page, pages_of, translate, use_language
 
-_KEPT_SECONDS: Final = 60
+_SIGNER_SECONDS: Final = 60
 
 
 @dataclass(slots=True)
 class WebState:
-    """What one process keeps between requests."""
+    """The state of a web process between requests."""
 
     app: App
-    outgoing: NoticeQueue
-    guard: RateLimiter
+    notice_queue: NoticeQueue
+    rate_limiter: RateLimiter
     _signer: tuple[float, LinkTokens] | None = None
 
     def signer(self) -> LinkTokens:
-        """Return what signs forms; read anew each minute, for the secrets may be rotated."""
+        """Return the signer of forms. It is reloaded each minute, because secrets may be rotated."""
         at = self.app.wall_clock.monotonic()
-        if self._signer is None or at - self._signer[0] > _KEPT_SECONDS:
+        if self._signer is None or at - self._signer[0] > _SIGNER_SECONDS:
             self._signer = (at, self.app.link_tokens())
         return self._signer[1]
 
 
 def install(web: FastAPI, app: App) -> None:
-    """Give the web app what these pages need, and every form its token."""
+    """Add the state that these pages need to the web app, and the token of its forms."""
     searches = app.config.web.searches_per_minute
     rates = Rates(searches=Rate(searches, 60), all_searches=Rate(10 * searches, 60))
-    desk = WebState(app=app, outgoing=NoticeQueue(app.send_notices), guard=RateLimiter(rates))
-    # The secrets are made before the first request, because a GET changes nothing. A database that is not there yet is
-    # told by the pages.
+    state = WebState(app=app, notice_queue=NoticeQueue(app.send_notices), rate_limiter=RateLimiter(rates))
+    # Secrets are created now, because a GET request must not change anything. If there is no database yet, the pages
+    # report it.
     with suppress(StorageError):
-        desk.signer()
-    web.state.desk = desk
+        state.signer()
+    web.state.web_state = state
     web.state.pages.form_token = lambda request: form_token(request, None)
 
 
-def of(request: Request) -> WebState:
-    """Return what the process keeps."""
-    desk: WebState = request.app.state.desk
-    return desk
+def web_state(request: Request) -> WebState:
+    """Return the state of the web process."""
+    state: WebState = request.app.state.web_state
+    return state
 
 
 def client_of(request: Request) -> str:
-    """Return the IP address a request came from, as trusted proxies tell it."""
+    """Return the IP address of the client, as reported by trusted proxies."""
     return request.client.host if request.client else ""
 
 
 def purpose(token: str | None) -> str:
-    """Return what a form is for: the person whose link it stands behind, or anybody's subscribing."""
+    """Return the purpose of a form, which its token is bound to: the link it belongs to, or signing up."""
     return SUBSCRIBE if token is None else hashlib.sha256(token.encode()).hexdigest()[:32]
 
 
 def form_token(request: Request, token: str | None) -> str:
-    """Return the hidden field of a form behind the link `token`, or of the subscribe form."""
-    desk = of(request)
-    return desk.signer().form(purpose(token), desk.app.wall_clock.now())
+    """Return the hidden field of a form for the link `token`, or of the sign-up form."""
+    state = web_state(request)
+    return state.signer().form(purpose(token), state.app.wall_clock.now())
 
 
-def holder(request: Request, token: str) -> tuple[Subscriber, str]:
-    """Return who a lasting link belongs to, and the digest it was made for (may be empty).
+def subscriber_from_token(request: Request, token: str) -> tuple[Subscriber, str]:
+    """Return the subscriber of a permanent link, and its digest (may be empty).
 
-    Raises TokenError when it is not ours, SubscriptionError when they are not known any more.
+    Raises TokenError if the token is invalid, SubscriptionError if the subscriber no longer exists.
     """
     app = pages_of(request).app
     subscriber_id, digest = app.tokens.read_unsubscribe(token)
@@ -91,32 +91,32 @@ def holder(request: Request, token: str) -> tuple[Subscriber, str]:
     return person, digest
 
 
-def speak_to(request: Request, subscriber_id: int) -> None:
-    """Answer in the language of a subscriber, if they are still known."""
+def use_language_of(request: Request, subscriber_id: int) -> None:
+    """Use the language of a subscriber for the response, if the subscriber exists."""
     with suppress(SubscriptionError):
         use_language(request, preferences.get(pages_of(request).app.database, subscriber_id).language)
 
 
-def sorry(request: Request, error: TokenError | SubscriptionError) -> HTMLResponse:
-    """Say that a link is not ours, or that nobody is behind it."""
+def invalid_link(request: Request, error: TokenError | SubscriptionError) -> HTMLResponse:
+    """Return the page for a permanent link that is invalid or whose subscriber no longer exists."""
     again = translate(request, "Please use the complete link from the end of your latest email.")
-    return invalid(request, 404, f"{error_sentence(request, error)} {again}")
+    return link_error_page(request, 404, f"{error_sentence(request, error)} {again}")
 
 
-def no_use(request: Request, error: TokenError | SubscriptionError) -> HTMLResponse:
-    """Say that a link that works for a while, or once, does so no more."""
+def expired_link(request: Request, error: TokenError | SubscriptionError) -> HTMLResponse:
+    """Return the page for a temporary link that has expired or was already used."""
     status = 410 if isinstance(error, TokenError) else 403
-    return invalid(request, status, error_sentence(request, error))
+    return link_error_page(request, status, error_sentence(request, error))
 
 
-def invalid(request: Request, status: int, text: str) -> HTMLResponse:
-    """Return the page about a link that cannot be used; `text` says why."""
+def link_error_page(request: Request, status: int, text: str) -> HTMLResponse:
+    """Return the error page for a link; `text` is the reason."""
     heading = translate(request, "This link is no longer valid")
     return page(request, "message.html", status=status, heading=heading, text=text, link="/subscribe")
 
 
 def erased(request: Request) -> HTMLResponse:
-    """Say that a person is forgotten."""
+    """Return the page that confirms that a person's data was erased."""
     text = translate(
         request, "We erased your address and all other data about you. You will not receive any more email."
     )
@@ -124,13 +124,13 @@ def erased(request: Request) -> HTMLResponse:
 
 
 def languages(app: App) -> tuple[str, ...]:
-    """Return the languages mails are written in."""
+    """Return the available languages of emails."""
     own = app.config.templates_dir
     return known_languages(template_directories(app.base / own if own else None))
 
 
 def choice_context(request: Request, choices: Preferences) -> dict[str, Any]:
-    """Return what the choices' part of a form shows."""
+    """Return the template variables of the preference fields of a form."""
     app = pages_of(request).app
     return {
         "chosen": {one.digest: one for one in choices.subscriptions},

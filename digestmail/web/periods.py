@@ -1,4 +1,4 @@
-"""Weeks and months as pages name them: `2026-W14` (ISO 8601) and `2026-04`. Pure."""
+"""Weeks and months in URLs: `2026-W14` (ISO 8601) and `2026-04`. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _FIRST_YEAR, _LAST_YEAR = 1991, 2200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Period:
-    """A week or a month: its name, its first and last day, the first day after it, and the names beside it."""
+    """A week or a month: its key, first and last day, the day after it, and the keys before and after."""
 
     kind: Kind
     key: str
@@ -25,18 +25,18 @@ class Period:
 
 
 def week_key(day: date) -> str:
-    """Return the name of the ISO week a day is in."""
+    """Return the key of a day's ISO week."""
     year, week, _ = day.isocalendar()
     return f"{year}-W{week:02d}"
 
 
 def month_key(day: date) -> str:
-    """Return the name of the month a day is in."""
+    """Return the key of a day's month."""
     return f"{day:%Y-%m}"
 
 
 def period(kind: Kind, key: str) -> Period | None:
-    """Return the week or month called `key`; None when that is no name of one."""
+    """Return the week or month with this key, or None if it is invalid."""
     try:
         return _week(key) if kind == "week" else _month(key)
     except ValueError:

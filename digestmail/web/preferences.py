@@ -1,4 +1,4 @@
-"""Preferences without a password: the link in every mail is the key. Choose, pause, see your data, be forgotten."""
+"""The preferences pages, authenticated by the link in every email: change, pause, export or erase your data."""
 
 from __future__ import annotations
 
@@ -16,75 +16,75 @@ from digestmail.subscribers import address_change, data_export, preferences
 from digestmail.subscribers.rate_limit import Admission
 from digestmail.text.credentials import new_secret
 from digestmail.web import people
-from digestmail.web.forms import Filled, Form, check_ours, choices_of
+from digestmail.web.forms import Form, SubmittedForm, check_form, preferences_from_form
 from digestmail.web.pages import error_sentence, language_of, page, pages_of, translate, use_language
 
 router = APIRouter(include_in_schema=False)
 log = logging.getLogger("digestmail.web")
 _PAUSES = (1, 2, 4, 12)
-"""For how many weeks one may pause."""
+"""The possible lengths of a pause, in weeks."""
 
 
 @router.get("/preferences/{token}")
 def show(request: Request, token: str) -> HTMLResponse:
-    """Show what somebody gets, to be changed."""
+    """Show the preferences."""
     try:
-        person, _ = people.holder(request, token)
+        person, _ = people.subscriber_from_token(request, token)
     except (TokenError, SubscriptionError) as error:
-        return people.sorry(request, error)
+        return people.invalid_link(request, error)
     return _page(request, token, person)
 
 
 @router.post("/preferences/{token}")
-def change(request: Request, token: str, form: Filled, background: BackgroundTasks) -> HTMLResponse:
-    """Save the choices."""
+def change(request: Request, token: str, form: SubmittedForm, background: BackgroundTasks) -> HTMLResponse:
+    """Save the preferences."""
     app = pages_of(request).app
     try:
-        person, _ = people.holder(request, token)
-        check_ours(request, form, people.purpose(token))
-        choices = choices_of(form, app.digests, people.languages(app))
+        person, _ = people.subscriber_from_token(request, token)
+        check_form(request, form, people.purpose(token))
+        choices = preferences_from_form(form, app.digests, people.languages(app))
     except (TokenError, SubscriptionError) as error:
-        return people.sorry(request, error)
+        return people.invalid_link(request, error)
     try:
         changed = preferences.change(app.database, app.digests, person.id, choices, app.wall_clock.now())
     except SubscriptionError as error:
         return _page(request, token, person, problem=error_sentence(request, error), status=422)
-    background.add_task(people.of(request).outgoing.flush)
+    background.add_task(people.web_state(request).notice_queue.flush)
     use_language(request, changed.language)
-    said = translate(request, "Your preferences were saved. They take effect with the next email.")
-    return _page(request, token, changed, said=said)
+    message = translate(request, "Your preferences were saved. They take effect with the next email.")
+    return _page(request, token, changed, message=message)
 
 
 @router.post("/preferences/{token}/pause")
-def pause(request: Request, token: str, form: Filled, background: BackgroundTasks) -> HTMLResponse:
-    """Pause for some weeks, or go on."""
+def pause(request: Request, token: str, form: SubmittedForm, background: BackgroundTasks) -> HTMLResponse:
+    """Pause for some weeks, or resume."""
     app = pages_of(request).app
     now = app.wall_clock.now()
     try:
-        person, _ = people.holder(request, token)
-        check_ours(request, form, people.purpose(token))
+        person, _ = people.subscriber_from_token(request, token)
+        check_form(request, form, people.purpose(token))
         until = _until(form, now)
-        person = preferences.pause(app.database, person.id, until, now, tell=True)
+        person = preferences.pause(app.database, person.id, until, now, notify=True)
     except (TokenError, SubscriptionError) as error:
-        return people.sorry(request, error)
-    background.add_task(people.of(request).outgoing.flush)
+        return people.invalid_link(request, error)
+    background.add_task(people.web_state(request).notice_queue.flush)
     if until:
         day = date_formats(language_of(request))["date"](until)
-        said = translate(request, "Your emails are paused until %(day)s.", day=day)
+        message = translate(request, "Your emails are paused until %(day)s.", day=day)
     else:
-        said = translate(request, "Your emails have resumed.")
-    return _page(request, token, person, said=said)
+        message = translate(request, "Your emails have resumed.")
+    return _page(request, token, person, message=message)
 
 
 @router.post("/preferences/{token}/address")
-def change_address(request: Request, token: str, form: Filled, background: BackgroundTasks) -> HTMLResponse:
-    """Send a confirmation to a new address; the answer is the same whoever that belongs to."""
+def change_address(request: Request, token: str, form: SubmittedForm, background: BackgroundTasks) -> HTMLResponse:
+    """Send a confirmation request to a new address. The response is the same for every address."""
     app = pages_of(request).app
     try:
-        person, _ = people.holder(request, token)
-        check_ours(request, form, people.purpose(token))
+        person, _ = people.subscriber_from_token(request, token)
+        check_form(request, form, people.purpose(token))
     except (TokenError, SubscriptionError) as error:
-        return people.sorry(request, error)
+        return people.invalid_link(request, error)
     try:
         address = normalised(form.get("address"))
         if key_of(address) == key_of(person.address):
@@ -92,22 +92,24 @@ def change_address(request: Request, token: str, form: Filled, background: Backg
     except SubscriptionError as error:
         return _page(request, token, person, problem=error_sentence(request, error), status=422)
     at = app.wall_clock.monotonic()
-    verdict = people.of(request).guard.judge(client=people.client_of(request), address=address, at=at)
-    if verdict is Admission.REFUSE:
+    admission = people.web_state(request).rate_limiter.admit(client=people.client_of(request), address=address, at=at)
+    if admission is Admission.REFUSE:
         problem = translate(request, "There were too many requests from your network. Please try again in an hour.")
         return _page(request, token, person, problem=problem, status=429)
-    if verdict is Admission.ADMIT:
-        background.add_task(_ask_for_address, request, person.id, address)
-    said = translate(request, "Check your email at the new address. Nothing changes until you confirm it.")
-    return _page(request, token, person, said=said)
+    if admission is Admission.ADMIT:
+        background.add_task(_request_address_change, request, person.id, address)
+    message = translate(request, "Check your email at the new address. Nothing changes until you confirm it.")
+    return _page(request, token, person, message=message)
 
 
-def _ask_for_address(request: Request, subscriber_id: int, address: str) -> None:
-    """Queue the mail and send it, behind the answer."""
+def _request_address_change(request: Request, subscriber_id: int, address: str) -> None:
+    """Queue the confirmation request and send it. Runs after the response."""
     app = pages_of(request).app
-    reply = address_change.ask(app.database, subscriber_id, address, app.wall_clock.now(), random_token=new_secret)
+    reply = address_change.request_change(
+        app.database, subscriber_id, address, app.wall_clock.now(), random_token=new_secret
+    )
     log.info("address change reply=%s", reply)
-    people.of(request).outgoing.flush()
+    people.web_state(request).notice_queue.flush()
 
 
 def _until(form: Form, now: datetime) -> datetime | None:
@@ -117,13 +119,13 @@ def _until(form: Form, now: datetime) -> datetime | None:
     return now + timedelta(weeks=int(weeks)) if weeks else None
 
 
-def _check_sure(form: Form) -> None:
+def _check_confirmed(form: Form) -> None:
     if form.get("sure") != "yes":
         raise SubscriptionError("nothing was erased; select the checkbox to confirm")
 
 
 def _page(
-    request: Request, token: str, person: Subscriber, *, said: str = "", problem: str = "", status: int = 200
+    request: Request, token: str, person: Subscriber, *, message: str = "", problem: str = "", status: int = 200
 ) -> HTMLResponse:
     app = pages_of(request).app
     choices = Preferences(subscriptions=person.subscriptions, language=person.language, timezone=person.timezone)
@@ -138,7 +140,7 @@ def _page(
         subscribed=person.state is SubscriberState.ACTIVE,
         paused_until=paused_until,
         pauses=_PAUSES,
-        said=said,
+        message=message,
         problem=problem,
         **people.choice_context(request, choices),
     )
@@ -146,73 +148,73 @@ def _page(
 
 @router.get("/preferences/{token}/data")
 def data(request: Request, token: str) -> HTMLResponse:
-    """Say what is stored, and offer it whole and its end."""
+    """Show the stored data, with links to export and erase it."""
     try:
         found = _stored(request, token)
     except (TokenError, SubscriptionError) as error:
-        return people.sorry(request, error)
+        return people.invalid_link(request, error)
     return page(request, "my_data.html", token=token, own_token=people.form_token(request, token), record=found)
 
 
 @router.get("/preferences/{token}/data.json")
 def export(request: Request, token: str) -> Response:
-    """Return all that is stored as a file."""
+    """Return all stored data as a file."""
     from pydantic_core import to_json
 
     try:
         found = _stored(request, token)
     except (TokenError, SubscriptionError) as error:
-        return people.sorry(request, error)
+        return people.invalid_link(request, error)
     headers = {"Content-Disposition": 'attachment; filename="my-data.json"', "Cache-Control": "no-store"}
     return Response(to_json(found, indent=2), media_type="application/json", headers=headers)
 
 
 def _stored(request: Request, token: str) -> data_export.PersonalData:
-    """Return all that is stored about a link's holder. Raises TokenError or SubscriptionError."""
-    person, _ = people.holder(request, token)
+    """Return all data about the subscriber of a link. Raises TokenError or SubscriptionError."""
+    person, _ = people.subscriber_from_token(request, token)
     return data_export.export(pages_of(request).app.database, person.id)
 
 
 @router.post("/preferences/{token}/erase")
-def erase(request: Request, token: str, form: Filled, background: BackgroundTasks) -> HTMLResponse:
-    """Forget a person who ticked that they mean it; who gets mail confirms it by mail."""
+def erase(request: Request, token: str, form: SubmittedForm, background: BackgroundTasks) -> HTMLResponse:
+    """Erase a person's data after they ticked the checkbox. Subscribers must also confirm by email."""
     app = pages_of(request).app
     try:
-        person, _ = people.holder(request, token)
-        check_ours(request, form, people.purpose(token))
-        _check_sure(form)
-        erased = data_export.ask_to_erase(app.database, person.id, app.wall_clock.now(), random_token=new_secret)
+        person, _ = people.subscriber_from_token(request, token)
+        check_form(request, form, people.purpose(token))
+        _check_confirmed(form)
+        erased = data_export.request_erasure(app.database, person.id, app.wall_clock.now(), random_token=new_secret)
     except (TokenError, SubscriptionError) as error:
-        return people.sorry(request, error)
+        return people.invalid_link(request, error)
     if erased is None:
-        background.add_task(people.of(request).outgoing.flush)
+        background.add_task(people.web_state(request).notice_queue.flush)
         text = translate(request, "We sent you an email with a link. Open it within three days to erase your data.")
         return page(request, "message.html", heading=translate(request, "Check your email"), text=text, link=None)
     return people.erased(request)
 
 
 @router.get("/erase/{token}")
-def look_at_erasing(request: Request, token: str) -> HTMLResponse:
-    """Show what the link of a mail erases, and a button."""
+def show_erasure(request: Request, token: str) -> HTMLResponse:
+    """Show what the link erases, with a button."""
     app = pages_of(request).app
     try:
-        person = data_export.to_be_erased(app.database, app.link_tokens(), token, app.wall_clock.now())
+        person = data_export.pending_erasure(app.database, app.link_tokens(), token, app.wall_clock.now())
     except (TokenError, SubscriptionError) as error:
-        return people.no_use(request, error)
+        return people.expired_link(request, error)
     use_language(request, person.language)
     return page(request, "erase.html", token=token, person=person, own_token=people.form_token(request, token))
 
 
 @router.post("/erase/{token}")
-def confirm_erasing(request: Request, token: str, form: Filled) -> HTMLResponse:
-    """Erase who confirmed it by mail."""
+def confirm_erasure(request: Request, token: str, form: SubmittedForm) -> HTMLResponse:
+    """Erase a person's data after confirmation by email."""
     app = pages_of(request).app
     now = app.wall_clock.now()
     try:
-        check_ours(request, form, people.purpose(token))
-        person = data_export.to_be_erased(app.database, app.link_tokens(), token, now)
+        check_form(request, form, people.purpose(token))
+        person = data_export.pending_erasure(app.database, app.link_tokens(), token, now)
         use_language(request, person.language)
         data_export.erase(app.database, person.id, now, random_token=new_secret)
     except (TokenError, SubscriptionError) as error:
-        return people.no_use(request, error)
+        return people.expired_link(request, error)
     return people.erased(request)

@@ -1,4 +1,4 @@
-"""What a request asks for, read leniently: a bad number in a link shows the first page, not an error."""
+"""Query parameters, parsed leniently: an invalid page number shows the first page, not an error."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _MOST_PAGES: Final = 10_000
 
 
 def app_of(request: Request) -> App:
-    """Return the app that answers `request`."""
+    """Return the app of `request`."""
     found: App = request.app.state.digestmail
     return found
 
@@ -30,29 +30,29 @@ def digest_of(request: Request, name: str) -> Digest:
 
 
 def asked_text(request: Request, name: str) -> str:
-    """Return a text of the query on one line, of at most 200 characters; empty when it is not given."""
+    """Return a text parameter as one line of at most 200 characters; empty if it is missing."""
     return single_line(request.query_params.get(name, "")[: 4 * _LONGEST_TEXT])[:_LONGEST_TEXT].strip()
 
 
 def asked_page(request: Request) -> int:
-    """Return the number of the page that is asked for, 1 and up."""
+    """Return the requested page number, from 1."""
     given = request.query_params.get("page", "")
-    return min(max(int(given), 1), _MOST_PAGES) if given.isascii() and given.isdigit() and len(given) < 9 else 1  # noqa: PLR2004 - no number of ours is longer
+    return min(max(int(given), 1), _MOST_PAGES) if given.isascii() and given.isdigit() and len(given) < 9 else 1  # noqa: PLR2004 - valid numbers are shorter
 
 
 def asked_day(request: Request, name: str) -> date | None:
-    """Return a day of the query (ISO 8601), None when it is not given or is none."""
+    """Return a date parameter (ISO 8601), or None if it is missing or invalid."""
     try:
         return date.fromisoformat(request.query_params.get(name, ""))
     except ValueError:
         return None
 
 
-def begin_of(day: date) -> datetime:
-    """Return the moment a day begins, in UTC."""
+def start_of_day(day: date) -> datetime:
+    """Return the start of a day in UTC."""
     return datetime.combine(day, time(), UTC)
 
 
-def end_of(day: date) -> datetime:
-    """Return the moment a day is over, in UTC; the last day there is never is."""
-    return begin_of(day + timedelta(days=1)) if day < date.max else datetime.max.replace(tzinfo=UTC)
+def end_of_day(day: date) -> datetime:
+    """Return the end of a day in UTC."""
+    return start_of_day(day + timedelta(days=1)) if day < date.max else datetime.max.replace(tzinfo=UTC)

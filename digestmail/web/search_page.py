@@ -14,28 +14,28 @@ from digestmail.model.search import RANKED_AMONG, Query
 from digestmail.web import people
 from digestmail.web.cache import Sharing, share
 from digestmail.web.pages import page
-from digestmail.web.query_params import app_of, asked_day, asked_page, asked_text, begin_of, end_of
+from digestmail.web.query_params import app_of, asked_day, asked_page, asked_text, end_of_day, start_of_day
 
 router = APIRouter(include_in_schema=False)
 _HITS: Final = 20
 
 
 def asked_query(request: Request) -> Query:
-    """Return the search a request asks for: `q`, `topic`, `source`, `from` and `to` (days, both included)."""
+    """Return the search in a query string: `q`, `topic`, `source`, `from` and `to` (dates, inclusive)."""
     first, last = asked_day(request, "from"), asked_day(request, "to")
     return Query(
         text=asked_text(request, "q"),
         topic=asked_text(request, "topic") or None,
         source=asked_text(request, "source") or None,
-        since=begin_of(first) if first else None,
-        before=end_of(last) if last else None,
+        since=start_of_day(first) if first else None,
+        before=end_of_day(last) if last else None,
     )
 
 
 async def limit_searches(request: Request) -> None:
-    """Count a search, which costs more than any page that is kept. Raises HTTPException 429 when there are too many."""
+    """Count a search, because searches are expensive. Raises HTTPException 429 if there are too many."""
     at = app_of(request).wall_clock.monotonic()
-    wait = people.of(request).guard.search(client=people.client_of(request), at=at)
+    wait = people.web_state(request).rate_limiter.search(client=people.client_of(request), at=at)
     if wait:
         seconds = ceil(wait)
         raise HTTPException(
@@ -47,14 +47,14 @@ Limited: Final = Depends(limit_searches)
 
 
 def query_string(request: Request) -> str:
-    """Return what narrows the search as a query string, without the page."""
+    """Return the search as a query string, without the page."""
     given = {name: asked_text(request, name) for name in ("q", "topic", "source", "from", "to")}
     return urlencode({name: value for name, value in given.items() if value})
 
 
 @router.get("/search", dependencies=[Limited])
 def show_search(request: Request) -> HTMLResponse:
-    """Show the papers that match, the best first, hits marked."""
+    """Show the matching papers, best first, with highlighted terms."""
     app, query, number = app_of(request), asked_query(request), asked_page(request)
     found = archive.find_papers(app.database, query, limit=_HITS, offset=(number - 1) * _HITS)
     former = archive.topics(app.database)

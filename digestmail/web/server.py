@@ -1,4 +1,4 @@
-"""Serving: uvicorn around the pages."""
+"""Runs the web server (uvicorn)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from digestmail.web.app import create_app
 
 
 def serve(app: App, host: str, port: int) -> None:
-    """Serve the pages of `app` on `host` and `port` until SIGTERM or SIGINT; requests in hand are finished first.
+    """Serve `app` on `host` and `port` until SIGTERM or SIGINT. Requests in progress are finished first.
 
     Port 0 takes any free one. The address is printed; who cannot have it leaves with 1.
     """
@@ -29,14 +29,14 @@ def serve(app: App, host: str, port: int) -> None:
         log_level="warning",
         timeout_graceful_shutdown=10,
     )
-    # uvicorn raises the signal once more when it has shut down; then the app is still to be closed.
+    # uvicorn raises the signal again after shutdown, but the app must still be closed.
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _leave)
+        signal.signal(number, _exit)
     _Server(config).run(sockets=[config.bind_socket()])
 
 
 class _Server(uvicorn.Server):
-    """Says where it is, once it answers there."""
+    """Prints its URL when it is ready."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -46,6 +46,6 @@ class _Server(uvicorn.Server):
         sys.stdout.flush()
 
 
-def _leave(_number: int, _frame: FrameType | None) -> None:
-    """End the program as one that did what it was told."""
+def _exit(_number: int, _frame: FrameType | None) -> None:
+    """Exit with success."""
     sys.exit(0)

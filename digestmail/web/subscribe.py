@@ -1,4 +1,4 @@
-"""Subscribe: the form, the page that says to look for mail, the confirmation. No answer tells who is known."""
+"""Sign-up and its confirmation. No response reveals whether an address is subscribed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from digestmail.subscribers.rate_limit import Admission
 from digestmail.subscribers.validate import checked
 from digestmail.text.credentials import new_secret
 from digestmail.web import people
-from digestmail.web.forms import SHORTEST_FILLING_IN, SUBSCRIBE, Filled, Form, check_ours, choices_of
+from digestmail.web.forms import MIN_FORM_AGE, SUBSCRIBE, Form, SubmittedForm, check_form, preferences_from_form
 from digestmail.web.pages import error_sentence, page, pages_of, translate, use_language
 
 router = APIRouter(include_in_schema=False)
@@ -26,24 +26,24 @@ _HONEYPOT = "website"
 
 @router.get("/subscribe")
 def show(request: Request) -> HTMLResponse:
-    """Show the form with every choice there is."""
+    """Show the sign-up form with all preferences."""
     app = pages_of(request).app
     return _form(request, Preferences(subscriptions=(Subscription(digest=app.digests[0].name),)))
 
 
 @router.post("/subscribe")
-def ask(request: Request, form: Filled, background: BackgroundTasks) -> HTMLResponse:
-    """Take an address; the work is done behind the answer, which is the same whoever it belongs to."""
+def ask(request: Request, form: SubmittedForm, background: BackgroundTasks) -> HTMLResponse:
+    """Accept a sign-up. The response is the same for every address; the work is done in the background."""
     app = pages_of(request).app
     try:
-        choices = choices_of(form, app.digests, people.languages(app))
+        choices = preferences_from_form(form, app.digests, people.languages(app))
         if not form.all("digest"):
-            # The form on the home page asks for no more than an address.
+            # The form on the home page only has an address.
             choices = Preferences(subscriptions=(Subscription(digest=app.digests[0].name),))
     except SubscriptionError as error:
         return _form(request, Preferences(), problem=error_sentence(request, error), status=422)
     try:
-        check_ours(request, form, SUBSCRIBE, min_age=SHORTEST_FILLING_IN)
+        check_form(request, form, SUBSCRIBE, min_age=MIN_FORM_AGE)
         address = normalised(form.get("address"))
         choices = checked(app.digests, choices)
     except TokenError:
@@ -53,29 +53,29 @@ def ask(request: Request, form: Filled, background: BackgroundTasks) -> HTMLResp
         return _form(request, choices, address=form.get("address"), problem=again, status=400)
     except SubscriptionError as error:
         return _form(request, choices, address=form.get("address"), problem=error_sentence(request, error), status=422)
-    verdict = _judge(request, form, address)
-    if verdict is Admission.REFUSE:
+    admission = _admission(request, form, address)
+    if admission is Admission.REFUSE:
         text = translate(request, "There were too many requests from your network. Please try again in an hour.")
         heading = translate(request, "Please try again later")
         return page(request, "message.html", status=429, heading=heading, text=text, link=None)
-    if verdict is Admission.ADMIT:
-        background.add_task(_work, request, app, address, choices)
+    if admission is Admission.ADMIT:
+        background.add_task(_sign_up, request, app, address, choices)
     return page(request, "check-mail.html")
 
 
-def _judge(request: Request, form: Form, address: str) -> Admission:
+def _admission(request: Request, form: Form, address: str) -> Admission:
     if form.get(_HONEYPOT):
         return Admission.QUIET
     at = pages_of(request).app.wall_clock.monotonic()
-    return people.of(request).guard.judge(client=people.client_of(request), address=address, at=at)
+    return people.web_state(request).rate_limiter.admit(client=people.client_of(request), address=address, at=at)
 
 
-def _work(request: Request, app: App, address: str, choices: Preferences) -> None:
-    """Queue the mail and send it, behind the answer."""
+def _sign_up(request: Request, app: App, address: str, choices: Preferences) -> None:
+    """Queue the confirmation request and send it. Runs after the response."""
     now = app.wall_clock.now()
-    reply = signup.ask(app.database, app.digests, address, choices, now, random_token=new_secret)
+    reply = signup.request_signup(app.database, app.digests, address, choices, now, random_token=new_secret)
     log.info("subscribe reply=%s", reply)
-    people.of(request).outgoing.flush()
+    people.web_state(request).notice_queue.flush()
 
 
 def _form(
@@ -94,33 +94,32 @@ def _form(
 
 @router.get("/confirm/{token}")
 def look(request: Request, token: str) -> HTMLResponse:
-    """Show what the link confirms, and a button: a GET changes nothing, for scanners open every link."""
+    """Show what the link confirms, with a button. GET changes nothing, because link scanners open every link."""
     app = pages_of(request).app
     try:
-        choices = signup.look(app.database, app.link_tokens(), token, app.wall_clock.now())
+        choices = signup.pending_preferences(app.database, app.link_tokens(), token, app.wall_clock.now())
     except TokenError as error:
-        return _no_use(request, error)
+        return _expired_link(request, error)
     use_language(request, choices.language)
     titles = [digest.title for digest in app.digests if digest.name in {one.digest for one in choices.subscriptions}]
     return page(request, "confirm.html", token=token, titles=titles, own_token=people.form_token(request, token))
 
 
 @router.post("/confirm/{token}")
-def confirm(request: Request, token: str, form: Filled, background: BackgroundTasks) -> HTMLResponse:
-    """Confirm; a link works once."""
+def confirm(request: Request, token: str, form: SubmittedForm, background: BackgroundTasks) -> HTMLResponse:
+    """Confirm a sign-up. A link works once."""
     app = pages_of(request).app
     try:
-        check_ours(request, form, people.purpose(token))
+        check_form(request, form, people.purpose(token))
         found = signup.confirm(app.database, app.link_tokens(), token, app.wall_clock.now()).subscriber
     except (TokenError, SubscriptionError) as error:
-        return _no_use(request, error)
+        return _expired_link(request, error)
     use_language(request, found.language)
-    background.add_task(people.of(request).outgoing.flush)
-    lasting = app.tokens.unsubscribe(found.id, "")
-    return page(request, "confirmed.html", token=lasting)
+    background.add_task(people.web_state(request).notice_queue.flush)
+    return page(request, "confirmed.html", token=app.tokens.unsubscribe(found.id, ""))
 
 
-def _no_use(request: Request, error: TokenError | SubscriptionError) -> HTMLResponse:
+def _expired_link(request: Request, error: TokenError | SubscriptionError) -> HTMLResponse:
     status = 410 if isinstance(error, TokenError) else 403
     again = translate(request, "If you are not subscribed yet, subscribe again to receive a new link.")
-    return people.invalid(request, status, f"{error_sentence(request, error)} {again}")
+    return people.link_error_page(request, status, f"{error_sentence(request, error)} {again}")

@@ -1,4 +1,4 @@
-"""The links of notices: undo what was done with a subscriber's link, and confirm a new address."""
+"""Links in notices: undo a change, and confirm a new address."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from fastapi.responses import HTMLResponse
 from digestmail.errors import SubscriptionError, TokenError
 from digestmail.subscribers import address_change, changes
 from digestmail.web import people
-from digestmail.web.forms import Filled, check_ours
+from digestmail.web.forms import SubmittedForm, check_form
 from digestmail.web.pages import page, pages_of, translate, use_language
 
 router = APIRouter(include_in_schema=False)
@@ -16,12 +16,12 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/undo/{token}")
 def look(request: Request, token: str) -> HTMLResponse:
-    """Show what the link undoes, and a button."""
+    """Show what the link undoes, with a button."""
     app = pages_of(request).app
     try:
-        found = changes.look(app.database, app.link_tokens(), token, app.wall_clock.now())
+        found = changes.find_undo(app.database, app.link_tokens(), token, app.wall_clock.now())
     except (TokenError, SubscriptionError) as error:
-        return people.no_use(request, error)
+        return people.expired_link(request, error)
     use_language(request, found.person.language)
     return page(
         request,
@@ -34,27 +34,27 @@ def look(request: Request, token: str) -> HTMLResponse:
 
 
 @router.post("/undo/{token}")
-def undo(request: Request, token: str, form: Filled) -> HTMLResponse:
-    """Undo it; done twice it is done."""
+def undo(request: Request, token: str, form: SubmittedForm) -> HTMLResponse:
+    """Undo a change. Repeating it has no further effect."""
     app = pages_of(request).app
     try:
-        check_ours(request, form, people.purpose(token))
+        check_form(request, form, people.purpose(token))
         person = changes.undo(app.database, app.digests, app.link_tokens(), token, app.wall_clock.now())
     except (TokenError, SubscriptionError) as error:
-        return people.no_use(request, error)
+        return people.expired_link(request, error)
     use_language(request, person.language)
     return page(request, "undone.html", person=person, token=app.tokens.unsubscribe(person.id, ""))
 
 
 @router.get("/address/{token}")
-def look_at_address(request: Request, token: str) -> HTMLResponse:
-    """Show the address the link confirms, and a button."""
+def show_address(request: Request, token: str) -> HTMLResponse:
+    """Show the address that the link confirms, with a button."""
     app = pages_of(request).app
     try:
-        wanted = address_change.look(app.database, app.link_tokens(), token, app.wall_clock.now())
+        wanted = address_change.pending_change(app.database, app.link_tokens(), token, app.wall_clock.now())
     except TokenError as error:
-        return people.no_use(request, error)
-    people.speak_to(request, wanted.subscriber_id)
+        return people.expired_link(request, error)
+    people.use_language_of(request, wanted.subscriber_id)
     return page(
         request,
         "address.html",
@@ -65,15 +65,15 @@ def look_at_address(request: Request, token: str) -> HTMLResponse:
 
 
 @router.post("/address/{token}")
-def confirm_address(request: Request, token: str, form: Filled, background: BackgroundTasks) -> HTMLResponse:
-    """Move a subscription to the address the link was sent to; a link works once."""
+def confirm_address(request: Request, token: str, form: SubmittedForm, background: BackgroundTasks) -> HTMLResponse:
+    """Change the subscriber's address to the one that received the link. A link works once."""
     app = pages_of(request).app
     try:
-        check_ours(request, form, people.purpose(token))
+        check_form(request, form, people.purpose(token))
         person = address_change.confirm(app.database, app.link_tokens(), token, app.wall_clock.now())
     except (TokenError, SubscriptionError) as error:
-        return people.no_use(request, error)
-    background.add_task(people.of(request).outgoing.flush)
+        return people.expired_link(request, error)
+    background.add_task(people.web_state(request).notice_queue.flush)
     use_language(request, person.language)
     text = translate(
         request,

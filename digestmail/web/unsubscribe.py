@@ -1,4 +1,4 @@
-"""Unsubscribe: by one click of a mail program (RFC 8058), or by a form that also offers less than leaving."""
+"""Unsubscribe with one click in the mail program (RFC 8058), or with a form that also offers alternatives."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from fastapi.responses import HTMLResponse, PlainTextResponse, Response
 from digestmail.errors import SubscriptionError, TokenError
 from digestmail.subscribers import preferences
 from digestmail.web import people
-from digestmail.web.forms import FilledAnyhow
+from digestmail.web.forms import LenientForm
 from digestmail.web.pages import page, pages_of
 
 router = APIRouter(include_in_schema=False)
@@ -16,12 +16,12 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/unsubscribe/{token}")
 def show(request: Request, token: str) -> HTMLResponse:
-    """Show the form: a GET unsubscribes nobody, for scanners open every link."""
+    """Show the form. GET unsubscribes no one, because link scanners open every link."""
     app = pages_of(request).app
     try:
-        person, name = people.holder(request, token)
+        person, name = people.subscriber_from_token(request, token)
     except (TokenError, SubscriptionError) as error:
-        return people.sorry(request, error)
+        return people.invalid_link(request, error)
     title = next((digest.title for digest in app.digests if digest.name == name), None)
     return page(
         request,
@@ -35,22 +35,22 @@ def show(request: Request, token: str) -> HTMLResponse:
 
 
 @router.post("/unsubscribe/{token}")
-def leave(request: Request, token: str, form: FilledAnyhow, background: BackgroundTasks) -> Response:
-    """Unsubscribe. Done twice it is done; no cookie, no redirect, no question.
+def unsubscribe(request: Request, token: str, form: LenientForm, background: BackgroundTasks) -> Response:
+    """Unsubscribe, without cookies, redirects or questions. Repeating it has no further effect.
 
-    RFC 8058 section 3.2: the token is all the authority there is, and the digest it was made for is left, whatever the
-    body holds and whatever type it claims. Our own form says besides whether all of them are to be left.
+    RFC 8058 section 3.2: the token alone identifies the subscriber and the digest, whatever the body contains and
+    whatever its type. Our own form has an additional field to unsubscribe from all digests.
     """
     app = pages_of(request).app
     try:
         subscriber_id, name = app.tokens.read_unsubscribe(token)
     except TokenError as error:
-        return people.sorry(request, error)
+        return people.invalid_link(request, error)
     scope = form.get("scope")
     everything = not name or scope == "all"
-    left = preferences.leave(app.database, subscriber_id, None if everything else name, app.wall_clock.now())
-    background.add_task(people.of(request).outgoing.flush)
+    left = preferences.unsubscribe(app.database, subscriber_id, None if everything else name, app.wall_clock.now())
+    background.add_task(people.web_state(request).notice_queue.flush)
     if not scope:
         return PlainTextResponse("unsubscribed\n", headers={"Cache-Control": "no-store"}, background=background)
-    people.speak_to(request, subscriber_id)
+    people.use_language_of(request, subscriber_id)
     return page(request, "unsubscribed.html", token=token, all=left.all)

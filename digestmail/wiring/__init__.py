@@ -1,1 +1,1 @@
-"""Wiring: makes what the verbs need from the configuration. Only `app` calls it; it decides and stores nothing."""
+"""Wiring: creates what operations need from the configuration. Only used by `app`; it decides and stores nothing."""

@@ -1,4 +1,4 @@
-"""Bounces, as configured: who reads them, and where they arrive."""
+"""Bounces: creates the processor and the mailbox from the configuration."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from digestmail.config.bounces import BouncesTable
 from digestmail.config.settings import Config
 from digestmail.mail.tokens import Tokens
 from digestmail.storage.database import Database
-from digestmail.subscribers.preferences import leave_by_mail
+from digestmail.subscribers.preferences import unsubscribe_by_email
 
 
 def processor(config: Config, database: Database, tokens: Tokens, clock: Clock) -> BounceProcessor:
-    """Return what counts bounces, complaints and unsubscribe mails."""
+    """Return the processor of bounces, complaints and unsubscribe emails."""
     return BounceProcessor(
         database,
         tokens,
         config.bounces.scoring(),
         clock,
         address=config.mail.bounce_address,
-        unsubscribe=lambda request: leave_by_mail(database, request, clock.now()),
+        unsubscribe=lambda request: unsubscribe_by_email(database, request, clock.now()),
         digests=[digest.name for digest in config.digests],
     )
 
@@ -39,9 +39,9 @@ def receive(
     unsubscribed: Callable[[], object],
     stop: Callable[[], bool],
 ) -> BouncesReport:
-    """Read the mailbox to its end, or listen until `stop` says so; return what was counted.
+    """Read the mailbox to its end, or listen until `stop` returns true; return the totals.
 
-    `unsubscribed` is called when somebody unsubscribed by mail. Raises MailboxError.
+    `unsubscribed` is called when someone unsubscribed by email. Raises MailboxError.
     """
     if table.kind != "listen":
         report = counter.read(_mailbox(table, table.kind, base), stop=stop)

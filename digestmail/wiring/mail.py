@@ -1,4 +1,4 @@
-"""Outgoing mail, as configured: who it is from, how it is written, and how it leaves."""
+"""Outgoing email: creates the sender, the writer and the transports from the configuration."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from digestmail.transports.smtp.client import Login, SmtpTransport
 
 
 def writer(config: Config, base: Path, renderer: Renderer, digests: Sequence[Digest]) -> MailWriter:
-    """Return what writes the mail. Raises OSError or ValueError when a DKIM key cannot be read."""
+    """Return the mail writer. Raises OSError or ValueError if a DKIM key cannot be read."""
     mail = config.mail
     host = urlsplit(config.base_url).hostname if config.base_url else None
     sender = Sender(
@@ -45,7 +45,7 @@ def writer(config: Config, base: Path, renderer: Renderer, digests: Sequence[Dig
 
 
 def signers(mail: MailTable, base: Path) -> tuple[Signer, ...]:
-    """Return the DKIM keys, Ed25519 before RSA: a verifier that knows only one of them stops at its own."""
+    """Return the DKIM keys, Ed25519 before RSA. Verifiers that know only one of them use their own."""
     return tuple(
         Signer(domain=mail.dkim_domain(), selector=selector, pem=(base / file).read_bytes())
         for _, (selector, file) in sorted(mail.dkim.keys().items())
@@ -53,7 +53,7 @@ def signers(mail: MailTable, base: Path) -> tuple[Signer, ...]:
 
 
 def edition_composer(config: Config, database: Database, writer: MailWriter, tokens: Tokens) -> EditionComposer:
-    """Return what composes the messages of deliveries."""
+    """Return the composer of deliveries."""
     return EditionComposer(
         database,
         writer.render,
@@ -68,7 +68,7 @@ def edition_composer(config: Config, database: Database, writer: MailWriter, tok
 def notice_composer(
     config: Config, database: Database, writer: MailWriter, digests: Sequence[Digest], tokens: Tokens, links: LinkTokens
 ) -> NoticeComposer:
-    """Return what composes notices; they look like the first digest."""
+    """Return the composer of notices. They use the theme of the first digest."""
     return NoticeComposer(
         database,
         digests,
@@ -96,7 +96,7 @@ def transports(mail: MailTable, base: Path) -> tuple[Transport, ...]:
 
 
 def rules(mail: MailTable) -> Rules:
-    """Return what is done about deliveries that do not go well."""
+    """Return the policy for failed deliveries."""
     return Rules(
         give_up=timedelta(hours=mail.give_up_hours),
         max_lateness=timedelta(hours=mail.max_lateness_hours),
@@ -105,7 +105,7 @@ def rules(mail: MailTable) -> Rules:
 
 
 def domain_limits(mail: MailTable) -> DomainLimits:
-    """Return what recipients at each domain may be sent."""
+    """Return the limits for recipients at each domain."""
     return DomainLimits(
         domains={
             wire_domain(table.name.lower()): DomainLimit(

@@ -1,4 +1,4 @@
-"""The sources, as configured: each with its own way to fetch."""
+"""Sources: creates them from the configuration, each with its own HTTP client."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from digestmail.storage.sources import find_validators
 def open_sources(
     config: Config, database: Database, clock: Clock, horizon: datetime, random: Random
 ) -> Iterator[list[Source]]:
-    """Yield the sources; their connections are closed at the end.
+    """Yield the sources. Their connections are closed at the end.
 
-    `horizon` is the latest it can be: validators stored later were stored by a clock that was ahead.
+    `horizon` is the latest possible time. Validators stored later were stored with a clock that was ahead.
     """
     network = config.network
     own_hosts = frozenset(network.allow_private_hosts)

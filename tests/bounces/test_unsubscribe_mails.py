@@ -48,7 +48,7 @@ def reader(database) -> int:
 @pytest.fixture
 def read(database):
     def leave(request):
-        left = preferences.leave(database, request.subscriber_id, request.digest, THURSDAY, report=request.report)
+        left = preferences.unsubscribe(database, request.subscriber_id, request.digest, THURSDAY, report=request.report)
         if not left.known:
             return Recorded.UNKNOWN
         return Recorded.COUNTED if left.digests else Recorded.REPEATED

@@ -102,7 +102,7 @@ def test_what_the_app_moulds_verifies(tmp_path):
         message_template = app.mail.edition_message(edition(()), Rendered(subject="s", html="<p>h</p>", text="t"))
         records = {signer.record().name: signer.record().value for signer in app.mail.signers}
 
-    mail = message_template.cast(
+    mail = message_template.personalize(
         recipient="r@example.net", message_id="<a@example.org>", date=datetime.now(UTC), unsubscribe_token="t"
     )
     assert verifies(mail, records) == [True, True]

@@ -251,7 +251,9 @@ def _notices(database, wrong, _):
 
 def _ask(database, now: datetime, address: str = "a@example.org") -> SignupReply:
     numbers = count(int(now.timestamp()))
-    return signup.ask(database, (digest(),), address, DAILY, now, random_token=lambda: f"nonce-{next(numbers)}")
+    return signup.request_signup(
+        database, (digest(),), address, DAILY, now, random_token=lambda: f"nonce-{next(numbers)}"
+    )
 
 
 def _confirm(database, now: datetime) -> int:
@@ -307,7 +309,7 @@ def _pauses(database, wrong, _):
 def _leaving(database, wrong, _):
     _ask(database, RIGHT - 2 * DAY)
     person = _confirm(database, RIGHT - 2 * DAY)
-    preferences.leave(database, person, None, wrong)
+    preferences.unsubscribe(database, person, None, wrong)
     assert _ask(database, RIGHT) is SignupReply.CONFIRM
     _confirm(database, RIGHT)
     assert preferences.get(database, person).state is SubscriberState.ACTIVE
@@ -339,8 +341,12 @@ def _servers(database, wrong, _):
 def _addresses(database, wrong, tmp_path):
     edition_id = fill(database, 1)
     tokens = count()
-    asked = address_change.ask(database, 1, "new@example.org", wrong, random_token=lambda: f"token{next(tokens)}")
-    again = address_change.ask(database, 1, "new@example.org", RIGHT, random_token=lambda: f"token{next(tokens)}")
+    asked = address_change.request_change(
+        database, 1, "new@example.org", wrong, random_token=lambda: f"token{next(tokens)}"
+    )
+    again = address_change.request_change(
+        database, 1, "new@example.org", RIGHT, random_token=lambda: f"token{next(tokens)}"
+    )
     assert (asked, again) == (SignupReply.CONFIRM, SignupReply.CONFIRM)
     worker(database, [FakeTransport(name="relay")], FakeClock(RIGHT), tmp_path / "epoch").deliver()
     with database.begin() as connection:

@@ -12,8 +12,8 @@ from digestmail.model.deliveries import Delivery
 TOKENS = Tokens("secret")
 
 
-class FakeMould:
-    def cast(self, **fields) -> bytes:
+class FakeTemplate:
+    def personalize(self, **fields) -> bytes:
         return b"the message"
 
 
@@ -21,7 +21,7 @@ def envelope(bounce_address: str | None):
     letters = EditionComposer(
         None, None, None, TOKENS, sender="digest@example.org", domain="example.org", bounce_address=bounce_address
     )
-    letters._prepared[1] = _Prepared(message_template=FakeMould(), digest="daily", slot="2026-04-02")
+    letters._prepared[1] = _Prepared(message_template=FakeTemplate(), digest="daily", slot="2026-04-02")
     delivery = Delivery(
         edition_id=3, subscriber_id=7, segment_id=1, address="r@example.net", attempts=1, queued_at=THURSDAY, fence=1,
         wanted=True,

@@ -52,7 +52,7 @@ def composer(database):
 @pytest.fixture
 def ask(database):
     def ask(address="a@example.org", choices=DAILY, nonce="nonce", now=THURSDAY):
-        return signup.ask(database, DIGESTS, address, choices, now, random_token=lambda: nonce)
+        return signup.request_signup(database, DIGESTS, address, choices, now, random_token=lambda: nonce)
 
     return ask
 
@@ -91,7 +91,7 @@ def test_a_confirmation_arrives_with_a_link_that_confirms_and_nothing_a_stranger
     parsed, (kind, title, digests, action, preferences, language) = read(message)
     assert (recipient, kind, title, language) == ("a@example.org", "confirm", "Trending <papers>", "de")
     assert (digests, preferences) == ("('Trending <papers>',)", "None")
-    assert signup.look(database, LINKS, action.removeprefix(f"{BASE}/confirm/"), THURSDAY) == DAILY
+    assert signup.pending_preferences(database, LINKS, action.removeprefix(f"{BASE}/confirm/"), THURSDAY) == DAILY
     assert parsed["List-Unsubscribe"] is None
     assert parsed["Auto-Submitted"] == "auto-generated"
     assert go(transport).notices == {}

@@ -47,7 +47,7 @@ def cast(
         text=f"{text}\n\n{UNSUBSCRIBE_PLACEHOLDER}\n",
     )
     message_template = MessageTemplate(rendered, sender, digest="daily", title=title, signers=signers)
-    return message_template.cast(
+    return message_template.personalize(
         recipient=recipient, message_id="<daily.x@digest.example.org>", date=SIX, unsubscribe_token=token
     )
 
@@ -69,7 +69,7 @@ def test_signatures_hold_with_an_unsubscribe_address():
             mailbox="d@example.org", domain="example.org", base_url=base_url, bounce_address="b@example.org"
         )
         message_template = MessageTemplate(rendered, sender, digest="daily", title="t", signers=(ED25519, RSA))
-        message = message_template.cast(
+        message = message_template.personalize(
             recipient="r@example.net",
             message_id="<1@example.org>",
             date=SIX,
@@ -80,12 +80,12 @@ def test_signatures_hold_with_an_unsubscribe_address():
         assert b"mailto:b+" + b"a" * 40 + b"@example.org" in message
 
 
-def test_one_mould_signs_for_each_recipient():
+def test_one_template_signs_for_each_recipient():
     message_template = MessageTemplate(
         Rendered(subject="s", html="h", text="t"), SENDER, digest="daily", title="t", signers=(ED25519,)
     )
     messages = {
-        message_template.cast(
+        message_template.personalize(
             recipient=f"r{n}@example.net", message_id=f"<{n}@example.org>", date=SIX, unsubscribe_token=f"t{n}"
         )
         for n in range(20)

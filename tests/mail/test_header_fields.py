@@ -57,7 +57,7 @@ NAMES = [
 def cast(mailbox: str, **changes) -> bytes:
     sender = Sender(mailbox=mailbox, domain="digest.example.org", base_url="https://digest.example.org")
     message_template = MessageTemplate(RENDERED, sender, digest="daily", title="Papers", signers=SIGNERS, **changes)
-    return message_template.cast(
+    return message_template.personalize(
         recipient="r@example.net", message_id="<d.x@example.org>", date=SIX, unsubscribe_token=TOKEN
     )
 

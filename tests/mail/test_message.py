@@ -53,7 +53,7 @@ def with_subject(subject: str) -> Rendered:
 def cast_to(recipient: str, *, smtputf8: bool = True, **changes) -> bytes:
     message_template = MessageTemplate(RENDERED, SENDER, digest="daily", title="Trending papers", smtputf8=smtputf8)
     fields = {"message_id": MESSAGE_ID, "date": SIX, "unsubscribe_token": TOKEN} | changes
-    return message_template.cast(recipient=recipient, **fields)
+    return message_template.personalize(recipient=recipient, **fields)
 
 
 # -- the whole message -----------------------------------------------------------------------------------------------
@@ -100,20 +100,20 @@ def test_with_a_bounce_address_a_mail_to_unsubscribe_has_an_address_of_its_own()
         RENDERED, replace(SENDER, bounce_address=BOUNCE), digest="daily", title="Trending papers"
     )
     fields = {"recipient": "r@example.net", "message_id": MESSAGE_ID, "date": SIX, "unsubscribe_token": TOKEN}
-    raw = message_template.cast(**fields, leave_token=LEAVE)
+    raw = message_template.personalize(**fields, leave_token=LEAVE)
 
     assert broken_rules(raw) == []
     mailto = f"mailto:bounce+{LEAVE}@xn--bcher-kva.example?subject=unsubscribe%20{TOKEN}"
     assert headers(raw)["List-Unsubscribe"] == f"<{LINK}>, <{mailto}>"
     for wrong in (None, "a b", "a@b"):
         with pytest.raises(ValueError, match="token is missing"):
-            message_template.cast(**fields, leave_token=wrong)
+            message_template.personalize(**fields, leave_token=wrong)
 
 
 def test_without_web_pages_the_text_leads_to_the_mailbox_that_is_read():
     sender = Sender(mailbox="digest@example.org", domain="example.org", bounce_address="bounce@example.org")
     message_template = MessageTemplate(RENDERED, sender, digest="daily", title="Trending papers")
-    raw = message_template.cast(
+    raw = message_template.personalize(
         recipient="r@example.net", message_id=MESSAGE_ID, date=SIX, unsubscribe_token=TOKEN, leave_token=LEAVE
     )
 
@@ -336,7 +336,9 @@ def test_a_place_may_stand_anywhere(before: int, after: str, length: int):
     message_template = MessageTemplate(rendered, SENDER, digest="daily", title="Trending papers")
     token = "t" * length
 
-    raw = message_template.cast(recipient="r@example.net", message_id=MESSAGE_ID, date=SIX, unsubscribe_token=token)
+    raw = message_template.personalize(
+        recipient="r@example.net", message_id=MESSAGE_ID, date=SIX, unsubscribe_token=token
+    )
 
     link = f"https://digest.example.org/unsubscribe/{token}"
     assert part(raw, "plain") == "x" * before + link + after + link

@@ -54,7 +54,7 @@ def message_template(rendered: Rendered, sender: Sender = SENDER, title: str = "
 
 
 def cast(made: MessageTemplate, recipient: str = "reader@example.net", subscriber: int = 2**40) -> bytes:
-    return made.cast(
+    return made.personalize(
         recipient=recipient,
         message_id=TOKENS.message_id("daily", "2026-04-02", subscriber, "digest.example.org"),
         date=SIX,

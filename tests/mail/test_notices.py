@@ -26,7 +26,9 @@ def notice(kind: NoticeKind, **changed) -> Rendered:
 
 def cast(rendered: Rendered) -> bytes:
     message_template = MessageTemplate(rendered, SENDER, digest="notice", title="Trending papers", notice=True)
-    return message_template.cast(recipient="reader@example.net", message_id="<notice.1@digest.example.org>", date=SIX)
+    return message_template.personalize(
+        recipient="reader@example.net", message_id="<notice.1@digest.example.org>", date=SIX
+    )
 
 
 @pytest.mark.parametrize("language", ["en", "de", "fr", "he"])
@@ -107,4 +109,4 @@ def test_the_template_of_an_edition_needs_a_token():
         title="x",
     )
     with pytest.raises(ValueError, match="token is missing"):
-        message_template.cast(recipient="a@example.net", message_id="<x@y>", date=SIX)
+        message_template.personalize(recipient="a@example.net", message_id="<x@y>", date=SIX)

@@ -25,7 +25,7 @@ from digestmail.storage import schema, subscribers, suppressions
 from digestmail.storage.database import Database
 from digestmail.storage.opt_outs import OptOut
 from digestmail.subscribers import csv_transfer, data_export, preferences
-from digestmail.subscribers.csv_format import COLUMNS, bare, guarded, rows_of
+from digestmail.subscribers.csv_format import COLUMNS, escape_formula, rows_of, unescape_formula
 from digestmail.subscribers.csv_import import ImportRow, Reader, RowOutcome
 from digestmail.subscribers.csv_transfer import ImportReport, Line
 
@@ -103,7 +103,7 @@ def test_what_is_exported_can_be_imported_into_an_empty_database(database, tmp_p
         'b@example.org,daily,,0,,,"two\nlines, ""quoted""",2026-01-02',
         "gone@example.org,daily,,,,,,",
     )
-    preferences.leave(database, person(database, "gone@example.org").id, None, THURSDAY)
+    preferences.unsubscribe(database, person(database, "gone@example.org").id, None, THURSDAY)
     first = exported(database)
     other = Database.open("sqlite:///other.db", base=tmp_path)
     other.upgrade()
@@ -161,7 +161,7 @@ def test_a_pause_in_a_file_is_not_laid_over_a_subscriber_s_own(database):
     ("until", "said"),
     [
         ("soon", "paused_until 'soon' is not an ISO 8601 time"),
-        ("2027-05-01", "'2027-05-01' lies more than a year ahead"),
+        ("2027-05-01", "'2027-05-01' is more than a year ahead"),
     ],
 )
 def test_a_pause_that_makes_no_sense_fails(database, until, said):
@@ -179,16 +179,16 @@ def test_a_spreadsheet_runs_no_cell(database):
 @given(st.lists(st.text(st.sampled_from("'=+-@\t\r\n,\";aé\0") | st.characters(codec="utf-8")), min_size=1))
 def test_cells_come_back_as_they_were(cells):
     out = io.StringIO(newline="")
-    csv.writer(out).writerow([guarded(cell) for cell in cells])
+    csv.writer(out).writerow([escape_formula(cell) for cell in cells])
     (row,) = csv.reader(io.StringIO(out.getvalue(), newline=""), strict=True)
-    assert [bare(cell) for cell in row] == cells
+    assert [unescape_formula(cell) for cell in row] == cells
     assert all(cell[:1] not in set("=+-@\t\r") or not cell for cell in row)
 
 
 def test_nobody_comes_back_through_a_file(database):
     for name in ("left", "bounced", "erased"):
         bring(database, f"{name}@example.org,daily,,,,,,")
-    preferences.leave(database, person(database, "left@example.org").id, None, THURSDAY)
+    preferences.unsubscribe(database, person(database, "left@example.org").id, None, THURSDAY)
     data_export.erase(database, person(database, "erased@example.org").id, THURSDAY, random_token=lambda: "key")
     with database.begin() as connection:
         suppressions.add(connection, "bounced@example.org", SuppressionReason.BOUNCED, "", THURSDAY)
@@ -245,11 +245,11 @@ def reader(database) -> int:
 @pytest.mark.parametrize("way", ["link", "preferences"])
 def test_a_digest_that_was_left_comes_back_only_by_newer_consent(database, reader, way):
     if way == "link":
-        preferences.leave(database, reader, "daily", FRIDAY)
+        preferences.unsubscribe(database, reader, "daily", FRIDAY)
     else:
         weekly = Preferences(subscriptions=(Subscription(digest="weekly"),))
         preferences.change(database, DIGESTS, reader, weekly, FRIDAY)
-    refused = [(RowOutcome.LEFT, "left daily on 2026-04-03, and the consent is no newer")]
+    refused = [(RowOutcome.LEFT, "unsubscribed from daily on 2026-04-03, and the consent is not newer")]
     for dry_run in (True, False):
         assert later(database, f"a@example.org,daily,{OLDER}", dry_run=dry_run) == refused
         assert later(database, f"a@example.org,daily,desk,{FRIDAY.isoformat()}", dry_run=dry_run) == refused
@@ -260,21 +260,24 @@ def test_a_digest_that_was_left_comes_back_only_by_newer_consent(database, reade
 
 
 def test_who_left_everything_comes_back_only_by_newer_consent_and_only_to_that(database, reader):
-    preferences.leave(database, reader, None, FRIDAY)
-    refused = (RowOutcome.UNSUBSCRIBED, "unsubscribed on 2026-04-03, and the consent is no newer")
+    preferences.unsubscribe(database, reader, None, FRIDAY)
+    refused = (RowOutcome.UNSUBSCRIBED, "unsubscribed on 2026-04-03, and the consent is not newer")
     assert later(database, f"a@example.org,daily,{OLDER}") == [refused]
     told = later(database, f"a@example.org,daily,{NEWER}", f"a@example.org,weekly,{OLDER}")
-    assert told == [(RowOutcome.ADDED, ""), (RowOutcome.LEFT, "left weekly on 2026-04-03, and the consent is no newer")]
+    assert told == [
+        (RowOutcome.ADDED, ""),
+        (RowOutcome.LEFT, "unsubscribed from weekly on 2026-04-03, and the consent is not newer"),
+    ]
     found = person(database)
     assert (found.state, found.id, names(database)) == (SubscriberState.ACTIVE, reader, ["daily"])
     assert (found.consent_source, found.consent_at) == ("desk", THURSDAY.replace(hour=0, minute=0) + timedelta(days=2))
 
 
 def test_leaving_is_remembered_after_coming_back(database, reader):
-    preferences.leave(database, reader, None, FRIDAY)
+    preferences.unsubscribe(database, reader, None, FRIDAY)
     bring_back = f"a@example.org,weekly,{NEWER}"
     assert later(database, bring_back, f"a@example.org,daily,{OLDER}")[1][0] is RowOutcome.LEFT
-    preferences.leave(database, reader, None, THURSDAY + timedelta(days=2, hours=12))
+    preferences.unsubscribe(database, reader, None, THURSDAY + timedelta(days=2, hours=12))
     assert later(database, bring_back)[0][0] is RowOutcome.UNSUBSCRIBED
 
 
@@ -290,7 +293,7 @@ def test_who_is_suppressed_stays_so_until_it_is_lifted_and_then_needs_newer_cons
 
 
 def test_what_somebody_left_is_shown_to_them_and_forgotten_with_them(database, reader):
-    preferences.leave(database, reader, "daily", FRIDAY)
+    preferences.unsubscribe(database, reader, "daily", FRIDAY)
     assert data_export.export(database, reader).left == (OptOut(digest="daily", opted_out_at=FRIDAY),)
     data_export.erase(database, reader, FRIDAY, random_token=lambda: "key")
     with database.connect() as connection:
@@ -335,18 +338,18 @@ def test_a_rehearsal_says_all_and_changes_nothing(database):
         ("a@example.org,daily,,24,,,,", "hour must be"),
         ("a@example.org,daily,,00007,,,,", "hour must be"),
         ("a@example.org,daily,,-1,,,,", "hour must be"),
-        ("a@example.org,daily,,,xx,,,", "not written in 'xx'"),
+        ("a@example.org,daily,,,xx,,,", "there is no language 'xx'"),
         ("a@example.org,daily,,,,Europe/Berlni,,", "did you mean 'Europe/Berlin'?"),
         ("a@example.org,daily,,,,,desk,", "consent_at is missing"),
         ("a@example.org,daily,,,,,,2026-01-01", "consent_source is missing"),
         ("a@example.org,daily,,,,,desk,yesterday", "not an ISO 8601 time"),
         ("a@example.org,daily,,,,,desk,0001-01-01T00:00:00+14:00", "not an ISO 8601 time"),
         ("a@example.org,daily,,,,,desk,2030-01-01", "in the future"),
-        ("a@example.org,daily,,,,,a\0b,2026-01-01", "not UTF-8"),
-        ("a@example.org,daily,,,,,\udce4,2026-01-01", "not UTF-8"),
+        ("a@example.org,daily,,,,,a\0b,2026-01-01", "not valid UTF-8"),
+        ("a@example.org,daily,,,,,\udce4,2026-01-01", "not valid UTF-8"),
         ("a@example.org,daily", "2 cells"),
-        ('a@example.org,"da"ily,,,,,,', "not a row of a CSV"),
-        ("a@example.org,daily,,,,,,," + "x" * 140_000, "not a row of a CSV"),
+        ('a@example.org,"da"ily,,,,,,', "invalid CSV"),
+        ("a@example.org,daily,,,,,,," + "x" * 140_000, "invalid CSV"),
     ],
 )
 def test_a_line_that_is_wrong_fails_alone(database, row, said):
@@ -382,12 +385,12 @@ def test_a_quote_that_is_never_closed_fails_and_ends_there(database):
         database, "a@example.org,daily,,,,,,", '"b@example.org,daily,,,,,,', "c@example.org,daily,,,,,,"
     )
     assert told == [(2, RowOutcome.ADDED), (3, RowOutcome.FAILED)]
-    assert "not a row of a CSV" in report.failures[0].why
+    assert "invalid CSV" in report.failures[0].why
 
 
 def test_many_lines_go_in_pieces(database, monkeypatch):
     monkeypatch.setattr(csv_transfer, "_CHUNK", 7)
-    monkeypatch.setattr(csv_transfer, "_NAMED", 3)
+    monkeypatch.setattr(csv_transfer, "_MAX_LISTED", 3)
     rows = [f"p{n // 2}@example.org,{'weekly' if n % 2 else 'daily'},,,,,," for n in range(50)]
     report, told = bring(database, *rows, *["x,daily,,,,,,"] * 5)
     assert (report.added, report.changed, report.failed, len(report.failures)) == (25, 25, 5, 3)

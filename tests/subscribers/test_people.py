@@ -35,7 +35,7 @@ def tokens():
 @pytest.fixture
 def ask(database, tokens):
     def ask(address="a@example.org", choices=DAILY, now=THURSDAY) -> SignupReply:
-        return signup.ask(database, DIGESTS, address, choices, now, random_token=tokens)
+        return signup.request_signup(database, DIGESTS, address, choices, now, random_token=tokens)
 
     return ask
 
@@ -92,7 +92,7 @@ def test_somebody_subscribes_by_two_steps_and_consent_is_kept(database, ask):
     assert person(database).state is SubscriberState.PENDING
     assert person(database).subscriptions == ()
     token = link(database)
-    assert signup.look(database, LINKS, token, THURSDAY).language == "de"
+    assert signup.pending_preferences(database, LINKS, token, THURSDAY).language == "de"
     found = signup.confirm(database, LINKS, token, THURSDAY + HOUR).subscriber
     assert found == person(database)
     assert (found.state, found.language, found.timezone) == (SubscriberState.ACTIVE, "de", "Europe/Berlin")
@@ -108,7 +108,7 @@ def test_a_confirmation_works_once_and_for_three_days(database, ask):
     with pytest.raises(TokenError, match="expired"):
         signup.confirm(database, LINKS, token, THURSDAY + 3 * DAY + HOUR)
     signup.confirm(database, LINKS, token, THURSDAY + DAY)
-    for verb in (signup.confirm, signup.look):
+    for verb in (signup.confirm, signup.pending_preferences):
         with pytest.raises(TokenError, match="already been used"):
             verb(database, LINKS, token, THURSDAY + DAY)
 
@@ -121,7 +121,7 @@ def test_an_address_gets_one_mail_a_day_however_often_it_is_given(database, ask)
     ]
     other = Preferences(subscriptions=(Subscription(digest="weekly"),))
     assert ask("A@Example.ORG".lower(), other, THURSDAY + 2 * HOUR) is SignupReply.NOTHING
-    assert signup.look(database, LINKS, link(database), THURSDAY) == other
+    assert signup.pending_preferences(database, LINKS, link(database), THURSDAY) == other
     assert ask(now=THURSDAY + DAY) is SignupReply.CONFIRM
     assert queued(database) == ["confirm", "confirm"]
 
@@ -232,24 +232,24 @@ def test_leaving_is_idempotent_and_empties_the_queue(database, confirmed, name):
     both = Preferences(subscriptions=(Subscription(digest="daily"), Subscription(digest="weekly")))
     who = confirmed(choices=both)
     publish_now(database, "An agent")
-    left = preferences.leave(database, who, name, THURSDAY)
+    left = preferences.unsubscribe(database, who, name, THURSDAY)
     assert (left.digests, left.all) == ((("daily",), False) if name else (("daily", "weekly"), True))
     assert waiting(database) == {DeliveryState.CANCELLED: 1}
     before = person(database)
     assert before.state is (SubscriberState.ACTIVE if name else SubscriberState.UNSUBSCRIBED)
-    assert preferences.leave(database, who, name, THURSDAY + HOUR).digests == ()
+    assert preferences.unsubscribe(database, who, name, THURSDAY + HOUR).digests == ()
     assert person(database) == before
     assert queued(database)[-1] == ("changed" if name else "goodbye")
     assert queued(database).count("goodbye") + queued(database).count("changed") == 1
-    assert preferences.leave(database, 999, name, THURSDAY) == preferences.Left(
+    assert preferences.unsubscribe(database, 999, name, THURSDAY) == preferences.UnsubscribeResult(
         subscriber_id=999, digests=(), all=True, known=False
     )
 
 
 def test_who_left_gets_one_goodbye_and_has_to_subscribe_anew(database, confirmed, ask):
     who = confirmed()
-    assert preferences.leave(database, who, None, THURSDAY).all
-    assert preferences.leave(database, who, None, THURSDAY).digests == ()
+    assert preferences.unsubscribe(database, who, None, THURSDAY).all
+    assert preferences.unsubscribe(database, who, None, THURSDAY).digests == ()
     assert queued(database).count("goodbye") == 1
     with pytest.raises(SubscriptionError, match="subscribe again"):
         preferences.change(database, DIGESTS, who, DAILY, THURSDAY)

@@ -299,7 +299,7 @@ def test_every_word_of_the_personal_pages_is_translated(greek):
     shown.append(ask(web, f"/preferences/{token}/pause", method="POST").text)
     assert person.state is SubscriberState.ACTIVE
 
-    class Undoing:
+    class UndoPreview:
         done = False
         before = person
 
@@ -312,7 +312,7 @@ def test_every_word_of_the_personal_pages_is_translated(greek):
         "check-mail.html": {},
         "confirm.html": form | {"titles": ["Ω"]},
         "confirmed.html": form,
-        "undo.html": form | {"undoing": Undoing, "steps": steps},
+        "undo.html": form | {"undoing": UndoPreview, "steps": steps},
         "undone.html": form,
         "unsubscribed.html": form | {"all": False},
         "message.html": {"heading": "1", "text": "1", "link": "/subscribe"},

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from digestmail.mail.link_tokens import LinkTokens
 from digestmail.mail.tokens import Tokens
-from digestmail.web.link_repair import PERSONAL, mended
+from digestmail.web.link_repair import PERSONAL, repair_link
 
 TOKENS = Tokens("secret")
 TOKEN = TOKENS.unsubscribe(7, "daily")
@@ -69,12 +69,12 @@ BEHIND = [
 @pytest.mark.parametrize("behind", BEHIND, ids=repr)
 @pytest.mark.parametrize("kind", PERSONAL)
 def test_what_stands_behind_a_token_is_taken_off(kind, behind):
-    assert mended(f"/{kind}/{TOKEN}{behind}") == f"/{kind}/{TOKEN}"
+    assert repair_link(f"/{kind}/{TOKEN}{behind}") == f"/{kind}/{TOKEN}"
 
 
 @pytest.mark.parametrize("before", ["<", '"', "%3C", " ", "/", "//", "(", "=\r\n"], ids=repr)
 def test_what_stands_before_a_token_is_taken_off(before):
-    assert mended(f"/unsubscribe/{before}{TOKEN}") == f"/unsubscribe/{TOKEN}"
+    assert repair_link(f"/unsubscribe/{before}{TOKEN}") == f"/unsubscribe/{TOKEN}"
 
 
 @pytest.mark.parametrize(
@@ -82,19 +82,19 @@ def test_what_stands_before_a_token_is_taken_off(before):
 )
 @pytest.mark.parametrize("at", [1, 5, len(TOKEN) - 27, len(TOKEN) - 3])
 def test_what_a_broken_line_put_into_a_token_is_taken_out(broken, at):
-    assert mended(f"/unsubscribe/{TOKEN[:at]}{broken}{TOKEN[at:]}") == f"/unsubscribe/{TOKEN}"
+    assert repair_link(f"/unsubscribe/{TOKEN[:at]}{broken}{TOKEN[at:]}") == f"/unsubscribe/{TOKEN}"
 
 
 def test_percent_encoding_done_over_and_over_is_undone():
     once = "".join(f"%{ord(sign):02X}" for sign in TOKEN)
     for path in (once, quote(once), quote(quote(once)), quote(TOKEN + ">", safe="")):
-        assert mended(f"/unsubscribe/{path}") == f"/unsubscribe/{TOKEN}"
+        assert repair_link(f"/unsubscribe/{path}") == f"/unsubscribe/{TOKEN}"
 
 
 @pytest.mark.parametrize("page", ["address", "data", "data.json", "erase", "pause"])
 @pytest.mark.parametrize("behind", ["", "/", ".", ">", "%20"])
 def test_the_pages_behind_a_link_are_kept(page, behind):
-    assert mended(f"/preferences/{TOKEN}/{page}{behind}") == f"/preferences/{TOKEN}/{page}"
+    assert repair_link(f"/preferences/{TOKEN}/{page}{behind}") == f"/preferences/{TOKEN}/{page}"
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_the_pages_behind_a_link_are_kept(page, behind):
     ],
 )
 def test_any_other_path_is_left_alone(path):
-    assert mended(path) == path
+    assert repair_link(path) == path
 
 
 @pytest.mark.parametrize(
@@ -130,12 +130,12 @@ def test_any_other_path_is_left_alone(path):
 )
 def test_every_token_of_ours_is_found(token):
     for kind in PERSONAL:
-        assert mended(f"/{kind}/{token}") == f"/{kind}/{token}"
-        assert mended(f"//{kind.upper()}//{token}/.") == f"/{kind}/{token}"
+        assert repair_link(f"/{kind}/{token}") == f"/{kind}/{token}"
+        assert repair_link(f"//{kind.upper()}//{token}/.") == f"/{kind}/{token}"
 
 
 @given(st.text(max_size=60), st.text(max_size=60))
 def test_no_path_raises_and_mending_twice_changes_nothing_more(before, behind):
-    once = mended(f"/unsubscribe/{before}{TOKEN}{behind}")
-    assert mended(once) == once
+    once = repair_link(f"/unsubscribe/{before}{TOKEN}{behind}")
+    assert repair_link(once) == once
     assert unquote(once).isascii() or once.startswith("/unsubscribe/")

@@ -1,1 +1,1 @@
-"""Bounces and complaints as email providers post them, read from their JSON. Pure."""
+"""Bounces and complaints from the JSON webhooks of email providers. Pure."""

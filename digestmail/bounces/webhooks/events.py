@@ -1,4 +1,4 @@
-"""The normal form: what any provider tells of one recipient, in the words of a mail that came back."""
+"""The common form of all providers' events: what an inbound report says about one recipient."""
 
 from __future__ import annotations
 
@@ -19,38 +19,38 @@ _MILDEST_FIRST: Final = (BounceClass.SENDER_FAULT, BounceClass.SOFT, BounceClass
 
 
 def _text(value: object) -> str:
-    """Return a text, cut to what is ever looked at; numbers are written out, and what is neither is empty."""
+    """Return a text of limited length. Numbers are converted; other types become an empty string."""
     if not isinstance(value, str | int | float):
         return ""
-    # JSON may hold halves of a surrogate pair, which no database takes.
+    # JSON may contain lone surrogates, which databases do not accept.
     return str(value)[:_LONGEST].encode("utf-8", "replace").decode()
 
 
 Text = Annotated[str, BeforeValidator(_text)]
-"""A text that may be missing: providers write null, numbers and nothing at all."""
+"""An optional text. Providers also send null, numbers or nothing."""
 Needed = Annotated[str, BeforeValidator(_text), StringConstraints(min_length=1)]
-"""A text an event means nothing without."""
+"""A required text."""
 
 
 class Payload(BaseModel):
-    """As much of a provider's JSON as is read; providers add fields when they like."""
+    """The parsed part of a provider's JSON. Unknown fields are ignored, because providers add fields at any time."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventBatch:
-    """One request of a provider, read."""
+    """A provider's request, parsed."""
 
     events: tuple[InboundReport, ...] = ()
     unreadable: int = 0
-    """Events that lack what their kind needs; they are left out, and hurt no other."""
+    """Events without required fields. They are skipped and do not affect the others."""
     confirm: str = ""
-    """An address the operator opens by hand, once, before the provider tells more; it is never fetched."""
+    """A URL that the operator must open once before the provider sends events. It is never fetched automatically."""
 
 
 def load(body: bytes) -> Any:
-    """Return what a body holds as JSON. Raises EventsError."""
+    """Parse a body as JSON. Raises EventsError."""
     try:
         return json.loads(body)
     except (ValueError, RecursionError) as error:
@@ -58,7 +58,7 @@ def load(body: bytes) -> Any:
 
 
 def read_each(found: Iterable[Any], read: Callable[[Any], InboundReport]) -> EventBatch:
-    """Read events one by one; `read` raises ValidationError for one that cannot be read."""
+    """Parse events one by one. `read` raises ValidationError for an invalid event."""
     events, unreadable = [], 0
     for one in found:
         try:
@@ -69,17 +69,17 @@ def read_each(found: Iterable[Any], read: Callable[[Any], InboundReport]) -> Eve
 
 
 def ignored(kind: Kind) -> InboundReport:
-    """Return an event that counts against nobody; whose it is does not matter."""
+    """Return an event that does not count, so that its recipient does not matter."""
     return InboundReport(kind=kind, identity="-")
 
 
 def complaint(identity: str, recipient: str, proof: RecipientProof, detail: str) -> InboundReport:
-    """Return an event that tells of a reader who wants no more mail; `detail` says how they said so."""
+    """Return a complaint or unsubscribe event; `detail` is its kind."""
     return InboundReport(kind=Kind.COMPLAINT, identity=identity, recipient=recipient, proof=proof, detail=_line(detail))
 
 
 def bounce(identity: str, recipient: str, proof: RecipientProof, failure: FailedRecipient) -> InboundReport:
-    """Return an event that tells of a mail that did not arrive."""
+    """Return the event of a message that did not arrive."""
     return InboundReport(
         kind=Kind.BOUNCE,
         identity=identity,
@@ -91,14 +91,14 @@ def bounce(identity: str, recipient: str, proof: RecipientProof, failure: Failed
 
 
 def failed(recipient: str, says: BounceClass, *, status: str = "", text: str = "") -> FailedRecipient:
-    """Return a failure a provider calls `says`; the last server's status code and text can only make it milder."""
+    """Return a failure that a provider classifies as `says`. The last server's reply can only make it milder."""
     code, judged = judge(status or None, text, otherwise=says)
     verdict = min(says, judged, key=_MILDEST_FIRST.index)
     return FailedRecipient(recipient=recipient, status=code, text=_line(text), verdict=verdict)
 
 
 def identity_of(provider: str, event_id: str) -> str:
-    """Return what makes an event the same however often it is told: of the provider's own id."""
+    """Return the identity of an event, from the provider's own id."""
     return hashlib.sha256(f"{provider}\n{event_id}".encode()).hexdigest()[:32]
 
 

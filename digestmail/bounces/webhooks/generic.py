@@ -1,4 +1,4 @@
-"""Our own form, for any other provider: a list of events, written by a small program of the operator's."""
+"""Our own format, for all other providers: a list of events that a program of the operator sends."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from digestmail.errors import EventsError
 
 
 class Event(Payload):
-    """One event. Whoever knows the mail's return path or Message-ID tells it too: they name the edition."""
+    """An event. If the return path or Message-ID is known, include it: it identifies the edition."""
 
     id: Needed = Field(description="The same however often the event is told.")
     kind: Literal["bounce", "complaint", "delay"]

@@ -1,4 +1,4 @@
-"""Mailgun: one event a request, which carries its signature in its body."""
+"""Mailgun: one event for each request, with a signature in the body."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from digestmail.errors import EventsError
 from digestmail.text.credentials import matches
 
 FRESH: Final = timedelta(minutes=15)
-"""How old a signature may be: Mailgun warns that its requests can be late. The same event never counts twice."""
+"""The maximum age of a signature, because Mailgun's requests may be late. The same event never counts twice."""
 _PASSING: Final = {"delivered": Kind.DELIVERED}
 _COMPLAINTS: Final = frozenset({"complained", "unsubscribed"})
 _SUPPRESSED: Final = frozenset({"suppress-complaint", "suppress-unsubscribe"})
-"""Mailgun did not even send it: the reader had said before that they want no more mail."""
+"""Mailgun did not send the message, because the person had complained or unsubscribed."""
 _VERDICTS: Final = {"old": BounceClass.SOFT, "espblock": BounceClass.SENDER_FAULT, "greylisted": BounceClass.SOFT}
-"""By `reason`; `old` was tried for too long."""
+"""By `reason`. With `old`, Mailgun gave up after many attempts."""
 
 
 class _Signature(Payload):
@@ -55,7 +55,7 @@ class _Kind(Payload):
         if self.event in _COMPLAINTS or (self.event == "failed" and self.reason in _SUPPRESSED):
             return Kind.COMPLAINT
         if self.event == "failed":
-            # Mailgun tries again after a temporary one, and tells a permanent one when it gives up.
+            # Mailgun tries again after a temporary failure, and sends a permanent one when it gives up.
             return Kind.BOUNCE if self.severity == "permanent" else Kind.DELAYED
         return _PASSING.get(self.event, Kind.OTHER)
 
@@ -96,9 +96,9 @@ class _Event(_Kind):
 
 
 def is_signed(body: bytes, key: str, now: datetime) -> bool:
-    """Return whether a body was signed with `key` not long before `now`: HMAC-SHA256 over timestamp and token.
+    """Return whether a body was signed with `key` shortly before `now`: HMAC-SHA256 over timestamp and token.
 
-    With an empty key anybody could have signed it, so nobody has.
+    With an empty key, no body is valid, because anyone could have signed it.
     """
     if not key:
         return False
@@ -112,7 +112,7 @@ def is_signed(body: bytes, key: str, now: datetime) -> bool:
 
 
 def read(body: bytes) -> EventBatch:
-    """Return the event of a request, whose signature is checked elsewhere. Raises EventsError."""
+    """Return the event of a request. The signature is checked separately. Raises EventsError."""
     found = load(body)
     if not isinstance(found, dict) or "event-data" not in found:
         raise EventsError("the body is not the object Mailgun sends")

@@ -1,4 +1,4 @@
-"""The providers there are, and what reads each one's requests."""
+"""The supported providers and their parsers."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from digestmail.bounces.webhooks.events import EventBatch
 
 
 class Provider(StrEnum):
-    """A mail provider, as its webhook's address names it."""
+    """An email provider, as in the URL of its webhook."""
 
     SES = "ses"
     MAILGUN = "mailgun"
     SENDGRID = "sendgrid"
     POSTMARK = "postmark"
     GENERIC = "generic"
-    """Any other, told in our own form."""
+    """Any other provider, in our own format."""
 
 
 _READERS: Final[Mapping[Provider, Callable[[bytes], EventBatch]]] = {
@@ -31,5 +31,5 @@ _READERS: Final[Mapping[Provider, Callable[[bytes], EventBatch]]] = {
 
 
 def read(provider: Provider, body: bytes) -> EventBatch:
-    """Return what a request of `provider` tells. Raises EventsError, and nothing else whatever the body holds."""
+    """Parse a request of `provider`. Raises EventsError, and nothing else for any body."""
     return _READERS[provider](body)

@@ -1,4 +1,4 @@
-"""Postmark: its bounce and spam complaint webhooks, one record a request."""
+"""Postmark: its bounce and spam complaint webhooks, one record for each request."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _VERDICTS: Final = {
     "VirusNotification": BounceClass.SENDER_FAULT,
     "DMARCPolicy": BounceClass.SENDER_FAULT,
 }
-"""By `Type`, the ones that are bounces."""
+"""By `Type`: the types that are bounces."""
 _KINDS: Final = {
     "SpamComplaint": Kind.COMPLAINT,
     "Unsubscribe": Kind.COMPLAINT,
@@ -73,7 +73,7 @@ def _read_one(found: Any) -> InboundReport:
     if kind not in {Kind.BOUNCE, Kind.COMPLAINT}:
         return ignored(kind)
     record = _Record.model_validate(found)
-    # Postmark gives a mail a Message-ID and a return path of its own, so the address is all there is.
+    # Postmark replaces the Message-ID and return path, so the address is the only identification.
     identity, proof = identity_of("postmark", record.ID), RecipientProof()
     if kind is Kind.COMPLAINT:
         return complaint(identity, record.Email, proof, record.Details or record.Description)

@@ -1,4 +1,4 @@
-"""SendGrid: its Event Webhook, many events a request."""
+"""SendGrid: its Event Webhook, many events for each request."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _DROPPED: Final = {
     "spam reporting address": Kind.COMPLAINT,
     "unsubscribed address": Kind.COMPLAINT,
 }
-"""By `reason`: SendGrid did not even send it. The other reasons lie with the account or the mail."""
+"""By `reason`: SendGrid did not send the message. Other reasons concern the account or the message."""
 _CLASSES: Final = {
     "invalid address": BounceClass.HARD,
     "mailbox unavailable": BounceClass.SOFT,

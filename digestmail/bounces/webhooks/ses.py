@@ -1,8 +1,7 @@
-"""Amazon SES: its notifications and its event publishing, both by way of SNS.
+"""Amazon SES: notifications and event publishing, both through SNS.
 
-Nothing SNS names is ever fetched, neither the certificate its signatures are checked with nor the address that confirms
-a subscription: a request proves itself by the secret in the endpoint's address (SNS, "Basic and Digest Access
-Authentication").
+No URL from SNS is ever fetched, neither its signing certificate nor the one that confirms a subscription. Requests are
+authenticated by the secret in the endpoint's URL (SNS, "Basic and Digest Access Authentication").
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ _SUBSCRIBE: Final = re.compile(r"https://sns\.[a-z0-9-]{1,40}\.amazonaws\.com(?:
 
 
 class _Envelope(Payload):
-    """What SNS puts around a message."""
+    """The envelope that SNS puts around a message."""
 
     Type: Text = ""
     Message: object = None
@@ -98,7 +97,7 @@ class _Complained(Payload):
 
 
 def read(body: bytes) -> EventBatch:
-    """Return what SNS tells, whether it sends messages in an envelope or raw. Raises EventsError."""
+    """Parse an SNS request, raw or with an envelope. Raises EventsError."""
     found = load(body)
     if not isinstance(found, dict):
         raise EventsError("the body is not the object SNS sends")
@@ -137,15 +136,15 @@ def _read_bounce(found: _Bounced, one: Any) -> InboundReport:
 def _read_complaint(found: _Complained, one: Any) -> InboundReport:
     recipient = _recipient(found.mail, _Recipient.model_validate(one))
     named = found.complaint.complaintFeedbackType.lower()
-    # Providers that name no type have a button, and a reader pressed it.
+    # Without a type, the person pressed the provider's spam button.
     if named and (kind := kind_of(named)) is not Kind.COMPLAINT:
         return ignored(kind)
     return complaint(identity_of("ses", found.complaint.feedbackId), recipient, found.mail.proof(), named)
 
 
 def _recipient(mail: _Mail, said: _Recipient) -> str:
-    """Return whom the mail was sent to: the one destination of a mail of ours, else whom the report names.
+    """Return the recipient: the message's only destination, else the address in the report.
 
-    A report may name the address it was forwarded to.
+    A report may contain the address that the message was forwarded to.
     """
     return parseaddr(mail.destination[0] if len(mail.destination) == 1 else said.emailAddress)[1]

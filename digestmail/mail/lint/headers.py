@@ -1,4 +1,4 @@
-"""What the headers have to say, and what they must not."""
+"""Required and forbidden headers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ONCE: Final = (
     "From", "To", "Subject", "Date", "Message-ID", "MIME-Version", "Auto-Submitted", "Precedence", "Feedback-ID",
 )  # fmt: skip
 OF_LISTS: Final = ("List-Id", "List-Unsubscribe", "List-Help", "List-Owner")
-"""Once each in an edition, none in a notice."""
+"""Once each in an edition, never in a notice."""
 _ALSO_KNOWN: Final = frozenset(
     {"reply-to", "list-unsubscribe-post", "list-archive", "content-type", "content-language", "dkim-signature"}
 )
@@ -46,7 +46,7 @@ def identified(letter: ParsedMessage) -> Iterator[str]:
 
 
 def marked_as_bulk(letter: ParsedMessage) -> Iterator[str]:
-    """RFC 3834 section 5 and, for programs that look at nothing else, the older Precedence. In notices too."""
+    """RFC 3834 section 5, and the older Precedence for programs that check nothing else. Also in notices."""
     if letter.header("Auto-Submitted") != "auto-generated":
         yield "Auto-Submitted is not auto-generated"
     if letter.header("Precedence") != "bulk":
@@ -54,7 +54,7 @@ def marked_as_bulk(letter: ParsedMessage) -> Iterator[str]:
 
 
 def feedback_id(letter: ParsedMessage) -> Iterator[str]:
-    """Four fields, the last 5 to 15 characters: Gmail's Feedback Loop counts complaints by them."""
+    """Four fields, the last with 5 to 15 characters: Gmail's Feedback Loop groups complaints by them."""
     if not re.fullmatch(r"([^:\s]+:){3}[^:\s]{5,15}", letter.header("Feedback-ID")):
         yield f"an odd Feedback-ID: {letter.header('Feedback-ID')!r}"
 
@@ -78,7 +78,7 @@ def unsubscribe_header(letter: ParsedMessage) -> Iterator[str]:
 
 
 def one_click(letter: ParsedMessage) -> Iterator[str]:
-    """RFC 8058: one click is promised if and only if there is an https link to keep the promise."""
+    """RFC 8058: one-click is announced if and only if there is an https link for it."""
     line = _unsubscribe_line(letter)
     by_web = line is not None and b"<https://" in line[1]
     promised = letter.header("List-Unsubscribe-Post") == _ONE_CLICK
@@ -89,7 +89,7 @@ def one_click(letter: ParsedMessage) -> Iterator[str]:
 
 
 def unsubscribe_link(letter: ParsedMessage) -> Iterator[str]:
-    """Both parts show the way out that the header names."""
+    """Both parts contain the unsubscribe link of the header."""
     token = re.search(r"unsubscribe(?:/|%20)([A-Za-z0-9_.-]+)>", letter.header("List-Unsubscribe"))
     for kind, text in (("plain", letter.text), ("html", letter.html)):
         if token is None or token[1] not in text:
@@ -97,7 +97,7 @@ def unsubscribe_link(letter: ParsedMessage) -> Iterator[str]:
 
 
 def headers_once(letter: ParsedMessage) -> Iterator[str]:
-    """Every header once, and no other: what is more was smuggled in or comes from a template gone wrong."""
+    """Each header occurs once, and there are no others, which would come from an injection or a faulty template."""
     wanted = (*ONCE, *OF_LISTS) if any(name in letter.message for name in OF_LISTS) else ONCE
     counts = {name: len(letter.message.get_all(name, [])) for name in wanted}
     yield from (f"{name} is there {count} times" for name, count in counts.items() if count != 1)
@@ -106,7 +106,7 @@ def headers_once(letter: ParsedMessage) -> Iterator[str]:
 
 
 def headers_whole(letter: ParsedMessage) -> Iterator[str]:
-    """No header that a parser stumbles over or that hides a line end."""
+    """No header that confuses parsers or contains a line end."""
     if letter.message.defects:
         yield f"the message is malformed: {letter.message.defects}"
     for name, value in letter.message.items():

@@ -1,4 +1,4 @@
-"""The HTML part as the rules see it: tags, links, images, headings, styles, and the text a reader sees."""
+"""The HTML part for the lint rules: tags, links, images, headings, styles and visible text."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _UNSEEN: Final = re.compile(
 
 @dataclass(slots=True, kw_only=True)
 class Anchor:
-    """An `a` with a target: where it leads, and the words it shows (those of images inside included)."""
+    """An `a` element with a target: its URL and its text, including the text of images inside."""
 
     href: str
     text: str = ""
@@ -24,7 +24,7 @@ class Anchor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Image:
-    """Something with a source: its tag and attributes, lower-case names."""
+    """An element with a source: its tag and attributes, with lower-case names."""
 
     tag: str
     source: str
@@ -32,10 +32,10 @@ class Image:
 
 
 class HtmlPart(HTMLParser):
-    """Collects, while it is fed, what the rules ask about."""
+    """Collects the data for the rules during parsing."""
 
     def __init__(self) -> None:
-        """Collect nothing yet."""
+        """Create an empty page."""
         super().__init__(convert_charrefs=True)
         self.tags: set[str] = set()
         self.attributes: dict[str, dict[str, str]] = {}
@@ -46,14 +46,14 @@ class HtmlPart(HTMLParser):
         self.headings: list[str] = []
         self.metas: dict[str, str] = {}
         self.styles: list[str] = []
-        """What style sheets and `style` attributes say."""
+        """The content of style sheets and `style` attributes."""
         self.widths: list[int] = []
         """Of tables and cells, in pixels."""
         self.unseen: list[str] = []
-        """Texts right inside an element whose `style` hides it: spam filters count them (rspamd: ZERO_FONT)."""
+        """Texts directly inside an element that its `style` hides. Spam filters count them (rspamd: ZERO_FONT)."""
         self.bare_tables = 0
         self.wrapped = False
-        """Whether an element inside `body` says language and direction, for programs that drop `html`."""
+        """Whether an element inside `body` has `lang` and `dir`, for programs that drop `html`."""
         self._text: list[str] = []
         self._hidden = 0
         self._style_open = False
@@ -62,11 +62,11 @@ class HtmlPart(HTMLParser):
 
     @property
     def text(self) -> str:
-        """The text a reader sees, white space folded."""
+        """The visible text, with white space collapsed."""
         return " ".join(" ".join(self._text).split())
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Take note of an element."""
+        """Record the start of an element."""
         values = {name: value or "" for name, value in attrs}
         self.tags.add(tag)
         self.attributes.setdefault(tag, values)
@@ -98,7 +98,7 @@ class HtmlPart(HTMLParser):
             self._link.text += values.get("alt", "")
 
     def handle_endtag(self, tag: str) -> None:
-        """Take note of an element's end."""
+        """Record the end of an element."""
         self._hidden -= tag in _HIDDEN
         self._hiding = False
         if tag == "style":
@@ -107,7 +107,7 @@ class HtmlPart(HTMLParser):
             self._link = None
 
     def handle_data(self, data: str) -> None:
-        """Take note of text."""
+        """Record text."""
         if self._style_open:
             self.styles.append(data)
         if self._hidden:
@@ -120,7 +120,7 @@ class HtmlPart(HTMLParser):
 
 
 def read_page(html: str) -> HtmlPart:
-    """Return what stands in `html`. Never fails: as in a browser, any text is a page."""
+    """Parse `html`. Never fails, because, as in a browser, any text is a page."""
     page = HtmlPart()
     page.feed(html)
     page.close()

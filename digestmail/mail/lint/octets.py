@@ -1,4 +1,4 @@
-"""What a mail server asks of the bytes (RFC 5321 section 4.5.3, RFC 5322 section 2.1.1, RFC 2045 section 6.7)."""
+"""Requirements of mail servers (RFC 5321 section 4.5.3, RFC 5322 section 2.1.1, RFC 2045 section 6.7)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _LONGEST_ENCODED_LINE: Final = 76
 
 
 def line_ends(letter: ParsedMessage) -> Iterator[str]:
-    """CRLF only, and no NUL."""
+    """Only CRLF line ends, and no NUL."""
     if b"\0" in letter.raw:
         yield "a NUL"
     if re.search(rb"(?<!\r)\n|\r(?!\n)", letter.raw):
@@ -21,7 +21,7 @@ def line_ends(letter: ParsedMessage) -> Iterator[str]:
 
 
 def line_lengths(letter: ParsedMessage) -> Iterator[str]:
-    """Bound every line, and every line of a quoted-printable body more tightly."""
+    """Limit the length of lines, which is shorter in a quoted-printable body."""
     longest = max(map(len, letter.raw.split(b"\r\n")))
     if longest > LONGEST_LINE:
         yield f"a line of {longest} octets; {LONGEST_LINE} are allowed"
@@ -31,6 +31,6 @@ def line_lengths(letter: ParsedMessage) -> Iterator[str]:
 
 
 def seven_bit(letter: ParsedMessage) -> Iterator[str]:
-    """Travels through any server, with 8BITMIME or without."""
+    """Only 7-bit content, which passes through any server, with or without 8BITMIME."""
     if not letter.raw.isascii():
         yield "octets above 127"

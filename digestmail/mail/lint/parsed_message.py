@@ -1,4 +1,4 @@
-"""One cast message, taken apart once for all the rules."""
+"""A message, parsed once for all rules."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from digestmail.mail.lint.html import HtmlPart, read_page
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParsedMessage:
-    """A message as its rules see it; texts are decoded, with LF, and empty when there is no such part."""
+    """A parsed message. Texts are decoded, with LF, and empty if there is no such part."""
 
     raw: bytes
     message: EmailMessage
@@ -23,12 +23,12 @@ class ParsedMessage:
     page: HtmlPart
 
     def header(self, name: str) -> str:
-        """Return the value of a header, unfolded; empty when it is not there."""
+        """Return the unfolded value of a header; empty if it is missing."""
         return str(self.message.get(name, ""))
 
 
 def parse_message(raw: bytes) -> ParsedMessage:
-    """Take `raw`, a whole message with CRLF line ends (RFC 5322), apart. Never fails: what is missing is empty."""
+    """Parse `raw`, a message with CRLF line ends (RFC 5322). Never fails: missing parts are empty."""
     message = message_from_bytes(raw, policy=policy.default)
     html = _part(message, "text/html")
     decoded = _decoded(html)
@@ -46,7 +46,7 @@ def _part(message: EmailMessage, kind: str) -> EmailMessage | None:
 
 
 def _encoded(part: EmailMessage | None) -> bytes:
-    """Return the body of a part as it stands on the wire."""
+    """Return the raw body of a part."""
     if part is None:
         return b""
     payload = cast("Any", part.get_payload(decode=False))

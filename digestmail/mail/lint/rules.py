@@ -1,4 +1,4 @@
-"""The rules in order, and the door: bytes in, one result for each rule out."""
+"""The rules in order, and the entry point, which returns one result for each rule."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from digestmail.mail.lint import headers, octets, structure
 from digestmail.mail.lint.parsed_message import ParsedMessage, parse_message
 
 _DETAILS: Final = 5
-"""Faults told of one rule; the rest is counted."""
+"""The number of errors reported for each rule; the rest are counted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageRule:
-    """A rule that one message can be held against."""
+    """A lint rule."""
 
     chapter: int
-    """The chapter of docs/preview.md, "The rules", it belongs to."""
+    """Its chapter in docs/preview.md, "The rules"."""
     name: str
-    """Short and stable: what reports and CI know it by."""
+    """A short, stable name for reports and CI."""
     sentence: str
     faults: Callable[[ParsedMessage], Iterable[str]]
     of_list: bool = False
-    """Whether it holds for editions only: a notice belongs to no list."""
+    """Whether it only applies to editions, because a notice belongs to no list."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleResult:
-    """How one message did by one rule. `detail` says what is wrong; empty when it passed."""
+    """The result of a rule. `detail` describes the errors; it is empty if the rule passed."""
 
     chapter: int
     name: str
@@ -172,16 +172,16 @@ RULES: Final = (
 
 
 def lint(raw: bytes, *, notice: bool = False) -> tuple[RuleResult, ...]:
-    """Check `raw`, one cast message, against every rule, for a notice those of lists left out.
+    """Check `raw`, one message, against every rule, or for a notice those that apply to notices.
 
-    The results have the order of `RULES`. Never fails.
+    The results are in the order of `RULES`. Never fails.
     """
     letter = parse_message(raw)
     return tuple(_result(rule, letter) for rule in RULES if not (notice and rule.of_list))
 
 
 def lint_letter(letter: ParsedMessage) -> tuple[RuleResult, ...]:
-    """Hold a message that was taken apart before against every rule."""
+    """Check a parsed message against every rule."""
     return tuple(_result(rule, letter) for rule in RULES)
 
 

@@ -1,4 +1,4 @@
-"""What both parts have to be: structure, size, and HTML that mail programs and screen readers can take."""
+"""Structure, size, and HTML that mail programs and screen readers support."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from digestmail.mail.encoding import LARGEST_MESSAGE
 from digestmail.mail.lint.parsed_message import ParsedMessage
 
 WIDEST: Final = 600
-"""Pixels of the one column."""
+"""The width of the column in pixels."""
 
 _FORBIDDEN_TAGS: Final = frozenset(
     {"script", "form", "input", "button", "iframe", "object", "embed", "link", "base", "video", "audio"}
@@ -30,26 +30,26 @@ def alternative(letter: ParsedMessage) -> Iterator[str]:
 
 
 def text_stands_alone(letter: ParsedMessage) -> Iterator[str]:
-    """Say so when there is no text to read: a reader without HTML would get an empty mail."""
+    """Report a message without readable text, which would be empty for readers without HTML."""
     if not letter.text.strip():
         yield "the text part is empty"
 
 
 def byte_budget(letter: ParsedMessage) -> Iterator[str]:
-    """Under the size from which Gmail clips, both parts and all headers counted."""
+    """Below the size at which Gmail clips messages, both parts and all headers included."""
     if len(letter.raw) >= LARGEST_MESSAGE:
         yield f"the message has {len(letter.raw):,} octets; it must stay under {LARGEST_MESSAGE:,}"
 
 
 def links(letter: ParsedMessage) -> Iterator[str]:
-    """Only http, https and mailto, or a place in the mail itself."""
+    """Only http, https and mailto, or an anchor in the email."""
     for link in letter.page.links:
         if not link.href.startswith("#") and _scheme(link.href) not in {"http", "https", "mailto"}:
             yield f"a link to {link.href!r}"
 
 
 def no_active_content(letter: ParsedMessage) -> Iterator[str]:
-    """Nothing that runs, loads or asks."""
+    """No scripts, forms or embedded content."""
     if found := sorted(letter.page.tags & _FORBIDDEN_TAGS):
         yield f"forbidden tags: {', '.join(found)}"
     if letter.page.handlers:
@@ -57,20 +57,20 @@ def no_active_content(letter: ParsedMessage) -> Iterator[str]:
 
 
 def printable(letter: ParsedMessage) -> Iterator[str]:
-    """No control character in what readers see."""
+    """No control characters in visible text."""
     for kind, text in (("plain", letter.text), ("html", letter.html)):
         if _UNPRINTABLE.search(text):
             yield f"an unprintable character in text/{kind}"
 
 
 def nothing_hidden(letter: ParsedMessage) -> Iterator[str]:
-    """No text made invisible by display, visibility, opacity or a font of no size: spam filters count it."""
+    """No text hidden by display, visibility, opacity or font size: spam filters count it."""
     if letter.page.unseen:
         yield f"hidden texts: {', '.join(repr(text[:40]) for text in letter.page.unseen[:3])}"
 
 
 def compiled(letter: ParsedMessage) -> Iterator[str]:
-    """No tag of MJML is left over."""
+    """No MJML tags are left."""
     if "<mj-" in letter.html or "</mj-" in letter.html:
         yield "a tag of MJML is left"
 
@@ -82,7 +82,7 @@ def no_remote_styles(letter: ParsedMessage) -> Iterator[str]:
 
 
 def images(letter: ParsedMessage) -> Iterator[str]:
-    """Only https, with size and words, and no tracking pixel."""
+    """Only https, with size and alternative text, and no tracking pixels."""
     for image in letter.page.images:
         shown = image.source[:60]
         if image.tag != "img":
@@ -97,7 +97,7 @@ def images(letter: ParsedMessage) -> Iterator[str]:
 
 
 def language(letter: ParsedMessage) -> Iterator[str]:
-    """`lang` and `dir` on html, and once more inside body for programs that drop the outer tags."""
+    """`lang` and `dir` on html, and again inside body for programs that drop the outer tags."""
     root = letter.page.attributes.get("html", {})
     if not re.fullmatch(r"[a-z]{2,3}(-[A-Za-z0-9]+)*", root.get("lang", "")) or root.get("dir") not in {"ltr", "rtl"}:
         yield "no language or direction on html"
@@ -106,7 +106,7 @@ def language(letter: ParsedMessage) -> Iterator[str]:
 
 
 def outline(letter: ParsedMessage) -> Iterator[str]:
-    """One h1 first, and no level skipped."""
+    """One h1 first, and no skipped levels."""
     headings = letter.page.headings
     if headings[:1] != ["h1"] or headings.count("h1") != 1:
         yield f"headings begin {', '.join(headings[:3]) or 'nowhere'}; one h1 comes first"
@@ -115,13 +115,13 @@ def outline(letter: ParsedMessage) -> Iterator[str]:
 
 
 def layout_tables(letter: ParsedMessage) -> Iterator[str]:
-    """Tables that only lay out say so, else screen readers read them as tables."""
+    """Layout tables have role="presentation"; otherwise screen readers read them as data tables."""
     if letter.page.bare_tables:
         yield f'{letter.page.bare_tables} layout tables without role="presentation"'
 
 
 def link_texts(letter: ParsedMessage) -> Iterator[str]:
-    """Find links that do not say where they go when they are read on their own."""
+    """Find links whose text does not describe their target."""
     for link in letter.page.links:
         text = " ".join(link.text.split())
         if text.lower() in _VAGUE:
@@ -129,7 +129,7 @@ def link_texts(letter: ParsedMessage) -> Iterator[str]:
 
 
 def colour_schemes(letter: ParsedMessage) -> Iterator[str]:
-    """Both palettes, declared and drawn."""
+    """Light and dark colors are declared and defined."""
     if "dark" not in letter.page.metas.get("color-scheme", ""):
         yield "no meta color-scheme that names dark"
     if not any("prefers-color-scheme" in style for style in letter.page.styles):
@@ -137,13 +137,13 @@ def colour_schemes(letter: ParsedMessage) -> Iterator[str]:
 
 
 def one_column(letter: ParsedMessage) -> Iterator[str]:
-    """Nothing wider than the column."""
+    """Nothing is wider than the column."""
     if widest := max((width for width in letter.page.widths if width > WIDEST), default=0):
         yield f"a table of {widest} px; {WIDEST} are the column"
 
 
 def plain_layout(letter: ParsedMessage) -> Iterator[str]:
-    """No SVG, flexbox, grid or positions: mail programs drop or break them."""
+    """No SVG, flexbox, grid or positioning, which mail programs drop or break."""
     if "svg" in letter.page.tags:
         yield "an SVG"
     for style in letter.page.styles:
