@@ -14,8 +14,11 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Deliveries, their attempts and their results.")
 
-Edition = Annotated[str, typer.Argument(metavar="DIGEST", help="The name of a digest.")]
-Slot = Annotated[str, typer.Argument(metavar="SLOT", help="The slot, as `digestmail editions list` shows it.")]
+Edition = Annotated[str, typer.Argument(metavar="DIGEST", help="The name of a digest, or `notice`.")]
+Slot = Annotated[
+    str,
+    typer.Argument(metavar="SLOT", help="The slot, as `digestmail editions list` shows it; for a notice, its kind."),
+]
 Address = Annotated[str, typer.Argument(metavar="ADDRESS", help="An email address.")]
 To = Annotated[
     str | None, typer.Option("--to", metavar="ADDRESS", help="Only this subscriber. Default: all.", show_default=False)
@@ -33,7 +36,7 @@ def list_all(
     slot: Annotated[str | None, typer.Option(help="Only this slot.", show_default=False)] = None,
     json: Json = False,
 ) -> None:
-    """List deliveries."""
+    """List notices and deliveries. Notices have the digest `notice`, and their kind as slot."""
     from digestmail.cli import printing
     from digestmail.delivery import admin
     from digestmail.model.deliveries import DeliveryState
@@ -92,7 +95,7 @@ def resolve(
 @app.command()
 def retry(
     digest: Annotated[
-        str | None, typer.Argument(metavar="[DIGEST]", help="The name of a digest. Default: all.")
+        str | None, typer.Argument(metavar="[DIGEST]", help="The name of a digest, or `notice`. Default: all.")
     ] = None,
     slot: Annotated[str | None, typer.Argument(metavar="[SLOT]", help="A slot. Default: all.")] = None,
     to: To = None,

@@ -101,5 +101,7 @@ def _deliver_lines(value: DeliverReport) -> Iterator[str]:
     if value.next_due_at:
         text += f"; next due {value.next_due_at:%Y-%m-%d %H:%M} UTC"
     yield text
+    if value.notices:
+        yield "notices  " + ", ".join(f"{count} {state}" for state, count in sorted(value.notices.items()))
     yield from (f"         {block}" for block in value.blocks)
     yield from (f"         the accounts do not close: {edition}" for edition in value.unbalanced)

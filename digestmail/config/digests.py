@@ -21,6 +21,7 @@ RESERVED_NAMES = frozenset(
         "feeds",
         "healthz",
         "hooks",
+        "notice",
         "papers",
         "preferences",
         "readyz",
@@ -34,7 +35,7 @@ RESERVED_NAMES = frozenset(
         "webhooks",
     }
 )
-"""What no digest may be called: its page would stand where another one does."""
+"""What no digest may be called: its page would have the address of another, or its deliveries look like notices."""
 _TOPIC = Topic(name="")
 
 

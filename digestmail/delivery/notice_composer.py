@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from digestmail.mail.link_tokens import LinkTokens
 from digestmail.mail.message import MessageTemplate
 from digestmail.mail.tokens import Tokens
-from digestmail.model.deliveries import Envelope, Notice, NoticeKind, Rendered
+from digestmail.model.deliveries import NOTICE, Envelope, Notice, NoticeKind, Rendered
 from digestmail.model.differences import differences
 from digestmail.model.digests import Digest
 from digestmail.model.subscribers import Subscriber, SubscriberState, Subscription
@@ -111,7 +111,7 @@ class NoticeComposer:
         )
         message = self._message_template(rendered, title).personalize(
             recipient=notice.address,
-            message_id=self._tokens.message_id("notice", str(notice.id), notice.subscriber_id, self._place.domain),
+            message_id=self._tokens.message_id(NOTICE, str(notice.id), notice.subscriber_id, self._place.domain),
             date=now,
         )
         return Envelope(sender=self._place.sender, recipient=notice.address), message

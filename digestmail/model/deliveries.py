@@ -9,6 +9,9 @@ from enum import StrEnum
 
 from digestmail.model.subscribers import BounceKind
 
+NOTICE = "notice"
+"""Shown where a delivery has the name of its digest; no digest may be called so."""
+
 
 class NoticeKind(StrEnum):
     """The kind of an email that belongs to no edition."""

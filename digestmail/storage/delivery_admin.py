@@ -12,7 +12,8 @@ from digestmail.model.deliveries import DeliveryState, Unfinished
 from digestmail.storage.schema import attempts, deliveries, editions, subscribers
 
 _CHUNK = 1000
-_RETRIED = (DeliveryState.AMBIGUOUS, DeliveryState.FAILED)
+RETRIED = (DeliveryState.AMBIGUOUS, DeliveryState.FAILED)
+"""The states from which `retry` puts a message back into the outbox."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,7 +145,7 @@ def retry(connection: Connection, meant: Unfinished, now: datetime) -> int:
 
 def _conditions(meant: Unfinished) -> list[ColumnElement[bool]]:
     d = deliveries.c
-    conditions: list[ColumnElement[bool]] = [d.state.in_(_RETRIED)]
+    conditions: list[ColumnElement[bool]] = [d.state.in_(RETRIED)]
     if meant.code is not None:
         conditions.append(d.code == meant.code)
     if meant.text is not None:
