@@ -41,6 +41,10 @@ class SourceThrottledError(SourceUnavailableError):
         self.retry_after = retry_after
 
 
+class SourceHostUnknownError(SourceUnavailableError):
+    """The name of the server does not exist, or no longer."""
+
+
 class SourceRefusedError(SourceError):
     """The server said no, or our own rules forbid the address: asking again changes nothing."""
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
 import socket
 import ssl
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -212,20 +210,6 @@ def test_an_ipv6_address_is_written_in_brackets_and_can_be_allowed():
 
 
 # -- certificates ----------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory) -> tuple[Path, Path]:
-    """A certificate for feed.test that vouches for itself, and its key."""
-    openssl = shutil.which("openssl")
-    if openssl is None:
-        pytest.skip("openssl, which makes the certificate, is not here")
-    directory = tmp_path_factory.mktemp("tls")
-    paths = directory / "certificate.pem", directory / "key.pem"
-    command = [openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30", "-subj", "/CN=feed.test"]
-    command += ["-addext", "subjectAltName=DNS:feed.test", "-out", str(paths[0]), "-keyout", str(paths[1])]
-    subprocess.run(command, check=True, capture_output=True)
-    return paths
 
 
 @contextmanager

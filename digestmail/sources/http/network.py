@@ -13,8 +13,11 @@ from typing import Any
 import httpcore2
 
 from digestmail.clock import Clock
-from digestmail.errors import SourceUnavailableError
-from digestmail.sources.http.ssrf import check_addresses
+from digestmail.errors import SourceHostUnknownError, SourceUnavailableError
+from digestmail.sources.http.ssrf import Allowance, check_addresses
+
+_NO_SUCH_NAME = frozenset({socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)})
+"""The name does not exist, or has no address; EAI_AGAIN is a resolver that could not find out."""
 
 
 class Budget:
@@ -103,11 +106,15 @@ class GuardedBackend(httpcore2.NetworkBackend):
     Nothing resolves the name again in between, so it cannot point elsewhere by then (DNS rebinding).
     """
 
-    def __init__(self, budget: Budget, *, allowed: frozenset[str]) -> None:
-        """Spend from `budget`. Hosts that stand in `allowed`, as the URL names them, may be at private addresses."""
+    def __init__(self, budget: Budget) -> None:
+        """Spend from `budget`. Nothing private may be connected to until `allow` says so."""
         self._budget = budget
-        self._allowed = allowed
+        self._allowed: Allowance | None = Allowance()
         self._inner = httpcore2.SyncBackend()
+
+    def allow(self, allowed: Allowance | None) -> None:
+        """Set what may be private from now on; None: everything, for the operator's own proxy."""
+        self._allowed = allowed
 
     def connect_tcp(
         self,
@@ -119,11 +126,13 @@ class GuardedBackend(httpcore2.NetworkBackend):
     ) -> httpcore2.NetworkStream:
         """Connect to the first address of `host` that takes the connection.
 
-        Raises SourceRefusedError for a host at a private address, httpcore2.ConnectError or ConnectTimeout.
+        Raises SourceRefusedError for a host at a private address, SourceHostUnknownError for a name that does not
+        exist, httpcore2.ConnectError or ConnectTimeout.
         """
         del timeout
         addresses = self._resolve(host, port)
-        check_addresses(host, addresses, allowed=self._allowed)
+        if self._allowed is not None:
+            check_addresses(host, port, addresses, self._allowed)
         failure: Exception = httpcore2.ConnectError(f"{host} has no address")
         for index, address in enumerate(addresses):
             # An address that swallows packets must leave time for the ones behind it.
@@ -147,6 +156,8 @@ class GuardedBackend(httpcore2.NetworkBackend):
             answer = answers.get(timeout=self._budget.claim())
         except queue.Empty:
             raise httpcore2.ConnectTimeout(f"the name {host} was not resolved in time") from None
+        if isinstance(answer, socket.gaierror) and answer.errno in _NO_SUCH_NAME:
+            raise SourceHostUnknownError(f"the name {host} was not resolved: {answer.strerror}") from answer
         if isinstance(answer, Exception):
             raise httpcore2.ConnectError(f"the name {host} was not resolved: {answer}") from answer
         return answer
