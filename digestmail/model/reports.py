@@ -37,11 +37,13 @@ class SourceReport:
     updated: int = 0
     skipped: dict[str, int] = field(default_factory=dict)
     """How many entries were skipped, by reason."""
+    known: bool = False
+    """Whether the failure is no news: an earlier run failed because of it, not long ago."""
 
     @property
     def failed(self) -> bool:
-        """Whether nothing could be read, or not all."""
-        return self.health[0].health not in WELL
+        """Whether nothing could be read, or not all, and that is news."""
+        return self.health[0].health not in WELL and not self.known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +54,7 @@ class CollectReport:
 
     @property
     def failed(self) -> tuple[str, ...]:
-        """The sources that could not be read, or not wholly."""
+        """The sources that could not be read, or not wholly, if that is news."""
         return tuple(report.source for report in self.sources if report.failed)
 
 

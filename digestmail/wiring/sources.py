@@ -33,8 +33,8 @@ log = logging.getLogger("digestmail.sources")
 @contextmanager
 def open_sources(
     config: Config, database: Database, clock: Clock, horizon: datetime, random: Random
-) -> Iterator[list[Source]]:
-    """Yield the sources; their connections are closed at the end.
+) -> Iterator[tuple[list[Source], Mapping[str, str]]]:
+    """Yield the sources, and where each of them is by name; their connections are closed at the end.
 
     `horizon` is the latest it can be: validators stored later were stored by a clock that was ahead.
     """
@@ -48,7 +48,7 @@ def open_sources(
             known = partial(_validators, database, table.name, horizon)
             http = _http(config, database, clock, random, table=table, validators=known, proxies=proxies, locks=locks)
             sources.append(_source(table, opened.enter_context(http)))
-        yield sources
+        yield sources, {table.name: table.address for table in config.sources}
 
 
 @contextmanager
@@ -60,11 +60,6 @@ def open_source(
     proxies = proxies_of(config.network)[0]
     with _http(config, database, clock, random, table=table, validators=known, proxies=proxies) as http:
         yield http, _source(table, http) if table else None
-
-
-def source_addresses(config: Config) -> dict[str, str]:
-    """Return where each source is, by name."""
-    return {table.name: table.address for table in config.sources}
 
 
 def proxies_of(network: NetworkTable, environment: Mapping[str, str] = os.environ) -> tuple[Proxies, tuple[str, ...]]:

@@ -118,9 +118,9 @@ def test_a_redirect_to_a_private_host_is_refused_before_the_proxy_sees_it(locati
     with (
         listening(answering(move, ok(b"x"), log=log)) as proxy,
         client(proxies=through(proxy.port), allowed=("localhost", "127.0.0.1")) as http,
+        pytest.raises(SourceRefusedError),
     ):
-        with pytest.raises(SourceRefusedError):
-            http.fetch("http://feed.institute.example/feed", accept=XML)
+        http.fetch("http://feed.institute.example/feed", accept=XML)
     assert len(log) == 1
 
 

@@ -27,7 +27,7 @@ from digestmail.sources.base import Answer
 from digestmail.sources.http.body import ACCEPTED_CODINGS, read_body
 from digestmail.sources.http.cookies import Cookies
 from digestmail.sources.http.host_locks import HostLocks
-from digestmail.sources.http.network import Budget, GuardedBackend
+from digestmail.sources.http.network import Budget, GuardedBackend, trust
 from digestmail.sources.http.proxies import Proxies, ProxyServer
 from digestmail.sources.http.retry_after import wished_wait
 from digestmail.sources.http.ssrf import Allowance, PrivateHosts, Target, check_name, parse_target
@@ -219,7 +219,7 @@ class Http:
                     headers=[(b"User-Agent", self._user_agent)],
                 )
             self._pools[proxy] = httpcore2.ConnectionPool(
-                proxy=by_way_of, network_backend=backend, keepalive_expiry=_KEEP_ALIVE_SECONDS
+                ssl_context=trust(), proxy=by_way_of, network_backend=backend, keepalive_expiry=_KEEP_ALIVE_SECONDS
             )
         return self._pools[proxy]
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import queue
 import socket
 import ssl
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any
 
 import httpcore2
@@ -98,6 +100,19 @@ class TimedStream(httpcore2.NetworkStream):
     def get_extra_info(self, info: str) -> Any:
         """Return what the wrapped stream knows."""
         return self._inner.get_extra_info(info)
+
+
+def trust() -> ssl.SSLContext:
+    """Return what certificates are checked with: one for the process, because making it takes long.
+
+    SSL_CERT_FILE and SSL_CERT_DIR replace the authorities of the system.
+    """
+    return _trust(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
+
+
+@lru_cache(maxsize=8)
+def _trust(_file: str | None, _directory: str | None) -> ssl.SSLContext:
+    return httpcore2.default_ssl_context()
 
 
 class GuardedBackend(httpcore2.NetworkBackend):

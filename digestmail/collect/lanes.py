@@ -1,0 +1,97 @@
+"""Read many sources at once, but those at one host one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from queue import Empty, SimpleQueue
+from threading import Event, Thread
+from typing import Generic, TypeVar
+from urllib.parse import urlsplit
+
+from digestmail.model.reports import Stop
+from digestmail.sources.base import Source
+
+AT_ONCE = 8
+"""How many hosts are asked at the same time."""
+
+_Result = TypeVar("_Result")
+
+
+def lanes_of(sources: Sequence[Source], addresses: Mapping[str, str]) -> list[list[Source]]:
+    """Divide the sources by host; those whose address is not known share one lane."""
+    lanes: dict[str | None, list[Source]] = {}
+    for source in sources:
+        lanes.setdefault(urlsplit(addresses.get(source.name, "")).hostname, []).append(source)
+    return list(lanes.values())
+
+
+def run_lanes(lanes: Sequence[Sequence[Source]], read: Callable[[Source], _Result], stop: Stop) -> Iterator[_Result]:
+    """Yield what `read` returns for every source, as soon as it is there; `stop` is asked before each source.
+
+    What `read` raises is raised here, after the sources in hand were read.
+    """
+    if len(lanes) <= 1:
+        for source in lanes[0] if lanes else ():
+            if stop():
+                return
+            yield read(source)
+        return
+    yield from _in_threads(lanes, read, stop)
+
+
+class _Work(Generic[_Result]):
+    """What the threads share: the lanes that no one has taken yet, and what came of the others."""
+
+    def __init__(self, lanes: Iterable[Sequence[Source]], read: Callable[[Source], _Result], stop: Stop) -> None:
+        self._waiting: SimpleQueue[Sequence[Source]] = SimpleQueue()
+        for lane in lanes:
+            self._waiting.put(lane)
+        self._done: SimpleQueue[tuple[_Result] | BaseException | None] = SimpleQueue()
+        self._read = read
+        self._stop = stop
+        self.over = Event()
+
+    def do(self) -> None:
+        """Take one lane after the other, until there are none or it is over."""
+        try:
+            while not self.over.is_set():
+                for source in self._waiting.get_nowait():
+                    if self.over.is_set() or self._stop():
+                        self.over.set()
+                        break
+                    self._done.put((self._read(source),))
+        except Empty:
+            pass
+        except BaseException as error:  # noqa: BLE001 - it is raised in the thread that waits
+            self._done.put(error)
+        finally:
+            self._done.put(None)
+
+    def results(self, running: int) -> Iterator[_Result]:
+        """Yield what comes until `running` threads have ended."""
+        while running:
+            result = self._done.get()
+            if result is None:
+                running -= 1
+            elif isinstance(result, BaseException):
+                raise result
+            else:
+                yield result[0]
+
+
+def _in_threads(lanes: Sequence[Sequence[Source]], read: Callable[[Source], _Result], stop: Stop) -> Iterator[_Result]:
+    # The longest lane first: it decides how long all of it takes.
+    work = _Work(sorted(lanes, key=len, reverse=True), read, stop)
+    threads = [Thread(target=work.do, name=f"sources {n}", daemon=True) for n in range(min(AT_ONCE, len(lanes)))]
+    for thread in threads:
+        thread.start()
+    wait = True
+    try:
+        yield from work.results(len(threads))
+    except KeyboardInterrupt:
+        wait = False  # nothing of what is being read was stored
+        raise
+    finally:
+        work.over.set()
+        for thread in threads if wait else ():
+            thread.join()
