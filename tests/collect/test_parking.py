@@ -144,3 +144,16 @@ def test_a_source_parked_by_a_clock_that_was_ahead_is_read(database):
     runs.now = THURSDAY
     runs.run()
     assert runs.reads == 2
+
+
+def test_a_source_missing_by_a_clock_that_was_ahead_is_missing_from_now_on(database):
+    runs = Runs(database, MISSING)
+    runs.now += 400 * DAY
+    runs.run()
+    runs.now = THURSDAY
+    assert [runs.run(DAY) for _ in range(4)] == [
+        (True, Health.REFUSED),
+        (False, Health.REFUSED),
+        (False, Health.REFUSED),
+        (True, Health.PARKED),
+    ]
