@@ -25,7 +25,9 @@ def lanes_of(sources: Sequence[Source], addresses: Mapping[str, str]) -> list[li
     return list(lanes.values())
 
 
-def run_lanes(lanes: Sequence[Sequence[Source]], read: Callable[[Source], _Result], stop: Stop) -> Generator[_Result, None, None]:
+def run_lanes(
+    lanes: Sequence[Sequence[Source]], read: Callable[[Source], _Result], stop: Stop
+) -> Generator[_Result, None, None]:
     """Yield what `read` returns for every source, as soon as it is there; `stop` is asked before each source.
 
     What `read` raises is raised here, after the sources in hand were read.

@@ -275,6 +275,7 @@ class Http:
             body=body,
             validators=_validators(headers, before=before, unchanged=body is None),
             content_type=headers.get("content-type", ""),
+            redirected_to=None if target == wish.target else f"{target.scheme}://{target.authority}{target.resource}",
         )
 
     def _hint(self, status: int, target: Target, wish: _Wish) -> str:

@@ -212,10 +212,10 @@ def check_addresses(host: str, port: int, addresses: Iterable[str], allowed: All
         address = ip_address(text)
         if _is_permitted(address, allowed.networks):
             continue
-        hint = ""
+        hint = "if it is in your own network, name it in allow_private_hosts"
         if address in _FAKE_ADDRESSES:
-            hint = "; if a proxy on this machine answers all names so, set allow_private_networks"
-        raise SourceRefusedError(f"{host} is at {address}, which is not a public address{hint}")
+            hint = "if a proxy on this machine answers all names so, set allow_private_networks"
+        raise SourceRefusedError(f"{host} is at {address}, which is not a public address; {hint}")
 
 
 def check_name(host: str) -> None:
