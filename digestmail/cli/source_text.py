@@ -110,8 +110,13 @@ def try_out(app: App, source: str) -> Trial:
 
 def try_out_url(app: App, url: str) -> Trial:
     """Fetch any address once; a web page counts as the feed that it names. Raises SourceError."""
-    with open_source(app.config, app.database, app.wall_clock, SystemRandom()) as (http, _):
-        found = find_feed(http, url, app.clock.now())
+    network = app.config.network.model_copy(update={"allow_private_hosts": ()})
+    public = app.config.model_copy(update={"network": network})
+    with (
+        open_source(app.config, app.database, app.wall_clock, SystemRandom()) as (http, _),
+        open_source(public, app.database, app.wall_clock, SystemRandom()) as (elsewhere, _),
+    ):
+        found = find_feed(http, url, app.clock.now(), elsewhere=elsewhere)
     notes = []
     if found.url != url:
         notes.append(f"{masked_address(url)} is a web page; its feed is {masked_address(found.url)}")

@@ -175,7 +175,7 @@ def _is_inside(place: tuple[int | str, ...], outer: tuple[int | str, ...]) -> bo
     return len(place) > len(outer) and place[: len(outer)] == outer
 
 
-_SECRET_KEYS = ("password", "token", "secret", "headers")
+_SECRET_KEYS = ("password", "token", "secret", "headers", "proxy")
 _IN_ADDRESS = re.compile(r"(?<=://)[^/@\s]+(?=@)|(?<=[?&])(?<!=)[^\s'\"#]+")
 """User name and password of a web address, and its query."""
 

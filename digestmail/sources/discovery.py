@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from html.parser import HTMLParser
+from urllib.parse import urlsplit
 
 from digestmail.errors import SourceUnreadableError
 from digestmail.sources.base import Answer, Fetcher
@@ -43,15 +44,20 @@ class FoundFeed:
     redirected_to: str | None = None
 
 
-def find_feed(fetcher: Fetcher, url: str, now: datetime) -> FoundFeed:
-    """Fetch `url`; if it is a web page, fetch the first feed that it names, comments last. Raises SourceError."""
+def find_feed(fetcher: Fetcher, url: str, now: datetime, *, elsewhere: Fetcher | None = None) -> FoundFeed:
+    """Fetch `url`; if it is a web page, fetch the first feed that it names, comments last. Raises SourceError.
+
+    `elsewhere` fetches a feed at another host than the page's: a stranger's page must not choose among your own hosts.
+    """
     answer = fetcher.fetch(url, accept=ACCEPT, conditional=False)
     if not _is_page(answer):
         return _found(answer, now)
     named = feeds_of_page(answer.body or b"", answer.found_at, answer.content_type)
     if not named:
         raise SourceUnreadableError(f"{url} is a web page, and it names no feed: look for the feed's own address")
-    return _found(fetcher.fetch(named[0].url, accept=ACCEPT, conditional=False), now, named[1:])
+    same_host = urlsplit(named[0].url).hostname == urlsplit(answer.found_at).hostname
+    chosen = fetcher if same_host or elsewhere is None else elsewhere
+    return _found(chosen.fetch(named[0].url, accept=ACCEPT, conditional=False), now, named[1:])
 
 
 def feeds_of_page(body: bytes, url: str, content_type: str = "") -> tuple[NamedFeed, ...]:

@@ -100,6 +100,17 @@ def test_a_trial_takes_any_address_and_finds_the_feed_of_a_page(site):
     assert "A paper about nothing" in said
 
 
+def test_a_page_elsewhere_cannot_name_a_feed_in_your_own_network(site):
+    config = site.config.read_text("utf-8").replace('["localhost"]', '["localhost", "127.0.0.1"]')
+    site.config.write_text(config, "utf-8")
+    inside = site.answer("/inside", Response(FEED))
+    url = f"http://127.0.0.1:{site.server.port}/inside"
+    site.answer("/home", Response(PAGE.replace("/feed?key=hush", url), content_type="text/html"))
+    said = site.run("sources", "test", site.server.url_for("/home"), status=1)
+    assert "not a public address" in said
+    assert inside == []
+
+
 def test_a_trial_that_fails_says_why(site):
     site.answer("/gone", Response(status=410))
     assert "answered 410" in site.run("sources", "test", site.server.url_for("/gone"), status=1)

@@ -35,10 +35,19 @@ def test_http_goes_through_with_the_complete_address_and_no_name_is_resolved(mon
     log: list[bytes] = []
     with listening(answering(ok(b"x"), log=log)) as proxy, client(proxies=through(proxy.port)) as http:
         assert http.fetch("http://feed.institute.example/feed?a=b", accept=XML).body == b"x"
-    assert log[0].startswith(b"GET http://feed.institute.example:80/feed?a=b HTTP/1.1\r\n")
+    assert log[0].startswith(b"GET http://feed.institute.example/feed?a=b HTTP/1.1\r\n")
     assert b"\r\nHost: feed.institute.example\r\n" in log[0]
     assert b"Proxy-Authorization" not in log[0]
     assert "feed.institute.example" not in asked
+
+
+def test_a_port_and_an_ipv6_address_stay_as_they_are():
+    log: list[bytes] = []
+    with listening(answering(ok(b"x"), log=log)) as proxy, client(proxies=through(proxy.port)) as http:
+        http.fetch("http://feed.institute.example:8080/feed", accept=XML)
+        http.fetch("http://[2606:4700::1111]/feed", accept=XML)
+    assert log[0].startswith(b"GET http://feed.institute.example:8080/feed HTTP/1.1\r\n")
+    assert log[1].startswith(b"GET http://[2606:4700::1111]/feed HTTP/1.1\r\nHost: [2606:4700::1111]\r\n")
 
 
 def test_a_proxy_may_want_a_login():

@@ -177,7 +177,7 @@ class Http:
         """Send one request. Returns where to go instead when the answer is a redirect."""
         proxy = self._proxy(target, wish)
         host = f"[{target.host}]" if proxy and ":" in target.host else target.host
-        url = httpcore2.URL(scheme=target.scheme, host=host, port=target.port, target=target.resource)
+        url = httpcore2.URL(scheme=target.scheme, host=host, port=target.given_port, target=target.resource)
         with self._budget.paused():
             lock = self._locks.acquire(target.host)
         try:

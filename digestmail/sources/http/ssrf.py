@@ -99,7 +99,12 @@ class Target:
     def authority(self) -> str:
         """The value of the Host field (RFC 9110 section 7.2)."""
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return host if self.port == _DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
+        return host if self.given_port is None else f"{host}:{self.port}"
+
+    @property
+    def given_port(self) -> int | None:
+        """The port, if it is not the default one of the scheme."""
+        return None if self.port == _DEFAULT_PORTS[self.scheme] else self.port
 
     @property
     def shown(self) -> str:
