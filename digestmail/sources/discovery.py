@@ -15,6 +15,7 @@ from digestmail.sources.documents import parse_document, text_of
 from digestmail.sources.feed import parse_feed
 from digestmail.sources.jsonfeed import looks_like_json
 from digestmail.sources.parsed import Parsed, single_line, web_address
+from digestmail.text.credentials import masked_address
 
 ACCEPT = "application/atom+xml, application/rss+xml, application/feed+json, text/html;q=0.8, */*;q=0.5"
 _TYPES = frozenset({"application/rss+xml", "application/atom+xml", "application/feed+json", "application/rdf+xml"})
@@ -54,7 +55,8 @@ def find_feed(fetcher: Fetcher, url: str, now: datetime, *, elsewhere: Fetcher |
         return _found(answer, now)
     named = feeds_of_page(answer.body or b"", answer.found_at, answer.content_type)
     if not named:
-        raise SourceUnreadableError(f"{url} is a web page, and it names no feed: look for the feed's own address")
+        shown = masked_address(url)
+        raise SourceUnreadableError(f"{shown} is a web page, and it names no feed: look for the feed's own address")
     same_host = urlsplit(named[0].url).hostname == urlsplit(answer.found_at).hostname
     chosen = fetcher if same_host or elsewhere is None else elsewhere
     return _found(chosen.fetch(named[0].url, accept=ACCEPT, conditional=False), now, named[1:])
