@@ -13,6 +13,8 @@ from digestmail.sources.base import Source
 
 AT_ONCE = 8
 """How many hosts are asked at the same time."""
+_PATIENCE = 0.5
+"""Seconds without a result after which we look whether to stop."""
 
 _Result = TypeVar("_Result")
 
@@ -28,17 +30,29 @@ def lanes_of(sources: Sequence[Source], addresses: Mapping[str, str]) -> list[li
 def run_lanes(
     lanes: Sequence[Sequence[Source]], read: Callable[[Source], _Result], stop: Stop
 ) -> Generator[_Result, None, None]:
-    """Yield what `read` returns for every source, as soon as it is there; `stop` is asked before each source.
+    """Yield what `read` returns for every source, as soon as it is there.
+
+    `stop` is asked before each source, and while all of them make us wait. What is being read then is given up: nothing
+    of it was stored, and a server that never answers must not keep the process from ending.
 
     What `read` raises is raised here, after the sources in hand were read.
     """
-    if len(lanes) <= 1:
-        for source in lanes[0] if lanes else ():
-            if stop():
-                return
-            yield read(source)
-        return
-    yield from _in_threads(lanes, read, stop)
+    # The longest lane first: it decides how long all of it takes.
+    work = _Work(sorted(lanes, key=len, reverse=True), read, stop)
+    threads = [Thread(target=work.do, name=f"sources {n}", daemon=True) for n in range(min(AT_ONCE, len(lanes)))]
+    for thread in threads:
+        thread.start()
+    wait = True
+    try:
+        yield from work.results(len(threads))
+        wait = not work.given_up
+    except KeyboardInterrupt:
+        wait = False
+        raise
+    finally:
+        work.over.set()
+        for thread in threads if wait else ():
+            thread.join()
 
 
 class _Work(Generic[_Result]):
@@ -52,6 +66,8 @@ class _Work(Generic[_Result]):
         self._read = read
         self._stop = stop
         self.over = Event()
+        self.given_up = False
+        """Whether it was over while something was being read."""
 
     def do(self) -> None:
         """Take one lane after the other, until there are none or it is over."""
@@ -70,30 +86,18 @@ class _Work(Generic[_Result]):
             self._done.put(None)
 
     def results(self, running: int) -> Iterator[_Result]:
-        """Yield what comes until `running` threads have ended."""
+        """Yield what comes, until `running` threads have ended or it is time to stop."""
         while running:
-            result = self._done.get()
+            try:
+                result = self._done.get(timeout=_PATIENCE)
+            except Empty:
+                if self._stop():
+                    self.given_up = True
+                    return
+                continue
             if result is None:
                 running -= 1
             elif isinstance(result, BaseException):
                 raise result
             else:
                 yield result[0]
-
-
-def _in_threads(lanes: Sequence[Sequence[Source]], read: Callable[[Source], _Result], stop: Stop) -> Iterator[_Result]:
-    # The longest lane first: it decides how long all of it takes.
-    work = _Work(sorted(lanes, key=len, reverse=True), read, stop)
-    threads = [Thread(target=work.do, name=f"sources {n}", daemon=True) for n in range(min(AT_ONCE, len(lanes)))]
-    for thread in threads:
-        thread.start()
-    wait = True
-    try:
-        yield from work.results(len(threads))
-    except KeyboardInterrupt:
-        wait = False  # nothing of what is being read was stored
-        raise
-    finally:
-        work.over.set()
-        for thread in threads if wait else ():
-            thread.join()

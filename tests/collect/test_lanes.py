@@ -90,6 +90,26 @@ def test_nothing_new_is_begun_after_the_wish_to_stop():
     assert len(results) == len(done) < 10
 
 
+@pytest.mark.parametrize("hosts", [1, 3])
+def test_a_server_that_never_answers_does_not_keep_us_from_ending(hosts):
+    found, addresses = sources(hosts, 2)
+    begun, release = threading.Event(), threading.Event()
+
+    def hang(source):
+        begun.set()
+        release.wait(30)
+        return source.name
+
+    try:
+        assert list(run_lanes(lanes_of(found, addresses), hang, begun.is_set)) == []
+        assert not release.is_set()
+    finally:
+        release.set()
+        for thread in threading.enumerate():
+            if thread.name.startswith("sources "):
+                thread.join()
+
+
 def test_who_reads_no_further_leaves_no_thread_behind():
     found, addresses = sources(3, 50)
     results = run_lanes(lanes_of(found, addresses), lambda source: source.name, lambda: False)
