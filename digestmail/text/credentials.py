@@ -17,7 +17,7 @@ SHORTEST, LONGEST = 16, 200
 _GUARD: Final = re.compile(rf"[!-~]{{{SHORTEST},{LONGEST}}}")
 _FEWEST_DIFFERENT: Final = 6
 _SHORTEST_PASSWORD: Final = 8
-_USER_INFO: Final = re.compile(r"^(\s*(?:[a-z][a-z0-9+.-]*:)?//)([^/?#]*)@", re.IGNORECASE)
+_USER_INFO: Final = re.compile(r"^(\s*(?:[a-z][a-z0-9+.-]*:)?//)([^/?#]*:[^/]*|[^/?#]*)@", re.IGNORECASE)
 _PLACEHOLDERS: Final = (
     "admin", "bearer", "change", "default", "digest", "digestmail", "example", "here", "hunter", "insert", "key",
     "letmein", "mail", "me", "my", "pass", "password", "please", "qwerty", "root", "sample", "secret", "some", "test",
@@ -55,10 +55,10 @@ def guard_problem(secret: str) -> str | None:
 
 def masked_address(url: str) -> str:
     """Return a web address for people: `***` instead of its password and the values of its query."""
-    address, question, rest = url.partition("?")
+    address, question, rest = _USER_INFO.sub(_without_password, url, count=1).partition("?")
     parts = re.split("[&;]", rest.partition("#")[0]) if question else []
     query = "&".join(f"{part.partition('=')[0]}=***" if "=" in part else "***" for part in parts)
-    return _USER_INFO.sub(_without_password, address, count=1) + question + query
+    return address + question + query
 
 
 def _without_password(found: re.Match[str]) -> str:

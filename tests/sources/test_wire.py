@@ -14,7 +14,7 @@ import pytest
 from loopback import FakeGates, answering, client, dripping, listening, ok, stalling
 
 from digestmail.clock import SystemClock
-from digestmail.errors import SourceError, SourceRefusedError, SourceUnavailableError
+from digestmail.errors import SourceError, SourceHostUnknownError, SourceRefusedError, SourceUnavailableError
 
 XML = "application/xml"
 TIMEOUT = 0.3
@@ -187,6 +187,43 @@ def test_an_address_that_refuses_is_passed_over_for_the_next(names):
         names(feed_test=[["127.0.0.2", "127.0.0.1"]])
         with client(allowed=("feed.test",)) as http:
             assert http.fetch(f"http://feed.test:{server.port}/", accept=XML).body == b"second"
+
+
+def test_a_network_of_fake_addresses_can_be_opened(names, no_connections):
+    names(feed_test=[["198.18.0.23"]], wiki_test=[["10.0.0.1"]])
+    with client(networks=("198.18.0.0/15",), timeout=0.4) as http:
+        with pytest.raises(SourceUnavailableError):
+            http.fetch("http://feed.test/", accept=XML)
+        with pytest.raises(SourceRefusedError, match="not a public address"):
+            http.fetch("http://wiki.test/", accept=XML)
+    assert set(no_connections) == {"198.18.0.23"}
+
+
+def test_a_name_that_does_not_exist_is_looked_up_once(monkeypatch):
+    asked: list[str] = []
+
+    def fail(host: str, *_args: object, **_kwargs: object) -> list[object]:
+        asked.append(host)
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", fail)
+    with client() as http, pytest.raises(SourceHostUnknownError, match="Name or service not known"):
+        http.fetch("http://feed.test/", accept=XML)
+    assert asked == ["feed.test"]
+
+
+def test_a_resolver_that_is_not_there_yet_is_asked_again(monkeypatch):
+    asked: list[str] = []
+
+    def fail(host: str, *_args: object, **_kwargs: object) -> list[object]:
+        asked.append(host)
+        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+
+    monkeypatch.setattr(socket, "getaddrinfo", fail)
+    with client() as http, pytest.raises(SourceUnavailableError) as caught:
+        http.fetch("http://feed.test/", accept=XML)
+    assert not isinstance(caught.value, SourceHostUnknownError)
+    assert len(asked) == 4
 
 
 def test_a_name_nobody_knows_is_unavailable(monkeypatch):
