@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from digestmail.cli import printing
+from digestmail.cli import check_fetching, printing
 from digestmail.collect.collector import list_health
 from digestmail.config.mail import SmtpTable
 from digestmail.config.servers import secrets_of
@@ -21,7 +21,6 @@ from digestmail.model.subscribers import ChoiceCount
 from digestmail.schedule.cron import next_fire
 from digestmail.subscribers.admin import wishes
 from digestmail.text.credentials import weaknesses
-from digestmail.wiring.sources import proxies_of
 
 if TYPE_CHECKING:
     from digestmail.app import App
@@ -66,7 +65,7 @@ def check(app: App, *, connect: bool) -> CheckReport:
     ]
     return CheckReport(
         problems=tuple(problems),
-        notes=(*_ahead(app), *_ways_out(app), *_fetching(app, health)),
+        notes=(*_ahead(app), *_ways_out(app), *check_fetching.notes(app, health)),
         health=health,
         unread=tuple(name for name in configured if name not in {row.source for row in health}),
         next_due={digest.name: next_fire(digest.schedule, app.clock.now()) for digest in app.digests},
@@ -83,18 +82,6 @@ def _ways_out(app: App) -> Iterator[str]:
             f"{config.mail.reply_to or config.mail.sender}, which digestmail does not read; set base_url and run "
             "`digestmail web`, or set mail.bounce_address and [bounces] and run `digestmail bounces`"
         )
-
-
-def _fetching(app: App, health: Iterable[SourceHealth]) -> Iterator[str]:
-    """Name the sources that are parked, and the proxies that requests to sources go through."""
-    for row in health:
-        if not row.category and row.health is Health.PARKED:
-            yield f"source {row.source} is parked: {row.detail}"
-    proxies, problems = proxies_of(app.config.network)
-    for scheme, proxy in (("http", proxies.http), ("https", proxies.https)):
-        if proxy is not None:
-            yield f"requests to {scheme}:// sources go through the proxy {proxy.shown}"
-    yield from problems
 
 
 def _connections(app: App) -> Iterator[str]:

@@ -202,6 +202,7 @@ def test_a_feed_that_is_gone_is_said_once_and_can_be_brought_back(site):
     assert "digestmail sources retry old" in listed
     checked = site.run("check", "--now", "2026-04-02T23:00")
     assert "note: source old is parked" in checked
+    assert "note: source old is in no digest" in checked
     assert "all well" in checked
     assert "the next run reads old" in site.run("sources", "retry", "old")
     assert site.run("run", "--quiet", "--now", "2026-04-03T00:00") == ""
