@@ -13,7 +13,7 @@ from random import Random
 from digestmail.bounces.parsing.report import InboundReport
 from digestmail.bounces.processor import BouncesReport
 from digestmail.clock import Clock, SystemClock
-from digestmail.collect.collector import SourceFailure, collect, read_all, store_all
+from digestmail.collect.collector import Result, collect, read_all, store_all
 from digestmail.config.settings import Config
 from digestmail.delivery.epoch import EpochFile
 from digestmail.delivery.secrets import signing_secrets
@@ -25,7 +25,6 @@ from digestmail.mail.render import Renderer
 from digestmail.mail.tokens import Tokens
 from digestmail.mail.writer import MailWriter
 from digestmail.model.digests import Digest
-from digestmail.model.papers import Reading
 from digestmail.model.reports import (
     CollectReport,
     DeliverReport,
@@ -86,9 +85,9 @@ class App(AbstractContextManager["App"]):
             with self.database.rehearsal() as connection:
                 return store_all(connection, readings, self.clock.now(), self.horizon())
         now, horizon, total = self.clock.now(), self.horizon(), len(self.config.sources)
-        with open_sources(self.config, self.database, self.wall_clock, horizon, self._random) as sources:
+        with open_sources(self.config, self.database, self.wall_clock, horizon, self._random) as (sources, addresses):
             done = lambda count: self._progress("collect", count, total)  # noqa: E731 - it closes over `total`, and is used once
-            return collect(self.database, sources, now, horizon=horizon, stop=stop, progress=done)
+            return collect(self.database, sources, now, addresses=addresses, horizon=horizon, stop=stop, progress=done)
 
     def publish(self, *, dry_run: bool = False, stop: Stop = never) -> PublishReport:
         """Publish every digest that is due. With `dry_run` nothing is stored."""
@@ -178,12 +177,12 @@ class App(AbstractContextManager["App"]):
         """Return the latest possible time. Later times in the database were written with a clock that was ahead."""
         return max(self.clock.now(), self.wall_clock.now())
 
-    def _read_sources(self, stop: Stop) -> list[Reading | SourceFailure]:
-        horizon = self.horizon()
-        with open_sources(self.config, self.database, self.wall_clock, horizon, self._random) as sources:
-            return list(read_all(self.database, sources, self.clock.now(), horizon=horizon, stop=stop))
+    def _read_sources(self, stop: Stop) -> list[Result]:
+        now, horizon = self.clock.now(), self.horizon()
+        with open_sources(self.config, self.database, self.wall_clock, horizon, self._random) as (sources, addresses):
+            return list(read_all(self.database, sources, now, addresses=addresses, horizon=horizon, stop=stop))
 
-    def _rehearse(self, readings: list[Reading | SourceFailure]) -> tuple[CollectReport, PublishReport]:
+    def _rehearse(self, readings: list[Result]) -> tuple[CollectReport, PublishReport]:
         """Store `readings` and publish, in a transaction that is rolled back."""
         now = self.clock.now()
         with self.database.rehearsal() as connection:

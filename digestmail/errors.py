@@ -41,6 +41,10 @@ class SourceThrottledError(SourceUnavailableError):
         self.retry_after = retry_after
 
 
+class SourceHostUnknownError(SourceUnavailableError):
+    """The name of the server does not exist, or no longer."""
+
+
 class SourceRefusedError(SourceError):
     """The server refused the request, or our rules forbid the URL. Trying again does not help."""
 

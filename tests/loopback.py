@@ -9,12 +9,14 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from random import Random
+from typing import Any
 
 from fakes import FakeClock
 
 from digestmail.clock import Clock
 from digestmail.model.papers import Validators
 from digestmail.sources.http.client import Gates, Http
+from digestmail.sources.http.ssrf import PrivateHosts
 
 Talk = Callable[[socket.socket, threading.Event], None]
 """Plays the server on one connection, until it is told that the test is over."""
@@ -48,6 +50,8 @@ def client(
     timeout: float = 10.0,
     max_body_bytes: int = 1_000_000,
     allowed: tuple[str, ...] = ("localhost", "127.0.0.1"),
+    networks: tuple[str, ...] = (),
+    **options: Any,
 ) -> Http:
     """Return a client with a clock that does not wait, unless told otherwise."""
     stored = known or {}
@@ -58,8 +62,9 @@ def client(
         user_agent="digestmail/0 (+digest@example.org)",
         timeout=timeout,
         max_body_bytes=max_body_bytes,
-        allow_private_hosts=frozenset(allowed),
         random=Random(1),
+        private=PrivateHosts.parse(allowed, networks),
+        **options,
     )
 
 

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from digestmail.cli import printing
+from digestmail.cli import check_fetching, printing
 from digestmail.collect.collector import list_health
 from digestmail.config.mail import SmtpTable
 from digestmail.config.servers import secrets_of
 from digestmail.delivery import admin
 from digestmail.errors import DigestmailError
 from digestmail.model.deliveries import DeliveryState
-from digestmail.model.papers import SourceHealth
+from digestmail.model.papers import Health, SourceHealth
 from digestmail.model.reports import WELL, DeliverReport
 from digestmail.model.subscribers import ChoiceCount
 from digestmail.schedule.cron import next_fire
@@ -62,11 +62,11 @@ def check(app: App, *, connect: bool) -> CheckReport:
     problems += [
         f"source {row.source}: {row.health}: {row.detail}"
         for row in health
-        if not row.category and row.health not in WELL
+        if not row.category and row.health not in WELL and row.health is not Health.PARKED
     ]
     return CheckReport(
         problems=tuple(problems),
-        notes=(*_ahead(app), *_ways_out(app)),
+        notes=(*_ahead(app), *_ways_out(app), *check_fetching.notes(app, health)),
         health=health,
         unread=tuple(name for name in configured if name not in {row.source for row in health}),
         next_due={digest.name: next_fire(digest.schedule, app.clock.now()) for digest in app.digests},

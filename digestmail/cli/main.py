@@ -9,7 +9,19 @@ from typing import Annotated
 import typer
 
 from digestmail import __version__
-from digestmail.cli import bounces, deliveries, dkim, pipeline, secrets, servers, show, start, subscribers, templates
+from digestmail.cli import (
+    bounces,
+    deliveries,
+    dkim,
+    pipeline,
+    secrets,
+    servers,
+    show,
+    sources,
+    start,
+    subscribers,
+    templates,
+)
 
 app = typer.Typer(
     name="digestmail",
@@ -40,6 +52,7 @@ start.register(app)
 pipeline.register(app)
 servers.register(app)
 bounces.register(app)
+app.add_typer(sources.app, name="sources")
 app.add_typer(subscribers.app, name="subscribers")
 app.add_typer(deliveries.app, name="deliveries")
 app.add_typer(dkim.app, name="dkim")

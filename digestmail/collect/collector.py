@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 
 from sqlalchemy import Connection
 
-from digestmail.collect import health
+from digestmail.collect import health, parking
+from digestmail.collect.lanes import lanes_of, run_lanes
+from digestmail.collect.parking import Absence
 from digestmail.errors import DigestmailError, SourceError
 from digestmail.model.papers import Health, Reading, SourceHealth
 from digestmail.model.reports import CollectReport, SourceReport
@@ -29,6 +32,18 @@ class SourceFailure:
     source: str
     health: Health
     detail: str
+    absence: Absence | None = None
+    address: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceResting:
+    """A parked source that was not read, because it is not yet time."""
+
+    source: str
+
+
+Result = Reading | SourceFailure | SourceResting
 
 
 def collect(
@@ -36,46 +51,66 @@ def collect(
     sources: Sequence[Source],
     now: datetime,
     *,
+    addresses: Mapping[str, str] = MappingProxyType({}),
     horizon: datetime | None = None,
     stop: Callable[[], bool] = lambda: False,
     progress: Callable[[int], None] = lambda _: None,
 ) -> CollectReport:
     """Read every source and store the results, each in its own transaction.
 
+    `addresses` are the addresses of the sources by name: sources at different hosts are read at the same time.
     `horizon` is the latest possible time, if known; later times were written with a wrong clock. `stop` is checked
     between sources; `progress` is called with the number of finished ones.
     """
     reports: list[SourceReport] = []
     progress(0)
-    for result in read_all(database, sources, now, horizon=horizon, stop=stop):
+    for result in read_all(database, sources, now, addresses=addresses, horizon=horizon, stop=stop):
         with database.begin() as connection:
             reports.append(store(connection, result, now, horizon))
         progress(len(reports))
-    return CollectReport(sources=tuple(reports))
+    return CollectReport(sources=tuple(_in_order(reports, sources)))
+
+
+def _in_order(reports: Iterable[SourceReport], sources: Iterable[Source]) -> list[SourceReport]:
+    places = {source.name: place for place, source in enumerate(sources)}
+    return sorted(reports, key=lambda report: places[report.source])
 
 
 def read_all(
     database: Database,
-    sources: Iterable[Source],
+    sources: Sequence[Source],
     now: datetime,
     *,
+    addresses: Mapping[str, str] = MappingProxyType({}),
     horizon: datetime | None = None,
     stop: Callable[[], bool] = lambda: False,
-) -> Iterator[Reading | SourceFailure]:
-    """Read the sources one after another. An error of one source becomes a value and does not stop the others."""
-    for source in sources:
-        if stop():
-            return
+) -> Iterator[Result]:
+    """Read the sources, those at one host one after another. An error of one becomes a value and stops no other."""
+
+    def read(source: Source) -> Result:
+        address = addresses.get(source.name, "")
         with database.connect() as connection:
             state = stored_sources.read_state(connection, source.name, horizon)
-        yield _read(source, now, state.complete_at if state else None)
+            rows = stored_sources.list_health(connection, source=source.name)
+        whole = next((row for row in rows if not row.category), None)
+        if parking.is_resting(whole, address, now):
+            return SourceResting(source=source.name)
+        return _read(source, address, now, state.complete_at if state else None)
+
+    return run_lanes(lanes_of(sources, addresses), read, stop)
 
 
-def _read(source: Source, now: datetime, since: datetime | None) -> Reading | SourceFailure:
+def _read(source: Source, address: str, now: datetime, since: datetime | None) -> Reading | SourceFailure:
     try:
         return source.read(now, since)
     except SourceError as error:
-        return SourceFailure(source=source.name, health=health.of_error(error), detail=str(error))
+        return SourceFailure(
+            source=source.name,
+            health=health.of_error(error),
+            detail=str(error),
+            absence=parking.absence_of(error),
+            address=address,
+        )
     except DigestmailError:
         raise  # our own problem, such as the database, is not the source's
     except Exception as error:
@@ -86,25 +121,25 @@ def _read(source: Source, now: datetime, since: datetime | None) -> Reading | So
 
 
 def store_all(
-    connection: Connection, results: Iterable[Reading | SourceFailure], now: datetime, horizon: datetime | None = None
+    connection: Connection, results: Iterable[Result], now: datetime, horizon: datetime | None = None
 ) -> CollectReport:
     """Store all results in the caller's transaction, which will be rolled back."""
     return CollectReport(sources=tuple(store(connection, result, now, horizon) for result in results))
 
 
-def store(
-    connection: Connection, result: Reading | SourceFailure, now: datetime, horizon: datetime | None = None
-) -> SourceReport:
+def store(connection: Connection, result: Result, now: datetime, horizon: datetime | None = None) -> SourceReport:
     """Store the result of one source: papers, sightings, validators and health in one transaction."""
     previous = {row.category: row for row in stored_sources.list_health(connection, source=result.source)}
+    if isinstance(result, SourceResting):
+        return SourceReport(source=result.source, health=tuple(previous.values()), known=True)
     if isinstance(result, SourceFailure):
         failures = health.failed(result.source, result.health, result.detail, previous, now)
-        stored_sources.put_health(connection, failures)
-        return SourceReport(source=result.source, health=failures)
+        rows, news = _followed(connection, failures, previous, now, result)
+        return SourceReport(source=result.source, health=rows, known=not news)
     added = papers.add_sightings(connection, result.sightings, now, horizon)
-    rows: tuple[SourceHealth, ...] = health.judge(result, added.unseen, previous, now)
+    judged = health.judge(result, added.unseen, previous, now)
     stored_sources.record_reading(connection, result, now, complete=result.partial is None, horizon=horizon)
-    stored_sources.put_health(connection, rows)
+    rows, news = _followed(connection, judged, previous, now)
     return SourceReport(
         source=result.source,
         health=rows,
@@ -112,10 +147,38 @@ def store(
         new=added.new,
         updated=added.updated,
         skipped=dict(Counter(skip.reason for skip in result.skipped)),
+        known=not news,
     )
+
+
+def _followed(
+    connection: Connection,
+    rows: tuple[SourceHealth, ...],
+    previous: Mapping[str, SourceHealth],
+    now: datetime,
+    failure: SourceFailure | None = None,
+) -> tuple[tuple[SourceHealth, ...], bool]:
+    """Store the health of a source, and return it and whether it is news."""
+    whole, *categories = rows
+    whole, news = parking.follow(
+        whole,
+        previous.get(""),
+        now,
+        absence=failure.absence if failure else None,
+        address=failure.address if failure else "",
+        others_are_read=stored_sources.was_another_read(connection, whole.source, now - parking.OTHERS_READ_WITHIN),
+    )
+    stored_sources.put_health(connection, (whole, *categories))
+    return (whole, *categories), news
 
 
 def list_health(database: Database) -> tuple[SourceHealth, ...]:
     """Return the health of each source that was ever read."""
     with database.connect() as connection:
         return tuple(stored_sources.list_health(connection))
+
+
+def end_parking(database: Database, source: str) -> bool:
+    """Let the next run read a parked source. Returns whether it was parked."""
+    with database.begin() as connection:
+        return stored_sources.end_parking(connection, source)

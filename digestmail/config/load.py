@@ -25,6 +25,7 @@ from digestmail.config.digests import (
     ThemeTable,
     TopicTable,
 )
+from digestmail.config.fetching import fetching_problems, with_fetching_secrets
 from digestmail.config.mail import DkimTable, DomainTable, MaildirTable, MailTable, SmtpTable
 from digestmail.config.network import NetworkTable
 from digestmail.config.servers import secret_problems, server_problems, with_secrets
@@ -72,9 +73,10 @@ def load(path: Path, environment: Mapping[str, str] | None = os.environ) -> Conf
     problems += _dkim_problems(config, path.parent)
     problems += secret_problems(config, path.parent)
     problems += server_problems(config, path.parent)
+    problems += fetching_problems(config, path.parent)
     if problems:
         raise ConfigError(problems)
-    return with_secrets(config, path.parent)
+    return with_fetching_secrets(with_secrets(config, path.parent), path.parent)
 
 
 class _FileAlone(Config):
@@ -173,7 +175,7 @@ def _is_inside(place: tuple[int | str, ...], outer: tuple[int | str, ...]) -> bo
     return len(place) > len(outer) and place[: len(outer)] == outer
 
 
-_SECRET_KEYS = ("password", "token", "secret", "headers")
+_SECRET_KEYS = ("password", "token", "secret", "headers", "proxy")
 _IN_ADDRESS = re.compile(r"(?<=://)[^/@\s]+(?=@)|(?<=[?&])(?<!=)[^\s'\"#]+")
 """User name and password of a web address, and its query."""
 

@@ -36,7 +36,7 @@ def secret_problems(config: Config, base: Path) -> Iterator[str]:
     """Find secrets whose file cannot be read, is empty, or holds one that is too easy to guess."""
     for key, (value, file) in _secrets(config).items():
         try:
-            found = _secret(value, file, base)
+            found = read_secret(value, file, base)
         except (OSError, ValueError) as error:
             yield f"{key}_file: cannot be read: {error}"
             continue
@@ -58,8 +58,8 @@ def with_secrets(config: Config, base: Path) -> Config:
     if mail.fallback is not None:
         tables["fallback"] = _with_password(mail.fallback, base)
     secrets = {
-        "admin_token": _secret(web.admin_token, web.admin_token_file, base),
-        "webhook_secret": _secret(web.webhook_secret, web.webhook_secret_file, base),
+        "admin_token": read_secret(web.admin_token, web.admin_token_file, base),
+        "webhook_secret": read_secret(web.webhook_secret, web.webhook_secret_file, base),
     }
     return config.model_copy(
         update={
@@ -88,10 +88,10 @@ def _secrets(config: Config) -> dict[str, tuple[SecretStr | None, Path | None]]:
 def _with_password(table: _WithPassword, base: Path) -> _WithPassword:
     if table.password_file is None:
         return table  # as it is: a copy would count the password as set
-    return table.model_copy(update={"password": _secret(table.password, table.password_file, base)})
+    return table.model_copy(update={"password": read_secret(table.password, table.password_file, base)})
 
 
-def _secret(value: SecretStr | None, file: Path | None, base: Path) -> SecretStr | None:
+def read_secret(value: SecretStr | None, file: Path | None, base: Path) -> SecretStr | None:
     """Return a secret, from its file if it is in one. Raises OSError or ValueError."""
     if file is None or value is not None:
         return value

@@ -2,25 +2,112 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator
 
-from digestmail.config.values import Category, FeedAddress, Name, Table, WebAddress
+from digestmail.config.values import Category, FeedAddress, Name, Password, Table, WebAddress
+
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
+"""What a header may be called (RFC 9110 section 5.6.2)."""
+_VALUE = re.compile(r"[!-~](?:[ -~\t]*[!-~])?")
+_OURS = frozenset(
+    {
+        "accept-encoding",
+        "connection",
+        "content-length",
+        "content-type",
+        "expect",
+        "host",
+        "if-modified-since",
+        "if-none-match",
+        "keep-alive",
+        "proxy-authorization",
+        "proxy-connection",
+        "range",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+"""What digestmail or the connection decides."""
 
 
-class HuggingFaceTable(Table):
-    """`[[sources]]` with `kind = "huggingface"`."""
+def _check_header_name(value: str) -> str:
+    if not _TOKEN.fullmatch(value):
+        raise ValueError("not the name of a header")
+    if value.lower() in _OURS:
+        raise ValueError(f"the header {value} is set by digestmail itself")
+    return value
+
+
+def check_header_value(value: SecretStr) -> SecretStr:
+    """Return `value` if a header may have it. Raises ValueError, which does not show it."""
+    if not _VALUE.fullmatch(value.get_secret_value()):
+        raise ValueError("the value of a header is one line of ASCII characters, without blanks at its ends")
+    return value
+
+
+HeaderName = Annotated[str, AfterValidator(_check_header_name)]
+HeaderValue = Annotated[SecretStr, AfterValidator(check_header_value)]
+
+
+class FetchedTable(Table):
+    """What every source has: its name, and what its server wants to see before it answers."""
 
     name: Name
+    username: str | None = None
+    password: Password | None = None
+    password_file: Path | None = None
+    headers: dict[HeaderName, HeaderValue] = Field(default={})
+    header_files: dict[HeaderName, Path] = Field(default={})
+
+    @field_validator("username")
+    @classmethod
+    def _check_username(cls, value: str | None) -> str | None:
+        # RFC 7617 section 2.
+        if value is not None and (":" in value or not value.isprintable()):
+            raise ValueError("a user name has no colon and no control characters")
+        return value
+
+    @field_validator("header_files")
+    @classmethod
+    def _check_twice(cls, value: dict[str, Path], info: ValidationInfo) -> dict[str, Path]:
+        known = {name.lower() for name in info.data.get("headers", {})}
+        if twice := [name for name in value if name.lower() in known]:
+            raise ValueError(f"{', '.join(twice)}: set in headers too")
+        return value
+
+    @property
+    def address(self) -> str:
+        """Where the source is."""
+        raise NotImplementedError
+
+
+class _ServiceTable(FetchedTable):
+    """A source that is a service with several addresses."""
+
+    base_url: WebAddress
+
+    @property
+    def address(self) -> str:
+        """Where the service is."""
+        return self.base_url
+
+
+class HuggingFaceTable(_ServiceTable):
+    """`[[sources]]` with `kind = "huggingface"`."""
+
     kind: Literal["huggingface"]
     base_url: WebAddress = "https://huggingface.co"
 
 
-class ArxivFeedTable(Table):
+class ArxivFeedTable(_ServiceTable):
     """`[[sources]]` with `kind = "arxiv-feed"`."""
 
-    name: Name
     kind: Literal["arxiv-feed"]
     base_url: WebAddress = "https://rss.arxiv.org"
     categories: Annotated[tuple[Category, ...], Field(min_length=1)]
@@ -28,22 +115,25 @@ class ArxivFeedTable(Table):
     include_replacements: bool = False
 
 
-class ArxivApiTable(Table):
+class ArxivApiTable(_ServiceTable):
     """`[[sources]]` with `kind = "arxiv-api"`."""
 
-    name: Name
     kind: Literal["arxiv-api"]
     base_url: WebAddress = "https://export.arxiv.org"
     categories: Annotated[tuple[Category, ...], Field(min_length=1)]
     query: str = ""
 
 
-class FeedTable(Table):
+class FeedTable(FetchedTable):
     """`[[sources]]` with `kind = "feed"`."""
 
-    name: Name
     kind: Literal["feed"]
     url: FeedAddress
+
+    @property
+    def address(self) -> str:
+        """Where the feed is."""
+        return self.url
 
 
 AnySource = HuggingFaceTable | ArxivFeedTable | ArxivApiTable | FeedTable

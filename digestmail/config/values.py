@@ -43,7 +43,10 @@ def _check_web_address(value: str) -> str:
 
 
 def _check_feed_address(value: str) -> str:
-    _check_web_address(value.split("?", 1)[0])
+    address = value.split("?", 1)[0]
+    if "@" in address.partition("://")[2].partition("/")[0]:
+        raise ValueError("write the login as username and password_file, not into the address")
+    _check_web_address(address)
     return value
 
 

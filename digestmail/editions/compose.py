@@ -166,6 +166,6 @@ def is_open(connection: Connection, digest: Digest, slot: Slot, now: datetime, h
 
 
 def read_well(connection: Connection, digest: Digest) -> bool:
-    """Return whether the last reading of every source of `digest` was complete."""
+    """Return whether the last reading of every source of `digest` was complete; parked sources do not count."""
     healths = {row.source: row.health for row in stored_sources.list_health(connection) if not row.category}
-    return all(healths.get(name) in {Health.FRESH, Health.NOTHING_ANNOUNCED} for name in digest.sources)
+    return all(healths.get(name) in {Health.FRESH, Health.NOTHING_ANNOUNCED, Health.PARKED} for name in digest.sources)

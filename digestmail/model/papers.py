@@ -130,6 +130,7 @@ class Health(StrEnum):
     REFUSED = "refused"
     UNREADABLE = "unreadable"
     UNAVAILABLE = "unavailable"
+    PARKED = "parked"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,6 +145,12 @@ class SourceHealth:
     read_at: datetime
     fresh_at: datetime | None = None
     """When the last new paper came."""
+    absent_since: datetime | None = None
+    """Since when its address does not exist, as every reading since then has found."""
+    reported_at: datetime | None = None
+    """When a run last failed because of this; None while all is well."""
+    parked_address: str | None = None
+    """A fingerprint of the address that is read only rarely, if the source is parked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

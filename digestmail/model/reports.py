@@ -37,11 +37,13 @@ class SourceReport:
     updated: int = 0
     skipped: dict[str, int] = field(default_factory=dict)
     """The number of skipped entries, by reason."""
+    known: bool = False
+    """Whether the failure is known: an earlier run failed because of it, not long ago."""
 
     @property
     def failed(self) -> bool:
-        """Whether reading failed or was incomplete."""
-        return self.health[0].health not in WELL
+        """Whether reading failed or was incomplete, and that is news."""
+        return self.health[0].health not in WELL and not self.known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +54,7 @@ class CollectReport:
 
     @property
     def failed(self) -> tuple[str, ...]:
-        """The sources that failed or were incomplete."""
+        """The sources that failed or were incomplete, if that is news."""
         return tuple(report.source for report in self.sources if report.failed)
 
 

@@ -25,6 +25,8 @@ LIMITS: Final[Mapping[str, timedelta | None]] = {
     "sources.complete_at": _PAST,
     "source_health.read_at": _PAST,
     "source_health.fresh_at": _PAST,
+    "source_health.absent_since": _PAST,
+    "source_health.reported_at": _PAST,
     "validators.stored_at": _PAST,
     "validators.received_at": _PAST,
     # Reserved after the end of a Retry-After.

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, delete, exists, select, update
 
 from digestmail.model.papers import Health, Reading, SourceHealth, Validators
 from digestmail.schedule.moments import is_ahead, is_recent
@@ -80,7 +80,15 @@ def put_health(connection: Connection, rows: Sequence[SourceHealth]) -> None:
         gone = (source_health.c.source == source) & source_health.c.category.not_in(kept)
         connection.execute(delete(source_health).where(gone))
     for row in rows:
-        values = {"health": row.health, "detail": row.detail, "read_at": row.read_at, "fresh_at": row.fresh_at}
+        values = {
+            "health": row.health,
+            "detail": row.detail,
+            "read_at": row.read_at,
+            "fresh_at": row.fresh_at,
+            "absent_since": row.absent_since,
+            "reported_at": row.reported_at,
+            "parked_address": row.parked_address,
+        }
         statement = insert(connection, source_health).values(source=row.source, category=row.category, **values)
         connection.execute(statement.on_conflict_do_update(index_elements=["source", "category"], set_=values))
 
@@ -98,6 +106,21 @@ def list_health(connection: Connection, source: str | None = None) -> tuple[Sour
             detail=row.detail,
             read_at=row.read_at,
             fresh_at=row.fresh_at,
+            absent_since=row.absent_since,
+            reported_at=row.reported_at,
+            parked_address=row.parked_address,
         )
         for row in connection.execute(statement)
     )
+
+
+def was_another_read(connection: Connection, name: str, since: datetime) -> bool:
+    """Return whether a source other than `name` was read after `since`."""
+    others = exists().where((sources.c.name != name) & (sources.c.read_at > since))
+    return bool(connection.execute(select(others)).scalar())
+
+
+def end_parking(connection: Connection, name: str) -> bool:
+    """Let the next run read a parked source. Returns whether it was parked."""
+    this = (source_health.c.source == name) & (source_health.c.health == Health.PARKED)
+    return connection.execute(update(source_health).where(this).values(parked_address=None)).rowcount > 0

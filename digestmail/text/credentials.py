@@ -17,6 +17,7 @@ SHORTEST, LONGEST = 16, 200
 _GUARD: Final = re.compile(rf"[!-~]{{{SHORTEST},{LONGEST}}}")
 _FEWEST_DIFFERENT: Final = 6
 _SHORTEST_PASSWORD: Final = 8
+_USER_INFO: Final = re.compile(r"^(\s*(?:[a-z][a-z0-9+.-]*:)?//)([^/?#]*:[^/]*|[^/?#]*)@", re.IGNORECASE)
 _PLACEHOLDERS: Final = (
     "admin", "bearer", "change", "default", "digest", "digestmail", "example", "here", "hunter", "insert", "key",
     "letmein", "mail", "me", "my", "pass", "password", "please", "qwerty", "root", "sample", "secret", "some", "test",
@@ -50,6 +51,20 @@ def guard_problem(secret: str) -> str | None:
     if _GUARD.fullmatch(secret):
         return None
     return f"a secret has {SHORTEST} to {LONGEST} characters of ASCII and no blanks; `openssl rand -hex 32` makes one"
+
+
+def masked_address(url: str) -> str:
+    """Return a web address for people: `***` instead of its password and the values of its query."""
+    address, question, rest = _USER_INFO.sub(_without_password, url, count=1).partition("?")
+    parts = re.split("[&;]", rest.partition("#")[0]) if question else []
+    query = "&".join(f"{part.partition('=')[0]}=***" if "=" in part else "***" for part in parts)
+    return address + question + query
+
+
+def _without_password(found: re.Match[str]) -> str:
+    user, colon, _ = found[2].partition(":")
+    # A user name alone may be a token.
+    return f"{found[1]}{user if colon else ''}:***@"
 
 
 def weakness(secret: str) -> str | None:

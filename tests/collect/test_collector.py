@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import logging
 from datetime import timedelta
+from itertools import chain, repeat
 
 import pytest
 from fakes import THURSDAY, FakeSource, reading, sighting
@@ -104,7 +105,7 @@ def test_a_source_that_fails_takes_its_categories_along(database):
 
 
 def test_it_stops_between_two_sources(database):
-    asked = iter([False, True])
+    asked = chain([False], repeat(True))
     report = collect(
         database,
         [FakeSource("hf", reading(sighting(1))), FakeSource("other", reading())],

@@ -10,6 +10,7 @@ from digestmail.config.load import load as load_config
 from digestmail.config.servers import is_local, secrets_of
 from digestmail.config.settings import Config
 from digestmail.errors import ConfigError
+from digestmail.wiring.sources import proxies_of
 
 SMALL = """
 [mail]
@@ -243,3 +244,98 @@ def test_authorities_must_be_readable_certificates(load, problems, tmp_path, cer
     (tmp_path / "ca.pem").write_bytes(certificate.with_suffix(".crt").read_bytes())
     load(text)
     assert problems(text.replace("starttls", "none"))[0].startswith("mail.smtp.security: ")
+
+
+# -- sources and their logins ------------------------------------------------------------------------------------------
+
+
+def sources(lines: str, url: str = "https://blog.example.org/feed") -> str:
+    return f'[[sources]]\nname = "blog"\nkind = "feed"\nurl = "{url}"\n{lines}\n'
+
+
+@pytest.mark.parametrize(
+    ("lines", "key"),
+    [
+        ('username = "me"', "sources[1].username"),
+        ('password = "hush-hush"', "sources[1].username"),
+        ('username = "me:you"\npassword = "hush-hush"', "sources[1].username"),
+        ('username = "me"\npassword_file = "absent"', "sources[1].password_file"),
+        ('headers = { "X Key" = "hush-hush" }', "sources[1].headers"),
+        ('headers = { Host = "hush-hush" }', "sources[1].headers"),
+        ('headers = { X-Key = "hush-hush\\r\\nX: y" }', "sources[1].headers"),
+        ('headers = { X-Key = " hush-hush" }', "sources[1].headers"),
+        ('header_files = { X-Key = "absent" }', "sources[1].header_files"),
+        ('headers = { X-Key = "hush-hush" }\nheader_files = { x-key = "absent" }', "sources[1].header_files"),
+        ('username = "me"\npassword = "hush-hush"\nheaders = { authorization = "x" }', "sources[1].headers"),
+    ],
+)
+def test_a_login_of_a_source_that_cannot_work_is_said_and_not_shown(problems, lines, key):
+    found = problems(sources(lines))
+    assert any(problem.startswith(key) for problem in found), found
+    assert "hush-hush" not in "\n".join(found)
+
+
+def test_a_login_in_an_address_is_refused_with_the_keys_to_use_instead(problems):
+    (problem,) = problems(sources("", "https://me:hush-hush@blog.example.org/feed"))
+    assert problem.startswith("sources[1].url: write the login as username and password_file")
+    assert "hush-hush" not in problem
+
+
+@pytest.mark.parametrize("login", ['username = "me"\npassword = "x"', 'headers = { X-Key = "x" }'])
+def test_a_login_is_not_sent_in_clear_text_over_other_people_s_networks(load, problems, login):
+    (problem,) = problems(sources(login, "http://blog.example.org/feed"))
+    assert "https://" in problem
+    assert "allow_private_hosts" in problem
+    load(sources(login, "http://127.0.0.1:8080/feed"))
+    load(sources(login, "https://blog.example.org/feed"))
+    load(sources('headers = { User-Agent = "x" }', "http://blog.example.org/feed"))
+    load('[network]\nallow_private_hosts = ["feeds.internal"]\n' + sources(login, "http://feeds.internal/feed"))
+
+
+def test_logins_come_out_of_their_files(load, tmp_path):
+    (tmp_path / "password").write_text("hush hush\n", "utf-8")
+    (tmp_path / "token").write_text("Bearer hush\n", "utf-8")
+    loaded = load(sources('username = "me"\npassword_file = "password"\nheader_files = { X-Token = "token" }'))
+    table = loaded.sources[1]
+    assert table.password is not None
+    assert table.password.get_secret_value() == "hush hush"
+    assert table.headers["X-Token"].get_secret_value() == "Bearer hush"
+    assert "hush" not in repr(loaded)
+
+
+# -- the network -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("line", "key"),
+    [
+        ('allow_private_hosts = ["http://feeds.internal"]', "network.allow_private_hosts[0]"),
+        ('allow_private_networks = ["127.0.0.0/8"]', "network.allow_private_networks[0]"),
+        ('allow_private_networks = ["feeds.internal"]', "network.allow_private_networks[0]"),
+        ('proxy = "socks5://proxy.example.org:1080"', "network.proxy"),
+        ('proxy = "http://me:hush-hush@proxy.example.org:3128"', "network.proxy"),
+        ('proxy = "me:hush-hush@proxy.example.org:3128"', "network.proxy"),
+        ('proxy_username = "me"\nproxy_password = "hush-hush"', "network.proxy"),
+        ('proxy = "http://p:3128"\nproxy_username = "me"', "network.proxy_username"),
+        (
+            'proxy = "p:1"\nproxy_username = "me"\nproxy_password_file = "absent"',
+            "network.proxy_password_file",
+        ),
+    ],
+)
+def test_what_the_network_table_cannot_mean_is_said_and_not_shown(problems, line, key):
+    found = problems(f"[network]\n{line}")
+    assert [problem.split(":")[0] for problem in found] == [key]
+    assert "hush-hush" not in "\n".join(found)
+
+
+def test_a_proxy_and_its_login_come_from_the_file_and_the_environment(load, tmp_path):
+    (tmp_path / "password").write_text("hush", "utf-8")
+    text = '[network]\nproxy = "proxy.example.org:3128"\nproxy_username = "me"\n'
+    for loaded in (load(text + 'proxy_password_file = "password"'), load(text, NETWORK__PROXY_PASSWORD="hush")):
+        proxies, problems = proxies_of(loaded.network, {"HTTP_PROXY": "http://other.example.org"})
+        assert problems == ()
+        assert proxies.http is not None
+        assert proxies.http.shown == "http://proxy.example.org:3128"
+        assert proxies.http.login == ("me", "hush")
+        assert "hush" not in repr(loaded) + repr(proxies)

@@ -9,7 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from digestmail.errors import SourceRefusedError
-from digestmail.sources.http.ssrf import check_addresses, is_public, parse_target
+from digestmail.sources.http.ssrf import (
+    Allowance,
+    PrivateHosts,
+    check_addresses,
+    check_name,
+    is_public,
+    parse_network,
+    parse_target,
+)
 
 
 @pytest.mark.parametrize(
@@ -86,11 +94,89 @@ def test_a_wrapped_address_is_public_when_the_inner_one_is(inner):
     assert is_public(ip_address(f"::ffff:{inner}")) == is_public(inner) == is_public(nat64)
 
 
-def test_an_allowed_host_may_be_anywhere_but_only_that_host():
-    allowed = frozenset({"feeds.internal"})
-    check_addresses("feeds.internal", ["10.0.0.1"], allowed=allowed)
+def reach(start: str, *hosts: str, networks: tuple[str, ...] = ()) -> Allowance:
+    return PrivateHosts.parse(hosts, networks).reachable_from(parse_target(start))
+
+
+def may(allowed: Allowance, host: str, port: int, address: str = "10.0.0.1") -> bool:
+    try:
+        check_addresses(host, port, [address], allowed)
+    except SourceRefusedError:
+        return False
+    return True
+
+
+def test_a_private_host_is_open_only_to_fetches_that_begin_there():
+    inside = reach("http://feeds.internal:8080/a", "feeds.internal", "wiki.internal")
+    public = reach("https://blog.example.org/feed", "feeds.internal", "wiki.internal")
+    assert may(inside, "feeds.internal", 8080)
+    assert may(inside, "feeds.internal", 443), "it may redirect to https"
+    assert may(inside, "wiki.internal", 8080)
+    assert not may(inside, "feeds.internal", 6379)
+    assert not may(inside, "db.internal", 8080)
+    assert not may(public, "feeds.internal", 8080)
+    assert not may(public, "feeds.internal", 443)
+
+
+def test_a_port_narrows_a_private_host():
+    inside = reach("http://feeds.internal:8080/a", "feeds.internal:8080")
+    assert may(inside, "feeds.internal", 8080)
+    assert not may(inside, "feeds.internal", 443)
+    assert not may(reach("http://feeds.internal:9090/a", "feeds.internal:8080"), "feeds.internal", 9090)
+    six = reach("http://[::1]:81/", "[::1]:81")
+    assert may(six, "::1", 81, "::1")
+    assert may(reach("http://[::1]:81/", "::1"), "::1", 81, "::1")
+
+
+def test_a_network_is_open_to_every_feed_and_no_further():
+    fake = reach("https://blog.example.org/feed", networks=("198.18.0.0/15", "fdfe::/16"))
+    assert may(fake, "blog.example.org", 443, "198.18.0.23")
+    assert may(fake, "blog.example.org", 443, "::ffff:198.18.0.23")
+    assert may(fake, "blog.example.org", 443, "fdfe::17")
+    assert not may(fake, "blog.example.org", 443, "10.0.0.1")
+    assert not may(fake, "blog.example.org", 443, "127.0.0.1")
+
+
+def test_a_network_among_the_hosts_is_a_network():
+    assert may(reach("https://blog.example.org/", "198.18.0.0/15"), "blog.example.org", 443, "198.19.255.1")
+
+
+def test_a_refused_fake_address_names_the_key():
+    with pytest.raises(SourceRefusedError, match="allow_private_networks"):
+        check_addresses("blog.example.org", 443, ["198.18.0.9"], Allowance())
+
+
+@pytest.mark.parametrize(
+    "network", ["0.0.0.0/0", "127.0.0.0/8", "127.0.0.1", "169.254.169.254", "::/0", "::1", "fe80::/64"]
+)
+def test_no_network_opens_this_machine_to_every_feed(network):
+    with pytest.raises(ValueError, match="allow_private_hosts"):
+        parse_network(network)
+
+
+@pytest.mark.parametrize(
+    "entry", ["", "a b", "http://a.test", "a.test/x", "user@a.test", "a.test:99999", "a.test:x", "[::1"]
+)
+def test_what_is_no_host_is_refused(entry):
+    with pytest.raises(ValueError):
+        PrivateHosts.parse([entry])
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "127.0.0.1", "127.1", "2130706433", "0x7f.1", "0177.0.0.1", "10.0.0.1", "::1", "fd00::1", "localhost",
+        "intranet", "printer.local", "wiki.internal", "router.home.arpa", "a.localhost",
+    ],
+)  # fmt: skip
+def test_a_private_name_is_refused_where_a_proxy_would_resolve_it(host):
     with pytest.raises(SourceRefusedError):
-        check_addresses("wiki.internal", ["10.0.0.1"], allowed=allowed)
+        check_name(host)
+
+
+@pytest.mark.parametrize("host", ["blog.example.org", "8.8.8.8", "2606:4700::1111", "local.example.org"])
+def test_a_public_name_is_left_to_the_proxy(host):
+    check_name(host)
 
 
 def test_an_address_is_taken_apart():

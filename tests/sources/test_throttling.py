@@ -51,10 +51,23 @@ def test_what_cannot_be_read_is_no_wish(text):
 
 @pytest.mark.parametrize(
     ("text", "seconds"),
-    [('"api";r=0;t=55', 55.0), ("limit=500, remaining=0, t=12", 12.0), ('"api";r=0', None), ("start=9", None)],
+    [
+        ('"api";r=0;t=55', 55.0),
+        ("limit=500, remaining=0, t=12", 12.0),
+        ("limit=500, remaining=0, reset=12", 12.0),
+        ('"burst";r=0;t=5, "daily";r=0;t=900, "hourly";r=7;t=3000', 900.0),
+        ('"api";t=55;r=0', 55.0),
+        ('"api";r=0', None),
+        ("start=9", None),
+    ],
 )
 def test_a_rate_limit_says_when_it_starts_anew(text, seconds):
     assert wished_wait({"ratelimit": text}, NOW) == seconds
+
+
+@pytest.mark.parametrize("text", ['"api";r=499;t=55', "limit=500, remaining=3, reset=12", '"a";r=1;t=5, "b";r=2;t=9'])
+def test_a_window_in_which_requests_remain_is_not_the_reason(text):
+    assert wished_wait({"ratelimit": text}, NOW) is None
 
 
 def test_retry_after_counts_more_than_the_rate_limit():

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
 import socket
 import ssl
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -16,7 +14,7 @@ import pytest
 from loopback import FakeGates, answering, client, dripping, listening, ok, stalling
 
 from digestmail.clock import SystemClock
-from digestmail.errors import SourceError, SourceRefusedError, SourceUnavailableError
+from digestmail.errors import SourceError, SourceHostUnknownError, SourceRefusedError, SourceUnavailableError
 
 XML = "application/xml"
 TIMEOUT = 0.3
@@ -191,6 +189,43 @@ def test_an_address_that_refuses_is_passed_over_for_the_next(names):
             assert http.fetch(f"http://feed.test:{server.port}/", accept=XML).body == b"second"
 
 
+def test_a_network_of_fake_addresses_can_be_opened(names, no_connections):
+    names(feed_test=[["198.18.0.23"]], wiki_test=[["10.0.0.1"]])
+    with client(networks=("198.18.0.0/15",), timeout=0.4) as http:
+        with pytest.raises(SourceUnavailableError):
+            http.fetch("http://feed.test/", accept=XML)
+        with pytest.raises(SourceRefusedError, match="not a public address"):
+            http.fetch("http://wiki.test/", accept=XML)
+    assert set(no_connections) == {"198.18.0.23"}
+
+
+def test_a_name_that_does_not_exist_is_looked_up_once(monkeypatch):
+    asked: list[str] = []
+
+    def fail(host: str, *_args: object, **_kwargs: object) -> list[object]:
+        asked.append(host)
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", fail)
+    with client() as http, pytest.raises(SourceHostUnknownError, match="Name or service not known"):
+        http.fetch("http://feed.test/", accept=XML)
+    assert asked == ["feed.test"]
+
+
+def test_a_resolver_that_is_not_there_yet_is_asked_again(monkeypatch):
+    asked: list[str] = []
+
+    def fail(host: str, *_args: object, **_kwargs: object) -> list[object]:
+        asked.append(host)
+        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+
+    monkeypatch.setattr(socket, "getaddrinfo", fail)
+    with client() as http, pytest.raises(SourceUnavailableError) as caught:
+        http.fetch("http://feed.test/", accept=XML)
+    assert not isinstance(caught.value, SourceHostUnknownError)
+    assert len(asked) == 4
+
+
 def test_a_name_nobody_knows_is_unavailable(monkeypatch):
     def fail(*_args: object, **_kwargs: object) -> list[object]:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
@@ -212,20 +247,6 @@ def test_an_ipv6_address_is_written_in_brackets_and_can_be_allowed():
 
 
 # -- certificates ----------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory) -> tuple[Path, Path]:
-    """A certificate for feed.test that vouches for itself, and its key."""
-    openssl = shutil.which("openssl")
-    if openssl is None:
-        pytest.skip("openssl, which makes the certificate, is not here")
-    directory = tmp_path_factory.mktemp("tls")
-    paths = directory / "certificate.pem", directory / "key.pem"
-    command = [openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30", "-subj", "/CN=feed.test"]
-    command += ["-addext", "subjectAltName=DNS:feed.test", "-out", str(paths[0]), "-keyout", str(paths[1])]
-    subprocess.run(command, check=True, capture_output=True)
-    return paths
 
 
 @contextmanager

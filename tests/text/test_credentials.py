@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digestmail.text.credentials import guard_problem, matches, weakness, weaknesses
+from digestmail.text.credentials import guard_problem, masked_address, matches, weakness, weaknesses
 
 GOOD = "5f8d0c1be7a94c0f"
 
@@ -51,3 +51,25 @@ def test_a_secret_that_serves_twice_is_named_by_both_keys():
     (said,) = weaknesses({"web.admin_token": GOOD, "web.webhook_secret": GOOD, "mail.smtp.password": None})
     assert "web.webhook_secret is the same as web.admin_token" in said
     assert GOOD not in said
+
+
+# -- addresses ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("https://blog.example.org/feed", "https://blog.example.org/feed"),
+        ("https://me:hush@blog.example.org/feed", "https://me:***@blog.example.org/feed"),
+        ("https://hush@blog.example.org/feed", "https://:***@blog.example.org/feed"),
+        ("//me:hush@blog.example.org", "//me:***@blog.example.org"),
+        ("https://me:hu@sh@blog.example.org/@x", "https://me:***@blog.example.org/@x"),
+        ("https://blog.example.org/feed?key=hush&format=hush#hush", "https://blog.example.org/feed?key=***&format=***"),
+        ("https://blog.example.org/feed?hush", "https://blog.example.org/feed?***"),
+        ("https://blog.example.org/?a=hush=hush;b=hush", "https://blog.example.org/?a=***&b=***"),
+        ("https://me:hu?sh#x@blog.example.org/", "https://me:***@blog.example.org/"),
+        ("blog", "blog"),
+    ],
+)
+def test_an_address_is_shown_without_password_and_values_of_its_query(address, shown):
+    assert masked_address(address) == shown

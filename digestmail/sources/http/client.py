@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from http import HTTPStatus
 from random import Random
@@ -25,9 +25,12 @@ from digestmail.errors import (
 from digestmail.model.papers import Validators
 from digestmail.sources.base import Answer
 from digestmail.sources.http.body import ACCEPTED_CODINGS, read_body
-from digestmail.sources.http.network import Budget, GuardedBackend
+from digestmail.sources.http.cookies import Cookies
+from digestmail.sources.http.host_locks import HostLocks
+from digestmail.sources.http.network import Budget, GuardedBackend, trust
+from digestmail.sources.http.proxies import Proxies, ProxyServer
 from digestmail.sources.http.retry_after import wished_wait
-from digestmail.sources.http.ssrf import Target, normal_host, parse_target
+from digestmail.sources.http.ssrf import Allowance, PrivateHosts, Target, check_name, parse_target
 
 log = logging.getLogger("digestmail.http")
 
@@ -68,10 +71,12 @@ class _Wish:
     accept: str
     min_interval: float
     known: Validators
+    allowed: Allowance
+    cookies: Cookies = field(default_factory=Cookies)
 
 
 class Http:
-    """Fetches for all sources of one process, one fetch at a time; a `Fetcher`. Close it, or use it in a `with`."""
+    """Fetches for one source, one fetch at a time; a `Fetcher`. Close it, or use it in a `with`."""
 
     def __init__(  # noqa: PLR0913 - by name only, each a limit or a neighbour of its own
         self,
@@ -82,8 +87,11 @@ class Http:
         user_agent: str,
         timeout: float,
         max_body_bytes: int,
-        allow_private_hosts: frozenset[str],
         random: Random,
+        private: PrivateHosts | None = None,
+        proxies: Proxies | None = None,
+        headers: Mapping[str, str] | None = None,
+        locks: HostLocks | None = None,
         max_wait: float = 60.0,
     ) -> None:
         """Open nothing yet.
@@ -91,7 +99,8 @@ class Http:
         `clock` tells real time, for gates and time-outs alike. `validators` looks up what was stored for an address.
         `timeout` is in seconds, for a whole fetch: redirects, retries and body, but not the waiting at gates, which
         may take `max_wait` seconds for each request. `max_body_bytes` holds before and after unpacking.
-        `allow_private_hosts` are host names or addresses, as the URL spells them, without a port.
+        `headers` are sent in ASCII, and only to the origin that a fetch begins at: they may contain passwords. Clients
+        that share `locks` never send two requests to one host at the same time.
         """
         self._clock = clock
         self._gates = gates
@@ -100,12 +109,14 @@ class Http:
         self._timeout = timeout
         self._max_body_bytes = max_body_bytes
         self._random = random
+        self._private = private or PrivateHosts()
+        self._proxies = proxies or Proxies()
+        self._own_headers = dict(headers or {})
+        self._locks = locks or HostLocks()
         self._max_wait = max_wait
         self._budget = Budget(clock)
-        allowed = frozenset(normal_host(host) for host in allow_private_hosts)
-        self._pool = httpcore2.ConnectionPool(
-            network_backend=GuardedBackend(self._budget, allowed=allowed), keepalive_expiry=_KEEP_ALIVE_SECONDS
-        )
+        self._backend = GuardedBackend(self._budget)
+        self._pools: dict[ProxyServer | None, httpcore2.ConnectionPool] = {}
 
     def __enter__(self) -> Self:
         """Return the client itself."""
@@ -117,7 +128,8 @@ class Http:
 
     def close(self) -> None:
         """Close the connections that were kept open."""
-        self._pool.close()
+        for pool in self._pools.values():
+            pool.close()
 
     def fetch(
         self, url: str, *, accept: str, min_interval: float = 1.0, conditional: bool = True, retry_empty: bool = False
@@ -130,7 +142,10 @@ class Http:
         status, a body too large or damaged).
         """
         known = self._validators(url) if conditional else Validators()
-        wish = _Wish(url=url, target=parse_target(url), accept=accept, min_interval=min_interval, known=known)
+        target = parse_target(url)
+        allowed = self._private.reachable_from(target)
+        self._backend.allow(allowed)
+        wish = _Wish(url=url, target=target, accept=accept, min_interval=min_interval, known=known, allowed=allowed)
         self._budget.start(self._timeout)
         answer = self._insist(wish)
         if retry_empty and answer.body == b"":
@@ -160,14 +175,53 @@ class Http:
 
     def _request(self, target: Target, wish: _Wish) -> Answer | Target:
         """Send one request. Returns where to go instead when the answer is a redirect."""
-        self._pass_gate(target, wish.min_interval)
-        url = httpcore2.URL(scheme=target.scheme, host=target.host, port=target.port, target=target.resource)
-        with (
-            self._translated(target),
-            self._pool.stream("GET", url, headers=self._headers(target, wish)) as response,
-        ):
-            log.debug("host=%s status=%d", target.host, response.status)
-            return self._read(response, target, wish)
+        proxy = self._proxy(target, wish)
+        host = f"[{target.host}]" if proxy and ":" in target.host else target.host
+        url = httpcore2.URL(scheme=target.scheme, host=host, port=target.given_port, target=target.resource)
+        with self._budget.paused():
+            lock = self._locks.acquire(target.host)
+        try:
+            self._pass_gate(target, wish.min_interval)
+            with (
+                self._translated(target, proxy),
+                self._pool(proxy).stream(
+                    "GET", url, headers=self._headers(target, wish), extensions={"sni_hostname": target.host}
+                ) as response,
+            ):
+                log.debug("host=%s status=%d", target.host, response.status)
+                return self._read(response, target, wish, proxy)
+        finally:
+            lock.release()
+
+    def _proxy(self, target: Target, wish: _Wish) -> ProxyServer | None:
+        """Return the proxy to `target`. What the operator opened is connected to directly, where it can be checked.
+
+        Raises SourceRefusedError for hosts whose name says that they are private.
+        """
+        if (target.host, target.port) in wish.allowed.places:
+            return None
+        proxy = self._proxies.of(target)
+        if proxy is not None:
+            check_name(target.host)
+        return proxy
+
+    def _pool(self, proxy: ProxyServer | None) -> httpcore2.ConnectionPool:
+        """Return the connections that go through `proxy`, or directly."""
+        if proxy not in self._pools:
+            backend, by_way_of = self._backend, None
+            if proxy is not None:
+                backend = GuardedBackend(self._budget)
+                backend.allow(None)
+                at = proxy.target
+                by_way_of = httpcore2.Proxy(
+                    httpcore2.URL(scheme=at.scheme, host=at.host, port=at.port, target="/"),
+                    auth=proxy.login and (proxy.login[0].encode(), proxy.login[1].encode()),
+                    headers=[(b"User-Agent", self._user_agent)],
+                )
+            self._pools[proxy] = httpcore2.ConnectionPool(
+                ssl_context=trust(), proxy=by_way_of, network_backend=backend, keepalive_expiry=_KEEP_ALIVE_SECONDS
+            )
+        return self._pools[proxy]
 
     def _pass_gate(self, target: Target, min_interval: float) -> None:
         with self._budget.paused():
@@ -179,21 +233,30 @@ class Http:
                 self._clock.sleep(wait)
 
     def _headers(self, target: Target, wish: _Wish) -> list[tuple[bytes, bytes]]:
-        headers = [
-            (b"Host", target.authority.encode()),
-            (b"User-Agent", self._user_agent),
-            (b"Accept", wish.accept.encode()),
-            (b"Accept-Encoding", ACCEPTED_CODINGS.encode()),
-        ]
+        headers = {
+            "Host": target.authority,
+            "User-Agent": self._user_agent.decode(),
+            "Accept": wish.accept,
+            "Accept-Encoding": ACCEPTED_CODINGS,
+        }
         # RFC 9110 section 13.1; a header's bytes went through latin-1 on their way in, and do so on their way out.
         if wish.known.etag:
-            headers.append((b"If-None-Match", wish.known.etag.encode("latin-1")))
+            headers["If-None-Match"] = wish.known.etag
         if wish.known.last_modified:
-            headers.append((b"If-Modified-Since", wish.known.last_modified.encode("latin-1")))
-        return headers
+            headers["If-Modified-Since"] = wish.known.last_modified
+        own = self._own_headers if target.origin == wish.target.origin else {}
+        replaced = {name.lower() for name in own}
+        headers = {name: value for name, value in headers.items() if name.lower() not in replaced} | own
+        if cookie := wish.cookies.header(target):
+            name = next((name for name in own if name.lower() == "cookie"), "Cookie")
+            headers[name] = f"{headers[name]}; {cookie}" if name in headers else cookie
+        return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
 
-    def _read(self, response: httpcore2.Response, target: Target, wish: _Wish) -> Answer | Target:
+    def _read(
+        self, response: httpcore2.Response, target: Target, wish: _Wish, proxy: ProxyServer | None
+    ) -> Answer | Target:
         status, headers = response.status, _header_values(response)
+        wish.cookies.keep(target, _set_cookies(response))
         if status in _REDIRECTS and "location" in headers:
             # Raw bytes in an address are UTF-8 where they are anything (RFC 3987); no other header may hold such.
             return target.follow(headers["location"].encode("latin-1").decode(errors="replace"))
@@ -203,14 +266,27 @@ class Http:
             body, before = self._body(response, headers, target), Validators()
         elif status == HTTPStatus.NOT_MODIFIED and wish.known != Validators():
             body, before = None, wish.known
+        elif status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED and proxy is not None:
+            raise _proxy_failure(proxy, str(status))
         else:
-            raise _failure(status, target)
+            raise _failure(status, target, self._hint(status, target, wish))
         return Answer(
             url=wish.url,
             body=body,
             validators=_validators(headers, before=before, unchanged=body is None),
             content_type=headers.get("content-type", ""),
+            redirected_to=None if target == wish.target else f"{target.scheme}://{target.authority}{target.resource}",
         )
+
+    def _hint(self, status: int, target: Target, wish: _Wish) -> str:
+        """Return what to do about a refused login, without a word of it."""
+        if status != HTTPStatus.UNAUTHORIZED:
+            return ""
+        if not self._own_headers:
+            return "; set username and password_file, or headers, of this source"
+        if target.origin == wish.target.origin:
+            return "; the login of this source is wrong"
+        return f"; the login of this source is sent only to {wish.target.origin}: change its address"
 
     def _body(self, response: httpcore2.Response, headers: Mapping[str, str], target: Target) -> bytes:
         try:
@@ -229,14 +305,24 @@ class Http:
         return SourceThrottledError(f"{target.shown} wants fewer requests ({status})", retry_after=wish, status=status)
 
     @contextmanager
-    def _translated(self, target: Target) -> Iterator[None]:
+    def _translated(self, target: Target, proxy: ProxyServer | None) -> Iterator[None]:
         """Turn what the HTTP library raises into what sources raise."""
         try:
             yield
         except httpcore2.TimeoutException as error:
             raise _PassingError(f"{target.shown} did not answer in {self._timeout:g} seconds") from error
         except (httpcore2.NetworkError, httpcore2.RemoteProtocolError) as error:
-            raise _PassingError(f"{target.shown} cannot be reached: {error}") from error
+            way = f" through the proxy {proxy.shown}" if proxy else ""
+            raise _PassingError(f"{target.shown} cannot be reached{way}: {error}") from error
+        except httpcore2.ProxyError as error:
+            if proxy is None:
+                raise
+            raise _proxy_failure(proxy, str(error), target) from error
+        except httpcore2.LocalProtocolError as error:
+            # Its text may quote a header, and that a password.
+            raise SourceRefusedError(
+                f"{target.shown}: the request is not HTTP; look at headers of this source"
+            ) from error
 
 
 class _Patience:
@@ -275,9 +361,19 @@ def _may_pass(error: BaseException) -> bool:
     return isinstance(error, _PassingError)
 
 
-def _failure(status: int, target: Target) -> SourceError:
+def _proxy_failure(proxy: ProxyServer, said: str, target: Target | None = None) -> SourceUnavailableError:
+    """Return the error for a proxy that answered `said`, a status and its reason, instead of passing a request on."""
+    if said.startswith("407"):
+        why = "refused the login" if proxy.login else "wants a login"
+        advice = "set proxy_username and proxy_password_file in [network]"
+        return SourceUnavailableError(f"the proxy {proxy.shown} {why} (407): {advice}", status=407)
+    where = f" for {target.shown}" if target else ""
+    return SourceUnavailableError(f"the proxy {proxy.shown} answered {said.strip()[:100]}{where}")
+
+
+def _failure(status: int, target: Target, hint: str = "") -> SourceError:
     """Return the error a status stands for (RFC 9110 section 15) that is neither success, redirect nor throttling."""
-    message = f"{target.shown} answered {status}"
+    message = f"{target.shown} answered {status}{hint}"
     if status in _PASSING:
         return _PassingError(message, status=status)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
@@ -294,6 +390,11 @@ def _header_values(response: httpcore2.Response) -> dict[str, str]:
         name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
         values[name] = f"{values[name]}, {value}" if name in values else value
     return values
+
+
+def _set_cookies(response: httpcore2.Response) -> list[str]:
+    """Return the Set-Cookie fields, which cannot be joined (RFC 6265 section 3)."""
+    return [value.decode("latin-1") for name, value in response.headers if name.lower() == b"set-cookie"]
 
 
 def _validators(headers: Mapping[str, str], *, before: Validators, unchanged: bool) -> Validators:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import queue
 import socket
 import ssl
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any
 
 import httpcore2
 
 from digestmail.clock import Clock
-from digestmail.errors import SourceUnavailableError
-from digestmail.sources.http.ssrf import check_addresses
+from digestmail.errors import SourceHostUnknownError, SourceUnavailableError
+from digestmail.sources.http.ssrf import Allowance, check_addresses
+
+_NO_SUCH_NAME = frozenset({socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)})
+"""The name does not exist, or has no address; EAI_AGAIN is a resolver that could not find out."""
 
 
 class Budget:
@@ -97,17 +102,34 @@ class TimedStream(httpcore2.NetworkStream):
         return self._inner.get_extra_info(info)
 
 
+def trust() -> ssl.SSLContext:
+    """Return what certificates are checked with: one for the process, because making it takes long.
+
+    SSL_CERT_FILE and SSL_CERT_DIR replace the authorities of the system.
+    """
+    return _trust(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
+
+
+@lru_cache(maxsize=8)
+def _trust(_file: str | None, _directory: str | None) -> ssl.SSLContext:
+    return httpcore2.default_ssl_context()
+
+
 class GuardedBackend(httpcore2.NetworkBackend):
     """Opens connections: resolves a name once, checks every address it has, and connects to one of those.
 
     Nothing resolves the name again in between, so it cannot point elsewhere by then (DNS rebinding).
     """
 
-    def __init__(self, budget: Budget, *, allowed: frozenset[str]) -> None:
-        """Spend from `budget`. Hosts that stand in `allowed`, as the URL names them, may be at private addresses."""
+    def __init__(self, budget: Budget) -> None:
+        """Spend from `budget`. Nothing private may be connected to until `allow` says so."""
         self._budget = budget
-        self._allowed = allowed
+        self._allowed: Allowance | None = Allowance()
         self._inner = httpcore2.SyncBackend()
+
+    def allow(self, allowed: Allowance | None) -> None:
+        """Set what may be private from now on; None: everything, for the operator's own proxy."""
+        self._allowed = allowed
 
     def connect_tcp(
         self,
@@ -119,11 +141,13 @@ class GuardedBackend(httpcore2.NetworkBackend):
     ) -> httpcore2.NetworkStream:
         """Connect to the first address of `host` that takes the connection.
 
-        Raises SourceRefusedError for a host at a private address, httpcore2.ConnectError or ConnectTimeout.
+        Raises SourceRefusedError for a host at a private address, SourceHostUnknownError for a name that does not
+        exist, httpcore2.ConnectError or ConnectTimeout.
         """
         del timeout
         addresses = self._resolve(host, port)
-        check_addresses(host, addresses, allowed=self._allowed)
+        if self._allowed is not None:
+            check_addresses(host, port, addresses, self._allowed)
         failure: Exception = httpcore2.ConnectError(f"{host} has no address")
         for index, address in enumerate(addresses):
             # An address that swallows packets must leave time for the ones behind it.
@@ -147,6 +171,8 @@ class GuardedBackend(httpcore2.NetworkBackend):
             answer = answers.get(timeout=self._budget.claim())
         except queue.Empty:
             raise httpcore2.ConnectTimeout(f"the name {host} was not resolved in time") from None
+        if isinstance(answer, socket.gaierror) and answer.errno in _NO_SUCH_NAME:
+            raise SourceHostUnknownError(f"the name {host} was not resolved: {answer.strerror}") from answer
         if isinstance(answer, Exception):
             raise httpcore2.ConnectError(f"the name {host} was not resolved: {answer}") from answer
         return answer

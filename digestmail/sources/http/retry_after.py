@@ -10,19 +10,34 @@ from email.utils import parsedate_to_datetime
 LONGEST_WAIT = timedelta(days=1).total_seconds()
 """Seconds; a server that names a longer time, in error or in malice, is asked again after this one."""
 
-_RESET = re.compile(r"(?:^|[;,\s])t=(\d{1,9})\b", re.ASCII)
+_PARAMETER = re.compile(r"(?:^|[;,\s])(r|remaining|t|reset)=(\d{1,9})\b", re.ASCII)
+_NEXT_POLICY = re.compile(r',\s*(?=")')
 
 
 def wished_wait(headers: Mapping[str, str], now: datetime) -> float | None:
     """Return for how many seconds a throttling answer wants us to stay away; None when it does not say.
 
     `headers` are by lower-case name. Read from Retry-After, seconds or a date (RFC 9110 section 10.2.3), else from the
-    seconds to the reset in RateLimit, which is all that Hugging Face sends (draft-ietf-httpapi-ratelimit-headers).
+    seconds to the reset in RateLimit, which is all that Hugging Face sends (draft-ietf-httpapi-ratelimit-headers). A
+    window in which requests remain is not why the server refused, so its reset says nothing.
     """
     wish = _retry_after(headers, now)
-    if wish is None and (reset := _RESET.search(headers.get("ratelimit", ""))):
-        wish = float(reset[1])
+    if wish is None:
+        wish = _reset(headers.get("ratelimit", ""))
     return None if wish is None else min(max(wish, 0.0), LONGEST_WAIT)
+
+
+def _reset(text: str) -> float | None:
+    """Return the seconds until the last of the used-up windows is over.
+
+    Each policy is an item of its own, `"name";r=0;t=55`. Older drafts have one, `limit=10, remaining=0, reset=55`.
+    """
+    waits = []
+    for policy in _NEXT_POLICY.split(text):
+        found = {name[0] if name != "reset" else "t": int(value) for name, value in _PARAMETER.findall(policy)}
+        if "t" in found and found.get("r", 0) == 0:
+            waits.append(float(found["t"]))
+    return max(waits, default=None)
 
 
 def _retry_after(headers: Mapping[str, str], now: datetime) -> float | None:

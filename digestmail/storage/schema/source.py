@@ -24,6 +24,9 @@ source_health = Table(
     Column("detail", Said, nullable=False),
     Column("read_at", Moment, nullable=False),
     Column("fresh_at", Moment),
+    Column("absent_since", Moment),
+    Column("reported_at", Moment),
+    Column("parked_address", Text),
     one_of("health", Health),
 )
 

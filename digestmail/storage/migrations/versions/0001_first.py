@@ -129,9 +129,12 @@ def upgrade() -> None:
         sa.Column("detail", Said(), nullable=False),
         sa.Column("read_at", Moment(), nullable=False),
         sa.Column("fresh_at", Moment(), nullable=True),
+        sa.Column("absent_since", Moment(), nullable=True),
+        sa.Column("reported_at", Moment(), nullable=True),
+        sa.Column("parked_address", sa.Text(), nullable=True),
         sa.CheckConstraint(
             "health IN ('fresh', 'nothing-announced', 'stale', 'partial', "
-            "'throttled', 'refused', 'unreadable', 'unavailable')",
+            "'throttled', 'refused', 'unreadable', 'unavailable', 'parked')",
             name=op.f("ck_source_health_health"),
         ),
         sa.PrimaryKeyConstraint("source", "category", name=op.f("pk_source_health")),

@@ -1,0 +1,162 @@
+"""What `digestmail sources` finds out and prints. Addresses are shown without passwords and tokens."""
+
+from __future__ import annotations
+
+import difflib
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from random import SystemRandom
+from typing import TYPE_CHECKING
+
+from digestmail.cli import printing
+from digestmail.collect.collector import list_health
+from digestmail.config.settings import Config
+from digestmail.config.source_tables import NewSources
+from digestmail.config.sources import AnySource
+from digestmail.errors import ConfigError
+from digestmail.model.papers import Sighting, SourceHealth
+from digestmail.sources.discovery import find_feed
+from digestmail.text.credentials import masked_address
+from digestmail.wiring.sources import open_source
+
+if TYPE_CHECKING:
+    from digestmail.app import App
+
+_SHOWN = 5
+"""How many papers of a source are printed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceRow:
+    """A configured source and how its last reading went."""
+
+    name: str
+    kind: str
+    address: str
+    health: SourceHealth | None
+    """None if it was never read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """What came of fetching a source once."""
+
+    address: str
+    shown: str
+    """The address as it is printed."""
+    title: str = ""
+    entries: int
+    papers: tuple[Sighting, ...]
+    skipped: dict[str, int]
+    """How many entries cannot be used, by reason."""
+    notes: tuple[str, ...] = ()
+
+
+def find_table(config: Config, name: str) -> AnySource:
+    """Return the table of the source `name`. Raises ConfigError."""
+    names = [table.name for table in config.sources]
+    if name not in names:
+        near = difflib.get_close_matches(name, names, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else f"; configured are: {', '.join(names)}"
+        raise ConfigError([f"there is no source {name!r}{hint}"])
+    return config.sources[names.index(name)]
+
+
+def rows(app: App) -> list[SourceRow]:
+    """Return every configured source."""
+    healths = {row.source: row for row in list_health(app.database) if not row.category}
+    return [
+        SourceRow(
+            name=table.name, kind=table.kind, address=masked_address(table.address), health=healths.get(table.name)
+        )
+        for table in app.config.sources
+    ]
+
+
+def show_rows(found: Sequence[SourceRow]) -> None:
+    """Print the sources in columns, each with the sentence about its last reading."""
+    printing.table(
+        [
+            (row.name, row.kind, row.health.health if row.health else "-", row.address, _said(row.health))
+            for row in found
+        ]
+    )
+
+
+def _said(health: SourceHealth | None) -> str:
+    return f"{health.detail} (read {health.read_at:%a %d %b %H:%M} UTC)" if health else "not read yet"
+
+
+def try_out(app: App, source: str) -> Trial:
+    """Fetch a configured source, or any address, once. Raises SourceError or ConfigError."""
+    if "://" in source:
+        return try_out_url(app, source)
+    table = find_table(app.config, source)
+    with open_source(app.config, app.database, app.wall_clock, SystemRandom(), table) as (_, opened):
+        assert opened is not None  # noqa: S101 - there is one for a table
+        reading = opened.read(app.clock.now(), None)
+    return Trial(
+        address=table.address,
+        shown=masked_address(table.address),
+        entries=reading.entries,
+        papers=reading.sightings,
+        skipped=dict(Counter(skip.reason for skip in reading.skipped)),
+        notes=(f"incomplete: {reading.partial}",) if reading.partial else (),
+    )
+
+
+def try_out_url(app: App, url: str) -> Trial:
+    """Fetch any address once; a web page counts as the feed that it names. Raises SourceError."""
+    network = app.config.network.model_copy(update={"allow_private_hosts": ()})
+    public = app.config.model_copy(update={"network": network})
+    with (
+        open_source(app.config, app.database, app.wall_clock, SystemRandom()) as (http, _),
+        open_source(public, app.database, app.wall_clock, SystemRandom()) as (elsewhere, _),
+    ):
+        found = find_feed(http, url, app.clock.now(), elsewhere=elsewhere)
+    notes = []
+    if found.url != url:
+        notes.append(f"{masked_address(url)} is a web page; its feed is {masked_address(found.url)}")
+    notes += [f"the page also names {masked_address(each.url)} {each.title}".rstrip() for each in found.others]
+    if found.redirected_to:
+        notes.append(f"it redirects to {masked_address(found.redirected_to)}")
+    if found.parsed.partial:
+        notes.append(f"incomplete: {found.parsed.partial}")
+    return Trial(
+        address=found.url,
+        shown=masked_address(found.url),
+        title=found.title,
+        entries=found.parsed.entries,
+        papers=found.parsed.sightings,
+        skipped=dict(Counter(skip.reason for skip in found.parsed.skipped)),
+        notes=tuple(notes),
+    )
+
+
+def show_trial(trial: Trial) -> None:
+    """Print what came, the first papers of it, and what is wrong."""
+    out = sys.stdout
+    out.write(f"{trial.shown}: {trial.entries} entries, {len(trial.papers)} papers\n")
+    out.writelines(f"note: {note}\n" for note in trial.notes)
+    for reason, count in trial.skipped.items():
+        out.write(f"{count} skipped: {reason}\n")
+    for sighting in trial.papers[:_SHOWN]:
+        out.write(f"  {sighting.day}  {sighting.paper.title}\n              {sighting.paper.id}\n")
+    if not trial.entries:
+        out.write("nothing there: the feed is empty, or has nothing new since arXiv's last announcement\n")
+
+
+def show_added(path: Path, found: NewSources, text: str, *, dry_run: bool) -> None:
+    """Print what was appended to `path`, exactly, and what was not and why."""
+    if found.tables:
+        sys.stdout.write(f"{'would append to' if dry_run else 'appended to'} {path}:\n{text}\n")
+    counts = f"{len(found.tables)} new, {len(found.duplicates)} configured already, {len(found.refused)} refused"
+    sys.stdout.write(f"{counts}\n")
+    for address, reason in found.refused:
+        sys.stdout.write(f"refused {masked_address(address)}: {reason}\n")
+    if found.tables:
+        names = ", ".join(f'"{table.name}"' for table in found.tables)
+        sys.stdout.write(f"next: add to sources of the [[digests]] that should read them: {names}\n")

@@ -1,0 +1,111 @@
+"""How sources are fetched, over several keys: logins out of their files, and what is wrong with them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from pydantic import SecretStr
+
+from digestmail.config.network import NetworkTable
+from digestmail.config.servers import is_local, read_secret
+from digestmail.config.settings import Config
+from digestmail.config.sources import AnySource, FetchedTable, check_header_value
+
+
+def fetching_problems(config: Config, base: Path) -> Iterator[str]:
+    """Find logins that are incomplete, cannot be read from their files, or would be sent in clear text."""
+    yield from _proxy_problems(config.network, base)
+    for index, table in enumerate(config.sources):
+        key = f"sources[{index}]"
+        yield from _login_problems(key, table, base)
+        yield from _header_problems(key, table, base)
+        if _has_secrets(table) and _is_in_clear(table.address, config.network):
+            yield (
+                f"{key}: its login would go over the network in clear text: use an https:// address, or name the host "
+                "in network.allow_private_hosts if it is in your own network"
+            )
+
+
+def with_fetching_secrets(config: Config, base: Path) -> Config:
+    """Return `config` with every login that is in a file. Raises OSError or ValueError."""
+    network = config.network
+    if network.proxy_password_file is not None:
+        secret = read_secret(network.proxy_password, network.proxy_password_file, base)
+        network = network.model_copy(update={"proxy_password": secret})
+    sources = tuple(_with_login(table, base) for table in config.sources)
+    return config.model_copy(update={"network": network, "sources": sources})
+
+
+def _with_login(table: AnySource, base: Path) -> AnySource:
+    if table.password_file is None and not table.header_files:
+        return table
+    read = {name: _header_from(file, base) for name, file in table.header_files.items()}
+    return table.model_copy(
+        update={
+            "password": read_secret(table.password, table.password_file, base),
+            "headers": table.headers | read,
+        }
+    )
+
+
+def _header_from(file: Path, base: Path) -> SecretStr:
+    value = read_secret(None, file, base)
+    return check_header_value(value or SecretStr(""))
+
+
+def _login_problems(key: str, table: FetchedTable, base: Path) -> Iterator[str]:
+    given = table.password is not None or table.password_file is not None
+    if table.username is not None and not given:
+        yield f"{key}.username: a login needs a password too: set password_file or password"
+    if table.username is None and given:
+        yield f"{key}.username: is missing: the password beside it would never be used"
+    sent = {name.lower() for name in (*table.headers, *table.header_files)}
+    if table.username is not None and "authorization" in sent:
+        yield f"{key}.headers: Authorization and username exclude each other: leave one of them out"
+    try:
+        read_secret(table.password, table.password_file, base)
+    except (OSError, ValueError) as error:
+        yield f"{key}.password_file: cannot be read: {error}"
+
+
+def _header_problems(key: str, table: FetchedTable, base: Path) -> Iterator[str]:
+    for name, file in table.header_files.items():
+        try:
+            _header_from(file, base)
+        except (OSError, ValueError) as error:
+            yield f"{key}.header_files.{name}: cannot be used: {error}"
+
+
+def _proxy_problems(network: NetworkTable, base: Path) -> Iterator[str]:
+    given = network.proxy_password is not None or network.proxy_password_file is not None
+    if network.proxy is None and (given or network.proxy_username):
+        yield "network.proxy: is missing: the login beside it would never be used"
+    elif given != (network.proxy_username is not None):
+        yield "network.proxy_username: a login at the proxy needs proxy_username and proxy_password_file"
+    try:
+        read_secret(network.proxy_password, network.proxy_password_file, base)
+    except (OSError, ValueError) as error:
+        yield f"network.proxy_password_file: cannot be read: {error}"
+
+
+def _has_secrets(table: FetchedTable) -> bool:
+    private = {name.lower() for name in (*table.headers, *table.header_files)} - {
+        "user-agent",
+        "accept",
+        "accept-language",
+    }
+    return bool(table.username or private)
+
+
+def _is_in_clear(address: str, network: NetworkTable) -> bool:
+    from digestmail.sources.http.ssrf import PrivateHosts, normal_host
+
+    split = urlsplit(address)
+    host = normal_host(split.hostname or "")
+    return (
+        split.scheme == "http"
+        and not is_local(host)
+        and not PrivateHosts.parse(network.allow_private_hosts).names(host)
+    )

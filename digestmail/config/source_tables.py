@@ -1,0 +1,167 @@
+"""`[[sources]]` tables for the end of a configuration file, which is the only place that sources are kept in."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+import unicodedata
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from pydantic import ValidationError
+
+from digestmail.config.sources import AnySource, ArxivFeedTable, FeedTable
+from digestmail.errors import ConfigError
+
+_LONGEST_NAME = 40
+_ARXIV = re.compile(r"https?://(?:rss|export)\.arxiv\.org/(?:rss|atom)/([A-Za-z.+*-]+)/?", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewSources:
+    """What can be added, and what cannot and why."""
+
+    tables: tuple[AnySource, ...] = ()
+    duplicates: tuple[str, ...] = ()
+    """Addresses that are configured already, or were named twice."""
+    refused: tuple[tuple[str, str], ...] = ()
+    """(address, reason)."""
+
+
+def new_sources(wanted: Iterable[tuple[str, str]], configured: Iterable[AnySource]) -> NewSources:
+    """Return tables for feeds given as (title, address), each with a name of its own.
+
+    Two addresses are the same if only http or https, the case of the host or the fragment differs.
+    """
+    known = list(configured)
+    names = {table.name for table in known}
+    seen = {_key(address) for table in known for address in addresses_of(table)}
+    tables: list[AnySource] = []
+    duplicates: list[str] = []
+    refused: list[tuple[str, str]] = []
+    for title, given in wanted:
+        address = _without_feed_scheme(given.strip())
+        if _key(address) in seen:
+            duplicates.append(address)
+            continue
+        try:
+            table = _table(_name(title, address, names), address)
+        except ValidationError as error:
+            refused.append((address, error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")))
+            continue
+        seen.add(_key(address))
+        names.add(table.name)
+        tables.append(table)
+    return NewSources(tables=tuple(tables), duplicates=tuple(duplicates), refused=tuple(refused))
+
+
+def check_name(name: str, configured: Iterable[AnySource]) -> None:
+    """Raise ConfigError if no new source can be called `name`."""
+    if not name or _slug(name) != name:
+        raise ConfigError([f"--name: a name is made of lower-case letters, digits and hyphens (it is {name!r})"])
+    if name in {table.name for table in configured}:
+        raise ConfigError([f"--name: there is a source {name!r} already"])
+
+
+def addresses_of(table: AnySource) -> tuple[str, ...]:
+    """Return the address of the feed that a source reads; none if it is a service without feeds."""
+    if isinstance(table, FeedTable):
+        return (table.url,)
+    if isinstance(table, ArxivFeedTable):
+        return (f"{table.base_url}/rss/{'+'.join(table.categories)}",)
+    return ()
+
+
+def as_toml(tables: Iterable[AnySource]) -> str:
+    """Return the tables as they stand in a configuration, with an empty line before each."""
+    return "".join(f"\n[[sources]]\n{_lines(table)}" for table in tables)
+
+
+def append(path: Path, tables: Collection[AnySource]) -> str:
+    """Append the tables to the configuration file at `path` and return the text that was added.
+
+    Nothing else in the file changes. Raises ConfigError if the file would no longer be a configuration with these
+    sources, and OSError if it cannot be written; nothing is written then.
+    """
+    text = as_toml(tables)
+    with path.open(encoding="utf-8", newline="") as file:
+        before = file.read()
+    added = text if before.endswith("\n") else f"\n{text}"
+    if "\r\n" in before:
+        added = added.replace("\n", "\r\n")
+    try:
+        named = [row.get("name") for row in tomllib.loads((before + added).removeprefix("\ufeff"))["sources"]]
+    except (tomllib.TOMLDecodeError, KeyError, AttributeError) as error:
+        raise ConfigError([f"{path}: [[sources]] cannot be appended: {error}"]) from error
+    if named[-len(tables) :] != [table.name for table in tables]:
+        raise ConfigError([f"{path}: [[sources]] cannot be appended: they would not be its last ones"])
+    with path.open("a", encoding="utf-8", newline="") as file:
+        file.write(added)
+    return text
+
+
+def _without_feed_scheme(address: str) -> str:
+    """Return a web address for `feed://host`, `feed:https://host` and `feed://https://host`."""
+    scheme, colon, rest = address.partition(":")
+    if not colon or scheme.lower() != "feed":
+        return address
+    inner = rest.removeprefix("//")
+    return inner if inner.lower().startswith(("http://", "https://")) else f"http://{inner}"
+
+
+def _lines(table: AnySource) -> str:
+    rows = [f"name = {_quoted(table.name)}", f"kind = {_quoted(table.kind)}"]
+    if isinstance(table, FeedTable):
+        rows.append(f"url = {_quoted(table.url)}")
+    elif isinstance(table, ArxivFeedTable):
+        rows.append(f"categories = [{', '.join(map(_quoted, table.categories))}]")
+    return "".join(f"{row}\n" for row in rows)
+
+
+def _quoted(text: str) -> str:
+    """Return a basic string of TOML, which is one of JSON but for DEL."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007F")
+
+
+def _table(name: str, address: str) -> AnySource:
+    if found := _ARXIV.fullmatch(address):
+        return ArxivFeedTable(name=name, kind="arxiv-feed", categories=tuple(found[1].split("+")))
+    return FeedTable(name=name, kind="feed", url=address)
+
+
+def _name(title: str, address: str, taken: Collection[str]) -> str:
+    """Return a name that no other source has, made of the title, or else of the host."""
+    slug = _slug(title) or _slug(_host(address).removeprefix("www.")) or "feed"
+    name, number = slug, 2
+    while name in taken:
+        ending = f"-{number}"
+        name, number = f"{slug[: _LONGEST_NAME - len(ending)].rstrip('-')}{ending}", number + 1
+    return name
+
+
+def _slug(text: str) -> str:
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:_LONGEST_NAME].strip("-")
+
+
+def _host(address: str) -> str:
+    try:
+        return urlsplit(address).hostname or ""
+    except ValueError:
+        return ""
+
+
+def _key(address: str) -> str:
+    """Return what makes two addresses the same."""
+    try:
+        parts = urlsplit(address)
+        port = parts.port
+    except ValueError:
+        return address
+    place = parts.hostname or ""
+    if port not in {None, 80, 443}:
+        place += f":{port}"
+    return f"{place}{parts.path or '/'}?{parts.query}"
