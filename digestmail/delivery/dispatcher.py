@@ -144,7 +144,7 @@ class Dispatcher:
                 return None
             now = self._clock.now()
             message = self._queue.take(now)
-            if self._queue.has_stale:
+            if self._queue.stale:
                 self._writer.submit(WriteBatch(record_intent=self._queue.pop_stale()))
             if message is None:
                 return None
@@ -159,16 +159,17 @@ class Dispatcher:
         try:
             composed = self._composers.write(claimed, now)
         except RenderError as error:
-            self._record_result(message, TransportError(str(error)))
+            self._record_result(message, TransportError(str(error)), now, message.started)
             if not isinstance(claimed, Notice):  # a notice has a template of its own, which says nothing of the others
                 self._halt(str(error))
         except DeliveryError as error:
-            self._record_result(message, error)
+            self._record_result(message, error, now, message.started)
         except Exception as error:
             # A bug met on one message must not cost the others theirs; it is logged with its traceback.
             log.exception("cannot compose %r", claimed.claim)
             text = f"unexpected {type(error).__name__}: {error}"
-            self._record_result(message, DeliveryError(text, code=None, permanent=False))
+            failed = DeliveryError(text, code=None, permanent=False)
+            self._record_result(message, failed, now, message.started)
         else:
             if composed is not None:
                 message.envelope, message.message = composed
@@ -188,7 +189,6 @@ class Dispatcher:
             if not isinstance(verdict, TransportError):
                 self._connections.reset_failures()
             self._judge(message, verdict)
-        self._submit_soon()
 
     def _on_connection_lost(self, message: QueuedMessage, error: NotSentError) -> None:
         """Send the message first over the next connection: nothing was delivered, and its intent is still valid."""
@@ -198,6 +198,7 @@ class Dispatcher:
             message.taken_by = None
             self._queue.put_back(message)
             self._wake()
+            self._submit_soon()
         else:
             self._judge(message, TransportError(str(error), code=error.code))
 
@@ -210,15 +211,14 @@ class Dispatcher:
         if message.taken_by is not None:
             message.taken_by.crowded_in = message.wave if crowded else None
             message.taken_by = None
-        self._record_result(message, verdict)
         now, at = self._clock.now(), self._clock.monotonic()
+        self._record_result(message, verdict, now, at)
         finding = self._health.judge(message.claimed, verdict, now, at, crowded=crowded)
         if finding is not None:
             self._act_on(finding)
 
-    def _record_result(self, message: QueuedMessage, verdict: Verdict) -> None:
-        now = self._clock.now()
-        milliseconds = min(max(int((self._clock.monotonic() - message.started) * 1000), 0), _LONGEST)
+    def _record_result(self, message: QueuedMessage, verdict: Verdict, now: datetime, at: float) -> None:
+        milliseconds = min(max(int((at - message.started) * 1000), 0), _LONGEST)
         result = outcomes.attempted(message.claimed, verdict, self._rules, now, self._random, milliseconds)
         if isinstance(verdict, TransportError) and verdict.pause is not None:
             # The message is certainly not at fault: it stays ahead, and another transport may have it at once.

@@ -102,7 +102,8 @@ class MessageQueue:
         self._busy: Counter[str] = Counter()
         self._ready: dict[Claim, QueuedMessage] = {}
         self._intended: deque[QueuedMessage] = deque()
-        self._stale: list[ClaimedMessage] = []
+        self.stale: list[ClaimedMessage] = []
+        """READY messages whose intent must be renewed; see `pop_stale`."""
         self._in_flight = 0
 
     @property
@@ -185,17 +186,12 @@ class MessageQueue:
                 return message
             message.state = MessageState.READY
             self._ready[message.claimed.claim] = message
-            self._stale.append(message.claimed)
+            self.stale.append(message.claimed)
         return None
-
-    @property
-    def has_stale(self) -> bool:
-        """Whether there are messages whose intent must be renewed."""
-        return bool(self._stale)
 
     def pop_stale(self) -> list[ClaimedMessage]:
         """Return the READY messages whose intent must be renewed, once."""
-        stale, self._stale = self._stale, []
+        stale, self.stale = self.stale, []
         return stale
 
     def put_back(self, message: QueuedMessage) -> None:
@@ -241,7 +237,9 @@ class MessageQueue:
 
     def _leave(self, message: QueuedMessage) -> None:
         message.state = MessageState.RESOLVED
-        if self._limits and (domain := _domain(message)) in self._limits:
+        if not self._limits:
+            return
+        if (domain := _domain(message)) in self._limits:
             self._busy[domain] -= 1
             if self._held[domain]:
                 self._admit(domain)
