@@ -296,5 +296,5 @@ def wanted(title: str, topics: Sequence[str]) -> bool:
 def agrees(explanation: Explanation, number: int, mails: dict[str, list[int]]) -> None:
     """Assert that what `explain` says of readers is what they get."""
     said = " | ".join(explanation.reasons)
-    assert ("who takes everything gets it" in said) is (number in mails["everything"]), (number, said)
-    assert ("who chose only 'Code' gets it" in said) is (number in mails.get("one", [])), (number, said)
+    assert ("subscribers of all topics get it" in said) is (number in mails["everything"]), (number, said)
+    assert ("subscribers of 'Code' only get it" in said) is (number in mails.get("one", [])), (number, said)

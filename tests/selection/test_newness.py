@@ -73,11 +73,11 @@ def test_why_a_paper_is_no_news_is_said_for_each_source():
         (mention("arxiv", -2), mention("arxiv-api", 1), mention("journal", 1, dated=date(2026, 1, 1))), CURATED, SINCE
     )
     assert list(said) == [
-        "too old: the window begins 2026-05-16 07:00 UTC",
+        "too old: the window starts 2026-05-16 07:00 UTC",
         "arxiv first showed it 2026-05-14 07:00 UTC and dates it 2026-05-14",
         (
             "arxiv-api first showed it 2026-05-17 07:00 UTC and dates it 2026-05-17: "
-            "an announcement does not make new what another source showed before the window"
+            "an announcement does not make a paper new that another source showed before the window"
         ),
         "journal first showed it 2026-05-17 07:00 UTC and dates it 2026-01-01: over 7 days before the window",
     ]

@@ -230,7 +230,7 @@ def test_what_came_since_the_last_edition_is_taken_before_what_is_left_over():
     assert layout(selection) == {None: [4, 3, 1]}
     assert [decision.new for decision in selection.decisions] == [True, True, False, False]
     assert reasons(decision_on(selection, 1), None)[2] == (
-        "left over: it came before the last edition, so papers that came since are taken first"
+        "left over from the last edition, so newer papers come first"
     )
 
 
@@ -373,7 +373,7 @@ def test_the_reasons_name_topic_words_score_and_rank():
         "selected, under 'Agents'",
         "matches 'Agents' with strength 0.60: keyword agent",
         "also matches 'Vision' with strength 0.40: keyword image",
-        "kept out of 'Surveys' by the excluded 'image'",
+        "excluded from 'Surveys' by 'image'",
         "score 1.45 = 0.50 for age * (upvotes 2.30 + topic match 0.60)",
         "rank 1",
     )
@@ -401,13 +401,13 @@ def test_the_reasons_name_the_words_that_make_a_paper_similar():
         ),
         (
             Outcome.OVER_TOPIC_LIMIT,
-            "left out: 10 papers come before it among the papers without a topic",
-            "left out: enough papers come before it among the papers without a topic",
+            "left out: 10 papers rank higher among the papers without a topic",
+            "left out: enough papers rank higher among the papers without a topic",
         ),
         (
             Outcome.OVER_LIMIT,
-            "left out: 25 papers come before it",
-            "left out: enough papers come before it",
+            "left out: 25 papers rank higher",
+            "left out: enough papers rank higher",
         ),
     ],
 )
@@ -415,4 +415,4 @@ def test_every_outcome_is_said_in_a_sentence(outcome, says, without_limits):
     decision = Decision(paper_id=paper(1).id, outcome=outcome, score=Score(total=0.0), published_in="2026-04-01")
     assert reasons(decision, Limits(min_score=0.5))[0] == says
     assert reasons(decision, None)[0] == (without_limits or says)
-    assert reasons(decision, None)[1] == "score 0.00: it matches no topic, and no source counts anything for it"
+    assert reasons(decision, None)[1] == "score 0.00; it matches no topic, and no source has counts for it"
