@@ -76,8 +76,8 @@ def test_why_a_paper_is_no_news_is_said_for_each_source():
         "too old: the window starts 2026-05-16 07:00 UTC",
         "arxiv first showed it 2026-05-14 07:00 UTC and dates it 2026-05-14",
         (
-            "arxiv-api first showed it 2026-05-17 07:00 UTC and dates it 2026-05-17: "
+            "arxiv-api first showed it 2026-05-17 07:00 UTC and dates it 2026-05-17; "
             "an announcement does not make a paper new that another source showed before the window"
         ),
-        "journal first showed it 2026-05-17 07:00 UTC and dates it 2026-01-01: over 7 days before the window",
+        "journal first showed it 2026-05-17 07:00 UTC and dates it 2026-01-01, which is over 7 days before the window",
     ]

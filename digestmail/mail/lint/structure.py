@@ -121,10 +121,10 @@ def layout_tables(letter: ParsedMessage) -> Iterator[str]:
 
 
 def link_texts(letter: ParsedMessage) -> Iterator[str]:
-    """Find links whose text does not describe their target."""
+    """Find links whose text does not describe their target, except links to a section, which have its name."""
     for link in letter.page.links:
         text = " ".join(link.text.split())
-        if text.lower() in _VAGUE:
+        if text.lower() in _VAGUE and not link.href.startswith("#"):
             yield f"a link to {link.href[:60]!r} says {text!r}"
 
 
