@@ -25,7 +25,14 @@ _NOT_PAGES = {
     "webhooks.py",
 }
 """Modules whose errors only programs and operators see."""
-_ARGUMENTS = {"translate": 1, "_marked": 0, "_error_response": 2, "TokenError": 0, "SubscriptionError": 0, "HTTPException": 1}
+_ARGUMENTS = {
+    "translate": 1,
+    "_marked": 0,
+    "_error_response": 2,
+    "TokenError": 0,
+    "SubscriptionError": 0,
+    "HTTPException": 1,
+}
 """Which argument of a call holds the message."""
 
 

@@ -73,7 +73,7 @@ def test_in_a_dark_program_no_ground_stays_light(browser: Browser, name: str):
         shown.close()
 
 
-def test_a_right_to_left_mail_begins_at_the_right(browser: Browser):
+def test_a_right_to_left_email_starts_at_the_right(browser: Browser):
     shown = browser.new_page(viewport={"width": 600, "height": 900})
     try:
         shown.set_content(MAILS["right-to-left"])

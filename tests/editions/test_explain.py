@@ -26,12 +26,12 @@ def explained(database, number: int, now: datetime, of=DAILY) -> Explanation:
     return explanation
 
 
-def test_what_a_run_of_the_minute_asked_about_read_counts(database):
+def test_sightings_of_the_requested_minute_count(database):
     see(database, sighting(1, title="An agent"), now=THURSDAY + timedelta(seconds=41))
     assert explained(database, 1, THURSDAY).outcome == "selected"
 
 
-def test_what_was_read_later_than_asked_about_was_not_seen_yet_and_is_not_called_old(database):
+def test_a_paper_read_later_is_unknown_and_not_called_old(database):
     see(database, sighting(1), now=THURSDAY + timedelta(minutes=3))
     explanation = explained(database, 1, THURSDAY)
     assert explanation.outcome == "not-a-candidate"
@@ -54,7 +54,7 @@ def test_of_a_paper_arxiv_announced_long_ago_the_source_that_makes_it_new_decide
     assert "1.00 for age" in new.reasons[2]
 
 
-def test_what_no_reader_of_everything_gets_is_said_before_and_after_publishing(database):
+def test_papers_not_sent_to_subscribers_of_all_topics_are_explained(database):
     of = digest(topics=(AGENTS, VISION), limits=Limits(max_papers=1))
     see(database, sighting(1, upvotes=50, title="An agent"), sighting(2, title="An image"), now=THURSDAY)
     expected = [
@@ -82,7 +82,7 @@ def test_a_paper_that_matches_two_topics_is_explained_for_both(database):
     assert said[-2:] == ("subscribers of 'Agents' only get it", "subscribers of 'Vision' only get it")
 
 
-def test_what_was_left_over_says_so(database):
+def test_leftover_papers_are_explained(database):
     of = digest(limits=Limits(max_papers=1), window_days=5)
     see(database, sighting(1, upvotes=9), sighting(2, upvotes=5), now=THURSDAY)
     publish(database, [of], render, THURSDAY)

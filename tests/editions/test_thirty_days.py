@@ -124,7 +124,7 @@ def test_a_source_that_counts_nothing_sends_new_papers_every_day(database, topic
         had |= set(mail)
 
 
-def test_after_a_backlog_without_dates_each_new_article_comes_on_its_day(database):
+def test_after_an_undated_backlog_each_new_article_is_new_on_its_day(database):
     month = Month(database, digest(sources=("journal",), curated=("journal",)), reader=())
     had: set[int] = set()
     for day in DAYS:

@@ -78,7 +78,7 @@ def test_no_forged_token_opens_anything(door: str):
 
 
 @given(st.integers(1, 2**53), st.text(max_size=40), st.integers(0, int(CONFIRM_WITHIN.total_seconds())))
-def test_a_confirmation_link_says_what_was_put_in_until_it_expires(subscriber_id: int, nonce: str, later: int):
+def test_a_confirmation_token_can_be_read_until_it_expires(subscriber_id: int, nonce: str, later: int):
     assume(nonce.isprintable())
     token = LINKS.confirm(subscriber_id, nonce, NOW)
     assert LINKS.read_confirm(token, NOW + timedelta(seconds=later)) == (subscriber_id, nonce)

@@ -103,7 +103,7 @@ def test_a_regional_variant_reads_its_language_and_an_unknown_one_is_an_error():
         direction("xx-yy-zz")
 
 
-def test_an_operators_catalogue_goes_before_the_house_s_and_may_add_a_language(tmp_path: Path):
+def test_an_operators_catalog_takes_precedence_and_can_add_a_language(tmp_path: Path):
     (tmp_path / "locales").mkdir()
     (tmp_path / "locales" / "de.po").write_text('msgid "Unsubscribe"\nmsgstr "Nie wieder"\n')
     (tmp_path / "locales" / "es.po").write_text('msgid "Unsubscribe"\nmsgstr "Darse de baja"\n')

@@ -11,7 +11,7 @@ WHOLE = (
 TEXT = WHOLE.format("<mj-text>{}</mj-text>")
 
 
-def test_what_is_well_is_passed():
+def test_correct_mjml_passes():
     source = TEXT.format(
         '<a href="https://example.org/?a=1&amp;b">x</a> <a href="#topic-1">y</a> &lt;mj-odd&gt;'
         '<img src="https://example.org/x.png" width="1" height="1" alt="A picture">'
@@ -37,5 +37,5 @@ def test_what_is_well_is_passed():
         (WHOLE.format('<mj-button href="data:x">x</mj-button>'), "line 3: <mj-button> leads to 'data:'"),
     ],
 )
-def test_what_is_wrong_is_told_with_its_line(source: str, problem: str):
+def test_errors_are_reported_with_their_line(source: str, problem: str):
     assert problem in mjml_problems(source)

@@ -106,7 +106,7 @@ def test_dates_and_numbers_are_those_of_the_language(site):
     assert "187 Stimmen" in text
 
 
-def test_errors_are_said_in_the_language_too(site):
+def test_errors_are_translated_too(site):
     found = ask(create_app(site), "/daily/1999-01-01", headers={"Accept-Language": "de"})
     assert (found.status, "An diesem Tag gibt es keine Ausgabe." in found.text) == (404, True)
 

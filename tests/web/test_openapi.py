@@ -27,7 +27,7 @@ def schema(database, database_url):
 
 
 @pytest.mark.filterwarnings("ignore::Warning:schemathesis", "ignore::Warning:jsonschema_rs")
-def test_the_api_is_what_its_description_says(schema):
+def test_the_api_matches_its_openapi_document(schema):
     tried = 0
     for found in schema.get_all_operations():
         operation = found.ok()
