@@ -53,6 +53,6 @@ def _read_one(found: Any) -> InboundReport:
     proof = find_tokens([event.return_path], [event.message_id])
     if event.kind == "complaint":
         return complaint(identity, event.recipient, proof, event.text)
-    says = BounceClass.HARD if event.permanent else BounceClass.SOFT
-    failure = failed(event.recipient, says, status=event.status, text=event.text)
+    category = BounceClass.HARD if event.permanent else BounceClass.SOFT
+    failure = failed(event.recipient, category, status=event.status, text=event.text)
     return bounce(identity, event.recipient, proof, failure)
