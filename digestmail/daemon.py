@@ -105,7 +105,7 @@ class Daemon:
         while not self._stopping.wait(_LOOK_AT_CLOCK):
             now = clock_offset(self._clock)
             if abs(now - offset) > _SET.total_seconds():
-                log.warning("the clock was set by %+.0f s: everything is planned anew", now - offset)
+                log.warning("the clock was set by %+.0f s; all jobs are rescheduled", now - offset)
                 self.reschedule()
             offset = now
 

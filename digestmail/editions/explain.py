@@ -43,7 +43,7 @@ def explain(
     """Return the paper `ref` (id, DOI or link) and one explanation for each digest. Raises StorageError."""
     paper = papers.find(connection, ref)
     if paper is None:
-        raise StorageError(f"no source has shown a paper {ref!r}")
+        raise StorageError(f"there is no paper {ref!r}")
     return paper, tuple(_explain_one(connection, digest, paper, now, horizon) for digest in digests)
 
 

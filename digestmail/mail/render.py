@@ -131,7 +131,7 @@ class _Fitting:
         best = self._mail(enough)
         if not self._fits(best):
             raise RenderError(
-                f"{_EDITION}: without any paper the mail is over the byte budget: "
+                f"{_EDITION}: even without papers the email is too large: "
                 f"{self._measure(best):,} of {LARGEST_MESSAGE:,} octets"
             )
         while enough - too_few > 1:

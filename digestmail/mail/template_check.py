@@ -29,7 +29,7 @@ def sample_edition() -> Edition:
         digest="sample",
         slot=Slot(at=_AT, key="2026-04-02", day=_AT.date()),
         title="A digest",
-        byline="by somebody",
+        byline="by someone",
         composed_at=_AT,
         entries=tuple(_entry(rank) for rank in (1, 2, 3, _CLOSING)),
         beyond=(Beyond(topics=(_TOPIC,), papers=2),),

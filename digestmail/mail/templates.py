@@ -104,13 +104,13 @@ def install_language(environment: jinja2.Environment, language: str, directories
 def compiled(name: str, source: str) -> str:
     """Compile `source`, the rendered MJML of the template `name`, to HTML. Raises RenderError."""
     if problems := mjml_problems(source):
-        raise RenderError(f"{name}: is not MJML once it is filled in: {'; '.join(problems[:3])}")
+        raise RenderError(f"{name}: is not valid MJML after rendering: {'; '.join(problems[:3])}")
     try:
         html: str = mjml2html(source)
     except ValueError as error:
-        raise RenderError(f"{name}: is not MJML once it is filled in: {error}") from error
+        raise RenderError(f"{name}: is not valid MJML after rendering: {error}") from error
     if "<mj-" in html or "</mj-" in html:
-        raise RenderError(f"{name}: holds a tag that is not MJML")
+        raise RenderError(f"{name}: contains a tag that is not MJML")
     # An email that is opened on its own is a page, and a page needs one main landmark (WAI-ARIA 1.2 section 5.3.4).
     return html.replace(' role="article"', ' role="main"', 1)
 

@@ -88,7 +88,7 @@ def _add_papers(connection: Connection, edition: Edition, edition_id: int) -> No
             ],
         )
     except IntegrityError as error:
-        raise StorageError(f"digest {edition.digest!r} would publish a paper a second time") from error
+        raise StorageError(f"digest {edition.digest!r} would publish a paper twice") from error
 
 
 def get(connection: Connection, digest: str, slot: str) -> StoredEdition | None:

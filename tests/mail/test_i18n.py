@@ -97,7 +97,7 @@ def test_the_direction_follows_the_language(language: str, way: str):
 def test_a_regional_variant_reads_its_language_and_an_unknown_one_is_an_error():
     assert translations("de-AT", HOUSE).gettext("Unsubscribe") == "Abbestellen"
     assert translations("en-US", HOUSE).gettext("Unsubscribe") == "Unsubscribe"
-    with pytest.raises(RenderError, match="there is no catalogue for 'es'; there are de, en, fr, he"):
+    with pytest.raises(RenderError, match="there is no catalogue for 'es'; available languages: de, en, fr, he"):
         translations("es", HOUSE)
     with pytest.raises(RenderError, match="no language 'xx-yy-zz'"):
         direction("xx-yy-zz")

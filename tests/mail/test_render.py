@@ -383,7 +383,7 @@ def test_an_operators_template_goes_before_the_own_one(tmp_path: Path):
         (
             "edition.mjml",
             ONE_TEXT.format("<mj-odd>x</mj-odd>"),
-            r"<mj-odd> is no tag of MJML",
+            r"<mj-odd> is not an MJML tag",
         ),
         (
             "edition.mjml",

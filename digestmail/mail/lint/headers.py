@@ -26,7 +26,7 @@ def one_mailbox_each(parsed: ParsedMessage) -> Iterator[str]:
     for name in ("From", "To"):
         addresses = getattr(parsed.message.get(name), "addresses", ())
         if len(addresses) != 1:
-            yield f"{name} holds {len(addresses)} mailboxes"
+            yield f"{name} has {len(addresses)} mailboxes"
 
 
 def dated(parsed: ParsedMessage) -> Iterator[str]:
@@ -36,13 +36,13 @@ def dated(parsed: ParsedMessage) -> Iterator[str]:
     except ValueError:
         zoned = False
     if not zoned:
-        yield "Date is missing, unreadable or without a zone"
+        yield "Date is missing, invalid or without a time zone"
 
 
 def identified(parsed: ParsedMessage) -> Iterator[str]:
     """Message-ID (RFC 5322 section 3.6.4), in lower case as mailboxes compare it."""
     if not re.fullmatch(r"<[a-z0-9.-]+@[a-z0-9.-]+>", parsed.header("Message-ID")):
-        yield f"an odd Message-ID: {parsed.header('Message-ID')!r}"
+        yield f"an invalid Message-ID: {parsed.header('Message-ID')!r}"
 
 
 def marked_as_bulk(parsed: ParsedMessage) -> Iterator[str]:
@@ -56,23 +56,23 @@ def marked_as_bulk(parsed: ParsedMessage) -> Iterator[str]:
 def feedback_id(parsed: ParsedMessage) -> Iterator[str]:
     """Four fields, the last with 5 to 15 characters: Gmail's Feedback Loop groups complaints by them."""
     if not re.fullmatch(r"([^:\s]+:){3}[^:\s]{5,15}", parsed.header("Feedback-ID")):
-        yield f"an odd Feedback-ID: {parsed.header('Feedback-ID')!r}"
+        yield f"an invalid Feedback-ID: {parsed.header('Feedback-ID')!r}"
 
 
 def list_headers(parsed: ParsedMessage) -> Iterator[str]:
     """RFC 2919 List-Id; RFC 2369 List-Help, List-Owner and, if there are web pages, List-Archive."""
     if not re.search(r"<[a-z0-9-]+\.[a-z0-9.-]+>$", parsed.header("List-Id")):
-        yield f"an odd List-Id: {parsed.header('List-Id')!r}"
+        yield f"an invalid List-Id: {parsed.header('List-Id')!r}"
     for name in ("List-Help", "List-Owner", "List-Archive"):
         if name in parsed.message and not re.fullmatch(r"<(https?://|mailto:)[^<>\s]+>", parsed.header(name)):
-            yield f"an odd {name}: {parsed.header(name)!r}"
+            yield f"an invalid {name}: {parsed.header(name)!r}"
 
 
 def unsubscribe_header(parsed: ParsedMessage) -> Iterator[str]:
     """RFC 8058 section 3.1: an https link first, if there is one, then a mailto; on one line."""
     line = _unsubscribe_line(parsed)
     if line is None or len(line[0]) > LONGEST_LINE:
-        yield "List-Unsubscribe is not there on one line"
+        yield "List-Unsubscribe is missing or folded"
     elif not re.fullmatch(rb"(?:<https://[^<>\s]+>, )?<mailto:[^<>\s]+>", line[1]):
         yield f"List-Unsubscribe is not an https link and a mailto: {line[1].decode('ascii', 'replace')}"
 
@@ -83,9 +83,9 @@ def one_click(parsed: ParsedMessage) -> Iterator[str]:
     by_web = line is not None and b"<https://" in line[1]
     promised = parsed.header("List-Unsubscribe-Post") == _ONE_CLICK
     if by_web and not promised:
-        yield "an https link, but List-Unsubscribe-Post does not promise one click"
+        yield "there is an https link, but List-Unsubscribe-Post does not announce one-click"
     elif promised and not by_web:
-        yield "one click is promised, but there is no https link"
+        yield "one-click is announced, but there is no https link"
 
 
 def unsubscribe_link(parsed: ParsedMessage) -> Iterator[str]:

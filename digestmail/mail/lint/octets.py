@@ -15,7 +15,7 @@ _LONGEST_ENCODED_LINE: Final = 76
 def line_ends(parsed: ParsedMessage) -> Iterator[str]:
     """Only CRLF line ends, and no NUL."""
     if b"\0" in parsed.raw:
-        yield "a NUL"
+        yield "a NUL character"
     if re.search(rb"(?<!\r)\n|\r(?!\n)", parsed.raw):
         yield "a bare CR or LF"
 

@@ -43,21 +43,21 @@ RULES: Final = (
     MessageRule(
         chapter=1,
         name="unsubscribe-header",
-        sentence="List-Unsubscribe stands on one line: https first, then mailto",
+        sentence="List-Unsubscribe is on one line: https first, then mailto",
         errors=headers.unsubscribe_header,
         of_list=True,
     ),
     MessageRule(
         chapter=1,
         name="one-click",
-        sentence="One-click is promised if and only if there is an https link",
+        sentence="One-click is announced if and only if there is an https link",
         errors=headers.one_click,
         of_list=True,
     ),
     MessageRule(
         chapter=1,
         name="unsubscribe-link",
-        sentence="Both parts hold the personal unsubscribe link",
+        sentence="Both parts contain the personal unsubscribe link",
         errors=headers.unsubscribe_link,
         of_list=True,
     ),
@@ -71,13 +71,13 @@ RULES: Final = (
     MessageRule(
         chapter=4,
         name="bulk",
-        sentence="Auto-Submitted and Precedence keep programs that answer mail silent",
+        sentence="Auto-Submitted and Precedence prevent automatic replies",
         errors=headers.marked_as_bulk,
     ),
     MessageRule(
         chapter=4,
         name="feedback-id",
-        sentence="Feedback-ID has four fields and names the sender last",
+        sentence="Feedback-ID has four fields, the last of which is the sender",
         errors=headers.feedback_id,
     ),
     MessageRule(
@@ -86,8 +86,10 @@ RULES: Final = (
         sentence="One sender, one recipient",
         errors=headers.one_mailbox_each,
     ),
-    MessageRule(chapter=5, name="date", sentence="Date is there, with its zone", errors=headers.dated),
-    MessageRule(chapter=5, name="message-id", sentence="Message-ID is there and plain", errors=headers.identified),
+    MessageRule(chapter=5, name="date", sentence="Date is present, with a time zone", errors=headers.dated),
+    MessageRule(
+        chapter=5, name="message-id", sentence="Message-ID is present and well formed", errors=headers.identified
+    ),
     MessageRule(
         chapter=6,
         name="alternative",
@@ -104,21 +106,21 @@ RULES: Final = (
         sentence="No line over 998 octets, none over 76 in a quoted-printable part",
         errors=octets.line_lengths,
     ),
-    MessageRule(chapter=7, name="seven-bit", sentence="Seven bits only", errors=octets.seven_bit),
+    MessageRule(chapter=7, name="seven-bit", sentence="Only 7-bit content", errors=octets.seven_bit),
     MessageRule(
         chapter=8,
         name="headers-once",
-        sentence="Every header is there once, and no other",
+        sentence="Every expected header occurs once, and there are no others",
         errors=headers.headers_once,
     ),
     MessageRule(chapter=8, name="headers-whole", sentence="No header is malformed", errors=headers.headers_complete),
     MessageRule(
         chapter=14,
         name="byte-budget",
-        sentence=f"The whole message stays under {LARGEST_MESSAGE:,} octets",
+        sentence=f"The message is smaller than {LARGEST_MESSAGE:,} octets",
         errors=structure.byte_budget,
     ),
-    MessageRule(chapter=15, name="links", sentence="Links lead to http, https or mailto only", errors=structure.links),
+    MessageRule(chapter=15, name="links", sentence="Links only use http, https or mailto", errors=structure.links),
     MessageRule(
         chapter=15,
         name="no-active-content",
@@ -129,10 +131,10 @@ RULES: Final = (
     MessageRule(
         chapter=15,
         name="nothing-hidden",
-        sentence="No text is hidden by display, visibility, opacity or a font of no size",
+        sentence="No text is hidden by display, visibility, opacity or font size",
         errors=structure.nothing_hidden,
     ),
-    MessageRule(chapter=15, name="compiled", sentence="No MJML is left over", errors=structure.compiled),
+    MessageRule(chapter=15, name="compiled", sentence="No MJML tags are left", errors=structure.compiled),
     MessageRule(
         chapter=16,
         name="no-remote-styles",
@@ -142,21 +144,29 @@ RULES: Final = (
     MessageRule(
         chapter=16,
         name="images",
-        sentence="Images come by https with alt, width and height, and track nobody",
+        sentence="Images use https and have alt, width and height; there are no tracking pixels",
         errors=structure.images,
     ),
-    MessageRule(chapter=17, name="language", sentence="Language and direction are named", errors=structure.language),
+    MessageRule(chapter=17, name="language", sentence="Language and direction are set", errors=structure.language),
     MessageRule(
-        chapter=17, name="outline", sentence="One h1 first, no heading level skipped", errors=structure.outline
+        chapter=17,
+        name="outline",
+        sentence="One h1 comes first, and no heading level is skipped",
+        errors=structure.outline,
     ),
     MessageRule(
-        chapter=17, name="layout-tables", sentence="Layout tables are marked as such", errors=structure.layout_tables
+        chapter=17,
+        name="layout-tables",
+        sentence="Layout tables have role=presentation",
+        errors=structure.layout_tables,
     ),
-    MessageRule(chapter=17, name="link-texts", sentence="Link texts say where they lead", errors=structure.link_texts),
+    MessageRule(
+        chapter=17, name="link-texts", sentence="Link texts describe their target", errors=structure.link_texts
+    ),
     MessageRule(
         chapter=18,
         name="colour-schemes",
-        sentence="Light and dark are declared and drawn",
+        sentence="Light and dark colors are declared and defined",
         errors=structure.colour_schemes,
     ),
     MessageRule(

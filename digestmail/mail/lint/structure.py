@@ -72,7 +72,7 @@ def nothing_hidden(parsed: ParsedMessage) -> Iterator[str]:
 def compiled(parsed: ParsedMessage) -> Iterator[str]:
     """No MJML tags are left."""
     if "<mj-" in parsed.html or "</mj-" in parsed.html:
-        yield "a tag of MJML is left"
+        yield "an MJML tag is left"
 
 
 def no_remote_styles(parsed: ParsedMessage) -> Iterator[str]:
@@ -109,7 +109,7 @@ def outline(parsed: ParsedMessage) -> Iterator[str]:
     """One h1 first, and no skipped levels."""
     headings = parsed.page.headings
     if headings[:1] != ["h1"] or headings.count("h1") != 1:
-        yield f"headings begin {', '.join(headings[:3]) or 'nowhere'}; one h1 comes first"
+        yield f"the first headings are {', '.join(headings[:3]) or 'missing'}; one h1 must come first"
     if any(int(after[1]) > int(before[1]) + 1 for before, after in pairwise(headings)):
         yield "headings skip a level"
 
@@ -125,13 +125,13 @@ def link_texts(parsed: ParsedMessage) -> Iterator[str]:
     for link in parsed.page.links:
         text = " ".join(link.text.split())
         if text.lower() in _VAGUE and not link.href.startswith("#"):
-            yield f"a link to {link.href[:60]!r} says {text!r}"
+            yield f"a link to {link.href[:60]!r} has the vague text {text!r}"
 
 
 def colour_schemes(parsed: ParsedMessage) -> Iterator[str]:
     """Light and dark colors are declared and defined."""
     if "dark" not in parsed.page.metas.get("color-scheme", ""):
-        yield "no meta color-scheme that names dark"
+        yield "no meta color-scheme that includes dark"
     if not any("prefers-color-scheme" in style for style in parsed.page.styles):
         yield "no style for prefers-color-scheme"
 
@@ -139,7 +139,7 @@ def colour_schemes(parsed: ParsedMessage) -> Iterator[str]:
 def one_column(parsed: ParsedMessage) -> Iterator[str]:
     """Nothing is wider than the column."""
     if widest := max((width for width in parsed.page.widths if width > WIDEST), default=0):
-        yield f"a table of {widest} px; {WIDEST} are the column"
+        yield f"a table is {widest} px wide; the column is {WIDEST} px"
 
 
 def plain_layout(parsed: ParsedMessage) -> Iterator[str]:
