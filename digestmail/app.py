@@ -48,13 +48,7 @@ class App(AbstractContextManager["App"]):
     """digestmail with one configuration. Close it, or use it in a `with` statement."""
 
     def __init__(
-        self,
-        config: Config,
-        base: Path,
-        clock: Clock,
-        *,
-        progress: Progress = quiet,
-        wall_clock: Clock | None = None,
+        self, config: Config, base: Path, clock: Clock, *, progress: Progress = quiet, wall_clock: Clock | None = None
     ) -> None:
         """Store the configuration. Relative paths start at `base`, the directory of the configuration file.
 

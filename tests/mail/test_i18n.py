@@ -118,5 +118,5 @@ def test_a_broken_catalogue_is_named(tmp_path: Path):
     (tmp_path / "locales").mkdir()
     (tmp_path / "locales" / "es.po").write_text("this is no catalogue\n")
 
-    with pytest.raises(RenderError, match=r"locales/es\.po: cannot be read"):
+    with pytest.raises(RenderError, match=r"locales/es\.po cannot be read"):
         translations("es", template_directories(tmp_path))

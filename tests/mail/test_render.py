@@ -378,8 +378,8 @@ def test_an_operators_template_goes_before_the_own_one(tmp_path: Path):
         ("edition.txt", "one\n\n{{ count + title }}", r"email/edition\.txt, line 3: "),
         ("edition.txt", "{{ title.__class__.__mro__ }}", r"email/edition\.txt, line 1: .*unsafe"),
         ("edition.txt", "{% include 'email/none.txt' %}", r"email/none\.txt: there is no such template"),
-        ("edition.mjml", "<mjml><mj-body><mj-section>", r"email/edition\.mjml: is not MJML"),
-        ("edition.mjml", "plain", r"email/edition\.mjml: is not MJML"),
+        ("edition.mjml", "<mjml><mj-body><mj-section>", r"email/edition\.mjml: is not valid MJML"),
+        ("edition.mjml", "plain", r"email/edition\.mjml: is not valid MJML"),
         (
             "edition.mjml",
             ONE_TEXT.format("<mj-odd>x</mj-odd>"),
@@ -388,7 +388,7 @@ def test_an_operators_template_goes_before_the_own_one(tmp_path: Path):
         (
             "edition.mjml",
             ONE_TEXT.format("{{ 'x' * 200000 }}"),
-            r"over the byte budget",
+            r"the email is too large",
         ),
     ],
 )

@@ -125,6 +125,6 @@ def eventually_locks(database: Database) -> bool:
 
 @pytest.mark.parametrize("url", ["not an address", "mysql://u:hidden@h/n", "sqlite://", "sqlite:///:memory:"])
 def test_an_invalid_database_url_is_refused_without_showing_its_password(url):
-    with pytest.raises(StorageError, match=r"not a database address|neither a SQLite file") as caught:
+    with pytest.raises(StorageError, match=r"not a database URL|neither a SQLite file") as caught:
         Database.open(url, base=Path())
     assert "hidden" not in str(caught.value)

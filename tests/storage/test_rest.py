@@ -219,7 +219,7 @@ def test_a_slot_is_published_once_but_an_empty_day_can_be_replaced(connection):
 
 def test_a_digest_cannot_publish_a_paper_twice(database, connection):
     editions.add(connection, edition(1))
-    with pytest.raises(StorageError, match="a second time"):
+    with pytest.raises(StorageError, match="twice"):
         editions.add(connection, edition(1, key="2026-04-03"))
 
 
