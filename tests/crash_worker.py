@@ -58,7 +58,7 @@ SERVER = ("in the middle of the body", "after the dot, before the reply")
 
 
 class Letters:
-    """Writes messages that are as long as they are told, and named after their delivery."""
+    """Writes messages of a given length, named after their delivery."""
 
     def __init__(self, octets: int) -> None:
         self.body = b"A line of the digest that nobody reads to its end.\r\n" * (octets // 52)

@@ -33,7 +33,7 @@ _ARGUMENTS = {
     "SubscriptionError": 0,
     "HTTPException": 1,
 }
-"""Which argument of a call holds the message."""
+"""The position of the message in the arguments of a call."""
 
 
 def messages() -> set[str | tuple[str, ...]]:

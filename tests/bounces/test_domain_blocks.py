@@ -1,4 +1,4 @@
-"""A domain that refuses its readers alike blocks us: nobody is suppressed for it."""
+"""A block: a domain that refuses its recipients in the same way suppresses no one."""
 
 from __future__ import annotations
 

@@ -117,6 +117,6 @@ def test_papers_over_limits_are_counted_the_same_before_and_after_publishing(dat
     assert [(one.topic, len(one.entries), one.more) for one in after["agents@example.org"].sections] == [
         ("Agents", 1, 1)
     ]
-    # What was over a limit is not said to have come with another digest.
+    # Papers over a limit are not reported as part of another digest.
     assert not any(share.received for share in after.values())
     assert after["agents@example.org"].delivered

@@ -1,4 +1,4 @@
-"""What is said of a paper agrees with what was, or will be, published."""
+"""Explanations of a paper agree with what was or will be published."""
 
 from __future__ import annotations
 

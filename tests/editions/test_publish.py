@@ -47,7 +47,7 @@ def published_titles(database, slot: str = "2026-04-02", name: str = "daily") ->
 
 
 def mails(database) -> dict[int, list[list[str]]]:
-    """Return what everybody is to get: by subscriber, the papers of each mail."""
+    """Return the expected papers of each email, by subscriber."""
     found: dict[int, list[list[str]]] = {}
     with database.begin() as connection:
         for delivery in claims.claim(connection, THURSDAY + 90 * DAY, DAY, 1000):

@@ -1,4 +1,4 @@
-"""Tokens nobody gave out: none of 100,000 opens anything; and what links and addresses keep to."""
+"""Forged tokens: none of 100,000 is accepted. Also the limits of links and addresses."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ALPHABET = string.ascii_letters + string.digits + "-_."
 EACH = 25_000
 Reader = Callable[[str], object]
 DOORS: dict[str, tuple[str, str, Reader]] = {
-    # Preferences, pause, data and erasing stand behind the unsubscribe token of the empty digest.
+    # Preferences, pause, data and erasing use the unsubscribe token of the empty digest.
     "unsubscribe": (LASTING.unsubscribe(7, "daily"), OTHERS_LASTING.unsubscribe(7, "daily"), LASTING.read_unsubscribe),
     "preferences": (LASTING.unsubscribe(7, ""), OTHERS_LASTING.unsubscribe(7, ""), LASTING.read_unsubscribe),
     "confirm": (

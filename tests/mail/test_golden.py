@@ -1,4 +1,4 @@
-"""Six editions, each kept as it left the renderer: HTML, text and message. `pytest --regenerate` writes them anew."""
+"""Golden files of six editions: HTML, text and message. `pytest --regenerate` rewrites them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names of senders: any name, written as operators write it, arrives to the letter and holds a signature."""
+"""Names of senders: any name is preserved exactly and its signature verifies."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from digestmail.selection.select import select
 
 TODAY = date(2026, 4, 2)
 MORNING = datetime(2026, 4, 2, 6, tzinfo=UTC)
-# Similarity of texts as short as these says little; it is tested in test_lexical.py.
+# The similarity of such short texts means little; it is tested in test_similarity.py.
 AGENTS = Topic(name="Agents", keywords=("agent",), min_similarity=1.0)
 VISION = Topic(name="Vision", keywords=("image",), min_similarity=1.0)
 WIDE = Limits(max_papers=1000, max_per_topic=1000)
@@ -40,7 +40,7 @@ def candidate(
 
 @dataclass(frozen=True)
 class Chosen:
-    """What was decided, and how it is arranged for who takes everything."""
+    """The decisions, and the sections for subscribers of all topics."""
 
     selection: Selection
     edition: Edition
@@ -266,7 +266,7 @@ def test_papers_of_another_digest_use_up_no_limit():
 
 
 def test_an_edition_keeps_only_papers_that_a_subscriber_may_need():
-    # Whoever chose Vision gets two of these; whoever chose Agents as well gets them under Agents.
+    # Subscribers of Vision get two of these; those of Agents as well get them under Agents.
     papers = [candidate(number, title="An agent", abstract="It sees an image.") for number in range(1, 50)]
     selection = choose(*papers, limits=Limits(max_per_topic=2))
     assert kept(selection) == [1, 2]

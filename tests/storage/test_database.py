@@ -1,4 +1,4 @@
-"""What a database promises whoever opens it: one state to read, one writer at a time, locks that die with a process."""
+"""The guarantees of a database: consistent reads, one writer at a time, locks that end with their process."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_a_failed_transaction_leaves_nothing(database):
 
 
 def test_writers_that_read_first_wait_for_each_other(database):
-    """Read, add one, write: no addition is lost, and nobody meets a deadlock."""
+    """Read, add one, write: no addition is lost, and there are no deadlocks."""
     with database.begin() as connection:
         connection.execute(schema.host_limits.insert().values(host="h", next_at=THURSDAY))
     failures: list[BaseException] = []

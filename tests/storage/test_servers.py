@@ -1,4 +1,4 @@
-"""What is remembered of mail servers, and when one is tried anew."""
+"""The stored data about mail servers, and when a trial is repeated."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def tries(connection, now=THURSDAY, face: str = FACE) -> bool:
 
 
 def wait(connection, now) -> int:
-    """Return after how many days the server is tried anew."""
+    """Return after how many days the server is tried again."""
     return next(days for days in range(1, 1000) if known(connection, now + days * DAY) is None)
 
 

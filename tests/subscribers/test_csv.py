@@ -35,7 +35,7 @@ HEADER = "address,digest,topics,hour,language,timezone,consent_source,consent_at
 
 
 def bring(database, *rows: str, header: str = HEADER, consent: Consent | None = AGREED, dry_run: bool = False):
-    """Import rows; return the report and what was told, line by line."""
+    """Import rows; return the report and the outcome of each line."""
     told: list[Line] = []
     report = csv_transfer.import_people(
         database,
@@ -217,7 +217,7 @@ FRIDAY = THURSDAY + timedelta(days=1)
 
 
 def later(database, *rows: str, **kwargs):
-    """Import rows three days after Thursday; return what was told with its reason."""
+    """Import rows three days after Thursday; return the outcomes with their reasons."""
     told: list[Line] = []
     csv_transfer.import_people(
         database,

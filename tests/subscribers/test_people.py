@@ -96,7 +96,7 @@ def test_sign_up_needs_confirmation_and_stores_consent(database, ask):
     found = signup.confirm(database, LINKS, token, THURSDAY + HOUR).subscriber
     assert found == person(database)
     assert (found.state, found.language, found.timezone) == (SubscriberState.ACTIVE, "de", "Europe/Berlin")
-    # All the topics there are is none: what is added later comes too.
+    # All topics are stored as none, so that topics added later are included.
     assert found.subscriptions == (Subscription(digest="daily", hour=7), Subscription(digest="weekly"))
     assert (found.consent_source, found.consent_at) == (signup.CONSENT_SOURCE, THURSDAY + HOUR)
     assert queued(database) == ["confirm", "welcome"]

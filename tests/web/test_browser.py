@@ -1,4 +1,4 @@
-"""The pages in a real browser: no stranger's script runs, everybody can read them, nothing comes from elsewhere."""
+"""The pages in a real browser: no foreign scripts run, the pages are accessible, nothing is loaded from other hosts."""
 
 from __future__ import annotations
 

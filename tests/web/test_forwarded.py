@@ -1,4 +1,4 @@
-"""Whoever holds a mail can use its links: the subscriber hears of it, and can undo it."""
+"""Anyone with an email can use its links: the subscriber is notified and can undo the change."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Requests made up from the OpenAPI document: none is answered with an error of ours, or out of shape."""
+"""Requests generated from the OpenAPI document: no response is a server error or violates the schema."""
 
 from __future__ import annotations
 

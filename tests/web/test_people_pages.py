@@ -1,4 +1,4 @@
-"""The pages people act on, over real HTTP and SMTP: what they do, and above all what they do not."""
+"""The subscriber pages over real HTTP and SMTP: what they do, and what they must not do."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def site(tmp_path, database_url):
 
 
 def subscribed(site: Site, address: str = "reader@example.org", **fields):
-    """Go the whole way from the form to the welcome; return the two mails."""
+    """Go from the form to the welcome email; return the two emails."""
     before = len(site.mails())
     assert "Check your email" in site.fill_in("/subscribe", address=address, **({"digest": "daily"} | fields)).body
     asked = site.wait_for_mails(before + 1)[-1]
@@ -139,7 +139,7 @@ ENCODINGS = {
 
 @pytest.mark.parametrize("encoding", ENCODINGS, ids=["urlencoded", "multipart"])
 def test_one_click_in_a_mail_program_unsubscribes(tmp_path, database_url, encoding):
-    """RFC 8058 whole, behind a proxy that ends TLS: the address is the mail's own, sent to where the proxy sends it."""
+    """RFC 8058 behind a proxy that terminates TLS, with the URL from the email."""
     with opened(tmp_path, database_url, "https://digest.example.org/papers") as site:
         subscribed(site)
         published(site, "An agent")

@@ -35,7 +35,7 @@ from digestmail.bounces.parsing.report import BounceClass
         ("5.0.0", "554 rejected as spam", "5.0.0", BounceClass.SENDER_FAULT),
         ("5.0.0", "554 rejected by policy: unknown user agent", "5.0.0", BounceClass.SENDER_FAULT),
         ("5.3.4", "message too big", "5.3.4", BounceClass.SENDER_FAULT),
-        # nothing said
+        # no reason given
         (None, "", None, BounceClass.SOFT),
         # numbers that are no codes
         (None, "host 192.0.5.1.1 said no", None, BounceClass.SOFT),
