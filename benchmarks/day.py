@@ -141,7 +141,7 @@ def cpu(work: Callable[[], object]) -> float:
 
 
 def day_against_feedparser(canned: Canned) -> list[Figure]:
-    """Measure the whole day and feedparser's own parse of the same bytes, in turn."""
+    """Measure an entire day, and feedparser's parsing of the same bytes, in turn."""
     ours, theirs = [], []
     for _ in range(ROUNDS):
         with tempfile.TemporaryDirectory() as directory:
@@ -157,7 +157,7 @@ def day_against_feedparser(canned: Canned) -> list[Figure]:
 
 
 def personalizes() -> list[Figure]:
-    """Measure casting a message of 60 KB against building it anew."""
+    """Measure personalizing a message of 60 KB against composing it from scratch."""
     html = "<p>" + "Some words of a paper's abstract. " * 1500 + "</p>"
     rendered = Rendered(subject="Trending papers", html=html, text="Some words. " * 400)
     sender = Sender(
@@ -198,7 +198,7 @@ def personalizes() -> list[Figure]:
 
 
 def peak_memory() -> list[Figure]:
-    """Measure the peak memory of one day in a process of its own."""
+    """Measure the peak memory of one day in a separate process."""
     code = "from benchmarks import day; day.print_peak()"
     output = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
     return [figure("day: peak memory", float(output), "MB", "<=", 150)]

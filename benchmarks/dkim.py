@@ -27,7 +27,7 @@ ROUNDS = 5
 
 
 def message_template(size: int, *signers: Signer) -> MessageTemplate:
-    """Return a mould whose messages are about `size` octets, a fifth of them plain text."""
+    """Return a message template whose messages are about `size` octets, a fifth of them plain text."""
     text = WORDS * (size // 5 // len(WORDS)) + UNSUBSCRIBE_PLACEHOLDER
     html = f"<p>{WORDS}</p>" * (size * 4 // 5 // (len(WORDS) + 7)) + UNSUBSCRIBE_PLACEHOLDER
     rendered = Rendered(subject="Trending papers", html=html, text=text)
@@ -52,7 +52,7 @@ def milliseconds(work: Callable[[], object], times: int) -> float:
 
 
 def threads_help(made: MessageTemplate, threads: int, times: int) -> float:
-    """Return how many times more messages `threads` threads cast in the same time."""
+    """Return how many times more messages `threads` threads personalize in the same time."""
     one = milliseconds(lambda: cast(made), times)
     with ThreadPoolExecutor(threads) as pool:
         began = time.perf_counter()

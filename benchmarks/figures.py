@@ -1,4 +1,4 @@
-"""How a benchmark says what it found: a JSON line for each figure, a table for people on standard error."""
+"""How benchmarks report: a JSON line for each figure, and a table on standard error."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Figure:
-    """One figure, what was hoped for, and whether it holds."""
+    """A figure, its target, and whether the target is met."""
 
     name: str
     value: float

@@ -1,4 +1,4 @@
-"""Importing a million people from a CSV, in a process of its own: lines a second, memory; then the same file again."""
+"""Importing a million people from a CSV: lines per second and memory; then the same file again."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def bring(database: Database, path: Path) -> tuple[csv_transfer.ImportReport, fl
 
 
 def measure(directory: Path) -> None:
-    """Import, import again, export; tell the figures."""
+    """Import, import again, export; report the figures."""
     database = Database.open("sqlite:///people.db", base=directory)
     database.upgrade()
     first, seconds = bring(database, directory / "people.csv")

@@ -17,7 +17,7 @@ from digestmail.mail.encoding import quoted_printable
 from digestmail.mail.message import MessageTemplate
 from digestmail.mail.message_headers import Sender
 from digestmail.mail.render import Renderer
-from digestmail.mail.view_model import content_after, shape_blocks, shape_frame
+from digestmail.mail.view_model import build_blocks, build_frame, content_after
 from digestmail.model.editions import Edition, Slot
 from digestmail.model.papers import Origin, Paper, PaperId, Signals
 from digestmail.model.selection import Entry, Score, Section, TopicMatch
@@ -80,10 +80,10 @@ def milliseconds(*works: Callable[[], object]) -> list[float]:
 
 def mjml_of(renderer: Renderer, edition: Edition, look: Appearance) -> str:
     """Return the MJML the edition's template becomes, for mrml alone."""
-    blocks = shape_blocks(sections_of(edition), look)
-    context = shape_frame(edition, BASE_URL) | content_after(blocks, PAPERS, 0, look.layout)
-    context |= renderer.templates.speech("en") | {"look": look}
-    return renderer.templates.fill("email/edition.mjml", context, language="en")
+    blocks = build_blocks(sections_of(edition), look)
+    context = build_frame(edition, BASE_URL) | content_after(blocks, PAPERS, 0, look.layout)
+    context |= renderer.templates.language_context("en") | {"look": look}
+    return renderer.templates.render("email/edition.mjml", context, language="en")
 
 
 def main() -> None:
@@ -117,8 +117,8 @@ def main() -> None:
             Figure("rendering a segment against mrml alone", round(whole / compiling, 1), "times", "-", holds=True),
             Figure("rendering a segment", round(whole, 2), "ms", "-", holds=True),
             Figure("mrml alone", round(compiling, 2), "ms", "-", holds=True),
-            Figure("a mould", round(moulding, 2), "ms", "-", holds=True),
-            figure("a cast", casting, "us", "<=", 20),
+            Figure("a message template", round(moulding, 2), "ms", "-", holds=True),
+            figure("a personalized message", casting, "us", "<=", 20),
             figure("HTML part, full", sizes[Layout.FULL], "octets", "<=", 60_000),
             figure("HTML part, compact", sizes[Layout.COMPACT], "octets", "<=", 60_000),
             figure("HTML part, headlines", sizes[Layout.HEADLINES], "octets", "<=", 40_000),

@@ -1,4 +1,4 @@
-"""A mailing to measure: subscribers, a published edition, letters of a given size, in a database of its own."""
+"""The setup of a mailing: subscribers, a published edition, messages of a given size, in a separate database."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ class Mailing:
                 connection.exec_driver_sql("VACUUM ANALYZE deliveries")
 
     def deliver(self, port: int, *, sessions: int, size: int, signers: Sequence[Signer] = ()) -> DeliverReport:
-        """Deliver what is queued, in messages of `size` octets, to the server at `port` of this machine."""
+        """Deliver the queue, in messages of `size` octets, to the server at `port` of this machine."""
 
         def message_template(edition: Edition, content: Rendered) -> MessageTemplate:
             return MessageTemplate(content, SENDER, digest=edition.digest, title=edition.title, signers=signers)

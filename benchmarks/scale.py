@@ -26,7 +26,7 @@ URL = "sqlite:///bench.db"
 
 
 def publishing(directory: Path, people: int) -> dict[str, float]:
-    """Publish to everybody; return the seconds it took."""
+    """Publish to everyone; return the seconds it took."""
     mailing = Mailing(URL, directory, people, fill=False)
     began = time.perf_counter()
     mailing.publish()
@@ -34,7 +34,7 @@ def publishing(directory: Path, people: int) -> dict[str, float]:
 
 
 def delivering(directory: Path, people: int) -> dict[str, float]:
-    """Deliver to everybody; return the seconds it took and how many were sent."""
+    """Deliver to everyone; return the seconds it took and how many were sent."""
     mailing = Mailing(URL, directory, people, fill=False)
     with sink() as port:
         began = time.perf_counter()
@@ -43,7 +43,7 @@ def delivering(directory: Path, people: int) -> dict[str, float]:
 
 
 def in_a_process(step: str, directory: Path, people: int) -> dict[str, float]:
-    """Run a step in a process of its own; return what it found, and its peak memory in megabytes."""
+    """Run a step in a separate process; return its result and its peak memory in megabytes."""
     command = [sys.executable, "-m", "benchmarks.scale", step, str(directory), str(people)]
     output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
     found: dict[str, float] = json.loads(output)
@@ -72,7 +72,7 @@ def by_table(directory: Path) -> dict[str, int]:
 
 
 def disk(directory: Path, people: int, title: str, before: int) -> list[Figure]:
-    """Return what a delivery takes on disk: by the growth of the file, and by table."""
+    """Return the size of a delivery on disk: by the growth of the file, and by table."""
     grown = (size(directory) - before) / people
     return [figure(f"{title}: a delivery on disk", grown, "bytes", "<=", 120)] + [
         Figure(f"{title}: of it {name}", round(octets / people, 1), "bytes", "-", holds=True)

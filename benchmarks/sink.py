@@ -1,4 +1,4 @@
-"""Postfix's smtp-sink, and a proxy before it that holds back every reply for a while."""
+"""Postfix's smtp-sink, behind a proxy that delays every reply."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DELAY = 0.02
 
 
 def free_port() -> int:
-    """Return a port nobody listens at."""
+    """Return a free port."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         return int(server.getsockname()[1])
 
@@ -36,7 +36,7 @@ def sink() -> Iterator[int]:
 
 @contextmanager
 def delayed(port: int) -> Iterator[int]:
-    """Run a proxy before `port`, in a process of its own, and yield the proxy's port."""
+    """Run a proxy before `port` in a separate process, and yield the proxy's port."""
     front = free_port()
     with _running([sys.executable, "-m", "benchmarks.sink", str(front), str(port)], front):
         yield front

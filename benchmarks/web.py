@@ -134,7 +134,7 @@ def server(directory: Path) -> Iterator[str]:
 
 
 def requests_per_second(address: str) -> float:
-    """Return what wrk says."""
+    """Return the output of wrk."""
     command = ["wrk", "-t1", "-c16", f"-d{SECONDS}s", address]
     said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     found = re.search(r"Requests/sec:\s+([0-9.]+)", said)
@@ -171,7 +171,7 @@ def measured(directory: Path) -> list[Figure]:
 
 
 def main() -> None:
-    """Measure and tell."""
+    """Measure and report."""
     if shutil.which("wrk") is None:
         sys.exit("wrk is not installed")
     with tempfile.TemporaryDirectory(prefix="digestmail-bench-") as directory:

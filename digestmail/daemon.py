@@ -105,11 +105,11 @@ class Daemon:
         while not self._stopping.wait(_LOOK_AT_CLOCK):
             now = clock_offset(self._clock)
             if abs(now - offset) > _SET.total_seconds():
-                log.warning("the clock was set by %+.0f s: everything is planned anew", now - offset)
-                self.plan_anew()
+                log.warning("the clock was set by %+.0f s; all jobs are rescheduled", now - offset)
+                self.reschedule()
             offset = now
 
-    def plan_anew(self) -> None:
+    def reschedule(self) -> None:
         """Reschedule every job as if the daemon had just started."""
         for name, trigger in self._triggers().items():
             self._scheduler.reschedule_job(name, trigger=trigger)

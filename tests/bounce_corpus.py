@@ -12,7 +12,7 @@ from digestmail.bounces.parsing.parse import read
 from digestmail.bounces.parsing.report import BounceClass, InboundReport, Kind
 
 SAYS_UNKNOWN = {"lhost-amazonses-02.eml": 1, "lhost-office365-04.eml": 1, "lhost-x2-02.eml": 2}
-"""Where sisimai has "filtered", an unknown user that was told after DATA; the words say unknown, so these are hard."""
+"""sisimai's "filtered" is an unknown user reported after DATA; the wording says unknown, so these are hard."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Case:
 
 
 def sisimai(directory: Path) -> Iterator[Case]:
-    """Yield the mails of sisimai, which tells hard bounces from others."""
+    """Yield the messages of sisimai, which distinguishes hard bounces from others."""
     rows = _rows(directory / "sisimai_expected.tsv")
     for name, expected in rows.items():
         hard = sum(row["hardbounce"] == "true" for row in expected) + SAYS_UNKNOWN.get(name, 0)
@@ -46,7 +46,7 @@ def sisimai(directory: Path) -> Iterator[Case]:
 
 
 def flufl(directory: Path) -> Iterator[Case]:
-    """Yield the mails of flufl.bounce, which tells what failed from what is only late."""
+    """Yield the messages of flufl.bounce, which distinguishes failures from delays."""
     for name, expected in _rows(directory / "flufl_expected.tsv").items():
         late = all(row["temporary"] == "True" for row in expected)
         yield Case(name, 0, "delayed" if late else "bounce", read((directory / "flufl" / name).read_bytes()))

@@ -1,4 +1,4 @@
-"""Mails that come back, made up: reports about one delivery of ours."""
+"""Example bounces about one delivery."""
 
 from __future__ import annotations
 

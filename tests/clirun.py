@@ -14,7 +14,7 @@ from digestmail.cli.main import main
 
 
 def digestmail(site: Path, *words: str, status: int = 0) -> str:
-    """Run the program in this process, standing in `site`; return all it said."""
+    """Run the program in this process, with `site` as the working directory; return its output."""
     said = io.StringIO()
     argv, here = sys.argv, Path.cwd()
     os.chdir(site)

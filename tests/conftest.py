@@ -26,7 +26,7 @@ SERVER = "TEST_DIGESTMAIL_POSTGRESQL"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the flag that writes golden files anew."""
+    """Add the flag that rewrites golden files."""
     parser.addoption("--regenerate", action="store_true", help="write the golden files and baselines anew")
 
 
@@ -46,7 +46,7 @@ def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]
     if SERVER in os.environ:
         yield os.environ[SERVER]
         return
-    # A directory of its own: pytest's are cleared away by other runs of the tests.
+    # A separate directory, because other test runs delete pytest's directories.
     with tempfile.TemporaryDirectory(prefix="digestmail-tests-") as directory:
         # Without it platformdirs, which the server's package asks, warns; a warning is an error here.
         os.environ.setdefault("XDG_RUNTIME_DIR", directory)
@@ -133,7 +133,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def tls(certificate: Path) -> ssl.SSLContext:
-    """Return what a server needs to show the certificate."""
+    """Return the certificate and key of a server."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
     return context
@@ -147,6 +147,6 @@ def trusted(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Yield a browser. One a module: as long as it runs, its thread counts as having an event loop of its own."""
+    """Yield a browser, one for each module, because its thread counts as having a running event loop."""
     with chromium() as opened:
         yield opened

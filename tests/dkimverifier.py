@@ -57,7 +57,7 @@ import dkim  # noqa: E402 - it looks for nacl when it is imported
 
 
 def verifies(message: bytes, records: Mapping[str, str]) -> list[bool]:
-    """Say for each signature of `message` whether it holds; `records` are the TXT records by name."""
+    """Return whether each signature of `message` is valid; `records` are the TXT records by name."""
 
     def look_up(name: bytes, timeout: int = 5) -> bytes | None:
         found = records.get(name.decode().rstrip("."))

@@ -1,4 +1,4 @@
-"""Editions to render: a full one to look at, and makers for odd ones. All texts are made up."""
+"""Editions to render: a full one, and builders for odd ones. All texts are invented."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ABSTRACT = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arranged(Edition):
-    """An edition whose sections are given, not decided: for tests of how they look."""
+    """An edition with given sections, for tests of its appearance."""
 
     sections: tuple[Section, ...] = ()
 

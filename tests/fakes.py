@@ -1,4 +1,4 @@
-"""Fakes the pipeline is played with: a clock that does not wait, sources that say what they are told."""
+"""Fakes for the pipeline: a clock that does not wait, and scripted sources."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def sighting(number: int, *, source: str = "hf", day: date | None = None, upvote
 
 
 class FakeSource:
-    """Says what it is told, or raises it."""
+    """Returns its script, or raises it."""
 
     def __init__(self, name: str, *says: Reading | Exception) -> None:
         self.name = name
@@ -100,7 +100,7 @@ def render(edition: Edition, sections: Sequence[Section], *, language: str | Non
 
 
 class FakeTransport:
-    """Keeps what was sent; `verdict` may raise for a recipient."""
+    """Stores what was sent; `verdict` may raise for a recipient."""
 
     connections = 1
     messages_per_second = None

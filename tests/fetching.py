@@ -27,7 +27,7 @@ class Request:
 
 @dataclass
 class ScriptedFetcher:
-    """Answers each request with what `script` says: bytes, None for "not modified", or an error to raise."""
+    """Responds to each request according to `script`: bytes, None for "304 Not Modified", or an error to raise."""
 
     script: Callable[[Request], bytes | Exception | None]
     content_type: str = ""

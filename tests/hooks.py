@@ -1,4 +1,4 @@
-"""What mail providers send, made up: each a request's body about one mail of ours."""
+"""Example webhook requests of email providers, about one message."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ def target_of(mail: EmailMessage) -> tuple[str, str]:
 
 
 def request(to: str, subject: str = "unsubscribe", *, sender: str = "someone@example.net", name: str = "1") -> bytes:
-    """Return what a mail program sends when its user presses "Unsubscribe"."""
+    """Return the request of a mail program whose user clicks "Unsubscribe"."""
     return (
         f"Return-Path: <{sender}>\nFrom: {sender}\nTo: {to}\nSubject: {subject}\nMessage-ID: <{name}@mail.example>\n"
         "Date: Thu, 02 Apr 2026 08:00:00 +0000\n\nThis message was automatically generated.\n"

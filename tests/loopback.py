@@ -19,7 +19,7 @@ from digestmail.sources.http.client import Gates, Http
 from digestmail.sources.http.ssrf import PrivateHosts
 
 Talk = Callable[[socket.socket, threading.Event], None]
-"""Plays the server on one connection, until it is told that the test is over."""
+"""Acts as the server on one connection until the end of the test."""
 
 
 class FakeGates:
@@ -53,7 +53,7 @@ def client(
     networks: tuple[str, ...] = (),
     **options: Any,
 ) -> Http:
-    """Return a client with a clock that does not wait, unless told otherwise."""
+    """Return a client with a clock that does not wait, by default."""
     stored = known or {}
     return Http(
         clock=clock or FakeClock(),
@@ -168,6 +168,6 @@ def resetting(connection: socket.socket, over: threading.Event) -> None:
 
 
 def ok(body: bytes, *fields: str) -> bytes:
-    """Return a whole answer with status 200."""
+    """Return a complete response with status 200."""
     head = ["HTTP/1.1 200 OK", f"Content-Length: {len(body)}", *fields]
     return "\r\n".join(head).encode() + b"\r\n\r\n" + body

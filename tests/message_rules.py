@@ -8,7 +8,7 @@ from digestmail.mail.lint.rules import lint
 
 
 def broken_rules(raw: bytes, *, notice: bool = False) -> list[str]:
-    """Return what is wrong with the message `raw`; nothing, if it is as a digest mail or a notice should be."""
+    """Return the errors of the message `raw`; none if it is a valid edition or notice."""
     results = lint(raw, notice=notice)
     return [f"{result.chapter}: {result.name}: {result.detail}" for result in results if not result.passed]
 

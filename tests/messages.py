@@ -25,8 +25,15 @@ _NOT_PAGES = {
     "webhooks.py",
 }
 """Modules whose errors only programs and operators see."""
-_ARGUMENTS = {"translate": 1, "_marked": 0, "_answered": 2, "TokenError": 0, "SubscriptionError": 0, "HTTPException": 1}
-"""Which argument of a call holds the message."""
+_ARGUMENTS = {
+    "translate": 1,
+    "_marked": 0,
+    "_error_response": 2,
+    "TokenError": 0,
+    "SubscriptionError": 0,
+    "HTTPException": 1,
+}
+"""The position of the message in the arguments of a call."""
 
 
 def messages() -> set[str | tuple[str, ...]]:

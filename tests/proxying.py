@@ -1,4 +1,4 @@
-"""A proxy before a PostgreSQL server, which can be told to cut every connection and let nobody in."""
+"""A proxy before a PostgreSQL server, which can cut every connection and refuse new ones."""
 
 from __future__ import annotations
 

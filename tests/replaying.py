@@ -58,7 +58,7 @@ def replaying(today: str) -> Iterator[Replay]:
 
 
 def _wait_until_it_listens(port: int) -> None:
-    """Connect until somebody answers: the server says it is there just before it is."""
+    """Connect as soon as the server is ready; it announces itself slightly earlier."""
     for _ in range(10_000):
         with socket.socket() as attempt:
             if attempt.connect_ex(("127.0.0.1", port)) == 0:

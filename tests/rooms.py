@@ -33,7 +33,7 @@ done
 
 
 def missing() -> str:
-    """Return what is missing on this machine for rooms; nothing if they can be had."""
+    """Return what this machine lacks for isolated rooms; empty if they are available."""
     if os.geteuid() != 0:
         return "only root can mount"
     tools = [tool for tool in ("unshare", "chroot", "apt-get") if shutil.which(tool) is None]
@@ -52,7 +52,7 @@ class Room:
         self._process = process
 
     def run(self, command: str) -> str:
-        """Run a script and return what it said; daemons it starts go on. Raises AssertionError when it fails."""
+        """Run a script and return its output; its daemons keep running. Raises AssertionError if it fails."""
         assert self._process.stdin
         assert self._process.stdout
         self._process.stdin.write(base64.b64encode(command.encode()).decode() + "\n")

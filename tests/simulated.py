@@ -16,14 +16,14 @@ from digestmail.transports.smtp.replies import Step, judge_refusal
 
 @dataclass
 class SimulatedRelay:
-    """A `Relay` without a socket. Each message takes `seconds` of the clock, whatever is said to it."""
+    """A `Relay` without a socket. Each message takes `seconds` of the clock, whatever the reply."""
 
     clock: FakeClock
     name: str = "relay"
     connections: int = 16
     messages_per_second: float | None = None
     per_second: float | None = None
-    """A token bucket that holds a second's worth."""
+    """A token bucket with a capacity of one second."""
     submissions: int | None = None
     """So many connections may carry messages; the others hear 432 after each."""
     seconds: float = 0.001

@@ -1,4 +1,4 @@
-"""A site of our own: pages served on loopback, mail received on loopback, time that only moves when it is told to."""
+"""A test site: pages and a mail server on loopback, with a clock that only moves on request."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ sources = ["hf"]
 
 @dataclass(frozen=True)
 class Answer:
-    """What a server said."""
+    """A server's response."""
 
     status: int
     headers: Mapping[str, str]
@@ -70,7 +70,7 @@ class Answer:
 
 @dataclass
 class Site:
-    """The site, and what a browser without cookies or a mail reader sees of it."""
+    """The site, as seen by a browser without cookies and by a mail reader."""
 
     app: App
     clock: FakeClock
@@ -107,7 +107,7 @@ class Site:
 
     def mails(self) -> list[EmailMessage]:
         """Return every mail that arrived, the oldest first."""
-        # A Maildir counts what it is given, and the count stands in the name: the clock here does not tell them apart.
+        # The Maildir's counter is part of the name, because the clock here does not distinguish messages.
         names = sorted(self.box.keys(), key=lambda name: int(re.search(r"Q(\d+)", name)[1]))
         return [message_from_bytes(self.box.get_bytes(name), policy=policy.default) for name in names]
 
@@ -157,7 +157,7 @@ def link(mail: EmailMessage, kind: str) -> str:
 
 @contextmanager
 def opened(directory: Path, database_url: str, base_url: str | None = None) -> Iterator[Site]:
-    """Serve a site on `database_url` with its mailbox in `directory`; `base_url` is what a proxy before it has."""
+    """Serve a site on `database_url` with its mailbox in `directory`; `base_url` is the public URL of a proxy."""
     clock = FakeClock()
     with socket.create_server(("127.0.0.1", 0)) as listener, receiving(directory / "box") as (host, mail_port):
         port = listener.getsockname()[1]

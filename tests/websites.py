@@ -249,7 +249,7 @@ def ask(
         "client": (client, 1234),
         "server": ("127.0.0.1", 80),
     }
-    # In a thread of its own: where a browser is open, this one has a running loop.
+    # In a separate thread, because an open browser has a running loop in this one.
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(lambda: asyncio.run(_asked(web, scope, body))).result()
 

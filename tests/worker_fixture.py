@@ -91,7 +91,7 @@ def listed(database: Database) -> Counter[str]:
 
 
 def standing(database: Database) -> dict[str, int]:
-    """Return how many deliveries stand in each state."""
+    """Return how many deliveries are in each state."""
     with database.connect() as connection:
         assert deliveries.unbalanced(connection) == ()
         return {str(state): count for state, count in deliveries.counts(connection).items()}

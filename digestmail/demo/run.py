@@ -114,7 +114,7 @@ def _clear(output: Path) -> None:
     """Replace `output`. Only a directory with the demo's own marker file is ever deleted."""
     if output.is_dir() and any(output.iterdir()):
         if not (output / _MARK).is_file():
-            raise DigestmailError(f"{output} is not empty and no earlier demo; choose another --output")
+            raise DigestmailError(f"{output} is not empty and not from an earlier demo; choose another --output")
         for made in output.iterdir():
             if made.is_dir():
                 shutil.rmtree(made)
@@ -127,7 +127,7 @@ def _clear(output: Path) -> None:
 def _report(output: Path, report: RunReport, mailbox: Path) -> DemoReport:
     received = sorted((mailbox / "new").iterdir())
     if not received:
-        raise DigestmailError("the demo delivered no mail")
+        raise DigestmailError("the demo delivered no email")
     message = email.message_from_bytes(received[0].read_bytes(), policy=policy.default)
     page, text = output / "mail.html", output / "mail.txt"
     page.write_text(_part(message, "html"), "utf-8")
@@ -139,5 +139,5 @@ def _part(message: EmailMessage, kind: str) -> str:
     part = message.get_body(preferencelist=(kind,))
     content = part.get_content() if part is not None else None
     if not isinstance(content, str):
-        raise DigestmailError(f"the demo's mail has no {kind} part")
+        raise DigestmailError(f"the demo's email has no {kind} part")
     return content

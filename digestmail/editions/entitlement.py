@@ -41,18 +41,18 @@ def entitlement(database: Database, digest: Digest, edition: Edition, subscriber
 
 def entitlement_of(connection: Connection, digest: Digest, edition: Edition, subscriber: Subscriber) -> Entitlement:
     """Return what `subscriber` gets of `edition`: the stored content, or what publishing it now would give."""
-    wish = next((wish for wish in subscriber.subscriptions if wish.digest == digest.name), None)
+    subscription = next((one for one in subscriber.subscriptions if one.digest == digest.name), None)
     delivered = _delivered(connection, digest, edition, subscriber)
     if delivered is not None:
         return delivered
-    topics = () if wish is None else wish.topics
+    topics = () if subscription is None else subscription.topics
     received = _received(connection, digest, edition, subscriber)
     return Entitlement(
         sections=for_segment(edition, topics, received),
         topics=topics,
         received=received & matching(edition, topics),
         language=subscriber.language,
-        subscribed=wish is not None,
+        subscribed=subscription is not None,
     )
 
 

@@ -43,7 +43,7 @@ def explain(
     """Return the paper `ref` (id, DOI or link) and one explanation for each digest. Raises StorageError."""
     paper = papers.find(connection, ref)
     if paper is None:
-        raise StorageError(f"no source has shown a paper {ref!r}")
+        raise StorageError(f"there is no paper {ref!r}")
     return paper, tuple(_explain_one(connection, digest, paper, now, horizon) for digest in digests)
 
 
@@ -59,10 +59,10 @@ def _explain_one(
     composed = compose(connection, digest, slot, now.replace(second=59, microsecond=999_999), horizon)
     decision = next((d for d in composed.selection.decisions if d.paper_id == paper.id), None)
     if decision is not None:
-        said = (*reasons(decision, digest.limits), *readers(composed.edition, paper.id))
+        sentences = (*reasons(decision, digest.limits), *readers(composed.edition, paper.id))
         if composed.edition.reason:
-            said = (*said, f"but there would be no edition: {composed.edition.reason}")
-        return Explanation(digest=digest.name, slot=slot.key, outcome=str(decision.outcome), reasons=said)
+            sentences = (*sentences, f"but there would be no edition: {composed.edition.reason}")
+        return Explanation(digest=digest.name, slot=slot.key, outcome=str(decision.outcome), reasons=sentences)
     return Explanation(
         digest=digest.name,
         slot=slot.key,
@@ -75,7 +75,7 @@ def _published(edition: Edition, paper: Paper) -> Explanation:
     # The edition may contain it under another id, from before its mentions were merged.
     names = {paper.id, *paper.aliases}
     entry = next((entry for entry in edition.entries if names & {entry.paper.id, *entry.paper.aliases}), None)
-    said: tuple[str, ...] = (f"published on {edition.slot.day:%a %d %B %Y}",)
+    sentences: tuple[str, ...] = (f"published on {edition.slot.day:%a %d %B %Y}",)
     if entry is not None:
         decision = Decision(
             paper_id=paper.id,
@@ -85,8 +85,8 @@ def _published(edition: Edition, paper: Paper) -> Explanation:
             match=entry.match,
             other_matches=entry.matches[1:],
         )
-        said += (*reasons(decision, None), *readers(edition, entry.paper.id))
-    return Explanation(digest=edition.digest, slot=edition.slot.key, outcome="published", reasons=said)
+        sentences += (*reasons(decision, None), *readers(edition, entry.paper.id))
+    return Explanation(digest=edition.digest, slot=edition.slot.key, outcome="published", reasons=sentences)
 
 
 def _why_no_candidate(connection: Connection, digest: Digest, paper: Paper, composed: Composed) -> Iterator[str]:

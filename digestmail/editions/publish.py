@@ -28,7 +28,7 @@ from digestmail.storage.database import Database
 
 _CHUNK = 20_000
 _NOTHING: Final[frozenset[int]] = frozenset()
-_NOBODY: Final[tuple[float, Iterator[tuple[int, int]]]] = (inf, iter(()))
+_NO_MORE: Final[tuple[float, Iterator[tuple[int, int]]]] = (inf, iter(()))
 """Sorts after the last subscriber."""
 
 
@@ -100,15 +100,15 @@ def publish_one(
     after `horizon`, if it is known, were written with a clock that was ahead.
     """
     if horizon is not None:
-        settings.settle_restored_at(connection, horizon)
+        settings.limit_restored_at(connection, horizon)
     slot = current_slot(digest.schedule, now)
     if slot is None or not is_open(connection, digest, slot, now, horizon):
         return _not_now(connection, digest, slot, horizon)
     composed = compose(connection, digest, slot, now, horizon)
     edition = composed.edition
     # An empty edition is only recorded if every source was read. Otherwise the slot stays open.
-    says_so = digest.on_empty is OnEmpty.SEND and read_well(connection, digest)
-    rendered = render(edition, for_everybody(edition)) if edition.entries or says_so else None
+    send_empty = digest.on_empty is OnEmpty.SEND and read_well(connection, digest)
+    rendered = render(edition, for_everybody(edition)) if edition.entries or send_empty else None
     edition_id = editions.add(connection, edition)
     if edition_id is None and edition.entries:
         return DigestReport(digest=digest.name, status="already-published", slot=slot.key)
@@ -172,15 +172,15 @@ class _Received:
 
     def __init__(self, rows: Iterator[tuple[int, int]]) -> None:
         self._groups = groupby(rows, key=lambda row: row[0])
-        self._holder: float
+        self._current_id: float
         self._rows: Iterator[tuple[int, int]]
-        self._holder, self._rows = next(self._groups, _NOBODY)
+        self._current_id, self._rows = next(self._groups, _NO_MORE)
 
     def by(self, subscriber_id: int) -> frozenset[int]:
         """Return the segments that `subscriber_id` received."""
-        while self._holder < subscriber_id:
-            self._holder, self._rows = next(self._groups, _NOBODY)
-        return frozenset(segment for _, segment in self._rows) if self._holder == subscriber_id else _NOTHING
+        while self._current_id < subscriber_id:
+            self._current_id, self._rows = next(self._groups, _NO_MORE)
+        return frozenset(segment for _, segment in self._rows) if self._current_id == subscriber_id else _NOTHING
 
 
 class _Sorter:

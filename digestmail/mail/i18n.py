@@ -69,7 +69,9 @@ def translations(language: str, directories: Sequence[Path]) -> NullTranslations
                 return _compiled(path, path.stat().st_mtime_ns)
     if SOURCE_LANGUAGE in wanted:
         return NullTranslations()
-    raise RenderError(f"there is no catalogue for {language!r}; there are {', '.join(languages(directories))}")
+    raise RenderError(
+        f"there is no catalogue for {language!r}; available languages: {', '.join(languages(directories))}"
+    )
 
 
 def direction(language: str) -> str:
@@ -117,7 +119,7 @@ def _compiled(path: Path, _changed_at: int) -> GNUTranslations:
     try:
         catalogue = read_po(io.BytesIO(path.read_bytes()), abort_invalid=True)
     except (OSError, ValueError, PoFileError) as error:
-        raise RenderError(f"locales/{path.name}: cannot be read: {error}") from error
+        raise RenderError(f"locales/{path.name} cannot be read: {error}") from error
     made = io.BytesIO()
     write_mo(made, catalogue)
     made.seek(0)

@@ -83,7 +83,7 @@ def _tag_problems(source: str) -> Iterator[str]:
         line = source.count("\n", 0, match.start()) + 1
         if closing:
             if not opened or opened.pop() != name:
-                yield f"line {line}: </{name}> closes nothing"
+                yield f"line {line}: </{name}> has no opening tag"
                 return
             continue
         yield from (f"line {line}: {problem}" for problem in _opening_problems(name, attributes, opened))
@@ -94,12 +94,12 @@ def _tag_problems(source: str) -> Iterator[str]:
 
 def _opening_problems(name: str, attributes: str, opened: list[str]) -> Iterator[str]:
     if name not in TAGS:
-        yield f"<{name}> is no tag of MJML"
+        yield f"<{name}> is not an MJML tag"
         return
     known, inside = TAGS[name]
     parent = opened[-1] if opened else ""
     if parent != "mj-attributes" and (parent not in inside if inside else parent):
-        yield f"<{name}> may not stand in <{parent}>" if parent else f"<{name}> stands outside of everything"
+        yield f"<{name}> is not allowed in <{parent}>" if parent else f"<{name}> must be inside another tag"
     values = _values(attributes)
     yield from (f"<{name}> has no attribute {key}" for key in values if key not in known)
     if name == "mj-image" and parent != "mj-attributes":
@@ -119,7 +119,7 @@ def _link_problems(source: str) -> Iterator[str]:
 def _picture_problems(name: str, values: dict[str, str]) -> Iterator[str]:
     yield from (f"<{name}> has no {key}" for key in _SIZED if not values.get(key))
     if not values.get("src", "").startswith("https://"):
-        yield f"<{name}> has no https address"
+        yield f"<{name}> has no https URL"
 
 
 def _href_problems(name: str, href: str) -> Iterator[str]:

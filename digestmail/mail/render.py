@@ -22,11 +22,11 @@ from digestmail.mail.templates import Templates, compiled
 from digestmail.mail.view_model import (
     CUTS_PER_PAPER,
     Block,
+    build_blocks,
+    build_frame,
+    build_notice,
     content_after,
     only_row,
-    shape_blocks,
-    shape_frame,
-    shape_notice,
 )
 from digestmail.model.deliveries import NoticeKind, Rendered
 from digestmail.model.editions import Edition
@@ -72,11 +72,11 @@ class Renderer:
         only counted. `measure` returns the size of a message; without it, headers of usual size and two signatures are
         assumed. Raises RenderError.
         """
-        spoken = language or look.language
-        fill = partial(self.templates.fill, language=spoken)
-        frame = shape_frame(edition, base_url) | self.templates.speech(spoken) | {"look": look}
+        language_tag = language or look.language
+        render = partial(self.templates.render, language=language_tag)
+        frame = build_frame(edition, base_url) | self.templates.language_context(language_tag) | {"look": look}
         measured = measure or partial(_usual_octets, edition, base_url)
-        return _Fitting(fill, frame, shape_blocks(sections, look), look.layout, measured).largest()
+        return _Fitting(render, frame, build_blocks(sections, look), look.layout, measured).largest()
 
     def notice(
         self,
@@ -98,14 +98,14 @@ class Renderer:
         digest's title or an empty text). Do not pass text that a stranger may have entered, because the email may go to
         someone else's address. Raises RenderError.
         """
-        spoken = language or look.language
-        context = shape_notice(title, digests, action_url, preferences_url, steps)
-        context |= self.templates.speech(spoken) | {"look": look, "kind": kind.value}
-        source = self.templates.fill("email/notice.mjml", context, language=spoken)
+        language_tag = language or look.language
+        context = build_notice(title, digests, action_url, preferences_url, steps)
+        context |= self.templates.language_context(language_tag) | {"look": look, "kind": kind.value}
+        source = self.templates.render("email/notice.mjml", context, language=language_tag)
         return Rendered(
-            subject=single_line(self.templates.fill("email/notice-subject.txt", context, language=spoken)),
+            subject=single_line(self.templates.render("email/notice-subject.txt", context, language=language_tag)),
             html=compiled("email/notice.mjml", source),
-            text=self.templates.fill("email/notice.txt", context, language=spoken),
+            text=self.templates.render("email/notice.txt", context, language=language_tag),
         )
 
 
@@ -113,9 +113,9 @@ class _Fitting:
     """Finds the smallest number of cuts with which the message of an edition fits."""
 
     def __init__(
-        self, fill: Any, frame: dict[str, Any], blocks: tuple[Block, ...], layout: Layout, measure: Measure
+        self, render: Any, frame: dict[str, Any], blocks: tuple[Block, ...], layout: Layout, measure: Measure
     ) -> None:
-        self._fill = fill
+        self._render = render
         self._frame = frame
         self._blocks = blocks
         self._layout = layout
@@ -131,7 +131,7 @@ class _Fitting:
         best = self._mail(enough)
         if not self._fits(best):
             raise RenderError(
-                f"{_EDITION}: without any paper the mail is over the byte budget: "
+                f"{_EDITION}: even without papers the email is too large: "
                 f"{self._measure(best):,} of {LARGEST_MESSAGE:,} octets"
             )
         while enough - too_few > 1:
@@ -149,9 +149,9 @@ class _Fitting:
     def _mail(self, steps: int) -> Rendered:
         context = self._frame | content_after(self._blocks, self._ranks, steps, self._layout)
         return Rendered(
-            subject=_subject(self._fill, context),
+            subject=_subject(self._render, context),
             html=self._html(steps),
-            text=self._fill("email/edition.txt", context),
+            text=self._render("email/edition.txt", context),
             shortened=min(steps, self._ranks),
         )
 
@@ -163,7 +163,7 @@ class _Fitting:
             raise self._with_paper(error) from error
 
     def _source(self, blocks: tuple[Block, ...], ranks: int, steps: int) -> str:
-        source: str = self._fill(_EDITION, self._frame | content_after(blocks, ranks, steps, self._layout))
+        source: str = self._render(_EDITION, self._frame | content_after(blocks, ranks, steps, self._layout))
         return source
 
     def _with_paper(self, error: RenderError) -> RenderError:
@@ -181,14 +181,14 @@ def page(rendered: Rendered) -> str:
     return rendered.html.replace(UNSUBSCRIBE_PLACEHOLDER, "#").replace(PREFERENCES_PLACEHOLDER, "#")
 
 
-def _subject(fill: Any, context: dict[str, Any]) -> str:
+def _subject(render: Any, context: dict[str, Any]) -> str:
     """Return the subject, with its top title shortened until it fits."""
-    subject = single_line(fill("email/subject.txt", context))
+    subject = single_line(render("email/subject.txt", context))
     excess = len(subject) - SUBJECT_LENGTH
     top = context["top"]
     if excess > 0 and top is not None:
         shorter = replace(top, title=at_word(top.title, max(len(top.title) - excess, _SHORTEST_TITLE)))
-        subject = single_line(fill("email/subject.txt", context | {"top": shorter}))
+        subject = single_line(render("email/subject.txt", context | {"top": shorter}))
     return subject
 
 

@@ -29,7 +29,7 @@ def sample_edition() -> Edition:
         digest="sample",
         slot=Slot(at=_AT, key="2026-04-02", day=_AT.date()),
         title="A digest",
-        byline="by somebody",
+        byline="by someone",
         composed_at=_AT,
         entries=tuple(_entry(rank) for rank in (1, 2, 3, _CLOSING)),
         beyond=(Beyond(topics=(_TOPIC,), papers=2),),
@@ -91,8 +91,8 @@ def _entry(rank: int) -> Entry:
         project_url=f"{_BASE_URL}/project/{rank}" if known else None,
         thumbnail_url=f"{_BASE_URL}/{rank}.png",
     )
-    bare = TopicMatch(topic=_TOPIC, strength=1.0)
-    told = replace(bare, keywords=("word",), categories=("cs.LG",), authors=("A",), similar_words=("near",))
-    matches = () if rank == _CLOSING else (told if known else bare,)
+    minimal = TopicMatch(topic=_TOPIC, strength=1.0)
+    detailed = replace(minimal, keywords=("word",), categories=("cs.LG",), authors=("A",), similar_words=("near",))
+    matches = () if rank == _CLOSING else (detailed if known else minimal,)
     signals = Signals(upvotes=9 - rank, comments=rank, stars=1500)
     return Entry(paper=paper, signals=signals, score=Score(total=1.0), rank=rank, matches=matches)

@@ -21,7 +21,7 @@ from digestmail.model.theme import Appearance, Palette, Theme
 from digestmail.text.truncate import at_word
 
 _TEXT_WIDTH: Final = 72
-_FAULTS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+_TEMPLATE_ERRORS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 """Exceptions that Python raises from a faulty template, besides Jinja2's own."""
 
 
@@ -54,7 +54,7 @@ class Templates:
         self.directories = template_directories(own)
         self._environments: dict[str, jinja2.Environment] = {}
 
-    def fill(self, name: str, context: dict[str, Any], *, language: str) -> str:
+    def render(self, name: str, context: dict[str, Any], *, language: str) -> str:
         """Render the template `name`. Raises RenderError."""
         try:
             return self._environment(language).get_template(name).render(context)
@@ -62,10 +62,10 @@ class Templates:
             raise RenderError(f"{error.name}: there is no such template") from error
         except jinja2.TemplateSyntaxError as error:
             raise RenderError(f"{error.name or name}, line {error.lineno}: {error.message}") from error
-        except (jinja2.TemplateError, *_FAULTS) as error:
+        except (jinja2.TemplateError, *_TEMPLATE_ERRORS) as error:
             raise RenderError(f"{_place(error, name)}: {error}") from error
 
-    def speech(self, language: str) -> dict[str, str]:
+    def language_context(self, language: str) -> dict[str, str]:
         """Return the template variables of a language: `lang`, `dir`, and the start and end sides of text."""
         way = direction(language)
         start, end = ("right", "left") if way == "rtl" else ("left", "right")
@@ -86,7 +86,7 @@ class Templates:
             extensions=["jinja2.ext.i18n"],
         )
         install_language(environment, language, self.directories)
-        environment.filters |= {"fill": _fill, "shorten": at_word}
+        environment.filters |= {"fill": _wrap, "shorten": at_word}
         return environment
 
 
@@ -104,18 +104,18 @@ def install_language(environment: jinja2.Environment, language: str, directories
 def compiled(name: str, source: str) -> str:
     """Compile `source`, the rendered MJML of the template `name`, to HTML. Raises RenderError."""
     if problems := mjml_problems(source):
-        raise RenderError(f"{name}: is not MJML once it is filled in: {'; '.join(problems[:3])}")
+        raise RenderError(f"{name}: is not valid MJML after rendering: {'; '.join(problems[:3])}")
     try:
         html: str = mjml2html(source)
     except ValueError as error:
-        raise RenderError(f"{name}: is not MJML once it is filled in: {error}") from error
+        raise RenderError(f"{name}: is not valid MJML after rendering: {error}") from error
     if "<mj-" in html or "</mj-" in html:
-        raise RenderError(f"{name}: holds a tag that is not MJML")
+        raise RenderError(f"{name}: contains a tag that is not MJML")
     # An email that is opened on its own is a page, and a page needs one main landmark (WAI-ARIA 1.2 section 5.3.4).
     return html.replace(' role="article"', ' role="main"', 1)
 
 
-def _fill(text: str, indent: str = "") -> str:
+def _wrap(text: str, indent: str = "") -> str:
     """Wrap `text` to the width of a text email. Long words are not broken."""
     lines, line = [], indent
     for word in filter(None, text.replace("\n", " ").split(" ")):  # do not break lines at no-break spaces

@@ -50,11 +50,11 @@ class _Seal:
 
     def open(self, text: str) -> bytes:
         if not _SEALED.fullmatch(text):
-            raise TokenError("this is not a token of ours")
+            raise TokenError("this token is not valid")
         sealed = bytes.fromhex(text)
         mac, content = sealed[:_MAC_BYTES], self._masked(sealed[:_MAC_BYTES], sealed[_MAC_BYTES:])
         if not hmac.compare_digest(self._digest(self._mac, content), mac):
-            raise TokenError("this token is forged or of another installation")
+            raise TokenError("this token is not valid or belongs to another installation")
         return content
 
     def _masked(self, mac: bytes, content: bytes) -> bytes:
@@ -153,7 +153,7 @@ class Tokens:
         """Return the subscriber id in a Message-ID with angle brackets. Raises TokenError if it is invalid."""
         found = _MESSAGE_ID.fullmatch(message_id.strip())
         if found is None:
-            raise TokenError("this is not a Message-ID of ours")
+            raise TokenError("this Message-ID is not valid")
         return int.from_bytes(_opened(self._message_id, found[1])[_EDITION_BYTES:])
 
 

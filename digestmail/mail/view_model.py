@@ -99,7 +99,7 @@ class Block:
     more: int
 
 
-def shape_frame(edition: Edition, base_url: str | None) -> dict[str, Any]:
+def build_frame(edition: Edition, base_url: str | None) -> dict[str, Any]:
     """Return the template variables of `edition` besides its papers. Without web pages there are no links to them."""
     return {
         "title": at_word(single_line(edition.title), _TITLE_LENGTH),
@@ -111,7 +111,7 @@ def shape_frame(edition: Edition, base_url: str | None) -> dict[str, Any]:
     }
 
 
-def shape_notice(
+def build_notice(
     title: str,
     digests: tuple[str, ...],
     action_url: str | None,
@@ -130,7 +130,7 @@ def shape_notice(
     }
 
 
-def shape_blocks(sections: tuple[Section, ...], look: Appearance) -> tuple[Block, ...]:
+def build_blocks(sections: tuple[Section, ...], look: Appearance) -> tuple[Block, ...]:
     """Convert the sections. Papers are ranked among themselves, because a segment may not have all papers."""
     entries = sorted((entry for section in sections for entry in section.entries), key=lambda entry: entry.rank)
     ranks = {entry.paper.id: rank for rank, entry in enumerate(entries, start=1)}

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from digestmail.editions.entitlement import Entitlement
 from digestmail.mail.encoding import LARGEST_MESSAGE
 from digestmail.mail.lint.parsed_message import parse_message
-from digestmail.mail.lint.rules import RuleResult, lint_letter
+from digestmail.mail.lint.rules import RuleResult, lint_parsed
 from digestmail.model.editions import Edition
 from digestmail.model.selection import Section
 from digestmail.preview.options import PreviewOptions
@@ -93,19 +93,19 @@ class View:
 
 def describe_email(message: bytes, sections: tuple[Section, ...], shortened: int) -> PreviewedEmail:
     """Return what the page shows about `message`, which contains `sections` with `shortened` papers shortened."""
-    letter = parse_message(message)
+    parsed = parse_message(message)
     return PreviewedEmail(
-        subject=letter.header("Subject"),
-        sender=letter.header("From"),
-        recipient=letter.header("To"),
-        html=letter.html,
-        text=letter.text,
-        headers=tuple((name, str(value)) for name, value in letter.message.items()),
+        subject=parsed.header("Subject"),
+        sender=parsed.header("From"),
+        recipient=parsed.header("To"),
+        html=parsed.html,
+        text=parsed.text,
+        headers=tuple((name, str(value)) for name, value in parsed.message.items()),
         message=message,
-        octets=len(letter.raw),
+        octets=len(parsed.raw),
         papers=sum(len(section.entries) for section in sections),
         shortened=shortened,
-        rules=lint_letter(letter),
+        rules=lint_parsed(parsed),
     )
 
 

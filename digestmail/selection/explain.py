@@ -18,7 +18,7 @@ def reasons(decision: Decision, limits: Limits | None) -> tuple[str, ...]:
 
     `limits` are those of the decision; None if they are no longer known.
     """
-    return (_outcome(decision, limits), *_topics(decision), *_standing(decision))
+    return (_outcome(decision, limits), *_topics(decision), *_ranking(decision))
 
 
 def readers(edition: Edition, paper_id: PaperId) -> Iterator[str]:
@@ -50,12 +50,12 @@ def why_old(mentions: Sequence[Mention], curated: Collection[str], since: dateti
     """Yield why a paper is not new in the window that starts at `since`, one sentence for each source."""
     yield f"too old: the window starts {_moment(since)}"
     for mention in mentions:
-        said = f"{mention.source} first showed it {_moment(mention.first_seen_at)} and dates it {mention.day}"
+        sentence = f"{mention.source} first showed it {_moment(mention.first_seen_at)} and dates it {mention.day}"
         if mention.first_seen_at >= since and is_old(mention, since):
-            said += f", which is over {OLDEST_NEWS.days} days before the window"
+            sentence += f", which is over {OLDEST_NEWS.days} days before the window"
         elif mention.first_seen_at >= since and mention.source not in curated:
-            said += "; an announcement does not make a paper new that another source showed before the window"
-        yield said
+            sentence += "; an announcement does not make a paper new that another source showed before the window"
+        yield sentence
 
 
 def _moment(at: datetime) -> str:
@@ -102,7 +102,7 @@ def _listed(kind: str, names: tuple[str, ...]) -> str:
     return f"{kind} {', '.join(names)}" if names else ""
 
 
-def _standing(decision: Decision) -> Iterator[str]:
+def _ranking(decision: Decision) -> Iterator[str]:
     yield f"score {_summed(decision.score)}"
     if not decision.new:
         yield "left over from the last edition, so newer papers come first"

@@ -116,10 +116,10 @@ def _places(rule: TopicRule, paper: Paper) -> list[int]:
     """Return the positions of the paper's categories that match one of the topic's."""
     if not rule.categories:
         return []
-    return [place for place, name in enumerate(paper.categories) if _lies_in(name.casefold(), rule.categories)]
+    return [place for place, name in enumerate(paper.categories) if _is_in_category(name.casefold(), rule.categories)]
 
 
-def _lies_in(category: str, wanted: tuple[str, ...]) -> bool:
+def _is_in_category(category: str, wanted: tuple[str, ...]) -> bool:
     return any(category == name or category.startswith(f"{name}.") for name in wanted)
 
 

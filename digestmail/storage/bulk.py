@@ -36,11 +36,11 @@ def update_many(
         connection.exec_driver_sql(
             _with_values(statement, tuple(columns), len(full)), tuple(chain.from_iterable(full))
         ).rowcount
-        for full in map(_filled_up, chunks(rows, _ROWS))
+        for full in map(_padded, chunks(rows, _ROWS))
     )
 
 
-def _filled_up(rows: Sequence[tuple[Any, ...]]) -> Sequence[tuple[Any, ...]]:
+def _padded(rows: Sequence[tuple[Any, ...]]) -> Sequence[tuple[Any, ...]]:
     lacking = -len(rows) % _STEP
     return [*rows, *[rows[-1]] * lacking] if lacking else rows
 

@@ -42,7 +42,7 @@ class Database:
         try:
             address = make_url(url)
         except (ArgumentError, ValueError) as error:
-            raise StorageError(f"not a database address: {error}") from error
+            raise StorageError(f"not a database URL: {error}") from error
         if address.get_backend_name() == "postgresql":
             return cls(create_engine(address.set(drivername="postgresql+psycopg"), pool_pre_ping=True), None)
         if address.get_backend_name() != "sqlite" or address.database in (None, "", ":memory:"):
@@ -163,7 +163,7 @@ def _file_lock(path: Path) -> Iterator[bool]:
         yield False
         return
     except OSError as error:
-        raise StorageError(f"{path}: cannot be locked: {error.strerror}") from error
+        raise StorageError(f"{path}: cannot lock the file: {error.strerror}") from error
     try:
         yield True
     finally:

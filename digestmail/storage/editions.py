@@ -50,9 +50,9 @@ def add(connection: Connection, edition: Edition) -> int | None:
         "reason": edition.reason,
     }
     statement = upsert.insert(connection, editions).values(digest=edition.digest, slot=edition.slot.key, **values)
-    says_more = (statement.excluded.papers > 0) | (statement.excluded.reason != editions.c.reason)
+    has_news = (statement.excluded.papers > 0) | (statement.excluded.reason != editions.c.reason)
     taken = statement.on_conflict_do_update(
-        index_elements=["digest", "slot"], set_=values, where=(editions.c.papers == 0) & says_more
+        index_elements=["digest", "slot"], set_=values, where=(editions.c.papers == 0) & has_news
     ).returning(editions.c.id)
     edition_id = connection.execute(taken).scalar()
     if edition_id is not None and entries:
@@ -88,7 +88,7 @@ def _add_papers(connection: Connection, edition: Edition, edition_id: int) -> No
             ],
         )
     except IntegrityError as error:
-        raise StorageError(f"digest {edition.digest!r} would publish a paper a second time") from error
+        raise StorageError(f"digest {edition.digest!r} would publish a paper twice") from error
 
 
 def get(connection: Connection, digest: str, slot: str) -> StoredEdition | None:

@@ -153,14 +153,14 @@ def _marked(
     """Return the title and an excerpt of the abstract of these papers, with marked matches."""
     if connection.dialect.name == "postgresql":
         options = f"StartSel={_OPEN}, StopSel={_CLOSE}, "
-        shape = f"MaxWords={_TEXT_WORDS}, MinWords={_TEXT_WORDS - 10}"
+        lengths = f"MaxWords={_TEXT_WORDS}, MinWords={_TEXT_WORDS - 10}"
         asked = _tsquery(wanted)
         english: ColumnElement[str] = literal_column("'english'")
         title, abstract = (func.translate(one, _READ, _STOOD_FOR) for one in (papers.c.title, papers.c.abstract))
         statement = select(
             papers.c.id,
             func.ts_headline(english, title, asked, f"{options}HighlightAll=true"),
-            func.ts_headline(english, abstract, asked, options + shape),
+            func.ts_headline(english, abstract, asked, options + lengths),
         ).where(papers.c.id.in_(row_ids))
     else:
         cut = f"'{_OPEN}', '{_CLOSE}'"

@@ -21,7 +21,7 @@ _BETWEEN_TRIALS = timedelta(days=1)
 _TRIED_IN_VAIN = 6
 """How many failures a trial counts that failed immediately: about a month of `_patience`."""
 _MOST_FAILURES = 9
-_SETTLED = timedelta(days=30)
+_RESET_FAILURES_AFTER = timedelta(days=30)
 """After this time behind the dot, the failures of a server are reset."""
 _FORGOTTEN = timedelta(days=500)
 
@@ -82,8 +82,8 @@ def learn(connection: Connection, seen: ServerObservation, now: datetime) -> Non
     if before is not None:
         if before.manner == seen.manner and _is_believed(before, now):
             return
-        settled = before.manner == Manner.BEHIND_DOT and now - before.since > _SETTLED
-        failures = 0 if settled else before.failures
+        reliable = before.manner == Manner.BEHIND_DOT and now - before.since > _RESET_FAILURES_AFTER
+        failures = 0 if reliable else before.failures
     if seen.manner is not Manner.BEHIND_DOT:
         failures = _failed(failures, before.manner if before is not None else "", seen.manner)
     result = {"manner": seen.manner, "since": now, "failures": failures}

@@ -95,7 +95,7 @@ def restored_at(connection: Connection) -> datetime | None:
     return datetime.fromisoformat(found) if found else None
 
 
-def settle_restored_at(connection: Connection, horizon: datetime) -> None:
+def limit_restored_at(connection: Connection, horizon: datetime) -> None:
     """Replace the time of an accepted restore with `horizon`, the latest possible time, if it is later.
 
     Otherwise nothing would be published until then.

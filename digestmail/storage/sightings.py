@@ -40,14 +40,14 @@ def add_rows(
     folded = _soft_wrap(seen)
     latest = _latest(connection, [row_id for row_id, _ in seen])
     if horizon is not None:
-        _date_anew(connection, folded, latest, now, horizon)
+        _correct_first_seen(connection, folded, latest, now, horizon)
     today = now.astimezone(UTC).date()
     fresh: list[dict[str, Any]] = []
     replaced: list[dict[str, Any]] = []
     for (row_id, source), (signals, day) in folded.items():
         last = latest.get((row_id, source))
         if last is not None:
-            signals = _filled(signals, signals_of(last))  # noqa: PLW2901 - the same signals, completed
+            signals = _complete(signals, signals_of(last))  # noqa: PLW2901 - the same signals, completed
             if signals == signals_of(last):
                 continue
         seen_on = today if last is None else max(today, last.seen_on)
@@ -60,7 +60,7 @@ def add_rows(
     return frozenset(sighting.paper.id for row_id, sighting in seen if (row_id, sighting.source) not in latest)
 
 
-def _date_anew(
+def _correct_first_seen(
     connection: Connection,
     seen: dict[_Key, tuple[Signals, date]],
     latest: dict[_Key, Row[Any]],
@@ -98,7 +98,7 @@ def _soft_wrap(seen: Sequence[tuple[int, Sighting]]) -> dict[_Key, tuple[Signals
     return found
 
 
-def _filled(signals: Signals, last: Signals) -> Signals:
+def _complete(signals: Signals, last: Signals) -> Signals:
     """Return `signals`, with unknown counts replaced by the previous ones."""
     return Signals(
         upvotes=last.upvotes if signals.upvotes is None else signals.upvotes,

@@ -109,7 +109,7 @@ def change_by_operator(database: Database, address: str, new: str, now: datetime
         if found is None:
             raise SubscriptionError(f"{address} is not a subscriber")
         if found.state is SubscriberState.SUPPRESSED:
-            raise SubscriptionError(f"{address} is suppressed: `digestmail suppressions remove` lifts that")
+            raise SubscriptionError(f"{address} is suppressed; lift this with `digestmail suppressions remove`")
         check_free(connection, new, found.id)
         free_address(connection, new, found.id, now)
         address_changes.take(connection, found.id)

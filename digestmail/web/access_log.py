@@ -25,8 +25,8 @@ _PERSONAL = re.compile(
 def loggable(path: str) -> str:
     """Return the path of a request for the log: as one line, without tokens and addresses. Pure."""
     found = _PERSONAL.search(path)
-    if found and (whole := _PERSONAL.fullmatch(path, found.start())):
-        path = f"{path[: found.start()]}{whole[1]}/-{whole[2] or ''}"
+    if found and (match := _PERSONAL.fullmatch(path, found.start())):
+        path = f"{path[: found.start()]}{match[1]}/-{match[2] or ''}"
     return quote(path[:_LONGEST], safe="/:@!$&'()*+,;=~")
 
 

@@ -1,4 +1,4 @@
-"""A domain that refuses its readers alike blocks us: nobody is suppressed for it."""
+"""A block: a domain that refuses its recipients in the same way suppresses no one."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ def test_a_suppression_with_another_reason_stays(database, read):
     assert states(database) == ["suppressed"] + ["active"] * 9
 
 
-def test_who_bounced_enough_before_the_block_stays_suppressed(database, read, clock):
+def test_addresses_suppressed_before_the_block_stay_suppressed(database, read, clock):
     fill(database, 30)
     read([1], 7, said="550 5.1.1 gone for good")
     assert suppressed(database) == 1
@@ -168,7 +168,7 @@ def test_soft_bounces_alike_are_a_block_too_and_never_add_up(database, read, clo
     assert suppressed(database) == 0
 
 
-def test_who_is_really_gone_is_suppressed_when_the_block_is_over(database, read, clock):
+def test_dead_addresses_are_suppressed_after_the_block(database, read, clock):
     edition_id = fill(database, 20)
     read(range(1, 21), edition_id)
     clock.sleep(2 * 86_400)
@@ -230,7 +230,7 @@ def test_a_report_about_the_same_edition_adds_nothing(database, deliver, read):
         "RCPT TO was answered with 550 5.1.8 sender domain unknown",
     ],
 )
-def test_our_own_fault_in_the_dialogue_is_nobody_s(database, deliver, text):
+def test_a_sender_fault_during_delivery_counts_against_no_address(database, deliver, text):
     fill(database, 20)
     report = deliver({3}, text)
 
@@ -238,7 +238,7 @@ def test_our_own_fault_in_the_dialogue_is_nobody_s(database, deliver, text):
     assert kinds(database) == ["sender_fault"]
 
 
-def test_what_is_tried_again_does_not_count(database, deliver):
+def test_deferred_deliveries_do_not_count(database, deliver):
     fill(database, 3)
 
     assert deliver({1}, "RCPT TO was answered with 450 4.1.1 <{}>: User unknown", permanent=False).deferred == 1
@@ -283,7 +283,7 @@ def test_a_result_another_worker_has_the_delivery_of_counts_nothing(database, de
     assert states(database) == [SubscriberState.ACTIVE]
 
 
-def test_a_lifted_suppression_forgives_the_dialogue_too(database, deliver):
+def test_lifting_a_suppression_forgives_smtp_refusals_too(database, deliver):
     fill(database, 20)
     deliver({3})
     with database.begin() as connection:

@@ -75,7 +75,7 @@ def reasons(database) -> dict[str, SuppressionReason]:
         return suppressions.among(connection, [READER])
 
 
-def test_an_address_that_is_not_there_gets_nothing_more(database, reader, read):
+def test_an_unknown_address_is_suppressed(database, reader, read):
     report = read(dsn(block(said="550 5.1.1 no such user"), to=return_path(reader)))
 
     assert (report.hard, report.suppressed) == (1, 1)
@@ -127,7 +127,7 @@ def test_not_spam_delays_and_auto_replies_change_nothing(database, reader, read)
         assert connection.execute(select(table)).all() == []
 
 
-def test_our_own_faults_blame_nobody_but_are_told(database, reader, read):
+def test_sender_faults_count_against_no_address_but_are_reported(database, reader, read):
     report = read(dsn(block(status="5.7.26", said="550 5.7.26 not authenticated"), to=return_path(reader)))
 
     assert (report.sender_fault, report.hard, report.soft) == (1, 0, 0)
@@ -135,7 +135,7 @@ def test_our_own_faults_blame_nobody_but_are_told(database, reader, read):
     assert state(database) is SubscriberState.ACTIVE
 
 
-def test_without_a_token_nobody_is_blamed(database, reader, read):
+def test_without_a_token_no_address_is_affected(database, reader, read):
     forged = "bounce+" + "a" * 32 + "@bounce.example.org"
     report = read(dsn(block(recipient=READER)), dsn(to=forged), arf(returned=f"To: {READER}\n"))
 
@@ -143,7 +143,7 @@ def test_without_a_token_nobody_is_blamed(database, reader, read):
     assert state(database) is SubscriberState.ACTIVE
 
 
-def test_a_token_of_somebody_who_is_gone_does_no_harm(read, reader):
+def test_a_token_of_a_deleted_subscriber_is_ignored(read, reader):
     assert read(dsn(to=return_path(reader + 99))).unmatched == 1
 
 
@@ -154,7 +154,7 @@ def test_behind_a_list_the_mildest_failure_counts_unless_one_names_the_reader(re
     assert read(dsn(*others, block(), to=return_path(reader), report="<b@x>")).hard == 1
 
 
-def test_a_lifted_suppression_forgives_what_bounced(database, reader, read):
+def test_lifting_a_suppression_forgives_earlier_bounces(database, reader, read):
     hard = dsn(to=return_path(reader))
     read(hard)
     admin.lift(database, READER, THURSDAY)
@@ -174,7 +174,7 @@ def test_what_waits_for_a_suppressed_reader_is_cancelled_and_the_first_reason_st
 
 
 @pytest.mark.parametrize("text", ["a\0b", "x" * 5000, "\ud800", "550 ☃"])
-def test_whatever_the_other_side_said_can_be_stored(database, reader, text):
+def test_any_text_from_outside_can_be_stored(database, reader, text):
     event = BounceEvent(report="r", subscriber_id=reader, kind=BounceKind.HARD, detail=text)
 
     assert record_event(database, event, THURSDAY) is Recorded.SUPPRESSED
@@ -215,7 +215,7 @@ def fake_delivery(database, reader) -> int:
         return connection.execute(ended.where(d.subscriber_id == reader).returning(d.edition_id)).scalar_one()
 
 
-def test_a_crash_before_the_commit_leaves_the_mail_and_one_after_it_counts_once(database, reader, clock, monkeypatch):
+def test_after_a_crash_a_message_is_read_again_and_counts_once(database, reader, clock, monkeypatch):
     mailbox = FakeMailbox(dsn(to=return_path(reader)))
     processor = BounceProcessor(database, TOKENS, Scoring(), clock, unsubscribe=nobody_leaves)
     with monkeypatch.context() as patch:
@@ -234,7 +234,7 @@ def test_a_crash_before_the_commit_leaves_the_mail_and_one_after_it_counts_once(
     assert (report.hard, report.repeated) == (1, 1)
 
 
-def test_it_stops_between_two_mails(database, reader, clock):
+def test_it_stops_between_two_messages(database, reader, clock):
     mailbox = FakeMailbox(b"one\n", b"two\n")
     stops = iter([False, True])
 

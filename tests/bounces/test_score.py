@@ -38,7 +38,7 @@ def test_three_reports_about_one_edition_count_once_by_the_heaviest():
     assert score(reports, THURSDAY, DEFAULT) == 1.0
 
 
-def test_complaints_and_what_is_forgiven_weigh_nothing():
+def test_complaints_and_forgiven_bounces_have_no_weight():
     assert score([bounce(BounceKind.COMPLAINT), bounce(BounceKind.FORGIVEN)], THURSDAY, DEFAULT) == 0
 
 

@@ -87,7 +87,7 @@ def queued(database) -> list[str]:
         return list(connection.execute(select(n.kind).where(n.due_at.is_not(None)).order_by(n.id)).scalars())
 
 
-def test_a_mail_to_the_address_ends_the_digest_it_came_with(database, reader, read):
+def test_an_email_to_the_unsubscribe_address_ends_that_digest(database, reader, read):
     report = read(request(address(reader)))
 
     assert (report.unsubscribed, report.suppressed, has(database)) == (1, 0, ["weekly"])
@@ -123,7 +123,7 @@ FORMS = {
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_however_a_mail_program_writes_it(database, reader, read, form):
+def test_unsubscribe_emails_of_all_mail_programs_are_understood(database, reader, read, form):
     assert reader == 1
     raw = FORMS[form](request(address(reader)))
 
@@ -232,7 +232,7 @@ def test_a_return_path_and_an_unsubscribe_address_are_never_taken_for_one_anothe
     assert read(request(return_path(reader))).unsubscribed == 0
 
 
-def test_a_mailbox_that_is_read_again_unsubscribes_nobody_who_came_back(database, reader, read):
+def test_reading_a_mailbox_again_does_not_unsubscribe_people_who_returned(database, reader, read):
     raw = request(address(reader))
     assert read(raw).unsubscribed == 1
     with database.begin() as connection:
@@ -242,7 +242,7 @@ def test_a_mailbox_that_is_read_again_unsubscribes_nobody_who_came_back(database
     assert read(request(address(reader), name="2")).unsubscribed == 1
 
 
-def test_a_request_from_before_somebody_subscribed_again_stays_done(database, reader, read):
+def test_an_old_unsubscribe_email_has_no_effect_after_a_new_subscription(database, reader, read):
     with database.begin() as connection:
         subscribers.remove(connection, READER, THURSDAY)
     raw = request(address(reader))
@@ -261,7 +261,7 @@ def test_tokens_of_earlier_secrets_still_work_and_forgotten_ones_do_not(database
     assert read(raw, tokens=Tokens("new", "secret")).unsubscribed == 1
 
 
-def test_the_address_fits_into_what_mail_servers_take(reader):
+def test_the_unsubscribe_address_is_short_enough_for_mail_servers(reader):
     local = f"{'b' * 23}+{TOKENS.leave(2**48 - 1, 'd' * 40)}"
 
     assert len(local) == 64

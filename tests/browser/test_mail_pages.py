@@ -73,7 +73,7 @@ def test_in_a_dark_program_no_ground_stays_light(browser: Browser, name: str):
         shown.close()
 
 
-def test_a_right_to_left_mail_begins_at_the_right(browser: Browser):
+def test_a_right_to_left_email_starts_at_the_right(browser: Browser):
     shown = browser.new_page(viewport={"width": 600, "height": 900})
     try:
         shown.set_content(MAILS["right-to-left"])
@@ -87,7 +87,7 @@ def test_a_right_to_left_mail_begins_at_the_right(browser: Browser):
 
 
 def test_the_pictures_in_the_documents_are_of_these_mails(browser: Browser, request: pytest.FixtureRequest):
-    """`pytest --regenerate` takes them anew; otherwise only their presence and size are checked."""
+    """`pytest --regenerate` takes new ones; otherwise only their presence and size are checked."""
     wanted = [(name, width, palette) for name in ("full", "compact", "headlines") for width, palette in _SHOTS[name]]
     for name, width, palette in [*wanted, ("right-to-left", 600, "light"), ("notice-confirm", 600, "light")]:
         path = IMAGES / f"mail-{name}-{width}-{palette}.png"

@@ -1,4 +1,4 @@
-"""`digestmail bounces` and `suppressions`, from a configuration to what is printed."""
+"""`digestmail bounces` and `suppressions`, from the configuration to the output."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ def test_the_listener_takes_bounces_until_it_is_told_to_stop(site, tokens):
 
 
 def wait_for(port: int) -> None:
-    """Connect until somebody answers."""
+    """Connect as soon as the server accepts connections."""
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         with socket.socket() as attempt:

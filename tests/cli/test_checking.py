@@ -1,4 +1,4 @@
-"""What `check` names: secrets that are easy to guess, and what a wrong clock has left behind."""
+"""What `check` reports: weak secrets, and data written with a wrong clock."""
 
 from __future__ import annotations
 

@@ -93,7 +93,7 @@ def test_what_does_not_exist_is_an_error_with_a_hint(site):
     assert "did you mean 'Agents'?" in said
     assert "is not an email address" in digestmail(site, "subscribers", "add", "a@@b", "--digest", "daily", status=1)
     assert "is not a subscriber" in digestmail(site, "subscribers", "remove", "a@b.org", status=1)
-    assert "no source has shown" in digestmail(site, "explain", "2604.99999", status=1)
+    assert "there is no paper" in digestmail(site, "explain", "2604.99999", status=1)
 
 
 def test_subscribers_are_added_listed_shown_and_removed(site):

@@ -119,7 +119,7 @@ def test_by_imap_and_the_mailbox_replies_go_to(tmp_path):
 
 @contextmanager
 def bounces_listening(directory, protocol: str):
-    """Run `digestmail bounces` as a listener; yield its port and what it says in the end."""
+    """Run `digestmail bounces` as a listener; yield its port and its final output."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

@@ -1,4 +1,4 @@
-"""`digestmail subscribers` and `digestmail secrets`: what the operator does for people."""
+"""`digestmail subscribers` and `digestmail secrets`."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ def mails() -> dict[str, str]:
 
 
 def pairs(audited: dict[str, Any]) -> set[tuple[str, str]]:
-    """Return (feature, program that lacks it); what nobody tested counts as one more feature."""
+    """Return (feature, program without it). An untested program counts as one more feature."""
     everything = {**audited["lacking"], "untested": audited["untested"]}
     return {(feature, client) for feature, clients in everything.items() for client in clients}
 

@@ -16,7 +16,7 @@ MAKEFILE = (ROOT / "Makefile").read_text("utf-8")
 
 
 def prerequisites(target: str) -> list[str]:
-    """Return what a target of the Makefile depends on."""
+    """Return the dependencies of a Makefile target."""
     return re.search(rf"^{target}:([^#\n]*)", MAKEFILE, re.MULTILINE)[1].split()
 
 

@@ -19,7 +19,7 @@ README = (ROOT / "README.md").read_text("utf-8")
 
 
 def commands() -> set[str]:
-    """Return every command as it is typed: `run`, `subscribers add`, ..."""
+    """Return every command as you type it: `run`, `subscribers add`, ..."""
     root = typer.main.get_command(app)
     found = set()
     for name, command in root.commands.items():
@@ -35,7 +35,7 @@ def test_every_relative_link_leads_to_a_file(path):
 
 
 def named_commands(text: str) -> list[tuple[str, str]]:
-    """Return the command and the word after it of everything a page tells to type, in code blocks and in lines."""
+    """Return the command and the word after it, for everything that a page asks you to type."""
     blocks = "\n".join(re.findall(r"^```\w*$(.*?)^```$", text, re.MULTILINE | re.DOTALL))
     prose = re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)
     typed = re.findall(r"(?:^|[/ ]|/digestmail\" )digestmail ([a-z]+)(?: ([a-z-]+))?", blocks, re.MULTILINE)

@@ -67,7 +67,7 @@ def test_every_link_to_a_heading_leads_to_one(page: Path) -> None:
 def test_every_file_and_directory_that_is_named_exists(page: Path) -> None:
     text = page.read_text("utf-8")
     for name in re.findall(r"(?<![\w/])(?:digestmail|tests|templates|docs|benchmarks)/[\w./-]*\w/?", text):
-        if "NAME" in name or "LANGUAGE" in name:  # what the reader is to add
+        if "NAME" in name or "LANGUAGE" in name:  # to be replaced by the reader
             continue
         assert (ROOT / name).exists() or (page.parent / name).exists(), name
     rooms = [path.name for path in (ROOT / "digestmail").iterdir() if path.is_dir()]

@@ -24,7 +24,7 @@ SAME_KEYS = {"mail.fallback": "mail.smtp"}
 
 
 def commands(command: object, path: str = "digestmail") -> Iterator[tuple[str, object]]:
-    """Yield each command with what is typed to call it, groups included."""
+    """Yield each command with its name, including groups."""
     yield path, command
     for name, child in getattr(command, "commands", {}).items():
         yield from commands(child, f"{path} {name}")
@@ -34,13 +34,13 @@ COMMANDS = dict(commands(typer.main.get_command(app)))
 
 
 def section(path: str) -> str:
-    """Return what docs/cli.md says about one command."""
+    """Return the section of docs/cli.md about one command."""
     found = re.search(rf"^#+ `{re.escape(path)}`$(.*?)(?=^#|\Z)", REFERENCE, re.MULTILINE | re.DOTALL)
     return found[1] if found else ""
 
 
 def models(annotation: object) -> Iterator[type[BaseModel]]:
-    """Yield the models a field may hold: `Model`, `Model | None`, `tuple[Model, ...]`, unions of them."""
+    """Yield the models of a field: `Model`, `Model | None`, `tuple[Model, ...]`, unions of them."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
     for inner in get_args(annotation):

@@ -1,6 +1,6 @@
-"""The layout holds: few modules at the root, one meaning a class name, doors without SQL, short files and functions.
+"""The layout: few modules at the root, one meaning for each class name, no SQL in entry points, short code.
 
-Each allowance names its reason. An allowance that is no longer needed fails too, so the lists only get shorter.
+Each exception has a reason. An exception that is no longer needed fails too, so the lists only get shorter.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def opened(tree: ast.AST) -> Iterator[str]:
 
 
 def check(found: Mapping[str, object], allowed: Mapping[str, str]) -> None:
-    """Fail for what is found and not allowed, and for what is allowed and no longer there."""
+    """Fail for findings that are not allowed, and for allowances that are no longer needed."""
     assert {name: found[name] for name in found.keys() - allowed.keys()} == {}, "not allowed"
     assert allowed.keys() - found.keys() == set(), "allowed, but no longer needed"
     assert all(allowed.values()), "an allowance has a reason"

@@ -29,7 +29,7 @@ TABLE = re.compile(r"^\[+[\w.]+\]+$(?:(?!^\[).*\n?)*", re.MULTILINE)
 
 @dataclass
 class Reader:
-    """Does what the tutorial says. Sources and mail server of its configuration are exchanged for ones on loopback."""
+    """Follows the tutorial, with its sources and mail server replaced by ones on loopback."""
 
     directory: Path
     services: str
@@ -52,7 +52,7 @@ class Reader:
             subprocess.run(["sh", "-c", line], cwd=self.directory, check=True)
 
     def edit(self, block: str) -> None:
-        """Take a TOML block: a whole configuration, or tables that replace those of the same name or are added."""
+        """Use a TOML block: an entire configuration, or tables that replace those of the same name or are added."""
         names = {table.partition("\n")[0] for table in TABLE.findall(block)}
         kept = [table for table in TABLE.findall(self.written) if table.partition("\n")[0] not in names]
         if "[mail]" in names:
@@ -60,7 +60,7 @@ class Reader:
         self.save(block if "[[sources]]" in names else block + "\n" + "".join(kept))
 
     def save(self, text: str) -> None:
-        """Write the configuration, after a look at whether it loads as it is written."""
+        """Write the configuration, after checking that it loads."""
         self.written = text
         path = self.directory / "config.toml"
         path.write_text(text, "utf-8")
@@ -111,7 +111,7 @@ def test_the_tutorial_leads_from_nothing_to_a_lab_s_digest(reader: Reader) -> No
 
 
 def test_blocks_that_are_not_run_hold_only_what_a_test_cannot_do() -> None:
-    """Installing needs the network, a preview needs a browser; the crontab line stands in a block without a name."""
+    """Installing needs the network, and a preview needs a browser; the crontab line is in a block without a name."""
     shown = [line for language, block in BLOCKS if language == "console" for line in block.splitlines()]
 
     assert {language for language, _ in BLOCKS} == {"console", "csv", "sh", "toml", ""}

@@ -18,7 +18,7 @@ def test_what_was_planned_by_a_clock_ahead_is_planned_anew(sqlite, tmp_path):
         try:
             for job in scheduler.get_jobs():
                 scheduler.modify_job(job.id, next_run_time=datetime.now(UTC) + YEAR)
-            daemon.plan_anew()
+            daemon.reschedule()
             due = {job.id: job.next_run_time - datetime.now(UTC) for job in scheduler.get_jobs()}
         finally:
             scheduler.shutdown()

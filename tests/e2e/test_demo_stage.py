@@ -161,7 +161,7 @@ def test_the_services_leave_nothing_running() -> None:
     with serving() as url:
         get(url, "/feed.atom")
         assert set(threading.enumerate()) - before
-    # Threads of tests before this one may end meanwhile, so only new ones count.
+    # Threads of earlier tests may end in the meantime, so only new ones count.
     assert not set(threading.enumerate()) - before
     with pytest.raises(ConnectionRefusedError):
         get(url, "/feed.atom")

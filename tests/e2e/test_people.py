@@ -36,7 +36,7 @@ def published(site: Site, **titles: str) -> None:
 
 
 def delivered(site: Site) -> DeliverReport:
-    """Deliver what waits, in a thread of its own: beside Playwright no other event loop may run in this one."""
+    """Deliver the queue in a separate thread, because Playwright allows no other event loop in this one."""
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(site.app.deliver).result()
 

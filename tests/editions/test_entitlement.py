@@ -67,7 +67,7 @@ def test_each_person_gets_the_topics_they_chose(database, readers):
     assert not any(share.delivered for share in shares.values())
 
 
-def test_what_another_digest_brought_is_left_out_and_counted(database, readers):
+def test_papers_of_another_digest_are_left_out_and_counted(database, readers):
     publish(database, [DAILY], render, THURSDAY)
 
     with database.connect() as connection:
@@ -81,7 +81,7 @@ def test_what_another_digest_brought_is_left_out_and_counted(database, readers):
     assert len(rest.received) == 1
 
 
-def test_of_a_published_edition_a_person_is_shown_what_was_committed(database, readers):
+def test_for_a_published_edition_the_stored_content_is_shown(database, readers):
     publish(database, [DAILY], render, THURSDAY)
     publish(database, [WEEKLY], render, THURSDAY)
 
@@ -99,7 +99,7 @@ def test_of_a_published_edition_a_person_is_shown_what_was_committed(database, r
     assert len(after.received) == 1
 
 
-def test_what_is_over_the_limits_is_counted_alike_before_and_after_publishing(database, readers):
+def test_papers_over_limits_are_counted_the_same_before_and_after_publishing(database, readers):
     small = replace(DAILY, topics=(AGENTS, VISION), limits=Limits(max_papers=1))
     collect(database, [FakeSource("hf", reading(sighting(4, title="An agent", upvotes=1)))], THURSDAY)
 
@@ -117,6 +117,6 @@ def test_what_is_over_the_limits_is_counted_alike_before_and_after_publishing(da
     assert [(one.topic, len(one.entries), one.more) for one in after["agents@example.org"].sections] == [
         ("Agents", 1, 1)
     ]
-    # What was over a limit is not said to have come with another digest.
+    # Papers over a limit are not reported as part of another digest.
     assert not any(share.received for share in after.values())
     assert after["agents@example.org"].delivered

@@ -1,4 +1,4 @@
-"""What is said of a paper agrees with what was, or will be, published."""
+"""Explanations of a paper agree with what was or will be published."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ def explained(database, number: int, now: datetime, of=DAILY) -> Explanation:
     return explanation
 
 
-def test_what_a_run_of_the_minute_asked_about_read_counts(database):
+def test_sightings_of_the_requested_minute_count(database):
     see(database, sighting(1, title="An agent"), now=THURSDAY + timedelta(seconds=41))
     assert explained(database, 1, THURSDAY).outcome == "selected"
 
 
-def test_what_was_read_later_than_asked_about_was_not_seen_yet_and_is_not_called_old(database):
+def test_a_paper_read_later_is_unknown_and_not_called_old(database):
     see(database, sighting(1), now=THURSDAY + timedelta(minutes=3))
     explanation = explained(database, 1, THURSDAY)
     assert explanation.outcome == "not-a-candidate"
@@ -45,7 +45,7 @@ def test_of_a_paper_arxiv_announced_long_ago_the_source_that_makes_it_new_decide
     old = explained(database, 1, THURSDAY)
     assert old.outcome == "not-a-candidate"
     assert old.reasons == (
-        "too old: the window begins 2026-03-31 07:00 UTC",
+        "too old: the window starts 2026-03-31 07:00 UTC",
         "arxiv first showed it 2026-03-26 08:00 UTC and dates it 2026-03-26",
     )
     see(database, sighting(1, upvotes=92, title="An agent"), now=THURSDAY)
@@ -54,12 +54,12 @@ def test_of_a_paper_arxiv_announced_long_ago_the_source_that_makes_it_new_decide
     assert "1.00 for age" in new.reasons[2]
 
 
-def test_what_no_reader_of_everything_gets_is_said_before_and_after_publishing(database):
+def test_papers_not_sent_to_subscribers_of_all_topics_are_explained(database):
     of = digest(topics=(AGENTS, VISION), limits=Limits(max_papers=1))
     see(database, sighting(1, upvotes=50, title="An agent"), sighting(2, title="An image"), now=THURSDAY)
     expected = [
-        "who takes everything does not get it: the limits are met before it comes, at rank 2",
-        "who chose only 'Vision' gets it",
+        "subscribers of all topics do not get it: the limits are reached before rank 2",
+        "subscribers of 'Vision' only get it",
     ]
     before = explained(database, 2, THURSDAY, of)
     assert (before.outcome, list(before.reasons[-2:])) == ("selected", expected)
@@ -67,8 +67,8 @@ def test_what_no_reader_of_everything_gets_is_said_before_and_after_publishing(d
     after = explained(database, 2, THURSDAY, of)
     assert (after.outcome, list(after.reasons[-2:])) == ("published", expected)
     assert explained(database, 1, THURSDAY, of).reasons[-2:] == (
-        "who takes everything gets it under 'Agents'",
-        "who chose only 'Agents' gets it",
+        "subscribers of all topics get it under 'Agents'",
+        "subscribers of 'Agents' only get it",
     )
 
 
@@ -79,16 +79,16 @@ def test_a_paper_that_matches_two_topics_is_explained_for_both(database):
         "matches 'Agents' with strength 0.60: keyword agent",
         "also matches 'Vision' with strength 0.40: keyword image",
     )
-    assert said[-2:] == ("who chose only 'Agents' gets it", "who chose only 'Vision' gets it")
+    assert said[-2:] == ("subscribers of 'Agents' only get it", "subscribers of 'Vision' only get it")
 
 
-def test_what_was_left_over_says_so(database):
+def test_leftover_papers_are_explained(database):
     of = digest(limits=Limits(max_papers=1), window_days=5)
     see(database, sighting(1, upvotes=9), sighting(2, upvotes=5), now=THURSDAY)
     publish(database, [of], render, THURSDAY)
     left = explained(database, 2, THURSDAY + DAY, of)
     assert left.outcome == "selected"
-    assert "left over: it came before the last edition, so papers that came since are taken first" in left.reasons
+    assert "left over from the last edition, so newer papers come first" in left.reasons
     assert left.reasons[-1].startswith("but there would be no edition: no new papers")
     see(database, sighting(3, day=date(2026, 4, 3), upvotes=0), now=THURSDAY + DAY)
     assert explained(database, 2, THURSDAY + DAY, of).outcome == "over-limit"

@@ -48,7 +48,7 @@ def published_titles(database, slot: str = "2026-04-02", name: str = "daily") ->
 
 
 def mails(database) -> dict[int, list[list[str]]]:
-    """Return what everybody is to get: by subscriber, the papers of each mail."""
+    """Return the expected papers of each email, by subscriber."""
     found: dict[int, list[list[str]]] = {}
     with database.begin() as connection:
         for delivery in claim_deliveries(connection, 1000, THURSDAY + 90 * DAY, DAY):
@@ -86,7 +86,7 @@ def test_a_paper_is_never_published_twice_by_a_digest(database, see):
     assert published_titles(database, "2026-04-03") == ["Paper 3"]
 
 
-def test_left_overs_fill_up_an_edition_but_are_no_reason_for_one(database, see):
+def test_leftover_papers_fill_an_edition_but_do_not_cause_one(database, see):
     small = digest(limits=Limits(max_papers=1), window_days=5)
     see(sighting(1, upvotes=9), sighting(2, upvotes=5))
     go(database, small)
@@ -99,7 +99,7 @@ def test_left_overs_fill_up_an_edition_but_are_no_reason_for_one(database, see):
     assert set(published_titles(database, "2026-04-04")) == {"Paper 2", "Paper 3"}
 
 
-def test_an_empty_day_is_on_record_with_its_reason_and_mails_nobody(database, subscribe):
+def test_an_empty_day_is_recorded_with_its_reason_and_sends_nothing(database, subscribe):
     subscribe("a@example.org")
     (report,) = go(database)
     assert (report.status, report.reason) == ("empty", "no new papers; no source has been read yet")
@@ -109,7 +109,7 @@ def test_an_empty_day_is_on_record_with_its_reason_and_mails_nobody(database, su
     assert mails(database) == {}
 
 
-def test_an_empty_slot_is_published_after_all_when_papers_come_late(database, see, subscribe):
+def test_an_empty_slot_is_published_when_papers_come_late(database, see, subscribe):
     subscribe("a@example.org")
     go(database)
     see(sighting(1), now=THURSDAY + timedelta(hours=3))
@@ -128,7 +128,7 @@ def test_a_digest_that_sends_on_empty_days_sends_once(database, subscribe, see):
     assert mails(database) == {1: [[]]}
 
 
-def test_nothing_new_is_not_said_while_a_source_could_not_be_read(database, subscribe, see):
+def test_an_empty_day_is_not_recorded_while_a_source_failed(database, subscribe, see):
     subscribe("a@example.org")
     said = digest(on_empty=OnEmpty.SEND)
     collect(database, [FakeSource("hf", SourceRefusedError("403"))], THURSDAY)
@@ -170,7 +170,7 @@ def test_another_schedule_does_not_publish_the_same_morning_again(database, see,
     assert report.status == "already-published"
 
 
-def test_a_back_fill_takes_no_papers_from_its_future_and_comes_before_nothing_that_is_out(database, see):
+def test_a_back_fill_uses_no_later_papers_and_precedes_no_published_edition(database, see):
     see(sighting(1), now=THURSDAY + 6 * DAY)
     (past,) = go(database, now=THURSDAY)
     assert (past.status, past.papers) == ("empty", 0)
@@ -186,7 +186,7 @@ def test_papers_that_are_dated_long_before_are_counted_in_the_reason(database, s
     assert report.reason.startswith("1 papers came that are dated long before; no new papers")
 
 
-def test_everybody_gets_the_topics_they_chose(database, see, subscribe):
+def test_subscribers_get_their_chosen_topics(database, see, subscribe):
     both = digest(topics=(AGENTS, VISION))
     everything = subscribe("all@example.org")
     agents = subscribe("agents@example.org", "daily", "Agents")
@@ -199,7 +199,7 @@ def test_everybody_gets_the_topics_they_chose(database, see, subscribe):
     assert got[vision] == [["02"]]
 
 
-def test_a_subscriber_for_whom_nothing_is_left_gets_no_mail(database, see, subscribe):
+def test_a_subscriber_without_papers_gets_no_email(database, see, subscribe):
     subscribe("vision@example.org", "daily", "Vision")
     see(sighting(1, title="An agent"))
     (report,) = go(database, digest(topics=(AGENTS, VISION)))
@@ -287,7 +287,7 @@ def test_two_time_zones_have_their_own_day(database, see):
     assert (tokyo.slot, new_york.slot) == ("2026-04-03", "2026-04-02")
 
 
-def test_the_archive_keeps_what_was_said_on_the_day(database, see):
+def test_the_archive_keeps_the_data_of_the_day(database, see):
     see(sighting(1, upvotes=3))
     go(database)
     collect(database, [FakeSource("hf", reading(sighting(1, title="A new title", upvotes=99)))], THURSDAY + DAY)
@@ -301,7 +301,7 @@ def due_times(database) -> dict[int, datetime]:
         return dict(connection.execute(select(tables.deliveries.c.subscriber_id, tables.deliveries.c.due_at)).all())
 
 
-def test_everybody_gets_it_in_the_hour_they_chose_where_they_live(database, see, subscribe):
+def test_subscribers_get_it_at_their_hour_in_their_time_zone(database, see, subscribe):
     at_once = subscribe("a@example.org")
     seven = subscribe("b@example.org")
     tokyo = subscribe("c@example.org")
@@ -322,7 +322,7 @@ def test_everybody_gets_it_in_the_hour_they_chose_where_they_live(database, see,
     }
 
 
-def test_who_paused_is_left_out_until_then_and_a_language_is_a_segment_of_its_own(database, see, subscribe):
+def test_paused_subscribers_are_left_out_and_each_language_is_a_segment(database, see, subscribe):
     german, english, resting = subscribe("a@example.org"), subscribe("b@example.org"), subscribe("c@example.org")
     people = tables.subscribers
     with database.begin() as connection:
@@ -343,7 +343,7 @@ def deliveries_of(connection) -> dict[int, int]:
     return dict(connection.execute(select(tables.deliveries.c.subscriber_id, tables.deliveries.c.segment_id)).all())
 
 
-def test_who_reads_two_digests_gets_other_papers_from_the_second(database, see, subscribe):
+def test_subscribers_of_two_digests_get_other_papers_from_the_second(database, see, subscribe):
     small = Limits(max_papers=2)
     see(*(sighting(number, upvotes=20 - number) for number in range(1, 7)))
     both = subscribe("both@example.org")
@@ -355,7 +355,7 @@ def test_who_reads_two_digests_gets_other_papers_from_the_second(database, see, 
     assert mails(database) == {both: [["01", "02"], ["03", "04"]], late: [["01", "02"]]}
 
 
-def test_who_has_no_new_paper_in_their_topics_is_counted_and_gets_no_mail(database, see, subscribe):
+def test_subscribers_without_new_papers_are_counted_and_get_no_email(database, see, subscribe):
     see(sighting(1, title="An agent"))
     subscribe("agents@example.org", "daily", "Agents")
     subscribe("images@example.org", "daily", "Vision")

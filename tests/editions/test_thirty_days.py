@@ -27,7 +27,7 @@ DAYS = range(30)
 
 
 def topic(name: str, word: str) -> Topic:
-    # Similarity of texts as short as these says little.
+    # The similarity of such short texts means little.
     return Topic(name=name, keywords=(word,), min_similarity=1.0)
 
 
@@ -60,7 +60,7 @@ class Month:
         return MONDAY + day * DAY + timedelta(minutes=45)
 
     def mails(self, day: int) -> dict[str, list[int]]:
-        """Return the numbers of the papers each reader is to get of a day's edition, as they stand in the mail."""
+        """Return the numbers of the papers that each reader gets of a day's edition, in the order of the email."""
         found = {}
         with self.database.connect() as connection:
             stored = editions.get(connection, self.digest.name, key(day))
@@ -124,7 +124,7 @@ def test_a_source_that_counts_nothing_sends_new_papers_every_day(database, topic
         had |= set(mail)
 
 
-def test_after_a_backlog_without_dates_each_new_article_comes_on_its_day(database):
+def test_after_an_undated_backlog_each_new_article_is_new_on_its_day(database):
     month = Month(database, digest(sources=("journal",), curated=("journal",)), reader=())
     had: set[int] = set()
     for day in DAYS:
@@ -271,7 +271,7 @@ def test_four_readers_get_every_new_paper_that_is_theirs_and_explain_agrees(data
             assert len(mail) <= 8
             assert not had[name] & set(mail)
             had[name] |= set(mail)
-            # Nothing older stands where something new of theirs found no room.
+            # No older paper is present if a newer one did not fit.
             if any(day_of(number) != day for number in mail) and len(topics) == 1:
                 assert theirs <= set(mail)
         for number, explanation in foretold.items():
@@ -294,7 +294,7 @@ def wanted(title: str, topics: Sequence[str]) -> bool:
 
 
 def agrees(explanation: Explanation, number: int, mails: dict[str, list[int]]) -> None:
-    """Assert that what `explain` says of readers is what they get."""
+    """Assert that explanations agree with the emails of the readers."""
     said = " | ".join(explanation.reasons)
-    assert ("who takes everything gets it" in said) is (number in mails["everything"]), (number, said)
-    assert ("who chose only 'Code' gets it" in said) is (number in mails.get("one", [])), (number, said)
+    assert ("subscribers of all topics get it" in said) is (number in mails["everything"]), (number, said)
+    assert ("subscribers of 'Code' only get it" in said) is (number in mails.get("one", [])), (number, said)

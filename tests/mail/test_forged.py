@@ -1,4 +1,4 @@
-"""Tokens nobody gave out: none of 100,000 opens anything; and what links and addresses keep to."""
+"""Forged tokens: none of 100,000 is accepted. Also the limits of links and addresses."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ALPHABET = string.ascii_letters + string.digits + "-_."
 EACH = 25_000
 Reader = Callable[[str], object]
 DOORS: dict[str, tuple[str, str, Reader]] = {
-    # Preferences, pause, data and erasing stand behind the unsubscribe token of the empty digest.
+    # Preferences, pause, data and erasing use the unsubscribe token of the empty digest.
     "unsubscribe": (LASTING.unsubscribe(7, "daily"), OTHERS_LASTING.unsubscribe(7, "daily"), LASTING.read_unsubscribe),
     "preferences": (LASTING.unsubscribe(7, ""), OTHERS_LASTING.unsubscribe(7, ""), LASTING.read_unsubscribe),
     "confirm": (
@@ -78,7 +78,7 @@ def test_no_forged_token_opens_anything(door: str):
 
 
 @given(st.integers(1, 2**53), st.text(max_size=40), st.integers(0, int(CONFIRM_WITHIN.total_seconds())))
-def test_a_confirmation_link_says_what_was_put_in_until_it_expires(subscriber_id: int, nonce: str, later: int):
+def test_a_confirmation_token_can_be_read_until_it_expires(subscriber_id: int, nonce: str, later: int):
     assume(nonce.isprintable())
     token = LINKS.confirm(subscriber_id, nonce, NOW)
     assert LINKS.read_confirm(token, NOW + timedelta(seconds=later)) == (subscriber_id, nonce)

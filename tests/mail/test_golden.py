@@ -1,4 +1,4 @@
-"""Six editions, each kept as it left the renderer: HTML, text and message. `pytest --regenerate` writes them anew."""
+"""Golden files of six editions: HTML, text and message. `pytest --regenerate` rewrites them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def readable(html: str) -> str:
 
 
 @pytest.mark.parametrize("name", GOLDEN_EDITIONS)
-def test_an_edition_becomes_the_mail_it_always_was(name, request):
+def test_an_edition_renders_to_its_golden_file(name, request):
     of, look, language = GOLDEN_EDITIONS[name]
     rendered = RENDERER.render(of, of.sections, base_url="https://digest.example.org", language=language, look=look)
     raw = cast(rendered, title=of.title)

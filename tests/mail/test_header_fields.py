@@ -1,4 +1,4 @@
-"""Names of senders: any name, written as operators write it, arrives to the letter and holds a signature."""
+"""Names of senders: any name is preserved exactly and its signature verifies."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def test_a_signature_survives_a_program_that_unfolds_the_name():
     assert dkimverifier.verifies(raw.replace(folded, folded.replace(b"\r\n", b"")), RECORDS) == [True, True]
 
 
-def test_a_long_address_has_a_line_of_its_own():
+def test_a_long_address_is_on_a_separate_line():
     address = "d" * 60 + "@example.org"
 
     assert named("From", "Trending papers", address) == f"Trending papers\r\n <{address}>"
@@ -150,7 +150,7 @@ def test_a_mailbox_needs_no_name(text: str):
         (f"Papers <{ADDRESS}> (weekly)", "nothing after the >"),
     ],
 )
-def test_what_is_not_one_mailbox_is_refused_with_what_to_write(text: str, message: str):
+def test_anything_but_one_mailbox_is_refused_with_advice(text: str, message: str):
     with pytest.raises(ValueError, match=message):
         split_mailbox(text)
     with pytest.raises(ValueError, match="not a mailbox"):

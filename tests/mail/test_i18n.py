@@ -97,13 +97,13 @@ def test_the_direction_follows_the_language(language: str, way: str):
 def test_a_regional_variant_reads_its_language_and_an_unknown_one_is_an_error():
     assert translations("de-AT", HOUSE).gettext("Unsubscribe") == "Abbestellen"
     assert translations("en-US", HOUSE).gettext("Unsubscribe") == "Unsubscribe"
-    with pytest.raises(RenderError, match="there is no catalogue for 'es'; there are de, en, fr, he"):
+    with pytest.raises(RenderError, match="there is no catalogue for 'es'; available languages: de, en, fr, he"):
         translations("es", HOUSE)
     with pytest.raises(RenderError, match="no language 'xx-yy-zz'"):
         direction("xx-yy-zz")
 
 
-def test_an_operators_catalogue_goes_before_the_house_s_and_may_add_a_language(tmp_path: Path):
+def test_an_operators_catalog_takes_precedence_and_can_add_a_language(tmp_path: Path):
     (tmp_path / "locales").mkdir()
     (tmp_path / "locales" / "de.po").write_text('msgid "Unsubscribe"\nmsgstr "Nie wieder"\n')
     (tmp_path / "locales" / "es.po").write_text('msgid "Unsubscribe"\nmsgstr "Darse de baja"\n')
@@ -118,5 +118,5 @@ def test_a_broken_catalogue_is_named(tmp_path: Path):
     (tmp_path / "locales").mkdir()
     (tmp_path / "locales" / "es.po").write_text("this is no catalogue\n")
 
-    with pytest.raises(RenderError, match=r"locales/es\.po: cannot be read"):
+    with pytest.raises(RenderError, match=r"locales/es\.po cannot be read"):
         translations("es", template_directories(tmp_path))

@@ -22,7 +22,7 @@ def with_html(old: str, new: str) -> bytes:
     return cast(Rendered(subject=RENDERED.subject, html=RENDERED.html.replace(old, new, 1), text=RENDERED.text))
 
 
-def test_a_full_edition_passes_every_rule_and_each_is_told():
+def test_a_full_edition_passes_every_rule():
     results = lint(GOOD)
 
     assert [result.name for result in results] == [rule.name for rule in RULES]
@@ -97,12 +97,12 @@ def test_a_fault_of_the_html_is_found_by_its_rule(old: str, new: str, name: str)
     assert failed(with_html(old, new)) == {name}
 
 
-def test_what_a_paper_says_is_not_taken_for_a_style():
+def test_paper_text_is_not_mistaken_for_a_style():
     assert failed(with_html("</h1>", "</h1><p>We use url(x), position: fixed and display:flex.</p>")) == set()
 
 
 @pytest.mark.parametrize("raw", [b"", b"\r\n", b"x", b"Subject: x\r\n\r\n\xff\x00", b"From: \r\nTo: <>\r\n\r\n"])
-def test_any_bytes_get_a_whole_list_of_results(raw: bytes):
+def test_any_bytes_get_a_result_for_every_rule(raw: bytes):
     assert len(lint(raw)) == len(RULES)
     assert "alternative" in failed(raw)
 
@@ -114,7 +114,7 @@ def test_small_and_pale_texts_are_not_hidden_ones(style: str):
     assert failed(with_html("</h1>", f'</h1><p style="{style}">x</p>')) == set()
 
 
-def test_an_element_without_size_that_only_holds_others_hides_nothing():
+def test_a_zero_size_container_with_sized_children_hides_nothing():
     assert failed(with_html("</h1>", '</h1><div style="font-size:0"> <p style="font-size:12px">x</p> y</div>')) == set()
 
 

@@ -59,11 +59,11 @@ def cast_to(recipient: str, *, smtputf8: bool = True, **changes) -> bytes:
 # -- the whole message -----------------------------------------------------------------------------------------------
 
 
-def test_a_cast_message_breaks_no_rule():
+def test_a_personalized_message_passes_every_rule():
     assert broken_rules(cast(RENDERED)) == []
 
 
-def test_the_recipients_link_stands_in_both_parts_and_in_the_header():
+def test_the_unsubscribe_link_is_in_both_parts_and_in_the_header():
     raw = cast(RENDERED)
 
     assert f'href="{LINK}"' in part(raw, "html")
@@ -71,7 +71,7 @@ def test_the_recipients_link_stands_in_both_parts_and_in_the_header():
     assert headers(raw)["List-Unsubscribe"] == f"<{LINK}>, <mailto:digest@example.org?subject=unsubscribe%20{TOKEN}>"
 
 
-def test_a_token_longer_than_a_line_arrives_whole():
+def test_a_token_longer_than_a_line_is_preserved():
     long = "x" * 200
 
     raw = cast_to("reader@example.net", unsubscribe_token=long)
@@ -80,7 +80,7 @@ def test_a_token_longer_than_a_line_arrives_whole():
     assert f'href="https://digest.example.org/unsubscribe/{long}"' in part(raw, "html")
 
 
-def test_without_web_pages_one_unsubscribes_by_mail():
+def test_without_web_pages_you_unsubscribe_by_email():
     raw = cast(RENDERED, sender=Sender(mailbox="digest@example.org", domain="example.org", reply_to="us@example.org"))
 
     assert broken_rules(raw) == []
@@ -95,7 +95,7 @@ LEAVE = Tokens("secret").leave(7, "daily")
 BOUNCE = "bounce@b\u00fccher.example"
 
 
-def test_with_a_bounce_address_a_mail_to_unsubscribe_has_an_address_of_its_own():
+def test_with_a_bounce_address_the_unsubscribe_mailto_has_a_token():
     message_template = MessageTemplate(
         RENDERED, replace(SENDER, bounce_address=BOUNCE), digest="daily", title="Trending papers"
     )
@@ -155,7 +155,7 @@ def test_the_date_is_the_time_of_sending_with_its_zone():
         {"unsubscribe_token": ""},
     ],
 )
-def test_a_mould_refuses_what_would_not_be_a_header(wrong: dict):
+def test_a_template_refuses_invalid_header_values(wrong: dict):
     with pytest.raises(ValueError):
         cast_to("reader@example.net", **wrong)
 
@@ -165,7 +165,7 @@ def test_a_mould_refuses_what_would_not_be_a_header(wrong: dict):
 
 @settings(deadline=None)
 @given(st.text(max_size=400))
-def test_a_subject_arrives_to_the_letter(subject: str):
+def test_a_subject_is_preserved_exactly(subject: str):
     raw = cast(with_subject(subject))
 
     assert headers(raw)["Subject"] == single_line(subject)
@@ -176,7 +176,7 @@ def test_a_subject_arrives_to_the_letter(subject: str):
     "subject",
     ["=?utf-8?q?looks=20encoded?=", "x" * 1200, "Trending: 注意力 " * 20, "a\r\nBcc: x@example.org", "a\u2028Bcc: x"],
 )
-def test_odd_subjects_arrive_to_the_letter(subject: str):
+def test_odd_subjects_are_preserved_exactly(subject: str):
     raw = cast(with_subject(subject))
 
     assert headers(raw)["Subject"] == single_line(subject)
@@ -185,7 +185,7 @@ def test_odd_subjects_arrive_to_the_letter(subject: str):
 
 @settings(deadline=None)
 @given(st.text(max_size=200).filter(single_line))
-def test_a_digests_title_arrives_to_the_letter_as_name_of_sender_and_list(title: str):
+def test_a_digest_title_is_preserved_as_sender_and_list_name(title: str):
     raw = cast(RENDERED, sender=Sender(mailbox="digest@example.org", domain="example.org"), title=title)
 
     assert broken_rules(raw) == []
@@ -193,7 +193,7 @@ def test_a_digests_title_arrives_to_the_letter_as_name_of_sender_and_list(title:
     assert display_name(raw, "From") == display_name(raw, "List-Id") == single_line(title)
 
 
-def test_domains_go_out_as_a_labels():
+def test_domains_are_sent_as_a_labels():
     sender = Sender(
         mailbox="Die Bücher <digest@bücher.example>", domain="bücher.example", base_url="https://bücher.example"
     )
@@ -231,7 +231,7 @@ def test_a_base_url_too_long_for_one_header_line_is_refused():
         ("o'neil@example.org", "o'neil@example.org"),
     ],
 )
-def test_an_address_goes_out_with_an_ascii_domain(address: str, on_the_wire: str):
+def test_an_address_is_sent_with_an_ascii_domain(address: str, on_the_wire: str):
     assert to_wire_address(address) == on_the_wire
     assert headers(cast_to(address))["To"].addresses[0].addr_spec == on_the_wire
 
@@ -264,7 +264,7 @@ def test_an_address_goes_out_with_an_ascii_domain(address: str, on_the_wire: str
         "reader@" + "x." * 130 + "org",
     ],
 )
-def test_what_is_not_one_plain_address_fails_for_good(address: str):
+def test_anything_but_one_plain_address_fails_permanently(address: str):
     with pytest.raises(DeliveryError) as caught:
         cast_to(address)
 
@@ -293,7 +293,7 @@ def test_a_local_part_that_is_not_ascii_needs_smtputf8():
 
 
 @pytest.mark.parametrize("domain", ["", "a b", "-x.org", "x.org\n", "ü" * 70 + ".org"])
-def test_what_is_no_domain_is_refused(domain: str):
+def test_an_invalid_domain_is_refused(domain: str):
     with pytest.raises(ValueError, match="not a domain"):
         wire_domain(domain)
 
@@ -316,7 +316,7 @@ HOSTILE_LINES = st.lists(
 
 @settings(deadline=None)
 @given(HOSTILE_LINES.map("\n".join), HOSTILE_LINES.map("\n".join))
-def test_quoted_printable_decodes_to_what_it_was(before: str, after: str):
+def test_quoted_printable_decodes_to_the_original(before: str, after: str):
     text = (before + after).replace("\r", "").encode(errors="ignore").decode()
 
     encoded = quoted_printable(text)
@@ -330,7 +330,7 @@ def test_quoted_printable_decodes_to_what_it_was(before: str, after: str):
 
 @settings(deadline=None)
 @given(st.integers(0, 200), st.text(alphabet="aé =.\n", max_size=100), st.integers(1, 300))
-def test_a_place_may_stand_anywhere(before: int, after: str, length: int):
+def test_a_placeholder_can_be_anywhere(before: int, after: str, length: int):
     text = "x" * before + UNSUBSCRIBE_PLACEHOLDER + after + UNSUBSCRIBE_PLACEHOLDER
     rendered = Rendered(subject="s", html=HTML.format(place=UNSUBSCRIBE_PLACEHOLDER), text=text)
     message_template = MessageTemplate(rendered, SENDER, digest="daily", title="Trending papers")
@@ -368,5 +368,5 @@ def test_one_line_is_one_line(text: str):
         ("𝄞 ﷽ שלום <think>", "𝄞 ﷽ שלום <think>"),
     ],
 )
-def test_only_what_cannot_be_read_is_left_out(text: str, line: str):
+def test_only_unreadable_events_are_skipped(text: str, line: str):
     assert single_line(text) == line

@@ -197,5 +197,5 @@ def test_a_text_template_that_is_too_large_on_its_own_is_refused_with_its_size(t
     old = "{{ day | long_day }}\n"
     renderer = own(tmp_path, "edition.txt", old, old + "x\n" * 60_000)
 
-    with pytest.raises(RenderError, match=r"over the byte budget: [\d,]+ of 100,000"):
+    with pytest.raises(RenderError, match=r"the email is too large: [\d,]+ of 100,000"):
         renderer.render(full_edition(), full_edition().sections)

@@ -33,7 +33,7 @@ def cast(rendered: Rendered) -> bytes:
 
 @pytest.mark.parametrize("language", ["en", "de", "fr", "he"])
 @pytest.mark.parametrize("kind", NoticeKind)
-def test_both_parts_say_what_it_is_about_and_where_to_go(kind, language):
+def test_both_parts_contain_the_subject_and_the_link(kind, language):
     rendered = notice(kind, language=language)
 
     assert rendered.subject.startswith("Trending papers: ")
@@ -48,7 +48,7 @@ def test_both_parts_say_what_it_is_about_and_where_to_go(kind, language):
 
 
 @pytest.mark.parametrize("language", ["en", "de", "fr", "he"])
-def test_a_change_is_told_step_by_step(language):
+def test_a_change_is_described_step_by_step(language):
     steps = tuple((what.value, "Weekly & more" if what in OF_A_DIGEST else "") for what in Changed)
     rendered = notice(NoticeKind.CHANGED, language=language, steps=steps)
 
@@ -86,7 +86,7 @@ def test_a_notice_breaks_no_rule(kind, language):
 
 
 @pytest.mark.parametrize("header", [b"Auto-Submitted: auto-generated\r\n", b"Precedence: bulk\r\n"])
-def test_a_notice_keeps_every_program_that_answers_mail_silent(header):
+def test_a_notice_triggers_no_auto_replies(header):
     raw = cast(notice(NoticeKind.CONFIRM))
 
     assert header in raw

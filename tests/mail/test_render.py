@@ -94,7 +94,7 @@ def test_an_edition_without_papers_says_so():
     assert broken_rules(cast(rendered)) == []
 
 
-def test_a_page_for_everybody_holds_no_personal_link():
+def test_a_public_page_contains_no_personal_link():
     shown = page(render(full_edition()))
 
     assert UNSUBSCRIBE_PLACEHOLDER not in shown
@@ -238,7 +238,7 @@ def hostile_entries(draw: st.DrawFn):
     HOSTILE,
     HOSTILE,
 )
-def test_hostile_texts_break_no_rule_and_arrive_to_the_letter(sections: list, title: str, byline: str):
+def test_hostile_texts_pass_every_rule_and_are_preserved_exactly(sections: list, title: str, byline: str):
     rendered = render(edition(sections, title=title, byline=byline))
     raw = cast(rendered, title=title)
 
@@ -316,7 +316,7 @@ def test_the_lowest_ranked_lose_their_text_first():
     assert rendered.shortened == 130
 
 
-def test_what_a_limit_left_out_is_counted_with_what_the_budget_leaves_out():
+def test_papers_over_a_limit_and_over_the_size_budget_are_counted_together():
     of = many(1000)
     of = edition((section(of.sections[0].entries, "Topic", more=7),))
 
@@ -378,17 +378,17 @@ def test_an_operators_template_goes_before_the_own_one(tmp_path: Path):
         ("edition.txt", "one\n\n{{ count + title }}", r"email/edition\.txt, line 3: "),
         ("edition.txt", "{{ title.__class__.__mro__ }}", r"email/edition\.txt, line 1: .*unsafe"),
         ("edition.txt", "{% include 'email/none.txt' %}", r"email/none\.txt: there is no such template"),
-        ("edition.mjml", "<mjml><mj-body><mj-section>", r"email/edition\.mjml: is not MJML"),
-        ("edition.mjml", "plain", r"email/edition\.mjml: is not MJML"),
+        ("edition.mjml", "<mjml><mj-body><mj-section>", r"email/edition\.mjml: is not valid MJML"),
+        ("edition.mjml", "plain", r"email/edition\.mjml: is not valid MJML"),
         (
             "edition.mjml",
             ONE_TEXT.format("<mj-odd>x</mj-odd>"),
-            r"<mj-odd> is no tag of MJML",
+            r"<mj-odd> is not an MJML tag",
         ),
         (
             "edition.mjml",
             ONE_TEXT.format("{{ 'x' * 200000 }}"),
-            r"over the byte budget",
+            r"the email is too large",
         ),
     ],
 )
@@ -468,7 +468,7 @@ def test_a_segment_s_language_goes_before_the_digest_s(language: str):
     assert broken_rules(cast(rendered)) == []
 
 
-def test_a_theme_colours_the_mail_and_a_logo_stands_over_the_title():
+def test_a_theme_sets_colors_and_a_logo_above_the_title():
     theme = Theme(
         light=replace(LIGHT, link="#7a0019"),
         dark=replace(DARK, link="#ffc0cb"),

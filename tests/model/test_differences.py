@@ -47,7 +47,7 @@ def test_each_step_is_named_once(changed, steps):
     assert len(differences(after, BEFORE)) == len(steps)
 
 
-def test_an_ended_pause_is_told_from_a_new_one():
+def test_an_ended_pause_and_a_new_one_are_described_differently():
     paused = replace(BEFORE, paused_until=THURSDAY)
 
     assert differences(paused, BEFORE) == (Difference(what=Changed.RESUMED),)

@@ -14,7 +14,7 @@ def test_contrast_is_that_of_wcag():
 
 
 @pytest.mark.parametrize("palette", [LIGHT, DARK], ids=["light", "dark"])
-def test_the_own_palettes_can_be_read_even_when_a_mail_program_inverts_them(palette):
+def test_built_in_palettes_are_readable_even_if_inverted(palette):
     assert list(contrast_problems(palette)) == []
     assert list(contrast_problems(invert(palette))) == []
 

@@ -74,7 +74,7 @@ def test_a_reader_is_shown_what_they_get(page):
     assert 0 < mail(page).locator("h3").count() < everybody
 
 
-def test_what_a_reader_got_before_is_left_out_of_another_digest(page):
+def test_papers_already_received_are_left_out_of_another_digest(page):
     page.select_option("#digest", "weekly")
     expect(page.locator(".subject")).to_contain_text("Papers of the week")
     page.select_option("#edition", "2026-04-02")
@@ -110,7 +110,7 @@ def test_the_page_reloads_by_itself_when_a_template_changes_and_recovers_when_it
     assert page.locator(".fault").count() == 0
 
 
-def test_a_broken_configuration_is_told_and_mended(page, site):
+def test_an_invalid_configuration_is_reported_until_it_is_fixed(page, site):
     site.change('sender = "Trending papers <digest@example.org>"', 'sender = "nobody"\nsenders = 1')
     expect(page.get_by_role("alert")).to_contain_text("mail.sender: not a mail address")
     expect(page.get_by_role("alert")).to_contain_text("mail.senders: unknown key")
@@ -119,7 +119,7 @@ def test_a_broken_configuration_is_told_and_mended(page, site):
     expect(page.locator(".route")).to_contain_text("Another name <digest@example.org>")
 
 
-def test_a_broken_rule_is_told_first(page, site):
+def test_failed_rules_are_listed_first(page, site):
     shutil.copytree(templates_directory() / "email", site.templates / "email")
     edition = site.templates / "email" / "frame.mjml"
     source = edition.read_text("utf-8")
@@ -145,7 +145,7 @@ def test_images_are_loaded_only_when_they_are_on(page, site):
         choose(page, "images", "on")
 
 
-def test_a_test_mail_arrives_as_it_was_shown_and_unsubscribes_nobody(page, site):
+def test_a_test_email_matches_the_preview_and_its_links_unsubscribe_no_one(page, site):
     page.fill("#address", "me@example.org")
     page.get_by_role("button", name="Send").click()
     expect(page.locator("#notice")).to_contain_text("Sent to me@example.org: 250")
@@ -158,7 +158,7 @@ def test_a_test_mail_arrives_as_it_was_shown_and_unsubscribes_nobody(page, site)
     assert page.locator("#address").input_value() == "me@example.org"
 
 
-def test_a_test_that_cannot_be_sent_says_why(page, site):
+def test_a_failed_test_email_shows_the_reason(page, site):
     with listening(0) as taken:
         closed = taken.getsockname()[1]
     site.config.write_text(re.sub(r"(?m)^port = \d+", f"port = {closed}", site.config.read_text("utf-8")), "utf-8")

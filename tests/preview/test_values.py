@@ -33,7 +33,7 @@ NAMES = st.text(st.characters(exclude_categories=("Cs",))).map(str.strip)
         images=st.booleans(),
     )
 )
-def test_what_is_asked_survives_a_link(asked: PreviewOptions):
+def test_options_survive_a_round_trip_through_a_link(asked: PreviewOptions):
     assert parse_options(dict(parse_qsl(asked.query()))) == asked
 
 
@@ -42,7 +42,7 @@ def test_any_query_asks_for_something(query):
     assert parse_options(query).tab in Tab
 
 
-def test_a_palette_answers_the_media_queries_and_leaves_the_text_alone():
+def test_a_palette_resolves_media_queries_and_leaves_the_text_alone():
     dark, light = with_color_scheme(MAIL, ColorScheme.DARK), with_color_scheme(MAIL, ColorScheme.LIGHT)
 
     assert "@media (min-width:0){p{color:red}}@media (max-width:0){p{color:blue}}" in dark

@@ -1,4 +1,4 @@
-"""Every fault of the replay server on every source: the others are delivered, the health says why, nothing hangs."""
+"""Every fault of the replay server with every source: the others are delivered, the health shows why, nothing hangs."""
 
 from __future__ import annotations
 

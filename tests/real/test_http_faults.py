@@ -41,7 +41,7 @@ ERRORS: dict[str, tuple[type[SourceError], int | None]] = {
     "redirect-private": (SourceRefusedError, None),
     "redirect-loop": (SourceRefusedError, None),
 }
-# The client cannot know what a body means: these come through whole, for the sources to classify.
+# The client cannot interpret bodies, so these are returned unchanged for the sources.
 BODIES = {
     "rate-exceeded": b"Rate exceeded.",
     "empty": b"",

@@ -1,4 +1,4 @@
-"""Every captured day in every layout: the whole message fits, every title is there or counted behind "N more"."""
+"""Every captured day in every layout: the message fits, and every title is included or counted in "N more"."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Real titles through template, MJML and MIME: all of them arrive, to the letter, and no day's mail is clipped."""
+"""Real titles through template, MJML and MIME: all are preserved exactly, and no message is clipped."""
 
 from __future__ import annotations
 

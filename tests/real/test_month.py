@@ -1,4 +1,4 @@
-"""April 2026, day by day, as it was: Hugging Face and the arXiv feed, the whole chain, twice a day."""
+"""April 2026, day by day: Hugging Face and the arXiv feed, the entire pipeline, twice a day."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_april_gives_22_editions_and_no_paper_twice(database_url: str, tmp_path:
     assert len(weekdays) == 22
     assert all("weekend" in published[number].reason for number in published if number not in weekdays)
     papers = [row[1] for row in editions]
-    # Beside what a reader of everything gets, an edition holds what readers of one topic need.
+    # An edition also contains papers that only readers of one topic need.
     assert len(papers) == len(set(papers)) >= sum(digest.papers for digest in published.values())
     assert all(digest.papers <= 25 for digest in published.values())
     assert all(published[number].papers >= 10 for number in weekdays)

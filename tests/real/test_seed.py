@@ -1,4 +1,4 @@
-"""The 77 seed papers, each in the shape of a real service, go the whole way from a feed's bytes into a mailbox."""
+"""The 77 seed papers, each in the format of a real service, from a feed's bytes into a mailbox."""
 
 from __future__ import annotations
 

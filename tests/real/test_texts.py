@@ -50,7 +50,7 @@ def titles() -> list[str]:
 
 
 def left(texts: list[str]) -> tuple[int, int, int]:
-    """Return how many texts there are, and how many of them still hold a macro, a dollar, when read."""
+    """Return how many texts there are, and how many of them still contain a macro or a dollar sign."""
     read = [readable(text) for text in texts]
     for line in read:
         assert line == " ".join(line.split())
@@ -68,7 +68,7 @@ def test_the_77_seed_titles_come_out_to_the_letter():
     }
 
 
-# What is left are the authors' own macros (\method, \ours), which nobody can read, and prices.
+# The rest are the authors' own macros (\method, \ours), which cannot be converted, and prices.
 @pytest.mark.parametrize(
     ("texts", "counts"),
     [
@@ -159,5 +159,5 @@ def test_every_id_is_an_id_and_no_paper_is_taken_for_withdrawn():
     assert [paper["id"] for paper in papers if find_arxiv_id(paper["abs"]) != paper["id"]] == []
     assert [paper["id"] for paper in hugging_face_papers() if find_arxiv_id(paper["id"]) != paper["id"]] == []
     assert [paper["id"] for paper in papers if is_withdrawn(paper["title"], paper["summary"], paper["comment"])] == []
-    # Of running text only what is named as an id counts.
+    # In running text, only named ids count.
     assert sum(find_arxiv_id(title) is not None for title in titles()) == 0

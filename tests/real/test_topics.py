@@ -197,6 +197,6 @@ def test_hardly_a_paper_came_on_a_day_without_announcement() -> None:
 
 @cache
 def first_seen() -> Counter[date]:
-    """Return how many papers somebody who reads arXiv daily saw for the first time on each day."""
+    """Return how many papers a daily reader of arXiv saw for the first time on each day."""
     with gzip.open(DATA / "other" / "arxiv_titles_74728.tsv.gz", "rt", encoding="utf-8") as lines:
         return Counter(date.fromisoformat(line.split("\t")[1]) for line in list(lines)[1:])

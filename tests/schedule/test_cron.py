@@ -64,7 +64,7 @@ def test_a_slot_begins_in_the_minute_it_fires():
 
 
 @pytest.mark.parametrize(("hour", "key"), [(12, "2026-04-02T07:30"), (20, "2026-04-02T17:30")])
-def test_a_digest_that_goes_out_more_than_daily_has_the_time_in_its_key(hour, key):
+def test_a_schedule_that_fires_more_than_daily_has_the_time_in_its_key(hour, key):
     slot = current_slot(Schedule(cron="30 7,17 * * *", timezone="Europe/Berlin"), at(f"2026-04-02 {hour}:00"))
     assert slot is not None
     assert slot.key == key
@@ -137,7 +137,7 @@ schedules = st.builds(Schedule, cron=crons, timezone=st.sampled_from(ZONES))
 
 @settings(deadline=None)
 @given(schedules, moments)
-def test_the_next_fire_begins_a_new_slot_and_until_then_the_old_one_stands(schedule, now):
+def test_a_slot_lasts_until_the_next_fire(schedule, now):
     current, coming = current_slot(schedule, now), next_fire(schedule, now)
     assert current is not None
     assert current.at <= now < coming
@@ -150,7 +150,7 @@ def test_the_next_fire_begins_a_new_slot_and_until_then_the_old_one_stands(sched
 
 @settings(deadline=None, max_examples=50)
 @given(schedules, moments)
-def test_keys_never_come_twice_and_stand_in_order(schedule, begin):
+def test_keys_are_unique_and_sorted(schedule, begin):
     found = [current_slot(schedule, moment) for moment in fires(schedule, begin, begin + timedelta(hours=12))]
     keys = [slot.key for slot in found if slot is not None]
     assert keys == sorted(set(keys))
@@ -309,7 +309,7 @@ def test_a_slot_stays_open_half_way_to_the_next_one():
         (7, "Europe/Berlin", "2026-10-24T06:00", "2026-10-25T06:00"),
     ],
 )
-def test_the_next_hour_somebody_chose(hour, zone, after, due):
+def test_the_next_chosen_hour(hour, zone, after, due):
     assert next_hour(hour, zone, at(after)) == at(due)
 
 
@@ -318,12 +318,12 @@ def test_the_next_hour_somebody_chose(hour, zone, after, due):
     st.sampled_from(["Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu", "Pacific/Apia"]),
     st.integers(0, 2 * 366 * 24 * 60).map(lambda minutes: at("2026-01-01") + timedelta(minutes=minutes)),
 )
-def test_the_hour_somebody_chose_comes_within_a_day(hour, zone, after):
+def test_a_chosen_hour_is_within_a_day(hour, zone, after):
     due = next_hour(hour, zone, after)
     assert timedelta(0) <= due - after <= timedelta(hours=24, minutes=30)
     assert due.astimezone(ZoneInfo(zone)).hour in {hour, hour + 1}
 
 
-def test_a_zone_nobody_knows_is_an_error():
+def test_an_unknown_time_zone_is_an_error():
     with pytest.raises(ConfigError, match="no time zone"):
         next_hour(7, "Mars/Olympus", at("2026-04-02T05:20"))

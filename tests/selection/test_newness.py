@@ -32,7 +32,7 @@ def test_what_a_source_first_showed_in_the_window_is_news_of_its_day():
 
 
 @pytest.mark.parametrize("source", ["hf", "arxiv"])
-def test_what_its_source_dates_over_a_week_before_the_window_is_no_news(source):
+def test_a_paper_dated_over_a_week_before_the_window_is_not_new(source):
     assert news(mention(source, 0, dated=date(2026, 5, 9))) is not None
     assert news(mention(source, 0, dated=date(2026, 5, 8))) is None
     assert news(mention(source, 1, dated=date(2019, 1, 1))) is None
@@ -53,7 +53,7 @@ def test_the_curated_day_and_time_count_before_an_announcements():
     assert news(mention("arxiv", 0.5), mention("hf", 2)) == (SINCE + 2 * DAY, date(2026, 5, 18))
 
 
-def test_a_second_curated_source_makes_it_news_once_more():
+def test_a_second_curated_source_makes_a_paper_new_again():
     assert news(mention("hf", 0.2), mention("journal", 2)) == (SINCE + 2 * DAY, date(2026, 5, 18))
     assert news(mention("hf", -9), mention("journal", 2)) == (SINCE + 2 * DAY, date(2026, 5, 18))
 
@@ -62,22 +62,22 @@ def test_announced_twice_it_came_the_first_time():
     assert news(mention("arxiv", 1), mention("arxiv-api", 2)) == (SINCE + DAY, date(2026, 5, 18))
 
 
-def test_old_entries_of_a_blog_take_nothing_from_what_arxiv_announces():
+def test_old_blog_entries_do_not_hide_arxiv_announcements():
     blog = mention("journal", 1, dated=date(2026, 1, 1))
     assert news_makers((blog, mention("arxiv", 1)), CURATED, SINCE) == (mention("arxiv", 1),)
     assert news(blog) is None
 
 
-def test_why_a_paper_is_no_news_is_said_for_each_source():
+def test_why_a_paper_is_not_new_is_explained_for_each_source():
     said = why_old(
         (mention("arxiv", -2), mention("arxiv-api", 1), mention("journal", 1, dated=date(2026, 1, 1))), CURATED, SINCE
     )
     assert list(said) == [
-        "too old: the window begins 2026-05-16 07:00 UTC",
+        "too old: the window starts 2026-05-16 07:00 UTC",
         "arxiv first showed it 2026-05-14 07:00 UTC and dates it 2026-05-14",
         (
-            "arxiv-api first showed it 2026-05-17 07:00 UTC and dates it 2026-05-17: "
-            "an announcement does not make new what another source showed before the window"
+            "arxiv-api first showed it 2026-05-17 07:00 UTC and dates it 2026-05-17; "
+            "an announcement does not make a paper new that another source showed before the window"
         ),
-        "journal first showed it 2026-05-17 07:00 UTC and dates it 2026-01-01: over 7 days before the window",
+        "journal first showed it 2026-05-17 07:00 UTC and dates it 2026-01-01, which is over 7 days before the window",
     ]

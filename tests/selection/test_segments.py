@@ -54,7 +54,7 @@ def mores(topics: tuple[str, ...], *without: int, of: Edition) -> dict[str | Non
     return {one.topic: one.more for one in for_segment(of, topics, ids(*without))}
 
 
-def test_who_takes_everything_gets_each_paper_under_its_best_topic_and_the_rest_at_the_end():
+def test_subscribers_of_all_topics_get_each_paper_once_and_the_rest_last():
     assert got() == [("Agents", [1, 4]), ("Vision", [2]), (None, [3, 5])]
     assert for_everybody(WHOLE) == for_segment(WHOLE, (), frozenset())
 
@@ -70,15 +70,15 @@ def test_who_takes_everything_gets_each_paper_under_its_best_topic_and_the_rest_
         (TOPICS, [("Agents", [1, 4]), ("Vision", [2])]),
     ],
 )
-def test_who_chose_topics_gets_these_in_the_digests_order_and_no_closing_section(topics, expected):
+def test_subscribers_with_topics_get_them_in_order_without_the_last_section(topics, expected):
     assert got(topics) == expected
 
 
-def test_papers_somebody_already_has_are_left_out_and_ranks_stay():
+def test_papers_that_were_already_received_are_left_out_and_ranks_stay():
     assert got((), 1, 5) == [("Agents", [4]), ("Vision", [2]), (None, [3])]
 
 
-def test_a_section_with_nothing_left_is_left_out():
+def test_an_empty_section_is_omitted():
     assert got((), 2, 3, 5) == [("Agents", [1, 4])]
     assert got(("Vision",), 1, 2) == []
 
@@ -91,7 +91,7 @@ def test_an_edition_of_an_empty_day_has_nothing_for_anybody():
     assert for_segment(edition(), (), frozenset()) == ()
 
 
-def test_the_limits_hold_for_each_reader_and_what_is_over_them_is_counted():
+def test_limits_apply_to_each_subscriber_and_papers_over_them_are_counted():
     of = edition(("Agents",), ("Vision",), ("Agents",), ("Vision",), limits=Limits(max_papers=3, max_per_topic=2))
     assert got(of=of) == [("Agents", [1, 3]), ("Vision", [2])]
     assert mores((), of=of) == {"Agents": 0, "Vision": 1}
@@ -101,13 +101,13 @@ def test_the_limits_hold_for_each_reader_and_what_is_over_them_is_counted():
     assert mores((), of=tight) == {"Agents": 1, None: 1}
 
 
-def test_what_somebody_already_has_takes_no_room_and_is_not_counted():
+def test_papers_already_received_use_up_no_limit_and_are_not_counted():
     of = edition(*[("Agents",)] * 4, limits=Limits(max_papers=2))
     assert got((), 1, 2, of=of) == [("Agents", [3, 4])]
     assert mores((), 1, of=of) == {"Agents": 1}
 
 
-def test_what_the_edition_does_not_hold_is_counted_under_the_best_of_the_readers_topics():
+def test_papers_not_kept_are_counted_under_the_best_chosen_topic():
     beyond = (
         Beyond(topics=(), papers=7),
         Beyond(topics=("Agents", "Vision"), papers=4),
@@ -138,7 +138,7 @@ def test_a_stored_segment_keeps_its_papers_and_numbers_whatever_would_be_decided
     assert section.entries[0].match.topic == "Vision"
 
 
-def test_what_is_of_interest_to_a_reader_is_known_without_limits():
+def test_papers_that_match_a_subscriber_are_known_regardless_of_limits():
     of = edition(("Agents",), ("Vision", "Agents"), (), limits=Limits(max_papers=1))
     assert matching(of, ("Agents",)) == ids(1, 2)
     assert matching(of, ()) == ids(1, 2, 3)

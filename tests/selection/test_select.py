@@ -20,7 +20,7 @@ from digestmail.selection.select import select
 
 TODAY = date(2026, 4, 2)
 MORNING = datetime(2026, 4, 2, 6, tzinfo=UTC)
-# Similarity of texts as short as these says little; it is tested in test_lexical.py.
+# The similarity of such short texts means little; it is tested in test_similarity.py.
 AGENTS = Topic(name="Agents", keywords=("agent",), min_similarity=1.0)
 VISION = Topic(name="Vision", keywords=("image",), min_similarity=1.0)
 WIDE = Limits(max_papers=1000, max_per_topic=1000)
@@ -40,7 +40,7 @@ def candidate(
 
 @dataclass(frozen=True)
 class Chosen:
-    """What was decided, and how it is arranged for who takes everything."""
+    """The decisions, and the sections for subscribers of all topics."""
 
     selection: Selection
     edition: Edition
@@ -103,7 +103,7 @@ def decision_on(selection: Chosen, number: int) -> Decision:
 AGENT, IMAGE, OTHER = {"title": "An agent"}, {"title": "An image"}, {"title": "Something else"}
 
 
-def test_papers_stand_under_their_topics_best_first_and_the_rest_closes():
+def test_papers_are_grouped_by_topic_best_first_with_a_last_section():
     selection = choose(
         candidate(1, **IMAGE), candidate(2, upvotes=9, **OTHER), candidate(3, **AGENT), candidate(4, upvotes=3, **AGENT)
     )
@@ -116,7 +116,7 @@ def test_empty_sections_are_left_out():
     assert choose().sections == ()
 
 
-def test_a_paper_stands_once_under_the_topic_it_matches_best():
+def test_a_paper_appears_once_under_its_best_topic():
     selection = choose(candidate(1, title="An image", abstract="By an agent."))
     assert layout(selection) == {"Vision": [1]}
     assert [match.topic for match in decision_on(selection, 1).other_matches] == ["Agents"]
@@ -128,7 +128,7 @@ def test_of_equal_matches_the_first_topic_wins():
     assert layout(choose(both, topics=(VISION, AGENTS))) == {"Vision": [1]}
 
 
-def test_without_also_trending_what_matches_no_topic_is_left_out():
+def test_without_the_last_section_unmatched_papers_are_left_out():
     selection = choose(candidate(1, **OTHER), candidate(2, **AGENT), also_trending=False)
     assert layout(selection) == {"Agents": [2]}
     assert outcomes(selection) == {1: Outcome.NO_TOPIC, 2: Outcome.SELECTED}
@@ -139,7 +139,7 @@ def test_a_digest_without_topics_is_one_section_even_without_also_trending():
     assert layout(selection) == {None: [1, 2]}
 
 
-def test_what_was_published_or_withdrawn_is_not_chosen_and_has_no_rank():
+def test_published_and_withdrawn_papers_are_not_selected_and_have_no_rank():
     first, second, third = candidate(1, upvotes=99), candidate(2, upvotes=50, withdrawn=True), candidate(3)
     selection = choose(first, second, third, published={first.paper.id: "2026-04-01"})
     assert outcomes(selection) == {
@@ -163,7 +163,7 @@ def test_the_same_paper_twice_is_one_paper():
         assert selection.sections[0].entries[0].signals.upvotes == 9
 
 
-def test_a_topic_takes_only_so_many_and_says_how_many_more_there_were():
+def test_a_topic_has_a_limit_and_counts_the_papers_over_it():
     papers = [candidate(number, upvotes=20 - number, **AGENT) for number in range(1, 6)]
     selection = choose(*papers, candidate(9, **IMAGE), limits=Limits(max_papers=10, max_per_topic=2))
     assert layout(selection) == {"Agents": [1, 2], "Vision": [9]}
@@ -177,7 +177,7 @@ def test_the_closing_section_keeps_to_the_topic_limit_too():
     assert layout(selection) == {"Agents": [9], None: [1, 2, 3]}
 
 
-def test_without_topics_only_the_limit_over_all_holds():
+def test_without_topics_only_the_total_limit_applies():
     papers = [candidate(number) for number in range(1, 8)]
     selection = choose(*papers, topics=(), limits=Limits(max_papers=5, max_per_topic=2))
     assert layout(selection) == {None: [1, 2, 3, 4, 5]}
@@ -223,14 +223,14 @@ def test_of_equal_scores_the_newest_comes_first_then_the_id_decides():
     assert layout(choose(*unscored)) == {None: [4, 5, 2, 3, 1]}
 
 
-def test_what_came_since_the_last_edition_is_taken_before_what_is_left_over():
+def test_new_papers_come_before_leftover_ones():
     before = MORNING - timedelta(hours=1)
     left_over = [candidate(number, upvotes=90, came_at=before) for number in (1, 2)]
     selection = choose(*left_over, candidate(3), candidate(4, upvotes=2), last_at=before, limits=Limits(max_papers=3))
     assert layout(selection) == {None: [4, 3, 1]}
     assert [decision.new for decision in selection.decisions] == [True, True, False, False]
     assert reasons(decision_on(selection, 1), None)[2] == (
-        "left over: it came before the last edition, so papers that came since are taken first"
+        "left over from the last edition, so newer papers come first"
     )
 
 
@@ -244,7 +244,7 @@ def test_an_edition_keeps_for_each_topic_as_many_as_its_readers_may_get():
     assert kept(selection) == [1, 2, 6, 7]
 
 
-def test_a_paper_stands_for_each_reader_under_the_best_of_the_topics_they_chose():
+def test_each_subscriber_sees_a_paper_under_their_best_chosen_topic():
     both = candidate(1, title="An agent", abstract="It sees an image.")
     selection = choose(both, candidate(2, upvotes=0, **IMAGE))
     assert layout(selection) == {"Agents": [1], "Vision": [2]}
@@ -254,7 +254,7 @@ def test_a_paper_stands_for_each_reader_under_the_best_of_the_topics_they_chose(
     assert [match.topic for match in section.entries[0].matches] == ["Vision", "Agents"]
 
 
-def test_papers_another_digest_sent_take_nobodys_place():
+def test_papers_of_another_digest_use_up_no_limit():
     papers = [candidate(number, upvotes=20 - number) for number in range(1, 7)]
     sent = frozenset(one.paper.id for one in papers[:3])
     selection = choose(*papers, topics=(), limits=Limits(max_papers=2), elsewhere=sent)
@@ -265,8 +265,8 @@ def test_papers_another_digest_sent_take_nobodys_place():
     assert section.more == 1
 
 
-def test_an_edition_keeps_no_more_than_somebody_may_need():
-    # Whoever chose Vision gets two of these; whoever chose Agents as well gets them under Agents.
+def test_an_edition_keeps_only_papers_that_a_subscriber_may_need():
+    # Subscribers of Vision get two of these; those of Agents as well get them under Agents.
     papers = [candidate(number, title="An agent", abstract="It sees an image.") for number in range(1, 50)]
     selection = choose(*papers, limits=Limits(max_per_topic=2))
     assert kept(selection) == [1, 2]
@@ -340,7 +340,7 @@ def test_select_never_repeats_ignores_order_and_keeps_to_its_limits(found, befor
 
 @settings(deadline=None, max_examples=50)
 @given(st.lists(papers, max_size=25), limits, st.sets(st.integers(1, 30), max_size=6), st.booleans())
-def test_every_choice_of_topics_gets_what_it_would_get_of_all_that_qualified(found, limit, sent, also):
+def test_every_choice_of_topics_gets_the_same_papers_as_from_all_candidates(found, limit, sent, also):
     elsewhere = frozenset(paper(number).id for number in sent)
     chosen = choose(*found, topics=TOPICS, limits=limit, also_trending=also, elsewhere=elsewhere)
     everything = choose(
@@ -373,7 +373,7 @@ def test_the_reasons_name_topic_words_score_and_rank():
         "selected, under 'Agents'",
         "matches 'Agents' with strength 0.60: keyword agent",
         "also matches 'Vision' with strength 0.40: keyword image",
-        "kept out of 'Surveys' by the excluded 'image'",
+        "excluded from 'Surveys' by 'image'",
         "score 1.45 = 0.50 for age * (upvotes 2.30 + topic match 0.60)",
         "rank 1",
     )
@@ -401,18 +401,18 @@ def test_the_reasons_name_the_words_that_make_a_paper_similar():
         ),
         (
             Outcome.OVER_TOPIC_LIMIT,
-            "left out: 10 papers come before it among the papers without a topic",
-            "left out: enough papers come before it among the papers without a topic",
+            "left out: 10 papers rank higher among the papers without a topic",
+            "left out: enough papers rank higher among the papers without a topic",
         ),
         (
             Outcome.OVER_LIMIT,
-            "left out: 25 papers come before it",
-            "left out: enough papers come before it",
+            "left out: 25 papers rank higher",
+            "left out: enough papers rank higher",
         ),
     ],
 )
-def test_every_outcome_is_said_in_a_sentence(outcome, says, without_limits):
+def test_every_outcome_has_a_sentence(outcome, says, without_limits):
     decision = Decision(paper_id=paper(1).id, outcome=outcome, score=Score(total=0.0), published_in="2026-04-01")
     assert reasons(decision, Limits(min_score=0.5))[0] == says
     assert reasons(decision, None)[0] == (without_limits or says)
-    assert reasons(decision, None)[1] == "score 0.00: it matches no topic, and no source counts anything for it"
+    assert reasons(decision, None)[1] == "score 0.00; it matches no topic, and no source has counts for it"

@@ -27,7 +27,7 @@ def values(papers: list[Paper], *topics: Topic) -> list[list[float]]:
     return [[similarity.value for similarity in row] for row in compare([read(p) for p in papers], topics)]
 
 
-def test_a_paper_that_says_it_in_other_words_resembles_the_topic():
+def test_a_paper_in_other_words_is_similar_to_the_topic():
     near, birds, graphs = (row[0] for row in compare([read(p) for p in (CACHE, BIRDS, GRAPHS)], [SERVING]))
     assert near.value > SERVING.min_similarity > max(birds.value, graphs.value)
     assert set(near.words) >= {"memory", "energy", "quantizes"}
@@ -44,7 +44,7 @@ def test_common_words_say_little():
     assert near[0] > 3 * far[0]
 
 
-def test_a_word_that_every_paper_of_the_day_has_says_little():
+def test_a_word_in_every_paper_of_the_day_has_little_weight():
     flood = [paper(n, title=f"Energy {n}", abstract="Energy.") for n in range(10, 60)]
     alone = values([flood[0], BIRDS, GRAPHS], SERVING)[0][0]
     among = values(flood, SERVING)[0][0]

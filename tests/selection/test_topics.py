@@ -109,7 +109,7 @@ words = st.text("abcxyz\u00e9\u00f1019", min_size=1, max_size=6)
 @given(
     st.lists(words, min_size=1, max_size=4), st.sampled_from([" ", "-", "  "]), st.text(max_size=8), st.text(max_size=8)
 )
-def test_a_keyword_standing_between_spaces_is_always_found(parts, separator, before, after):
+def test_a_keyword_between_spaces_is_always_found(parts, separator, before, after):
     keyword = separator.join(parts)
     assert occurs(keyword, f"{before} {keyword} {after}")
     assert occurs(keyword.upper(), f"{before} {keyword} {after}")
@@ -219,7 +219,7 @@ def test_a_category_or_an_archive_is_matched(wanted, categories, matched):
 
 
 @pytest.mark.parametrize(("wanted", "category"), [("cs.L", "cs.LG"), ("c", "cs.LG"), ("cs.LG", "cs"), ("cs", "csx.LG")])
-def test_a_category_matches_as_a_whole(wanted, category):
+def test_a_category_matches_only_as_an_entire_name(wanted, category):
     assert found(Topic(name="T", categories=(wanted,)), categories=(category,)) is None
 
 
@@ -266,7 +266,7 @@ def test_an_author_is_found(wanted, author):
         (",", "."),
     ],
 )
-def test_somebody_else_is_not_found(wanted, author):
+def test_other_authors_are_not_found(wanted, author):
     assert found(Topic(name="T", authors=(wanted,)), authors=(author,)) is None
 
 

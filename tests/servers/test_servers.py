@@ -1,6 +1,7 @@
-"""Real mail servers on loopback: eighty mails in one run, everybody gets one. `make servers` runs it; it downloads.
+"""Real mail servers on loopback: eighty messages in one run, and every recipient gets one.
 
-No server sends anything on: each keeps what it accepts in its queue or a mailbox, where the test looks for it.
+`make servers` runs this; it downloads the servers. They relay nothing: each stores accepted messages in its queue or a
+mailbox, where the test reads them.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ class Debian:
     packages: tuple[str, ...]
     script: str
     kept: str = ""
-    """Where it keeps what it accepted."""
+    """Where it stores accepted messages."""
 
 
 DEBIAN = {
@@ -284,7 +285,7 @@ def free_port() -> int:
 
 
 def wait_for(port: int, inside: Room) -> None:
-    """Return when somebody listens at `port`."""
+    """Return when a server listens at `port`."""
     for _ in range(600):
         if listening(port):
             return
@@ -293,7 +294,7 @@ def wait_for(port: int, inside: Room) -> None:
 
 
 def listening(port: int) -> bool:
-    """Return whether somebody listens at `port`; a connection that met itself there is nobody."""
+    """Return whether a server listens at `port`. A connection to itself does not count."""
     try:
         with socket.create_connection(("127.0.0.1", port)) as connection:
             return connection.getsockname() != connection.getpeername()
@@ -404,7 +405,7 @@ def tmp_path_of(tmp_path: Path, name: str) -> Path:
 
 
 def fresh(tmp_path: Path, template: Path, number: int):
-    """Return a database with a new edition for everybody."""
+    """Return a database with a new edition for everyone."""
     from digestmail.storage.database import Database
 
     shutil.copy(template, tmp_path / f"{number}.db")

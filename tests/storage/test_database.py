@@ -1,4 +1,4 @@
-"""What a database promises whoever opens it: one state to read, one writer at a time, locks that die with a process."""
+"""The guarantees of a database: consistent reads, one writer at a time, locks that end with their process."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_a_reader_sees_one_state_whatever_is_written_meanwhile(database):
         assert reader.execute(select(schema.settings.c.value)).scalar_one() == "new"
 
 
-def test_what_fails_in_the_middle_leaves_nothing(database):
+def test_a_failed_transaction_leaves_nothing(database):
     def fail() -> None:
         with database.begin() as connection:
             set_name(connection, "half")
@@ -58,7 +58,7 @@ def test_what_fails_in_the_middle_leaves_nothing(database):
 
 
 def test_writers_that_read_first_wait_for_each_other(database):
-    """Read, add one, write: no addition is lost, and nobody meets a deadlock."""
+    """Read, add one, write: no addition is lost, and there are no deadlocks."""
     with database.begin() as connection:
         connection.execute(schema.host_limits.insert().values(host="h", next_at=THURSDAY))
     failures: list[BaseException] = []
@@ -98,7 +98,7 @@ def test_processes_that_upgrade_at_once_all_find_the_newest_schema(tmp_path):
     assert [process.returncode for process in started] == [0, 0, 0], said
 
 
-def test_a_lock_is_let_go_when_its_holder_is_killed(database):
+def test_a_lock_is_released_when_its_holder_is_killed(database):
     code = (
         "import sys; from pathlib import Path; from digestmail.storage.database import Database\n"
         "with Database.open(sys.argv[1], base=Path()).lock('run') as held:\n"
@@ -124,7 +124,7 @@ def eventually_locks(database: Database) -> bool:
 
 
 @pytest.mark.parametrize("url", ["not an address", "mysql://u:hidden@h/n", "sqlite://", "sqlite:///:memory:"])
-def test_what_is_no_database_of_ours_is_refused_without_telling_its_password(url):
-    with pytest.raises(StorageError, match=r"not a database address|neither a SQLite file") as caught:
+def test_an_invalid_database_url_is_refused_without_showing_its_password(url):
+    with pytest.raises(StorageError, match=r"not a database URL|neither a SQLite file") as caught:
         Database.open(url, base=Path())
     assert "hidden" not in str(caught.value)

@@ -275,7 +275,7 @@ def key_of(one: Delivery) -> tuple[int, int]:
 
 
 @pytest.mark.slow
-def test_the_ledger_keeps_its_promises(database):
+def test_the_outbox_keeps_its_promises(database):
     LedgerMachine.database = database
     # A statement takes PostgreSQL longer, and what it is to find are other errors than SQLite's only in their SQL.
     examples = 80 if database.dialect == "sqlite" else 15

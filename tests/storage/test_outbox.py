@@ -24,7 +24,7 @@ def connection(database):
         yield connection
 
 
-def test_a_claim_takes_segment_after_segment(connection):
+def test_claims_go_segment_by_segment(connection):
     publish(connection, edition(paper(1)), people(connection, 12), segments=3)
     taken = [d.segment_id for _ in range(3) for d in claim_deliveries(connection, 4)]
     assert taken == sorted(taken)
@@ -43,7 +43,7 @@ def test_what_fell_due_first_is_claimed_first(connection):
     assert first.subscriber_id == ids[2]
 
 
-def test_a_claim_never_takes_more_than_it_was_told(connection):
+def test_a_claim_never_exceeds_its_limit(connection):
     publish(connection, edition(paper(1)), people(connection, 200))
     connection.execute(text("ANALYZE"))
     assert [len(claims.claim(connection, THURSDAY, LEASE, limit)) for limit in (1, 7, 150, 100)] == [1, 7, 150, 42]
@@ -141,7 +141,7 @@ def test_an_empty_day_that_was_mailed_stays_as_it_is(connection):
     assert editions.add(connection, edition(paper(2), key="2026-04-03")) == not_mailed
 
 
-def test_a_segment_holds_what_was_published_whatever_is_learned_of_its_papers(connection):
+def test_a_segment_does_not_change_when_its_papers_do(connection):
     first, second = (replace(paper(n), id=PaperId(f"doi:10.1/{n}"), link=f"https://doi.org/10.1/{n}") for n in (1, 2))
     day = THURSDAY.date()
     mentions = [Sighting(source="f", paper=one, day=day) for one in (first, second)]
@@ -157,7 +157,7 @@ def test_a_segment_holds_what_was_published_whatever_is_learned_of_its_papers(co
     assert prior == {only_second: frozenset({both.id})}
 
 
-def test_who_received_what_comes_in_order_over_editions_and_pages(connection, monkeypatch):
+def test_recipients_are_listed_in_order_across_editions_and_pages(connection, monkeypatch):
     monkeypatch.setattr(editions, "_CHUNK", 3)
     ids = people(connection, 8)
     one = publish(connection, edition(paper(1)), ids, segments=2)

@@ -62,7 +62,7 @@ def test_growth_is_what_came_since_the_day_before(database):
     assert [mention.first_seen_at for mention in candidate.mentions] == [THURSDAY]
 
 
-def test_three_mentions_become_one_paper_with_what_all_of_them_know(database):
+def test_three_mentions_become_one_paper_with_their_combined_data(database):
     from_feed = replace(paper(1, origin=Origin.FEED, title="feed title"), code_url="https://github.com/a/b")
     from_arxiv = replace(paper(1, origin=Origin.ARXIV, title="arXiv title"), authors=("Ada",), categories=("cs.LG",))
     with database.begin() as connection:
@@ -108,7 +108,7 @@ def test_two_papers_that_turn_out_to_be_one_are_merged_and_never_published_again
         assert papers.list_papers(connection, 10) == (candidate.paper,)
 
 
-def test_one_reading_may_hold_the_same_work_three_times(database):
+def test_a_reading_may_contain_the_same_paper_three_times(database):
     a, b = known_by_doi("10.1000/x"), paper(1)
     both = replace(b, aliases=(a.id,))
     with database.begin() as connection:
@@ -156,7 +156,7 @@ def test_mentioned_are_the_papers_that_one_of_the_digest_s_sources_first_showed_
     assert [[mention.source for mention in one.mentions] for one in by_both] == [["hf", "other"], ["hf"]]
 
 
-def test_what_was_seen_after_the_time_asked_about_is_not_known_yet(database):
+def test_sightings_after_the_requested_time_are_ignored(database):
     with database.begin() as connection:
         papers.add_sightings(connection, [sighting(1, upvotes=2)], THURSDAY)
         papers.add_sightings(connection, [sighting(1, upvotes=8), sighting(2)], THURSDAY + DAY)

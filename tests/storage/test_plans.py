@@ -88,7 +88,7 @@ def nodes(plan):
         yield from nodes(child)
 
 
-def test_no_statement_of_a_worker_reads_a_table_whole(outbox):
+def test_no_statement_of_a_worker_scans_an_entire_table(outbox):
     with outbox.begin() as connection:
         with heard(connection) as statements:
             held = claims.claim(connection, THURSDAY, LEASE, CLAIMED)

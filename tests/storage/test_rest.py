@@ -63,7 +63,7 @@ def people(connection, count: int, name: str = "daily", *topics: str) -> list[in
 # -- sources, gates, settings --------------------------------------------------------------------------------------
 
 
-def test_what_is_remembered_of_a_source(connection):
+def test_stored_data_about_a_source(connection):
     assert sources.read_state(connection, "hf") is None
     sources.record_reading(connection, reading(), THURSDAY, complete=True)
     sources.record_reading(connection, reading(), THURSDAY + LEASE, complete=False)
@@ -75,7 +75,7 @@ def test_what_is_remembered_of_a_source(connection):
     assert sources.find_validators(connection, "hf", "https://example.org/hf", later).etag is None
 
 
-def test_not_modified_is_believed_for_a_week_after_the_document_came_whole(connection):
+def test_not_modified_is_trusted_for_a_week_after_the_full_document(connection):
     url, day = "https://example.org/hf", timedelta(days=1)
     unchanged = replace(reading(), validators={url: Validators(etag='"1"', unchanged=True)})
 
@@ -116,7 +116,7 @@ def test_a_host_s_gate_spaces_the_requests_of_all_processes(database):
     others._database.close()
 
 
-def test_a_closed_host_opens_when_it_asked_to(database):
+def test_a_blocked_host_is_available_again_after_its_retry_after(database):
     gates = StoredHostLimits(database)
     gates.close("arxiv.org", THURSDAY + timedelta(minutes=10))
     gates.close("arxiv.org", THURSDAY + timedelta(minutes=5))
@@ -125,18 +125,18 @@ def test_a_closed_host_opens_when_it_asked_to(database):
     assert gates.reserve("arxiv.org", later, 3.0) == later
 
 
-def test_the_operator_s_own_hosts_are_asked_without_a_pause(database):
+def test_requests_to_the_operators_own_hosts_are_not_spaced_out(database):
     gates = StoredHostLimits(database, own_hosts=frozenset({"mirror.lan"}))
     assert {gates.reserve("mirror.lan", THURSDAY, 3.0) for _ in range(3)} == {THURSDAY}
 
 
-def test_a_gate_left_by_a_wrong_clock_does_not_stay_shut_for_ever(database):
+def test_a_host_limit_written_with_a_wrong_clock_is_ignored(database):
     gates = StoredHostLimits(database)
     gates.reserve("arxiv.org", THURSDAY + timedelta(days=400), 3.0)
     assert gates.reserve("arxiv.org", THURSDAY, 3.0) == THURSDAY
 
 
-def test_the_secret_is_made_once(connection):
+def test_the_secret_is_created_once(connection):
     made = iter(["first", "second"])
     assert settings.secret(connection, lambda: next(made)) == "first"
     assert settings.secret(connection, lambda: next(made)) == "first"
@@ -156,7 +156,7 @@ def test_a_subscriber_is_one_address_with_subscriptions(connection):
     assert subscribers.find(connection, "b@example.org") is None
 
 
-def test_who_left_can_come_back_who_is_suppressed_cannot(connection):
+def test_unsubscribed_people_can_return_but_suppressed_people_cannot(connection):
     from sqlalchemy import text
 
     subscribers.add(connection, "a@example.org", THURSDAY)
@@ -198,7 +198,7 @@ def test_lists_are_read_in_pages_without_losing_anybody(connection, monkeypatch)
 # -- editions ------------------------------------------------------------------------------------------------------
 
 
-def test_an_edition_comes_back_as_it_was_stored(connection):
+def test_a_stored_edition_is_read_back_unchanged(connection):
     whole = edition(3, 1, 2)
     edition_id = editions.add(connection, whole)
     assert editions.get(connection, "daily", "2026-04-02") == editions.StoredEdition(id=edition_id, edition=whole)
@@ -208,7 +208,7 @@ def test_an_edition_comes_back_as_it_was_stored(connection):
         editions.get_by_id(connection, 99)
 
 
-def test_a_slot_is_published_once_but_an_empty_day_gives_way(connection):
+def test_a_slot_is_published_once_but_an_empty_day_can_be_replaced(connection):
     empty = editions.add(connection, edition(reason="weekend"))
     assert editions.add(connection, edition(reason="weekend")) is None
     assert editions.add(connection, edition(reason="still nothing")) == empty
@@ -219,7 +219,7 @@ def test_a_slot_is_published_once_but_an_empty_day_gives_way(connection):
 
 def test_a_digest_cannot_publish_a_paper_twice(database, connection):
     editions.add(connection, edition(1))
-    with pytest.raises(StorageError, match="a second time"):
+    with pytest.raises(StorageError, match="twice"):
         editions.add(connection, edition(1, key="2026-04-03"))
 
 
@@ -232,7 +232,7 @@ def test_the_last_edition_is_the_last_that_had_papers(connection):
     assert len(editions.list_editions(connection, digest="daily")) == 2
 
 
-def test_who_got_what_is_read_off_the_segments(connection, monkeypatch):
+def test_segments_show_which_papers_each_subscriber_received(connection, monkeypatch):
     monkeypatch.setattr(editions, "_CHUNK", 3)
     ids = people(connection, 5)
     published = edition(1, 2, 3)
@@ -270,7 +270,7 @@ def test_a_claim_hands_every_row_out_once(outbox):
     assert due_times.next_due(outbox) == THURSDAY + LEASE
 
 
-def test_a_worker_that_claims_again_what_it_still_holds_may_send_it_once(outbox):
+def test_a_worker_that_claims_a_delivery_twice_sends_it_once(outbox):
     old = claims.claim(outbox, THURSDAY, LEASE, 20)
     new = claims.claim(outbox, THURSDAY + LEASE, LEASE, 20)
     assert [one.subscriber_id for one in old] == [one.subscriber_id for one in new]
@@ -304,7 +304,7 @@ def test_a_record_whose_commit_was_not_heard_of_can_be_written_again(outbox):
     assert deliveries.counts(outbox) == {DeliveryState.SENT: 3, DeliveryState.QUEUED: 7}
 
 
-def test_only_what_is_armed_is_on_its_way(outbox):
+def test_only_intended_deliveries_may_be_transmitted(outbox):
     claimed = claims.claim(outbox, THURSDAY, LEASE, 10)
     assert deliveries.counts(outbox) == {DeliveryState.QUEUED: 10}
     claims.record_intent(outbox, claimed[:4], THURSDAY)
@@ -312,7 +312,7 @@ def test_only_what_is_armed_is_on_its_way(outbox):
     assert claims.record_intent(outbox, claimed[4:], THURSDAY + LEASE) == frozenset()
 
 
-def test_what_is_given_back_was_never_attempted(outbox):
+def test_released_deliveries_were_never_attempted(outbox):
     claimed = claims.claim(outbox, THURSDAY, LEASE, 10)
     claims.record_intent(outbox, claimed[:5], THURSDAY)
     back = Attempted(state=DeliveryState.QUEUED, due_at=THURSDAY, begun=False)

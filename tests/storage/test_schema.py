@@ -81,7 +81,7 @@ def test_every_migration_leads_back(database):
     assert len(shape(database)) == len(schema.metadata.tables)
 
 
-def test_a_time_comes_back_as_the_same_aware_moment(database):
+def test_a_stored_time_is_read_back_as_the_same_aware_time(database):
     moment = datetime(2026, 4, 2, 7, 0, 0, 123000, tzinfo=timezone(timedelta(hours=2)))
     with database.begin() as connection:
         connection.execute(schema.host_limits.insert().values(host="h", next_at=moment))
@@ -91,7 +91,7 @@ def test_a_time_comes_back_as_the_same_aware_moment(database):
     assert found.tzinfo is UTC
 
 
-def test_a_naive_time_never_gets_in(database):
+def test_a_naive_time_is_never_stored(database):
     with pytest.raises(StorageError) as caught, database.begin() as connection:
         connection.execute(schema.host_limits.insert().values(host="h", next_at=datetime(2026, 4, 2)))  # noqa: DTZ001 - the point
     assert isinstance(caught.value.__cause__, StatementError)

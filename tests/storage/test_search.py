@@ -78,12 +78,12 @@ def entry(number: int, topic: str | None) -> Entry:
     return Entry(paper=paper(number), signals=Signals(), score=Score(total=1.0), rank=1, matches=matches)
 
 
-def test_without_words_the_newest_come_first(known):
+def test_without_text_the_newest_papers_come_first(known):
     assert ids(known)[0] == "4"
     assert len(ids(known)) == 4
 
 
-def test_hits_are_marked_and_the_text_stays_what_it_was(known):
+def test_matches_are_marked_and_the_text_is_unchanged(known):
     with known.connect() as connection:
         (hit,) = search.search(connection, Query(text="alert")).hits
     assert "".join(piece for piece, _ in hit.title) == "Notes on <script>alert(1)</script> tags"

@@ -1,4 +1,4 @@
-"""What is remembered of mail servers, and when one is tried anew."""
+"""The stored data about mail servers, and when a trial is repeated."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def tries(connection, now=THURSDAY, face: str = FACE) -> bool:
 
 
 def wait(connection, now) -> int:
-    """Return after how many days the server is tried anew."""
+    """Return after how many days the server is tried again."""
     return next(days for days in range(1, 1000) if known(connection, now + days * DAY) is None)
 
 
@@ -86,7 +86,7 @@ def test_a_server_that_failed_is_tried_after_a_month_and_then_ever_more_rarely(c
     assert waits == [32, 64, 128, 256, 256, 256]
 
 
-def test_a_server_that_takes_less_than_before_is_tried_the_next_day_unless_it_goes_on_so(connection):
+def test_a_server_that_pipelines_less_is_tried_again_the_next_day_with_backoff(connection):
     now, waits = THURSDAY, []
     for _ in range(4):
         tries(connection, now)
@@ -117,7 +117,7 @@ def test_a_result_that_is_written_twice_counts_once(connection, manner):
     assert manner not in once or wait(connection, THURSDAY) == once[manner]
 
 
-def test_a_face_nobody_has_seen_for_long_is_forgotten(connection):
+def test_a_face_that_was_not_seen_for_long_is_deleted(connection):
     assert tries(connection, face="old")
     assert tries(connection, THURSDAY + 600 * DAY)
     later = servers.known(connection, "mail.example.org:587", THURSDAY - DAY)

@@ -63,7 +63,7 @@ def test_a_post_without_date_costs_nothing_on_later_days(database):
     assert row.day == THURSDAY.date()
 
 
-def test_a_count_that_is_not_told_is_still_what_it_was(database):
+def test_an_unknown_count_keeps_its_previous_value(database):
     with database.begin() as connection:
         papers.add_sightings(connection, [seen(paper(1), upvotes=4, stars=9)], THURSDAY)
         papers.add_sightings(connection, [seen(paper(1), upvotes=6)], THURSDAY + DAY)
@@ -79,7 +79,7 @@ def test_counts_may_fall(database):
     assert row.signals.upvotes == 8
 
 
-def test_which_source_comes_first_makes_no_difference_to_what_is_highest():
+def test_the_order_of_sources_does_not_change_the_highest_counts():
     new = Signals(announce_type=AnnounceType.NEW, upvotes=1)
     cross = Signals(announce_type=AnnounceType.CROSS, comments=2)
     expected = Signals(announce_type=AnnounceType.NEW, upvotes=1, comments=2)
@@ -104,7 +104,7 @@ def test_merged_papers_keep_the_higher_counts_and_the_earlier_time(database):
     assert (candidate.signals, candidate.mentions[0].first_seen_at) == (Signals(upvotes=8, stars=1), THURSDAY)
 
 
-def test_unseen_is_what_this_source_never_showed_whoever_else_did(database):
+def test_an_id_is_unseen_if_this_source_never_showed_it(database):
     with database.begin() as connection:
         papers.add_sightings(connection, [sighting(1)], THURSDAY)
         added = papers.add_sightings(connection, [sighting(1, source="other"), sighting(2, source="other")], THURSDAY)

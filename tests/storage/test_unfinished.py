@@ -1,4 +1,4 @@
-"""Which deliveries are sent again: by edition, by reader, and by what the server said."""
+"""Which deliveries are sent again: by edition, by subscriber, and by the server's reply."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ HEADER = "address,digest,topics,hour,language,timezone,consent_source,consent_at
 
 
 def bring(database, *rows: str, header: str = HEADER, consent: Consent | None = AGREED, dry_run: bool = False):
-    """Import rows; return the report and what was told, line by line."""
+    """Import rows; return the report and the outcome of each line."""
     told: list[Line] = []
     report = csv_transfer.import_people(
         database,
@@ -73,7 +73,7 @@ def exported(database) -> str:
     return out.getvalue()
 
 
-def test_a_person_comes_with_their_choices_and_their_consent(database):
+def test_an_imported_person_has_their_preferences_and_consent(database):
     report, _ = bring(
         database,
         "A@Example.org,daily,Agents,7,de,Europe/Berlin,web form,2026-01-02T03:04:05+01:00",
@@ -95,7 +95,7 @@ def test_a_person_comes_with_their_choices_and_their_consent(database):
     assert other.subscriptions == (Subscription(digest="daily"),)
 
 
-def test_what_is_exported_can_be_imported_into_an_empty_database(database, tmp_path):
+def test_an_export_can_be_imported_into_an_empty_database(database, tmp_path):
     bring(
         database,
         "+tag@example.org,daily,Agents,7,de,Europe/Berlin,=cmd|' /C calc'!A0,2026-01-02",
@@ -118,7 +118,7 @@ def test_what_is_exported_can_be_imported_into_an_empty_database(database, tmp_p
     other.close()
 
 
-def test_a_pause_goes_out_and_comes_in(database, tmp_path):
+def test_a_pause_is_exported_and_imported(database, tmp_path):
     until = THURSDAY + timedelta(days=14)
     bring(database, "a@example.org,daily,,,,,,", "a@example.org,weekly,,,,,,", "b@example.org,daily,,,,,,")
     preferences.pause(database, person(database).id, until, THURSDAY)
@@ -132,7 +132,7 @@ def test_a_pause_goes_out_and_comes_in(database, tmp_path):
 
 
 @given(st.none() | st.datetimes(datetime(1970, 1, 1), (THURSDAY + timedelta(days=366)).replace(tzinfo=None)))  # noqa: DTZ001 - drawn without, made aware below
-def test_any_pause_comes_back_as_it_was(moment):
+def test_any_pause_survives_export_and_import(moment):
     until = moment and moment.replace(tzinfo=UTC)
     paused = Subscriber(
         id=1,
@@ -177,7 +177,7 @@ def test_a_spreadsheet_runs_no_cell(database):
 
 
 @given(st.lists(st.text(st.sampled_from("'=+-@\t\r\n,\";aé\0") | st.characters(codec="utf-8")), min_size=1))
-def test_cells_come_back_as_they_were(cells):
+def test_cells_survive_escaping(cells):
     out = io.StringIO(newline="")
     csv.writer(out).writerow([escape_formula(cell) for cell in cells])
     (row,) = csv.reader(io.StringIO(out.getvalue(), newline=""), strict=True)
@@ -185,7 +185,7 @@ def test_cells_come_back_as_they_were(cells):
     assert all(cell[:1] not in set("=+-@\t\r") or not cell for cell in row)
 
 
-def test_nobody_comes_back_through_a_file(database):
+def test_an_import_never_restores_suppressed_or_erased_people(database):
     for name in ("left", "bounced", "erased"):
         bring(database, f"{name}@example.org,daily,,,,,,")
     preferences.unsubscribe(database, person(database, "left@example.org").id, None, THURSDAY)
@@ -217,7 +217,7 @@ FRIDAY = THURSDAY + timedelta(days=1)
 
 
 def later(database, *rows: str, **kwargs):
-    """Import rows three days after Thursday; return what was told with its reason."""
+    """Import rows three days after Thursday; return the outcomes with their reasons."""
     told: list[Line] = []
     csv_transfer.import_people(
         database,
@@ -243,7 +243,7 @@ def reader(database) -> int:
 
 
 @pytest.mark.parametrize("way", ["link", "preferences"])
-def test_a_digest_that_was_left_comes_back_only_by_newer_consent(database, reader, way):
+def test_an_import_restores_a_subscription_only_with_newer_consent(database, reader, way):
     if way == "link":
         preferences.unsubscribe(database, reader, "daily", FRIDAY)
     else:
@@ -259,7 +259,7 @@ def test_a_digest_that_was_left_comes_back_only_by_newer_consent(database, reade
     assert names(database) == ["daily", "weekly"]
 
 
-def test_who_left_everything_comes_back_only_by_newer_consent_and_only_to_that(database, reader):
+def test_after_unsubscribing_from_everything_an_import_needs_newer_consent(database, reader):
     preferences.unsubscribe(database, reader, None, FRIDAY)
     refused = (RowOutcome.UNSUBSCRIBED, "unsubscribed on 2026-04-03, and the consent is not newer")
     assert later(database, f"a@example.org,daily,{OLDER}") == [refused]
@@ -281,7 +281,7 @@ def test_leaving_is_remembered_after_coming_back(database, reader):
     assert later(database, bring_back)[0][0] is RowOutcome.UNSUBSCRIBED
 
 
-def test_who_is_suppressed_stays_so_until_it_is_lifted_and_then_needs_newer_consent(database, reader):
+def test_suppressed_people_need_a_lift_and_newer_consent(database, reader):
     with database.begin() as connection:
         suppressions.add(connection, "a@example.org", SuppressionReason.COMPLAINED, "", FRIDAY)
     assert later(database, f"a@example.org,daily,{NEWER}") == [(RowOutcome.SUPPRESSED, "")]
@@ -292,7 +292,7 @@ def test_who_is_suppressed_stays_so_until_it_is_lifted_and_then_needs_newer_cons
     assert names(database) == ["daily"]
 
 
-def test_what_somebody_left_is_shown_to_them_and_forgotten_with_them(database, reader):
+def test_opt_outs_are_exported_and_erased(database, reader):
     preferences.unsubscribe(database, reader, "daily", FRIDAY)
     assert data_export.export(database, reader).left == (OptOut(digest="daily", opted_out_at=FRIDAY),)
     data_export.erase(database, reader, FRIDAY, random_token=lambda: "key")
@@ -311,7 +311,7 @@ def test_again_the_same_file_changes_nothing_nor_what_people_chose_since(databas
     assert person(database).subscriptions[0].topics == (VISION.name,)
 
 
-def test_who_has_not_confirmed_is_made_active_with_the_file_s_consent(database):
+def test_an_import_activates_pending_people_with_its_consent(database):
     with database.begin() as connection:
         subscribers.add_pending(connection, "a@example.org", THURSDAY)
     report, _ = bring(database, "a@example.org,daily,,,de,,,", "b@example.org,daily,,,,,,")
@@ -320,7 +320,7 @@ def test_who_has_not_confirmed_is_made_active_with_the_file_s_consent(database):
     assert (found.state, found.language, found.consent_source) == (SubscriberState.ACTIVE, "de", AGREED.source)
 
 
-def test_a_rehearsal_says_all_and_changes_nothing(database):
+def test_a_dry_run_reports_everything_and_changes_nothing(database):
     report, told = bring(database, "a@example.org,daily,,,,,,", "x,daily,,,,,,", dry_run=True)
     assert report.dry_run
     assert told == [(2, RowOutcome.ADDED), (3, RowOutcome.FAILED)]
@@ -358,7 +358,7 @@ def test_a_line_that_is_wrong_fails_alone(database, row, said):
     assert (report.added, report.failed, people(database)) == (1, 1, 1)
 
 
-def test_nobody_is_subscribed_without_consent(database):
+def test_no_one_is_subscribed_without_consent(database):
     assert "consent_source is missing" in why(database, "a@example.org,daily,,,,,,", consent=None)
     assert people(database) == 0
 
@@ -375,7 +375,7 @@ def test_an_unknown_state_fails_and_one_that_is_not_active_is_left_out(database)
     "header",
     ["", "address", "address;digest", "address,digest,name", "address,digest,digest", '"address', "\udcff\udcfe"],
 )
-def test_a_header_that_says_too_little_stops_everything(database, header):
+def test_an_incomplete_header_stops_the_import(database, header):
     with pytest.raises(SubscriptionError, match="first line must name columns"):
         bring(database, "a@example.org,daily", header=header)
 

@@ -79,7 +79,7 @@ def waiting(database) -> dict[DeliveryState, int]:
 # -- subscribing -----------------------------------------------------------------------------------------------------
 
 
-def test_somebody_subscribes_by_two_steps_and_consent_is_kept(database, ask):
+def test_sign_up_needs_confirmation_and_stores_consent(database, ask):
     chosen = Preferences(
         subscriptions=(
             Subscription(digest="daily", topics=("Vision", "Agents"), hour=7),
@@ -96,7 +96,7 @@ def test_somebody_subscribes_by_two_steps_and_consent_is_kept(database, ask):
     found = signup.confirm(database, LINKS, token, THURSDAY + HOUR).subscriber
     assert found == person(database)
     assert (found.state, found.language, found.timezone) == (SubscriberState.ACTIVE, "de", "Europe/Berlin")
-    # All the topics there are is none: what is added later comes too.
+    # All topics are stored as none, so that topics added later are included.
     assert found.subscriptions == (Subscription(digest="daily", hour=7), Subscription(digest="weekly"))
     assert (found.consent_source, found.consent_at) == (signup.CONSENT_SOURCE, THURSDAY + HOUR)
     assert queued(database) == ["confirm", "welcome"]
@@ -113,7 +113,7 @@ def test_a_confirmation_works_once_and_for_three_days(database, ask):
             verb(database, LINKS, token, THURSDAY + DAY)
 
 
-def test_an_address_gets_one_mail_a_day_however_often_it_is_given(database, ask):
+def test_an_address_gets_at_most_one_confirmation_request_a_day(database, ask):
     assert [ask(now=THURSDAY + n * HOUR) for n in (0, 1, 23)] == [
         SignupReply.CONFIRM,
         SignupReply.NOTHING,
@@ -126,7 +126,7 @@ def test_an_address_gets_one_mail_a_day_however_often_it_is_given(database, ask)
     assert queued(database) == ["confirm", "confirm"]
 
 
-def test_who_is_subscribed_already_is_told_so_by_mail_once_a_day(database, ask, confirmed):
+def test_existing_subscribers_get_at_most_one_notice_a_day(database, ask, confirmed):
     confirmed()
     assert [ask(now=THURSDAY + n * HOUR) for n in (1, 2, 26)] == [
         SignupReply.ALREADY,
@@ -169,7 +169,7 @@ def test_what_does_not_exist_cannot_be_chosen(database, ask, choices, says):
     assert person(database) is None
 
 
-def test_who_never_confirms_is_forgotten_and_nobody_else(database, ask, confirmed):
+def test_only_unconfirmed_sign_ups_are_deleted(database, ask, confirmed):
     confirmed("b@example.org")
     ask()
     assert signup.forget_unconfirmed(database, THURSDAY + 6 * DAY) == 0
@@ -216,7 +216,7 @@ def test_another_hour_moves_what_waits(database, confirmed):
         assert connection.execute(select(schema.deliveries.c.due_at)).scalar() == THURSDAY + 10 * HOUR
 
 
-def test_a_pause_holds_back_what_waits_and_ends_by_itself_or_by_hand(database, confirmed):
+def test_a_pause_stops_queued_deliveries_and_ends_on_time_or_manually(database, confirmed):
     who = confirmed()
     publish_now(database, "An agent")
     assert preferences.pause(database, who, THURSDAY + 7 * DAY, THURSDAY).paused_until == THURSDAY + 7 * DAY
@@ -246,7 +246,7 @@ def test_leaving_is_idempotent_and_empties_the_queue(database, confirmed, name):
     )
 
 
-def test_who_left_gets_one_goodbye_and_has_to_subscribe_anew(database, confirmed, ask):
+def test_unsubscribed_people_get_one_goodbye_and_must_sign_up_again(database, confirmed, ask):
     who = confirmed()
     assert preferences.unsubscribe(database, who, None, THURSDAY).all
     assert preferences.unsubscribe(database, who, None, THURSDAY).digests == ()
@@ -268,7 +268,7 @@ def test_everything_stored_is_shown(database, confirmed):
     assert found.suppressed is None
 
 
-def test_an_erased_person_leaves_no_trace_and_the_accounts_still_close(database, confirmed, ask, tokens):
+def test_erasing_removes_all_personal_data_and_keeps_counts_consistent(database, confirmed, ask, tokens):
     who, other = confirmed(), confirmed("b@example.org")
     publish_now(database, "An agent")
     assert data_export.erase(database, who, THURSDAY, random_token=tokens).deliveries == 1
@@ -294,7 +294,7 @@ def test_an_erased_person_leaves_no_trace_and_the_accounts_still_close(database,
         assert suppressions.reason_for(connection, "a@example.org") is None
 
 
-def test_who_got_nothing_is_removed_whole_and_a_complaint_outlives_it(database, confirmed, tokens, ask):
+def test_a_person_without_deliveries_is_deleted_but_a_complaint_remains(database, confirmed, tokens, ask):
     who = confirmed()
     with database.begin() as connection:
         suppressions.add(connection, "a@example.org", SuppressionReason.COMPLAINED, "abuse report", THURSDAY)

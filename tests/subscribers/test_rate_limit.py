@@ -38,7 +38,7 @@ def test_many_networks_together_have_a_limit_too():
 
 
 @given(st.integers(1, 50), st.lists(st.floats(0, 30), max_size=80))
-def test_who_waits_as_long_as_told_is_admitted(count, pauses):
+def test_a_request_after_the_wait_is_admitted(count, pauses):
     held, now = guard(count), 0.0
     for pause in pauses:
         now += pause
@@ -56,7 +56,7 @@ class SetClock(FakeClock):
 
 
 @pytest.mark.parametrize("jump", [DAY, -DAY, 365 * DAY, -365 * DAY], ids=str)
-def test_a_clock_that_is_set_neither_refuses_a_sign_up_nor_lets_more_through(database, database_url, jump):
+def test_setting_the_clock_does_not_change_rate_limits(database, database_url, jump):
     with open_app(database_url) as app:
         app.wall_clock = clock = SetClock(THURSDAY)
         site = create_app(app)

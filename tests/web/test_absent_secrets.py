@@ -1,4 +1,4 @@
-"""No secret, an empty one, or none that was given: nothing is open, whatever the header says."""
+"""Without a configured or given secret, everything is refused, whatever the header."""
 
 from __future__ import annotations
 

@@ -71,7 +71,7 @@ def test_only_the_admin_token_opens_the_operator_s_half(site, path, said):
     assert ask(site, f"/api/v1/{path}", headers={k: v for k, v in said.items() if v.isascii()}).status == 401
 
 
-def test_without_a_configured_token_nobody_gets_in(database_url):
+def test_without_a_configured_token_all_admin_requests_are_refused(database_url):
     with open_app(database_url, admin_token=None) as app:
         assert ask(create_app(app), "/api/v1/statistics", headers={"authorization": "Bearer "}).status == 401
 

@@ -1,4 +1,4 @@
-"""The pages in a real browser: no stranger's script runs, everybody can read them, nothing comes from elsewhere."""
+"""The pages in a real browser: no foreign scripts run, the pages are accessible, nothing is loaded from other hosts."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_every_page_is_accessible_and_fits_a_phone(browser, make, scheme):
         context.close()
 
 
-def test_nothing_is_loaded_from_elsewhere(browser, make):
+def test_nothing_is_loaded_from_other_hosts(browser, make):
     asked: list[str] = []
     with (
         open_app(make(thumbnail_url="https://pictures.example.net/1.png"), base_url=None) as app,

@@ -106,7 +106,7 @@ COMPLAINTS = {
 
 
 @pytest.mark.parametrize("provider", HARD)
-def test_an_address_that_is_not_there_gets_nothing_more(site, database, reader, provider):
+def test_an_unknown_address_is_suppressed(site, database, reader, provider):
     assert counts(post(site, provider, HARD[provider])) == {"recorded": 1}
     assert state(database) is SubscriberState.SUPPRESSED
     assert reason(database) is SuppressionReason.BOUNCED
@@ -137,7 +137,7 @@ def test_a_full_mailbox_is_enough_only_in_the_end(app, site, database, reader):
     assert states == [SubscriberState.ACTIVE] * 5 + [SubscriberState.SUPPRESSED]
 
 
-def test_a_token_of_ours_says_whose_it_is_before_the_address_does(app, site, database, reader):
+def test_a_valid_token_takes_precedence_over_the_address(app, site, database, reader):
     path = f"bounce+{app.tokens.verp(5, reader)}@bounce.example.org"
     raw = sns(ses_bounce(mail=ses_mail(path, "somebody-else@example.net")))
     assert counts(post(site, "ses", raw)) == {"recorded": 1}
@@ -153,7 +153,7 @@ def test_a_request_sent_again_counts_once(site, database, reader, provider):
     assert reason(database) is None
 
 
-def test_addresses_nobody_knows_are_counted_and_not_suppressed(site, database, reader):
+def test_unknown_addresses_are_counted_but_not_suppressed(site, database, reader):
     strangers = ["stranger@example.org", "no address", "a\0@example.org", "\ud800@example.org", f"{READER}.invalid"]
     events = [generic("complaint", id=str(number), recipient=one) for number, one in enumerate(strangers)]
     assert counts(post(site, "generic", body(events))) == {"unknown": len(strangers)}
@@ -182,7 +182,7 @@ def test_a_batch_counts_each_event_and_one_bad_event_hurts_no_other(site, databa
     assert "@" not in caplog.text
 
 
-def test_what_a_server_said_can_be_stored_whatever_it_is(site, database, reader):
+def test_any_server_reply_can_be_stored(site, database, reader):
     event = generic(permanent=True, text="550 \0 \ud800 ☃ " * 500, status="\0")
     assert counts(post(site, "generic", body([event]))) == {"recorded": 1}
 
@@ -211,7 +211,7 @@ def test_the_secret_is_a_password_or_a_bearer_token(site, database, said):
     ],
 )
 @pytest.mark.parametrize("provider", HARD)
-def test_without_the_secret_nothing_is_read_and_no_database_asked(tmp_path, provider, said):
+def test_without_the_secret_neither_body_nor_database_is_read(tmp_path, provider, said):
     with opened(f"sqlite:///{tmp_path / 'missing' / 'x.db'}") as app:
         raw = HARD[provider].replace(b'"signature": "', b'"signature": "0')
         answer = post(create_app(app), provider, raw, said)
@@ -221,7 +221,7 @@ def test_without_the_secret_nothing_is_read_and_no_database_asked(tmp_path, prov
 
 @pytest.mark.parametrize("provider", HARD)
 @pytest.mark.parametrize("said", [{}, BEARER, basic(""), {"authorization": "Bearer "}])
-def test_without_a_configured_secret_nobody_is_believed(database_url, provider, said):
+def test_without_a_configured_secret_all_webhooks_are_refused(database_url, provider, said):
     with opened(database_url, webhook_secret=None) as app:
         assert post(create_app(app), provider, HARD[provider], said).status == 401
 
@@ -240,7 +240,7 @@ def test_mailgun_needs_no_header_and_its_signature_grows_old(app, site, database
     assert post(site, "mailgun", forged, BEARER).status == 401
 
 
-def test_no_guard_of_the_pages_stands_in_the_way(site, database):
+def test_one_click_needs_no_form_token(site, database):
     said = BEARER | {
         "sec-fetch-site": "cross-site",
         "origin": "https://elsewhere.example",
@@ -253,7 +253,7 @@ def test_no_guard_of_the_pages_stands_in_the_way(site, database):
 # -- what is answered otherwise ----------------------------------------------------------------------------------------
 
 
-def test_a_subscription_of_sns_is_told_to_the_operator_and_nothing_is_fetched(tmp_path, monkeypatch, caplog):
+def test_an_sns_subscription_is_reported_to_the_operator_and_not_fetched(tmp_path, monkeypatch, caplog):
     with opened(f"sqlite:///{tmp_path / 'x.db'}") as app:
         site = create_app(app)
         monkeypatch.setattr("socket.socket.connect", lambda *_: pytest.fail("something was fetched"))
@@ -268,7 +268,7 @@ def test_a_body_that_is_not_the_provider_s_is_a_problem(site, database, provider
     assert post(site, provider, b"not JSON").json["detail"] == "the body is not JSON"
 
 
-def test_a_provider_nobody_knows_is_a_problem(site):
+def test_an_unknown_provider_is_an_error(site):
     assert post(site, "somebody", b"[]").status == 422
 
 
@@ -283,7 +283,7 @@ def test_while_the_database_is_down_the_provider_is_to_try_again(tmp_path, provi
         assert post(create_app(app), provider, HARD[provider]).status == 503
 
 
-def test_a_batch_that_met_a_broken_database_comes_again_and_counts_once(site, database, reader, monkeypatch):
+def test_a_batch_that_failed_because_of_the_database_is_repeated_and_counts_once(site, database, reader, monkeypatch):
     events = body([generic(id=str(number)) for number in range(3)])
     with monkeypatch.context() as patch:
         patch.setattr("digestmail.bounces.processor.record_event", failing_after(2, record_event))

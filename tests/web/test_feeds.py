@@ -35,7 +35,7 @@ def test_an_edition_is_an_entry_with_its_papers(site):
     assert "https://papers.example.org/papers/arxiv:2601.00002" in first.content[0].value
 
 
-def test_a_topic_s_feed_holds_that_topic_only(site):
+def test_a_topic_feed_contains_only_that_topic(site):
     content = feedparser.parse(ask(site, "/daily/feed.atom?topic=Vision").body).entries[0].content[0].value
     assert "Shadows as Labels" in content
     assert "A Cache" not in content

@@ -1,4 +1,4 @@
-"""Whoever holds a mail can use its links: the subscriber hears of it, and can undo it."""
+"""Anyone with an email can use its links: the subscriber is notified and can undo the change."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ DEEDS = {
 
 
 @pytest.mark.parametrize("deed", DEEDS)
-def test_the_subscriber_is_told_and_undoes_it(site, reader, deed):
+def test_the_subscriber_is_notified_and_can_undo_it(site, reader, deed):
     do, says = DEEDS[deed]
     before = settings(person(site, reader))
     do(site, reader)
@@ -156,7 +156,7 @@ def test_an_undo_link_is_good_for_thirty_days(site, reader):
     assert [one.digest for one in person(site, reader).subscriptions] == ["weekly"]
 
 
-def test_many_changes_are_told_in_few_mails_and_undone_together(site, reader):
+def test_many_changes_share_a_few_notices_and_are_undone_together(site, reader):
     before = settings(person(site, reader))
     change(site, reader)
     first = site.wait_for_mails(1)[-1]
@@ -174,7 +174,7 @@ def test_many_changes_are_told_in_few_mails_and_undone_together(site, reader):
     assert settings(person(site, reader)) == before
 
 
-def test_what_was_changed_back_before_it_was_told_is_not_told(site, reader):
+def test_a_change_that_was_reverted_is_not_announced(site, reader):
     pause(site, reader)
     site.wait_for_mails(1)
     target = preferences(site, reader)
@@ -235,7 +235,7 @@ def test_nothing_changes_before_a_new_address_is_confirmed_and_old_links_stay_go
     assert [one.digest for one in person(site, reader).subscriptions] == ["weekly"]
 
 
-def test_the_form_does_not_tell_who_is_subscribed(site, reader):
+def test_the_form_does_not_reveal_who_is_subscribed(site, reader):
     now = site.clock.now()
     other = subscribed(site, "taken@example.org", Subscription(digest="daily"))
     with site.app.database.begin() as connection:
@@ -257,7 +257,7 @@ def test_the_form_does_not_tell_who_is_subscribed(site, reader):
 @pytest.mark.parametrize(
     ("address", "says"), [("nobody", "not an email address"), ("READER@example.org", "already your address")]
 )
-def test_an_address_that_cannot_be_is_said(site, reader, address, says):
+def test_an_invalid_address_is_reported(site, reader, address, says):
     target = preferences(site, reader)
     answer = site.fill_in(target, f"{target}/address", address=address)
     assert (answer.status, says in answer.body) == (422, True)
@@ -273,7 +273,7 @@ def test_strangers_are_not_flooded_by_way_of_the_form(site, reader):
     assert len(site.mails()) <= 10
 
 
-def test_an_address_taken_meanwhile_is_not_taken_over_and_one_that_was_left_is(site, reader):
+def test_an_address_with_a_new_subscription_is_unavailable_but_an_unsubscribed_one_is_free(site, reader):
     target = preferences(site, reader)
     site.fill_in(target, f"{target}/address", address=NEW)
     asked = site.wait_for_mails(1)[-1]
@@ -303,7 +303,7 @@ def test_an_address_whose_owner_was_erased_is_theirs_to_take(site, reader):
 
 
 @pytest.mark.parametrize("why", ["suppressed", "taken", "erased"])
-def test_an_undoing_that_cannot_be_says_why(site, reader, why):
+def test_an_impossible_undo_shows_the_reason(site, reader, why):
     move(site, reader)
     told = next(mail for mail in site.wait_for_mails(2) if mail["To"] == READER)
     token = form_token(site, link(told, "undo"))

@@ -106,7 +106,7 @@ def test_dates_and_numbers_are_those_of_the_language(site):
     assert "187 Stimmen" in text
 
 
-def test_errors_are_said_in_the_language_too(site):
+def test_errors_are_translated_too(site):
     found = ask(create_app(site), "/daily/1999-01-01", headers={"Accept-Language": "de"})
     assert (found.status, "An diesem Tag gibt es keine Ausgabe." in found.text) == (404, True)
 
@@ -123,7 +123,7 @@ def test_a_link_of_a_subscriber_opens_in_their_language(site):
 
 OPEN, CLOSE = "⟦", "⟧"
 NAMES = {"BibTeX", "Daily", "Hf", "API", "Atom", "JSON Feed", "huggingface", "arXiv", "daily", "UTC", "hf"}
-"""Proper names, and what the operator wrote in the configuration."""
+"""Proper names, and texts of the operator's configuration."""
 SHOWN = ("aria-label", "alt", "title", "placeholder", "content", "value")
 
 
@@ -157,7 +157,7 @@ class Visible(HTMLParser):
 
 
 def unmarked(html: str) -> set[str]:
-    """Return texts of a page with Latin letters outside of every mark."""
+    """Return the texts of a page with Latin letters outside of marks."""
     page = Visible()
     page.feed(html)
     left, depth = set(), 0
@@ -188,7 +188,7 @@ def marked(path: Path) -> None:
 
 @pytest.fixture
 def greek(tmp_path, sqlite_template):
-    """An app whose papers, digests and topics have no Latin letter."""
+    """An app whose papers, digests and topics have no Latin letters."""
     import shutil
 
     shutil.copy(sqlite_template, tmp_path / "web.db")
@@ -219,7 +219,7 @@ def greek(tmp_path, sqlite_template):
 
 
 def web_of(app):
-    """Return the web app, its dates without letters."""
+    """Return the web app, with dates without letters."""
     web = create_app(app)
     environment = web.state.pages.environment("sv")
     environment.filters |= dict.fromkeys(("long_day", "date", "short_day", "medium_day", "month"), lambda _day: "1")

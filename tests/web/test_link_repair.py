@@ -68,12 +68,12 @@ BEHIND = [
 
 @pytest.mark.parametrize("behind", BEHIND, ids=repr)
 @pytest.mark.parametrize("kind", PERSONAL)
-def test_what_stands_behind_a_token_is_taken_off(kind, behind):
+def test_characters_after_a_token_are_removed(kind, behind):
     assert repair_link(f"/{kind}/{TOKEN}{behind}") == f"/{kind}/{TOKEN}"
 
 
 @pytest.mark.parametrize("before", ["<", '"', "%3C", " ", "/", "//", "(", "=\r\n"], ids=repr)
-def test_what_stands_before_a_token_is_taken_off(before):
+def test_characters_before_a_token_are_removed(before):
     assert repair_link(f"/unsubscribe/{before}{TOKEN}") == f"/unsubscribe/{TOKEN}"
 
 
@@ -135,7 +135,7 @@ def test_every_token_of_ours_is_found(token):
 
 
 @given(st.text(max_size=60), st.text(max_size=60))
-def test_no_path_raises_and_mending_twice_changes_nothing_more(before, behind):
+def test_repairing_a_link_never_raises_and_is_idempotent(before, behind):
     once = repair_link(f"/unsubscribe/{before}{TOKEN}{behind}")
     assert repair_link(once) == once
     assert unquote(once).isascii() or once.startswith("/unsubscribe/")

@@ -118,7 +118,7 @@ def test_links_that_programs_changed_on_the_way(site):
         assert has(site) == ["weekly"], path
 
 
-def test_a_token_that_is_not_ours_decides_too(site):
+def test_an_invalid_token_is_decisive_too(site):
     token = site.app.tokens.unsubscribe(1, "daily")
     for wrong in (token[:-1] + ("A" if token[-1] != "A" else "B"), token[1:], token.upper(), "x", "%00"):
         assert site.ask("POST", f"/unsubscribe/{wrong}", b"List-Unsubscribe=One-Click").status == 404, wrong

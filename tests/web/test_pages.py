@@ -112,7 +112,7 @@ def test_odd_queries_are_answered(site, odd):
         "/sitemap-papers-x.xml",
     ],
 )
-def test_what_is_not_there_is_a_page_that_says_so(site, path):
+def test_a_missing_page_is_a_404_page(site, path):
     found = ask(site, path)
     assert found.status == 404
     assert "Go to the latest papers" in found.text
@@ -150,7 +150,7 @@ def test_pictures_are_shown_only_if_the_operator_wants_them(database, database_u
         assert "img-src 'self' https:" in found.headers["content-security-policy"]
 
 
-def test_before_the_first_edition_home_says_so(database_url):
+def test_the_home_page_explains_that_there_is_no_edition_yet(database_url):
     with open_app(database_url) as app:
         assert "no editions yet" in ask(create_app(app), "/").text
 

@@ -1,4 +1,4 @@
-"""The pages people act on, over real HTTP and SMTP: what they do, and above all what they do not."""
+"""The subscriber pages over real HTTP and SMTP: what they do, and what they must not do."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def site(tmp_path, database_url):
 
 
 def subscribed(site: Site, address: str = "reader@example.org", **fields):
-    """Go the whole way from the form to the welcome; return the two mails."""
+    """Go from the form to the welcome email; return the two emails."""
     before = len(site.mails())
     assert "Check your email" in site.fill_in("/subscribe", address=address, **({"digest": "daily"} | fields)).body
     asked = site.wait_for_mails(before + 1)[-1]
@@ -104,7 +104,7 @@ def test_no_link_of_any_mail_changes_anything_when_a_scanner_opens_it(site):
 
 
 @pytest.mark.parametrize("form", ["urlencoded", "multipart"])
-def test_one_click_takes_both_encodings_twice_and_leaves_one_digest(site, form):
+def test_one_click_accepts_both_encodings_repeatedly_for_one_digest(site, form):
     subscribed(site, digest=["daily", "weekly"])
     published(site, "An agent")
     token = site.app.tokens.unsubscribe(person(site).id, "daily")
@@ -138,8 +138,8 @@ ENCODINGS = {
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS, ids=["urlencoded", "multipart"])
-def test_one_click_of_a_mail_program_over_https_ends_it(tmp_path, database_url, encoding):
-    """RFC 8058 whole, behind a proxy that ends TLS: the address is the mail's own, sent to where the proxy sends it."""
+def test_one_click_in_a_mail_program_unsubscribes(tmp_path, database_url, encoding):
+    """RFC 8058 behind a proxy that terminates TLS, with the URL from the email."""
     with opened(tmp_path, database_url, "https://digest.example.org/papers") as site:
         subscribed(site)
         published(site, "An agent")
@@ -183,7 +183,7 @@ def test_a_post_without_the_form_s_own_token_does_nothing(site):
     assert contents(site) == before
 
 
-def test_the_answer_is_the_same_for_everybody_and_mail_goes_out_once(site):
+def test_the_response_is_the_same_for_everyone_and_one_email_is_sent(site):
     subscribed(site)
     with site.app.database.begin() as connection:
         suppressions.add(connection, "gone@example.org", SuppressionReason.BOUNCED, "", site.clock.now())
@@ -197,7 +197,7 @@ def test_the_answer_is_the_same_for_everybody_and_mail_goes_out_once(site):
     assert sorted(mail["To"] for mail in mails[2:]) == ["new@example.org", "reader@example.org"]
 
 
-def test_programs_that_fill_in_everything_or_too_fast_send_no_mail(site):
+def test_bots_that_fill_the_honeypot_or_are_too_fast_trigger_no_email(site):
     token = re.search(r'name="token" value="([^"]+)"', site.get("/").body)[1]
     assert site.post("/subscribe", {"token": token, "address": "a@example.org"}).status == 400
     site.clock.sleep(5)
@@ -240,7 +240,7 @@ def test_too_many_from_one_network_are_refused_and_too_many_for_a_domain_stay_si
         ({"address": "<script>alert(1)</script>", "digest": "daily"}, "&lt;script&gt;"),
     ],
 )
-def test_what_cannot_be_is_said_on_the_page(site, fields, says):
+def test_errors_are_shown_on_the_page(site, fields, says):
     answer = site.fill_in("/subscribe", **fields)
     assert (answer.status, says in answer.body) == (422, True)
     assert "<script" not in answer.body
@@ -279,7 +279,7 @@ def test_preferences_are_saved_paused_shown_and_erased(site):
     assert site.post(target.replace("preferences", "unsubscribe"), ONE_CLICK).status == 200
 
 
-def test_leaving_by_the_form_says_goodbye_and_the_page_knows_it(site):
+def test_unsubscribing_with_the_form_sends_a_goodbye(site):
     _, welcome = subscribed(site, digest=["daily", "weekly"])
     token = site.app.tokens.unsubscribe(person(site).id, "daily")
     assert "All digests" in site.get(f"/unsubscribe/{token}").body
@@ -305,7 +305,7 @@ def test_a_link_stays_good_after_a_rotation_and_dies_with_a_forgotten_secret(sit
     assert site.get(link(asked, "confirm")).status == 410
 
 
-def test_forms_larger_than_any_of_ours_and_odd_bodies_are_refused(site):
+def test_large_forms_and_invalid_bodies_are_refused(site):
     assert site.post("/subscribe", {"address": "a" * 100_000}).status == 413
     assert site.ask(
         "POST", "/subscribe", b"\xff\x00=%", {"Content-Type": "application/x-www-form-urlencoded"}

@@ -22,7 +22,7 @@ sources = ["hf"]
 """
 
 
-def test_the_command_serves_until_it_is_told_to_stop(tmp_path):
+def test_the_command_serves_until_it_is_stopped(tmp_path):
     (tmp_path / "config.toml").write_text(CONFIG + "[web]\naccess_log = true\n")
     command = [sys.executable, "-m", "digestmail", "web", "--config", str(tmp_path / "config.toml"), "--port", "0"]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}

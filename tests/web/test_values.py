@@ -48,7 +48,7 @@ def test_weeks_follow_each_other(day):
 
 
 @pytest.mark.parametrize("key", ["2026-W54", "2026-W00", "9999-W01", "x", "2026-4"])
-def test_what_is_no_period_is_none(key):
+def test_an_invalid_period_is_none(key):
     assert period("week", key) is None
     assert period("month", key) is None
 
@@ -118,5 +118,5 @@ def test_a_path_is_logged_without_tokens_addresses_and_line_ends(path, said):
 
 
 @given(st.sampled_from(["confirm", "preferences", "unsubscribe"]), st.text(max_size=4), st.text("TOKEN", min_size=5))
-def test_no_token_is_logged_whatever_stands_around_it(word, around, token):
+def test_no_token_is_ever_logged(word, around, token):
     assert token not in loggable(f"/{word}{around}/{around}{token}{around}")

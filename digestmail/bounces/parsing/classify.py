@@ -33,7 +33,7 @@ _SENDER_CAUSES: Final = (Cause.ACCOUNT, Cause.SENDER, Cause.BLOCKLIST, Cause.RAT
 _UNKNOWN_CAUSES: Final = (Cause.UNKNOWN, Cause.NO_DOMAIN)
 
 _ADDRESS = re.compile(r"<?[^\s<>\"'(),;:@]{1,64}@[\w.-]{1,253}>?(?:\.{3})?")
-_SAID_BY = re.compile(r"\b(?:remote )?host \S{1,255} ?\[[^\]\n]{0,80}\](?: said:?)?|\bsize=\d+", re.IGNORECASE)
+_SERVER_NAME = re.compile(r"\b(?:remote )?host \S{1,255} ?\[[^\]\n]{0,80}\](?: said:?)?|\bsize=\d+", re.IGNORECASE)
 _URL = re.compile(r"\b(?:https?://|www\.)\S+", re.IGNORECASE)
 _EARLY = re.compile(
     r"in reply to (?:initial connection|connect|helo|ehlo|lhlo|starttls|auth|mail from)\b|"
@@ -85,7 +85,7 @@ def _judge(status: str | None, text: str, *, early: bool) -> tuple[str | None, B
     severity, code = (best[0], f"{best[1]}.{best[2]}") if best else (_first_digit(text), "")
     if severity == "4" and "5" in _REPLY.findall(text)[:1]:
         severity = "5"  # "Status: 4.0.0" with a permanent reply
-    words = _SAID_BY.sub(" ", _ADDRESS.sub(" @ ", text))
+    words = _SERVER_NAME.sub(" ", _ADDRESS.sub(" @ ", text))
     if early and severity == "5" and not has_any(words, Cause.FULL):
         return chosen, BounceClass.SENDER_FAULT
     return chosen, _by_words(words, severity, code)

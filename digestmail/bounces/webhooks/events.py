@@ -1,4 +1,4 @@
-"""The common form of all providers' events: what an inbound report says about one recipient."""
+"""The common form of all providers' events: what an inbound report category about one recipient."""
 
 from __future__ import annotations
 
@@ -90,10 +90,10 @@ def bounce(identity: str, recipient: str, proof: RecipientProof, failure: Failed
     )
 
 
-def failed(recipient: str, says: BounceClass, *, status: str = "", text: str = "") -> FailedRecipient:
-    """Return a failure that a provider classifies as `says`. The last server's reply can only make it milder."""
-    code, judged = judge(status or None, text, otherwise=says)
-    verdict = min(says, judged, key=_MILDEST_FIRST.index)
+def failed(recipient: str, category: BounceClass, *, status: str = "", text: str = "") -> FailedRecipient:
+    """Return a failure that a provider classifies as `category`. The last server's reply can only make it milder."""
+    code, judged = judge(status or None, text, otherwise=category)
+    verdict = min(category, judged, key=_MILDEST_FIRST.index)
     return FailedRecipient(recipient=recipient, status=code, text=_line(text), verdict=verdict)
 
 

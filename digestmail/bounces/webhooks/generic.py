@@ -27,7 +27,7 @@ from digestmail.errors import EventsError
 class Event(Payload):
     """An event. If the return path or Message-ID is known, include it: it identifies the edition."""
 
-    id: Needed = Field(description="The same however often the event is told.")
+    id: Needed = Field(description="A unique id, which stays the same if the event is sent again.")
     kind: Literal["bounce", "complaint", "delay"]
     recipient: Needed = Field(description="The address the mail was sent to.")
     permanent: bool = Field(default=False, description="Of a bounce: the address is of no use.")
@@ -53,6 +53,6 @@ def _read_one(found: Any) -> InboundReport:
     proof = find_tokens([event.return_path], [event.message_id])
     if event.kind == "complaint":
         return complaint(identity, event.recipient, proof, event.text)
-    says = BounceClass.HARD if event.permanent else BounceClass.SOFT
-    failure = failed(event.recipient, says, status=event.status, text=event.text)
+    category = BounceClass.HARD if event.permanent else BounceClass.SOFT
+    failure = failed(event.recipient, category, status=event.status, text=event.text)
     return bounce(identity, event.recipient, proof, failure)

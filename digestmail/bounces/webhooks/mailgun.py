@@ -88,8 +88,8 @@ class _Event(_Kind):
     status: _Status = Field(default=_Status(), alias="delivery-status")
 
     def verdict(self) -> BounceClass:
-        says = BounceClass.SOFT if self.status.bounce_type == "soft" else BounceClass.HARD
-        return _VERDICTS.get(self.reason, says)
+        category = BounceClass.SOFT if self.status.bounce_type == "soft" else BounceClass.HARD
+        return _VERDICTS.get(self.reason, category)
 
     def text(self) -> str:
         return " ".join(filter(None, (self.status.code, self.status.message or self.status.description)))

@@ -68,8 +68,8 @@ class _Event(_Kind):
     bounce_classification: Text = ""
 
     def verdict(self) -> BounceClass:
-        says = BounceClass.SOFT if self.type == "blocked" else BounceClass.HARD
-        return _CLASSES.get(self.bounce_classification.lower(), says)
+        category = BounceClass.SOFT if self.type == "blocked" else BounceClass.HARD
+        return _CLASSES.get(self.bounce_classification.lower(), category)
 
 
 def read(body: bytes) -> EventBatch:

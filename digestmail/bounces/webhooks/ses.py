@@ -126,10 +126,10 @@ def _read_message(found: Any) -> EventBatch:
 
 
 def _read_bounce(found: _Bounced, one: Any) -> InboundReport:
-    said = _Recipient.model_validate(one)
-    recipient = _recipient(found.mail, said)
-    text = said.diagnosticCode.partition(";")[2].strip() or said.diagnosticCode
-    failure = failed(recipient, found.bounce.verdict(), status=said.status, text=text)
+    entry = _Recipient.model_validate(one)
+    recipient = _recipient(found.mail, entry)
+    text = entry.diagnosticCode.partition(";")[2].strip() or entry.diagnosticCode
+    failure = failed(recipient, found.bounce.verdict(), status=entry.status, text=text)
     return bounce(identity_of("ses", found.bounce.feedbackId), recipient, found.mail.proof(), failure)
 
 
@@ -142,9 +142,9 @@ def _read_complaint(found: _Complained, one: Any) -> InboundReport:
     return complaint(identity_of("ses", found.complaint.feedbackId), recipient, found.mail.proof(), named)
 
 
-def _recipient(mail: _Mail, said: _Recipient) -> str:
+def _recipient(mail: _Mail, entry: _Recipient) -> str:
     """Return the recipient: the message's only destination, else the address in the report.
 
     A report may contain the address that the message was forwarded to.
     """
-    return parseaddr(mail.destination[0] if len(mail.destination) == 1 else said.emailAddress)[1]
+    return parseaddr(mail.destination[0] if len(mail.destination) == 1 else entry.emailAddress)[1]

@@ -23,7 +23,7 @@ class MessageRule:
     name: str
     """A short, stable name for reports and CI."""
     sentence: str
-    faults: Callable[[ParsedMessage], Iterable[str]]
+    errors: Callable[[ParsedMessage], Iterable[str]]
     of_list: bool = False
     """Whether it only applies to editions, because a notice belongs to no list."""
 
@@ -43,130 +43,140 @@ RULES: Final = (
     MessageRule(
         chapter=1,
         name="unsubscribe-header",
-        sentence="List-Unsubscribe stands on one line: https first, then mailto",
-        faults=headers.unsubscribe_header,
+        sentence="List-Unsubscribe is on one line: https first, then mailto",
+        errors=headers.unsubscribe_header,
         of_list=True,
     ),
     MessageRule(
         chapter=1,
         name="one-click",
-        sentence="One-click is promised if and only if there is an https link",
-        faults=headers.one_click,
+        sentence="One-click is announced if and only if there is an https link",
+        errors=headers.one_click,
         of_list=True,
     ),
     MessageRule(
         chapter=1,
         name="unsubscribe-link",
-        sentence="Both parts hold the personal unsubscribe link",
-        faults=headers.unsubscribe_link,
+        sentence="Both parts contain the personal unsubscribe link",
+        errors=headers.unsubscribe_link,
         of_list=True,
     ),
     MessageRule(
         chapter=3,
         name="list-headers",
         sentence="List-Id, List-Help, List-Owner and List-Archive are well formed",
-        faults=headers.list_headers,
+        errors=headers.list_headers,
         of_list=True,
     ),
     MessageRule(
         chapter=4,
         name="bulk",
-        sentence="Auto-Submitted and Precedence keep programs that answer mail silent",
-        faults=headers.marked_as_bulk,
+        sentence="Auto-Submitted and Precedence prevent automatic replies",
+        errors=headers.marked_as_bulk,
     ),
     MessageRule(
         chapter=4,
         name="feedback-id",
-        sentence="Feedback-ID has four fields and names the sender last",
-        faults=headers.feedback_id,
+        sentence="Feedback-ID has four fields, the last of which is the sender",
+        errors=headers.feedback_id,
     ),
     MessageRule(
         chapter=5,
         name="one-mailbox",
         sentence="One sender, one recipient",
-        faults=headers.one_mailbox_each,
+        errors=headers.one_mailbox_each,
     ),
-    MessageRule(chapter=5, name="date", sentence="Date is there, with its zone", faults=headers.dated),
-    MessageRule(chapter=5, name="message-id", sentence="Message-ID is there and plain", faults=headers.identified),
+    MessageRule(chapter=5, name="date", sentence="Date is present, with a time zone", errors=headers.dated),
+    MessageRule(
+        chapter=5, name="message-id", sentence="Message-ID is present and well formed", errors=headers.identified
+    ),
     MessageRule(
         chapter=6,
         name="alternative",
         sentence="multipart/alternative: text first, HTML last",
-        faults=structure.alternative,
+        errors=structure.alternative,
     ),
     MessageRule(
-        chapter=6, name="text-part", sentence="The text part stands on its own", faults=structure.text_stands_alone
+        chapter=6, name="text-part", sentence="The text part is readable on its own", errors=structure.text_is_readable
     ),
-    MessageRule(chapter=7, name="line-ends", sentence="CRLF only, no NUL", faults=octets.line_ends),
+    MessageRule(chapter=7, name="line-ends", sentence="CRLF only, no NUL", errors=octets.line_ends),
     MessageRule(
         chapter=7,
         name="line-lengths",
         sentence="No line over 998 octets, none over 76 in a quoted-printable part",
-        faults=octets.line_lengths,
+        errors=octets.line_lengths,
     ),
-    MessageRule(chapter=7, name="seven-bit", sentence="Seven bits only", faults=octets.seven_bit),
+    MessageRule(chapter=7, name="seven-bit", sentence="Only 7-bit content", errors=octets.seven_bit),
     MessageRule(
         chapter=8,
         name="headers-once",
-        sentence="Every header is there once, and no other",
-        faults=headers.headers_once,
+        sentence="Every expected header occurs once, and there are no others",
+        errors=headers.headers_once,
     ),
-    MessageRule(chapter=8, name="headers-whole", sentence="No header is malformed", faults=headers.headers_whole),
+    MessageRule(chapter=8, name="headers-whole", sentence="No header is malformed", errors=headers.headers_complete),
     MessageRule(
         chapter=14,
         name="byte-budget",
-        sentence=f"The whole message stays under {LARGEST_MESSAGE:,} octets",
-        faults=structure.byte_budget,
+        sentence=f"The message is smaller than {LARGEST_MESSAGE:,} octets",
+        errors=structure.byte_budget,
     ),
-    MessageRule(chapter=15, name="links", sentence="Links lead to http, https or mailto only", faults=structure.links),
+    MessageRule(chapter=15, name="links", sentence="Links only use http, https or mailto", errors=structure.links),
     MessageRule(
         chapter=15,
         name="no-active-content",
         sentence="No scripts, forms, frames or handlers",
-        faults=structure.no_active_content,
+        errors=structure.no_active_content,
     ),
-    MessageRule(chapter=15, name="printable", sentence="No control characters", faults=structure.printable),
+    MessageRule(chapter=15, name="printable", sentence="No control characters", errors=structure.printable),
     MessageRule(
         chapter=15,
         name="nothing-hidden",
-        sentence="No text is hidden by display, visibility, opacity or a font of no size",
-        faults=structure.nothing_hidden,
+        sentence="No text is hidden by display, visibility, opacity or font size",
+        errors=structure.nothing_hidden,
     ),
-    MessageRule(chapter=15, name="compiled", sentence="No MJML is left over", faults=structure.compiled),
+    MessageRule(chapter=15, name="compiled", sentence="No MJML tags are left", errors=structure.compiled),
     MessageRule(
         chapter=16,
         name="no-remote-styles",
         sentence="No fonts or style sheets from the network",
-        faults=structure.no_remote_styles,
+        errors=structure.no_remote_styles,
     ),
     MessageRule(
         chapter=16,
         name="images",
-        sentence="Images come by https with alt, width and height, and track nobody",
-        faults=structure.images,
+        sentence="Images use https and have alt, width and height; there are no tracking pixels",
+        errors=structure.images,
     ),
-    MessageRule(chapter=17, name="language", sentence="Language and direction are named", faults=structure.language),
+    MessageRule(chapter=17, name="language", sentence="Language and direction are set", errors=structure.language),
     MessageRule(
-        chapter=17, name="outline", sentence="One h1 first, no heading level skipped", faults=structure.outline
+        chapter=17,
+        name="outline",
+        sentence="One h1 comes first, and no heading level is skipped",
+        errors=structure.outline,
     ),
     MessageRule(
-        chapter=17, name="layout-tables", sentence="Layout tables are marked as such", faults=structure.layout_tables
+        chapter=17,
+        name="layout-tables",
+        sentence="Layout tables have role=presentation",
+        errors=structure.layout_tables,
     ),
-    MessageRule(chapter=17, name="link-texts", sentence="Link texts say where they lead", faults=structure.link_texts),
+    MessageRule(
+        chapter=17, name="link-texts", sentence="Link texts describe their target", errors=structure.link_texts
+    ),
     MessageRule(
         chapter=18,
         name="colour-schemes",
-        sentence="Light and dark are declared and drawn",
-        faults=structure.colour_schemes,
+        sentence="Light and dark colors are declared and defined",
+        errors=structure.colour_schemes,
     ),
     MessageRule(
         chapter=18,
         name="one-column",
         sentence=f"Nothing is wider than {structure.WIDEST} px",
-        faults=structure.one_column,
+        errors=structure.one_column,
     ),
     MessageRule(
-        chapter=18, name="plain-layout", sentence="No SVG, flexbox, grid or positions", faults=structure.plain_layout
+        chapter=18, name="plain-layout", sentence="No SVG, flexbox, grid or positions", errors=structure.plain_layout
     ),
 )
 
@@ -176,18 +186,18 @@ def lint(raw: bytes, *, notice: bool = False) -> tuple[RuleResult, ...]:
 
     The results are in the order of `RULES`. Never fails.
     """
-    letter = parse_message(raw)
-    return tuple(_result(rule, letter) for rule in RULES if not (notice and rule.of_list))
+    parsed = parse_message(raw)
+    return tuple(_result(rule, parsed) for rule in RULES if not (notice and rule.of_list))
 
 
-def lint_letter(letter: ParsedMessage) -> tuple[RuleResult, ...]:
+def lint_parsed(parsed: ParsedMessage) -> tuple[RuleResult, ...]:
     """Check a parsed message against every rule."""
-    return tuple(_result(rule, letter) for rule in RULES)
+    return tuple(_result(rule, parsed) for rule in RULES)
 
 
-def _result(rule: MessageRule, letter: ParsedMessage) -> RuleResult:
-    faults = list(dict.fromkeys(rule.faults(letter)))
-    detail = "; ".join(faults[:_DETAILS])
-    if len(faults) > _DETAILS:
-        detail += f"; and {len(faults) - _DETAILS} more"
-    return RuleResult(chapter=rule.chapter, name=rule.name, sentence=rule.sentence, passed=not faults, detail=detail)
+def _result(rule: MessageRule, parsed: ParsedMessage) -> RuleResult:
+    errors = list(dict.fromkeys(rule.errors(parsed)))
+    detail = "; ".join(errors[:_DETAILS])
+    if len(errors) > _DETAILS:
+        detail += f"; and {len(errors) - _DETAILS} more"
+    return RuleResult(chapter=rule.chapter, name=rule.name, sentence=rule.sentence, passed=not errors, detail=detail)

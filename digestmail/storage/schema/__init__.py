@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from digestmail.storage import search_index
 from digestmail.storage.schema.bounce import bounces
-from digestmail.storage.schema.columns import Moment, Said, metadata, said
+from digestmail.storage.schema.columns import Moment, UntrustedText, metadata, said
 from digestmail.storage.schema.delivery import attempts, deliveries, notice_attempts, notices
 from digestmail.storage.schema.edition import edition_papers, editions, segment_papers, segments
 from digestmail.storage.schema.operation import idempotency_keys, settings
@@ -24,7 +24,7 @@ from digestmail.storage.schema.subscriber import (
 
 __all__ = [
     "Moment",
-    "Said",
+    "UntrustedText",
     "address_changes",
     "attempts",
     "bounces",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Column, ForeignKey, Index, Integer, Table, Text
 
-from digestmail.storage.schema.columns import Moment, Said, metadata
+from digestmail.storage.schema.columns import Moment, UntrustedText, metadata
 
 # The score of an address is computed from these rows, with decay. `domain` and `reason` show which bounces are alike,
 # so that a block by one provider is not counted against many addresses.
@@ -18,10 +18,10 @@ bounces = Table(
     Column("report", Text, nullable=False, unique=True),
     Column("kind", Text, nullable=False),
     Column("status", Text),
-    Column("detail", Said, nullable=False),
+    Column("detail", UntrustedText, nullable=False),
     Column("at", Moment, nullable=False),
     Column("domain", Text, nullable=False),
-    Column("reason", Said, nullable=False),
+    Column("reason", UntrustedText, nullable=False),
     Index(None, "subscriber_id", "at"),
     # A covering index for counting similar refusals.
     Index("ix_bounces_alike", "domain", "reason", "at", "kind", "subscriber_id"),

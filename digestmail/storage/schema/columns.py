@@ -47,7 +47,7 @@ class Moment(TypeDecorator[datetime]):
         return _EPOCH + timedelta(milliseconds=value)
 
 
-class Said(TypeDecorator[str]):
+class UntrustedText(TypeDecorator[str]):
     """Text from outside, such as a server's reply: characters that a database cannot store are replaced.
 
     If the database refused a record because of a character in the reply, the message would be sent again.
@@ -62,7 +62,7 @@ class Said(TypeDecorator[str]):
 
 
 def said(text: str) -> str:
-    """Return `text` as a `Said` column stores it."""
+    """Return `text` as a `UntrustedText` column stores it."""
     if text.isascii() and "\0" not in text:
         return text[:_MAX_CHARACTERS]
     return text[:_MAX_CHARACTERS].replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()

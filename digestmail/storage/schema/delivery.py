@@ -18,7 +18,7 @@ from sqlalchemy import (
 )
 
 from digestmail.model.deliveries import DeliveryState, NoticeKind
-from digestmail.storage.schema.columns import Moment, Said, metadata, one_of
+from digestmail.storage.schema.columns import Moment, UntrustedText, metadata, one_of
 
 _OPEN = "state IN ('queued', 'sending', 'deferred')"
 
@@ -39,7 +39,7 @@ deliveries = Table(
     # The last attempt, which ended the delivery. Earlier attempts are in the table `attempts`.
     Column("ended_at", Moment),
     Column("code", SmallInteger),
-    Column("text", Said),
+    Column("text", UntrustedText),
     Column("milliseconds", Integer),
     PrimaryKeyConstraint("edition_id", "subscriber_id"),
     ForeignKeyConstraint(["edition_id"], ["editions.id"]),
@@ -73,7 +73,7 @@ attempts = Table(
     Column("state", Text, nullable=False),
     Column("at", Moment, nullable=False),
     Column("code", SmallInteger),
-    Column("text", Said),
+    Column("text", UntrustedText),
     Column("milliseconds", Integer),
     PrimaryKeyConstraint("edition_id", "subscriber_id", "number"),
     ForeignKeyConstraint(
@@ -99,7 +99,7 @@ notices = Table(
     Column("queued_at", Moment, nullable=False),
     Column("ended_at", Moment),
     Column("code", SmallInteger),
-    Column("text", Said),
+    Column("text", UntrustedText),
     Column("milliseconds", Integer),
     one_of("state", DeliveryState),
     one_of("kind", NoticeKind),
@@ -116,7 +116,7 @@ notice_attempts = Table(
     Column("state", Text, nullable=False),
     Column("at", Moment, nullable=False),
     Column("code", SmallInteger),
-    Column("text", Said),
+    Column("text", UntrustedText),
     Column("milliseconds", Integer),
     PrimaryKeyConstraint("notice_id", "number"),
     one_of("state", DeliveryState),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Column, Float, Integer, SmallInteger, Table, Text
 
 from digestmail.model.deliveries import Manner
-from digestmail.storage.schema.columns import Moment, Said, metadata, one_of
+from digestmail.storage.schema.columns import Moment, UntrustedText, metadata, one_of
 
 # How fast messages may be sent to a relay or a recipient domain, shared by all workers. Only limited ones have a row.
 rates = Table(
@@ -20,7 +20,7 @@ rates = Table(
     Column("slowed_at", Moment),
     # The circuit breaker: no attempts until this time, and why.
     Column("paused_until", Moment),
-    Column("reason", Said),
+    Column("reason", UntrustedText),
 )
 
 # Connections that each worker holds to a relay or a domain. The leases of a dead worker expire.

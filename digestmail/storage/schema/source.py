@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Column, Table, Text
 
 from digestmail.model.papers import Health
-from digestmail.storage.schema.columns import Moment, Said, metadata, one_of
+from digestmail.storage.schema.columns import Moment, UntrustedText, metadata, one_of
 
 sources = Table(
     "sources",
@@ -21,7 +21,7 @@ source_health = Table(
     Column("source", Text, primary_key=True),
     Column("category", Text, primary_key=True),
     Column("health", Text, nullable=False),
-    Column("detail", Said, nullable=False),
+    Column("detail", UntrustedText, nullable=False),
     Column("read_at", Moment, nullable=False),
     Column("fresh_at", Moment),
     Column("absent_since", Moment),

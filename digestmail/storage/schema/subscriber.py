@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import JSON, Column, ForeignKey, Index, Integer, SmallInteger, Table, Text
 
 from digestmail.model.subscribers import SubscriberState, SuppressionReason
-from digestmail.storage.schema.columns import Moment, Said, metadata, one_of
+from digestmail.storage.schema.columns import Moment, UntrustedText, metadata, one_of
 
 subscribers = Table(
     "subscribers",
@@ -99,7 +99,7 @@ suppressions = Table(
     metadata,
     Column("key", Text, primary_key=True),
     Column("reason", Text, nullable=False),
-    Column("detail", Said, nullable=False),
+    Column("detail", UntrustedText, nullable=False),
     Column("created_at", Moment, nullable=False),
     one_of("reason", SuppressionReason),
 )

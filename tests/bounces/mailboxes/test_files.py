@@ -23,7 +23,7 @@ def subjects(mails) -> list[bytes]:
     return sorted(mail.raw.splitlines()[0] for mail in mails)
 
 
-def test_what_is_done_moves_to_cur_seen_and_is_not_read_again(maildir):
+def test_done_messages_move_to_cur_as_seen_and_are_not_read_again(maildir):
     box = MaildirMailbox(maildir, max_bytes=1000)
     first, *rest = box.messages()
     box.mark_done(first)
@@ -37,7 +37,7 @@ def test_what_is_done_moves_to_cur_seen_and_is_not_read_again(maildir):
     assert len(mailbox.Maildir(maildir, create=False)) == 3, "nothing is deleted"
 
 
-def test_what_a_mail_program_moved_unseen_to_cur_is_read_and_keeps_its_flags(maildir):
+def test_unseen_messages_in_cur_are_read_and_keep_their_flags(maildir):
     for file in list((maildir / "new").iterdir()):
         file.rename(maildir / "cur" / f"{file.name}:2,F")
     box = MaildirMailbox(maildir, max_bytes=1000)
@@ -68,7 +68,7 @@ def test_no_more_of_a_mail_is_read_than_was_allowed(maildir, tmp_path):
     assert [len(mail.raw) for mail in MboxMailbox(tmp_path / "mbox", max_bytes=50).messages()] == [50]
 
 
-def test_an_mbox_is_read_whole_and_never_changed(tmp_path):
+def test_an_mbox_is_read_completely_and_never_changed(tmp_path):
     path = tmp_path / "mbox"
     path.write_bytes(b"From a Thu Apr  2 2026\nSubject: 0\n\nbody\n\nFrom b Thu Apr  2 2026\nSubject: 1\n\n>From x\n")
     before = path.read_bytes()
@@ -103,7 +103,7 @@ DATED = [
 
 
 @pytest.mark.parametrize("line", DATED)
-def test_a_from_line_with_a_date_begins_a_mail_however_the_server_writes_it(tmp_path, line):
+def test_a_from_line_with_any_date_format_starts_a_message(tmp_path, line):
     path = tmp_path / "mbox"
     path.write_bytes(line + b"Subject: 0\n\nbody\n\n" + line + b"Subject: 1\n\nbody\n")
 
@@ -116,7 +116,7 @@ def test_a_from_line_with_a_date_begins_a_mail_however_the_server_writes_it(tmp_
 @pytest.mark.parametrize(
     "said", [b"From our records this failed:\n", b"From Monday on\n", b"From 2026 to Sat\n", b"From \n"]
 )
-def test_a_sentence_that_begins_with_from_belongs_to_its_mail(tmp_path, said):
+def test_a_sentence_that_starts_with_from_is_part_of_its_message(tmp_path, said):
     path = tmp_path / "mbox"
     path.write_bytes(DATED[0] + b"Subject: 0\n\n" + said + b"<reader@example.net>: 550 5.1.1 no\n")
 
@@ -124,7 +124,7 @@ def test_a_sentence_that_begins_with_from_belongs_to_its_mail(tmp_path, said):
     assert mail.raw.endswith(said + b"<reader@example.net>: 550 5.1.1 no\n")
 
 
-def test_a_from_line_right_after_a_mail_that_was_cut_off_begins_the_next(tmp_path):
+def test_a_from_line_after_a_truncated_message_starts_the_next(tmp_path):
     path = tmp_path / "mbox"
     path.write_bytes(DATED[0] + b"Subject: 0\n\nthe disk was full\n" + DATED[0] + b"Subject: 1\n\n")
 

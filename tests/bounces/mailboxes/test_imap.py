@@ -42,7 +42,7 @@ def test_no_more_of_a_mail_is_fetched_than_was_allowed():
         assert [len(mail.raw) for mail in reader(listener.port).messages()] == [1000]
 
 
-def test_a_mail_that_is_gone_meanwhile_is_passed_over():
+def test_a_message_that_was_deleted_meanwhile_is_skipped():
     server = ImapServer(b"1", b"2", b"3")
     with listening(server.talk) as listener:
         mails = reader(listener.port).messages()

@@ -72,7 +72,7 @@ def test_what_cannot_be_recorded_is_not_accepted():
         assert caught.value.smtp_code == 451
 
 
-def test_what_is_too_large_is_refused():
+def test_a_request_that_is_too_large_is_refused():
     with (
         listening("smtp", lambda *_: None, max_bytes=2000) as port,
         smtplib.SMTP("127.0.0.1", port) as client,

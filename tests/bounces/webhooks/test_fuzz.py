@@ -1,4 +1,4 @@
-"""Whatever a body holds, its reader returns events or raises its one error."""
+"""For any body, a parser returns events or raises EventsError."""
 
 from __future__ import annotations
 

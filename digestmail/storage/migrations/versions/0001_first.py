@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 from digestmail.storage import search_index
-from digestmail.storage.schema import Moment, Said
+from digestmail.storage.schema import Moment, UntrustedText
 
 revision = "0001"
 down_revision = None
@@ -102,7 +102,7 @@ def upgrade() -> None:
         sa.Column("factor", sa.Float(), nullable=False),
         sa.Column("slowed_at", Moment(), nullable=True),
         sa.Column("paused_until", Moment(), nullable=True),
-        sa.Column("reason", Said(), nullable=True),
+        sa.Column("reason", UntrustedText(), nullable=True),
         sa.PrimaryKeyConstraint("key", name=op.f("pk_rates")),
     )
     op.create_table(
@@ -126,7 +126,7 @@ def upgrade() -> None:
         sa.Column("source", sa.Text(), nullable=False),
         sa.Column("category", sa.Text(), nullable=False),
         sa.Column("health", sa.Text(), nullable=False),
-        sa.Column("detail", Said(), nullable=False),
+        sa.Column("detail", UntrustedText(), nullable=False),
         sa.Column("read_at", Moment(), nullable=False),
         sa.Column("fresh_at", Moment(), nullable=True),
         sa.Column("absent_since", Moment(), nullable=True),
@@ -170,7 +170,7 @@ def upgrade() -> None:
         "suppressions",
         sa.Column("key", sa.Text(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
-        sa.Column("detail", Said(), nullable=False),
+        sa.Column("detail", UntrustedText(), nullable=False),
         sa.Column("created_at", Moment(), nullable=False),
         sa.CheckConstraint(
             "reason IN ('bounced', 'complained', 'erased', 'operator')", name=op.f("ck_suppressions_reason")
@@ -195,10 +195,10 @@ def upgrade() -> None:
         sa.Column("report", sa.Text(), nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("status", sa.Text(), nullable=True),
-        sa.Column("detail", Said(), nullable=False),
+        sa.Column("detail", UntrustedText(), nullable=False),
         sa.Column("at", Moment(), nullable=False),
         sa.Column("domain", sa.Text(), nullable=False),
-        sa.Column("reason", Said(), nullable=False),
+        sa.Column("reason", UntrustedText(), nullable=False),
         sa.ForeignKeyConstraint(
             ["subscriber_id"], ["subscribers.id"], name=op.f("fk_bounces_subscriber_id"), ondelete="CASCADE"
         ),
@@ -292,7 +292,7 @@ def upgrade() -> None:
         sa.Column("queued_at", Moment(), nullable=False),
         sa.Column("ended_at", Moment(), nullable=True),
         sa.Column("code", sa.SmallInteger(), nullable=True),
-        sa.Column("text", Said(), nullable=True),
+        sa.Column("text", UntrustedText(), nullable=True),
         sa.Column("milliseconds", sa.Integer(), nullable=True),
         sa.CheckConstraint(
             "(state IN ('queued', 'sending', 'deferred')) = (due_at IS NOT NULL)", name=op.f("ck_notices_open_is_due")
@@ -326,7 +326,7 @@ def upgrade() -> None:
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("at", Moment(), nullable=False),
         sa.Column("code", sa.SmallInteger(), nullable=True),
-        sa.Column("text", Said(), nullable=True),
+        sa.Column("text", UntrustedText(), nullable=True),
         sa.Column("milliseconds", sa.Integer(), nullable=True),
         sa.CheckConstraint(
             "state IN ('queued', 'sending', 'sent', 'deferred', 'failed', 'cancelled', 'ambiguous')",
@@ -397,7 +397,7 @@ def upgrade() -> None:
         sa.Column("queued_at", Moment(), nullable=False),
         sa.Column("ended_at", Moment(), nullable=True),
         sa.Column("code", sa.SmallInteger(), nullable=True),
-        sa.Column("text", Said(), nullable=True),
+        sa.Column("text", UntrustedText(), nullable=True),
         sa.Column("milliseconds", sa.Integer(), nullable=True),
         sa.CheckConstraint(
             "(state IN ('queued', 'sending', 'deferred')) = (due_at IS NOT NULL)",
@@ -439,7 +439,7 @@ def upgrade() -> None:
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("at", Moment(), nullable=False),
         sa.Column("code", sa.SmallInteger(), nullable=True),
-        sa.Column("text", Said(), nullable=True),
+        sa.Column("text", UntrustedText(), nullable=True),
         sa.Column("milliseconds", sa.Integer(), nullable=True),
         sa.CheckConstraint(
             "state IN ('queued', 'sending', 'sent', 'deferred', 'failed', 'cancelled', 'ambiguous')",

@@ -78,7 +78,7 @@ def test_the_page_may_load_only_its_own(address):
     assert " style=" not in body
 
 
-def test_the_mail_runs_nothing_in_its_frame(address):
+def test_the_email_runs_no_scripts_in_its_frame(address):
     status, headers, _ = ask(address, f"/{TOKEN}/mail.html?edition=sample&images=off")
     policy = headers["content-security-policy"]
     assert status == 200

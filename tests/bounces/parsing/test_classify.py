@@ -35,14 +35,14 @@ from digestmail.bounces.parsing.report import BounceClass
         ("5.0.0", "554 rejected as spam", "5.0.0", BounceClass.SENDER_FAULT),
         ("5.0.0", "554 rejected by policy: unknown user agent", "5.0.0", BounceClass.SENDER_FAULT),
         ("5.3.4", "message too big", "5.3.4", BounceClass.SENDER_FAULT),
-        # nothing said
+        # no reason given
         (None, "", None, BounceClass.SOFT),
         # numbers that are no codes
         (None, "host 192.0.5.1.1 said no", None, BounceClass.SOFT),
         ("5.0.0", "250 2.0.0 was said before", "5.0.0", BounceClass.SOFT),
     ],
 )
-def test_who_is_to_blame(status, said, code, verdict):
+def test_failures_are_classified(status, said, code, verdict):
     assert judge(status, said) == (code, verdict)
 
 
@@ -59,7 +59,7 @@ def test_who_is_to_blame(status, said, code, verdict):
         ("5.0.0", "550 spam", BounceClass.SENDER_FAULT),
     ],
 )
-def test_where_nothing_tells_the_cause_somebody_else_s_word_counts(status, said, verdict):
+def test_without_a_recognizable_cause_the_default_class_applies(status, said, verdict):
     assert judge(status, said, otherwise=BounceClass.HARD)[1] is verdict
 
 
@@ -137,7 +137,7 @@ OURS = [
         *((*one, BounceClass.SENDER_FAULT) for one in OURS),
     ],
 )
-def test_real_replies_are_held_against_whom_they_are_about(status, said, verdict):
+def test_real_replies_are_classified_correctly(status, said, verdict):
     assert judge(status, said)[1] is verdict
 
 
@@ -153,7 +153,7 @@ def test_real_replies_are_held_against_whom_they_are_about(status, said, verdict
         "MAIL FROM was answered with",
     ],
 )
-def test_what_is_refused_before_a_recipient_is_named_is_never_about_one(phase):
+def test_a_refusal_before_rcpt_never_concerns_the_recipient(phase):
     assert judge("5.1.1", "550 5.1.1 user unknown", more=[phase])[1] is BounceClass.SENDER_FAULT
     assert judge("5.1.1", f"{phase} 550 5.1.1 user unknown")[1] is BounceClass.SENDER_FAULT
 
@@ -167,11 +167,11 @@ def test_what_is_refused_before_a_recipient_is_named_is_never_about_one(phase):
         "[RCPT_TO]",
     ],
 )
-def test_what_is_refused_after_it_may_be(phase):
+def test_a_refusal_after_rcpt_may_concern_the_recipient(phase):
     assert judge("5.1.1", f"{phase} 550 5.1.1 user unknown")[1] is BounceClass.HARD
 
 
-def test_the_report_s_own_words_are_asked_only_where_the_reply_leaves_it_open():
+def test_the_report_text_is_only_used_if_the_reply_is_inconclusive():
     assert judge("5.0.0", "550 failed", more=["user unknown"])[1] is BounceClass.HARD
     assert (
         judge("5.1.1", "550 5.1.1 user unknown", more=["if you think our spam policy is wrong, call us"])[1]

@@ -80,9 +80,7 @@ def test_ses_tells_a_bounce_by_both_its_ways_through_sns(named, wrap):
         ("Undetermined", "Undetermined", "", "", BounceClass.SOFT),
     ],
 )
-def test_ses_says_how_bad_a_bounce_is_and_the_server_s_words_only_make_it_milder(
-    kind, subtype, status, diagnostic, expected
-):
+def test_ses_bounces_are_classified_and_the_reply_only_makes_them_milder(kind, subtype, status, diagnostic, expected):
     recipients = [{"emailAddress": READER, "status": status, "diagnosticCode": diagnostic}]
     assert verdict("ses", ses_bounce(kind, subtype, recipients=recipients)) is expected
 
@@ -98,18 +96,18 @@ def test_ses_says_how_bad_a_bounce_is_and_the_server_s_words_only_make_it_milder
         ("virus", Kind.FEEDBACK),
     ],
 )
-def test_ses_complaints_are_told_apart_by_their_feedback_type(kind, expected):
+def test_ses_complaints_depend_on_their_feedback_type(kind, expected):
     assert only("ses", sns(ses_complaint(kind))).kind is expected
 
 
-def test_a_report_of_ses_that_names_a_forwarding_address_is_about_the_one_the_mail_went_to():
+def test_an_ses_report_with_a_forwarding_address_counts_for_the_original_recipient():
     forwarded = [{"emailAddress": "elsewhere@example.net", "status": "5.1.1"}]
     assert only("ses", ses_bounce(recipients=forwarded)).recipient == READER
     shown = ses_mail("digest@example.org", f"Reader <{READER}>")
     assert only("ses", ses_bounce(mail=shown)).recipient == READER
 
 
-def test_a_mail_of_ses_to_several_is_told_for_each_and_a_bad_one_hurts_no_other():
+def test_ses_events_with_several_recipients_are_read_individually():
     recipients = [{"emailAddress": "a@example.org"}, {"status": "5.1.1"}, 7, {"emailAddress": "b@example.org"}]
     said = told("ses", ses_bounce(recipients=recipients, mail=ses_mail("x@example.org", "a@e.org", "b@e.org")))
     assert [event.recipient for event in said.events] == ["a@example.org", "b@example.org"]
@@ -178,7 +176,7 @@ def test_mailgun_s_events_have_a_kind(event, severity, reason, expected):
         ("espblock", {"code": 421, "enhanced-code": "", "message": ""}, BounceClass.SENDER_FAULT),
     ],
 )
-def test_mailgun_says_how_bad_a_failure_is(reason, status, expected):
+def test_mailgun_failures_are_classified(reason, status, expected):
     assert verdict("mailgun", mailgun(mailgun_event(reason=reason, **status), THURSDAY)) is expected
 
 
@@ -256,7 +254,7 @@ def test_sendgrid_s_events_have_a_kind(found, expected):
         (sendgrid("dropped", reason="Invalid"), BounceClass.HARD),
     ],
 )
-def test_sendgrid_says_how_bad_a_bounce_is(found, expected):
+def test_sendgrid_bounces_are_classified(found, expected):
     assert verdict("sendgrid", [found]) is expected
 
 
@@ -311,7 +309,7 @@ def test_postmark_s_records_have_a_kind(found, expected):
         ("SpamNotification", "", BounceClass.SENDER_FAULT),
     ],
 )
-def test_postmark_says_how_bad_a_bounce_is(kind, details, expected):
+def test_postmark_bounces_are_classified(kind, details, expected):
     assert verdict("postmark", postmark(kind, Details=details)) is expected
 
 
@@ -334,11 +332,11 @@ def test_our_own_form_tells_bounces_complaints_and_delays():
         ({"permanent": False, "status": "5.1.1"}, BounceClass.SOFT),
     ],
 )
-def test_our_own_form_says_whether_a_bounce_is_permanent(fields, expected):
+def test_the_generic_format_says_whether_a_bounce_is_permanent(fields, expected):
     assert verdict("generic", [generic(**fields)]) is expected
 
 
-def test_our_own_form_may_name_the_mail():
+def test_the_generic_format_may_identify_the_message():
     assert identify(only("generic", [generic(return_path=RETURN_PATH)]).proof, TOKENS) == (7, 3)
     assert identify(only("generic", [generic(message_id=MESSAGE_ID)]).proof, TOKENS) == (7, None)
 
@@ -346,7 +344,7 @@ def test_our_own_form_may_name_the_mail():
 # -- all of them -------------------------------------------------------------------------------------------------------
 
 
-def test_an_event_is_the_same_however_often_it_is_told_and_differs_between_providers():
+def test_an_event_has_a_stable_identity_for_each_provider():
     same = {only("postmark", postmark(**changed)).identity for changed in ({}, {"Description": "again"})}
     other = only("postmark", postmark(ID=1)).identity
     elsewhere = only("generic", [generic(id="692560173")]).identity

@@ -53,7 +53,7 @@ def test_line_ends_do_not_matter():
     assert read(raw.replace(b"\n", b"\r\n")) == read(raw)
 
 
-def test_every_failed_recipient_is_told():
+def test_every_failed_recipient_is_reported():
     failures = read(dsn(block(recipient="a@example.net"), block(recipient="b@example.net", status="5.2.2"))).failures
 
     assert [(failure.recipient, failure.verdict) for failure in failures] == [
@@ -169,7 +169,7 @@ def test_feedback_counts_by_its_type(kind, means):
         (b"Out of office", b""),
     ],
 )
-def test_an_auto_reply_is_no_bounce_whatever_it_says(subject, fields):
+def test_an_auto_reply_is_never_a_bounce(subject, fields):
     assert read(VACATION % (subject, fields)).kind is Kind.AUTO_REPLY
 
 
@@ -196,7 +196,7 @@ def notice(words: str, fields: str = "") -> bytes:
         (f"  {READER}\n    host mx said: 550 mailbox not for you", BounceClass.SOFT),
     ],
 )
-def test_a_notice_in_words_is_judged_by_them_and_not_by_the_mail_it_returns(words, verdict):
+def test_a_notice_is_classified_by_its_text_not_by_the_returned_message(words, verdict):
     returned = read(notice(words))
 
     assert [(failure.recipient, failure.verdict) for failure in returned.failures] == [(READER, verdict)]
@@ -221,13 +221,13 @@ def test_an_empty_sender_is_a_server_s():
     assert [one.verdict for one in read(raw).failures] == [BounceClass.HARD]
 
 
-def test_a_warning_that_gives_no_code_is_a_delay():
+def test_a_warning_without_a_code_is_a_delay():
     raw = notice(f"Your mail to <{READER}> could not be delivered yet. The server is still trying.")
 
     assert read(raw).kind is Kind.DELAYED
 
 
-def test_a_mail_without_a_sender_is_nothing_and_says_nothing(capfd):
+def test_a_message_without_a_sender_is_ignored_silently(capfd):
     assert read(b"To: bounce@example.org\nSubject: hello\n\nhello\n").kind is Kind.OTHER
     assert capfd.readouterr() == ("", "")
 
@@ -255,14 +255,14 @@ def test_two_recipients_in_one_notice_are_judged_apart():
 @pytest.mark.parametrize(
     "raw", [b"", b"\n", b"\0\xff", b"From x\n", b"Subject: hello\n\nhow are you?", b"Content-Type: multipart/report"]
 )
-def test_what_says_nothing_is_nothing(raw):
+def test_an_inconclusive_failure_is_soft(raw):
     assert read(raw).kind is Kind.OTHER
 
 
 # -- whose it is -------------------------------------------------------------------------------------------------------
 
 
-def test_the_recipient_of_the_bounce_says_whose_it_is_before_anything_inside():
+def test_the_recipient_of_a_bounce_takes_precedence_over_its_content():
     raw = dsn(to=return_path(7, edition_id=3), returned=original(8))
 
     assert identify(read(raw).proof, TOKENS) == (7, 3)
@@ -285,11 +285,11 @@ def test_any_token_in_the_returned_headers_is_enough(kept):
     assert found[0] == 7
 
 
-def test_without_a_token_it_is_nobody_whatever_address_it_names():
+def test_without_a_token_a_report_is_unmatched():
     assert identify(read(dsn(block(recipient=READER), returned=f"To: {READER}\n")).proof, TOKENS) is None
 
 
-def test_tokens_of_another_installation_are_nobody_s():
+def test_tokens_of_another_installation_are_refused():
     from digestmail.mail.tokens import Tokens
 
     other = Tokens("another")

@@ -30,7 +30,7 @@ def filled(sqlite_url):
     database.close()
 
 
-def test_pages_stand_under_the_path_of_base_url(filled, sqlite_url):
+def test_pages_are_served_under_the_path_of_base_url(filled, sqlite_url):
     with open_app(sqlite_url, base_url="https://example.org/papers") as app:
         web = create_app(app)
         for path in ("/papers", "/papers/", "/"):  # a proxy may leave the prefix on, or take it off
@@ -53,14 +53,14 @@ def test_forwarded_headers_are_believed_from_trusted_proxies_only(filled, sqlite
         assert 'canonical" href="http://' in ask(web, "/", headers=said, client="203.0.113.9").text
 
 
-def test_a_page_for_one_host_is_not_given_to_another(filled, sqlite_url):
+def test_a_page_cached_for_one_host_is_not_served_to_another(filled, sqlite_url):
     with open_app(sqlite_url, base_url=None) as app:
         web = create_app(app)
         ask(web, "/", headers={"host": "evil.example.net"})
         assert "evil.example.net" not in ask(web, "/").text
 
 
-def test_who_has_a_page_already_is_told_so(filled, sqlite_url):
+def test_a_conditional_request_gets_304(filled, sqlite_url):
     with open_app(sqlite_url) as app:
         web = create_app(app)
         for path in ("/", "/search?q=cache", "/api/v1/papers", "/daily/feed.atom"):
@@ -70,7 +70,7 @@ def test_who_has_a_page_already_is_told_so(filled, sqlite_url):
             assert ask(web, path, headers={"if-none-match": '"x"'}).status == 200
 
 
-def test_a_kept_page_gives_way_when_something_was_published(filled, sqlite_url):
+def test_a_cached_page_is_replaced_after_publishing(filled, sqlite_url):
     clock = FakeClock(THURSDAY)
     with open_app(sqlite_url) as app:
         web = create_app(app, clock)
@@ -134,7 +134,7 @@ def test_behind_a_trusted_proxy_each_reader_s_network_counts(filled, sqlite_url)
         assert ask(web, "/search", headers=readers[1], client="203.0.113.9").status == 429
 
 
-def test_a_database_that_does_not_answer_is_told(tmp_path):
+def test_an_unavailable_database_is_reported(tmp_path):
     with open_app(f"sqlite:///{tmp_path}/no/such/x.db") as app:
         web = create_app(app)
         assert ask(web, "/healthz").status == 200
@@ -157,7 +157,7 @@ def broken(filled, sqlite_url, monkeypatch):
         yield web
 
 
-def test_a_bug_is_told_by_a_page_that_shows_a_number_and_nothing_else(broken, caplog):
+def test_an_unexpected_error_shows_only_a_reference_number(broken, caplog):
     for path in ("/papers/", "/", "/papers/search", "/papers/daily/2026-04-02"):
         caplog.clear()
         found = ask(broken, path)
@@ -182,7 +182,7 @@ def test_a_bug_in_the_api_is_a_problem_document(broken, caplog):
     assert "ZeroDivision" not in found.text
 
 
-def test_the_log_of_a_bug_holds_no_token(broken, caplog):
+def test_the_log_of_an_unexpected_error_contains_no_token(broken, caplog):
     assert ask(broken, "/papers/unsubscribe/made-up-token").status == 500
     assert "made-up" not in caplog.text
     assert "path=/papers/unsubscribe/- " in caplog.text
