@@ -41,6 +41,14 @@ class Hit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SeenPaper:
+    """A paper, and when a source first showed it."""
+
+    paper: Paper
+    first_seen_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
     """One page of hits, the best first, and how many there are: at most `RANKED_AMONG` are counted."""
 

@@ -103,11 +103,12 @@ def _edition(
     share(request, Sharing.KEPT)
     chosen = request.query_params.get("topic")
     everything = for_everybody(edition)
-    alone = {section.topic or "": section for section in _alone(edition, everything)}
-    if chosen is not None and chosen not in alone:
+    sections = sections_of(edition, chosen)
+    if sections is None:
         raise HTTPException(404, "this edition has no such topic")
-    choices = tuple(Choice(topic=topic, papers=len(section.entries)) for topic, section in alone.items())
-    sections = everything if chosen is None else (alone[chosen],)
+    choices = tuple(
+        Choice(topic=section.topic or "", papers=len(section.entries)) for section in _alone(edition, everything)
+    )
     return page(
         request,
         "edition.html",
@@ -125,6 +126,18 @@ def _edition(
         most=_most(edition.entries),
         **_views(edition.slot.day),
     )
+
+
+def sections_of(edition: Edition, topic: str | None) -> tuple[Section, ...] | None:
+    """Return what the page of an edition shows: everything, or one topic; None if the edition has no such topic.
+
+    The empty topic is what matches none.
+    """
+    everything = for_everybody(edition)
+    if topic is None:
+        return everything
+    found = next((section for section in _alone(edition, everything) if (section.topic or "") == topic), None)
+    return None if found is None else (found,)
 
 
 def _alone(edition: Edition, everything: tuple[Section, ...]) -> Iterator[Section]:
