@@ -11,8 +11,8 @@ from fastapi.responses import Response
 from digestmail.editions import archive
 from digestmail.model.papers import Paper
 from digestmail.papers.citations.formats import CitationFormat, cite
+from digestmail.selection.segments import for_page
 from digestmail.web.cache import Sharing, cache_headers, share
-from digestmail.web.editions import sections_of
 from digestmail.web.query_params import app_of, asked_text, digest_of
 from digestmail.web.search_page import Limited, asked_query
 
@@ -94,7 +94,7 @@ def cite_edition(request: Request, name: str, slot: str, extension: str) -> Resp
     if found is None:
         raise HTTPException(404, "there is no edition on that day")
     topic = asked_text(request, "topic")
-    sections = sections_of(found.edition, topic if "topic" in request.query_params else None)
+    sections = for_page(found.edition, topic if "topic" in request.query_params else None)
     if sections is None:
         raise HTTPException(404, "this edition has no such topic")
     shown = [entry.paper for section in sections for entry in section.entries]
