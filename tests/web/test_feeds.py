@@ -227,7 +227,7 @@ def test_a_search_feed_shows_every_new_match_newest_first(database, database_url
 # -- being found, and asked again ------------------------------------------------------------------------------------
 
 
-def alternates(site, path: str) -> list[str]:
+def alternates(site, path: str) -> list[tuple[str, str]]:
     page = ask(site, path).text.replace("&amp;", "&")
     return re.findall(r'<link rel="alternate" type="application/atom\+xml" title="([^"]*)" href="([^"]*)"', page)
 

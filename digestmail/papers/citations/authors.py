@@ -41,14 +41,16 @@ def _words(text: str) -> frozenset[str]:
 _GROUP_WORDS: Final = _words(
     """
     academy agency alliance association authors centre center collaboration collaborations college committee community
-    company consortium consortia contributors corp corporation council department developers equipe experiment
+    company consortium consortia contributors corp corporation council department developers ecole equipe experiment
     federation foundation gmbh group groups groupe grupo gruppe hospital inc initiative institut institute institutes
     instituto intelligence lab laboratories laboratory labs limited llc ltd members ministry mission museum network
-    observatory organisation organization partnership project projects research robotics school sciences society survey
-    systems taskforce team teams technologies technology telescope union universidad universita universitat universite
-    university workshop
+    observatory organisation organization partnership project projects research robotics school science sciences society
+    survey systems taskforce team teams technologies technology telescope union universidad universita universitat universite
+    universiteit university workshop
     """
 )
+_GROUP_ENDINGS: Final = frozenset({"AI", "AG", "AGI", "SA"})
+_GROUP_SIGNS: Final = ("&", "@", "/", "+", "|", " - ")
 _GROUP_PHRASES = re.compile(r"\b(?:task force|working group|hugging face)\b", re.IGNORECASE)
 # Words that no person's name contains in lower case. "in" does: Bart in 't Veld.
 _JOINING_WORD = re.compile(r"(?<!\S)(?:and|at|for|of|on|the|und|with|in(?! ['\u2018\u2019]t |\sde[rnm]?\s))(?!\S)")
@@ -69,8 +71,8 @@ _CONNECTIVES: Final = frozenset({"y", "e", "i"})
 """Between two family names: Ortega y Gasset, Puig i Cadafalch, Castro e Silva."""
 _VIETNAMESE: Final = _words(
     """
-    bui cao chau dang dao dinh do doan duong ha ho hoang huynh lam le luong ly mai ngo nguyen pham phan quach ta thai
-    tran trinh truong vo vu
+    bui cao chau dang dao dinh do doan duong ha ho hoang huynh kieu lam le luong ly ma mai ngo nguyen pham phan quach ta
+    thai to tran trinh truong vo vu
     """
 )
 """Family names (Nguyen, Tran) beside which "Van" and "Le" are names of their own."""
@@ -126,12 +128,12 @@ def _is_group(name: str) -> bool:
     bare = [word.strip(".,;:()[]'\"“”") for word in words]
     if any(part in _GROUP_WORDS for word in bare for part in to_ascii(word).split("-")) or _GROUP_PHRASES.search(name):
         return True
-    if _JOINING_WORD.search(name) or any(sign in name for sign in "&@/+"):
+    if _JOINING_WORD.search(name) or any(sign in name for sign in _GROUP_SIGNS):
         return True
     if any(char.isdigit() for word in bare if not _SUFFIX.fullmatch(word) for char in word):
         return True
-    # Meta AI and Google AI, but not Ai Weiwei, and not QINGYAO AI in a list that is all capitals.
-    return len(bare) > 1 and bare[-1] == "AI" and not all(word.isupper() for word in bare)
+    # Meta AI and Example AG, but not Ai Weiwei, and not QINGYAO AI in a list that is all capitals.
+    return len(bare) > 1 and bare[-1] in _GROUP_ENDINGS and not all(word.isupper() for word in bare)
 
 
 def _natural(words: list[str]) -> AuthorName:

@@ -7,7 +7,7 @@ import bibtexparser
 import pytest
 from bibtexparser.middlewares import SeparateCoAuthors, SplitNameParts
 from fakes import paper
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pybtex.database import parse_string
 
@@ -142,6 +142,7 @@ def test_bibtexparser_reads_every_name_as_meant():
     assert len(people) == len(NAMES)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=60), st.lists(st.text(st.sampled_from("aB{}\\ ,and&~^\u00e9"), max_size=20), max_size=3))
 def test_an_entry_stays_one_entry_whatever_the_words(title, authors):
     text = bibtex(paper(1, title=title or "x", authors=tuple(authors)), paper(2))

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 import rispy
 from fakes import paper
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from digestmail.model.papers import PaperId
@@ -58,6 +58,7 @@ def test_what_is_no_preprint_is_not_called_one(paper_id, ris, csl):
     assert "genre" not in item
 
 
+@settings(deadline=None)
 @given(st.text(max_size=60), st.lists(st.text(max_size=20), max_size=3), st.text(max_size=60))
 def test_a_ris_record_stays_one_record_whatever_the_words(title, authors, abstract):
     of = paper(1, title=title or "x", authors=tuple(authors), abstract=abstract)

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 from fakes import paper
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from digestmail.model.papers import PaperId
@@ -40,6 +40,7 @@ def test_a_key_stays_when_everything_else_is_corrected():
     assert citation_key(corrected) == citation_key(paper(1))
 
 
+@settings(deadline=None)
 @given(st.sets(st.text(max_size=80), min_size=2, max_size=6), st.sampled_from(["doi", "url", "arxiv"]))
 def test_two_papers_never_share_a_key_and_every_key_is_one_for_pandoc(numbers, kind):
     keys = [citation_key(named(f"{kind}:{number}")) for number in numbers]
