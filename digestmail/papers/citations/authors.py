@@ -45,8 +45,8 @@ _GROUP_WORDS: Final = _words(
     federation foundation gmbh group groups groupe grupo gruppe hospital inc initiative institut institute institutes
     instituto intelligence lab laboratories laboratory labs limited llc ltd members ministry mission museum network
     observatory organisation organization partnership project projects research robotics school science sciences society
-    survey systems taskforce team teams technologies technology telescope union universidad universita universitat universite
-    universiteit university workshop
+    survey systems taskforce team teams technologies technology telescope union universidad universita universitat
+    universite universiteit university workshop
     """
 )
 _GROUP_ENDINGS: Final = frozenset({"AI", "AG", "AGI", "SA"})
