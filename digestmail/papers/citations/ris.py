@@ -44,8 +44,13 @@ def _fields(reference: Reference) -> Iterator[tuple[str, str]]:
 
 
 def _author(author: AuthorName) -> str:
-    """Return `Family, Given, Suffix`; the name of a group has no comma, which would split it."""
+    """Return `Family, Given, Suffix`, or the name of a group.
+
+    Commas inside the name of a group would split it. One at its end keeps EndNote from taking the last word for a family
+    name (EndNote's documentation, "Author and Editor Names").
+    """
     if isinstance(author, GroupName):
-        return " ".join(author.name.replace(",", " ").split())
+        words = author.name.replace(",", " ").split()
+        return " ".join(words) + ("," if len(words) > 1 else "")
     last = f"{author.particle} {author.family}" if author.particle else author.family
     return ", ".join(filter(None, (last, author.given, author.suffix)))

@@ -31,7 +31,7 @@ def test_a_ris_record_holds_what_zotero_and_endnote_import():
         "TI  - Read the <think> Output\r\n"
         "AU  - van der Sample, Jan\r\n"
         "AU  - Sample, Sammy, Jr.\r\n"
-        "AU  - Acme Inc.\r\n"
+        "AU  - Acme Inc.,\r\n"
         "AU  - OpenAI\r\n"
         "PY  - 2026\r\n"
         "DA  - 2026/04/01/\r\n"

@@ -89,7 +89,7 @@ def test_pandoc_reads_bibtex_as_meant(tmp_path, dialect):
     assert items[0]["URL"] == "https://arxiv.org/abs/2604.00001"
 
 
-def test_pandoc_reads_ris_and_csl_json_as_meant(tmp_path):
+def test_pandoc_reads_csl_json_as_meant(tmp_path):
     items = json.loads(
         run("pandoc", "-f", "csljson", "-t", "csljson", written(tmp_path, CitationFormat.CSL_JSON), cwd=tmp_path)
     )
