@@ -46,8 +46,8 @@ def _fields(reference: Reference) -> Iterator[tuple[str, str]]:
 def _author(author: AuthorName) -> str:
     """Return `Family, Given, Suffix`, or the name of a group.
 
-    Commas inside the name of a group would split it. One at its end keeps EndNote from taking the last word for a family
-    name (EndNote's documentation, "Author and Editor Names").
+    Commas inside the name of a group would split it. One at its end keeps EndNote from taking the last word for a
+    family name (EndNote's documentation, "Author and Editor Names").
     """
     if isinstance(author, GroupName):
         words = author.name.replace(",", " ").split()
