@@ -1,4 +1,4 @@
-"""Feeds of what a digest published, of one of its topics, and of a search."""
+"""Feeds of what a digest published and of one of its topics, in its language; and of a search, in English."""
 
 from __future__ import annotations
 
@@ -12,13 +12,12 @@ from fastapi.responses import JSONResponse, Response
 
 from digestmail.editions import archive
 from digestmail.mail.message import single_line
-from digestmail.model.editions import Edition
 from digestmail.model.papers import Paper
 from digestmail.model.search import Query, SeenPaper
 from digestmail.model.selection import Section
 from digestmail.selection.segments import for_segment
 from digestmail.web.cache import Sharing, cache_headers, share
-from digestmail.web.filters import long_day, paper_path, site
+from digestmail.web.filters import paper_path, site
 from digestmail.web.pages import absolute, pages_of
 from digestmail.web.query_params import app_of, asked_text, digest_of
 from digestmail.web.search_page import Limited, asked_query, query_string
@@ -74,7 +73,8 @@ def _digest_feed(request: Request, name: str) -> SyndicationFeed:
     kept = [(edition, for_segment(edition, (topic,) if topic else (), ())) for _, edition in found]
     query = urlencode({"topic": topic}) if topic else ""
     identity = (name, "topic", topic) if topic else (name,)
-    author = author_of(digest.byline, digest.look.language, digest.title)
+    language = digest.look.language
+    long_day = pages_of(request).environment(language).filters["long_day"]
     share(request, Sharing.KEPT)
     return SyndicationFeed(
         id=tag_uri(absolute(request, ""), *identity),
@@ -83,15 +83,15 @@ def _digest_feed(request: Request, name: str) -> SyndicationFeed:
         own=absolute(request, f"/{name}/feed"),
         query=query,
         home=absolute(request, f"/{name}"),
-        author=author,
+        author=author_of(digest.byline, language, digest.title),
         updated_at=_today(request),
         items=tuple(
             Item(
                 id=tag_uri(absolute(request, ""), *identity, edition.slot.key),
                 link=absolute(request, f"/{name}/{edition.slot.key}") + (f"?{query}" if query else ""),
                 title=f"{edition.title}, {long_day(edition.slot.day)}",
-                html=_edition_html(request, sections),
-                authors=(_edition_author(edition, digest.look.language),),
+                html=_edition_html(request, sections, language),
+                authors=(author_of(edition.byline, language, edition.title),),
                 published_at=edition.composed_at,
             )
             for edition, sections in kept
@@ -100,12 +100,8 @@ def _digest_feed(request: Request, name: str) -> SyndicationFeed:
     )
 
 
-def _edition_html(request: Request, sections: tuple[Section, ...]) -> str:
-    return pages_of(request).fill_in(request, "feed-edition.html", sections=sections)
-
-
-def _edition_author(edition: Edition, language: str) -> str:
-    return author_of(edition.byline, language, edition.title)
+def _edition_html(request: Request, sections: tuple[Section, ...], language: str) -> str:
+    return pages_of(request).fill_in(request, "feed-edition.html", language=language, sections=sections)
 
 
 def _search_feed(request: Request) -> SyndicationFeed:

@@ -112,6 +112,15 @@ def test_a_paper_with_one_upvote_has_one_upvote(database, database_url, monkeypa
         assert re.search(r"\b1 upvote<", ask(create_app(app), "/daily/feed.atom").text.replace("&lt;", "<"))
 
 
+def test_a_digest_s_feed_is_in_its_language(database, database_url):
+    publish(database, 0)
+    with open_app(database_url) as app:
+        app.digests = tuple(replace(one, look=replace(one.look, language="de")) for one in app.digests)
+        entry = atom_of(create_app(app), "/daily/feed").entries[0]
+    assert entry.title == "Trending papers, Donnerstag, 2. April 2026"
+    assert "187 Stimmen" in entry.content[0].value
+
+
 # -- identities ------------------------------------------------------------------------------------------------------
 
 
