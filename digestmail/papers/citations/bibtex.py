@@ -25,9 +25,12 @@ def bibtex_entry(reference: Reference) -> str:
 
     The type is @misc with `eprint`, `archivePrefix` and `primaryClass`, as arXiv recommends: no journal is known.
     """
+    authors = [_author(author) for author in reference.authors]
+    if authors and reference.more_authors:
+        authors.append("others")
     fields = {
         "title": _title(reference.title),
-        "author": " and ".join([*map(_author, reference.authors), *(["others"] if reference.more_authors else [])]),
+        "author": " and ".join(authors),
         "year": f"{reference.published_on.year:04d}" if reference.published_on else "",
         "eprint": _verbatim(reference.arxiv_id),
         "archivePrefix": "arXiv" if reference.arxiv_id else "",

@@ -97,6 +97,7 @@ def test_names_are_written_so_that_bibtex_splits_them_rightly():
     )
     assert field("author", authors=("Ada Example", "et al.")) == "Example, Ada and others"
     assert "author" not in bibtex(paper(1))
+    assert "author" not in bibtex(paper(1, authors=("et al.",)))
 
 
 def test_identifiers_and_addresses_are_not_escaped():

@@ -1,4 +1,4 @@
-"""Citations in programs that people use: biber and pandoc. Where one is missing, its tests are skipped and say so."""
+"""Citations in BibTeX, biber and pandoc. Where one is missing, its tests are skipped and say so."""
 
 from __future__ import annotations
 
@@ -74,6 +74,26 @@ def test_biber_reads_every_entry_without_a_warning(tmp_path):
     assert re.findall(r"(?m)^@MISC\{(.*),$", made) == KEYS
     assert "EPRINTTYPE = {arXiv}" in made
     assert "Sample, Jr., Sammy" in made
+
+
+def test_bibtex_itself_writes_a_bibliography_with_every_capital(tmp_path):
+    written(tmp_path, CitationFormat.BIBTEX)
+    (tmp_path / "text.aux").write_text("\\citation{*}\n\\bibstyle{plain}\n\\bibdata{papers}\n", "ascii")
+    finder = shutil.which("kpsewhich")
+    if finder is None or subprocess.run([finder, "plain.bst"], capture_output=True, check=False).returncode:
+        pytest.skip("BibTeX with its style plain.bst is not on this machine: citations were not tried in it")
+
+    said = run("bibtex", "text", cwd=tmp_path)
+
+    # The second paper has no author.
+    assert re.findall(r"Warning--(.*)", said) == ["to sort, need author or key in arxiv-2604.00002"]
+    made = " ".join((tmp_path / "text.bbl").read_text("utf-8").split())
+    assert (
+        "Ada Example, {Kimi Team}, Jan van~der Sample, Luc Van~Sample, Sammy Sample, Jr., José {Ortega y Sample}, "
+        "{And} Sample, {Doe and Sons}, and {OpenAI}."
+    ) in made
+    assert r"{BERT} \& {GPT-4}: \{{Pre-training}\} on 50\% of \$x\_1\$ <think> \#{Tag}, 2026." in made
+    assert "Zoë Étude et~al." in made
 
 
 @pytest.mark.parametrize("dialect", ["bibtex", "biblatex"])
