@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import sys
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -13,12 +14,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from digestmail.model.archive import StoredEdition
+    from digestmail.model.papers import Paper
     from digestmail.model.selection import Entry
 
 papers = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Papers that the sources listed.")
 editions = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Published editions.")
 
 Limit = Annotated[int, typer.Option(min=1, max=1_000_000, help="The largest number of rows.")]
+Format = Annotated[Literal["bibtex", "ris", "csl-json"], typer.Option("--format", help="The format of the citations.")]
+_MOST_CITED = 500
 Ref = Annotated[str, typer.Argument(metavar="PAPER", help="An arXiv id, DOI or link.")]
 
 
@@ -53,6 +57,35 @@ def show_paper(paper: Ref, config: ConfigPath = None, json: Json = False) -> Non
         printing.as_json(view)
     else:
         paper_text.show(view)
+
+
+@papers.command(name="cite")
+def cite_papers(
+    paper: Annotated[
+        list[str] | None, typer.Argument(metavar="PAPER...", help="arXiv ids, DOIs or links.", show_default=False)
+    ] = None,
+    config: ConfigPath = None,
+    wanted: Format = "bibtex",
+    search: Annotated[
+        str | None, typer.Option(help="Cite the newest 500 papers that match these words instead.", show_default=False)
+    ] = None,
+) -> None:
+    """Print citations of papers for a reference manager, in UTF-8."""
+    from digestmail.editions.archive import find_paper, newest_matches
+    from digestmail.errors import DigestmailError
+    from digestmail.model.search import Query
+
+    if bool(paper) == (search is not None):
+        raise typer.BadParameter("name papers or use --search", param_hint="PAPER")
+    with open_app(config) as app:
+        if search is not None:
+            found = [match.paper for match in newest_matches(app.database, Query(text=search), limit=_MOST_CITED)]
+        else:
+            known = {ref: find_paper(app.database, ref) for ref in paper or ()}
+            if missing := [ref for ref, one in known.items() if one is None]:
+                raise DigestmailError(f"no source has listed {', '.join(missing)}")
+            found = [one for one in known.values() if one is not None]
+    _cite(found, wanted)
 
 
 @editions.command(name="list")
@@ -107,6 +140,40 @@ def show_edition(
     others = [entry for entry in edition.entries if entry.paper.id not in shown]
     if others:
         _show_entries("Only for readers who chose their topic", others)
+
+
+@editions.command(name="cite")
+def cite_edition(
+    digest: Annotated[str, typer.Argument(metavar="DIGEST", help="The name of a digest.")],
+    slot: Annotated[str, typer.Argument(metavar="SLOT", help="As `editions list` shows it: 2026-04-02.")],
+    config: ConfigPath = None,
+    wanted: Format = "bibtex",
+    topic: Annotated[str | None, typer.Option(help="Only the papers of this topic.", show_default=False)] = None,
+) -> None:
+    """Print citations of an edition's papers for a reference manager, in UTF-8."""
+    from digestmail.editions.archive import find_edition, papers_today
+    from digestmail.errors import DigestmailError
+    from digestmail.selection.segments import for_page
+
+    with open_app(config) as app:
+        found = find_edition(app.database, digest, slot)
+        if found is None:
+            raise DigestmailError(f"digest {digest!r} has no edition {slot!r}")
+        sections = for_page(found.edition, topic)
+        if sections is None:
+            raise DigestmailError(f"edition {slot!r} of {digest!r} has no topic {topic!r}")
+        shown = [entry.paper for section in sections for entry in section.entries]
+        cited = papers_today(app.database, shown)
+    _cite(cited, wanted)
+
+
+def _cite(papers: Iterable[Paper], wanted: str) -> None:
+    """Print citations in UTF-8, whatever the terminal's encoding is, and with the line ends of the format."""
+    from digestmail.papers.citations.formats import CitationFormat, cite
+
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8", newline="")
+    sys.stdout.write(cite(papers, CitationFormat(wanted)))
 
 
 def _with_sections(found: StoredEdition) -> dict[str, Any]:

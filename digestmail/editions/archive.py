@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from digestmail.model.archive import EditionLine, EditionRecord, PaperRecord, StoredEdition
 from digestmail.model.editions import Edition
 from digestmail.model.papers import Paper
 from digestmail.model.reports import Statistics
-from digestmail.model.search import Found, Query
+from digestmail.model.search import Found, Query, SeenPaper
 from digestmail.storage import archive, editions, papers, search, statistics
 from digestmail.storage.database import Database
 
@@ -30,6 +31,13 @@ def paper_record(database: Database, ref: str) -> PaperRecord | None:
             sightings=papers.sightings_of(connection, paper.id),
             editions=papers.editions_of(connection, paper.id),
         )
+
+
+def papers_today(database: Database, known: Sequence[Paper]) -> tuple[Paper, ...]:
+    """Return papers of an edition as they are known today: under a better ID, or with corrected authors."""
+    with database.connect() as connection:
+        found = papers.by_ids(connection, [paper.id for paper in known])
+    return tuple(found.get(paper.id, paper) for paper in known)
 
 
 def papers_seen_last(database: Database, limit: int, source: str | None = None) -> tuple[Paper, ...]:
@@ -111,6 +119,12 @@ def find_papers(database: Database, query: Query, *, limit: int, offset: int = 0
     """Search all papers, best match first."""
     with database.connect() as connection:
         return search.search(connection, query, limit=limit, offset=offset)
+
+
+def newest_matches(database: Database, query: Query, *, limit: int) -> tuple[SeenPaper, ...]:
+    """Return the papers that match a search, newest first."""
+    with database.connect() as connection:
+        return search.newest(connection, query, limit=limit)
 
 
 def topics(database: Database) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from digestmail.mail.i18n import compact_number, date_formats, direction, templa
 from digestmail.mail.mjml_lint import mjml_problems
 from digestmail.mail.view_model import Block, Link, Row
 from digestmail.model.theme import Appearance, Palette, Theme
-from digestmail.text.truncate import at_word
+from digestmail.text.truncate import at_sentence, at_word
 
 _TEXT_WIDTH: Final = 72
 _TEMPLATE_ERRORS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
@@ -86,7 +86,7 @@ class Templates:
             extensions=["jinja2.ext.i18n"],
         )
         install_language(environment, language, self.directories)
-        environment.filters |= {"fill": _wrap, "shorten": at_word}
+        environment.filters |= {"fill": _wrap, "shorten": at_word, "sentences": at_sentence}
         return environment
 
 
@@ -115,13 +115,17 @@ def compiled(name: str, source: str) -> str:
     return html.replace(' role="article"', ' role="main"', 1)
 
 
-def _wrap(text: str, indent: str = "") -> str:
-    """Wrap `text` to the width of a text email. Long words are not broken."""
+def _wrap(text: str, indent: str = "", hanging: str | None = None) -> str:
+    """Wrap `text` to the width of a text email. Long words are not broken.
+
+    The first line begins with `indent`, the others with `hanging`, which is the same unless it is given.
+    """
     lines, line = [], indent
+    hanging = indent if hanging is None else hanging
     for word in filter(None, text.replace("\n", " ").split(" ")):  # do not break lines at no-break spaces
         if len(line) + len(word) > _TEXT_WIDTH and line.strip():
             lines.append(line[:-1])
-            line = indent
+            line = hanging
         line += f"{word} "
     return "\n".join((*lines, line.rstrip(" ")))
 

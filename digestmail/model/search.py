@@ -41,6 +41,14 @@ class Hit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SeenPaper:
+    """A paper, and when a source first showed it."""
+
+    paper: Paper
+    first_seen_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
     """One page of results, best first, and their total number, which is at most `RANKED_AMONG`."""
 

@@ -18,6 +18,24 @@ def for_everybody(edition: Edition) -> tuple[Section, ...]:
     return for_segment(edition, (), frozenset())
 
 
+def for_page(edition: Edition, topic: str | None) -> tuple[Section, ...] | None:
+    """Return what the archive shows: everything, or one topic; None if the edition has no such topic.
+
+    The empty topic is what matches none.
+    """
+    if topic is None:
+        return for_everybody(edition)
+    found = next((section for section in alone(edition) if (section.topic or "") == topic), None)
+    return None if found is None else (found,)
+
+
+def alone(edition: Edition) -> Iterator[Section]:
+    """Yield each topic as readers of only that topic get it, then what matches none."""
+    for topic in edition.topics:
+        yield from for_segment(edition, (topic,), ())
+    yield from (section for section in for_everybody(edition) if section.topic is None)
+
+
 def for_segment(edition: Edition, topics: Sequence[str], without: Collection[PaperId]) -> tuple[Section, ...]:
     """Return the sections for subscribers who chose `topics` (empty means all) and received the papers `without`.
 

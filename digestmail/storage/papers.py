@@ -23,6 +23,7 @@ __all__ = [
     "Added",
     "StoredSighting",
     "add_sightings",
+    "by_ids",
     "editions_of",
     "find",
     "list_papers",
@@ -59,6 +60,13 @@ def find(connection: Connection, ref: str) -> Paper | None:
         if key in rows:
             return next(paper_rows.load(connection, [rows[key]]))[1]
     return None
+
+
+def by_ids(connection: Connection, paper_ids: Collection[PaperId]) -> dict[PaperId, Paper]:
+    """Return the paper that each of these ids or aliases stands for today."""
+    rows = row_ids(connection, paper_ids)
+    found = dict(paper_rows.load(connection, set(rows.values())))
+    return {paper_id: found[row_id] for paper_id, row_id in rows.items()}
 
 
 def list_papers(connection: Connection, limit: int, source: str | None = None) -> tuple[Paper, ...]:

@@ -13,9 +13,10 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Select, column, exists, func, literal_column, select, table, text
 
-from digestmail.model.search import RANKED_AMONG, Found, Hit, Piece, Query
+from digestmail.model.search import RANKED_AMONG, Found, Hit, Piece, Query, SeenPaper
 from digestmail.storage import paper_rows
 from digestmail.storage.schema import edition_papers, papers, sightings
+from digestmail.storage.upsert import chunks
 
 _MOST_TERMS: Final = 12
 _TEXT_WORDS: Final = 40
@@ -50,6 +51,19 @@ def search(connection: Connection, query: Query, *, limit: int = 20, offset: int
     return Found(hits=tuple(_hits(connection, order, marked)), total=len(ranked))
 
 
+def newest(connection: Connection, query: Query, *, limit: int) -> tuple[SeenPaper, ...]:
+    """Return the papers that match `query` and came last, newest first: what is new for who follows a search."""
+    wanted = terms(query.text)
+    if query.text.strip() and not wanted:
+        return ()
+    rows = connection.execute(_newest(connection.dialect.name, wanted, _narrowed(query), limit)).all()
+    order = [row.id for row in rows]
+    seen = _first_seen(connection, order)
+    found = dict(paper_rows.load(connection, order))
+    order.sort(key=lambda row_id: (seen[row_id], row_id), reverse=True)
+    return tuple(SeenPaper(paper=found[row_id], first_seen_at=seen[row_id]) for row_id in order)
+
+
 def topics(connection: Connection) -> tuple[str, ...]:
     """Return every topic of published papers, including former topics, sorted.
 
@@ -64,8 +78,7 @@ def topics(connection: Connection) -> tuple[str, ...]:
 
 def _hits(connection: Connection, order: Sequence[int], marked: dict[int, tuple[str, str]]) -> list[Hit]:
     known = dict(paper_rows.load(connection, order))
-    rows = connection.execute(select(papers.c.id, papers.c.first_seen_at).where(papers.c.id.in_(order)))
-    seen: dict[int, datetime] = {row.id: row.first_seen_at for row in rows}
+    seen = _first_seen(connection, order)
     hits = []
     for row_id in order:
         title, abstract = marked.get(row_id, (known[row_id].title, known[row_id].abstract))
@@ -78,6 +91,15 @@ def _hits(connection: Connection, order: Sequence[int], marked: dict[int, tuple[
             )
         )
     return hits
+
+
+def _first_seen(connection: Connection, row_ids: Sequence[int]) -> dict[int, datetime]:
+    """Return when each of these papers was first seen."""
+    found: dict[int, datetime] = {}
+    for some in chunks(sorted(row_ids)):
+        rows = connection.execute(select(papers.c.id, papers.c.first_seen_at).where(papers.c.id.in_(some)))
+        found.update({row.id: row.first_seen_at for row in rows})
+    return found
 
 
 def _narrowed(query: Query) -> list[ColumnElement[bool]]:
@@ -97,17 +119,22 @@ def _narrowed(query: Query) -> list[ColumnElement[bool]]:
 _FTS = table("papers_fts", column("rowid"), column("paper_id"), column("words"))
 
 
-def _newest(dialect: str, wanted: Sequence[Sequence[str]], narrowed: Sequence[ColumnElement[bool]]) -> Select[Any]:
-    """Return the statement for (id, rank) of the newest matching papers; smaller ranks are better."""
+def _newest(
+    dialect: str,
+    wanted: Sequence[Sequence[str]],
+    narrowed: Sequence[ColumnElement[bool]],
+    limit: int = RANKED_AMONG,
+) -> Select[Any]:
+    """Return the statement for (id, rank) of the newest `limit` papers that match; a smaller rank is better."""
     conditions = (papers.c.merged_into.is_(None), *narrowed)
     if not wanted:
         every = select(papers.c.id, literal_column("0").label("rank")).where(*conditions)
-        return every.order_by(papers.c.id.desc()).limit(RANKED_AMONG)
-    return _sqlite(wanted, conditions) if dialect == "sqlite" else _postgresql(wanted, conditions)
+        return every.order_by(papers.c.id.desc()).limit(limit)
+    return (_sqlite if dialect == "sqlite" else _postgresql)(wanted, conditions, limit)
 
 
-def _sqlite(wanted: Sequence[Sequence[str]], conditions: Sequence[ColumnElement[bool]]) -> Select[Any]:
-    # A match in the title counts ten times as much as one in the abstract (smaller bm25 is better).
+def _sqlite(wanted: Sequence[Sequence[str]], conditions: Sequence[ColumnElement[bool]], limit: int) -> Select[Any]:
+    # A hit in the title counts ten times one in the abstract (bm25 is smaller for the better).
     rank: ColumnElement[float] = literal_column("bm25(papers_fts, 10.0, 1.0, 4.0)")
     # The plus sign makes SQLite look up papers for index entries, instead of index entries for each paper.
     same: ColumnElement[bool] = literal_column("papers.id = +papers_fts.rowid")
@@ -116,7 +143,7 @@ def _sqlite(wanted: Sequence[Sequence[str]], conditions: Sequence[ColumnElement[
         .select_from(_FTS.join(papers, same))
         .where(text("papers_fts MATCH :expression").bindparams(expression=_expression(wanted)), *conditions)
         .order_by(_FTS.c.rowid.desc())
-        .limit(RANKED_AMONG)
+        .limit(limit)
     )
 
 
@@ -125,14 +152,14 @@ def _expression(wanted: Sequence[Sequence[str]]) -> str:
     return " AND ".join('"' + " ".join(term) + '"' for term in wanted)
 
 
-def _postgresql(wanted: Sequence[Sequence[str]], conditions: Sequence[ColumnElement[bool]]) -> Select[Any]:
+def _postgresql(wanted: Sequence[Sequence[str]], conditions: Sequence[ColumnElement[bool]], limit: int) -> Select[Any]:
     asked = _tsquery(wanted)
     newest = (
         select(papers.c.id)
         .join(_FTS, _FTS.c.paper_id == papers.c.id)
         .where(_FTS.c.words.op("@@")(asked), *conditions)
         .order_by(papers.c.id.desc())
-        .limit(RANKED_AMONG)
+        .limit(limit)
         .subquery()
     )
     rank = -func.ts_rank_cd(_FTS.c.words, asked, 1)

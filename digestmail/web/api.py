@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from datetime import date
 from typing import Annotated, Any, Final
 
@@ -9,9 +10,13 @@ from fastapi import APIRouter, HTTPException, Path, Query, Request, Response
 from pydantic import BaseModel
 
 from digestmail.editions import archive
+from digestmail.model.papers import Paper
 from digestmail.model.search import RANKED_AMONG
 from digestmail.model.search import Query as SearchQuery
+from digestmail.papers.citations.formats import CitationFormat
+from digestmail.selection.segments import for_everybody
 from digestmail.web.cache import Sharing, cache_headers, share
+from digestmail.web.citations import citation_file, preferred_format
 from digestmail.web.pages import absolute
 from digestmail.web.query_params import app_of, digest_of, end_of_day, start_of_day
 from digestmail.web.schemas import (
@@ -32,6 +37,7 @@ from digestmail.web.schemas import (
 from digestmail.web.search_page import Limited
 
 MISSING: Final[dict[int | str, dict[str, Any]]] = {404: {"model": Problem, "description": "There is no such thing."}}
+CITED: Final[dict[int | str, dict[str, Any]]] = {200: {"content": {one.media_type: {} for one in CitationFormat}}}
 INVALID: Final[dict[int | str, dict[str, Any]]] = {422: {"model": Problem, "description": "The request does not fit."}}
 _TOO_MANY: Final[dict[int | str, dict[str, Any]]] = {
     429: {
@@ -56,9 +62,20 @@ def next_page(request: Request, **changed: int) -> str:
     return f"{absolute(request, path)}?{request.url.include_query_params(**changed).query}"
 
 
-def _shared(request: Request, response: Response, how: Sharing = Sharing.TAGGED) -> None:
-    share(request, how)
-    response.headers.update(cache_headers(request))
+def _shared(request: Request, response: Response, *, varies: bool = False) -> None:
+    """Let everyone share the answer; with `varies` everyone who accepts the same format."""
+    share(request, Sharing.TAGGED)
+    response.headers.update(cache_headers(request) | ({"Vary": "Accept"} if varies else {}))
+
+
+def _cited(request: Request, papers: Callable[[], Sequence[Paper]], name: str) -> Response | None:
+    """Return the answer as citations if the request prefers them to JSON; it is the same for everyone who does."""
+    wanted = preferred_format(request.headers.get("accept", ""))
+    if wanted is None:
+        return None
+    made = citation_file(request, papers(), wanted, name)
+    made.headers["Vary"] = "Accept"
+    return made
 
 
 @router.get("/digests")
@@ -98,21 +115,30 @@ def list_editions(
     )
 
 
-@router.get("/editions/{digest}/{slot}", responses=MISSING)
-def get_edition(request: Request, response: Response, digest: Name, slot: Name) -> EditionOut:
-    """Return an edition with all its papers."""
-    found = archive.find_edition(app_of(request).database, digest, slot)
+@router.get("/editions/{digest}/{slot}", responses=MISSING | CITED, response_model=EditionOut)
+def get_edition(request: Request, response: Response, digest: Name, slot: Name) -> EditionOut | Response:
+    """Return an edition with all topics, or cite its papers."""
+    database = app_of(request).database
+    found = archive.find_edition(database, digest, slot)
     if found is None:
         raise HTTPException(404, "there is no such edition")
-    _shared(request, response, Sharing.KEPT)
+    sections = for_everybody(found.edition)
+    shown = [entry.paper for section in sections for entry in section.entries]
+    cited = _cited(request, lambda: archive.papers_today(database, shown), "edition")
+    if cited is not None:
+        return cited
+    _shared(request, response, varies=True)
     return EditionOut.of(found.edition)
 
 
-@router.get("/papers")
-def list_papers(request: Request, response: Response, limit: Limit = 50, below: Below = None) -> Papers:
-    """List papers, newest first."""
+@router.get("/papers", responses=CITED, response_model=Papers)
+def list_papers(request: Request, response: Response, limit: Limit = 50, below: Below = None) -> Papers | Response:
+    """List or cite papers, newest first."""
     rows = archive.paper_page(app_of(request).database, below=below, limit=limit + 1)
-    _shared(request, response)
+    cited = _cited(request, lambda: [paper for _, paper in rows[:limit]], "papers")
+    if cited is not None:
+        return cited
+    _shared(request, response, varies=True)
     more = len(rows) > limit
     return Papers(
         items=[PaperOut.of(paper) for _, paper in rows[:limit]],
@@ -120,13 +146,18 @@ def list_papers(request: Request, response: Response, limit: Limit = 50, below: 
     )
 
 
-@router.get("/papers/{ref:path}", responses=MISSING)
-def get_paper(request: Request, response: Response, ref: Annotated[str, Path(max_length=2000)]) -> PaperDetail:
-    """Return a paper by its ID, an arXiv ID, a DOI or a link."""
+@router.get("/papers/{ref:path}", responses=MISSING | CITED, response_model=PaperDetail)
+def get_paper(
+    request: Request, response: Response, ref: Annotated[str, Path(max_length=2000)]
+) -> PaperDetail | Response:
+    """Return or cite a paper by its ID, an arXiv ID, a DOI or a link."""
     found = archive.paper_record(app_of(request).database, ref)
     if found is None:
         raise HTTPException(404, "there is no such paper")
-    _shared(request, response)
+    cited = _cited(request, lambda: [found.paper], "paper")
+    if cited is not None:
+        return cited
+    _shared(request, response, varies=True)
     return PaperDetail(
         paper=PaperOut.of(found.paper),
         sightings=[SightingOut.of(row) for row in found.sightings],
@@ -134,7 +165,7 @@ def get_paper(request: Request, response: Response, ref: Annotated[str, Path(max
     )
 
 
-@router.get("/search", dependencies=[Limited], responses=_TOO_MANY)
+@router.get("/search", dependencies=[Limited], responses=_TOO_MANY | CITED, response_model=SearchResults)
 def search(  # noqa: PLR0913, PLR0917 - FastAPI passes by name; these are the parameters of the query
     request: Request,
     response: Response,
@@ -145,8 +176,8 @@ def search(  # noqa: PLR0913, PLR0917 - FastAPI passes by name; these are the pa
     until: Annotated[date | None, Query(alias="to", description="First seen on this day or earlier.")] = None,
     limit: Limit = 20,
     offset: Annotated[int, Query(ge=0, le=RANKED_AMONG)] = 0,
-) -> SearchResults:
-    """Search all papers for words and "phrases", all of which must occur."""
+) -> SearchResults | Response:
+    """Search all papers for words and "phrases", all of which must occur, and list or cite those found."""
     query = SearchQuery(
         text=q,
         topic=topic,
@@ -155,7 +186,10 @@ def search(  # noqa: PLR0913, PLR0917 - FastAPI passes by name; these are the pa
         before=end_of_day(until) if until else None,
     )
     found = archive.find_papers(app_of(request).database, query, limit=limit, offset=offset)
-    _shared(request, response)
+    cited = _cited(request, lambda: [hit.paper for hit in found.hits], "search")
+    if cited is not None:
+        return cited
+    _shared(request, response, varies=True)
     return SearchResults(
         items=[SearchResultOut.of(hit) for hit in found.hits],
         total=found.total,

@@ -17,6 +17,7 @@ from digestmail.mail.i18n import templates_directory
 from digestmail.web import (
     admin,
     api,
+    citations,
     crawlers,
     editions,
     errors,
@@ -59,7 +60,7 @@ def create_app(app: App, clock: Clock | None = None) -> FastAPI:
     errors.register(web)
     people.install(web, app)
     personal = (subscribe, preferences, unsubscribe, undo)
-    for module in (health, api, admin, webhooks, crawlers, search_page, papers, feeds, *personal, editions):
+    for module in (health, api, admin, webhooks, crawlers, search_page, papers, feeds, citations, *personal, editions):
         web.include_router(module.router)
     describe(web)
     settings = app.config.web

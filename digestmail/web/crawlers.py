@@ -24,8 +24,10 @@ _SITEMAP: Final = "http://www.sitemaps.org/schemas/sitemap/0.9"
 
 @router.get("/robots.txt")
 def robots(request: Request) -> PlainTextResponse:
-    """Return `robots.txt`, which excludes searches and the API."""
-    closed = "".join(f"Disallow: {url(request, path)}\n" for path in ("/search", "/api/", "/bibtex/"))
+    """Return `robots.txt`, which excludes searches, the API and citations."""
+    closed = "".join(
+        f"Disallow: {url(request, path)}\n" for path in ("/search", "/api/", "/bibtex/", "/ris/", "/csl-json/")
+    )
     share(request, Sharing.KEPT)
     return PlainTextResponse(f"User-agent: *\n{closed}\nSitemap: {absolute(request, '/sitemap.xml')}\n")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
@@ -15,8 +14,8 @@ from digestmail.editions import archive
 from digestmail.model.archive import EditionLine
 from digestmail.model.digests import Digest
 from digestmail.model.editions import Edition
-from digestmail.model.selection import Entry, Section
-from digestmail.selection.segments import for_everybody, for_segment
+from digestmail.model.selection import Entry
+from digestmail.selection.segments import alone, for_everybody, for_page
 from digestmail.web.cache import Sharing, share
 from digestmail.web.pages import page
 from digestmail.web.periods import Kind, month_key, period, week_key
@@ -103,11 +102,10 @@ def _edition(
     share(request, Sharing.KEPT)
     chosen = request.query_params.get("topic")
     everything = for_everybody(edition)
-    alone = {section.topic or "": section for section in _by_topic(edition, everything)}
-    if chosen is not None and chosen not in alone:
+    sections = for_page(edition, chosen)
+    if sections is None:
         raise HTTPException(404, "this edition has no such topic")
-    choices = tuple(TopicChoice(topic=topic, papers=len(section.entries)) for topic, section in alone.items())
-    sections = everything if chosen is None else (alone[chosen],)
+    choices = tuple(TopicChoice(topic=section.topic or "", papers=len(section.entries)) for section in alone(edition))
     return page(
         request,
         "edition.html",
@@ -125,13 +123,6 @@ def _edition(
         most=_most(edition.entries),
         **_views(edition.slot.day),
     )
-
-
-def _by_topic(edition: Edition, everything: tuple[Section, ...]) -> Iterator[Section]:
-    """Yield each topic as its subscribers receive it, then the papers without a topic."""
-    for topic in edition.topics:
-        yield from for_segment(edition, (topic,), ())
-    yield from (section for section in everything if section.topic is None)
 
 
 def _views(day: date) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date
 from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
@@ -27,11 +26,6 @@ def web_link(link: str | None) -> str:
 def site(link: str | None) -> str:
     """Return the host of a link without `www.`."""
     return (urlsplit(web_link(link)).hostname or "").removeprefix("www.")
-
-
-def long_day(day: date) -> str:
-    """Return a day as `Thursday, 2 April 2026`, for feeds; pages write it in their language."""
-    return f"{day:%A}, {day.day} {day:%B %Y}"
 
 
 def query(text: str) -> str:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from fastapi import APIRouter, HTTPException, Request
-from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from digestmail.editions import archive
-from digestmail.web.bibtex import bibtex
-from digestmail.web.cache import PUBLIC, Sharing, share
+from digestmail.papers.citations.formats import CitationFormat, cite
+from digestmail.web.cache import Sharing, share
 from digestmail.web.chart import chart
 from digestmail.web.filters import paper_path
 from digestmail.web.pages import page, url
@@ -34,18 +34,5 @@ def show_paper(request: Request, ref: str) -> Response:
         sightings=found.sightings,
         published=found.editions,
         chart=chart(found.sightings),
-        bibtex=bibtex(paper),
-    )
-
-
-@router.get("/bibtex/{ref:path}")
-def cite(request: Request, ref: str) -> PlainTextResponse:
-    """Return a paper's citation as a BibTeX file."""
-    paper = archive.find_paper(app_of(request).database, ref)
-    if paper is None:
-        raise HTTPException(404, "there is no such paper")
-    return PlainTextResponse(
-        bibtex(paper),
-        media_type="application/x-bibtex; charset=utf-8",
-        headers=PUBLIC | {"Content-Disposition": 'attachment; filename="paper.bib"'},
+        bibtex=cite([paper], CitationFormat.BIBTEX),
     )

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from browser import axe, overflows
+from dark_reading import LOOK, STRIPPED, THUNDERBIRD
 from editions import GOLDEN_EDITIONS, full_edition
 from playwright.sync_api import Browser
 
 from digestmail.mail.render import Renderer, page
 from digestmail.model.deliveries import NoticeKind
-from digestmail.model.theme import Appearance, Layout
+from digestmail.model.theme import LIGHT, Appearance, Layout, Theme
 
 RENDERER = Renderer()
 BASE_URL = "https://digest.example.org"
@@ -71,6 +73,49 @@ def test_in_a_dark_program_no_ground_stays_light(browser: Browser, name: str):
         assert set(grounds) <= {"rgb(15, 17, 21)", "rgb(23, 26, 33)", "rgb(251, 191, 36)"}
     finally:
         shown.close()
+
+
+def look(browser: Browser, html: str, darken: str, selector: str, kind: str = "text") -> list[dict]:
+    """Return how the elements of a selector look in a mail program that darkens the mail in its own way."""
+    shown = browser.new_page(color_scheme="light", viewport={"width": 640, "height": 900})
+    try:
+        shown.route("**/*", lambda route: route.abort())
+        shown.set_content(html)
+        shown.evaluate(darken)
+        return shown.evaluate(LOOK, [selector, kind])
+    finally:
+        shown.close()
+
+
+@pytest.mark.parametrize("name", MAILS)
+def test_all_text_can_be_read_when_thunderbird_darkens_it(browser: Browser, name: str):
+    texts = look(browser, MAILS[name], THUNDERBIRD, "h1,h2,h3,p,a,b,span,td,li")
+
+    assert texts
+    assert [text for text in texts if text["contrast"] < 4.5] == []
+
+
+@pytest.mark.parametrize("bar", [LIGHT.bar, "#fde68a", "#fffbeb"])
+@pytest.mark.parametrize("darken", [THUNDERBIRD, STRIPPED], ids=["thunderbird", "stripped"])
+def test_ranks_and_bars_stay_when_a_program_strips_colours_and_backgrounds(browser: Browser, darken: str, bar: str):
+    of, theme = full_edition(), Theme(light=replace(LIGHT, bar=bar))
+    html = page(RENDERER.render(of, of.sections, base_url=BASE_URL, look=Appearance(theme=theme)))
+
+    ranks = look(browser, html, darken, "td.r, td.k")
+    bars = look(browser, html, darken, "td.b", "bar")
+
+    assert [rank["text"] for rank in ranks] == ["1", "3", "2", "4"]
+    assert all(rank["contrast"] >= 4.5 for rank in ranks)
+    assert [round(one["height"]) for one in bars] == [8, 8, 8]
+    assert all(one["contrast"] >= 3 for one in bars)
+    assert bars[0]["width"] > bars[1]["width"] > bars[2]["width"] >= 8
+
+
+@pytest.mark.parametrize("darken", [THUNDERBIRD, "() => {}"], ids=["thunderbird", "light"])
+def test_a_button_keeps_a_frame_or_a_ground(browser: Browser, darken: str):
+    (button,) = look(browser, MAILS["notice-confirm"], darken, ".n", "bar")
+
+    assert button["contrast"] >= 4.5
 
 
 def test_a_right_to_left_email_starts_at_the_right(browser: Browser):

@@ -121,6 +121,20 @@ def test_the_text_part_keeps_to_72_columns_but_never_breaks_a_link():
     assert all(len(line) <= 72 for line in rendered.text.splitlines() if "://" not in line)
 
 
+def test_the_second_line_of_a_title_or_topic_is_indented():
+    papers = [entry(number, "A Title of Some Length " * 5) for number in (1, 2)]
+    rendered = render(edition((section(papers[:1], "A Topic of Some Length " * 4), section(papers[1:], "Short"))))
+
+    after = [later for earlier, later in pairwise(rendered.text.splitlines()) if re.match(r"\d+\. ", earlier)]
+    assert len(after) == 2
+    assert all(
+        line.startswith("   ") and line[3:].startswith(("A ", "Title ", "of ", "Some ", "Length ")) for line in after
+    )
+    (listed,) = [later for earlier, later in pairwise(rendered.text.splitlines()) if earlier.startswith("- A Topic")]
+    assert re.match(r"  \S", listed)
+    assert all(len(line) <= 72 for line in rendered.text.splitlines() if "://" not in line)
+
+
 def test_dates_are_english_in_every_month():
     for month, name in enumerate(("January", "May", "December"), start=1):
         day = date(2026, {1: 1, 2: 5, 3: 12}[month], 7)

@@ -173,3 +173,14 @@ def test_a_paper_is_found_by_whatever_names_it(database, ref):
         papers.add_sightings(connection, [sighting(1)], THURSDAY)
         assert papers.find(connection, ref).title == "Paper 1"
         assert papers.find(connection, "2604.99999") is None
+
+
+def test_papers_are_found_by_former_ids_as_they_are_known_today(database):
+    link, doi = PaperId("url:https://example.org/1"), PaperId("doi:10.1000/1")
+    with database.begin() as connection:
+        papers.add_sightings(connection, [seen(replace(paper(7), id=link, aliases=()))], THURSDAY)
+        papers.add_sightings(connection, [seen(known_by_doi("10.1000/1", link))], THURSDAY)
+    with database.connect() as connection:
+        found = papers.by_ids(connection, [link, doi, PaperId("arxiv:9999.00001")])
+    assert set(found) == {link, doi}
+    assert found[link].id == found[doi].id == doi

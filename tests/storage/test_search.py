@@ -57,6 +57,20 @@ def test_the_search_is_narrowed_by_source_and_date(known):
     assert ids(known, "sparse", topic="Agents") == []
 
 
+def test_the_newest_matches_come_in_order_of_arrival_whatever_matches_best(known):
+    def newest(words: str, limit: int = 10, **fields) -> list[tuple[str, object]]:
+        with known.connect() as connection:
+            found = search.newest(connection, Query(text=words, **fields), limit=limit)
+        return [(one.paper.id[-1], one.first_seen_at) for one in found]
+
+    later = THURSDAY + timedelta(days=3)
+    assert newest("sparse") == [("4", later), ("2", THURSDAY), ("1", THURSDAY)]
+    assert newest("sparse", 2) == [("4", later), ("2", THURSDAY)]
+    assert newest("") == [("4", later), ("3", THURSDAY), ("2", THURSDAY), ("1", THURSDAY)]
+    assert newest("sparse", source="arxiv") == [("4", later)]
+    assert newest("zzzz") == newest('"') == []
+
+
 def test_every_topic_that_occurs_is_known_once_and_in_order(known):
     with known.begin() as connection:
         assert search.topics(connection) == ()

@@ -122,8 +122,22 @@ def test_a_link_of_a_subscriber_opens_in_their_language(site):
 # -- nothing is left in English --------------------------------------------------------------------------------------
 
 OPEN, CLOSE = "⟦", "⟧"
-NAMES = {"BibTeX", "Daily", "Hf", "API", "Atom", "JSON Feed", "huggingface", "arXiv", "daily", "UTC", "hf"}
-"""Proper names, and texts of the operator's configuration."""
+NAMES = {
+    "BibTeX",
+    "RIS",
+    "CSL-JSON",
+    "Daily",
+    "Hf",
+    "API",
+    "Atom",
+    "JSON Feed",
+    "huggingface",
+    "arXiv",
+    "daily",
+    "UTC",
+    "hf",
+}
+"""Proper names, and what the operator wrote in the configuration."""
 SHOWN = ("aria-label", "alt", "title", "placeholder", "content", "value")
 
 

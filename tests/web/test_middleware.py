@@ -112,6 +112,7 @@ def test_searches_of_one_network_are_limited_as_page_feed_and_api(filled, sqlite
         web = create_app(app)
         paths = ["/search?q=cache", "/search.atom?q=cache", "/search.json?q=cache", "/api/v1/search?q=cache"]
         assert [ask(web, path, client=f"203.0.113.{n}").status for n, path in enumerate(paths)] == [200] * 4
+        assert ask(web, "/search.bib?q=cache").status == 429
         for path in paths:
             refused = ask(web, path)
             assert (refused.status, refused.headers["retry-after"]) == (429, "15")

@@ -17,6 +17,10 @@ GET_PATHS = [
     "/search?q=memory",
     "/papers/arxiv:2601.00001",
     "/bibtex/arxiv:2601.00001",
+    "/ris/arxiv:2601.00001",
+    "/csl-json/arxiv:2601.00001",
+    "/daily/2026-04-02/papers.bib",
+    "/search.ris?q=memory",
     "/daily/feed.atom",
     "/daily/feed.json",
     "/search.atom?q=memory",
@@ -119,7 +123,9 @@ def test_a_missing_page_is_a_404_page(site, path):
     assert found.headers["cache-control"] == "no-store"
 
 
-@pytest.mark.parametrize("path", ["/papers/%00", "/daily/%00", "/%00", "/api/v1/papers/x%00", "/bibtex/%00"])
+@pytest.mark.parametrize(
+    "path", ["/papers/%00", "/daily/%00", "/%00", "/api/v1/papers/x%00", "/bibtex/%00", "/ris/%00"]
+)
 def test_nul_in_an_address_is_only_not_found(site, path):
     assert ask(site, path).status == 404
 

@@ -3,15 +3,13 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from fakes import paper
 from hypothesis import given
 from hypothesis import strategies as st
 
 from digestmail.model.archive import StoredSighting
-from digestmail.model.papers import PaperId, Signals
+from digestmail.model.papers import Signals
 from digestmail.web import filters
 from digestmail.web.access_log import loggable
-from digestmail.web.bibtex import bibtex
 from digestmail.web.chart import HEIGHT, WIDTH, chart
 from digestmail.web.periods import period, week_key
 
@@ -57,23 +55,6 @@ def test_months_follow_each_other():
     found = period("month", "2026-12")
     assert found is not None
     assert (found.previous, found.following, found.last) == ("2026-11", "2027-01", date(2026, 12, 31))
-
-
-@given(st.text(max_size=60), st.lists(st.text(max_size=20), max_size=3))
-def test_a_citation_stays_one_entry_whatever_the_words(title, authors):
-    found = bibtex(paper(1, title=title or "x", authors=tuple(authors)))
-    plain = found.replace(r"\{", "").replace(r"\}", "")
-    assert plain.count("{") == plain.count("}")
-    assert found.startswith("@misc{")
-    assert found.endswith("\n}\n")
-
-
-def test_a_citation_names_a_doi():
-    from dataclasses import replace
-
-    named = replace(paper(1, authors=("Doe and Sons", "Zoë Étude")), id=PaperId("doi:10.1000/x_y"))
-    assert r"doi = {10.1000/x\_y}" in bibtex(named)
-    assert "author = {{Doe and Sons} and Zoë Étude}" in bibtex(named)
 
 
 @given(st.lists(st.integers(-5, 10_000), max_size=30))
