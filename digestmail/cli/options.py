@@ -37,7 +37,7 @@ def open_app(config: Path | None, now: str | None = None, *, progress: Progress 
     from digestmail.model.reports import quiet
 
     path = find_path(config)
-    return App(load(path), path.resolve().parent, SystemClock(parse_now(now)), progress=progress or quiet)
+    return App(load(path), path.absolute().parent, SystemClock(parse_now(now)), progress=progress or quiet)
 
 
 def parse_now(text: str | None, option: str = "--now") -> datetime | None:
