@@ -12,10 +12,20 @@ if TYPE_CHECKING:
     from digestmail.app import App
     from digestmail.model.reports import Progress
 
+
+def inherited(context: typer.Context, given: Path | None) -> Path | None:
+    """Return the --config that stands behind the command, else the one before it."""
+    return given if given is not None else context.find_root().params.get("config")
+
+
 ConfigPath = Annotated[
     Path | None,
     typer.Option(
-        "--config", help="The configuration file. Default: $DIGESTMAIL_CONFIG, else ./config.toml.", show_default=False
+        "--config",
+        "-c",
+        callback=inherited,
+        help="The configuration file. Default: $DIGESTMAIL_CONFIG, else ./config.toml.",
+        show_default=False,
     ),
 ]
 Now = Annotated[

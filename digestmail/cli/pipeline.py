@@ -11,10 +11,14 @@ def run(
     config: ConfigPath = None, now: Now = None, json: Json = False, quiet: Quiet = False, dry_run: DryRun = False
 ) -> None:
     """Collect, publish and deliver everything that is due. Run this from cron."""
-    from digestmail.cli import printing, progress
+    from digestmail.cli import printing, progress, stopping
 
-    with progress.shown(quiet=quiet or json) as shown, open_app(config, now, progress=shown) as app:
-        report = app.run(dry_run=dry_run)
+    with (
+        stopping.on_signals() as stop,
+        progress.shown(quiet=quiet or json) as shown,
+        open_app(config, now, progress=shown) as app,
+    ):
+        report = app.run(dry_run=dry_run, stop=stop)
     printing.report(report, json=json, quiet=quiet, failed=report.failed)
 
 
@@ -22,10 +26,14 @@ def collect(
     config: ConfigPath = None, now: Now = None, json: Json = False, quiet: Quiet = False, dry_run: DryRun = False
 ) -> None:
     """Read every source and store the papers."""
-    from digestmail.cli import printing, progress
+    from digestmail.cli import printing, progress, stopping
 
-    with progress.shown(quiet=quiet or json) as shown, open_app(config, now, progress=shown) as app:
-        report = app.collect(dry_run=dry_run)
+    with (
+        stopping.on_signals() as stop,
+        progress.shown(quiet=quiet or json) as shown,
+        open_app(config, now, progress=shown) as app,
+    ):
+        report = app.collect(dry_run=dry_run, stop=stop)
     printing.report(report, json=json, quiet=quiet, failed=bool(report.failed))
 
 
@@ -33,10 +41,10 @@ def publish(
     config: ConfigPath = None, now: Now = None, json: Json = False, quiet: Quiet = False, dry_run: DryRun = False
 ) -> None:
     """Publish every digest that is due: create the edition and queue one delivery per subscriber."""
-    from digestmail.cli import printing
+    from digestmail.cli import printing, stopping
 
-    with open_app(config, now) as app:
-        report = app.publish(dry_run=dry_run)
+    with stopping.on_signals() as stop, open_app(config, now) as app:
+        report = app.publish(dry_run=dry_run, stop=stop)
     printing.report(report, json=json, quiet=quiet, failed=bool(report.failed))
 
 
@@ -44,10 +52,14 @@ def deliver(
     config: ConfigPath = None, now: Now = None, json: Json = False, quiet: Quiet = False, dry_run: DryRun = False
 ) -> None:
     """Send the queued deliveries that are due."""
-    from digestmail.cli import printing, progress
+    from digestmail.cli import printing, progress, stopping
 
-    with progress.shown(quiet=quiet or json) as shown, open_app(config, now, progress=shown) as app:
-        report = app.outbox() if dry_run else app.deliver()
+    with (
+        stopping.on_signals() as stop,
+        progress.shown(quiet=quiet or json) as shown,
+        open_app(config, now, progress=shown) as app,
+    ):
+        report = app.outbox() if dry_run else app.deliver(stop=stop)
     printing.report(report, json=json, quiet=quiet, failed=report.went_wrong)
 
 

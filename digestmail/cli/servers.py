@@ -15,7 +15,7 @@ def serve(config: ConfigPath = None, quiet: Quiet = False) -> None:
     """Run every digest on its schedule until SIGTERM. Running it beside cron is safe."""
     import logging
 
-    from digestmail.cli import printing
+    from digestmail.cli import printing, stopping
     from digestmail.daemon import Daemon
     from digestmail.model.reports import RunReport
 
@@ -28,7 +28,7 @@ def serve(config: ConfigPath = None, quiet: Quiet = False) -> None:
             log.log(logging.WARNING if report.failed else logging.INFO, "%s", line)
 
     with open_app(config) as app:
-        Daemon(app, on_report=tell).run()
+        Daemon(app, on_report=tell, on_stop=stopping.end_within).run()
 
 
 def _log(level: int) -> None:
