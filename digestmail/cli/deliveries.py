@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from digestmail.cli.options import ConfigPath, Json, Now, open_app
+from digestmail.text.counts import counted
 
 if TYPE_CHECKING:
     from digestmail.app import App
@@ -138,7 +139,29 @@ def resume(config: ConfigPath = None, now: Now = None) -> None:
 
     with open_app(config, now) as opened:
         paused, due = admin.resume(opened.database, opened.clock.now())
-    sys.stdout.write(f"{paused} mail servers tried again, {due} deliveries due\n")
+    servers, emails = counted(paused, "mail server"), counted(due, "delivery")
+    sys.stdout.write(f"{servers} tried again, {emails} due; `digestmail deliver` sends now\n")
+
+
+@app.command()
+def release(
+    force: Annotated[
+        bool, typer.Option("--force", help="Do it even if a worker seems to be at work: you know that none is.")
+    ] = False,
+    config: ConfigPath = None,
+    now: Now = None,
+) -> None:
+    """Give back at once what a killed process had claimed, instead of when its claim ends (30 minutes).
+
+    Messages that may have been sent follow [mail] ambiguous: `resend` sends them again under the same Message-ID.
+    """
+    from digestmail.delivery import stuck
+
+    with open_app(config, now) as opened:
+        held = stuck.release(opened.database, opened.wall_clock.now(), force=force)
+    maybe = f", {held.begun} of which may have been sent" if held.begun else ""
+    letters = f" and {counted(held.notices, 'notice')}" if held.notices else ""
+    sys.stdout.write(f"{counted(held.deliveries, 'delivery')}{maybe}{letters} due; `digestmail deliver` sends now\n")
 
 
 @app.command()
@@ -148,7 +171,7 @@ def adopt(config: ConfigPath = None, now: Now = None) -> None:
 
     with open_app(config, now) as opened:
         cancelled = restore.adopt(opened.database, opened.epoch(), opened.wall_clock.now())
-    sys.stdout.write(f"{cancelled} open deliveries cancelled; slots that began before now get no edition\n")
+    sys.stdout.write(f"{counted(cancelled, 'open delivery')} cancelled; slots that began before now get no edition\n")
 
 
 def _subscriber(opened: App, address: str) -> int:

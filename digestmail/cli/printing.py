@@ -9,6 +9,7 @@ from typing import Any
 import typer
 
 from digestmail.model.reports import CollectReport, DeliverReport, DigestReport, PublishReport, RunReport, SourceReport
+from digestmail.text.counts import counted
 
 Report = RunReport | CollectReport | PublishReport | DeliverReport
 
@@ -65,8 +66,8 @@ def lines(value: Report) -> Iterator[str]:
 def _source_lines(source: SourceReport) -> Iterator[str]:
     whole, *categories = source.health
     yield (
-        f"collect  {source.source}: {whole.health}, {source.entries} entries, {source.new} new papers, "
-        f"{source.updated} updated; {whole.detail}"
+        f"collect  {source.source}: {whole.health}, {counted(source.entries, 'entry')}, "
+        f"{counted(source.new, 'new paper')}, {source.updated} updated; {whole.detail}"
     )
     for reason, count in source.skipped.items():
         yield f"         {source.source}: {count} skipped: {reason}"
@@ -79,7 +80,7 @@ def _digest_lines(digest: DigestReport) -> Iterator[str]:
     slot = f" {digest.slot}" if digest.slot else ""
     text = f"publish  {digest.digest}{slot}: {digest.status}"
     if digest.status == "published":
-        text += f", {digest.papers} of {digest.considered} papers, {digest.recipients} recipients"
+        text += f", {digest.papers} of {counted(digest.considered, 'paper')}, {counted(digest.recipients, 'recipient')}"
         text += f", nothing left for {digest.nothing_for}" if digest.nothing_for else ""
         text += f", {digest.shortened} shortened to fit" if digest.shortened else ""
     yield f"{text}; {digest.reason}" if digest.reason else text
@@ -102,4 +103,4 @@ def _deliver_lines(value: DeliverReport) -> Iterator[str]:
         text += f"; next due {value.next_due_at:%Y-%m-%d %H:%M} UTC"
     yield text
     yield from (f"         {block}" for block in value.blocks)
-    yield from (f"         the accounts do not close: {edition}" for edition in value.unbalanced)
+    yield from (f"         the delivery counts do not add up: {edition}" for edition in value.unbalanced)

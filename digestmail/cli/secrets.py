@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from digestmail.cli.options import ConfigPath, Quiet, open_app
+from digestmail.text.counts import counted
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Secrets that sign the links in emails.")
 
@@ -31,4 +32,4 @@ def rotate(
     with open_app(config) as opened:
         kept = rotate_secrets(opened.database, opened.epoch(), forget=forget)
     if not quiet:
-        sys.stdout.write(f"created a new signing secret; {kept - 1} older secrets are still accepted\n")
+        sys.stdout.write(f"created a new signing secret; {counted(kept - 1, 'older secret')} still accepted\n")

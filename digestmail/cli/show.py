@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from digestmail.cli.options import ConfigPath, Json, Now, open_app
+from digestmail.text.counts import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -74,7 +75,7 @@ def list_editions(
         return
     for row in found:
         edition = row.edition
-        said = edition.reason or f"{sum(len(section.entries) for section in for_everybody(edition))} papers"
+        said = edition.reason or counted(sum(len(section.entries) for section in for_everybody(edition)), "paper")
         sys.stdout.write(f"{edition.digest}  {edition.slot.key}  {said}\n")
 
 

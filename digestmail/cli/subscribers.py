@@ -9,6 +9,7 @@ import typer
 
 from digestmail.cli import transfer
 from digestmail.cli.options import ConfigPath, Json, Now, Quiet, open_app, parse_now
+from digestmail.text.counts import counted
 
 if TYPE_CHECKING:
     from digestmail.model.subscribers import Subscriber
@@ -138,7 +139,7 @@ def erase(
     if json:
         printing.as_json(erased)
     elif not quiet:
-        sys.stdout.write(f"erased; {erased.deliveries} deliveries are kept without the address\n")
+        sys.stdout.write(f"erased; {counted(erased.deliveries, 'delivery')} kept without the address\n")
 
 
 def _print(subscriber: Subscriber, *, json: bool, quiet: bool) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from digestmail.cli.options import ConfigPath, Json, Now, Quiet, open_app, parse_now
+from digestmail.text.counts import counted
 
 if TYPE_CHECKING:
     from digestmail.subscribers.csv_transfer import ImportReport, Line
@@ -33,7 +34,7 @@ def export(
             out = stack.enter_context(open(output, "w", encoding="utf-8", newline="", opener=_private))
         rows = csv_transfer.export(opened.database, out)
     if output is not None:
-        sys.stdout.write(f"{rows} rows in {output}\n")
+        sys.stdout.write(f"{counted(rows, 'row')} in {output}\n")
 
 
 def _private(path: str, flags: int) -> int:

@@ -25,6 +25,7 @@ from digestmail.preview.test_message import NOBODY, TestMessage, cast_specimen
 from digestmail.preview.views import MailProblem, Option, Shown, TestResult, View, nothing_for, remarks_on, take_apart
 from digestmail.selection.segments import for_everybody
 from digestmail.subscribers import admin
+from digestmail.text.counts import counted
 
 _READERS = 200
 _EDITIONS = 60
@@ -193,7 +194,7 @@ def _with_choices(view: View, app: App) -> View:
         asked=asked,
         editions=(
             Option(value=NEXT, label="Next: what would go out now"),
-            *(Option(value=slot, label=f"{slot}, {papers} papers") for slot, papers in slots),
+            *(Option(value=slot, label=f"{slot}, {counted(papers, 'paper')}") for slot, papers in slots),
             Option(value=SAMPLE, label="The bundled sample"),
         ),
         readers=(

@@ -11,6 +11,7 @@ from digestmail.model.papers import Mention, PaperId
 from digestmail.model.selection import Decision, Outcome, Score, TopicMatch
 from digestmail.selection.newness import OLDEST_NEWS, is_old
 from digestmail.selection.segments import for_segment
+from digestmail.text.counts import counted
 
 
 def reasons(decision: Decision, limits: Limits | None) -> tuple[str, ...]:
@@ -62,18 +63,23 @@ def _moment(at: datetime) -> str:
     return f"{at:%Y-%m-%d %H:%M} UTC"
 
 
+def _come(limit: int | None) -> str:
+    verb = "comes" if limit == 1 else "come"
+    return f"{'enough papers' if limit is None else counted(limit, 'paper')} {verb}"
+
+
 def _outcome(decision: Decision, limits: Limits | None) -> str:
     place = f"under {decision.match.topic!r}" if decision.match else "among the papers without a topic"
     below = f"min_score {limits.min_score:g}" if limits else "min_score"
-    per_topic, papers = (limits.max_per_topic, limits.max_papers) if limits else ("enough", "enough")
+    per_topic, papers = map(_come, (limits.max_per_topic, limits.max_papers) if limits else (None, None))
     return {
         Outcome.SELECTED: f"selected, {place}",
         Outcome.PUBLISHED_BEFORE: f"published before, in the edition of {decision.published_in}",
         Outcome.WITHDRAWN: "withdrawn by its authors",
         Outcome.NO_TOPIC: "left out: it matches no topic, and the digest has no section for such papers",
         Outcome.BELOW_MIN_SCORE: f"left out: its score is below {below}",
-        Outcome.OVER_TOPIC_LIMIT: f"left out: {per_topic} papers come before it {place}",
-        Outcome.OVER_LIMIT: f"left out: {papers} papers come before it",
+        Outcome.OVER_TOPIC_LIMIT: f"left out: {per_topic} before it {place}",
+        Outcome.OVER_LIMIT: f"left out: {papers} before it",
     }[decision.outcome]
 
 

@@ -19,6 +19,7 @@ from digestmail.storage.subscriber_import import AddressStatus
 from digestmail.subscribers.csv_format import COLUMNS, TOPICS_BY, bare
 from digestmail.subscribers.preferences import LONGEST_PAUSE
 from digestmail.subscribers.validate import checked
+from digestmail.text.counts import counted
 
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 """NUL, and the surrogates that stand for bytes that are not UTF-8."""
@@ -209,7 +210,9 @@ def _header(cells: Sequence[str]) -> tuple[str, ...]:
 
 def _by_name(header: tuple[str, ...], cells: Sequence[str]) -> dict[str, str]:
     if len(cells) != len(header):
-        raise SubscriptionError(f"{len(cells)} cells where the first line names {len(header)} columns")
+        raise SubscriptionError(
+            f"{counted(len(cells), 'cell')} where the first line names {counted(len(header), 'column')}"
+        )
     if any(map(_UNSTORABLE.search, cells)):
         raise SubscriptionError("not UTF-8 text, or a NUL in it")
     return dict(zip(header, map(bare, cells), strict=True))

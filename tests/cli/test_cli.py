@@ -47,7 +47,9 @@ def site(tmp_path):
 
 
 def test_the_whole_day_of_an_operator(site):
-    assert "not read yet" in digestmail(site, "check", NOW)
+    checked = digestmail(site, "check", NOW, status=1)
+    assert "not read yet" in checked
+    assert "digest daily has no subscribers: `digestmail subscribers add ADDRESS --digest daily`" in checked
     said = digestmail(site, "subscribers", "add", "Reader@Example.ORG", "--digest", "daily", NOW)
     assert "Reader@example.org  active  daily (all topics)" in said
     rehearsed = digestmail(site, "run", "--dry-run", NOW)
@@ -78,7 +80,7 @@ def test_quiet_says_nothing_on_success_and_json_is_json(site):
 def test_options_stand_after_the_command_and_usage_errors_are_2(site):
     assert "No such option" in digestmail(site, "run", "--bogus", status=2)
     assert "is not an ISO 8601 time" in digestmail(site, "run", "--now", "yesterday", status=2)
-    assert "no such file" in digestmail(site, "run", "--config", "absent.toml", status=2)
+    assert "no configuration file" in digestmail(site, "run", "--config", "absent.toml", status=2)
 
 
 def test_every_problem_of_a_configuration_is_one_line(site):

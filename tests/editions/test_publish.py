@@ -182,7 +182,7 @@ def test_a_back_fill_takes_no_papers_from_its_future_and_comes_before_nothing_th
 def test_papers_that_are_dated_long_before_are_counted_in_the_reason(database, see):
     see(sighting(1, day=date(2019, 1, 1)))
     (report,) = go(database)
-    assert report.reason.startswith("1 papers came that are dated long before; no new papers")
+    assert report.reason.startswith("1 paper came, dated long before; no new papers")
 
 
 def test_everybody_gets_the_topics_they_chose(database, see, subscribe):

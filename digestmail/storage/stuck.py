@@ -1,0 +1,131 @@
+"""Emails that are stuck: claimed by a worker that is gone, due and not sent, or refused by every server."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Connection, delete, func, select, update
+
+from digestmail.model.deliveries import DeliveryState, NoticeKind
+from digestmail.schedule.moments import LONGEST_DELIVERY, LONGEST_PAUSE
+from digestmail.storage.schema import allotments, deliveries, notices
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """What is claimed: deliveries, how many of them may be on the wire, and notices; until when the claims hold."""
+
+    deliveries: int
+    begun: int
+    notices: int
+    until: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overdue:
+    """How many deliveries are late, and since when the first one is due."""
+
+    count: int
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnsentNotices:
+    """Notices of one kind that wait or failed, and what a server said last."""
+
+    kind: NoticeKind
+    state: DeliveryState
+    count: int
+    text: str
+
+
+# -- what a worker that is gone still holds --------------------------------------------------------------------------
+
+
+def workers_until(connection: Connection, now: datetime) -> datetime | None:
+    """Return until when a worker is known to be at work; None if none is.
+
+    Workers renew their hold on connections every few minutes. One that was killed holds them until then, too.
+    """
+    a = allotments.c
+    until: datetime | None = connection.execute(
+        select(func.max(a.until)).where(a.until > now, a.until <= now + LONGEST_PAUSE)
+    ).scalar()
+    return until
+
+
+def held(connection: Connection, now: datetime) -> Held:
+    """Return what is claimed. With no worker at work, whoever claimed it is gone."""
+    d, n = deliveries.c, notices.c
+    messages = select(func.count(), func.count().filter(d.state == DeliveryState.SENDING), func.max(d.due_at)).where(
+        *_claimed(now)
+    )
+    total, begun, until = connection.execute(messages).one()
+    letters, letters_until = connection.execute(
+        select(func.count(), func.max(n.due_at)).where(n.state == DeliveryState.SENDING, n.due_at > now)
+    ).one()
+    return Held(
+        deliveries=total,
+        begun=begun,
+        notices=letters,
+        until=max((moment for moment in (until, letters_until) if moment), default=None),
+    )
+
+
+def release(connection: Connection, now: datetime) -> Held:
+    """Make due at once what is claimed, and return what that was.
+
+    A worker that is still at work loses it: the fence says so before it begins another message. What is `sending` may
+    be on the wire; the next claim treats it as the policy for ambiguous deliveries says.
+    """
+    found = held(connection, now)
+    d, n = deliveries.c, notices.c
+    connection.execute(update(deliveries).where(*_claimed(now)).values(due_at=now, fence=d.fence + 1))
+    letters = update(notices).where(n.state == DeliveryState.SENDING, n.due_at > now)
+    connection.execute(letters.values(due_at=now, fence=n.fence + 1))
+    connection.execute(delete(allotments))
+    return found
+
+
+def _claimed(now: datetime) -> tuple[ColumnElement[bool], ...]:
+    """Choose what is claimed: `sending`, or queued for a time that is over and due later all the same.
+
+    A deferred delivery that is claimed again looks like one that waits; `make_due` is for those.
+    """
+    d = deliveries.c
+    queued = (d.state == DeliveryState.QUEUED) & (d.queued_at <= now) & (d.fence > 0)
+    return (d.due_at > now, d.due_at <= now + LONGEST_DELIVERY, (d.state == DeliveryState.SENDING) | queued)
+
+
+# -- what is late ----------------------------------------------------------------------------------------------------
+
+
+def overdue(connection: Connection, before: datetime) -> Overdue | None:
+    """Return the deliveries that were due `before` and that nobody has claimed since; None if there are none."""
+    d = deliveries.c
+    count, since = connection.execute(select(func.count(), func.min(d.due_at)).where(d.due_at < before)).one()
+    return Overdue(count=count, since=since) if count else None
+
+
+def count_due(connection: Connection, now: datetime) -> int:
+    """Return how many deliveries are due."""
+    return int(connection.execute(select(func.count()).where(deliveries.c.due_at <= now)).scalar_one())
+
+
+def unsent_notices(connection: Connection, before: datetime, since: datetime) -> tuple[UnsentNotices, ...]:
+    """Return the notices that were queued `before` and still wait, and those that failed after `since`, by kind."""
+    n = notices.c
+    waits = (n.queued_at < before) & n.due_at.is_not(None) & (n.fence > 0)
+    forgotten = n.due_at < before
+    failed = (n.state == DeliveryState.FAILED) & (n.ended_at >= since)
+    rows = connection.execute(
+        select(n.kind, n.state, func.count(), func.max(n.text))
+        .where(waits | forgotten | failed)
+        .group_by(n.kind, n.state)
+        .order_by(n.kind, n.state)
+    )
+    return tuple(
+        UnsentNotices(kind=NoticeKind(kind), state=DeliveryState(state), count=count, text=text or "")
+        for kind, state, count, text in rows
+    )
