@@ -1,0 +1,93 @@
+"""What a worker that was killed holds is given back at once, and never while one may be at work."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from fakes import THURSDAY
+from outbox import people
+from sqlalchemy import select
+from worker_fixture import fill
+
+from digestmail.delivery import stuck
+from digestmail.errors import DigestmailError
+from digestmail.model.deliveries import DeliveryState, NoticeKind
+from digestmail.storage import claims, deliveries, delivery_admin, notices, rates, schema
+
+LEASE = timedelta(minutes=30)
+LATER = THURSDAY + timedelta(minutes=6)
+
+
+def claim(database, begin: int):
+    with database.begin() as connection:
+        rates.lease_connections(connection, "killed", {"relay:a": 3}, THURSDAY, timedelta(minutes=5))
+        claimed = claims.claim(connection, THURSDAY, LEASE, 100)
+        claims.record_intent(connection, claimed[:begin], THURSDAY)
+    return claimed
+
+
+def test_claims_are_given_back_due_at_once_and_what_was_begun_stays_sending(database):
+    fill(database, 5)
+    claim(database, 2)
+    held = stuck.release(database, LATER, force=False)
+    assert (held.deliveries, held.begun, held.notices) == (5, 2, 0)
+    with database.begin() as connection:
+        again = claims.claim(connection, LATER, LEASE, 100)
+    assert sorted(one.state for one in again) == [*[DeliveryState.QUEUED] * 3, *[DeliveryState.SENDING] * 2]
+
+
+def test_nothing_is_given_back_while_a_worker_may_be_at_work_unless_the_operator_knows_better(database):
+    fill(database, 3)
+    claim(database, 1)
+    with pytest.raises(DigestmailError, match="--force"):
+        stuck.release(database, THURSDAY + timedelta(minutes=1), force=False)
+    assert stuck.look(database, THURSDAY + timedelta(minutes=1)).held is None
+    assert stuck.release(database, THURSDAY + timedelta(minutes=1), force=True).deliveries == 3
+    with database.connect() as connection:
+        assert connection.execute(select(schema.allotments)).first() is None
+
+
+def test_a_worker_that_was_alive_after_all_can_begin_and_record_nothing_more(database):
+    fill(database, 2)
+    first, second = claim(database, 1)
+    stuck.release(database, LATER, force=True)
+    with database.begin() as connection:
+        assert claims.record_intent(connection, [second], LATER) == frozenset()
+        assert not claims.record_intent(connection, [first], LATER)
+
+
+def test_giving_back_twice_changes_nothing_and_what_waits_for_its_hour_stays(database):
+    edition_id = fill(database, 2)
+    with database.begin() as connection:
+        (late,) = people(connection, 1, domains=("example.net",))
+        segment_id = connection.execute(select(schema.segments.c.id)).scalar_one()
+        deliveries.enqueue(connection, [(late, segment_id, LATER + timedelta(hours=3))], edition_id)
+    claim(database, 0)
+    assert stuck.release(database, LATER, force=False).deliveries == 2
+    assert stuck.release(database, LATER, force=False).deliveries == 0
+    with database.begin() as connection:
+        assert len(claims.claim(connection, LATER, LEASE, 100)) == 2
+
+
+def test_notices_of_a_killed_process_are_given_back_too(database):
+    with database.begin() as connection:
+        (reader,) = people(connection, 1)
+        notices.enqueue(connection, reader, NoticeKind.CONFIRM, {}, THURSDAY)
+        notices.claim(connection, THURSDAY, timedelta(minutes=15), 10)
+    assert stuck.look(database, LATER).held is not None
+    assert stuck.release(database, LATER, force=False).notices == 1
+    with database.begin() as connection:
+        assert len(notices.claim(connection, LATER, timedelta(minutes=15), 10)) == 1
+
+
+def test_resuming_makes_notices_due_that_waited_for_a_server_and_no_others(database):
+    with database.begin() as connection:
+        (reader,) = people(connection, 1)
+        notices.enqueue(connection, reader, NoticeKind.CONFIRM, {}, THURSDAY)
+        put_off = notices.claim(connection, THURSDAY, timedelta(minutes=15), 10)
+        notices.release(connection, put_off, THURSDAY + timedelta(minutes=5))
+        notices.enqueue(connection, reader, NoticeKind.CHANGED, {}, THURSDAY, due_at=THURSDAY + timedelta(hours=1))
+        delivery_admin.make_due(connection, THURSDAY + timedelta(minutes=1))
+        due = notices.claim(connection, THURSDAY + timedelta(minutes=1), timedelta(minutes=15), 10)
+    assert [one.kind for one in due] == [NoticeKind.CONFIRM]
