@@ -20,7 +20,7 @@ papers = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Papers t
 editions = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Published editions.")
 
 Limit = Annotated[int, typer.Option(min=1, max=1_000_000, help="The largest number of rows.")]
-Ref = Annotated[str, typer.Argument(metavar="PAPER", help="An arXiv id, DOI or link.")]
+Ref = Annotated[str, typer.Argument(metavar="PAPER", help="An arXiv id, DOI or link, or words of the title.")]
 
 
 @papers.command(name="list")

@@ -17,17 +17,34 @@ def init(
     maildir: Annotated[
         Path | None, typer.Option(help="Deliver into this Maildir instead of an SMTP server.", show_default=False)
     ] = None,
-    smtp: Annotated[str, typer.Option(metavar="HOST[:PORT]", help="The SMTP server.")] = "localhost:25",
+    smtp: Annotated[
+        str,
+        typer.Option(
+            "--smtp",
+            "--server",
+            metavar="HOST[:PORT]",
+            help="The SMTP server. Port 465 means TLS, 587 STARTTLS. An IPv6 address stands in brackets.",
+        ),
+    ] = "localhost:25",
 ) -> None:
     """Write a small working configuration. An existing file is never overwritten."""
-    from digestmail.cli.config_template import starter
+    from digestmail.cli.config_template import parse_server, starter
     from digestmail.config.load import find_path, load
+    from digestmail.config.values import check_mailbox
     from digestmail.errors import DigestmailError
 
     path = find_path(config)
     try:
+        text = starter(check_mailbox(sender), maildir, parse_server(smtp))
+    except ValueError as error:  # each says what it is about
+        raise typer.BadParameter(str(error)) from error
+    try:
         with path.open("x", encoding="utf-8") as file:
-            file.write(starter(sender, maildir, smtp))
+            file.write(text)
+    except FileExistsError as error:
+        raise DigestmailError(f"{path} exists and was not changed; --config names another file to write") from error
+    except FileNotFoundError as error:
+        raise DigestmailError(f"there is no folder {path.absolute().parent}; create it first") from error
     except OSError as error:
         raise DigestmailError(f"{path} was not written: {error.strerror}") from error
     try:
@@ -35,11 +52,13 @@ def init(
     except DigestmailError:
         path.unlink()
         raise
+    option = f" --config {path}" if config is not None else ""
     sys.stdout.write(
         f"wrote {path}\n"
-        "next:  digestmail check\n"
-        "       digestmail subscribers add YOU@example.org --digest daily\n"
-        "       digestmail run\n"
+        f"next:  digestmail subscribers add YOU@example.org{option}\n"
+        f"       digestmail check{option}\n"
+        f"       digestmail run --dry-run{option}\n"
+        f"       digestmail run{option}\n"
     )
 
 

@@ -12,6 +12,7 @@ from digestmail.cli.options import ConfigPath, Json, Now, Quiet, open_app, parse
 from digestmail.text.counts import counted
 
 if TYPE_CHECKING:
+    from digestmail.app import App
     from digestmail.model.subscribers import Subscriber
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Subscribers and their subscriptions.")
@@ -23,10 +24,23 @@ Address = Annotated[str, typer.Argument(metavar="ADDRESS", help="An email addres
 @app.command()
 def add(
     address: Address,
-    digest: Annotated[str, typer.Option(help="The digest to subscribe to.")],
+    digest: Annotated[
+        str | None,
+        typer.Option(help="The digest to subscribe to. Default: the only one there is.", show_default=False),
+    ] = None,
     topic: Annotated[
         list[str] | None,
         typer.Option(help="Only this topic; can be repeated. Default: all topics.", show_default=False),
+    ] = None,
+    language: Annotated[
+        str | None, typer.Option(help="The language of their emails. Default: the digest's.", show_default=False)
+    ] = None,
+    hour: Annotated[
+        int | None,
+        typer.Option(min=0, max=23, help="Deliver at this hour. Default: when it is published.", show_default=False),
+    ] = None,
+    timezone: Annotated[
+        str | None, typer.Option(help="The time zone of the hour. Default: the digest's.", show_default=False)
     ] = None,
     config: ConfigPath = None,
     now: Now = None,
@@ -34,11 +48,35 @@ def add(
     quiet: Quiet = False,
 ) -> None:
     """Subscribe an address without confirmation. Run it again with other topics to change them."""
+    from digestmail.schedule.cron import check_timezone
     from digestmail.subscribers import admin
 
     with open_app(config, now) as opened:
-        subscriber = admin.add(opened.database, opened.digests, address, digest, topic or [], opened.clock.now())
+        name = digest or _only_digest(opened)
+        if language is not None:
+            _check_language(opened, language)
+        if timezone is not None and (wrong := check_timezone(timezone)):
+            raise typer.BadParameter(wrong, param_hint="--timezone")
+        moment = opened.clock.now()
+        subscriber = admin.add(opened.database, opened.digests, address, name, topic or [], moment)
+        if (hour, language, timezone) != (None, None, None):
+            subscriber = admin.set_details(
+                opened.database, address, name, moment, hour=hour, language=language, timezone=timezone
+            )
     _print(subscriber, json=json, quiet=quiet)
+
+
+def _only_digest(app: App) -> str:
+    names = [digest.name for digest in app.digests]
+    if len(names) > 1:
+        raise typer.BadParameter(f"there are several digests: choose one of {', '.join(names)}", param_hint="--digest")
+    return names[0]
+
+
+def _check_language(app: App, language: str) -> None:
+    known = app.mail.renderer.languages()
+    if language not in known:
+        raise typer.BadParameter(f"{language!r} is none of {', '.join(known)}", param_hint="--language")
 
 
 @app.command(name="list")
@@ -62,11 +100,16 @@ def list_all(
 
 @app.command()
 def show(address: Address, config: ConfigPath = None, json: Json = False) -> None:
-    """Show one subscriber."""
+    """Show everything about one subscriber: choices, consent, pause and suppression."""
+    from digestmail.cli import printing, subscriber_text
     from digestmail.subscribers import admin
 
     with open_app(config) as opened:
-        _print(admin.show(opened.database, address), json=json, quiet=False)
+        found = admin.show(opened.database, address)
+        if json:
+            printing.as_json(found)
+        else:
+            subscriber_text.show(opened, found)
 
 
 @app.command()

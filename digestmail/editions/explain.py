@@ -9,7 +9,6 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from digestmail.editions.compose import Composed, compose, upcoming_slot
-from digestmail.errors import StorageError
 from digestmail.model.digests import Digest
 from digestmail.model.editions import Edition
 from digestmail.model.papers import Paper
@@ -40,10 +39,8 @@ def explain_paper(
 def explain(
     connection: Connection, digests: Sequence[Digest], ref: str, now: datetime, horizon: datetime | None = None
 ) -> tuple[Paper, tuple[Explanation, ...]]:
-    """Return the paper known as `ref` (id, DOI or link) and one explanation per digest. Raises StorageError."""
-    paper = papers.find(connection, ref)
-    if paper is None:
-        raise StorageError(f"no source has shown a paper {ref!r}")
+    """Return the paper known as `ref` (id, DOI, link or title) and one explanation per digest. Raises StorageError."""
+    paper = papers.resolve(connection, ref)
     return paper, tuple(_explain_one(connection, digest, paper, now, horizon) for digest in digests)
 
 
