@@ -43,7 +43,9 @@ def _private(path: str, flags: int) -> int:
 
 
 def import_(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A CSV file with a header, as written by `export`.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A CSV file with a header, as `export` or a spreadsheet writes it.")
+    ],
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what each line would do, without changing anything.")
     ] = False,
@@ -53,6 +55,10 @@ def import_(
     consent_at: Annotated[
         str | None, typer.Option(metavar="DATE", help="When they consented (UTC).", show_default=False)
     ] = None,
+    encoding: Annotated[
+        str | None,
+        typer.Option(help="The encoding of the file, such as cp1252. Default: detected.", show_default=False),
+    ] = None,
     config: ConfigPath = None,
     now: Now = None,
     json: Json = False,
@@ -61,9 +67,14 @@ def import_(
     """Import subscribers who have consented. People who unsubscribed need newer consent."""
     from digestmail.cli import printing
     from digestmail.subscribers import csv_transfer
+    from digestmail.subscribers.csv_dialect import open_table
 
     agreed_at = parse_now(consent_at, "--consent-at")
-    with open_app(config, now) as opened, file.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as rows:
+    try:
+        table = open_table(file, encoding)
+    except LookupError as error:
+        raise typer.BadParameter(f"there is no encoding {encoding!r}", param_hint="--encoding") from error
+    with table as rows, open_app(config, now) as opened:
         moment = opened.clock.now()
         report = csv_transfer.import_people(
             opened.database,
