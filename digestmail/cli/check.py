@@ -66,7 +66,7 @@ def check(app: App, *, connect: bool) -> CheckReport:
     unread = tuple(name for name in configured if name not in {row.source for row in health})
     return CheckReport(
         problems=tuple(problems),
-        notes=(*check_outbox.ahead(app), *_ways_out(app), *_unread(unread)),
+        notes=(*check_outbox.ahead(app), *check_outbox.at_work(app), *_ways_out(app), *_unread(unread)),
         health=health,
         unread=unread,
         next_due={digest.name: next_fire(digest.schedule, app.clock.now()) for digest in app.digests},
@@ -94,7 +94,9 @@ def _connections(app: App) -> Iterator[str]:
             with transport.open():
                 pass
         except DigestmailError as error:
-            yield f"transport: {error}"
+            certificate = "certificate" in str(error).lower() and "ca_file" not in str(error)
+            hint = "; ca_file trusts a self-signed certificate or your own authority" if certificate else ""
+            yield f"transport: {error}{hint}"
 
 
 def _unused(app: App) -> Iterator[str]:

@@ -22,6 +22,10 @@ class Stuck:
 
     held: Held | None
     """What a worker has claimed that is not at work any more."""
+    at_work: datetime | None
+    """Until when a worker is known to be at work; None if none is."""
+    claimed: int
+    """How many emails are claimed, by whomever."""
     overdue: Overdue | None
     unsent: tuple[UnsentNotices, ...]
 
@@ -33,6 +37,8 @@ def look(database: Database, now: datetime) -> Stuck:
         held = stuck.held(connection, now)
         return Stuck(
             held=held if at_work is None and (held.deliveries or held.notices) else None,
+            at_work=at_work,
+            claimed=held.deliveries + held.notices,
             overdue=None if at_work else stuck.overdue(connection, now - LATE),
             unsent=stuck.unsent_notices(connection, now - _SLOW_NOTICE, now - _REMEMBERED),
         )

@@ -1,0 +1,43 @@
+"""Folders and files that the database is written to: what is wrong with one, and who may not write there."""
+
+from __future__ import annotations
+
+import os
+import pwd
+from pathlib import Path
+
+
+def place_problem(path: Path) -> str | None:
+    """Return a sentence if this process cannot write the file `path` or beside it, with what to change; None if it can.
+
+    SQLite writes two more files beside a database, so that its folder has to be writable, too.
+    """
+    folder = path.parent
+    if not folder.is_dir():
+        return f"there is no folder {folder}: create it, or name another place in `database`"
+    if path.is_dir():
+        return f"{path} is a folder: name a file in it"
+    if not os.access(folder, os.W_OK | os.X_OK):
+        return f"{_user()} may not write in the folder {folder}{_remedy(folder)}"
+    if path.exists() and not os.access(path, os.R_OK | os.W_OK):
+        return f"{_user()} may not write the file {path}: give it to this user"
+    return None
+
+
+def _user() -> str:
+    try:
+        return f"the user {pwd.getpwuid(os.geteuid()).pw_name}"
+    except KeyError:  # as in a container
+        return f"the user with the number {os.geteuid()}"
+
+
+def _remedy(folder: Path) -> str:
+    """Return what helps: /etc is never for writing, and a read-only file system no permission makes writable."""
+    if os.statvfs(folder).f_flag & os.ST_RDONLY:
+        return ", which is read-only: name another place in `database`, and under systemd allow it by StateDirectory="
+    if Path("/etc") in folder.resolve().parents:
+        return (
+            ': set database = "sqlite:////var/lib/digestmail/digestmail.db" and epoch_file = '
+            '"/var/lib/digestmail/digestmail.epoch"'
+        )
+    return ": give it to this user, or name another place in `database`"
