@@ -48,8 +48,9 @@ class Database:
             return cls(create_engine(address.set(drivername="postgresql+psycopg"), pool_pre_ping=True), None)
         if address.get_backend_name() != "sqlite" or address.database in (None, "", ":memory:"):
             raise StorageError(
-                f"{url} names no file: write sqlite:////var/lib/digestmail/digestmail.db, or sqlite:///digestmail.db "
-                "for a file beside the configuration"
+                f"{address.render_as_string()} is neither a SQLite file nor a PostgreSQL database: write "
+                "sqlite:////var/lib/digestmail/digestmail.db, or sqlite:///digestmail.db for a file beside the "
+                "configuration"
             )
         path = base / str(address.database)
         engine = create_engine(
