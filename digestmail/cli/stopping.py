@@ -12,11 +12,14 @@ from contextlib import contextmanager
 GRACE = 8.0
 """Seconds between the signal and the end: `docker stop` and Kubernetes' own hooks kill after ten."""
 
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
-def end_within(seconds: float = GRACE, *, leave: Callable[[int], None] = os._exit) -> threading.Timer:
+
+def end_within(seconds: float = GRACE, *, leave: Callable[[], None] | None = None) -> threading.Timer:
     """End the process in `seconds`, whatever it waits for; if it ends by itself before, nothing happens.
 
-    What is stored then is what a crash would leave, which is safe (docs/flow.md, when the machine stops).
+    Call it in a signal handler. A second signal ends the process at once. What is stored then is what a crash would
+    leave, which is safe (docs/flow.md, when the machine stops).
     """
 
     def end() -> None:
@@ -25,12 +28,19 @@ def end_within(seconds: float = GRACE, *, leave: Callable[[int], None] = os._exi
             "the next run, and `digestmail deliveries release` gives back what this one had claimed\n"
         )
         sys.stderr.flush()
-        leave(128 + signal.SIGTERM)
+        (leave or _leave)()
 
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_DFL)
     timer = threading.Timer(seconds, end)
     timer.daemon = True
     timer.start()
     return timer
+
+
+def _leave() -> None:
+    """Die of SIGTERM, which every service manager takes for a clean end."""
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 @contextmanager
@@ -39,13 +49,11 @@ def on_signals() -> Iterator[Callable[[], bool]]:
     asked = threading.Event()
     timers: list[threading.Timer] = []
 
-    def ask(number: int, _frame: object) -> None:
+    def ask(_number: int, _frame: object) -> None:
         asked.set()
         timers.append(end_within())
-        signal.signal(number, signal.SIG_DFL)
 
-    numbers = (signal.SIGTERM, signal.SIGINT)
-    previous = {number: signal.signal(number, ask) for number in numbers}
+    previous = {number: signal.signal(number, ask) for number in SIGNALS}
     try:
         yield asked.is_set
     finally:
