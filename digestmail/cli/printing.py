@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -30,7 +31,14 @@ def as_json(value: Any) -> None:
     """Print any report or value of the model as JSON."""
     from pydantic_core import to_json
 
+    write_utf8()
     sys.stdout.write(to_json(value, indent=2).decode() + "\n")
+
+
+def write_utf8() -> None:
+    """Write standard output in UTF-8 from here on, whatever the terminal is: what programs read has one encoding."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8")
 
 
 def table(rows: Iterable[tuple[object, ...]]) -> None:

@@ -92,7 +92,7 @@ def preview(
     from digestmail.preview.options import PreviewOptions
     from digestmail.preview.service import PreviewService
 
-    path = find_path(config).resolve()
+    path = find_path(config).absolute()
     load(path)  # what is wrong from the start is said here, and not in a browser
     desk = PreviewService(path, SystemClock(parse_now(now)), SystemClock(), sample_edition)
     asked = PreviewOptions(digest=digest, edition=edition, reader=reader)

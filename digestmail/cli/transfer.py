@@ -25,12 +25,15 @@ def export(
     config: ConfigPath = None,
 ) -> None:
     """Export all subscribers as CSV, one row per digest, safe to open in a spreadsheet."""
+    from digestmail.cli import printing
     from digestmail.subscribers import csv_transfer
 
     with ExitStack() as stack:
         opened = stack.enter_context(open_app(config))
         out = sys.stdout
-        if output is not None:
+        if output is None:
+            printing.write_utf8()
+        else:
             out = stack.enter_context(open(output, "w", encoding="utf-8", newline="", opener=_private))
         rows = csv_transfer.export(opened.database, out)
     if output is not None:
