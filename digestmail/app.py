@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import AbstractContextManager, ExitStack
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -38,10 +38,10 @@ from digestmail.model.reports import (
     quiet,
 )
 from digestmail.storage.database import Database
-from digestmail.storage.stuck import count_due
 from digestmail.subscribers.signup import forget_unconfirmed
 from digestmail.transports.base import Transport
 from digestmail.wiring import bounces, mail
+from digestmail.wiring.progress import deliver_progress
 from digestmail.wiring.sources import open_sources
 
 
@@ -114,17 +114,8 @@ class App(AbstractContextManager["App"]):
             scoring=self.config.bounces.scoring(),
             random=self._random,
             stop=stop,
-            progress=self._deliver_progress(),
+            progress=deliver_progress(self.database, self._progress, self.wall_clock.now()),
         ).deliver()
-
-    def _deliver_progress(self) -> Callable[[int], None]:
-        """Return what the worker tells how many deliveries are finished; the total is what is due now."""
-        if self._progress is quiet:
-            return lambda _: None
-        with self.database.connect() as connection:
-            total = count_due(connection, self.wall_clock.now())
-        # What becomes due meanwhile is delivered, too.
-        return lambda done: self._progress("deliver", done, max(total, done))
 
     def send_notices(self, *, stop: Stop = never) -> NoticeReport:
         """Send the notices that are due."""

@@ -18,10 +18,10 @@ from digestmail.model.papers import SourceHealth
 from digestmail.model.reports import DeliverReport
 from digestmail.model.subscribers import ChoiceCount
 from digestmail.schedule.cron import next_fire
-from digestmail.storage.places import place_problem
 from digestmail.subscribers.admin import wishes
 from digestmail.text.counts import counted
 from digestmail.text.credentials import weaknesses
+from digestmail.wiring.places import place_problems
 
 if TYPE_CHECKING:
     from digestmail.app import App
@@ -56,7 +56,7 @@ def check(app: App, *, connect: bool) -> CheckReport:
             problems.append(f"digest {digest.name}: {error}")
     if connect:
         problems += _connections(app)
-    problems += _places(app)
+    problems += place_problems(app.config, app.base)
     problems += weaknesses(secrets_of(app.config))
     problems += _unused(app)
     problems += check_outbox.problems(app)
@@ -99,19 +99,6 @@ def _connections(app: App) -> Iterator[str]:
             certificate = "certificate" in str(error).lower() and "ca_file" not in str(error)
             hint = "; ca_file trusts a self-signed certificate or your own authority" if certificate else ""
             yield f"transport: {error}{hint}"
-
-
-def _places(app: App) -> Iterator[str]:
-    """Name files and folders that this user cannot write, before a run has to."""
-    places = {"epoch_file": app.base / app.config.epoch_file}
-    if app.config.mail.transport == "maildir":
-        folder = app.base / app.config.mail.maildir.path
-        while not folder.exists():  # it is made when it is needed
-            folder = folder.parent
-        places["mail.maildir.path"] = folder / "new"
-    for key, path in places.items():
-        if not path.is_dir() and (problem := place_problem(path, key)):
-            yield f"{key}: {problem}"
 
 
 def _unused(app: App) -> Iterator[str]:

@@ -29,15 +29,30 @@ def init(
 ) -> None:
     """Write a small working configuration. An existing file is never overwritten."""
     from digestmail.cli.config_template import parse_server, starter
-    from digestmail.config.load import find_path, load
+    from digestmail.config.load import find_path
     from digestmail.config.values import check_mailbox
-    from digestmail.errors import DigestmailError
 
     path = find_path(config)
     try:
         text = starter(check_mailbox(sender), maildir, parse_server(smtp))
     except ValueError as error:  # each says what it is about
         raise typer.BadParameter(str(error)) from error
+    _write_new(path, text)
+    option = f" --config {path}" if config is not None else ""
+    sys.stdout.write(
+        f"wrote {path}\n"
+        f"next:  digestmail subscribers add YOU@example.org{option}\n"
+        f"       digestmail check{option}\n"
+        f"       digestmail run --dry-run{option}\n"
+        f"       digestmail run{option}\n"
+    )
+
+
+def _write_new(path: Path, text: str) -> None:
+    """Write a configuration that loads, into a file that is new. Raises DigestmailError."""
+    from digestmail.config.load import load
+    from digestmail.errors import DigestmailError
+
     try:
         with path.open("x", encoding="utf-8") as file:
             file.write(text)
@@ -52,14 +67,6 @@ def init(
     except DigestmailError:
         path.unlink()
         raise
-    option = f" --config {path}" if config is not None else ""
-    sys.stdout.write(
-        f"wrote {path}\n"
-        f"next:  digestmail subscribers add YOU@example.org{option}\n"
-        f"       digestmail check{option}\n"
-        f"       digestmail run --dry-run{option}\n"
-        f"       digestmail run{option}\n"
-    )
 
 
 def check(

@@ -48,15 +48,11 @@ def add(
     quiet: Quiet = False,
 ) -> None:
     """Subscribe an address without confirmation. Run it again with other topics to change them."""
-    from digestmail.schedule.cron import check_timezone
     from digestmail.subscribers import admin
 
     with open_app(config, now) as opened:
         name = digest or _only_digest(opened)
-        if language is not None:
-            _check_language(opened, language)
-        if timezone is not None and (wrong := check_timezone(timezone)):
-            raise typer.BadParameter(wrong, param_hint="--timezone")
+        _check_details(opened, language, timezone)
         moment = opened.clock.now()
         subscriber = admin.add(opened.database, opened.digests, address, name, topic or [], moment)
         if (hour, language, timezone) != (None, None, None):
@@ -73,10 +69,14 @@ def _only_digest(app: App) -> str:
     return names[0]
 
 
-def _check_language(app: App, language: str) -> None:
+def _check_details(app: App, language: str | None, timezone: str | None) -> None:
+    from digestmail.schedule.cron import check_timezone
+
     known = app.mail.renderer.languages()
-    if language not in known:
+    if language is not None and language not in known:
         raise typer.BadParameter(f"{language!r} is none of {', '.join(known)}", param_hint="--language")
+    if timezone is not None and (wrong := check_timezone(timezone)):
+        raise typer.BadParameter(wrong, param_hint="--timezone")
 
 
 @app.command(name="list")

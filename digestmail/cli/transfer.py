@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
@@ -68,16 +68,10 @@ def import_(
     quiet: Quiet = False,
 ) -> None:
     """Import subscribers who have consented. People who unsubscribed need newer consent."""
-    from digestmail.cli import printing
     from digestmail.subscribers import csv_transfer
-    from digestmail.subscribers.csv_dialect import open_table
 
     agreed_at = parse_now(consent_at, "--consent-at")
-    try:
-        table = open_table(file, encoding)
-    except LookupError as error:
-        raise typer.BadParameter(f"there is no encoding {encoding!r}", param_hint="--encoding") from error
-    with table as rows, open_app(config, now) as opened:
+    with _open_table(file, encoding) as rows, open_app(config, now) as opened:
         moment = opened.clock.now()
         report = csv_transfer.import_people(
             opened.database,
@@ -89,12 +83,16 @@ def import_(
             dry_run=dry_run,
             tell=_teller(dry_run=dry_run, silent=json or quiet),
         )
-    if json:
-        printing.as_json(report)
-    elif report.failed or not quiet:
-        _print(report, quiet=quiet)
-    if report.failed:
-        raise typer.Exit(1)
+    _finish(report, json=json, quiet=quiet)
+
+
+def _open_table(file: Path, encoding: str | None) -> TextIO:
+    from digestmail.subscribers.csv_dialect import open_table
+
+    try:
+        return open_table(file, encoding)
+    except LookupError as error:
+        raise typer.BadParameter(f"there is no encoding {encoding!r}", param_hint="--encoding") from error
 
 
 def _teller(*, dry_run: bool, silent: bool) -> Callable[[Line], None]:
@@ -108,6 +106,17 @@ def _teller(*, dry_run: bool, silent: bool) -> Callable[[Line], None]:
             sys.stdout.write(f"line {line.number}: {line.why or line.outcome}\n")
 
     return tell
+
+
+def _finish(report: ImportReport, *, json: bool, quiet: bool) -> None:
+    from digestmail.cli import printing
+
+    if json:
+        printing.as_json(report)
+    elif report.failed or not quiet:
+        _print(report, quiet=quiet)
+    if report.failed:
+        raise typer.Exit(1)
 
 
 def _print(report: ImportReport, *, quiet: bool) -> None:

@@ -11,7 +11,6 @@ from digestmail.model.papers import Mention, PaperId
 from digestmail.model.selection import Decision, Outcome, Score, TopicMatch
 from digestmail.selection.newness import OLDEST_NEWS, is_old
 from digestmail.selection.segments import for_segment
-from digestmail.text.counts import counted
 
 
 def reasons(decision: Decision, limits: Limits | None) -> tuple[str, ...]:
@@ -64,8 +63,9 @@ def _moment(at: datetime) -> str:
 
 
 def _come(limit: int | None) -> str:
-    verb = "comes" if limit == 1 else "come"
-    return f"{'enough papers' if limit is None else counted(limit, 'paper')} {verb}"
+    if limit is None:
+        return "enough papers come"
+    return "1 paper comes" if limit == 1 else f"{limit} papers come"
 
 
 def _outcome(decision: Decision, limits: Limits | None) -> str:
