@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from typing import TYPE_CHECKING, Annotated, Literal
+from zoneinfo import ZoneInfo
 
 import typer
 
@@ -56,19 +57,19 @@ def list_all(
 def show(digest: Edition, slot: Slot, address: Address, config: ConfigPath = None, json: Json = False) -> None:
     """Show every attempt at a delivery: time, reply of the server, duration."""
     from digestmail.cli import printing
+    from digestmail.cli.times import common_zone
     from digestmail.delivery import admin
 
     with open_app(config) as opened:
         attempts = admin.attempts(opened.database, digest, slot, _subscriber(opened, address))
+        zone = common_zone(opened.digests)
     if json:
         printing.as_json(attempts)
         return
     for one in attempts:
         took = "" if one.milliseconds is None else f" after {one.milliseconds / 1000:.3f} s"
-        sys.stdout.write(
-            f"{one.number}  {one.at:%Y-%m-%d %H:%M:%S} UTC  {one.state}{took}  {one.code or ''} {one.text}".rstrip()
-            + "\n"
-        )
+        at = f"{one.at.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M:%S} {zone}"
+        sys.stdout.write(f"{one.number}  {at}  {one.state}{took}  {one.code or ''} {one.text}".rstrip() + "\n")
 
 
 @app.command()

@@ -7,6 +7,7 @@ import textwrap
 from typing import TYPE_CHECKING
 
 from digestmail.cli import printing
+from digestmail.cli.times import written
 from digestmail.editions import archive
 from digestmail.errors import DigestmailError
 from digestmail.model.archive import PaperRecord
@@ -23,8 +24,8 @@ def view(app: App, ref: str) -> PaperRecord:
     return found
 
 
-def show(found: PaperRecord) -> None:
-    """Print it."""
+def show(found: PaperRecord, zone: str) -> None:
+    """Print it, with times in the IANA time zone `zone`."""
     paper = found.paper
     facts = [
         ("id", " ".join([paper.id, *paper.aliases])),
@@ -50,6 +51,6 @@ def show(found: PaperRecord) -> None:
             )
             if count is not None
         ]
-        sys.stdout.write(f"  {row.seen_at:%Y-%m-%d %H:%M} UTC  {row.source}  {', '.join(counts)}".rstrip() + "\n")
+        sys.stdout.write(f"  {written(row.seen_at, zone)}  {row.source}  {', '.join(counts)}".rstrip() + "\n")
     for digest, slot in found.editions:
         sys.stdout.write(f"published in {digest} {slot}\n")

@@ -12,14 +12,15 @@ def run(
 ) -> None:
     """Collect, publish and deliver everything that is due. Run this from cron."""
     from digestmail.cli import printing, progress, stopping
+    from digestmail.cli.times import common_zone
 
     with (
         stopping.on_signals() as stop,
         progress.shown(quiet=quiet or json) as shown,
         open_app(config, now, progress=shown) as app,
     ):
-        report = app.run(dry_run=dry_run, stop=stop)
-    printing.report(report, json=json, quiet=quiet, failed=report.failed)
+        report, zone = app.run(dry_run=dry_run, stop=stop), common_zone(app.digests)
+    printing.report(report, json=json, quiet=quiet, failed=report.failed, zone=zone)
 
 
 def collect(
@@ -53,14 +54,15 @@ def deliver(
 ) -> None:
     """Send the queued deliveries that are due."""
     from digestmail.cli import printing, progress, stopping
+    from digestmail.cli.times import common_zone
 
     with (
         stopping.on_signals() as stop,
         progress.shown(quiet=quiet or json) as shown,
         open_app(config, now, progress=shown) as app,
     ):
-        report = app.outbox() if dry_run else app.deliver(stop=stop)
-    printing.report(report, json=json, quiet=quiet, failed=report.went_wrong)
+        report, zone = app.outbox() if dry_run else app.deliver(stop=stop), common_zone(app.digests)
+    printing.report(report, json=json, quiet=quiet, failed=report.went_wrong, zone=zone)
 
 
 def register(app: typer.Typer) -> None:

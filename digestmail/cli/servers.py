@@ -16,6 +16,7 @@ def serve(config: ConfigPath = None, quiet: Quiet = False) -> None:
     import logging
 
     from digestmail.cli import printing, stopping
+    from digestmail.cli.times import common_zone
     from digestmail.daemon import Daemon
     from digestmail.model.reports import RunReport
 
@@ -24,7 +25,7 @@ def serve(config: ConfigPath = None, quiet: Quiet = False) -> None:
     log = logging.getLogger("digestmail.serve")
 
     def tell(report: RunReport) -> None:
-        for line in printing.lines(report):
+        for line in printing.lines(report, common_zone(app.digests)):
             log.log(logging.WARNING if report.failed else logging.INFO, "%s", line)
 
     with open_app(config) as app:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
@@ -95,7 +96,8 @@ def _why_no_candidate(connection: Connection, digest: Digest, paper: Paper, comp
         return
     known = [mention for mention in own if mention.first_seen_at <= composed.edition.composed_at]
     if known:
-        yield from why_old(known, digest.curated, composed.since)
+        yield from why_old(known, digest.curated, composed.since, digest.schedule.timezone)
     else:
-        first = min(mention.first_seen_at for mention in own)
-        yield f"not seen yet at that time: first seen {first:%Y-%m-%d %H:%M:%S} UTC"
+        zone = digest.schedule.timezone
+        first = min(mention.first_seen_at for mention in own).astimezone(ZoneInfo(zone))
+        yield f"not seen yet at that time: first seen {first:%Y-%m-%d %H:%M:%S} {zone}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from digestmail.model.digests import Limits
 from digestmail.model.editions import Edition
@@ -46,11 +47,14 @@ def _section_of(edition: Edition, paper_id: PaperId, topics: tuple[str, ...]) ->
     return None
 
 
-def why_old(mentions: Sequence[Mention], curated: Collection[str], since: datetime) -> Iterator[str]:
-    """Yield why a paper is no news in the window that begins at `since`, one sentence for each source."""
-    yield f"too old: the window begins {_moment(since)}"
+def why_old(mentions: Sequence[Mention], curated: Collection[str], since: datetime, zone: str = "UTC") -> Iterator[str]:
+    """Yield why a paper is no news in the window that begins at `since`, one sentence for each source.
+
+    Times are written in the IANA time zone `zone`.
+    """
+    yield f"too old: the window begins {_moment(since, zone)}"
     for mention in mentions:
-        said = f"{mention.source} first showed it {_moment(mention.first_seen_at)} and dates it {mention.day}"
+        said = f"{mention.source} first showed it {_moment(mention.first_seen_at, zone)} and dates it {mention.day}"
         if mention.first_seen_at >= since and is_old(mention, since):
             said += f": over {OLDEST_NEWS.days} days before the window"
         elif mention.first_seen_at >= since and mention.source not in curated:
@@ -58,8 +62,8 @@ def why_old(mentions: Sequence[Mention], curated: Collection[str], since: dateti
         yield said
 
 
-def _moment(at: datetime) -> str:
-    return f"{at:%Y-%m-%d %H:%M} UTC"
+def _moment(at: datetime, zone: str) -> str:
+    return f"{at.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M} {zone}"
 
 
 def _come(limit: int | None) -> str:
