@@ -12,11 +12,13 @@ from websites import open_app
 from worker_fixture import fill
 
 from digestmail.cli import check as checking
+from digestmail.errors import TransportError
 from digestmail.model.deliveries import NoticeKind
 from digestmail.model.papers import Health, SourceHealth
 from digestmail.papers.arxiv_taxonomy import category_problem
 from digestmail.storage import claims, notices, rates, schema, sources
 from digestmail.subscribers import admin
+from digestmail.wiring.places import place_problems
 
 YEAR = timedelta(days=365)
 HOUR = timedelta(hours=1)
@@ -199,3 +201,30 @@ def test_a_new_sign_up_is_no_problem_yet(check, sqlite):
         (reader,) = people(connection, 1)
         notices.enqueue(connection, reader, NoticeKind.CONFIRM, {}, THURSDAY)
     assert check(at=THURSDAY + timedelta(minutes=10)).problems == ()
+
+
+@pytest.mark.parametrize(
+    ("said", "hinted"),
+    [
+        ("certificate verify failed: self-signed certificate", True),
+        ("certificate verify failed: unable to get local issuer certificate", True),
+        ("Connection refused", False),
+    ],
+)
+def test_a_certificate_nobody_vouches_for_names_the_key_that_trusts_it(sqlite, tmp_path, monkeypatch, said, hinted):
+    class Broken:
+        def open(self):
+            raise TransportError(f"no connection to the mail server: {said}")
+
+    with open_app(f"sqlite:///{tmp_path / 'test.db'}") as app:
+        monkeypatch.setattr(app, "transports", lambda: (Broken(),))
+        (problem,) = [one for one in checking.check(app, connect=True).problems if one.startswith("transport: ")]
+    assert said in problem
+    assert ("ca_file" in problem) is hinted
+
+
+def test_places_that_cannot_be_written_are_named_before_a_run_has_to(sqlite, tmp_path):
+    with open_app(f"sqlite:///{tmp_path / 'test.db'}") as app:
+        config = app.config.model_copy(update={"epoch_file": tmp_path / "no" / "digestmail.epoch"})
+        (problem,) = place_problems(config, tmp_path)
+    assert problem.startswith(f"epoch_file: there is no folder {tmp_path / 'no'}: ")
