@@ -57,14 +57,13 @@ def open_table(path: Path, encoding: str | None = None) -> TextIO:
     """Open a CSV file as text, in `encoding` or the one it seems to be written in. Raises OSError or LookupError.
 
     A byte order mark says which one; without it, a NUL at every other place means UTF-16, and everything else is UTF-8,
-    with octets that are not UTF-8 read as Windows-1252, which Excel writes on Windows in Western countries.
+    with octets that are not UTF-8 read as Windows-1252, which Excel writes on Windows in Western countries. Octets that
+    contradict a mark or `encoding` are refused with their line.
     """
-    errors = _FALLBACK
     if encoding is None:
         with path.open("rb") as file:
             encoding = _encoding_of(file.read(64))
-        if not encoding.startswith("utf-8"):
-            errors = "replace"
+        errors = {"utf-8": _FALLBACK, "utf-8-sig": "surrogateescape"}.get(encoding, "replace")
     else:
         codecs.lookup(encoding)
         errors = "surrogateescape"

@@ -99,7 +99,7 @@ def test_people_go_out_and_come_in(site):
 
 def test_a_file_that_is_not_there_or_no_csv_is_a_sentence(site):
     assert "nowhere.csv" in digestmail(site, "subscribers", "import", "nowhere.csv", status=1)
-    (site / "sheet.csv").write_bytes("address,digest\n".encode("utf-16"))
+    (site / "sheet.csv").write_bytes("name,town\n".encode("utf-16"))
     assert "first line must name" in digestmail(site, "subscribers", "import", "sheet.csv", status=1)
     assert "both, or neither" in digestmail(
         site, "subscribers", "import", "sheet.csv", "--consent-source", "desk", status=1
