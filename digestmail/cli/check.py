@@ -121,7 +121,7 @@ def _unread(names: Sequence[str]) -> Iterator[str]:
 
 
 def _without_readers(app: App, wishes: Sequence[ChoiceCount]) -> Iterator[str]:
-    """Name the digests that would be sent to nobody."""
+    """Name the digests that have no readers."""
     wanted = {wish.digest for wish in wishes}
     for digest in app.digests:
         if digest.name not in wanted:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 
 from digestmail.cli.options import ConfigPath, Json, Now, Quiet, open_app
+
+Checked = TypeVar("Checked")
 
 
 def init(
@@ -33,11 +36,8 @@ def init(
     from digestmail.config.values import check_mailbox
 
     path = find_path(config)
-    try:
-        text = starter(check_mailbox(sender), maildir, parse_server(smtp))
-    except ValueError as error:  # each says what it is about
-        raise typer.BadParameter(str(error)) from error
-    _write_new(path, text)
+    mailbox, server = _checked("--sender", check_mailbox, sender), _checked("--smtp", parse_server, smtp)
+    _write_new(path, starter(mailbox, maildir, server))
     option = f" --config {path}" if config is not None else ""
     sys.stdout.write(
         f"wrote {path}\n"
@@ -46,6 +46,14 @@ def init(
         f"       digestmail run --dry-run{option}\n"
         f"       digestmail run{option}\n"
     )
+
+
+def _checked(option: str, check: Callable[[str], Checked], given: str) -> Checked:
+    """Return what `check` makes of the value of an option. Raises typer.BadParameter."""
+    try:
+        return check(given)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint=option) from error
 
 
 def _write_new(path: Path, text: str) -> None:

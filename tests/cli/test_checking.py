@@ -12,6 +12,9 @@ from websites import open_app
 from worker_fixture import fill
 
 from digestmail.cli import check as checking
+from digestmail.cli import check_sources
+from digestmail.collect.collector import list_health
+from digestmail.config.sources import ArxivFeedTable
 from digestmail.errors import TransportError
 from digestmail.model.deliveries import NoticeKind
 from digestmail.model.papers import Health, SourceHealth
@@ -137,6 +140,18 @@ def test_a_source_that_is_not_read_any_more_is_a_problem_when_every_digest_shoul
 def test_a_category_that_arxiv_does_not_list_is_named_with_the_nearest(name, said):
     problem = category_problem(name)
     assert (problem is None) if said is None else (problem is not None and said in problem)
+
+
+def test_a_category_that_does_not_exist_is_a_problem_until_it_shows_a_paper(sqlite, tmp_path):
+    table = ArxivFeedTable(name="arxiv", kind="arxiv-feed", categories=("cs.LG", "cs.LGG"))
+    with open_app(f"sqlite:///{tmp_path / 'test.db'}") as app:
+        app.clock = FakeClock(THURSDAY)
+        app.config = app.config.model_copy(update={"sources": (table,)})
+        health(sqlite, read=HOUR, fresh=HOUR, source="arxiv")
+        (problem,) = check_sources.problems(app, list_health(app.database))
+        assert problem.startswith("source arxiv: arXiv has no category 'cs.LGG'; did you mean 'cs.LG'?")
+        health(sqlite, read=HOUR, fresh=HOUR, source="arxiv", category="cs.LGG")
+        assert list(check_sources.problems(app, list_health(app.database))) == []
 
 
 # -- readers and the outbox ------------------------------------------------------------------------------------------
