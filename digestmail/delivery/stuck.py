@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from digestmail.delivery.notices import LEASE
 from digestmail.errors import DigestmailError
 from digestmail.storage import stuck
 from digestmail.storage.database import Database
@@ -12,6 +13,8 @@ from digestmail.storage.stuck import Held, Overdue, UnsentNotices
 
 LATE = timedelta(hours=2)
 """Cron calls once an hour; what is due for longer is in nobody's hands."""
+_AT_WORK = timedelta(minutes=5)
+"""A claim on notices that is older is in nobody's hands: a process works off a batch sooner than that."""
 _SLOW_NOTICE = timedelta(minutes=15)
 _REMEMBERED = timedelta(days=7)
 
@@ -30,11 +33,16 @@ class Stuck:
     unsent: tuple[UnsentNotices, ...]
 
 
+def _old_notices(now: datetime) -> datetime:
+    """Return when claims on notices end that are so old that no process can still be at work on them."""
+    return now + LEASE - _AT_WORK
+
+
 def look(database: Database, now: datetime) -> Stuck:
     """Return what is stuck."""
     with database.connect() as connection:
         at_work = stuck.workers_until(connection, now)
-        held = stuck.held(connection, now)
+        held = stuck.held(connection, now, _old_notices(now))
         return Stuck(
             held=held if at_work is None and (held.deliveries or held.notices) else None,
             at_work=at_work,
@@ -56,4 +64,4 @@ def release(database: Database, now: datetime, *, force: bool) -> Held:
                 f"a worker may still be sending: it holds connections until {until:%H:%M:%S} UTC; try again then, or "
                 "use --force if you know that no `digestmail` process is running on any machine"
             )
-        return stuck.release(connection, now)
+        return stuck.release(connection, now, now + LEASE if force else _old_notices(now))

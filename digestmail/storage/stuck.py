@@ -55,15 +55,18 @@ def workers_until(connection: Connection, now: datetime) -> datetime | None:
     return until
 
 
-def held(connection: Connection, now: datetime) -> Held:
-    """Return what is claimed. With no worker at work, whoever claimed it is gone."""
+def held(connection: Connection, now: datetime, notices_until: datetime) -> Held:
+    """Return what is claimed. With no worker at work, whoever claimed the deliveries is gone.
+
+    Who sends notices holds no connections: only those count whose claims end before `notices_until`, the older ones.
+    """
     d, n = deliveries.c, notices.c
     messages = select(func.count(), func.count().filter(d.state == DeliveryState.SENDING), func.max(d.due_at)).where(
         *_claimed(now)
     )
     total, begun, until = connection.execute(messages).one()
     letters, letters_until = connection.execute(
-        select(func.count(), func.max(n.due_at)).where(n.state == DeliveryState.SENDING, n.due_at > now)
+        select(func.count(), func.max(n.due_at)).where(*_claimed_notices(now, notices_until))
     ).one()
     return Held(
         deliveries=total,
@@ -73,19 +76,24 @@ def held(connection: Connection, now: datetime) -> Held:
     )
 
 
-def release(connection: Connection, now: datetime) -> Held:
-    """Make due at once what is claimed, and return what that was.
+def release(connection: Connection, now: datetime, notices_until: datetime) -> Held:
+    """Make due at once what is claimed (see `held`), and return what that was.
 
     A worker that is still at work loses it: the fence says so before it begins another message. What is `sending` may
     be on the wire; the next claim treats it as the policy for ambiguous deliveries says.
     """
-    found = held(connection, now)
+    found = held(connection, now, notices_until)
     d, n = deliveries.c, notices.c
     connection.execute(update(deliveries).where(*_claimed(now)).values(due_at=now, fence=d.fence + 1))
-    letters = update(notices).where(n.state == DeliveryState.SENDING, n.due_at > now)
+    letters = update(notices).where(*_claimed_notices(now, notices_until))
     connection.execute(letters.values(due_at=now, fence=n.fence + 1))
     connection.execute(delete(allotments))
     return found
+
+
+def _claimed_notices(now: datetime, until: datetime) -> tuple[ColumnElement[bool], ...]:
+    n = notices.c
+    return (n.state == DeliveryState.SENDING, n.due_at > now, n.due_at <= until)
 
 
 def _claimed(now: datetime) -> tuple[ColumnElement[bool], ...]:

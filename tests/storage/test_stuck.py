@@ -75,6 +75,8 @@ def test_notices_of_a_killed_process_are_given_back_too(database):
         (reader,) = people(connection, 1)
         notices.enqueue(connection, reader, NoticeKind.CONFIRM, {}, THURSDAY)
         notices.claim(connection, THURSDAY, timedelta(minutes=15), 10)
+    assert stuck.look(database, THURSDAY + timedelta(minutes=4)).held is None
+    assert stuck.release(database, THURSDAY + timedelta(minutes=4), force=False).notices == 0
     assert stuck.look(database, LATER).held is not None
     assert stuck.release(database, LATER, force=False).notices == 1
     with database.begin() as connection:
