@@ -48,7 +48,12 @@ def look(database: Database, now: datetime) -> Stuck:
             at_work=at_work,
             claimed=held.deliveries + held.notices,
             overdue=None if at_work else stuck.overdue(connection, now - LATE),
-            unsent=stuck.unsent_notices(connection, now - _SLOW_NOTICE, now - _REMEMBERED),
+            unsent=stuck.unsent_notices(
+                connection,
+                tried_before=now - _SLOW_NOTICE,
+                due_before=now - LATE,
+                failed_since=now - _REMEMBERED,
+            ),
         )
 
 

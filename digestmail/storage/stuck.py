@@ -121,12 +121,18 @@ def count_due(connection: Connection, now: datetime) -> int:
     return int(connection.execute(select(func.count()).where(deliveries.c.due_at <= now)).scalar_one())
 
 
-def unsent_notices(connection: Connection, before: datetime, since: datetime) -> tuple[UnsentNotices, ...]:
-    """Return the notices that were queued `before` and still wait, and those that failed after `since`, by kind."""
+def unsent_notices(
+    connection: Connection, *, tried_before: datetime, due_before: datetime, failed_since: datetime
+) -> tuple[UnsentNotices, ...]:
+    """Return, by kind, the notices that do not get through.
+
+    Those queued before `tried_before` that were claimed and wait all the same; those due before `due_before`, claimed
+    or not; and those that failed since `failed_since`.
+    """
     n = notices.c
-    waits = (n.queued_at < before) & n.due_at.is_not(None) & (n.fence > 0)
-    forgotten = n.due_at < before
-    failed = (n.state == DeliveryState.FAILED) & (n.ended_at >= since)
+    waits = (n.queued_at < tried_before) & n.due_at.is_not(None) & (n.fence > 0)
+    forgotten = n.due_at < due_before
+    failed = (n.state == DeliveryState.FAILED) & (n.ended_at >= failed_since)
     rows = connection.execute(
         select(n.kind, n.state, func.count(), func.max(n.text))
         .where(waits | forgotten | failed)

@@ -16,7 +16,7 @@ from digestmail.cli import check_sources
 from digestmail.collect.collector import list_health
 from digestmail.config.sources import ArxivFeedTable
 from digestmail.errors import TransportError
-from digestmail.model.deliveries import NoticeKind
+from digestmail.model.deliveries import Attempted, DeliveryState, NoticeKind
 from digestmail.model.papers import Health, SourceHealth
 from digestmail.papers.arxiv_taxonomy import category_problem
 from digestmail.storage import claims, notices, rates, schema, sources
@@ -215,7 +215,21 @@ def test_a_new_sign_up_is_no_problem_yet(check, sqlite):
     with sqlite.begin() as connection:
         (reader,) = people(connection, 1)
         notices.enqueue(connection, reader, NoticeKind.CONFIRM, {}, THURSDAY)
-    assert check(at=THURSDAY + timedelta(minutes=10)).problems == ()
+    assert check(at=THURSDAY + HOUR).problems == ()
+    (problem,) = check(at=THURSDAY + 3 * HOUR).problems
+    assert problem.startswith("1 email to confirm a subscription not sent yet")
+
+
+def test_a_notice_that_failed_is_remembered_for_a_week(check, sqlite):
+    with sqlite.begin() as connection:
+        (reader,) = people(connection, 1)
+        notices.enqueue(connection, reader, NoticeKind.CONFIRM, {}, THURSDAY)
+        (claimed,) = notices.claim(connection, THURSDAY, timedelta(minutes=15), 10)
+        refused = Attempted(state=DeliveryState.FAILED, code=550, text="no such user", begun=True)
+        notices.record(connection, claimed, refused, THURSDAY)
+    (problem,) = check(at=THURSDAY + HOUR).problems
+    assert problem.startswith("1 email to confirm a subscription failed in the last 7 days: no such user")
+    assert check(at=THURSDAY + timedelta(days=8)).problems == ()
 
 
 @pytest.mark.parametrize(

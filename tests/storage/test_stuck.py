@@ -14,6 +14,7 @@ from digestmail.delivery import stuck
 from digestmail.errors import DigestmailError
 from digestmail.model.deliveries import DeliveryState, NoticeKind
 from digestmail.storage import claims, deliveries, delivery_admin, notices, rates, schema
+from digestmail.storage.stuck import count_due
 
 LEASE = timedelta(minutes=30)
 LATER = THURSDAY + timedelta(minutes=6)
@@ -93,3 +94,20 @@ def test_resuming_makes_notices_due_that_waited_for_a_server_and_no_others(datab
         delivery_admin.make_due(connection, THURSDAY + timedelta(minutes=1))
         due = notices.claim(connection, THURSDAY + timedelta(minutes=1), timedelta(minutes=15), 10)
     assert [one.kind for one in due] == [NoticeKind.CONFIRM]
+
+
+def test_what_is_late_and_what_does_not_get_through_is_counted(database):
+    fill(database, 3)
+    with database.begin() as connection:
+        (reader,) = people(connection, 1, domains=("example.net",))
+        for _ in range(2):
+            notices.enqueue(connection, reader, NoticeKind.CONFIRM, {}, THURSDAY)
+    found = stuck.look(database, THURSDAY + timedelta(hours=3))
+    assert found.held is None
+    assert found.overdue is not None
+    assert (found.overdue.count, found.overdue.since) == (3, THURSDAY)
+    assert [(row.kind, row.state, row.count, row.text) for row in found.unsent] == [
+        (NoticeKind.CONFIRM, DeliveryState.QUEUED, 2, "")
+    ]
+    with database.connect() as connection:
+        assert count_due(connection, THURSDAY) == 3
