@@ -9,7 +9,6 @@ from zoneinfo import ZoneInfo
 import typer
 
 from digestmail.cli.options import ConfigPath, Json, Now, open_app
-from digestmail.text.counts import counted
 
 if TYPE_CHECKING:
     from digestmail.app import App
@@ -137,6 +136,7 @@ def retry(
 def resume(config: ConfigPath = None, now: Now = None) -> None:
     """Retry immediately the deliveries that wait for a mail server, after you fixed it."""
     from digestmail.delivery import admin
+    from digestmail.text.counts import counted
 
     with open_app(config, now) as opened:
         paused, due = admin.resume(opened.database, opened.clock.now())
@@ -157,6 +157,7 @@ def release(
     Messages that may have been sent follow [mail] ambiguous: `resend` sends them again under the same Message-ID.
     """
     from digestmail.delivery import stuck
+    from digestmail.text.counts import counted
 
     with open_app(config, now) as opened:
         held = stuck.release(opened.database, opened.wall_clock.now(), force=force)
@@ -169,6 +170,7 @@ def release(
 def adopt(config: ConfigPath = None, now: Now = None) -> None:
     """Continue with a database restored from a backup; open deliveries are cancelled, not sent again."""
     from digestmail.delivery import restore
+    from digestmail.text.counts import counted
 
     with open_app(config, now) as opened:
         cancelled = restore.adopt(opened.database, opened.epoch(), opened.wall_clock.now())

@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from digestmail.cli.options import ConfigPath, Quiet, open_app
-from digestmail.text.counts import counted
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Secrets that sign the links in emails.")
 
@@ -28,6 +27,7 @@ def rotate(
 ) -> None:
     """Create a new signing secret. Links signed with old secrets keep working unless you use --forget."""
     from digestmail.delivery.secrets import rotate_secrets
+    from digestmail.text.counts import counted
 
     with open_app(config) as opened:
         kept = rotate_secrets(opened.database, opened.epoch(), forget=forget)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from digestmail.cli.options import ConfigPath, Json, Now, open_app
-from digestmail.text.counts import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -68,6 +67,7 @@ def list_editions(
     from digestmail.cli import printing
     from digestmail.editions.archive import editions_made_last
     from digestmail.selection.segments import for_everybody
+    from digestmail.text.counts import counted
 
     with open_app(config) as app:
         found = editions_made_last(app.database, limit, digest)

@@ -9,7 +9,6 @@ import typer
 
 from digestmail.cli import transfer
 from digestmail.cli.options import ConfigPath, Json, Now, Quiet, open_app, parse_now
-from digestmail.text.counts import counted
 
 if TYPE_CHECKING:
     from digestmail.app import App
@@ -174,6 +173,7 @@ def erase(
     """Erase all data about an address. Only a keyed hash is kept, so that no import adds it again."""
     from digestmail.cli import printing
     from digestmail.subscribers import admin, data_export
+    from digestmail.text.counts import counted
     from digestmail.text.credentials import new_secret
 
     with open_app(config, now) as opened:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 import typer
 
 from digestmail.cli.options import ConfigPath, Json, Now, Quiet, open_app, parse_now
-from digestmail.text.counts import counted
 
 if TYPE_CHECKING:
     from digestmail.subscribers.csv_transfer import ImportReport, Line
@@ -27,6 +26,7 @@ def export(
     """Export all subscribers as CSV, one row per digest, safe to open in a spreadsheet."""
     from digestmail.cli import printing
     from digestmail.subscribers import csv_transfer
+    from digestmail.text.counts import counted
 
     with ExitStack() as stack:
         opened = stack.enter_context(open_app(config))
