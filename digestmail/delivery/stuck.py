@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from digestmail.delivery.notices import LEASE
 from digestmail.errors import DigestmailError
 from digestmail.storage import stuck
 from digestmail.storage.database import Database
@@ -13,6 +12,7 @@ from digestmail.storage.stuck import Held, Overdue, UnsentNotices
 
 LATE = timedelta(hours=2)
 """Cron calls once an hour; what is due for longer is in nobody's hands."""
+_NOTICE_LEASE = timedelta(minutes=15)
 _AT_WORK = timedelta(minutes=5)
 """A claim on notices that is older is in nobody's hands: a process works off a batch sooner than that."""
 _SLOW_NOTICE = timedelta(minutes=15)
@@ -35,7 +35,7 @@ class Stuck:
 
 def _old_notices(now: datetime) -> datetime:
     """Return when claims on notices end that are so old that no process can still be at work on them."""
-    return now + LEASE - _AT_WORK
+    return now + _NOTICE_LEASE - _AT_WORK
 
 
 def look(database: Database, now: datetime) -> Stuck:
@@ -69,4 +69,4 @@ def release(database: Database, now: datetime, *, force: bool) -> Held:
                 f"a worker may still be sending: it holds connections until {until:%H:%M:%S} UTC; try again then, or "
                 "use --force if you know that no `digestmail` process is running on any machine"
             )
-        return stuck.release(connection, now, now + LEASE if force else _old_notices(now))
+        return stuck.release(connection, now, now + _NOTICE_LEASE if force else _old_notices(now))

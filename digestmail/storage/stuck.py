@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, delete, func, select, update
+from sqlalchemy import ColumnElement, Connection, Table, delete, func, select, update
 
 from digestmail.model.deliveries import DeliveryState, NoticeKind
 from digestmail.schedule.moments import LONGEST_DELIVERY, LONGEST_PAUSE
@@ -62,7 +62,7 @@ def held(connection: Connection, now: datetime, notices_until: datetime) -> Held
     """
     d, n = deliveries.c, notices.c
     messages = select(func.count(), func.count().filter(d.state == DeliveryState.SENDING), func.max(d.due_at)).where(
-        *_claimed(now)
+        *_claimed(deliveries, now)
     )
     total, begun, until = connection.execute(messages).one()
     letters, letters_until = connection.execute(
@@ -84,7 +84,7 @@ def release(connection: Connection, now: datetime, notices_until: datetime) -> H
     """
     found = held(connection, now, notices_until)
     d, n = deliveries.c, notices.c
-    connection.execute(update(deliveries).where(*_claimed(now)).values(due_at=now, fence=d.fence + 1))
+    connection.execute(update(deliveries).where(*_claimed(deliveries, now)).values(due_at=now, fence=d.fence + 1))
     letters = update(notices).where(*_claimed_notices(now, notices_until))
     connection.execute(letters.values(due_at=now, fence=n.fence + 1))
     connection.execute(delete(allotments))
@@ -96,14 +96,14 @@ def _claimed_notices(now: datetime, until: datetime) -> tuple[ColumnElement[bool
     return (n.state == DeliveryState.SENDING, n.due_at > now, n.due_at <= until)
 
 
-def _claimed(now: datetime) -> tuple[ColumnElement[bool], ...]:
+def _claimed(table: Table, now: datetime) -> tuple[ColumnElement[bool], ...]:
     """Choose what is claimed: `sending`, or queued for a time that is over and due later all the same.
 
     A deferred delivery that is claimed again looks like one that waits; `make_due` is for those.
     """
-    d = deliveries.c
-    queued = (d.state == DeliveryState.QUEUED) & (d.queued_at <= now) & (d.fence > 0)
-    return (d.due_at > now, d.due_at <= now + LONGEST_DELIVERY, (d.state == DeliveryState.SENDING) | queued)
+    c = table.c
+    queued = (c.state == DeliveryState.QUEUED) & (c.queued_at <= now) & (c.fence > 0)
+    return (c.due_at > now, c.due_at <= now + LONGEST_DELIVERY, (c.state == DeliveryState.SENDING) | queued)
 
 
 # -- what is late ----------------------------------------------------------------------------------------------------
