@@ -39,6 +39,7 @@ from digestmail.storage.database import Database
 from digestmail.subscribers.signup import forget_unconfirmed
 from digestmail.transports.base import Transport
 from digestmail.wiring import bounces, mail
+from digestmail.wiring.progress import deliver_progress
 from digestmail.wiring.sources import open_sources
 
 
@@ -119,7 +120,7 @@ class App(AbstractContextManager["App"]):
             scoring=self.config.bounces.scoring(),
             random=self._random,
             stop=stop,
-            progress=lambda done: self._progress("deliver", done, None),
+            progress=deliver_progress(self.database, self._progress, self.wall_clock.now()),
         )
 
     def read_bounces(self, *, stop: Stop = never) -> BouncesReport:

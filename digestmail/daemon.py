@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from types import FrameType
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.jobstores.memory import MemoryJobStore
@@ -50,13 +51,17 @@ class SlotTrigger(BaseTrigger):  # type: ignore[misc] # APScheduler 3 ships no t
 class Daemon:
     """Runs the operations on time until stopped. A unit of work in progress is finished first."""
 
-    def __init__(self, app: App, *, on_report: Callable[[RunReport], None]) -> None:
+    def __init__(
+        self, app: App, *, on_report: Callable[[RunReport], None], on_stop: Callable[[], object] = lambda: None
+    ) -> None:
         """Schedule a run for every digest of `app`, one every hour, and a delivery every minute.
 
-        The hourly run reads late or throttled sources again, and publishes open slots that were empty.
+        The hourly run reads late or throttled sources again, and publishes open slots that were empty. `on_stop` is
+        called on SIGTERM or SIGINT; it may limit how long the work in progress takes.
         """
         self._app = app
         self._on_report = on_report
+        self._on_stop = on_stop
         self._stopping = threading.Event()
         self._clock = app.wall_clock
         self._owed = False
@@ -79,6 +84,14 @@ class Daemon:
 
     def _run(self) -> None:
         self._post(self._app.run)
+        for line in self._next_runs():
+            log.info("%s", line)
+
+    def _next_runs(self) -> Iterator[str]:
+        """Yield when each digest is due next, in its own time zone."""
+        for digest in self._app.digests:
+            at = next_fire(digest.schedule, self._clock.now()).astimezone(ZoneInfo(digest.schedule.timezone))
+            yield f"next run of digest {digest.name}: {at:%a %Y-%m-%d %H:%M} {digest.schedule.timezone}"
 
     def _look(self) -> None:
         """Deliver what is due, and repeat a run that another process prevented."""
@@ -91,8 +104,8 @@ class Daemon:
         """Call an operation and pass on its report, unless it is empty."""
         try:
             report = verb(stop=self._stopping.is_set)
-        except DigestmailError:
-            log.exception("the run failed; the next one is tried in time")
+        except DigestmailError as error:
+            log.error("the run failed, and is tried again at its next time: %s", error)  # noqa: TRY400 - no bug
             return
         self._owed = report.busy
         done = report.deliver
@@ -117,6 +130,7 @@ class Daemon:
     def stop(self, *_: int | FrameType | None) -> None:
         """Stop. Safe in a signal handler."""
         self._stopping.set()
+        self._on_stop()
 
     def run(self) -> None:
         """Run once immediately, then until SIGTERM or SIGINT."""

@@ -21,17 +21,10 @@ Address = Annotated[str, typer.Argument(metavar="ADDRESS", help="An email addres
 
 def bounces(config: ConfigPath = None, json: Json = False, quiet: Quiet = False) -> None:
     """Process bounces, complaints and unsubscribe emails; with kind = "listen", run until SIGTERM."""
-    import signal
-    import threading
+    from digestmail.cli import printing, stopping
 
-    from digestmail.cli import printing
-
-    over = threading.Event()
-    with open_app(config) as app:
-        if app.config.bounces.kind == "listen":
-            for number in (signal.SIGTERM, signal.SIGINT):
-                signal.signal(number, lambda *_: over.set())
-        report = app.read_bounces(stop=over.is_set)
+    with stopping.on_signals() as stop, open_app(config) as app:
+        report = app.read_bounces(stop=stop)
     if json:
         printing.as_json(report)
     elif not quiet:

@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING
 
-from digestmail.cli import check_fetching, printing
+from digestmail.cli import check_fetching, check_outbox, check_sources, printing
+from digestmail.cli.times import common_zone, written
 from digestmail.collect.collector import list_health
 from digestmail.config.mail import SmtpTable
 from digestmail.config.servers import secrets_of
-from digestmail.delivery import admin
 from digestmail.errors import DigestmailError
-from digestmail.model.deliveries import DeliveryState
-from digestmail.model.papers import Health, SourceHealth
-from digestmail.model.reports import WELL, DeliverReport
+from digestmail.model.papers import SourceHealth
+from digestmail.model.reports import DeliverReport
 from digestmail.model.subscribers import ChoiceCount
 from digestmail.schedule.cron import next_fire
 from digestmail.subscribers.admin import wishes
+from digestmail.text.counts import counted
 from digestmail.text.credentials import weaknesses
 from digestmail.transports.single import try_connection
+from digestmail.wiring.places import place_problems
 
 if TYPE_CHECKING:
     from digestmail.app import App
@@ -39,6 +40,10 @@ class CheckReport:
     """Configured sources that were never read."""
     next_due: dict[str, datetime]
     """When each digest's next slot begins."""
+    zones: dict[str, str]
+    """Each digest's time zone."""
+    zone: str
+    """The time zone of all other times that are shown."""
     outbox: DeliverReport
 
 
@@ -52,24 +57,30 @@ def check(app: App, *, connect: bool) -> CheckReport:
             problems.append(f"digest {digest.name}: {error}")
     if connect:
         problems += _connections(app)
+    problems += place_problems(app.config, app.base)
     problems += weaknesses(secrets_of(app.config))
     problems += _unused(app)
-    problems += _ledger(app)
-    problems += _beyond(app)
+    problems += check_outbox.problems(app)
     configured = [table.name for table in app.config.sources]
     health = tuple(row for row in list_health(app.database) if row.source in configured)
-    problems += _orphans(app, wishes(app.database))
-    problems += [
-        f"source {row.source}: {row.health}: {row.detail}"
-        for row in health
-        if not row.category and row.health not in WELL and row.health is not Health.PARKED
-    ]
+    problems += _orphans(app, wanted := wishes(app.database))
+    problems += _without_readers(app, wanted)
+    problems += check_sources.problems(app, health)
+    unread = tuple(name for name in configured if name not in {row.source for row in health})
     return CheckReport(
         problems=tuple(problems),
-        notes=(*_ahead(app), *_ways_out(app), *check_fetching.notes(app, health)),
+        notes=(
+            *check_outbox.ahead(app),
+            *check_outbox.at_work(app),
+            *_ways_out(app),
+            *check_fetching.notes(app, health),
+            *_unread(unread),
+        ),
         health=health,
-        unread=tuple(name for name in configured if name not in {row.source for row in health}),
+        unread=unread,
         next_due={digest.name: next_fire(digest.schedule, app.clock.now()) for digest in app.digests},
+        zones={digest.name: digest.schedule.timezone for digest in app.digests},
+        zone=common_zone(app.digests),
         outbox=app.outbox(),
     )
 
@@ -91,11 +102,13 @@ def _connections(app: App) -> Iterator[str]:
         try:
             try_connection(transport)
         except DigestmailError as error:
-            yield f"transport: {error}"
+            certificate = "certificate" in str(error).lower() and "ca_file" not in str(error)
+            hint = "; ca_file trusts a self-signed certificate or your own authority" if certificate else ""
+            yield f"transport: {error}{hint}"
 
 
 def _unused(app: App) -> Iterator[str]:
-    """Name secrets that are never sent, and token files there is nothing in."""
+    """Name secrets that are never sent, and token files that are empty."""
     mail = app.config.mail
     tables: dict[str, SmtpTable | None] = {"mail.smtp": mail.smtp, "mail.fallback": mail.fallback}
     for key, table in tables.items():
@@ -108,65 +121,54 @@ def _unused(app: App) -> Iterator[str]:
             yield f"{key}.oauth_token_file: there is no access token in {file}"
 
 
-def _beyond(app: App) -> Iterator[str]:
-    """Name the deliveries that are due later than any may be."""
-    give_up = timedelta(hours=app.config.mail.give_up_hours)
-    late = admin.due_too_late(app.database, app.horizon(), give_up)
-    if late is not None:
-        yield (
-            f"{late.count} deliveries are due later than give_up_hours allows, up to {late.farthest:%Y-%m-%d %H:%M} "
-            "UTC; the next run sends them immediately"
-        )
+def _unread(names: Sequence[str]) -> Iterator[str]:
+    if names:
+        yield f"not read yet: {', '.join(names)}; `digestmail collect` reads all sources"
 
 
-def _ahead(app: App) -> Iterator[str]:
-    """Name what only a clock that was ahead, or is behind now, explains."""
-    for one in admin.future_dates(app.database, app.horizon()):
-        yield (
-            f"{one.column} is in the future in {one.count} rows, up to {one.farthest:%Y-%m-%d %H:%M} UTC: this "
-            "machine's clock was ahead when they were written, or is behind now (docs/flow.md, when a clock jumps)"
-        )
+def _without_readers(app: App, wishes: Sequence[ChoiceCount]) -> Iterator[str]:
+    """Name the digests that have no readers."""
+    wanted = {wish.digest for wish in wishes}
+    for digest in app.digests:
+        if digest.name not in wanted:
+            yield (
+                f"digest {digest.name} has no subscribers: "
+                f"`digestmail subscribers add ADDRESS --digest {digest.name}` adds one"
+            )
 
 
-def _ledger(app: App) -> Iterator[str]:
-    """Name what in the outbox needs an operator."""
-    yield from map(str, admin.blocks(app.database, app.clock.now()))
-    try:
-        app.epoch().check_database(app.database)
-    except DigestmailError as error:
-        yield f"{error}; `digestmail deliveries adopt` accepts this database"
-    for pause in admin.pauses(app.database, app.clock.now()):
-        yield f"{pause.key} is paused until {pause.until:%Y-%m-%d %H:%M} UTC: {pause.reason}"
-    outbox = app.outbox()
-    if held := outbox.outbox.get(DeliveryState.AMBIGUOUS):
-        yield f"{held} deliveries are ambiguous: `digestmail deliveries list --state ambiguous`"
-    yield from (f"the delivery counts of an edition do not add up: {edition}" for edition in outbox.unbalanced)
-
-
-def _health_row(row: SourceHealth) -> tuple[object, ...]:
-    said = f"{row.detail} (read {row.read_at:%a %d %b %H:%M} UTC)"
+def _health_row(row: SourceHealth, zone: str) -> tuple[object, ...]:
+    said = f"{row.detail} (read {written(row.read_at, zone)})"
     return f"source {row.source} {row.category}".rstrip(), row.health, said
 
 
-def _orphans(app: App, wishes: Iterable[ChoiceCount]) -> Iterator[str]:
+def _orphans(app: App, wishes: Sequence[ChoiceCount]) -> Iterator[str]:
     """Name what people subscribed to and the configuration no longer has: a renamed digest or topic loses them."""
     topics = {digest.name: {topic.name for topic in digest.topics} for digest in app.digests}
     for wish in wishes:
         if wish.digest not in topics:
-            yield f"{wish.people} subscribed to the digest {wish.digest!r}, which is not configured"
+            yield (
+                f"{counted(wish.people, 'person')} subscribed to the digest {wish.digest!r}, which is not configured: "
+                f"give a digest in [[digests]] that name again; `digestmail subscribers list --digest {wish.digest}` "
+                "lists them"
+            )
             continue
         for topic in wish.topics:
             if topic not in topics[wish.digest]:
-                yield f"{wish.people} chose the topic {topic!r}, which digest {wish.digest!r} does not have"
+                yield (
+                    f"{counted(wish.people, 'person')} chose the topic {topic!r}, which digest {wish.digest!r} does "
+                    "not have: give it a topic of that name again, or change their topics with "
+                    "`digestmail subscribers add`"
+                )
 
 
 def show(result: CheckReport) -> None:
     """Print the report."""
     printing.table(
         [
-            *(_health_row(row) for row in result.health),
+            *(_health_row(row, result.zone) for row in result.health),
             *((f"source {name}", "-", "not read yet") for name in result.unread),
-            *((f"digest {name}", "due", f"{at:%a %Y-%m-%d %H:%M} UTC") for name, at in result.next_due.items()),
+            *((f"digest {name}", "due", written(at, result.zones[name])) for name, at in result.next_due.items()),
             *((f"outbox {state}", count, "") for state, count in result.outbox.outbox.items() if count),
         ]
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from typing import TYPE_CHECKING, Annotated, Literal
+from zoneinfo import ZoneInfo
 
 import typer
 
@@ -58,19 +59,19 @@ def list_all(
 def show(digest: Edition, slot: Slot, address: Address, config: ConfigPath = None, json: Json = False) -> None:
     """Show every attempt at a delivery: time, reply of the server, duration."""
     from digestmail.cli import printing
+    from digestmail.cli.times import common_zone
     from digestmail.delivery import admin
 
     with open_app(config) as opened:
         attempts = admin.attempts(opened.database, digest, slot, _subscriber(opened, address))
+        zone = common_zone(opened.digests)
     if json:
         printing.as_json(attempts)
         return
     for one in attempts:
         took = "" if one.milliseconds is None else f" after {one.milliseconds / 1000:.3f} s"
-        sys.stdout.write(
-            f"{one.number}  {one.at:%Y-%m-%d %H:%M:%S} UTC  {one.state}{took}  {one.code or ''} {one.text}".rstrip()
-            + "\n"
-        )
+        at = f"{one.at.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M:%S} {zone}"
+        sys.stdout.write(f"{one.number}  {at}  {one.state}{took}  {one.code or ''} {one.text}".rstrip() + "\n")
 
 
 @app.command()
@@ -138,20 +139,45 @@ def retry(
 def resume(config: ConfigPath = None, now: Now = None) -> None:
     """Retry immediately the deliveries that wait for a mail server, after you fixed it."""
     from digestmail.delivery import admin
+    from digestmail.text.counts import counted
 
     with open_app(config, now) as opened:
         paused, due = admin.resume(opened.database, opened.clock.now())
-    sys.stdout.write(f"{paused} mail servers tried again, {due} deliveries due\n")
+    servers, emails = counted(paused, "mail server"), counted(due, "delivery")
+    sys.stdout.write(f"{servers} tried again, {emails} due; `digestmail deliver` sends now\n")
+
+
+@app.command()
+def release(
+    force: Annotated[
+        bool, typer.Option("--force", help="Do it even if a worker seems to be at work: you know that none is.")
+    ] = False,
+    config: ConfigPath = None,
+    now: Now = None,
+) -> None:
+    """Give back at once what a killed process had claimed, instead of when its claim ends (30 minutes).
+
+    Messages that may have been sent follow [mail] ambiguous: `resend` sends them again under the same Message-ID.
+    """
+    from digestmail.delivery import stuck
+    from digestmail.text.counts import counted
+
+    with open_app(config, now) as opened:
+        held = stuck.release(opened.database, opened.wall_clock.now(), force=force)
+    maybe = f", {held.begun} of which may have been sent" if held.begun else ""
+    letters = f" and {counted(held.notices, 'notice')}" if held.notices else ""
+    sys.stdout.write(f"{counted(held.deliveries, 'delivery')}{maybe}{letters} due; `digestmail deliver` sends now\n")
 
 
 @app.command()
 def adopt(config: ConfigPath = None, now: Now = None) -> None:
     """Continue with a database restored from a backup; open deliveries are cancelled, not sent again."""
     from digestmail.delivery import restore
+    from digestmail.text.counts import counted
 
     with open_app(config, now) as opened:
         cancelled = restore.adopt(opened.database, opened.epoch(), opened.wall_clock.now())
-    sys.stdout.write(f"{cancelled} open deliveries cancelled; slots that began before now get no edition\n")
+    sys.stdout.write(f"{counted(cancelled, 'open delivery')} cancelled; slots that began before now get no edition\n")
 
 
 def _subscriber(opened: App, address: str) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import sys
 from typing import Annotated
 
@@ -22,14 +23,19 @@ from digestmail.cli import (
     subscribers,
     templates,
 )
+from digestmail.cli.options import ConfigPath
 
 app = typer.Typer(
     name="digestmail",
     no_args_is_help=True,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+"""A byte of an argument that Python could not decode."""
 
 
 def print_version(wanted: bool) -> None:
@@ -42,8 +48,9 @@ def print_version(wanted: bool) -> None:
 @app.callback()
 def root(
     version: Annotated[
-        bool, typer.Option("--version", callback=print_version, is_eager=True, help="Print the version and exit.")
+        bool, typer.Option("--version", "-V", callback=print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
+    config: ConfigPath = None,
 ) -> None:
     """Trending papers in your inbox, from your own server."""
 
@@ -68,6 +75,11 @@ def main() -> None:
     _write_anywhere()
     try:
         app()
+    except UnicodeEncodeError as error:
+        if not any(map(_SURROGATE.search, sys.argv)):
+            raise
+        sys.stderr.write(f"digestmail: {error.object!r} is not text in this terminal's encoding; write it in UTF-8\n")
+        sys.exit(2)
     except Exception as error:
         # Errors raised on purpose are sentences for the operator; anything else is a bug and keeps its traceback.
         from digestmail.errors import ConfigError, DigestmailError

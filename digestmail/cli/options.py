@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,10 +14,20 @@ if TYPE_CHECKING:
     from digestmail.app import App
     from digestmail.model.reports import Progress
 
+
+def inherited(context: typer.Context, given: Path | None) -> Path | None:
+    """Return the --config that stands behind the command, else the one before it."""
+    return given if given is not None else context.find_root().params.get("config")
+
+
 ConfigPath = Annotated[
     Path | None,
     typer.Option(
-        "--config", help="The configuration file. Default: $DIGESTMAIL_CONFIG, else ./config.toml.", show_default=False
+        "--config",
+        "-c",
+        callback=inherited,
+        help="The configuration file. Default: $DIGESTMAIL_CONFIG, else ./config.toml.",
+        show_default=False,
     ),
 ]
 Now = Annotated[
@@ -37,13 +49,24 @@ def open_app(config: Path | None, now: str | None = None, *, progress: Progress 
     from digestmail.model.reports import quiet
 
     path = find_path(config)
-    return App(load(path), path.resolve().parent, SystemClock(parse_now(now)), progress=progress or quiet)
+    moment = parse_now(now)
+    for note in notes_on(now, moment, datetime.now(UTC)):
+        sys.stderr.write(f"note: {note}\n")
+    return App(load(path), path.absolute().parent, SystemClock(moment), progress=progress or quiet)
+
+
+def notes_on(text: str | None, moment: datetime | None, now: datetime) -> Iterator[str]:
+    """Yield what may be a mistake in --now `text`, read as `moment`: no time zone, or a future (behind `now`)."""
+    if text is None or moment is None:
+        return
+    if datetime.fromisoformat(text).tzinfo is None:
+        yield f"--now has no time zone and counts as UTC: {moment:%Y-%m-%dT%H:%M:%SZ}"
+    if moment > now:
+        yield f"--now is in the future; what this run stores is dated {moment:%Y-%m-%d %H:%M} UTC"
 
 
 def parse_now(text: str | None, option: str = "--now") -> datetime | None:
     """Return `text` as an aware time; without an offset it is UTC. Raises typer.BadParameter, naming `option`."""
-    from datetime import UTC
-
     if text is None:
         return None
     try:

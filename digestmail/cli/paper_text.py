@@ -7,6 +7,7 @@ import textwrap
 from typing import TYPE_CHECKING
 
 from digestmail.cli import printing
+from digestmail.cli.times import written
 from digestmail.editions import archive
 from digestmail.errors import DigestmailError
 from digestmail.model.archive import PaperRecord
@@ -17,14 +18,14 @@ if TYPE_CHECKING:
 
 def view(app: App, ref: str) -> PaperRecord:
     """Return all that is known of the paper `ref`. Raises DigestmailError."""
-    found = archive.paper_record(app.database, ref)
-    if found is None:
+    found = archive.paper_record(app.database, archive.resolve_paper(app.database, ref).id)
+    if found is None:  # deleted meanwhile
         raise DigestmailError(f"no source has shown a paper {ref!r}")
     return found
 
 
-def show(found: PaperRecord) -> None:
-    """Print it."""
+def show(found: PaperRecord, zone: str) -> None:
+    """Print it, with times in the IANA time zone `zone`."""
     paper = found.paper
     facts = [
         ("id", " ".join([paper.id, *paper.aliases])),
@@ -50,6 +51,6 @@ def show(found: PaperRecord) -> None:
             )
             if count is not None
         ]
-        sys.stdout.write(f"  {row.seen_at:%Y-%m-%d %H:%M} UTC  {row.source}  {', '.join(counts)}".rstrip() + "\n")
+        sys.stdout.write(f"  {written(row.seen_at, zone)}  {row.source}  {', '.join(counts)}".rstrip() + "\n")
     for digest, slot in found.editions:
         sys.stdout.write(f"published in {digest} {slot}\n")

@@ -11,21 +11,30 @@ def run(
     config: ConfigPath = None, now: Now = None, json: Json = False, quiet: Quiet = False, dry_run: DryRun = False
 ) -> None:
     """Collect, publish and deliver everything that is due. Run this from cron."""
-    from digestmail.cli import printing, progress
+    from digestmail.cli import printing, progress, stopping
+    from digestmail.cli.times import common_zone
 
-    with progress.shown(quiet=quiet or json) as shown, open_app(config, now, progress=shown) as app:
-        report = app.run(dry_run=dry_run)
-    printing.report(report, json=json, quiet=quiet, failed=report.failed)
+    with (
+        stopping.on_signals() as stop,
+        progress.shown(quiet=quiet or json) as shown,
+        open_app(config, now, progress=shown) as app,
+    ):
+        report, zone = app.run(dry_run=dry_run, stop=stop), common_zone(app.digests)
+    printing.report(report, json=json, quiet=quiet, failed=report.failed, zone=zone)
 
 
 def collect(
     config: ConfigPath = None, now: Now = None, json: Json = False, quiet: Quiet = False, dry_run: DryRun = False
 ) -> None:
     """Read every source and store the papers."""
-    from digestmail.cli import printing, progress
+    from digestmail.cli import printing, progress, stopping
 
-    with progress.shown(quiet=quiet or json) as shown, open_app(config, now, progress=shown) as app:
-        report = app.collect(dry_run=dry_run)
+    with (
+        stopping.on_signals() as stop,
+        progress.shown(quiet=quiet or json) as shown,
+        open_app(config, now, progress=shown) as app,
+    ):
+        report = app.collect(dry_run=dry_run, stop=stop)
     printing.report(report, json=json, quiet=quiet, failed=bool(report.failed))
 
 
@@ -33,10 +42,10 @@ def publish(
     config: ConfigPath = None, now: Now = None, json: Json = False, quiet: Quiet = False, dry_run: DryRun = False
 ) -> None:
     """Publish every digest that is due: create the edition and queue one delivery per subscriber."""
-    from digestmail.cli import printing
+    from digestmail.cli import printing, stopping
 
-    with open_app(config, now) as app:
-        report = app.publish(dry_run=dry_run)
+    with stopping.on_signals() as stop, open_app(config, now) as app:
+        report = app.publish(dry_run=dry_run, stop=stop)
     printing.report(report, json=json, quiet=quiet, failed=bool(report.failed))
 
 
@@ -44,11 +53,16 @@ def deliver(
     config: ConfigPath = None, now: Now = None, json: Json = False, quiet: Quiet = False, dry_run: DryRun = False
 ) -> None:
     """Send the queued deliveries that are due."""
-    from digestmail.cli import printing, progress
+    from digestmail.cli import printing, progress, stopping
+    from digestmail.cli.times import common_zone
 
-    with progress.shown(quiet=quiet or json) as shown, open_app(config, now, progress=shown) as app:
-        report = app.outbox() if dry_run else app.deliver()
-    printing.report(report, json=json, quiet=quiet, failed=report.went_wrong)
+    with (
+        stopping.on_signals() as stop,
+        progress.shown(quiet=quiet or json) as shown,
+        open_app(config, now, progress=shown) as app,
+    ):
+        report, zone = app.outbox() if dry_run else app.deliver(stop=stop), common_zone(app.digests)
+    printing.report(report, json=json, quiet=quiet, failed=report.went_wrong, zone=zone)
 
 
 def register(app: typer.Typer) -> None:

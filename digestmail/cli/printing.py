@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 import typer
 
+from digestmail.cli.times import written
 from digestmail.model.reports import CollectReport, DeliverReport, DigestReport, PublishReport, RunReport, SourceReport
+from digestmail.text.counts import counted
 
+_ASKED = "asked to stop"
+"""How the worker says that a signal ended it."""
 Report = RunReport | CollectReport | PublishReport | DeliverReport
 
 
-def report(value: Report, *, json: bool, quiet: bool, failed: bool) -> None:
-    """Print a report and leave with 1 if something failed. With `quiet` only a failure speaks, on standard error."""
+def report(value: Report, *, json: bool, quiet: bool, failed: bool, zone: str = "UTC") -> None:
+    """Print a report and leave with 1 if something failed. With `quiet` only a failure speaks, on standard error.
+
+    Times are written in the IANA time zone `zone`.
+    """
     if json:
         as_json(value)
     elif failed or not quiet:
         stream = sys.stderr if failed and quiet else sys.stdout
-        for line in lines(value):
+        for line in lines(value, zone):
             stream.write(f"{line}\n")
     if failed:
         raise typer.Exit(1)
@@ -29,7 +37,14 @@ def as_json(value: Any) -> None:
     """Print any report or value of the model as JSON."""
     from pydantic_core import to_json
 
+    write_utf8()
     sys.stdout.write(to_json(value, indent=2).decode() + "\n")
+
+
+def write_utf8() -> None:
+    """Write standard output in UTF-8 from here on, whatever the terminal is: what programs read has one encoding."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8")
 
 
 def table(rows: Iterable[tuple[object, ...]]) -> None:
@@ -41,8 +56,8 @@ def table(rows: Iterable[tuple[object, ...]]) -> None:
         sys.stdout.write(line.rstrip() + "\n")
 
 
-def lines(value: Report) -> Iterator[str]:
-    """Yield a report as lines."""
+def lines(value: Report, zone: str = "UTC") -> Iterator[str]:
+    """Yield a report as lines, its times in the IANA time zone `zone`."""
     if isinstance(value, CollectReport):
         for source in value.sources:
             yield from _source_lines(source)
@@ -50,7 +65,7 @@ def lines(value: Report) -> Iterator[str]:
         for digest in value.digests:
             yield from _digest_lines(digest)
     elif isinstance(value, DeliverReport):
-        yield from _deliver_lines(value)
+        yield from _deliver_lines(value, zone)
     elif value.busy:
         yield "another run is in progress; nothing was done"
     else:
@@ -59,14 +74,14 @@ def lines(value: Report) -> Iterator[str]:
         if value.dry_run:
             yield "dry run: nothing was stored or sent"
         else:
-            yield from lines(value.deliver)
+            yield from lines(value.deliver, zone)
 
 
 def _source_lines(source: SourceReport) -> Iterator[str]:
     whole, *categories = source.health
     yield (
-        f"collect  {source.source}: {whole.health}, {source.entries} entries, {source.new} new papers, "
-        f"{source.updated} updated; {whole.detail}"
+        f"collect  {source.source}: {whole.health}, {counted(source.entries, 'entry')}, "
+        f"{counted(source.new, 'new paper')}, {source.updated} updated; {whole.detail}"
     )
     for reason, count in source.skipped.items():
         yield f"         {source.source}: {count} skipped: {reason}"
@@ -79,13 +94,13 @@ def _digest_lines(digest: DigestReport) -> Iterator[str]:
     slot = f" {digest.slot}" if digest.slot else ""
     text = f"publish  {digest.digest}{slot}: {digest.status}"
     if digest.status == "published":
-        text += f", {digest.papers} of {digest.considered} papers, {digest.recipients} recipients"
+        text += f", {digest.papers} of {counted(digest.considered, 'paper')}, {counted(digest.recipients, 'recipient')}"
         text += f", nothing left for {digest.nothing_for}" if digest.nothing_for else ""
         text += f", {digest.shortened} shortened to fit" if digest.shortened else ""
     yield f"{text}; {digest.reason}" if digest.reason else text
 
 
-def _deliver_lines(value: DeliverReport) -> Iterator[str]:
+def _deliver_lines(value: DeliverReport, zone: str) -> Iterator[str]:
     troubles = {
         "deferred": value.deferred,
         "failed": value.failed,
@@ -99,9 +114,11 @@ def _deliver_lines(value: DeliverReport) -> Iterator[str]:
     elif value.trouble:
         text += f"; last trouble: {value.trouble}"
     if value.next_due_at:
-        text += f"; next due {value.next_due_at:%Y-%m-%d %H:%M} UTC"
+        text += f"; next due {written(value.next_due_at, zone)}"
     yield text
+    if value.stopped and value.stopped != _ASKED:
+        yield "         when the cause is fixed, `digestmail deliveries resume` tries again at once"
     if value.notices:
         yield "notices  " + ", ".join(f"{count} {state}" for state, count in sorted(value.notices.items()))
     yield from (f"         {block}" for block in value.blocks)
-    yield from (f"         the accounts do not close: {edition}" for edition in value.unbalanced)
+    yield from (f"         the delivery counts do not add up: {edition}" for edition in value.unbalanced)

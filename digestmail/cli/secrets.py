@@ -27,8 +27,9 @@ def rotate(
 ) -> None:
     """Create a new signing secret. Links signed with old secrets keep working unless you use --forget."""
     from digestmail.delivery.secrets import rotate_secrets
+    from digestmail.text.counts import counted
 
     with open_app(config) as opened:
         kept = rotate_secrets(opened.database, opened.epoch(), forget=forget)
     if not quiet:
-        sys.stdout.write(f"created a new signing secret; {kept - 1} older secrets are still accepted\n")
+        sys.stdout.write(f"created a new signing secret; {counted(kept - 1, 'older secret')} still accepted\n")

@@ -15,7 +15,8 @@ def serve(config: ConfigPath = None, quiet: Quiet = False) -> None:
     """Run every digest on its schedule until SIGTERM. Running it beside cron is safe."""
     import logging
 
-    from digestmail.cli import printing
+    from digestmail.cli import printing, stopping
+    from digestmail.cli.times import common_zone
     from digestmail.daemon import Daemon
     from digestmail.model.reports import RunReport
 
@@ -24,11 +25,11 @@ def serve(config: ConfigPath = None, quiet: Quiet = False) -> None:
     log = logging.getLogger("digestmail.serve")
 
     def tell(report: RunReport) -> None:
-        for line in printing.lines(report):
+        for line in printing.lines(report, common_zone(app.digests)):
             log.log(logging.WARNING if report.failed else logging.INFO, "%s", line)
 
     with open_app(config) as app:
-        Daemon(app, on_report=tell).run()
+        Daemon(app, on_report=tell, on_stop=stopping.end_within).run()
 
 
 def _log(level: int) -> None:
@@ -92,7 +93,7 @@ def preview(
     from digestmail.preview.options import PreviewOptions
     from digestmail.preview.service import PreviewService
 
-    path = find_path(config).resolve()
+    path = find_path(config).absolute()
     load(path)  # what is wrong from the start is said here, and not in a browser
     desk = PreviewService(path, SystemClock(parse_now(now)), SystemClock(), sample_edition)
     asked = PreviewOptions(digest=digest, edition=edition, reader=reader)

@@ -23,7 +23,7 @@ editions = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Publis
 Limit = Annotated[int, typer.Option(min=1, max=1_000_000, help="The largest number of rows.")]
 Format = Annotated[Literal["bibtex", "ris", "csl-json"], typer.Option("--format", help="The format of the citations.")]
 _MOST_CITED = 500
-Ref = Annotated[str, typer.Argument(metavar="PAPER", help="An arXiv id, DOI or link.")]
+Ref = Annotated[str, typer.Argument(metavar="PAPER", help="An arXiv id, DOI or link, or words of the title.")]
 
 
 @papers.command(name="list")
@@ -50,13 +50,14 @@ def list_papers(
 def show_paper(paper: Ref, config: ConfigPath = None, json: Json = False) -> None:
     """Show a paper, when each source listed it, and its editions."""
     from digestmail.cli import paper_text, printing
+    from digestmail.cli.times import common_zone
 
     with open_app(config) as app:
-        view = paper_text.view(app, paper)
+        view, zone = paper_text.view(app, paper), common_zone(app.digests)
     if json:
         printing.as_json(view)
     else:
-        paper_text.show(view)
+        paper_text.show(view, zone)
 
 
 @papers.command(name="cite")
@@ -99,6 +100,7 @@ def list_editions(
     from digestmail.cli import printing
     from digestmail.editions.archive import editions_made_last
     from digestmail.selection.segments import for_everybody
+    from digestmail.text.counts import counted
 
     with open_app(config) as app:
         found = editions_made_last(app.database, limit, digest)
@@ -107,7 +109,7 @@ def list_editions(
         return
     for row in found:
         edition = row.edition
-        said = edition.reason or f"{sum(len(section.entries) for section in for_everybody(edition))} papers"
+        said = edition.reason or counted(sum(len(section.entries) for section in for_everybody(edition)), "paper")
         sys.stdout.write(f"{edition.digest}  {edition.slot.key}  {said}\n")
 
 

@@ -11,6 +11,7 @@ from digestmail.cli import transfer
 from digestmail.cli.options import ConfigPath, Json, Now, Quiet, open_app, parse_now
 
 if TYPE_CHECKING:
+    from digestmail.app import App
     from digestmail.model.subscribers import Subscriber
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Subscribers and their subscriptions.")
@@ -22,10 +23,23 @@ Address = Annotated[str, typer.Argument(metavar="ADDRESS", help="An email addres
 @app.command()
 def add(
     address: Address,
-    digest: Annotated[str, typer.Option(help="The digest to subscribe to.")],
+    digest: Annotated[
+        str | None,
+        typer.Option(help="The digest to subscribe to. Default: the only one there is.", show_default=False),
+    ] = None,
     topic: Annotated[
         list[str] | None,
         typer.Option(help="Only this topic; can be repeated. Default: all topics.", show_default=False),
+    ] = None,
+    language: Annotated[
+        str | None, typer.Option(help="The language of their emails. Default: the digest's.", show_default=False)
+    ] = None,
+    hour: Annotated[
+        int | None,
+        typer.Option(min=0, max=23, help="Deliver at this hour. Default: when it is published.", show_default=False),
+    ] = None,
+    timezone: Annotated[
+        str | None, typer.Option(help="The time zone of the hour. Default: the digest's.", show_default=False)
     ] = None,
     config: ConfigPath = None,
     now: Now = None,
@@ -36,8 +50,32 @@ def add(
     from digestmail.subscribers import admin
 
     with open_app(config, now) as opened:
-        subscriber = admin.add(opened.database, opened.digests, address, digest, topic or [], opened.clock.now())
+        name = digest or _only_digest(opened)
+        _check_details(opened, language, timezone)
+        moment = opened.clock.now()
+        subscriber = admin.add(opened.database, opened.digests, address, name, topic or [], moment)
+        if (hour, language, timezone) != (None, None, None):
+            subscriber = admin.set_details(
+                opened.database, address, name, moment, hour=hour, language=language, timezone=timezone
+            )
     _print(subscriber, json=json, quiet=quiet)
+
+
+def _only_digest(app: App) -> str:
+    names = [digest.name for digest in app.digests]
+    if len(names) > 1:
+        raise typer.BadParameter(f"there are several digests: choose one of {', '.join(names)}", param_hint="--digest")
+    return names[0]
+
+
+def _check_details(app: App, language: str | None, timezone: str | None) -> None:
+    from digestmail.schedule.cron import check_timezone
+
+    known = app.mail.renderer.languages()
+    if language is not None and language not in known:
+        raise typer.BadParameter(f"{language!r} is none of {', '.join(known)}", param_hint="--language")
+    if timezone is not None and (wrong := check_timezone(timezone)):
+        raise typer.BadParameter(wrong, param_hint="--timezone")
 
 
 @app.command(name="list")
@@ -61,11 +99,16 @@ def list_all(
 
 @app.command()
 def show(address: Address, config: ConfigPath = None, json: Json = False) -> None:
-    """Show one subscriber."""
+    """Show everything about one subscriber: choices, consent, pause and suppression."""
+    from digestmail.cli import printing, subscriber_text
     from digestmail.subscribers import admin
 
     with open_app(config) as opened:
-        _print(admin.show(opened.database, address), json=json, quiet=False)
+        found = admin.show(opened.database, address)
+        if json:
+            printing.as_json(found)
+        else:
+            subscriber_text.show(opened, found)
 
 
 @app.command()
@@ -130,6 +173,7 @@ def erase(
     """Erase all data about an address. Only a keyed hash is kept, so that no import adds it again."""
     from digestmail.cli import printing
     from digestmail.subscribers import admin, data_export
+    from digestmail.text.counts import counted
     from digestmail.text.credentials import new_secret
 
     with open_app(config, now) as opened:
@@ -138,7 +182,7 @@ def erase(
     if json:
         printing.as_json(erased)
     elif not quiet:
-        sys.stdout.write(f"erased; {erased.deliveries} deliveries are kept without the address\n")
+        sys.stdout.write(f"erased; {counted(erased.deliveries, 'delivery')} kept without the address\n")
 
 
 def _print(subscriber: Subscriber, *, json: bool, quiet: bool) -> None:

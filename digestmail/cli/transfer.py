@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
@@ -24,16 +24,20 @@ def export(
     config: ConfigPath = None,
 ) -> None:
     """Export all subscribers as CSV, one row per digest, safe to open in a spreadsheet."""
+    from digestmail.cli import printing
     from digestmail.subscribers import csv_transfer
+    from digestmail.text.counts import counted
 
     with ExitStack() as stack:
         opened = stack.enter_context(open_app(config))
         out = sys.stdout
-        if output is not None:
+        if output is None:
+            printing.write_utf8()
+        else:
             out = stack.enter_context(open(output, "w", encoding="utf-8", newline="", opener=_private))
         rows = csv_transfer.export(opened.database, out)
     if output is not None:
-        sys.stdout.write(f"{rows} rows in {output}\n")
+        sys.stdout.write(f"{counted(rows, 'row')} in {output}\n")
 
 
 def _private(path: str, flags: int) -> int:
@@ -42,7 +46,9 @@ def _private(path: str, flags: int) -> int:
 
 
 def import_(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A CSV file with a header, as written by `export`.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A CSV file with a header, as `export` or a spreadsheet writes it.")
+    ],
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what each line would do, without changing anything.")
     ] = False,
@@ -52,17 +58,20 @@ def import_(
     consent_at: Annotated[
         str | None, typer.Option(metavar="DATE", help="When they consented (UTC).", show_default=False)
     ] = None,
+    encoding: Annotated[
+        str | None,
+        typer.Option(help="The encoding of the file, such as cp1252. Default: detected.", show_default=False),
+    ] = None,
     config: ConfigPath = None,
     now: Now = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Import subscribers who have consented. People who unsubscribed need newer consent."""
-    from digestmail.cli import printing
     from digestmail.subscribers import csv_transfer
 
     agreed_at = parse_now(consent_at, "--consent-at")
-    with open_app(config, now) as opened, file.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as rows:
+    with _open_table(file, encoding) as rows, open_app(config, now) as opened:
         moment = opened.clock.now()
         report = csv_transfer.import_people(
             opened.database,
@@ -74,12 +83,16 @@ def import_(
             dry_run=dry_run,
             tell=_teller(dry_run=dry_run, silent=json or quiet),
         )
-    if json:
-        printing.as_json(report)
-    elif report.failed or not quiet:
-        _print(report, quiet=quiet)
-    if report.failed:
-        raise typer.Exit(1)
+    _finish(report, json=json, quiet=quiet)
+
+
+def _open_table(file: Path, encoding: str | None) -> TextIO:
+    from digestmail.subscribers.csv_dialect import open_table
+
+    try:
+        return open_table(file, encoding)
+    except LookupError as error:
+        raise typer.BadParameter(f"there is no encoding {encoding!r}", param_hint="--encoding") from error
 
 
 def _teller(*, dry_run: bool, silent: bool) -> Callable[[Line], None]:
@@ -93,6 +106,17 @@ def _teller(*, dry_run: bool, silent: bool) -> Callable[[Line], None]:
             sys.stdout.write(f"line {line.number}: {line.why or line.outcome}\n")
 
     return tell
+
+
+def _finish(report: ImportReport, *, json: bool, quiet: bool) -> None:
+    from digestmail.cli import printing
+
+    if json:
+        printing.as_json(report)
+    elif report.failed or not quiet:
+        _print(report, quiet=quiet)
+    if report.failed:
+        raise typer.Exit(1)
 
 
 def _print(report: ImportReport, *, quiet: bool) -> None:

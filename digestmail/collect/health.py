@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from digestmail.errors import SourceError, SourceRefusedError, SourceThrottledError, SourceUnreadableError
 from digestmail.model.papers import Health, PaperId, Reading, SourceHealth
 from digestmail.schedule.cron import arxiv_announces_on
+from digestmail.text.counts import counted
 
 _EASTERN = ZoneInfo("America/New_York")
 _QUIET = timedelta(days=10)
@@ -64,9 +65,9 @@ def _judge_one(
     if fresh_at is not None:
         fresh_at = min(fresh_at, now)  # a future date of a wrong clock counts as now
     if reading.partial:
-        health, detail = Health.PARTIAL, f"{new} new of {len(ids)} papers; {reading.partial}"
+        health, detail = Health.PARTIAL, f"{new} new of {counted(len(ids), 'paper')}; {reading.partial}"
     elif new:
-        health, detail = Health.FRESH, f"{new} new of {len(ids)} papers"
+        health, detail = Health.FRESH, f"{new} new of {counted(len(ids), 'paper')}"
     elif reading.categories:
         health, detail = _arxiv_without_news(bool(ids) or reading.unchanged, fresh_at, now)
     else:

@@ -1,50 +1,30 @@
-"""The configuration as a file: found, read, overridden from the environment, and every problem told at once."""
+"""The configuration as a file: found, read, overridden from the environment, and every problem reported at once."""
 
 from __future__ import annotations
 
 import difflib
-import logging
 import os
-import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any, ClassVar, get_args
+from typing import Any, ClassVar
 
-from pydantic import BaseModel, ValidationError
-from pydantic_settings import SettingsError
+from pydantic import ValidationError
 
-from digestmail.config.bounces import BouncesTable
-from digestmail.config.digests import (
-    RESERVED_NAMES,
-    DarkTable,
-    DigestTable,
-    LogoTable,
-    RankingTable,
-    ThemeTable,
-    TopicTable,
-)
+from digestmail.config.digests import RESERVED_NAMES
+from digestmail.config.environment import CONFIG_VARIABLE, Environment, unknown_overrides
 from digestmail.config.fetching import fetching_problems, with_fetching_secrets
-from digestmail.config.mail import DkimTable, DomainTable, MaildirTable, MailTable, SmtpTable
-from digestmail.config.network import NetworkTable
+from digestmail.config.field_errors import Names, field_problems, rows_of
+from digestmail.config.files import file_fault
 from digestmail.config.servers import secret_problems, server_problems, with_secrets
-from digestmail.config.settings import ENV_PREFIX, Config
-from digestmail.config.sources import AnySource
-from digestmail.config.web import WebTable
+from digestmail.config.settings import Config
 from digestmail.errors import ConfigError
 from digestmail.mail.i18n import languages, template_directories
 from digestmail.model.theme import DARK, LIGHT, Palette, contrast_problems, is_colour
 from digestmail.schedule.cron import check_cron, check_timezone
 
-log = logging.getLogger("digestmail.config")
-CONFIG_VARIABLE = "DIGESTMAIL_CONFIG"
 DEFAULT_PATH = Path("config.toml")
-_SHOWN_LENGTH = 60
-_SERVICE_LINK = re.compile(
-    r"([A-Z0-9]+_)*(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT(_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)"
-)
-"""What Kubernetes, and Docker before it, puts into every container for a Service whose name begins with ours."""
 _COLOURS = {each.name for each in fields(Palette)}
 
 
@@ -61,13 +41,14 @@ def load(path: Path, environment: Mapping[str, str] | None = os.environ) -> Conf
     Raises ConfigError with every problem at once, each a sentence that begins with its key path.
     """
     raw = _read(path)
-    problems = list(_unknown_overrides(environment or {}))
+    variables = environment or {}
+    problems = list(unknown_overrides(variables, Config.model_fields))
     try:
         config = _FileAlone(**raw) if environment is None else Config(**raw)
-    except SettingsError as error:
-        raise ConfigError([f"environment: {error}", *problems, *_cross_problems(raw)]) from error
     except ValidationError as error:
-        raise ConfigError([*_field_problems(error), *problems, *_cross_problems(raw)]) from error
+        given = raw if environment is None else raw | _lists(Environment(Config, env_ignore_empty=True)())
+        found = field_problems(error, Names(given), variables)
+        raise ConfigError([*found, *problems, *_cross_problems(given)]) from error
     problems += _cross_problems(config.model_dump())
     problems += _path_problems(config, path.parent)
     problems += _dkim_problems(config, path.parent)
@@ -77,6 +58,11 @@ def load(path: Path, environment: Mapping[str, str] | None = os.environ) -> Conf
     if problems:
         raise ConfigError(problems)
     return with_fetching_secrets(with_secrets(config, path.parent), path.parent)
+
+
+def _lists(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the lists among `values`: one from the environment takes the place of the file's."""
+    return {key: value for key, value in values.items() if isinstance(value, list)}
 
 
 class _FileAlone(Config):
@@ -89,31 +75,20 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError as error:
-        raise ConfigError([f"{path}: there is no such file"]) from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError([f"{path}: cannot be read: {error}"]) from error
+        raise ConfigError([_absent(path)]) from error
+    except IsADirectoryError as error:
+        raise ConfigError([f"{path} is a directory: name the file, for example {path / DEFAULT_PATH}"]) from error
     except tomllib.TOMLDecodeError as error:
         raise ConfigError([f"{path}: is not TOML: {error}"]) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError([file_fault(error, path, Path())]) from error
 
 
-def _unknown_overrides(environment: Mapping[str, str]) -> Iterator[str]:
-    """Find variables that look like overrides but name no key: pydantic-settings passes over them."""
-    foreign: list[str] = []
-    for name, value in environment.items():
-        if not name.upper().startswith(ENV_PREFIX) or name == CONFIG_VARIABLE or not value:
-            continue
-        rest = name[len(ENV_PREFIX) :]
-        first = rest.split("__")[0].lower()
-        if first in Config.model_fields:
-            continue
-        near = difflib.get_close_matches(first, Config.model_fields, n=1)
-        if _SERVICE_LINK.fullmatch(rest.upper()) or not (near or "__" in rest):
-            foreign.append(name)
-            continue
-        hint = f"; did you mean {ENV_PREFIX}{near[0].upper()}?" if near else ""
-        yield f"environment: {name} names no key{hint}"
-    if foreign:
-        log.warning("ignored, for they name no key: %s", ", ".join(sorted(foreign)))
+def _absent(path: Path) -> str:
+    return (
+        f"there is no configuration file {path.absolute()}: write one with `digestmail init --sender "
+        f"digest@example.org`, or name yours with --config or {CONFIG_VARIABLE}"
+    )
 
 
 def _path_problems(config: Config, base: Path) -> Iterator[str]:
@@ -121,9 +96,10 @@ def _path_problems(config: Config, base: Path) -> Iterator[str]:
     if own is not None and not own.is_dir():
         yield f"templates_dir: there is no directory {own}"
     known = languages(template_directories(own))
-    for index, digest in enumerate(config.digests):
+    for digest in config.digests:
         if not {digest.language, digest.language.partition("-")[0]} & set(known):
-            yield f"digests[{index}].language: there is no catalogue for {digest.language!r}; known: {', '.join(known)}"
+            wrong = f"there is no catalogue for {digest.language!r}; known: {', '.join(known)}"
+            yield f'digests["{digest.name}"].language: {wrong}'
 
 
 def _dkim_problems(config: Config, base: Path) -> Iterator[str]:
@@ -133,7 +109,7 @@ def _dkim_problems(config: Config, base: Path) -> Iterator[str]:
         try:
             signer = Signer(domain=config.mail.dkim_domain(), selector=selector, pem=(base / file).read_bytes())
         except (OSError, ValueError) as error:
-            yield f"mail.dkim.{key}: {error}"
+            yield f"mail.dkim.{key}: {file_fault(error, file, base)}"
             continue
         if not key.startswith(signer.algorithm):
             yield f"mail.dkim.{key}: {file} holds a key for {signer.algorithm}"
@@ -141,118 +117,38 @@ def _dkim_problems(config: Config, base: Path) -> Iterator[str]:
         yield "mail.dkim.ed25519_selector: two keys cannot share a selector"
 
 
-def _field_problems(error: ValidationError) -> Iterator[str]:
-    found = error.errors(include_url=False)
-    for problem in found:
-        if problem["type"] == "too_short" and any(_is_inside(other["loc"], problem["loc"]) for other in found):
-            continue  # the entries are there, but faulty: each is told on its own
-        place = tuple(part for part in problem["loc"] if part not in _SOURCE_TABLES)
-        key = _key_path(place)
-        if problem["type"] == "extra_forbidden":
-            known = _known_keys(problem["loc"][:-1])
-            near = difflib.get_close_matches(str(place[-1]), known, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else f"; known here: {', '.join(sorted(known))}"
-            yield f"{key}: unknown key{hint}"
-        elif problem["type"] == "missing":
-            yield f"{key}: is missing"
-        elif problem["type"] in {"union_tag_invalid", "union_tag_not_found"}:
-            given = problem["input"].get("kind") if isinstance(problem["input"], dict) else None
-            near = difflib.get_close_matches(str(given), _SOURCE_TABLES, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            yield f"{key}.kind: is one of {', '.join(_SOURCE_TABLES)} (it is {given!r}){hint}"
-        elif problem["type"] == "string_pattern_mismatch" and place[-1:] == ("name",):
-            shown = _shown(place, problem["input"])
-            yield f"{key}: a name is made of lower-case letters, digits and hyphens (it is {shown})"
-        elif problem["type"] == "too_short":
-            yield f"{key}: at least one is needed"
-        elif problem["type"] == "string_pattern_mismatch" and "theme" in place:
-            yield f"{key}: a colour is written #rrggbb (it is {_shown(place, problem['input'])})"
-        else:
-            yield f"{key}: {problem['msg'].removeprefix('Value error, ')} (it is {_shown(place, problem['input'])})"
-
-
-def _is_inside(place: tuple[int | str, ...], outer: tuple[int | str, ...]) -> bool:
-    return len(place) > len(outer) and place[: len(outer)] == outer
-
-
-_SECRET_KEYS = ("password", "token", "secret", "headers", "proxy")
-_IN_ADDRESS = re.compile(r"(?<=://)[^/@\s]+(?=@)|(?<=[?&])(?<!=)[^\s'\"#]+")
-"""User name and password of a web address, and its query."""
-
-
-def _shown(place: tuple[int | str, ...], value: Any) -> str:
-    """Return a value as a message shows it: nothing that may be a secret, or may hold one."""
-    if isinstance(value, dict) or any(word in str(part).lower() for part in place for word in _SECRET_KEYS):
-        return "not shown"
-    text = _IN_ADDRESS.sub("***", repr(value))
-    return text if len(text) <= _SHOWN_LENGTH else f"{text[:_SHOWN_LENGTH]}..."
-
-
-def _key_path(place: tuple[int | str, ...]) -> str:
-    text = ""
-    for part in place:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
-    return text or "configuration"
-
-
-_SOURCE_TABLES: dict[str, type[BaseModel]] = {
-    get_args(table.model_fields["kind"].annotation)[0]: table for table in get_args(AnySource)
-}
-"""The tables of [[sources]] by their kind."""
-_TABLES: dict[str, type[BaseModel]] = {
-    "mail": MailTable,
-    "smtp": SmtpTable,
-    "fallback": SmtpTable,
-    "domains": DomainTable,
-    "maildir": MaildirTable,
-    "dkim": DkimTable,
-    "bounces": BouncesTable,
-    "network": NetworkTable,
-    "web": WebTable,
-    "ranking": RankingTable,
-    "topics": TopicTable,
-    "digests": DigestTable,
-    "theme": ThemeTable,
-    "dark": DarkTable,
-    "logo": LogoTable,
-    **_SOURCE_TABLES,
-}
-
-
-def _known_keys(place: tuple[int | str, ...]) -> set[str]:
-    names = [part for part in place if isinstance(part, str)]
-    return set((_TABLES[names[-1]] if names else Config).model_fields)
-
-
 def _cross_problems(raw: dict[str, Any]) -> Iterator[str]:
     """Find what no single key shows: names used twice or never defined. Works on unchecked data, as far as it goes."""
-    sources = list(_names(raw, "sources"))
-    topics = list(_names(raw, "topics"))
-    digests = list(_names(raw, "digests"))
-    for table, names in (("sources", sources), ("topics", topics), ("digests", digests)):
-        yield from (f"{table}[{i}].name: {name!r} stands twice" for i, name in enumerate(names) if name in names[:i])
-    for index, name in enumerate(digests):
-        if isinstance(name, str) and name in RESERVED_NAMES:
-            yield f"digests[{index}].name: {name!r} is the name of a page"
-    for index, digest in enumerate(_rows(raw, "digests")):
-        for key, known in (("sources", sources), ("topics", topics), ("allow_repeats_of", digests)):
-            listed = digest.get(key, [])
-            for name in listed if isinstance(listed, (list, tuple)) else []:
-                if name not in known:
-                    near = difflib.get_close_matches(str(name), [str(n) for n in known], n=1)
-                    hint = f"; did you mean {near[0]!r}?" if near else ""
-                    table = "digests" if key == "allow_repeats_of" else key
-                    yield f"digests[{index}].{key}: there is no {name!r} in [[{table}]]{hint}"
-        cron, timezone = digest.get("schedule"), digest.get("timezone", "UTC")
-        if isinstance(timezone, str) and (wrong := check_timezone(timezone)):
-            yield f"digests[{index}].timezone: {wrong}"
-        if isinstance(cron, str) and (wrong := check_cron(cron)):
-            yield f"digests[{index}].schedule: {wrong}"
-        yield from _theme_problems(f"digests[{index}].theme", digest.get("theme"))
+    known = {table: [row.get("name") for row in rows_of(raw, table)] for table in ("sources", "topics", "digests")}
+    for table, names in known.items():
+        twice = ((at, name) for at, name in enumerate(names) if name is not None and name in names[:at])
+        yield from (f"{table}[{at}].name: {name!r} is used twice" for at, name in twice)
+    entries = Names(raw)
+    for index, digest in enumerate(rows_of(raw, "digests")):
+        if digest.get("name") in RESERVED_NAMES:
+            yield f"digests[{index}].name: {digest['name']!r} is the name of a page"
+        yield from _digest_problems(entries.entry("digests", index), digest, known)
+
+
+def _digest_problems(key: str, digest: dict[str, Any], known: Mapping[str, list[Any]]) -> Iterator[str]:
+    """Find what is wrong with one digest; `known` are the names in each array of tables."""
+    for column, table in (("sources", "sources"), ("topics", "topics"), ("allow_repeats_of", "digests")):
+        listed = digest.get(column, [])
+        for name in listed if isinstance(listed, (list, tuple)) else []:
+            if name not in known[table]:
+                near = difflib.get_close_matches(str(name), [str(one) for one in known[table]], n=1)
+                hint = f"; did you mean {near[0]!r}?" if near else ""
+                yield f"{key}.{column}: there is no {name!r} in [[{table}]]{hint}"
+    cron, timezone = digest.get("schedule"), digest.get("timezone", "UTC")
+    if isinstance(timezone, str) and (wrong := check_timezone(timezone)):
+        yield f"{key}.timezone: {wrong}"
+    if isinstance(cron, str) and (wrong := check_cron(cron)):
+        yield f"{key}.schedule: {wrong}"
+    yield from _theme_problems(f"{key}.theme", digest.get("theme"))
 
 
 def _theme_problems(key: str, theme: Any) -> Iterator[str]:
-    """Find colours that cannot be read on their ground, in either palette; what is no colour is told elsewhere."""
+    """Find colours that cannot be read on their ground, in either palette; what is no colour is reported elsewhere."""
     if not isinstance(theme, dict):
         return
     dark = theme.get("dark", {})
@@ -260,12 +156,3 @@ def _theme_problems(key: str, theme: Any) -> Iterator[str]:
         colours = {name: value.lower() for name, value in given.items() if name in _COLOURS and is_colour(value)}
         palette = replace(defaults, **colours)
         yield from (f"{place}.{name}: {wrong}" for name, wrong in contrast_problems(palette))
-
-
-def _rows(raw: dict[str, Any], table: str) -> list[dict[str, Any]]:
-    rows = raw.get(table)
-    return [row for row in rows if isinstance(row, dict)] if isinstance(rows, (list, tuple)) else []
-
-
-def _names(raw: dict[str, Any], table: str) -> Iterator[Any]:
-    return (row.get("name") for row in _rows(raw, table))

@@ -10,6 +10,7 @@ from typing import Final, TypeVar
 from pydantic import SecretStr
 
 from digestmail.config.bounces import BouncesTable
+from digestmail.config.files import file_fault
 from digestmail.config.mail import SmtpTable
 from digestmail.config.settings import Config
 from digestmail.text.credentials import guard_problem
@@ -38,7 +39,7 @@ def secret_problems(config: Config, base: Path) -> Iterator[str]:
         try:
             found = read_secret(value, file, base)
         except (OSError, ValueError) as error:
-            yield f"{key}_file: cannot be read: {error}"
+            yield f"{key}_file: {file_fault(error, file or Path(), base)}"
             continue
         if found and key.startswith("web.") and (problem := guard_problem(found.get_secret_value())):
             yield f"{key}: {problem} (it is not shown)"
@@ -162,4 +163,4 @@ def _trust_problems(key: str, table: _Server, base: Path) -> Iterator[str]:
     try:
         client_context(ca_file=base / table.ca_file)
     except OSError as error:
-        yield f"{key}.ca_file: cannot be used: {error}"
+        yield f"{key}.ca_file: {file_fault(error, table.ca_file, base)}"

@@ -7,14 +7,14 @@ Only `app` and the doors read it; everything below gets values. `config.example.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, get_args
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, model_validator
-from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from digestmail.config.bounces import BouncesTable
 from digestmail.config.digests import DigestTable, RankingTable, TopicTable
+from digestmail.config.environment import ENV_DELIMITER, ENV_PREFIX, Environment
 from digestmail.config.mail import MailTable
 from digestmail.config.network import NetworkTable
 from digestmail.config.sources import FeedTable, HuggingFaceTable, SourceTable
@@ -22,23 +22,6 @@ from digestmail.config.values import DatabaseAddress, WebAddress, without_empty
 from digestmail.config.web import WebTable
 from digestmail.model.digests import Digest, Limits, Schedule, Topic, Weights
 from digestmail.model.theme import Appearance
-
-ENV_PREFIX = "DIGESTMAIL_"
-
-
-class _Environment(EnvSettingsSource):
-    """The variables that override the file; an empty one counts as not set."""
-
-    def decode_complex_value(self, field_name: str, field: FieldInfo | None, value: Any) -> Any:
-        """Read JSON, or a list of texts as the environment usually has it: separated by commas."""
-        try:
-            return super().decode_complex_value(field_name, field, value)  # type: ignore[arg-type] # None for a dict
-        except ValueError:
-            kinds = get_args(field.annotation) if field is not None else ()
-            texts = kinds[1:] == (Ellipsis,) and str in {kinds[0], *get_args(kinds[0])[:1]}
-            if not texts or value.lstrip().startswith(("[", "{")):
-                raise
-            return [part.strip() for part in value.split(",") if part.strip()]
 
 
 class Config(BaseSettings):
@@ -48,7 +31,7 @@ class Config(BaseSettings):
     """Whether the environment counts."""
 
     model_config = SettingsConfigDict(
-        extra="forbid", frozen=True, env_prefix=ENV_PREFIX, env_nested_delimiter="__", validate_default=False
+        extra="forbid", frozen=True, env_prefix=ENV_PREFIX, env_nested_delimiter=ENV_DELIMITER, validate_default=False
     )
 
     base_url: WebAddress | None = None
@@ -75,7 +58,7 @@ class Config(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Let the environment override the file."""
         del env_settings, dotenv_settings, file_secret_settings
-        environment = _Environment(settings_cls, env_ignore_empty=True)
+        environment = Environment(settings_cls, env_ignore_empty=True)
         return (environment, init_settings) if cls.overridden else (init_settings,)
 
     @model_validator(mode="before")

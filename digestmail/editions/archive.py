@@ -20,6 +20,12 @@ def find_paper(database: Database, ref: str) -> Paper | None:
         return papers.find(connection, ref)
 
 
+def resolve_paper(database: Database, ref: str) -> Paper:
+    """Return the paper that `ref` names: an id, DOI, link, title or part of one. Raises StorageError."""
+    with database.connect() as connection:
+        return papers.resolve(connection, ref)
+
+
 def paper_record(database: Database, ref: str) -> PaperRecord | None:
     """Return all data about the paper `ref`; None if it is unknown."""
     with database.connect() as connection:

@@ -20,6 +20,7 @@ from digestmail.selection.select import select
 from digestmail.storage import editions, papers, settings
 from digestmail.storage import sources as stored_sources
 from digestmail.storage.database import Database
+from digestmail.text.counts import counted
 
 _LONGEST_GAP = timedelta(days=30)
 """Papers older than this are never new, even if no edition was published for longer."""
@@ -60,7 +61,7 @@ def compose(
     )
     reason = _why_nothing(connection, digest, selection)
     if reason and len(seen) > len(candidates):
-        reason = f"{len(seen) - len(candidates)} papers came that are dated long before; {reason}"
+        reason = f"{counted(len(seen) - len(candidates), 'paper')} came, dated long before; {reason}"
     edition = Edition(
         digest=digest.name,
         slot=slot,
@@ -117,7 +118,7 @@ def _why_nothing(connection: Connection, digest: Digest, selection: Selection) -
         if not row.category
     ]
     if new:
-        return f"none of {len(new)} new papers qualified; " + "; ".join(states)
+        return f"none of {counted(len(new), 'new paper')} qualified; " + "; ".join(states)
     return "no new papers; " + ("; ".join(states) or "no source has been read yet")
 
 

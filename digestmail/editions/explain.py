@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
 from digestmail.editions.compose import Composed, compose, upcoming_slot
-from digestmail.errors import StorageError
 from digestmail.model.digests import Digest
 from digestmail.model.editions import Edition
 from digestmail.model.papers import Paper
@@ -40,10 +40,8 @@ def explain_paper(
 def explain(
     connection: Connection, digests: Sequence[Digest], ref: str, now: datetime, horizon: datetime | None = None
 ) -> tuple[Paper, tuple[Explanation, ...]]:
-    """Return the paper `ref` (id, DOI or link) and one explanation for each digest. Raises StorageError."""
-    paper = papers.find(connection, ref)
-    if paper is None:
-        raise StorageError(f"there is no paper {ref!r}")
+    """Return the paper known as `ref` (id, DOI, link or title) and one explanation per digest. Raises StorageError."""
+    paper = papers.resolve(connection, ref)
     return paper, tuple(_explain_one(connection, digest, paper, now, horizon) for digest in digests)
 
 
@@ -98,7 +96,8 @@ def _why_no_candidate(connection: Connection, digest: Digest, paper: Paper, comp
         return
     known = [mention for mention in own if mention.first_seen_at <= composed.edition.composed_at]
     if known:
-        yield from why_old(known, digest.curated, composed.since)
+        yield from why_old(known, digest.curated, composed.since, digest.schedule.timezone)
     else:
-        first = min(mention.first_seen_at for mention in own)
-        yield f"not seen yet at that time: first seen {first:%Y-%m-%d %H:%M:%S} UTC"
+        zone = digest.schedule.timezone
+        first = min(mention.first_seen_at for mention in own).astimezone(ZoneInfo(zone))
+        yield f"not seen yet at that time: first seen {first:%Y-%m-%d %H:%M:%S} {zone}"

@@ -45,7 +45,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:
-    """When editions are due: a five-field crontab line (Sunday is 0 or 7) in an IANA time zone."""
+    """When editions are due: a crontab line (five fields, Sunday is 0 or 7; or @daily) in an IANA time zone."""
 
     cron: str
     timezone: str

@@ -34,6 +34,7 @@ from digestmail.preview.views import (
 )
 from digestmail.selection.segments import for_everybody
 from digestmail.subscribers import admin
+from digestmail.text.counts import counted
 from digestmail.transports.single import send_one
 
 _READERS = 200
@@ -210,7 +211,7 @@ def _with_defaults(view: View, app: App) -> View:
         options=options,
         editions=(
             SelectOption(value=NEXT, label="Next: what would be sent now"),
-            *(SelectOption(value=slot, label=f"{slot}, {papers} papers") for slot, papers in slots),
+            *(SelectOption(value=slot, label=f"{slot}, {counted(papers, 'paper')}") for slot, papers in slots),
             SelectOption(value=SAMPLE, label="Sample edition"),
         ),
         readers=(

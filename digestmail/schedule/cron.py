@@ -22,6 +22,16 @@ from digestmail.model.digests import Schedule
 from digestmail.model.editions import Slot
 
 _CRON_FIELDS = 5
+_NICKNAMES = {
+    "@hourly": "0 * * * *",
+    "@daily": "0 0 * * *",
+    "@midnight": "0 0 * * *",
+    "@weekly": "0 0 * * 0",
+    "@monthly": "0 0 1 * *",
+    "@yearly": "0 0 1 1 *",
+    "@annually": "0 0 1 1 *",
+}
+"""What crontab(5) calls extensions; @reboot is no time."""
 _DAY = timedelta(days=1)
 _CLEAR = timedelta(hours=3)
 """Longer than any repeated hour, so that a search never starts in the middle of one."""
@@ -41,8 +51,9 @@ def check_timezone(name: str) -> str | None:
 
 def check_cron(line: str) -> str | None:
     """Return a sentence about what is wrong with a crontab line, or None."""
-    if len(line.split()) != _CRON_FIELDS:
-        return f"{line!r} is no crontab line: it needs five fields (minute, hour, day, month, weekday)"
+    if len(_fields(line)) != _CRON_FIELDS:
+        nicknames = ", ".join(_NICKNAMES)
+        return f"{line!r} is no crontab line: it needs five fields (minute, hour, day, month, weekday), or {nicknames}"
     try:
         next_fire(Schedule(cron=line, timezone="UTC"), _SOME_DAY)
     except (CronSimError, ValueError) as error:
@@ -85,14 +96,21 @@ def _slots(schedule: Schedule, start: datetime, *, reverse: bool) -> Iterator[Sl
     schedules with "*" for minutes or hours, which follow the clock.
     """
     zone = ZoneInfo(schedule.timezone)
-    fires = CronSim(schedule.cron, start.astimezone(zone).replace(tzinfo=None), reverse=reverse)
+    fields = _fields(schedule.cron)
+    fires = CronSim(" ".join(fields), start.astimezone(zone).replace(tzinfo=None), reverse=reverse)
     key_format = "%Y-%m-%dT%H:%M" if len(fires.minutes) * len(fires.hours) > 1 else "%Y-%m-%d"
-    follows_clock = schedule.cron.split()[1].startswith("*")
+    follows_clock = fields[1].startswith("*")
     for fire in fires:
         begins_local = _first_existing(fire, zone)
         if follows_clock and begins_local.replace(tzinfo=None) != fire:
             continue
         yield Slot(at=begins_local.astimezone(UTC), key=f"{begins_local:{key_format}}", day=begins_local.date())
+
+
+def _fields(line: str) -> list[str]:
+    """Return the fields of a crontab line, or of what a nickname stands for."""
+    text = line.strip()
+    return _NICKNAMES.get(text.lower(), text).split()
 
 
 def _first_existing(wall_clock: datetime, zone: ZoneInfo) -> datetime:

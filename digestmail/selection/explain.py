@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from digestmail.model.digests import Limits
 from digestmail.model.editions import Edition
@@ -46,11 +47,14 @@ def _section_of(edition: Edition, paper_id: PaperId, topics: tuple[str, ...]) ->
     return None
 
 
-def why_old(mentions: Sequence[Mention], curated: Collection[str], since: datetime) -> Iterator[str]:
-    """Yield why a paper is not new in the window that starts at `since`, one sentence for each source."""
-    yield f"too old: the window starts {_moment(since)}"
+def why_old(mentions: Sequence[Mention], curated: Collection[str], since: datetime, zone: str = "UTC") -> Iterator[str]:
+    """Yield why a paper is not new in the window that starts at `since`, one sentence for each source.
+
+    Times are written in the IANA time zone `zone`.
+    """
+    yield f"too old: the window starts {_moment(since, zone)}"
     for mention in mentions:
-        sentence = f"{mention.source} first showed it {_moment(mention.first_seen_at)} and dates it {mention.day}"
+        sentence = f"{mention.source} first showed it {_moment(mention.first_seen_at, zone)} and dates it {mention.day}"
         if mention.first_seen_at >= since and is_old(mention, since):
             sentence += f", which is over {OLDEST_NEWS.days} days before the window"
         elif mention.first_seen_at >= since and mention.source not in curated:
@@ -58,22 +62,28 @@ def why_old(mentions: Sequence[Mention], curated: Collection[str], since: dateti
         yield sentence
 
 
-def _moment(at: datetime) -> str:
-    return f"{at:%Y-%m-%d %H:%M} UTC"
+def _moment(at: datetime, zone: str) -> str:
+    return f"{at.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M} {zone}"
+
+
+def _rank_higher(limit: int | None) -> str:
+    if limit is None:
+        return "enough papers rank higher"
+    return "1 paper ranks higher" if limit == 1 else f"{limit} papers rank higher"
 
 
 def _outcome(decision: Decision, limits: Limits | None) -> str:
     place = f"under {decision.match.topic!r}" if decision.match else "among the papers without a topic"
     below = f"min_score {limits.min_score:g}" if limits else "min_score"
-    per_topic, papers = (limits.max_per_topic, limits.max_papers) if limits else ("enough", "enough")
+    per_topic, papers = map(_rank_higher, (limits.max_per_topic, limits.max_papers) if limits else (None, None))
     return {
         Outcome.SELECTED: f"selected, {place}",
         Outcome.PUBLISHED_BEFORE: f"published before, in the edition of {decision.published_in}",
         Outcome.WITHDRAWN: "withdrawn by its authors",
         Outcome.NO_TOPIC: "left out: it matches no topic, and the digest has no section for such papers",
         Outcome.BELOW_MIN_SCORE: f"left out: its score is below {below}",
-        Outcome.OVER_TOPIC_LIMIT: f"left out: {per_topic} papers rank higher {place}",
-        Outcome.OVER_LIMIT: f"left out: {papers} papers rank higher",
+        Outcome.OVER_TOPIC_LIMIT: f"left out: {per_topic} {place}",
+        Outcome.OVER_LIMIT: f"left out: {papers}",
     }[decision.outcome]
 
 

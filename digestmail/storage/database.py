@@ -14,6 +14,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import QueuePool
 
 from digestmail.errors import StorageError
+from digestmail.storage.places import place_problem
 
 HEAD = "0001"
 """The newest migration. A test compares it with `migrations/versions`."""
@@ -46,7 +47,11 @@ class Database:
         if address.get_backend_name() == "postgresql":
             return cls(create_engine(address.set(drivername="postgresql+psycopg"), pool_pre_ping=True), None)
         if address.get_backend_name() != "sqlite" or address.database in (None, "", ":memory:"):
-            raise StorageError(f"{address.render_as_string()} is neither a SQLite file nor a PostgreSQL database")
+            raise StorageError(
+                f"{address.render_as_string()} is neither a SQLite file nor a PostgreSQL database: write "
+                "sqlite:////var/lib/digestmail/digestmail.db, or sqlite:///digestmail.db for a file beside the "
+                "configuration"
+            )
         path = base / str(address.database)
         engine = create_engine(
             address.set(drivername="sqlite+pysqlite", database=str(path)),
@@ -146,7 +151,8 @@ class Database:
             yield
         except SQLAlchemyError as error:
             where = self._path or self._engine.url.render_as_string(hide_password=True)
-            raise StorageError(f"database {where}: {_first_line(error)}") from error
+            hint = place_problem(self._path) if self._path is not None else None
+            raise StorageError(f"database {where}: {_first_line(error)}{f'; {hint}' if hint else ''}") from error
 
 
 def _first_line(error: SQLAlchemyError) -> str:
@@ -163,7 +169,8 @@ def _file_lock(path: Path) -> Iterator[bool]:
         yield False
         return
     except OSError as error:
-        raise StorageError(f"{path}: cannot lock the file: {error.strerror}") from error
+        hint = place_problem(path)
+        raise StorageError(f"{path}: cannot lock the file: {error.strerror}{f'; {hint}' if hint else ''}") from error
     try:
         yield True
     finally:

@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Connection, func, select, union_all, update
 
 from digestmail.model.deliveries import DeliveryState, Unfinished
-from digestmail.storage.schema import attempts, deliveries, editions, subscribers
+from digestmail.storage.schema import attempts, deliveries, editions, notices, subscribers
 
 _CHUNK = 1000
 RETRIED = (DeliveryState.AMBIGUOUS, DeliveryState.FAILED)
@@ -173,13 +173,16 @@ def cancel_open(connection: Connection, why: str, now: datetime) -> int:
 
 
 def make_due(connection: Connection, now: datetime) -> int:
-    """Make what waits after a refusal or an outage due at once; return how many.
+    """Make what waits after a refusal or an outage due at once, notices included; return how many deliveries.
 
     What was given back before its first attempt is still queued, but waits beyond the time it was queued for; what
     waits for the hour its reader chose does not.
     """
-    d = deliveries.c
+    d, n = deliveries.c, notices.c
     waits = (d.state == DeliveryState.DEFERRED) | ((d.state == DeliveryState.QUEUED) & (d.queued_at <= now))
+    # A notice that was claimed before waits for a server; a new one may wait for its own moment.
+    put_off = (n.state == DeliveryState.DEFERRED) | ((n.state == DeliveryState.QUEUED) & (n.fence > 0))
+    connection.execute(update(notices).where(n.due_at > now, put_off).values(due_at=now, fence=n.fence + 1))
     done = connection.execute(update(deliveries).where(d.due_at > now, waits).values(due_at=now, fence=d.fence + 1))
     return done.rowcount
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, exists, func, select
 
+from digestmail.errors import StorageError
 from digestmail.model.archive import StoredSighting
 from digestmail.model.papers import Mention, Mentioned, Paper, PaperId, Signals
 from digestmail.papers.identity import find_arxiv_id, find_doi, highest, identify
@@ -31,10 +32,15 @@ __all__ = [
     "mentions_of",
     "published",
     "published_elsewhere",
+    "resolve",
     "row_ids",
     "sightings_of",
     "staying_row",
+    "with_title",
 ]
+
+
+_SHORTEST_TITLE = 3
 
 
 def row_ids(connection: Connection, paper_ids: Collection[PaperId]) -> dict[PaperId, int]:
@@ -67,6 +73,36 @@ def by_ids(connection: Connection, paper_ids: Collection[PaperId]) -> dict[Paper
     rows = row_ids(connection, paper_ids)
     found = dict(paper_rows.load(connection, set(rows.values())))
     return {paper_id: found[row_id] for paper_id, row_id in rows.items()}
+
+
+def with_title(connection: Connection, text: str, limit: int = 10) -> tuple[Paper, ...]:
+    """Return the papers whose title is `text`, in any case; if there are none, those whose title contains it."""
+    wanted = " ".join(text.split())
+    if len(wanted) < _SHORTEST_TITLE:
+        return ()
+    p = papers.c
+    for matches in (func.lower(p.title) == wanted.lower(), p.title.icontains(wanted, autoescape=True)):
+        newest = select(p.id).where(p.merged_into.is_(None), matches).order_by(p.first_seen_at.desc(), p.id)
+        order = list(connection.execute(newest.limit(limit)).scalars())
+        if order:
+            found = dict(paper_rows.load(connection, order))
+            return tuple(found[row_id] for row_id in order)
+    return ()
+
+
+def resolve(connection: Connection, ref: str) -> Paper:
+    """Return the paper that `ref` names: an id, DOI, link, title or part of one. Raises StorageError.
+
+    The error names the papers if there are several.
+    """
+    paper = find(connection, ref)
+    found = (paper,) if paper is not None else with_title(connection, ref)
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise StorageError(f"no source has shown a paper {ref!r}: give an arXiv id, DOI, link or words of its title")
+    listed = "".join(f"\n  {one.id}  {one.title}" for one in found)
+    raise StorageError(f"several papers have {ref!r} in their title; name one by its id:{listed}")
 
 
 def list_papers(connection: Connection, limit: int, source: str | None = None) -> tuple[Paper, ...]:

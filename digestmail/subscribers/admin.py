@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from itertools import islice
 
@@ -13,12 +14,14 @@ from digestmail.mail.addresses import key_of, normalised
 from digestmail.model.digests import Digest
 from digestmail.model.subscribers import (
     ChoiceCount,
+    Preferences,
     Subscriber,
     SubscriberState,
     Subscription,
     Suppression,
     SuppressionReason,
 )
+from digestmail.schedule.cron import check_timezone
 from digestmail.storage import audience, subscribers, suppressions
 from digestmail.storage.database import Database
 from digestmail.subscribers.validate import checked_subscription
@@ -50,6 +53,9 @@ def add_within(
     address = normalised(address)
     reason = suppressions.reason_for(connection, key_of(address))
     known = subscribers.find(connection, address)
+    if known is not None:  # the hour they chose is theirs
+        hours = {one.digest: one.hour for one in known.subscriptions}
+        subscription = replace(subscription, hour=hours.get(digest))
     if reason is not None or (known is not None and known.state is SubscriberState.SUPPRESSED):
         raise SubscriptionError(f"{address} is suppressed: {_REASONS.get(reason, _REASONS[SuppressionReason.BOUNCED])}")
     subscriber_id = subscribers.add(connection, address, now)
@@ -57,6 +63,42 @@ def add_within(
     added = subscribers.get(connection, subscriber_id)
     assert added is not None  # noqa: S101 - the transaction has it
     return added
+
+
+def set_details(
+    database: Database,
+    address: str,
+    digest: str,
+    now: datetime,
+    *,
+    hour: int | None = None,
+    language: str | None = None,
+    timezone: str | None = None,
+) -> Subscriber:
+    """Change the hour (0..23) of a subscription, or the language or time zone of a subscriber; None changes nothing.
+
+    Raises SubscriptionError when there is no such subscriber, subscription or time zone.
+    """
+    if timezone is not None and (wrong := check_timezone(timezone)):
+        raise SubscriptionError(wrong)
+    address = normalised(address)
+    with database.begin() as connection:
+        found = subscribers.find(connection, address)
+        if found is None:
+            raise SubscriptionError(f"{address} is not a subscriber")
+        one = next((one for one in found.subscriptions if one.digest == digest), None)
+        if one is None:
+            raise SubscriptionError(f"{address} is not subscribed to {digest!r}")
+        chosen = tuple(
+            replace(each, hour=hour) if each is one and hour is not None else each for each in found.subscriptions
+        )
+        preferences = Preferences(
+            subscriptions=chosen, language=language or found.language, timezone=timezone or found.timezone
+        )
+        subscribers.choose(connection, found.id, preferences, now)
+        changed = subscribers.get(connection, found.id)
+    assert changed is not None  # noqa: S101 - the transaction has it
+    return changed
 
 
 def show(database: Database, address: str) -> Subscriber:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,13 +11,16 @@ from functools import lru_cache
 
 from digestmail.errors import SubscriptionError
 from digestmail.mail.addresses import key_of, normalised
+from digestmail.mail.header_fields import split_mailbox
 from digestmail.model.digests import Digest
 from digestmail.model.subscribers import Consent, Preferences, SubscriberState, Subscription, SuppressionReason
 from digestmail.storage.erasing import is_erased
 from digestmail.storage.subscriber_import import AddressStatus
+from digestmail.subscribers.csv_dialect import column_name, rows
 from digestmail.subscribers.csv_format import COLUMNS, TOPIC_SEPARATOR, unescape_formula
 from digestmail.subscribers.preferences import LONGEST_PAUSE
 from digestmail.subscribers.validate import checked
+from digestmail.text.counts import counted
 
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 """NUL, and surrogates, which represent bytes that are not UTF-8."""
@@ -82,20 +84,20 @@ class Reader:
     def read(self, lines: Iterable[str]) -> Iterator[ImportRow | RowError]:
         """Yield each row. Raises SubscriptionError if the first line is not a header with `COLUMNS`."""
         choose = self._chooser()
-        rows = _rows(lines)
-        _, first = next(rows, (0, []))
+        table = rows(lines)
+        _, first = next(table, (0, []))
         header = _header(first)
-        for line, cells in rows:
+        for line, cells in table:
             if isinstance(cells, str):
                 yield RowError(line, cells)
-            elif cells:
+            elif any(map(str.strip, cells)):  # a spreadsheet ends with rows of empty cells
                 try:
                     yield self._parse(line, _by_name(header, cells), choose)
                 except SubscriptionError as error:
                     yield RowError(line, str(error)[:_MAX_ERROR_LENGTH])
 
     def _parse(self, line: int, row: Mapping[str, str], choose: _Choose) -> ImportRow:
-        address = normalised(row["address"])
+        address = normalised(_bare_address(row["address"]))
         state = row.get("state") or SubscriberState.ACTIVE
         if state not in set(SubscriberState):
             raise SubscriptionError(f"there is no state {state!r}")
@@ -168,6 +170,14 @@ class Reader:
         return choose
 
 
+def _bare_address(cell: str) -> str:
+    """Return the address of "Name <address>"."""
+    try:
+        return split_mailbox(cell)[1]
+    except ValueError as error:
+        raise SubscriptionError(f"{cell!r} is not an email address: {error}") from error
+
+
 _Choose = Callable[[str, str, str, str, str], Preferences | str]
 
 
@@ -179,29 +189,23 @@ def _moment(column: str, row: Mapping[str, str]) -> datetime | None:
         moment = datetime.fromisoformat(text)
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError) as error:
-        raise SubscriptionError(f"{column} {text!r} is not an ISO 8601 time") from error
-
-
-def _rows(lines: Iterable[str]) -> Iterator[tuple[int, list[str] | str]]:
-    """Yield (number of its first line, cells) for each CSV row, or an error message for an invalid row (RFC 4180)."""
-    reader = csv.reader(lines, strict=True)
-    while True:
-        line = reader.line_num + 1
-        try:
-            cells: list[str] | str = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            cells = f"invalid CSV: {error}"
-        yield line, cells
+        raise SubscriptionError(
+            f"{column} {text!r} is not an ISO 8601 time like 2026-04-02 or 2026-04-02T07:00:00Z"
+        ) from error
 
 
 def _header(cells: Sequence[str]) -> tuple[str, ...]:
-    names = tuple(cell.strip().lower() for cell in cells)
-    unknown = sorted(set(names) - set(COLUMNS)) if not isinstance(cells, str) else []
-    if not {"address", "digest"} <= set(names) or unknown or len(set(names)) < len(names):
+    """Return the columns; columns without a name, which a spreadsheet leaves at the end, are not used."""
+    names = tuple(column_name(cell) for cell in cells)
+    named = [name for name in names if name]
+    unknown = sorted(set(named) - set(COLUMNS)) if not isinstance(cells, str) else []
+    if unknown and "address" in named:
         raise SubscriptionError(
-            "the first line must name columns, separated by commas: address and digest, and any of "
+            f"the first line must name columns, and {', '.join(map(repr, unknown))} is none of {', '.join(COLUMNS)}"
+        )
+    if not {"address", "digest"} <= set(named) or unknown or len(set(named)) < len(named):
+        raise SubscriptionError(
+            "the first line must name columns, separated by commas, semicolons or tabs: address and digest, and any of "
             + ", ".join(COLUMNS[2:])
         )
     return names
@@ -209,10 +213,13 @@ def _header(cells: Sequence[str]) -> tuple[str, ...]:
 
 def _by_name(header: tuple[str, ...], cells: Sequence[str]) -> dict[str, str]:
     if len(cells) != len(header):
-        raise SubscriptionError(f"the row has {len(cells)} cells, but the header has {len(header)} columns")
+        raise SubscriptionError(
+            f"the row has {counted(len(cells), 'cell')}, but the header has {counted(len(header), 'column')}"
+        )
     if any(map(_UNSTORABLE.search, cells)):
         raise SubscriptionError("the row is not valid UTF-8 or contains NUL")
-    return dict(zip(header, map(unescape_formula, cells), strict=True))
+    given = zip(header, map(unescape_formula, cells), strict=True)
+    return {name: cell.strip() for name, cell in given if name}
 
 
 def decide(row: ImportRow, status: AddressStatus) -> RowOutcome:

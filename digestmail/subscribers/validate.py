@@ -30,7 +30,7 @@ def checked(digests: Sequence[Digest], choices: Preferences) -> Preferences:
 
 
 def checked_subscription(digests: Sequence[Digest], one: Subscription) -> Subscription:
-    """Return `one` with its topics in the digest's order.
+    """Return `one` with its topics in the digest's order and spelling; upper and lower case are the same.
 
     Raises SubscriptionError if a name does not exist. The operator's message suggests the closest one.
     """
@@ -43,7 +43,9 @@ def checked_subscription(digests: Sequence[Digest], one: Subscription) -> Subscr
             operator_text=f"there is no digest {one.digest!r}{near}",
         )
     known = [topic.name for topic in digest.topics]
-    for topic in one.topics:
+    by_case = {name.casefold(): name for name in known}
+    topics = tuple(topic if topic in known else by_case.get(topic.casefold(), topic) for topic in one.topics)
+    for topic in topics:
         if topic not in known:
             raise SubscriptionError(
                 "digest %(digest)s has no topic %(topic)s",
@@ -53,7 +55,7 @@ def checked_subscription(digests: Sequence[Digest], one: Subscription) -> Subscr
             )
     if one.hour is not None and not 0 <= one.hour <= LAST_HOUR:
         raise SubscriptionError("the hour must be a number from 0 to 23")
-    return replace(one, topics=tuple(topic for topic in known if topic in one.topics))
+    return replace(one, topics=tuple(topic for topic in known if topic in topics))
 
 
 def _without_all_topics(digests: Sequence[Digest], one: Subscription) -> Subscription:

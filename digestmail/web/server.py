@@ -12,6 +12,9 @@ import uvicorn
 from digestmail.app import App
 from digestmail.web.app import create_app
 
+_GRACE = 5
+"""Seconds that requests in hand may still take; `docker stop` kills after ten."""
+
 
 def serve(app: App, host: str, port: int) -> None:
     """Serve `app` on `host` and `port` until SIGTERM or SIGINT. Requests in progress are finished first.
@@ -27,7 +30,7 @@ def serve(app: App, host: str, port: int) -> None:
         server_header=False,
         access_log=False,
         log_level="warning",
-        timeout_graceful_shutdown=10,
+        timeout_graceful_shutdown=_GRACE,
     )
     # uvicorn raises the signal again after shutdown, but the app must still be closed.
     for number in (signal.SIGTERM, signal.SIGINT):

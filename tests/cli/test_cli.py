@@ -8,10 +8,12 @@ import signal
 import subprocess
 import sys
 import urllib.request
+from datetime import UTC, datetime
 
 import pytest
 from clirun import digestmail
 
+from digestmail.cli.options import notes_on, parse_now
 from digestmail.demo.services import serving
 from digestmail.mail.i18n import templates_directory
 
@@ -47,7 +49,9 @@ def site(tmp_path):
 
 
 def test_the_whole_day_of_an_operator(site):
-    assert "not read yet" in digestmail(site, "check", NOW)
+    checked = digestmail(site, "check", NOW, status=1)
+    assert "not read yet" in checked
+    assert "digest daily has no subscribers: `digestmail subscribers add ADDRESS --digest daily`" in checked
     said = digestmail(site, "subscribers", "add", "Reader@Example.ORG", "--digest", "daily", NOW)
     assert "Reader@example.org  active  daily (all topics)" in said
     rehearsed = digestmail(site, "run", "--dry-run", NOW)
@@ -78,7 +82,7 @@ def test_quiet_says_nothing_on_success_and_json_is_json(site):
 def test_options_stand_after_the_command_and_usage_errors_are_2(site):
     assert "No such option" in digestmail(site, "run", "--bogus", status=2)
     assert "is not an ISO 8601 time" in digestmail(site, "run", "--now", "yesterday", status=2)
-    assert "no such file" in digestmail(site, "run", "--config", "absent.toml", status=2)
+    assert "no configuration file" in digestmail(site, "run", "--config", "absent.toml", status=2)
 
 
 def test_every_problem_of_a_configuration_is_one_line(site):
@@ -275,3 +279,150 @@ def test_templates_are_listed_copied_and_checked(site):
 
 def test_templates_cannot_be_copied_nowhere(site):
     assert "templates_dir is not set" in digestmail(site, "templates", "copy", "email/subject.txt", status=1)
+
+
+# -- first steps -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("server", "lines"),
+    [
+        ("localhost", ['host = "localhost"', "port = 25"]),
+        ("smtp.example.org:2525", ['host = "smtp.example.org"', "port = 2525"]),
+        ("[::1]:25", ['host = "::1"', "port = 25"]),
+        ("[2001:db8::1]", ['host = "2001:db8::1"', "port = 25"]),
+        ("smtp.example.org:465", ["port = 465", 'security = "tls"']),
+        ("smtp.example.org:587", ["port = 587", 'security = "starttls"']),
+    ],
+)
+def test_init_writes_the_server_it_is_given_in_the_mode_of_its_port(tmp_path, server, lines):
+    said = digestmail(tmp_path, "init", "--sender", "digest@example.org", "--server", server)
+    written = (tmp_path / "config.toml").read_text("utf-8")
+    assert all(line in written for line in lines)
+    assert ("security" in written) is any("security" in line for line in lines)
+    assert "byline" not in written
+    assert written.count("[[topics]]") > 2
+    assert "digestmail subscribers add YOU@example.org" in said
+
+
+@pytest.mark.parametrize(
+    ("server", "said"),
+    [
+        ("localhost:abc", "'abc' is not a port"),
+        ("localhost:", "'' is not a port"),
+        ("localhost:0", "'0' is not a port"),
+        ("localhost:65536", "'65536' is not a port"),
+        (":25", "there is no host in ':25'"),
+        ("", "there is no host in ''"),
+        ("a b", "'a b' is not a host name"),
+        ("::1", "put brackets around an IPv6 address: [::1]:25"),
+        ("[::1", "is not HOST[:PORT]"),
+        ("[127.0.0.1]:25", "'127.0.0.1' in brackets is not an IPv6 address"),
+        ("smtp://localhost:25", "is not HOST[:PORT]"),
+    ],
+)
+def test_init_refuses_what_is_no_server_and_writes_nothing(tmp_path, server, said):
+    found = digestmail(tmp_path, "init", "--sender", "digest@example.org", "--server", server, status=2)
+    assert said in " ".join(found.split())
+    assert not list(tmp_path.iterdir())
+
+
+def test_init_says_what_is_in_the_way(tmp_path):
+    (tmp_path / "config.toml").write_text("mine")
+    words = ["init", "--sender", "digest@example.org"]
+    assert "exists and was not changed" in digestmail(tmp_path, *words, status=1)
+    assert "there is no folder" in digestmail(tmp_path, *words, "--config", "no/config.toml", status=1)
+    assert "not a mail address" in digestmail(tmp_path, "init", "--sender", "me", "--config", "b.toml", status=2)
+    assert [path.name for path in tmp_path.iterdir()] == ["config.toml"]
+
+
+@pytest.mark.parametrize("words", [["-c", "{}", "editions", "list"], ["editions", "list", "--config", "{}"]])
+def test_the_configuration_is_named_before_or_after_the_command(site, words):
+    (site / "config.toml").rename(site / "other.toml")
+    digestmail(site, *(word.format("other.toml") for word in words))
+
+
+@pytest.mark.parametrize("words", [["-h"], ["run", "-h"], ["subscribers", "-h"], ["subscribers", "add", "-h"]])
+def test_minus_h_is_help_everywhere(tmp_path, words):
+    assert digestmail(tmp_path, *words).startswith("Usage: digestmail")
+
+
+def test_a_reader_is_added_with_everything_they_want_and_shown_with_it(site):
+    digestmail(site, "subscribers", "add", "a@example.org", "--topic", "AGENTS", "--hour", "7", "--language", "de", NOW)
+    said = digestmail(site, "subscribers", "show", "a@example.org")
+    assert re.search(r"digest daily +Agents, at 7:00", said)
+    assert re.search(r"language +de", said)
+    assert re.search(r"subscribed +Thu 2026-04-02 12:00 UTC", said)
+    digestmail(site, "subscribers", "add", "a@example.org", NOW)
+    assert re.search(r"digest daily +all topics, at 7:00", digestmail(site, "subscribers", "show", "a@example.org"))
+    digestmail(site, "suppressions", "add", "a@example.org", "--reason", "asked by phone", NOW)
+    assert "asked by phone" in digestmail(site, "subscribers", "show", "a@example.org")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--language", "xx"], "'xx' is none of de, en, fr, he"),
+        (["--hour", "24"], "less than or equal to 23"),
+        (["--timezone", "Europe/Berln"], "did you mean 'Europe/Berlin'?"),
+    ],
+)
+def test_what_no_reader_can_want_is_refused_before_they_are_added(site, words, said):
+    assert said in digestmail(site, "subscribers", "add", "a@example.org", *words, status=2)
+    assert digestmail(site, "subscribers", "list") == ""
+
+
+def test_the_digest_has_to_be_named_only_if_there_are_several(site):
+    written = (site / "config.toml").read_text("utf-8")
+    second = written[written.index("[[digests]]") :].replace("daily", "weekly")
+    (site / "config.toml").write_text(written + second, "utf-8")
+    assert "choose one of daily, weekly" in digestmail(site, "subscribers", "add", "a@example.org", status=2)
+
+
+def test_a_paper_is_found_by_its_title_or_words_of_it(site):
+    digestmail(site, "collect", NOW)
+    listed = json.loads(digestmail(site, "papers", "list", "--json"))
+    title, paper_id = listed[0]["title"], listed[0]["id"]
+    assert digestmail(site, "explain", title.upper(), NOW).startswith(paper_id)
+    assert digestmail(site, "papers", "show", title).startswith(title)
+    several = digestmail(site, "explain", "ing", NOW, status=1)
+    assert "several papers have 'ing' in their title" in several
+    assert several.count("\n") > 2
+    assert "no source has shown a paper 'zzzz'" in digestmail(site, "explain", "zzzz", NOW, status=1)
+
+
+@pytest.mark.parametrize("command", [["explain"], ["papers", "show"], ["papers", "list", "--source"]])
+def test_an_argument_that_is_no_text_is_refused_without_a_traceback(site, command):
+    said = digestmail(site, *command, "caf\udce9", status=2)
+    assert said == "digestmail: 'caf\\udce9' is not text in this terminal's encoding; write it in UTF-8\n"
+
+
+@pytest.mark.parametrize(
+    ("given", "notes"),
+    [
+        ("2026-04-02T12:00:00Z", []),
+        ("2026-04-02T14:00:00+02:00", []),
+        ("2026-04-02T12:00:00", ["--now has no time zone and counts as UTC: 2026-04-02T12:00:00Z"]),
+        ("2026-04-02", ["--now has no time zone and counts as UTC: 2026-04-02T00:00:00Z"]),
+        ("2026-05-02T12:00:00Z", ["--now is in the future; what this run stores is dated 2026-05-02 12:00 UTC"]),
+    ],
+)
+def test_a_time_without_zone_or_of_the_future_is_said(given, notes):
+    assert list(notes_on(given, parse_now(given), datetime(2026, 4, 2, 12, tzinfo=UTC))) == notes
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_what_programs_read_is_utf_8_and_what_people_read_never_fails(site, encoding):
+    (site / "config.toml").write_text(
+        (site / "config.toml").read_text("utf-8").replace('"Agents"', '"Überblick"'), "utf-8"
+    )
+    digestmail(site, "subscribers", "add", "jürgen@example.org", "--topic", "überblick", NOW)
+    environment = os.environ | {"LC_ALL": "C", "PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"}
+
+    def said(*words: str) -> bytes:
+        program = [sys.executable, "-c", "from digestmail.cli.main import main; main()", *words]
+        return subprocess.run(program, cwd=site, env=environment, capture_output=True, check=True).stdout
+
+    assert json.loads(said("subscribers", "list", "--json"))[0]["subscriptions"][0]["topics"] == ["Überblick"]
+    assert "Überblick" in said("subscribers", "export").decode("utf-8")
+    assert b"berblick" in said("subscribers", "list")

@@ -69,7 +69,7 @@ def test_an_ambiguous_delivery_can_be_resolved_or_sent_again_under_its_message_i
     site, mailbox = sent
     before = {path.name for path in (mailbox / "new").iterdir()}
     change(site, "UPDATE deliveries SET state = 'ambiguous', text = 'no answer'")
-    assert "2 deliveries are ambiguous" in digestmail(site, "check", status=1)
+    assert "the result of 2 deliveries is unknown" in digestmail(site, "check", status=1)
     listed = digestmail(site, "deliveries", "list", "--state", "ambiguous")
     assert len(listed.splitlines()) == 2
     edition = ("daily", "2026-04-02")
@@ -134,9 +134,11 @@ def test_a_paused_mail_server_is_tried_again_when_it_is_told_so(sent):
         "INSERT INTO rates (key, next_at, factor, paused_until, reason) "
         f"SELECT 'relay:x:25', 0, 1, {until}, 'relaying denied'",
     )
-    assert "relaying denied" in digestmail(site, "check", status=1)
-    assert digestmail(site, "deliveries", "resume").startswith("1 mail servers")
-    assert "relaying denied" not in digestmail(site, "check")
+    said = digestmail(site, "check", "--now", NOW, status=1)
+    assert "relaying denied" in said
+    assert "`digestmail deliveries resume`" in said
+    assert digestmail(site, "deliveries", "resume").startswith("1 mail server tried again, ")
+    assert "all well" in digestmail(site, "check", "--now", NOW)
 
 
 def test_a_state_that_does_not_exist_is_a_usage_error(sent):

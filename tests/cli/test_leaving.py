@@ -169,6 +169,7 @@ def test_by_the_listener_in_whatever_case(tmp_path, protocol, client):
 )
 def test_check_says_when_nobody_can_leave_on_their_own(tmp_path, top, mail, noted):
     configure(tmp_path, top=top, mail=mail)
+    digestmail(tmp_path, "subscribers", "add", READER, "--digest", "daily")
 
     said = digestmail(tmp_path, "check")
     assert ("subscribers cannot unsubscribe by themselves" in said) is noted

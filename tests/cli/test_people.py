@@ -65,17 +65,17 @@ def test_who_is_erased_is_gone_and_cannot_be_added_again(site):
 
 
 def test_secrets_are_rotated_and_forgotten(site):
-    assert digestmail(site, "secrets", "rotate") == "created a new signing secret; 1 older secrets are still accepted\n"
-    assert digestmail(site, "secrets", "rotate") == "created a new signing secret; 2 older secrets are still accepted\n"
+    assert digestmail(site, "secrets", "rotate") == "created a new signing secret; 1 older secret still accepted\n"
+    assert digestmail(site, "secrets", "rotate") == "created a new signing secret; 2 older secrets still accepted\n"
     assert (
         digestmail(site, "secrets", "rotate", "--forget")
-        == "created a new signing secret; 0 older secrets are still accepted\n"
+        == "created a new signing secret; 0 older secrets still accepted\n"
     )
 
 
 def test_people_go_out_and_come_in(site):
     said = digestmail(site, "subscribers", "export", "--output", "people.csv")
-    assert said == "1 rows in people.csv\n"
+    assert said == "1 row in people.csv\n"
     assert (site / "people.csv").stat().st_mode & 0o077 == 0
     rows = (site / "people.csv").read_text("utf-8")
     assert digestmail(site, "subscribers", "export").replace("\r\n", "\n") == rows
@@ -99,6 +99,6 @@ def test_people_go_out_and_come_in(site):
 
 def test_a_file_that_is_not_there_or_no_csv_is_a_sentence(site):
     assert "nowhere.csv" in digestmail(site, "subscribers", "import", "nowhere.csv", status=1)
-    (site / "sheet.csv").write_bytes("address,digest\n".encode("utf-16"))
+    (site / "sheet.csv").write_bytes("name,town\n".encode("utf-16"))
     assert "first line must name" in digestmail(site, "subscribers", "import", "sheet.csv", status=1)
     assert "or neither" in digestmail(site, "subscribers", "import", "sheet.csv", "--consent-source", "desk", status=1)

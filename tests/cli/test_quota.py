@@ -51,7 +51,7 @@ def test_a_used_up_quota_is_said_kept_and_resumed(tmp_path, fallback):
         said = digestmail(tmp_path, "run", "--now", NOW, status=0 if fallback else 1)
         assert server.commands[0] == "EHLO mail.example.org"
         checked = digestmail(tmp_path, "check", status=1)
-        assert re.search(r"is paused until \S+ \S+ UTC: the message was answered with 550 5.4.5 Daily", checked)
+        assert re.search(r"is paused until \S+ \S+ \S+ UTC: the message was answered with 550 5.4.5 Daily", checked)
         assert digestmail(tmp_path, "deliveries", "list", "--state", "failed") == ""
         if fallback:
             assert len(server.messages) + len(spare.messages) == 6
@@ -62,6 +62,6 @@ def test_a_used_up_quota_is_said_kept_and_resumed(tmp_path, fallback):
         assert "left alone" in digestmail(tmp_path, "deliver", status=1)
         assert server.connections == talked
         server.answers.clear()
-        assert "1 mail servers tried again" in digestmail(tmp_path, "deliveries", "resume")
+        assert "1 mail server tried again" in digestmail(tmp_path, "deliveries", "resume")
         assert "4 sent" in digestmail(tmp_path, "deliver")
         assert sorted(one.recipients[0] for one in server.messages) == PEOPLE

@@ -82,4 +82,4 @@ def test_an_empty_first_reading_is_no_alarm():
 def test_a_partial_reading_says_what_is_missing_even_if_it_brought_news():
     said = reading(sighting(1), partial="page 2 was cut")
     (row,) = judge(said, {said.sightings[0].paper.id}, {}, THURSDAY)
-    assert (row.health, row.detail) == (Health.PARTIAL, "1 new of 1 papers; page 2 was cut")
+    assert (row.health, row.detail) == (Health.PARTIAL, "1 new of 1 paper; page 2 was cut")

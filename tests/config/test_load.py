@@ -82,8 +82,8 @@ allow_repeats_of = ["weekly"]
     begins = {line.split(":")[0] for line in found}
     assert begins == {
         "bogus", "mail.sender", "mail.smtp.prot", "mail.smtp.port", "network.timeout", "sources[0].catgories",
-        "sources[1].name", "sources[1].categories", "digests[0].schedule", "digests[0].sources", "digests[0].topics",
-        "digests[0].allow_repeats_of",
+        "sources[1].name", "sources[1].categories", 'digests["daily"].schedule', 'digests["daily"].sources',
+        'digests["daily"].topics', 'digests["daily"].allow_repeats_of',
     }  # fmt: skip
     text = "\n".join(found)
     assert "did you mean 'port'?" in text
@@ -105,7 +105,11 @@ def test_wrong_values_are_told_with_their_key(write, line, key):
 
 
 def test_a_file_that_is_not_there_or_no_toml_is_a_clear_error(tmp_path, write):
-    assert "no such file" in problems(tmp_path / "absent.toml")[0]
+    (absent,) = problems(tmp_path / "absent.toml")
+    assert absent.startswith(f"there is no configuration file {tmp_path / 'absent.toml'}: ")
+    assert "digestmail init" in absent
+    assert "--config" in absent
+    assert "name the file" in problems(tmp_path)[0]
     assert "is not TOML" in problems(write("[mail\n"))[0]
 
 
@@ -132,10 +136,55 @@ def test_a_variable_that_names_no_key_is_told(write, monkeypatch):
     assert problems(write(SMALL)) == ["environment: DIGESTMAIL_DATABSE names no key; did you mean DIGESTMAIL_DATABASE?"]
 
 
-@pytest.mark.parametrize("name", ["DIGESTMAIL_SOURCES", "DIGESTMAIL_MAIL"])
-def test_an_override_that_is_no_json_is_a_clear_error(write, monkeypatch, name):
-    monkeypatch.setenv(name, "x")
-    assert problems(write(SMALL))
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("SOURCES", "x", "sources: must be a list of tables: write [[sources]] in the file, or JSON in "),
+        ("MAIL", "x", "mail: must be a table: write [mail] and its keys below it (it is 'x'), set by DIGESTMAIL_MAIL"),
+        ("MAIL__SMTP", "x", "mail.smtp: must be a table"),
+        ("NETWORK__ALLOW_PRIVATE_HOSTS", '["a"', "network.allow_private_hosts: must be a list: write "),
+        ("NETWORK__ALLOW_PRIVATE_HOSTS", '{"a": 1}', "network.allow_private_hosts: must be a list: write "),
+        ("DIGESTS__0__TITLE", "x", "digests: must be a list of tables: "),
+        ("MAIL__SMTP__PORT", "tcp", "mail.smtp.port: "),
+    ],
+)
+def test_a_variable_of_the_wrong_form_is_named_with_its_key_and_the_form(write, monkeypatch, name, value, said):
+    monkeypatch.setenv(f"DIGESTMAIL_{name}", value)
+    (problem,) = problems(write(SMALL))
+    assert problem.startswith(said)
+
+
+def test_every_wrong_variable_is_reported_at_once_and_named(write, monkeypatch):
+    monkeypatch.setenv("DIGESTMAIL_MAIL__SMTP__PORT", "tcp")
+    monkeypatch.setenv("DIGESTMAIL_NETWORK__ALLOW_PRIVATE_HOSTS", "[")
+    monkeypatch.setenv("DIGESTMAIL_WEB__PORT", "-1")
+    found = problems(write(SMALL))
+    assert sorted(line.rpartition(", set by ")[2] for line in found) == [
+        "DIGESTMAIL_MAIL__SMTP__PORT", "DIGESTMAIL_NETWORK__ALLOW_PRIVATE_HOSTS", "DIGESTMAIL_WEB__PORT",
+    ]  # fmt: skip
+
+
+def test_a_list_of_the_environment_names_its_own_entries_not_those_of_the_file(write, monkeypatch):
+    monkeypatch.setenv("DIGESTMAIL_DIGESTS", '[{"name": "mine", "title": "Mine", "schedule": "@daily"}]')
+    (problem,) = problems(write(SMALL))
+    assert problem == 'digests["mine"].sources: is missing, set by DIGESTMAIL_DIGESTS'
+
+
+def test_entries_without_a_name_of_their_own_are_called_by_their_place(write):
+    nameless = SMALL.replace('name = "daily"', "").replace('"0 7 * * *"', "7")
+    assert {line.split(":")[0] for line in problems(write(nameless))} == {"digests[0].name", "digests[0].schedule"}
+
+
+def test_variables_of_others_are_ignored_with_one_warning(write, monkeypatch, caplog):
+    links = {
+        "PORT": "tcp://10.0.0.7:8080", "SERVICE_HOST": "10.0.0.7", "SERVICE_PORT_HTTP": "8080",
+        "WEB_PORT_8080_TCP_ADDR": "10.0.0.7", "_OTHER_SERVICE_HOST": "10.0.0.7", "RELEASE": "7",
+    }  # fmt: skip
+    for name, value in links.items():
+        monkeypatch.setenv(f"DIGESTMAIL_{name}", value)
+    load.load(write(SMALL))
+    (record,) = caplog.records
+    assert all(f"DIGESTMAIL_{name}" in record.getMessage() for name in links)
 
 
 def test_what_the_environment_brings_is_checked_like_the_file(write, monkeypatch):
@@ -144,12 +193,12 @@ def test_what_the_environment_brings_is_checked_like_the_file(write, monkeypatch
         '[{"name": "d", "title": "D", "schedule": "99 * * * *", "timezone": "X", "sources": ["y"]}]',
     )
     keys = {problem.split(":")[0] for problem in problems(write(SMALL))}
-    assert keys == {"digests[0].schedule", "digests[0].timezone", "digests[0].sources"}
+    assert keys == {'digests["d"].schedule', 'digests["d"].timezone', 'digests["d"].sources'}
 
 
 @pytest.mark.parametrize(
     ("kind", "says"),
-    [("hugingface", "did you mean 'huggingface'?"), ("", "sources[0].kind: is one of huggingface, arxiv-feed")],
+    [("hugingface", "did you mean 'huggingface'?"), ("", 'sources["hf"].kind: is one of huggingface, arxiv-feed')],
 )
 def test_a_wrong_kind_is_told_with_the_kinds_there_are(write, kind, says):
     assert says in problems(write(SMALL.replace('"huggingface"', f'"{kind}"')))[0]
@@ -173,7 +222,7 @@ def test_a_secret_comes_from_a_file_beside_the_configuration_and_is_never_shown(
     assert loaded.mail.smtp.password.get_secret_value() == "s3cret"
     assert "s3cret" not in repr(loaded)
     (tmp_path / "secret").unlink()
-    assert problems(write(text))[0].startswith("mail.smtp.password_file: cannot be read")
+    assert problems(write(text))[0].startswith("mail.smtp.password_file: there is no file secret in ")
 
 
 @pytest.mark.parametrize(
@@ -199,12 +248,12 @@ def test_a_byte_order_mark_belongs_neither_to_the_configuration_nor_to_a_secret(
     assert password is not None
     assert password.get_secret_value() == "s3cret"
     (tmp_path / "secret").write_bytes(mark + b"\r\n")
-    assert problems(path)[0].startswith("mail.smtp.password_file: cannot be read")
+    assert problems(path)[0].startswith("mail.smtp.password_file: secret is empty")
 
 
 def test_the_webhook_secret_comes_from_a_file_and_must_be_hard_to_guess(write, tmp_path):
     text = SMALL + '[web]\nwebhook_secret_file = "secret"\n'
-    assert problems(write(text))[0].startswith("web.webhook_secret_file: cannot be read")
+    assert problems(write(text))[0].startswith("web.webhook_secret_file: there is no file secret in ")
     for weak in ("short", "x" * 15, "x" * 201, "sixteen letters and blanks", "é" * 20):
         (tmp_path / "secret").write_text(weak, "utf-8")
         (problem,) = problems(write(text))
@@ -348,12 +397,12 @@ alt = "Example"
     found = "\n".join(problems(write(text)))
 
     for wanted in (
-        "digests[0].layout: ",
-        "digests[0].theme.link: has a contrast of 2.0:1 on card; at least 4.5:1 is needed",
-        "digests[0].theme.ink: a colour is written #rrggbb (it is 'red')",
-        "digests[0].theme.shadow: unknown key",
-        "digests[0].theme.dark.quiet: has a contrast of",
-        "digests[0].theme.logo.url: a picture in a mail has an https:// address",
+        'digests["daily"].layout: ',
+        'digests["daily"].theme.link: has a contrast of 2.0:1 on card; at least 4.5:1 is needed',
+        "digests[\"daily\"].theme.ink: a colour is written #rrggbb (it is 'red')",
+        'digests["daily"].theme.shadow: unknown key',
+        'digests["daily"].theme.dark.quiet: has a contrast of',
+        'digests["daily"].theme.logo.url: a picture in a mail has an https:// address',
     ):
         assert wanted in found, wanted
 
@@ -361,7 +410,7 @@ alt = "Example"
 def test_a_language_without_a_catalogue_is_told(write):
     found = problems(write(SMALL + 'language = "es"'))
 
-    assert found == ["digests[0].language: there is no catalogue for 'es'; known: de, en, fr, he"]
+    assert found == ["digests[\"daily\"].language: there is no catalogue for 'es'; known: de, en, fr, he"]
 
 
 @pytest.mark.parametrize(

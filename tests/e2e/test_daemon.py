@@ -38,3 +38,19 @@ def test_a_clock_that_is_set_shows_in_its_distance_from_the_other():
     before = clock_offset(clock)
     clock.time = THURSDAY - YEAR
     assert clock_offset(clock) - before == -YEAR.total_seconds()
+
+
+def test_the_next_run_of_every_digest_is_said_in_its_own_time_zone(sqlite, tmp_path, caplog):
+    with open_app(f"sqlite:///{tmp_path / 'test.db'}") as app:
+        daemon = Daemon(app, on_report=lambda _: None)
+        daemon._clock = FakeClock(THURSDAY)
+        lines = list(daemon._next_runs())
+    assert [line.split(":")[0] for line in lines] == ["next run of digest daily", "next run of digest weekly"]
+    assert all(line.endswith(digest.schedule.timezone) for line, digest in zip(lines, app.digests, strict=True))
+
+
+def test_being_told_to_stop_is_passed_on(sqlite, tmp_path):
+    told = []
+    with open_app(f"sqlite:///{tmp_path / 'test.db'}") as app:
+        Daemon(app, on_report=lambda _: None, on_stop=lambda: told.append(True)).stop()
+    assert told == [True]

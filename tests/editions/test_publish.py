@@ -183,7 +183,7 @@ def test_a_back_fill_uses_no_later_papers_and_precedes_no_published_edition(data
 def test_papers_that_are_dated_long_before_are_counted_in_the_reason(database, see):
     see(sighting(1, day=date(2019, 1, 1)))
     (report,) = go(database)
-    assert report.reason.startswith("1 papers came that are dated long before; no new papers")
+    assert report.reason.startswith("1 paper came, dated long before; no new papers")
 
 
 def test_subscribers_get_their_chosen_topics(database, see, subscribe):

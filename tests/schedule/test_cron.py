@@ -119,6 +119,57 @@ def test_inside_the_repeated_hour_the_slot_is_the_one_that_began_first(fold):
     assert next_fire(daily, at("2026-10-25 02:10", "Europe/Berlin", fold=1)) == at("2026-10-26 02:30", "Europe/Berlin")
 
 
+def scanned(schedule: Schedule, begin: datetime, end: datetime) -> list[datetime]:
+    """Return when a new slot begins, looking once a minute as a machine that never sleeps would."""
+    found, minute = [], begin
+    before = current_slot(schedule, begin - timedelta(minutes=1))
+    while minute < end:
+        slot = current_slot(schedule, minute)
+        if slot is not None and (before is None or slot.key != before.key):
+            found.append(minute)
+        before, minute = slot, minute + timedelta(minutes=1)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("day", "expected"),
+    [
+        ("2026-03-28", ["02:00", "02:10", "02:20", "02:30", "02:40", "02:50"]),
+        ("2026-03-29", ["03:00"]),
+        ("2026-10-25", ["02:00", "02:10", "02:20", "02:30", "02:40", "02:50"]),
+    ],
+)
+def test_ten_minutes_of_a_skipped_hour_are_one_slot_and_those_of_a_repeated_hour_come_once(day, expected):
+    zone = "Europe/Berlin"
+    begin, end = at(f"{day} 00:00", zone), at(f"{day} 05:00", zone)
+    schedule = Schedule(cron="*/10 2 * * *", timezone=zone)
+    begins = scanned(schedule, begin, end)
+    assert [f"{moment.astimezone(ZoneInfo(zone)):%H:%M}" for moment in begins] == expected
+    assert begins == fires(schedule, begin - timedelta(seconds=1), end)
+    assert all(moment.astimezone(ZoneInfo(zone)).fold == 0 for moment in begins)
+
+
+@pytest.mark.parametrize(
+    ("nickname", "line"),
+    [
+        ("@hourly", "0 * * * *"), ("@daily", "0 0 * * *"), ("@midnight", "0 0 * * *"), ("@weekly", "0 0 * * 0"),
+        ("@monthly", "0 0 1 * *"), ("@yearly", "0 0 1 1 *"), ("@annually", "0 0 1 1 *"), (" @Daily ", "0 0 * * *"),
+    ],
+)  # fmt: skip
+def test_a_nickname_means_the_line_that_crontab_gives_it(nickname, line):
+    named, written = Schedule(cron=nickname, timezone="UTC"), Schedule(cron=line, timezone="UTC")
+    now = at("2026-04-02 12:34")
+    assert check_cron(nickname) is None
+    assert (current_slot(named, now), next_fire(named, now)) == (current_slot(written, now), next_fire(written, now))
+
+
+@pytest.mark.parametrize("line", ["@reboot", "@fortnightly", "@daily 7", "@", ""])
+def test_what_is_no_nickname_is_refused_with_those_there_are(line):
+    said = check_cron(line)
+    assert said is not None
+    assert "@daily" in said
+
+
 CHANGES = ("2026-03-29", "2026-10-25", "2026-03-08", "2026-11-01", "2026-04-05", "2026-10-04", "2011-12-30")
 QUIET = "2026-06-15"
 moments = st.builds(
@@ -186,7 +237,6 @@ def test_a_good_schedule_has_nothing_wrong(cron):
     [
         ("0 7 * *", "UTC", "five fields"),
         ("0 0 7 * * *", "UTC", "five fields"),
-        ("@daily", "UTC", "five fields"),
         ("0 25 * * *", "UTC", "bad hour"),
         ("0 7 * * 8", "UTC", "bad day-of-week"),
         ("0 7 * * MONDAY", "UTC", "bad day-of-week"),

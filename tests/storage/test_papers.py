@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
+from digestmail.errors import StorageError
 from digestmail.model.papers import Origin, Paper, PaperId, Sighting, Signals
 from digestmail.storage import papers, schema
 
@@ -184,3 +185,19 @@ def test_papers_are_found_by_former_ids_as_they_are_known_today(database):
         found = papers.by_ids(connection, [link, doi, PaperId("arxiv:9999.00001")])
     assert set(found) == {link, doi}
     assert found[link].id == found[doi].id == doi
+
+
+def test_a_title_is_found_in_any_case_and_of_several_none_is_guessed(database):
+    with database.begin() as connection:
+        titles = ["Deep Nets: 100% better", "Deep nets", "Shallow nets"]
+        papers.add_sightings(
+            connection, [sighting(number, title=title) for number, title in enumerate(titles, 1)], THURSDAY
+        )
+    with database.connect() as connection:
+        assert papers.resolve(connection, "  deep   NETS ").title == "Deep nets", "the complete title is preferred"
+        assert papers.resolve(connection, "100% BETTER").title == "Deep Nets: 100% better"
+        with pytest.raises(StorageError, match="several papers have 'nets' in their title"):
+            papers.resolve(connection, "nets")
+        for unknown in ("%", "a_", "", "10_%"):
+            with pytest.raises(StorageError, match="no source has shown a paper"):
+                papers.resolve(connection, unknown)

@@ -373,7 +373,7 @@ def test_an_unknown_state_fails_and_one_that_is_not_active_is_left_out(database)
 
 @pytest.mark.parametrize(
     "header",
-    ["", "address", "address;digest", "address,digest,name", "address,digest,digest", '"address', "\udcff\udcfe"],
+    ["", "address", "address|digest", "address,digest,name", "address,digest,digest", '"address', "\udcff\udcfe"],
 )
 def test_an_incomplete_header_stops_the_import(database, header):
     with pytest.raises(SubscriptionError, match="first line must name columns"):
@@ -412,3 +412,19 @@ def test_a_file_s_line_endings_do_not_matter(database):
         )
         report = csv_transfer.import_people(database, DIGESTS, lines, THURSDAY, languages=(), consent=AGREED)
         assert report.added == 1, repr(ending)
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["Email;Digest", "E-Mail\tDIGEST", "sep=;\r\naddress;digest", "\ufeffaddress,digest,,", " address , digest "],
+)
+def test_tables_of_a_spreadsheet_bring_their_people(database, header):
+    delimiter = ";" if ";" in header else "\t" if "\t" in header else ","
+    ends = delimiter * 2 if header.endswith(",,") else ""
+    rows = [
+        f"Ada Lovelace <ada@example.org>{delimiter}daily{ends}",
+        f'"""Hopper, Grace"" <grace@example.org>"{delimiter} daily {ends}',
+        delimiter * (header.count(delimiter)),
+    ]
+    report, _ = bring(database, *rows, header=header)
+    assert (report.added, report.failed) == (2, 0)

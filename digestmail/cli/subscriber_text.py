@@ -1,0 +1,46 @@
+"""What `digestmail subscribers show` shows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from digestmail.cli import printing
+from digestmail.cli.times import common_zone, written
+from digestmail.mail.addresses import key_of
+from digestmail.model.subscribers import Subscriber, Subscription
+from digestmail.subscribers import admin
+
+if TYPE_CHECKING:
+    from digestmail.app import App
+
+
+def show(app: App, found: Subscriber) -> None:
+    """Print all that is on record of a subscriber."""
+    printing.table([(name, value) for name, value in _facts(app, found) if value])
+
+
+def _facts(app: App, found: Subscriber) -> Iterator[tuple[str, str]]:
+    zone = common_zone(app.digests)
+
+    def at(moment: datetime | None) -> str:
+        return written(moment, zone) if moment else ""
+
+    yield "address", found.address
+    yield "state", str(found.state)
+    for one in found.subscriptions:
+        yield f"digest {one.digest}", _choices(one)
+    yield "language", found.language or "as the digest"
+    yield "time zone", found.timezone or "as the digest"
+    yield "subscribed", at(found.created_at)
+    yield "paused until", at(found.paused_until)
+    yield "consent", " on ".join(part for part in (found.consent_source or "", at(found.consent_at)) if part)
+    for row in admin.suppressed(app.database):
+        if row.key == key_of(found.address):
+            yield "suppressed", f"{row.reason} since {at(row.created_at)}; {row.detail}".rstrip("; ")
+
+
+def _choices(one: Subscription) -> str:
+    hour = "when published" if one.hour is None else f"at {one.hour}:00"
+    return f"{', '.join(one.topics) or 'all topics'}, {hour}"

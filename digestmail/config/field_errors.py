@@ -1,0 +1,155 @@
+"""Validation errors as sentences: each begins with its key, shows what was given, and names the nearest known key."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from digestmail.config.bounces import BouncesTable
+from digestmail.config.digests import DarkTable, DigestTable, LogoTable, RankingTable, ThemeTable, TopicTable
+from digestmail.config.environment import ENV_DELIMITER, ENV_PREFIX, variable_for
+from digestmail.config.mail import DkimTable, DomainTable, MaildirTable, MailTable, SmtpTable
+from digestmail.config.network import NetworkTable
+from digestmail.config.settings import Config
+from digestmail.config.sources import AnySource
+from digestmail.config.web import WebTable
+
+_SHOWN_LENGTH = 60
+_SECRET_KEYS = ("password", "token", "secret", "headers", "proxy")
+_IN_ADDRESS = re.compile(r"(?<=://)[^/@\s]+(?=@)|(?<=[?&])(?<!=)[^\s'\"#]+")
+"""User name and password of a web address, and its query."""
+_SOURCE_TABLES: dict[str, type[BaseModel]] = {
+    get_args(table.model_fields["kind"].annotation)[0]: table for table in get_args(AnySource)
+}
+"""The tables of [[sources]] by their kind."""
+_TABLES: dict[str, type[BaseModel]] = {
+    "mail": MailTable,
+    "smtp": SmtpTable,
+    "fallback": SmtpTable,
+    "domains": DomainTable,
+    "maildir": MaildirTable,
+    "dkim": DkimTable,
+    "bounces": BouncesTable,
+    "network": NetworkTable,
+    "web": WebTable,
+    "ranking": RankingTable,
+    "topics": TopicTable,
+    "digests": DigestTable,
+    "theme": ThemeTable,
+    "dark": DarkTable,
+    "logo": LogoTable,
+    **_SOURCE_TABLES,
+}
+_Place = tuple[int | str, ...]
+
+
+class Names:
+    """How entries of [[sources]], [[topics]] and [[digests]] are called in messages."""
+
+    def __init__(self, raw: Mapping[str, Any]) -> None:
+        """Take the names from `raw`, which may be unchecked data."""
+        self._names = {table: [row.get("name") for row in rows_of(raw, table)] for table in raw}
+
+    def entry(self, table: str, index: int) -> str:
+        """Return `digests["daily"]`; `digests[0]` if it has no name of its own."""
+        names = self._names.get(table, [])
+        name = names[index] if index < len(names) else None
+        own = isinstance(name, str) and name and names.count(name) == 1
+        return f'{table}["{name}"]' if own else f"{table}[{index}]"
+
+    def key(self, place: _Place) -> str:
+        """Return the path of keys `place` as a message writes it."""
+        text = ""
+        for number, part in enumerate(place):
+            if number == 1 and isinstance(part, int) and place[2:] != ("name",):
+                text = self.entry(str(place[0]), part)
+            else:
+                text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
+        return text or "configuration"
+
+
+def rows_of(raw: Mapping[str, Any], table: str) -> list[dict[str, Any]]:
+    """Return the tables of an array of tables, from unchecked data; what is not a table counts as an empty one."""
+    rows = raw.get(table)
+    return [row if isinstance(row, dict) else {} for row in rows] if isinstance(rows, (list, tuple)) else []
+
+
+def field_problems(error: ValidationError, names: Names, environment: Mapping[str, str]) -> Iterator[str]:
+    """Yield a sentence for each thing that validation found."""
+    found = error.errors(include_url=False)
+    for problem in found:
+        if problem["type"] == "too_short" and any(_is_inside(other["loc"], problem["loc"]) for other in found):
+            continue  # the entries are there, but faulty: each has a sentence of its own
+        place = tuple(part for part in problem["loc"] if part not in _SOURCE_TABLES)
+        said = _sentence(dict(problem), place)
+        variable = variable_for(place, environment)
+        yield f"{names.key(place)}{said}" + (f", set by {variable}" if variable else "")
+
+
+def _sentence(problem: dict[str, Any], place: _Place) -> str:
+    """Return what stands behind the key in the message."""
+    kind, given = problem["type"], problem["input"]
+    if kind == "extra_forbidden":
+        known = _known_keys(problem["loc"][:-1])
+        near = difflib.get_close_matches(str(place[-1]), known, n=1)
+        return f": unknown key; did you mean {near[0]!r}?" if near else f": unknown key; known here: {_listed(known)}"
+    if kind == "missing":
+        return ": is missing"
+    if kind in {"union_tag_invalid", "union_tag_not_found"}:
+        named = given.get("kind") if isinstance(given, dict) else None
+        near = difflib.get_close_matches(str(named), _SOURCE_TABLES, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        return f".kind: is one of {', '.join(_SOURCE_TABLES)} (it is {named!r}){hint}"
+    if kind == "too_short":
+        return ": at least one is needed"
+    return f": {_form(problem, place)} (it is {_shown(place, given)})"
+
+
+def _form(problem: dict[str, Any], place: _Place) -> str:
+    """Return which form the value must have."""
+    kind = problem["type"]
+    if kind == "string_pattern_mismatch" and place[-1:] == ("name",):
+        return "a name is made of lower-case letters, digits and hyphens"
+    if kind == "string_pattern_mismatch" and "theme" in place:
+        return "a colour is written #rrggbb"
+    if kind == "tuple_type":
+        return _list_form(place)
+    if kind in {"model_type", "model_attributes_type"}:
+        name = ".".join(str(part) for part in place if isinstance(part, str))
+        return f"must be a table: write [{name}] and its keys below it"
+    return str(problem["msg"]).removeprefix("Value error, ")
+
+
+def _list_form(place: _Place) -> str:
+    keys = [str(part) for part in place if isinstance(part, str)]
+    variable = ENV_PREFIX + ENV_DELIMITER.join(keys).upper()
+    if len(keys) == 1 or keys[-1] == "domains":
+        return f"must be a list of tables: write [[{'.'.join(keys)}]] in the file, or JSON in {variable}"
+    if any(isinstance(part, int) for part in place):
+        return 'must be a list: write ["a", "b"]'
+    return f'must be a list: write ["a", "b"], and in {variable} either a,b or JSON'
+
+
+def _is_inside(place: _Place, outer: _Place) -> bool:
+    return len(place) > len(outer) and place[: len(outer)] == outer
+
+
+def _shown(place: _Place, value: Any) -> str:
+    """Return a value as a message shows it: nothing that may be a secret, or may hold one."""
+    if isinstance(value, dict) or any(word in str(part).lower() for part in place for word in _SECRET_KEYS):
+        return "not shown"
+    text = _IN_ADDRESS.sub("***", repr(value))
+    return text if len(text) <= _SHOWN_LENGTH else f"{text[:_SHOWN_LENGTH]}..."
+
+
+def _listed(names: set[str]) -> str:
+    return ", ".join(sorted(names))
+
+
+def _known_keys(place: _Place) -> set[str]:
+    names = [part for part in place if isinstance(part, str)]
+    return set((_TABLES[names[-1]] if names else Config).model_fields)
