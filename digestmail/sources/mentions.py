@@ -18,6 +18,11 @@ from digestmail.text.tex import readable
 # "Kukla, D., de la Cruz, J.-P.": how bioRxiv writes authors.
 _INITIALS = re.compile(r"(?:[^\W\d_]\.?[ -]?){1,4}")
 _SEARCHED = 100_000
+# A teaser ends so; the text itself often follows under `content`.
+_CUT = re.compile(r"(?:…|\.\.\.|\[(?:…|\.\.\.|&#8230;)\]|\b(?:read|continue|see) (?:more|on|reading|full \w+)\W*)$", re.IGNORECASE)
+_SAYS_NOTHING = re.compile(r"\W*(?:comments?|read more|link|continue reading|untitled|view \w+|https?://\S+)?\W*", re.IGNORECASE)
+_COMPARED = 40
+_LONGEST_TITLE = 120
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +43,34 @@ class FeedEntry:
     authors: Sequence[str] = ()
     terms: Sequence[str] = ()
     published_at: datetime | None = None
+
+
+def best_text(texts: Sequence[tuple[str, str]], title: str) -> tuple[str, str]:
+    """Return the first of `texts`, pairs of raw and plain, that says something; a longer one of the same beginning.
+
+    A summary that repeats the title or is only a link ("Comments") says nothing; one that ends with "…" or "Read
+    more" is continued by the content.
+    """
+    known = _normal(title)
+    telling = [pair for pair in texts if not _SAYS_NOTHING.fullmatch(pair[1]) and _normal(pair[1]) != known]
+    if not telling:
+        return ("", "")
+    first, *others = telling
+    if _CUT.search(first[1].rstrip()):
+        start = _normal(first[1])[:_COMPARED]
+        return next((pair for pair in others if start in _normal(pair[1]) and len(pair[1]) > len(first[1])), first)
+    return first
+
+
+def _normal(text: str) -> str:
+    return " ".join(text.split()).casefold()
+
+
+def _title_from(abstract: str) -> str:
+    """Return a title for what has none, such as a note: its first sentence, or the beginning of it."""
+    sentence = re.match(r".{10,}?[.!?…。](?=\s|$)", abstract)
+    title = sentence[0] if sentence and len(sentence[0]) <= _LONGEST_TITLE else abstract
+    return shorten_words(title, _LONGEST_TITLE)
 
 
 def sighting_of(mention: FeedEntry, *, source: str, now: datetime) -> Sighting | Skipped:
