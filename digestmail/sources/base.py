@@ -18,6 +18,13 @@ class Answer:
     body: bytes | None
     validators: Validators = Validators()
     content_type: str = ""
+    redirected_to: str | None = None
+    """The address that answered, if it is another one."""
+
+    @property
+    def found_at(self) -> str:
+        """The address that answered: relative links are relative to it (RFC 3986 section 5.1.3)."""
+        return self.redirected_to or self.url
 
 
 class Fetcher(Protocol):

@@ -15,7 +15,12 @@ import feedparser
 from digestmail.errors import SourceUnreadableError
 from digestmail.model.papers import Skipped
 from digestmail.sources.parsed import YEARS, beginning, single_line
-from digestmail.sources.plaintext import plain_text, plain_text_of_double_escaped, plain_text_of_text, plain_text_of_xhtml
+from digestmail.sources.plaintext import (
+    plain_text,
+    plain_text_of_double_escaped,
+    plain_text_of_text,
+    plain_text_of_xhtml,
+)
 from digestmail.sources.web_page import instead_of_a_feed
 from digestmail.sources.xml import xml_text
 
@@ -77,7 +82,9 @@ def _with_own_names(text: str) -> str:
     feedparser takes them for those of the entry; which of the two comes first would decide.
     """
     prefixes = {"media", *_MEDIA_PREFIX.findall(text, 0, 10_000)}
-    named = re.compile(rf"(</?(?:{'|'.join(map(re.escape, sorted(prefixes)))}):(?:title|description))(?:\s[^<>]*+)?(?=>)")
+    named = re.compile(
+        rf"(</?(?:{'|'.join(map(re.escape, sorted(prefixes)))}):(?:title|description))(?:\s[^<>]*+)?(?=>)"
+    )
     return named.sub(r"\1text", text)
 
 

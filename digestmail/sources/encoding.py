@@ -54,7 +54,10 @@ def _wide(start: bytes) -> str | None:
 def _declared(body: bytes, content_type: str) -> Iterator[str]:
     """Yield what the answer and the document say about the encoding, as far as Python knows it."""
     declaration = _DECLARED_ENCODING.search(body[:1000])
-    names = (http_content_type_encoding(content_type), resolve_encoding(declaration[1].decode()) if declaration else None)
+    names = (
+        http_content_type_encoding(content_type),
+        resolve_encoding(declaration[1].decode()) if declaration else None,
+    )
     for name in names:
         if name and not name.replace("_", "-").startswith(_NO_CHARSETS) and _decodes(name):
             # Wide encodings have a mark or zero bytes; where there are none, their name is a slip.

@@ -47,7 +47,7 @@ _ANY_TAG = re.compile(r"""</?[a-z][^\s<>/]*+(?:\s++(?:"[^"<]*+"|'[^'<]*+'|[^"'<>
 # Language models write `<s>` too, but not around a text without blanks inside.
 _STRUCK = re.compile(r"<s>(?=[^\s<])([^<]{0,2000}+)(?<=[^\s<])</s>", re.IGNORECASE)
 _SURELY_HTML = re.compile(
-    r"""<(?:/(?:p|div|ul|ol|li|a|em|strong|blockquote|h[1-6]|table|td|pre|span|b|i|code|sup|sub)|(?:p|br|hr)\s*+/?|"""
+    r"""<(?:/(?:p|div|ul|ol|li|a|em|strong|blockquote|h[1-6]|table|td|pre|span|b|i|code|sup|sub)|(?:br|hr)\s*+/?|"""
     r"""(?:p|div|a|img|span|ul|table|h[1-6])\s++[a-z-]++\s*+=[^<>]*+)>""",
     re.IGNORECASE,
 )

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import re
+from html import unescape
 
 from digestmail.sources.encoding import decode
 from digestmail.sources.parsed import single_line
 from digestmail.sources.plaintext import plain_text
 
 _SEARCHED = 200_000
-_PAGE = re.compile(r"\s*(?:<!--.{0,2000}?-->\s*)*<(?:!doctype\s+html|html|head|body|script|meta|title)[\s>/]", re.I | re.S)
+_PAGE = re.compile(
+    r"\s*(?:<!--.{0,2000}?-->\s*)*<(?:!doctype\s+html|html|head|body|script|meta|title)[\s>/]",
+    re.IGNORECASE | re.DOTALL,
+)
 _TITLE = re.compile(r"<title[^<>]{0,200}>([^<]{1,300})", re.IGNORECASE)
 _LINK = re.compile(r"<link\s([^<>]{1,1000})>", re.IGNORECASE)
 _FEED_TYPE = re.compile(r"""type\s*=\s*["']?application/(?:rss|atom|rdf|feed)\+(?:xml|json)""", re.IGNORECASE)
 _ADDRESS = re.compile(r"""href\s*=\s*(?:"([^"<>]{1,500})"|'([^'<>]{1,500})')""", re.IGNORECASE)
 # What the pages of these services contain, in lower case.
 _CHALLENGES = (
-    ("Cloudflare", ("challenges.cloudflare.com", "/cdn-cgi/challenge-platform", "_cf_chl_opt", "cf-browser-verification",
-                    "<title>just a moment...", "attention required! | cloudflare")),
-    ("Anubis", ("/.within.website/", "anubis_challenge", "making sure you're not a bot", "making sure you&#39;re not a bot")),
+    ("Cloudflare", ("challenges.cloudflare.com", "/cdn-cgi/challenge-platform", "_cf_chl_opt",
+                    "cf-browser-verification", "<title>just a moment...", "attention required! | cloudflare")),
+    ("Anubis", ("/.within.website/", "anubis_challenge", "making sure you're not a bot")),
     ("go-away", ("/go-away/", "checking you are not a bot")),
     ("DDoS-Guard", ("ddos-guard",)),
     ("Sucuri", ("sucuri_cloudproxy", "sucuri website firewall")),
@@ -32,20 +36,23 @@ _CHALLENGES = (
     ("Kasada", ("/ips.js?kpsdk", "kpsdk-")),
 )  # fmt: skip
 _CHALLENGING = re.compile(
-    r"g-recaptcha|hcaptcha\.com|cf-turnstile|(?:verify|confirm|prov\w{1,3}|mak\w{1,3} sure|check\w{0,3}) (?:that )?you(?:'re| are) "
-    r"(?:a )?(?:human|not (?:a )?(?:ro)?bot)|are you a (?:ro)?bot|checking your (?:browser|connection)|"
-    r"enable javascript and cookies to continue|unusual traffic from your|proof[- ]of[- ]work"
+    r"g-recaptcha|hcaptcha\.com|cf-turnstile|"
+    r"(?:verify|confirm|prov\w{1,3}|mak\w{1,3} sure|check\w{0,3}) (?:that )?you(?:'re| are) (?:a )?(?:human|not (?:a )?(?:ro)?bot)|"
+    r"are you a (?:ro)?bot|checking your (?:browser|connection)|enable javascript and cookies to continue|"
+    r"unusual traffic from your|proof[- ]of[- ]work"
 )
 
 
 def challenge_in(page: str) -> str | None:
     """Return a sentence if a web page is a challenge, which asks its visitor to prove to be a browser; else None."""
-    text = page[:_SEARCHED].casefold()
+    text = unescape(page[:_SEARCHED]).casefold().replace("\u2019", "'")
     service = next((name for name, signs in _CHALLENGES if any(sign in text for sign in signs)), None)
     if service is None and not _CHALLENGING.search(text):
         return None
     whose = f"a challenge page of {service}" if service else "a challenge page"
-    return f"{whose}, which only a browser can pass; ask the site to let digestmail read the feed, or use another address"
+    return (
+        f"{whose}, which only a browser can pass; ask the site to let digestmail read the feed, or use another address"
+    )
 
 
 def instead_of_a_feed(body: bytes, content_type: str = "") -> str | None:

@@ -210,6 +210,7 @@ class Http:
             body=body,
             validators=_validators(headers, before=before, unchanged=body is None),
             content_type=headers.get("content-type", ""),
+            redirected_to=None if target == wish.target else f"{target.scheme}://{target.authority}{target.resource}",
         )
 
     def _body(self, response: httpcore2.Response, headers: Mapping[str, str], target: Target) -> bytes:
