@@ -13,7 +13,7 @@ from digestmail.text.tex_scanner import read_text
 
 _PASSES = 4
 r"""How often a text is read for TeX that comes out of TeX (`\emph{\$x\$}`); one is enough for real ones."""
-_TEXISH = ("\\", "$", "`", "^", "{", "~", "--")
+_TEXISH = ("\\", "$", "`", "^", "{", "~", "--", "''")
 _UNPRINTABLE = re.compile(
     "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\xad\u200b\u202a-\u202e\u2060\u2066-\u2069\ufeff\ufff9-\ufffb\ufffe\uffff"
     "\ud800-\udfff]"
@@ -25,6 +25,10 @@ _CITATION = re.compile(rf"(?<![\s~])[\s~]*+(?:{_CITE}|\({_CITE}\))")
 _ESCAPED_QUOTES = re.compile(r"\\\"(?![AEIOUYaeiouy{\\])")
 _ESCAPED_APOSTROPHE = re.compile(r"\\'(?<=\w\\')(?=(?:s|t|d|m|re|ve|ll)(?!\w))")
 _DOUBLE_QUOTED = re.compile(r"``(?<!```)(?!`)((?:[^`\"']|'(?!')|`(?!`)){1,400}+)(?:''|\")")
+# Quotes that lost their opening half to an editor: "so'' and ''so''; not 5'10'' or 12''.
+_HALF_QUOTED = re.compile(
+    r"(?:\"|'')(?<![\w\"'`.,;:!?)\]]\")(?<![\w\"'`.,;:!?)\]]'')(?=[^\W_])([^`\"']{1,400}+(?:'(?!')[^`\"']{1,200}+){0,5})(?<=[^\s(\[\d])''(?![\w'\"])"
+)
 _SINGLE_QUOTED = re.compile(r"`(?<![\w`]`)(?![`\s])((?:[^`'\s]|'(?=\w)|\s(?!')){1,100}+)'(?![\w'])")
 # Only where it touches words: " -- " is how people type a dash, and how arXiv and Hugging Face show it.
 _EM_DASH = re.compile(r"---(?<=[^-\s<!]---)(?=[^-\s>])")
@@ -71,6 +75,8 @@ def _typeset(text: str) -> str:
     if "`" in text:
         text = _DOUBLE_QUOTED.sub(r"“\1”", text)
         text = _SINGLE_QUOTED.sub(r"‘\1’", text)
+    if "''" in text:
+        text = _HALF_QUOTED.sub(r"“\1”", text)
     if "--" in text:
         text = _EN_DASH.sub("–", _EM_DASH.sub("—", text))
     if "~" in text:
