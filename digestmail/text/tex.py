@@ -30,6 +30,10 @@ _HALF_QUOTED = re.compile(
     r"(?:\"|'')(?<![\w\"'`.,;:!?)\]]\")(?<![\w\"'`.,;:!?)\]]'')(?=[^\W_])([^`\"']{1,400}+(?:'(?!')[^`\"']{1,200}+){0,5})(?<=[^\s(\[\d])''(?![\w'\"])"
 )
 _SINGLE_QUOTED = re.compile(r"`(?<![\w`]`)(?![`\s])((?:[^`'\s]|'(?=\w)|\s(?!')){1,100}+)'(?![\w'])")
+# What cleaning leaves of `\href{address}{text}` and of `{\times}`.
+_LINK_LEFT = re.compile(r"https?://(?<![\w]https://)[^\s{}()]{4,300}+\{(?<![/=?&]\{)([^{}]{2,200})\}")
+_POINTING = re.compile(r"(?:here|this|link|url|https|page|website|\s)+", re.IGNORECASE)
+_SIGN_LEFT = re.compile(r"\{(?<![A-Za-z_^}]\{)(?:approx|cdot|geq?|gg|leq?|ll|neq|pm|rightarrow|sim|times)\}")
 # Only where it touches words: " -- " is how people type a dash, and how arXiv and Hugging Face show it.
 _EM_DASH = re.compile(r"---(?<=[^-\s<!]---)(?=[^-\s>])")
 _EN_DASH = re.compile(r"--(?<=[^\s<!-]--)(?=[\w(\[“‘\"'$\\∼~+−])")
@@ -62,12 +66,22 @@ def _soft_wrap(text: str) -> str:
 
 def _prepared(text: str) -> str:
     """Return `text` without citations and without backslashes before quotes that are no accents."""
+    if "{" in text:
+        text = _SIGN_LEFT.sub(lambda sign: f"${{\\{sign[0][1:-1]}}}$", _LINK_LEFT.sub(_link_left, text))
     if "\\" not in text:
         return text
     if _CITING.search(text):
         text = _CITATION.sub("", text)
     text = _ESCAPED_APOSTROPHE.sub("'", text)
     return text.replace('\\"', '"') if _ESCAPED_QUOTES.search(text) else text
+
+
+def _link_left(found: re.Match[str]) -> str:
+    """Return the address, and the text behind it unless that is the address again, or "here"."""
+    address, shown = found[0].removesuffix(f"{{{found[1]}}}"), found[1].strip()
+    bare = address.partition("//")[2].rstrip("/")
+    known = bare in shown or shown in address or _POINTING.fullmatch(shown)
+    return address if known else f"{address} ({shown})"
 
 
 def _typeset(text: str) -> str:

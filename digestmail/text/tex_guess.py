@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
-_PROTECTED = re.compile(r"\{[A-Z][A-Za-z0-9]{0,15}\}|\{[,.-]\}|\{[^\W\d_a-z]\}")
+_PROTECTED = re.compile(r"\{[A-Z][A-Za-z0-9]{0,15}\}|\{[,.-]\}|\{[^\W\d_a-z]\}|\{[-+<>=~/*|]{1,2}\}")
 # BibTeX also protects whole names, `{BibTeX}`; without a small letter or with blanks it may be a placeholder or a set.
+_SMALL_LETTERS = re.compile(r"\{[a-z]{1,2}\}(?=[a-z])")
 _PROTECTED_NAME = re.compile(r"\{(?=[A-Za-z0-9-]*[a-z])[A-Za-z0-9]+[A-Z][A-Za-z0-9-]*\}")
 _BARE = re.compile(r"[-+<>=~/*|]{1,2}|\s*[0-9][0-9.,]*\s+|\s+[0-9][0-9.,]*\s*")
 _ESCAPED_SIGN = re.compile(r"\\[%&$#_]")
@@ -30,7 +31,7 @@ def protects_letters(text: str, opening: int, closing: int) -> bool:
     before = text[text.rfind(" ", 0, opening) + 1 : opening]
     if "/" in before or "\\" in before:
         return False
-    if _PROTECTED_NAME.match(text, opening):
+    if _PROTECTED_NAME.match(text, opening) or (not before and _SMALL_LETTERS.match(text, opening)):
         return True
     after = text[closing + 1 : closing + 2]
     return bool(_PROTECTED.match(text, opening)) and (before[-1:].isalnum() or after.isalpha())

@@ -60,6 +60,7 @@ _NOTHING = re.compile(r"\\@(?=[\s.,;:]|$)|(?<=[A-Za-z])\\[-/](?=[A-Za-z])|\\\\(?
 _BROKEN_HYPHEN = re.compile(r"\\- ?\\-")
 _ENVIRONMENT = re.compile(r"\\(?P<which>begin|end)\{(?P<name>[A-Za-z]{1,20}\*?)\}(?:\[[^\[\]]{0,40}\])?")
 _VERBATIM = re.compile(r"\*?(?P<mark>[^\w\s*{}\[\\])(?P<code>.{1,200}?)(?P=mark)")
+_CHARACTER = re.compile(r'\\char"([0-9A-F]{2,4})(?![0-9A-F]) ?')
 _OPTION = re.compile(r"\*?(?:\[[^\[\]{}]{0,40}\])?")
 _TAKING_OPTION = frozenset(("footnotemark", "item", "linebreak", "pagebreak"))
 # What is left of a formula, "a $38\\% gain": a price is no share.
@@ -155,6 +156,9 @@ class _Reader:
             return self._environment(start, end)
         if name in {"verb", "lstinline"} and (verbatim := _VERBATIM.match(self._text, end)):
             return verbatim["code"], verbatim.end()
+        character = _CHARACTER.match(self._text, start)
+        if character and (letter := chr(int(character[1] or "0", 16))).isprintable():
+            return letter, character.end()
         torn = _TORN_GREEK.match(self._text, start)
         if torn and torn[1] + torn[2] in _GREEK:
             return SYMBOLS[torn[1] + torn[2]], torn.end()

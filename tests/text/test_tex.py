@@ -154,6 +154,22 @@ def test_it_repairs_what_cleaning_broke():
     )
 
 
+def test_it_reads_what_cleaning_left_of_links_and_signs():
+    check(
+        {
+            "see https://example.org/a-b{GitHub} and https://example.org/c{here}.": (
+                "see https://example.org/a-b (GitHub) and https://example.org/c."
+            ),
+            "at https://example.org/x{https://example.org/x}": "at https://example.org/x",
+            "the route https://example.org/v1/{id} stays": "the route https://example.org/v1/{id} stays",
+            "256{times}256 and {sim}50 with B{=}8": "256×256 and ∼50 with B=8",
+            r"$x_{sim}$ and $\mathrm{sim}$": "x_sim and sim",
+            "{m}agnetic {re}sonance": "magnetic resonance",
+            '\\char"00C9\\char"0986': "Éআ",
+        }
+    )
+
+
 def test_it_keeps_addresses_and_drops_citations():
     check(
         {
