@@ -136,7 +136,8 @@ def test_authors_in_lists_stay_who_they_are():
         changed["gone"] += len(known) - len(kept)
         changed["new"] += len(set(kept) - set(known))
     assert len(lists) == 10_684
-    assert changed == {"gone": 2, "new": 0}
+    # One name on arXiv begins with the "and" before it.
+    assert changed == {"gone": 2, "new": 1}
 
 
 def test_the_authors_of_the_captured_feeds_are_the_names_between_the_commas():
