@@ -59,10 +59,9 @@ def _declared(body: bytes, content_type: str) -> Iterator[str]:
         resolve_encoding(declaration[1].decode()) if declaration else None,
     )
     for name in names:
-        if name and not name.replace("_", "-").startswith(_NO_CHARSETS) and _decodes(name):
-            # Wide encodings have a mark or zero bytes; where there are none, their name is a slip.
-            if not name.startswith(("utf-16", "utf-32")):
-                yield name
+        # Wide encodings have a mark or zero bytes; where there are none, their name is a slip.
+        if name and not name.replace("_", "-").startswith((*_NO_CHARSETS, "utf-16", "utf-32")) and _decodes(name):
+            yield name
 
 
 def _decodes(encoding: str) -> bool:
@@ -83,7 +82,7 @@ def _may_be_utf_8(declared: dict[str, None]) -> bool:
 
 
 def _guessed(body: bytes) -> str | None:
-    import chardet  # noqa: PLC0415 - needed for few feeds, and slow to import
+    import chardet
 
     start = max(0, next((at for at in range(0, len(body), 4096) if not body[at : at + 4096].isascii()), 0))
     guess = chardet.detect(body[start : start + _LOOKED_AT])["encoding"]

@@ -37,7 +37,8 @@ _CHALLENGES = (
 )  # fmt: skip
 _CHALLENGING = re.compile(
     r"g-recaptcha|hcaptcha\.com|cf-turnstile|"
-    r"(?:verify|confirm|prov\w{1,3}|mak\w{1,3} sure|check\w{0,3}) (?:that )?you(?:'re| are) (?:a )?(?:human|not (?:a )?(?:ro)?bot)|"
+    r"(?:verify|confirm|prov\w{1,3}|mak\w{1,3} sure|check\w{0,3}) (?:that )?you(?:'re| are) "
+    r"(?:a )?(?:human|not (?:a )?(?:ro)?bot)|"
     r"are you a (?:ro)?bot|checking your (?:browser|connection)|enable javascript and cookies to continue|"
     r"unusual traffic from your|proof[- ]of[- ]work"
 )

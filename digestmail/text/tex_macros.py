@@ -9,8 +9,8 @@ from digestmail.text.tex_math import FONTS
 
 _SIZES = "tiny|scriptsize|footnotesize|small|normalsize|large|Large|LARGE|huge|Huge"
 _THEOREMS = (
-    "assumption", "claim", "conjecture", "corollary", "definition", "example", "lemma", "proof", "proposition", "remark",
-    "theorem",
+    "assumption", "claim", "conjecture", "corollary", "definition", "example", "lemma", "proof", "proposition",
+    "remark", "theorem",
 )  # fmt: skip
 
 OPENINGS: Final = {
@@ -29,6 +29,7 @@ OPENINGS: Final = {
     **dict.fromkeys(
         ("code", "lstinline", "nolinkurl", "num", "numprint", "si", "unit", "nicefont", "textlf"), ("", "")
     ),
+    **dict.fromkeys(("SI", "qty"), ("", "")),
     "ang": ("", "°"),
     "footnote": (" (", ")"),
     "footnotetext": (" (", ")"),

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 from digestmail.text.tex_guess import is_formula, protects_letters
+from digestmail.text.tex_letters import ACCENTED, letter, letter_with_argument
 from digestmail.text.tex_macros import (
     ABBREVIATIONS,
     FORMULA_ENVIRONMENTS,
@@ -43,15 +44,6 @@ _TOKEN = re.compile(
       | (?<=[{}])(?P<brace>))""",
     re.VERBOSE,
 )
-_ACCENTED = re.compile(r"\\['\"`^~=.] ?(?:\{\\?[A-Za-z]\}|[A-Za-z]|\\[ij](?![A-Za-z]))")
-_LETTER_ACCENT = re.compile(r"\\[bcdHkruv](?:\{\\?[A-Za-z]\}| [A-Za-z](?=[a-z]))")
-_LETTERS = frozenset(
-    ("aa", "AA", "ae", "AE", "dh", "DH", "dj", "DJ", "i", "j", "l", "L", "ng", "NG", "o", "O", "oe", "OE", "ss", "TH")
-)
-_AFTER_LETTER = re.compile(r"\{\}| (?=[a-z])|(?=[}\\.,;:?!'\"-]|$)")
-# Accents that some cleaning made of Greek letters: \r{ho} was \rho.
-_TORN_GREEK = re.compile(r"\\([a-z])\{([a-z]{1,6})\}")
-_GREEK = frozenset(name for name, text in SYMBOLS.items() if "\u0391" <= text <= "\u03c9" and name.isalpha())
 _ESCAPED = frozenset("%&#_${}|'\"`^~!*<>")
 _SPACES = frozenset(" ,;:")
 # `\@` tells TeX how wide a space is, `\-` and `\/` where a word may be broken, `\\` where a line ends.
@@ -60,11 +52,11 @@ _NOTHING = re.compile(r"\\@(?=[\s.,;:]|$)|(?<=[A-Za-z])\\[-/](?=[A-Za-z])|\\\\(?
 _BROKEN_HYPHEN = re.compile(r"\\- ?\\-")
 _ENVIRONMENT = re.compile(r"\\(?P<which>begin|end)\{(?P<name>[A-Za-z]{1,20}\*?)\}(?:\[[^\[\]]{0,40}\])?")
 _VERBATIM = re.compile(r"\*?(?P<mark>[^\w\s*{}\[\\])(?P<code>.{1,200}?)(?P=mark)")
-_CHARACTER = re.compile(r'\\char"([0-9A-F]{2,4})(?![0-9A-F]) ?')
 _OPTION = re.compile(r"\*?(?:\[[^\[\]{}]{0,40}\])?")
 _TAKING_OPTION = frozenset(("footnotemark", "item", "linebreak", "pagebreak"))
 # What is left of a formula, "a $38\\% gain": a price is no share.
 _SHARE = re.compile(r"[0-9][0-9.,]*\\?%")
+_NAMES = SYMBOLS | {name: name for name in OPERATORS} | {"textbackslash": "\\"}
 _LONGEST_SCRIPTED = 200
 _DOLLARS_TRIED = 8
 
@@ -152,24 +144,22 @@ class _Reader:
 
     def _macro(self, token: re.Match[str]) -> tuple[str, int]:
         name, start, end = token["name"], token.start(), token.end()
-        if name in {"begin", "end"}:
-            return self._environment(start, end)
-        if name in {"verb", "lstinline"} and (verbatim := _VERBATIM.match(self._text, end)):
-            return verbatim["code"], verbatim.end()
-        character = _CHARACTER.match(self._text, start)
-        if character and (letter := chr(int(character[1] or "0", 16))).isprintable():
-            return letter, character.end()
-        torn = _TORN_GREEK.match(self._text, start)
-        if torn and torn[1] + torn[2] in _GREEK:
-            return SYMBOLS[torn[1] + torn[2]], torn.end()
-        accent = _LETTER_ACCENT.match(self._text, start)
-        if accent:
-            return read_formula(accent[0]) or accent[0], accent.end()
+        special = self._special(name, start, end)
+        if special:
+            return special
         if end in self._mates:
             return self._macro_with_argument(name, start, end)
         if name in OPENINGS and self._text.startswith("{", end):
             return OPENINGS[name][0].rstrip("("), end + 1
         return self._bare_macro(name, start, end)
+
+    def _special(self, name: str, start: int, end: int) -> tuple[str, int] | None:
+        """Return what stands for a macro that takes more than braces, None if this is no such macro."""
+        if name in {"begin", "end"}:
+            return self._environment(start, end)
+        if name in {"verb", "lstinline"} and (verbatim := _VERBATIM.match(self._text, end)):
+            return verbatim["code"], verbatim.end()
+        return letter_with_argument(self._text, start)
 
     def _macro_with_argument(self, name: str, start: int, end: int) -> tuple[str, int]:
         closing = self._mates[end]
@@ -177,17 +167,21 @@ class _Reader:
             return self._after_skipped(end, SKIPPED_ARGUMENTS[name])
         if name == "ding":
             return dingbat(self._text[end + 1 : closing]) or self._text[start : closing + 1], closing + 1
-        if name in QUANTITIES and closing + 1 in self._mates:
-            self._bare.add(closing + 1)
-            return self._open(end, "", " ")
         if name == "href" and self._after_space(closing + 1) in self._mates:
             return self._href(end, closing)
         if name in OPENINGS:
-            return self._open(end, *OPENINGS[name])
+            return self._open(end, *self._around(name, closing))
         if name in TAKING_ARGUMENTS:
             return self._with_arguments(start, end)
         replacement, after = self._bare_macro(name, start, end)
         return replacement, closing + 1 if closing == end + 1 else after
+
+    def _around(self, name: str, closing: int) -> tuple[str, str]:
+        """Return what stands for the macro, and for the brace that closes its argument."""
+        if name in QUANTITIES and closing + 1 in self._mates:
+            self._bare.add(closing + 1)
+            return "", " "
+        return OPENINGS[name]
 
     def _after_skipped(self, opening: int, arguments: int) -> tuple[str, int]:
         at = opening
@@ -210,17 +204,13 @@ class _Reader:
         return self._apart(formula, at + len(closing)), at + len(closing)
 
     def _bare_macro(self, name: str, start: int, end: int) -> tuple[str, int]:
-        if name in _LETTERS:
-            after = _AFTER_LETTER.match(self._text, end)
-            return (SYMBOLS[name], after.end()) if after else (self._text[start:end], end)
+        spelled = letter(name, self._text, start, end)
+        if spelled:
+            return spelled
         if name in ABBREVIATIONS:
             return ABBREVIATIONS[name], end + self._text.startswith(".", end)
-        if name == "textbackslash":
-            return "\\", end + self._text.startswith(" ", end)
-        if name in SYMBOLS:
-            return SYMBOLS[name], end
-        if name in OPERATORS:
-            return name, end
+        if name in _NAMES:
+            return _NAMES[name], end + (name == "textbackslash" and self._text.startswith(" ", end))
         if name in _TAKING_OPTION and (option := _OPTION.match(self._text, end)):
             return "" if name == "footnotemark" else " ", option.end()
         if name in SILENT:
@@ -249,7 +239,7 @@ class _Reader:
 
     def _sign(self, token: re.Match[str]) -> tuple[str, int]:
         sign, start = token["sign"], token.start()
-        accented = _ACCENTED.match(self._text, start)
+        accented = ACCENTED.match(self._text, start)
         if accented:
             return read_formula(accented[0]) or accented[0], accented.end()
         hyphen = _BROKEN_HYPHEN.match(self._text, start)

@@ -80,7 +80,7 @@ def test_a_doctype_without_entities_is_dropped_and_the_rest_is_read(prolog, doct
 
 
 def test_the_message_says_what_is_wrong_and_what_to_do():
-    with pytest.raises(SourceUnreadableError, match="entities.*expand without limit.*ask the publisher"):
+    with pytest.raises(SourceUnreadableError, match=r"entities.*expand without limit.*ask the publisher"):
         xml_text(b'<!DOCTYPE rss [<!ENTITY nbsp "&#160;">]><rss/>')
 
 

@@ -269,7 +269,7 @@ def test_it_reads_verbatim_text_and_environments():
 def test_it_repairs_quotes_that_lost_their_first_half():
     check(
         {
-            "the \"Ghost'' layer and ''it's so'' (again)": "the \u201cGhost\u201d layer and \u201cit's so\u201d (again)",
+            "a \"Ghost'' layer and ''it's so'' (again)": "a \u201cGhost\u201d layer and \u201cit's so\u201d (again)",
             "\"Odd names'': a study": "\u201cOdd names\u201d: a study",
             "screens of 5'' and 7'', 6'10'' tall": "screens of 5'' and 7'', 6'10'' tall",
             "\"whole\" and 'single' stay": "\"whole\" and 'single' stay",
