@@ -10,7 +10,7 @@ from email.utils import parseaddr
 
 from digestmail.model.papers import Origin, Paper, PaperId, Sighting, Skipped
 from digestmail.papers.identity import find_arxiv_id, find_doi, guid_id, identify
-from digestmail.sources.arxiv import arxiv_categories
+from digestmail.sources.arxiv import ANNOUNCEMENT, arxiv_categories
 from digestmail.sources.authors import clean_names, split_authors
 from digestmail.sources.parsed import storable
 from digestmail.text.tex import readable
@@ -108,7 +108,7 @@ def _mark(entry: FeedEntry) -> str:
 
 
 def _sighting(entry: FeedEntry, guid: str, *, link_shared: bool, source: str, now: datetime) -> Sighting | Skipped:
-    abstract = readable(entry.abstract)
+    abstract = readable(_without_announcement(entry.abstract))
     title = readable(entry.title) or at_sentence(abstract, _LONGEST_TITLE)
     if not title:
         return Skipped(entry=entry.name, reason="no title")
@@ -133,6 +133,11 @@ def _sighting(entry: FeedEntry, guid: str, *, link_shared: bool, source: str, no
         published_at=None if paper_id.startswith("arxiv:") else published_at,
     )
     return Sighting(source=source, paper=paper, day=(published_at or now).date())
+
+
+def _without_announcement(abstract: str) -> str:
+    announcement = ANNOUNCEMENT.match(abstract)
+    return abstract[announcement.end() :] if announcement else abstract
 
 
 def _identify(

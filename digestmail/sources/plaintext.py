@@ -36,6 +36,11 @@ _PREFIXES = "ce|fb|html|jats|m|math|mml|o|sb|st1|svg|v|w|xhtml"
 _ATTRIBUTE = rf"""\s++(?:[\w:-]++\s*+=\s*+(?:"[^"<]*+"|'[^'<]*+'|[^\s"'<>]++)|(?:{_BOOLEAN}|data-[\w-]++)(?![\w=-]))"""
 _INLINE_TAG = re.compile(rf"</?(?:{_INLINE})(?:{_ATTRIBUTE})*+\s*+/?>", re.IGNORECASE)
 _BLOCK_TAG = re.compile(rf"</?(?:{_BLOCK})(?:{_ATTRIBUTE})*+\s*+/?>", re.IGNORECASE)
+_FOREIGN_BLOCK = re.compile(
+    rf"</?(?:{_PREFIXES}):(?:abstract|br|div|disp-\w++|h[1-6]|li|list(?:-item)?|p|para|sec|section(?:-title)?|simple-para|"
+    rf"t[dhr]|table|title|ul)(?:{_ATTRIBUTE})*+\s*+/?>",
+    re.IGNORECASE,
+)
 # What publishers and editors leave: `jats:p` (Crossref), `mml:math`, `o:p` (Word), custom elements such as `g-emoji`.
 _FOREIGN_TAG = re.compile(
     rf"</?(?:(?:{_PREFIXES}):[a-z][\w-]*+(?:{_ATTRIBUTE})*+|[a-z]\w*+-[\w-]++(?:{_ATTRIBUTE})++)\s*+/?>", re.IGNORECASE
@@ -112,7 +117,7 @@ def _without_tags(text: str) -> str:
     text = _without_all_unseen(text)
     if certain:
         text = _CERTAIN_TAG.sub("", text)
-    text = _INLINE_TAG.sub("", _BLOCK_TAG.sub(" ", _FOREIGN_TAG.sub("", text)))
+    text = _INLINE_TAG.sub("", _BLOCK_TAG.sub(" ", _FOREIGN_TAG.sub("", _FOREIGN_BLOCK.sub(" ", text))))
     return _STRUCK.sub(r"\1", text)
 
 
