@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 import feedparser
 
@@ -24,6 +25,8 @@ from digestmail.sources.plaintext import (
 from digestmail.sources.web_page import instead_of_a_feed
 from digestmail.sources.xml import xml_text
 
+# RFC 2606: no host is called so.
+_NOWHERE = "relative.invalid"
 _ROOT_START = re.compile(rb"<(?:rss|feed|[A-Za-z]{1,20}:RDF)[\s>]")
 _ROOT_END = re.compile(rb"</(?:rss|feed|[A-Za-z]{1,20}:RDF)\s{0,20}>")
 _MEDIA_PREFIX = re.compile(r"""xmlns:([A-Za-z_][\w.-]{0,30})\s*=\s*["']http://search\.yahoo\.com/mrss/?["']""")
@@ -45,10 +48,43 @@ class Document:
     """Whether the end is missing."""
     half_entry: tuple[Skipped, ...]
     """The entry that was being sent when the end came; it is not among `entries`."""
+    url: str = ""
+    """The address that relative ones are relative to."""
+
+    def address(self, text: str) -> str:
+        """Return an address in the feed; one that was relative is made absolute, one without a host is empty."""
+        stand_in = _stand_in(self.url)
+        if stand_in and text == stand_in:
+            return ""
+        if not stand_in or not text.startswith(_origin(stand_in)):
+            return text
+        return _origin(self.url) + text.removeprefix(_origin(stand_in))
+
+    def name(self, guid: str) -> str:
+        """Return a GUID as the feed has it: feedparser resolves it like an address."""
+        stand_in = _stand_in(self.url)
+        if not stand_in or not guid.startswith(_origin(stand_in)):
+            return guid
+        return guid.removeprefix(stand_in.rpartition("/")[0] + "/").removeprefix(_origin(stand_in))
 
 
-def parse_document(body: bytes, content_type: str = "") -> Document:
-    """Parse an RSS, Atom or RDF feed; `content_type` is the HTTP header, whose charset counts (RFC 7303).
+def _stand_in(url: str) -> str:
+    """Return a base for feedparser that shows which addresses were relative; empty without a `url`."""
+    parts = urlsplit(url)
+    return (
+        parts._replace(netloc=_NOWHERE, path=parts.path or "/", query="", fragment="").geturl() if parts.netloc else ""
+    )
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def parse_document(body: bytes, content_type: str = "", url: str = "") -> Document:
+    """Parse an RSS, Atom or RDF feed that was found at `url`.
+
+    `content_type` is the HTTP header, whose charset counts (RFC 7303).
 
     Raises SourceUnreadableError when this is no feed, or nothing of it can be read.
     """
@@ -56,12 +92,12 @@ def parse_document(body: bytes, content_type: str = "") -> Document:
         raise SourceUnreadableError("the answer is empty")
     # feedparser gets UTF-8 without declarations, so that it sees what was looked at here.
     document = _with_own_names(xml_text(body, content_type)).encode("utf-8", "ignore")
-    parsed = _parse(document)
+    parsed = _parse(document, _stand_in(url))
     malformed = _malformed(parsed)
     cut = malformed is not None and _misses_its_end(document)
     whole = _whole_entries(document) if cut else document
     if whole != document:
-        parsed = _parse(whole)
+        parsed = _parse(whole, _stand_in(url))
     if not parsed.entries and (malformed or not parsed.get("version")):
         page = instead_of_a_feed(body, content_type)
         raise SourceUnreadableError(page or f"not a feed ({malformed or 'no known format'}): {beginning(body)}")
@@ -73,6 +109,7 @@ def parse_document(body: bytes, content_type: str = "") -> Document:
         malformed=malformed,
         cut=cut,
         half_entry=(Skipped(entry="the last entry", reason="cut off"),) if half else (),
+        url=url,
     )
 
 
@@ -88,9 +125,9 @@ def _with_own_names(text: str) -> str:
     return named.sub(r"\1text", text)
 
 
-def _parse(document: bytes) -> Any:
+def _parse(document: bytes, base: str) -> Any:
     # As a stream: bytes that happen to be the name of a file would make feedparser read that file.
-    headers = {"content-type": "application/xml; charset=utf-8"}
+    headers = {"content-type": "application/xml; charset=utf-8", "content-location": base}
     try:
         return feedparser.parse(
             io.BytesIO(document), response_headers=headers, sanitize_html=False, resolve_relative_uris=False

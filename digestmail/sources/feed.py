@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from digestmail.model.papers import Reading
 from digestmail.sources.base import Fetcher
 from digestmail.sources.documents import (
+    Document,
     name_entry,
     names_of,
     parse_document,
@@ -24,6 +25,7 @@ from digestmail.sources.mentions import FeedEntry, best_text, sightings_of
 from digestmail.sources.parsed import Parsed, gather, web_address
 
 _ACCEPT = "application/atom+xml, application/rss+xml, application/feed+json, application/xml;q=0.9, */*;q=0.5"
+_RELATIONS = ("alternate", "related", "via", "enclosure")
 
 
 class Feed:
@@ -63,18 +65,18 @@ def parse_feed(body: bytes, *, source: str, now: datetime, url: str = "", conten
     """
     if looks_like_json(body, content_type):
         return parse_json_feed(body, source=source, now=now, url=url, content_type=content_type)
-    document = parse_document(body, content_type)
-    entries = [_mention(entry, position, document.dialect, url) for position, entry in enumerate(document.entries, 1)]
+    document = parse_document(body, content_type, url)
+    entries = [_mention(entry, position, document) for position, entry in enumerate(document.entries, 1)]
     results = sightings_of(entries, source=source, now=now)
     # A feed that is not well-formed from its first day to its last is a feed all the same; only a lost end is news.
     return gather([*results, *document.half_entry], partial="the feed is cut off" if document.cut else None)
 
 
-def _mention(entry: Mapping[str, Any], position: int, dialect: str, url: str) -> FeedEntry:
-    raw_title, title = plain_title_of(entry, dialect)
-    raw_abstract, abstract = best_text(plain_texts_of(entry, dialect), title)
-    guid = text_of(entry, "id")
-    link, related = _links(entry, guid, url)
+def _mention(entry: Mapping[str, Any], position: int, document: Document) -> FeedEntry:
+    raw_title, title = plain_title_of(entry, document.dialect)
+    raw_abstract, abstract = best_text(plain_texts_of(entry, document.dialect), title)
+    guid = document.name(text_of(entry, "id"))
+    link, related = _links(entry, guid, document)
     return FeedEntry(
         name=name_entry(entry, position),
         title=title,
@@ -92,20 +94,19 @@ def _mention(entry: Mapping[str, Any], position: int, dialect: str, url: str) ->
     )
 
 
-def _links(entry: Mapping[str, Any], guid: str, url: str) -> tuple[str | None, tuple[str, ...]]:
+def _links(entry: Mapping[str, Any], guid: str, document: Document) -> tuple[str | None, tuple[str, ...]]:
     """Return where an entry can be read, and what else it names.
 
     What FeedBurner counted clicks for comes before its own address, that of the page before what it writes about or
     carries along (RFC 4287 section 4.2.7.2).
     """
-    given = text_of(entry, "link")
-    if entry.get("guidislink") and given == guid and not urlsplit(guid).scheme:
-        given = ""  # `<guid>42</guid>` is called a permalink by default only
+    # `<guid>42</guid>` is called a permalink by default only.
+    given = "" if entry.get("guidislink") and not urlsplit(guid).scheme else text_of(entry, "link")
     others = [link for link in entry.get("links") or () if isinstance(link, Mapping)]
-    by_relation = {relation: _first(others, relation, url) for relation in ("alternate", "related", "via", "enclosure")}
+    by_relation = {relation: _first(others, relation, document) for relation in _RELATIONS}
     link = (
-        web_address(text_of(entry, "feedburner_origlink"), url)
-        or web_address(given, url)
+        web_address(text_of(entry, "feedburner_origlink"), document.url)
+        or web_address(document.address(given), document.url)
         or by_relation["alternate"]
         or web_address(guid)
         or by_relation["related"]
@@ -115,6 +116,6 @@ def _links(entry: Mapping[str, Any], guid: str, url: str) -> tuple[str | None, t
     return link, tuple(filter(None, (by_relation["related"], by_relation["via"])))
 
 
-def _first(links: Sequence[Mapping[str, Any]], relation: str, url: str) -> str | None:
-    found = (web_address(link.get("href"), url) for link in links if link.get("rel") == relation)
-    return next(filter(None, found), None)
+def _first(links: Sequence[Mapping[str, Any]], relation: str, document: Document) -> str | None:
+    given = (text_of(link, "href") for link in links if link.get("rel") == relation)
+    return next(filter(None, (web_address(document.address(href), document.url) for href in given)), None)

@@ -64,7 +64,7 @@ def best_text(texts: Sequence[tuple[str, str]], title: str) -> tuple[str, str]:
         return ("", "")
     first, *others = telling
     if _CUT.search(first[1].rstrip()):
-        start = _normal(first[1])[:_COMPARED]
+        start = _normal(_CUT.sub("", first[1].rstrip()))[:_COMPARED].rstrip(" […")
         return next((pair for pair in others if start in _normal(pair[1]) and len(pair[1]) > len(first[1])), first)
     return first
 

@@ -11,11 +11,11 @@ from digestmail.sources.plaintext import plain_text
 
 _SEARCHED = 200_000
 _PAGE = re.compile(
-    r"\s*(?:<!--.{0,2000}?-->\s*)*<(?:!doctype\s+html|html|head|body|script|meta|title)[\s>/]",
-    re.IGNORECASE | re.DOTALL,
+    r"\s*+(?:<!--(?:[^-]|-(?!->))*+-->\s*+)*+<(?:!doctype\s++html|html|head|body|script|meta|title)[\s>/]",
+    re.IGNORECASE,
 )
-_TITLE = re.compile(r"<title[^<>]{0,200}>([^<]{1,300})", re.IGNORECASE)
-_LINK = re.compile(r"<link\s([^<>]{1,1000})>", re.IGNORECASE)
+_TITLE = re.compile(r"<title[^<>]{0,200}+>([^<]{1,300}+)", re.IGNORECASE)
+_LINK = re.compile(r"<link\s([^<>]{1,1000}+)>", re.IGNORECASE)
 _FEED_TYPE = re.compile(r"""type\s*=\s*["']?application/(?:rss|atom|rdf|feed)\+(?:xml|json)""", re.IGNORECASE)
 _ADDRESS = re.compile(r"""href\s*=\s*(?:"([^"<>]{1,500})"|'([^'<>]{1,500})')""", re.IGNORECASE)
 # What the pages of these services contain, in lower case.
