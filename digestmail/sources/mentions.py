@@ -24,7 +24,9 @@ _CUT = re.compile(
     r"(?:…|\.\.\.|\[(?:…|\.\.\.|&#8230;)\]|\b(?:read|continue|see) (?:more|on|reading|full \w+)\W*)$", re.IGNORECASE
 )
 _SAYS_NOTHING = re.compile(
-    r"\W*(?:comments?|read more|link|continue reading|untitled|view \w+|https?://\S+)?\W*", re.IGNORECASE
+    r"\W*(?:comments?|read more|link|continue reading|untitled|view \w+|https?://\S+|"
+    r"no (?:content|description|abstract)(?: available| provided)?)?\W*",
+    re.IGNORECASE,
 )
 _COMPARED = 40
 _LONGEST_TITLE = 120

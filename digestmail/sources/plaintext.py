@@ -107,7 +107,7 @@ def shorten(text: str) -> str:
     if len(text) <= TEXT_LIMIT:
         return text
     words = text[:TEXT_LIMIT].rsplit(maxsplit=1)
-    return f"{words[0]} …"
+    return f"{words[0]} …" if words else ""
 
 
 def _without_tags(text: str) -> str:
