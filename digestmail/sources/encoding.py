@@ -12,10 +12,14 @@ from digestmail.errors import SourceUnreadableError
 
 _EBCDIC_DECLARATION = b"\x4c\x6f\xa7\x94"
 _DECLARED_ENCODING = re.compile(rb"""<\?xml[^>]{0,200}?\bencoding\s{0,20}=\s{0,20}["']([A-Za-z0-9._-]{1,40})["']""")
+# Some servers say so of whatever they serve; then the document knows better.
+_DEFAULT_OF_SERVERS = "cp1252"
 # Codecs of Python that are no encodings of documents, or that cost more than time linear in the length.
 _NO_CHARSETS = ("idna", "punycode", "unicode", "raw", "undefined", "hz", "utf-7")
 _ONE_BYTE = re.compile(r"(?:iso8859|cp125|koi8|latin|mac)")
 _LOOKED_AT = 200_000
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
+_WHOLE_FOR_EACH_BROKEN = 8
 
 
 def decode(body: bytes, content_type: str = "") -> str:
@@ -42,7 +46,16 @@ def decode(body: bytes, content_type: str = "") -> str:
             return body.decode(encoding)
         except UnicodeError:
             continue
+    for encoding in (*tried, "utf-8"):
+        text = to_unicode(body, encoding)
+        if _is_nearly_whole(text):
+            return text
     return to_unicode(body, _guessed(body) or next(iter(tried), "utf-8"))
+
+
+def _is_nearly_whole(text: str) -> bool:
+    """Return whether few characters could not be decoded: some programs cut a text in the middle of a letter."""
+    return text.count("\ufffd") * _WHOLE_FOR_EACH_BROKEN <= len(text) - len(_NOT_ASCII.sub("", text))
 
 
 def _wide(start: bytes) -> str | None:
@@ -54,10 +67,12 @@ def _wide(start: bytes) -> str | None:
 def _declared(body: bytes, content_type: str) -> Iterator[str]:
     """Yield what the answer and the document say about the encoding, as far as Python knows it."""
     declaration = _DECLARED_ENCODING.search(body[:1000])
-    names = (
+    names = [
         http_content_type_encoding(content_type),
         resolve_encoding(declaration[1].decode()) if declaration else None,
-    )
+    ]
+    if names[0] == _DEFAULT_OF_SERVERS and names[1]:
+        names.reverse()
     for name in names:
         # Wide encodings have a mark or zero bytes; where there are none, their name is a slip.
         if name and not name.replace("_", "-").startswith((*_NO_CHARSETS, "utf-16", "utf-32")) and _decodes(name):

@@ -6,7 +6,7 @@ import codecs
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from digestmail.errors import SourceUnreadableError
@@ -72,6 +72,20 @@ def test_a_declaration_that_does_not_fit_is_passed_over():
     assert decode(unknown.encode()) == unknown
 
 
+def test_a_letter_that_was_cut_in_two_costs_no_other_letter():
+    document = feed("Über größere Sätze und schönere Übungen, gemäß früherer Änderungen")
+    broken = document.encode().replace(b"<description>", b"<description>\xc3")
+    assert decode(broken).startswith(document[: document.index("<description>")])
+    japanese = feed("短い文章から学ぶ言語モデルについて", "<?xml version='1.0' encoding='shift_jis'?>")
+    cut = japanese.encode("shift_jis").replace(b"<description>", b"<description>\x81")
+    assert decode(cut).startswith(japanese[: japanese.index("<description>")])
+
+
+def test_a_charset_that_the_server_gives_to_everything_does_not_outweigh_the_document():
+    document = feed("Как учить модели", "<?xml version='1.0' encoding='windows-1251'?>")
+    assert decode(document.encode("windows-1251"), "text/xml; charset=ISO-8859-1") == document
+
+
 @pytest.mark.parametrize("name", ["utf-7", "punycode", "idna", "unicode_escape", "rot13", "zip", "undefined", "mbcs"])
 def test_codecs_that_are_no_encodings_of_documents_are_not_used(name):
     document = feed("a+ADw-b \\x3cc", f"<?xml version='1.0' encoding='{name}'?>")
@@ -88,6 +102,7 @@ def test_a_document_in_ebcdic_is_refused():
         decode(feed("a").encode("cp037"))
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300).filter(lambda body: not body.startswith(b"\x4c\x6f\xa7\x94")), st.text(max_size=40))
 def test_any_bytes_become_text(body, content_type):
     assert isinstance(decode(body, content_type), str)
