@@ -9,6 +9,7 @@ from digestmail.sources.encoding import decode
 from digestmail.sources.parsed import single_line
 from digestmail.sources.plaintext import plain_text
 
+ADVICE = "ask the site to let digestmail read the feed, or use another address"
 _SEARCHED = 200_000
 _PAGE = re.compile(
     r"\s*+(?:<!--(?:[^-]|-(?!->))*+-->\s*+)*+<(?:!doctype\s++html|html|head|body|script|meta|title)[\s>/]",
@@ -50,7 +51,12 @@ def challenge_in(page: str) -> str | None:
     service = next((name for name, signs in _CHALLENGES if any(sign in text for sign in signs)), None)
     if service is None and not _CHALLENGING.search(text):
         return None
-    whose = f"a challenge page of {service}" if service else "a challenge page"
+    return challenge_of_service(service)
+
+
+def challenge_of_service(name: str | None) -> str:
+    """Return what to say of a challenge page of the service `name`, or of one that is not known."""
+    whose = f"a challenge page of {name}" if name else "a challenge page"
     return (
         f"{whose}, which only a browser can pass; ask the site to let digestmail read the feed, or use another address"
     )

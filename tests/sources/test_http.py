@@ -510,12 +510,27 @@ def test_a_refusal_that_is_a_challenge_is_called_one_and_not_asked_again(httpser
     assert "ask the site" in str(error)
 
 
+def test_cloudflare_says_in_a_header_that_it_challenges(httpserver):
+    headers = {"cf-mitigated": "challenge"}
+    serve(httpserver, "/feed", Response("<html></html>", status=403, content_type="text/html", headers=headers))
+    with client() as http:
+        assert "challenge page of Cloudflare" in str(failing(http, httpserver.url_for("/feed")))
+
+
+def test_a_page_that_forbids_is_called_one(httpserver):
+    serve(httpserver, "/feed", Response("<html>blocked</html>", status=403, content_type="text/html; charset=utf-8"))
+    with client() as http:
+        error = failing(http, httpserver.url_for("/feed"))
+    assert isinstance(error, SourceRefusedError)
+    assert "answered 403 with a web page, as sites do that let only browsers in; ask the site" in str(error)
+
+
 @pytest.mark.parametrize(
     "answer",
     [
-        Response("<html>blocked</html>", status=403, content_type="text/html"),
         Response("Just a moment...", status=403, content_type="text/plain"),
         Response("<html>" + "x" * 2_000_000 + "hcaptcha.com", status=403, content_type="text/html"),
+        Response("<html>sorry</html>", status=404, content_type="text/html"),
     ],
 )
 def test_any_other_refusal_is_just_a_refusal(httpserver, answer):
@@ -523,7 +538,7 @@ def test_any_other_refusal_is_just_a_refusal(httpserver, answer):
     with client() as http:
         error = failing(http, httpserver.url_for("/feed"))
     assert isinstance(error, SourceRefusedError)
-    assert str(error).endswith("answered 403")
+    assert str(error).endswith(f"answered {answer.status_code}")
 
 
 def test_it_says_where_a_redirect_led(httpserver):
