@@ -31,6 +31,7 @@ class ScriptedFetcher:
 
     script: Callable[[Request], bytes | Exception | None]
     content_type: str = ""
+    redirected_to: str | None = None
     requests: list[Request] = field(default_factory=list)
 
     def fetch(
@@ -42,7 +43,13 @@ class ScriptedFetcher:
         if isinstance(outcome, Exception):
             raise outcome
         validators = Validators(etag=f'"{len(self.requests)}"')
-        return Answer(url=url, body=outcome, validators=validators, content_type=self.content_type)
+        return Answer(
+            url=url,
+            body=outcome,
+            validators=validators,
+            content_type=self.content_type,
+            redirected_to=self.redirected_to,
+        )
 
 
 def in_order(*outcomes: bytes | Exception | None) -> Callable[[Request], bytes | Exception | None]:

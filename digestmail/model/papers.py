@@ -11,7 +11,8 @@ from enum import IntEnum, StrEnum
 from typing import NewType
 
 PaperId = NewType("PaperId", str)
-"""The identity of a paper: `arxiv:2604.00157`, `doi:10.1101/2024.01.02`, `url:https://...`, in this order."""
+"""The identity of a paper: `arxiv:2604.00157`, `doi:10.1101/2024.01.02`, `url:https://...`, or a feed's own name for
+it, `guid:SOURCE:...`, in this order."""
 
 
 class Origin(IntEnum):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from hashlib import sha256
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from w3lib.url import canonicalize_url, url_query_cleaner
@@ -54,7 +55,8 @@ _TRACKING = re.compile(
 )
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
-_KINDS = ("arxiv:", "doi:", "url:")
+_KINDS = ("arxiv:", "doi:", "url:", "guid:")
+_LONGEST_GUID = 300
 
 _WORK = r"(?:paper|article|submission|manuscript|preprint|work|note|document|report)"
 # "withdrawn from ICLR 2026" speaks of a conference, "withdrawn patients" of something else.
@@ -169,7 +171,58 @@ def _ids(arxiv: str | None, doi: str | None, link: str | None) -> Iterator[Paper
         yield PaperId(f"doi:{doi}")
     canonical = None if link_arxiv or link_doi else canonical_link(link)
     if canonical:
-        yield PaperId(f"url:{canonical}")
+        yield PaperId(f"url:{_either_scheme(canonical)}")
+
+
+def _either_scheme(canonical: str) -> str:
+    """Return an address that is the same for http and https: sites move from one to the other."""
+    host = canonical.removeprefix("http://")
+    moved = host != canonical and ":" not in host.partition("/")[0].rpartition("]")[2]
+    return f"https://{host}" if moved else canonical
+
+
+def guid_id(source: str, guid: str) -> PaperId | None:
+    """Return the id of a paper that `source` names by a GUID of its own, None if that is empty.
+
+    A GUID is unique within its feed only (https://www.rssboard.org/rss-specification#ltguidgtSubelementOfLtitemgt).
+    One that is an address is the same for http and https, but its fragment counts.
+    """
+    guid = " ".join(guid.split())
+    canonical = canonical_link(guid)
+    if canonical:
+        fragment = urlsplit(guid).fragment
+        guid = _either_scheme(canonical) + (f"#{fragment}" if fragment else "")
+    if len(guid) > _LONGEST_GUID:
+        guid = sha256(guid.encode("utf-8", "replace")).hexdigest()
+    return PaperId(f"guid:{source}:{guid}") if guid else None
+
+
+def told_apart(paper: Paper, known: Paper) -> bool:
+    """Return whether two papers differ, although they are found at one address: each has an id of one kind.
+
+    Kinds are arXiv ids, DOIs, and the GUIDs of each source. The same title under the very same link is the same paper
+    whatever the GUIDs are: some feeds make up new ones whenever they are written.
+    """
+    shared = {paper.id, *paper.aliases} & {known.id, *known.aliases}
+    if not all(key.startswith("url:") for key in shared):
+        return False
+    kinds = _kinds_of(paper) & _kinds_of(known)
+    same_entry = (paper.title.casefold(), _either_scheme(paper.link)) == (
+        known.title.casefold(),
+        _either_scheme(known.link),
+    )
+    return bool(kinds - {kind for kind in kinds if same_entry and kind.startswith("guid:")})
+
+
+def _kinds_of(paper: Paper) -> set[str]:
+    ids = [key for key in (paper.id, *paper.aliases) if not key.startswith("url:")]
+    return {":".join(key.split(":", 2)[: 2 if key.startswith("guid:") else 1]) for key in ids}
+
+
+def without_link(paper: Paper) -> Paper:
+    """Return a paper that is known by everything but its address."""
+    keys = sorted((key for key in (paper.id, *paper.aliases) if not key.startswith("url:")), key=_kind)
+    return replace(paper, id=keys[0], aliases=tuple(sorted(keys[1:]))) if keys else paper
 
 
 def union(known: Paper, new: Paper) -> Paper:

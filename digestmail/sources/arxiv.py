@@ -19,6 +19,9 @@ _CATEGORY = re.compile(
     r"funct-an|mtrl-th|patt-sol|plasm-ph|q-alg|solv-int|supr-con)(?:\.[A-Za-z-]{2,20})?"
 )
 
+ANNOUNCEMENT = re.compile(r"\s*arXiv:(?P<id>\S+)\s+Announce Type:\s*(?P<type>[a-z-]+)\s+(?:Abstract:\s*)?")
+"""What stands before the abstract in arXiv's feeds, and in lists that are made of them."""
+
 _ARCHIVES_WITH_SUBJECTS = frozenset(
     ("astro-ph", "cond-mat", "cs", "econ", "eess", "math", "nlin", "physics", "q-bio", "q-fin", "stat")
 )

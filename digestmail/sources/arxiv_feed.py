@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 from digestmail.errors import SourceRefusedError
 from digestmail.model.papers import AnnounceType, Reading, Sighting, Signals, Skipped
 from digestmail.papers.identity import find_arxiv_id
-from digestmail.sources.arxiv import arxiv_categories, arxiv_paper
+from digestmail.sources.arxiv import ANNOUNCEMENT, arxiv_categories, arxiv_paper
 from digestmail.sources.authors import split_authors
 from digestmail.sources.base import Fetcher
 from digestmail.sources.documents import Document, name_entry, names_of, parse_document, terms_of, text_of, time_of
@@ -32,7 +32,6 @@ MIN_INTERVAL = 3.0
 """Seconds between two requests, over all machines (https://info.arxiv.org/help/api/tou.html)."""
 
 _EASTERN = ZoneInfo("America/New_York")
-_PREFIX = re.compile(r"\s*arXiv:(?P<id>\S+)\s+Announce Type:\s*(?P<type>[a-z-]+)\s+(?:Abstract:\s*)?")
 _OLD_TITLE = re.compile(
     r"\.? ?\(arXiv:(?P<id>[^\s()\[\]]+) ?(?:\[(?P<category>[^\s()\[\]]+)\])? ?(?P<why>UPDATED|CROSS LISTED)?\)$"
 )
@@ -177,7 +176,7 @@ def _row(entry: Mapping[str, Any]) -> _Row:
     old_title = _OLD_TITLE.search(single_line(title))
     if old_title:
         return _old_row(entry, old_title, summary)
-    prefix = _PREFIX.match(summary)
+    prefix = ANNOUNCEMENT.match(summary)
     ids = (text_of(entry, "id"), text_of(entry, "link"))
     return _Row(
         ids=(*ids, f"arXiv:{prefix['id']}") if prefix else ids,

@@ -14,7 +14,10 @@ _ON_BEHALF = re.compile(rf"\(?\b(?:for|on behalf of) (?:the )?([^(),;:]{{1,80}}?
 # What points to an affiliation: $^{1,2}$, ^{1,2}, ^1, and stars and daggers behind the name.
 _MARK = re.compile(r"\$\s?\^\s?(?:\{[^{}$]{0,40}\}|[^{}$])\s?\$|\^(?:\{[0-9,* ]{1,40}\}|[0-9*])")
 _AROUND_NAMES = " ,;:*\\†‡§¶⁰¹²³⁴⁵⁶⁷⁸⁹"
-_AND = re.compile(r"(?:^| )(?:and|&|\\and)(?= )", re.IGNORECASE)
+# "And Rosta" is a name, "And Ann Lee" is one with what stood between it and the name before.
+_LEADING_AND = r"(?:and|AND|&|\\and)(?= )|And(?= \S+ \S)"
+_AND = re.compile(rf"^(?:{_LEADING_AND})| (?:and|And|AND|&|\\and)(?= )")
+_BEGINS_WITH_AND = re.compile(rf"^(?:(?:{_LEADING_AND}) )+")
 _SUFFIX = re.compile(r"(?:jr|sr)\.?|ii|iii|iv", re.IGNORECASE)
 _NO_NAME = re.compile(r"(?:and )?(?:et al\.?|others)", re.IGNORECASE)
 _MOST_READINGS = 8
@@ -44,7 +47,7 @@ def clean_names(names: Iterable[str]) -> tuple[str, ...]:
 
     Two people of one name are two authors; a collaboration named by several of them is one.
     """
-    return _kept(map(_settled, names))
+    return _kept(_settled(_BEGINS_WITH_AND.sub("", " ".join(name.split()))) for name in names)
 
 
 def _settled(name: str) -> str:
@@ -60,6 +63,9 @@ def _settled(name: str) -> str:
 def _kept(names: Iterable[str]) -> tuple[str, ...]:
     # Nearly every name begins and ends with a letter, and stripping many signs is slow.
     stripped = (name if name[:1].isalpha() and name[-1:].isalpha() else name.strip(_AROUND_NAMES) for name in names)
+    stripped = (
+        _without_and(name) if name[:3] in {"and", "And", "AND"} or name[:1] == "&" else name for name in stripped
+    )
     kept: list[str] = []
     groups: set[str] = set()
     for name in filter(_is_name, stripped):
@@ -69,6 +75,13 @@ def _kept(names: Iterable[str]) -> tuple[str, ...]:
             groups.add(name)
         kept.append(name)
     return tuple(kept)
+
+
+def _without_and(name: str) -> str:
+    """Return a name without the "and" that stood between it and the one before."""
+    while (bare := _BEGINS_WITH_AND.sub("", name).strip(_AROUND_NAMES)) != name:
+        name = bare
+    return name
 
 
 def _is_name(text: str) -> bool:

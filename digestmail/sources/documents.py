@@ -9,18 +9,27 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 import feedparser
 
 from digestmail.errors import SourceUnreadableError
 from digestmail.model.papers import Skipped
 from digestmail.sources.parsed import YEARS, beginning, single_line
-from digestmail.sources.xml import refuse_doctype
+from digestmail.sources.plaintext import (
+    plain_text,
+    plain_text_of_double_escaped,
+    plain_text_of_text,
+    plain_text_of_xhtml,
+)
+from digestmail.sources.web_page import instead_of_a_feed
+from digestmail.sources.xml import xml_text
 
-# A wrong or missing encoding, and a wrong media type, are no reason to doubt what was parsed.
-_HARMLESS = (feedparser.CharacterEncodingOverride, feedparser.NonXMLContentType)
+# RFC 2606: no host is called so.
+_NOWHERE = "relative.invalid"
 _ROOT_START = re.compile(rb"<(?:rss|feed|[A-Za-z]{1,20}:RDF)[\s>]")
 _ROOT_END = re.compile(rb"</(?:rss|feed|[A-Za-z]{1,20}:RDF)\s{0,20}>")
+_MEDIA_PREFIX = re.compile(r"""xmlns:([A-Za-z_][\w.-]{0,30})\s*=\s*["']http://search\.yahoo\.com/mrss/?["']""")
 _ENTRY_START = re.compile(rb"<(?:item|entry)[\s>]")
 _ENTRY_END = re.compile(rb"</(?:item|entry)\s{0,20}>")
 
@@ -39,26 +48,60 @@ class Document:
     """Whether the end is missing."""
     half_entry: tuple[Skipped, ...]
     """The entry that was being sent when the end came; it is not among `entries`."""
+    url: str = ""
+    """The address that relative ones are relative to."""
+
+    def address(self, text: str) -> str:
+        """Return an address in the feed; one that was relative is made absolute, one without a host is empty."""
+        stand_in = _stand_in(self.url)
+        if stand_in and text == stand_in:
+            return ""
+        if not stand_in or not text.startswith(_origin(stand_in)):
+            return text
+        return _origin(self.url) + text.removeprefix(_origin(stand_in))
+
+    def name(self, guid: str) -> str:
+        """Return a GUID as the feed has it: feedparser resolves it like an address."""
+        stand_in = _stand_in(self.url)
+        if not stand_in or not guid.startswith(_origin(stand_in)):
+            return guid
+        return guid.removeprefix(stand_in.rpartition("/")[0] + "/").removeprefix(_origin(stand_in))
 
 
-def parse_document(body: bytes, content_type: str = "") -> Document:
-    """Parse an RSS, Atom or RDF feed; `content_type` is the HTTP header, whose charset counts (RFC 7303).
+def _stand_in(url: str) -> str:
+    """Return a base for feedparser that shows which addresses were relative; empty without a `url`."""
+    parts = urlsplit(url)
+    return (
+        parts._replace(netloc=_NOWHERE, path=parts.path or "/", query="", fragment="").geturl() if parts.netloc else ""
+    )
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def parse_document(body: bytes, content_type: str = "", url: str = "") -> Document:
+    """Parse an RSS, Atom or RDF feed that was found at `url`.
+
+    `content_type` is the HTTP header, whose charset counts (RFC 7303).
 
     Raises SourceUnreadableError when this is no feed, or nothing of it can be read.
     """
     if not body.strip():
         raise SourceUnreadableError("the answer is empty")
-    refuse_doctype(body)
-    headers = {"content-type": content_type} if "charset" in content_type.lower() else {}
-    parsed = _parse(body, headers)
+    # feedparser gets UTF-8 without declarations, so that it sees what was looked at here.
+    document = _with_own_names(xml_text(body, content_type)).encode("utf-8", "ignore")
+    parsed = _parse(document, _stand_in(url))
     malformed = _malformed(parsed)
-    cut = malformed is not None and _misses_its_end(body)
-    whole = _whole_entries(body) if cut else body
-    if whole != body:
-        parsed = _parse(whole, headers)
+    cut = malformed is not None and _misses_its_end(document)
+    whole = _whole_entries(document) if cut else document
+    if whole != document:
+        parsed = _parse(whole, _stand_in(url))
     if not parsed.entries and (malformed or not parsed.get("version")):
-        raise SourceUnreadableError(f"not a feed ({malformed or 'no known format'}): {beginning(body)}")
-    half = _ENTRY_START.search(body, len(whole))
+        page = instead_of_a_feed(body, content_type)
+        raise SourceUnreadableError(page or f"not a feed ({malformed or 'no known format'}): {beginning(body)}")
+    half = _ENTRY_START.search(document, len(whole))
     return Document(
         feed=parsed.feed,
         entries=parsed.entries,
@@ -66,23 +109,37 @@ def parse_document(body: bytes, content_type: str = "") -> Document:
         malformed=malformed,
         cut=cut,
         half_entry=(Skipped(entry="the last entry", reason="cut off"),) if half else (),
+        url=url,
     )
 
 
-def _parse(body: bytes, headers: Mapping[str, str]) -> Any:
+def _with_own_names(text: str) -> str:
+    """Give the title and description of a picture or video names of their own (https://www.rssboard.org/media-rss).
+
+    feedparser takes them for those of the entry; which of the two comes first would decide.
+    """
+    prefixes = {"media", *_MEDIA_PREFIX.findall(text, 0, 10_000)}
+    named = re.compile(
+        rf"(</?(?:{'|'.join(map(re.escape, sorted(prefixes)))}):(?:title|description))(?:\s[^<>]*+)?(?=>)"
+    )
+    return named.sub(r"\1text", text)
+
+
+def _parse(document: bytes, base: str) -> Any:
     # As a stream: bytes that happen to be the name of a file would make feedparser read that file.
+    headers = {"content-type": "application/xml; charset=utf-8", "content-location": base}
     try:
         return feedparser.parse(
-            io.BytesIO(body), response_headers=headers, sanitize_html=False, resolve_relative_uris=False
+            io.BytesIO(document), response_headers=headers, sanitize_html=False, resolve_relative_uris=False
         )
     except (ValueError, LookupError) as error:
-        # feedparser stumbles over odd encoding declarations (a NUL, no ASCII) and a stray <textinput>.
+        # feedparser stumbles over a stray <textinput>, and over odd numbers.
         raise SourceUnreadableError(f"feedparser gave up: {type(error).__name__}: {single_line(str(error))}") from error
 
 
 def _malformed(parsed: Mapping[str, Any]) -> str | None:
     error = parsed.get("bozo_exception")
-    if not parsed.get("bozo") or isinstance(error, _HARMLESS):
+    if not parsed.get("bozo"):
         return None
     return single_line(str(error)) or type(error).__name__
 
@@ -109,10 +166,51 @@ def text_of(entry: Mapping[str, Any], key: str) -> str:
     return value if isinstance(value, str) else ""
 
 
-def is_markup(entry: Mapping[str, Any], key: str) -> bool:
-    """Return whether a field was declared to be HTML; in RSS, which declares nothing, feedparser guesses."""
-    detail = entry.get(f"{key}_detail")
-    return isinstance(detail, Mapping) and detail.get("type") in {"text/html", "application/xhtml+xml"}
+def plain_title_of(entry: Mapping[str, Any], dialect: str) -> tuple[str, str]:
+    """Return an entry's title as it is and as plain text; of a video without one, the title of the video."""
+    raw = text_of(entry, "title")
+    media_type = _type_of(entry.get("title_detail"))
+    if media_type == "application/xhtml+xml":
+        title = plain_text_of_xhtml(raw)
+    elif media_type == "text/html" or not dialect.startswith("atom"):
+        title = plain_text(raw)
+    else:
+        title = plain_text_of_text(raw)
+    if title.strip():
+        return raw, title
+    raw = text_of(entry, "media_titletext")
+    return raw, plain_text_of_text(raw)
+
+
+def plain_texts_of(entry: Mapping[str, Any], dialect: str) -> list[tuple[str, str]]:
+    """Return the texts of an entry, each as it is and as plain text: summary, content, what is said of its picture."""
+    given = [part for part in entry.get("content") or () if isinstance(part, Mapping) and _is_text(part)]
+    if "summary_detail" in entry:  # else feedparser copied it from the content, without its type
+        given.insert(0, {"type": _type_of(entry["summary_detail"]), "value": text_of(entry, "summary")})
+    elif not given:
+        given.append({"type": "", "value": text_of(entry, "summary")})
+    given.append({"type": "text/plain", "value": text_of(entry, "media_descriptiontext")})
+    texts = [(text_of(part, "value"), _plain(text_of(part, "value"), _type_of(part), dialect)) for part in given]
+    return [(raw, text) for raw, text in texts if text.strip()]
+
+
+def _plain(raw: str, media_type: str, dialect: str) -> str:
+    """Return a text of this type as plain text. RSS has no types, so anything may be HTML there (RFC 4287 has)."""
+    if media_type == "application/xhtml+xml":
+        return plain_text_of_xhtml(raw)
+    if media_type == "text/html" or not dialect.startswith("atom"):
+        return plain_text_of_double_escaped(raw)
+    return plain_text_of_text(raw)
+
+
+def _type_of(detail: object) -> str:
+    return text_of(detail, "type") if isinstance(detail, Mapping) else ""
+
+
+def _is_text(content: Mapping[str, Any]) -> bool:
+    """Return whether a content is one to read: Atom also has pictures in base64 (RFC 4287 section 4.1.3.3)."""
+    media_type = _type_of(content)
+    return not media_type or media_type.startswith("text/") or media_type.endswith(("+xml", "/xml"))
 
 
 def time_of(entry: Mapping[str, Any], *keys: str) -> datetime | None:

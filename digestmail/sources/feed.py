@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 from digestmail.model.papers import Reading
 from digestmail.sources.base import Fetcher
-from digestmail.sources.documents import is_markup, name_entry, names_of, parse_document, terms_of, text_of, time_of
+from digestmail.sources.documents import (
+    Document,
+    name_entry,
+    names_of,
+    parse_document,
+    plain_texts_of,
+    plain_title_of,
+    terms_of,
+    text_of,
+    time_of,
+)
 from digestmail.sources.jsonfeed import looks_like_json, parse_json_feed
-from digestmail.sources.mentions import FeedEntry, sighting_of
+from digestmail.sources.mentions import FeedEntry, best_text, sightings_of
 from digestmail.sources.parsed import Parsed, gather, web_address
-from digestmail.sources.plaintext import plain_text, plain_text_of_double_escaped, shorten
 
 _ACCEPT = "application/atom+xml, application/rss+xml, application/feed+json, application/xml;q=0.9, */*;q=0.5"
+_RELATIONS = ("alternate", "related", "via", "enclosure")
 
 
 class Feed:
@@ -33,7 +44,9 @@ class Feed:
         validators = {answer.url: answer.validators}
         if answer.body is None:
             return Reading(source=self.name, entries=0, unchanged=True, validators=validators)
-        parsed = parse_feed(answer.body, source=self.name, now=now, url=self._url, content_type=answer.content_type)
+        parsed = parse_feed(
+            answer.body, source=self.name, now=now, url=answer.found_at, content_type=answer.content_type
+        )
         return Reading(
             source=self.name,
             entries=parsed.entries,
@@ -51,29 +64,27 @@ def parse_feed(body: bytes, *, source: str, now: datetime, url: str = "", conten
     Raises SourceUnreadableError when it is no feed.
     """
     if looks_like_json(body, content_type):
-        return parse_json_feed(body, source=source, now=now, url=url)
-    document = parse_document(body, content_type)
-    results = (
-        sighting_of(_mention(entry, position, document.dialect, url), source=source, now=now)
-        for position, entry in enumerate(document.entries, 1)
-    )
+        return parse_json_feed(body, source=source, now=now, url=url, content_type=content_type)
+    document = parse_document(body, content_type, url)
+    entries = [_mention(entry, position, document) for position, entry in enumerate(document.entries, 1)]
+    results = sightings_of(entries, source=source, now=now)
     # A feed that is not well-formed from its first day to its last is a feed all the same; only a lost end is news.
     return gather([*results, *document.half_entry], partial="the feed is cut off" if document.cut else None)
 
 
-def _mention(entry: Mapping[str, Any], position: int, dialect: str, url: str) -> FeedEntry:
-    # Atom says what a text is (RFC 4287 section 3.1.1); in RSS anything may be HTML.
-    may_be_html = not dialect.startswith("atom")
-    raw_title = text_of(entry, "title")
-    raw_abstract, abstract = _abstract(entry, may_be_html=may_be_html)
-    guid = text_of(entry, "id")
+def _mention(entry: Mapping[str, Any], position: int, document: Document) -> FeedEntry:
+    raw_title, title = plain_title_of(entry, document.dialect)
+    raw_abstract, abstract = best_text(plain_texts_of(entry, document.dialect), title)
+    guid = document.name(text_of(entry, "id"))
+    link, related = _links(entry, guid, document)
     return FeedEntry(
         name=name_entry(entry, position),
-        title=plain_text(raw_title) if may_be_html or is_markup(entry, "title") else shorten(raw_title),
+        title=title,
         raw_title=raw_title,
         abstract=abstract,
         raw_abstract=raw_abstract,
-        link=web_address(text_of(entry, "link"), url) or web_address(guid),
+        link=link,
+        related=related,
         guid=guid,
         identifier=text_of(entry, "prism_doi") or text_of(entry, "dc_identifier"),
         authors=names_of(entry),
@@ -83,12 +94,28 @@ def _mention(entry: Mapping[str, Any], position: int, dialect: str, url: str) ->
     )
 
 
-def _abstract(entry: Mapping[str, Any], *, may_be_html: bool) -> tuple[str, str]:
-    """Return the summary, or else the content, as it stands and as plain text."""
-    raw = text_of(entry, "summary")
-    markup = may_be_html or is_markup(entry, "summary")
-    contents = entry.get("content") or ()
-    if not raw.strip() and contents:
-        raw = text_of(contents[0], "value")
-        markup = may_be_html or contents[0].get("type") != "text/plain"
-    return raw, plain_text_of_double_escaped(raw) if markup else shorten(raw)
+def _links(entry: Mapping[str, Any], guid: str, document: Document) -> tuple[str | None, tuple[str, ...]]:
+    """Return where an entry can be read, and what else it names.
+
+    What FeedBurner counted clicks for comes before its own address, that of the page before what it writes about or
+    carries along (RFC 4287 section 4.2.7.2).
+    """
+    # `<guid>42</guid>` is called a permalink by default only.
+    given = "" if entry.get("guidislink") and not urlsplit(guid).scheme else text_of(entry, "link")
+    others = [link for link in entry.get("links") or () if isinstance(link, Mapping)]
+    by_relation = {relation: _first(others, relation, document) for relation in _RELATIONS}
+    link = (
+        web_address(text_of(entry, "feedburner_origlink"), document.url)
+        or web_address(document.address(given), document.url)
+        or by_relation["alternate"]
+        or web_address(guid)
+        or by_relation["related"]
+        or by_relation["via"]
+        or by_relation["enclosure"]
+    )
+    return link, tuple(filter(None, (by_relation["related"], by_relation["via"])))
+
+
+def _first(links: Sequence[Mapping[str, Any]], relation: str, document: Document) -> str | None:
+    given = (text_of(link, "href") for link in links if link.get("rel") == relation)
+    return next(filter(None, (web_address(document.address(href), document.url) for href in given)), None)

@@ -12,17 +12,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Annotated, Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from pydantic import BaseModel, Field, ValidationError, WrapValidator
 
 from digestmail.errors import SourceError, SourceUnreadableError
 from digestmail.model.papers import Origin, Paper, Reading, Sighting, Signals, Skipped, Validators
-from digestmail.papers.identity import find_arxiv_id, identify
+from digestmail.papers.identity import find_arxiv_id, find_doi, identify
 from digestmail.sources.authors import clean_names
 from digestmail.sources.base import Answer, Fetcher
 from digestmail.sources.parsed import Parsed, UtcTime, beginning, gather, or_nothing, single_line, storable, web_address
 from digestmail.sources.repositories import repository_address
+from digestmail.sources.web_page import instead_of_a_feed
 from digestmail.text.tex import readable
 
 PAGE_LIMIT = 20
@@ -39,7 +40,7 @@ _OptionalTime = Annotated[UtcTime | None, WrapValidator(or_nothing)]
 
 
 class _Author(BaseModel):
-    name: str
+    name: _OptionalText = None
     hidden: Annotated[bool | None, WrapValidator(or_nothing)] = None
 
 
@@ -52,12 +53,15 @@ _OptionalOrganization = Annotated[_Organization | None, WrapValidator(or_nothing
 
 
 class _Paper(BaseModel):
+    # The other fields of an item come and go (https://huggingface.co/docs/hub/api), and none of them is worth a paper.
     id: str
-    title: str
-    summary: str
-    authors: list[_Author]
-    upvotes: _Count
-    published_at: UtcTime = Field(alias="publishedAt")
+    title: _OptionalText = None
+    summary: _OptionalText = None
+    authors: Annotated[list[Annotated[_Author | None, WrapValidator(or_nothing)]] | None, WrapValidator(or_nothing)] = (
+        None
+    )
+    upvotes: _OptionalCount = None
+    published_at: _OptionalTime = Field(default=None, alias="publishedAt")
     submitted_on_daily_at: _OptionalTime = Field(default=None, alias="submittedOnDailyAt")
     ai_summary: _OptionalText = None
     ai_keywords: Annotated[list[str] | None, WrapValidator(or_nothing)] = None
@@ -70,6 +74,8 @@ class _Paper(BaseModel):
 
 class _Item(BaseModel):
     paper: _Paper
+    title: _OptionalText = None
+    summary: _OptionalText = None
     comments: _OptionalCount = Field(default=None, alias="numComments")
     thumbnail: _OptionalText = None
     organization: _OptionalOrganization = None
@@ -169,7 +175,7 @@ def parse_daily_papers(body: bytes, *, source: str, day: date) -> Parsed:
     try:
         items = json.loads(body.decode("utf-8-sig", "replace"))
     except (ValueError, RecursionError) as error:
-        raise SourceUnreadableError(f"not JSON ({error}): {beginning(body)}") from error
+        raise SourceUnreadableError(instead_of_a_feed(body) or f"not JSON ({error}): {beginning(body)}") from error
     if not isinstance(items, list):
         raise SourceUnreadableError(f"not a list of papers but a JSON {type(items).__name__}")
     return gather(_sighting(item, source, day, position) for position, item in enumerate(items, 1))
@@ -185,17 +191,20 @@ def _sighting(item: Any, source: str, day: date, position: int) -> Sighting | Sk
     submitted_at = valid.paper.submitted_on_daily_at
     paper = _paper(valid)
     if paper is None:
-        return Skipped(entry=single_line(valid.paper.id)[:200], reason="no arXiv id or no title")
+        return Skipped(entry=single_line(valid.paper.id)[:200] or f"{day} item {position}", reason="no id or no title")
     signals = Signals(upvotes=valid.paper.upvotes, comments=valid.comments, stars=valid.paper.github_stars)
     return Sighting(source=source, paper=paper, day=submitted_at.date() if submitted_at else day, signals=signals)
 
 
 def _paper(item: _Item) -> Paper | None:
     paper = item.paper
-    arxiv_id = find_arxiv_id(paper.id)
-    identity = identify(arxiv=arxiv_id) if arxiv_id else None
-    title = readable(paper.title)
-    if identity is None or not title:
+    page = f"https://huggingface.co/papers/{quote(paper.id.strip(), safe='/', errors='replace')}"
+    arxiv_id, doi = find_arxiv_id(paper.id), find_doi(paper.id)
+    # What Hugging Face numbers itself is known by its page.
+    identity = identify(arxiv=arxiv_id, doi=doi, link=None if arxiv_id or doi else page)
+    raw_title, raw_summary = paper.title or item.title or "", paper.summary or item.summary or ""
+    title = readable(raw_title)
+    if identity is None or not title or not single_line(paper.id):
         return None
     organization = paper.organization or item.organization
     thumbnail = web_address(item.thumbnail)
@@ -203,22 +212,26 @@ def _paper(item: _Item) -> Paper | None:
         id=identity[0],
         aliases=identity[1],
         title=title,
-        raw_title=storable(paper.title),
-        abstract=readable(paper.summary),
-        raw_abstract=storable(paper.summary),
+        raw_title=storable(raw_title),
+        abstract=readable(raw_summary),
+        raw_abstract=storable(raw_summary),
         origin=Origin.HUGGING_FACE,
-        link=f"https://arxiv.org/abs/{arxiv_id}",
-        authors=clean_names(author.name for author in paper.authors if not author.hidden),
+        link=f"https://arxiv.org/abs/{arxiv_id}" if arxiv_id else f"https://doi.org/{doi}" if doi else page,
+        authors=_names(paper.authors or []),
         published_at=paper.published_at,
         summary=readable(paper.ai_summary or "") or None,
         keywords=_keywords(paper.ai_keywords or []),
         organization=readable((organization and (organization.fullname or organization.name)) or "") or None,
-        discussion_url=f"https://huggingface.co/papers/{arxiv_id}",
+        discussion_url=f"https://huggingface.co/papers/{arxiv_id}" if arxiv_id else page,
         code_url=repository_address(paper.github_repo),
         project_url=web_address(paper.project_page),
         thumbnail_url=thumbnail if thumbnail and thumbnail.startswith("https://") else None,
         withdrawn=bool(paper.withdrawn_at),
     )
+
+
+def _names(authors: list[_Author | None]) -> tuple[str, ...]:
+    return clean_names(author.name for author in authors if author and author.name and not author.hidden)
 
 
 def _keywords(words: list[str]) -> tuple[str, ...]:

@@ -9,10 +9,12 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, WrapValidator
 
 from digestmail.errors import SourceUnreadableError
-from digestmail.model.papers import Sighting, Skipped
-from digestmail.sources.mentions import FeedEntry, sighting_of
+from digestmail.model.papers import Skipped
+from digestmail.sources.encoding import decode
+from digestmail.sources.mentions import FeedEntry, best_text, sightings_of
 from digestmail.sources.parsed import Parsed, UtcTime, beginning, gather, or_nothing, single_line, web_address
-from digestmail.sources.plaintext import plain_text_of_double_escaped, shorten
+from digestmail.sources.plaintext import plain_text_of_double_escaped, plain_text_of_text
+from digestmail.sources.web_page import instead_of_a_feed
 
 _VERSION = "https://jsonfeed.org/version/1"
 
@@ -46,34 +48,43 @@ class _Feed(BaseModel):
 
 
 def looks_like_json(body: bytes, content_type: str) -> bool:
-    """Return whether this is more likely JSON than XML."""
-    return "json" in content_type.lower() or body.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{")
+    """Return whether this is more likely JSON than XML, whatever the answer calls it."""
+    start = decode(body[:1000], content_type).lstrip("\ufeff \t\r\n")[:1]
+    return start == "{" or ("json" in content_type.lower() and start != "<")
 
 
-def parse_json_feed(body: bytes, *, source: str, now: datetime, url: str) -> Parsed:
+def parse_json_feed(body: bytes, *, source: str, now: datetime, url: str, content_type: str = "") -> Parsed:
     """Parse a JSON Feed that was fetched from `url`. Raises SourceUnreadableError when it is none."""
     try:
-        feed = _Feed.model_validate(json.loads(body.decode("utf-8-sig", "replace")))
+        feed = _Feed.model_validate(json.loads(decode(body, content_type).lstrip("\ufeff")))
     except ValidationError as error:
         raise SourceUnreadableError("JSON, but not a JSON Feed of version 1") from error
     except (ValueError, RecursionError) as error:
-        raise SourceUnreadableError(f"not JSON ({error}): {beginning(body)}") from error
-    return gather(_sighting(item, position, source, now, url) for position, item in enumerate(feed.items, 1))
+        raise SourceUnreadableError(
+            instead_of_a_feed(body, content_type) or f"not JSON ({error}): {beginning(body)}"
+        ) from error
+    mentions = [_mention(item, position, url) for position, item in enumerate(feed.items, 1)]
+    entries = [mention for mention in mentions if isinstance(mention, FeedEntry)]
+    skipped = [mention for mention in mentions if isinstance(mention, Skipped)]
+    return gather([*skipped, *sightings_of(entries, source=source, now=now)])
 
 
-def _sighting(value: Any, position: int, source: str, now: datetime, url: str) -> Sighting | Skipped:
+def _mention(value: Any, position: int, url: str) -> FeedEntry | Skipped:
     try:
         item = _Item.model_validate(value)
     except ValidationError:
         return Skipped(entry=f"entry {position}", reason="not an object")
-    raw_abstract = item.summary or item.content_text or item.content_html or ""
-    is_html = not (item.summary or item.content_text)
+    title = plain_text_of_text(item.title or "")
+    texts = [(raw, plain_text_of_text(raw)) for raw in (item.summary, item.content_text) if raw]
+    if item.content_html:
+        texts.append((item.content_html, plain_text_of_double_escaped(item.content_html)))
+    raw_abstract, abstract = best_text([pair for pair in texts if pair[1].strip()], title)
     authors = item.authors or ([item.author] if item.author else [])
-    mention = FeedEntry(
+    return FeedEntry(
         name=single_line(item.id or item.url or item.title or f"entry {position}")[:200],
-        title=item.title or "",
+        title=title,
         raw_title=item.title or "",
-        abstract=plain_text_of_double_escaped(raw_abstract) if is_html else shorten(raw_abstract),
+        abstract=abstract,
         raw_abstract=raw_abstract,
         # What a link blog writes about stands under external_url.
         link=web_address(item.external_url, url) or web_address(item.url, url) or web_address(item.id),
@@ -82,4 +93,3 @@ def _sighting(value: Any, position: int, source: str, now: datetime, url: str) -
         terms=item.tags or [],
         published_at=item.date_published,
     )
-    return sighting_of(mention, source=source, now=now)

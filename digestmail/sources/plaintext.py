@@ -22,16 +22,50 @@ _BOOLEAN = (
     "allowfullscreen|async|autoplay|checked|compact|controls|defer|disabled|hidden|ismap|loop|multiple|muted|nowrap|"
     "open|playsinline|readonly|required|reversed|selected"
 )
+# A page's frame, SVG and MathML: names that language models and programs use for other things, so that they are tags
+# only where the text is HTML for certain.
+_ALSO = (
+    "annotation|applet|area|base|basefont|body|canvas|circle|col|colgroup|defs|dialog|ellipse|fieldset|foreignobject|"
+    "g|head|hgroup|html|legend|line|link|map|math|menclose|menu|meta|meter|mfenced|mfrac|mi|mml|mn|mo|mover|mpadded|"
+    "mprescripts|mroot|mrow|ms|mspace|msqrt|mstyle|msub|msubsup|msup|mtable|mtd|mtext|mtr|munder|munderover|none|"
+    "noscript|optgroup|output|param|path|polygon|progress|rect|rp|rt|ruby|semantics|slot|template|title|track|use"
+)
+_PREFIXES = "ce|fb|html|jats|m|math|mml|o|sb|st1|svg|v|w|xhtml"
 # Every repetition is possessive and no part may hold a `<`, so that hostile text costs linear time. An attribute
-# needs its `=` or a known name: in "a<b and c>d" nothing is a tag. `<s>` is not in the lists: language models use it.
-_ATTRIBUTE = rf"""\s++(?:[\w:-]++\s*+=\s*+(?:"[^"<]*+"|'[^'<]*+'|[^\s"'<>]++)|(?:{_BOOLEAN})(?![\w-]))"""
+# needs its `=` or a known name: in "a<b and c>d" nothing is a tag.
+_ATTRIBUTE = rf"""\s++(?:[\w:-]++\s*+=\s*+(?:"[^"<]*+"|'[^'<]*+'|[^\s"'<>]++)|(?:{_BOOLEAN}|data-[\w-]++)(?![\w=-]))"""
 _INLINE_TAG = re.compile(rf"</?(?:{_INLINE})(?:{_ATTRIBUTE})*+\s*+/?>", re.IGNORECASE)
 _BLOCK_TAG = re.compile(rf"</?(?:{_BLOCK})(?:{_ATTRIBUTE})*+\s*+/?>", re.IGNORECASE)
+_FOREIGN_BLOCK = re.compile(
+    rf"</?(?:{_PREFIXES}):(?:abstract|br|div|disp-\w++|h[1-6]|li|list(?:-item)?|p|para|sec|section(?:-title)?|simple-para|"
+    rf"t[dhr]|table|title|ul)(?:{_ATTRIBUTE})*+\s*+/?>",
+    re.IGNORECASE,
+)
+# What publishers and editors leave: `jats:p` (Crossref), `mml:math`, `o:p` (Word), custom elements such as `g-emoji`.
+_FOREIGN_TAG = re.compile(
+    rf"</?(?:(?:{_PREFIXES}):[a-z][\w-]*+(?:{_ATTRIBUTE})*+|[a-z]\w*+-[\w-]++(?:{_ATTRIBUTE})++)\s*+/?>", re.IGNORECASE
+)
+_CERTAIN_TAG = re.compile(
+    rf"</?(?:{_ALSO}|[a-z]\w*+-[\w-]++)(?:{_ATTRIBUTE})*+\s*+/?>|<!doctype[^<>]*+>", re.IGNORECASE
+)
+_ANY_TAG = re.compile(r"""</?[a-z][^\s<>/]*+(?:\s++(?:"[^"<]*+"|'[^'<]*+'|[^"'<>])*+)?/?>""", re.IGNORECASE)
+# Language models write `<s>` too, but not around a text without blanks inside.
+_STRUCK = re.compile(r"<s>(?=[^\s<])([^<]{0,2000}+)(?<=[^\s<])</s>", re.IGNORECASE)
+_SURELY_HTML = re.compile(
+    r"""<(?:/(?:p|div|ul|ol|li|a|em|strong|blockquote|h[1-6]|table|td|pre|span|b|i|code|sup|sub)|(?:br|hr)\s*+/?|"""
+    r"""(?:p|div|a|img|span|ul|table|h[1-6])\s++[a-z-]++\s*+=[^<>]*+)>""",
+    re.IGNORECASE,
+)
 # What no reader sees, and how it ends.
 _UNSEEN = (
     (re.compile(r"<!--.*?-->", re.DOTALL), re.compile(r"-->")),
     (re.compile(r"<script\b[^<>]*+>.*?</script>", re.IGNORECASE | re.DOTALL), re.compile(r"</script>", re.IGNORECASE)),
     (re.compile(r"<style\b[^<>]*+>.*?</style>", re.IGNORECASE | re.DOTALL), re.compile(r"</style>", re.IGNORECASE)),
+    (
+        # The TeX of a formula, beside its MathML.
+        re.compile(r"<(?:mml:)?annotation\b[^<>]*+>.*?</(?:mml:)?annotation>", re.IGNORECASE | re.DOTALL),
+        re.compile(r"</(?:mml:)?annotation>", re.IGNORECASE),
+    ),
 )
 # Only with its semicolon: html.unescape alone would read `&para=2` in an address as a paragraph sign.
 _REFERENCE = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
@@ -47,8 +81,25 @@ def plain_text(markup: str) -> str:
 
 
 def plain_text_of_double_escaped(markup: str) -> str:
-    """Return the same for a text some feeds escape twice: `&lt;p&gt;` is a tag too."""
-    return plain_text(_decode(_without_tags(markup[:_RAW_LIMIT])))
+    """Return the same for a text that some feeds escape twice: without any tag, `&lt;p&gt;` is a tag too."""
+    markup = markup[:_RAW_LIMIT]
+    if not _SURELY_HTML.search(markup):
+        return plain_text(_decode(_without_tags(markup)))
+    # What is escaped in HTML is text, "the &lt;table&gt; element", but `&amp;amp;` there is a slip.
+    return shorten(_decode(_decode(_without_tags(markup))))
+
+
+def plain_text_of_xhtml(markup: str) -> str:
+    """Return the text of XHTML, as an XML parser wrote it down again: there every tag is one."""
+    text = _ANY_TAG.sub("", _BLOCK_TAG.sub(" ", _without_all_unseen(markup[:_RAW_LIMIT])))
+    return shorten(_decode(text))
+
+
+def plain_text_of_text(text: str) -> str:
+    """Return a text that is called plain as it is, unless it is HTML beyond doubt, or escaped though it has no tags."""
+    if _SURELY_HTML.search(text, 0, _RAW_LIMIT):
+        return plain_text_of_double_escaped(text)
+    return shorten(text if "<" in text else _decode(text[:_RAW_LIMIT]))
 
 
 def shorten(text: str) -> str:
@@ -56,15 +107,24 @@ def shorten(text: str) -> str:
     if len(text) <= TEXT_LIMIT:
         return text
     words = text[:TEXT_LIMIT].rsplit(maxsplit=1)
-    return f"{words[0]} …"
+    return f"{words[0]} …" if words else ""
 
 
 def _without_tags(text: str) -> str:
     if "<" not in text:
         return text
+    certain = _SURELY_HTML.search(text) is not None
+    text = _without_all_unseen(text)
+    if certain:
+        text = _CERTAIN_TAG.sub("", text)
+    text = _INLINE_TAG.sub("", _BLOCK_TAG.sub(" ", _FOREIGN_TAG.sub("", _FOREIGN_BLOCK.sub(" ", text))))
+    return _STRUCK.sub(r"\1", text)
+
+
+def _without_all_unseen(text: str) -> str:
     for whole, closing in _UNSEEN:
         text = _without_unseen(text, whole, closing)
-    return _INLINE_TAG.sub("", _BLOCK_TAG.sub(" ", text))
+    return text
 
 
 def _without_unseen(text: str, whole: re.Pattern[str], closing: re.Pattern[str]) -> str:

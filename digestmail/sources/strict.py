@@ -12,7 +12,7 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 from digestmail.sources.documents import Document
-from digestmail.sources.xml import refuse_doctype
+from digestmail.sources.xml import xml_text
 
 _ATOM = "{http://www.w3.org/2005/Atom}"
 _ARXIV = "{http://arxiv.org/schemas/atom}"
@@ -31,10 +31,12 @@ _TEXTS = {
 
 
 def parse_strictly(body: bytes) -> Document | None:
-    """Parse a well-formed RSS 2.0 or Atom feed; None for anything else. Raises SourceUnreadableError on a DOCTYPE."""
-    refuse_doctype(body)
+    """Parse a well-formed RSS 2.0 or Atom feed; None for anything else.
+
+    Raises SourceUnreadableError when the document declares entities.
+    """
     try:
-        root = ET.fromstring(body)  # noqa: S314 - without a DOCTYPE expat has no entities to expand
+        root = ET.fromstring(xml_text(body))  # noqa: S314 - without a DOCTYPE expat has no entities to expand
     except (ET.ParseError, ValueError, LookupError):
         return None
     channel = root.find("channel") if root.tag == "rss" else root if root.tag == f"{_ATOM}feed" else None

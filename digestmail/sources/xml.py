@@ -1,87 +1,82 @@
-"""What is refused before any XML parser sees it."""
+"""From the bytes of an XML document to text that any XML parser takes: decoded, and without a DOCTYPE."""
 
 from __future__ import annotations
 
-import codecs
 import re
 
 from digestmail.errors import SourceUnreadableError
+from digestmail.sources.encoding import decode
 
-_BYTE_ORDER_MARKS = (
-    # The longer ones first: a UTF-32 mark begins like a UTF-16 mark.
-    (codecs.BOM_UTF32_LE, "utf-32-le"),
-    (codecs.BOM_UTF32_BE, "utf-32-be"),
-    (codecs.BOM_UTF16_LE, "utf-16-le"),
-    (codecs.BOM_UTF16_BE, "utf-16-be"),
-    (codecs.BOM_UTF8, "utf-8"),
-)
-_EBCDIC_DECLARATION = b"\x4c\x6f\xa7\x94"
-_DECLARED_ENCODING = re.compile(rb"""<\?xml[^>]{0,200}?\bencoding\s{0,20}=\s{0,20}["']([A-Za-z0-9._-]{1,40})["']""")
-# Encodings that spell "<!DOCTYPE" with other bytes than ASCII does, so that a search through the bytes misses it.
-_DISGUISES = ("utf-7", "hz", "iso2022", "unicode-escape", "raw-unicode-escape", "punycode", "idna")
+_DECLARATION = re.compile(r"<\?xml\s[^<>]*\?>")
+_START = re.compile(r"<(?:\?xml\s|rss[\s>]|feed[\s>]|[A-Za-z]{1,20}:RDF[\s>])")
+_JUNK_AT_MOST = 20_000
+# XML 1.0 section 2.2: what may not even be written as a reference.
+_INVALID = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+# XML 1.0 section 2.8, up to the internal subset or the end.
+_DOCTYPE = re.compile(r"""<!DOCTYPE\s(?:[^<>\[\]"']|"[^"]*+"|'[^']*+')*+(?P<end>[\[>])""", re.IGNORECASE)
+_SUBSET_END = re.compile(r"\]\s*+>")
+_DECLARES_ENTITIES = re.compile(r"<!ENTITY|%", re.IGNORECASE)
+_SHOWN = 40
 
 
-def refuse_doctype(body: bytes) -> None:
-    """Raise SourceUnreadableError when a document type declaration stands before the first element of `body`.
+def xml_text(body: bytes, content_type: str = "") -> str:
+    """Return the text of an XML document, without XML declaration, DOCTYPE and characters that XML does not have.
 
-    Entities can only be declared there (XML 1.0 section 2.8), so without it no entity bomb and no fetching of other
-    files can hide in the rest. Looks at the prolog only: what the content quotes in CDATA is none of its business.
-    Any other `<!` declaration before the first element, which no XML has, is refused with it. Linear in `body`.
+    What stands before the document, such as a warning of PHP, is dropped if the document begins soon after it.
+
+    Raises SourceUnreadableError when the document declares entities: those can expand without limit or read files.
     """
-    if _declares(_as_ascii(body)):
-        raise SourceUnreadableError("the document declares a DOCTYPE")
+    text = _INVALID.sub("", decode(body, content_type)).lstrip("\ufeff \t\r\n")
+    if not text.startswith("<"):
+        start = _START.search(text, 0, _JUNK_AT_MOST)
+        text = text[start.start() :] if start else text
+    declaration = _DECLARATION.match(text)
+    return without_doctype(text[declaration.end() :].lstrip() if declaration else text)
 
 
-def _declares(document: bytes) -> bool:
-    """Walk over text, comments and processing instructions up to the first element or declaration."""
-    at = document.find(b"<")
+def without_doctype(text: str) -> str:
+    """Return `text` without the document type declaration before its first element.
+
+    Only there can entities be declared (XML 1.0 section 2.8). A declaration without entities says nothing that reading
+    a feed needs, so it is dropped, and none is left to any parser. What CDATA quotes is left alone. Linear in `text`.
+
+    Raises SourceUnreadableError when it declares entities, or when anything else is declared before the first element.
+    """
+    at = _declaration(text, 0)
+    if at is None:
+        return text
+    doctype = _DOCTYPE.match(text, at)
+    if doctype is None:
+        raise SourceUnreadableError(f"no XML: it declares {text[at : at + _SHOWN]!r} before the first element")
+    end = doctype.end() if doctype["end"] == ">" else _end_of_subset(text, doctype.end())
+    if _declaration(text, end) is not None:
+        raise SourceUnreadableError("no XML: it has declarations behind its DOCTYPE")
+    return text[:at] + text[end:]
+
+
+def _end_of_subset(text: str, start: int) -> int:
+    end = _SUBSET_END.search(text, start)
+    if end is None:
+        raise SourceUnreadableError("no XML: its DOCTYPE has no end")
+    if _DECLARES_ENTITIES.search(text, start, end.start()):
+        raise SourceUnreadableError(
+            "the DOCTYPE declares entities, and those are not read, because they can expand without limit;"
+            " ask the publisher for a feed without them"
+        )
+    return end.end()
+
+
+def _declaration(document: str, at: int) -> int | None:
+    """Return where a `<!` declaration begins, over text, comments and processing instructions, before any element."""
+    at = document.find("<", at)
     while at != -1:
-        if document.startswith(b"<!--", at):
-            end = document.find(b"-->", at + 4)
-        elif document.startswith(b"<?", at):
-            end = document.find(b"?>", at + 2)
+        if document.startswith("<!--", at):
+            end = document.find("-->", at + 4)
+        elif document.startswith("<?", at):
+            end = document.find("?>", at + 2)
         else:
-            return document.startswith(b"<!", at)
+            return at if document.startswith("<!", at) else None
         if end == -1:
-            return False
-        at = document.find(b"<", end)
-    return False
-
-
-def _as_ascii(body: bytes) -> bytes:
-    """Return `body` in an encoding in which the markup is ASCII (XML 1.0 appendix F)."""
-    if body.startswith(_EBCDIC_DECLARATION):
-        raise SourceUnreadableError("the document is encoded in EBCDIC")
-    for mark, encoding in _BYTE_ORDER_MARKS:
-        if body.startswith(mark):
-            return _recoded(body.removeprefix(mark), encoding)
-    encoding = _guessed(body[:4])
-    if encoding != "utf-8":
-        return _recoded(body, encoding)
-    _refuse_disguise(body[:1000])
-    return body
-
-
-def _guessed(start: bytes) -> str:
-    """Tell wide encodings by the zero bytes around the first character, which is ASCII in any XML."""
-    pattern = "".join("0" if byte == 0 else "x" for byte in start)
-    wide = {"x000": "utf-32-le", "000x": "utf-32-be", "x0x0": "utf-16-le", "0x0x": "utf-16-be"}
-    return wide.get(pattern, "utf-8")
-
-
-def _recoded(body: bytes, encoding: str) -> bytes:
-    recoded = body if encoding == "utf-8" else body.decode(encoding, "replace").encode()
-    _refuse_disguise(recoded[:1000])
-    return recoded
-
-
-def _refuse_disguise(start: bytes) -> None:
-    declared = _DECLARED_ENCODING.search(start)
-    if not declared:
-        return
-    try:
-        name = codecs.lookup(declared[1].decode()).name
-    except LookupError:
-        return
-    if name.replace("_", "-").startswith(_DISGUISES):
-        raise SourceUnreadableError(f"the document is encoded in {name}")
+            return None
+        at = document.find("<", end)
+    return None

@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import Connection, bindparam, insert, select, text, update
 
 from digestmail.model.papers import Paper, PaperId, Sighting
-from digestmail.papers.identity import union
+from digestmail.papers.identity import told_apart, union, without_link
 from digestmail.storage import paper_rows, upsert
 from digestmail.storage.schema import paper_aliases, papers
 from digestmail.storage.sightings import add_rows, repoint
@@ -102,8 +102,11 @@ def _gather(seen: Iterable[Sighting], known: dict[PaperId, _Work]) -> list[_Work
     """Assign every sighting to its paper. Create papers, and merge those that a sighting identifies."""
     works: dict[int, _Work] = {}
     for sighting in seen:
-        met = list({id(known[key]): known[key] for key in _keys(sighting.paper) if key in known}.values())
-        work = _joined(met, sighting.paper)
+        paper = sighting.paper
+        found = list({id(known[key]): known[key] for key in _keys(paper) if key in known}.values())
+        met = [work for work in found if not told_apart(paper, work.paper)]
+        # The address stays a name of the paper that had it first.
+        work = _joined(met, paper if len(met) == len(found) else without_link(paper))
         work.sightings.append(sighting)
         for other in met:
             works.pop(id(other), None)

@@ -46,10 +46,13 @@ OPERATORS = (
 )  # fmt: skip
 SILENT = (
     "!", "-", "/", "@", "Big", "Bigg", "Biggl", "Biggr", "Bigl", "Bigr", "allowbreak", "bf", "bfseries", "big", "bigg",
-    "biggl", "biggr", "bigl", "bigr", "boldmath", "cal", "color", "displaystyle", "em", "hphantom", "hspace", "it",
-    "itshape", "label", "left", "limits", "middle", "nolimits", "nonumber", "notag", "phantom", "right", "rm", "sc",
-    "scriptstyle", "scshape", "sf", "small", "tag", "textstyle", "tt", "ttfamily", "unboldmath", "vphantom", "vspace",
-    "xspace",
+    "bigskip", "biggl", "biggr", "bigl", "bigr", "boldmath", "cal", "centering", "clearpage", "color", "displaystyle",
+    "em", "footnotemark", "footnotesize", "hfill", "hphantom", "hspace", "huge", "Huge", "ignorespaces", "indent", "it",
+    "item", "itshape", "label", "large", "Large", "LARGE", "leavevmode", "left", "limits", "linebreak", "maketitle",
+    "mdseries", "medskip", "middle", "newpage", "noindent", "nolimits", "nonumber", "normalfont", "normalsize", "notag",
+    "pagebreak", "phantom", "protect", "raggedright", "relax", "right", "rm", "rmfamily", "sc", "scriptscriptstyle",
+    "scriptsize", "scriptstyle", "scshape", "selectfont", "sf", "sffamily", "small", "smallskip", "tag", "textstyle",
+    "tiny", "tt", "ttfamily", "unboldmath", "upshape", "vfill", "vphantom", "vspace", "xspace",
 )  # fmt: skip
 """Macros, with their arguments, that say nothing to a reader."""
 SYMBOLS: dict[str, str] = {
@@ -132,7 +135,8 @@ def _stacked(node: Any, l2tobj: Any) -> str:
 
 
 def _arrow(node: Any, l2tobj: Any) -> str:
-    return f"→({_last_argument(node, l2tobj)})"
+    above = _last_argument(node, l2tobj)
+    return f"→({above})" if above.strip() else "→"
 
 
 def raised(text: str) -> str:

@@ -7,9 +7,20 @@ from __future__ import annotations
 
 import re
 
+from digestmail.text.tex_guess import is_formula, protects_letters
+from digestmail.text.tex_letters import ACCENTED, letter, letter_with_argument
+from digestmail.text.tex_macros import (
+    ABBREVIATIONS,
+    FORMULA_ENVIRONMENTS,
+    OPENINGS,
+    QUANTITIES,
+    SKIPPED_ARGUMENTS,
+    SWITCH,
+    TEXT_ENVIRONMENTS,
+    dingbat,
+)
 from digestmail.text.tex_math import (
     BRACE,
-    FONTS,
     LONGEST_BIT,
     OPERATORS,
     SILENT,
@@ -33,39 +44,19 @@ _TOKEN = re.compile(
       | (?<=[{}])(?P<brace>))""",
     re.VERBOSE,
 )
-_ACCENTED = re.compile(r"\\['\"`^~=.] ?(?:\{\\?[A-Za-z]\}|[A-Za-z]|\\[ij](?![A-Za-z]))")
-_LETTER_ACCENT = re.compile(r"\\[bcdHkruv](?:\{\\?[A-Za-z]\}| [A-Za-z](?=[a-z]))")
-_LETTERS = frozenset(
-    ("aa", "AA", "ae", "AE", "dh", "DH", "dj", "DJ", "i", "j", "l", "L", "ng", "NG", "o", "O", "oe", "OE", "ss", "TH")
-)
-_AFTER_LETTER = re.compile(r"\{\}| (?=[a-z])|(?=[}\\.,;:?!'\"-]|$)")
-# Accents that some cleaning made of Greek letters: \r{ho} was \rho.
-_TORN_GREEK = re.compile(r"\\([a-z])\{([a-z]{1,6})\}")
-_GREEK = frozenset(name for name, text in SYMBOLS.items() if "\u0391" <= text <= "\u03c9" and name.isalpha())
-_OPENINGS = {
-    # \b and \u are what is left of \textbf and \underline in some texts.
-    **dict.fromkeys((*FONTS, "ac", "acp", "acs", "acf", "b", "href", "path", "title", "u", "url"), ("", "")),
-    "footnote": (" (", ")"),
-    "footnotetext": (" (", ")"),
-    "enquote": ("“", "”"),
-    "keywords": ("Keywords: ", ""),
-    "Keywords": ("Keywords: ", ""),
-}
-"""Macros that are read through: what stands for them, and for the brace that closes their argument."""
-_SKIPPING = frozenset(("textcolor", "color", "colorbox", "foreignlanguage", "hspace", "texorpdfstring", "vspace"))
-"""Macros of which the first argument says nothing to a reader."""
-_ABBREVIATIONS = {
-    "eg": "e.g.", "ie": "i.e.", "etal": "et al.", "etc": "etc.", "vs": "vs.", "cf": "cf.", "wrt": "w.r.t.",
-}  # fmt: skip
 _ESCAPED = frozenset("%&#_${}|'\"`^~!*<>")
 _SPACES = frozenset(" ,;:")
 # `\@` tells TeX how wide a space is, `\-` and `\/` where a word may be broken, `\\` where a line ends.
-_NOTHING = re.compile(r"\\@(?=[\s.,;:]|$)|(?<=[a-z])\\[-/](?=[a-z])|\\\\(?:\[[^\[\]]{0,12}\])?(?=\s|$)")
-_SWITCH = re.compile(r"\{\s?\\(?:bf|em|it|rm|sc|sf|sl|small|tt|bfseries|itshape|scshape|ttfamily|cal)(?![A-Za-z])\s?")
-_PROTECTED = re.compile(r"\{[A-Z][A-Za-z0-9]{0,15}\}|\{[,.-]\}")
-_BARE = re.compile(r"[-+<>=~/*|]{1,2}|\s*[0-9][0-9.,]*\s+|\s+[0-9][0-9.,]*\s*")
-_PROSE = re.compile(r"[A-Za-z]{2,}[,.]? [A-Za-z]{2,}")
-_WORDS = re.compile(r"[A-Za-z]{2,}\s|\s[A-Za-z]{3,}")
+_NOTHING = re.compile(r"\\@(?=[\s.,;:]|$)|(?<=[A-Za-z])\\[-/](?=[A-Za-z])|\\\\(?:\[[^\[\]]{0,12}\])?(?=\s|$)")
+# Two of them around a blank are what is left of a hyphen.
+_BROKEN_HYPHEN = re.compile(r"\\- ?\\-")
+_ENVIRONMENT = re.compile(r"\\(?P<which>begin|end)\{(?P<name>[A-Za-z]{1,20}\*?)\}(?:\[[^\[\]]{0,40}\])?")
+_VERBATIM = re.compile(r"\*?(?P<mark>[^\w\s*{}\[\\])(?P<code>.{1,200}?)(?P=mark)")
+_OPTION = re.compile(r"\*?(?:\[[^\[\]{}]{0,40}\])?")
+_TAKING_OPTION = frozenset(("footnotemark", "item", "linebreak", "pagebreak"))
+# What is left of a formula, "a $38\\% gain": a price is no share.
+_SHARE = re.compile(r"[0-9][0-9.,]*\\?%")
+_NAMES = SYMBOLS | {name: name for name in OPERATORS} | {"textbackslash": "\\"}
 _LONGEST_SCRIPTED = 200
 _DOLLARS_TRIED = 8
 
@@ -83,6 +74,8 @@ class _Reader:
         self._mates = _mates(text) if "{" in text else {}
         self._closings: dict[int, str] = {}
         """What stands for closing braces whose opening ones are gone."""
+        self._bare: set[int] = set()
+        """Opening braces that go."""
         self._readers = {
             "verbatim": self._verbatim,
             "dollar": self._dollars,
@@ -108,13 +101,19 @@ class _Reader:
 
     def _dollars(self, token: re.Match[str]) -> tuple[str, int]:
         mark, start = token[0], token.end()
+        found = self._formula(mark, start)
+        if found is None and mark == "$" and _SHARE.match(self._text, start):
+            return "", start
+        return found or (mark, start)
+
+    def _formula(self, mark: str, start: int) -> tuple[str, int] | None:
         end = self._closing_dollars(mark, start)
         after = end + len(mark)
-        if end < 0 or not _is_formula(self._text[start:end], self._text[after : after + 1]):
-            return mark, start
+        if end < 0 or not is_formula(self._text[start:end], self._text[after : after + 1]):
+            return None
         formula = read_formula(self._text[start:end])
         if formula is None:
-            return mark, start
+            return None
         return (self._apart(formula, after) if mark == "$$" else formula), after
 
     def _closing_dollars(self, mark: str, start: int) -> int:
@@ -145,41 +144,75 @@ class _Reader:
 
     def _macro(self, token: re.Match[str]) -> tuple[str, int]:
         name, start, end = token["name"], token.start(), token.end()
-        torn = _TORN_GREEK.match(self._text, start)
-        if torn and torn[1] + torn[2] in _GREEK:
-            return SYMBOLS[torn[1] + torn[2]], torn.end()
-        accent = _LETTER_ACCENT.match(self._text, start)
-        if accent:
-            return read_formula(accent[0]) or accent[0], accent.end()
+        special = self._special(name, start, end)
+        if special:
+            return special
         if end in self._mates:
             return self._macro_with_argument(name, start, end)
-        if name in _OPENINGS and self._text.startswith("{", end):
-            return _OPENINGS[name][0].rstrip("("), end + 1
+        if name in OPENINGS and self._text.startswith("{", end):
+            return OPENINGS[name][0].rstrip("("), end + 1
         return self._bare_macro(name, start, end)
+
+    def _special(self, name: str, start: int, end: int) -> tuple[str, int] | None:
+        """Return what stands for a macro that takes more than braces, None if this is no such macro."""
+        if name in {"begin", "end"}:
+            return self._environment(start, end)
+        if name in {"verb", "lstinline"} and (verbatim := _VERBATIM.match(self._text, end)):
+            return verbatim["code"], verbatim.end()
+        return letter_with_argument(self._text, start)
 
     def _macro_with_argument(self, name: str, start: int, end: int) -> tuple[str, int]:
         closing = self._mates[end]
-        if name in _SKIPPING:
-            return self._open(closing + 1) if closing + 1 in self._mates else ("", closing + 1)
+        if name in SKIPPED_ARGUMENTS:
+            return self._after_skipped(end, SKIPPED_ARGUMENTS[name])
+        if name == "ding":
+            return dingbat(self._text[end + 1 : closing]) or self._text[start : closing + 1], closing + 1
         if name == "href" and self._after_space(closing + 1) in self._mates:
             return self._href(end, closing)
-        if name in _OPENINGS:
-            return self._open(end, *_OPENINGS[name])
+        if name in OPENINGS:
+            return self._open(end, *self._around(name, closing))
         if name in TAKING_ARGUMENTS:
             return self._with_arguments(start, end)
         replacement, after = self._bare_macro(name, start, end)
         return replacement, closing + 1 if closing == end + 1 else after
 
+    def _around(self, name: str, closing: int) -> tuple[str, str]:
+        """Return what stands for the macro, and for the brace that closes its argument."""
+        if name in QUANTITIES and closing + 1 in self._mates:
+            self._bare.add(closing + 1)
+            return "", " "
+        return OPENINGS[name]
+
+    def _after_skipped(self, opening: int, arguments: int) -> tuple[str, int]:
+        at = opening
+        for _ in range(arguments):
+            if at in self._mates:
+                at = self._mates[at] + 1
+        return self._open(at) if at in self._mates else ("", at)
+
+    def _environment(self, start: int, end: int) -> tuple[str, int]:
+        found = _ENVIRONMENT.match(self._text, start)
+        if found and found["name"] in TEXT_ENVIRONMENTS:
+            return " ", found.end()
+        if not found or found["name"] not in FORMULA_ENVIRONMENTS or found["which"] == "end":
+            return self._text[start:end], end
+        closing = f"\\end{{{found['name']}}}"
+        at = self._text.find(closing, found.end(), found.end() + LONGEST_BIT)
+        formula = read_formula(self._text[found.end() : at]) if at >= 0 else None
+        if formula is None:
+            return self._text[start:end], end
+        return self._apart(formula, at + len(closing)), at + len(closing)
+
     def _bare_macro(self, name: str, start: int, end: int) -> tuple[str, int]:
-        if name in _LETTERS:
-            after = _AFTER_LETTER.match(self._text, end)
-            return (SYMBOLS[name], after.end()) if after else (self._text[start:end], end)
-        if name in _ABBREVIATIONS:
-            return _ABBREVIATIONS[name], end + self._text.startswith(".", end)
-        if name in SYMBOLS:
-            return SYMBOLS[name], end
-        if name in OPERATORS:
-            return name, end
+        spelled = letter(name, self._text, start, end)
+        if spelled:
+            return spelled
+        if name in ABBREVIATIONS:
+            return ABBREVIATIONS[name], end + self._text.startswith(".", end)
+        if name in _NAMES:
+            return _NAMES[name], end + (name == "textbackslash" and self._text.startswith(" ", end))
+        if name in _TAKING_OPTION and (option := _OPTION.match(self._text, end)):
+            return "" if name == "footnotemark" else " ", option.end()
         if name in SILENT:
             return "", end + self._text.startswith(" ", end)
         return self._text[start:end], end
@@ -206,9 +239,12 @@ class _Reader:
 
     def _sign(self, token: re.Match[str]) -> tuple[str, int]:
         sign, start = token["sign"], token.start()
-        accented = _ACCENTED.match(self._text, start)
+        accented = ACCENTED.match(self._text, start)
         if accented:
             return read_formula(accented[0]) or accented[0], accented.end()
+        hyphen = _BROKEN_HYPHEN.match(self._text, start)
+        if hyphen:
+            return "-", hyphen.end()
         nothing = _NOTHING.match(self._text, start)
         if nothing:
             return " " if sign == "\\" else "", nothing.end()
@@ -229,21 +265,15 @@ class _Reader:
             return self._closings.pop(at), at + 1
         if at not in self._mates:
             return self._text[at], at + 1
-        switch = _SWITCH.match(self._text, at)
+        if at in self._bare:
+            return self._open(at)
+        switch = SWITCH.match(self._text, at)
         if switch:
             self._closings[self._mates[at]] = ""
             return "", switch.end()
-        if self._text.startswith("\\", at + 1) or self._protects(at):
+        if self._text.startswith("\\", at + 1) or protects_letters(self._text, at, self._mates[at]):
             return self._open(at)
         return "{", at + 1
-
-    def _protects(self, at: int) -> bool:
-        """Say whether braces inside a word keep BibTeX from changing it: `symmet{R}y`, `5{,}084`."""
-        if not _PROTECTED.match(self._text, at):
-            return False
-        before = self._text[self._text.rfind(" ", 0, at) + 1 : at]
-        after = self._text[self._mates[at] + 1 : self._mates[at] + 2]
-        return "/" not in before and (before[-1:].isalnum() or after.isalpha())
 
 
 def _mates(text: str) -> dict[int, int]:
@@ -256,15 +286,3 @@ def _mates(text: str) -> dict[int, int]:
         elif brace[0] == "}" and opened:
             mates[opened.pop()] = brace.start()
     return mates
-
-
-def _is_formula(tex: str, after: str) -> bool:
-    """Say whether what stands between two dollars is a formula, and not the text between two prices."""
-    if "\\" in tex or _BARE.fullmatch(tex):
-        return True
-    if not tex.strip() or _PROSE.search(tex) or (tex[0].isdigit() and _WORDS.search(tex)):
-        return False
-    if after.isdigit() and "^" not in tex and "_" not in tex:
-        return False
-    spaced = tex[0] == " ", tex[-1] == " "
-    return not any(spaced) or (all(spaced) and not tex[1].isdigit())

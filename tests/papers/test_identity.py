@@ -8,7 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from digestmail.model.papers import Origin, Paper, PaperId
-from digestmail.papers.identity import canonical_link, find_arxiv_id, find_doi, identify, is_withdrawn, union
+from digestmail.papers.identity import (
+    canonical_link,
+    find_arxiv_id,
+    find_doi,
+    guid_id,
+    identify,
+    is_withdrawn,
+    told_apart,
+    union,
+    without_link,
+)
 
 # -- arXiv ids -------------------------------------------------------------------------------------------------------
 
@@ -400,3 +410,67 @@ def test_it_hears_that_a_paper_was_taken_back(title, abstract, comment):
 )
 def test_it_does_not_mistake_a_paper_about_withdrawal(title, abstract, comment):
     assert not is_withdrawn(title, abstract, comment)
+
+
+# -- GUIDs -----------------------------------------------------------------------------------------------------------
+
+
+def named(*keys: str, title: str = "On routes", link: str = "https://blog.example.org/routes") -> Paper:
+    first, *others = keys
+    aliases = tuple(sorted(PaperId(key) for key in others))
+    return Paper(id=PaperId(first), aliases=aliases, title=title, origin=Origin.FEED, link=link)
+
+
+@pytest.mark.parametrize(
+    ("guid", "paper_id"),
+    [
+        ("", None),
+        (" \n", None),
+        ("7", "guid:blog:7"),
+        (" tag:b.example,2026:\n7 ", "guid:blog:tag:b.example,2026: 7"),
+        ("http://B.example/?p=7&utm_source=x", "guid:blog:https://b.example/?p=7"),
+        ("https://b.example/list#7", "guid:blog:https://b.example/list#7"),
+        ("http://b.example:8080/7", "guid:blog:http://b.example:8080/7"),
+    ],
+)
+def test_a_guid_has_one_spelling(guid, paper_id):
+    assert guid_id("blog", guid) == paper_id
+
+
+@given(st.text(max_size=500))
+def test_any_guid_fits_into_a_key(guid):
+    paper_id = guid_id("blog", guid)
+    assert paper_id is None or len(paper_id) <= 310
+    assert paper_id == guid_id("blog", f" {guid} ")
+
+
+def test_http_and_https_are_one_link_unless_a_port_is_named():
+    assert identify(link="http://b.example/1") == identify(link="https://b.example/1")
+    assert identify(link="http://[2001:db8::1]/1") == identify(link="https://[2001:db8::1]/1")
+    assert identify(link="http://b.example:81/1") != identify(link="https://b.example:81/1")
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "apart"),
+    [
+        (named("url:u", "guid:f:1"), named("url:u", "guid:f:2", title="On roads"), True),
+        (named("url:u", "guid:f:1"), named("url:u", "guid:f:2", link="https://blog.example.org/routes#2"), True),
+        (named("url:u", "guid:f:1"), named("url:u", "guid:f:2"), False),
+        (named("url:u", "guid:f:1"), named("url:u", "guid:g:2", title="On roads"), False),
+        (named("url:u", "guid:f:1"), named("url:v", "guid:f:1", title="On roads"), False),
+        (named("url:u", "guid:f:1"), named("url:u", title="On roads"), False),
+        (named("arxiv:2604.00157", "url:u"), named("arxiv:2604.00158", "url:u"), True),
+        (named("arxiv:2604.00157", "url:u"), named("doi:10.1000/x", "url:u"), False),
+        (named("doi:10.1000/x", "url:u"), named("doi:10.1000/y", "url:u"), True),
+        (named("arxiv:2604.00157", "doi:10.1000/x"), named("doi:10.1000/x", "doi:10.1000/y"), False),
+    ],
+)
+def test_ids_of_one_kind_tell_papers_at_one_address_apart(one, other, apart):
+    assert told_apart(one, other) is apart
+    assert told_apart(other, one) is apart
+
+
+def test_without_its_link_a_paper_keeps_its_other_names():
+    assert without_link(named("url:u", "guid:f:1", "guid:g:2")) == named("guid:f:1", "guid:g:2")
+    assert without_link(named("arxiv:2604.00157", "url:u")) == named("arxiv:2604.00157")
+    assert without_link(named("url:u")) == named("url:u")

@@ -157,6 +157,7 @@ NASTY = {
     "feedparser__encoding_bozo_double-encoded-html.xml": (1, 0, {"no title": 1}),
     "feedparser__encoding_encoding_attribute_crash.xml": (1, 0, {"no title": 1}),
     "feedparser__encoding_utf-8-bom.xml": (0, 0, {}),
+    "feedparser__illformed_always_strip_doctype.xml": (0, 0, {}),
     "feedparser__illformed_chardet_shiftjis.xml": (1, 0, {NO_LINK: 1}),
     "feedparser__illformed_rdf_channel_empty_textinput.xml": (1, 1, {}),
     "feedparser__wellformed_namespace_unknown-namespace.xml": (1, 0, {"no title": 1}),
@@ -171,7 +172,6 @@ NASTY = {
 CUT = {"feedparser__illformed_rdf_channel_empty_textinput.xml"}
 UNREADABLE = {
     "feedparser__illformed_aaa_illformed.xml": "not a feed",
-    "feedparser__illformed_always_strip_doctype.xml": "DOCTYPE",
     "feedparser__illformed_rss_incomplete_cdata.xml": "not a feed",
     "miniflux__iso88591_utf8_mismatch.xml": "not a feed",
 }

@@ -19,6 +19,9 @@ from digestmail.sources.authors import clean_names, split_authors
         ("A Lee$^{1,2}$, B Oh^1, C Do*, D Su\u2020", ["A Lee", "B Oh", "C Do", "D Su"]),
         ("Ann Lee and Bo Chen", ["Ann Lee", "Bo Chen"]),
         ("Ann Lee, Bo Chen, and Cy Doe & Di Eco", ["Ann Lee", "Bo Chen", "Cy Doe", "Di Eco"]),
+        ("and Ann Lee, Bo Chen AND Cy Doe", ["Ann Lee", "Bo Chen", "Cy Doe"]),
+        ("Ann Lee, And Bo Chen And Cy Doe", ["Ann Lee", "Bo Chen", "Cy Doe"]),
+        ("And Rosta, Metin And, Ann Lee", ["And Rosta", "Metin And", "Ann Lee"]),
         ("Sandy Andersen, Armand Band", ["Sandy Andersen", "Armand Band"]),
         ("John Smith, Jr., Ann Lee, III, Bo Chen", ["John Smith Jr.", "Ann Lee III", "Bo Chen"]),
         ("Smith, John; Lee, Ann", ["John Smith", "Ann Lee"]),
@@ -52,6 +55,12 @@ def test_a_bracket_that_is_never_closed_costs_no_other_author():
 
 def test_a_list_of_names_is_cleaned_the_same_way():
     assert clean_names(["Ann  Lee", ":", "Bo\n Chen", r"Andr\'e", ""]) == ("Ann Lee", "Bo Chen", "André")
+
+
+@pytest.mark.parametrize("before", ["and ", "AND ", "& ", "And ", r"\and "])
+def test_what_stood_between_two_names_is_no_part_of_the_second(before):
+    assert clean_names(["Ann Lee", f"{before}Bo Chen"]) == ("Ann Lee", "Bo Chen")
+    assert clean_names(["Andy Lee", "And Rosta", "and others"]) == ("Andy Lee", "And Rosta")
 
 
 def test_two_people_of_one_name_are_two_authors():

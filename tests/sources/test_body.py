@@ -31,17 +31,21 @@ PACKERS = {
 }
 
 
+DOCUMENTS = st.binary(max_size=300).filter(lambda data: not data.startswith(b"\x1f\x8b\x08"))
+"""What is no gzip file itself."""
+
+
 def pieces(data: bytes, size: int) -> list[bytes]:
     return [data[at : at + size] for at in range(0, len(data), size)]
 
 
 @pytest.mark.parametrize("coding", PACKERS)
-@given(data=st.binary(max_size=300), size=st.integers(1, 50))
+@given(data=DOCUMENTS, size=st.integers(1, 50))
 def test_it_undoes_what_was_packed_however_it_arrives(coding, data, size):
     assert read_body(pieces(PACKERS[coding](data), size), coding=coding, limit=LIMIT) == data
 
 
-@given(data=st.binary(min_size=1, max_size=300), size=st.integers(1, 50))
+@given(data=DOCUMENTS.filter(bool), size=st.integers(1, 50))
 def test_deflate_without_its_wrapper_is_understood(data, size):
     assert read_body(pieces(raw_deflate(data), size), coding="deflate", limit=LIMIT) == data
 
@@ -97,9 +101,31 @@ def test_a_cut_is_noticed(coding):
 
 
 @pytest.mark.parametrize("coding", ["gzip", "deflate"])
-def test_what_was_never_packed_is_damaged(coding):
-    with pytest.raises(SourceUnreadableError):
-        read_body([b"<rss></rss>"], coding=coding, limit=LIMIT)
+@pytest.mark.parametrize(
+    "body", [b"<rss></rss>", b"\xef\xbb\xbf\n <?xml version='1.0'?><feed/>", b'[{"paper": 1}]', b"{}"]
+)
+@pytest.mark.parametrize("size", [1, 1000])
+def test_a_document_that_was_announced_as_packed_and_is_not_is_read(coding, body, size):
+    assert read_body(pieces(body, size), coding=coding, limit=LIMIT) == body
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate"])
+def test_anything_else_that_was_never_packed_is_damaged(coding):
+    with pytest.raises(SourceUnreadableError, match="damaged"):
+        read_body([b"Rate exceeded."], coding=coding, limit=LIMIT)
+
+
+@pytest.mark.parametrize("coding", ["", "identity", "gzip"])
+@pytest.mark.parametrize("size", [1, 1000])
+def test_a_packed_file_is_unpacked_though_nobody_announced_it_or_twice(coding, size):
+    file = gzip.compress(b"<rss></rss>")
+    assert read_body(pieces(PACKERS[coding](file), size), coding=coding, limit=LIMIT) == b"<rss></rss>"
+
+
+def test_a_bomb_in_a_packed_file_costs_about_the_limit():
+    bomb = gzip.compress(bytes(100_000_000))
+    assert peak_of_reading([bomb], "", LIMIT) < 2 * LIMIT + len(bomb)
+    assert peak_of_reading([gzip.compress(bomb)], "gzip", LIMIT) < 3 * LIMIT + len(bomb)
 
 
 @pytest.mark.parametrize("coding", ["", "gzip"])

@@ -486,3 +486,75 @@ def test_a_body_without_end_stops_at_the_cap():
 
     with listening(endless) as server, client(max_body_bytes=1_000_000) as http:
         assert isinstance(failing(http, f"http://127.0.0.1:{server.port}/"), SourceUnreadableError)
+
+
+# -- pages instead of feeds ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [401, 403, 429, 503])
+@pytest.mark.parametrize(
+    ("page", "service"),
+    [
+        ("<html><head><title>Just a moment...</title></head></html>", "challenge page of Cloudflare"),
+        ("<html><title>Making sure you&#39;re not a bot!</title></html>", "challenge page of Anubis"),
+        ("<html><body>Please verify you are human</body></html>", "challenge page, which only a browser"),
+    ],
+)
+def test_a_refusal_that_is_a_challenge_is_called_one_and_not_asked_again(httpserver, status, page, service):
+    seen = serve(httpserver, "/feed", Response(page, status=status, content_type="text/html"))
+    with client() as http:
+        error = failing(http, httpserver.url_for("/feed"))
+    assert isinstance(error, SourceRefusedError)
+    assert (error.status, len(seen)) == (status, 1)
+    assert service in str(error)
+    assert "ask the site" in str(error)
+
+
+def test_cloudflare_says_in_a_header_that_it_challenges(httpserver):
+    headers = {"cf-mitigated": "challenge"}
+    serve(httpserver, "/feed", Response("<html></html>", status=403, content_type="text/html", headers=headers))
+    with client() as http:
+        assert "challenge page of Cloudflare" in str(failing(http, httpserver.url_for("/feed")))
+
+
+def test_a_page_that_forbids_is_called_one(httpserver):
+    serve(httpserver, "/feed", Response("<html>blocked</html>", status=403, content_type="text/html; charset=utf-8"))
+    with client() as http:
+        error = failing(http, httpserver.url_for("/feed"))
+    assert isinstance(error, SourceRefusedError)
+    assert "answered 403 with a web page, as sites do that let only browsers in; ask the site" in str(error)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Response("Just a moment...", status=403, content_type="text/plain"),
+        Response("<html>" + "x" * 2_000_000 + "hcaptcha.com", status=403, content_type="text/html"),
+        Response("<html>sorry</html>", status=404, content_type="text/html"),
+    ],
+)
+def test_any_other_refusal_is_just_a_refusal(httpserver, answer):
+    serve(httpserver, "/feed", answer)
+    with client() as http:
+        error = failing(http, httpserver.url_for("/feed"))
+    assert isinstance(error, SourceRefusedError)
+    assert str(error).endswith(f"answered {answer.status_code}")
+
+
+def test_it_says_where_a_redirect_led(httpserver):
+    serve(httpserver, "/old/feed", Response(status=302, headers={"Location": "/new/place/feed.xml?a=1"}))
+    serve(httpserver, "/new/place/feed.xml", Response(b"<rss/>", content_type=XML))
+    url = httpserver.url_for("/old/feed")
+    with client() as http:
+        moved = http.fetch(url, accept=XML)
+        plain = http.fetch(httpserver.url_for("/new/place/feed.xml"), accept=XML)
+    assert (moved.url, moved.found_at) == (url, httpserver.url_for("/new/place/feed.xml?a=1"))
+    assert (plain.found_at, plain.redirected_to) == (plain.url, None)
+
+
+def test_a_packed_file_is_unpacked_and_a_plain_one_read_whatever_the_header_says(httpserver):
+    serve(httpserver, "/feed.xml.gz", Response(gzip.compress(b"<rss/>"), content_type="application/x-gzip"))
+    serve(httpserver, "/plain", Response(b"<rss/>", content_type=XML, headers={"Content-Encoding": "gzip"}))
+    with client() as http:
+        bodies = [http.fetch(httpserver.url_for(path), accept=XML).body for path in ("/feed.xml.gz", "/plain")]
+    assert bodies == [b"<rss/>", b"<rss/>"]

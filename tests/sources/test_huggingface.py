@@ -181,16 +181,70 @@ def test_an_optional_field_of_a_wrong_kind_does_not_cost_the_paper():
 
 
 @pytest.mark.parametrize(
+    ("odd", "field", "value"),
+    [
+        ({"summary": None}, "abstract", ""),
+        ({"summary": ["A", "list"]}, "abstract", ""),
+        ({"authors": None}, "authors", ()),
+        ({"authors": "Ada Lovelace"}, "authors", ()),
+        ({"authors": [{"name": "Ada"}, {}, {"name": None}, {"name": "Emmy", "hidden": True}, 5]}, "authors", ("Ada",)),
+        ({"publishedAt": None}, "published_at", None),
+        ({"publishedAt": "2026-03-20"}, "published_at", None),
+        ({"publishedAt": "0001-01-01T00:00:00+14:00"}, "published_at", None),
+    ],
+)
+def test_a_field_that_is_missing_or_odd_does_not_cost_the_paper(odd, field, value):
+    paper = only(item(**odd)).paper
+    assert (paper.id, getattr(paper, field)) == ("arxiv:2604.00157", value)
+    assert paper.title
+
+
+@pytest.mark.parametrize("name", ["summary", "authors", "upvotes", "publishedAt"])
+def test_a_field_that_hugging_face_leaves_out_does_not_cost_the_paper(name):
+    without = json.loads(json.dumps(item()))
+    del without["paper"][name]
+    assert only(without).paper.id == "arxiv:2604.00157"
+
+
+@pytest.mark.parametrize("count", [None, "a lot", -1, 2**70])
+def test_upvotes_that_are_no_number_are_unknown(count):
+    assert only(item(upvotes=count)).signals.upvotes is None
+
+
+def test_a_title_or_summary_beside_the_paper_stands_in_for_a_missing_one():
+    paper = only({**item(title=None, summary=None), "title": "On routes", "summary": "Shorter ones."}).paper
+    assert (paper.title, paper.abstract) == ("On routes", "Shorter ones.")
+
+
+@pytest.mark.parametrize(
+    ("given", "paper_id", "link"),
+    [
+        ("10.1101/2026.03.01.7", "doi:10.1101/2026.03.01.7", "https://doi.org/10.1101/2026.03.01.7"),
+        (
+            "openreview-Xy7",
+            "url:https://huggingface.co/papers/openreview-Xy7",
+            "https://huggingface.co/papers/openreview-Xy7",
+        ),
+        ("a b?", "url:https://huggingface.co/papers/a%20b%3F", "https://huggingface.co/papers/a%20b%3F"),
+    ],
+)
+def test_a_paper_that_is_not_on_arxiv_is_known_by_its_doi_or_its_page(given, paper_id, link):
+    paper = only(item(given)).paper
+    assert (paper.id, paper.link) == (paper_id, link)
+    assert (paper.discussion_url or "").startswith("https://huggingface.co/papers/")
+
+
+def test_a_challenge_page_is_called_one():
+    with pytest.raises(SourceUnreadableError, match="challenge page of Anubis"):
+        parse_daily_papers(b"<!doctype html><html><script src='/.within.website/x.js'>", source="hf", day=TODAY)
+
+
+@pytest.mark.parametrize(
     ("broken", "reason"),
     [
-        (item(upvotes="a lot"), "paper.upvotes: "),
-        (item(upvotes=2**70), "paper.upvotes: "),
-        (item(authors=[{"name": "Ada"}, {}]), "paper.authors.*.name: "),
-        (item(publishedAt="2026-03-20"), "paper.publishedAt: "),
-        (item(publishedAt="0001-01-01T00:00:00+14:00"), "paper.publishedAt: "),
-        (item(title=None), "paper.title: "),
-        (item(title="\u200b \n"), "no arXiv id or no title"),
-        (item("not-an-id"), "no arXiv id or no title"),
+        (item(title="\u200b \n"), "no id or no title"),
+        (item(" \n"), "no id or no title"),
+        (item(id=7), "paper.id: "),
         ({"title": "no paper"}, "paper: "),
         ("no object", "item: "),
         (None, "item: "),

@@ -154,6 +154,22 @@ def test_it_repairs_what_cleaning_broke():
     )
 
 
+def test_it_reads_what_cleaning_left_of_links_and_signs():
+    check(
+        {
+            "see https://example.org/a-b{GitHub} and https://example.org/c{here}.": (
+                "see https://example.org/a-b (GitHub) and https://example.org/c."
+            ),
+            "at https://example.org/x{https://example.org/x}": "at https://example.org/x",
+            "the route https://example.org/v1/{id} stays": "the route https://example.org/v1/{id} stays",
+            "256{times}256 and {sim}50 with B{=}8": "256×256 and ∼50 with B=8",
+            r"$x_{sim}$ and $\mathrm{sim}$": "x_sim and sim",
+            "{m}agnetic {re}sonance": "magnetic resonance",
+            '\\char"00C9\\char"0986': "Éআ",
+        }
+    )
+
+
 def test_it_keeps_addresses_and_drops_citations():
     check(
         {
@@ -190,6 +206,73 @@ def test_it_sets_quotes_dashes_and_ties():
             "a thought---another": "a thought—another",
             "Title -- Subtitle": "Title -- Subtitle",
             "Fig.~3, (1)~first, Net~v2, 0.4~rad": "Fig. 3, (1) first, Net v2, 0.4 rad",
+        }
+    )
+
+
+def test_it_reads_braces_that_only_protect_letters():
+    check(
+        {
+            "the P{\u00f6}lya urn of R{\u00e9}nyi and Fa{\u00e0}": "the P\u00f6lya urn of R\u00e9nyi and Fa\u00e0",
+            "with {LangGraph} and {PyTorch}-like tools": "with LangGraph and PyTorch-like tools",
+            "fill in {NAME}, {first name}, {x} and {a, b}": "fill in {NAME}, {first name}, {x} and {a, b}",
+            "the paths a/{RunId} and \\dir{RunId}": "the paths a/{RunId} and \\dir{RunId}",
+        }
+    )
+
+
+def test_it_reads_through_glossaries_underlining_and_sizes():
+    check(
+        {
+            r"a \gls{cnn} and two \glspl{RNN}": "a cnn and two RNNs",
+            r"\Gls{ODE} and \acrshort{PDE}": "ODE and PDE",
+            r"PLAN (\uline{P}ath \uline{L}ength)": "PLAN (Path Length)",
+            r"\sout{old} \hl{new}": "old new",
+            r"code: {\scriptsize https://example.org/x}": "code: https://example.org/x",
+            r"{\hypersetup{linkcolor=red}see here}": "see here",
+            r"Net\footnote{\small Ask us.} wins": "Net (Ask us.) wins",
+            r"First. \noindent Second. \medskip": "First. Second.",
+            r"one\footnotemark[3] and two\footnotemark": "one and two",
+            r"\scalebox{0.8}{$x^2$} and \resizebox{1cm}{!}{small}": "x\u00b2 and small",
+            r"\ours{XY} and \mymacro{kept words}": r"\ours{XY} and \mymacro{kept words}",
+        }
+    )
+
+
+def test_it_reads_numbers_units_and_signs():
+    check(
+        {
+            r"\num{4000} runs of \SI{5}{ms}, \qty{3}{\%} at \ang{30}": "4000 runs of 5 ms, 3 % at 30\u00b0",
+            r"points \ding{172}, \ding{183}, \ding{51}, \ding{55}": "points \u2460, \u2777, \u2713, \u2717",
+            r"\ding{72} and \ding{999} and \ding{x}": "\u2605 and \\ding{999} and \\ding{x}",
+            "an F1 of ${>}$0.9, ${\\approx}$2 times": "an F1 of >0.9, \u22482 times",
+            r"gains of $12\% over ($\mathrm{Base}$) for $5 each": "gains of 12% over (Base) for $5 each",
+            r"$T^{\mbox{\tiny p}}$ and $A \xrightarrow{} B \xrightarrow{f} C$": "T\u1d56 and A \u2192 B \u2192 (f) C",
+        }
+    )
+
+
+def test_it_reads_verbatim_text_and_environments():
+    check(
+        {
+            r"see \verb|example.org/a_b| and \verb!x y!.": "see example.org/a_b and x y.",
+            r"\verb without a mark": r"\verb without a mark",
+            r"Two: \begin{enumerate} \item \emph{A.} \item[b)] B. \end{enumerate} Done": "Two: A. B. Done",
+            r"so that \begin{align} a &= b^2, \end{align} holds": "so that a = b\u00b2, holds",
+            r"\begin{figure} x \end{figure}": r"\begin{figure} x \end{figure}",
+            r"type \texttt{\textbackslash hline\{} or": r"type \hline{ or",
+            r"Multi\-Agent and Low\- \-Rank": "MultiAgent and Low-Rank",
+        }
+    )
+
+
+def test_it_repairs_quotes_that_lost_their_first_half():
+    check(
+        {
+            "a \"Ghost'' layer and ''it's so'' (again)": "a \u201cGhost\u201d layer and \u201cit's so\u201d (again)",
+            "\"Odd names'': a study": "\u201cOdd names\u201d: a study",
+            "screens of 5'' and 7'', 6'10'' tall": "screens of 5'' and 7'', 6'10'' tall",
+            "\"whole\" and 'single' stay": "\"whole\" and 'single' stay",
         }
     )
 
@@ -255,6 +338,17 @@ PIECES = st.sampled_from(
             "\\textsuperscript{",
             "\\input{/etc/hostname}",
             "\\verb|x|",
+            "\\ding{182}",
+            "\\gls{AB}",
+            "\\begin{equation}",
+            "\\end{equation}",
+            "\\begin{itemize}",
+            "\\SI{5}{",
+            "\\scalebox{1}{",
+            "\\tiny ",
+            "{AbC}",
+            "\\- \\-",
+            "\"a''",
             "\\item",
             "\\href",
             "\\overset",
@@ -337,6 +431,14 @@ def test_deep_nesting_does_no_harm(text):
         "\\cite[",
         "A:\\",
         "$\\begin{a}$",
+        "\\begin{align}",
+        "\\verb|",
+        "\\verb|a",
+        "''a",
+        '"a ',
+        "\"a'b''",
+        "{AbC",
+        "\\resizebox{a}",
     ],
 )
 def test_hostile_texts_cost_linear_time(piece):

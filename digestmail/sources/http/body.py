@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Iterable, Iterator
 from io import BytesIO
+from itertools import chain
 
 from digestmail.errors import SourceUnreadableError
 
 ACCEPTED_CODINGS = "gzip, deflate"
 """The value of Accept-Encoding (RFC 9110 section 12.5.3): what `read_body` can undo."""
 
+# RFC 1952 section 2.3.1: the only method there is.
+_GZIP = b"\x1f\x8b\x08"
+_DOCUMENT_START = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:<[?!A-Za-z]|[\[{]\s*[\[{\"\]}])")
+_LOOKED_AT = 64
 _PIECE = 64 * 1024
 # A gzip file may be several, end to end (RFC 1952 section 2.2). Real ones are a few; each costs a fresh inflater.
 _MOST_MEMBERS = 100
@@ -19,14 +25,54 @@ _MOST_MEMBERS = 100
 def read_body(chunks: Iterable[bytes], *, coding: str, limit: int) -> bytes:
     """Join `chunks` and undo the Content-Encoding `coding`: gzip, deflate, or nothing.
 
+    What the bytes say counts: a gzip file is unpacked though nobody announced it, as static hosts serve `feed.xml.gz`,
+    and what is announced as packed but begins like a document is one.
+
     Never more than `limit` bytes are read, nor made of them. Raises SourceUnreadableError when that is not enough,
     when the coding is another one, or when the packed bytes are damaged or cut off.
     """
-    coding = coding.strip().lower().removeprefix("x-")
+    start, rest = _peeked(iter(chunks))
+    coding = _real_coding(coding.strip().lower().removeprefix("x-"), start)
+    if coding == "deflate" and _DOCUMENT_START.match(start):
+        return _deflated_or_not(_joined(rest, limit), limit)
+    body = _undone(rest, coding, limit)
+    # A file that was packed, and packed again on its way.
+    return _undone([body], "gzip", limit) if body.startswith(_GZIP) else body
+
+
+def _peeked(chunks: Iterator[bytes]) -> tuple[bytes, Iterator[bytes]]:
+    """Return how the bytes begin, and all of them."""
+    first: list[bytes] = []
+    length = 0
+    for chunk in chunks:
+        first.append(chunk)
+        length += len(chunk)
+        if length >= _LOOKED_AT:
+            break
+    return b"".join(first)[:_LOOKED_AT], chain(first, chunks)
+
+
+def _real_coding(coding: str, start: bytes) -> str:
     if coding in {"", "identity"}:
-        return _joined(chunks, limit)
+        return "gzip" if start.startswith(_GZIP) else ""
     if coding not in {"gzip", "deflate"}:
-        raise SourceUnreadableError(f"the body is packed as {coding[:60]!r}, which nobody asked for")
+        raise SourceUnreadableError(
+            f"the body is packed as {coding[:60]!r}, although digestmail asked for {ACCEPTED_CODINGS} only"
+        )
+    return "" if coding == "gzip" and _DOCUMENT_START.match(start) else coding
+
+
+def _deflated_or_not(body: bytes, limit: int) -> bytes:
+    """Return what is packed in `body`, or else the body: without a wrapper packed bytes can look like any others."""
+    try:
+        return _undone([body], "deflate", limit)
+    except SourceUnreadableError:
+        return body
+
+
+def _undone(chunks: Iterable[bytes], coding: str, limit: int) -> bytes:
+    if not coding:
+        return _joined(chunks, limit)
     try:
         return _joined(_inflated(_capped(chunks, limit), coding), limit)
     except zlib.error as error:

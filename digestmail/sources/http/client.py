@@ -25,6 +25,7 @@ from digestmail.errors import (
 from digestmail.model.papers import Validators
 from digestmail.sources.base import Answer
 from digestmail.sources.http.body import ACCEPTED_CODINGS, read_body
+from digestmail.sources.http.challenge import challenge_of
 from digestmail.sources.http.cookies import Cookies
 from digestmail.sources.http.host_locks import HostLocks
 from digestmail.sources.http.network import Budget, GuardedBackend, trust
@@ -260,6 +261,8 @@ class Http:
         if status in _REDIRECTS and "location" in headers:
             # Raw bytes in an address are UTF-8 where they are anything (RFC 3987); no other header may hold such.
             return target.follow(headers["location"].encode("latin-1").decode(errors="replace"))
+        if challenge := challenge_of(status, headers, response.iter_stream, self._max_body_bytes):
+            raise SourceRefusedError(f"{target.shown} answered {status} with {challenge}", status=status)
         if status in _THROTTLED:
             raise self._throttled(status, headers, target)
         if status == HTTPStatus.OK:
