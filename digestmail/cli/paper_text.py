@@ -20,7 +20,7 @@ def view(app: App, ref: str) -> PaperRecord:
     """Return all that is known of the paper `ref`. Raises DigestmailError."""
     found = archive.paper_record(app.database, archive.resolve_paper(app.database, ref).id)
     if found is None:  # deleted meanwhile
-        raise DigestmailError(f"no source has shown a paper {ref!r}")
+        raise DigestmailError(f"there is no paper {ref!r}")
     return found
 
 

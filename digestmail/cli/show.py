@@ -84,7 +84,7 @@ def cite_papers(
         else:
             known = {ref: find_paper(app.database, ref) for ref in paper or ()}
             if missing := [ref for ref, one in known.items() if one is None]:
-                raise DigestmailError(f"no source has listed {', '.join(missing)}")
+                raise DigestmailError(f"there is no paper {', '.join(map(repr, missing))}")
             found = [one for one in known.values() if one is not None]
     _cite(found, wanted)
 

@@ -17,8 +17,8 @@ from digestmail.config.sources import AnySource, FetchedTable, check_header_valu
 def fetching_problems(config: Config, base: Path) -> Iterator[str]:
     """Find logins that are incomplete, cannot be read from their files, or would be sent in clear text."""
     yield from _proxy_problems(config.network, base)
-    for index, table in enumerate(config.sources):
-        key = f"sources[{index}]"
+    for table in config.sources:
+        key = f'sources["{table.name}"]'
         yield from _login_problems(key, table, base)
         yield from _header_problems(key, table, base)
         if _has_secrets(table) and _is_in_clear(table.address, config.network):

@@ -100,7 +100,7 @@ def resolve(connection: Connection, ref: str) -> Paper:
     if len(found) == 1:
         return found[0]
     if not found:
-        raise StorageError(f"no source has shown a paper {ref!r}: give an arXiv id, DOI, link or words of its title")
+        raise StorageError(f"there is no paper {ref!r}: give an arXiv ID, DOI, link or words of its title")
     listed = "".join(f"\n  {one.id}  {one.title}" for one in found)
     raise StorageError(f"several papers have {ref!r} in their title; name one by its id:{listed}")
 

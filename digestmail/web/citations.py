@@ -105,7 +105,7 @@ def cite_edition(request: Request, name: str, slot: str, extension: str) -> Resp
 def _paper(request: Request, ref: str, wanted: CitationFormat) -> Response:
     paper = archive.find_paper(app_of(request).database, ref)
     if paper is None:
-        raise HTTPException(404, "no source has listed this paper")
+        raise HTTPException(404, "there is no such paper")
     return citation_file(request, [paper], wanted, "paper")
 
 

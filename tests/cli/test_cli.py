@@ -388,7 +388,7 @@ def test_a_paper_is_found_by_its_title_or_words_of_it(site):
     several = digestmail(site, "explain", "ing", NOW, status=1)
     assert "several papers have 'ing' in their title" in several
     assert several.count("\n") > 2
-    assert "no source has shown a paper 'zzzz'" in digestmail(site, "explain", "zzzz", NOW, status=1)
+    assert "there is no paper 'zzzz'" in digestmail(site, "explain", "zzzz", NOW, status=1)
 
 
 @pytest.mark.parametrize("command", [["explain"], ["papers", "show"], ["papers", "list", "--source"]])

@@ -79,7 +79,7 @@ def test_the_list_says_where_each_is_and_how_it_is(site):
     said = site.run("sources", "list")
     assert "blog         feed" in said
     assert "/feed?key=***" in said
-    assert "1 new of 1 papers" in said
+    assert "1 new of 1 paper" in said
     assert json.loads(site.run("sources", "list", "--json"))[0]["health"]["health"] == "fresh"
 
 
@@ -192,39 +192,41 @@ def only_feeds(site) -> None:
 def test_a_feed_that_is_gone_is_said_once_and_can_be_brought_back(site):
     only_feeds(site)
     seen = site.answer("/old", Response(status=410), Response(status=410), Response(FEED))
-    said = site.run("run", "--quiet", "--now", "2026-04-02T08:00", status=1)
+    said = site.run("run", "--quiet", "--now", "2026-04-02T08:00Z", status=1)
     assert "old: parked" in said
     for hour in range(9, 24):
-        assert site.run("run", "--quiet", "--now", f"2026-04-02T{hour:02}:00") == ""
+        assert site.run("run", "--quiet", "--now", f"2026-04-02T{hour:02}:00Z") == ""
     assert len(seen) == 1
     listed = site.run("sources", "list")
     assert "parked" in listed
     assert "digestmail sources retry old" in listed
-    checked = site.run("check", "--now", "2026-04-02T23:00")
+    site.run("subscribers", "add", "me@example.org")
+    checked = site.run("check", "--now", "2026-04-02T23:00Z")
     assert "note: source old is parked" in checked
     assert "note: source old is in no digest" in checked
     assert "all well" in checked
     assert "the next run reads old" in site.run("sources", "retry", "old")
-    assert site.run("run", "--quiet", "--now", "2026-04-03T00:00") == ""
+    assert site.run("run", "--quiet", "--now", "2026-04-03T00:00Z") == ""
     assert len(seen) == 2
     site.run("sources", "retry", "old")
-    assert "old: fresh" in site.run("run", "--now", "2026-04-03T01:00")
+    assert "old: fresh" in site.run("run", "--now", "2026-04-03T01:00Z")
     assert "is not parked" in site.run("sources", "retry", "old")
 
 
 def test_a_feed_that_is_down_is_said_once_but_check_keeps_saying_it(site):
     only_feeds(site)
     site.answer("/old", Response(status=403))
-    assert "old: refused" in site.run("run", "--quiet", "--now", "2026-04-02T08:00", status=1)
-    assert site.run("run", "--quiet", "--now", "2026-04-02T09:00") == ""
-    assert "old: refused" in site.run("run", "--now", "2026-04-02T10:00")
-    assert "problem: source old: refused" in site.run("check", "--now", "2026-04-02T10:00", status=1)
+    assert "old: refused" in site.run("run", "--quiet", "--now", "2026-04-02T08:00Z", status=1)
+    assert site.run("run", "--quiet", "--now", "2026-04-02T09:00Z") == ""
+    assert "old: refused" in site.run("run", "--now", "2026-04-02T10:00Z")
+    assert "problem: source old: refused" in site.run("check", "--now", "2026-04-02T10:00Z", status=1)
 
 
 def test_a_proxy_of_the_environment_is_named_without_its_password(site, monkeypatch):
     only_feeds(site)
     monkeypatch.setenv("HTTPS_PROXY", "http://me:hush@proxy.example:3128")
     monkeypatch.setenv("ALL_PROXY", "socks5://me:hush@proxy.example:1080")
+    site.run("subscribers", "add", "me@example.org")
     said = site.run("check")
     assert "note: requests to https:// sources go through the proxy http://proxy.example:3128" in said
     assert "ALL_PROXY is ignored: socks5:// proxies are not supported" in said

@@ -256,17 +256,17 @@ def sources(lines: str, url: str = "https://blog.example.org/feed") -> str:
 @pytest.mark.parametrize(
     ("lines", "key"),
     [
-        ('username = "me"', "sources[1].username"),
-        ('password = "hush-hush"', "sources[1].username"),
-        ('username = "me:you"\npassword = "hush-hush"', "sources[1].username"),
-        ('username = "me"\npassword_file = "absent"', "sources[1].password_file"),
-        ('headers = { "X Key" = "hush-hush" }', "sources[1].headers"),
-        ('headers = { Host = "hush-hush" }', "sources[1].headers"),
-        ('headers = { X-Key = "hush-hush\\r\\nX: y" }', "sources[1].headers"),
-        ('headers = { X-Key = " hush-hush" }', "sources[1].headers"),
-        ('header_files = { X-Key = "absent" }', "sources[1].header_files"),
-        ('headers = { X-Key = "hush-hush" }\nheader_files = { x-key = "absent" }', "sources[1].header_files"),
-        ('username = "me"\npassword = "hush-hush"\nheaders = { authorization = "x" }', "sources[1].headers"),
+        ('username = "me"', 'sources["blog"].username'),
+        ('password = "hush-hush"', 'sources["blog"].username'),
+        ('username = "me:you"\npassword = "hush-hush"', 'sources["blog"].username'),
+        ('username = "me"\npassword_file = "absent"', 'sources["blog"].password_file'),
+        ('headers = { "X Key" = "hush-hush" }', 'sources["blog"].headers'),
+        ('headers = { Host = "hush-hush" }', 'sources["blog"].headers'),
+        ('headers = { X-Key = "hush-hush\\r\\nX: y" }', 'sources["blog"].headers'),
+        ('headers = { X-Key = " hush-hush" }', 'sources["blog"].headers'),
+        ('header_files = { X-Key = "absent" }', 'sources["blog"].header_files'),
+        ('headers = { X-Key = "hush-hush" }\nheader_files = { x-key = "absent" }', 'sources["blog"].header_files'),
+        ('username = "me"\npassword = "hush-hush"\nheaders = { authorization = "x" }', 'sources["blog"].headers'),
     ],
 )
 def test_a_login_of_a_source_that_cannot_work_is_said_and_not_shown(problems, lines, key):
@@ -277,7 +277,7 @@ def test_a_login_of_a_source_that_cannot_work_is_said_and_not_shown(problems, li
 
 def test_a_login_in_an_address_is_refused_with_the_keys_to_use_instead(problems):
     (problem,) = problems(sources("", "https://me:hush-hush@blog.example.org/feed"))
-    assert problem.startswith("sources[1].url: write the login as username and password_file")
+    assert problem.startswith('sources["blog"].url: write the login as username and password_file')
     assert "hush-hush" not in problem
 
 

@@ -199,5 +199,5 @@ def test_a_title_is_found_in_any_case_and_of_several_none_is_guessed(database):
         with pytest.raises(StorageError, match="several papers have 'nets' in their title"):
             papers.resolve(connection, "nets")
         for unknown in ("%", "a_", "", "10_%"):
-            with pytest.raises(StorageError, match="no source has shown a paper"):
+            with pytest.raises(StorageError, match="there is no paper"):
                 papers.resolve(connection, unknown)
