@@ -125,7 +125,7 @@ def get_paper(request: Request, response: Response, ref: Annotated[str, Path(max
     """Return a paper by its ID, an arXiv ID, a DOI or a link."""
     found = archive.paper_record(app_of(request).database, ref)
     if found is None:
-        raise HTTPException(404, "no source has listed this paper")
+        raise HTTPException(404, "there is no such paper")
     _shared(request, response)
     return PaperDetail(
         paper=PaperOut.of(found.paper),

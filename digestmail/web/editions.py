@@ -76,7 +76,7 @@ def show_edition(request: Request, name: str, slot: str) -> HTMLResponse:
     digest = digest_of(request, name)
     found = archive.edition_record(app_of(request).database, name, slot)
     if found is None:
-        raise HTTPException(404, "there is no edition on that day")
+        raise HTTPException(404, "there is no edition for that day")
     return _edition(request, digest, found.edition, f"/{name}/{slot}", found.earlier, found.later)
 
 

@@ -21,7 +21,7 @@ def show_paper(request: Request, ref: str) -> Response:
     """Show a paper, or redirect to it from one of its other names."""
     found = archive.paper_record(app_of(request).database, ref)
     if found is None:
-        raise HTTPException(404, "no source has listed this paper")
+        raise HTTPException(404, "there is no such paper")
     paper = found.paper
     if paper.id != ref:
         return RedirectResponse(url(request, paper_path(paper.id)), status_code=302)
@@ -43,7 +43,7 @@ def cite(request: Request, ref: str) -> PlainTextResponse:
     """Return a paper's citation as a BibTeX file."""
     paper = archive.find_paper(app_of(request).database, ref)
     if paper is None:
-        raise HTTPException(404, "no source has listed this paper")
+        raise HTTPException(404, "there is no such paper")
     return PlainTextResponse(
         bibtex(paper),
         media_type="application/x-bibtex; charset=utf-8",
