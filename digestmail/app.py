@@ -73,7 +73,7 @@ class App(AbstractContextManager["App"]):
             if not held:
                 return RunReport(busy=True)
             if dry_run:
-                collected, published = self._rehearse(self._read_sources(stop))
+                collected, published = self._dry_run(self._read_sources(stop))
                 return RunReport(dry_run=True, collect=collected, publish=published)
             collected = self.collect(stop=stop)
             published = self.publish(stop=stop)
@@ -83,7 +83,7 @@ class App(AbstractContextManager["App"]):
         """Read every source. With `dry_run` nothing is stored."""
         if dry_run:
             readings = self._read_sources(stop)
-            with self.database.rehearsal() as connection:
+            with self.database.begin_dry_run() as connection:
                 return store_all(connection, readings, self.clock.now(), self.horizon())
         now, horizon, total = self.clock.now(), self.horizon(), len(self.config.sources)
         with open_sources(self.config, self.database, self.wall_clock, horizon, self._random) as (sources, addresses):
@@ -93,7 +93,7 @@ class App(AbstractContextManager["App"]):
     def publish(self, *, dry_run: bool = False, stop: Stop = never) -> PublishReport:
         """Publish every digest that is due. With `dry_run` nothing is stored."""
         if dry_run:
-            return self._rehearse([])[1]
+            return self._dry_run([])[1]
         now, queued_at = self.clock.now(), self.wall_clock.now()
         self.epoch().check_database(self.database)
         return publish(self.database, self.digests, self.mail.render, now, queued_at=queued_at, stop=stop)
@@ -183,9 +183,9 @@ class App(AbstractContextManager["App"]):
         with open_sources(self.config, self.database, self.wall_clock, horizon, self._random) as (sources, addresses):
             return list(read_all(self.database, sources, now, addresses=addresses, horizon=horizon, stop=stop))
 
-    def _rehearse(self, readings: list[Result]) -> tuple[CollectReport, PublishReport]:
+    def _dry_run(self, readings: list[Result]) -> tuple[CollectReport, PublishReport]:
         """Store `readings` and publish, in a transaction that is rolled back."""
         now = self.clock.now()
-        with self.database.rehearsal() as connection:
+        with self.database.begin_dry_run() as connection:
             collected = store_all(connection, readings, now, self.horizon())
             return collected, dry_run_publish(connection, self.digests, self.mail.render, now, self.wall_clock.now())

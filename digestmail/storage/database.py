@@ -95,7 +95,7 @@ class Database:
             yield connection.execution_options(**options)
 
     @contextmanager
-    def rehearsal(self) -> Iterator[Connection]:
+    def begin_dry_run(self) -> Iterator[Connection]:
         """Open a write transaction that is always rolled back. Raises StorageError."""
         with self._translated(), self._engine.connect() as connection:
             transaction = connection.execution_options(digestmail_writes=True).begin()

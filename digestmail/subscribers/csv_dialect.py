@@ -99,7 +99,7 @@ def rows(lines: Iterable[str]) -> Iterator[tuple[int, list[str] | str]]:
         except StopIteration:
             return
         except csv.Error as error:
-            cells = f"not a row of a CSV: {error}"
+            cells = f"invalid CSV: {error}"
         yield line, cells
 
 

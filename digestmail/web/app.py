@@ -24,10 +24,10 @@ from digestmail.web import (
     feeds,
     health,
     papers,
-    people,
     preferences,
     search_page,
     subscribe,
+    subscriber_pages,
     undo,
     unsubscribe,
     webhooks,
@@ -58,7 +58,7 @@ def create_app(app: App, clock: Clock | None = None) -> FastAPI:
     web.state.pages = Pages(app)
     web.mount("/static", StaticFiles(directory=templates_directory() / "web" / "static"))
     errors.register(web)
-    people.install(web, app)
+    subscriber_pages.install(web, app)
     personal = (subscribe, preferences, unsubscribe, undo)
     for module in (health, api, admin, webhooks, crawlers, search_page, papers, feeds, citations, *personal, editions):
         web.include_router(module.router)

@@ -92,7 +92,7 @@ def cite_edition(request: Request, name: str, slot: str, extension: str) -> Resp
     wanted, digest = _format(extension), digest_of(request, name)
     found = archive.find_edition(app_of(request).database, digest.name, slot)
     if found is None:
-        raise HTTPException(404, "there is no edition on that day")
+        raise HTTPException(404, "there is no edition for that day")
     topic = asked_text(request, "topic")
     sections = for_page(found.edition, topic if "topic" in request.query_params else None)
     if sections is None:

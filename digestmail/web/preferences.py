@@ -15,7 +15,7 @@ from digestmail.model.subscribers import Preferences, Subscriber, SubscriberStat
 from digestmail.subscribers import address_change, data_export, preferences
 from digestmail.subscribers.rate_limit import Admission
 from digestmail.text.credentials import new_secret
-from digestmail.web import people
+from digestmail.web import subscriber_pages
 from digestmail.web.forms import Form, SubmittedForm, check_form, preferences_from_form
 from digestmail.web.pages import error_sentence, language_of, page, pages_of, translate, use_language
 
@@ -29,9 +29,9 @@ _PAUSES = (1, 2, 4, 12)
 def show(request: Request, token: str) -> HTMLResponse:
     """Show the preferences."""
     try:
-        person, _ = people.subscriber_from_token(request, token)
+        person, _ = subscriber_pages.subscriber_from_token(request, token)
     except (TokenError, SubscriptionError) as error:
-        return people.invalid_link(request, error)
+        return subscriber_pages.invalid_link(request, error)
     return _page(request, token, person)
 
 
@@ -40,16 +40,16 @@ def change(request: Request, token: str, form: SubmittedForm, background: Backgr
     """Save the preferences."""
     app = pages_of(request).app
     try:
-        person, _ = people.subscriber_from_token(request, token)
-        check_form(request, form, people.purpose(token))
-        choices = preferences_from_form(form, app.digests, people.languages(app))
+        person, _ = subscriber_pages.subscriber_from_token(request, token)
+        check_form(request, form, subscriber_pages.purpose(token))
+        choices = preferences_from_form(form, app.digests, subscriber_pages.languages(app))
     except (TokenError, SubscriptionError) as error:
-        return people.invalid_link(request, error)
+        return subscriber_pages.invalid_link(request, error)
     try:
         changed = preferences.change(app.database, app.digests, person.id, choices, app.wall_clock.now())
     except SubscriptionError as error:
         return _page(request, token, person, problem=error_sentence(request, error), status=422)
-    background.add_task(people.web_state(request).notice_queue.flush)
+    background.add_task(subscriber_pages.web_state(request).notice_queue.flush)
     use_language(request, changed.language)
     message = translate(request, "Your preferences were saved. They take effect with the next email.")
     return _page(request, token, changed, message=message)
@@ -61,13 +61,13 @@ def pause(request: Request, token: str, form: SubmittedForm, background: Backgro
     app = pages_of(request).app
     now = app.wall_clock.now()
     try:
-        person, _ = people.subscriber_from_token(request, token)
-        check_form(request, form, people.purpose(token))
+        person, _ = subscriber_pages.subscriber_from_token(request, token)
+        check_form(request, form, subscriber_pages.purpose(token))
         until = _until(form, now)
         person = preferences.pause(app.database, person.id, until, now, notify=True)
     except (TokenError, SubscriptionError) as error:
-        return people.invalid_link(request, error)
-    background.add_task(people.web_state(request).notice_queue.flush)
+        return subscriber_pages.invalid_link(request, error)
+    background.add_task(subscriber_pages.web_state(request).notice_queue.flush)
     if until:
         day = date_formats(language_of(request))["date"](until)
         message = translate(request, "Your emails are paused until %(day)s.", day=day)
@@ -81,10 +81,10 @@ def change_address(request: Request, token: str, form: SubmittedForm, background
     """Send a confirmation request to a new address. The response is the same for every address."""
     app = pages_of(request).app
     try:
-        person, _ = people.subscriber_from_token(request, token)
-        check_form(request, form, people.purpose(token))
+        person, _ = subscriber_pages.subscriber_from_token(request, token)
+        check_form(request, form, subscriber_pages.purpose(token))
     except (TokenError, SubscriptionError) as error:
-        return people.invalid_link(request, error)
+        return subscriber_pages.invalid_link(request, error)
     try:
         address = normalised(form.get("address"))
         if key_of(address) == key_of(person.address):
@@ -92,7 +92,9 @@ def change_address(request: Request, token: str, form: SubmittedForm, background
     except SubscriptionError as error:
         return _page(request, token, person, problem=error_sentence(request, error), status=422)
     at = app.wall_clock.monotonic()
-    admission = people.web_state(request).rate_limiter.admit(client=people.client_of(request), address=address, at=at)
+    admission = subscriber_pages.web_state(request).rate_limiter.admit(
+        client=subscriber_pages.client_of(request), address=address, at=at
+    )
     if admission is Admission.REFUSE:
         problem = translate(request, "There were too many requests from your network. Please try again in an hour.")
         return _page(request, token, person, problem=problem, status=429)
@@ -109,7 +111,7 @@ def _request_address_change(request: Request, subscriber_id: int, address: str) 
         app.database, subscriber_id, address, app.wall_clock.now(), random_token=new_secret
     )
     log.info("address change reply=%s", reply)
-    people.web_state(request).notice_queue.flush()
+    subscriber_pages.web_state(request).notice_queue.flush()
 
 
 def _until(form: Form, now: datetime) -> datetime | None:
@@ -135,14 +137,14 @@ def _page(
         "preferences.html",
         status=status,
         token=token,
-        own_token=people.form_token(request, token),
+        own_token=subscriber_pages.form_token(request, token),
         person=person,
         subscribed=person.state is SubscriberState.ACTIVE,
         paused_until=paused_until,
         pauses=_PAUSES,
         message=message,
         problem=problem,
-        **people.choice_context(request, choices),
+        **subscriber_pages.choice_context(request, choices),
     )
 
 
@@ -152,8 +154,10 @@ def data(request: Request, token: str) -> HTMLResponse:
     try:
         found = _stored(request, token)
     except (TokenError, SubscriptionError) as error:
-        return people.invalid_link(request, error)
-    return page(request, "my_data.html", token=token, own_token=people.form_token(request, token), record=found)
+        return subscriber_pages.invalid_link(request, error)
+    return page(
+        request, "my_data.html", token=token, own_token=subscriber_pages.form_token(request, token), record=found
+    )
 
 
 @router.get("/preferences/{token}/data.json")
@@ -164,14 +168,14 @@ def export(request: Request, token: str) -> Response:
     try:
         found = _stored(request, token)
     except (TokenError, SubscriptionError) as error:
-        return people.invalid_link(request, error)
+        return subscriber_pages.invalid_link(request, error)
     headers = {"Content-Disposition": 'attachment; filename="my-data.json"', "Cache-Control": "no-store"}
     return Response(to_json(found, indent=2), media_type="application/json", headers=headers)
 
 
 def _stored(request: Request, token: str) -> data_export.PersonalData:
     """Return all data about the subscriber of a link. Raises TokenError or SubscriptionError."""
-    person, _ = people.subscriber_from_token(request, token)
+    person, _ = subscriber_pages.subscriber_from_token(request, token)
     return data_export.export(pages_of(request).app.database, person.id)
 
 
@@ -180,17 +184,17 @@ def erase(request: Request, token: str, form: SubmittedForm, background: Backgro
     """Erase a person's data after they ticked the checkbox. Subscribers must also confirm by email."""
     app = pages_of(request).app
     try:
-        person, _ = people.subscriber_from_token(request, token)
-        check_form(request, form, people.purpose(token))
+        person, _ = subscriber_pages.subscriber_from_token(request, token)
+        check_form(request, form, subscriber_pages.purpose(token))
         _check_confirmed(form)
         erased = data_export.request_erasure(app.database, person.id, app.wall_clock.now(), random_token=new_secret)
     except (TokenError, SubscriptionError) as error:
-        return people.invalid_link(request, error)
+        return subscriber_pages.invalid_link(request, error)
     if erased is None:
-        background.add_task(people.web_state(request).notice_queue.flush)
+        background.add_task(subscriber_pages.web_state(request).notice_queue.flush)
         text = translate(request, "We sent you an email with a link. Open it within three days to erase your data.")
         return page(request, "message.html", heading=translate(request, "Check your email"), text=text, link=None)
-    return people.erased(request)
+    return subscriber_pages.erased(request)
 
 
 @router.get("/erase/{token}")
@@ -200,9 +204,11 @@ def show_erasure(request: Request, token: str) -> HTMLResponse:
     try:
         person = data_export.pending_erasure(app.database, app.link_tokens(), token, app.wall_clock.now())
     except (TokenError, SubscriptionError) as error:
-        return people.expired_link(request, error)
+        return subscriber_pages.expired_link(request, error)
     use_language(request, person.language)
-    return page(request, "erase.html", token=token, person=person, own_token=people.form_token(request, token))
+    return page(
+        request, "erase.html", token=token, person=person, own_token=subscriber_pages.form_token(request, token)
+    )
 
 
 @router.post("/erase/{token}")
@@ -211,10 +217,10 @@ def confirm_erasure(request: Request, token: str, form: SubmittedForm) -> HTMLRe
     app = pages_of(request).app
     now = app.wall_clock.now()
     try:
-        check_form(request, form, people.purpose(token))
+        check_form(request, form, subscriber_pages.purpose(token))
         person = data_export.pending_erasure(app.database, app.link_tokens(), token, now)
         use_language(request, person.language)
         data_export.erase(app.database, person.id, now, random_token=new_secret)
     except (TokenError, SubscriptionError) as error:
-        return people.expired_link(request, error)
-    return people.erased(request)
+        return subscriber_pages.expired_link(request, error)
+    return subscriber_pages.erased(request)

@@ -11,7 +11,7 @@ from fastapi.responses import HTMLResponse
 
 from digestmail.editions import archive
 from digestmail.model.search import RANKED_AMONG, Query
-from digestmail.web import people
+from digestmail.web import subscriber_pages
 from digestmail.web.cache import Sharing, share
 from digestmail.web.pages import page
 from digestmail.web.query_params import app_of, asked_day, asked_page, asked_text, end_of_day, start_of_day
@@ -35,7 +35,7 @@ def asked_query(request: Request) -> Query:
 async def limit_searches(request: Request) -> None:
     """Count a search, because searches are expensive. Raises HTTPException 429 if there are too many."""
     at = app_of(request).wall_clock.monotonic()
-    wait = people.web_state(request).rate_limiter.search(client=people.client_of(request), at=at)
+    wait = subscriber_pages.web_state(request).rate_limiter.search(client=subscriber_pages.client_of(request), at=at)
     if wait:
         seconds = ceil(wait)
         raise HTTPException(

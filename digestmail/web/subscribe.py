@@ -15,7 +15,7 @@ from digestmail.subscribers import signup
 from digestmail.subscribers.rate_limit import Admission
 from digestmail.subscribers.validate import checked
 from digestmail.text.credentials import new_secret
-from digestmail.web import people
+from digestmail.web import subscriber_pages
 from digestmail.web.forms import MIN_FORM_AGE, SUBSCRIBE, Form, SubmittedForm, check_form, preferences_from_form
 from digestmail.web.pages import error_sentence, page, pages_of, translate, use_language
 
@@ -36,7 +36,7 @@ def ask(request: Request, form: SubmittedForm, background: BackgroundTasks) -> H
     """Accept a sign-up. The response is the same for every address; the work is done in the background."""
     app = pages_of(request).app
     try:
-        choices = preferences_from_form(form, app.digests, people.languages(app))
+        choices = preferences_from_form(form, app.digests, subscriber_pages.languages(app))
         if not form.all("digest"):
             # The form on the home page only has an address.
             choices = Preferences(subscriptions=(Subscription(digest=app.digests[0].name),))
@@ -67,7 +67,9 @@ def _admission(request: Request, form: Form, address: str) -> Admission:
     if form.get(_HONEYPOT):
         return Admission.QUIET
     at = pages_of(request).app.wall_clock.monotonic()
-    return people.web_state(request).rate_limiter.admit(client=people.client_of(request), address=address, at=at)
+    return subscriber_pages.web_state(request).rate_limiter.admit(
+        client=subscriber_pages.client_of(request), address=address, at=at
+    )
 
 
 def _sign_up(request: Request, app: App, address: str, choices: Preferences) -> None:
@@ -75,7 +77,7 @@ def _sign_up(request: Request, app: App, address: str, choices: Preferences) -> 
     now = app.wall_clock.now()
     reply = signup.request_signup(app.database, app.digests, address, choices, now, random_token=new_secret)
     log.info("subscribe reply=%s", reply)
-    people.web_state(request).notice_queue.flush()
+    subscriber_pages.web_state(request).notice_queue.flush()
 
 
 def _form(
@@ -88,7 +90,7 @@ def _form(
         address=address,
         problem=problem,
         canonical="/subscribe",
-        **people.choice_context(request, choices),
+        **subscriber_pages.choice_context(request, choices),
     )
 
 
@@ -102,7 +104,9 @@ def look(request: Request, token: str) -> HTMLResponse:
         return _expired_link(request, error)
     use_language(request, choices.language)
     titles = [digest.title for digest in app.digests if digest.name in {one.digest for one in choices.subscriptions}]
-    return page(request, "confirm.html", token=token, titles=titles, own_token=people.form_token(request, token))
+    return page(
+        request, "confirm.html", token=token, titles=titles, own_token=subscriber_pages.form_token(request, token)
+    )
 
 
 @router.post("/confirm/{token}")
@@ -110,16 +114,16 @@ def confirm(request: Request, token: str, form: SubmittedForm, background: Backg
     """Confirm a sign-up. A link works once."""
     app = pages_of(request).app
     try:
-        check_form(request, form, people.purpose(token))
+        check_form(request, form, subscriber_pages.purpose(token))
         found = signup.confirm(app.database, app.link_tokens(), token, app.wall_clock.now()).subscriber
     except (TokenError, SubscriptionError) as error:
         return _expired_link(request, error)
     use_language(request, found.language)
-    background.add_task(people.web_state(request).notice_queue.flush)
+    background.add_task(subscriber_pages.web_state(request).notice_queue.flush)
     return page(request, "confirmed.html", token=app.tokens.unsubscribe(found.id, ""))
 
 
 def _expired_link(request: Request, error: TokenError | SubscriptionError) -> HTMLResponse:
     status = 410 if isinstance(error, TokenError) else 403
     again = translate(request, "If you are not subscribed yet, subscribe again to receive a new link.")
-    return people.link_error_page(request, status, f"{error_sentence(request, error)} {again}")
+    return subscriber_pages.link_error_page(request, status, f"{error_sentence(request, error)} {again}")

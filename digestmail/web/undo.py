@@ -7,7 +7,7 @@ from fastapi.responses import HTMLResponse
 
 from digestmail.errors import SubscriptionError, TokenError
 from digestmail.subscribers import address_change, changes
-from digestmail.web import people
+from digestmail.web import subscriber_pages
 from digestmail.web.forms import SubmittedForm, check_form
 from digestmail.web.pages import page, pages_of, translate, use_language
 
@@ -21,7 +21,7 @@ def look(request: Request, token: str) -> HTMLResponse:
     try:
         found = changes.find_undo(app.database, app.link_tokens(), token, app.wall_clock.now())
     except (TokenError, SubscriptionError) as error:
-        return people.expired_link(request, error)
+        return subscriber_pages.expired_link(request, error)
     use_language(request, found.person.language)
     return page(
         request,
@@ -29,7 +29,7 @@ def look(request: Request, token: str) -> HTMLResponse:
         token=token,
         undoing=found,
         steps=[(step.what.value, _title(request, step.digest)) for step in found.steps()],
-        own_token=people.form_token(request, token),
+        own_token=subscriber_pages.form_token(request, token),
     )
 
 
@@ -38,10 +38,10 @@ def undo(request: Request, token: str, form: SubmittedForm) -> HTMLResponse:
     """Undo a change. Repeating it has no further effect."""
     app = pages_of(request).app
     try:
-        check_form(request, form, people.purpose(token))
+        check_form(request, form, subscriber_pages.purpose(token))
         person = changes.undo(app.database, app.digests, app.link_tokens(), token, app.wall_clock.now())
     except (TokenError, SubscriptionError) as error:
-        return people.expired_link(request, error)
+        return subscriber_pages.expired_link(request, error)
     use_language(request, person.language)
     return page(request, "undone.html", person=person, token=app.tokens.unsubscribe(person.id, ""))
 
@@ -53,14 +53,14 @@ def show_address(request: Request, token: str) -> HTMLResponse:
     try:
         wanted = address_change.pending_change(app.database, app.link_tokens(), token, app.wall_clock.now())
     except TokenError as error:
-        return people.expired_link(request, error)
-    people.use_language_of(request, wanted.subscriber_id)
+        return subscriber_pages.expired_link(request, error)
+    subscriber_pages.use_language_of(request, wanted.subscriber_id)
     return page(
         request,
         "address.html",
         token=token,
         address=wanted.address,
-        own_token=people.form_token(request, token),
+        own_token=subscriber_pages.form_token(request, token),
     )
 
 
@@ -69,11 +69,11 @@ def confirm_address(request: Request, token: str, form: SubmittedForm, backgroun
     """Change the subscriber's address to the one that received the link. A link works once."""
     app = pages_of(request).app
     try:
-        check_form(request, form, people.purpose(token))
+        check_form(request, form, subscriber_pages.purpose(token))
         person = address_change.confirm(app.database, app.link_tokens(), token, app.wall_clock.now())
     except (TokenError, SubscriptionError) as error:
-        return people.expired_link(request, error)
-    background.add_task(people.web_state(request).notice_queue.flush)
+        return subscriber_pages.expired_link(request, error)
+    background.add_task(subscriber_pages.web_state(request).notice_queue.flush)
     use_language(request, person.language)
     text = translate(
         request,

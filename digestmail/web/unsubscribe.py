@@ -7,7 +7,7 @@ from fastapi.responses import HTMLResponse, PlainTextResponse, Response
 
 from digestmail.errors import SubscriptionError, TokenError
 from digestmail.subscribers import preferences
-from digestmail.web import people
+from digestmail.web import subscriber_pages
 from digestmail.web.forms import LenientForm
 from digestmail.web.pages import page, pages_of
 
@@ -19,15 +19,15 @@ def show(request: Request, token: str) -> HTMLResponse:
     """Show the form. GET unsubscribes no one, because link scanners open every link."""
     app = pages_of(request).app
     try:
-        person, name = people.subscriber_from_token(request, token)
+        person, name = subscriber_pages.subscriber_from_token(request, token)
     except (TokenError, SubscriptionError) as error:
-        return people.invalid_link(request, error)
+        return subscriber_pages.invalid_link(request, error)
     title = next((digest.title for digest in app.digests if digest.name == name), None)
     return page(
         request,
         "unsubscribe.html",
         token=token,
-        own_token=people.form_token(request, token),
+        own_token=subscriber_pages.form_token(request, token),
         digest_title=title,
         others=len([one for one in person.subscriptions if one.digest != name]),
         subscribed=bool(person.subscriptions),
@@ -45,12 +45,12 @@ def unsubscribe(request: Request, token: str, form: LenientForm, background: Bac
     try:
         subscriber_id, name = app.tokens.read_unsubscribe(token)
     except TokenError as error:
-        return people.invalid_link(request, error)
+        return subscriber_pages.invalid_link(request, error)
     scope = form.get("scope")
     everything = not name or scope == "all"
     left = preferences.unsubscribe(app.database, subscriber_id, None if everything else name, app.wall_clock.now())
-    background.add_task(people.web_state(request).notice_queue.flush)
+    background.add_task(subscriber_pages.web_state(request).notice_queue.flush)
     if not scope:
         return PlainTextResponse("unsubscribed\n", headers={"Cache-Control": "no-store"}, background=background)
-    people.use_language_of(request, subscriber_id)
+    subscriber_pages.use_language_of(request, subscriber_id)
     return page(request, "unsubscribed.html", token=token, all=left.all)

@@ -54,9 +54,9 @@ def test_the_whole_day_of_an_operator(site):
     assert "digest daily has no subscribers: `digestmail subscribers add ADDRESS --digest daily`" in checked
     said = digestmail(site, "subscribers", "add", "Reader@Example.ORG", "--digest", "daily", NOW)
     assert "Reader@example.org  active  daily (all topics)" in said
-    rehearsed = digestmail(site, "run", "--dry-run", NOW)
-    assert "daily 2026-04-02: published" in rehearsed
-    assert "nothing was stored" in rehearsed
+    dry_run = digestmail(site, "run", "--dry-run", NOW)
+    assert "daily 2026-04-02: published" in dry_run
+    assert "nothing was stored" in dry_run
     assert digestmail(site, "papers", "list") == ""
     assert "1 sent" in digestmail(site, "run", NOW)
     assert len(list((site / "mail" / "new").iterdir())) == 1

@@ -17,7 +17,7 @@ PACKAGE = Path(__file__).resolve().parents[2] / "digestmail"
 ROOT_MODULES = {"__init__", "__main__", "app", "clock", "daemon", "errors"}
 DOORS = ("cli/", "web/", "preview/", "demo/", "daemon.py", "__main__.py")
 LONGEST_FILE, LONGEST_FUNCTION, LONGEST_APP = 300, 40, 199
-OPENS = {"connect", "begin", "rehearsal", "lock"}
+OPENS = {"connect", "begin", "begin_dry_run", "lock"}
 
 LONG_FILES = {
     "delivery/dispatcher.py": "one event loop: connections, verdicts and commits share its state",

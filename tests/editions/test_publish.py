@@ -263,15 +263,15 @@ def test_an_edition_that_cannot_be_rendered_is_not_published_and_stops_no_other(
     assert "line 3" in first.reason
     with database.connect() as connection:
         assert editions.get(connection, "daily", "2026-04-02") is None
-    with database.rehearsal() as connection:
-        rehearsed = dry_run_publish(connection, [digest(), digest("third")], broken, THURSDAY).digests
-    assert [report.status for report in rehearsed] == ["failed", "published"]
+    with database.begin_dry_run() as connection:
+        dry_run = dry_run_publish(connection, [digest(), digest("third")], broken, THURSDAY).digests
+    assert [report.status for report in dry_run] == ["failed", "published"]
     assert go(database)[0].status == "published"
 
 
 def test_composing_twice_gives_the_same_edition(database, see):
     see(*[sighting(n, upvotes=n % 3) for n in range(1, 12)])
-    with database.rehearsal() as connection:
+    with database.begin_dry_run() as connection:
         publish_one(connection, digest(), render, THURSDAY, THURSDAY)
         first = editions.get(connection, "daily", "2026-04-02").edition
     go(database)

@@ -87,7 +87,7 @@ def test_a_fault_of_the_message_is_found_by_its_rule(old: bytes, new: bytes, nam
         ("</h1>", "</h1><h4>x</h4>", "outline"),
         ("</h1>", "</h1><table></table>", "layout-tables"),
         ("</h1>", '</h1><a href="https://example.org">Click here</a>', "link-texts"),
-        ('name="color-scheme"', 'name="colour"', "colour-schemes"),
+        ('name="color-scheme"', 'name="colour"', "color-schemes"),
         ("</h1>", '</h1><table role="presentation" width="700"></table>', "one-column"),
         ("</h1>", '</h1><p style="display:flex">x</p>', "plain-layout"),
         ("</h1>", '</h1><p style="position: fixed">x</p>', "plain-layout"),

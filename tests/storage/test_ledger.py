@@ -43,7 +43,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.stack = ExitStack()
-        self.connection = self.stack.enter_context(self.database.rehearsal())
+        self.connection = self.stack.enter_context(self.database.begin_dry_run())
         papers.add_sightings(self.connection, [sighting(n) for n in (1, 2)], THURSDAY)
         self.ids = people(self.connection, PEOPLE)
         publish(self.connection, edition(paper(1)), self.ids, segments=2)

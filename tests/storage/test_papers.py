@@ -124,7 +124,7 @@ def test_whatever_the_order_of_mentions_each_id_has_one_paper(sqlite_only, data)
     names = ["10.1/a", "10.1/b", "10.1/c", "10.1/d", "10.1/e"]
     mentions = data.draw(st.lists(st.lists(st.sampled_from(names), min_size=1, max_size=3, unique=True), max_size=8))
     batches = data.draw(st.integers(1, 3))
-    with sqlite_only.rehearsal() as connection:
+    with sqlite_only.begin_dry_run() as connection:
         for start in range(batches):
             part = mentions[start::batches]
             said = [seen(known_by_doi(m[0], *sorted(f"doi:{n}" for n in m[1:]))) for m in part]

@@ -131,9 +131,9 @@ def test_a_database_that_cannot_be_opened_is_a_clear_error(tmp_path):
     assert "hidden" not in str(caught.value)
 
 
-def test_a_rehearsal_keeps_nothing(database):
+def test_a_dry_run_stores_nothing(database):
     now = datetime(2026, 4, 2, tzinfo=UTC)
-    with database.rehearsal() as connection:
+    with database.begin_dry_run() as connection:
         connection.execute(schema.host_limits.insert().values(host="h", next_at=now))
         assert connection.execute(select(schema.host_limits)).all()
     with database.connect() as connection:

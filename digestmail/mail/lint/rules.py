@@ -165,9 +165,9 @@ RULES: Final = (
     ),
     MessageRule(
         chapter=18,
-        name="colour-schemes",
+        name="color-schemes",
         sentence="Light and dark colors are declared and defined",
-        errors=structure.colour_schemes,
+        errors=structure.color_schemes,
     ),
     MessageRule(
         chapter=18,

@@ -128,7 +128,7 @@ def link_texts(parsed: ParsedMessage) -> Iterator[str]:
             yield f"a link to {link.href[:60]!r} has the vague text {text!r}"
 
 
-def colour_schemes(parsed: ParsedMessage) -> Iterator[str]:
+def color_schemes(parsed: ParsedMessage) -> Iterator[str]:
     """Light and dark colors are declared and defined."""
     if "dark" not in parsed.page.metas.get("color-scheme", ""):
         yield "no meta color-scheme that includes dark"
