@@ -75,6 +75,8 @@ class ConnectionPool:
         self._losses = 0
         self._most_losses = LOST_TWICE
         self._leaving = 0
+        self._wanted = 0
+        self._has_connected = False
         self.wave = 0
         """How often the number of connections was reduced."""
 
@@ -83,9 +85,13 @@ class ConnectionPool:
         return len(self._tasks)
 
     def grow_to(self, wanted: int) -> None:
-        """Open connections until there are `wanted`."""
+        """Open connections until there are `wanted`; only one until the first has logged in.
+
+        If the password is wrong, the server sees one failed login instead of many, which might lock the account.
+        """
+        self._wanted = wanted
         self._most_losses = LOST_TWICE * max(wanted, len(self._tasks), 1)
-        while len(self._tasks) < wanted:
+        while len(self._tasks) < (wanted if self._has_connected else min(wanted, 1)):
             task = asyncio.get_running_loop().create_task(self._keep_open())
             self._tasks.add(task)
             task.add_done_callback(self._on_done)
@@ -134,6 +140,9 @@ class ConnectionPool:
             try:
                 async with self._transport.connect() as connection:
                     self._connected += 1
+                    if not self._has_connected:
+                        self._has_connected = True
+                        self.grow_to(min(self._wanted, self._most))
                     try:
                         await self._use(connection)
                     finally:

@@ -68,6 +68,7 @@ def test_a_refused_login_pauses_the_relay_blames_nobody_and_tells_no_secret(
         report = worker(sqlite, [relay], clock, tmp_path / "epoch").deliver()
         assert "535 5.7.8 bad credentials" in report.stopped
         assert (report.sent, report.failed, server.messages) == (0, 0, [])
+        assert server.connections == 1, "a wrong password is tried once, not once for each connection"
         assert "MAIL" not in server.verbs()
         with sqlite.connect() as connection:
             (reason,) = connection.execute(select(schema.rates.c.reason)).scalars()
