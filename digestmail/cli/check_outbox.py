@@ -101,7 +101,7 @@ def _beyond(app: App, zone: str) -> Iterator[str]:
 def at_work(app: App) -> Iterator[str]:
     """Name what a process is sending now, as far as anybody knows."""
     found = stuck.look(app.database, app.wall_clock.now())
-    if found.at_work is not None and found.claimed:
+    if found.at_work and found.claimed:
         yield (
             f"{counted(found.claimed, 'email')} in the hands of a process that sends now; if it was killed, "
             "`digestmail deliveries release --force` gives them back"

@@ -150,12 +150,12 @@ def resume(config: ConfigPath = None, now: Now = None) -> None:
 @app.command()
 def release(
     force: Annotated[
-        bool, typer.Option("--force", help="Do it even if a worker seems to be at work: you know that none is.")
+        bool, typer.Option("--force", help="Do it even if a worker seems to be alive: you know that it is gone.")
     ] = False,
     config: ConfigPath = None,
     now: Now = None,
 ) -> None:
-    """Give back at once what a killed process had claimed, instead of when its claim ends (30 minutes).
+    """Give back what a killed process had claimed, if the next run cannot do it by itself.
 
     Messages that may have been sent follow [mail] ambiguous: `resend` sends them again under the same Message-ID.
     """

@@ -13,11 +13,12 @@ from digestmail.bounces.score import Scoring
 from digestmail.delivery import outcomes, pacing
 from digestmail.delivery.outcomes import Rules
 from digestmail.delivery.pacing import DomainLimits
+from digestmail.delivery.takeover import HEARTBEAT
 from digestmail.delivery.write_batch import Grant, Result, Triage
 from digestmail.model.deliveries import ClaimedMessage, Delivery, DeliveryState, Notice, NoticeKind
 from digestmail.model.subscribers import BounceEvent
 from digestmail.schedule.moments import is_recent
-from digestmail.storage import rates, servers
+from digestmail.storage import rates, servers, workers
 from digestmail.transports.base import Pipelining, Transport
 
 _GRANTED = timedelta(minutes=5)
@@ -49,6 +50,7 @@ class ClaimPolicy:
         self._limits = limits
         self._scoring = scoring
         self._granted_at: datetime | None = None
+        self._seen_at: datetime | None = None
         self.suppressed = 0
         """How many subscribers were suppressed, because servers refused their addresses for good."""
 
@@ -66,6 +68,12 @@ class ClaimPolicy:
             if isinstance(self._transport, Pipelining)
             else {},
         )
+
+    def heartbeat(self, connection: Connection, now: datetime) -> None:
+        """Record from time to time that this worker is alive."""
+        if self._seen_at is None or not is_recent(self._seen_at, now, HEARTBEAT):
+            workers.heartbeat(connection, self._worker, now)
+            self._seen_at = now
 
     def release_connections(self, connection: Connection, now: datetime) -> None:
         """Let other workers use the connections."""

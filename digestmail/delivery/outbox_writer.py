@@ -17,6 +17,7 @@ from sqlalchemy import Connection
 from digestmail.clock import Clock
 from digestmail.delivery.claim_policy import ClaimPolicy
 from digestmail.delivery.epoch import EpochFile
+from digestmail.delivery.takeover import HEARTBEAT
 from digestmail.delivery.write_batch import ClaimRequest, Committed, Triage, WriteBatch
 from digestmail.errors import StorageError
 from digestmail.model.deliveries import Claim
@@ -86,7 +87,7 @@ class OutboxWriter:
             self._thread.join()
 
     def _work(self, on_commit: Callable[[Committed | StorageError], None]) -> None:
-        while batch := self._next_batch():
+        while (batch := self._next_batch()) is not None:
             try:
                 committed = self._commit_with_retries(batch)
             except StorageError as error:
@@ -99,13 +100,18 @@ class OutboxWriter:
                 return
             on_commit(committed)
 
-    def _next_batch(self) -> WriteBatch:
-        """Wait for something to write, and a moment longer for enough of it; an empty batch means the end."""
+    def _next_batch(self) -> WriteBatch | None:
+        """Wait for something to write, and a moment longer for enough of it; None means the end.
+
+        If there is nothing for a while, the batch is empty: its commit shows that this worker is alive.
+        """
         with self._lock:
             self._idle = True
-            while not self._batch and not self._ending:
-                self._lock.wait()
+            while not self._batch and not self._ending and self._lock.wait(HEARTBEAT.total_seconds()):
+                pass
             self._idle = False
+            if self._ending and not self._batch:
+                return None
             if self._batch.rows < self._enough and not self._ending:
                 self._lock.wait(_GATHERING)
             batch, self._batch = self._batch, WriteBatch()
@@ -134,6 +140,7 @@ class OutboxWriter:
     def _commit(self, batch: WriteBatch) -> Committed:
         with self._database.begin() as connection:
             now = self._clock.now()
+            self._policy.heartbeat(connection, now)
             lost = frozenset(one.claim for one in claims.record(connection, batch.results, now))
             if bounced := [result for result in batch.results if result[1].bounce and result[0].claim not in lost]:
                 self._policy.count_bounces(connection, bounced, now)

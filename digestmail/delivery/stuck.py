@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from digestmail.delivery import takeover
 from digestmail.errors import DigestmailError
-from digestmail.storage import rates, stuck
+from digestmail.storage import rates, stuck, workers
 from digestmail.storage.database import Database
 from digestmail.storage.stuck import Held, Overdue, UnsentNotices
 
@@ -22,8 +23,8 @@ class Stuck:
 
     held: Held | None
     """What a worker has claimed that is not at work any more."""
-    at_work: datetime | None
-    """Until when a worker is known to be at work; None if none is."""
+    at_work: bool
+    """Whether a worker is alive."""
     claimed: int
     """How many emails are claimed, by whomever."""
     overdue: Overdue | None
@@ -33,9 +34,9 @@ class Stuck:
 def look(database: Database, now: datetime) -> Stuck:
     """Return what is stuck."""
     with database.connect() as connection:
-        at_work = stuck.workers_until(connection, now)
+        at_work = bool(takeover.living(connection, now))
         held = stuck.held(connection, now)
-        is_gone = at_work is None and not rates.pauses(connection, now)  # what a pause put off looks claimed, too
+        is_gone = not at_work and not rates.pauses(connection, now)  # what a pause put off looks claimed, too
         return Stuck(
             held=held if is_gone and (held.deliveries or held.notices) else None,
             at_work=at_work,
@@ -56,10 +57,10 @@ def release(database: Database, now: datetime, *, force: bool) -> Held:
     Raises DigestmailError while a worker may be at work, unless `force` says that it is not.
     """
     with database.begin() as connection:
-        until = stuck.workers_until(connection, now)
-        if until is not None and not force:
+        if not force and (alive := takeover.living(connection, now)):
+            named = ", ".join(f"process {one.process.pid} on {one.process.machine.split()[0]}" for one in alive)
             raise DigestmailError(
-                f"a worker may still be sending: it holds connections until {until:%H:%M:%S} UTC; try again then, or "
-                "use --force if you know that no `digestmail` process is running on any machine"
+                f"a worker may still be sending ({named}): stop it first, or use --force if you know that it is gone"
             )
+        workers.end(connection, *(one.name for one in workers.list_all(connection)))
         return stuck.release(connection, now)

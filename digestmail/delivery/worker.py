@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 from digestmail.bounces import counting
 from digestmail.bounces.score import Scoring
 from digestmail.clock import Clock
-from digestmail.delivery import outcomes
+from digestmail.delivery import outcomes, takeover
 from digestmail.delivery.claim_policy import ClaimPolicy
 from digestmail.delivery.composers import Composers
 from digestmail.delivery.dispatcher import AHEAD, Dispatcher
@@ -25,11 +25,12 @@ from digestmail.delivery.epoch import EpochFile
 from digestmail.delivery.outbox_writer import OutboxWriter
 from digestmail.delivery.outcomes import Rules
 from digestmail.delivery.pacing import DomainLimits
+from digestmail.delivery.process import this_process
 from digestmail.delivery.tally import Tally
 from digestmail.delivery.write_batch import Grant
 from digestmail.model.deliveries import Delivery, DeliveryState, Notice
 from digestmail.model.reports import DeliverReport
-from digestmail.storage import deliveries, due_times, rates
+from digestmail.storage import deliveries, due_times, rates, workers
 from digestmail.storage.database import Database
 from digestmail.transports.base import Transport
 
@@ -97,6 +98,15 @@ class Worker:
         return self._send(only_notices=True)
 
     def _send(self, *, only_notices: bool) -> DeliverReport:
+        with self._database.begin() as connection:
+            takeover.start(connection, self._name, this_process(), self._clock.now())
+        try:
+            return self._send_over_all(only_notices=only_notices)
+        finally:
+            with self._database.begin() as connection:
+                workers.end(connection, self._name)
+
+    def _send_over_all(self, *, only_notices: bool) -> DeliverReport:
         with self._database.connect() as connection:
             beyond = due_times.is_beyond(connection, self._clock.now())
             paused = {pause.key: pause for pause in rates.pauses(connection, self._clock.now())}

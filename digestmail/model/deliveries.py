@@ -135,6 +135,17 @@ class Attempted:
     """The enhanced status code of that refusal."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessIdentity:
+    """A process, as it can be recognized later: process IDs are used again."""
+
+    machine: str
+    """The machine since its last start, and the container."""
+    pid: int
+    started: str
+    """When the process started, in the clock ticks of its machine."""
+
+
 class AmbiguousPolicy(StrEnum):
     """What to do with a message that may have arrived."""
 

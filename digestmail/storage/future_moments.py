@@ -62,6 +62,7 @@ LIMITS: Final[Mapping[str, timedelta | None]] = {
     "rates.paused_until": LONGEST_PAUSE,
     "connection_leases.until": LONGEST_PAUSE,
     "servers.since": _PAST,
+    "workers.seen_at": _PAST,
     "idempotency_keys.at": _PAST,
 }
 """How far ahead the values of each column may be; None means unlimited."""

@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Connection, Table, delete, func, select, update
 
 from digestmail.model.deliveries import DeliveryState, NoticeKind
-from digestmail.schedule.moments import LONGEST_DELIVERY, LONGEST_PAUSE
+from digestmail.schedule.moments import LONGEST_DELIVERY
 from digestmail.storage.schema import connection_leases, deliveries, notices
 
 
@@ -41,18 +41,6 @@ class UnsentNotices:
 
 
 # -- what a worker that is gone still holds --------------------------------------------------------------------------
-
-
-def workers_until(connection: Connection, now: datetime) -> datetime | None:
-    """Return until when a worker is known to be at work; None if none is.
-
-    Workers renew their hold on connections every few minutes. One that was killed holds them until then, too.
-    """
-    a = connection_leases.c
-    until: datetime | None = connection.execute(
-        select(func.max(a.until)).where(a.until > now, a.until <= now + LONGEST_PAUSE)
-    ).scalar()
-    return until
 
 
 def held(connection: Connection, now: datetime) -> Held:

@@ -78,6 +78,7 @@ NOT_PLAYED = {
     "deliveries.ended_at": "only shown",
     "attempts.at": "only shown",
     "notice_attempts.at": "only shown",
+    "workers.seen_at": "a worker of the future counts as silent; its process decides",
     "notices.ended_at": "only shown",
     "changes.made_at": "says when a change is forgotten, later at most",
     "changes.undone_at": "only shown",

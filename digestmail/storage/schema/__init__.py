@@ -9,7 +9,7 @@ from digestmail.storage.schema.delivery import attempts, deliveries, notice_atte
 from digestmail.storage.schema.edition import edition_papers, editions, segment_papers, segments
 from digestmail.storage.schema.operation import idempotency_keys, settings
 from digestmail.storage.schema.paper import paper_aliases, papers, sightings
-from digestmail.storage.schema.relay import connection_leases, rates, servers
+from digestmail.storage.schema.relay import connection_leases, rates, servers, workers
 from digestmail.storage.schema.source import host_limits, source_health, sources, validators
 from digestmail.storage.schema.subscriber import (
     address_changes,
@@ -56,6 +56,7 @@ __all__ = [
     "suppressions",
     "unsubscribe_mails",
     "validators",
+    "workers",
 ]
 
 search_index.follow(metadata)

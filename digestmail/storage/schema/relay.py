@@ -33,6 +33,18 @@ connection_leases = Table(
     Column("until", Moment, nullable=False),
 )
 
+# The workers that are sending now, and their processes. A worker that is killed leaves its row behind.
+workers = Table(
+    "workers",
+    metadata,
+    Column("name", Text, primary_key=True),
+    # The machine since its last start, and the container. The process ID and start time mean something only there.
+    Column("machine", Text, nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("started", Text, nullable=False),
+    Column("seen_at", Moment, nullable=False),
+)
+
 # How far a mail server supports pipelining. One name may stand for several machines, so the key includes what the
 # server announces about itself.
 servers = Table(

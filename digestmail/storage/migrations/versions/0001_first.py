@@ -14,7 +14,16 @@ branch_labels = None
 depends_on = None
 
 
-def upgrade() -> None:
+def upgrade() -> None:  # noqa: PLR0915 - one statement for each table
+    op.create_table(
+        "workers",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("machine", sa.Text(), nullable=False),
+        sa.Column("pid", sa.Integer(), nullable=False),
+        sa.Column("started", sa.Text(), nullable=False),
+        sa.Column("seen_at", Moment(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_workers")),
+    )
     op.create_table(
         "connection_leases",
         sa.Column("key", sa.Text(), nullable=False),
@@ -489,6 +498,7 @@ def downgrade() -> None:
         "host_limits",
         "editions",
         "connection_leases",
+        "workers",
     ):
         op.drop_table(table)
 
