@@ -47,7 +47,7 @@ def _machine() -> str:
 
 
 def _started(pid: int) -> str:
-    """Return when a process started, in clock ticks since the machine did; nothing if it has ended, or without /proc."""
+    """Return when a process started, in ticks since the machine did; nothing if it has ended, or without /proc."""
     try:
         stat = (_PROC / str(pid) / "stat").read_text("utf-8", "replace")
     except OSError:
