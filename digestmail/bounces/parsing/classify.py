@@ -9,9 +9,13 @@ from typing import Final
 from digestmail.bounces.parsing.cause import Cause
 from digestmail.bounces.parsing.phrases import find, has_any
 from digestmail.bounces.parsing.report import BounceClass
+from digestmail.transports.smtp.sender_faults import Meaning, fault_of
 
 _CODE = re.compile(r"(?<![\d.])([45])\.(\d{1,3})\.(\d{1,3})(?![\d.]\d)")
 _REPLY = re.compile(r"(?<![\d.])([45])\d\d(?![\d.]\d)")
+_REPLY_TEXT = re.compile(r"(?<![\d.])([45]\d\d)[ -]+([^\n]*)")
+"""A reply code and the text behind it."""
+_LIMITS: Final = frozenset({Meaning.QUOTA, Meaning.RATE, Meaning.CONNECTIONS})
 _LONGEST: Final = 4000
 
 _UNKNOWN_CODES: Final = frozenset({"1.1", "1.2", "1.3", "1.6", "1.10", "1.351", "4.310"})
@@ -93,7 +97,7 @@ def _judge(status: str | None, text: str, *, early: bool) -> tuple[str | None, B
 
 def _by_words(words: str, severity: str, code: str) -> BounceClass | None:
     """Return the class according to the wording. The first rule that applies decides."""
-    rules = (_sender_account, _recipient_state, _policy, _unknown_recipient)
+    rules = (_sender_account, _sender_limit, _recipient_state, _policy, _unknown_recipient)
     verdict = next((found for rule in rules if (found := rule(words, severity, code)) is not None), None)
     if verdict is not None or (verdict := _by_code(severity, code)) is not None:
         return verdict
@@ -104,6 +108,15 @@ def _by_words(words: str, severity: str, code: str) -> BounceClass | None:
 
 def _sender_account(words: str, _severity: str, _code: str) -> BounceClass | None:
     return BounceClass.SENDER_FAULT if has_any(words, Cause.ACCOUNT) else None
+
+
+def _sender_limit(words: str, severity: str, _code: str) -> BounceClass | None:
+    """Recognize that we sent too much, by the table that judges replies during delivery."""
+    reply = _REPLY_TEXT.search(words)
+    if severity != "5" or reply is None:
+        return None
+    fault = fault_of(int(reply[1]), reply[2])
+    return BounceClass.SENDER_FAULT if fault is not None and fault.meaning in _LIMITS else None
 
 
 def _recipient_state(words: str, severity: str, code: str) -> BounceClass | None:

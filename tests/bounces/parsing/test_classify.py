@@ -88,6 +88,8 @@ HARD = [
     ("5.1.1", "host spamfilter.x.example[192.0.2.1] said: 550 5.1.1 user unknown, see our policy"),
 ]
 SOFT = [
+    (None, "550 this recipient receives mail too fast"),
+    ("5.2.2", "552 5.2.2 the recipient has exceeded the quota"),
     ("5.2.1", "550 5.2.1 The account you tried to reach is disabled"),
     ("5.0.0", "554 30 This mailbox is suspended"),
     ("5.2.2", "552 5.2.2 The inbox is out of storage space and inactive"),
@@ -101,6 +103,9 @@ SOFT = [
     ("5.0.0", "550 you have been blocked by the recipient"),
 ]
 OURS = [
+    (None, "550 Stop sending, you are much too fast"),
+    ("5.7.1", "550 5.7.1 sending quota of today exceeded"),
+    ("5.0.0", "554 You have exceeded your relay quota"),
     ("5.7.1", "550 5.7.1 Client host [192.0.2.1] blocked using zen.spamhaus.org"),
     ("5.1.3", "553 http://www.spamhaus.org/query/bl?ip=192.0.2.1"),
     ("5.1.1", "550 5.1.1 <r@x.example> - 192.0.2.1 has sent to too many recipients this hour"),
