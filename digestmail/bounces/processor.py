@@ -5,19 +5,19 @@ from __future__ import annotations
 import logging
 import re
 import threading
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from digestmail.bounces.counting import Recorded, count, hold_blocks
-from digestmail.bounces.mailboxes.base import Mailbox
-from digestmail.bounces.parsing.parse import read
+from digestmail.bounces.mailboxes.base import Mailbox, MailboxError, ReceivedMessage
+from digestmail.bounces.parsing.parse import read, where
 from digestmail.bounces.parsing.report import BounceClass, FailedRecipient, InboundReport, Kind, RecipientProof
 from digestmail.bounces.score import Scoring
 from digestmail.clock import Clock
-from digestmail.errors import SubscriptionError, TokenError
+from digestmail.errors import RejectedValueError, StorageError, SubscriptionError, TokenError
 from digestmail.mail.addresses import normalised
 from digestmail.mail.tokens import Tokens, digest_number
 from digestmail.model.subscribers import BounceEvent, BounceKind, DomainBlock
@@ -26,6 +26,7 @@ from digestmail.storage.database import Database
 
 log = logging.getLogger("digestmail.bounces")
 
+_MAX_LISTED = 5
 _WITH_TOKEN = re.compile(r"[^@+]+\+([0-9A-Fa-f]{40})@[^@]+")
 
 
@@ -50,6 +51,8 @@ class BouncesReport:
     unsubscribed: int = 0
     """Emails with which subscribers unsubscribed."""
     other: int = 0
+    failed: int = 0
+    """Messages that could not be processed and were put into quarantine, and events that could not be processed."""
     suppressed: int = 0
     """Subscribers whose address was suppressed because of these events."""
     blocked: int = 0
@@ -58,6 +61,8 @@ class BouncesReport:
     """Domains that block us, according to the bounces of the last day."""
     said: tuple[str, ...] = ()
     """The last few replies of servers that refused us."""
+    problems: tuple[str, ...] = ()
+    """Why the last few of `failed` could not be processed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,7 +168,8 @@ class BounceProcessor:
         self._digests = tuple(digests)
         self._lock = threading.Lock()
         self._tally: Counter[str] = Counter()
-        self._refusals: list[str] = []
+        self._refusals: deque[str] = deque(maxlen=_MAX_LISTED)
+        self._problems: deque[str] = deque(maxlen=_MAX_LISTED)
 
     def accepts(self, address: str) -> bool:
         """Return whether `address` is the bounce address, or one with a valid return-path or unsubscribe token."""
@@ -181,17 +187,63 @@ class BounceProcessor:
         return False
 
     def read(self, mailbox: Mailbox, *, stop: Callable[[], bool]) -> BouncesReport:
-        """Read a mailbox to its end or until `stop` returns true. Raises MailboxError or StorageError."""
+        """Read a mailbox to its end or until `stop` returns true. Raises MailboxError or StorageError.
+
+        A message that cannot be processed is put into quarantine, and the next one is read.
+        """
+        refused: MailboxError | None = None
+        marked = 0
         for message in mailbox.messages():
             if stop():
                 break
-            self.process(message.raw)
-            mailbox.mark_done(message)
+            problem = message.problem or self.process(message.raw)
+            if problem is not None:
+                self._quarantine(mailbox, message, problem)
+                continue
+            try:
+                mailbox.mark_done(message)
+                marked += 1
+            except MailboxError as error:
+                refused = error
+                log.warning("not marked as done: %s", error)
+        if refused is not None and not marked:
+            raise refused
         return self.finish()
 
-    def process(self, raw: bytes, recipients: Sequence[str] = ()) -> None:
-        """Parse one message, count it, and commit. Raises StorageError."""
-        self.count(read(raw, recipients))
+    def process(self, raw: bytes, recipients: Sequence[str] = ()) -> str | None:
+        """Parse one message, count it, and commit. Return why it cannot be processed, or None. Raises StorageError."""
+        report = read(raw, recipients)
+        return report.detail if report.kind is Kind.UNREADABLE else self._try_count(report)
+
+    def quarantine(self, key: str, problem: str, store: Callable[[], bool]) -> None:
+        """Count a message that cannot be processed. `store` puts it aside; it returns False if it was there already."""
+        try:
+            counter = "failed" if store() else "repeated"
+        except MailboxError as error:
+            counter, problem = "failed", f"{problem}; it could not be put into quarantine: {error}"
+        self._add_problem(counter, f"{key}: {problem}")
+
+    def _quarantine(self, mailbox: Mailbox, message: ReceivedMessage, problem: str) -> None:
+        self.quarantine(message.key, problem, lambda: mailbox.quarantine(message))
+
+    def _add_problem(self, counter: str, text: str) -> None:
+        with self._lock:
+            self._tally.update((counter, "read"))
+            if counter == "failed":
+                self._problems.append(text)
+        log.warning("outcome=%s %s", counter, text)
+
+    def _try_count(self, report: InboundReport) -> str | None:
+        """Count a report. Return why that is impossible for this one, or None. Raises StorageError for all others."""
+        try:
+            self.count(report)
+        except RejectedValueError as error:
+            return where(error)
+        except StorageError:
+            raise
+        except Exception as error:  # noqa: BLE001 - one message must never stop the others
+            return where(error)
+        return None
 
     def count(self, report: InboundReport) -> None:
         """Count a report and commit. Raises StorageError."""
@@ -208,9 +260,11 @@ class BounceProcessor:
         )
 
     def count_all(self, events: Iterable[InboundReport]) -> BouncesReport:
-        """Count a provider's events and return the totals. Raises StorageError."""
+        """Count a provider's events, each in a transaction of its own, and return the totals. Raises StorageError."""
         for event in events:
-            self.count(event)
+            problem = self._try_count(event)
+            if problem is not None:
+                self._add_problem("failed", f"event {event.identity}: {problem}")
         return self.report()
 
     def finish(self) -> BouncesReport:
@@ -223,7 +277,7 @@ class BounceProcessor:
         """Return the totals so far."""
         with self._lock:
             counts: dict[str, Any] = dict(self._tally)
-            return BouncesReport(**counts, said=tuple(self._refusals[-5:]))
+            return BouncesReport(**counts, said=tuple(self._refusals), problems=tuple(self._problems))
 
     def _count(self, report: InboundReport) -> tuple[tuple[str, ...], int | None, str | None]:
         """Return the counters that a report belongs to, its subscriber, and its status."""

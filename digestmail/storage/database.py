@@ -10,10 +10,10 @@ from zlib import crc32
 
 from filelock import FileLock, Timeout
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, SQLAlchemyError, StatementError
 from sqlalchemy.pool import QueuePool
 
-from digestmail.errors import StorageError
+from digestmail.errors import RejectedValueError, StorageError
 
 HEAD = "0001"
 """The newest migration. A test compares it with `migrations/versions`."""
@@ -146,7 +146,15 @@ class Database:
             yield
         except SQLAlchemyError as error:
             where = self._path or self._engine.url.render_as_string(hide_password=True)
-            raise StorageError(f"database {where}: {_first_line(error)}") from error
+            kind = RejectedValueError if _is_about_a_value(error) else StorageError
+            raise kind(f"database {where}: {_first_line(error)}") from error
+
+
+def _is_about_a_value(error: SQLAlchemyError) -> bool:
+    """Return whether an error is about one record, not about the database. PEP 249 names the exceptions."""
+    if isinstance(error, DBAPIError):
+        return isinstance(error, DataError | IntegrityError)
+    return isinstance(error, StatementError)
 
 
 def _first_line(error: SQLAlchemyError) -> str:
