@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from digestmail.cli import check_fetching, printing
+from digestmail.cli import check_fetching, check_files, printing
 from digestmail.collect.collector import list_health
 from digestmail.config.mail import SmtpTable
 from digestmail.config.servers import secrets_of
@@ -66,7 +66,12 @@ def check(app: App, *, connect: bool) -> CheckReport:
     ]
     return CheckReport(
         problems=tuple(problems),
-        notes=(*_ahead(app), *_ways_out(app), *check_fetching.notes(app, health)),
+        notes=(
+            *_ahead(app),
+            *_ways_out(app),
+            *check_fetching.notes(app, health),
+            *check_files.notes(app, connect=connect),
+        ),
         health=health,
         unread=tuple(name for name in configured if name not in {row.source for row in health}),
         next_due={digest.name: next_fire(digest.schedule, app.clock.now()) for digest in app.digests},

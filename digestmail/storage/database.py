@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -54,6 +56,7 @@ class Database:
             # Connections are kept open. Opening one, and closing the last (a checkpoint), costs more than a commit.
             poolclass=QueuePool,
         )
+        event.listen(engine, "do_connect", partial(_create_private, path))
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return cls(engine, path)
@@ -67,6 +70,12 @@ class Database:
     def engine(self) -> Engine:
         """SQLAlchemy's engine, for migrations and tests."""
         return self._engine
+
+    def files(self) -> tuple[Path, ...]:
+        """Return the paths of the SQLite file, its write-ahead log and its index; none for PostgreSQL."""
+        if self._path is None:
+            return ()
+        return tuple(self._path.with_name(self._path.name + suffix) for suffix in ("", "-wal", "-shm"))
 
     def close(self) -> None:
         """Close every connection."""
@@ -164,7 +173,7 @@ def _first_line(error: SQLAlchemyError) -> str:
 
 @contextmanager
 def _file_lock(path: Path) -> Iterator[bool]:
-    lock = FileLock(path, thread_local=False)
+    lock = FileLock(path, thread_local=False, mode=0o600)
     try:
         lock.acquire(blocking=False)
     except Timeout:
@@ -176,6 +185,16 @@ def _file_lock(path: Path) -> Iterator[bool]:
         yield True
     finally:
         lock.release()
+
+
+def _create_private(path: Path, *_: Any) -> None:
+    """Create a new SQLite file for its owner only. SQLite gives the files beside it the same mode.
+
+    An existing file is not opened: closing it would release the locks that other connections of this process hold on it
+    (https://sqlite.org/howtocorrupt.html, section 2.2).
+    """
+    with suppress(OSError):  # SQLite gives a better error
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:

@@ -41,7 +41,7 @@ class MaildirMailbox:
         """Move a message to `cur` and flag it as seen."""
         file = self._path / message.key
         name, _, flags = file.name.partition(":2,")
-        (self._path / "cur").mkdir(exist_ok=True)
+        (self._path / "cur").mkdir(mode=0o700, exist_ok=True)
         try:
             file.rename(self._path / "cur" / f"{name}:2,{''.join(sorted({*flags, _SEEN}))}")
         except FileNotFoundError:

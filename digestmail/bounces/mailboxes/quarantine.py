@@ -68,7 +68,7 @@ class QuarantineFolder:
         return self.path / "new", self.path / "cur"
 
     def _create(self) -> None:
-        for folder in (self.path, *(self.path / name for name in ("tmp", "new", "cur"))):
+        for folder in (self.path.parent, self.path, *(self.path / name for name in ("tmp", "new", "cur"))):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         (self.path / "maildirfolder").touch(mode=0o600)
 

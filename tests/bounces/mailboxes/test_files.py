@@ -190,5 +190,5 @@ def test_a_file_that_cannot_be_opened_has_a_problem_and_the_others_are_read(mail
 
 def test_a_quarantine_that_cannot_be_written_is_a_clear_error(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(MailboxError, match=r"file/quarantine: Not a directory"):
+    with pytest.raises(MailboxError, match=r"file/quarantine: File exists"):
         QuarantineFolder(tmp_path / "file" / "quarantine").add(b"x")
