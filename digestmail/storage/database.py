@@ -21,6 +21,7 @@ HEAD = "0001"
 """The newest migration. A test compares it with `migrations/versions`."""
 
 _BUSY_SECONDS = 30
+_PURGE_MILLISECONDS = 1000
 _READS: dict[str, dict[str, Any]] = {
     "postgresql": {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True},
     "sqlite": {"digestmail_reads": True},
@@ -129,6 +130,20 @@ class Database:
                     connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": key})
                     connection.commit()
 
+    def purge(self) -> None:
+        """Remove what was deleted from the write-ahead log of SQLite too, unless another process is reading now.
+
+        PostgreSQL does this by itself when it vacuums the table. Raises StorageError.
+        """
+        if self._path is None:
+            return
+        with self._translated(), self._engine.connect() as connection:
+            cursor = connection.connection.cursor()
+            cursor.execute(f"PRAGMA busy_timeout = {_PURGE_MILLISECONDS}")
+            cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            cursor.execute(f"PRAGMA busy_timeout = {_BUSY_SECONDS * 1000}")
+            cursor.close()
+
     def ping(self) -> None:
         """Check that the database responds. Raises StorageError if it does not."""
         with self.connect() as connection:
@@ -204,6 +219,8 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     cursor.execute("PRAGMA journal_mode = WAL")
     cursor.execute("PRAGMA synchronous = FULL")
     cursor.execute("PRAGMA foreign_keys = ON")
+    # What is erased is overwritten, and not only marked as free.
+    cursor.execute("PRAGMA secure_delete = ON")
     # 64 MiB instead of 2, because the outbox of an edition is written to three B-trees at once.
     cursor.execute("PRAGMA cache_size = -65536")
     cursor.close()
