@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import logging
 import re
+from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,11 +22,14 @@ from digestmail.subscribers.csv_format import COLUMNS, TOPIC_SEPARATOR, unescape
 from digestmail.subscribers.preferences import LONGEST_PAUSE
 from digestmail.subscribers.validate import checked
 
+log = logging.getLogger("digestmail.subscribers")
+
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 """NUL, and surrogates, which represent bytes that are not UTF-8."""
 
 _HOUR = re.compile(r"[0-9]{1,2}")
 _MAX_ERROR_LENGTH = 500
+_MAX_LINES_IN_ROW = 20
 
 
 class RowOutcome(StrEnum):
@@ -93,6 +98,9 @@ class Reader:
                     yield self._parse(line, _by_name(header, cells), choose)
                 except SubscriptionError as error:
                     yield RowError(line, str(error)[:_MAX_ERROR_LENGTH])
+                except Exception as error:
+                    log.exception("line %d cannot be imported", line)
+                    yield RowError(line, f"unexpected {type(error).__name__}; the log contains details")
 
     def _parse(self, line: int, row: Mapping[str, str], choose: _Choose) -> ImportRow:
         address = normalised(row["address"])
@@ -182,17 +190,59 @@ def _moment(column: str, row: Mapping[str, str]) -> datetime | None:
         raise SubscriptionError(f"{column} {text!r} is not an ISO 8601 time") from error
 
 
+class _Lines:
+    """The lines of a file, which can be read again from the second line of a row on."""
+
+    def __init__(self, lines: Iterable[str]) -> None:
+        self._rest = iter(lines)
+        self._again: deque[str] = deque()
+        self._row: list[str] = []
+        self.number = 0
+        """The number of the last line that was read."""
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        if len(self._row) == _MAX_LINES_IN_ROW:
+            raise csv.Error(f"a quotation mark is not closed within {_MAX_LINES_IN_ROW} lines")
+        line = self._again.popleft() if self._again else next(self._rest)
+        self.number += 1
+        self._row.append(line)
+        return line
+
+    def start_row(self) -> int:
+        """Return the number of the next line, which starts a row."""
+        self._row.clear()
+        return self.number + 1
+
+    def return_to_second_line(self) -> None:
+        """Read the lines of this row again, except the first one."""
+        rest = self._row[1:]
+        self._again.extendleft(reversed(rest))
+        self.number -= len(rest)
+
+
 def _rows(lines: Iterable[str]) -> Iterator[tuple[int, list[str] | str]]:
-    """Yield (number of its first line, cells) for each CSV row, or an error message for an invalid row (RFC 4180)."""
-    reader = csv.reader(lines, strict=True)
+    """Yield (number of its first line, cells) for each CSV row, or an error message for an invalid row (RFC 4180).
+
+    A quotation mark that is not closed makes one line invalid: the following lines are rows of their own.
+    """
+    source = _Lines(lines)
+    width = 0
     while True:
-        line = reader.line_num + 1
+        line = source.start_row()
         try:
-            cells: list[str] | str = next(reader)
+            cells: list[str] | str = next(csv.reader(source, strict=True))
+            width = width or len(cells)
+            if source.number > line and len(cells) != width:
+                cells = "invalid CSV: a quotation mark is not closed in this line"
         except StopIteration:
             return
         except csv.Error as error:
             cells = f"invalid CSV: {error}"
+        if isinstance(cells, str):
+            source.return_to_second_line()
         yield line, cells
 
 
