@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Literal
 
 from digestmail.bounces.mailboxes.listener import Listener
@@ -32,15 +33,8 @@ def listen(  # noqa: PLR0913 - by name only, a key of the configuration each
     Messages that cannot be processed are accepted and stored in `quarantine`. `unsubscribed` is called soon after
     someone unsubscribed by email. Raises MailboxError if the port is not available.
     """
-
-    def process(raw: bytes, recipients: Sequence[str]) -> None:
-        problem = processor.process(raw, recipients)
-        if problem is not None:
-            stored = quarantine.add(raw)
-            processor.quarantine("message", problem, lambda: stored)
-
     listener = Listener(
-        process,
+        partial(_process, processor, quarantine),
         accepts=processor.accepts,
         host=host,
         port=port,
@@ -60,3 +54,10 @@ def listen(  # noqa: PLR0913 - by name only, a key of the configuration each
     finally:
         listener.stop()
     return processor.finish()
+
+
+def _process(processor: BounceProcessor, quarantine: QuarantineFolder, raw: bytes, recipients: Sequence[str]) -> None:
+    problem = processor.process(raw, recipients)
+    if problem is not None:
+        stored = quarantine.add(raw)
+        processor.quarantine("message", problem, lambda: stored)

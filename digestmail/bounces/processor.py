@@ -12,14 +12,15 @@ from datetime import datetime
 from typing import Any
 
 from digestmail.bounces.counting import Recorded, count, hold_blocks
+from digestmail.bounces.identify import Request, failure_for, identify, request_of
 from digestmail.bounces.mailboxes.base import Mailbox, MailboxError, ReceivedMessage
 from digestmail.bounces.parsing.parse import read, where
-from digestmail.bounces.parsing.report import BounceClass, FailedRecipient, InboundReport, Kind, RecipientProof
+from digestmail.bounces.parsing.report import BounceClass, FailedRecipient, InboundReport, Kind
 from digestmail.bounces.score import Scoring
 from digestmail.clock import Clock
 from digestmail.errors import RejectedValueError, StorageError, SubscriptionError, TokenError
 from digestmail.mail.addresses import normalised
-from digestmail.mail.tokens import Tokens, digest_number
+from digestmail.mail.tokens import Tokens
 from digestmail.model.subscribers import BounceEvent, BounceKind, DomainBlock
 from digestmail.storage import bounces, subscribers
 from digestmail.storage.database import Database
@@ -65,41 +66,8 @@ class BouncesReport:
     """Why the last few of `failed` could not be processed."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """An unsubscribe email with a valid token."""
-
-    subscriber_id: int
-    digest: str | None
-    """The digest; None means all of them."""
-    report: str
-    """Identifies the email, so that reading it twice has no second effect."""
-
-
 Unsubscribe = Callable[[Request], Recorded]
 """Handles a request in one transaction. Returns COUNTED if it unsubscribed someone, else REPEATED or UNKNOWN."""
-
-
-def request_of(report: InboundReport, tokens: Tokens, digests: Sequence[str]) -> Request | None:
-    """Return the unsubscribe request in an email, from its recipient address or its subject, or None. Pure.
-
-    `digests` are the names that a token can refer to.
-    """
-    for token in report.proof.addressed:
-        try:
-            subscriber_id, number = tokens.read_leave(token)
-        except TokenError:
-            continue
-        for name in ("", *digests):
-            if digest_number(name) == number:
-                return Request(subscriber_id=subscriber_id, digest=name or None, report=report.identity)
-    for token in report.proof.subjects:
-        try:
-            subscriber_id, name = tokens.read_unsubscribe(token)
-        except TokenError:
-            continue
-        return Request(subscriber_id=subscriber_id, digest=name or None, report=report.identity)
-    return None
 
 
 def record_event(database: Database, event: BounceEvent, now: datetime, scoring: Scoring = Scoring()) -> Recorded:  # noqa: B008 - frozen
@@ -109,36 +77,6 @@ def record_event(database: Database, event: BounceEvent, now: datetime, scoring:
     """
     with database.begin() as connection:
         return count(connection, event, now, scoring)
-
-
-def identify(proof: RecipientProof, tokens: Tokens) -> tuple[int, int | None] | None:
-    """Return (subscriber id, edition id if known) from the first valid token, or None. Pure."""
-    for token in proof.return_paths:
-        try:
-            edition_id, subscriber_id = tokens.read_verp(token)
-        except TokenError:
-            continue
-        return subscriber_id, edition_id or None
-    for token, read_token in (
-        *((found, tokens.read_message_id) for found in proof.message_ids),
-        *((found, lambda token: tokens.read_unsubscribe(token)[0]) for found in proof.unsubscribes),
-    ):
-        try:
-            return read_token(token), None
-        except TokenError:
-            continue
-    return None
-
-
-def failure_for(failures: Sequence[FailedRecipient], address: str) -> FailedRecipient | None:
-    """Return the failure that counts against `address`, or None. Pure.
-
-    A message has one recipient, but a mailing list at that address may report several. Then the failure that names the
-    address counts, or else the mildest one, because the other members of the list still get the message.
-    """
-    named = [failure for failure in failures if failure.recipient.casefold() == address.casefold()]
-    order = (BounceClass.SENDER_FAULT, BounceClass.SOFT, BounceClass.HARD)
-    return min(named or failures, key=lambda failure: order.index(failure.verdict), default=None)
 
 
 class BounceProcessor:

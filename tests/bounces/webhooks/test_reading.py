@@ -25,8 +25,8 @@ from hooks import (
     subscription,
 )
 
+from digestmail.bounces.identify import identify
 from digestmail.bounces.parsing.report import BounceClass, Kind
-from digestmail.bounces.processor import identify
 from digestmail.bounces.webhooks.mailgun import is_signed
 from digestmail.bounces.webhooks.payload import Provider, read
 from digestmail.errors import EventsError
