@@ -169,7 +169,8 @@ class BounceProcessor:
             self._tally.update((counter, "read"))
             if counter == "failed":
                 self._problems.append(text)
-        log.warning("outcome=%s %s", counter, text)
+        # An mbox is read again at every run, and cron sends an email for every warning.
+        log.log(logging.WARNING if counter == "failed" else logging.INFO, "outcome=%s %s", counter, text)
 
     def _try_count(self, report: InboundReport) -> str | None:
         """Count a report. Return why that is impossible for this one, or None. Raises StorageError for all others."""
