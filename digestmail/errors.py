@@ -89,6 +89,10 @@ class StorageError(DigestmailError):
     """The database is not available or refused an operation."""
 
 
+class RejectedValueError(StorageError):
+    """The database refused a value. It is available, so other records can be stored."""
+
+
 class SubscriberFacingError(DigestmailError):
     """An error that web pages show to subscribers in their language.
 

@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime
 
 from digestmail.mail.message import MessageTemplate
 from digestmail.mail.message_headers import Sender
+from digestmail.mail.placeholders import preferences_placeholder, unsubscribe_placeholder
 from digestmail.model.deliveries import Rendered
 from digestmail.model.editions import Edition, Slot
 from digestmail.model.papers import Origin, Paper, PaperId, Signals
@@ -16,6 +17,9 @@ from digestmail.model.theme import Appearance, Layout
 
 SIX = datetime(2026, 4, 2, 6, 0, tzinfo=UTC)
 TOKEN = "WzEyMywiZGFpbHkiXQ.kZt0VJ3sm0kq8VQd3r5p0lqkN2E"
+NONCE = "9d6b2f41"
+UNSUBSCRIBE_PLACEHOLDER = unsubscribe_placeholder(NONCE)
+PREFERENCES_PLACEHOLDER = preferences_placeholder(NONCE)
 SENDER = Sender(
     mailbox="Trending Papers <digest@example.org>", domain="digest.example.org", base_url="https://digest.example.org"
 )

@@ -13,6 +13,8 @@ class ImapServer:
     def __init__(self, *mails: bytes) -> None:
         self.mails = dict(enumerate(mails, start=11))
         self.seen: set[int] = set()
+        self.flagged: set[int] = set()
+        self.folders: dict[str, list[bytes]] = {}
         self.commands: list[str] = []
         self.refuses = ""
 
@@ -43,6 +45,19 @@ class ImapServer:
                 return b""
             raw = self.mails[int(found[1])][: int(found[2])]
             return f"* 1 FETCH (UID {found[1]} BODY[]<0> {{{len(raw)}}}\r\n".encode() + raw + b")\r\n"
-        if found := re.fullmatch(r"UID STORE (\d+) \+FLAGS(?:\.SILENT)? \(\\Seen\)", command):
+        if found := re.fullmatch(r"UID STORE (\d+) \+FLAGS(?:\.SILENT)? \(\\Seen( \\Flagged)?\)", command):
             self.seen.add(int(found[1]))
+            self.flagged |= {int(found[1])} if found[2] else set()
+        return self.answer_about_folders(command)
+
+    def answer_about_folders(self, command: str) -> bytes:
+        if found := re.fullmatch(r'LIST "" "(\S+)"', command):
+            there = found[1] == "Bounces" or found[1] in self.folders
+            return f'* LIST () "." "{found[1]}"\r\n'.encode() if there else b""
+        if found := re.fullmatch(r'CREATE "(\S+)"', command):
+            self.folders[found[1]] = []
+        if found := re.fullmatch(r'UID COPY (\d+) "(\S+)"', command):
+            self.folders[found[2]].append(self.mails[int(found[1])])
+        if found := re.fullmatch(r'STATUS "(\S+)" \(MESSAGES\)', command):
+            return f'* STATUS "{found[1]}" (MESSAGES {len(self.folders[found[1]])})\r\n'.encode()
         return b"* BYE\r\n" if command == "LOGOUT" else b""

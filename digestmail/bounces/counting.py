@@ -15,6 +15,7 @@ from digestmail.bounces.score import Scoring, reaches_threshold, score
 from digestmail.model.subscribers import BounceEvent, BounceKind, DomainBlock, SuppressionReason
 from digestmail.storage import bounces, suppressions
 from digestmail.storage.bounces import WINDOW, RefusalGroup
+from digestmail.storage.erasing import is_erased
 
 
 class Recorded(StrEnum):
@@ -28,7 +29,7 @@ class Recorded(StrEnum):
     REPEATED = "repeated"
     """The report was counted before."""
     UNKNOWN = "unknown"
-    """The subscriber does not exist, or has changed their address since the message was sent."""
+    """The subscriber does not exist or was erased, or has changed their address since the message was sent."""
 
 
 def count(connection: Connection, event: BounceEvent, now: datetime, scoring: Scoring) -> Recorded:
@@ -37,8 +38,8 @@ def count(connection: Connection, event: BounceEvent, now: datetime, scoring: Sc
     A single complaint suppresses an address. A refusal that is part of a block does not, and the suppressions that the
     block has caused so far are lifted.
     """
-    key = bounces.address_key(connection, event.subscriber_id)
-    if key is None:
+    key = bounces.lock_address_key(connection, event.subscriber_id)
+    if key is None or is_erased(key):
         return Recorded.UNKNOWN
     if event.kind is not BounceKind.COMPLAINT and bounces.is_of_earlier_address(connection, event, now):
         return Recorded.UNKNOWN

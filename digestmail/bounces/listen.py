@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Literal
 
 from digestmail.bounces.mailboxes.listener import Listener
+from digestmail.bounces.mailboxes.quarantine import QuarantineFolder
 from digestmail.bounces.processor import BounceProcessor, BouncesReport
 from digestmail.clock import Clock
 
@@ -22,15 +24,17 @@ def listen(  # noqa: PLR0913 - by name only, a key of the configuration each
     protocol: Literal["lmtp", "smtp"],
     max_bytes: int,
     timeout: float,
+    quarantine: QuarantineFolder,
     unsubscribed: Callable[[], object],
     stop: Callable[[], bool],
 ) -> BouncesReport:
     """Accept mail on `host` and `port` until `stop` returns true, and return the totals.
 
-    `unsubscribed` is called soon after someone unsubscribed by email. Raises MailboxError if the port is not available.
+    Messages that cannot be processed are accepted and stored in `quarantine`. `unsubscribed` is called soon after
+    someone unsubscribed by email. Raises MailboxError if the port is not available.
     """
     listener = Listener(
-        processor.process,
+        partial(_process, processor, quarantine),
         accepts=processor.accepts,
         host=host,
         port=port,
@@ -50,3 +54,10 @@ def listen(  # noqa: PLR0913 - by name only, a key of the configuration each
     finally:
         listener.stop()
     return processor.finish()
+
+
+def _process(processor: BounceProcessor, quarantine: QuarantineFolder, raw: bytes, recipients: Sequence[str]) -> None:
+    problem = processor.process(raw, recipients)
+    if problem is not None:
+        stored = quarantine.add(raw)
+        processor.quarantine("message", problem, lambda: stored)

@@ -5,27 +5,29 @@ from __future__ import annotations
 import logging
 import re
 import threading
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from digestmail.bounces.counting import Recorded, count, hold_blocks
-from digestmail.bounces.mailboxes.base import Mailbox
-from digestmail.bounces.parsing.parse import read
-from digestmail.bounces.parsing.report import BounceClass, FailedRecipient, InboundReport, Kind, RecipientProof
+from digestmail.bounces.identify import Request, failure_for, identify, request_of
+from digestmail.bounces.mailboxes.base import Mailbox, MailboxError, ReceivedMessage
+from digestmail.bounces.parsing.parse import read, where
+from digestmail.bounces.parsing.report import BounceClass, FailedRecipient, InboundReport, Kind
 from digestmail.bounces.score import Scoring
 from digestmail.clock import Clock
-from digestmail.errors import SubscriptionError, TokenError
+from digestmail.errors import RejectedValueError, StorageError, SubscriptionError, TokenError
 from digestmail.mail.addresses import normalised
-from digestmail.mail.tokens import Tokens, digest_number
+from digestmail.mail.tokens import Tokens
 from digestmail.model.subscribers import BounceEvent, BounceKind, DomainBlock
 from digestmail.storage import bounces, subscribers
 from digestmail.storage.database import Database
 
 log = logging.getLogger("digestmail.bounces")
 
+_MAX_LISTED = 5
 _WITH_TOKEN = re.compile(r"[^@+]+\+([0-9A-Fa-f]{40})@[^@]+")
 
 
@@ -50,6 +52,8 @@ class BouncesReport:
     unsubscribed: int = 0
     """Emails with which subscribers unsubscribed."""
     other: int = 0
+    failed: int = 0
+    """Messages that could not be processed and were put into quarantine, and events that could not be processed."""
     suppressed: int = 0
     """Subscribers whose address was suppressed because of these events."""
     blocked: int = 0
@@ -58,43 +62,12 @@ class BouncesReport:
     """Domains that block us, according to the bounces of the last day."""
     said: tuple[str, ...] = ()
     """The last few replies of servers that refused us."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """An unsubscribe email with a valid token."""
-
-    subscriber_id: int
-    digest: str | None
-    """The digest; None means all of them."""
-    report: str
-    """Identifies the email, so that reading it twice has no second effect."""
+    problems: tuple[str, ...] = ()
+    """Why the last few of `failed` could not be processed."""
 
 
 Unsubscribe = Callable[[Request], Recorded]
 """Handles a request in one transaction. Returns COUNTED if it unsubscribed someone, else REPEATED or UNKNOWN."""
-
-
-def request_of(report: InboundReport, tokens: Tokens, digests: Sequence[str]) -> Request | None:
-    """Return the unsubscribe request in an email, from its recipient address or its subject, or None. Pure.
-
-    `digests` are the names that a token can refer to.
-    """
-    for token in report.proof.addressed:
-        try:
-            subscriber_id, number = tokens.read_leave(token)
-        except TokenError:
-            continue
-        for name in ("", *digests):
-            if digest_number(name) == number:
-                return Request(subscriber_id=subscriber_id, digest=name or None, report=report.identity)
-    for token in report.proof.subjects:
-        try:
-            subscriber_id, name = tokens.read_unsubscribe(token)
-        except TokenError:
-            continue
-        return Request(subscriber_id=subscriber_id, digest=name or None, report=report.identity)
-    return None
 
 
 def record_event(database: Database, event: BounceEvent, now: datetime, scoring: Scoring = Scoring()) -> Recorded:  # noqa: B008 - frozen
@@ -104,36 +77,6 @@ def record_event(database: Database, event: BounceEvent, now: datetime, scoring:
     """
     with database.begin() as connection:
         return count(connection, event, now, scoring)
-
-
-def identify(proof: RecipientProof, tokens: Tokens) -> tuple[int, int | None] | None:
-    """Return (subscriber id, edition id if known) from the first valid token, or None. Pure."""
-    for token in proof.return_paths:
-        try:
-            edition_id, subscriber_id = tokens.read_verp(token)
-        except TokenError:
-            continue
-        return subscriber_id, edition_id or None
-    for token, read_token in (
-        *((found, tokens.read_message_id) for found in proof.message_ids),
-        *((found, lambda token: tokens.read_unsubscribe(token)[0]) for found in proof.unsubscribes),
-    ):
-        try:
-            return read_token(token), None
-        except TokenError:
-            continue
-    return None
-
-
-def failure_for(failures: Sequence[FailedRecipient], address: str) -> FailedRecipient | None:
-    """Return the failure that counts against `address`, or None. Pure.
-
-    A message has one recipient, but a mailing list at that address may report several. Then the failure that names the
-    address counts, or else the mildest one, because the other members of the list still get the message.
-    """
-    named = [failure for failure in failures if failure.recipient.casefold() == address.casefold()]
-    order = (BounceClass.SENDER_FAULT, BounceClass.SOFT, BounceClass.HARD)
-    return min(named or failures, key=lambda failure: order.index(failure.verdict), default=None)
 
 
 class BounceProcessor:
@@ -163,7 +106,8 @@ class BounceProcessor:
         self._digests = tuple(digests)
         self._lock = threading.Lock()
         self._tally: Counter[str] = Counter()
-        self._refusals: list[str] = []
+        self._refusals: deque[str] = deque(maxlen=_MAX_LISTED)
+        self._problems: deque[str] = deque(maxlen=_MAX_LISTED)
 
     def accepts(self, address: str) -> bool:
         """Return whether `address` is the bounce address, or one with a valid return-path or unsubscribe token."""
@@ -181,17 +125,64 @@ class BounceProcessor:
         return False
 
     def read(self, mailbox: Mailbox, *, stop: Callable[[], bool]) -> BouncesReport:
-        """Read a mailbox to its end or until `stop` returns true. Raises MailboxError or StorageError."""
+        """Read a mailbox to its end or until `stop` returns true. Raises MailboxError or StorageError.
+
+        A message that cannot be processed is put into quarantine, and the next one is read.
+        """
+        refused: MailboxError | None = None
+        marked = 0
         for message in mailbox.messages():
             if stop():
                 break
-            self.process(message.raw)
-            mailbox.mark_done(message)
+            problem = message.problem or self.process(message.raw)
+            if problem is not None:
+                self._quarantine(mailbox, message, problem)
+                continue
+            try:
+                mailbox.mark_done(message)
+                marked += 1
+            except MailboxError as error:
+                refused = error
+                log.warning("not marked as done: %s", error)
+        if refused is not None and not marked:
+            raise refused
         return self.finish()
 
-    def process(self, raw: bytes, recipients: Sequence[str] = ()) -> None:
-        """Parse one message, count it, and commit. Raises StorageError."""
-        self.count(read(raw, recipients))
+    def process(self, raw: bytes, recipients: Sequence[str] = ()) -> str | None:
+        """Parse one message, count it, and commit. Return why it cannot be processed, or None. Raises StorageError."""
+        report = read(raw, recipients)
+        return report.detail if report.kind is Kind.UNREADABLE else self._try_count(report)
+
+    def quarantine(self, key: str, problem: str, store: Callable[[], bool]) -> None:
+        """Count a message that cannot be processed. `store` puts it aside; it returns False if it was there already."""
+        try:
+            counter = "failed" if store() else "repeated"
+        except MailboxError as error:
+            counter, problem = "failed", f"{problem}; it could not be put into quarantine: {error}"
+        self._add_problem(counter, f"{key}: {problem}")
+
+    def _quarantine(self, mailbox: Mailbox, message: ReceivedMessage, problem: str) -> None:
+        self.quarantine(message.key, problem, lambda: mailbox.quarantine(message))
+
+    def _add_problem(self, counter: str, text: str) -> None:
+        with self._lock:
+            self._tally.update((counter, "read"))
+            if counter == "failed":
+                self._problems.append(text)
+        # An mbox is read again at every run, and cron sends an email for every warning.
+        log.log(logging.WARNING if counter == "failed" else logging.INFO, "outcome=%s %s", counter, text)
+
+    def _try_count(self, report: InboundReport) -> str | None:
+        """Count a report. Return why that is impossible for this one, or None. Raises StorageError for all others."""
+        try:
+            self.count(report)
+        except RejectedValueError as error:
+            return where(error)
+        except StorageError:
+            raise
+        except Exception as error:  # noqa: BLE001 - one message must never stop the others
+            return where(error)
+        return None
 
     def count(self, report: InboundReport) -> None:
         """Count a report and commit. Raises StorageError."""
@@ -208,9 +199,11 @@ class BounceProcessor:
         )
 
     def count_all(self, events: Iterable[InboundReport]) -> BouncesReport:
-        """Count a provider's events and return the totals. Raises StorageError."""
+        """Count a provider's events, each in a transaction of its own, and return the totals. Raises StorageError."""
         for event in events:
-            self.count(event)
+            problem = self._try_count(event)
+            if problem is not None:
+                self._add_problem("failed", f"event {event.identity}: {problem}")
         return self.report()
 
     def finish(self) -> BouncesReport:
@@ -223,7 +216,7 @@ class BounceProcessor:
         """Return the totals so far."""
         with self._lock:
             counts: dict[str, Any] = dict(self._tally)
-            return BouncesReport(**counts, said=tuple(self._refusals[-5:]))
+            return BouncesReport(**counts, said=tuple(self._refusals), problems=tuple(self._problems))
 
     def _count(self, report: InboundReport) -> tuple[tuple[str, ...], int | None, str | None]:
         """Return the counters that a report belongs to, its subscriber, and its status."""

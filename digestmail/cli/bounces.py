@@ -92,10 +92,13 @@ def _lines(report: BouncesReport) -> Iterator[str]:
         "other feedback": report.feedback,
         "auto-replies": report.auto_replies,
         "no reports": report.other,
+        "in quarantine": report.failed,
     }
     yield f"bounces  {report.read} read" + "".join(f", {count} {name}" for name, count in counts.items() if count)
     for said in report.said:
         yield f"         refused us: {said}"
+    for problem in report.problems:
+        yield f"         in quarantine: {problem}"
     for block in report.blocks:
         yield f"         {block}"
 

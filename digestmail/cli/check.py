@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from digestmail.cli import check_fetching, check_outbox, check_sources, printing
+from digestmail.cli import check_fetching, check_files, check_outbox, check_sources, printing
 from digestmail.cli.times import common_zone, written
 from digestmail.collect.collector import list_health
 from digestmail.config.mail import SmtpTable
@@ -74,6 +74,7 @@ def check(app: App, *, connect: bool) -> CheckReport:
             *check_outbox.at_work(app),
             *_ways_out(app),
             *check_fetching.notes(app, health),
+            *check_files.notes(app, connect=connect),
             *_unread(unread),
         ),
         health=health,

@@ -82,7 +82,9 @@ def check(
     now: Now = None,
     json: Json = False,
     quiet: Quiet = False,
-    connect: Annotated[bool, typer.Option("--connect", help="Also connect to the mail server.")] = False,
+    connect: Annotated[
+        bool, typer.Option("--connect", help="Also connect to the mail servers and to the IMAP server for bounces.")
+    ] = False,
 ) -> None:
     """Check the configuration, database and templates, and show the state of sources, schedule and outbox."""
     from digestmail.cli import check, printing

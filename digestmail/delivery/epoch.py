@@ -6,6 +6,7 @@ configuration. A database whose counter stands before the file's has forgotten w
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from contextlib import suppress
 from hashlib import sha256
@@ -57,7 +58,8 @@ class EpochFile:
         try:
             # Several workers: the file never goes back.
             if (seen := self._seen()) is None or seen < epoch:
-                temporary.write_text(f"{self._name} {epoch}\n", "ascii")
+                with open(temporary, "w", encoding="ascii", opener=_private) as file:
+                    file.write(f"{self._name} {epoch}\n")
                 temporary.replace(self._path)
         except OSError as error:
             with suppress(OSError):
@@ -77,3 +79,7 @@ class EpochFile:
         except (OSError, UnicodeDecodeError) as error:
             raise StorageError(f"{self._path}: cannot be read: {error}") from error
         return int(number) if name == self._name and number.isdecimal() else None
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)

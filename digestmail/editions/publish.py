@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
@@ -25,6 +26,8 @@ from digestmail.selection.segments import for_everybody, for_segment
 from digestmail.storage import audience, deliveries, editions, settings
 from digestmail.storage.audience import RecipientChoices
 from digestmail.storage.database import Database
+
+log = logging.getLogger("digestmail.editions")
 
 _CHUNK = 20_000
 _NOTHING: Final[frozenset[int]] = frozenset()
@@ -61,8 +64,8 @@ def publish(
         try:
             with database.begin() as connection:
                 reports.append(publish_one(connection, digest, render, now, queued_at or now, horizon))
-        except DigestmailError as error:
-            reports.append(DigestReport(digest=digest.name, status="failed", reason=str(error)))
+        except Exception as error:  # noqa: BLE001 - one digest must never stop the others
+            reports.append(_failed(digest, error))
     return PublishReport(digests=tuple(reports))
 
 
@@ -76,9 +79,17 @@ def dry_run_publish(
         try:
             with connection.begin_nested():
                 reports.append(publish_one(connection, digest, render, now, queued_at or now, horizon))
-        except DigestmailError as error:
-            reports.append(DigestReport(digest=digest.name, status="failed", reason=str(error)))
+        except Exception as error:  # noqa: BLE001 - one digest must never stop the others
+            reports.append(_failed(digest, error))
     return PublishReport(digests=tuple(reports))
+
+
+def _failed(digest: Digest, error: Exception) -> DigestReport:
+    reason = str(error)
+    if not isinstance(error, DigestmailError):
+        log.error("digest %s cannot be published", digest.name, exc_info=error)
+        reason = f"unexpected {type(error).__name__}: {error}"
+    return DigestReport(digest=digest.name, status="failed", reason=reason)
 
 
 def _horizon(now: datetime, real_now: datetime | None) -> datetime | None:

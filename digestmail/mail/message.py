@@ -16,7 +16,7 @@ from w3lib.url import safe_url_string
 
 from digestmail.mail.addresses import to_wire_address, wire_domain
 from digestmail.mail.dkim import SegmentSigner, Signer, field_names, relaxed
-from digestmail.mail.encoding import Part, smaller
+from digestmail.mail.encoding import MARKER, Part, smaller
 from digestmail.mail.message_headers import (
     BOUNDARY,
     MAILTO_TOKEN_SLOT,
@@ -27,7 +27,7 @@ from digestmail.mail.message_headers import (
     shared_headers,
     unsubscribe_headers,
 )
-from digestmail.mail.placeholders import PREFERENCES_PLACEHOLDER, UNSUBSCRIBE_PLACEHOLDER, single_line
+from digestmail.mail.placeholders import preferences_placeholder, single_line, unsubscribe_placeholder
 from digestmail.model.deliveries import Rendered
 
 _END: Final = f"\r\n--{BOUNDARY}--\r\n".encode()
@@ -150,11 +150,16 @@ def _filled(pieces: Sequence[bytes], tokens: dict[bytes, bytes]) -> bytes:
 
 
 def _encoded_bodies(rendered: Rendered, sender: Sender) -> tuple[Part, Part]:
-    """Return the text and the HTML body. Text comes first, because clients prefer the last part (RFC 2046, 5.1.4)."""
-    unsubscribe, preferences = body_links(sender)
-    text = rendered.text.replace(UNSUBSCRIBE_PLACEHOLDER, unsubscribe).replace(PREFERENCES_PLACEHOLDER, preferences)
-    html = rendered.html.replace(UNSUBSCRIBE_PLACEHOLDER, escape(unsubscribe))
-    return smaller(text), smaller(html.replace(PREFERENCES_PLACEHOLDER, escape(preferences)))
+    """Return the text and the HTML body. Text comes first, because clients prefer the last part (RFC 2046, 5.1.4).
+
+    This is the last transformation before encoding: nothing rewrites the links or the marker of the token afterwards.
+    """
+    text, html = rendered.text.replace(MARKER, ""), rendered.html.replace(MARKER, "")
+    if rendered.nonce:
+        places = unsubscribe_placeholder(rendered.nonce), preferences_placeholder(rendered.nonce)
+        for place, link in zip(places, body_links(sender), strict=True):
+            text, html = text.replace(place, link), html.replace(place, escape(link))
+    return smaller(text), smaller(html)
 
 
 def _part_header(kind: str, part: Part) -> bytes:

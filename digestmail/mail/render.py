@@ -6,6 +6,7 @@ message below `LARGEST_MESSAGE`.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -17,7 +18,7 @@ from digestmail.mail.encoding import LARGEST_MESSAGE
 from digestmail.mail.i18n import languages
 from digestmail.mail.message import MessageTemplate
 from digestmail.mail.message_headers import Sender
-from digestmail.mail.placeholders import PREFERENCES_PLACEHOLDER, UNSUBSCRIBE_PLACEHOLDER, single_line
+from digestmail.mail.placeholders import preferences_placeholder, single_line, unsubscribe_placeholder
 from digestmail.mail.templates import Templates, compiled
 from digestmail.mail.view_model import (
     CUTS_PER_PAPER,
@@ -44,12 +45,20 @@ Measure: TypeAlias = Callable[[Rendered], int]
 """Returns the largest message size of a rendered email in octets, headers and signatures included."""
 
 
+def _random_token() -> str:
+    return secrets.token_hex(8)
+
+
 class Renderer:
     """Renders sections as emails."""
 
-    def __init__(self, own: Path | None = None) -> None:
-        """Templates are loaded on first use. The directory `own` takes precedence over the built-in templates."""
+    def __init__(self, own: Path | None = None, *, random_token: Callable[[], str] = _random_token) -> None:
+        """Templates are loaded on first use. The directory `own` takes precedence over the built-in templates.
+
+        `random_token` returns letters and digits that no one can guess. It is called once for each edition rendered.
+        """
         self.templates = Templates(own)
+        self._random_token = random_token
 
     def languages(self) -> tuple[str, ...]:
         """Return the available languages."""
@@ -74,9 +83,10 @@ class Renderer:
         """
         language_tag = language or look.language
         render = partial(self.templates.render, language=language_tag)
-        frame = build_frame(edition, base_url) | self.templates.language_context(language_tag) | {"look": look}
+        nonce = self._random_token()
+        frame = build_frame(edition, base_url, nonce) | self.templates.language_context(language_tag) | {"look": look}
         measured = measure or partial(_usual_octets, edition, base_url)
-        return _Fitting(render, frame, build_blocks(sections, look), look.layout, measured).largest()
+        return _Fitting(render, frame, build_blocks(sections, look), look.layout, measured, nonce).largest()
 
     def notice(
         self,
@@ -113,13 +123,20 @@ class _Fitting:
     """Finds the smallest number of cuts with which the message of an edition fits."""
 
     def __init__(
-        self, render: Any, frame: dict[str, Any], blocks: tuple[Block, ...], layout: Layout, measure: Measure
+        self,
+        render: Any,
+        frame: dict[str, Any],
+        blocks: tuple[Block, ...],
+        layout: Layout,
+        measure: Measure,
+        nonce: str,
     ) -> None:
         self._render = render
         self._frame = frame
         self._blocks = blocks
         self._layout = layout
         self._measure = measure
+        self._nonce = nonce
         self._ranks = sum(len(block.rows) for block in blocks)
 
     def largest(self) -> Rendered:
@@ -153,6 +170,7 @@ class _Fitting:
             html=self._html(steps),
             text=self._render("email/edition.txt", context),
             shortened=min(steps, self._ranks),
+            nonce=self._nonce,
         )
 
     def _html(self, steps: int) -> str:
@@ -178,7 +196,10 @@ class _Fitting:
 
 def page(rendered: Rendered) -> str:
     """Return the HTML as a public page, with personal links disabled."""
-    return rendered.html.replace(UNSUBSCRIBE_PLACEHOLDER, "#").replace(PREFERENCES_PLACEHOLDER, "#")
+    html = rendered.html
+    for placeholder in (unsubscribe_placeholder, preferences_placeholder):
+        html = html.replace(placeholder(rendered.nonce), "#") if rendered.nonce else html
+    return html
 
 
 def _subject(render: Any, context: dict[str, Any]) -> str:

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from w3lib.url import safe_url_string
 
-from digestmail.mail.placeholders import PREFERENCES_PLACEHOLDER, UNSUBSCRIBE_PLACEHOLDER, single_line
+from digestmail.mail.placeholders import preferences_placeholder, single_line, unsubscribe_placeholder
 from digestmail.model.editions import Edition
 from digestmail.model.papers import Paper
 from digestmail.model.selection import Entry, Section
@@ -99,14 +99,17 @@ class Block:
     more: int
 
 
-def build_frame(edition: Edition, base_url: str | None) -> dict[str, Any]:
-    """Return the template variables of `edition` besides its papers. Without web pages there are no links to them."""
+def build_frame(edition: Edition, base_url: str | None, nonce: str) -> dict[str, Any]:
+    """Return the template variables of `edition` besides its papers. Without web pages there are no links to them.
+
+    `nonce` is the random part of the placeholders for personal links.
+    """
     return {
         "title": at_word(single_line(edition.title), _TITLE_LENGTH),
         "byline": at_word(single_line(edition.byline), _TITLE_LENGTH),
         "day": edition.slot.day,
-        "unsubscribe_url": UNSUBSCRIBE_PLACEHOLDER,
-        "preferences_url": None if base_url is None else PREFERENCES_PLACEHOLDER,
+        "unsubscribe_url": unsubscribe_placeholder(nonce),
+        "preferences_url": None if base_url is None else preferences_placeholder(nonce),
         "archive_url": None if base_url is None else f"{base_url}/{edition.digest}/{edition.slot.key}",
     }
 

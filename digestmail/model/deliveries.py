@@ -164,6 +164,8 @@ class Rendered:
     text: str
     shortened: int = 0
     """How many papers were shortened so that the message fits the size limit."""
+    nonce: str = ""
+    """The random part of the placeholders; empty if there are none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -144,6 +144,13 @@ def address_key(connection: Connection, subscriber_id: int) -> str | None:
     return key
 
 
+def lock_address_key(connection: Connection, subscriber_id: int) -> str | None:
+    """Return the same as `address_key`. The address can neither change nor be erased before the transaction ends."""
+    wanted = select(subscribers.c.key).where(subscribers.c.id == subscriber_id).with_for_update(read=True)
+    key: str | None = connection.execute(wanted).scalar()
+    return key
+
+
 def is_of_earlier_address(connection: Connection, event: BounceEvent, now: datetime) -> bool:
     """Return whether the delivery of an event ended before the subscriber changed their address."""
     d, s = deliveries.c, subscribers.c

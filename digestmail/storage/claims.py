@@ -94,22 +94,28 @@ class _Outbox:
     def record(
         self, connection: Connection, results: Sequence[tuple[ClaimedMessage, Attempted]], now: datetime
     ) -> list[ClaimedMessage]:
-        """Record results; return the messages of those that another worker holds now."""
-        self._keep_attempts(connection, [result for result in results if result[1].kept], now)
+        """Record results; return the messages of those that another worker holds now, or that were erased."""
         moment = partial(Moment().process_bind_param, dialect=connection.dialect)
         ended_at = moment(now)
         rows = [self._values(message, result, moment(result.due_at), ended_at) for message, result in results]
-        if update_many(connection, self._result, self._result_columns, rows) == len(results):
-            return []
-        current = self._current(connection, [message for message, _ in results])
-        return [message for message, result in results if current.get(message.claim) is not result.state]
+        lost: list[ClaimedMessage] = []
+        if update_many(connection, self._result, self._result_columns, rows) != len(results):
+            current = self._current(connection, [message for message, _ in results])
+            lost = [message for message, result in results if current.get(message.claim) is not result.state]
+        self._keep_attempts(connection, _without(results, lost), now)
+        return lost
 
     def reopen(self, connection: Connection, failed: Sequence[tuple[ClaimedMessage, Attempted]], now: datetime) -> int:
         """Reopen failed messages; return how many it reopened."""
-        self._keep_attempts(connection, failed, now)
         moment = partial(Moment().process_bind_param, dialect=connection.dialect)
         rows = [(moment(result.due_at), *message.claim[self._claim_from :]) for message, result in failed]
-        return update_many(connection, self._reopen, self._reopen_columns, rows)
+        reopened = update_many(connection, self._reopen, self._reopen_columns, rows)
+        lost: list[ClaimedMessage] = []
+        if reopened != len(failed):
+            current = self._current(connection, [message for message, _ in failed])
+            lost = [message for message, _ in failed if message.claim not in current]
+        self._keep_attempts(connection, _without(failed, lost), now)
+        return reopened
 
     def _values(self, message: ClaimedMessage, result: Attempted, due_at: Any, ended_at: Any) -> tuple[Any, ...]:
         return (
@@ -126,6 +132,8 @@ class _Outbox:
     def _keep_attempts(
         self, connection: Connection, results: Sequence[tuple[ClaimedMessage, Attempted]], now: datetime
     ) -> None:
+        """Add to the earlier attempts, after the message itself: its row is then locked, and cannot be erased."""
+        results = [result for result in results if result[1].kept]
         if not results:
             return
         rows: list[dict[str, Any]] = [
@@ -156,6 +164,13 @@ class _Outbox:
             for *key, fence, state in rows:
                 found[cast("Claim", (*(0,) * self._claim_from, *key, fence))] = DeliveryState(state)
         return found
+
+
+def _without(
+    results: Sequence[tuple[ClaimedMessage, Attempted]], lost: Sequence[ClaimedMessage]
+) -> Sequence[tuple[ClaimedMessage, Attempted]]:
+    gone = {message.claim for message in lost}
+    return [result for result in results if result[0].claim not in gone] if gone else results
 
 
 _DELIVERIES = _Outbox(deliveries, attempts, {"edition_id": "edition_id", "subscriber_id": "subscriber_id"}, _SUBSCRIBED)

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 from zlib import crc32
 
 from filelock import FileLock, Timeout
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, SQLAlchemyError, StatementError
 from sqlalchemy.pool import QueuePool
 
-from digestmail.errors import StorageError
+from digestmail.errors import RejectedValueError, StorageError
 from digestmail.storage.places import place_problem
 
 HEAD = "0001"
 """The newest migration. A test compares it with `migrations/versions`."""
 
 _BUSY_SECONDS = 30
+_PURGE_MILLISECONDS = 1000
 _READS: dict[str, dict[str, Any]] = {
     "postgresql": {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True},
     "sqlite": {"digestmail_reads": True},
@@ -59,6 +62,7 @@ class Database:
             # Connections are kept open. Opening one, and closing the last (a checkpoint), costs more than a commit.
             poolclass=QueuePool,
         )
+        event.listen(engine, "do_connect", partial(_create_private, path))
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return cls(engine, path)
@@ -72,6 +76,12 @@ class Database:
     def engine(self) -> Engine:
         """SQLAlchemy's engine, for migrations and tests."""
         return self._engine
+
+    def files(self) -> tuple[Path, ...]:
+        """Return the paths of the SQLite file, its write-ahead log and its index; none for PostgreSQL."""
+        if self._path is None:
+            return ()
+        return tuple(self._path.with_name(self._path.name + suffix) for suffix in ("", "-wal", "-shm"))
 
     def close(self) -> None:
         """Close every connection."""
@@ -125,6 +135,20 @@ class Database:
                     connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": key})
                     connection.commit()
 
+    def purge(self) -> None:
+        """Remove what was deleted from the write-ahead log of SQLite too, unless another process is reading now.
+
+        PostgreSQL does this by itself when it vacuums the table. Raises StorageError.
+        """
+        if self._path is None:
+            return
+        with self._translated(), self._engine.connect() as connection:
+            cursor = connection.connection.cursor()
+            cursor.execute(f"PRAGMA busy_timeout = {_PURGE_MILLISECONDS}")
+            cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            cursor.execute(f"PRAGMA busy_timeout = {_BUSY_SECONDS * 1000}")
+            cursor.close()
+
     def ping(self) -> None:
         """Check that the database responds. Raises StorageError if it does not."""
         with self.connect() as connection:
@@ -151,8 +175,16 @@ class Database:
             yield
         except SQLAlchemyError as error:
             where = self._path or self._engine.url.render_as_string(hide_password=True)
-            hint = place_problem(self._path) if self._path is not None else None
-            raise StorageError(f"database {where}: {_first_line(error)}{f'; {hint}' if hint else ''}") from error
+            kind = RejectedValueError if _is_about_a_value(error) else StorageError
+            hint = place_problem(self._path) if self._path is not None and kind is StorageError else None
+            raise kind(f"database {where}: {_first_line(error)}{f'; {hint}' if hint else ''}") from error
+
+
+def _is_about_a_value(error: SQLAlchemyError) -> bool:
+    """Return whether an error is about one record, not about the database. PEP 249 names the exceptions."""
+    if isinstance(error, DBAPIError):
+        return isinstance(error, DataError | IntegrityError)
+    return isinstance(error, StatementError)
 
 
 def _first_line(error: SQLAlchemyError) -> str:
@@ -162,7 +194,7 @@ def _first_line(error: SQLAlchemyError) -> str:
 
 @contextmanager
 def _file_lock(path: Path) -> Iterator[bool]:
-    lock = FileLock(path, thread_local=False)
+    lock = FileLock(path, thread_local=False, mode=0o600)
     try:
         lock.acquire(blocking=False)
     except Timeout:
@@ -177,6 +209,16 @@ def _file_lock(path: Path) -> Iterator[bool]:
         lock.release()
 
 
+def _create_private(path: Path, *_: Any) -> None:
+    """Create a new SQLite file for its owner only. SQLite gives the files beside it the same mode.
+
+    An existing file is not opened: closing it would release the locks that other connections of this process hold on it
+    (https://sqlite.org/howtocorrupt.html, section 2.2).
+    """
+    with suppress(OSError):  # SQLite gives a better error
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+
+
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
     """Enable write-ahead log, durable commits and foreign keys. Transactions start explicitly."""
     connection.isolation_level = None
@@ -184,6 +226,8 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     cursor.execute("PRAGMA journal_mode = WAL")
     cursor.execute("PRAGMA synchronous = FULL")
     cursor.execute("PRAGMA foreign_keys = ON")
+    # What is erased is overwritten, and not only marked as free.
+    cursor.execute("PRAGMA secure_delete = ON")
     # 64 MiB instead of 2, because the outbox of an edition is written to three B-trees at once.
     cursor.execute("PRAGMA cache_size = -65536")
     cursor.close()

@@ -7,8 +7,9 @@ from datetime import datetime
 
 from sqlalchemy import Connection, delete, func, select, update
 
+from digestmail.model.deliveries import DeliveryState
 from digestmail.model.subscribers import SubscriberState
-from digestmail.storage import deliveries as outbox
+from digestmail.storage import personal_data
 from digestmail.storage.schema import (
     address_changes,
     attempts,
@@ -100,19 +101,16 @@ def is_erased(address: str) -> bool:
 def erase(connection: Connection, subscriber_id: int, now: datetime) -> int:
     """Erase all personal data; return how many deliveries remain, with an anonymous row.
 
-    Server replies are erased too, because many contain the address.
+    `personal_data.TEXT_COLUMNS` lists what is erased. Server replies are among it, because many contain the address. A
+    reply that comes later is not recorded, because the deliveries get a new fence; a message on its way counts as
+    cancelled.
     """
-    outbox.cancel(connection, subscriber_id, "erased", now)
-    connection.execute(delete(attempts).where(attempts.c.subscriber_id == subscriber_id))
-    personal = (subscriptions, opt_outs, confirmations, address_changes, changes, unsubscribe_mails, notices, bounces)
-    for table in personal:
-        connection.execute(delete(table).where(table.c.subscriber_id == subscriber_id))
+    _erase_rows(connection, subscriber_id, now)
     mine = deliveries.c.subscriber_id == subscriber_id
     kept = connection.execute(select(func.count()).select_from(deliveries).where(mine)).scalar_one()
     if not kept:
         connection.execute(delete(subscribers).where(subscribers.c.id == subscriber_id))
         return 0
-    connection.execute(update(deliveries).where(mine).values(text=None))
     nameless = f"{subscriber_id}{_DOMAIN}"
     connection.execute(
         update(subscribers)
@@ -131,3 +129,22 @@ def erase(connection: Connection, subscriber_id: int, now: datetime) -> int:
         )
     )
     return int(kept)
+
+
+def _erase_rows(connection: Connection, subscriber_id: int, now: datetime) -> None:
+    """Delete the rows of a person except deliveries, which end, and forget mentions elsewhere."""
+    mine = deliveries.c.subscriber_id == subscriber_id
+    # First, in the order of a worker: a result that is being recorded is waited for, and erased with the others.
+    connection.execute(update(deliveries).where(mine).values(fence=deliveries.c.fence + 1, text=None))
+    connection.execute(
+        update(deliveries)
+        .where(mine, deliveries.c.due_at.is_not(None))
+        .values(state=DeliveryState.CANCELLED, due_at=None, ended_at=now)
+    )
+    # Bounces are counted under a lock of this row. The ones that come later see that the person is erased.
+    connection.execute(select(subscribers.c.id).where(subscribers.c.id == subscriber_id).with_for_update())
+    personal_data.forget_mentions(connection, personal_data.addresses_of(connection, subscriber_id))
+    connection.execute(delete(attempts).where(attempts.c.subscriber_id == subscriber_id))
+    personal = (subscriptions, opt_outs, confirmations, address_changes, changes, unsubscribe_mails, notices, bounces)
+    for table in personal:
+        connection.execute(delete(table).where(table.c.subscriber_id == subscriber_id))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -9,7 +11,7 @@ from typing import Final
 from sqlalchemy import Connection, delete, select, update
 
 from digestmail.storage.schema import idempotency_keys
-from digestmail.storage.upsert import insert
+from digestmail.storage.upsert import chunks, insert
 
 KEPT_FOR: Final = timedelta(days=7)
 
@@ -44,3 +46,26 @@ def store(connection: Connection, key: str, status: int, response: str) -> None:
     """Store the response under a key that was claimed in this transaction."""
     statement = update(idempotency_keys).where(idempotency_keys.c.key == key)
     connection.execute(statement.values(status=status, response=response))
+
+
+def forget(connection: Connection, addresses: Iterable[str]) -> None:
+    """Delete the responses that mention one of `addresses`, with their keys.
+
+    A repeated request is then a new request, which the suppression of an erased address refuses.
+    """
+    wanted = tuple(addresses)
+    k = idempotency_keys.c
+    rows = connection.execute(select(k.key, k.response)).all()
+    found = [row.key for row in rows if mentions(row.key, wanted) or mentions(row.response, wanted)]
+    for some in chunks(found):
+        connection.execute(delete(idempotency_keys).where(k.key.in_(some)))
+
+
+def mentions(text: str, addresses: Iterable[str]) -> bool:
+    """Return whether `text` contains one of `addresses` in any case, as it is or as in JSON."""
+    folded = text.casefold()
+    return any(form in folded for address in addresses for form in _forms(address.casefold()))
+
+
+def _forms(address: str) -> tuple[str, ...]:
+    return address, json.dumps(address)[1:-1], json.dumps(address, ensure_ascii=False)[1:-1]

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, Select, delete, select, true, update
 
 from digestmail.model.subscribers import Consent, Preferences, Subscriber, SubscriberState, Subscription
-from digestmail.storage import deliveries, opt_outs
+from digestmail.storage import deliveries, idempotency, opt_outs
 from digestmail.storage.schema import subscribers, subscriptions
 from digestmail.storage.upsert import insert
 
@@ -142,6 +142,9 @@ def choose(connection: Connection, subscriber_id: int, choices: Preferences, now
 
 def readdress(connection: Connection, subscriber_id: int, address: str, now: datetime) -> None:
     """Change the address of a subscriber. No one else may have it."""
+    before = connection.execute(select(subscribers.c.address).where(subscribers.c.id == subscriber_id)).scalar()
+    if before is not None:
+        idempotency.forget(connection, [before])
     _set(connection, subscriber_id, now, address=address, key=address.casefold(), address_changed_at=now)
 
 

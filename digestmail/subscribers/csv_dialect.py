@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import csv
 import re
+from collections import deque
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
@@ -24,6 +25,7 @@ _ALIASES = {
     "email-address": "address",
     "email_address": "address",
 }
+_MAX_LINES_IN_ROW = 20
 _FALLBACK = "digestmail-windows-1252"
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -82,6 +84,8 @@ def _encoding_of(head: bytes) -> str:
 def rows(lines: Iterable[str]) -> Iterator[tuple[int, list[str] | str]]:
     """Yield (number of its first line, cells) for each row of a CSV; a sentence for what is none (RFC 4180).
 
+    A quotation mark that is not closed makes one line invalid: the following lines are rows of their own.
+
     The header says whether cells end with commas, semicolons or tabs, unless a line "sep=;" stands before it.
     """
     iterator = iter(lines)
@@ -91,16 +95,55 @@ def rows(lines: Iterable[str]) -> Iterator[tuple[int, list[str] | str]]:
     if named := _SEPARATOR_LINE.fullmatch(first):
         delimiter, skipped = named[1], 1
         first = next(iterator, "")
-    reader = csv.reader(chain([first] if first else [], iterator), strict=True, delimiter=delimiter)
+    source = _Lines(chain([first] if first else [], iterator), skipped)
+    width = 0
     while True:
-        line = reader.line_num + 1 + skipped
+        line = source.start_row()
         try:
-            cells: list[str] | str = next(reader)
+            cells: list[str] | str = next(csv.reader(source, strict=True, delimiter=delimiter))
+            width = width or len(cells)
+            if source.number > line and len(cells) != width:
+                cells = "invalid CSV: a quotation mark is not closed in this line"
         except StopIteration:
             return
         except csv.Error as error:
             cells = f"invalid CSV: {error}"
+        if isinstance(cells, str):
+            source.return_to_second_line()
         yield line, cells
+
+
+class _Lines:
+    """The lines of a file, which can be read again from the second line of a row on."""
+
+    def __init__(self, lines: Iterable[str], number: int) -> None:
+        self._rest = iter(lines)
+        self._again: deque[str] = deque()
+        self._row: list[str] = []
+        self.number = number
+        """The number of the last line that was read."""
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        if len(self._row) == _MAX_LINES_IN_ROW:
+            raise csv.Error(f"a quotation mark is not closed within {_MAX_LINES_IN_ROW} lines")
+        line = self._again.popleft() if self._again else next(self._rest)
+        self.number += 1
+        self._row.append(line)
+        return line
+
+    def start_row(self) -> int:
+        """Return the number of the next line, which starts a row."""
+        self._row.clear()
+        return self.number + 1
+
+    def return_to_second_line(self) -> None:
+        """Read the lines of this row again, except the first one."""
+        rest = self._row[1:]
+        self._again.extendleft(reversed(rest))
+        self.number -= len(rest)
 
 
 def _delimiter_of(header: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ from digestmail.subscribers.csv_format import COLUMNS, TOPIC_SEPARATOR, unescape
 from digestmail.subscribers.preferences import LONGEST_PAUSE
 from digestmail.subscribers.validate import checked
 from digestmail.text.counts import counted
+
+log = logging.getLogger("digestmail.subscribers")
 
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 """NUL, and surrogates, which represent bytes that are not UTF-8."""
@@ -95,6 +98,9 @@ class Reader:
                     yield self._parse(line, _by_name(header, cells), choose)
                 except SubscriptionError as error:
                     yield RowError(line, str(error)[:_MAX_ERROR_LENGTH])
+                except Exception as error:
+                    log.exception("line %d cannot be imported", line)
+                    yield RowError(line, f"unexpected {type(error).__name__}; the log contains details")
 
     def _parse(self, line: int, row: Mapping[str, str], choose: _Choose) -> ImportRow:
         address = normalised(_bare_address(row["address"]))

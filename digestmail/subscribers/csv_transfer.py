@@ -12,7 +12,7 @@ from typing import Protocol
 
 from sqlalchemy import Connection
 
-from digestmail.errors import SubscriptionError
+from digestmail.errors import RejectedValueError, SubscriptionError
 from digestmail.model.digests import Digest
 from digestmail.model.subscribers import Consent, SubscriberState, Subscription
 from digestmail.storage import subscriber_import, subscribers
@@ -108,14 +108,28 @@ def import_people(
     counts: Counter[RowOutcome] = Counter()
     failures: list[Line] = []
     while chunk := list(islice(read, _CHUNK)):
-        with database.connect() if dry_run else database.begin() as connection:
-            done = _import_chunk(connection, chunk, now, store=not dry_run)
+        done = _import_or_divide(database, chunk, now, dry_run=dry_run)
         # Outcomes are reported after the commit.
         counts.update(line.outcome for line in done)
         failures += [line for line in done if line.outcome is RowOutcome.FAILED][: _MAX_LISTED - len(failures)]
         for line in done:
             tell(line)
     return _report(counts, failures, dry_run=dry_run)
+
+
+def _import_or_divide(
+    database: Database, chunk: Sequence[ImportRow | RowError], now: datetime, *, dry_run: bool
+) -> list[Line]:
+    """Import rows in one transaction. If the database refuses a value, divide them until only that row fails."""
+    try:
+        with database.connect() if dry_run else database.begin() as connection:
+            return _import_chunk(connection, chunk, now, store=not dry_run)
+    except RejectedValueError as error:
+        if len(chunk) == 1:
+            return [Line(number=chunk[0].line, outcome=RowOutcome.FAILED, why=str(error))]
+    middle = len(chunk) // 2
+    halves = chunk[:middle], chunk[middle:]
+    return [line for half in halves for line in _import_or_divide(database, half, now, dry_run=dry_run)]
 
 
 def _report(counts: Counter[RowOutcome], failures: list[Line], *, dry_run: bool) -> ImportReport:

@@ -129,4 +129,5 @@ def erase(database: Database, subscriber_id: int, now: datetime, *, random_token
         suppressions.remove(connection, key, now)
         suppressions.add(connection, hashed, reason, "", now)
         kept = erasing.erase(connection, subscriber_id, now)
+    database.purge()
     return Erased(removed=kept == 0, deliveries=kept)

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection
 
 from digestmail.bounces.counting import Recorded
-from digestmail.bounces.processor import Request
+from digestmail.bounces.identify import Request
 from digestmail.editions.requeue import requeue
 from digestmail.errors import SubscriptionError
 from digestmail.model.deliveries import NoticeKind

@@ -48,8 +48,9 @@ class _Mailbox:
 
     @classmethod
     def open(cls, path: Path) -> _Mailbox:
-        for part in ("tmp", "new", "cur"):
-            (path / part).mkdir(mode=0o700, parents=True, exist_ok=True)
+        for folder in (path, *(path / part for part in ("tmp", "new", "cur"))):
+            # `parents` would create the mailbox itself with the mode of the umask.
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         # Listed once: a message moves from new/ to cur/ when it is read, and looking for its name among the flagged
         # names of a full cur/ for every message would take time that grows with the square.
         return cls(path, {entry.name.partition(":")[0] for part in ("new", "cur") for entry in os.scandir(path / part)})

@@ -8,6 +8,7 @@ from typing import Literal
 
 from digestmail.bounces.mailboxes.base import Mailbox
 from digestmail.bounces.mailboxes.factory import make_mailbox
+from digestmail.bounces.mailboxes.quarantine import FOLDER, QuarantineFolder
 from digestmail.bounces.processor import BounceProcessor, BouncesReport
 from digestmail.clock import Clock
 from digestmail.config.bounces import BouncesTable
@@ -58,9 +59,30 @@ def receive(
         protocol=table.protocol,
         max_bytes=table.max_bytes,
         timeout=table.timeout,
+        quarantine=_listener_quarantine(table, base),
         unsubscribed=unsubscribed,
         stop=stop,
     )
+
+
+def count_quarantined(table: BouncesTable, base: Path, *, connect: bool) -> tuple[str, int]:
+    """Return where unreadable messages are put aside, and how many there are.
+
+    An IMAP server is only asked if `connect` is true; else the number is 0. Raises MailboxError.
+    """
+    if table.kind == "listen":
+        folder = _listener_quarantine(table, base)
+        return str(folder.path), folder.count()
+    if table.kind == "imap":
+        folder_name = f"{table.folder}/quarantine at {table.host}"
+        return folder_name, _mailbox(table, table.kind, base).count_quarantined() if connect else 0
+    path = base / table.path
+    path = path / FOLDER if table.kind == "maildir" else path.with_name(f"{path.name}.quarantine")
+    return str(path), QuarantineFolder(path).count()
+
+
+def _listener_quarantine(table: BouncesTable, base: Path) -> QuarantineFolder:
+    return QuarantineFolder(base / table.path / FOLDER)
 
 
 def _mailbox(table: BouncesTable, kind: Literal["maildir", "mbox", "imap"], base: Path) -> Mailbox:

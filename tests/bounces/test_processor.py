@@ -32,10 +32,16 @@ class FakeMailbox:
 
     def __init__(self, *raws: bytes) -> None:
         self.waiting = dict(enumerate(raws))
+        self.aside: list[ReceivedMessage] = []
 
     def messages(self):
         for place, raw in list(self.waiting.items()):
             yield ReceivedMessage(raw=raw, key=str(place))
+
+    def quarantine(self, mail: ReceivedMessage) -> bool:
+        self.aside.append(mail)
+        del self.waiting[int(mail.key)]
+        return True
 
     def mark_done(self, mail: ReceivedMessage) -> None:
         del self.waiting[int(mail.key)]

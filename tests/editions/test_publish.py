@@ -249,6 +249,20 @@ def test_a_withdrawn_paper_is_not_published(database, see):
     assert report.outcomes == {"selected": 1, "withdrawn": 1}
 
 
+def test_an_unexpected_error_in_one_digest_stops_no_other(database, see, subscribe):
+    subscribe("a@example.org")
+    see(sighting(1))
+
+    def broken(edition, sections):
+        if edition.digest == "daily":
+            raise RecursionError("too deep")
+        return render(edition, sections)
+
+    first, second = publish(database, [digest(), digest("second")], broken, THURSDAY).digests
+    assert (first.status, second.status) == ("failed", "published")
+    assert first.reason == "unexpected RecursionError: too deep"
+
+
 def test_an_edition_that_cannot_be_rendered_is_not_published_and_stops_no_other(database, see, subscribe):
     subscribe("a@example.org")
     see(sighting(1))

@@ -9,7 +9,7 @@ import dkimverifier
 import pytest
 from cryptography.hazmat.primitives import serialization as forms
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from editions import SENDER, SIX, TOKEN
+from editions import NONCE, SENDER, SIX, TOKEN, UNSUBSCRIBE_PLACEHOLDER
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from message_rules import broken_rules
@@ -17,7 +17,6 @@ from message_rules import broken_rules
 from digestmail.mail.dkim import Algorithm, SegmentSigner, Signer, generate, relaxed
 from digestmail.mail.message import MessageTemplate
 from digestmail.mail.message_headers import Sender
-from digestmail.mail.placeholders import UNSUBSCRIBE_PLACEHOLDER
 from digestmail.model.deliveries import Rendered
 
 RSA = Signer(domain="example.org", selector="one", pem=generate(Algorithm.RSA))
@@ -45,6 +44,7 @@ def cast(
         subject=subject,
         html=f'<p>{text}</p><a href="{UNSUBSCRIBE_PLACEHOLDER}">Unsubscribe</a>',
         text=f"{text}\n\n{UNSUBSCRIBE_PLACEHOLDER}\n",
+        nonce=NONCE,
     )
     message_template = MessageTemplate(rendered, sender, digest="daily", title=title, signers=signers)
     return message_template.personalize(
@@ -63,7 +63,9 @@ def test_both_signatures_verify_and_the_message_passes_every_rule():
 
 
 def test_signatures_verify_with_an_unsubscribe_address():
-    rendered = Rendered(subject="s", html=f'<a href="{UNSUBSCRIBE_PLACEHOLDER}">x</a>', text=UNSUBSCRIBE_PLACEHOLDER)
+    rendered = Rendered(
+        subject="s", html=f'<a href="{UNSUBSCRIBE_PLACEHOLDER}">x</a>', text=UNSUBSCRIBE_PLACEHOLDER, nonce=NONCE
+    )
     for base_url in ("https://digest.example.org", None):
         sender = Sender(
             mailbox="d@example.org", domain="example.org", base_url=base_url, bounce_address="b@example.org"

@@ -6,14 +6,13 @@ import re
 from pathlib import Path
 
 import pytest
-from editions import GOLDEN_EDITIONS, cast
+from editions import GOLDEN_EDITIONS, NONCE, UNSUBSCRIBE_PLACEHOLDER, cast
 from message_rules import broken_rules
 
-from digestmail.mail.placeholders import UNSUBSCRIBE_PLACEHOLDER
 from digestmail.mail.render import Renderer
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
-RENDERER = Renderer()
+RENDERER = Renderer(random_token=lambda: NONCE)
 
 
 def masked(raw: bytes) -> bytes:

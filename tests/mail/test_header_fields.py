@@ -9,7 +9,7 @@ from email.utils import parseaddr
 
 import dkimverifier
 import pytest
-from editions import SIX, TOKEN
+from editions import NONCE, SIX, TOKEN, UNSUBSCRIBE_PLACEHOLDER
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from message_rules import broken_rules
@@ -18,7 +18,7 @@ from digestmail.mail.dkim import Algorithm, Signer, generate
 from digestmail.mail.header_fields import named, split_mailbox
 from digestmail.mail.message import MessageTemplate
 from digestmail.mail.message_headers import Sender
-from digestmail.mail.placeholders import UNSUBSCRIBE_PLACEHOLDER, single_line
+from digestmail.mail.placeholders import single_line
 from digestmail.model.deliveries import Rendered
 
 SIGNERS = tuple(
@@ -29,6 +29,7 @@ RENDERED = Rendered(
     subject="Papers",
     html=f'<p><a href="{UNSUBSCRIBE_PLACEHOLDER}">Leave</a></p>',
     text=f"Leave: {UNSUBSCRIBE_PLACEHOLDER}",
+    nonce=NONCE,
 )
 ADDRESS = "digest@example.org"
 NAMES = [

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from editions import cast, full_edition
 
 from digestmail.mail.encoding import LARGEST_MESSAGE
 from digestmail.mail.lint.rules import RULES, lint
 from digestmail.mail.render import Renderer
-from digestmail.model.deliveries import Rendered
 
 OF = full_edition()
 RENDERED = Renderer().render(OF, OF.sections, base_url="https://digest.example.org")
@@ -19,7 +20,7 @@ def failed(raw: bytes) -> set[str]:
 
 def with_html(old: str, new: str) -> bytes:
     assert old in RENDERED.html
-    return cast(Rendered(subject=RENDERED.subject, html=RENDERED.html.replace(old, new, 1), text=RENDERED.text))
+    return cast(replace(RENDERED, html=RENDERED.html.replace(old, new, 1)))
 
 
 def test_a_full_edition_passes_every_rule():
@@ -31,10 +32,11 @@ def test_a_full_edition_passes_every_rule():
 
 
 def test_the_text_part_counts_towards_the_size_of_a_message_too():
-    html, text = RENDERED.html, RENDERED.text
+    text = RENDERED.text
     rest = LARGEST_MESSAGE - len(GOOD) - 500
-    fits = Rendered(subject="s", html=html, text=text + ("x" * 69 + "\n") * (rest // 71))
-    over = Rendered(subject="s", html=html, text=text + ("x" * 69 + "\n") * (rest // 71 + 20))
+    filler = "x" * 69 + "\n"
+    fits = replace(RENDERED, subject="s", text=text + filler * (rest // 71))
+    over = replace(RENDERED, subject="s", text=text + filler * (rest // 71 + 20))
 
     assert failed(cast(fits)) == set()
     assert failed(cast(over)) == {"byte-budget"}

@@ -8,7 +8,7 @@ from email.header import decode_header, make_header
 from email.utils import parseaddr
 
 import pytest
-from editions import SENDER, SIX, TOKEN, cast
+from editions import NONCE, SENDER, SIX, TOKEN, UNSUBSCRIBE_PLACEHOLDER, cast
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from message_rules import broken_rules, part
@@ -18,7 +18,7 @@ from digestmail.mail.addresses import to_wire_address, wire_domain
 from digestmail.mail.encoding import quoted_printable
 from digestmail.mail.message import MessageTemplate
 from digestmail.mail.message_headers import Sender
-from digestmail.mail.placeholders import UNSUBSCRIBE_PLACEHOLDER, single_line
+from digestmail.mail.placeholders import single_line
 from digestmail.mail.tokens import Tokens
 from digestmail.model.deliveries import Rendered
 
@@ -31,6 +31,7 @@ RENDERED = Rendered(
     subject="Trending papers",
     html=HTML.format(place=UNSUBSCRIBE_PLACEHOLDER),
     text=f"Hello\n\nUnsubscribe:\n{UNSUBSCRIBE_PLACEHOLDER}\n",
+    nonce=NONCE,
 )
 MESSAGE_ID = "<daily.2026-04-02.abcdefgh@digest.example.org>"
 LINK = f"https://digest.example.org/unsubscribe/{TOKEN}"
@@ -47,7 +48,7 @@ def display_name(raw: bytes, header: str) -> str:
 
 
 def with_subject(subject: str) -> Rendered:
-    return Rendered(subject=subject, html=RENDERED.html, text=RENDERED.text)
+    return Rendered(subject=subject, html=RENDERED.html, text=RENDERED.text, nonce=NONCE)
 
 
 def cast_to(recipient: str, *, smtputf8: bool = True, **changes) -> bytes:
@@ -332,7 +333,7 @@ def test_quoted_printable_decodes_to_the_original(before: str, after: str):
 @given(st.integers(0, 200), st.text(alphabet="aé =.\n", max_size=100), st.integers(1, 300))
 def test_a_placeholder_can_be_anywhere(before: int, after: str, length: int):
     text = "x" * before + UNSUBSCRIBE_PLACEHOLDER + after + UNSUBSCRIBE_PLACEHOLDER
-    rendered = Rendered(subject="s", html=HTML.format(place=UNSUBSCRIBE_PLACEHOLDER), text=text)
+    rendered = Rendered(subject="s", html=HTML.format(place=UNSUBSCRIBE_PLACEHOLDER), text=text, nonce=NONCE)
     message_template = MessageTemplate(rendered, SENDER, digest="daily", title="Trending papers")
     token = "t" * length
 
@@ -355,7 +356,6 @@ def test_one_line_is_one_line(text: str):
 
     assert line.splitlines() in ([], [line])
     assert single_line(line) == line
-    assert UNSUBSCRIBE_PLACEHOLDER not in single_line(text + UNSUBSCRIBE_PLACEHOLDER)
 
 
 @pytest.mark.parametrize(
@@ -370,3 +370,12 @@ def test_one_line_is_one_line(text: str):
 )
 def test_only_unreadable_events_are_skipped(text: str, line: str):
     assert single_line(text) == line
+
+
+def test_a_text_cannot_mark_the_place_of_a_token():
+    marked = Rendered(subject="s", html=HTML.format(place="\ufdd2"), text="before \ufdd2 after")
+    message_template = MessageTemplate(marked, SENDER, digest="daily", title="Trending papers")
+    raw = message_template.personalize(
+        recipient="r@example.net", message_id=MESSAGE_ID, date=SIX, unsubscribe_token=TOKEN
+    )
+    assert TOKEN not in part(raw, "html") + part(raw, "plain")

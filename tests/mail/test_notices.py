@@ -5,7 +5,7 @@ from __future__ import annotations
 from email import message_from_bytes, policy
 
 import pytest
-from editions import SENDER, SIX
+from editions import NONCE, SENDER, SIX, UNSUBSCRIBE_PLACEHOLDER
 from message_rules import broken_rules, part, visible
 
 from digestmail.mail.message import MessageTemplate
@@ -103,7 +103,7 @@ def test_without_links_none_is_promised():
 
 def test_the_template_of_an_edition_needs_a_token():
     message_template = MessageTemplate(
-        Rendered(subject="x", html="https://place.invalid/unsubscribe-9d6b2f41", text="x"),
+        Rendered(subject="x", html=UNSUBSCRIBE_PLACEHOLDER, text="x", nonce=NONCE),
         SENDER,
         digest="daily",
         title="x",

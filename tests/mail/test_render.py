@@ -7,7 +7,19 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from editions import ABSTRACT, SIX, Arranged, cast, edition, entry, full_edition, section
+from editions import (
+    ABSTRACT,
+    NONCE,
+    PREFERENCES_PLACEHOLDER,
+    SIX,
+    UNSUBSCRIBE_PLACEHOLDER,
+    Arranged,
+    cast,
+    edition,
+    entry,
+    full_edition,
+    section,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from message_rules import broken_rules, part, visible
@@ -15,7 +27,7 @@ from message_rules import broken_rules, part, visible
 from digestmail.errors import RenderError
 from digestmail.mail.encoding import LARGEST_MESSAGE, quoted_printable
 from digestmail.mail.i18n import templates_directory
-from digestmail.mail.placeholders import PREFERENCES_PLACEHOLDER, UNSUBSCRIBE_PLACEHOLDER, single_line
+from digestmail.mail.placeholders import preferences_placeholder, single_line, unsubscribe_placeholder
 from digestmail.mail.render import Renderer, page
 from digestmail.model.deliveries import Rendered
 from digestmail.model.editions import Slot
@@ -24,7 +36,7 @@ from digestmail.model.selection import TopicMatch
 from digestmail.model.theme import DARK, LIGHT, Appearance, Layout, Logo, Theme
 from digestmail.text.truncate import at_sentence, at_word
 
-RENDERER = Renderer()
+RENDERER = Renderer(random_token=lambda: NONCE)
 BASE_URL = "https://digest.example.org"
 
 
@@ -188,8 +200,8 @@ HOSTILE = st.one_of(
             "--=_digestmail_part--",
             "=?utf-8?b?QmNjOg==?= =20 =0D=0A",
             "&amp;lt; &#60; &nosuch; ]]> <!-- --> <![CDATA[",
-            UNSUBSCRIBE_PLACEHOLDER,
-            PREFERENCES_PLACEHOLDER,
+            unsubscribe_placeholder(""),
+            preferences_placeholder("9d6b2f40"),
             "\ufdd2",
         ]
     ),
@@ -253,7 +265,9 @@ def hostile_entries(draw: st.DrawFn):
     HOSTILE,
 )
 def test_hostile_texts_pass_every_rule_and_are_preserved_exactly(sections: list, title: str, byline: str):
-    rendered = render(edition(sections, title=title, byline=byline))
+    of = edition(sections, title=title, byline=byline)
+    # With a nonce that is in no file: Hypothesis tries the texts that it finds in the tests.
+    rendered = Renderer().render(of, of.sections, base_url=BASE_URL)
     raw = cast(rendered, title=title)
 
     assert broken_rules(raw) == []
@@ -512,3 +526,42 @@ def test_more_papers_link_into_the_archive():
     link = rf'<a class="a" href="{BASE_URL}/daily/2026-04-02"[^>]*>3 more in this topic</a>'
 
     assert re.search(link, looked(Appearance()).html)
+
+
+PERSONAL = re.compile(r"https://digest\.example\.org/(?:unsubscribe|preferences)/[^\s\"<&]+")
+
+
+@pytest.mark.parametrize("place", [unsubscribe_placeholder, preferences_placeholder])
+def test_no_feed_can_link_to_a_personal_page(place):
+    """The feed repeats every placeholder it has ever seen, in every field, and in pieces that are put together."""
+    seen: list[str] = []
+
+    def random_token() -> str:
+        seen.append(f"token{len(seen)}")
+        return seen[-1]
+
+    renderer = Renderer(random_token=random_token)
+    expected = personal_links(renderer, full_edition())
+    for nonce in ("", "token", *(f"token{number}" for number in range(3))):
+        link = place(nonce)
+        torn = f"{link[:20]}\ufdd2{link[20:40]}\x00{link}{link[40:]}"
+        for text in (link, torn):
+            of = edition(
+                [section([entry(1, text, link=link, summary=text, authors=(text,), organization=text, code_url=link)])],
+                title=text,
+                byline=text,
+            )
+            assert personal_links(renderer, of) == expected
+
+
+def personal_links(renderer: Renderer, of) -> tuple[list[str], list[str]]:
+    raw = cast(renderer.render(of, of.sections, base_url=BASE_URL), title="x")
+    return PERSONAL.findall(part(raw, "html")), PERSONAL.findall(part(raw, "plain"))
+
+
+def test_two_renderings_have_different_placeholders():
+    of = full_edition()
+    renderer = Renderer()
+    first, second = (renderer.render(of, of.sections, base_url=BASE_URL).nonce for _ in range(2))
+    assert first != second
+    assert re.fullmatch("[0-9a-f]{16}", first)

@@ -7,8 +7,8 @@ import re
 import pytest
 from replaying import SHARED, needs_shared
 
+from digestmail.bounces.identify import Request, request_of
 from digestmail.bounces.parsing.parse import read
-from digestmail.bounces.processor import Request, request_of
 from digestmail.mail.tokens import Tokens
 
 pytestmark = needs_shared

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import func, select
 
-from digestmail.errors import SubscriptionError
+from digestmail.errors import RejectedValueError, SubscriptionError
 from digestmail.model.subscribers import (
     Consent,
     Preferences,
@@ -380,12 +380,40 @@ def test_an_incomplete_header_stops_the_import(database, header):
         bring(database, "a@example.org,daily", header=header)
 
 
-def test_a_quote_that_is_never_closed_fails_and_ends_there(database):
-    report, told = bring(
-        database, "a@example.org,daily,,,,,,", '"b@example.org,daily,,,,,,', "c@example.org,daily,,,,,,"
-    )
-    assert told == [(2, RowOutcome.ADDED), (3, RowOutcome.FAILED)]
-    assert "invalid CSV" in report.failures[0].why
+@pytest.mark.parametrize(
+    "torn",
+    [
+        '"torn@example.org,daily,,,,,,',
+        'torn@example.org,"daily,,,,,,',
+        'torn@example.org,daily,"Agents,,,,,',
+        'torn@example.org,daily,,,,,"desk,2026-01-02',
+    ],
+)
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_a_quote_that_is_never_closed_fails_alone(database, torn, count):
+    """However many there are: two of them look like one long quoted cell."""
+    rows = [row for number in range(count) for row in (torn, f"p{number}@example.org,daily,,,,,,")]
+    rows += [f"last{number}@example.org,daily,,,,,," for number in range(30)]
+    report, told = bring(database, *rows)
+    failed = [number for number, outcome in told if outcome is RowOutcome.FAILED]
+    assert failed == [2 + 2 * number for number in range(count)]
+    assert report.added == people(database) == count + 30
+
+
+def test_an_unexpected_error_concerns_one_line_only(database, monkeypatch):
+    from digestmail.subscribers import csv_import
+
+    parse = csv_import.normalised
+
+    def fail(address: str) -> str:
+        if address == "b@example.org":
+            raise RecursionError
+        return parse(address)
+
+    monkeypatch.setattr(csv_import, "normalised", fail)
+    report, _ = bring(database, *(f"{name}@example.org,daily,,,,,," for name in "abc"))
+    assert (report.added, report.failed) == (2, 1)
+    assert report.failures[0].why == "unexpected RecursionError; the log contains details"
 
 
 def test_many_lines_go_in_pieces(database, monkeypatch):
@@ -428,3 +456,18 @@ def test_tables_of_a_spreadsheet_bring_their_people(database, header):
     ]
     report, _ = bring(database, *rows, header=header)
     assert (report.added, report.failed) == (2, 0)
+
+
+def test_a_value_that_the_database_refuses_concerns_one_row_only(database, monkeypatch):
+    add = csv_transfer.subscriber_import.add_people
+
+    def refuse(connection, people, now) -> None:
+        people = list(people)
+        if any(one.address == "p3@example.org" for one in people):
+            raise RejectedValueError("value out of range")
+        add(connection, people, now)
+
+    monkeypatch.setattr(csv_transfer.subscriber_import, "add_people", refuse)
+    report, told = bring(database, *(f"p{number}@example.org,daily,,,,,," for number in range(10)))
+    assert (report.added, report.failed, people(database)) == (9, 1, 9)
+    assert [number for number, outcome in told if outcome is RowOutcome.FAILED] == [5]

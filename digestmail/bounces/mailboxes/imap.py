@@ -1,4 +1,4 @@
-"""An IMAP folder (RFC 9051). Messages that are done get the flag Seen."""
+"""An IMAP folder (RFC 9051). Messages that are done get the flag Seen; unreadable ones are copied to a subfolder."""
 
 from __future__ import annotations
 
@@ -17,11 +17,13 @@ from imap_tools import (
     MailMessageFlags,
 )
 
-from digestmail.bounces.mailboxes.base import MailboxError, ReceivedMessage
+from digestmail.bounces.mailboxes.base import MailboxError, ReceivedMessage, too_large
 from digestmail.transports.tls import client_context
 
 Security = Literal["none", "starttls", "tls"]
 _PORTS: dict[Security, int] = {"none": 143, "starttls": 143, "tls": 993}
+_QUARANTINE = "quarantine"
+_REFUSED = (imaplib.IMAP4.error, ImapToolsError)
 _BROKEN = (OSError, imaplib.IMAP4.error, ImapToolsError, UnicodeError, ValueError)
 
 
@@ -59,16 +61,14 @@ class ImapMailbox:
             connected = self._connect()
         try:
             with self._translated():
-                if self._security == "starttls":
-                    connected.client.starttls(client_context(ca_file=self._ca_file))
-                connected.login(*self._login)
+                self._log_in(connected)
                 uids = connected.uids(AND(seen=False))
             self._open = connected
             for uid in uids:
                 with self._translated():
-                    raw = self._fetch(connected, uid)
-                if raw is not None:
-                    yield ReceivedMessage(raw=raw, key=uid)
+                    message = self._fetch(connected, uid)
+                if message is not None:
+                    yield message
         finally:
             self._open = None
             _disconnect(connected)
@@ -78,7 +78,46 @@ class ImapMailbox:
         if self._open is None:
             raise MailboxError("the mailbox is closed")
         with self._translated():
-            self._open.flag(message.key, MailMessageFlags.SEEN, value=True)
+            self._add_flags(self._open, message.key, MailMessageFlags.SEEN)
+
+    def quarantine(self, message: ReceivedMessage) -> bool:
+        """Copy a message to the subfolder `quarantine` and flag it as seen, or as seen and flagged if that is refused.
+
+        Only possible while `messages` is being iterated.
+        """
+        if self._open is None:
+            raise MailboxError("the mailbox is closed")
+        with self._translated():
+            flags = [MailMessageFlags.SEEN]
+            try:
+                self._open.copy(message.key, _quarantine_folder(self._open, self._login[2], create=True))
+            except _REFUSED:
+                flags.append(MailMessageFlags.FLAGGED)
+            self._add_flags(self._open, message.key, *flags)
+        return True
+
+    def _add_flags(self, connected: BaseMailBox, uid: str, *flags: str) -> None:
+        """Add flags to a message. `BaseMailBox.flag` would also expunge what others marked as deleted."""
+        answered, _ = connected.client.uid("STORE", uid, "+FLAGS.SILENT", f"({' '.join(flags)})")
+        if answered != "OK":
+            raise MailboxError(f"{self._address[0]}: the server refused to flag message {uid}")
+
+    def count_quarantined(self) -> int:
+        """Return the number of messages in the subfolder `quarantine`. Connects to the server."""
+        with self._translated():
+            connected = self._connect()
+        try:
+            with self._translated():
+                self._log_in(connected)
+                folder = _quarantine_folder(connected, self._login[2], create=False)
+                return connected.folder.status(folder, ["MESSAGES"])["MESSAGES"] if folder else 0
+        finally:
+            _disconnect(connected)
+
+    def _log_in(self, connected: BaseMailBox) -> None:
+        if self._security == "starttls":
+            connected.client.starttls(client_context(ca_file=self._ca_file))
+        connected.login(*self._login)
 
     def _connect(self) -> BaseMailBox:
         host, port = self._address
@@ -86,12 +125,16 @@ class ImapMailbox:
             return MailBox(host, port, timeout=self._timeout, ssl_context=client_context(ca_file=self._ca_file))
         return MailBoxUnencrypted(host, port, timeout=self._timeout)
 
-    def _fetch(self, connected: BaseMailBox, uid: str) -> bytes | None:
+    def _fetch(self, connected: BaseMailBox, uid: str) -> ReceivedMessage | None:
         """Return the start of a message, or None if it was deleted. `PEEK` does not set flags (section 6.4.5)."""
-        answered, parts = connected.client.uid("FETCH", uid, f"(BODY.PEEK[]<0.{self._max_bytes}>)")
+        answered, parts = connected.client.uid("FETCH", uid, f"(BODY.PEEK[]<0.{self._max_bytes + 1}>)")
         if answered != "OK":
-            raise MailboxError(f"{self._address[0]}: the server refused to return message {uid}")
-        return next((part[1] for part in parts if isinstance(part, tuple)), None)
+            return ReceivedMessage(raw=b"", key=uid, problem="the server refused to return it")
+        raw = next((part[1] for part in parts if isinstance(part, tuple)), None)
+        if raw is None:
+            return None
+        problem = too_large(self._max_bytes) if len(raw) > self._max_bytes else ""
+        return ReceivedMessage(raw=raw[: self._max_bytes], key=uid, problem=problem)
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
@@ -99,6 +142,21 @@ class ImapMailbox:
             yield
         except _BROKEN as error:
             raise MailboxError(f"{self._address[0]}: {str(error) or type(error).__name__}") from error
+
+
+def _quarantine_folder(connected: BaseMailBox, folder: str, *, create: bool) -> str:
+    """Return the name of the folder for unreadable messages, below `folder`; empty if it does not exist.
+
+    The character between two levels is the server's (RFC 9051 section 7.3.1).
+    """
+    here = connected.folder.list(search_args=folder)
+    name = f"{folder}{(here[0].delim if here else '') or '/'}{_QUARANTINE}"
+    if connected.folder.exists(name):
+        return name
+    if not create:
+        return ""
+    connected.folder.create(name)
+    return name
 
 
 def _disconnect(connected: BaseMailBox) -> None:

@@ -19,7 +19,7 @@ from digestmail.errors import StorageError
 log = logging.getLogger("digestmail.bounces")
 
 Process = Callable[[bytes, Sequence[str]], None]
-"""Called with a message and its recipients. Returns after the commit. May raise StorageError."""
+"""Called with a message and its recipients. Returns after the commit. May raise StorageError or MailboxError."""
 DEFAULT_PORT = 8024
 
 
@@ -88,7 +88,7 @@ class _Handler:
         raw = envelope.content if isinstance(envelope.content, bytes) else b""
         try:
             await asyncio.to_thread(self._process, raw, tuple(envelope.rcpt_tos))
-        except StorageError as error:
+        except (StorageError, MailboxError) as error:
             log.error("not recorded: %s", error)  # noqa: TRY400 - expected, and the other server tries again
             return "451 4.3.0 try again later"
         return "250 2.0.0 OK"

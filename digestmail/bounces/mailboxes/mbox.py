@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from digestmail.bounces.mailboxes.base import MailboxError, ReceivedMessage
+from digestmail.bounces.mailboxes.base import MailboxError, ReceivedMessage, too_large
+from digestmail.bounces.mailboxes.quarantine import QuarantineFolder
 
 _LONGEST_LINE: Final = 65_536
 _DAY = rb"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)"
@@ -27,6 +28,7 @@ class MboxMailbox:
         """Read at most `max_bytes` octets of each message."""
         self._path = path
         self._max_bytes = max_bytes
+        self._quarantine = QuarantineFolder(path.with_name(f"{path.name}.quarantine"))
 
     def messages(self) -> Iterator[ReceivedMessage]:
         """Yield the messages in file order. Raises MailboxError if the file cannot be read."""
@@ -41,16 +43,28 @@ class MboxMailbox:
     def mark_done(self, message: ReceivedMessage) -> None:
         """Do nothing, because a mail server may be writing to the file."""
 
+    def quarantine(self, message: ReceivedMessage) -> bool:
+        """Copy a message to the Maildir `PATH.quarantine`, at most `max_bytes` octets of it."""
+        return self._quarantine.add(message.raw)
+
+    def count_quarantined(self) -> int:
+        """Return the number of messages in `PATH.quarantine`."""
+        return self._quarantine.count()
+
+    def _received(self, raw: bytearray, number: int) -> ReceivedMessage:
+        problem = too_large(self._max_bytes) if len(raw) > self._max_bytes else ""
+        return ReceivedMessage(raw=bytes(raw[: self._max_bytes]), key=str(number), problem=problem)
+
     def _split(self, file: BinaryIO) -> Iterator[ReceivedMessage]:
         """Split the file at the From lines, which are left out."""
         raw, number, began = bytearray(), -1, True
         while line := file.readline(_LONGEST_LINE):
             if began and (_POSTMARK.match(line) or (number < 0 and line.startswith(b"From "))):
                 if number >= 0:
-                    yield ReceivedMessage(raw=bytes(raw), key=str(number))
+                    yield self._received(raw, number)
                 raw, number = bytearray(), number + 1
-            elif number >= 0 and len(raw) < self._max_bytes:
-                raw += line[: self._max_bytes - len(raw)]
+            elif number >= 0 and len(raw) <= self._max_bytes:
+                raw += line
             began = line.endswith(b"\n")
         if number >= 0:
-            yield ReceivedMessage(raw=bytes(raw), key=str(number))
+            yield self._received(raw, number)

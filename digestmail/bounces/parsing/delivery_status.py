@@ -11,7 +11,7 @@ from digestmail.bounces.parsing.recipients import text_about
 from digestmail.bounces.parsing.report import BounceClass, FailedRecipient, Kind
 
 _STATUS = re.compile(r"(?<![\d.])[245]\.\d{1,3}\.\d{1,3}(?![\d.])")
-_MAX_RECIPIENTS = 200
+_MAX_RECIPIENTS = 50
 _UNICODE = re.compile(r"\\x\{([0-9A-F]{2,6})\}", re.IGNORECASE)
 
 

@@ -107,7 +107,7 @@ def readable_text(mail: Mail) -> str:
     """Return the text of a notice, up to the returned message."""
     for part in own_parts(mail):
         if part.get_content_maintype() == "text":
-            notice = _ORIGINAL.split(text(part)[:_LONGEST].replace("\r\n", "\n"), maxsplit=1)[0]
+            notice = _ORIGINAL.split(text(part)[:_LONGEST], maxsplit=1)[0]
             return _SUBJECT.sub("", notice)
     return ""
 

@@ -1,4 +1,8 @@
-"""Parses untrusted messages, with limits on size, depth and time."""
+"""Parses untrusted messages, with limits on size, depth and time.
+
+Every limit is checked before the parser sees the message, and on the same lines that the parser sees: it ends a line at
+CRLF, LF and at a bare CR.
+"""
 
 from __future__ import annotations
 
@@ -8,20 +12,25 @@ from collections.abc import Iterator
 from contextlib import suppress
 from email import message_from_bytes
 from email.message import Message
+from email.parser import BytesHeaderParser
 from html import unescape
 from typing import Final, TypeAlias
 
 MAX_BYTES: Final = 400_000
 """The part of a message that is parsed. Reports put their content before the returned message."""
 _MAX_PARTS: Final = 60
+_MAX_BLOCKS: Final = 1_000
 _MAX_BOUNDARIES: Final = 500
 _MAX_LINES: Final = 20_000
 _MAX_HEADERS: Final = 2_000
 _MAX_HEADER_BYTES: Final = 100_000
 _MAX_FIELD: Final = 10_000
-"""The limits bound the parser's time, which grows with the depth of the parts times the number of lines."""
-_PART = re.compile(rb"^content-type\s*:", re.IGNORECASE | re.MULTILINE)
-_HEADERS_END = re.compile(rb"\r?\n\r?\n")
+_MAX_CONTENT_TYPE: Final = 4_000
+"""The limits bound the parser's time, which grows with the depth of the parts times the number of lines, and with the
+square of the length of a Content-Type field."""
+_LINE_END = re.compile(rb"\r\n?")
+_PART = re.compile(rb"^content-type[ \t]*:[^\n]*(?:\n[ \t][^\n]*)*", re.IGNORECASE | re.MULTILINE)
+"""A Content-Type field with its folded lines (RFC 5322 section 2.2.3)."""
 _POSTMARKS = re.compile(rb"\A(?:>?From [^\n]*(?:\n|\Z))+")
 """The From line of an mbox (RFC 4155), and the one that procmail keeps from an earlier mbox."""
 _GLOBAL = re.compile(
@@ -34,20 +43,37 @@ _TAG = re.compile(r"<[a-z!/][^<>@]{0,500}>", re.IGNORECASE)
 Mail: TypeAlias = "Message[str, str]"
 
 
-def parse(raw: bytes) -> Mail | None:
-    """Parse a message. Return None if it has too many parts or headers."""
-    raw = _POSTMARKS.sub(b"", raw[:MAX_BYTES])
+class LimitError(ValueError):
+    """A message exceeds a limit of this module. The text says which."""
+
+
+def normalize_lines(raw: bytes) -> bytes:
+    """Return `raw` with LF at the end of each line instead of CRLF or a bare CR."""
+    return _LINE_END.sub(b"\n", raw)
+
+
+def parse(raw: bytes) -> Mail:
+    """Parse the first `MAX_BYTES` octets of a message. Raises LimitError if it has too many parts or headers."""
+    raw = _POSTMARKS.sub(b"", normalize_lines(raw[:MAX_BYTES]))
     if raw.count(b"\n") > _MAX_LINES:
-        raw = b"".join(raw.splitlines(keepends=True)[:_MAX_LINES])
-    found = _HEADERS_END.search(raw)
-    end = found.start() if found else len(raw)
+        raw = b"\n".join(raw.split(b"\n", _MAX_LINES)[:_MAX_LINES])
+    end = raw.find(b"\n\n")
+    end = len(raw) if end < 0 else end
     if end > _MAX_HEADER_BYTES or raw.count(b"\n", 0, end) > _MAX_HEADERS:
-        return None
-    if sum(1 for _ in _PART.finditer(raw)) > _MAX_PARTS:
-        return None
+        raise LimitError("its header is too long")
+    fields = [len(found[0]) for found in _PART.finditer(raw)]
+    if len(fields) > _MAX_PARTS:
+        raise LimitError("it has too many parts")
+    if max(fields, default=0) > _MAX_CONTENT_TYPE:
+        raise LimitError("a Content-Type field is too long")
     if b"multipart/" in raw[:end].lower() and raw.count(b"\n--") > _MAX_BOUNDARIES:
-        return None
+        raise LimitError("it has too many boundaries")
     return message_from_bytes(_GLOBAL.sub(lambda found: found[1] + _ASCII[(found[2] or b"").lower()], raw))
+
+
+def _parse_fields(block: bytes) -> Mail:
+    """Parse header fields. What follows them stays text, so that a decoded part cannot contain further parts."""
+    return BytesHeaderParser().parsebytes(normalize_lines(block[:MAX_BYTES]))
 
 
 def own_parts(mail: Mail) -> Iterator[Mail]:
@@ -67,7 +93,11 @@ def blocks(part: Mail) -> list[Mail]:
         found = [block for block in payload if isinstance(block, Message)]
         encoding = field(part, "Content-Transfer-Encoding").lower()
         return _decoded(found, encoding) if encoding in {"base64", "quoted-printable"} else found
-    return [message_from_bytes(block) for block in re.split(rb"\r?\n\r?\n", content(part)[:MAX_BYTES])]
+    return _parse_blocks(content(part))
+
+
+def _parse_blocks(text: bytes) -> list[Mail]:
+    return [_parse_fields(block) for block in normalize_lines(text[:MAX_BYTES]).split(b"\n\n", _MAX_BLOCKS)]
 
 
 def _decoded(found: list[Mail], encoding: str) -> list[Mail]:
@@ -75,7 +105,7 @@ def _decoded(found: list[Mail], encoding: str) -> list[Mail]:
     coded = b"\n\n".join(_source(block) for block in found)
     with suppress(ValueError):
         plain = binascii.a2b_qp(coded) if encoding == "quoted-printable" else binascii.a2b_base64(coded)
-        return [message_from_bytes(block) for block in re.split(rb"\r?\n\r?\n", plain[:MAX_BYTES])]
+        return _parse_blocks(plain)
     return []
 
 
@@ -100,6 +130,7 @@ def text(part: Mail) -> str:
         decoded = content(part).decode(charset, "replace")
     except (LookupError, ValueError):
         decoded = content(part).decode("latin-1")
+    decoded = decoded.replace("\r\n", "\n").replace("\r", "\n")
     return unescape(_TAG.sub(" ", decoded)) if part.get_content_subtype() == "html" else decoded
 
 
@@ -118,4 +149,4 @@ def returned_messages(mail: Mail) -> Iterator[Mail]:
             payload = part.get_payload()
             yield from (inner for inner in payload if isinstance(inner, Message)) if isinstance(payload, list) else ()
         elif kind in {"text/rfc822-headers", "text/rfc822-header", "message/rfc822-headers"}:
-            yield message_from_bytes(content(part))
+            yield _parse_fields(content(part))

@@ -9,12 +9,23 @@ from contextlib import suppress
 from dataclasses import replace
 from email.errors import HeaderParseError
 from email.header import decode_header, make_header
+from typing import Final
 from urllib.parse import unquote
 
 from digestmail.bounces.parsing.delivery_status import read_delivery_status
 from digestmail.bounces.parsing.feedback_report import original_senders, read_feedback
 from digestmail.bounces.parsing.free_text import is_auto_reply, is_from_daemon, is_warning, read_notice, readable_text
-from digestmail.bounces.parsing.mime_parts import MAX_BYTES, Mail, field, own_parts, parse, returned_messages, text
+from digestmail.bounces.parsing.mime_parts import (
+    MAX_BYTES,
+    LimitError,
+    Mail,
+    field,
+    normalize_lines,
+    own_parts,
+    parse,
+    returned_messages,
+    text,
+)
 from digestmail.bounces.parsing.report import FailedRecipient, InboundReport, Kind, RecipientProof
 
 _RECIPIENT_FIELDS = ("X-Original-To", "Delivered-To", "Envelope-To", "X-Envelope-To", "To", "Cc")
@@ -23,17 +34,36 @@ _MESSAGE_ID = re.compile(r"<[A-Za-z0-9-]{1,80}\.[A-Za-z0-9-]{1,80}\.[0-9a-f]{40}
 _SUBJECT_TOKEN = re.compile(r"(?<![A-Za-z0-9_-])([A-Za-z0-9_-]{4,200}\.[A-Za-z0-9_-]{27})(?![A-Za-z0-9_-])")
 """An unsubscribe token: base64 data and a signature of 20 octets."""
 _UNSUBSCRIBE = re.compile(r"(?:/unsubscribe/|unsubscribe%20|unsubscribe )([A-Za-z0-9_-]{4,200}\.[A-Za-z0-9_-]{20,60})")
-_MOST = 10
+_MOST: Final = 10
 
 
 def read(raw: bytes, recipients: Sequence[str] = ()) -> InboundReport:
-    """Parse the message `raw`. Never raises; reads at most 400 KB, in linear time.
+    """Parse the first 400 KB of the message `raw`, in bounded time. Never raises.
 
-    `recipients` are the addresses of the envelope, if known (RFC 5321 section 3.3).
+    A message that exceeds a limit, or that any parser fails on, is `Kind.UNREADABLE`. `recipients` are the addresses of
+    the envelope, if known (RFC 5321 section 3.3).
     """
+    try:
+        return _read(raw, recipients)
+    except LimitError as error:
+        detail = str(error)
+    except Exception as error:  # noqa: BLE001 - one message must never stop the others; RecursionError is one, too
+        detail = where(error)
+    return InboundReport(kind=Kind.UNREADABLE, identity=_identity(raw, None), detail=detail)
+
+
+def where(error: Exception) -> str:
+    """Return the type and the place of an unexpected error, without its text, which may contain an address."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is None:
+        return type(error).__name__
+    return f"{type(error).__name__} in {trace.tb_frame.f_globals.get('__name__', '?')}, line {trace.tb_lineno}"
+
+
+def _read(raw: bytes, recipients: Sequence[str]) -> InboundReport:
     mail = parse(raw)
-    if mail is None:
-        return InboundReport(kind=Kind.OTHER, identity=_identity(raw, None), detail="too many parts or headers")
     kind, failures, detail = _classify(mail)
     proof = _proof(mail, recipients)
     if not _is_report(mail, kind):
@@ -96,7 +126,7 @@ def _subject(mail: Mail) -> str:
 
 def _identity(raw: bytes, mail: Mail | None) -> str:
     own = field(mail, "Message-ID") if mail is not None else ""
-    named = own.encode("utf-8", "replace") or raw[:MAX_BYTES].replace(b"\r\n", b"\n")
+    named = own.encode("utf-8", "replace") or normalize_lines(raw[:MAX_BYTES])
     return hashlib.sha256(named).hexdigest()[:32]
 
 

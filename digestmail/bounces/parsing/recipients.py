@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from typing import Final
+
+_MAX_LINES: Final = 2_000
+"""A report names its recipients before the returned message. The time grows with the lines times the recipients."""
 
 
 def text_about(names: Collection[str], others: Collection[str], words: str) -> list[str]:
@@ -12,7 +16,7 @@ def text_about(names: Collection[str], others: Collection[str], words: str) -> l
     name the recipient with the indented lines below, their paragraphs, everything up to another recipient, and the
     entire report if there are no others.
     """
-    lines = words.splitlines()
+    lines = words.splitlines()[:_MAX_LINES]
     entry = _lines(lines, names, others, lambda line: line[:1] in {" ", "\t"} and bool(line.strip()))
     paragraph = _lines(lines, names, others, lambda line: bool(line.strip()))
     following = _lines(lines, names, others, lambda _: True)

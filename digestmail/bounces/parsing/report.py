@@ -20,6 +20,8 @@ class Kind(StrEnum):
     """A feedback report that is not a complaint, such as auth-failure."""
     AUTO_REPLY = "auto-reply"
     OTHER = "other"
+    UNREADABLE = "unreadable"
+    """The message could not be parsed; `detail` says why."""
 
 
 class BounceClass(StrEnum):

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints
 
 from digestmail.bounces.parsing.classify import judge
+from digestmail.bounces.parsing.parse import where
 from digestmail.bounces.parsing.report import BounceClass, FailedRecipient, InboundReport, Kind, RecipientProof
 from digestmail.errors import EventsError
+
+log = logging.getLogger("digestmail.bounces")
 
 _LONGEST: Final = 4000
 _MILDEST_FIRST: Final = (BounceClass.SENDER_FAULT, BounceClass.SOFT, BounceClass.HARD)
@@ -44,7 +48,7 @@ class EventBatch:
 
     events: tuple[InboundReport, ...] = ()
     unreadable: int = 0
-    """Events without required fields. They are skipped and do not affect the others."""
+    """Events that cannot be parsed, such as those without required fields. They do not affect the others."""
     confirm: str = ""
     """A URL that the operator must open once before the provider sends events. It is never fetched automatically."""
 
@@ -58,12 +62,13 @@ def load(body: bytes) -> Any:
 
 
 def read_each(found: Iterable[Any], read: Callable[[Any], InboundReport]) -> EventBatch:
-    """Parse events one by one. `read` raises ValidationError for an invalid event."""
+    """Parse events one by one. An event that `read` raises any exception for is counted, and the next one is parsed."""
     events, unreadable = [], 0
     for one in found:
         try:
             events.append(read(one))
-        except ValidationError:
+        except Exception as error:  # noqa: BLE001 - one event must never stop the others
+            log.warning("unreadable event: %s", where(error))
             unreadable += 1
     return EventBatch(events=tuple(events), unreadable=unreadable)
 

@@ -6,8 +6,10 @@ from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Final
 
+from digestmail.bounces.parsing.parse import where
 from digestmail.bounces.webhooks import generic, mailgun, postmark, sendgrid, ses
 from digestmail.bounces.webhooks.events import EventBatch
+from digestmail.errors import EventsError
 
 
 class Provider(StrEnum):
@@ -32,4 +34,9 @@ _READERS: Final[Mapping[Provider, Callable[[bytes], EventBatch]]] = {
 
 def read(provider: Provider, body: bytes) -> EventBatch:
     """Parse a request of `provider`. Raises EventsError, and nothing else for any body."""
-    return _READERS[provider](body)
+    try:
+        return _READERS[provider](body)
+    except EventsError:
+        raise
+    except Exception as error:
+        raise EventsError(f"the body cannot be read: {where(error)}") from error

@@ -9,6 +9,7 @@ import pytest
 from digestmail.bounces.mailboxes.base import MailboxError
 from digestmail.bounces.mailboxes.maildir import MaildirMailbox
 from digestmail.bounces.mailboxes.mbox import MboxMailbox
+from digestmail.bounces.mailboxes.quarantine import QuarantineFolder
 
 
 @pytest.fixture
@@ -129,3 +130,65 @@ def test_a_from_line_after_a_truncated_message_starts_the_next(tmp_path):
     path.write_bytes(DATED[0] + b"Subject: 0\n\nthe disk was full\n" + DATED[0] + b"Subject: 1\n\n")
 
     assert subjects(MboxMailbox(path, max_bytes=1000).messages()) == [b"Subject: 0", b"Subject: 1"]
+
+
+def test_an_unreadable_message_of_a_maildir_moves_to_its_quarantine_folder(maildir):
+    box = MaildirMailbox(maildir, max_bytes=1000)
+    first, *rest = box.messages()
+    assert box.count_quarantined() == 0
+    assert box.quarantine(first)
+
+    assert subjects(box.messages()) == subjects(rest)
+    assert box.count_quarantined() == 1
+    (moved,) = mailbox.Maildir(maildir, create=False).get_folder("quarantine")
+    assert moved.as_bytes().startswith(first.raw.splitlines()[0])
+    assert (maildir / ".quarantine").stat().st_mode & 0o777 == 0o700
+
+
+def test_an_unreadable_message_of_an_mbox_is_copied_once_and_the_mbox_is_not_changed(tmp_path):
+    path = tmp_path / "mbox"
+    path.write_bytes(DATED[0] + b"Subject: 0\n\nbody\n")
+    before = path.read_bytes()
+    box = MboxMailbox(path, max_bytes=1000)
+
+    assert [box.quarantine(message) for _ in range(2) for message in box.messages()] == [True, False]
+    assert box.count_quarantined() == 1
+    assert path.read_bytes() == before
+    (copied,) = (tmp_path / "mbox.quarantine" / "new").iterdir()
+    assert copied.read_bytes() == b"Subject: 0\n\nbody\n"
+    assert copied.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_message_that_is_too_large_has_a_problem_and_the_next_one_is_read(tmp_path):
+    for name, body in (("1", b"x" * 200), ("2", b"y")):
+        for folder in ("new", "cur"):
+            (tmp_path / "mail" / folder).mkdir(parents=True, exist_ok=True)
+        (tmp_path / "mail" / "new" / name).write_bytes(b"Subject: x\n\n" + body)
+    path = tmp_path / "mbox"
+    path.write_bytes(DATED[0] + b"Subject: x\n\n" + b"x" * 200 + b"\n" + DATED[0] + b"Subject: x\n\ny")
+
+    for box in (MaildirMailbox(tmp_path / "mail", max_bytes=100), MboxMailbox(path, max_bytes=100)):
+        assert [message.problem for message in box.messages()] == [
+            "it is larger than 100 bytes (bounces.max_bytes)",
+            "",
+        ]
+
+
+def test_a_file_that_cannot_be_opened_has_a_problem_and_the_others_are_read(maildir, monkeypatch):
+    broken = min((maildir / "new").iterdir(), key=lambda file: file.name)
+    opened = type(broken).open
+
+    def fail(self, *arguments):
+        if self == broken:
+            raise PermissionError(13, "Permission denied")
+        return opened(self, *arguments)
+
+    monkeypatch.setattr(type(broken), "open", fail)
+    problems = [message.problem for message in MaildirMailbox(maildir, max_bytes=1000).messages()]
+    assert problems == ["the file cannot be read: Permission denied", "", ""]
+
+
+def test_a_quarantine_that_cannot_be_written_is_a_clear_error(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(MailboxError, match=r"file/quarantine: File exists"):
+        QuarantineFolder(tmp_path / "file" / "quarantine").add(b"x")

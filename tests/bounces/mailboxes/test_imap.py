@@ -51,7 +51,7 @@ def test_a_message_that_was_deleted_meanwhile_is_skipped():
         assert [mail.raw for mail in mails] == [b"3"]
 
 
-@pytest.mark.parametrize("command", ["LOGIN", "SELECT", "UID SEARCH", "UID FETCH", "UID STORE"])
+@pytest.mark.parametrize("command", ["LOGIN", "SELECT", "UID SEARCH", "UID STORE"])
 def test_what_the_server_refuses_is_a_clear_error_without_the_password(command):
     server = ImapServer(b"1")
     server.refuses = command
@@ -84,3 +84,42 @@ def test_tls_is_asked_for_and_a_server_without_it_gets_no_password():
         with listening(server.talk) as listener, pytest.raises(MailboxError):
             list(reader(listener.port, security=security).messages())
     assert not any("secret" in command for command in server.commands)
+
+
+def test_an_unreadable_message_is_copied_to_a_subfolder_and_marked_as_seen():
+    server = ImapServer(b"Subject: 1\r\n\r\n", b"Subject: 2\r\n\r\n")
+    with listening(server.talk) as listener:
+        box = reader(listener.port)
+        assert box.count_quarantined() == 0
+        for message in box.messages():
+            assert box.quarantine(message)
+        assert box.count_quarantined() == 2
+    assert server.folders == {"Bounces.quarantine": list(server.mails.values())}, "the server separates levels by a dot"
+    assert server.seen == {11, 12}
+    assert server.flagged == set()
+    assert not any("EXPUNGE" in command for command in server.commands)
+
+
+@pytest.mark.parametrize("command", ["CREATE", "UID COPY"])
+def test_an_unreadable_message_is_flagged_if_the_server_allows_no_subfolder(command):
+    server = ImapServer(b"1", b"2")
+    server.refuses = command
+    with listening(server.talk) as listener:
+        box = reader(listener.port)
+        assert [box.quarantine(message) for message in box.messages()] == [True, True]
+    assert (server.seen, server.flagged) == ({11, 12}, {11, 12})
+
+
+def test_a_message_that_the_server_refuses_to_return_has_a_problem():
+    server = ImapServer(b"1")
+    server.refuses = "UID FETCH"
+    with listening(server.talk) as listener:
+        (message,) = reader(listener.port).messages()
+    assert message.problem == "the server refused to return it"
+
+
+def test_a_message_that_is_too_large_has_a_problem():
+    with listening(ImapServer(b"x" * 1001, b"x" * 1000).talk) as listener:
+        first, second = reader(listener.port).messages()
+    assert first.problem == "it is larger than 1,000 bytes (bounces.max_bytes)"
+    assert second.problem == ""

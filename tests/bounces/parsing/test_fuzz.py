@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import time
 
 import pytest
@@ -63,6 +64,69 @@ def test_a_report_put_together_wrongly_is_read(lines):
     read_in_time(b"".join(lines))
 
 
+ENDS = (b"\n", b"\r\n", b"\r")
+
+
+@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize("raw", GOOD)
+def test_a_report_means_the_same_with_any_line_ends(raw, end):
+    lines = raw.replace(b"\r\n", b"\n").split(b"\n")
+    as_usual, returned = read(b"\n".join(lines)), read(end.join(lines))
+    assert (returned.kind, returned.failures, returned.proof) == (as_usual.kind, as_usual.failures, as_usual.proof)
+
+
+PIECES = st.sampled_from(
+    [
+        b"Content-Type: multipart/mixed; boundary=b",
+        b"Content-Type: multipart/report; boundary=c",
+        b"Content-Type: message/delivery-status",
+        b"Content-Type: message/rfc822",
+        b"Content-Type: message/global-headers",
+        b"Content-Type: text/rfc822-headers",
+        b"Content-Transfer-Encoding: base64",
+        b"Q29udGVudC1UeXBlOiBtdWx0aXBhcnQvbWl4ZWQ7IGJvdW5kYXJ5PWI=",
+        b"--b",
+        b"--c",
+        b"--c--",
+        b"",
+        b"Final-Recipient: rfc822; reader@example.net",
+        b"Action: failed",
+        b" folded",
+    ]
+)
+LINES_WITH_ENDS = st.lists(st.tuples(PIECES, st.sampled_from(ENDS)), max_size=200)
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(LINES_WITH_ENDS)
+def test_parts_in_parts_with_any_line_ends_are_read(pieces):
+    returned = read_in_time(b"".join(piece + end for piece, end in pieces)[:8_000])
+    assert returned.kind is not Kind.UNREADABLE or returned.detail.startswith(("it has too many", "its header"))
+
+
+def nested(depth: int, end: bytes) -> bytes:
+    return b"".join(
+        b"Content-Type: multipart/mixed; boundary=b%d" % n + end * 2 + b"--b%d" % n + end for n in range(depth)
+    )
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_the_depth_is_limited_with_any_line_ends(end):
+    assert read(nested(60, end)).kind is Kind.OTHER
+    assert read(nested(61, end)).detail == "it has too many parts"
+
+
+def test_a_content_type_field_has_a_limited_length_even_if_it_is_folded():
+    assert read(b"Content-Type: text/plain" + b";\n a=b" * 600 + b"\n\nx").kind is Kind.OTHER
+    assert read(b"Content-Type: text/plain" + b";\n a=b" * 700 + b"\n\nx").detail == "a Content-Type field is too long"
+
+
+def test_a_decoded_part_contains_no_further_parts():
+    inner = base64.encodebytes(nested(61, b"\n"))
+    outer = b"Content-Type: text/rfc822-headers\nContent-Transfer-Encoding: base64\n\n" + inner
+    assert read(outer).kind is Kind.OTHER
+
+
 HEAD = b"From: MAILER-DAEMON@mx.example\nTo: bounce@example.org\n"
 MANY = 200_000
 BOMBS = {
@@ -99,6 +163,10 @@ BOMBS = {
     "parameters": b"Content-Type: text/plain" + b"; a=b" * MANY + b"\n\n",
     "failed recipients": b"X-Failed-Recipients: " + b"a@b.example," * 30_000 + HEAD + b"\n550",
     "tokens": HEAD + b"\n" + b"+" + b"a" * 31 + b"\n+" * MANY,
+    "recipients and lines": dsn(*[block(recipient=f"a{n}@b.example") for n in range(200)]).replace(
+        b"I could not deliver it.\n", b"".join(b"a%d@b.example\n" % n for n in range(200)) + b"x\n" * 8000
+    ),
+    "twenty megabytes": HEAD + b"\n" + b"550 5.1.1 <a@b.example> x\r" * 750_000,
     "links": HEAD + b"\n" + b"/unsubscribe/" + b"a" * MANY,
 }
 

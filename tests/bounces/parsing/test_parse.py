@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 from bounce_messages import READER, TOKENS, arf, block, dsn, original, return_path
 
+from digestmail.bounces.identify import identify
 from digestmail.bounces.parsing.parse import read
 from digestmail.bounces.parsing.report import BounceClass, Kind
-from digestmail.bounces.processor import identify
 
 VACATION = b"""From: Reader <reader@example.net>
 To: bounce@bounce.example.org

@@ -25,8 +25,10 @@ from hooks import (
     subscription,
 )
 
+from digestmail.bounces.identify import identify
 from digestmail.bounces.parsing.report import BounceClass, Kind
-from digestmail.bounces.processor import identify
+from digestmail.bounces.webhooks import events
+from digestmail.bounces.webhooks import generic as generic_format
 from digestmail.bounces.webhooks.mailgun import is_signed
 from digestmail.bounces.webhooks.payload import Provider, read
 from digestmail.errors import EventsError
@@ -357,3 +359,24 @@ def test_an_event_has_a_stable_identity_for_each_provider():
 def test_a_body_that_is_not_what_the_provider_sends_is_one_error(provider, raw):
     with pytest.raises(EventsError):
         read(provider, raw)
+
+
+def test_an_event_that_parsing_fails_on_is_counted_and_the_others_are_read(monkeypatch):
+    judge = events.failed
+
+    def fail(recipient: str, *arguments, **fields):
+        if recipient == "second@example.net":
+            raise RecursionError
+        return judge(recipient, *arguments, **fields)
+
+    monkeypatch.setattr(generic_format, "failed", fail)
+    batch = generic_format.read(
+        json.dumps(
+            [
+                {"id": name, "kind": "bounce", "recipient": f"{name}@example.net"}
+                for name in ("first", "second", "third")
+            ]
+        ).encode()
+    )
+    assert [event.recipient for event in batch.events] == ["first@example.net", "third@example.net"]
+    assert batch.unreadable == 1

@@ -1,0 +1,108 @@
+"""Every text column of the database, and how erasing removes a person's address from it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from enum import StrEnum
+from typing import Any, Final
+
+from sqlalchemy import Connection, select, update
+
+from digestmail.storage import idempotency
+from digestmail.storage.schema import address_changes, changes, notices, rates, subscribers
+
+
+class Kept(StrEnum):
+    """What a text column may contain about a person."""
+
+    ROW = "row"
+    """Text about the person that the row belongs to. Erasing deletes the row or empties the column."""
+    MENTION = "mention"
+    """Text that may mention an address, in a row that belongs to no person. Erasing searches the column for it."""
+    HASH = "hash"
+    """The address or, after erasing, a keyed hash of it."""
+    NOTHING = "nothing"
+    """No address of a subscriber: codes, names from the configuration, and what sources publish."""
+
+
+TEXT_COLUMNS: Final[Mapping[str, Mapping[str, Kept]]] = {
+    "address_changes": {"nonce": Kept.NOTHING, "address": Kept.ROW},
+    "attempts": {"state": Kept.NOTHING, "text": Kept.ROW},
+    "bounces": {
+        # A hash of the report with numbers.
+        "report": Kept.NOTHING,
+        "kind": Kept.NOTHING,
+        "status": Kept.ROW,
+        "detail": Kept.ROW,
+        "domain": Kept.ROW,
+        "reason": Kept.ROW,
+    },
+    "changes": {"before": Kept.ROW},
+    "confirmations": {"nonce": Kept.NOTHING, "choices": Kept.ROW},
+    "connection_leases": {"key": Kept.NOTHING, "worker": Kept.NOTHING},
+    "deliveries": {"state": Kept.NOTHING, "text": Kept.ROW},
+    "edition_papers": {"digest": Kept.NOTHING, "topic": Kept.NOTHING},
+    "editions": {"digest": Kept.NOTHING, "slot": Kept.NOTHING, "content": Kept.NOTHING, "reason": Kept.NOTHING},
+    "host_limits": {"host": Kept.NOTHING},
+    # `request` is a hash without a key, so an address could be guessed from it.
+    "idempotency_keys": {"key": Kept.MENTION, "request": Kept.MENTION, "response": Kept.MENTION},
+    "notice_attempts": {"state": Kept.NOTHING, "text": Kept.ROW},
+    "notices": {"kind": Kept.NOTHING, "content": Kept.ROW, "state": Kept.NOTHING, "text": Kept.ROW},
+    "opt_outs": {"digest": Kept.NOTHING},
+    "paper_aliases": {"alias": Kept.NOTHING},
+    "papers": dict.fromkeys(
+        (
+            "key", "title", "abstract", "raw_title", "raw_abstract", "authors", "categories", "keywords", "link",
+            "summary", "organization", "comment", "discussion_url", "code_url", "project_url", "thumbnail_url",
+        ),
+        Kept.NOTHING,
+    ),
+    # `reason` is the reply that made a relay pause.
+    "rates": {"key": Kept.NOTHING, "reason": Kept.MENTION},
+    "segments": {"topics": Kept.NOTHING, "more": Kept.NOTHING, "language": Kept.NOTHING},
+    "servers": {"server": Kept.NOTHING, "face": Kept.NOTHING, "manner": Kept.NOTHING},
+    "settings": {"name": Kept.NOTHING, "value": Kept.NOTHING},
+    "sightings": {"source": Kept.NOTHING, "announce_type": Kept.NOTHING},
+    "source_health": dict.fromkeys(("source", "category", "health", "detail", "parked_address"), Kept.NOTHING),
+    "sources": {"name": Kept.NOTHING},
+    "subscribers": {
+        "address": Kept.ROW,
+        "key": Kept.ROW,
+        "state": Kept.NOTHING,
+        "language": Kept.ROW,
+        "timezone": Kept.ROW,
+        "consent_source": Kept.ROW,
+    },
+    "subscriptions": {"digest": Kept.NOTHING, "topics": Kept.ROW},
+    "suppressions": {"key": Kept.HASH, "reason": Kept.NOTHING, "detail": Kept.HASH},
+    "unsubscribe_mails": {"report": Kept.NOTHING},
+    "validators": {"source": Kept.NOTHING, "url": Kept.NOTHING, "etag": Kept.NOTHING, "last_modified": Kept.NOTHING},
+}  # fmt: skip
+"""All columns of type text or JSON, by table. A test compares it with the schema."""
+
+
+def addresses_of(connection: Connection, subscriber_id: int) -> frozenset[str]:
+    """Return the addresses of a person that are stored: the current one, earlier ones, and ones to be confirmed."""
+    s, a, c, n = subscribers.c, address_changes.c, changes.c, notices.c
+    found = set(connection.execute(select(s.address).where(s.id == subscriber_id)).scalars())
+    found.update(connection.execute(select(a.address).where(a.subscriber_id == subscriber_id)).scalars())
+    for column, owner in ((c.before, c.subscriber_id), (n.content, n.subscriber_id)):
+        for stored in connection.execute(select(column).where(owner == subscriber_id)).scalars():
+            found.update(text for text in _texts(stored) if "@" in text and " " not in text)
+    return frozenset(found)
+
+
+def forget_mentions(connection: Connection, addresses: Collection[str]) -> None:
+    """Remove what mentions one of `addresses` from the rows that belong to no person."""
+    idempotency.forget(connection, addresses)
+    rows = connection.execute(select(rates.c.key, rates.c.reason).where(rates.c.reason.is_not(None))).all()
+    for row in rows:
+        if idempotency.mentions(row.reason, addresses):
+            connection.execute(update(rates).where(rates.c.key == row.key).values(reason="(erased)"))
+
+
+def _texts(value: Any) -> list[str]:
+    if isinstance(value, str):
+        return [value]
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return [text for one in inner for text in _texts(one)]
