@@ -16,10 +16,10 @@ from digestmail.cli import check_sources
 from digestmail.collect.collector import list_health
 from digestmail.config.sources import ArxivFeedTable
 from digestmail.errors import TransportError
-from digestmail.model.deliveries import Attempted, DeliveryState, NoticeKind
+from digestmail.model.deliveries import Attempted, DeliveryState, NoticeKind, ProcessIdentity
 from digestmail.model.papers import Health, SourceHealth
 from digestmail.papers.arxiv_taxonomy import category_problem
-from digestmail.storage import claims, notices, rates, schema, sources
+from digestmail.storage import claims, notices, rates, schema, sources, workers
 from digestmail.subscribers import admin
 from digestmail.wiring.places import place_problems
 
@@ -167,7 +167,7 @@ def test_a_digest_without_subscribers_is_a_problem_that_names_the_command(check)
 def claim(sqlite, count: int) -> None:
     """Let a worker claim everything that is due, begin with `count`, and die."""
     with sqlite.begin() as connection:
-        rates.lease_connections(connection, "w", {"relay:a": 3}, THURSDAY, timedelta(minutes=5))
+        workers.start(connection, "w", ProcessIdentity(machine="another", pid=1, started="1"), THURSDAY)
         claimed = claims.claim(connection, THURSDAY, timedelta(minutes=30), 100)
         claims.record_intent(connection, claimed[:count], THURSDAY)
 
@@ -175,7 +175,7 @@ def claim(sqlite, count: int) -> None:
 def test_what_a_dead_worker_holds_is_a_problem_once_it_is_known_to_be_dead(check, sqlite):
     fill(sqlite, 5)
     claim(sqlite, 2)
-    assert check(at=THURSDAY + timedelta(minutes=4)).problems == ()
+    assert check(at=THURSDAY + timedelta(minutes=1)).problems == ()
     (problem,) = check(at=THURSDAY + timedelta(minutes=6)).problems
     assert problem.startswith("5 emails, of which 2 may have been sent, held by a process that is gone until ")
     assert "`digestmail deliveries release`" in problem

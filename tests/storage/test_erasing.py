@@ -231,6 +231,6 @@ def test_erasing_within_a_transaction_is_undone_with_it(database):
     with database.begin() as connection:
         person = add_person(connection)
     before = sorted(mentions(database))
-    with database.rehearsal() as connection:
+    with database.begin_dry_run() as connection:
         erasing.erase(connection, person, THURSDAY)
     assert sorted(mentions(database)) == before
