@@ -165,6 +165,7 @@ class BounceProcessor:
         self.quarantine(message.key, problem, lambda: mailbox.quarantine(message))
 
     def _add_problem(self, counter: str, text: str) -> None:
+        text = text.encode("utf-8", "backslashreplace").decode()  # a log or a terminal takes no lone surrogates
         with self._lock:
             self._tally.update((counter, "read"))
             if counter == "failed":

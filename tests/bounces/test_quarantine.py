@@ -165,6 +165,7 @@ def test_a_value_that_the_database_refuses_concerns_one_event_only(reader, proce
     # No `report` column accepts a lone surrogate: SQLite and PostgreSQL raise different errors.
     report = processor.count_all([event("\ud800", "a"), event("2", "b")])
     assert (report.soft, report.failed) == (1, 1)
+    assert report.problems[0].startswith("event \\ud800: ")
 
 
 def test_the_listener_stores_what_it_cannot_process_and_accepts_it(tmp_path, reader, processor, monkeypatch):
