@@ -99,7 +99,7 @@ def parse_document(body: bytes, content_type: str = "", url: str = "") -> Docume
     if whole != document:
         parsed = _parse(whole, _stand_in(url))
     if not parsed.entries and (malformed or not parsed.get("version")):
-        page = instead_of_a_feed(body, content_type)
+        page = instead_of_a_feed(body, content_type, url)
         raise SourceUnreadableError(page or f"not a feed ({malformed or 'no known format'}): {beginning(body)}")
     half = _ENTRY_START.search(document, len(whole))
     return Document(

@@ -61,7 +61,7 @@ def parse_json_feed(body: bytes, *, source: str, now: datetime, url: str, conten
         raise SourceUnreadableError("JSON, but not a JSON Feed of version 1") from error
     except (ValueError, RecursionError) as error:
         raise SourceUnreadableError(
-            instead_of_a_feed(body, content_type) or f"not JSON ({error}): {beginning(body)}"
+            instead_of_a_feed(body, content_type, url) or f"not JSON ({error}): {beginning(body)}"
         ) from error
     mentions = [_mention(item, position, url) for position, item in enumerate(feed.items, 1)]
     entries = [mention for mention in mentions if isinstance(mention, FeedEntry)]

@@ -21,7 +21,6 @@ OPENS = {"connect", "begin", "begin_dry_run", "lock"}
 
 LONG_FILES = {
     "delivery/dispatcher.py": "one event loop: connections, verdicts and commits share its state",
-    "sources/http/client.py": "one client with its redirects, retries and limits",
     "storage/migrations/versions/0001_first.py": "a migration is a list of tables",
 }
 LONG_FUNCTIONS = {
