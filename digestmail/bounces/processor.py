@@ -18,11 +18,11 @@ from digestmail.bounces.parsing.report import BounceClass, FailedRecipient, Inbo
 from digestmail.bounces.score import Scoring
 from digestmail.clock import Clock
 from digestmail.errors import SubscriptionError, TokenError
-from digestmail.mail.addresses import normalised
 from digestmail.mail.tokens import Tokens, digest_number
 from digestmail.model.subscribers import BounceEvent, BounceKind, DomainBlock
 from digestmail.storage import bounces, subscribers
 from digestmail.storage.database import Database
+from digestmail.text.addresses import is_same_address, normalize_address
 
 log = logging.getLogger("digestmail.bounces")
 
@@ -131,7 +131,7 @@ def failure_for(failures: Sequence[FailedRecipient], address: str) -> FailedReci
     A message has one recipient, but a mailing list at that address may report several. Then the failure that names the
     address counts, or else the mildest one, because the other members of the list still get the message.
     """
-    named = [failure for failure in failures if failure.recipient.casefold() == address.casefold()]
+    named = [failure for failure in failures if is_same_address(failure.recipient, address)]
     order = (BounceClass.SENDER_FAULT, BounceClass.SOFT, BounceClass.HARD)
     return min(named or failures, key=lambda failure: order.index(failure.verdict), default=None)
 
@@ -167,7 +167,7 @@ class BounceProcessor:
 
     def accepts(self, address: str) -> bool:
         """Return whether `address` is the bounce address, or one with a valid return-path or unsubscribe token."""
-        if self._address is not None and address.casefold() == self._address.casefold():
+        if self._address is not None and is_same_address(address, self._address):
             return True
         found = _WITH_TOKEN.fullmatch(address)
         if found is None:
@@ -253,7 +253,7 @@ class BounceProcessor:
     def _find_by_address(self, recipient: str) -> tuple[int, None] | None:
         """Return (subscriber id, None) of the address that a provider reports, or None if it is unknown."""
         try:
-            address = normalised(recipient)
+            address = normalize_address(recipient)
         except SubscriptionError:
             return None
         with self._database.connect() as connection:

@@ -14,7 +14,6 @@ from typing import Final
 
 from w3lib.url import safe_url_string
 
-from digestmail.mail.addresses import to_wire_address, wire_domain
 from digestmail.mail.dkim import SegmentSigner, Signer, field_names, relaxed
 from digestmail.mail.encoding import Part, smaller
 from digestmail.mail.message_headers import (
@@ -29,6 +28,7 @@ from digestmail.mail.message_headers import (
 )
 from digestmail.mail.placeholders import PREFERENCES_PLACEHOLDER, UNSUBSCRIBE_PLACEHOLDER, single_line
 from digestmail.model.deliveries import Rendered
+from digestmail.text.addresses import to_wire_address, wire_domain
 
 _END: Final = f"\r\n--{BOUNDARY}--\r\n".encode()
 _EMPTY_LINE: Final = b"\r\n"

@@ -13,7 +13,6 @@ from digestmail.config.load import load
 from digestmail.editions import archive
 from digestmail.editions.entitlement import Entitlement, entitlement
 from digestmail.errors import ConfigError, DigestmailError
-from digestmail.mail.addresses import normalised
 from digestmail.mail.i18n import templates_directory
 from digestmail.model.digests import Digest
 from digestmail.model.editions import Edition
@@ -34,6 +33,7 @@ from digestmail.preview.views import (
 )
 from digestmail.selection.segments import for_everybody
 from digestmail.subscribers import admin
+from digestmail.text.addresses import normalize_address
 from digestmail.text.counts import counted
 from digestmail.transports.single import send_one
 
@@ -101,7 +101,7 @@ class PreviewService:
     def send(self, options: PreviewOptions, address: str) -> TestResult:
         """Send the email that `options` selects to `address`, through the configured transport."""
         try:
-            recipient = normalised(address)
+            recipient = normalize_address(address)
             with self._lock:
                 app = self._app()
                 found = self._find(app, _with_defaults(View(options=options, version=""), app).options)

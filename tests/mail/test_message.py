@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from message_rules import broken_rules, part
 
 from digestmail.errors import DeliveryError
-from digestmail.mail.addresses import to_wire_address, wire_domain
 from digestmail.mail.encoding import quoted_printable
 from digestmail.mail.message import MessageTemplate
 from digestmail.mail.message_headers import Sender
 from digestmail.mail.placeholders import UNSUBSCRIBE_PLACEHOLDER, single_line
 from digestmail.mail.tokens import Tokens
 from digestmail.model.deliveries import Rendered
+from digestmail.text.addresses import to_wire_address, wire_domain
 
 HTML = (
     '<!doctype html><html lang="en" dir="ltr"><head><meta name="color-scheme" content="light dark">'
