@@ -82,7 +82,7 @@ def request_of(report: InboundReport, tokens: Tokens, digests: Sequence[str]) ->
     """
     for token in report.proof.addressed:
         try:
-            subscriber_id, number = tokens.read_leave(token)
+            subscriber_id, number = tokens.read_mailto_token(token)
         except TokenError:
             continue
         for name in ("", *digests):
@@ -172,7 +172,7 @@ class BounceProcessor:
         found = _WITH_TOKEN.fullmatch(address)
         if found is None:
             return False
-        for read_token in (self._tokens.read_verp, self._tokens.read_leave):
+        for read_token in (self._tokens.read_verp, self._tokens.read_mailto_token):
             try:
                 read_token(found[1])
             except TokenError:

@@ -64,7 +64,7 @@ class EditionComposer:
             message_id=self._tokens.message_id(prepared.digest, prepared.slot, delivery.subscriber_id, self._domain),
             date=now,
             unsubscribe_token=self._tokens.unsubscribe(delivery.subscriber_id, prepared.digest),
-            leave_token=self._tokens.leave(delivery.subscriber_id, prepared.digest) if self._bounces else None,
+            mailto_token=self._tokens.mailto_token(delivery.subscriber_id, prepared.digest) if self._bounces else None,
         )
         return Envelope(sender=self._return_path(delivery), recipient=delivery.address), message
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
 
-from digestmail.bounces.parsing.classify import judge
+from digestmail.bounces.parsing.classify import classify_refusal
 from digestmail.delivery.backoff import next_attempt
 from digestmail.errors import DeliveryError
 from digestmail.model.deliveries import AmbiguousPolicy, Attempted, ClaimedMessage, Delivery, DeliveryState
@@ -137,7 +137,7 @@ def bounced(error: DeliveryError) -> tuple[str | None, BounceKind | None]:
     """
     if error.code is None:
         return None, None
-    status, blame = judge(None, str(error))
+    status, blame = classify_refusal(None, str(error))
     return status, BounceKind(blame.value)
 
 

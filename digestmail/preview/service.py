@@ -31,7 +31,7 @@ from digestmail.preview.views import (
     no_email_for,
     notes_on,
 )
-from digestmail.selection.segments import for_everybody
+from digestmail.selection.segments import for_all_topics
 from digestmail.subscribers import admin
 from digestmail.text.addresses import normalize_address
 from digestmail.text.counts import counted
@@ -143,7 +143,7 @@ class PreviewService:
             return _Selection(
                 digest=digest,
                 edition=edition,
-                sections=for_everybody(edition),
+                sections=for_all_topics(edition),
                 entitlement=None,
                 reader=EXAMPLE_ADDRESS,
             )

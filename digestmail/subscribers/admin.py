@@ -175,7 +175,7 @@ def lift_key(database: Database, key: str, now: datetime) -> bool:
         return suppressions.remove(connection, key, now)
 
 
-def wishes(database: Database) -> tuple[ChoiceCount, ...]:
+def count_choices(database: Database) -> tuple[ChoiceCount, ...]:
     """Return each combination of preferences of active subscribers, with its count."""
     with database.connect() as connection:
-        return audience.wishes(connection)
+        return audience.count_choices(connection)

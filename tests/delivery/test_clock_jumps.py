@@ -155,7 +155,7 @@ def _connections(database, wrong, _):
         rates.lease_connections(connection, "dead", {"relay:a": 8}, wrong, timedelta(minutes=5))
     with database.begin() as connection:
         assert rates.lease_connections(connection, "me", {"relay:a": 8}, RIGHT, timedelta(minutes=5)) == {"relay:a": 8}
-        rates.give_up(connection, "me", RIGHT + LONGEST_PAUSE)
+        rates.release_connections(connection, "me", RIGHT + LONGEST_PAUSE)
         held = connection.execute(select(func.count()).select_from(schema.connection_leases)).scalar_one()
         assert held == 0
 

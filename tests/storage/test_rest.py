@@ -175,7 +175,7 @@ def test_what_people_chose_is_summed_up(connection):
     people(connection, 3, "daily", "Agents")
     subscribers.subscribe(connection, 1, Subscription(digest="gone"), THURSDAY)
     subscribers.remove(connection, "p2@example.org", THURSDAY)
-    assert audience.wishes(connection) == (
+    assert audience.count_choices(connection) == (
         audience.ChoiceCount(digest="daily", topics=("Agents",), people=2),
         audience.ChoiceCount(digest="gone", topics=(), people=1),
     )

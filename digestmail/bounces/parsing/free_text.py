@@ -6,7 +6,7 @@ import logging
 import re
 from collections.abc import Iterable
 
-from digestmail.bounces.parsing.classify import judge
+from digestmail.bounces.parsing.classify import classify_refusal
 from digestmail.bounces.parsing.mime_parts import Mail, field, own_parts, text
 from digestmail.bounces.parsing.recipients import text_about
 from digestmail.bounces.parsing.report import FailedRecipient, Kind
@@ -114,7 +114,7 @@ def readable_text(mail: Mail) -> str:
 
 def _failure(recipient: str, recipients: tuple[str, ...], words: str) -> FailedRecipient:
     context = text_about([recipient], set(recipients) - {recipient}, words)
-    status, verdict = judge(None, context[0] if context else "", more=context[1:])
+    status, verdict = classify_refusal(None, context[0] if context else "", more=context[1:])
     reason = next(iter(context), "")
     return FailedRecipient(recipient=recipient, status=status, text=" ".join(reason.split())[:500], verdict=verdict)
 
