@@ -128,7 +128,7 @@ def _unread(names: Sequence[str]) -> Iterator[str]:
 
 def _without_readers(app: App, choices: Sequence[ChoiceCount]) -> Iterator[str]:
     """Name the digests that have no readers."""
-    wanted = {choice.digest for choice in choices}
+    wanted = {one.digest for choice in choices}
     for digest in app.digests:
         if digest.name not in wanted:
             yield (
@@ -145,18 +145,18 @@ def _health_row(row: SourceHealth, zone: str) -> tuple[object, ...]:
 def _orphans(app: App, choices: Sequence[ChoiceCount]) -> Iterator[str]:
     """Name what people subscribed to and the configuration no longer has: a renamed digest or topic loses them."""
     topics = {digest.name: {topic.name for topic in digest.topics} for digest in app.digests}
-    for choice in choices:
-        if choice.digest not in topics:
+    for one in choices:
+        if one.digest not in topics:
             yield (
-                f"{counted(choice.people, 'person')} subscribed to the digest {choice.digest!r}, which is not configured: "
-                f"give a digest in [[digests]] that name again; `digestmail subscribers list --digest {choice.digest}` "
+                f"{counted(one.people, 'person')} subscribed to the digest {one.digest!r}, which is not configured: "
+                f"give a digest in [[digests]] that name again; `digestmail subscribers list --digest {one.digest}` "
                 "lists them"
             )
             continue
-        for topic in choice.topics:
-            if topic not in topics[choice.digest]:
+        for topic in one.topics:
+            if topic not in topics[one.digest]:
                 yield (
-                    f"{counted(choice.people, 'person')} chose the topic {topic!r}, which digest {choice.digest!r} does "
+                    f"{counted(one.people, 'person')} chose the topic {topic!r}, which digest {one.digest!r} does "
                     "not have: give it a topic of that name again, or change their topics with "
                     "`digestmail subscribers add`"
                 )
