@@ -128,7 +128,7 @@ def _unread(names: Sequence[str]) -> Iterator[str]:
 
 def _without_readers(app: App, choices: Sequence[ChoiceCount]) -> Iterator[str]:
     """Name the digests that have no readers."""
-    wanted = {one.digest for choice in choices}
+    wanted = {choice.digest for choice in choices}
     for digest in app.digests:
         if digest.name not in wanted:
             yield (
