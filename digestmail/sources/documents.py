@@ -24,6 +24,7 @@ from digestmail.sources.plaintext import (
 )
 from digestmail.sources.web_page import instead_of_a_feed
 from digestmail.sources.xml import xml_text
+from digestmail.sources.xml_limits import within_limits
 
 # RFC 2606: no host is called so.
 _NOWHERE = "relative.invalid"
@@ -46,8 +47,10 @@ class Document:
     """What is wrong with the XML, when something is."""
     cut: bool
     """Whether the end is missing."""
-    half_entry: tuple[Skipped, ...]
-    """The entry that was being sent when the end came; it is not among `entries`."""
+    skipped: tuple[Skipped, ...]
+    """The entries that exceed a limit; they are not among `entries`."""
+    half_entry: tuple[Skipped, ...] = ()
+    """The entry that was being sent when the end came; it is not among `entries` either."""
     url: str = ""
     """The address that relative ones are relative to."""
 
@@ -91,7 +94,8 @@ def parse_document(body: bytes, content_type: str = "", url: str = "") -> Docume
     if not body.strip():
         raise SourceUnreadableError("the answer is empty")
     # feedparser gets UTF-8 without declarations, so that it sees what was looked at here.
-    document = _with_own_names(xml_text(body, content_type)).encode("utf-8", "ignore")
+    text, skipped = within_limits(xml_text(body, content_type))
+    document = _with_own_names(text).encode("utf-8", "ignore")
     parsed = _parse(document, _stand_in(url))
     malformed = _malformed(parsed)
     cut = malformed is not None and _misses_its_end(document)
@@ -108,6 +112,7 @@ def parse_document(body: bytes, content_type: str = "", url: str = "") -> Docume
         dialect=parsed.get("version") or "",
         malformed=malformed,
         cut=cut,
+        skipped=skipped,
         half_entry=(Skipped(entry="the last entry", reason="cut off"),) if half else (),
         url=url,
     )
