@@ -6,8 +6,10 @@ than a megabyte (https://www.postgresql.org/docs/current/textsearch-limitations.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from itertools import islice
 from typing import Final
 
 from digestmail.errors import SourceUnreadableError
@@ -18,6 +20,8 @@ LONGEST_TEXT: Final = 100_000
 LONGEST_ADDRESS: Final = 2_000
 MOST_ENTRIES: Final = 5_000
 """Entries of one document that are read."""
+MOST_CHARACTERS: Final = 6_000_000
+"""Characters of one document that are read. The largest real feeds have four million."""
 
 _TITLE: Final = 1_000
 _ABSTRACT: Final = 20_000
@@ -29,6 +33,8 @@ _CATEGORIES: Final = 100
 _KEYWORDS: Final = 50
 _JSON_OBJECTS: Final = 200_000
 _JSON_VALUES: Final = 1_000_000
+_JSON_OBJECT = re.compile(r"""\{\s*+(?=["}])|\[\s*+(?=[]"{[0-9tfn-])""")
+"""The start of an object or a list. TeX and code in texts have brackets too, but others follow them."""
 
 
 def bounded(paper: Paper) -> Paper:
@@ -61,11 +67,11 @@ def shortened(text: str, most: int) -> str:
 
 
 def check_json(document: str) -> None:
-    """Check a JSON document before it is parsed: each object takes at least 64 bytes, in the document only two.
+    """Check a JSON document before it is parsed. Two characters in it can become an object of 64 bytes.
 
     Raises SourceUnreadableError if there are too many objects or values.
     """
-    if document.count("{") + document.count("[") > _JSON_OBJECTS:
+    if sum(1 for _ in islice(_JSON_OBJECT.finditer(document), _JSON_OBJECTS + 1)) > _JSON_OBJECTS:
         raise SourceUnreadableError(f"not read, because it is too expensive: more than {_JSON_OBJECTS:,} JSON objects")
     if document.count(",") > _JSON_VALUES:
         raise SourceUnreadableError(f"not read, because it is too expensive: more than {_JSON_VALUES:,} JSON values")

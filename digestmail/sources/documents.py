@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
+from xml.parsers import expat
 
 import feedparser
 
@@ -96,12 +97,11 @@ def parse_document(body: bytes, content_type: str = "", url: str = "") -> Docume
     # feedparser gets UTF-8 without declarations, so that it sees what was looked at here.
     text, skipped = within_limits(xml_text(body, content_type))
     document = _with_own_names(text).encode("utf-8", "ignore")
-    parsed = _parse(document, _stand_in(url))
-    malformed = _malformed(parsed)
-    cut = malformed is not None and _misses_its_end(document)
+    # expat alone takes a hundredth of the time that a second run of feedparser would.
+    cut = _misses_its_end(document) and not _is_well_formed(document)
     whole = _whole_entries(document) if cut else document
-    if whole != document:
-        parsed = _parse(whole, _stand_in(url))
+    parsed = _parse(whole, _stand_in(url))
+    malformed = _malformed(parsed)
     if not parsed.entries and (malformed or not parsed.get("version")):
         page = instead_of_a_feed(body, content_type, url)
         raise SourceUnreadableError(page or f"not a feed ({malformed or 'no known format'}): {beginning(body)}")
@@ -151,6 +151,14 @@ def _malformed(parsed: Mapping[str, Any]) -> str | None:
 
 def _misses_its_end(body: bytes) -> bool:
     return _ROOT_START.search(body[:10_000]) is not None and _ROOT_END.search(body[-10_000:]) is None
+
+
+def _is_well_formed(document: bytes) -> bool:
+    try:
+        expat.ParserCreate("utf-8").Parse(document, True)  # noqa: FBT003 - the only way to say that it is the end
+    except expat.ExpatError:
+        return False
+    return True
 
 
 def _whole_entries(body: bytes) -> bytes:

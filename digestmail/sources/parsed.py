@@ -12,7 +12,7 @@ from pydantic import AfterValidator, AwareDatetime, BeforeValidator, ValidationE
 
 from digestmail.model.papers import PaperId, Sighting, Skipped
 from digestmail.papers.identity import highest
-from digestmail.sources.bounds import LONGEST_ADDRESS, LONGEST_TEXT, MOST_ENTRIES, bounded
+from digestmail.sources.bounds import LONGEST_ADDRESS, LONGEST_TEXT, MOST_CHARACTERS, MOST_ENTRIES, bounded
 
 LISTED_TWICE = "listed more than once"
 
@@ -102,11 +102,16 @@ def or_nothing(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
 
 def first_entries(items: list[Any]) -> tuple[list[Any], list[Skipped]]:
     """Return the items of a JSON document that are read, and what is said of the others."""
-    left_out = len(items) - MOST_ENTRIES
-    if left_out <= 0:
-        return items, []
-    skipped = Skipped(entry=f"the last {left_out:,} entries", reason=f"more than {MOST_ENTRIES:,} entries")
-    return items[:MOST_ENTRIES], [skipped]
+    kept, left = items[:MOST_ENTRIES], MOST_CHARACTERS
+    reason = f"the feed has more than {MOST_ENTRIES:,} entries"
+    for place, item in enumerate(kept):
+        texts = item.values() if isinstance(item, dict) else ()
+        left -= sum(min(len(text), LONGEST_TEXT) for text in texts if isinstance(text, str))
+        if left < 0:
+            kept, reason = kept[:place], f"the feed has more than {MOST_CHARACTERS:,} characters"
+            break
+    left_out = len(items) - len(kept)
+    return kept, [Skipped(entry=f"the last {left_out:,} entries", reason=reason)] if left_out else []
 
 
 def _cut(value: Any) -> Any:

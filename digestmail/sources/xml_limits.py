@@ -12,13 +12,14 @@ from typing import Final
 
 from digestmail.errors import SourceUnreadableError
 from digestmail.model.papers import Skipped
+from digestmail.sources.bounds import MOST_CHARACTERS, MOST_ENTRIES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class XmlLimits:
     """What one document may contain. Characters are counted as they are written, before references are replaced."""
 
-    entries: int = 5_000
+    entries: int = MOST_ENTRIES
     text: int = 200_000
     """Characters of one text, more than any source uses. What follows them is removed."""
     entry: int = 1_000_000
@@ -29,7 +30,7 @@ class XmlLimits:
     attributes: int = 200
     tag: int = 100_000
     """Characters of one tag. Some feeds have pictures in attributes."""
-    characters: int = 7_500_000
+    characters: int = MOST_CHARACTERS
     tags: int = 300_000
 
 
