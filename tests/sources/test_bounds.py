@@ -78,8 +78,8 @@ def feed_of(title: str, text: str) -> bytes:
 
 def api_page_of(title: str, text: str) -> bytes:
     return (
-        '<feed xmlns="http://www.w3.org/2005/Atom" xmlns:o="http://a9.com/-/spec/opensearch/1.1/">'
-        "<o:totalResults>1</o:totalResults><entry><id>http://arxiv.org/abs/2604.00157v1</id>"
+        '<feed xmlns="http://www.w3.org/2005/Atom" xmlns:opensearch="http://a9.com/-/spec/opensearch/1.1/">'
+        "<opensearch:totalResults>1</opensearch:totalResults><entry><id>http://arxiv.org/abs/2604.00157v1</id>"
         f"<published>2026-04-01T12:00:00Z</published><title>{title}</title><summary>{text}</summary></entry></feed>"
     ).encode()
 
