@@ -36,7 +36,10 @@ class XmlLimits:
 
 LIMITS: Final = XmlLimits()
 
-_MARKUP = re.compile(r"<(?:!--|!\[CDATA\[|\?|/?(?:[A-Za-z_][\w.-]{0,60}:)?([A-Za-z_][\w.-]{0,60}))")
+_NAME = r"[A-Za-z_\x80-\U000effff][\w.\x80-\U000effff-]{0,60}"
+_MARKUP = re.compile(rf"<(?:!--|!\[CDATA\[|\?|/?(?:{_NAME}:|:)?({_NAME}))")
+_REST_OF_TAG = re.compile(r"""[^<>"']*+(?:(?:"[^"<]*+"|'[^'<]*+')[^<>"']*+)*+>""")
+"""In a well-formed tag a bracket may be in quotes. Others end at the first bracket, as lenient parsers see it."""
 _ENDS = {"<!--": "-->", "<![CDATA[": "]]>", "<?": "?>"}
 _ENTRY_NAMES = frozenset({"item", "entry"})
 _VALUE = re.compile(r"=\s{0,20}[\"']")
@@ -94,8 +97,8 @@ def within_limits(text: str, limits: XmlLimits | None = None) -> tuple[str, tupl
     while found := _MARKUP.search(text, scan.at):
         _cut_text(scan, scan.at, found.start())
         closing = ">" if found[1] else _ENDS[found[0]]
-        # The first bracket ends a tag. If it is in quotes, the rest of the tag counts as text.
-        end = text.find(closing, found.end())
+        tag = _REST_OF_TAG.match(text, found.end()) if found[1] else None
+        end = tag.end() - 1 if tag else text.find(closing, found.end())
         if end == -1:
             scan.at = found.start()
             break
