@@ -33,7 +33,7 @@ from digestmail.model.reports import (
     RunReport,
     Stop,
     never,
-    quiet,
+    no_progress,
 )
 from digestmail.storage.database import Database
 from digestmail.subscribers.signup import forget_unconfirmed
@@ -47,7 +47,13 @@ class App(AbstractContextManager["App"]):
     """digestmail with one configuration. Close it, or use it in a `with` statement."""
 
     def __init__(
-        self, config: Config, base: Path, clock: Clock, *, progress: Progress = quiet, wall_clock: Clock | None = None
+        self,
+        config: Config,
+        base: Path,
+        clock: Clock,
+        *,
+        progress: Progress = no_progress,
+        wall_clock: Clock | None = None,
     ) -> None:
         """Store the configuration. Relative paths start at `base`, the directory of the configuration file.
 

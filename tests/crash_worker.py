@@ -51,7 +51,7 @@ STEPS: dict[str, tuple[Any, str, bool]] = {
     "resolved, but not recorded": (dispatcher.Dispatcher, "_on_verdict", True),
     "before the results are recorded": (outbox_writer.claims, "record", False),
     "inside the transaction of the results": (outbox_writer.claims, "record", True),
-    "before the connections are given up": (claim_policy.rates, "give_up", False),
+    "before the connections are released": (claim_policy.rates, "release_connections", False),
 }
 COMMITS = ("before a commit", "after a commit")
 SERVER = ("in the middle of the body", "after the dot, before the reply")

@@ -1,4 +1,4 @@
-"""Servers on loopback that misbehave byte by byte, and the gates and clients to ask them with."""
+"""Servers on loopback that misbehave byte by byte, with host limits and clients for them."""
 
 from __future__ import annotations
 
@@ -15,37 +15,38 @@ from fakes import FakeClock
 
 from digestmail.clock import Clock
 from digestmail.model.papers import Validators
-from digestmail.sources.http.client import Gates, Http
+from digestmail.sources.http.client import Http
+from digestmail.sources.http.host_limits import HostLimits
 from digestmail.sources.http.ssrf import PrivateHosts
 
 Talk = Callable[[socket.socket, threading.Event], None]
 """Acts as the server on one connection until the end of the test."""
 
 
-class FakeGates:
-    """Gates kept in memory, with every booking."""
+class FakeHostLimits:
+    """Host limits in memory, with every reservation."""
 
     def __init__(self) -> None:
         self.booked: list[tuple[str, datetime]] = []
-        self.closed: dict[str, datetime] = {}
+        self.blocked: dict[str, datetime] = {}
         self._opens: dict[str, datetime] = {}
 
     def reserve(self, host: str, now: datetime, min_interval: float) -> datetime:
-        if self.closed.get(host, now) > now:
-            return self.closed[host]
+        if self.blocked.get(host, now) > now:
+            return self.blocked[host]
         moment = max(now, self._opens.get(host, now))
         self._opens[host] = moment + timedelta(seconds=min_interval)
         self.booked.append((host, moment))
         return moment
 
-    def close(self, host: str, until: datetime) -> None:
-        self.closed[host] = until
+    def block(self, host: str, until: datetime) -> None:
+        self.blocked[host] = until
 
 
 def client(
     *,
     clock: Clock | None = None,
-    gates: Gates | None = None,
+    host_limits: HostLimits | None = None,
     known: dict[str, Validators] | None = None,
     timeout: float = 10.0,
     max_body_bytes: int = 1_000_000,
@@ -57,7 +58,7 @@ def client(
     stored = known or {}
     return Http(
         clock=clock or FakeClock(),
-        gates=gates or FakeGates(),
+        host_limits=host_limits or FakeHostLimits(),
         validators=lambda url: stored.get(url, Validators()),
         user_agent="digestmail/0 (+digest@example.org)",
         timeout=timeout,

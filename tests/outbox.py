@@ -12,7 +12,7 @@ from digestmail.model.editions import Edition, Slot
 from digestmail.model.papers import Signals
 from digestmail.model.selection import Entry, Score, Section
 from digestmail.model.subscribers import Subscription
-from digestmail.selection.segments import for_everybody
+from digestmail.selection.segments import for_all_topics
 from digestmail.storage import claims, deliveries, editions, subscribers
 
 LEASE = timedelta(minutes=15)
@@ -36,7 +36,7 @@ def edition(*found, name: str = "daily", key: str = "2026-04-02", reason: str = 
 
 def publish(connection, found: Edition, ids, *, segments: int = 1) -> int:
     edition_id = editions.add(connection, found)
-    sections = for_everybody(found)
+    sections = for_all_topics(found)
     made = [editions.add_segment(connection, edition_id, [], sections) for _ in range(segments)]
     rows = [(subscriber_id, made[index % segments], THURSDAY) for index, subscriber_id in enumerate(ids)]
     assert deliveries.enqueue(connection, iter(rows), edition_id) == len(rows)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from digestmail.bounces.parsing.report import BounceClass, FailedRecipient, InboundReport, RecipientProof
 from digestmail.errors import TokenError
 from digestmail.mail.tokens import Tokens, digest_number
+from digestmail.text.addresses import is_same_address
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +29,7 @@ def request_of(report: InboundReport, tokens: Tokens, digests: Sequence[str]) ->
     """
     for token in report.proof.addressed:
         try:
-            subscriber_id, number = tokens.read_leave(token)
+            subscriber_id, number = tokens.read_mailto_token(token)
         except TokenError:
             continue
         for name in ("", *digests):
@@ -68,6 +69,6 @@ def failure_for(failures: Sequence[FailedRecipient], address: str) -> FailedReci
     A message has one recipient, but a mailing list at that address may report several. Then the failure that names the
     address counts, or else the mildest one, because the other members of the list still get the message.
     """
-    named = [failure for failure in failures if failure.recipient.casefold() == address.casefold()]
+    named = [failure for failure in failures if is_same_address(failure.recipient, address)]
     order = (BounceClass.SENDER_FAULT, BounceClass.SOFT, BounceClass.HARD)
     return min(named or failures, key=lambda failure: order.index(failure.verdict), default=None)

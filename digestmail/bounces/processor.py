@@ -19,11 +19,11 @@ from digestmail.bounces.parsing.report import BounceClass, FailedRecipient, Inbo
 from digestmail.bounces.score import Scoring
 from digestmail.clock import Clock
 from digestmail.errors import RejectedValueError, StorageError, SubscriptionError, TokenError
-from digestmail.mail.addresses import normalised
 from digestmail.mail.tokens import Tokens
 from digestmail.model.subscribers import BounceEvent, BounceKind, DomainBlock
 from digestmail.storage import bounces, subscribers
 from digestmail.storage.database import Database
+from digestmail.text.addresses import is_same_address, normalize_address
 
 log = logging.getLogger("digestmail.bounces")
 
@@ -111,12 +111,12 @@ class BounceProcessor:
 
     def accepts(self, address: str) -> bool:
         """Return whether `address` is the bounce address, or one with a valid return-path or unsubscribe token."""
-        if self._address is not None and address.casefold() == self._address.casefold():
+        if self._address is not None and is_same_address(address, self._address):
             return True
         found = _WITH_TOKEN.fullmatch(address)
         if found is None:
             return False
-        for read_token in (self._tokens.read_verp, self._tokens.read_leave):
+        for read_token in (self._tokens.read_verp, self._tokens.read_mailto_token):
             try:
                 read_token(found[1])
             except TokenError:
@@ -247,7 +247,7 @@ class BounceProcessor:
     def _find_by_address(self, recipient: str) -> tuple[int, None] | None:
         """Return (subscriber id, None) of the address that a provider reports, or None if it is unknown."""
         try:
-            address = normalised(recipient)
+            address = normalize_address(recipient)
         except SubscriptionError:
             return None
         with self._database.connect() as connection:

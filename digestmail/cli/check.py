@@ -18,7 +18,7 @@ from digestmail.model.papers import SourceHealth
 from digestmail.model.reports import DeliverReport
 from digestmail.model.subscribers import ChoiceCount
 from digestmail.schedule.cron import next_fire
-from digestmail.subscribers.admin import wishes
+from digestmail.subscribers.admin import count_choices
 from digestmail.text.counts import counted
 from digestmail.text.credentials import weaknesses
 from digestmail.transports.single import try_connection
@@ -63,7 +63,7 @@ def check(app: App, *, connect: bool) -> CheckReport:
     problems += check_outbox.problems(app)
     configured = [table.name for table in app.config.sources]
     health = tuple(row for row in list_health(app.database) if row.source in configured)
-    problems += _orphans(app, wanted := wishes(app.database))
+    problems += _orphans(app, wanted := count_choices(app.database))
     problems += _without_readers(app, wanted)
     problems += check_sources.problems(app, health)
     unread = tuple(name for name in configured if name not in {row.source for row in health})
@@ -127,9 +127,9 @@ def _unread(names: Sequence[str]) -> Iterator[str]:
         yield f"not read yet: {', '.join(names)}; `digestmail collect` reads all sources"
 
 
-def _without_readers(app: App, wishes: Sequence[ChoiceCount]) -> Iterator[str]:
+def _without_readers(app: App, choices: Sequence[ChoiceCount]) -> Iterator[str]:
     """Name the digests that have no readers."""
-    wanted = {wish.digest for wish in wishes}
+    wanted = {choice.digest for choice in choices}
     for digest in app.digests:
         if digest.name not in wanted:
             yield (
@@ -143,21 +143,21 @@ def _health_row(row: SourceHealth, zone: str) -> tuple[object, ...]:
     return f"source {row.source} {row.category}".rstrip(), row.health, said
 
 
-def _orphans(app: App, wishes: Sequence[ChoiceCount]) -> Iterator[str]:
+def _orphans(app: App, choices: Sequence[ChoiceCount]) -> Iterator[str]:
     """Name what people subscribed to and the configuration no longer has: a renamed digest or topic loses them."""
     topics = {digest.name: {topic.name for topic in digest.topics} for digest in app.digests}
-    for wish in wishes:
-        if wish.digest not in topics:
+    for one in choices:
+        if one.digest not in topics:
             yield (
-                f"{counted(wish.people, 'person')} subscribed to the digest {wish.digest!r}, which is not configured: "
-                f"give a digest in [[digests]] that name again; `digestmail subscribers list --digest {wish.digest}` "
+                f"{counted(one.people, 'person')} subscribed to the digest {one.digest!r}, which is not configured: "
+                f"give a digest in [[digests]] that name again; `digestmail subscribers list --digest {one.digest}` "
                 "lists them"
             )
             continue
-        for topic in wish.topics:
-            if topic not in topics[wish.digest]:
+        for topic in one.topics:
+            if topic not in topics[one.digest]:
                 yield (
-                    f"{counted(wish.people, 'person')} chose the topic {topic!r}, which digest {wish.digest!r} does "
+                    f"{counted(one.people, 'person')} chose the topic {topic!r}, which digest {one.digest!r} does "
                     "not have: give it a topic of that name again, or change their topics with "
                     "`digestmail subscribers add`"
                 )

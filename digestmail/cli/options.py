@@ -46,13 +46,13 @@ def open_app(config: Path | None, now: str | None = None, *, progress: Progress 
     from digestmail.app import App
     from digestmail.clock import SystemClock
     from digestmail.config.load import find_path, load
-    from digestmail.model.reports import quiet
+    from digestmail.model.reports import no_progress
 
     path = find_path(config)
     moment = parse_now(now)
     for note in notes_on(now, moment, datetime.now(UTC)):
         sys.stderr.write(f"note: {note}\n")
-    return App(load(path), path.absolute().parent, SystemClock(moment), progress=progress or quiet)
+    return App(load(path), path.absolute().parent, SystemClock(moment), progress=progress or no_progress)
 
 
 def notes_on(text: str | None, moment: datetime | None, now: datetime) -> Iterator[str]:

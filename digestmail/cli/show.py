@@ -99,7 +99,7 @@ def list_editions(
     """List the editions, newest first, including empty ones and why they are empty."""
     from digestmail.cli import printing
     from digestmail.editions.archive import editions_made_last
-    from digestmail.selection.segments import for_everybody
+    from digestmail.selection.segments import for_all_topics
     from digestmail.text.counts import counted
 
     with open_app(config) as app:
@@ -109,7 +109,7 @@ def list_editions(
         return
     for row in found:
         edition = row.edition
-        said = edition.reason or counted(sum(len(section.entries) for section in for_everybody(edition)), "paper")
+        said = edition.reason or counted(sum(len(section.entries) for section in for_all_topics(edition)), "paper")
         sys.stdout.write(f"{edition.digest}  {edition.slot.key}  {said}\n")
 
 
@@ -124,7 +124,7 @@ def show_edition(
     from digestmail.cli import printing
     from digestmail.editions.archive import find_edition
     from digestmail.errors import DigestmailError
-    from digestmail.selection.segments import for_everybody
+    from digestmail.selection.segments import for_all_topics
 
     with open_app(config) as app:
         found = find_edition(app.database, digest, slot)
@@ -135,7 +135,7 @@ def show_edition(
         return
     edition = found.edition
     sys.stdout.write(f"{edition.title}, {edition.slot.day:%a %d %B %Y}\n{edition.reason}".rstrip() + "\n")
-    sections = for_everybody(edition)
+    sections = for_all_topics(edition)
     for section in sections:
         _show_entries(section.topic or "Also trending", section.entries)
     shown = {entry.paper.id for section in sections for entry in section.entries}
@@ -182,10 +182,10 @@ def _with_sections(found: StoredEdition) -> dict[str, Any]:
     """Return a stored edition for JSON, and besides what it holds the sections of who takes everything."""
     from dataclasses import fields
 
-    from digestmail.selection.segments import for_everybody
+    from digestmail.selection.segments import for_all_topics
 
     edition = {field.name: getattr(found.edition, field.name) for field in fields(found.edition)}
-    return {"id": found.id, "edition": edition | {"sections": for_everybody(found.edition)}}
+    return {"id": found.id, "edition": edition | {"sections": for_all_topics(found.edition)}}
 
 
 def _show_entries(title: str, entries: Iterable[Entry]) -> None:

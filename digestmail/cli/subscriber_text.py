@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from digestmail.cli import printing
 from digestmail.cli.times import common_zone, written
-from digestmail.mail.addresses import key_of
 from digestmail.model.subscribers import Subscriber, Subscription
 from digestmail.subscribers import admin
+from digestmail.text.addresses import key_of
 
 if TYPE_CHECKING:
     from digestmail.app import App

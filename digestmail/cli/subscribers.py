@@ -156,12 +156,12 @@ def change_address(
     quiet: Quiet = False,
 ) -> None:
     """Move a subscription to another address without sending a notice."""
-    from digestmail.mail.addresses import normalised
     from digestmail.subscribers import address_change
+    from digestmail.text.addresses import normalize_address
 
     with open_app(config, now) as opened:
         subscriber = address_change.change_by_operator(
-            opened.database, normalised(address), normalised(new), opened.clock.now()
+            opened.database, normalize_address(address), normalize_address(new), opened.clock.now()
         )
     _print(subscriber, json=json, quiet=quiet)
 

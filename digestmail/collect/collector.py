@@ -18,11 +18,17 @@ from digestmail.errors import DigestmailError, SourceError
 from digestmail.model.papers import Health, Reading, SourceHealth
 from digestmail.model.reports import CollectReport, SourceReport
 from digestmail.sources.base import Source
+from digestmail.sources.parsed import single_line
 from digestmail.storage import papers
 from digestmail.storage import sources as stored_sources
 from digestmail.storage.database import Database
+from digestmail.storage.merging import Added
+from digestmail.storage.upsert import chunks
 
 log = logging.getLogger("digestmail.collect")
+
+PAPERS_AT_ONCE = 200
+"""Papers that are stored in one transaction."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +62,7 @@ def collect(
     stop: Callable[[], bool] = lambda: False,
     progress: Callable[[int], None] = lambda _: None,
 ) -> CollectReport:
-    """Read every source and store the results, each in its own transaction.
+    """Read every source and store the results. An error of one, in reading or storing, does not stop the others.
 
     `addresses` are the addresses of the sources by name: sources at different hosts are read at the same time.
     `horizon` is the latest possible time, if known; later times were written with a wrong clock. `stop` is checked
@@ -65,8 +71,7 @@ def collect(
     reports: list[SourceReport] = []
     progress(0)
     for result in read_all(database, sources, now, addresses=addresses, horizon=horizon, stop=stop):
-        with database.begin() as connection:
-            reports.append(store(connection, result, now, horizon))
+        reports.append(_store_in_parts(database, result, now, horizon))
         progress(len(reports))
     return CollectReport(sources=tuple(_in_order(reports, sources)))
 
@@ -127,6 +132,32 @@ def store_all(
     return CollectReport(sources=tuple(store(connection, result, now, horizon) for result in results))
 
 
+def _store_in_parts(database: Database, result: Result, now: datetime, horizon: datetime | None) -> SourceReport:
+    """Store the result of one source in short transactions, so that no other writer waits for long.
+
+    Validators and health are stored with the last papers: if the process stops before, the next run reads the source
+    again, and adds what is missing. An error becomes the health of the source. Raises StorageError if not even that can
+    be stored.
+    """
+    try:
+        added = Added()
+        if isinstance(result, Reading):
+            parts = list(chunks(result.sightings, PAPERS_AT_ONCE))
+            for part in parts[:-1]:
+                with database.begin() as connection:
+                    added += papers.add_sightings(connection, part, now, horizon)
+            rest = parts[-1] if parts else ()
+            with database.begin() as connection:
+                added += papers.add_sightings(connection, rest, now, horizon)
+                return _finish(connection, result, added, now, horizon)
+    except Exception as error:
+        log.exception("source=%s could not be stored", result.source)
+        detail = f"could not be stored: {single_line(str(error))[:500] or type(error).__name__}"
+        result = SourceFailure(source=result.source, health=Health.UNREADABLE, detail=detail)
+    with database.begin() as connection:
+        return store(connection, result, now, horizon)
+
+
 def store(connection: Connection, result: Result, now: datetime, horizon: datetime | None = None) -> SourceReport:
     """Store the result of one source: papers, sightings, validators and health in one transaction."""
     previous = {row.category: row for row in stored_sources.list_health(connection, source=result.source)}
@@ -136,7 +167,14 @@ def store(connection: Connection, result: Result, now: datetime, horizon: dateti
         failures = health.failed(result.source, result.health, result.detail, previous, now)
         rows, news = _followed(connection, failures, previous, now, result)
         return SourceReport(source=result.source, health=rows, known=not news)
-    added = papers.add_sightings(connection, result.sightings, now, horizon)
+    return _finish(connection, result, papers.add_sightings(connection, result.sightings, now, horizon), now, horizon)
+
+
+def _finish(
+    connection: Connection, result: Reading, added: Added, now: datetime, horizon: datetime | None
+) -> SourceReport:
+    """Store the validators and the health of a source whose papers were `added`."""
+    previous = {row.category: row for row in stored_sources.list_health(connection, source=result.source)}
     judged = health.judge(result, added.unseen, previous, now)
     stored_sources.record_reading(connection, result, now, complete=result.partial is None, horizon=horizon)
     rows, news = _followed(connection, judged, previous, now)

@@ -88,6 +88,6 @@ class MailTable(Table):
 
     def dkim_domain(self) -> str:
         """Return the domain that signs: as configured, else the sender's, as A-labels."""
-        from digestmail.mail.addresses import wire_domain
+        from digestmail.text.addresses import split_address, wire_domain
 
-        return wire_domain(self.dkim.domain or self.sender_address.rpartition("@")[2])
+        return wire_domain(self.dkim.domain or split_address(self.sender_address)[1])

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, SecretStr, StringCon
 
 from digestmail.mail.header_fields import split_mailbox
 from digestmail.model.theme import COLOUR_PATTERN
+from digestmail.text.addresses import split_address
 from digestmail.text.credentials import guard_problem
 
 
@@ -25,7 +26,7 @@ def check_mailbox(value: str) -> str:
 
 def _check_return_path(value: str) -> str:
     """Return `value` if a token fits into its local part: 23 octets of the 64 are left (RFC 5321 section 4.5.3.1.1)."""
-    local, _, domain = value.rpartition("@")
+    local, domain = split_address(value)
     if not re.fullmatch(r"[A-Za-z0-9._-]{1,23}", local) or not re.fullmatch(r"[A-Za-z0-9.-]+", domain):
         raise ValueError("not a bare address in ASCII with at most 23 characters before the @ and no + in it")
     return check_mailbox(value)

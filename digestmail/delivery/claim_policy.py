@@ -77,7 +77,7 @@ class ClaimPolicy:
 
     def release_connections(self, connection: Connection, now: datetime) -> None:
         """Let other workers use the connections."""
-        rates.give_up(connection, self._worker, now)
+        rates.release_connections(connection, self._worker, now)
 
     def room(self, connection: Connection, now: datetime) -> tuple[int, datetime] | None:
         """Return how many messages may be claimed now, and when the next one; None for no limit."""

@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from digestmail.delivery.pacing import domain_of
 from digestmail.errors import DeliveryError
 from digestmail.model.deliveries import ClaimedMessage
+from digestmail.text.addresses import domain_of
 from digestmail.transports.smtp.sender_faults import alike, names_recipient
 
 DOMAINS = 3

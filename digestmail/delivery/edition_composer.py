@@ -16,6 +16,7 @@ from digestmail.model.selection import Section
 from digestmail.selection.segments import committed
 from digestmail.storage import editions
 from digestmail.storage.database import Database
+from digestmail.text.addresses import split_address
 
 _KEPT = 16
 """Message templates kept in memory, about 100 KB each. Claims are sorted by segment, so few are in use at once."""
@@ -52,7 +53,7 @@ class EditionComposer:
         self._tokens = tokens
         self._sender = sender
         self._domain = domain
-        self._bounces = bounce_address.rpartition("@")[::2] if bounce_address else None
+        self._bounces = split_address(bounce_address) if bounce_address else None
         self._prepared: OrderedDict[int, _Prepared] = OrderedDict()
 
     def write(self, delivery: Delivery, now: datetime) -> tuple[Envelope, bytes]:
@@ -63,7 +64,7 @@ class EditionComposer:
             message_id=self._tokens.message_id(prepared.digest, prepared.slot, delivery.subscriber_id, self._domain),
             date=now,
             unsubscribe_token=self._tokens.unsubscribe(delivery.subscriber_id, prepared.digest),
-            leave_token=self._tokens.leave(delivery.subscriber_id, prepared.digest) if self._bounces else None,
+            mailto_token=self._tokens.mailto_token(delivery.subscriber_id, prepared.digest) if self._bounces else None,
         )
         return Envelope(sender=self._return_path(delivery), recipient=delivery.address), message
 

@@ -23,6 +23,7 @@ from enum import Enum, auto
 from typing import Protocol
 
 from digestmail.model.deliveries import Claim, ClaimedMessage, Envelope, Notice
+from digestmail.text.addresses import domain_of
 from digestmail.transports.base import Verdict
 
 FRESH = timedelta(minutes=1)
@@ -250,4 +251,4 @@ class MessageQueue:
 
 
 def _domain(message: QueuedMessage) -> str:
-    return message.claimed.address.rpartition("@")[2].lower()
+    return domain_of(message.claimed.address)

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
 
-from digestmail.bounces.parsing.classify import judge
+from digestmail.bounces.parsing.classify import classify_refusal
 from digestmail.delivery.backoff import next_attempt
 from digestmail.errors import DeliveryError
 from digestmail.model.deliveries import AmbiguousPolicy, Attempted, ClaimedMessage, Delivery, DeliveryState
 from digestmail.model.subscribers import BounceKind
 from digestmail.schedule.moments import age
+from digestmail.text.addresses import domain_of
 from digestmail.transports.base import OutcomeUnknownError, Receipt, ThrottledError, Verdict
 
 PAUSE = timedelta(minutes=5)
@@ -136,7 +137,7 @@ def bounced(error: DeliveryError) -> tuple[str | None, BounceKind | None]:
     """
     if error.code is None:
         return None, None
-    status, blame = judge(None, str(error))
+    status, blame = classify_refusal(None, str(error))
     return status, BounceKind(blame.value)
 
 
@@ -202,5 +203,5 @@ def throttle_key(verdict: Verdict, relay: str, address: str) -> str | None:
     if verdict.code == 421:  # noqa: PLR2004 - the service itself (RFC 5321 section 4.2.3)
         return f"relay:{relay}"
     if verdict.code in _SLOWER_CODES or _SLOWER.search(str(verdict)):
-        return f"domain:{address.rpartition('@')[2].lower()}"
+        return f"domain:{domain_of(address)}"
     return None

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from digestmail.model.deliveries import Claim, ClaimedMessage
 from digestmail.storage import rates
+from digestmail.text.addresses import domain_of
 
 _SOON = timedelta(seconds=0.25)
 """What may go within this is sent at once: a rate is kept over a second, not over milliseconds."""
@@ -33,11 +34,6 @@ class DomainLimits:
     """The limits by recipient's domain; those of a relay are its own."""
 
     domains: Mapping[str, DomainLimit] = field(default_factory=dict)
-
-
-def domain_of(address: str) -> str:
-    """Return the domain of an address, in lower case."""
-    return address.rpartition("@")[2].lower()
 
 
 def speeds(

@@ -22,7 +22,7 @@ from digestmail.model.papers import PaperId
 from digestmail.model.reports import DigestReport, PublishReport
 from digestmail.model.selection import Section
 from digestmail.schedule.cron import current_slot
-from digestmail.selection.segments import for_everybody, for_segment
+from digestmail.selection.segments import for_all_topics, for_segment
 from digestmail.storage import audience, deliveries, editions, settings
 from digestmail.storage.audience import RecipientChoices
 from digestmail.storage.database import Database
@@ -119,7 +119,7 @@ def publish_one(
     edition = composed.edition
     # An empty edition is only recorded if every source was read. Otherwise the slot stays open.
     send_empty = digest.on_empty is OnEmpty.SEND and read_well(connection, digest)
-    rendered = render(edition, for_everybody(edition)) if edition.entries or send_empty else None
+    rendered = render(edition, for_all_topics(edition)) if edition.entries or send_empty else None
     edition_id = editions.add(connection, edition)
     if edition_id is None and edition.entries:
         return DigestReport(digest=digest.name, status="already-published", slot=slot.key)
@@ -148,7 +148,7 @@ def _report(composed: Composed, rendered: Rendered | None, recipients: int, noth
         digest=edition.digest,
         status="published" if edition.entries else "empty",
         slot=edition.slot.key,
-        papers=sum(len(section.entries) for section in for_everybody(edition)),
+        papers=sum(len(section.entries) for section in for_all_topics(edition)),
         considered=edition.considered,
         outcomes=dict(Counter(str(decision.outcome) for decision in composed.selection.decisions)),
         shortened=rendered.shortened if rendered else 0,

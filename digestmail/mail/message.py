@@ -14,7 +14,6 @@ from typing import Final
 
 from w3lib.url import safe_url_string
 
-from digestmail.mail.addresses import to_wire_address, wire_domain
 from digestmail.mail.dkim import SegmentSigner, Signer, field_names, relaxed
 from digestmail.mail.encoding import MARKER, Part, smaller
 from digestmail.mail.message_headers import (
@@ -29,6 +28,7 @@ from digestmail.mail.message_headers import (
 )
 from digestmail.mail.placeholders import preferences_placeholder, single_line, unsubscribe_placeholder
 from digestmail.model.deliveries import Rendered
+from digestmail.text.addresses import to_wire_address, wire_domain
 
 _END: Final = f"\r\n--{BOUNDARY}--\r\n".encode()
 _EMPTY_LINE: Final = b"\r\n"
@@ -95,21 +95,21 @@ class MessageTemplate:
         message_id: str,
         date: datetime,
         unsubscribe_token: str | None = None,
-        leave_token: str | None = None,
+        mailto_token: str | None = None,
     ) -> bytes:
         """Return the message for one recipient: CRLF line ends, 7-bit unless the local part is not ASCII.
 
         No line starts with a dot and the last line is complete, so no dot-stuffing is needed.
 
         `message_id` is in angle brackets, `date` is aware, tokens consist of letters, digits, `-`, `_` and `.`; other
-        values raise ValueError. A notice needs no tokens; only a sender with a bounce address needs `leave_token`.
+        values raise ValueError. A notice needs no tokens; only a sender with a bounce address needs `mailto_token`.
         Raises DeliveryError (permanent) if `recipient` is not a valid address.
         """
         if not _MESSAGE_ID.fullmatch(message_id):
             raise ValueError(f"not a Message-ID: {message_id!r}")
         tokens = {
             TOKEN_SLOT: self._checked(TOKEN_SLOT, unsubscribe_token),
-            MAILTO_TOKEN_SLOT: self._checked(MAILTO_TOKEN_SLOT, leave_token),
+            MAILTO_TOKEN_SLOT: self._checked(MAILTO_TOKEN_SLOT, mailto_token),
         }
         if date.tzinfo is None:
             raise ValueError("naive datetime")
@@ -132,7 +132,7 @@ class MessageTemplate:
             message_id=f"<{'x' * (_LONGEST_LABELS + len(self._digest))}@{self._domain}>",
             date=_ANY_DATE,
             unsubscribe_token="x" * (_LONGEST_TOKEN + 2 * len(self._digest)),
-            leave_token="x" * _LONGEST_TOKEN,
+            mailto_token="x" * _LONGEST_TOKEN,
         )
         return len(longest) + _LONGEST_ADDRESS - len(_SHORT_ADDRESS)
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 from digestmail.errors import DeliveryError
-from digestmail.mail.addresses import to_wire_address, wire_domain
 from digestmail.mail.encoding import MARKER
 from digestmail.mail.header_fields import named, split_mailbox, unstructured
 from digestmail.mail.placeholders import single_line
+from digestmail.text.addresses import split_address, to_wire_address, wire_domain
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -123,7 +123,7 @@ def _unsubscribe_mailto(bounce_address: str | None, contact: str) -> str:
     """
     if bounce_address is None:
         return _mailto_with_subject(contact)
-    local, _, domain = bounce_address.rpartition("@")
+    local, domain = split_address(bounce_address)
     return f"mailto:{_in_mailto(local)}+{_MAILTO_MARKER}@{wire_domain(domain)}?subject=unsubscribe%20{MARKER}"
 
 

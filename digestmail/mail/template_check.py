@@ -14,7 +14,7 @@ from digestmail.model.editions import Edition, Slot
 from digestmail.model.papers import Origin, Paper, PaperId, Signals
 from digestmail.model.selection import Beyond, Entry, Score, TopicMatch
 from digestmail.model.theme import Appearance, Layout
-from digestmail.selection.segments import for_everybody
+from digestmail.selection.segments import for_all_topics
 
 _AT = datetime(2026, 4, 2, 6, tzinfo=UTC)
 _TOPIC = "A topic"
@@ -56,7 +56,7 @@ def _problems(renderer: Renderer) -> Iterator[str]:
             look = Appearance(layout=layout, thumbnails=True, language=language)
             for edition, base_url in ((full, _BASE_URL), (full, None), (empty, _BASE_URL)):
                 try:
-                    renderer.render(edition, for_everybody(edition), base_url=base_url, look=look)
+                    renderer.render(edition, for_all_topics(edition), base_url=base_url, look=look)
                 except RenderError as error:
                     yield str(error)
         for kind in NoticeKind:

@@ -82,7 +82,7 @@ class Tokens:
         self._unsubscribe = URLSafeSerializer([*reversed(ring)], salt=_UNSUBSCRIBE_SALT)
         self._unsubscribe_key = hashlib.sha1(f"{_UNSUBSCRIBE_SALT}signer{secret}".encode()).digest()  # noqa: S324 - itsdangerous derives its keys this way
         self._verp = tuple(_Seal(one.encode(), "digestmail.verp") for one in ring)
-        self._leave = tuple(_Seal(one.encode(), "digestmail.leave") for one in ring)
+        self._mailto = tuple(_Seal(one.encode(), "digestmail.leave") for one in ring)
         # Message-IDs use the oldest key, so that a retry after a rotation has the same Message-ID.
         self._message_id = tuple(_Seal(one.encode(), "digestmail.message-id") for one in reversed(ring))
 
@@ -124,20 +124,20 @@ class Tokens:
         content = _opened(self._verp, token.lower())
         return int.from_bytes(content[:_EDITION_BYTES]), int.from_bytes(content[_EDITION_BYTES:])
 
-    def leave(self, subscriber_id: int, digest: str) -> str:
+    def mailto_token(self, subscriber_id: int, digest: str) -> str:
         """Return the token of an unsubscribe address `bounce+TOKEN@domain`: 40 lower-case hexadecimal digits.
 
         It has its own key, so that it is never confused with a return path. It does not expire. An empty `digest` means
         all digests.
         """
-        return self._leave[0].close(_ids(digest_number(digest), subscriber_id))
+        return self._mailto[0].close(_ids(digest_number(digest), subscriber_id))
 
-    def read_leave(self, token: str) -> tuple[int, int]:
+    def read_mailto_token(self, token: str) -> tuple[int, int]:
         """Return (subscriber id, `digest_number`) of an unsubscribe address's token, in any case.
 
         Raises TokenError if it is invalid.
         """
-        content = _opened(self._leave, token.lower())
+        content = _opened(self._mailto, token.lower())
         return int.from_bytes(content[_EDITION_BYTES:]), int.from_bytes(content[:_EDITION_BYTES])
 
     def message_id(self, digest: str, slot: str, subscriber_id: int, domain: str) -> str:

@@ -14,7 +14,7 @@ from digestmail.model.deliveries import Rendered
 from digestmail.model.editions import Edition
 from digestmail.model.selection import Section
 from digestmail.model.theme import Appearance
-from digestmail.selection.segments import for_everybody
+from digestmail.selection.segments import for_all_topics
 
 
 class MailWriter:
@@ -42,7 +42,7 @@ class MailWriter:
 
     def page(self, edition: Edition) -> str:
         """Return the email for subscribers of all topics as a web page. Raises RenderError."""
-        return page(self.render(edition, for_everybody(edition)))
+        return page(self.render(edition, for_all_topics(edition)))
 
     def edition_message(self, edition: Edition, rendered: Rendered) -> MessageTemplate:
         """Return the message template of one segment of `edition`."""

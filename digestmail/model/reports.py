@@ -17,7 +17,7 @@ WELL = frozenset({Health.FRESH, Health.NOTHING_ANNOUNCED, Health.STALE})
 """The health of sources that were read. A stale one was read, but its server has no new data."""
 
 
-def quiet(_stage: str, _done: int, _total: int | None) -> None:
+def no_progress(_stage: str, _done: int, _total: int | None) -> None:
     """Ignore progress."""
 
 

@@ -124,8 +124,8 @@ def canonical_link(url: str) -> str | None:
         return None
     try:
         canonical = canonicalize_url(_without_tracking(url))
-        parts = urlsplit(canonical)
-        return _with_plain_host(parts)
+        # Letters that are not ASCII become longer, and databases index only so much.
+        return _with_plain_host(urlsplit(canonical)) if len(canonical) <= _LONGEST_LINK else None
     except ValueError:
         # A port out of range, a broken IPv6 address, a host IDNA cannot spell.
         return None

@@ -13,7 +13,6 @@ from digestmail.config.load import load
 from digestmail.editions import archive
 from digestmail.editions.entitlement import Entitlement, entitlement
 from digestmail.errors import ConfigError, DigestmailError
-from digestmail.mail.addresses import normalised
 from digestmail.mail.i18n import templates_directory
 from digestmail.model.digests import Digest
 from digestmail.model.editions import Edition
@@ -32,8 +31,9 @@ from digestmail.preview.views import (
     no_email_for,
     notes_on,
 )
-from digestmail.selection.segments import for_everybody
+from digestmail.selection.segments import for_all_topics
 from digestmail.subscribers import admin
+from digestmail.text.addresses import normalize_address
 from digestmail.text.counts import counted
 from digestmail.transports.single import send_one
 
@@ -101,7 +101,7 @@ class PreviewService:
     def send(self, options: PreviewOptions, address: str) -> TestResult:
         """Send the email that `options` selects to `address`, through the configured transport."""
         try:
-            recipient = normalised(address)
+            recipient = normalize_address(address)
             with self._lock:
                 app = self._app()
                 found = self._find(app, _with_defaults(View(options=options, version=""), app).options)
@@ -143,7 +143,7 @@ class PreviewService:
             return _Selection(
                 digest=digest,
                 edition=edition,
-                sections=for_everybody(edition),
+                sections=for_all_topics(edition),
                 entitlement=None,
                 reader=EXAMPLE_ADDRESS,
             )

@@ -13,7 +13,7 @@ from digestmail.model.selection import Entry, Section
 _Placed = Iterable[tuple[str | None, Entry]]
 
 
-def for_everybody(edition: Edition) -> tuple[Section, ...]:
+def for_all_topics(edition: Edition) -> tuple[Section, ...]:
     """Return the sections for subscribers of all topics, as in the archive."""
     return for_segment(edition, (), frozenset())
 
@@ -24,7 +24,7 @@ def for_page(edition: Edition, topic: str | None) -> tuple[Section, ...] | None:
     The empty topic is what matches none.
     """
     if topic is None:
-        return for_everybody(edition)
+        return for_all_topics(edition)
     found = next((section for section in alone(edition) if (section.topic or "") == topic), None)
     return None if found is None else (found,)
 
@@ -33,7 +33,7 @@ def alone(edition: Edition) -> Iterator[Section]:
     """Yield each topic as readers of only that topic get it, then what matches none."""
     for topic in edition.topics:
         yield from for_segment(edition, (topic,), ())
-    yield from (section for section in for_everybody(edition) if section.topic is None)
+    yield from (section for section in for_all_topics(edition) if section.topic is None)
 
 
 def for_segment(edition: Edition, topics: Sequence[str], without: Collection[PaperId]) -> tuple[Section, ...]:

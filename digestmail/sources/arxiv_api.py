@@ -187,8 +187,8 @@ def parse_api_page(body: bytes, *, source: str) -> ResultPage:
     total = text_of(document.feed, "opensearch_totalresults").strip()
     if not (total.isascii() and total.isdigit()):
         raise SourceUnreadableError("not an answer of the arXiv API: it does not say how many results there are")
-    results = tuple(_sighting(entry, position, source) for position, entry in enumerate(document.entries, 1))
-    return ResultPage(results=results, total=int(total))
+    results = [_sighting(entry, position, source) for position, entry in enumerate(document.entries, 1)]
+    return ResultPage(results=(*results, *document.skipped), total=int(total))
 
 
 def _sighting(entry: Mapping[str, Any], position: int, source: str) -> Sighting | Skipped:

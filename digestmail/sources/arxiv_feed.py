@@ -115,7 +115,7 @@ def parse_arxiv_feed(body: bytes, *, source: str, wanted: Iterable[AnnounceType]
     results: list[Sighting | Skipped] = [
         _sighting(entry, position, source, kinds, today) for position, entry in enumerate(document.entries, 1)
     ]
-    return gather([*results, *document.half_entry], partial=_partial(document))
+    return gather([*results, *document.skipped, *document.half_entry], partial=_partial(document))
 
 
 def _partial(document: Document) -> str | None:

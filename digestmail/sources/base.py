@@ -33,7 +33,7 @@ class Fetcher(Protocol):
     def fetch(
         self, url: str, *, accept: str, min_interval: float = 1.0, conditional: bool = True, retry_empty: bool = False
     ) -> Answer:
-        """Fetch `url` when its host's gate opens.
+        """Fetch `url` as soon as the limit of its host allows.
 
         `min_interval` is the least number of seconds between two requests to this host, over every process of the
         database. With `conditional` the validators stored for `url` are sent along. With `retry_empty` an empty body

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from html.parser import HTMLParser
 from urllib.parse import urlsplit
 
 from digestmail.errors import SourceUnreadableError
@@ -14,23 +12,13 @@ from digestmail.sources.base import Answer, Fetcher
 from digestmail.sources.documents import parse_document, text_of
 from digestmail.sources.feed import parse_feed
 from digestmail.sources.jsonfeed import looks_like_json
-from digestmail.sources.parsed import Parsed, single_line, web_address
+from digestmail.sources.page_links import NamedFeed, feeds_of_page
+from digestmail.sources.parsed import Parsed, single_line
+from digestmail.sources.web_page import web_page
 from digestmail.text.credentials import masked_address
 
 ACCEPT = "application/atom+xml, application/rss+xml, application/feed+json, text/html;q=0.8, */*;q=0.5"
-_TYPES = frozenset({"application/rss+xml", "application/atom+xml", "application/feed+json", "application/rdf+xml"})
-_HTML = re.compile(rb"<!doctype\s+html|<html[\s>]|<head[\s>]", re.IGNORECASE)
-_CHARSET = re.compile(r"charset=[\"']?([A-Za-z0-9._-]{1,40})")
-_LOOKED_AT = 500_000
 _JSON_TITLE = re.compile(rb'"title"\s*:\s*"((?:[^"\\]|\\.){1,300})"')
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NamedFeed:
-    """A feed that a page names (`<link rel="alternate">`, HTML 4.6.7.2)."""
-
-    url: str
-    title: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,9 +39,10 @@ def find_feed(fetcher: Fetcher, url: str, now: datetime, *, elsewhere: Fetcher |
     `elsewhere` fetches a feed at another host than the page's: a stranger's page must not choose among your own hosts.
     """
     answer = fetcher.fetch(url, accept=ACCEPT, conditional=False)
-    if not _is_page(answer):
+    page = _page_in(answer)
+    if page is None:
         return _found(answer, now)
-    named = feeds_of_page(answer.body or b"", answer.found_at, answer.content_type)
+    named = feeds_of_page(page, answer.found_at)
     if not named:
         shown = masked_address(url)
         raise SourceUnreadableError(f"{shown} is a web page, and it names no feed: look for the feed's own address")
@@ -62,46 +51,12 @@ def find_feed(fetcher: Fetcher, url: str, now: datetime, *, elsewhere: Fetcher |
     return _found(chosen.fetch(named[0].url, accept=ACCEPT, conditional=False), now, named[1:])
 
 
-def feeds_of_page(body: bytes, url: str, content_type: str = "") -> tuple[NamedFeed, ...]:
-    """Return the feeds that a page names, in its order, those of comments last; `url` is where it was found."""
-    declared = _CHARSET.search(content_type)
-    try:
-        text = body[:_LOOKED_AT].decode(declared[1] if declared else "utf-8", "replace")
-    except LookupError:
-        text = body[:_LOOKED_AT].decode("utf-8", "replace")
-    page = _Page(url)
-    page.feed(text)
-    feeds = {feed.url: feed for feed in reversed(page.found)}
-    ordered = list(reversed(feeds.values()))
-    return tuple(sorted(ordered, key=lambda feed: "comment" in f"{feed.url} {feed.title}".lower()))
-
-
-class _Page(HTMLParser):
-    """Collects the links of a page's head."""
-
-    def __init__(self, url: str) -> None:
-        super().__init__()
-        self._base = url
-        self.found: list[NamedFeed] = []
-
-    def handle_starttag(self, tag: str, attrs: Sequence[tuple[str, str | None]]) -> None:
-        given = {name: value or "" for name, value in attrs}
-        if tag == "base" and (base := web_address(given.get("href"), self._base)):
-            self._base = base
-        kind = given.get("type", "").partition(";")[0].strip().lower()
-        if tag != "link" or kind not in _TYPES or "alternate" not in given.get("rel", "").lower().split():
-            return
-        if url := web_address(given.get("href"), self._base):
-            self.found.append(NamedFeed(url=url, title=single_line(given.get("title", ""))))
-
-
-def _is_page(answer: Answer) -> bool:
+def _page_in(answer: Answer) -> str | None:
+    """Return the text of the web page that an answer is, or None if it may be a feed."""
     body = answer.body or b""
     if looks_like_json(body, answer.content_type):
-        return False
-    return bool(_HTML.match(body.lstrip(b"\xef\xbb\xbf \t\r\n")[:100])) or (
-        "html" in answer.content_type.lower() and _HTML.search(body[:2000]) is not None
-    )
+        return None
+    return web_page(body, answer.content_type)
 
 
 def _found(answer: Answer, now: datetime, others: tuple[NamedFeed, ...] = ()) -> FoundFeed:

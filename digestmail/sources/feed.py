@@ -69,7 +69,9 @@ def parse_feed(body: bytes, *, source: str, now: datetime, url: str = "", conten
     entries = [_mention(entry, position, document) for position, entry in enumerate(document.entries, 1)]
     results = sightings_of(entries, source=source, now=now)
     # A feed that is not well-formed from its first day to its last is a feed all the same; only a lost end is news.
-    return gather([*results, *document.half_entry], partial="the feed is cut off" if document.cut else None)
+    return gather(
+        [*results, *document.skipped, *document.half_entry], partial="the feed is cut off" if document.cut else None
+    )
 
 
 def _mention(entry: Mapping[str, Any], position: int, document: Document) -> FeedEntry:

@@ -21,7 +21,19 @@ from digestmail.model.papers import Origin, Paper, Reading, Sighting, Signals, S
 from digestmail.papers.identity import find_arxiv_id, find_doi, identify
 from digestmail.sources.authors import clean_names
 from digestmail.sources.base import Answer, Fetcher
-from digestmail.sources.parsed import Parsed, UtcTime, beginning, gather, or_nothing, single_line, storable, web_address
+from digestmail.sources.bounds import check_json
+from digestmail.sources.parsed import (
+    JsonText,
+    Parsed,
+    UtcTime,
+    beginning,
+    first_entries,
+    gather,
+    or_nothing,
+    single_line,
+    storable,
+    web_address,
+)
 from digestmail.sources.repositories import repository_address
 from digestmail.sources.web_page import instead_of_a_feed
 from digestmail.text.tex import readable
@@ -35,7 +47,7 @@ MISSED_AT_MOST = timedelta(days=7)
 # Counts that a database column holds.
 _Count = Annotated[int, Field(ge=0, lt=2**31)]
 _OptionalCount = Annotated[_Count | None, WrapValidator(or_nothing)]
-_OptionalText = Annotated[str | None, WrapValidator(or_nothing)]
+_OptionalText = Annotated[JsonText | None, WrapValidator(or_nothing)]
 _OptionalTime = Annotated[UtcTime | None, WrapValidator(or_nothing)]
 
 
@@ -54,7 +66,7 @@ _OptionalOrganization = Annotated[_Organization | None, WrapValidator(or_nothing
 
 class _Paper(BaseModel):
     # The other fields of an item come and go (https://huggingface.co/docs/hub/api), and none of them is worth a paper.
-    id: str
+    id: JsonText
     title: _OptionalText = None
     summary: _OptionalText = None
     authors: Annotated[list[Annotated[_Author | None, WrapValidator(or_nothing)]] | None, WrapValidator(or_nothing)] = (
@@ -173,12 +185,15 @@ def days_to_read(now: datetime, since: datetime | None) -> list[date]:
 def parse_daily_papers(body: bytes, *, source: str, day: date) -> Parsed:
     """Parse one page of the papers of `day`. Raises SourceUnreadableError when it is not a JSON list."""
     try:
-        items = json.loads(body.decode("utf-8-sig", "replace"))
+        document = body.decode("utf-8-sig", "replace")
+        check_json(document)
+        items = json.loads(document)
     except (ValueError, RecursionError) as error:
         raise SourceUnreadableError(instead_of_a_feed(body) or f"not JSON ({error}): {beginning(body)}") from error
     if not isinstance(items, list):
         raise SourceUnreadableError(f"not a list of papers but a JSON {type(items).__name__}")
-    return gather(_sighting(item, source, day, position) for position, item in enumerate(items, 1))
+    items, left_out = first_entries(items)
+    return gather([*(_sighting(item, source, day, position) for position, item in enumerate(items, 1)), *left_out])
 
 
 def _sighting(item: Any, source: str, day: date, position: int) -> Sighting | Skipped:

@@ -10,15 +10,26 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, WrapValidato
 
 from digestmail.errors import SourceUnreadableError
 from digestmail.model.papers import Skipped
+from digestmail.sources.bounds import check_json
 from digestmail.sources.encoding import decode
 from digestmail.sources.mentions import FeedEntry, best_text, sightings_of
-from digestmail.sources.parsed import Parsed, UtcTime, beginning, gather, or_nothing, single_line, web_address
+from digestmail.sources.parsed import (
+    JsonText,
+    Parsed,
+    UtcTime,
+    beginning,
+    first_entries,
+    gather,
+    or_nothing,
+    single_line,
+    web_address,
+)
 from digestmail.sources.plaintext import plain_text_of_double_escaped, plain_text_of_text
 from digestmail.sources.web_page import instead_of_a_feed
 
 _VERSION = "https://jsonfeed.org/version/1"
 
-_Text = Annotated[str | None, WrapValidator(or_nothing)]
+_Text = Annotated[JsonText | None, WrapValidator(or_nothing)]
 
 
 class _Author(BaseModel):
@@ -56,17 +67,20 @@ def looks_like_json(body: bytes, content_type: str) -> bool:
 def parse_json_feed(body: bytes, *, source: str, now: datetime, url: str, content_type: str = "") -> Parsed:
     """Parse a JSON Feed that was fetched from `url`. Raises SourceUnreadableError when it is none."""
     try:
-        feed = _Feed.model_validate(json.loads(decode(body, content_type).lstrip("\ufeff")))
+        document = decode(body, content_type).lstrip("\ufeff")
+        check_json(document)
+        feed = _Feed.model_validate(json.loads(document))
     except ValidationError as error:
         raise SourceUnreadableError("JSON, but not a JSON Feed of version 1") from error
     except (ValueError, RecursionError) as error:
         raise SourceUnreadableError(
-            instead_of_a_feed(body, content_type) or f"not JSON ({error}): {beginning(body)}"
+            instead_of_a_feed(body, content_type, url) or f"not JSON ({error}): {beginning(body)}"
         ) from error
-    mentions = [_mention(item, position, url) for position, item in enumerate(feed.items, 1)]
+    items, left_out = first_entries(feed.items)
+    mentions = [_mention(item, position, url) for position, item in enumerate(items, 1)]
     entries = [mention for mention in mentions if isinstance(mention, FeedEntry)]
     skipped = [mention for mention in mentions if isinstance(mention, Skipped)]
-    return gather([*skipped, *sightings_of(entries, source=source, now=now)])
+    return gather([*skipped, *sightings_of(entries, source=source, now=now), *left_out])
 
 
 def _mention(value: Any, position: int, url: str) -> FeedEntry | Skipped:

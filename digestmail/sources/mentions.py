@@ -12,6 +12,7 @@ from digestmail.model.papers import Origin, Paper, PaperId, Sighting, Skipped
 from digestmail.papers.identity import find_arxiv_id, find_doi, guid_id, identify
 from digestmail.sources.arxiv import ANNOUNCEMENT, arxiv_categories
 from digestmail.sources.authors import clean_names, split_authors
+from digestmail.sources.bounds import shortened
 from digestmail.sources.parsed import storable
 from digestmail.text.tex import readable
 from digestmail.text.truncate import at_sentence
@@ -30,6 +31,7 @@ _SAYS_NOTHING = re.compile(
 )
 _COMPARED = 40
 _LONGEST_TITLE = 120
+_LONGEST_RAW_TITLE = 2_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +113,7 @@ def _mark(entry: FeedEntry) -> str:
 
 def _sighting(entry: FeedEntry, guid: str, *, link_shared: bool, source: str, now: datetime) -> Sighting | Skipped:
     abstract = readable(_without_announcement(entry.abstract))
-    title = readable(entry.title) or at_sentence(abstract, _LONGEST_TITLE)
+    title = readable(shortened(entry.title, _LONGEST_RAW_TITLE)) or at_sentence(abstract, _LONGEST_TITLE)
     if not title:
         return Skipped(entry=entry.name, reason="no title")
     identity = _identify(entry, guid_id(source, guid), link_shared=link_shared)

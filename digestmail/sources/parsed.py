@@ -8,10 +8,11 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 from urllib.parse import urljoin, urlsplit
 
-from pydantic import AfterValidator, AwareDatetime, ValidationError, ValidatorFunctionWrapHandler
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, ValidationError, ValidatorFunctionWrapHandler
 
 from digestmail.model.papers import PaperId, Sighting, Skipped
 from digestmail.papers.identity import highest
+from digestmail.sources.bounds import LONGEST_ADDRESS, LONGEST_TEXT, MOST_CHARACTERS, MOST_ENTRIES, bounded
 
 LISTED_TWICE = "listed more than once"
 
@@ -37,18 +38,19 @@ class Parsed:
 def gather(results: Iterable[Sighting | Skipped], partial: str | None = None) -> Parsed:
     """Divide what became of the entries, and keep one sighting per paper: of the latest day, with the highest signals.
 
-    Every further mention of a paper is counted as skipped.
+    Texts and lists are within the bounds of `bounds.bounded`. Every further mention of a paper is counted as skipped.
     """
     sightings: dict[PaperId, Sighting] = {}
     skipped: list[Skipped] = []
     for result in results:
         if isinstance(result, Skipped):
             skipped.append(result)
-        elif (known := sightings.get(result.paper.id)) is None:
-            sightings[result.paper.id] = result
-        else:
-            sightings[result.paper.id] = _one_of(known, result)
-            skipped.append(Skipped(entry=result.paper.id, reason=LISTED_TWICE))
+            continue
+        sighting = replace(result, paper=bounded(result.paper))
+        known = sightings.get(sighting.paper.id)
+        sightings[sighting.paper.id] = sighting if known is None else _one_of(known, sighting)
+        if known is not None:
+            skipped.append(Skipped(entry=sighting.paper.id, reason=LISTED_TWICE))
     return Parsed(sightings=tuple(sightings.values()), skipped=tuple(skipped), partial=partial)
 
 
@@ -78,7 +80,7 @@ def storable(text: str) -> str:
 
 def web_address(url: object, base: str = "") -> str | None:
     """Return `url`, made absolute by `base`, if it is an http or https address with a host, else None."""
-    if not isinstance(url, str) or not url.strip():
+    if not isinstance(url, str) or not url.strip() or len(url) > LONGEST_TEXT:
         return None
     try:
         absolute = url.strip() if urlsplit(url.strip()).scheme else urljoin(base, url.strip())
@@ -87,7 +89,7 @@ def web_address(url: object, base: str = "") -> str | None:
     except ValueError:
         return None
     odd = any(character.isspace() or not character.isprintable() for character in absolute)
-    return absolute if usable and not odd else None
+    return absolute if usable and not odd and len(absolute) <= LONGEST_ADDRESS else None
 
 
 def or_nothing(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
@@ -96,6 +98,28 @@ def or_nothing(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
         return validate(value)
     except ValidationError:
         return None
+
+
+def first_entries(items: list[Any]) -> tuple[list[Any], list[Skipped]]:
+    """Return the items of a JSON document that are read, and what is said of the others."""
+    kept, left = items[:MOST_ENTRIES], MOST_CHARACTERS
+    reason = f"the feed has more than {MOST_ENTRIES:,} entries"
+    for place, item in enumerate(kept):
+        texts = item.values() if isinstance(item, dict) else ()
+        left -= sum(min(len(text), LONGEST_TEXT) for text in texts if isinstance(text, str))
+        if left < 0:
+            kept, reason = kept[:place], f"the feed has more than {MOST_CHARACTERS:,} characters"
+            break
+    left_out = len(items) - len(kept)
+    return kept, [Skipped(entry=f"the last {left_out:,} entries", reason=reason)] if left_out else []
+
+
+def _cut(value: Any) -> Any:
+    return value[:LONGEST_TEXT] if isinstance(value, str) else value
+
+
+JsonText = Annotated[str, BeforeValidator(_cut)]
+"""A text in foreign JSON, cut where no source looks any more, for pydantic."""
 
 
 def _in_utc(value: datetime) -> datetime:

@@ -13,6 +13,7 @@ from xml.etree import ElementTree as ET
 
 from digestmail.sources.documents import Document
 from digestmail.sources.xml import xml_text
+from digestmail.sources.xml_limits import within_limits
 
 _ATOM = "{http://www.w3.org/2005/Atom}"
 _ARXIV = "{http://arxiv.org/schemas/atom}"
@@ -33,10 +34,11 @@ _TEXTS = {
 def parse_strictly(body: bytes) -> Document | None:
     """Parse a well-formed RSS 2.0 or Atom feed; None for anything else.
 
-    Raises SourceUnreadableError when the document declares entities.
+    Raises SourceUnreadableError when the document declares entities, or exceeds a limit.
     """
     try:
-        root = ET.fromstring(xml_text(body))  # noqa: S314 - without a DOCTYPE expat has no entities to expand
+        text, skipped = within_limits(xml_text(body))
+        root = ET.fromstring(text)  # noqa: S314 - without a DOCTYPE expat has no entities to expand
     except (ET.ParseError, ValueError, LookupError):
         return None
     channel = root.find("channel") if root.tag == "rss" else root if root.tag == f"{_ATOM}feed" else None
@@ -50,7 +52,7 @@ def parse_strictly(body: bytes) -> Document | None:
         dialect="rss20" if root.tag == "rss" else "atom10",
         malformed=None,
         cut=False,
-        half_entry=(),
+        skipped=skipped,
     )
 
 

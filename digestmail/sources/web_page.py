@@ -6,8 +6,10 @@ import re
 from html import unescape
 
 from digestmail.sources.encoding import decode
+from digestmail.sources.page_links import feeds_of_page
 from digestmail.sources.parsed import single_line
 from digestmail.sources.plaintext import plain_text
+from digestmail.text.credentials import masked_address
 
 ADVICE = "ask the site to let digestmail read the feed, or use another address"
 _SEARCHED = 200_000
@@ -15,10 +17,9 @@ _PAGE = re.compile(
     r"\s*+(?:<!--(?:[^-]|-(?!->))*+-->\s*+)*+<(?:!doctype\s++html|html|head|body|script|meta|title)[\s>/]",
     re.IGNORECASE,
 )
+_HTML = re.compile(r"<!doctype\s+html|<html[\s>]|<head[\s>]", re.IGNORECASE)
+_HTML_WITHIN = 2000
 _TITLE = re.compile(r"<title[^<>]{0,200}+>([^<]{1,300}+)", re.IGNORECASE)
-_LINK = re.compile(r"<link\s([^<>]{1,1000}+)>", re.IGNORECASE)
-_FEED_TYPE = re.compile(r"""type\s*=\s*["']?application/(?:rss|atom|rdf|feed)\+(?:xml|json)""", re.IGNORECASE)
-_ADDRESS = re.compile(r"""href\s*=\s*(?:"([^"<>]{1,500})"|'([^'<>]{1,500})')""", re.IGNORECASE)
 # What the pages of these services contain, in lower case.
 _CHALLENGES = (
     ("Cloudflare", ("challenges.cloudflare.com", "/cdn-cgi/challenge-platform", "_cf_chl_opt",
@@ -62,17 +63,24 @@ def challenge_of_service(name: str | None) -> str:
     )
 
 
-def instead_of_a_feed(body: bytes, content_type: str = "") -> str | None:
-    """Return a sentence that says which web page a body is; None if it is none."""
-    text = decode(body, content_type).lstrip("\ufeff")
-    if not _PAGE.match(text):
+def web_page(body: bytes, content_type: str = "") -> str | None:
+    """Return the text of a web page, or None if `body` is none. `content_type` is the HTTP header."""
+    text = decode(body, content_type).lstrip("\ufeff \t\r\n")
+    called_page = "html" in content_type.lower() and _HTML.search(text, 0, _HTML_WITHIN)
+    return text if called_page or _PAGE.match(text) else None
+
+
+def instead_of_a_feed(body: bytes, content_type: str = "", url: str = "") -> str | None:
+    """Return a sentence about the web page that was found at `url`; None if `body` is no web page."""
+    page = web_page(body, content_type)
+    if page is None:
         return None
-    challenge = challenge_in(text)
+    challenge = challenge_in(page)
     if challenge:
         return f"the server sent {challenge}"
-    found = _TITLE.search(text, 0, _SEARCHED)
+    found = _TITLE.search(page, 0, _SEARCHED)
     title = single_line(plain_text(found[1]))[:80] if found else ""
-    named = f"the web page {title!r}" if title else "a web page"
-    feeds = [link[1] for link in _LINK.finditer(text, 0, _SEARCHED) if _FEED_TYPE.search(link[1])]
-    address = next((single_line(found[1] or found[2]) for link in feeds if (found := _ADDRESS.search(link))), None)
-    return f"the server sent {named}, not a feed" + (f"; the page names a feed: {address}" if address else "")
+    described = f"the web page {title!r}" if title else "a web page"
+    feeds = feeds_of_page(page, url)
+    named = f"; the page names a feed: {masked_address(feeds[0].url)}" if feeds else ""
+    return f"the server sent {described}, not a feed{named}"

@@ -17,7 +17,7 @@ from digestmail.storage.schema import subscribers, subscriptions
 _CHUNK = 5000
 
 
-def wishes(connection: Connection) -> tuple[ChoiceCount, ...]:
+def count_choices(connection: Connection) -> tuple[ChoiceCount, ...]:
     """Return each combination of preferences of active subscribers, with its count."""
     topics = cast(subscriptions.c.topics, Text)
     statement = (

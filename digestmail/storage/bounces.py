@@ -10,8 +10,9 @@ from sqlalchemy import ColumnElement, Connection, case, exists, func, or_, selec
 
 from digestmail.model.subscribers import BounceEvent, BounceKind, CountedBounce, SubscriberState
 from digestmail.schedule.moments import SKEW
-from digestmail.storage.schema import Moment, bounces, deliveries, said, subscribers
+from digestmail.storage.schema import Moment, bounces, deliveries, storable_text, subscribers
 from digestmail.storage.upsert import insert
+from digestmail.text.addresses import split_address
 from digestmail.text.refusal import reason_of
 
 WINDOW: Final = timedelta(days=1)
@@ -34,7 +35,7 @@ def add(connection: Connection, event: BounceEvent, key: str, now: datetime) -> 
 
     Its subscriber must exist. `readers` of the result is not counted.
     """
-    domain, reason = key.rpartition("@")[2], said(reason_of(event.status, event.detail, key))
+    domain, reason = split_address(key)[1], storable_text(reason_of(event.status, event.detail, key))
     row = insert(connection, bounces).values(
         subscriber_id=event.subscriber_id,
         edition_id=event.edition_id,

@@ -22,7 +22,7 @@ from digestmail.storage.schema import (
     deliveries,
     notice_attempts,
     notices,
-    said,
+    storable_text,
     subscribers,
 )
 from digestmail.storage.upsert import chunks, insert
@@ -124,7 +124,7 @@ class _Outbox:
             due_at,
             ended_at if due_at is None else None,
             result.code,
-            said(result.text) or None,
+            storable_text(result.text) or None,
             result.milliseconds,
             *message.claim[self._claim_from :],
         )

@@ -18,7 +18,7 @@ from digestmail.model.deliveries import DeliveryState
 from digestmail.model.editions import Edition, Segment
 from digestmail.model.papers import PaperId
 from digestmail.model.selection import Section
-from digestmail.selection.segments import for_everybody
+from digestmail.selection.segments import for_all_topics
 from digestmail.storage import papers, upsert
 from digestmail.storage import schema as tables
 from digestmail.storage.schema import deliveries, edition_papers, editions, segment_papers, segments
@@ -46,7 +46,7 @@ def add(connection: Connection, edition: Edition) -> int | None:
         "slot_at": edition.slot.at,
         "composed_at": edition.composed_at,
         "content": _as_json().dump_json(edition).decode(),
-        "papers": sum(len(section.entries) for section in for_everybody(edition)),
+        "papers": sum(len(section.entries) for section in for_all_topics(edition)),
         "reason": edition.reason,
     }
     statement = upsert.insert(connection, editions).values(digest=edition.digest, slot=edition.slot.key, **values)

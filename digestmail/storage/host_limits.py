@@ -37,7 +37,7 @@ class StoredHostLimits:
             connection.execute(update(host_limits).where(h.host == host).values(next_at=after))
         return reserved
 
-    def close(self, host: str, until: datetime) -> None:
+    def block(self, host: str, until: datetime) -> None:
         """Block requests to `host` until `until`."""
         with self._database.begin() as connection:
             statement = insert(connection, host_limits).values(host=host, next_at=until, blocked_until=until)

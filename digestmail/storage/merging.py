@@ -23,10 +23,19 @@ class Added:
     the ids, as in the reading, that its source had never shown before.
     """
 
-    new: int
-    updated: int
-    merged: int
-    unseen: frozenset[PaperId]
+    new: int = 0
+    updated: int = 0
+    merged: int = 0
+    unseen: frozenset[PaperId] = frozenset()
+
+    def __add__(self, other: Added) -> Added:
+        """Return the changes by both parts of a reading."""
+        return Added(
+            new=self.new + other.new,
+            updated=self.updated + other.updated,
+            merged=self.merged + other.merged,
+            unseen=self.unseen | other.unseen,
+        )
 
 
 @dataclass(slots=True, eq=False)

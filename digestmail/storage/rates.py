@@ -180,7 +180,9 @@ def lease_connections(
     return granted
 
 
-def give_up(connection: Connection, worker: str, now: datetime, keys: Collection[str] | None = None) -> None:
+def release_connections(
+    connection: Connection, worker: str, now: datetime, keys: Collection[str] | None = None
+) -> None:
     """Release a worker's connections, and those of dead workers."""
     mine = connection_leases.c.worker == worker
     if keys is not None:

@@ -13,6 +13,7 @@ from digestmail.model.subscribers import Consent, Preferences, SubscriberState, 
 from digestmail.storage import opt_outs, suppressions
 from digestmail.storage.schema import subscribers, subscriptions
 from digestmail.storage.upsert import chunks, insert
+from digestmail.text.addresses import key_of
 
 
 @dataclass(slots=True, kw_only=True)
@@ -101,7 +102,7 @@ def _activate(connection: Connection, rows: list[dict[str, Any]]) -> None:
 def _values(one: NewPerson, now: datetime) -> dict[str, Any]:
     return {
         "address": one.address,
-        "key": one.address.casefold(),
+        "key": key_of(one.address),
         "state": SubscriberState.ACTIVE,
         "language": one.choices.language,
         "timezone": one.choices.timezone,

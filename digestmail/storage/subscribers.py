@@ -12,6 +12,7 @@ from digestmail.model.subscribers import Consent, Preferences, Subscriber, Subsc
 from digestmail.storage import deliveries, idempotency, opt_outs
 from digestmail.storage.schema import subscribers, subscriptions
 from digestmail.storage.upsert import insert
+from digestmail.text.addresses import key_of
 
 _CHUNK = 5000
 
@@ -22,7 +23,7 @@ def add(connection: Connection, address: str, now: datetime) -> int:
     People who unsubscribed are activated again. Suppressed people are not.
     """
     statement = insert(connection, subscribers).values(
-        address=address, key=address.casefold(), state=SubscriberState.ACTIVE, created_at=now, updated_at=now
+        address=address, key=key_of(address), state=SubscriberState.ACTIVE, created_at=now, updated_at=now
     )
     connection.execute(
         statement.on_conflict_do_update(
@@ -31,7 +32,7 @@ def add(connection: Connection, address: str, now: datetime) -> int:
             where=subscribers.c.state.in_([SubscriberState.PENDING, SubscriberState.UNSUBSCRIBED]),
         )
     )
-    found = connection.execute(select(subscribers.c.id).where(subscribers.c.key == address.casefold()))
+    found = connection.execute(select(subscribers.c.id).where(subscribers.c.key == key_of(address)))
     return int(found.scalar_one())
 
 
@@ -46,7 +47,7 @@ def subscribe(connection: Connection, subscriber_id: int, subscription: Subscrip
 
 def find(connection: Connection, address: str) -> Subscriber | None:
     """Return the subscriber with this address; None if there is none."""
-    return next(_subscribers(connection, select(subscribers).where(subscribers.c.key == address.casefold())), None)
+    return next(_subscribers(connection, select(subscribers).where(subscribers.c.key == key_of(address))), None)
 
 
 def list_subscribers(
@@ -111,10 +112,10 @@ def get(connection: Connection, subscriber_id: int) -> Subscriber | None:
 def add_pending(connection: Connection, address: str, now: datetime) -> int:
     """Store `address` as pending, if it is new; return its id. Known people are not changed."""
     statement = insert(connection, subscribers).values(
-        address=address, key=address.casefold(), state=SubscriberState.PENDING, created_at=now, updated_at=now
+        address=address, key=key_of(address), state=SubscriberState.PENDING, created_at=now, updated_at=now
     )
     connection.execute(statement.on_conflict_do_nothing(index_elements=["key"]))
-    found = connection.execute(select(subscribers.c.id).where(subscribers.c.key == address.casefold()))
+    found = connection.execute(select(subscribers.c.id).where(subscribers.c.key == key_of(address)))
     return int(found.scalar_one())
 
 
@@ -145,7 +146,7 @@ def readdress(connection: Connection, subscriber_id: int, address: str, now: dat
     before = connection.execute(select(subscribers.c.address).where(subscribers.c.id == subscriber_id)).scalar()
     if before is not None:
         idempotency.forget(connection, [before])
-    _set(connection, subscriber_id, now, address=address, key=address.casefold(), address_changed_at=now)
+    _set(connection, subscriber_id, now, address=address, key=key_of(address), address_changed_at=now)
 
 
 def restore(connection: Connection, before: Subscriber, now: datetime) -> None:
@@ -202,7 +203,7 @@ def _set(connection: Connection, subscriber_id: int, now: datetime, **values: An
 
 def remove(connection: Connection, address: str, now: datetime) -> bool:
     """Unsubscribe a person from everything and cancel queued deliveries; return whether the person exists."""
-    subscriber_id = connection.execute(select(subscribers.c.id).where(subscribers.c.key == address.casefold())).scalar()
+    subscriber_id = connection.execute(select(subscribers.c.id).where(subscribers.c.key == key_of(address))).scalar()
     if subscriber_id is None:
         return False
     _unsubscribe(connection, subscriber_id, now)

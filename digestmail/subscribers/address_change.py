@@ -9,7 +9,6 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from digestmail.errors import SubscriptionError, TokenError
-from digestmail.mail.addresses import key_of
 from digestmail.mail.link_tokens import LinkTokens
 from digestmail.model.deliveries import NoticeKind
 from digestmail.model.subscribers import Subscriber, SubscriberState, SuppressionReason
@@ -19,12 +18,13 @@ from digestmail.storage.address_changes import AddressChange
 from digestmail.storage.database import Database
 from digestmail.subscribers.changes import check_free, free_address, notify_immediately
 from digestmail.subscribers.signup import ONE_MAIL_EVERY, SignupReply
+from digestmail.text.addresses import key_of
 
 
 def request_change(
     database: Database, subscriber_id: int, address: str, now: datetime, *, random_token: Callable[[], str]
 ) -> SignupReply:
-    """Store the normalised `address` that a subscriber wants, and queue the confirmation request.
+    """Store the normalized `address` that a subscriber wants, and queue the confirmation request.
 
     The result is for the log only, because it would reveal who is subscribed. An address that already has a
     subscription gets the same email as after a sign-up.
@@ -100,7 +100,7 @@ def confirm(database: Database, links: LinkTokens, token: str, now: datetime) ->
 
 
 def change_by_operator(database: Database, address: str, new: str, now: datetime) -> Subscriber:
-    """Change a subscriber's address from `address` to `new`, both normalised, without a notice.
+    """Change a subscriber's address from `address` to `new`, both normalized, without a notice.
 
     Raises SubscriptionError if there is no such subscriber, or if `new` is suppressed or has its own subscription.
     """

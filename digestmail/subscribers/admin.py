@@ -10,7 +10,6 @@ from itertools import islice
 from sqlalchemy import Connection
 
 from digestmail.errors import SubscriptionError
-from digestmail.mail.addresses import key_of, normalised
 from digestmail.model.digests import Digest
 from digestmail.model.subscribers import (
     ChoiceCount,
@@ -25,6 +24,7 @@ from digestmail.schedule.cron import check_timezone
 from digestmail.storage import audience, subscribers, suppressions
 from digestmail.storage.database import Database
 from digestmail.subscribers.validate import checked_subscription
+from digestmail.text.addresses import key_of, normalize_address
 
 _REASONS: dict[SuppressionReason | None, str] = {
     SuppressionReason.BOUNCED: "emails to it bounced or were reported as spam",
@@ -50,7 +50,7 @@ def add_within(
 ) -> Subscriber:
     """Like `add`, but in the caller's transaction."""
     subscription = checked_subscription(digests, Subscription(digest=digest, topics=tuple(topics)))
-    address = normalised(address)
+    address = normalize_address(address)
     reason = suppressions.reason_for(connection, key_of(address))
     known = subscribers.find(connection, address)
     if known is not None:  # the hour they chose is theirs
@@ -81,7 +81,7 @@ def set_details(
     """
     if timezone is not None and (wrong := check_timezone(timezone)):
         raise SubscriptionError(wrong)
-    address = normalised(address)
+    address = normalize_address(address)
     with database.begin() as connection:
         found = subscribers.find(connection, address)
         if found is None:
@@ -103,7 +103,7 @@ def set_details(
 
 def show(database: Database, address: str) -> Subscriber:
     """Return the subscriber at `address`. Raises SubscriptionError if there is none."""
-    address = normalised(address)
+    address = normalize_address(address)
     with database.connect() as connection:
         found = subscribers.find(connection, address)
     if found is None:
@@ -133,7 +133,7 @@ def remove(database: Database, address: str, now: datetime) -> None:
 
     Raises SubscriptionError if it is not a subscriber.
     """
-    address = normalised(address)
+    address = normalize_address(address)
     with database.begin() as connection:
         if not subscribers.remove(connection, address, now):
             raise SubscriptionError(f"{address} is not a subscriber")
@@ -153,7 +153,7 @@ def suppress(database: Database, address: str, detail: str, now: datetime) -> No
 
 def suppress_within(connection: Connection, address: str, detail: str, now: datetime) -> Suppression:
     """Like `suppress`, but in the caller's transaction. Return the suppression."""
-    key = key_of(normalised(address))
+    key = key_of(normalize_address(address))
     suppressions.add(connection, key, SuppressionReason.OPERATOR, detail, now)
     return next(one for one in suppressions.list_all(connection) if one.key == key)
 
@@ -163,7 +163,7 @@ def lift(database: Database, address: str, now: datetime) -> None:
 
     Raises SubscriptionError if there is none.
     """
-    address = normalised(address)
+    address = normalize_address(address)
     with database.begin() as connection:
         if not suppressions.remove(connection, key_of(address), now):
             raise SubscriptionError(f"{address} is not suppressed")
@@ -175,7 +175,7 @@ def lift_key(database: Database, key: str, now: datetime) -> bool:
         return suppressions.remove(connection, key, now)
 
 
-def wishes(database: Database) -> tuple[ChoiceCount, ...]:
+def count_choices(database: Database) -> tuple[ChoiceCount, ...]:
     """Return each combination of preferences of active subscribers, with its count."""
     with database.connect() as connection:
-        return audience.wishes(connection)
+        return audience.count_choices(connection)

@@ -14,7 +14,6 @@ from sqlalchemy import Connection
 
 from digestmail.editions.requeue import requeue
 from digestmail.errors import SubscriptionError, TokenError
-from digestmail.mail.addresses import key_of
 from digestmail.mail.link_tokens import LinkTokens
 from digestmail.model.deliveries import NoticeKind
 from digestmail.model.differences import Difference, differences
@@ -24,6 +23,7 @@ from digestmail.schedule.moments import is_recent
 from digestmail.storage import address_changes, changes, erasing, notices, subscribers, suppressions
 from digestmail.storage.changes import Change
 from digestmail.storage.database import Database
+from digestmail.text.addresses import key_of
 
 ONE_NOTICE_EVERY = timedelta(hours=6)
 

@@ -11,7 +11,6 @@ from enum import StrEnum
 from functools import lru_cache
 
 from digestmail.errors import SubscriptionError
-from digestmail.mail.addresses import key_of, normalised
 from digestmail.mail.header_fields import split_mailbox
 from digestmail.model.digests import Digest
 from digestmail.model.subscribers import Consent, Preferences, SubscriberState, Subscription, SuppressionReason
@@ -21,6 +20,7 @@ from digestmail.subscribers.csv_dialect import column_name, rows
 from digestmail.subscribers.csv_format import COLUMNS, TOPIC_SEPARATOR, unescape_formula
 from digestmail.subscribers.preferences import LONGEST_PAUSE
 from digestmail.subscribers.validate import checked
+from digestmail.text.addresses import key_of, normalize_address
 from digestmail.text.counts import counted
 
 log = logging.getLogger("digestmail.subscribers")
@@ -103,7 +103,7 @@ class Reader:
                     yield RowError(line, f"unexpected {type(error).__name__}; the log contains details")
 
     def _parse(self, line: int, row: Mapping[str, str], choose: _Choose) -> ImportRow:
-        address = normalised(_bare_address(row["address"]))
+        address = normalize_address(_bare_address(row["address"]))
         state = row.get("state") or SubscriberState.ACTIVE
         if state not in set(SubscriberState):
             raise SubscriptionError(f"there is no state {state!r}")

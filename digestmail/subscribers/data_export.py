@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from digestmail.errors import SubscriptionError
-from digestmail.mail.addresses import key_of
 from digestmail.mail.link_tokens import LinkTokens
 from digestmail.model.deliveries import NoticeKind
 from digestmail.model.subscribers import Preferences, Subscriber, SubscriberState, SuppressionReason
@@ -27,6 +26,7 @@ from digestmail.storage.changes import Change
 from digestmail.storage.database import Database
 from digestmail.storage.erasing import Bounced, Mailed
 from digestmail.storage.opt_outs import OptOut
+from digestmail.text.addresses import key_of
 
 _REQUEST_INTERVAL = timedelta(days=1)
 

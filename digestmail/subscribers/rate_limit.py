@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from ipaddress import IPv6Address, ip_address, ip_network
 from threading import Lock
 
-from digestmail.mail.addresses import domain_of, key_of, network_of
+from digestmail.text.addresses import domain_of, key_of
 
 _MOST_KEYS = 100_000
 """If there are more keys, idle ones are deleted, so that memory stays bounded."""
+_NETWORK_BITS = {4: 24, 6: 56}
+"""The networks of a household or an office, whose clients share a rate limit."""
 _ROUNDING = 1e-6
 """Tolerance for floating-point errors, in seconds."""
 
@@ -55,7 +58,7 @@ class RateLimiter:
     _lock: Lock = field(default_factory=Lock)
 
     def admit(self, *, client: str, address: str, at: float) -> Admission:
-        """Count a request from the IP address `client` for the normalised `address`, and decide about it.
+        """Count a request from the IP address `client` for the normalized `address`, and decide about it.
 
         `at` is in seconds of a monotonic clock. The decision does not depend on whether the address is subscribed.
         """
@@ -85,3 +88,14 @@ class RateLimiter:
             self._idle_at = {known: moment for known, moment in self._idle_at.items() if moment > at}
         self._idle_at[key] = idle_at
         return 0.0
+
+
+def network_of(client: str) -> str:
+    """Return the /24 or /56 network of a client's IP address, or `client` itself if it is not an IP address."""
+    try:
+        address = ip_address(client)
+    except ValueError:
+        return client
+    if isinstance(address, IPv6Address) and address.ipv4_mapped:
+        address = address.ipv4_mapped
+    return str(ip_network(f"{address}/{_NETWORK_BITS[address.version]}", strict=False))

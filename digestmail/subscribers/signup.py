@@ -11,7 +11,6 @@ from enum import StrEnum
 from sqlalchemy import Connection
 
 from digestmail.errors import SubscriptionError, TokenError
-from digestmail.mail.addresses import key_of
 from digestmail.mail.link_tokens import CONFIRM_WITHIN, UNDO_WITHIN, LinkTokens
 from digestmail.model.deliveries import NoticeKind
 from digestmail.model.digests import Digest
@@ -21,6 +20,7 @@ from digestmail.storage import address_changes, changes, confirmations, notices,
 from digestmail.storage.confirmations import Confirmation
 from digestmail.storage.database import Database
 from digestmail.subscribers.validate import checked
+from digestmail.text.addresses import key_of
 
 ONE_MAIL_EVERY = timedelta(days=1)
 CONSENT_SOURCE = "web form, confirmed by email"
@@ -73,7 +73,7 @@ def request_signup(
     *,
     random_token: Callable[[], str],
 ) -> SignupReply:
-    """Store a sign-up for the normalised `address` and queue the email it triggers. Return which one.
+    """Store a sign-up for the normalized `address` and queue the email it triggers. Return which one.
 
     Raises SubscriptionError if a choice does not exist. The result is for the log only; the web response is sent before
     this is called, so that it reveals nothing.

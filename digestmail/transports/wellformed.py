@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import re
-
 from digestmail.model.deliveries import Envelope
+from digestmail.text.addresses import is_envelope_address
 
 MAX_LINE = 998
 """Octets in a line without its CRLF (RFC 5322 section 2.1.1)."""
-
-# Dot-strings only: a quoted local part or an address literal would be legal (RFC 5321 section 4.1.2), but nobody
-# subscribes with one, and they are where white space, brackets and commas could get onto the wire.
-_ADDRESS = re.compile(r'[^\s\x00-\x1f\x7f<>()\[\],;:\\"@]+@[^\s\x00-\x1f\x7f<>()\[\],;:\\"@]+')
 
 
 def require_wellformed(envelope: Envelope, message: bytes) -> None:
@@ -34,5 +29,5 @@ def require_wellformed(envelope: Envelope, message: bytes) -> None:
 
 
 def _require_address(role: str, address: str) -> None:
-    if not _ADDRESS.fullmatch(address):
+    if not is_envelope_address(address):
         raise ValueError(f"the {role} is not an address that can stand in an envelope")

@@ -14,7 +14,7 @@ from digestmail.model.papers import Paper
 from digestmail.model.search import RANKED_AMONG
 from digestmail.model.search import Query as SearchQuery
 from digestmail.papers.citations.formats import CitationFormat
-from digestmail.selection.segments import for_everybody
+from digestmail.selection.segments import for_all_topics
 from digestmail.web.cache import Sharing, cache_headers, share
 from digestmail.web.citations import citation_file, preferred_format
 from digestmail.web.pages import absolute
@@ -122,7 +122,7 @@ def get_edition(request: Request, response: Response, digest: Name, slot: Name) 
     found = archive.find_edition(database, digest, slot)
     if found is None:
         raise HTTPException(404, "there is no such edition")
-    sections = for_everybody(found.edition)
+    sections = for_all_topics(found.edition)
     shown = [entry.paper for section in sections for entry in section.entries]
     cited = _cited(request, lambda: archive.papers_today(database, shown), "edition")
     if cited is not None:

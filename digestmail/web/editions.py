@@ -15,7 +15,7 @@ from digestmail.model.archive import EditionLine
 from digestmail.model.digests import Digest
 from digestmail.model.editions import Edition
 from digestmail.model.selection import Entry
-from digestmail.selection.segments import alone, for_everybody, for_page
+from digestmail.selection.segments import alone, for_all_topics, for_page
 from digestmail.web.cache import Sharing, share
 from digestmail.web.pages import page
 from digestmail.web.periods import Kind, month_key, period, week_key
@@ -101,7 +101,7 @@ def _edition(
 ) -> HTMLResponse:
     share(request, Sharing.KEPT)
     chosen = request.query_params.get("topic")
-    everything = for_everybody(edition)
+    everything = for_all_topics(edition)
     sections = for_page(edition, chosen)
     if sections is None:
         raise HTTPException(404, "this edition has no such topic")

@@ -9,11 +9,11 @@ from fastapi import APIRouter, BackgroundTasks, Request, Response
 from fastapi.responses import HTMLResponse
 
 from digestmail.errors import SubscriptionError, TokenError
-from digestmail.mail.addresses import key_of, normalised
 from digestmail.mail.i18n import date_formats
 from digestmail.model.subscribers import Preferences, Subscriber, SubscriberState
 from digestmail.subscribers import address_change, data_export, preferences
 from digestmail.subscribers.rate_limit import Admission
+from digestmail.text.addresses import key_of, normalize_address
 from digestmail.text.credentials import new_secret
 from digestmail.web import subscriber_pages
 from digestmail.web.forms import Form, SubmittedForm, check_form, preferences_from_form
@@ -86,7 +86,7 @@ def change_address(request: Request, token: str, form: SubmittedForm, background
     except (TokenError, SubscriptionError) as error:
         return subscriber_pages.invalid_link(request, error)
     try:
-        address = normalised(form.get("address"))
+        address = normalize_address(form.get("address"))
         if key_of(address) == key_of(person.address):
             raise SubscriptionError("this is already your address")  # noqa: TRY301 - shown like the others
     except SubscriptionError as error:

@@ -12,7 +12,7 @@ from digestmail.model.editions import Edition
 from digestmail.model.papers import Paper, Signals
 from digestmail.model.search import Hit
 from digestmail.model.selection import Entry
-from digestmail.selection.segments import for_everybody
+from digestmail.selection.segments import for_all_topics
 from digestmail.web.filters import web_link
 
 
@@ -200,7 +200,7 @@ class EditionOut(ApiModel):
                 SectionOut(
                     topic=section.topic, more=section.more, entries=[EntryOut.of(entry) for entry in section.entries]
                 )
-                for section in for_everybody(edition)
+                for section in for_all_topics(edition)
             ],
         )
 

@@ -9,11 +9,11 @@ from fastapi.responses import HTMLResponse
 
 from digestmail.app import App
 from digestmail.errors import SubscriptionError, TokenError
-from digestmail.mail.addresses import normalised
 from digestmail.model.subscribers import Preferences, Subscription
 from digestmail.subscribers import signup
 from digestmail.subscribers.rate_limit import Admission
 from digestmail.subscribers.validate import checked
+from digestmail.text.addresses import normalize_address
 from digestmail.text.credentials import new_secret
 from digestmail.web import subscriber_pages
 from digestmail.web.forms import MIN_FORM_AGE, SUBSCRIBE, Form, SubmittedForm, check_form, preferences_from_form
@@ -44,7 +44,7 @@ def ask(request: Request, form: SubmittedForm, background: BackgroundTasks) -> H
         return _form(request, Preferences(), problem=error_sentence(request, error), status=422)
     try:
         check_form(request, form, SUBSCRIBE, min_age=MIN_FORM_AGE)
-        address = normalised(form.get("address"))
+        address = normalize_address(form.get("address"))
         choices = checked(app.digests, choices)
     except TokenError:
         again = translate(

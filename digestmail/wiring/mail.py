@@ -15,7 +15,6 @@ from digestmail.delivery.edition_composer import EditionComposer
 from digestmail.delivery.notice_composer import NoticeComposer, NoticeOrigin
 from digestmail.delivery.outcomes import Rules
 from digestmail.delivery.pacing import DomainLimit, DomainLimits
-from digestmail.mail.addresses import wire_domain
 from digestmail.mail.dkim import Signer
 from digestmail.mail.link_tokens import LinkTokens
 from digestmail.mail.message_headers import Sender
@@ -24,6 +23,7 @@ from digestmail.mail.tokens import Tokens
 from digestmail.mail.writer import MailWriter
 from digestmail.model.digests import Digest
 from digestmail.storage.database import Database
+from digestmail.text.addresses import split_address, wire_domain
 from digestmail.transports.base import Transport
 from digestmail.transports.factory import make_transports
 from digestmail.transports.smtp.client import Login, SmtpTransport
@@ -37,7 +37,7 @@ def writer(config: Config, base: Path, renderer: Renderer, digests: Sequence[Dig
         mailbox=mail.sender,
         reply_to=mail.reply_to,
         bounce_address=mail.bounce_address,
-        domain=wire_domain(host or mail.sender_address.rpartition("@")[2]),
+        domain=wire_domain(host or split_address(mail.sender_address)[1]),
         base_url=config.base_url,
     )
     looks = {digest.name: digest.look for digest in digests}

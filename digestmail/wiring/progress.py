@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
-from digestmail.model.reports import Progress, quiet
+from digestmail.model.reports import Progress, no_progress
 from digestmail.storage.database import Database
 from digestmail.storage.stuck import count_due
 
 
 def deliver_progress(database: Database, tell: Progress, now: datetime) -> Callable[[int], None]:
     """Return what takes how many deliveries are finished; `tell` hears it with how many are due at `now`."""
-    if tell is quiet:
+    if tell is no_progress:
         return lambda _: None
     with database.connect() as connection:
         total = count_due(connection, now)

@@ -88,7 +88,7 @@ def _http(
     contact = network.user_agent_contact or config.mail.sender_address
     return Http(
         clock=clock,
-        gates=StoredHostLimits(database, own_hosts=frozenset(host for host, _ in private.hosts)),
+        host_limits=StoredHostLimits(database, own_hosts=frozenset(host for host, _ in private.hosts)),
         validators=validators,
         user_agent=f"digestmail/{__version__} (+{contact})",
         timeout=network.timeout,

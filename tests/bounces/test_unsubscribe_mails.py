@@ -71,7 +71,7 @@ def read(database):
 
 
 def address(reader: int, digest: str = "daily", tokens: Tokens = TOKENS) -> str:
-    return f"bounce+{tokens.leave(reader, digest)}@{DOMAIN}"
+    return f"bounce+{tokens.mailto_token(reader, digest)}@{DOMAIN}"
 
 
 def has(database) -> list[str]:
@@ -105,7 +105,9 @@ FORMS = {
     "null sender": lambda raw: raw.replace(b"Return-Path: <someone@example.net>", b"Return-Path: <>"),
     "no subject": lambda raw: raw.replace(b"Subject: unsubscribe\n", b""),
     "another subject": lambda raw: raw.replace(b"Subject: unsubscribe", b"Subject: Undeliverable ideas"),
-    "upper case": lambda raw: raw.replace(TOKENS.leave(1, "daily").encode(), TOKENS.leave(1, "daily").upper().encode()),
+    "upper case": lambda raw: raw.replace(
+        TOKENS.mailto_token(1, "daily").encode(), TOKENS.mailto_token(1, "daily").upper().encode()
+    ),
     "named": lambda raw: raw.replace(b"To: ", b'To: "Leave, please" <').replace(
         b"example.org\nSubj", b"example.org>\nSubj"
     ),
@@ -262,7 +264,7 @@ def test_tokens_of_earlier_secrets_still_work_and_forgotten_ones_do_not(database
 
 
 def test_the_unsubscribe_address_is_short_enough_for_mail_servers(reader):
-    local = f"{'b' * 23}+{TOKENS.leave(2**48 - 1, 'd' * 40)}"
+    local = f"{'b' * 23}+{TOKENS.mailto_token(2**48 - 1, 'd' * 40)}"
 
     assert len(local) == 64
     assert local == local.lower()

@@ -11,7 +11,7 @@ from worker_fixture import fill
 from digestmail.cli import printing
 from digestmail.cli.times import common_zone, written
 from digestmail.model.digests import Digest, Schedule
-from digestmail.model.reports import DeliverReport, DigestReport, PublishReport, quiet
+from digestmail.model.reports import DeliverReport, DigestReport, PublishReport, no_progress
 from digestmail.wiring.progress import deliver_progress
 
 SUMMER = datetime(2026, 7, 14, 23, 30, tzinfo=UTC)
@@ -59,4 +59,4 @@ def test_progress_is_measured_against_what_is_due(sqlite):
 
 def test_nobody_who_is_quiet_is_counted_for(tmp_path):
     with open_app(f"sqlite:///{tmp_path / 'test.db'}") as app:
-        deliver_progress(app.database, quiet, THURSDAY)(1)
+        deliver_progress(app.database, no_progress, THURSDAY)(1)

@@ -17,6 +17,7 @@ from digestmail.errors import (
     StorageError,
 )
 from digestmail.model.papers import Health, Skipped
+from digestmail.sources.parsed import gather
 from digestmail.storage import papers, sources
 
 
@@ -84,6 +85,67 @@ def test_validators_are_kept_with_the_papers_or_not_at_all(database, monkeypatch
         assert papers.list_papers(connection, 10) == ()
         assert sources.find_validators(connection, "hf", "https://example.org/hf", THURSDAY).etag is None
         assert sources.read_state(connection, "hf") is None
+
+
+def test_a_reading_is_stored_in_short_transactions(database, monkeypatch):
+    monkeypatch.setattr(module, "PAPERS_AT_ONCE", 2)
+    parts = []
+    add = papers.add_sightings
+
+    def counted(connection, seen, *rest):
+        parts.append(len(seen))
+        return add(connection, seen, *rest)
+
+    monkeypatch.setattr(papers, "add_sightings", counted)
+    report = collect(database, [FakeSource("hf", reading(*map(sighting, range(1, 6))))], THURSDAY)
+    assert parts == [2, 2, 1]
+    assert (report.sources[0].new, report.sources[0].health[0].health) == (5, Health.FRESH)
+
+
+def test_a_crash_between_two_transactions_loses_nothing(database, monkeypatch):
+    monkeypatch.setattr(module, "PAPERS_AT_ONCE", 2)
+    add, calls = papers.add_sightings, iter(range(10))
+
+    def crashing(connection, seen, *rest):
+        if next(calls) == 1:
+            raise SystemExit
+        return add(connection, seen, *rest)
+
+    source = FakeSource("hf", reading(*map(sighting, range(1, 6))))
+    monkeypatch.setattr(papers, "add_sightings", crashing)
+    with pytest.raises(SystemExit):
+        collect(database, [source], THURSDAY)
+    with database.connect() as connection:
+        assert len(papers.list_papers(connection, 10)) == 2
+        assert sources.find_validators(connection, "hf", "https://example.org/hf", THURSDAY).etag is None
+        assert sources.list_health(connection) == ()
+    report = collect(database, [source], THURSDAY + timedelta(hours=1))
+    assert source.asked == [None, None]
+    assert report.sources[0].new == 3
+    with database.connect() as connection:
+        assert len(papers.list_papers(connection, 10)) == 5
+
+
+def test_a_source_that_cannot_be_stored_stops_no_other(database, caplog):
+    # No database takes this text.
+    bad = FakeSource("bad", reading(sighting(1), sighting(2, source="bad", abstract="\ud800"), source="bad"))
+    report = collect(database, [bad, FakeSource("hf", reading(sighting(3)))], THURSDAY)
+    assert report.failed == ("bad",)
+    assert [(r.source, r.new) for r in report.sources] == [("bad", 0), ("hf", 1)]
+    (row,) = report.sources[0].health
+    assert row.health is Health.UNREADABLE
+    assert row.detail.startswith("could not be stored: ")
+    assert "Traceback" in caplog.text
+
+
+def test_the_longest_texts_can_be_stored_and_searched(database):
+    words = [f"{number:x}\N{CJK UNIFIED IDEOGRAPH-4E00}{number}" for number in range(40_000)]
+    text = " ".join(words)
+    authors = tuple(" ".join(words[n : n + 5]) for n in range(0, 40_000, 5))
+    huge = sighting(1, title=text, abstract=text, raw_abstract=text, authors=authors)
+    (bounded,) = gather([huge]).sightings
+    report = collect(database, [FakeSource("hf", reading(bounded))], THURSDAY)
+    assert (report.failed, report.sources[0].new) == ((), 1)
 
 
 def test_trouble_of_the_database_is_not_the_source_s(database):

@@ -100,9 +100,9 @@ def test_every_column_with_a_moment_is_played_or_harms_nobody():
     assert set(future_moments.LIMITS) == columns
 
 
-@pytest.mark.parametrize("name", ["_gates", "_rates", "_connections", "_deliveries", "_refused", "_dead", "_notices",
-                                  "_signing_up", "_told", "_pauses", "_sources", "_papers", "_editions", "_keys",
-                                  "_bounces", "_leaving", "_addresses", "_servers"])  # fmt: skip
+@pytest.mark.parametrize("name", ["_host_limits", "_rates", "_connections", "_deliveries", "_refused", "_dead",
+                                  "_notices", "_signing_up", "_told", "_pauses", "_sources", "_papers", "_editions",
+                                  "_keys", "_bounces", "_leaving", "_addresses", "_servers"])  # fmt: skip
 def test_what_a_wrong_clock_wrote_stops_nothing_once_it_is_right(database, wrong, tmp_path, name):
     play, _ = PLAYS[name]
     play(database, wrong, tmp_path)
@@ -121,14 +121,14 @@ def test_no_play_is_left_out():
 
 
 @over("host_limits.next_at", "host_limits.blocked_until")
-def _gates(database, wrong, _):
+def _host_limits(database, wrong, _):
     stored = host_limits.StoredHostLimits(database)
     stored.reserve("a.example.org", wrong, 3)
-    stored.close("b.example.org", wrong + DAY)
-    stored.close("c.example.org", wrong + DAY)
+    stored.block("b.example.org", wrong + DAY)
+    stored.block("c.example.org", wrong + DAY)
     assert stored.reserve("a.example.org", RIGHT, 3) == RIGHT
     assert RIGHT <= stored.reserve("b.example.org", RIGHT, 3) <= RIGHT + host_limits.LONGEST
-    stored.close("c.example.org", RIGHT + HOUR)
+    stored.block("c.example.org", RIGHT + HOUR)
     assert RIGHT + HOUR <= stored.reserve("c.example.org", RIGHT, 3) <= RIGHT + host_limits.LONGEST
 
 
@@ -156,7 +156,7 @@ def _connections(database, wrong, _):
         rates.lease_connections(connection, "dead", {"relay:a": 8}, wrong, timedelta(minutes=5))
     with database.begin() as connection:
         assert rates.lease_connections(connection, "me", {"relay:a": 8}, RIGHT, timedelta(minutes=5)) == {"relay:a": 8}
-        rates.give_up(connection, "me", RIGHT + LONGEST_PAUSE)
+        rates.release_connections(connection, "me", RIGHT + LONGEST_PAUSE)
         held = connection.execute(select(func.count()).select_from(schema.connection_leases)).scalar_one()
         assert held == 0
 

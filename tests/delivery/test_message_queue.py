@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from digestmail.delivery import message_queue
 from digestmail.delivery.message_queue import FRESH, MessageQueue, MessageState, QueuedMessage
 from digestmail.model.deliveries import ClaimedMessage, Delivery, Notice, NoticeKind
+from digestmail.text.addresses import domain_of
 
 NOW = datetime(2026, 4, 2, tzinfo=UTC)
 LIMITS = {"slow.example": 2, "one.example": 1}
@@ -178,7 +179,7 @@ def test_every_message_comes_out_once_and_no_domain_exceeds_its_limit(domains, c
         assert len(intended(waiting, count)) <= count
         flying += (some := taken(waiting))
         seen += (message.claimed for message in some)
-        busy = Counter(one.claimed.address.rpartition("@")[2].lower() for one in flying)
+        busy = Counter(domain_of(one.claimed.address) for one in flying)
         assert all(busy[domain] <= most for domain, most in LIMITS.items())
         if flying:
             message = flying.pop(random.randrange(len(flying)))

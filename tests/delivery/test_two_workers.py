@@ -20,10 +20,11 @@ from worker_fixture import both, fill, listed, smtp, standing, worker
 
 from digestmail.delivery import intake
 from digestmail.delivery.claim_policy import ClaimPolicy
-from digestmail.delivery.pacing import DomainLimit, DomainLimits, domain_of, pace
+from digestmail.delivery.pacing import DomainLimit, DomainLimits, pace
 from digestmail.model.deliveries import Delivery, DeliveryState
 from digestmail.storage import rates
 from digestmail.storage.database import Database
+from digestmail.text.addresses import domain_of
 from digestmail.transports.base import Receipt
 
 WORKERS = 2

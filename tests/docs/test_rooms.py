@@ -21,7 +21,6 @@ OPENS = {"connect", "begin", "begin_dry_run", "lock"}
 
 LONG_FILES = {
     "delivery/dispatcher.py": "one event loop: connections, verdicts and commits share its state",
-    "sources/http/client.py": "one client with its redirects, retries and limits",
     "storage/migrations/versions/0001_first.py": "a migration is a list of tables",
 }
 LONG_FUNCTIONS = {
@@ -65,6 +64,17 @@ def opened(tree: ast.AST) -> Iterator[str]:
             name = base.attr if isinstance(base, ast.Attribute) else base.id if isinstance(base, ast.Name) else ""
             if name.strip("_") == "database":
                 yield node.attr
+
+
+def splits_addresses(tree: ast.AST) -> bool:
+    """Return whether a text is split at `@` anywhere in `tree`."""
+    return any(
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in {"partition", "rpartition", "split", "rsplit"}
+        and any(isinstance(argument, ast.Constant) and argument.value == "@" for argument in node.args)
+        for node in ast.walk(tree)
+    )
 
 
 def check(found: Mapping[str, object], allowed: Mapping[str, str]) -> None:
@@ -117,6 +127,16 @@ def test_doors_know_no_storage():
                 found[name].append(module)
         found[name] += [f"database.{method}" for method in opened(TREES[name])]
     check({name: what for name, what in found.items() if what}, DOORS_WITH_STORAGE)
+
+
+@pytest.mark.parametrize("method", ["partition", "rpartition", "split", "rsplit"])
+def test_the_search_for_split_addresses_finds_them(method):
+    assert splits_addresses(ast.parse(f"local = address.{method}('@')[0]"))
+
+
+def test_email_addresses_are_split_in_one_module():
+    found = {name for name, tree in TREES.items() if splits_addresses(tree)}
+    assert found == {"text/addresses.py"}
 
 
 def test_functions_are_short():

@@ -54,7 +54,7 @@ STEPS = (
     "resolved, but not recorded",
     "before the results are recorded",
     "inside the transaction of the results",
-    "before the connections are given up",
+    "before the connections are released",
 )
 ONCE = {"before the connections are allotted", "inside the transaction of the allotment", STEPS[-1]}
 """What a worker does once."""

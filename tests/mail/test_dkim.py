@@ -76,7 +76,7 @@ def test_signatures_verify_with_an_unsubscribe_address():
             message_id="<1@example.org>",
             date=SIX,
             unsubscribe_token=TOKEN,
-            leave_token="a" * 40,
+            mailto_token="a" * 40,
         )
         assert verifies(message) == [True, True]
         assert b"mailto:b+" + b"a" * 40 + b"@example.org" in message

@@ -13,9 +13,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from digestmail.errors import SubscriptionError, TokenError
-from digestmail.mail.addresses import domain_of, key_of, normalised
 from digestmail.mail.link_tokens import CONFIRM_WITHIN, FORM_WITHIN, LinkTokens
 from digestmail.mail.tokens import Tokens
+from digestmail.text.addresses import domain_of, key_of, normalize_address
 
 NOW = datetime(2026, 4, 2, 8, 0, tzinfo=UTC)
 LINKS, OTHERS = LinkTokens(["a secret"]), LinkTokens(["another secret"])
@@ -104,12 +104,12 @@ def test_any_text_is_refused_as_a_link(token: str):
 
 
 @given(st.emails() | st.text(max_size=80).map(lambda text: f"{text}@example.org"))
-def test_an_address_normalised_stays_as_it_is(address: str):
+def test_a_normalized_address_stays_as_it_is(address: str):
     try:
-        once = normalised(address)
+        once = normalize_address(address)
     except SubscriptionError:
         assume(False)
-    assert normalised(once) == once
+    assert normalize_address(once) == once
     assert key_of(key_of(once)) == key_of(once)
     assert domain_of(once) == once.rpartition("@")[2].lower()
     assert once.strip() == once

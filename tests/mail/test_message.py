@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from message_rules import broken_rules, part
 
 from digestmail.errors import DeliveryError
-from digestmail.mail.addresses import to_wire_address, wire_domain
 from digestmail.mail.encoding import quoted_printable
 from digestmail.mail.message import MessageTemplate
 from digestmail.mail.message_headers import Sender
 from digestmail.mail.placeholders import single_line
 from digestmail.mail.tokens import Tokens
 from digestmail.model.deliveries import Rendered
+from digestmail.text.addresses import to_wire_address, wire_domain
 
 HTML = (
     '<!doctype html><html lang="en" dir="ltr"><head><meta name="color-scheme" content="light dark">'
@@ -92,7 +92,7 @@ def test_without_web_pages_you_unsubscribe_by_email():
     assert f'href="{mailto}"' in part(raw, "html")
 
 
-LEAVE = Tokens("secret").leave(7, "daily")
+LEAVE = Tokens("secret").mailto_token(7, "daily")
 BOUNCE = "bounce@b\u00fccher.example"
 
 
@@ -101,21 +101,21 @@ def test_with_a_bounce_address_the_unsubscribe_mailto_has_a_token():
         RENDERED, replace(SENDER, bounce_address=BOUNCE), digest="daily", title="Trending papers"
     )
     fields = {"recipient": "r@example.net", "message_id": MESSAGE_ID, "date": SIX, "unsubscribe_token": TOKEN}
-    raw = message_template.personalize(**fields, leave_token=LEAVE)
+    raw = message_template.personalize(**fields, mailto_token=LEAVE)
 
     assert broken_rules(raw) == []
     mailto = f"mailto:bounce+{LEAVE}@xn--bcher-kva.example?subject=unsubscribe%20{TOKEN}"
     assert headers(raw)["List-Unsubscribe"] == f"<{LINK}>, <{mailto}>"
     for wrong in (None, "a b", "a@b"):
         with pytest.raises(ValueError, match="token is missing"):
-            message_template.personalize(**fields, leave_token=wrong)
+            message_template.personalize(**fields, mailto_token=wrong)
 
 
 def test_without_web_pages_the_text_leads_to_the_mailbox_that_is_read():
     sender = Sender(mailbox="digest@example.org", domain="example.org", bounce_address="bounce@example.org")
     message_template = MessageTemplate(RENDERED, sender, digest="daily", title="Trending papers")
     raw = message_template.personalize(
-        recipient="r@example.net", message_id=MESSAGE_ID, date=SIX, unsubscribe_token=TOKEN, leave_token=LEAVE
+        recipient="r@example.net", message_id=MESSAGE_ID, date=SIX, unsubscribe_token=TOKEN, mailto_token=LEAVE
     )
 
     assert broken_rules(raw) == []

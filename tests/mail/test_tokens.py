@@ -57,28 +57,28 @@ def test_it_refuses_an_empty_secret():
 
 @given(st.integers(0, 2**48 - 1), st.from_regex(r"[a-z0-9][a-z0-9-]{0,39}", fullmatch=True))
 def test_an_unsubscribe_address_names_the_digest_in_any_case(subscriber_id: int, digest: str):
-    token = TOKENS.leave(subscriber_id, digest)
+    token = TOKENS.mailto_token(subscriber_id, digest)
 
-    assert TOKENS.read_leave(token.upper()) == (subscriber_id, digest_number(digest))
+    assert TOKENS.read_mailto_token(token.upper()) == (subscriber_id, digest_number(digest))
     assert digest_number(digest) != 0 == digest_number("")
     assert (len(token), set(token) <= set("0123456789abcdef")) == (40, True)
 
 
 def test_unsubscribe_addresses_and_return_paths_have_keys_of_their_own():
     with pytest.raises(TokenError):
-        TOKENS.read_verp(TOKENS.leave(7, "daily"))
+        TOKENS.read_verp(TOKENS.mailto_token(7, "daily"))
     with pytest.raises(TokenError):
-        TOKENS.read_leave(TOKENS.verp(3, 7))
+        TOKENS.read_mailto_token(TOKENS.verp(3, 7))
 
 
 def test_a_hundred_thousand_forged_unsubscribe_addresses_are_refused():
-    random, ours, opened = Random("leave"), TOKENS.leave(7, "daily"), 0
+    random, ours, opened = Random("leave"), TOKENS.mailto_token(7, "daily"), 0
     for _ in range(50_000):
         place = random.randrange(40)
         changed = ours[:place] + random.choice("0123456789abcdef".replace(ours[place], "")) + ours[place + 1 :]
         for token in (f"{random.getrandbits(160):040x}", changed):
             with suppress(TokenError):
-                TOKENS.read_leave(token)
+                TOKENS.read_mailto_token(token)
                 opened += 1
     assert opened == 0
 

@@ -25,7 +25,7 @@ def test_there_are_mails_to_read():
 def test_a_recorded_shape_with_our_token_unsubscribes_and_with_its_own_does_not(path):
     raw = path.read_text("utf-8")
     ours = re.sub(r"(?m)^(Subject: unsubscribe) \S+$", rf"\1 {TOKENS.unsubscribe(7, 'daily')}", raw)
-    by_address = re.sub(r"(?m)^To: .*$", f"To: bounce+{TOKENS.leave(7, 'daily')}@bounce.example.org", raw)
+    by_address = re.sub(r"(?m)^To: .*$", f"To: bounce+{TOKENS.mailto_token(7, 'daily')}@bounce.example.org", raw)
     assert raw not in {ours, by_address}
 
     for changed in (ours, by_address):

@@ -52,7 +52,7 @@ topics = ["Agents", "Vision"]
 
 
 def contents(app: App) -> dict[str, list[tuple[object, ...]]]:
-    """Return everything stored but the times of reading and the gates."""
+    """Return everything stored but the times of reading and the host limits."""
     ignored = {"sources", "source_health", "validators", "host_limits"}
     with app.database.connect() as connection:
         return {

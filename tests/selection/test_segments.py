@@ -9,7 +9,7 @@ from digestmail.model.digests import Limits
 from digestmail.model.editions import Edition, Segment, Slot
 from digestmail.model.papers import PaperId, Signals
 from digestmail.model.selection import Beyond, Entry, Score, TopicMatch
-from digestmail.selection.segments import committed, for_everybody, for_segment, matching
+from digestmail.selection.segments import committed, for_all_topics, for_segment, matching
 
 NOON = datetime(2026, 4, 2, 12, tzinfo=UTC)
 TOPICS = ("Agents", "Vision", "Speech")
@@ -56,7 +56,7 @@ def mores(topics: tuple[str, ...], *without: int, of: Edition) -> dict[str | Non
 
 def test_subscribers_of_all_topics_get_each_paper_once_and_the_rest_last():
     assert got() == [("Agents", [1, 4]), ("Vision", [2]), (None, [3, 5])]
-    assert for_everybody(WHOLE) == for_segment(WHOLE, (), frozenset())
+    assert for_all_topics(WHOLE) == for_segment(WHOLE, (), frozenset())
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_an_empty_section_is_omitted():
 
 
 def test_papers_unknown_to_the_edition_do_not_matter():
-    assert for_segment(WHOLE, (), frozenset({PaperId("arxiv:1")})) == for_everybody(WHOLE)
+    assert for_segment(WHOLE, (), frozenset({PaperId("arxiv:1")})) == for_all_topics(WHOLE)
 
 
 def test_an_edition_of_an_empty_day_has_nothing_for_anybody():
@@ -125,7 +125,7 @@ def test_a_digest_without_topics_is_one_section_up_to_the_limit_over_all():
         "entries": edition(*[()] * 20).entries,
         "limits": Limits(max_papers=15, max_per_topic=3),
     })  # fmt: skip
-    assert [(one.topic, len(one.entries), one.more) for one in for_everybody(of)] == [(None, 15, 5)]
+    assert [(one.topic, len(one.entries), one.more) for one in for_all_topics(of)] == [(None, 15, 5)]
 
 
 def test_a_stored_segment_keeps_its_papers_and_numbers_whatever_would_be_decided_today():

@@ -15,7 +15,7 @@ from digestmail.model.editions import Edition, Slot
 from digestmail.model.papers import PaperId, Signals
 from digestmail.model.selection import Candidate, Decision, Entry, Outcome, Score, Section, Selection, TopicMatch
 from digestmail.selection.explain import reasons
-from digestmail.selection.segments import for_everybody, for_segment
+from digestmail.selection.segments import for_all_topics, for_segment
 from digestmail.selection.select import select
 
 TODAY = date(2026, 4, 2)
@@ -51,7 +51,7 @@ class Chosen:
 
     @property
     def sections(self) -> tuple[Section, ...]:
-        return for_everybody(self.edition)
+        return for_all_topics(self.edition)
 
 
 def choose(

@@ -7,7 +7,8 @@ from fakes import THURSDAY
 from fetching import Request, ScriptedFetcher
 
 from digestmail.errors import SourceUnreadableError
-from digestmail.sources.discovery import feeds_of_page, find_feed
+from digestmail.sources.discovery import find_feed
+from digestmail.sources.page_links import feeds_of_page
 
 FEED = b"""<rss version="2.0"><channel><title>A   lab</title><link>https://lab.example/</link>
 <item><title>A paper</title><link>https://lab.example/1</link><guid>1</guid></item></channel></rss>"""
@@ -36,7 +37,7 @@ def test_a_feed_is_itself():
 
 
 def test_a_page_s_feeds_come_in_order_with_comments_last():
-    assert [feed.url for feed in feeds_of_page(PAGE, "https://lab.example/blog/post")] == [
+    assert [feed.url for feed in feeds_of_page(PAGE.decode(), "https://lab.example/blog/post")] == [
         "https://lab.example/blog/feed.atom?a=1&b=2",
         "https://lab.example/feed.json",
         "https://lab.example/comments/feed/",
@@ -45,7 +46,15 @@ def test_a_page_s_feeds_come_in_order_with_comments_last():
 
 def test_the_base_of_a_page_counts():
     page = PAGE.replace(b"<head>", b'<head><base href="https://cdn.example/x/">')
-    assert feeds_of_page(page, "https://lab.example/")[0].url == "https://cdn.example/x/feed.atom?a=1&b=2"
+    assert feeds_of_page(page.decode(), "https://lab.example/")[0].url == "https://cdn.example/x/feed.atom?a=1&b=2"
+
+
+def test_a_link_in_a_comment_does_not_count():
+    page = PAGE.replace(b"<LINK", b"<!--[if IE]><LINK").replace(b'2">', b'2"><![endif]-->', 1)
+    assert [feed.url for feed in feeds_of_page(page.decode(), "https://lab.example/blog/post")] == [
+        "https://lab.example/feed.json",
+        "https://lab.example/comments/feed/",
+    ]
 
 
 def test_a_page_leads_to_its_first_feed_and_names_the_others():

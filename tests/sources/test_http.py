@@ -1,4 +1,4 @@
-"""What servers answer, and what becomes of it: statuses, redirects, conditions, retries, gates."""
+"""What servers answer, and what becomes of it: statuses, redirects, conditions, retries, host limits."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from itertools import pairwise
 
 import pytest
 from fakes import THURSDAY, FakeClock
-from loopback import FakeGates, answering, client, listening, ok, resetting
+from loopback import FakeHostLimits, answering, client, listening, ok, resetting
 from werkzeug import Request, Response
 
 from digestmail.errors import (
@@ -338,37 +338,37 @@ def test_a_redirect_spelled_in_raw_utf_8_is_followed():
 
 
 @pytest.mark.parametrize("status", [429, 503])
-def test_retry_after_closes_the_gate_and_is_reported(httpserver, status):
+def test_retry_after_blocks_the_host_and_is_reported(httpserver, status):
     seen = serve(httpserver, "/feed", Response(status=status, headers={"Retry-After": "120"}))
-    gates = FakeGates()
-    with client(gates=gates, timeout=30) as http:
+    host_limits = FakeHostLimits()
+    with client(host_limits=host_limits, timeout=30) as http:
         error = failing(http, httpserver.url_for("/feed"))
     assert isinstance(error, SourceThrottledError)
     assert (error.retry_after, error.status) == (120.0, status)
-    assert gates.closed == {"localhost": THURSDAY + timedelta(seconds=120)}
+    assert host_limits.blocked == {"localhost": THURSDAY + timedelta(seconds=120)}
     assert len(seen) == 1
 
 
 def test_retry_after_may_be_a_date():
     until = format_datetime(THURSDAY + timedelta(seconds=90), usegmt=True)
     answer = f"HTTP/1.1 429 Too Many Requests\r\nContent-Length: 0\r\nRetry-After: {until}\r\n\r\n".encode()
-    gates = FakeGates()
-    with listening(answering(answer)) as server, client(gates=gates, timeout=30) as http:
+    host_limits = FakeHostLimits()
+    with listening(answering(answer)) as server, client(host_limits=host_limits, timeout=30) as http:
         error = failing(http, f"http://127.0.0.1:{server.port}/")
     assert isinstance(error, SourceThrottledError)
     assert error.retry_after == 90.0
-    assert gates.closed == {"127.0.0.1": THURSDAY + timedelta(seconds=90)}
+    assert host_limits.blocked == {"127.0.0.1": THURSDAY + timedelta(seconds=90)}
 
 
 @pytest.mark.parametrize("status", [429, 503])
 def test_throttling_without_a_time_is_not_answered_with_another_request(httpserver, status):
     seen = serve(httpserver, "/feed", Response(status=status))
-    gates = FakeGates()
-    with client(gates=gates) as http:
+    host_limits = FakeHostLimits()
+    with client(host_limits=host_limits) as http:
         error = failing(http, httpserver.url_for("/feed"))
     assert isinstance(error, SourceThrottledError)
     assert error.retry_after is None
-    assert gates.closed == {}
+    assert host_limits.blocked == {}
     assert len(seen) == 1
 
 
@@ -389,43 +389,43 @@ def test_a_second_wish_is_taken_for_a_no(httpserver):
     assert len(seen) == 2
 
 
-# -- gates -----------------------------------------------------------------------------------------------------------
+# -- host limits -----------------------------------------------------------------------------------------------------
 
 
 def test_requests_to_a_host_keep_their_distance(httpserver):
     serve(httpserver, "/feed", Response(b"x"))
-    clock, gates = FakeClock(), FakeGates()
-    with client(clock=clock, gates=gates) as http:
+    clock, host_limits = FakeClock(), FakeHostLimits()
+    with client(clock=clock, host_limits=host_limits) as http:
         for _ in range(3):
             http.fetch(httpserver.url_for("/feed"), accept=XML, min_interval=3.0)
-    assert gates.booked == [("localhost", THURSDAY + timedelta(seconds=3 * n)) for n in range(3)]
+    assert host_limits.booked == [("localhost", THURSDAY + timedelta(seconds=3 * n)) for n in range(3)]
     assert clock.time == THURSDAY + timedelta(seconds=6)
 
 
-def test_redirects_and_retries_pass_the_gate_too(httpserver):
+def test_redirects_and_retries_wait_for_the_host_too(httpserver):
     serve(httpserver, "/old", moved("/new"))
     serve(httpserver, "/new", Response(status=500), Response(b"x"))
-    gates = FakeGates()
-    with client(gates=gates) as http:
+    host_limits = FakeHostLimits()
+    with client(host_limits=host_limits) as http:
         http.fetch(httpserver.url_for("/old"), accept=XML, min_interval=3.0)
-    moments = [moment for _, moment in gates.booked]
+    moments = [moment for _, moment in host_limits.booked]
     assert len(moments) == 4
     assert all(later - earlier >= timedelta(seconds=3) for earlier, later in pairwise(moments))
 
 
-def test_waiting_at_the_gate_does_not_eat_the_time_of_the_fetch(httpserver):
+def test_waiting_for_a_host_does_not_use_the_time_of_the_fetch(httpserver):
     serve(httpserver, "/feed", Response(b"x"))
     with client(timeout=1.0) as http:
         for _ in range(3):
             assert http.fetch(httpserver.url_for("/feed"), accept=XML, min_interval=20.0).body == b"x"
 
 
-def test_a_host_closed_for_long_is_not_asked(httpserver):
+def test_a_host_blocked_for_long_is_not_asked(httpserver):
     seen = serve(httpserver, "/feed", Response(b"x"))
-    clock, gates = FakeClock(), FakeGates()
-    gates.close("localhost", THURSDAY + timedelta(minutes=10))
+    clock, host_limits = FakeClock(), FakeHostLimits()
+    host_limits.block("localhost", THURSDAY + timedelta(minutes=10))
     # Even where the fetch itself may take longer than that.
-    with client(clock=clock, gates=gates, timeout=3600) as http:
+    with client(clock=clock, host_limits=host_limits, timeout=3600) as http:
         error = failing(http, httpserver.url_for("/feed"))
     assert isinstance(error, SourceThrottledError)
     assert (error.retry_after, error.status) == (600.0, None)
@@ -433,11 +433,11 @@ def test_a_host_closed_for_long_is_not_asked(httpserver):
     assert clock.time == THURSDAY
 
 
-def test_a_host_closed_for_a_moment_is_waited_for(httpserver):
+def test_a_host_blocked_for_a_moment_is_waited_for(httpserver):
     serve(httpserver, "/feed", Response(b"x"))
-    clock, gates = FakeClock(), FakeGates()
-    gates.close("localhost", THURSDAY + timedelta(seconds=40))
-    with client(clock=clock, gates=gates) as http:
+    clock, host_limits = FakeClock(), FakeHostLimits()
+    host_limits.block("localhost", THURSDAY + timedelta(seconds=40))
+    with client(clock=clock, host_limits=host_limits) as http:
         assert http.fetch(httpserver.url_for("/feed"), accept=XML).body == b"x"
     assert clock.time == THURSDAY + timedelta(seconds=40)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from loopback import FakeGates, Listener, answering, client, listening, ok
+from loopback import FakeHostLimits, Listener, answering, client, listening, ok
 from werkzeug import Request, Response
 
 from digestmail.errors import SourceError, SourceRefusedError
@@ -100,7 +100,7 @@ def test_cookies_are_not_for_other_hosts_nor_for_the_next_fetch():
         answers = moved(location, "Set-Cookie: a=1; Path=/"), moved(location, "Set-Cookie: a=1; Domain=localhost")
         with listening(*(answering(each, log=log) for each in answers)) as server:
             allowed = (f"127.0.0.1:{server.port}", f"localhost:{other.port}")
-            with client(allowed=allowed, gates=FakeGates()) as http:
+            with client(allowed=allowed, host_limits=FakeHostLimits()) as http:
                 http.fetch(url(server), accept=XML, min_interval=0.0)
                 http.fetch(url(server), accept=XML, min_interval=0.0)
     assert len(log) == 4

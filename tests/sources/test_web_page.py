@@ -59,9 +59,11 @@ def test_any_other_page_is_a_page(page):
 )
 def test_a_page_is_called_by_its_title_and_by_the_feed_it_names(start):
     page = f"""{start}<html><head><title>Routes &amp;
-      roads</title><link rel="alternate" type="application/atom+xml" title="Posts" href='/posts.atom'></head></html>"""
-    message = instead_of_a_feed(page.encode())
-    assert message == "the server sent the web page 'Routes & roads', not a feed; the page names a feed: /posts.atom"
+      roads</title>
+      <link rel="alternate" type="application/atom+xml" title="Posts > all" href='/posts.atom'></head></html>"""
+    message = instead_of_a_feed(page.encode(), url="https://lab.example/blog/")
+    named = "https://lab.example/posts.atom"
+    assert message == f"the server sent the web page 'Routes & roads', not a feed; the page names a feed: {named}"
 
 
 @pytest.mark.parametrize("body", [b"", b"<rss/>", b"<?xml version='1.0'?><html/>", b"{}", b"Rate exceeded.", b"\xff"])
@@ -69,7 +71,9 @@ def test_what_is_no_page_is_none(body):
     assert instead_of_a_feed(body) is None
 
 
-@pytest.mark.parametrize("piece", ["<!-- -->", "<link ", "<title>", " ", "checking ", "<"])
+@pytest.mark.parametrize(
+    "piece", ["<!-- -->", "<!--", "<link ", "<link '", '<link a=""', "<title>", " ", "checking ", "<"]
+)
 def test_hostile_pages_cost_linear_time(piece):
     page = f"<html>{piece * (3_000_000 // len(piece))}"
     began = time.process_time()

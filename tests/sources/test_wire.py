@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from loopback import FakeGates, answering, client, dripping, listening, ok, stalling
+from loopback import FakeHostLimits, answering, client, dripping, listening, ok, stalling
 
 from digestmail.clock import SystemClock
 from digestmail.errors import SourceError, SourceHostUnknownError, SourceRefusedError, SourceUnavailableError
@@ -239,11 +239,11 @@ def test_a_name_nobody_knows_is_unavailable(monkeypatch):
 def test_an_ipv6_address_is_written_in_brackets_and_can_be_allowed():
     log: list[bytes] = []
     with listening(answering(ok(b"six"), log=log), host="::1", family=socket.AF_INET6) as server:
-        gates = FakeGates()
-        with client(allowed=("[::1]",), gates=gates) as http:
+        host_limits = FakeHostLimits()
+        with client(allowed=("[::1]",), host_limits=host_limits) as http:
             assert http.fetch(f"http://[0:0::1]:{server.port}/", accept=XML).body == b"six"
     assert f"Host: [::1]:{server.port}\r\n".encode() in log[0]
-    assert gates.booked[0][0] == "::1"
+    assert host_limits.booked[0][0] == "::1"
 
 
 # -- certificates ----------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Sources, gates, settings, subscribers, editions, deliveries."""
+"""Sources, host limits, settings, subscribers, editions, deliveries."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def people(connection, count: int, name: str = "daily", *topics: str) -> list[in
     return found
 
 
-# -- sources, gates, settings --------------------------------------------------------------------------------------
+# -- sources, host limits, settings --------------------------------------------------------------------------------
 
 
 def test_stored_data_about_a_source(connection):
@@ -100,40 +100,40 @@ def test_a_back_fill_does_not_set_a_source_back_and_validators_are_its_own(conne
 
 
 def test_a_host_s_gate_spaces_the_requests_of_all_processes(database):
-    gates, others = StoredHostLimits(database), StoredHostLimits(twin(database))
+    limits, others = StoredHostLimits(database), StoredHostLimits(twin(database))
     booked = []
 
-    def ask(gate: StoredHostLimits) -> None:
-        booked.extend(gate.reserve("arxiv.org", THURSDAY, 3.0) for _ in range(10))
+    def ask(limit: StoredHostLimits) -> None:
+        booked.extend(limit.reserve("arxiv.org", THURSDAY, 3.0) for _ in range(10))
 
-    threads = [threading.Thread(target=ask, args=(gate,)) for gate in (gates, others, gates)]
+    threads = [threading.Thread(target=ask, args=(limit,)) for limit in (limits, others, limits)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert sorted(booked) == [THURSDAY + timedelta(seconds=3 * n) for n in range(30)]
-    assert gates.reserve("huggingface.co", THURSDAY, 1.0) == THURSDAY
+    assert limits.reserve("huggingface.co", THURSDAY, 1.0) == THURSDAY
     others._database.close()
 
 
 def test_a_blocked_host_is_available_again_after_its_retry_after(database):
-    gates = StoredHostLimits(database)
-    gates.close("arxiv.org", THURSDAY + timedelta(minutes=10))
-    gates.close("arxiv.org", THURSDAY + timedelta(minutes=5))
-    assert gates.reserve("arxiv.org", THURSDAY, 3.0) == THURSDAY + timedelta(minutes=10)
+    limits = StoredHostLimits(database)
+    limits.block("arxiv.org", THURSDAY + timedelta(minutes=10))
+    limits.block("arxiv.org", THURSDAY + timedelta(minutes=5))
+    assert limits.reserve("arxiv.org", THURSDAY, 3.0) == THURSDAY + timedelta(minutes=10)
     later = THURSDAY + timedelta(hours=1)
-    assert gates.reserve("arxiv.org", later, 3.0) == later
+    assert limits.reserve("arxiv.org", later, 3.0) == later
 
 
 def test_requests_to_the_operators_own_hosts_are_not_spaced_out(database):
-    gates = StoredHostLimits(database, own_hosts=frozenset({"mirror.lan"}))
-    assert {gates.reserve("mirror.lan", THURSDAY, 3.0) for _ in range(3)} == {THURSDAY}
+    limits = StoredHostLimits(database, own_hosts=frozenset({"mirror.lan"}))
+    assert {limits.reserve("mirror.lan", THURSDAY, 3.0) for _ in range(3)} == {THURSDAY}
 
 
 def test_a_host_limit_written_with_a_wrong_clock_is_ignored(database):
-    gates = StoredHostLimits(database)
-    gates.reserve("arxiv.org", THURSDAY + timedelta(days=400), 3.0)
-    assert gates.reserve("arxiv.org", THURSDAY, 3.0) == THURSDAY
+    limits = StoredHostLimits(database)
+    limits.reserve("arxiv.org", THURSDAY + timedelta(days=400), 3.0)
+    assert limits.reserve("arxiv.org", THURSDAY, 3.0) == THURSDAY
 
 
 def test_the_secret_is_created_once(connection):
@@ -175,7 +175,7 @@ def test_what_people_chose_is_summed_up(connection):
     people(connection, 3, "daily", "Agents")
     subscribers.subscribe(connection, 1, Subscription(digest="gone"), THURSDAY)
     subscribers.remove(connection, "p2@example.org", THURSDAY)
-    assert audience.wishes(connection) == (
+    assert audience.count_choices(connection) == (
         audience.ChoiceCount(digest="daily", topics=("Agents",), people=2),
         audience.ChoiceCount(digest="gone", topics=(), people=1),
     )

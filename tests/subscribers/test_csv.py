@@ -403,14 +403,14 @@ def test_a_quote_that_is_never_closed_fails_alone(database, torn, count):
 def test_an_unexpected_error_concerns_one_line_only(database, monkeypatch):
     from digestmail.subscribers import csv_import
 
-    parse = csv_import.normalised
+    parse = csv_import.normalize_address
 
     def fail(address: str) -> str:
         if address == "b@example.org":
             raise RecursionError
         return parse(address)
 
-    monkeypatch.setattr(csv_import, "normalised", fail)
+    monkeypatch.setattr(csv_import, "normalize_address", fail)
     report, _ = bring(database, *(f"{name}@example.org,daily,,,,,," for name in "abc"))
     assert (report.added, report.failed) == (2, 1)
     assert report.failures[0].why == "unexpected RecursionError; the log contains details"

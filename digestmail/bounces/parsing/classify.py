@@ -51,7 +51,7 @@ _TRANSCRIPT = re.compile(r">>> ?(\w{4})\b[^\n]*\n<<< ?[45]\d\d", re.IGNORECASE)
 """A command and its reply in Sendmail's transcript."""
 
 
-def judge(
+def classify_refusal(
     status: str | None, text: str, *, more: Iterable[str] = (), otherwise: BounceClass = BounceClass.SOFT
 ) -> tuple[str | None, BounceClass]:
     """Return the most specific status code (RFC 3463) and the class of a failure.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from digestmail.bounces.parsing.classify import judge
+from digestmail.bounces.parsing.classify import classify_refusal
 from digestmail.bounces.parsing.mime_parts import Mail, blocks, field
 from digestmail.bounces.parsing.recipients import text_about
 from digestmail.bounces.parsing.report import BounceClass, FailedRecipient, Kind
@@ -49,7 +49,7 @@ def _failure(block: Mail, all_names: set[str], words: str) -> FailedRecipient:
     found = _STATUS.search(field(block, "Status"))
     names = _names(block)
     context = text_about(names, all_names - set(names), words)
-    status, verdict = judge(found[0] if found else None, diagnostic, more=context)
+    status, verdict = classify_refusal(found[0] if found else None, diagnostic, more=context)
     text = diagnostic or " ".join(" ".join(context[:1]).split())
     return FailedRecipient(recipient=names[0] if names else "", status=status, text=text[:500], verdict=verdict)
 

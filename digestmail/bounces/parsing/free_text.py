@@ -6,14 +6,14 @@ import logging
 import re
 from collections.abc import Iterable
 
-from digestmail.bounces.parsing.classify import judge
+from digestmail.bounces.parsing.classify import classify_refusal
 from digestmail.bounces.parsing.mime_parts import Mail, field, own_parts, text
 from digestmail.bounces.parsing.recipients import text_about
 from digestmail.bounces.parsing.report import FailedRecipient, Kind
+from digestmail.text.addresses import ADDRESS_IN_TEXT
 
 log = logging.getLogger("digestmail.bounces")
 
-_ADDRESS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,250}[A-Za-z0-9])?")
 _ORIGINAL = re.compile(
     r"^(?:[ \t]*-{2,}.{0,80}(?:original|copy|returned|unsent|headers).{0,80}|message headers follow.{0,20}|"
     r".{0,40}below is a copy of.{0,80}|(?:received|return-path|message-id)[ \t]?:.*)$",
@@ -83,7 +83,7 @@ def is_auto_reply(mail: Mail) -> bool:
 def read_notice(mail: Mail) -> tuple[Kind, tuple[FailedRecipient, ...]]:
     """Parse a notice without a DSN: a bounce with its recipients, a delay, or something else."""
     words = readable_text(mail)
-    named = _ADDRESS.findall(field(mail, "X-Failed-Recipients")[:_LONGEST])
+    named = ADDRESS_IN_TEXT.findall(field(mail, "X-Failed-Recipients")[:_LONGEST])
     temporary, permanent = _flufl_recipients(mail)
     recipients = named or permanent
     if not recipients and temporary:
@@ -114,14 +114,14 @@ def readable_text(mail: Mail) -> str:
 
 def _failure(recipient: str, recipients: tuple[str, ...], words: str) -> FailedRecipient:
     context = text_about([recipient], set(recipients) - {recipient}, words)
-    status, verdict = judge(None, context[0] if context else "", more=context[1:])
+    status, verdict = classify_refusal(None, context[0] if context else "", more=context[1:])
     reason = next(iter(context), "")
     return FailedRecipient(recipient=recipient, status=status, text=" ".join(reason.split())[:500], verdict=verdict)
 
 
 def _find_recipients(words: str) -> list[str]:
     """Return the addresses at the start of a line or after a reply code, where recipients are named."""
-    first = ((line, _ADDRESS.search(line)) for line in words.splitlines())
+    first = ((line, ADDRESS_IN_TEXT.search(line)) for line in words.splitlines())
     return [match[0] for line, match in first if match and _RECIPIENT.match(line[: match.start()])]
 
 
@@ -144,4 +144,4 @@ def _flufl_recipients(mail: Mail) -> tuple[list[str], list[str]]:
 
 def _clean(found: Iterable[bytes]) -> list[str]:
     decoded = (address.decode("ascii", "replace") for address in found)
-    return sorted(address for address in decoded if _ADDRESS.fullmatch(address))
+    return sorted(address for address in decoded if ADDRESS_IN_TEXT.fullmatch(address))

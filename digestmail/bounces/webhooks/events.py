@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints
 
-from digestmail.bounces.parsing.classify import judge
+from digestmail.bounces.parsing.classify import classify_refusal
 from digestmail.bounces.parsing.parse import where
 from digestmail.bounces.parsing.report import BounceClass, FailedRecipient, InboundReport, Kind, RecipientProof
 from digestmail.errors import EventsError
@@ -97,7 +97,7 @@ def bounce(identity: str, recipient: str, proof: RecipientProof, failure: Failed
 
 def failed(recipient: str, category: BounceClass, *, status: str = "", text: str = "") -> FailedRecipient:
     """Return a failure that a provider classifies as `category`. The last server's reply can only make it milder."""
-    code, judged = judge(status or None, text, otherwise=category)
+    code, judged = classify_refusal(status or None, text, otherwise=category)
     verdict = min(category, judged, key=_MILDEST_FIRST.index)
     return FailedRecipient(recipient=recipient, status=code, text=_line(text), verdict=verdict)
 

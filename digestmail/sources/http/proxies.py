@@ -51,7 +51,7 @@ def parse_proxy(address: str, login: tuple[str, str] | None = None) -> ProxyServ
     complete = address if "://" in address else f"http://{address}"
     try:
         split = urlsplit(complete)
-        host = split.netloc.rpartition("@")[2]
+        host = split.netloc[split.netloc.rfind("@") + 1 :]
         if split.scheme not in _SCHEMES:
             raise ValueError(f"{split.scheme}:// proxies are not supported, only http:// and https://")
         target = parse_target(f"{split.scheme}://{host}/")

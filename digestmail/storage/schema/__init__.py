@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from digestmail.storage import search_index
 from digestmail.storage.schema.bounce import bounces
-from digestmail.storage.schema.columns import Moment, UntrustedText, metadata, said
+from digestmail.storage.schema.columns import Moment, UntrustedText, metadata, storable_text
 from digestmail.storage.schema.delivery import attempts, deliveries, notice_attempts, notices
 from digestmail.storage.schema.edition import edition_papers, editions, segment_papers, segments
 from digestmail.storage.schema.operation import idempotency_keys, settings
@@ -43,7 +43,6 @@ __all__ = [
     "paper_aliases",
     "papers",
     "rates",
-    "said",
     "segment_papers",
     "segments",
     "servers",
@@ -51,6 +50,7 @@ __all__ = [
     "sightings",
     "source_health",
     "sources",
+    "storable_text",
     "subscribers",
     "subscriptions",
     "suppressions",

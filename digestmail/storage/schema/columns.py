@@ -58,10 +58,10 @@ class UntrustedText(TypeDecorator[str]):
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - SQLAlchemy's signature
         """Replace NUL (invalid in PostgreSQL) and lone surrogates (invalid in UTF-8); keep 2,000 characters."""
-        return None if value is None else said(value)
+        return None if value is None else storable_text(value)
 
 
-def said(text: str) -> str:
+def storable_text(text: str) -> str:
     """Return `text` as a `UntrustedText` column stores it."""
     if text.isascii() and "\0" not in text:
         return text[:_MAX_CHARACTERS]

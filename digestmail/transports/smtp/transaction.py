@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 
-import idna
-
 from digestmail.errors import DeliveryError, TransportError
 from digestmail.model.deliveries import Envelope
+from digestmail.text.addresses import with_ascii_domain
 from digestmail.transports.base import (
     MessageSource,
     NotSentError,
@@ -246,7 +245,7 @@ def _without_answer(error: TransportError, *, handed_over_in_part: bool) -> Deli
 
 def _commands(envelope: Envelope, message: bytes, features: Mapping[str, str]) -> tuple[bytes, bytes]:
     """Return MAIL and RCPT with what is offered (RFC 1870, 3461, 6152, 6531), or refuse before a word is said."""
-    sender, recipient = _wire_address(envelope.sender), _wire_address(envelope.recipient)
+    sender, recipient = with_ascii_domain(envelope.sender), with_ascii_domain(envelope.recipient)
     mail, rcpt = f"MAIL FROM:<{sender}>", f"RCPT TO:<{recipient}>"
     if "size" in features:
         limit = features["size"].strip()
@@ -271,14 +270,6 @@ def _cannot_carry_utf8(sender: str) -> DeliveryError | TransportError:
     return DeliveryError(
         "the recipient's address needs SMTPUTF8, which the mail server does not offer", code=None, permanent=True
     )
-
-
-def _wire_address(address: str) -> str:
-    """Write the domain as A-labels (RFC 5890), which need no SMTPUTF8."""
-    if address.isascii():
-        return address
-    local_part, at, domain = address.rpartition("@")
-    return local_part + at + (domain if domain.isascii() else idna.encode(domain, uts46=True).decode("ascii"))
 
 
 def dot_stuffed(message: bytes) -> bytes:

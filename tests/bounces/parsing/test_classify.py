@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digestmail.bounces.parsing.classify import judge
+from digestmail.bounces.parsing.classify import classify_refusal
 from digestmail.bounces.parsing.report import BounceClass
 
 
@@ -43,7 +43,7 @@ from digestmail.bounces.parsing.report import BounceClass
     ],
 )
 def test_failures_are_classified(status, said, code, verdict):
-    assert judge(status, said) == (code, verdict)
+    assert classify_refusal(status, said) == (code, verdict)
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_failures_are_classified(status, said, code, verdict):
     ],
 )
 def test_without_a_recognizable_cause_the_default_class_applies(status, said, verdict):
-    assert judge(status, said, otherwise=BounceClass.HARD)[1] is verdict
+    assert classify_refusal(status, said, otherwise=BounceClass.HARD)[1] is verdict
 
 
 HARD = [
@@ -143,7 +143,7 @@ OURS = [
     ],
 )
 def test_real_replies_are_classified_correctly(status, said, verdict):
-    assert judge(status, said)[1] is verdict
+    assert classify_refusal(status, said)[1] is verdict
 
 
 @pytest.mark.parametrize(
@@ -159,8 +159,8 @@ def test_real_replies_are_classified_correctly(status, said, verdict):
     ],
 )
 def test_a_refusal_before_rcpt_never_concerns_the_recipient(phase):
-    assert judge("5.1.1", "550 5.1.1 user unknown", more=[phase])[1] is BounceClass.SENDER_FAULT
-    assert judge("5.1.1", f"{phase} 550 5.1.1 user unknown")[1] is BounceClass.SENDER_FAULT
+    assert classify_refusal("5.1.1", "550 5.1.1 user unknown", more=[phase])[1] is BounceClass.SENDER_FAULT
+    assert classify_refusal("5.1.1", f"{phase} 550 5.1.1 user unknown")[1] is BounceClass.SENDER_FAULT
 
 
 @pytest.mark.parametrize(
@@ -173,20 +173,20 @@ def test_a_refusal_before_rcpt_never_concerns_the_recipient(phase):
     ],
 )
 def test_a_refusal_after_rcpt_may_concern_the_recipient(phase):
-    assert judge("5.1.1", f"{phase} 550 5.1.1 user unknown")[1] is BounceClass.HARD
+    assert classify_refusal("5.1.1", f"{phase} 550 5.1.1 user unknown")[1] is BounceClass.HARD
 
 
 def test_the_report_text_is_only_used_if_the_reply_is_inconclusive():
-    assert judge("5.0.0", "550 failed", more=["user unknown"])[1] is BounceClass.HARD
+    assert classify_refusal("5.0.0", "550 failed", more=["user unknown"])[1] is BounceClass.HARD
     assert (
-        judge("5.1.1", "550 5.1.1 user unknown", more=["if you think our spam policy is wrong, call us"])[1]
+        classify_refusal("5.1.1", "550 5.1.1 user unknown", more=["if you think our spam policy is wrong, call us"])[1]
         is BounceClass.HARD
     )
 
 
 @given(st.one_of(st.none(), st.text()), st.text())
 def test_it_has_an_opinion_about_everything(status, said):
-    code, verdict = judge(status, said)
+    code, verdict = classify_refusal(status, said)
 
     assert isinstance(verdict, BounceClass)
     assert code is None or code[0] in "245"

@@ -1,12 +1,14 @@
-"""Email addresses: their normal form, their form in SMTP and headers, and rate-limit keys. Pure, without DNS."""
+"""Email addresses: parsed, normalized and compared here and nowhere else. Pure, without DNS.
+
+In this module the domain is what follows the last `@`, because only a quoted local part can contain another one.
+"""
 
 from __future__ import annotations
 
 import re
-from ipaddress import IPv6Address, ip_address, ip_network
+from typing import Final
 
 from digestmail.errors import DeliveryError, SubscriptionError
-from digestmail.mail.placeholders import single_line
 
 _PLAIN = re.compile(
     r"(?=.{3,254}\Z)(?=[^@]{1,64}@)"
@@ -14,8 +16,6 @@ _PLAIN = re.compile(
     r"@(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,20}"
 )
 """A fast test that most addresses pass. Domains with `--` are excluded, because A-labels must be decoded."""
-_NETWORK_BITS = {4: 24, 6: 56}
-"""The networks of a household or an office, whose clients share a rate limit."""
 
 _DOT_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
 _HOST = r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*"
@@ -23,9 +23,22 @@ _WIRE_ADDRESS = re.compile(rf"(?=.{{3,254}}\Z)(?=[^@]{{1,64}}@){_DOT_ATOM}@{_HOS
 """RFC 5321 section 4.1.2 without quoted local parts, and the lengths of section 4.5.3.1."""
 _INTERNATIONAL_LOCAL = re.compile(r"(?=.*[^\x00-\x7f])[^\s\"(),:;<>@\[\\\]]{1,64}")
 """RFC 6531 section 3.3, about as strict as the ASCII form: nothing that could end a line or an address."""
+_ENVELOPE_ADDRESS = re.compile(r'[^\s\x00-\x1f\x7f<>()\[\],;:\\"@]+@[^\s\x00-\x1f\x7f<>()\[\],;:\\"@]+')
+"""A quoted local part or an address literal would be legal (RFC 5321 section 4.1.2), but no reader has one, and they
+are where white space, brackets and commas could get into a command."""
+ADDRESS_IN_TEXT: Final = re.compile(
+    r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,250}[A-Za-z0-9])?"
+)
+"""Finds addresses in the sentences of mail servers."""
 
 
-def normalised(address: str) -> str:
+def split_address(address: str) -> tuple[str, str]:
+    """Return (local part, domain), as written. Without an `@` the local part is empty."""
+    local, _, domain = address.rpartition("@")
+    return local, domain
+
+
+def normalize_address(address: str) -> str:
     """Return `address` in the form in which it is stored: Unicode NFC, with the domain in lower case.
 
     Raises SubscriptionError if it is not an address (RFC 5321 section 4.1.2, RFC 6531).
@@ -50,24 +63,21 @@ def normalised(address: str) -> str:
 
 
 def key_of(address: str) -> str:
-    """Return the key that identifies the person: the normalised address, casefolded."""
+    """Return the key that identifies the person: the normalized address, casefolded.
+
+    RFC 5321 section 2.4 lets a server tell apart local parts that differ in case, but none that matters does.
+    """
     return address.casefold()
 
 
+def is_same_address(one: str, other: str) -> bool:
+    """Return whether two addresses identify the same person."""
+    return key_of(one) == key_of(other)
+
+
 def domain_of(address: str) -> str:
-    """Return the domain of a normalised address, in lower case."""
+    """Return the domain of an address, in lower case."""
     return address.rpartition("@")[2].lower()
-
-
-def network_of(client: str) -> str:
-    """Return the /24 or /56 network of a client's IP address, or `client` itself if it is not an IP address."""
-    try:
-        address = ip_address(client)
-    except ValueError:
-        return client
-    if isinstance(address, IPv6Address) and address.ipv4_mapped:
-        address = address.ipv4_mapped
-    return str(ip_network(f"{address}/{_NETWORK_BITS[address.version]}", strict=False))
 
 
 def wire_domain(domain: str) -> str:
@@ -94,15 +104,31 @@ def to_wire_address(address: str, *, smtputf8: bool = False) -> str:
     """
     if _WIRE_ADDRESS.fullmatch(address):
         return address
-    local, _, domain = address.rpartition("@")
+    local, domain = split_address(address)
     try:
         encoded = f"{local}@{wire_domain(domain)}"
     except ValueError as error:
         raise DeliveryError("the recipient's address is malformed", code=None, permanent=True) from error
     if _WIRE_ADDRESS.fullmatch(encoded):
         return encoded
-    if single_line(local) != local or not _INTERNATIONAL_LOCAL.fullmatch(local):
+    if not local.isprintable() or not _INTERNATIONAL_LOCAL.fullmatch(local):
         raise DeliveryError("the recipient's address is malformed", code=None, permanent=True)
     if not smtputf8:
         raise DeliveryError("the recipient's address needs SMTPUTF8", code=None, permanent=True)
     return encoded
+
+
+def is_envelope_address(address: str) -> bool:
+    """Return whether `address` can be written between the angle brackets of an SMTP command."""
+    return _ENVELOPE_ADDRESS.fullmatch(address) is not None
+
+
+def with_ascii_domain(address: str) -> str:
+    """Return an envelope address with its domain as A-labels (RFC 5890), which need no SMTPUTF8.
+
+    Addresses in ASCII, and the empty one, are returned as they are. Raises ValueError if the domain is no host name.
+    """
+    if address.isascii():
+        return address
+    local, domain = split_address(address)
+    return f"{local}@{wire_domain(domain)}"
