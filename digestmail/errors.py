@@ -89,6 +89,10 @@ class StorageError(DigestmailError):
     """The database is not available or refused an operation."""
 
 
+class ServerError(DigestmailError):
+    """A server of ours cannot listen."""
+
+
 class SubscriberFacingError(DigestmailError):
     """An error that web pages show to subscribers in their language.
 

@@ -14,6 +14,11 @@ _PLAIN = re.compile(
     r"@(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,20}"
 )
 """A fast test that most addresses pass. Domains with `--` are excluded, because A-labels must be decoded."""
+_PUBLIC_DOMAIN = re.compile(r"(?:[a-z0-9-]+\.)+(?=[a-z0-9-]*[a-z])[a-z0-9-]{2,63}", re.IGNORECASE)
+"""At least two labels, the last one not only digits (RFC 3696 section 2)."""
+_LONGEST_SHOWN = 254
+_GMAIL = frozenset({"gmail.com", "googlemail.com"})
+"""One provider: dots do not count, and both names are the same mailbox (support.google.com/mail/answer/7436150)."""
 _NETWORK_BITS = {4: 24, 6: 56}
 """The networks of a household or an office, whose clients share a rate limit."""
 
@@ -28,7 +33,9 @@ _INTERNATIONAL_LOCAL = re.compile(r"(?=.*[^\x00-\x7f])[^\s\"(),:;<>@\[\\\]]{1,64
 def normalised(address: str) -> str:
     """Return `address` in the form in which it is stored: Unicode NFC, with the domain in lower case.
 
-    Raises SubscriptionError if it is not an address (RFC 5321 section 4.1.2, RFC 6531).
+    Raises SubscriptionError if it is not an address (RFC 5321 section 4.1.2, RFC 6531), or if its domain is not a name
+    with at least one dot that may be in the DNS: no IP address, no bare host name. Every way to add an address uses
+    this rule.
     """
     address = address.strip()
     local, at, domain = address.rpartition("@")
@@ -41,17 +48,37 @@ def normalised(address: str) -> str:
     try:
         checked = validate_email(address, check_deliverability=False, globally_deliverable=False)
     except EmailNotValidError as error:
-        raise SubscriptionError(
-            "%(address)s is not an email address",
-            address=repr(address),
-            operator_text=f"{address!r} is not an email address: {error}",
-        ) from error
+        raise _no_address(address, str(error)) from error
+    if not _PUBLIC_DOMAIN.fullmatch(checked.ascii_domain):
+        raise _no_address(address, "the part after the @ must be a domain such as example.org")
     return checked.normalized
+
+
+def _no_address(address: str, why: str) -> SubscriptionError:
+    shown = address if len(address) <= _LONGEST_SHOWN else f"{address[:_LONGEST_SHOWN]}…"
+    return SubscriptionError(
+        "%(address)s is not an email address",
+        address=repr(shown),
+        operator_text=f"{shown!r} is not an email address: {why}",
+    )
 
 
 def key_of(address: str) -> str:
     """Return the key that identifies the person: the normalised address, casefolded."""
     return address.casefold()
+
+
+def mailbox_of(address: str) -> str:
+    """Return a key of the mailbox that a normalised address probably belongs to, for rate limits only.
+
+    It has no tag: `reader+news@example.org` is `reader@example.org` (RFC 5233). Gmail also ignores dots. Never send to
+    it, and never identify a person by it, because a `+` may be part of a name.
+    """
+    local, _, domain = key_of(address).rpartition("@")
+    name = local.partition("+")[0] or local
+    if domain in _GMAIL:
+        name, domain = name.replace(".", ""), "gmail.com"
+    return f"{name}@{domain}"
 
 
 def domain_of(address: str) -> str:
