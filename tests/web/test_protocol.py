@@ -7,6 +7,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import h11
 import pytest
@@ -78,17 +79,22 @@ def test_a_client_that_stalls_is_closed(app, caplog, pieces, status):
 
 
 def test_octets_that_trickle_in_do_not_move_the_deadline():
-    loop = FakeLoop()
-    connection = TimedProtocol(uvicorn.Config(lambda: None), uvicorn.server.ServerState(), {}, loop)
-    connection.connection_made(FakeTransport())
+    connection = connected()
     deadline = connection._deadline
     for octet in b"GET / HTTP/1.1\r\nHost: exam":
         connection.data_received(bytes([octet]))
     assert connection._deadline is deadline
-    assert loop.delays == [TimedProtocol.header_seconds]
+    assert connection.loop.delays == [TimedProtocol.header_seconds]
     deadline.callback()
     assert connection.transport.written.startswith(b"HTTP/1.1 408 ")
     assert connection.transport.closed
+
+
+def connected() -> Any:
+    """Return a connection that never touches the network or the time."""
+    made = TimedProtocol(uvicorn.Config(lambda: None), uvicorn.server.ServerState(), {}, FakeLoop())
+    made.connection_made(FakeTransport())
+    return made
 
 
 class FakeTimer:
@@ -131,8 +137,7 @@ class FakeTransport(asyncio.Transport):
 
 @pytest.mark.parametrize(("unread", "aborted"), [(5, True), (0, False)])
 def test_a_client_that_does_not_read_its_response_is_closed(unread, aborted):
-    connection = TimedProtocol(uvicorn.Config(lambda: None), uvicorn.server.ServerState(), {}, FakeLoop())
-    connection.connection_made(FakeTransport())
+    connection = connected()
     connection.on_response_complete()
     connection.transport.unread = unread
     connection._flushing.callback()
