@@ -15,7 +15,8 @@ log = logging.getLogger("digestmail.web")
 
 CHECK_SECONDS: Final = 30.0
 """The time between two checks whether a notice is due. A check reads one index entry of each table."""
-_JOIN_SECONDS: Final = 5.0
+_JOIN_SECONDS: Final = 3.0
+"""Together with the grace of requests, less than the ten seconds after which `docker stop` kills."""
 
 
 class Notices(Protocol):
@@ -39,15 +40,24 @@ class NoticeQueue:
         self._busy = Lock()
         self._requested = False
         self._reported = ""
-        self._stopping = Event()
+        self._has_thread = False
+        self._stopping = False
+        self._wake = Event()
 
     def flush(self) -> None:
+        """Send notices that are due: in the thread of `checked` if there is one, else now."""
+        if self._has_thread:
+            self._wake.set()
+        else:
+            self._send()
+
+    def _send(self) -> None:
         """Send notices that are due. If another thread is sending, it is asked to check again."""
         self._requested = True
-        while self._requested and not self._stopping.is_set() and self._busy.acquire(blocking=False):
+        while self._requested and not self._stopping and self._busy.acquire(blocking=False):
             try:
                 self._requested = False
-                self._report(self._notices.send_notices(stop=self._stopping.is_set).stopped)
+                self._report(self._notices.send_notices(stop=lambda: self._stopping).stopped)
             except DigestmailError as error:
                 # The notices stay in the queue and are sent by the next check or the next run.
                 self._report(str(error))
@@ -56,7 +66,7 @@ class NoticeQueue:
 
     def _report(self, reason: str) -> None:
         """Log why notices were not sent, once until the reason changes."""
-        if reason and reason != self._reported and not self._stopping.is_set():
+        if reason and reason != self._reported and not self._stopping:
             log.warning("notices were not sent, and are tried again: %s", reason)
         self._reported = reason
 
@@ -68,21 +78,30 @@ class NoticeQueue:
             self._report(str(error))
             return
         if is_due:
-            self.flush()
+            self._send()
 
     def check_until(self, wait: Callable[[float], bool]) -> None:
-        """Check now and then, until `wait` returns true. It waits for that many seconds, or for the end."""
+        """Check now and then, until `wait` returns true. It waits for at most so many seconds."""
         self.check()
         while not wait(CHECK_SECONDS):
             self.check()
 
+    def _wait(self, seconds: float) -> bool:
+        """Wait until a request queued a notice, or the server stops, or the time has passed. Return whether to stop."""
+        if not self._stopping:
+            self._wake.wait(seconds)
+            self._wake.clear()
+        return self._stopping
+
     @contextmanager
     def checked(self) -> Iterator[None]:
-        """Check in a thread inside this context. At its end a message that is being sent is finished, within 5 s."""
-        thread = Thread(target=self.check_until, args=(self._stopping.wait,), name="notices", daemon=True)
+        """Check in a thread inside this context. At its end, a message that is being sent gets three seconds."""
+        thread = Thread(target=self.check_until, args=(self._wait,), name="notices", daemon=True)
+        self._has_thread = True
         thread.start()
         try:
             yield
         finally:
-            self._stopping.set()
+            self._stopping = True
+            self._wake.set()
             thread.join(_JOIN_SECONDS)

@@ -261,8 +261,13 @@ def test_the_web_process_sends_a_notice_that_no_request_queued(site):
         now = site.clock.now()
         person = admin.add_within(connection, site.app.digests, "reader@example.org", "daily", (), now)
         notices.enqueue(connection, person.id, NoticeKind.WELCOME, {}, now)
-    with NoticeQueue(site.app).checked():
+    queue = NoticeQueue(site.app)
+    with queue.checked():
         assert site.wait_for_mails(1)[0]["To"] == "reader@example.org"
+        with site.app.database.begin() as connection:
+            notices.enqueue(connection, person.id, NoticeKind.ALREADY, {}, site.clock.now())
+        queue.flush()  # as a request does: it wakes the thread
+        site.wait_for_mails(2)
         site.settle()
 
 
