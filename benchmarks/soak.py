@@ -1,7 +1,7 @@
 """`digestmail web` under 20,000 hostile requests: its memory must stay flat, and its log must not fill.
 
 Four clients send made-up parameters, hosts and client addresses, sign-ups from many networks while the mail server is
-down, bodies that are too large, too deep, cut off or never finished, and garbage. 
+down, bodies that are too large, too deep, cut off or never finished, and garbage.
 """
 
 from __future__ import annotations

@@ -35,13 +35,9 @@ from digestmail.model.reports import (
     never,
     quiet,
 )
-from digestmail.storage import address_requests, due_times
 from digestmail.storage.database import Database
-from digestmail.subscribers.address_requests import process as process_requests
-from digestmail.subscribers.signup import forget_unconfirmed
-from digestmail.text.credentials import new_secret
 from digestmail.transports.base import Transport
-from digestmail.wiring import bounces, mail
+from digestmail.wiring import bounces, mail, requests
 from digestmail.wiring.progress import deliver_progress
 from digestmail.wiring.sources import open_sources
 
@@ -103,24 +99,17 @@ class App(AbstractContextManager["App"]):
 
     def deliver(self, *, stop: Stop = never) -> DeliverReport:
         """Deliver what is due, notices first."""
-        self._process_requests()
+        requests.process_all(self.database, self.digests, self.wall_clock.now())
         return self._worker(stop).deliver()
 
     def send_notices(self, *, stop: Stop = never) -> DeliverReport:
         """Send the notices that are due, and no editions."""
-        self._process_requests()
+        requests.process_all(self.database, self.digests, self.wall_clock.now())
         return self._worker(stop).send_notices()
 
     def has_notices(self) -> bool:
         """Return whether `send_notices` has anything to do: a due notice, or a request that is not processed yet."""
-        with self.database.connect() as connection:
-            return due_times.has_notices(connection, self.wall_clock.now()) or address_requests.is_waiting(connection)
-
-    def _process_requests(self) -> None:
-        """Process what people asked for on the pages, and forget what they did not confirm."""
-        now = self.wall_clock.now()
-        forget_unconfirmed(self.database, now)
-        process_requests(self.database, self.digests, now, random_token=new_secret)
+        return requests.are_waiting(self.database, self.wall_clock.now())
 
     def _worker(self, stop: Stop) -> Worker:
         return Worker(
