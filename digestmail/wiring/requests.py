@@ -21,5 +21,6 @@ def are_waiting(database: Database, now: datetime) -> bool:
 
 def process_all(database: Database, digests: Sequence[Digest], now: datetime) -> None:
     """Process what people asked for, and forget what they did not confirm. Raises StorageError."""
-    forget_unconfirmed(database, now)
+    # In this order, because a clock that was behind dates a request so early that it would be forgotten.
     process(database, digests, now, random_token=new_secret)
+    forget_unconfirmed(database, now)
