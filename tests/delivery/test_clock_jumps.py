@@ -102,8 +102,8 @@ def test_every_column_with_a_moment_is_played_or_harms_nobody():
 
 
 @pytest.mark.parametrize("name", ["_gates", "_rates", "_connections", "_deliveries", "_refused", "_dead", "_notices",
-                                  "_signing_up", "_asking", "_told", "_pauses", "_sources", "_papers", "_editions", "_keys",
-                                  "_bounces", "_leaving", "_addresses", "_servers"])  # fmt: skip
+                                  "_signing_up", "_asking", "_told", "_pauses", "_sources", "_papers", "_editions",
+                                  "_keys", "_bounces", "_leaving", "_addresses", "_servers"])  # fmt: skip
 def test_what_a_wrong_clock_wrote_stops_nothing_once_it_is_right(database, wrong, tmp_path, name):
     play, _ = PLAYS[name]
     play(database, wrong, tmp_path)
