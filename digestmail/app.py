@@ -36,9 +36,8 @@ from digestmail.model.reports import (
     no_progress,
 )
 from digestmail.storage.database import Database
-from digestmail.subscribers.signup import forget_unconfirmed
 from digestmail.transports.base import Transport
-from digestmail.wiring import bounces, mail
+from digestmail.wiring import bounces, mail, requests
 from digestmail.wiring.progress import deliver_progress
 from digestmail.wiring.sources import open_sources
 
@@ -106,13 +105,17 @@ class App(AbstractContextManager["App"]):
 
     def deliver(self, *, stop: Stop = never) -> DeliverReport:
         """Deliver what is due, notices first."""
-        forget_unconfirmed(self.database, self.wall_clock.now())
+        requests.process_all(self.database, self.digests, self.wall_clock.now())
         return self._worker(stop).deliver()
 
     def send_notices(self, *, stop: Stop = never) -> DeliverReport:
         """Send the notices that are due, and no editions."""
-        forget_unconfirmed(self.database, self.wall_clock.now())
+        requests.process_all(self.database, self.digests, self.wall_clock.now())
         return self._worker(stop).send_notices()
+
+    def has_notices(self) -> bool:
+        """Return whether `send_notices` has anything to do: a due notice, or a request that is not processed yet."""
+        return requests.are_waiting(self.database, self.wall_clock.now())
 
     def _worker(self, stop: Stop) -> Worker:
         return Worker(
@@ -132,8 +135,8 @@ class App(AbstractContextManager["App"]):
     def read_bounces(self, *, stop: Stop = never) -> BouncesReport:
         """Read the bounce mailbox, or listen until `stop` returns true. Raises MailboxError."""
         counter = bounces.processor(self.config, self.database, self.tokens, self.wall_clock)
-        table, clock = self.config.bounces, self.wall_clock
-        return bounces.receive(table, self.base, counter, clock, unsubscribed=self.send_notices, stop=stop)
+        table = self.config.bounces
+        return bounces.receive(table, self.base, counter, self.wall_clock, unsubscribed=self.send_notices, stop=stop)
 
     def ingest_events(self, events: Iterable[InboundReport]) -> BouncesReport:
         """Count the events of an email provider. The caller must have authenticated them. Raises StorageError."""
@@ -191,7 +194,6 @@ class App(AbstractContextManager["App"]):
 
     def _dry_run(self, readings: list[Result]) -> tuple[CollectReport, PublishReport]:
         """Store `readings` and publish, in a transaction that is rolled back."""
-        now = self.clock.now()
         with self.database.begin_dry_run() as connection:
-            collected = store_all(connection, readings, now, self.horizon())
+            collected = store_all(connection, readings, now := self.clock.now(), self.horizon())
             return collected, dry_run_publish(connection, self.digests, self.mail.render, now, self.wall_clock.now())

@@ -93,6 +93,10 @@ class RejectedValueError(StorageError):
     """The database refused a value. It is available, so other records can be stored."""
 
 
+class ServerError(DigestmailError):
+    """A server of ours cannot listen."""
+
+
 class SubscriberFacingError(DigestmailError):
     """An error that web pages show to subscribers in their language.
 

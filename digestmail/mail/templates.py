@@ -29,10 +29,11 @@ _SHOWN = frozenset({Row, Block, Link, Appearance, Theme, Palette})
 """Types that are safe to expose: frozen, without methods, with plain public attributes."""
 
 
-class _Environment(ImmutableSandboxedEnvironment):
+class SandboxedTemplates(ImmutableSandboxedEnvironment):
     """A sandbox with a fast path for types that are safe to expose, which halves the rendering time."""
 
     def getattr(self, obj: Any, attribute: str) -> Any:
+        """Return an attribute, or what raises SecurityError when it is used."""
         if type(obj) in _SHOWN and attribute in type(obj).__slots__:
             return getattr(obj, attribute)
         return super().getattr(obj, attribute)
@@ -77,7 +78,7 @@ class Templates:
         return self._environments[language]
 
     def _made(self, language: str) -> jinja2.Environment:
-        environment = _Environment(
+        environment = SandboxedTemplates(
             loader=_Loader(self.directories),
             autoescape=jinja2.select_autoescape(disabled_extensions=("txt",), default=True),
             undefined=jinja2.StrictUndefined,

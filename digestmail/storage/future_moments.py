@@ -41,6 +41,7 @@ LIMITS: Final[Mapping[str, timedelta | None]] = {
     "opt_outs.opted_out_at": _PAST,
     "confirmations.asked_at": _PAST,
     "address_changes.asked_at": _PAST,
+    "address_requests.asked_at": _PAST,
     "changes.made_at": _PAST,
     "changes.undone_at": _PAST,
     "unsubscribe_mails.at": _PAST,

@@ -27,6 +27,7 @@ class Kept(StrEnum):
 
 TEXT_COLUMNS: Final[Mapping[str, Mapping[str, Kept]]] = {
     "address_changes": {"nonce": Kept.NOTHING, "address": Kept.ROW},
+    "address_requests": {"address": Kept.ROW, "key": Kept.ROW, "choices": Kept.ROW},
     "attempts": {"state": Kept.NOTHING, "text": Kept.ROW},
     "bounces": {
         # A hash of the report with numbers.

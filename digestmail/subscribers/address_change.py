@@ -24,28 +24,32 @@ from digestmail.text.addresses import key_of
 def request_change(
     database: Database, subscriber_id: int, address: str, now: datetime, *, random_token: Callable[[], str]
 ) -> SignupReply:
-    """Store the normalized `address` that a subscriber wants, and queue the confirmation request.
+    """Store the normalized `address` that a subscriber wants, and queue the confirmation request."""
+    with database.begin() as connection:
+        return request_change_within(connection, subscriber_id, address, now, random_token=random_token)
+
+
+def request_change_within(
+    connection: Connection, subscriber_id: int, address: str, now: datetime, *, random_token: Callable[[], str]
+) -> SignupReply:
+    """Like `request_change`, but in the caller's transaction.
 
     The result is for the log only, because it would reveal who is subscribed. An address that already has a
     subscription gets the same email as after a sign-up.
     """
-    with database.begin() as connection:
-        person = subscribers.get(connection, subscriber_id)
-        if person is None or person.state is not SubscriberState.ACTIVE or person.address == address:
+    person = subscribers.get(connection, subscriber_id)
+    if person is None or person.state is not SubscriberState.ACTIVE or person.address == address:
+        return SignupReply.NOTHING
+    if suppressions.reason_for(connection, key_of(address)) not in {None, SuppressionReason.ERASED}:
+        return SignupReply.NOTHING
+    other = subscribers.find(connection, address)
+    if other is not None and other.id != subscriber_id:
+        if other.state is SubscriberState.SUPPRESSED:
             return SignupReply.NOTHING
-        if suppressions.reason_for(connection, key_of(address)) not in {None, SuppressionReason.ERASED}:
-            return SignupReply.NOTHING
-        other = subscribers.find(connection, address)
-        if other is not None and other.id != subscriber_id:
-            if other.state is SubscriberState.SUPPRESSED:
-                return SignupReply.NOTHING
-            if other.state is SubscriberState.ACTIVE:
-                return _notify_already_subscribed(connection, other, now)
-        return _queue_request(
-            connection,
-            person,
-            AddressChange(subscriber_id=subscriber_id, nonce=random_token(), address=address, asked_at=now),
-        )
+        if other.state is SubscriberState.ACTIVE:
+            return _notify_already_subscribed(connection, other, now)
+    wanted = AddressChange(subscriber_id=subscriber_id, nonce=random_token(), address=address, asked_at=now)
+    return _queue_request(connection, person, wanted)
 
 
 def _notify_already_subscribed(connection: Connection, other: Subscriber, now: datetime) -> SignupReply:

@@ -13,6 +13,7 @@ from digestmail.model.subscribers import Preferences, Subscriber, SubscriberStat
 from digestmail.schedule.moments import is_recent
 from digestmail.storage import (
     address_changes,
+    address_requests,
     changes,
     confirmations,
     erasing,
@@ -128,6 +129,7 @@ def erase(database: Database, subscriber_id: int, now: datetime, *, random_token
         hashed = suppressions.hashed(settings.erasure_key(connection, random_token), key)
         suppressions.remove(connection, key, now)
         suppressions.add(connection, hashed, reason, "", now)
+        address_requests.forget(connection, subscriber_id, key)
         kept = erasing.erase(connection, subscriber_id, now)
     database.purge()
     return Erased(removed=kept == 0, deliveries=kept)

@@ -5,15 +5,18 @@ Generic cell rate algorithm (ITU-T I.371): one number for each key, the time at 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from heapq import nlargest
 from ipaddress import IPv6Address, ip_address, ip_network
+from operator import itemgetter
 from threading import Lock
 
-from digestmail.text.addresses import domain_of, key_of
+from digestmail.text.addresses import domain_of, mailbox_of
 
 _MOST_KEYS = 100_000
-"""If there are more keys, idle ones are deleted, so that memory stays bounded."""
+"""If there are more keys, idle ones are deleted, and then those that are idle first, so that memory stays bounded."""
 _NETWORK_BITS = {4: 24, 6: 56}
 """The networks of a household or an office, whose clients share a rate limit."""
 _ROUNDING = 1e-6
@@ -38,7 +41,7 @@ class Rate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rates:
-    """The limits for one network (/24, /56), one address, one domain, and all requests."""
+    """The limits for one network (/24, /56), one mailbox, one domain, and all requests."""
 
     network: Rate = Rate(10, 3600)
     address: Rate = Rate(3, 86400)
@@ -67,11 +70,18 @@ class RateLimiter:
                 return Admission.REFUSE
             if self._wait("total", self.rates.total, at):
                 return Admission.REFUSE
-            if self._wait(f"address {key_of(address)}", self.rates.address, at):
+            if self._wait(_address(address), self.rates.address, at):
                 return Admission.QUIET
-            if self._wait(f"domain {domain_of(address)}", self.rates.domain, at):
+            if self._wait(_domain(address), self.rates.domain, at):
                 return Admission.QUIET
         return Admission.ADMIT
+
+    def release(self, address: str) -> None:
+        """Uncount an admitted request for `address` that failed. It still counts for the network."""
+        with self._lock:
+            for key, rate in ((_address(address), self.rates.address), (_domain(address), self.rates.domain)):
+                if key in self._idle_at:
+                    self._idle_at[key] -= rate.seconds / rate.count
 
     def search(self, *, client: str, at: float) -> float:
         """Count a search from the IP address `client`. Return 0, or the seconds to wait if it is refused."""
@@ -85,7 +95,7 @@ class RateLimiter:
         if idle_at - at > rate.seconds + _ROUNDING:
             return idle_at - at - rate.seconds
         if len(self._idle_at) >= _MOST_KEYS:
-            self._idle_at = {known: moment for known, moment in self._idle_at.items() if moment > at}
+            self._idle_at = _fewer(self._idle_at, at)
         self._idle_at[key] = idle_at
         return 0.0
 
@@ -99,3 +109,17 @@ def network_of(client: str) -> str:
     if isinstance(address, IPv6Address) and address.ipv4_mapped:
         address = address.ipv4_mapped
     return str(ip_network(f"{address}/{_NETWORK_BITS[address.version]}", strict=False))
+
+
+def _address(address: str) -> str:
+    return f"address {mailbox_of(address)}"
+
+
+def _domain(address: str) -> str:
+    return f"domain {domain_of(address)}"
+
+
+def _fewer(idle_at: Mapping[str, float], at: float) -> dict[str, float]:
+    """Return the keys that are not idle at `at`, and at most half of `_MOST_KEYS`: those that are idle last."""
+    busy = {key: moment for key, moment in idle_at.items() if moment > at}
+    return dict(nlargest(_MOST_KEYS // 2, busy.items(), key=itemgetter(1)))

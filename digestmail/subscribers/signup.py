@@ -16,7 +16,15 @@ from digestmail.model.deliveries import NoticeKind
 from digestmail.model.digests import Digest
 from digestmail.model.subscribers import Consent, Preferences, Subscriber, SubscriberState, SuppressionReason
 from digestmail.schedule.moments import is_recent
-from digestmail.storage import address_changes, changes, confirmations, notices, subscribers, suppressions
+from digestmail.storage import (
+    address_changes,
+    address_requests,
+    changes,
+    confirmations,
+    notices,
+    subscribers,
+    suppressions,
+)
 from digestmail.storage.confirmations import Confirmation
 from digestmail.storage.database import Database
 from digestmail.subscribers.validate import checked
@@ -75,30 +83,44 @@ def request_signup(
 ) -> SignupReply:
     """Store a sign-up for the normalized `address` and queue the email it triggers. Return which one.
 
-    Raises SubscriptionError if a choice does not exist. The result is for the log only; the web response is sent before
-    this is called, so that it reveals nothing.
+    Raises SubscriptionError if a choice does not exist.
+    """
+    with database.begin() as connection:
+        return request_signup_within(connection, digests, address, choices, now, random_token=random_token)
+
+
+def request_signup_within(
+    connection: Connection,
+    digests: Sequence[Digest],
+    address: str,
+    choices: Preferences,
+    now: datetime,
+    *,
+    random_token: Callable[[], str],
+) -> SignupReply:
+    """Like `request_signup`, but in the caller's transaction.
+
+    The result is for the log only; the web response is sent before this is called, so that it reveals nothing.
     """
     choices = checked(digests, choices)
-    key = key_of(address)
-    with database.begin() as connection:
-        known = subscribers.find(connection, address)
-        reply = reply_to(_signup_state(connection, key, known, now), now)
-        if known is not None and known.state in {SubscriberState.ACTIVE, SubscriberState.SUPPRESSED}:
-            if reply is SignupReply.ALREADY:
-                notices.enqueue(connection, known.id, NoticeKind.ALREADY, {}, now)
-            return reply
-        pending = confirmations.find(connection, known.id) if known is not None else None
-        if reply is SignupReply.CONFIRM:
-            subscriber_id = subscribers.add_pending(connection, address, now)
-            asked = Confirmation(subscriber_id=subscriber_id, nonce=random_token(), choices=choices, asked_at=now)
-            confirmations.put(connection, asked)
-            notices.enqueue(connection, subscriber_id, NoticeKind.CONFIRM, {"nonce": asked.nonce}, now)
-        elif pending is not None:
-            # No second email, but the link in the first one now confirms the latest preferences.
-            again = Confirmation(
-                subscriber_id=pending.subscriber_id, nonce=pending.nonce, choices=choices, asked_at=pending.asked_at
-            )
-            confirmations.put(connection, again)
+    known = subscribers.find(connection, address)
+    reply = reply_to(_signup_state(connection, key_of(address), known, now), now)
+    if known is not None and known.state in {SubscriberState.ACTIVE, SubscriberState.SUPPRESSED}:
+        if reply is SignupReply.ALREADY:
+            notices.enqueue(connection, known.id, NoticeKind.ALREADY, {}, now)
+        return reply
+    pending = confirmations.find(connection, known.id) if known is not None else None
+    if reply is SignupReply.CONFIRM:
+        subscriber_id = subscribers.add_pending(connection, address, now)
+        asked = Confirmation(subscriber_id=subscriber_id, nonce=random_token(), choices=choices, asked_at=now)
+        confirmations.put(connection, asked)
+        notices.enqueue(connection, subscriber_id, NoticeKind.CONFIRM, {"nonce": asked.nonce}, now)
+    elif pending is not None:
+        # No second email, but the link in the first one now confirms the latest preferences.
+        again = Confirmation(
+            subscriber_id=pending.subscriber_id, nonce=pending.nonce, choices=choices, asked_at=pending.asked_at
+        )
+        confirmations.put(connection, again)
     return reply
 
 
@@ -149,8 +171,12 @@ def _pending(connection: Connection, tokens: LinkTokens, token: str, now: dateti
 
 
 def forget_unconfirmed(database: Database, now: datetime) -> int:
-    """Delete sign-ups that were not confirmed in a week; return how many. Also delete changes too old to undo."""
+    """Delete sign-ups that were not confirmed in a week; return how many.
+
+    Also delete changes too old to undo, and requests that could not be processed for that long.
+    """
     with database.begin() as connection:
+        address_requests.expire(connection, now - _FORGET_AFTER)
         address_changes.expire(connection, now - _FORGET_AFTER)
         changes.expire(connection, now - UNDO_WITHIN - timedelta(days=1))
         return confirmations.expire(connection, now - _FORGET_AFTER)

@@ -16,6 +16,11 @@ _PLAIN = re.compile(
     r"@(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,20}"
 )
 """A fast test that most addresses pass. Domains with `--` are excluded, because A-labels must be decoded."""
+_PUBLIC_DOMAIN = re.compile(r"(?:[a-z0-9-]+\.)+(?=[a-z0-9-]*[a-z])[a-z0-9-]{2,63}", re.IGNORECASE)
+"""At least two labels, the last one not only digits (RFC 3696 section 2)."""
+_LONGEST_SHOWN = 254
+_GMAIL = frozenset({"gmail.com", "googlemail.com"})
+"""One provider: dots do not count, and both names are the same mailbox (support.google.com/mail/answer/7436150)."""
 
 _DOT_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
 _HOST = r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*"
@@ -41,7 +46,9 @@ def split_address(address: str) -> tuple[str, str]:
 def normalize_address(address: str) -> str:
     """Return `address` in the form in which it is stored: Unicode NFC, with the domain in lower case.
 
-    Raises SubscriptionError if it is not an address (RFC 5321 section 4.1.2, RFC 6531).
+    Raises SubscriptionError if it is not an address (RFC 5321 section 4.1.2, RFC 6531), or if its domain is not a name
+    with at least one dot that may be in the DNS: no IP address, no bare host name. Every way to add an address uses
+    this rule.
     """
     address = address.strip()
     local, at, domain = address.rpartition("@")
@@ -54,12 +61,19 @@ def normalize_address(address: str) -> str:
     try:
         checked = validate_email(address, check_deliverability=False, globally_deliverable=False)
     except EmailNotValidError as error:
-        raise SubscriptionError(
-            "%(address)s is not an email address",
-            address=repr(address),
-            operator_text=f"{address!r} is not an email address: {error}",
-        ) from error
+        raise _no_address(address, str(error)) from error
+    if not _PUBLIC_DOMAIN.fullmatch(checked.ascii_domain):
+        raise _no_address(address, "the part after the @ must be a domain such as example.org")
     return checked.normalized
+
+
+def _no_address(address: str, why: str) -> SubscriptionError:
+    shown = address if len(address) <= _LONGEST_SHOWN else f"{address[:_LONGEST_SHOWN]}…"
+    return SubscriptionError(
+        "%(address)s is not an email address",
+        address=repr(shown),
+        operator_text=f"{shown!r} is not an email address: {why}",
+    )
 
 
 def key_of(address: str) -> str:
@@ -73,6 +87,19 @@ def key_of(address: str) -> str:
 def is_same_address(one: str, other: str) -> bool:
     """Return whether two addresses identify the same person."""
     return key_of(one) == key_of(other)
+
+
+def mailbox_of(address: str) -> str:
+    """Return a key of the mailbox that a normalized address probably belongs to, for rate limits only.
+
+    It has no tag: `reader+news@example.org` is `reader@example.org` (RFC 5233). Gmail also ignores dots. Never send to
+    it, and never identify a person by it, because a `+` may be part of a name.
+    """
+    local, domain = split_address(key_of(address))
+    name = local.partition("+")[0] or local
+    if domain in _GMAIL:
+        name, domain = name.replace(".", ""), "gmail.com"
+    return f"{name}@{domain}"
 
 
 def domain_of(address: str) -> str:

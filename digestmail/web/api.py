@@ -18,7 +18,7 @@ from digestmail.selection.segments import for_all_topics
 from digestmail.web.cache import Sharing, cache_headers, share
 from digestmail.web.citations import citation_file, preferred_format
 from digestmail.web.pages import absolute
-from digestmail.web.query_params import app_of, digest_of, end_of_day, start_of_day
+from digestmail.web.query_params import LARGEST_ROW, app_of, digest_of, end_of_day, start_of_day
 from digestmail.web.schemas import (
     DigestOut,
     Digests,
@@ -48,10 +48,9 @@ _TOO_MANY: Final[dict[int | str, dict[str, Any]]] = {
 }
 router = APIRouter(prefix="/api/v1", tags=["public"], responses=INVALID)
 
-_ROW: Final = 2**31 - 1
 Limit = Annotated[int, Query(ge=1, le=100, description="At most so many.")]
 Offset = Annotated[int, Query(ge=0, le=1_000_000, description="Leave out so many.")]
-Below = Annotated[int | None, Query(ge=1, le=_ROW, description="Where the last page ended; given in `next`.")]
+Below = Annotated[int | None, Query(ge=1, le=LARGEST_ROW, description="Where the last page ended; given in `next`.")]
 Text = Annotated[str, Query(max_length=200)]
 Name = Annotated[str, Path(max_length=40)]
 

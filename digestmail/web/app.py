@@ -6,7 +6,6 @@ from urllib.parse import urlsplit
 
 from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
-from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from digestmail import __version__
 from digestmail.app import App
@@ -33,7 +32,9 @@ from digestmail.web import (
     webhooks,
 )
 from digestmail.web.access_log import AccessLog
+from digestmail.web.body_limit import BodyLimit
 from digestmail.web.cache import ResponseCache
+from digestmail.web.forwarded import ForwardedHeaders
 from digestmail.web.language import negotiate
 from digestmail.web.middleware import RequestMiddleware, security_headers
 from digestmail.web.openapi import describe
@@ -71,9 +72,10 @@ def create_app(app: App, clock: Clock | None = None) -> FastAPI:
         any_host=app.config.base_url is not None,
         language=lambda accepted: negotiate(accepted, web.state.pages.languages, ""),
     )
+    web.add_middleware(BodyLimit)
     web.add_middleware(errors.UnexpectedErrors)
     web.add_middleware(RequestMiddleware, prefix=prefix(app), headers=security_headers(thumbnails=settings.thumbnails))
-    web.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(settings.trusted_proxies))
+    web.add_middleware(ForwardedHeaders, trusted=settings.trusted_proxies)
     if settings.access_log:
         web.add_middleware(AccessLog, clock=clock or SystemClock())
     return web

@@ -1,7 +1,9 @@
 """Caches responses that are the same for everyone, until their content changes.
 
 A route calls `share` to make its response shareable. Shared responses have an entity tag and support conditional
-requests (RFC 9110 section 13). Kept ones are also stored in memory, up to a limit.
+requests (RFC 9110 section 13). Kept ones are also stored in memory, up to a limit. They are found by their path and
+those query parameters that the route named; other parameters, and other spellings of the same value, make no
+difference.
 """
 
 from __future__ import annotations
@@ -14,11 +16,12 @@ from enum import Enum, auto
 from typing import Final
 
 from anyio.to_thread import run_sync
-from starlette.datastructures import Headers
+from starlette.datastructures import Headers, QueryParams
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from digestmail.clock import Clock
+from digestmail.web.query_params import normalized
 
 MOST_BYTES: Final = 32_000_000
 _LONGEST_KEY: Final = 400
@@ -31,6 +34,8 @@ SHARED_SECONDS: Final = 60
 """How long browsers and proxies may cache a shared response."""
 _Header = tuple[bytes, bytes]
 _Key = tuple[str, ...]
+_OVERHEAD: Final = 1000
+"""What an entry needs in memory besides its texts, in octets; measured with tracemalloc, and rounded up."""
 
 
 class Sharing(Enum):
@@ -42,9 +47,14 @@ class Sharing(Enum):
     """Also stored in memory until its content changes."""
 
 
-def share(request: Request, how: Sharing) -> None:
-    """Mark the response to `request` as the same for everyone."""
+def share(request: Request, how: Sharing, *parameters: str) -> None:
+    """Mark the response to `request` as the same for everyone.
+
+    The response must not depend on other query parameters than `parameters`, whose values are read with
+    `query_params.normalized`.
+    """
     request.state.shared = how
+    request.state.parameters = parameters
 
 
 def cache_headers(request: Request, status: int = _HTTP_OK) -> dict[str, str]:
@@ -62,6 +72,21 @@ class _Response:
     body: bytes
     etag: bytes
     created_at: float
+
+    def size(self) -> int:
+        """Return the octets of the headers and the body."""
+        return len(self.body) + sum(len(name) + len(value) for name, value in self.headers)
+
+
+@dataclass(frozen=True, slots=True)
+class _Parameters:
+    """The names of the query parameters that the responses at a path depend on."""
+
+    names: tuple[str, ...]
+
+    def size(self) -> int:
+        """Return the octets of the names, which are in the code once."""
+        return 0
 
 
 class ResponseCache:
@@ -91,7 +116,7 @@ class ResponseCache:
         self._version = ""
         self._checked_at: float | None = None
         self._bytes = 0
-        self._responses: OrderedDict[_Key, _Response] = OrderedDict()
+        self._entries: OrderedDict[_Key, _Response | _Parameters] = OrderedDict()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Respond from memory, or call the app."""
@@ -100,14 +125,12 @@ class ResponseCache:
             return
         headers = Headers(scope=scope)
         await self._check_version()
-        key = self._key(scope, headers)
-        key = (*key, self._language(headers.get("accept-language", "")))
-        kept = self._responses.get(key) or self._responses.get(_any_language(key))
+        place = self._place(scope, headers)
+        kept = self._find(place, scope, headers)
         if kept is not None and self._clock.monotonic() - kept.created_at < _OLDEST_SECONDS:
-            self._responses.move_to_end(key if key in self._responses else _any_language(key))
             await _send(kept, headers, send)
             return
-        await self._call_app(scope, receive, send, key, headers)
+        await self._call_app(scope, receive, send, place, headers)
 
     async def _check_version(self) -> None:
         now = self._clock.monotonic()
@@ -117,14 +140,34 @@ class ResponseCache:
         version = await run_sync(self._version_of)
         if version != self._version:
             self._version = version
-            self._responses.clear()
+            self._entries.clear()
             self._bytes = 0
 
-    def _key(self, scope: Scope, headers: Mapping[str, str]) -> _Key:
+    def _place(self, scope: Scope, headers: Mapping[str, str]) -> _Key:
         where = () if self._any_host else (str(scope.get("scheme")), headers.get("host", ""))
-        return (*where, str(scope["path"]), scope["query_string"].decode("latin-1"))
+        return (*where, str(scope["path"]))
 
-    async def _call_app(self, scope: Scope, receive: Receive, send: Send, key: _Key, headers: Headers) -> None:
+    def _find(self, place: _Key, scope: Scope, headers: Mapping[str, str]) -> _Response | None:
+        """Return the kept response, which becomes the one that is deleted last."""
+        parameters = self._entries.get(place)
+        if not isinstance(parameters, _Parameters):
+            return None
+        for key in self._keys(place, parameters.names, scope, headers):
+            kept = self._entries.get(key)
+            if isinstance(kept, _Response):
+                self._entries.move_to_end(place)
+                self._entries.move_to_end(key)
+                return kept
+        return None
+
+    def _keys(self, place: _Key, names: tuple[str, ...], scope: Scope, headers: Mapping[str, str]) -> tuple[_Key, _Key]:
+        """Return the keys of a response in the language of the request, and of one that is the same in all."""
+        given = QueryParams(scope["query_string"])
+        values = (normalized(given, name) for name in names)
+        parts = (*place, *("?" if value is None else f"={value}" for value in values))
+        return (*parts, self._language(headers.get("accept-language", ""))), (*parts, "*")
+
+    async def _call_app(self, scope: Scope, receive: Receive, send: Send, place: _Key, headers: Headers) -> None:
         """Call the app. A shared response is held back until it is complete."""
         state: dict[str, object] = scope.setdefault("state", {})
         version = self._version
@@ -142,26 +185,29 @@ class ResponseCache:
                 if not message.get("more_body", False):
                     response = _tagged(start["headers"], b"".join(body), self._clock.monotonic())
                     if state["shared"] is Sharing.KEPT and version == self._version:
-                        self._store(key if _varies(response) else _any_language(key), response)
+                        names = state["parameters"]
+                        assert isinstance(names, tuple)  # noqa: S101 - `share` sets both
+                        own, common = self._keys(place, names, scope, headers)
+                        self._store(own if _varies(response) else common, response)
+                        self._store(place, _Parameters(names))
                     await _send(response, headers, send)
 
         await self._app(scope, receive, capture)
 
-    def _store(self, key: _Key, response: _Response) -> None:
-        if len(response.body) > self._most_bytes // 10 or sum(map(len, key)) > _LONGEST_KEY:
+    def _store(self, key: _Key, entry: _Response | _Parameters) -> None:
+        if entry.size() > self._most_bytes // 10 or sum(map(len, key)) > _LONGEST_KEY:
             return
-        old = self._responses.pop(key, None)
-        self._bytes -= len(old.body) if old else 0
-        self._responses[key] = response
-        self._bytes += len(response.body)
+        old = self._entries.pop(key, None)
+        self._bytes -= _cost(key, old) if old else 0
+        self._entries[key] = entry
+        self._bytes += _cost(key, entry)
         while self._bytes > self._most_bytes:
-            _, oldest = self._responses.popitem(last=False)
-            self._bytes -= len(oldest.body)
+            self._bytes -= _cost(*self._entries.popitem(last=False))
 
 
-def _any_language(key: _Key) -> _Key:
-    """Return the key of a response that is the same in every language, such as a feed."""
-    return (*key[:-1], "*")
+def _cost(key: _Key, entry: _Response | _Parameters) -> int:
+    """Return about how many octets of memory an entry needs, with its key."""
+    return _OVERHEAD + sum(map(len, key)) + entry.size()
 
 
 def _varies(response: _Response) -> bool:

@@ -13,7 +13,7 @@ from digestmail.model.papers import Paper
 from digestmail.papers.citations.formats import CitationFormat, cite
 from digestmail.selection.segments import for_page
 from digestmail.web.cache import Sharing, cache_headers, share
-from digestmail.web.query_params import app_of, asked_text, digest_of
+from digestmail.web.query_params import app_of, asked_topic, digest_of
 from digestmail.web.search_page import Limited, asked_query
 
 router = APIRouter(include_in_schema=False)
@@ -93,8 +93,7 @@ def cite_edition(request: Request, name: str, slot: str, extension: str) -> Resp
     found = archive.find_edition(app_of(request).database, digest.name, slot)
     if found is None:
         raise HTTPException(404, "there is no edition for that day")
-    topic = asked_text(request, "topic")
-    sections = for_page(found.edition, topic if "topic" in request.query_params else None)
+    sections = for_page(found.edition, asked_topic(request))
     if sections is None:
         raise HTTPException(404, "this edition has no such topic")
     shown = [entry.paper for section in sections for entry in section.entries]

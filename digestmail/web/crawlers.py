@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Final
@@ -14,7 +15,7 @@ from digestmail.editions import archive
 from digestmail.web.cache import Sharing, cache_headers, share
 from digestmail.web.filters import paper_path
 from digestmail.web.pages import absolute, url
-from digestmail.web.query_params import app_of
+from digestmail.web.query_params import LARGEST_ROW, app_of
 
 router = APIRouter(include_in_schema=False)
 _ROWS: Final = 20_000
@@ -54,7 +55,7 @@ def editions(request: Request) -> Response:
 @router.get("/sitemap-papers-{number}.xml")
 def papers(request: Request, number: str) -> Response:
     """Return the sitemap of one block of papers."""
-    if not number.isascii() or not number.isdigit() or len(number) > 6:  # noqa: PLR2004 - there are no 20 billion papers
+    if not re.fullmatch("[0-9]{1,6}", number) or (int(number) + 1) * _ROWS > LARGEST_ROW:
         raise HTTPException(404, "there is no such sitemap")
     first = int(number) * _ROWS + 1
     found = archive.paper_keys(app_of(request).database, first, first + _ROWS - 1)

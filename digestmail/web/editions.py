@@ -19,7 +19,7 @@ from digestmail.selection.segments import alone, for_all_topics, for_page
 from digestmail.web.cache import Sharing, share
 from digestmail.web.pages import page
 from digestmail.web.periods import Kind, month_key, period, week_key
-from digestmail.web.query_params import app_of, asked_page, asked_text, digest_of
+from digestmail.web.query_params import app_of, asked_page, asked_topic, digest_of
 
 router = APIRouter(include_in_schema=False)
 _LINES: Final = 60
@@ -56,7 +56,7 @@ def list_editions(request: Request, name: str) -> HTMLResponse:
     months: dict[str, list[EditionLine]] = {}
     for line in lines:
         months.setdefault(month_key(line.day), []).append(line)
-    share(request, Sharing.KEPT)
+    share(request, Sharing.KEPT, "page")
     return page(
         request,
         "archive.html",
@@ -99,8 +99,8 @@ def _edition(
     earlier: EditionLine | None,
     later: EditionLine | None,
 ) -> HTMLResponse:
-    share(request, Sharing.KEPT)
-    chosen = request.query_params.get("topic")
+    share(request, Sharing.KEPT, "topic")
+    chosen = asked_topic(request)
     everything = for_all_topics(edition)
     sections = for_page(edition, chosen)
     if sections is None:
@@ -142,14 +142,16 @@ def _period(request: Request, digest: Digest, kind: Kind, key: str) -> HTMLRespo
     found = archive.editions_with_papers(
         app_of(request).database, digest.name, since=shown.first.isoformat(), until=shown.after.isoformat()
     )
-    chosen = asked_text(request, "topic") or None
+    chosen = asked_topic(request) or None
     published = [entry for _, edition in found for entry in edition.entries]
     choices = _topic_choices(published)
+    if chosen is not None and all(chosen != choice.topic for choice in choices):
+        raise HTTPException(404, "there is no such topic")
     entries = sorted(
         (entry for entry in published if chosen is None or any(match.topic == chosen for match in entry.matches)),
         key=lambda entry: (-(entry.signals.upvotes or 0), -entry.score.total, entry.paper.id),
     )[:_PERIOD_PAPERS]
-    share(request, Sharing.KEPT)
+    share(request, Sharing.KEPT, "topic")
     return page(
         request,
         "period.html",

@@ -11,6 +11,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from digestmail.errors import StorageError
@@ -45,7 +46,15 @@ def register(web: FastAPI) -> None:
     @web.exception_handler(StorageError)
     async def broken(request: Request, error: StorageError) -> Response:
         log.error("path=%s error=%r", loggable(request.scope["path"]), str(error))
-        return _error_response(request, 503, "the database is not available; please try again later")
+        detail = _UNAVAILABLE if request.scope["method"] in _SAFE else _NOT_SAVED
+        response = _error_response(request, 503, detail)
+        response.headers["Retry-After"] = _RETRY_AFTER
+        return response
+
+    @web.exception_handler(ClientDisconnect)
+    async def aborted(_request: Request, _error: ClientDisconnect) -> Response:
+        # Nobody reads this; it is the status in the access log.
+        return Response(status_code=400)
 
 
 class UnexpectedErrors:
@@ -107,6 +116,10 @@ def _marked(text: str) -> str:
     return text
 
 
+_SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_RETRY_AFTER: Final = "60"
+_UNAVAILABLE: Final = _marked("the database is not available; please try again later")
+_NOT_SAVED: Final = _marked("nothing was saved, because the database is not available; please try again in a minute")
 _TITLES: Final = {
     400: _marked("Bad request"),
     404: _marked("Page not found"),

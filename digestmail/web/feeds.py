@@ -7,11 +7,13 @@ from datetime import datetime, timedelta
 from typing import Final
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import JSONResponse, Response
 
 from digestmail.editions import archive
 from digestmail.mail.placeholders import single_line
+from digestmail.model.digests import Digest
+from digestmail.model.editions import Edition
 from digestmail.model.papers import Paper
 from digestmail.model.search import Query, SeenPaper
 from digestmail.model.selection import Section
@@ -19,7 +21,7 @@ from digestmail.selection.segments import for_segment
 from digestmail.web.cache import Sharing, cache_headers, share
 from digestmail.web.filters import paper_path, site
 from digestmail.web.pages import absolute, pages_of
-from digestmail.web.query_params import app_of, asked_text, digest_of
+from digestmail.web.query_params import app_of, asked_topic, digest_of
 from digestmail.web.search_page import Limited, asked_query, query_string
 from digestmail.web.syndication import ATOM_TYPE, JSON_TYPE, Item, SyndicationFeed, atom, author_of, json_feed, tag_uri
 
@@ -68,14 +70,16 @@ def recent(matches: Sequence[SeenPaper]) -> Sequence[SeenPaper]:
 
 
 def _digest_feed(request: Request, name: str) -> SyndicationFeed:
-    digest, topic = digest_of(request, name), asked_text(request, "topic")
+    digest, topic = digest_of(request, name), asked_topic(request) or ""
     found = archive.editions_with_papers(app_of(request).database, name, limit=_EDITIONS)
+    if topic and not _has_topic(digest, [edition for _, edition in found], topic):
+        raise HTTPException(404, "there is no such topic")
     kept = [(edition, for_segment(edition, (topic,) if topic else (), ())) for _, edition in found]
     query = urlencode({"topic": topic}) if topic else ""
     identity = (name, "topic", topic) if topic else (name,)
     language = digest.look.language
     long_day = pages_of(request).environment(language).filters["long_day"]
-    share(request, Sharing.KEPT)
+    share(request, Sharing.KEPT, "topic")
     return SyndicationFeed(
         id=tag_uri(absolute(request, ""), *identity),
         title=f"{digest.title}: {topic}" if topic else digest.title,
@@ -98,6 +102,11 @@ def _digest_feed(request: Request, name: str) -> SyndicationFeed:
             if sections
         ),
     )
+
+
+def _has_topic(digest: Digest, found: Sequence[Edition], topic: str) -> bool:
+    """Return whether `topic` is one of the digest's, or was one of its last editions'."""
+    return any(topic == one.name for one in digest.topics) or any(topic in edition.topics for edition in found)
 
 
 def _edition_html(request: Request, sections: tuple[Section, ...], language: str) -> str:

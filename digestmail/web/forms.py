@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Final
@@ -19,6 +20,7 @@ from digestmail.web.pages import pages_of
 
 _LARGEST: Final = 64 * 1024
 _MOST_FIELDS: Final = 300
+_HOUR: Final = re.compile("[0-9]{1,2}")
 SUBSCRIBE: Final = "subscribe"
 """The purpose of the sign-up forms."""
 MIN_FORM_AGE = timedelta(seconds=2)
@@ -91,7 +93,7 @@ def preferences_from_form(form: Form, digests: tuple[Digest, ...], languages: tu
     Raises SubscriptionError for values that our forms do not offer.
     """
     hour = form.get("hour")
-    if hour and not (hour.isascii() and hour.isdigit()):
+    if hour and not _HOUR.fullmatch(hour):
         raise SubscriptionError("the hour must be a number from 0 to 23")
     language = form.get("language")
     if language and language not in languages:

@@ -9,8 +9,8 @@ from urllib.parse import unquote
 PERSONAL: Final = ("address", "confirm", "erase", "preferences", "undo", "unsubscribe")
 """The first segments of personal links."""
 _LINK = re.compile(rf"/+({'|'.join(PERSONAL)})/(.+)", re.IGNORECASE | re.DOTALL)
-_TOKEN = re.compile(r"\.?[A-Za-z0-9_-]{2,400}\.[A-Za-z0-9_-]{27}")
-"""A token of itsdangerous: base64 data, a dot, and an HMAC-SHA1 in base64 without padding."""
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{2,400}\.[A-Za-z0-9_-]{27}")
+"""A sealed text: base64 data, a dot, and a keyed hash of 20 octets in base64 without padding."""
 _SUFFIX = re.compile(r"[^A-Za-z0-9]*/+(address|data\.json|data|erase|pause)(?![A-Za-z0-9])")
 """Suffixes of the preferences link."""
 _WRAPPED = re.compile(r"=?[\r\n]+|[\s=\u00ad\u200b-\u200f\u2060\ufeff]+")

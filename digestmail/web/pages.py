@@ -1,4 +1,4 @@
-"""Renders HTML pages in the language of a request, with links under the path prefix.
+"""Renders HTML pages in the language of a request, with links under the path prefix, in a sandbox.
 
 A route returns `page(request, "name.html", **context)`. Besides their context, templates in `templates/web/` can use:
 
@@ -27,7 +27,7 @@ from digestmail.mail.i18n import (
     template_directories,
     translations,
 )
-from digestmail.mail.templates import install_language
+from digestmail.mail.templates import SandboxedTemplates, install_language
 from digestmail.model.digests import Digest
 from digestmail.web import filters
 from digestmail.web.cache import cache_headers
@@ -55,7 +55,7 @@ class Pages:
         return self._environments[language]
 
     def _create_environment(self, language: str) -> jinja2.Environment:
-        environment = jinja2.Environment(
+        environment = SandboxedTemplates(
             loader=jinja2.FileSystemLoader([directory / "web" for directory in self.directories]),
             autoescape=True,
             undefined=jinja2.StrictUndefined,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from datetime import datetime, timedelta
 
 from fastapi import APIRouter, BackgroundTasks, Request, Response
@@ -11,7 +10,8 @@ from fastapi.responses import HTMLResponse
 from digestmail.errors import SubscriptionError, TokenError
 from digestmail.mail.i18n import date_formats
 from digestmail.model.subscribers import Preferences, Subscriber, SubscriberState
-from digestmail.subscribers import address_change, data_export, preferences
+from digestmail.subscribers import data_export, preferences
+from digestmail.subscribers.address_requests import store_change
 from digestmail.subscribers.rate_limit import Admission
 from digestmail.text.addresses import key_of, normalize_address
 from digestmail.text.credentials import new_secret
@@ -20,7 +20,6 @@ from digestmail.web.forms import Form, SubmittedForm, check_form, preferences_fr
 from digestmail.web.pages import error_sentence, language_of, page, pages_of, translate, use_language
 
 router = APIRouter(include_in_schema=False)
-log = logging.getLogger("digestmail.web")
 _PAUSES = (1, 2, 4, 12)
 """The possible lengths of a pause, in weeks."""
 
@@ -99,19 +98,12 @@ def change_address(request: Request, token: str, form: SubmittedForm, background
         problem = translate(request, "There were too many requests from your network. Please try again in an hour.")
         return _page(request, token, person, problem=problem, status=429)
     if admission is Admission.ADMIT:
-        background.add_task(_request_address_change, request, person.id, address)
+        subscriber_pages.store_request(
+            request, address, lambda: store_change(app.database, person.id, address, app.wall_clock.now())
+        )
+        background.add_task(subscriber_pages.web_state(request).notice_queue.flush)
     message = translate(request, "Check your email at the new address. Nothing changes until you confirm it.")
     return _page(request, token, person, message=message)
-
-
-def _request_address_change(request: Request, subscriber_id: int, address: str) -> None:
-    """Queue the confirmation request and send it. Runs after the response."""
-    app = pages_of(request).app
-    reply = address_change.request_change(
-        app.database, subscriber_id, address, app.wall_clock.now(), random_token=new_secret
-    )
-    log.info("address change reply=%s", reply)
-    subscriber_pages.web_state(request).notice_queue.flush()
 
 
 def _until(form: Form, now: datetime) -> datetime | None:

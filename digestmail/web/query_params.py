@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 
@@ -13,6 +14,8 @@ from digestmail.model.digests import Digest
 
 _LONGEST_TEXT: Final = 200
 _MOST_PAGES: Final = 10_000
+LARGEST_ROW: Final = 2**31 - 1
+"""The largest number of a row that both databases can compare; PostgreSQL refuses larger ones."""
 
 
 def app_of(request: Request) -> App:
@@ -31,13 +34,34 @@ def digest_of(request: Request, name: str) -> Digest:
 
 def asked_text(request: Request, name: str) -> str:
     """Return a text parameter as one line of at most 200 characters; empty if it is missing."""
-    return single_line(request.query_params.get(name, "")[: 4 * _LONGEST_TEXT])[:_LONGEST_TEXT].strip()
+    return _text(request.query_params.get(name, ""))
+
+
+def asked_topic(request: Request) -> str | None:
+    """Return the requested topic; None if there is none. The empty one is that of papers without a topic."""
+    return normalized(request.query_params, "topic")
 
 
 def asked_page(request: Request) -> int:
     """Return the requested page number, from 1."""
-    given = request.query_params.get("page", "")
-    return min(max(int(given), 1), _MOST_PAGES) if given.isascii() and given.isdigit() and len(given) < 9 else 1  # noqa: PLR2004 - valid numbers are shorter
+    return _page(request.query_params.get("page", ""))
+
+
+def normalized(given: Mapping[str, str], name: str) -> str | None:
+    """Return the value of a parameter in one spelling, or None if it is missing or has no effect. Pure."""
+    value = given.get(name)
+    if name == "page":
+        number = _page(value or "")
+        return str(number) if number > 1 else None
+    return None if value is None else _text(value)
+
+
+def _text(value: str) -> str:
+    return single_line(value[: 4 * _LONGEST_TEXT])[:_LONGEST_TEXT].strip()
+
+
+def _page(value: str) -> int:
+    return min(max(int(value), 1), _MOST_PAGES) if value.isascii() and value.isdigit() and len(value) < 9 else 1  # noqa: PLR2004 - valid numbers are shorter
 
 
 def asked_day(request: Request, name: str) -> date | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import signal
 import socket
 import sys
@@ -10,32 +11,69 @@ from types import FrameType
 import uvicorn
 
 from digestmail.app import App
+from digestmail.errors import ServerError
 from digestmail.web.app import create_app
+from digestmail.web.port_holder import holder_of
+from digestmail.web.protocol import TimedProtocol
+from digestmail.web.subscriber_pages import WebState
 
 _GRACE = 5
 """Seconds that requests in hand may still take; `docker stop` kills after ten."""
+_BACKLOG = 2048
+_FIRST_OPEN_PORT = 1024
 
 
 def serve(app: App, host: str, port: int) -> None:
     """Serve `app` on `host` and `port` until SIGTERM or SIGINT. Requests in progress are finished first.
 
-    Port 0 takes any free one. The address is printed; who cannot have it leaves with 1.
+    Port 0 takes any free one. The URL is printed. Notices that are due are sent meanwhile. Raises ServerError if the
+    address is not available.
     """
-    config = uvicorn.Config(
-        create_app(app),
-        host=host,
-        port=port,
-        # Forwarded headers are read by create_app, from trusted proxies only.
-        proxy_headers=False,
-        server_header=False,
-        access_log=False,
-        log_level="warning",
-        timeout_graceful_shutdown=_GRACE,
-    )
-    # uvicorn raises the signal again after shutdown, but the app must still be closed.
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _exit)
-    _Server(config).run(sockets=[config.bind_socket()])
+    with listen(host, port) as listener:
+        web = create_app(app)
+        config = uvicorn.Config(
+            web,
+            http=TimedProtocol,
+            ws="none",
+            lifespan="off",
+            # Forwarded headers are read by create_app, from trusted proxies only.
+            proxy_headers=False,
+            server_header=False,
+            access_log=False,
+            # Malformed requests are warnings, which anyone could fill the log with.
+            log_level="error",
+            timeout_graceful_shutdown=_GRACE,
+        )
+        # uvicorn raises the signal again after shutdown, but the app must still be closed.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, _exit)
+        state: WebState = web.state.web_state
+        with state.notice_queue.checked():
+            _Server(config).run(sockets=[listener])
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket that listens on `host` and `port`. Raises ServerError, which says what to do."""
+    where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        both = address[0] == "::" and socket.has_dualstack_ipv6()
+        return socket.create_server(address[:2], family=family, backlog=_BACKLOG, dualstack_ipv6=both)
+    except OSError as error:
+        raise ServerError(f"cannot listen on {where}: {_reason(error, port)}") from error
+
+
+def _reason(error: OSError, port: int) -> str:
+    if error.errno == errno.EADDRINUSE:
+        holder = holder_of(port)
+        find = f"`ss -ltnp 'sport = :{port}'` or `lsof -i :{port}` shows by which process"
+        used = f"{holder} already uses the port" if holder else f"the port is already in use; {find}"
+        return f"{used}; stop it, or choose another port with --port or [web] port"
+    if error.errno == errno.EACCES and port < _FIRST_OPEN_PORT:
+        return "ports below 1024 need privileges; choose a higher one, behind a reverse proxy (docs/web.md)"
+    if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+        return "this is not an address of this machine; check --host or [web] host"
+    return str(error.strerror or error)
 
 
 class _Server(uvicorn.Server):

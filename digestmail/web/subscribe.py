@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import logging
-
 from fastapi import APIRouter, BackgroundTasks, Request
 from fastapi.responses import HTMLResponse
 
-from digestmail.app import App
 from digestmail.errors import SubscriptionError, TokenError
 from digestmail.model.subscribers import Preferences, Subscription
 from digestmail.subscribers import signup
+from digestmail.subscribers.address_requests import store_signup
 from digestmail.subscribers.rate_limit import Admission
 from digestmail.subscribers.validate import checked
 from digestmail.text.addresses import normalize_address
-from digestmail.text.credentials import new_secret
 from digestmail.web import subscriber_pages
 from digestmail.web.forms import MIN_FORM_AGE, SUBSCRIBE, Form, SubmittedForm, check_form, preferences_from_form
 from digestmail.web.pages import error_sentence, page, pages_of, translate, use_language
 
 router = APIRouter(include_in_schema=False)
-log = logging.getLogger("digestmail.web")
 _HONEYPOT = "website"
 
 
@@ -33,7 +29,7 @@ def show(request: Request) -> HTMLResponse:
 
 @router.post("/subscribe")
 def ask(request: Request, form: SubmittedForm, background: BackgroundTasks) -> HTMLResponse:
-    """Accept a sign-up. The response is the same for every address; the work is done in the background."""
+    """Accept a sign-up. The response is the same for every address; it is processed in the background."""
     app = pages_of(request).app
     try:
         choices = preferences_from_form(form, app.digests, subscriber_pages.languages(app))
@@ -59,7 +55,10 @@ def ask(request: Request, form: SubmittedForm, background: BackgroundTasks) -> H
         heading = translate(request, "Please try again later")
         return page(request, "message.html", status=429, heading=heading, text=text, link=None)
     if admission is Admission.ADMIT:
-        background.add_task(_sign_up, request, app, address, choices)
+        subscriber_pages.store_request(
+            request, address, lambda: store_signup(app.database, address, choices, app.wall_clock.now())
+        )
+        background.add_task(subscriber_pages.web_state(request).notice_queue.flush)
     return page(request, "check-mail.html")
 
 
@@ -70,14 +69,6 @@ def _admission(request: Request, form: Form, address: str) -> Admission:
     return subscriber_pages.web_state(request).rate_limiter.admit(
         client=subscriber_pages.client_of(request), address=address, at=at
     )
-
-
-def _sign_up(request: Request, app: App, address: str, choices: Preferences) -> None:
-    """Queue the confirmation request and send it. Runs after the response."""
-    now = app.wall_clock.now()
-    reply = signup.request_signup(app.database, app.digests, address, choices, now, random_token=new_secret)
-    log.info("subscribe reply=%s", reply)
-    subscriber_pages.web_state(request).notice_queue.flush()
 
 
 def _form(

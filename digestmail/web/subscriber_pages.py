@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -48,7 +49,7 @@ def install(web: FastAPI, app: App) -> None:
     """Add the state that these pages need to the web app, and the token of its forms."""
     searches = app.config.web.searches_per_minute
     rates = Rates(searches=Rate(searches, 60), all_searches=Rate(10 * searches, 60))
-    state = WebState(app=app, notice_queue=NoticeQueue(app.send_notices), rate_limiter=RateLimiter(rates))
+    state = WebState(app=app, notice_queue=NoticeQueue(app), rate_limiter=RateLimiter(rates))
     # Secrets are created now, because a GET request must not change anything. If there is no database yet, the pages
     # report it.
     with suppress(StorageError):
@@ -61,6 +62,18 @@ def web_state(request: Request) -> WebState:
     """Return the state of the web process."""
     state: WebState = request.app.state.web_state
     return state
+
+
+def store_request(request: Request, address: str, store: Callable[[], None]) -> None:
+    """Store a request for the normalized `address`. Raises StorageError if `store` does; then it does not count.
+
+    Otherwise the tries of someone who gets an error page would use up the limit of the address.
+    """
+    try:
+        store()
+    except StorageError:
+        web_state(request).rate_limiter.release(address)
+        raise
 
 
 def client_of(request: Request) -> str:

@@ -14,14 +14,13 @@ from digestmail.errors import EventsError
 from digestmail.text.credentials import matches, present
 from digestmail.web.admin_schemas import EventsAccepted
 from digestmail.web.api import INVALID
+from digestmail.web.body_limit import MOST_BYTES
 from digestmail.web.forms import read_body
 from digestmail.web.query_params import app_of
 from digestmail.web.schemas import Problem
 
 log = logging.getLogger("digestmail.web")
 
-_LARGEST: Final = 1_000_000
-"""SendGrid sends at most 768 KB per request, the others less."""
 _REALM: Final = "digestmail"
 _basic = HTTPBasic(
     auto_error=False, scheme_name="webhook password", realm=_REALM, description="`[web] webhook_secret`; any user name."
@@ -57,7 +56,7 @@ async def authenticated_body(
     secret = _secret(request)
     if provider is not Provider.MAILGUN and not matches(given, secret):
         raise _refusal()
-    return await read_body(request, _LARGEST)
+    return await read_body(request, MOST_BYTES)
 
 
 @router.post("/events/{provider}", openapi_extra=_BODY)

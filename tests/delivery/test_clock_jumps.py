@@ -43,7 +43,9 @@ from digestmail.storage import (
 )
 from digestmail.storage.database import Database
 from digestmail.subscribers import address_change, preferences, signup
+from digestmail.subscribers.address_requests import store_signup
 from digestmail.subscribers.signup import SignupReply
+from digestmail.wiring import requests
 
 HOUR, DAY, YEAR = timedelta(hours=1), timedelta(days=1), timedelta(days=365)
 RIGHT = THURSDAY
@@ -101,7 +103,8 @@ def test_every_column_with_a_moment_is_played_or_harms_nobody():
 
 
 @pytest.mark.parametrize("name", ["_host_limits", "_rates", "_connections", "_deliveries", "_refused", "_dead",
-                                  "_notices", "_signing_up", "_told", "_pauses", "_sources", "_papers", "_editions",
+                                  "_notices", "_signing_up", "_asking", "_told", "_pauses", "_sources", "_papers",
+                                  "_editions",
                                   "_keys", "_bounces", "_leaving", "_addresses", "_servers"])  # fmt: skip
 def test_what_a_wrong_clock_wrote_stops_nothing_once_it_is_right(database, wrong, tmp_path, name):
     play, _ = PLAYS[name]
@@ -274,6 +277,21 @@ def _signing_up(database, wrong, _):
     assert _ask(database, RIGHT) is SignupReply.CONFIRM
     assert _ask(database, RIGHT + HOUR) is SignupReply.NOTHING, "one mail a day"
     _confirm(database, RIGHT + HOUR)
+
+
+@over("address_requests.asked_at")
+def _asking(database, wrong, _):
+    """A sign-up that a page stored is processed, whenever it seems to have been made."""
+    store_signup(database, "a@example.org", DAILY, wrong)
+    requests.process_all(database, (digest(),), RIGHT)
+    with database.connect() as connection:
+        found = subscribers.find(connection, "a@example.org")
+        assert [one.subscriber_id for one in _notices_of(connection)] == [found.id]
+    assert not requests.are_waiting(database, RIGHT - HOUR)
+
+
+def _notices_of(connection):
+    return connection.execute(select(schema.notices.c.subscriber_id)).all()
 
 
 @over()

@@ -55,6 +55,9 @@ def add_person(connection: Connection) -> int:
     insert(connection, "notice_attempts", notice_id=notice, **attempt)
     mine = {"subscriber_id": person}
     insert(connection, "address_changes", **mine, nonce="n", address=REQUESTED, asked_at=THURSDAY)
+    request = {"choices": {"x": ADDRESS}, "asked_at": THURSDAY}
+    insert(connection, "address_requests", **mine, address=REQUESTED, key=REQUESTED, **request)
+    insert(connection, "address_requests", address=ADDRESS, key=ADDRESS.casefold(), **request)
     insert(connection, "changes", **mine, before={"address": EARLIER}, made_at=THURSDAY)
     insert(connection, "confirmations", **mine, nonce="n", choices={"x": ADDRESS}, asked_at=THURSDAY)
     insert(connection, "opt_outs", **mine, digest="daily", opted_out_at=THURSDAY)

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from websites import ask, create_app, open_app
 
-from digestmail.subscribers.rate_limit import Rate, RateLimiter, Rates
+from digestmail.subscribers import rate_limit
+from digestmail.subscribers.rate_limit import Admission, Rate, RateLimiter, Rates
 
 DAY = timedelta(days=1)
 
@@ -64,3 +65,49 @@ def test_setting_the_clock_does_not_change_rate_limits(database, database_url, j
             clock.time = THURSDAY + jump * (turn % 2)
             assert ask(site, "/search?q=x").status == 200
         assert ask(site, "/search?q=x").status == 429
+
+
+def admissions(of: RateLimiter, *addresses: str) -> list[Admission]:
+    """Return the decision about a sign-up of each address, each from its own network."""
+    return [
+        of.admit(client=f"2001:db8:{number:x}00::1", address=address, at=0.0)
+        for number, address in enumerate(addresses)
+    ]
+
+
+@pytest.mark.parametrize(
+    "addresses",
+    [
+        [f"reader+{number}@example.org" for number in range(5)],
+        [
+            "first.last@gmail.com",
+            "f.irstlast@gmail.com",
+            "firstlast+a@googlemail.com",
+            "FirstLast@gmail.com",
+            "f@x.org",
+        ],
+    ],
+)
+def test_tagged_addresses_of_one_mailbox_share_its_limit(addresses):
+    admitted, quiet = Admission.ADMIT, Admission.QUIET
+    last = quiet if "x.org" not in addresses[-1] else admitted
+    assert admissions(RateLimiter(), *addresses) == [admitted, admitted, admitted, quiet, last]
+
+
+def test_a_request_that_failed_does_not_count_for_its_address():
+    limiter = RateLimiter()
+    for number in range(20):
+        client = f"198.51.{number}.1"
+        assert limiter.admit(client=client, address="reader@example.org", at=0.0) is Admission.ADMIT
+        limiter.release("Reader+x@example.org")
+    assert admissions(limiter, *["reader@example.org"] * 4)[-1] is Admission.QUIET
+
+
+def test_memory_is_bounded_however_many_networks_ask(monkeypatch):
+    monkeypatch.setattr(rate_limit, "_MOST_KEYS", 100)
+    limiter = guard(count=2, everybody=10**6)
+    for number in range(5000):
+        limiter.search(client=f"2001:db8:{number:x}00::1", at=number / 1000)
+        assert len(limiter._idle_at) <= 101
+    assert limiter.search(client="2001:db8:138700::1", at=5.0) == 0
+    assert limiter.search(client="2001:db8:138700::1", at=5.0) > 0, "those that are idle last are still known"

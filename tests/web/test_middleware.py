@@ -7,7 +7,6 @@ from fakes import FakeClock
 from websites import THURSDAY, ask, create_app, open_app, publish
 
 from digestmail.config import load
-from digestmail.web.cache import ResponseCache
 
 
 @pytest.fixture
@@ -92,18 +91,6 @@ def test_a_form_s_token_is_never_older_than_ten_minutes(filled, sqlite_url):
         clock.sleep(1)
         assert 'value="token-1"' in ask(web, "/").text
         assert 'value="token-1"' in ask(web, "/").text
-
-
-def test_memory_is_bounded(filled, sqlite_url):
-    with open_app(sqlite_url) as app:
-        inner = create_app(app)
-        kept = ResponseCache(
-            inner, version=lambda: "1", clock=FakeClock(THURSDAY), any_host=True, language=str, most_bytes=200_000
-        )
-        for number in range(200):
-            assert ask(kept, f"/?x={number}").status == 200
-        assert 0 < kept._bytes <= 200_000
-        assert kept._bytes == sum(len(one.body) for one in kept._responses.values())
 
 
 def test_searches_of_one_network_are_limited_as_page_feed_and_api(filled, sqlite_url):

@@ -13,6 +13,7 @@ from digestmail.storage.schema.relay import connection_leases, rates, servers, w
 from digestmail.storage.schema.source import host_limits, source_health, sources, validators
 from digestmail.storage.schema.subscriber import (
     address_changes,
+    address_requests,
     changes,
     confirmations,
     opt_outs,
@@ -26,6 +27,7 @@ __all__ = [
     "Moment",
     "UntrustedText",
     "address_changes",
+    "address_requests",
     "attempts",
     "bounces",
     "changes",

@@ -71,6 +71,21 @@ address_changes = Table(
     Column("asked_at", Moment, nullable=False),
 )
 
+# Sign-ups and address changes that a page accepted and that are not processed yet: the row is deleted when they are.
+address_requests = Table(
+    "address_requests",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    # Who wants this new address; NULL for a sign-up.
+    Column("subscriber_id", ForeignKey("subscribers.id", ondelete="CASCADE"), index=True),
+    Column("address", Text, nullable=False),
+    # The casefolded address, to find the requests of a person who is erased.
+    Column("key", Text, nullable=False, index=True),
+    # What a sign-up chose; an empty object for an address change.
+    Column("choices", JSON, nullable=False),
+    Column("asked_at", Moment, nullable=False),
+)
+
 # Subscriptions as they were before a change made through a link in an email, so that the subscriber can undo it.
 changes = Table(
     "changes",

@@ -14,7 +14,7 @@ branch_labels = None
 depends_on = None
 
 
-def upgrade() -> None:  # noqa: PLR0915 - one statement for each table
+def upgrade() -> None:
     op.create_table(
         "workers",
         sa.Column("name", sa.Text(), nullable=False),
@@ -239,6 +239,21 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement for each table
         ),
         sa.PrimaryKeyConstraint("subscriber_id", name=op.f("pk_address_changes")),
     )
+    op.create_table(
+        "address_requests",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("subscriber_id", sa.Integer(), nullable=True),
+        sa.Column("address", sa.Text(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("choices", sa.JSON(), nullable=False),
+        sa.Column("asked_at", Moment(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["subscriber_id"], ["subscribers.id"], name=op.f("fk_address_requests_subscriber_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_address_requests")),
+    )
+    op.create_index("ix_address_requests_key", "address_requests", ["key"], unique=False)
+    op.create_index("ix_address_requests_subscriber_id", "address_requests", ["subscriber_id"], unique=False)
     op.create_table(
         "changes",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -483,6 +498,7 @@ def downgrade() -> None:
         "confirmations",
         "unsubscribe_mails",
         "changes",
+        "address_requests",
         "address_changes",
         "bounces",
         "validators",
