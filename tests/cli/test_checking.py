@@ -21,6 +21,7 @@ from digestmail.model.papers import Health, SourceHealth
 from digestmail.papers.arxiv_taxonomy import category_problem
 from digestmail.storage import claims, notices, rates, schema, sources
 from digestmail.subscribers import admin
+from digestmail.text.credentials import weakness
 from digestmail.wiring.places import place_problems
 
 YEAR = timedelta(days=365)
@@ -66,6 +67,11 @@ def test_weak_and_shared_secrets_are_named_and_not_shown(check):
     assert "web.webhook_secret is the same as web.admin_token" in said
     assert "change-me" not in said
     assert "123456" not in said
+
+
+def test_a_secret_of_one_character_is_counted_in_the_singular():
+    assert weakness("x") == "has only 1 character"
+    assert weakness("x" * 12) == "is made of only 1 different character"
 
 
 def test_a_secret_that_is_never_sent_and_an_empty_token_file_are_named(check, tmp_path):
