@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
 
 import pytest
 from fakes import THURSDAY, FakeClock
 from outbox import people
 from pydantic import SecretStr
-from websites import open_app
+from websites import open_app, publish
 from worker_fixture import fill
 
 from digestmail.cli import check as checking
@@ -53,6 +54,15 @@ def test_nothing_is_said_of_good_secrets_and_a_right_clock(check):
         (),
         ("not read yet: huggingface; `digestmail collect` reads all sources",),
     )
+
+
+def test_a_digest_that_the_next_run_publishes_is_due_now(check, sqlite, capsys):
+    report = check()
+    assert "daily" in report.waiting
+    checking.show(report)
+    assert re.search("digest daily +due +now, and ", capsys.readouterr().out)
+    publish(sqlite, 0)
+    assert "daily" not in check().waiting
 
 
 def test_weak_and_shared_secrets_are_named_and_not_shown(check):
