@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 from fakes import THURSDAY, FakeClock
@@ -15,6 +16,7 @@ from worker_fixture import fill
 from digestmail.cli import check as checking
 from digestmail.cli import check_sources
 from digestmail.collect.collector import list_health
+from digestmail.config.bounces import BouncesTable
 from digestmail.config.sources import ArxivFeedTable
 from digestmail.errors import TransportError
 from digestmail.model.deliveries import Attempted, DeliveryState, NoticeKind
@@ -267,6 +269,20 @@ def test_a_certificate_nobody_vouches_for_names_the_key_that_trusts_it(sqlite, t
         (problem,) = [one for one in checking.check(app, connect=True).problems if one.startswith("transport: ")]
     assert said in problem
     assert ("ca_file" in problem) is hinted
+
+
+@pytest.mark.parametrize("kind", ["maildir", "mbox"])
+def test_a_mailbox_of_bounces_that_is_not_there_is_named_with_what_makes_it(sqlite, tmp_path, kind):
+    with open_app(f"sqlite:///{tmp_path / 'test.db'}") as app:
+        table = BouncesTable(kind=kind, path=Path("returned"))
+        config = app.config.model_copy(update={"bounces": table, "epoch_file": tmp_path / "digestmail.epoch"})
+        (problem,) = place_problems(config, tmp_path)
+        assert problem.startswith(f"bounces.path: {'there is no file ' * (kind == 'mbox')}{tmp_path / 'returned'}")
+        if kind == "maildir":
+            (tmp_path / "returned" / "new").mkdir(parents=True)
+        else:
+            (tmp_path / "returned").touch()
+        assert list(place_problems(config, tmp_path)) == []
 
 
 def test_places_that_cannot_be_written_are_named_before_a_run_has_to(sqlite, tmp_path):
