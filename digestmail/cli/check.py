@@ -13,6 +13,7 @@ from digestmail.cli.times import common_zone, written
 from digestmail.collect.collector import list_health
 from digestmail.config.mail import SmtpTable
 from digestmail.config.servers import secrets_of
+from digestmail.editions.publish import is_waiting
 from digestmail.errors import DigestmailError
 from digestmail.model.papers import SourceHealth
 from digestmail.model.reports import DeliverReport
@@ -40,6 +41,8 @@ class CheckReport:
     """Configured sources that were never read."""
     next_due: dict[str, datetime]
     """When each digest's next slot begins."""
+    waiting: tuple[str, ...]
+    """Digests that the next run publishes at once, because their slot has begun."""
     zones: dict[str, str]
     """Each digest's time zone."""
     zone: str
@@ -79,6 +82,7 @@ def check(app: App, *, connect: bool) -> CheckReport:
         ),
         health=health,
         unread=unread,
+        waiting=tuple(one.name for one in app.digests if is_waiting(app.database, one, app.clock.now(), app.horizon())),
         next_due={digest.name: next_fire(digest.schedule, app.clock.now()) for digest in app.digests},
         zones={digest.name: digest.schedule.timezone for digest in app.digests},
         zone=common_zone(app.digests),
@@ -169,7 +173,10 @@ def show(result: CheckReport) -> None:
         [
             *(_health_row(row, result.zone) for row in result.health),
             *((f"source {name}", "-", "not read yet") for name in result.unread),
-            *((f"digest {name}", "due", written(at, result.zones[name])) for name, at in result.next_due.items()),
+            *(
+                (f"digest {name}", "due", f"{'now, and ' * (name in result.waiting)}{written(at, result.zones[name])}")
+                for name, at in result.next_due.items()
+            ),
             *((f"outbox {state}", count, "") for state, count in result.outbox.outbox.items() if count),
         ]
     )

@@ -110,10 +110,12 @@ def at_work(app: App) -> Iterator[str]:
 
 def ahead(app: App) -> Iterator[str]:
     """Name what only a clock that was ahead, or is behind now, explains."""
-    for one in admin.future_dates(app.database, app.horizon()):
+    columns = admin.future_dates(app.database, app.horizon())
+    if columns:
         yield (
-            f"{one.column} is in the future in {counted(one.count, 'row')}, up to {_utc(one.farthest)}: this "
-            "machine's clock was ahead when they were written, or is behind now (docs/flow.md, when a clock jumps)"
+            f"times in the future, up to {_utc(max(one.farthest for one in columns))}: this machine's clock (or --now) "
+            "was ahead when they were written, or is behind now; see docs/flow.md, when a clock jumps. They are in "
+            + ", ".join(f"{one.column} ({counted(one.count, 'row')})" for one in columns)
         )
 
 

@@ -19,6 +19,7 @@ from digestmail.config.sources import AnySource
 from digestmail.errors import ConfigError
 from digestmail.model.papers import Sighting, SourceHealth
 from digestmail.sources.discovery import find_feed
+from digestmail.text.counts import counted
 from digestmail.text.credentials import masked_address
 from digestmail.wiring.sources import open_source
 
@@ -139,7 +140,7 @@ def try_out_url(app: App, url: str) -> Trial:
 def show_trial(trial: Trial) -> None:
     """Print what came, the first papers of it, and what is wrong."""
     out = sys.stdout
-    out.write(f"{trial.shown}: {trial.entries} entries, {len(trial.papers)} papers\n")
+    out.write(f"{trial.shown}: {counted(trial.entries, 'entry')}, {counted(len(trial.papers), 'paper')}\n")
     out.writelines(f"note: {note}\n" for note in trial.notes)
     for reason, count in trial.skipped.items():
         out.write(f"{count} skipped: {reason}\n")

@@ -116,7 +116,7 @@ class Worker:
         usable = [transport for transport in self._transports if f"relay:{transport.name}" not in paused]
         for transport in self._transports:
             if (pause := paused.get(f"relay:{transport.name}")) is not None:
-                stopped = f"{transport.name} is left alone until {pause.until:%Y-%m-%d %H:%M} UTC: {pause.reason}"
+                stopped = f"{transport.name} is paused until {pause.until:%Y-%m-%d %H:%M} UTC: {pause.reason}"
                 continue
             usable.remove(transport)
             # With another transport at hand, what was not sent is due at once.

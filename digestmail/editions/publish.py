@@ -92,6 +92,17 @@ def _failed(digest: Digest, error: Exception) -> DigestReport:
     return DigestReport(digest=digest.name, status="failed", reason=reason)
 
 
+def is_waiting(database: Database, digest: Digest, now: datetime, horizon: datetime) -> bool:
+    """Return whether the next run publishes `digest` at once: its slot has begun, and no run has come to it yet."""
+    slot = current_slot(digest.schedule, now)
+    if slot is None:
+        return False
+    with database.connect() as connection:
+        return editions.get(connection, digest.name, slot.key) is None and is_open(
+            connection, digest, slot, now, horizon
+        )
+
+
 def _horizon(now: datetime, real_now: datetime | None) -> datetime | None:
     """Return the latest possible time, or None in a replay."""
     return None if real_now is None else max(now, real_now)

@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import Final
 
+from digestmail.text.counts import counted
+
 SHORTEST, LONGEST = 16, 200
 """Characters of a secret that you make up and that opens something."""
 _GUARD: Final = re.compile(rf"[!-~]{{{SHORTEST},{LONGEST}}}")
@@ -70,9 +72,9 @@ def _without_password(found: re.Match[str]) -> str:
 def weakness(secret: str) -> str | None:
     """Return why `secret` is easy to guess, in words that do not show it; None if nothing speaks against it."""
     if len(secret) < _SHORTEST_PASSWORD:
-        return f"has only {len(secret)} characters"
+        return f"has only {counted(len(secret), 'character')}"
     if len(set(secret)) < _FEWEST_DIFFERENT:
-        return f"is made of only {len(set(secret))} different characters"
+        return f"is made of only {counted(len(set(secret)), 'different character')}"
     if _NOTHING_ELSE.fullmatch(secret.lower()) and re.search("[a-z]", secret.lower()):
         return "is made of words that everybody tries first"
     if _is_sequence(secret):

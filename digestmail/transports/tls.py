@@ -46,3 +46,31 @@ def client_context(*, ca_file: Path | None = None, server_name: str | None = Non
     # What you name is trusted, be it a root, an intermediate authority or the server's own certificate.
     context.verify_flags |= ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN
     return context
+
+
+_NOT_TLS = ("wrong version number", "packet length too long", "record layer failure")
+"""OpenSSL's words for an answer that is not TLS; which of them depends on the first bytes and the version."""
+
+
+def connection_trouble(error: Exception) -> str:
+    """Return why a connection to a mail server failed, and which key mends it, if it is known.
+
+    Of a library's error, the cause counts: its own words repeat the host and port.
+    """
+    cause = error.__cause__ if isinstance(error.__cause__, OSError) else error
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return f"its certificate is not valid: {cause.verify_message.rstrip('.')}{_certificate_advice(cause)}"
+    if isinstance(cause, ssl.SSLError) and any(words in str(cause).lower() for words in _NOT_TLS):
+        return 'this port does not begin with TLS: set security = "starttls", or use another port (usually 465)'
+    if isinstance(cause, OSError) and cause.strerror and not isinstance(cause, ssl.SSLError):
+        return cause.strerror
+    return str(cause)
+
+
+def _certificate_advice(error: ssl.SSLCertVerificationError) -> str:
+    words = error.verify_message.lower()
+    if "mismatch" in words:
+        return "; set server_name to the name in the certificate"
+    if "expired" in words or "not yet valid" in words:
+        return "; the server needs a new one, or the clock of this machine is wrong"
+    return "; set ca_file to a PEM file with its authority, or with the certificate itself if it is self-signed"

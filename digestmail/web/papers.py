@@ -33,6 +33,7 @@ def show_paper(request: Request, ref: str) -> Response:
         paper=paper,
         sightings=found.sightings,
         published=found.editions,
+        titles={digest.name: digest.title for digest in app_of(request).digests},
         chart=chart(found.sightings),
         bibtex=cite([paper], CitationFormat.BIBTEX),
     )

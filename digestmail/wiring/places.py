@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from digestmail.config.bounces import BouncesTable
 from digestmail.config.settings import Config
 from digestmail.storage.places import place_problem
 
@@ -20,3 +21,16 @@ def place_problems(config: Config, base: Path) -> Iterator[str]:
     for key, path in places.items():
         if not path.is_dir() and (problem := place_problem(path, key)):
             yield f"{key}: {problem}"
+    if config.bounces.model_fields_set:
+        yield from _mailbox_problem(config.bounces, base / config.bounces.path)
+
+
+def _mailbox_problem(table: BouncesTable, path: Path) -> Iterator[str]:
+    """Name a mailbox of bounces that is not there, so that `digestmail bounces` would fail."""
+    if table.kind == "maildir" and not (path / "new").is_dir():
+        yield (
+            f"bounces.path: {path} is not a Maildir: name the one that your mail server delivers to, or create it "
+            f"with `mkdir -p {' '.join(str(path / part) for part in ('cur', 'new', 'tmp'))}`"
+        )
+    if table.kind == "mbox" and not path.is_file():
+        yield f"bounces.path: there is no file {path}: name the one that your mail server delivers to, or create it"

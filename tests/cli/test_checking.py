@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 from fakes import THURSDAY, FakeClock
 from outbox import people
 from pydantic import SecretStr
-from websites import open_app
+from websites import open_app, publish
 from worker_fixture import fill
 
 from digestmail.cli import check as checking
 from digestmail.cli import check_sources
 from digestmail.collect.collector import list_health
+from digestmail.config.bounces import BouncesTable
 from digestmail.config.sources import ArxivFeedTable
 from digestmail.errors import TransportError
 from digestmail.model.deliveries import Attempted, DeliveryState, NoticeKind, ProcessIdentity
@@ -21,6 +24,7 @@ from digestmail.model.papers import Health, SourceHealth
 from digestmail.papers.arxiv_taxonomy import category_problem
 from digestmail.storage import claims, notices, rates, schema, sources, workers
 from digestmail.subscribers import admin
+from digestmail.text.credentials import weakness
 from digestmail.wiring.places import place_problems
 
 YEAR = timedelta(days=365)
@@ -54,6 +58,15 @@ def test_nothing_is_said_of_good_secrets_and_a_right_clock(check):
     )
 
 
+def test_a_digest_that_the_next_run_publishes_is_due_now(check, sqlite, capsys):
+    report = check()
+    assert "daily" in report.waiting
+    checking.show(report)
+    assert re.search("digest daily +due +now, and ", capsys.readouterr().out)
+    publish(sqlite, 0)
+    assert "daily" not in check().waiting
+
+
 def test_weak_and_shared_secrets_are_named_and_not_shown(check):
     report = check(
         {"username": "me", "password": SecretStr("123456")},
@@ -66,6 +79,11 @@ def test_weak_and_shared_secrets_are_named_and_not_shown(check):
     assert "web.webhook_secret is the same as web.admin_token" in said
     assert "change-me" not in said
     assert "123456" not in said
+
+
+def test_a_secret_of_one_character_is_counted_in_the_singular():
+    assert weakness("x") == "has only 1 character"
+    assert weakness("x" * 12) == "is made of only 1 different character"
 
 
 def test_a_secret_that_is_never_sent_and_an_empty_token_file_are_named(check, tmp_path):
@@ -83,10 +101,10 @@ def test_what_lies_too_far_ahead_is_named_and_only_deliveries_are_a_problem(chec
     report = check()
     (late,) = [problem for problem in report.problems if "give_up_hours" in problem]
     assert late.startswith("2 deliveries due later than give_up_hours allows, up to Fri 2027-04-02")
-    assert {note.split()[0] for note in report.notes if "in the future" in note} == {
-        "deliveries.due_at",
-        "rates.paused_until",
-    }
+    (ahead,) = [note for note in report.notes if "in the future" in note]
+    assert ahead.startswith("times in the future, up to 2027-04-02")
+    assert "deliveries.due_at (2 rows)" in ahead
+    assert "rates.paused_until (1 row)" in ahead
 
 
 # -- sources ---------------------------------------------------------------------------------------------------------
@@ -251,6 +269,20 @@ def test_a_certificate_nobody_vouches_for_names_the_key_that_trusts_it(sqlite, t
         (problem,) = [one for one in checking.check(app, connect=True).problems if one.startswith("transport: ")]
     assert said in problem
     assert ("ca_file" in problem) is hinted
+
+
+@pytest.mark.parametrize("kind", ["maildir", "mbox"])
+def test_a_mailbox_of_bounces_that_is_not_there_is_named_with_what_makes_it(sqlite, tmp_path, kind):
+    with open_app(f"sqlite:///{tmp_path / 'test.db'}") as app:
+        table = BouncesTable(kind=kind, path=Path("returned"))
+        config = app.config.model_copy(update={"bounces": table, "epoch_file": tmp_path / "digestmail.epoch"})
+        (problem,) = place_problems(config, tmp_path)
+        assert problem.startswith(f"bounces.path: {'there is no file ' * (kind == 'mbox')}{tmp_path / 'returned'}")
+        if kind == "maildir":
+            (tmp_path / "returned" / "new").mkdir(parents=True)
+        else:
+            (tmp_path / "returned").touch()
+        assert list(place_problems(config, tmp_path)) == []
 
 
 def test_places_that_cannot_be_written_are_named_before_a_run_has_to(sqlite, tmp_path):

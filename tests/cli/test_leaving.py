@@ -168,6 +168,7 @@ def test_by_the_listener_in_whatever_case(tmp_path, protocol, client):
     [("", "", True), (PAGES, "", False), ("", BOUNCE, False), ("", '[bounces]\npath = "inbox"', False)],
 )
 def test_check_says_when_nobody_can_leave_on_their_own(tmp_path, top, mail, noted):
+    (tmp_path / "inbox" / "new").mkdir(parents=True)
     configure(tmp_path, top=top, mail=mail)
     digestmail(tmp_path, "subscribers", "add", READER, "--digest", "daily")
 

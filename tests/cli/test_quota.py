@@ -59,7 +59,7 @@ def test_a_used_up_quota_is_said_kept_and_resumed(tmp_path, fallback):
         assert "2 sent" in said
         assert "Daily sending quota exceeded" in said
         talked = server.connections
-        assert "left alone" in digestmail(tmp_path, "deliver", status=1)
+        assert "is paused until" in digestmail(tmp_path, "deliver", status=1)
         assert server.connections == talked
         server.answers.clear()
         assert "1 mail server tried again" in digestmail(tmp_path, "deliveries", "resume")

@@ -85,7 +85,7 @@ def test_the_list_says_where_each_is_and_how_it_is(site):
 
 def test_a_trial_prints_the_first_papers_and_stores_none(site):
     said = site.run("sources", "test", "blog")
-    assert "2 entries, 1 papers" in said
+    assert "2 entries, 1 paper\n" in said
     assert "A paper about nothing" in said
     assert "1 skipped" in said
     assert site.run("papers", "list") == ""

@@ -61,7 +61,7 @@ def test_a_refusal_of_ours_keeps_everybody_in_the_outbox(sqlite, tmp_path, step,
     begun = FakeClock().now()
     report, again, after, clock = deliver_some(sqlite, tmp_path, step, reply)
     assert reply[:20] in report.stopped
-    assert "left alone until" in again.stopped
+    assert "paused until" in again.stopped
     assert (report.sent, report.failed) == (4, 0)
     assert sum(after.values()) == PEOPLE
     assert set(after) <= {"sent", "queued", "deferred"}

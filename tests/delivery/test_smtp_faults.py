@@ -81,7 +81,7 @@ def test_a_refusal_of_the_sender_pauses_the_relay_over_restarts_and_blames_nobod
         assert (report.sent, report.failed) == (0, 0)
         talked = server.connections
         again = worker(sqlite, [smtp(server.port)], clock, tmp_path / "epoch").deliver()
-        assert "left alone until" in again.stopped
+        assert "paused until" in again.stopped
         assert server.connections == talked
         server.answers.clear()
         until_empty(sqlite, [relay], tmp_path / "epoch", clock)

@@ -365,7 +365,7 @@ def test_a_message_goes_through_a_verified_line(tls: ssl.SSLContext, security: S
 def test_a_certificate_nobody_vouches_for_is_not_accepted(tls: ssl.SSLContext, security: Security) -> None:
     with scripted(tls=tls, immediate_tls=security == "tls") as server:
         with (
-            pytest.raises(TransportError, match="certificate verify failed"),
+            pytest.raises(TransportError, match=r"certificate is not valid: .*; set ca_file "),
             session(transport(server, security=security)),
         ):
             pass
@@ -381,6 +381,20 @@ def test_a_certificate_for_another_name_is_not_accepted(tls: ssl.SSLContext, sec
         session(transport(server, host="localhost", security=security)),
     ):
         pass
+
+
+@pytest.mark.usefixtures("trusted")
+@pytest.mark.parametrize(("security", "advice"), [("none", 'set security = "starttls", or '), ("starttls", "")])
+def test_a_server_that_offers_no_login_is_named_with_what_to_change(
+    tls: ssl.SSLContext, security: Security, advice: str
+) -> None:
+    with scripted(extensions=["PIPELINING"], tls=tls) as server:
+        with (
+            pytest.raises(TransportError, match=f"offers no login: {advice}remove username$"),
+            session(transport(server, security=security, username="me", password="secret")),
+        ):
+            pass
+        assert "AUTH" not in server.verbs()
 
 
 def test_a_server_without_starttls_gets_nothing_in_the_clear() -> None:

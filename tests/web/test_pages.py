@@ -138,7 +138,7 @@ def test_a_paper_leads_to_its_own_name(site):
 def test_a_paper_s_page_has_its_chart_editions_and_citation(site):
     text = ask(site, "/papers/arxiv:2601.00001").text
     assert "<polyline" in text
-    assert 'href="/daily/2026-04-02"' in text
+    assert '<a href="/daily/2026-04-02"><bdi>Trending papers</bdi>, 2026-04-02</a>' in text
     assert "archivePrefix" in text
     assert '<link rel="canonical" href="https://papers.example.org/papers/arxiv:2601.00001">' in text
     assert 'property="og:title"' in text

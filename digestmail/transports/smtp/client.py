@@ -24,7 +24,7 @@ from digestmail.transports.smtp.replies import reply_code, reply_text
 from digestmail.transports.smtp.reply_reader import Reply, ReplyReader
 from digestmail.transports.smtp.sender_faults import fault_of
 from digestmail.transports.smtp.transaction import Conversation
-from digestmail.transports.tls import client_context
+from digestmail.transports.tls import client_context, connection_trouble
 
 Security = Literal["none", "starttls", "tls"]
 Dialect = Literal["smtp", "lmtp"]
@@ -115,6 +115,9 @@ class SmtpTransport:
     async def _log_in(self, client: aiosmtplib.SMTP) -> None:
         if self.login is None:
             return
+        if not client.supports_extension("auth"):
+            advice = "remove username" if self.security != "none" else 'set security = "starttls", or remove username'
+            raise TransportError(f"the mail server at {self._where} offers no login: {advice}")
         if self.login.token_file is not None:
             await client.auth_xoauth2(self.login.username, _read_token(self.login.token_file))
         else:
@@ -165,20 +168,17 @@ class SmtpTransport:
         try:
             yield
         except aiosmtplib.SMTPConnectResponseError as error:
-            raise _turned_away(where, error.code, error.message) from error
+            raise _refused(where, error.code, error.message) from error
         except (aiosmtplib.SMTPTimeoutError, TimeoutError) as error:
             hint = ' (does this port expect TLS from the first byte? then set security = "tls")'
             raise TransportError(
                 f"no connection to {where}: it did not answer in time{'' if self.security == 'tls' else hint}"
             ) from error
         except (aiosmtplib.SMTPConnectError, aiosmtplib.SMTPServerDisconnected, OSError) as error:
-            # OpenSSL's words for an answer in clear; both are seen.
-            plain = any(words in str(error).lower() for words in ("wrong version number", "packet length too long"))
-            hint = ' (this port begins in clear: set security = "starttls")' if plain else ""
-            raise TransportError(f"no connection to {where}: {error}{hint}") from error
+            raise TransportError(f"no connection to {where}: {connection_trouble(error)}") from error
         except aiosmtplib.SMTPResponseException as error:
             # Not chained: the original may hold what was sent, and some servers quote it.
-            raise _turned_away(where, error.code, self._without_secret(error.message)) from None
+            raise _refused(where, error.code, self._without_secret(error.message)) from None
         except UnicodeError:
             raise TransportError(f"host, user name and password for {where} must be ASCII") from None
         except (aiosmtplib.SMTPException, ValueError, RuntimeError) as error:
@@ -201,14 +201,14 @@ def _holds(word: str, secret: bytes) -> bool:
     return sent == secret or sent.endswith((b"\0" + secret, b"auth=Bearer " + secret + b"\1\1"))
 
 
-def _turned_away(where: str, code: int, message: str) -> TransportError:
+def _refused(where: str, code: int, message: str) -> TransportError:
     if reply_code(code) is None:
         return TransportError(f"{where} is not intelligible: {reply_text(message)}")
     said = reply_text(message)
     fault = fault_of(code, said)
     pause, advice = (fault.pause, fault.advice) if fault else (None, "")
     hint = f"; {advice}" if advice else ""
-    return TransportError(f"{where} turned us away: {code} {said}{hint}", code=reply_code(code), pause=pause)
+    return TransportError(f"{where} answered {code} {said}{hint}", code=reply_code(code), pause=pause)
 
 
 def _read_token(path: Path) -> str:
