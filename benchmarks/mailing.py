@@ -100,7 +100,7 @@ class Mailing:
         def render(*_: object, **__: object) -> Rendered:
             return rendered(size)
 
-        letters = EditionComposer(
+        composer = EditionComposer(
             self.database, render, message_template, Tokens("secret"), sender="digest@example.org", domain="example.org"
         )
         relay = SmtpTransport(
@@ -115,7 +115,7 @@ class Mailing:
         return Worker(
             self.database,
             [relay],
-            Composers(editions=letters, notices=letters),
+            Composers(editions=composer, notices=composer),
             self.clock,
             rules,
             self._epoch,

@@ -60,7 +60,7 @@ def deliver(database, outbox, transport, clock, tmp_path):
         limits=None,
     ):
         sender = Sender(mailbox="Digest <digest@example.org>", reply_to=None, domain="example.org", base_url=None)
-        letters = EditionComposer(
+        composer = EditionComposer(
             database,
             render,
             lambda edition, rendered: MessageTemplate(rendered, sender, digest=edition.digest, title=edition.title),
@@ -74,7 +74,7 @@ def deliver(database, outbox, transport, clock, tmp_path):
             one.name = f"fake-{number}"
         epoch = EpochFile(tmp_path / "epoch", "secret")
         worker = Worker(
-            database, relays, both(letters), clock, rules, epoch, limits=limits, random=Random(1), stop=stop
+            database, relays, both(composer), clock, rules, epoch, limits=limits, random=Random(1), stop=stop
         )
         return worker.deliver()
 

@@ -18,15 +18,15 @@ class FakeTemplate:
 
 
 def envelope(bounce_address: str | None):
-    letters = EditionComposer(
+    composer = EditionComposer(
         None, None, None, TOKENS, sender="digest@example.org", domain="example.org", bounce_address=bounce_address
     )
-    letters._prepared[1] = _Prepared(message_template=FakeTemplate(), digest="daily", slot="2026-04-02")
+    composer._prepared[1] = _Prepared(message_template=FakeTemplate(), digest="daily", slot="2026-04-02")
     delivery = Delivery(
         edition_id=3, subscriber_id=7, segment_id=1, address="r@example.net", attempts=1, queued_at=THURSDAY, fence=1,
         wanted=True,
     )  # fmt: skip
-    return letters.write(delivery, THURSDAY)[0]
+    return composer.write(delivery, THURSDAY)[0]
 
 
 def test_each_delivery_has_a_return_path_of_its_own():

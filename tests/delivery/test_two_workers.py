@@ -99,7 +99,7 @@ def together(database_url, tmp_path, monkeypatch):
     monkeypatch.setattr(intake, "MOST_CLAIMED", 4)
     databases = [Database.open(database_url, base=Path()) for _ in range(WORKERS)]
 
-    def together(letters, limits, **relay):
+    def together(composer, limits, **relay):
         day = Day()
         real = ClaimPolicy.triage
 
@@ -116,7 +116,7 @@ def together(database_url, tmp_path, monkeypatch):
                 [smtp(**relay)],
                 Clock(day, number),
                 tmp_path / "epoch",
-                composers=both(letters),
+                composers=both(composer),
                 limits=limits,
                 random=Random(number),
                 progress=lambda _: day.let_go(-1),
@@ -150,18 +150,18 @@ def test_two_workers_together_keep_to_every_rate_and_number_of_connections(datab
     people, rate, slow = 60, 6.0, 1.0
     fill(database, people, domains=("slow.example", "quick.example", "example.org"))
     limits = DomainLimits(domains={"slow.example": DomainLimit(messages_per_second=slow, connections=1)})
-    letters = Noting()
+    composer = Noting()
     with receiver("body", "dot") as server:
-        reports, day = together(letters, limits, port=server.port, messages_per_second=rate)
+        reports, day = together(composer, limits, port=server.port, messages_per_second=rate)
         assert sorted(server.arrived.values()) == [1] * people
         # A worker has one connection in any case.
         assert 1 < server.most[""] <= 3 + WORKERS - 1
         assert server.most["slow.example"] <= 1 + WORKERS - 1
     assert all(report.sent for report in reports)
     assert sum(report.sent for report in reports) == people
-    assert len(letters.went) == people
-    assert most_beyond(rate, [moment for moment, _ in letters.went]) <= 0
-    assert most_beyond(slow, [moment for moment, domain in letters.went if domain == "slow.example"]) <= 0
+    assert len(composer.went) == people
+    assert most_beyond(rate, [moment for moment, _ in composer.went]) <= 0
+    assert most_beyond(slow, [moment for moment, domain in composer.went if domain == "slow.example"]) <= 0
     assert people / 3 / slow - 2 <= (day.time - THURSDAY).total_seconds() <= people / 3 / slow + 20
     assert (standing(database), listed(database)) == ({"sent": people}, {})
     assert "the outbox writer retries" not in caplog.text

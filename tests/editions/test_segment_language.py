@@ -34,7 +34,7 @@ def test_a_segment_s_mail_is_rendered_in_its_language(database, language):
         asked.append(language)
         return render(edition, sections)
 
-    letters = EditionComposer(
+    composer = EditionComposer(
         database,
         listening,
         lambda edition, rendered: MessageTemplate(rendered, SENDER, digest=edition.digest, title=edition.title),
@@ -52,7 +52,7 @@ def test_a_segment_s_mail_is_rendered_in_its_language(database, language):
         fence=1,
         wanted=True,
     )
-    letters.write(delivery, THURSDAY)
-    letters.write(delivery, THURSDAY)
+    composer.write(delivery, THURSDAY)
+    composer.write(delivery, THURSDAY)
 
     assert asked == [language]
