@@ -80,10 +80,10 @@ def admissions(of: RateLimiter, *addresses: str) -> list[Admission]:
     [
         [f"reader+{number}@example.org" for number in range(5)],
         [
-            "first.last@gmail.com",
-            "f.irstlast@gmail.com",
-            "firstlast+a@googlemail.com",
-            "FirstLast@gmail.com",
+            "not.a.reader@gmail.com",
+            "n.otareader@gmail.com",
+            "notareader+a@googlemail.com",
+            "NotAReader@gmail.com",
             "f@x.org",
         ],
     ],
