@@ -144,9 +144,9 @@ def resume(config: ConfigPath = None, now: Now = None) -> None:
     with open_app(config, now) as opened:
         paused, due = admin.resume(opened.database, opened.clock.now())
     if not paused and not due:
-        sys.stdout.write("no mail server is paused, and no delivery waits\n")
+        sys.stdout.write("no mail server is paused, and no email waits\n")
         return
-    servers, emails = counted(paused, "mail server"), counted(due, "delivery")
+    servers, emails = counted(paused, "mail server"), counted(due, "email")
     sys.stdout.write(f"{servers} tried again, {emails} due; `digestmail deliver` sends now\n")
 
 

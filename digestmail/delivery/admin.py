@@ -61,7 +61,7 @@ def retry(database: Database, meant: Unfinished, now: datetime) -> int:
 
 
 def resume(database: Database, now: datetime) -> tuple[int, int]:
-    """Try again at once what waits for a mail server; return how many servers, and how many deliveries are due."""
+    """Try again at once what waits for a mail server; return how many servers, and how many emails are due."""
     with database.begin() as connection:
         return rates.resume(connection), delivery_admin.make_due(connection, now)
 

@@ -137,9 +137,9 @@ def test_a_paused_mail_server_is_tried_again_when_it_is_told_so(sent):
     said = digestmail(site, "check", "--now", NOW, status=1)
     assert "relaying denied" in said
     assert "`digestmail deliveries resume`" in said
-    assert digestmail(site, "deliveries", "resume").startswith("1 mail server tried again, ")
+    assert digestmail(site, "deliveries", "resume").startswith("1 mail server tried again, 0 emails due; ")
     assert "all well" in digestmail(site, "check", "--now", NOW)
-    assert digestmail(site, "deliveries", "resume") == "no mail server is paused, and no delivery waits\n"
+    assert digestmail(site, "deliveries", "resume") == "no mail server is paused, and no email waits\n"
 
 
 def test_a_state_that_does_not_exist_is_a_usage_error(sent):

@@ -105,7 +105,7 @@ def test_resuming_makes_notices_due_that_waited_for_a_server_and_no_others(datab
         put_off = [(one, outcomes.released(one, THURSDAY + timedelta(minutes=5))) for one in claimed]
         claims.record(connection, put_off, THURSDAY)
         notices.enqueue(connection, reader, NoticeKind.CHANGED, {}, THURSDAY, due_at=THURSDAY + timedelta(hours=1))
-        delivery_admin.make_due(connection, THURSDAY + timedelta(minutes=1))
+        assert delivery_admin.make_due(connection, THURSDAY + timedelta(minutes=1)) == 1
         due = claims.claim(connection, THURSDAY + timedelta(minutes=1), LEASE, 10)
     assert [one.kind for one in due if isinstance(one, Notice)] == [NoticeKind.CONFIRM]
 
