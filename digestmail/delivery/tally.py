@@ -14,12 +14,14 @@ _TROUBLES = frozenset({DeliveryState.DEFERRED, DeliveryState.FAILED, DeliverySta
 
 
 class Tally:
-    """The results of one run, by kind of message and state."""
+    """The messages of one run, by kind and by the last state of each."""
 
     def __init__(self, progress: Callable[[int], None]) -> None:
         """`progress` is called with the number of messages that are finished."""
         self._progress = progress
         self.counts: dict[type[ClaimedMessage], Counter[DeliveryState]] = {Delivery: Counter(), Notice: Counter()}
+        self._deferred: set[tuple[int, int]] = set()
+        """The messages that were deferred, without the fence of their claims: a message counts once."""
         self._finished = 0
         self.trouble = ""
         """What the server said about the last message that was not accepted."""
@@ -31,11 +33,22 @@ class Tally:
         if mail_log.isEnabledFor(logging.INFO):
             _log(message, result, recorded=recorded)
         if recorded:
-            self.counts[type(message)][result.state] += 1
-            self._finished += 1
+            self._count(message, result.state)
         if result.state in _TROUBLES:
             self.trouble = result.text
         self._progress(self._finished)
+
+    def _count(self, message: ClaimedMessage, state: DeliveryState) -> None:
+        """Count a message under its last state: one that a server did not accept at once is deferred, and then sent."""
+        counts, key = self.counts[type(message)], message.claim[:2]
+        if key in self._deferred:
+            self._deferred.discard(key)
+            counts[DeliveryState.DEFERRED] -= 1
+            self._finished -= 1
+        if state is DeliveryState.DEFERRED:
+            self._deferred.add(key)
+        counts[state] += 1
+        self._finished += 1
 
     def reopen(self, counts: Mapping[type[ClaimedMessage], int]) -> None:
         """Correct the counts for messages that had failed and are open again."""
