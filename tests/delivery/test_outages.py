@@ -76,8 +76,8 @@ def test_a_postgresql_that_goes_away_for_a_minute_at_a_commit_is_waited_for(
 ):
     database = Database.open(proxy.url, base=Path())
     fill(database, PEOPLE)
-    # Before the outbox writer's first commit, the claim, the connections are allotted.
-    proxy.cut_at, proxy.after = commit + 1, after
+    # Before the first commit of the outbox writer, the claim: the worker is recorded, and connections are leased.
+    proxy.cut_at, proxy.after = commit + 2, after
     with scripted(extensions=["PIPELINING"]) as server:
         report = worker(database, [smtp(server.port)], away, tmp_path / "epoch").deliver()
         if (commit, after) == (1, True):

@@ -69,6 +69,8 @@ def day(app: App, replay: Replay, clock: FakeClock, number: int) -> RunReport:
 
 
 def test_april_gives_22_editions_and_no_paper_twice(database_url: str, tmp_path: Path) -> None:
+    # The other database plays a week and a half: what differs between the two shows on the first days.
+    days, expected = (30, 22) if database_url.startswith("sqlite") else (10, 8)
     clock = FakeClock()
     with replaying("2026-04-01") as replay:
         config = tmp_path / "config.toml"
@@ -76,7 +78,7 @@ def test_april_gives_22_editions_and_no_paper_twice(database_url: str, tmp_path:
         with App(load(config), tmp_path, clock, wall_clock=clock) as app:
             admin.add(app.database, app.digests, "reader@example.org", "daily", (), clock.now())
             published = {}
-            for number in range(1, 31):
+            for number in range(1, days + 1):
                 report = day(app, replay, clock, number)
                 assert not report.failed, (number, report)
                 before = contents(app)
@@ -89,11 +91,11 @@ def test_april_gives_22_editions_and_no_paper_twice(database_url: str, tmp_path:
             editions = contents(app)["edition_papers"]
     weekdays = {number for number in published if datetime(2026, 4, number, tzinfo=UTC).weekday() < 5}
     assert {number for number, digest in published.items() if digest.status == "published"} == weekdays
-    assert len(weekdays) == 22
+    assert len(weekdays) == expected
     assert all("weekend" in published[number].reason for number in published if number not in weekdays)
     papers = [row[1] for row in editions]
     # An edition also contains papers that only readers of one topic need.
     assert len(papers) == len(set(papers)) >= sum(digest.papers for digest in published.values())
     assert all(digest.papers <= 25 for digest in published.values())
     assert all(published[number].papers >= 10 for number in weekdays)
-    assert len(mailbox.Maildir(tmp_path / "mail", create=False)) == 22
+    assert len(mailbox.Maildir(tmp_path / "mail", create=False)) == expected
