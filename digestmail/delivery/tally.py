@@ -26,6 +26,11 @@ class Tally:
         self.trouble = ""
         """What the server said about the last message that was not accepted."""
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing has happened."""
+        return not any(any(counts.values()) for counts in self.counts.values())
+
     def add(self, message: ClaimedMessage, result: Attempted, *, recorded: bool) -> None:
         """Count a result. It was not `recorded` when another worker holds the message now."""
         if not result.begun and result.state is not DeliveryState.CANCELLED:

@@ -199,7 +199,7 @@ class Worker:
         """Add the state of the outbox, and which domains block us."""
         now = self._clock.now()
         with self._database.connect() as connection:
-            standing = outbox_report(connection)
+            standing = outbox_report(connection, complete=not self._tally.is_empty)
             blocks = counting.list_blocks(connection, now)
             paused = {pause.key: pause.until for pause in rates.pauses(connection, now)}
         if blocks:
@@ -215,10 +215,14 @@ class Worker:
         )
 
 
-def outbox_report(connection: Connection) -> DeliverReport:
-    """Return the state of the outbox, with nothing sent."""
+def outbox_report(connection: Connection, *, complete: bool = True) -> DeliverReport:
+    """Return the state of the outbox, with nothing sent.
+
+    A report that is not `complete` counts the open deliveries only: it costs the same after years of editions.
+    """
+    counts = deliveries.counts(connection) if complete else deliveries.open_counts(connection)
     return DeliverReport(
-        outbox={str(state): count for state, count in deliveries.counts(connection).items()},
+        outbox={str(state): count for state, count in counts.items()},
         next_due_at=due_times.next_due(connection),
-        unbalanced=deliveries.unbalanced(connection),
+        unbalanced=deliveries.unbalanced(connection) if complete else (),
     )

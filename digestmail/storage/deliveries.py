@@ -170,6 +170,13 @@ def counts(connection: Connection, edition_id: int | None = None) -> dict[Delive
     return {DeliveryState(state): count for state, count in connection.execute(statement)}
 
 
+def open_counts(connection: Connection) -> dict[DeliveryState, int]:
+    """Return how many deliveries are in each open state, without reading any that has ended."""
+    d = deliveries.c
+    statement = select(d.state, func.count()).where(d.due_at.is_not(None)).group_by(d.state).order_by(d.state)
+    return {DeliveryState(state): count for state, count in connection.execute(statement)}
+
+
 def unbalanced(connection: Connection) -> tuple[str, ...]:
     """Return the editions whose deliveries are not as many as were queued, as `digest slot: ...`; none is right."""
     standing = select(deliveries.c.edition_id, func.count().label("rows")).group_by(deliveries.c.edition_id).subquery()

@@ -7,9 +7,10 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
-from fakes import THURSDAY
+from fakes import THURSDAY, FakeClock, FakeTransport
 from outbox import LEASE, edition
 from sqlalchemy import event
+from worker_fixture import worker
 
 from digestmail.model.deliveries import Attempted, DeliveryState
 from digestmail.model.subscribers import Subscription
@@ -106,3 +107,19 @@ def test_no_statement_of_a_worker_scans_an_entire_table(outbox):
         assert len(statements) >= 6
         for statement, values in statements:
             assert read_whole(connection, statement, values) == set(), statement
+
+
+def test_a_run_with_nothing_to_do_reads_no_past_delivery(outbox, tmp_path):
+    with outbox.begin() as connection:
+        connection.execute(schema.deliveries.update().values(state=DeliveryState.SENT, due_at=None, ended_at=THURSDAY))
+    with outbox.engine.connect() as connection:
+        connection.execution_options(isolation_level="AUTOCOMMIT").exec_driver_sql("ANALYZE")
+    transport = FakeTransport()
+    with heard(outbox.engine) as statements:
+        report = worker(outbox, [transport], FakeClock(), tmp_path / "epoch").deliver()
+    assert (report.sent, report.outbox, transport.sent) == (0, {}, [])
+    read = [(statement, values) for statement, values in statements if "deliveries" in statement]
+    assert read
+    with outbox.connect() as connection:
+        for statement, values in read:
+            assert "deliveries" not in read_whole(connection, statement, values), statement
