@@ -110,8 +110,8 @@ class DeliverReport:
     trouble: str = ""
     """The error of the last delivery that was not sent."""
     outbox: dict[str, int] = field(default_factory=dict)
-    """All deliveries by state; their sum is the number of recipients. After a run in which nothing happened, only the open
-    ones, because counting the others would read them all."""
+    """All deliveries by state; their sum is the number of recipients. After a run in which nothing happened, only the
+    open ones, because counting the others would read them all."""
     next_due_at: datetime | None = None
     unbalanced: tuple[str, ...] = ()
     """Editions whose counts are inconsistent: recipients = sent + failed + cancelled + ambiguous + open."""
