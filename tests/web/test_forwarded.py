@@ -230,7 +230,8 @@ def test_nothing_changes_before_a_new_address_is_confirmed_and_old_links_stay_go
     collect(site.app.database, [FakeSource("hf", reading(sighting(1, title="An image")))], site.clock.now())
     publish(site.app.database, site.app.digests[:1], site.app.mail.render, site.clock.now())
     assert site.app.deliver().sent == 1
-    assert site.mails()[-1]["To"] == NEW
+    # The pages may be sending the notice about the change at the same moment.
+    assert [mail["To"] for mail in site.mails() if mail["List-Unsubscribe"]] == [NEW]
     assert site.post(unsubscribe(site, reader, "daily"), {}).status == 200
     assert [one.digest for one in person(site, reader).subscriptions] == ["weekly"]
 

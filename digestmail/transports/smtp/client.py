@@ -92,7 +92,10 @@ class SmtpTransport:
                 self._require_open(client)
             wire = ReplyReader(cast("asyncio.Transport", client.transport))  # uvloop's are no subclass
         except BaseException:
+            transport = client.transport
             client.close()
+            if transport is not None:
+                cast("asyncio.Transport", transport).abort()  # a polite end may take longer than the event loop lives
             raise
         terms = self.manners.meet(
             face(greeting, client.esmtp_extensions),
