@@ -1,4 +1,7 @@
-"""Thirty days in a row through the real store, composing and publishing: no day may fall silent."""
+"""Thirty days in a row through the real store, composing and publishing: no day may fall silent.
+
+On SQLite: the choice is the same on both databases, and publishing is tested on both elsewhere.
+"""
 
 from __future__ import annotations
 
@@ -111,8 +114,8 @@ def day_of(number: int) -> int:
 @pytest.mark.parametrize(
     ("source", "count", "curated"), [("arxiv", 100, ()), ("journal", 40, ("journal",))], ids=["arxiv", "journal"]
 )
-def test_a_source_that_counts_nothing_sends_new_papers_every_day(database, topics, most, source, count, curated):
-    month = Month(database, digest(sources=(source,), curated=curated, topics=topics), reader=())
+def test_a_source_that_counts_nothing_sends_new_papers_every_day(sqlite, topics, most, source, count, curated):
+    month = Month(sqlite, digest(sources=(source,), curated=curated, topics=topics), reader=())
     had: set[int] = set()
     for day in DAYS:
         month.collect(day, source, *announced(day, count, source=source))
@@ -124,8 +127,8 @@ def test_a_source_that_counts_nothing_sends_new_papers_every_day(database, topic
         had |= set(mail)
 
 
-def test_after_an_undated_backlog_each_new_article_is_new_on_its_day(database):
-    month = Month(database, digest(sources=("journal",), curated=("journal",)), reader=())
+def test_after_an_undated_backlog_each_new_article_is_new_on_its_day(sqlite):
+    month = Month(sqlite, digest(sources=("journal",), curated=("journal",)), reader=())
     had: set[int] = set()
     for day in DAYS:
         # Without dates an article's day is that of the reading.
@@ -140,8 +143,8 @@ def test_after_an_undated_backlog_each_new_article_is_new_on_its_day(database):
     assert len(had) == 25 + 25 + len(DAYS) - 2
 
 
-def test_weekends_stay_silent_and_monday_brings_mondays_papers(database):
-    month = Month(database, digest(sources=("arxiv",)), reader=())
+def test_weekends_stay_silent_and_monday_brings_mondays_papers(sqlite):
+    month = Month(sqlite, digest(sources=("arxiv",)), reader=())
     for day in DAYS:
         weekend = (MONDAY + day * DAY).weekday() >= 5
         month.collect(day, "arxiv", *([] if weekend else announced(day, 100)))
@@ -154,8 +157,8 @@ def test_weekends_stay_silent_and_monday_brings_mondays_papers(database):
             assert {day_of(number) for number in mail} == {day}
 
 
-def test_hugging_face_alone_brings_the_papers_of_each_day_the_most_upvoted_first(database):
-    month = Month(database, digest(sources=("hf",), curated=("hf",)), reader=())
+def test_hugging_face_alone_brings_the_papers_of_each_day_the_most_upvoted_first(sqlite):
+    month = Month(sqlite, digest(sources=("hf",), curated=("hf",)), reader=())
     had: set[int] = set()
     for day in DAYS:
         today = (MONDAY + day * DAY).date()
@@ -176,8 +179,8 @@ def readme(**fields) -> Digest:
     return digest(sources=("hf", "arxiv"), curated=("hf",), topics=(AGENTS,), **fields)
 
 
-def test_the_configuration_of_the_readme_brings_todays_papers_in_every_section(database):
-    month = Month(database, readme(), everything=(), agents=("Agents",))
+def test_the_configuration_of_the_readme_brings_todays_papers_in_every_section(sqlite):
+    month = Month(sqlite, readme(), everything=(), agents=("Agents",))
     had: set[int] = set()
     for day in DAYS:
         today = (MONDAY + day * DAY).date()
@@ -195,8 +198,8 @@ def test_the_configuration_of_the_readme_brings_todays_papers_in_every_section(d
         had |= set(mails["everything"])
 
 
-def test_what_hugging_face_lists_days_after_arxiv_leads_the_edition_unless_its_readers_had_it(database):
-    month = Month(database, readme(limits=Limits(max_per_topic=3)), reader=())
+def test_what_hugging_face_lists_days_after_arxiv_leads_the_edition_unless_its_readers_had_it(sqlite):
+    month = Month(sqlite, readme(limits=Limits(max_per_topic=3)), reader=())
     for day in DAYS:
         today = (MONDAY + day * DAY).date()
         month.collect(day, "arxiv", *announced(day, 20))
@@ -242,10 +245,10 @@ def of_four(day: int) -> list[Sighting]:
     return [*loud, *others, *images, *code, *both]
 
 
-def test_four_readers_get_every_new_paper_that_is_theirs_and_explain_agrees(database):
+def test_four_readers_get_every_new_paper_that_is_theirs_and_explain_agrees(sqlite):
     limits = Limits(max_papers=8, max_per_topic=4)
     month = Month(
-        database,
+        sqlite,
         digest(sources=("hf", "arxiv"), curated=("hf",), topics=(AGENTS, VISION, CODE), limits=limits),
         **READERS,
     )
