@@ -15,12 +15,13 @@ from benchmarks.figures import Figure, figure, tell
 from digestmail.mail.dkim import Algorithm, Signer, generate
 from digestmail.mail.message import MessageTemplate
 from digestmail.mail.message_headers import Sender
-from digestmail.mail.placeholders import UNSUBSCRIBE_PLACEHOLDER
+from digestmail.mail.placeholders import unsubscribe_placeholder
 from digestmail.model.deliveries import Rendered
 
 SENDER = Sender(mailbox="Papers <digest@example.org>", domain="example.org", base_url="https://digest.example.org")
 AT = datetime(2026, 4, 2, 6, 0, tzinfo=UTC)
 WORDS = "We look at how a model of modest size decides which of its layers a question needs.\n"
+NONCE = "benchmark"
 TOKEN = "WzEyMywiZGFpbHkiXQ.kZt0VJ3sm0kq8VQd3r5p0lqkN2E"  # noqa: S105 - of no instance
 HEADERS = b"from to subject date message-id list-id list-unsubscribe list-unsubscribe-post".split()
 ROUNDS = 5
@@ -28,9 +29,9 @@ ROUNDS = 5
 
 def message_template(size: int, *signers: Signer) -> MessageTemplate:
     """Return a message template whose messages are about `size` octets, a fifth of them plain text."""
-    text = WORDS * (size // 5 // len(WORDS)) + UNSUBSCRIBE_PLACEHOLDER
-    html = f"<p>{WORDS}</p>" * (size * 4 // 5 // (len(WORDS) + 7)) + UNSUBSCRIBE_PLACEHOLDER
-    rendered = Rendered(subject="Trending papers", html=html, text=text)
+    text = WORDS * (size // 5 // len(WORDS)) + unsubscribe_placeholder(NONCE)
+    html = f"<p>{WORDS}</p>" * (size * 4 // 5 // (len(WORDS) + 7)) + unsubscribe_placeholder(NONCE)
+    rendered = Rendered(subject="Trending papers", html=html, text=text, nonce=NONCE)
     return MessageTemplate(rendered, SENDER, digest="daily", title="Trending papers", signers=signers)
 
 

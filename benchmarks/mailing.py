@@ -18,7 +18,7 @@ from digestmail.editions.publish import publish
 from digestmail.mail.dkim import Signer
 from digestmail.mail.message import MessageTemplate
 from digestmail.mail.message_headers import Sender
-from digestmail.mail.placeholders import UNSUBSCRIBE_PLACEHOLDER
+from digestmail.mail.placeholders import unsubscribe_placeholder
 from digestmail.mail.tokens import Tokens
 from digestmail.model.deliveries import AmbiguousPolicy, Rendered
 from digestmail.model.digests import Digest, Schedule
@@ -31,6 +31,7 @@ from digestmail.transports.smtp.client import SmtpTransport
 
 SENDER = Sender(mailbox="Papers <digest@example.org>", domain="example.org", base_url="https://digest.example.org")
 WORDS = "We look at how a model of modest size decides which of its layers a question needs.\n"
+NONCE = "benchmark"
 DIGEST = Digest(
     name="daily",
     title="Trending papers",
@@ -144,6 +145,6 @@ class Mailing:
 def rendered(size: int) -> Rendered:
     """Return what makes a message of about `size` octets, a fifth of them plain text."""
     room = size - 2500  # headers, links
-    text = WORDS * (room // 5 // len(WORDS)) + UNSUBSCRIBE_PLACEHOLDER
-    html = f"<p>{WORDS}</p>" * (room * 4 // 5 // (len(WORDS) + 9)) + UNSUBSCRIBE_PLACEHOLDER
-    return Rendered(subject="Trending papers", html=html, text=text)
+    text = WORDS * (room // 5 // len(WORDS)) + unsubscribe_placeholder(NONCE)
+    html = f"<p>{WORDS}</p>" * (room * 4 // 5 // (len(WORDS) + 9)) + unsubscribe_placeholder(NONCE)
+    return Rendered(subject="Trending papers", html=html, text=text, nonce=NONCE)
