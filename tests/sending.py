@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from contextlib import AbstractAsyncContextManager, contextmanager
-from dataclasses import dataclass
 
 import uvloop
 
 from digestmail.errors import TransportError
 from digestmail.model.deliveries import Envelope
-from digestmail.transports.base import Connection, NotSentError, Receipt, Transport, Verdict
+from digestmail.transports.base import Connection, NotSentError, Receipt, Transport
+from digestmail.transports.single import _Once as Once
+from digestmail.transports.single import _Outbound as Outbound
 from digestmail.transports.wellformed import require_wellformed
 
 
@@ -63,9 +64,9 @@ class Session:
         if self._connection is None:
             self.connect()
         assert self._connection is not None
-        one = _Outbound(envelope, message)
+        one = Outbound(envelope, message)
         try:
-            self._runner.run(self._connection.send_all(_Once(one)))
+            self._runner.run(self._connection.send_all(Once(one)))
         except TransportError as error:
             self.close(error)
             if one.verdict is None:
@@ -88,26 +89,3 @@ async def _leave(manager: AbstractAsyncContextManager[Connection], error: BaseEx
     except BaseException as raised:
         if raised is not error:
             raise
-
-
-@dataclass(slots=True)
-class _Outbound:
-    envelope: Envelope
-    message: bytes
-    verdict: Verdict | None = None
-    needs_no_dot_stuffing: bool = False
-
-    def resolve(self, verdict: Verdict) -> None:
-        self.verdict = verdict
-
-
-class _Once:
-    def __init__(self, one: _Outbound) -> None:
-        self._one: _Outbound | None = one
-
-    async def take(self) -> _Outbound | None:
-        return self.try_take()
-
-    def try_take(self) -> _Outbound | None:
-        one, self._one = self._one, None
-        return one

@@ -64,7 +64,7 @@ class Server:
 
 
 def parse_server(text: str) -> Server:
-    """Return the server that HOST[:PORT] names; an IPv6 address stands in brackets. Raises ValueError."""
+    """Return the server that HOST[:PORT] names; an IPv6 address is in brackets. Raises ValueError."""
     found = _SERVER.fullmatch(text.strip())
     if found is None:
         try:

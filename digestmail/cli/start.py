@@ -26,7 +26,7 @@ def init(
             "--smtp",
             "--server",
             metavar="HOST[:PORT]",
-            help="The SMTP server. Port 465 means TLS, 587 STARTTLS. An IPv6 address stands in brackets.",
+            help="The SMTP server. Port 465 means TLS, 587 STARTTLS. Write an IPv6 address in brackets.",
         ),
     ] = "localhost:25",
 ) -> None:

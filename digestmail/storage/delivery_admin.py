@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, func, select, union_all, update
+from sqlalchemy import ColumnElement, Connection, Row, Table, func, select, union_all, update
 
 from digestmail.model.deliveries import DeliveryState, Unfinished
 from digestmail.storage.schema import attempts, deliveries, editions, notices, subscribers
@@ -98,7 +99,76 @@ def attempts_of(connection: Connection, digest: str, slot: str, subscriber_id: i
         d.state.in_((DeliveryState.SENT, DeliveryState.FAILED)),
         d.attempts > 0,
     )
-    rows = connection.execute(union_all(kept, last).order_by("number"))
+    return as_attempts(connection.execute(union_all(kept, last).order_by("number")))
+
+
+def resolve(
+    connection: Connection, digest: str, slot: str, subscriber_id: int | None, state: DeliveryState, now: datetime
+) -> int:
+    """Resolve ambiguous deliveries of an edition, all or one subscriber's, as `sent` or `failed`; return how many."""
+    chosen = _chosen(digest, slot, subscriber_id, (DeliveryState.AMBIGUOUS,))
+    text = f"resolved by the operator as {state}"
+    done = connection.execute(
+        update(deliveries).where(*chosen).values(state=state, ended_at=now, due_at=None, text=text)
+    )
+    return done.rowcount
+
+
+def count(connection: Connection, meant: Unfinished) -> int:
+    """Return how many deliveries `retry` would put back into the outbox."""
+    return count_rows(connection, deliveries, _conditions(meant))
+
+
+def retry(connection: Connection, meant: Unfinished, now: datetime) -> int:
+    """Put ambiguous and failed deliveries back into the outbox, due at once; return how many.
+
+    They are sent with the Message-ID they had.
+    """
+    return put_back(connection, deliveries, _conditions(meant), now)
+
+
+def _conditions(meant: Unfinished) -> list[ColumnElement[bool]]:
+    conditions = unfinished(deliveries, meant)
+    editions_meant = select(editions.c.id)
+    if meant.digest is not None:
+        editions_meant = editions_meant.where(editions.c.digest == meant.digest)
+    if meant.slot is not None:
+        editions_meant = editions_meant.where(editions.c.slot == meant.slot)
+    if meant.digest is not None or meant.slot is not None:
+        conditions.append(deliveries.c.edition_id.in_(editions_meant))
+    return conditions
+
+
+# -- the same for deliveries and notices -----------------------------------------------------------------------------
+
+
+def unfinished(table: Table, meant: Unfinished) -> list[ColumnElement[bool]]:
+    """Return the conditions for the rows of `table` that are meant, except for digest and slot."""
+    c = table.c
+    conditions: list[ColumnElement[bool]] = [c.state.in_(RETRIED)]
+    if meant.code is not None:
+        conditions.append(c.code == meant.code)
+    if meant.text is not None:
+        conditions.append(c.text.icontains(meant.text, autoescape=True))
+    if meant.subscriber_id is not None:
+        conditions.append(c.subscriber_id == meant.subscriber_id)
+    return conditions
+
+
+def count_rows(connection: Connection, table: Table, conditions: Sequence[ColumnElement[bool]]) -> int:
+    """Return how many rows meet the conditions."""
+    return int(connection.execute(select(func.count()).select_from(table).where(*conditions)).scalar_one())
+
+
+def put_back(connection: Connection, table: Table, conditions: Sequence[ColumnElement[bool]], now: datetime) -> int:
+    """Make rows due at once; return how many. Whoever claimed one before may no longer record anything."""
+    values = {"state": DeliveryState.DEFERRED, "due_at": now, "queued_at": now, "ended_at": None}
+    done = connection.execute(update(table).where(*conditions).values(**values, fence=table.c.fence + 1))
+    return done.rowcount
+
+
+def as_attempts(rows: Iterable[Row[Any]]) -> tuple[StoredAttempt, ...]:
+    """Return attempts from rows with `number`, `state`, `at`, `code`, `text` and `milliseconds`."""
     return tuple(
         StoredAttempt(
             number=row.number,
@@ -110,56 +180,6 @@ def attempts_of(connection: Connection, digest: str, slot: str, subscriber_id: i
         )
         for row in rows
     )
-
-
-def resolve(
-    connection: Connection, digest: str, slot: str, subscriber_id: int | None, state: DeliveryState, now: datetime
-) -> int:
-    """Settle ambiguous deliveries of an edition, all or one subscriber's, as `sent` or `failed`; return how many."""
-    chosen = _chosen(digest, slot, subscriber_id, (DeliveryState.AMBIGUOUS,))
-    text = f"resolved by the operator as {state}"
-    done = connection.execute(
-        update(deliveries).where(*chosen).values(state=state, ended_at=now, due_at=None, text=text)
-    )
-    return done.rowcount
-
-
-def count(connection: Connection, meant: Unfinished) -> int:
-    """Return how many deliveries `retry` would put back into the outbox."""
-    statement = select(func.count()).select_from(deliveries).where(*_conditions(meant))
-    return int(connection.execute(statement).scalar_one())
-
-
-def retry(connection: Connection, meant: Unfinished, now: datetime) -> int:
-    """Put ambiguous and failed deliveries back into the outbox, due at once; return how many.
-
-    They go out under the Message-ID they had.
-    """
-    done = connection.execute(
-        update(deliveries)
-        .where(*_conditions(meant))
-        .values(state=DeliveryState.DEFERRED, due_at=now, queued_at=now, ended_at=None, fence=deliveries.c.fence + 1)
-    )
-    return done.rowcount
-
-
-def _conditions(meant: Unfinished) -> list[ColumnElement[bool]]:
-    d = deliveries.c
-    conditions: list[ColumnElement[bool]] = [d.state.in_(RETRIED)]
-    if meant.code is not None:
-        conditions.append(d.code == meant.code)
-    if meant.text is not None:
-        conditions.append(d.text.icontains(meant.text, autoescape=True))
-    editions_meant = select(editions.c.id)
-    if meant.digest is not None:
-        editions_meant = editions_meant.where(editions.c.digest == meant.digest)
-    if meant.slot is not None:
-        editions_meant = editions_meant.where(editions.c.slot == meant.slot)
-    if meant.digest is not None or meant.slot is not None:
-        conditions.append(d.edition_id.in_(editions_meant))
-    if meant.subscriber_id is not None:
-        conditions.append(d.subscriber_id == meant.subscriber_id)
-    return conditions
 
 
 def cancel_open(connection: Connection, why: str, now: datetime) -> int:

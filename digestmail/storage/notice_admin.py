@@ -5,10 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, func, select, union_all, update
+from sqlalchemy import ColumnElement, Connection, select, union_all, update
 
 from digestmail.model.deliveries import DeliveryState, Unfinished
-from digestmail.storage.delivery_admin import RETRIED, StoredAttempt, StoredDelivery
+from digestmail.storage.delivery_admin import (
+    StoredAttempt,
+    StoredDelivery,
+    as_attempts,
+    count_rows,
+    put_back,
+    unfinished,
+)
 from digestmail.storage.schema import notice_attempts, notices, subscribers
 
 _CHUNK = 1000
@@ -50,18 +57,7 @@ def attempts_of(connection: Connection, kind: str, subscriber_id: int) -> tuple[
     last = select(n.id.label("notice_id"), n.attempts, n.state, n.ended_at, n.code, n.text, n.milliseconds).where(
         *mine, n.state.in_((DeliveryState.SENT, DeliveryState.FAILED)), n.attempts > 0
     )
-    rows = connection.execute(union_all(earlier, last).order_by("notice_id", "number"))
-    return tuple(
-        StoredAttempt(
-            number=row.number,
-            state=DeliveryState(row.state),
-            at=row.at,
-            code=row.code,
-            text=row.text or "",
-            milliseconds=row.milliseconds,
-        )
-        for row in rows
-    )
+    return as_attempts(connection.execute(union_all(earlier, last).order_by("notice_id", "number")))
 
 
 def resolve(connection: Connection, kind: str, subscriber_id: int | None, state: DeliveryState, now: datetime) -> int:
@@ -77,8 +73,7 @@ def resolve(connection: Connection, kind: str, subscriber_id: int | None, state:
 
 def count(connection: Connection, meant: Unfinished) -> int:
     """Return how many notices `retry` would put back into the outbox."""
-    statement = select(func.count()).select_from(notices).where(*_conditions(meant))
-    return int(connection.execute(statement).scalar_one())
+    return count_rows(connection, notices, _conditions(meant))
 
 
 def retry(connection: Connection, meant: Unfinished, now: datetime) -> int:
@@ -86,23 +81,9 @@ def retry(connection: Connection, meant: Unfinished, now: datetime) -> int:
 
     They are sent with the Message-ID they had, unless they are no longer needed then.
     """
-    done = connection.execute(
-        update(notices)
-        .where(*_conditions(meant))
-        .values(state=DeliveryState.DEFERRED, due_at=now, queued_at=now, ended_at=None, fence=notices.c.fence + 1)
-    )
-    return done.rowcount
+    return put_back(connection, notices, _conditions(meant), now)
 
 
 def _conditions(meant: Unfinished) -> list[ColumnElement[bool]]:
-    n = notices.c
-    conditions: list[ColumnElement[bool]] = [n.state.in_(RETRIED)]
-    if meant.code is not None:
-        conditions.append(n.code == meant.code)
-    if meant.text is not None:
-        conditions.append(n.text.icontains(meant.text, autoescape=True))
-    if meant.slot is not None:
-        conditions.append(n.kind == meant.slot)
-    if meant.subscriber_id is not None:
-        conditions.append(n.subscriber_id == meant.subscriber_id)
-    return conditions
+    of_kind = [notices.c.kind == meant.slot] if meant.slot is not None else []
+    return [*unfinished(notices, meant), *of_kind]

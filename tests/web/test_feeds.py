@@ -60,7 +60,14 @@ def test_the_check_of_atom_finds_what_is_wrong():
     feed = SyndicationFeed(
         id="tag:example.org,2026:x", title="X", subtitle="", own="https://example.org/x", query="", home="https://example.org/",
         author="A", updated_at=THURSDAY, items=(
-            Item(id="tag:example.org,2026:x/1", link="https://example.org/1", title="One", html="<p>1</p>", authors=("B",), published_at=THURSDAY),  # noqa: E501
+            Item(
+                id="tag:example.org,2026:x/1",
+                link="https://example.org/1",
+                title="One",
+                html="<p>1</p>",
+                authors=("B",),
+                published_at=THURSDAY,
+            ),
         ),
     )  # fmt: skip
     good = atom(feed)
