@@ -275,13 +275,13 @@ class Dispatcher:
             self._halt(str(committed))
             return
         for message, result in committed.results:
-            self._tally.add(message, result, recorded=message.claim not in committed.lost)
+            self._tally.add(message, result, recorded=not committed.lost or message.claim not in committed.lost)
         if committed.reopened:
             self._tally.reopen(committed.reopened)
         refused = [
             message
             for message in committed.requested
-            if not self._queue.commit_intent(message.claim, committed.at, accepted=message.claim in committed.intended)
+            if not self._queue.commit_intent(claim := message.claim, committed.at, accepted=claim in committed.intended)
         ]
         if refused:
             # The lease is nearly over, the subscriber has left, or another worker has it: the next claim decides.

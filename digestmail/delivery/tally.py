@@ -45,13 +45,15 @@ class Tally:
 
     def _count(self, message: ClaimedMessage, state: DeliveryState) -> None:
         """Count a message under its last state: one that a server did not accept at once is deferred, and then sent."""
-        counts, key = self.counts[type(message)], message.claim[:2]
-        if key in self._deferred:
-            self._deferred.discard(key)
-            counts[DeliveryState.DEFERRED] -= 1
-            self._finished -= 1
-        if state is DeliveryState.DEFERRED:
-            self._deferred.add(key)
+        counts = self.counts[type(message)]
+        if self._deferred or state is DeliveryState.DEFERRED:
+            key = message.claim[:2]
+            if key in self._deferred:
+                self._deferred.discard(key)
+                counts[DeliveryState.DEFERRED] -= 1
+                self._finished -= 1
+            if state is DeliveryState.DEFERRED:
+                self._deferred.add(key)
         counts[state] += 1
         self._finished += 1
 
