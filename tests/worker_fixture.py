@@ -17,8 +17,8 @@ from digestmail.delivery.composers import Composers
 from digestmail.delivery.epoch import EpochFile
 from digestmail.delivery.outcomes import Rules
 from digestmail.delivery.worker import Worker
-from digestmail.model.deliveries import AmbiguousPolicy, DeliveryState
-from digestmail.storage import deliveries, editions, schema
+from digestmail.model.deliveries import AmbiguousPolicy, Attempted, DeliveryState, NoticeKind
+from digestmail.storage import claims, deliveries, editions, notices, schema
 from digestmail.storage.database import Database
 from digestmail.transports.base import Transport
 from digestmail.transports.smtp.client import Security, SmtpTransport
@@ -33,6 +33,22 @@ def fill(database: Database, count: int, *, domains: Sequence[str] = ("example.o
         ids = people(connection, count, domains=domains)
         deliveries.enqueue(connection, [(one, segment_id, THURSDAY) for one in ids], edition_id)
     return edition_id
+
+
+def fill_deferred(database: Database, waits: Sequence[timedelta]) -> None:
+    """Queue a delivery and a notice for each of `waits`, and let a server put each off for so long."""
+    fill(database, len(waits))
+    with database.begin() as connection:
+        for one in connection.execute(select(schema.subscribers.c.id)).scalars().all():
+            notices.enqueue(connection, one, NoticeKind.WELCOME, {}, THURSDAY)
+        claimed = claims.claim(connection, THURSDAY, timedelta(minutes=30), 100)
+        claims.record_intent(connection, claimed, THURSDAY)
+        state = DeliveryState.DEFERRED
+        put_off = [
+            (one, Attempted(state=state, code=450, text="later", due_at=THURSDAY + wait, kept=state))
+            for one, wait in zip(claimed, [*waits, *waits], strict=True)
+        ]
+        assert claims.record(connection, put_off, THURSDAY) == ()
 
 
 def worker(

@@ -56,7 +56,9 @@ class _Outbox:
         same = " AND ".join(f"d.{column} = t.{column}" for column in key)
         columns = dict.fromkeys((*key, "fence"), "int")
         self._lease_columns = {"until": "timestamptz"} | dict.fromkeys(key, "int")
-        self._lease = f"UPDATE {table.name} AS d SET fence = d.fence + 1, due_at = t.until FROM {{rows}} WHERE {same}"  # noqa: S608 - no foreign text in it
+        # A claimed row is `queued` or `sending`, so that one whose worker died differs from a deferred one that waits.
+        self._lease = f"""UPDATE {table.name} AS d SET fence = d.fence + 1, due_at = t.until,
+            state = CASE d.state WHEN 'deferred' THEN 'queued' ELSE d.state END FROM {{rows}} WHERE {same}"""  # noqa: S608 - no foreign text in it
         self._intent_columns = {"attempts": "int"} | columns | {"until": "timestamptz"}
         self._intent = f"""UPDATE {table.name} AS d SET state = 'sending', attempts = t.attempts FROM {{rows}}
             WHERE {same} AND d.fence = t.fence AND d.state IN ('queued', 'deferred', 'sending') AND d.due_at > t.until
@@ -78,7 +80,10 @@ class _Outbox:
             FROM {{rows}} WHERE {same} AND d.fence = t.fence AND d.state = 'failed'"""  # noqa: S608 - as above
 
     def lease(self, connection: Connection, keys: Sequence[tuple[int, ...]], until: datetime) -> None:
-        """Raise the fence of the rows with these keys, and move their due time to the end of the lease."""
+        """Raise the fence of the rows with these keys, and move their due time to the end of the lease.
+
+        What was deferred is queued meanwhile.
+        """
         moment = Moment().process_bind_param(until, connection.dialect)
         update_many(connection, self._lease, self._lease_columns, [(moment, *key) for key in keys])
 
@@ -184,8 +189,9 @@ def claim(
     """Claim at most `limit` messages that are due: notices first, then deliveries, each by due time.
 
     No other worker gets them before `lease` is over. A claim raises the fence and moves the due time to the end of the
-    lease, so that what a dead worker held is due again; the state stays. A message that is already `sending` belonged
-    to a worker that died while it was sending it, or just before.
+    lease, so that what a dead worker held is due again. The messages are returned with the state they had; in the
+    database, what was `deferred` is `queued` while it is claimed. A message that is already `sending` belonged to a
+    worker that died while it was sending it, or just before.
     """
     found = _claim_notices(connection, now, now + lease, limit)
     if only_notices or len(found) == limit:

@@ -77,7 +77,7 @@ def release(connection: Connection, now: datetime) -> Held:
 def _claimed(table: Table, now: datetime) -> tuple[ColumnElement[bool], ...]:
     """Choose what is claimed: `sending`, or queued for a time that is over and due later all the same.
 
-    A deferred message that is claimed again looks like one that waits; `make_due` is for those.
+    A claim makes a deferred message queued; what is still deferred waits for its next attempt.
     """
     c = table.c
     queued = (c.state == DeliveryState.QUEUED) & (c.queued_at <= now) & (c.fence > 0)

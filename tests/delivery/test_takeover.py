@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import pytest
 from fakes import THURSDAY, FakeClock, FakeTransport
-from worker_fixture import fill, listed, standing, worker
+from worker_fixture import fill, fill_deferred, listed, standing, worker
 
 from digestmail.delivery import takeover
 from digestmail.delivery.process import _started as started
@@ -55,6 +55,18 @@ def test_the_next_run_takes_over_at_once_from_a_process_that_was_killed(database
     assert standing(database) == {"sent": PEOPLE}
     with database.connect() as connection:
         assert workers.list_all(connection) == (), "a worker that ends leaves nothing behind"
+
+
+def test_the_next_run_takes_over_what_a_killed_process_had_claimed_after_it_was_deferred(database, tmp_path, gone):
+    soon, late = timedelta(minutes=10), timedelta(hours=3)
+    fill_deferred(database, [soon, soon, late])
+    with database.begin() as connection:
+        workers.start(connection, "first", gone, THURSDAY + soon)
+        assert len(claims.claim(connection, THURSDAY + soon, LEASE, 100)) == 4
+    report, transport = deliver(database, tmp_path, soon + MINUTE)
+    assert (report.sent, len(transport.sent)) == (2, 4), "two deliveries and two notices"
+    assert standing(database) == {"sent": 2, "deferred": 1}
+    assert not listed(database), "none of them was begun"
 
 
 def test_a_process_that_runs_keeps_what_it_has_claimed(database, tmp_path):

@@ -8,7 +8,7 @@ import pytest
 from fakes import THURSDAY
 from outbox import people
 from sqlalchemy import select
-from worker_fixture import fill
+from worker_fixture import fill, fill_deferred
 
 from digestmail.delivery import outcomes, stuck
 from digestmail.errors import DigestmailError
@@ -72,6 +72,39 @@ def test_giving_back_twice_changes_nothing_and_what_waits_for_its_hour_stays(dat
     assert stuck.release(database, LATER, force=False).deliveries == 0
     with database.begin() as connection:
         assert len(claims.claim(connection, LATER, LEASE, 100)) == 2
+
+
+def test_deferred_emails_that_were_claimed_again_are_given_back_and_those_that_wait_are_not(database):
+    second, third = timedelta(minutes=10), timedelta(hours=3)
+    fill_deferred(database, [second, second, third])
+    with database.begin() as connection:
+        workers.start(connection, "killed", ELSEWHERE, THURSDAY + second)
+        assert len(claims.claim(connection, THURSDAY + second, LEASE, 100)) == 4
+    later = THURSDAY + second + timedelta(minutes=6)
+    seen = stuck.look(database, later)
+    assert seen.held is not None
+    assert (seen.held.deliveries, seen.held.begun, seen.held.notices) == (2, 0, 2)
+    held = stuck.release(database, later, force=False)
+    assert (held.deliveries, held.begun, held.notices) == (2, 0, 2)
+    assert stuck.release(database, later, force=False).deliveries == 0
+    with database.begin() as connection:
+        again = claims.claim(connection, later, LEASE, 100)
+        assert [one.attempts for one in again] == [2] * 4, "what was tried before counts as tried"
+        assert len(claims.claim(connection, THURSDAY + third, LEASE, 100)) == 6
+
+
+def test_a_deferred_email_that_is_claimed_and_given_back_unsent_is_deferred_again(database):
+    fill_deferred(database, [timedelta(minutes=10)])
+    now = THURSDAY + timedelta(minutes=10)
+    with database.begin() as connection:
+        claimed = claims.claim(connection, now, LEASE, 100)
+        given_back = [(one, outcomes.released(one, now + timedelta(hours=1))) for one in claimed]
+        assert claims.record(connection, given_back, now) == ()
+        for table in (schema.deliveries, schema.notices):
+            states = select(table.c.state, table.c.attempts)
+            assert connection.execute(states).all() == [(DeliveryState.DEFERRED, 1)]
+        held = stuck.stuck.held(connection, now)
+    assert (held.deliveries, held.notices) == (0, 0)
 
 
 def test_notices_of_a_killed_process_are_given_back_too(database):
