@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, ExitStack
+from copy import copy
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -67,6 +68,14 @@ class App(AbstractContextManager["App"]):
         self._progress = progress
         self._random = Random(secrets.randbits(64))  # noqa: S311 - spreads retries; it need not be secret
         self._opened = ExitStack()
+        self._open_database = self._open_own_database
+
+    def giving_up_after(self, seconds: float) -> App:
+        """Return this app with a database that waits at most `seconds` for a lock. Closing this app closes both."""
+        other = copy(self)
+        other.__dict__.pop("database", None)
+        other._open_database = lambda: self.database.giving_up_after(seconds)  # noqa: SLF001 - of the same class
+        return other
 
     def __exit__(self, *_: object) -> None:
         """Close everything that was opened."""
@@ -154,6 +163,9 @@ class App(AbstractContextManager["App"]):
     @cached_property
     def database(self) -> Database:
         """The database, with the newest schema."""
+        return self._open_database()
+
+    def _open_own_database(self) -> Database:
         database = Database.open(self.config.database, base=self.base)
         self._opened.callback(database.close)
         database.upgrade()

@@ -25,7 +25,7 @@ from digestmail.app import App
 from digestmail.config.load import load
 from digestmail.demo.receiver import receiving
 from digestmail.storage.schema import notices
-from digestmail.web.app import create_app
+from digestmail.web.app import BUSY_SECONDS, create_app
 
 CONFIG = """
 base_url = "{base_url}"
@@ -156,7 +156,9 @@ def link(mail: EmailMessage, kind: str) -> str:
 
 
 @contextmanager
-def opened(directory: Path, database_url: str, base_url: str | None = None) -> Iterator[Site]:
+def opened(
+    directory: Path, database_url: str, base_url: str | None = None, *, busy_seconds: float = BUSY_SECONDS
+) -> Iterator[Site]:
     """Serve a site on `database_url` with its mailbox in `directory`; `base_url` is the public URL of a proxy."""
     clock = FakeClock()
     with socket.create_server(("127.0.0.1", 0)) as listener, receiving(directory / "box") as (host, mail_port):
@@ -166,15 +168,16 @@ def opened(directory: Path, database_url: str, base_url: str | None = None) -> I
         (directory / "config.toml").write_text(text, "utf-8")
         with (
             App(load(directory / "config.toml", None), directory, clock, wall_clock=clock) as app,
-            _served(app, listener),
+            _served(app, listener, busy_seconds),
         ):
             box = mailbox.Maildir(directory / "box", factory=None)
             yield Site(app=app, clock=clock, base_url=base_url, port=port, box=box)
 
 
 @contextmanager
-def _served(app: App, listener: socket.socket) -> Iterator[None]:
-    config = uvicorn.Config(create_app(app), log_level="warning", access_log=False, proxy_headers=False, lifespan="off")
+def _served(app: App, listener: socket.socket, busy_seconds: float) -> Iterator[None]:
+    web = create_app(app, busy_seconds=busy_seconds)
+    config = uvicorn.Config(web, log_level="warning", access_log=False, proxy_headers=False, lifespan="off")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="pages")
     thread.start()

@@ -22,7 +22,7 @@ HEAD = "0001"
 """The newest migration. A test compares it with `migrations/versions`."""
 
 _BUSY_SECONDS = 30
-_PURGE_MILLISECONDS = 1000
+_PURGE_SECONDS = 1
 _READS: dict[str, dict[str, Any]] = {
     "postgresql": {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True},
     "sqlite": {"digestmail_reads": True},
@@ -48,7 +48,9 @@ class Database:
         except (ArgumentError, ValueError) as error:
             raise StorageError(f"not a database URL: {error}") from error
         if address.get_backend_name() == "postgresql":
-            return cls(create_engine(address.set(drivername="postgresql+psycopg"), pool_pre_ping=True), None)
+            engine = create_engine(address.set(drivername="postgresql+psycopg"), pool_pre_ping=True)
+            event.listen(engine, "begin", _begin_postgresql)
+            return cls(engine, None)
         if address.get_backend_name() != "sqlite" or address.database in (None, "", ":memory:"):
             raise StorageError(
                 f"{address.render_as_string()} is neither a SQLite file nor a PostgreSQL database: write "
@@ -66,6 +68,13 @@ class Database:
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return cls(engine, path)
+
+    def giving_up_after(self, seconds: float) -> Database:
+        """Return the same database, with the same connections, that waits at most `seconds` for a lock.
+
+        Then a statement raises StorageError. Otherwise SQLite waits for 30 seconds, and PostgreSQL for ever.
+        """
+        return Database(self._engine.execution_options(digestmail_busy_seconds=seconds), self._path)
 
     @property
     def dialect(self) -> str:
@@ -144,9 +153,8 @@ class Database:
             return
         with self._translated(), self._engine.connect() as connection:
             cursor = connection.connection.cursor()
-            cursor.execute(f"PRAGMA busy_timeout = {_PURGE_MILLISECONDS}")
+            _wait_for_locks(cursor, connection.info, _PURGE_SECONDS)
             cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-            cursor.execute(f"PRAGMA busy_timeout = {_BUSY_SECONDS * 1000}")
             cursor.close()
 
     def ping(self) -> None:
@@ -236,9 +244,24 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
 def _begin_sqlite(connection: Connection) -> None:
     """Acquire the write lock at once in write transactions, because two readers that upgrade would deadlock."""
     options = connection.get_execution_options()
+    _wait_for_locks(connection.connection, connection.info, options.get("digestmail_busy_seconds", _BUSY_SECONDS))
     reads = bool(options.get("digestmail_reads"))
     # Only if it changes, because SQLite then prepares every statement of the connection again.
     if connection.info.get("query_only", False) is not reads:
         connection.exec_driver_sql(f"PRAGMA query_only = {'ON' if reads else 'OFF'}")
         connection.info["query_only"] = reads
     connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get("digestmail_writes") else "BEGIN")
+
+
+def _wait_for_locks(connection: Any, info: dict[str, Any], seconds: float) -> None:
+    """Let a SQLite connection, or a cursor of it, wait for locks at most so long. `info` remembers the last value."""
+    if info.get("busy_seconds", _BUSY_SECONDS) != seconds:
+        connection.execute(f"PRAGMA busy_timeout = {round(seconds * 1000)}")
+        info["busy_seconds"] = seconds
+
+
+def _begin_postgresql(connection: Connection) -> None:
+    """Limit the wait for locks of other transactions, in this transaction, if the database is to give up soon."""
+    seconds = connection.get_execution_options().get("digestmail_busy_seconds")
+    if seconds is not None:
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = {round(seconds * 1000)}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Final
 from urllib.parse import urlsplit
 
 from fastapi import FastAPI
@@ -37,16 +38,23 @@ from digestmail.web.cache import ResponseCache
 from digestmail.web.forwarded import ForwardedHeaders
 from digestmail.web.language import negotiate
 from digestmail.web.middleware import RequestMiddleware, security_headers
+from digestmail.web.notice_queue import NoticeQueue
 from digestmail.web.openapi import describe
 from digestmail.web.pages import Pages
 
+BUSY_SECONDS: Final = 5.0
+"""How long a request waits for a locked database before its answer is 503. Nobody waits half a minute for a page."""
 
-def create_app(app: App, clock: Clock | None = None) -> FastAPI:
+
+def create_app(app: App, clock: Clock | None = None, *, busy_seconds: float = BUSY_SECONDS) -> FastAPI:
     """Return the pages, feeds and API of `app` as an ASGI application.
 
     `state.digestmail` is `app`, `state.pages` its templates. Routes with a fixed first segment are added before those
-    of the digests, whose first segment is a name. `clock` is used by the cache and the access log.
+    of the digests, whose first segment is a name. `clock` is used by the cache and the access log. Requests wait at
+    most `busy_seconds` for a lock of the database; what is sent in the background waits as long as other commands.
     """
+    notice_queue = NoticeQueue(app)
+    app = app.giving_up_after(busy_seconds)
     web = FastAPI(
         title="digestmail",
         version=__version__,
@@ -59,7 +67,7 @@ def create_app(app: App, clock: Clock | None = None) -> FastAPI:
     web.state.pages = Pages(app)
     web.mount("/static", StaticFiles(directory=templates_directory() / "web" / "static"))
     errors.register(web)
-    subscriber_pages.install(web, app)
+    subscriber_pages.install(web, app, notice_queue)
     personal = (subscribe, preferences, unsubscribe, undo)
     for module in (health, api, admin, webhooks, crawlers, search_page, papers, feeds, citations, *personal, editions):
         web.include_router(module.router)

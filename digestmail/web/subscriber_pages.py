@@ -45,11 +45,11 @@ class WebState:
         return self._signer[1]
 
 
-def install(web: FastAPI, app: App) -> None:
+def install(web: FastAPI, app: App, notice_queue: NoticeQueue) -> None:
     """Add the state that these pages need to the web app, and the token of its forms."""
     searches = app.config.web.searches_per_minute
     rates = Rates(searches=Rate(searches, 60), all_searches=Rate(10 * searches, 60))
-    state = WebState(app=app, notice_queue=NoticeQueue(app), rate_limiter=RateLimiter(rates))
+    state = WebState(app=app, notice_queue=notice_queue, rate_limiter=RateLimiter(rates))
     # Secrets are created now, because a GET request must not change anything. If there is no database yet, the pages
     # report it.
     with suppress(StorageError):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from fakes import THURSDAY
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from digestmail.errors import StorageError
 from digestmail.storage import schema
@@ -128,3 +128,26 @@ def test_an_invalid_database_url_is_refused_without_showing_its_password(url):
     with pytest.raises(StorageError, match=r"not a database URL|neither a SQLite file") as caught:
         Database.open(url, base=Path())
     assert "hidden" not in str(caught.value)
+
+
+def test_a_transaction_that_is_to_give_up_soon_does_and_leaves_the_next_one_its_patience(sqlite):
+    def patience(database) -> int:
+        with database.begin() as connection:
+            return connection.execute(text("PRAGMA busy_timeout")).scalar_one()
+
+    hasty = sqlite.giving_up_after(0.25)
+    assert [patience(hasty), patience(sqlite), patience(hasty)] == [250, 30_000, 250]
+    sqlite.purge()
+    assert [patience(sqlite), patience(hasty)] == [30_000, 250]
+    assert sqlite.engine.pool.checkedin() == 1, "all of them used one connection"
+
+
+def test_a_lock_that_another_transaction_holds_is_a_storage_error_after_the_time_given(database):
+    hasty = database.giving_up_after(0.01)
+    with database.begin() as connection:
+        if database.dialect == "postgresql":
+            connection.execute(text("LOCK TABLE settings"))
+        with pytest.raises(StorageError, match="lock"), hasty.begin() as waiting:
+            waiting.execute(text("DELETE FROM settings"))
+    with hasty.begin() as connection:
+        connection.execute(text("DELETE FROM settings"))

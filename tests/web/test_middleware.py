@@ -141,7 +141,7 @@ def broken(filled, sqlite_url, monkeypatch):
     monkeypatch.setattr("digestmail.web.app.version", lambda _app: "")
     with open_app(sqlite_url, base_url="https://example.org/papers") as app:
         web = create_app(app)
-        app.database.connect = fail
+        web.state.digestmail.database.connect = fail
         yield web
 
 

@@ -14,9 +14,9 @@ from digestmail.errors import StorageError
 from digestmail.model.deliveries import NoticeKind
 from digestmail.model.reports import DeliverReport
 from digestmail.model.subscribers import Subscription, SuppressionReason
-from digestmail.storage import database as storage_database
 from digestmail.storage import notices, schema, subscribers, suppressions
 from digestmail.subscribers import admin, data_export
+from digestmail.web.app import create_app
 from digestmail.web.notice_queue import CHECK_SECONDS, NoticeQueue
 
 
@@ -80,22 +80,51 @@ def test_a_sign_up_that_cannot_be_stored_is_a_503_in_the_reader_s_language(site,
     assert site.wait_for_mails(1)[0]["To"] == "reader@example.org"
 
 
-def test_a_locked_sqlite_database_is_a_503_and_nothing_is_lost(tmp_path, sqlite_template, monkeypatch):
-    import shutil
-    import sqlite3
+@contextmanager
+def locked(site: Site):
+    """Hold the lock of the database meanwhile: of the file with SQLite, of every table with PostgreSQL."""
+    database = site.app.database
+    with database.begin() as connection:
+        if database.dialect == "postgresql":
+            names = ", ".join(table.name for table in schema.metadata.sorted_tables)
+            connection.execute(text(f"LOCK TABLE {names} IN EXCLUSIVE MODE"))
+        yield
 
-    monkeypatch.setattr(storage_database, "_BUSY_SECONDS", 0.01)
-    shutil.copy(sqlite_template, tmp_path / "test.db")
-    with opened(tmp_path, f"sqlite:///{tmp_path / 'test.db'}") as site:
-        other = sqlite3.connect(tmp_path / "test.db", isolation_level=None)
-        other.execute("BEGIN IMMEDIATE")
-        answer = sign_up(site, "reader@example.org")
-        assert (answer.status, answer.headers["retry-after"]) == (503, "60")
-        other.execute("ROLLBACK")
-        other.close()
+
+def test_a_locked_database_is_a_503_that_says_so_and_nothing_is_lost(tmp_path, database_url):
+    with opened(tmp_path, database_url, busy_seconds=0.02) as site:
+        with site.app.database.begin() as connection:
+            person = admin.add_within(connection, site.app.digests, "known@example.org", "daily", (), site.clock.now())
+        token = site.app.tokens.unsubscribe(person.id, "")
+        preferences = form_of(site, f"/preferences/{token}") | {"digest": "weekly"}
+        before = contents(site)
+        with locked(site):
+            answers = [
+                sign_up(site, "reader@example.org"),
+                site.post(f"/unsubscribe/{token}", {"List-Unsubscribe": "One-Click"}),
+                site.post(f"/preferences/{token}", preferences),
+            ]
+            assert site.get("/subscribe").status == 200, "reading goes on"
+        for answer in answers:
+            assert (answer.status, answer.headers["retry-after"]) == (503, "60")
+            assert "Nothing was saved" in answer.body
+        assert contents(site) == before
         assert sign_up(site, "reader@example.org").status == 200
         assert link(site.wait_for_mails(1)[0], "confirm")
         assert len(site.mails()) == 1
+
+
+def test_a_page_waits_five_seconds_for_a_lock_and_what_is_sent_behind_it_waits_longer(site):
+    web = create_app(site.app)
+    limits = {}
+    for name, app in (("pages", web.state.digestmail), ("notices", web.state.web_state.notice_queue._notices)):
+        with app.database.begin() as connection:
+            if app.database.dialect == "sqlite":
+                limits[name] = int(connection.execute(text("PRAGMA busy_timeout")).scalar_one())
+            else:
+                limits[name] = connection.execute(text("SHOW lock_timeout")).scalar_one()
+    sqlite = site.app.database.dialect == "sqlite"
+    assert limits == ({"pages": 5_000, "notices": 30_000} if sqlite else {"pages": "5s", "notices": "0"})
 
 
 def test_a_sign_up_that_cannot_be_processed_is_kept_and_tried_again(site, caplog):
