@@ -5,9 +5,12 @@ BIN := $(VENV)/bin
 BENCH ?= day
 COVERAGE_FLOOR ?= 70
 TRIAL := build/release-trial
+PINNED := build/pinned
+SBOM ?= $(PINNED)/digestmail.cdx.json
+AUDIT ?= yes
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit long servers check coverage lint types imports reference hooks release format bench lock clean
+.PHONY: help demo test unit long servers check coverage lint types imports reference hooks audit sbom release format bench lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -49,7 +52,21 @@ reference: $(VENV)/.dev ## write docs/cli.md from the commands themselves
 hooks: $(VENV)/.dev ## have git run the checks before each commit and push
 	$(BIN)/pre-commit install
 
-release: $(VENV)/.dev ## build wheel and sdist into dist/, check them, and run the demo from the wheel
+audit: $(PINNED)/uv.lock ## look up every locked dependency in the advisories of osv.dev; needs network
+ifeq ($(AUDIT),no)
+	@echo "WARNING: the dependencies are NOT audited, because AUDIT=no" >&2
+else
+	@$(UV_PINNED) audit --preview-features audit-command $(AUDIT_OPTIONS); code=$$?; case $$code in \
+	  0) ;; \
+	  1) echo "audit: a locked dependency has a known vulnerability; run make lock, or raise it in pyproject.toml" >&2 ;; \
+	  *) echo "audit: NOTHING WAS AUDITED, because osv.dev cannot be asked; try again, or leave it out with AUDIT=no" >&2 ;; \
+	esac; exit $$code
+endif
+
+sbom: $(PINNED)/uv.lock ## write a CycloneDX SBOM of the locked dependencies to SBOM
+	$(UV_PINNED) export --quiet --preview-features sbom-export --format cyclonedx1.5 --output-file $(SBOM)
+
+release: audit ## audit the dependencies, build wheel, sdist and SBOM into dist/, check them, and run the demo from the wheel
 	rm -rf dist
 	$(BIN)/uv build --no-build-isolation --python $(BIN)/python --out-dir dist
 	$(BIN)/twine check --strict dist/*
@@ -60,6 +77,8 @@ release: $(VENV)/.dev ## build wheel and sdist into dist/, check them, and run t
 	$(TRIAL)/bin/python -m pip check --disable-pip-version-check
 	cd $(TRIAL) && bin/digestmail --version && bin/digestmail demo --output demo-out
 	rm -rf $(TRIAL)
+	# After twine, which would take it for a distribution.
+	$(MAKE) sbom SBOM=dist/digestmail-$(VERSION).cdx.json
 
 format: $(VENV)/.dev ## let ruff mend what it can
 	$(BIN)/ruff check --fix .
@@ -86,6 +105,16 @@ $(VENV)/.runtime: requirements.lock pyproject.toml digestmail/__init__.py | $(VE
 	$(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
 	@touch $@
+
+# The pins of requirements.lock as a project of uv, which audits and lists only such.
+UV_PINNED = UV_PROJECT=$(PINNED) UV_LOCKED=1 UV_PYTHON=$(BIN)/python $(BIN)/uv
+VERSION = $(shell $(BIN)/python -c "import digestmail; print(digestmail.__version__)")
+
+$(PINNED)/uv.lock: requirements.lock digestmail/__init__.py | $(VENV)/.dev
+	@rm -rf $(PINNED) && mkdir -p $(PINNED)
+	@printf '[project]\nname = "digestmail"\nversion = "%s"\nrequires-python = ">=3.11"\n' $(VERSION) > $(PINNED)/pyproject.toml
+	@$(BIN)/uv add --quiet --project $(PINNED) --python $(BIN)/python --no-sync --requirements requirements.lock || { \
+	  rm -f $@; echo "the package index cannot be asked for the metadata of the locked dependencies" >&2; exit 2; }
 
 $(VENV)/.dev: requirements-dev.lock $(VENV)/.runtime
 	@echo "installing what the tests need into $(VENV), once; this takes a few minutes"
