@@ -57,7 +57,7 @@ def test_the_next_run_takes_over_at_once_from_a_process_that_was_killed(database
         assert workers.list_all(connection) == (), "a worker that ends leaves nothing behind"
 
 
-def test_the_next_run_takes_over_what_a_killed_process_had_claimed_after_it_was_deferred(database, tmp_path, gone):
+def test_the_next_run_takes_over_deferred_emails_that_a_killed_process_had_claimed(database, tmp_path, gone):
     soon, late = timedelta(minutes=10), timedelta(hours=3)
     fill_deferred(database, [soon, soon, late])
     with database.begin() as connection:

@@ -7,10 +7,11 @@ import threading
 from contextlib import contextmanager
 
 import pytest
+from fakes import FakeTransport
 from site_fixture import Site, link, opened
 from sqlalchemy import select, text
 
-from digestmail.errors import StorageError
+from digestmail.errors import StorageError, TransportError
 from digestmail.model.deliveries import NoticeKind
 from digestmail.model.reports import DeliverReport
 from digestmail.model.subscribers import Subscription, SuppressionReason
@@ -142,6 +143,21 @@ def test_a_sign_up_that_cannot_be_processed_is_kept_and_tried_again(site, caplog
     assert waiting(site) == 0
     assert not site.app.has_notices()
     assert "reader@" not in caplog.text
+
+
+def test_a_sign_up_while_the_mail_server_is_down_is_confirmed_when_it_is_back(site):
+    real = site.app.transports
+    down = FakeTransport()
+    down.refuses = TransportError("connection refused")
+    site.app.transports = lambda: (down,)
+    assert "Check your email" in sign_up(site, "reader@example.org").body
+    assert site.app.send_notices().stopped == "connection refused"
+    assert site.mails() == []
+    site.app.transports = real
+    site.clock.sleep(3600)
+    site.app.send_notices()
+    (mail,) = site.wait_for_mails(1)
+    assert (mail["To"], "/confirm/" in str(mail)) == ("reader@example.org", True)
 
 
 def test_the_main_job_processes_what_a_dead_web_process_left(site):
