@@ -147,14 +147,24 @@ def test_a_sign_up_that_cannot_be_processed_is_kept_and_tried_again(site, caplog
 
 
 def test_a_sign_up_while_the_mail_server_is_down_is_confirmed_when_it_is_back(site):
-    real = site.app.transports
+    transports, send_notices = site.app.transports, site.app.send_notices
     down = FakeTransport()
     down.refuses = TransportError("connection refused")
     site.app.transports = lambda: (down,)
+    answered = threading.Event()
+
+    def hold_back(**_) -> DeliverReport:
+        """Leave what comes after the answer to this test."""
+        answered.set()
+        return DeliverReport()
+
+    site.app.send_notices = hold_back
     assert "Check your email" in sign_up(site, "reader@example.org").body
+    assert answered.wait(20)
+    site.app.send_notices = send_notices
     assert site.app.send_notices().stopped == "connection refused"
     assert site.mails() == []
-    site.app.transports = real
+    site.app.transports = transports
     site.clock.sleep(3600)
     site.app.send_notices()
     (mail,) = site.wait_for_mails(1)
