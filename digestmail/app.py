@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, ExitStack
-from copy import copy
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from random import Random
 
@@ -38,7 +37,7 @@ from digestmail.model.reports import (
 )
 from digestmail.storage.database import Database
 from digestmail.transports.base import Transport
-from digestmail.wiring import bounces, mail, requests
+from digestmail.wiring import bounces, mail, requests, storage
 from digestmail.wiring.progress import deliver_progress
 from digestmail.wiring.sources import open_sources
 
@@ -54,11 +53,12 @@ class App(AbstractContextManager["App"]):
         *,
         progress: Progress = no_progress,
         wall_clock: Clock | None = None,
+        database: Callable[[], Database] | None = None,
     ) -> None:
         """Store the configuration. Relative paths start at `base`, the directory of the configuration file.
 
         `clock` determines what is due and what is new. Requests, queueing, claims and dates use `wall_clock`, because a
-        back-fill must not end the lease of another worker.
+        back-fill must not end the lease of another worker. `database` returns one that someone else opens and closes.
         """
         self.config = config
         self.base = base
@@ -68,14 +68,7 @@ class App(AbstractContextManager["App"]):
         self._progress = progress
         self._random = Random(secrets.randbits(64))  # noqa: S311 - spreads retries; it need not be secret
         self._opened = ExitStack()
-        self._open_database = self._open_own_database
-
-    def giving_up_after(self, seconds: float) -> App:
-        """Return this app with a database that waits at most `seconds` for a lock. Closing this app closes both."""
-        other = copy(self)
-        other.__dict__.pop("database", None)
-        other._open_database = lambda: self.database.giving_up_after(seconds)  # noqa: SLF001 - of the same class
-        return other
+        self._open_database = database or partial(storage.open_database, config.database, base, self._opened)
 
     def __exit__(self, *_: object) -> None:
         """Close everything that was opened."""
@@ -164,12 +157,6 @@ class App(AbstractContextManager["App"]):
     def database(self) -> Database:
         """The database, with the newest schema."""
         return self._open_database()
-
-    def _open_own_database(self) -> Database:
-        database = Database.open(self.config.database, base=self.base)
-        self._opened.callback(database.close)
-        database.upgrade()
-        return database
 
     @cached_property
     def mail(self) -> MailWriter:

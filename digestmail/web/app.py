@@ -49,12 +49,10 @@ BUSY_SECONDS: Final = 5.0
 def create_app(app: App, clock: Clock | None = None, *, busy_seconds: float = BUSY_SECONDS) -> FastAPI:
     """Return the pages, feeds and API of `app` as an ASGI application.
 
-    `state.digestmail` is `app`, `state.pages` its templates. Routes with a fixed first segment are added before those
-    of the digests, whose first segment is a name. `clock` is used by the cache and the access log. Requests wait at
-    most `busy_seconds` for a lock of the database; what is sent in the background waits as long as other commands.
+    `state.digestmail` is the app of requests, which wait at most `busy_seconds` for a lock; `state.pages` its
+    templates. Routes with a fixed first segment are added before those of the digests, whose first segment is a name.
+    `clock` is used by the cache and the access log.
     """
-    notice_queue = NoticeQueue(app)
-    app = app.giving_up_after(busy_seconds)
     web = FastAPI(
         title="digestmail",
         version=__version__,
@@ -63,11 +61,11 @@ def create_app(app: App, clock: Clock | None = None, *, busy_seconds: float = BU
         redoc_url=None,
         redirect_slashes=False,
     )
-    web.state.digestmail = app
-    web.state.pages = Pages(app)
+    web.state.digestmail = request_app = for_requests(app, busy_seconds)
+    web.state.pages = Pages(request_app)
     web.mount("/static", StaticFiles(directory=templates_directory() / "web" / "static"))
     errors.register(web)
-    subscriber_pages.install(web, app, notice_queue)
+    subscriber_pages.install(web, request_app, NoticeQueue(app))
     personal = (subscribe, preferences, unsubscribe, undo)
     for module in (health, api, admin, webhooks, crawlers, search_page, papers, feeds, citations, *personal, editions):
         web.include_router(module.router)
@@ -75,7 +73,7 @@ def create_app(app: App, clock: Clock | None = None, *, busy_seconds: float = BU
     settings = app.config.web
     web.add_middleware(
         ResponseCache,
-        version=lambda: version(app),
+        version=lambda: version(request_app),
         clock=clock or SystemClock(),
         any_host=app.config.base_url is not None,
         language=lambda accepted: negotiate(accepted, web.state.pages.languages, ""),
@@ -87,6 +85,14 @@ def create_app(app: App, clock: Clock | None = None, *, busy_seconds: float = BU
     if settings.access_log:
         web.add_middleware(AccessLog, clock=clock or SystemClock())
     return web
+
+
+def for_requests(app: App, busy_seconds: float) -> App:
+    """Return an app on the database of `app` that waits at most `busy_seconds` for a lock. `app` closes it."""
+    database = lambda: app.database.giving_up_after(busy_seconds)  # noqa: E731 - opened when it is needed
+    found = App(app.config, app.base, app.clock, wall_clock=app.wall_clock, database=database)
+    found.digests = app.digests
+    return found
 
 
 def prefix(app: App) -> str:
