@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, ExitStack
+from dataclasses import replace
 from datetime import datetime
 from functools import cached_property, partial
 from pathlib import Path
@@ -20,6 +21,7 @@ from digestmail.delivery.secrets import signing_secrets
 from digestmail.delivery.worker import Worker, outbox_report
 from digestmail.editions.compose import Composed, compose_next
 from digestmail.editions.publish import dry_run_publish, publish
+from digestmail.editions.topic_learning import refresh_models
 from digestmail.mail.link_tokens import LinkTokens
 from digestmail.mail.render import Renderer
 from digestmail.mail.tokens import Tokens
@@ -92,10 +94,12 @@ class App(AbstractContextManager["App"]):
             readings = self._read_sources(stop)
             with self.database.begin_dry_run() as connection:
                 return store_all(connection, readings, self.clock.now(), self.horizon())
-        now, horizon, total = self.clock.now(), self.horizon(), len(self.config.sources)
+        now, horizon = self.clock.now(), self.horizon()
         with open_sources(self.config, self.database, self.wall_clock, horizon, self._random) as (sources, addresses):
-            done = lambda count: self._progress("collect", count, total)  # noqa: E731 - it closes over `total`, and is used once
-            return collect(self.database, sources, now, addresses=addresses, horizon=horizon, stop=stop, progress=done)
+            report = collect(
+                self.database, sources, now, addresses=addresses, horizon=horizon, stop=stop, progress=self._progress
+            )
+        return report if stop() else replace(report, learning=refresh_models(self.database, self.digests, now.date()))
 
     def publish(self, *, dry_run: bool = False, stop: Stop = never) -> PublishReport:
         """Publish every digest that is due. With `dry_run` nothing is stored."""

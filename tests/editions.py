@@ -95,7 +95,7 @@ def full_edition() -> Arranged:
         "A Cache That Forgets on Purpose",
         signals=Signals(upvotes=62),
         match=TopicMatch(
-            topic="Efficient training & serving", strength=0.3, similarity=0.3, similar_words=("serving", "latency")
+            topic="Efficient training & serving", strength=0.3, similarity=0.3, words=("serving", "latency")
         ),
     )
     blog = entry(

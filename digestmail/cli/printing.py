@@ -10,7 +10,15 @@ from typing import Any
 import typer
 
 from digestmail.cli.times import written
-from digestmail.model.reports import CollectReport, DeliverReport, DigestReport, PublishReport, RunReport, SourceReport
+from digestmail.model.reports import (
+    CollectReport,
+    DeliverReport,
+    DigestReport,
+    LearningReport,
+    PublishReport,
+    RunReport,
+    SourceReport,
+)
 from digestmail.text.counts import counted
 
 _ASKED = "asked to stop"
@@ -61,6 +69,8 @@ def lines(value: Report, zone: str = "UTC") -> Iterator[str]:
     if isinstance(value, CollectReport):
         for source in value.sources:
             yield from _source_lines(source)
+        if value.learning is not None:
+            yield _learning_line(value.learning)
     elif isinstance(value, PublishReport):
         for digest in value.digests:
             yield from _digest_lines(digest)
@@ -88,6 +98,12 @@ def _source_lines(source: SourceReport) -> Iterator[str]:
     if len(categories) > 1:
         for row in categories:
             yield f"         {source.source} {row.category}: {row.health}; {row.detail}"
+
+
+def _learning_line(learning: LearningReport) -> str:
+    if learning.problem:
+        return f"collect  topics not learned from {counted(learning.papers, 'paper')}: {learning.problem}"
+    return f"collect  {counted(learning.topics, 'topic')} learned from {counted(learning.papers, 'paper')}"
 
 
 def _digest_lines(digest: DigestReport) -> Iterator[str]:

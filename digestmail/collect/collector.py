@@ -16,7 +16,7 @@ from digestmail.collect.lanes import lanes_of, run_lanes
 from digestmail.collect.parking import Absence
 from digestmail.errors import DigestmailError, SourceError
 from digestmail.model.papers import Health, Reading, SourceHealth
-from digestmail.model.reports import CollectReport, SourceReport
+from digestmail.model.reports import CollectReport, Progress, SourceReport, no_progress
 from digestmail.sources.base import Source
 from digestmail.sources.parsed import single_line
 from digestmail.storage import papers
@@ -60,19 +60,19 @@ def collect(
     addresses: Mapping[str, str] = MappingProxyType({}),
     horizon: datetime | None = None,
     stop: Callable[[], bool] = lambda: False,
-    progress: Callable[[int], None] = lambda _: None,
+    progress: Progress = no_progress,
 ) -> CollectReport:
     """Read every source and store the results. An error of one, in reading or storing, does not stop the others.
 
     `addresses` are the addresses of the sources by name: sources at different hosts are read at the same time.
     `horizon` is the latest possible time, if known; later times were written with a wrong clock. `stop` is checked
-    between sources; `progress` is called with the number of finished ones.
+    between sources, and `progress` is called after each.
     """
     reports: list[SourceReport] = []
-    progress(0)
+    progress("collect", 0, len(sources))
     for result in read_all(database, sources, now, addresses=addresses, horizon=horizon, stop=stop):
         reports.append(_store_in_parts(database, result, now, horizon))
-        progress(len(reports))
+        progress("collect", len(reports), len(sources))
     return CollectReport(sources=tuple(_in_order(reports, sources)))
 
 

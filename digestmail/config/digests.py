@@ -50,7 +50,8 @@ class TopicTable(Table):
     categories: tuple[Category, ...] = ()
     authors: tuple[Line, ...] = ()
     description: str = ""
-    min_similarity: float = Field(default=_TOPIC.min_similarity, ge=0, le=1)
+    min_strength: float = Field(default=_TOPIC.min_strength, ge=0, le=1)
+    learn: bool = _TOPIC.learn
 
 
 _LIMITS = Limits()

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, time, timedelta
 
 from sqlalchemy import Connection
 
+from digestmail.editions.topic_learning import models_of
 from digestmail.errors import StorageError
 from digestmail.model.archive import StoredEdition
 from digestmail.model.digests import Digest
@@ -58,6 +59,7 @@ def compose(
         published=papers.published(connection, digest.name, paper_ids),
         last_at=last.edition.composed_at if last else None,
         elsewhere=papers.published_elsewhere(connection, paper_ids, (digest.name, *digest.allow_repeats_of)),
+        models=models_of(connection, digest),
     )
     reason = _why_nothing(connection, digest, selection)
     if reason and len(seen) > len(candidates):

@@ -92,7 +92,7 @@ def _entry(rank: int) -> Entry:
         thumbnail_url=f"{_BASE_URL}/{rank}.png",
     )
     minimal = TopicMatch(topic=_TOPIC, strength=1.0)
-    detailed = replace(minimal, keywords=("word",), categories=("cs.LG",), authors=("A",), similar_words=("near",))
+    detailed = replace(minimal, keywords=("word",), categories=("cs.LG",), authors=("A",), words=("near",))
     matches = () if rank == _CLOSING else (detailed if known else minimal,)
     signals = Signals(upvotes=9 - rank, comments=rank, stars=1500)
     return Entry(paper=paper, signals=signals, score=Score(total=1.0), rank=rank, matches=matches)

@@ -261,7 +261,7 @@ def _reasons(entry: Entry) -> dict[str, tuple[str, ...]]:
         "keywords": _names(match.keywords),
         "categories": _names(match.categories),
         "authors": _names(match.authors),
-        "similar": _names(match.similar_words),
+        "similar": _names(match.words),
     }
     return {kind: names for kind, names in reasons.items() if names}
 

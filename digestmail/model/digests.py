@@ -18,8 +18,10 @@ class Topic:
     categories: tuple[str, ...] = ()
     authors: tuple[str, ...] = ()
     description: str = ""
-    min_similarity: float = 0.2
-    """The lexical similarity (0..1) from which a paper matches without a keyword."""
+    min_strength: float = 0.5
+    """The strength (0..1) from which a paper matches."""
+    learn: bool = True
+    """Whether to learn from the papers of the database what the topic is about; otherwise only its words count."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -47,10 +47,24 @@ class SourceReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LearningReport:
+    """The result of learning what topics are about."""
+
+    topics: int = 0
+    """The number of topics that were learned. The others had too few papers to learn from."""
+    papers: int = 0
+    """The number of papers that they were learned from."""
+    problem: str = ""
+    """Why nothing was learned."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CollectReport:
     """The result of reading all sources."""
 
     sources: tuple[SourceReport, ...] = ()
+    learning: LearningReport | None = None
+    """What was learned about topics; None if it was not time to learn anew."""
 
     @property
     def failed(self) -> tuple[str, ...]:

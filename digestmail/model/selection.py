@@ -33,9 +33,11 @@ class TopicMatch:
     """The topic's keywords that occur in the paper, in the topic's order."""
     categories: tuple[str, ...] = ()
     authors: tuple[str, ...] = ()
+    probability: float | None = None
+    """That the paper is about the topic, as learned; None if only words were compared."""
     similarity: float = 0.0
-    similar_words: tuple[str, ...] = ()
-    """The words that contribute most to the similarity, strongest first."""
+    words: tuple[str, ...] = ()
+    """The words that contribute most to the probability or similarity, strongest first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +50,8 @@ class Score:
     stars: float = 0.0
     growth: float = 0.0
     topic: float = 0.0
+    relevance: float = 1.0
+    """The factor 0..1 by which doubt about the topic reduces upvotes, comments, stars and growth."""
     age: float = 1.0
     """The factor 0..1 by which age reduces the sum of the other parts."""
 
@@ -78,6 +82,8 @@ class Decision:
     match: TopicMatch | None = None
     """The topic it matches best."""
     other_matches: tuple[TopicMatch, ...] = ()
+    below: tuple[TopicMatch, ...] = ()
+    """Evidence for topics that is too weak for a match, strongest first."""
     excluded: tuple[str, ...] = ()
     """`topic: word` for each topic with an exclusion that applied."""
     published_in: str | None = None

@@ -92,19 +92,23 @@ def _topics(decision: Decision) -> Iterator[str]:
         yield f"matches {_matched(decision.match)}"
     for found in decision.other_matches:
         yield f"also matches {_matched(found)}"
+    for found in decision.below:
+        yield f"too weak for {_matched(found)}"
     for struck in decision.excluded:
         topic, _, word = struck.rpartition(": ")
         yield f"excluded from {topic!r} by {word!r}"
 
 
 def _matched(found: TopicMatch) -> str:
+    words = f" because of {', '.join(found.words)}" if found.words else ""
+    learned = "" if found.probability is None else f"probability {found.probability:.2f}{words}"
+    compared = f"similarity {found.similarity:.2f}{words}" if found.similarity else ""
     proof = [
+        learned or compared,
         _listed("keyword", found.keywords),
         _listed("category", found.categories),
         _listed("author", found.authors),
     ]
-    if found.similar_words:
-        proof.append(f"similarity {found.similarity:.2f} by {', '.join(found.similar_words)}")
     return f"{found.topic!r} with strength {found.strength:.2f}: {'; '.join(part for part in proof if part)}"
 
 
@@ -126,9 +130,11 @@ def _summed(score: Score) -> str:
         "comments": score.comments,
         "stars": score.stars,
         "growth": score.growth,
-        "topic match": score.topic,
     }
-    summed = " + ".join(f"{name} {part:.2f}" for name, part in parts.items() if part)
-    if not summed:
+    counts = " + ".join(f"{name} {part:.2f}" for name, part in parts.items() if part)
+    if not counts and not score.topic:
         return f"{score.total:.2f}; it matches no topic, and no source has counts for it"
+    if counts and score.relevance < 1:
+        counts = f"{score.relevance:.2f} for relevance * ({counts})"
+    summed = " + ".join(part for part in (counts, f"topic match {score.topic:.2f}" if score.topic else "") if part)
     return f"{score.total:.2f} = {score.age:.2f} for age * ({summed})"

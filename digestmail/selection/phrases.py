@@ -70,6 +70,22 @@ def occurs_in_title(phrase: Phrase, text: Text) -> bool:
     return phrase.pattern is None or phrase.pattern.search(text.title) is not None
 
 
+def count(phrase: Phrase, text: Text) -> int:
+    """Return how often the phrase occurs in the abstract and the paper's keywords."""
+    return _count(phrase, text.body) if occurs_in(phrase, text) else 0
+
+
+def count_in_title(phrase: Phrase, text: Text) -> int:
+    """Return how often the phrase occurs in the title."""
+    return _count(phrase, text.title) if occurs_in_title(phrase, text) else 0
+
+
+def _count(phrase: Phrase, part: str) -> int:
+    if phrase.pattern is None:
+        return sum(word in phrase.words for word in words_of(part))
+    return len(phrase.pattern.findall(part))
+
+
 def _gap(separator: str) -> str:
     return r"[\s-]*" if "-" in separator else r"[\s-]+"
 

@@ -7,14 +7,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
-from digestmail.model.digests import Digest, Topic, Weights
+from digestmail.model.digests import Digest
 from digestmail.model.papers import PaperId
 from digestmail.model.selection import Beyond, Candidate, Decision, Entry, Outcome, Score, Selection, TopicMatch
 from digestmail.selection.keep import Keeper
 from digestmail.selection.score import score
-from digestmail.selection.similarity import compare
+from digestmail.selection.similarity import Similarity, compare
+from digestmail.selection.terms import frequencies, terms_of
 from digestmail.selection.tokenize import read
-from digestmail.selection.topics import compile_rule, excluded_by, match
+from digestmail.selection.topic_model import TopicModel, judge
+from digestmail.selection.topics import admits, compile_rule, excluded_by, match
 
 _OVER = frozenset({Outcome.OVER_TOPIC_LIMIT, Outcome.OVER_LIMIT})
 
@@ -27,19 +29,20 @@ def select(
     published: Mapping[PaperId, str],
     last_at: datetime | None = None,
     elsewhere: frozenset[PaperId] = frozenset(),
+    models: Mapping[str, TopicModel] | None = None,
 ) -> Selection:
     """Return the content of an edition of `digest`, and one decision for each paper in `candidates`.
 
     `published` maps papers to the slot of the edition that contained them. `last_at` is when the last edition was
     composed: later papers are new and come before papers that are left over. Then the order is: higher score, later day
     in its source, later sighting, id. `elsewhere` are papers of other digests, for which some subscribers need
-    replacements.
+    replacements. `models` are what was learned about topics, by name; of other topics, words are compared.
 
     An edition keeps the papers that any choice of topics may need under the digest's limits, see `keep.py`. Papers that
     match no topic are kept if the digest is configured so, or if it has no topics. The result does not depend on the
     order of candidates or sources.
     """
-    judged = _judge(_unique(candidates), digest.topics, digest.weights, today)
+    judged = _judge(_unique(candidates), digest, today, models or {})
     chooser = _Chooser(digest, published, last_at, Keeper(digest.limits, elsewhere, has_topics=bool(digest.topics)))
     decided = [(paper, chooser.decide(paper)) for paper in sorted(judged, key=chooser.order)]
     decided.sort(key=lambda pair: (pair[1].rank is None, pair[1].rank or 0, pair[1].paper_id))
@@ -55,6 +58,7 @@ class _Judged:
     candidate: Candidate
     matches: tuple[TopicMatch, ...]
     """Best first."""
+    below: tuple[TopicMatch, ...]
     excluded: tuple[str, ...]
     score: Score
 
@@ -79,29 +83,41 @@ def _preference(candidate: Candidate) -> tuple[date, int, int, str]:
 
 
 def _judge(
-    candidates: Sequence[Candidate], topics: Sequence[Topic], weights: Weights, today: date
+    candidates: Sequence[Candidate], digest: Digest, today: date, models: Mapping[str, TopicModel]
 ) -> Iterator[_Judged]:
-    rules = [compile_rule(topic) for topic in topics]
+    rules = [compile_rule(topic) for topic in digest.topics]
     texts = [read(candidate.paper) for candidate in candidates]
-    for candidate, text, similarities in zip(candidates, texts, compare(texts, topics), strict=True):
+    compared = compare(texts, [topic for topic in digest.topics if topic.name not in models])
+    for candidate, text, row in zip(candidates, texts, compared, strict=True):
+        similarities = iter(row)
+        terms = frequencies(terms_of(text)) if models else {}
         matches: list[TopicMatch] = []
+        below: list[TopicMatch] = []
         excluded: list[str] = []
-        for rule, similarity in zip(rules, similarities, strict=True):
-            found = match(rule, candidate.paper, text, similarity)
+        for rule in rules:
+            model = models.get(rule.topic.name)
+            found = (
+                match(rule, candidate.paper, text, next(similarities))
+                if model is None
+                else match(rule, candidate.paper, text, Similarity(), judge(model, terms))
+            )
             if found is None:
                 continue
-            word = excluded_by(rule, text)
-            if word is None:
+            if not admits(rule, found):
+                below.append(found)
+            elif (word := excluded_by(rule, text)) is None:
                 matches.append(found)
             else:
                 excluded.append(f"{rule.topic.name}: {word}")
         matches.sort(key=lambda found: -found.strength)
-        strength = matches[0].strength if matches else 0.0
+        below.sort(key=lambda found: -found.strength)
+        strength = matches[0].strength if matches else None
         yield _Judged(
             candidate=candidate,
             matches=tuple(matches),
+            below=tuple(below),
             excluded=tuple(excluded),
-            score=score(candidate, strength, weights, today),
+            score=score(candidate, strength, digest.weights, today, has_topics=bool(digest.topics)),
         )
 
 
@@ -141,6 +157,7 @@ class _Chooser:
             new=self._is_new(judged.candidate),
             match=judged.match,
             other_matches=judged.matches[1:],
+            below=judged.below,
             excluded=judged.excluded,
         )
         slot = next((self._published[name] for name in (paper.id, *paper.aliases) if name in self._published), None)

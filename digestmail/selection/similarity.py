@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from digestmail.model.digests import Topic
 from digestmail.selection.tokenize import STEM_HEAD, Text, spelled, stem, words_of
 
-_STRETCH = 0.75
+_STRETCH = 2.3
 _SHORTEST = 40
 """The minimum number of distinct words, so that a title alone that shares two words does not count as similar."""
 _CARRIERS_NAMED = 5
@@ -30,18 +30,6 @@ _BACKGROUND = 50
 """The weight of the background frequencies in papers, because a few papers do not show which words are common."""
 _ELSEWHERE = 0.01
 """The share of papers in which an average word occurs."""
-_SHARES = {
-    0.5: "achiev based demonstr framework introduc languag method model propos",
-    0.3: "address approach benchmark challeng data dataset enabl evalu exist experi gener high improv larg learn level "
-    "limit llm multi performanc provid remain represent result show stat structur task train",
-    0.2: "accuracy adapt agent align analysis architectur art availabl awar baselin code compar complex comput "
-    "consistent context cross design detect direct divers domain dynam effect effective explicit featur find fine "
-    "general ground http human imag includ inferenc inform integr multipl novel object optim outperform paper predict "
-    "present prior process quality real reason reduc rely requir robust scal semant set significant singl specif "
-    "strategy strong study support system text time visual work",
-}
-_COMMON = {root: share for share, roots in _SHARES.items() for root in roots.split()}
-"""The approximate share of machine learning abstracts with the most common stems."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +57,8 @@ def compare(texts: Sequence[Text], topics: Sequence[Topic]) -> list[tuple[Simila
 
 
 def _stems_of(topic: Topic) -> Counter[str]:
+    if not topic.description.strip():
+        return Counter()
     words = words_of(spelled(" ".join((topic.name, topic.description, *topic.keywords))))
     return Counter(root for word in words if (root := stem(word)))
 
@@ -97,7 +87,7 @@ class _Query:
 
 
 def _weighted(query: Counter[str], frequency: Counter[str], total: int) -> _Query:
-    idf = {root: _idf(root, frequency[root], total) for root in query}
+    idf = {root: _idf(frequency[root], total) for root in query}
     own = {root: (1 + math.log(count)) * idf[root] for root, count in query.items()}
     return _Query(
         weights={root: weight * idf[root] for root, weight in own.items()},
@@ -105,9 +95,8 @@ def _weighted(query: Counter[str], frequency: Counter[str], total: int) -> _Quer
     )
 
 
-def _idf(root: str, frequency: int, total: int) -> float:
-    common = _BACKGROUND * _COMMON.get(root, _ELSEWHERE)
-    return math.log((total + _BACKGROUND + 1) / (frequency + common + 0.5))
+def _idf(frequency: int, total: int) -> float:
+    return math.log((total + _BACKGROUND + 1) / (frequency + _BACKGROUND * _ELSEWHERE + 0.5))
 
 
 def _similarity(query: _Query, found: dict[str, tuple[int, str]], text_length: float) -> Similarity:

@@ -65,9 +65,13 @@ def words_of(spelled_text: str) -> list[str]:
 
 def read(paper: Paper) -> Text:
     """Return the text of a paper, normalized for comparison."""
-    title = spelled(paper.title)
     # A full stop prevents phrases from matching across the abstract and keywords.
-    body = spelled(" . ".join((paper.abstract, *paper.keywords)))
+    return read_text(paper.title, " . ".join((paper.abstract, *paper.keywords)))
+
+
+def read_text(title: str, body: str) -> Text:
+    """Return a text, normalized for comparison."""
+    title, body = spelled(title), spelled(body)
     title_words = words_of(title)
     return Text(
         title=title,

@@ -1,9 +1,14 @@
 """Decides whether a paper matches a topic, how strongly, and because of which words.
 
-A paper matches a topic if it contains a keyword, is in a category, has one of the authors, or is similar enough to the
-topic's words (`selection/similarity.py`). Each of these is evidence e, and the strength of the match is 1 - (1 - e1)(1
-- e2)...: more evidence makes it stronger, up to 1, so that topics with many and with few keywords are comparable. A
-paper with an excluded phrase in title, abstract or keywords never matches.
+Each of these is evidence e for a topic, and the strength of the match is 1 - (1 - e1)(1 - e2)...: more evidence makes
+it stronger, up to 1, so that topics with many and with few keywords are comparable.
+
+- The probability that the paper is about the topic, if a model was learned (`selection/topic_model.py`). Otherwise the
+  topic's keywords in the paper, and the similarity of its text to the topic's description (`selection/similarity.py`).
+- One of the topic's categories or authors.
+
+A paper matches if the strength is at least the topic's `min_strength`, and always if it is in one of the categories or
+has one of the authors. A paper with an excluded phrase in title, abstract or keywords never matches.
 
 - Keywords are literal phrases, see `selection/phrases.py`.
 - Categories: "cs.LG", or an entire archive as "cs" or "cs.*".
@@ -23,13 +28,17 @@ from digestmail.model.papers import Paper
 from digestmail.model.selection import TopicMatch
 from digestmail.selection.phrases import Phrase, compile_phrase, occurs_in, occurs_in_title
 from digestmail.selection.similarity import Similarity
+from digestmail.selection.terms import written
 from digestmail.selection.tokenize import Text
+from digestmail.selection.topic_model import Judgement
 
-_KEYWORD_IN_TITLE = 0.6
-_KEYWORD_IN_BODY = 0.4
+_KEYWORD_IN_TITLE = 0.7
+_KEYWORD_IN_BODY = 0.5
 _PRIMARY_CATEGORY = 0.4
 _OTHER_CATEGORY = 0.25
 _AUTHOR = 0.8
+_FAINTEST = 0.1
+"""Weaker evidence than this is not mentioned."""
 
 _PLAIN_LETTERS = str.maketrans({"ł": "l", "ø": "o", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "\u0131": "i"})
 
@@ -68,29 +77,48 @@ def compile_rule(topic: Topic) -> TopicRule:
     )
 
 
-def match(rule: TopicRule, paper: Paper, text: Text, similarity: Similarity) -> TopicMatch | None:
-    """Return why `paper` matches the topic, or None. `text` is the paper's text. Exclusions are not checked."""
+def match(
+    rule: TopicRule, paper: Paper, text: Text, similarity: Similarity, judgement: Judgement | None = None
+) -> TopicMatch | None:
+    """Return the evidence that `paper` is about the topic, or None. `admits` decides whether it is enough.
+
+    `text` is the paper's text, `judgement` what the topic's model says, if there is one. Exclusions are not checked.
+    """
     found = _found(rule, text)
     places = _places(rule, paper)
     authors = tuple(_named(rule, paper)) if rule.authors else ()
-    similar = 0 < similarity.value >= rule.topic.min_similarity
-    proof = [
-        *(_KEYWORD_IN_TITLE if occurs_in_title(phrase, text) else _KEYWORD_IN_BODY for phrase in found),
-        *(_OTHER_CATEGORY if place else _PRIMARY_CATEGORY for place in places),
-        *(_AUTHOR for _ in authors),
-        *([similarity.value] if similar else []),
-    ]
-    if not proof:
+    if judgement is not None:
+        proof, words = [judgement.probability], _as_written(judgement, text)
+    else:
+        in_words = [_KEYWORD_IN_TITLE if occurs_in_title(phrase, text) else _KEYWORD_IN_BODY for phrase in found]
+        proof, words = [*in_words, similarity.value], similarity.words
+    proof += [_OTHER_CATEGORY if place else _PRIMARY_CATEGORY for place in places] + [_AUTHOR for _ in authors]
+    strength = 1 - math.prod(1 - weight for weight in proof)
+    if strength < _FAINTEST and not (places or authors):
         return None
     return TopicMatch(
         topic=rule.topic.name,
-        strength=1 - math.prod(1 - weight for weight in proof),
+        strength=strength,
         keywords=tuple(phrase.written for phrase in found),
         categories=tuple(paper.categories[place] for place in places),
         authors=authors,
+        probability=None if judgement is None else judgement.probability,
         similarity=similarity.value,
-        similar_words=similarity.words if similar else (),
+        words=words,
     )
+
+
+def admits(rule: TopicRule, found: TopicMatch) -> bool:
+    """Return whether the evidence is enough for a match."""
+    return found.strength >= rule.topic.min_strength or bool(found.categories or found.authors)
+
+
+def _as_written(judgement: Judgement, text: Text) -> tuple[str, ...]:
+    """Return the terms of a judgement as the paper writes them."""
+    if judgement.probability < _FAINTEST:
+        return ()
+    spelling = written(text)
+    return tuple(spelling[term] for term in judgement.terms)
 
 
 def excluded_by(rule: TopicRule, text: Text) -> str | None:

@@ -64,6 +64,7 @@ TEXT_COLUMNS: Final[Mapping[str, Mapping[str, Kept]]] = {
     "servers": {"server": Kept.NOTHING, "face": Kept.NOTHING, "manner": Kept.NOTHING},
     "settings": {"name": Kept.NOTHING, "value": Kept.NOTHING},
     "sightings": {"source": Kept.NOTHING, "announce_type": Kept.NOTHING},
+    "topic_models": {"fingerprint": Kept.NOTHING, "model": Kept.NOTHING},
     "source_health": dict.fromkeys(("source", "category", "health", "detail", "parked_address"), Kept.NOTHING),
     "sources": {"name": Kept.NOTHING},
     "subscribers": {

@@ -60,3 +60,14 @@ sightings = Table(
     Column("seen_at", Moment, nullable=False),
     Index(None, "source", "seen_at"),
 )
+
+topic_models = Table(
+    "topic_models",
+    metadata,
+    # A hash of the topic's words: digests with the same topic share a row.
+    Column("fingerprint", Text, primary_key=True),
+    # Null if the papers say too little about the topic.
+    Column("model", Text),
+    Column("papers", Integer, nullable=False),
+    Column("learned_on", Date, nullable=False),
+)

@@ -397,6 +397,14 @@ def upgrade() -> None:
     )
     op.create_index("ix_sightings_source_seen_at", "sightings", ["source", "seen_at"], unique=False)
     op.create_table(
+        "topic_models",
+        sa.Column("fingerprint", sa.Text(), nullable=False),
+        sa.Column("model", sa.Text(), nullable=True),
+        sa.Column("papers", sa.Integer(), nullable=False),
+        sa.Column("learned_on", sa.Date(), nullable=False),
+        sa.PrimaryKeyConstraint("fingerprint", name=op.f("pk_topic_models")),
+    )
+    op.create_table(
         "subscriptions",
         sa.Column("digest", sa.Text(), nullable=False),
         sa.Column("subscriber_id", sa.Integer(), nullable=False),
@@ -514,6 +522,7 @@ def downgrade() -> None:
         "host_limits",
         "editions",
         "connection_leases",
+        "topic_models",
         "workers",
     ):
         op.drop_table(table)

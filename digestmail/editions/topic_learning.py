@@ -1,0 +1,74 @@
+"""Learns the topics of all digests from the stored papers, when there is something new to learn."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
+
+from sqlalchemy import Connection
+
+from digestmail.model.digests import Digest, Topic
+from digestmail.model.reports import LearningReport
+from digestmail.selection.tokenize import read_text
+from digestmail.selection.topic_model import TopicModel, fingerprint, learns, load
+from digestmail.storage import topic_models
+from digestmail.storage.database import Database
+from digestmail.storage.topic_models import Learned
+
+FEWEST_PAPERS = 1000
+"""With fewer papers, keywords and descriptions find a topic's papers better than what is learned (docs/choosing.md)."""
+MOST_PAPERS = 6000
+"""The newest papers are enough, and bound time and memory."""
+_KEPT_FOR = timedelta(days=7)
+_GROWTH = 1.5
+
+
+def refresh_models(database: Database, digests: Sequence[Digest], today: date) -> LearningReport | None:
+    """Learn the topics of `digests` anew if that is due; return None if it is not."""
+    topics = {fingerprint(topic): topic for digest in digests for topic in digest.topics if learns(topic)}
+    with database.connect() as connection:
+        known = topic_models.by_fingerprint(connection, sorted(topics))
+        papers = min(topic_models.count_papers(connection), MOST_PAPERS)
+        if papers < FEWEST_PAPERS or not is_due(sorted(topics), known, papers, today):
+            return None
+        rows = list(topic_models.newest_texts(connection, MOST_PAPERS))
+    try:
+        learned = _learn(rows, topics, today)
+    except (ImportError, MemoryError, ArithmeticError, ValueError, RuntimeError) as error:
+        # What was learned before stays in use, and the papers are in any case collected.
+        return LearningReport(papers=len(rows), problem=f"{type(error).__name__}: {error}")
+    with database.begin() as connection:
+        topic_models.replace_all(connection, learned)
+    return LearningReport(topics=sum(one.model is not None for one in learned.values()), papers=len(rows))
+
+
+def is_due(fingerprints: Sequence[str], known: Mapping[str, Learned], papers: int, today: date) -> bool:
+    """Return whether to learn anew: a topic is new or changed, a week passed, or there are half as many papers more."""
+    if not fingerprints:
+        return False
+    if any(name not in known for name in fingerprints):
+        return True
+    return any(
+        papers >= one.papers * _GROWTH or not today - _KEPT_FOR < one.learned_on <= today for one in known.values()
+    )
+
+
+def models_of(connection: Connection, digest: Digest) -> dict[str, TopicModel]:
+    """Return what was learned about the topics of `digest`, by the topic's name."""
+    fingerprints = {fingerprint(topic): topic.name for topic in digest.topics if learns(topic)}
+    stored = topic_models.by_fingerprint(connection, sorted(fingerprints))
+    return {fingerprints[name]: load(one.model) for name, one in stored.items() if one.model is not None}
+
+
+def _learn(
+    rows: Sequence[tuple[str, str, tuple[str, ...]]], topics: Mapping[str, Topic], today: date
+) -> dict[str, Learned]:
+    # NumPy and SciPy take longer to import than most runs take for everything else.
+    from digestmail.selection.learning import learn
+    from digestmail.selection.topic_model import dump
+
+    texts = [read_text(title, " . ".join((abstract, *keywords))) for title, abstract, keywords in rows]
+    return {
+        name: Learned(model=None if model is None else dump(model), papers=len(rows), learned_on=today)
+        for name, model in zip(topics, learn(texts, list(topics.values())), strict=True)
+    }

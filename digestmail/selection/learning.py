@@ -1,0 +1,223 @@
+"""Learns what topics are about, from the papers of the database and without labels.
+
+1. The papers become TF-IDF vectors over terms (`selection/terms.py`). Document frequencies come from these papers.
+2. A singular value decomposition of all vectors (latent semantic analysis, Deerwester et al. 1990) puts words that
+   occur in the same papers close together.
+3. For each topic, papers are seeds that contain its keywords or resemble its description. The centre of the best seeds
+   in the reduced space, less the centre of all papers (Rocchio 1971), gives every paper a position; what the seeds say
+   is added, then what the words of the nearest papers say (naive Bayes).
+4. A ridge regression of these positions on the terms gives the weight of each term, which makes the model small, fast
+   and readable.
+5. A logistic function makes a probability of the position. It is fitted to which papers are certain seeds. Papers
+   without a keyword can be about the topic, too: how many are follows from the share of certain seeds among the nearest
+   papers (Elkan and Noto 2008, "Learning classifiers from only positive and unlabeled data").
+
+The result is deterministic: the same papers in the same order give the same models. `docs/choosing.md` has figures.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from scipy.sparse.linalg import lsqr, svds
+from scipy.special import expit
+
+from digestmail.model.digests import Topic
+from digestmail.selection.phrases import Phrase, compile_phrase, count, count_in_title
+from digestmail.selection.terms import frequencies, terms_of
+from digestmail.selection.tokenize import Text, read_text
+from digestmail.selection.topic_model import TopicModel
+
+FEWEST_PAPERS = 500
+"""With fewer papers, what is learned is worse than keywords alone."""
+
+_DIMENSIONS = 100
+_RAREST = 5
+"""The number of papers in which a term must occur."""
+_SEEDS_SHARE = 1 / 60
+_FEWEST_SEEDS, _MOST_SEEDS = 15, 100
+_LAST_SEED = 0.2
+"""The weight of the last seed; the first has 1."""
+_SEED_KEYWORDS, _SEED_SIMILARITY = 0.1, 5.0
+_TITLE_COUNTS, _BODY_COUNTS = 3, 3
+_PART_OF_SEEDS, _PART_OF_WORDS = 0.3, 0.6
+_PRIOR = 5
+"""How many papers the frequency of a word in all papers counts for, among the nearest."""
+_RIDGE = 0.3
+_ROUNDS = 30
+_NEWTON_ROUNDS = 50
+_CONVERGED = 1e-6
+_WEIGHTS_KEPT = 4000
+_CERTAIN_HITS = 2
+"""The number of keyword occurrences that make a paper a certain seed; one in the title is enough."""
+_CERTAIN_SIMILARITY = 0.15
+_DIGITS = 5
+
+_Floats = NDArray[np.float64]
+
+
+def learn(texts: Sequence[Text], topics: Sequence[Topic]) -> list[TopicModel | None]:
+    """Return the model of each topic, learned from at least `FEWEST_PAPERS` texts.
+
+    It is None for a topic that too few of the papers are certainly about.
+
+    Raises ValueError if there are fewer.
+    """
+    if len(texts) < FEWEST_PAPERS:
+        raise ValueError(f"topics are learned from at least {FEWEST_PAPERS} papers, not {len(texts)}")
+    space = _Space.of(texts)
+    return [_learn(space, topic, texts) for topic in topics]
+
+
+@dataclass(frozen=True, slots=True)
+class _Space:
+    """Papers as vectors."""
+
+    terms: Mapping[str, int]
+    rarity: _Floats
+    """ln(papers / papers with the term)."""
+    vectors: sparse.csr_matrix
+    """Papers by terms: frequency times rarity."""
+    lengths: _Floats
+    reduced: _Floats
+    """Papers by dimensions, each of length 1."""
+
+    @classmethod
+    def of(cls, texts: Sequence[Text]) -> _Space:
+        counted = [terms_of(text) for text in texts]
+        occurrences = Counter(term for terms in counted for term in terms)
+        terms = {term: place for place, term in enumerate(sorted(t for t in occurrences if occurrences[t] >= _RAREST))}
+        rarity = np.array([math.log(len(texts) / occurrences[term]) for term in terms])
+        vectors = _vectors(counted, terms, rarity)
+        lengths = np.sqrt(np.asarray(vectors.multiply(vectors).sum(axis=1)).ravel())
+        dimensions = min(_DIMENSIONS, len(texts) // 5, len(terms) - 1)
+        _, _, directions = svds(vectors, k=dimensions, v0=np.ones(min(vectors.shape)), solver="arpack")
+        return cls(terms, rarity, vectors, np.maximum(lengths, 1e-9), _units(vectors @ directions.T))
+
+    def similarity(self, description: Text) -> _Floats:
+        """Return the cosine of each paper and a text."""
+        query = _vectors([terms_of(description)], self.terms, self.rarity)
+        length = math.sqrt(query.multiply(query).sum())
+        along = np.asarray((self.vectors @ query.T).todense()).ravel()
+        return along / (self.lengths * length) if length else along
+
+
+def _vectors(counted: Sequence[Counter[str]], terms: Mapping[str, int], rarity: _Floats) -> sparse.csr_matrix:
+    starts, places, values = [0], [], []
+    for counts in counted:
+        known = [(terms[term], weight) for term, weight in frequencies(counts).items() if term in terms]
+        places += [place for place, _ in known]
+        values += [weight for _, weight in known]
+        starts.append(len(places))
+    shape = (len(counted), len(terms))
+    return sparse.csr_matrix((np.array(values) * rarity[places], places, starts), shape=shape)
+
+
+def _learn(space: _Space, topic: Topic, texts: Sequence[Text]) -> TopicModel | None:
+    keywords = [compile_phrase(keyword) for keyword in topic.keywords]
+    hits = np.array([_hits(keywords, text) for text in texts], dtype=float)
+    similarity = space.similarity(read_text("", " . ".join((topic.name, topic.description, *topic.keywords))))
+    certain = (hits >= _CERTAIN_HITS) | (similarity >= _CERTAIN_SIMILARITY)
+    if certain.sum() < _FEWEST_SEEDS:
+        return None
+    seeds = _SEED_KEYWORDS * hits + _SEED_SIMILARITY * similarity
+    near = _near_seeds(space, seeds)
+    positions = _standard(_standard(near) + _PART_OF_SEEDS * _standard(seeds))
+    positions += _PART_OF_WORDS * _standard(_words_of_nearest(space, positions))
+    damping = math.sqrt(_RIDGE * float(np.mean(space.lengths**2)))
+    weights = lsqr(space.vectors, positions - positions.mean(), damp=damping, iter_lim=_ROUNDS)[0]
+    weights[np.argsort(-np.abs(weights), kind="stable")[_WEIGHTS_KEPT:]] = 0
+    slope, offset = _calibrate(space.vectors @ weights, certain.astype(float), near)
+    by_term = {term: weights[place] * space.rarity[place] for term, place in space.terms.items() if weights[place]}
+    return TopicModel(
+        weights={term: _rounded(weight) for term, weight in by_term.items()},
+        slope=_rounded(slope),
+        offset=_rounded(offset),
+    )
+
+
+def _hits(keywords: Sequence[Phrase], text: Text) -> int:
+    """Return how often the keywords occur: each time in the title counts three times, and at most three in the body."""
+    return sum(
+        _TITLE_COUNTS * count_in_title(phrase, text) + min(_BODY_COUNTS, count(phrase, text)) for phrase in keywords
+    )
+
+
+def _seed_count(papers: int) -> int:
+    return min(_MOST_SEEDS, max(_FEWEST_SEEDS, int(papers * _SEEDS_SHARE)))
+
+
+def _near_seeds(space: _Space, seeds: _Floats) -> _Floats:
+    """Return how far each paper is from the centre of all papers in the direction of the best seeds."""
+    best = np.argsort(-seeds, kind="stable")[: _seed_count(len(seeds))]
+    weights = np.linspace(1, _LAST_SEED, len(best))
+    centre: _Floats = (space.reduced[best] * weights[:, None]).sum(axis=0) / weights.sum()
+    return np.asarray(space.reduced @ (centre - space.reduced.mean(axis=0)))
+
+
+def _words_of_nearest(space: _Space, positions: _Floats) -> _Floats:
+    """Return how much more often the words of each paper occur in the papers that are nearest to the topic."""
+    nearest = np.argsort(-positions, kind="stable")[: 2 * _seed_count(len(positions))]
+    occurs = space.vectors.copy()
+    occurs.data = np.ones_like(occurs.data)
+    everywhere = np.asarray(occurs.mean(axis=0)).ravel()
+    among = np.asarray(occurs[nearest].sum(axis=0)).ravel()
+    ratio = np.log((among + _PRIOR * everywhere) / (len(nearest) + _PRIOR) / everywhere)
+    return (space.vectors @ ratio) / space.lengths
+
+
+def _calibrate(positions: _Floats, certain: _Floats, near: _Floats) -> tuple[float, float]:
+    """Return slope and offset that make positions a probability, see the module's text.
+
+    Certain seeds are about the topic. Another paper is, too, with the probability that follows from its position and
+    from the share of certain seeds among papers that are about the topic, which is that among the nearest papers.
+    """
+    rare = float(certain.mean())
+    fitted = _logistic_fit(positions, certain, np.array([0.0, math.log(rare / (1 - rare))]))
+    nearest = np.argsort(-near, kind="stable")[: _seed_count(len(near))]
+    share = (float(certain[nearest].sum()) + 1) / (len(nearest) + 2)
+    for _ in range(_ROUNDS):
+        probable = _logistic(positions, fitted)
+        hidden = probable * (1 - share) / (1 - probable * share)
+        fitted = _logistic_fit(positions, np.where(certain > 0, 1.0, hidden), fitted)
+    return float(fitted[0]), float(fitted[1])
+
+
+def _logistic(positions: _Floats, fitted: _Floats) -> _Floats:
+    return np.asarray(expit(fitted[0] * positions + fitted[1]))
+
+
+def _logistic_fit(positions: _Floats, labels: _Floats, start: _Floats) -> _Floats:
+    """Fit label = logistic(slope * position + offset) by Newton's method, with a weak prior on the slope."""
+    design = np.column_stack([positions, np.ones_like(positions)])
+    prior = np.diag([1e-3, 1e-9])
+    fitted = start.copy()
+    for _ in range(_NEWTON_ROUNDS):
+        probable = _logistic(positions, fitted)
+        gradient = design.T @ (labels - probable) - prior @ fitted
+        curvature = (design * (probable * (1 - probable))[:, None]).T @ design + prior
+        step = np.linalg.solve(curvature, gradient)
+        fitted += step / max(1.0, float(np.abs(step).max()))
+        if float(np.abs(step).max()) < _CONVERGED:
+            break
+    return fitted
+
+
+def _standard(values: _Floats) -> _Floats:
+    """Return values with mean 0 and standard deviation 1."""
+    return np.asarray((values - values.mean()) / max(float(values.std()), 1e-9))
+
+
+def _units(vectors: _Floats) -> _Floats:
+    return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9))
+
+
+def _rounded(value: float) -> float:
+    """Return a number with as many digits as matter, so that processors that add in another order agree."""
+    return float(f"{value:.{_DIGITS}g}")

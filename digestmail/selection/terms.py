@@ -1,0 +1,49 @@
+"""The terms of a text that topics are learned from: the stems of its words, and pairs of stems that are adjacent."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator
+
+from digestmail.selection.tokenize import Text, stem, words_of
+
+_TITLE = 2
+"""How often a term in the title counts."""
+
+
+def terms_of(text: Text) -> Counter[str]:
+    """Return how often each term occurs in the title and the abstract."""
+    found: Counter[str] = Counter()
+    for part, weight in ((text.title, _TITLE), (text.body, 1)):
+        for term, _ in _terms(part):
+            found[term] += weight
+    return found
+
+
+def frequencies(terms: Counter[str]) -> dict[str, float]:
+    """Return the weight of each term in its text: 1 + ln(count), divided by the length of this vector."""
+    damped = {term: 1 + math.log(count) for term, count in terms.items()}
+    length = math.sqrt(math.fsum(weight * weight for weight in damped.values()))
+    return {term: weight / length for term, weight in damped.items()}
+
+
+def written(text: Text) -> dict[str, str]:
+    """Return how each term is written in the text, where it occurs first."""
+    found: dict[str, str] = {}
+    for part in (text.title, text.body):
+        for term, words in _terms(part):
+            found.setdefault(term, words)
+    return found
+
+
+def _terms(part: str) -> Iterator[tuple[str, str]]:
+    """Yield the terms of a normalized text, and the words of each."""
+    before, before_written = "", ""
+    for word in words_of(part):
+        root = stem(word)
+        if root:
+            yield root, word
+            if before:
+                yield f"{before} {root}", f"{before_written} {word}"
+        before, before_written = root, word
