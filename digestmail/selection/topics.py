@@ -34,8 +34,8 @@ from digestmail.selection.topic_model import Judgement
 
 _KEYWORD_IN_TITLE = 0.7
 _KEYWORD_IN_BODY = 0.5
-_PRIMARY_CATEGORY = 0.4
-_OTHER_CATEGORY = 0.25
+_PRIMARY_CATEGORY = 0.6
+_OTHER_CATEGORY = 0.5
 _AUTHOR = 0.8
 _FAINTEST = 0.1
 """Weaker evidence than this is not mentioned."""

@@ -76,8 +76,8 @@ def test_a_paper_that_matches_two_topics_is_explained_for_both(database):
     see(database, sighting(1, title="An agent", abstract="It sees an image."), now=THURSDAY)
     said = explained(database, 1, THURSDAY).reasons
     assert said[1:3] == (
-        "matches 'Agents' with strength 0.60: keyword agent",
-        "also matches 'Vision' with strength 0.40: keyword image",
+        "matches 'Agents' with strength 0.70: keyword agent",
+        "also matches 'Vision' with strength 0.50: keyword image",
     )
     assert said[-2:] == ("subscribers of 'Agents' only get it", "subscribers of 'Vision' only get it")
 

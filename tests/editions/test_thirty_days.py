@@ -30,8 +30,7 @@ DAYS = range(30)
 
 
 def topic(name: str, word: str) -> Topic:
-    # The similarity of such short texts means little.
-    return Topic(name=name, keywords=(word,), min_similarity=1.0)
+    return Topic(name=name, keywords=(word,))
 
 
 AGENTS, VISION, CODE = topic("Agents", "agent"), topic("Vision", "image"), topic("Code", "compiler")

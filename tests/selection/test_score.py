@@ -52,8 +52,20 @@ def test_the_score_is_the_documented_formula():
     assert found.growth == pytest.approx(0.5 * math.log(31))
     assert found.topic == pytest.approx(0.5)
     assert found.age == pytest.approx(0.5)
-    parts = found.upvotes + found.comments + found.stars + found.growth + found.topic
-    assert found.total == pytest.approx(found.age * parts)
+    counts = found.upvotes + found.comments + found.stars + found.growth
+    assert found.total == pytest.approx(found.age * (0.5 * counts + found.topic))
+
+
+def test_many_upvotes_do_not_outrank_papers_that_are_about_the_topic():
+    famous, fitting = Signals(upvotes=200), Signals(upvotes=10)
+    assert total(fitting, strength=0.97) > total(famous, strength=0.5)
+    assert total(famous, strength=0.9) > total(fitting, strength=0.97)
+
+
+def test_without_topics_counts_are_not_reduced():
+    plain = score(candidate(Signals(upvotes=9)), None, Weights(), TODAY, has_topics=False)
+    assert plain.total == pytest.approx(math.log(10))
+    assert score(candidate(Signals(upvotes=9)), None, Weights(), TODAY).total == pytest.approx(math.log(10) / 2)
 
 
 def test_nothing_known_is_no_score():

@@ -20,9 +20,8 @@ from digestmail.selection.select import select
 
 TODAY = date(2026, 4, 2)
 MORNING = datetime(2026, 4, 2, 6, tzinfo=UTC)
-# The similarity of such short texts means little; it is tested in test_similarity.py.
-AGENTS = Topic(name="Agents", keywords=("agent",), min_similarity=1.0)
-VISION = Topic(name="Vision", keywords=("image",), min_similarity=1.0)
+AGENTS = Topic(name="Agents", keywords=("agent",))
+VISION = Topic(name="Vision", keywords=("image",))
 WIDE = Limits(max_papers=1000, max_per_topic=1000)
 
 
@@ -108,7 +107,7 @@ def test_papers_are_grouped_by_topic_best_first_with_a_last_section():
         candidate(1, **IMAGE), candidate(2, upvotes=9, **OTHER), candidate(3, **AGENT), candidate(4, upvotes=3, **AGENT)
     )
     assert list(layout(selection).items()) == [("Agents", [4, 3]), ("Vision", [1]), (None, [2])]
-    assert [entry.rank for section in selection.sections for entry in section.entries] == [2, 4, 3, 1]
+    assert [entry.rank for section in selection.sections for entry in section.entries] == [1, 3, 2, 4]
 
 
 def test_empty_sections_are_left_out():
@@ -371,19 +370,20 @@ def test_the_reasons_name_topic_words_score_and_rank():
     selection = choose(candidate(1, upvotes=9, age=3, title="Agents", abstract="On images."), topics=topics)
     assert reasons(selection.decisions[0], WIDE) == (
         "selected, under 'Agents'",
-        "matches 'Agents' with strength 0.60: keyword agent",
-        "also matches 'Vision' with strength 0.40: keyword image",
+        "matches 'Agents' with strength 0.70: keyword agent",
+        "also matches 'Vision' with strength 0.50: keyword image",
         "excluded from 'Surveys' by 'image'",
-        "score 1.45 = 0.50 for age * (upvotes 2.30 + topic match 0.60)",
+        "score 1.16 = 0.50 for age * (0.70 for relevance * (upvotes 2.30) + topic match 0.70)",
         "rank 1",
     )
 
 
 def test_the_reasons_name_the_words_that_make_a_paper_similar():
-    match = TopicMatch(topic="T", strength=0.8, authors=("Tri Dao",), similarity=0.31, similar_words=("memory", "time"))
+    match = TopicMatch(topic="T", strength=0.8, authors=("Tri Dao",), similarity=0.31, words=("memory", "time"))
     decision = Decision(paper_id=paper(1).id, outcome=Outcome.SELECTED, score=Score(total=0.0), rank=4, match=match)
     assert (
-        reasons(decision, None)[1] == "matches 'T' with strength 0.80: author Tri Dao; similarity 0.31 by memory, time"
+        reasons(decision, None)[1]
+        == "matches 'T' with strength 0.80: similarity 0.31 because of memory, time; author Tri Dao"
     )
 
 

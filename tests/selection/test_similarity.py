@@ -29,13 +29,13 @@ def values(papers: list[Paper], *topics: Topic) -> list[list[float]]:
 
 def test_a_paper_in_other_words_is_similar_to_the_topic():
     near, birds, graphs = (row[0] for row in compare([read(p) for p in (CACHE, BIRDS, GRAPHS)], [SERVING]))
-    assert near.value > SERVING.min_similarity > max(birds.value, graphs.value)
+    assert near.value > SERVING.min_strength > max(birds.value, graphs.value)
     assert set(near.words) >= {"memory", "energy", "quantizes"}
 
 
 def test_a_single_paper_is_enough_to_compare():
     ((near,),) = compare([read(CACHE)], [SERVING])
-    assert near.value > SERVING.min_similarity
+    assert near.value > SERVING.min_strength
 
 
 def test_common_words_say_little():

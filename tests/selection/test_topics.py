@@ -11,14 +11,16 @@ from digestmail.model.digests import Topic
 from digestmail.selection.phrases import compile_phrase, occurs_in
 from digestmail.selection.similarity import Similarity
 from digestmail.selection.tokenize import STEM_HEAD, read, spelled, stem, words_of
-from digestmail.selection.topics import compile_rule, excluded_by, match
+from digestmail.selection.topic_model import Judgement
+from digestmail.selection.topics import admits, compile_rule, excluded_by, match
 
 NOTHING_ALIKE = Similarity()
 
 
-def found(topic: Topic, similarity: Similarity = NOTHING_ALIKE, **fields):
-    subject = paper(1, **fields)
-    return match(compile_rule(topic), subject, read(subject), similarity)
+def found(topic: Topic, similarity: Similarity = NOTHING_ALIKE, judgement: Judgement | None = None, **fields):
+    subject, rule = paper(1, **fields), compile_rule(topic)
+    evidence = match(rule, subject, read(subject), similarity, judgement)
+    return evidence if evidence is not None and admits(rule, evidence) else None
 
 
 def occurs(keyword: str, text: str) -> bool:
@@ -198,7 +200,7 @@ def test_more_evidence_is_stronger_but_never_more_than_one():
         if (matched := found(Topic(name="T", keywords=tuple(names)), abstract=" ".join(names[:count])))
     ]
     assert strengths == sorted(strengths)
-    assert strengths[0] == pytest.approx(0.4)
+    assert strengths[0] == pytest.approx(0.5)
     assert strengths[-1] <= 1
 
 
@@ -279,15 +281,41 @@ def test_an_exclusion_names_its_word():
 
 def test_similarity_alone_makes_a_match_from_the_topics_threshold_on():
     near = Similarity(value=0.3, words=("serving", "memory"))
-    assert found(Topic(name="T", keywords=("x-ray",), min_similarity=0.31), near) is None
-    matched = found(Topic(name="T", keywords=("x-ray",), min_similarity=0.3), near)
+    assert found(Topic(name="T", keywords=("x-ray",), min_strength=0.31), near) is None
+    matched = found(Topic(name="T", keywords=("x-ray",), min_strength=0.29), near)
     assert matched is not None
-    assert (matched.keywords, matched.similarity, matched.similar_words) == ((), 0.3, ("serving", "memory"))
+    assert (matched.keywords, matched.similarity, matched.words) == ((), 0.3, ("serving", "memory"))
     assert matched.strength == pytest.approx(0.3)
 
 
-def test_no_similarity_is_no_match_whatever_the_threshold():
-    assert found(Topic(name="T", min_similarity=0), Similarity()) is None
+def test_no_evidence_is_no_match_whatever_the_threshold():
+    assert found(Topic(name="T", min_strength=0), Similarity()) is None
+
+
+def test_what_was_learned_decides_and_a_keyword_alone_does_not():
+    topic = Topic(name="T", keywords=("fine-tuning",))
+    text = {"title": "Tuning a violin by ear", "abstract": "Fine-tuning, step by step."}
+    assert found(topic, **text) is not None
+    assert found(topic, judgement=Judgement(probability=0.2, terms=()), **text) is None
+    matched = found(topic, judgement=Judgement(probability=0.8, terms=("tun", "violin")), **text)
+    assert matched is not None
+    assert (matched.strength, matched.probability) == (pytest.approx(0.8), 0.8)
+    assert matched.keywords == ("fine-tuning",)
+
+
+def test_learned_words_are_named_as_the_paper_writes_them():
+    judgement = Judgement(probability=0.9, terms=("quant", "low bit"))
+    matched = found(Topic(name="T"), judgement=judgement, title="Quantized networks", abstract="We use low bits.")
+    assert matched is not None
+    assert matched.words == ("quantized", "low bits")
+
+
+@pytest.mark.parametrize("reason", [{"categories": ("cs.DC",)}, {"authors": ("Tri Dao",)}])
+def test_a_category_or_author_of_the_topic_always_matches(reason):
+    topic = Topic(name="T", categories=("cs.DC",), authors=("Tri Dao",), min_strength=1.0)
+    matched = found(topic, judgement=Judgement(probability=0.0, terms=()), **reason)
+    assert matched is not None
+    assert matched.strength >= 0.5
 
 
 def test_a_topic_without_any_rule_matches_nothing():
