@@ -1,7 +1,7 @@
-"""Fuzzing: checks that a target keeps its promise for damaged inputs, and keeps inputs that reach code for the first time.
+"""Fuzzing: checks what targets promise for damaged inputs, and keeps the inputs that reach code for the first time.
 
 `attack` has two modes. Without `FUZZ_SECONDS` it checks the corpus and a few inputs, always the same ones. With
-`FUZZ_SECONDS` (`make fuzz`) it checks new inputs for that many seconds. An input that reaches a line of digestmail which
+`FUZZ_SECONDS` (`make fuzz`) it checks new inputs for that many seconds. An input that reaches a line of digestmail that
 no other input reached is shortened, stored in `tests/fuzz/corpus/`, and damaged further.
 """
 
@@ -38,11 +38,12 @@ LONGEST_CPU = 20.0
 
 _TOKEN = re.compile(rb"<[^<>]{0,200}>|[A-Za-z0-9_.+-]+|\s+|[^A-Za-z0-9_\s]", re.DOTALL)
 _ODD = (
-    b"", b"\0", b"\r", b"\n", b"\r\n", b"\t", b"\xff", b"\xc3", b"\xed\xa0\x80", b"\xef\xbb\xbf", b"\xff\xfe", b"\x1b", b"\x85",
-    "\u202e\u2028".encode(), "\U0001f9ea".encode(), b"<", b">", b"&", b"]]>", b"<!--", b"-->", b"<![CDATA[", b"&amp;lt;", b"&#0;",
-    b"&#xD800;", b'"', b"'", b"\\", b"\\ud800", b"\\u0000", b"{", b"}", b"[", b"]", b"$", b"%00", b"%ff", b"%", b"0", b"-1", b"1e400",
-    b"9" * 30, b"NaN", b"null", b"true", b"a" * 300, b" " * 300, b"9999-12-31T23:59:59Z", b"0001-01-01", b"//", b"http://[", b"://",
-    b"@", b"=?utf-8?q?=00?=", b"=?x?b?!?=", b"..", b":", b";", b",", b"=",
+    b"", b"\0", b"\r", b"\n", b"\r\n", b"\t", b"\xff", b"\xc3", b"\xed\xa0\x80", b"\xef\xbb\xbf", b"\xff\xfe", b"\x1b",
+    b"\x85", "\u202e\u2028".encode(), "\U0001f9ea".encode(), b"<", b">", b"&", b"]]>", b"<!--", b"-->", b"<![CDATA[",
+    b"&amp;lt;", b"&#0;", b"&#xD800;", b'"', b"'", b"\\", b"\\ud800", b"\\u0000", b"{", b"}", b"[", b"]", b"$", b"%00",
+    b"%ff", b"%", b"0", b"-1", b"1e400", b"9" * 30, b"NaN", b"null", b"true", b"a" * 300, b" " * 300, b"0001-01-01",
+    b"9999-12-31T23:59:59Z", b"//", b"http://[", b"://", b"@", b"=?utf-8?q?=00?=", b"=?x?b?!?=", b"..", b":", b";",
+    b",", b"=",
 )  # fmt: skip
 
 

@@ -124,7 +124,12 @@ OPML = b"""<?xml version="1.0" encoding="UTF-8"?>
 """
 
 SCALARS = st.one_of(
-    st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=20), st.sampled_from(["\ud800", "\0", "a" * 2100])
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(),
+    st.text(max_size=20),
+    st.sampled_from(["\ud800", "\0", "a" * 2100]),
 )
 VALUES = st.recursive(
     SCALARS,
@@ -220,7 +225,9 @@ TARGETS = [
         seeds=[json.dumps([PAPER]).encode()],
         documents=st.lists(
             st.one_of(
-                damaged(PAPER), damaged(PAPER["paper"]).map(lambda one: PAPER | {"paper": one}), VALUES  # type: ignore[arg-type]
+                damaged(PAPER),
+                damaged(PAPER["paper"]).map(lambda one: PAPER | {"paper": one}),
+                VALUES,  # type: ignore[arg-type]
             ),
             max_size=3,
         ).map(lambda items: json.dumps(items).encode()),

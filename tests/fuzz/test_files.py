@@ -8,7 +8,6 @@ from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
-import pytest
 from fakes import AGENTS, THURSDAY, VISION, digest
 from fuzzing import Target, attack, check_texts
 from hypothesis import strategies as st
@@ -87,7 +86,9 @@ Reader <reader@example.org>,daily,Agents; Vision,7,de,Europe/Berlin,active,2026-
 '=x@example.org,weekly,,,,,unsubscribed,,,,\r
 """
 SPREADSHEET = "sep=;\nE-Mail;digest;;\nj\xfcrgen@example.org;daily;;\n;;;\n".encode("utf-16")
-WESTERN = "address\tdigest\tconsent_source\tconsent_at\nreader@b\xfccher.example\tdaily\tcaf\xe9\t2026-03-01\n".encode("cp1252")
+WESTERN = "address\tdigest\tconsent_source\tconsent_at\nreader@b\xfccher.example\tdaily\tcaf\xe9\t2026-03-01\n".encode(
+    "cp1252"
+)
 READER = Reader(
     digests=(digest(topics=(AGENTS, VISION)), digest("weekly", cron="0 7 * * 4")),
     languages=("de", "en"),
@@ -96,9 +97,14 @@ READER = Reader(
 )
 VALUES = st.recursive(
     st.one_of(
-        st.booleans(), st.integers(-(2**63), 2**63 - 1), st.floats(), st.dates(), st.datetimes(), st.text(max_size=9),
+        st.booleans(),
+        st.integers(-(2**63), 2**63 - 1),
+        st.floats(),
+        st.dates(),
+        st.datetimes(),
+        st.text(max_size=9),
         st.sampled_from(["", " ", "0 7 * * *", "\0", "https://[", "https://x.org", "@", "localhost", "a" * 300]),
-    ),  # fmt: skip
+    ),
     lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=5), inner, max_size=3)),
     max_leaves=4,
 )

@@ -73,7 +73,9 @@ PROVIDERS = {
     Provider.GENERIC: [json.dumps([generic(), generic("complaint")]).encode()],
 }
 VALUES = st.recursive(
-    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=9), st.sampled_from(["\ud800", "\0"])),
+    st.one_of(
+        st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=9), st.sampled_from(["\ud800", "\0"])
+    ),
     lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=5), inner, max_size=3)),
     max_leaves=8,
 )

@@ -24,7 +24,9 @@ from digestmail.web.subscriber_pages import purpose
 
 LARGEST = 2_000_000
 TIMES = 10**9
-UNLIMITED = Rates(**dict.fromkeys(("network", "address", "domain", "total", "searches", "all_searches"), Rate(TIMES, 1)))
+UNLIMITED = Rates(
+    **dict.fromkeys(("network", "address", "domain", "total", "searches", "all_searches"), Rate(TIMES, 1))
+)
 SECRET = "a-made-up-webhook-secret"
 FORM = b"Content-Type: application/x-www-form-urlencoded\n"
 ADMIN = f"Authorization: Bearer {TOKEN}\nContent-Type: application/json\n".encode()
@@ -37,7 +39,7 @@ MULTIPART = (
 # @words@ stand for valid tokens.
 REQUESTS = [
     *(
-        b"GET " + path + HOST + b"Accept-Language: de-AT, he;q=0.5\nIf-None-Match: W/\"x\"\nX-Forwarded-For: 192.0.2.1\n\n"
+        b"GET " + path + HOST + b'Accept-Language: de-AT, he;q=0.5\nIf-None-Match: W/"x"\nX-Forwarded-For: 192.0.2.1\n\n'
         for path in (
             b"/", b"/daily?topic=Agents&page=2", b"/daily/2026-04-02", b"/daily/week/2026-W14", b"/daily/month/2026-04",
             b"/daily/feed.atom", b"/daily/feed.json?topic=Agents", b"/search?q=%22layers%22+-cache&topic=Agents&from=2026-01-01&to=2026-12-31",
@@ -78,7 +80,9 @@ REQUESTS = [
 def parse(data: bytes) -> tuple[dict[str, Any], bytes] | None:
     """Return the ASGI scope and the body of a request, as uvicorn does; None if h11 refuses its head."""
     head, _, body = data.partition(b"\n\n")
-    lines = [line for line in head.split(b"\n") if not line.lower().startswith((b"content-length", b"transfer-encoding"))]
+    lines = [
+        line for line in head.split(b"\n") if not line.lower().startswith((b"content-length", b"transfer-encoding"))
+    ]
     connection = h11.Connection(h11.SERVER)
     try:
         connection.receive_data(b"\r\n".join(lines) + b"\r\n\r\n")
@@ -135,7 +139,7 @@ def check_answer(messages: list[dict[str, Any]]) -> None:
     elif "json" in kind:
         json.loads(body)
     elif "xml" in kind:
-        expat.ParserCreate().Parse(body, True)  # noqa: FBT003 - that this is all
+        expat.ParserCreate().Parse(body, True)
     elif kind.startswith("text/plain"):
         body.decode()
 
