@@ -1,8 +1,9 @@
 """The work of `digestmail serve` over simulated weeks: memory must stay flat, with new papers every day.
 
-A manual clock goes through the weeks in steps of four hours. Each step does what the daemon does every hour: one run
-(collect, publish, deliver), and a delivery in between. Three made-up sources on loopback have new papers every day, and emails go to a
-Maildir that is emptied every week. `python -m benchmarks.soak_serve 20` simulates 20 weeks instead of eight.
+A manual clock goes through the weeks in steps of four hours. Each step does the work of one hour of the daemon: a run
+(collect, publish, deliver), and another delivery. Three made-up sources on loopback have new papers every day,
+and emails go to a Maildir that is emptied every week. `python -m benchmarks.soak_serve 20` simulates 20 weeks instead
+of eight.
 """
 
 from __future__ import annotations
