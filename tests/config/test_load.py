@@ -104,6 +104,28 @@ def test_wrong_values_are_told_with_their_key(write, line, key):
     assert [p.split(":")[0] for p in problems(write(line + "\n" + SMALL))] == [key]
 
 
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('"" = 1', 'web."": unknown key'),
+        ('"\\u001b[2J" = 1', 'web."\\u001b[2J": unknown key'),
+        ('"two words" = 1', 'web."two words": unknown key'),
+        ('"\\u202e" = 1', 'web."\\u202e": unknown key'),
+    ],
+)
+def test_a_key_is_told_in_one_printable_line(write, line, said):
+    (problem,) = problems(write(f"{SMALL}\n[web]\n{line}"))
+    assert problem.startswith(said)
+    assert problem.isprintable()
+
+
+def test_a_name_with_control_characters_is_told_in_one_printable_line(write):
+    text = SMALL.replace('"daily"', r'"a\u001b\nb"').replace('title = "Daily"', "title = 5")
+    found = problems(write(text))
+    assert any(line.startswith(r'digests["a\x1b\nb"].title: ') for line in found)
+    assert all(line.isprintable() for line in found)
+
+
 def test_a_file_that_is_not_there_or_no_toml_is_a_clear_error(tmp_path, write):
     (absent,) = problems(tmp_path / "absent.toml")
     assert absent.startswith(f"there is no configuration file {tmp_path / 'absent.toml'}: ")
