@@ -122,5 +122,5 @@ class SubscriptionError(SubscriberFacingError):
 
 
 def _printable(text: str) -> str:
-    """Return `text` with characters that terminals act on, or do not show, as escapes like \\x1b."""
+    r"""Return `text` with characters that terminals act on, or do not show, as escapes like \x1b."""
     return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)

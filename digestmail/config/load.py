@@ -125,8 +125,9 @@ def _cross_problems(raw: dict[str, Any]) -> Iterator[str]:
         yield from (f"{table}[{at}].name: {name!r} is used twice" for at, name in twice)
     entries = Names(raw)
     for index, digest in enumerate(rows_of(raw, "digests")):
-        if digest.get("name") in RESERVED_NAMES:
-            yield f"digests[{index}].name: {digest['name']!r} is the name of a page"
+        name = digest.get("name")
+        if isinstance(name, str) and name in RESERVED_NAMES:
+            yield f"digests[{index}].name: {name!r} is the name of a page"
         yield from _digest_problems(entries.entry("digests", index), digest, known)
 
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import tomllib
 from contextlib import suppress
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from fakes import AGENTS, THURSDAY, VISION, digest
+import pytest
 from fuzzing import Target, attack, check_texts
 from hypothesis import strategies as st
 
 from digestmail.config.load import load
 from digestmail.errors import ConfigError, SubscriptionError
+from digestmail.model.digests import Digest, Schedule, Topic
 from digestmail.model.subscribers import Consent
 from digestmail.subscribers.csv_dialect import open_table
 from digestmail.subscribers.csv_import import ImportRow, Reader, RowError
@@ -89,11 +90,18 @@ SPREADSHEET = "sep=;\nE-Mail;digest;;\nj\xfcrgen@example.org;daily;;\n;;;\n".enc
 WESTERN = "address\tdigest\tconsent_source\tconsent_at\nreader@b\xfccher.example\tdaily\tcaf\xe9\t2026-03-01\n".encode(
     "cp1252"
 )
+NOW = datetime(2026, 4, 2, 8, tzinfo=UTC)
+TOPICS = (Topic(name="Agents", keywords=("agent",)), Topic(name="Vision", keywords=("image",)))
 READER = Reader(
-    digests=(digest(topics=(AGENTS, VISION)), digest("weekly", cron="0 7 * * 4")),
+    digests=tuple(
+        Digest(
+            name=name, title=name, schedule=Schedule(cron="0 7 * * *", timezone="UTC"), sources=("hf",), topics=topics
+        )
+        for name, topics in (("daily", TOPICS), ("weekly", ()))
+    ),
     languages=("de", "en"),
-    consent=Consent(source="conference desk", at=THURSDAY - timedelta(days=30)),
-    now=THURSDAY,
+    consent=Consent(source="conference desk", at=NOW - timedelta(days=30)),
+    now=NOW,
 )
 VALUES = st.recursive(
     st.one_of(
@@ -182,6 +190,15 @@ def test_any_configuration_is_read_or_every_problem_is_a_sentence(tmp_path):
             documents=CONFIGS,
         )
     )
+
+
+@pytest.mark.parametrize("value", [[], {}, 7, "\0"], ids=["list", "table", "number", "text"])
+def test_a_value_of_any_type_in_any_place_is_read_or_a_sentence(tmp_path, value):
+    place = 0
+    while (text := with_changes([(place, value)])) != with_changes([]):
+        check_config(tmp_path / "config.toml", text)
+        place += 1
+    assert place > 70, "every table, list and value of the file was replaced"
 
 
 def test_any_csv_is_read_or_every_problem_is_a_sentence(tmp_path):
