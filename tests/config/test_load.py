@@ -126,6 +126,34 @@ def test_a_name_with_control_characters_is_told_in_one_printable_line(write):
     assert all(line.isprintable() for line in found)
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (f"a = {'[' * 5000}", "nested too deeply"),
+        (f"a = {'{b = ' * 5000}", "nested too deeply"),
+        (f"a = {'9' * 5000}", "is not TOML"),
+        (f"a = [{{b = 0x{'f' * 5000}}}]", "more than 64 bits"),
+        ("a = 9223372036854775808", "more than 64 bits"),
+    ],
+    ids=["lists", "tables", "digits", "hexadecimal digits", "one too many"],
+)
+def test_what_toml_cannot_hold_is_a_clear_error(write, text, said):
+    (problem,) = problems(write(text))
+    assert said in problem
+
+
+@pytest.mark.parametrize("value", ["[" * 5000, '{"a":' * 5000])
+def test_an_override_that_is_nested_too_deeply_is_a_problem_of_its_key(write, monkeypatch, value):
+    monkeypatch.setenv("DIGESTMAIL_MAIL", value)
+    assert problems(write(SMALL))[0].startswith("mail: must be a table")
+
+
+def test_a_directory_that_cannot_be_looked_at_is_a_problem_of_its_key(write):
+    (problem,) = problems(write(f'templates_dir = "{"x" * 300}"\n{SMALL}'))
+    assert problem.startswith("templates_dir: ")
+    assert problem.endswith("cannot be read: File name too long")
+
+
 def test_a_file_that_is_not_there_or_no_toml_is_a_clear_error(tmp_path, write):
     (absent,) = problems(tmp_path / "absent.toml")
     assert absent.startswith(f"there is no configuration file {tmp_path / 'absent.toml'}: ")
