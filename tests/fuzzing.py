@@ -33,6 +33,8 @@ FEW, ROUND = 12, 100
 """Inputs that `make test` checks for each target, and that one round of `make fuzz` checks."""
 LONGEST_KEPT = 3_000
 """Octets of an input in the corpus."""
+LONGEST_RUN = 10_000
+"""Octets of a token that is repeated: enough to nest too deeply for any recursive parser."""
 LONGEST_CPU = 20.0
 """CPU seconds after which `make fuzz` says that an input hangs."""
 
@@ -91,7 +93,7 @@ def inputs(target: Target, known: Sequence[bytes]) -> st.SearchStrategy[bytes]:
     divided = [_TOKEN.findall(one) for one in known]
     pool = st.sampled_from(sorted({token for tokens in divided for token in tokens} | set(_ODD)))
     some = st.lists(pool, max_size=3)
-    many = st.builds(lambda token, count: [token] * count, pool, st.integers(2, 100))
+    many = st.builds(_repeated, pool, st.one_of(st.integers(2, 100), st.just(LONGEST_RUN)))
     any_octets = st.binary(max_size=8).map(lambda octets: [octets])
 
     @st.composite
@@ -105,6 +107,10 @@ def inputs(target: Target, known: Sequence[bytes]) -> st.SearchStrategy[bytes]:
 
     shuffled = st.lists(pool, max_size=60).map(b"".join)
     return st.one_of(edited(), edited(), edited(), shuffled, st.binary(max_size=200), target.documents)
+
+
+def _repeated(token: bytes, count: int) -> list[bytes]:
+    return [token] * min(count, LONGEST_RUN // max(len(token), 1))
 
 
 def _quiet(examples: int) -> settings:

@@ -76,6 +76,7 @@ class _FileAlone(Config):
 def _read(path: Path) -> dict[str, Any]:
     try:
         found = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        too_large = any(_is_too_large(value) for value in found.values())
     except FileNotFoundError as error:
         raise ConfigError([_absent(path)]) from error
     except IsADirectoryError as error:
@@ -86,7 +87,7 @@ def _read(path: Path) -> dict[str, Any]:
         raise ConfigError([f"{path}: is not read: its lists or tables are nested too deeply"]) from error
     except ValueError as error:  # TOMLDecodeError, or a number with thousands of digits
         raise ConfigError([f"{path}: is not TOML: {error}"]) from error
-    if any(_is_too_large(value) for value in found.values()):
+    if too_large:
         raise ConfigError([f"{path}: is not TOML: a whole number has more than 64 bits"])
     return found
 

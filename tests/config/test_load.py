@@ -131,11 +131,12 @@ def test_a_name_with_control_characters_is_told_in_one_printable_line(write):
     [
         (f"a = {'[' * 5000}", "nested too deeply"),
         (f"a = {'{b = ' * 5000}", "nested too deeply"),
+        (f"a{'.a' * 5000} = 1", "nested too deeply"),
         (f"a = {'9' * 5000}", "is not TOML"),
         (f"a = [{{b = 0x{'f' * 5000}}}]", "more than 64 bits"),
         ("a = 9223372036854775808", "more than 64 bits"),
     ],
-    ids=["lists", "tables", "digits", "hexadecimal digits", "one too many"],
+    ids=["lists", "tables", "dotted keys", "digits", "hexadecimal digits", "one too many"],
 )
 def test_what_toml_cannot_hold_is_a_clear_error(write, text, said):
     (problem,) = problems(write(text))
