@@ -4,13 +4,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 BENCH ?= day
 COVERAGE_FLOOR ?= 70
+FUZZ_SECONDS ?= 60
 TRIAL := build/release-trial
 PINNED := build/pinned
 SBOM ?= $(PINNED)/digestmail.cdx.json
 AUDIT ?= yes
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit long servers check coverage lint types imports reference hooks audit sbom release format bench lock clean
+.PHONY: help demo test unit long fuzz servers check coverage lint types imports reference hooks audit sbom release format bench lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -26,6 +27,9 @@ unit: $(VENV)/.dev ## the tests that need no server, browser or other program
 
 long: $(VENV)/.dev ## kill the workers well over a thousand times; some minutes
 	DIGESTMAIL_TEST_LONG=1 $(BIN)/pytest -n auto -q -rP tests/e2e/test_kills.py
+
+fuzz: $(VENV)/.dev ## damaged inputs for everything that reads untrusted octets; FUZZ_SECONDS for each of them
+	FUZZ_SECONDS=$(FUZZ_SECONDS) $(BIN)/pytest -n 0 -q -s tests/fuzz
 
 coverage: $(VENV)/.dev ## the whole test suite, with the branches it covers and a floor under their share
 	$(BIN)/pytest -n auto -q --cov --cov-report=term --cov-fail-under=$(COVERAGE_FLOOR)

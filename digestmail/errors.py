@@ -14,9 +14,12 @@ class ConfigError(DigestmailError):
     """The configuration is invalid. `problems` contains one sentence for each problem."""
 
     def __init__(self, problems: Sequence[str]) -> None:
-        """Store the problems. The text lists them, one for each line."""
-        super().__init__("\n".join(problems))
-        self.problems = tuple(problems)
+        """Store the problems. The text lists them, one for each line.
+
+        What a terminal would not print is escaped, because a problem may contain any key or name of the file.
+        """
+        self.problems = tuple(map(_printable, problems))
+        super().__init__("\n".join(self.problems))
 
 
 class SourceError(DigestmailError):
@@ -116,3 +119,8 @@ class TokenError(SubscriberFacingError):
 
 class SubscriptionError(SubscriberFacingError):
     """A subscription request is invalid or not allowed."""
+
+
+def _printable(text: str) -> str:
+    r"""Return `text` with characters that terminals act on, or do not show, as escapes like \x1b."""
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)

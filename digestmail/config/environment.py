@@ -31,7 +31,7 @@ class Environment(EnvSettingsSource):
         """
         try:
             return super().decode_complex_value(field_name, field, value)  # type: ignore[arg-type] # None for a dict
-        except ValueError:
+        except (ValueError, RecursionError):
             kinds = get_args(field.annotation) if field is not None else ()
             texts = kinds[1:] == (Ellipsis,) and str in {kinds[0], *get_args(kinds[0])[:1]}
             if not texts or value.lstrip().startswith(("[", "{")):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any, get_args
@@ -22,6 +23,7 @@ _SHOWN_LENGTH = 60
 _SECRET_KEYS = ("password", "token", "secret", "headers", "proxy")
 _IN_ADDRESS = re.compile(r"(?<=://)[^/@\s]+(?=@)|(?<=[?&])(?<!=)[^\s'\"#]+")
 """User name and password of a web address, and its query."""
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _SOURCE_TABLES: dict[str, type[BaseModel]] = {
     get_args(table.model_fields["kind"].annotation)[0]: table for table in get_args(AnySource)
 }
@@ -68,8 +70,13 @@ class Names:
             if number == 1 and isinstance(part, int) and place[2:] != ("name",):
                 text = self.entry(str(place[0]), part)
             else:
-                text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
+                text += f"[{part}]" if isinstance(part, int) else f"{'.' if text else ''}{_key(part)}"
         return text or "configuration"
+
+
+def _key(key: str) -> str:
+    """Return a key as TOML writes it: in quotation marks unless it is a bare key (https://toml.io/en/v1.0.0#keys)."""
+    return key if _BARE_KEY.fullmatch(key) else json.dumps(key, ensure_ascii=False)
 
 
 def rows_of(raw: Mapping[str, Any], table: str) -> list[dict[str, Any]]:

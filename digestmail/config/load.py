@@ -25,6 +25,8 @@ from digestmail.model.theme import DARK, LIGHT, Palette, contrast_problems, is_c
 from digestmail.schedule.cron import check_cron, check_timezone
 
 DEFAULT_PATH = Path("config.toml")
+_INTEGER_BITS = 63
+"""Without the sign (https://toml.io/en/v1.0.0#integer)."""
 _COLOURS = {each.name for each in fields(Palette)}
 
 
@@ -73,15 +75,28 @@ class _FileAlone(Config):
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        found = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        too_large = any(_is_too_large(value) for value in found.values())
     except FileNotFoundError as error:
         raise ConfigError([_absent(path)]) from error
     except IsADirectoryError as error:
         raise ConfigError([f"{path} is a directory: name the file, for example {path / DEFAULT_PATH}"]) from error
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError([f"{path}: is not TOML: {error}"]) from error
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError([file_fault(error, path, Path())]) from error
+    except RecursionError as error:
+        raise ConfigError([f"{path}: is not read: its lists or tables are nested too deeply"]) from error
+    except ValueError as error:  # TOMLDecodeError, or a number with thousands of digits
+        raise ConfigError([f"{path}: is not TOML: {error}"]) from error
+    if too_large:
+        raise ConfigError([f"{path}: is not TOML: a whole number has more than 64 bits"])
+    return found
+
+
+def _is_too_large(value: Any) -> bool:
+    """Return whether `value` is or contains an integer that TOML does not allow and Python may refuse to print."""
+    if isinstance(value, dict | list):
+        return any(map(_is_too_large, value.values() if isinstance(value, dict) else value))
+    return isinstance(value, int) and value.bit_length() > _INTEGER_BITS
 
 
 def _absent(path: Path) -> str:
@@ -93,8 +108,12 @@ def _absent(path: Path) -> str:
 
 def _path_problems(config: Config, base: Path) -> Iterator[str]:
     own = None if config.templates_dir is None else base / config.templates_dir
-    if own is not None and not own.is_dir():
-        yield f"templates_dir: there is no directory {own}"
+    try:
+        if own is not None and not own.is_dir():
+            yield f"templates_dir: there is no directory {own}"
+    except OSError as error:
+        yield f"templates_dir: {file_fault(error, own or base, base)}"
+        own = None
     known = languages(template_directories(own))
     for digest in config.digests:
         if not {digest.language, digest.language.partition("-")[0]} & set(known):
@@ -125,8 +144,9 @@ def _cross_problems(raw: dict[str, Any]) -> Iterator[str]:
         yield from (f"{table}[{at}].name: {name!r} is used twice" for at, name in twice)
     entries = Names(raw)
     for index, digest in enumerate(rows_of(raw, "digests")):
-        if digest.get("name") in RESERVED_NAMES:
-            yield f"digests[{index}].name: {digest['name']!r} is the name of a page"
+        name = digest.get("name")
+        if isinstance(name, str) and name in RESERVED_NAMES:
+            yield f"digests[{index}].name: {name!r} is the name of a page"
         yield from _digest_problems(entries.entry("digests", index), digest, known)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Sequence
 from datetime import date
-from functools import cache
+from functools import cache, lru_cache
 from gettext import GNUTranslations, NullTranslations
 from pathlib import Path
 from typing import Final
@@ -105,7 +105,7 @@ def compact_number(language: str) -> Callable[[int], str]:
     """Return a function that formats a count briefly: 187, 1.6K."""
     locale = locale_of(language)
 
-    @cache
+    @lru_cache(maxsize=4096)
     def compact(number: int) -> str:
         if number < _COMPACT_FROM:
             return str(number)
@@ -114,7 +114,7 @@ def compact_number(language: str) -> Callable[[int], str]:
     return compact
 
 
-@cache
+@lru_cache(maxsize=64)
 def _compiled(path: Path, _changed_at: int) -> GNUTranslations:
     try:
         catalogue = read_po(io.BytesIO(path.read_bytes()), abort_invalid=True)

@@ -25,6 +25,8 @@ _SUFFIXES = (
 )  # fmt: skip
 """Endings, and how many letters must remain before them. The first that fits is removed."""
 _SHORTEST_STEMMED = 5
+_LONGEST_STEMMED = 40
+"""Characters. Longer words are no English words, and would make the cache as large as their feed likes."""
 
 _EMPTY_WORDS = """
 a about above across after again against all also although among an and any are as at be because been before being
@@ -81,13 +83,17 @@ def read_text(title: str, body: str) -> Text:
     )
 
 
-@lru_cache(maxsize=1 << 16)
 def stem(word: str) -> str:
     """Return an English word without its endings, or an empty string for stop words.
 
     This is a light stemmer for comparison: "quantized" and "quantization" both become "quant". Words without a known
-    ending, such as those of other languages, are not changed.
+    ending, such as those of other languages, and very long words are not changed.
     """
+    return _stem(word) if len(word) <= _LONGEST_STEMMED else word
+
+
+@lru_cache(maxsize=1 << 16)
+def _stem(word: str) -> str:
     if word in _STOP_WORDS or word.isdecimal() or (len(word) == 1 and word.isascii()):
         return ""
     word = _singular(word)

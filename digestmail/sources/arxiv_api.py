@@ -37,6 +37,8 @@ ANNOUNCEMENT_LAG = timedelta(days=4)
 """A paper is shown when it is announced, up to so long after it was submitted (weekend and holiday)."""
 
 _THROTTLING = {HTTPStatus.FORBIDDEN, HTTPStatus.NOT_ACCEPTABLE}
+_MOST_DIGITS = 12
+"""Of a number of results. Python refuses to read numbers with thousands of digits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,7 +187,7 @@ def parse_api_page(body: bytes, *, source: str) -> ResultPage:
         if "arxiv.org/api/errors" in text_of(entry, "id"):
             raise SourceRefusedError(f"arXiv says: {single_line(text_of(entry, 'summary'))[:300]}")
     total = text_of(document.feed, "opensearch_totalresults").strip()
-    if not (total.isascii() and total.isdigit()):
+    if not (total.isascii() and total.isdigit()) or len(total) > _MOST_DIGITS:
         raise SourceUnreadableError("not an answer of the arXiv API: it does not say how many results there are")
     results = [_sighting(entry, position, source) for position, entry in enumerate(document.entries, 1)]
     return ResultPage(results=(*results, *document.skipped), total=int(total))

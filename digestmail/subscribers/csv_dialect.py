@@ -14,8 +14,8 @@ from typing import TextIO
 from digestmail.subscribers.csv_format import COLUMNS
 
 _DELIMITERS = (",", ";", "\t")
-_SEPARATOR_LINE = re.compile(r'\ufeff?"?sep=(.)"?\s*', re.IGNORECASE)
-"""What Excel writes or reads in front of the header."""
+_SEPARATOR_LINE = re.compile(r'\ufeff?"?sep=([^\w\s"]|[\t ])"?\s*', re.IGNORECASE)
+"""What Excel writes or reads in front of the header. Since Python 3.13, quotation marks and line ends are refused."""
 _ALIASES = {
     "email": "address",
     "e-mail": "address",

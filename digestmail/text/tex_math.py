@@ -258,10 +258,14 @@ BRACE = re.compile(r"\\.|[{}]")
 _NESTING = re.compile(r"\\(?:begin|[(\[]|(?:[A-Za-z]+|\\)\s*\*?\s*\[)")
 
 
-@lru_cache(maxsize=1 << 13)
 def read_formula(tex: str) -> str | None:
     """Return one bit of TeX (without dollars) as text, None if it is not TeX after all."""
-    if len(tex) > LONGEST_BIT or _depth(tex) > _DEEPEST_BIT:
+    return None if len(tex) > LONGEST_BIT else _read_formula(tex)
+
+
+@lru_cache(maxsize=1 << 13)
+def _read_formula(tex: str) -> str | None:
+    if _depth(tex) > _DEEPEST_BIT:
         return None
     tex = _GLUED_NAME.sub(r"\1 ", _BARE_PERCENT.sub(r"\\%", _INVISIBLE_BRACKET.sub(" ", tex)))
     tex = _PRIMES.sub(lambda primes: "′" * len(primes[0]), _SCRIPT_MACRO.sub(r"\1{\2}", tex))

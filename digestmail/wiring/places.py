@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 from digestmail.config.bounces import BouncesTable
+from digestmail.config.files import file_fault
 from digestmail.config.settings import Config
 from digestmail.storage.places import place_problem
 
@@ -15,14 +17,17 @@ def place_problems(config: Config, base: Path) -> Iterator[str]:
     places = {"epoch_file": base / config.epoch_file}
     if config.mail.transport == "maildir":
         folder = base / config.mail.maildir.path
-        while not folder.exists():  # it is made when it is needed
+        while not os.path.lexists(folder):  # it is made when it is needed
             folder = folder.parent
         places["mail.maildir.path"] = folder / "new"
     for key, path in places.items():
-        if not path.is_dir() and (problem := place_problem(path, key)):
+        if not os.path.isdir(path) and (problem := place_problem(path, key)):  # noqa: PTH112 - Path.is_dir raises
             yield f"{key}: {problem}"
     if config.bounces.model_fields_set:
-        yield from _mailbox_problem(config.bounces, base / config.bounces.path)
+        try:
+            yield from _mailbox_problem(config.bounces, base / config.bounces.path)
+        except OSError as error:
+            yield f"bounces.path: {file_fault(error, config.bounces.path, base)}"
 
 
 def _mailbox_problem(table: BouncesTable, path: Path) -> Iterator[str]:

@@ -17,6 +17,7 @@ from digestmail.cli import check as checking
 from digestmail.cli import check_sources
 from digestmail.collect.collector import list_health
 from digestmail.config.bounces import BouncesTable
+from digestmail.config.mail import MaildirTable
 from digestmail.config.sources import ArxivFeedTable
 from digestmail.errors import TransportError
 from digestmail.model.deliveries import Attempted, DeliveryState, NoticeKind, ProcessIdentity
@@ -283,6 +284,21 @@ def test_a_mailbox_of_bounces_that_is_not_there_is_named_with_what_makes_it(sqli
         else:
             (tmp_path / "returned").touch()
         assert list(place_problems(config, tmp_path)) == []
+
+
+@pytest.mark.parametrize("kind", ["maildir", "mbox"])
+def test_places_that_cannot_be_looked_at_are_named(sqlite, tmp_path, kind):
+    with open_app(f"sqlite:///{tmp_path / 'test.db'}") as app:
+        mail = app.config.mail.model_copy(
+            update={"transport": "maildir", "maildir": MaildirTable(path=Path("x" * 300, "mail"))}
+        )
+        table = BouncesTable(kind=kind, path=Path("y" * 300))
+        config = app.config.model_copy(
+            update={"bounces": table, "mail": mail, "epoch_file": tmp_path / "digestmail.epoch"}
+        )
+        (problem,) = place_problems(config, tmp_path)
+    assert problem.startswith("bounces.path: ")
+    assert problem.endswith("cannot be read: File name too long")
 
 
 def test_places_that_cannot_be_written_are_named_before_a_run_has_to(sqlite, tmp_path):

@@ -104,6 +104,57 @@ def test_wrong_values_are_told_with_their_key(write, line, key):
     assert [p.split(":")[0] for p in problems(write(line + "\n" + SMALL))] == [key]
 
 
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('"" = 1', 'web."": unknown key'),
+        ('"\\u001b[2J" = 1', 'web."\\u001b[2J": unknown key'),
+        ('"two words" = 1', 'web."two words": unknown key'),
+        ('"\\u202e" = 1', 'web."\\u202e": unknown key'),
+    ],
+)
+def test_a_key_is_told_in_one_printable_line(write, line, said):
+    (problem,) = problems(write(f"{SMALL}\n[web]\n{line}"))
+    assert problem.startswith(said)
+    assert problem.isprintable()
+
+
+def test_a_name_with_control_characters_is_told_in_one_printable_line(write):
+    text = SMALL.replace('"daily"', r'"a\u001b\nb"').replace('title = "Daily"', "title = 5")
+    found = problems(write(text))
+    assert any(line.startswith(r'digests["a\x1b\nb"].title: ') for line in found)
+    assert all(line.isprintable() for line in found)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (f"a = {'[' * 5000}", "nested too deeply"),
+        (f"a = {'{b = ' * 5000}", "nested too deeply"),
+        (f"a{'.a' * 5000} = 1", "nested too deeply"),
+        (f"a = {'9' * 5000}", "is not TOML"),
+        (f"a = [{{b = 0x{'f' * 5000}}}]", "more than 64 bits"),
+        ("a = 9223372036854775808", "more than 64 bits"),
+    ],
+    ids=["lists", "tables", "dotted keys", "digits", "hexadecimal digits", "one too many"],
+)
+def test_what_toml_cannot_hold_is_a_clear_error(write, text, said):
+    (problem,) = problems(write(text))
+    assert said in problem
+
+
+@pytest.mark.parametrize("value", ["[" * 5000, '{"a":' * 5000])
+def test_an_override_that_is_nested_too_deeply_is_a_problem_of_its_key(write, monkeypatch, value):
+    monkeypatch.setenv("DIGESTMAIL_MAIL", value)
+    assert problems(write(SMALL))[0].startswith("mail: must be a table")
+
+
+def test_a_directory_that_cannot_be_looked_at_is_a_problem_of_its_key(write):
+    (problem,) = problems(write(f'templates_dir = "{"x" * 300}"\n{SMALL}'))
+    assert problem.startswith("templates_dir: ")
+    assert problem.endswith("cannot be read: File name too long")
+
+
 def test_a_file_that_is_not_there_or_no_toml_is_a_clear_error(tmp_path, write):
     (absent,) = problems(tmp_path / "absent.toml")
     assert absent.startswith(f"there is no configuration file {tmp_path / 'absent.toml'}: ")

@@ -195,6 +195,7 @@ def test_another_refusal_stays_one():
         b'<rss version="2.0"><channel><title>another feed</title></channel></rss>',
         answer(entry(), total="many"),
         answer(entry(), total="²"),
+        answer(entry(), total="1" * 5000),
         b"<!DOCTYPE feed [<!ENTITY a 'b'>]>" + answer(entry()),
     ],
 )

@@ -80,6 +80,13 @@ def test_a_line_that_names_the_separator_is_obeyed_and_lines_are_counted_as_an_e
     assert found == [(2, ["address", "digest"]), (3, ["ada@example.org", "daily"])]
 
 
+@pytest.mark.parametrize("first", ['sep="', "sep=\r", "sep=a", "sep=é", "sep=", "sep=;;"])
+def test_a_line_that_names_no_usable_separator_is_the_header(first):
+    line, cells = next(rows(io.StringIO(f"{first}\r\naddress,digest\r\n", newline="")))
+    assert line == 1
+    assert cells != ["address", "digest"]
+
+
 def test_a_file_without_lines_has_no_rows():
     assert list(rows([])) == []
 

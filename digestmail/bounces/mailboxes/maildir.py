@@ -22,7 +22,11 @@ class MaildirMailbox:
 
     def messages(self) -> Iterator[ReceivedMessage]:
         """Yield the unseen messages, oldest first. Raises MailboxError if there is no Maildir."""
-        if not (self._path / "new").is_dir():
+        try:
+            is_maildir = (self._path / "new").is_dir()
+        except OSError as error:  # such as a directory above that this user may not enter
+            raise MailboxError(f"{self._path}: {error.strerror}") from error
+        if not is_maildir:
             raise MailboxError(f"{self._path} is not a Maildir")
         for file in self._unseen():
             raw, problem = b"", ""

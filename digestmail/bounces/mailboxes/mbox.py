@@ -32,9 +32,9 @@ class MboxMailbox:
 
     def messages(self) -> Iterator[ReceivedMessage]:
         """Yield the messages in file order. Raises MailboxError if the file cannot be read."""
-        if not self._path.is_file():
-            raise MailboxError(f"{self._path} does not exist")
         try:
+            if not self._path.is_file():
+                raise MailboxError(f"{self._path} does not exist")
             with self._path.open("rb") as file:
                 yield from self._split(file)
         except OSError as error:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from digestmail.bounces.parsing.classify import classify_refusal
 from digestmail.bounces.parsing.mime_parts import Mail, blocks, field
 from digestmail.bounces.parsing.recipients import text_about
-from digestmail.bounces.parsing.report import BounceClass, FailedRecipient, Kind
+from digestmail.bounces.parsing.report import BounceClass, FailedRecipient, Kind, printable_line
 
 _STATUS = re.compile(r"(?<![\d.])[245]\.\d{1,3}\.\d{1,3}(?![\d.])")
 _MAX_RECIPIENTS = 50
@@ -51,7 +51,9 @@ def _failure(block: Mail, all_names: set[str], words: str) -> FailedRecipient:
     context = text_about(names, all_names - set(names), words)
     status, verdict = classify_refusal(found[0] if found else None, diagnostic, more=context)
     text = diagnostic or " ".join(" ".join(context[:1]).split())
-    return FailedRecipient(recipient=names[0] if names else "", status=status, text=text[:500], verdict=verdict)
+    return FailedRecipient(
+        recipient=names[0] if names else "", status=status, text=printable_line(text), verdict=verdict
+    )
 
 
 def _is_last(block: Mail, *, warns: bool) -> bool:
@@ -67,7 +69,7 @@ def _is_last(block: Mail, *, warns: bool) -> bool:
 def _given_up(block: Mail) -> FailedRecipient:
     text = _diagnostic(block) or "delivery time expired"
     recipient = next(iter(_names(block)), "")
-    return FailedRecipient(recipient=recipient, status="4.4.7", text=text[:500], verdict=BounceClass.SOFT)
+    return FailedRecipient(recipient=recipient, status="4.4.7", text=printable_line(text), verdict=BounceClass.SOFT)
 
 
 def _diagnostic(block: Mail) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from digestmail.bounces.parsing.classify import classify_refusal
 from digestmail.bounces.parsing.mime_parts import Mail, field, own_parts, text
 from digestmail.bounces.parsing.recipients import text_about
-from digestmail.bounces.parsing.report import FailedRecipient, Kind
+from digestmail.bounces.parsing.report import FailedRecipient, Kind, printable_line
 from digestmail.text.addresses import ADDRESS_IN_TEXT
 
 log = logging.getLogger("digestmail.bounces")
@@ -116,7 +116,7 @@ def _failure(recipient: str, recipients: tuple[str, ...], words: str) -> FailedR
     context = text_about([recipient], set(recipients) - {recipient}, words)
     status, verdict = classify_refusal(None, context[0] if context else "", more=context[1:])
     reason = next(iter(context), "")
-    return FailedRecipient(recipient=recipient, status=status, text=" ".join(reason.split())[:500], verdict=verdict)
+    return FailedRecipient(recipient=recipient, status=status, text=printable_line(reason), verdict=verdict)
 
 
 def _find_recipients(words: str) -> list[str]:

@@ -26,7 +26,7 @@ from digestmail.bounces.parsing.mime_parts import (
     returned_messages,
     text,
 )
-from digestmail.bounces.parsing.report import FailedRecipient, InboundReport, Kind, RecipientProof
+from digestmail.bounces.parsing.report import FailedRecipient, InboundReport, Kind, RecipientProof, printable_line
 
 _RECIPIENT_FIELDS = ("X-Original-To", "Delivered-To", "Envelope-To", "X-Envelope-To", "To", "Cc")
 _RETURN_PATH = re.compile(r"\+([0-9a-f]{40})@", re.IGNORECASE)
@@ -76,7 +76,7 @@ def _read(raw: bytes, recipients: Sequence[str]) -> InboundReport:
         kind=kind,
         identity=_identity(raw, mail),
         failures=failures,
-        detail=detail or "; ".join(failure.text for failure in failures)[:500],
+        detail=printable_line(detail or "; ".join(failure.text for failure in failures)),
         proof=proof,
     )
 

@@ -5,6 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+_MAX_TEXT = 500
+
+
+def printable_line(text: str) -> str:
+    """Return `text` as one line of at most 500 characters for records, logs and terminals.
+
+    Characters that terminals act on or do not show, such as those of escape sequences, become spaces.
+    """
+    shown = text if text.isprintable() else "".join(one if one.isprintable() else " " for one in text)
+    return " ".join(shown.split())[:_MAX_TEXT]
+
 
 class Kind(StrEnum):
     """The kind of a message to our return path."""

@@ -13,7 +13,14 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints
 
 from digestmail.bounces.parsing.classify import classify_refusal
 from digestmail.bounces.parsing.parse import where
-from digestmail.bounces.parsing.report import BounceClass, FailedRecipient, InboundReport, Kind, RecipientProof
+from digestmail.bounces.parsing.report import (
+    BounceClass,
+    FailedRecipient,
+    InboundReport,
+    Kind,
+    RecipientProof,
+    printable_line,
+)
 from digestmail.errors import EventsError
 
 log = logging.getLogger("digestmail.bounces")
@@ -80,7 +87,9 @@ def ignored(kind: Kind) -> InboundReport:
 
 def complaint(identity: str, recipient: str, proof: RecipientProof, detail: str) -> InboundReport:
     """Return a complaint or unsubscribe event; `detail` is its kind."""
-    return InboundReport(kind=Kind.COMPLAINT, identity=identity, recipient=recipient, proof=proof, detail=_line(detail))
+    return InboundReport(
+        kind=Kind.COMPLAINT, identity=identity, recipient=recipient, proof=proof, detail=printable_line(detail)
+    )
 
 
 def bounce(identity: str, recipient: str, proof: RecipientProof, failure: FailedRecipient) -> InboundReport:
@@ -99,13 +108,9 @@ def failed(recipient: str, category: BounceClass, *, status: str = "", text: str
     """Return a failure that a provider classifies as `category`. The last server's reply can only make it milder."""
     code, judged = classify_refusal(status or None, text, otherwise=category)
     verdict = min(category, judged, key=_MILDEST_FIRST.index)
-    return FailedRecipient(recipient=recipient, status=code, text=_line(text), verdict=verdict)
+    return FailedRecipient(recipient=recipient, status=code, text=printable_line(text), verdict=verdict)
 
 
 def identity_of(provider: str, event_id: str) -> str:
     """Return the identity of an event, from the provider's own id."""
     return hashlib.sha256(f"{provider}\n{event_id}".encode()).hexdigest()[:32]
-
-
-def _line(text: str) -> str:
-    return " ".join(text.split())[:500]

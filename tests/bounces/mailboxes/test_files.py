@@ -89,6 +89,12 @@ def test_a_mailbox_that_is_not_there_is_a_clear_error(tmp_path, kind):
         list(kind(tmp_path / "nowhere", max_bytes=1000).messages())
 
 
+@pytest.mark.parametrize("kind", [MaildirMailbox, MboxMailbox])
+def test_a_mailbox_that_cannot_be_looked_at_is_a_clear_error(tmp_path, kind):
+    with pytest.raises(MailboxError, match="File name too long"):
+        list(kind(tmp_path / ("x" * 300), max_bytes=1000).messages())
+
+
 def test_an_empty_mbox_is_empty(tmp_path):
     (tmp_path / "mbox").touch()
     assert list(MboxMailbox(tmp_path / "mbox", max_bytes=1000).messages()) == []

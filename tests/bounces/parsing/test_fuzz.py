@@ -174,3 +174,13 @@ BOMBS = {
 @pytest.mark.parametrize("name", BOMBS)
 def test_nothing_keeps_the_reader_busy(name):
     read_in_time(BOMBS[name])
+
+
+@pytest.mark.parametrize("octets", [b"\0", b"\x1b[2J", b"\x1b]0;title\x07", "\u202e".encode(), b"\x9b"])
+def test_no_text_of_a_report_controls_a_terminal(octets):
+    report = read(dsn(block(said="550 5.1.1 unknown@here").replace("@", octets.decode("latin-1")), returned=original()))
+    notice = read(b"From: MAILER-DAEMON@mx.example\n\n<reader@example.net>: 550 5.1.1 User " + octets + b" unknown\n")
+    for found in (report, notice, read(b"Auto-Submitted: auto-replied\nSubject: Out " + octets + b" of office\n\nx")):
+        assert found.detail
+        assert found.detail.isprintable()
+        assert all(failure.text.isprintable() for failure in found.failures)
