@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import replace
 from datetime import datetime
 from functools import cached_property, partial
 from pathlib import Path
@@ -59,8 +58,7 @@ class App(AbstractContextManager["App"]):
     ) -> None:
         """Store the configuration. Relative paths start at `base`, the directory of the configuration file.
 
-        `clock` determines what is due and what is new. Requests, queueing, claims and dates use `wall_clock`, because a
-        back-fill must not end the lease of another worker. `database` returns one that someone else opens and closes.
+        `clock` says what is due and new; all else uses `wall_clock`: a back-fill must not end another worker's lease.
         """
         self.config = config
         self.base = base
@@ -85,8 +83,7 @@ class App(AbstractContextManager["App"]):
                 collected, published = self._dry_run(self._read_sources(stop))
                 return RunReport(dry_run=True, collect=collected, publish=published)
             collected = self.collect(stop=stop)
-            published = self.publish(stop=stop)
-            return RunReport(collect=collected, publish=published, deliver=self.deliver(stop=stop))
+            return RunReport(collect=collected, publish=self.publish(stop=stop), deliver=self.deliver(stop=stop))
 
     def collect(self, *, dry_run: bool = False, stop: Stop = never) -> CollectReport:
         """Read every source. With `dry_run` nothing is stored."""
@@ -99,7 +96,7 @@ class App(AbstractContextManager["App"]):
             report = collect(
                 self.database, sources, now, addresses=addresses, horizon=horizon, stop=stop, progress=self._progress
             )
-        return report if stop() else replace(report, learning=refresh_models(self.database, self.digests, now.date()))
+        return report if stop() else report.with_learning(refresh_models(self.database, self.digests, now.date()))
 
     def publish(self, *, dry_run: bool = False, stop: Stop = never) -> PublishReport:
         """Publish every digest that is due. With `dry_run` nothing is stored."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from digestmail.model.papers import Health, SourceHealth
@@ -65,6 +65,10 @@ class CollectReport:
     sources: tuple[SourceReport, ...] = ()
     learning: LearningReport | None = None
     """What was learned about topics; None if it was not time to learn anew."""
+
+    def with_learning(self, learning: LearningReport | None) -> CollectReport:
+        """Return the report with what was learned."""
+        return replace(self, learning=learning)
 
     @property
     def failed(self) -> tuple[str, ...]:

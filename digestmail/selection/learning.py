@@ -9,8 +9,8 @@
 4. A ridge regression of these positions on the terms gives the weight of each term, which makes the model small, fast
    and readable.
 5. A logistic function makes a probability of the position. It is fitted to which papers are certain seeds. Papers
-   without a keyword can be about the topic, too: how many are follows from the share of certain seeds among the nearest
-   papers (Elkan and Noto 2008, "Learning classifiers from only positive and unlabeled data").
+   without a keyword can be about the topic, too: how many are follows from how the share of certain seeds grows towards
+   the topic (Elkan and Noto 2008, "Learning classifiers from only positive and unlabeled data").
 
 The result is deterministic: the same papers in the same order give the same models. `docs/choosing.md` has figures.
 """
@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.sparse.linalg import lsqr, svds
 from scipy.special import expit
+from threadpoolctl import threadpool_limits
 
 from digestmail.model.digests import Topic
 from digestmail.selection.phrases import Phrase, compile_phrase, count, count_in_title
@@ -50,7 +51,8 @@ _PART_OF_SEEDS, _PART_OF_WORDS = 0.3, 0.6
 _PRIOR = 5
 """How many papers the frequency of a word in all papers counts for, among the nearest."""
 _RIDGE = 0.3
-_ROUNDS = 30
+_ROUNDS = 100
+_RIDGE_ROUNDS = 30
 _NEWTON_ROUNDS = 50
 _CONVERGED = 1e-6
 _WEIGHTS_KEPT = 4000
@@ -71,8 +73,10 @@ def learn(texts: Sequence[Text], topics: Sequence[Topic]) -> list[TopicModel | N
     """
     if len(texts) < FEWEST_PAPERS:
         raise ValueError(f"topics are learned from at least {FEWEST_PAPERS} papers, not {len(texts)}")
-    space = _Space.of(texts)
-    return [_learn(space, topic, texts) for topic in topics]
+    # One thread: more of them only wait for each other here, and add in an order that is not always the same.
+    with threadpool_limits(limits=1):
+        space = _Space.of(texts)
+        return [_learn(space, topic, texts) for topic in topics]
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +135,7 @@ def _learn(space: _Space, topic: Topic, texts: Sequence[Text]) -> TopicModel | N
     positions = _standard(_standard(near) + _PART_OF_SEEDS * _standard(seeds))
     positions += _PART_OF_WORDS * _standard(_words_of_nearest(space, positions))
     damping = math.sqrt(_RIDGE * float(np.mean(space.lengths**2)))
-    weights = lsqr(space.vectors, positions - positions.mean(), damp=damping, iter_lim=_ROUNDS)[0]
+    weights = lsqr(space.vectors, positions - positions.mean(), damp=damping, iter_lim=_RIDGE_ROUNDS)[0]
     weights[np.argsort(-np.abs(weights), kind="stable")[_WEIGHTS_KEPT:]] = 0
     slope, offset = _calibrate(space.vectors @ weights, certain.astype(float), near)
     by_term = {term: weights[place] * space.rarity[place] for term, place in space.terms.items() if weights[place]}
@@ -175,17 +179,20 @@ def _words_of_nearest(space: _Space, positions: _Floats) -> _Floats:
 def _calibrate(positions: _Floats, certain: _Floats, near: _Floats) -> tuple[float, float]:
     """Return slope and offset that make positions a probability, see the module's text.
 
-    Certain seeds are about the topic. Another paper is, too, with the probability that follows from its position and
-    from the share of certain seeds among papers that are about the topic, which is that among the nearest papers.
+    How likely each paper is about the topic is estimated from `near`, on which keywords have little influence, by
+    expectation maximization: certain seeds are about the topic, other papers with the probability that follows from
+    their position and from the share of certain seeds among the papers about the topic.
     """
     rare = float(certain.mean())
-    fitted = _logistic_fit(positions, certain, np.array([0.0, math.log(rare / (1 - rare))]))
+    likely = _logistic_fit(scale := _standard(near), certain, np.array([0.0, math.log(rare / (1 - rare))]))
     nearest = np.argsort(-near, kind="stable")[: _seed_count(len(near))]
     share = (float(certain[nearest].sum()) + 1) / (len(nearest) + 2)
     for _ in range(_ROUNDS):
-        probable = _logistic(positions, fitted)
-        hidden = probable * (1 - share) / (1 - probable * share)
-        fitted = _logistic_fit(positions, np.where(certain > 0, 1.0, hidden), fitted)
+        probable = _logistic(scale, likely)
+        about = np.where(certain > 0, 1.0, probable * (1 - share) / (1 - probable * share))
+        likely = _logistic_fit(scale, about, likely)
+        share = float(certain.sum() / about.sum())
+    fitted = _logistic_fit(positions, about, np.array([0.0, math.log(rare / (1 - rare))]))
     return float(fitted[0]), float(fitted[1])
 
 
