@@ -38,7 +38,7 @@ from digestmail.selection.topic_model import TopicModel
 FEWEST_PAPERS = 500
 """With fewer papers, what is learned is worse than keywords alone."""
 
-_DIMENSIONS = 100
+_DIMENSIONS, _PAPERS_PER_DIMENSION = 100, 20
 _RAREST = 5
 """The number of papers in which a term must occur."""
 _SEEDS_SHARE = 1 / 60
@@ -58,7 +58,8 @@ _CONVERGED = 1e-6
 _WEIGHTS_KEPT = 4000
 _CERTAIN_HITS = 2
 """The number of keyword occurrences that make a paper a certain seed; one in the title is enough."""
-_CERTAIN_SIMILARITY = 0.15
+_CERTAIN_SIMILARITY, _CERTAIN_SHARED = 0.15, 3
+"""The cosine with the topic's words that makes a paper a certain seed, if at least so many terms are shared."""
 _DIGITS = 5
 
 _Floats = NDArray[np.float64]
@@ -100,16 +101,17 @@ class _Space:
         rarity = np.array([math.log(len(texts) / occurrences[term]) for term in terms])
         vectors = _vectors(counted, terms, rarity)
         lengths = np.sqrt(np.asarray(vectors.multiply(vectors).sum(axis=1)).ravel())
-        dimensions = min(_DIMENSIONS, len(texts) // 5, len(terms) - 1)
+        dimensions = min(_DIMENSIONS, len(texts) // _PAPERS_PER_DIMENSION, len(terms) - 1)
         _, _, directions = svds(vectors, k=dimensions, v0=np.ones(min(vectors.shape)), solver="arpack")
         return cls(terms, rarity, vectors, np.maximum(lengths, 1e-9), _units(vectors @ directions.T))
 
-    def similarity(self, description: Text) -> _Floats:
-        """Return the cosine of each paper and a text."""
+    def similarity(self, description: Text) -> tuple[_Floats, _Floats]:
+        """Return the cosine of each paper and a text, and how many terms they share."""
         query = _vectors([terms_of(description)], self.terms, self.rarity)
         length = math.sqrt(query.multiply(query).sum())
         along = np.asarray((self.vectors @ query.T).todense()).ravel()
-        return along / (self.lengths * length) if length else along
+        shared = np.asarray(((self.vectors > 0) @ (query > 0).T.astype(float)).todense()).ravel()
+        return along / (self.lengths * max(length, 1e-9)), shared
 
 
 def _vectors(counted: Sequence[Counter[str]], terms: Mapping[str, int], rarity: _Floats) -> sparse.csr_matrix:
@@ -126,8 +128,9 @@ def _vectors(counted: Sequence[Counter[str]], terms: Mapping[str, int], rarity: 
 def _learn(space: _Space, topic: Topic, texts: Sequence[Text]) -> TopicModel | None:
     keywords = [compile_phrase(keyword) for keyword in topic.keywords]
     hits = np.array([_hits(keywords, text) for text in texts], dtype=float)
-    similarity = space.similarity(read_text("", " . ".join((topic.name, topic.description, *topic.keywords))))
-    certain = (hits >= _CERTAIN_HITS) | (similarity >= _CERTAIN_SIMILARITY)
+    words = read_text("", " . ".join((topic.name, topic.description, *topic.keywords)))
+    similarity, shared = space.similarity(words)
+    certain = (hits >= _CERTAIN_HITS) | ((similarity >= _CERTAIN_SIMILARITY) & (shared >= _CERTAIN_SHARED))
     if certain.sum() < _FEWEST_SEEDS:
         return None
     seeds = _SEED_KEYWORDS * hits + _SEED_SIMILARITY * similarity
