@@ -7,7 +7,7 @@ import shutil
 import ssl
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from uuid import uuid4
 
@@ -23,6 +23,7 @@ from digestmail.storage.database import Database
 
 pytest_plugins = ["unit_selection"]
 
+Fill = Callable[[Database], None]
 SERVER = "TEST_DIGESTMAIL_POSTGRESQL"
 """The address of a PostgreSQL server to use instead of the one the tests start themselves."""
 SETTINGS = """
@@ -104,10 +105,19 @@ def postgresql_url(
     postgresql_server: str, postgresql_template: str, administration: psycopg.Connection
 ) -> Iterator[str]:
     """Yield the address of a fresh migrated PostgreSQL database."""
+    name = _copied(administration, postgresql_template)
+    yield _address(postgresql_server, name)
+    _drop(administration, name)
+
+
+def _copied(administration: psycopg.Connection, template: str) -> str:
     name = f"test_{uuid4().hex[:12]}"
     # Copying files is the faster strategy where a checkpoint costs little: in memory, and without fsync.
-    administration.execute(f"CREATE DATABASE {name} TEMPLATE {postgresql_template} STRATEGY FILE_COPY")
-    yield _address(postgresql_server, name)
+    administration.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
+    return name
+
+
+def _drop(administration: psycopg.Connection, name: str) -> None:
     administration.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
@@ -118,6 +128,46 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return str(request.getfixturevalue("postgresql_url"))
     shutil.copy(request.getfixturevalue("sqlite_template"), tmp_path / "test.db")
     return f"sqlite:///{tmp_path / 'test.db'}"
+
+
+@pytest.fixture(scope="session")
+def filled_templates() -> dict[tuple[str, Fill], str]:
+    """Return what was filled already: a file or the name of a database, by kind of database and what filled it."""
+    return {}
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def filled_url(
+    request: pytest.FixtureRequest, tmp_path: Path, filled_templates: dict[tuple[str, Fill], str]
+) -> Callable[[Fill], str]:
+    """Return what gives the address of a database that a function filled. Each function is called once a session."""
+
+    def sqlite_url(fill: Fill) -> str:
+        if ("sqlite", fill) not in filled_templates:
+            path = request.getfixturevalue("tmp_path_factory").mktemp("filled") / "filled.db"
+            shutil.copy(request.getfixturevalue("sqlite_template"), path)
+            filled_templates["sqlite", fill] = _filled(f"sqlite:///{path}", fill).removeprefix("sqlite:///")
+        shutil.copy(filled_templates["sqlite", fill], tmp_path / "filled.db")
+        return f"sqlite:///{tmp_path / 'filled.db'}"
+
+    def postgresql_url(fill: Fill) -> str:
+        server, administration = (request.getfixturevalue(name) for name in ("postgresql_server", "administration"))
+        if ("postgresql", fill) not in filled_templates:
+            template = _copied(administration, request.getfixturevalue("postgresql_template"))
+            _filled(_address(server, template), fill)
+            filled_templates["postgresql", fill] = template
+        name = _copied(administration, filled_templates["postgresql", fill])
+        request.addfinalizer(lambda: _drop(administration, name))
+        return _address(server, name)
+
+    return postgresql_url if request.param == "postgresql" else sqlite_url
+
+
+def _filled(url: str, fill: Fill) -> str:
+    opened = Database.open(url, base=Path())
+    fill(opened)
+    opened.close()
+    return url
 
 
 @pytest.fixture
