@@ -5,6 +5,11 @@ BIN := $(VENV)/bin
 BENCH ?= day
 COVERAGE_FLOOR ?= 70
 TRIAL := build/release-trial
+# Each worker takes a range of the tests, so that what a module starts (a browser, a server) is mostly started once.
+PARALLEL := -n auto --dist worksteal
+
+# Every program that the tests start would compile each module again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test unit long servers check coverage lint types imports reference hooks release format bench lock clean
@@ -16,16 +21,16 @@ demo: $(VENV)/.runtime ## the main job on a bundled sample, without network, int
 	$(BIN)/digestmail demo --output demo-out
 
 test: $(VENV)/.dev ## the whole test suite
-	$(BIN)/pytest -n auto -q
+	$(BIN)/pytest $(PARALLEL) -q
 
 unit: $(VENV)/.dev ## the tests that need no server, browser or other program
-	$(BIN)/pytest --unit -n auto -q -p no:schemathesis -p no:pytest_httpserver
+	$(BIN)/pytest --unit $(PARALLEL) -q -p no:schemathesis -p no:pytest_httpserver
 
 long: $(VENV)/.dev ## kill the workers well over a thousand times; some minutes
 	DIGESTMAIL_TEST_LONG=1 $(BIN)/pytest -n auto -q -rP tests/e2e/test_kills.py
 
 coverage: $(VENV)/.dev ## the whole test suite, with the branches it covers and a floor under their share
-	$(BIN)/pytest -n auto -q --cov --cov-report=term --cov-fail-under=$(COVERAGE_FLOOR)
+	$(BIN)/pytest $(PARALLEL) -q --cov --cov-report=term --cov-fail-under=$(COVERAGE_FLOOR)
 
 servers: $(VENV)/.dev ## real mail servers on loopback; downloads them from Debian and npm, needs root
 	DIGESTMAIL_TEST_SERVERS=1 $(BIN)/pytest -q -rA tests/servers
