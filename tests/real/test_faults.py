@@ -58,8 +58,8 @@ name = "daily"
 title = "Trending papers"
 schedule = "0 11 * * *"
 sources = ["huggingface", "arxiv", "api", "other"]
-max_papers = 100
-max_per_topic = 100
+max_papers = 20
+max_per_topic = 20
 """
 
 ROUTES = {"huggingface": "/api/daily_papers", "arxiv": "/rss", "api": "/api/query", "other": "/atom"}
