@@ -10,6 +10,12 @@ PINNED := build/pinned
 SBOM ?= $(PINNED)/digestmail.cdx.json
 AUDIT ?= yes
 
+# Each worker takes a range of the tests, so that what a module starts (a browser, a server) is mostly started once.
+PARALLEL := -n auto --dist worksteal
+
+# Every program that the tests start would compile each module again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test unit long fuzz servers check coverage lint types imports reference hooks audit sbom release format bench lock clean
 
@@ -20,10 +26,10 @@ demo: $(VENV)/.runtime ## the main job on a bundled sample, without network, int
 	$(BIN)/digestmail demo --output demo-out
 
 test: $(VENV)/.dev ## the whole test suite
-	$(BIN)/pytest -n auto -q
+	$(BIN)/pytest $(PARALLEL) -q
 
 unit: $(VENV)/.dev ## the tests that need no server, browser or other program
-	$(BIN)/pytest --unit -n auto -q -p no:schemathesis -p no:pytest_httpserver
+	$(BIN)/pytest --unit $(PARALLEL) -q -p no:schemathesis -p no:pytest_httpserver
 
 long: $(VENV)/.dev ## kill the workers well over a thousand times; some minutes
 	DIGESTMAIL_TEST_LONG=1 $(BIN)/pytest -n auto -q -rP tests/e2e/test_kills.py
@@ -32,7 +38,7 @@ fuzz: $(VENV)/.dev ## damaged inputs for everything that reads untrusted octets;
 	FUZZ_SECONDS=$(FUZZ_SECONDS) $(BIN)/pytest -n 0 -q -s tests/fuzz
 
 coverage: $(VENV)/.dev ## the whole test suite, with the branches it covers and a floor under their share
-	$(BIN)/pytest -n auto -q --cov --cov-report=term --cov-fail-under=$(COVERAGE_FLOOR)
+	$(BIN)/pytest $(PARALLEL) -q --cov --cov-report=term --cov-fail-under=$(COVERAGE_FLOOR)
 
 servers: $(VENV)/.dev ## real mail servers on loopback; downloads them from Debian and npm, needs root
 	DIGESTMAIL_TEST_SERVERS=1 $(BIN)/pytest -q -rA tests/servers

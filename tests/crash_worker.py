@@ -1,19 +1,14 @@
-"""A program that stands ready, with everything imported, and forks workers that kill themselves at a named step.
-
-It reads one JSON list of jobs a line; it answers with what became of each: an exit code, or minus the signal.
-"""
+"""Delivers in forks that kill themselves at a named step; see `forking`."""
 
 from __future__ import annotations
 
-import json
 import os
-import signal
-import sys
-import traceback
 from datetime import datetime, timedelta
 from pathlib import Path
 from random import Random
 from typing import Any
+
+from forking import Job, dying, serve
 
 from digestmail.clock import SystemClock
 from digestmail.delivery import claim_policy, dispatcher, intake, outbox_writer
@@ -70,28 +65,6 @@ class PlainMessages:
         return Envelope(sender="digest@example.org", recipient=claimed.address), name.encode() + self.body
 
 
-def die() -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-def dying(real: Any, *, after: bool, turn: int) -> Any:
-    """Return `real`, deadly the `turn`-th time."""
-    seen = 0
-
-    def call(*args: Any, **kwargs: Any) -> Any:
-        nonlocal seen
-        seen += 1
-        mine = seen == turn
-        if mine and not after:
-            die()
-        result = real(*args, **kwargs)
-        if mine and after:
-            die()
-        return result
-
-    return call
-
-
 def record_intent(step: str, turn: int, database: Database) -> None:
     """Make `step` deadly."""
     if step in COMMITS:
@@ -102,7 +75,7 @@ def record_intent(step: str, turn: int, database: Database) -> None:
         setattr(owner, name, dying(getattr(owner, name), after=after, turn=turn))
 
 
-def work(job: dict[str, Any]) -> None:
+def work(job: Job) -> None:
     dispatcher.AHEAD = AHEAD
     intake.FIRST_CLAIM = intake.MOST_CLAIMED = CLAIMED
     database = Database.open(job["url"], base=Path())
@@ -132,25 +105,5 @@ def work(job: dict[str, Any]) -> None:
     assert not report.stopped, report
 
 
-def fork(job: dict[str, Any]) -> int:
-    pid = os.fork()
-    if pid:
-        return pid
-    try:
-        work(job)
-    except BaseException:  # noqa: BLE001 - a fork that went on would be a second server
-        traceback.print_exc()
-        os._exit(1)
-    os._exit(0)
-
-
-def main() -> None:
-    for line in sys.stdin:
-        pids = [fork(job) for job in json.loads(line)]
-        ends = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids]
-        sys.stdout.write(json.dumps(ends) + "\n")
-        sys.stdout.flush()
-
-
 if __name__ == "__main__":
-    main()
+    serve(work)

@@ -140,28 +140,42 @@ class _Fitting:
         self._ranks = sum(len(block.rows) for block in blocks)
 
     def largest(self) -> Rendered:
-        """Return the email with the smallest number of cuts. Raises RenderError."""
+        """Return the email with the smallest number of cuts. Raises RenderError.
+
+        The size falls almost evenly with the cuts, so the search interpolates: the Illinois method (Dowell and Jarratt,
+        BIT 11, 1971) renders half as many emails as halving the interval.
+        """
         uncut = self._mail(0)
-        if self._fits(uncut):
+        over = float(self._excess(uncut))
+        if over < 0:
             return uncut
         too_few, enough = 0, CUTS_PER_PAPER * self._ranks
         best = self._mail(enough)
-        if not self._fits(best):
+        room = -float(self._excess(best))
+        if room <= 0:
             raise RenderError(
                 f"{_EDITION}: even without papers the email is too large: "
                 f"{self._measure(best):,} of {LARGEST_MESSAGE:,} octets"
             )
+        fitted = None
         while enough - too_few > 1:
-            middle = (too_few + enough) // 2
-            candidate = self._mail(middle)
-            if self._fits(candidate):
-                enough, best = middle, candidate
+            guess = too_few + round((enough - too_few) * over / (over + room))
+            cuts = min(max(guess, too_few + 1), enough - 1)
+            candidate = self._mail(cuts)
+            excess = self._excess(candidate)
+            # An end that stays twice counts half, so that the next guess lies nearer to it.
+            if excess < 0:
+                enough, room, best = cuts, -excess, candidate
+                over = over / 2 if fitted is True else over
             else:
-                too_few = middle
+                too_few, over = cuts, excess
+                room = room / 2 if fitted is False else room
+            fitted = excess < 0
         return best
 
-    def _fits(self, mail: Rendered) -> bool:
-        return self._measure(mail) < LARGEST_MESSAGE
+    def _excess(self, mail: Rendered) -> int:
+        """Return by how many octets an email is too large; it is negative if the email fits."""
+        return self._measure(mail) - LARGEST_MESSAGE
 
     def _mail(self, steps: int) -> Rendered:
         context = self._frame | content_after(self._blocks, self._ranks, steps, self._layout)

@@ -14,6 +14,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from mjml import mjml2html
 
 from digestmail.errors import RenderError
+from digestmail.mail.compiled_templates import CompiledTemplates
 from digestmail.mail.i18n import compact_number, date_formats, direction, template_directories, translations
 from digestmail.mail.mjml_lint import mjml_problems
 from digestmail.mail.view_model import Block, Link, Row
@@ -85,6 +86,7 @@ class Templates:
             trim_blocks=True,
             lstrip_blocks=True,
             extensions=["jinja2.ext.i18n"],
+            bytecode_cache=CompiledTemplates(f"email {language}"),
         )
         install_language(environment, language, self.directories)
         environment.filters |= {"fill": _wrap, "shorten": at_word, "sentences": at_sentence}

@@ -19,6 +19,7 @@ from fastapi.responses import HTMLResponse
 
 from digestmail.app import App
 from digestmail.errors import SubscriberFacingError
+from digestmail.mail.compiled_templates import CompiledTemplates
 from digestmail.mail.i18n import (
     SOURCE_LANGUAGE,
     day_range,
@@ -62,6 +63,7 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
             extensions=["jinja2.ext.i18n"],
+            bytecode_cache=CompiledTemplates(f"web {language}"),
         )
         install_language(environment, language, self.directories)
         environment.filters |= filters.FILTERS

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from browser import axe, overflows
 from dark_reading import LOOK, STRIPPED, THUNDERBIRD
 from editions import GOLDEN_EDITIONS, full_edition
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Page
 
 from digestmail.mail.render import Renderer, page
 from digestmail.model.deliveries import NoticeKind
@@ -20,6 +22,7 @@ BASE_URL = "https://digest.example.org"
 IMAGES = Path(__file__).resolve().parents[2] / "docs" / "images"
 WIDTHS = (320, 600, 900)
 PALETTES = ("light", "dark")
+Palette = Literal["light", "dark"]
 
 
 def mails() -> dict[str, str]:
@@ -46,50 +49,53 @@ def mails() -> dict[str, str]:
 MAILS = mails()
 
 
+@pytest.fixture(scope="module")
+def tab(browser: Browser) -> Iterator[Page]:
+    """Yield a page for every mail: to open one costs more than all that a test does with it."""
+    opened = browser.new_page()
+    opened.route("**/*", lambda route: route.abort())
+    yield opened
+    opened.close()
+
+
+def show(tab: Page, html: str, *, palette: Palette = "light", width: int = 600) -> None:
+    """Show a mail on an empty page."""
+    tab.goto("about:blank")
+    tab.emulate_media(color_scheme=palette)
+    tab.set_viewport_size({"width": width, "height": 900})
+    tab.set_content(html)
+
+
 @pytest.mark.parametrize("palette", PALETTES)
 @pytest.mark.parametrize("name", MAILS)
-def test_a_mail_is_accessible_and_never_scrolls_sideways(browser: Browser, name: str, palette: str):
-    shown = browser.new_page(color_scheme=palette, viewport={"width": 600, "height": 900})
-    try:
-        shown.route("**/*", lambda route: route.abort())
-        shown.set_content(MAILS[name])
-        for width in WIDTHS:
-            shown.set_viewport_size({"width": width, "height": 900})
-            assert not overflows(shown), f"{name} scrolls sideways at {width} px"
-        assert axe(shown) == []
-    finally:
-        shown.close()
+def test_a_mail_is_accessible_and_never_scrolls_sideways(tab: Page, name: str, palette: Palette):
+    show(tab, MAILS[name], palette=palette)
+    for width in WIDTHS:
+        tab.set_viewport_size({"width": width, "height": 900})
+        assert not overflows(tab), f"{name} scrolls sideways at {width} px"
+    assert axe(tab) == []
 
 
 @pytest.mark.parametrize("name", ["normal", "right-to-left"])
-def test_in_a_dark_program_no_ground_stays_light(browser: Browser, name: str):
-    shown = browser.new_page(color_scheme="dark", viewport={"width": 900, "height": 900})
-    try:
-        shown.set_content(MAILS[name])
-        grounds = shown.evaluate(
-            "() => [document.documentElement, document.body, ...document.querySelectorAll('div,td,table')]"
-            ".map(e => getComputedStyle(e).backgroundColor).filter(c => c != 'rgba(0, 0, 0, 0)')"
-        )
-        assert set(grounds) <= {"rgb(15, 17, 21)", "rgb(23, 26, 33)", "rgb(251, 191, 36)"}
-    finally:
-        shown.close()
+def test_in_a_dark_program_no_ground_stays_light(tab: Page, name: str):
+    show(tab, MAILS[name], palette="dark", width=900)
+    grounds = tab.evaluate(
+        "() => [document.documentElement, document.body, ...document.querySelectorAll('div,td,table')]"
+        ".map(e => getComputedStyle(e).backgroundColor).filter(c => c != 'rgba(0, 0, 0, 0)')"
+    )
+    assert set(grounds) <= {"rgb(15, 17, 21)", "rgb(23, 26, 33)", "rgb(251, 191, 36)"}
 
 
-def look(browser: Browser, html: str, darken: str, selector: str, kind: str = "text") -> list[dict]:
+def look(tab: Page, html: str, darken: str, selector: str, kind: str = "text") -> list[dict]:
     """Return how the elements of a selector look in a mail program that darkens the mail in its own way."""
-    shown = browser.new_page(color_scheme="light", viewport={"width": 640, "height": 900})
-    try:
-        shown.route("**/*", lambda route: route.abort())
-        shown.set_content(html)
-        shown.evaluate(darken)
-        return shown.evaluate(LOOK, [selector, kind])
-    finally:
-        shown.close()
+    show(tab, html, width=640)
+    tab.evaluate(darken)
+    return tab.evaluate(LOOK, [selector, kind])
 
 
 @pytest.mark.parametrize("name", MAILS)
-def test_all_text_can_be_read_when_thunderbird_darkens_it(browser: Browser, name: str):
-    texts = look(browser, MAILS[name], THUNDERBIRD, "h1,h2,h3,p,a,b,span,td,li")
+def test_all_text_can_be_read_when_thunderbird_darkens_it(tab: Page, name: str):
+    texts = look(tab, MAILS[name], THUNDERBIRD, "h1,h2,h3,p,a,b,span,td,li")
 
     assert texts
     assert [text for text in texts if text["contrast"] < 4.5] == []
@@ -97,12 +103,12 @@ def test_all_text_can_be_read_when_thunderbird_darkens_it(browser: Browser, name
 
 @pytest.mark.parametrize("bar", [LIGHT.bar, "#fde68a", "#fffbeb"])
 @pytest.mark.parametrize("darken", [THUNDERBIRD, STRIPPED], ids=["thunderbird", "stripped"])
-def test_ranks_and_bars_stay_when_a_program_strips_colours_and_backgrounds(browser: Browser, darken: str, bar: str):
+def test_ranks_and_bars_stay_when_a_program_strips_colours_and_backgrounds(tab: Page, darken: str, bar: str):
     of, theme = full_edition(), Theme(light=replace(LIGHT, bar=bar))
     html = page(RENDERER.render(of, of.sections, base_url=BASE_URL, look=Appearance(theme=theme)))
 
-    ranks = look(browser, html, darken, "td.r, td.k")
-    bars = look(browser, html, darken, "td.b", "bar")
+    ranks = look(tab, html, darken, "td.r, td.k")
+    bars = look(tab, html, darken, "td.b", "bar")
 
     assert [rank["text"] for rank in ranks] == ["1", "3", "2", "4"]
     assert all(rank["contrast"] >= 4.5 for rank in ranks)
@@ -112,23 +118,19 @@ def test_ranks_and_bars_stay_when_a_program_strips_colours_and_backgrounds(brows
 
 
 @pytest.mark.parametrize("darken", [THUNDERBIRD, "() => {}"], ids=["thunderbird", "light"])
-def test_a_button_keeps_a_frame_or_a_ground(browser: Browser, darken: str):
-    (button,) = look(browser, MAILS["notice-confirm"], darken, ".n", "bar")
+def test_a_button_keeps_a_frame_or_a_ground(tab: Page, darken: str):
+    (button,) = look(tab, MAILS["notice-confirm"], darken, ".n", "bar")
 
     assert button["contrast"] >= 4.5
 
 
-def test_a_right_to_left_email_starts_at_the_right(browser: Browser):
-    shown = browser.new_page(viewport={"width": 600, "height": 900})
-    try:
-        shown.set_content(MAILS["right-to-left"])
-        rank = shown.locator("td.r").first.bounding_box()
-        title = shown.locator("h3").first.bounding_box()
-        assert shown.evaluate("document.documentElement.dir") == "rtl"
-        assert rank["x"] > title["x"]
-        assert title["x"] + title["width"] > 500
-    finally:
-        shown.close()
+def test_a_right_to_left_email_starts_at_the_right(tab: Page):
+    show(tab, MAILS["right-to-left"])
+    rank = tab.locator("td.r").first.bounding_box()
+    title = tab.locator("h3").first.bounding_box()
+    assert tab.evaluate("document.documentElement.dir") == "rtl"
+    assert rank["x"] > title["x"]
+    assert title["x"] + title["width"] > 500
 
 
 def test_the_pictures_in_the_documents_are_of_these_mails(browser: Browser, request: pytest.FixtureRequest):

@@ -6,11 +6,8 @@ Editions and notices alike: nothing is lost, and only what is listed as ambiguou
 
 from __future__ import annotations
 
-import json
 import os
 import signal
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -19,6 +16,7 @@ from pathlib import Path
 
 import pytest
 from fakes import THURSDAY, sighting
+from forking_program import Program, program
 from outbox import edition, people
 from receiving import Receiver, receiver
 from sqlalchemy import literal, select
@@ -67,7 +65,7 @@ class Stage:
     url: str
     database: Database
     server: Receiver
-    program: subprocess.Popen[str]
+    program: Program
     epoch: Path
     kills: Counter[str] = field(default_factory=Counter)
     now = THURSDAY
@@ -96,9 +94,7 @@ class Stage:
             "octets": 300_000 if step == SERVER[0] else 3_000,
         }
         self.server.deed, self.server.turn = (step, turn) if step in SERVER else ("", 0)
-        self.program.stdin.write(json.dumps([job] * workers) + "\n")
-        self.program.stdin.flush()
-        return json.loads(self.program.stdout.readline())
+        return self.program.run([job] * workers)
 
     def recover(self, policy: str) -> None:
         """Let the leases lapse and start a worker, until the outbox is empty."""
@@ -139,14 +135,8 @@ class Stage:
 
 @pytest.fixture
 def stage(database, database_url, tmp_path) -> Iterator[Stage]:
-    with (
-        receiver(*SERVER) as server,
-        subprocess.Popen(
-            [sys.executable, FORKING], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        ) as program,
-    ):
-        yield Stage(database_url, database, server, program, tmp_path / "epoch")
-        program.stdin.close()
+    with receiver(*SERVER) as server, program(FORKING) as forking:
+        yield Stage(database_url, database, server, forking, tmp_path / "epoch")
 
 
 def cases() -> Iterator[tuple[str, int]]:

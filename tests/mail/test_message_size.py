@@ -127,6 +127,21 @@ def test_a_week_of_forty_usual_papers_keeps_every_paper_in_both_parts():
     assert 0 < rendered.shortened <= 40
 
 
+@pytest.mark.parametrize("count", [60, 400, 1000])
+def test_an_edition_of_any_size_is_rendered_a_few_times(count):
+    of = week(count, ABSTRACT)
+    measured = []
+
+    def measure(mail: Rendered) -> int:
+        measured.append(len(mail.html) + len(mail.text))
+        return measured[-1]
+
+    rendered = RENDERER.render(of, of.sections, base_url=BASE_URL, measure=measure)
+
+    assert len(rendered.html) + len(rendered.text) < LARGEST_MESSAGE
+    assert len(measured) <= 10, "halving would take 12 for a thousand papers"
+
+
 def test_both_parts_shorten_the_same_papers():
     of = week(40, "One short sentence. ")
     rendered = RENDERER.render(of, of.sections, base_url=BASE_URL)

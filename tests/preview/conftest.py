@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -23,6 +24,8 @@ from digestmail.subscribers import admin
 
 MORNING = datetime(2026, 4, 2, 12, 0, tzinfo=UTC)
 TOKEN = "a-token-of-the-tests"
+NO_SERVICES = "http://127.0.0.1:9"
+"""Where no source is: the preview reads none."""
 WEEKLY = """
 [[digests]]
 name = "weekly"
@@ -48,25 +51,36 @@ class Site:
         self.config.write_text(text.replace(old, new), "utf-8")
 
 
+@pytest.fixture(scope="session")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the directory of an installation whose daily edition of 2 April is out, to copy."""
+    directory = tmp_path_factory.mktemp("published")
+    with receiving(directory / "mailbox") as (host, port), services() as base:
+        text = demo_config(services=base, smtp_host=host, smtp_port=port) + WEEKLY
+        config = directory / "config.toml"
+        config.write_text(text, "utf-8")
+        with App(load(config, environment=None), directory, SystemClock(MORNING)) as app:
+            for address, digest, topics in (
+                ("all@example.org", "daily", ()),
+                ("agents@example.org", "daily", ("Agents",)),
+                ("weekly@example.org", "weekly", ()),
+                ("all@example.org", "weekly", ()),
+            ):
+                admin.add(app.database, app.digests, address, digest, topics, MORNING)
+            app.collect()
+            app.publish()
+    return directory
+
+
 @pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
+def site(tmp_path: Path, published: Path) -> Iterator[Site]:
     """Yield an installation whose daily edition of 2 April is out, and whose mail server is on loopback."""
     made = Site(tmp_path / "config.toml", tmp_path / "templates", tmp_path / "mailbox")
     made.templates.mkdir()
+    shutil.copy(published / "digestmail.db", tmp_path)
     with receiving(made.mailbox) as (host, port):
-        with services() as base:
-            text = demo_config(services=base, smtp_host=host, smtp_port=port)
-            made.config.write_text(f'templates_dir = "templates"\n{text}{WEEKLY}', "utf-8")
-            with App(load(made.config, environment=None), tmp_path, SystemClock(MORNING)) as app:
-                for address, digest, topics in (
-                    ("all@example.org", "daily", ()),
-                    ("agents@example.org", "daily", ("Agents",)),
-                    ("weekly@example.org", "weekly", ()),
-                    ("all@example.org", "weekly", ()),
-                ):
-                    admin.add(app.database, app.digests, address, digest, topics, MORNING)
-                app.collect()
-                app.publish()
+        text = demo_config(services=NO_SERVICES, smtp_host=host, smtp_port=port)
+        made.config.write_text(f'templates_dir = "templates"\n{text}{WEEKLY}', "utf-8")
         yield made
 
 
@@ -85,11 +99,17 @@ def address(service: PreviewService) -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="module")
+def tab(browser: Browser) -> Iterator[Page]:
+    """Yield a page for every test: to open one costs more than most tests do with it."""
+    context = browser.new_context()
+    yield context.new_page()
+    context.close()
+
+
 @pytest.fixture
-def page(browser: Browser, address: str) -> Iterator[Page]:
+def page(tab: Page, address: str) -> Iterator[Page]:
     """Yield the page, opened on the edition that is out; a request to anywhere else is an error."""
-    context = browser.new_context(viewport={"width": 1440, "height": 900})
-    opened = context.new_page()
     strangers: list[str] = []
     troubles: list[str] = []
 
@@ -100,11 +120,19 @@ def page(browser: Browser, address: str) -> Iterator[Page]:
         strangers.append(route.request.url)
         route.abort()
 
-    context.route("**/*", watch)
-    opened.on("pageerror", lambda error: troubles.append(str(error)))
-    opened.goto(f"{address}?edition=2026-04-02")
-    opened.frame_locator("#mail").locator("h1").wait_for()
-    yield opened
-    context.close()
+    def trouble(error) -> None:
+        troubles.append(str(error))
+
+    tab.context.clear_cookies()
+    tab.emulate_media(color_scheme="light")
+    tab.set_viewport_size({"width": 1440, "height": 900})
+    tab.context.route("**/*", watch)
+    tab.on("pageerror", trouble)
+    tab.goto(f"{address}?edition=2026-04-02")
+    tab.frame_locator("#mail").locator("h1").wait_for()
+    yield tab
+    tab.goto("about:blank")
+    tab.remove_listener("pageerror", trouble)
+    tab.context.unroute_all(behavior="wait")
     assert strangers == []
     assert troubles == []

@@ -14,11 +14,14 @@ from digestmail.subscribers import admin
 ADMIN = {"authorization": f"Bearer {TOKEN}"}
 
 
-@pytest.fixture
-def site(database, database_url):
+def two_days(database):
     for day in range(2):
         publish(database, day)
-    with open_app(database_url) as app:
+
+
+@pytest.fixture
+def site(filled_url):
+    with open_app(filled_url(two_days)) as app:
         yield create_app(app)
 
 

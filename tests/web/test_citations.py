@@ -17,11 +17,14 @@ BIBTEX, RIS, CSL = (
 )
 
 
-@pytest.fixture
-def site(database, database_url):
+def two_days(database):
     for day in range(2):
         publish(database, day)
-    with open_app(database_url) as app:
+
+
+@pytest.fixture
+def site(filled_url):
+    with open_app(filled_url(two_days)) as app:
         yield create_app(app)
 
 
@@ -79,7 +82,8 @@ def test_what_cannot_be_cited_is_not_found(site, path):
     assert ask(site, path).status == 404
 
 
-def test_an_edition_is_cited_with_what_is_known_today(site, database):
+def test_an_edition_is_cited_with_what_is_known_today(site):
+    database = site.state.digestmail.database
     corrected = work(0, 0, authors=("Jan van der Sample",), title="Skipping Layers Gracefully, Corrected")
     with database.begin() as connection:
         seen = Sighting(source="arxiv", paper=corrected, day=THURSDAY.date())

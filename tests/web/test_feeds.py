@@ -22,11 +22,14 @@ FEEDS = ["/daily/feed", "/daily/feed?topic=Agents", "/search", "/search?q=cache"
 EMPTY = ["/weekly/feed", "/search?q=zzzz"]
 
 
-@pytest.fixture
-def site(database, database_url):
+def three_days(database):
     for day in range(3):
         publish(database, day, titles={0: "Tags <b>&</b> \x01 controls"})
-    with open_app(database_url) as app:
+
+
+@pytest.fixture
+def site(filled_url):
+    with open_app(filled_url(three_days)) as app:
         yield create_app(app)
 
 

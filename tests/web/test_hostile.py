@@ -16,10 +16,13 @@ FORM = {"content-type": "application/x-www-form-urlencoded"}
 ADMIN = {"authorization": f"Bearer {TOKEN}"}
 
 
-@pytest.fixture
-def web(database: Database, database_url):
+def one_day(database: Database) -> None:
     publish(database, 0)
-    with open_app(database_url) as app:
+
+
+@pytest.fixture
+def web(filled_url):
+    with open_app(filled_url(one_day)) as app:
         app.wall_clock = app.clock
         yield create_app(app)
 

@@ -36,11 +36,14 @@ GET_PATHS = [
 ]
 
 
-@pytest.fixture
-def site(database, database_url):
+def three_days(database):
     for day in range(3):
         publish(database, day)
-    with open_app(database_url) as app:
+
+
+@pytest.fixture
+def site(filled_url):
+    with open_app(filled_url(three_days)) as app:
         yield create_app(app)
 
 
@@ -161,7 +164,9 @@ def test_the_home_page_explains_that_there_is_no_edition_yet(database_url):
         assert "no editions yet" in ask(create_app(app), "/").text
 
 
-def test_the_pages_change_nothing(site, database):
+def test_the_pages_change_nothing(site):
+    database = site.state.digestmail.database
+
     def whole() -> dict[str, object]:
         from sqlalchemy import text
 
