@@ -17,7 +17,7 @@ FIELDS = {
     "drummer cadence motif ensemble vocal improvisation",
 }
 PLAIN = "we show that results of a study with measurements and a simple model explain most observed effects"
-OPTICS = Topic(name="Light", keywords=("laser",), description="light and lamps")
+OPTICS = Topic(name="Light", keywords=("laser", "lens", "beam"))
 LAW = Topic(name="Courts", keywords=("plaintiff", "class action"))
 
 

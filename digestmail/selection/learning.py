@@ -55,7 +55,7 @@ _ROUNDS = 100
 _RIDGE_ROUNDS = 30
 _NEWTON_ROUNDS = 50
 _CONVERGED = 1e-6
-_WEIGHTS_KEPT = 4000
+_WEIGHTS_KEPT = 2000
 _CERTAIN_HITS = 2
 """The number of keyword occurrences that make a paper a certain seed; one in the title is enough."""
 _CERTAIN_SIMILARITY, _CERTAIN_SHARED = 0.15, 3

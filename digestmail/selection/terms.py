@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import chain
 
 from digestmail.selection.tokenize import Text, stem, words_of
 
@@ -28,13 +29,17 @@ def frequencies(terms: Counter[str]) -> dict[str, float]:
     return {term: weight / length for term, weight in damped.items()}
 
 
-def written(text: Text) -> dict[str, str]:
-    """Return how each term is written in the text, where it occurs first."""
+def written(terms: Sequence[str], text: Text) -> tuple[str, ...]:
+    """Return how the text writes `terms` of it, each where it occurs first."""
     found: dict[str, str] = {}
-    for part in (text.title, text.body):
-        for term, words in _terms(part):
-            found.setdefault(term, words)
-    return found
+    missing = set(terms)
+    for term, words in chain(_terms(text.title), _terms(text.body)) if terms else ():
+        if term in missing:
+            found[term] = words
+            missing.discard(term)
+            if not missing:
+                break
+    return tuple(found[term] for term in terms if term in found)
 
 
 def _terms(part: str) -> Iterator[tuple[str, str]]:

@@ -16,6 +16,8 @@ from digestmail.model.digests import Topic
 
 _METHOD = 1
 """Changes when models are learned in another way, so that stored ones are replaced."""
+FAINTEST = 0.1
+"""Weaker evidence than this is not mentioned."""
 _WORDS_NAMED = 5
 _LEAST_SHARE = 0.02
 """A word is only named if it contributes at least this share of the sum of what speaks for the topic."""
@@ -53,18 +55,20 @@ def fingerprint(topic: Topic) -> str:
 
 def judge(model: TopicModel, terms: Mapping[str, float]) -> Judgement:
     """Return how likely a text with `terms` (weights by term, see `frequencies`) is about the topic of `model`."""
-    parts = {term: weight * model.weights[term] for term, weight in terms.items() if term in model.weights}
-    # fsum, because the sum must not depend on the order of terms.
-    position = math.fsum(parts.values())
-    return Judgement(probability=_logistic(model.slope * position + model.offset), terms=_carriers(parts))
+    weights = model.weights
+    # fsum, because the sum must not depend on the order of a set.
+    position = math.fsum(terms[term] * weights[term] for term in terms.keys() & weights.keys())
+    probability = _logistic(model.slope * position + model.offset)
+    return Judgement(probability=probability, terms=_carriers(model, terms) if probability >= FAINTEST else ())
 
 
 def _logistic(value: float) -> float:
     return 1 / (1 + math.exp(-value)) if value > -700 else 0.0  # noqa: PLR2004 - exp overflows at 710
 
 
-def _carriers(parts: Mapping[str, float]) -> tuple[str, ...]:
+def _carriers(model: TopicModel, terms: Mapping[str, float]) -> tuple[str, ...]:
     """Return the terms that contribute most, each word once: a pair stands for its words."""
+    parts = {term: share * model.weights.get(term, 0.0) for term, share in terms.items()}
     speaking = sorted((term for term in parts if parts[term] > 0), key=lambda term: (-parts[term], term))
     least = _LEAST_SHARE * math.fsum(parts[term] for term in speaking)
     named: list[str] = []

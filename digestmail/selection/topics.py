@@ -30,15 +30,13 @@ from digestmail.selection.phrases import Phrase, compile_phrase, occurs_in, occu
 from digestmail.selection.similarity import Similarity
 from digestmail.selection.terms import written
 from digestmail.selection.tokenize import Text
-from digestmail.selection.topic_model import Judgement
+from digestmail.selection.topic_model import FAINTEST, Judgement
 
 _KEYWORD_IN_TITLE = 0.7
 _KEYWORD_IN_BODY = 0.5
 _PRIMARY_CATEGORY = 0.6
 _OTHER_CATEGORY = 0.5
 _AUTHOR = 0.8
-_FAINTEST = 0.1
-"""Weaker evidence than this is not mentioned."""
 
 _PLAIN_LETTERS = str.maketrans({"ł": "l", "ø": "o", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "\u0131": "i"})
 
@@ -88,13 +86,13 @@ def match(
     places = _places(rule, paper)
     authors = tuple(_named(rule, paper)) if rule.authors else ()
     if judgement is not None:
-        proof, words = [judgement.probability], _as_written(judgement, text)
+        proof, words = [judgement.probability], written(judgement.terms, text)
     else:
         in_words = [_KEYWORD_IN_TITLE if occurs_in_title(phrase, text) else _KEYWORD_IN_BODY for phrase in found]
         proof, words = [*in_words, similarity.value], similarity.words
     proof += [_OTHER_CATEGORY if place else _PRIMARY_CATEGORY for place in places] + [_AUTHOR for _ in authors]
     strength = 1 - math.prod(1 - weight for weight in proof)
-    if strength < _FAINTEST and not (places or authors):
+    if strength < FAINTEST and not (places or authors):
         return None
     return TopicMatch(
         topic=rule.topic.name,
@@ -111,14 +109,6 @@ def match(
 def admits(rule: TopicRule, found: TopicMatch) -> bool:
     """Return whether the evidence is enough for a match."""
     return found.strength >= rule.topic.min_strength or bool(found.categories or found.authors)
-
-
-def _as_written(judgement: Judgement, text: Text) -> tuple[str, ...]:
-    """Return the terms of a judgement as the paper writes them."""
-    if judgement.probability < _FAINTEST:
-        return ()
-    spelling = written(text)
-    return tuple(spelling[term] for term in judgement.terms)
 
 
 def excluded_by(rule: TopicRule, text: Text) -> str | None:

@@ -39,7 +39,7 @@ def store(database, papers, first: int = 1, days_ago: int = 20) -> None:
 
 
 def field(name: str) -> str:
-    return " ".join(word for word in FIELDS[name].split() if word != "laser")
+    return " ".join(word for word in FIELDS[name].split() if word not in OPTICS.keywords)
 
 
 def test_what_was_learned_decides_and_explains(database):
