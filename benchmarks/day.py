@@ -103,7 +103,7 @@ def _replay() -> ModuleType:
     return module
 
 
-def one_day(canned: Canned, directory: Path) -> int:
+def one_day(canned: Canned, directory: Path, digest: Digest = DIGEST) -> int:
     """Collect, publish and render one day into the new database in `directory`; return how many papers came."""
     database = Database.open("sqlite:///day.db", base=directory)
     renderer = Renderer(own=None)
@@ -119,7 +119,7 @@ def one_day(canned: Canned, directory: Path) -> int:
     def render(edition: Edition, sections: tuple[Section, ...]) -> Rendered:
         return renderer.render(edition, sections, base_url="https://digest.example.org")
 
-    published = publish(database, [DIGEST], render, NOW)
+    published = publish(database, [digest], render, NOW)
     database.close()
     assert not report.failed, report
     assert published.digests[0].status == "published", published

@@ -89,6 +89,8 @@ class _Space:
     """ln(papers / papers with the term)."""
     vectors: sparse.csr_matrix
     """Papers by terms: frequency times rarity."""
+    occurs: sparse.csr_matrix
+    """Papers by terms: 1 where the paper contains the term."""
     lengths: _Floats
     reduced: _Floats
     """Papers by dimensions, each of length 1."""
@@ -103,14 +105,16 @@ class _Space:
         lengths = np.sqrt(np.asarray(vectors.multiply(vectors).sum(axis=1)).ravel())
         dimensions = min(_DIMENSIONS, len(texts) // _PAPERS_PER_DIMENSION, len(terms) - 1)
         _, _, directions = svds(vectors, k=dimensions, v0=np.ones(min(vectors.shape)), solver="arpack")
-        return cls(terms, rarity, vectors, np.maximum(lengths, 1e-9), _units(vectors @ directions.T))
+        occurs = vectors.copy()
+        occurs.data = np.ones_like(occurs.data)
+        return cls(terms, rarity, vectors, occurs, np.maximum(lengths, 1e-9), _units(vectors @ directions.T))
 
     def similarity(self, description: Text) -> tuple[_Floats, _Floats]:
         """Return the cosine of each paper and a text, and how many terms they share."""
         query = _vectors([terms_of(description)], self.terms, self.rarity)
         length = math.sqrt(query.multiply(query).sum())
         along = np.asarray((self.vectors @ query.T).todense()).ravel()
-        shared = np.asarray(((self.vectors > 0) @ (query > 0).T.astype(float)).todense()).ravel()
+        shared = np.asarray((self.occurs @ (query > 0).T.astype(float)).todense()).ravel()
         return along / (self.lengths * max(length, 1e-9)), shared
 
 
@@ -171,10 +175,8 @@ def _near_seeds(space: _Space, seeds: _Floats) -> _Floats:
 def _words_of_nearest(space: _Space, positions: _Floats) -> _Floats:
     """Return how much more often the words of each paper occur in the papers that are nearest to the topic."""
     nearest = np.argsort(-positions, kind="stable")[: 2 * _seed_count(len(positions))]
-    occurs = space.vectors.copy()
-    occurs.data = np.ones_like(occurs.data)
-    everywhere = np.asarray(occurs.mean(axis=0)).ravel()
-    among = np.asarray(occurs[nearest].sum(axis=0)).ravel()
+    everywhere = np.asarray(space.occurs.mean(axis=0)).ravel()
+    among = np.asarray(space.occurs[nearest].sum(axis=0)).ravel()
     ratio = np.log((among + _PRIOR * everywhere) / (len(nearest) + _PRIOR) / everywhere)
     return (space.vectors @ ratio) / space.lengths
 

@@ -72,18 +72,20 @@ def occurs_in_title(phrase: Phrase, text: Text) -> bool:
 
 def count(phrase: Phrase, text: Text) -> int:
     """Return how often the phrase occurs in the abstract and the paper's keywords."""
-    return _count(phrase, text.body) if occurs_in(phrase, text) else 0
+    if not occurs_in(phrase, text):
+        return 0
+    if phrase.pattern is None:
+        return sum(text.words[word] for word in phrase.words) - 2 * count_in_title(phrase, text)
+    return len(phrase.pattern.findall(text.body))
 
 
 def count_in_title(phrase: Phrase, text: Text) -> int:
     """Return how often the phrase occurs in the title."""
-    return _count(phrase, text.title) if occurs_in_title(phrase, text) else 0
-
-
-def _count(phrase: Phrase, part: str) -> int:
+    if not occurs_in_title(phrase, text):
+        return 0
     if phrase.pattern is None:
-        return sum(word in phrase.words for word in words_of(part))
-    return len(phrase.pattern.findall(part))
+        return sum(word in phrase.words for word in words_of(text.title))
+    return len(phrase.pattern.findall(text.title))
 
 
 def _gap(separator: str) -> str:
