@@ -17,9 +17,9 @@ from digestmail.storage.topic_models import Learned
 
 FEWEST_PAPERS = 1000
 """With fewer papers, keywords and descriptions find a topic's papers better than what is learned (docs/choosing.md)."""
-MOST_PAPERS = 6000
+MOST_PAPERS = 5000
 """The newest papers are enough, and bound time and memory."""
-_KEPT_FOR = timedelta(days=7)
+_KEPT_FOR = timedelta(days=14)
 _GROWTH = 1.5
 
 
@@ -43,7 +43,7 @@ def refresh_models(database: Database, digests: Sequence[Digest], today: date) -
 
 
 def is_due(fingerprints: Sequence[str], known: Mapping[str, Learned], papers: int, today: date) -> bool:
-    """Return whether to learn anew: a topic is new or changed, a week passed, or there are half as many papers more."""
+    """Return whether to learn anew: a topic is new, two weeks passed, or there are half as many papers more."""
     if not fingerprints:
         return False
     if any(name not in known for name in fingerprints):

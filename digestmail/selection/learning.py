@@ -55,7 +55,8 @@ _ROUNDS = 100
 _RIDGE_ROUNDS = 30
 _NEWTON_ROUNDS = 50
 _CONVERGED = 1e-6
-_WEIGHTS_KEPT = 2000
+_SETTLED = 1e-4
+_WEIGHTS_KEPT = 1000
 _CERTAIN_HITS = 2
 """The number of keyword occurrences that make a paper a certain seed; one in the title is enough."""
 _CERTAIN_SIMILARITY, _CERTAIN_SHARED = 0.15, 3
@@ -196,7 +197,9 @@ def _calibrate(positions: _Floats, certain: _Floats, near: _Floats) -> tuple[flo
         probable = _logistic(scale, likely)
         about = np.where(certain > 0, 1.0, probable * (1 - share) / (1 - probable * share))
         likely = _logistic_fit(scale, about, likely)
-        share = float(certain.sum() / about.sum())
+        before, share = share, float(certain.sum() / about.sum())
+        if abs(share - before) < _SETTLED:
+            break
     fitted = _logistic_fit(positions, about, np.array([0.0, math.log(rare / (1 - rare))]))
     return float(fitted[0]), float(fitted[1])
 

@@ -15,7 +15,7 @@ from digestmail.selection.score import score
 from digestmail.selection.similarity import Similarity, compare
 from digestmail.selection.terms import frequencies, terms_of
 from digestmail.selection.tokenize import read
-from digestmail.selection.topic_model import TopicModel, judge
+from digestmail.selection.topic_model import Judge, TopicModel
 from digestmail.selection.topics import admits, compile_rule, excluded_by, match
 
 _OVER = frozenset({Outcome.OVER_TOPIC_LIMIT, Outcome.OVER_LIMIT})
@@ -86,21 +86,19 @@ def _judge(
     candidates: Sequence[Candidate], digest: Digest, today: date, models: Mapping[str, TopicModel]
 ) -> Iterator[_Judged]:
     rules = [compile_rule(topic) for topic in digest.topics]
+    judge = Judge(models)
     texts = [read(candidate.paper) for candidate in candidates]
     compared = compare(texts, [topic for topic in digest.topics if topic.name not in models])
     for candidate, text, row in zip(candidates, texts, compared, strict=True):
         similarities = iter(row)
-        terms = frequencies(terms_of(text)) if models else {}
+        judgements = judge.judge(frequencies(terms_of(text))) if models else {}
         matches: list[TopicMatch] = []
         below: list[TopicMatch] = []
         excluded: list[str] = []
         for rule in rules:
-            model = models.get(rule.topic.name)
-            found = (
-                match(rule, candidate.paper, text, next(similarities))
-                if model is None
-                else match(rule, candidate.paper, text, Similarity(), judge(model, terms))
-            )
+            judgement = judgements.get(rule.topic.name)
+            similarity = next(similarities) if judgement is None else Similarity()
+            found = match(rule, candidate.paper, text, similarity, judgement)
             if found is None:
                 continue
             if not admits(rule, found):

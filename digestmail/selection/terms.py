@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from itertools import chain
+from itertools import chain, pairwise
 
 from digestmail.selection.tokenize import Text, stem, words_of
 
@@ -15,10 +15,12 @@ _TITLE = 2
 
 def terms_of(text: Text) -> Counter[str]:
     """Return how often each term occurs in the title and the abstract."""
+    roots = {word: stem(word) for word in text.words}
     found: Counter[str] = Counter()
-    for part, weight in ((text.title, _TITLE), (text.body, 1)):
-        for term, _ in _terms(part):
-            found[term] += weight
+    for part in (text.title, *[text.title] * (_TITLE - 1), text.body):
+        stems = [roots[word] for word in words_of(part)]
+        found.update(filter(None, stems))
+        found.update(f"{one} {other}" for one, other in pairwise(stems) if one and other)
     return found
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -53,13 +54,34 @@ def fingerprint(topic: Topic) -> str:
     return hashlib.sha256(content.encode()).hexdigest()
 
 
-def judge(model: TopicModel, terms: Mapping[str, float]) -> Judgement:
-    """Return how likely a text with `terms` (weights by term, see `frequencies`) is about the topic of `model`."""
-    weights = model.weights
-    # fsum, because the sum must not depend on the order of a set.
-    position = math.fsum(terms[term] * weights[term] for term in terms.keys() & weights.keys())
+class Judge:
+    """Judges texts by several models at once."""
+
+    def __init__(self, models: Mapping[str, TopicModel]) -> None:
+        """Prepare `models`, by topic."""
+        self._models = dict(models)
+        self._weights: defaultdict[str, list[tuple[str, float]]] = defaultdict(list)
+        for topic, model in self._models.items():
+            for term, weight in model.weights.items():
+                self._weights[term].append((topic, weight))
+
+    def judge(self, terms: Mapping[str, float]) -> dict[str, Judgement]:
+        """Return how likely a text with `terms` (weights by term, see `frequencies`) is about each topic."""
+        positions = dict.fromkeys(self._models, 0.0)
+        for term, share in terms.items():
+            for topic, weight in self._weights.get(term, ()):
+                positions[topic] += share * weight
+        return {topic: _judgement(model, positions[topic], terms) for topic, model in self._models.items()}
+
+
+def _judgement(model: TopicModel, position: float, terms: Mapping[str, float]) -> Judgement:
     probability = _logistic(model.slope * position + model.offset)
     return Judgement(probability=probability, terms=_carriers(model, terms) if probability >= FAINTEST else ())
+
+
+def judge(model: TopicModel, terms: Mapping[str, float]) -> Judgement:
+    """Return how likely a text with `terms` is about the topic of one model, see `Judge`."""
+    return Judge({"": model}).judge(terms)[""]
 
 
 def _logistic(value: float) -> float:

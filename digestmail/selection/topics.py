@@ -85,8 +85,9 @@ def match(
     found = _found(rule, text)
     places = _places(rule, paper)
     authors = tuple(_named(rule, paper)) if rule.authors else ()
+    words: tuple[str, ...] = ()
     if judgement is not None:
-        proof, words = [judgement.probability], written(judgement.terms, text)
+        proof = [judgement.probability]
     else:
         in_words = [_KEYWORD_IN_TITLE if occurs_in_title(phrase, text) else _KEYWORD_IN_BODY for phrase in found]
         proof, words = [*in_words, similarity.value], similarity.words
@@ -94,6 +95,8 @@ def match(
     strength = 1 - math.prod(1 - weight for weight in proof)
     if strength < FAINTEST and not (places or authors):
         return None
+    if judgement is not None and strength >= rule.topic.min_strength:
+        words = written(judgement.terms, text)
     return TopicMatch(
         topic=rule.topic.name,
         strength=strength,

@@ -70,13 +70,13 @@ def test_nothing_is_learned_from_few_papers(database):
         assert models_of(connection, OF) == {}
 
 
-def test_topics_are_learned_once_and_again_when_changed_or_a_week_old(database):
+def test_topics_are_learned_once_and_again_when_changed_or_two_weeks_old(database):
     store(database, corpus.papers(learning.FEWEST_PAPERS))
     assert refresh_models(database, [OF], TODAY) is not None
-    assert refresh_models(database, [OF], TODAY + timedelta(days=6)) is None
-    assert refresh_models(database, [OF], TODAY + timedelta(days=7)) is not None
+    assert refresh_models(database, [OF], TODAY + timedelta(days=13)) is None
+    assert refresh_models(database, [OF], TODAY + timedelta(days=14)) is not None
     changed = digest(topics=(OPTICS, Topic(name="Soil", keywords=("nitrogen",))))
-    learned = refresh_models(database, [changed], TODAY + timedelta(days=8))
+    learned = refresh_models(database, [changed], TODAY + timedelta(days=15))
     assert learned is not None
     assert learned.topics == 2
     with database.connect() as connection:
@@ -128,13 +128,13 @@ def known(papers: int = 2000, age: int = 0) -> dict[str, Learned]:
     return {name: Learned(model=None, papers=papers, learned_on=TODAY - timedelta(days=age)) for name in NAMES}
 
 
-def test_learning_is_due_for_new_topics_many_new_papers_and_after_a_week():
+def test_learning_is_due_for_new_topics_many_new_papers_and_after_two_weeks():
     assert not is_due((), {}, 9999, TODAY)
     assert is_due(NAMES, {}, 2000, TODAY)
     assert not is_due(NAMES, known(), 2999, TODAY)
     assert is_due(NAMES, known(), 3000, TODAY)
-    assert not is_due(NAMES, known(age=6), 2000, TODAY)
-    assert is_due(NAMES, known(age=7), 2000, TODAY)
+    assert not is_due(NAMES, known(age=13), 2000, TODAY)
+    assert is_due(NAMES, known(age=14), 2000, TODAY)
     assert is_due((*NAMES, "c"), known(), 2000, TODAY)
 
 
