@@ -14,6 +14,7 @@ from digestmail.config.digests import DarkTable, DigestTable, LogoTable, Ranking
 from digestmail.config.environment import ENV_DELIMITER, ENV_PREFIX, variable_for
 from digestmail.config.mail import DkimTable, DomainTable, MaildirTable, MailTable, SmtpTable
 from digestmail.config.network import NetworkTable
+from digestmail.config.rules import NO_CONDITIONS, ConditionsTable
 from digestmail.config.settings import Config
 from digestmail.config.sources import AnySource
 from digestmail.config.web import WebTable
@@ -42,6 +43,8 @@ _TABLES: dict[str, type[BaseModel]] = {
     "theme": ThemeTable,
     "dark": DarkTable,
     "logo": LogoTable,
+    "block": ConditionsTable,
+    "keep": ConditionsTable,
     **_SOURCE_TABLES,
 }
 _Place = tuple[int | str, ...]
@@ -106,6 +109,8 @@ def _sentence(problem: dict[str, Any], place: _Place) -> str:
         return f".kind: is one of {', '.join(_SOURCE_TABLES)} (it is {named!r}){hint}"
     if kind == "too_short":
         return ": at least one is needed"
+    if kind == NO_CONDITIONS:
+        return f": {problem['msg']}"
     return f": {_form(problem, place)} (it is {_shown(place, given)})"
 
 
@@ -119,6 +124,8 @@ def _form(problem: dict[str, Any], place: _Place) -> str:
     if kind == "tuple_type":
         return _list_form(place)
     if kind in {"model_type", "model_attributes_type"}:
+        if place[-1] in {"block", "keep"}:
+            return 'must be a table: write { words = ["survey"] }'
         name = ".".join(str(part) for part in place if isinstance(part, str))
         return f"must be a table: write [{name}] and its keys below it"
     return str(problem["msg"]).removeprefix("Value error, ")
@@ -142,7 +149,8 @@ def _shown(place: _Place, value: Any) -> str:
     """Return a value as a message shows it: nothing that may be a secret, or may hold one."""
     if isinstance(value, dict) or any(word in str(part).lower() for part in place for word in _SECRET_KEYS):
         return "not shown"
-    text = _IN_ADDRESS.sub("***", repr(value))
+    # A pattern such as "(?i)survey" looks like an address with a query, but contains no secret.
+    text = repr(value) if "patterns" in place else _IN_ADDRESS.sub("***", repr(value))
     return text if len(text) <= _SHOWN_LENGTH else f"{text[:_SHOWN_LENGTH]}..."
 
 

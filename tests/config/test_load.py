@@ -89,7 +89,8 @@ allow_repeats_of = ["weekly"]
     assert "did you mean 'port'?" in text
     assert "did you mean 'hugging'?" in text
     assert "did you mean 'Agents'?" in text
-    assert "known here: base_url, header_files, headers, kind, name, password, password_file, username" in text
+    known = "base_url, block, header_files, headers, keep, kind, name, password, password_file, username"
+    assert f"known here: {known}" in text
 
 
 @pytest.mark.parametrize(
