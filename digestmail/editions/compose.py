@@ -63,11 +63,8 @@ def compose(
         elsewhere=papers.published_elsewhere(connection, paper_ids, (digest.name, *digest.allow_repeats_of)),
         models=models_of(connection, digest),
     )
-    reason = _why_nothing(connection, digest, selection)
-    if reason and len(admitted) > len(candidates):
-        reason = f"{counted(len(admitted) - len(candidates), 'paper')} came, dated long before; {reason}"
-    if reason and len(seen) > len(admitted):
-        reason = f"{counted(len(seen) - len(admitted), 'paper')} left out by the rules of sources; {reason}"
+    if reason := _why_nothing(connection, digest, selection):
+        reason = _why_fewer(len(seen), len(admitted), len(candidates)) + reason
     edition = Edition(
         digest=digest.name,
         slot=slot,
@@ -128,6 +125,13 @@ def _why_nothing(connection: Connection, digest: Digest, selection: Selection) -
         because = f", {rejected} left out by the digest's rules" if rejected else ""
         return f"none of {counted(len(new), 'new paper')} qualified{because}; " + "; ".join(states)
     return "no new papers; " + ("; ".join(states) or "no source has been read yet")
+
+
+def _why_fewer(seen: int, admitted: int, candidates: int) -> str:
+    """Return why there are fewer candidates than papers that came, as the beginning of a sentence."""
+    ruled_out = f"{counted(seen - admitted, 'paper')} left out by the rules of sources; " if seen > admitted else ""
+    old = f"{counted(admitted - candidates, 'paper')} came, dated long before; " if admitted > candidates else ""
+    return ruled_out + old
 
 
 def find_candidates(database: Database, digest: Digest, since: datetime, now: datetime) -> tuple[Candidate, ...]:

@@ -8,7 +8,7 @@ import pytest
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
-from digestmail.config import bounces, digests, load, mail, network, settings, sources, web
+from digestmail.config import bounces, digests, load, mail, network, rules, settings, sources, web
 from digestmail.errors import ConfigError
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "config.example.toml"
@@ -332,6 +332,7 @@ TABLES: dict[str, tuple[type[BaseModel], ...]] = {
     "digests.theme.dark": (digests.DarkTable,),
     "digests.theme.logo": (digests.LogoTable,),
     "sources": (sources.HuggingFaceTable, sources.ArxivFeedTable, sources.ArxivApiTable, sources.FeedTable),
+    "sources.block": (rules.ConditionsTable,),
 }
 
 
