@@ -32,10 +32,8 @@ def _check_author(value: str) -> str:
 
 
 def _check_pattern(value: str) -> str:
-    from digestmail.selection.patterns import LONGEST_PATTERN, compile_pattern
+    from digestmail.selection.patterns import compile_pattern
 
-    if len(value) > LONGEST_PATTERN:
-        raise ValueError(f"longer than {LONGEST_PATTERN} characters: split it into several patterns")
     if _CONTROL.search(value):
         raise ValueError("contains a line break or another control character, which no title or abstract contains")
     compile_pattern(value)

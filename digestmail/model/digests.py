@@ -33,7 +33,7 @@ class Conditions:
     authors: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
     patterns: tuple[str, ...] = ()
-    """Regular expressions in the syntax of RE2, searched in the title and in the abstract."""
+    """Regular expressions that are searched in the title and in the abstract, see `selection/patterns.py`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

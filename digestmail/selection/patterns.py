@@ -1,40 +1,45 @@
 r"""Regular expressions that search a paper in time linear to its length, whatever the pattern and the text are.
 
-Patterns have the syntax of RE2 (https://github.com/google/re2/wiki/Syntax), as in Miniflux. It is Python's without
-look-around and references to groups. `\b`, `\w`, `\d` and `\s` know ASCII only; `\pL` is any letter. Upper and lower
-case differ unless the pattern starts with `(?i)`.
+Patterns have the syntax of Rust's regex crate (https://docs.rs/regex/latest/regex/#syntax), which is close to RE2's: no
+look-around and no references to groups. `\b`, `\w`, `\d` and `\s` know Unicode. Upper and lower case differ unless the
+pattern starts with `(?i)`. Pydantic brings this engine along (https://docs.pydantic.dev/latest/api/config/, under
+`regex_engine`).
 """
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import cast
+
+from pydantic_core import SchemaError, SchemaValidator, core_schema
 
 from digestmail.model.papers import Paper
 
-LONGEST_PATTERN = 1000
-"""In characters. It keeps patterns readable; what bounds the time of a search is the next limit."""
-_LARGEST_PROGRAM = 10_000
-"""In instructions of RE2. A search takes at most this number times the length of the text."""
+MOST_CHARACTERS = 1000
+"""In a pattern with all counted repetitions written out: `a{3}` has three. It bounds the time for each character."""
 _LONGEST_MESSAGE = 80
 _UNLIKELY = "\ue000"
 """A character for private use, which no sensible pattern is about."""
-_TOO_LARGE = "pattern too large"
+_TOKEN = re.compile(
+    r"\\[pPxuU]\{[^}]*\}|\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\{(?P<least>\d+)(?:,(?P<most>\d*))?\}|.", re.DOTALL
+)
+"""An escaped character, a class, a counted repetition, or a single character."""
+_REPEATED = "write a backslash before a *, +, ? or { of the text"
 _HINTS = {
-    "invalid perl operator: (?": "look-around, comments, conditions and the flag x are not possible",
-    "invalid escape sequence: \\Z": "write \\z for the end of the text",
-    "invalid escape sequence: \\u": "write \\x{00e9} for a character by its number",
-    "invalid escape sequence: \\N": "write \\x{00e9} for a character by its number",
-    "missing )": "write \\( for a bracket of the text",
-    "unexpected )": "write \\) for a bracket of the text",
-    "missing ]": "write \\[ for a bracket of the text",
-    "trailing \\": "write \\\\ for a backslash of the text",
-    "no argument for repetition operator": "write a backslash before a *, + or ? of the text",
-    "bad repetition operator": "write a backslash before a *, + or ? of the text",
-    "invalid repetition size": "a part can be repeated at most 1000 times, nested repetitions included",
-    _TOO_LARGE: "repeat smaller parts, or split it into several patterns",
+    "look-around": "write a second pattern instead, or combine block and keep",
+    "backreferences": "write the text again instead",
+    "unclosed group": "write \\( for a bracket of the text",
+    "unopened group": "write \\) for a bracket of the text",
+    "unclosed character class": "write \\[ for a bracket of the text",
+    "incomplete escape sequence": "write \\\\ for a backslash of the text",
+    "unrecognized escape sequence": "write \\z for the end of the text, and \\x{00e9} for a character by its number",
+    "unrecognized flag": "the flags are i, m, s, x, U and u; comments and conditions are not possible",
+    "repetition operator missing": _REPEATED,
+    "unclosed counted repetition": _REPEATED,
+    "repetition quantifier expects": _REPEATED,
+    "Compiled regex exceeds size limit": "repeat smaller parts, or split it into several patterns",
 }
 
 
@@ -43,25 +48,21 @@ class Pattern:
     """A compiled regular expression."""
 
     written: str
-    search: Callable[[str], object]
-    """Returns a value that is true if the pattern matches somewhere in a text."""
+    search: Callable[[str], bool]
+    """Returns whether the pattern matches somewhere in a text."""
 
 
 def compile_pattern(written: str) -> Pattern:
     """Compile a regular expression. Raises ValueError, which says what to write instead."""
-    # RE2 takes longer to import than most configurations take to load, and most have no patterns.
-    import re2
-
-    options = re2.Options()
-    options.log_errors = False  # it would write to standard error
-    options.never_capture = True
+    composed = _composed(written)
+    if len(composed) > MOST_CHARACTERS:
+        raise ValueError(f"longer than {MOST_CHARACTERS} characters: split it into several patterns")
     try:
-        compiled = re2.compile(_composed(written), options)
-    except re2.error as error:
-        raise ValueError(_explained(error.args[0])) from error
-    if compiled.programsize > _LARGEST_PROGRAM:
-        raise ValueError(_explained(_TOO_LARGE))
-    search = cast("Callable[[str], object]", compiled.search)
+        schema = core_schema.str_schema(pattern=composed, regex_engine="rust-regex", strict=True)
+        search = SchemaValidator(schema).isinstance_python
+    except SchemaError as error:
+        raise ValueError(f"not a regular expression: {_explained(str(error))}") from error
+    _check_repetitions(composed)
     if search("") and search(_UNLIKELY):
         raise ValueError("it matches every paper, because it matches nothing at all: look for a stray | or *")
     return Pattern(written=written, search=search)
@@ -69,7 +70,7 @@ def compile_pattern(written: str) -> Pattern:
 
 def finds(pattern: Pattern, paper: Paper) -> bool:
     """Return whether the pattern matches somewhere in the title or in the abstract."""
-    return bool(pattern.search(_composed(paper.title)) or pattern.search(_composed(paper.abstract)))
+    return pattern.search(_composed(paper.title)) or pattern.search(_composed(paper.abstract))
 
 
 def _composed(text: str) -> str:
@@ -77,11 +78,36 @@ def _composed(text: str) -> str:
     return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
-def _explained(message: bytes | str) -> str:
-    """Return RE2's message, which is bytes, with what to do about it."""
-    said = message.decode("utf-8", "replace") if isinstance(message, bytes) else message
-    said = said if len(said) <= _LONGEST_MESSAGE else f"{said[:_LONGEST_MESSAGE]}..."
-    if said.startswith("invalid escape sequence: \\") and said[-1:].isdigit():
-        return f"not a pattern in RE2's syntax: {said}; references to groups are not possible"
+def _explained(message: str) -> str:
+    """Return the last line of the engine's message, which says what is wrong, with what to do about it."""
+    said = message.splitlines()[-1].strip().removeprefix("error: ").removeprefix("SchemaError: ")
     hint = next((hint for start, hint in _HINTS.items() if said.startswith(start)), "docs/sources.md has examples")
-    return f"not a pattern in RE2's syntax: {said}; {hint}"
+    return f"{said[:_LONGEST_MESSAGE]}; {hint}"
+
+
+def _check_repetitions(pattern: str) -> None:
+    """Raise ValueError if a valid pattern repeats too much, or repeats a repetition, as "C++" does by mistake."""
+    written_out = [0]
+    """Characters of the open groups, outermost first."""
+    last, repeats = 0, False
+    for token in _TOKEN.finditer(pattern):
+        text, in_group = token[0], len(written_out) > 1
+        if text in {"*", "+"} and repeats:
+            raise ValueError(f"not a regular expression: it repeats a repetition; {_REPEATED}")
+        if text == "(":
+            written_out.append(0)
+            last = 0
+        elif text == ")" and in_group:
+            last = written_out.pop()
+            written_out[-1] += last
+        elif token["least"]:
+            times = int(token["most"] or token["least"])
+            written_out[-1] += last * (times - 1)
+            last *= times
+        elif text not in {"*", "+", "?"}:
+            written_out[-1] += 1
+            last = 1
+        repeats = bool(token["least"]) or (text in {"*", "+", "?"} and last > 0)
+    if sum(written_out) > MOST_CHARACTERS:
+        repeated = f"longer than {MOST_CHARACTERS} characters with its repetitions written out"
+        raise ValueError(f"{repeated}: repeat smaller parts, or split it into several patterns")

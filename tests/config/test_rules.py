@@ -84,8 +84,8 @@ def test_all_problems_of_rules_are_reported_at_once_with_the_fix(write):
         ),
         'sources["blog"].block.authors[0]: not a name: write it as "Ada Example" or "Example, Ada" (it is \'...\')',
         (
-            'sources["blog"].block.patterns[0]: not a pattern in RE2\'s syntax: invalid perl operator: (?=; '
-            "look-around, comments, conditions and the flag x are not possible (it is '(?=a)')"
+            'sources["blog"].block.patterns[0]: not a regular expression: look-around, including look-ahead and '
+            "look-behind, is not supported; write a second pattern instead, or combine block and keep (it is '(?=a)')"
         ),
         (
             'sources["blog"].block.patterns[1]: it matches every paper, because it matches nothing at all: '
