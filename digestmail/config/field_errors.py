@@ -121,6 +121,8 @@ def _form(problem: dict[str, Any], place: _Place) -> str:
         return "a name is made of lower-case letters, digits and hyphens"
     if kind == "string_pattern_mismatch" and "theme" in place:
         return "a colour is written #rrggbb"
+    if kind == "string_pattern_mismatch" and "categories" in place:
+        return 'a category is written like "cs.LG", and an archive like "cs" or "cs.*"'
     if kind == "tuple_type":
         return _list_form(place)
     if kind in {"model_type", "model_attributes_type"}:
