@@ -117,12 +117,8 @@ def _sentence(problem: dict[str, Any], place: _Place) -> str:
 def _form(problem: dict[str, Any], place: _Place) -> str:
     """Return which form the value must have."""
     kind = problem["type"]
-    if kind == "string_pattern_mismatch" and place[-1:] == ("name",):
-        return "a name is made of lower-case letters, digits and hyphens"
-    if kind == "string_pattern_mismatch" and "theme" in place:
-        return "a colour is written #rrggbb"
-    if kind == "string_pattern_mismatch" and "categories" in place:
-        return 'a category is written like "cs.LG", and an archive like "cs" or "cs.*"'
+    if kind == "string_pattern_mismatch" and (written := _spelling(place)):
+        return written
     if kind == "tuple_type":
         return _list_form(place)
     if kind in {"model_type", "model_attributes_type"}:
@@ -131,6 +127,15 @@ def _form(problem: dict[str, Any], place: _Place) -> str:
         name = ".".join(str(part) for part in place if isinstance(part, str))
         return f"must be a table: write [{name}] and its keys below it"
     return str(problem["msg"]).removeprefix("Value error, ")
+
+
+def _spelling(place: _Place) -> str:
+    """Return how a text is written, where a pattern says so; empty if no sentence is known."""
+    if place[-1:] == ("name",):
+        return "a name is made of lower-case letters, digits and hyphens"
+    if "theme" in place:
+        return "a colour is written #rrggbb"
+    return 'a category is written like "cs.LG", and an archive like "cs" or "cs.*"' if "categories" in place else ""
 
 
 def _list_form(place: _Place) -> str:

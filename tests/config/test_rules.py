@@ -131,8 +131,8 @@ def test_a_pattern_from_the_environment_is_checked_the_same(write, monkeypatch):
 def test_a_category_of_another_form_is_refused_with_the_form(write):
     assert problems(write(digest='keep = { categories = ["machine learning"] }')) == [
         (
-            'digests["daily"].keep.categories[0]: a category is written like "cs.LG", and an archive like "cs" or "cs.*" '
-            "(it is 'machine learning')"
+            'digests["daily"].keep.categories[0]: a category is written like "cs.LG", '
+            'and an archive like "cs" or "cs.*" (it is \'machine learning\')'
         )
     ]
 
