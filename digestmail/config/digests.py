@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from digestmail.config.rules import RuledTable
 from digestmail.config.values import Category, Colour, Language, Line, Name, PictureAddress, Table
 from digestmail.model.digests import Digest, Limits, OnEmpty, Schedule, Topic, Weights
 from digestmail.model.theme import DARK, LIGHT, Layout, Logo, Palette, Theme
@@ -117,7 +118,7 @@ class ThemeTable(Table):
         )
 
 
-class DigestTable(Table):
+class DigestTable(RuledTable):
     """`[[digests]]`: a newsletter."""
 
     name: Name

@@ -15,6 +15,7 @@ from digestmail.config.digests import DarkTable, DigestTable, LogoTable, Ranking
 from digestmail.config.environment import ENV_DELIMITER, ENV_PREFIX, variable_for
 from digestmail.config.mail import DkimTable, DomainTable, MaildirTable, MailTable, SmtpTable
 from digestmail.config.network import NetworkTable
+from digestmail.config.rules import NO_CONDITIONS, ConditionsTable
 from digestmail.config.settings import Config
 from digestmail.config.sources import AnySource
 from digestmail.config.web import WebTable
@@ -44,6 +45,8 @@ _TABLES: dict[str, type[BaseModel]] = {
     "theme": ThemeTable,
     "dark": DarkTable,
     "logo": LogoTable,
+    "block": ConditionsTable,
+    "keep": ConditionsTable,
     **_SOURCE_TABLES,
 }
 _Place = tuple[int | str, ...]
@@ -113,22 +116,33 @@ def _sentence(problem: dict[str, Any], place: _Place) -> str:
         return f".kind: is one of {', '.join(_SOURCE_TABLES)} (it is {named!r}){hint}"
     if kind == "too_short":
         return ": at least one is needed"
+    if kind == NO_CONDITIONS:
+        return f": {problem['msg']}"
     return f": {_form(problem, place)} (it is {_shown(place, given)})"
 
 
 def _form(problem: dict[str, Any], place: _Place) -> str:
     """Return which form the value must have."""
     kind = problem["type"]
-    if kind == "string_pattern_mismatch" and place[-1:] == ("name",):
-        return "a name is made of lower-case letters, digits and hyphens"
-    if kind == "string_pattern_mismatch" and "theme" in place:
-        return "a colour is written #rrggbb"
+    if kind == "string_pattern_mismatch" and (written := _spelling(place)):
+        return written
     if kind == "tuple_type":
         return _list_form(place)
     if kind in {"model_type", "model_attributes_type"}:
+        if place[-1] in {"block", "keep"}:
+            return 'must be a table: write { words = ["survey"] }'
         name = ".".join(str(part) for part in place if isinstance(part, str))
         return f"must be a table: write [{name}] and its keys below it"
     return str(problem["msg"]).removeprefix("Value error, ")
+
+
+def _spelling(place: _Place) -> str:
+    """Return how a text is written, where a pattern says so; empty if no sentence is known."""
+    if place[-1:] == ("name",):
+        return "a name is made of lower-case letters, digits and hyphens"
+    if "theme" in place:
+        return "a colour is written #rrggbb"
+    return 'a category is written like "cs.LG", and an archive like "cs" or "cs.*"' if "categories" in place else ""
 
 
 def _list_form(place: _Place) -> str:
@@ -149,7 +163,8 @@ def _shown(place: _Place, value: Any) -> str:
     """Return a value as a message shows it: nothing that may be a secret, or may hold one."""
     if isinstance(value, dict) or any(word in str(part).lower() for part in place for word in _SECRET_KEYS):
         return "not shown"
-    text = _IN_ADDRESS.sub("***", repr(value))
+    # A pattern such as "(?i)survey" looks like an address with a query, but contains no secret.
+    text = repr(value) if "patterns" in place else _IN_ADDRESS.sub("***", repr(value))
     return text if len(text) <= _SHOWN_LENGTH else f"{text[:_SHOWN_LENGTH]}..."
 
 

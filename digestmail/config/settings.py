@@ -70,6 +70,7 @@ class Config(BaseSettings):
         """Return the digests as the values the pipeline works on."""
         topics = {table.name: Topic(**table.model_dump()) for table in self.topics}
         weights = Weights(**self.ranking.model_dump())
+        source_rules = {table.name: table.rules() for table in self.sources if table.block or table.keep}
         curated = {table.name for table in self.sources if isinstance(table, HuggingFaceTable | FeedTable)}
         return tuple(
             Digest(
@@ -79,6 +80,8 @@ class Config(BaseSettings):
                 schedule=Schedule(cron=table.schedule, timezone=table.timezone),
                 sources=table.sources,
                 curated=tuple(name for name in table.sources if name in curated),
+                source_rules=tuple((name, source_rules[name]) for name in table.sources if name in source_rules),
+                rules=table.rules(),
                 topics=tuple(topics[name] for name in table.topics),
                 limits=Limits(
                     max_papers=table.max_papers, max_per_topic=table.max_per_topic, min_score=table.min_score

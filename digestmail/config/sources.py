@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator
 
-from digestmail.config.values import Category, FeedAddress, Name, Password, Table, WebAddress
+from digestmail.config.rules import RuledTable
+from digestmail.config.values import Category, FeedAddress, Name, Password, WebAddress
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
 """What a header may be called (RFC 9110 section 5.6.2)."""
@@ -55,8 +56,8 @@ HeaderName = Annotated[str, AfterValidator(_check_header_name)]
 HeaderValue = Annotated[SecretStr, AfterValidator(check_header_value)]
 
 
-class FetchedTable(Table):
-    """What every source has: its name, and what its server wants to see before it answers."""
+class FetchedTable(RuledTable):
+    """What every source has: its name, what its server wants to see before it answers, and rules about its papers."""
 
     name: Name
     username: str | None = None

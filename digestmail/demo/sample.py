@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -13,7 +14,7 @@ from digestmail.config.load import load
 from digestmail.demo.run import MORNING, demo_config
 from digestmail.demo.services import SAMPLE_DAY, serving
 from digestmail.editions.compose import find_candidates
-from digestmail.model.digests import Digest
+from digestmail.model.digests import Digest, FilterRules
 from digestmail.model.editions import Edition, Slot
 from digestmail.model.selection import Candidate
 from digestmail.selection.select import select
@@ -25,11 +26,12 @@ _SINCE = _SLOT.at - timedelta(days=2)
 def sample_edition(digest: Digest) -> Edition:
     """Return the sample as an edition of `digest`, with the digest's title, topics, limits and weights.
 
-    Its papers and date are the sample's. The first call in a process reads the sample through the real sources over
+    Its papers and date are the sample's. The rules of the digest are not applied, because a digest that keeps few
+    papers would have an empty sample. The first call in a process reads the sample through the real sources over
     loopback, which takes about a second.
     """
     candidates = _candidates()
-    selection = select(candidates, digest, SAMPLE_DAY, published={})
+    selection = select(candidates, replace(digest, rules=FilterRules()), SAMPLE_DAY, published={})
     return Edition(
         digest=digest.name,
         slot=_SLOT,

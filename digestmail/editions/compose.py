@@ -17,6 +17,7 @@ from digestmail.model.selection import Candidate, Outcome, Selection
 from digestmail.schedule.cron import current_slot, next_fire, open_until
 from digestmail.schedule.moments import DATED_AHEAD, is_ahead
 from digestmail.selection import newness
+from digestmail.selection.rules import admit, compile_sources
 from digestmail.selection.select import select
 from digestmail.storage import editions, papers, settings
 from digestmail.storage import sources as stored_sources
@@ -50,7 +51,8 @@ def compose(
     since = window_start(digest, slot, last)
     found = papers.mentioned(connection, digest.sources, since, now, horizon)
     seen = [redated for one in found if (redated := _dated(one, now, horizon)) is not None]
-    candidates = list(newness.candidates(seen, digest.curated, since))
+    admitted = list(admit(seen, compile_sources(digest.source_rules)))
+    candidates = list(newness.candidates(admitted, digest.curated, since))
     paper_ids = [candidate.paper.id for candidate in candidates]
     selection = select(
         candidates,
@@ -61,9 +63,8 @@ def compose(
         elsewhere=papers.published_elsewhere(connection, paper_ids, (digest.name, *digest.allow_repeats_of)),
         models=models_of(connection, digest),
     )
-    reason = _why_nothing(connection, digest, selection)
-    if reason and len(seen) > len(candidates):
-        reason = f"{counted(len(seen) - len(candidates), 'paper')} came, dated long before; {reason}"
+    if reason := _why_nothing(connection, digest, selection):
+        reason = _why_fewer(len(seen), len(admitted), len(candidates)) + reason
     edition = Edition(
         digest=digest.name,
         slot=slot,
@@ -120,15 +121,25 @@ def _why_nothing(connection: Connection, digest: Digest, selection: Selection) -
         if not row.category
     ]
     if new:
-        return f"none of {counted(len(new), 'new paper')} qualified; " + "; ".join(states)
+        rejected = sum(one.rejection is not None for one in new)
+        because = f", {rejected} left out by the digest's rules" if rejected else ""
+        return f"none of {counted(len(new), 'new paper')} qualified{because}; " + "; ".join(states)
     return "no new papers; " + ("; ".join(states) or "no source has been read yet")
+
+
+def _why_fewer(seen: int, admitted: int, candidates: int) -> str:
+    """Return why there are fewer candidates than papers that came, as the beginning of a sentence."""
+    ruled_out = f"{counted(seen - admitted, 'paper')} left out by the rules of sources; " if seen > admitted else ""
+    old = f"{counted(admitted - candidates, 'paper')} came, dated long before; " if admitted > candidates else ""
+    return ruled_out + old
 
 
 def find_candidates(database: Database, digest: Digest, since: datetime, now: datetime) -> tuple[Candidate, ...]:
     """Return the papers that are new for `digest` since `since`."""
     with database.connect() as connection:
         found = papers.mentioned(connection, digest.sources, since, now)
-    return tuple(newness.candidates(found, digest.curated, since))
+    admitted = admit(found, compile_sources(digest.source_rules))
+    return tuple(newness.candidates(admitted, digest.curated, since))
 
 
 def compose_next(database: Database, digest: Digest, now: datetime, horizon: datetime | None = None) -> Composed:

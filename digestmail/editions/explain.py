@@ -9,12 +9,13 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
-from digestmail.editions.compose import Composed, compose, upcoming_slot
+from digestmail.editions.compose import compose, upcoming_slot
 from digestmail.model.digests import Digest
 from digestmail.model.editions import Edition
-from digestmail.model.papers import Paper
+from digestmail.model.papers import Mention, Paper
 from digestmail.model.selection import Decision, Outcome
-from digestmail.selection.explain import readers, reasons, why_old
+from digestmail.selection.explain import readers, reasons, why_not_counted, why_old
+from digestmail.selection.rules import compile_sources, rejected_by
 from digestmail.storage import editions, papers
 from digestmail.storage.database import Database
 
@@ -56,17 +57,24 @@ def _explain_one(
     # Times are given to the minute, so sightings of the entire minute are included.
     composed = compose(connection, digest, slot, now.replace(second=59, microsecond=999_999), horizon)
     decision = next((d for d in composed.selection.decisions if d.paper_id == paper.id), None)
+    mentions = papers.mentions_of(connection, paper.id)
+    known = [
+        one for one in mentions if one.source in digest.sources and one.first_seen_at <= composed.edition.composed_at
+    ]
+    rejected = rejected_by(paper, [mention.source for mention in known], compile_sources(digest.source_rules))
     if decision is not None:
-        sentences = (*reasons(decision, digest.limits), *readers(composed.edition, paper.id))
+        sentences = (
+            *reasons(decision, digest.limits),
+            *why_not_counted(rejected),
+            *readers(composed.edition, paper.id),
+        )
         if composed.edition.reason:
             sentences = (*sentences, f"but there would be no edition: {composed.edition.reason}")
         return Explanation(digest=digest.name, slot=slot.key, outcome=str(decision.outcome), reasons=sentences)
-    return Explanation(
-        digest=digest.name,
-        slot=slot.key,
-        outcome="not-a-candidate",
-        reasons=tuple(_why_no_candidate(connection, digest, paper, composed)),
-    )
+    why = list(why_not_counted(rejected)) if known else list(_why_unknown(digest, mentions))
+    if counting := [mention for mention in known if mention.source not in rejected]:
+        why += why_old(counting, digest.curated, composed.since, digest.schedule.timezone)
+    return Explanation(digest=digest.name, slot=slot.key, outcome="not-a-candidate", reasons=tuple(why))
 
 
 def _published(edition: Edition, paper: Paper) -> Explanation:
@@ -87,17 +95,12 @@ def _published(edition: Edition, paper: Paper) -> Explanation:
     return Explanation(digest=edition.digest, slot=edition.slot.key, outcome="published", reasons=sentences)
 
 
-def _why_no_candidate(connection: Connection, digest: Digest, paper: Paper, composed: Composed) -> Iterator[str]:
-    mentions = papers.mentions_of(connection, paper.id)
+def _why_unknown(digest: Digest, mentions: Sequence[Mention]) -> Iterator[str]:
     own = [mention for mention in mentions if mention.source in digest.sources]
-    if not own:
-        others = ", ".join(mention.source for mention in mentions) or "none"
-        yield f"none of its sources ({', '.join(digest.sources)}) has shown it; seen by: {others}"
-        return
-    known = [mention for mention in own if mention.first_seen_at <= composed.edition.composed_at]
-    if known:
-        yield from why_old(known, digest.curated, composed.since, digest.schedule.timezone)
-    else:
+    if own:
         zone = digest.schedule.timezone
         first = min(mention.first_seen_at for mention in own).astimezone(ZoneInfo(zone))
         yield f"not seen yet at that time: first seen {first:%Y-%m-%d %H:%M:%S} {zone}"
+    else:
+        others = ", ".join(mention.source for mention in mentions) or "none"
+        yield f"none of its sources ({', '.join(digest.sources)}) has shown it; seen by: {others}"

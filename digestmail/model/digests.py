@@ -25,6 +25,26 @@ class Topic:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Conditions:
+    """Conditions on a paper. It matches if one of them holds."""
+
+    words: tuple[str, ...] = ()
+    """Literal phrases in the title, the abstract or the paper's own keywords."""
+    authors: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    patterns: tuple[str, ...] = ()
+    """Regular expressions that are searched in the title and in the abstract, see `selection/patterns.py`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FilterRules:
+    """Which papers are left out: those that match `block`, and those that do not match `keep`, if it is set."""
+
+    block: Conditions | None = None
+    keep: Conditions | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Weights:
     """The weights of the parts of a score. The formula is in `selection/score.py`."""
 
@@ -70,6 +90,9 @@ class Digest:
     sources: tuple[str, ...]
     curated: tuple[str, ...] = ()
     """Those of `sources` that select papers which others announced, such as Hugging Face."""
+    source_rules: tuple[tuple[str, FilterRules], ...] = ()
+    """By name of one of `sources`: which of its papers do not count as shown by it."""
+    rules: FilterRules = FilterRules()
     byline: str = ""
     topics: tuple[Topic, ...] = ()
     limits: Limits = Limits()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
+from typing import Literal
 
 from digestmail.model.papers import Paper, PaperId, Signals
 
@@ -62,10 +63,21 @@ class Outcome(StrEnum):
     SELECTED = "selected"
     PUBLISHED_BEFORE = "published-before"
     WITHDRAWN = "withdrawn"
+    BLOCKED = "blocked"
+    NOT_KEPT = "not-kept"
     NO_TOPIC = "no-topic"
     BELOW_MIN_SCORE = "below-min-score"
     OVER_TOPIC_LIMIT = "over-topic-limit"
     OVER_LIMIT = "over-limit"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rejection:
+    """Why rules leave a paper out."""
+
+    outcome: Literal[Outcome.BLOCKED, Outcome.NOT_KEPT]
+    conditions: tuple[str, ...] = ()
+    """The conditions of `block` that hold, such as "word 'survey'"; none if the paper does not match `keep`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +88,7 @@ class Decision:
     outcome: Outcome
     score: Score
     rank: int | None = None
-    """1 is the best of the candidates that were neither published before nor withdrawn."""
+    """1 is the best of the candidates that were not published before, withdrawn or left out by rules."""
     new: bool = True
     """Whether it came since the last edition. New papers come before those left over from earlier."""
     match: TopicMatch | None = None
@@ -88,6 +100,8 @@ class Decision:
     """`topic: word` for each topic with an exclusion that applied."""
     published_in: str | None = None
     """The slot of the earlier edition that contained it."""
+    rejection: Rejection | None = None
+    """Why the rules of the digest leave it out, if they do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from digestmail.model.digests import Limits
 from digestmail.model.editions import Edition
 from digestmail.model.papers import Mention, PaperId
-from digestmail.model.selection import Decision, Outcome, Score, TopicMatch
+from digestmail.model.selection import Decision, Outcome, Rejection, Score, TopicMatch
 from digestmail.selection.newness import OLDEST_NEWS, is_old
 from digestmail.selection.segments import for_segment
 
@@ -76,6 +76,8 @@ def _outcome(decision: Decision, limits: Limits | None) -> str:
     place = f"under {decision.match.topic!r}" if decision.match else "among the papers without a topic"
     below = f"min_score {limits.min_score:g}" if limits else "min_score"
     per_topic, papers = map(_rank_higher, (limits.max_per_topic, limits.max_papers) if limits else (None, None))
+    if decision.rejection is not None:
+        return f"left out by the digest's rule {_rejected(decision.rejection)}"
     return {
         Outcome.SELECTED: f"selected, {place}",
         Outcome.PUBLISHED_BEFORE: f"published before, in the edition of {decision.published_in}",
@@ -85,6 +87,18 @@ def _outcome(decision: Decision, limits: Limits | None) -> str:
         Outcome.OVER_TOPIC_LIMIT: f"left out: {per_topic} {place}",
         Outcome.OVER_LIMIT: f"left out: {papers}",
     }[decision.outcome]
+
+
+def why_not_counted(rejected: Mapping[str, Rejection]) -> Iterator[str]:
+    """Yield for each source why the paper does not count as shown by it; `rejected` is by name of the source."""
+    for source, one in rejected.items():
+        yield f"{source} does not count, because of its rule {_rejected(one)}"
+
+
+def _rejected(rejection: Rejection) -> str:
+    if rejection.outcome is Outcome.BLOCKED:
+        return f"block: {', '.join(rejection.conditions)}"
+    return "keep: the paper meets none of its conditions"
 
 
 def _topics(decision: Decision) -> Iterator[str]:

@@ -54,6 +54,11 @@ def compile_phrase(keyword: str) -> Phrase:
     return Phrase(written=keyword, words=_first_words(parts), pattern=re.compile(_bordered(phrase, pattern)))
 
 
+def is_empty(phrase: Phrase) -> bool:
+    """Return whether the phrase contains no letters, digits or symbols, so that it occurs nowhere."""
+    return phrase.words == _NOWHERE
+
+
 def occurs_in(phrase: Phrase, text: Text) -> bool:
     """Return whether the phrase occurs in the title, abstract or the paper's keywords."""
     if phrase.words and text.words.keys().isdisjoint(phrase.words):

@@ -9,8 +9,19 @@ from datetime import date, datetime
 
 from digestmail.model.digests import Digest
 from digestmail.model.papers import PaperId
-from digestmail.model.selection import Beyond, Candidate, Decision, Entry, Outcome, Score, Selection, TopicMatch
+from digestmail.model.selection import (
+    Beyond,
+    Candidate,
+    Decision,
+    Entry,
+    Outcome,
+    Rejection,
+    Score,
+    Selection,
+    TopicMatch,
+)
 from digestmail.selection.keep import Keeper
+from digestmail.selection.rules import compile_rules, rejection
 from digestmail.selection.score import score
 from digestmail.selection.similarity import Similarity, compare
 from digestmail.selection.terms import frequencies, terms_of
@@ -38,6 +49,9 @@ def select(
     in its source, later sighting, id. `elsewhere` are papers of other digests, for which some subscribers need
     replacements. `models` are what was learned about topics, by name; of other topics, words are compared.
 
+    Papers that the rules of `digest` leave out are not ranked, and use up no limit. The rules of its sources are not
+    applied here, see `rules.admit`.
+
     An edition keeps the papers that any choice of topics may need under the digest's limits, see `keep.py`. Papers that
     match no topic are kept if the digest is configured so, or if it has no topics. The result does not depend on the
     order of candidates or sources.
@@ -61,6 +75,7 @@ class _Judged:
     below: tuple[TopicMatch, ...]
     excluded: tuple[str, ...]
     score: Score
+    rejection: Rejection | None
 
     @property
     def match(self) -> TopicMatch | None:
@@ -87,6 +102,7 @@ def _judge(
 ) -> Iterator[_Judged]:
     rules = [compile_rule(topic) for topic in digest.topics]
     judge = Judge(models)
+    paper_filter = compile_rules(digest.rules)
     texts = [read(candidate.paper) for candidate in candidates]
     compared = compare(texts, [topic for topic in digest.topics if topic.name not in models])
     for candidate, text, row in zip(candidates, texts, compared, strict=True):
@@ -116,6 +132,7 @@ def _judge(
             below=tuple(below),
             excluded=tuple(excluded),
             score=score(candidate, strength, digest.weights, today, has_topics=bool(digest.topics)),
+            rejection=rejection(paper_filter, candidate.paper, text),
         )
 
 
@@ -163,6 +180,8 @@ class _Chooser:
             return replace(decision, outcome=Outcome.PUBLISHED_BEFORE, published_in=slot)
         if paper.withdrawn:
             return decision
+        if judged.rejection is not None:
+            return replace(decision, outcome=judged.rejection.outcome, rejection=judged.rejection)
         self._ranked += 1
         return replace(decision, outcome=self._outcome(judged), rank=self._ranked)
 

@@ -11,21 +11,20 @@ A paper matches if the strength is at least the topic's `min_strength`, and alwa
 has one of the authors. A paper with an excluded phrase in title, abstract or keywords never matches.
 
 - Keywords are literal phrases, see `selection/phrases.py`.
-- Categories: "cs.LG", or an entire archive as "cs" or "cs.*".
-- Authors: full names, regardless of accents and case. First names may be initials on either side and middle names may
-  be missing: "T. Dao" and "Tri Dao" match. A surname alone matches no one.
+- Categories and entire archives, see `selection/categories.py`.
+- Authors: full names, see `selection/authors.py`.
 """
 
 from __future__ import annotations
 
 import math
-import unicodedata
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from digestmail.model.digests import Topic
 from digestmail.model.papers import Paper
 from digestmail.model.selection import TopicMatch
+from digestmail.selection.authors import Name, compile_name, named
+from digestmail.selection.categories import compile_category, places
 from digestmail.selection.phrases import Phrase, compile_phrase, occurs_in, occurs_in_title
 from digestmail.selection.similarity import Similarity
 from digestmail.selection.terms import written
@@ -38,8 +37,6 @@ _PRIMARY_CATEGORY = 0.6
 _OTHER_CATEGORY = 0.5
 _AUTHOR = 0.8
 
-_PLAIN_LETTERS = str.maketrans({"ł": "l", "ø": "o", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "\u0131": "i"})
-
 
 @dataclass(frozen=True, slots=True)
 class TopicRule:
@@ -51,14 +48,7 @@ class TopicRule:
     """A text without any of these words contains no keyword; None if words cannot decide."""
     exclude: tuple[Phrase, ...]
     categories: tuple[str, ...]
-    authors: tuple[_Name, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Name:
-    first: str
-    """Empty if the name is one word."""
-    last: str
+    authors: tuple[Name, ...]
 
 
 def compile_rule(topic: Topic) -> TopicRule:
@@ -70,8 +60,8 @@ def compile_rule(topic: Topic) -> TopicRule:
         keywords=keywords,
         words=words if all(phrase.words for phrase in keywords) else None,
         exclude=tuple(compile_phrase(keyword) for keyword in topic.exclude),
-        categories=tuple(_archive(category) for category in topic.categories),
-        authors=tuple(_name(author) for author in topic.authors),
+        categories=tuple(compile_category(category) for category in topic.categories),
+        authors=tuple(compile_name(author) for author in topic.authors),
     )
 
 
@@ -83,17 +73,17 @@ def match(
     `text` is the paper's text, `judgement` what the topic's model says, if there is one. Exclusions are not checked.
     """
     found = _found(rule, text)
-    places = _places(rule, paper)
-    authors = tuple(_named(rule, paper)) if rule.authors else ()
+    within = places(rule.categories, paper)
+    authors = named(rule.authors, paper)
     words: tuple[str, ...] = ()
     if judgement is not None:
         proof = [judgement.probability]
     else:
         in_words = [_KEYWORD_IN_TITLE if occurs_in_title(phrase, text) else _KEYWORD_IN_BODY for phrase in found]
         proof, words = [*in_words, similarity.value], similarity.words
-    proof += [_OTHER_CATEGORY if place else _PRIMARY_CATEGORY for place in places] + [_AUTHOR for _ in authors]
+    proof += [_OTHER_CATEGORY if place else _PRIMARY_CATEGORY for place in within] + [_AUTHOR for _ in authors]
     strength = 1 - math.prod(1 - weight for weight in proof)
-    if strength < FAINTEST and not (places or authors):
+    if strength < FAINTEST and not (within or authors):
         return None
     if judgement is not None and strength >= rule.topic.min_strength:
         words = written(judgement.terms, text)
@@ -101,7 +91,7 @@ def match(
         topic=rule.topic.name,
         strength=strength,
         keywords=tuple(phrase.written for phrase in found),
-        categories=tuple(paper.categories[place] for place in places),
+        categories=tuple(paper.categories[place] for place in within),
         authors=authors,
         probability=None if judgement is None else judgement.probability,
         similarity=similarity.value,
@@ -124,53 +114,3 @@ def _found(rule: TopicRule, text: Text) -> list[Phrase]:
     if rule.words is not None and text.words.keys().isdisjoint(rule.words):
         return []
     return [phrase for phrase in rule.keywords if occurs_in(phrase, text)]
-
-
-# -- categories ------------------------------------------------------------------------------------------------------
-
-
-def _archive(category: str) -> str:
-    return category.strip().casefold().removesuffix(".*")
-
-
-def _places(rule: TopicRule, paper: Paper) -> list[int]:
-    """Return the positions of the paper's categories that match one of the topic's."""
-    if not rule.categories:
-        return []
-    return [place for place, name in enumerate(paper.categories) if _is_in_category(name.casefold(), rule.categories)]
-
-
-def _is_in_category(category: str, wanted: tuple[str, ...]) -> bool:
-    return any(category == name or category.startswith(f"{name}.") for name in wanted)
-
-
-# -- authors ---------------------------------------------------------------------------------------------------------
-
-
-def _named(rule: TopicRule, paper: Paper) -> Iterator[str]:
-    """Yield the authors of the paper that match the topic's."""
-    for author in dict.fromkeys(paper.authors):
-        name = _name(author)
-        if any(_same(wanted, name) for wanted in rule.authors):
-            yield author
-
-
-def _name(author: str) -> _Name:
-    surname, comma, given = author.partition(",")
-    words = _plain(f"{given} {surname}" if comma else author).replace(".", " ").split()
-    return _Name(first=words[0] if len(words) > 1 else "", last=words[-1] if words else "")
-
-
-def _plain(name: str) -> str:
-    """Return a name in lower case and without accents."""
-    if name.isascii():
-        return name.lower()
-    decomposed = unicodedata.normalize("NFKD", name).casefold()
-    return "".join(letter for letter in decomposed if not unicodedata.combining(letter)).translate(_PLAIN_LETTERS)
-
-
-def _same(one: _Name, other: _Name) -> bool:
-    if one.last != other.last or not one.last or bool(one.first) != bool(other.first):
-        return False
-    shorter, longer = sorted((one.first, other.first), key=len)
-    return shorter == longer or (len(shorter) == 1 and longer.startswith(shorter))

@@ -8,7 +8,7 @@ import pytest
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
-from digestmail.config import bounces, digests, load, mail, network, settings, sources, web
+from digestmail.config import bounces, digests, load, mail, network, rules, settings, sources, web
 from digestmail.errors import ConfigError
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "config.example.toml"
@@ -89,7 +89,8 @@ allow_repeats_of = ["weekly"]
     assert "did you mean 'port'?" in text
     assert "did you mean 'hugging'?" in text
     assert "did you mean 'Agents'?" in text
-    assert "known here: base_url, header_files, headers, kind, name, password, password_file, username" in text
+    known = "base_url, block, header_files, headers, keep, kind, name, password, password_file, username"
+    assert f"known here: {known}" in text
 
 
 @pytest.mark.parametrize(
@@ -382,6 +383,7 @@ TABLES: dict[str, tuple[type[BaseModel], ...]] = {
     "digests.theme.dark": (digests.DarkTable,),
     "digests.theme.logo": (digests.LogoTable,),
     "sources": (sources.HuggingFaceTable, sources.ArxivFeedTable, sources.ArxivApiTable, sources.FeedTable),
+    "sources.block": (rules.ConditionsTable,),
 }
 
 

@@ -19,7 +19,12 @@ from digestmail.config.settings import Config
 ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = (ROOT / "docs/cli.md").read_text("utf-8")
 EXAMPLE = (ROOT / "config.example.toml").read_text("utf-8")
-SAME_KEYS = {"mail.fallback": "mail.smtp"}
+SAME_KEYS = {
+    "mail.fallback": "mail.smtp",
+    "sources.keep": "sources.block",
+    "digests.block": "sources.block",
+    "digests.keep": "sources.block",
+}
 """Tables whose keys the example shows once, in another table."""
 
 
