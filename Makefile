@@ -98,9 +98,9 @@ bench: $(VENV)/.dev ## make bench BENCH=name: figures as JSON lines, a table on 
 	$(BIN)/python -m benchmarks.$(BENCH)
 
 lock: $(VENV)/.dev ## resolve the dependencies anew
-	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --upgrade \
+	$(BIN)/uv pip compile --quiet --universal --fork-strategy fewest --generate-hashes --python-version 3.11 --upgrade \
 	  --custom-compile-command "make lock" --group build -o requirements.lock pyproject.toml
-	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --upgrade \
+	$(BIN)/uv pip compile --quiet --universal --fork-strategy fewest --generate-hashes --python-version 3.11 --upgrade \
 	  --custom-compile-command "make lock" --group build --group dev -o requirements-dev.lock pyproject.toml
 
 clean: ## remove what the targets made
