@@ -22,6 +22,7 @@ from digestmail.cli import (
     start,
     subscribers,
     templates,
+    topics,
 )
 from digestmail.cli.options import ConfigPath
 
@@ -66,6 +67,7 @@ app.add_typer(dkim.app, name="dkim")
 app.add_typer(secrets.app, name="secrets")
 app.add_typer(show.papers, name="papers")
 app.add_typer(show.editions, name="editions")
+app.add_typer(topics.app, name="topics")
 app.add_typer(templates.app, name="templates")
 show.register(app)
 
