@@ -11,6 +11,7 @@ import typer
 
 from digestmail import __version__
 from digestmail.cli import (
+    backtest,
     bounces,
     deliveries,
     dkim,
@@ -70,6 +71,7 @@ app.add_typer(show.editions, name="editions")
 app.add_typer(topics.app, name="topics")
 app.add_typer(templates.app, name="templates")
 show.register(app)
+backtest.register(app)
 
 
 def main() -> None:
