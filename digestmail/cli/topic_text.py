@@ -6,7 +6,9 @@ import sys
 from collections.abc import Sequence
 
 from digestmail.cli import printing
+from digestmail.config.source_tables import quoted
 from digestmail.editions.topic_report import BORDERLINE, TopicBasis, TopicPaper, TopicRow, TopicTest
+from digestmail.editions.topic_suggestions import TopicSuggestions
 from digestmail.text.counts import counted
 
 
@@ -53,3 +55,25 @@ def _show_papers(title: str, papers: Sequence[TopicPaper]) -> None:
         mark = "~" if paper.borderline else " "
         sys.stdout.write(f" {mark} {paper.strength:.2f}  {paper.paper_id}  {paper.day}  {paper.title}\n")
         sys.stdout.write(f"         {paper.reason}\n")
+
+
+def show_suggestions(found: TopicSuggestions, days: int) -> None:
+    """Print suggested topics as TOML, which is in UTF-8."""
+    printing.write_utf8()
+    sys.stdout.write(
+        f"# Suggested from {found.papers:,} papers of the last {counted(days, 'day')} ({', '.join(found.sources)}).\n"
+        "# Rename them as you like, and add the names to `topics` of a digest.\n"
+    )
+    if not found.topics:
+        sys.stdout.write("# No group of papers has words of its own.\n")
+    for topic in found.topics:
+        sys.stdout.write(f"\n# {topic.papers} papers, for example:\n")
+        for title in topic.examples:
+            sys.stdout.write(f"#   {_in_comment(title)}\n")
+        keywords = ", ".join(map(quoted, topic.keywords))
+        sys.stdout.write(f"[[topics]]\nname = {quoted(topic.name)}\nkeywords = [{keywords}]\n")
+
+
+def _in_comment(text: str) -> str:
+    """Return a text on one line and without the control characters that TOML does not allow in comments."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)

@@ -1,4 +1,4 @@
-"""`digestmail topics`: list them, and test which papers one admits."""
+"""`digestmail topics`: list them, test which papers one admits, and suggest new ones."""
 
 from __future__ import annotations
 
@@ -57,6 +57,37 @@ def try_topic(
         printing.as_json(result)
     else:
         topic_text.show_test(result, days)
+
+
+@app.command()
+def suggest(
+    config: ConfigPath = None,
+    days: Days = 21,
+    topics: Annotated[int, typer.Option(min=2, max=50, help="How many topics to suggest.")] = 8,
+    digest: Annotated[
+        str | None,
+        typer.Option(help="Use the papers of this digest's sources. Default: of all sources.", show_default=False),
+    ] = None,
+    now: Now = None,
+    json: Json = False,
+) -> None:
+    """Suggest topics as TOML for the configuration: groups of papers of the last days, and what sets each apart."""
+    from digestmail.cli import printing, topic_text
+    from digestmail.cli.names import find_named
+    from digestmail.editions.topic_suggestions import suggest_from
+
+    with open_app(config, now) as opened:
+        if digest is None:
+            sources = tuple(table.name for table in opened.config.sources)
+        else:
+            sources = find_named("digest", digest, opened.digests).sources
+        taken = [topic.name for topic in opened.config.topic_values()]
+        at = opened.clock.now()
+        found = suggest_from(opened.database, sources, taken, at, days=days, count=topics)
+    if json:
+        printing.as_json(found)
+    else:
+        topic_text.show_suggestions(found, days)
 
 
 def _examined(opened: App, name: str, digest: str | None, days: int) -> TopicTest:

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+import tomllib
 
 import pytest
 from clirun import digestmail
 from fakes import THURSDAY, FakeSource, reading, sighting
+from invented import papers_about, sightings_of
 
+from digestmail.cli.topic_text import show_suggestions
 from digestmail.collect.collector import collect
+from digestmail.config.load import load
+from digestmail.editions.topic_suggestions import TopicSuggestions
+from digestmail.selection.suggest import SuggestedTopic
 from digestmail.storage.database import Database
 
 NOW = "--now=2026-04-02T12:00:00Z"
@@ -101,3 +107,54 @@ def test_topics_are_listed_with_their_digests(site):
         ("Caches", "daily", 2),
         ("Spoons", None, 0),
     ]
+
+
+def fill(site, count: int) -> None:
+    database = Database.open("sqlite:///digestmail.db", base=site)
+    collect(
+        database, [FakeSource("hf", reading(*sightings_of(papers_about(count + 10)[10:], THURSDAY.date())))], THURSDAY
+    )
+    database.close()
+
+
+def test_suggested_topics_can_be_appended_to_the_configuration(site):
+    fill(site, 240)
+    said = digestmail(site, "topics", "suggest", NOW, "--topics", "4")
+    assert said.startswith("# Suggested from 244 papers of the last 21 days (hf).\n")
+    config = site / "config.toml"
+    config.write_text(config.read_text("utf-8") + "\n" + said, "utf-8")
+    topics = load(config).topic_values()
+    assert len(topics) == 6
+    assert all(len(topic.keywords) == 5 for topic in topics[2:])
+    assert said.count("#   ") == 12
+    assert [row["topic"] for row in json.loads(digestmail(site, "topics", "list", NOW, "--json"))] == [
+        topic.name for topic in topics
+    ]
+
+
+def test_suggestions_are_also_json_and_do_not_repeat_configured_names(site):
+    fill(site, 240)
+    arguments = ("topics", "suggest", NOW, "--topics", "4", "--digest", "daily", "--json")
+    first = json.loads(digestmail(site, *arguments))
+    assert (first["papers"], first["sources"], len(first["topics"])) == (244, ["hf"], 4)
+    config = site / "config.toml"
+    name = first["topics"][0]["name"]
+    config.write_text(config.read_text("utf-8").replace('"Spoons"', f'"{name}"'), "utf-8")
+    again = json.loads(digestmail(site, *arguments))
+    assert name not in [topic["name"] for topic in again["topics"]]
+
+
+def test_too_few_papers_for_suggestions_is_an_error_that_names_the_way_out(site):
+    said = digestmail(site, "topics", "suggest", NOW, status=1)
+    assert "at least 200 papers with an abstract, and the last 21 days brought 4: look further back with --days" in said
+    assert "--topics" in digestmail(site, "topics", "suggest", NOW, "--topics", "1", status=2)
+
+
+@pytest.mark.parametrize(
+    "title", ["A title \x7f with \x1b[31m control\tcharacters", 'Quotes " and \\ slashes', "\u2028"]
+)
+def test_titles_cannot_break_the_suggested_toml(title, capsys):
+    topic = SuggestedTopic(name='A "name" \x7f', keywords=("\\w", 'q"'), papers=5, examples=(title,))
+    show_suggestions(TopicSuggestions(since=THURSDAY, sources=("hf",), papers=200, topics=(topic,)), 21)
+    (read,) = tomllib.loads(capsys.readouterr().out)["topics"]
+    assert (read["name"], read["keywords"]) == ('A "name" \x7f', ["\\w", 'q"'])
