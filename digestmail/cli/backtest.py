@@ -41,6 +41,8 @@ def backtest(
     from digestmail.editions.backtest import backtest as replay
     from digestmail.model.reports import no_progress
 
+    if html is not None and not html.absolute().parent.is_dir():
+        raise typer.BadParameter(f"there is no folder {html.absolute().parent}", param_hint="--html")
     with progress.shown(quiet=json) as shown, open_app(config, now, progress=shown) as app:
         other = load(candidate)
         old, new = _selected(app.digests, other.digest_values(), digest)

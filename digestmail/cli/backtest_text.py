@@ -31,6 +31,9 @@ def show(result: Backtest, candidate: str) -> None:
 
 
 def _show_digest(digest: DigestComparison) -> None:
+    if not digest.slots:
+        sys.stdout.write(f"\n{digest.digest}: neither configuration has a slot in this period\n")
+        return
     for slot in digest.slots:
         _show_slot(digest.digest, slot)
     sys.stdout.write(

@@ -1,8 +1,8 @@
 """Suggests topics: clusters of papers, with the words that set each apart. No labels are needed.
 
-Papers are clustered by spherical k-means in the reduced space of `selection/space.py`, less its mean, because all
-abstracts have words in common (Dhillon and Modha 2001, "Concept decompositions for large sparse text data"). The first
-centres are drawn as in k-means++ (Arthur and Vassilvitskii 2007), several times, and the closest clustering is used.
+Papers are clustered by spherical k-means (Dhillon and Modha 2001, "Concept decompositions for large sparse text data")
+in the reduced space of `selection/space.py`. The first centres are drawn as in k-means++ (Arthur and Vassilvitskii
+2007), several times, and the closest clustering is used.
 
 Keywords are the terms that tell most about the cluster: those with the largest p * ln(p / q), where p is the share of
 the cluster's papers with the term, and q that of all other papers.
@@ -68,8 +68,7 @@ def suggest_topics(
         raise ValueError(f"topics are suggested from at least {FEWEST_PAPERS} papers, not {len(papers)}")
     texts = [read(paper) for paper in papers]
     space = PaperSpace.of(texts)
-    points = units(space.reduced - space.reduced.mean(axis=0))
-    labels, centres = _cluster(points, count, np.random.default_rng(seed))
+    labels, centres = _cluster(space.reduced, count, np.random.default_rng(seed))
     names = {name.casefold() for name in taken}
     found = []
     for label in np.argsort(-np.bincount(labels, minlength=count), kind="stable"):
@@ -79,7 +78,7 @@ def suggest_topics(
         if name is None:
             continue
         names.add(name.casefold())
-        nearest = members[np.argsort(-(points[members] @ centres[label]), kind="stable")]
+        nearest = members[np.argsort(-(space.reduced[members] @ centres[label]), kind="stable")]
         titles = dict.fromkeys(papers[place].title for place in nearest)
         found.append(
             SuggestedTopic(name=name, keywords=keywords, papers=len(members), examples=tuple(titles)[:_EXAMPLES])

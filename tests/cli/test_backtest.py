@@ -112,6 +112,20 @@ def test_errors_of_the_other_file_are_listed_as_by_check(site):
     assert "there is no configuration file" in digestmail(site, "backtest", "absent.toml", NOW, status=2)
 
 
+def test_a_page_is_not_replayed_for_a_folder_that_does_not_exist(site):
+    said = digestmail(site, "backtest", "new.toml", NOW, "--html", "absent/page.html", status=2)
+    assert "there is no folder" in said
+
+
+def test_a_digest_without_a_slot_in_the_period_says_so(site):
+    for name in ("config.toml", "new.toml"):
+        text = (site / name).read_text("utf-8").replace("0 7 * * *", "0 7 24 12 *")
+        (site / name).write_text(text, "utf-8")
+    said = digestmail(site, "backtest", "new.toml", NOW, "--html", "page.html")
+    assert "daily: neither configuration has a slot in this period" in said
+    assert "Neither configuration has a slot" in (site / "page.html").read_text("utf-8")
+
+
 def test_digests_of_one_side_are_named(site):
     (site / "other.toml").write_text(CONFIG.replace('name = "daily"', 'name = "weekly"'), "utf-8")
     said = digestmail(site, "backtest", "other.toml", NOW)
