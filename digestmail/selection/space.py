@@ -41,7 +41,7 @@ class PaperSpace:
 
     @classmethod
     def of(cls, texts: Sequence[Text]) -> PaperSpace:
-        """Return the space of these papers. Raises ValueError or RuntimeError if they have too few words in common."""
+        """Return the space of these papers. Raises ValueError if too few words tell groups of them apart."""
         counted = [terms_of(text) for text in texts]
         occurrences = Counter(term for terms in counted for term in terms)
         terms = {term: place for place, term in enumerate(sorted(t for t in occurrences if occurrences[t] >= _RAREST))}
@@ -49,8 +49,8 @@ class PaperSpace:
         vectors = _vectors(counted, terms, rarity)
         lengths = np.sqrt(np.asarray(vectors.multiply(vectors).sum(axis=1)).ravel())
         dimensions = min(_DIMENSIONS, len(texts) // 5, len(terms) - 1)
-        if dimensions < 1:
-            raise ValueError("the papers have too few words in common")
+        if dimensions < 1 or not rarity.any():
+            raise ValueError("the papers have too few words that tell groups of them apart")
         _, _, directions = svds(vectors, k=dimensions, v0=np.ones(min(vectors.shape)), solver="arpack")
         return cls(terms, rarity, vectors, np.maximum(lengths, 1e-9), units(vectors @ directions.T))
 

@@ -62,7 +62,7 @@ def suggest_topics(
     """Return at most `count` topics, the largest first, with names that are different from each other and `taken`.
 
     The same papers in the same order give the same topics. Raises ValueError for fewer than `FEWEST_PAPERS` papers,
-    and ValueError or RuntimeError if they have too few words in common.
+    and if too few words tell groups of them apart.
     """
     if len(papers) < FEWEST_PAPERS:
         raise ValueError(f"topics are suggested from at least {FEWEST_PAPERS} papers, not {len(papers)}")

@@ -63,12 +63,20 @@ def test_groups_that_are_too_small_or_without_words_of_their_own_are_left_out():
     assert len(suggest_topics([*PAPERS, *alike], 40)) < 40
 
 
-def test_too_few_papers_or_papers_without_common_words_are_errors():
+def test_too_few_papers_or_papers_without_words_that_tell_them_apart_are_errors():
     with pytest.raises(ValueError, match="at least 200 papers, not 199"):
         suggest_topics(PAPERS[: FEWEST_PAPERS - 1], 4)
     odd = [paper(n, title=f"w{n}x", abstract=f"y{n}z") for n in range(FEWEST_PAPERS)]
-    with pytest.raises(ValueError, match="too few words in common"):
-        suggest_topics(odd, 4)
+    same = [paper(n, title="Honey bees", abstract="Honey bees dance.") for n in range(FEWEST_PAPERS)]
+    for papers in (odd, same):
+        with pytest.raises(ValueError, match="too few words that tell groups of them apart"):
+            suggest_topics(papers, 4)
+
+
+def test_papers_that_repeat_each_other_leave_no_empty_topics():
+    texts = ["Honey bees dance in the hive.", "A suspension bridge carries traffic."]
+    found = suggest_topics([paper(n, title=f"{n}", abstract=texts[n % 2]) for n in range(FEWEST_PAPERS)], 8)
+    assert [topic.papers for topic in found] == [100, 100]
 
 
 @pytest.mark.parametrize(
