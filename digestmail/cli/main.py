@@ -11,6 +11,7 @@ import typer
 
 from digestmail import __version__
 from digestmail.cli import (
+    backtest,
     bounces,
     deliveries,
     dkim,
@@ -22,6 +23,7 @@ from digestmail.cli import (
     start,
     subscribers,
     templates,
+    topics,
 )
 from digestmail.cli.options import ConfigPath
 
@@ -66,8 +68,10 @@ app.add_typer(dkim.app, name="dkim")
 app.add_typer(secrets.app, name="secrets")
 app.add_typer(show.papers, name="papers")
 app.add_typer(show.editions, name="editions")
+app.add_typer(topics.app, name="topics")
 app.add_typer(templates.app, name="templates")
 show.register(app)
+backtest.register(app)
 
 
 def main() -> None:

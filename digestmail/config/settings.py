@@ -66,9 +66,13 @@ class Config(BaseSettings):
     def _drop_empty(cls, values: Any) -> Any:
         return without_empty(cls, values)
 
+    def topic_values(self) -> tuple[Topic, ...]:
+        """Return all topics as the values the pipeline works on, including those that no digest uses."""
+        return tuple(Topic(**table.model_dump()) for table in self.topics)
+
     def digest_values(self) -> tuple[Digest, ...]:
         """Return the digests as the values the pipeline works on."""
-        topics = {table.name: Topic(**table.model_dump()) for table in self.topics}
+        topics = {topic.name: topic for topic in self.topic_values()}
         weights = Weights(**self.ranking.model_dump())
         source_rules = {table.name: table.rules() for table in self.sources if table.block or table.keep}
         curated = {table.name for table in self.sources if isinstance(table, HuggingFaceTable | FeedTable)}

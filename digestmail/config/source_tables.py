@@ -113,15 +113,15 @@ def _without_feed_scheme(address: str) -> str:
 
 
 def _lines(table: AnySource) -> str:
-    rows = [f"name = {_quoted(table.name)}", f"kind = {_quoted(table.kind)}"]
+    rows = [f"name = {quoted(table.name)}", f"kind = {quoted(table.kind)}"]
     if isinstance(table, FeedTable):
-        rows.append(f"url = {_quoted(table.url)}")
+        rows.append(f"url = {quoted(table.url)}")
     elif isinstance(table, ArxivFeedTable):
-        rows.append(f"categories = [{', '.join(map(_quoted, table.categories))}]")
+        rows.append(f"categories = [{', '.join(map(quoted, table.categories))}]")
     return "".join(f"{row}\n" for row in rows)
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
     """Return a basic string of TOML, which is one of JSON but for DEL."""
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007F")
 

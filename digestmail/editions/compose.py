@@ -9,7 +9,6 @@ from sqlalchemy import Connection
 
 from digestmail.editions.topic_learning import models_of
 from digestmail.errors import StorageError
-from digestmail.model.archive import StoredEdition
 from digestmail.model.digests import Digest
 from digestmail.model.editions import Edition, Slot
 from digestmail.model.papers import Health, Mention, Mentioned
@@ -47,10 +46,10 @@ def compose(
     `horizon` is the latest possible time, if known. Papers seen after it were stored with a clock that was ahead, and
     count from the day in their source.
     """
-    last = editions.latest(connection, digest.name, before=slot.at)
+    stored = editions.latest(connection, digest.name, before=slot.at)
+    last = stored.edition if stored else None
     since = window_start(digest, slot, last)
-    found = papers.mentioned(connection, digest.sources, since, now, horizon)
-    seen = [redated for one in found if (redated := _dated(one, now, horizon)) is not None]
+    seen = seen_papers(connection, digest, since, now, horizon)
     admitted = list(admit(seen, compile_sources(digest.source_rules)))
     candidates = list(newness.candidates(admitted, digest.curated, since))
     paper_ids = [candidate.paper.id for candidate in candidates]
@@ -59,13 +58,19 @@ def compose(
         digest,
         slot.day,
         published=papers.published(connection, digest.name, paper_ids),
-        last_at=last.edition.composed_at if last else None,
+        last_at=last.composed_at if last else None,
         elsewhere=papers.published_elsewhere(connection, paper_ids, (digest.name, *digest.allow_repeats_of)),
         models=models_of(connection, digest),
     )
     if reason := _why_nothing(connection, digest, selection):
         reason = _why_fewer(len(seen), len(admitted), len(candidates)) + reason
-    edition = Edition(
+    edition = as_edition(digest, slot, now, selection, reason)
+    return Composed(edition=edition, selection=selection, since=since)
+
+
+def as_edition(digest: Digest, slot: Slot, now: datetime, selection: Selection, reason: str) -> Edition:
+    """Return what was selected for `slot` as an edition, without papers if there is a reason why there is none."""
+    return Edition(
         digest=digest.name,
         slot=slot,
         title=digest.title,
@@ -75,10 +80,17 @@ def compose(
         beyond=() if reason else selection.beyond,
         topics=tuple(topic.name for topic in digest.topics),
         limits=digest.limits,
-        considered=len(candidates),
+        considered=len(selection.decisions),
         reason=reason,
     )
-    return Composed(edition=edition, selection=selection, since=since)
+
+
+def seen_papers(
+    connection: Connection, digest: Digest, since: datetime, now: datetime, horizon: datetime | None = None
+) -> list[Mentioned]:
+    """Return the papers that a source of `digest` first showed from `since` to `now`; `horizon` as for `compose`."""
+    found = papers.mentioned(connection, digest.sources, since, now, horizon)
+    return [redated for one in found if (redated := _dated(one, now, horizon)) is not None]
 
 
 def _dated(found: Mentioned, now: datetime, horizon: datetime | None) -> Mentioned | None:
@@ -97,23 +109,28 @@ def _dated_mention(mention: Mention, now: datetime, horizon: datetime | None) ->
     return replace(mention, first_seen_at=min(ends, now))
 
 
-def window_start(digest: Digest, slot: Slot, last: StoredEdition | None) -> datetime:
+def window_start(digest: Digest, slot: Slot, last: Edition | None) -> datetime:
     """Return the start of the window of a digest, which extends back to the last edition if days were missed."""
     start = slot.at - timedelta(days=digest.window_days)
     if last is None:
         return start
-    return max(min(start, last.edition.slot.at), slot.at - _LONGEST_GAP)
+    return max(min(start, last.slot.at), slot.at - _LONGEST_GAP)
 
 
-def _why_nothing(connection: Connection, digest: Digest, selection: Selection) -> str:
-    """Return why there is no edition, or an empty string if there is one.
+def has_news(selection: Selection) -> bool:
+    """Return whether there is an edition: whether at least one new paper was selected.
 
     Papers left over from the last edition can fill a new one, but are not enough for one. Otherwise a weekend edition
     would repeat Friday's papers.
     """
-    new = [one for one in selection.decisions if one.new and one.outcome is not Outcome.PUBLISHED_BEFORE]
-    if any(decision.outcome is Outcome.SELECTED for decision in new):
+    return any(one.new and one.outcome is Outcome.SELECTED for one in selection.decisions)
+
+
+def _why_nothing(connection: Connection, digest: Digest, selection: Selection) -> str:
+    """Return why there is no edition, or an empty string if there is one."""
+    if has_news(selection):
         return ""
+    new = [one for one in selection.decisions if one.new and one.outcome is not Outcome.PUBLISHED_BEFORE]
     states = [
         f"{row.source}: {row.health} ({row.detail})"
         for name in digest.sources

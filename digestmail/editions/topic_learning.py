@@ -60,6 +60,19 @@ def models_of(connection: Connection, digest: Digest) -> dict[str, TopicModel]:
     return {fingerprints[name]: load(one.model) for name, one in stored.items() if one.model is not None}
 
 
+def models_as_learned_now(connection: Connection, topics: Sequence[Topic], today: date) -> dict[str, TopicModel]:
+    """Return what is known about `topics`, by fingerprint; what was not learned yet is learned, but not stored.
+
+    Nothing is learned from fewer than `FEWEST_PAPERS` papers. Raises what learning raises, see `refresh_models`.
+    """
+    wanted = {fingerprint(topic): topic for topic in topics if learns(topic)}
+    known = topic_models.by_fingerprint(connection, sorted(wanted))
+    missing = {name: wanted[name] for name in sorted(wanted) if name not in known}
+    if missing and topic_models.count_papers(connection) >= FEWEST_PAPERS:
+        known |= _learn(list(topic_models.newest_texts(connection, MOST_PAPERS)), missing, today)
+    return {name: load(one.model) for name, one in known.items() if one.model is not None}
+
+
 def _learn(
     rows: Sequence[tuple[str, str, tuple[str, ...]]], topics: Mapping[str, Topic], today: date
 ) -> dict[str, Learned]:

@@ -114,6 +114,11 @@ def _topics(decision: Decision) -> Iterator[str]:
 
 
 def _matched(found: TopicMatch) -> str:
+    return f"{found.topic!r} with strength {found.strength:.2f}: {evidence(found)}"
+
+
+def evidence(found: TopicMatch) -> str:
+    """Return what makes a paper match a topic: "probability 0.93 because of agents, tool; keyword agent"."""
     words = f" because of {', '.join(found.words)}" if found.words else ""
     learned = "" if found.probability is None else f"probability {found.probability:.2f}{words}"
     compared = f"similarity {found.similarity:.2f}{words}" if found.similarity else ""
@@ -123,7 +128,7 @@ def _matched(found: TopicMatch) -> str:
         _listed("category", found.categories),
         _listed("author", found.authors),
     ]
-    return f"{found.topic!r} with strength {found.strength:.2f}: {'; '.join(part for part in proof if part)}"
+    return "; ".join(part for part in proof if part)
 
 
 def _listed(kind: str, names: tuple[str, ...]) -> str:

@@ -18,29 +18,22 @@ The result is deterministic: the same papers in the same order give the same mod
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy import sparse
-from scipy.sparse.linalg import lsqr, svds
+from scipy.sparse.linalg import lsqr
 from scipy.special import expit
 from threadpoolctl import threadpool_limits
 
 from digestmail.model.digests import Topic
 from digestmail.selection.phrases import Phrase, compile_phrase, count, count_in_title
-from digestmail.selection.terms import frequencies, terms_of
+from digestmail.selection.space import Floats, PaperSpace
 from digestmail.selection.tokenize import Text, read_text
 from digestmail.selection.topic_model import TopicModel
 
 FEWEST_PAPERS = 500
 """With fewer papers, what is learned is worse than keywords alone."""
 
-_DIMENSIONS, _PAPERS_PER_DIMENSION = 100, 20
-_RAREST = 5
-"""The number of papers in which a term must occur."""
 _SEEDS_SHARE = 1 / 60
 _FEWEST_SEEDS, _MOST_SEEDS = 15, 100
 _LAST_SEED = 0.2
@@ -63,8 +56,6 @@ _CERTAIN_SIMILARITY, _CERTAIN_SHARED = 0.15, 3
 """The cosine with the topic's words that makes a paper a certain seed, if at least so many terms are shared."""
 _DIGITS = 5
 
-_Floats = NDArray[np.float64]
-
 
 def learn(texts: Sequence[Text], topics: Sequence[Topic]) -> list[TopicModel | None]:
     """Return the model of each topic, learned from at least `FEWEST_PAPERS` texts.
@@ -77,60 +68,11 @@ def learn(texts: Sequence[Text], topics: Sequence[Topic]) -> list[TopicModel | N
         raise ValueError(f"topics are learned from at least {FEWEST_PAPERS} papers, not {len(texts)}")
     # One thread: more of them only wait for each other here, and add in an order that is not always the same.
     with threadpool_limits(limits=1):
-        space = _Space.of(texts)
+        space = PaperSpace.of(texts)
         return [_learn(space, topic, texts) for topic in topics]
 
 
-@dataclass(frozen=True, slots=True)
-class _Space:
-    """Papers as vectors."""
-
-    terms: Mapping[str, int]
-    rarity: _Floats
-    """ln(papers / papers with the term)."""
-    vectors: sparse.csr_matrix
-    """Papers by terms: frequency times rarity."""
-    occurs: sparse.csr_matrix
-    """Papers by terms: 1 where the paper contains the term."""
-    lengths: _Floats
-    reduced: _Floats
-    """Papers by dimensions, each of length 1."""
-
-    @classmethod
-    def of(cls, texts: Sequence[Text]) -> _Space:
-        counted = [terms_of(text) for text in texts]
-        occurrences = Counter(term for terms in counted for term in terms)
-        terms = {term: place for place, term in enumerate(sorted(t for t in occurrences if occurrences[t] >= _RAREST))}
-        rarity = np.array([math.log(len(texts) / occurrences[term]) for term in terms])
-        vectors = _vectors(counted, terms, rarity)
-        lengths = np.sqrt(np.asarray(vectors.multiply(vectors).sum(axis=1)).ravel())
-        dimensions = min(_DIMENSIONS, len(texts) // _PAPERS_PER_DIMENSION, len(terms) - 1)
-        _, _, directions = svds(vectors, k=dimensions, v0=np.ones(min(vectors.shape)), solver="arpack")
-        occurs = vectors.copy()
-        occurs.data = np.ones_like(occurs.data)
-        return cls(terms, rarity, vectors, occurs, np.maximum(lengths, 1e-9), _units(vectors @ directions.T))
-
-    def similarity(self, description: Text) -> tuple[_Floats, _Floats]:
-        """Return the cosine of each paper and a text, and how many terms they share."""
-        query = _vectors([terms_of(description)], self.terms, self.rarity)
-        length = math.sqrt(query.multiply(query).sum())
-        along = np.asarray((self.vectors @ query.T).todense()).ravel()
-        shared = np.asarray((self.occurs @ (query > 0).T.astype(float)).todense()).ravel()
-        return along / (self.lengths * max(length, 1e-9)), shared
-
-
-def _vectors(counted: Sequence[Counter[str]], terms: Mapping[str, int], rarity: _Floats) -> sparse.csr_matrix:
-    starts, places, values = [0], [], []
-    for counts in counted:
-        known = [(terms[term], weight) for term, weight in frequencies(counts).items() if term in terms]
-        places += [place for place, _ in known]
-        values += [weight for _, weight in known]
-        starts.append(len(places))
-    shape = (len(counted), len(terms))
-    return sparse.csr_matrix((np.array(values) * rarity[places], places, starts), shape=shape)
-
-
-def _learn(space: _Space, topic: Topic, texts: Sequence[Text]) -> TopicModel | None:
+def _learn(space: PaperSpace, topic: Topic, texts: Sequence[Text]) -> TopicModel | None:
     keywords = [compile_phrase(keyword) for keyword in topic.keywords]
     hits = np.array([_hits(keywords, text) for text in texts], dtype=float)
     words = read_text("", " . ".join((topic.name, topic.description, *topic.keywords)))
@@ -165,15 +107,15 @@ def _seed_count(papers: int) -> int:
     return min(_MOST_SEEDS, max(_FEWEST_SEEDS, int(papers * _SEEDS_SHARE)))
 
 
-def _near_seeds(space: _Space, seeds: _Floats) -> _Floats:
+def _near_seeds(space: PaperSpace, seeds: Floats) -> Floats:
     """Return how far each paper is from the centre of all papers in the direction of the best seeds."""
     best = np.argsort(-seeds, kind="stable")[: _seed_count(len(seeds))]
     weights = np.linspace(1, _LAST_SEED, len(best))
-    centre: _Floats = (space.reduced[best] * weights[:, None]).sum(axis=0) / weights.sum()
+    centre: Floats = (space.reduced[best] * weights[:, None]).sum(axis=0) / weights.sum()
     return np.asarray(space.reduced @ (centre - space.reduced.mean(axis=0)))
 
 
-def _words_of_nearest(space: _Space, positions: _Floats) -> _Floats:
+def _words_of_nearest(space: PaperSpace, positions: Floats) -> Floats:
     """Return how much more often the words of each paper occur in the papers that are nearest to the topic."""
     nearest = np.argsort(-positions, kind="stable")[: 2 * _seed_count(len(positions))]
     everywhere = np.asarray(space.occurs.mean(axis=0)).ravel()
@@ -182,7 +124,7 @@ def _words_of_nearest(space: _Space, positions: _Floats) -> _Floats:
     return (space.vectors @ ratio) / space.lengths
 
 
-def _calibrate(positions: _Floats, certain: _Floats, near: _Floats) -> tuple[float, float]:
+def _calibrate(positions: Floats, certain: Floats, near: Floats) -> tuple[float, float]:
     """Return slope and offset that make positions a probability, see the module's text.
 
     How likely each paper is about the topic is estimated from `near`, on which keywords have little influence, by
@@ -204,11 +146,11 @@ def _calibrate(positions: _Floats, certain: _Floats, near: _Floats) -> tuple[flo
     return float(fitted[0]), float(fitted[1])
 
 
-def _logistic(positions: _Floats, fitted: _Floats) -> _Floats:
+def _logistic(positions: Floats, fitted: Floats) -> Floats:
     return np.asarray(expit(fitted[0] * positions + fitted[1]))
 
 
-def _logistic_fit(positions: _Floats, labels: _Floats, start: _Floats) -> _Floats:
+def _logistic_fit(positions: Floats, labels: Floats, start: Floats) -> Floats:
     """Fit label = logistic(slope * position + offset) by Newton's method, with a weak prior on the slope."""
     design = np.column_stack([positions, np.ones_like(positions)])
     prior = np.diag([1e-3, 1e-9])
@@ -224,13 +166,9 @@ def _logistic_fit(positions: _Floats, labels: _Floats, start: _Floats) -> _Float
     return fitted
 
 
-def _standard(values: _Floats) -> _Floats:
+def _standard(values: Floats) -> Floats:
     """Return values with mean 0 and standard deviation 1."""
     return np.asarray((values - values.mean()) / max(float(values.std()), 1e-9))
-
-
-def _units(vectors: _Floats) -> _Floats:
-    return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9))
 
 
 def _rounded(value: float) -> float:

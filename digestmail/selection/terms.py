@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from itertools import chain, pairwise
+from itertools import pairwise
 
 from digestmail.selection.tokenize import Text, stem, words_of
 
@@ -31,11 +31,17 @@ def frequencies(terms: Counter[str]) -> dict[str, float]:
     return {term: weight / length for term, weight in damped.items()}
 
 
+def terms_as_written(text: Text) -> Iterator[tuple[str, str]]:
+    """Yield each occurrence of a term, and how it is written there."""
+    yield from _terms(text.title)
+    yield from _terms(text.body)
+
+
 def written(terms: Sequence[str], text: Text) -> tuple[str, ...]:
     """Return how the text writes `terms` of it, each where it occurs first."""
     found: dict[str, str] = {}
     missing = set(terms)
-    for term, words in chain(_terms(text.title), _terms(text.body)) if terms else ():
+    for term, words in terms_as_written(text) if terms else ():
         if term in missing:
             found[term] = words
             missing.discard(term)

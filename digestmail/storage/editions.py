@@ -146,6 +146,13 @@ def list_editions(connection: Connection, digest: str | None = None, limit: int 
     return tuple(_stored(row) for row in connection.execute(statement))
 
 
+def composed_since(connection: Connection, digest: str, since: datetime) -> dict[datetime, datetime]:
+    """Return when the editions of a digest were composed, by the start of their slot, for slots from `since`."""
+    e = editions.c
+    statement = select(e.slot_at, e.composed_at).where(e.digest == digest, e.slot_at >= since, e.papers > 0)
+    return {row.slot_at: row.composed_at for row in connection.execute(statement)}
+
+
 def list_slots(connection: Connection, digest: str, limit: int = 50) -> tuple[tuple[str, int], ...]:
     """Return (slot key, number of papers) of a digest's last editions, newest first, without reading their content."""
     statement = (

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, update
 
 from digestmail.model.papers import AnnounceType, PaperId, Sighting, Signals
 from digestmail.papers.identity import highest
@@ -25,6 +25,12 @@ def signals_of(row: Row[Any]) -> Signals:
         stars=row.stars,
         announce_type=AnnounceType(row.announce_type) if row.announce_type else None,
     )
+
+
+def first_seen_by(connection: Connection) -> dict[str, datetime]:
+    """Return when each source first showed a paper."""
+    statement = select(sightings.c.source, func.min(sightings.c.seen_at).label("first")).group_by(sightings.c.source)
+    return {row.source: row.first for row in connection.execute(statement)}
 
 
 def add_rows(

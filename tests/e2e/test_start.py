@@ -23,9 +23,18 @@ def test_help_loads_nothing_that_a_bare_typer_program_would_not():
         "fastapi", "starlette", "uvicorn",
     }  # fmt: skip
     assert {name for name in ours if name.startswith("digestmail")} <= {
-        "digestmail", "digestmail.cli", "digestmail.cli.bounces", "digestmail.cli.deliveries",
+        "digestmail", "digestmail.cli", "digestmail.cli.backtest", "digestmail.cli.bounces",
+        "digestmail.cli.deliveries",
         "digestmail.cli.dkim", "digestmail.cli.secrets", "digestmail.cli.sources",
         "digestmail.cli.main", "digestmail.cli.options", "digestmail.cli.servers",
         "digestmail.cli.show", "digestmail.cli.start", "digestmail.cli.subscribers",
-        "digestmail.cli.templates", "digestmail.cli.transfer", "digestmail.cli.pipeline",
+        "digestmail.cli.templates", "digestmail.cli.topics", "digestmail.cli.transfer", "digestmail.cli.pipeline",
     }  # fmt: skip
+
+
+def test_topics_are_listed_and_backtested_without_loading_what_learns_them():
+    # NumPy and SciPy take longer to load than most commands take for everything else.
+    used = "import digestmail.cli.topic_text, digestmail.cli.backtest_text, digestmail.cli.backtest_page"
+    loaded = modules_after(f"{used}, digestmail.editions.backtest")
+    assert "digestmail.editions.replay" in loaded
+    assert not {"numpy", "scipy", "jinja2"} & loaded
