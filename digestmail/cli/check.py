@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from digestmail.cli import check_fetching, check_files, check_outbox, check_sources, printing
@@ -14,6 +15,7 @@ from digestmail.collect.collector import list_health
 from digestmail.config.mail import SmtpTable
 from digestmail.config.servers import secrets_of
 from digestmail.editions.publish import is_waiting
+from digestmail.editions.topic_report import unlearned
 from digestmail.errors import DigestmailError
 from digestmail.model.papers import SourceHealth
 from digestmail.model.reports import DeliverReport
@@ -77,6 +79,7 @@ def check(app: App, *, connect: bool) -> CheckReport:
             *check_outbox.at_work(app),
             *_ways_out(app),
             *check_fetching.notes(app, health),
+            *_not_learned(app),
             *check_files.notes(app, connect=connect),
             *_unread(unread),
         ),
@@ -124,6 +127,12 @@ def _unused(app: App) -> Iterator[str]:
         file = table.oauth_token_file and app.base / table.oauth_token_file
         if file and not (file.is_file() and file.read_bytes().strip()):
             yield f"{key}.oauth_token_file: there is no access token in {file}"
+
+
+def _not_learned(app: App) -> Iterator[str]:
+    for name in unlearned(app.database, app.digests):
+        command = f"digestmail topics test {quote(name)}"
+        yield f"topic {name} could not be learned, so only its words count: `{command}` says why"
 
 
 def _unread(names: Sequence[str]) -> Iterator[str]:

@@ -158,6 +158,14 @@ def _rows(
         yield TopicRow(topic=name, digest=digest.name, basis=bases[name], admitted=admitted[name], papers=len(found))
 
 
+def unlearned(database: Database, digests: Sequence[Digest]) -> tuple[str, ...]:
+    """Return the names of the topics that could not be learned, although enough papers are stored."""
+    topics = {fingerprint(topic): topic.name for digest in digests for topic in digest.topics if learns(topic)}
+    with database.connect() as connection:
+        known = topic_models.by_fingerprint(connection, sorted(topics))
+    return tuple(sorted(topics[key] for key, learned in known.items() if learned.model is None))
+
+
 def basis_of(connection: Connection, topic: Topic, *, used: bool) -> TopicBasis:
     """Return what the strengths of `topic` come from; `used` says whether a digest uses it."""
     known = topic_models.by_fingerprint(connection, [fingerprint(topic)]).get(fingerprint(topic))

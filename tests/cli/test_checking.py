@@ -23,7 +23,9 @@ from digestmail.errors import TransportError
 from digestmail.model.deliveries import Attempted, DeliveryState, NoticeKind, ProcessIdentity
 from digestmail.model.papers import Health, SourceHealth
 from digestmail.papers.arxiv_taxonomy import category_problem
-from digestmail.storage import claims, notices, rates, schema, sources, workers
+from digestmail.selection.topic_model import fingerprint
+from digestmail.storage import claims, notices, rates, schema, sources, topic_models, workers
+from digestmail.storage.topic_models import Learned
 from digestmail.subscribers import admin
 from digestmail.text.credentials import weakness
 from digestmail.wiring.places import place_problems
@@ -174,6 +176,18 @@ def test_a_category_that_does_not_exist_is_a_problem_until_it_shows_a_paper(sqli
 
 
 # -- readers and the outbox ------------------------------------------------------------------------------------------
+
+
+def test_a_topic_that_could_not_be_learned_is_named_with_the_command(check, sqlite, tmp_path):
+    with open_app(f"sqlite:///{tmp_path / 'test.db'}") as app:
+        topics = {fingerprint(topic): topic.name for topic in app.digests[0].topics}
+    tried = Learned(model=None, papers=5000, learned_on=THURSDAY.date())
+    with sqlite.begin() as connection:
+        topic_models.replace_all(connection, dict.fromkeys(topics, tried))
+    said = [note for note in check().notes if "could not be learned" in note]
+    assert len(said) == len(topics) > 0
+    assert all(f"topic {name} " in note for name, note in zip(sorted(topics.values()), said, strict=True))
+    assert "`digestmail topics test " in said[0]
 
 
 def test_a_digest_without_subscribers_is_a_problem_that_names_the_command(check):
