@@ -96,7 +96,7 @@ class App(AbstractContextManager["App"]):
             report = collect(
                 self.database, sources, now, addresses=addresses, horizon=horizon, stop=stop, progress=self._progress
             )
-        return report if stop() else report.with_learning(refresh_models(self.database, self.digests, now.date()))
+        return report.with_learning(refresh_models(self.database, self.digests, now.date(), stop=stop))
 
     def publish(self, *, dry_run: bool = False, stop: Stop = never) -> PublishReport:
         """Publish every digest that is due. With `dry_run` nothing is stored."""

@@ -204,12 +204,12 @@ def test_stored_models_are_used_and_missing_ones_are_learned_in_memory(sqlite, m
     new_topic = Topic(name="Stock", keywords=("stock",))
     asked = []
 
-    def learn(rows, topics, today):
-        asked.append((len(rows), list(topics.values())))
-        return {name: replace(stored, learned_on=today) for name in topics}
+    def learn(rows, topics):
+        asked.append((len(rows), list(topics)))
+        return [model for _ in topics]
 
     monkeypatch.setattr("digestmail.editions.topic_learning.FEWEST_PAPERS", 1)
-    monkeypatch.setattr("digestmail.editions.topic_learning._learn", learn)
+    monkeypatch.setattr("digestmail.editions.topic_learning.learn_here", learn)
     old, new = (replace(DAILY, topics=(one,), also_trending=False) for one in (SOUP, new_topic))
     (found,) = compared(sqlite, [old], [new], 0).digests
     assert asked == [(2, [new_topic])]

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from digestmail.collect.collector import collect
 from digestmail.editions import topic_learning
 from digestmail.editions.explain import explain_paper
-from digestmail.editions.topic_learning import is_due, models_of, refresh_models
+from digestmail.editions.learning_process import LearningError, learn_here
+from digestmail.editions.topic_learning import is_due, models_of
 from digestmail.model.digests import Topic
 from digestmail.model.reports import LearningReport
 from digestmail.selection import learning
@@ -29,6 +30,10 @@ OF = digest(topics=(OPTICS, LAW), window_days=5)
 @pytest.fixture(autouse=True)
 def _few_papers_are_enough(monkeypatch):
     monkeypatch.setattr(topic_learning, "FEWEST_PAPERS", learning.FEWEST_PAPERS)
+
+
+def refresh_models(*given, **named):
+    return topic_learning.refresh_models(*given, **{"learn": learn_here} | named)
 
 
 def store(database, papers, first: int = 1, days_ago: int = 20) -> None:
@@ -91,18 +96,17 @@ def test_a_topic_that_cannot_be_learned_is_not_tried_at_every_run(database):
     assert refresh_models(database, [stars], TODAY) is None
 
 
-def test_a_failure_keeps_what_was_learned_before(database, monkeypatch):
+def test_a_failure_keeps_what_was_learned_before(database):
     store(database, corpus.papers(learning.FEWEST_PAPERS))
     refresh_models(database, [OF], TODAY)
     with database.connect() as connection:
         before = models_of(connection, OF)
 
     def fail(*_):
-        raise MemoryError("no room")
+        raise LearningError("no room")
 
-    monkeypatch.setattr(learning, "learn", fail)
-    report = refresh_models(database, [OF], TODAY + timedelta(days=30))
-    assert report == LearningReport(papers=learning.FEWEST_PAPERS, problem="MemoryError: no room")
+    report = refresh_models(database, [OF], TODAY + timedelta(days=30), learn=fail)
+    assert report == LearningReport(papers=learning.FEWEST_PAPERS, problem="no room")
     with database.connect() as connection:
         assert models_of(connection, OF) == before
 

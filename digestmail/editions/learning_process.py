@@ -1,0 +1,98 @@
+"""Learns topics in a process of its own, which gives its memory back, can be stopped, and takes nothing down with it.
+
+Run as `python -m digestmail.editions.learning_process`: it reads pickled papers and topics from standard input, and
+writes the pickled models to standard output.
+"""
+
+from __future__ import annotations
+
+import pickle
+import subprocess
+import sys
+from collections.abc import Sequence
+from tempfile import TemporaryFile
+
+from digestmail.model.digests import Topic
+from digestmail.model.reports import Stop, never
+from digestmail.selection.tokenize import read_text
+
+Row = tuple[str, str, tuple[str, ...]]
+"""Title, abstract and keywords of a paper."""
+
+_LOOK_EVERY = 0.2
+"""Seconds between two looks at whether to stop."""
+_LONGEST = 600
+"""The seconds after which learning is given up: it takes a few."""
+
+
+class LearningError(Exception):
+    """Topics could not be learned. The text says why."""
+
+
+def learn_in_child(rows: Sequence[Row], topics: Sequence[Topic], stop: Stop = never) -> list[str | None] | None:
+    """Return the model of each topic as `topic_model.dump` writes it; None if `stop` returned true first.
+
+    A model is None if the papers say too little about the topic. Raises LearningError.
+    """
+    with TemporaryFile() as given, TemporaryFile() as answer, TemporaryFile() as said:
+        pickle.dump((list(rows), list(topics)), given)
+        given.seek(0)
+        # A session of its own, so that Ctrl-C reaches only this process, which then ends the other.
+        with subprocess.Popen(  # noqa: S603 - this interpreter and this module
+            [sys.executable, "-m", __name__], stdin=given, stdout=answer, stderr=said, start_new_session=True
+        ) as child:
+            try:
+                code = _wait(child, stop)
+            finally:
+                child.kill()
+        answer.seek(0)
+        said.seek(0)
+        return None if code is None else _models(code, answer.read(), said.read())
+
+
+def _wait(child: subprocess.Popen[bytes], stop: Stop) -> int | None:
+    """Return the exit code of `child`; None if `stop` returned true first."""
+    for _ in range(int(_LONGEST / _LOOK_EVERY)):
+        try:
+            return child.wait(_LOOK_EVERY)
+        except subprocess.TimeoutExpired:
+            if stop():
+                return None
+    raise LearningError(f"it took over {_LONGEST} seconds")
+
+
+def _models(code: int, answer: bytes, said: bytes) -> list[str | None]:
+    if code:
+        lines = said.decode(errors="replace").strip().splitlines()
+        ended = f"its process was ended by signal {-code}" if code < 0 else f"its process ended with code {code}"
+        raise LearningError(lines[-1] if lines and code > 0 else ended)
+    models: list[str | None] = pickle.loads(answer)  # noqa: S301 - our own process wrote it
+    return models
+
+
+def learn_here(rows: Sequence[Row], topics: Sequence[Topic], stop: Stop = never) -> list[str | None]:
+    """Do the same as `learn_in_child` in this process. Raises LearningError. `stop` is not looked at."""
+    del stop
+    try:
+        # NumPy and SciPy take longer to import than most runs take for everything else.
+        from digestmail.selection.learning import learn
+        from digestmail.selection.topic_model import dump
+
+        texts = [read_text(title, " . ".join((abstract, *keywords))) for title, abstract, keywords in rows]
+        return [None if model is None else dump(model) for model in learn(texts, topics)]
+    except (ImportError, MemoryError, ArithmeticError, ValueError, RuntimeError) as error:
+        raise LearningError(f"{type(error).__name__}: {error}") from error
+
+
+def main() -> None:
+    """Read papers and topics, learn, and write the models."""
+    rows, topics = pickle.load(sys.stdin.buffer)  # noqa: S301 - the process that started this one wrote it
+    try:
+        models = learn_here(rows, topics)
+    except LearningError as error:
+        sys.exit(str(error))
+    sys.stdout.buffer.write(pickle.dumps(models))
+
+
+if __name__ == "__main__":
+    main()
