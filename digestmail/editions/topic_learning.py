@@ -7,11 +7,13 @@ from datetime import date, timedelta
 
 from sqlalchemy import Connection
 
+from digestmail.errors import SourceError
 from digestmail.model.digests import Digest, Topic
+from digestmail.model.embeddings import Embedder, packed
 from digestmail.model.reports import LearningReport
 from digestmail.selection.tokenize import read_text
-from digestmail.selection.topic_model import TopicModel, fingerprint, learns, load
-from digestmail.storage import topic_models
+from digestmail.selection.topic_model import TopicModel, embedded_words, fingerprint, learns, load
+from digestmail.storage import paper_embeddings, topic_models
 from digestmail.storage.database import Database
 from digestmail.storage.topic_models import Learned
 
@@ -21,35 +23,66 @@ MOST_PAPERS = 5000
 """The newest papers are enough, and bound time and memory."""
 _KEPT_FOR = timedelta(days=14)
 _GROWTH = 1.5
+_SHARE_EMBEDDED = 0.5
+"""With embeddings of fewer papers, those that have one would be preferred to those that have none."""
 
 
-def refresh_models(database: Database, digests: Sequence[Digest], today: date) -> LearningReport | None:
-    """Learn the topics of `digests` anew if that is due; return None if it is not."""
+def refresh_models(
+    database: Database, digests: Sequence[Digest], today: date, embedder: Embedder | None = None
+) -> LearningReport | None:
+    """Learn the topics of `digests` anew if that is due; return None if it is not.
+
+    The papers' embeddings by the model of `embedder` count, too, once at least half of the papers have one. If the
+    topics cannot be embedded, they are learned from the embeddings of the papers only.
+    """
     topics = {fingerprint(topic): topic for digest in digests for topic in digest.topics if learns(topic)}
     with database.connect() as connection:
         known = topic_models.by_fingerprint(connection, sorted(topics))
         papers = min(topic_models.count_papers(connection), MOST_PAPERS)
-        if papers < FEWEST_PAPERS or not is_due(sorted(topics), known, papers, today):
+        embedded = paper_embeddings.count(connection, embedder.model, MOST_PAPERS) if embedder else 0
+        embedded = embedded if embedded >= papers * _SHARE_EMBEDDED else 0
+        if papers < FEWEST_PAPERS or not is_due(sorted(topics), known, papers, today, embedded):
             return None
         rows = list(topic_models.newest_texts(connection, MOST_PAPERS))
+        vectors = paper_embeddings.newest(connection, embedder.model, MOST_PAPERS) if embedder and embedded else []
+    of_topics, problem = _embedded_topics(list(topics.values()), embedder if vectors else None)
     try:
-        learned = _learn(rows, topics, today)
+        learned = _learn(rows, topics, today, vectors, of_topics)
     except (ImportError, MemoryError, ArithmeticError, ValueError, RuntimeError) as error:
         # What was learned before stays in use, and the papers are in any case collected.
         return LearningReport(papers=len(rows), problem=f"{type(error).__name__}: {error}")
     with database.begin() as connection:
         topic_models.replace_all(connection, learned)
-    return LearningReport(topics=sum(one.model is not None for one in learned.values()), papers=len(rows))
+    count = sum(one.model is not None for one in learned.values())
+    return LearningReport(topics=count, papers=len(rows), without_topics=problem)
 
 
-def is_due(fingerprints: Sequence[str], known: Mapping[str, Learned], papers: int, today: date) -> bool:
-    """Return whether to learn anew: a topic is new, two weeks passed, or there are half as many papers more."""
+def _embedded_topics(topics: Sequence[Topic], embedder: Embedder | None) -> tuple[list[bytes], str]:
+    """Return the vectors of the words of `topics`, or else why there are none."""
+    if embedder is None:
+        return [], ""
+    try:
+        return [packed(embedder.embed([embedded_words(topic)])[0]) for topic in topics], ""
+    except SourceError as error:
+        return [], str(error)
+
+
+def is_due(
+    fingerprints: Sequence[str], known: Mapping[str, Learned], papers: int, today: date, embedded: int = 0
+) -> bool:
+    """Return whether to learn anew: a topic is new, two weeks passed, or there are half as many papers more.
+
+    The same holds if the number of papers with an embedding, `embedded`, grew or fell that much.
+    """
     if not fingerprints:
         return False
     if any(name not in known for name in fingerprints):
         return True
     return any(
-        papers >= one.papers * _GROWTH or not today - _KEPT_FOR < one.learned_on <= today for one in known.values()
+        papers >= one.papers * _GROWTH
+        or max(embedded, one.embedded) > _GROWTH * min(embedded, one.embedded)
+        or not today - _KEPT_FOR < one.learned_on <= today
+        for one in known.values()
     )
 
 
@@ -74,14 +107,22 @@ def models_as_learned_now(connection: Connection, topics: Sequence[Topic], today
 
 
 def _learn(
-    rows: Sequence[tuple[str, str, tuple[str, ...]]], topics: Mapping[str, Topic], today: date
+    rows: Sequence[tuple[str, str, tuple[str, ...]]],
+    topics: Mapping[str, Topic],
+    today: date,
+    vectors: Sequence[bytes] = (),
+    of_topics: Sequence[bytes] = (),
 ) -> dict[str, Learned]:
     # NumPy and SciPy take longer to import than most runs take for everything else.
     from digestmail.selection.learning import learn
     from digestmail.selection.topic_model import dump
 
     texts = [read_text(title, " . ".join((abstract, *keywords))) for title, abstract, keywords in rows]
+    embedded = sum(map(bool, vectors))
+    models = learn(texts, list(topics.values()), vectors, of_topics)
     return {
-        name: Learned(model=None if model is None else dump(model), papers=len(rows), learned_on=today)
-        for name, model in zip(topics, learn(texts, list(topics.values())), strict=True)
+        name: Learned(
+            model=None if model is None else dump(model), papers=len(rows), learned_on=today, embedded=embedded
+        )
+        for name, model in zip(topics, models, strict=True)
     }
