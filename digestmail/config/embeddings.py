@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from digestmail.config.sources import HeaderValue
 from digestmail.config.values import Line, Table, WebAddress
 
 
+def _check_endpoint(value: str) -> str:
+    from digestmail.errors import SourceRefusedError
+    from digestmail.sources.http.ssrf import parse_target
+
+    try:
+        parse_target(value)
+    except SourceRefusedError as error:
+        raise ValueError(str(error)) from error
+    return value
+
+
 class EmbeddingsTable(Table):
     """`[embeddings]`: an OpenAI-compatible endpoint, used only if the table is there."""
 
-    url: WebAddress
+    url: Annotated[WebAddress, AfterValidator(_check_endpoint)]
     model: Line
     api_key: HeaderValue | None = None
     api_key_file: Path | None = None
