@@ -6,20 +6,22 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
+from typing import TYPE_CHECKING
 
 from digestmail import __version__
 from digestmail.clock import Clock
-from digestmail.collect.embedding import embed_papers
 from digestmail.config.embeddings import EmbeddingsTable
 from digestmail.config.servers import is_local
 from digestmail.config.settings import Config
 from digestmail.editions.topic_learning import refresh_models
 from digestmail.model.reports import CollectReport, Stop
-from digestmail.sources.embeddings import EmbeddingsEndpoint
 from digestmail.sources.http.ssrf import PrivateHosts, parse_target
 from digestmail.storage.database import Database
 from digestmail.storage.host_limits import StoredHostLimits
 from digestmail.wiring.sources import proxies_of
+
+if TYPE_CHECKING:
+    from digestmail.sources.embeddings import EmbeddingsEndpoint
 
 log = logging.getLogger("digestmail.embeddings")
 
@@ -33,6 +35,8 @@ def learn_from_collected(
         return collected
     if table is None:
         return collected.with_learning(refresh_models(database, digests, today))
+    from digestmail.collect.embedding import embed_papers
+
     with open_endpoint(config, table, database, clock) as endpoint:
         embedding = embed_papers(database, endpoint, most=table.papers_per_run, batch_size=table.batch_size, stop=stop)
         if embedding is not None and embedding.problem:
@@ -46,6 +50,8 @@ def open_endpoint(
     config: Config, table: EmbeddingsTable, database: Database, clock: Clock
 ) -> Iterator[EmbeddingsEndpoint]:
     """Yield the endpoint of `[embeddings]`. Nothing is connected before it is used."""
+    from digestmail.sources.embeddings import EmbeddingsEndpoint
+
     network, target = config.network, parse_target(table.url)
     own = is_local(target.host) or PrivateHosts.parse(network.allow_private_hosts).names(target.host)
     contact = network.user_agent_contact or config.mail.sender_address
