@@ -13,7 +13,9 @@ from digestmail.storage.paper_embeddings import Unembedded
 from digestmail.storage.upsert import chunks
 
 _ABOUT_A_TEXT = frozenset({400, 413, 422, 500})
-"""Statuses by which servers refuse a text that is too long for the model; llama.cpp answers 500."""
+"""Statuses by which servers refuse a text that is too long: OpenAI and Ollama 400, text-embeddings-inference 413, some
+others 422, llama.cpp 500."""
+_PARTS = (1, 2, 4)
 _REFUSED = b""
 _HARMLESS = "paper"
 """A text that every model takes."""
@@ -25,7 +27,8 @@ def embed_papers(
     """Store the embeddings of up to `most` papers that have none by this model; None if there are no such papers.
 
     Each batch is stored at once. The first failure ends it, is reported, and the next call continues there. If a batch
-    is refused, its texts are sent one by one; those that are refused alone are recorded and not sent again.
+    is refused, its texts are sent one by one, and shorter; those that are refused even so are recorded and not sent
+    again.
     """
     with database.connect() as connection:
         waiting = paper_embeddings.without_embedding(connection, embedder.model, most)
@@ -57,12 +60,15 @@ def _embed_batch(embedder: Embedder, batch: Sequence[Unembedded]) -> list[tuple[
 
 
 def _embed_alone(embedder: Embedder, paper: Unembedded) -> bytes:
-    try:
-        return packed(embedder.embed([_text(paper)])[0])
-    except SourceError as error:
-        if error.status not in _ABOUT_A_TEXT:
-            raise
-        return _REFUSED
+    """Return the vector of a text, or of its beginning if the model cannot read all of it."""
+    text = _text(paper)
+    for part in _PARTS:
+        try:
+            return packed(embedder.embed([text[: len(text) // part]])[0])
+        except SourceError as error:
+            if error.status not in _ABOUT_A_TEXT:
+                raise
+    return _REFUSED
 
 
 def _text(paper: Unembedded) -> str:

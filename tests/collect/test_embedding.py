@@ -100,6 +100,15 @@ def test_a_text_that_the_model_refuses_holds_up_no_other_and_is_not_sent_again(d
     assert embed(database, embedder) is None
 
 
+def test_a_text_that_is_too_long_for_the_model_is_embedded_by_its_beginning(database):
+    store(database, 1)
+    store(database, 2, abstract="x" * 100)
+    embedder = FakeEmbedder(refused="x" * 50)
+    assert embed(database, embedder) == EmbeddingReport(papers=2)
+    assert [len(text) for (text,) in embedder.asked[2:]] == [109, 54, 28]
+    assert embed(database, embedder) is None
+
+
 def test_an_endpoint_that_refuses_everything_costs_two_requests_and_marks_no_paper(database):
     store(database, 1, 2, 3)
     embedder = FakeEmbedder(refused="")
