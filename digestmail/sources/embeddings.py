@@ -34,6 +34,8 @@ Vector = tuple[float, ...]
 _THROTTLED: Final = frozenset({429, 503})
 _DEFAULT_PAUSE: Final = 300.0
 """Seconds without requests after a refusal for too many of them that names no time."""
+_LONGEST_SLEEP: Final = 10.0
+"""Seconds to wait for the host, which may also serve a feed."""
 _MOST_DIMENSIONS: Final = 8192
 _LARGEST: Final = 60000.0
 """A 16-bit float holds up to 65504."""
@@ -95,7 +97,9 @@ class EmbeddingsEndpoint:
         """
         now = self._clock.now()
         wait = (self._host_limits.reserve(self._target.host, now, 0.0) - now).total_seconds()
-        if wait > 0:
+        if 0 < wait <= _LONGEST_SLEEP:
+            self._clock.sleep(wait)
+        elif wait > 0:
             raise SourceThrottledError(
                 f"{self._target.host} asked for a pause of another {math.ceil(wait)} seconds", retry_after=wait
             )

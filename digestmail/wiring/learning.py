@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("digestmail.embeddings")
 
+_LONGEST = 300.0
+"""Seconds that one run may spend on embeddings: editions wait for it."""
+
 
 def learn_from_collected(
     collected: CollectReport, config: Config, database: Database, clock: Clock, *, today: date, stop: Stop
@@ -37,8 +40,15 @@ def learn_from_collected(
         return collected.with_learning(refresh_models(database, digests, today))
     from digestmail.collect.embedding import embed_papers
 
+    end = clock.monotonic() + _LONGEST
     with open_endpoint(config, table, database, clock) as endpoint:
-        embedding = embed_papers(database, endpoint, most=table.papers_per_run, batch_size=table.batch_size, stop=stop)
+        embedding = embed_papers(
+            database,
+            endpoint,
+            most=table.papers_per_run,
+            batch_size=table.batch_size,
+            stop=lambda: stop() or clock.monotonic() >= end,
+        )
         if embedding is not None and embedding.problem:
             log.warning("papers were not embedded: %s", embedding.problem)
         learning = None if stop() else refresh_models(database, digests, today, endpoint)

@@ -123,6 +123,19 @@ def test_a_failing_endpoint_is_reported_and_the_run_goes_on(httpserver, start, s
     assert "made-up-key" not in caplog.text + str(report)
 
 
+def test_a_slow_endpoint_delays_a_run_by_five_minutes_at_most_and_the_next_continues(httpserver, start):
+    with start(TABLE + "batch_size = 1\ntimeout = 3600.0\n") as app:
+
+        def answer(request: Request) -> Response:
+            app.clock.sleep(300)
+            return Response(json.dumps({"data": [{"embedding": [1.0] * len(request.get_json()["input"])}]}))
+
+        httpserver.expect_request("/v1/embeddings", method="POST").respond_with_handler(answer)
+        assert app.collect().embedding == EmbeddingReport(papers=1)
+        assert app.collect().embedding == EmbeddingReport(papers=1)
+        assert app.collect().embedding is None
+
+
 def test_a_dry_run_sends_nothing_to_the_endpoint(httpserver, start):
     seen = embeds(httpserver)
     with start() as app:

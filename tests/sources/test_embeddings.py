@@ -175,9 +175,20 @@ def test_a_throttled_request_waits_until_the_server_allows_the_next(httpserver, 
     assert len(seen) == 2
 
 
+def test_a_pause_of_a_few_seconds_is_waited_for(httpserver):
+    serve(httpserver, rows([1.0]))
+    limits, clock = FakeHostLimits(), FakeClock()
+    limits.reserve("localhost", clock.now(), 3.0)
+    with endpoint(httpserver.url_for("/v1"), host_limits=limits, clock=clock) as opened:
+        assert opened.embed(["a"]) == [(1.0,)]
+    assert clock.now() == THURSDAY + timedelta(seconds=3)
+
+
 def test_throttling_without_a_time_pauses_for_five_minutes(httpserver):
     serve(httpserver, status=429)
-    assert failing(httpserver.url_for("/v1")).retry_after == 300
+    error = failing(httpserver.url_for("/v1"))
+    assert isinstance(error, SourceThrottledError)
+    assert error.retry_after == 300
 
 
 def test_a_redirect_is_not_followed(httpserver):
