@@ -5,6 +5,9 @@ is given as a few keywords and a sentence, and stands for a category of arXiv: a
 paper there. digestmail sees no categories here. "held out" are the papers of the last ten days, judged by what was
 learned from the days before. "shown" is the share of right decisions among those that `topics_labels.csv` judges: 200
 papers that digests of five papers a topic and day had shown, each read and judged by hand for its topic.
+
+With an OpenAI-compatible endpoint in BENCH_EMBEDDINGS_URL, and the model's name in BENCH_EMBEDDINGS_MODEL, it also
+measures learning with embeddings; BENCH_EMBEDDINGS_KEY is the endpoint's key, if it needs one.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ import ast
 import csv
 import gzip
 import json
+import os
 import resource
 import statistics
 import sys
@@ -20,20 +24,24 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from statistics import fmean
 
 from benchmarks import day
-from benchmarks.figures import figure, tell
+from benchmarks.figures import Figure, figure, tell
+from digestmail.clock import SystemClock
 from digestmail.editions.topic_learning import MOST_PAPERS
 from digestmail.model.digests import Topic
+from digestmail.model.embeddings import packed
 from digestmail.model.papers import Origin, Paper, PaperId
 from digestmail.selection.learning import learn
 from digestmail.selection.similarity import compare
 from digestmail.selection.terms import frequencies, terms_of
 from digestmail.selection.tokenize import Text, read
-from digestmail.selection.topic_model import Judge, TopicModel, dump, fingerprint
+from digestmail.selection.topic_model import Judge, TopicModel, dump, embedded_words, fingerprint
 from digestmail.selection.topics import compile_rule, match
+from digestmail.sources.embeddings import EmbeddingsEndpoint
 from digestmail.storage import topic_models
 from digestmail.storage.database import Database
 from digestmail.storage.topic_models import Learned
@@ -125,6 +133,53 @@ def precision_of_shown(papers: Sequence[Paper], scores: Scores, wanted: Sequence
     return sum(verdicts) / len(verdicts)
 
 
+def with_embeddings(papers: Sequence[Paper], texts: Sequence[Text], wanted: Mapping[str, Topic]) -> list[Figure]:
+    """Return how well topics find papers that are learned with embeddings, if an endpoint is in the environment."""
+    if not (url := os.environ.get("BENCH_EMBEDDINGS_URL")):
+        return []
+    endpoint = EmbeddingsEndpoint(
+        url=url,
+        model=os.environ.get("BENCH_EMBEDDINGS_MODEL", ""),
+        api_key=os.environ.get("BENCH_EMBEDDINGS_KEY"),
+        timeout=600,
+        max_body_bytes=20_000_000,
+        max_characters=2000,
+        clock=SystemClock(),
+        host_limits=NoLimits(),
+        user_agent="digestmail-benchmark",
+    )
+    rules, early = list(wanted.values()), len(papers) - sum(len(day) for day in days()[-HELD_OUT:])
+    with endpoint:
+        written = [f"{paper.title}. {paper.abstract}" for paper in papers]
+        vectors = [
+            packed(vector)
+            for start in range(0, len(written), 32)
+            for vector in endpoint.embed(written[start : start + 32])
+        ]
+        of_topics = [packed(vector) for vector in endpoint.embed([embedded_words(topic) for topic in rules])]
+    everything = by_models(texts, learn(texts, rules, vectors, of_topics))
+    held_out = by_models(texts[early:], learn(texts[:early], rules, vectors[:early], of_topics))
+    found = mean_average_precision(papers, everything, list(wanted))
+    found_later = mean_average_precision(papers[early:], held_out, list(wanted))
+    return [
+        figure("learned, with embeddings", found, "MAP", ">=", 0.4),
+        figure("learned, with embeddings, held out", found_later, "MAP", ">=", 0.4),
+    ]
+
+
+class NoLimits:
+    """No host is asked too often here."""
+
+    def reserve(self, host: str, now: datetime, min_interval: float) -> datetime:
+        """Allow the request."""
+        del host, min_interval
+        return now
+
+    def block(self, host: str, until: datetime) -> None:
+        """Give up."""
+        raise RuntimeError(f"{host} asks for no requests until {until}")
+
+
 def day_seconds(wanted: Sequence[Topic], models: Mapping[str, TopicModel], canned: day.Canned) -> float:
     """Return the CPU seconds of collecting and publishing a day of 1,050 papers with these models stored."""
     digest = replace(day.DIGEST, topics=tuple(wanted))
@@ -182,6 +237,7 @@ def main() -> None:
                 "words, held out", mean_average_precision(papers[early:], words[early:], categories), "MAP", ">=", 0.3
             ),
             figure("learned, held out", mean_average_precision(papers[early:], held_out, categories), "MAP", ">=", 0.4),
+            *with_embeddings(papers, texts, wanted),
             figure("learning", seconds, "CPU s", "<=", 20),
             figure("a day, by words", plain, "CPU s", "<=", 20),
             figure("a day, learned", ratio, "times", "<=", 1.5),

@@ -20,7 +20,6 @@ from digestmail.delivery.secrets import signing_secrets
 from digestmail.delivery.worker import Worker, outbox_report
 from digestmail.editions.compose import Composed, compose_next
 from digestmail.editions.publish import dry_run_publish, publish
-from digestmail.editions.topic_learning import refresh_models
 from digestmail.mail.link_tokens import LinkTokens
 from digestmail.mail.render import Renderer
 from digestmail.mail.tokens import Tokens
@@ -39,6 +38,7 @@ from digestmail.model.reports import (
 from digestmail.storage.database import Database
 from digestmail.transports.base import Transport
 from digestmail.wiring import bounces, mail, requests, storage
+from digestmail.wiring.learning import learn_from_collected
 from digestmail.wiring.progress import deliver_progress
 from digestmail.wiring.sources import open_sources
 
@@ -96,7 +96,7 @@ class App(AbstractContextManager["App"]):
             report = collect(
                 self.database, sources, now, addresses=addresses, horizon=horizon, stop=stop, progress=self._progress
             )
-        return report.with_learning(refresh_models(self.database, self.digests, now.date(), stop=stop))
+        return learn_from_collected(report, self.config, self.database, self.wall_clock, today=now.date(), stop=stop)
 
     def publish(self, *, dry_run: bool = False, stop: Stop = never) -> PublishReport:
         """Publish every digest that is due. With `dry_run` nothing is stored."""

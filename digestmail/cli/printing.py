@@ -14,6 +14,7 @@ from digestmail.model.reports import (
     CollectReport,
     DeliverReport,
     DigestReport,
+    EmbeddingReport,
     LearningReport,
     PublishReport,
     RunReport,
@@ -69,6 +70,8 @@ def lines(value: Report, zone: str = "UTC") -> Iterator[str]:
     if isinstance(value, CollectReport):
         for source in value.sources:
             yield from _source_lines(source)
+        if value.embedding is not None:
+            yield _embedding_line(value.embedding)
         if value.learning is not None:
             yield _learning_line(value.learning)
     elif isinstance(value, PublishReport):
@@ -100,10 +103,18 @@ def _source_lines(source: SourceReport) -> Iterator[str]:
             yield f"         {source.source} {row.category}: {row.health}; {row.detail}"
 
 
+def _embedding_line(embedding: EmbeddingReport) -> str:
+    done = f"collect  {counted(embedding.papers, 'paper')} embedded"
+    return f"{done}; the next run continues: {embedding.problem}" if embedding.problem else done
+
+
 def _learning_line(learning: LearningReport) -> str:
     if learning.problem:
         return f"collect  topics not learned from {counted(learning.papers, 'paper')}: {learning.problem}"
-    return f"collect  {counted(learning.topics, 'topic')} learned from {counted(learning.papers, 'paper')}"
+    done = f"collect  {counted(learning.topics, 'topic')} learned from {counted(learning.papers, 'paper')}"
+    if learning.without_topics:
+        return f"{done}; the topics themselves were not embedded: {learning.without_topics}"
+    return done
 
 
 def _digest_lines(digest: DigestReport) -> Iterator[str]:

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
+from digestmail.config.embeddings import EmbeddingsTable
 from digestmail.config.network import NetworkTable
 from digestmail.config.servers import is_local, read_secret
 from digestmail.config.settings import Config
@@ -17,6 +18,8 @@ from digestmail.config.sources import AnySource, FetchedTable, check_header_valu
 def fetching_problems(config: Config, base: Path) -> Iterator[str]:
     """Find logins that are incomplete, cannot be read from their files, or would be sent in clear text."""
     yield from _proxy_problems(config.network, base)
+    if config.embeddings is not None:
+        yield from _endpoint_problems(config.embeddings, config.network, base)
     for table in config.sources:
         key = f'sources["{table.name}"]'
         yield from _login_problems(key, table, base)
@@ -34,8 +37,11 @@ def with_fetching_secrets(config: Config, base: Path) -> Config:
     if network.proxy_password_file is not None:
         secret = read_secret(network.proxy_password, network.proxy_password_file, base)
         network = network.model_copy(update={"proxy_password": secret})
+    embeddings = config.embeddings
+    if embeddings is not None and embeddings.api_key_file is not None:
+        embeddings = embeddings.model_copy(update={"api_key": _api_key(embeddings, base)})
     sources = tuple(_with_login(table, base) for table in config.sources)
-    return config.model_copy(update={"network": network, "sources": sources})
+    return config.model_copy(update={"network": network, "embeddings": embeddings, "sources": sources})
 
 
 def _with_login(table: AnySource, base: Path) -> AnySource:
@@ -53,6 +59,24 @@ def _with_login(table: AnySource, base: Path) -> AnySource:
 def _header_from(file: Path, base: Path) -> SecretStr:
     value = read_secret(None, file, base)
     return check_header_value(value or SecretStr(""))
+
+
+def _api_key(table: EmbeddingsTable, base: Path) -> SecretStr | None:
+    key = read_secret(table.api_key, table.api_key_file, base)
+    return None if key is None else check_header_value(key)
+
+
+def _endpoint_problems(table: EmbeddingsTable, network: NetworkTable, base: Path) -> Iterator[str]:
+    try:
+        key = _api_key(table, base)
+    except (OSError, ValueError) as error:
+        yield f"embeddings.api_key_file: cannot be used: {error}"
+        return
+    if key is not None and _is_in_clear(table.url, network):
+        yield (
+            "embeddings.url: the key would go over the network in clear text: use an https:// address, or name the "
+            "host in network.allow_private_hosts if it is in your own network"
+        )
 
 
 def _login_problems(key: str, table: FetchedTable, base: Path) -> Iterator[str]:

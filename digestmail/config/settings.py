@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from digestmail.config.bounces import BouncesTable
 from digestmail.config.digests import DigestTable, RankingTable, TopicTable
+from digestmail.config.embeddings import EmbeddingsTable
 from digestmail.config.environment import ENV_DELIMITER, ENV_PREFIX, Environment
 from digestmail.config.mail import MailTable
 from digestmail.config.network import NetworkTable
@@ -41,6 +42,7 @@ class Config(BaseSettings):
     mail: MailTable
     bounces: BouncesTable = BouncesTable()
     network: NetworkTable = NetworkTable()
+    embeddings: EmbeddingsTable | None = None
     web: WebTable = WebTable()
     ranking: RankingTable = RankingTable()
     sources: Annotated[tuple[SourceTable, ...], Field(min_length=1)]

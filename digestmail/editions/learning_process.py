@@ -1,6 +1,6 @@
 """Learns topics in a process of its own, which gives its memory back, can be stopped, and takes nothing down with it.
 
-Run as `python -m digestmail.editions.learning_process`: it reads pickled papers and topics from standard input, and
+Run as `python -m digestmail.editions.learning_process`: it reads a pickled `Material` from standard input, and
 writes the pickled models to standard output.
 """
 
@@ -10,14 +10,25 @@ import pickle
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from tempfile import TemporaryFile
 
 from digestmail.model.digests import Topic
 from digestmail.model.reports import Stop, never
 from digestmail.selection.tokenize import read_text
 
-Row = tuple[str, str, tuple[str, ...]]
-"""Title, abstract and keywords of a paper."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Material:
+    """What topics are learned from."""
+
+    papers: Sequence[tuple[str, str, tuple[str, ...]]]
+    """Title, abstract and keywords of each."""
+    topics: Sequence[Topic]
+    embeddings: Sequence[bytes] = ()
+    """Those of the papers, as for `selection.learning.learn`; empty without any."""
+    topic_embeddings: Sequence[bytes] = ()
+
 
 _LOOK_EVERY = 0.2
 """Seconds between two looks at whether to stop."""
@@ -29,13 +40,13 @@ class LearningError(Exception):
     """Topics could not be learned. The text says why."""
 
 
-def learn_in_child(rows: Sequence[Row], topics: Sequence[Topic], stop: Stop = never) -> list[str | None] | None:
+def learn_in_child(material: Material, stop: Stop = never) -> list[str | None] | None:
     """Return the model of each topic as `topic_model.dump` writes it; None if `stop` returned true first.
 
     A model is None if the papers say too little about the topic. Raises LearningError.
     """
     with TemporaryFile() as given, TemporaryFile() as answer, TemporaryFile() as said:
-        pickle.dump((list(rows), list(topics)), given)
+        pickle.dump(material, given)
         given.seek(0)
         # A session of its own, so that Ctrl-C reaches only this process, which then ends the other.
         with subprocess.Popen(  # noqa: S603 - this interpreter and this module
@@ -70,7 +81,7 @@ def _models(code: int, answer: bytes, said: bytes) -> list[str | None]:
     return models
 
 
-def learn_here(rows: Sequence[Row], topics: Sequence[Topic], stop: Stop = never) -> list[str | None]:
+def learn_here(material: Material, stop: Stop = never) -> list[str | None]:
     """Do the same as `learn_in_child` in this process. Raises LearningError. `stop` is not looked at."""
     del stop
     try:
@@ -78,17 +89,18 @@ def learn_here(rows: Sequence[Row], topics: Sequence[Topic], stop: Stop = never)
         from digestmail.selection.learning import learn
         from digestmail.selection.topic_model import dump
 
-        texts = [read_text(title, " . ".join((abstract, *keywords))) for title, abstract, keywords in rows]
-        return [None if model is None else dump(model) for model in learn(texts, topics)]
+        texts = [read_text(title, " . ".join((abstract, *keywords))) for title, abstract, keywords in material.papers]
+        models = learn(texts, material.topics, material.embeddings, material.topic_embeddings)
     except (ImportError, MemoryError, ArithmeticError, ValueError, RuntimeError) as error:
         raise LearningError(f"{type(error).__name__}: {error}") from error
+    return [None if model is None else dump(model) for model in models]
 
 
 def main() -> None:
-    """Read papers and topics, learn, and write the models."""
-    rows, topics = pickle.load(sys.stdin.buffer)  # noqa: S301 - the process that started this one wrote it
+    """Read what to learn from, learn, and write the models."""
+    material = pickle.load(sys.stdin.buffer)  # noqa: S301 - the process that started this one wrote it
     try:
-        models = learn_here(rows, topics)
+        models = learn_here(material)
     except LearningError as error:
         sys.exit(str(error))
     sys.stdout.buffer.write(pickle.dumps(models))

@@ -47,6 +47,16 @@ class SourceReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EmbeddingReport:
+    """The result of getting embeddings of papers."""
+
+    papers: int = 0
+    """The number of papers that got one."""
+    problem: str = ""
+    """Why the others got none; they are tried again at the next run."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LearningReport:
     """The result of learning what topics are about."""
 
@@ -56,6 +66,8 @@ class LearningReport:
     """The number of papers that they were learned from."""
     problem: str = ""
     """Why nothing was learned."""
+    without_topics: str = ""
+    """Why the embeddings of the topics' own words are unknown, if embeddings of papers were used."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,12 +75,14 @@ class CollectReport:
     """The result of reading all sources."""
 
     sources: tuple[SourceReport, ...] = ()
+    embedding: EmbeddingReport | None = None
+    """The embeddings of papers; None if there was nothing to do."""
     learning: LearningReport | None = None
     """What was learned about topics; None if it was not time to learn anew."""
 
-    def with_learning(self, learning: LearningReport | None) -> CollectReport:
+    def with_learning(self, learning: LearningReport | None, embedding: EmbeddingReport | None = None) -> CollectReport:
         """Return the report with what was learned."""
-        return replace(self, learning=learning)
+        return replace(self, learning=learning, embedding=embedding)
 
     @property
     def failed(self) -> tuple[str, ...]:

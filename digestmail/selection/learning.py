@@ -5,7 +5,8 @@
    occur in the same papers close together.
 3. For each topic, papers are seeds that contain its keywords or resemble its description. The centre of the best seeds
    in the reduced space, less the centre of all papers (Rocchio 1971), gives every paper a position; what the seeds say
-   is added, then what the words of the nearest papers say (naive Bayes).
+   is added, then what the words of the nearest papers say (naive Bayes). If papers have embeddings, what these say is
+   added before the words of the nearest papers (`selection/embedded.py`).
 4. A ridge regression of these positions on the terms gives the weight of each term, which makes the model small, fast
    and readable.
 5. A logistic function makes a probability of the position. It is fitted to which papers are certain seeds. Papers
@@ -26,6 +27,7 @@ from scipy.special import expit
 from threadpoolctl import threadpool_limits
 
 from digestmail.model.digests import Topic
+from digestmail.selection.embedded import EmbeddedPapers
 from digestmail.selection.phrases import Phrase, compile_phrase, count, count_in_title
 from digestmail.selection.space import Floats, PaperSpace
 from digestmail.selection.tokenize import Text, read_text
@@ -40,7 +42,7 @@ _LAST_SEED = 0.2
 """The weight of the last seed; the first has 1."""
 _SEED_KEYWORDS, _SEED_SIMILARITY = 0.1, 5.0
 _TITLE_COUNTS, _BODY_COUNTS = 3, 3
-_PART_OF_SEEDS, _PART_OF_WORDS = 0.3, 0.6
+_PART_OF_SEEDS, _PART_OF_WORDS, _PART_OF_EMBEDDINGS = 0.3, 0.6, 1.0
 _PRIOR = 5
 """How many papers the frequency of a word in all papers counts for, among the nearest."""
 _RIDGE = 0.3
@@ -57,22 +59,35 @@ _CERTAIN_SIMILARITY, _CERTAIN_SHARED = 0.15, 3
 _DIGITS = 5
 
 
-def learn(texts: Sequence[Text], topics: Sequence[Topic]) -> list[TopicModel | None]:
+def learn(
+    texts: Sequence[Text],
+    topics: Sequence[Topic],
+    embeddings: Sequence[bytes] = (),
+    topic_embeddings: Sequence[bytes] = (),
+) -> list[TopicModel | None]:
     """Return the model of each topic, learned from at least `FEWEST_PAPERS` texts.
 
-    It is None for a topic that too few of the papers are certainly about.
+    It is None for a topic that too few of the papers are certainly about. `embeddings` are those of the texts and
+    `topic_embeddings` those of the topics' words (`topic_model.embedded_words`), as little-endian 16-bit floats; empty
+    where there is none. Without any, or with embeddings of fewer than `FEWEST_PAPERS` texts, only words count.
 
-    Raises ValueError if there are fewer.
+    Raises ValueError if there are fewer texts.
     """
     if len(texts) < FEWEST_PAPERS:
         raise ValueError(f"topics are learned from at least {FEWEST_PAPERS} papers, not {len(texts)}")
     # One thread: more of them only wait for each other here, and add in an order that is not always the same.
     with threadpool_limits(limits=1):
         space = PaperSpace.of(texts)
-        return [_learn(space, topic, texts) for topic in topics]
+        embedded = EmbeddedPapers.of(embeddings, FEWEST_PAPERS)
+        return [
+            _learn(space, topic, texts, embedded, vector)
+            for topic, vector in zip(topics, topic_embeddings or [b""] * len(topics), strict=True)
+        ]
 
 
-def _learn(space: PaperSpace, topic: Topic, texts: Sequence[Text]) -> TopicModel | None:
+def _learn(
+    space: PaperSpace, topic: Topic, texts: Sequence[Text], embedded: EmbeddedPapers | None, vector: bytes
+) -> TopicModel | None:
     keywords = [compile_phrase(keyword) for keyword in topic.keywords]
     hits = np.array([_hits(keywords, text) for text in texts], dtype=float)
     words = read_text("", " . ".join((topic.name, topic.description, *topic.keywords)))
@@ -82,7 +97,10 @@ def _learn(space: PaperSpace, topic: Topic, texts: Sequence[Text]) -> TopicModel
         return None
     seeds = _SEED_KEYWORDS * hits + _SEED_SIMILARITY * similarity
     near = _near_seeds(space, seeds)
-    positions = _standard(_standard(near) + _PART_OF_SEEDS * _standard(seeds))
+    positions = _standard(near) + _PART_OF_SEEDS * _standard(seeds)
+    if embedded is not None:
+        positions += _PART_OF_EMBEDDINGS * _standard(embedded.positions(seeds, _seed_weights(len(seeds)), vector))
+    positions = _standard(positions)
     positions += _PART_OF_WORDS * _standard(_words_of_nearest(space, positions))
     damping = math.sqrt(_RIDGE * float(np.mean(space.lengths**2)))
     weights = lsqr(space.vectors, positions - positions.mean(), damp=damping, iter_lim=_RIDGE_ROUNDS)[0]
@@ -107,10 +125,14 @@ def _seed_count(papers: int) -> int:
     return min(_MOST_SEEDS, max(_FEWEST_SEEDS, int(papers * _SEEDS_SHARE)))
 
 
+def _seed_weights(papers: int) -> Floats:
+    return np.linspace(1, _LAST_SEED, _seed_count(papers))
+
+
 def _near_seeds(space: PaperSpace, seeds: Floats) -> Floats:
     """Return how far each paper is from the centre of all papers in the direction of the best seeds."""
-    best = np.argsort(-seeds, kind="stable")[: _seed_count(len(seeds))]
-    weights = np.linspace(1, _LAST_SEED, len(best))
+    weights = _seed_weights(len(seeds))
+    best = np.argsort(-seeds, kind="stable")[: len(weights)]
     centre: Floats = (space.reduced[best] * weights[:, None]).sum(axis=0) / weights.sum()
     return np.asarray(space.reduced @ (centre - space.reduced.mean(axis=0)))
 

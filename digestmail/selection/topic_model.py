@@ -48,6 +48,11 @@ def learns(topic: Topic) -> bool:
     return topic.learn and bool(topic.keywords or topic.description.strip())
 
 
+def embedded_words(topic: Topic) -> str:
+    """Return the text whose embedding stands for `topic`."""
+    return ". ".join(filter(None, (topic.name, topic.description.strip(), ", ".join(topic.keywords))))
+
+
 def fingerprint(topic: Topic) -> str:
     """Return the identity of what a model is learned from: two topics with the same words share a model."""
     content = json.dumps([_METHOD, topic.name, topic.description, sorted(set(topic.keywords))])

@@ -51,6 +51,7 @@ TEXT_COLUMNS: Final[Mapping[str, Mapping[str, Kept]]] = {
     "notices": {"kind": Kept.NOTHING, "content": Kept.ROW, "state": Kept.NOTHING, "text": Kept.ROW},
     "opt_outs": {"digest": Kept.NOTHING},
     "paper_aliases": {"alias": Kept.NOTHING},
+    "paper_embeddings": {"model": Kept.NOTHING},
     "papers": dict.fromkeys(
         (
             "key", "title", "abstract", "raw_title", "raw_abstract", "authors", "categories", "keywords", "link",

@@ -8,7 +8,7 @@ import pytest
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
-from digestmail.config import bounces, digests, load, mail, network, rules, settings, sources, web
+from digestmail.config import bounces, digests, embeddings, load, mail, network, rules, settings, sources, web
 from digestmail.errors import ConfigError
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "config.example.toml"
@@ -375,6 +375,7 @@ TABLES: dict[str, tuple[type[BaseModel], ...]] = {
     "mail.dkim": (mail.DkimTable,),
     "bounces": (bounces.BouncesTable,),
     "network": (network.NetworkTable,),
+    "embeddings": (embeddings.EmbeddingsTable,),
     "web": (web.WebTable,),
     "ranking": (digests.RankingTable,),
     "topics": (digests.TopicTable,),

@@ -339,3 +339,49 @@ def test_a_proxy_and_its_login_come_from_the_file_and_the_environment(load, tmp_
         assert proxies.http.shown == "http://proxy.example.org:3128"
         assert proxies.http.login == ("me", "hush")
         assert "hush" not in repr(loaded) + repr(proxies)
+
+
+# -- embeddings --------------------------------------------------------------------------------------------------------
+
+ENDPOINT = '[embeddings]\nurl = "{}"\nmodel = "small"\n'
+
+
+def test_embeddings_are_off_unless_the_table_is_there(load):
+    assert load().embeddings is None
+    table = load(ENDPOINT.format("http://localhost:11434/v1/")).embeddings
+    assert (table.url, table.model, table.api_key) == ("http://localhost:11434/v1", "small", None)
+
+
+def test_the_key_of_embeddings_comes_from_the_file_or_the_environment(load, tmp_path):
+    (tmp_path / "key").write_text("from-the-file\n")
+    text = ENDPOINT.format("https://embeddings.example.org/v1")
+    assert load(text + 'api_key_file = "key"').embeddings.api_key.get_secret_value() == "from-the-file"
+    assert load(text, EMBEDDINGS__API_KEY="hush").embeddings.api_key.get_secret_value() == "hush"
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ('[embeddings]\nurl = "https://a.example/v1"', "embeddings.model"),
+        ('[embeddings]\nmodel = "small"', "embeddings.url"),
+        (ENDPOINT.format("localhost:11434/v1"), "embeddings.url"),
+        (ENDPOINT.format("https://me:hush@a.example/v1"), "embeddings.url"),
+        (ENDPOINT.format("https://a.example:99999/v1"), "embeddings.url"),
+        (ENDPOINT.format("https://a.example/v1") + "batch_size = 0", "embeddings.batch_size"),
+        (ENDPOINT.format("https://a.example/v1") + 'api_key = "two\\nlines"', "embeddings.api_key"),
+        (ENDPOINT.format("https://a.example/v1") + 'api_key_file = "absent"', "embeddings.api_key_file"),
+        (ENDPOINT.format("http://a.example/v1") + 'api_key = "hush"', "embeddings.url: the key would go"),
+        (ENDPOINT.format("http://192.168.1.5/v1") + 'api_key = "hush"', "embeddings.url: the key would go"),
+    ],
+)
+def test_what_is_wrong_with_embeddings_is_named_and_no_key_is_shown(problems, table, said):
+    (problem,) = problems(table)
+    assert problem.startswith(said)
+    assert "hush" not in problem
+
+
+def test_a_key_in_clear_stays_on_this_machine_or_in_a_network_that_is_named(load):
+    key = 'api_key = "hush"'
+    assert load(ENDPOINT.format("http://127.0.0.1:8080/v1") + key).embeddings is not None
+    own = '[network]\nallow_private_hosts = ["gpu.internal"]'
+    assert load(ENDPOINT.format("http://gpu.internal/v1") + key, own).embeddings is not None

@@ -204,9 +204,9 @@ def test_stored_models_are_used_and_missing_ones_are_learned_in_memory(sqlite, m
     new_topic = Topic(name="Stock", keywords=("stock",))
     asked = []
 
-    def learn(rows, topics):
-        asked.append((len(rows), list(topics)))
-        return [model for _ in topics]
+    def learn(material):
+        asked.append((len(material.papers), list(material.topics)))
+        return [model for _ in material.topics]
 
     monkeypatch.setattr("digestmail.editions.topic_learning.FEWEST_PAPERS", 1)
     monkeypatch.setattr("digestmail.editions.topic_learning.learn_here", learn)

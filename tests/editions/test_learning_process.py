@@ -9,21 +9,23 @@ import pytest
 from corpus import LAW, OPTICS
 
 from digestmail.editions import learning_process
-from digestmail.editions.learning_process import LearningError, learn_here, learn_in_child
+from digestmail.editions.learning_process import LearningError, Material, learn_here, learn_in_child
 from digestmail.selection.learning import FEWEST_PAPERS
 
 ROWS = [(title, abstract, ()) for title, abstract in corpus.papers(FEWEST_PAPERS)]
+ENOUGH = Material(papers=ROWS, topics=[OPTICS, LAW])
+TOO_FEW = Material(papers=ROWS[:9], topics=[OPTICS])
 
 
 def test_the_child_learns_the_same_as_this_process():
-    assert learn_in_child(ROWS, [OPTICS, LAW]) == learn_here(ROWS, [OPTICS, LAW])
+    assert learn_in_child(ENOUGH) == learn_here(ENOUGH)
 
 
 def test_what_goes_wrong_in_the_child_is_told_here():
     with pytest.raises(
         LearningError, match=f"ValueError: topics are learned from at least {FEWEST_PAPERS} papers, not 9"
     ):
-        learn_in_child(ROWS[:9], [OPTICS])
+        learn_in_child(TOO_FEW)
 
 
 @pytest.fixture
@@ -41,7 +43,7 @@ def program(tmp_path, monkeypatch):
 
 def test_a_child_that_hangs_is_ended_when_the_run_is_stopped(program):
     program("import sys, threading; sys.stdin.buffer.read(); threading.Event().wait()")
-    assert learn_in_child(ROWS[:9], [OPTICS], lambda: True) is None
+    assert learn_in_child(TOO_FEW, lambda: True) is None
 
 
 @pytest.mark.parametrize(
@@ -55,4 +57,4 @@ def test_a_child_that_hangs_is_ended_when_the_run_is_stopped(program):
 def test_a_child_that_dies_is_an_error_that_says_how(program, script, said):
     program(f"import sys; sys.stdin.buffer.read(); {script}")
     with pytest.raises(LearningError, match=said):
-        learn_in_child(ROWS[:9], [OPTICS])
+        learn_in_child(TOO_FEW)

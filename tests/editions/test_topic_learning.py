@@ -12,13 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from digestmail.collect.collector import collect
+from digestmail.collect.embedding import embed_papers
 from digestmail.editions import topic_learning
 from digestmail.editions.explain import explain_paper
 from digestmail.editions.learning_process import LearningError, learn_here
 from digestmail.editions.topic_learning import is_due, models_of
+from digestmail.errors import SourceUnavailableError
 from digestmail.model.digests import Topic
-from digestmail.model.reports import LearningReport
+from digestmail.model.reports import LearningReport, never
 from digestmail.selection import learning
+from digestmail.selection.topic_model import TopicModel
 from digestmail.storage import topic_models
 from digestmail.storage.topic_models import Learned
 
@@ -154,3 +157,69 @@ def test_a_date_is_stored_as_it_is(database):
         assert topic_models.by_fingerprint(connection, ["f", "g"]) == {
             "f": Learned(model="{}", papers=7, learned_on=date(2026, 4, 2))
         }
+
+
+# -- with embeddings -------------------------------------------------------------------------------------------------
+
+
+class FieldEmbedder:
+    """Makes a vector of the number of words of each field."""
+
+    model = "fields"
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.fails = False
+
+    def embed(self, texts):
+        if self.fails:
+            raise SourceUnavailableError("the server is down")
+        self.asked += texts
+        words = [set(text.lower().split()) for text in texts]
+        return [[1.0 + len(each & set(FIELDS[name].split())) for name in FIELDS] for each in words]
+
+
+def embed(database, embedder: FieldEmbedder, most: int) -> None:
+    embed_papers(database, embedder, most=most, batch_size=500, stop=never)
+    embedder.asked.clear()
+
+
+def stored_models(database) -> dict[str, TopicModel]:
+    with database.connect() as connection:
+        return models_of(connection, OF)
+
+
+def test_embeddings_count_once_half_of_the_papers_have_one_and_no_longer_when_the_table_is_gone(database, monkeypatch):
+    monkeypatch.setattr(topic_learning, "FEWEST_PAPERS", 2 * learning.FEWEST_PAPERS)
+    papers = 2 * learning.FEWEST_PAPERS
+    embedder = FieldEmbedder()
+    store(database, corpus.papers(papers))
+    embed(database, embedder, learning.FEWEST_PAPERS - 1)
+    assert refresh_models(database, [OF], TODAY, embedder) == LearningReport(topics=2, papers=papers)
+    by_words = stored_models(database)
+    assert embedder.asked == []
+    embed(database, embedder, 1)
+    assert refresh_models(database, [OF], TODAY, embedder) == LearningReport(topics=2, papers=papers)
+    assert sorted(embedder.asked) == ["Courts. plaintiff, class action", "Light. laser, lens, beam"]
+    assert stored_models(database) != by_words
+    assert refresh_models(database, [OF], TODAY, embedder) is None
+    embed(database, embedder, papers)
+    assert refresh_models(database, [OF], TODAY, embedder) is not None
+    assert refresh_models(database, [OF], TODAY) == LearningReport(topics=2, papers=papers)
+    assert stored_models(database) == by_words
+
+
+def test_an_endpoint_that_is_down_while_learning_costs_only_the_embeddings_of_the_topics(database):
+    embedder = FieldEmbedder()
+    store(database, corpus.papers(learning.FEWEST_PAPERS))
+    embed(database, embedder, 9999)
+    embedder.fails = True
+    assert refresh_models(database, [OF], TODAY, embedder) == LearningReport(
+        topics=2, papers=learning.FEWEST_PAPERS, without_topics="the server is down"
+    )
+
+
+def test_learning_is_due_when_the_number_of_embeddings_changes_by_half():
+    stored = {name: Learned(model=None, papers=2000, learned_on=TODAY, embedded=1000) for name in NAMES}
+    due = {count: is_due(NAMES, stored, 2000, TODAY, count) for count in (0, 600, 667, 1000, 1500, 1501)}
+    assert due == {0: True, 600: True, 667: False, 1000: False, 1500: False, 1501: True}

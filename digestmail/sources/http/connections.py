@@ -21,8 +21,8 @@ class Connections:
         self._direct = GuardedBackend(budget)
         self._pools: dict[ProxyServer | None, httpcore2.ConnectionPool] = {}
 
-    def allow(self, allowed: Allowance) -> None:
-        """Let direct connections reach the private hosts in `allowed`, and no others, from now on."""
+    def allow(self, allowed: Allowance | None) -> None:
+        """Let direct connections reach the private hosts in `allowed`, and no others, from now on; None: all hosts."""
         self._direct.allow(allowed)
 
     def pool(self, proxy: ProxyServer | None) -> httpcore2.ConnectionPool:

@@ -8,7 +8,7 @@ from digestmail.storage.schema.columns import Moment, UntrustedText, metadata, s
 from digestmail.storage.schema.delivery import attempts, deliveries, notice_attempts, notices
 from digestmail.storage.schema.edition import edition_papers, editions, segment_papers, segments
 from digestmail.storage.schema.operation import idempotency_keys, settings
-from digestmail.storage.schema.paper import paper_aliases, papers, sightings, topic_models
+from digestmail.storage.schema.paper import paper_aliases, paper_embeddings, papers, sightings, topic_models
 from digestmail.storage.schema.relay import connection_leases, rates, servers, workers
 from digestmail.storage.schema.source import host_limits, source_health, sources, validators
 from digestmail.storage.schema.subscriber import (
@@ -43,6 +43,7 @@ __all__ = [
     "notices",
     "opt_outs",
     "paper_aliases",
+    "paper_embeddings",
     "papers",
     "rates",
     "segment_papers",

@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, Boolean, Column, Date, ForeignKey, Index, Integer, SmallInteger, Table, Text, text
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    Date,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    SmallInteger,
+    Table,
+    Text,
+    text,
+)
 
 from digestmail.storage.schema.columns import Moment, metadata
 
@@ -69,5 +82,18 @@ topic_models = Table(
     # Null if the papers say too little about the topic.
     Column("model", Text),
     Column("papers", Integer, nullable=False),
+    # How many of the papers had an embedding.
+    Column("embedded", Integer, nullable=False),
     Column("learned_on", Date, nullable=False),
+)
+
+paper_embeddings = Table(
+    "paper_embeddings",
+    metadata,
+    Column("paper_id", ForeignKey("papers.id"), primary_key=True),
+    # The name of the model in the configuration.
+    Column("model", Text, nullable=False),
+    # Little-endian 16-bit floats; empty if the endpoint refused the text.
+    Column("vector", LargeBinary, nullable=False),
+    Index(None, "model"),
 )

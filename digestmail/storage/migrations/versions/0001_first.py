@@ -371,6 +371,15 @@ def upgrade() -> None:
     )
     op.create_index("ix_paper_aliases_paper_id", "paper_aliases", ["paper_id"], unique=False)
     op.create_table(
+        "paper_embeddings",
+        sa.Column("paper_id", sa.Integer(), nullable=False),
+        sa.Column("model", sa.Text(), nullable=False),
+        sa.Column("vector", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(["paper_id"], ["papers.id"], name=op.f("fk_paper_embeddings_paper_id")),
+        sa.PrimaryKeyConstraint("paper_id", name=op.f("pk_paper_embeddings")),
+    )
+    op.create_index("ix_paper_embeddings_model", "paper_embeddings", ["model"], unique=False)
+    op.create_table(
         "segments",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("edition_id", sa.Integer(), nullable=False),
@@ -401,6 +410,7 @@ def upgrade() -> None:
         sa.Column("fingerprint", sa.Text(), nullable=False),
         sa.Column("model", sa.Text(), nullable=True),
         sa.Column("papers", sa.Integer(), nullable=False),
+        sa.Column("embedded", sa.Integer(), nullable=False),
         sa.Column("learned_on", sa.Date(), nullable=False),
         sa.PrimaryKeyConstraint("fingerprint", name=op.f("pk_topic_models")),
     )
@@ -499,6 +509,7 @@ def downgrade() -> None:
         "sightings",
         "segments",
         "paper_aliases",
+        "paper_embeddings",
         "notice_attempts",
         "notices",
         "edition_papers",
