@@ -154,7 +154,10 @@ def _digest_problems(key: str, digest: dict[str, Any], known: Mapping[str, list[
     """Find what is wrong with one digest; `known` are the names in each array of tables."""
     for column, table in (("sources", "sources"), ("topics", "topics"), ("allow_repeats_of", "digests")):
         listed = digest.get(column, [])
-        for name in listed if isinstance(listed, (list, tuple)) else []:
+        names = listed if isinstance(listed, (list, tuple)) else []
+        for name in {str(name): name for place, name in enumerate(names) if name in names[:place]}.values():
+            yield f"{key}.{column}: {name!r} is listed twice"
+        for name in names:
             if name not in known[table]:
                 near = difflib.get_close_matches(str(name), [str(one) for one in known[table]], n=1)
                 hint = f"; did you mean {near[0]!r}?" if near else ""

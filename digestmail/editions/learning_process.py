@@ -32,8 +32,8 @@ class Material:
 
 _LOOK_EVERY = 0.2
 """Seconds between two looks at whether to stop."""
-_LONGEST = 600
-"""The seconds after which learning is given up: it takes a few."""
+_LONGEST = 180
+"""The seconds after which learning is given up: it takes a few, and editions wait for it."""
 
 
 class LearningError(Exception):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, timedelta
 
@@ -16,6 +17,8 @@ from digestmail.selection.topic_model import TopicModel, embedded_words, fingerp
 from digestmail.storage import paper_embeddings, topic_models
 from digestmail.storage.database import Database
 from digestmail.storage.topic_models import Learned
+
+log = logging.getLogger("digestmail.topics")
 
 FEWEST_PAPERS = 1000
 """With fewer papers, keywords and descriptions find a topic's papers better than what is learned (docs/choosing.md)."""
@@ -61,6 +64,7 @@ def refresh_models(
         models = learn(material, stop)
     except (LearningError, OSError) as error:
         # What was learned before stays in use, and the papers are in any case collected.
+        log.warning("topics were not learned: %s", error)
         return LearningReport(papers=len(rows), problem=str(error))
     if models is None:
         return None
@@ -103,7 +107,16 @@ def models_of(connection: Connection, digest: Digest) -> dict[str, TopicModel]:
     """Return what was learned about the topics of `digest`, by the topic's name."""
     fingerprints = {fingerprint(topic): topic.name for topic in digest.topics if learns(topic)}
     stored = topic_models.by_fingerprint(connection, sorted(fingerprints))
-    return {fingerprints[name]: load(one.model) for name, one in stored.items() if one.model is not None}
+    return {fingerprints[name]: model for name, one in stored.items() if (model := _loaded(name, one)) is not None}
+
+
+def _loaded(name: str, learned: Learned) -> TopicModel | None:
+    """Return a stored model; None if there is none, or if it is damaged: then words count until it is learned anew."""
+    try:
+        return None if learned.model is None else load(learned.model)
+    except (ValueError, TypeError):
+        log.warning("the stored model %s of a topic is damaged and not used", name)
+        return None
 
 
 def models_as_learned_now(connection: Connection, topics: Sequence[Topic], today: date) -> dict[str, TopicModel]:
@@ -118,7 +131,7 @@ def models_as_learned_now(connection: Connection, topics: Sequence[Topic], today
         rows = list(topic_models.newest_texts(connection, MOST_PAPERS))
         material = Material(papers=rows, topics=list(missing.values()))
         known |= _learned(missing, learn_here(material), material, today)
-    return {name: load(one.model) for name, one in known.items() if one.model is not None}
+    return {name: model for name, one in known.items() if (model := _loaded(name, one)) is not None}
 
 
 def _learned(

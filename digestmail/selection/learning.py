@@ -55,7 +55,7 @@ _WEIGHTS_KEPT = 1000
 _CERTAIN_HITS = 2
 """The number of keyword occurrences that make a paper a certain seed; one in the title is enough."""
 _CERTAIN_SIMILARITY, _CERTAIN_SHARED = 0.15, 3
-"""The cosine with the topic's words that makes a paper a certain seed, if at least so many terms are shared."""
+"""The cosine with the topic's words that makes a paper a certain seed, if at least so many words are shared."""
 _DIGITS = 5
 
 
@@ -96,19 +96,20 @@ def _learn(
     if certain.sum() < _FEWEST_SEEDS:
         return None
     seeds = _SEED_KEYWORDS * hits + _SEED_SIMILARITY * similarity
-    near = _near_seeds(space, seeds)
+    weights = _seed_weights(len(texts), int(certain.sum()))
+    near = _near_seeds(space, seeds, weights)
     positions = _standard(near) + _PART_OF_SEEDS * _standard(seeds)
     if embedded is not None:
-        positions += _PART_OF_EMBEDDINGS * _standard(embedded.positions(seeds, _seed_weights(len(seeds)), vector))
+        positions += _PART_OF_EMBEDDINGS * _standard(embedded.positions(seeds, weights, vector))
     positions = _standard(positions)
-    positions += _PART_OF_WORDS * _standard(_words_of_nearest(space, positions))
+    positions += _PART_OF_WORDS * _standard(_words_of_nearest(space, positions, 2 * len(weights)))
     damping = math.sqrt(_RIDGE * float(np.mean(space.lengths**2)))
-    weights = lsqr(space.vectors, positions - positions.mean(), damp=damping, iter_lim=_RIDGE_ROUNDS)[0]
-    weights[np.argsort(-np.abs(weights), kind="stable")[_WEIGHTS_KEPT:]] = 0
-    slope, offset = _calibrate(space.vectors @ weights, certain.astype(float), near)
-    by_term = {term: weights[place] * space.rarity[place] for term, place in space.terms.items() if weights[place]}
+    by_term = lsqr(space.vectors, positions - positions.mean(), damp=damping, iter_lim=_RIDGE_ROUNDS)[0]
+    by_term[np.argsort(-np.abs(by_term), kind="stable")[_WEIGHTS_KEPT:]] = 0
+    slope, offset = _calibrate(space.vectors @ by_term, certain.astype(float), near, len(weights))
+    rarity, terms = space.rarity, space.terms
     return TopicModel(
-        weights={term: _rounded(weight) for term, weight in by_term.items()},
+        weights={term: _rounded(by_term[at] * rarity[at]) for term, at in terms.items() if by_term[at]},
         slope=_rounded(slope),
         offset=_rounded(offset),
     )
@@ -121,32 +122,32 @@ def _hits(keywords: Sequence[Phrase], text: Text) -> int:
     )
 
 
-def _seed_count(papers: int) -> int:
-    return min(_MOST_SEEDS, max(_FEWEST_SEEDS, int(papers * _SEEDS_SHARE)))
+def _seed_count(papers: int, certain: int) -> int:
+    """Return how many seeds to use: no more than there are certain ones, because the next only share some words."""
+    return min(_MOST_SEEDS, max(_FEWEST_SEEDS, min(certain, int(papers * _SEEDS_SHARE))))
 
 
-def _seed_weights(papers: int) -> Floats:
-    return np.linspace(1, _LAST_SEED, _seed_count(papers))
+def _seed_weights(papers: int, certain: int) -> Floats:
+    return np.linspace(1, _LAST_SEED, _seed_count(papers, certain))
 
 
-def _near_seeds(space: PaperSpace, seeds: Floats) -> Floats:
+def _near_seeds(space: PaperSpace, seeds: Floats, weights: Floats) -> Floats:
     """Return how far each paper is from the centre of all papers in the direction of the best seeds."""
-    weights = _seed_weights(len(seeds))
     best = np.argsort(-seeds, kind="stable")[: len(weights)]
     centre: Floats = (space.reduced[best] * weights[:, None]).sum(axis=0) / weights.sum()
     return np.asarray(space.reduced @ (centre - space.reduced.mean(axis=0)))
 
 
-def _words_of_nearest(space: PaperSpace, positions: Floats) -> Floats:
+def _words_of_nearest(space: PaperSpace, positions: Floats, count: int) -> Floats:
     """Return how much more often the words of each paper occur in the papers that are nearest to the topic."""
-    nearest = np.argsort(-positions, kind="stable")[: 2 * _seed_count(len(positions))]
+    nearest = np.argsort(-positions, kind="stable")[:count]
     everywhere = np.asarray(space.occurs.mean(axis=0)).ravel()
     among = np.asarray(space.occurs[nearest].sum(axis=0)).ravel()
     ratio = np.log((among + _PRIOR * everywhere) / (len(nearest) + _PRIOR) / everywhere)
     return (space.vectors @ ratio) / space.lengths
 
 
-def _calibrate(positions: Floats, certain: Floats, near: Floats) -> tuple[float, float]:
+def _calibrate(positions: Floats, certain: Floats, near: Floats, count: int) -> tuple[float, float]:
     """Return slope and offset that make positions a probability, see the module's text.
 
     How likely each paper is about the topic is estimated from `near`, on which keywords have little influence, by
@@ -155,7 +156,7 @@ def _calibrate(positions: Floats, certain: Floats, near: Floats) -> tuple[float,
     """
     rare = float(certain.mean())
     likely = _logistic_fit(scale := _standard(near), certain, np.array([0.0, math.log(rare / (1 - rare))]))
-    nearest = np.argsort(-near, kind="stable")[: _seed_count(len(near))]
+    nearest = np.argsort(-near, kind="stable")[:count]
     share = (float(certain[nearest].sum()) + 1) / (len(nearest) + 2)
     for _ in range(_ROUNDS):
         probable = _logistic(scale, likely)

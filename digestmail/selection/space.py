@@ -59,11 +59,12 @@ class PaperSpace:
         return cls(terms, rarity, vectors, occurs, np.maximum(lengths, 1e-9), units(vectors @ directions.T))
 
     def similarity(self, description: Text) -> tuple[Floats, Floats]:
-        """Return the cosine of each paper and a text, and how many terms they share."""
+        """Return the cosine of each paper and a text, and how many words they share."""
         query = _vectors([terms_of(description)], self.terms, self.rarity)
         length = math.sqrt(query.multiply(query).sum())
         along = np.asarray((self.vectors @ query.T).todense()).ravel()
-        shared = np.asarray((self.occurs @ (query > 0).T.astype(float)).todense()).ravel()
+        words = np.array([" " not in term for term in self.terms], dtype=float)
+        shared = np.asarray((self.occurs @ (query > 0).multiply(words).T).todense()).ravel()
         return along / (self.lengths * max(length, 1e-9)), shared
 
 

@@ -33,9 +33,10 @@ from digestmail.selection.topic_model import FAINTEST, Judgement
 
 _KEYWORD_IN_TITLE = 0.7
 _KEYWORD_IN_BODY = 0.5
-_PRIMARY_CATEGORY = 0.6
-_OTHER_CATEGORY = 0.5
-_AUTHOR = 0.8
+# What the operator names outright counts no less than what is learned, most of which is over 0.9.
+_PRIMARY_CATEGORY = 0.9
+_OTHER_CATEGORY = 0.8
+_AUTHOR = 0.99
 
 
 @dataclass(frozen=True, slots=True)

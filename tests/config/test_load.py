@@ -497,3 +497,8 @@ def test_a_sender_that_is_not_one_mailbox_is_refused_with_what_to_write(write, s
 
     assert problem.startswith("mail.sender: ")
     assert said in problem
+
+
+def test_a_name_that_a_digest_lists_twice_is_an_error(write):
+    text = SMALL + '\ntopics = ["Agents", "Agents"]\n[[topics]]\nname = "Agents"\nkeywords = ["agent"]\n'
+    assert [problem.split(": ", 1)[1] for problem in problems(write(text))] == ["'Agents' is listed twice"]

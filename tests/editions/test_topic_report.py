@@ -88,7 +88,7 @@ def test_papers_close_to_min_strength_are_borderline_on_both_sides(database):
 
 
 def test_what_a_category_or_an_author_admits_is_not_borderline(database):
-    topic = replace(CACHES, categories=("cs.AR",))
+    topic = replace(CACHES, categories=("cs.AR",), min_strength=0.95)
     see(database, sighting(1, categories=("cs.AR",)))
     (paper,) = examined(database, topic).admitted
     assert paper.reason == "category cs.AR"
