@@ -41,7 +41,9 @@ def find(database: Database, subscriber_id: int, named: PaperInEdition) -> Paper
         return PaperFeedback(paper=paper, liked=feedback.find(connection, subscriber_id, row_id))
 
 
-def give(database: Database, subscriber_id: int, named: PaperInEdition, now: datetime, *, liked: bool | None) -> PaperFeedback:
+def give(
+    database: Database, subscriber_id: int, named: PaperInEdition, now: datetime, *, liked: bool | None
+) -> PaperFeedback:
     """Store an answer in place of any earlier one, or remove it (None). Raises SubscriptionError as `find` does."""
     with database.begin() as connection:
         subscribers.lock(connection, subscriber_id)

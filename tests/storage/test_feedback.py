@@ -8,9 +8,9 @@ from datetime import timedelta
 import pytest
 from fakes import THURSDAY, paper, sighting
 from outbox import edition, people, publish
-from sqlalchemy import func, select
+from sqlalchemy import Table, func, select
 
-from digestmail.errors import SubscriptionError
+from digestmail.errors import StorageError, SubscriptionError
 from digestmail.model.papers import Origin, Paper, PaperId, Sighting
 from digestmail.model.subscribers import Feedback
 from digestmail.storage import feedback as stored
@@ -182,3 +182,41 @@ def test_people_who_left_give_no_feedback_and_can_remove_what_they_gave(database
     assert answers(database, reader) == [(JOURNAL.id, True)]
     assert feedback.remove(database, reader, JOURNAL.id)
     assert rows(database) == 0
+
+
+def is_locked(database: Database, table: Table, row_id: int) -> bool:
+    """Return whether another transaction holds a lock that keeps others from changing this row."""
+    try:
+        with database.begin() as connection:
+            connection.execute(select(table.c.id).where(table.c.id == row_id).with_for_update(nowait=True))
+    except StorageError:
+        return True
+    return False
+
+
+def test_no_answer_comes_between_an_erasure_or_a_merge_and_its_end(database, reader, monkeypatch):
+    """On PostgreSQL, where writers run at the same time; SQLite has one writer."""
+    if database.dialect != "postgresql":
+        with database.begin() as connection, pytest.raises(StorageError), database.giving_up_after(0).begin():
+            subscribers.lock(connection, reader)
+        return
+    with database.connect() as connection:
+        found = papers.row_ids(connection, [JOURNAL.id, PREPRINT.id])
+    for table, row in ((schema.subscribers, reader), (schema.papers, found[JOURNAL.id])):
+        assert not is_locked(database, table, row)
+    store, seen_locks = stored.store, []
+
+    def watched(*args, **answer):
+        store(*args, **answer)
+        seen_locks.extend(
+            is_locked(database, table, row)
+            for table, row in ((schema.subscribers, reader), (schema.papers, found[JOURNAL.id]))
+        )
+
+    monkeypatch.setattr(stored, "store", watched)
+    feedback.give(database, reader, FIRST, THURSDAY, liked=True)
+    assert seen_locks == [True, True], "an erasure and a merge wait for the answer"
+    with database.begin() as connection:
+        both = replace(PREPRINT, aliases=(JOURNAL.id,))
+        assert papers.add_sightings(connection, [seen(both, "arxiv")], THURSDAY).merged == 1
+        assert all(is_locked(database, schema.papers, row) for row in found.values()), "an answer waits for the merge"
