@@ -157,14 +157,22 @@ def link(mail: EmailMessage, kind: str) -> str:
 
 @contextmanager
 def opened(
-    directory: Path, database_url: str, base_url: str | None = None, *, busy_seconds: float = BUSY_SECONDS
+    directory: Path,
+    database_url: str,
+    base_url: str | None = None,
+    *,
+    busy_seconds: float = BUSY_SECONDS,
+    settings: str = "[web]\nfeedback = true\n",
 ) -> Iterator[Site]:
-    """Serve a site on `database_url` with its mailbox in `directory`; `base_url` is the public URL of a proxy."""
+    """Serve a site on `database_url` with its mailbox in `directory`; `base_url` is the public URL of a proxy.
+
+    `settings` are further tables of the configuration.
+    """
     clock = FakeClock()
     with socket.create_server(("127.0.0.1", 0)) as listener, receiving(directory / "box") as (host, mail_port):
         port = listener.getsockname()[1]
         base_url = base_url or f"http://127.0.0.1:{port}"
-        text = CONFIG.format(base_url=base_url, database=database_url, host=host, port=mail_port)
+        text = CONFIG.format(base_url=base_url, database=database_url, host=host, port=mail_port) + settings
         (directory / "config.toml").write_text(text, "utf-8")
         with (
             App(load(directory / "config.toml", None), directory, clock, wall_clock=clock) as app,

@@ -194,7 +194,7 @@ def open_app(database_url: str, **web: Any) -> App:
                 },
                 {"name": "weekly", "title": "Papers of the week", "schedule": "0 8 * * 6", "sources": ["huggingface"]},
             ],
-            "web": {"admin_token": TOKEN} | web,
+            "web": {"admin_token": TOKEN, "feedback": True} | web,
         }
     )
     return App(config, Path.cwd(), FakeClock(THURSDAY + timedelta(hours=2)))

@@ -20,6 +20,7 @@ RESERVED_NAMES = frozenset(
         "csl-json",
         "erase",
         "export",
+        "feedback",
         "feeds",
         "healthz",
         "hooks",

@@ -26,7 +26,12 @@ from digestmail.mail.message_headers import (
     shared_headers,
     unsubscribe_headers,
 )
-from digestmail.mail.placeholders import preferences_placeholder, single_line, unsubscribe_placeholder
+from digestmail.mail.placeholders import (
+    feedback_placeholder,
+    preferences_placeholder,
+    single_line,
+    unsubscribe_placeholder,
+)
 from digestmail.model.deliveries import Rendered
 from digestmail.text.addresses import to_wire_address, wire_domain
 
@@ -156,8 +161,9 @@ def _encoded_bodies(rendered: Rendered, sender: Sender) -> tuple[Part, Part]:
     """
     text, html = rendered.text.replace(MARKER, ""), rendered.html.replace(MARKER, "")
     if rendered.nonce:
-        places = unsubscribe_placeholder(rendered.nonce), preferences_placeholder(rendered.nonce)
-        for place, link in zip(places, body_links(sender), strict=True):
+        kinds = (unsubscribe_placeholder, preferences_placeholder, feedback_placeholder)
+        for kind, link in zip(kinds, body_links(sender), strict=True):
+            place = kind(rendered.nonce)
             text, html = text.replace(place, link), html.replace(place, escape(link))
     return smaller(text), smaller(html)
 

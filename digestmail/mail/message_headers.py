@@ -90,12 +90,13 @@ def unsubscribe_headers(sender: Sender) -> list[bytes]:
     return [_SLOT_OF.get(piece) or piece.encode("ascii") for piece in _ANY_MARKER.split(lines)]
 
 
-def body_links(sender: Sender) -> tuple[str, str]:
-    """Return the unsubscribe link and the preferences link of the bodies, each with the token's marker."""
+def body_links(sender: Sender) -> tuple[str, str, str]:
+    """Return the unsubscribe, preferences and feedback links of the bodies, each with the token's marker."""
     if sender.base_url is None:
         link = _mailto_with_subject(sender.bounce_address or sender.contact())
-        return link, link
-    return _unsubscribe_url(sender.base_url), f"{sender.base_url}/preferences/{MARKER}"
+        return link, link, link
+    base = sender.base_url
+    return _unsubscribe_url(base), f"{base}/preferences/{MARKER}", f"{base}/feedback/{MARKER}"
 
 
 @lru_cache(maxsize=4)

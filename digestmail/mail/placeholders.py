@@ -25,6 +25,11 @@ def preferences_placeholder(nonce: str) -> str:
     return f"https://place.invalid/preferences-{nonce}"
 
 
+def feedback_placeholder(nonce: str) -> str:
+    """Return what is replaced with the recipient's link for feedback. The edition and the paper follow it."""
+    return f"https://place.invalid/feedback-{nonce}"
+
+
 def single_line(text: str) -> str:
     """Return `text` as one line that is safe anywhere in an email.
 

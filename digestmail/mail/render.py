@@ -72,11 +72,13 @@ class Renderer:
         base_url: str | None = None,
         language: str | None = None,
         look: Appearance = Appearance(),  # noqa: B008 - frozen
+        feedback: bool = True,
         measure: Measure | None = None,
     ) -> Rendered:
         """Render `sections` of `edition`, with links to the web pages at `base_url` if there are any.
 
-        `look` is the digest's theme; `language` overrides the theme's. The message never exceeds `LARGEST_MESSAGE`
+        `look` is the digest's theme; `language` overrides the theme's. With `feedback`, each paper in the HTML has the
+        links "More like this" and "Less like this", if there are web pages. The message never exceeds `LARGEST_MESSAGE`
         octets: the texts of the lowest-ranked papers are shortened first in both parts, then left out, then papers are
         only counted. `measure` returns the size of a message; without it, headers of usual size and two signatures are
         assumed. Raises RenderError.
@@ -84,9 +86,10 @@ class Renderer:
         language_tag = language or look.language
         render = partial(self.templates.render, language=language_tag)
         nonce = self._random_token()
-        frame = build_frame(edition, base_url, nonce) | self.templates.language_context(language_tag) | {"look": look}
+        frame = build_frame(edition, base_url, nonce, feedback=feedback)
+        frame |= self.templates.language_context(language_tag) | {"look": look}
         measured = measure or partial(_usual_octets, edition, base_url)
-        return _Fitting(render, frame, build_blocks(sections, look), look.layout, measured, nonce).largest()
+        return _Fitting(render, frame, build_blocks(edition, sections, look), look.layout, measured, nonce).largest()
 
     def notice(
         self,

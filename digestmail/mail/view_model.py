@@ -15,7 +15,12 @@ from urllib.parse import urlsplit
 
 from w3lib.url import safe_url_string
 
-from digestmail.mail.placeholders import preferences_placeholder, single_line, unsubscribe_placeholder
+from digestmail.mail.placeholders import (
+    feedback_placeholder,
+    preferences_placeholder,
+    single_line,
+    unsubscribe_placeholder,
+)
 from digestmail.model.editions import Edition
 from digestmail.model.papers import Paper
 from digestmail.model.selection import Entry, Section
@@ -67,6 +72,8 @@ class Row:
     """A paper in templates: single-line texts of limited length; links are http or https or None."""
 
     rank: int
+    position: int | None
+    """Where the paper is in the edition, from 1: its number in feedback links."""
     title: str
     link: str | None
     authors: tuple[str, ...]
@@ -99,17 +106,19 @@ class Block:
     more: int
 
 
-def build_frame(edition: Edition, base_url: str | None, nonce: str) -> dict[str, Any]:
+def build_frame(edition: Edition, base_url: str | None, nonce: str, *, feedback: bool = False) -> dict[str, Any]:
     """Return the template variables of `edition` besides its papers. Without web pages there are no links to them.
 
-    `nonce` is the random part of the placeholders for personal links.
+    `nonce` is the random part of the placeholders for personal links. `feedback` adds the links beside each paper.
     """
+    feedback_url = f"{feedback_placeholder(nonce)}/{edition.slot.key}"
     return {
         "title": at_word(single_line(edition.title), _TITLE_LENGTH),
         "byline": at_word(single_line(edition.byline), _TITLE_LENGTH),
         "day": edition.slot.day,
         "unsubscribe_url": unsubscribe_placeholder(nonce),
         "preferences_url": None if base_url is None else preferences_placeholder(nonce),
+        "feedback_url": feedback_url if feedback and base_url is not None else None,
         "archive_url": None if base_url is None else f"{base_url}/{edition.digest}/{edition.slot.key}",
     }
 
@@ -133,8 +142,9 @@ def build_notice(
     }
 
 
-def build_blocks(sections: tuple[Section, ...], look: Appearance) -> tuple[Block, ...]:
-    """Convert the sections. Papers are ranked among themselves, because a segment may not have all papers."""
+def build_blocks(edition: Edition, sections: tuple[Section, ...], look: Appearance) -> tuple[Block, ...]:
+    """Convert `sections` of `edition`. Papers are ranked among themselves: a segment may not have all papers."""
+    positions = {entry.paper.id: position for position, entry in enumerate(edition.entries, start=1)}
     entries = sorted((entry for section in sections for entry in section.entries), key=lambda entry: entry.rank)
     ranks = {entry.paper.id: rank for rank, entry in enumerate(entries, start=1)}
     most = max((_count(entry.signals.upvotes) or 0 for entry in entries), default=0)
@@ -142,7 +152,10 @@ def build_blocks(sections: tuple[Section, ...], look: Appearance) -> tuple[Block
         Block(
             topic=at_word(single_line(section.topic or ""), _NAME_LENGTH),
             anchor=f"topic-{number}",
-            rows=tuple(_row(entry, ranks[entry.paper.id], most, look) for entry in section.entries),
+            rows=tuple(
+                replace(_row(entry, ranks[entry.paper.id], most, look), position=positions.get(entry.paper.id))
+                for entry in section.entries
+            ),
             more=section.more,
         )
         for number, section in enumerate(sections, start=1)
@@ -202,6 +215,7 @@ def _row(entry: Entry, rank: int, most: int, look: Appearance) -> Row:
     links = tuple(_links(entry))
     return Row(
         rank=rank,
+        position=None,
         title=at_word(single_line(paper.title), _TITLE_LENGTH),
         link=_web_link(paper.link),
         authors=_names(paper.authors),

@@ -21,28 +21,31 @@ class MailWriter:
     """Renders editions and notices, and turns the result into message templates."""
 
     def __init__(
-        self, renderer: Renderer, sender: Sender, themes: Mapping[str, Appearance], signers: Sequence[Signer]
+        self,
+        renderer: Renderer,
+        sender: Sender,
+        themes: Mapping[str, Appearance],
+        signers: Sequence[Signer],
+        *,
+        feedback: bool = True,
     ) -> None:
-        """Send as `sender`. `themes` are by digest name; a digest without one has the default theme."""
+        """Send as `sender`. `themes` are by digest name; a digest without one has the default theme.
+
+        `feedback` adds the links for feedback to emails, if there are web pages.
+        """
         self.renderer = renderer
         self.sender = sender
         self._themes = themes
+        self._feedback = feedback
         self.signers = tuple(signers)
 
     def render(self, edition: Edition, sections: tuple[Section, ...], *, language: str | None = None) -> Rendered:
         """Render `sections` of `edition` as an email. Raises RenderError."""
-        return self.renderer.render(
-            edition,
-            sections,
-            base_url=self.sender.base_url,
-            language=language,
-            look=self._themes.get(edition.digest, Appearance()),
-            measure=partial(self._max_octets, edition),
-        )
+        return self._render(edition, sections, language, feedback=self._feedback)
 
     def page(self, edition: Edition) -> str:
         """Return the email for subscribers of all topics as a web page. Raises RenderError."""
-        return page(self.render(edition, for_all_topics(edition)))
+        return page(self._render(edition, for_all_topics(edition), None, feedback=False))
 
     def edition_message(self, edition: Edition, rendered: Rendered) -> MessageTemplate:
         """Return the message template of one segment of `edition`."""
@@ -51,6 +54,19 @@ class MailWriter:
     def notice_message(self, rendered: Rendered, title: str) -> MessageTemplate:
         """Return the message template of a notice."""
         return MessageTemplate(rendered, self.sender, digest="notice", title=title, notice=True, signers=self.signers)
+
+    def _render(
+        self, edition: Edition, sections: tuple[Section, ...], language: str | None, *, feedback: bool
+    ) -> Rendered:
+        return self.renderer.render(
+            edition,
+            sections,
+            base_url=self.sender.base_url,
+            language=language,
+            look=self._themes.get(edition.digest, Appearance()),
+            feedback=feedback,
+            measure=partial(self._max_octets, edition),
+        )
 
     def _max_octets(self, edition: Edition, rendered: Rendered) -> int:
         try:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from digestmail.model.papers import PaperId
+
 
 class SubscriberState(StrEnum):
     """The state of a subscriber."""
@@ -130,6 +132,16 @@ class Subscriber:
     paused_until: datetime | None = None
     consent_source: str | None = None
     consent_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Feedback:
+    """Whether a subscriber wants more papers like this one (`liked`), or fewer."""
+
+    paper_id: PaperId
+    title: str
+    liked: bool
+    given_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

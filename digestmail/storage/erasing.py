@@ -18,6 +18,7 @@ from digestmail.storage.schema import (
     confirmations,
     deliveries,
     editions,
+    feedback,
     notices,
     opt_outs,
     subscribers,
@@ -145,6 +146,6 @@ def _erase_rows(connection: Connection, subscriber_id: int, now: datetime) -> No
     connection.execute(select(subscribers.c.id).where(subscribers.c.id == subscriber_id).with_for_update())
     personal_data.forget_mentions(connection, personal_data.addresses_of(connection, subscriber_id))
     connection.execute(delete(attempts).where(attempts.c.subscriber_id == subscriber_id))
-    personal = (subscriptions, opt_outs, confirmations, address_changes, changes, unsubscribe_mails, notices, bounces)
-    for table in personal:
+    requested = (confirmations, address_changes, changes)
+    for table in (*requested, subscriptions, opt_outs, feedback, unsubscribe_mails, notices, bounces):
         connection.execute(delete(table).where(table.c.subscriber_id == subscriber_id))

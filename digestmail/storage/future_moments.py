@@ -44,6 +44,7 @@ LIMITS: Final[Mapping[str, timedelta | None]] = {
     "address_requests.asked_at": _PAST,
     "changes.made_at": _PAST,
     "changes.undone_at": _PAST,
+    "feedback.given_at": _PAST,
     "unsubscribe_mails.at": _PAST,
     "suppressions.created_at": _PAST,
     "bounces.at": _PAST,

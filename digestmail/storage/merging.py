@@ -10,7 +10,7 @@ from sqlalchemy import Connection, bindparam, insert, select, text, update
 
 from digestmail.model.papers import Paper, PaperId, Sighting
 from digestmail.papers.identity import told_apart, union, without_link
-from digestmail.storage import paper_embeddings, paper_rows, upsert
+from digestmail.storage import feedback, paper_embeddings, paper_rows, upsert
 from digestmail.storage.schema import paper_aliases, papers
 from digestmail.storage.sightings import add_rows, repoint
 
@@ -140,9 +140,13 @@ def _joined(met: Collection[_Work], paper: Paper) -> _Work:
 
 def _merge_rows(connection: Connection, work: _Work) -> int:
     """Redirect the younger rows of a paper to its oldest; return how many there were."""
+    if len(work.row_ids) > 1:
+        # Feedback is stored under a lock of its paper, so none is added to a row while it is merged.
+        connection.execute(select(papers.c.id).where(papers.c.id.in_(work.row_ids)).with_for_update())
     for row_id in work.row_ids[1:]:
         repoint(connection, row_id, work.row_id)
         paper_embeddings.drop(connection, row_id)
+        feedback.move(connection, row_id, work.row_id)
         aliases = update(paper_aliases).where(paper_aliases.c.paper_id == row_id)
         connection.execute(aliases.values(paper_id=work.row_id))
         connection.execute(update(papers).where(papers.c.merged_into == row_id).values(merged_into=work.row_id))

@@ -109,6 +109,11 @@ def get(connection: Connection, subscriber_id: int) -> Subscriber | None:
     return next(_subscribers(connection, select(subscribers).where(subscribers.c.id == subscriber_id)), None)
 
 
+def lock(connection: Connection, subscriber_id: int) -> None:
+    """Lock a subscriber until the transaction ends, so that they are not erased in between."""
+    connection.execute(select(subscribers.c.id).where(subscribers.c.id == subscriber_id).with_for_update())
+
+
 def add_pending(connection: Connection, address: str, now: datetime) -> int:
     """Store `address` as pending, if it is new; return its id. Known people are not changed."""
     statement = insert(connection, subscribers).values(

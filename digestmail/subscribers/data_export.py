@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from digestmail.errors import SubscriptionError
 from digestmail.mail.link_tokens import LinkTokens
 from digestmail.model.deliveries import NoticeKind
-from digestmail.model.subscribers import Preferences, Subscriber, SubscriberState, SuppressionReason
+from digestmail.model.subscribers import Feedback, Preferences, Subscriber, SubscriberState, SuppressionReason
 from digestmail.schedule.moments import is_recent
 from digestmail.storage import (
     address_changes,
@@ -17,6 +17,7 @@ from digestmail.storage import (
     changes,
     confirmations,
     erasing,
+    feedback,
     notices,
     opt_outs,
     settings,
@@ -46,6 +47,8 @@ class PersonalData:
     """The state before changes of the last 30 days, which can be undone."""
     left: tuple[OptOut, ...]
     """When the person unsubscribed. An empty name means from everything."""
+    feedback: tuple[Feedback, ...]
+    """Which papers the person wants more or fewer of, latest first."""
     mails: tuple[Mailed, ...]
     bounces: tuple[Bounced, ...]
 
@@ -74,6 +77,7 @@ def export(database: Database, subscriber_id: int) -> PersonalData:
             changes=changes.of(connection, subscriber_id),
             suppressed=suppressions.reason_for(connection, key_of(found.address)),
             left=tuple(one for _, one in opt_outs.of(connection, [subscriber_id])),
+            feedback=feedback.of(connection, subscriber_id),
             mails=erasing.mails_of(connection, subscriber_id),
             bounces=erasing.bounces_of(connection, subscriber_id),
         )

@@ -21,6 +21,7 @@ from digestmail.web import (
     crawlers,
     editions,
     errors,
+    feedback,
     feeds,
     health,
     papers,
@@ -66,7 +67,7 @@ def create_app(app: App, clock: Clock | None = None, *, busy_seconds: float = BU
     web.mount("/static", StaticFiles(directory=templates_directory() / "web" / "static"))
     errors.register(web)
     subscriber_pages.install(web, request_app, NoticeQueue(app))
-    personal = (subscribe, preferences, unsubscribe, undo)
+    personal = (subscribe, preferences, unsubscribe, undo, feedback)
     for module in (health, api, admin, webhooks, crawlers, search_page, papers, feeds, citations, *personal, editions):
         web.include_router(module.router)
     describe(web)

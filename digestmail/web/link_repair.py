@@ -6,13 +6,15 @@ import re
 from typing import Final
 from urllib.parse import unquote
 
-PERSONAL: Final = ("address", "confirm", "erase", "preferences", "undo", "unsubscribe")
+PERSONAL: Final = ("address", "confirm", "erase", "feedback", "preferences", "undo", "unsubscribe")
 """The first segments of personal links."""
 _LINK = re.compile(rf"/+({'|'.join(PERSONAL)})/(.+)", re.IGNORECASE | re.DOTALL)
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{2,400}\.[A-Za-z0-9_-]{27}")
 """A sealed text: base64 data, a dot, and a keyed hash of 20 octets in base64 without padding."""
-_SUFFIX = re.compile(r"[^A-Za-z0-9]*/+(address|data\.json|data|erase|pause)(?![A-Za-z0-9])")
+_SUFFIX = re.compile(r"[^A-Za-z0-9]*/+(address|data\.json|data|erase|feedback|pause)(?![A-Za-z0-9])")
 """Suffixes of the preferences link."""
+_PAPER = re.compile(r"/+([0-9][0-9T:-]{0,30})/+([0-9]{1,4})(?:/+(more|less))?(?![0-9A-Za-z])")
+"""The suffix of a feedback link: a slot, a paper's position and an answer."""
 _WRAPPED = re.compile(r"=?[\r\n]+|[\s=\u00ad\u200b-\u200f\u2060\ufeff]+")
 """Characters inserted at line breaks: quoted-printable soft breaks, white space, zero-width characters."""
 _MOST_UNQUOTED: Final = 3
@@ -35,5 +37,6 @@ def repair_link(path: str) -> str:
     token = _TOKEN.search(rest)
     if token is None:
         return path
-    suffix = _SUFFIX.match(rest, token.end())
-    return f"/{found[1].lower()}/{token[0]}" + (f"/{suffix[1]}" if suffix else "")
+    kind = found[1].lower()
+    suffix = (_PAPER if kind == "feedback" else _SUFFIX).match(rest, token.end())
+    return "/".join(["", kind, token[0], *(part for part in (suffix.groups() if suffix else ()) if part)])

@@ -9,8 +9,9 @@ from fastapi.responses import HTMLResponse
 
 from digestmail.errors import SubscriptionError, TokenError
 from digestmail.mail.i18n import date_formats
+from digestmail.model.papers import PaperId
 from digestmail.model.subscribers import Preferences, Subscriber, SubscriberState
-from digestmail.subscribers import data_export, preferences
+from digestmail.subscribers import data_export, feedback, preferences
 from digestmail.subscribers.address_requests import store_change
 from digestmail.subscribers.rate_limit import Admission
 from digestmail.text.addresses import key_of, normalize_address
@@ -147,9 +148,26 @@ def data(request: Request, token: str) -> HTMLResponse:
         found = _stored(request, token)
     except (TokenError, SubscriptionError) as error:
         return subscriber_pages.invalid_link(request, error)
-    return page(
-        request, "my_data.html", token=token, own_token=subscriber_pages.form_token(request, token), record=found
-    )
+    return _data_page(request, token, found)
+
+
+@router.post("/preferences/{token}/feedback")
+def remove_feedback(request: Request, token: str, form: SubmittedForm) -> HTMLResponse:
+    """Remove the feedback on one paper. Repeating it has no further effect."""
+    try:
+        person, _ = subscriber_pages.subscriber_from_token(request, token)
+        check_form(request, form, subscriber_pages.purpose(token))
+        feedback.remove(pages_of(request).app.database, person.id, PaperId(form.get("paper")))
+        found = _stored(request, token)
+    except (TokenError, SubscriptionError) as error:
+        return subscriber_pages.invalid_link(request, error)
+    message = translate(request, "Your feedback on this paper was removed.")
+    return _data_page(request, token, found, message=message)
+
+
+def _data_page(request: Request, token: str, record: data_export.PersonalData, *, message: str = "") -> HTMLResponse:
+    own_token = subscriber_pages.form_token(request, token)
+    return page(request, "my_data.html", token=token, own_token=own_token, record=record, message=message)
 
 
 @router.get("/preferences/{token}/data.json")

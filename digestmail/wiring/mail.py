@@ -41,7 +41,7 @@ def writer(config: Config, base: Path, renderer: Renderer, digests: Sequence[Dig
         base_url=config.base_url,
     )
     looks = {digest.name: digest.look for digest in digests}
-    return MailWriter(renderer, sender, looks, signers(mail, base))
+    return MailWriter(renderer, sender, looks, signers(mail, base), feedback=config.web.feedback)
 
 
 def signers(mail: MailTable, base: Path) -> tuple[Signer, ...]:

@@ -85,6 +85,7 @@ NOT_PLAYED = {
     "changes.made_at": "says when a change is forgotten, later at most",
     "changes.undone_at": "only shown",
     "unsubscribe_mails.at": "only shown",
+    "feedback.given_at": "a new answer replaces any other; of two papers that are merged, the later answer stays",
 }
 
 

@@ -21,6 +21,8 @@ from digestmail.config.settings import Config
 from digestmail.mail.i18n import templates_directory
 from digestmail.model.subscribers import Preferences, SubscriberState, Subscription
 from digestmail.storage import schema, subscribers
+from digestmail.subscribers import feedback
+from digestmail.subscribers.feedback import PaperInEdition
 from digestmail.web.language import negotiate
 
 KNOWN = ("de", "en", "fr", "he", "pt-BR")
@@ -305,10 +307,19 @@ def test_every_word_of_the_personal_pages_is_translated(greek):
             subscribers.subscribe(connection, who, Subscription(digest=name), THURSDAY)
     person = subscribers_of(greek)
     token = greek.tokens.unsubscribe(who, "daily")
-    shown = [
-        ask(web, f"/{path}").text
-        for path in (f"preferences/{token}", f"unsubscribe/{token}", f"preferences/{token}/data")
-    ]
+    publish(greek.database, 0, titles=dict.fromkeys(range(20), "Φ"))
+    paper = PaperInEdition(digest="daily", slot="2026-04-02", position=1)
+    paths = (
+        f"preferences/{token}",
+        f"unsubscribe/{token}",
+        f"preferences/{token}/data",
+        f"feedback/{token}/2026-04-02/1",
+    )
+    shown = []
+    for liked in (True, False):
+        feedback.give(greek.database, who, paper, THURSDAY, liked=liked)
+        shown += [ask(web, f"/{path}").text for path in paths]
+    assert "form" in shown[-1]
     shown.append(ask(web, f"/erase/{greek.link_tokens().erase(who, greek.wall_clock.now())}").text)
     shown.append(ask(web, f"/preferences/{token}/pause", method="POST").text)
     assert person.state is SubscriberState.ACTIVE
@@ -347,7 +358,7 @@ def test_every_word_of_the_personal_pages_is_translated(greek):
         used.add(name)
     left = set().union(*map(unmarked, shown))
     assert left - {"reader@example.org", "sv", "daily", "daily; hf"} == set()
-    seen = {"preferences.html", "unsubscribe.html", "my_data.html", "erase.html"} | used
+    seen = {"preferences.html", "unsubscribe.html", "my_data.html", "erase.html", "feedback.html"} | used
     public = {"archive.html", "edition.html", "empty.html", "error.html", "paper.html", "period.html", "search.html"}
     shared = {"base.html", "form_page.html", "macros.html", "subscribe-banner.html", "subscription_fields.html"}
     every = {path.name for path in (templates_directory() / "web").glob("*.html") if not path.name.startswith("feed-")}

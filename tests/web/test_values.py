@@ -82,6 +82,8 @@ def test_a_chart_stays_inside_its_frame(counts):
         ("/papers/preferences/TOKEN/data.json", "/papers/preferences/-/data.json"),
         ("/preferences/TOKEN/pause", "/preferences/-/pause"),
         ("/preferences/TOKEN/else", "/preferences/-"),
+        ("/preferences/TOKEN/feedback", "/preferences/-/feedback"),
+        ("/papers/feedback/TOKEN/2026-04-02/1/more", "/papers/feedback/-"),
         ("//Unsubscribe//TOKEN", "//Unsubscribe/-"),
         ("/unsubscribe%2FTOKEN", "/unsubscribe/-"),
         ("/unsubscribeTOKEN", "/unsubscribe/-"),

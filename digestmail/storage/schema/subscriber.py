@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, Column, ForeignKey, Index, Integer, SmallInteger, Table, Text
+from sqlalchemy import JSON, Boolean, Column, ForeignKey, Index, Integer, SmallInteger, Table, Text
 
 from digestmail.model.subscribers import SubscriberState, SuppressionReason
 from digestmail.storage.schema.columns import Moment, UntrustedText, metadata, one_of
@@ -96,6 +96,16 @@ changes = Table(
     Column("made_at", Moment, nullable=False),
     # When it was undone, itself or together with an earlier change.
     Column("undone_at", Moment),
+)
+
+# Whether a person wants more or fewer papers like this one. The latest answer replaces earlier ones.
+feedback = Table(
+    "feedback",
+    metadata,
+    Column("subscriber_id", ForeignKey("subscribers.id", ondelete="CASCADE"), primary_key=True),
+    Column("paper_id", ForeignKey("papers.id"), primary_key=True, index=True),
+    Column("liked", Boolean, nullable=False),
+    Column("given_at", Moment, nullable=False),
 )
 
 # Unsubscribe emails that were processed. If the mailbox is read again, they have no second effect.

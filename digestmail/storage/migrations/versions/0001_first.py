@@ -380,6 +380,19 @@ def upgrade() -> None:
     )
     op.create_index("ix_paper_embeddings_model", "paper_embeddings", ["model"], unique=False)
     op.create_table(
+        "feedback",
+        sa.Column("subscriber_id", sa.Integer(), nullable=False),
+        sa.Column("paper_id", sa.Integer(), nullable=False),
+        sa.Column("liked", sa.Boolean(), nullable=False),
+        sa.Column("given_at", Moment(), nullable=False),
+        sa.ForeignKeyConstraint(["paper_id"], ["papers.id"], name=op.f("fk_feedback_paper_id")),
+        sa.ForeignKeyConstraint(
+            ["subscriber_id"], ["subscribers.id"], name=op.f("fk_feedback_subscriber_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("subscriber_id", "paper_id", name=op.f("pk_feedback")),
+    )
+    op.create_index("ix_feedback_paper_id", "feedback", ["paper_id"], unique=False)
+    op.create_table(
         "segments",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("edition_id", sa.Integer(), nullable=False),
@@ -508,6 +521,7 @@ def downgrade() -> None:
         "subscriptions",
         "sightings",
         "segments",
+        "feedback",
         "paper_aliases",
         "paper_embeddings",
         "notice_attempts",
