@@ -215,6 +215,7 @@ def greek(tmp_path, sqlite_template):
             "database": f"sqlite:///{tmp_path / 'web.db'}",
             "templates_dir": str(tmp_path / "own"),
             "mail": {"sender": "digest@example.org"},
+            "web": {"feedback": True},
             "sources": [{"name": "huggingface", "kind": "huggingface"}],
             "topics": [{"name": "Ω", "keywords": ["ω"]}, {"name": "Ψ", "keywords": ["ψ"]}],
             "digests": [
