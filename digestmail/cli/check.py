@@ -130,7 +130,10 @@ def _unused(app: App) -> Iterator[str]:
 
 
 def _not_learned(app: App) -> Iterator[str]:
-    for name in unlearned(app.database, app.digests):
+    rare, due = unlearned(app.database, app.digests)
+    if due:
+        yield f"not learned yet: {', '.join(due)}; `digestmail collect` learns them, or says why it cannot"
+    for name in rare:
         command = f"digestmail topics test {quote(name)}"
         yield f"topic {name} could not be learned, so only its words count: `{command}` says why"
 

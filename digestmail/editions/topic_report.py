@@ -158,12 +158,18 @@ def _rows(
         yield TopicRow(topic=name, digest=digest.name, basis=bases[name], admitted=admitted[name], papers=len(found))
 
 
-def unlearned(database: Database, digests: Sequence[Digest]) -> tuple[str, ...]:
-    """Return the names of the topics that could not be learned, although enough papers are stored."""
+def unlearned(database: Database, digests: Sequence[Digest]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the names of topics that are not learned although enough papers are stored.
+
+    First those that too few papers are certainly about, then those that the next `collect` should learn.
+    """
     topics = {fingerprint(topic): topic.name for digest in digests for topic in digest.topics if learns(topic)}
     with database.connect() as connection:
         known = topic_models.by_fingerprint(connection, sorted(topics))
-    return tuple(sorted(topics[key] for key, learned in known.items() if learned.model is None))
+        enough = topic_models.count_papers(connection) >= FEWEST_PAPERS
+    rare = sorted(topics[key] for key, learned in known.items() if learned.model is None)
+    due = sorted(name for key, name in topics.items() if key not in known) if enough else []
+    return tuple(rare), tuple(due)
 
 
 def basis_of(connection: Connection, topic: Topic, *, used: bool) -> TopicBasis:

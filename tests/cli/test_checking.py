@@ -19,6 +19,7 @@ from digestmail.collect.collector import list_health
 from digestmail.config.bounces import BouncesTable
 from digestmail.config.mail import MaildirTable
 from digestmail.config.sources import ArxivFeedTable
+from digestmail.editions import topic_report
 from digestmail.errors import TransportError
 from digestmail.model.deliveries import Attempted, DeliveryState, NoticeKind, ProcessIdentity
 from digestmail.model.papers import Health, SourceHealth
@@ -188,6 +189,13 @@ def test_a_topic_that_could_not_be_learned_is_named_with_the_command(check, sqli
     assert len(said) == len(topics) > 0
     assert all(f"topic {name} " in note for name, note in zip(sorted(topics.values()), said, strict=True))
     assert "`digestmail topics test " in said[0]
+
+
+def test_topics_that_the_next_run_should_learn_are_named(check, monkeypatch):
+    assert not any("not learned yet" in note for note in check().notes)
+    monkeypatch.setattr(topic_report, "FEWEST_PAPERS", 0)
+    (said,) = (note for note in check().notes if "not learned yet" in note)
+    assert said == "not learned yet: Agents; `digestmail collect` learns them, or says why it cannot"
 
 
 def test_a_digest_without_subscribers_is_a_problem_that_names_the_command(check):
