@@ -27,6 +27,7 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from statistics import fmean
+from typing import Any
 
 from benchmarks import day
 from benchmarks.figures import Figure, figure, tell
@@ -79,14 +80,14 @@ def days() -> list[list[Paper]]:
     return found
 
 
-def _paper(row: dict[str, object]) -> Paper:
+def _paper(row: dict[str, Any]) -> Paper:
     return Paper(
         id=PaperId(f"arxiv:{row['id']}"),
         title=str(row["title"]),
         abstract=str(row["summary"]),
         origin=Origin.ARXIV,
         link=str(row["abs"]),
-        categories=tuple(str(name) for name in row["categories"]),  # type: ignore[attr-defined]
+        categories=tuple(str(name) for name in row["categories"]),
     )
 
 

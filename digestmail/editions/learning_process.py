@@ -1,11 +1,12 @@
 """Learns topics in a process of its own, which gives its memory back, can be stopped, and takes nothing down with it.
 
 Run as `python -m digestmail.editions.learning_process`: it reads a pickled `Material` from standard input, and
-writes the pickled models to standard output.
+writes the models as JSON to standard output.
 """
 
 from __future__ import annotations
 
+import json
 import pickle
 import subprocess
 import sys
@@ -48,9 +49,10 @@ def learn_in_child(material: Material, stop: Stop = never) -> list[str | None] |
     with TemporaryFile() as given, TemporaryFile() as answer, TemporaryFile() as said:
         pickle.dump(material, given)
         given.seek(0)
-        # A session of its own, so that Ctrl-C reaches only this process, which then ends the other.
+        # -P: modules are not looked for in the current directory. A session of its own, so that Ctrl-C reaches only
+        # this process, which then ends the other.
         with subprocess.Popen(  # noqa: S603 - this interpreter and this module
-            [sys.executable, "-m", __name__], stdin=given, stdout=answer, stderr=said, start_new_session=True
+            [sys.executable, "-P", "-m", __name__], stdin=given, stdout=answer, stderr=said, start_new_session=True
         ) as child:
             try:
                 code = _wait(child, stop)
@@ -77,7 +79,10 @@ def _models(code: int, answer: bytes, said: bytes) -> list[str | None]:
         lines = said.decode(errors="replace").strip().splitlines()
         ended = f"its process was ended by signal {-code}" if code < 0 else f"its process ended with code {code}"
         raise LearningError(lines[-1] if lines and code > 0 else ended)
-    models: list[str | None] = pickle.loads(answer)  # noqa: S301 - our own process wrote it
+    try:
+        models: list[str | None] = json.loads(answer)
+    except ValueError as error:
+        raise LearningError("its process wrote something else than models") from error
     return models
 
 
@@ -103,7 +108,7 @@ def main() -> None:
         models = learn_here(material)
     except LearningError as error:
         sys.exit(str(error))
-    sys.stdout.buffer.write(pickle.dumps(models))
+    json.dump(models, sys.stdout)
 
 
 if __name__ == "__main__":

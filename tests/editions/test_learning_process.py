@@ -28,6 +28,12 @@ def test_what_goes_wrong_in_the_child_is_told_here():
         learn_in_child(TOO_FEW)
 
 
+def test_modules_in_the_current_directory_are_not_loaded(tmp_path, monkeypatch):
+    (tmp_path / "numpy.py").write_text("raise SystemExit('the wrong numpy')")
+    monkeypatch.chdir(tmp_path)
+    assert learn_in_child(ENOUGH) is not None
+
+
 @pytest.fixture
 def program(tmp_path, monkeypatch):
     """Return what has another program run in place of Python."""
@@ -52,6 +58,7 @@ def test_a_child_that_hangs_is_ended_when_the_run_is_stopped(program):
         ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "its process was ended by signal 9"),
         ("raise SystemExit(3)", "its process ended with code 3"),
         ("raise SystemExit('no numpy here')", "no numpy here"),
+        ("print('hello')", "its process wrote something else than models"),
     ],
 )
 def test_a_child_that_dies_is_an_error_that_says_how(program, script, said):

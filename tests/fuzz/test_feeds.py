@@ -227,7 +227,7 @@ TARGETS = [
             st.one_of(
                 damaged(PAPER),
                 damaged(PAPER["paper"]).map(lambda one: PAPER | {"paper": one}),
-                VALUES,  # type: ignore[arg-type]
+                VALUES,  # type: ignore[arg-type] # odd values are what is tried
             ),
             max_size=3,
         ).map(lambda items: json.dumps(items).encode()),
