@@ -84,11 +84,6 @@ def _judgement(model: TopicModel, position: float, terms: Mapping[str, float]) -
     return Judgement(probability=probability, terms=_carriers(model, terms) if probability >= FAINTEST else ())
 
 
-def judge(model: TopicModel, terms: Mapping[str, float]) -> Judgement:
-    """Return how likely a text with `terms` is about the topic of one model, see `Judge`."""
-    return Judge({"": model}).judge(terms)[""]
-
-
 def _logistic(value: float) -> float:
     return 1 / (1 + math.exp(-value)) if value > -700 else 0.0  # noqa: PLR2004 - exp overflows at 710
 

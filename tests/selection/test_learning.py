@@ -13,7 +13,7 @@ from digestmail.model.digests import Topic
 from digestmail.selection.learning import FEWEST_PAPERS, learn
 from digestmail.selection.terms import frequencies, terms_of
 from digestmail.selection.tokenize import Text, read_text
-from digestmail.selection.topic_model import TopicModel, dump, fingerprint, judge, learns, load
+from digestmail.selection.topic_model import Judge, Judgement, TopicModel, dump, fingerprint, learns, load
 
 TEXTS = [read_text(*paper) for paper in corpus.papers(FEWEST_PAPERS)]
 
@@ -23,9 +23,13 @@ def models() -> list[TopicModel | None]:
     return learn(TEXTS, [OPTICS, LAW])
 
 
+def judge(model: TopicModel, text: Text) -> Judgement:
+    return Judge({"topic": model}).judge(frequencies(terms_of(text)))["topic"]
+
+
 def probability(model: TopicModel | None, text: Text) -> float:
     assert model is not None
-    return judge(model, frequencies(terms_of(text))).probability
+    return judge(model, text).probability
 
 
 def unseen(field: str, without: str, count: int = 20) -> list[Text]:
@@ -47,7 +51,7 @@ def test_the_keyword_in_a_paper_of_another_field_is_not_enough(models):
 
 
 def test_the_words_that_decide_are_those_of_the_field(models):
-    judgement = judge(models[0], frequencies(terms_of(unseen("optics", "laser")[0])))
+    judgement = judge(models[0], unseen("optics", "laser")[0])
     assert len(judgement.terms) >= 3
     field = frequencies(terms_of(read_text("", FIELDS["optics"])))
     assert all(set(term.split()) <= field.keys() for term in judgement.terms)
