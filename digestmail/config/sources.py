@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator
 
 from digestmail.config.rules import RuledTable
-from digestmail.config.values import Category, FeedAddress, Name, Password, WebAddress
+from digestmail.config.values import Category, FeedAddress, Line, Name, Password, WebAddress
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
 """What a header may be called (RFC 9110 section 5.6.2)."""
@@ -52,6 +52,8 @@ def check_header_value(value: SecretStr) -> SecretStr:
     return value
 
 
+Venue = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_./-]{0,200}$")]
+"""The ID of a venue on OpenReview, as it stands in its address."""
 HeaderName = Annotated[str, AfterValidator(_check_header_name)]
 HeaderValue = Annotated[SecretStr, AfterValidator(check_header_value)]
 
@@ -137,5 +139,53 @@ class FeedTable(FetchedTable):
         return self.url
 
 
-AnySource = HuggingFaceTable | ArxivFeedTable | ArxivApiTable | FeedTable
+class BiorxivTable(_ServiceTable):
+    """`[[sources]]` with `kind = "biorxiv"`."""
+
+    kind: Literal["biorxiv"]
+    base_url: WebAddress = "https://api.biorxiv.org"
+    server: Literal["biorxiv", "medrxiv"] = "biorxiv"
+    categories: tuple[Line, ...] = ()
+    include_revisions: bool = False
+
+
+class OaiTable(FetchedTable):
+    """`[[sources]]` with `kind = "oai"`."""
+
+    kind: Literal["oai"]
+    url: WebAddress
+    set: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.!~*'():-]*$")] = ""
+
+    @property
+    def address(self) -> str:
+        """Where the repository is."""
+        return self.url
+
+
+class OpenReviewTable(_ServiceTable):
+    """`[[sources]]` with `kind = "openreview"`."""
+
+    kind: Literal["openreview"]
+    base_url: WebAddress = "https://api2.openreview.net"
+    venues: Annotated[tuple[Venue, ...], Field(min_length=1)]
+
+
+class PubMedTable(_ServiceTable):
+    """`[[sources]]` with `kind = "pubmed"`."""
+
+    kind: Literal["pubmed"]
+    base_url: WebAddress = "https://eutils.ncbi.nlm.nih.gov/entrez/eutils"
+    query: Annotated[str, Field(min_length=1, max_length=2_000, pattern=r"^[^\x00-\x1f\x7f]+$")]
+
+
+AnySource = (
+    HuggingFaceTable
+    | ArxivFeedTable
+    | ArxivApiTable
+    | FeedTable
+    | BiorxivTable
+    | OaiTable
+    | OpenReviewTable
+    | PubMedTable
+)
 SourceTable = Annotated[AnySource, Field(discriminator="kind")]

@@ -8,14 +8,22 @@ from typing import Any, Final
 from digestmail.sources.arxiv_api import ArxivApi
 from digestmail.sources.arxiv_feed import ArxivFeed
 from digestmail.sources.base import Fetcher, Source
+from digestmail.sources.biorxiv import Biorxiv
 from digestmail.sources.feed import Feed
 from digestmail.sources.huggingface import HuggingFace
+from digestmail.sources.oai import Oai
+from digestmail.sources.openreview import OpenReview
+from digestmail.sources.pubmed import PubMed
 
 KINDS: Final[dict[str, Callable[..., Source]]] = {
     "huggingface": HuggingFace,
     "arxiv-feed": ArxivFeed,
     "arxiv-api": ArxivApi,
     "feed": Feed,
+    "biorxiv": Biorxiv,
+    "oai": Oai,
+    "openreview": OpenReview,
+    "pubmed": PubMed,
 }
 """What reads each kind of source; its options are the keys of the kind's table in the configuration."""
 

@@ -7,7 +7,6 @@ and upvotes grow, so days are read again.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -21,12 +20,11 @@ from digestmail.model.papers import Origin, Paper, Reading, Sighting, Signals, S
 from digestmail.papers.identity import find_arxiv_id, find_doi, identify
 from digestmail.sources.authors import clean_names
 from digestmail.sources.base import Answer, Fetcher
-from digestmail.sources.bounds import check_json
+from digestmail.sources.json_documents import parse_json
 from digestmail.sources.parsed import (
     JsonText,
     Parsed,
     UtcTime,
-    beginning,
     first_entries,
     gather,
     or_nothing,
@@ -35,7 +33,6 @@ from digestmail.sources.parsed import (
     web_address,
 )
 from digestmail.sources.repositories import repository_address
-from digestmail.sources.web_page import instead_of_a_feed
 from digestmail.text.tex import readable
 
 PAGE_LIMIT = 20
@@ -184,12 +181,7 @@ def days_to_read(now: datetime, since: datetime | None) -> list[date]:
 
 def parse_daily_papers(body: bytes, *, source: str, day: date) -> Parsed:
     """Parse one page of the papers of `day`. Raises SourceUnreadableError when it is not a JSON list."""
-    try:
-        document = body.decode("utf-8-sig", "replace")
-        check_json(document)
-        items = json.loads(document)
-    except (ValueError, RecursionError) as error:
-        raise SourceUnreadableError(instead_of_a_feed(body) or f"not JSON ({error}): {beginning(body)}") from error
+    items = parse_json(body)
     if not isinstance(items, list):
         raise SourceUnreadableError(f"not a list of papers but a JSON {type(items).__name__}")
     items, left_out = first_entries(items)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -10,14 +9,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, WrapValidato
 
 from digestmail.errors import SourceUnreadableError
 from digestmail.model.papers import Skipped
-from digestmail.sources.bounds import check_json
 from digestmail.sources.encoding import decode
+from digestmail.sources.json_documents import parse_json
 from digestmail.sources.mentions import FeedEntry, best_text, sightings_of
 from digestmail.sources.parsed import (
     JsonText,
     Parsed,
     UtcTime,
-    beginning,
     first_entries,
     gather,
     or_nothing,
@@ -25,7 +23,6 @@ from digestmail.sources.parsed import (
     web_address,
 )
 from digestmail.sources.plaintext import plain_text_of_double_escaped, plain_text_of_text
-from digestmail.sources.web_page import instead_of_a_feed
 
 _VERSION = "https://jsonfeed.org/version/1"
 
@@ -66,16 +63,11 @@ def looks_like_json(body: bytes, content_type: str) -> bool:
 
 def parse_json_feed(body: bytes, *, source: str, now: datetime, url: str, content_type: str = "") -> Parsed:
     """Parse a JSON Feed that was fetched from `url`. Raises SourceUnreadableError when it is none."""
+    document = parse_json(body, content_type, url)
     try:
-        document = decode(body, content_type).lstrip("\ufeff")
-        check_json(document)
-        feed = _Feed.model_validate(json.loads(document))
+        feed = _Feed.model_validate(document)
     except ValidationError as error:
         raise SourceUnreadableError("JSON, but not a JSON Feed of version 1") from error
-    except (ValueError, RecursionError) as error:
-        raise SourceUnreadableError(
-            instead_of_a_feed(body, content_type, url) or f"not JSON ({error}): {beginning(body)}"
-        ) from error
     items, left_out = first_entries(feed.items)
     mentions = [_mention(item, position, url) for position, item in enumerate(items, 1)]
     entries = [mention for mention in mentions if isinstance(mention, FeedEntry)]
