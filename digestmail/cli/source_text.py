@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import SystemRandom
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from digestmail.cli import printing
 from digestmail.collect.collector import list_health
 from digestmail.config.settings import Config
 from digestmail.config.source_tables import NewSources
-from digestmail.config.sources import AnySource
+from digestmail.config.sources import KINDS, AnySource
 from digestmail.errors import ConfigError
 from digestmail.model.papers import Sighting, SourceHealth
 from digestmail.sources.discovery import find_feed
@@ -26,6 +26,7 @@ from digestmail.wiring.sources import open_source
 if TYPE_CHECKING:
     from digestmail.app import App
 
+_COMMON = frozenset({"name", "kind"})
 _SHOWN = 5
 """How many papers of a source are printed."""
 
@@ -54,6 +55,33 @@ class Trial:
     skipped: dict[str, int]
     """How many entries cannot be used, by reason."""
     notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceKind:
+    """A kind of source."""
+
+    kind: str
+    about: str
+    keys: tuple[str, ...]
+    """The keys of its own that it needs, besides `name` and `kind`."""
+
+
+def kinds() -> tuple[SourceKind, ...]:
+    """Return the kinds of sources there are."""
+    return tuple(
+        SourceKind(
+            kind=get_args(table.model_fields["kind"].annotation)[0],
+            about=table.about,
+            keys=tuple(key for key, one in table.model_fields.items() if one.is_required() and key not in _COMMON),
+        )
+        for table in KINDS
+    )
+
+
+def show_kinds(known: Sequence[SourceKind]) -> None:
+    """Print the kinds of sources, and which keys they need."""
+    printing.table((one.kind, one.about + (f"; needs {', '.join(one.keys)}" if one.keys else "")) for one in known)
 
 
 def find_table(config: Config, name: str) -> AnySource:

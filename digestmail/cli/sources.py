@@ -19,10 +19,18 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what would be app
 
 
 @app.command(name="list")
-def list_sources(config: ConfigPath = None, json: Json = False) -> None:
+def list_sources(
+    config: ConfigPath = None,
+    json: Json = False,
+    kinds: Annotated[bool, typer.Option("--kinds", help="List the kinds of sources there are instead.")] = False,
+) -> None:
     """List the sources, where they are, and how their last reading went."""
     from digestmail.cli import printing, source_text
 
+    if kinds:
+        known = source_text.kinds()
+        printing.as_json(known) if json else source_text.show_kinds(known)
+        return
     with open_app(config) as opened:
         rows = source_text.rows(opened)
     if json:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal, get_args
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator
 
@@ -61,6 +61,8 @@ HeaderValue = Annotated[SecretStr, AfterValidator(check_header_value)]
 class FetchedTable(RuledTable):
     """What every source has: its name, what its server wants to see before it answers, and rules about its papers."""
 
+    about: ClassVar[str]
+    """What the source reads, in a few words."""
     name: Name
     username: str | None = None
     password: Password | None = None
@@ -104,6 +106,7 @@ class _ServiceTable(FetchedTable):
 class HuggingFaceTable(_ServiceTable):
     """`[[sources]]` with `kind = "huggingface"`."""
 
+    about: ClassVar[str] = "Hugging Face's daily papers, with upvotes, comments and stars"
     kind: Literal["huggingface"]
     base_url: WebAddress = "https://huggingface.co"
 
@@ -111,6 +114,7 @@ class HuggingFaceTable(_ServiceTable):
 class ArxivFeedTable(_ServiceTable):
     """`[[sources]]` with `kind = "arxiv-feed"`."""
 
+    about: ClassVar[str] = "what arXiv announced in some categories today"
     kind: Literal["arxiv-feed"]
     base_url: WebAddress = "https://rss.arxiv.org"
     categories: Annotated[tuple[Category, ...], Field(min_length=1)]
@@ -121,6 +125,7 @@ class ArxivFeedTable(_ServiceTable):
 class ArxivApiTable(_ServiceTable):
     """`[[sources]]` with `kind = "arxiv-api"`."""
 
+    about: ClassVar[str] = "what was submitted to some categories of arXiv, to fill gaps of days"
     kind: Literal["arxiv-api"]
     base_url: WebAddress = "https://export.arxiv.org"
     categories: Annotated[tuple[Category, ...], Field(min_length=1)]
@@ -130,6 +135,7 @@ class ArxivApiTable(_ServiceTable):
 class FeedTable(FetchedTable):
     """`[[sources]]` with `kind = "feed"`."""
 
+    about: ClassVar[str] = "any RSS, Atom, RDF or JSON feed"
     kind: Literal["feed"]
     url: FeedAddress
 
@@ -142,6 +148,7 @@ class FeedTable(FetchedTable):
 class BiorxivTable(_ServiceTable):
     """`[[sources]]` with `kind = "biorxiv"`."""
 
+    about: ClassVar[str] = "bioRxiv and medRxiv, by day and category"
     kind: Literal["biorxiv"]
     base_url: WebAddress = "https://api.biorxiv.org"
     server: Literal["biorxiv", "medrxiv"] = "biorxiv"
@@ -152,6 +159,7 @@ class BiorxivTable(_ServiceTable):
 class OaiTable(FetchedTable):
     """`[[sources]]` with `kind = "oai"`."""
 
+    about: ClassVar[str] = "any repository that speaks OAI-PMH, arXiv too"
     kind: Literal["oai"]
     url: WebAddress
     set: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.!~*'():-]*$")] = ""
@@ -165,6 +173,7 @@ class OaiTable(FetchedTable):
 class OpenReviewTable(_ServiceTable):
     """`[[sources]]` with `kind = "openreview"`."""
 
+    about: ClassVar[str] = "public submissions to venues on OpenReview"
     kind: Literal["openreview"]
     base_url: WebAddress = "https://api2.openreview.net"
     venues: Annotated[tuple[Venue, ...], Field(min_length=1)]
@@ -173,6 +182,7 @@ class OpenReviewTable(_ServiceTable):
 class PubMedTable(_ServiceTable):
     """`[[sources]]` with `kind = "pubmed"`."""
 
+    about: ClassVar[str] = "what matches a query in PubMed"
     kind: Literal["pubmed"]
     base_url: WebAddress = "https://eutils.ncbi.nlm.nih.gov/entrez/eutils"
     query: Annotated[str, Field(min_length=1, max_length=2_000, pattern=r"^[^\x00-\x1f\x7f]+$")]
@@ -188,4 +198,5 @@ AnySource = (
     | OpenReviewTable
     | PubMedTable
 )
+KINDS: tuple[type[AnySource], ...] = get_args(AnySource)
 SourceTable = Annotated[AnySource, Field(discriminator="kind")]

@@ -383,7 +383,7 @@ TABLES: dict[str, tuple[type[BaseModel], ...]] = {
     "digests.theme": (digests.ThemeTable,),
     "digests.theme.dark": (digests.DarkTable,),
     "digests.theme.logo": (digests.LogoTable,),
-    "sources": (sources.HuggingFaceTable, sources.ArxivFeedTable, sources.ArxivApiTable, sources.FeedTable),
+    "sources": sources.KINDS,
     "sources.block": (rules.ConditionsTable,),
 }
 
