@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from digestmail.config.values import EhloName, Host, Mailbox, Password, ReturnPath, ServerName, Table
+from digestmail.config.values import EhloName, Host, Mailbox, Password, ReturnPath, ServerName, Table, Word
 from digestmail.mail.header_fields import split_mailbox
 from digestmail.model.deliveries import AmbiguousPolicy
 
@@ -47,6 +47,15 @@ class MaildirTable(Table):
     path: Path = Path("mail")
 
 
+class SendmailTable(Table):
+    """`[mail.sendmail]`: a program on this machine that takes messages like Sendmail."""
+
+    command: Annotated[tuple[Word, ...], Field(min_length=1)] = ("sendmail",)
+    timeout: float = Field(default=300.0, gt=0, le=3600)
+    connections: int = Field(default=4, ge=1, le=100)
+    messages_per_second: float | None = Field(default=None, gt=0)
+
+
 class DkimTable(Table):
     """`[mail.dkim]`: the keys that sign; with both, every mail carries two signatures."""
 
@@ -71,7 +80,7 @@ class MailTable(Table):
     sender: Mailbox
     reply_to: Mailbox | None = None
     bounce_address: ReturnPath | None = None
-    transport: Literal["smtp", "maildir"] = "smtp"
+    transport: Literal["smtp", "maildir", "sendmail"] = "smtp"
     give_up_hours: float = Field(default=96.0, gt=0, le=8760)
     max_lateness_hours: float = Field(default=48.0, gt=0, le=8760)
     ambiguous: AmbiguousPolicy = AmbiguousPolicy.RESEND
@@ -79,6 +88,7 @@ class MailTable(Table):
     fallback: SmtpTable | None = None
     domains: tuple[DomainTable, ...] = ()
     maildir: MaildirTable = MaildirTable()
+    sendmail: SendmailTable = SendmailTable()
     dkim: DkimTable = DkimTable()
 
     @property

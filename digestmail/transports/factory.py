@@ -7,9 +7,14 @@ from pathlib import Path
 
 from digestmail.transports.base import Transport
 from digestmail.transports.maildir import MaildirTransport
+from digestmail.transports.sendmail import SendmailTransport
 from digestmail.transports.smtp.client import SmtpTransport
 
 
-def make_transports(maildir: Path | None, servers: Sequence[SmtpTransport]) -> tuple[Transport, ...]:
-    """Return the transports in order of preference; `maildir` replaces all servers."""
-    return tuple(servers) if maildir is None else (MaildirTransport(maildir),)
+def make_transports(
+    maildir: Path | None, sendmail: SendmailTransport | None, servers: Sequence[SmtpTransport]
+) -> tuple[Transport, ...]:
+    """Return the transports in order of preference; `maildir` or `sendmail` replaces all servers."""
+    if maildir is not None:
+        return (MaildirTransport(maildir),)
+    return tuple(servers) if sendmail is None else (sendmail,)

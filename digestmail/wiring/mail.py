@@ -26,6 +26,7 @@ from digestmail.storage.database import Database
 from digestmail.text.addresses import split_address, wire_domain
 from digestmail.transports.base import Transport
 from digestmail.transports.factory import make_transports
+from digestmail.transports.sendmail import SendmailTransport
 from digestmail.transports.smtp.client import Login, SmtpTransport
 
 
@@ -92,7 +93,7 @@ def composers(
 
 def transports(mail: MailTable, base: Path) -> tuple[Transport, ...]:
     """Return the transports in order of preference; nothing is connected yet."""
-    return make_transports(_maildir(mail, base), _servers(mail, base))
+    return make_transports(_maildir(mail, base), _sendmail(mail), _servers(mail, base))
 
 
 def rules(mail: MailTable) -> Rules:
@@ -118,6 +119,18 @@ def domain_limits(mail: MailTable) -> DomainLimits:
 
 def _maildir(mail: MailTable, base: Path) -> Path | None:
     return base / mail.maildir.path if mail.transport == "maildir" else None
+
+
+def _sendmail(mail: MailTable) -> SendmailTransport | None:
+    if mail.transport != "sendmail":
+        return None
+    table = mail.sendmail
+    return SendmailTransport(
+        table.command,
+        timeout=table.timeout,
+        connections=table.connections,
+        messages_per_second=table.messages_per_second,
+    )
 
 
 def _servers(mail: MailTable, base: Path) -> tuple[SmtpTransport, ...]:

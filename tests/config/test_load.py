@@ -372,6 +372,7 @@ TABLES: dict[str, tuple[type[BaseModel], ...]] = {
     "mail.fallback": (mail.SmtpTable,),
     "mail.domains": (mail.DomainTable,),
     "mail.maildir": (mail.MaildirTable,),
+    "mail.sendmail": (mail.SendmailTable,),
     "mail.dkim": (mail.DkimTable,),
     "bounces": (bounces.BouncesTable,),
     "network": (network.NetworkTable,),
