@@ -41,21 +41,20 @@ class ReaderPicks:
         self._rows: dict[int, PaperId] | None = None
         self._picker: Picker | None = None
 
-    def pick(self, readers: Readers, most: int | None = None) -> Iterator[tuple[int, tuple[Pick, ...]]]:
-        """Yield (subscriber id, picks, best first) of the readers for whom there are any, by id.
-
-        `most` replaces the digest's limit.
-        """
+    def pick(self, readers: Readers) -> Iterator[tuple[int, tuple[Pick, ...]]]:
+        """Yield (subscriber id, picks, best first) of the readers for whom there are any, by id."""
         if not self._pickable:
             return
         for some in chunks(list(readers), _READERS_AT_ONCE):
             known = list(self.tastes({subscriber_id: readers[subscriber_id] for subscriber_id in some}))
-            if known:
-                tastes = [taste for _, taste in known]
-                found = self._ready().pick(tastes, self._digest.most_picks if most is None else most)
-                yield from (
-                    (subscriber_id, picked) for (subscriber_id, _), picked in zip(known, found, strict=True) if picked
-                )
+            found = self.choose([taste for _, taste in known], self._digest.most_picks)
+            yield from (
+                (subscriber_id, picked) for (subscriber_id, _), picked in zip(known, found, strict=True) if picked
+            )
+
+    def choose(self, tastes: Sequence[Taste], most: int) -> list[tuple[Pick, ...]]:
+        """Return at most `most` picks for each taste, best first."""
+        return self._ready().pick(tastes, most) if tastes else []
 
     def tastes(self, readers: Readers) -> Iterator[tuple[int, Taste]]:
         """Yield (subscriber id, what is known about their interests) of the readers with feedback or a profile."""
