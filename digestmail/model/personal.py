@@ -56,6 +56,19 @@ class Opinion:
     given_at: datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taste:
+    """Everything that decides what is picked for a reader."""
+
+    opinions: tuple[Opinion, ...] = ()
+    """In any order."""
+    profile: Profile | None = None
+    without: frozenset[PaperId] = frozenset()
+    """Papers that they received or rated before. They are never picked again."""
+    seed: str = ""
+    """Decides which papers they get from outside their known interests."""
+
+
 class PickKind(StrEnum):
     """Why a paper was picked for a reader."""
 

@@ -7,7 +7,8 @@ alone matches no one with a first name.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Collection
+from collections import defaultdict
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from digestmail.model.papers import Paper
@@ -38,6 +39,25 @@ def named(wanted: Collection[Name], paper: Paper) -> tuple[str, ...]:
         return ()
     authors = ((author, compile_name(author)) for author in dict.fromkeys(paper.authors))
     return tuple(author for author, name in authors if any(_same(one, name) for one in wanted))
+
+
+class AuthorIndex:
+    """Finds papers by author, in many papers at once."""
+
+    def __init__(self, papers: Sequence[Paper]) -> None:
+        """Index the authors of `papers`."""
+        self._by_last: defaultdict[str, list[tuple[int, str, Name]]] = defaultdict(list)
+        for place, paper in enumerate(papers):
+            for author in dict.fromkeys(paper.authors):
+                name = compile_name(author)
+                self._by_last[name.last].append((place, author, name))
+
+    def find(self, author: str) -> tuple[tuple[int, str], ...]:
+        """Return (place of the paper, the author as the paper writes it) for every paper by `author`."""
+        wanted = compile_name(author)
+        return tuple(
+            (place, written) for place, written, name in self._by_last.get(wanted.last, ()) if _same(wanted, name)
+        )
 
 
 def _plain(name: str) -> str:

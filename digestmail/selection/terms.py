@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 
 from digestmail.selection.tokenize import Text, stem, words_of
@@ -35,6 +35,16 @@ def terms_as_written(text: Text) -> Iterator[tuple[str, str]]:
     """Yield each occurrence of a term, and how it is written there."""
     yield from _terms(text.title)
     yield from _terms(text.body)
+
+
+def each_word_once(ranked: Iterable[str]) -> Iterator[str]:
+    """Yield terms without those that share a word with an earlier one: a pair stands for its words."""
+    covered: set[str] = set()
+    for term in ranked:
+        words = term.split()
+        if covered.isdisjoint(words):
+            covered.update(words)
+            yield term
 
 
 def written(terms: Sequence[str], text: Text) -> tuple[str, ...]:

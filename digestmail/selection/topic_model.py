@@ -12,8 +12,10 @@ import math
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import islice
 
 from digestmail.model.digests import Topic
+from digestmail.selection.terms import each_word_once
 
 _METHOD = 1
 """Changes when models are learned in another way, so that stored ones are replaced."""
@@ -89,19 +91,12 @@ def _logistic(value: float) -> float:
 
 
 def _carriers(model: TopicModel, terms: Mapping[str, float]) -> tuple[str, ...]:
-    """Return the terms that contribute most, each word once: a pair stands for its words."""
+    """Return the terms that contribute most, each word once."""
     parts = {term: share * model.weights.get(term, 0.0) for term, share in terms.items()}
     speaking = sorted((term for term in parts if parts[term] > 0), key=lambda term: (-parts[term], term))
     least = _LEAST_SHARE * math.fsum(parts[term] for term in speaking)
-    named: list[str] = []
-    covered: set[str] = set()
-    for term in speaking:
-        if parts[term] < least or len(named) == _WORDS_NAMED:
-            break
-        if covered.isdisjoint(term.split()):
-            named.append(term)
-            covered.update(term.split())
-    return tuple(named)
+    strong = (term for term in speaking if parts[term] >= least)
+    return tuple(islice(each_word_once(strong), _WORDS_NAMED))
 
 
 def dump(model: TopicModel) -> str:

@@ -1,0 +1,145 @@
+"""Picks papers for readers: close to them, unlike each other, and some from outside their known interests.
+
+numpy and scipy are loaded with this module.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from random import Random
+
+import numpy as np
+from numpy.typing import NDArray
+
+from digestmail.model.papers import Paper, PaperId
+from digestmail.model.personal import KnownPaper, Pick, PickKind, PickReason, Profile, Taste
+from digestmail.selection.closeness import Closeness, ReaderJudgement
+
+_MOST_BY_AUTHORS = 50
+_CONSIDERED = 8
+"""How many times as many papers as are picked are compared with each other."""
+_UNFAMILIAR = 4
+"""Papers from outside the known interests come from the next papers, this many times as many as are picked."""
+_COPY = 0.7
+"""Papers with at least this cosine are copies of each other: only one of them is picked."""
+_TIE = 1e-9
+_EXPLORATION = Profile().exploration
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """How close a paper is to a reader."""
+
+    paper_id: PaperId
+    closeness: float
+    """0 for the average paper of the day, 1 for a standard deviation more."""
+    reason: PickReason | None
+    """None if the paper is no closer than the average paper."""
+
+
+class Picker:
+    """Picks among the papers of a day. Equal papers and tastes always give equal picks, whoever else there is."""
+
+    def __init__(
+        self,
+        candidates: Sequence[Paper],
+        scores: Sequence[float],
+        known: Mapping[int, KnownPaper],
+        now: datetime,
+        corpus: Iterable[KnownPaper] = (),
+    ) -> None:
+        """Prepare `candidates`, and how near they are to `known`, the papers that readers have opinions on, by row.
+
+        Of papers that are equally close to a reader, the one with the higher of `scores` is picked. How rare a word is,
+        is counted in `candidates` and `corpus`, which should be recent papers of all kinds.
+        """
+        self._papers = candidates
+        self._closeness = Closeness(candidates, known, now, corpus)
+        self._ties = _TIE * np.argsort(np.argsort(np.array(scores, dtype=float), kind="stable"), kind="stable")
+
+    def pick(self, tastes: Iterable[Taste], most: int) -> list[tuple[Pick, ...]]:
+        """Return up to `most` papers for each of `tastes`, best first; none that is no closer than the average paper.
+
+        Papers by followed authors come first, even if there are more than `most`. The last ones are from outside the
+        known interests, if the reader wants a share of them. Nothing is picked if nothing is known about a reader.
+        """
+        return [tuple(self._pick(taste, most)) for taste in tastes]
+
+    def rank(self, taste: Taste) -> list[Ranked]:
+        """Return all papers that may be picked for a reader, the closest first."""
+        reader = self._closeness.judge(taste)
+        return [
+            Ranked(self._papers[place].id, round(float(reader.closeness[place]), 3), reason)
+            for place in self._in_order(reader)
+            for reason in (self._closeness.reason(reader, place),)
+        ]
+
+    def _pick(self, taste: Taste, most: int) -> Iterator[Pick]:
+        reader = self._closeness.judge(taste)
+        order = self._in_order(reader)
+        first = [place for place in order if place in reader.by_authors][:_MOST_BY_AUTHORS]
+        room = max(most - len(first), 0)
+        chance = _chance(taste.seed)
+        unfamiliar = min(_rounded(most * _exploration(taste), chance), room)
+        close = self._unlike_each_other(reader, order, first, room - unfamiliar)
+        for place in (*first, *close):
+            reason = self._closeness.reason(reader, place)
+            if reason is not None:
+                yield self._as_pick(place, reason)
+        if close:
+            rest = [place for place in order if place not in close and place not in first][: _UNFAMILIAR * most]
+            for place in chance.sample(rest, min(unfamiliar, len(rest))):
+                yield self._as_pick(place, PickReason(kind=PickKind.EXPLORATION))
+
+    def _as_pick(self, place: int, reason: PickReason) -> Pick:
+        return Pick(paper_id=self._papers[place].id, reason=reason)
+
+    def _in_order(self, reader: ReaderJudgement) -> list[int]:
+        """Return the papers that may be picked, the closest first."""
+        values = reader.closeness + self._ties
+        order: list[int] = np.argsort(-values, kind="stable").tolist()
+        return order[: int(np.isfinite(values).sum())]
+
+    def _unlike_each_other(
+        self, reader: ReaderJudgement, order: Sequence[int], first: Sequence[int], most: int
+    ) -> list[int]:
+        """Return up to `most` papers that are closer than average, each unlike `first` and those before it.
+
+        What a paper has in common with an earlier one reduces its closeness (maximal marginal relevance, Carbonell and
+        Goldstein, SIGIR 1998).
+        """
+        near = [place for place in order if reader.closeness[place] > 0 and place not in first][: _CONSIDERED * most]
+        left = np.array(near, dtype=np.intp)
+        values = reader.closeness[left]
+        common = self._among[np.ix_(first, near)].max(axis=0, initial=0)
+        found: list[int] = []
+        while len(found) < min(most, len(near)):
+            worth = np.where(common < _COPY, values * (1 - common), 0)
+            best = int(np.argmax(worth))
+            if worth[best] <= 0:
+                break
+            found.append(near[best])
+            values[best] = 0
+            common = np.maximum(common, self._among[near[best], left])
+        return found
+
+    @cached_property
+    def _among(self) -> NDArray[np.float32]:
+        return self._closeness.among()
+
+
+def _exploration(taste: Taste) -> float:
+    return taste.profile.exploration if taste.profile else _EXPLORATION
+
+
+def _chance(seed: str) -> Random:
+    return Random(int.from_bytes(hashlib.blake2b(seed.encode(), digest_size=8).digest()))  # noqa: S311 - no secret
+
+
+def _rounded(number: float, chance: Random) -> int:
+    """Return `number` rounded up or down, so that it is right on average."""
+    return int(number + chance.random())

@@ -1,0 +1,238 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from random import Random
+
+from corpus import FIELDS, abstract
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from digestmail.model.papers import Origin, Paper, PaperId
+from digestmail.model.personal import KnownPaper, Opinion, Pick, PickKind, PickReason, Profile, Taste
+from digestmail.selection.personal import Picker
+
+NOW = datetime(2026, 4, 2, 6, tzinfo=UTC)
+CAUTIOUS = Profile(exploration=0.0)
+
+
+def paper(name: str, **fields: str) -> Paper:
+    address = f"https://example.org/{name}"
+    given = {"title": f"Paper {name}"} | fields
+    return Paper(id=PaperId(f"url:{address}"), link=address, origin=Origin.FEED, **given)  # type: ignore[arg-type]
+
+
+def todays(count: int = 40, seed: int = 5) -> list[Paper]:
+    """Return papers of the four fields in turn; the id ends with the field."""
+    random = Random(seed)
+    fields = list(FIELDS)
+    return [
+        paper(f"{number}-{field}", title=f"Paper {number}", abstract=abstract(field, random))
+        for number in range(count)
+        for field in (fields[number % len(fields)],)
+    ]
+
+
+def known(seed: int = 6) -> dict[int, KnownPaper]:
+    """Return eight papers of each field: rows 1 to 8 are optics, 9 to 16 law, and so on."""
+    random = Random(seed)
+    texts = [(field, abstract(field, random)) for field in FIELDS for _ in range(8)]
+    return {row: KnownPaper(title=f"{field} {row}", abstract=text) for row, (field, text) in enumerate(texts, start=1)}
+
+
+def picker(papers: Sequence[Paper] | None = None, scores: Sequence[float] | None = None) -> Picker:
+    papers = todays() if papers is None else papers
+    return Picker(papers, [0.0] * len(papers) if scores is None else scores, known(), NOW)
+
+
+def opinion(row_id: int, days_ago: int = 1, *, liked: bool = True) -> Opinion:
+    return Opinion(row_id=row_id, liked=liked, given_at=NOW - timedelta(days=days_ago))
+
+
+def fields_of(picks: Sequence[Pick]) -> list[str]:
+    return [pick.paper_id.rpartition("-")[2] for pick in picks]
+
+
+def only(taste: Taste, most: int = 5, papers: Sequence[Paper] | None = None) -> tuple[Pick, ...]:
+    (picks,) = picker(papers).pick([taste], most)
+    return picks
+
+
+def test_one_liked_paper_is_enough() -> None:
+    picks = only(Taste(opinions=(opinion(1),), profile=CAUTIOUS))
+    assert fields_of(picks) == ["optics"] * 5
+    assert {pick.reason for pick in picks} == {PickReason(kind=PickKind.LIKED, title="optics 1")}
+
+
+def test_nothing_is_picked_if_nothing_is_known_or_only_what_a_reader_dislikes() -> None:
+    assert picker().pick([Taste(), Taste(profile=Profile()), Taste(opinions=(opinion(1, liked=False),))], 5) == [()] * 3
+
+
+def test_disliked_papers_reduce_the_closeness_of_papers_like_them() -> None:
+    both = (opinion(1), opinion(9))
+    without_law = (*both, *(opinion(row, liked=False) for row in range(10, 17)))
+    assert "law" in fields_of(only(Taste(opinions=both, profile=CAUTIOUS)))
+    before = [one.closeness for one in picker().rank(Taste(opinions=both)) if one.paper_id.endswith("law")]
+    after = [one.closeness for one in picker().rank(Taste(opinions=without_law)) if one.paper_id.endswith("law")]
+    assert sum(after) < sum(before)
+
+
+def test_dislikes_count_against_a_profile_as_well() -> None:
+    profile = Profile(interests="laser beam and court verdict", exploration=0.0)
+    dislikes = tuple(opinion(row, liked=False) for row in range(9, 17))
+    before, after = (picker().rank(Taste(opinions=opinions, profile=profile)) for opinions in ((), dislikes))
+    law = [
+        {one.paper_id: one.closeness for one in ranked if one.paper_id.endswith("law")} for ranked in (before, after)
+    ]
+    assert all(law[1][paper_id] < law[0][paper_id] for paper_id in law[0])
+
+
+def test_recent_opinions_count_more() -> None:
+    changed = Taste(opinions=(opinion(1, 700), opinion(2, 700), opinion(9, 1)), profile=CAUTIOUS)
+    assert fields_of(only(changed))[:3] == ["law"] * 3
+
+
+def test_an_opinion_from_a_clock_that_was_ahead_counts_like_one_of_now() -> None:
+    ahead, now = (only(Taste(opinions=(opinion(1), opinion(9, days)), profile=CAUTIOUS)) for days in (-999, 0))
+    assert ahead == now
+
+
+def test_a_reading_list_is_a_part_of_its_own() -> None:
+    profile = replace(CAUTIOUS, papers=tuple(known()[row] for row in range(17, 25)))
+    picks = only(Taste(profile=profile))
+    assert fields_of(picks) == ["soil"] * 5
+    assert {pick.reason.kind for pick in picks} == {PickKind.READING_LIST}
+    assert all(pick.reason.title.startswith("soil ") for pick in picks)
+
+
+def test_one_liked_paper_counts_as_much_as_a_long_reading_list() -> None:
+    profile = replace(CAUTIOUS, papers=tuple(known()[row] for row in range(17, 25)))
+    assert set(fields_of(only(Taste(opinions=(opinion(1),), profile=profile), most=10))) == {"soil", "optics"}
+
+
+def test_interests_say_which_words_they_share_as_the_paper_writes_them() -> None:
+    papers = [
+        *todays(20),
+        paper("x-birds", title="Migration of geese", abstract="Geese migrate by satellites."),
+    ]
+    (pick,) = only(Taste(profile=Profile(interests="bird migrations and satellite tags", exploration=0.0)), 1, papers)
+    assert pick.paper_id.endswith("birds")
+    assert pick.reason == PickReason(kind=PickKind.INTERESTS, names=("migration", "satellites"))
+
+
+def test_papers_by_followed_authors_come_first_however_many_there_are() -> None:
+    papers = [
+        replace(one, authors=("Zoe Étude", "B. Example") if number < 7 else ("Carl Other",))
+        for number, one in enumerate(todays())
+    ]
+    profile = Profile(authors=("Etude, Z.", "Berta Example"), exploration=0.0)
+    picks = only(Taste(profile=profile), 5, papers)
+    assert {pick.paper_id for pick in picks} == {one.id for one in papers[:7]}
+    assert {pick.reason for pick in picks} == {PickReason(kind=PickKind.AUTHOR, names=("Zoe Étude", "B. Example"))}
+    with_likes = only(Taste(opinions=(opinion(1),), profile=replace(profile, authors=("Carl Nobody",))), 5, papers)
+    assert {pick.reason.kind for pick in with_likes} == {PickKind.LIKED}
+
+
+def test_blocked_words_and_known_papers_are_never_picked() -> None:
+    plain = Taste(opinions=(opinion(1),), profile=CAUTIOUS)
+    first = only(plain)[0].paper_id
+    assert first not in {pick.paper_id for pick in only(replace(plain, without=frozenset({first})))}
+    blocked = replace(plain, profile=replace(CAUTIOUS, blocked_words=("laser", "cavity")))
+    texts = {one.id: one.abstract.split() for one in todays()}
+    found = only(blocked, most=40)
+    assert found
+    assert all({"laser", "cavity", "cavities", "lasers"}.isdisjoint(texts[pick.paper_id]) for pick in found)
+
+
+def test_a_followed_author_does_not_lift_a_block() -> None:
+    papers = [replace(one, authors=("Zoe Étude",)) for one in todays()]
+    profile = Profile(authors=("Zoe Étude",), blocked_words=("we",))
+    assert only(Taste(profile=profile, without=frozenset(one.id for one in papers)), 5, papers) == ()
+
+
+def test_near_copies_do_not_fill_the_section() -> None:
+    liked = known()[1]
+    copies = [paper(f"{number}-copy", title=f"Copy {number}", abstract=liked.abstract) for number in range(10)]
+    picks = only(Taste(opinions=(opinion(1),), profile=CAUTIOUS), 5, [*todays(), *copies])
+    assert fields_of(picks).count("copy") <= 2
+    assert fields_of(picks)[0] == "copy"
+
+
+def test_a_share_of_picks_comes_from_outside_the_known_interests() -> None:
+    def explored(share: float, seed: str) -> list[str]:
+        taste = Taste(opinions=(opinion(1),), profile=Profile(exploration=share), seed=seed)
+        return [pick.paper_id for pick in only(taste) if pick.reason.kind is PickKind.EXPLORATION]
+
+    assert [len(explored(0.4, f"day {day}")) for day in range(5)] == [2] * 5
+    assert explored(0.4, "day 1") == explored(0.4, "day 1")
+    assert len({tuple(explored(0.4, f"day {day}")) for day in range(5)}) > 1
+    assert explored(0.0, "day 1") == []
+    assert sum(len(explored(0.1, f"day {day}")) for day in range(40)) in range(10, 31)
+
+
+def test_exploration_is_last_and_never_repeats_a_pick() -> None:
+    picks = only(Taste(opinions=(opinion(1),), profile=Profile(exploration=0.5), seed="x"), most=10)
+    kinds = [pick.reason.kind for pick in picks]
+    assert kinds == sorted(kinds, key=lambda kind: kind is PickKind.EXPLORATION)
+    assert len({pick.paper_id for pick in picks}) == len(picks) == 10
+
+
+def test_of_equally_close_papers_the_one_with_the_higher_score_comes_first() -> None:
+    twins = [paper(f"{number}-twin", abstract=known()[1].abstract) for number in range(3)]
+    papers = [*todays(), *twins]
+    found = picker(papers, [1.0] * 40 + [3.0, 9.0, 5.0]).rank(Taste(opinions=(opinion(1),)))
+    assert [one.paper_id for one in found[:3]] == [twins[place].id for place in (1, 2, 0)]
+
+
+def test_a_day_without_papers_or_with_one_is_no_error() -> None:
+    taste = Taste(opinions=(opinion(1),), profile=Profile(interests="laser", papers=(known()[2],)))
+    assert picker([]).pick([taste], 5) == [()]
+    assert picker(todays(1)).pick([replace(taste, profile=CAUTIOUS)], 5) == [()]
+    assert picker([]).rank(taste) == []
+
+
+def test_ranking_says_why_only_for_papers_that_are_closer_than_average() -> None:
+    ranked = picker().rank(Taste(opinions=(opinion(1),)))
+    assert [one.closeness for one in ranked] == sorted((one.closeness for one in ranked), reverse=True)
+    assert all((one.reason is not None) == (one.closeness > 0) for one in ranked if abs(one.closeness) > 0.001)
+
+
+ROWS = st.integers(1, 32)
+OPINIONS = st.lists(st.tuples(ROWS, st.booleans(), st.integers(0, 400)), max_size=12, unique_by=lambda one: one[0])
+PAPERS = todays()
+PICKER = picker(PAPERS)
+
+
+@settings(max_examples=60, deadline=None)
+@given(OPINIONS, st.randoms(use_true_random=False), st.sets(st.sampled_from([one.id for one in PAPERS])), st.booleans())
+def test_picks_do_not_depend_on_the_order_of_opinions_or_on_other_readers(
+    given_opinions: list[tuple[int, bool, int]], random: Random, without: set[PaperId], explore: bool
+) -> None:
+    opinions = [opinion(row, days, liked=liked) for row, liked, days in given_opinions]
+    taste = Taste(
+        opinions=tuple(opinions),
+        profile=Profile(exploration=0.4 if explore else 0.0),
+        without=frozenset(without),
+        seed="one",
+    )
+    random.shuffle(opinions)
+    other = Taste(opinions=(opinion(3), opinion(30, liked=False)), profile=Profile(interests="court"))
+    alone, together = PICKER.pick([taste], 5)[0], PICKER.pick([other, replace(taste, opinions=tuple(opinions))], 5)[1]
+    assert alone == together
+    assert picker(PAPERS).pick([taste], 5)[0] == alone
+    assert len({pick.paper_id for pick in alone}) == len(alone) <= 5
+    assert without.isdisjoint(pick.paper_id for pick in alone)
+    if not any(liked for _, liked, _ in given_opinions):
+        assert alone == ()
+
+
+@settings(max_examples=30, deadline=None)
+@given(OPINIONS.filter(bool))
+def test_an_erased_opinion_is_as_if_it_had_never_been_given(given_opinions: list[tuple[int, bool, int]]) -> None:
+    opinions = tuple(opinion(row, days, liked=liked) for row, liked, days in given_opinions)
+    erased = Taste(opinions=opinions[1:])
+    everything = known()
+    del everything[opinions[0].row_id]
+    never_known = Picker(PAPERS, [0.0] * len(PAPERS), everything, NOW)
+    assert PICKER.pick([erased], 5) == never_known.pick([erased], 5)
