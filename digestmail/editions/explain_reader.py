@@ -14,13 +14,14 @@ from digestmail.editions.personal import ReaderPicks
 from digestmail.model.digests import Digest
 from digestmail.model.editions import Edition
 from digestmail.model.papers import Paper, PaperId
+from digestmail.model.personal import Taste
 from digestmail.model.selection import PersonalSection
 from digestmail.model.subscribers import Subscriber, SubscriberState
 from digestmail.selection.explain import why_picked
 from digestmail.storage import picks, received
 
 if TYPE_CHECKING:
-    from digestmail.selection.personal import Taste
+    from digestmail.selection.personal import Ranked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,27 +102,37 @@ def _why_not(connection: Connection, asked: ReaderQuestion, composed: Composed) 
     taste = dict(readers.tastes({reader.id: got})).get(reader.id)
     if taste is None:
         return "nothing is known about their interests; there is neither feedback nor a profile"
-    if candidate in taste.without:
-        return "they gave feedback on it before"
-    if (rank := _rank(readers, taste, candidate, len(composed.pickable))) is not None:
-        return f"it ranks {rank} for them, and {digest.most_picks} are picked"
-    return _what_blocks(readers, taste, candidate, len(composed.pickable)) or "nothing connects it with their interests"
+    return "they gave feedback on it before" if candidate in taste.without else _by_rank(readers, taste, candidate)
 
 
-def _what_blocks(readers: ReaderPicks, taste: Taste, candidate: PaperId, most: int) -> str:
-    """Return which words of a reader's profile keep a paper from being picked; empty if none do."""
-    if taste.profile is not None:
-        words = taste.profile.blocked_words
-        for word in words:
-            others = replace(taste.profile, blocked_words=tuple(other for other in words if other != word))
-            if _rank(readers, replace(taste, profile=others), candidate, most) is not None:
+def _by_rank(readers: ReaderPicks, taste: Taste, candidate: PaperId) -> str:
+    """Return what the paper lacks to be picked for a reader of this taste."""
+    rank, found = _ranked(readers, taste, candidate)
+    if found is None:
+        return _what_blocks(readers, taste, candidate)
+    if found.reason is None:
+        return "it is no closer to what is known about their interests than the average paper of the day"
+    return (
+        f"it ranks {rank} for them, {why_picked(found.reason)}, and those that rank higher or are less like each other "
+        f"were picked"
+    )
+
+
+def _what_blocks(readers: ReaderPicks, taste: Taste, candidate: PaperId) -> str:
+    """Return which words of a reader's profile block the paper."""
+    words = taste.profile.blocked_words if taste.profile else ()
+    for word in words:
+        others = tuple(other for other in words if other != word)
+        if taste.profile is not None:
+            allowed = replace(taste, profile=replace(taste.profile, blocked_words=others))
+            if _ranked(readers, allowed, candidate)[1] is not None:
                 return f"it contains {word!r}, which they block"
-        if words and _rank(readers, replace(taste, profile=replace(taste.profile, blocked_words=())), candidate, most):
-            return f"it contains words that they block ({', '.join(words)})"
-    return ""
+    return (
+        f"it contains words that they block: {', '.join(words)}" if words else "nothing is known about their interests"
+    )
 
 
-def _rank(readers: ReaderPicks, taste: Taste, candidate: PaperId, most: int) -> int | None:
-    """Return the rank of a paper among all that could be picked; None if it could not."""
-    (found,) = readers.choose([taste], most)
-    return next((rank for rank, one in enumerate(found, start=1) if one.paper_id == candidate), None)
+def _ranked(readers: ReaderPicks, taste: Taste, candidate: PaperId) -> tuple[int, Ranked | None]:
+    """Return the rank of a paper for a reader, from 1; (0, None) if it must not be picked."""
+    found = ((rank, one) for rank, one in enumerate(readers.rank(taste), start=1) if one.paper_id == candidate)
+    return next(found, (0, None))

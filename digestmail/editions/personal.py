@@ -12,17 +12,19 @@ from sqlalchemy import Connection
 from digestmail.model.digests import Digest
 from digestmail.model.editions import Edition
 from digestmail.model.papers import PaperId
-from digestmail.model.personal import Opinion, Pick, PickKind, PickReason, Profile
+from digestmail.model.personal import KnownPaper, Opinion, Pick, PickKind, PickReason, Profile, Taste
 from digestmail.model.selection import Entry, PersonalSection
-from digestmail.storage import feedback, papers, picks
+from digestmail.storage import feedback, papers, picks, topic_models
 from digestmail.storage.picks import NewReason
 from digestmail.storage.upsert import chunks
 
 if TYPE_CHECKING:
-    from digestmail.selection.personal import Picker, Taste
+    from digestmail.selection.personal import Picker, Ranked
 
 _READERS_AT_ONCE: Final = 2_000
 """Whose feedback and profiles are in memory at the same time."""
+_RECENT_PAPERS: Final = 2_000
+"""In them it is counted how rare a word is."""
 _OF_ONE_READER: Final = frozenset({PickKind.READING_LIST})
 """Reasons with a title that perhaps only this reader knows."""
 Readers = Mapping[int, frozenset[PaperId]]
@@ -47,14 +49,16 @@ class ReaderPicks:
             return
         for some in chunks(list(readers), _READERS_AT_ONCE):
             known = list(self.tastes({subscriber_id: readers[subscriber_id] for subscriber_id in some}))
-            found = self.choose([taste for _, taste in known], self._digest.most_picks)
+            if not known:
+                continue
+            found = self._ready().pick([taste for _, taste in known], self._digest.most_picks)
             yield from (
                 (subscriber_id, picked) for (subscriber_id, _), picked in zip(known, found, strict=True) if picked
             )
 
-    def choose(self, tastes: Sequence[Taste], most: int) -> list[tuple[Pick, ...]]:
-        """Return at most `most` picks for each taste, best first."""
-        return self._ready().pick(tastes, most) if tastes else []
+    def rank(self, taste: Taste) -> list[Ranked]:
+        """Return all papers that may be picked for a reader, the closest to their interests first."""
+        return self._ready().rank(taste)
 
     def tastes(self, readers: Readers) -> Iterator[tuple[int, Taste]]:
         """Yield (subscriber id, what is known about their interests) of the readers with feedback or a profile."""
@@ -76,9 +80,6 @@ class ReaderPicks:
     def _taste(
         self, subscriber_id: int, opinions: tuple[Opinion, ...], profile: Profile | None, received: frozenset[PaperId]
     ) -> Taste:
-        # NumPy takes longer to import than most runs take for everything else.
-        from digestmail.selection.personal import Taste
-
         if self._rows is None:
             ids = [entry.paper.id for entry in self._pickable]
             self._rows = {row_id: paper_id for paper_id, row_id in papers.row_ids(self._connection, ids).items()}
@@ -91,14 +92,17 @@ class ReaderPicks:
         )
 
     def _ready(self) -> Picker:
+        # NumPy and SciPy take longer to import than most runs take for everything else.
         from digestmail.selection.personal import Picker
 
         if self._picker is None:
+            recent = topic_models.newest_texts(self._connection, _RECENT_PAPERS)
             self._picker = Picker(
                 [entry.paper for entry in self._pickable],
                 [entry.score.total for entry in self._pickable],
                 feedback.rated_papers(self._connection, self._digest.name),
                 self._edition.composed_at,
+                [KnownPaper(title=title, abstract=abstract) for title, abstract, _ in recent],
             )
         return self._picker
 
