@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy import Connection, Integer, delete, func, literal, select, update
 
 from digestmail.model.papers import Paper, PaperId
 from digestmail.model.personal import KnownPaper, Opinion
@@ -28,7 +28,9 @@ def find_paper(connection: Connection, digest: str, slot: str, position: int) ->
         select(func.coalesce(papers.c.merged_into, papers.c.id))
         .join(edition_papers, edition_papers.c.paper_id == papers.c.id)
         .join(editions, editions.c.id == edition_papers.c.edition_id)
-        .where(editions.c.digest == digest, editions.c.slot == slot, edition_papers.c.position == position)
+        # Positions of papers that the edition does not contain may be too large for the type of the column.
+        .where(editions.c.digest == digest, editions.c.slot == slot)
+        .where(edition_papers.c.position == literal(position, Integer))
     ).scalar()
     return None if row_id is None else next(paper_rows.load(connection, [row_id]))
 
