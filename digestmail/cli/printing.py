@@ -122,6 +122,7 @@ def _digest_lines(digest: DigestReport) -> Iterator[str]:
     text = f"publish  {digest.digest}{slot}: {digest.status}"
     if digest.status == "published":
         text += f", {digest.papers} of {counted(digest.considered, 'paper')}, {counted(digest.recipients, 'recipient')}"
+        text += f", papers picked for {digest.personal}" if digest.personal else ""
         text += f", nothing left for {digest.nothing_for}" if digest.nothing_for else ""
         text += f", {digest.shortened} shortened to fit" if digest.shortened else ""
     yield f"{text}; {digest.reason}" if digest.reason else text

@@ -194,13 +194,26 @@ def _show_entries(title: str, entries: Iterable[Entry]) -> None:
         sys.stdout.write(f"{entry.rank:4}  {entry.score.total:6.2f}  {entry.paper.id}  {entry.paper.title}\n")
 
 
-def explain(paper: Ref, config: ConfigPath = None, now: Now = None, json: Json = False) -> None:
+def explain(
+    paper: Ref,
+    config: ConfigPath = None,
+    subscriber: Annotated[
+        str | None,
+        typer.Option(help="Also explain for the reader with this address, and why it is picked for them or not."),
+    ] = None,
+    now: Now = None,
+    json: Json = False,
+) -> None:
     """Explain for every digest why a paper was, will be or will not be selected."""
     from digestmail.cli import printing
     from digestmail.editions.explain import explain_paper
+    from digestmail.subscribers import admin
 
     with open_app(config, now) as app:
-        found, explanations = explain_paper(app.database, app.digests, paper, app.clock.now(), app.horizon())
+        reader = None if subscriber is None else admin.show(app.database, subscriber)
+        found, explanations = explain_paper(
+            app.database, app.digests, paper, app.clock.now(), app.horizon(), reader=reader
+        )
     if json:
         printing.as_json({"paper": found, "digests": explanations})
         return

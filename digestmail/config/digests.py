@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -136,6 +136,8 @@ class DigestTable(RuledTable):
     also_trending: bool = _DIGEST.also_trending
     on_empty: OnEmpty = _DIGEST.on_empty
     allow_repeats_of: tuple[Name, ...] = ()
+    for_you: int = Field(default=_DIGEST.for_you, ge=0, le=50)
+    selection: Literal["topics", "personal"] = "topics"
     layout: Layout = _DIGEST.look.layout
     thumbnails: bool = _DIGEST.look.thumbnails
     language: Language = _DIGEST.look.language

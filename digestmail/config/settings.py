@@ -97,6 +97,8 @@ class Config(BaseSettings):
                 also_trending=table.also_trending,
                 on_empty=table.on_empty,
                 allow_repeats_of=table.allow_repeats_of,
+                for_you=table.for_you,
+                personal=table.selection == "personal",
                 look=Appearance(
                     layout=table.layout,
                     thumbnails=table.thumbnails,

@@ -18,7 +18,7 @@ class WebTable(Table):
     trusted_proxies: tuple[ProxyNetwork, ...] = ("127.0.0.1", "::1")
     thumbnails: bool = False
     access_log: bool = False
-    feedback: bool = False
+    feedback: bool = True
     searches_per_minute: int = Field(default=60, ge=1, le=1_000_000)
     admin_token: Guard | None = None
     admin_token_file: Path | None = None

@@ -6,20 +6,25 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
 
 from digestmail.editions.publish import Render
 from digestmail.mail.message import MessageTemplate
 from digestmail.mail.tokens import Tokens
 from digestmail.model.deliveries import Delivery, Envelope, Rendered
 from digestmail.model.editions import Edition
-from digestmail.model.selection import Section
-from digestmail.selection.segments import committed
-from digestmail.storage import editions
+from digestmail.model.selection import PersonalSection, Section
+from digestmail.selection.segments import committed, with_picks
+from digestmail.storage import editions, picks
 from digestmail.storage.database import Database
 from digestmail.text.addresses import split_address
 
+K = TypeVar("K")
+V = TypeVar("V")
+
 _KEPT = 16
-"""Message templates kept in memory, about 100 KB each. Claims are sorted by segment, so few are in use at once."""
+"""Message templates kept in memory, about 100 KB each, and contents of segments. Claims are sorted by segment, so few
+are in use at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +32,16 @@ class _Prepared:
     message_template: MessageTemplate
     digest: str
     slot: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Content:
+    """What a segment contains."""
+
+    edition_id: int
+    edition: Edition
+    sections: tuple[Section, ...]
+    language: str | None
 
 
 class EditionComposer:
@@ -54,11 +69,12 @@ class EditionComposer:
         self._sender = sender
         self._domain = domain
         self._bounces = split_address(bounce_address) if bounce_address else None
-        self._prepared: OrderedDict[int, _Prepared] = OrderedDict()
+        self._prepared: OrderedDict[tuple[int, bytes | None], _Prepared] = OrderedDict()
+        self._contents: OrderedDict[int, _Content] = OrderedDict()
 
     def write(self, delivery: Delivery, now: datetime) -> tuple[Envelope, bytes]:
         """Return the envelope and the message of one delivery. Raises RenderError or DeliveryError."""
-        prepared = self._prepare(delivery.segment_id)
+        prepared = self._prepare(delivery.segment_id, delivery.picks)
         message = prepared.message_template.personalize(
             recipient=delivery.address,
             message_id=self._tokens.message_id(prepared.digest, prepared.slot, delivery.subscriber_id, self._domain),
@@ -75,22 +91,39 @@ class EditionComposer:
         local, domain = self._bounces
         return f"{local}+{self._tokens.verp(delivery.edition_id, delivery.subscriber_id)}@{domain}"
 
-    def _prepare(self, segment_id: int) -> _Prepared:
-        if segment_id in self._prepared:
-            self._prepared.move_to_end(segment_id)
-            return self._prepared[segment_id]
-        edition, sections, language = self._content(segment_id)
-        rendered = self._render(edition, sections, language=language)
+    def _prepare(self, segment_id: int, packed: bytes | None) -> _Prepared:
+        key = (segment_id, packed)
+        if key in self._prepared:
+            self._prepared.move_to_end(key)
+            return self._prepared[key]
+        content, picked = self._content(segment_id, packed)
+        edition = content.edition
+        sections = with_picks(content.sections, picked, edition.limits.max_papers)
+        rendered = self._render(edition, sections, language=content.language)
         prepared = _Prepared(
             message_template=self._message_template(edition, rendered), digest=edition.digest, slot=edition.slot.key
         )
-        self._prepared[segment_id] = prepared
-        if len(self._prepared) > _KEPT:
-            self._prepared.popitem(last=False)
+        _keep(self._prepared, key, prepared)
         return prepared
 
-    def _content(self, segment_id: int) -> tuple[Edition, tuple[Section, ...], str | None]:
+    def _content(self, segment_id: int, packed: bytes | None) -> tuple[_Content, PersonalSection | None]:
+        """Return the content of a segment, and the section "For you" of a delivery."""
         with self._database.connect() as connection:
-            segment = editions.segment(connection, segment_id)
-            edition = editions.get_by_id(connection, segment.edition_id).edition
-        return edition, committed(edition, segment), segment.language
+            if segment_id not in self._contents:
+                segment = editions.segment(connection, segment_id)
+                edition = editions.get_by_id(connection, segment.edition_id).edition
+                content = _Content(
+                    edition_id=segment.edition_id,
+                    edition=edition,
+                    sections=committed(edition, segment),
+                    language=segment.language,
+                )
+                _keep(self._contents, segment_id, content)
+            content = self._contents[segment_id]
+            return content, picks.section(connection, content.edition, content.edition_id, packed)
+
+
+def _keep(cache: OrderedDict[K, V], key: K, value: V) -> None:
+    cache[key] = value
+    if len(cache) > _KEPT:
+        cache.popitem(last=False)

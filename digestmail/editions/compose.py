@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
 
@@ -12,7 +13,7 @@ from digestmail.errors import StorageError
 from digestmail.model.digests import Digest
 from digestmail.model.editions import Edition, Slot
 from digestmail.model.papers import Health, Mention, Mentioned
-from digestmail.model.selection import Candidate, Outcome, Selection
+from digestmail.model.selection import Candidate, Entry, Outcome, Selection
 from digestmail.schedule.cron import current_slot, next_fire, open_until
 from digestmail.schedule.moments import DATED_AHEAD, is_ahead
 from digestmail.selection import newness
@@ -21,6 +22,7 @@ from digestmail.selection.select import select
 from digestmail.storage import editions, papers, settings
 from digestmail.storage import sources as stored_sources
 from digestmail.storage.database import Database
+from digestmail.storage.picks import MOST_POSITIONS
 from digestmail.text.counts import counted
 
 _LONGEST_GAP = timedelta(days=30)
@@ -36,6 +38,8 @@ class Composed:
     selection: Selection
     since: datetime
     """Papers first seen at this time or later were not considered."""
+    pickable: tuple[Entry, ...] = ()
+    """The papers that may be picked for single readers, by rank: those of the edition, and others."""
 
 
 def compose(
@@ -65,7 +69,31 @@ def compose(
     if reason := _why_nothing(connection, digest, selection):
         reason = _why_fewer(len(seen), len(admitted), len(candidates)) + reason
     edition = as_edition(digest, slot, now, selection, reason)
-    return Composed(edition=edition, selection=selection, since=since)
+    sent_at = editions.last_sent_at(connection, digest.name, before=slot.at) if digest.personal else None
+    return Composed(
+        edition=edition,
+        selection=selection,
+        since=since,
+        pickable=_pickable(digest, edition, selection, candidates, sent_at),
+    )
+
+
+def _pickable(
+    digest: Digest, edition: Edition, selection: Selection, candidates: Sequence[Candidate], sent_at: datetime | None
+) -> tuple[Entry, ...]:
+    """Return the papers that may be picked for single readers, by rank.
+
+    If the edition has no papers, there are none, unless the digest is personal and one of them is newer than its last
+    email, at `sent_at`.
+    """
+    found = sorted((*selection.entries, *selection.others), key=lambda entry: entry.rank)
+    if not edition.entries:
+        new = {one.paper.id for one in candidates if sent_at is None or one.came_at > sent_at}
+        if not digest.personal or all(entry.paper.id not in new for entry in found):
+            return ()
+    # The edition's own papers have the first positions, so there is room for them.
+    most = MOST_POSITIONS - len(edition.entries)
+    return tuple(found[:most])
 
 
 def as_edition(digest: Digest, slot: Slot, now: datetime, selection: Selection, reason: str) -> Edition:

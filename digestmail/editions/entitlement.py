@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
+from digestmail.editions.personal import PickedPapers, ReaderPicks
 from digestmail.model.digests import Digest
 from digestmail.model.editions import Edition
 from digestmail.model.papers import PaperId
-from digestmail.model.selection import Section
+from digestmail.model.selection import Entry, PersonalSection, Section
 from digestmail.model.subscribers import Subscriber
-from digestmail.selection.segments import committed, for_segment, matching
-from digestmail.storage import deliveries, editions
+from digestmail.selection.segments import committed, for_segment, matching, with_picks
+from digestmail.storage import deliveries, editions, picks, received
 from digestmail.storage.database import Database
 
 
@@ -21,10 +23,11 @@ class Entitlement:
     """A subscriber's part of an edition."""
 
     sections: tuple[Section, ...]
+    """The section "For you" is the first one, if there is any."""
     topics: tuple[str, ...] = ()
     """The topics they chose; empty means all."""
     received: frozenset[PaperId] = frozenset()
-    """Papers in these topics that another digest already contained."""
+    """Papers in these topics that they received before, from another digest or because they were picked for them."""
     language: str | None = None
     """None means the digest's language."""
     subscribed: bool = True
@@ -33,49 +36,79 @@ class Entitlement:
     """Whether this is the stored content of their delivery, instead of what they would get now."""
 
 
-def entitlement(database: Database, digest: Digest, edition: Edition, subscriber: Subscriber) -> Entitlement:
+def entitlement(
+    database: Database, digest: Digest, edition: Edition, subscriber: Subscriber, pickable: Sequence[Entry] = ()
+) -> Entitlement:
     """Like `entitlement_of`, but opens a connection."""
     with database.connect() as connection:
-        return entitlement_of(connection, digest, edition, subscriber)
+        return entitlement_of(connection, digest, edition, subscriber, pickable)
 
 
-def entitlement_of(connection: Connection, digest: Digest, edition: Edition, subscriber: Subscriber) -> Entitlement:
-    """Return what `subscriber` gets of `edition`: the stored content, or what publishing it now would give."""
+def entitlement_of(
+    connection: Connection, digest: Digest, edition: Edition, subscriber: Subscriber, pickable: Sequence[Entry] = ()
+) -> Entitlement:
+    """Return what `subscriber` gets of `edition`: the stored content, or what publishing it now would give.
+
+    `pickable` are the papers that may be picked for them, as `Composed` has them.
+    """
     subscription = next((one for one in subscriber.subscriptions if one.digest == digest.name), None)
-    delivered = _delivered(connection, digest, edition, subscriber)
+    stored = editions.get(connection, edition.digest, edition.slot.key)
+    edition_id = stored.id if stored is not None and stored.edition == edition else None
+    delivered = None if edition_id is None else _delivered(connection, digest, edition, edition_id, subscriber)
     if delivered is not None:
         return delivered
     topics = () if subscription is None else subscription.topics
-    received = _received(connection, digest, edition, subscriber)
+    got = _received(connection, digest, edition, edition_id, subscriber, pickable)
+    picked = None if subscription is None else _picked(connection, digest, edition, subscriber, pickable, got)
+    sections = () if picked is not None and digest.personal else for_segment(edition, topics, got)
     return Entitlement(
-        sections=for_segment(edition, topics, received),
+        sections=with_picks(sections, picked, edition.limits.max_papers),
         topics=topics,
-        received=received & matching(edition, topics),
+        received=got & matching(edition, topics),
         language=subscriber.language,
         subscribed=subscription is not None,
     )
 
 
-def _delivered(connection: Connection, digest: Digest, edition: Edition, subscriber: Subscriber) -> Entitlement | None:
-    stored = editions.get(connection, edition.digest, edition.slot.key)
-    if stored is None or stored.edition != edition:
+def _picked(
+    connection: Connection,
+    digest: Digest,
+    edition: Edition,
+    subscriber: Subscriber,
+    pickable: Sequence[Entry],
+    got: frozenset[PaperId],
+) -> PersonalSection | None:
+    found = dict(ReaderPicks(connection, digest, edition, pickable).pick({subscriber.id: got}))
+    return PickedPapers(edition, pickable).section(found[subscriber.id]) if found else None
+
+
+def _delivered(
+    connection: Connection, digest: Digest, edition: Edition, edition_id: int, subscriber: Subscriber
+) -> Entitlement | None:
+    content = deliveries.content_of(connection, edition_id, subscriber.id)
+    if content is None:
         return None
-    segment_id = deliveries.segment_of(connection, stored.id, subscriber.id)
-    if segment_id is None:
-        return None
+    segment_id, packed = content
     segment = editions.segment(connection, segment_id)
+    picked = picks.section(connection, edition, edition_id, packed)
     left_out = matching(edition, segment.topics) - frozenset(segment.paper_ids)
     return Entitlement(
-        sections=committed(edition, segment),
+        sections=with_picks(committed(edition, segment), picked, edition.limits.max_papers),
         topics=segment.topics,
-        received=_received(connection, digest, edition, subscriber) & left_out,
+        received=_received(connection, digest, edition, edition_id, subscriber) & left_out,
         language=segment.language,
         delivered=True,
     )
 
 
-def _received(connection: Connection, digest: Digest, edition: Edition, subscriber: Subscriber) -> frozenset[PaperId]:
-    paper_ids = [entry.paper.id for entry in edition.entries]
-    prior = editions.prior_segments(connection, paper_ids, exclude_digests=(digest.name, *digest.allow_repeats_of))
-    got = editions.received_by(connection, subscriber.id, prior)
-    return frozenset[PaperId]().union(*(prior[segment_id] for segment_id in got))
+def _received(
+    connection: Connection,
+    digest: Digest,
+    edition: Edition,
+    edition_id: int | None,
+    subscriber: Subscriber,
+    pickable: Sequence[Entry] = (),
+) -> frozenset[PaperId]:
+    paper_ids = [entry.paper.id for entry in pickable or edition.entries]
+    before = received.earlier(connection, paper_ids, digest, edition_id)
+    return received.of(connection, subscriber.id, before)

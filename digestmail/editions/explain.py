@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
-from digestmail.editions.compose import compose, upcoming_slot
+from digestmail.editions.compose import Composed, compose, upcoming_slot
+from digestmail.editions.explain_reader import ReaderQuestion, explain_published, explain_upcoming
 from digestmail.model.digests import Digest
 from digestmail.model.editions import Edition
 from digestmail.model.papers import Mention, Paper
 from digestmail.model.selection import Decision, Outcome
+from digestmail.model.subscribers import Subscriber
 from digestmail.selection.explain import readers, reasons, why_not_counted, why_old
 from digestmail.selection.rules import compile_sources, rejected_by
 from digestmail.storage import editions, papers
@@ -31,31 +33,63 @@ class Explanation:
 
 
 def explain_paper(
-    database: Database, digests: Sequence[Digest], ref: str, now: datetime, horizon: datetime | None = None
+    database: Database,
+    digests: Sequence[Digest],
+    ref: str,
+    now: datetime,
+    horizon: datetime | None = None,
+    *,
+    reader: Subscriber | None = None,
 ) -> tuple[Paper, tuple[Explanation, ...]]:
     """Like `explain`, but opens a connection. Raises StorageError."""
     with database.connect() as connection:
-        return explain(connection, digests, ref, now, horizon)
+        return explain(connection, digests, ref, now, horizon, reader=reader)
 
 
 def explain(
-    connection: Connection, digests: Sequence[Digest], ref: str, now: datetime, horizon: datetime | None = None
+    connection: Connection,
+    digests: Sequence[Digest],
+    ref: str,
+    now: datetime,
+    horizon: datetime | None = None,
+    *,
+    reader: Subscriber | None = None,
 ) -> tuple[Paper, tuple[Explanation, ...]]:
-    """Return the paper known as `ref` (id, DOI, link or title) and one explanation per digest. Raises StorageError."""
+    """Return the paper known as `ref` (id, DOI, link or title) and one explanation per digest. Raises StorageError.
+
+    With a `reader`, the explanation also says whether they get it, and why it is picked for them or not.
+    """
     paper = papers.resolve(connection, ref)
-    return paper, tuple(_explain_one(connection, digest, paper, now, horizon) for digest in digests)
+    return paper, tuple(_explain_one(connection, digest, paper, now, horizon, reader) for digest in digests)
 
 
 def _explain_one(
-    connection: Connection, digest: Digest, paper: Paper, now: datetime, horizon: datetime | None
+    connection: Connection,
+    digest: Digest,
+    paper: Paper,
+    now: datetime,
+    horizon: datetime | None,
+    reader: Subscriber | None,
 ) -> Explanation:
+    asked = None if reader is None else ReaderQuestion(digest=digest, paper=paper, reader=reader)
     slot_key = papers.published(connection, digest.name, [paper.id]).get(paper.id)
     stored = editions.get(connection, digest.name, slot_key) if slot_key else None
     if stored is not None:
-        return _published(stored.edition, paper)
+        found = _published(stored.edition, paper)
+        return found if asked is None else _with(found, explain_published(connection, asked, stored.edition))
     slot = upcoming_slot(connection, digest, now, horizon)
     # Times are given to the minute, so sightings of the entire minute are included.
     composed = compose(connection, digest, slot, now.replace(second=59, microsecond=999_999), horizon)
+    found = _unpublished(connection, digest, paper, composed)
+    return found if asked is None else _with(found, explain_upcoming(connection, asked, composed))
+
+
+def _with(found: Explanation, sentences: Iterable[str]) -> Explanation:
+    return replace(found, reasons=(*found.reasons, *sentences))
+
+
+def _unpublished(connection: Connection, digest: Digest, paper: Paper, composed: Composed) -> Explanation:
+    slot = composed.edition.slot
     decision = next((d for d in composed.selection.decisions if d.paper_id == paper.id), None)
     mentions = papers.mentions_of(connection, paper.id)
     known = [

@@ -4,35 +4,32 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from itertools import groupby, islice
-from math import inf
-from typing import Final, Protocol
+from itertools import islice
+from typing import Protocol
 
 from sqlalchemy import Connection
 
 from digestmail.editions.compose import Composed, compose, is_open, read_well
 from digestmail.editions.due_time import DueTime
+from digestmail.editions.personal import PickedPapers, ReaderPicks
+from digestmail.editions.recipients import ReceivedPapers, SegmentAssigner
 from digestmail.errors import DigestmailError
 from digestmail.model.deliveries import Rendered
 from digestmail.model.digests import Digest, OnEmpty
 from digestmail.model.editions import Edition, Slot
-from digestmail.model.papers import PaperId
 from digestmail.model.reports import DigestReport, PublishReport
-from digestmail.model.selection import Section
+from digestmail.model.selection import PersonalSection, Section
 from digestmail.schedule.cron import current_slot
-from digestmail.selection.segments import for_all_topics, for_segment
-from digestmail.storage import audience, deliveries, editions, settings
-from digestmail.storage.audience import RecipientChoices
+from digestmail.selection.segments import for_all_topics, with_picks
+from digestmail.storage import audience, deliveries, editions, received, settings
 from digestmail.storage.database import Database
 
 log = logging.getLogger("digestmail.editions")
 
 _CHUNK = 20_000
-_NOTHING: Final[frozenset[int]] = frozenset()
-_NO_MORE: Final[tuple[float, Iterator[tuple[int, int]]]] = (inf, iter(()))
-"""Sorts after the last subscriber."""
 
 
 class Render(Protocol):
@@ -118,8 +115,8 @@ def publish_one(
 ) -> DigestReport:
     """Publish `digest` if it is due, in the caller's transaction. Its deliveries are due from `queued_at`.
 
-    The email with all topics is rendered first, so that an edition that cannot be rendered is not published. Times
-    after `horizon`, if it is known, were written with a clock that was ahead.
+    The email with all topics and one with picks are rendered, so that an edition that cannot be rendered is not
+    published. Times after `horizon`, if it is known, were written with a clock that was ahead.
     """
     if horizon is not None:
         settings.limit_restored_at(connection, horizon)
@@ -130,15 +127,23 @@ def publish_one(
     edition = composed.edition
     # An empty edition is only recorded if every source was read. Otherwise the slot stays open.
     send_empty = digest.on_empty is OnEmpty.SEND and read_well(connection, digest)
-    rendered = render(edition, for_all_topics(edition)) if edition.entries or send_empty else None
+    has_email = bool(edition.entries or composed.pickable or send_empty)
+    sections = for_all_topics(edition)
+    rendered = render(edition, sections) if has_email else None
     edition_id = editions.add(connection, edition)
     if edition_id is None and edition.entries:
         return DigestReport(digest=digest.name, status="already-published", slot=slot.key)
+    if edition_id is None and composed.pickable:
+        edition_id = editions.lock_unsent(connection, digest.name, slot.key)
     if edition_id is None or rendered is None:
-        return _report(composed, None, 0, 0)
-    recipients, nothing_for = _enqueue(connection, digest, edition, edition_id, queued_at)
-    editions.set_recipients(connection, edition_id, recipients)
-    return _report(composed, rendered, recipients, nothing_for)
+        return _report(composed, None, _Queued())
+    queued = _enqueue(
+        connection, digest, composed, edition_id, queued_at, send_empty=send_empty and not edition.entries
+    )
+    if queued.example is not None:
+        render(edition, with_picks(sections, queued.example, edition.limits.max_papers))
+    editions.set_recipients(connection, edition_id, queued.recipients)
+    return _report(composed, rendered, queued)
 
 
 def _not_now(connection: Connection, digest: Digest, slot: Slot | None, horizon: datetime | None) -> DigestReport:
@@ -153,91 +158,61 @@ def _not_now(connection: Connection, digest: Digest, slot: Slot | None, horizon:
     return DigestReport(digest=digest.name, status="empty", slot=slot.key, reason=stored.edition.reason)
 
 
-def _report(composed: Composed, rendered: Rendered | None, recipients: int, nothing_for: int) -> DigestReport:
+def _report(composed: Composed, rendered: Rendered | None, queued: _Queued) -> DigestReport:
     edition = composed.edition
     return DigestReport(
         digest=edition.digest,
-        status="published" if edition.entries else "empty",
+        status="published" if edition.entries or queued.personal else "empty",
         slot=edition.slot.key,
         papers=sum(len(section.entries) for section in for_all_topics(edition)),
         considered=edition.considered,
         outcomes=dict(Counter(str(decision.outcome) for decision in composed.selection.decisions)),
         shortened=rendered.shortened if rendered else 0,
-        recipients=recipients,
-        nothing_for=nothing_for,
+        recipients=queued.recipients,
+        personal=queued.personal,
+        nothing_for=queued.nothing_for,
         reason=edition.reason,
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Queued:
+    """What was queued for an edition."""
+
+    recipients: int = 0
+    personal: int = 0
+    """Recipients for whom papers were picked."""
+    nothing_for: int = 0
+    """Subscribers without papers."""
+    example: PersonalSection | None = None
+    """The section "For you" of one of them."""
+
+
 def _enqueue(
-    connection: Connection, digest: Digest, edition: Edition, edition_id: int, now: datetime
-) -> tuple[int, int]:
-    """Queue a delivery for each subscriber with papers; return (recipients, subscribers without papers)."""
-    sorter = _Sorter(connection, digest, edition, edition_id)
+    connection: Connection, digest: Digest, composed: Composed, edition_id: int, now: datetime, *, send_empty: bool
+) -> _Queued:
+    """Queue a delivery for each subscriber with papers; with `send_empty`, also for the others."""
+    edition = composed.edition
+    assigner = SegmentAssigner(connection, edition, edition_id, personal=digest.personal, empty=send_empty)
+    readers = ReaderPicks(connection, digest, edition, composed.pickable)
+    picked = PickedPapers(edition, composed.pickable)
+    paper_ids = [entry.paper.id for entry in composed.pickable or edition.entries]
+    before = received.earlier(connection, paper_ids, digest, edition_id)
+    received_papers = ReceivedPapers(received.of_everyone(connection, before))
     due = DueTime(digest.schedule.timezone, now)
     people = audience.wanted_by(connection, digest.name, now)
-    received = _Received(editions.received(connection, sorter.prior))
-    recipients = total = 0
+    recipients = personal = total = 0
     while chunk := list(islice(people, _CHUNK)):
         total += len(chunk)
+        got = {subscriber_id: received_papers.by(subscriber_id) for subscriber_id, _ in chunk}
+        packed = {reader: picked.packed(reader, found) for reader, found in readers.pick(got)}
         rows = [
             (subscriber_id, segment_id, due.at(wanted.hour, wanted.timezone))
             for subscriber_id, wanted in chunk
-            if (segment_id := sorter.segment_for(wanted, received.by(subscriber_id))) is not None
+            if (segment_id := assigner.segment_for(wanted, got[subscriber_id], picked=subscriber_id in packed))
+            is not None
         ]
-        recipients += deliveries.enqueue(connection, rows, edition_id)
-    return recipients, total - recipients
-
-
-class _Received:
-    """The earlier segments of each subscriber, requested in the order of their ids."""
-
-    def __init__(self, rows: Iterator[tuple[int, int]]) -> None:
-        self._groups = groupby(rows, key=lambda row: row[0])
-        self._current_id: float
-        self._rows: Iterator[tuple[int, int]]
-        self._current_id, self._rows = next(self._groups, _NO_MORE)
-
-    def by(self, subscriber_id: int) -> frozenset[int]:
-        """Return the segments that `subscriber_id` received."""
-        while self._current_id < subscriber_id:
-            self._current_id, self._rows = next(self._groups, _NO_MORE)
-        return frozenset(segment for _, segment in self._rows) if self._current_id == subscriber_id else _NOTHING
-
-
-class _Sorter:
-    """Assigns subscribers with the same content to the same segment, which is created when first needed."""
-
-    def __init__(self, connection: Connection, digest: Digest, edition: Edition, edition_id: int) -> None:
-        self._connection = connection
-        self._edition = edition
-        self._edition_id = edition_id
-        self._segments: dict[tuple[tuple[str, ...], str | None, frozenset[PaperId]], int | None] = {}
-        self._quick: dict[int, tuple[RecipientChoices, int | None]] = {}
-        paper_ids = [entry.paper.id for entry in edition.entries]
-        self.prior = editions.prior_segments(
-            connection, paper_ids, exclude_digests=(digest.name, *digest.allow_repeats_of)
-        )
-
-    def segment_for(self, wanted: RecipientChoices, received: frozenset[int]) -> int | None:
-        """Return the segment for these preferences and earlier segments; None if no papers are left."""
-        if received:
-            return self._look_up(wanted, received)
-        # Equal preferences are the same object, so most lookups are by identity. The pair keeps the object alive.
-        quick = self._quick.get(id(wanted))
-        if quick is None:
-            quick = self._quick[id(wanted)] = (wanted, self._look_up(wanted, received))
-        return quick[1]
-
-    def _look_up(self, wanted: RecipientChoices, received: frozenset[int]) -> int | None:
-        without = frozenset[PaperId]().union(*(self.prior[segment] for segment in received))
-        key = (wanted.topics, wanted.language, without)
-        if key not in self._segments:
-            self._segments[key] = self._make(*key)
-        return self._segments[key]
-
-    def _make(self, topics: tuple[str, ...], language: str | None, without: frozenset[PaperId]) -> int | None:
-        sections = for_segment(self._edition, topics, without)
-        if self._edition.entries and not sections:
-            return None
-        return editions.add_segment(self._connection, self._edition_id, topics, sections, language)
+        picked.store(connection, edition_id)
+        recipients += deliveries.enqueue(connection, rows, edition_id, packed)
+        personal += len(packed)
+    return _Queued(recipients=recipients, personal=personal, nothing_for=total - recipients, example=picked.first)

@@ -8,11 +8,12 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from digestmail.editions.due_time import DueTime
+from digestmail.editions.recipients import SegmentAssigner
 from digestmail.model.digests import Digest
-from digestmail.model.papers import PaperId
 from digestmail.model.subscribers import Subscriber, Subscription
-from digestmail.selection.segments import for_segment
-from digestmail.storage import deliveries, editions
+from digestmail.storage import deliveries, editions, received
+from digestmail.storage.audience import RecipientChoices
+from digestmail.storage.deliveries import Waiting
 
 
 def requeue(
@@ -34,7 +35,7 @@ def requeue(
         hour_changed = was.hour != one.hour or before.timezone != after.timezone
         for waiting in deliveries.waiting(connection, after.id, one.digest):
             if content_changed:
-                segment_id = _segment(connection, digest, waiting.edition_id, one, after)
+                segment_id = _segment(connection, digest, waiting, one, after)
                 deliveries.move(connection, waiting, segment_id, now)
             if hour_changed and waiting.attempts == 0:
                 due_at = DueTime(digest.schedule.timezone, now).at(one.hour, after.timezone)
@@ -44,15 +45,17 @@ def requeue(
 
 
 def _segment(
-    connection: Connection, digest: Digest, edition_id: int, one: Subscription, person: Subscriber
+    connection: Connection, digest: Digest, waiting: Waiting, one: Subscription, person: Subscriber
 ) -> int | None:
-    """Create the segment of this edition for a subscriber's new preferences; None if no papers are left."""
+    """Create the segment of this edition for a subscriber's new preferences; None if no papers are left.
+
+    What was picked for them stays.
+    """
+    edition_id = waiting.edition_id
     edition = editions.get_by_id(connection, edition_id).edition
     paper_ids = [entry.paper.id for entry in edition.entries]
-    prior = editions.prior_segments(connection, paper_ids, exclude_digests=(digest.name, *digest.allow_repeats_of))
-    received = editions.received_by(connection, person.id, prior)
-    without = frozenset[PaperId]().union(*(prior[segment] for segment in received))
-    sections = for_segment(edition, one.topics, without)
-    if edition.entries and not sections:
-        return None
-    return editions.add_segment(connection, edition_id, one.topics, sections, person.language)
+    before = received.earlier(connection, paper_ids, digest, edition_id)
+    without = received.of(connection, person.id, before)
+    assigner = SegmentAssigner(connection, edition, edition_id, personal=digest.personal, empty=not edition.entries)
+    wanted = RecipientChoices(one.topics, one.hour, person.timezone, person.language)
+    return assigner.segment_for(wanted, without, picked=waiting.picks is not None)

@@ -79,6 +79,8 @@ class Delivery:
     """Whether the subscriber was active and subscribed at the time of the claim."""
     state: DeliveryState = DeliveryState.QUEUED
     """The state before the claim: `sending` if another worker died with it."""
+    picks: bytes | None = None
+    """The papers that were picked for the subscriber, see `storage/picks.py`."""
 
     @property
     def claim(self) -> Claim:

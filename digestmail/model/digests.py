@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from digestmail.model.personal import Profile
 from digestmail.model.theme import Appearance
 
 
@@ -103,4 +104,15 @@ class Digest:
     on_empty: OnEmpty = OnEmpty.SKIP
     allow_repeats_of: tuple[str, ...] = ()
     """Names of digests whose papers this digest may repeat for the same person."""
+    for_you: int = 5
+    """How many papers the section "For you" has at most; 0 means that there is none. See `personal`."""
+    personal: bool = False
+    """Whether the email of a reader with known interests has only the section "For you", up to the limit of papers."""
+    profile: Profile | None = None
+    """The interests of readers without a profile."""
     look: Appearance = Appearance()
+
+    @property
+    def most_picks(self) -> int:
+        """How many papers are picked for one reader at most."""
+        return self.limits.max_papers if self.personal else min(self.for_you, self.limits.max_papers)

@@ -104,6 +104,8 @@ class DigestReport:
     shortened: int = 0
     """The number of papers that were shortened to fit the size limit."""
     recipients: int = 0
+    personal: int = 0
+    """Recipients for whom papers were picked."""
     nothing_for: int = 0
     """Subscribers without papers, because of their topics or because another digest contained them."""
     reason: str = ""

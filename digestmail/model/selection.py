@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Literal
 
 from digestmail.model.papers import Paper, PaperId, Signals
+from digestmail.model.personal import PickReason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,9 +141,21 @@ class Section:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PersonalSection(Section):
+    """The section "For you": papers picked for one subscriber, best first. Its `topic` is None."""
+
+    reasons: tuple[PickReason, ...]
+    """Why each of the papers was picked."""
+    positions: tuple[int, ...] = field(compare=False)
+    """The position of each paper in the edition, from 1, as feedback links name it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
     """The result of `select`: the content of an edition, counts of other papers, and all decisions by rank."""
 
     entries: tuple[Entry, ...]
     beyond: tuple[Beyond, ...]
     decisions: tuple[Decision, ...]
+    others: tuple[Entry, ...] = ()
+    """The ranked papers that the edition does not contain. They may be picked for single subscribers."""

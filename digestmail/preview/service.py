@@ -16,7 +16,7 @@ from digestmail.errors import ConfigError, DigestmailError
 from digestmail.mail.i18n import templates_directory
 from digestmail.model.digests import Digest
 from digestmail.model.editions import Edition
-from digestmail.model.selection import Section
+from digestmail.model.selection import Entry, Section
 from digestmail.model.subscribers import Subscriber, SubscriberState
 from digestmail.preview.file_watch import fingerprint
 from digestmail.preview.options import ALL_TOPICS, NEXT, SAMPLE, PreviewOptions
@@ -137,7 +137,7 @@ class PreviewService:
 
     def _find(self, app: App, options: PreviewOptions) -> _Selection:
         digest = next(digest for digest in app.digests if digest.name == options.digest)
-        edition = self._edition(app, digest, options.edition)
+        edition, pickable = self._edition(app, digest, options.edition)
         reader = _reader(app, options.reader)
         if reader is None:
             return _Selection(
@@ -147,20 +147,22 @@ class PreviewService:
                 entitlement=None,
                 reader=EXAMPLE_ADDRESS,
             )
-        entitled = entitlement(app.database, digest, edition, reader)
+        entitled = entitlement(app.database, digest, edition, reader, pickable)
         return _Selection(
             digest=digest, edition=edition, sections=entitled.sections, entitlement=entitled, reader=reader.address
         )
 
-    def _edition(self, app: App, digest: Digest, name: str) -> Edition:
+    def _edition(self, app: App, digest: Digest, name: str) -> tuple[Edition, tuple[Entry, ...]]:
+        """Return an edition, and the papers that may be picked for its readers if it is not published yet."""
         if name == SAMPLE:
-            return self._sample(digest)
+            return self._sample(digest), ()
         if name == NEXT:
-            return app.upcoming(digest).edition
+            composed = app.upcoming(digest)
+            return composed.edition, composed.pickable
         stored = archive.find_edition(app.database, digest.name, name)
         if stored is None:
             raise NotShownError(f"there is no edition {name!r} of {digest.name!r}")
-        return stored.edition
+        return stored.edition, ()
 
     def _show(self, app: App, found: _Selection) -> tuple[PreviewedEmail | None, MailProblem | None]:
         if found.edition.entries and not found.sections:

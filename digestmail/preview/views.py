@@ -124,7 +124,7 @@ def notes_on(edition: Edition, entitlement: Entitlement | None) -> tuple[str, ..
         found.append(f"Language: {entitlement.language}.")
     if entitlement.received:
         count = len(entitlement.received)
-        found.append(f"{count} {'paper' if count == 1 else 'papers'} left out, because another digest contained them.")
+        found.append(f"{count} {'paper' if count == 1 else 'papers'} left out, because they received them before.")
     if entitlement.delivered:
         found.append("This is the content that was stored for them when the edition was published.")
     return tuple(found)

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from digestmail.model.digests import Limits
 from digestmail.model.editions import Edition
 from digestmail.model.papers import Mention, PaperId
+from digestmail.model.personal import PickKind, PickReason
 from digestmail.model.selection import Decision, Outcome, Rejection, Score, TopicMatch
 from digestmail.selection.newness import OLDEST_NEWS, is_old
 from digestmail.selection.segments import for_segment
@@ -99,6 +100,18 @@ def _rejected(rejection: Rejection) -> str:
     if rejection.outcome is Outcome.BLOCKED:
         return f"block: {', '.join(rejection.conditions)}"
     return "keep: the paper meets none of its conditions"
+
+
+def why_picked(reason: PickReason) -> str:
+    """Return why a paper was picked for a reader, as the end of a sentence."""
+    names = ", ".join(reason.names)
+    return {
+        PickKind.AUTHOR: f"by {names}, whom they follow",
+        PickKind.LIKED: f"like {reason.title!r}, which they liked",
+        PickKind.READING_LIST: f"like {reason.title!r} from their reading list",
+        PickKind.INTERESTS: f"because of their interests: {names}",
+        PickKind.EXPLORATION: "something different, to learn whether they like it",
+    }[reason.kind]
 
 
 def _topics(decision: Decision) -> Iterator[str]:

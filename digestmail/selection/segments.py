@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from digestmail.model.editions import Edition, Segment
 from digestmail.model.papers import PaperId
-from digestmail.model.selection import Entry, Section
+from digestmail.model.selection import Entry, PersonalSection, Section
 
 _Placed = Iterable[tuple[str | None, Entry]]
 
@@ -72,6 +72,26 @@ def committed(edition: Edition, segment: Segment) -> tuple[Section, ...]:
         if entry.paper.id in kept:
             taken.setdefault(topic, []).append(entry)
     return tuple(_in_order(edition, taken, dict(segment.more)))
+
+
+def with_picks(sections: tuple[Section, ...], picked: PersonalSection | None, most: int) -> tuple[Section, ...]:
+    """Return `picked`, then `sections` without its papers; at most `most` papers altogether.
+
+    To stay within `most`, the lowest-ranked papers of `sections` are left out and counted in `more`.
+    """
+    if picked is None:
+        return sections
+    taken = {entry.paper.id for entry in picked.entries}
+    others = [entry for section in sections for entry in section.entries if entry.paper.id not in taken]
+    room = max(most - len(picked.entries), 0)
+    kept = {entry.rank for entry in sorted(others, key=lambda entry: entry.rank)[:room]}
+    return (picked, *(left for section in sections if (left := _without_picks(section, taken, kept)).entries))
+
+
+def _without_picks(section: Section, taken: Collection[PaperId], kept: Collection[int]) -> Section:
+    others = [entry for entry in section.entries if entry.paper.id not in taken]
+    entries = tuple(entry for entry in others if entry.rank in kept)
+    return replace(section, entries=entries, more=section.more + len(others) - len(entries))
 
 
 def matching(edition: Edition, topics: Sequence[str]) -> frozenset[PaperId]:

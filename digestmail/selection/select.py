@@ -64,6 +64,11 @@ def select(
         entries=tuple(_entry(paper, decision) for paper, decision in decided if decision.outcome is Outcome.SELECTED),
         beyond=_beyond(decided),
         decisions=tuple(decision for _, decision in decided),
+        others=tuple(
+            _entry(paper, decision)
+            for paper, decision in decided
+            if decision.rank is not None and decision.outcome is not Outcome.SELECTED
+        ),
     )
 
 
@@ -204,7 +209,7 @@ def _beyond(decided: Sequence[tuple[_Judged, Decision]]) -> tuple[Beyond, ...]:
 
 
 def _entry(judged: _Judged, decision: Decision) -> Entry:
-    assert decision.rank is not None  # noqa: S101 - selected papers were ranked
+    assert decision.rank is not None  # noqa: S101 - only ranked papers become entries
     return Entry(
         paper=judged.candidate.paper,
         signals=judged.candidate.signals,

@@ -37,10 +37,11 @@ _SUBSCRIBED = """(SELECT true FROM subscribers s
     WHERE s.id = {0}.subscriber_id AND s.state = 'active')"""
 _NOT_SUPPRESSED = "(SELECT true FROM subscribers s WHERE s.id = {0}.subscriber_id AND s.state <> 'suppressed')"
 # A common table expression is evaluated once; PostgreSQL may run a subquery again for each row, past its LIMIT.
-_DUE = f"""WITH due AS (SELECT edition_id, subscriber_id, segment_id, state, attempts, fence, queued_at FROM deliveries
+_DUE = f"""WITH due AS (SELECT edition_id, subscriber_id, segment_id, picks, state, attempts, fence, queued_at
+    FROM deliveries
     WHERE due_at <= {{place}} ORDER BY due_at, segment_id, subscriber_id LIMIT {{place}} {{lock}})
-SELECT due.edition_id, due.subscriber_id, due.segment_id, due.state, due.attempts, due.fence, due.queued_at,
-    people.address, {_SUBSCRIBED.format("due")}
+SELECT due.edition_id, due.subscriber_id, due.segment_id, due.picks, due.state, due.attempts, due.fence,
+    due.queued_at, people.address, {_SUBSCRIBED.format("due")}
 FROM due JOIN subscribers people ON people.id = due.subscriber_id"""  # noqa: S608 - no foreign text in it
 
 
@@ -241,6 +242,7 @@ def _claim_deliveries(connection: Connection, now: datetime, until: datetime, li
             edition_id=edition_id,
             subscriber_id=subscriber_id,
             segment_id=segment_id,
+            picks=picks,
             state=_STATES[state],
             attempts=begun if state == "sending" else begun + 1,
             fence=fence + 1,
@@ -248,7 +250,7 @@ def _claim_deliveries(connection: Connection, now: datetime, until: datetime, li
             address=address,
             wanted=bool(wanted),
         )
-        for edition_id, subscriber_id, segment_id, state, begun, fence, queued_at, address, wanted in sorted(
+        for edition_id, subscriber_id, segment_id, picks, state, begun, fence, queued_at, address, wanted in sorted(
             rows, key=itemgetter(2, 1)
         )
     ]

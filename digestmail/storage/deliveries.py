@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from itertools import chain, islice
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import Connection, case, func, select, update
@@ -18,17 +19,27 @@ from digestmail.storage.upsert import chunks
 
 _CHUNK = 10_000
 _ROWS_A_STATEMENT = 200
-_QUEUED_COLUMNS = "edition_id, subscriber_id, segment_id, state, attempts, due_at, fence, queued_at"
+_QUEUED_COLUMNS = "edition_id, subscriber_id, segment_id, picks, state, attempts, due_at, fence, queued_at"
 _WAITING = (DeliveryState.QUEUED, DeliveryState.DEFERRED)
 
 
-def enqueue(connection: Connection, rows: Iterable[tuple[int, int, datetime]], edition_id: int) -> int:
+def enqueue(
+    connection: Connection,
+    rows: Iterable[tuple[int, int, datetime]],
+    edition_id: int,
+    picks: Mapping[int, bytes] = MappingProxyType({}),
+) -> int:
     """Queue one delivery for each (subscriber id, segment id, due at); return how many.
+
+    `picks` are by subscriber id, packed as in `storage/picks.py`.
 
     A million of them go straight to the driver: SQLAlchemy's care for each value would take most of the time.
     """
     moments = _Moments(connection)
-    queued = ((subscriber_id, segment_id, moments[due_at]) for subscriber_id, segment_id, due_at in rows)
+    queued = (
+        (subscriber_id, segment_id, picks.get(subscriber_id), moments[due_at])
+        for subscriber_id, segment_id, due_at in rows
+    )
     insert_rows = _copy if connection.dialect.name == "postgresql" else _insert_many
     total = 0
     while chunk := list(islice(queued, _CHUNK)):
@@ -49,7 +60,7 @@ class _Moments(dict[datetime, Any]):
         return self[moment]
 
 
-def _insert_many(connection: Connection, edition_id: int, rows: list[tuple[int, int, Any]]) -> None:
+def _insert_many(connection: Connection, edition_id: int, rows: list[tuple[int, int, bytes | None, Any]]) -> None:
     """Insert many rows a statement: SQLite takes longer to begin a statement than to add a row."""
     for some in chunks(rows, _ROWS_A_STATEMENT):
         connection.exec_driver_sql(_insertion(len(some)), (edition_id, *chain.from_iterable(some)))
@@ -58,12 +69,13 @@ def _insert_many(connection: Connection, edition_id: int, rows: list[tuple[int, 
 @lru_cache(maxsize=2)
 def _insertion(count: int) -> str:
     places = ", ".join(
-        f"(?1, ?{n}, ?{n + 1}, '{DeliveryState.QUEUED}', 0, ?{n + 2}, 0, ?{n + 2})" for n in range(2, 3 * count + 2, 3)
+        f"(?1, ?{n}, ?{n + 1}, ?{n + 2}, '{DeliveryState.QUEUED}', 0, ?{n + 3}, 0, ?{n + 3})"
+        for n in range(2, 4 * count + 2, 4)
     )
     return f"INSERT INTO deliveries ({_QUEUED_COLUMNS}) VALUES {places}"  # noqa: S608 - no foreign text in it
 
 
-def _copy(connection: Connection, edition_id: int, rows: list[tuple[int, int, Any]]) -> None:
+def _copy(connection: Connection, edition_id: int, rows: list[tuple[int, int, bytes | None, Any]]) -> None:
     import psycopg
 
     driver = connection.connection.driver_connection
@@ -72,8 +84,8 @@ def _copy(connection: Connection, edition_id: int, rows: list[tuple[int, int, An
     state = DeliveryState.QUEUED.value
     try:
         with driver.cursor() as cursor, cursor.copy(f"COPY deliveries ({_QUEUED_COLUMNS}) FROM STDIN") as copy:
-            for subscriber_id, segment_id, due_at in rows:
-                copy.write_row((edition_id, subscriber_id, segment_id, state, 0, due_at, 0, due_at))
+            for subscriber_id, segment_id, picks, due_at in rows:
+                copy.write_row((edition_id, subscriber_id, segment_id, picks, state, 0, due_at, 0, due_at))
     except psycopg.Error as error:
         # SQLAlchemy does not see this error and cannot translate it.
         raise StorageError(f"deliveries could not be queued: {error}") from error
@@ -122,19 +134,26 @@ class Waiting:
     subscriber_id: int
     attempts: int
     fence: int
+    picks: bytes | None
 
 
 def waiting(connection: Connection, subscriber_id: int, digest: str) -> tuple[Waiting, ...]:
     """Return what waits for a subscriber of one digest."""
     d = deliveries.c
     rows = connection.execute(
-        select(d.edition_id, d.attempts, d.fence)
+        select(d.edition_id, d.attempts, d.fence, d.picks)
         .join(editions, editions.c.id == d.edition_id)
         .where(d.subscriber_id == subscriber_id, d.state.in_(_WAITING), editions.c.digest == digest)
         .order_by(d.edition_id)
     )
     return tuple(
-        Waiting(edition_id=row.edition_id, subscriber_id=subscriber_id, attempts=row.attempts, fence=row.fence)
+        Waiting(
+            edition_id=row.edition_id,
+            subscriber_id=subscriber_id,
+            attempts=row.attempts,
+            fence=row.fence,
+            picks=row.picks,
+        )
         for row in rows
     )
 
@@ -192,10 +211,10 @@ def unbalanced(connection: Connection) -> tuple[str, ...]:
     return tuple(f"{row.digest} {row.slot}: {row.recipients} recipients, {row.rows} deliveries" for row in rows)
 
 
-def segment_of(connection: Connection, edition_id: int, subscriber_id: int) -> int | None:
-    """Return the number of the segment a subscriber gets, or got, of an edition; None if there is no delivery."""
-    statement = select(deliveries.c.segment_id).where(
-        deliveries.c.edition_id == edition_id, deliveries.c.subscriber_id == subscriber_id
-    )
-    found: int | None = connection.execute(statement).scalar()
-    return found
+def content_of(connection: Connection, edition_id: int, subscriber_id: int) -> tuple[int, bytes | None] | None:
+    """Return the segment and the picks that a subscriber gets, or got, of an edition; None if there is no delivery."""
+    d = deliveries.c
+    row = connection.execute(
+        select(d.segment_id, d.picks).where(d.edition_id == edition_id, d.subscriber_id == subscriber_id)
+    ).first()
+    return None if row is None else (row.segment_id, row.picks)

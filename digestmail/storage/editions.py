@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from functools import cache
-from heapq import merge
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -14,18 +13,11 @@ from sqlalchemy.exc import IntegrityError
 
 from digestmail.errors import StorageError
 from digestmail.model.archive import StoredEdition
-from digestmail.model.deliveries import DeliveryState
 from digestmail.model.editions import Edition, Segment
-from digestmail.model.papers import PaperId
 from digestmail.model.selection import Section
 from digestmail.selection.segments import for_all_topics
 from digestmail.storage import papers, upsert
-from digestmail.storage import schema as tables
-from digestmail.storage.schema import deliveries, edition_papers, editions, segment_papers, segments
-from digestmail.storage.upsert import chunks
-
-_CHUNK = 5000
-_NOT_RECEIVED = (DeliveryState.FAILED, DeliveryState.CANCELLED)
+from digestmail.storage.schema import edition_papers, editions, segment_papers, segments
 
 
 @cache
@@ -138,6 +130,26 @@ def latest(connection: Connection, digest: str, before: datetime | None = None) 
     return _one(connection, statement.order_by(editions.c.slot_at.desc()).limit(1))
 
 
+def last_sent_at(connection: Connection, digest: str, before: datetime) -> datetime | None:
+    """Return when the last edition of `digest` before the slot at `before` was composed that has papers or recipients.
+
+    An edition may have recipients without papers: readers for whom papers were picked.
+    """
+    mailed = exists().where(segments.c.edition_id == editions.c.id)
+    statement = select(editions.c.composed_at).where(editions.c.digest == digest, editions.c.slot_at < before)
+    sent = statement.where((editions.c.papers > 0) | mailed).order_by(editions.c.slot_at.desc()).limit(1)
+    found: datetime | None = connection.execute(sent).scalar()
+    return found
+
+
+def lock_unsent(connection: Connection, digest: str, slot: str) -> int | None:
+    """Return the id of an edition without recipients, locked until the transaction ends; None if there is none."""
+    own = editions.c.digest == digest, editions.c.slot == slot
+    found: int | None = connection.execute(select(editions.c.id).where(*own).with_for_update()).scalar()
+    mailed = select(segments.c.id).where(segments.c.edition_id == found).limit(1)
+    return None if found is None or connection.execute(mailed).first() is not None else found
+
+
 def list_editions(connection: Connection, digest: str | None = None, limit: int = 50) -> tuple[StoredEdition, ...]:
     """Return the last editions, newest first, including empty ones."""
     statement = select(editions).order_by(editions.c.slot_at.desc(), editions.c.digest).limit(limit)
@@ -221,69 +233,3 @@ def segment(connection: Connection, segment_id: int) -> Segment:
         language=row.language,
         paper_ids=tuple(entries[position - 1].paper.id for position in connection.execute(positions).scalars()),
     )
-
-
-def prior_segments(
-    connection: Connection, paper_ids: Sequence[PaperId], exclude_digests: Collection[str]
-) -> dict[int, frozenset[PaperId]]:
-    """Return the segments of other digests' editions with any of these papers, and which papers each contains."""
-    by_row = {row_id: paper_id for paper_id, row_id in papers.row_ids(connection, paper_ids).items()}
-    stays = papers.staying_row()
-    found: dict[int, set[PaperId]] = {}
-    for some in chunks(sorted(by_row)):
-        statement = (
-            select(segment_papers.c.segment_id, stays.label("stays"))
-            .join(tables.papers, tables.papers.c.id == segment_papers.c.paper_id)
-            .join(segments, segments.c.id == segment_papers.c.segment_id)
-            .join(editions, editions.c.id == segments.c.edition_id)
-            .where(editions.c.digest.not_in(list(exclude_digests)))
-            .where(tables.papers.c.id.in_(some) | tables.papers.c.merged_into.in_(some))
-        )
-        for row in connection.execute(statement):
-            found.setdefault(row.segment_id, set()).add(by_row[row.stays])
-    return {segment_id: frozenset(held) for segment_id, held in found.items()}
-
-
-def received(connection: Connection, segment_ids: Collection[int]) -> Iterator[tuple[int, int]]:
-    """Yield (subscriber id, segment id) of all recipients of these segments, by subscriber.
-
-    Each edition is read in key order, so the cost does not depend on the number of other editions.
-    """
-    found: set[int] = set()
-    for some in chunks(sorted(segment_ids)):
-        found.update(connection.execute(select(segments.c.edition_id).where(segments.c.id.in_(some))).scalars())
-    wanted = frozenset(segment_ids)
-    yield from merge(*(_recipients(connection, edition_id, wanted) for edition_id in sorted(found)))
-
-
-def received_by(connection: Connection, subscriber_id: int, segment_ids: Collection[int]) -> frozenset[int]:
-    """Return which of these segments a subscriber received or will receive, by delivery key, edition by edition."""
-    found: set[int] = set()
-    for some in chunks(sorted(segment_ids)):
-        statement = select(deliveries.c.segment_id).where(
-            deliveries.c.edition_id.in_(select(segments.c.edition_id).where(segments.c.id.in_(some))),
-            deliveries.c.subscriber_id == subscriber_id,
-            deliveries.c.segment_id.in_(some),
-            deliveries.c.state.not_in(_NOT_RECEIVED),
-        )
-        found.update(connection.execute(statement).scalars())
-    return frozenset(found)
-
-
-def _recipients(connection: Connection, edition_id: int, segment_ids: frozenset[int]) -> Iterator[tuple[int, int]]:
-    """Yield (subscriber id, segment id) of an edition's recipients in these segments, in pages."""
-    statement = (
-        select(deliveries.c.subscriber_id, deliveries.c.segment_id, deliveries.c.state)
-        .where(deliveries.c.edition_id == edition_id)
-        .order_by(deliveries.c.subscriber_id)
-        .limit(_CHUNK)
-    )
-    last = 0
-    while True:
-        page = connection.execute(statement.where(deliveries.c.subscriber_id > last)).all()
-        for row in page:
-            if row.segment_id in segment_ids and row.state not in _NOT_RECEIVED:
-                yield row.subscriber_id, row.segment_id
-        if len(page) < _CHUNK:
-            return
-        last = page[-1].subscriber_id

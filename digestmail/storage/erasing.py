@@ -21,6 +21,7 @@ from digestmail.storage.schema import (
     feedback,
     notices,
     opt_outs,
+    pick_reasons,
     subscribers,
     subscriptions,
     unsubscribe_mails,
@@ -136,7 +137,7 @@ def _erase_rows(connection: Connection, subscriber_id: int, now: datetime) -> No
     """Delete the rows of a person except deliveries, which end, and forget mentions elsewhere."""
     mine = deliveries.c.subscriber_id == subscriber_id
     # First, in the order of a worker: a result that is being recorded is waited for, and erased with the others.
-    connection.execute(update(deliveries).where(mine).values(fence=deliveries.c.fence + 1, text=None))
+    connection.execute(update(deliveries).where(mine).values(fence=deliveries.c.fence + 1, text=None, picks=None))
     connection.execute(
         update(deliveries)
         .where(mine, deliveries.c.due_at.is_not(None))
@@ -147,5 +148,5 @@ def _erase_rows(connection: Connection, subscriber_id: int, now: datetime) -> No
     personal_data.forget_mentions(connection, personal_data.addresses_of(connection, subscriber_id))
     connection.execute(delete(attempts).where(attempts.c.subscriber_id == subscriber_id))
     requested = (confirmations, address_changes, changes)
-    for table in (*requested, subscriptions, opt_outs, feedback, unsubscribe_mails, notices, bounces):
+    for table in (*requested, subscriptions, opt_outs, feedback, pick_reasons, unsubscribe_mails, notices, bounces):
         connection.execute(delete(table).where(table.c.subscriber_id == subscriber_id))

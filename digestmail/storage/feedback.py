@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy import Connection, Integer, delete, func, literal, select, update
 
 from digestmail.model.papers import Paper, PaperId
-from digestmail.model.subscribers import Feedback
+from digestmail.model.personal import KnownPaper, Opinion
+from digestmail.model.subscribers import Feedback, SubscriberState
 from digestmail.storage import paper_rows
-from digestmail.storage.schema import edition_papers, editions, feedback, papers
+from digestmail.storage.schema import (
+    edition_papers,
+    editions,
+    feedback,
+    papers,
+    subscribers,
+    subscriptions,
+)
 from digestmail.storage.upsert import insert
 
 
@@ -19,9 +28,37 @@ def find_paper(connection: Connection, digest: str, slot: str, position: int) ->
         select(func.coalesce(papers.c.merged_into, papers.c.id))
         .join(edition_papers, edition_papers.c.paper_id == papers.c.id)
         .join(editions, editions.c.id == edition_papers.c.edition_id)
-        .where(editions.c.digest == digest, editions.c.slot == slot, edition_papers.c.position == position)
+        # Positions of papers that the edition does not contain may be too large for the type of the column.
+        .where(editions.c.digest == digest, editions.c.slot == slot)
+        .where(edition_papers.c.position == literal(position, Integer))
     ).scalar()
     return None if row_id is None else next(paper_rows.load(connection, [row_id]))
+
+
+def opinions_in_range(connection: Connection, first_id: int, last_id: int) -> Iterator[tuple[int, Opinion]]:
+    """Yield (subscriber id, opinion) of the subscribers with an id between these two, by subscriber."""
+    f = feedback.c
+    statement = (
+        select(f.subscriber_id, f.paper_id, f.liked, f.given_at)
+        .where(f.subscriber_id.between(first_id, last_id))
+        .order_by(f.subscriber_id, f.paper_id)
+    )
+    for row in connection.execute(statement):
+        yield row.subscriber_id, Opinion(row_id=row.paper_id, liked=row.liked, given_at=row.given_at)
+
+
+def rated_papers(connection: Connection, digest: str) -> dict[int, KnownPaper]:
+    """Return the text of each paper that an active subscriber of `digest` gave feedback on, by row."""
+    raters = (
+        select(feedback.c.paper_id)
+        .join(subscribers, subscribers.c.id == feedback.c.subscriber_id)
+        .join(subscriptions, subscriptions.c.subscriber_id == subscribers.c.id)
+        .where(subscriptions.c.digest == digest, subscribers.c.state == SubscriberState.ACTIVE)
+    )
+    rows = connection.execute(
+        select(papers.c.id, papers.c.title, papers.c.abstract).where(papers.c.id.in_(raters)).order_by(papers.c.id)
+    )
+    return {row.id: KnownPaper(title=row.title, abstract=row.abstract) for row in rows}
 
 
 def find(connection: Connection, subscriber_id: int, row_id: int) -> bool | None:

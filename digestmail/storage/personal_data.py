@@ -59,6 +59,9 @@ TEXT_COLUMNS: Final[Mapping[str, Mapping[str, Kept]]] = {
         ),
         Kept.NOTHING,
     ),
+    # The title of a paper that a reader may be the only one to know; erasing deletes the row.
+    "pick_reasons": {"kind": Kept.NOTHING, "title": Kept.ROW, "names": Kept.NOTHING},
+    "picked_papers": {"content": Kept.NOTHING},
     # `reason` is the reply that made a relay pause.
     "rates": {"key": Kept.NOTHING, "reason": Kept.MENTION},
     "segments": {"topics": Kept.NOTHING, "more": Kept.NOTHING, "language": Kept.NOTHING},

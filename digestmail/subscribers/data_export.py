@@ -20,6 +20,7 @@ from digestmail.storage import (
     feedback,
     notices,
     opt_outs,
+    picks,
     settings,
     subscribers,
     suppressions,
@@ -28,6 +29,7 @@ from digestmail.storage.changes import Change
 from digestmail.storage.database import Database
 from digestmail.storage.erasing import Bounced, Mailed
 from digestmail.storage.opt_outs import OptOut
+from digestmail.storage.picks import PickedPaper
 from digestmail.text.addresses import key_of
 
 _REQUEST_INTERVAL = timedelta(days=1)
@@ -49,6 +51,8 @@ class PersonalData:
     """When the person unsubscribed. An empty name means from everything."""
     feedback: tuple[Feedback, ...]
     """Which papers the person wants more or fewer of, latest first."""
+    picks: tuple[PickedPaper, ...]
+    """The papers in the sections "For you" of the person's emails, oldest first, and why they were picked."""
     mails: tuple[Mailed, ...]
     bounces: tuple[Bounced, ...]
 
@@ -78,6 +82,7 @@ def export(database: Database, subscriber_id: int) -> PersonalData:
             suppressed=suppressions.reason_for(connection, key_of(found.address)),
             left=tuple(one for _, one in opt_outs.of(connection, [subscriber_id])),
             feedback=feedback.of(connection, subscriber_id),
+            picks=tuple(picks.of(connection, subscriber_id)),
             mails=erasing.mails_of(connection, subscriber_id),
             bounces=erasing.bounces_of(connection, subscriber_id),
         )

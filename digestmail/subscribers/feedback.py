@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from digestmail.errors import SubscriptionError
 from digestmail.model.papers import Paper, PaperId
 from digestmail.model.subscribers import SubscriberState
-from digestmail.storage import erasing, feedback, papers, subscribers
+from digestmail.storage import erasing, feedback, papers, picks, subscribers
 from digestmail.storage.database import Database
 
 
@@ -71,7 +71,8 @@ def _find(connection: Connection, subscriber_id: int, named: PaperInEdition) -> 
         raise SubscriptionError("this subscription no longer exists")
     if person.state is not SubscriberState.ACTIVE:
         raise SubscriptionError("this address is not subscribed; you can subscribe again on the home page")
-    found = feedback.find_paper(connection, named.digest, named.slot, named.position)
+    where = named.digest, named.slot, named.position
+    found = feedback.find_paper(connection, *where) or picks.find_paper(connection, subscriber_id, *where)
     if found is None:
         raise SubscriptionError("there is no such paper")
     return found

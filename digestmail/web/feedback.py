@@ -19,7 +19,7 @@ router = APIRouter(include_in_schema=False)
 _LIKED: Final = {"more": True, "less": False}
 _REMOVE: Final = "none"
 _SLOT: Final = re.compile("[0-9T:-]{1,30}")
-_POSITION: Final = re.compile("[0-9]{1,4}")
+_POSITION: Final = re.compile("[0-9]{1,5}")
 
 
 @router.get("/feedback/{token}/{slot}/{position}")

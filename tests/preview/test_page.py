@@ -82,7 +82,7 @@ def test_papers_already_received_are_left_out_of_another_digest(page):
     page.select_option("#reader", "all@example.org")
     expect(page.locator(".route, .fault")).to_contain_text("all@example.org")
 
-    expect(page.locator(".notes")).to_contain_text("left out, because another digest contained them")
+    expect(page.locator(".notes")).to_contain_text("left out, because they received them before")
 
 
 def test_text_headers_and_source_are_shown(page):

@@ -47,6 +47,8 @@ def add_person(connection: Connection) -> int:
         .where(tables["subscribers"].c.id == person)
         .values(address=ADDRESS, key=ADDRESS.casefold(), **texts)
     )
+    reason = {"edition_id": edition_id, "kind": "reading-list", "names": []}
+    insert(connection, "pick_reasons", **reason, **{"subscriber_id": person, "number": 0, "title": ADDRESS})
     for name in ("deliveries", "notices"):
         connection.execute(update(tables[name]).values(text=SAID))
     connection.execute(update(tables["subscriptions"]).values(topics=[ADDRESS]))

@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from fakes import THURSDAY, paper, reading, sighting
+from fakes import THURSDAY, digest, paper, reading, sighting
 from outbox import part_of
 
 from digestmail.errors import StorageError
@@ -17,7 +17,18 @@ from digestmail.model.editions import Edition, Slot
 from digestmail.model.papers import Signals, Validators
 from digestmail.model.selection import Entry, Score
 from digestmail.model.subscribers import SubscriberState, Subscription
-from digestmail.storage import audience, claims, deliveries, due_times, editions, papers, settings, sources, subscribers
+from digestmail.storage import (
+    audience,
+    claims,
+    deliveries,
+    due_times,
+    editions,
+    papers,
+    received,
+    settings,
+    sources,
+    subscribers,
+)
 from digestmail.storage.database import Database
 from digestmail.storage.host_limits import StoredHostLimits
 
@@ -233,7 +244,7 @@ def test_the_last_edition_is_the_last_that_had_papers(connection):
 
 
 def test_segments_show_which_papers_each_subscriber_received(connection, monkeypatch):
-    monkeypatch.setattr(editions, "_CHUNK", 3)
+    monkeypatch.setattr(received, "_CHUNK", 3)
     ids = people(connection, 5)
     published = edition(1, 2, 3)
     first = editions.add(connection, published)
@@ -242,11 +253,14 @@ def test_segments_show_which_papers_each_subscriber_received(connection, monkeyp
     assert editions.segment(connection, some).paper_ids == (paper(1).id, paper(3).id)
     assert editions.segment(connection, some).topics == ("Agents",)
     deliveries.enqueue(connection, [(i, some if i % 2 else every, THURSDAY) for i in ids], first)
-    prior = editions.prior_segments(connection, [paper(2).id, paper(3).id], exclude_digests=["weekly"])
-    assert prior == {some: frozenset({paper(3).id}), every: frozenset({paper(2).id, paper(3).id})}
-    assert list(editions.received(connection, prior)) == [(i, some if i % 2 else every) for i in ids]
-    assert editions.prior_segments(connection, [paper(2).id], exclude_digests=["daily"]) == {}
-    assert list(editions.received(connection, [])) == []
+    before = received.earlier(connection, [paper(2).id, paper(3).id], digest("weekly"))
+    assert before.segments == {some: frozenset({paper(3).id}), every: frozenset({paper(2).id, paper(3).id})}
+    expected = [(i, before.segments[some if i % 2 else every]) for i in ids]
+    assert list(received.of_everyone(connection, before)) == expected
+    assert [(i, received.of(connection, i, before)) for i in ids] == expected
+    nothing = received.earlier(connection, [paper(2).id], digest("daily"))
+    assert nothing.segments == {}
+    assert list(received.of_everyone(connection, nothing)) == []
 
 
 # -- deliveries ----------------------------------------------------------------------------------------------------

@@ -6,7 +6,14 @@ from digestmail.storage import search_index
 from digestmail.storage.schema.bounce import bounces
 from digestmail.storage.schema.columns import Moment, UntrustedText, metadata, storable_text
 from digestmail.storage.schema.delivery import attempts, deliveries, notice_attempts, notices
-from digestmail.storage.schema.edition import edition_papers, editions, segment_papers, segments
+from digestmail.storage.schema.edition import (
+    edition_papers,
+    editions,
+    pick_reasons,
+    picked_papers,
+    segment_papers,
+    segments,
+)
 from digestmail.storage.schema.operation import idempotency_keys, settings
 from digestmail.storage.schema.paper import paper_aliases, paper_embeddings, papers, sightings, topic_models
 from digestmail.storage.schema.relay import connection_leases, rates, servers, workers
@@ -47,6 +54,8 @@ __all__ = [
     "paper_aliases",
     "paper_embeddings",
     "papers",
+    "pick_reasons",
+    "picked_papers",
     "rates",
     "segment_papers",
     "segments",

@@ -10,6 +10,7 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     Index,
     Integer,
+    LargeBinary,
     PrimaryKeyConstraint,
     SmallInteger,
     Table,
@@ -28,6 +29,8 @@ deliveries = Table(
     Column("edition_id", Integer, nullable=False),
     Column("subscriber_id", Integer, nullable=False),
     Column("segment_id", Integer, nullable=False),
+    # The section "For you", see `storage/picks.py`. NULL if nothing was picked.
+    Column("picks", LargeBinary),
     # `sending` means that the intent is committed: the message may already have been transmitted.
     Column("state", Text, nullable=False),
     Column("attempts", SmallInteger, nullable=False),
@@ -62,6 +65,15 @@ Index(
     postgresql_where=_WAITING,
 )
 Index("ix_deliveries_subscriber_id", deliveries.c.subscriber_id)
+# Few readers have picks, and who received a paper as a pick must be found without reading all deliveries of an edition.
+_PICKED = text("picks IS NOT NULL")
+Index(
+    "ix_deliveries_picked",
+    deliveries.c.edition_id,
+    deliveries.c.subscriber_id,
+    sqlite_where=_PICKED,
+    postgresql_where=_PICKED,
+)
 
 # Attempts that did not end their delivery: deferred, or with an unknown outcome. The last one is in `deliveries`.
 attempts = Table(

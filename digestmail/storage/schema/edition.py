@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from sqlalchemy import JSON, Column, Float, ForeignKey, Index, Integer, SmallInteger, Table, Text, UniqueConstraint
 
-from digestmail.storage.schema.columns import Moment, metadata
+from digestmail.model.personal import PickKind
+from digestmail.storage.schema.columns import Moment, UntrustedText, metadata, one_of
 
 editions = Table(
     "editions",
@@ -40,6 +41,31 @@ edition_papers = Table(
     Index(None, "paper_id"),
     # For listing the topics without reading every paper.
     Index(None, "topic"),
+)
+
+# The papers that were picked for single readers. What they got is in `deliveries.picks`: positions and reasons.
+picked_papers = Table(
+    "picked_papers",
+    metadata,
+    Column("edition_id", ForeignKey("editions.id"), primary_key=True),
+    # From 1: the position in `edition_papers`, or a higher one for papers that the edition does not contain.
+    Column("position", Integer, primary_key=True),
+    Column("paper_id", ForeignKey("papers.id"), nullable=False, index=True),
+    # `model.Entry` as JSON, if the edition does not contain the paper.
+    Column("content", Text),
+)
+
+pick_reasons = Table(
+    "pick_reasons",
+    metadata,
+    Column("edition_id", ForeignKey("editions.id"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("title", UntrustedText, nullable=False),
+    Column("names", JSON, nullable=False),
+    # The reader whom the reason says something about. NULL means that several readers may share it.
+    Column("subscriber_id", ForeignKey("subscribers.id", ondelete="CASCADE"), index=True),
+    one_of("kind", PickKind),
 )
 
 segments = Table(

@@ -304,6 +304,35 @@ def upgrade() -> None:
     op.create_index("ix_edition_papers_paper_id", "edition_papers", ["paper_id"], unique=False)
     op.create_index("ix_edition_papers_topic", "edition_papers", ["topic"], unique=False)
     op.create_table(
+        "picked_papers",
+        sa.Column("edition_id", sa.Integer(), nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False),
+        sa.Column("paper_id", sa.Integer(), nullable=False),
+        sa.Column("content", sa.Text(), nullable=True),
+        sa.ForeignKeyConstraint(["edition_id"], ["editions.id"], name=op.f("fk_picked_papers_edition_id")),
+        sa.ForeignKeyConstraint(["paper_id"], ["papers.id"], name=op.f("fk_picked_papers_paper_id")),
+        sa.PrimaryKeyConstraint("edition_id", "position", name=op.f("pk_picked_papers")),
+    )
+    op.create_index("ix_picked_papers_paper_id", "picked_papers", ["paper_id"], unique=False)
+    op.create_table(
+        "pick_reasons",
+        sa.Column("edition_id", sa.Integer(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("title", UntrustedText(), nullable=False),
+        sa.Column("names", sa.JSON(), nullable=False),
+        sa.Column("subscriber_id", sa.Integer(), nullable=True),
+        sa.CheckConstraint(
+            "kind IN ('author', 'liked', 'reading-list', 'interests', 'exploration')", name=op.f("ck_pick_reasons_kind")
+        ),
+        sa.ForeignKeyConstraint(["edition_id"], ["editions.id"], name=op.f("fk_pick_reasons_edition_id")),
+        sa.ForeignKeyConstraint(
+            ["subscriber_id"], ["subscribers.id"], name=op.f("fk_pick_reasons_subscriber_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("edition_id", "number", name=op.f("pk_pick_reasons")),
+    )
+    op.create_index("ix_pick_reasons_subscriber_id", "pick_reasons", ["subscriber_id"], unique=False)
+    op.create_table(
         "notices",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("subscriber_id", sa.Integer(), nullable=False),
@@ -445,6 +474,7 @@ def upgrade() -> None:
         sa.Column("edition_id", sa.Integer(), nullable=False),
         sa.Column("subscriber_id", sa.Integer(), nullable=False),
         sa.Column("segment_id", sa.Integer(), nullable=False),
+        sa.Column("picks", sa.LargeBinary(), nullable=True),
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("attempts", sa.SmallInteger(), nullable=False),
         sa.Column("due_at", Moment(), nullable=True),
@@ -477,6 +507,14 @@ def upgrade() -> None:
         postgresql_where=sa.text("due_at IS NOT NULL"),
     )
     op.create_index("ix_deliveries_subscriber_id", "deliveries", ["subscriber_id"], unique=False)
+    op.create_index(
+        "ix_deliveries_picked",
+        "deliveries",
+        ["edition_id", "subscriber_id"],
+        unique=False,
+        sqlite_where=sa.text("picks IS NOT NULL"),
+        postgresql_where=sa.text("picks IS NOT NULL"),
+    )
     op.create_table(
         "segment_papers",
         sa.Column("segment_id", sa.Integer(), nullable=False),
@@ -517,6 +555,8 @@ def downgrade() -> None:
     for table in (
         "attempts",
         "segment_papers",
+        "pick_reasons",
+        "picked_papers",
         "deliveries",
         "subscriptions",
         "sightings",

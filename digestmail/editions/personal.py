@@ -1,0 +1,164 @@
+"""Picks papers for the readers of an edition about whom something is known: the section "For you"."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
+from operator import itemgetter
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy import Connection
+
+from digestmail.model.digests import Digest
+from digestmail.model.editions import Edition
+from digestmail.model.papers import PaperId
+from digestmail.model.personal import KnownPaper, Opinion, Pick, PickKind, PickReason, Profile, Taste
+from digestmail.model.selection import Entry, PersonalSection
+from digestmail.storage import feedback, papers, picks, topic_models
+from digestmail.storage.picks import NewReason
+from digestmail.storage.upsert import chunks
+
+if TYPE_CHECKING:
+    from digestmail.selection.personal import Picker, Ranked
+
+_READERS_AT_ONCE: Final = 2_000
+"""Whose feedback and profiles are in memory at the same time."""
+_RECENT_PAPERS: Final = 2_000
+"""In them it is counted how rare a word is."""
+_OF_ONE_READER: Final = frozenset({PickKind.READING_LIST})
+"""Reasons with a title that perhaps only this reader knows."""
+Readers = Mapping[int, frozenset[PaperId]]
+"""By subscriber id, in order: which of the papers that can be picked they received before."""
+
+
+class ReaderPicks:
+    """Picks papers of one slot of a digest for readers."""
+
+    def __init__(self, connection: Connection, digest: Digest, edition: Edition, pickable: Sequence[Entry]) -> None:
+        """`pickable` are the papers that can be picked, by rank: those of the edition, and others."""
+        self._connection = connection
+        self._digest = digest
+        self._edition = edition
+        self._pickable = pickable if digest.most_picks else ()
+        self._rows: dict[int, PaperId] | None = None
+        self._picker: Picker | None = None
+
+    def pick(self, readers: Readers) -> Iterator[tuple[int, tuple[Pick, ...]]]:
+        """Yield (subscriber id, picks, best first) of the readers for whom there are any, by id."""
+        if not self._pickable:
+            return
+        for some in chunks(list(readers), _READERS_AT_ONCE):
+            known = list(self.tastes({subscriber_id: readers[subscriber_id] for subscriber_id in some}))
+            if not known:
+                continue
+            found = self._ready().pick([taste for _, taste in known], self._digest.most_picks)
+            yield from (
+                (subscriber_id, picked) for (subscriber_id, _), picked in zip(known, found, strict=True) if picked
+            )
+
+    def rank(self, taste: Taste) -> list[Ranked]:
+        """Return all papers that may be picked for a reader, the closest to their interests first."""
+        return self._ready().rank(taste)
+
+    def tastes(self, readers: Readers) -> Iterator[tuple[int, Taste]]:
+        """Yield (subscriber id, what is known about their interests) of the readers with feedback or a profile."""
+        first, last = min(readers), max(readers)
+        opinions: dict[int, list[Opinion]] = {
+            subscriber_id: [opinion for _, opinion in rows]
+            for subscriber_id, rows in groupby(
+                feedback.opinions_in_range(self._connection, first, last), key=itemgetter(0)
+            )
+            if subscriber_id in readers
+        }
+        profiles = _profiles(self._connection, first, last)
+        for subscriber_id, received in readers.items():
+            given = tuple(opinions.get(subscriber_id, ()))
+            profile = profiles.get(subscriber_id, self._digest.profile)
+            if given or profile is not None:
+                yield subscriber_id, self._taste(subscriber_id, given, profile, received)
+
+    def _taste(
+        self, subscriber_id: int, opinions: tuple[Opinion, ...], profile: Profile | None, received: frozenset[PaperId]
+    ) -> Taste:
+        if self._rows is None:
+            ids = [entry.paper.id for entry in self._pickable]
+            self._rows = {row_id: paper_id for paper_id, row_id in papers.row_ids(self._connection, ids).items()}
+        rated = frozenset(self._rows[one.row_id] for one in opinions if one.row_id in self._rows)
+        return Taste(
+            opinions=opinions,
+            profile=profile,
+            without=received | rated,
+            seed=f"{self._digest.name} {self._edition.slot.key} {subscriber_id}",
+        )
+
+    def _ready(self) -> Picker:
+        # NumPy and SciPy take longer to import than most runs take for everything else.
+        from digestmail.selection.personal import Picker
+
+        if self._picker is None:
+            recent = topic_models.newest_texts(self._connection, _RECENT_PAPERS)
+            self._picker = Picker(
+                [entry.paper for entry in self._pickable],
+                [entry.score.total for entry in self._pickable],
+                feedback.rated_papers(self._connection, self._digest.name),
+                self._edition.composed_at,
+                [KnownPaper(title=title, abstract=abstract) for title, abstract, _ in recent],
+            )
+        return self._picker
+
+
+class PickedPapers:
+    """The picks of an edition's readers: numbered, and stored for rendering."""
+
+    def __init__(self, edition: Edition, pickable: Sequence[Entry]) -> None:
+        """`pickable` are the papers that can be picked."""
+        self._edition = edition
+        self._entries = {entry.paper.id: entry for entry in (*pickable, *edition.entries)}
+        self._positions = {entry.paper.id: number for number, entry in enumerate(edition.entries, start=1)}
+        self._numbers: dict[tuple[PickReason, int | None], int] = {}
+        self._stored: set[int] = set()
+        self._new_papers: dict[int, Entry] = {}
+        self._new_reasons: list[NewReason] = []
+        self.first: PersonalSection | None = None
+        """The section of the first reader with picks."""
+
+    def packed(self, subscriber_id: int, picked: Sequence[Pick]) -> bytes:
+        """Return the picks of a reader, of which there must be some, as `deliveries.picks` contains them."""
+        if self.first is None:
+            self.first = self.section(picked)
+        return picks.pack((self._position(one.paper_id), self._number(one.reason, subscriber_id)) for one in picked)
+
+    def section(self, picked: Sequence[Pick]) -> PersonalSection:
+        """Return the picks of a reader as the section of their email."""
+        return PersonalSection(
+            topic=None,
+            entries=tuple(self._entries[one.paper_id] for one in picked),
+            reasons=tuple(one.reason for one in picked),
+            positions=tuple(self._position(one.paper_id) for one in picked),
+        )
+
+    def store(self, connection: Connection, edition_id: int) -> None:
+        """Store the papers and reasons that are new since the last call."""
+        picks.add_papers(connection, self._edition, edition_id, self._new_papers)
+        picks.add_reasons(connection, edition_id, self._new_reasons)
+        self._new_papers, self._new_reasons = {}, []
+
+    def _position(self, paper_id: PaperId) -> int:
+        """Return the position of a paper. Those that the edition does not contain follow in the order of their use."""
+        position = self._positions.setdefault(paper_id, len(self._positions) + 1)
+        if position not in self._stored:
+            self._stored.add(position)
+            self._new_papers[position] = self._entries[paper_id]
+        return position
+
+    def _number(self, reason: PickReason, subscriber_id: int) -> int:
+        key = (reason, subscriber_id if reason.kind in _OF_ONE_READER else None)
+        if key not in self._numbers:
+            self._numbers[key] = len(self._numbers)
+            self._new_reasons.append(NewReason(number=self._numbers[key], reason=reason, subscriber_id=key[1]))
+        return self._numbers[key]
+
+
+def _profiles(connection: Connection, first_id: int, last_id: int) -> dict[int, Profile]:
+    del connection, first_id, last_id
+    return {}

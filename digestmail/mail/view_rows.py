@@ -1,0 +1,182 @@
+"""Converts the papers of an edition to template variables: plain text of limited length."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Final
+from urllib.parse import urlsplit
+
+from w3lib.url import safe_url_string
+
+from digestmail.mail.placeholders import single_line
+from digestmail.model.papers import Paper
+from digestmail.model.personal import PickKind, PickReason
+from digestmail.model.selection import Entry
+from digestmail.model.theme import Appearance, Layout
+from digestmail.text.truncate import at_sentence, at_word
+
+TITLE_LENGTH: Final = 300
+NAME_LENGTH: Final = 80
+_LIKED_LENGTH: Final = 120
+_URL_LENGTH: Final = 800
+_FULL_TEXT: Final = 520
+_SUMMARY_TEXT: Final = 240
+_LONGEST_BAR: Final = 100
+_SHORTEST_BAR: Final = 2
+_HIGHEST_COUNT: Final = 999_999_999
+_NAMES_SHOWN: Final = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """A link of a paper. `kind` is `paper`, `discussion`, `code` or `project`."""
+
+    kind: str
+    url: str
+    site: str
+    """The host of the link, without `www.`."""
+    count: int | None = None
+    """The number of comments of a discussion, or of stars of code."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """A paper in templates: single-line texts of limited length; links are http or https or None."""
+
+    rank: int
+    position: int | None
+    """Where the paper is in the edition, from 1: its number in feedback links."""
+    title: str
+    link: str | None
+    authors: tuple[str, ...]
+    more_authors: int
+    organization: str
+    day: date | None
+    text: str
+    by_machine: bool
+    """Whether `text` is a generated summary instead of the authors' abstract."""
+    headline: bool
+    upvotes: int | None
+    bar: int
+    """Upvotes as a percentage of the most upvoted paper's."""
+    comments: int | None
+    """The number of comments, if no link shows it."""
+    links: tuple[Link, ...]
+    thumbnail: str | None
+    """The https URL of an image, if the digest shows images."""
+    reasons: Mapping[str, tuple[str, ...]]
+    """Why the paper matches its topic: `keywords`, `categories`, `authors` or `similar`. In the section "For you", why
+    it was picked: `author`, `liked`, `reading-list`, `interests` or `exploration`."""
+
+
+def build_row(
+    entry: Entry,
+    look: Appearance,
+    *,
+    rank: int,
+    position: int | None,
+    reasons: Mapping[str, tuple[str, ...]],
+    most_upvotes: int,
+) -> Row:
+    """Return a paper as templates show it. `most_upvotes` are those of the most upvoted paper of the email."""
+    paper, signals = entry.paper, entry.signals
+    upvotes = shown_count(signals.upvotes)
+    text, by_machine = _text(paper, look.layout)
+    links = tuple(_links(entry))
+    return Row(
+        rank=rank,
+        position=position,
+        title=at_word(single_line(paper.title), TITLE_LENGTH),
+        link=_web_link(paper.link),
+        authors=names_of(paper.authors),
+        more_authors=max(len(paper.authors) - _NAMES_SHOWN, 0),
+        organization=at_word(single_line(paper.organization or ""), NAME_LENGTH),
+        day=paper.published_at.date() if paper.published_at else None,
+        text=text,
+        by_machine=by_machine,
+        headline=False,
+        upvotes=upvotes,
+        bar=max(_LONGEST_BAR * upvotes // most_upvotes, _SHORTEST_BAR) if upvotes else 0,
+        comments=None if any(link.kind == "discussion" for link in links) else shown_count(signals.comments),
+        links=links,
+        thumbnail=_thumbnail(paper) if look.thumbnails else None,
+        reasons=reasons,
+    )
+
+
+def _text(paper: Paper, layout: Layout) -> tuple[str, bool]:
+    """Return the text that is shown of a paper, and whether it is a generated summary."""
+    abstract, summary = paper.abstract, paper.summary or ""
+    by_machine = bool(summary) and (layout is Layout.COMPACT or not abstract)
+    chosen = single_line((summary if by_machine else abstract)[: 3 * _FULL_TEXT])
+    return at_sentence(chosen, _SUMMARY_TEXT if layout is Layout.COMPACT else _FULL_TEXT), by_machine
+
+
+def _links(entry: Entry) -> Iterator[Link]:
+    """Yield the distinct links of a paper."""
+    paper, signals = entry.paper, entry.signals
+    seen = set()
+    for kind, address, count in (
+        ("paper", paper.link, None),
+        ("discussion", paper.discussion_url, signals.comments),
+        ("code", paper.code_url, signals.stars),
+        ("project", paper.project_url, None),
+    ):
+        url = _web_link(address)
+        if url is not None and url not in seen:
+            seen.add(url)
+            yield Link(kind=kind, url=url, site=_site(url), count=shown_count(count))
+
+
+def _thumbnail(paper: Paper) -> str | None:
+    url = _web_link(paper.thumbnail_url)
+    return url if url is not None and url.startswith("https://") else None
+
+
+def shown_count(number: int | None) -> int | None:
+    """Return a count as it is shown; None if it is unknown."""
+    return None if number is None else min(max(number, 0), _HIGHEST_COUNT)
+
+
+def why_matched(entry: Entry) -> dict[str, tuple[str, ...]]:
+    """Return why a paper is in the section of its topic."""
+    match = entry.match
+    if match is None:
+        return {}
+    reasons = {
+        "keywords": names_of(match.keywords),
+        "categories": names_of(match.categories),
+        "authors": names_of(match.authors),
+        "similar": names_of(match.words),
+    }
+    return {kind: names for kind, names in reasons.items() if names}
+
+
+def why_picked(reason: PickReason) -> dict[str, tuple[str, ...]]:
+    """Return why a paper was picked."""
+    if reason.kind in {PickKind.LIKED, PickKind.READING_LIST}:
+        return {reason.kind.value: (at_word(single_line(reason.title), _LIKED_LENGTH),)}
+    return {reason.kind.value: names_of(reason.names)}
+
+
+def names_of(names: tuple[str, ...], most: int = _NAMES_SHOWN) -> tuple[str, ...]:
+    """Return the first `most` names as they are shown."""
+    return tuple(at_word(single_line(name), NAME_LENGTH) for name in names[:most])
+
+
+def _web_link(url: str | None) -> str | None:
+    """Return `url` percent-encoded if it is an http or https URL of reasonable length, else None."""
+    if not url or len(url) > _URL_LENGTH:
+        return None
+    try:
+        safe = safe_url_string(single_line(url))
+        parts = urlsplit(safe)
+    except ValueError:
+        return None
+    return safe if parts.scheme in {"http", "https"} and parts.hostname and len(safe) <= _URL_LENGTH else None
+
+
+def _site(link: str) -> str:
+    return (urlsplit(link).hostname or "").removeprefix("www.")

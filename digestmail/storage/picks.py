@@ -1,0 +1,176 @@
+"""The papers that were picked for single readers of an edition: the section "For you" of their emails.
+
+A delivery holds its picks as a packed array, in order: for each one, the position of the paper in the edition and the
+number of the reason. Papers and reasons are stored once for each edition.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from struct import Struct
+from typing import Any, Final
+
+from pydantic import TypeAdapter
+from sqlalchemy import Connection, Row, insert, select
+
+from digestmail.model.editions import Edition
+from digestmail.model.papers import Paper, PaperId
+from digestmail.model.personal import PickKind, PickReason
+from digestmail.model.selection import Entry, PersonalSection
+from digestmail.storage import paper_rows, papers, schema
+from digestmail.storage.schema import deliveries, editions, pick_reasons, picked_papers
+from digestmail.storage.upsert import chunks
+
+_PICK: Final = Struct("<HI")
+MOST_POSITIONS: Final = 0xFFFF
+"""The highest position in an edition."""
+
+
+@cache
+def _as_json() -> TypeAdapter[Entry]:
+    return TypeAdapter(Entry)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewReason:
+    """A reason to store under a number. It belongs to one reader if it contains what only they may know."""
+
+    number: int
+    reason: PickReason
+    subscriber_id: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PickedPaper:
+    """A paper that was picked for a reader, and why."""
+
+    digest: str
+    slot: str
+    paper_id: PaperId
+    title: str
+    reason: PickReason
+
+
+def pack(picked: Iterable[tuple[int, int]]) -> bytes:
+    """Return (position, number of the reason) of each pick in 6 octets each."""
+    return b"".join(_PICK.pack(position, number) for position, number in picked)
+
+
+def unpack(packed: bytes | None) -> Iterator[tuple[int, int]]:
+    """Yield (position, number of the reason) of each pick, in order."""
+    return iter(()) if packed is None else _PICK.iter_unpack(packed)
+
+
+def add_papers(connection: Connection, edition: Edition, edition_id: int, picked: Mapping[int, Entry]) -> None:
+    """Store the papers at these positions of an edition. The content is stored if the edition does not have it."""
+    rows = papers.row_ids(connection, [entry.paper.id for entry in picked.values()])
+    values = [
+        {
+            "edition_id": edition_id,
+            "position": position,
+            "paper_id": rows[entry.paper.id],
+            "content": None if position <= len(edition.entries) else _as_json().dump_json(entry).decode(),
+        }
+        for position, entry in picked.items()
+    ]
+    if values:
+        connection.execute(insert(picked_papers), values)
+
+
+def add_reasons(connection: Connection, edition_id: int, reasons: Collection[NewReason]) -> None:
+    """Store reasons of an edition under their numbers."""
+    values = [
+        {
+            "edition_id": edition_id,
+            "number": one.number,
+            "kind": one.reason.kind,
+            "title": one.reason.title,
+            "names": list(one.reason.names),
+            "subscriber_id": one.subscriber_id,
+        }
+        for one in reasons
+    ]
+    if values:
+        connection.execute(insert(pick_reasons), values)
+
+
+def section(connection: Connection, edition: Edition, edition_id: int, packed: bytes | None) -> PersonalSection | None:
+    """Return the section "For you" of a delivery; None if it has none."""
+    picked = list(unpack(packed))
+    if not picked:
+        return None
+    entries = dict(enumerate(edition.entries, start=1))
+    for some in chunks([position for position, _ in picked if position not in entries]):
+        p = picked_papers.c
+        stored = select(p.position, p.content).where(p.edition_id == edition_id, p.position.in_(some))
+        entries |= {row.position: _as_json().validate_json(row.content) for row in connection.execute(stored)}
+    reasons = _reasons(connection, edition_id, {number for _, number in picked})
+    return PersonalSection(
+        topic=None,
+        entries=tuple(entries[position] for position, _ in picked),
+        reasons=tuple(reasons[number] for _, number in picked),
+        positions=tuple(position for position, _ in picked),
+    )
+
+
+def _reasons(connection: Connection, edition_id: int, numbers: Collection[int]) -> dict[int, PickReason]:
+    r = pick_reasons.c
+    found: dict[int, PickReason] = {}
+    for some in chunks(sorted(numbers)):
+        rows = connection.execute(select(pick_reasons).where(r.edition_id == edition_id, r.number.in_(some)))
+        found.update({row.number: _reason(row) for row in rows})
+    return found
+
+
+def _reason(row: Row[Any]) -> PickReason:
+    return PickReason(kind=PickKind(row.kind), title=row.title, names=tuple(row.names))
+
+
+def find_paper(
+    connection: Connection, subscriber_id: int, digest: str, slot: str, position: int
+) -> tuple[int, Paper] | None:
+    """Return (row, paper) of the paper at `position` of an edition, if it was picked for this reader; else None."""
+    mine = (deliveries.c.edition_id == editions.c.id) & (deliveries.c.subscriber_id == subscriber_id)
+    found = connection.execute(
+        select(papers.staying_row().label("row_id"), deliveries.c.picks)
+        .select_from(picked_papers)
+        .join(schema.papers, schema.papers.c.id == picked_papers.c.paper_id)
+        .join(editions, editions.c.id == picked_papers.c.edition_id)
+        .join(deliveries, mine)
+        .where(editions.c.digest == digest, editions.c.slot == slot, picked_papers.c.position == position)
+    ).first()
+    if found is None or all(position != picked for picked, _ in unpack(found.picks)):
+        return None
+    return next(paper_rows.load(connection, [found.row_id]))
+
+
+def of(connection: Connection, subscriber_id: int) -> Iterator[PickedPaper]:
+    """Yield all papers that were picked for a reader, the oldest edition first, under their ids of today."""
+    d = deliveries.c
+    rows = connection.execute(
+        select(d.edition_id, d.picks, editions.c.digest, editions.c.slot)
+        .join(editions, editions.c.id == d.edition_id)
+        .where(d.subscriber_id == subscriber_id, d.picks.is_not(None))
+        .order_by(editions.c.slot_at, d.edition_id)
+    ).all()
+    for row in rows:
+        picked = list(unpack(row.picks))
+        reasons = _reasons(connection, row.edition_id, {number for _, number in picked})
+        known = _papers_at(connection, row.edition_id, [position for position, _ in picked])
+        for position, number in picked:
+            paper_id, title = known[position]
+            yield PickedPaper(digest=row.digest, slot=row.slot, paper_id=paper_id, title=title, reason=reasons[number])
+
+
+def _papers_at(connection: Connection, edition_id: int, positions: Sequence[int]) -> dict[int, tuple[PaperId, str]]:
+    """Return the id and the title of the paper at each position, as they are known today."""
+    p, today = picked_papers.c, schema.papers.alias("today")
+    rows = connection.execute(
+        select(p.position, today.c.key, today.c.title)
+        .join(schema.papers, schema.papers.c.id == p.paper_id)
+        .join(today, today.c.id == papers.staying_row())
+        .where(p.edition_id == edition_id, p.position.in_(positions))
+    )
+    return {row.position: (PaperId(row.key), row.title) for row in rows}

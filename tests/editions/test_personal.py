@@ -1,0 +1,531 @@
+"""The section "For you": what publishing stores for each reader, and what becomes of it."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from random import Random
+from tempfile import TemporaryDirectory
+
+import pytest
+from corpus import FIELDS, abstract
+from fakes import AGENTS, THURSDAY, FakeSource, digest, paper, reading, render, sighting
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from outbox import claim_deliveries
+from sqlalchemy import func, select, update
+
+from digestmail.collect.collector import collect
+from digestmail.delivery.edition_composer import EditionComposer
+from digestmail.editions.compose import compose_next
+from digestmail.editions.entitlement import entitlement_of
+from digestmail.editions.publish import publish
+from digestmail.editions.requeue import requeue
+from digestmail.errors import RenderError, SubscriptionError
+from digestmail.mail.message import MessageTemplate
+from digestmail.mail.message_headers import Sender
+from digestmail.mail.tokens import Tokens
+from digestmail.model.deliveries import DeliveryState
+from digestmail.model.digests import Digest, Limits, OnEmpty, Topic
+from digestmail.model.personal import PickKind, Profile
+from digestmail.model.selection import PersonalSection, Section
+from digestmail.model.subscribers import Subscription
+from digestmail.storage import editions, feedback, papers, subscribers
+from digestmail.storage import schema as tables
+from digestmail.storage.database import Database
+from digestmail.subscribers import data_export
+from digestmail.subscribers import feedback as answers
+
+DAY = timedelta(days=1)
+LASERS = Topic(name="Lasers", keywords=("laser",))
+DAILY = digest(topics=(AGENTS,), also_trending=True, window_days=3, for_you=3)
+CALM = replace(DAILY, profile=Profile(exploration=0.0))
+"""Which papers come from outside the known interests depends on the number of the subscriber."""
+SENDER = Sender(mailbox="Digest <digest@example.org>", domain="example.org", base_url="https://example.org")
+
+
+class Readers:
+    """A database, its readers and the days they live through. Papers are numbered; each is of one field."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.ids: dict[str, int] = {}
+
+    def add(self, name: str, *digests: str, topics: tuple[str, ...] = ()) -> int:
+        with self.database.begin() as connection:
+            self.ids[name] = subscribers.add(connection, f"{name}@example.org", THURSDAY - DAY)
+            for one in digests or ("daily",):
+                wish = Subscription(digest=one, topics=topics)
+                subscribers.subscribe(connection, self.ids[name], wish, THURSDAY - DAY)
+        return self.ids[name]
+
+    def see(self, numbers: dict[int, str], now: datetime = THURSDAY) -> None:
+        """Let a source show papers, each of a field."""
+        seen = [
+            sighting(number, day=now.date(), upvotes=100 - number % 100, abstract=abstract(field, Random(number)))
+            for number, field in numbers.items()
+        ]
+        collect(self.database, [FakeSource("hf", reading(*seen))], now - timedelta(hours=1))
+
+    def rate(self, name: str, number: int, *, liked: bool = True, now: datetime = THURSDAY) -> None:
+        with self.database.begin() as connection:
+            row_id = papers.row_ids(connection, [paper(number).id])[paper(number).id]
+            feedback.store(connection, self.ids[name], row_id, now, liked=liked)
+
+    def publish(self, *digests: Digest, now: datetime = THURSDAY):
+        return publish(self.database, digests or (DAILY,), render, now).digests
+
+    def email(self, name: str, of: Digest = DAILY, slot: str = "2026-04-02") -> tuple[Section, ...] | None:
+        """Return the sections of a reader's email as stored; None if there is none."""
+        with self.database.connect() as connection:
+            stored = editions.get(connection, of.name, slot)
+            reader = subscribers.get(connection, self.ids[name])
+            got = entitlement_of(connection, of, stored.edition, reader)
+            return got.sections if got.delivered else None
+
+
+def numbers_of(section: Section) -> list[int]:
+    return [int(entry.paper.id.rpartition(".")[2]) for entry in section.entries]
+
+
+def picked(sections: tuple[Section, ...] | None) -> list[int]:
+    return [one for section in sections or () if isinstance(section, PersonalSection) for one in numbers_of(section)]
+
+
+def others(sections: tuple[Section, ...] | None) -> list[int]:
+    found = (section for section in sections or () if not isinstance(section, PersonalSection))
+    return [one for section in found for one in numbers_of(section)]
+
+
+def mixed(first: int, count: int) -> dict[int, str]:
+    """Return papers from number `first` on, of the four fields in turn."""
+    return {first + at: list(FIELDS)[at % len(FIELDS)] for at in range(count)}
+
+
+def of_field(numbers: list[int], field: str, papers_: dict[int, str]) -> bool:
+    return all(papers_[number] == field for number in numbers)
+
+
+@pytest.fixture
+def world(database) -> Readers:
+    """Two readers of a digest that shows five papers; one of them liked a paper about optics the day before."""
+    world = Readers(database)
+    world.add("ada")
+    world.add("ben")
+    world.see({900: "optics", 901: "law"}, THURSDAY - DAY)
+    world.rate("ada", 900)
+    world.see(mixed(0, 24))
+    return world
+
+
+def test_a_liked_paper_gives_the_next_edition_a_section_that_says_why(world):
+    small = replace(DAILY, limits=Limits(max_papers=5))
+    (report,) = world.publish(small)
+    assert (report.recipients, report.personal, report.nothing_for) == (2, 1, 0)
+    (section, *rest) = world.email("ada", small)
+    assert isinstance(section, PersonalSection)
+    assert len(numbers_of(section)) == 3
+    liked = [number for number, why in zip(numbers_of(section), section.reasons, strict=True) if why.title]
+    assert len(liked) >= 2
+    assert of_field(liked, "optics", mixed(0, 24))
+    assert {why.title for why in section.reasons if why.kind is PickKind.LIKED} == {"Paper 900"}
+    assert len(picked((section,))) + len(others(tuple(rest))) == 5, "the limit holds for the email"
+    assert not set(numbers_of(section)) & set(others(tuple(rest)))
+    assert others(world.email("ben", small)) == [*sorted(numbers_of_edition(world, small))][:5]
+    assert picked(world.email("ben", small)) == []
+
+
+def numbers_of_edition(world: Readers, of: Digest, slot: str = "2026-04-02") -> list[int]:
+    with world.database.connect() as connection:
+        return [
+            int(entry.paper.id.rpartition(".")[2]) for entry in editions.get(connection, of.name, slot).edition.entries
+        ]
+
+
+def test_erasing_the_feedback_removes_the_section_from_the_next_edition(world):
+    world.publish()
+    assert picked(world.email("ada"))
+    answers.remove(world.database, world.ids["ada"], paper(900).id)
+    world.see(mixed(100, 12), THURSDAY + DAY)
+    world.publish(now=THURSDAY + DAY)
+    sections = world.email("ada", slot="2026-04-03")
+    assert sections
+    assert picked(sections) == []
+
+
+def test_all_that_the_database_has_about_a_pick_is_what_the_email_shows(world):
+    world.publish()
+    (delivery,) = (one for one in claimed(world) if one.picks is not None)
+    assert delivery.subscriber_id == world.ids["ada"]
+    assert sent(world, delivery) == [world.email("ada")]
+    with world.database.connect() as connection:
+        rows = connection.execute(select(tables.picked_papers).order_by(tables.picked_papers.c.position)).all()
+        stored = editions.get(connection, "daily", "2026-04-02").edition
+    assert [row.content is None for row in rows] == [row.position <= len(stored.entries) for row in rows]
+
+
+def claimed(world: Readers, now: datetime = THURSDAY + 90 * DAY):
+    with world.database.begin() as connection:
+        return claim_deliveries(connection, 1000, now, DAY)
+
+
+def sent(world: Readers, *found) -> list[tuple[Section, ...]]:
+    """Return the sections of each rendering that the messages of these deliveries need."""
+    shown: list[tuple[Section, ...]] = []
+
+    def remember(edition, sections, *, language=None):
+        shown.append(sections)
+        return render(edition, sections, language=language)
+
+    composer = EditionComposer(
+        world.database,
+        remember,
+        lambda edition, rendered: MessageTemplate(rendered, SENDER, digest=edition.digest, title=edition.title),
+        Tokens("secret"),
+        sender="digest@example.org",
+        domain="example.org",
+    )
+    for delivery in found:
+        composer.write(delivery, THURSDAY)
+    return shown
+
+
+def test_a_message_is_rendered_once_for_equal_picks(world):
+    twin = world.add("cid")
+    world.publish()
+    deliveries = claimed(world)
+    copied = replace(next(one for one in deliveries if one.picks), subscriber_id=twin)
+    assert len({one.segment_id for one in deliveries}) == 1, "the sections are shared"
+    assert sorted(map(picked, sent(world, *deliveries, copied))) == [[], picked(world.email("ada"))]
+
+
+def test_papers_that_the_edition_does_not_contain_are_not_published_by_picking_them(world):
+    small = replace(DAILY, limits=Limits(max_papers=3))
+    world.publish(small)
+    beyond = set(picked(world.email("ada", small))) - set(numbers_of_edition(world, small))
+    assert beyond
+    world.see({500: "law"}, THURSDAY + DAY)
+    large = replace(DAILY, limits=Limits(max_papers=100, max_per_topic=100), window_days=5)
+    world.publish(large, now=THURSDAY + DAY)
+    assert beyond <= set(numbers_of_edition(world, large, "2026-04-03"))
+    assert beyond <= set(others(world.email("ben", large, "2026-04-03")))
+    again = world.email("ada", large, "2026-04-03")
+    assert not beyond & {*picked(again), *others(again)}, "no reader gets a paper twice"
+
+
+def test_a_reader_whose_topics_match_nothing_gets_an_email_of_picks(world):
+    world.add("eve", topics=("Agents",))
+    world.add("fay", topics=("Agents",))
+    world.rate("eve", 901)
+    (report,) = world.publish()
+    assert (report.recipients, report.personal, report.nothing_for) == (3, 2, 1)
+    (section,) = world.email("eve")
+    assert isinstance(section, PersonalSection)
+    assert world.email("fay") is None
+
+
+def test_a_personal_email_has_only_the_section_for_you(world):
+    personal = replace(DAILY, personal=True, limits=Limits(max_papers=8))
+    world.publish(personal)
+    (section,) = world.email("ada", personal)
+    assert isinstance(section, PersonalSection)
+    assert 5 <= len(numbers_of(section)) <= 8
+    assert len(others(world.email("ben", personal))) == 8, "nothing is known about this reader"
+
+
+def test_a_personal_digest_sends_picks_on_a_day_on_which_nothing_qualifies(world):
+    personal = replace(DAILY, personal=True, topics=(AGENTS,), also_trending=False)
+    (report,) = world.publish(personal)
+    assert (report.status, report.papers, report.recipients, report.personal) == ("published", 0, 1, 1)
+    assert report.reason.startswith("none of ")
+    assert picked(world.email("ada", personal))
+    assert world.email("ben", personal) is None
+    (again,) = world.publish(personal, now=THURSDAY + timedelta(hours=2))
+    assert again.status == "already-published"
+    (tomorrow,) = world.publish(personal, now=THURSDAY + DAY)
+    assert (tomorrow.status, tomorrow.recipients) == ("empty", 0), "what is left over is not enough for an email"
+    world.see({300: "optics"}, THURSDAY + DAY + timedelta(hours=2))
+    (later,) = world.publish(personal, now=THURSDAY + DAY + timedelta(hours=2))
+    assert (later.status, later.recipients) == ("published", 1)
+    assert 300 in picked(world.email("ada", personal, "2026-04-03"))
+
+
+def test_on_a_day_without_papers_a_digest_by_topics_sends_no_picks(world):
+    (report,) = world.publish(replace(DAILY, also_trending=False))
+    assert (report.status, report.recipients, report.personal) == ("empty", 0, 0)
+
+
+def test_an_empty_edition_that_is_sent_reaches_each_reader_once(world):
+    personal = replace(DAILY, personal=True, also_trending=False, on_empty=OnEmpty.SEND)
+    (report,) = world.publish(personal)
+    assert (report.recipients, report.personal) == (2, 1)
+    assert world.email("ben", personal) == ()
+
+
+def test_no_section_is_made_if_the_digest_wants_none(world):
+    none = replace(DAILY, for_you=0)
+    (report,) = world.publish(none)
+    assert report.personal == 0
+    assert picked(world.email("ada", none)) == []
+
+
+def test_a_paper_of_another_digest_is_not_picked_again_unless_repeats_are_allowed(world):
+    second = replace(digest("second", cron="0 8 * * *"), window_days=3, for_you=3)
+    with world.database.begin() as connection:
+        for name in ("ada", "ben"):
+            subscribers.subscribe(connection, world.ids[name], Subscription(digest="second"), THURSDAY)
+    small = replace(DAILY, limits=Limits(max_papers=4))
+    world.publish(small)
+    first = world.email("ada", small)
+    got = {*picked(first), *others(first)}
+    world.publish(second, now=THURSDAY + timedelta(hours=1))
+    then = world.email("ada", second)
+    assert picked(then)
+    assert not got & {*picked(then), *others(then)}
+    assert set(picked(first)) - set(numbers_of_edition(world, small)) <= set(others(world.email("ben", second)))
+    third = replace(second, name="third", allow_repeats_of=("daily", "second"))
+    with world.database.begin() as connection:
+        subscribers.subscribe(connection, world.ids["ada"], Subscription(digest="third"), THURSDAY)
+    world.publish(third, now=THURSDAY + timedelta(hours=1))
+    repeated = world.email("ada", third)
+    assert set(picked(first)) & {*picked(repeated), *others(repeated)}
+
+
+@pytest.mark.parametrize("state", [DeliveryState.FAILED, DeliveryState.CANCELLED])
+def test_picks_of_an_email_that_was_not_sent_can_be_picked_again(world, state):
+    world.publish()
+    before = picked(world.email("ada"))
+    with world.database.begin() as connection:
+        connection.execute(update(tables.deliveries).values(state=state, due_at=None))
+    world.see({400: "law"}, THURSDAY + DAY)
+    world.publish(replace(DAILY, for_you=20, limits=Limits(max_papers=20)), now=THURSDAY + DAY)
+    in_edition = set(numbers_of_edition(world, DAILY))
+    assert set(before) - in_edition <= set(picked(world.email("ada", DAILY, "2026-04-03")))
+
+
+def test_the_order_of_feedback_does_not_matter(database):
+    found = []
+    for order in (1, -1):
+        with reset(database) as world:
+            world.add("ada")
+            world.see({900: "optics", 901: "law", 902: "soil"}, THURSDAY - DAY)
+            for number in (900, 901, 902)[::order]:
+                world.rate("ada", number, liked=number != 901)
+            world.see(mixed(0, 24))
+            world.publish(CALM)
+            found.append(world.email("ada", CALM))
+    assert picked(found[0])
+    assert found[0] == found[1]
+
+
+def test_erased_feedback_has_the_same_effect_as_none(database):
+    found = []
+    for erased in (True, False):
+        with reset(database) as world:
+            world.add("ada")
+            world.see({900: "optics", 901: "law"}, THURSDAY - DAY)
+            world.rate("ada", 900)
+            if erased:
+                world.rate("ada", 901)
+                answers.remove(world.database, world.ids["ada"], paper(901).id)
+            world.see(mixed(0, 24))
+            world.publish(CALM)
+            found.append(world.email("ada", CALM))
+    assert picked(found[0])
+    assert found[0] == found[1]
+
+
+@contextmanager
+def reset(database: Database) -> Iterator[Readers]:
+    """Yield readers without any history, and remove everything afterwards."""
+    yield Readers(database)
+    with database.begin() as connection:
+        for table in reversed(tables.metadata.sorted_tables):
+            if table.name != "settings":
+                connection.execute(table.delete())
+
+
+def test_without_feedback_nothing_of_the_ranking_is_loaded(database, monkeypatch):
+    monkeypatch.setitem(sys.modules, "digestmail.selection.personal", None)
+    world = Readers(database)
+    world.add("ada")
+    world.see(mixed(0, 12))
+    (report,) = world.publish()
+    assert (report.status, report.personal) == ("published", 0)
+    world.rate("ada", 3)
+    world.see(mixed(100, 12), THURSDAY + DAY)
+    (failed,) = world.publish(now=THURSDAY + DAY)
+    assert failed.status == "failed", "the test would notice"
+
+
+def test_the_operator_s_profile_is_everybody_s(world):
+    everyone = replace(DAILY, profile=Profile(interests="court statute verdict plaintiff", exploration=0.0))
+    (report,) = world.publish(everyone)
+    assert report.personal == 2
+    (section, *_) = world.email("ben", everyone)
+    assert {why.kind for why in section.reasons} == {PickKind.INTERESTS}
+    assert of_field(numbers_of(section), "law", mixed(0, 24))
+
+
+def test_an_edition_that_cannot_be_rendered_with_picks_is_not_published(world):
+    def broken(edition, sections, *, language=None):
+        if any(isinstance(section, PersonalSection) for section in sections):
+            raise RenderError("email/edition.mjml: wrong")
+        return render(edition, sections, language=language)
+
+    (report,) = publish(world.database, [DAILY], broken, THURSDAY).digests
+    assert (report.status, report.reason) == ("failed", "email/edition.mjml: wrong")
+    with world.database.connect() as connection:
+        for table in (tables.deliveries, tables.picked_papers, tables.pick_reasons, tables.editions):
+            assert connection.execute(select(func.count()).select_from(table)).scalar() == 0
+
+
+def test_before_publishing_a_reader_s_part_is_what_publishing_stores(world):
+    with world.database.connect() as connection:
+        readers = {name: subscribers.get(connection, number) for name, number in world.ids.items()}
+    composed = compose_next(world.database, DAILY, THURSDAY)
+    with world.database.connect() as connection:
+        before = {
+            name: entitlement_of(connection, DAILY, composed.edition, reader, composed.pickable).sections
+            for name, reader in readers.items()
+        }
+    world.publish()
+    assert before == {name: world.email(name) for name in readers}
+    assert picked(before["ada"])
+
+
+def test_changed_preferences_keep_the_picks(world):
+    world.publish()
+    before = picked(world.email("ada"))
+    with world.database.begin() as connection:
+        old = subscribers.get(connection, world.ids["ada"])
+        subscribers.subscribe(connection, old.id, Subscription(digest="daily", topics=("Agents",)), THURSDAY)
+        new = subscribers.get(connection, old.id)
+        assert requeue(connection, [DAILY], old, new, THURSDAY) == 1
+    assert picked(world.email("ada")) == before
+    assert others(world.email("ada")) == [], "nothing matches the new topics, but the picks are sent"
+
+
+def test_feedback_links_lead_to_picks_but_only_for_their_reader(world):
+    small = replace(DAILY, limits=Limits(max_papers=3))
+    world.publish(small)
+    (section, *_) = world.email("ada", small)
+    in_edition = len(numbers_of_edition(world, small))
+    assert max(section.positions) > in_edition
+    for entry, position in zip(section.entries, section.positions, strict=True):
+        named = answers.PaperInEdition(digest="daily", slot="2026-04-02", position=position)
+        given = answers.give(world.database, world.ids["ada"], named, THURSDAY, liked=False)
+        assert given.paper.id == entry.paper.id
+        if position > in_edition:
+            with pytest.raises(SubscriptionError, match="no such paper"):
+                answers.find(world.database, world.ids["ben"], named)
+    beyond = answers.PaperInEdition(digest="daily", slot="2026-04-02", position=99_999)
+    with pytest.raises(SubscriptionError, match="no such paper"):
+        answers.find(world.database, world.ids["ada"], beyond)
+
+
+def test_the_reader_s_data_has_the_picks_and_erasing_forgets_them(world):
+    world.publish()
+    export = data_export.export(world.database, world.ids["ada"])
+    section = world.email("ada")[0]
+    assert [one.paper_id for one in export.picks] == [entry.paper.id for entry in section.entries]
+    assert [one.reason for one in export.picks] == list(section.reasons)
+    assert data_export.export(world.database, world.ids["ben"]).picks == ()
+    data_export.erase(world.database, world.ids["ada"], THURSDAY, random_token=lambda: "key")
+    with world.database.connect() as connection:
+        assert not connection.execute(select(tables.deliveries).where(tables.deliveries.c.picks.is_not(None))).all()
+
+
+def test_a_title_that_only_one_reader_may_know_is_erased_with_them(database):
+    from digestmail.model.personal import PickReason
+    from digestmail.storage import picks
+
+    world = Readers(database)
+    ada = world.add("ada")
+    world.see(mixed(0, 4))
+    world.publish()
+    own = PickReason(kind=PickKind.READING_LIST, title="An unpublished draft")
+    shared = PickReason(kind=PickKind.LIKED, title="Paper 1")
+    with database.begin() as connection:
+        stored = editions.get(connection, "daily", "2026-04-02")
+        reasons = [
+            picks.NewReason(number=0, reason=own, subscriber_id=ada),
+            picks.NewReason(number=1, reason=shared, subscriber_id=None),
+        ]
+        picks.add_reasons(connection, stored.id, reasons)
+    data_export.erase(database, ada, THURSDAY, random_token=lambda: "key")
+    with database.connect() as connection:
+        assert connection.execute(select(tables.pick_reasons.c.title)).scalars().all() == ["Paper 1"]
+
+
+@st.composite
+def lives(draw) -> list[dict]:
+    """Draw what happens on some days: papers that come, thumbs, the digests' settings, and emails that fail."""
+    names = st.sampled_from(["ada", "ben", "cid"])
+    thumb = st.tuples(names, st.integers(0, 30), st.booleans())
+    day = st.fixed_dictionaries(
+        {
+            "papers": st.integers(0, 9),
+            "thumbs": st.lists(thumb, max_size=3),
+            "for_you": st.integers(0, 4),
+            "most": st.integers(2, 8),
+            "personal": st.booleans(),
+            "failed": st.none() | names,
+        }
+    )
+    return draw(st.lists(day, min_size=2, max_size=5))
+
+
+@given(lives())
+@settings(max_examples=25, deadline=None)
+def test_no_reader_gets_a_paper_twice_whatever_happens(sqlite_template, days):
+    with TemporaryDirectory() as directory:
+        shutil.copy(sqlite_template, Path(directory) / "life.db")
+        database = Database.open("sqlite:///life.db", base=Path(directory))
+        try:
+            live(Readers(database), days)
+        finally:
+            database.close()
+
+
+def live(world: Readers, days: list[dict]) -> None:
+    world.add("ada", "daily", "other")
+    world.add("ben", "other", "daily", topics=("Lasers",))
+    world.add("cid", "daily")
+    got: dict[str, list[int]] = {name: [] for name in world.ids}
+    shown = 0
+    for number, day in enumerate(days):
+        now = THURSDAY + number * DAY
+        world.see(mixed(shown, day["papers"]), now)
+        shown += day["papers"]
+        for name, rated, liked in day["thumbs"]:
+            if rated < shown:
+                world.rate(name, rated, liked=liked, now=now)
+        for base in (replace(DAILY, topics=(LASERS,)), digest("other", topics=(LASERS,), window_days=3)):
+            limits = Limits(max_papers=day["most"], max_per_topic=4)
+            of = replace(base, for_you=day["for_you"], personal=day["personal"], limits=limits)
+            (report,) = world.publish(of, now=now)
+            assert report.status in {"published", "empty"}, report.reason
+            slot = now.date().isoformat()
+            for name in world.ids if report.recipients else ():
+                sections = world.email(name, of, slot)
+                found = [*picked(sections), *others(sections)]
+                assert len(found) <= day["most"]
+                got[name] += found if name != day["failed"] else []
+            if report.recipients and day["failed"]:
+                fail(world, day["failed"], of, slot)
+    for name, received in got.items():
+        assert len(received) == len(set(received)), name
+
+
+def fail(world: Readers, name: str, of: Digest, slot: str) -> None:
+    d = tables.deliveries.c
+    with world.database.begin() as connection:
+        edition_id = editions.get(connection, of.name, slot).id
+        mine = d.edition_id == edition_id, d.subscriber_id == world.ids[name]
+        connection.execute(update(tables.deliveries).where(*mine).values(state=DeliveryState.FAILED, due_at=None))
