@@ -48,7 +48,7 @@ def add_person(connection: Connection) -> int:
         .values(address=ADDRESS, key=ADDRESS.casefold(), **texts)
     )
     reason = {"edition_id": edition_id, "kind": "reading-list", "names": []}
-    insert(connection, "pick_reasons", **reason, **{"subscriber_id": person, "number": 0, "title": ADDRESS})
+    insert(connection, "pick_reasons", **reason, subscriber_id=person, number=0, title=ADDRESS)
     for name in ("deliveries", "notices"):
         connection.execute(update(tables[name]).values(text=SAID))
     connection.execute(update(tables["subscriptions"]).values(topics=[ADDRESS]))
