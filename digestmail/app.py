@@ -96,7 +96,7 @@ class App(AbstractContextManager["App"]):
             report = collect(
                 self.database, sources, now, addresses=addresses, horizon=horizon, stop=stop, progress=self._progress
             )
-        return learn_from_collected(report, self.config, self.database, self.wall_clock, today=now.date(), stop=stop)
+        return learn_from_collected(report, self.config, self.base, self.database, self.wall_clock, now, stop=stop)
 
     def publish(self, *, dry_run: bool = False, stop: Stop = never) -> PublishReport:
         """Publish every digest that is due. With `dry_run` nothing is stored."""

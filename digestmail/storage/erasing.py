@@ -22,6 +22,8 @@ from digestmail.storage.schema import (
     notices,
     opt_outs,
     pick_reasons,
+    profiles,
+    reading_lists,
     subscribers,
     subscriptions,
     unsubscribe_mails,
@@ -148,5 +150,6 @@ def _erase_rows(connection: Connection, subscriber_id: int, now: datetime) -> No
     personal_data.forget_mentions(connection, personal_data.addresses_of(connection, subscriber_id))
     connection.execute(delete(attempts).where(attempts.c.subscriber_id == subscriber_id))
     requested = (confirmations, address_changes, changes)
-    for table in (*requested, subscriptions, opt_outs, feedback, pick_reasons, unsubscribe_mails, notices, bounces):
+    interests = (feedback, pick_reasons, profiles, reading_lists)
+    for table in (*requested, *interests, subscriptions, opt_outs, unsubscribe_mails, notices, bounces):
         connection.execute(delete(table).where(table.c.subscriber_id == subscriber_id))

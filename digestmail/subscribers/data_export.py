@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from digestmail.errors import SubscriptionError
 from digestmail.mail.link_tokens import LinkTokens
 from digestmail.model.deliveries import NoticeKind
+from digestmail.model.personal import Profile, ReadingList
 from digestmail.model.subscribers import Feedback, Preferences, Subscriber, SubscriberState, SuppressionReason
 from digestmail.schedule.moments import is_recent
 from digestmail.storage import (
@@ -21,6 +22,8 @@ from digestmail.storage import (
     notices,
     opt_outs,
     picks,
+    profiles,
+    reading_lists,
     settings,
     subscribers,
     suppressions,
@@ -53,6 +56,9 @@ class PersonalData:
     """Which papers the person wants more or fewer of, latest first."""
     picks: tuple[PickedPaper, ...]
     """The papers in the sections "For you" of the person's emails, oldest first, and why they were picked."""
+    profile: Profile | None
+    """What the person said about their interests, and the papers of their reading lists."""
+    reading_lists: tuple[ReadingList, ...]
     mails: tuple[Mailed, ...]
     bounces: tuple[Bounced, ...]
 
@@ -83,6 +89,8 @@ def export(database: Database, subscriber_id: int) -> PersonalData:
             left=tuple(one for _, one in opt_outs.of(connection, [subscriber_id])),
             feedback=feedback.of(connection, subscriber_id),
             picks=tuple(picks.of(connection, subscriber_id)),
+            profile=profiles.of(connection, subscriber_id),
+            reading_lists=reading_lists.of(connection, subscriber_id),
             mails=erasing.mails_of(connection, subscriber_id),
             bounces=erasing.bounces_of(connection, subscriber_id),
         )
