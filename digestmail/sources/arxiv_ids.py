@@ -1,0 +1,56 @@
+"""Papers by their arXiv ids: `id_list` of arXiv's query API (https://info.arxiv.org/help/api/user-manual.html#31-calling-the-api).
+
+`max_results` is 10 unless it is given, also for `id_list`. Ids that arXiv does not know are left out of the answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+from urllib.parse import urlencode
+
+from digestmail.errors import SourceUnreadableError
+from digestmail.model.papers import Paper, PaperId, Sighting
+from digestmail.sources.arxiv_api import MIN_INTERVAL, parse_api_page, translated_refusals
+from digestmail.sources.base import Fetcher
+from digestmail.sources.bounds import bounded
+
+IDS_AT_ONCE: Final = 100
+BASE_URL: Final = "https://export.arxiv.org"
+
+
+class ArxivPapers:
+    """arXiv's papers by id."""
+
+    def __init__(self, *, fetcher: Fetcher, base_url: str = BASE_URL) -> None:
+        """Fetch from `base_url`."""
+        self._fetcher = fetcher
+        self._base_url = base_url.rstrip("/")
+
+    def find(self, arxiv_ids: Sequence[str]) -> dict[PaperId, Paper]:
+        """Return the papers with these ids (without version) that arXiv has, by paper id.
+
+        One request for each hundred. Raises SourceError.
+        """
+        found: dict[PaperId, Paper] = {}
+        for start in range(0, len(arxiv_ids), IDS_AT_ONCE):
+            found |= self._find_some(arxiv_ids[start : start + IDS_AT_ONCE])
+        return found
+
+    def _find_some(self, arxiv_ids: Sequence[str]) -> dict[PaperId, Paper]:
+        query = urlencode({"id_list": ",".join(arxiv_ids), "max_results": len(arxiv_ids)})
+        with translated_refusals():
+            answer = self._fetcher.fetch(
+                f"{self._base_url}/api/query?{query}",
+                accept="application/atom+xml",
+                min_interval=MIN_INTERVAL,
+                conditional=False,
+                retry_empty=True,
+            )
+        if answer.body is None:
+            raise SourceUnreadableError("arXiv answered 'not modified' to an unconditional request")
+        papers = [
+            bounded(one.paper) for one in parse_api_page(answer.body, source="").results if isinstance(one, Sighting)
+        ]
+        asked = {PaperId(f"arxiv:{arxiv_id}") for arxiv_id in arxiv_ids}
+        return {paper.id: paper for paper in papers if paper.id in asked}
