@@ -31,6 +31,27 @@ class KnownPaper:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReadingList:
+    """Papers that a reader knows, and where they come from."""
+
+    id: int
+    subscriber_id: int | None
+    """None means that the list belongs to `[profile]` of the configuration."""
+    kind: ReadingListKind
+    reference: str
+    """A file name, an identifier, or arXiv ids joined by spaces. Zotero: `users/123` or `groups/456`."""
+    added_at: datetime
+    papers: int
+    """How many papers are stored."""
+    read_at: datetime | None = None
+    """When it was last read completely."""
+    tried_at: datetime | None = None
+    """When it was last read, completely or not."""
+    problem: str | None = None
+    """Why the last reading was not complete."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
     """What a reader, or the operator for all readers without a profile, said about their interests."""
 

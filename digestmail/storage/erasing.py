@@ -21,6 +21,8 @@ from digestmail.storage.schema import (
     feedback,
     notices,
     opt_outs,
+    profiles,
+    reading_lists,
     subscribers,
     subscriptions,
     unsubscribe_mails,
@@ -147,5 +149,6 @@ def _erase_rows(connection: Connection, subscriber_id: int, now: datetime) -> No
     personal_data.forget_mentions(connection, personal_data.addresses_of(connection, subscriber_id))
     connection.execute(delete(attempts).where(attempts.c.subscriber_id == subscriber_id))
     requested = (confirmations, address_changes, changes)
-    for table in (*requested, subscriptions, opt_outs, feedback, unsubscribe_mails, notices, bounces):
+    interests = (feedback, profiles, reading_lists)
+    for table in (*requested, *interests, subscriptions, opt_outs, unsubscribe_mails, notices, bounces):
         connection.execute(delete(table).where(table.c.subscriber_id == subscriber_id))

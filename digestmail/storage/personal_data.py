@@ -59,8 +59,11 @@ TEXT_COLUMNS: Final[Mapping[str, Mapping[str, Kept]]] = {
         ),
         Kept.NOTHING,
     ),
+    "profiles": {"interests": Kept.ROW, "authors": Kept.ROW, "blocked_words": Kept.ROW},
     # `reason` is the reply that made a relay pause.
     "rates": {"key": Kept.NOTHING, "reason": Kept.MENTION},
+    "reading_list_papers": {"title": Kept.ROW, "abstract": Kept.ROW},
+    "reading_lists": {"kind": Kept.NOTHING, "reference": Kept.ROW, "problem": Kept.ROW},
     "segments": {"topics": Kept.NOTHING, "more": Kept.NOTHING, "language": Kept.NOTHING},
     "servers": {"server": Kept.NOTHING, "face": Kept.NOTHING, "manner": Kept.NOTHING},
     "settings": {"name": Kept.NOTHING, "value": Kept.NOTHING},

@@ -23,6 +23,7 @@ from digestmail.errors import DeliveryError, TransportError
 from digestmail.mail.link_tokens import LinkTokens
 from digestmail.model.deliveries import Attempted, DeliveryState, Manner, NoticeKind
 from digestmail.model.papers import Sighting, Signals, Validators
+from digestmail.model.personal import ReadingListKind
 from digestmail.model.subscribers import BounceEvent, BounceKind, Preferences, SubscriberState, Subscription
 from digestmail.schedule.moments import LONGEST_DELIVERY, LONGEST_PAUSE
 from digestmail.storage import (
@@ -35,6 +36,7 @@ from digestmail.storage import (
     idempotency,
     notices,
     rates,
+    reading_lists,
     schema,
     servers,
     settings,
@@ -85,6 +87,9 @@ NOT_PLAYED = {
     "changes.made_at": "says when a change is forgotten, later at most",
     "changes.undone_at": "only shown",
     "unsubscribe_mails.at": "only shown",
+    "profiles.updated_at": "only shown",
+    "reading_lists.added_at": "only shown",
+    "reading_lists.read_at": "only shown",
     "feedback.given_at": "a new answer replaces any other; of two papers that are merged, the later answer stays",
 }
 
@@ -106,7 +111,8 @@ def test_every_column_with_a_moment_is_played_or_harms_nobody():
 @pytest.mark.parametrize("name", ["_host_limits", "_rates", "_connections", "_deliveries", "_refused", "_dead",
                                   "_notices", "_signing_up", "_asking", "_told", "_pauses", "_sources", "_papers",
                                   "_editions",
-                                  "_keys", "_bounces", "_leaving", "_addresses", "_servers"])  # fmt: skip
+                                  "_keys", "_bounces", "_leaving", "_addresses", "_servers",
+                                  "_reading_lists"])  # fmt: skip
 def test_what_a_wrong_clock_wrote_stops_nothing_once_it_is_right(database, wrong, tmp_path, name):
     play, _ = PLAYS[name]
     play(database, wrong, tmp_path)
@@ -567,3 +573,17 @@ def test_moments_too_far_ahead_are_named_by_column(database):
         assert late is not None
         assert (late.count, late.farthest) == (2, RIGHT + YEAR)
         assert future_moments.ahead(connection, RIGHT + YEAR) == ()
+
+
+# -- reading lists -----------------------------------------------------------------------------------------------------
+
+
+@over("reading_lists.tried_at")
+def _reading_lists(database, wrong, _):
+    with database.begin() as connection:
+        list_id = reading_lists.add(connection, None, ReadingListKind.ORCID, "0000-0002-1825-0097", (), wrong)
+        reading_lists.record_failure(connection, list_id, "no answer", wrong)
+        (due,) = reading_lists.due(connection, RIGHT - HOUR, 1, now=RIGHT)
+        assert due.id == list_id
+        reading_lists.record_reading(connection, list_id, (), RIGHT)
+        assert not reading_lists.due(connection, RIGHT - HOUR, 1, now=RIGHT)

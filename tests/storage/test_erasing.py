@@ -62,6 +62,10 @@ def add_person(connection: Connection) -> int:
     insert(connection, "confirmations", **mine, nonce="n", choices={"x": ADDRESS}, asked_at=THURSDAY)
     insert(connection, "opt_outs", **mine, digest="daily", opted_out_at=THURSDAY)
     insert(connection, "unsubscribe_mails", **mine, report="hash", at=THURSDAY)
+    words = {"interests": ADDRESS, "authors": [ADDRESS], "blocked_words": [EARLIER]}
+    insert(connection, "profiles", **mine, **words, exploration=0.2, updated_at=THURSDAY)
+    insert(connection, "reading_lists", **mine, id=1, kind="file", reference=ADDRESS, problem=SAID, added_at=THURSDAY)
+    insert(connection, "reading_list_papers", list_id=1, number=1, title=ADDRESS, abstract=SAID)
     words = dict.fromkeys(("status", "detail", "domain", "reason"), SAID)
     insert(connection, "bounces", **mine, report="hash", kind="soft", at=THURSDAY, **words)
     for number, address in enumerate(ALL):

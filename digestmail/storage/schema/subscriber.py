@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, Boolean, Column, ForeignKey, Index, Integer, SmallInteger, Table, Text
+from sqlalchemy import JSON, Boolean, Column, Float, ForeignKey, Index, Integer, SmallInteger, Table, Text
 
+from digestmail.model.personal import ReadingListKind
 from digestmail.model.subscribers import SubscriberState, SuppressionReason
 from digestmail.storage.schema.columns import Moment, UntrustedText, metadata, one_of
 
@@ -106,6 +107,47 @@ feedback = Table(
     Column("paper_id", ForeignKey("papers.id"), primary_key=True, index=True),
     Column("liked", Boolean, nullable=False),
     Column("given_at", Moment, nullable=False),
+)
+
+# What a reader said about their interests.
+profiles = Table(
+    "profiles",
+    metadata,
+    Column("subscriber_id", ForeignKey("subscribers.id", ondelete="CASCADE"), primary_key=True),
+    Column("interests", UntrustedText, nullable=False),
+    # Full names.
+    Column("authors", JSON, nullable=False),
+    Column("blocked_words", JSON, nullable=False),
+    Column("exploration", Float, nullable=False),
+    Column("updated_at", Moment, nullable=False),
+)
+
+# Where the papers that a reader knows come from. NULL as the subscriber: a list of `[profile]` in the configuration.
+reading_lists = Table(
+    "reading_lists",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("subscriber_id", ForeignKey("subscribers.id", ondelete="CASCADE"), index=True),
+    Column("kind", Text, nullable=False),
+    # A file name, an identifier, or arXiv ids joined by spaces.
+    Column("reference", Text, nullable=False),
+    Column("added_at", Moment, nullable=False),
+    # The last complete reading; NULL before the first.
+    Column("read_at", Moment),
+    # The last reading, complete or not.
+    Column("tried_at", Moment),
+    # Why the last reading was not complete.
+    Column("problem", UntrustedText),
+    one_of("kind", ReadingListKind),
+)
+
+reading_list_papers = Table(
+    "reading_list_papers",
+    metadata,
+    Column("list_id", ForeignKey("reading_lists.id", ondelete="CASCADE"), primary_key=True),
+    Column("number", SmallInteger, primary_key=True),
+    Column("title", UntrustedText, nullable=False),
+    Column("abstract", UntrustedText, nullable=False),
 )
 
 # Unsubscribe emails that were processed. If the mailbox is read again, they have no second effect.

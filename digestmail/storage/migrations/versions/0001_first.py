@@ -393,6 +393,49 @@ def upgrade() -> None:
     )
     op.create_index("ix_feedback_paper_id", "feedback", ["paper_id"], unique=False)
     op.create_table(
+        "profiles",
+        sa.Column("subscriber_id", sa.Integer(), nullable=False),
+        sa.Column("interests", UntrustedText(), nullable=False),
+        sa.Column("authors", sa.JSON(), nullable=False),
+        sa.Column("blocked_words", sa.JSON(), nullable=False),
+        sa.Column("exploration", sa.Float(), nullable=False),
+        sa.Column("updated_at", Moment(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["subscriber_id"], ["subscribers.id"], name=op.f("fk_profiles_subscriber_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("subscriber_id", name=op.f("pk_profiles")),
+    )
+    op.create_table(
+        "reading_lists",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("subscriber_id", sa.Integer(), nullable=True),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("reference", sa.Text(), nullable=False),
+        sa.Column("added_at", Moment(), nullable=False),
+        sa.Column("read_at", Moment(), nullable=True),
+        sa.Column("tried_at", Moment(), nullable=True),
+        sa.Column("problem", UntrustedText(), nullable=True),
+        sa.CheckConstraint(
+            "kind IN ('file', 'arxiv-ids', 'arxiv-author', 'orcid', 'zotero')", name=op.f("ck_reading_lists_kind")
+        ),
+        sa.ForeignKeyConstraint(
+            ["subscriber_id"], ["subscribers.id"], name=op.f("fk_reading_lists_subscriber_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_reading_lists")),
+    )
+    op.create_index("ix_reading_lists_subscriber_id", "reading_lists", ["subscriber_id"], unique=False)
+    op.create_table(
+        "reading_list_papers",
+        sa.Column("list_id", sa.Integer(), nullable=False),
+        sa.Column("number", sa.SmallInteger(), nullable=False),
+        sa.Column("title", UntrustedText(), nullable=False),
+        sa.Column("abstract", UntrustedText(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["list_id"], ["reading_lists.id"], name=op.f("fk_reading_list_papers_list_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("list_id", "number", name=op.f("pk_reading_list_papers")),
+    )
+    op.create_table(
         "segments",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("edition_id", sa.Integer(), nullable=False),
@@ -522,6 +565,9 @@ def downgrade() -> None:
         "sightings",
         "segments",
         "feedback",
+        "reading_list_papers",
+        "reading_lists",
+        "profiles",
         "paper_aliases",
         "paper_embeddings",
         "notice_attempts",
