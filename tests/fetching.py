@@ -19,7 +19,7 @@ class Request:
     min_interval: float
     conditional: bool
     retry_empty: bool
-    headers: Mapping[str, str] = NO_HEADERS
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def query(self) -> dict[str, str]:

@@ -14,9 +14,19 @@ from digestmail.model.papers import Paper, PaperId, Sighting
 from digestmail.sources.arxiv_api import MIN_INTERVAL, parse_api_page, translated_refusals
 from digestmail.sources.base import Fetcher
 from digestmail.sources.bounds import bounded
+from digestmail.sources.reading_list import ListedPaper, ListReading, list_reading
 
 IDS_AT_ONCE: Final = 100
 BASE_URL: Final = "https://export.arxiv.org"
+
+
+class ArxivIdLists:
+    """Lists that consist of their ids."""
+
+    def read(self, reference: str, validator: str = "") -> ListReading:
+        """Return the ids in `reference`, which are joined by spaces. Titles are empty; `ArxivPapers` finds them."""
+        del validator
+        return list_reading(ListedPaper(title="", ids=(PaperId(f"arxiv:{one}"),)) for one in reference.split())
 
 
 class ArxivPapers:

@@ -24,7 +24,7 @@ class Answer:
     content_type: str = ""
     redirected_to: str | None = None
     """The address that answered, if it is another one."""
-    headers: Mapping[str, str] = field(default=NO_HEADERS, compare=False)
+    headers: Mapping[str, str] = field(default_factory=dict, compare=False)
     """The header fields of the answer, by lower-case name."""
 
     @property

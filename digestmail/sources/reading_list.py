@@ -52,7 +52,7 @@ class ReadingListService(Protocol):
     """A service that lists papers."""
 
     def read(self, reference: str, validator: str = "") -> ListReading:
-        """Read the list `reference`, in the spelling of `papers.reading_references`.
+        """Read the list `reference`, in the spelling of `papers.library_ids`.
 
         `validator` is that of the last complete reading. Raises SourceError if the list could not be read completely.
         """

@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, delete, func, insert, or_, select, update
 
 from digestmail.model.papers import PaperId
 from digestmail.model.personal import KnownPaper, ReadingList, ReadingListKind
@@ -65,14 +65,21 @@ def remove_all(connection: Connection, subscriber_id: int) -> int:
     return connection.execute(delete(reading_lists).where(_owned_by(subscriber_id))).rowcount
 
 
-def due(connection: Connection, before: datetime, most: int, *, now: datetime) -> tuple[ReadingList, ...]:
+def due(
+    connection: Connection, before: datetime, most: int, *, now: datetime, failed_before: datetime | None = None
+) -> tuple[ReadingList, ...]:
     """Return the lists that were not tried since `before`, at most `most`, those that waited longest first.
 
-    Files are never due, and arXiv ids only until they were read. A list that was tried after `now`, by a clock that was
-    ahead, is due.
+    For lists that could not be read, `failed_before` counts instead, if it is given. Files are never due, and arXiv ids
+    only until they were read. A list that was tried after `now`, by a clock that was ahead, is due.
     """
     li = reading_lists.c
-    waiting = or_(li.tried_at.is_(None), li.tried_at <= before, li.tried_at > now + SKEW)
+    waiting = or_(
+        li.tried_at.is_(None),
+        and_(li.problem.is_(None), li.tried_at <= before),
+        and_(li.problem.is_not(None), li.tried_at <= (failed_before or before)),
+        li.tried_at > now + SKEW,
+    )
     fetched = li.kind.not_in([ReadingListKind.FILE, ReadingListKind.ARXIV_IDS]) | (
         (li.kind == ReadingListKind.ARXIV_IDS) & li.read_at.is_(None)
     )
@@ -81,12 +88,22 @@ def due(connection: Connection, before: datetime, most: int, *, now: datetime) -
     return tuple(_from_row(row) for row in connection.execute(statement))
 
 
-def record_reading(connection: Connection, list_id: int, known: Sequence[KnownPaper], now: datetime) -> bool:
+def record_reading(
+    connection: Connection, list_id: int, known: Sequence[KnownPaper], now: datetime, *, validator: str = ""
+) -> bool:
     """Replace the papers of a list by those that a complete reading found; return whether the list still exists."""
     exists, owner = _lock(connection, list_id)
     if exists:
         _replace_papers(connection, list_id, owner, known)
-        _set(connection, list_id, read_at=now, tried_at=now, problem=None)
+        _set(connection, list_id, read_at=now, tried_at=now, problem=None, validator=validator or None)
+    return exists
+
+
+def record_unchanged(connection: Connection, list_id: int, now: datetime) -> bool:
+    """Record that a list has not changed since it was read; return whether the list still exists."""
+    exists, _ = _lock(connection, list_id)
+    if exists:
+        _set(connection, list_id, tried_at=now, problem=None)
     return exists
 
 
@@ -141,6 +158,7 @@ def _from_row(row: Row[Any]) -> ReadingList:
         read_at=row.read_at,
         tried_at=row.tried_at,
         problem=row.problem,
+        validator=row.validator,
     )
 
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 import httpcore2
 
 from digestmail.model.papers import Validators
-from digestmail.sources.base import NO_HEADERS
 from digestmail.sources.http.body import ACCEPTED_CODINGS
 from digestmail.sources.http.cookies import Cookies
 from digestmail.sources.http.proxies import ProxyServer
@@ -26,7 +25,7 @@ class FetchRequest:
     """Seconds between two requests to a host."""
     known: Validators
     allowed: Allowance
-    headers: Mapping[str, str] = NO_HEADERS
+    headers: Mapping[str, str] = field(default_factory=dict)
     """Header fields of this fetch, sent only to the origin that it began at."""
     cookies: Cookies = field(default_factory=Cookies)
 
