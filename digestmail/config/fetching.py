@@ -10,6 +10,7 @@ from pydantic import SecretStr
 
 from digestmail.config.embeddings import EmbeddingsTable
 from digestmail.config.network import NetworkTable
+from digestmail.config.profile import ProfileTable
 from digestmail.config.servers import is_local, read_secret
 from digestmail.config.settings import Config
 from digestmail.config.sources import AnySource, FetchedTable, check_header_value
@@ -20,6 +21,8 @@ def fetching_problems(config: Config, base: Path) -> Iterator[str]:
     yield from _proxy_problems(config.network, base)
     if config.embeddings is not None:
         yield from _endpoint_problems(config.embeddings, config.network, base)
+    if config.profile is not None:
+        yield from _library_problems(config.profile, base)
     for table in config.sources:
         key = f'sources["{table.name}"]'
         yield from _login_problems(key, table, base)
@@ -39,9 +42,17 @@ def with_fetching_secrets(config: Config, base: Path) -> Config:
         network = network.model_copy(update={"proxy_password": secret})
     embeddings = config.embeddings
     if embeddings is not None and embeddings.api_key_file is not None:
-        embeddings = embeddings.model_copy(update={"api_key": _api_key(embeddings, base)})
+        embeddings = embeddings.model_copy(
+            update={"api_key": _header_secret(embeddings.api_key, embeddings.api_key_file, base)}
+        )
+    profile = config.profile
+    if profile is not None and profile.zotero_key_file is not None:
+        profile = profile.model_copy(
+            update={"zotero_key": _header_secret(profile.zotero_key, profile.zotero_key_file, base)}
+        )
     sources = tuple(_with_login(table, base) for table in config.sources)
-    return config.model_copy(update={"network": network, "embeddings": embeddings, "sources": sources})
+    read = {"network": network, "embeddings": embeddings, "profile": profile, "sources": sources}
+    return config.model_copy(update=read)
 
 
 def _with_login(table: AnySource, base: Path) -> AnySource:
@@ -61,14 +72,25 @@ def _header_from(file: Path, base: Path) -> SecretStr:
     return check_header_value(value or SecretStr(""))
 
 
-def _api_key(table: EmbeddingsTable, base: Path) -> SecretStr | None:
-    key = read_secret(table.api_key, table.api_key_file, base)
+def _header_secret(value: SecretStr | None, file: Path | None, base: Path) -> SecretStr | None:
+    """Return a secret that is sent in a header, from its file if it is in one. Raises OSError or ValueError."""
+    key = read_secret(value, file, base)
     return None if key is None else check_header_value(key)
+
+
+def _library_problems(table: ProfileTable, base: Path) -> Iterator[str]:
+    try:
+        key = _header_secret(table.zotero_key, table.zotero_key_file, base)
+    except (OSError, ValueError) as error:
+        yield f"profile.zotero_key_file: cannot be used: {error}"
+        return
+    if key is not None and table.zotero is None:
+        yield 'profile.zotero: is missing: the key beside it would never be used; write zotero = "users/123"'
 
 
 def _endpoint_problems(table: EmbeddingsTable, network: NetworkTable, base: Path) -> Iterator[str]:
     try:
-        key = _api_key(table, base)
+        key = _header_secret(table.api_key, table.api_key_file, base)
     except (OSError, ValueError) as error:
         yield f"embeddings.api_key_file: cannot be used: {error}"
         return

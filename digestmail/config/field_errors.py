@@ -12,16 +12,18 @@ from pydantic import BaseModel, ValidationError
 
 from digestmail.config.bounces import BouncesTable
 from digestmail.config.digests import DarkTable, DigestTable, LogoTable, RankingTable, ThemeTable, TopicTable
+from digestmail.config.embeddings import EmbeddingsTable
 from digestmail.config.environment import ENV_DELIMITER, ENV_PREFIX, variable_for
 from digestmail.config.mail import DkimTable, DomainTable, MaildirTable, MailTable, SmtpTable
 from digestmail.config.network import NetworkTable
+from digestmail.config.profile import ProfileTable
 from digestmail.config.rules import NO_CONDITIONS, ConditionsTable
 from digestmail.config.settings import Config
 from digestmail.config.sources import AnySource
 from digestmail.config.web import WebTable
 
 _SHOWN_LENGTH = 60
-_SECRET_KEYS = ("password", "token", "secret", "headers", "proxy")
+_SECRET_KEYS = ("password", "token", "secret", "headers", "proxy", "api_key", "zotero_key")
 _IN_ADDRESS = re.compile(r"(?<=://)[^/@\s]+(?=@)|(?<=[?&])(?<!=)[^\s'\"#]+")
 """User name and password of a web address, and its query."""
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
@@ -38,6 +40,8 @@ _TABLES: dict[str, type[BaseModel]] = {
     "dkim": DkimTable,
     "bounces": BouncesTable,
     "network": NetworkTable,
+    "embeddings": EmbeddingsTable,
+    "profile": ProfileTable,
     "web": WebTable,
     "ranking": RankingTable,
     "topics": TopicTable,

@@ -18,6 +18,7 @@ from digestmail.config.embeddings import EmbeddingsTable
 from digestmail.config.environment import ENV_DELIMITER, ENV_PREFIX, Environment
 from digestmail.config.mail import MailTable
 from digestmail.config.network import NetworkTable
+from digestmail.config.profile import ProfileTable
 from digestmail.config.sources import FeedTable, HuggingFaceTable, SourceTable
 from digestmail.config.values import DatabaseAddress, WebAddress, without_empty
 from digestmail.config.web import WebTable
@@ -43,6 +44,7 @@ class Config(BaseSettings):
     bounces: BouncesTable = BouncesTable()
     network: NetworkTable = NetworkTable()
     embeddings: EmbeddingsTable | None = None
+    profile: ProfileTable | None = None
     web: WebTable = WebTable()
     ranking: RankingTable = RankingTable()
     sources: Annotated[tuple[SourceTable, ...], Field(min_length=1)]

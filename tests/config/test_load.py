@@ -8,7 +8,7 @@ import pytest
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
-from digestmail.config import bounces, digests, embeddings, load, mail, network, rules, settings, sources, web
+from digestmail.config import bounces, digests, embeddings, load, mail, network, profile, rules, settings, sources, web
 from digestmail.errors import ConfigError
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "config.example.toml"
@@ -376,6 +376,7 @@ TABLES: dict[str, tuple[type[BaseModel], ...]] = {
     "bounces": (bounces.BouncesTable,),
     "network": (network.NetworkTable,),
     "embeddings": (embeddings.EmbeddingsTable,),
+    "profile": (profile.ProfileTable,),
     "web": (web.WebTable,),
     "ranking": (digests.RankingTable,),
     "topics": (digests.TopicTable,),
