@@ -19,7 +19,10 @@ AFTER_FAILURE: Final = timedelta(days=1)
 def sync_lists_of_profile(
     database: Database, wanted: Collection[tuple[ReadingListKind, str]], now: datetime
 ) -> tuple[ReadingList, ...]:
-    """Make the stored lists of `[profile]` those in `wanted`, each (kind, reference). Nothing is written if they are."""
+    """Make the stored lists of `[profile]` those in `wanted`, each (kind, reference).
+
+    Nothing is written if they are the same already.
+    """
     with database.connect() as connection:
         stored = reading_lists.of(connection, None)
     if {(one.kind, one.reference) for one in stored} == set(wanted):

@@ -221,7 +221,7 @@ def _store(database: Database, result: ListResult, now: datetime) -> ReadingList
         except RejectedValueError as error:
             detail = f"could not be stored: {single_line(str(error))[:_LONGEST_DETAIL]}"
             result = FailedList(list_id=result.list_id, problem=Problem.UNREADABLE, detail=detail)
-    log.warning("list=%d could not be read: %s", result.list_id, result.detail)
+    log.info("list=%d could not be read: %s", result.list_id, result.detail)
     with database.begin() as connection:
         reading_lists.record_failure(connection, result.list_id, result.problem, now)
     return ReadingListsReport(failed=1)

@@ -1,6 +1,7 @@
 """Papers by their arXiv ids: `id_list` of arXiv's query API (https://info.arxiv.org/help/api/user-manual.html#31-calling-the-api).
 
-`max_results` is 10 unless it is given, also for `id_list`. Ids that arXiv does not know are left out of the answer.
+`max_results` is 10 unless it is given, also for `id_list`. Ids that arXiv does not know are left out of the answer, but
+others may be missing as well, because answers are sometimes short or cut off.
 """
 
 from __future__ import annotations
@@ -40,14 +41,17 @@ class ArxivPapers:
     def find(self, arxiv_ids: Sequence[str]) -> dict[PaperId, Paper]:
         """Return the papers with these ids (without version) that arXiv has, by paper id.
 
-        One request for each hundred. Raises SourceError.
+        One request for each hundred, and another one for those that were missing. Raises SourceError.
         """
         found: dict[PaperId, Paper] = {}
         for start in range(0, len(arxiv_ids), IDS_AT_ONCE):
-            found |= self._find_some(arxiv_ids[start : start + IDS_AT_ONCE])
+            some = arxiv_ids[start : start + IDS_AT_ONCE]
+            found |= self._ask(some)
+            if missing := [arxiv_id for arxiv_id in some if f"arxiv:{arxiv_id}" not in found]:
+                found |= self._ask(missing)
         return found
 
-    def _find_some(self, arxiv_ids: Sequence[str]) -> dict[PaperId, Paper]:
+    def _ask(self, arxiv_ids: Sequence[str]) -> dict[PaperId, Paper]:
         query = urlencode({"id_list": ",".join(arxiv_ids), "max_results": len(arxiv_ids)})
         with translated_refusals():
             answer = self._fetcher.fetch(

@@ -71,11 +71,11 @@ class ZoteroLibraries:
     def _pages(self, reference: str, first: Answer) -> Iterator[list[Any]]:
         """Yield page after page, each from where the last one ended, until there are no more items."""
         answer, start = first, 0
-        for _ in range(MOST_PAGES):
+        for left in reversed(range(MOST_PAGES)):
             items = parse_items(answer.body or b"")
             yield items
             start += len(items)
-            if _is_last(len(items), start, _number(answer.headers.get("total-results", ""))):
+            if not left or _is_last(len(items), start, _number(answer.headers.get("total-results", ""))):
                 return
             answer = self._next(reference, start)
 
