@@ -17,6 +17,7 @@ from digestmail.errors import (
     SourceUnavailableError,
     SourceUnreadableError,
 )
+from digestmail.model.papers import PaperId
 from digestmail.sources.arxiv_author import ArxivAuthors, parse_author_feed
 from digestmail.sources.arxiv_ids import ArxivIdLists, ArxivPapers
 from digestmail.sources.reading_list import ListedPaper, ListReading
@@ -199,23 +200,31 @@ def test_papers_are_asked_for_by_the_hundred():
     assert [request.query["max_results"] for request in fetcher.requests] == ["100", "100", "50"]
     assert all(request.url.startswith("https://export.arxiv.org/api/query?") for request in fetcher.requests)
     assert list(found) == [f"arxiv:{one}" for one in wanted]
-    assert found["arxiv:2604.00007"].title == "T 2604.00007"
+    assert found[PaperId("arxiv:2604.00007")].title == "T 2604.00007"
 
 
 def test_requests_to_the_api_are_three_seconds_apart(httpserver):
     serve(httpserver, Response(answer_of_the_api()), path="/api/query")
     limits = FakeHostLimits()
     with client(host_limits=limits) as http:
-        ArxivPapers(fetcher=http, base_url=httpserver.url_for("/")).find(
-            [f"2604.{number:05d}" for number in range(101)]
-        )
+        ArxivPapers(fetcher=http, base_url=httpserver.url_for("/")).find(["2604.00001"])
     (_, first), (_, second) = limits.booked
     assert (second - first).total_seconds() == 3.0
 
 
 def test_ids_that_arxiv_does_not_know_are_missing():
-    fetcher = ScriptedFetcher(in_order(answer_of_the_api(("2604.00001", "One", "First"))))
+    fetcher = ScriptedFetcher(in_order(answer_of_the_api(("2604.00001", "One", "First")), answer_of_the_api()))
     assert set(ArxivPapers(fetcher=fetcher).find(["2604.00001", "2604.99999"])) == {"arxiv:2604.00001"}
+    assert [ids_of(request) for request in fetcher.requests] == [["2604.00001", "2604.99999"], ["2604.99999"]]
+
+
+def test_papers_that_a_short_or_cut_answer_left_out_are_asked_for_again():
+    one, two = ("2604.00001", "One", "First"), ("2604.00002", "Two", "Second")
+    cut = answer_of_the_api(one, two)[:-60]
+    fetcher = ScriptedFetcher(in_order(cut, answer_of_the_api(two)))
+    found = ArxivPapers(fetcher=fetcher).find(["2604.00001", "2604.00002"])
+    assert set(found) == {"arxiv:2604.00001", "arxiv:2604.00002"}
+    assert [ids_of(request) for request in fetcher.requests][1:] == [["2604.00002"]]
 
 
 def test_papers_that_were_not_asked_for_are_ignored():
