@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, delete, select
@@ -23,19 +24,16 @@ def in_range(connection: Connection, first_id: int, last_id: int) -> dict[int, P
     Subscribers with neither a profile nor a reading list are absent.
     """
     papers = _papers(connection, reading_lists.c.subscriber_id.between(first_id, last_id))
-    rows = connection.execute(select(profiles).where(profiles.c.subscriber_id.between(first_id, last_id)))
-    stated = {
-        row.subscriber_id: Profile(
-            interests=row.interests,
-            authors=tuple(row.authors),
-            blocked_words=tuple(row.blocked_words),
-            exploration=row.exploration,
-            papers=papers.get(row.subscriber_id, ()),
-        )
-        for row in rows
-    }
-    only_lists = {owner: Profile(papers=known) for owner, known in papers.items() if owner not in stated}
-    return stated | only_lists
+    found = _stated(connection, first_id, last_id)
+    for owner, known in papers.items():
+        if owner is not None:
+            found[owner] = replace(found.get(owner, Profile()), papers=known)
+    return found
+
+
+def stated(connection: Connection, subscriber_id: int) -> Profile | None:
+    """Return what a reader said, without the papers of reading lists; None if they said nothing."""
+    return _stated(connection, subscriber_id, subscriber_id).get(subscriber_id)
 
 
 def common_papers(connection: Connection) -> tuple[KnownPaper, ...]:
@@ -62,6 +60,19 @@ def store(connection: Connection, subscriber_id: int, profile: Profile, now: dat
 def remove(connection: Connection, subscriber_id: int) -> bool:
     """Delete what a reader said, but not their reading lists; return whether they had said anything."""
     return bool(connection.execute(delete(profiles).where(profiles.c.subscriber_id == subscriber_id)).rowcount)
+
+
+def _stated(connection: Connection, first_id: int, last_id: int) -> dict[int, Profile]:
+    rows = connection.execute(select(profiles).where(profiles.c.subscriber_id.between(first_id, last_id)))
+    return {
+        row.subscriber_id: Profile(
+            interests=row.interests,
+            authors=tuple(row.authors),
+            blocked_words=tuple(row.blocked_words),
+            exploration=row.exploration,
+        )
+        for row in rows
+    }
 
 
 def _papers(connection: Connection, whose: ColumnElement[bool]) -> dict[int | None, tuple[KnownPaper, ...]]:

@@ -1,4 +1,4 @@
-"""For any octets, configuration and CSV files are read, or every problem is a sentence."""
+"""For any octets, configuration, CSV and reference files are read, or every problem is a sentence."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from fuzzing import Target, attack, check_texts
 from hypothesis import strategies as st
 
 from digestmail.config.load import load
-from digestmail.errors import ConfigError, SubscriptionError
+from digestmail.errors import ConfigError, SourceUnreadableError, SubscriptionError
 from digestmail.model.digests import Digest, Schedule, Topic
 from digestmail.model.subscribers import Consent
+from digestmail.sources.reference_file import MOST_BYTES, MOST_PAPERS, read_references
 from digestmail.subscribers.csv_dialect import open_table
 from digestmail.subscribers.csv_import import ImportRow, Reader, RowError
 
@@ -90,6 +91,14 @@ SPREADSHEET = "sep=;\nE-Mail;digest;;\nj\xfcrgen@example.org;daily;;\n;;;\n".enc
 WESTERN = "address\tdigest\tconsent_source\tconsent_at\nreader@b\xfccher.example\tdaily\tcaf\xe9\t2026-03-01\n".encode(
     "cp1252"
 )
+BIBTEX = rb"""@string{lab = "A {L}ab"}
+@comment{jabref-meta: x;}
+@preamble{"\newcommand{\x}{y}"}
+@Article{one, Title = {The {BERT} of {\"U}ber \& {CO}$_2$}, abstract = "We {"}study{"} <i>it</i>.", year = 2020,}
+@inproceedings(two, title = lab # { of } # "Strings", subtitle = {S}, date = {2021-05-01}, title = {Again})
+"""
+RIS = b"""TY  - JOUR\r\nAU  - Example, Ada\r\nTI  - A title that\r\nis wrapped\r\nPY  - 2020/03//\r
+AB  - <jats:p>An abstract &lt; two.</jats:p>\r\nER  -\r\nTY  - CHAP\nT1  - Caf\xe9\nN2  - Old\nER\n"""
 NOW = datetime(2026, 4, 2, 8, tzinfo=UTC)
 TOPICS = (Topic(name="Agents", keywords=("agent",)), Topic(name="Vision", keywords=("image",)))
 READER = Reader(
@@ -146,6 +155,23 @@ def check_csv(path: Path, data: bytes) -> None:
             else:
                 check_texts([row], most=10 * len(data) + 1_000)
     assert lines <= len(data) + 1
+
+
+def check_references(data: bytes) -> None:
+    try:
+        found = read_references(data)
+    except SourceUnreadableError as error:
+        check_texts([str(error)], most=1_000)
+        return
+    assert len(data) <= MOST_BYTES
+    assert len(found.papers) <= MOST_PAPERS
+    assert found.broken >= 0
+    assert found.over >= 0
+    for paper in found.papers:
+        assert paper.title.strip()
+        assert len(paper.title) <= 500
+        assert len(paper.abstract) <= 2_000
+    check_texts(found.papers, most=20 * len(data) + 1_000)
 
 
 def toml(value: object) -> str:
@@ -207,6 +233,11 @@ def test_any_csv_is_read_or_every_problem_is_a_sentence(tmp_path):
             name="csv", check=lambda data: check_csv(tmp_path / "people.csv", data), seeds=[CSV, SPREADSHEET, WESTERN]
         )
     )
+
+
+def test_any_reference_file_is_read_or_the_problem_is_a_sentence():
+    assert [len(read_references(one).papers) for one in (BIBTEX, RIS)] == [2, 2]
+    attack(Target(name="reference-file", check=check_references, seeds=[BIBTEX, RIS]))
 
 
 def _written(path: Path, data: bytes) -> Path:
