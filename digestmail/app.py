@@ -97,7 +97,7 @@ class App(AbstractContextManager["App"]):
             report = collect(
                 self.database, sources, now, addresses=addresses, horizon=horizon, stop=stop, progress=self._progress
             )
-        report = read_due_lists(report, self.config, self.database, self.wall_clock, self._random, stop=stop)
+        report = read_due_lists(report, self.config, self.base, self.database, self.wall_clock, self._random, stop=stop)
         return learn_from_collected(report, self.config, self.database, self.wall_clock, today=now.date(), stop=stop)
 
     def publish(self, *, dry_run: bool = False, stop: Stop = never) -> PublishReport:

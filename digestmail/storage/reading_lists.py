@@ -10,13 +10,15 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, delete, exists, func, insert, or_, select, update
 
 from digestmail.model.papers import PaperId
 from digestmail.model.personal import KnownPaper, ReadingList, ReadingListKind
+from digestmail.model.subscribers import SubscriberState
 from digestmail.schedule.moments import SKEW
 from digestmail.storage import papers, subscribers
 from digestmail.storage.schema import reading_list_papers, reading_lists
+from digestmail.storage.schema import subscribers as people
 
 MOST_LISTS: Final = 5
 """The number of lists that a reader can have. The verb that adds one checks it."""
@@ -71,7 +73,8 @@ def due(
     """Return the lists that were not tried since `before`, at most `most`, those that waited longest first.
 
     For lists that could not be read, `failed_before` counts instead, if it is given. Files are never due, and arXiv ids
-    only until they were read. A list that was tried after `now`, by a clock that was ahead, is due.
+    only until they were read. A list that was tried after `now`, by a clock that was ahead, is due. Lists of readers who
+    are not subscribed are not.
     """
     li = reading_lists.c
     waiting = or_(
@@ -83,8 +86,9 @@ def due(
     fetched = li.kind.not_in([ReadingListKind.FILE, ReadingListKind.ARXIV_IDS]) | (
         (li.kind == ReadingListKind.ARXIV_IDS) & li.read_at.is_(None)
     )
+    of_active = exists().where(people.c.id == li.subscriber_id, people.c.state == SubscriberState.ACTIVE)
     order = (li.tried_at.is_not(None), li.tried_at, li.id)
-    statement = _lists().where(waiting, fetched).order_by(*order).limit(most)
+    statement = _lists().where(waiting, fetched, li.subscriber_id.is_(None) | of_active).order_by(*order).limit(most)
     return tuple(_from_row(row) for row in connection.execute(statement))
 
 

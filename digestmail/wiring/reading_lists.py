@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Final
 
 from digestmail.clock import Clock
-from digestmail.collect.due_lists import due_lists, sync_lists_of_profile
+from digestmail.collect.due_lists import due_lists
 from digestmail.config.settings import Config
 from digestmail.model.personal import ReadingList, ReadingListKind
 from digestmail.model.reports import CollectReport, Stop
@@ -39,6 +40,7 @@ class ServiceAddresses:
 def read_due_lists(
     collected: CollectReport,
     config: Config,
+    base: Path,
     database: Database,
     clock: Clock,
     random: Random,
@@ -46,25 +48,27 @@ def read_due_lists(
     stop: Stop,
     addresses: ServiceAddresses | None = None,
 ) -> CollectReport:
-    """Read the lists that are due; return the report of collecting with what came of it. `clock` gives real time."""
+    """Read the lists that are due; return the report of collecting with what came of it. `clock` gives real time.
+
+    Files in `[profile]` begin at `base`.
+    """
     if stop():
         return collected
     now = clock.now()
-    sync_lists_of_profile(database, config.profile.reading_lists() if config.profile else (), now)
-    due = due_lists(database, now)
+    due = due_lists(database, config.profile.reading_lists() if config.profile else (), now)
     if not due:
         return collected
     from digestmail.collect.reading_lists import read_lists
 
     end = clock.monotonic() + _LONGEST
-    with _open_readers(config, database, clock, random, addresses or ServiceAddresses()) as reader_of:
+    with _open_readers(config, base, database, clock, random, addresses or ServiceAddresses()) as reader_of:
         report = read_lists(database, due, reader_of, now, stop=lambda: stop() or clock.monotonic() >= end)
     return collected.with_reading_lists(report)
 
 
 @contextmanager
 def _open_readers(
-    config: Config, database: Database, clock: Clock, random: Random, addresses: ServiceAddresses
+    config: Config, base: Path, database: Database, clock: Clock, random: Random, addresses: ServiceAddresses
 ) -> Iterator[Callable[[ReadingList], ListReader]]:
     """Yield what reads a list. Nothing is connected before it is used.
 
@@ -76,6 +80,7 @@ def _open_readers(
     from digestmail.sources.arxiv_ids import ArxivIdLists, ArxivPapers
     from digestmail.sources.http.host_locks import HostLocks
     from digestmail.sources.orcid import OrcidRecords
+    from digestmail.sources.reference_lists import ReferenceLists
     from digestmail.sources.zotero import ZoteroLibraries
     from digestmail.wiring.sources import open_http
 
@@ -95,6 +100,7 @@ def _open_readers(
             ReadingListKind.ORCID: reader(OrcidRecords(fetcher=http(), base_url=addresses.orcid)),
             ReadingListKind.ARXIV_AUTHOR: reader(ArxivAuthors(fetcher=http(), base_url=addresses.arxiv)),
             ReadingListKind.ARXIV_IDS: reader(ArxivIdLists()),
+            ReadingListKind.FILE: reader(ReferenceLists(base)),
         }
         own_library = reader(ZoteroLibraries(fetcher=http(key), base_url=addresses.zotero))
 
