@@ -72,9 +72,9 @@ def due(
 ) -> tuple[ReadingList, ...]:
     """Return the lists that were not tried since `before`, at most `most`, those that waited longest first.
 
-    For lists that could not be read, `failed_before` counts instead, if it is given. Files are never due, and arXiv ids
-    only until they were read. A list that was tried after `now`, by a clock that was ahead, is due. Lists of readers who
-    are not subscribed are not.
+    For lists that could not be read, `failed_before` counts instead, if it is given. Never due are files and lists of
+    readers who are not subscribed; arXiv ids are only until they were read. A list that was tried after `now`, by
+    a clock that was ahead, is due.
     """
     li = reading_lists.c
     waiting = or_(
