@@ -13,7 +13,14 @@ from digestmail.mail.i18n import templates_directory
 
 PACKAGE = Path(digestmail.__file__).parent
 _TEMPLATES = [("email/**.*", "jinja2.ext.babel_extract"), ("web/*.html", "jinja2.ext.babel_extract")]
-_CODE = ("web/*.py", "subscribers/*.py", "text/addresses.py", "mail/link_tokens.py", "mail/sealing.py")
+_CODE = (
+    "web/*.py",
+    "subscribers/*.py",
+    "text/addresses.py",
+    "papers/library_ids.py",
+    "mail/link_tokens.py",
+    "mail/sealing.py",
+)
 _NOT_PAGES = {
     "admin.py",
     "admin_views.py",

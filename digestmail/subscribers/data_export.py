@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from digestmail.errors import SubscriptionError
 from digestmail.mail.link_tokens import LinkTokens
 from digestmail.model.deliveries import NoticeKind
+from digestmail.model.personal import Profile, ReadingList
 from digestmail.model.subscribers import Feedback, Preferences, Subscriber, SubscriberState, SuppressionReason
 from digestmail.schedule.moments import is_recent
 from digestmail.storage import (
@@ -20,6 +21,8 @@ from digestmail.storage import (
     feedback,
     notices,
     opt_outs,
+    profiles,
+    reading_lists,
     settings,
     subscribers,
     suppressions,
@@ -49,6 +52,9 @@ class PersonalData:
     """When the person unsubscribed. An empty name means from everything."""
     feedback: tuple[Feedback, ...]
     """Which papers the person wants more or fewer of, latest first."""
+    profile: Profile | None
+    """What the person said about their interests, and the papers of their reading lists."""
+    reading_lists: tuple[ReadingList, ...]
     mails: tuple[Mailed, ...]
     bounces: tuple[Bounced, ...]
 
@@ -78,6 +84,8 @@ def export(database: Database, subscriber_id: int) -> PersonalData:
             suppressed=suppressions.reason_for(connection, key_of(found.address)),
             left=tuple(one for _, one in opt_outs.of(connection, [subscriber_id])),
             feedback=feedback.of(connection, subscriber_id),
+            profile=profiles.of(connection, subscriber_id),
+            reading_lists=reading_lists.of(connection, subscriber_id),
             mails=erasing.mails_of(connection, subscriber_id),
             bounces=erasing.bounces_of(connection, subscriber_id),
         )

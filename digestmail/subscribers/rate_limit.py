@@ -1,4 +1,4 @@
-"""Rate limits for sign-ups and searches, in memory.
+"""Rate limits for sign-ups, searches and uploads, in memory.
 
 Generic cell rate algorithm (ITU-T I.371): one number for each key, the time at which it is idle again.
 """
@@ -50,6 +50,9 @@ class Rates:
     searches: Rate = Rate(60, 60)
     """For one network."""
     all_searches: Rate = Rate(600, 60)
+    uploads: Rate = Rate(20, 3600)
+    """Files of one subscriber."""
+    all_uploads: Rate = Rate(600, 3600)
 
 
 @dataclass(slots=True)
@@ -88,6 +91,12 @@ class RateLimiter:
         with self._lock:
             own = self._wait(f"searches {network_of(client)}", self.rates.searches, at)
             return own or self._wait("all searches", self.rates.all_searches, at)
+
+    def upload(self, subscriber_id: int, at: float) -> bool:
+        """Count a file of a subscriber, which takes up to a few seconds to read; return whether it is admitted."""
+        with self._lock:
+            own = self._wait(f"uploads {subscriber_id}", self.rates.uploads, at)
+            return not (own or self._wait("all uploads", self.rates.all_uploads, at))
 
     def _wait(self, key: str, rate: Rate, at: float) -> float:
         """Count a request for `key` and return 0, or return the seconds to wait if the limit is reached."""

@@ -16,7 +16,7 @@ log = logging.getLogger("digestmail.web.access")
 _LONGEST: Final = 200
 _PERSONAL = re.compile(
     r"(address|confirm|erase|feedback|preferences|undo|unsubscribe|subscribers|suppressions).+?"
-    r"(/(?:address|pause|erase|feedback|data|data\.json))?",
+    r"(/(?:address|pause|erase|feedback|interests(?:/(?:clear|file|list|remove))?|data|data\.json))?",
     re.IGNORECASE | re.DOTALL,
 )
 """Tokens and addresses follow these words, even if a mail program changed the link."""

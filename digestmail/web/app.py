@@ -24,6 +24,7 @@ from digestmail.web import (
     feedback,
     feeds,
     health,
+    interests,
     papers,
     preferences,
     search_page,
@@ -67,7 +68,7 @@ def create_app(app: App, clock: Clock | None = None, *, busy_seconds: float = BU
     web.mount("/static", StaticFiles(directory=templates_directory() / "web" / "static"))
     errors.register(web)
     subscriber_pages.install(web, request_app, NoticeQueue(app))
-    personal = (subscribe, preferences, unsubscribe, undo, feedback)
+    personal = (subscribe, preferences, interests, unsubscribe, undo, feedback)
     for module in (health, api, admin, webhooks, crawlers, search_page, papers, feeds, citations, *personal, editions):
         web.include_router(module.router)
     describe(web)

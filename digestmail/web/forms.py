@@ -9,6 +9,7 @@ from typing import Annotated, Final
 
 from fastapi import Depends, HTTPException, Request
 from python_multipart.exceptions import FormParserError
+from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException as RefusedForm
 from starlette.requests import ClientDisconnect
 from starlette.types import Message
@@ -19,6 +20,8 @@ from digestmail.model.subscribers import Preferences, Subscription
 from digestmail.web.pages import pages_of
 
 _LARGEST: Final = 64 * 1024
+_LARGEST_UPLOAD: Final = 1_064 * 1024
+"""A file of 1 MB, and what a form adds to it."""
 _MOST_FIELDS: Final = 300
 _HOUR: Final = re.compile("[0-9]{1,2}")
 SUBSCRIBE: Final = "subscribe"
@@ -42,6 +45,16 @@ class Form:
         return self.fields.get(name, ())
 
 
+@dataclass(frozen=True, slots=True)
+class UploadForm:
+    """A form with one file, or with its content as text. Both are empty if the form is too large."""
+
+    form: Form
+    file_name: str
+    content: bytes
+    too_large: bool = False
+
+
 async def read_body(request: Request, largest: int) -> bytes:
     """Return the body of a request. Raises HTTPException 413 if it has more than `largest` octets."""
     body = bytearray()
@@ -63,19 +76,47 @@ async def read_any_form(request: Request) -> Form:
 async def read_form(request: Request) -> Form:
     """Read the body of a POST as a form. Raises HTTPException 413 if it is too large, 400 if it is not a form."""
     body = await read_body(request, _LARGEST)
+    async with _parsed(request, body).form(max_files=0, max_fields=_MOST_FIELDS) as read:
+        return _fields(read)
+
+
+async def read_upload(request: Request) -> UploadForm:
+    """Read the body of a POST as a form with the field `file`. Raises HTTPException 400 if it is not a form."""
+    body = bytearray()
+    too_large = False
+    async for piece in request.stream():
+        too_large = too_large or len(body) + len(piece) > _LARGEST_UPLOAD
+        if not too_large:
+            body += piece
+    if too_large:
+        return UploadForm(Form({}), "", b"", too_large=True)
+    parsed = _parsed(request, bytes(body))
+    async with parsed.form(max_files=1, max_fields=_MOST_FIELDS, max_part_size=_LARGEST_UPLOAD) as read:
+        file = read.get("file")
+        if isinstance(file, UploadFile):
+            return UploadForm(_fields(read), file.filename or "", await file.read())
+        return UploadForm(_fields(read), "", b"")
+
+
+def _parsed(request: Request, body: bytes) -> Request:
+    """Return `request` with this body."""
 
     async def replay() -> Message:
         return {"type": "http.request", "body": body, "more_body": False}
 
-    async with Request(request.scope, replay).form(max_files=0, max_fields=_MOST_FIELDS) as read:
-        fields: dict[str, list[str]] = {}
-        for name, value in read.multi_items():
-            if isinstance(value, str):
-                fields.setdefault(name, []).append(value.replace("\0", ""))
+    return Request(request.scope, replay)
+
+
+def _fields(read: FormData) -> Form:
+    fields: dict[str, list[str]] = {}
+    for name, value in read.multi_items():
+        if isinstance(value, str):
+            fields.setdefault(name, []).append(value.replace("\0", ""))
     return Form({name: tuple(values) for name, values in fields.items()})
 
 
 SubmittedForm = Annotated[Form, Depends(read_form)]
+SubmittedUpload = Annotated[UploadForm, Depends(read_upload)]
 LenientForm = Annotated[Form, Depends(read_any_form)]
 
 
