@@ -32,6 +32,12 @@ def due_lists(
     return (*files, *due)
 
 
+def failing_lists_of_profile(database: Database) -> tuple[ReadingList, ...]:
+    """Return the lists of `[profile]` whose last reading failed."""
+    with database.connect() as connection:
+        return tuple(one for one in reading_lists.of(connection, None) if one.problem)
+
+
 def _synced(
     database: Database, wanted: Collection[tuple[ReadingListKind, str]], now: datetime
 ) -> tuple[ReadingList, ...]:

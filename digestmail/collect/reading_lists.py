@@ -206,6 +206,8 @@ def _find(known: Mapping[PaperId, KnownPaper], paper: ListedPaper) -> KnownPaper
 def _failed(one: ReadingList, error: SourceError) -> FailedList:
     detail = single_line(str(error))[:_LONGEST_DETAIL]
     if one.subscriber_id is None:
+        if one.kind is ReadingListKind.ZOTERO and error.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+            detail += "; zotero_key in [profile] is missing or wrong, or may not read this library"
         return FailedList(list_id=one.id, problem=detail, detail=detail)
     return FailedList(list_id=one.id, problem=problem_of(one.kind, error), detail=detail)
 

@@ -15,6 +15,7 @@ from fakes import THURSDAY, FakeClock
 from werkzeug import Request, Response
 
 from digestmail.app import App
+from digestmail.cli.check import check
 from digestmail.cli.printing import lines
 from digestmail.config.load import load
 from digestmail.model.personal import KnownPaper, ReadingListKind
@@ -182,6 +183,16 @@ def test_services_that_fail_are_reported_and_the_run_goes_on(httpserver, start, 
     assert report.deliver.sent == 1
     assert len(list(filter(None, problems))) == 4
     assert KEY not in caplog.text + str(report) + str(problems)
+
+
+def test_check_names_the_lists_of_the_configuration_that_fail_and_what_to_do(httpserver, start):
+    httpserver.expect_request(SERVICES).respond_with_data("Invalid key", status=403)
+    with start('[profile]\nzotero = "users/4711"\nzotero_key = "made-up-key"\n') as app:
+        app.collect()
+        said = [problem for problem in check(app, connect=False).problems if problem.startswith("reading list")]
+    (one,) = said
+    assert one.startswith("reading list zotero users/4711 of [profile]: http://localhost")
+    assert one.endswith("answered 403; zotero_key in [profile] is missing or wrong, or may not read this library")
 
 
 def test_a_file_is_read_again_when_it_changed(start, services, tmp_path):
