@@ -12,7 +12,7 @@ from typing import Final, Protocol
 from sqlalchemy import Connection
 
 from digestmail.collect.lanes import run_lanes
-from digestmail.collect.reading_problems import Problem, problem_of
+from digestmail.collect.reading_problems import ReadingProblem, problem_of
 from digestmail.errors import (
     DigestmailError,
     RejectedValueError,
@@ -222,7 +222,7 @@ def _store(database: Database, result: ListResult, now: datetime) -> ReadingList
                 return _store_read(connection, result, now)
         except RejectedValueError as error:
             detail = f"could not be stored: {single_line(str(error))[:_LONGEST_DETAIL]}"
-            result = FailedList(list_id=result.list_id, problem=Problem.UNREADABLE, detail=detail)
+            result = FailedList(list_id=result.list_id, problem=ReadingProblem.UNREADABLE, detail=detail)
     log.info("list=%d could not be read: %s", result.list_id, result.detail)
     with database.begin() as connection:
         reading_lists.record_failure(connection, result.list_id, result.problem, now)

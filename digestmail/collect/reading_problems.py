@@ -14,7 +14,7 @@ from digestmail.errors import SourceError, SourceRefusedError, SourceThrottledEr
 from digestmail.model.personal import ReadingListKind
 
 
-class Problem(StrEnum):
+class ReadingProblem(StrEnum):
     """A sentence about a list that could not be read."""
 
     UNKNOWN = "The service does not know it. Check how it is written."
@@ -30,14 +30,14 @@ _UNKNOWN: Final = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPS
 """arXiv answers 400 to an author that it does not know, ORCID 409 to a record that was deactivated."""
 
 
-def problem_of(kind: ReadingListKind, error: SourceError) -> Problem:
+def problem_of(kind: ReadingListKind, error: SourceError) -> ReadingProblem:
     """Return the sentence for an error of a list of this kind."""
     if isinstance(error, SourceThrottledError):
-        return Problem.THROTTLED
+        return ReadingProblem.THROTTLED
     if isinstance(error, SourceUnavailableError):
-        return Problem.UNAVAILABLE
+        return ReadingProblem.UNAVAILABLE
     if not isinstance(error, SourceRefusedError):
-        return Problem.UNREADABLE
+        return ReadingProblem.UNREADABLE
     if error.status in _PRIVATE and kind in {ReadingListKind.ZOTERO, ReadingListKind.ORCID}:
-        return Problem.PRIVATE
-    return Problem.UNKNOWN if error.status in _UNKNOWN else Problem.REFUSED
+        return ReadingProblem.PRIVATE
+    return ReadingProblem.UNKNOWN if error.status in _UNKNOWN else ReadingProblem.REFUSED

@@ -88,7 +88,9 @@ def due(
     )
     of_active = exists().where(people.c.id == li.subscriber_id, people.c.state == SubscriberState.ACTIVE)
     order = (li.tried_at.is_not(None), li.tried_at, li.id)
-    statement = _lists().where(waiting, fetched, li.subscriber_id.is_(None) | of_active).order_by(*order).limit(most)
+    # Papers are counted only for the lists that are returned.
+    found = select(li.id).where(waiting, fetched, li.subscriber_id.is_(None) | of_active).order_by(*order).limit(most)
+    statement = _lists().where(li.id.in_(found)).order_by(*order)
     return tuple(_from_row(row) for row in connection.execute(statement))
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Final
@@ -17,8 +18,6 @@ from digestmail.model.reports import CollectReport, Stop
 from digestmail.storage.database import Database
 
 if TYPE_CHECKING:
-    from pydantic import SecretStr
-
     from digestmail.collect.reading_lists import ListReader
     from digestmail.sources.http.client import Http
     from digestmail.sources.reading_list import ReadingListService
@@ -38,20 +37,9 @@ class ServiceAddresses:
 
 
 def read_due_lists(
-    collected: CollectReport,
-    config: Config,
-    base: Path,
-    database: Database,
-    clock: Clock,
-    random: Random,
-    *,
-    stop: Stop,
-    addresses: ServiceAddresses | None = None,
+    collected: CollectReport, config: Config, base: Path, database: Database, clock: Clock, *, stop: Stop
 ) -> CollectReport:
-    """Read the lists that are due; return the report of collecting with what came of it. `clock` gives real time.
-
-    Files in `[profile]` begin at `base`.
-    """
+    """Read the lists that are due; return the report of collecting with what came of it."""
     if stop():
         return collected
     now = clock.now()
@@ -61,51 +49,52 @@ def read_due_lists(
     from digestmail.collect.reading_lists import read_lists
 
     end = clock.monotonic() + _LONGEST
-    with _open_readers(config, base, database, clock, random, addresses or ServiceAddresses()) as reader_of:
-        report = read_lists(database, due, reader_of, now, stop=lambda: stop() or clock.monotonic() >= end)
+    with _Readers(config, base, database, clock) as readers:
+        report = read_lists(database, due, readers.of, now, stop=lambda: stop() or clock.monotonic() >= end)
     return collected.with_reading_lists(report)
 
 
-@contextmanager
-def _open_readers(
-    config: Config, base: Path, database: Database, clock: Clock, random: Random, addresses: ServiceAddresses
-) -> Iterator[Callable[[ReadingList], ListReader]]:
-    """Yield what reads a list. Nothing is connected before it is used.
+class _Readers(ExitStack):
+    """What reads each kind of list. Nothing is connected before it is used.
 
     Each kind has clients of its own, because the kinds are read at the same time. The key of `[profile]` is sent only
     for the library in `[profile]`: a reader could name any library that it opens.
     """
-    from digestmail.collect.reading_lists import ListReader
-    from digestmail.sources.arxiv_author import ArxivAuthors
-    from digestmail.sources.arxiv_ids import ArxivIdLists, ArxivPapers
-    from digestmail.sources.http.host_locks import HostLocks
-    from digestmail.sources.orcid import OrcidRecords
-    from digestmail.sources.reference_lists import ReferenceLists
-    from digestmail.sources.zotero import ZoteroLibraries
-    from digestmail.wiring.sources import open_http
 
-    locks = HostLocks()
-    with ExitStack() as opened:
+    def __init__(self, config: Config, base: Path, database: Database, clock: Clock) -> None:
+        from digestmail.sources.arxiv_author import ArxivAuthors
+        from digestmail.sources.arxiv_ids import ArxivIdLists
+        from digestmail.sources.http.host_locks import HostLocks
+        from digestmail.sources.orcid import OrcidRecords
+        from digestmail.sources.reference_lists import ReferenceLists
+        from digestmail.sources.zotero import ZoteroLibraries
+        from digestmail.wiring.sources import open_http
 
-        def http(key: SecretStr | None = None) -> Http:
-            headers = {"Zotero-API-Key": key.get_secret_value()} if key else {}
-            return opened.enter_context(open_http(config, database, clock, random, locks=locks, headers=headers))
-
-        def reader(service: ReadingListService) -> ListReader:
-            return ListReader(service=service, finder=ArxivPapers(fetcher=http(), base_url=addresses.arxiv_api))
-
-        key = config.profile.zotero_key if config.profile else None
-        readers = {
-            ReadingListKind.ZOTERO: reader(ZoteroLibraries(fetcher=http(), base_url=addresses.zotero)),
-            ReadingListKind.ORCID: reader(OrcidRecords(fetcher=http(), base_url=addresses.orcid)),
-            ReadingListKind.ARXIV_AUTHOR: reader(ArxivAuthors(fetcher=http(), base_url=addresses.arxiv)),
-            ReadingListKind.ARXIV_IDS: reader(ArxivIdLists()),
-            ReadingListKind.FILE: reader(ReferenceLists(base)),
+        super().__init__()
+        random = Random()  # noqa: S311 - spreads retries; it need not be secret
+        self._open = partial(open_http, config, database, clock, random, locks=HostLocks())
+        self._at = at = ServiceAddresses()
+        self._readers = {
+            ReadingListKind.ZOTERO: self._reader(ZoteroLibraries(fetcher=self._http(), base_url=at.zotero)),
+            ReadingListKind.ORCID: self._reader(OrcidRecords(fetcher=self._http(), base_url=at.orcid)),
+            ReadingListKind.ARXIV_AUTHOR: self._reader(ArxivAuthors(fetcher=self._http(), base_url=at.arxiv)),
+            ReadingListKind.ARXIV_IDS: self._reader(ArxivIdLists()),
+            ReadingListKind.FILE: self._reader(ReferenceLists(base)),
         }
-        own_library = reader(ZoteroLibraries(fetcher=http(key), base_url=addresses.zotero))
+        key = config.profile.zotero_key if config.profile else None
+        with_key = self._http({"Zotero-API-Key": key.get_secret_value()} if key else {})
+        self._own_library = self._reader(ZoteroLibraries(fetcher=with_key, base_url=at.zotero))
 
-        def reader_of(one: ReadingList) -> ListReader:
-            is_own = one.subscriber_id is None and one.kind is ReadingListKind.ZOTERO
-            return own_library if is_own else readers[one.kind]
+    def of(self, one: ReadingList) -> ListReader:
+        """Return what reads a list."""
+        is_own = one.subscriber_id is None and one.kind is ReadingListKind.ZOTERO
+        return self._own_library if is_own else self._readers[one.kind]
 
-        yield reader_of
+    def _http(self, headers: Mapping[str, str] | None = None) -> Http:
+        return self.enter_context(self._open(headers=headers))
+
+    def _reader(self, service: ReadingListService) -> ListReader:
+        from digestmail.collect.reading_lists import ListReader
+        from digestmail.sources.arxiv_ids import ArxivPapers
+
+        return ListReader(service=service, finder=ArxivPapers(fetcher=self._http(), base_url=self._at.arxiv_api))

@@ -13,7 +13,7 @@ from sqlalchemy import update
 
 from digestmail.collect.due_lists import AFTER_FAILURE, EVERY, FILES_EVERY, MOST_LISTS, due_lists
 from digestmail.collect.reading_lists import UNCHANGED_TRUSTED, ListReader, read_lists
-from digestmail.collect.reading_problems import Problem, problem_of
+from digestmail.collect.reading_problems import ReadingProblem, problem_of
 from digestmail.errors import (
     SourceError,
     SourceHostUnknownError,
@@ -155,7 +155,7 @@ def test_a_failing_list_is_recorded_and_tried_again_after_a_day(database, reader
     failing = FakeService({"one": SourceRefusedError("no", status=404)})
     assert read(database, failing, now=later) == ReadingListsReport(failed=1)
     row = stored(database, list_id)
-    assert (row.papers, row.problem, row.tried_at) == (1, Problem.UNKNOWN, later)
+    assert (row.papers, row.problem, row.tried_at) == (1, ReadingProblem.UNKNOWN, later)
     assert read(database, failing, now=later + AFTER_FAILURE - timedelta(minutes=1)) == ReadingListsReport()
     assert read(database, now=later + AFTER_FAILURE) == ReadingListsReport(read=1, papers=1)
     assert stored(database, list_id).problem is None
@@ -165,7 +165,7 @@ def test_a_failing_list_is_recorded_and_tried_again_after_a_day(database, reader
 def test_a_list_that_fails_in_any_way_does_not_stop_the_others(database, reader, error):
     bad, good = add(database, reader, reference="bad"), add(database, reader, reference="good")
     assert read(database, FakeService({"bad": error})) == ReadingListsReport(read=1, papers=1, failed=1)
-    assert stored(database, bad).problem == Problem.UNREADABLE
+    assert stored(database, bad).problem == ReadingProblem.UNREADABLE
     assert stored(database, good).problem is None
 
 
@@ -179,7 +179,7 @@ def test_readers_see_no_detail_and_the_operator_does(database, reader):
     mine, common = add(database, reader), add(database, None)
     said = "the proxy 10.0.0.7:3128\nanswered 502"
     read(database, FakeService({"one": SourceUnavailableError(said)}), wanted=[(ORCID, "one")])
-    assert stored(database, mine).problem == Problem.UNAVAILABLE
+    assert stored(database, mine).problem == ReadingProblem.UNAVAILABLE
     assert stored(database, common).problem == "the proxy 10.0.0.7:3128 answered 502"
 
 
@@ -212,7 +212,7 @@ def test_after_a_refusal_for_too_many_requests_the_other_lists_of_the_service_wa
     service = FakeService({"first": SourceThrottledError("slowly", status=429, retry_after=900)})
     assert read(database, service) == ReadingListsReport(read=1, papers=1, failed=1, postponed=1)
     assert sorted(asked for asked, _ in service.asked) == ["first", "third"]
-    assert stored(database, first).problem == Problem.THROTTLED
+    assert stored(database, first).problem == ReadingProblem.THROTTLED
     assert stored(database, second).tried_at is None
     assert stored(database, third).read_at == THURSDAY
 
@@ -342,14 +342,14 @@ def test_ids_that_arxiv_does_not_have_are_left_out_and_counted(database, reader)
 def test_a_list_of_which_arxiv_has_no_paper_is_a_failure(database, reader):
     list_id = add(database, reader, IDS, of_ids(1))
     assert read(database, ArxivIdLists(), FakeFinder()).failed == 1
-    assert stored(database, list_id).problem == Problem.UNKNOWN
+    assert stored(database, list_id).problem == ReadingProblem.UNKNOWN
 
 
 def test_a_list_of_ids_fails_with_arxiv(database, reader):
     list_id = add(database, reader, IDS, of_ids(1))
     down = FakeFinder(error=SourceUnavailableError("down"))
     assert read(database, ArxivIdLists(), down).failed == 1
-    assert stored(database, list_id).problem == Problem.UNAVAILABLE
+    assert stored(database, list_id).problem == ReadingProblem.UNAVAILABLE
 
 
 def test_a_title_without_an_abstract_gets_it_from_the_stored_paper_or_from_arxiv(database, reader):
@@ -397,17 +397,17 @@ def test_an_empty_list_is_read_and_empty(database, reader):
 @pytest.mark.parametrize(
     ("kind", "error", "problem"),
     [
-        (ZOTERO, SourceRefusedError("x", status=403), Problem.PRIVATE),
-        (ZOTERO, SourceRefusedError("x", status=404), Problem.UNKNOWN),
-        (ORCID, SourceRefusedError("x", status=404), Problem.UNKNOWN),
-        (ORCID, SourceRefusedError("x", status=409), Problem.UNKNOWN),
-        (AUTHOR, SourceRefusedError("x", status=400), Problem.UNKNOWN),
-        (AUTHOR, SourceRefusedError("x", status=403), Problem.REFUSED),
-        (ZOTERO, SourceRefusedError("is at 10.0.0.1"), Problem.REFUSED),
-        (ZOTERO, SourceThrottledError("x", status=429), Problem.THROTTLED),
-        (ZOTERO, SourceUnavailableError("x", status=500), Problem.UNAVAILABLE),
-        (ZOTERO, SourceHostUnknownError("x"), Problem.UNAVAILABLE),
-        (ZOTERO, SourceUnreadableError("x"), Problem.UNREADABLE),
+        (ZOTERO, SourceRefusedError("x", status=403), ReadingProblem.PRIVATE),
+        (ZOTERO, SourceRefusedError("x", status=404), ReadingProblem.UNKNOWN),
+        (ORCID, SourceRefusedError("x", status=404), ReadingProblem.UNKNOWN),
+        (ORCID, SourceRefusedError("x", status=409), ReadingProblem.UNKNOWN),
+        (AUTHOR, SourceRefusedError("x", status=400), ReadingProblem.UNKNOWN),
+        (AUTHOR, SourceRefusedError("x", status=403), ReadingProblem.REFUSED),
+        (ZOTERO, SourceRefusedError("is at 10.0.0.1"), ReadingProblem.REFUSED),
+        (ZOTERO, SourceThrottledError("x", status=429), ReadingProblem.THROTTLED),
+        (ZOTERO, SourceUnavailableError("x", status=500), ReadingProblem.UNAVAILABLE),
+        (ZOTERO, SourceHostUnknownError("x"), ReadingProblem.UNAVAILABLE),
+        (ZOTERO, SourceUnreadableError("x"), ReadingProblem.UNREADABLE),
     ],
 )
 def test_each_error_is_one_of_a_few_sentences(kind, error, problem):

@@ -216,7 +216,7 @@ def test_a_file_is_read_again_when_it_changed(start, services, tmp_path):
 def test_a_run_without_lists_loads_no_service(start, monkeypatch):
     for name in [name for name in sys.modules if name.startswith("digestmail.sources.zotero")]:
         monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setattr("digestmail.wiring.reading_lists._open_readers", None)
+    monkeypatch.setattr("digestmail.wiring.reading_lists._Readers", None)
     with start("") as app:
         assert app.collect().reading_lists is None
     assert "digestmail.sources.zotero" not in sys.modules
