@@ -26,6 +26,7 @@ from digestmail.text.counts import counted
 from digestmail.text.credentials import weaknesses
 from digestmail.transports.single import try_connection
 from digestmail.wiring.places import place_problems
+from digestmail.wiring.profile import file_notes, file_problems
 
 if TYPE_CHECKING:
     from digestmail.app import App
@@ -62,7 +63,7 @@ def check(app: App, *, connect: bool) -> CheckReport:
             problems.append(f"digest {digest.name}: {error}")
     if connect:
         problems += _connections(app)
-    problems += place_problems(app.config, app.base)
+    problems += [*place_problems(app.config, app.base), *file_problems(app.config, app.base)]
     problems += weaknesses(secrets_of(app.config))
     problems += _unused(app)
     problems += check_outbox.problems(app)
@@ -81,6 +82,7 @@ def check(app: App, *, connect: bool) -> CheckReport:
             *check_fetching.notes(app, health),
             *_not_learned(app),
             *check_files.notes(app, connect=connect),
+            *file_notes(app.config, app.base),
             *_unread(unread),
         ),
         health=health,

@@ -8,17 +8,37 @@ from typing import TYPE_CHECKING
 
 from digestmail.cli import printing
 from digestmail.cli.times import common_zone, written
+from digestmail.model.personal import Profile
 from digestmail.model.subscribers import Subscriber, Subscription
 from digestmail.subscribers import admin
+from digestmail.subscribers.interests import Interests
 from digestmail.text.addresses import key_of
+from digestmail.text.counts import counted
+from digestmail.text.truncate import at_word
 
 if TYPE_CHECKING:
     from digestmail.app import App
 
 
-def show(app: App, found: Subscriber) -> None:
+def show(app: App, found: Subscriber, given: Interests) -> None:
     """Print all that is on record of a subscriber."""
-    printing.table([(name, value) for name, value in _facts(app, found) if value])
+    facts = (*_facts(app, found), *_interests(given, common_zone(app.digests)))
+    printing.table([(name, value) for name, value in facts if value])
+
+
+def _interests(given: Interests, zone: str) -> Iterator[tuple[str, str]]:
+    said = given.profile
+    yield "interests", " ".join(said.interests.split())
+    yield "followed authors", "; ".join(said.authors)
+    yield "blocked words", "; ".join(said.blocked_words)
+    if said != Profile():
+        yield "exploration", f"{said.exploration:.0%}"
+    for one in given.reading_lists:
+        read = f"read {written(one.read_at, zone)}" if one.read_at else "not read yet"
+        problem = f"; {one.problem}" if one.problem else ""
+        yield f"list {one.kind}", f"{at_word(one.reference, 60)}: {counted(one.papers, 'paper')}, {read}{problem}"
+    if given.liked or given.disliked:
+        yield "feedback", f"{given.liked} more like this, {given.disliked} less like this"
 
 
 def _facts(app: App, found: Subscriber) -> Iterator[tuple[str, str]]:

@@ -99,16 +99,19 @@ def list_all(
 
 @app.command()
 def show(address: Address, config: ConfigPath = None, json: Json = False) -> None:
-    """Show everything about one subscriber: choices, consent, pause and suppression."""
+    """Show everything about one subscriber: choices, interests, consent, pause and suppression."""
+    from dataclasses import asdict
+
     from digestmail.cli import printing, subscriber_text
-    from digestmail.subscribers import admin
+    from digestmail.subscribers import admin, interests
 
     with open_app(config) as opened:
         found = admin.show(opened.database, address)
+        given = interests.find(opened.database, found.id)
         if json:
-            printing.as_json(found)
+            printing.as_json(asdict(found) | {"interests": given})
         else:
-            subscriber_text.show(opened, found)
+            subscriber_text.show(opened, found, given)
 
 
 @app.command()

@@ -34,6 +34,13 @@ def of(connection: Connection, subscriber_id: int | None) -> tuple[ReadingList, 
     return tuple(_from_row(row) for row in connection.execute(statement))
 
 
+def papers_of(connection: Connection, list_id: int) -> tuple[KnownPaper, ...]:
+    """Return the papers of a list in their order."""
+    p = reading_list_papers.c
+    rows = connection.execute(select(p.title, p.abstract).where(p.list_id == list_id).order_by(p.number))
+    return tuple(KnownPaper(title=row.title, abstract=row.abstract) for row in rows)
+
+
 def add(
     connection: Connection,
     subscriber_id: int | None,

@@ -49,8 +49,7 @@ class StoredFile:
 def find(database: Database, subscriber_id: int) -> Interests:
     """Return what a reader gave. Raises SubscriptionError if there is no such reader."""
     with database.connect() as connection:
-        person = subscribers.get(connection, subscriber_id)
-        if person is None or erasing.is_erased(person.address):
+        if subscribers.get(connection, subscriber_id) is None:
             raise SubscriptionError("this subscription no longer exists")
         answers = [one.liked for one in feedback.of(connection, subscriber_id)]
         return Interests(

@@ -1,11 +1,12 @@
-"""What follows collecting: embeddings of new papers, if an endpoint is configured, and learning of topics."""
+"""What follows collecting: reading lists, embeddings of new papers, and learning of topics."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date
+from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from digestmail import __version__
@@ -18,6 +19,8 @@ from digestmail.model.reports import CollectReport, Stop
 from digestmail.sources.http.ssrf import PrivateHosts, parse_target
 from digestmail.storage.database import Database
 from digestmail.storage.host_limits import StoredHostLimits
+from digestmail.wiring.profile import refresh_lists
+from digestmail.wiring.reading_lists import read_due_lists
 from digestmail.wiring.sources import proxies_of
 
 if TYPE_CHECKING:
@@ -30,12 +33,17 @@ _LONGEST = 300.0
 
 
 def learn_from_collected(
-    collected: CollectReport, config: Config, database: Database, clock: Clock, *, today: date, stop: Stop
+    collected: CollectReport, config: Config, base: Path, database: Database, clock: Clock, now: datetime, *, stop: Stop
 ) -> CollectReport:
-    """Embed and learn; return the report of collecting with what came of it. `clock` gives real time."""
-    table, digests = config.embeddings, config.digest_values()
+    """Read reading lists, embed and learn; return the report of collecting with what came of it.
+
+    Relative paths start at `base`. `clock` gives real time, `now` is when collecting began.
+    """
+    table, digests, today = config.embeddings, config.digest_values(), now.date()
     if stop():
         return collected
+    refresh_lists(config, base, database, clock.now())
+    collected = read_due_lists(collected, config, database, clock, stop=stop)
     if table is None:
         return collected.with_learning(refresh_models(database, digests, today, stop=stop))
     from digestmail.collect.embedding import embed_papers

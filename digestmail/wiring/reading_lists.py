@@ -1,4 +1,4 @@
-"""What follows collecting: reading lists of readers and of `[profile]` are read, if any is due."""
+"""Reading lists of readers and of `[profile]`: creates what reads them, if any is due."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Final
 
@@ -37,19 +36,19 @@ class ServiceAddresses:
 
 
 def read_due_lists(
-    collected: CollectReport, config: Config, base: Path, database: Database, clock: Clock, *, stop: Stop
+    collected: CollectReport, config: Config, database: Database, clock: Clock, *, stop: Stop
 ) -> CollectReport:
     """Read the lists that are due; return the report of collecting with what came of it."""
     if stop():
         return collected
     now = clock.now()
-    due = due_lists(database, config.profile.reading_lists() if config.profile else (), now)
+    due = due_lists(database, now)
     if not due:
         return collected
     from digestmail.collect.reading_lists import read_lists
 
     end = clock.monotonic() + _LONGEST
-    with _Readers(config, base, database, clock) as readers:
+    with _Readers(config, database, clock) as readers:
         report = read_lists(database, due, readers.of, now, stop=lambda: stop() or clock.monotonic() >= end)
     return collected.with_reading_lists(report)
 
@@ -61,12 +60,11 @@ class _Readers(ExitStack):
     for the library in `[profile]`: a reader could name any library that it opens.
     """
 
-    def __init__(self, config: Config, base: Path, database: Database, clock: Clock) -> None:
+    def __init__(self, config: Config, database: Database, clock: Clock) -> None:
         from digestmail.sources.arxiv_author import ArxivAuthors
         from digestmail.sources.arxiv_ids import ArxivIdLists
         from digestmail.sources.http.host_locks import HostLocks
         from digestmail.sources.orcid import OrcidRecords
-        from digestmail.sources.reference_lists import ReferenceLists
         from digestmail.sources.zotero import ZoteroLibraries
         from digestmail.wiring.sources import open_http
 
@@ -79,7 +77,6 @@ class _Readers(ExitStack):
             ReadingListKind.ORCID: self._reader(OrcidRecords(fetcher=self._http(), base_url=at.orcid)),
             ReadingListKind.ARXIV_AUTHOR: self._reader(ArxivAuthors(fetcher=self._http(), base_url=at.arxiv)),
             ReadingListKind.ARXIV_IDS: self._reader(ArxivIdLists()),
-            ReadingListKind.FILE: self._reader(ReferenceLists(base)),
         }
         key = config.profile.zotero_key if config.profile else None
         with_key = self._http({"Zotero-API-Key": key.get_secret_value()} if key else {})

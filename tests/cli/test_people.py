@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from clirun import digestmail
+from fakes import THURSDAY, sighting
+
+from digestmail.cli.options import open_app
+from digestmail.model.personal import ReadingListKind
+from digestmail.storage import feedback, papers, reading_lists
+from digestmail.subscribers import admin, interests
 
 CONFIG = """
 database = "sqlite:///digestmail.db"
@@ -102,3 +109,33 @@ def test_a_file_that_is_not_there_or_no_csv_is_a_sentence(site):
     (site / "sheet.csv").write_bytes("name,town\n".encode("utf-16"))
     assert "first line must name" in digestmail(site, "subscribers", "import", "sheet.csv", status=1)
     assert "or neither" in digestmail(site, "subscribers", "import", "sheet.csv", "--consent-source", "desk", status=1)
+
+
+def test_a_subscriber_is_shown_with_interests_reading_lists_and_feedback(site):
+    plain = digestmail(site, "subscribers", "show", "a@example.org")
+    assert not any(word in plain for word in ("interests", "exploration", "list ", "feedback"))
+    with open_app(site / "config.toml") as app:
+        (found,) = admin.list_all(app.database)
+        profile = interests.checked("protein\nfolding", ["Ada Example"], ["survey"], 0.4)
+        interests.save(app.database, found.id, profile, THURSDAY)
+        interests.add_file(app.database, found.id, "my.ris", b"TY  - JOUR\nTI  - A paper\nER  -\n", THURSDAY)
+        interests.add_list(app.database, found.id, ReadingListKind.ORCID, "0000-0002-1825-0097", THURSDAY)
+        with app.database.begin() as connection:
+            papers.add_sightings(connection, [sighting(1)], THURSDAY)
+            feedback.store(connection, found.id, 1, THURSDAY, liked=False)
+            (_, second) = reading_lists.of(connection, found.id)
+            reading_lists.record_failure(connection, second.id, "HTTP 404", THURSDAY)
+    said = digestmail(site, "subscribers", "show", "a@example.org")
+    for fact in (
+        r"interests +protein folding\n",
+        r"followed authors +Ada Example\n",
+        r"blocked words +survey\n",
+        r"exploration +40%\n",
+        r"list file +my\.ris: 1 paper, read Thu 2026-04-02",
+        r"list orcid +0000-0002-1825-0097: 0 papers, not read yet; HTTP 404\n",
+        r"feedback +0 more like this, 1 less like this\n",
+    ):
+        assert re.search(fact, said), fact
+    shown = json.loads(digestmail(site, "subscribers", "show", "a@example.org", "--json"))
+    assert (shown["address"], shown["interests"]["profile"]["authors"]) == ("a@example.org", ["Ada Example"])
+    assert [one["papers"] for one in shown["interests"]["reading_lists"]] == [1, 0]

@@ -11,7 +11,7 @@ from fakes import THURSDAY, paper, sighting
 from outbox import people
 from sqlalchemy import update
 
-from digestmail.collect.due_lists import AFTER_FAILURE, EVERY, FILES_EVERY, MOST_LISTS, due_lists
+from digestmail.collect.due_lists import AFTER_FAILURE, EVERY, MOST_LISTS, due_lists
 from digestmail.collect.reading_lists import UNCHANGED_TRUSTED, ListReader, read_lists
 from digestmail.collect.reading_problems import ReadingProblem, problem_of
 from digestmail.errors import (
@@ -85,10 +85,10 @@ def add(database, owner: int | None, kind: ReadingListKind = ORCID, reference: s
 
 
 def read(
-    database, service=None, finder=None, now=THURSDAY, stop=never, wanted=()
+    database, service=None, finder=None, now=THURSDAY, stop=never
 ) -> ReadingListsReport:  # fmt: skip
     made = ListReader(service=service or FakeService(), finder=finder or FakeFinder())
-    return read_lists(database, due_lists(database, wanted, now), lambda _one: made, now, stop=stop)
+    return read_lists(database, due_lists(database, now), lambda _one: made, now, stop=stop)
 
 
 def stored(database, list_id: int) -> ReadingList:
@@ -133,7 +133,7 @@ def test_an_unchanged_list_keeps_its_papers_and_rests_for_a_week(database, reade
     assert len(known(database, reader)) == 1
     row = stored(database, list_id)
     assert (row.read_at, row.tried_at, row.validator) == (THURSDAY, THURSDAY + EVERY, "7")
-    assert due_lists(database, (), THURSDAY + EVERY + 6 * DAY) == ()
+    assert due_lists(database, THURSDAY + EVERY + 6 * DAY) == ()
 
 
 def test_unchanged_is_not_trusted_for_ever(database, reader):
@@ -178,7 +178,7 @@ def test_a_database_that_fails_is_not_the_fault_of_a_list(database, reader):
 def test_readers_see_no_detail_and_the_operator_does(database, reader):
     mine, common = add(database, reader), add(database, None)
     said = "the proxy 10.0.0.7:3128\nanswered 502"
-    read(database, FakeService({"one": SourceUnavailableError(said)}), wanted=[(ORCID, "one")])
+    read(database, FakeService({"one": SourceUnavailableError(said)}))
     assert stored(database, mine).problem == ReadingProblem.UNAVAILABLE
     assert stored(database, common).problem == "the proxy 10.0.0.7:3128 answered 502"
 
@@ -231,20 +231,20 @@ def test_a_list_that_was_not_asked_for_because_of_a_pause_is_not_at_fault(databa
 def test_a_run_reads_the_lists_that_waited_longest_up_to_a_limit(database, reader):
     ids = [add(database, reader, reference=f"list {number}") for number in range(MOST_LISTS + 5)]
     assert read(database).read == MOST_LISTS
-    assert [one.id for one in due_lists(database, (), THURSDAY)] == ids[MOST_LISTS:]
+    assert [one.id for one in due_lists(database, THURSDAY)] == ids[MOST_LISTS:]
     assert read(database, now=THURSDAY + DAY).read == 5
     assert read(database, now=THURSDAY + DAY) == ReadingListsReport()
 
 
 def test_without_lists_nothing_is_due(database):
-    assert due_lists(database, (), THURSDAY) == ()
+    assert due_lists(database, THURSDAY) == ()
 
 
 def test_lists_of_readers_who_are_not_subscribed_are_not_read(database, reader):
     add(database, reader)
     with database.begin() as connection:
         connection.execute(update(subscribers).values(state=SubscriberState.UNSUBSCRIBED))
-    assert due_lists(database, (), THURSDAY) == ()
+    assert due_lists(database, THURSDAY) == ()
 
 
 def test_a_clock_that_was_ahead_does_not_keep_a_list_from_being_read(database, reader):
@@ -253,28 +253,10 @@ def test_a_clock_that_was_ahead_does_not_keep_a_list_from_being_read(database, r
     assert read(database).read == 1
 
 
-def test_lists_of_the_configuration_are_added_kept_and_removed(database, reader):
-    mine = add(database, reader, reference="a")
-    first = due_lists(database, [(ORCID, "a"), (ZOTERO, "users/1")], THURSDAY)
-    assert {(one.subscriber_id, one.kind, one.reference) for one in first} == {
-        (reader, ORCID, "a"), (None, ORCID, "a"), (None, ZOTERO, "users/1")
-    }  # fmt: skip
-    read(database, wanted=[(ORCID, "a"), (ZOTERO, "users/1")])
-    read(database, wanted=[(ORCID, "a")])
-    with database.connect() as connection:
-        assert [(one.reference, one.papers) for one in reading_lists.of(connection, None)] == [("a", 1)]
-    assert due_lists(database, (), THURSDAY) == ()
-    assert stored(database, mine).papers == 1
-
-
-def test_a_file_of_the_configuration_is_looked_at_every_hour_and_one_of_a_reader_never(database, reader):
+def test_files_are_never_due(database, reader):
     add(database, reader, FILE, "mine.bib")
-    wanted = [(FILE, "ours.bib")]
-    assert [one.reference for one in due_lists(database, wanted, THURSDAY)] == ["ours.bib"]
-    read(database, wanted=wanted)
-    assert due_lists(database, wanted, THURSDAY + FILES_EVERY / 2) == ()
-    assert [one.reference for one in due_lists(database, wanted, THURSDAY + FILES_EVERY)] == ["ours.bib"]
-    assert [one.reference for one in due_lists(database, wanted, THURSDAY - DAY)] == ["ours.bib"]
+    add(database, None, FILE, "ours.bib")
+    assert due_lists(database, THURSDAY) == ()
 
 
 def test_it_stops_between_two_lists_and_the_next_run_continues(database, reader):

@@ -26,8 +26,8 @@ LONG_FILES = {
 LONG_FUNCTIONS = {
     "cli/servers.py:preview": "its options with their help, a line each",
     "delivery/dispatcher.py:Dispatcher.__init__": "its collaborators and its state, a line each",
-    "storage/migrations/versions/0001_first.py:downgrade": "a list of tables",
     "storage/migrations/versions/0001_first.py:upgrade": "a list of tables",
+    "storage/migrations/versions/0001_first.py:downgrade": "a list of tables",
 }
 DOORS_WITH_STORAGE: dict[str, str] = {}
 SHARED_CLASS_NAMES: dict[str, str] = {}

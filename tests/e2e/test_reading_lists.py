@@ -132,8 +132,8 @@ def subscribe(app: App, *lists: tuple[ReadingListKind, str]) -> int:
 def test_every_list_of_the_configuration_is_read_in_one_run(start, services):
     with start() as app:
         report = app.collect()
-        assert report.reading_lists == ReadingListsReport(read=5, papers=5)
-        assert "collect  5 reading lists read with 5 papers" in list(lines(report))
+        assert report.reading_lists == ReadingListsReport(read=4, papers=4)
+        assert "collect  4 reading lists read with 4 papers" in list(lines(report))
         with app.database.connect() as connection:
             known = profiles.common_papers(connection)
         assert app.collect().reading_lists is None
@@ -149,7 +149,7 @@ def test_every_list_of_the_configuration_is_read_in_one_run(start, services):
 def test_the_key_is_sent_for_the_library_of_the_operator_only(start, services):
     with start() as app:
         reader = subscribe(app, (ReadingListKind.ZOTERO, "users/4711"), (ReadingListKind.ZOTERO, "groups/12"))
-        assert app.collect().reading_lists == ReadingListsReport(read=6, papers=6, failed=1)
+        assert app.collect().reading_lists == ReadingListsReport(read=5, papers=5, failed=1)
         with app.database.connect() as connection:
             private, public = reading_lists.of(connection, reader)
             profile = profiles.of(connection, reader)
@@ -177,7 +177,7 @@ def test_services_that_fail_are_reported_and_the_run_goes_on(httpserver, start, 
         report = app.run()
         with app.database.connect() as connection:
             problems = [one.problem or "" for one in reading_lists.of(connection, None) if one.kind != "file"]
-    assert report.collect.reading_lists == ReadingListsReport(read=1, papers=1, failed=4)
+    assert report.collect.reading_lists == ReadingListsReport(failed=4)
     assert "4 could not be read" in "\n".join(lines(report))
     assert not report.failed
     assert report.deliver.sent == 1
@@ -193,24 +193,6 @@ def test_check_names_the_lists_of_the_configuration_that_fail_and_what_to_do(htt
     (one,) = said
     assert one.startswith("reading list zotero users/4711 of [profile]: http://localhost")
     assert one.endswith("answered 403; zotero_key in [profile] is missing or wrong, or may not read this library")
-
-
-def test_a_file_is_read_again_when_it_changed(start, services, tmp_path):
-    with start('[profile]\nfiles = ["library.bib"]\n') as app:
-        assert app.collect().reading_lists == ReadingListsReport(read=1, papers=1)
-        app.clock.sleep(7200)
-        assert app.collect().reading_lists == ReadingListsReport(unchanged=1)
-        (tmp_path / "library.bib").write_text(
-            LIBRARY + LIBRARY.replace("quiet", "loud").replace("File", "Book"), "utf-8"
-        )
-        app.clock.sleep(7200)
-        assert app.collect().reading_lists == ReadingListsReport(read=1, papers=2)
-        (tmp_path / "library.bib").unlink()
-        app.clock.sleep(7200)
-        assert app.collect().reading_lists == ReadingListsReport(failed=1)
-        with app.database.connect() as connection:
-            (row,) = reading_lists.of(connection, None)
-    assert (row.papers, row.problem) == (2, f"{tmp_path / 'library.bib'}: No such file or directory")
 
 
 def test_a_run_without_lists_loads_no_service(start, monkeypatch):
