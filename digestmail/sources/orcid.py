@@ -8,7 +8,8 @@ https://info.orcid.org/documentation/api-tutorials/api-tutorial-read-data-on-a-r
 - `external-id-type` is `doi`, `arxiv` and many more. The value of `arxiv` comes with and without `arXiv:`, and a work
   of arXiv may have only its DOI, `10.48550/arXiv.ID`.
 - A record that was merged into another one is answered by a redirect to it, one that is deactivated or locked by 409,
-  too many requests by 503 or 429.
+  too many requests by 503 or 429. Without a token, 12 requests a second and 25,000 a day are allowed to an IP address
+  (https://info.orcid.org/ufaqs/what-are-the-api-limits/).
 """
 
 from __future__ import annotations
