@@ -156,9 +156,10 @@ def translated_refusals() -> Iterator[None]:
         ) from error
 
 
-def says_rate_exceeded(body: bytes) -> bool:
-    """Return whether an answer with status 200 is arXiv's "Rate exceeded."."""
-    return body.lstrip()[:13].lower() == b"rate exceeded"
+def check_rate(body: bytes) -> None:
+    """Raise SourceThrottledError if an answer with status 200 is arXiv's "Rate exceeded."."""
+    if body.lstrip()[:13].lower() == b"rate exceeded":
+        raise SourceThrottledError("arXiv says: Rate exceeded.", status=HTTPStatus.OK)
 
 
 def _over_limit(total: int) -> str | None:
@@ -193,8 +194,7 @@ def parse_api_page(body: bytes, *, source: str) -> ResultPage:
     Raises SourceThrottledError for "Rate exceeded.", SourceRefusedError with arXiv's words for one of its error
     entries, SourceUnreadableError when this is no answer of the API.
     """
-    if says_rate_exceeded(body):
-        raise SourceThrottledError("arXiv says: Rate exceeded.")
+    check_rate(body)
     document = parse_document(body)
     for entry in document.entries:
         if "arxiv.org/api/errors" in text_of(entry, "id"):

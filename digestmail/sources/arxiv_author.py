@@ -15,9 +15,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from digestmail.errors import SourceThrottledError, SourceUnreadableError
+from digestmail.errors import SourceUnreadableError
 from digestmail.model.papers import Skipped
-from digestmail.sources.arxiv_api import says_rate_exceeded, translated_refusals
+from digestmail.sources.arxiv_api import check_rate, translated_refusals
 from digestmail.sources.base import Fetcher
 from digestmail.sources.documents import parse_document, text_of
 from digestmail.sources.reading_list import (
@@ -62,8 +62,7 @@ def parse_author_feed(body: bytes) -> Iterator[ListedPaper | Skipped]:
 
     Raises SourceThrottledError for "Rate exceeded.", SourceUnreadableError if it is no feed or its end is missing.
     """
-    if says_rate_exceeded(body):
-        raise SourceThrottledError("arXiv says: Rate exceeded.")
+    check_rate(body)
     document = parse_document(body)
     if document.cut:
         raise SourceUnreadableError("the end of the feed is missing")
