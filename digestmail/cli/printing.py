@@ -111,10 +111,15 @@ def _source_lines(source: SourceReport) -> Iterator[str]:
 
 
 def _reading_lists_line(lists: ReadingListsReport) -> str:
-    others = {"unchanged": lists.unchanged, "could not be read": lists.failed, "postponed": lists.postponed}
-    text = f"collect  {counted(lists.read, 'reading list')} read with {counted(lists.papers, 'paper')}"
-    text += "".join(f", {count} {what}" for what, count in others.items() if count)
-    return f"{text}; {counted(lists.skipped, 'record')} skipped" if lists.skipped else text
+    counts = {
+        f"read with {counted(lists.papers, 'paper')}": lists.read,
+        "unchanged": lists.unchanged,
+        "could not be read": lists.failed,
+        "postponed": lists.postponed,
+    }
+    text = ", ".join(f"{count} {what}" for what, count in counts.items() if count) or "none finished in time"
+    skipped = f"; {counted(lists.skipped, 'record')} skipped" if lists.skipped else ""
+    return f"collect  reading lists: {text}{skipped}"
 
 
 def _embedding_line(embedding: EmbeddingReport) -> str:

@@ -133,7 +133,7 @@ def test_every_list_of_the_configuration_is_read_in_one_run(start, services):
     with start() as app:
         report = app.collect()
         assert report.reading_lists == ReadingListsReport(read=4, papers=4)
-        assert "collect  4 reading lists read with 4 papers" in list(lines(report))
+        assert "collect  reading lists: 4 read with 4 papers" in list(lines(report))
         with app.database.connect() as connection:
             known = profiles.common_papers(connection)
         assert app.collect().reading_lists is None
@@ -178,7 +178,7 @@ def test_services_that_fail_are_reported_and_the_run_goes_on(httpserver, start, 
         with app.database.connect() as connection:
             problems = [one.problem or "" for one in reading_lists.of(connection, None) if one.kind != "file"]
     assert report.collect.reading_lists == ReadingListsReport(failed=4)
-    assert "4 could not be read" in "\n".join(lines(report))
+    assert "collect  reading lists: 4 could not be read" in list(lines(report))
     assert not report.failed
     assert report.deliver.sent == 1
     assert len(list(filter(None, problems))) == 4
