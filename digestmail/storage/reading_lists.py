@@ -133,15 +133,25 @@ def sync_operator_lists(
 ) -> tuple[ReadingList, ...]:
     """Make the lists of the configuration those in `wanted`, each (kind, reference); return them, oldest first.
 
-    Lists that stay keep their papers. The ones that are no longer wanted are removed.
+    Lists that stay keep their papers. The ones that are not in `wanted`, which includes files, are removed.
     """
     present = {(one.kind, one.reference): one.id for one in of(connection, None)}
     gone = [list_id for key, list_id in present.items() if key not in wanted]
     connection.execute(delete(reading_lists).where(reading_lists.c.id.in_(gone)))
     for kind, reference in dict.fromkeys(wanted):
         if (kind, reference) not in present:
-            add(connection, None, kind, reference, (), now)
+            known, complete = known_papers(connection, kind, reference)
+            add(connection, None, kind, reference, known, now, complete=complete)
     return of(connection, None)
+
+
+def known_papers(connection: Connection, kind: ReadingListKind, reference: str) -> tuple[tuple[KnownPaper, ...], bool]:
+    """Return the papers of a new list that are stored as papers, and whether these are all of them."""
+    if kind is not ReadingListKind.ARXIV_IDS:
+        return (), False
+    wanted = [PaperId(f"arxiv:{one}") for one in reference.split()]
+    found = stored_papers(connection, wanted)
+    return tuple(found[one] for one in wanted if one in found), len(found) == len(wanted)
 
 
 def stored_papers(connection: Connection, paper_ids: Collection[PaperId]) -> dict[PaperId, KnownPaper]:

@@ -11,7 +11,6 @@ from typing import Final
 from sqlalchemy import Connection
 
 from digestmail.errors import SourceUnreadableError, SubscriptionError
-from digestmail.model.papers import PaperId
 from digestmail.model.personal import KnownPaper, Profile, ReadingList, ReadingListKind
 from digestmail.model.subscribers import SubscriberState
 from digestmail.storage import erasing, feedback, profiles, reading_lists, subscribers
@@ -127,12 +126,7 @@ def add_list(database: Database, subscriber_id: int, kind: ReadingListKind, text
         _lock(connection, subscriber_id)
         if _find(connection, subscriber_id, kind, reference) is not None:
             raise SubscriptionError("this reading list is already there")
-        known: tuple[KnownPaper, ...] = ()
-        complete = False
-        if kind is ReadingListKind.ARXIV_IDS:
-            wanted = [PaperId(f"arxiv:{one}") for one in reference.split()]
-            found = reading_lists.stored_papers(connection, wanted)
-            known, complete = tuple(found[one] for one in wanted if one in found), len(found) == len(wanted)
+        known, complete = reading_lists.known_papers(connection, kind, reference)
         _add(connection, subscriber_id, kind, reference, known, now, complete=complete)
 
 

@@ -20,8 +20,8 @@ from digestmail.model.subscribers import Preferences, Subscription
 from digestmail.web.pages import pages_of
 
 _LARGEST: Final = 64 * 1024
-_LARGEST_UPLOAD: Final = 1_064 * 1024
-"""A file of 1 MB, and what a form adds to it."""
+_LARGEST_UPLOAD: Final = 1_040_000
+"""A file of 1 MB, and what a form adds to it. Starlette reads parts of up to 1,048,576 octets."""
 _MOST_FIELDS: Final = 300
 _HOUR: Final = re.compile("[0-9]{1,2}")
 SUBSCRIBE: Final = "subscribe"
@@ -91,7 +91,7 @@ async def read_upload(request: Request) -> UploadForm:
     if too_large:
         return UploadForm(Form({}), "", b"", too_large=True)
     parsed = _parsed(request, bytes(body))
-    async with parsed.form(max_files=1, max_fields=_MOST_FIELDS, max_part_size=_LARGEST_UPLOAD) as read:
+    async with parsed.form(max_files=1, max_fields=_MOST_FIELDS) as read:
         file = read.get("file")
         if isinstance(file, UploadFile):
             return UploadForm(_fields(read), file.filename or "", await file.read())

@@ -183,7 +183,16 @@ def test_papers_of_a_list_that_are_stored_are_found_by_any_of_their_ids(database
         papers.add_sightings(connection, [sighting(1)], THURSDAY)
         (stored,) = papers.list_papers(connection, 1)
         found = reading_lists.stored_papers(connection, [stored.id, PaperId("arxiv:2604.99999")])
-    assert found == {stored.id: KnownPaper(title=stored.title, abstract=stored.abstract)}
+    known = KnownPaper(title=stored.title, abstract=stored.abstract)
+    assert found == {stored.id: known}
+    number = stored.id.removeprefix("arxiv:")
+    with database.begin() as connection:
+        wanted = [(ReadingListKind.ARXIV_IDS, number), (ReadingListKind.ARXIV_IDS, f"2604.99999 {number}")]
+        every, some = reading_lists.sync_operator_lists(connection, wanted, THURSDAY)
+        assert (every.papers, every.read_at) == (1, THURSDAY)
+        assert (some.papers, some.read_at) == (1, None)
+        assert profiles.common_papers(connection) == (known,)
+        assert reading_lists.due(connection, THURSDAY, 9, now=THURSDAY) == (some,)
 
 
 def test_a_reading_that_ends_after_an_erasure_or_a_removal_stores_nothing(database, reader):

@@ -1,0 +1,98 @@
+"""What readers say about their interests: cleaned, limited, and never stored beside an erasure."""
+
+from __future__ import annotations
+
+import pytest
+from fakes import THURSDAY
+from outbox import people
+from sqlalchemy import select
+
+from digestmail.errors import StorageError, SubscriptionError
+from digestmail.model.personal import Profile, ReadingListKind
+from digestmail.storage import profiles, reading_lists, schema, subscribers
+from digestmail.subscribers import data_export, interests
+
+RIS = b"TY  - JOUR\nTI  - A paper\nER  -\n"
+SAID = interests.checked("folding", ["Ada Example"], ["survey"], 0.4)
+
+
+@pytest.fixture
+def reader(database) -> int:
+    with database.begin() as connection:
+        return people(connection, 1)[0]
+
+
+def test_what_readers_write_is_cleaned_and_each_name_kept_once():
+    said = interests.checked(
+        "\x00 Folding\x1b[2J\r\nof proteins ",
+        ["", " Ada  Example ", "ADA EXAMPLE", "Ben\x07 Example", "\t"],
+        ["C++", "c++", "large language model", "\ud800survey"],
+        0.0,
+    )
+    assert said == Profile(
+        interests="Folding[2J\nof proteins",
+        authors=("Ada Example", "Ben Example"),
+        blocked_words=("C++", "large language model", "survey"),
+        exploration=0.0,
+    )
+
+
+def test_everything_that_fits_is_stored_and_read_again(database, reader):
+    names = [f"{'Ø' * 80} Example{number}" for number in range(100)]
+    said = interests.checked("\U0001f9ea" * 2_000, names, names, 0.4)
+    interests.save(database, reader, said, THURSDAY)
+    assert interests.find(database, reader).profile == said
+
+
+def test_readers_who_left_or_were_erased_store_nothing(database, reader):
+    data_export.erase(database, reader, THURSDAY, random_token=lambda: "a key")
+    for store in (
+        lambda: interests.save(database, reader, SAID, THURSDAY),
+        lambda: interests.add_file(database, reader, "a.ris", RIS, THURSDAY),
+        lambda: interests.add_list(database, reader, ReadingListKind.ZOTERO, "users/1", THURSDAY),
+        lambda: interests.find(database, reader),
+    ):
+        with pytest.raises(SubscriptionError, match="no longer exists"):
+            store()
+    assert not interests.remove_list(database, reader, 1)
+    interests.remove_all(database, reader)
+
+
+def test_nothing_comes_between_an_erasure_and_its_end(database, reader, monkeypatch):
+    """On PostgreSQL, where writers run at the same time; SQLite has one writer."""
+    locked = []
+
+    def watch(module, name):
+        original = getattr(module, name)
+
+        def watched(*args, **given):
+            try:
+                with database.giving_up_after(0.01).begin() as connection:
+                    mine = select(schema.subscribers.c.id).where(schema.subscribers.c.id == reader)
+                    connection.execute(mine.with_for_update(nowait=True))
+                locked.append(False)
+            except StorageError:
+                locked.append(True)
+            return original(*args, **given)
+
+        monkeypatch.setattr(module, name, watched)
+
+    watch(profiles, "store")
+    watch(reading_lists, "add")
+    watch(reading_lists, "remove_all")
+    interests.save(database, reader, SAID, THURSDAY)
+    interests.add_file(database, reader, "a.ris", RIS, THURSDAY)
+    interests.add_list(database, reader, ReadingListKind.ZOTERO, "users/1", THURSDAY)
+    interests.remove_all(database, reader)
+    assert locked == [True] * 4
+    with database.begin() as connection:
+        subscribers.lock(connection, reader)
+
+
+def test_a_file_beyond_the_limit_of_all_lists_says_how_many_papers_were_kept(database, reader):
+    content = "".join(f"TY  - JOUR\nTI  - Paper {{}} {number}\nER  -\n" for number in range(500))
+    stored = [
+        interests.add_file(database, reader, f"{number}.ris", content.format(*[number] * 500).encode(), THURSDAY)
+        for number in range(5)
+    ]
+    assert [(one.papers, one.over) for one in stored] == [(500, 0)] * 4 + [(0, 500)]
