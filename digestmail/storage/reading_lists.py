@@ -7,6 +7,7 @@ exists, nothing is stored.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
@@ -74,22 +75,28 @@ def remove_all(connection: Connection, subscriber_id: int) -> int:
     return connection.execute(delete(reading_lists).where(_owned_by(subscriber_id))).rowcount
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sooner:
+    """Which lists that could not be read are due before the others."""
+
+    tried_before: datetime
+    read_since: datetime
+    """When they were last read, or else added, at the earliest. Others have failed for too long."""
+
+
 def due(
-    connection: Connection, before: datetime, most: int, *, now: datetime, failed_before: datetime | None = None
+    connection: Connection, before: datetime, most: int, *, now: datetime, failed: Sooner | None = None
 ) -> tuple[ReadingList, ...]:
     """Return the lists that were not tried since `before`, at most `most`, those that waited longest first.
 
-    For lists that could not be read, `failed_before` counts instead, if it is given. Never due are files and lists of
-    readers who are not subscribed; arXiv ids are only until they were read. A list that was tried after `now`, by
-    a clock that was ahead, is due.
+    Lists that could not be read may be due sooner. Never due are files and lists of readers who are not subscribed;
+    arXiv ids are only until they were read. A list that was tried after `now`, by a clock that was ahead, is due.
     """
     li = reading_lists.c
-    waiting = or_(
-        li.tried_at.is_(None),
-        and_(li.problem.is_(None), li.tried_at <= before),
-        and_(li.problem.is_not(None), li.tried_at <= (failed_before or before)),
-        li.tried_at > now + SKEW,
-    )
+    waiting = or_(li.tried_at.is_(None), li.tried_at <= before, li.tried_at > now + SKEW)
+    if failed is not None:
+        was_read = func.coalesce(li.read_at, li.added_at) >= failed.read_since
+        waiting |= and_(li.problem.is_not(None), li.tried_at <= failed.tried_before, was_read)
     fetched = li.kind.not_in([ReadingListKind.FILE, ReadingListKind.ARXIV_IDS]) | (
         (li.kind == ReadingListKind.ARXIV_IDS) & li.read_at.is_(None)
     )

@@ -11,7 +11,7 @@ from fakes import THURSDAY, paper, sighting
 from outbox import people
 from sqlalchemy import update
 
-from digestmail.collect.due_lists import AFTER_FAILURE, EVERY, MOST_LISTS, due_lists
+from digestmail.collect.due_lists import AFTER_FAILURE, DAILY_FOR, EVERY, MOST_LISTS, due_lists
 from digestmail.collect.reading_lists import UNCHANGED_TRUSTED, ListReader, read_lists
 from digestmail.collect.reading_problems import ReadingProblem, problem_of
 from digestmail.errors import (
@@ -159,6 +159,16 @@ def test_a_failing_list_is_recorded_and_tried_again_after_a_day(database, reader
     assert read(database, failing, now=later + AFTER_FAILURE - timedelta(minutes=1)) == ReadingListsReport()
     assert read(database, now=later + AFTER_FAILURE) == ReadingListsReport(read=1, papers=1)
     assert stored(database, list_id).problem is None
+
+
+def test_a_list_that_failed_for_two_weeks_is_tried_once_a_week(database, reader):
+    add(database, reader)
+    gone = FakeService({"one": SourceRefusedError("no", status=404)})
+    days = [day for day in range(40) if read(database, gone, now=THURSDAY + day * AFTER_FAILURE).failed]
+    assert days == [*range(DAILY_FOR.days + 1), 21, 28, 35]
+    assert read(database, now=THURSDAY + timedelta(days=42)).read == 1
+    assert read(database, gone, now=THURSDAY + timedelta(days=49)).failed == 1
+    assert read(database, gone, now=THURSDAY + timedelta(days=50)).failed == 1
 
 
 @pytest.mark.parametrize("error", [SourceUnreadableError("odd"), ValueError("a bug"), RecursionError()])
