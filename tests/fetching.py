@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs, urlsplit
 
 from digestmail.model.papers import Validators
-from digestmail.sources.base import Answer
+from digestmail.sources.base import NO_HEADERS, Answer
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,7 @@ class Request:
     min_interval: float
     conditional: bool
     retry_empty: bool
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def query(self) -> dict[str, str]:
@@ -35,9 +36,16 @@ class ScriptedFetcher:
     requests: list[Request] = field(default_factory=list)
 
     def fetch(
-        self, url: str, *, accept: str, min_interval: float = 1.0, conditional: bool = True, retry_empty: bool = False
+        self,
+        url: str,
+        *,
+        accept: str,
+        min_interval: float = 1.0,
+        conditional: bool = True,
+        retry_empty: bool = False,
+        headers: Mapping[str, str] = NO_HEADERS,
     ) -> Answer:
-        request = Request(url, accept, min_interval, conditional, retry_empty)
+        request = Request(url, accept, min_interval, conditional, retry_empty, headers)
         self.requests.append(request)
         outcome = self.script(request)
         if isinstance(outcome, Exception):

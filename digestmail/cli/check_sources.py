@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from digestmail.collect.due_lists import failing_lists_of_profile
 from digestmail.model.papers import Health, SourceHealth
 from digestmail.model.reports import WELL
 from digestmail.papers.arxiv_taxonomy import category_problem
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 _SILENT = timedelta(days=30)
 _UNREAD = timedelta(days=2)
 _DAY = timedelta(days=1)
+_LONGEST_NAME = 60
 
 
 def problems(app: App, health: Sequence[SourceHealth]) -> Iterator[str]:
@@ -44,6 +46,9 @@ def problems(app: App, health: Sequence[SourceHealth]) -> Iterator[str]:
                 "and correct it in [[sources]] or remove it"
             )
         yield from _category_problems(table.name, getattr(table, "categories", ()), rows)
+    for one in failing_lists_of_profile(app.database):
+        name = one.reference if len(one.reference) <= _LONGEST_NAME else f"{one.reference[:_LONGEST_NAME]}…"
+        yield f"reading list {one.kind} {name} of [profile]: {one.problem}"
 
 
 def _category_problems(

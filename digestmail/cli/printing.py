@@ -17,6 +17,7 @@ from digestmail.model.reports import (
     EmbeddingReport,
     LearningReport,
     PublishReport,
+    ReadingListsReport,
     RunReport,
     SourceReport,
 )
@@ -68,12 +69,7 @@ def table(rows: Iterable[tuple[object, ...]]) -> None:
 def lines(value: Report, zone: str = "UTC") -> Iterator[str]:
     """Yield a report as lines, its times in the IANA time zone `zone`."""
     if isinstance(value, CollectReport):
-        for source in value.sources:
-            yield from _source_lines(source)
-        if value.embedding is not None:
-            yield _embedding_line(value.embedding)
-        if value.learning is not None:
-            yield _learning_line(value.learning)
+        yield from _collect_lines(value)
     elif isinstance(value, PublishReport):
         for digest in value.digests:
             yield from _digest_lines(digest)
@@ -90,6 +86,17 @@ def lines(value: Report, zone: str = "UTC") -> Iterator[str]:
             yield from lines(value.deliver, zone)
 
 
+def _collect_lines(value: CollectReport) -> Iterator[str]:
+    for source in value.sources:
+        yield from _source_lines(source)
+    if value.reading_lists is not None:
+        yield _reading_lists_line(value.reading_lists)
+    if value.embedding is not None:
+        yield _embedding_line(value.embedding)
+    if value.learning is not None:
+        yield _learning_line(value.learning)
+
+
 def _source_lines(source: SourceReport) -> Iterator[str]:
     whole, *categories = source.health
     yield (
@@ -101,6 +108,18 @@ def _source_lines(source: SourceReport) -> Iterator[str]:
     if len(categories) > 1:
         for row in categories:
             yield f"         {source.source} {row.category}: {row.health}; {row.detail}"
+
+
+def _reading_lists_line(lists: ReadingListsReport) -> str:
+    counts = {
+        f"read with {counted(lists.papers, 'paper')}": lists.read,
+        "unchanged": lists.unchanged,
+        "could not be read": lists.failed,
+        "postponed": lists.postponed,
+    }
+    text = ", ".join(f"{count} {what}" for what, count in counts.items() if count) or "none finished in time"
+    skipped = f"; {counted(lists.skipped, 'record')} skipped" if lists.skipped else ""
+    return f"collect  reading lists: {text}{skipped}"
 
 
 def _embedding_line(embedding: EmbeddingReport) -> str:

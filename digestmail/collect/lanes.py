@@ -16,6 +16,7 @@ AT_ONCE = 8
 _PATIENCE = 0.5
 """Seconds without a result after which we look whether to stop."""
 
+_Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
 
@@ -28,11 +29,11 @@ def lanes_of(sources: Sequence[Source], addresses: Mapping[str, str]) -> list[li
 
 
 def run_lanes(
-    lanes: Sequence[Sequence[Source]], read: Callable[[Source], _Result], stop: Stop
+    lanes: Sequence[Sequence[_Item]], read: Callable[[_Item], _Result], stop: Stop
 ) -> Generator[_Result, None, None]:
-    """Yield what `read` returns for every source, as soon as it is there.
+    """Yield what `read` returns for every item of the lanes, such as a source, as soon as it is there.
 
-    `stop` is asked before each source, and while all of them make us wait. What is being read then is given up: nothing
+    `stop` is asked before each item, and while all of them make us wait. What is being read then is given up: nothing
     of it was stored, and a server that never answers must not keep the process from ending.
 
     What `read` raises is raised here, after the sources in hand were read.
@@ -55,11 +56,11 @@ def run_lanes(
             thread.join()
 
 
-class _Work(Generic[_Result]):
+class _Work(Generic[_Item, _Result]):
     """What the threads share: the lanes that no one has taken yet, and what came of the others."""
 
-    def __init__(self, lanes: Iterable[Sequence[Source]], read: Callable[[Source], _Result], stop: Stop) -> None:
-        self._waiting: SimpleQueue[Sequence[Source]] = SimpleQueue()
+    def __init__(self, lanes: Iterable[Sequence[_Item]], read: Callable[[_Item], _Result], stop: Stop) -> None:
+        self._waiting: SimpleQueue[Sequence[_Item]] = SimpleQueue()
         for lane in lanes:
             self._waiting.put(lane)
         self._done: SimpleQueue[tuple[_Result] | BaseException | None] = SimpleQueue()
@@ -73,11 +74,11 @@ class _Work(Generic[_Result]):
         """Take one lane after the other, until there are none or it is over."""
         try:
             while not self.over.is_set():
-                for source in self._waiting.get_nowait():
+                for item in self._waiting.get_nowait():
                     if self.over.is_set() or self._stop():
                         self.over.set()
                         break
-                    self._done.put((self._read(source),))
+                    self._done.put((self._read(item),))
         except Empty:
             pass
         except BaseException as error:  # noqa: BLE001 - it is raised in the thread that waits

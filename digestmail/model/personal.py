@@ -49,6 +49,8 @@ class ReadingList:
     """When it was last read, completely or not."""
     problem: str | None = None
     """Why the last reading was not complete."""
+    validator: str | None = None
+    """What the service wants back with the next reading, so that an unchanged list is not transferred."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -71,10 +71,40 @@ class LearningReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReadingListsReport:
+    """The result of reading the reading lists that were due."""
+
+    read: int = 0
+    """The number of lists that were read completely and had changed, or were read for the first time."""
+    unchanged: int = 0
+    failed: int = 0
+    """The number of lists that could not be read; they are tried again a day later."""
+    postponed: int = 0
+    """The number of lists that were not tried, because their service asked for a pause."""
+    papers: int = 0
+    """The number of papers that were stored."""
+    skipped: int = 0
+    """The number of records that were no papers, or whose title is unknown."""
+
+    def __add__(self, other: ReadingListsReport) -> ReadingListsReport:
+        """Return the sums."""
+        return ReadingListsReport(
+            read=self.read + other.read,
+            unchanged=self.unchanged + other.unchanged,
+            failed=self.failed + other.failed,
+            postponed=self.postponed + other.postponed,
+            papers=self.papers + other.papers,
+            skipped=self.skipped + other.skipped,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CollectReport:
     """The result of reading all sources."""
 
     sources: tuple[SourceReport, ...] = ()
+    reading_lists: ReadingListsReport | None = None
+    """The reading lists; None if none were due."""
     embedding: EmbeddingReport | None = None
     """The embeddings of papers; None if there was nothing to do."""
     learning: LearningReport | None = None
@@ -83,6 +113,10 @@ class CollectReport:
     def with_learning(self, learning: LearningReport | None, embedding: EmbeddingReport | None = None) -> CollectReport:
         """Return the report with what was learned."""
         return replace(self, learning=learning, embedding=embedding)
+
+    def with_reading_lists(self, reading_lists: ReadingListsReport) -> CollectReport:
+        """Return the report with what came of the reading lists."""
+        return replace(self, reading_lists=reading_lists)
 
     @property
     def failed(self) -> tuple[str, ...]:

@@ -7,7 +7,8 @@ a day. Throttling comes in many dresses: 429, 503, but also 403, 406, and 200 wi
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from http import HTTPStatus
@@ -136,16 +137,29 @@ class ArxivApi:
         return body
 
     def _fetch(self, url: str, *, conditional: bool) -> Answer:
-        try:
+        with translated_refusals():
             return self._fetcher.fetch(
                 url, accept="application/atom+xml", min_interval=MIN_INTERVAL, conditional=conditional, retry_empty=True
             )
-        except SourceRefusedError as error:
-            if error.status in _THROTTLING:
-                raise SourceThrottledError(
-                    f"arXiv answers {error.status}, its way to say: not so often", status=error.status
-                ) from error
+
+
+@contextmanager
+def translated_refusals() -> Iterator[None]:
+    """Turn the refusals by which arXiv asks for fewer requests into SourceThrottledError."""
+    try:
+        yield
+    except SourceRefusedError as error:
+        if error.status not in _THROTTLING:
             raise
+        raise SourceThrottledError(
+            f"arXiv answers {error.status}, its way to say: not so often", status=error.status
+        ) from error
+
+
+def check_rate(body: bytes) -> None:
+    """Raise SourceThrottledError if an answer with status 200 is arXiv's "Rate exceeded."."""
+    if body.lstrip()[:13].lower() == b"rate exceeded":
+        raise SourceThrottledError("arXiv says: Rate exceeded.", status=HTTPStatus.OK)
 
 
 def _over_limit(total: int) -> str | None:
@@ -180,8 +194,7 @@ def parse_api_page(body: bytes, *, source: str) -> ResultPage:
     Raises SourceThrottledError for "Rate exceeded.", SourceRefusedError with arXiv's words for one of its error
     entries, SourceUnreadableError when this is no answer of the API.
     """
-    if body.lstrip()[:13].lower() == b"rate exceeded":
-        raise SourceThrottledError("arXiv says: Rate exceeded.")
+    check_rate(body)
     document = parse_document(body)
     for entry in document.entries:
         if "arxiv.org/api/errors" in text_of(entry, "id"):

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from types import MappingProxyType
+from typing import Final, Protocol
 
 from digestmail.model.papers import Reading, Validators
+
+NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +24,8 @@ class Answer:
     content_type: str = ""
     redirected_to: str | None = None
     """The address that answered, if it is another one."""
+    headers: Mapping[str, str] = field(default_factory=dict, compare=False)
+    """The header fields of the answer, by lower-case name."""
 
     @property
     def found_at(self) -> str:
@@ -31,13 +37,21 @@ class Fetcher(Protocol):
     """The one polite way to the network (`sources/http/client.py`)."""
 
     def fetch(
-        self, url: str, *, accept: str, min_interval: float = 1.0, conditional: bool = True, retry_empty: bool = False
+        self,
+        url: str,
+        *,
+        accept: str,
+        min_interval: float = 1.0,
+        conditional: bool = True,
+        retry_empty: bool = False,
+        headers: Mapping[str, str] = NO_HEADERS,
     ) -> Answer:
         """Fetch `url` as soon as the limit of its host allows.
 
         `min_interval` is the least number of seconds between two requests to this host, over every process of the
         database. With `conditional` the validators stored for `url` are sent along. With `retry_empty` an empty body
-        is asked for once more.
+        is asked for once more. `headers` are sent in ASCII, and only to the origin of `url`; a condition among them
+        (`If-...`) allows the answer 304.
 
         Raises SourceThrottledError, SourceUnavailableError, SourceRefusedError or SourceUnreadableError.
         """

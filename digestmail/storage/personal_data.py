@@ -66,7 +66,12 @@ TEXT_COLUMNS: Final[Mapping[str, Mapping[str, Kept]]] = {
     # `reason` is the reply that made a relay pause.
     "rates": {"key": Kept.NOTHING, "reason": Kept.MENTION},
     "reading_list_papers": {"title": Kept.ROW, "abstract": Kept.ROW},
-    "reading_lists": {"kind": Kept.NOTHING, "reference": Kept.ROW, "problem": Kept.ROW},
+    "reading_lists": {
+        "kind": Kept.NOTHING,
+        "reference": Kept.ROW,
+        "problem": Kept.ROW,
+        "validator": Kept.NOTHING,
+    },
     "segments": {"topics": Kept.NOTHING, "more": Kept.NOTHING, "language": Kept.NOTHING},
     "servers": {"server": Kept.NOTHING, "face": Kept.NOTHING, "manner": Kept.NOTHING},
     "settings": {"name": Kept.NOTHING, "value": Kept.NOTHING},

@@ -7,16 +7,19 @@ exists, nothing is stored.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, delete, exists, func, insert, or_, select, update
 
 from digestmail.model.papers import PaperId
 from digestmail.model.personal import KnownPaper, ReadingList, ReadingListKind
+from digestmail.model.subscribers import SubscriberState
 from digestmail.schedule.moments import SKEW
 from digestmail.storage import papers, subscribers
 from digestmail.storage.schema import reading_list_papers, reading_lists
+from digestmail.storage.schema import subscribers as people
 
 MOST_LISTS: Final = 5
 """The number of lists that a reader can have. The verb that adds one checks it."""
@@ -72,28 +75,55 @@ def remove_all(connection: Connection, subscriber_id: int) -> int:
     return connection.execute(delete(reading_lists).where(_owned_by(subscriber_id))).rowcount
 
 
-def due(connection: Connection, before: datetime, most: int, *, now: datetime) -> tuple[ReadingList, ...]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sooner:
+    """Which lists that could not be read are due before the others."""
+
+    tried_before: datetime
+    read_since: datetime
+    """When they were last read, or else added, at the earliest. Others have failed for too long."""
+
+
+def due(
+    connection: Connection, before: datetime, most: int, *, now: datetime, failed: Sooner | None = None
+) -> tuple[ReadingList, ...]:
     """Return the lists that were not tried since `before`, at most `most`, those that waited longest first.
 
-    Files are never due, and arXiv ids only until they were read. A list that was tried after `now`, by a clock that was
-    ahead, is due.
+    Lists that could not be read may be due sooner. Never due are files and lists of readers who are not subscribed;
+    arXiv ids are only until they were read. A list that was tried after `now`, by a clock that was ahead, is due.
     """
     li = reading_lists.c
     waiting = or_(li.tried_at.is_(None), li.tried_at <= before, li.tried_at > now + SKEW)
+    if failed is not None:
+        was_read = func.coalesce(li.read_at, li.added_at) >= failed.read_since
+        waiting |= and_(li.problem.is_not(None), li.tried_at <= failed.tried_before, was_read)
     fetched = li.kind.not_in([ReadingListKind.FILE, ReadingListKind.ARXIV_IDS]) | (
         (li.kind == ReadingListKind.ARXIV_IDS) & li.read_at.is_(None)
     )
+    of_active = exists().where(people.c.id == li.subscriber_id, people.c.state == SubscriberState.ACTIVE)
     order = (li.tried_at.is_not(None), li.tried_at, li.id)
-    statement = _lists().where(waiting, fetched).order_by(*order).limit(most)
+    # Papers are counted only for the lists that are returned.
+    found = select(li.id).where(waiting, fetched, li.subscriber_id.is_(None) | of_active).order_by(*order).limit(most)
+    statement = _lists().where(li.id.in_(found)).order_by(*order)
     return tuple(_from_row(row) for row in connection.execute(statement))
 
 
-def record_reading(connection: Connection, list_id: int, known: Sequence[KnownPaper], now: datetime) -> bool:
+def record_reading(
+    connection: Connection, list_id: int, known: Sequence[KnownPaper], now: datetime, *, validator: str = ""
+) -> bool:
     """Replace the papers of a list by those that a complete reading found; return whether the list still exists."""
     exists, owner = _lock(connection, list_id)
     if exists:
         _replace_papers(connection, list_id, owner, known)
-        _set(connection, list_id, read_at=now, tried_at=now, problem=None)
+        _set(connection, list_id, read_at=now, tried_at=now, problem=None, validator=validator or None)
+    return exists
+
+
+def record_unchanged(connection: Connection, list_id: int, now: datetime) -> bool:
+    """Record that a list has not changed since it was read; return whether the list still exists."""
+    exists, _ = _lock(connection, list_id)
+    if exists:
+        _set(connection, list_id, tried_at=now, problem=None)
     return exists
 
 
@@ -158,6 +188,7 @@ def _from_row(row: Row[Any]) -> ReadingList:
         read_at=row.read_at,
         tried_at=row.tried_at,
         problem=row.problem,
+        validator=row.validator,
     )
 
 

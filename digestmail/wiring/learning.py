@@ -1,4 +1,4 @@
-"""What follows collecting: reading lists of `[profile]`, embeddings of new papers, and learning of topics."""
+"""What follows collecting: reading lists, embeddings of new papers, and learning of topics."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from digestmail.sources.http.ssrf import PrivateHosts, parse_target
 from digestmail.storage.database import Database
 from digestmail.storage.host_limits import StoredHostLimits
 from digestmail.wiring.profile import refresh_lists
+from digestmail.wiring.reading_lists import read_due_lists
 from digestmail.wiring.sources import proxies_of
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ _LONGEST = 300.0
 def learn_from_collected(
     collected: CollectReport, config: Config, base: Path, database: Database, clock: Clock, now: datetime, *, stop: Stop
 ) -> CollectReport:
-    """Read the lists of `[profile]`, embed and learn; return the report of collecting with what came of it.
+    """Read reading lists, embed and learn; return the report of collecting with what came of it.
 
     Relative paths start at `base`. `clock` gives real time, `now` is when collecting began.
     """
@@ -42,6 +43,7 @@ def learn_from_collected(
     if stop():
         return collected
     refresh_lists(config, base, database, clock.now())
+    collected = read_due_lists(collected, config, database, clock, stop=stop)
     if table is None:
         return collected.with_learning(refresh_models(database, digests, today, stop=stop))
     from digestmail.collect.embedding import embed_papers

@@ -46,9 +46,37 @@ def open_sources(
         sources = []
         for table in config.sources:
             known = partial(_validators, database, table.name, horizon)
-            http = _http(config, database, clock, random, table=table, validators=known, proxies=proxies, locks=locks)
+            http = _http(
+                config,
+                database,
+                clock,
+                random,
+                headers=_headers(table),
+                validators=known,
+                proxies=proxies,
+                locks=locks,
+            )
             sources.append(_source(table, opened.enter_context(http)))
         yield sources, {table.name: table.address for table in config.sources}
+
+
+def open_http(
+    config: Config,
+    database: Database,
+    clock: Clock,
+    random: Random,
+    *,
+    locks: HostLocks,
+    headers: Mapping[str, str] | None = None,
+) -> Http:
+    """Return a client that belongs to no source and knows no validators. Close it, or use it in a `with`.
+
+    `headers` are sent with every request, but only to the origin that a fetch begins at.
+    """
+    proxies = proxies_of(config.network)[0]
+    return _http(
+        config, database, clock, random, headers=headers or {}, validators=_unknown, proxies=proxies, locks=locks
+    )
 
 
 @contextmanager
@@ -56,9 +84,9 @@ def open_source(
     config: Config, database: Database, clock: Clock, random: Random, table: AnySource | None = None
 ) -> Iterator[tuple[Http, Source | None]]:
     """Yield what fetches for `table`, or for no source in particular, and the source; nothing is known of either."""
-    known: Callable[[str], Validators] = lambda _url: Validators()  # noqa: E731 - a default with a type
     proxies = proxies_of(config.network)[0]
-    with _http(config, database, clock, random, table=table, validators=known, proxies=proxies) as http:
+    headers = _headers(table) if table else {}
+    with _http(config, database, clock, random, headers=headers, validators=_unknown, proxies=proxies) as http:
         yield http, _source(table, http) if table else None
 
 
@@ -78,7 +106,7 @@ def _http(
     clock: Clock,
     random: Random,
     *,
-    table: AnySource | None,
+    headers: Mapping[str, str],
     validators: Callable[[str], Validators],
     proxies: Proxies,
     locks: HostLocks | None = None,
@@ -96,7 +124,7 @@ def _http(
         random=random,
         private=private,
         proxies=proxies,
-        headers=_headers(table) if table else {},
+        headers=headers,
         locks=locks,
     )
 
@@ -118,3 +146,7 @@ def _source(table: AnySource, http: Http) -> Source:
 def _validators(database: Database, source: str, horizon: datetime, url: str) -> Validators:
     with database.connect() as connection:
         return find_validators(connection, source, url, horizon)
+
+
+def _unknown(_url: str) -> Validators:
+    return Validators()

@@ -142,6 +142,36 @@ def test_a_304_nobody_asked_for_is_unreadable(httpserver):
     assert error.status == 304
 
 
+def test_a_condition_of_the_fetch_allows_the_answer_304(httpserver):
+    seen = serve(httpserver, "/list", Response(status=304, headers={"Last-Modified-Version": "8"}))
+    with client() as http:
+        got = http.fetch(
+            httpserver.url_for("/list"), accept="application/json", headers={"If-Modified-Since-Version": "8"}
+        )
+    assert seen[0].headers["If-Modified-Since-Version"] == "8"
+    assert got.body is None
+    assert got.headers["last-modified-version"] == "8"
+
+
+def test_a_server_under_load_gets_the_pause_that_it_asks_for_with_a_good_answer(httpserver):
+    serve(httpserver, "/list", Response(b"[]", headers={"Backoff": "20"}), Response(b"[]"))
+    clock, limits = FakeClock(), FakeHostLimits()
+    with client(clock=clock, host_limits=limits) as http:
+        assert http.fetch(httpserver.url_for("/list"), accept=XML).body == b"[]"
+        assert http.fetch(httpserver.url_for("/list"), accept=XML).body == b"[]"
+    assert clock.now() - THURSDAY >= timedelta(seconds=20)
+
+
+def test_a_long_pause_is_not_waited_for(httpserver):
+    seen = serve(httpserver, "/list", Response(b"[]", headers={"Backoff": "600"}))
+    with client() as http:
+        http.fetch(httpserver.url_for("/list"), accept=XML)
+        error = failing(http, httpserver.url_for("/list"))
+    assert isinstance(error, SourceThrottledError)
+    assert error.status is None
+    assert len(seen) == 1
+
+
 # -- statuses --------------------------------------------------------------------------------------------------------
 
 

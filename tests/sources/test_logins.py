@@ -55,6 +55,20 @@ def test_another_origin_gets_neither_headers_nor_login(same_host):
     assert b"hush" not in there[0]
 
 
+@pytest.mark.parametrize("same_host", [True, False])
+def test_headers_of_a_fetch_go_to_its_origin_only(same_host):
+    here: list[bytes] = []
+    there: list[bytes] = []
+    with listening(answering(ok(b"x"), log=there)) as other:
+        location = url(other, "/x", "127.0.0.1" if same_host else "localhost")
+        with listening(answering(moved(location), log=here)) as server:
+            allowed = (f"127.0.0.1:{server.port}", f"127.0.0.1:{other.port}", f"localhost:{other.port}")
+            with client(allowed=allowed) as http:
+                assert http.fetch(url(server), accept=XML, headers={"X-Version": "7"}).body == b"x"
+    assert b"X-Version: 7" in here[0]
+    assert b"X-Version" not in there[0]
+
+
 @pytest.mark.parametrize("headers", [{}, {"Authorization": SECRET}])
 def test_a_refused_login_says_what_to_do_and_not_what_was_sent(headers):
     with (

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digestmail.sources.http.retry_after import LONGEST_WAIT, wished_wait
+from digestmail.sources.http.retry_after import LONGEST_WAIT, backoff, wished_wait
 
 NOW = datetime(2026, 4, 2, 8, 0, tzinfo=UTC)
 
@@ -72,6 +72,20 @@ def test_a_window_in_which_requests_remain_is_not_the_reason(text):
 
 def test_retry_after_counts_more_than_the_rate_limit():
     assert wished_wait({"retry-after": "3", "ratelimit": '"api";r=0;t=55'}, NOW) == 3.0
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("30", 30.0), (" 7 ", 7.0), ("99999999", LONGEST_WAIT), ("0", None), ("soon", None), ("-1", None)],
+)
+def test_any_answer_may_ask_for_a_pause(text, seconds):
+    assert backoff({"backoff": text}) == seconds
+
+
+def test_the_longer_of_both_pauses_counts():
+    assert wished_wait({"retry-after": "5", "backoff": "30"}, NOW) == 30.0
+    assert wished_wait({"retry-after": "50", "backoff": "30"}, NOW) == 50.0
+    assert wished_wait({"backoff": "30"}, NOW) == 30.0
 
 
 def test_no_header_is_no_wish():

@@ -14,7 +14,7 @@ import httpcore2
 from digestmail.clock import Clock
 from digestmail.errors import SourceRefusedError, SourceThrottledError
 from digestmail.model.papers import Validators
-from digestmail.sources.base import Answer
+from digestmail.sources.base import NO_HEADERS, Answer
 from digestmail.sources.http.challenge import challenge_of
 from digestmail.sources.http.connections import Connections
 from digestmail.sources.http.failures import proxy_failure, status_failure, translated_errors
@@ -25,7 +25,7 @@ from digestmail.sources.http.proxies import Proxies, ProxyServer
 from digestmail.sources.http.request import FetchRequest, request_headers, request_url
 from digestmail.sources.http.response import answer_of, body_of, header_values, redirect_of, set_cookies
 from digestmail.sources.http.retries import RetryPolicy
-from digestmail.sources.http.retry_after import wished_wait
+from digestmail.sources.http.retry_after import backoff, wished_wait
 from digestmail.sources.http.ssrf import PrivateHosts, Target, check_name, parse_target
 
 log = logging.getLogger("digestmail.http")
@@ -89,7 +89,14 @@ class Http:
         self._connections.close()
 
     def fetch(
-        self, url: str, *, accept: str, min_interval: float = 1.0, conditional: bool = True, retry_empty: bool = False
+        self,
+        url: str,
+        *,
+        accept: str,
+        min_interval: float = 1.0,
+        conditional: bool = True,
+        retry_empty: bool = False,
+        headers: Mapping[str, str] = NO_HEADERS,
     ) -> Answer:
         """Fetch `url` as soon as the limit of its host allows; see `Fetcher.fetch`.
 
@@ -103,7 +110,13 @@ class Http:
         allowed = self._private.reachable_from(target)
         self._connections.allow(allowed)
         request = FetchRequest(
-            url=url, target=target, accept=accept, min_interval=min_interval, known=known, allowed=allowed
+            url=url,
+            target=target,
+            accept=accept,
+            min_interval=min_interval,
+            known=known,
+            allowed=allowed,
+            headers=headers,
         )
         self._budget.start(self._timeout)
         answer = self._try(request)
@@ -176,9 +189,10 @@ class Http:
             raise SourceRefusedError(f"{target.shown} answered {status} with {challenge}", status=status)
         if status in _THROTTLED:
             raise self._throttled(status, headers, target)
+        self._respect_backoff(headers, target)
         if status == HTTPStatus.OK:
             return answer_of(headers, body_of(response, headers, target, self._max_body_bytes), target, request)
-        if status == HTTPStatus.NOT_MODIFIED and request.known != Validators():
+        if status == HTTPStatus.NOT_MODIFIED and request.is_conditional:
             return answer_of(headers, None, target, request)
         if status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED and proxy is not None:
             raise proxy_failure(proxy, str(status))
@@ -193,6 +207,13 @@ class Http:
         if target.origin == request.target.origin:
             return "; the login of this source is wrong"
         return f"; the login of this source is sent only to {request.target.origin}: change its address"
+
+    def _respect_backoff(self, headers: Mapping[str, str], target: Target) -> None:
+        """Block the host for as long as a server under load asks, which it may do with any answer."""
+        wait = backoff(headers)
+        if wait is not None:
+            now = self._clock.now()
+            self._host_limits.block(target.host, now + timedelta(seconds=wait))
 
     def _throttled(self, status: int, headers: Mapping[str, str], target: Target) -> SourceThrottledError:
         """Block the host for as long as the server asks, and return the error that says so."""

@@ -25,7 +25,14 @@ class FetchRequest:
     """Seconds between two requests to a host."""
     known: Validators
     allowed: Allowance
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Header fields of this fetch, sent only to the origin that it began at."""
     cookies: Cookies = field(default_factory=Cookies)
+
+    @property
+    def is_conditional(self) -> bool:
+        """Whether "304 Not Modified" is an answer to it."""
+        return self.known != Validators() or any(name.lower().startswith("if-") for name in self.headers)
 
 
 def request_url(target: Target, proxy: ProxyServer | None) -> httpcore2.URL:
@@ -39,8 +46,8 @@ def request_headers(
 ) -> list[tuple[bytes, bytes]]:
     """Return the header fields of a request to `target`.
 
-    `own` are the fields that the operator configured. They may contain passwords, so they are sent only to the origin
-    that the fetch began at. They replace fields of the same name; a cookie is added to.
+    `own` are the fields that the operator configured. They and those of the fetch may contain passwords, so they are
+    sent only to the origin that the fetch began at. They replace fields of the same name; a cookie is added to.
     """
     headers = {
         "Host": target.authority,
@@ -53,7 +60,7 @@ def request_headers(
         headers["If-None-Match"] = request.known.etag
     if request.known.last_modified:
         headers["If-Modified-Since"] = request.known.last_modified
-    own = own if target.origin == request.target.origin else {}
+    own = {**own, **request.headers} if target.origin == request.target.origin else {}
     replaced = {name.lower() for name in own}
     headers = {name: value for name, value in headers.items() if name.lower() not in replaced} | dict(own)
     if cookie := request.cookies.header(target):

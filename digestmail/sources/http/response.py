@@ -59,4 +59,5 @@ def answer_of(headers: Mapping[str, str], body: bytes | None, target: Target, re
         ),
         content_type=headers.get("content-type", ""),
         redirected_to=None if target == request.target else f"{target.scheme}://{target.authority}{target.resource}",
+        headers=headers,
     )

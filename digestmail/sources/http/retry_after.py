@@ -11,6 +11,7 @@ LONGEST_WAIT = timedelta(days=1).total_seconds()
 """Seconds; a server that names a longer time, in error or in malice, is asked again after this one."""
 
 _PARAMETER = re.compile(r"(?:^|[;,\s])(r|remaining|t|reset)=(\d{1,9})\b", re.ASCII)
+_MOST_DIGITS = 12
 _NEXT_POLICY = re.compile(r',\s*(?=")')
 
 
@@ -19,12 +20,24 @@ def wished_wait(headers: Mapping[str, str], now: datetime) -> float | None:
 
     `headers` are by lower-case name. Read from Retry-After, seconds or a date (RFC 9110 section 10.2.3), else from the
     seconds to the reset in RateLimit, which is all that Hugging Face sends (draft-ietf-httpapi-ratelimit-headers). A
-    window in which requests remain is not why the server refused, so its reset says nothing.
+    window in which requests remain is not why the server refused, so its reset says nothing. A longer `Backoff` counts.
     """
     wish = _retry_after(headers, now)
     if wish is None:
         wish = _reset(headers.get("ratelimit", ""))
-    return None if wish is None else min(max(wish, 0.0), LONGEST_WAIT)
+    wishes = [one for one in (wish, backoff(headers)) if one is not None]
+    return min(max(*wishes, 0.0), LONGEST_WAIT) if wishes else None
+
+
+def backoff(headers: Mapping[str, str]) -> float | None:
+    """Return for how many seconds a server under load wants fewer requests, which it may say with any answer.
+
+    Zotero (https://www.zotero.org/support/dev/web_api/v3/basics#rate_limiting) and Kinto send `Backoff: seconds`.
+    """
+    text = headers.get("backoff", "").strip()
+    if not (text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS):
+        return None
+    return min(float(text), LONGEST_WAIT) or None
 
 
 def _reset(text: str) -> float | None:

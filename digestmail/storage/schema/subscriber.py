@@ -138,6 +138,8 @@ reading_lists = Table(
     Column("tried_at", Moment),
     # Why the last reading was not complete.
     Column("problem", UntrustedText),
+    # What the service wants back with the next reading, so that an unchanged list is not transferred.
+    Column("validator", UntrustedText),
     one_of("kind", ReadingListKind),
 )
 

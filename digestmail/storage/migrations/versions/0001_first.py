@@ -444,6 +444,7 @@ def upgrade() -> None:
         sa.Column("read_at", Moment(), nullable=True),
         sa.Column("tried_at", Moment(), nullable=True),
         sa.Column("problem", UntrustedText(), nullable=True),
+        sa.Column("validator", UntrustedText(), nullable=True),
         sa.CheckConstraint(
             "kind IN ('file', 'arxiv-ids', 'arxiv-author', 'orcid', 'zotero')", name=op.f("ck_reading_lists_kind")
         ),
