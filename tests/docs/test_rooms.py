@@ -28,7 +28,6 @@ LONG_FUNCTIONS = {
     "delivery/dispatcher.py:Dispatcher.__init__": "its collaborators and its state, a line each",
     "storage/migrations/versions/0001_first.py:downgrade": "a list of tables",
     "storage/migrations/versions/0001_first.py:upgrade": "a list of tables",
-    "storage/migrations/versions/0001_first.py:downgrade": "a list of tables",
 }
 DOORS_WITH_STORAGE: dict[str, str] = {}
 SHARED_CLASS_NAMES: dict[str, str] = {}
