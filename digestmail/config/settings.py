@@ -79,6 +79,7 @@ class Config(BaseSettings):
         topics = {topic.name: topic for topic in self.topic_values()}
         weights = Weights(**self.ranking.model_dump())
         source_rules = {table.name: table.rules() for table in self.sources if table.block or table.keep}
+        profile = self.profile.value() if self.profile else None
         curated = {table.name for table in self.sources if isinstance(table, HuggingFaceTable | FeedTable)}
         return tuple(
             Digest(
@@ -101,6 +102,7 @@ class Config(BaseSettings):
                 allow_repeats_of=table.allow_repeats_of,
                 for_you=table.for_you,
                 personal=table.selection == "personal",
+                profile=profile,
                 look=Appearance(
                     layout=table.layout,
                     thumbnails=table.thumbnails,

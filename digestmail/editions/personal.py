@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
 from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING, Final
@@ -14,7 +16,7 @@ from digestmail.model.editions import Edition
 from digestmail.model.papers import PaperId
 from digestmail.model.personal import KnownPaper, Opinion, Pick, PickKind, PickReason, Profile, Taste
 from digestmail.model.selection import Entry, PersonalSection
-from digestmail.storage import feedback, papers, picks, topic_models
+from digestmail.storage import feedback, papers, picks, profiles, topic_models
 from digestmail.storage.picks import NewReason
 from digestmail.storage.upsert import chunks
 
@@ -22,7 +24,9 @@ if TYPE_CHECKING:
     from digestmail.selection.personal import Picker, Ranked
 
 _READERS_AT_ONCE: Final = 2_000
-"""Whose feedback and profiles are in memory at the same time."""
+"""Whose feedback is in memory at the same time."""
+_PROFILES_AT_ONCE: Final = 50
+"""The same, if readers have profiles: one can have 5 MB."""
 _RECENT_PAPERS: Final = 2_000
 """In them it is counted how rare a word is."""
 _OF_ONE_READER: Final = frozenset({PickKind.READING_LIST})
@@ -47,7 +51,7 @@ class ReaderPicks:
         """Yield (subscriber id, picks, best first) of the readers for whom there are any, by id."""
         if not self._pickable:
             return
-        for some in chunks(list(readers), _READERS_AT_ONCE):
+        for some in chunks(list(readers), _PROFILES_AT_ONCE if self._have_profiles else _READERS_AT_ONCE):
             known = list(self.tastes({subscriber_id: readers[subscriber_id] for subscriber_id in some}))
             if not known:
                 continue
@@ -70,10 +74,10 @@ class ReaderPicks:
             )
             if subscriber_id in readers
         }
-        profiles = _profiles(self._connection, first, last)
+        own = profiles.in_range(self._connection, first, last) if self._have_profiles else {}
         for subscriber_id, received in readers.items():
             given = tuple(opinions.get(subscriber_id, ()))
-            profile = profiles.get(subscriber_id, self._digest.profile)
+            profile = own.get(subscriber_id, self._common_profile)
             if given or profile is not None:
                 yield subscriber_id, self._taste(subscriber_id, given, profile, received)
 
@@ -90,6 +94,16 @@ class ReaderPicks:
             without=received | rated,
             seed=f"{self._digest.name} {self._edition.slot.key} {subscriber_id}",
         )
+
+    @cached_property
+    def _have_profiles(self) -> bool:
+        return profiles.any_stored(self._connection)
+
+    @cached_property
+    def _common_profile(self) -> Profile | None:
+        """The profile of readers who have none of their own, always the same object."""
+        common = self._digest.profile
+        return common and replace(common, papers=profiles.common_papers(self._connection))
 
     def _ready(self) -> Picker:
         # NumPy and SciPy take longer to import than most runs take for everything else.
@@ -157,8 +171,3 @@ class PickedPapers:
             self._numbers[key] = len(self._numbers)
             self._new_reasons.append(NewReason(number=self._numbers[key], reason=reason, subscriber_id=key[1]))
         return self._numbers[key]
-
-
-def _profiles(connection: Connection, first_id: int, last_id: int) -> dict[int, Profile]:
-    del connection, first_id, last_id
-    return {}

@@ -32,6 +32,12 @@ def in_range(connection: Connection, first_id: int, last_id: int) -> dict[int, P
     return found
 
 
+def any_stored(connection: Connection) -> bool:
+    """Return whether any reader has a profile or a reading list."""
+    lists = select(reading_lists.c.id).where(reading_lists.c.subscriber_id.is_not(None))
+    return any(connection.execute(one.limit(1)).first() for one in (select(profiles.c.subscriber_id), lists))
+
+
 def stated(connection: Connection, subscriber_id: int) -> Profile | None:
     """Return what a reader said, without the papers of reading lists; None if they said nothing."""
     return _stated(connection, subscriber_id, subscriber_id).get(subscriber_id)

@@ -22,6 +22,7 @@ from sqlalchemy import func, select, update
 
 from digestmail.collect.collector import collect
 from digestmail.delivery.edition_composer import EditionComposer
+from digestmail.editions import personal
 from digestmail.editions.compose import compose_next
 from digestmail.editions.entitlement import entitlement_of
 from digestmail.editions.publish import publish
@@ -32,10 +33,10 @@ from digestmail.mail.message_headers import Sender
 from digestmail.mail.tokens import Tokens
 from digestmail.model.deliveries import DeliveryState
 from digestmail.model.digests import Digest, Limits, OnEmpty, Topic
-from digestmail.model.personal import PickKind, Profile
+from digestmail.model.personal import KnownPaper, PickKind, Profile, ReadingListKind
 from digestmail.model.selection import PersonalSection, Section
 from digestmail.model.subscribers import Subscription
-from digestmail.storage import editions, feedback, papers, subscribers
+from digestmail.storage import editions, feedback, papers, profiles, reading_lists, subscribers
 from digestmail.storage import schema as tables
 from digestmail.storage.database import Database
 from digestmail.subscribers import data_export
@@ -370,6 +371,50 @@ def test_the_operator_s_profile_is_everybody_s(world):
     (section, *_) = world.email("ben", everyone)
     assert {why.kind for why in section.reasons} == {PickKind.INTERESTS}
     assert of_field(numbers_of(section), "law", mixed(0, 24))
+
+
+def read_by(world: Readers, name: str | None, field: str) -> None:
+    """Give a reader, or the configuration, a reading list of six papers about a field."""
+    known = [KnownPaper(title=f"{field} {number}", abstract=abstract(field, Random(number))) for number in range(6)]
+    with world.database.begin() as connection:
+        owner = None if name is None else world.ids[name]
+        reading_lists.add(connection, owner, ReadingListKind.FILE, "own.bib", known, THURSDAY, complete=True)
+
+
+def test_a_profile_of_their_own_replaces_the_operator_s(world):
+    everyone = replace(DAILY, profile=Profile(interests="court statute verdict plaintiff", exploration=0.0))
+    with world.database.begin() as connection:
+        own = Profile(interests="melody harmony rhythm chord", blocked_words=("tempo",), exploration=0.0)
+        profiles.store(connection, world.ids["ben"], own, THURSDAY)
+    world.publish(everyone)
+    (mine, *_) = world.email("ben", everyone)
+    assert of_field(numbers_of(mine), "music", mixed(0, 24))
+    texts = {number: abstract("music", Random(number)) for number in numbers_of(mine)}
+    assert not any("tempo" in text.split() for text in texts.values())
+    (section, *_) = world.email("ada", everyone)
+    assert {why.kind for why in section.reasons} <= {PickKind.LIKED, PickKind.INTERESTS}
+
+
+def test_reading_lists_of_a_reader_and_of_the_configuration_are_read(world):
+    everyone = replace(DAILY, profile=Profile(exploration=0.0))
+    read_by(world, None, "law")
+    read_by(world, "ada", "soil")
+    world.publish(everyone)
+    (section, *_) = world.email("ben", everyone)
+    assert of_field(numbers_of(section), "law", mixed(0, 24))
+    assert all(why.kind is PickKind.READING_LIST and why.title.startswith("law ") for why in section.reasons)
+    (section, *_) = world.email("ada", everyone)
+    assert {why.title.split()[0] for why in section.reasons if why.title} <= {"soil", "Paper"}
+
+
+def test_readers_with_profiles_are_judged_some_at_a_time(world, monkeypatch):
+    monkeypatch.setattr(personal, "_PROFILES_AT_ONCE", 1)
+    with world.database.begin() as connection:
+        for name, interests in (("ada", "laser photon"), ("ben", "melody chord")):
+            profiles.store(connection, world.ids[name], Profile(interests=interests, exploration=0.0), THURSDAY)
+    world.publish()
+    assert of_field(picked(world.email("ada")), "optics", mixed(0, 24))
+    assert of_field(picked(world.email("ben")), "music", mixed(0, 24))
 
 
 def test_an_edition_that_cannot_be_rendered_with_picks_is_not_published(world):
