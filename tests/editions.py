@@ -12,8 +12,10 @@ from digestmail.mail.placeholders import preferences_placeholder, unsubscribe_pl
 from digestmail.model.deliveries import Rendered
 from digestmail.model.editions import Edition, Slot
 from digestmail.model.papers import Origin, Paper, PaperId, Signals
-from digestmail.model.selection import Entry, Score, Section, TopicMatch
+from digestmail.model.personal import PickKind, PickReason
+from digestmail.model.selection import Entry, PersonalSection, Score, Section, TopicMatch
 from digestmail.model.theme import Appearance, Layout
+from digestmail.selection.segments import with_picks
 
 SIX = datetime(2026, 4, 2, 6, 0, tzinfo=UTC)
 TOKEN = "WzEyMywiZGFpbHkiXQ.kZt0VJ3sm0kq8VQd3r5p0lqkN2E"
@@ -188,12 +190,35 @@ def pictured_edition() -> Arranged:
     return replace(of, sections=tuple(sections))
 
 
+WHY_PICKED = (
+    PickReason(kind=PickKind.LIKED, title="A Cache That Remembers <Everything>"),
+    PickReason(kind=PickKind.READING_LIST, title="Depth on Demand"),
+    PickReason(kind=PickKind.AUTHOR, names=("Ada Example", "Zoë Étude")),
+    PickReason(kind=PickKind.INTERESTS, names=("quantization", "low bit")),
+    PickReason(kind=PickKind.EXPLORATION),
+)
+
+
+def for_you(count: int = 5) -> PersonalSection:
+    """Make a section "For you": the first paper is that of rank 3 in the edition, the others are not in it."""
+    number_3 = next(entry for one in full_edition().sections for entry in one.entries if entry.rank == 3)
+    picked = (number_3, *(entry(number, f"Picked as Number {number - 8}") for number in range(10, 9 + count)))
+    return PersonalSection(topic=None, entries=picked, reasons=WHY_PICKED[:count], positions=(2, *range(5, 4 + count)))
+
+
+def personal_edition() -> Arranged:
+    """Make the full edition as a reader gets it for whom papers were picked."""
+    of = full_edition()
+    return replace(of, sections=with_picks(of.sections, for_you(), 8))
+
+
 GOLDEN_EDITIONS: dict[str, tuple[Arranged, Appearance, str | None]] = {
     "normal": (pictured_edition(), Appearance(thumbnails=True), None),
     "one-paper": (one_paper(), Appearance(layout=Layout.COMPACT), "de"),
     "sixty-papers": (sixty_papers(), Appearance(), "fr"),
     "hostile": (hostile_edition(), Appearance(thumbnails=True), None),
     "right-to-left": (hebrew_edition(), Appearance(language="he"), None),
+    "for-you": (personal_edition(), Appearance(), None),
     "no-thumbnails": (pictured_edition(), Appearance(layout=Layout.HEADLINES), None),
 }
 """Each kept in tests/golden: the edition, its look and the segment's language."""

@@ -112,10 +112,7 @@ def _by_rank(readers: ReaderPicks, taste: Taste, candidate: PaperId) -> str:
         return _what_blocks(readers, taste, candidate)
     if found.reason is None:
         return "it is no closer to what is known about their interests than the average paper of the day"
-    return (
-        f"it ranks {rank} for them, {why_picked(found.reason)}, and those that rank higher or are less like each other "
-        f"were picked"
-    )
+    return f"it is number {rank} for them, {why_picked(found.reason)}; the first that are unlike each other are picked"
 
 
 def _what_blocks(readers: ReaderPicks, taste: Taste, candidate: PaperId) -> str:

@@ -25,6 +25,7 @@ from digestmail.delivery.edition_composer import EditionComposer
 from digestmail.editions import personal
 from digestmail.editions.compose import compose_next
 from digestmail.editions.entitlement import entitlement_of
+from digestmail.editions.explain import explain
 from digestmail.editions.publish import publish
 from digestmail.editions.requeue import requeue
 from digestmail.errors import RenderError, SubscriptionError
@@ -32,7 +33,7 @@ from digestmail.mail.message import MessageTemplate
 from digestmail.mail.message_headers import Sender
 from digestmail.mail.tokens import Tokens
 from digestmail.model.deliveries import DeliveryState
-from digestmail.model.digests import Digest, Limits, OnEmpty, Topic
+from digestmail.model.digests import Conditions, Digest, FilterRules, Limits, OnEmpty, Topic
 from digestmail.model.personal import KnownPaper, PickKind, Profile, ReadingListKind
 from digestmail.model.selection import PersonalSection, Section
 from digestmail.model.subscribers import Subscription
@@ -574,3 +575,73 @@ def fail(world: Readers, name: str, of: Digest, slot: str) -> None:
         edition_id = editions.get(connection, of.name, slot).id
         mine = d.edition_id == edition_id, d.subscriber_id == world.ids[name]
         connection.execute(update(tables.deliveries).where(*mine).values(state=DeliveryState.FAILED, due_at=None))
+
+
+def explained(
+    world: Readers, name: str, number: int, of: Digest = DAILY, now: datetime = THURSDAY
+) -> tuple[str, list[str]]:
+    """Return the outcome for a paper, and the sentences about a reader."""
+    with world.database.connect() as connection:
+        reader = subscribers.get(connection, world.ids[name])
+        _, (found,) = explain(connection, [of], paper(number).id, now, reader=reader)
+    about = [one for one in found.reasons if "@example.org" in one or one.startswith("not picked")]
+    return found.outcome, about
+
+
+def test_explain_says_before_publishing_what_is_picked_and_why(world):
+    composed = compose_next(world.database, DAILY, THURSDAY)
+    with world.database.connect() as connection:
+        reader = subscribers.get(connection, world.ids["ada"])
+        sections = entitlement_of(connection, DAILY, composed.edition, reader, composed.pickable).sections
+    first = picked(sections)[0]
+    _, (said,) = explained(world, "ada", first)
+    assert said == "ada@example.org gets it as number 1 of \"For you\": like 'Paper 900', which they liked"
+    _, (place, why_not) = explained(world, "ben", first)
+    assert place.startswith("ben@example.org ")
+    assert why_not == (
+        "not picked for them: nothing is known about their interests; there is neither feedback nor a profile"
+    )
+    world.publish()
+    _, stored = explained(world, "ada", first)
+    assert stored[0] == "picked for ada@example.org in the edition of 2026-04-02: like 'Paper 900', which they liked"
+
+
+@pytest.mark.parametrize(
+    ("change", "number", "expected"),
+    [
+        ({"for_you": 0}, 0, "the digest has for_you = 0"),
+        ({}, 900, "they gave feedback on it before"),
+        ({}, 1, "it is no closer to what is known about their interests than the average paper of the day"),
+        ({"for_you": 1, "profile": Profile(exploration=0.0)}, 4, "like 'Paper 900', which they liked"),
+        ({"profile": Profile(blocked_words=("music", "photon"))}, 4, "it contains 'photon', which they block"),
+        ({"rules": FilterRules(block=Conditions(words=("photon",)))}, 4, "only candidates that no rule leaves out"),
+    ],
+    ids=["off", "rated", "average", "rank", "blocked", "rule"],
+)
+def test_explain_says_why_a_paper_is_not_picked(world, change, number, expected):
+    _, said = explained(world, "ada", number, replace(DAILY, **change))
+    assert said[-1].startswith("not picked for them: ")
+    assert expected in said[-1]
+
+
+def test_explain_knows_readers_who_get_no_email_and_papers_that_were_received(world):
+    world.add("eve", "weekly")
+    world.add("fay")
+    with world.database.begin() as connection:
+        subscribers.remove(connection, "fay@example.org", THURSDAY)
+    assert explained(world, "eve", 0)[1] == ["eve@example.org is not subscribed to this digest"]
+    assert explained(world, "fay", 0)[1] == [
+        "fay@example.org gets no emails, because the state of the address is unsubscribed"
+    ]
+    small = replace(DAILY, limits=Limits(max_papers=3))
+    world.publish(small)
+    beyond = set(picked(world.email("ada", small))) - set(numbers_of_edition(world, small))
+    world.see({800: "law"}, THURSDAY + DAY)
+    _, said = explained(world, "ada", min(beyond), small, THURSDAY + DAY)
+    assert said[0].startswith("picked for ada@example.org in the edition of 2026-04-02: ")
+    assert said[-1] == "not picked for them: they received it before"
+    inside = numbers_of_edition(world, small)[0]
+    assert explained(world, "eve", inside, small)[1] == ["eve@example.org did not get the edition of 2026-04-02"]
+    assert explained(world, "ben", inside, small)[1] == [
+        "ben@example.org got it among the papers without a topic, in the edition of 2026-04-02"
+    ]

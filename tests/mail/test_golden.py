@@ -1,4 +1,4 @@
-"""Golden files of six editions: HTML, text and message. `pytest --regenerate` rewrites them."""
+"""Golden files of seven editions: HTML, text and message. `pytest --regenerate` rewrites them."""
 
 from __future__ import annotations
 

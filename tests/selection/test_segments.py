@@ -8,8 +8,9 @@ from fakes import paper
 from digestmail.model.digests import Limits
 from digestmail.model.editions import Edition, Segment, Slot
 from digestmail.model.papers import PaperId, Signals
-from digestmail.model.selection import Beyond, Entry, Score, TopicMatch
-from digestmail.selection.segments import committed, for_all_topics, for_segment, matching
+from digestmail.model.personal import PickKind, PickReason
+from digestmail.model.selection import Beyond, Entry, PersonalSection, Score, TopicMatch
+from digestmail.selection.segments import committed, for_all_topics, for_segment, matching, with_picks
 
 NOON = datetime(2026, 4, 2, 12, tzinfo=UTC)
 TOPICS = ("Agents", "Vision", "Speech")
@@ -136,6 +137,33 @@ def test_a_stored_segment_keeps_its_papers_and_numbers_whatever_would_be_decided
     (section,) = committed(of, segment)
     assert ([entry.rank for entry in section.entries], section.more) == ([1, 3], 8)
     assert section.entries[0].match.topic == "Vision"
+
+
+def picks_of(of: Edition, *numbers: int) -> PersonalSection:
+    entries = tuple(of.entries[number - 1] for number in numbers)
+    reasons = (PickReason(kind=PickKind.EXPLORATION),) * len(numbers)
+    return PersonalSection(topic=None, entries=entries, reasons=reasons, positions=numbers)
+
+
+@pytest.mark.parametrize(
+    ("picked", "most", "expected"),
+    [
+        ((3, 1), 5, [([3, 1], 0), ([2], 0), ([4, 5], 0)]),
+        ((3, 1), 4, [([3, 1], 0), ([2], 0), ([4], 1)]),
+        ((5,), 2, [([5], 0), ([1], 1)]),
+        ((5, 4, 3), 3, [([5, 4, 3], 0)]),
+        ((5, 4, 3), 1, [([5, 4, 3], 0)]),
+    ],
+)
+def test_picks_come_first_and_displace_the_lowest_ranked_papers(picked, most, expected):
+    of = edition(("Agents",), ("Agents",), ("Vision",), ("Vision",), ("Vision",))
+    found = with_picks(for_all_topics(of), picks_of(of, *picked), most)
+    assert [([entry.rank for entry in one.entries], one.more) for one in found] == expected
+
+
+def test_without_picks_sections_stay_as_they_are():
+    of = edition(("Agents",), ("Vision",))
+    assert with_picks(for_all_topics(of), None, 1) == for_all_topics(of)
 
 
 def test_papers_that_match_a_subscriber_are_known_regardless_of_limits():
