@@ -19,8 +19,9 @@ from websites import ask, create_app, open_app, publish
 from digestmail.app import App
 from digestmail.config.settings import Config
 from digestmail.mail.i18n import templates_directory
+from digestmail.model.personal import ReadingListKind
 from digestmail.model.subscribers import Preferences, SubscriberState, Subscription
-from digestmail.storage import schema, subscribers
+from digestmail.storage import reading_lists, schema, subscribers
 from digestmail.subscribers import feedback
 from digestmail.subscribers.feedback import PaperInEdition
 from digestmail.web.language import negotiate
@@ -314,9 +315,14 @@ def test_every_word_of_the_personal_pages_is_translated(greek):
         f"preferences/{token}",
         f"unsubscribe/{token}",
         f"preferences/{token}/data",
+        f"preferences/{token}/interests",
         f"feedback/{token}/2026-04-02/1",
     )
     shown = []
+    with greek.database.begin() as connection:
+        for kind in ReadingListKind:
+            list_id = reading_lists.add(connection, who, kind, "Ω", (), THURSDAY, complete=kind is ReadingListKind.FILE)
+            reading_lists.record_failure(connection, list_id, "Ω", THURSDAY)
     for liked in (True, False):
         feedback.give(greek.database, who, paper, THURSDAY, liked=liked)
         shown += [ask(web, f"/{path}").text for path in paths]
@@ -359,7 +365,14 @@ def test_every_word_of_the_personal_pages_is_translated(greek):
         used.add(name)
     left = set().union(*map(unmarked, shown))
     assert left - {"reader@example.org", "sv", "daily", "daily; hf"} == set()
-    seen = {"preferences.html", "unsubscribe.html", "my_data.html", "erase.html", "feedback.html"} | used
+    seen = {
+        "preferences.html",
+        "unsubscribe.html",
+        "my_data.html",
+        "erase.html",
+        "feedback.html",
+        "interests.html",
+    } | used
     public = {"archive.html", "edition.html", "empty.html", "error.html", "paper.html", "period.html", "search.html"}
     shared = {"base.html", "form_page.html", "macros.html", "subscribe-banner.html", "subscription_fields.html"}
     every = {path.name for path in (templates_directory() / "web").glob("*.html") if not path.name.startswith("feed-")}

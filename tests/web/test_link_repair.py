@@ -91,7 +91,9 @@ def test_percent_encoding_done_over_and_over_is_undone():
         assert repair_link(f"/unsubscribe/{path}") == f"/unsubscribe/{TOKEN}"
 
 
-@pytest.mark.parametrize("page", ["address", "data", "data.json", "erase", "feedback", "pause"])
+@pytest.mark.parametrize(
+    "page", ["address", "data", "data.json", "erase", "feedback", "pause", "interests", "interests/file"]
+)
 @pytest.mark.parametrize("behind", ["", "/", ".", ">", "%20"])
 def test_the_pages_behind_a_link_are_kept(page, behind):
     assert repair_link(f"/preferences/{TOKEN}/{page}{behind}") == f"/preferences/{TOKEN}/{page}"
