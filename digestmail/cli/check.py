@@ -27,6 +27,7 @@ from digestmail.text.credentials import weaknesses
 from digestmail.transports.single import try_connection
 from digestmail.wiring.places import place_problems
 from digestmail.wiring.profile import file_notes, file_problems
+from digestmail.wiring.reading_lists import list_problems
 
 if TYPE_CHECKING:
     from digestmail.app import App
@@ -62,7 +63,7 @@ def check(app: App, *, connect: bool) -> CheckReport:
         except DigestmailError as error:
             problems.append(f"digest {digest.name}: {error}")
     if connect:
-        problems += _connections(app)
+        problems += [*_connections(app), *list_problems(app.config, app.database, app.wall_clock)]
     problems += [*place_problems(app.config, app.base), *file_problems(app.config, app.base)]
     problems += weaknesses(secrets_of(app.config))
     problems += _unused(app)
@@ -74,7 +75,7 @@ def check(app: App, *, connect: bool) -> CheckReport:
     problems += check_sources.problems(app, health)
     unread = tuple(name for name in configured if name not in {row.source for row in health})
     return CheckReport(
-        problems=tuple(problems),
+        problems=tuple(dict.fromkeys(problems)),
         notes=(
             *check_outbox.ahead(app),
             *check_outbox.at_work(app),

@@ -83,7 +83,12 @@ def check(
     json: Json = False,
     quiet: Quiet = False,
     connect: Annotated[
-        bool, typer.Option("--connect", help="Also connect to the mail servers and to the IMAP server for bounces.")
+        bool,
+        typer.Option(
+            "--connect",
+            help="Also connect to the mail servers, to the IMAP server for bounces, and to the services that have the "
+            "reading lists in [profile].",
+        ),
     ] = False,
 ) -> None:
     """Check the configuration, database and templates, and show the state of sources, schedule and outbox."""

@@ -36,6 +36,8 @@ UNCHANGED_TRUSTED: Final = timedelta(days=28)
 
 _ARXIV: Final = "arxiv:"
 _LONGEST_DETAIL: Final = 500
+_NEWEST: Final = "999999999"
+"""A version that no library has reached: one that can be read has not changed since."""
 
 
 class PaperFinder(Protocol):
@@ -113,6 +115,15 @@ def read_lists(
     for result in run_lanes(list(lanes.values()), read, stop):
         report += _store(database, result, now)
     return report
+
+
+def try_list(one: ReadingList, service: ReadingListService) -> str:
+    """Ask a service for a list, with the least that it has to answer, and return what is wrong with it, if anything."""
+    try:
+        service.read(one.reference, _NEWEST if one.kind is ReadingListKind.ZOTERO else "")
+    except SourceError as error:
+        return _failed(one, error).detail
+    return ""
 
 
 def _read(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -51,6 +51,23 @@ def read_due_lists(
     with _Readers(config, database, clock) as readers:
         report = read_lists(database, due, readers.of, now, stop=lambda: stop() or clock.monotonic() >= end)
     return collected.with_reading_lists(report)
+
+
+def list_problems(config: Config, database: Database, clock: Clock) -> Iterator[str]:
+    """Ask for each list in `[profile]` that a service has, and yield what is wrong. Nothing is stored."""
+    lists = [
+        ReadingList(id=0, subscriber_id=None, kind=kind, reference=reference, added_at=clock.now(), papers=0)
+        for kind, reference in (config.profile.reading_lists() if config.profile else ())
+        if kind not in {ReadingListKind.FILE, ReadingListKind.ARXIV_IDS}
+    ]
+    if not lists:
+        return
+    from digestmail.collect.reading_lists import try_list
+
+    with _Readers(config, database, clock) as readers:
+        for one in lists:
+            if problem := try_list(one, readers.of(one).service):
+                yield f"reading list {one.kind} {one.reference} of [profile]: {problem}"
 
 
 class _Readers(ExitStack):

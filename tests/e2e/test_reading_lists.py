@@ -195,6 +195,32 @@ def test_check_names_the_lists_of_the_configuration_that_fail_and_what_to_do(htt
     assert one.endswith("answered 403; zotero_key in [profile] is missing or wrong, or may not read this library")
 
 
+def test_check_asks_the_services_for_the_lists_of_the_configuration_if_it_may_connect(start, services, tmp_path):
+    def said(app: App, *, connect: bool) -> list[str]:
+        return [problem for problem in check(app, connect=connect).problems if problem.startswith("reading list")]
+
+    with start() as app:
+        assert said(app, connect=False) == []
+        assert services == []
+        assert said(app, connect=True) == []
+        assert {request.path.split("/")[1] for request in services} == {"zotero", "orcid", "arxiv"}
+        (library_request,) = [request for request in services if request.path.startswith("/zotero")]
+        assert library_request.headers["Zotero-API-Key"] == KEY
+        assert library_request.headers["If-Modified-Since-Version"] == "999999999"
+        with app.database.connect() as connection:
+            assert reading_lists.of(connection, None) == ()
+    text = (
+        (tmp_path / "config.toml").read_text("utf-8").replace(KEY, "another-key").replace("example_a_1", "example_b_1")
+    )
+    (tmp_path / "config.toml").write_text(text, "utf-8")
+    clock = FakeClock(THURSDAY + timedelta(minutes=1))
+    with App(load(tmp_path / "config.toml", None), tmp_path, clock, wall_clock=clock) as app:
+        author, library = sorted(said(app, connect=True))
+    assert author.startswith("reading list arxiv-author example_b_1 of [profile]: ")
+    assert author.endswith("answered 404")
+    assert "zotero_key in [profile] is missing or wrong" in library
+
+
 def test_a_run_without_lists_loads_no_service(start, monkeypatch):
     for name in [name for name in sys.modules if name.startswith("digestmail.sources.zotero")]:
         monkeypatch.delitem(sys.modules, name)
