@@ -49,7 +49,7 @@ class ReaderPicks:
 
     def pick(self, readers: Readers) -> Iterator[tuple[int, tuple[Pick, ...]]]:
         """Yield (subscriber id, picks, best first) of the readers for whom there are any, by id."""
-        if not self._pickable:
+        if not self._pickable or not self._know_something:
             return
         for some in chunks(list(readers), _PROFILES_AT_ONCE if self._have_profiles else _READERS_AT_ONCE):
             known = list(self.tastes({subscriber_id: readers[subscriber_id] for subscriber_id in some}))
@@ -94,6 +94,10 @@ class ReaderPicks:
             without=received | rated,
             seed=f"{self._digest.name} {self._edition.slot.key} {subscriber_id}",
         )
+
+    @cached_property
+    def _know_something(self) -> bool:
+        return self._common_profile is not None or self._have_profiles or feedback.any_stored(self._connection)
 
     @cached_property
     def _have_profiles(self) -> bool:

@@ -35,6 +35,11 @@ def find_paper(connection: Connection, digest: str, slot: str, position: int) ->
     return None if row_id is None else next(paper_rows.load(connection, [row_id]))
 
 
+def any_stored(connection: Connection) -> bool:
+    """Return whether any subscriber gave feedback."""
+    return connection.execute(select(feedback.c.paper_id).limit(1)).first() is not None
+
+
 def opinions_in_range(connection: Connection, first_id: int, last_id: int) -> Iterator[tuple[int, Opinion]]:
     """Yield (subscriber id, opinion) of the subscribers with an id between these two, by subscriber."""
     f = feedback.c
