@@ -59,6 +59,9 @@ class _Part:
     similar: NDArray[np.float32]
     """Known papers by papers of the day: how near they are, times how much they count."""
     titles: Sequence[str] = ()
+    """Of all known papers of the kind."""
+    rows: Sequence[int] = ()
+    """Which of them `similar` has."""
     interests: Text | None = None
 
 
@@ -101,14 +104,14 @@ class Closeness:
         """Return how close the papers are to a reader."""
         own = self._own(taste.profile) if taste.profile else _Own()
         liked, disliked = self._opinions(taste, liked=True), self._opinions(taste, liked=False)
-        against = disliked.similar.sum(axis=0) if disliked.titles else np.zeros(len(self._texts))
+        against = disliked.similar.sum(axis=0) if disliked.rows else np.zeros(len(self._texts))
         parts = own.parts
-        if liked.titles:
+        if liked.rows:
             parts = (replace(liked, values=_standard(liked.similar.sum(axis=0) - _DISLIKED * against)), *parts)
         closeness = np.zeros(len(self._texts)) if parts or own.by_authors else np.full(len(self._texts), -np.inf)
         for part in parts:
             closeness += part.values / len(parts)
-        if not liked.titles:
+        if disliked.rows and not liked.rows:
             closeness -= _DISLIKED * _standard(against)
         left_out = {self._places[one] for one in taste.without if one in self._places} | own.blocked
         closeness[sorted(left_out)] = -np.inf
@@ -122,7 +125,7 @@ class Closeness:
         if best is None or best.values[place] <= 0:
             return None
         if best.interests is None:
-            return PickReason(kind=best.kind, title=best.titles[int(best.similar[:, place].argmax())])
+            return PickReason(kind=best.kind, title=best.titles[best.rows[int(best.similar[:, place].argmax())]])
         terms = self._nearness.shared(best.interests, place, _WORDS_NAMED)
         return PickReason(kind=best.kind, names=written(terms, self._texts[place]))
 
@@ -131,12 +134,10 @@ class Closeness:
         known = (one for one in taste.opinions if one.liked is liked and one.row_id in self._rows)
         found = sorted((self._rows[one.row_id], one.given_at) for one in known)
         rows = [row for row, _ in found]
-        weights = np.array([self._weight(given_at) for _, given_at in found])
+        ages = np.array([(self._now - given_at) / _HALF_LIFE for _, given_at in found])
+        weights = np.exp2(-np.maximum(ages, 0))
         similar = self._near_known[rows] * (weights / max(weights.sum(), 1e-9))[:, None]
-        return _Part(PickKind.LIKED, np.zeros(0), similar, [self._titles[row] for row in rows])
-
-    def _weight(self, given_at: datetime) -> float:
-        return float(0.5 ** (max(self._now - given_at, timedelta()) / _HALF_LIFE))
+        return _Part(PickKind.LIKED, np.zeros(0), similar, self._titles, rows)
 
     def _own(self, profile: Profile) -> _Own:
         # Readers without a profile share the operator's, so that the same one often comes several times in a row.
@@ -157,7 +158,8 @@ class Closeness:
             similar = self._nearness.to(map(_text, profile.papers))
             nearest = np.sort(similar, axis=0)[-_NEAREST:].mean(axis=0)
             values = _standard(similar.mean(axis=0) + _NEAREST_SHARE * nearest)
-            yield _Part(PickKind.READING_LIST, values, similar, [paper.title for paper in profile.papers])
+            titles = [paper.title for paper in profile.papers]
+            yield _Part(PickKind.READING_LIST, values, similar, titles, range(len(titles)))
         if profile.interests:
             interests = read_text("", profile.interests)
             similar = self._nearness.to([interests])

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
+from itertools import islice
 from random import Random
 
 import numpy as np
@@ -81,7 +82,8 @@ class Picker:
     def _pick(self, taste: Taste, most: int) -> Iterator[Pick]:
         reader = self._closeness.judge(taste)
         order = self._in_order(reader)
-        first = [place for place in order if place in reader.by_authors][:_MOST_BY_AUTHORS]
+        by_authors = (place for place in order if place in reader.by_authors) if reader.by_authors else ()
+        first = list(islice(by_authors, _MOST_BY_AUTHORS))
         room = max(most - len(first), 0)
         chance = _chance(taste.seed)
         unfamiliar = min(_rounded(most * _exploration(taste), chance), room)
@@ -90,8 +92,9 @@ class Picker:
             reason = self._closeness.reason(reader, place)
             if reason is not None:
                 yield self._as_pick(place, reason)
-        if close:
-            rest = [place for place in order if place not in close and place not in first][: _UNFAMILIAR * most]
+        if unfamiliar and reader.parts:
+            taken = {*first, *close}
+            rest = list(islice((place for place in order if place not in taken), _UNFAMILIAR * most))
             for place in chance.sample(rest, min(unfamiliar, len(rest))):
                 yield self._as_pick(place, PickReason(kind=PickKind.EXPLORATION))
 
@@ -112,7 +115,9 @@ class Picker:
         What a paper has in common with an earlier one reduces its closeness (maximal marginal relevance, Carbonell and
         Goldstein, SIGIR 1998).
         """
-        near = [place for place in order if reader.closeness[place] > 0 and place not in first][: _CONSIDERED * most]
+        closer = order[: int(np.count_nonzero(reader.closeness > 0))]
+        taken = set(first)
+        near = list(islice((place for place in closer if place not in taken), _CONSIDERED * most))
         left = np.array(near, dtype=np.intp)
         values = reader.closeness[left]
         common = self._among[np.ix_(first, near)].max(axis=0, initial=0)

@@ -48,8 +48,8 @@ def opinions_in_range(connection: Connection, first_id: int, last_id: int) -> It
         .where(f.subscriber_id.between(first_id, last_id))
         .order_by(f.subscriber_id, f.paper_id)
     )
-    for row in connection.execute(statement):
-        yield row.subscriber_id, Opinion(row_id=row.paper_id, liked=row.liked, given_at=row.given_at)
+    for subscriber_id, row_id, liked, given_at in connection.execute(statement).all():
+        yield subscriber_id, Opinion(row_id=row_id, liked=liked, given_at=given_at)
 
 
 def rated_papers(connection: Connection, digest: str) -> dict[int, KnownPaper]:
