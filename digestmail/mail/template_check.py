@@ -12,9 +12,10 @@ from digestmail.model.deliveries import NoticeKind
 from digestmail.model.differences import Changed
 from digestmail.model.editions import Edition, Slot
 from digestmail.model.papers import Origin, Paper, PaperId, Signals
-from digestmail.model.selection import Beyond, Entry, Score, TopicMatch
+from digestmail.model.personal import PickKind, PickReason
+from digestmail.model.selection import Beyond, Entry, PersonalSection, Score, TopicMatch
 from digestmail.model.theme import Appearance, Layout
-from digestmail.selection.segments import for_all_topics
+from digestmail.selection.segments import for_all_topics, with_picks
 
 _AT = datetime(2026, 4, 2, 6, tzinfo=UTC)
 _TOPIC = "A topic"
@@ -54,9 +55,13 @@ def _problems(renderer: Renderer) -> Iterator[str]:
     for language in renderer.languages():
         for layout in Layout:
             look = Appearance(layout=layout, thumbnails=True, language=language)
-            for edition, base_url in ((full, _BASE_URL), (full, None), (empty, _BASE_URL)):
+            shared = for_all_topics(full)
+            personal = with_picks(shared, _picked(), full.limits.max_papers)
+            for edition, sections, base_url in (
+                (full, personal, _BASE_URL), (full, shared, _BASE_URL), (full, shared, None), (empty, (), _BASE_URL),
+            ):  # fmt: skip
                 try:
-                    renderer.render(edition, for_all_topics(edition), base_url=base_url, look=look)
+                    renderer.render(edition, sections, base_url=base_url, look=look)
                 except RenderError as error:
                     yield str(error)
         for kind in NoticeKind:
@@ -72,6 +77,14 @@ def _problems(renderer: Renderer) -> Iterator[str]:
                 renderer.notice(kind, title="A digest", language=language)
             except RenderError as error:
                 yield str(error)
+
+
+def _picked() -> PersonalSection:
+    """Return a section "For you" with every reason there is."""
+    reasons = tuple(PickReason(kind=kind, title="A paper", names=("A", "B")) for kind in PickKind)
+    entries = tuple(_entry(rank) for rank in range(1, len(reasons) + 1))
+    positions = tuple(range(1, len(reasons) + 1))
+    return PersonalSection(topic=None, entries=entries, reasons=reasons, positions=positions)
 
 
 def _entry(rank: int) -> Entry:

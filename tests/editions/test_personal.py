@@ -34,6 +34,7 @@ from digestmail.mail.message_headers import Sender
 from digestmail.mail.tokens import Tokens
 from digestmail.model.deliveries import DeliveryState
 from digestmail.model.digests import Conditions, Digest, FilterRules, Limits, OnEmpty, Topic
+from digestmail.model.papers import PaperId, Sighting
 from digestmail.model.personal import KnownPaper, PickKind, Profile, ReadingListKind
 from digestmail.model.selection import PersonalSection, Section
 from digestmail.model.subscribers import Subscription
@@ -644,4 +645,33 @@ def test_explain_knows_readers_who_get_no_email_and_papers_that_were_received(wo
     assert explained(world, "eve", inside, small)[1] == ["eve@example.org did not get the edition of 2026-04-02"]
     assert explained(world, "ben", inside, small)[1] == [
         "ben@example.org got it among the papers without a topic, in the edition of 2026-04-02"
+    ]
+
+
+def test_a_picked_paper_stays_received_and_rated_when_it_is_merged_with_another(world):
+    small = replace(DAILY, limits=Limits(max_papers=3), window_days=5)
+    world.publish(small)
+    section = world.email("ada", small)[0]
+    entry, position = max(zip(section.entries, section.positions, strict=True), key=lambda one: one[1])
+    assert position > len(numbers_of_edition(world, small))
+    number = int(entry.paper.id.rpartition(".")[2])
+    # A source shows the paper under a DOI that is in the database already, with an older row.
+    doi = replace(paper(number), id=PaperId("doi:10.1000/x"), link="https://doi.org/10.1000/x")
+    with world.database.begin() as connection:
+        papers.add_sightings(connection, [Sighting(source="feed", paper=doi, day=THURSDAY.date())], THURSDAY)
+        both = replace(paper(number), aliases=(doi.id,))
+        merged = papers.add_sightings(connection, [Sighting(source="hf", paper=both, day=THURSDAY.date())], THURSDAY)
+        assert merged.merged == 1
+    named = answers.PaperInEdition(digest="daily", slot="2026-04-02", position=position)
+    assert answers.give(world.database, world.ids["ada"], named, THURSDAY, liked=None).paper.id == paper(number).id
+    assert world.email("ada", small)[0] == section, "what was sent does not change"
+    world.see({700: "optics"}, THURSDAY + DAY)
+    large = replace(small, limits=Limits(max_papers=100, max_per_topic=100))
+    world.publish(large, now=THURSDAY + DAY)
+    again = world.email("ada", large, "2026-04-03")
+    assert 700 in {*picked(again), *others(again)}
+    assert number not in {*picked(again), *others(again)}
+    assert number in others(world.email("ben", large, "2026-04-03"))
+    assert number in [
+        int(one.paper_id.rpartition(".")[2]) for one in data_export.export(world.database, world.ids["ada"]).picks
     ]

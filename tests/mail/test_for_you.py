@@ -11,6 +11,7 @@ from message_rules import broken_rules
 
 from digestmail.mail.encoding import LARGEST_MESSAGE
 from digestmail.mail.render import Renderer
+from digestmail.mail.template_check import template_problems
 from digestmail.mail.view_model import build_blocks
 from digestmail.model.personal import PickKind, PickReason
 from digestmail.model.selection import PersonalSection
@@ -108,3 +109,15 @@ def test_an_email_of_picks_alone_is_complete():
     assert rendered.subject.startswith("Trending papers, ")
     assert "A Cache That Forgets on Purpose" in rendered.subject
     assert broken_rules(cast(rendered, title=of.title)) == []
+
+
+def test_templates_of_the_operator_are_checked_with_every_reason(tmp_path):
+    own = tmp_path / "email"
+    own.mkdir()
+    built_in = Renderer().templates.directories[-1] / "email" / "phrases.jinja"
+    sentence = 'gettext("Something different: tell us whether you like it")'
+    phrases = built_in.read_text("utf-8")
+    assert sentence in phrases
+    (own / "phrases.jinja").write_text(phrases.replace(sentence, "nothing.here"), "utf-8")
+    (problem, *_) = template_problems(Renderer(own=tmp_path))
+    assert "phrases.jinja" in problem
