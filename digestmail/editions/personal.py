@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from itertools import groupby
-from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import Connection
@@ -18,7 +16,6 @@ from digestmail.model.personal import KnownPaper, Opinion, Pick, PickKind, PickR
 from digestmail.model.selection import Entry, PersonalSection
 from digestmail.storage import feedback, papers, picks, profiles, topic_models
 from digestmail.storage.picks import NewReason
-from digestmail.storage.upsert import chunks
 
 if TYPE_CHECKING:
     from digestmail.selection.personal import Picker, Ranked
@@ -49,16 +46,36 @@ class ReaderPicks:
 
     def pick(self, readers: Readers) -> Iterator[tuple[int, tuple[Pick, ...]]]:
         """Yield (subscriber id, picks, best first) of the readers for whom there are any, by id."""
-        if not self._pickable or not self._know_something:
+        if not readers or not self._pickable or not self._know_something:
             return
-        for some in chunks(list(readers), _PROFILES_AT_ONCE if self._have_profiles else _READERS_AT_ONCE):
+        for some in self._batches(readers):
             known = list(self.tastes({subscriber_id: readers[subscriber_id] for subscriber_id in some}))
-            if not known:
-                continue
             found = self._ready().pick([taste for _, taste in known], self._digest.most_picks)
             yield from (
                 (subscriber_id, picked) for (subscriber_id, _), picked in zip(known, found, strict=True) if picked
             )
+
+    def _batches(self, readers: Readers) -> Iterator[list[int]]:
+        """Yield the readers about whom something is known, by id, as many at once as memory allows."""
+        owners = self._owners(readers)
+        known = owners | feedback.raters_in_range(self._connection, min(readers), max(readers))
+        batch: list[int] = []
+        heavy = 0
+        for subscriber_id in readers:
+            if subscriber_id in known or self._common_profile is not None:
+                batch.append(subscriber_id)
+                heavy += subscriber_id in owners
+            if len(batch) == _READERS_AT_ONCE or heavy == _PROFILES_AT_ONCE:
+                yield batch
+                batch, heavy = [], 0
+        if batch:
+            yield batch
+
+    def _owners(self, readers: Readers) -> frozenset[int]:
+        """Return the readers with a profile, and perhaps others."""
+        if not self._have_profiles:
+            return frozenset()
+        return profiles.owners_in_range(self._connection, min(readers), max(readers))
 
     def rank(self, taste: Taste) -> list[Ranked]:
         """Return all papers that may be picked for a reader, the closest to their interests first."""
@@ -66,17 +83,11 @@ class ReaderPicks:
 
     def tastes(self, readers: Readers) -> Iterator[tuple[int, Taste]]:
         """Yield (subscriber id, what is known about their interests) of the readers with feedback or a profile."""
-        first, last = min(readers), max(readers)
-        opinions: dict[int, list[Opinion]] = {
-            subscriber_id: [opinion for _, opinion in rows]
-            for subscriber_id, rows in groupby(
-                feedback.opinions_in_range(self._connection, first, last), key=itemgetter(0)
-            )
-            if subscriber_id in readers
-        }
-        own = profiles.in_range(self._connection, first, last) if self._have_profiles else {}
+        opinions = feedback.opinions(self._connection, list(readers))
+        with_profile = self._owners(readers) & readers.keys()
+        own = profiles.of_each(self._connection, sorted(with_profile)) if with_profile else {}
         for subscriber_id, received in readers.items():
-            given = tuple(opinions.get(subscriber_id, ()))
+            given = opinions.get(subscriber_id, ())
             profile = own.get(subscriber_id, self._common_profile)
             if given or profile is not None:
                 yield subscriber_id, self._taste(subscriber_id, given, profile, received)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection, Integer, delete, func, literal, select, update
@@ -19,7 +19,7 @@ from digestmail.storage.schema import (
     subscribers,
     subscriptions,
 )
-from digestmail.storage.upsert import insert
+from digestmail.storage.upsert import chunks, insert
 
 
 def find_paper(connection: Connection, digest: str, slot: str, position: int) -> tuple[int, Paper] | None:
@@ -40,16 +40,23 @@ def any_stored(connection: Connection) -> bool:
     return connection.execute(select(feedback.c.paper_id).limit(1)).first() is not None
 
 
-def opinions_in_range(connection: Connection, first_id: int, last_id: int) -> Iterator[tuple[int, Opinion]]:
-    """Yield (subscriber id, opinion) of the subscribers with an id between these two, by subscriber."""
+def raters_in_range(connection: Connection, first_id: int, last_id: int) -> frozenset[int]:
+    """Return the subscribers with an id between these two who gave feedback."""
     f = feedback.c
-    statement = (
-        select(f.subscriber_id, f.paper_id, f.liked, f.given_at)
-        .where(f.subscriber_id.between(first_id, last_id))
-        .order_by(f.subscriber_id, f.paper_id)
-    )
-    for subscriber_id, row_id, liked, given_at in connection.execute(statement).all():
-        yield subscriber_id, Opinion(row_id=row_id, liked=liked, given_at=given_at)
+    rated = select(f.subscriber_id).where(f.subscriber_id.between(first_id, last_id)).distinct()
+    return frozenset(connection.execute(rated).scalars())
+
+
+def opinions(connection: Connection, subscriber_ids: Sequence[int]) -> dict[int, tuple[Opinion, ...]]:
+    """Return the feedback of each of these subscribers who gave any, by id."""
+    f = feedback.c
+    found: dict[int, list[Opinion]] = {}
+    for some in chunks(subscriber_ids):
+        rows = select(f.subscriber_id, f.paper_id, f.liked, f.given_at).where(f.subscriber_id.in_(some))
+        for row in connection.execute(rows.order_by(f.subscriber_id, f.paper_id)):
+            opinion = Opinion(row_id=row.paper_id, liked=row.liked, given_at=row.given_at)
+            found.setdefault(row.subscriber_id, []).append(opinion)
+    return {subscriber_id: tuple(given) for subscriber_id, given in found.items()}
 
 
 def rated_papers(connection: Connection, digest: str) -> dict[int, KnownPaper]:

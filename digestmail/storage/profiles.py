@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, delete, select
+from sqlalchemy import ColumnElement, Connection, delete, select, union
 
 from digestmail.model.personal import KnownPaper, Profile
 from digestmail.storage.schema import profiles, reading_list_papers, reading_lists
@@ -15,17 +15,17 @@ from digestmail.storage.upsert import insert
 
 def of(connection: Connection, subscriber_id: int) -> Profile | None:
     """Return the profile of a reader; None if they have neither a profile nor a reading list."""
-    return in_range(connection, subscriber_id, subscriber_id).get(subscriber_id)
+    return of_each(connection, [subscriber_id]).get(subscriber_id)
 
 
-def in_range(connection: Connection, first_id: int, last_id: int) -> dict[int, Profile]:
-    """Return the profiles of the subscribers with an id between these two, in two queries.
+def of_each(connection: Connection, subscriber_ids: Sequence[int]) -> dict[int, Profile]:
+    """Return the profiles of these subscribers by id, in two queries.
 
-    Subscribers with neither a profile nor a reading list are absent. One profile can have 2,000 papers and 5 MB, so a
-    range should be short.
+    Subscribers with neither a profile nor a reading list are absent. One profile can have 2,000 papers and 5 MB, so
+    they should be few.
     """
-    papers = _papers(connection, reading_lists.c.subscriber_id.between(first_id, last_id))
-    found = _stated(connection, first_id, last_id)
+    papers = _papers(connection, reading_lists.c.subscriber_id.in_(subscriber_ids))
+    found = _stated(connection, subscriber_ids)
     for owner, known in papers.items():
         if owner is not None:
             found[owner] = replace(found.get(owner, Profile()), papers=known)
@@ -40,7 +40,14 @@ def any_stored(connection: Connection) -> bool:
 
 def stated(connection: Connection, subscriber_id: int) -> Profile | None:
     """Return what a reader said, without the papers of reading lists; None if they said nothing."""
-    return _stated(connection, subscriber_id, subscriber_id).get(subscriber_id)
+    return _stated(connection, [subscriber_id]).get(subscriber_id)
+
+
+def owners_in_range(connection: Connection, first_id: int, last_id: int) -> frozenset[int]:
+    """Return the subscribers with an id between these two who have a profile or a reading list."""
+    owners = (profiles.c.subscriber_id, reading_lists.c.subscriber_id)
+    found = (select(one).where(one.between(first_id, last_id)) for one in owners)
+    return frozenset(connection.execute(union(*found)).scalars())
 
 
 def common_papers(connection: Connection) -> tuple[KnownPaper, ...]:
@@ -69,8 +76,8 @@ def remove(connection: Connection, subscriber_id: int) -> bool:
     return bool(connection.execute(delete(profiles).where(profiles.c.subscriber_id == subscriber_id)).rowcount)
 
 
-def _stated(connection: Connection, first_id: int, last_id: int) -> dict[int, Profile]:
-    rows = connection.execute(select(profiles).where(profiles.c.subscriber_id.between(first_id, last_id)))
+def _stated(connection: Connection, subscriber_ids: Sequence[int]) -> dict[int, Profile]:
+    rows = connection.execute(select(profiles).where(profiles.c.subscriber_id.in_(subscriber_ids)))
     return {
         row.subscriber_id: Profile(
             interests=row.interests,

@@ -90,7 +90,7 @@ def test_the_profiles_of_a_range_of_readers_take_two_queries(database, reader):
     statements = []
     with database.connect() as connection:
         event.listen(connection, "before_cursor_execute", lambda *seen: statements.append(seen[2]))
-        found = profiles.in_range(connection, reader, reader + 1)
+        found = profiles.of_each(connection, [reader, reader + 1])
         assert profiles.common_papers(connection) == (FIRST,)
     assert sum(statement.startswith("SELECT") for statement in statements) == 3
     assert found[reader] == SAID
