@@ -13,6 +13,7 @@ from digestmail import __version__
 from digestmail.cli import (
     backtest,
     bounces,
+    database,
     deliveries,
     dkim,
     pipeline,
@@ -72,6 +73,7 @@ app.add_typer(topics.app, name="topics")
 app.add_typer(templates.app, name="templates")
 show.register(app)
 backtest.register(app)
+database.register(app)
 
 
 def main() -> None:

@@ -123,6 +123,19 @@ class Database:
             finally:
                 transaction.rollback()
 
+    def run_alone(self, *statements: str) -> None:
+        """Run statements that no transaction may contain, such as VACUUM. Raises StorageError."""
+        with self._translated(), self._engine.connect() as connection:
+            if self._path is None:
+                connection.execution_options(isolation_level="AUTOCOMMIT")
+            cursor = connection.connection.cursor()
+            if self._path is not None:
+                cursor.execute("PRAGMA query_only = OFF")
+                connection.info["query_only"] = False
+            for statement in statements:
+                cursor.execute(statement)
+            cursor.close()
+
     @contextmanager
     def lock(self, name: str) -> Iterator[bool]:
         """Acquire the lock `name` if no other process has it; yield whether it was acquired.

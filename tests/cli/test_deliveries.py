@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -117,6 +118,33 @@ def test_a_database_put_back_sends_nothing_until_it_is_adopted(sent):
     assert "2 open deliveries cancelled" in digestmail(site, "deliveries", "adopt")
     assert "0 sent" in digestmail(site, "deliver")
     assert len(list((mailbox / "new").iterdir())) == 2
+
+
+def test_a_restored_backup_sends_nothing_again(sent):
+    site, mailbox = sent
+    change(site, "UPDATE deliveries SET state = 'deferred', due_at = 0, ended_at = NULL")
+    assert "bytes\n" in digestmail(site, "backup", "copy.db")
+    assert "copy.db exists already" in digestmail(site, "backup", "copy.db", status=1)
+    assert "2 sent" in digestmail(site, "deliver")
+    arrived = len(list((mailbox / "new").iterdir()))
+    said = digestmail(site, "restore", "copy.db", "--yes")
+    assert "2 open deliveries cancelled; slots that began before now get no edition" in said
+    (kept,) = site.glob("before-restore-*-copy.db")
+    assert kept.name in said
+    assert "0 sent" in digestmail(site, "deliver")
+    assert len(list((mailbox / "new").iterdir())) == arrived
+    assert "no damage found" in digestmail(site, "database", "check")
+    assert "bytes now" in digestmail(site, "database", "vacuum")
+
+
+def test_a_restore_asks_first_and_refuses_what_is_no_backup(sent, monkeypatch):
+    site, _ = sent
+    digestmail(site, "backup", "copy.db")
+    monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
+    assert "Aborted" in digestmail(site, "restore", "copy.db", status=1)
+    (site / "copy.db").write_bytes(b"hm")
+    assert "is no SQLite database" in digestmail(site, "restore", "copy.db", "--yes", status=1)
+    assert not list(site.glob("before-restore-*"))
 
 
 def test_the_guard_against_a_database_put_back_outlives_forgotten_secrets(sent):

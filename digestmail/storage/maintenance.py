@@ -1,0 +1,45 @@
+"""Checks the database for damage, and gives unused space back."""
+
+from __future__ import annotations
+
+from sqlalchemy import func, select, text
+
+from digestmail.storage import schema as tables
+from digestmail.storage.backup import check_file
+from digestmail.storage.database import Database
+
+
+def check(database: Database) -> int:
+    """Read the whole database; return how many tables there are. Raises StorageError if a part is damaged.
+
+    SQLite checks every page, index and reference (`PRAGMA integrity_check`). PostgreSQL reads every row, and checks it
+    if the server has data checksums.
+    """
+    if files := database.files():
+        database.ping()
+        check_file(files[0])
+    else:
+        with database.connect() as connection:
+            for table in tables.metadata.sorted_tables:
+                connection.execute(select(func.count()).select_from(table))
+    return len(tables.metadata.sorted_tables)
+
+
+def size(database: Database) -> int:
+    """Return the size of the database in bytes, without the write-ahead log. Raises StorageError."""
+    with database.connect() as connection:
+        if database.files():
+            pages = connection.execute(text("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size"))
+            return int(pages.scalar_one())
+        return int(connection.execute(text("SELECT pg_database_size(current_database())")).scalar_one())
+
+
+def vacuum(database: Database) -> None:
+    """Give unused space back to the disk, and update what the query planner knows. Raises StorageError.
+
+    Nothing else can write meanwhile. On SQLite, the disk needs room for a copy.
+    """
+    if database.files():
+        database.run_alone("VACUUM", "ANALYZE", "PRAGMA wal_checkpoint(TRUNCATE)")
+    else:
+        database.run_alone("VACUUM (FULL, ANALYZE)")
