@@ -25,8 +25,7 @@ _KEPT = 16
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Prepared:
     message_template: MessageTemplate
-    digest: str
-    slot: str
+    edition: Edition
 
 
 class EditionComposer:
@@ -59,12 +58,13 @@ class EditionComposer:
     def write(self, delivery: Delivery, now: datetime) -> tuple[Envelope, bytes]:
         """Return the envelope and the message of one delivery. Raises RenderError or DeliveryError."""
         prepared = self._prepare(delivery.segment_id)
+        edition = prepared.edition
         message = prepared.message_template.personalize(
             recipient=delivery.address,
-            message_id=self._tokens.message_id(prepared.digest, prepared.slot, delivery.subscriber_id, self._domain),
+            message_id=self._tokens.message_id(edition.digest, edition.slot.key, delivery.subscriber_id, self._domain),
             date=now,
-            unsubscribe_token=self._tokens.unsubscribe(delivery.subscriber_id, prepared.digest),
-            mailto_token=self._tokens.mailto_token(delivery.subscriber_id, prepared.digest) if self._bounces else None,
+            unsubscribe_token=self._tokens.unsubscribe(delivery.subscriber_id, edition.base),
+            mailto_token=self._tokens.mailto_token(delivery.subscriber_id, edition.base) if self._bounces else None,
         )
         return Envelope(sender=self._return_path(delivery), recipient=delivery.address), message
 
@@ -81,9 +81,7 @@ class EditionComposer:
             return self._prepared[segment_id]
         edition, sections, language = self._content(segment_id)
         rendered = self._render(edition, sections, language=language)
-        prepared = _Prepared(
-            message_template=self._message_template(edition, rendered), digest=edition.digest, slot=edition.slot.key
-        )
+        prepared = _Prepared(message_template=self._message_template(edition, rendered), edition=edition)
         self._prepared[segment_id] = prepared
         if len(self._prepared) > _KEPT:
             self._prepared.popitem(last=False)

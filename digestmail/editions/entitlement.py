@@ -41,7 +41,7 @@ def entitlement(database: Database, digest: Digest, edition: Edition, subscriber
 
 def entitlement_of(connection: Connection, digest: Digest, edition: Edition, subscriber: Subscriber) -> Entitlement:
     """Return what `subscriber` gets of `edition`: the stored content, or what publishing it now would give."""
-    subscription = next((one for one in subscriber.subscriptions if one.digest == digest.name), None)
+    subscription = next((one for one in subscriber.subscriptions if one.digest == digest.base), None)
     delivered = _delivered(connection, digest, edition, subscriber)
     if delivered is not None:
         return delivered
@@ -76,6 +76,6 @@ def _delivered(connection: Connection, digest: Digest, edition: Edition, subscri
 
 def _received(connection: Connection, digest: Digest, edition: Edition, subscriber: Subscriber) -> frozenset[PaperId]:
     paper_ids = [entry.paper.id for entry in edition.entries]
-    prior = editions.prior_segments(connection, paper_ids, exclude_digests=(digest.name, *digest.allow_repeats_of))
+    prior = editions.prior_segments(connection, paper_ids, edition.digest, digest.allow_repeats_of)
     got = editions.received_by(connection, subscriber.id, prior)
     return frozenset[PaperId]().union(*(prior[segment_id] for segment_id in got))

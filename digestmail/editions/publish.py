@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from itertools import groupby, islice
 from math import inf
@@ -12,9 +13,10 @@ from typing import Final, Protocol
 
 from sqlalchemy import Connection
 
+from digestmail.editions.cadence import audience_of, variants
 from digestmail.editions.compose import Composed, compose, is_open, read_well
 from digestmail.editions.due_time import DueTime
-from digestmail.errors import DigestmailError
+from digestmail.errors import DigestmailError, StorageError
 from digestmail.model.deliveries import Rendered
 from digestmail.model.digests import Digest, OnEmpty
 from digestmail.model.editions import Edition, Slot
@@ -30,6 +32,7 @@ from digestmail.storage.database import Database
 log = logging.getLogger("digestmail.editions")
 
 _CHUNK = 20_000
+_HAPPENED: Final = frozenset({"published", "empty", "failed"})
 _NOTHING: Final[frozenset[int]] = frozenset()
 _NO_MORE: Final[tuple[float, Iterator[tuple[int, int]]]] = (inf, iter(()))
 """Sorts after the last subscriber."""
@@ -52,36 +55,79 @@ def publish(
     queued_at: datetime | None = None,
     stop: Callable[[], bool] = lambda: False,
 ) -> PublishReport:
-    """Publish every digest with a due, open slot, each in one transaction. `stop` is checked between digests.
+    """Publish every digest with a due, open slot, and its variants, each in one transaction.
 
-    `now` determines what is due. `queued_at` is the real time, at which deliveries become due (default: `now`).
+    `stop` is checked between them. `now` determines what is due.
+    `queued_at` is the real time, at which deliveries become due (default: `now`).
     """
-    reports = []
     horizon = _horizon(now, queued_at)
-    for digest in digests:
-        if stop():
-            break
-        try:
-            with database.begin() as connection:
-                reports.append(publish_one(connection, digest, render, now, queued_at or now, horizon))
-        except Exception as error:  # noqa: BLE001 - one digest must never stop the others
-            reports.append(_failed(digest, error))
-    return PublishReport(digests=tuple(reports))
+    return _publish_each(
+        digests,
+        lambda digest: variants(database.begin, digest, now, max(now, queued_at or now)),
+        database.begin,
+        lambda connection, one: publish_one(connection, one, render, now, queued_at or now, horizon),
+        stop=stop,
+    )
 
 
 def dry_run_publish(
     connection: Connection, digests: Sequence[Digest], render: Render, now: datetime, queued_at: datetime | None = None
 ) -> PublishReport:
     """Like `publish`, but in the caller's transaction, which must be rolled back."""
-    reports = []
     horizon = _horizon(now, queued_at)
-    for digest in digests:
-        try:
-            with connection.begin_nested():
-                reports.append(publish_one(connection, digest, render, now, queued_at or now, horizon))
-        except Exception as error:  # noqa: BLE001 - one digest must never stop the others
-            reports.append(_failed(digest, error))
+
+    @contextmanager
+    def nested() -> Iterator[Connection]:
+        with connection.begin_nested():
+            yield connection
+
+    return _publish_each(
+        digests,
+        lambda digest: variants(nested, digest, now, max(now, queued_at or now)),
+        nested,
+        lambda inner, one: publish_one(inner, one, render, now, queued_at or now, horizon),
+    )
+
+
+def _publish_each(
+    digests: Sequence[Digest],
+    variants_of: Callable[[Digest], Iterator[Digest]],
+    begin: Callable[[], AbstractContextManager[Connection]],
+    publish_it: Callable[[Connection, Digest], DigestReport],
+    *,
+    stop: Callable[[], bool] = lambda: False,
+) -> PublishReport:
+    reports = (
+        report for digest in digests for report in _publish_variants(digest, variants_of, begin, publish_it, stop=stop)
+    )
     return PublishReport(digests=tuple(reports))
+
+
+def _publish_variants(
+    digest: Digest,
+    variants_of: Callable[[Digest], Iterator[Digest]],
+    begin: Callable[[], AbstractContextManager[Connection]],
+    publish_it: Callable[[Connection, Digest], DigestReport],
+    *,
+    stop: Callable[[], bool],
+) -> Iterator[DigestReport]:
+    """Publish a digest and its variants, each in a transaction; yield their reports. Idle variants have none."""
+    if stop():
+        return
+    one = digest
+    try:
+        for one in variants_of(digest):
+            if one is not digest and stop():
+                return
+            try:
+                with begin() as connection:
+                    report = publish_it(connection, one)
+            except Exception as error:  # noqa: BLE001 - one digest must never stop the others
+                report = _failed(one, error)
+            if one is digest or report.status in _HAPPENED:
+                yield report
+    except StorageError as error:
+        yield _failed(one, error)
 
 
 def _failed(digest: Digest, error: Exception) -> DigestReport:
@@ -175,7 +221,7 @@ def _enqueue(
     """Queue a delivery for each subscriber with papers; return (recipients, subscribers without papers)."""
     sorter = _Sorter(connection, digest, edition, edition_id)
     due = DueTime(digest.schedule.timezone, now)
-    people = audience.wanted_by(connection, digest.name, now)
+    people = audience.wanted_by(connection, audience_of(connection, digest, edition.slot, edition.composed_at), now)
     received = _Received(editions.received(connection, sorter.prior))
     recipients = total = 0
     while chunk := list(islice(people, _CHUNK)):
@@ -215,9 +261,7 @@ class _Sorter:
         self._segments: dict[tuple[tuple[str, ...], str | None, frozenset[PaperId]], int | None] = {}
         self._quick: dict[int, tuple[RecipientChoices, int | None]] = {}
         paper_ids = [entry.paper.id for entry in edition.entries]
-        self.prior = editions.prior_segments(
-            connection, paper_ids, exclude_digests=(digest.name, *digest.allow_repeats_of)
-        )
+        self.prior = editions.prior_segments(connection, paper_ids, digest.name, digest.allow_repeats_of)
 
     def segment_for(self, wanted: RecipientChoices, received: frozenset[int]) -> int | None:
         """Return the segment for these preferences and earlier segments; None if no papers are left."""

@@ -11,6 +11,7 @@ from digestmail.editions.due_time import DueTime
 from digestmail.model.digests import Digest
 from digestmail.model.papers import PaperId
 from digestmail.model.subscribers import Subscriber, Subscription
+from digestmail.schedule.cadence import is_rarer
 from digestmail.selection.segments import for_segment
 from digestmail.storage import deliveries, editions
 
@@ -32,6 +33,9 @@ def requeue(
             continue
         content_changed = was.topics != one.topics or before.language != after.language
         hour_changed = was.hour != one.hour or before.timezone != after.timezone
+        if is_rarer(one.cadence, was.cadence):
+            # The papers come with the next edition that they chose.
+            changed += deliveries.cancel(connection, after.id, f"{one.cadence} chosen", now, digest=one.digest)
         for waiting in deliveries.waiting(connection, after.id, one.digest):
             if content_changed:
                 segment_id = _segment(connection, digest, waiting.edition_id, one, after)
@@ -49,7 +53,7 @@ def _segment(
     """Create the segment of this edition for a subscriber's new preferences; None if no papers are left."""
     edition = editions.get_by_id(connection, edition_id).edition
     paper_ids = [entry.paper.id for entry in edition.entries]
-    prior = editions.prior_segments(connection, paper_ids, exclude_digests=(digest.name, *digest.allow_repeats_of))
+    prior = editions.prior_segments(connection, paper_ids, edition.digest, digest.allow_repeats_of)
     received = editions.received_by(connection, person.id, prior)
     without = frozenset[PaperId]().union(*(prior[segment] for segment in received))
     sections = for_segment(edition, one.topics, without)

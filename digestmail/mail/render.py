@@ -233,7 +233,7 @@ def _subject(render: Any, context: dict[str, Any]) -> str:
 def _usual_octets(edition: Edition, base_url: str | None, mail: Rendered) -> int:
     """Return the size of the message for a sender with a short name, plus room for two signatures."""
     sender = Sender(mailbox="digest@mail.invalid", domain="mail.invalid", base_url=base_url)
-    return MessageTemplate(mail, sender, digest=edition.digest, title=edition.title).max_octets() + _TWO_SIGNATURES
+    return MessageTemplate(mail, sender, digest=edition.base, title=edition.title).max_octets() + _TWO_SIGNATURES
 
 
 def _compiles(source: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from digestmail.model.digests import Limits
+from digestmail.model.digests import Limits, base_name
 from digestmail.model.papers import PaperId
 from digestmail.model.selection import Beyond, Entry
 
@@ -43,6 +43,16 @@ class Edition:
     considered: int = 0
     """The number of candidates."""
     reason: str = ""
+
+    @property
+    def base(self) -> str:
+        """The name of the configured digest, which readers subscribe to; `digest` may be a variant of it."""
+        return base_name(self.digest)
+
+    @property
+    def key(self) -> str:
+        """The key of the slot, with the name of the variant if it is one: this edition among all of the base digest."""
+        return self.slot.key + self.digest.removeprefix(self.base)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

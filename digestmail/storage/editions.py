@@ -49,7 +49,9 @@ def add(connection: Connection, edition: Edition) -> int | None:
         "papers": sum(len(section.entries) for section in for_all_topics(edition)),
         "reason": edition.reason,
     }
-    statement = upsert.insert(connection, editions).values(digest=edition.digest, slot=edition.slot.key, **values)
+    statement = upsert.insert(connection, editions).values(
+        digest=edition.digest, base=edition.base, slot=edition.slot.key, **values
+    )
     has_news = (statement.excluded.papers > 0) | (statement.excluded.reason != editions.c.reason)
     taken = statement.on_conflict_do_update(
         index_elements=["digest", "slot"], set_=values, where=(editions.c.papers == 0) & has_news
@@ -224,9 +226,12 @@ def segment(connection: Connection, segment_id: int) -> Segment:
 
 
 def prior_segments(
-    connection: Connection, paper_ids: Sequence[PaperId], exclude_digests: Collection[str]
+    connection: Connection, paper_ids: Sequence[PaperId], digest: str, allow_repeats_of: Collection[str] = ()
 ) -> dict[int, frozenset[PaperId]]:
-    """Return the segments of other digests' editions with any of these papers, and which papers each contains."""
+    """Return the segments of other digests' editions with any of these papers, and which papers each contains.
+
+    Variants of the same base digest are other digests. Editions of `allow_repeats_of` and their variants do not count.
+    """
     by_row = {row_id: paper_id for paper_id, row_id in papers.row_ids(connection, paper_ids).items()}
     stays = papers.staying_row()
     found: dict[int, set[PaperId]] = {}
@@ -236,7 +241,7 @@ def prior_segments(
             .join(tables.papers, tables.papers.c.id == segment_papers.c.paper_id)
             .join(segments, segments.c.id == segment_papers.c.segment_id)
             .join(editions, editions.c.id == segments.c.edition_id)
-            .where(editions.c.digest.not_in(list(exclude_digests)))
+            .where(editions.c.digest != digest, editions.c.base.not_in(list(allow_repeats_of)))
             .where(tables.papers.c.id.in_(some) | tables.papers.c.merged_into.in_(some))
         )
         for row in connection.execute(statement):

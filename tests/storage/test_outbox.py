@@ -153,7 +153,7 @@ def test_a_segment_does_not_change_when_its_papers_do(connection):
     assert papers.add_sightings(connection, [Sighting(source="f", paper=both, day=day)], THURSDAY).merged == 1
     assert papers.find(connection, first.id).id == both.id
     assert editions.segment(connection, only_second).paper_ids == (second.id,)
-    prior = editions.prior_segments(connection, [both.id], exclude_digests=["weekly"])
+    prior = editions.prior_segments(connection, [both.id], "weekly")
     assert prior == {only_second: frozenset({both.id})}
 
 
@@ -163,7 +163,7 @@ def test_recipients_are_listed_in_order_across_editions_and_pages(connection, mo
     one = publish(connection, edition(paper(1)), ids, segments=2)
     two = publish(connection, edition(paper(1), name="second"), ids[::2])
     publish(connection, edition(paper(2), key="2026-04-03"), ids)
-    prior = editions.prior_segments(connection, [paper(1).id], exclude_digests=["third"])
+    prior = editions.prior_segments(connection, [paper(1).id], "third")
     (failed, *_) = claims.claim(connection, THURSDAY, LEASE, 1)
     claims.record(connection, [(failed, Attempted(state=DeliveryState.FAILED))], THURSDAY)
     rows = list(editions.received(connection, prior))

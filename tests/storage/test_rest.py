@@ -185,11 +185,13 @@ def test_lists_are_read_in_pages_without_losing_anybody(connection, monkeypatch)
     monkeypatch.setattr(subscribers, "_CHUNK", 3)
     ids = people(connection, 7, "daily", "Agents")
     assert [s.id for s in subscribers.list_subscribers(connection)] == ids
-    assert [(i, wanted.topics) for i, wanted in audience.wanted_by(connection, "daily", THURSDAY)] == [
-        (i, ("Agents",)) for i in ids
-    ]
+    assert [
+        (i, wanted.topics) for i, wanted in audience.wanted_by(connection, audience.Audience(digest="daily"), THURSDAY)
+    ] == [(i, ("Agents",)) for i in ids]
     subscribers.remove(connection, "p3@example.org", THURSDAY)
-    assert [i for i, _ in audience.wanted_by(connection, "daily", THURSDAY)] == ids[:3] + ids[4:]
+    assert [i for i, _ in audience.wanted_by(connection, audience.Audience(digest="daily"), THURSDAY)] == ids[:3] + ids[
+        4:
+    ]
     assert [s.id for s in subscribers.list_subscribers(connection, digest="daily")] == ids[:3] + ids[4:]
     gone = subscribers.list_subscribers(connection, state=SubscriberState.UNSUBSCRIBED)
     assert [s.address for s in gone] == ["p3@example.org"]
@@ -242,10 +244,10 @@ def test_segments_show_which_papers_each_subscriber_received(connection, monkeyp
     assert editions.segment(connection, some).paper_ids == (paper(1).id, paper(3).id)
     assert editions.segment(connection, some).topics == ("Agents",)
     deliveries.enqueue(connection, [(i, some if i % 2 else every, THURSDAY) for i in ids], first)
-    prior = editions.prior_segments(connection, [paper(2).id, paper(3).id], exclude_digests=["weekly"])
+    prior = editions.prior_segments(connection, [paper(2).id, paper(3).id], "weekly")
     assert prior == {some: frozenset({paper(3).id}), every: frozenset({paper(2).id, paper(3).id})}
     assert list(editions.received(connection, prior)) == [(i, some if i % 2 else every) for i in ids]
-    assert editions.prior_segments(connection, [paper(2).id], exclude_digests=["daily"]) == {}
+    assert editions.prior_segments(connection, [paper(2).id], "daily") == {}
     assert list(editions.received(connection, [])) == []
 
 
