@@ -21,6 +21,7 @@ from digestmail.schedule.cadence import LONGEST_PERIOD
 from digestmail.schedule.cron import current_slot
 from digestmail.storage import audience, editions
 from digestmail.storage.audience import Audience
+from digestmail.storage.database import Database
 
 _LONGEST_CATCH_UP = timedelta(days=30)
 
@@ -80,23 +81,32 @@ def in_use(connection: Connection, digest: Digest, now: datetime, horizon: datet
     for cadence in Cadence:
         variant = with_cadence(digest, cadence)
         slot = current_slot(variant.schedule, now)
-        if slot is None:
-            continue
-        if audience.is_wanted(connection, Audience(digest=digest.name, cadence=cadence, slot_at=slot.at), horizon):
+        if slot is not None and audience.is_wanted(connection, plain_audience(variant, slot), horizon):
             found.append(variant)
     return tuple(found)
+
+
+def chosen(database: Database, digest: Digest, now: datetime) -> tuple[Digest, ...]:
+    """Return the variants of `digest` whose cadence an active reader chose, even if none of their slots has begun."""
+    with database.connect() as connection:
+        return tuple(
+            with_cadence(digest, cadence)
+            for cadence in Cadence
+            if audience.is_wanted(connection, Audience(digest=digest.name, cadence=cadence), now)
+        )
+
+
+def plain_audience(digest: Digest, slot: Slot) -> Audience:
+    """Return the readers of an edition, including those who return from a pause."""
+    return Audience(digest=digest.base, cadence=digest.schedule.every, slot_at=slot.at)
 
 
 def audience_of(connection: Connection, digest: Digest, slot: Slot, composed_at: datetime) -> Audience:
     """Return whom the edition of `digest` for `slot` is for. `composed_at` is when it was composed."""
     absence = digest.catch_up
-    return Audience(
-        digest=digest.base,
-        cadence=digest.schedule.every,
-        slot_at=slot.at,
-        returning=_absence(connection, digest, slot, composed_at) if absence is None else None,
-        catch_up=absence,
-    )
+    if absence is not None:
+        return replace(plain_audience(digest, slot), catch_up=absence)
+    return replace(plain_audience(digest, slot), returning=_absence(connection, digest, slot, composed_at))
 
 
 def _absence(connection: Connection, digest: Digest, slot: Slot, until: datetime) -> CatchUp | None:
@@ -119,7 +129,7 @@ def _catch_ups(connection: Connection, digest: Digest, now: datetime, horizon: d
         return ()
     zone = ZoneInfo(digest.schedule.timezone)
     earliest = slot.day - _LONGEST_CATCH_UP
-    returning = Audience(digest=digest.base, cadence=digest.schedule.every, slot_at=slot.at, catch_up=absence)
+    returning = replace(plain_audience(digest, slot), catch_up=absence)
     began = {moment.astimezone(zone).date() for moment in audience.pauses(connection, returning, horizon)}
     found = []
     for since in sorted({max(day, earliest) for day in began}):

@@ -13,7 +13,7 @@ from typing import Final, Protocol
 
 from sqlalchemy import Connection
 
-from digestmail.editions.cadence import audience_of, variants
+from digestmail.editions.cadence import audience_of, plain_audience, variants
 from digestmail.editions.compose import Composed, compose, is_open, read_well
 from digestmail.editions.due_time import DueTime
 from digestmail.errors import DigestmailError, StorageError
@@ -139,13 +139,18 @@ def _failed(digest: Digest, error: Exception) -> DigestReport:
 
 
 def is_waiting(database: Database, digest: Digest, now: datetime, horizon: datetime) -> bool:
-    """Return whether the next run publishes `digest` at once: its slot has begun, and no run has come to it yet."""
+    """Return whether the next run publishes `digest` at once: its slot has begun, and no run has come to it yet.
+
+    A variant also needs readers who chose it before.
+    """
     slot = current_slot(digest.schedule, now)
     if slot is None:
         return False
     with database.connect() as connection:
-        return editions.get(connection, digest.name, slot.key) is None and is_open(
-            connection, digest, slot, now, horizon
+        return (
+            editions.get(connection, digest.name, slot.key) is None
+            and is_open(connection, digest, slot, now, horizon)
+            and (digest.name == digest.base or audience.is_wanted(connection, plain_audience(digest, slot), horizon))
         )
 
 

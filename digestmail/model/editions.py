@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Final
 
-from digestmail.model.digests import Limits, base_name
+from digestmail.model.digests import VARIANT_MARK, Limits, base_name
 from digestmail.model.papers import PaperId
 from digestmail.model.selection import Beyond, Entry
+
+KEY_MARK: Final = "."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -51,8 +54,11 @@ class Edition:
 
     @property
     def key(self) -> str:
-        """The key of the slot, with the name of the variant if it is one: this edition among all of the base digest."""
-        return self.slot.key + self.digest.removeprefix(self.base)
+        """The key of the slot, with a dot and the variant if it is one: this edition among all of the base digest.
+
+        It consists of characters that no mail program encodes in a link (RFC 3986 section 2.3), and colons.
+        """
+        return self.slot.key + self.digest.removeprefix(self.base).replace(VARIANT_MARK, KEY_MARK)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

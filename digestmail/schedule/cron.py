@@ -105,8 +105,20 @@ def _slots(schedule: Schedule, start: datetime, *, reverse: bool) -> Iterator[Sl
 @lru_cache(maxsize=64)
 def _has_workdays(schedule: Schedule) -> bool:
     """Return whether a digest is ever published from Monday to Friday. If not, readers get every edition."""
-    some = _all_slots(schedule, _SOME_DAY.replace(tzinfo=None), reverse=False)
-    return any(is_workday(slot.day) for slot in islice(some, _SOME_SLOTS))
+    return any(is_workday(slot.day) for slot in _some_slots(schedule))
+
+
+def _some_slots(schedule: Schedule) -> list[Slot]:
+    return list(islice(_all_slots(schedule, _SOME_DAY.replace(tzinfo=None), reverse=False), _SOME_SLOTS))
+
+
+@lru_cache(maxsize=64)
+def rarer_cadences(schedule: Schedule) -> tuple[Cadence, ...]:
+    """Return the cadences with which a reader gets fewer editions than this digest has, most frequent first."""
+    slots = _some_slots(schedule)
+    days = _has_workdays(schedule)
+    counts = ((one, len([*thinned(iter(slots), one)])) for one in Cadence if days or one is not Cadence.WEEKDAYS)
+    return tuple(cadence for cadence, count in counts if count < len(slots))
 
 
 def _all_slots(schedule: Schedule, start: datetime, *, reverse: bool) -> Iterator[Slot]:

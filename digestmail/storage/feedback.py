@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import Connection, delete, func, select, update
 
 from digestmail.model.digests import VARIANT_MARK
+from digestmail.model.editions import KEY_MARK
 from digestmail.model.papers import Paper, PaperId
 from digestmail.model.subscribers import Feedback
 from digestmail.storage import paper_rows
@@ -19,14 +20,13 @@ def find_paper(connection: Connection, digest: str, slot: str, position: int) ->
 
     `slot` is the edition's `key`, which names its variant.
     """
-    key, mark, variant = slot.partition(VARIANT_MARK)
+    key, mark, variant = slot.partition(KEY_MARK)
+    name = f"{digest}{VARIANT_MARK}{variant}" if mark else digest
     row_id = connection.execute(
         select(func.coalesce(papers.c.merged_into, papers.c.id))
         .join(edition_papers, edition_papers.c.paper_id == papers.c.id)
         .join(editions, editions.c.id == edition_papers.c.edition_id)
-        .where(
-            editions.c.digest == digest + mark + variant, editions.c.slot == key, edition_papers.c.position == position
-        )
+        .where(editions.c.digest == name, editions.c.slot == key, edition_papers.c.position == position)
     ).scalar()
     return None if row_id is None else next(paper_rows.load(connection, [row_id]))
 

@@ -57,7 +57,7 @@ class Weeks:
         """Read the source an hour before the slot of each day, and publish."""
         for day in days:
             seen = [
-                sighting(10 * (day + 20) + n, day=(MONDAY + day * DAY).date(), upvotes=20 * n)
+                sighting(10 * (day + 20) + n, day=(MONDAY + day * DAY).date(), upvotes=(1, 5, 60)[n - 1])
                 for n in range(1, papers + 1)
             ]
             collect(self.database, [FakeSource("hf", reading(*seen))], at(day) - HOUR)

@@ -443,7 +443,7 @@ def test_clocks_that_change_neither_add_nor_lose_a_weekly_slot(zone, first):
 
 
 @given(
-    moment=st.datetimes(datetime(2024, 1, 1), datetime(2028, 1, 1), timezones=st.just(UTC)),
+    moment=st.datetimes(datetime(2024, 1, 1), datetime(2028, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001 - as above
     cron=st.sampled_from(["0 7 * * *", "30 2 * * *", "0 0 * * *", "0 7 * * mon-fri", "0 8,20 * * *", "15 6 1,15 * *"]),
     zone=st.sampled_from(ZONES),
     every=st.sampled_from(Cadence),
