@@ -45,4 +45,4 @@ def _facts(app: App, found: Subscriber) -> Iterator[tuple[str, str]]:
 
 def _choices(one: Subscription) -> str:
     hour = "when published" if one.hour is None else f"at {one.hour}:00"
-    return f"{', '.join(one.topics) or 'all topics'}, {one.cadence or 'every edition'}, {hour}"
+    return ", ".join(filter(None, (", ".join(one.topics) or "all topics", one.cadence, hour)))

@@ -66,7 +66,7 @@ def cadence_from(text: str) -> Cadence | None:
         raise SubscriptionError(
             "there is no frequency %(name)s",
             name=repr(text),
-            operator_text=f"there is no cadence {text!r}{_hint(text, [*Cadence])}",
+            operator_text=f"there is no cadence {text!r}{_hint(text, [one.value for one in Cadence])}",
         )
     return Cadence(text)
 
