@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from digestmail.editions.publish import Render
@@ -14,6 +14,7 @@ from digestmail.model.deliveries import Delivery, Envelope, Rendered
 from digestmail.model.editions import Edition
 from digestmail.model.selection import Section
 from digestmail.selection.segments import committed
+from digestmail.selection.trending import for_topics
 from digestmail.storage import editions
 from digestmail.storage.database import Database
 from digestmail.text.addresses import split_address
@@ -91,4 +92,5 @@ class EditionComposer:
         with self._database.connect() as connection:
             segment = editions.segment(connection, segment_id)
             edition = editions.get_by_id(connection, segment.edition_id).edition
-        return edition, committed(edition, segment), segment.language
+        shown = replace(edition, trending=for_topics(edition.trending, segment.topics))
+        return shown, committed(edition, segment), segment.language

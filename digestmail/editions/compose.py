@@ -8,6 +8,7 @@ from datetime import UTC, datetime, time, timedelta
 from sqlalchemy import Connection
 
 from digestmail.editions.topic_learning import models_of
+from digestmail.editions.trending import find_trending
 from digestmail.errors import StorageError
 from digestmail.model.digests import Digest
 from digestmail.model.editions import Edition, Slot
@@ -65,6 +66,8 @@ def compose(
     if reason := _why_nothing(connection, digest, selection):
         reason = _why_fewer(len(seen), len(admitted), len(candidates)) + reason
     edition = as_edition(digest, slot, now, selection, reason)
+    if edition.entries:
+        edition = replace(edition, trending=find_trending(connection, digest, slot, now))
     return Composed(edition=edition, selection=selection, since=since)
 
 

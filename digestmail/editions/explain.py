@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
 from digestmail.editions.compose import compose, upcoming_slot
+from digestmail.editions.trending import trended
 from digestmail.model.digests import Digest
 from digestmail.model.editions import Edition
 from digestmail.model.papers import Mention, Paper
@@ -52,7 +53,13 @@ def _explain_one(
     slot_key = papers.published(connection, digest.name, [paper.id]).get(paper.id)
     stored = editions.get(connection, digest.name, slot_key) if slot_key else None
     if stored is not None:
-        return _published(stored.edition, paper)
+        found = _published(stored.edition, paper)
+        again = trended(connection, digest.name, stored.edition.slot, paper)
+        if again is None:
+            return found
+        slot, one = again
+        since = f"trending again since {slot.day:%a %d %B %Y}: {one.growth} more {one.count}"
+        return replace(found, reasons=(*found.reasons, since))
     slot = upcoming_slot(connection, digest, now, horizon)
     # Times are given to the minute, so sightings of the entire minute are included.
     composed = compose(connection, digest, slot, now.replace(second=59, microsecond=999_999), horizon)

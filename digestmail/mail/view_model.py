@@ -27,7 +27,7 @@ from digestmail.model.selection import Entry, Section
 from digestmail.model.theme import Appearance, Layout
 from digestmail.text.truncate import at_sentence, at_word
 
-_TITLE_LENGTH: Final = 300
+TITLE_LENGTH: Final = 300
 _NAME_LENGTH: Final = 80
 _URL_LENGTH: Final = 800
 _FULL_TEXT: Final = 520
@@ -113,8 +113,8 @@ def build_frame(edition: Edition, base_url: str | None, nonce: str, *, feedback:
     """
     path = f"{edition.base}/{edition.slot.key}" if edition.digest == edition.base else edition.base
     return {
-        "title": at_word(single_line(edition.title), _TITLE_LENGTH),
-        "byline": at_word(single_line(edition.byline), _TITLE_LENGTH),
+        "title": at_word(single_line(edition.title), TITLE_LENGTH),
+        "byline": at_word(single_line(edition.byline), TITLE_LENGTH),
         "day": edition.slot.day,
         "unsubscribe_url": unsubscribe_placeholder(nonce),
         "preferences_url": None if base_url is None else preferences_placeholder(nonce),
@@ -132,9 +132,9 @@ def build_notice(
 ) -> dict[str, Any]:
     """Return the template variables of a notice."""
     return {
-        "title": at_word(single_line(title), _TITLE_LENGTH),
+        "title": at_word(single_line(title), TITLE_LENGTH),
         "digests": _names(digests, _DIGESTS_SHOWN),
-        "steps": [(what, at_word(single_line(name), _TITLE_LENGTH)) for what, name in steps],
+        "steps": [(what, at_word(single_line(name), TITLE_LENGTH)) for what, name in steps],
         "action_url": action_url,
         "preferences_url": preferences_url,
         "unsubscribe_url": None,
@@ -216,8 +216,8 @@ def _row(entry: Entry, rank: int, most: int, look: Appearance) -> Row:
     return Row(
         rank=rank,
         position=None,
-        title=at_word(single_line(paper.title), _TITLE_LENGTH),
-        link=_web_link(paper.link),
+        title=at_word(single_line(paper.title), TITLE_LENGTH),
+        link=web_link(paper.link),
         authors=_names(paper.authors),
         more_authors=max(len(paper.authors) - _NAMES_SHOWN, 0),
         organization=at_word(single_line(paper.organization or ""), _NAME_LENGTH),
@@ -252,14 +252,14 @@ def _links(entry: Entry) -> Iterator[Link]:
         ("code", paper.code_url, signals.stars),
         ("project", paper.project_url, None),
     ):
-        url = _web_link(address)
+        url = web_link(address)
         if url is not None and url not in seen:
             seen.add(url)
             yield Link(kind=kind, url=url, site=_site(url), count=_count(count))
 
 
 def _thumbnail(paper: Paper) -> str | None:
-    url = _web_link(paper.thumbnail_url)
+    url = web_link(paper.thumbnail_url)
     return url if url is not None and url.startswith("https://") else None
 
 
@@ -284,7 +284,7 @@ def _names(names: tuple[str, ...], most: int = _NAMES_SHOWN) -> tuple[str, ...]:
     return tuple(at_word(single_line(name), _NAME_LENGTH) for name in names[:most])
 
 
-def _web_link(url: str | None) -> str | None:
+def web_link(url: str | None) -> str | None:
     """Return `url` percent-encoded if it is an http or https URL of reasonable length, else None."""
     if not url or len(url) > _URL_LENGTH:
         return None

@@ -8,7 +8,7 @@ from typing import Final
 
 from digestmail.model.digests import VARIANT_MARK, Limits, base_name
 from digestmail.model.papers import PaperId
-from digestmail.model.selection import Beyond, Entry
+from digestmail.model.selection import Beyond, Entry, Trending
 
 KEY_MARK: Final = "."
 
@@ -46,6 +46,8 @@ class Edition:
     considered: int = 0
     """The number of candidates."""
     reason: str = ""
+    trending: tuple[Trending, ...] = ()
+    """Papers of earlier editions that trend now, the strongest growth first."""
 
     @property
     def base(self) -> str:

@@ -1,4 +1,4 @@
-"""Lists for web pages: editions without content, their neighbors, and a version of all data."""
+"""Lists of editions and papers, the neighbors of an edition, and a version of all data."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from sqlalchemy import Connection, func, select
 
 from digestmail.model.archive import EditionLine, StoredEdition
 from digestmail.model.digests import VARIANT_MARK
+from digestmail.model.editions import Edition
 from digestmail.model.papers import Paper
 from digestmail.storage import editions as stored
 from digestmail.storage import paper_rows
@@ -67,6 +68,14 @@ def contents(connection: Connection, found: tuple[EditionLine, ...]) -> Iterator
     """Yield these editions with their content, in the given order."""
     for line in found:
         yield stored.get_by_id(connection, line.id)
+
+
+def between(connection: Connection, digest: str, since: datetime, before: datetime) -> tuple[Edition, ...]:
+    """Return the editions of `digest` with papers for slots from `since`, before `before`, oldest first."""
+    e = editions.c
+    statement = select(e.id).where(e.digest == digest, e.slot_at >= since, e.slot_at < before, e.papers > 0)
+    ids = connection.execute(statement.order_by(e.slot_at)).scalars().all()
+    return tuple(stored.get_by_id(connection, edition_id).edition for edition_id in ids)
 
 
 def version(connection: Connection) -> str:

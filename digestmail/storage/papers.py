@@ -27,6 +27,7 @@ __all__ = [
     "by_ids",
     "editions_of",
     "find",
+    "latest",
     "list_papers",
     "mentioned",
     "mentions_of",
@@ -148,6 +149,25 @@ def mentioned(
     known = dict(paper_rows.load(connection, {row.paper_id for row in rows}))
     grouped = groupby(rows, key=lambda row: row.paper_id)
     return tuple(_mentioned(known[row_id], list(group)) for row_id, group in grouped)
+
+
+def latest(
+    connection: Connection, paper_ids: Collection[PaperId], sources: Sequence[str], until: datetime
+) -> dict[PaperId, tuple[Paper, Signals]]:
+    """Return each of these papers as it is known today, with the latest counts that `sources` showed up to `until`."""
+    by_row = row_ids(connection, paper_ids)
+    counts: dict[int, Signals] = {}
+    for some in chunks(sorted(set(by_row.values()))):
+        rows = connection.execute(
+            select(sightings)
+            .where(sightings.c.paper_id.in_(some), sightings.c.source.in_(sources), sightings.c.seen_at <= until)
+            .order_by(sightings.c.paper_id, sightings.c.source, sightings.c.seen_on)
+        )
+        for (row_id, _), group in groupby(rows, key=lambda row: (row.paper_id, row.source)):
+            *_, last = group
+            counts[row_id] = highest(counts.get(row_id, Signals()), signals_of(last))
+    known = dict(paper_rows.load(connection, counts))
+    return {paper_id: (known[row], counts[row]) for paper_id, row in by_row.items() if row in counts}
 
 
 def _mentioned(paper: Paper, rows: list[Row[Any]]) -> Mentioned:
