@@ -226,8 +226,9 @@ def _enqueue(
     """Queue a delivery for each subscriber with papers; return (recipients, subscribers without papers)."""
     sorter = _Sorter(connection, digest, edition, edition_id)
     due = DueTime(digest.schedule.timezone, now)
-    people = audience.wanted_by(connection, audience_of(connection, digest, edition.slot, edition.composed_at), now)
-    received = _Received(editions.received(connection, sorter.prior))
+    readers = audience_of(connection, digest, edition.slot, edition.composed_at)
+    people = audience.wanted_by(connection, readers, now)
+    received = _Received(editions.received(connection, sorter.prior, audience.ids_of(readers, now)))
     recipients = total = 0
     while chunk := list(islice(people, _CHUNK)):
         total += len(chunk)

@@ -70,6 +70,13 @@ def pauses(connection: Connection, audience: Audience, now: datetime) -> tuple[d
     return tuple(connection.execute(began).scalars())
 
 
+def ids_of(audience: Audience, now: datetime) -> Select[Any] | None:
+    """Return the query for the ids of an audience; None if it may be most readers, so that it is no shorter way."""
+    if audience.cadence is None and audience.catch_up is None:
+        return None
+    return _active(audience, now).with_only_columns(subscriptions.c.subscriber_id)
+
+
 def _active(audience: Audience, now: datetime) -> Select[Any]:
     """Return the query for the active readers of an audience, paused or not.
 

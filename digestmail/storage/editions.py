@@ -249,8 +249,10 @@ def prior_segments(
     return {segment_id: frozenset(held) for segment_id, held in found.items()}
 
 
-def received(connection: Connection, segment_ids: Collection[int]) -> Iterator[tuple[int, int]]:
-    """Yield (subscriber id, segment id) of all recipients of these segments, by subscriber.
+def received(
+    connection: Connection, segment_ids: Collection[int], readers: Select[Any] | None = None
+) -> Iterator[tuple[int, int]]:
+    """Yield (subscriber id, segment id) of the recipients of these segments, by subscriber; only `readers` if given.
 
     Each edition is read in key order, so the cost does not depend on the number of other editions.
     """
@@ -258,7 +260,7 @@ def received(connection: Connection, segment_ids: Collection[int]) -> Iterator[t
     for some in chunks(sorted(segment_ids)):
         found.update(connection.execute(select(segments.c.edition_id).where(segments.c.id.in_(some))).scalars())
     wanted = frozenset(segment_ids)
-    yield from merge(*(_recipients(connection, edition_id, wanted) for edition_id in sorted(found)))
+    yield from merge(*(_recipients(connection, edition_id, wanted, readers) for edition_id in sorted(found)))
 
 
 def received_by(connection: Connection, subscriber_id: int, segment_ids: Collection[int]) -> frozenset[int]:
@@ -275,7 +277,9 @@ def received_by(connection: Connection, subscriber_id: int, segment_ids: Collect
     return frozenset(found)
 
 
-def _recipients(connection: Connection, edition_id: int, segment_ids: frozenset[int]) -> Iterator[tuple[int, int]]:
+def _recipients(
+    connection: Connection, edition_id: int, segment_ids: frozenset[int], readers: Select[Any] | None
+) -> Iterator[tuple[int, int]]:
     """Yield (subscriber id, segment id) of an edition's recipients in these segments, in pages."""
     statement = (
         select(deliveries.c.subscriber_id, deliveries.c.segment_id, deliveries.c.state)
@@ -283,6 +287,8 @@ def _recipients(connection: Connection, edition_id: int, segment_ids: frozenset[
         .order_by(deliveries.c.subscriber_id)
         .limit(_CHUNK)
     )
+    if readers is not None:
+        statement = statement.where(deliveries.c.subscriber_id.in_(readers))
     last = 0
     while True:
         page = connection.execute(statement.where(deliveries.c.subscriber_id > last)).all()
