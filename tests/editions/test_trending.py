@@ -6,15 +6,26 @@ from datetime import timedelta
 
 import pytest
 from fakes import AGENTS, THURSDAY, VISION, FakeSource, digest, reading, render, sighting
+from outbox import claim_deliveries
 
 from digestmail.collect.collector import collect
+from digestmail.delivery.edition_composer import EditionComposer
 from digestmail.editions.compose import compose_next
 from digestmail.editions.explain import explain_paper
 from digestmail.editions.publish import publish
+from digestmail.mail.tokens import Tokens
 from digestmail.model.papers import PaperId
-from digestmail.storage import archive, editions, papers
+from digestmail.model.subscribers import Subscription
+from digestmail.storage import archive, editions, papers, subscribers
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
+
+
+class FakeTemplate:
+    def personalize(self, **_) -> bytes:
+        return b""
+
+
 DAILY = digest(topics=(AGENTS, VISION))
 
 
@@ -94,3 +105,31 @@ def test_the_latest_counts_are_those_of_the_last_reading_of_each_source(database
         assert upvotes(["b"], THURSDAY + 2 * DAY) == {first: 7}
         assert upvotes(["hf", "b"], THURSDAY + 2 * DAY) == {first: 80, second: 5}
         assert upvotes([], THURSDAY + 2 * DAY) == {}
+
+
+def test_a_reader_of_other_topics_is_not_told_of_it(play, database):
+    with database.begin() as connection:
+        for name, topics in (("all", ()), ("agents", ("Agents",)), ("vision", ("Vision",))):
+            reader = subscribers.add(connection, f"{name}@example.org", THURSDAY)
+            subscribers.subscribe(connection, reader, Subscription(digest="daily", topics=topics), THURSDAY)
+    play(0, seen(1, 0, 10, title="An agent"))
+    play(5, seen(1, 0, 95, title="An agent"), seen(2, 5, 5, title="An agent that sees an image"))
+    said = {}
+
+    def remember(edition, sections, *, language=None):
+        said[len(said)] = [line.paper.title for line in edition.trending]
+        return render(edition, sections, language=language)
+
+    with database.begin() as connection:
+        found = [one for one in claim_deliveries(connection, 100, THURSDAY + 9 * DAY, DAY) if one.edition_id == 2]
+    for delivery in sorted(found, key=lambda one: one.address):
+        composer = EditionComposer(
+            database,
+            remember,
+            lambda *_: FakeTemplate(),
+            Tokens("secret"),
+            sender="d@example.org",
+            domain="example.org",
+        )
+        composer.write(delivery, THURSDAY)
+    assert list(said.values()) == [["An agent"], ["An agent"], []]
