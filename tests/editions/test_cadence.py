@@ -14,7 +14,7 @@ from sqlalchemy import select, update
 
 from digestmail.collect.collector import collect
 from digestmail.editions.publish import dry_run_publish, publish
-from digestmail.errors import RenderError
+from digestmail.errors import RenderError, StorageError
 from digestmail.model.digests import Cadence, Limits
 from digestmail.model.subscribers import Preferences, Subscription
 from digestmail.storage import deliveries, editions, subscribers
@@ -340,3 +340,61 @@ def test_a_digest_that_may_repeat_another_may_repeat_its_variants(database):
         ("daily@weekly", [2, 1]),
         ("second", [2, 1]),
     ]
+
+
+def test_the_day_on_which_a_pause_began_is_that_of_the_digest(database):
+    western = digest(timezone="America/Los_Angeles")
+    weeks = Weeks(database, western)
+    weeks.join("ada")
+    weeks.join("bob")
+    slot = timedelta(hours=7)  # seven o'clock there is 14:00 UTC
+    weeks.play(0, late=slot)
+    weeks.pause("ada", 3, 0.8)  # 02:12 UTC on Tuesday, Monday evening there
+    weeks.pause("bob", 3, 1.1)  # Tuesday there too
+    weeks.play(1, 2, 3, late=slot)
+    assert weeks.mails("ada")[-1][:2] == ("daily@2026-05-04--2026-05-07", "2026-05-07")
+    assert weeks.mails("bob")[-1][:2] == ("daily@2026-05-05--2026-05-07", "2026-05-07")
+    weeks.check_accounts()
+
+
+def test_a_pause_that_is_undone_is_caught_up_on(weeks, database):
+    weeks.join("ada")
+    with database.connect() as connection:
+        before = subscribers.get(connection, weeks.readers["ada"])
+    weeks.pause("ada", 60, 0.5)
+    weeks.play(1, 2)
+    with database.begin() as connection:
+        subscribers.restore(connection, before, at(2.5))
+    weeks.play(3, 4)
+    assert [name for name, _, _ in weeks.mails("ada")] == ["daily@2026-05-04--2026-05-07", "daily"]
+
+
+def test_a_pause_within_a_day_of_the_last_one_continues_it_and_a_longer_one_keeps_its_beginning(weeks, database):
+    weeks.join("ada")
+    for until, day in ((9, 0.5), (20, 2.5), (None, 4.5), (12, 4.6), (30, 8)):
+        weeks.pause("ada", until, day)
+        with database.connect() as connection:
+            assert subscribers.get(connection, weeks.readers["ada"]).paused_from == at(0.5)
+    weeks.pause("ada", None, 9)
+    weeks.pause("ada", 20, 11)
+    with database.connect() as connection:
+        found = subscribers.get(connection, weeks.readers["ada"])
+    assert (found.paused_from, found.paused_until) == (at(11), at(20))
+    weeks.pause("ada", None, 40)
+    with database.connect() as connection:
+        assert subscribers.get(connection, weeks.readers["ada"]).paused_until == at(20), "it had ended already"
+
+
+def test_a_database_problem_with_variants_fails_one_digest_and_not_the_next(weeks, database, monkeypatch):
+    weeks.digests = (DAILY, digest("second"))
+    weeks.join("ada", Cadence.WEEKLY)
+
+    def broken(connection, one, now, horizon):
+        if one.name == "daily":
+            raise StorageError("the disk is full")
+        return ()
+
+    monkeypatch.setattr("digestmail.editions.cadence.in_use", broken)
+    found = weeks.publish(at(0))
+    assert (found["daily"].status, found["daily"].reason) == ("failed", "the disk is full")
+    assert found["second"].status == "empty"
