@@ -49,7 +49,7 @@ class MailWriter:
 
     def edition_message(self, edition: Edition, rendered: Rendered) -> MessageTemplate:
         """Return the message template of one segment of `edition`."""
-        return MessageTemplate(rendered, self.sender, digest=edition.digest, title=edition.title, signers=self.signers)
+        return MessageTemplate(rendered, self.sender, digest=edition.base, title=edition.title, signers=self.signers)
 
     def notice_message(self, rendered: Rendered, title: str) -> MessageTemplate:
         """Return the message template of a notice."""
@@ -63,7 +63,7 @@ class MailWriter:
             sections,
             base_url=self.sender.base_url,
             language=language,
-            look=self._themes.get(edition.digest, Appearance()),
+            look=self._themes.get(edition.base, Appearance()),
             feedback=feedback,
             measure=partial(self._max_octets, edition),
         )

@@ -8,7 +8,7 @@ from heapq import merge
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, select, true
 
 from digestmail.model.deliveries import DeliveryState
 from digestmail.model.digests import Digest
@@ -41,16 +41,16 @@ def earlier(
 ) -> Earlier:
     """Return the emails with any of the papers, whose readers must not get these papers again from `digest`.
 
-    That is sections of other digests, and picks of any digest. Digests that `digest` may repeat do not count, and
-    neither does its own edition `edition_id`.
+    That is sections of other digests, and picks of any digest. Variants of the same base digest are other digests.
+    Digests that `digest` may repeat do not count, nor do their variants, nor its own edition `edition_id`.
     """
     by_row = {row_id: paper_id for paper_id, row_id in papers.row_ids(connection, paper_ids).items()}
-    repeated = [name for name in digest.allow_repeats_of if name != digest.name]
+    repeated = [name for name in digest.allow_repeats_of if name != digest.base]
     in_segments: dict[int, set[PaperId]] = {}
     found: set[int] = set()
     picked: dict[int, dict[int, PaperId]] = {}
     for some in chunks(sorted(by_row)):
-        for row in connection.execute(_segments(some, [digest.name, *repeated])):
+        for row in connection.execute(_segments(some, digest.name, repeated)):
             in_segments.setdefault(row.segment_id, set()).add(by_row[row.stays])
             found.add(row.edition_id)
         for row in connection.execute(_picks(some, repeated)):
@@ -63,13 +63,13 @@ def earlier(
     )
 
 
-def _segments(row_ids: Sequence[int], exclude: Sequence[str]) -> Select[Any]:
+def _segments(row_ids: Sequence[int], digest: str, exclude: Sequence[str]) -> Select[Any]:
     return (
         select(segment_papers.c.segment_id, segments.c.edition_id, papers.staying_row().label("stays"))
         .join(tables.papers, tables.papers.c.id == segment_papers.c.paper_id)
         .join(segments, segments.c.id == segment_papers.c.segment_id)
         .join(editions, editions.c.id == segments.c.edition_id)
-        .where(editions.c.digest.not_in(exclude), _is_one_of(row_ids))
+        .where(editions.c.digest != digest, editions.c.base.not_in(exclude), _is_one_of(row_ids))
     )
 
 
@@ -78,7 +78,7 @@ def _picks(row_ids: Sequence[int], exclude: Sequence[str]) -> Select[Any]:
         select(picked_papers.c.edition_id, picked_papers.c.position, papers.staying_row().label("stays"))
         .join(tables.papers, tables.papers.c.id == picked_papers.c.paper_id)
         .join(editions, editions.c.id == picked_papers.c.edition_id)
-        .where(editions.c.digest.not_in(exclude), _is_one_of(row_ids))
+        .where(editions.c.base.not_in(exclude), _is_one_of(row_ids))
     )
 
 
@@ -86,13 +86,14 @@ def _is_one_of(row_ids: Sequence[int]) -> ColumnElement[bool]:
     return tables.papers.c.id.in_(row_ids) | tables.papers.c.merged_into.in_(row_ids)
 
 
-def of_everyone(connection: Connection, before: Earlier) -> Iterator[Received]:
-    """Yield which of the papers each subscriber received, by subscriber id, an email at a time.
+def of_everyone(connection: Connection, before: Earlier, readers: Select[Any] | None = None) -> Iterator[Received]:
+    """Yield which of the papers each subscriber received, by subscriber id, an email at a time; or only `readers`.
 
     Each edition is read in key order, so the cost does not depend on the number of other editions.
     """
-    streams = [_of_segments(connection, edition_id, before.segments) for edition_id in sorted(before.editions)]
-    streams += [_of_picks(connection, edition_id, positions) for edition_id, positions in sorted(before.picks.items())]
+    among = true() if readers is None else deliveries.c.subscriber_id.in_(readers)
+    streams = [_of_segments(connection, edition_id, before.segments, among) for edition_id in sorted(before.editions)]
+    streams += [_of_picks(connection, one, positions, among) for one, positions in sorted(before.picks.items())]
     yield from merge(*streams, key=itemgetter(0))
 
 
@@ -114,17 +115,19 @@ def of(connection: Connection, subscriber_id: int, before: Earlier) -> frozenset
 
 
 def _of_segments(
-    connection: Connection, edition_id: int, wanted: Mapping[int, frozenset[PaperId]]
+    connection: Connection, edition_id: int, wanted: Mapping[int, frozenset[PaperId]], among: ColumnElement[bool]
 ) -> Iterator[Received]:
     statement = select(deliveries.c.subscriber_id, deliveries.c.segment_id, deliveries.c.state)
-    for row in _recipients(connection, statement.where(deliveries.c.edition_id == edition_id)):
+    for row in _recipients(connection, statement.where(deliveries.c.edition_id == edition_id, among)):
         if row.segment_id in wanted:
             yield row.subscriber_id, wanted[row.segment_id]
 
 
-def _of_picks(connection: Connection, edition_id: int, positions: Mapping[int, PaperId]) -> Iterator[Received]:
+def _of_picks(
+    connection: Connection, edition_id: int, positions: Mapping[int, PaperId], among: ColumnElement[bool]
+) -> Iterator[Received]:
     statement = select(deliveries.c.subscriber_id, deliveries.c.picks, deliveries.c.state)
-    picked = statement.where(deliveries.c.edition_id == edition_id, deliveries.c.picks.is_not(None))
+    picked = statement.where(deliveries.c.edition_id == edition_id, deliveries.c.picks.is_not(None), among)
     for row in _recipients(connection, picked):
         if found := _picked(row.picks, positions):
             yield row.subscriber_id, found
