@@ -10,10 +10,12 @@ from shlex import quote
 from typing import TYPE_CHECKING
 
 from digestmail.cli import check_fetching, check_files, check_outbox, check_sources, printing
+from digestmail.cli.names import shown_name
 from digestmail.cli.times import common_zone, written
 from digestmail.collect.collector import list_health
 from digestmail.config.mail import SmtpTable
 from digestmail.config.servers import secrets_of
+from digestmail.editions.cadence import chosen
 from digestmail.editions.publish import is_waiting
 from digestmail.editions.topic_report import unlearned
 from digestmail.errors import DigestmailError
@@ -56,12 +58,7 @@ class CheckReport:
 
 def check(app: App, *, connect: bool) -> CheckReport:
     """Look at everything that can be looked at without sending mail."""
-    problems = []
-    for digest in app.digests:
-        try:
-            app.mail.page(app.upcoming(digest).edition)
-        except DigestmailError as error:
-            problems.append(f"digest {digest.name}: {error}")
+    problems = list(_unrenderable(app))
     if connect:
         problems += [*_connections(app), *list_problems(app.config, app.database, app.wall_clock)]
     problems += [*place_problems(app.config, app.base), *file_problems(app.config, app.base)]
@@ -73,6 +70,7 @@ def check(app: App, *, connect: bool) -> CheckReport:
     problems += _orphans(app, wanted := count_choices(app.database))
     problems += _without_readers(app, wanted)
     problems += check_sources.problems(app, health)
+    editions = [one for digest in app.digests for one in (digest, *chosen(app.database, digest, app.horizon()))]
     unread = tuple(name for name in configured if name not in {row.source for row in health})
     return CheckReport(
         problems=tuple(dict.fromkeys(problems)),
@@ -88,12 +86,21 @@ def check(app: App, *, connect: bool) -> CheckReport:
         ),
         health=health,
         unread=unread,
-        waiting=tuple(one.name for one in app.digests if is_waiting(app.database, one, app.clock.now(), app.horizon())),
-        next_due={digest.name: next_fire(digest.schedule, app.clock.now()) for digest in app.digests},
-        zones={digest.name: digest.schedule.timezone for digest in app.digests},
+        waiting=tuple(one.name for one in editions if is_waiting(app.database, one, app.clock.now(), app.horizon())),
+        next_due={one.name: next_fire(one.schedule, app.clock.now()) for one in editions},
+        zones={one.name: one.schedule.timezone for one in editions},
         zone=common_zone(app.digests),
         outbox=app.outbox(),
     )
+
+
+def _unrenderable(app: App) -> Iterator[str]:
+    """Name digests whose next edition cannot be composed or rendered."""
+    for digest in app.digests:
+        try:
+            app.mail.page(app.upcoming(digest).edition)
+        except DigestmailError as error:
+            yield f"digest {digest.name}: {error}"
 
 
 def _ways_out(app: App) -> Iterator[str]:
@@ -189,7 +196,11 @@ def show(result: CheckReport) -> None:
             *(_health_row(row, result.zone) for row in result.health),
             *((f"source {name}", "-", "not read yet") for name in result.unread),
             *(
-                (f"digest {name}", "due", f"{'now, and ' * (name in result.waiting)}{written(at, result.zones[name])}")
+                (
+                    f"digest {shown_name(name)}",
+                    "due",
+                    f"{'now, and ' * (name in result.waiting)}{written(at, result.zones[name])}",
+                )
                 for name, at in result.next_due.items()
             ),
             *((f"outbox {state}", count, "") for state, count in result.outbox.outbox.items() if count),

@@ -9,6 +9,7 @@ from typing import Any
 
 import typer
 
+from digestmail.cli.names import shown_name
 from digestmail.cli.times import written
 from digestmail.model.reports import (
     CollectReport,
@@ -138,7 +139,7 @@ def _learning_line(learning: LearningReport) -> str:
 
 def _digest_lines(digest: DigestReport) -> Iterator[str]:
     slot = f" {digest.slot}" if digest.slot else ""
-    text = f"publish  {digest.digest}{slot}: {digest.status}"
+    text = f"publish  {shown_name(digest.digest)}{slot}: {digest.status}"
     if digest.status == "published":
         text += f", {digest.papers} of {counted(digest.considered, 'paper')}, {counted(digest.recipients, 'recipient')}"
         text += f", papers picked for {digest.personal}" if digest.personal else ""

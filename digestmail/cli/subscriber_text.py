@@ -10,6 +10,7 @@ from digestmail.cli import printing
 from digestmail.cli.times import common_zone, written
 from digestmail.model.personal import Profile
 from digestmail.model.subscribers import Subscriber, Subscription
+from digestmail.schedule.moments import is_paused
 from digestmail.subscribers import admin
 from digestmail.subscribers.interests import Interests
 from digestmail.text.addresses import key_of
@@ -54,7 +55,8 @@ def _facts(app: App, found: Subscriber) -> Iterator[tuple[str, str]]:
     yield "language", found.language or "as the digest"
     yield "time zone", found.timezone or "as the digest"
     yield "subscribed", at(found.created_at)
-    yield "paused until", at(found.paused_until)
+    paused = is_paused(found.paused_until, app.wall_clock.now())
+    yield "paused until" if paused else "last paused until", at(found.paused_until)
     yield "consent", " on ".join(part for part in (found.consent_source or "", at(found.consent_at)) if part)
     for row in admin.suppressed(app.database):
         if row.key == key_of(found.address):
@@ -63,4 +65,4 @@ def _facts(app: App, found: Subscriber) -> Iterator[tuple[str, str]]:
 
 def _choices(one: Subscription) -> str:
     hour = "when published" if one.hour is None else f"at {one.hour}:00"
-    return f"{', '.join(one.topics) or 'all topics'}, {hour}"
+    return ", ".join(filter(None, (", ".join(one.topics) or "all topics", one.cadence, hour)))

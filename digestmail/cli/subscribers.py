@@ -11,6 +11,8 @@ from digestmail.cli import transfer
 from digestmail.cli.options import ConfigPath, Json, Now, Quiet, open_app, parse_now
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from digestmail.app import App
     from digestmail.model.subscribers import Subscriber
 
@@ -38,6 +40,12 @@ def add(
         int | None,
         typer.Option(min=0, max=23, help="Deliver at this hour. Default: when it is published.", show_default=False),
     ] = None,
+    cadence: Annotated[
+        str | None,
+        typer.Option(
+            help="weekdays, weekly or monthly. Default: every edition.", metavar="CADENCE", show_default=False
+        ),
+    ] = None,
     timezone: Annotated[
         str | None, typer.Option(help="The time zone of the hour. Default: the digest's.", show_default=False)
     ] = None,
@@ -48,17 +56,19 @@ def add(
 ) -> None:
     """Subscribe an address without confirmation. Run it again with other topics to change them."""
     from digestmail.subscribers import admin
+    from digestmail.subscribers.validate import cadence_from
 
+    chosen = cadence_from(cadence or "")
     with open_app(config, now) as opened:
         name = digest or _only_digest(opened)
         _check_details(opened, language, timezone)
         moment = opened.clock.now()
         subscriber = admin.add(opened.database, opened.digests, address, name, topic or [], moment)
-        if (hour, language, timezone) != (None, None, None):
+        if (hour, chosen, language, timezone) != (None,) * 4:
             subscriber = admin.set_details(
-                opened.database, address, name, moment, hour=hour, language=language, timezone=timezone
+                opened.database, address, name, moment, hour=hour, cadence=chosen, language=language, timezone=timezone
             )
-    _print(subscriber, json=json, quiet=quiet)
+    _print(subscriber, moment, json=json, quiet=quiet)
 
 
 def _only_digest(app: App) -> str:
@@ -90,11 +100,12 @@ def list_all(
 
     with open_app(config) as opened:
         found = admin.list_all(opened.database, digest=digest)
+        moment = opened.clock.now()
         if json:
             printing.as_json(list(found))
             return
         for subscriber in found:
-            sys.stdout.write(f"{_line(subscriber)}\n")
+            sys.stdout.write(f"{_line(subscriber, moment)}\n")
 
 
 @app.command()
@@ -142,11 +153,11 @@ def pause(
 
     if (until is None) is not end:
         raise typer.BadParameter("use either --until DATE or --end", param_hint="--until")
-    moment = parse_now(until, "--until")
+    end_at = parse_now(until, "--until")
     with open_app(config, now) as opened:
-        found = admin.show(opened.database, address)
-        subscriber = preferences.pause(opened.database, found.id, moment, opened.clock.now())
-    _print(subscriber, json=json, quiet=quiet)
+        found, moment = admin.show(opened.database, address), opened.clock.now()
+        subscriber = preferences.pause(opened.database, found.id, end_at, moment)
+    _print(subscriber, moment, json=json, quiet=quiet)
 
 
 @app.command(name="change-address")
@@ -163,10 +174,11 @@ def change_address(
     from digestmail.text.addresses import normalize_address
 
     with open_app(config, now) as opened:
+        moment = opened.clock.now()
         subscriber = address_change.change_by_operator(
-            opened.database, normalize_address(address), normalize_address(new), opened.clock.now()
+            opened.database, normalize_address(address), normalize_address(new), moment
         )
-    _print(subscriber, json=json, quiet=quiet)
+    _print(subscriber, moment, json=json, quiet=quiet)
 
 
 @app.command()
@@ -188,19 +200,21 @@ def erase(
         sys.stdout.write(f"erased; {counted(erased.deliveries, 'delivery')} kept without the address\n")
 
 
-def _print(subscriber: Subscriber, *, json: bool, quiet: bool) -> None:
+def _print(subscriber: Subscriber, now: datetime, *, json: bool, quiet: bool) -> None:
     if json:
         from digestmail.cli import printing
 
         printing.as_json(subscriber)
     elif not quiet:
-        sys.stdout.write(f"{_line(subscriber)}\n")
+        sys.stdout.write(f"{_line(subscriber, now)}\n")
 
 
-def _line(subscriber: Subscriber) -> str:
+def _line(subscriber: Subscriber, now: datetime) -> str:
+    from digestmail.schedule.moments import is_paused
+
     wants = ", ".join(
         f"{subscription.digest} ({', '.join(subscription.topics) or 'all topics'})"
         for subscription in subscriber.subscriptions
     )
-    paused = f"  paused until {subscriber.paused_until:%Y-%m-%d}" if subscriber.paused_until else ""
+    paused = f"  paused until {subscriber.paused_until:%Y-%m-%d}" if is_paused(subscriber.paused_until, now) else ""
     return f"{subscriber.address}  {subscriber.state}  {wants}".rstrip() + paused

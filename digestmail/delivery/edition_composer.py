@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeVar
 
@@ -15,6 +15,7 @@ from digestmail.model.deliveries import Delivery, Envelope, Rendered
 from digestmail.model.editions import Edition
 from digestmail.model.selection import PersonalSection, Section
 from digestmail.selection.segments import committed, with_picks
+from digestmail.selection.trending import for_topics
 from digestmail.storage import editions, picks
 from digestmail.storage.database import Database
 from digestmail.text.addresses import split_address
@@ -30,8 +31,7 @@ are in use at once."""
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Prepared:
     message_template: MessageTemplate
-    digest: str
-    slot: str
+    edition: Edition
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,12 +75,13 @@ class EditionComposer:
     def write(self, delivery: Delivery, now: datetime) -> tuple[Envelope, bytes]:
         """Return the envelope and the message of one delivery. Raises RenderError or DeliveryError."""
         prepared = self._prepare(delivery.segment_id, delivery.picks)
+        edition = prepared.edition
         message = prepared.message_template.personalize(
             recipient=delivery.address,
-            message_id=self._tokens.message_id(prepared.digest, prepared.slot, delivery.subscriber_id, self._domain),
+            message_id=self._tokens.message_id(edition.digest, edition.slot.key, delivery.subscriber_id, self._domain),
             date=now,
-            unsubscribe_token=self._tokens.unsubscribe(delivery.subscriber_id, prepared.digest),
-            mailto_token=self._tokens.mailto_token(delivery.subscriber_id, prepared.digest) if self._bounces else None,
+            unsubscribe_token=self._tokens.unsubscribe(delivery.subscriber_id, edition.base),
+            mailto_token=self._tokens.mailto_token(delivery.subscriber_id, edition.base) if self._bounces else None,
         )
         return Envelope(sender=self._return_path(delivery), recipient=delivery.address), message
 
@@ -100,9 +101,7 @@ class EditionComposer:
         edition = content.edition
         sections = with_picks(content.sections, picked, edition.limits.max_papers)
         rendered = self._render(edition, sections, language=content.language)
-        prepared = _Prepared(
-            message_template=self._message_template(edition, rendered), digest=edition.digest, slot=edition.slot.key
-        )
+        prepared = _Prepared(message_template=self._message_template(edition, rendered), edition=edition)
         _keep(self._prepared, key, prepared)
         return prepared
 
@@ -114,7 +113,7 @@ class EditionComposer:
                 edition = editions.get_by_id(connection, segment.edition_id).edition
                 content = _Content(
                     edition_id=segment.edition_id,
-                    edition=edition,
+                    edition=replace(edition, trending=for_topics(edition.trending, segment.topics)),
                     sections=committed(edition, segment),
                     language=segment.language,
                 )

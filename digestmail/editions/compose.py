@@ -9,6 +9,7 @@ from datetime import UTC, datetime, time, timedelta
 from sqlalchemy import Connection
 
 from digestmail.editions.topic_learning import models_of
+from digestmail.editions.trending import find_trending
 from digestmail.errors import StorageError
 from digestmail.model.digests import Digest
 from digestmail.model.editions import Edition, Slot
@@ -63,12 +64,14 @@ def compose(
         slot.day,
         published=papers.published(connection, digest.name, paper_ids),
         last_at=last.composed_at if last else None,
-        elsewhere=papers.published_elsewhere(connection, paper_ids, (digest.name, *digest.allow_repeats_of)),
+        elsewhere=papers.published_elsewhere(connection, paper_ids, digest.name, digest.allow_repeats_of),
         models=models_of(connection, digest),
     )
     if reason := _why_nothing(connection, digest, selection):
         reason = _why_fewer(len(seen), len(admitted), len(candidates)) + reason
     edition = as_edition(digest, slot, now, selection, reason)
+    if edition.entries:
+        edition = replace(edition, trending=find_trending(connection, digest, slot, now))
     sent_at = editions.last_sent_at(connection, digest.name, before=slot.at) if digest.personal else None
     return Composed(
         edition=edition,
@@ -141,7 +144,7 @@ def window_start(digest: Digest, slot: Slot, last: Edition | None) -> datetime:
     start = slot.at - timedelta(days=digest.window_days)
     if last is None:
         return start
-    return max(min(start, last.slot.at), slot.at - _LONGEST_GAP)
+    return max(min(start, last.slot.at), min(start, slot.at - _LONGEST_GAP))
 
 
 def has_news(selection: Selection) -> bool:
@@ -210,16 +213,16 @@ def is_open(connection: Connection, digest: Digest, slot: Slot, now: datetime, h
     It cannot if it or a later one was published, or may have been in a database that was lost, or if the next slot is
     nearer. The first edition of a digest may be up to a day late, so that a new digest shows a result at once.
     `horizon` is the latest possible time, if known. Editions after it were published with a clock that was ahead, and
-    do not block earlier slots.
+    do not block earlier slots. A catch-up edition belongs to one that is out: it can be published until the next slot.
     """
     if editions.is_out(connection, digest.name, slot.key, slot.at, horizon):
         return False
     restored_at = settings.restored_at(connection)
     if restored_at is not None and slot.at <= restored_at:
         return False
-    if now <= open_until(digest.schedule, slot):
+    if digest.catch_up is not None or now <= open_until(digest.schedule, slot):
         return True
-    is_first = editions.is_first(connection, digest.name, horizon)
+    is_first = digest.schedule.every is None and editions.is_first(connection, digest.name, horizon)
     return is_first and now - slot.at <= _FIRST_MAY_BE_LATE
 
 

@@ -51,7 +51,7 @@ def entitlement_of(
 
     `pickable` are the papers that may be picked for them, as `Composed` has them.
     """
-    subscription = next((one for one in subscriber.subscriptions if one.digest == digest.name), None)
+    subscription = next((one for one in subscriber.subscriptions if one.digest == digest.base), None)
     stored = editions.get(connection, edition.digest, edition.slot.key)
     edition_id = stored.id if stored is not None and stored.edition == edition else None
     delivered = None if edition_id is None else _delivered(connection, digest, edition, edition_id, subscriber)

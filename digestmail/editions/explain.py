@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from digestmail.editions.compose import Composed, compose, upcoming_slot
 from digestmail.editions.explain_reader import ReaderQuestion, explain_published, explain_upcoming
+from digestmail.editions.trending import trended
 from digestmail.model.digests import Digest
 from digestmail.model.editions import Edition
 from digestmail.model.papers import Mention, Paper
@@ -76,6 +77,11 @@ def _explain_one(
     stored = editions.get(connection, digest.name, slot_key) if slot_key else None
     if stored is not None:
         found = _published(stored.edition, paper)
+        again = trended(connection, digest.name, stored.edition.slot, paper)
+        if again is not None:
+            slot, one = again
+            since = f"trending again since {slot.day:%a %d %B %Y}: {one.growth} more {one.count}"
+            found = replace(found, reasons=(*found.reasons, since))
         return found if asked is None else _with(found, explain_published(connection, asked, stored.edition))
     slot = upcoming_slot(connection, digest, now, horizon)
     # Times are given to the minute, so sightings of the entire minute are included.

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from digestmail.editions.compose import Composed
 from digestmail.editions.entitlement import Entitlement, entitlement_of
 from digestmail.editions.personal import ReaderPicks
-from digestmail.model.digests import Digest
+from digestmail.model.digests import Digest, base_name
 from digestmail.model.editions import Edition
 from digestmail.model.papers import Paper, PaperId
 from digestmail.model.personal import Taste
@@ -58,7 +58,7 @@ def explain_upcoming(connection: Connection, asked: ReaderQuestion, composed: Co
     yield from _picked_before(connection, asked)
     if reader.state is not SubscriberState.ACTIVE:
         yield f"{reader.address} gets no emails, because the state of the address is {reader.state}"
-    elif all(one.digest != digest.name for one in reader.subscriptions):
+    elif all(one.digest != digest.base for one in reader.subscriptions):
         yield f"{reader.address} is not subscribed to this digest"
     else:
         entitled = entitlement_of(connection, digest, composed.edition, reader, composed.pickable)
@@ -71,7 +71,7 @@ def explain_upcoming(connection: Connection, asked: ReaderQuestion, composed: Co
 
 def _picked_before(connection: Connection, asked: ReaderQuestion) -> Iterator[str]:
     for one in picks.of(connection, asked.reader.id):
-        if one.digest == asked.digest.name and one.paper_id in asked.names:
+        if base_name(one.digest) == asked.digest.base and one.paper_id in asked.names:
             yield f"picked for {asked.reader.address} in the edition of {one.slot}: {why_picked(one.reason)}"
 
 

@@ -132,7 +132,7 @@ class ReaderPicks:
             self._picker = Picker(
                 [entry.paper for entry in self._pickable],
                 [entry.score.total for entry in self._pickable],
-                feedback.rated_papers(self._connection, self._digest.name),
+                feedback.rated_papers(self._connection, self._digest.base),
                 self._edition.composed_at,
                 [KnownPaper(title=title, abstract=abstract) for title, abstract, _ in recent],
             )

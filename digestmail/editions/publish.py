@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
-from typing import Protocol
+from typing import Final, Protocol
 
 from sqlalchemy import Connection
 
+from digestmail.editions.cadence import audience_of, plain_audience, variants
 from digestmail.editions.compose import Composed, compose, is_open, read_well
 from digestmail.editions.due_time import DueTime
 from digestmail.editions.personal import PickedPapers, ReaderPicks
 from digestmail.editions.recipients import ReceivedPapers, SegmentAssigner
-from digestmail.errors import DigestmailError
+from digestmail.errors import DigestmailError, StorageError
 from digestmail.model.deliveries import Rendered
 from digestmail.model.digests import Digest, OnEmpty
 from digestmail.model.editions import Edition, Slot
@@ -30,6 +32,7 @@ from digestmail.storage.database import Database
 log = logging.getLogger("digestmail.editions")
 
 _CHUNK = 20_000
+_HAPPENED: Final = frozenset({"published", "empty", "failed"})
 
 
 class Render(Protocol):
@@ -49,36 +52,79 @@ def publish(
     queued_at: datetime | None = None,
     stop: Callable[[], bool] = lambda: False,
 ) -> PublishReport:
-    """Publish every digest with a due, open slot, each in one transaction. `stop` is checked between digests.
+    """Publish every digest with a due, open slot, and its variants, each in one transaction.
 
-    `now` determines what is due. `queued_at` is the real time, at which deliveries become due (default: `now`).
+    `stop` is checked between them. `now` determines what is due.
+    `queued_at` is the real time, at which deliveries become due (default: `now`).
     """
-    reports = []
     horizon = _horizon(now, queued_at)
-    for digest in digests:
-        if stop():
-            break
-        try:
-            with database.begin() as connection:
-                reports.append(publish_one(connection, digest, render, now, queued_at or now, horizon))
-        except Exception as error:  # noqa: BLE001 - one digest must never stop the others
-            reports.append(_failed(digest, error))
-    return PublishReport(digests=tuple(reports))
+    return _publish_each(
+        digests,
+        lambda digest: variants(database.begin, digest, now, max(now, queued_at or now)),
+        database.begin,
+        lambda connection, one: publish_one(connection, one, render, now, queued_at or now, horizon),
+        stop=stop,
+    )
 
 
 def dry_run_publish(
     connection: Connection, digests: Sequence[Digest], render: Render, now: datetime, queued_at: datetime | None = None
 ) -> PublishReport:
     """Like `publish`, but in the caller's transaction, which must be rolled back."""
-    reports = []
     horizon = _horizon(now, queued_at)
-    for digest in digests:
-        try:
-            with connection.begin_nested():
-                reports.append(publish_one(connection, digest, render, now, queued_at or now, horizon))
-        except Exception as error:  # noqa: BLE001 - one digest must never stop the others
-            reports.append(_failed(digest, error))
+
+    @contextmanager
+    def nested() -> Iterator[Connection]:
+        with connection.begin_nested():
+            yield connection
+
+    return _publish_each(
+        digests,
+        lambda digest: variants(nested, digest, now, max(now, queued_at or now)),
+        nested,
+        lambda inner, one: publish_one(inner, one, render, now, queued_at or now, horizon),
+    )
+
+
+def _publish_each(
+    digests: Sequence[Digest],
+    variants_of: Callable[[Digest], Iterator[Digest]],
+    begin: Callable[[], AbstractContextManager[Connection]],
+    publish_it: Callable[[Connection, Digest], DigestReport],
+    *,
+    stop: Callable[[], bool] = lambda: False,
+) -> PublishReport:
+    reports = (
+        report for digest in digests for report in _publish_variants(digest, variants_of, begin, publish_it, stop=stop)
+    )
     return PublishReport(digests=tuple(reports))
+
+
+def _publish_variants(
+    digest: Digest,
+    variants_of: Callable[[Digest], Iterator[Digest]],
+    begin: Callable[[], AbstractContextManager[Connection]],
+    publish_it: Callable[[Connection, Digest], DigestReport],
+    *,
+    stop: Callable[[], bool],
+) -> Iterator[DigestReport]:
+    """Publish a digest and its variants, each in a transaction; yield their reports. Idle variants have none."""
+    if stop():
+        return
+    one = digest
+    try:
+        for one in variants_of(digest):
+            if one is not digest and stop():
+                return
+            try:
+                with begin() as connection:
+                    report = publish_it(connection, one)
+            except Exception as error:  # noqa: BLE001 - one digest must never stop the others
+                report = _failed(one, error)
+            if one is digest or report.status in _HAPPENED:
+                yield report
+    except StorageError as error:
+        yield _failed(one, error)
 
 
 def _failed(digest: Digest, error: Exception) -> DigestReport:
@@ -90,13 +136,18 @@ def _failed(digest: Digest, error: Exception) -> DigestReport:
 
 
 def is_waiting(database: Database, digest: Digest, now: datetime, horizon: datetime) -> bool:
-    """Return whether the next run publishes `digest` at once: its slot has begun, and no run has come to it yet."""
+    """Return whether the next run publishes `digest` at once: its slot has begun, and no run has come to it yet.
+
+    A variant also needs readers who chose it before.
+    """
     slot = current_slot(digest.schedule, now)
     if slot is None:
         return False
     with database.connect() as connection:
-        return editions.get(connection, digest.name, slot.key) is None and is_open(
-            connection, digest, slot, now, horizon
+        return (
+            editions.get(connection, digest.name, slot.key) is None
+            and is_open(connection, digest, slot, now, horizon)
+            and (digest.name == digest.base or audience.is_wanted(connection, plain_audience(digest, slot), horizon))
         )
 
 
@@ -198,9 +249,10 @@ def _enqueue(
     picked = PickedPapers(edition, composed.pickable)
     paper_ids = [entry.paper.id for entry in (composed.pickable if readers.possible else edition.entries)]
     before = received.earlier(connection, paper_ids, digest, edition_id)
-    received_papers = ReceivedPapers(received.of_everyone(connection, before))
+    whom = audience_of(connection, digest, edition.slot, edition.composed_at)
+    received_papers = ReceivedPapers(received.of_everyone(connection, before, audience.ids_of(whom, now)))
     due = DueTime(digest.schedule.timezone, now)
-    people = audience.wanted_by(connection, digest.name, now)
+    people = audience.wanted_by(connection, whom, now)
     recipients = personal = total = 0
     while chunk := list(islice(people, _CHUNK)):
         total += len(chunk)

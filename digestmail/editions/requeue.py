@@ -11,6 +11,7 @@ from digestmail.editions.due_time import DueTime
 from digestmail.editions.recipients import SegmentAssigner
 from digestmail.model.digests import Digest
 from digestmail.model.subscribers import Subscriber, Subscription
+from digestmail.schedule.cadence import is_rarer
 from digestmail.storage import deliveries, editions, received
 from digestmail.storage.audience import RecipientChoices
 from digestmail.storage.deliveries import Waiting
@@ -33,6 +34,9 @@ def requeue(
             continue
         content_changed = was.topics != one.topics or before.language != after.language
         hour_changed = was.hour != one.hour or before.timezone != after.timezone
+        if is_rarer(one.cadence, was.cadence):
+            # The papers come with the next edition that they chose.
+            changed += deliveries.cancel(connection, after.id, f"{one.cadence} chosen", now, digest=one.digest)
         for waiting in deliveries.waiting(connection, after.id, one.digest):
             if content_changed:
                 segment_id = _segment(connection, digest, waiting, one, after)

@@ -20,6 +20,7 @@ from digestmail.mail.message import MessageTemplate
 from digestmail.mail.message_headers import Sender
 from digestmail.mail.placeholders import preferences_placeholder, single_line, unsubscribe_placeholder
 from digestmail.mail.templates import Templates, compiled
+from digestmail.mail.trending_lines import build_trending
 from digestmail.mail.view_model import (
     CUTS_PER_PAPER,
     Block,
@@ -87,7 +88,7 @@ class Renderer:
         render = partial(self.templates.render, language=language_tag)
         nonce = self._random_token()
         frame = build_frame(edition, base_url, nonce, feedback=feedback)
-        frame |= self.templates.language_context(language_tag) | {"look": look}
+        frame |= self.templates.language_context(language_tag) | {"look": look, "trending": build_trending(edition)}
         measured = measure or partial(_usual_octets, edition, base_url)
         return _Fitting(render, frame, build_blocks(edition, sections, look), look.layout, measured, nonce).largest()
 
@@ -233,7 +234,7 @@ def _subject(render: Any, context: dict[str, Any]) -> str:
 def _usual_octets(edition: Edition, base_url: str | None, mail: Rendered) -> int:
     """Return the size of the message for a sender with a short name, plus room for two signatures."""
     sender = Sender(mailbox="digest@mail.invalid", domain="mail.invalid", base_url=base_url)
-    return MessageTemplate(mail, sender, digest=edition.digest, title=edition.title).max_octets() + _TWO_SIGNATURES
+    return MessageTemplate(mail, sender, digest=edition.base, title=edition.title).max_octets() + _TWO_SIGNATURES
 
 
 def _compiles(source: str) -> bool:

@@ -13,7 +13,7 @@ from digestmail.model.differences import Changed
 from digestmail.model.editions import Edition, Slot
 from digestmail.model.papers import Origin, Paper, PaperId, Signals
 from digestmail.model.personal import PickKind, PickReason
-from digestmail.model.selection import Beyond, Entry, PersonalSection, Score, TopicMatch
+from digestmail.model.selection import Beyond, Count, Entry, PersonalSection, Score, TopicMatch, Trending
 from digestmail.model.theme import Appearance, Layout
 from digestmail.selection.segments import for_all_topics, with_picks
 
@@ -49,6 +49,11 @@ def template_problems(renderer: Renderer) -> Iterator[str]:
 
 def _problems(renderer: Renderer) -> Iterator[str]:
     full = sample_edition()
+    again = tuple(
+        Trending(paper=full.entries[0].paper, published_on=full.slot.day, topics=(), count=count, growth=20)
+        for count in Count
+    )
+    full = replace(full, trending=again)
     empty = Edition(
         digest=full.digest, slot=full.slot, title=full.title, byline="", composed_at=_AT, reason="nothing came"
     )

@@ -68,15 +68,15 @@ def build_frame(edition: Edition, base_url: str | None, nonce: str, *, feedback:
 
     `nonce` is the random part of the placeholders for personal links. `feedback` adds the links beside each paper.
     """
-    feedback_url = f"{feedback_placeholder(nonce)}/{edition.slot.key}"
+    path = f"{edition.base}/{edition.slot.key}" if edition.digest == edition.base else edition.base
     return {
         "title": at_word(single_line(edition.title), TITLE_LENGTH),
         "byline": at_word(single_line(edition.byline), TITLE_LENGTH),
         "day": edition.slot.day,
         "unsubscribe_url": unsubscribe_placeholder(nonce),
         "preferences_url": None if base_url is None else preferences_placeholder(nonce),
-        "feedback_url": feedback_url if feedback and base_url is not None else None,
-        "archive_url": None if base_url is None else f"{base_url}/{edition.digest}/{edition.slot.key}",
+        "feedback_url": f"{feedback_placeholder(nonce)}/{edition.key}" if feedback and base_url is not None else None,
+        "archive_url": None if base_url is None else f"{base_url}/{path}",
     }
 
 

@@ -90,7 +90,7 @@ def build_row(
         rank=rank,
         position=position,
         title=at_word(single_line(paper.title), TITLE_LENGTH),
-        link=_web_link(paper.link),
+        link=web_link(paper.link),
         authors=names_of(paper.authors),
         more_authors=max(len(paper.authors) - _NAMES_SHOWN, 0),
         organization=at_word(single_line(paper.organization or ""), NAME_LENGTH),
@@ -130,14 +130,14 @@ def _links(entry: Entry) -> Iterator[Link]:
         ("code", paper.code_url, signals.stars),
         ("project", paper.project_url, None),
     ):
-        url = _web_link(address)
+        url = web_link(address)
         if url is not None and url not in seen:
             seen.add(url)
             yield Link(kind=kind, url=url, site=_site(url), count=shown_count(count))
 
 
 def _thumbnail(paper: Paper) -> str | None:
-    url = _web_link(paper.thumbnail_url)
+    url = web_link(paper.thumbnail_url)
     return url if url is not None and url.startswith("https://") else None
 
 
@@ -172,7 +172,7 @@ def names_of(names: tuple[str, ...], most: int = _NAMES_SHOWN) -> tuple[str, ...
     return tuple(at_word(single_line(name), NAME_LENGTH) for name in names[:most])
 
 
-def _web_link(url: str | None) -> str | None:
+def web_link(url: str | None) -> str | None:
     """Return `url` percent-encoded if it is an http or https URL of reasonable length, else None."""
     if not url or len(url) > _URL_LENGTH:
         return None

@@ -54,7 +54,7 @@ class MailWriter:
         # It was just made, to measure the email.
         if last is not None and last[0] is edition and last[1] is rendered:
             return last[2]
-        made = MessageTemplate(rendered, self.sender, digest=edition.digest, title=edition.title, signers=self.signers)
+        made = MessageTemplate(rendered, self.sender, digest=edition.base, title=edition.title, signers=self.signers)
         self._last = edition, rendered, made
         return made
 
@@ -70,7 +70,7 @@ class MailWriter:
             sections,
             base_url=self.sender.base_url,
             language=language,
-            look=self._themes.get(edition.digest, Appearance()),
+            look=self._themes.get(edition.base, Appearance()),
             feedback=feedback,
             measure=partial(self._max_octets, edition),
         )

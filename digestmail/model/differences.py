@@ -16,6 +16,7 @@ class Changed(StrEnum):
     LEFT = "left"
     TOPICS = "topics"
     HOUR = "hour"
+    CADENCE = "cadence"
     LANGUAGE = "language"
     TIMEZONE = "timezone"
     PAUSED = "paused"
@@ -49,6 +50,8 @@ def _of_digests(before: Subscriber, after: Subscriber) -> Iterator[Difference]:
                 yield Difference(what=Changed.TOPICS, digest=name)
             if old[name].hour != new[name].hour:
                 yield Difference(what=Changed.HOUR, digest=name)
+            if old[name].cadence != new[name].cadence:
+                yield Difference(what=Changed.CADENCE, digest=name)
 
 
 def _of_person(before: Subscriber, after: Subscriber) -> Iterator[Difference]:
@@ -57,6 +60,13 @@ def _of_person(before: Subscriber, after: Subscriber) -> Iterator[Difference]:
     if before.timezone != after.timezone:
         yield Difference(what=Changed.TIMEZONE)
     if before.paused_until != after.paused_until:
-        yield Difference(what=Changed.PAUSED if after.paused_until else Changed.RESUMED)
+        yield Difference(what=Changed.PAUSED if _ends_later(before, after) else Changed.RESUMED)
     if before.address != after.address:
         yield Difference(what=Changed.ADDRESS)
+
+
+def _ends_later(before: Subscriber, after: Subscriber) -> bool:
+    """Return whether the pause of `after` ends later than that of `before`. One that was resumed ends sooner."""
+    if before.paused_until is None or after.paused_until is None:
+        return after.paused_until is not None
+    return before.paused_until < after.paused_until

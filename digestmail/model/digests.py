@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 from digestmail.model.personal import Profile
 from digestmail.model.theme import Appearance
@@ -66,12 +68,23 @@ class Limits:
     min_score: float = 0.0
 
 
+class Cadence(StrEnum):
+    """How often a reader gets a digest, if not whenever it is published."""
+
+    WEEKDAYS = "weekdays"
+    """From Monday to Friday."""
+    WEEKLY = "weekly"
+    MONTHLY = "monthly"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:
     """When editions are due: a crontab line (five fields, Sunday is 0 or 7; or @daily) in an IANA time zone."""
 
     cron: str
     timezone: str
+    every: Cadence | None = None
+    """Which of these slots count; None means all."""
 
 
 class OnEmpty(StrEnum):
@@ -81,11 +94,36 @@ class OnEmpty(StrEnum):
     SEND = "send"
 
 
+VARIANT_MARK: Final = "@"
+"""Separates the name of a digest from the name of a variant. Configured names do not contain it."""
+
+
+def base_name(name: str) -> str:
+    """Return the name of the configured digest of `name`, which may be a variant such as `daily@weekly`."""
+    return name.partition(VARIANT_MARK)[0]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CatchUp:
+    """Whom a catch-up edition is for: readers whose pause began from `first` to `last` and ended in between.
+
+    They missed the edition that was composed at `missed_at`, and their pause ended after it and not after `until`.
+    """
+
+    missed_at: datetime
+    until: datetime
+    first: datetime | None = None
+    """None means as long ago as you like."""
+    last: datetime | None = None
+    """Not included; None means until `missed_at`."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Digest:
-    """A configured newsletter."""
+    """A configured newsletter, or a variant of one for readers who get it less often."""
 
     name: str
+    """A variant has the name of its digest, `@` and its own name, such as `daily@weekly`."""
     title: str
     schedule: Schedule
     sources: tuple[str, ...]
@@ -116,3 +154,11 @@ class Digest:
     def most_picks(self) -> int:
         """How many papers are picked for one reader at most."""
         return self.limits.max_papers if self.personal else min(self.for_you, self.limits.max_papers)
+
+    catch_up: CatchUp | None = None
+    """Set in the variant for readers who return from a pause."""
+
+    @property
+    def base(self) -> str:
+        """The name of the configured digest, which readers subscribe to."""
+        return base_name(self.name)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Final
 
-from digestmail.model.digests import Limits
+from digestmail.model.digests import VARIANT_MARK, Limits, base_name
 from digestmail.model.papers import PaperId
-from digestmail.model.selection import Beyond, Entry
+from digestmail.model.selection import Beyond, Entry, Trending
+
+KEY_MARK: Final = "."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -43,6 +46,27 @@ class Edition:
     considered: int = 0
     """The number of candidates."""
     reason: str = ""
+    trending: tuple[Trending, ...] = ()
+    """Papers of earlier editions that trend now, the strongest growth first."""
+
+    @property
+    def base(self) -> str:
+        """The name of the configured digest, which readers subscribe to; `digest` may be a variant of it."""
+        return base_name(self.digest)
+
+    @property
+    def key(self) -> str:
+        """The key of the slot, with a dot and the variant if it is one: this edition among all of the base digest.
+
+        It consists of characters that no mail program encodes in a link (RFC 3986 section 2.3), and colons.
+        """
+        return self.slot.key + self.digest.removeprefix(self.base).replace(VARIANT_MARK, KEY_MARK)
+
+
+def digest_and_slot(base: str, key: str) -> tuple[str, str]:
+    """Return the digest and the slot key of the edition of a configured digest whose `key` this is."""
+    slot, mark, variant = key.partition(KEY_MARK)
+    return (f"{base}{VARIANT_MARK}{variant}" if mark else base), slot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -122,6 +122,28 @@ class Entry:
         return self.matches[0] if self.matches else None
 
 
+class Count(StrEnum):
+    """A count of a paper, by its name in `Signals`; the first that is known decides whether a paper trends."""
+
+    UPVOTES = "upvotes"
+    STARS = "stars"
+    COMMENTS = "comments"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trending:
+    """A paper of an earlier edition that trends now. It is no part of the new edition's papers."""
+
+    paper: Paper
+    published_on: date
+    """The local date of the edition that contained it."""
+    topics: tuple[str, ...]
+    """The topics that it matched then."""
+    count: Count
+    growth: int
+    """By how much the count grew since then."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Beyond:
     """How many papers qualified for an edition but were not kept; `topics` are their matches, best first."""

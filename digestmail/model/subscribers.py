@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from digestmail.model.digests import Cadence
 from digestmail.model.papers import PaperId
 
 
@@ -97,6 +98,8 @@ class Subscription:
     topics: tuple[str, ...] = ()
     hour: int | None = None
     """The local hour (0..23) of delivery; None means as soon as the edition is published."""
+    cadence: Cadence | None = None
+    """None means whenever the digest is published."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,7 +132,10 @@ class Subscriber:
     subscriptions: tuple[Subscription, ...] = ()
     language: str | None = None
     timezone: str | None = None
+    paused_from: datetime | None = None
+    """When the last pause began."""
     paused_until: datetime | None = None
+    """When the pause ends, or when the last one ended."""
     consent_source: str | None = None
     consent_at: datetime | None = None
 

@@ -52,8 +52,8 @@ def compose_test_message(
         recipient=recipient,
         message_id=_TOKENS.message_id(edition.digest, f"{edition.slot.key}-{label}", 0, app.mail.sender.domain),
         date=now,
-        unsubscribe_token=_TOKENS.unsubscribe(0, edition.digest),
-        mailto_token=_TOKENS.mailto_token(0, edition.digest),
+        unsubscribe_token=_TOKENS.unsubscribe(0, edition.base),
+        mailto_token=_TOKENS.mailto_token(0, edition.base),
     )
     sender = app.config.mail.sender_address
     return TestMessage(rendered=rendered, envelope=Envelope(sender=sender, recipient=recipient), message=message)

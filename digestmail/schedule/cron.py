@@ -12,14 +12,15 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from difflib import get_close_matches
 from functools import lru_cache
-from itertools import groupby
+from itertools import groupby, islice
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from cronsim import CronSim, CronSimError
 
 from digestmail.errors import ConfigError
-from digestmail.model.digests import Schedule
+from digestmail.model.digests import Cadence, Schedule
 from digestmail.model.editions import Slot
+from digestmail.schedule.cadence import first_day, is_workday, thinned
 
 _CRON_FIELDS = 5
 _NICKNAMES = {
@@ -36,6 +37,7 @@ _DAY = timedelta(days=1)
 _CLEAR = timedelta(hours=3)
 """Longer than any repeated hour, so that a search never starts in the middle of one."""
 _SOME_DAY = datetime(2026, 1, 1, tzinfo=UTC)
+_SOME_SLOTS = 100
 
 
 def check_timezone(name: str) -> str | None:
@@ -90,14 +92,44 @@ def open_until(schedule: Schedule, slot: Slot) -> datetime:
 
 
 def _slots(schedule: Schedule, start: datetime, *, reverse: bool) -> Iterator[Slot]:
-    """Yield the slots of the schedule from `start`, forwards or backwards.
+    """Yield the slots of the schedule from `start`, or from shortly before, forwards or backwards."""
+    zone = ZoneInfo(schedule.timezone)
+    local = start.astimezone(zone).replace(tzinfo=None)
+    if schedule.every is None or (schedule.every is Cadence.WEEKDAYS and not _has_workdays(schedule)):
+        return _all_slots(schedule, local, reverse=reverse)
+    if not reverse:
+        local = datetime.combine(first_day(schedule.every, local.date()), time()) - timedelta(seconds=1)
+    return thinned(_all_slots(schedule, local, reverse=reverse), schedule.every)
+
+
+@lru_cache(maxsize=64)
+def _has_workdays(schedule: Schedule) -> bool:
+    """Return whether a digest is ever published from Monday to Friday. If not, readers get every edition."""
+    return any(is_workday(slot.day) for slot in _some_slots(schedule))
+
+
+def _some_slots(schedule: Schedule) -> list[Slot]:
+    return list(islice(_all_slots(schedule, _SOME_DAY.replace(tzinfo=None), reverse=False), _SOME_SLOTS))
+
+
+@lru_cache(maxsize=64)
+def rarer_cadences(schedule: Schedule) -> tuple[Cadence, ...]:
+    """Return the cadences with which a reader gets fewer editions than this digest has, most frequent first."""
+    slots = _some_slots(schedule)
+    days = _has_workdays(schedule)
+    counts = ((one, len([*thinned(iter(slots), one)])) for one in Cadence if days or one is not Cadence.WEEKDAYS)
+    return tuple(cadence for cadence, count in counts if count < len(slots))
+
+
+def _all_slots(schedule: Schedule, start: datetime, *, reverse: bool) -> Iterator[Slot]:
+    """Yield the slots of the crontab line from `start`, a local time, forwards or backwards.
 
     Times in a gap of local time move to its end, where they have the same key and are one slot. This does not apply to
     schedules with "*" for minutes or hours, which follow the clock.
     """
     zone = ZoneInfo(schedule.timezone)
     fields = _fields(schedule.cron)
-    fires = CronSim(" ".join(fields), start.astimezone(zone).replace(tzinfo=None), reverse=reverse)
+    fires = CronSim(" ".join(fields), start, reverse=reverse)
     key_format = "%Y-%m-%dT%H:%M" if len(fires.minutes) * len(fires.hours) > 1 else "%Y-%m-%d"
     follows_clock = fields[1].startswith("*")
     for fire in fires:

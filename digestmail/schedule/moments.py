@@ -39,6 +39,11 @@ def bounded(until: datetime, now: datetime, longest: timedelta) -> datetime:
     return until if now < until and is_credible(until, now, longest) else now
 
 
+def is_paused(until: datetime | None, now: datetime) -> bool:
+    """Return whether a subscriber is paused at `now` by a pause until `until`."""
+    return until is not None and now < until and is_credible(until, now, LONGEST_HOLIDAY)
+
+
 def is_recent(moment: datetime, now: datetime, period: timedelta) -> bool:
     """Return whether a time is in the last `period`. Times in the future are not."""
     return not is_ahead(moment, now) and age(moment, now) < period

@@ -1,4 +1,4 @@
-"""Lists for web pages: editions without content, their neighbors, and a version of all data."""
+"""Lists of editions and papers, the neighbors of an edition, and a version of all data."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import Any
 from sqlalchemy import Connection, func, select
 
 from digestmail.model.archive import EditionLine, StoredEdition
+from digestmail.model.digests import VARIANT_MARK
+from digestmail.model.editions import Edition
 from digestmail.model.papers import Paper
 from digestmail.storage import editions as stored
 from digestmail.storage import paper_rows
@@ -22,6 +24,8 @@ _LINE = (
     editions.c.composed_at,
     editions.c.papers,
 )
+_NO_VARIANT = ~editions.c.digest.contains(VARIANT_MARK)
+"""By the name, which the index for lists contains."""
 
 
 def lines(
@@ -33,19 +37,20 @@ def lines(
     limit: int = 100,
     offset: int = 0,
 ) -> tuple[EditionLine, ...]:
-    """Return editions with papers, newest first, with slot keys from `since` up to but not including `until`."""
+    """Return editions with papers, newest first, with slot keys from `since` up to but not including `until`.
+
+    Without `digest`, those of all digests, but not of their variants.
+    """
     statement = select(*_LINE).where(editions.c.papers > 0, editions.c.slot >= since, editions.c.slot < until)
-    if digest is not None:
-        statement = statement.where(editions.c.digest == digest)
+    statement = statement.where(_NO_VARIANT if digest is None else editions.c.digest == digest)
     newest = statement.order_by(editions.c.slot_at.desc(), editions.c.digest).limit(limit).offset(offset)
     return tuple(_line(row) for row in connection.execute(newest))
 
 
 def count(connection: Connection, digest: str | None = None) -> int:
-    """Return the number of editions with papers."""
+    """Return the number of editions with papers, without `digest` of all digests, but not of their variants."""
     statement = select(func.count()).select_from(editions).where(editions.c.papers > 0)
-    if digest is not None:
-        statement = statement.where(editions.c.digest == digest)
+    statement = statement.where(_NO_VARIANT if digest is None else editions.c.digest == digest)
     return int(connection.execute(statement).scalar_one())
 
 
@@ -63,6 +68,14 @@ def contents(connection: Connection, found: tuple[EditionLine, ...]) -> Iterator
     """Yield these editions with their content, in the given order."""
     for line in found:
         yield stored.get_by_id(connection, line.id)
+
+
+def between(connection: Connection, digest: str, since: datetime, before: datetime) -> tuple[Edition, ...]:
+    """Return the editions of `digest` with papers for slots from `since`, before `before`, oldest first."""
+    e = editions.c
+    statement = select(e.id).where(e.digest == digest, e.slot_at >= since, e.slot_at < before, e.papers > 0)
+    ids = connection.execute(statement.order_by(e.slot_at)).scalars().all()
+    return tuple(stored.get_by_id(connection, edition_id).edition for edition_id in ids)
 
 
 def version(connection: Connection) -> str:

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Text, cast, func, select
+from sqlalchemy import ColumnElement, Connection, Select, Text, cast, func, select, true
 
+from digestmail.model.digests import Cadence, CatchUp
 from digestmail.model.subscribers import ChoiceCount, SubscriberState
-from digestmail.schedule.moments import LONGEST_HOLIDAY
+from digestmail.schedule.moments import LONGEST_HOLIDAY, SKEW
 from digestmail.storage.schema import subscribers, subscriptions
 
 _CHUNK = 5000
@@ -43,22 +44,84 @@ class RecipientChoices:
     language: str | None
 
 
-def wanted_by(connection: Connection, digest: str, now: datetime) -> Iterator[tuple[int, RecipientChoices]]:
-    """Yield (subscriber id, preferences) of the recipients of `digest` at `now`, by id, with constant memory.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Audience:
+    """Whom an edition is for."""
+
+    digest: str
+    """The name of the configured digest."""
+    cadence: Cadence | None = None
+    slot_at: datetime | None = None
+    """Readers who chose a cadence later are left out; None means that this does not matter."""
+    returning: CatchUp | None = None
+    """Readers who return from this pause are left out: they get a catch-up edition instead."""
+    catch_up: CatchUp | None = None
+    """Only these readers."""
+
+
+def is_wanted(connection: Connection, audience: Audience, now: datetime) -> bool:
+    """Return whether an audience has active readers at `now`, paused or not."""
+    return connection.execute(_active(audience, now).limit(1)).first() is not None
+
+
+def pauses(connection: Connection, audience: Audience, now: datetime) -> tuple[datetime, ...]:
+    """Return the different times at which the pauses of an audience began."""
+    began = _active(audience, now).with_only_columns(subscribers.c.paused_from).distinct()
+    return tuple(connection.execute(began).scalars())
+
+
+def ids_of(audience: Audience, now: datetime) -> Select[Any] | None:
+    """Return the query for the ids of an audience; None if it may be most readers, so that it is no shorter way."""
+    if audience.cadence is None and audience.catch_up is None:
+        return None
+    return _active(audience, now).with_only_columns(subscriptions.c.subscriber_id)
+
+
+def _active(audience: Audience, now: datetime) -> Select[Any]:
+    """Return the query for the active readers of an audience, paused or not.
+
+    A cadence chosen after `now` was chosen with a clock that was ahead, and counts as chosen long ago.
+    """
+    s, p = subscriptions.c, subscribers.c
+    statement = (
+        select(s.subscriber_id, cast(s.topics, Text), s.hour, p.timezone, p.language)
+        .join(subscribers, p.id == s.subscriber_id)
+        .where(s.digest == audience.digest, p.state == SubscriberState.ACTIVE)
+    )
+    if audience.cadence is None:
+        statement = statement.where(s.cadence.is_(None))
+    else:
+        statement = statement.where(s.cadence == audience.cadence)
+        if audience.slot_at is not None:
+            statement = statement.where((s.cadence_at <= audience.slot_at) | (s.cadence_at > now + SKEW))
+    if audience.returning is not None:
+        statement = statement.where(func.coalesce(~_missed(audience.returning), true()))
+    if audience.catch_up is not None:
+        statement = statement.where(_missed(audience.catch_up))
+    return statement
+
+
+def _missed(absence: CatchUp) -> ColumnElement[bool]:
+    """Return the condition for readers who were paused when an edition was composed, and are not any more."""
+    p = subscribers.c
+    condition = (
+        (p.paused_from <= absence.missed_at) & (p.paused_until > absence.missed_at) & (p.paused_until <= absence.until)
+    )
+    if absence.first is not None:
+        condition &= p.paused_from >= absence.first
+    if absence.last is not None:
+        condition &= p.paused_from < absence.last
+    return condition
+
+
+def wanted_by(connection: Connection, audience: Audience, now: datetime) -> Iterator[tuple[int, RecipientChoices]]:
+    """Yield (subscriber id, preferences) of an audience at `now`, by id, with constant memory.
 
     Paused subscribers are left out, unless the pause is longer than allowed. Equal preferences are the same object, so
     only the first is decoded.
     """
     statement = (
-        select(
-            subscriptions.c.subscriber_id,
-            cast(subscriptions.c.topics, Text),
-            subscriptions.c.hour,
-            subscribers.c.timezone,
-            subscribers.c.language,
-        )
-        .join(subscribers, subscribers.c.id == subscriptions.c.subscriber_id)
-        .where(subscriptions.c.digest == digest, subscribers.c.state == SubscriberState.ACTIVE)
+        _active(audience, now)
         .where(
             subscribers.c.paused_until.is_(None)
             | (subscribers.c.paused_until <= now)

@@ -78,13 +78,14 @@ def _to_json(person: Subscriber) -> dict[str, Any]:
         "address": person.address,
         "state": person.state,
         "choices": choices_to_json(choices),
+        "paused_from": person.paused_from.isoformat() if person.paused_from else None,
         "paused_until": person.paused_until.isoformat() if person.paused_until else None,
     }
 
 
 def _from_json(subscriber_id: int, stored: dict[str, Any], made_at: datetime) -> Subscriber:
     choices = choices_from_json(stored["choices"])
-    paused_until = stored["paused_until"]
+    paused_from, paused_until = stored["paused_from"], stored["paused_until"]
     return Subscriber(
         id=subscriber_id,
         address=stored["address"],
@@ -93,5 +94,6 @@ def _from_json(subscriber_id: int, stored: dict[str, Any], made_at: datetime) ->
         subscriptions=choices.subscriptions,
         language=choices.language,
         timezone=choices.timezone,
+        paused_from=datetime.fromisoformat(paused_from) if paused_from else None,
         paused_until=datetime.fromisoformat(paused_until) if paused_until else None,
     )

@@ -33,7 +33,7 @@ _STATES = {state.value: state for state in DeliveryState}
 # subscriber for the sake of thirty deliveries.
 _SUBSCRIBED = """(SELECT true FROM subscribers s
     JOIN editions e ON e.id = {0}.edition_id
-    JOIN subscriptions b ON b.digest = e.digest AND b.subscriber_id = s.id
+    JOIN subscriptions b ON b.digest = e.base AND b.subscriber_id = s.id
     WHERE s.id = {0}.subscriber_id AND s.state = 'active')"""
 _NOT_SUPPRESSED = "(SELECT true FROM subscribers s WHERE s.id = {0}.subscriber_id AND s.state <> 'suppressed')"
 # A common table expression is evaluated once; PostgreSQL may run a subquery again for each row, past its LIMIT.

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, exists, select
 
+from digestmail.model.digests import Cadence
 from digestmail.model.subscribers import Preferences, SubscriberState, Subscription
 from digestmail.storage.schema import confirmations, deliveries, subscribers
 from digestmail.storage.upsert import insert
@@ -71,7 +72,8 @@ def choices_to_json(choices: Preferences) -> dict[str, Any]:
     """Return preferences in stored form."""
     return {
         "digests": [
-            {"digest": one.digest, "topics": list(one.topics), "hour": one.hour} for one in choices.subscriptions
+            {"digest": one.digest, "topics": list(one.topics), "hour": one.hour, "cadence": one.cadence}
+            for one in choices.subscriptions
         ],
         "language": choices.language,
         "timezone": choices.timezone,
@@ -82,7 +84,12 @@ def choices_from_json(stored: dict[str, Any]) -> Preferences:
     """Return preferences from their stored form."""
     return Preferences(
         subscriptions=tuple(
-            Subscription(digest=one["digest"], topics=tuple(one["topics"]), hour=one["hour"])
+            Subscription(
+                digest=one["digest"],
+                topics=tuple(one["topics"]),
+                hour=one["hour"],
+                cadence=Cadence(one["cadence"]) if one["cadence"] else None,
+            )
             for one in stored["digests"]
         ),
         language=stored["language"],

@@ -100,14 +100,14 @@ def cancel(
     digest: str | None = None,
     due_before: datetime | None = None,
 ) -> int:
-    """Cancel what waits for a subscriber, of one digest or due before a time if given; return how many.
+    """Cancel what waits for a subscriber, of one digest and its variants or due before a time; return how many.
 
     What is on the wire already is left to its worker.
     """
     d = deliveries.c
     statement = update(deliveries).where(d.subscriber_id == subscriber_id, d.state.in_(_WAITING))
     if digest is not None:
-        statement = statement.where(d.edition_id.in_(select(editions.c.id).where(editions.c.digest == digest)))
+        statement = statement.where(d.edition_id.in_(select(editions.c.id).where(editions.c.base == digest)))
     if due_before is not None:
         statement = statement.where(d.due_at < due_before)
     cancelled = statement.values(state=DeliveryState.CANCELLED, due_at=None, ended_at=now, text=why)
@@ -138,12 +138,12 @@ class Waiting:
 
 
 def waiting(connection: Connection, subscriber_id: int, digest: str) -> tuple[Waiting, ...]:
-    """Return what waits for a subscriber of one digest."""
+    """Return what waits for a subscriber of one digest and its variants."""
     d = deliveries.c
     rows = connection.execute(
         select(d.edition_id, d.attempts, d.fence, d.picks)
         .join(editions, editions.c.id == d.edition_id)
-        .where(d.subscriber_id == subscriber_id, d.state.in_(_WAITING), editions.c.digest == digest)
+        .where(d.subscriber_id == subscriber_id, d.state.in_(_WAITING), editions.c.base == digest)
         .order_by(d.edition_id)
     )
     return tuple(

@@ -41,7 +41,9 @@ def add(connection: Connection, edition: Edition) -> int | None:
         "papers": sum(len(section.entries) for section in for_all_topics(edition)),
         "reason": edition.reason,
     }
-    statement = upsert.insert(connection, editions).values(digest=edition.digest, slot=edition.slot.key, **values)
+    statement = upsert.insert(connection, editions).values(
+        digest=edition.digest, base=edition.base, slot=edition.slot.key, **values
+    )
     has_news = (statement.excluded.papers > 0) | (statement.excluded.reason != editions.c.reason)
     taken = statement.on_conflict_do_update(
         index_elements=["digest", "slot"], set_=values, where=(editions.c.papers == 0) & has_news

@@ -125,6 +125,7 @@ def erase(connection: Connection, subscriber_id: int, now: datetime) -> int:
             state=SubscriberState.UNSUBSCRIBED,
             language=None,
             timezone=None,
+            paused_from=None,
             paused_until=None,
             consent_source=None,
             consent_at=None,

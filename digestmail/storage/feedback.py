@@ -7,6 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, Integer, delete, func, literal, select, update
 
+from digestmail.model.editions import digest_and_slot
 from digestmail.model.papers import Paper, PaperId
 from digestmail.model.personal import KnownPaper, Opinion
 from digestmail.model.subscribers import Feedback, SubscriberState
@@ -23,13 +24,17 @@ from digestmail.storage.upsert import chunks, insert
 
 
 def find_paper(connection: Connection, digest: str, slot: str, position: int) -> tuple[int, Paper] | None:
-    """Return (row, paper) of the paper at `position` (from 1) of an edition, as it is known today; None if none."""
+    """Return (row, paper) of the paper at `position` (from 1) of an edition, as it is known today; None if none.
+
+    `slot` is the edition's `key`, which names its variant.
+    """
+    name, slot_key = digest_and_slot(digest, slot)
     row_id = connection.execute(
         select(func.coalesce(papers.c.merged_into, papers.c.id))
         .join(edition_papers, edition_papers.c.paper_id == papers.c.id)
         .join(editions, editions.c.id == edition_papers.c.edition_id)
         # Positions of papers that the edition does not contain may be too large for the type of the column.
-        .where(editions.c.digest == digest, editions.c.slot == slot)
+        .where(editions.c.digest == name, editions.c.slot == slot_key)
         .where(edition_papers.c.position == literal(position, Integer))
     ).scalar()
     return None if row_id is None else next(paper_rows.load(connection, [row_id]))

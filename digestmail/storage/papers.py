@@ -27,6 +27,7 @@ __all__ = [
     "by_ids",
     "editions_of",
     "find",
+    "latest",
     "list_papers",
     "mentioned",
     "mentions_of",
@@ -150,6 +151,25 @@ def mentioned(
     return tuple(_mentioned(known[row_id], list(group)) for row_id, group in grouped)
 
 
+def latest(
+    connection: Connection, paper_ids: Collection[PaperId], sources: Sequence[str], until: datetime
+) -> dict[PaperId, tuple[Paper, Signals]]:
+    """Return each of these papers as it is known today, with the latest counts that `sources` showed up to `until`."""
+    by_row = row_ids(connection, paper_ids)
+    counts: dict[int, Signals] = {}
+    for some in chunks(sorted(set(by_row.values()))):
+        rows = connection.execute(
+            select(sightings)
+            .where(sightings.c.paper_id.in_(some), sightings.c.source.in_(sources), sightings.c.seen_at <= until)
+            .order_by(sightings.c.paper_id, sightings.c.source, sightings.c.seen_on)
+        )
+        for (row_id, _), group in groupby(rows, key=lambda row: (row.paper_id, row.source)):
+            *_, last = group
+            counts[row_id] = highest(counts.get(row_id, Signals()), signals_of(last))
+    known = dict(paper_rows.load(connection, counts))
+    return {paper_id: (known[row], counts[row]) for paper_id, row in by_row.items() if row in counts}
+
+
 def _mentioned(paper: Paper, rows: list[Row[Any]]) -> Mentioned:
     """Combine the rows of one paper, ordered by source and day."""
     now, earlier = Signals(), Signals()
@@ -195,9 +215,9 @@ def published(connection: Connection, digest: str, paper_ids: Collection[PaperId
 
 
 def published_elsewhere(
-    connection: Connection, paper_ids: Collection[PaperId], exclude_digests: Collection[str]
+    connection: Connection, paper_ids: Collection[PaperId], digest: str, allow_repeats_of: Collection[str] = ()
 ) -> frozenset[PaperId]:
-    """Return those of the papers that other digests published."""
+    """Return those of the papers that other digests published, as for `editions.prior_segments`."""
     by_row = {row_id: paper_id for paper_id, row_id in row_ids(connection, paper_ids).items()}
     found: set[PaperId] = set()
     stays = staying_row().label("stays")
@@ -206,7 +226,8 @@ def published_elsewhere(
             select(stays)
             .select_from(edition_papers)
             .join(papers, papers.c.id == edition_papers.c.paper_id)
-            .where(edition_papers.c.digest.not_in(list(exclude_digests)), stays.in_(some))
+            .join(editions, editions.c.id == edition_papers.c.edition_id)
+            .where(edition_papers.c.digest != digest, editions.c.base.not_in(list(allow_repeats_of)), stays.in_(some))
         )
         found.update(by_row[row_id] for row_id in connection.execute(statement).scalars())
     return frozenset(found)
@@ -227,13 +248,13 @@ def sightings_of(connection: Connection, paper_id: PaperId) -> tuple[StoredSight
 
 
 def editions_of(connection: Connection, paper_id: PaperId) -> tuple[tuple[str, str], ...]:
-    """Return (digest, slot) of the editions that contained a paper, oldest first."""
+    """Return (digest, slot) of the editions that contained a paper, oldest first; variants are left out."""
     statement = (
         select(editions.c.digest, editions.c.slot)
         .join(edition_papers, edition_papers.c.edition_id == editions.c.id)
         .join(papers, papers.c.id == edition_papers.c.paper_id)
         .join(paper_aliases, paper_aliases.c.paper_id == staying_row())
-        .where(paper_aliases.c.alias == paper_id)
+        .where(paper_aliases.c.alias == paper_id, editions.c.digest == editions.c.base)
         .order_by(editions.c.slot_at, editions.c.digest)
     )
     return tuple((row.digest, row.slot) for row in connection.execute(statement))

@@ -43,7 +43,7 @@ TEXT_COLUMNS: Final[Mapping[str, Mapping[str, Kept]]] = {
     "connection_leases": {"key": Kept.NOTHING, "worker": Kept.NOTHING},
     "deliveries": {"state": Kept.NOTHING, "text": Kept.ROW},
     "edition_papers": {"digest": Kept.NOTHING, "topic": Kept.NOTHING},
-    "editions": {"digest": Kept.NOTHING, "slot": Kept.NOTHING, "content": Kept.NOTHING, "reason": Kept.NOTHING},
+    "editions": dict.fromkeys(("digest", "base", "slot", "content", "reason"), Kept.NOTHING),
     "host_limits": {"host": Kept.NOTHING},
     # `request` is a hash without a key, so an address could be guessed from it.
     "idempotency_keys": {"key": Kept.MENTION, "request": Kept.MENTION, "response": Kept.MENTION},
@@ -87,7 +87,7 @@ TEXT_COLUMNS: Final[Mapping[str, Mapping[str, Kept]]] = {
         "timezone": Kept.ROW,
         "consent_source": Kept.ROW,
     },
-    "subscriptions": {"digest": Kept.NOTHING, "topics": Kept.ROW},
+    "subscriptions": {"digest": Kept.NOTHING, "topics": Kept.ROW, "cadence": Kept.NOTHING},
     "suppressions": {"key": Kept.HASH, "reason": Kept.NOTHING, "detail": Kept.HASH},
     "unsubscribe_mails": {"report": Kept.NOTHING},
     "validators": {"source": Kept.NOTHING, "url": Kept.NOTHING, "etag": Kept.NOTHING, "last_modified": Kept.NOTHING},

@@ -15,7 +15,7 @@ from typing import Any, Final
 from pydantic import TypeAdapter
 from sqlalchemy import Connection, Row, insert, select
 
-from digestmail.model.editions import Edition
+from digestmail.model.editions import Edition, digest_and_slot
 from digestmail.model.papers import Paper, PaperId
 from digestmail.model.personal import PickKind, PickReason
 from digestmail.model.selection import Entry, PersonalSection
@@ -131,7 +131,11 @@ def _reason(row: Row[Any]) -> PickReason:
 def find_paper(
     connection: Connection, subscriber_id: int, digest: str, slot: str, position: int
 ) -> tuple[int, Paper] | None:
-    """Return (row, paper) of the paper at `position` of an edition, if it was picked for this reader; else None."""
+    """Return (row, paper) of the paper at `position` of an edition, if it was picked for this reader; else None.
+
+    `slot` is the edition's `key`, which names its variant.
+    """
+    name, slot_key = digest_and_slot(digest, slot)
     mine = (deliveries.c.edition_id == editions.c.id) & (deliveries.c.subscriber_id == subscriber_id)
     found = connection.execute(
         select(papers.staying_row().label("row_id"), deliveries.c.picks)
@@ -139,7 +143,7 @@ def find_paper(
         .join(schema.papers, schema.papers.c.id == picked_papers.c.paper_id)
         .join(editions, editions.c.id == picked_papers.c.edition_id)
         .join(deliveries, mine)
-        .where(editions.c.digest == digest, editions.c.slot == slot, picked_papers.c.position == position)
+        .where(editions.c.digest == name, editions.c.slot == slot_key, picked_papers.c.position == position)
     ).first()
     if found is None or all(position != picked for picked, _ in unpack(found.picks)):
         return None

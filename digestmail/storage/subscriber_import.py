@@ -106,6 +106,7 @@ def _values(one: NewPerson, now: datetime) -> dict[str, Any]:
         "state": SubscriberState.ACTIVE,
         "language": one.choices.language,
         "timezone": one.choices.timezone,
+        "paused_from": now if one.paused_until else None,
         "paused_until": one.paused_until,
         "consent_source": one.consent.source,
         "consent_at": one.consent.at,
@@ -127,6 +128,8 @@ def subscribe_all(connection: Connection, wanted: Sequence[tuple[str, Subscripti
             "subscriber_id": ids[key],
             "topics": list(one.topics),
             "hour": one.hour,
+            "cadence": one.cadence,
+            "cadence_at": now,
             "created_at": now,
         }
         for key, one in wanted

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, delete, select, true, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, case, delete, select, true, update
 
+from digestmail.model.digests import Cadence
 from digestmail.model.subscribers import Consent, Preferences, Subscriber, SubscriberState, Subscription
+from digestmail.schedule.moments import is_paused
 from digestmail.storage import deliveries, idempotency, opt_outs
 from digestmail.storage.schema import subscribers, subscriptions
 from digestmail.storage.upsert import insert
 from digestmail.text.addresses import key_of
 
 _CHUNK = 5000
+_SAME_PAUSE = timedelta(days=1)
 
 
 def add(connection: Connection, address: str, now: datetime) -> int:
@@ -37,12 +40,18 @@ def add(connection: Connection, address: str, now: datetime) -> int:
 
 
 def subscribe(connection: Connection, subscriber_id: int, subscription: Subscription, now: datetime) -> None:
-    """Subscribe a person to a digest, or change the topics and the hour of a subscription."""
-    chosen = {"topics": list(subscription.topics), "hour": subscription.hour}
+    """Subscribe a person to a digest, or change the topics, the hour and the cadence of a subscription."""
+    chosen = {"topics": list(subscription.topics), "hour": subscription.hour, "cadence": subscription.cadence}
     statement = insert(connection, subscriptions).values(
-        digest=subscription.digest, subscriber_id=subscriber_id, created_at=now, **chosen
+        digest=subscription.digest, subscriber_id=subscriber_id, created_at=now, cadence_at=now, **chosen
     )
-    connection.execute(statement.on_conflict_do_update(index_elements=["digest", "subscriber_id"], set_=chosen))
+    s, new = subscriptions.c, statement.excluded
+    cadence_at = case((s.cadence.is_distinct_from(new.cadence), new.cadence_at), else_=s.cadence_at)
+    connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=["digest", "subscriber_id"], set_=chosen | {"cadence_at": cadence_at}
+        )
+    )
 
 
 def find(connection: Connection, address: str) -> Subscriber | None:
@@ -76,7 +85,12 @@ def _subscribers(connection: Connection, statement: Select[Any]) -> Iterator[Sub
     wants: dict[int, list[Subscription]] = {}
     for row in _subscriptions(connection, rows):
         wants.setdefault(row.subscriber_id, []).append(
-            Subscription(digest=row.digest, topics=tuple(row.topics), hour=row.hour)
+            Subscription(
+                digest=row.digest,
+                topics=tuple(row.topics),
+                hour=row.hour,
+                cadence=Cadence(row.cadence) if row.cadence else None,
+            )
         )
     for row in rows:
         yield Subscriber(
@@ -87,6 +101,7 @@ def _subscribers(connection: Connection, statement: Select[Any]) -> Iterator[Sub
             subscriptions=tuple(wants.get(row.id, ())),
             language=row.language,
             timezone=row.timezone,
+            paused_from=row.paused_from,
             paused_until=row.paused_until,
             consent_source=row.consent_source,
             consent_at=row.consent_at,
@@ -133,6 +148,7 @@ def activate(connection: Connection, subscriber_id: int, consent: Consent, now: 
         state=SubscriberState.ACTIVE,
         consent_source=consent.source,
         consent_at=consent.at,
+        paused_from=None,
         paused_until=None,
     )
 
@@ -155,15 +171,40 @@ def readdress(connection: Connection, subscriber_id: int, address: str, now: dat
 
 
 def restore(connection: Connection, before: Subscriber, now: datetime) -> None:
-    """Restore the preferences, pause and state of `before`, but not the address."""
+    """Restore the preferences, pause and state of `before`, but not the address.
+
+    A pause that `before` did not have ends now, so that what was missed is caught up on.
+    """
     choices = Preferences(subscriptions=before.subscriptions, language=before.language, timezone=before.timezone)
     choose(connection, before.id, choices, now)
-    _set(connection, before.id, now, state=before.state, paused_until=before.paused_until)
+    _set(connection, before.id, now, state=before.state)
+    if is_paused(before.paused_until, now):
+        _set(connection, before.id, now, paused_from=before.paused_from, paused_until=before.paused_until)
+    else:
+        pause(connection, before.id, None, now)
 
 
 def pause(connection: Connection, subscriber_id: int, until: datetime | None, now: datetime) -> None:
-    """Pause a subscriber until `until`; None ends a pause."""
-    _set(connection, subscriber_id, now, paused_until=until)
+    """Pause a subscriber until `until`; None ends a pause.
+
+    A pause that follows another within a day continues it, because nothing or little was received in between.
+    """
+    s = subscribers.c
+    row = connection.execute(select(s.paused_from, s.paused_until).where(s.id == subscriber_id)).first()
+    if row is None:
+        return
+    if until is None:
+        if is_paused(row.paused_until, now):
+            _set(connection, subscriber_id, now, paused_until=now)
+        return
+    continues = row.paused_from is not None and is_paused(row.paused_until, now - _SAME_PAUSE)
+    _set(
+        connection,
+        subscriber_id,
+        now,
+        paused_from=row.paused_from if continues else now,
+        paused_until=until,
+    )
 
 
 def leave(connection: Connection, subscriber_id: int, digest: str, now: datetime) -> bool:

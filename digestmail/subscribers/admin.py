@@ -10,7 +10,7 @@ from itertools import islice
 from sqlalchemy import Connection
 
 from digestmail.errors import SubscriptionError
-from digestmail.model.digests import Digest
+from digestmail.model.digests import Cadence, Digest
 from digestmail.model.subscribers import (
     ChoiceCount,
     Preferences,
@@ -53,9 +53,9 @@ def add_within(
     address = normalize_address(address)
     reason = suppressions.reason_for(connection, key_of(address))
     known = subscribers.find(connection, address)
-    if known is not None:  # the hour they chose is theirs
-        hours = {one.digest: one.hour for one in known.subscriptions}
-        subscription = replace(subscription, hour=hours.get(digest))
+    chosen = next((one for one in known.subscriptions if one.digest == digest), None) if known else None
+    if chosen is not None:  # the hour and the cadence they chose are theirs
+        subscription = replace(subscription, hour=chosen.hour, cadence=chosen.cadence)
     if reason is not None or (known is not None and known.state is SubscriberState.SUPPRESSED):
         raise SubscriptionError(f"{address} is suppressed: {_REASONS.get(reason, _REASONS[SuppressionReason.BOUNCED])}")
     subscriber_id = subscribers.add(connection, address, now)
@@ -72,10 +72,13 @@ def set_details(
     now: datetime,
     *,
     hour: int | None = None,
+    cadence: Cadence | None = None,
     language: str | None = None,
     timezone: str | None = None,
 ) -> Subscriber:
-    """Change the hour (0..23) of a subscription, or the language or time zone of a subscriber; None changes nothing.
+    """Change the hour (0..23) or cadence of a subscription, or the language or time zone of a subscriber.
+
+    None changes nothing.
 
     Raises SubscriptionError when there is no such subscriber, subscription or time zone.
     """
@@ -89,9 +92,8 @@ def set_details(
         one = next((one for one in found.subscriptions if one.digest == digest), None)
         if one is None:
             raise SubscriptionError(f"{address} is not subscribed to {digest!r}")
-        chosen = tuple(
-            replace(each, hour=hour) if each is one and hour is not None else each for each in found.subscriptions
-        )
+        changed_one = replace(one, hour=one.hour if hour is None else hour, cadence=cadence or one.cadence)
+        chosen = tuple(changed_one if each is one else each for each in found.subscriptions)
         preferences = Preferences(
             subscriptions=chosen, language=language or found.language, timezone=timezone or found.timezone
         )

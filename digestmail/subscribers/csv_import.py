@@ -19,7 +19,7 @@ from digestmail.storage.subscriber_import import AddressStatus
 from digestmail.subscribers.csv_dialect import column_name, rows
 from digestmail.subscribers.csv_format import COLUMNS, TOPIC_SEPARATOR, unescape_formula
 from digestmail.subscribers.preferences import LONGEST_PAUSE
-from digestmail.subscribers.validate import checked
+from digestmail.subscribers.validate import cadence_from, checked
 from digestmail.text.addresses import key_of, normalize_address
 from digestmail.text.counts import counted
 
@@ -111,7 +111,7 @@ class Reader:
         consent = self.consent
         choices: Preferences | str = Preferences()
         if active:
-            wanted = (row.get(name, "") for name in ("topics", "hour", "language", "timezone"))
+            wanted = (row.get(name, "") for name in ("topics", "hour", "cadence", "language", "timezone"))
             choices = choose(row["digest"], *wanted)
             consent = self._consent(row)
         if isinstance(choices, str):
@@ -155,17 +155,20 @@ class Reader:
         """Return a cached function that checks preferences, because files repeat the same ones."""
 
         @lru_cache(4096)
-        def choose(digest: str, topics: str, hour: str, language: str, timezone: str) -> Preferences | str:
+        def choose(
+            digest: str, topics: str, hour: str, cadence: str, language: str, timezone: str
+        ) -> Preferences | str:
             if language and language not in self.languages:
                 return f"there is no language {language!r}; available languages: {', '.join(self.languages)}"
             if hour and not _HOUR.fullmatch(hour):
                 return f"{hour!r} is not an hour; the hour must be a number from 0 to 23"
-            chosen = Subscription(
-                digest=digest,
-                topics=tuple(one for name in topics.split(TOPIC_SEPARATOR) if (one := name.strip())),
-                hour=int(hour) if hour else None,
-            )
             try:
+                chosen = Subscription(
+                    digest=digest,
+                    topics=tuple(one for name in topics.split(TOPIC_SEPARATOR) if (one := name.strip())),
+                    hour=int(hour) if hour else None,
+                    cadence=cadence_from(cadence.lower()),
+                )
                 return checked(
                     self.digests,
                     Preferences(subscriptions=(chosen,), language=language or None, timezone=timezone or None),
@@ -184,7 +187,7 @@ def _bare_address(cell: str) -> str:
         raise SubscriptionError(f"{cell!r} is not an email address: {error}") from error
 
 
-_Choose = Callable[[str, str, str, str, str], Preferences | str]
+_Choose = Callable[[str, str, str, str, str, str], Preferences | str]
 
 
 def _moment(column: str, row: Mapping[str, str]) -> datetime | None:

@@ -20,6 +20,7 @@ class PaperInEdition:
 
     digest: str
     slot: str
+    """The edition's `key`."""
     position: int
 
 

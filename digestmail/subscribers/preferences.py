@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
@@ -13,7 +13,7 @@ from digestmail.bounces.identify import Request
 from digestmail.editions.requeue import requeue
 from digestmail.errors import SubscriptionError
 from digestmail.model.deliveries import NoticeKind
-from digestmail.model.digests import Digest
+from digestmail.model.digests import Cadence, Digest
 from digestmail.model.subscribers import Preferences, Subscriber, SubscriberState
 from digestmail.storage import address_changes, confirmations, deliveries, notices, subscribers, unsubscribe_mails
 from digestmail.storage.database import Database
@@ -59,19 +59,45 @@ def change(
     """
     choices = checked(digests, choices)
     with database.begin() as connection:
-        before = _get(connection, subscriber_id)
-        if before.state is not SubscriberState.ACTIVE:
-            raise SubscriptionError("this address is not subscribed; you can subscribe again on the home page")
-        subscribers.choose(connection, subscriber_id, choices, now)
-        kept = {one.digest for one in choices.subscriptions}
-        for one in before.subscriptions:
-            if one.digest not in kept:
-                deliveries.cancel(connection, subscriber_id, "unsubscribed", now, digest=one.digest)
-        after = _get(connection, subscriber_id)
-        if after != before:
-            requeue(connection, digests, before, after, now)
-            notify_of_change(connection, before, now)
-        return after
+        return _replace(connection, digests, _active(connection, subscriber_id), choices, now)
+
+
+def choose_cadence(
+    database: Database, digests: Sequence[Digest], subscriber_id: int, digest: str, cadence: Cadence, now: datetime
+) -> Subscriber:
+    """Change how often an active subscriber gets `digest`, and nothing else. Return the subscriber.
+
+    The subscriber is notified as for `change`. Raises SubscriptionError if the person is not subscribed to `digest`.
+    """
+    with database.begin() as connection:
+        before = _active(connection, subscriber_id)
+        if digest not in {one.digest for one in before.subscriptions}:
+            raise SubscriptionError("this subscription no longer exists")
+        chosen = tuple(replace(one, cadence=cadence) if one.digest == digest else one for one in before.subscriptions)
+        choices = Preferences(subscriptions=chosen, language=before.language, timezone=before.timezone)
+        return _replace(connection, digests, before, choices, now)
+
+
+def _active(connection: Connection, subscriber_id: int) -> Subscriber:
+    found = _get(connection, subscriber_id)
+    if found.state is not SubscriberState.ACTIVE:
+        raise SubscriptionError("this address is not subscribed; you can subscribe again on the home page")
+    return found
+
+
+def _replace(
+    connection: Connection, digests: Sequence[Digest], before: Subscriber, choices: Preferences, now: datetime
+) -> Subscriber:
+    subscribers.choose(connection, before.id, choices, now)
+    kept = {one.digest for one in choices.subscriptions}
+    for one in before.subscriptions:
+        if one.digest not in kept:
+            deliveries.cancel(connection, before.id, "unsubscribed", now, digest=one.digest)
+    after = _get(connection, before.id)
+    if after != before:
+        requeue(connection, digests, before, after, now)
+        notify_of_change(connection, before, now)
+    return after
 
 
 def pause(

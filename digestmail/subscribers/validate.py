@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from digestmail.errors import SubscriptionError
-from digestmail.model.digests import Digest
+from digestmail.model.digests import Cadence, Digest
 from digestmail.model.subscribers import Preferences, Subscription
 from digestmail.schedule.cron import check_timezone
 
@@ -56,6 +56,19 @@ def checked_subscription(digests: Sequence[Digest], one: Subscription) -> Subscr
     if one.hour is not None and not 0 <= one.hour <= LAST_HOUR:
         raise SubscriptionError("the hour must be a number from 0 to 23")
     return replace(one, topics=tuple(topic for topic in known if topic in topics))
+
+
+def cadence_from(text: str) -> Cadence | None:
+    """Return the cadence called `text`; None if it is empty. Raises SubscriptionError if there is none."""
+    if not text:
+        return None
+    if text not in set(Cadence):
+        raise SubscriptionError(
+            "there is no frequency %(name)s",
+            name=repr(text),
+            operator_text=f"there is no cadence {text!r}{_hint(text, [one.value for one in Cadence])}",
+        )
+    return Cadence(text)
 
 
 def _without_all_topics(digests: Sequence[Digest], one: Subscription) -> Subscription:

@@ -8,6 +8,7 @@ from typing import Annotated, Self
 from pydantic import Field
 
 from digestmail.bounces.processor import BouncesReport
+from digestmail.model.digests import Cadence
 from digestmail.model.subscribers import Subscriber, SubscriberState, SuppressionReason
 from digestmail.web.schemas import ApiModel
 
@@ -18,6 +19,8 @@ class SubscriptionOut(ApiModel):
     digest: str
     topics: list[str]
     hour: int | None
+    cadence: Cadence | None
+    """How often they get it; null means every edition."""
 
 
 class SubscriberOut(ApiModel):
@@ -38,7 +41,7 @@ class SubscriberOut(ApiModel):
             state=subscriber.state,
             created_at=subscriber.created_at,
             subscriptions=[
-                SubscriptionOut(digest=one.digest, topics=list(one.topics), hour=one.hour)
+                SubscriptionOut(digest=one.digest, topics=list(one.topics), hour=one.hour, cadence=one.cadence)
                 for one in subscriber.subscriptions
             ],
         )

@@ -119,7 +119,7 @@ def get_edition(request: Request, response: Response, digest: Name, slot: Name) 
     """Return an edition with all topics, or cite its papers."""
     database = app_of(request).database
     found = archive.find_edition(database, digest, slot)
-    if found is None:
+    if found is None or found.edition.digest != found.edition.base:
         raise HTTPException(404, "there is no such edition")
     sections = for_all_topics(found.edition)
     shown = [entry.paper for section in sections for entry in section.entries]

@@ -18,7 +18,7 @@ from digestmail.web.pages import page, pages_of, translate
 router = APIRouter(include_in_schema=False)
 _LIKED: Final = {"more": True, "less": False}
 _REMOVE: Final = "none"
-_SLOT: Final = re.compile("[0-9T:-]{1,30}")
+_SLOT: Final = re.compile("[0-9T:-]{1,30}([.][a-z0-9T:-]{1,60})?")
 _POSITION: Final = re.compile("[0-9]{1,5}")
 
 

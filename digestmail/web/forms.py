@@ -17,6 +17,7 @@ from starlette.types import Message
 from digestmail.errors import SubscriptionError, TokenError
 from digestmail.model.digests import Digest
 from digestmail.model.subscribers import Preferences, Subscription
+from digestmail.subscribers.validate import cadence_from
 from digestmail.web.pages import pages_of
 
 _LARGEST: Final = 64 * 1024
@@ -129,7 +130,7 @@ def check_form(request: Request, form: Form, purpose: str, *, min_age: timedelta
 
 
 def preferences_from_form(form: Form, digests: tuple[Digest, ...], languages: tuple[str, ...]) -> Preferences:
-    """Return the preferences in the fields `digest`, `topics.NAME`, `hour`, `timezone` and `language`.
+    """Return the preferences in the fields `digest`, `topics.NAME`, `cadence.NAME`, `hour`, `timezone` and `language`.
 
     Raises SubscriptionError for values that our forms do not offer.
     """
@@ -143,7 +144,12 @@ def preferences_from_form(form: Form, digests: tuple[Digest, ...], languages: tu
     wanted = [name for name in dict.fromkeys(form.all("digest")) if name in known]
     return Preferences(
         subscriptions=tuple(
-            Subscription(digest=name, topics=form.all(f"topics.{name}"), hour=int(hour) if hour else None)
+            Subscription(
+                digest=name,
+                topics=form.all(f"topics.{name}"),
+                hour=int(hour) if hour else None,
+                cadence=cadence_from(form.get(f"cadence.{name}")),
+            )
             for name in wanted
         ),
         language=language or None,

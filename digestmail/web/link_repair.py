@@ -12,10 +12,11 @@ _LINK = re.compile(rf"/+({'|'.join(PERSONAL)})/(.+)", re.IGNORECASE | re.DOTALL)
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{2,400}\.[A-Za-z0-9_-]{27}")
 """A sealed text: base64 data, a dot, and a keyed hash of 20 octets in base64 without padding."""
 _SUFFIX = re.compile(
-    r"[^A-Za-z0-9]*/+(address|data\.json|data|erase|feedback|interests(?:/(?:clear|file|list|remove))?|pause)(?![A-Za-z0-9])"
+    r"[^A-Za-z0-9]*/+(address|cadence|data\.json|data|erase|feedback|interests(?:/(?:clear|file|list|remove))?|pause)"
+    r"(?![A-Za-z0-9])"
 )
 """Suffixes of the preferences link."""
-_PAPER = re.compile(r"/+([0-9][0-9T:-]{0,30})/+([0-9]{1,5})(?:/+(more|less))?(?![0-9A-Za-z])")
+_PAPER = re.compile(r"/+([0-9][0-9T:-]{0,30}(?:[.][a-z0-9T:-]{1,60})?)/+([0-9]{1,5})(?:/+(more|less))?(?![0-9A-Za-z])")
 """The suffix of a feedback link: a slot, a paper's position and an answer."""
 _WRAPPED = re.compile(r"=?[\r\n]+|[\s=\u00ad\u200b-\u200f\u2060\ufeff]+")
 """Characters inserted at line breaks: quoted-printable soft breaks, white space, zero-width characters."""

@@ -11,9 +11,11 @@ from digestmail.errors import SubscriptionError, TokenError
 from digestmail.mail.i18n import date_formats
 from digestmail.model.papers import PaperId
 from digestmail.model.subscribers import Preferences, Subscriber, SubscriberState
+from digestmail.schedule.cron import rarer_cadences
 from digestmail.subscribers import data_export, feedback, preferences
 from digestmail.subscribers.address_requests import store_change
 from digestmail.subscribers.rate_limit import Admission
+from digestmail.subscribers.validate import cadence_from
 from digestmail.text.addresses import key_of, normalize_address
 from digestmail.text.credentials import new_secret
 from digestmail.web import subscriber_pages
@@ -76,6 +78,23 @@ def pause(request: Request, token: str, form: SubmittedForm, background: Backgro
     return _page(request, token, person, message=message)
 
 
+@router.post("/preferences/{token}/cadence")
+def choose_cadence(request: Request, token: str, form: SubmittedForm, background: BackgroundTasks) -> HTMLResponse:
+    """Change how often the digest of the link arrives, as the unsubscribe page offers it."""
+    app = pages_of(request).app
+    try:
+        person, name = subscriber_pages.subscriber_from_token(request, token)
+        check_form(request, form, subscriber_pages.purpose(token))
+        cadence = cadence_from(form.get("cadence"))
+        if cadence is None:
+            raise SubscriptionError("there is no frequency %(name)s", name="''")  # noqa: TRY301 - shown like the others
+        preferences.choose_cadence(app.database, app.digests, person.id, name, cadence, app.wall_clock.now())
+    except (TokenError, SubscriptionError) as error:
+        return subscriber_pages.invalid_link(request, error)
+    background.add_task(subscriber_pages.web_state(request).notice_queue.flush)
+    return page(request, "fewer_emails.html", token=token, cadence=cadence)
+
+
 @router.post("/preferences/{token}/address")
 def change_address(request: Request, token: str, form: SubmittedForm, background: BackgroundTasks) -> HTMLResponse:
     """Send a confirmation request to a new address. The response is the same for every address."""
@@ -135,6 +154,7 @@ def _page(
         subscribed=person.state is SubscriberState.ACTIVE,
         paused_until=paused_until,
         pauses=_PAUSES,
+        cadences={digest.name: rarer_cadences(digest.schedule) for digest in app.digests},
         message=message,
         problem=problem,
         **subscriber_pages.choice_context(request, choices),

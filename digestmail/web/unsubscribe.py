@@ -6,6 +6,10 @@ from fastapi import APIRouter, BackgroundTasks, Request
 from fastapi.responses import HTMLResponse, PlainTextResponse, Response
 
 from digestmail.errors import SubscriptionError, TokenError
+from digestmail.model.digests import Cadence, Digest
+from digestmail.model.subscribers import Subscriber
+from digestmail.schedule.cadence import is_rarer
+from digestmail.schedule.cron import rarer_cadences
 from digestmail.subscribers import preferences
 from digestmail.web import subscriber_pages
 from digestmail.web.forms import LenientForm
@@ -22,16 +26,26 @@ def show(request: Request, token: str) -> HTMLResponse:
         person, name = subscriber_pages.subscriber_from_token(request, token)
     except (TokenError, SubscriptionError) as error:
         return subscriber_pages.invalid_link(request, error)
-    title = next((digest.title for digest in app.digests if digest.name == name), None)
+    digest = next((digest for digest in app.digests if digest.name == name), None)
     return page(
         request,
         "unsubscribe.html",
         token=token,
         own_token=subscriber_pages.form_token(request, token),
-        digest_title=title,
+        digest_title=digest.title if digest else None,
+        instead=_instead(person, digest),
         others=len([one for one in person.subscriptions if one.digest != name]),
         subscribed=bool(person.subscriptions),
     )
+
+
+def _instead(person: Subscriber, digest: Digest | None) -> Cadence | None:
+    """Return the cadence that is offered instead of unsubscribing: weekly, or monthly if that would change nothing."""
+    if digest is None:
+        return None
+    mine = next((one for one in person.subscriptions if one.digest == digest.name), None)
+    offered = (one for one in rarer_cadences(digest.schedule) if one is not Cadence.WEEKDAYS)
+    return None if mine is None else next((one for one in offered if is_rarer(one, mine.cadence)), None)
 
 
 @router.post("/unsubscribe/{token}")

@@ -22,10 +22,12 @@ from digestmail.config.sources import ArxivFeedTable
 from digestmail.editions import topic_report
 from digestmail.errors import TransportError
 from digestmail.model.deliveries import Attempted, DeliveryState, NoticeKind, ProcessIdentity
+from digestmail.model.digests import Cadence
 from digestmail.model.papers import Health, SourceHealth
+from digestmail.model.subscribers import Subscription
 from digestmail.papers.arxiv_taxonomy import category_problem
 from digestmail.selection.topic_model import fingerprint
-from digestmail.storage import claims, notices, rates, schema, sources, topic_models, workers
+from digestmail.storage import claims, notices, rates, schema, sources, subscribers, topic_models, workers
 from digestmail.storage.topic_models import Learned
 from digestmail.subscribers import admin
 from digestmail.text.credentials import weakness
@@ -69,6 +71,18 @@ def test_a_digest_that_the_next_run_publishes_is_due_now(check, sqlite, capsys):
     assert re.search("digest daily +due +now, and ", capsys.readouterr().out)
     publish(sqlite, 0)
     assert "daily" not in check().waiting
+
+
+def test_a_variant_is_shown_with_its_next_slot_when_someone_chose_it(check, sqlite, capsys):
+    assert "daily@weekly" not in check().next_due
+    with sqlite.begin() as connection:
+        reader = subscribers.find(connection, "daily@example.org")
+        subscribers.subscribe(connection, reader.id, Subscription(digest="daily", cadence=Cadence.WEEKLY), THURSDAY)
+    report = check()
+    assert "daily@weekly" not in report.waiting, "it was chosen after the slot of this week began"
+    checking.show(report)
+    assert re.search(r"digest daily \(weekly\) +due +Mon 2026-04-06", capsys.readouterr().out)
+    assert "daily@weekly" in check(at=THURSDAY + timedelta(days=5)).waiting
 
 
 def test_weak_and_shared_secrets_are_named_and_not_shown(check):

@@ -355,6 +355,10 @@ def test_a_reader_is_added_with_everything_they_want_and_shown_with_it(site):
     assert re.search(r"subscribed +Thu 2026-04-02 12:00 UTC", said)
     digestmail(site, "subscribers", "add", "a@example.org", NOW)
     assert re.search(r"digest daily +all topics, at 7:00", digestmail(site, "subscribers", "show", "a@example.org"))
+    digestmail(site, "subscribers", "add", "a@example.org", "--cadence", "weekly", NOW)
+    assert re.search(r"all topics, weekly, at 7:00", digestmail(site, "subscribers", "show", "a@example.org"))
+    refused = digestmail(site, "subscribers", "add", "a@example.org", "--cadence", "weekli", NOW, status=1)
+    assert "there is no cadence 'weekli'; did you mean 'weekly'?" in refused
     digestmail(site, "suppressions", "add", "a@example.org", "--reason", "asked by phone", NOW)
     assert "asked by phone" in digestmail(site, "subscribers", "show", "a@example.org")
 

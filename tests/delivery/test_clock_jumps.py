@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import count
 from pathlib import Path
@@ -22,6 +23,7 @@ from digestmail.editions.publish import publish
 from digestmail.errors import DeliveryError, TransportError
 from digestmail.mail.link_tokens import LinkTokens
 from digestmail.model.deliveries import Attempted, DeliveryState, Manner, NoticeKind
+from digestmail.model.digests import Cadence
 from digestmail.model.papers import Sighting, Signals, Validators
 from digestmail.model.personal import ReadingListKind
 from digestmail.model.subscribers import BounceEvent, BounceKind, Preferences, SubscriberState, Subscription
@@ -110,7 +112,7 @@ def test_every_column_with_a_moment_is_played_or_harms_nobody():
 
 @pytest.mark.parametrize("name", ["_host_limits", "_rates", "_connections", "_deliveries", "_refused", "_dead",
                                   "_notices", "_signing_up", "_asking", "_told", "_pauses", "_sources", "_papers",
-                                  "_editions",
+                                  "_editions", "_cadences",
                                   "_keys", "_bounces", "_leaving", "_addresses", "_servers",
                                   "_reading_lists"])  # fmt: skip
 def test_what_a_wrong_clock_wrote_stops_nothing_once_it_is_right(database, wrong, tmp_path, name):
@@ -321,7 +323,18 @@ def _told(database, wrong, _):
         assert due_at <= RIGHT + LONGEST_DELIVERY
 
 
-@over("subscribers.paused_until")
+@over("subscriptions.cadence_at")
+def _cadences(database, wrong, _):
+    with database.begin() as connection:
+        one = subscribers.add(connection, "a@example.org", wrong)
+        subscribers.subscribe(connection, one, Subscription(digest="daily", cadence=Cadence.WEEKLY), wrong)
+        readers = audience.Audience(digest="daily", cadence=Cadence.WEEKLY, slot_at=RIGHT - 2 * DAY)
+        waits = wrong == RIGHT - DAY
+        assert bool([*audience.wanted_by(connection, readers, RIGHT)]) is not waits
+        assert [*audience.wanted_by(connection, replace(readers, slot_at=RIGHT - HOUR), RIGHT)]
+
+
+@over("subscribers.paused_from", "subscribers.paused_until")
 def _pauses(database, wrong, _):
     with database.begin() as connection:
         one = subscribers.add(connection, "a@example.org", wrong)
@@ -329,8 +342,8 @@ def _pauses(database, wrong, _):
     preferences.pause(database, one, wrong + 30 * DAY, wrong)
     with database.connect() as connection:
         paused = wrong in {RIGHT + DAY, RIGHT - DAY}
-        assert bool([*audience.wanted_by(connection, "daily", RIGHT)]) is not paused
-        assert [*audience.wanted_by(connection, "daily", RIGHT + 400 * DAY)]
+        assert bool([*audience.wanted_by(connection, audience.Audience(digest="daily"), RIGHT)]) is not paused
+        assert [*audience.wanted_by(connection, audience.Audience(digest="daily"), RIGHT + 400 * DAY)]
 
 
 @over("opt_outs.opted_out_at")

@@ -9,6 +9,7 @@ import pytest
 from fakes import THURSDAY
 
 from digestmail.model.differences import Changed, Difference, differences
+from digestmail.model.digests import Cadence
 from digestmail.model.subscribers import Subscriber, SubscriberState, Subscription
 
 BEFORE = Subscriber(
@@ -37,6 +38,11 @@ BEFORE = Subscriber(
         ),
         ({"language": "de", "timezone": "UTC"}, [(Changed.LANGUAGE, ""), (Changed.TIMEZONE, "")]),
         ({"paused_until": THURSDAY}, [(Changed.PAUSED, "")]),
+        ({"paused_from": THURSDAY}, []),
+        (
+            {"subscriptions": (replace(BEFORE.subscriptions[0], cadence=Cadence.WEEKLY), BEFORE.subscriptions[1])},
+            [(Changed.CADENCE, "daily")],
+        ),
         ({"address": "new@example.org"}, [(Changed.ADDRESS, "")]),
     ],
 )
@@ -51,3 +57,11 @@ def test_an_ended_pause_and_a_new_one_are_described_differently():
     paused = replace(BEFORE, paused_until=THURSDAY)
 
     assert differences(paused, BEFORE) == (Difference(what=Changed.RESUMED),)
+
+
+def test_a_pause_that_ends_sooner_was_resumed_and_one_that_ends_later_is_a_pause():
+    paused = replace(BEFORE, paused_until=THURSDAY + timedelta(days=7))
+    resumed = replace(BEFORE, paused_until=THURSDAY)
+
+    assert differences(paused, resumed) == (Difference(what=Changed.RESUMED),)
+    assert differences(resumed, paused) == (Difference(what=Changed.PAUSED),)

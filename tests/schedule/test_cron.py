@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from digestmail.errors import ConfigError
-from digestmail.model.digests import Schedule
+from digestmail.model.digests import Cadence, Schedule
 from digestmail.schedule.cron import (
     announcement_day,
     arxiv_announces_on,
@@ -377,3 +377,88 @@ def test_a_chosen_hour_is_within_a_day(hour, zone, after):
 def test_an_unknown_time_zone_is_an_error():
     with pytest.raises(ConfigError, match="no time zone"):
         next_hour(7, "Mars/Olympus", at("2026-04-02T05:20"))
+
+
+# -- cadences --------------------------------------------------------------------------------------------------------
+
+
+def cadence_days(cron: str, zone: str, every: Cadence, begin: str, end: str) -> list[str]:
+    schedule = Schedule(cron=cron, timezone=zone, every=every)
+    found = fires(schedule, at(begin, zone) - timedelta(seconds=1), at(end, zone))
+    return [f"{moment.astimezone(ZoneInfo(zone)):%a %m-%d %H:%M}" for moment in found]
+
+
+@pytest.mark.parametrize(
+    ("cron", "every", "days"),
+    [
+        ("0 7 * * *", Cadence.WEEKDAYS, ["Thu 01-01 07:00", "Fri 01-02 07:00", "Mon 01-05 07:00", "Tue 01-06 07:00"]),
+        ("0 7 * * *", Cadence.WEEKLY, ["Mon 01-05 07:00", "Mon 01-12 07:00", "Mon 01-19 07:00", "Mon 01-26 07:00"]),
+        ("0 7 * * *", Cadence.MONTHLY, ["Thu 01-01 07:00", "Sun 02-01 07:00", "Sun 03-01 07:00", "Wed 04-01 07:00"]),
+        ("0 7 * * tue-fri", Cadence.WEEKLY, ["Tue 01-06 07:00", "Tue 01-13 07:00", "Tue 01-20 07:00"]),
+        ("0 7,19 * * *", Cadence.WEEKLY, ["Mon 01-05 07:00", "Mon 01-12 07:00"]),
+        ("0 7,19 * * *", Cadence.WEEKDAYS, ["Thu 01-01 07:00", "Thu 01-01 19:00", "Fri 01-02 07:00"]),
+        ("@hourly", Cadence.MONTHLY, ["Thu 01-01 00:00", "Sun 02-01 00:00", "Sun 03-01 00:00"]),
+        ("0 7 * * sun", Cadence.WEEKLY, ["Sun 01-04 07:00", "Sun 01-11 07:00", "Sun 01-18 07:00"]),
+        ("0 7 * * mon,thu", Cadence.MONTHLY, ["Thu 01-01 07:00", "Mon 02-02 07:00", "Mon 03-02 07:00"]),
+        ("0 7 15,31 * *", Cadence.MONTHLY, ["Thu 01-15 07:00", "Sun 02-15 07:00", "Sun 03-15 07:00"]),
+        ("0 7 31 * *", Cadence.WEEKLY, ["Sat 01-31 07:00", "Tue 03-31 07:00", "Sun 05-31 07:00"]),
+        ("0 7 * * sat,sun", Cadence.WEEKDAYS, ["Sat 01-03 07:00", "Sun 01-04 07:00", "Sat 01-10 07:00"]),
+    ],
+)
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "Pacific/Auckland"])
+def test_a_cadence_keeps_some_slots_of_the_schedule(cron, every, days, zone):
+    assert cadence_days(cron, zone, every, "2026-01-01", "2026-07-01")[: len(days)] == days
+
+
+def test_on_weekends_only_the_first_day_of_the_iso_week_is_due_once():
+    assert cadence_days("0 7 * * sat,sun", "UTC", Cadence.WEEKLY, "2026-01-01", "2026-01-20") == [
+        "Sat 01-03 07:00",
+        "Sat 01-10 07:00",
+        "Sat 01-17 07:00",
+    ]
+
+
+def test_a_week_that_spans_two_years_has_one_slot():
+    assert cadence_days("0 7 * * *", "UTC", Cadence.WEEKLY, "2026-12-27", "2027-01-06") == [
+        "Mon 12-28 07:00",
+        "Mon 01-04 07:00",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("zone", "first"),
+    [
+        ("Pacific/Apia", "2011-12-31T00:30"),  # 30 December was skipped: the week began on Monday all the same
+        ("America/Sao_Paulo", "2018-11-05T00:30"),  # clocks went forward on Sunday at midnight
+        ("Europe/Berlin", "2026-03-30T00:30"),
+    ],
+)
+def test_clocks_that_change_neither_add_nor_lose_a_weekly_slot(zone, first):
+    schedule = Schedule(cron="30 0 * * *", timezone=zone, every=Cadence.WEEKLY)
+    begin = at(first, zone) - timedelta(days=21)
+    found = fires(schedule, begin, begin + timedelta(days=42))
+    weeks = [moment.astimezone(ZoneInfo(zone)).isocalendar()[:2] for moment in found]
+    assert weeks == sorted(set(weeks))
+    assert len(weeks) == 6
+
+
+@given(
+    moment=st.datetimes(datetime(2024, 1, 1), datetime(2028, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001 - as above
+    cron=st.sampled_from(["0 7 * * *", "30 2 * * *", "0 0 * * *", "0 7 * * mon-fri", "0 8,20 * * *", "15 6 1,15 * *"]),
+    zone=st.sampled_from(ZONES),
+    every=st.sampled_from(Cadence),
+)
+@settings(max_examples=200, deadline=None)
+def test_the_slots_of_a_cadence_are_slots_of_the_schedule_and_look_the_same_forwards_and_backwards(
+    moment, cron, zone, every
+):
+    plain = Schedule(cron=cron, timezone=zone)
+    thin = Schedule(cron=cron, timezone=zone, every=every)
+    slot = current_slot(thin, moment)
+    assert slot is not None
+    assert slot.at <= moment < next_fire(thin, moment)
+    assert current_slot(plain, slot.at) == slot
+    following = current_slot(thin, next_fire(thin, moment))
+    assert following is not None
+    assert next_fire(thin, slot.at) == following.at
+    assert current_slot(plain, following.at) == following

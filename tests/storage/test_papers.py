@@ -86,7 +86,14 @@ def test_two_papers_that_turn_out_to_be_one_are_merged_and_never_published_again
         rows = papers.row_ids(connection, [first.id, second.id])
         assert rows[first.id] != rows[second.id]
         edition = schema.editions.insert().values(
-            digest="daily", slot="s", slot_at=THURSDAY, composed_at=THURSDAY, content="{}", papers=1, reason=""
+            digest="daily",
+            base="daily",
+            slot="s",
+            slot_at=THURSDAY,
+            composed_at=THURSDAY,
+            content="{}",
+            papers=1,
+            reason="",
         )
         edition_id = connection.execute(edition.returning(schema.editions.c.id)).scalar_one()
         connection.execute(

@@ -196,11 +196,13 @@ def test_lists_are_read_in_pages_without_losing_anybody(connection, monkeypatch)
     monkeypatch.setattr(subscribers, "_CHUNK", 3)
     ids = people(connection, 7, "daily", "Agents")
     assert [s.id for s in subscribers.list_subscribers(connection)] == ids
-    assert [(i, wanted.topics) for i, wanted in audience.wanted_by(connection, "daily", THURSDAY)] == [
-        (i, ("Agents",)) for i in ids
-    ]
+    assert [
+        (i, wanted.topics) for i, wanted in audience.wanted_by(connection, audience.Audience(digest="daily"), THURSDAY)
+    ] == [(i, ("Agents",)) for i in ids]
     subscribers.remove(connection, "p3@example.org", THURSDAY)
-    assert [i for i, _ in audience.wanted_by(connection, "daily", THURSDAY)] == ids[:3] + ids[4:]
+    assert [i for i, _ in audience.wanted_by(connection, audience.Audience(digest="daily"), THURSDAY)] == ids[:3] + ids[
+        4:
+    ]
     assert [s.id for s in subscribers.list_subscribers(connection, digest="daily")] == ids[:3] + ids[4:]
     gone = subscribers.list_subscribers(connection, state=SubscriberState.UNSUBSCRIBED)
     assert [s.address for s in gone] == ["p3@example.org"]

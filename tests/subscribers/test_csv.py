@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from sqlalchemy import func, select
 
 from digestmail.errors import RejectedValueError, SubscriptionError
+from digestmail.model.digests import Cadence
 from digestmail.model.subscribers import (
     Consent,
     Preferences,
@@ -116,6 +117,23 @@ def test_an_export_can_be_imported_into_an_empty_database(database, tmp_path):
     kept = [line for line in first.splitlines() if not line.startswith("gone@")]
     assert exported(other).splitlines() == kept
     other.close()
+
+
+def test_a_cadence_is_exported_and_imported(database, tmp_path):
+    bring(database, "a@example.org,daily,Weekly", "b@example.org,daily,", header="address,digest,cadence")
+    assert person(database).subscriptions == (Subscription(digest="daily", cadence=Cadence.WEEKLY),)
+    first = exported(database)
+    other = Database.open("sqlite:///other.db", base=tmp_path)
+    other.upgrade()
+    csv_transfer.import_people(other, DIGESTS, io.StringIO(first, newline=""), THURSDAY, languages=())
+    assert person(other).subscriptions == person(database).subscriptions
+    assert exported(other) == first
+    other.close()
+
+
+def test_a_cadence_that_does_not_exist_is_named_with_those_that_do(database):
+    said = why(database, "a@example.org,daily,dialy", header="address,digest,cadence")
+    assert said == "there is no cadence 'dialy'; there are: weekdays, weekly, monthly"
 
 
 def test_a_pause_is_exported_and_imported(database, tmp_path):

@@ -221,7 +221,7 @@ def test_a_pause_stops_queued_deliveries_and_ends_on_time_or_manually(database, 
     publish_now(database, "An agent")
     assert preferences.pause(database, who, THURSDAY + 7 * DAY, THURSDAY).paused_until == THURSDAY + 7 * DAY
     assert waiting(database) == {DeliveryState.CANCELLED: 1}
-    assert preferences.pause(database, who, None, THURSDAY).paused_until is None
+    assert preferences.pause(database, who, None, THURSDAY + HOUR).paused_until == THURSDAY + HOUR
     for until in (THURSDAY, THURSDAY + 400 * DAY):
         with pytest.raises(SubscriptionError, match="within the next year"):
             preferences.pause(database, who, until, THURSDAY)

@@ -11,6 +11,7 @@ from browser import axe, overflows
 from websites import open_app, publish, served
 
 from digestmail.storage.database import Database
+from digestmail.subscribers import admin
 
 HOSTILE = [
     "<script>document.title='pwned'</script>",
@@ -123,4 +124,28 @@ def test_a_reader_finds_the_way_without_scripts(browser, make):
         page.get_by_role("searchbox").press("Enter")
         page.get_by_role("link", name="A Cache That Forgets on Purpose", exact=True).click()
         assert page.get_by_role("heading", level=1).inner_text() == "A Cache That Forgets on Purpose"
+        context.close()
+
+
+def test_a_reader_who_wants_to_leave_gets_a_weekly_email_with_one_press(browser, make):
+    with open_app(make(), base_url=None) as app, served(app) as address:
+        reader = admin.add(app.database, app.digests, "a@example.org", "daily", [], app.wall_clock.now())
+        token = app.tokens.unsubscribe(reader.id, "daily")
+        context = browser.new_context(java_script_enabled=False, viewport={"width": 320, "height": 700})
+        page = context.new_page()
+        page.goto(f"{address}/unsubscribe/{token}")
+        checked_page = browser.new_page()
+        for path in (f"/unsubscribe/{token}", f"/preferences/{token}"):
+            checked_page.set_viewport_size({"width": 320, "height": 700})
+            checked_page.goto(address + path)
+            assert axe(checked_page) == [], path
+            assert not overflows(checked_page), path
+        checked_page.close()
+        page.get_by_role("button", name="Once a week instead").click()
+        assert page.get_by_role("heading", level=1).inner_text() == "You get fewer emails now"
+        page.get_by_role("link", name="Your preferences").click()
+        assert page.get_by_label("How often").first.input_value() == "weekly"
+        page.get_by_label("How often").first.select_option("Every edition")
+        page.get_by_role("button", name="Save").click()
+        assert page.get_by_label("How often").first.input_value() == ""
         context.close()

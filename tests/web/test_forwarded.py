@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -12,6 +13,7 @@ from site_fixture import Site, link, links, opened
 from digestmail.collect.collector import collect
 from digestmail.editions.publish import publish
 from digestmail.model.subscribers import Subscriber, SubscriberState, Subscription, SuppressionReason
+from digestmail.schedule.moments import is_paused
 from digestmail.storage import subscribers, suppressions
 
 READER, NEW = "reader@example.org", "new@example.org"
@@ -43,7 +45,7 @@ def person(site: Site, reader: int) -> Subscriber:
     with site.app.database.connect() as connection:
         found = subscribers.get(connection, reader)
     assert found is not None
-    return found
+    return found if is_paused(found.paused_until, site.clock.now()) else replace(found, paused_until=None)
 
 
 def settings(found: Subscriber) -> tuple[object, ...]:

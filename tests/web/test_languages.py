@@ -336,7 +336,8 @@ def test_every_word_of_the_personal_pages_is_translated(greek):
         before = person
 
     steps = [
-        (what, "Ω") for what in ("added", "left", "topics", "hour", "language", "timezone", "paused", "resumed", "x")
+        (what, "Ω")
+        for what in ("added", "left", "topics", "hour", "cadence", "language", "timezone", "paused", "resumed", "x")
     ]
     form = {"token": "x", "own_token": "x"}
     by_hand = {
@@ -347,6 +348,7 @@ def test_every_word_of_the_personal_pages_is_translated(greek):
         "undo.html": form | {"undoing": UndoPreview, "steps": steps},
         "undone.html": form,
         "unsubscribed.html": form | {"all": False},
+        "fewer_emails.html": form | {"cadence": "monthly"},
         "message.html": {"heading": "1", "text": "1", "link": "/subscribe"},
     }
     from fastapi import Request
@@ -360,7 +362,8 @@ def test_every_word_of_the_personal_pages_is_translated(greek):
         "app": web,
         "root_path": "",
     }
-    for name, context in by_hand.items():
+    others = [("fewer_emails.html", form | {"cadence": cadence}) for cadence in ("weekdays", "weekly")]
+    for name, context in (*by_hand.items(), *others):
         shown.append(web.state.pages.fill_in(Request(scope), name, language="sv", **context))
         used.add(name)
     left = set().union(*map(unmarked, shown))

@@ -92,14 +92,16 @@ def test_percent_encoding_done_over_and_over_is_undone():
 
 
 @pytest.mark.parametrize(
-    "page", ["address", "data", "data.json", "erase", "feedback", "pause", "interests", "interests/file"]
+    "page", ["address", "cadence", "data", "data.json", "erase", "feedback", "pause", "interests", "interests/file"]
 )
 @pytest.mark.parametrize("behind", ["", "/", ".", ">", "%20"])
 def test_the_pages_behind_a_link_are_kept(page, behind):
     assert repair_link(f"/preferences/{TOKEN}/{page}{behind}") == f"/preferences/{TOKEN}/{page}"
 
 
-@pytest.mark.parametrize("paper", ["2026-04-02/3", "2026-04-02/12/more", "2026-04-02T07:30/1/less"])
+@pytest.mark.parametrize(
+    "paper", ["2026-04-02/3", "2026-04-02/12/more", "2026-04-02T07:30/1/less", "2026-04-06.weekly/2/more"]
+)
 @pytest.mark.parametrize("behind", ["", "/", ".", ">", "%20", "&utm_source=mail"])
 def test_the_paper_and_the_answer_of_a_feedback_link_are_kept(paper, behind):
     assert repair_link(f"/feedback/{TOKEN}/{paper}{behind}") == f"/feedback/{TOKEN}/{paper}"

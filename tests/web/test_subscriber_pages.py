@@ -14,7 +14,9 @@ from digestmail.collect.collector import collect
 from digestmail.delivery.secrets import rotate_secrets
 from digestmail.editions.publish import publish
 from digestmail.model.deliveries import DeliveryState
+from digestmail.model.digests import Cadence
 from digestmail.model.subscribers import Preferences, SubscriberState, Subscription, SuppressionReason
+from digestmail.schedule.moments import is_paused
 from digestmail.storage import deliveries, schema, subscribers, suppressions
 from digestmail.subscribers.rate_limit import Rate, Rates
 
@@ -101,6 +103,99 @@ def test_no_link_of_any_mail_changes_anything_when_a_scanner_opens_it(site):
     for more in ("/data", "/data.json"):
         assert site.get(link(welcome, "preferences") + more).status == 200
     assert contents(site) == before
+
+
+def test_how_often_is_chosen_for_each_digest_and_kept_when_the_form_is_sent_again(site):
+    _, welcome = subscribed(site)
+    assert "How often" not in site.get("/subscribe").body, "signing up stays simple"
+    target = link(welcome, "preferences")
+    saved = site.fill_in(target, **{"digest": ["daily", "weekly"], "cadence.daily": "weekly"})
+    assert re.search(r'value="weekly" selected', saved.body)
+    chosen = (Subscription(digest="daily", cadence=Cadence.WEEKLY), Subscription(digest="weekly"))
+    assert person(site).subscriptions == chosen
+    stored = json.loads(site.get(f"{target}/data.json").body)
+    assert stored["subscriber"]["subscriptions"][0]["cadence"] == "weekly"
+    assert "Once a week" in site.get(f"{target}/data").body
+    refused = site.fill_in(target, **{"digest": "daily", "cadence.daily": "hourly"})
+    assert (refused.status, "There is no frequency" in refused.body) == (404, True)
+    assert person(site).subscriptions == chosen
+
+
+def test_a_form_offers_only_frequencies_that_are_lower_than_the_digests_own(site):
+    _, welcome = subscribed(site)
+    body = site.get(link(welcome, "preferences")).body
+    offered = {
+        name: re.findall(r'<option value="(\w+)"', body.split(f'name="cadence.{name}"')[1].split("</select>")[0])
+        for name in ("daily", "weekly")
+    }
+    assert offered == {"daily": ["weekdays", "weekly", "monthly"], "weekly": ["monthly"]}
+
+
+def test_weekly_instead_of_leaving_takes_one_press_and_is_told_by_email(site):
+    subscribed(site, digest=["daily", "weekly"])
+    published(site, "An agent")
+    site.app.deliver()
+    edition = site.wait_for_mails(3)[-1]
+    leave = link(edition, "unsubscribe")
+    shown = site.get(leave).body
+    assert "Once a week instead" in shown
+    assert person(site).subscriptions[0].cadence is None, "looking changes nothing"
+    answer = site.fill_in(leave, f"{leave.replace('unsubscribe', 'preferences')}/cadence", cadence="weekly")
+    assert "You get fewer emails now" in answer.body
+    assert person(site).subscriptions == (
+        Subscription(digest="daily", cadence=Cadence.WEEKLY),
+        Subscription(digest="weekly"),
+    )
+    told = site.wait_for_mails(4)[-1]
+    assert "changed how often Trending papers arrives" in told.get_body(("plain",)).get_content()
+    assert "Once a month instead" in site.get(leave).body
+    assert "back" in site.fill_in(link(told, "undo")).body or person(site).subscriptions[0].cadence is None
+    assert person(site).subscriptions[0].cadence is None
+
+
+def test_weekly_instead_needs_the_form_and_a_subscription(site):
+    subscribed(site)
+    token = site.app.tokens.unsubscribe(person(site).id, "daily")
+    for fields in ({"cadence": "weekly"}, {"cadence": "weekly", "token": "x"}):
+        assert site.post(f"/preferences/{token}/cadence", fields).status == 404
+    assert site.ask("GET", f"/preferences/{token}/cadence").status == 405
+    for wrong in ("", "hourly"):
+        assert site.fill_in(f"/unsubscribe/{token}", f"/preferences/{token}/cadence", cadence=wrong).status == 404
+    assert person(site).subscriptions[0].cadence is None
+    other = site.app.tokens.unsubscribe(person(site).id, "weekly")
+    assert "instead" not in site.get(f"/unsubscribe/{other}").body
+    assert site.post(f"/unsubscribe/{token}", ONE_CLICK).body == "unsubscribed\n"
+    assert person(site).state is SubscriberState.UNSUBSCRIBED
+    assert "instead" not in site.get(f"/unsubscribe/{token}").body
+
+
+def test_a_weekly_email_belongs_to_its_digest(site):
+    _, welcome = subscribed(site)
+    site.fill_in(link(welcome, "preferences"), **{"digest": "daily", "cadence.daily": "weekly"})
+    site.wait_for_mails(3)
+    while site.clock.now().weekday() != 0:
+        site.later(86400)
+    published(site, "An agent")
+    site.app.deliver()
+    edition = site.wait_for_mails(4)[-1]
+    plain = site.app.mail.sender
+    assert edition["List-Id"].split()[-1].startswith("<daily.")
+    assert "daily-weekly" in edition["Message-ID"]
+    html = edition.get_body(("html",)).get_content()
+    more = re.search(r"/feedback/[^/]+/(\d{4}-\d\d-\d\d\.weekly)/1/more", html)
+    assert more is not None
+    assert f'href="{plain.base_url}/daily"' in html, "the archive has no page of its own for it"
+    found = site.get(more.group())
+    assert found.status == 200
+    assert "An agent" in found.body
+    day = more.group(1).removesuffix(".weekly")
+    assert "daily@weekly" not in site.get("/daily").body + site.get("/sitemap-editions.xml").body
+    assert site.get(f"/daily@weekly/{day}").status == 404
+    assert site.get(f"/api/v1/editions/daily@weekly/{day}").status == 404
+    listed = json.loads(site.get("/api/v1/editions").body)["items"]
+    assert {one["digest"] for one in listed} == {"daily"}
+    assert site.post(link(edition, "unsubscribe"), ONE_CLICK).status == 200
+    assert person(site).state is SubscriberState.UNSUBSCRIBED
 
 
 @pytest.mark.parametrize("form", ["urlencoded", "multipart"])
@@ -263,7 +358,7 @@ def test_preferences_are_saved_paused_shown_and_erased(site):
     assert "pausiert" in site.fill_in(target, f"{target}/pause", weeks="2").body
     assert "Jetzt fortsetzen" in site.get(target).body
     assert "wieder" in site.fill_in(target, f"{target}/pause").body
-    assert person(site).paused_until is None
+    assert not is_paused(person(site).paused_until, site.clock.now())
     assert site.fill_in(target, f"{target}/pause", weeks="99").status == 404
     stored = json.loads(site.get(f"{target}/data.json").body)
     assert stored["subscriber"]["address"] == "reader@example.org"

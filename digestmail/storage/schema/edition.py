@@ -11,7 +11,10 @@ editions = Table(
     "editions",
     metadata,
     Column("id", Integer, primary_key=True),
+    # The name of a digest, or of a variant such as `daily@weekly`.
     Column("digest", Text, nullable=False),
+    # The name of the configured digest, which readers subscribe to.
+    Column("base", Text, nullable=False, index=True),
     Column("slot", Text, nullable=False),
     Column("slot_at", Moment, nullable=False),
     Column("composed_at", Moment, nullable=False),

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, Boolean, Column, Float, ForeignKey, Index, Integer, SmallInteger, Table, Text
+from sqlalchemy import JSON, Boolean, Column, Float, ForeignKey, Index, Integer, SmallInteger, Table, Text, text
 
+from digestmail.model.digests import Cadence
 from digestmail.model.personal import ReadingListKind
 from digestmail.model.subscribers import SubscriberState, SuppressionReason
 from digestmail.storage.schema.columns import Moment, UntrustedText, metadata, one_of
+
+_HAS_CADENCE = text("cadence IS NOT NULL")
+_PAUSED = text("paused_until IS NOT NULL")
 
 subscribers = Table(
     "subscribers",
@@ -19,6 +23,8 @@ subscribers = Table(
     # The subscriber's choice; NULL means the digest's own setting.
     Column("language", Text),
     Column("timezone", Text),
+    # When a pause began and when it ends, or ended: what was missed in between is caught up on.
+    Column("paused_from", Moment),
     Column("paused_until", Moment),
     # Where and when the subscriber agreed to receive email.
     Column("consent_source", Text),
@@ -28,6 +34,8 @@ subscribers = Table(
     Column("created_at", Moment, nullable=False),
     Column("updated_at", Moment, nullable=False),
     one_of("state", SubscriberState),
+    # For those who return from a pause.
+    Index(None, "paused_until", sqlite_where=_PAUSED, postgresql_where=_PAUSED),
 )
 
 subscriptions = Table(
@@ -39,8 +47,21 @@ subscriptions = Table(
     Column("topics", JSON, nullable=False),
     # The local hour (0..23) of delivery; NULL means as soon as the edition is published.
     Column("hour", SmallInteger),
+    # NULL means whenever the digest is published.
+    Column("cadence", Text),
+    # When the cadence was chosen. Editions of earlier slots are not for this reader.
+    Column("cadence_at", Moment),
     Column("created_at", Moment, nullable=False),
+    one_of("cadence", Cadence),
     Index(None, "subscriber_id"),
+    Index(
+        "ix_subscriptions_cadence",
+        "digest",
+        "cadence",
+        "subscriber_id",
+        sqlite_where=_HAS_CADENCE,
+        postgresql_where=_HAS_CADENCE,
+    ),
 )
 
 # When a person last unsubscribed from a digest, or from everything (an empty name). An import needs newer consent.

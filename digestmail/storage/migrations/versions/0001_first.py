@@ -36,6 +36,7 @@ def upgrade() -> None:
         "editions",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("digest", sa.Text(), nullable=False),
+        sa.Column("base", sa.Text(), nullable=False),
         sa.Column("slot", sa.Text(), nullable=False),
         sa.Column("slot_at", Moment(), nullable=False),
         sa.Column("composed_at", Moment(), nullable=False),
@@ -46,6 +47,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_editions")),
         sa.UniqueConstraint("digest", "slot", name=op.f("uq_editions_digest_slot")),
     )
+    op.create_index("ix_editions_base", "editions", ["base"], unique=False)
     op.create_index(
         "ix_editions_line", "editions", ["digest", "slot_at", "papers", "slot", "composed_at"], unique=False
     )
@@ -163,6 +165,7 @@ def upgrade() -> None:
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("language", sa.Text(), nullable=True),
         sa.Column("timezone", sa.Text(), nullable=True),
+        sa.Column("paused_from", Moment(), nullable=True),
         sa.Column("paused_until", Moment(), nullable=True),
         sa.Column("consent_source", sa.Text(), nullable=True),
         sa.Column("consent_at", Moment(), nullable=True),
@@ -174,6 +177,14 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_subscribers")),
         sa.UniqueConstraint("key", name=op.f("uq_subscribers_key")),
+    )
+    op.create_index(
+        "ix_subscribers_paused_until",
+        "subscribers",
+        ["paused_until"],
+        unique=False,
+        sqlite_where=sa.text("paused_until IS NOT NULL"),
+        postgresql_where=sa.text("paused_until IS NOT NULL"),
     )
     op.create_table(
         "suppressions",
@@ -506,11 +517,22 @@ def upgrade() -> None:
         sa.Column("subscriber_id", sa.Integer(), nullable=False),
         sa.Column("topics", sa.JSON(), nullable=False),
         sa.Column("hour", sa.SmallInteger(), nullable=True),
+        sa.Column("cadence", sa.Text(), nullable=True),
+        sa.Column("cadence_at", Moment(), nullable=True),
         sa.Column("created_at", Moment(), nullable=False),
+        sa.CheckConstraint("cadence IN ('weekdays', 'weekly', 'monthly')", name=op.f("ck_subscriptions_cadence")),
         sa.ForeignKeyConstraint(
             ["subscriber_id"], ["subscribers.id"], name=op.f("fk_subscriptions_subscriber_id"), ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("digest", "subscriber_id", name=op.f("pk_subscriptions")),
+    )
+    op.create_index(
+        "ix_subscriptions_cadence",
+        "subscriptions",
+        ["digest", "cadence", "subscriber_id"],
+        unique=False,
+        sqlite_where=sa.text("cadence IS NOT NULL"),
+        postgresql_where=sa.text("cadence IS NOT NULL"),
     )
     op.create_index("ix_subscriptions_subscriber_id", "subscriptions", ["subscriber_id"], unique=False)
     op.create_table(
