@@ -23,6 +23,7 @@ from sqlalchemy import func, select, update
 from digestmail.collect.collector import collect
 from digestmail.delivery.edition_composer import EditionComposer
 from digestmail.editions import personal
+from digestmail.editions.cadence import with_cadence
 from digestmail.editions.compose import compose_next
 from digestmail.editions.entitlement import entitlement_of
 from digestmail.editions.explain import explain
@@ -33,7 +34,7 @@ from digestmail.mail.message import MessageTemplate
 from digestmail.mail.message_headers import Sender
 from digestmail.mail.tokens import Tokens
 from digestmail.model.deliveries import DeliveryState
-from digestmail.model.digests import Conditions, Digest, FilterRules, Limits, OnEmpty, Topic
+from digestmail.model.digests import Cadence, Conditions, Digest, FilterRules, Limits, OnEmpty, Topic
 from digestmail.model.papers import PaperId, Sighting
 from digestmail.model.personal import KnownPaper, PickKind, Profile, ReadingListKind
 from digestmail.model.selection import PersonalSection, Section
@@ -675,3 +676,23 @@ def test_a_picked_paper_stays_received_and_rated_when_it_is_merged_with_another(
     assert number in [
         int(one.paper_id.rpartition(".")[2]) for one in data_export.export(world.database, world.ids["ada"]).picks
     ]
+
+
+def test_readers_of_a_weekly_edition_get_picks_and_none_of_their_daily_picks_again(world):
+    world.publish(DAILY)
+    daily = world.email("ada")
+    got = {*picked(daily), *others(daily)}
+    with world.database.begin() as connection:
+        for name in ("ada", "ben"):
+            weekly = Subscription(digest="daily", cadence=Cadence.WEEKLY)
+            subscribers.subscribe(connection, world.ids[name], weekly, THURSDAY + timedelta(hours=1))
+    monday = THURSDAY + 4 * DAY
+    world.see(mixed(300, 12), monday)
+    reports = {report.digest: report for report in world.publish(DAILY, now=monday)}
+    assert (reports["daily@weekly"].recipients, reports["daily@weekly"].personal) == (2, 1)
+    weekly = with_cadence(DAILY, Cadence.WEEKLY)
+    sections = world.email("ada", weekly, "2026-04-06")
+    assert picked(sections)
+    assert not got & {*picked(sections), *others(sections)}
+    assert set(got) & set(numbers_of_edition(world, weekly, "2026-04-06")), "others may get them"
+    assert picked(world.email("ben", weekly, "2026-04-06")) == []
