@@ -112,7 +112,7 @@ class CatchUp:
     missed_at: datetime
     until: datetime
     first: datetime | None = None
-    """None means as long ago as you like."""
+    """None means at any time before `last`."""
     last: datetime | None = None
     """Not included; None means until `missed_at`."""
 
