@@ -45,7 +45,7 @@ def catching_up(digest: Digest, slot: Slot, absence: CatchUp, since: date) -> Di
     Its name contains both days, because readers whose pauses began on the same day may return on different days.
     """
     variant = "-".join(filter(None, (digest.schedule.every, f"{since}--{slot.key}")))
-    named = replace(digest, name=f"{digest.base}{VARIANT_MARK}{variant}", catch_up=absence)
+    named = replace(digest, name=f"{digest.base}{VARIANT_MARK}{variant}", catch_up=replace(absence, since=since))
     days = (slot.day - since).days + 1
     every = digest.schedule.every
     return _widened(named, days, periods=days / LONGEST_PERIOD[every] if every else days)
