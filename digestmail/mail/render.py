@@ -88,7 +88,11 @@ class Renderer:
         render = partial(self.templates.render, language=language_tag)
         nonce = self._random_token()
         frame = build_frame(edition, base_url, nonce, feedback=feedback)
-        frame |= self.templates.language_context(language_tag) | {"look": look, "trending": build_trending(edition)}
+        frame |= self.templates.language_context(language_tag) | {
+            "look": look,
+            "trending": build_trending(edition),
+            "since": edition.since,
+        }
         measured = measure or partial(_usual_octets, edition, base_url)
         return _Fitting(render, frame, build_blocks(edition, sections, look), look.layout, measured, nonce).largest()
 

@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, Page
 
 from digestmail.mail.render import Renderer, page
 from digestmail.model.deliveries import NoticeKind
+from digestmail.model.selection import Count, Trending
 from digestmail.model.theme import LIGHT, Appearance, Layout, Theme
 
 RENDERER = Renderer()
@@ -34,6 +35,12 @@ def mails() -> dict[str, str]:
     of = full_edition()
     for layout in Layout:
         found[layout] = page(RENDERER.render(of, of.sections, base_url=BASE_URL, look=Appearance(layout=layout)))
+    again = Trending(paper=of.entries[0].paper, published_on=of.slot.day, topics=(), count=Count.UPVOTES, growth=1085)
+    for language in ("en", "he"):
+        caught_up = replace(of, since=of.slot.day, trending=(again,) * 3)
+        found[f"occasional-{language}"] = page(
+            RENDERER.render(caught_up, of.sections, base_url=BASE_URL, language=language)
+        )
     for number, kind in enumerate(NoticeKind):
         found[f"notice-{kind}"] = RENDERER.notice(
             kind,
