@@ -95,8 +95,7 @@ def _pickable(
         if not digest.personal or all(entry.paper.id not in new for entry in found):
             return ()
     # The edition's own papers have the first positions, so there is room for them.
-    most = MOST_POSITIONS - len(edition.entries)
-    return tuple(found[:most])
+    return tuple(found[: max(MOST_POSITIONS - len(edition.entries), 0)])
 
 
 def as_edition(digest: Digest, slot: Slot, now: datetime, selection: Selection, reason: str) -> Edition:

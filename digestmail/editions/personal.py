@@ -46,7 +46,7 @@ class ReaderPicks:
 
     def pick(self, readers: Readers) -> Iterator[tuple[int, tuple[Pick, ...]]]:
         """Yield (subscriber id, picks, best first) of the readers for whom there are any, by id."""
-        if not readers or not self._pickable or not self._know_something:
+        if not readers or not self.possible:
             return
         for some in self._batches(readers):
             known = list(self.tastes({subscriber_id: readers[subscriber_id] for subscriber_id in some}))
@@ -107,7 +107,10 @@ class ReaderPicks:
         )
 
     @cached_property
-    def _know_something(self) -> bool:
+    def possible(self) -> bool:
+        """Whether there are papers to pick, and any reader about whom something is known."""
+        if not self._pickable:
+            return False
         return self._common_profile is not None or self._have_profiles or feedback.any_stored(self._connection)
 
     @cached_property

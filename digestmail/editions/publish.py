@@ -247,7 +247,7 @@ def _enqueue(
     assigner = SegmentAssigner(connection, edition, edition_id, personal=digest.personal, empty=send_empty)
     readers = ReaderPicks(connection, digest, edition, composed.pickable)
     picked = PickedPapers(edition, composed.pickable)
-    paper_ids = [entry.paper.id for entry in composed.pickable or edition.entries]
+    paper_ids = [entry.paper.id for entry in (composed.pickable if readers.possible else edition.entries)]
     before = received.earlier(connection, paper_ids, digest, edition_id)
     whom = audience_of(connection, digest, edition.slot, edition.composed_at)
     received_papers = ReceivedPapers(received.of_everyone(connection, before, audience.ids_of(whom, now)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -110,8 +111,13 @@ def _text(paper: Paper, layout: Layout) -> tuple[str, bool]:
     """Return the text that is shown of a paper, and whether it is a generated summary."""
     abstract, summary = paper.abstract, paper.summary or ""
     by_machine = bool(summary) and (layout is Layout.COMPACT or not abstract)
-    chosen = single_line((summary if by_machine else abstract)[: 3 * _FULL_TEXT])
-    return at_sentence(chosen, _SUMMARY_TEXT if layout is Layout.COMPACT else _FULL_TEXT), by_machine
+    return _shortened(summary if by_machine else abstract, layout), by_machine
+
+
+@lru_cache(maxsize=512)
+def _shortened(text: str, layout: Layout) -> str:
+    # The emails of an edition's readers have mostly the same papers.
+    return at_sentence(single_line(text[: 3 * _FULL_TEXT]), _SUMMARY_TEXT if layout is Layout.COMPACT else _FULL_TEXT)
 
 
 def _links(entry: Entry) -> Iterator[Link]:

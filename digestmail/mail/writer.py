@@ -38,6 +38,7 @@ class MailWriter:
         self._themes = themes
         self._feedback = feedback
         self.signers = tuple(signers)
+        self._last: tuple[Edition, Rendered, MessageTemplate] | None = None
 
     def render(self, edition: Edition, sections: tuple[Section, ...], *, language: str | None = None) -> Rendered:
         """Render `sections` of `edition` as an email. Raises RenderError."""
@@ -49,7 +50,13 @@ class MailWriter:
 
     def edition_message(self, edition: Edition, rendered: Rendered) -> MessageTemplate:
         """Return the message template of one segment of `edition`."""
-        return MessageTemplate(rendered, self.sender, digest=edition.base, title=edition.title, signers=self.signers)
+        last = self._last
+        # It was just made, to measure the email.
+        if last is not None and last[0] is edition and last[1] is rendered:
+            return last[2]
+        made = MessageTemplate(rendered, self.sender, digest=edition.base, title=edition.title, signers=self.signers)
+        self._last = edition, rendered, made
+        return made
 
     def notice_message(self, rendered: Rendered, title: str) -> MessageTemplate:
         """Return the message template of a notice."""

@@ -329,6 +329,8 @@ def test_select_never_repeats_ignores_order_and_keeps_to_its_limits(found, befor
     scores = [decision.score.total for decision in chosen.decisions if decision.rank is not None]
     assert scores == sorted(scores, reverse=True)
     assert {d.paper_id for d in chosen.decisions if d.outcome is Outcome.SELECTED} == set(held)
+    others = [entry.paper.id for entry in chosen.selection.others]
+    assert others == [d.paper_id for d in chosen.decisions if d.rank is not None and d.outcome is not Outcome.SELECTED]
     over = sum(decision.outcome in {Outcome.OVER_LIMIT, Outcome.OVER_TOPIC_LIMIT} for decision in chosen.decisions)
     assert sum(beyond.papers for beyond in chosen.edition.beyond) == over
 

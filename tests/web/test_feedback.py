@@ -16,7 +16,9 @@ from sqlalchemy import select
 from digestmail.collect.collector import collect
 from digestmail.delivery.secrets import rotate_secrets
 from digestmail.editions.publish import publish
+from digestmail.model.digests import Limits
 from digestmail.model.papers import PaperId, Sighting
+from digestmail.model.personal import Profile
 from digestmail.model.subscribers import Subscription
 from digestmail.storage import schema, subscribers
 from digestmail.subscribers import data_export
@@ -243,3 +245,26 @@ def test_the_page_is_in_the_reader_s_language(site):
     link = thumb(edition_mail(site, "de"), 1, "more")
     assert "Mehr davon" in site.get(link).body
     assert "Deine Rückmeldung wurde gespeichert" in press(site, link, "more").body
+
+
+def test_a_press_gives_the_next_email_a_section_that_says_why_and_whose_links_work(site, mail):
+    press(site, thumb(mail, 1, "more"), "more")
+    site.clock.sleep(86_400)
+    words = "agent tool browser plan act memory"
+    papers = [
+        sighting(number, title=f"Another {number}", upvotes=number, day=site.clock.now().date(), abstract=abstract)
+        for number, abstract in enumerate([f"An {words}", *["A proof about numbers and sets"] * 5], start=11)
+    ]
+    collect(site.app.database, [FakeSource("hf", reading(*papers))], site.clock.now())
+    one = replace(site.app.digests[0], limits=Limits(max_papers=2), for_you=1, profile=Profile(exploration=0.0))
+    (report,) = publish(site.app.database, [one], site.app.mail.render, site.clock.now()).digests
+    assert report.personal == 1
+    assert site.app.deliver().sent == 1
+    message = site.wait_for_mails(2)[-1]
+    html = message.get_body(("html",)).get_content()
+    assert ">For you</h2>" in html
+    assert "Like “An agent &lt;b&gt;”, which you liked" in html
+    assert len(thumbs(message)) == 4
+    shown = press(site, thumbs(message)[0], "less")
+    assert "Another 11" in shown.body
+    assert [liked for _, liked in stored(site)] == [True, False]
