@@ -409,6 +409,18 @@ def test_reading_lists_of_a_reader_and_of_the_configuration_are_read(world):
     assert {why.title.split()[0] for why in section.reasons if why.title} <= {"soil", "Paper"}
 
 
+def test_a_paper_of_a_reading_list_is_not_picked_and_explain_says_why(world):
+    own = [KnownPaper(title=f"Paper  {number}", abstract=abstract("optics", Random(number))) for number in (0, 4)]
+    with world.database.begin() as connection:
+        reading_lists.add(connection, world.ids["ben"], ReadingListKind.FILE, "mine.bib", own, THURSDAY, complete=True)
+    _, said = explained(world, "ben", 4)
+    assert said[-1] == "not picked for them: they know it: it is in one of their reading lists"
+    world.publish(CALM)
+    found = picked(world.email("ben"))
+    assert found
+    assert set(found) <= {8, 12, 16, 20, 900}, "optics, without the two"
+
+
 def test_readers_with_profiles_are_judged_some_at_a_time(world, monkeypatch):
     monkeypatch.setattr(personal, "_PROFILES_AT_ONCE", 1)
     with world.database.begin() as connection:
@@ -615,9 +627,10 @@ def test_explain_says_before_publishing_what_is_picked_and_why(world):
         ({}, 1, "it is no closer to what is known about their interests than the average paper of the day"),
         ({"for_you": 1, "profile": Profile(exploration=0.0)}, 4, "like 'Paper 900', which they liked"),
         ({"profile": Profile(blocked_words=("music", "photon"))}, 4, "it contains 'photon', which they block"),
+        ({"profile": Profile(blocked_words=("beam", "photon"))}, 4, "it contains 'beam', 'photon', which they block"),
         ({"rules": FilterRules(block=Conditions(words=("photon",)))}, 4, "only candidates that no rule leaves out"),
     ],
-    ids=["off", "rated", "average", "rank", "blocked", "rule"],
+    ids=["off", "rated", "average", "rank", "blocked", "two words", "rule"],
 )
 def test_explain_says_why_a_paper_is_not_picked(world, change, number, expected):
     _, said = explained(world, "ada", number, replace(DAILY, **change))
