@@ -200,7 +200,7 @@ def _enqueue(
     before = received.earlier(connection, paper_ids, digest, edition_id)
     received_papers = ReceivedPapers(received.of_everyone(connection, before))
     due = DueTime(digest.schedule.timezone, now)
-    people = audience.wanted_by(connection, digest.name, now)
+    people = audience.wanted_by(connection, digest.name, now, lock=True)
     recipients = personal = total = 0
     while chunk := list(islice(people, _CHUNK)):
         total += len(chunk)

@@ -43,11 +43,14 @@ class RecipientChoices:
     language: str | None
 
 
-def wanted_by(connection: Connection, digest: str, now: datetime) -> Iterator[tuple[int, RecipientChoices]]:
+def wanted_by(
+    connection: Connection, digest: str, now: datetime, *, lock: bool = False
+) -> Iterator[tuple[int, RecipientChoices]]:
     """Yield (subscriber id, preferences) of the recipients of `digest` at `now`, by id, with constant memory.
 
     Paused subscribers are left out, unless the pause is longer than allowed. Equal preferences are the same object, so
-    only the first is decoded.
+    only the first is decoded. With `lock`, none of them is erased before the transaction ends; their other rows may
+    change.
     """
     statement = (
         select(
@@ -67,6 +70,9 @@ def wanted_by(connection: Connection, digest: str, now: datetime) -> Iterator[tu
         .order_by(subscriptions.c.subscriber_id)
         .limit(_CHUNK)
     )
+    if lock:
+        # The lock that a row with a foreign key to them takes, only earlier.
+        statement = statement.with_for_update(read=True, key_share=True, of=subscribers)
     known: dict[tuple[Any, ...], RecipientChoices] = {}
     last = 0
     while True:
