@@ -115,7 +115,7 @@ def test_templates_of_the_operator_are_checked_with_every_reason(tmp_path):
     own = tmp_path / "email"
     own.mkdir()
     built_in = Renderer().templates.directories[-1] / "email" / "phrases.jinja"
-    sentence = 'gettext("Something different: tell us whether you like it")'
+    sentence = 'gettext("Something different, from outside your interests")'
     phrases = built_in.read_text("utf-8")
     assert sentence in phrases
     (own / "phrases.jinja").write_text(phrases.replace(sentence, "nothing.here"), "utf-8")
