@@ -89,7 +89,9 @@ class Renderer:
         frame = build_frame(edition, base_url, nonce, feedback=feedback)
         frame |= self.templates.language_context(language_tag) | {"look": look}
         measured = measure or partial(_usual_octets, edition, base_url)
-        return _Fitting(render, frame, build_blocks(edition, sections, look), look.layout, measured, nonce).largest()
+        return _Fitting(
+            render, frame, build_blocks(edition, sections, look, base_url), look.layout, measured, nonce
+        ).largest()
 
     def notice(
         self,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import IntEnum
+from itertools import count
 from typing import Any, Final
 
 from digestmail.mail.placeholders import (
@@ -99,11 +100,15 @@ def build_notice(
     }
 
 
-def build_blocks(edition: Edition, sections: tuple[Section, ...], look: Appearance) -> tuple[Block, ...]:
-    """Convert `sections` of `edition`. Papers are ranked among themselves: a segment may not have all papers.
+def build_blocks(
+    edition: Edition, sections: tuple[Section, ...], look: Appearance, base_url: str | None = None
+) -> tuple[Block, ...]:
+    """Convert `sections` of `edition`, in their order. Papers are numbered through the email.
 
-    The section "For you" comes before all others, in its own order.
+    They are also ranked among themselves, because a segment may not have all papers; picks for the reader before all
+    others.
     """
+    numbers = count(1)
     positions = {entry.paper.id: position for position, entry in enumerate(edition.entries, start=1)}
     picked = [entry for section in sections if isinstance(section, PersonalSection) for entry in section.entries]
     others = [entry for section in sections if not isinstance(section, PersonalSection) for entry in section.entries]
@@ -119,10 +124,12 @@ def build_blocks(edition: Edition, sections: tuple[Section, ...], look: Appearan
                 build_row(
                     entry,
                     look,
+                    number=next(numbers),
                     rank=ranks[entry.paper.id],
                     position=position,
                     reasons=reasons,
                     most_upvotes=most,
+                    base_url=base_url,
                 )
                 for entry, position, reasons in _placed(section, positions)
             ),
@@ -145,15 +152,28 @@ def _placed(
 def content_after(blocks: tuple[Block, ...], ranks: int, steps: int, layout: Layout = Layout.FULL) -> dict[str, Any]:
     """Return the papers in `layout` after `steps` cuts."""
     cut = tuple(_cut(block, ranks, steps, layout) for block in blocks)
-    rows = sorted((row for block in blocks for row in block.rows), key=lambda row: row.rank)
+    sections = tuple(block for block in cut if block.rows)
+    rows = [row for block in blocks for row in block.rows]
+    first = sections[0].rows[0] if sections else None
+    lead = first if first is not None and not first.headline else None
     return {
-        "sections": tuple(block for block in cut if block.rows),
+        "sections": sections,
+        "lead": lead,
+        "below_lead": tuple(_below(sections)) if lead else sections,
         "count": ranks,
         "top": rows[0] if rows else None,
         "runners_up": tuple(rows[1:3]),
-        "upvoted": _upvoted(rows),
+        "upvoted": _upvoted(rows[1:] if lead else rows),
         "left_over": sum(block.more for block in cut if not block.rows),
     }
+
+
+def _below(sections: tuple[Block, ...]) -> Iterator[Block]:
+    """Yield the sections without the first paper, which stands above them."""
+    first, *others = sections
+    if rest := first.rows[1:]:
+        yield replace(first, rows=rest)
+    yield from others
 
 
 def only_row(blocks: tuple[Block, ...], rank: int) -> tuple[Block, ...]:

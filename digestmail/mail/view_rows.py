@@ -15,6 +15,9 @@ from digestmail.model.papers import Paper
 from digestmail.model.personal import PickKind, PickReason
 from digestmail.model.selection import Entry
 from digestmail.model.theme import Appearance, Layout
+from digestmail.papers.identity import find_arxiv_id
+from digestmail.text.key_sentence import key_sentence
+from digestmail.text.paths import paper_path
 from digestmail.text.truncate import at_sentence, at_word
 
 TITLE_LENGTH: Final = 300
@@ -22,6 +25,10 @@ NAME_LENGTH: Final = 80
 _LIKED_LENGTH: Final = 120
 _URL_LENGTH: Final = 800
 _FULL_TEXT: Final = 520
+_TEXT_BELOW_POINT: Final = 400
+_POINT: Final = 320
+_READ: Final = 3_000
+"""Characters of an abstract that are looked at."""
 _SUMMARY_TEXT: Final = 240
 _LONGEST_BAR: Final = 100
 _SHORTEST_BAR: Final = 2
@@ -31,7 +38,7 @@ _NAMES_SHOWN: Final = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Link:
-    """A link of a paper. `kind` is `paper`, `discussion`, `code` or `project`."""
+    """A link of a paper. `kind` is `paper`, `pdf`, `discussion`, `code`, `project` or `cite`."""
 
     kind: str
     url: str
@@ -45,7 +52,10 @@ class Link:
 class Row:
     """A paper in templates: single-line texts of limited length; links are http or https or None."""
 
+    number: int
+    """Its number in the email, from 1 down the page."""
     rank: int
+    """By score, from 1. To fit the size limit, papers of high rank numbers are cut first."""
     position: int | None
     """Where the paper is in the edition, from 1: its number in feedback links."""
     title: str
@@ -54,9 +64,12 @@ class Row:
     more_authors: int
     organization: str
     day: date | None
+    point: str
+    """One sentence, before the abstract: a summary, or the sentence of the abstract that states the result."""
     text: str
+    """The abstract, without `point` if that is a part of it; in the layout `compact`, one sentence."""
     by_machine: bool
-    """Whether `text` is a generated summary instead of the authors' abstract."""
+    """Whether `point`, or in the layout `compact` `text`, is a generated summary."""
     headline: bool
     upvotes: int | None
     bar: int
@@ -75,17 +88,20 @@ def build_row(
     entry: Entry,
     look: Appearance,
     *,
+    number: int,
     rank: int,
     position: int | None,
     reasons: Mapping[str, tuple[str, ...]],
     most_upvotes: int,
+    base_url: str | None,
 ) -> Row:
     """Return a paper as templates show it. `most_upvotes` are those of the most upvoted paper of the email."""
     paper, signals = entry.paper, entry.signals
     upvotes = shown_count(signals.upvotes)
-    text, by_machine = _text(paper, look.layout)
-    links = tuple(_links(entry))
+    point, text, by_machine = _texts(paper, look.layout)
+    links = tuple(_links(entry, base_url))
     return Row(
+        number=number,
         rank=rank,
         position=position,
         title=at_word(single_line(paper.title), TITLE_LENGTH),
@@ -94,6 +110,7 @@ def build_row(
         more_authors=max(len(paper.authors) - _NAMES_SHOWN, 0),
         organization=at_word(single_line(paper.organization or ""), NAME_LENGTH),
         day=paper.published_at.date() if paper.published_at else None,
+        point=point,
         text=text,
         by_machine=by_machine,
         headline=False,
@@ -106,23 +123,30 @@ def build_row(
     )
 
 
-def _text(paper: Paper, layout: Layout) -> tuple[str, bool]:
-    """Return the text that is shown of a paper, and whether it is a generated summary."""
-    abstract, summary = paper.abstract, paper.summary or ""
-    by_machine = bool(summary) and (layout is Layout.COMPACT or not abstract)
-    chosen = single_line((summary if by_machine else abstract)[: 3 * _FULL_TEXT])
-    return at_sentence(chosen, _SUMMARY_TEXT if layout is Layout.COMPACT else _FULL_TEXT), by_machine
+def _texts(paper: Paper, layout: Layout) -> tuple[str, str, bool]:
+    """Return the point and the text that are shown of a paper, and whether the first of them is generated."""
+    abstract = single_line(paper.abstract[:_READ])
+    summary = single_line((paper.summary or "")[:_READ])
+    extracted = "" if summary else key_sentence(abstract) or ""
+    point = summary or extracted
+    if layout is Layout.COMPACT:
+        return "", at_sentence(point or abstract, _SUMMARY_TEXT), bool(summary)
+    rest = " ".join(abstract.replace(extracted, "", 1).split()) if extracted else abstract
+    return at_sentence(point, _POINT), at_sentence(rest, _TEXT_BELOW_POINT if point else _FULL_TEXT), bool(summary)
 
 
-def _links(entry: Entry) -> Iterator[Link]:
+def _links(entry: Entry, base_url: str | None) -> Iterator[Link]:
     """Yield the distinct links of a paper."""
     paper, signals = entry.paper, entry.signals
+    arxiv_id = find_arxiv_id(paper.id)
     seen = set()
     for kind, address, count in (
         ("paper", paper.link, None),
+        ("pdf", f"https://arxiv.org/pdf/{arxiv_id}" if arxiv_id else None, None),
         ("discussion", paper.discussion_url, signals.comments),
         ("code", paper.code_url, signals.stars),
         ("project", paper.project_url, None),
+        ("cite", f"{base_url}{paper_path(paper.id)}#cite" if base_url else None, None),
     ):
         url = _web_link(address)
         if url is not None and url not in seen:
