@@ -28,6 +28,7 @@ from digestmail.mail.view_model import (
     build_notice,
     content_after,
     only_row,
+    shortened_after,
 )
 from digestmail.model.deliveries import NoticeKind, Rendered
 from digestmail.model.editions import Edition
@@ -79,8 +80,8 @@ class Renderer:
 
         `look` is the digest's theme; `language` overrides the theme's. With `feedback`, each paper in the HTML has the
         links "More like this" and "Less like this", if there are web pages. The message never exceeds `LARGEST_MESSAGE`
-        octets: the texts of the lowest-ranked papers are shortened first in both parts, then left out, then papers are
-        only counted. `measure` returns the size of a message; without it, headers of usual size and two signatures are
+        octets: the lowest-ranked papers lose the link to their citation first, then in both parts their texts are
+        shortened, then left out, then papers are only counted. `measure` returns the size of a message; without it, headers of usual size and two signatures are
         assumed. Raises RenderError.
         """
         language_tag = language or look.language
@@ -188,7 +189,7 @@ class _Fitting:
             subject=_subject(self._render, context),
             html=self._html(steps),
             text=self._render("email/edition.txt", context),
-            shortened=min(steps, self._ranks),
+            shortened=shortened_after(self._ranks, steps),
             nonce=self._nonce,
         )
 

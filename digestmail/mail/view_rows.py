@@ -25,7 +25,7 @@ NAME_LENGTH: Final = 80
 _LIKED_LENGTH: Final = 120
 _URL_LENGTH: Final = 800
 _FULL_TEXT: Final = 520
-_TEXT_BELOW_POINT: Final = 400
+_LEAST_BELOW_POINT: Final = 200
 _POINT: Final = 320
 _READ: Final = 3_000
 """Characters of an abstract that are looked at."""
@@ -55,7 +55,7 @@ class Row:
     number: int
     """Its number in the email, from 1 down the page."""
     rank: int
-    """By score, from 1. To fit the size limit, papers of high rank numbers are cut first."""
+    """By score, from 1; the first paper of the email has 1. To fit the size limit, high rank numbers are cut first."""
     position: int | None
     """Where the paper is in the edition, from 1: its number in feedback links."""
     title: str
@@ -73,7 +73,7 @@ class Row:
     headline: bool
     upvotes: int | None
     bar: int
-    """Upvotes as a percentage of the most upvoted paper's."""
+    """Upvotes as a percentage of the most upvoted paper's; in `upvoted`, of its first row's."""
     comments: int | None
     """The number of comments, if no link shows it."""
     links: tuple[Link, ...]
@@ -115,7 +115,7 @@ def build_row(
         by_machine=by_machine,
         headline=False,
         upvotes=upvotes,
-        bar=max(_LONGEST_BAR * upvotes // most_upvotes, _SHORTEST_BAR) if upvotes else 0,
+        bar=bar_width(upvotes, most_upvotes) if upvotes else 0,
         comments=None if any(link.kind == "discussion" for link in links) else shown_count(signals.comments),
         links=links,
         thumbnail=_thumbnail(paper) if look.thumbnails else None,
@@ -132,7 +132,8 @@ def _texts(paper: Paper, layout: Layout) -> tuple[str, str, bool]:
     if layout is Layout.COMPACT:
         return "", at_sentence(point or abstract, _SUMMARY_TEXT), bool(summary)
     rest = " ".join(abstract.replace(extracted, "", 1).split()) if extracted else abstract
-    return at_sentence(point, _POINT), at_sentence(rest, _TEXT_BELOW_POINT if point else _FULL_TEXT), bool(summary)
+    shown = at_sentence(point, _POINT)
+    return shown, at_sentence(rest, max(_FULL_TEXT - len(shown), _LEAST_BELOW_POINT)), bool(summary)
 
 
 def _links(entry: Entry, base_url: str | None) -> Iterator[Link]:
@@ -157,6 +158,11 @@ def _links(entry: Entry, base_url: str | None) -> Iterator[Link]:
 def _thumbnail(paper: Paper) -> str | None:
     url = _web_link(paper.thumbnail_url)
     return url if url is not None and url.startswith("https://") else None
+
+
+def bar_width(upvotes: int, most: int) -> int:
+    """Return `upvotes` as a percentage of `most`, at least so much that the bar can be seen."""
+    return max(_LONGEST_BAR * upvotes // most, _SHORTEST_BAR)
 
 
 def shown_count(number: int | None) -> int | None:
