@@ -114,7 +114,7 @@ def build_blocks(
     positions = {entry.paper.id: position for position, entry in enumerate(edition.entries, start=1)}
     picked = [entry for section in sections if isinstance(section, PersonalSection) for entry in section.entries]
     others = [entry for section in sections if not isinstance(section, PersonalSection) for entry in section.entries]
-    first = [section.entries[0] for section in sections[:1]]
+    first = [section.entries[0] for section in sections if section.entries][:1]
     entries = [*first, *picked, *sorted(others, key=lambda entry: entry.rank)]
     ranks = {paper_id: rank for rank, paper_id in enumerate(dict.fromkeys(entry.paper.id for entry in entries), start=1)}
     most = max((shown_count(entry.signals.upvotes) or 0 for entry in entries), default=0)

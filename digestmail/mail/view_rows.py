@@ -179,7 +179,7 @@ def why_matched(entry: Entry) -> dict[str, tuple[str, ...]]:
         "keywords": names_of(match.keywords),
         "categories": names_of(match.categories),
         "authors": names_of(match.authors),
-        "similar": names_of(match.words),
+        "similar": () if match.keywords else names_of(match.words),
     }
     return {kind: names for kind, names in reasons.items() if names}
 
