@@ -1,7 +1,8 @@
 """Converts the sections of an edition to template variables: plain text of limited length.
 
 The layout determines how much of each paper is shown. To fit the size limit, papers are cut, lowest-ranked first: their
-links to citations are left out, then their texts are shortened, then left out, then papers are only counted.
+links to citations are left out, then their texts are shortened, then left out, then papers are only counted. Of a
+shortened text with a point, only the point remains.
 """
 
 from __future__ import annotations
@@ -217,7 +218,12 @@ def _shown(row: Row, detail: _Detail, layout: Layout) -> Row | None:
         return replace(row, headline=True)
     if detail is _Detail.FULL:
         return row
-    without_cite = replace(row, links=tuple(link for link in row.links if link.kind != "cite"))
     if detail is _Detail.WITHOUT_CITE:
-        return without_cite
-    return replace(without_cite, text="" if row.point else at_sentence(row.text, _SHORT_TEXT[layout]))
+        return _without(row, "cite")
+    return replace(
+        _without(row, "cite", "pdf"), text="" if row.point else at_sentence(row.text, _SHORT_TEXT[layout])
+    )
+
+
+def _without(row: Row, *kinds: str) -> Row:
+    return replace(row, links=tuple(link for link in row.links if link.kind not in kinds))
