@@ -53,12 +53,20 @@ def _random_token() -> str:
 class Renderer:
     """Renders sections as emails."""
 
-    def __init__(self, own: Path | None = None, *, random_token: Callable[[], str] = _random_token) -> None:
+    def __init__(
+        self,
+        own: Path | None = None,
+        *,
+        imprint: str | None = None,
+        random_token: Callable[[], str] = _random_token,
+    ) -> None:
         """Templates are loaded on first use. The directory `own` takes precedence over the built-in templates.
 
+        `imprint` is the name and postal address of the sender, in one line, which every email shows at its end.
         `random_token` returns letters and digits that no one can guess. It is called once for each edition rendered.
         """
         self.templates = Templates(own)
+        self._imprint = single_line(imprint or "")
         self._random_token = random_token
 
     def languages(self) -> tuple[str, ...]:
@@ -88,7 +96,7 @@ class Renderer:
         render = partial(self.templates.render, language=language_tag)
         nonce = self._random_token()
         frame = build_frame(edition, base_url, nonce, feedback=feedback)
-        frame |= self.templates.language_context(language_tag) | {"look": look}
+        frame |= self.templates.language_context(language_tag) | {"look": look, "imprint": self._imprint}
         measured = measure or partial(_usual_octets, edition, base_url)
         return _Fitting(
             render, frame, build_blocks(edition, sections, look, base_url), look.layout, measured, nonce
@@ -116,7 +124,8 @@ class Renderer:
         """
         language_tag = language or look.language
         context = build_notice(title, digests, action_url, preferences_url, steps)
-        context |= self.templates.language_context(language_tag) | {"look": look, "kind": kind.value}
+        context |= self.templates.language_context(language_tag)
+        context |= {"look": look, "kind": kind.value, "imprint": self._imprint}
         source = self.templates.render("email/notice.mjml", context, language=language_tag)
         return Rendered(
             subject=single_line(self.templates.render("email/notice-subject.txt", context, language=language_tag)),
