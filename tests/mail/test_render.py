@@ -118,6 +118,17 @@ def test_a_public_page_contains_no_personal_link():
     assert 'href="#"' in shown
 
 
+def test_an_edition_ends_with_the_imprint_in_both_parts_and_on_its_public_page():
+    imprint = "Example <Labs> & Sons, Street 1, 12345 City"
+    of = full_edition()
+
+    rendered = Renderer(imprint=imprint).render(of, of.sections, base_url=BASE_URL)
+
+    for text in (visible(rendered.html), folded(rendered.text), visible(page(rendered))):
+        assert text.index("because you subscribed") < text.index(imprint) < text.index("Unsubscribe")
+    assert broken_rules(cast(rendered)) == []
+
+
 def test_a_segment_gets_its_own_ranks_and_numbers():
     of = full_edition()
 
