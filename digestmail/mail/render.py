@@ -89,8 +89,8 @@ class Renderer:
         `look` is the digest's theme; `language` overrides the theme's. With `feedback`, each paper in the HTML has the
         links "More like this" and "Less like this", if there are web pages. The message never exceeds `LARGEST_MESSAGE`
         octets: the lowest-ranked papers lose the link to their citation first, then in both parts their texts are
-        shortened, then left out, then papers are only counted. `measure` returns the size of a message; without it, headers of usual size and two signatures are
-        assumed. Raises RenderError.
+        shortened, then left out, then papers are only counted. `measure` returns the size of a message; without it,
+        headers of usual size and two signatures are assumed. Raises RenderError.
         """
         language_tag = language or look.language
         render = partial(self.templates.render, language=language_tag)

@@ -117,7 +117,9 @@ def build_blocks(
     others = [entry for section in sections if not isinstance(section, PersonalSection) for entry in section.entries]
     first = [section.entries[0] for section in sections if section.entries][:1]
     entries = [*first, *picked, *sorted(others, key=lambda entry: entry.rank)]
-    ranks = {paper_id: rank for rank, paper_id in enumerate(dict.fromkeys(entry.paper.id for entry in entries), start=1)}
+    ranks = {
+        paper_id: rank for rank, paper_id in enumerate(dict.fromkeys(entry.paper.id for entry in entries), start=1)
+    }
     most = max((shown_count(entry.signals.upvotes) or 0 for entry in entries), default=0)
     return tuple(
         Block(
@@ -220,9 +222,7 @@ def _shown(row: Row, detail: _Detail, layout: Layout) -> Row | None:
         return row
     if detail is _Detail.WITHOUT_CITE:
         return _without(row, "cite")
-    return replace(
-        _without(row, "cite", "pdf"), text="" if row.point else at_sentence(row.text, _SHORT_TEXT[layout])
-    )
+    return replace(_without(row, "cite", "pdf"), text="" if row.point else at_sentence(row.text, _SHORT_TEXT[layout]))
 
 
 def _without(row: Row, *kinds: str) -> Row:

@@ -17,12 +17,15 @@ _CUES: Final = (
     (2, r"\b(?:outperform|surpass|exceed)(?:s|es|ed|ing)?\b"),
     (1, r"\b(?:achiev|improv|reduc|increas|halv|doubl|yield|attain|reach)(?:e|es|ed|ing|s)?\b"),
     (1, r"\bstate[- ]of[- ]the[- ]art\b"),
-    (1, r"\d\s?%|\bpercent\b|\d\s?[x×]\b|\btimes (?:faster|fewer|less|more|smaller)\b"),
+    (1, r"\d\s?\\?%|\bpercent\b|\d\s?[x×]\b|\btimes (?:faster|fewer|less|more|smaller)\b"),
     (1, r"\b(?:as a result|overall|in conclusion|remarkably|notably|surprisingly)\b"),
+    (-1, r"^(?:it|they|both)\b|^this [a-z]+s\b"),
     (-2, r"\b(?:in this (?:paper|work|article)|we (?:propose|introduce|present|study|investigate|describe))\b"),
     (-2, r"\b(?:however|remains?|has been|have been|existing|previous)\b"),
     (-1, r"\b(?:code|data|dataset|models?) (?:is|are|will be) (?:publicly )?available\b|https?:"),
 )
+"""Weights of what a sentence may say: a result, a number; that it needs the sentence before it; what the paper is
+about, what others did, where the code is."""
 _PATTERNS: Final = tuple((weight, re.compile(cue, re.IGNORECASE)) for weight, cue in _CUES)
 
 

@@ -108,7 +108,10 @@ def test_wrong_values_are_told_with_their_key(write, line, key):
 @pytest.mark.parametrize(
     ("imprint", "said"),
     [
-        ('"""Example Labs\nStreet 1\n12345 City"""', "mail.imprint: write it in one line, its parts separated by commas"),
+        (
+            '"""Example Labs\nStreet 1\n12345 City"""',
+            "mail.imprint: write it in one line, its parts separated by commas",
+        ),
         (f'"{"x" * 301}"', "mail.imprint: String should have at most 300 characters"),
     ],
 )

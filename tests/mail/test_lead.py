@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from editions import ABSTRACT, NONCE, Arranged, cast, edition, entry, full_edition, section
+from editions import ABSTRACT, NONCE, Arranged, cast, edition, entry, section
 from message_rules import broken_rules, visible
 
 from digestmail.mail.render import Renderer
@@ -133,7 +133,9 @@ def test_the_overview_and_the_subject_count_the_papers_that_are_in_the_email():
 
 def test_an_email_without_room_for_any_paper_counts_them_all():
     of = topics(("Agents", [1, 2], 3), (None, [3], 0))
-    smallest = RENDERER.render(of, of.sections, base_url=BASE_URL, measure=lambda mail: 10**6 * ("Paper 1" in mail.html))
+    smallest = RENDERER.render(
+        of, of.sections, base_url=BASE_URL, measure=lambda mail: 10**6 * ("Paper 1" in mail.html)
+    )
 
     for text in (visible(smallest.html), smallest.text):
         assert "6 more papers in other topics" in text

@@ -459,7 +459,7 @@ def looked(look: Appearance, *, language: str | None = None, of: Arranged | None
 
 def first_paper(text: str) -> str:
     """Return what a part says of the first paper of the full edition."""
-    return text.split("Skipping Layers Gracefully", 1)[1].split("A Cache That Forgets on Purpose")[0]
+    return text.split("Skipping Layers Gracefully", 1)[1].split("A Cache That Forgets on Purpose", maxsplit=1)[0]
 
 
 def test_the_layouts_show_point_and_abstract_or_one_sentence_or_headlines():

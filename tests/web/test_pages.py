@@ -74,7 +74,14 @@ def test_every_page_ends_with_the_imprint(filled_url):
     with open_app(filled_url(three_days)) as app:
         app.config = app.config.model_copy(update={"mail": app.config.mail.model_copy(update={"imprint": imprint})})
         site = create_app(app)
-        for path in ("/", "/daily/2026-04-02", "/search?q=memory", "/papers/arxiv:2601.00001", "/subscribe", "/no-page"):
+        for path in (
+            "/",
+            "/daily/2026-04-02",
+            "/search?q=memory",
+            "/papers/arxiv:2601.00001",
+            "/subscribe",
+            "/no-page",
+        ):
             footer = ask(site, path).text.split("<footer")[1]
             assert "Example &lt;Labs&gt; &amp; Sons, Street 1, 12345 City" in footer, path
 
