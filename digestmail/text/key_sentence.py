@@ -19,7 +19,10 @@ _CUES: Final = (
     (1, r"\bstate[- ]of[- ]the[- ]art\b"),
     (1, r"\d\s?\\?%|\bpercent\b|\d\s?[x×]\b|\btimes (?:faster|fewer|less|more|smaller)\b"),
     (1, r"\b(?:as a result|overall|in conclusion|remarkably|notably|surprisingly)\b"),
-    (-1, r"^(?:it|they|both)\b|^this [a-z]+s\b"),
+    (
+        -1,
+        r"^(?:it|they|both)\b|^this [a-z]+s\b|^(?:based on|building on|driven by|with) (?:this|these)\b",
+    ),
     (-2, r"\b(?:in this (?:paper|work|article)|we (?:propose|introduce|present|study|investigate|describe))\b"),
     (-2, r"\b(?:however|remains?|has been|have been|existing|previous)\b"),
     (-1, r"\b(?:code|data|dataset|models?) (?:is|are|will be) (?:publicly )?available\b|https?:"),

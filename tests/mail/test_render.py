@@ -125,7 +125,7 @@ def test_an_edition_ends_with_the_imprint_in_both_parts_and_on_its_public_page()
     rendered = Renderer(imprint=imprint).render(of, of.sections, base_url=BASE_URL)
 
     for text in (visible(rendered.html), folded(rendered.text), visible(page(rendered))):
-        assert text.index("because you subscribed") < text.index(imprint) < text.index("Unsubscribe")
+        assert text.index("because you subscribed") < text.index("Unsubscribe") < text.index(imprint)
     assert broken_rules(cast(rendered)) == []
 
 

@@ -74,8 +74,15 @@ def test_the_strongest_statement_is_taken_and_of_equal_ones_the_last():
     assert key_sentence(abstract(weak, other)) == other
 
 
-def test_a_sentence_that_needs_the_one_before_it_is_not_taken():
-    leaning = "This improves the accuracy of small models by 12% on all collections."
+@pytest.mark.parametrize(
+    "leaning",
+    [
+        "This improves the accuracy of small models by 12% on all collections.",
+        "It improves the accuracy of small models by 12% on all collections.",
+        "Driven by this note, the reader improves the accuracy of small models by 12%.",
+    ],
+)
+def test_a_sentence_that_needs_the_one_before_it_is_not_taken(leaning: str):
     standing = "Taking notes improves the accuracy of small models by 12% on all collections."
     assert key_sentence(abstract(leaning)) is None
     assert key_sentence(abstract(standing)) == standing
