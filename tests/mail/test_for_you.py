@@ -104,7 +104,7 @@ def test_picked_papers_are_the_last_that_are_shortened_for_the_size_limit():
 def test_an_email_of_picks_alone_is_complete():
     of = full_edition()
     rendered = RENDERER.render(of, with_picks((), for_you(), 25), base_url=BASE_URL)
-    assert "5 papers." in rendered.html
+    assert "5 papers." in rendered.text
     assert "Nothing new today" not in rendered.html
     assert rendered.subject.startswith("Trending papers, ")
     assert "A Cache That Forgets on Purpose" in rendered.subject
