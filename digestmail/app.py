@@ -163,7 +163,7 @@ class App(AbstractContextManager["App"]):
     def mail(self) -> MailWriter:
         """The mail writer. The operator's templates take precedence over the built-in ones."""
         own = self.config.templates_dir
-        renderer = Renderer(own=self.base / own if own else None)
+        renderer = Renderer(self.base / own if own else None, imprint=self.config.mail.imprint)
         return mail.writer(self.config, self.base, renderer, self.digests)
 
     def transports(self) -> tuple[Transport, ...]:

@@ -92,13 +92,18 @@ LOOK = """
   };
   return [...document.querySelectorAll(selector)].map(node => {
     const style = getComputedStyle(node), box = node.getBoundingClientRect();
-    const behind = kind === "bar" ? ground(node.parentElement) : ground(node);
-    const inks = kind !== "bar" ? [style.color]
-      : [style.backgroundColor, ...(parseFloat(style.borderTopWidth) >= 2 ? [style.borderTopColor] : [])];
+    const behind = kind === "text" ? ground(node) : ground(node.parentElement);
+    const border = parseFloat(style.borderTopWidth);
+    const inks = kind === "text" ? [style.color]
+      : kind === "line" ? (border >= 1 ? [style.borderTopColor] : [])
+      : [style.backgroundColor, ...(border >= 2 ? [style.borderTopColor] : [])];
     const seen = inks.map(parse).filter(ink => ink[3] > 0.5).map(ink => ratio(ink, behind));
     const text = node.textContent.trim().slice(0, 40);
     return {text, width: box.width, height: box.height, contrast: Math.max(1, ...seen)};
   });
 }
 """
-"""Returns for each element of a selector its text, its size in CSS pixels, and the contrast in which it is seen."""
+"""Returns for each element of a selector its text, its size in CSS pixels, and the contrast in which it is seen.
+
+The kind is `text`, `bar` (the background, or a border of at least 2 pixels at the top) or `line` (any such border).
+"""

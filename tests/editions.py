@@ -101,7 +101,13 @@ def full_edition() -> Arranged:
         ),
     )
     blog = entry(
-        4, "Notes on Naïve Baselines", authors=(), abstract="", published_at=None, link="https://blog.example.org/x"
+        4,
+        "Notes on Naïve Baselines",
+        authors=(),
+        abstract="",
+        published_at=None,
+        link="https://blog.example.org/x",
+        signals=Signals(upvotes=41),
     )
     return edition(
         (

@@ -144,6 +144,8 @@ def _spelling(place: _Place) -> str:
     """Return how a text is written, where a pattern says so; empty if no sentence is known."""
     if place[-1:] == ("name",):
         return "a name is made of lower-case letters, digits and hyphens"
+    if place[-1:] == ("imprint",):
+        return "write it in one line, its parts separated by commas"
     if "theme" in place:
         return "a colour is written #rrggbb"
     return 'a category is written like "cs.LG", and an archive like "cs" or "cs.*"' if "categories" in place else ""

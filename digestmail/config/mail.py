@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from digestmail.config.values import EhloName, Host, Mailbox, Password, ReturnPath, ServerName, Table, Word
+from digestmail.config.values import EhloName, Host, Imprint, Mailbox, Password, ReturnPath, ServerName, Table, Word
 from digestmail.mail.header_fields import split_mailbox
 from digestmail.model.deliveries import AmbiguousPolicy
 
@@ -80,6 +80,7 @@ class MailTable(Table):
     sender: Mailbox
     reply_to: Mailbox | None = None
     bounce_address: ReturnPath | None = None
+    imprint: Imprint | None = None
     transport: Literal["smtp", "maildir", "sendmail"] = "smtp"
     give_up_hours: float = Field(default=96.0, gt=0, le=8760)
     max_lateness_hours: float = Field(default=48.0, gt=0, le=8760)

@@ -35,6 +35,7 @@ def with_cadence(digest: Digest, cadence: Cadence) -> Digest:
             schedule=replace(digest.schedule, every=cadence),
         ),
         LONGEST_PERIOD[cadence],
+        periods=LONGEST_PERIOD[cadence],
     )
 
 
@@ -44,13 +45,15 @@ def catching_up(digest: Digest, slot: Slot, absence: CatchUp, since: date) -> Di
     Its name contains both days, because readers whose pauses began on the same day may return on different days.
     """
     variant = "-".join(filter(None, (digest.schedule.every, f"{since}--{slot.key}")))
-    named = replace(digest, name=f"{digest.base}{VARIANT_MARK}{variant}", catch_up=absence)
-    return _widened(named, (slot.day - since).days + 1)
+    named = replace(digest, name=f"{digest.base}{VARIANT_MARK}{variant}", catch_up=replace(absence, since=since))
+    days = (slot.day - since).days + 1
+    every = digest.schedule.every
+    return _widened(named, days, periods=days / LONGEST_PERIOD[every] if every else days)
 
 
-def _widened(digest: Digest, days: int) -> Digest:
-    """Return `digest` with a window of at least `days`, and with scores that fall as much more slowly."""
-    half_life_days = digest.weights.half_life_days * days
+def _widened(digest: Digest, days: int, *, periods: float) -> Digest:
+    """Return `digest` with a window of at least `days`. Scores fall more slowly if it spans several `periods`."""
+    half_life_days = digest.weights.half_life_days * max(periods, 1)
     return replace(
         digest,
         window_days=max(digest.window_days, days),

@@ -112,6 +112,7 @@ def as_edition(digest: Digest, slot: Slot, now: datetime, selection: Selection, 
         limits=digest.limits,
         considered=len(selection.decisions),
         reason=reason,
+        since=digest.catch_up.since if digest.catch_up else None,
     )
 
 

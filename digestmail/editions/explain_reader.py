@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
@@ -14,14 +13,13 @@ from digestmail.editions.personal import ReaderPicks
 from digestmail.model.digests import Digest, base_name
 from digestmail.model.editions import Edition
 from digestmail.model.papers import Paper, PaperId
-from digestmail.model.personal import Taste
+from digestmail.model.personal import Profile, Taste
 from digestmail.model.selection import PersonalSection
 from digestmail.model.subscribers import Subscriber, SubscriberState
 from digestmail.selection.explain import why_picked
+from digestmail.selection.phrases import compile_phrase, occurs_in
+from digestmail.selection.tokenize import read, title_key
 from digestmail.storage import picks, received
-
-if TYPE_CHECKING:
-    from digestmail.selection.personal import Ranked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,47 +87,39 @@ def _place(entitled: Entitlement, asked: ReaderQuestion) -> str | None:
 def _why_not(connection: Connection, asked: ReaderQuestion, composed: Composed) -> str:
     """Return why the paper is not picked for the reader, as the end of a sentence."""
     digest, reader = asked.digest, asked.reader
-    candidate = next((entry.paper.id for entry in composed.pickable if entry.paper.id in asked.names), None)
+    candidate = next((entry.paper for entry in composed.pickable if entry.paper.id in asked.names), None)
     if not digest.most_picks:
         return "the digest has for_you = 0"
     if candidate is None:
         return "only candidates that no rule leaves out can be picked" if composed.pickable else "there is no email"
     before = received.earlier(connection, [entry.paper.id for entry in composed.pickable], digest)
     got = received.of(connection, reader.id, before)
-    if candidate in got:
+    if candidate.id in got:
         return "they received it before"
     readers = ReaderPicks(connection, digest, composed.edition, composed.pickable)
     taste = dict(readers.tastes({reader.id: got})).get(reader.id)
     if taste is None:
         return "nothing is known about their interests; there is neither feedback nor a profile"
-    return "they gave feedback on it before" if candidate in taste.without else _by_rank(readers, taste, candidate)
+    return "they gave feedback on it before" if candidate.id in taste.without else _by_rank(readers, taste, candidate)
 
 
-def _by_rank(readers: ReaderPicks, taste: Taste, candidate: PaperId) -> str:
+def _by_rank(readers: ReaderPicks, taste: Taste, candidate: Paper) -> str:
     """Return what the paper lacks to be picked for a reader of this taste."""
-    rank, found = _ranked(readers, taste, candidate)
+    ranked = enumerate(readers.rank(taste), start=1)
+    rank, found = next(((rank, one) for rank, one in ranked if one.paper_id == candidate.id), (0, None))
     if found is None:
-        return _what_blocks(readers, taste, candidate)
+        return _what_prevents(taste, candidate)
     if found.reason is None:
         return "it is no closer to what is known about their interests than the average paper of the day"
     return f"it is number {rank} for them, {why_picked(found.reason)}; the first that are unlike each other are picked"
 
 
-def _what_blocks(readers: ReaderPicks, taste: Taste, candidate: PaperId) -> str:
-    """Return which words of a reader's profile block the paper."""
-    words = taste.profile.blocked_words if taste.profile else ()
-    for word in words:
-        others = tuple(other for other in words if other != word)
-        if taste.profile is not None:
-            allowed = replace(taste, profile=replace(taste.profile, blocked_words=others))
-            if _ranked(readers, allowed, candidate)[1] is not None:
-                return f"it contains {word!r}, which they block"
-    return (
-        f"it contains words that they block: {', '.join(words)}" if words else "nothing is known about their interests"
-    )
-
-
-def _ranked(readers: ReaderPicks, taste: Taste, candidate: PaperId) -> tuple[int, Ranked | None]:
-    """Return the rank of a paper for a reader, from 1; (0, None) if it must not be picked."""
-    found = ((rank, one) for rank, one in enumerate(readers.rank(taste), start=1) if one.paper_id == candidate)
-    return next(found, (0, None))
+def _what_prevents(taste: Taste, candidate: Paper) -> str:
+    """Return why a paper that the reader neither received nor rated must not be picked for them."""
+    profile = taste.profile or Profile()
+    title = title_key(candidate.title)
+    if title and any(title_key(known.title) == title for known in profile.papers):
+        return "they know it: it is in one of their reading lists"
+    text = read(candidate)
+    words = [repr(word) for word in profile.blocked_words if occurs_in(compile_phrase(word), text)]
+    return f"it contains {', '.join(words)}, which they block" if words else "nothing is known about what they like"

@@ -252,7 +252,7 @@ def _enqueue(
     whom = audience_of(connection, digest, edition.slot, edition.composed_at)
     received_papers = ReceivedPapers(received.of_everyone(connection, before, audience.ids_of(whom, now)))
     due = DueTime(digest.schedule.timezone, now)
-    people = audience.wanted_by(connection, whom, now)
+    people = audience.wanted_by(connection, whom, now, lock=True)
     recipients = personal = total = 0
     while chunk := list(islice(people, _CHUNK)):
         total += len(chunk)

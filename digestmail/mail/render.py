@@ -29,6 +29,7 @@ from digestmail.mail.view_model import (
     build_notice,
     content_after,
     only_row,
+    shortened_after,
 )
 from digestmail.model.deliveries import NoticeKind, Rendered
 from digestmail.model.editions import Edition
@@ -53,12 +54,20 @@ def _random_token() -> str:
 class Renderer:
     """Renders sections as emails."""
 
-    def __init__(self, own: Path | None = None, *, random_token: Callable[[], str] = _random_token) -> None:
+    def __init__(
+        self,
+        own: Path | None = None,
+        *,
+        imprint: str | None = None,
+        random_token: Callable[[], str] = _random_token,
+    ) -> None:
         """Templates are loaded on first use. The directory `own` takes precedence over the built-in templates.
 
+        `imprint` is the name and postal address of the sender, in one line, which every email shows at its end.
         `random_token` returns letters and digits that no one can guess. It is called once for each edition rendered.
         """
         self.templates = Templates(own)
+        self._imprint = single_line(imprint or "")
         self._random_token = random_token
 
     def languages(self) -> tuple[str, ...]:
@@ -80,17 +89,24 @@ class Renderer:
 
         `look` is the digest's theme; `language` overrides the theme's. With `feedback`, each paper in the HTML has the
         links "More like this" and "Less like this", if there are web pages. The message never exceeds `LARGEST_MESSAGE`
-        octets: the texts of the lowest-ranked papers are shortened first in both parts, then left out, then papers are
-        only counted. `measure` returns the size of a message; without it, headers of usual size and two signatures are
-        assumed. Raises RenderError.
+        octets: the lowest-ranked papers lose the link to their citation first, then in both parts their texts are
+        shortened, then left out, then papers are only counted. `measure` returns the size of a message; without it,
+        headers of usual size and two signatures are assumed. Raises RenderError.
         """
         language_tag = language or look.language
         render = partial(self.templates.render, language=language_tag)
         nonce = self._random_token()
         frame = build_frame(edition, base_url, nonce, feedback=feedback)
-        frame |= self.templates.language_context(language_tag) | {"look": look, "trending": build_trending(edition)}
+        frame |= self.templates.language_context(language_tag) | {
+            "look": look,
+            "imprint": self._imprint,
+            "trending": build_trending(edition),
+            "since": edition.since,
+        }
         measured = measure or partial(_usual_octets, edition, base_url)
-        return _Fitting(render, frame, build_blocks(edition, sections, look), look.layout, measured, nonce).largest()
+        return _Fitting(
+            render, frame, build_blocks(edition, sections, look, base_url), look.layout, measured, nonce
+        ).largest()
 
     def notice(
         self,
@@ -114,7 +130,8 @@ class Renderer:
         """
         language_tag = language or look.language
         context = build_notice(title, digests, action_url, preferences_url, steps)
-        context |= self.templates.language_context(language_tag) | {"look": look, "kind": kind.value}
+        context |= self.templates.language_context(language_tag)
+        context |= {"look": look, "kind": kind.value, "imprint": self._imprint}
         source = self.templates.render("email/notice.mjml", context, language=language_tag)
         return Rendered(
             subject=single_line(self.templates.render("email/notice-subject.txt", context, language=language_tag)),
@@ -187,7 +204,7 @@ class _Fitting:
             subject=_subject(self._render, context),
             html=self._html(steps),
             text=self._render("email/edition.txt", context),
-            shortened=min(steps, self._ranks),
+            shortened=shortened_after(self._ranks, steps),
             nonce=self._nonce,
         )
 

@@ -53,7 +53,7 @@ def _problems(renderer: Renderer) -> Iterator[str]:
         Trending(paper=full.entries[0].paper, published_on=full.slot.day, topics=(), count=count, growth=20)
         for count in Count
     )
-    full = replace(full, trending=again)
+    full = replace(full, trending=again, since=full.slot.day)
     empty = Edition(
         digest=full.digest, slot=full.slot, title=full.title, byline="", composed_at=_AT, reason="nothing came"
     )

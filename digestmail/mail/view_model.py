@@ -1,7 +1,8 @@
 """Converts the sections of an edition to template variables: plain text of limited length.
 
 The layout determines how much of each paper is shown. To fit the size limit, papers are cut, lowest-ranked first: their
-texts are shortened, then left out, then papers are only counted.
+links to citations are left out, then their texts are shortened, then left out, then papers are only counted. Of a
+shortened text with a point, only the point remains.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import IntEnum
+from itertools import count
 from typing import Any, Final
 
 from digestmail.mail.placeholders import (
@@ -21,6 +23,7 @@ from digestmail.mail.view_rows import (
     NAME_LENGTH,
     TITLE_LENGTH,
     Row,
+    bar_width,
     build_row,
     names_of,
     shown_count,
@@ -45,7 +48,8 @@ class _Detail(IntEnum):
     DROPPED = 0
     HEADLINE = 1
     SHORT = 2
-    FULL = 3
+    WITHOUT_CITE = 3
+    FULL = 4
 
 
 CUTS_PER_PAPER: Final = int(_Detail.FULL)
@@ -99,16 +103,23 @@ def build_notice(
     }
 
 
-def build_blocks(edition: Edition, sections: tuple[Section, ...], look: Appearance) -> tuple[Block, ...]:
-    """Convert `sections` of `edition`. Papers are ranked among themselves: a segment may not have all papers.
+def build_blocks(
+    edition: Edition, sections: tuple[Section, ...], look: Appearance, base_url: str | None = None
+) -> tuple[Block, ...]:
+    """Convert `sections` of `edition`, in their order. Papers are numbered through the email.
 
-    The section "For you" comes before all others, in its own order.
+    They are also ranked among themselves, because a segment may not have all papers: the first paper of the email, the
+    other picks for the reader, and all others by score.
     """
+    numbers = count(1)
     positions = {entry.paper.id: position for position, entry in enumerate(edition.entries, start=1)}
     picked = [entry for section in sections if isinstance(section, PersonalSection) for entry in section.entries]
     others = [entry for section in sections if not isinstance(section, PersonalSection) for entry in section.entries]
-    entries = [*picked, *sorted(others, key=lambda entry: entry.rank)]
-    ranks = {entry.paper.id: rank for rank, entry in enumerate(entries, start=1)}
+    first = [section.entries[0] for section in sections if section.entries][:1]
+    entries = [*first, *picked, *sorted(others, key=lambda entry: entry.rank)]
+    ranks = {
+        paper_id: rank for rank, paper_id in enumerate(dict.fromkeys(entry.paper.id for entry in entries), start=1)
+    }
     most = max((shown_count(entry.signals.upvotes) or 0 for entry in entries), default=0)
     return tuple(
         Block(
@@ -119,10 +130,12 @@ def build_blocks(edition: Edition, sections: tuple[Section, ...], look: Appearan
                 build_row(
                     entry,
                     look,
+                    number=next(numbers),
                     rank=ranks[entry.paper.id],
                     position=position,
                     reasons=reasons,
                     most_upvotes=most,
+                    base_url=base_url,
                 )
                 for entry, position, reasons in _placed(section, positions)
             ),
@@ -143,17 +156,35 @@ def _placed(
 
 
 def content_after(blocks: tuple[Block, ...], ranks: int, steps: int, layout: Layout = Layout.FULL) -> dict[str, Any]:
-    """Return the papers in `layout` after `steps` cuts."""
+    """Return the papers in `layout` after `steps` cuts, of which a `lead` that is not a headline stands above all."""
     cut = tuple(_cut(block, ranks, steps, layout) for block in blocks)
-    rows = sorted((row for block in blocks for row in block.rows), key=lambda row: row.rank)
+    sections = tuple(block for block in cut if block.rows)
+    rows = [row for block in blocks for row in block.rows]
+    first = sections[0].rows[0] if sections else None
+    lead = first if first is not None and not first.headline else None
     return {
-        "sections": tuple(block for block in cut if block.rows),
-        "count": ranks,
+        "sections": sections,
+        "lead": lead,
+        "below_lead": tuple(_below(sections)) if lead else sections,
+        "count": sum(len(block.rows) for block in sections),
         "top": rows[0] if rows else None,
         "runners_up": tuple(rows[1:3]),
-        "upvoted": _upvoted(rows),
+        "upvoted": _upvoted(rows[1:] if lead else rows),
         "left_over": sum(block.more for block in cut if not block.rows),
     }
+
+
+def shortened_after(ranks: int, steps: int) -> int:
+    """Return the texts of how many papers are shortened, or left out, after `steps` cuts."""
+    return min(max(steps - ranks * (_Detail.FULL - _Detail.WITHOUT_CITE), 0), ranks)
+
+
+def _below(sections: tuple[Block, ...]) -> Iterator[Block]:
+    """Yield the sections without the first paper, which stands above them."""
+    first, *others = sections
+    if rest := first.rows[1:]:
+        yield replace(first, rows=rest)
+    yield from others
 
 
 def only_row(blocks: tuple[Block, ...], rank: int) -> tuple[Block, ...]:
@@ -163,9 +194,11 @@ def only_row(blocks: tuple[Block, ...], rank: int) -> tuple[Block, ...]:
 
 
 def _upvoted(rows: list[Row]) -> tuple[Row, ...]:
-    """Return the most upvoted papers, most first; nothing if there are too few to compare."""
-    voted = sorted((row for row in rows if row.upvotes), key=lambda row: -(row.upvotes or 0))
-    return tuple(voted[:_BARS]) if len(voted) >= _FEWEST_BARS else ()
+    """Return the most upvoted papers, most first, with bars in proportion; none if there are too few to compare."""
+    voted = sorted(((row.upvotes, row) for row in rows if row.upvotes), key=lambda pair: -pair[0])
+    if len(voted) < _FEWEST_BARS:
+        return ()
+    return tuple(replace(row, bar=bar_width(upvotes, voted[0][0])) for upvotes, row in voted[:_BARS])
 
 
 def _cut(block: Block, ranks: int, steps: int, layout: Layout) -> Block:
@@ -185,4 +218,12 @@ def _shown(row: Row, detail: _Detail, layout: Layout) -> Row | None:
         return None
     if detail is _Detail.HEADLINE or layout is Layout.HEADLINES:
         return replace(row, headline=True)
-    return replace(row, text=at_sentence(row.text, _SHORT_TEXT[layout])) if detail is _Detail.SHORT else row
+    if detail is _Detail.FULL:
+        return row
+    if detail is _Detail.WITHOUT_CITE:
+        return _without(row, "cite")
+    return replace(_without(row, "cite", "pdf"), text="" if row.point else at_sentence(row.text, _SHORT_TEXT[layout]))
+
+
+def _without(row: Row, *kinds: str) -> Row:
+    return replace(row, links=tuple(link for link in row.links if link.kind not in kinds))

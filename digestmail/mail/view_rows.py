@@ -16,6 +16,9 @@ from digestmail.model.papers import Paper
 from digestmail.model.personal import PickKind, PickReason
 from digestmail.model.selection import Entry
 from digestmail.model.theme import Appearance, Layout
+from digestmail.papers.identity import find_arxiv_id
+from digestmail.text.key_sentence import key_sentence
+from digestmail.text.paths import paper_path
 from digestmail.text.truncate import at_sentence, at_word
 
 TITLE_LENGTH: Final = 300
@@ -23,6 +26,10 @@ NAME_LENGTH: Final = 80
 _LIKED_LENGTH: Final = 120
 _URL_LENGTH: Final = 800
 _FULL_TEXT: Final = 520
+_LEAST_BELOW_POINT: Final = 200
+_POINT: Final = 320
+_READ: Final = 3_000
+"""Characters of an abstract that are looked at."""
 _SUMMARY_TEXT: Final = 240
 _LONGEST_BAR: Final = 100
 _SHORTEST_BAR: Final = 2
@@ -32,7 +39,7 @@ _NAMES_SHOWN: Final = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Link:
-    """A link of a paper. `kind` is `paper`, `discussion`, `code` or `project`."""
+    """A link of a paper. `kind` is `paper`, `pdf`, `discussion`, `code`, `project` or `cite`."""
 
     kind: str
     url: str
@@ -46,7 +53,10 @@ class Link:
 class Row:
     """A paper in templates: single-line texts of limited length; links are http or https or None."""
 
+    number: int
+    """Its number in the email, from 1 down the page."""
     rank: int
+    """By score, from 1; the first paper of the email has 1. To fit the size limit, high rank numbers are cut first."""
     position: int | None
     """Where the paper is in the edition, from 1: its number in feedback links."""
     title: str
@@ -55,13 +65,16 @@ class Row:
     more_authors: int
     organization: str
     day: date | None
+    point: str
+    """One sentence, before the abstract: a summary, or the sentence of the abstract that states the result."""
     text: str
+    """The abstract, without `point` if that is a part of it; in the layout `compact`, one sentence."""
     by_machine: bool
-    """Whether `text` is a generated summary instead of the authors' abstract."""
+    """Whether `point`, or in the layout `compact` `text`, is a generated summary."""
     headline: bool
     upvotes: int | None
     bar: int
-    """Upvotes as a percentage of the most upvoted paper's."""
+    """Upvotes as a percentage of the most upvoted paper's; in `upvoted`, of its first row's."""
     comments: int | None
     """The number of comments, if no link shows it."""
     links: tuple[Link, ...]
@@ -76,17 +89,20 @@ def build_row(
     entry: Entry,
     look: Appearance,
     *,
+    number: int,
     rank: int,
     position: int | None,
     reasons: Mapping[str, tuple[str, ...]],
     most_upvotes: int,
+    base_url: str | None,
 ) -> Row:
     """Return a paper as templates show it. `most_upvotes` are those of the most upvoted paper of the email."""
     paper, signals = entry.paper, entry.signals
     upvotes = shown_count(signals.upvotes)
-    text, by_machine = _text(paper, look.layout)
-    links = tuple(_links(entry))
+    point, text, by_machine = _texts(paper.abstract, paper.summary or "", look.layout)
+    links = tuple(_links(entry, base_url))
     return Row(
+        number=number,
         rank=rank,
         position=position,
         title=at_word(single_line(paper.title), TITLE_LENGTH),
@@ -95,11 +111,12 @@ def build_row(
         more_authors=max(len(paper.authors) - _NAMES_SHOWN, 0),
         organization=at_word(single_line(paper.organization or ""), NAME_LENGTH),
         day=paper.published_at.date() if paper.published_at else None,
+        point=point,
         text=text,
         by_machine=by_machine,
         headline=False,
         upvotes=upvotes,
-        bar=max(_LONGEST_BAR * upvotes // most_upvotes, _SHORTEST_BAR) if upvotes else 0,
+        bar=bar_width(upvotes, most_upvotes) if upvotes else 0,
         comments=None if any(link.kind == "discussion" for link in links) else shown_count(signals.comments),
         links=links,
         thumbnail=_thumbnail(paper) if look.thumbnails else None,
@@ -107,28 +124,33 @@ def build_row(
     )
 
 
-def _text(paper: Paper, layout: Layout) -> tuple[str, bool]:
-    """Return the text that is shown of a paper, and whether it is a generated summary."""
-    abstract, summary = paper.abstract, paper.summary or ""
-    by_machine = bool(summary) and (layout is Layout.COMPACT or not abstract)
-    return _shortened(summary if by_machine else abstract, layout), by_machine
-
-
 @lru_cache(maxsize=512)
-def _shortened(text: str, layout: Layout) -> str:
+def _texts(raw_abstract: str, raw_summary: str, layout: Layout) -> tuple[str, str, bool]:
+    """Return the point and the text that are shown of a paper, and whether the first of them is generated."""
     # The emails of an edition's readers have mostly the same papers.
-    return at_sentence(single_line(text[: 3 * _FULL_TEXT]), _SUMMARY_TEXT if layout is Layout.COMPACT else _FULL_TEXT)
+    abstract = single_line(raw_abstract[:_READ])
+    summary = single_line(raw_summary[:_READ])
+    extracted = "" if summary else key_sentence(abstract) or ""
+    point = summary or extracted
+    if layout is Layout.COMPACT:
+        return "", at_sentence(point or abstract, _SUMMARY_TEXT), bool(summary)
+    rest = " ".join(abstract.replace(extracted, "", 1).split()) if extracted else abstract
+    shown = at_sentence(point, _POINT)
+    return shown, at_sentence(rest, max(_FULL_TEXT - len(shown), _LEAST_BELOW_POINT)), bool(summary)
 
 
-def _links(entry: Entry) -> Iterator[Link]:
+def _links(entry: Entry, base_url: str | None) -> Iterator[Link]:
     """Yield the distinct links of a paper."""
     paper, signals = entry.paper, entry.signals
+    arxiv_id = find_arxiv_id(paper.id)
     seen = set()
     for kind, address, count in (
         ("paper", paper.link, None),
+        ("pdf", f"https://arxiv.org/pdf/{arxiv_id}" if arxiv_id else None, None),
         ("discussion", paper.discussion_url, signals.comments),
         ("code", paper.code_url, signals.stars),
         ("project", paper.project_url, None),
+        ("cite", f"{base_url}{paper_path(paper.id)}#cite" if base_url else None, None),
     ):
         url = web_link(address)
         if url is not None and url not in seen:
@@ -139,6 +161,11 @@ def _links(entry: Entry) -> Iterator[Link]:
 def _thumbnail(paper: Paper) -> str | None:
     url = web_link(paper.thumbnail_url)
     return url if url is not None and url.startswith("https://") else None
+
+
+def bar_width(upvotes: int, most: int) -> int:
+    """Return `upvotes` as a percentage of `most`, at least so much that the bar can be seen."""
+    return max(_LONGEST_BAR * upvotes // most, _SHORTEST_BAR)
 
 
 def shown_count(number: int | None) -> int | None:
@@ -155,7 +182,7 @@ def why_matched(entry: Entry) -> dict[str, tuple[str, ...]]:
         "keywords": names_of(match.keywords),
         "categories": names_of(match.categories),
         "authors": names_of(match.authors),
-        "similar": names_of(match.words),
+        "similar": () if match.keywords else names_of(match.words),
     }
     return {kind: names for kind, names in reasons.items() if names}
 

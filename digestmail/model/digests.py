@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Final
 
@@ -113,9 +113,11 @@ class CatchUp:
     missed_at: datetime
     until: datetime
     first: datetime | None = None
-    """None means as long ago as you like."""
+    """None means at any time before `last`."""
     last: datetime | None = None
     """Not included; None means until `missed_at`."""
+    since: date | None = None
+    """The local day from which their edition has papers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -48,6 +48,8 @@ class Edition:
     reason: str = ""
     trending: tuple[Trending, ...] = ()
     """Papers of earlier editions that trend now, the strongest growth first."""
+    since: date | None = None
+    """Of a catch-up edition: the local day from which it has papers."""
 
     @property
     def base(self) -> str:

@@ -32,6 +32,7 @@ from digestmail.preview.views import (
     notes_on,
 )
 from digestmail.selection.segments import for_all_topics
+from digestmail.selection.trending import for_topics
 from digestmail.subscribers import admin
 from digestmail.text.addresses import normalize_address
 from digestmail.text.counts import counted
@@ -148,6 +149,7 @@ class PreviewService:
                 reader=EXAMPLE_ADDRESS,
             )
         entitled = entitlement(app.database, digest, edition, reader, pickable)
+        edition = replace(edition, trending=for_topics(edition.trending, entitled.topics))
         return _Selection(
             digest=digest, edition=edition, sections=entitled.sections, entitlement=entitled, reader=reader.address
         )

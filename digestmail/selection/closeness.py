@@ -28,7 +28,7 @@ from digestmail.selection.nearness import Nearness
 from digestmail.selection.phrases import compile_phrase, occurs_in
 from digestmail.selection.term_weights import TermWeights
 from digestmail.selection.terms import written
-from digestmail.selection.tokenize import Text, read, read_text
+from digestmail.selection.tokenize import Text, read, read_text, title_key
 
 Scores = NDArray[np.float64]
 
@@ -46,6 +46,8 @@ class ReaderJudgement:
 
     closeness: Scores
     """By paper: 0 is the average of the day, 1 a standard deviation more; -inf for papers that must not be picked."""
+    disliked: Scores | None
+    """By paper, how close it is to those that they disliked: 0 is the average of the day. None if there are none."""
     parts: tuple[_Part, ...]
     by_authors: Mapping[int, tuple[str, ...]]
     """The papers by followed authors, and who they are."""
@@ -71,7 +73,8 @@ class _Own:
 
     parts: tuple[_Part, ...] = ()
     by_authors: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
-    blocked: frozenset[int] = frozenset()
+    left_out: frozenset[int] = frozenset()
+    """Papers that contain a blocked word or are in a reading list."""
 
 
 class Closeness:
@@ -88,6 +91,10 @@ class Closeness:
         background = (read_text(paper.title, paper.abstract) for paper in corpus)
         self._nearness = Nearness(self._texts, TermWeights(chain(self._texts, background)))
         self._places = {paper.id: place for place, paper in enumerate(papers)}
+        self._by_title: dict[str, list[int]] = {}
+        for place, paper in enumerate(papers):
+            self._by_title.setdefault(title_key(paper.title), []).append(place)
+        self._by_title.pop("", None)
         self._rows = {row_id: row for row, row_id in enumerate(known)}
         self._titles = [paper.title for paper in known.values()]
         self._near_known = self._nearness.to(map(_text, known.values()))
@@ -105,17 +112,18 @@ class Closeness:
         own = self._own(taste.profile) if taste.profile else _Own()
         liked, disliked = self._opinions(taste, liked=True), self._opinions(taste, liked=False)
         against = disliked.similar.sum(axis=0) if disliked.rows else np.zeros(len(self._texts))
+        standard_against = _standard(against) if disliked.rows else None
         parts = own.parts
         if liked.rows:
             parts = (replace(liked, values=_standard(liked.similar.sum(axis=0) - _DISLIKED * against)), *parts)
         closeness = np.zeros(len(self._texts)) if parts or own.by_authors else np.full(len(self._texts), -np.inf)
         for part in parts:
             closeness += part.values / len(parts)
-        if disliked.rows and not liked.rows:
-            closeness -= _DISLIKED * _standard(against)
-        left_out = {self._places[one] for one in taste.without if one in self._places} | own.blocked
+        if standard_against is not None and not liked.rows:
+            closeness -= _DISLIKED * standard_against
+        left_out = {self._places[one] for one in taste.without if one in self._places} | own.left_out
         closeness[sorted(left_out)] = -np.inf
-        return ReaderJudgement(closeness, parts, own.by_authors)
+        return ReaderJudgement(closeness, standard_against, parts, own.by_authors)
 
     def reason(self, reader: ReaderJudgement, place: int) -> PickReason | None:
         """Return what speaks most for a paper; None if it is no closer than the average paper."""
@@ -146,12 +154,14 @@ class Closeness:
         return self._last_own[1]
 
     def _prepare(self, profile: Profile) -> _Own:
-        by_authors: dict[int, tuple[str, ...]] = {}
+        by_authors: dict[int, dict[str, None]] = {}
         for author in profile.authors:
             for place, name in self._authors.find(author):
-                by_authors[place] = (*by_authors.get(place, ()), name)
+                by_authors.setdefault(place, {})[name] = None
         blocked = frozenset[int]().union(*map(self._containing, profile.blocked_words))
-        return _Own(tuple(self._parts(profile)), by_authors, blocked)
+        known = {place for paper in profile.papers for place in self._by_title.get(title_key(paper.title), ())}
+        names = {place: tuple(found) for place, found in by_authors.items()}
+        return _Own(tuple(self._parts(profile)), names, blocked | known)
 
     def _parts(self, profile: Profile) -> Iterator[_Part]:
         if profile.papers:

@@ -24,7 +24,7 @@ _MOST_BY_AUTHORS = 50
 _CONSIDERED = 8
 """How many times as many papers as are picked are compared with each other."""
 _UNFAMILIAR = 4
-"""Papers from outside the known interests come from the next papers, this many times as many as are picked."""
+"""How many times as many papers from outside the known interests as are picked are drawn from."""
 _COPY = 0.7
 """Papers with at least this cosine are copies of each other: only one of them is picked."""
 _TIE = 1e-9
@@ -60,13 +60,18 @@ class Picker:
         """
         self._papers = candidates
         self._closeness = Closeness(candidates, known, now, corpus)
+        order = np.argsort(-np.array(scores, dtype=float), kind="stable")
+        self._by_score: list[int] = np.argsort(order, kind="stable").tolist()
+        """The place of each paper by score, from 0."""
         self._ties = _TIE * np.argsort(np.argsort(np.array(scores, dtype=float), kind="stable"), kind="stable")
 
     def pick(self, tastes: Iterable[Taste], most: int) -> list[tuple[Pick, ...]]:
         """Return up to `most` papers for each of `tastes`, best first; none that is no closer than the average paper.
 
         Papers by followed authors come first, even if there are more than `most`. The last ones are from outside the
-        known interests, if the reader wants a share of them. Nothing is picked if nothing is known about a reader.
+        known interests, if the reader wants a share of them: papers with a high score that are no closer than the
+        average paper, neither to what they like nor to what they dislike. Papers of the reader's lists are not picked.
+        Nothing is picked if nothing is known about a reader.
         """
         return [tuple(self._pick(taste, most)) for taste in tastes]
 
@@ -86,17 +91,16 @@ class Picker:
         first = list(islice(by_authors, _MOST_BY_AUTHORS))
         room = max(most - len(first), 0)
         chance = _chance(taste.seed)
-        unfamiliar = min(_rounded(most * _exploration(taste), chance), room)
-        close = self._unlike_each_other(reader, order, first, room - unfamiliar)
+        number = min(_rounded(most * _exploration(taste), chance), room)
+        outside = self._outside(reader, order, first, most) if number and reader.parts else []
+        unfamiliar = chance.sample(outside, min(number, len(outside)))
+        close = self._unlike_each_other(reader, order, first, room - len(unfamiliar))
         for place in (*first, *close):
             reason = self._closeness.reason(reader, place)
             if reason is not None:
                 yield self._as_pick(place, reason)
-        if unfamiliar and reader.parts:
-            taken = {*first, *close}
-            rest = list(islice((place for place in order if place not in taken), _UNFAMILIAR * most))
-            for place in chance.sample(rest, min(unfamiliar, len(rest))):
-                yield self._as_pick(place, PickReason(kind=PickKind.EXPLORATION))
+        for place in unfamiliar:
+            yield self._as_pick(place, PickReason(kind=PickKind.EXPLORATION))
 
     def _as_pick(self, place: int, reason: PickReason) -> Pick:
         return Pick(paper_id=self._papers[place].id, reason=reason)
@@ -106,6 +110,13 @@ class Picker:
         values = reader.closeness + self._ties
         order: list[int] = np.argsort(-values, kind="stable").tolist()
         return order[: int(np.isfinite(values).sum())]
+
+    def _outside(self, reader: ReaderJudgement, order: Sequence[int], first: Sequence[int], most: int) -> list[int]:
+        """Return the papers from outside the known interests that are drawn from, by score."""
+        outside = set(order[int(np.count_nonzero(reader.closeness > 0)) :]).difference(first)
+        if reader.disliked is not None:
+            outside.difference_update(np.flatnonzero(reader.disliked > 0).tolist())
+        return sorted(outside, key=self._by_score.__getitem__)[: _UNFAMILIAR * most]
 
     def _unlike_each_other(
         self, reader: ReaderJudgement, order: Sequence[int], first: Sequence[int], most: int

@@ -85,7 +85,8 @@ def with_picks(sections: tuple[Section, ...], picked: PersonalSection | None, mo
     others = [entry for section in sections for entry in section.entries if entry.paper.id not in taken]
     room = max(most - len(picked.entries), 0)
     kept = {entry.rank for entry in sorted(others, key=lambda entry: entry.rank)[:room]}
-    return (picked, *(left for section in sections if (left := _without_picks(section, taken, kept)).entries))
+    left = (_without_picks(section, taken, kept) for section in sections)
+    return (picked, *sorted((section for section in left if section.entries), key=_best_first))
 
 
 def _without_picks(section: Section, taken: Collection[PaperId], kept: Collection[int]) -> Section:
@@ -118,6 +119,14 @@ def _best(matched: Sequence[str], topics: Sequence[str]) -> str | None:
 def _in_order(
     edition: Edition, taken: Mapping[str | None, Sequence[Entry]], more: Mapping[str | None, int]
 ) -> Iterator[Section]:
-    for topic in (*edition.topics, None):
-        if taken.get(topic):
-            yield Section(topic=topic, entries=tuple(taken[topic]), more=more.get(topic, 0))
+    sections = [
+        Section(topic=topic, entries=tuple(taken[topic]), more=more.get(topic, 0))
+        for topic in (*edition.topics, None)
+        if taken.get(topic)
+    ]
+    yield from sorted(sections, key=_best_first)
+
+
+def _best_first(section: Section) -> tuple[bool, int]:
+    """Order sections by their best paper. Papers that match no topic come last, however good they are."""
+    return section.topic is None, section.entries[0].rank

@@ -65,6 +65,11 @@ def words_of(spelled_text: str) -> list[str]:
     return _WORD.findall(spelled_text)
 
 
+def title_key(title: str) -> str:
+    """Return the letters and digits of a title, by which copies of a paper are recognized; empty if there are none."""
+    return "".join(words_of(spelled(title)))
+
+
 def read(paper: Paper) -> Text:
     """Return the text of a paper, normalized for comparison."""
     # A full stop prevents phrases from matching across the abstract and keywords.

@@ -114,11 +114,14 @@ def _missed(absence: CatchUp) -> ColumnElement[bool]:
     return condition
 
 
-def wanted_by(connection: Connection, audience: Audience, now: datetime) -> Iterator[tuple[int, RecipientChoices]]:
+def wanted_by(
+    connection: Connection, audience: Audience, now: datetime, *, lock: bool = False
+) -> Iterator[tuple[int, RecipientChoices]]:
     """Yield (subscriber id, preferences) of an audience at `now`, by id, with constant memory.
 
     Paused subscribers are left out, unless the pause is longer than allowed. Equal preferences are the same object, so
-    only the first is decoded.
+    only the first is decoded. With `lock`, none of them is erased before the transaction ends; their other rows may
+    change.
     """
     statement = (
         _active(audience, now)
@@ -130,6 +133,9 @@ def wanted_by(connection: Connection, audience: Audience, now: datetime) -> Iter
         .order_by(subscriptions.c.subscriber_id)
         .limit(_CHUNK)
     )
+    if lock:
+        # The lock that a row with a foreign key to them takes, only earlier.
+        statement = statement.with_for_update(read=True, key_share=True, of=subscribers)
     known: dict[tuple[Any, ...], RecipientChoices] = {}
     last = 0
     while True:

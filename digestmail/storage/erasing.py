@@ -138,19 +138,25 @@ def erase(connection: Connection, subscriber_id: int, now: datetime) -> int:
 
 def _erase_rows(connection: Connection, subscriber_id: int, now: datetime) -> None:
     """Delete the rows of a person except deliveries, which end, and forget mentions elsewhere."""
-    mine = deliveries.c.subscriber_id == subscriber_id
     # First, in the order of a worker: a result that is being recorded is waited for, and erased with the others.
-    connection.execute(update(deliveries).where(mine).values(fence=deliveries.c.fence + 1, text=None, picks=None))
-    connection.execute(
-        update(deliveries)
-        .where(mine, deliveries.c.due_at.is_not(None))
-        .values(state=DeliveryState.CANCELLED, due_at=None, ended_at=now)
-    )
+    _end_deliveries(connection, subscriber_id, now)
     # Bounces are counted under a lock of this row. The ones that come later see that the person is erased.
     connection.execute(select(subscribers.c.id).where(subscribers.c.id == subscriber_id).with_for_update())
+    # An edition that was being published held this row too, so its deliveries are only seen now.
+    _end_deliveries(connection, subscriber_id, now)
     personal_data.forget_mentions(connection, personal_data.addresses_of(connection, subscriber_id))
     connection.execute(delete(attempts).where(attempts.c.subscriber_id == subscriber_id))
     requested = (confirmations, address_changes, changes)
     interests = (feedback, pick_reasons, profiles, reading_lists)
     for table in (*requested, *interests, subscriptions, opt_outs, unsubscribe_mails, notices, bounces):
         connection.execute(delete(table).where(table.c.subscriber_id == subscriber_id))
+
+
+def _end_deliveries(connection: Connection, subscriber_id: int, now: datetime) -> None:
+    mine = deliveries.c.subscriber_id == subscriber_id
+    connection.execute(update(deliveries).where(mine).values(fence=deliveries.c.fence + 1, text=None, picks=None))
+    connection.execute(
+        update(deliveries)
+        .where(mine, deliveries.c.due_at.is_not(None))
+        .values(state=DeliveryState.CANCELLED, due_at=None, ended_at=now)
+    )

@@ -12,8 +12,8 @@ from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import PlainTextResponse, Response
 
 from digestmail.editions import archive
+from digestmail.text.paths import paper_path
 from digestmail.web.cache import Sharing, cache_headers, share
-from digestmail.web.filters import paper_path
 from digestmail.web.pages import absolute, url
 from digestmail.web.query_params import LARGEST_ROW, app_of
 

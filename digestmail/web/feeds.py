@@ -18,8 +18,9 @@ from digestmail.model.papers import Paper
 from digestmail.model.search import Query, SeenPaper
 from digestmail.model.selection import Section
 from digestmail.selection.segments import for_segment
+from digestmail.text.paths import paper_path
 from digestmail.web.cache import Sharing, cache_headers, share
-from digestmail.web.filters import paper_path, site
+from digestmail.web.filters import site
 from digestmail.web.pages import absolute, pages_of
 from digestmail.web.query_params import app_of, asked_topic, digest_of
 from digestmail.web.search_page import Limited, asked_query, query_string

@@ -7,6 +7,7 @@ from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
 from digestmail.mail.placeholders import single_line
+from digestmail.text.paths import paper_path
 from digestmail.text.truncate import at_sentence, at_word
 
 _URL_LENGTH: Final = 2000
@@ -31,11 +32,6 @@ def site(link: str | None) -> str:
 def query(text: str) -> str:
     """Return `text` percent-encoded for a query string."""
     return quote(text, safe="")
-
-
-def paper_path(paper_id: str) -> str:
-    """Return the path of a paper's page."""
-    return f"/papers/{quote(paper_id, safe=':')}"
 
 
 FILTERS: Final[dict[str, Callable[..., Any]]] = {

@@ -81,6 +81,7 @@ class Pages:
             "absolute": lambda path: absolute(request, path),
             "digests": self.app.digests,
             "thumbnails": self.app.config.web.thumbnails,
+            "imprint": self.app.config.mail.imprint,
             "canonical": None,
             "lang": language,
             "dir": direction(language),

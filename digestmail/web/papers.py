@@ -7,9 +7,9 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from digestmail.editions import archive
 from digestmail.papers.citations.formats import CitationFormat, cite
+from digestmail.text.paths import paper_path
 from digestmail.web.cache import Sharing, share
 from digestmail.web.chart import chart
-from digestmail.web.filters import paper_path
 from digestmail.web.pages import page, url
 from digestmail.web.query_params import app_of
 

@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, Page
 
 from digestmail.mail.render import Renderer, page
 from digestmail.model.deliveries import NoticeKind
+from digestmail.model.selection import Count, Trending
 from digestmail.model.theme import LIGHT, Appearance, Layout, Theme
 
 RENDERER = Renderer()
@@ -34,6 +35,12 @@ def mails() -> dict[str, str]:
     of = full_edition()
     for layout in Layout:
         found[layout] = page(RENDERER.render(of, of.sections, base_url=BASE_URL, look=Appearance(layout=layout)))
+    again = Trending(paper=of.entries[0].paper, published_on=of.slot.day, topics=(), count=Count.UPVOTES, growth=1085)
+    for language in ("en", "he"):
+        caught_up = replace(of, since=of.slot.day, trending=(again,) * 3)
+        found[f"occasional-{language}"] = page(
+            RENDERER.render(caught_up, of.sections, base_url=BASE_URL, language=language)
+        )
     for number, kind in enumerate(NoticeKind):
         found[f"notice-{kind}"] = RENDERER.notice(
             kind,
@@ -103,18 +110,50 @@ def test_all_text_can_be_read_when_thunderbird_darkens_it(tab: Page, name: str):
 
 @pytest.mark.parametrize("bar", [LIGHT.bar, "#fde68a", "#fffbeb"])
 @pytest.mark.parametrize("darken", [THUNDERBIRD, STRIPPED], ids=["thunderbird", "stripped"])
-def test_ranks_and_bars_stay_when_a_program_strips_colours_and_backgrounds(tab: Page, darken: str, bar: str):
+def test_numbers_and_bars_stay_when_a_program_strips_colours_and_backgrounds(tab: Page, darken: str, bar: str):
     of, theme = full_edition(), Theme(light=replace(LIGHT, bar=bar))
     html = page(RENDERER.render(of, of.sections, base_url=BASE_URL, look=Appearance(theme=theme)))
 
-    ranks = look(tab, html, darken, "td.r, td.k")
+    numbers = look(tab, html, darken, "p.r, td.r, td.k")
     bars = look(tab, html, darken, "td.b", "bar")
 
-    assert [rank["text"] for rank in ranks] == ["1", "3", "2", "4"]
-    assert all(rank["contrast"] >= 4.5 for rank in ranks)
+    assert [number["text"].split("\xa0")[0] for number in numbers] == ["1", "2", "3", "4"]
+    assert all(number["contrast"] >= 4.5 for number in numbers)
     assert [round(one["height"]) for one in bars] == [8, 8, 8]
     assert all(one["contrast"] >= 3 for one in bars)
     assert bars[0]["width"] > bars[1]["width"] > bars[2]["width"] >= 8
+
+
+@pytest.mark.parametrize("name", [*Layout, "right-to-left", "sixty-papers"])
+@pytest.mark.parametrize("darken", [THUNDERBIRD, STRIPPED, "() => {}"], ids=["thunderbird", "stripped", "light"])
+def test_tags_small_print_and_thin_lines_stay_in_every_program(tab: Page, name: str, darken: str):
+    stripped = darken == STRIPPED  # of links, only a browser's own colour is left
+    small = look(tab, MAILS[name], darken, ".g, .s, .y, .z, .o" + ("" if stripped else ", .f a"))
+    lines = look(tab, MAILS[name], darken, ".l" if stripped else ".l, .g", "line")
+
+    assert small
+    assert [text for text in small if text["contrast"] < 4.5] == []
+    assert [line for line in lines if line["contrast"] < 1.2] == []
+    assert lines or name != Layout.FULL
+
+
+def test_in_the_dark_palette_tags_and_thin_lines_can_be_seen(tab: Page):
+    show(tab, MAILS["full"], palette="dark", width=640)
+
+    assert min(line["contrast"] for line in tab.evaluate(LOOK, [".l, .g", "line"])) >= 1.2
+    assert min(text["contrast"] for text in tab.evaluate(LOOK, [".g, .s, .f a, .y, .z, .o", "text"])) >= 4.5
+
+
+def test_without_its_style_sheet_a_mail_has_the_same_words_and_sizes_of_titles(tab: Page):
+    show(tab, MAILS["full"], width=640)
+    titles = "[...document.querySelectorAll('h2,h3')].map(e => [getComputedStyle(e).fontSize, e.textContent])"
+    words = tab.inner_text("body").lower().split()
+    sizes = tab.evaluate(titles)
+    tab.evaluate("for (const node of document.querySelectorAll('style')) node.remove()")
+
+    assert tab.inner_text("body").lower().split() == words
+    assert tab.evaluate(titles) == sizes
+    assert not overflows(tab)
 
 
 @pytest.mark.parametrize("darken", [THUNDERBIRD, "() => {}"], ids=["thunderbird", "light"])

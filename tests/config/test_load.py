@@ -106,6 +106,28 @@ def test_wrong_values_are_told_with_their_key(write, line, key):
 
 
 @pytest.mark.parametrize(
+    ("imprint", "said"),
+    [
+        (
+            '"""Example Labs\nStreet 1\n12345 City"""',
+            "mail.imprint: write it in one line, its parts separated by commas",
+        ),
+        (f'"{"x" * 301}"', "mail.imprint: String should have at most 300 characters"),
+    ],
+)
+def test_an_imprint_is_one_line_of_limited_length(write, imprint, said):
+    text = SMALL.replace("[mail]\n", f"[mail]\nimprint = {imprint}\n", 1)
+    assert text != SMALL
+    (problem,) = problems(write(text))
+    assert problem.startswith(said)
+
+
+@pytest.mark.parametrize(("imprint", "read"), [('"  Example Labs, Street 1 "', "Example Labs, Street 1"), ('""', None)])
+def test_an_imprint_is_optional(write, imprint, read):
+    assert load.load(write(SMALL.replace("[mail]\n", f"[mail]\nimprint = {imprint}\n", 1))).mail.imprint == read
+
+
+@pytest.mark.parametrize(
     ("line", "said"),
     [
         ('"" = 1', 'web."": unknown key'),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import signal
 from collections import Counter
 from collections.abc import Iterator
+from email import message_from_bytes, policy
 from pathlib import Path
 
 import crash_run
@@ -19,7 +20,7 @@ from sqlalchemy import func, select
 
 from digestmail.demo.receiver import receiving
 from digestmail.demo.services import serving
-from digestmail.storage import schema
+from digestmail.storage import picks, schema
 from digestmail.storage.database import Database
 
 CONFIG = """
@@ -35,6 +36,8 @@ allow_private_hosts = ["127.0.0.1"]
 name = "huggingface"
 kind = "huggingface"
 base_url = "{services}"
+[profile]
+interests = "agents that reason with language models"
 [[digests]]
 name = "daily"
 title = "Trending papers"
@@ -51,6 +54,10 @@ def forking() -> Iterator[Program]:
     """Yield the program that forks the processes to kill."""
     with program(Path(crash_run.__file__)) as started:
         yield started
+
+
+def text_of(path: Path) -> str:
+    return message_from_bytes(path.read_bytes(), policy=policy.default).get_body(("plain",)).get_content()
 
 
 CASES = [
@@ -80,6 +87,7 @@ def test_a_kill_loses_nothing_and_repeats_nothing_but_the_unanswered(database_ur
         if line.startswith("Message-ID:")
     )
     assert len(ids) == PEOPLE
+    assert all("Because of your interests" in text_of(path) for path in (mailbox / "new").iterdir())
     database = Database.open(database_url, base=tmp_path)
     with database.connect() as connection:
         states = connection.execute(
@@ -88,7 +96,13 @@ def test_a_kill_loses_nothing_and_repeats_nothing_but_the_unanswered(database_ur
         a = schema.attempts.c
         listed = connection.execute(select(func.count()).where(a.state == "ambiguous")).scalar_one()
         editions = connection.execute(select(func.count()).select_from(schema.editions)).scalar_one()
+        picked = connection.execute(select(schema.deliveries.c.picks)).scalars().all()
+        positions = set(connection.execute(select(schema.picked_papers.c.position)).scalars())
+        reasons = set(connection.execute(select(schema.pick_reasons.c.number)).scalars())
     database.close()
+    assert len(picked) == PEOPLE
+    assert {position for one in picked for position, _ in picks.unpack(one)} == positions
+    assert {number for one in picked for _, number in picks.unpack(one)} == reasons
     assert states == [("sent", PEOPLE)]
     assert editions == 1
     assert sum(ids.values()) - PEOPLE <= listed

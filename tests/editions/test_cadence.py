@@ -6,7 +6,7 @@ Weeks are played day by day. May 2026 begins on a Friday; day 0 is Monday 4 May.
 from __future__ import annotations
 
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from fakes import FakeSource, digest, reading, render, sighting
@@ -210,6 +210,9 @@ def test_a_pause_ends_with_one_edition_of_the_best_that_was_missed(weeks):
     weeks.pause("ada", 8.5, 1.5)
     weeks.play(*range(2, 11))
     assert weeks.days("ada") == [0, 1, 9, 10]
+    with weeks.database.connect() as connection:
+        stored = editions.get(connection, "daily@2026-05-05--2026-05-13", "2026-05-13")
+    assert stored.edition.since == date(2026, 5, 5)
     name, slot, numbers = weeks.mails("ada")[2]
     assert (name, slot) == ("daily@2026-05-05--2026-05-13", "2026-05-13")
     assert {number // 10 for number in numbers} <= set(range(2, 10))

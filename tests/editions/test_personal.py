@@ -13,14 +13,14 @@ from random import Random
 from tempfile import TemporaryDirectory
 
 import pytest
-from corpus import FIELDS, abstract
-from fakes import AGENTS, THURSDAY, FakeSource, digest, paper, reading, render, sighting
+from corpus import abstract
+from fakes import AGENTS, THURSDAY, digest, paper, render
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from outbox import claim_deliveries
+from readers import CALM, DAILY, DAY, LASERS, Readers, mixed, numbers_of, of_field, others, picked
 from sqlalchemy import func, select, update
 
-from digestmail.collect.collector import collect
 from digestmail.delivery.edition_composer import EditionComposer
 from digestmail.editions import personal
 from digestmail.editions.cadence import with_cadence
@@ -34,85 +34,18 @@ from digestmail.mail.message import MessageTemplate
 from digestmail.mail.message_headers import Sender
 from digestmail.mail.tokens import Tokens
 from digestmail.model.deliveries import DeliveryState
-from digestmail.model.digests import Cadence, Conditions, Digest, FilterRules, Limits, OnEmpty, Topic
+from digestmail.model.digests import Cadence, Conditions, Digest, FilterRules, Limits, OnEmpty
 from digestmail.model.papers import PaperId, Sighting
 from digestmail.model.personal import KnownPaper, PickKind, Profile, ReadingListKind
 from digestmail.model.selection import PersonalSection, Section
 from digestmail.model.subscribers import Subscription
-from digestmail.storage import editions, feedback, papers, profiles, reading_lists, subscribers
+from digestmail.storage import editions, papers, profiles, reading_lists, subscribers
 from digestmail.storage import schema as tables
 from digestmail.storage.database import Database
 from digestmail.subscribers import data_export
 from digestmail.subscribers import feedback as answers
 
-DAY = timedelta(days=1)
-LASERS = Topic(name="Lasers", keywords=("laser",))
-DAILY = digest(topics=(AGENTS,), also_trending=True, window_days=3, for_you=3)
-CALM = replace(DAILY, profile=Profile(exploration=0.0))
-"""Which papers come from outside the known interests depends on the number of the subscriber."""
 SENDER = Sender(mailbox="Digest <digest@example.org>", domain="example.org", base_url="https://example.org")
-
-
-class Readers:
-    """A database, its readers and the days they live through. Papers are numbered; each is of one field."""
-
-    def __init__(self, database: Database) -> None:
-        self.database = database
-        self.ids: dict[str, int] = {}
-
-    def add(self, name: str, *digests: str, topics: tuple[str, ...] = ()) -> int:
-        with self.database.begin() as connection:
-            self.ids[name] = subscribers.add(connection, f"{name}@example.org", THURSDAY - DAY)
-            for one in digests or ("daily",):
-                wish = Subscription(digest=one, topics=topics)
-                subscribers.subscribe(connection, self.ids[name], wish, THURSDAY - DAY)
-        return self.ids[name]
-
-    def see(self, numbers: dict[int, str], now: datetime = THURSDAY) -> None:
-        """Let a source show papers, each of a field."""
-        seen = [
-            sighting(number, day=now.date(), upvotes=100 - number % 100, abstract=abstract(field, Random(number)))
-            for number, field in numbers.items()
-        ]
-        collect(self.database, [FakeSource("hf", reading(*seen))], now - timedelta(hours=1))
-
-    def rate(self, name: str, number: int, *, liked: bool = True, now: datetime = THURSDAY) -> None:
-        with self.database.begin() as connection:
-            row_id = papers.row_ids(connection, [paper(number).id])[paper(number).id]
-            feedback.store(connection, self.ids[name], row_id, now, liked=liked)
-
-    def publish(self, *digests: Digest, now: datetime = THURSDAY):
-        return publish(self.database, digests or (DAILY,), render, now).digests
-
-    def email(self, name: str, of: Digest = DAILY, slot: str = "2026-04-02") -> tuple[Section, ...] | None:
-        """Return the sections of a reader's email as stored; None if there is none."""
-        with self.database.connect() as connection:
-            stored = editions.get(connection, of.name, slot)
-            reader = subscribers.get(connection, self.ids[name])
-            got = entitlement_of(connection, of, stored.edition, reader)
-            return got.sections if got.delivered else None
-
-
-def numbers_of(section: Section) -> list[int]:
-    return [int(entry.paper.id.rpartition(".")[2]) for entry in section.entries]
-
-
-def picked(sections: tuple[Section, ...] | None) -> list[int]:
-    return [one for section in sections or () if isinstance(section, PersonalSection) for one in numbers_of(section)]
-
-
-def others(sections: tuple[Section, ...] | None) -> list[int]:
-    found = (section for section in sections or () if not isinstance(section, PersonalSection))
-    return [one for section in found for one in numbers_of(section)]
-
-
-def mixed(first: int, count: int) -> dict[int, str]:
-    """Return papers from number `first` on, of the four fields in turn."""
-    return {first + at: list(FIELDS)[at % len(FIELDS)] for at in range(count)}
-
-
-def of_field(numbers: list[int], field: str, papers_: dict[int, str]) -> bool:
-    return all(papers_[number] == field for number in numbers)
 
 
 @pytest.fixture
@@ -410,6 +343,19 @@ def test_reading_lists_of_a_reader_and_of_the_configuration_are_read(world):
     assert {why.title.split()[0] for why in section.reasons if why.title} <= {"soil", "Paper"}
 
 
+def test_a_paper_of_a_reading_list_is_not_picked_and_explain_says_why(world):
+    own = [KnownPaper(title=f"Paper  {number}", abstract=abstract("optics", Random(number))) for number in (0, 4)]
+    with world.database.begin() as connection:
+        reading_lists.add(connection, world.ids["ben"], ReadingListKind.FILE, "mine.bib", own, THURSDAY, complete=True)
+    _, said = explained(world, "ben", 4)
+    assert said[-1] == "not picked for them: they know it: it is in one of their reading lists"
+    world.publish(CALM)
+    (section, *_) = world.email("ben")
+    like = {why.kind: number for number, why in zip(numbers_of(section), section.reasons, strict=True)}
+    assert like[PickKind.READING_LIST] in {8, 12, 16, 20, 900}
+    assert not {0, 4} & set(numbers_of(section)), "also not as something different"
+
+
 def test_readers_with_profiles_are_judged_some_at_a_time(world, monkeypatch):
     monkeypatch.setattr(personal, "_PROFILES_AT_ONCE", 1)
     with world.database.begin() as connection:
@@ -616,9 +562,10 @@ def test_explain_says_before_publishing_what_is_picked_and_why(world):
         ({}, 1, "it is no closer to what is known about their interests than the average paper of the day"),
         ({"for_you": 1, "profile": Profile(exploration=0.0)}, 4, "like 'Paper 900', which they liked"),
         ({"profile": Profile(blocked_words=("music", "photon"))}, 4, "it contains 'photon', which they block"),
+        ({"profile": Profile(blocked_words=("beam", "photon"))}, 4, "it contains 'beam', 'photon', which they block"),
         ({"rules": FilterRules(block=Conditions(words=("photon",)))}, 4, "only candidates that no rule leaves out"),
     ],
-    ids=["off", "rated", "average", "rank", "blocked", "rule"],
+    ids=["off", "rated", "average", "rank", "blocked", "two words", "rule"],
 )
 def test_explain_says_why_a_paper_is_not_picked(world, change, number, expected):
     _, said = explained(world, "ada", number, replace(DAILY, **change))
@@ -684,8 +631,8 @@ def test_readers_of_a_weekly_edition_get_picks_and_none_of_their_daily_picks_aga
     got = {*picked(daily), *others(daily)}
     with world.database.begin() as connection:
         for name in ("ada", "ben"):
-            weekly = Subscription(digest="daily", cadence=Cadence.WEEKLY)
-            subscribers.subscribe(connection, world.ids[name], weekly, THURSDAY + timedelta(hours=1))
+            rarer = Subscription(digest="daily", cadence=Cadence.WEEKLY)
+            subscribers.subscribe(connection, world.ids[name], rarer, THURSDAY + timedelta(hours=1))
     monday = THURSDAY + 4 * DAY
     world.see(mixed(300, 12), monday)
     reports = {report.digest: report for report in world.publish(DAILY, now=monday)}

@@ -62,7 +62,7 @@ def test_papers_cut_to_a_headline_for_the_size_limit_have_no_links():
     of = sixty_papers()
     rendered = RENDERER.render(of, of.sections, base_url=BASE_URL)
     assert rendered.shortened == 60
-    rows = re.findall(r'<td class="([rk])" width="36">(\d+)</td>(.*?)</td></tr>', rendered.html, re.DOTALL)
+    rows = re.findall(r'<td class="([rk])" width="40">(\d+)</td>(.*?)</td></tr>', rendered.html, re.DOTALL)
     kinds = {kind for kind, _, _ in rows}
     assert kinds == {"r", "k"}
     for kind, _, content in rows:

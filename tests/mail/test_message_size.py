@@ -87,7 +87,7 @@ def week(count: int, words: str, *, topics: int = 3, length: int = 1500) -> Arra
 
 def in_sections(rendered: Rendered) -> tuple[set[int], set[int]]:
     """Return which papers the HTML and the text part show in their sections."""
-    html = {int(n) for n in re.findall(r"<h3[^>]*>(?:<a[^>]*>|<span[^>]*>)Paper (\d+):", rendered.html)}
+    html = {int(n) for n in re.findall(r"<h[23][^>]*>(?:<a[^>]*>|<span[^>]*>)Paper (\d+):", rendered.html)}
     return html, {int(n) for n in re.findall(r"(?m)^\d+\. Paper (\d+):", rendered.text)}
 
 
@@ -142,17 +142,33 @@ def test_an_edition_of_any_size_is_rendered_a_few_times(count):
     assert len(measured) <= 10, "halving would take 12 for a thousand papers"
 
 
-def test_both_parts_shorten_the_same_papers():
-    of = week(40, "One short sentence. ")
+def shortened_alike(count: int) -> set[tuple[int, ...]]:
+    """Check that both parts say the same of each of `count` papers; return how often each of the words occurs."""
+    papers = [
+        entry(n, f"Paper {n}: A title", abstract="One short sentence. " * 40, summary=("One point.", None)[n % 2])
+        for n in range(1, count + 1)
+    ]
+    of = edition([section(papers[at::3], f"Topic {at}") for at in range(3)])
     rendered = RENDERER.render(of, of.sections, base_url=BASE_URL)
 
-    folded = " ".join(rendered.text.split())
-    for row in re.findall(r"<h3.*?</td></tr>", rendered.html, re.DOTALL):
-        (number,) = re.findall(r">Paper (\d+):", row)
-        text = re.search(rf" {number}\. Paper {number}:(.*?)(?:\[1\]| https://)", folded)
-        assert text is not None
-        shown = re.search(r'<p class="t"[^>]*>(.*?)</p>', row, re.DOTALL)
-        assert shown is None or " ".join(shown[1].split()) in text[1]
+    in_text = dict(re.findall(r"(?ms)^\d+\. Paper (\d+):(.*?)(?=^\d+\. Paper|^=====|\Z)", rendered.text))
+    rows = re.findall(r">Paper (\d+):.*?</h[23]>(.*?)(?:</td></tr>|</div>)", rendered.html, re.DOTALL)
+    assert len(rows) == len(in_text) == count
+    kinds = set()
+    for number, row in rows:
+        said = " ".join(in_text[number].split())
+        words = ("One point.", "AI summary", "One short sentence.", "/pdf/", "#cite")
+        assert [row.count(each) for each in words] == [said.count(each) for each in words], number
+        kinds.add(tuple(row.count(each) for each in words))
+    return kinds
+
+
+def test_both_parts_shorten_the_same_papers():
+    uncut, with_point = (0, 0, 26, 1, 1), (1, 1, 25, 1, 1)
+    assert shortened_alike(25) == {uncut, with_point}
+    assert shortened_alike(32) >= {(0, 0, 26, 1, 0), (1, 1, 25, 1, 0)}, "no citations"
+    assert shortened_alike(45) >= {(0, 0, 12, 0, 0), (1, 1, 0, 0, 0)}, "short"
+    assert shortened_alike(70) >= {(0, 0, 12, 0, 0), (1, 1, 0, 0, 0), (0, 0, 0, 0, 0)}, "headlines"
 
 
 @pytest.mark.parametrize("signers", [(), SIGNERS])

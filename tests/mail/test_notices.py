@@ -47,6 +47,18 @@ def test_both_parts_contain_the_subject_and_the_link(kind, language):
     assert all(len(line) <= 72 for line in rendered.text.splitlines() if "://" not in line)
 
 
+@pytest.mark.parametrize("language", ["en", "he"])
+@pytest.mark.parametrize("kind", NoticeKind)
+def test_the_imprint_is_at_the_end_of_both_parts(kind, language):
+    imprint = "Example <Labs> & Söhne, " + "A Long Street 1, " * 8 + "12345 City"
+    rendered = Renderer(imprint=imprint).notice(kind, title="Papers", language=language, preferences_url=PREFERENCES)
+
+    for text in (visible(rendered.html), rendered.text):
+        assert imprint in " ".join(text.split())
+    assert all(len(line) <= 72 for line in rendered.text.splitlines() if "://" not in line)
+    assert broken_rules(cast(rendered), notice=True) == []
+
+
 @pytest.mark.parametrize("language", ["en", "de", "fr", "he"])
 def test_a_change_is_described_step_by_step(language):
     steps = tuple((what.value, "Weekly & more" if what in OF_A_DIGEST else "") for what in Changed)

@@ -66,6 +66,8 @@ def test_both_parts_say_everything_about_a_paper():
             "Example Institute of Technology",
             "2 April 2026",
             "We look at how a model of modest size decides which of its layers a question needs.",
+            "A small model learns which of its layers a question needs and leaves out the rest.",
+            "AI summary",
             "187 upvotes",
             "1.6K",
             "early exit",
@@ -79,15 +81,17 @@ def test_both_parts_say_everything_about_a_paper():
             assert words in text, words
     for link in (
         "https://arxiv.org/abs/2604.00001",
+        "https://arxiv.org/pdf/2604.00001",
         "https://huggingface.co/papers/2604.00001",
         "https://github.com/example/skipping",
         "https://example.org/skipping",
+        "https://digest.example.org/papers/arxiv:2604.00001#cite",
         "https://digest.example.org/daily/2026-04-02",
         UNSUBSCRIBE_PLACEHOLDER,
         PREFERENCES_PLACEHOLDER,
     ):
         assert f'href="{link}"' in rendered.html
-        assert re.search(rf"(?m)^\s*{re.escape(link)}$", rendered.text), f"{link} on a line of its own"
+        assert re.search(rf"(?m)(?:^|: ){re.escape(link)}$", rendered.text), f"{link} ends its line"
 
 
 def test_without_web_pages_nothing_links_to_them():
@@ -114,13 +118,25 @@ def test_a_public_page_contains_no_personal_link():
     assert 'href="#"' in shown
 
 
+def test_an_edition_ends_with_the_imprint_in_both_parts_and_on_its_public_page():
+    imprint = "Example <Labs> & Sons, Street 1, 12345 City"
+    of = full_edition()
+
+    rendered = Renderer(imprint=imprint).render(of, of.sections, base_url=BASE_URL)
+
+    for text in (visible(rendered.html), folded(rendered.text), visible(page(rendered))):
+        assert text.index("because you subscribed") < text.index("Unsubscribe") < text.index(imprint)
+    assert broken_rules(cast(rendered)) == []
+
+
 def test_a_segment_gets_its_own_ranks_and_numbers():
     of = full_edition()
 
     rendered = RENDERER.render(of, of.sections[1:2])
 
-    assert rendered.subject == "Trending papers, 2 April: Do Models Read the Compiler's <think> Output? An Honest Look"
-    assert "1 paper." in visible(rendered.html)
+    assert rendered.subject == "Do Models Read the Compiler's <think> Output? An Honest Look"
+    assert "1 \xb7 Code Do Models Read" in visible(rendered.html)
+    assert "1 paper." in rendered.text
     assert "1. Do Models Read" in rendered.text
     assert "Skipping" not in rendered.html + rendered.text
 
@@ -129,7 +145,7 @@ def test_the_text_part_keeps_to_72_columns_but_never_breaks_a_link():
     long = "https://blog.example.org/" + "a-long-name-" * 12
     rendered = render(edition((section((entry(1, "A Title of Some Length " * 8, link=long),)),)))
 
-    assert f"   {long}\n" in rendered.text
+    assert f"   blog.example.org: {long}\n" in rendered.text
     assert all(len(line) <= 72 for line in rendered.text.splitlines() if "://" not in line)
 
 
@@ -150,9 +166,9 @@ def test_the_second_line_of_a_title_or_topic_is_indented():
 def test_dates_are_english_in_every_month():
     for month, name in enumerate(("January", "May", "December"), start=1):
         day = date(2026, {1: 1, 2: 5, 3: 12}[month], 7)
-        of = edition((section((entry(1, "A Title"),)),), slot=Slot(at=SIX, key=day.isoformat(), day=day))
-        assert f"7 {name} 2026" in render(of).text
-        assert f" 7 {name}: A Title" in render(of).subject
+        slot = Slot(at=SIX, key=day.isoformat(), day=day)
+        assert f"7 {name} 2026" in render(edition((section((entry(1, "A Title"),)),), slot=slot)).text
+        assert f" 7 {name}: nothing new today" in render(edition((), slot=slot)).subject
 
 
 # -- the subject -----------------------------------------------------------------------------------------------------
@@ -161,13 +177,13 @@ def test_dates_are_english_in_every_month():
 @pytest.mark.parametrize(
     ("titles", "subject"),
     [
-        (["One"], "Trending papers, 2 April: One"),
-        (["One", "Two"], "Trending papers, 2 April: One and 1 more"),
-        (["One", "Two", "Three"], "Trending papers, 2 April: One and 2 more"),
-        (["AT&T's <b>Bold</b> Claims"], "Trending papers, 2 April: AT&T's <b>Bold</b> Claims"),
+        (["One"], "One"),
+        (["One", "Two"], "One and 1 more paper"),
+        (["One", "Two", "Three"], "One and 2 more papers"),
+        (["AT&T's <b>Bold</b> Claims"], "AT&T's <b>Bold</b> Claims"),
     ],
 )
-def test_the_subject_names_the_top_title(titles: list[str], subject: str):
+def test_the_subject_begins_with_the_first_paper(titles: list[str], subject: str):
     of = edition((section([entry(number, title) for number, title in enumerate(titles, start=1)]),))
 
     assert render(of).subject == subject
@@ -178,7 +194,7 @@ def test_a_long_title_is_shortened_at_a_word_in_the_subject_only():
     rendered = render(edition((section((entry(1, title), entry(2, "Two"))),)))
 
     assert 120 < len(rendered.subject) <= 150
-    assert rendered.subject.endswith("\u2026 and 1 more")
+    assert rendered.subject.endswith("\u2026 and 1 more paper")
     assert title in visible(rendered.html)
 
 
@@ -329,7 +345,7 @@ def test_any_number_of_papers_stays_under_the_budget_and_is_counted(of: Arranged
     assert len(raw) < LARGEST_MESSAGE
     assert rendered.shortened > 0
     seen = visible(rendered.html)
-    shown = len(re.findall("<h3", rendered.html))
+    shown = len(re.findall("<h3|<h2[^>]* id=.first.", rendered.html))
     dropped = sum(int(number) for number in re.findall(r"(\d+) more (?:papers?\b|in this)", seen))
     assert shown + dropped == len(of.entries)
     assert "Unsubscribe" in seen
@@ -338,7 +354,7 @@ def test_any_number_of_papers_stays_under_the_budget_and_is_counted(of: Arranged
 def test_the_lowest_ranked_lose_their_text_first():
     rendered = render(many(130))
 
-    lengths = [len(row.split("</tr>")[0]) for row in rendered.html.split("<h3")[1:]]
+    lengths = [len(row.split("</tr>")[0]) for row in re.split(r'<h3|<h2[^>]* id="first"', rendered.html)[1:]]
     assert lengths[0] > lengths[-1]
     assert lengths == sorted(lengths, reverse=True) or max(later - earlier for earlier, later in pairwise(lengths)) < 40
     assert rendered.shortened == 130
@@ -441,16 +457,21 @@ def looked(look: Appearance, *, language: str | None = None, of: Arranged | None
     return RENDERER.render(shown, shown.sections, base_url=BASE_URL, language=language, look=look)
 
 
-def test_the_layouts_show_abstracts_summaries_or_headlines():
+def first_paper(text: str) -> str:
+    """Return what a part says of the first paper of the full edition."""
+    return text.split("Skipping Layers Gracefully", 1)[1].split("A Cache That Forgets on Purpose", maxsplit=1)[0]
+
+
+def test_the_layouts_show_point_and_abstract_or_one_sentence_or_headlines():
     full, compact, headlines = (looked(Appearance(layout=layout)) for layout in Layout)
     abstract, summary = "We look at how a model of modest size", "A small model learns which of its layers"
 
+    for said in (lambda each: visible(each.html), lambda each: folded(each.text)):
+        in_full, in_compact = first_paper(said(full)), first_paper(said(compact))
+        assert in_full.index(summary) < in_full.index("AI summary") < in_full.index(abstract)
+        assert in_compact.index(summary) < in_compact.index("AI summary")
+        assert abstract not in in_compact
     for kind in ("html", "text"):
-        first = [getattr(each, kind).split("A Cache That Forgets on Purpose</a></h3>")[0] for each in (full, compact)]
-        assert abstract in first[0]
-        assert summary not in first[0]
-        assert summary in first[1]
-        assert "AI summary" in first[1]
         assert abstract not in getattr(headlines, kind)
         assert summary not in getattr(headlines, kind)
     assert len(full.html) > len(headlines.html)
@@ -478,11 +499,25 @@ def test_pictures_are_shown_only_where_the_digest_wants_them_and_only_by_https()
     assert "<img" not in looked(Appearance(thumbnails=True), of=of("http://pictures.example.org/1.png")).html
 
 
-def test_the_most_upvoted_are_drawn_as_bars_in_proportion():
-    html = looked(Appearance()).html
+def voted(*upvotes: int) -> Arranged:
+    entries = [entry(n, f"Paper {n}", signals=Signals(upvotes=votes)) for n, votes in enumerate(upvotes, start=1)]
+    return edition((section(entries),))
 
-    assert re.findall(r'width="(\d+)%"', html.split("Most upvoted")[1])[1:4] == ["100", "51", "33"]
-    assert "Most upvoted" in html
+
+def upvoted(rendered: Rendered) -> list[tuple[str, str]]:
+    """Return the title and the width in per cent of each bar, after checking that the title is a link."""
+    row = r'width="(\d+)%".{0,800}?<a class="q" href="https://arxiv[^>]*>(Paper \d)</a></td></tr>'
+    listed = re.split("(?:Most|Also) upvoted", rendered.html)[1:]
+    return [(title, width) for part_ in listed for width, title in re.findall(row, part_, re.DOTALL)]
+
+
+def test_the_most_upvoted_below_the_lead_are_drawn_as_bars_in_proportion():
+    bars = upvoted(looked(Appearance(), of=voted(200, 96, 62, 48)))
+    assert bars == [("Paper 2", "100"), ("Paper 3", "64"), ("Paper 4", "50")]
+    assert upvoted(looked(Appearance(layout=Layout.HEADLINES), of=voted(200, 96, 62))) == [
+        ("Paper 1", "100"), ("Paper 2", "48"), ("Paper 3", "31"),
+    ]  # fmt: skip
+    assert upvoted(looked(Appearance(), of=voted(200, 96, 62))) == [], "two are too few to compare"
 
 
 @pytest.mark.parametrize("language", ["de", "fr", "he"])

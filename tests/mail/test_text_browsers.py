@@ -41,8 +41,8 @@ def test_an_edition_begins_with_a_sentence_about_its_papers(program, tmp_path):
     html = page(RENDERER.render(of, of.sections, base_url="https://digest.example.org"))
 
     assert first_line(program, html, tmp_path) == (
-        "Also in this edition: “Do Models Read the Compiler's <think> Output? An Honest Look” and "
-        "“A Cache That Forgets on Purpose”."
+        "Also in this edition: “A Cache That Forgets on Purpose” and "
+        "“Do Models Read the Compiler's <think> Output? An Honest Look”."
     )
 
 

@@ -171,6 +171,55 @@ def test_a_share_of_picks_comes_from_outside_the_known_interests() -> None:
     assert sum(len(explored(0.1, f"day {day}")) for day in range(40)) in range(10, 31)
 
 
+def test_exploration_shows_the_best_papers_that_no_known_interest_explains() -> None:
+    papers = todays(400)
+    liked = Taste(opinions=(opinion(1), *(opinion(row, liked=False) for row in range(9, 17))))
+    scores = [float(number % 40 < 20) for number in range(400)]
+    closeness = {one.paper_id: one for one in picker(papers).rank(liked)}
+    for day in range(20):
+        (picks,) = picker(papers, scores).pick([replace(liked, seed=str(day))], 10)
+        found = [pick.paper_id for pick in picks if pick.reason.kind is PickKind.EXPLORATION]
+        assert found
+        assert all(closeness[one].reason is None for one in found)
+        assert not {"optics", "law"} & {one.rpartition("-")[2] for one in found}, "neither liked nor disliked"
+        assert all(int(one.rpartition("/")[2].partition("-")[0]) % 40 < 20 for one in found)
+
+
+def test_without_papers_from_outside_the_section_is_filled_with_close_ones() -> None:
+    papers = [one for one in todays(80) if one.id.endswith("optics")]
+    outside = frozenset(one.id for one in todays(80) if not one.id.endswith("optics"))
+    taste = Taste(opinions=(opinion(1),), without=outside, profile=Profile(exploration=1.0))
+    assert len(papers) == 20
+    assert len(only(taste, 10, todays(80))) == 10
+    (pick,) = only(
+        replace(taste, profile=Profile(authors=("Zoe Étude",))), 1, [replace(papers[0], authors=("Z. Étude",))]
+    )
+    assert pick.reason.names == ("Z. Étude",)
+
+
+def test_a_paper_of_a_reading_list_is_never_picked_however_its_title_is_written() -> None:
+    own = [
+        KnownPaper(title="A  {BERT}—paper: CO₂ & the “Étude”"),
+        KnownPaper(title="...", abstract="laser photon"),
+        KnownPaper(title="Optics again", abstract=known()[2].abstract),
+    ]
+    mine = paper("x-mine", title="A BERT-Paper; CO2 and the Étude".replace(" and", " &"), abstract=known()[1].abstract)
+    untitled = paper("x-untitled", title="???", abstract=known()[3].abstract)
+    new = paper("x-new", title="A BERT-Paper", abstract=known()[1].abstract)
+    by = tuple(replace(one, authors=("Ada Example",)) for one in (mine, untitled))
+    taste = Taste(profile=Profile(papers=tuple(own), authors=("Ada Example",), interests="laser", exploration=0.0))
+    found = {pick.paper_id for pick in only(taste, 40, [*todays(), *by, new])}
+    assert mine.id not in found, "its author is followed, but the reader knows the paper"
+    assert {untitled.id, new.id} <= found
+
+
+def test_an_author_who_is_followed_under_two_spellings_is_named_once() -> None:
+    papers = [replace(one, authors=("Ada Example", "Zoe Étude")) for one in todays(4)]
+    profile = Profile(authors=("Ada Example", "A. Example", "Example, Ada", "Étude, Z"), exploration=0.0)
+    picks = only(Taste(profile=profile), 5, papers)
+    assert {pick.reason.names for pick in picks} == {("Ada Example", "Zoe Étude")}
+
+
 def test_exploration_is_last_and_never_repeats_a_pick() -> None:
     picks = only(Taste(opinions=(opinion(1),), profile=Profile(exploration=0.5), seed="x"), most=10)
     kinds = [pick.reason.kind for pick in picks]

@@ -76,7 +76,13 @@ def test_subscribers_with_topics_get_them_in_order_without_the_last_section(topi
 
 
 def test_papers_that_were_already_received_are_left_out_and_ranks_stay():
-    assert got((), 1, 5) == [("Agents", [4]), ("Vision", [2]), (None, [3])]
+    assert got((), 1, 5) == [("Vision", [2]), ("Agents", [4]), (None, [3])]
+
+
+def test_sections_are_in_the_order_of_their_best_papers_with_the_rest_last():
+    of = edition((), ("Speech",), ("Vision",), ("Agents",), ("Vision",))
+    assert got(of=of) == [("Speech", [2]), ("Vision", [3, 5]), ("Agents", [4]), (None, [1])]
+    assert got((), 2, of=of) == [("Vision", [3, 5]), ("Agents", [4]), (None, [1])]
 
 
 def test_an_empty_section_is_omitted():

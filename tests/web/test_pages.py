@@ -59,6 +59,33 @@ def test_every_page_answers_get_and_head_alike(site, path):
     assert got.headers["referrer-policy"] == "same-origin"
 
 
+def test_papers_are_numbered_down_the_page_through_all_sections(site):
+    text = ask(site, "/daily/2026-04-02").text
+    numbers = [int(number) for number in re.findall(r'<p class="rank">(\d+)</p>', text)]
+    assert numbers == list(range(1, len(numbers) + 1))
+    assert text.count('<section class="topic"') > 1
+    starts = [int(number) for number in re.findall(r'<ol class="entries" start="(\d+)">', text)]
+    assert starts[0] == 1
+    assert starts[1:] == [numbers[start - 1] for start in starts[1:]]
+
+
+def test_every_page_ends_with_the_imprint(filled_url):
+    imprint = "Example <Labs> & Sons, Street 1, 12345 City"
+    with open_app(filled_url(three_days)) as app:
+        app.config = app.config.model_copy(update={"mail": app.config.mail.model_copy(update={"imprint": imprint})})
+        site = create_app(app)
+        for path in (
+            "/",
+            "/daily/2026-04-02",
+            "/search?q=memory",
+            "/papers/arxiv:2601.00001",
+            "/subscribe",
+            "/no-page",
+        ):
+            footer = ask(site, path).text.split("<footer")[1]
+            assert "Example &lt;Labs&gt; &amp; Sons, Street 1, 12345 City" in footer, path
+
+
 def test_home_mirrors_the_source_s_page(site):
     text = ask(site, "/").text
     places = [text.index(part) for part in ("new</span>", "Subscribe", "<h1 dir", "by AK", "<time datetime=")]

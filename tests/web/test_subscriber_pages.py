@@ -131,7 +131,7 @@ def test_a_form_offers_only_frequencies_that_are_lower_than_the_digests_own(site
     assert offered == {"daily": ["weekdays", "weekly", "monthly"], "weekly": ["monthly"]}
 
 
-def test_weekly_instead_of_leaving_takes_one_press_and_is_told_by_email(site):
+def test_weekly_instead_of_leaving_takes_one_press_and_an_email_confirms_it(site):
     subscribed(site, digest=["daily", "weekly"])
     published(site, "An agent")
     site.app.deliver()

@@ -1,4 +1,4 @@
-"""The lines about papers of earlier editions that trend now."""
+"""Lines that only some editions have: papers that trend again, and since when a catch-up edition has papers."""
 
 from __future__ import annotations
 
@@ -89,3 +89,18 @@ def test_a_long_email_with_trending_papers_fits():
     rendered = RENDERER.render(of, of.sections, base_url=BASE_URL)
     assert len(cast(rendered, title=of.title)) < LARGEST_MESSAGE
     assert rendered.text.count("Trending now") == 3
+
+
+@pytest.mark.parametrize(
+    ("language", "says"),
+    [
+        ("en", "The best since 20 March 2026, while your emails were paused."),
+        ("de", "Das Beste seit dem 20. März 2026, als deine E-Mails pausiert waren."),
+    ],
+)
+def test_an_edition_after_a_pause_says_since_when_it_has_papers(language, says):
+    of = full_edition()
+    rendered = RENDERER.render(replace(of, since=date(2026, 3, 20)), of.sections, base_url=BASE_URL, language=language)
+    assert says in plain(rendered.html)
+    assert says in " ".join(rendered.text.split())
+    assert broken_rules(cast(rendered, title=of.title)) == []
