@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from typing import Annotated
+
 import typer
 
 from digestmail.cli.options import ConfigPath, DryRun, Json, Now, Quiet, open_app
@@ -65,7 +68,41 @@ def deliver(
     printing.report(report, json=json, quiet=quiet, failed=report.went_wrong, zone=zone)
 
 
+def send(
+    digest: Annotated[str, typer.Argument(metavar="DIGEST", help="The name of a digest.")],
+    config: ConfigPath = None,
+    to: Annotated[
+        str | None, typer.Option("--to", metavar="ADDRESS", help="Only to this subscriber. Default: all who lack it.")
+    ] = None,
+    edition: Annotated[
+        str | None, typer.Option("--edition", metavar="SLOT", help="The edition. Default: the latest one.")
+    ] = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Send an edition that is out to subscribers who did not get it, such as those who subscribed since."""
+    from digestmail.cli import printing, progress, stopping
+    from digestmail.cli.names import find_named
+    from digestmail.editions.late_recipients import queue_edition
+
+    with (
+        stopping.on_signals() as stop,
+        progress.shown(quiet=quiet or json) as shown,
+        open_app(config, progress=shown) as app,
+    ):
+        found = find_named("digest", digest, app.digests)
+        app.epoch().check_database(app.database)
+        queued = queue_edition(app.database, found, edition, to, app.wall_clock.now())
+        if not quiet and not json:
+            sys.stdout.write(
+                f"{found.name} {queued.slot}: {queued.queued} queued, {queued.had_it} had it, "
+                f"{queued.nothing_for} without papers\n"
+            )
+        report, zone = app.deliver(stop=stop), found.schedule.timezone
+    printing.report(report, json=json, quiet=quiet, failed=report.went_wrong, zone=zone)
+
+
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    for command in (run, collect, publish, deliver):
+    for command in (run, collect, publish, deliver, send):
         app.command()(command)

@@ -135,6 +135,7 @@ class DigestTable(RuledTable):
     window_days: int = Field(default=_DIGEST.window_days, ge=1, le=60)
     also_trending: bool = _DIGEST.also_trending
     on_empty: OnEmpty = _DIGEST.on_empty
+    welcome_edition: bool = _DIGEST.welcome_edition
     allow_repeats_of: tuple[Name, ...] = ()
     for_you: int = Field(default=_DIGEST.for_you, ge=0, le=50)
     selection: Literal["topics", "personal"] = "topics"

@@ -99,6 +99,7 @@ class Config(BaseSettings):
                 window_days=table.window_days,
                 also_trending=table.also_trending,
                 on_empty=table.on_empty,
+                welcome_edition=table.welcome_edition,
                 allow_repeats_of=table.allow_repeats_of,
                 for_you=table.for_you,
                 personal=table.selection == "personal",

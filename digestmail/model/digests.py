@@ -144,6 +144,8 @@ class Digest:
     on_empty: OnEmpty = OnEmpty.SKIP
     allow_repeats_of: tuple[str, ...] = ()
     """Names of digests whose papers this digest may repeat for the same person."""
+    welcome_edition: bool = False
+    """Whether people who have just confirmed get the latest edition at once."""
     for_you: int = 5
     """How many papers the section "For you" has at most; 0 means that there is none. See `personal`."""
     personal: bool = False

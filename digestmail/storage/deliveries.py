@@ -211,6 +211,12 @@ def unbalanced(connection: Connection) -> tuple[str, ...]:
     return tuple(f"{row.digest} {row.slot}: {row.recipients} recipients, {row.rows} deliveries" for row in rows)
 
 
+def recipients_of(connection: Connection, edition_id: int) -> frozenset[int]:
+    """Return the subscribers with a delivery of an edition, whatever became of it."""
+    statement = select(deliveries.c.subscriber_id).where(deliveries.c.edition_id == edition_id)
+    return frozenset(connection.execute(statement).scalars())
+
+
 def content_of(connection: Connection, edition_id: int, subscriber_id: int) -> tuple[int, bytes | None] | None:
     """Return the segment and the picks that a subscriber gets, or got, of an edition; None if there is no delivery."""
     d = deliveries.c

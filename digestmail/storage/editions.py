@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 from pydantic import TypeAdapter
-from sqlalchemy import ColumnElement, Connection, Row, Select, exists, insert, select, true, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, exists, func, insert, select, true, update
 from sqlalchemy.exc import IntegrityError
 
 from digestmail.errors import StorageError
@@ -190,6 +190,12 @@ def _stored(row: Row[Any]) -> StoredEdition:
 def set_recipients(connection: Connection, edition_id: int, recipients: int) -> None:
     """Store how many deliveries were queued for an edition, which their states must add up to."""
     connection.execute(update(editions).where(editions.c.id == edition_id).values(recipients=recipients))
+
+
+def add_recipients(connection: Connection, edition_id: int, more: int) -> None:
+    """Count more deliveries that were queued for an edition."""
+    known = func.coalesce(editions.c.recipients, 0)
+    connection.execute(update(editions).where(editions.c.id == edition_id).values(recipients=known + more))
 
 
 def add_segment(

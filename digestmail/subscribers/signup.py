@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from sqlalchemy import Connection
 
+from digestmail.editions.late_recipients import welcome
 from digestmail.errors import SubscriptionError, TokenError
 from digestmail.mail.link_tokens import CONFIRM_WITHIN, UNDO_WITHIN, LinkTokens
 from digestmail.model.deliveries import NoticeKind
@@ -142,8 +143,13 @@ def pending_preferences(database: Database, tokens: LinkTokens, token: str, now:
         return _pending(connection, tokens, token, now).choices
 
 
-def confirm(database: Database, tokens: LinkTokens, token: str, now: datetime) -> Confirmed:
-    """Activate a subscriber and queue the welcome email. Raises TokenError if the link was used or has expired."""
+def confirm(
+    database: Database, tokens: LinkTokens, token: str, now: datetime, digests: Sequence[Digest] = ()
+) -> Confirmed:
+    """Activate a subscriber, and queue the welcome email and the latest editions of `digests` that want that.
+
+    Raises TokenError if the link was used or has expired.
+    """
     with database.begin() as connection:
         pending = _pending(connection, tokens, token, now)
         if not confirmations.take(connection, pending.subscriber_id, pending.nonce):
@@ -157,6 +163,7 @@ def confirm(database: Database, tokens: LinkTokens, token: str, now: datetime) -
         subscribers.choose(connection, found.id, pending.choices, now)
         subscribers.activate(connection, found.id, Consent(source=CONSENT_SOURCE, at=now), now)
         notices.enqueue(connection, found.id, NoticeKind.WELCOME, {}, now)
+        welcome(connection, digests, found.id, now)
         subscriber = subscribers.get(connection, found.id)
     assert subscriber is not None  # noqa: S101 - the transaction has it
     return Confirmed(subscriber=subscriber)

@@ -106,7 +106,8 @@ def confirm(request: Request, token: str, form: SubmittedForm, background: Backg
     app = pages_of(request).app
     try:
         check_form(request, form, subscriber_pages.purpose(token))
-        found = signup.confirm(app.database, app.link_tokens(), token, app.wall_clock.now()).subscriber
+        now = app.wall_clock.now()
+        found = signup.confirm(app.database, app.link_tokens(), token, now, app.digests).subscriber
     except (TokenError, SubscriptionError) as error:
         return _expired_link(request, error)
     use_language(request, found.language)

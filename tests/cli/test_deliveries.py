@@ -57,6 +57,20 @@ def change(site: Path, statement: str) -> None:
     database.close()
 
 
+def test_an_edition_that_is_out_is_sent_to_those_who_subscribed_since(sent):
+    site, mailbox = sent
+    digestmail(site, "subscribers", "add", "c@example.org", "--digest", "daily")
+    said = digestmail(site, "send", "daily", "--to", "c@example.org")
+    assert "daily 2026-04-02: 1 queued, 0 had it, 0 without papers\n" in said
+    assert "1 sent" in said
+    assert len(list((mailbox / "new").iterdir())) == 3
+    assert "0 queued, 3 had it" in digestmail(site, "send", "daily", "--edition", "2026-04-02")
+    assert "d@example.org is not subscribed to 'daily'" in digestmail(
+        site, "send", "daily", "--to", "d@example.org", status=1
+    )
+    assert "did you mean 'daily'?" in digestmail(site, "send", "dialy", status=1)
+
+
 def test_every_delivery_is_listed_with_what_the_server_said(sent):
     site, _ = sent
     found = json.loads(digestmail(site, "deliveries", "list", "--json"))

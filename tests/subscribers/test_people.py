@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from itertools import count
 
@@ -100,6 +101,16 @@ def test_sign_up_needs_confirmation_and_stores_consent(database, ask):
     assert found.subscriptions == (Subscription(digest="daily", hour=7), Subscription(digest="weekly"))
     assert (found.consent_source, found.consent_at) == (signup.CONSENT_SOURCE, THURSDAY + HOUR)
     assert queued(database) == ["confirm", "welcome"]
+
+
+def test_whoever_confirmed_gets_the_latest_edition_if_the_digest_says_so(database, ask):
+    publish_now(database, "One")
+    for address, welcoming in (("a@example.org", False), ("b@example.org", True)):
+        ask(address)
+        greeting = replace(DIGESTS[0], welcome_edition=welcoming)
+        signup.confirm(database, LINKS, link(database, address), THURSDAY + HOUR, [greeting])
+    assert waiting(database) == {DeliveryState.QUEUED: 1}
+    assert queued(database) == ["confirm", "welcome", "confirm", "welcome"]
 
 
 def test_a_confirmation_works_once_and_for_three_days(database, ask):

@@ -1,0 +1,106 @@
+"""Queues an edition that is out for subscribers who did not get it, such as those who subscribed since."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection
+
+from digestmail.editions.recipients import SegmentAssigner
+from digestmail.errors import StorageError
+from digestmail.model.archive import StoredEdition
+from digestmail.model.digests import Digest
+from digestmail.model.subscribers import Subscriber, SubscriberState
+from digestmail.storage import audience, deliveries, editions, received, subscribers
+from digestmail.storage.audience import Audience, RecipientChoices
+from digestmail.storage.database import Database
+
+WELCOME_WITHIN = timedelta(days=14)
+"""An older edition is no welcome."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LateRecipients:
+    """What was queued of an edition."""
+
+    slot: str
+    queued: int
+    had_it: int
+    """Subscribers who have a delivery of it already."""
+    nothing_for: int
+    """Subscribers without papers in it."""
+
+
+def queue_edition(
+    database: Database, digest: Digest, slot: str | None, address: str | None, now: datetime
+) -> LateRecipients:
+    """Queue the edition of `slot`, or the latest one, for `address`, or for all active subscribers who lack it.
+
+    Paused subscribers and those who get the digest less often are left out, unless their address is given. Raises
+    StorageError if there is no such edition, or if `address` is not subscribed to the digest.
+    """
+    with database.begin() as connection:
+        stored = _edition(connection, digest, slot)
+        if address is None:
+            people = [one for one, _ in audience.wanted_by(connection, Audience(digest=digest.name), now)]
+        else:
+            people = [_subscriber(connection, digest, address).id]
+        had_it = deliveries.recipients_of(connection, stored.id)
+        waiting = [one for one in people if one not in had_it]
+        queued = sum(_queue(connection, digest, stored, one, now) for one in waiting)
+    return LateRecipients(
+        slot=stored.edition.slot.key,
+        queued=queued,
+        had_it=len(people) - len(waiting),
+        nothing_for=len(waiting) - queued,
+    )
+
+
+def welcome(connection: Connection, digests: Sequence[Digest], subscriber_id: int, now: datetime) -> int:
+    """Queue the latest edition of each digest that greets new subscribers with it; return how many."""
+    person = subscribers.get(connection, subscriber_id)
+    subscribed = {one.digest for one in person.subscriptions} if person else set()
+    queued = 0
+    for digest in digests:
+        latest = editions.latest(connection, digest.name) if digest.name in subscribed else None
+        if not digest.welcome_edition or latest is None or latest.edition.slot.at < now - WELCOME_WITHIN:
+            continue
+        if deliveries.content_of(connection, latest.id, subscriber_id) is None:
+            queued += _queue(connection, digest, latest, subscriber_id, now)
+    return queued
+
+
+def _edition(connection: Connection, digest: Digest, slot: str | None) -> StoredEdition:
+    found = editions.latest(connection, digest.name) if slot is None else editions.get(connection, digest.name, slot)
+    if found is None or not found.edition.entries:
+        which = "no edition with papers" if slot is None else f"no edition {slot} with papers"
+        raise StorageError(f"digest {digest.name!r} has {which}: `digestmail editions list` lists them")
+    return found
+
+
+def _subscriber(connection: Connection, digest: Digest, address: str) -> Subscriber:
+    found = subscribers.find(connection, address)
+    subscribed = found is not None and any(one.digest == digest.name for one in found.subscriptions)
+    if found is None or not subscribed or found.state is not SubscriberState.ACTIVE:
+        raise StorageError(f"{address} is not subscribed to {digest.name!r}: `digestmail subscribers show` says more")
+    return found
+
+
+def _queue(connection: Connection, digest: Digest, stored: StoredEdition, subscriber_id: int, now: datetime) -> bool:
+    """Queue an edition for one subscriber; return whether there are papers for them."""
+    person = subscribers.get(connection, subscriber_id)
+    wish = next((one for one in person.subscriptions if one.digest == digest.name), None) if person else None
+    if person is None or wish is None:
+        return False
+    paper_ids = [entry.paper.id for entry in stored.edition.entries]
+    before = received.of(connection, subscriber_id, received.earlier(connection, paper_ids, digest, stored.id))
+    assigner = SegmentAssigner(connection, stored.edition, stored.id, personal=False, empty=False)
+    wanted = RecipientChoices(wish.topics, wish.hour, person.timezone, person.language)
+    segment_id = assigner.segment_for(wanted, before)
+    if segment_id is None:
+        return False
+    queued = deliveries.enqueue(connection, [(subscriber_id, segment_id, now)], stored.id)
+    editions.add_recipients(connection, stored.id, queued)
+    return True
