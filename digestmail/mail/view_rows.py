@@ -127,11 +127,10 @@ def _texts(paper: Paper, layout: Layout) -> tuple[str, str, bool]:
     """Return the point and the text that are shown of a paper, and whether the first of them is generated."""
     abstract = single_line(paper.abstract[:_READ])
     summary = single_line((paper.summary or "")[:_READ])
-    extracted = "" if summary else key_sentence(abstract) or ""
-    point = summary or extracted
+    point = summary or key_sentence(abstract) or ""
     if layout is Layout.COMPACT:
         return "", at_sentence(point or abstract, _SUMMARY_TEXT), bool(summary)
-    rest = " ".join(abstract.replace(extracted, "", 1).split()) if extracted else abstract
+    rest = " ".join(abstract.replace(point, "", 1).split()) if point else abstract
     shown = at_sentence(point, _POINT)
     return shown, at_sentence(rest, max(_FULL_TEXT - len(shown), _LEAST_BELOW_POINT)), bool(summary)
 
