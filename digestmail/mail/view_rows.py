@@ -130,11 +130,10 @@ def _texts(raw_abstract: str, raw_summary: str, layout: Layout) -> tuple[str, st
     # The emails of an edition's readers have mostly the same papers.
     abstract = single_line(raw_abstract[:_READ])
     summary = single_line(raw_summary[:_READ])
-    extracted = "" if summary else key_sentence(abstract) or ""
-    point = summary or extracted
+    point = summary or key_sentence(abstract) or ""
     if layout is Layout.COMPACT:
         return "", at_sentence(point or abstract, _SUMMARY_TEXT), bool(summary)
-    rest = " ".join(abstract.replace(extracted, "", 1).split()) if extracted else abstract
+    rest = " ".join(abstract.replace(point, "", 1).split()) if point else abstract
     shown = at_sentence(point, _POINT)
     return shown, at_sentence(rest, max(_FULL_TEXT - len(shown), _LEAST_BELOW_POINT)), bool(summary)
 

@@ -80,6 +80,43 @@ def test_a_topic_of_only_the_first_paper_leads_to_it_and_counts_what_is_not_show
     assert broken_rules(cast(rendered)) == []
 
 
+RESULT = "Experiments show that notes of twenty words outperform memory by 12% on long documents."
+ABOUT = "Small models forget the beginning of a long document. We let them take notes."
+
+
+@pytest.mark.parametrize(
+    ("summary", "abstract", "point", "rest"),
+    [
+        (None, f"{ABOUT} {RESULT} Code is available.", RESULT, f"{ABOUT} Code is available."),
+        ("Notes help.", f"{ABOUT} {RESULT}", "Notes help. AI summary", f"{ABOUT} {RESULT}"),
+        (RESULT, f"{ABOUT} {RESULT}", f"{RESULT} AI summary", ABOUT),
+        (ABOUT, ABOUT, f"{ABOUT} AI summary", ""),
+        (None, RESULT, RESULT, ""),
+        (None, ABOUT, "", ABOUT),
+        ("Notes help.", "", "Notes help. AI summary", ""),
+        (None, "", "", ""),
+    ],
+)
+def test_the_point_comes_before_the_rest_of_the_abstract(summary, abstract, point, rest):
+    of = edition((section([entry(1, "A title", summary=summary, abstract=abstract, authors=(), published_at=None)]),))
+
+    rendered = render(of)
+
+    said = " ".join(filter(None, [point, rest]))
+    assert f"A title {said} arXiv".replace("  ", " ") in visible(rendered.html)
+    text = " ".join(rendered.text.split()).replace("(AI summary)", "AI summary")
+    assert f"A title {said} arXiv:".replace("  ", " ") in text
+
+
+def test_a_compact_email_shows_the_point_alone():
+    of = edition((section([entry(1, "A title", abstract=f"{ABOUT} {RESULT}"), entry(2, "B", abstract=ABOUT)]),))
+
+    seen = visible(render(of, Layout.COMPACT).html)
+
+    assert RESULT in seen
+    assert seen.count(ABOUT) == 1
+
+
 def test_every_link_of_the_overview_leads_somewhere():
     rendered = render(topics(("Agents", [1], 6), ("Vision", [2, 3], 0), (None, [4], 0)))
 

@@ -24,7 +24,7 @@ def choose(page: Page, name: str, value: str) -> None:
 
 
 def test_the_edition_that_is_out_is_shown_with_its_size_and_rules(page):
-    expect(page.locator(".subject")).to_have_text(re.compile("^Trending papers, 2 April: "))
+    expect(page.locator(".subject")).to_have_text(re.compile(r"\S and \d+ more papers$"))
     expect(page.locator("#edition")).to_have_value("2026-04-02")
     expect(page.locator("#size")).to_have_text(re.compile(r"^[\d,]{5,7} of 100,000 bytes$"))
     expect(page.locator("#verdict")).to_have_text(re.compile(r"^(\d+) of \1 pass$"))
@@ -106,7 +106,7 @@ def test_the_page_reloads_by_itself_when_a_template_changes_and_recovers_when_it
     assert page.locator("#reader").is_visible()
 
     own.unlink()
-    expect(page.locator(".subject")).to_have_text(re.compile("^Trending papers, 2 April"))
+    expect(page.locator(".subject")).to_have_text(re.compile(r"\S and \d+ more papers$"))
     assert page.locator(".fault").count() == 0
 
 
