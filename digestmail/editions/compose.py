@@ -29,6 +29,8 @@ from digestmail.text.counts import counted
 _LONGEST_GAP = timedelta(days=30)
 """Papers older than this are never new, even if no edition was published for longer."""
 _FIRST_MAY_BE_LATE = timedelta(days=1)
+_MOST_PICKABLE = 5_000
+"""Papers that may be picked, by rank: each takes half a millisecond and tens of kilobytes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +97,7 @@ def _pickable(
         if not digest.personal or all(entry.paper.id not in new for entry in found):
             return ()
     # The edition's own papers have the first positions, so there is room for them.
-    return tuple(found[: max(MOST_POSITIONS - len(edition.entries), 0)])
+    return tuple(found[: min(_MOST_PICKABLE, max(MOST_POSITIONS - len(edition.entries), 0))])
 
 
 def as_edition(digest: Digest, slot: Slot, now: datetime, selection: Selection, reason: str) -> Edition:

@@ -24,6 +24,10 @@ _READERS_AT_ONCE: Final = 2_000
 """Whose feedback is in memory at the same time."""
 _PROFILES_AT_ONCE: Final = 50
 """The same, if readers have profiles: one can have 5 MB."""
+_MOST_RATED: Final = 50_000
+"""Papers that readers gave feedback on, the newest. Each takes half a millisecond."""
+_MOST_COMPARED: Final = 50_000_000
+"""How often one of them is compared with one that can be picked, at four bytes."""
 _RECENT_PAPERS: Final = 2_000
 """In them it is counted how rare a word is."""
 _OF_ONE_READER: Final = frozenset({PickKind.READING_LIST})
@@ -129,10 +133,11 @@ class ReaderPicks:
 
         if self._picker is None:
             recent = topic_models.newest_texts(self._connection, _RECENT_PAPERS)
+            most_rated = min(_MOST_RATED, _MOST_COMPARED // max(len(self._pickable), 1))
             self._picker = Picker(
                 [entry.paper for entry in self._pickable],
                 [entry.score.total for entry in self._pickable],
-                feedback.rated_papers(self._connection, self._digest.base),
+                feedback.rated_papers(self._connection, self._digest.base, most_rated),
                 self._edition.composed_at,
                 [KnownPaper(title=title, abstract=abstract) for title, abstract, _ in recent],
             )

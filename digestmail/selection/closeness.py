@@ -36,6 +36,8 @@ _HALF_LIFE = timedelta(days=180)
 _DISLIKED = 0.15
 _NEAREST, _NEAREST_SHARE = 5, 0.5
 _WORDS_NAMED = 3
+_MOST_OPINIONS = 1_000
+"""Of those on liked papers, and of those on disliked ones: the latest."""
 _SAME = 1e-9
 """A smaller standard deviation is rounding."""
 
@@ -103,9 +105,9 @@ class Closeness:
         self._with_word: dict[str, frozenset[int]] = {}
         self._last_own: tuple[Profile, _Own] | None = None
 
-    def among(self) -> NDArray[np.float32]:
-        """Return the cosine of each two papers of the day."""
-        return self._nearness.among()
+    def between(self, places: NDArray[np.intp], others: NDArray[np.intp]) -> NDArray[np.float32]:
+        """Return the cosine of each paper of the day at `places` and each one at `others`."""
+        return self._nearness.between(places, others)
 
     def judge(self, taste: Taste) -> ReaderJudgement:
         """Return how close the papers are to a reader."""
@@ -140,11 +142,12 @@ class Closeness:
     def _opinions(self, taste: Taste, *, liked: bool) -> _Part:
         """Return the papers a reader liked or disliked, so that `similar` adds up to the weighted mean."""
         known = (one for one in taste.opinions if one.liked is liked and one.row_id in self._rows)
-        found = sorted((self._rows[one.row_id], one.given_at) for one in known)
+        latest = sorted(known, key=lambda one: (one.given_at, one.row_id))[-_MOST_OPINIONS:]
+        found = sorted((self._rows[one.row_id], one.given_at) for one in latest)
         rows = [row for row, _ in found]
         ages = np.array([(self._now - given_at) / _HALF_LIFE for _, given_at in found])
         weights = np.exp2(-np.maximum(ages, 0))
-        similar = self._near_known[rows] * (weights / max(weights.sum(), 1e-9))[:, None]
+        similar = self._near_known[rows] * (weights / max(weights.sum(), 1e-9)).astype(np.float32)[:, None]
         return _Part(PickKind.LIKED, np.zeros(0), similar, self._titles, rows)
 
     def _own(self, profile: Profile) -> _Own:

@@ -30,7 +30,8 @@ class Nearness:
         for vector in self.vectors:
             for term in vector:
                 self._terms.setdefault(term, len(self._terms))
-        self._papers = self._matrix(self.vectors).T.tocsr()
+        self._by_paper = self._matrix(self.vectors)
+        self._papers = self._by_paper.T.tocsr()
 
     def to(self, texts: Iterable[Text]) -> Near:
         """Return the cosine (0..1) of each text and each paper: one row for each text."""
@@ -39,9 +40,9 @@ class Nearness:
         rows = [(self._matrix(block) @ self._papers).toarray() for block in blocks]
         return np.concatenate(rows) if rows else np.zeros((0, len(self.vectors)), dtype=np.float32)
 
-    def among(self) -> Near:
-        """Return the cosine of each two papers."""
-        near: Near = (self._papers.T @ self._papers).toarray()
+    def between(self, places: NDArray[np.intp], others: NDArray[np.intp]) -> Near:
+        """Return the cosine of each paper at `places` and each one at `others`: one row for each of `places`."""
+        near: Near = (self._by_paper[places] @ self._by_paper[others].T).toarray()
         return near
 
     def shared(self, text: Text, place: int, most: int) -> list[str]:

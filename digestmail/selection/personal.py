@@ -25,6 +25,8 @@ _CONSIDERED = 8
 """How many times as many papers as are picked are compared with each other."""
 _UNFAMILIAR = 4
 """How many times as many papers from outside the known interests as are picked are drawn from."""
+_ALL_AT_ONCE = 2_000
+"""Up to so many papers, all are compared with each other once: 16 MB. Of more, those that a reader needs."""
 _COPY = 0.7
 """Papers with at least this cosine are copies of each other: only one of them is picked."""
 _TIE = 1e-9
@@ -131,7 +133,7 @@ class Picker:
         near = list(islice((place for place in closer if place not in taken), _CONSIDERED * most))
         left = np.array(near, dtype=np.intp)
         values = reader.closeness[left]
-        common = self._among[np.ix_(first, near)].max(axis=0, initial=0)
+        common = self._between(np.array(first, dtype=np.intp), left).max(axis=0, initial=0)
         found: list[int] = []
         while len(found) < min(most, len(near)):
             worth = np.where(common < _COPY, values * (1 - common), 0)
@@ -140,12 +142,20 @@ class Picker:
                 break
             found.append(near[best])
             values[best] = 0
-            common = np.maximum(common, self._among[near[best], left])
+            common = np.maximum(common, self._between(left[best : best + 1], left)[0])
         return found
+
+    def _between(self, places: NDArray[np.intp], others: NDArray[np.intp]) -> NDArray[np.float32]:
+        """Return the cosine of each paper at `places` and each one at `others`."""
+        if len(self._papers) > _ALL_AT_ONCE:
+            return self._closeness.between(places, others)
+        among: NDArray[np.float32] = self._among[np.ix_(places, others)]
+        return among
 
     @cached_property
     def _among(self) -> NDArray[np.float32]:
-        return self._closeness.among()
+        every = np.arange(len(self._papers))
+        return self._closeness.between(every, every)
 
 
 def _exploration(taste: Taste) -> float:

@@ -64,8 +64,8 @@ def opinions(connection: Connection, subscriber_ids: Sequence[int]) -> dict[int,
     return {subscriber_id: tuple(given) for subscriber_id, given in found.items()}
 
 
-def rated_papers(connection: Connection, digest: str) -> dict[int, KnownPaper]:
-    """Return the text of each paper that an active subscriber of `digest` gave feedback on, by row."""
+def rated_papers(connection: Connection, digest: str, most: int) -> dict[int, KnownPaper]:
+    """Return the texts of papers that active subscribers of `digest` gave feedback on, by row; the `most` newest."""
     raters = (
         select(feedback.c.paper_id)
         .join(subscribers, subscribers.c.id == feedback.c.subscriber_id)
@@ -73,7 +73,10 @@ def rated_papers(connection: Connection, digest: str) -> dict[int, KnownPaper]:
         .where(subscriptions.c.digest == digest, subscribers.c.state == SubscriberState.ACTIVE)
     )
     rows = connection.execute(
-        select(papers.c.id, papers.c.title, papers.c.abstract).where(papers.c.id.in_(raters)).order_by(papers.c.id)
+        select(papers.c.id, papers.c.title, papers.c.abstract)
+        .where(papers.c.id.in_(raters))
+        .order_by(papers.c.id.desc())
+        .limit(most)
     )
     return {row.id: KnownPaper(title=row.title, abstract=row.abstract) for row in rows}
 

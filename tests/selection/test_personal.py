@@ -5,12 +5,14 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from random import Random
 
+import pytest
 from corpus import FIELDS, abstract
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from digestmail.model.papers import Origin, Paper, PaperId
 from digestmail.model.personal import KnownPaper, Opinion, Pick, PickKind, PickReason, Profile, Taste
+from digestmail.selection import personal
 from digestmail.selection.personal import Picker
 
 NOW = datetime(2026, 4, 2, 6, tzinfo=UTC)
@@ -225,6 +227,31 @@ def test_exploration_is_last_and_never_repeats_a_pick() -> None:
     kinds = [pick.reason.kind for pick in picks]
     assert kinds == sorted(kinds, key=lambda kind: kind is PickKind.EXPLORATION)
     assert len({pick.paper_id for pick in picks}) == len(picks) == 10
+
+
+@pytest.mark.parametrize("authors", [(), ("Ada Example",)])
+def test_many_papers_are_picked_among_like_few_but_compared_only_as_needed(
+    monkeypatch: pytest.MonkeyPatch, authors: tuple[str, ...]
+) -> None:
+    papers = [replace(one, authors=("Ada Example",) if number < 3 else ()) for number, one in enumerate(todays(200))]
+    taste = Taste(opinions=(opinion(1), opinion(9)), profile=Profile(authors=authors), seed="x")
+    expected = only(taste, 10, papers)
+    monkeypatch.setattr(personal, "_ALL_AT_ONCE", 0)
+    assert only(taste, 10, papers) == expected
+
+
+def test_of_ten_thousand_opinions_the_latest_count() -> None:
+    random = Random(2)
+    texts = {
+        row: KnownPaper(title=f"{row}", abstract=abstract("optics" if row <= 9_000 else "law", random))
+        for row in range(1, 10_001)
+    }
+    reader = Taste(opinions=tuple(opinion(row, 10_001 - row) for row in texts), profile=CAUTIOUS)
+    found = Picker(todays(), [0.0] * 40, texts, NOW)
+    (picks,) = found.pick([reader], 5)
+    assert fields_of(picks) == ["law"] * 5
+    shuffled = replace(reader, opinions=tuple(random.sample(reader.opinions, 10_000)))
+    assert found.pick([shuffled], 5) == [picks]
 
 
 def test_of_equally_close_papers_the_one_with_the_higher_score_comes_first() -> None:
