@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final
 
 from digestmail.text.truncate import sentences
@@ -32,10 +33,12 @@ about, what others did, where the code is."""
 _PATTERNS: Final = tuple((weight, re.compile(cue, re.IGNORECASE)) for weight, cue in _CUES)
 
 
+@lru_cache(maxsize=512)
 def key_sentence(abstract: str) -> str | None:
     """Return the sentence that states the result of a paper; None if no sentence clearly does, as in other languages.
 
-    Of equally good sentences, the later one is returned: abstracts end with their results.
+    Of equally good sentences, the later one is returned: abstracts end with their results. Results are cached, because
+    an email with picks is rendered for one reader.
     """
     best, most = None, _ENOUGH
     for sentence in sentences(abstract):

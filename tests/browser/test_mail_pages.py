@@ -172,6 +172,18 @@ def test_a_right_to_left_email_starts_at_the_right(tab: Page):
     assert title["x"] + title["width"] > 500
 
 
+def test_in_a_right_to_left_email_names_from_left_to_right_keep_their_order(tab: Page):
+    of = full_edition()
+    show(tab, page(RENDERER.render(of, of.sections, base_url=BASE_URL, language="he")), width=900)
+
+    topics = [link.bounding_box()["x"] for link in tab.locator("a.a[dir]").all()]
+    assert len(topics) == 3
+    assert topics == sorted(topics, reverse=True), "the first topic is on the right"
+    names = tab.locator("p.y span").first.bounding_box()
+    line = tab.locator("p.y").first.bounding_box()
+    assert names["x"] + names["width"] == pytest.approx(line["x"] + line["width"], abs=1), "the authors come first"
+
+
 def test_the_pictures_in_the_documents_are_of_these_mails(browser: Browser, request: pytest.FixtureRequest):
     """`pytest --regenerate` takes new ones; otherwise only their presence and size are checked."""
     wanted = [(name, width, palette) for name in ("full", "compact", "headlines") for width, palette in _SHOTS[name]]
