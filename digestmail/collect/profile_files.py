@@ -50,13 +50,14 @@ def read_file(path: Path) -> ReferenceFile:
 
 def _refresh_file(database: Database, stored: ReadingList, path: Path, now: datetime) -> None:
     try:
-        papers = read_file(path).papers
+        found = read_file(path)
     except SourceUnreadableError as error:
         log.warning("profile.files: %s %s", path, error)
         with database.begin() as connection:
             reading_lists.record_failure(connection, stored.id, str(error), now)
         return
     with database.connect() as connection:
+        papers = reading_lists.with_abstracts(connection, found.papers, found.ids)
         unchanged = stored.problem is None and reading_lists.papers_of(connection, stored.id) == papers
     if not unchanged:
         with database.begin() as connection:
