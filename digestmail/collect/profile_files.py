@@ -38,9 +38,12 @@ def refresh(database: Database, wanted: Collection[tuple[ReadingListKind, str]],
 def read_file(path: Path) -> ReferenceFile:
     """Return the papers of a file. Raises SourceUnreadableError."""
     try:
-        if path.is_file() and path.stat().st_size > MOST_BYTES:
-            raise SourceUnreadableError(f"has more than {MOST_BYTES:,} bytes: export a part of your library")
-        found = read_references(path.read_bytes(), most_bytes=MOST_BYTES)
+        # Opening a pipe would wait for its other end, and a device may never end.
+        if not path.is_file() and path.exists() and not path.is_dir():
+            raise SourceUnreadableError("is not a regular file")
+        with path.open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
+        found = read_references(content, most_bytes=MOST_BYTES)
     except OSError as error:
         raise SourceUnreadableError(f"cannot be read: {error.strerror or error}") from error
     if not found.papers:
@@ -50,13 +53,14 @@ def read_file(path: Path) -> ReferenceFile:
 
 def _refresh_file(database: Database, stored: ReadingList, path: Path, now: datetime) -> None:
     try:
-        papers = read_file(path).papers
+        found = read_file(path)
     except SourceUnreadableError as error:
         log.warning("profile.files: %s %s", path, error)
         with database.begin() as connection:
             reading_lists.record_failure(connection, stored.id, str(error), now)
         return
     with database.connect() as connection:
+        papers = reading_lists.with_abstracts(connection, found.papers, found.ids)
         unchanged = stored.problem is None and reading_lists.papers_of(connection, stored.id) == papers
     if not unchanged:
         with database.begin() as connection:

@@ -22,6 +22,8 @@ _SPLITTER_START = re.compile(r"@\w*[ \t]*(?=[{(])")
 """What the splitter takes for the start of a block. It needs time and memory for each one, also inside values."""
 _SIGN = re.compile(r"(?<!\\)[{}\"]")
 _WORD = re.compile(r"[^\s#{}\"]+")
+_NAMING = ("eprint", "doi", "url", "journal")
+"""Fields with an arXiv id or a DOI. Google Scholar writes "arXiv preprint arXiv:2604.00001" into `journal`."""
 _YEAR = re.compile(r"(?<![0-9])(?:1[5-9]|20)[0-9]{2}(?![0-9])")
 
 # It logs every syntax error, with text of the file.
@@ -73,7 +75,13 @@ def _read(entry: Entry, strings: Mapping[str, str]) -> ReferenceEntry | None:
     if not title:
         return None
     year = _YEAR.search(value("year") or value("date"))
-    return ReferenceEntry(title=title, abstract=value("abstract"), year=int(year[0]) if year else 0, tex=True)
+    return ReferenceEntry(
+        title=title,
+        abstract=value("abstract"),
+        year=int(year[0]) if year else 0,
+        named=tuple(value(name).strip() for name in _NAMING),
+        tex=True,
+    )
 
 
 def _value(raw: str, strings: Mapping[str, str]) -> str:

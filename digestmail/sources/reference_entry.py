@@ -18,5 +18,7 @@ class ReferenceEntry:
     title: str
     abstract: str
     year: int
+    named: tuple[str, ...] = ()
+    """Texts that may contain an arXiv id or a DOI of the paper."""
     tex: bool = False
     """Whether braces are TeX's."""

@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from digestmail.errors import SourceUnreadableError
+from digestmail.model.papers import PaperId
 from digestmail.model.personal import KnownPaper
 from digestmail.sources.bibtex_file import BLOCK_START, read_bibtex
 from digestmail.sources.bounds import shortened
 from digestmail.sources.encoding import decode
 from digestmail.sources.plaintext import plain_text
+from digestmail.sources.reading_list import ids_in
 from digestmail.sources.reference_entry import ReferenceEntry
 from digestmail.sources.ris_file import RECORD_START, read_ris
 from digestmail.text.tex import readable
@@ -38,6 +40,8 @@ class ReferenceFile:
     """The papers of a file, and how many entries are not among them."""
 
     papers: tuple[KnownPaper, ...]
+    ids: tuple[tuple[PaperId, ...], ...]
+    """The ids of each of them, if it has no abstract; for others and without ids empty."""
     broken: int
     """Entries that cannot be read or have no title."""
     over: int
@@ -59,9 +63,13 @@ def read_references(content: bytes, *, most_bytes: int = MOST_BYTES) -> Referenc
     found = list(read_ris(text) if is_ris else read_bibtex(text))
     entries = [entry for entry in found if entry is not None]
     kept = sorted(entries, key=lambda entry: -entry.year)[:MOST_PAPERS] if len(entries) > MOST_PAPERS else entries
-    papers = tuple(paper for paper in map(_paper, kept) if paper.title)
-    empty = len(kept) - len(papers)
-    return ReferenceFile(papers=papers, broken=len(found) - len(entries) + empty, over=len(entries) - len(kept))
+    read = [(paper, entry) for entry in kept if (paper := _paper(entry)).title]
+    return ReferenceFile(
+        papers=tuple(paper for paper, _ in read),
+        ids=tuple(() if paper.abstract else ids_in(entry.named) for paper, entry in read),
+        broken=len(found) - len(entries) + len(kept) - len(read),
+        over=len(entries) - len(kept),
+    )
 
 
 def _paper(entry: ReferenceEntry) -> KnownPaper:

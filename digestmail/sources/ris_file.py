@@ -19,7 +19,9 @@ _TAG = re.compile(r"[ \t]{0,8}([A-Z][A-Z0-9])[ \t]{1,4}-(.*)", re.DOTALL)
 _TITLES: Final = ("TI", "T1", "CT", "BT")
 _ABSTRACTS: Final = ("AB", "N2")
 _YEARS: Final = ("PY", "Y1", "DA")
-_KEPT: Final = frozenset((*_TITLES, *_ABSTRACTS, *_YEARS))
+_NAMING: Final = ("DO", "UR", "M3", "AN", "JO", "T2")
+"""Tags of lines with an arXiv id or a DOI."""
+_KEPT: Final = frozenset((*_TITLES, *_ABSTRACTS, *_YEARS, *_NAMING))
 _YEAR = re.compile(r"(?<![0-9])(?:1[5-9]|20)[0-9]{2}(?![0-9])")
 
 
@@ -58,4 +60,5 @@ def _read(fields: Mapping[str, str]) -> ReferenceEntry | None:
     year = _YEAR.search(first(_YEARS))
     if not title:
         return None
-    return ReferenceEntry(title=title, abstract=first(_ABSTRACTS), year=int(year[0]) if year else 0)
+    named = tuple(fields.get(tag, "") for tag in _NAMING)
+    return ReferenceEntry(title=title, abstract=first(_ABSTRACTS), year=int(year[0]) if year else 0, named=named)

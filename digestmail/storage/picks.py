@@ -6,7 +6,7 @@ number of the reason. Papers and reasons are stored once for each edition.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from struct import Struct
@@ -24,6 +24,7 @@ from digestmail.storage.schema import deliveries, editions, pick_reasons, picked
 from digestmail.storage.upsert import chunks
 
 _PICK: Final = Struct("<HI")
+_EDITIONS_AT_ONCE: Final = 50
 MOST_POSITIONS: Final = 0xFFFF
 """The highest position in an edition."""
 
@@ -106,22 +107,13 @@ def section(connection: Connection, edition: Edition, edition_id: int, packed: b
         p = picked_papers.c
         stored = select(p.position, p.content).where(p.edition_id == edition_id, p.position.in_(some))
         entries |= {row.position: _as_json().validate_json(row.content) for row in connection.execute(stored)}
-    reasons = _reasons(connection, edition_id, {number for _, number in picked})
+    reasons = _reasons_in(connection, [edition_id], {number for _, number in picked})
     return PersonalSection(
         topic=None,
         entries=tuple(entries[position] for position, _ in picked),
-        reasons=tuple(reasons[number] for _, number in picked),
+        reasons=tuple(reasons[edition_id, number] for _, number in picked),
         positions=tuple(position for position, _ in picked),
     )
-
-
-def _reasons(connection: Connection, edition_id: int, numbers: Collection[int]) -> dict[int, PickReason]:
-    r = pick_reasons.c
-    found: dict[int, PickReason] = {}
-    for some in chunks(sorted(numbers)):
-        rows = connection.execute(select(pick_reasons).where(r.edition_id == edition_id, r.number.in_(some)))
-        found.update({row.number: _reason(row) for row in rows})
-    return found
 
 
 def _reason(row: Row[Any]) -> PickReason:
@@ -159,22 +151,41 @@ def of(connection: Connection, subscriber_id: int) -> Iterator[PickedPaper]:
         .where(d.subscriber_id == subscriber_id, d.picks.is_not(None))
         .order_by(editions.c.slot_at, d.edition_id)
     ).all()
-    for row in rows:
-        picked = list(unpack(row.picks))
-        reasons = _reasons(connection, row.edition_id, {number for _, number in picked})
-        known = _papers_at(connection, row.edition_id, [position for position, _ in picked])
-        for position, number in picked:
-            paper_id, title = known[position]
-            yield PickedPaper(digest=row.digest, slot=row.slot, paper_id=paper_id, title=title, reason=reasons[number])
+    for some in chunks(rows, _EDITIONS_AT_ONCE):
+        picked = [(row, position, number) for row in some for position, number in unpack(row.picks)]
+        edition_ids = [row.edition_id for row in some]
+        reasons = _reasons_in(connection, edition_ids, {number for _, _, number in picked})
+        known = _papers_in(connection, edition_ids, {position for _, position, _ in picked})
+        for row, position, number in picked:
+            paper_id, title = known[row.edition_id, position]
+            reason = reasons[row.edition_id, number]
+            yield PickedPaper(digest=row.digest, slot=row.slot, paper_id=paper_id, title=title, reason=reason)
 
 
-def _papers_at(connection: Connection, edition_id: int, positions: Sequence[int]) -> dict[int, tuple[PaperId, str]]:
-    """Return the id and the title of the paper at each position, as they are known today."""
+def _reasons_in(
+    connection: Connection, edition_ids: Collection[int], numbers: Collection[int]
+) -> dict[tuple[int, int], PickReason]:
+    """Return the reasons with these numbers of these editions, by edition id and number."""
+    r = pick_reasons.c
+    found: dict[tuple[int, int], PickReason] = {}
+    for some in chunks(sorted(numbers)):
+        rows = connection.execute(select(pick_reasons).where(r.edition_id.in_(edition_ids), r.number.in_(some)))
+        found.update({(row.edition_id, row.number): _reason(row) for row in rows})
+    return found
+
+
+def _papers_in(
+    connection: Connection, edition_ids: Collection[int], positions: Collection[int]
+) -> dict[tuple[int, int], tuple[PaperId, str]]:
+    """Return id and title of the papers at these positions of editions, as they are known today."""
     p, today = picked_papers.c, schema.papers.alias("today")
-    rows = connection.execute(
-        select(p.position, today.c.key, today.c.title)
-        .join(schema.papers, schema.papers.c.id == p.paper_id)
-        .join(today, today.c.id == papers.staying_row())
-        .where(p.edition_id == edition_id, p.position.in_(positions))
-    )
-    return {row.position: (PaperId(row.key), row.title) for row in rows}
+    found: dict[tuple[int, int], tuple[PaperId, str]] = {}
+    for some in chunks(sorted(positions)):
+        rows = connection.execute(
+            select(p.edition_id, p.position, today.c.key, today.c.title)
+            .join(schema.papers, schema.papers.c.id == p.paper_id)
+            .join(today, today.c.id == papers.staying_row())
+            .where(p.edition_id.in_(edition_ids), p.position.in_(some))
+        )
+        found.update({(row.edition_id, row.position): (PaperId(row.key), row.title) for row in rows})
+    return found

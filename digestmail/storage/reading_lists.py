@@ -7,7 +7,7 @@ exists, nothing is stored.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -165,6 +165,18 @@ def stored_papers(connection: Connection, paper_ids: Collection[PaperId]) -> dic
     """Return the papers among `paper_ids` that are stored, as papers of a reading list."""
     found = papers.by_ids(connection, paper_ids)
     return {key: KnownPaper(title=paper.title, abstract=paper.abstract) for key, paper in found.items()}
+
+
+def with_abstracts(
+    connection: Connection, known: Sequence[KnownPaper], ids: Sequence[Sequence[PaperId]]
+) -> tuple[KnownPaper, ...]:
+    """Return papers with the abstracts that they lack, if the paper with one of their `ids` is stored here."""
+    wanted = {paper_id for paper, own in zip(known, ids, strict=True) if not paper.abstract for paper_id in own}
+    stored = stored_papers(connection, wanted) if wanted else {}
+    return tuple(
+        replace(paper, abstract=paper.abstract or next((stored[one].abstract for one in own if one in stored), ""))
+        for paper, own in zip(known, ids, strict=True)
+    )
 
 
 def _owned_by(subscriber_id: int | None) -> ColumnElement[bool]:

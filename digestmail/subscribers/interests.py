@@ -104,12 +104,13 @@ def add_file(database: Database, subscriber_id: int, name: str, content: bytes, 
     reference = " ".join(_CONTROL.sub("", name).split())[:_LONGEST_FILE_NAME] or "BibTeX/RIS"
     with database.begin() as connection:
         _lock(connection, subscriber_id)
+        papers = reading_lists.with_abstracts(connection, found.papers, found.ids)
         known = _find(connection, subscriber_id, ReadingListKind.FILE, reference)
         if known is not None:
-            reading_lists.record_reading(connection, known.id, found.papers, now)
+            reading_lists.record_reading(connection, known.id, papers, now)
             list_id = known.id
         else:
-            list_id = _add(connection, subscriber_id, ReadingListKind.FILE, reference, found.papers, now, complete=True)
+            list_id = _add(connection, subscriber_id, ReadingListKind.FILE, reference, papers, now, complete=True)
         stored = next(one.papers for one in reading_lists.of(connection, subscriber_id) if one.id == list_id)
     return StoredFile(papers=stored, broken=found.broken, over=found.over + len(found.papers) - stored)
 

@@ -101,6 +101,16 @@ def test_what_is_wrong_with_a_file_is_a_sentence(tmp_path, content, said):
         profile_files.read_file(tmp_path / "a.bib")
 
 
+def test_neither_a_pipe_nor_a_device_is_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.bib")
+    (tmp_path / "zero.bib").symlink_to("/dev/zero")
+    for name in ("pipe.bib", "zero.bib"):
+        with pytest.raises(SourceUnreadableError, match="is not a regular file"):
+            profile_files.read_file(tmp_path / name)
+    with pytest.raises(SourceUnreadableError, match="cannot be read: Is a directory"):
+        profile_files.read_file(tmp_path)
+
+
 def test_a_file_of_the_operator_may_be_larger_than_one_of_a_reader(tmp_path):
     (tmp_path / "a.bib").write_bytes(FIRST.encode().ljust(2_000_000))
     assert len(profile_files.read_file(tmp_path / "a.bib").papers) == 1

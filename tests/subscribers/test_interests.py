@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
-from fakes import THURSDAY
+from fakes import THURSDAY, paper
 from outbox import people
 from sqlalchemy import select
 
 from digestmail.errors import StorageError, SubscriptionError
-from digestmail.model.personal import Profile, ReadingListKind
-from digestmail.storage import profiles, reading_lists, schema, subscribers
+from digestmail.model.papers import PaperId, Sighting
+from digestmail.model.personal import KnownPaper, Profile, ReadingListKind
+from digestmail.papers.citations.formats import CitationFormat, cite
+from digestmail.storage import papers, profiles, reading_lists, schema, subscribers
 from digestmail.subscribers import data_export, interests
 
 RIS = b"TY  - JOUR\nTI  - A paper\nER  -\n"
@@ -96,3 +100,38 @@ def test_a_file_beyond_the_limit_of_all_lists_says_how_many_papers_were_kept(dat
         for number in range(5)
     ]
     assert [(one.papers, one.over) for one in stored] == [(500, 0)] * 4 + [(0, 500)]
+
+
+@pytest.mark.parametrize(("written", "own"), [(CitationFormat.BIBTEX, ""), (CitationFormat.RIS, "Not stored.")])
+def test_our_own_citations_get_the_abstracts_of_the_stored_papers(database, reader, written, own):
+    doi = replace(paper(3, title="By DOI", abstract="Found by its DOI."), id=PaperId("doi:10.1000/xyz"), link="")
+    mine = [paper(number, title=f"Title {number}", abstract=f"Abstract {number}.") for number in (1, 2)]
+    cited = cite([*mine, doi], written)
+    unknown = cite([paper(9, title="Never stored", abstract="Not stored.")], written)
+    with database.begin() as connection:
+        seen = [Sighting(source="hf", paper=one, day=THURSDAY.date()) for one in (*mine, doi)]
+        papers.add_sightings(connection, seen, THURSDAY)
+    interests.add_file(database, reader, "export", f"{cited}\n{unknown}".encode(), THURSDAY)
+    with database.connect() as connection:
+        known = profiles.of(connection, reader).papers
+    assert known == (
+        KnownPaper(title="Title 1", abstract="Abstract 1."),
+        KnownPaper(title="Title 2", abstract="Abstract 2."),
+        KnownPaper(title="By DOI", abstract="Found by its DOI."),
+        KnownPaper(title="Never stored", abstract=own),
+    )
+
+
+def test_an_abstract_of_the_file_is_kept_and_an_id_in_a_field_of_google_scholar_is_found(database, reader):
+    with database.begin() as connection:
+        seen = [Sighting(source="hf", paper=paper(number), day=THURSDAY.date()) for number in (1, 2)]
+        papers.add_sightings(connection, seen, THURSDAY)
+    content = (
+        "@article{a, title={Own}, abstract={Mine.}, eprint={2604.00001}}\n"
+        "@article{b, title={Scholar}, journal={arXiv preprint arXiv:2604.00002}}\n"
+        "@article{c, title={Another}, note={A comment on arXiv:2604.00002}, doi={2604.00002 is no DOI}}\n"
+    )
+    interests.add_file(database, reader, "a.bib", content.encode(), THURSDAY)
+    with database.connect() as connection:
+        known = profiles.of(connection, reader).papers
+    assert [one.abstract for one in known] == ["Mine.", "We study something.", ""]
