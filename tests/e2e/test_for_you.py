@@ -99,7 +99,8 @@ def section(mail: EmailMessage) -> str:
 def picked(mail: EmailMessage) -> dict[int, str]:
     """Return the reason of each paper in the section, by number and in order."""
     papers = re.split(r"\n(?=\d+\. )", section(mail))[1:]
-    return {int(one.rpartition("/abs/2604.")[2][:5]): one.rstrip().splitlines()[-2].strip() for one in papers}
+    reasons = (one.partition("\n   arXiv: ")[0].splitlines()[-1].strip() for one in papers)
+    return {int(one.rpartition("/abs/2604.")[2][:5]): reason for one, reason in zip(papers, reasons, strict=True)}
 
 
 def fields_of(numbers: Iterable[int]) -> set[str]:
@@ -108,7 +109,8 @@ def fields_of(numbers: Iterable[int]) -> set[str]:
 
 def thumb(mail: EmailMessage, name: str, answer: str) -> str:
     """Return the link beside the paper with this title, as the HTML part shows it."""
-    after = html_of(mail).split(f">{name}<", 1)[1]
+    # Above its own row, a paper may be named beside the bars.
+    after = html_of(mail).rsplit(f">{name}<", 1)[1]
     return unescape(re.search(rf'href="(https?://[^"]+/feedback/[^"]+/{answer})"', after)[1])
 
 

@@ -262,7 +262,7 @@ def test_a_press_gives_the_next_email_a_section_that_says_why_and_whose_links_wo
     assert site.app.deliver().sent == 1
     message = site.wait_for_mails(2)[-1]
     html = message.get_body(("html",)).get_content()
-    assert ">For you</h2>" in html
+    assert re.search(r"1(&nbsp;|\u00a0)· For you", html)
     assert "Like “An agent &lt;b&gt;”, which you liked" in html
     assert len(thumbs(message)) == 4
     shown = press(site, thumbs(message)[0], "less")
