@@ -36,6 +36,7 @@ _HALF_LIFE = timedelta(days=180)
 _DISLIKED = 0.15
 _NEAREST, _NEAREST_SHARE = 5, 0.5
 _WORDS_NAMED = 3
+_AUTHORS_NAMED = 3
 _MOST_OPINIONS = 1_000
 """Of those on liked papers, and of those on disliked ones: the latest."""
 _SAME = 1e-9
@@ -67,6 +68,8 @@ class _Part:
     rows: Sequence[int] = ()
     """Which of them `similar` has."""
     interests: Text | None = None
+    reasons: dict[int, PickReason] = field(default_factory=dict)
+    """Because of `interests`, by paper, as far as they are known. Readers with the operator's profile share them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,14 +133,16 @@ class Closeness:
     def reason(self, reader: ReaderJudgement, place: int) -> PickReason | None:
         """Return what speaks most for a paper; None if it is no closer than the average paper."""
         if place in reader.by_authors:
-            return PickReason(kind=PickKind.AUTHOR, names=reader.by_authors[place])
+            return PickReason(kind=PickKind.AUTHOR, names=reader.by_authors[place][:_AUTHORS_NAMED])
         best = max(reader.parts, key=lambda part: part.values[place], default=None)
         if best is None or best.values[place] <= 0:
             return None
         if best.interests is None:
             return PickReason(kind=best.kind, title=best.titles[best.rows[int(best.similar[:, place].argmax())]])
-        terms = self._nearness.shared(best.interests, place, _WORDS_NAMED)
-        return PickReason(kind=best.kind, names=written(terms, self._texts[place]))
+        if place not in best.reasons:
+            terms = self._nearness.shared(best.interests, place, _WORDS_NAMED)
+            best.reasons[place] = PickReason(kind=best.kind, names=written(terms, self._texts[place]))
+        return best.reasons[place]
 
     def _opinions(self, taste: Taste, *, liked: bool) -> _Part:
         """Return the papers a reader liked or disliked, so that `similar` adds up to the weighted mean."""

@@ -9,9 +9,11 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-from asyncio.subprocess import PIPE, STDOUT, Process
+import signal
+from asyncio.subprocess import STDOUT, Process
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, suppress
+from tempfile import TemporaryFile
 
 from digestmail.errors import DeliveryError, TransportError
 from digestmail.model.deliveries import Envelope
@@ -87,21 +89,29 @@ class _Program:
     async def _hand_over(self, envelope: Envelope, message: bytes) -> Verdict:
         require_wellformed(envelope, message)
         words = (*self._command, "-i", "-f", envelope.sender or _NULL_SENDER, "--", envelope.recipient)
-        try:
-            # A session of its own: Ctrl+C ends digestmail, but not a program that has half of a message.
-            program = await asyncio.create_subprocess_exec(
-                *words, stdin=PIPE, stdout=PIPE, stderr=STDOUT, start_new_session=True
-            )
-        except OSError as error:
-            return TransportError(f"{self._command[0]} cannot be started: {error.strerror}")
-        try:
-            async with asyncio.timeout(self._timeout):
-                said, _ = await program.communicate(message.replace(b"\r\n", b"\n"))
-        except TimeoutError:
-            return OutcomeUnknownError(f"{self._command[0]} took longer than {self._timeout:g} seconds and was ended")
-        finally:
-            await _end(program)
-        return self._verdict(program.returncode or 0, said)
+        # Files, because a pipe ends with the last process that has it, and a program that delivers in the background
+        # leaves one behind. Nor does a file break if the program ends without reading it.
+        with ExitStack() as files:
+            try:
+                content, output = (files.enter_context(TemporaryFile()) for _ in range(2))
+                content.write(message.replace(b"\r\n", b"\n"))
+                content.seek(0)
+                # A session of its own: Ctrl+C ends digestmail, but not a program that has half of a message.
+                program = await asyncio.create_subprocess_exec(
+                    *words, stdin=content, stdout=output, stderr=STDOUT, start_new_session=True
+                )
+            except OSError as error:
+                return TransportError(f"{self._command[0]} cannot be started: {error.strerror}")
+            try:
+                async with asyncio.timeout(self._timeout):
+                    await program.wait()
+            except TimeoutError:
+                took = f"{self._command[0]} took longer than {self._timeout:g} seconds"
+                return OutcomeUnknownError(f"{took} and was ended")
+            finally:
+                await _end(program)
+            output.seek(0)
+            return self._verdict(program.returncode or 0, output.read(4 * _SHOWN))
 
     def _verdict(self, status: int, said: bytes) -> Verdict:
         text = " ".join(said.decode("utf-8", "replace").split())[:_SHOWN]
@@ -117,8 +127,8 @@ class _Program:
 
 
 async def _end(program: Process) -> None:
-    """Make sure that a program has ended, whatever happened."""
+    """Make sure that a program has ended, with the programs that it runs, whatever happened."""
     if program.returncode is None:
         with suppress(ProcessLookupError):
-            program.kill()
+            os.killpg(program.pid, signal.SIGKILL)
         await program.wait()

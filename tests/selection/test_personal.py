@@ -222,6 +222,12 @@ def test_an_author_who_is_followed_under_two_spellings_is_named_once() -> None:
     assert {pick.reason.names for pick in picks} == {("Ada Example", "Zoe Étude")}
 
 
+def test_of_many_followed_authors_of_a_paper_three_are_named() -> None:
+    everyone = tuple(f"Ada Example{number}" for number in range(60))
+    (pick,) = only(Taste(profile=Profile(authors=everyone)), 5, [replace(todays(1)[0], authors=everyone)])
+    assert pick.reason.names == everyone[:3]
+
+
 def test_exploration_is_last_and_never_repeats_a_pick() -> None:
     picks = only(Taste(opinions=(opinion(1),), profile=Profile(exploration=0.5), seed="x"), most=10)
     kinds = [pick.reason.kind for pick in picks]

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -104,6 +105,49 @@ def test_a_program_that_is_killed_may_have_sent() -> None:
 def test_a_program_that_does_not_read_its_input_can_still_accept() -> None:
     with session(SendmailTransport(program("import sys; sys.stdin.close(); print('fine')"))) as opened:
         assert opened.send(envelope(), letter("large", b"x" * 900 + b"\r\n" + b"y\r\n" * 100_000)).text == "fine"
+
+
+IN_THE_BACKGROUND = """
+import os, sys
+sys.stdin.buffer.read()
+if os.fork():
+    print("queued", flush=True)
+    os._exit({status})
+open({fifo!r}).read()
+"""
+
+
+@pytest.mark.parametrize("status", [0, 75])
+def test_what_a_program_leaves_running_in_the_background_is_not_waited_for(tmp_path: Path, status: int) -> None:
+    fifo = tmp_path / "end"
+    os.mkfifo(fifo)
+    try:
+        if status:
+            with pytest.raises(DeliveryError, match="status 75: queued"):
+                send(IN_THE_BACKGROUND.format(fifo=str(fifo), status=status), timeout=20)
+        else:
+            assert send(IN_THE_BACKGROUND.format(fifo=str(fifo), status=status), timeout=20) == "queued"
+    finally:
+        fifo.open("w").close()
+
+
+def test_a_wrapper_that_takes_too_long_is_ended_with_what_it_runs(tmp_path: Path) -> None:
+    fifo = tmp_path / "end"
+    os.mkfifo(fifo)
+    inner = f"open({str(fifo)!r}).read()"
+    text = f"import subprocess, sys; subprocess.run([sys.executable, '-I', '-S', '-c', {inner!r}])"
+    with pytest.raises(OutcomeUnknownError, match="longer than 2 seconds"):
+        send(text, timeout=2.0)
+    # What was killed is not gone at once.
+    for _ in range(500):
+        if not any(str(fifo).encode() in line for line in command_lines()):
+            return
+        time.sleep(0.01)
+    pytest.fail("a program is still running")
+
+
+def test_an_endless_answer_is_quoted_in_part() -> None:
+    assert send("print('x' * 5_000_000)") == "x" * 500
 
 
 def test_an_interrupted_program_is_ended_and_its_message_may_have_been_sent(tmp_path: Path) -> None:
