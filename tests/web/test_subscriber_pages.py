@@ -39,6 +39,27 @@ def subscribed(site: Site, address: str = "reader@example.org", **fields):
     return asked, site.wait_for_mails(before + 2)[-1]
 
 
+def test_the_banner_of_a_page_subscribes_to_the_digest_of_the_page(site):
+    published(site, "One")
+    for path, name in (("/weekly", "weekly"), ("/daily", "daily"), ("/", "daily")):
+        page = site.get(path).body
+        (banner,) = re.findall(r'<form class="banner".*?</form>', page, re.DOTALL)
+        assert f'<input type="hidden" name="digest" value="{name}">' in banner
+    hidden = dict(re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]+)">', site.get("/weekly").body))
+    before = len(site.mails())
+    site.clock.sleep(5)
+    site.post("/subscribe", hidden | {"address": "weekly@example.org"})
+    site.fill_in(link(site.wait_for_mails(before + 1)[-1], "confirm"))
+    site.wait_for_mails(before + 2)
+    assert [one.digest for one in person(site, "weekly@example.org").subscriptions] == ["weekly"]
+
+
+def test_pages_name_digests_by_their_titles(site):
+    (navigation,) = re.findall(r"<nav.*?</nav>", site.get("/").body, re.DOTALL)
+    assert ">Trending papers</a>" in navigation
+    assert ">The week</a>" in navigation
+
+
 def person(site: Site, address: str = "reader@example.org"):
     with site.app.database.connect() as connection:
         return subscribers.find(connection, address)
