@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Text, cast, func, select
+from sqlalchemy import Connection, Select, Text, cast, func, select
 
 from digestmail.model.subscribers import ChoiceCount, SubscriberState
 from digestmail.schedule.moments import LONGEST_HOLIDAY
@@ -52,24 +52,7 @@ def wanted_by(
     only the first is decoded. With `lock`, none of them is erased before the transaction ends; their other rows may
     change.
     """
-    statement = (
-        select(
-            subscriptions.c.subscriber_id,
-            cast(subscriptions.c.topics, Text),
-            subscriptions.c.hour,
-            subscribers.c.timezone,
-            subscribers.c.language,
-        )
-        .join(subscribers, subscribers.c.id == subscriptions.c.subscriber_id)
-        .where(subscriptions.c.digest == digest, subscribers.c.state == SubscriberState.ACTIVE)
-        .where(
-            subscribers.c.paused_until.is_(None)
-            | (subscribers.c.paused_until <= now)
-            | (subscribers.c.paused_until > now + LONGEST_HOLIDAY)
-        )
-        .order_by(subscriptions.c.subscriber_id)
-        .limit(_CHUNK)
-    )
+    statement = _recipients(digest, now).limit(_CHUNK)
     if lock:
         # The lock that a row with a foreign key to them takes, only earlier.
         statement = statement.with_for_update(read=True, key_share=True, of=subscribers)
@@ -87,3 +70,23 @@ def wanted_by(
         if len(rows) < _CHUNK:
             return
         last = rows[-1].subscriber_id
+
+
+def _recipients(digest: str, now: datetime) -> Select[Any]:
+    return (
+        select(
+            subscriptions.c.subscriber_id,
+            cast(subscriptions.c.topics, Text),
+            subscriptions.c.hour,
+            subscribers.c.timezone,
+            subscribers.c.language,
+        )
+        .join(subscribers, subscribers.c.id == subscriptions.c.subscriber_id)
+        .where(subscriptions.c.digest == digest, subscribers.c.state == SubscriberState.ACTIVE)
+        .where(
+            subscribers.c.paused_until.is_(None)
+            | (subscribers.c.paused_until <= now)
+            | (subscribers.c.paused_until > now + LONGEST_HOLIDAY)
+        )
+        .order_by(subscriptions.c.subscriber_id)
+    )
