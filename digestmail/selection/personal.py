@@ -62,9 +62,7 @@ class Picker:
         """
         self._papers = candidates
         self._closeness = Closeness(candidates, known, now, corpus)
-        order = np.argsort(-np.array(scores, dtype=float), kind="stable")
-        self._by_score: list[int] = np.argsort(order, kind="stable").tolist()
-        """The place of each paper by score, from 0."""
+        self._by_score = np.argsort(-np.array(scores, dtype=float), kind="stable")
         self._ties = _TIE * np.argsort(np.argsort(np.array(scores, dtype=float), kind="stable"), kind="stable")
 
     def pick(self, tastes: Iterable[Taste], most: int) -> list[tuple[Pick, ...]]:
@@ -94,7 +92,7 @@ class Picker:
         room = max(most - len(first), 0)
         chance = _chance(taste.seed)
         number = min(_rounded(most * _exploration(taste), chance), room)
-        outside = self._outside(reader, order, first, most) if number and reader.parts else []
+        outside = self._outside(reader, first, most) if number and reader.parts else []
         unfamiliar = chance.sample(outside, min(number, len(outside)))
         close = self._unlike_each_other(reader, order, first, room - len(unfamiliar))
         for place in (*first, *close):
@@ -113,12 +111,14 @@ class Picker:
         order: list[int] = np.argsort(-values, kind="stable").tolist()
         return order[: int(np.isfinite(values).sum())]
 
-    def _outside(self, reader: ReaderJudgement, order: Sequence[int], first: Sequence[int], most: int) -> list[int]:
+    def _outside(self, reader: ReaderJudgement, first: Sequence[int], most: int) -> list[int]:
         """Return the papers from outside the known interests that are drawn from, by score."""
-        outside = set(order[int(np.count_nonzero(reader.closeness > 0)) :]).difference(first)
+        outside = (reader.closeness <= 0) & np.isfinite(reader.closeness)
         if reader.disliked is not None:
-            outside.difference_update(np.flatnonzero(reader.disliked > 0).tolist())
-        return sorted(outside, key=self._by_score.__getitem__)[: _UNFAMILIAR * most]
+            outside &= reader.disliked <= 0
+        outside[list(first)] = False
+        found: list[int] = self._by_score[outside[self._by_score]][: _UNFAMILIAR * most].tolist()
+        return found
 
     def _unlike_each_other(
         self, reader: ReaderJudgement, order: Sequence[int], first: Sequence[int], most: int
