@@ -19,8 +19,8 @@ from digestmail.papers.identity import find_doi
 from digestmail.sources.authors import split_authors
 from digestmail.sources.base import Fetcher
 from digestmail.sources.json_documents import parse_json
-from digestmail.sources.paging import Page, read_pages
-from digestmail.sources.parsed import JsonText, first_entries, or_nothing, single_line
+from digestmail.sources.paging import Page, read_pages, reading_start
+from digestmail.sources.parsed import JsonText, first_entries, first_problem, or_nothing, single_line
 from digestmail.sources.records import Record, sighting_of
 
 LOOK_BACK = timedelta(days=2)
@@ -70,9 +70,7 @@ class Biorxiv:
         return read_pages(self.name, self._pages(now, since))
 
     def _pages(self, now: datetime, since: datetime | None) -> Iterator[Page]:
-        first = now.date() - LOOK_BACK
-        if since is not None:
-            first = max(min(first, since.date() - timedelta(days=1)), now.date() - MISSED_AT_MOST)
+        first = reading_start(now, since, look_back=LOOK_BACK, at_most=MISSED_AT_MOST).date()
         received = total = 0
         for _ in range(MOST_PAGES):
             url = f"{self._address}/{first}/{now.date()}/{received}"
@@ -92,9 +90,7 @@ class Biorxiv:
         try:
             valid = _Posted.model_validate(row)
         except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            place = ".".join(map(str, first["loc"]))
-            return Skipped(entry=f"paper {position}", reason=f"{place or 'paper'}: {first['msg']}")
+            return Skipped(entry=f"paper {position}", reason=first_problem(error, "paper"))
         name = single_line(valid.doi)[:200] or f"paper {position}"
         if self._categories and _category(valid.category or "") not in self._categories:
             return Skipped(entry=name, reason=f"category {single_line(valid.category or 'unknown')} is left out")

@@ -26,6 +26,7 @@ from digestmail.sources.parsed import (
     Parsed,
     UtcTime,
     first_entries,
+    first_problem,
     gather,
     or_nothing,
     single_line,
@@ -192,9 +193,7 @@ def _sighting(item: Any, source: str, day: date, position: int) -> Sighting | Sk
     try:
         valid = _Item.model_validate(item)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join("*" if isinstance(part, int) else part for part in first["loc"])
-        return Skipped(entry=f"{day} item {position}", reason=f"{place or 'item'}: {first['msg']}")
+        return Skipped(entry=f"{day} item {position}", reason=first_problem(error, "item"))
     submitted_at = valid.paper.submitted_on_daily_at
     paper = _paper(valid)
     if paper is None:

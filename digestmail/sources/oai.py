@@ -16,7 +16,7 @@ from digestmail.model.papers import Reading, Sighting, Skipped
 from digestmail.papers.identity import find_arxiv_id, find_doi
 from digestmail.sources.authors import split_authors
 from digestmail.sources.base import Fetcher
-from digestmail.sources.paging import Page, read_pages
+from digestmail.sources.paging import Page, read_pages, reading_start
 from digestmail.sources.parsed import single_line, web_address
 from digestmail.sources.records import Record, sighting_of
 from digestmail.sources.xml_documents import parse_xml, text_in
@@ -45,9 +45,7 @@ class Oai:
 
     def read(self, now: datetime, since: datetime | None) -> Reading:
         """Read what changed since shortly before `since`, at most a month back. Raises SourceError."""
-        start = now - LOOK_BACK
-        if since is not None:
-            start = max(min(start, since - timedelta(days=1)), now - MISSED_AT_MOST)
+        start = reading_start(now, since, look_back=LOOK_BACK, at_most=MISSED_AT_MOST)
         return read_pages(self.name, self._pages(start.date()))
 
     def _pages(self, start: date) -> Iterator[Page]:

@@ -19,8 +19,8 @@ from digestmail.model.papers import Reading, Sighting, Skipped
 from digestmail.sources.authors import clean_names
 from digestmail.sources.base import Fetcher
 from digestmail.sources.json_documents import parse_json
-from digestmail.sources.paging import Page, read_pages
-from digestmail.sources.parsed import YEARS, JsonText, first_entries, or_nothing, single_line
+from digestmail.sources.paging import Page, read_pages, reading_start
+from digestmail.sources.parsed import YEARS, JsonText, first_entries, first_problem, or_nothing, single_line
 from digestmail.sources.records import Record, sighting_of
 from digestmail.sources.repositories import repository_address
 
@@ -65,9 +65,7 @@ class OpenReview:
 
         Raises SourceError.
         """
-        start = now - LOOK_BACK
-        if since is not None:
-            start = max(min(start, since - timedelta(days=1)), now - MISSED_AT_MOST)
+        start = reading_start(now, since, look_back=LOOK_BACK, at_most=MISSED_AT_MOST)
         return read_pages(self.name, self._pages(start))
 
     def _pages(self, start: datetime) -> Iterator[Page]:
@@ -112,8 +110,7 @@ def _sighting(value: Any, source: str, start: datetime, place: int) -> Sighting 
     try:
         note = _Note.model_validate(value)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        return Skipped(entry=f"note {place}", reason=f"{'.'.join(map(str, first['loc'])) or 'note'}: {first['msg']}")
+        return Skipped(entry=f"note {place}", reason=first_problem(error, "note"))
     if _changed_before(value, start):
         return Skipped(entry=note.id, reason="not changed since the last reading")
     public_at = next(filter(None, map(_moment, (note.pdate, note.tcdate, note.cdate))), None)

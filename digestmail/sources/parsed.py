@@ -100,6 +100,16 @@ def or_nothing(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
         return None
 
 
+def first_problem(error: ValidationError, entry: str) -> str:
+    """Return the first thing that is wrong with an entry of foreign JSON, such as "paper.title: Field required".
+
+    `entry` is what it is called if no field is to blame. Places in lists are `*`, so that equal problems count as one.
+    """
+    first = error.errors(include_url=False, include_input=False)[0]
+    place = ".".join("*" if isinstance(part, int) else part for part in first["loc"])
+    return f"{place or entry}: {first['msg']}"
+
+
 def first_entries(items: list[Any]) -> tuple[list[Any], list[Skipped]]:
     """Return the items of a JSON document that are read, and what is said of the others."""
     kept, left = items[:MOST_ENTRIES], MOST_CHARACTERS

@@ -19,7 +19,7 @@ from digestmail.papers.identity import find_doi
 from digestmail.sources.authors import clean_names
 from digestmail.sources.base import Fetcher
 from digestmail.sources.json_documents import parse_json
-from digestmail.sources.paging import Page, read_pages
+from digestmail.sources.paging import Page, read_pages, reading_start
 from digestmail.sources.parsed import single_line
 from digestmail.sources.records import Record, sighting_of
 from digestmail.sources.xml_documents import parse_xml, text_in
@@ -51,9 +51,7 @@ class PubMed:
 
     def read(self, now: datetime, since: datetime | None) -> Reading:
         """Read what was added since shortly before `since`, at most a month back. Raises SourceError."""
-        start = now - LOOK_BACK
-        if since is not None:
-            start = max(min(start, since - timedelta(days=1)), now - MISSED_AT_MOST)
+        start = reading_start(now, since, look_back=LOOK_BACK, at_most=MISSED_AT_MOST)
         return read_pages(self.name, self._pages(start.date(), now.date()))
 
     def _pages(self, start: date, end: date) -> Iterator[Page]:
