@@ -47,8 +47,12 @@ def test_an_unchanged_file_writes_nothing(database, tmp_path):
     written = []
     with database.connect() as connection:
         engine = connection.engine
-    listen = lambda *seen: written.append(seen[2]) if seen[2].startswith(("INSERT", "UPDATE", "DELETE")) else None  # noqa: E731
-    event.listen(engine, "before_cursor_execute", listen)
+
+    @event.listens_for(engine, "before_cursor_execute")
+    def note_writes(_connection, _cursor, statement, *_rest):
+        if statement.startswith(("INSERT", "UPDATE", "DELETE")):
+            written.append(statement)
+
     refresh(database, tmp_path, FILE, hours=1)
     assert written == []
     (tmp_path / "library.bib").write_text(SECOND)

@@ -42,11 +42,13 @@ ORCID, ZOTERO, AUTHOR, IDS, FILE = (
 DAY = timedelta(days=1)
 QUIET = ListedPaper(title="Quiet rivers", abstract="We listen.")
 
+Answer = Sequence[ListedPaper] | ListReading | Exception
+
 
 class FakeService:
     """Answers by reference: papers, a reading, or an error to raise. Keeps what it was asked."""
 
-    def __init__(self, answers: Mapping[str, object] | None = None) -> None:
+    def __init__(self, answers: Mapping[str, Answer] | None = None) -> None:
         self.answers = dict(answers or {})
         self.asked: list[tuple[str, str]] = []
 
@@ -55,7 +57,7 @@ class FakeService:
         answer = self.answers.get(reference, [QUIET])
         if isinstance(answer, Exception):
             raise answer
-        return answer if isinstance(answer, ListReading) else ListReading(papers=tuple(answer))  # type: ignore[arg-type]
+        return answer if isinstance(answer, ListReading) else ListReading(papers=tuple(answer))
 
 
 class FakeFinder:

@@ -21,8 +21,8 @@ CAUTIOUS = Profile(exploration=0.0)
 
 def paper(name: str, **fields: str) -> Paper:
     address = f"https://example.org/{name}"
-    given = {"title": f"Paper {name}"} | fields
-    return Paper(id=PaperId(f"url:{address}"), link=address, origin=Origin.FEED, **given)  # type: ignore[arg-type]
+    plain = Paper(id=PaperId(f"url:{address}"), link=address, origin=Origin.FEED, title=f"Paper {name}")
+    return replace(plain, **fields)
 
 
 def todays(count: int = 40, seed: int = 5) -> list[Paper]:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import pytest
 from fetching import ScriptedFetcher, in_order
@@ -35,9 +36,9 @@ def page(*papers: object, total: object = None) -> bytes:
     return json.dumps({"messages": [message], "collection": papers}).encode()
 
 
-def source(*outcomes: bytes | Exception, **options: object) -> tuple[Biorxiv, ScriptedFetcher]:
+def source(*outcomes: bytes | Exception, **options: Any) -> tuple[Biorxiv, ScriptedFetcher]:
     fetcher = ScriptedFetcher(in_order(*outcomes))
-    return Biorxiv(name="bio", fetcher=fetcher, **options), fetcher  # type: ignore[arg-type]
+    return Biorxiv(name="bio", fetcher=fetcher, **options), fetcher
 
 
 def only(paper: dict[str, object], **options: object):
