@@ -59,8 +59,8 @@ def list_all(
 def show(digest: Edition, slot: Slot, address: Address, config: ConfigPath = None, json: Json = False) -> None:
     """Show every attempt at a delivery: time, reply of the server, duration."""
     from digestmail.cli import printing
-    from digestmail.cli.times import common_zone
     from digestmail.delivery import admin
+    from digestmail.schedule.times import common_zone
 
     with open_app(config) as opened:
         attempts = admin.attempts(opened.database, digest, slot, _subscriber(opened, address))

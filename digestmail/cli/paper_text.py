@@ -7,10 +7,10 @@ import textwrap
 from typing import TYPE_CHECKING
 
 from digestmail.cli import printing
-from digestmail.cli.times import written
 from digestmail.editions import archive
 from digestmail.errors import DigestmailError
 from digestmail.model.archive import PaperRecord
+from digestmail.schedule.times import written
 
 if TYPE_CHECKING:
     from digestmail.app import App

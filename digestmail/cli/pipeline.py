@@ -15,7 +15,7 @@ def run(
 ) -> None:
     """Collect, publish and deliver everything that is due. Run this from cron."""
     from digestmail.cli import printing, progress, stopping
-    from digestmail.cli.times import common_zone
+    from digestmail.schedule.times import common_zone
 
     with (
         stopping.on_signals() as stop,
@@ -57,7 +57,7 @@ def deliver(
 ) -> None:
     """Send the queued deliveries that are due."""
     from digestmail.cli import printing, progress, stopping
-    from digestmail.cli.times import common_zone
+    from digestmail.schedule.times import common_zone
 
     with (
         stopping.on_signals() as stop,

@@ -10,7 +10,6 @@ from typing import Any
 import typer
 
 from digestmail.cli.names import shown_name
-from digestmail.cli.times import written
 from digestmail.model.reports import (
     CollectReport,
     DeliverReport,
@@ -22,6 +21,7 @@ from digestmail.model.reports import (
     RunReport,
     SourceReport,
 )
+from digestmail.schedule.times import written
 from digestmail.text.counts import counted
 
 _ASKED = "asked to stop"

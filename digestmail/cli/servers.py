@@ -16,9 +16,9 @@ def serve(config: ConfigPath = None, quiet: Quiet = False) -> None:
     import logging
 
     from digestmail.cli import printing, stopping
-    from digestmail.cli.times import common_zone
     from digestmail.daemon import Daemon
     from digestmail.model.reports import RunReport
+    from digestmail.schedule.times import common_zone
 
     _log(logging.WARNING if quiet else logging.INFO)
     logging.getLogger("apscheduler").setLevel(logging.WARNING)

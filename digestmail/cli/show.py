@@ -50,7 +50,7 @@ def list_papers(
 def show_paper(paper: Ref, config: ConfigPath = None, json: Json = False) -> None:
     """Show a paper, when each source listed it, and its editions."""
     from digestmail.cli import paper_text, printing
-    from digestmail.cli.times import common_zone
+    from digestmail.schedule.times import common_zone
 
     with open_app(config) as app:
         view, zone = paper_text.view(app, paper), common_zone(app.digests)

@@ -92,14 +92,15 @@ def check(
     ] = False,
 ) -> None:
     """Check the configuration, database and templates, and show the state of sources, schedule and outbox."""
-    from digestmail.cli import check, printing
+    from digestmail.cli import check_text, printing
+    from digestmail.status.check import check as look
 
     with open_app(config, now) as app:
-        result = check.check(app, connect=connect)
+        result = look(app, connect=connect)
     if json:
         printing.as_json(result)
     elif result.problems or not quiet:
-        check.show(result)
+        check_text.show(result)
     if result.problems:
         raise typer.Exit(1)
 

@@ -7,10 +7,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from digestmail.cli import printing
-from digestmail.cli.times import common_zone, written
 from digestmail.model.personal import Profile
 from digestmail.model.subscribers import Subscriber, Subscription
 from digestmail.schedule.moments import is_paused
+from digestmail.schedule.times import common_zone, written
 from digestmail.subscribers import admin
 from digestmail.subscribers.interests import Interests
 from digestmail.text.addresses import key_of

@@ -14,7 +14,6 @@ from websites import open_app, publish
 from worker_fixture import fill
 
 from digestmail.cli import check as checking
-from digestmail.cli import check_sources
 from digestmail.collect.collector import list_health
 from digestmail.config.bounces import BouncesTable
 from digestmail.config.mail import MaildirTable
@@ -27,6 +26,7 @@ from digestmail.model.papers import Health, SourceHealth
 from digestmail.model.subscribers import Subscription
 from digestmail.papers.arxiv_taxonomy import category_problem
 from digestmail.selection.topic_model import fingerprint
+from digestmail.status import sources as check_sources
 from digestmail.storage import claims, notices, rates, schema, sources, subscribers, topic_models, workers
 from digestmail.storage.topic_models import Learned
 from digestmail.subscribers import admin

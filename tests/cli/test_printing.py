@@ -9,9 +9,9 @@ from websites import open_app
 from worker_fixture import fill
 
 from digestmail.cli import printing
-from digestmail.cli.times import common_zone, written
 from digestmail.model.digests import Digest, Schedule
 from digestmail.model.reports import DeliverReport, DigestReport, PublishReport, no_progress
+from digestmail.schedule.times import common_zone, written
 from digestmail.wiring.progress import deliver_progress
 
 SUMMER = datetime(2026, 7, 14, 23, 30, tzinfo=UTC)

@@ -64,8 +64,8 @@ KINDS = {
         "web/test_server.py::test_a_port_in_use_ends_the_command_and_names_who_uses_it",
     ),
     "files are for their owner, whatever the umask": (
-        "cli/test_check_files.py::test_the_database_and_the_files_beside_it_are_for_their_owner_only",
-        "cli/test_check_files.py::test_mailboxes_are_for_their_owner_only",
+        "status/test_files.py::test_the_database_and_the_files_beside_it_are_for_their_owner_only",
+        "status/test_files.py::test_mailboxes_are_for_their_owner_only",
     ),
     "an interrupt drains, and a dead worker is succeeded": (
         "delivery/test_deliver.py::test_it_stops_between_two_mails_and_gives_the_rest_back_at_once",

@@ -15,11 +15,11 @@ from fakes import THURSDAY, FakeClock
 from werkzeug import Request, Response
 
 from digestmail.app import App
-from digestmail.cli.check import check
 from digestmail.cli.printing import lines
 from digestmail.config.load import load
 from digestmail.model.personal import KnownPaper, ReadingListKind
 from digestmail.model.reports import ReadingListsReport
+from digestmail.status.check import check
 from digestmail.storage import profiles, reading_lists
 from digestmail.subscribers import admin
 from digestmail.wiring.reading_lists import ServiceAddresses

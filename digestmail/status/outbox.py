@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from digestmail.cli.times import common_zone, written
 from digestmail.delivery import admin, stuck
 from digestmail.errors import DigestmailError
 from digestmail.model.deliveries import DeliveryState, NoticeKind
+from digestmail.schedule.times import common_zone, written
 from digestmail.text.counts import counted
 
 if TYPE_CHECKING:

@@ -13,10 +13,10 @@ from fakes import THURSDAY, FakeClock
 from websites import open_app
 
 from digestmail.bounces.mailboxes.quarantine import QuarantineFolder
-from digestmail.cli import check_files
 from digestmail.config.bounces import BouncesTable
 from digestmail.config.mail import MaildirTable
 from digestmail.delivery.epoch import EpochFile
+from digestmail.status import files
 from digestmail.storage.database import Database
 from digestmail.transports.maildir import MaildirTransport
 
@@ -90,7 +90,7 @@ def app(public):
 
 
 def notes(app) -> list[str]:
-    return list(check_files.notes(app, connect=False))
+    return list(files.notes(app, connect=False))
 
 
 def test_nothing_is_noted_about_files_that_digestmail_creates(app, public):
@@ -153,5 +153,5 @@ def test_an_imap_server_is_asked_only_on_request(app):
     table = BouncesTable(kind="imap", host="127.0.0.1", port=1, timeout=1.0, username="x")
     app.config = app.config.model_copy(update={"bounces": table})
     assert notes(app) == []
-    (note,) = check_files.notes(app, connect=True)
+    (note,) = files.notes(app, connect=True)
     assert note.startswith("bounces: 127.0.0.1: ")

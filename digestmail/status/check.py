@@ -1,17 +1,13 @@
-"""What `digestmail check` looks at."""
+"""What needs the operator: everything that can be looked at without sending mail."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from shlex import quote
 from typing import TYPE_CHECKING
 
-from digestmail.cli import check_fetching, check_files, check_outbox, check_sources, printing
-from digestmail.cli.names import shown_name
-from digestmail.cli.times import common_zone, written
 from digestmail.collect.collector import list_health
 from digestmail.config.mail import SmtpTable
 from digestmail.config.servers import secrets_of
@@ -23,6 +19,8 @@ from digestmail.model.papers import SourceHealth
 from digestmail.model.reports import DeliverReport
 from digestmail.model.subscribers import ChoiceCount
 from digestmail.schedule.cron import next_fire
+from digestmail.schedule.times import common_zone
+from digestmail.status import fetching, files, outbox, sources
 from digestmail.subscribers.admin import count_choices
 from digestmail.text.counts import counted
 from digestmail.text.credentials import weaknesses
@@ -64,23 +62,23 @@ def check(app: App, *, connect: bool) -> CheckReport:
     problems += [*place_problems(app.config, app.base), *file_problems(app.config, app.base)]
     problems += weaknesses(secrets_of(app.config))
     problems += _unused(app)
-    problems += check_outbox.problems(app)
+    problems += outbox.problems(app)
     configured = [table.name for table in app.config.sources]
     health = tuple(row for row in list_health(app.database) if row.source in configured)
     problems += _orphans(app, wanted := count_choices(app.database))
     problems += _without_readers(app, wanted)
-    problems += check_sources.problems(app, health)
+    problems += sources.problems(app, health)
     editions = [one for digest in app.digests for one in (digest, *chosen(app.database, digest, app.horizon()))]
     unread = tuple(name for name in configured if name not in {row.source for row in health})
     return CheckReport(
         problems=tuple(dict.fromkeys(problems)),
         notes=(
-            *check_outbox.ahead(app),
-            *check_outbox.at_work(app),
+            *outbox.ahead(app),
+            *outbox.at_work(app),
             *_ways_out(app),
-            *check_fetching.notes(app, health),
+            *fetching.notes(app, health),
             *_not_learned(app),
-            *check_files.notes(app, connect=connect),
+            *files.notes(app, connect=connect),
             *file_notes(app.config, app.base),
             *_unread(unread),
         ),
@@ -164,11 +162,6 @@ def _without_readers(app: App, choices: Sequence[ChoiceCount]) -> Iterator[str]:
             )
 
 
-def _health_row(row: SourceHealth, zone: str) -> tuple[object, ...]:
-    said = f"{row.detail} (read {written(row.read_at, zone)})"
-    return f"source {row.source} {row.category}".rstrip(), row.health, said
-
-
 def _orphans(app: App, choices: Sequence[ChoiceCount]) -> Iterator[str]:
     """Name what people subscribed to and the configuration no longer has: a renamed digest or topic loses them."""
     topics = {digest.name: {topic.name for topic in digest.topics} for digest in app.digests}
@@ -187,28 +180,3 @@ def _orphans(app: App, choices: Sequence[ChoiceCount]) -> Iterator[str]:
                     "not have: give it a topic of that name again, or change their topics with "
                     "`digestmail subscribers add`"
                 )
-
-
-def show(result: CheckReport) -> None:
-    """Print the report."""
-    printing.table(
-        [
-            *(_health_row(row, result.zone) for row in result.health),
-            *((f"source {name}", "-", "not read yet") for name in result.unread),
-            *(
-                (
-                    f"digest {shown_name(name)}",
-                    "due",
-                    f"{'now, and ' * (name in result.waiting)}{written(at, result.zones[name])}",
-                )
-                for name, at in result.next_due.items()
-            ),
-            *((f"outbox {state}", count, "") for state, count in result.outbox.outbox.items() if count),
-        ]
-    )
-    for note in result.notes:
-        sys.stdout.write(f"note: {note}\n")
-    for problem in result.problems:
-        sys.stdout.write(f"problem: {problem}\n")
-    if not result.problems:
-        sys.stdout.write("all well\n")
