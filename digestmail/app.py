@@ -38,6 +38,7 @@ from digestmail.model.reports import (
 from digestmail.storage.database import Database
 from digestmail.transports.base import Transport
 from digestmail.wiring import bounces, mail, requests, storage
+from digestmail.wiring.history import recorded_run
 from digestmail.wiring.learning import learn_from_collected
 from digestmail.wiring.progress import deliver_progress
 from digestmail.wiring.sources import open_sources
@@ -82,8 +83,10 @@ class App(AbstractContextManager["App"]):
             if dry_run:
                 collected, published = self._dry_run(self._read_sources(stop))
                 return RunReport(dry_run=True, collect=collected, publish=published)
-            collected = self.collect(stop=stop)
-            return RunReport(collect=collected, publish=self.publish(stop=stop), deliver=self.deliver(stop=stop))
+            with recorded_run(self.database, self.wall_clock) as record:
+                collected = self.collect(stop=stop)
+                published, delivered = self.publish(stop=stop), self.deliver(stop=stop)
+                return record(RunReport(collect=collected, publish=published, deliver=delivered))
 
     def collect(self, *, dry_run: bool = False, stop: Stop = never) -> CollectReport:
         """Read every source. With `dry_run` nothing is stored."""
@@ -145,10 +148,10 @@ class App(AbstractContextManager["App"]):
         """Count the events of an email provider. The caller must have authenticated them. Raises StorageError."""
         return bounces.processor(self.config, self.database, self.tokens, self.wall_clock).count_all(events)
 
-    def outbox(self) -> DeliverReport:
-        """Return the state of the outbox without delivering."""
+    def outbox(self, *, complete: bool = True) -> DeliverReport:
+        """Return the state of the outbox without delivering; unless `complete`, without deliveries that ended well."""
         with self.database.connect() as connection:
-            return outbox_report(connection)
+            return outbox_report(connection, complete=complete)
 
     def upcoming(self, digest: Digest) -> Composed:
         """Return the next edition of `digest`, as it would be published now."""

@@ -105,6 +105,21 @@ def check(
         raise typer.Exit(1)
 
 
+def status(config: ConfigPath = None, json: Json = False) -> None:
+    """Show on one screen how digestmail is doing, and what needs you. Exits with 1 if something does."""
+    from digestmail.cli import printing, status_text
+    from digestmail.status.overview import status as look
+
+    with open_app(config) as app:
+        found = look(app)
+    if json:
+        printing.as_json(found)
+    else:
+        status_text.show(found)
+    if found.check.problems:
+        raise typer.Exit(1)
+
+
 def demo(
     output: Annotated[Path, typer.Option(help="The output directory.")] = Path("demo-out"),
     json: Json = False,
@@ -128,5 +143,5 @@ def demo(
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    for command in (init, check, demo):
+    for command in (init, check, status, demo):
         app.command()(command)

@@ -16,10 +16,10 @@ from digestmail.collect.lanes import lanes_of, run_lanes
 from digestmail.collect.parking import Absence
 from digestmail.errors import DigestmailError, SourceError
 from digestmail.model.papers import Health, Reading, SourceHealth
-from digestmail.model.reports import CollectReport, Progress, SourceReport, no_progress
+from digestmail.model.reports import WELL, CollectReport, Progress, SourceReport, no_progress
 from digestmail.sources.base import Source
 from digestmail.sources.parsed import single_line
-from digestmail.storage import papers
+from digestmail.storage import history, papers
 from digestmail.storage import sources as stored_sources
 from digestmail.storage.database import Database
 from digestmail.storage.merging import Added
@@ -166,6 +166,7 @@ def store(connection: Connection, result: Result, now: datetime, horizon: dateti
     if isinstance(result, SourceFailure):
         failures = health.failed(result.source, result.health, result.detail, previous, now)
         rows, news = _followed(connection, failures, previous, now, result)
+        history.count_reading(connection, result.source, now, failed=True, new_papers=0)
         return SourceReport(source=result.source, health=rows, known=not news)
     return _finish(connection, result, papers.add_sightings(connection, result.sightings, now, horizon), now, horizon)
 
@@ -178,6 +179,8 @@ def _finish(
     judged = health.judge(result, added.unseen, previous, now)
     stored_sources.record_reading(connection, result, now, complete=result.partial is None, horizon=horizon)
     rows, news = _followed(connection, judged, previous, now)
+    failed = rows[0].health not in WELL
+    history.count_reading(connection, result.source, now, failed=failed, new_papers=added.new)
     return SourceReport(
         source=result.source,
         health=rows,

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 
 from digestmail.model.deliveries import Attempted, ClaimedMessage, Delivery, DeliveryState, Notice
+from digestmail.text.addresses import split_address
 
 mail_log = logging.getLogger("digestmail.mail")
 
+_ENDED = frozenset({DeliveryState.SENT, DeliveryState.FAILED})
 _TROUBLES = frozenset({DeliveryState.DEFERRED, DeliveryState.FAILED, DeliveryState.AMBIGUOUS})
 
 
@@ -23,6 +25,8 @@ class Tally:
         self._deferred: set[tuple[int, int]] = set()
         """The messages that were deferred, without the fence of their claims: a message counts once."""
         self._finished = 0
+        self._domains: dict[str, Counter[DeliveryState]] = defaultdict(Counter)
+        """Deliveries of editions that were sent or failed, by the recipient's domain."""
         self.trouble = ""
         """What the server said about the last message that was not accepted."""
 
@@ -56,6 +60,12 @@ class Tally:
                 self._deferred.add(key)
         counts[state] += 1
         self._finished += 1
+        if state in _ENDED and isinstance(message, Delivery):
+            self._domains[split_address(message.address)[1].lower()][state] += 1
+
+    def by_domain(self) -> dict[str, tuple[int, int]]:
+        """Return (sent, failed) of the deliveries by the recipient's domain."""
+        return {name: (each[DeliveryState.SENT], each[DeliveryState.FAILED]) for name, each in self._domains.items()}
 
     def reopen(self, counts: Mapping[type[ClaimedMessage], int]) -> None:
         """Correct the counts for messages that had failed and are open again."""

@@ -30,7 +30,7 @@ from digestmail.delivery.tally import Tally
 from digestmail.delivery.write_batch import Grant
 from digestmail.model.deliveries import Delivery, DeliveryState, Notice
 from digestmail.model.reports import DeliverReport
-from digestmail.storage import deliveries, due_times, rates, workers
+from digestmail.storage import deliveries, due_times, history, rates, workers
 from digestmail.storage.database import Database
 from digestmail.transports.base import Transport
 
@@ -40,6 +40,8 @@ LEASE = timedelta(minutes=30)
 """How long a claimed message belongs to one worker. If the worker dies, it is due again after this."""
 _SENDING = timedelta(minutes=12)
 """How much of the lease must be left when a message is sent: the reply to the final dot may take ten minutes."""
+_FEWEST_AT_DOMAIN = 10
+"""Messages of a run to one domain from which it is counted by its name. A domain with fewer may belong to a person."""
 
 
 class Worker:
@@ -105,6 +107,7 @@ class Worker:
         finally:
             with self._database.begin() as connection:
                 workers.end(connection, self._name)
+                history.count_messages(connection, self._clock.now(), self._tally.by_domain(), _FEWEST_AT_DOMAIN)
 
     def _send_over_all(self, *, only_notices: bool) -> DeliverReport:
         with self._database.connect() as connection:

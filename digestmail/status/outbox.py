@@ -26,8 +26,8 @@ _KINDS = {
 }
 
 
-def problems(app: App) -> Iterator[str]:
-    """Yield what in the outbox needs an operator."""
+def problems(app: App, *, thorough: bool) -> Iterator[str]:
+    """Yield what in the outbox needs an operator. Only if `thorough`, all deliveries are counted."""
     now = app.wall_clock.now()
     zone = common_zone(app.digests)
     yield from map(str, admin.blocks(app.database, now))
@@ -42,7 +42,7 @@ def problems(app: App) -> Iterator[str]:
             "`digestmail deliveries resume` tries again at once"
         )
     yield from _stuck(stuck.look(app.database, now), zone, paused=bool(pauses))
-    outbox = app.outbox()
+    outbox = app.outbox(complete=thorough)
     if held := outbox.outbox.get(DeliveryState.AMBIGUOUS):
         yield (
             f"the result of {counted(held, 'delivery')} is unknown: `digestmail deliveries list --state ambiguous` "

@@ -10,7 +10,7 @@ from itertools import chain, islice
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import Connection, case, func, select, update
+from sqlalchemy import Connection, case, func, literal_column, select, update
 
 from digestmail.errors import StorageError
 from digestmail.model.deliveries import DeliveryState
@@ -190,10 +190,12 @@ def counts(connection: Connection, edition_id: int | None = None) -> dict[Delive
 
 
 def open_counts(connection: Connection) -> dict[DeliveryState, int]:
-    """Return how many deliveries are in each open state, without reading any that has ended."""
+    """Return how many deliveries are in each open state or ambiguous, without reading any that ended otherwise."""
     d = deliveries.c
     statement = select(d.state, func.count()).where(d.due_at.is_not(None)).group_by(d.state).order_by(d.state)
-    return {DeliveryState(state): count for state, count in connection.execute(statement)}
+    found = {DeliveryState(state): count for state, count in connection.execute(statement)}
+    held = connection.execute(select(func.count()).where(d.state == literal_column(f"'{DeliveryState.AMBIGUOUS}'")))
+    return found | ({DeliveryState.AMBIGUOUS: count} if (count := held.scalar_one()) else {})
 
 
 def unbalanced(connection: Connection) -> tuple[str, ...]:

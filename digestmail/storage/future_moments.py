@@ -65,6 +65,8 @@ LIMITS: Final[Mapping[str, timedelta | None]] = {
     "notices.due_at": LONGEST_DELIVERY,
     "notices.queued_at": _PAST,
     "notices.ended_at": _PAST,
+    "runs.started_at": _PAST,
+    "runs.ended_at": _PAST,
     "rates.next_at": LONGEST_PAUSE,
     "rates.slowed_at": _PAST,
     "rates.paused_until": LONGEST_PAUSE,

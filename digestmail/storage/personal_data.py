@@ -9,7 +9,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, select, update
 
 from digestmail.storage import idempotency
-from digestmail.storage.schema import address_changes, changes, notices, rates, subscribers
+from digestmail.storage.schema import address_changes, changes, notices, rates, runs, subscribers
 
 
 class Kept(StrEnum):
@@ -42,6 +42,8 @@ TEXT_COLUMNS: Final[Mapping[str, Mapping[str, Kept]]] = {
     "confirmations": {"nonce": Kept.NOTHING, "choices": Kept.ROW},
     "connection_leases": {"key": Kept.NOTHING, "worker": Kept.NOTHING},
     "deliveries": {"state": Kept.NOTHING, "text": Kept.ROW},
+    # Only domains with so many messages that the name says nothing about a person.
+    "domain_days": {"domain": Kept.NOTHING},
     "edition_papers": {"digest": Kept.NOTHING, "topic": Kept.NOTHING},
     "editions": dict.fromkeys(("digest", "base", "slot", "content", "reason"), Kept.NOTHING),
     "host_limits": {"host": Kept.NOTHING},
@@ -72,11 +74,14 @@ TEXT_COLUMNS: Final[Mapping[str, Mapping[str, Kept]]] = {
         "problem": Kept.ROW,
         "validator": Kept.NOTHING,
     },
+    # `detail` may be the reply of a server.
+    "runs": {"outcome": Kept.NOTHING, "detail": Kept.MENTION},
     "segments": {"topics": Kept.NOTHING, "more": Kept.NOTHING, "language": Kept.NOTHING},
     "servers": {"server": Kept.NOTHING, "face": Kept.NOTHING, "manner": Kept.NOTHING},
     "settings": {"name": Kept.NOTHING, "value": Kept.NOTHING},
     "sightings": {"source": Kept.NOTHING, "announce_type": Kept.NOTHING},
     "topic_models": {"fingerprint": Kept.NOTHING, "model": Kept.NOTHING},
+    "source_days": {"source": Kept.NOTHING},
     "source_health": dict.fromkeys(("source", "category", "health", "detail", "parked_address"), Kept.NOTHING),
     "sources": {"name": Kept.NOTHING},
     "subscribers": {
@@ -110,10 +115,11 @@ def addresses_of(connection: Connection, subscriber_id: int) -> frozenset[str]:
 def forget_mentions(connection: Connection, addresses: Collection[str]) -> None:
     """Remove what mentions one of `addresses` from the rows that belong to no person."""
     idempotency.forget(connection, addresses)
-    rows = connection.execute(select(rates.c.key, rates.c.reason).where(rates.c.reason.is_not(None))).all()
-    for row in rows:
-        if idempotency.mentions(row.reason, addresses):
-            connection.execute(update(rates).where(rates.c.key == row.key).values(reason="(erased)"))
+    for key, mention in ((rates.c.key, rates.c.reason), (runs.c.id, runs.c.detail)):
+        rows = connection.execute(select(key, mention).where(mention.is_not(None), mention != "")).all()
+        for owner, found in rows:
+            if idempotency.mentions(found, addresses):
+                connection.execute(update(mention.table).where(key == owner).values({mention: "(erased)"}))
 
 
 def _texts(value: Any) -> list[str]:

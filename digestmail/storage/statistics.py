@@ -30,3 +30,8 @@ def statistics(connection: Connection) -> Statistics:
 def _by(connection: Connection, table: Table, column: Column[str]) -> dict[str, int]:
     statement = select(column, func.count()).select_from(table).group_by(column).order_by(column)
     return {str(name): int(number) for name, number in connection.execute(statement)}
+
+
+def people(connection: Connection) -> tuple[dict[str, int], dict[str, int]]:
+    """Return the number of subscribers by state, and of suppressions by reason."""
+    return _by(connection, subscribers, subscribers.c.state), _by(connection, suppressions, suppressions.c.reason)

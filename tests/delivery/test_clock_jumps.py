@@ -84,6 +84,8 @@ NOT_PLAYED = {
     "deliveries.ended_at": "only shown",
     "attempts.at": "only shown",
     "notice_attempts.at": "only shown",
+    "runs.started_at": "the list of the last runs is ordered by it",
+    "runs.ended_at": "only shown",
     "workers.seen_at": "a worker of the future counts as silent; its process decides",
     "notices.ended_at": "only shown",
     "changes.made_at": "says when a change is forgotten, later at most",

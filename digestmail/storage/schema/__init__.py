@@ -14,6 +14,7 @@ from digestmail.storage.schema.edition import (
     segment_papers,
     segments,
 )
+from digestmail.storage.schema.history import domain_days, runs, source_days
 from digestmail.storage.schema.operation import idempotency_keys, settings
 from digestmail.storage.schema.paper import paper_aliases, paper_embeddings, papers, sightings, topic_models
 from digestmail.storage.schema.relay import connection_leases, rates, servers, workers
@@ -45,6 +46,7 @@ __all__ = [
     "confirmations",
     "connection_leases",
     "deliveries",
+    "domain_days",
     "edition_papers",
     "editions",
     "feedback",
@@ -63,11 +65,13 @@ __all__ = [
     "rates",
     "reading_list_papers",
     "reading_lists",
+    "runs",
     "segment_papers",
     "segments",
     "servers",
     "settings",
     "sightings",
+    "source_days",
     "source_health",
     "sources",
     "storable_text",

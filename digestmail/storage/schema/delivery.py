@@ -75,6 +75,15 @@ Index(
     postgresql_where=_PICKED,
 )
 
+# The operator must hear of each of them, and there are few.
+Index(
+    "ix_deliveries_ambiguous",
+    deliveries.c.edition_id,
+    deliveries.c.subscriber_id,
+    sqlite_where=text("state = 'ambiguous'"),
+    postgresql_where=text("state = 'ambiguous'"),
+)
+
 # Attempts that did not end their delivery: deferred, or with an unknown outcome. The last one is in `deliveries`.
 attempts = Table(
     "attempts",

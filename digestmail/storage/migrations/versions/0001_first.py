@@ -503,6 +503,38 @@ def upgrade() -> None:
     )
     op.create_index("ix_sightings_source_seen_at", "sightings", ["source", "seen_at"], unique=False)
     op.create_table(
+        "runs",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("started_at", Moment(), nullable=False),
+        sa.Column("ended_at", Moment(), nullable=True),
+        sa.Column("outcome", sa.Text(), nullable=True),
+        sa.Column("detail", UntrustedText(), nullable=False),
+        sa.Column("new_papers", sa.Integer(), nullable=False),
+        sa.Column("editions", sa.Integer(), nullable=False),
+        sa.Column("sent", sa.Integer(), nullable=False),
+        sa.Column("database_bytes", sa.BigInteger(), nullable=True),
+        sa.CheckConstraint("outcome IN ('well', 'trouble', 'failed')", name=op.f("ck_runs_outcome")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_runs")),
+    )
+    op.create_index("ix_runs_started_at", "runs", ["started_at"], unique=False)
+    op.create_table(
+        "source_days",
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("readings", sa.Integer(), nullable=False),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("new_papers", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("source", "day", name=op.f("pk_source_days")),
+    )
+    op.create_table(
+        "domain_days",
+        sa.Column("domain", sa.Text(), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("sent", sa.Integer(), nullable=False),
+        sa.Column("failed", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("domain", "day", name=op.f("pk_domain_days")),
+    )
+    op.create_table(
         "topic_models",
         sa.Column("fingerprint", sa.Text(), nullable=False),
         sa.Column("model", sa.Text(), nullable=True),
@@ -581,6 +613,14 @@ def upgrade() -> None:
         sqlite_where=sa.text("picks IS NOT NULL"),
         postgresql_where=sa.text("picks IS NOT NULL"),
     )
+    op.create_index(
+        "ix_deliveries_ambiguous",
+        "deliveries",
+        ["edition_id", "subscriber_id"],
+        unique=False,
+        sqlite_where=sa.text("state = 'ambiguous'"),
+        postgresql_where=sa.text("state = 'ambiguous'"),
+    )
     op.create_table(
         "segment_papers",
         sa.Column("segment_id", sa.Integer(), nullable=False),
@@ -657,6 +697,9 @@ def downgrade() -> None:
         "editions",
         "connection_leases",
         "topic_models",
+        "runs",
+        "source_days",
+        "domain_days",
         "workers",
     ):
         op.drop_table(table)

@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from websites import open_app, publish
 from worker_fixture import fill
 
-from digestmail.cli import check as checking
+from digestmail.cli import check_text
 from digestmail.collect.collector import list_health
 from digestmail.config.bounces import BouncesTable
 from digestmail.config.mail import MaildirTable
@@ -26,6 +26,7 @@ from digestmail.model.papers import Health, SourceHealth
 from digestmail.model.subscribers import Subscription
 from digestmail.papers.arxiv_taxonomy import category_problem
 from digestmail.selection.topic_model import fingerprint
+from digestmail.status import check as checking
 from digestmail.status import sources as check_sources
 from digestmail.storage import claims, notices, rates, schema, sources, subscribers, topic_models, workers
 from digestmail.storage.topic_models import Learned
@@ -67,7 +68,7 @@ def test_nothing_is_said_of_good_secrets_and_a_right_clock(check):
 def test_a_digest_that_the_next_run_publishes_is_due_now(check, sqlite, capsys):
     report = check()
     assert "daily" in report.waiting
-    checking.show(report)
+    check_text.show(report)
     assert re.search("digest daily +due +now, and ", capsys.readouterr().out)
     publish(sqlite, 0)
     assert "daily" not in check().waiting
@@ -80,7 +81,7 @@ def test_a_variant_is_shown_with_its_next_slot_when_someone_chose_it(check, sqli
         subscribers.subscribe(connection, reader.id, Subscription(digest="daily", cadence=Cadence.WEEKLY), THURSDAY)
     report = check()
     assert "daily@weekly" not in report.waiting, "it was chosen after the slot of this week began"
-    checking.show(report)
+    check_text.show(report)
     assert re.search(r"digest daily \(weekly\) +due +Mon 2026-04-06", capsys.readouterr().out)
     assert "daily@weekly" in check(at=THURSDAY + timedelta(days=5)).waiting
 

@@ -1,0 +1,146 @@
+"""`digestmail status`: one screen that says how the installation is doing, and what needs the operator."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from clirun import digestmail
+from fakes import THURSDAY, FakeClock, FakeTransport
+
+from digestmail.app import App
+from digestmail.cli.status_text import cell, in_bytes, share
+from digestmail.config.load import load
+from digestmail.model.history import RunOutcome, RunRecord, SourceDay
+from digestmail.status.overview import DAYS, growth_of, status
+from digestmail.subscribers import admin
+
+CONFIG = """
+database = "sqlite:///digestmail.db"
+[mail]
+sender = "digest@example.org"
+[network]
+allow_private_hosts = ["localhost", "127.0.0.1"]
+[[sources]]
+name = "feed"
+kind = "feed"
+url = "{feed}"
+[[digests]]
+name = "daily"
+title = "Trending papers"
+schedule = "0 7 * * *"
+sources = ["feed"]
+"""
+FEED = """<rss version="2.0"><channel><title>A lab</title><link>https://example.org</link><description>x</description>
+<item><title>On lakes</title><link>https://example.org/1</link><description>About lakes.</description>
+<pubDate>Wed, 01 Apr 2026 12:00:00 GMT</pubDate></item></channel></rss>"""
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def clock():
+    return FakeClock(THURSDAY + timedelta(hours=2))
+
+
+@pytest.fixture
+def app(tmp_path: Path, httpserver, clock, monkeypatch):
+    """An app with a reader, whose sources can be changed at `httpserver`, and whose messages go nowhere."""
+    (tmp_path / "config.toml").write_text(CONFIG.format(feed=httpserver.url_for("/feed")), "utf-8")
+    transport = FakeTransport()
+    with App(load(tmp_path / "config.toml", None), tmp_path, clock, wall_clock=clock) as app:
+        monkeypatch.setattr(app, "transports", lambda: (transport,))
+        for number in range(12):
+            admin.add(app.database, app.digests, f"p{number}@example.org", "daily", (), THURSDAY - DAY)
+        yield app
+
+
+def serve(httpserver, *statuses: int) -> None:
+    httpserver.clear()
+    for status_code in statuses:
+        httpserver.expect_ordered_request("/feed").respond_with_data(FEED, status=status_code, content_type="text/xml")
+
+
+def test_a_run_is_recorded_with_what_it_did(app, httpserver):
+    serve(httpserver, 200)
+    app.run()
+    found = status(app)
+    (run,) = found.runs
+    assert (run.outcome, run.new_papers, run.editions, run.sent) == (RunOutcome.WELL, 1, 1, 12)
+    assert run.database_bytes == found.database_bytes
+    (edition,) = found.editions
+    assert (edition.digest, edition.papers, edition.deliveries) == ("daily", 1, {"sent": 12})
+    (domain,) = found.domains
+    assert (domain.domain, domain.sent, domain.failed) == ("example.org", 12, 0)
+
+
+def test_the_cells_of_a_source_show_the_days_on_which_it_failed(app, httpserver, clock):
+    serve(httpserver, 200, 200, 404, 404, 200)
+    app.run()
+    clock.sleep(DAY.total_seconds())
+    app.run()
+    clock.sleep(DAY.total_seconds())
+    app.run()
+    clock.sleep(DAY.total_seconds())
+    app.run()
+    app.run()
+    found = {line.name: "".join(map(cell, line.days)) for line in status(app).sources}
+    assert found["feed"] == "." * (DAYS - 4) + "#-x~"
+
+
+def test_a_run_that_an_error_ends_is_recorded_with_the_error(app, httpserver, monkeypatch):
+    serve(httpserver, 200)
+
+    def fail(**_options):
+        raise RuntimeError("the disk is full")
+
+    monkeypatch.setattr(app, "publish", fail)
+    with pytest.raises(RuntimeError):
+        app.run()
+    (run,) = status(app).runs
+    assert (run.outcome, run.detail) == (RunOutcome.FAILED, "the disk is full")
+
+
+def test_a_run_that_is_killed_has_no_end(app, httpserver, monkeypatch):
+    serve(httpserver, 200)
+
+    def kill(**_options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(app, "publish", kill)
+    with pytest.raises(KeyboardInterrupt):
+        app.run()
+    (run,) = status(app).runs
+    assert (run.outcome, run.ended_at) == (None, None)
+
+
+def test_the_command_prints_one_screen_and_exits_with_1_if_something_needs_the_operator(app, httpserver, tmp_path):
+    assert "feed  ..............  not read yet" in digestmail(tmp_path, "status")
+    serve(httpserver, 404)
+    app.run()
+    said = digestmail(tmp_path, "status", status=1)
+    assert "1 problem\n  source feed: refused" in said
+    report = json.loads(digestmail(tmp_path, "status", "--json", status=1))
+    assert report["runs"][0]["outcome"] == "trouble"
+    assert [len(source["days"]) for source in report["sources"]] == [DAYS]
+
+
+@pytest.mark.parametrize(
+    ("readings", "failures", "new", "shown"), [(2, 0, 3, "#"), (2, 0, 0, "-"), (2, 1, 3, "~"), (2, 2, 0, "x")]
+)
+def test_a_day_of_a_source_is_one_character(readings, failures, new, shown):
+    day = SourceDay(source="s", day=THURSDAY.date(), readings=readings, failures=failures, new_papers=new)
+    assert cell(day) == shown
+
+
+def test_the_growth_is_known_after_a_day():
+    first = RunRecord(started_at=THURSDAY, ended_at=THURSDAY, database_bytes=1_000)
+    assert growth_of(first, 5_000, THURSDAY + 4 * DAY) == 1_000
+    assert growth_of(first, 5_000, THURSDAY + DAY / 2) is None
+    assert growth_of(None, 5_000, THURSDAY) is None
+
+
+def test_sizes_and_shares_are_short():
+    assert [in_bytes(count) for count in (999, 1_500, 2_500_000_000)] == ["999 B", "1.5 kB", "2.5 GB"]
+    assert [share(3, 1000), share(0, 0)] == ["0.30 %", "-"]
