@@ -60,6 +60,7 @@ def with_secrets(config: Config, base: Path) -> Config:
         tables["fallback"] = _with_password(mail.fallback, base)
     secrets = {
         "admin_token": read_secret(web.admin_token, web.admin_token_file, base),
+        "metrics_token": read_secret(web.metrics_token, web.metrics_token_file, base),
         "webhook_secret": read_secret(web.webhook_secret, web.webhook_secret_file, base),
     }
     return config.model_copy(
@@ -82,6 +83,7 @@ def _secrets(config: Config) -> dict[str, tuple[SecretStr | None, Path | None]]:
     found = {f"{key}.password": (table.password, table.password_file) for key, table in _servers(config).items()}
     return found | {
         "web.admin_token": (web.admin_token, web.admin_token_file),
+        "web.metrics_token": (web.metrics_token, web.metrics_token_file),
         "web.webhook_secret": (web.webhook_secret, web.webhook_secret_file),
     }
 

@@ -22,5 +22,7 @@ class WebTable(Table):
     searches_per_minute: int = Field(default=60, ge=1, le=1_000_000)
     admin_token: Guard | None = None
     admin_token_file: Path | None = None
+    metrics_token: Guard | None = None
+    metrics_token_file: Path | None = None
     webhook_secret: Guard | None = None
     webhook_secret_file: Path | None = None

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from digestmail.app import App
 
 DAYS: Final = 14
-_RUNS: Final = 10
+_RUNS: Final = 50
 _EDITIONS: Final = 5
 _DOMAINS: Final = 10
 _GROWTH: Final = timedelta(days=30)
@@ -63,8 +63,8 @@ class Status:
     """The free space on the disk of a SQLite database."""
 
 
-def status(app: App) -> Status:
-    """Look at everything that can be looked at quickly. Deliveries are counted for the last editions only."""
+def status(app: App, *, editions: int = _EDITIONS) -> Status:
+    """Look at everything that can be looked at quickly. Deliveries are counted only for the last `editions`."""
     now = app.wall_clock.now()
     found = check(app, connect=False, thorough=False)
     since = now - timedelta(days=DAYS - 1)
@@ -72,7 +72,7 @@ def status(app: App) -> Status:
         first = history.first_measured(connection, now - _GROWTH)
         read = history.days_of_sources(connection, since.date())
         runs = history.last_runs(connection, _RUNS)
-        editions = history.accounts(connection, _EDITIONS)
+        accounts = history.accounts(connection, editions)
         domains = history.domains(connection, since, _DOMAINS)
         subscribers, suppressions = people(connection)
     database_bytes = size(app.database)
@@ -82,7 +82,7 @@ def status(app: App) -> Status:
         check=found,
         runs=runs,
         sources=tuple(_source_lines([table.name for table in app.config.sources], found.health, read, now.date())),
-        editions=editions,
+        editions=accounts,
         domains=domains,
         subscribers=subscribers,
         suppressions=suppressions,

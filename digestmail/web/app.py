@@ -25,6 +25,7 @@ from digestmail.web import (
     feeds,
     health,
     interests,
+    metrics,
     papers,
     preferences,
     search_page,
@@ -69,7 +70,8 @@ def create_app(app: App, clock: Clock | None = None, *, busy_seconds: float = BU
     errors.register(web)
     subscriber_pages.install(web, request_app, NoticeQueue(app))
     personal = (subscribe, preferences, interests, unsubscribe, undo, feedback)
-    for module in (health, api, admin, webhooks, crawlers, search_page, papers, feeds, citations, *personal, editions):
+    operators = (health, metrics, api, admin, webhooks)
+    for module in (*operators, crawlers, search_page, papers, feeds, citations, *personal, editions):
         web.include_router(module.router)
     describe(web)
     settings = app.config.web

@@ -75,6 +75,7 @@ def test_an_empty_variable_counts_as_not_set(load):
         "mail.smtp.password": "from the file",
         "bounces.password": None,
         "web.admin_token": TOKEN,
+        "web.metrics_token": None,
         "web.webhook_secret": None,
     }
 

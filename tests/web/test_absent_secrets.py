@@ -20,6 +20,7 @@ PATHS = [
     ("GET", "/api/v1/statistics"),
     ("GET", "/api/v1/subscribers"),
     ("GET", "/api/v1/suppressions"),
+    ("GET", "/metrics"),
     ("POST", "/api/v1/events/generic"),
     ("POST", "/api/v1/events/ses"),
     ("POST", "/api/v1/events/mailgun"),
@@ -30,10 +31,10 @@ PATHS = [
 def site(request, database, database_url):
     """Yield the pages; `forced empty` is what no configuration can bring about."""
     secret = {"absent": None, "set": SET}.get(request.param, "")
-    with open_app(database_url, admin_token=secret, webhook_secret=secret) as app:
+    with open_app(database_url, admin_token=secret, webhook_secret=secret, metrics_token=secret) as app:
         app.wall_clock = FakeClock(THURSDAY)
         if request.param == "forced empty":
-            hollow = {"admin_token": SecretStr(""), "webhook_secret": SecretStr("")}
+            hollow = dict.fromkeys(("admin_token", "webhook_secret", "metrics_token"), SecretStr(""))
             app.config = app.config.model_copy(update={"web": app.config.web.model_copy(update=hollow)})
         yield create_app(app)
 
@@ -51,7 +52,7 @@ def test_a_signature_with_an_empty_key_proves_nothing(site):
     assert ask(site, "/api/v1/events/mailgun", method="POST", headers={}, raw=signed).status == 401
 
 
-@pytest.mark.parametrize("name", ["admin_token", "webhook_secret"])
+@pytest.mark.parametrize("name", ["admin_token", "metrics_token", "webhook_secret"])
 def test_a_short_secret_is_no_configuration(database_url, name):
     with pytest.raises(ValidationError, match="16 to 200"):
         open_app(database_url, **{name: "short"})
