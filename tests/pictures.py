@@ -6,8 +6,10 @@ import tempfile
 from pathlib import Path
 
 from browser import chromium
+from fakes import FakeClock
+from operator_fixture import NOW, install
 from site_fixture import link, opened
-from websites import open_app, publish, served
+from websites import TOKEN, open_app, publish, served
 
 from digestmail.storage.database import Database
 
@@ -37,6 +39,24 @@ def main() -> None:
                 page.screenshot(path=IMAGES / f"{name}.png")
                 page.close()
     people()
+    operator()
+
+
+def operator() -> None:
+    """Take the picture of the operator's page, two weeks after an installation began."""
+    with tempfile.TemporaryDirectory(prefix="digestmail-pictures-") as directory:
+        url = f"sqlite:///{directory}/operator.db"
+        database = Database.open(url, base=Path())
+        database.upgrade()
+        database.close()
+        with install(url) as app, chromium() as browser:
+            app.clock = app.wall_clock = FakeClock(NOW)
+            with served(app) as address:
+                page = browser.new_page(viewport={"width": 1000, "height": 1000})
+                page.goto(address + "/operator")
+                page.get_by_label("Admin token").fill(TOKEN)
+                page.get_by_role("button", name="Sign in").click()
+                page.screenshot(path=IMAGES / "operator-status.png")
 
 
 def people() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from digestmail.cli import printing
-from digestmail.cli.names import shown_name
+from digestmail.model.digests import shown_name
 from digestmail.model.papers import SourceHealth
 from digestmail.schedule.times import written
 from digestmail.status.check import CheckReport

@@ -136,6 +136,24 @@ def retry(
 
 
 @app.command()
+def pause(
+    hours: Annotated[int, typer.Option(min=1, max=24, help="For how long.")] = 4, config: ConfigPath = None
+) -> None:
+    """Pause sending. Processes that are sending notice it within a minute; `resume` ends it."""
+    from datetime import timedelta
+
+    from digestmail.delivery import admin
+    from digestmail.schedule.times import common_zone, written
+
+    with open_app(config) as opened:
+        now = opened.wall_clock.now()
+        until = now + timedelta(hours=hours)
+        admin.pause(opened.database, [transport.name for transport in opened.transports()], until, now)
+        zone = common_zone(opened.digests)
+    sys.stdout.write(f"sending is paused until {written(until, zone)}; `digestmail deliveries resume` ends it\n")
+
+
+@app.command()
 def resume(config: ConfigPath = None, now: Now = None) -> None:
     """Retry immediately the deliveries that wait for a mail server, after you fixed it."""
     from digestmail.delivery import admin

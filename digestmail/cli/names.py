@@ -2,22 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from difflib import get_close_matches
-from typing import Final, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from digestmail.errors import DigestmailError
-from digestmail.model.digests import VARIANT_MARK
-
-_PERIOD: Final = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})--.*")
-
-
-def shown_name(name: str) -> str:
-    """Return the name of a digest as reports show it: a variant such as `daily@weekly` as "daily (weekly)"."""
-    base, _, variant = name.partition(VARIANT_MARK)
-    readable = _PERIOD.sub(r"since \1", variant).replace("-since", ", since")
-    return f"{base} ({readable})" if variant else base
 
 
 class Named(Protocol):

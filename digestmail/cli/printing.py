@@ -9,7 +9,7 @@ from typing import Any
 
 import typer
 
-from digestmail.cli.names import shown_name
+from digestmail.model.digests import shown_name
 from digestmail.model.reports import (
     CollectReport,
     DeliverReport,

@@ -8,16 +8,16 @@ from datetime import date
 from typing import Final
 
 from digestmail.cli import printing
-from digestmail.cli.names import shown_name
-from digestmail.model.history import DomainFigures, EditionAccount, RunOutcome, RunRecord, SourceDay
+from digestmail.model.digests import shown_name
+from digestmail.model.history import DomainFigures, EditionAccount, RunOutcome, RunRecord
 from digestmail.schedule.times import written
+from digestmail.status.figures import in_bytes, kind_of, share
 from digestmail.status.overview import DAYS, SourceLine, Status
 from digestmail.text.counts import counted
 
 _RUNS: Final = 3
-_UNITS: Final = ("B", "kB", "MB", "GB", "TB")
-_STEP: Final = 1000
-CELLS: Final = "# new papers, - nothing new, ~ some readings failed, x all failed, . not read"
+_CELLS: Final = {"new": "#", "quiet": "-", "partly": "~", "failed": "x", "unread": "."}
+_LEGEND: Final = "# new papers, - nothing new, ~ some readings failed, x all failed, . not read"
 
 
 def show(status: Status) -> None:
@@ -31,7 +31,7 @@ def show(status: Status) -> None:
     else:
         sys.stdout.write("all well\n")
     _part("Runs", _runs(status))
-    _part(f"Sources, {DAYS} days to {_day(status.at.date())} UTC ({CELLS})", map(_source, status.sources))
+    _part(f"Sources, {DAYS} days to {_day(status.at.date())} UTC ({_LEGEND})", map(_source, status.sources))
     _part("Editions", (_edition(one) for one in status.editions))
     _part("Outbox", [(state, f"{count:,}") for state, count in found.outbox.outbox.items() if count])
     _part(f"Recipients, {DAYS} days", _domains(status.domains))
@@ -66,19 +66,10 @@ def _outcome(run: RunRecord) -> str:
 
 
 def _source(line: SourceLine) -> tuple[object, ...]:
-    cells = "".join(map(cell, line.days))
+    cells = "".join(_CELLS[kind_of(day)] for day in line.days)
     if line.health is None:
         return line.name, cells, "not read yet"
     return line.name, cells, f"{line.health.health}: {line.health.detail}"
-
-
-def cell(day: SourceDay | None) -> str:
-    """Return the character for a day of a source, as `CELLS` explains them."""
-    if day is None or not day.readings:
-        return "."
-    if day.failures:
-        return "x" if day.failures == day.readings else "~"
-    return "#" if day.new_papers else "-"
 
 
 def _edition(one: EditionAccount) -> tuple[object, ...]:
@@ -98,11 +89,6 @@ def _domains(domains: tuple[DomainFigures, ...]) -> Iterator[tuple[object, ...]]
         )
 
 
-def share(count: int, total: int) -> str:
-    """Return a share in percent, with two digits after the point: a complaint rate of 0.3 % is bad."""
-    return f"{100 * count / total:.2f} %" if total else "-"
-
-
 def _counts(states: Mapping[str, int], prefix: str, reasons: Mapping[str, int]) -> list[tuple[object, ...]]:
     return [
         *((state, f"{count:,}") for state, count in states.items()),
@@ -117,15 +103,6 @@ def _disk(status: Status) -> tuple[object, ...]:
     if status.free_bytes is not None:
         said += f", {in_bytes(status.free_bytes)} free on the disk"
     return (said,)
-
-
-def in_bytes(count: float) -> str:
-    """Return a number of bytes in SI units: "1.2 MB"."""
-    for unit in _UNITS:
-        if count < _STEP or unit == _UNITS[-1]:
-            return f"{count:.0f} {unit}" if unit == _UNITS[0] else f"{count:.1f} {unit}"
-        count /= _STEP
-    raise AssertionError
 
 
 def _day(day: date) -> str:

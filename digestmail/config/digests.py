@@ -25,6 +25,8 @@ RESERVED_NAMES = frozenset(
         "healthz",
         "hooks",
         "notice",
+        "metrics",
+        "operator",
         "papers",
         "preferences",
         "readyz",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
+from itertools import islice
 
 from digestmail.bounces import counting
 from digestmail.model.deliveries import NOTICE, DeliveryState, Unfinished
 from digestmail.model.subscribers import DomainBlock
+from digestmail.storage import deliveries as stored_deliveries
 from digestmail.storage import delivery_admin, future_moments, notice_admin, rates
 from digestmail.storage.database import Database
 from digestmail.storage.delivery_admin import StoredAttempt, StoredDelivery
@@ -64,6 +66,37 @@ def resume(database: Database, now: datetime) -> tuple[int, int]:
     """Try again at once what waits for a mail server; return how many servers, and how many emails are due."""
     with database.begin() as connection:
         return rates.resume(connection), delivery_admin.make_due(connection, now)
+
+
+def pause(database: Database, names: Sequence[str], until: datetime, now: datetime) -> None:
+    """Leave the mail servers with these names alone until a time, at most `LONGEST_PAUSE` ahead.
+
+    Workers that are sending notice it within a minute.
+    """
+    with database.begin() as connection:
+        for name in names:
+            rates.pause(connection, f"relay:{name}", until, "paused by the operator", now)
+
+
+def counts_of_edition(database: Database, edition_id: int) -> dict[DeliveryState, int]:
+    """Return how many deliveries of an edition are in each state."""
+    with database.connect() as connection:
+        return stored_deliveries.counts(connection, edition_id)
+
+
+def list_of_edition(
+    database: Database, digest: str, slot: str, *, state: DeliveryState | None, limit: int
+) -> list[StoredDelivery]:
+    """Return the first deliveries of an edition, without its variants: those in a state, or all."""
+    with database.connect() as connection:
+        found = delivery_admin.list_deliveries(connection, digest=digest, slot=slot, state=state)
+        return list(islice((one for one in found if one.digest == digest), limit))
+
+
+def list_of_reader(database: Database, subscriber_id: int, *, limit: int) -> list[StoredDelivery]:
+    """Return the last deliveries to a subscriber, the newest edition first."""
+    with database.connect() as connection:
+        return list(islice(delivery_admin.list_deliveries(connection, subscriber_id=subscriber_id), limit))
 
 
 def pauses(database: Database, now: datetime) -> tuple[Pause, ...]:

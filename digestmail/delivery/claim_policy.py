@@ -61,12 +61,14 @@ class ClaimPolicy:
         }
         granted = rates.lease_connections(connection, self._worker, keys, now, _GRANTED)
         self._granted_at = now
+        pauses = {pause.key: pause for pause in rates.pauses(connection, now)}
         return Grant(
             connections=granted.pop(self._key),
             domains={key.removeprefix("domain:"): most for key, most in granted.items()},
             manners=servers.known(connection, self._transport.server, now)
             if isinstance(self._transport, Pipelining)
             else {},
+            pause=pauses.get(self._key),
         )
 
     def heartbeat(self, connection: Connection, now: datetime) -> None:

@@ -309,7 +309,11 @@ class Dispatcher:
             self._connections.grow_to(min(self._most, waiting))
 
     def _use_grant(self, grant: Grant) -> None:
-        """Use as many connections as granted, but only one more than the server accepted, to try it."""
+        """Use as many connections as granted, but only one more than the server accepted, to try it. Heed a pause."""
+        if grant.pause is not None and not self.stopped:
+            self._paused_until = grant.pause.until
+            self.is_broken = True
+            self._halt(str(grant.pause))
         most = grant.connections
         if self._most_accepted is not None:
             self._most_accepted += 1

@@ -119,7 +119,7 @@ class Worker:
         usable = [transport for transport in self._transports if f"relay:{transport.name}" not in paused]
         for transport in self._transports:
             if (pause := paused.get(f"relay:{transport.name}")) is not None:
-                stopped = f"{transport.name} is paused until {pause.until:%Y-%m-%d %H:%M} UTC: {pause.reason}"
+                stopped = str(pause)
                 continue
             usable.remove(transport)
             # With another transport at hand, what was not sent is due at once.
@@ -141,6 +141,8 @@ class Worker:
         with self._database.begin() as connection:
             grant = policy.lease_connections(connection, self._clock.now())
         try:
+            if grant.pause is not None:
+                return str(grant.pause), True
             return self._dispatch(transport, policy, grant, pause, only_notices=only_notices)
         finally:
             self._suppressed += policy.suppressed

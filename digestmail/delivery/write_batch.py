@@ -66,6 +66,8 @@ class Grant:
     """The most connections for each limited domain."""
     manners: Mapping[str, Manner]
     """What is known of the mail server's machines."""
+    pause: rates.Pause | None = None
+    """Until when the mail server must be left alone, if the operator or another worker said so."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

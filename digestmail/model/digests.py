@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
@@ -95,6 +96,7 @@ class OnEmpty(StrEnum):
 
 
 VARIANT_MARK: Final = "@"
+_PERIOD: Final = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})--.*")
 """Separates the name of a digest from the name of a variant. Configured names do not contain it."""
 
 
@@ -166,3 +168,10 @@ class Digest:
     def base(self) -> str:
         """The name of the configured digest, which readers subscribe to."""
         return base_name(self.name)
+
+
+def shown_name(name: str) -> str:
+    """Return the name of a digest as reports show it: a variant such as `daily@weekly` as "daily (weekly)"."""
+    base, _, variant = name.partition(VARIANT_MARK)
+    readable = _PERIOD.sub(r"since \1", variant).replace("-since", ", since")
+    return f"{base} ({readable})" if variant else base

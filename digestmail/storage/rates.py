@@ -34,6 +34,10 @@ class Pause:
     until: datetime
     reason: str
 
+    def __str__(self) -> str:
+        """Return the sentence for reports."""
+        return f"{self.key.partition(':')[2]} is paused until {self.until:%Y-%m-%d %H:%M} UTC: {self.reason}"
+
 
 def reserve(
     connection: Connection, key: str, per_second: float, count: int, now: datetime, within: timedelta

@@ -60,9 +60,14 @@ def find(connection: Connection, address: str) -> Subscriber | None:
 
 
 def list_subscribers(
-    connection: Connection, *, digest: str | None = None, state: SubscriberState | None = None
+    connection: Connection,
+    *,
+    digest: str | None = None,
+    state: SubscriberState | None = None,
+    containing: str = "",
+    after: int = 0,
 ) -> Iterator[Subscriber]:
-    """Yield subscribers, oldest first, in chunks."""
+    """Yield subscribers, oldest first, in chunks: those with ids above `after`, whose address contains a text."""
     statement = select(subscribers)
     if state is not None:
         statement = statement.where(subscribers.c.state == state)
@@ -70,7 +75,9 @@ def list_subscribers(
         statement = statement.where(
             subscribers.c.id.in_(select(subscriptions.c.subscriber_id).where(subscriptions.c.digest == digest))
         )
-    last = 0
+    if containing:
+        statement = statement.where(subscribers.c.address.icontains(containing, autoescape=True))
+    last = after
     while True:
         page = statement.where(subscribers.c.id > last).order_by(subscribers.c.id).limit(_CHUNK)
         found = list(_subscribers(connection, page))

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hmac
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, case, delete, exists, select, update
+from sqlalchemy import Connection, Select, case, delete, exists, select, update
 
 from digestmail.model.subscribers import SubscriberState, Suppression, SuppressionReason
 from digestmail.storage import bounces, deliveries, opt_outs, settings
@@ -79,6 +80,11 @@ def remove(connection: Connection, key: str, now: datetime) -> bool:
     return gone > 0
 
 
+def find(connection: Connection, key: str) -> Suppression | None:
+    """Return the suppression with this key, or None."""
+    return next(_read(connection, select(suppressions).where(suppressions.c.key == key)), None)
+
+
 def among(connection: Connection, keys: Iterable[str]) -> dict[str, SuppressionReason]:
     """Return which of `keys` are suppressed, and why."""
     found: dict[str, SuppressionReason] = {}
@@ -120,9 +126,12 @@ def hashed(erasure_key: str, key: str) -> str:
 
 
 def list_all(connection: Connection) -> Iterator[Suppression]:
-    """Yield every suppression, newest first."""
-    rows = connection.execute(select(suppressions).order_by(suppressions.c.created_at.desc(), suppressions.c.key))
-    for row in rows:
+    """Return every suppression, newest first."""
+    return _read(connection, select(suppressions).order_by(suppressions.c.created_at.desc(), suppressions.c.key))
+
+
+def _read(connection: Connection, statement: Select[Any]) -> Iterator[Suppression]:
+    for row in connection.execute(statement):
         yield Suppression(
             key=row.key, reason=SuppressionReason(row.reason), detail=row.detail, created_at=row.created_at
         )

@@ -130,6 +130,24 @@ def page(
         return list(islice(found, offset, offset + limit))
 
 
+def search(database: Database, text: str, *, after: int, limit: int) -> list[Subscriber]:
+    """Return at most `limit` subscribers with ids above `after` whose address contains `text`, oldest first."""
+    with database.connect() as connection:
+        return list(islice(subscribers.list_subscribers(connection, containing=text, after=after), limit))
+
+
+def find_by_id(database: Database, subscriber_id: int) -> Subscriber | None:
+    """Return the subscriber with this number, or None."""
+    with database.connect() as connection:
+        return subscribers.get(connection, subscriber_id)
+
+
+def suppression_of(database: Database, address: str) -> Suppression | None:
+    """Return the suppression of an address, or None."""
+    with database.connect() as connection:
+        return suppressions.find(connection, key_of(address))
+
+
 def remove(database: Database, address: str, now: datetime) -> None:
     """Unsubscribe `address` from all digests and cancel its queued deliveries.
 

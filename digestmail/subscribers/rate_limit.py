@@ -50,6 +50,9 @@ class Rates:
     searches: Rate = Rate(60, 60)
     """For one network."""
     all_searches: Rate = Rate(600, 60)
+    sign_ins: Rate = Rate(10, 600)
+    """Of the operator, for one network."""
+    all_sign_ins: Rate = Rate(100, 600)
     uploads: Rate = Rate(20, 3600)
     """Files of one subscriber."""
     all_uploads: Rate = Rate(600, 3600)
@@ -91,6 +94,12 @@ class RateLimiter:
         with self._lock:
             own = self._wait(f"searches {network_of(client)}", self.rates.searches, at)
             return own or self._wait("all searches", self.rates.all_searches, at)
+
+    def sign_in(self, *, client: str, at: float) -> float:
+        """Count an attempt of the operator to sign in. Return 0, or the seconds to wait if it is refused."""
+        with self._lock:
+            own = self._wait(f"sign-ins {network_of(client)}", self.rates.sign_ins, at)
+            return own or self._wait("all sign-ins", self.rates.all_sign_ins, at)
 
     def upload(self, subscriber_id: int, at: float) -> bool:
         """Count a file of a subscriber, which takes up to a few seconds to read; return whether it is admitted."""

@@ -43,6 +43,8 @@ from digestmail.web.language import negotiate
 from digestmail.web.middleware import RequestMiddleware, security_headers
 from digestmail.web.notice_queue import NoticeQueue
 from digestmail.web.openapi import describe
+from digestmail.web.operator import actions, session
+from digestmail.web.operator import pages as operator_pages
 from digestmail.web.pages import Pages
 
 BUSY_SECONDS: Final = 5.0
@@ -70,7 +72,7 @@ def create_app(app: App, clock: Clock | None = None, *, busy_seconds: float = BU
     errors.register(web)
     subscriber_pages.install(web, request_app, NoticeQueue(app))
     personal = (subscribe, preferences, interests, unsubscribe, undo, feedback)
-    operators = (health, metrics, api, admin, webhooks)
+    operators = (health, metrics, api, admin, webhooks, session, actions, operator_pages)
     for module in (*operators, crawlers, search_page, papers, feeds, citations, *personal, editions):
         web.include_router(module.router)
     describe(web)

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from digestmail.errors import StorageError
 from digestmail.web.access_log import loggable
+from digestmail.web.operator.session import SignInNeededError, sign_in_page
 from digestmail.web.pages import page, sentence, translate
 
 log = logging.getLogger("digestmail.web")
@@ -42,6 +43,10 @@ def register(web: FastAPI) -> None:
         if _is_api(request):
             return problem(422, "the request does not match the API schema", errors=wrong)
         return _error_response(request, 400, "the request cannot be read")
+
+    @web.exception_handler(SignInNeededError)
+    async def sign_in(request: Request, _error: SignInNeededError) -> Response:
+        return sign_in_page(request, status=200 if request.scope["method"] in _SAFE else 403)
 
     @web.exception_handler(StorageError)
     async def broken(request: Request, error: StorageError) -> Response:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from digestmail.cli.names import shown_name
+from digestmail.model.digests import shown_name
 
 
 @pytest.mark.parametrize(

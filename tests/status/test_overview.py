@@ -11,9 +11,9 @@ from clirun import digestmail
 from fakes import THURSDAY, FakeClock, FakeTransport
 
 from digestmail.app import App
-from digestmail.cli.status_text import cell, in_bytes, share
 from digestmail.config.load import load
 from digestmail.model.history import RunOutcome, RunRecord, SourceDay
+from digestmail.status.figures import in_bytes, kind_of, share
 from digestmail.status.overview import DAYS, growth_of, status
 from digestmail.subscribers import admin
 
@@ -85,8 +85,8 @@ def test_the_cells_of_a_source_show_the_days_on_which_it_failed(app, httpserver,
     clock.sleep(DAY.total_seconds())
     app.run()
     app.run()
-    found = {line.name: "".join(map(cell, line.days)) for line in status(app).sources}
-    assert found["feed"] == "." * (DAYS - 4) + "#-x~"
+    (line,) = status(app).sources
+    assert [kind_of(day) for day in line.days] == ["unread"] * (DAYS - 4) + ["new", "quiet", "failed", "partly"]
 
 
 def test_a_run_that_an_error_ends_is_recorded_with_the_error(app, httpserver, monkeypatch):
@@ -127,11 +127,12 @@ def test_the_command_prints_one_screen_and_exits_with_1_if_something_needs_the_o
 
 
 @pytest.mark.parametrize(
-    ("readings", "failures", "new", "shown"), [(2, 0, 3, "#"), (2, 0, 0, "-"), (2, 1, 3, "~"), (2, 2, 0, "x")]
+    ("readings", "failures", "new", "shown"),
+    [(2, 0, 3, "new"), (2, 0, 0, "quiet"), (2, 1, 3, "partly"), (2, 2, 0, "failed")],
 )
-def test_a_day_of_a_source_is_one_character(readings, failures, new, shown):
+def test_a_day_of_a_source_is_of_one_kind(readings, failures, new, shown):
     day = SourceDay(source="s", day=THURSDAY.date(), readings=readings, failures=failures, new_papers=new)
-    assert cell(day) == shown
+    assert kind_of(day) == shown
 
 
 def test_the_growth_is_known_after_a_day():

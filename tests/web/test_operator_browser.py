@@ -1,0 +1,71 @@
+"""The operator's pages in a real browser: without JavaScript, on a phone, for everyone."""
+
+from __future__ import annotations
+
+import pytest
+from browser import axe, overflows
+from fakes import FakeClock
+from operator_fixture import NOW, install
+from websites import TOKEN, served
+
+from digestmail.delivery import admin as deliveries
+
+HOSTILE = "answered <script>document.title='pwned'</script>"
+PAGES = [
+    "/operator",
+    "/operator/editions/daily/2026-04-02",
+    "/operator/subscribers",
+    "/operator/subscribers/1?digest=daily&slot=2026-04-02",
+    "/operator/next/daily",
+]
+
+
+@pytest.fixture
+def operator_app(sqlite, tmp_path):
+    sqlite.close()
+    with install(f"sqlite:///{tmp_path / 'test.db'}", HOSTILE) as app:
+        app.clock = app.wall_clock = FakeClock(NOW)
+        yield app
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [320, 1280])
+def test_every_page_is_accessible_and_fits(browser, operator_app, scheme, width):
+    with served(operator_app) as address:
+        context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme)
+        page = context.new_page()
+        page.goto(address + "/operator")
+        assert axe(page) == []
+        page.get_by_label("Admin token").fill(TOKEN)
+        page.get_by_role("button", name="Sign in").click()
+        for path in PAGES:
+            page.goto(address + path)
+            assert axe(page) == [], path
+            assert not overflows(page), path
+            assert page.title() != "pwned"
+        context.close()
+
+
+def test_the_operator_signs_in_pauses_resumes_and_sends_an_email_again_without_scripts(browser, operator_app):
+    with served(operator_app) as address:
+        context = browser.new_context(java_script_enabled=False)
+        page = context.new_page()
+        page.goto(address + "/operator")
+        page.get_by_label("Admin token").fill("not the token at all")
+        page.get_by_role("button", name="Sign in").click()
+        assert page.get_by_role("alert").inner_text() == "This is not the admin token."
+        page.get_by_label("Admin token").fill(TOKEN)
+        page.get_by_role("button", name="Sign in").click()
+        page.get_by_label("Pause for").select_option("4 hours")
+        page.get_by_role("button", name="Pause").click()
+        assert page.get_by_role("status").inner_text() == "Sending is paused for 4 hours."
+        assert deliveries.pauses(operator_app.database, NOW)
+        page.get_by_role("button", name="Resume").click()
+        assert not deliveries.pauses(operator_app.database, NOW)
+        page.get_by_role("link", name="2026-04-02").click()
+        page.get_by_role("link", name="reader0@example.org").click()
+        page.get_by_role("button", name="Send this email again").click()
+        assert page.get_by_role("status").inner_text() == "1 email queued again."
+        page.get_by_role("button", name="Sign out").click()
+        assert page.title() == "Sign in · digestmail"
+        context.close()
