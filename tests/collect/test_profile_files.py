@@ -11,7 +11,7 @@ from outbox import people
 from sqlalchemy import event
 from websites import open_app
 
-from digestmail.cli import check as checking
+from digestmail.status import check as checking
 from digestmail.collect import profile_files
 from digestmail.config.profile import ProfileTable
 from digestmail.errors import SourceUnreadableError
