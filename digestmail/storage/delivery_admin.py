@@ -72,7 +72,7 @@ def list_deliveries(
             statement = statement.where(column == value)
     if digest is not None:
         statement = statement.where(_is_of(digest))
-    for row in connection.execution_options(yield_per=_CHUNK).execute(statement):
+    for row in connection.execute(statement.execution_options(yield_per=_CHUNK)):
         yield StoredDelivery(
             digest=row.digest,
             slot=row.slot,

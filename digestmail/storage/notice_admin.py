@@ -31,7 +31,7 @@ def list_notices(
         statement = statement.where(n.state == state)
     if kind is not None:
         statement = statement.where(n.kind == kind)
-    for row in connection.execution_options(yield_per=_CHUNK).execute(statement.order_by(n.id.desc())):
+    for row in connection.execute(statement.order_by(n.id.desc()).execution_options(yield_per=_CHUNK)):
         yield StoredDelivery(
             digest=name,
             slot=row.kind,
