@@ -11,11 +11,11 @@ from outbox import people
 from sqlalchemy import event
 from websites import open_app
 
-from digestmail.status import check as checking
 from digestmail.collect import profile_files
 from digestmail.config.profile import ProfileTable
 from digestmail.errors import SourceUnreadableError
 from digestmail.model.personal import KnownPaper, ReadingListKind
+from digestmail.status import check as checking
 from digestmail.storage import profiles, reading_lists
 
 HOUR = timedelta(hours=1)
