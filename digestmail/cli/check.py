@@ -132,11 +132,11 @@ def _unused(app: App) -> Iterator[str]:
     for key, table in tables.items():
         if table is None:
             continue
-        if table.username is None and (table.password or table.oauth_token_file):
+        if table.username is None and (table.password or table.oauth):
             yield f"{key}.username is missing: the password or token beside it is never used"
-        file = table.oauth_token_file and app.base / table.oauth_token_file
+        file = table.oauth and table.oauth.token_file and app.base / table.oauth.token_file
         if file and not (file.is_file() and file.read_bytes().strip()):
-            yield f"{key}.oauth_token_file: there is no access token in {file}"
+            yield f"{key}.oauth.token_file: there is no access token in {file}"
 
 
 def _not_learned(app: App) -> Iterator[str]:

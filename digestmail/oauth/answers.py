@@ -15,10 +15,12 @@ _UNKNOWN_LIFETIME: Final = timedelta(minutes=10)
 _LONGEST_LIFETIME: Final = timedelta(days=1)
 """Tokens are never kept for longer, whatever the server says."""
 _LONGEST_TOKEN: Final = 16_384
+INVALID: Final = "invalid_response"
+"""Our own error code, for a response that RFC 6749 does not allow."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Grant:
+class TokenGrant:
     """Tokens that a server issued."""
 
     access_token: str = field(repr=False)
@@ -28,7 +30,10 @@ class Grant:
 
 
 class OAuthError(TransportError):
-    """A token endpoint refused a request or cannot be reached. `error` is its code (RFC 6749 section 5.2), or ""."""
+    """A token endpoint refused a request or cannot be reached. `error` is its code (RFC 6749 section 5.2).
+
+    It is empty if there was no response, or none with a code.
+    """
 
     def __init__(self, message: str, *, error: str = "") -> None:
         """Store the code."""
@@ -36,14 +41,14 @@ class OAuthError(TransportError):
         self.error = error
 
 
-def parse_grant(body: bytes, where: str) -> Grant:
+def parse_grant(body: bytes, where: str) -> TokenGrant:
     """Return the tokens in a successful response of the server `where`. Raises OAuthError."""
     values = parse_object(body, where)
     token = values.get("access_token")
     if not isinstance(token, str) or not is_token(token):
-        raise OAuthError(f"{where} answered without an access token")
+        raise OAuthError(f"{where} answered without an access token", error=INVALID)
     refresh = values.get("refresh_token")
-    return Grant(
+    return TokenGrant(
         access_token=token,
         refresh_token=refresh if isinstance(refresh, str) and refresh else None,
         lifetime=_lifetime(values.get("expires_in")),
@@ -57,7 +62,8 @@ def parse_object(body: bytes, where: str) -> dict[str, Any]:
     except (ValueError, RecursionError):
         values = None
     if not isinstance(values, dict):
-        raise OAuthError(f"{where} answered with something other than a JSON object: is it the token endpoint?")
+        problem = f"{where} answered with something other than a JSON object: is it the right address?"
+        raise OAuthError(problem, error=INVALID)
     return values
 
 
@@ -78,7 +84,7 @@ def failure(status: int, body: bytes, where: str, login_command: str) -> OAuthEr
     error = values.get("error")
     code = error if isinstance(error, str) else ""
     description = values.get("error_description")
-    said = reply_text(f"{code}: {description}" if isinstance(description, str) and description else code)
+    said = reply_text(": ".join(filter(None, (code, description if isinstance(description, str) else ""))))
     advice = _ADVICE.get(code, "").format(login=login_command)
     text = f"{where} refused to issue a token ({status}{f' {said}' if said else ''})"
     return OAuthError(f"{text}; {advice}" if advice else text, error=code)

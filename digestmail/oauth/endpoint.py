@@ -17,7 +17,7 @@ from digestmail.sources.http.network import Budget
 from digestmail.sources.http.proxies import Proxies
 from digestmail.sources.http.request import request_url
 from digestmail.sources.http.response import body_of, header_values
-from digestmail.sources.http.ssrf import parse_target
+from digestmail.sources.http.ssrf import Target, parse_target
 
 _MOST_BYTES: Final = 256 * 1024
 
@@ -25,9 +25,7 @@ _MOST_BYTES: Final = 256 * 1024
 class OAuthEndpoint:
     """Sends requests to the endpoints of an authorization server (RFC 6749 section 3.2)."""
 
-    def __init__(
-        self, *, clock: Clock, user_agent: str, proxies: Proxies, timeout: float, login_command: str
-    ) -> None:
+    def __init__(self, *, clock: Clock, user_agent: str, proxies: Proxies, timeout: float, login_command: str) -> None:
         """Store the settings. `timeout` is in seconds, for one request. Errors name `login_command` if it helps."""
         self._clock = clock
         self._user_agent = user_agent
@@ -48,14 +46,6 @@ class OAuthEndpoint:
         connections = Connections(budget, self._user_agent)
         connections.allow(None)
         body = urlencode(form).encode()
-        headers = {
-            "Host": target.authority,
-            "User-Agent": self._user_agent,
-            "Accept": "application/json",
-            "Accept-Encoding": ACCEPTED_CODINGS,
-            "Content-Type": "application/x-www-form-urlencoded",
-            "Content-Length": str(len(body)),
-        }
         budget.start(self._timeout)
         try:
             with (
@@ -63,7 +53,7 @@ class OAuthEndpoint:
                 connections.pool(proxy).stream(
                     "POST",
                     request_url(target, proxy),
-                    headers=[(name.encode("ascii"), value.encode("latin-1")) for name, value in headers.items()],
+                    headers=self._headers(target, len(body)),
                     content=body,
                     extensions={"sni_hostname": target.host},
                 ) as response,
@@ -76,6 +66,17 @@ class OAuthEndpoint:
         if response.status != HTTPStatus.OK:
             raise self._failure(response.status, content, target.shown, form)
         return content
+
+    def _headers(self, target: Target, length: int) -> list[tuple[bytes, bytes]]:
+        headers = {
+            "Host": target.authority,
+            "User-Agent": self._user_agent,
+            "Accept": "application/json",
+            "Accept-Encoding": ACCEPTED_CODINGS,
+            "Content-Type": "application/x-www-form-urlencoded",
+            "Content-Length": str(length),
+        }
+        return [(name.encode("ascii"), value.encode("latin-1")) for name, value in headers.items()]
 
     def _failure(self, status: int, content: bytes, where: str, form: Mapping[str, str]) -> OAuthError:
         error = failure(status, content, where, self._login_command)

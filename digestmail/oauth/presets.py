@@ -3,7 +3,7 @@
 Microsoft: https://learn.microsoft.com/exchange/client-developer/legacy-protocols/how-to-authenticate-an-imap-pop-smtp-application-by-using-oauth
 Google: https://developers.google.com/workspace/gmail/imap/xoauth2-protocol and
 https://developers.google.com/identity/protocols/oauth2/native-app
-"""  # noqa: E501 - an address
+"""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from typing import Final
 
 from digestmail.clock import Clock
 from digestmail.errors import StorageError, TransportError
-from digestmail.oauth.answers import Grant, parse_grant
+from digestmail.oauth.answers import TokenGrant, parse_grant
 from digestmail.oauth.endpoint import OAuthEndpoint
 from digestmail.oauth.presets import Application, GrantType
 from digestmail.schedule.moments import is_recent
@@ -58,7 +58,7 @@ class EndpointTokens:
         self._account = account_of(application, username)
         self._patience = patience
         self._mutex = Lock()
-        self._unsaved: Grant | None = None
+        self._unsaved: TokenGrant | None = None
 
     def get(self) -> str:
         """Return an access token that is valid for some time. Raises TransportError."""
@@ -75,7 +75,7 @@ class EndpointTokens:
             return None
         return self._obtain(refused)
 
-    def accept(self, grant: Grant) -> None:
+    def accept(self, grant: TokenGrant) -> None:
         """Store the tokens of a sign-in. Raises StorageError."""
         with self._database.begin() as connection:
             oauth_tokens.put(connection, self._server, self._account, grant_row(grant, self._clock.now()))
@@ -118,7 +118,7 @@ class EndpointTokens:
                 raise TransportError(f"another worker has been requesting an access token for {self._patience:g} s")
             self._clock.sleep(_WAIT)
 
-    def _request(self, stored: StoredTokens | None) -> Grant:
+    def _request(self, stored: StoredTokens | None) -> TokenGrant:
         application = self._application
         form = client_form(application) | {"grant_type": str(application.grant)}
         if application.scope:
@@ -140,7 +140,7 @@ def is_valid(stored: StoredTokens, now: datetime) -> bool:
     return is_recent(stored.obtained_at, now, lifetime - min(_MARGIN, lifetime / 2))
 
 
-def grant_row(grant: Grant, now: datetime) -> StoredTokens:
+def grant_row(grant: TokenGrant, now: datetime) -> StoredTokens:
     """Return what to store of tokens that were issued at `now`."""
     return StoredTokens(
         access_token=grant.access_token,

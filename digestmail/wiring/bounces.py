@@ -16,6 +16,8 @@ from digestmail.config.settings import Config
 from digestmail.mail.tokens import Tokens
 from digestmail.storage.database import Database
 from digestmail.subscribers.preferences import unsubscribe_by_email
+from digestmail.transports.sasl import AccessTokens
+from digestmail.wiring.oauth import access_tokens
 
 
 def processor(config: Config, database: Database, tokens: Tokens, clock: Clock) -> BounceProcessor:
@@ -32,9 +34,10 @@ def processor(config: Config, database: Database, tokens: Tokens, clock: Clock) 
 
 
 def receive(
-    table: BouncesTable,
+    config: Config,
     base: Path,
-    counter: BounceProcessor,
+    database: Database,
+    signed: Tokens,
     clock: Clock,
     *,
     unsubscribed: Callable[[], object],
@@ -44,8 +47,10 @@ def receive(
 
     `unsubscribed` is called when someone unsubscribed by email. Raises MailboxError.
     """
+    table, counter = config.bounces, processor(config, database, signed, clock)
     if table.kind != "listen":
-        report = counter.read(_mailbox(table, table.kind, base), stop=stop)
+        tokens = access_tokens(config, base, database, clock, "bounces")
+        report = counter.read(_mailbox(table, table.kind, base, tokens), stop=stop)
         if report.unsubscribed:
             unsubscribed()
         return report
@@ -65,17 +70,23 @@ def receive(
     )
 
 
-def count_quarantined(table: BouncesTable, base: Path, *, connect: bool) -> tuple[str, int]:
+def count_quarantined(
+    config: Config, base: Path, database: Database, clock: Clock, *, connect: bool
+) -> tuple[str, int]:
     """Return where unreadable messages are put aside, and how many there are.
 
     An IMAP server is only asked if `connect` is true; else the number is 0. Raises MailboxError.
     """
+    table = config.bounces
     if table.kind == "listen":
         folder = _listener_quarantine(table, base)
         return str(folder.path), folder.count()
     if table.kind == "imap":
         folder_name = f"{table.folder}/quarantine at {table.host}"
-        return folder_name, _mailbox(table, table.kind, base).count_quarantined() if connect else 0
+        if not connect:
+            return folder_name, 0
+        tokens = access_tokens(config, base, database, clock, "bounces")
+        return folder_name, _mailbox(table, table.kind, base, tokens).count_quarantined()
     path = base / table.path
     path = path / FOLDER if table.kind == "maildir" else path.with_name(f"{path.name}.quarantine")
     return str(path), QuarantineFolder(path).count()
@@ -85,7 +96,9 @@ def _listener_quarantine(table: BouncesTable, base: Path) -> QuarantineFolder:
     return QuarantineFolder(base / table.path / FOLDER)
 
 
-def _mailbox(table: BouncesTable, kind: Literal["maildir", "mbox", "imap"], base: Path) -> Mailbox:
+def _mailbox(
+    table: BouncesTable, kind: Literal["maildir", "mbox", "imap"], base: Path, tokens: AccessTokens | None
+) -> Mailbox:
     return make_mailbox(
         kind,
         base / table.path,
@@ -95,6 +108,7 @@ def _mailbox(table: BouncesTable, kind: Literal["maildir", "mbox", "imap"], base
         ca_file=base / table.ca_file if table.ca_file else None,
         username=table.username or "",
         password=table.password.get_secret_value() if table.password else "",
+        tokens=tokens,
         folder=table.folder,
         timeout=table.timeout,
         max_bytes=table.max_bytes,
