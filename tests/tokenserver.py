@@ -15,6 +15,7 @@ from loopback import listening
 
 from digestmail.oauth.endpoint import OAuthEndpoint
 from digestmail.oauth.presets import Application, GrantType
+from digestmail.sources.http.exchange import HttpExchange
 from digestmail.sources.http.proxies import Proxies
 
 Answer = tuple[int, Any]
@@ -81,6 +82,5 @@ def application(url: str, **changes: Any) -> Application:
 
 def endpoint(clock: Any) -> OAuthEndpoint:
     """Return the client of a token endpoint."""
-    return OAuthEndpoint(
-        clock=clock, user_agent="digestmail/0", proxies=Proxies(), timeout=5.0, login_command="digestmail oauth login"
-    )
+    exchange = HttpExchange(clock=clock, user_agent="digestmail/0", proxies=Proxies(), timeout=5.0)
+    return OAuthEndpoint(exchange, login_command="digestmail oauth login")

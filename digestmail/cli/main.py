@@ -16,6 +16,7 @@ from digestmail.cli import (
     database,
     deliveries,
     dkim,
+    doctor,
     oauth,
     pipeline,
     secrets,
@@ -61,6 +62,7 @@ def root(
 
 start.register(app)
 pipeline.register(app)
+doctor.register(app)
 servers.register(app)
 bounces.register(app)
 app.add_typer(sources.app, name="sources")

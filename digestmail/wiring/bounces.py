@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
 
 from digestmail.bounces.mailboxes.base import Mailbox
 from digestmail.bounces.mailboxes.factory import make_mailbox
@@ -16,7 +15,6 @@ from digestmail.config.settings import Config
 from digestmail.mail.tokens import Tokens
 from digestmail.storage.database import Database
 from digestmail.subscribers.preferences import unsubscribe_by_email
-from digestmail.transports.sasl import AccessTokens
 from digestmail.wiring.oauth import access_tokens
 
 
@@ -49,8 +47,7 @@ def receive(
     """
     table, counter = config.bounces, processor(config, database, signed, clock)
     if table.kind != "listen":
-        tokens = access_tokens(config, base, database, clock, "bounces")
-        report = counter.read(_mailbox(table, table.kind, base, tokens), stop=stop)
+        report = counter.read(open_mailbox(config, base, database, clock), stop=stop)
         if report.unsubscribed:
             unsubscribed()
         return report
@@ -85,8 +82,7 @@ def count_quarantined(
         folder_name = f"{table.folder}/quarantine at {table.host}"
         if not connect:
             return folder_name, 0
-        tokens = access_tokens(config, base, database, clock, "bounces")
-        return folder_name, _mailbox(table, table.kind, base, tokens).count_quarantined()
+        return folder_name, open_mailbox(config, base, database, clock).count_quarantined()
     path = base / table.path
     path = path / FOLDER if table.kind == "maildir" else path.with_name(f"{path.name}.quarantine")
     return str(path), QuarantineFolder(path).count()
@@ -96,11 +92,13 @@ def _listener_quarantine(table: BouncesTable, base: Path) -> QuarantineFolder:
     return QuarantineFolder(base / table.path / FOLDER)
 
 
-def _mailbox(
-    table: BouncesTable, kind: Literal["maildir", "mbox", "imap"], base: Path, tokens: AccessTokens | None
-) -> Mailbox:
+def open_mailbox(config: Config, base: Path, database: Database, clock: Clock) -> Mailbox:
+    """Return the mailbox of [bounces]; nothing is connected yet. Its kind must not be "listen"."""
+    table = config.bounces
+    if table.kind == "listen":
+        raise ValueError("a listener is no mailbox")
     return make_mailbox(
-        kind,
+        table.kind,
         base / table.path,
         host=table.host,
         port=table.port,
@@ -108,7 +106,7 @@ def _mailbox(
         ca_file=base / table.ca_file if table.ca_file else None,
         username=table.username or "",
         password=table.password.get_secret_value() if table.password else "",
-        tokens=tokens,
+        tokens=access_tokens(config, base, database, clock, "bounces"),
         folder=table.folder,
         timeout=table.timeout,
         max_bytes=table.max_bytes,

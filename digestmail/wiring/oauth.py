@@ -15,12 +15,13 @@ from digestmail.oauth.endpoint import OAuthEndpoint
 from digestmail.oauth.local import CommandTokens, FileTokens
 from digestmail.oauth.presets import Application, GrantType
 from digestmail.oauth.tokens import EndpointTokens, login_command
+from digestmail.sources.http.exchange import HttpExchange
 from digestmail.storage.database import Database
 from digestmail.transports.sasl import AccessTokens
 from digestmail.wiring.sources import proxies_of
 
 _LONGEST_REQUEST: Final = 30.0
-"""Seconds for one request to a token endpoint."""
+"""Seconds for one request."""
 
 
 def access_tokens(config: Config, base: Path, database: Database, clock: Clock, key: str) -> AccessTokens | None:
@@ -44,14 +45,7 @@ def endpoint_tokens(
     application = oauth.application("smtp" if isinstance(table, SmtpTable) else "imap") if oauth else None
     if table is None or application is None:
         raise ConfigError([f"{key}.oauth: no token endpoint is configured: set provider or token_url"])
-    contact = config.network.user_agent_contact or config.mail.sender_address
-    endpoint = OAuthEndpoint(
-        clock=clock,
-        user_agent=f"digestmail/{__version__} (+{contact})",
-        proxies=proxies_of(config.network)[0],
-        timeout=_LONGEST_REQUEST,
-        login_command=login_command(key),
-    )
+    endpoint = OAuthEndpoint(open_exchange(config, clock), login_command=login_command(key))
     tokens = EndpointTokens(application, endpoint, database, clock, server=key, username=table.username or "")
     return tokens, application, endpoint
 
@@ -67,6 +61,17 @@ def sign_in_application(
     if application.device_url is None and application.authorization_url is None:
         raise ConfigError([f"{key}.oauth.device_url: to sign in, set device_url or authorization_url"])
     return found
+
+
+def open_exchange(config: Config, clock: Clock) -> HttpExchange:
+    """Return a client for single requests, with the proxies of the configuration."""
+    contact = config.network.user_agent_contact or config.mail.sender_address
+    return HttpExchange(
+        clock=clock,
+        user_agent=f"digestmail/{__version__} (+{contact})",
+        proxies=proxies_of(config.network)[0],
+        timeout=_LONGEST_REQUEST,
+    )
 
 
 def _table(config: Config, key: str) -> SmtpTable | BouncesTable | None:

@@ -100,7 +100,7 @@ class SmtpTransport:
         with self._translated():
             own_name = self.local_hostname
             if own_name is None:
-                own_name = await asyncio.to_thread(_own_name)
+                own_name = await asyncio.to_thread(machine_name)
             client = self._client(own_name)
         try:
             with self._translated():
@@ -178,7 +178,7 @@ class SmtpTransport:
             raise TransportError(f"{where}: {reply_text(str(error))}") from None
 
 
-def _own_name() -> str:
+def machine_name() -> str:
     """Return our name for EHLO: this machine's, or an address literal where that has no dot (RFC 5321 section 4.1.4).
 
     A container's name is a bare id, which servers that ask for a full one refuse (504).
