@@ -15,6 +15,7 @@ from typing import Final
 
 from digestmail.doctor.findings import Finding, fail, ok, skip, warn
 from digestmail.doctor.pages import HttpClient
+from digestmail.errors import SourceError
 from digestmail.storage import settings
 from digestmail.storage.database import Database
 
@@ -34,7 +35,11 @@ def probe_clock(http: HttpClient, url: str | None, now: Callable[[], datetime]) 
         yield skip(CLOCK, "no source is on the web, so there is no clock to compare with")
         return
     before = now()
-    response = http.send("HEAD", url)
+    try:
+        response = http.send("HEAD", url)
+    except SourceError as error:
+        yield skip(CLOCK, f"no server can be asked for the time: {error}")
+        return
     after = now()
     try:
         theirs = parsedate_to_datetime(response.headers.get("date", ""))

@@ -19,10 +19,10 @@ def probe_reverse(dns: Dns, route: Route) -> Iterator[Finding]:
     elif not route.addresses:
         yield skip(REVERSE, "the public address of this machine is unknown; name it with --address")
     else:
-        yield from (_judge_reverse(dns, route, address) for address in route.addresses)
+        yield from (_judge_reverse(dns, address) for address in route.addresses)
 
 
-def _judge_reverse(dns: Dns, route: Route, address: str) -> Finding:
+def _judge_reverse(dns: Dns, address: str) -> Finding:
     found = dns.look_up(reverse_name(address), "PTR")
     if found.problem:
         return warn(REVERSE, f"the name of {address} cannot be looked up: {found.problem}", "try again later")
@@ -30,7 +30,7 @@ def _judge_reverse(dns: Dns, route: Route, address: str) -> Finding:
         return fail(
             REVERSE,
             f"{address} has no name, so Gmail and others refuse emails from it",
-            f"have the operator of the network set its PTR record to {route.ehlo_name}",
+            "have the operator of the network set its PTR record to the name of your mail server",
         )
     confirmed = [name for name in found.values if _leads_to(dns, name, address)]
     if not confirmed:
@@ -38,12 +38,6 @@ def _judge_reverse(dns: Dns, route: Route, address: str) -> Finding:
             REVERSE,
             f"{address} is named {found.values[0]}, but that name does not have this address",
             f"give {found.values[0]} an A or AAAA record with {address}",
-        )
-    if route.ehlo_name.lower() not in confirmed:
-        return warn(
-            REVERSE,
-            f"{address} is named {confirmed[0]}, but the server says {route.ehlo_name} in EHLO",
-            f'set ehlo_name = "{confirmed[0]}", or the name of your mail server',
         )
     return ok(REVERSE, f"{address} is {confirmed[0]}, and back")
 
@@ -55,6 +49,9 @@ def _leads_to(dns: Dns, name: str, address: str) -> bool:
 def probe_ehlo(dns: Dns, route: Route) -> Iterator[Finding]:
     """Yield whether the name in EHLO has an address (RFC 5321 section 4.1.4)."""
     name = route.ehlo_name
+    if not route.relays:
+        yield skip(EHLO, "the mail server on this machine says its own name to receivers")
+        return
     if name.startswith("["):
         yield warn(EHLO, f"EHLO says {name}, because this machine has no full name", "set ehlo_name")
         return
@@ -65,8 +62,7 @@ def probe_ehlo(dns: Dns, route: Route) -> Iterator[Finding]:
         yield warn(EHLO, f"{name} cannot be looked up: {found.problem}", "try again later")
     else:
         remedy = f"set ehlo_name to a name with an A or AAAA record, or give {name} one"
-        finding = warn if route.relays else fail
-        yield finding(EHLO, f"{name} has no address, so some servers refuse the connection", remedy)
+        yield warn(EHLO, f"{name} has no address, so some servers refuse the connection", remedy)
 
 
 def probe_mx(dns: Dns, domain: str) -> Iterator[Finding]:
