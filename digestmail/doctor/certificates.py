@@ -83,9 +83,13 @@ def _plain(server: TlsServer) -> socket.socket:
         return imap.sock
     greet = "LHLO" if server.protocol == "lmtp" else "EHLO"
     smtp = smtplib.SMTP(timeout=server.timeout, local_hostname=server.ehlo_name)
-    smtp.connect(server.host, server.port)
-    smtp.docmd(greet, server.ehlo_name)
-    code, said = smtp.docmd("STARTTLS")
-    if code != 220 or smtp.sock is None:  # noqa: PLR2004 - ready to start TLS (RFC 3207 section 4)
-        raise smtplib.SMTPResponseException(code, said)
+    try:
+        smtp.connect(server.host, server.port)
+        smtp.docmd(greet, server.ehlo_name)
+        code, said = smtp.docmd("STARTTLS")
+        if code != 220 or smtp.sock is None:  # noqa: PLR2004 - ready to start TLS (RFC 3207 section 4)
+            raise smtplib.SMTPResponseException(code, said)
+    except BaseException:
+        smtp.close()
+        raise
     return smtp.sock

@@ -64,7 +64,7 @@ def probe_zones(names: tuple[str, ...], today: datetime) -> Iterator[Finding]:
     for name in dict.fromkeys(names):
         try:
             zoneinfo.ZoneInfo(name)
-        except (OSError, ValueError) as error:
+        except (KeyError, OSError, ValueError) as error:
             yield fail(ZONES, f"there is no data for the time zone {name}: {error}", "install tzdata")
             return
     yield judge_zones(zone_version(), today)
@@ -83,8 +83,8 @@ def zone_version(paths: tuple[str, ...] | None = None) -> str:
     """Return the version of the data that Python uses: the system's, else that of the package tzdata; else ""."""
     for path in zoneinfo.TZPATH if paths is None else paths:
         for file in ("tzdata.zi", "+VERSION"):
-            with suppress(OSError):
-                found = re.search(r"\d{4}[a-z]+", (Path(path) / file).open(encoding="utf-8").readline())
+            with suppress(OSError), (Path(path) / file).open(encoding="utf-8") as data:
+                found = re.search(r"\d{4}[a-z]+", data.readline())
                 if found:
                     return found[0]
         if (Path(path) / "UTC").exists():

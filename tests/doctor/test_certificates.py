@@ -45,7 +45,7 @@ def test_a_certificate_that_is_not_trusted_fails_with_its_remedy(tls):
 
 
 def test_a_server_without_starttls_and_one_that_is_silent_fail():
-    with scripted() as smtp:
+    with scripted({"STARTTLS": ["502 5.5.1 not here"]}) as smtp:
         (without,) = probe_certificate(server(smtp.port, None), THURSDAY)
     with listening(stalling) as listener:
         (silent,) = probe_certificate(server(listener.port, None, timeout=0.2), THURSDAY)

@@ -13,6 +13,11 @@ def raising(error: Exception):
     raise error
 
 
+def hanging(end: threading.Event) -> list[Finding]:
+    end.wait()
+    return []
+
+
 def half(name: str):
     yield ok(name, "so far")
     raise OSError("gone")
@@ -56,7 +61,7 @@ def test_a_probe_that_hangs_is_left_behind():
     try:
         found = run_probes(
             [
-                Probe(name="hangs", run=lambda: [] if end.wait() else []),
+                Probe(name="hangs", run=lambda: hanging(end)),
                 Probe(name="well", run=lambda: [ok("well", "")]),
             ],
             seconds=0.2,
