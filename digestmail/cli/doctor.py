@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from digestmail.app import App
-    from digestmail.doctor.findings import Finding, Probe
+    from digestmail.doctor.findings import Probe, ProbeFinding
     from digestmail.wiring.doctor import Installation
 
 _SECONDS = 90.0
@@ -22,31 +22,39 @@ _PATIENCE = 60.0
 """How long a test email may take."""
 
 
+ResolverAddress = Annotated[
+    str | None,
+    typer.Option(
+        "--resolver",
+        metavar="ADDRESS[:PORT]",
+        help="Ask this DNS server. Default: the system's resolver.",
+        show_default=False,
+    ),
+]
+Addresses = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="IP",
+        help="An address that receivers see. Default: the public addresses of this machine, if it sends by itself.",
+        show_default=False,
+    ),
+]
+SendTo = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ADDRESS",
+        help="Also send a test email there. If it arrives in the mailbox of [bounces], it is verified and marked as read.",
+        show_default=False,
+    ),
+]
+
+
 def doctor(
     config: ConfigPath = None,
-    resolver: Annotated[
-        str | None,
-        typer.Option(
-            metavar="ADDRESS[:PORT]", help="Ask this DNS server. Default: the system's resolver.", show_default=False
-        ),
-    ] = None,
-    address: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="IP",
-            help="An address that receivers see. Default: the public addresses of this machine, if it sends by itself.",
-            show_default=False,
-        ),
-    ] = None,
+    resolver: ResolverAddress = None,
+    address: Addresses = None,
     sources: Annotated[bool, typer.Option("--sources", help="Also read all sources, and store nothing.")] = False,
-    send_to: Annotated[
-        str | None,
-        typer.Option(
-            metavar="ADDRESS",
-            help="Also send a test email there. If it arrives in the mailbox of [bounces], it is verified and removed.",
-            show_default=False,
-        ),
-    ] = None,
+    send_to: SendTo = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -108,7 +116,7 @@ def _probes(app: App, installation: Installation, *, sources: bool, send_to: str
         yield Probe(name="round-trip", run=partial(_round_trip, app, installation, send_to))
 
 
-def _check(app: App) -> Iterator[Finding]:
+def _check(app: App) -> Iterator[ProbeFinding]:
     """Yield what `digestmail check` says."""
     from digestmail.cli.check import check
     from digestmail.doctor.findings import fail, ok
@@ -120,7 +128,7 @@ def _check(app: App) -> Iterator[Finding]:
         yield ok("check", "configuration, templates, sources and outbox have no problem")
 
 
-def _read_sources(app: App) -> Iterator[Finding]:
+def _read_sources(app: App) -> Iterator[ProbeFinding]:
     from digestmail.doctor.findings import ok, warn
     from digestmail.model.reports import WELL
 
@@ -130,7 +138,7 @@ def _read_sources(app: App) -> Iterator[Finding]:
         yield finding("sources", f"{source.source}: {state.health}; {state.detail}")
 
 
-def _round_trip(app: App, installation: Installation, address: str) -> Iterator[Finding]:
+def _round_trip(app: App, installation: Installation, address: str) -> Iterator[ProbeFinding]:
     from dataclasses import replace
 
     from digestmail.demo.sample import sample_edition
@@ -163,7 +171,7 @@ def _round_trip(app: App, installation: Installation, address: str) -> Iterator[
     )
 
 
-def _show(findings: Iterable[Finding]) -> None:
+def _show(findings: Iterable[ProbeFinding]) -> None:
     for finding in findings:
         sys.stdout.write(f"{finding.severity:<4}  {finding.probe}: {finding.text}\n")
         if finding.fix:

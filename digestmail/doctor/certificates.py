@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final, Literal
 
-from digestmail.doctor.findings import Finding, fail, ok, skip, warn
+from digestmail.doctor.findings import ProbeFinding, fail, ok, skip, warn
 from digestmail.transports.tls import client_context, connection_trouble
 
 PROBE = "certificate"
@@ -37,7 +37,7 @@ class TlsServer:
     timeout: float
 
 
-def probe_certificate(server: TlsServer, now: datetime) -> Iterator[Finding]:
+def probe_certificate(server: TlsServer, now: datetime) -> Iterator[ProbeFinding]:
     """Yield for how long the certificate of a server is valid."""
     if server.security == "none" or server.host.startswith("/"):
         yield skip(PROBE, f"[{server.name}] is used without TLS")
@@ -51,7 +51,7 @@ def probe_certificate(server: TlsServer, now: datetime) -> Iterator[Finding]:
     yield judge_certificate(where, end, now)
 
 
-def judge_certificate(where: str, end: datetime, now: datetime) -> Finding:
+def judge_certificate(where: str, end: datetime, now: datetime) -> ProbeFinding:
     """Judge when a certificate that is valid now expires."""
     days = (end - now) // timedelta(days=1)
     text = f"the certificate of {where} is valid for {days} more days"
@@ -84,12 +84,18 @@ def _plain(server: TlsServer) -> socket.socket:
     greet = "LHLO" if server.protocol == "lmtp" else "EHLO"
     smtp = smtplib.SMTP(timeout=server.timeout, local_hostname=server.ehlo_name)
     try:
-        smtp.connect(server.host, server.port)
-        smtp.docmd(greet, server.ehlo_name)
-        code, said = smtp.docmd("STARTTLS")
-        if code != 220 or smtp.sock is None:  # noqa: PLR2004 - ready to start TLS (RFC 3207 section 4)
-            raise smtplib.SMTPResponseException(code, said)
+        _begin_tls(smtp, server, greet)
     except BaseException:
         smtp.close()
         raise
+    if smtp.sock is None:
+        raise OSError("the connection was lost")
     return smtp.sock
+
+
+def _begin_tls(smtp: smtplib.SMTP, server: TlsServer, greet: str) -> None:
+    smtp.connect(server.host, server.port)
+    smtp.docmd(greet, server.ehlo_name)
+    code, said = smtp.docmd("STARTTLS")
+    if code != 220:  # noqa: PLR2004 - ready to start TLS (RFC 3207 section 4)
+        raise smtplib.SMTPResponseException(code, said)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from digestmail.doctor.dns import Dns
-from digestmail.doctor.findings import Finding, fail, ok, warn
+from digestmail.doctor.findings import ProbeFinding, fail, ok, warn
 from digestmail.doctor.tags import parse_tags
 
 PROBE = "dkim"
@@ -24,7 +24,7 @@ class PublishedKey:
     zone_line: str
 
 
-def probe_dkim(dns: Dns, keys: tuple[PublishedKey, ...]) -> Iterator[Finding]:
+def probe_dkim(dns: Dns, keys: tuple[PublishedKey, ...]) -> Iterator[ProbeFinding]:
     """Yield a finding for each key."""
     if not keys:
         yield warn(
@@ -42,7 +42,7 @@ def probe_dkim(dns: Dns, keys: tuple[PublishedKey, ...]) -> Iterator[Finding]:
             yield judge_key(key, found.values)
 
 
-def judge_key(key: PublishedKey, texts: tuple[str, ...]) -> Finding:
+def judge_key(key: PublishedKey, texts: tuple[str, ...]) -> ProbeFinding:
     """Return whether verifiers find our key in the TXT records of its name."""
     publish = f"replace it by: {key.zone_line}"
     if len(texts) > 1:
@@ -68,7 +68,7 @@ def _other_key(tags: dict[str, str], ours: dict[str, str]) -> str:
     return "" if re.sub(r"\s", "", tags["p"]) == ours["p"] else "is another key than the one we sign with"
 
 
-def _flags(key: PublishedKey, tags: dict[str, str]) -> Finding:
+def _flags(key: PublishedKey, tags: dict[str, str]) -> ProbeFinding:
     """Judge the optional tags of the right key."""
     hashes = re.split(r"\s*:\s*", tags.get("h", "sha256"))
     services = re.split(r"\s*:\s*", tags.get("s", "*"))
@@ -82,7 +82,7 @@ def _flags(key: PublishedKey, tags: dict[str, str]) -> Finding:
     return ok(PROBE, f"{key.name} is our {tags.get('k', 'rsa')} key")
 
 
-def _missing(dns: Dns, key: PublishedKey) -> Finding:
+def _missing(dns: Dns, key: PublishedKey) -> ProbeFinding:
     """Return the finding for a name without records. Many forms append the domain to a name that has it already."""
     doubled = f"{key.name}.{key.domain}"
     if dns.look_up(doubled, "TXT").values:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from digestmail.doctor.dns import Dns
-from digestmail.doctor.findings import Finding, fail, ok, warn
+from digestmail.doctor.findings import ProbeFinding, fail, ok, warn
 from digestmail.doctor.tags import parse_tags
 
 PROBE = "dmarc"
@@ -107,7 +107,7 @@ def is_aligned(dns: Dns, author: Walk, other: str, *, strict: bool) -> bool:
     return walk(dns, other).organizational() == author.organizational()
 
 
-def probe_dmarc(dns: Dns, author: str, envelope: str, signing: str | None) -> Iterator[Finding]:
+def probe_dmarc(dns: Dns, author: str, envelope: str, signing: str | None) -> Iterator[ProbeFinding]:
     """Yield findings about the domain of From, with those of the envelope sender and of our signatures.
 
     `signing` is None if digestmail does not sign.
@@ -127,7 +127,7 @@ def probe_dmarc(dns: Dns, author: str, envelope: str, signing: str | None) -> It
     yield from _tags(found, record)
 
 
-def _alignment(dns: Dns, found: Walk, record: DmarcRecord, envelope: str, signing: str | None) -> Finding:
+def _alignment(dns: Dns, found: Walk, record: DmarcRecord, envelope: str, signing: str | None) -> ProbeFinding:
     by_spf = is_aligned(dns, found, envelope, strict=record.tag("aspf", "r") == "s")
     by_dkim = signing is not None and is_aligned(dns, found, signing, strict=record.tag("adkim", "r") == "s")
     policy = f"p={effective_policy(found, record)} from _dmarc.{record.domain}"
@@ -157,7 +157,7 @@ def effective_policy(found: Walk, record: DmarcRecord) -> str:
     return _SOFTER[policy] if record.tag("t", "n") == "y" else policy
 
 
-def _tags(found: Walk, record: DmarcRecord) -> Iterator[Finding]:
+def _tags(found: Walk, record: DmarcRecord) -> Iterator[ProbeFinding]:
     """Yield findings about single tags of the record that applies."""
     where = f"_dmarc.{record.domain}"
     for name in ("p", "sp", "np"):

@@ -19,7 +19,7 @@ class Severity(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class ProbeFinding:
     """One line of the report."""
 
     probe: str
@@ -34,24 +34,24 @@ class Probe:
     """Examines one thing. `run` may raise anything, and may take long."""
 
     name: str
-    run: Callable[[], Iterable[Finding]]
+    run: Callable[[], Iterable[ProbeFinding]]
 
 
-def ok(probe: str, text: str) -> Finding:
+def ok(probe: str, text: str) -> ProbeFinding:
     """Return a finding that all is well."""
-    return Finding(probe=probe, severity=Severity.OK, text=text)
+    return ProbeFinding(probe=probe, severity=Severity.OK, text=text)
 
 
-def skip(probe: str, text: str) -> Finding:
+def skip(probe: str, text: str) -> ProbeFinding:
     """Return a finding that something was not examined."""
-    return Finding(probe=probe, severity=Severity.SKIP, text=text)
+    return ProbeFinding(probe=probe, severity=Severity.SKIP, text=text)
 
 
-def warn(probe: str, text: str, fix: str = "") -> Finding:
+def warn(probe: str, text: str, fix: str = "") -> ProbeFinding:
     """Return a finding that something should be changed."""
-    return Finding(probe=probe, severity=Severity.WARN, text=text, fix=fix)
+    return ProbeFinding(probe=probe, severity=Severity.WARN, text=text, fix=fix)
 
 
-def fail(probe: str, text: str, fix: str = "") -> Finding:
+def fail(probe: str, text: str, fix: str = "") -> ProbeFinding:
     """Return a finding that emails do not arrive, or that readers cannot do what they should."""
-    return Finding(probe=probe, severity=Severity.FAIL, text=text, fix=fix)
+    return ProbeFinding(probe=probe, severity=Severity.FAIL, text=text, fix=fix)

@@ -13,7 +13,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Final
 
-from digestmail.doctor.findings import Finding, fail, ok, skip, warn
+from digestmail.doctor.findings import ProbeFinding, fail, ok, skip, warn
 from digestmail.doctor.pages import HttpClient
 from digestmail.errors import SourceError
 from digestmail.storage import settings
@@ -29,7 +29,7 @@ _LITTLE, _TOO_LITTLE = 1_000_000_000, 100_000_000
 _FEWEST_FILES: Final = 1000
 
 
-def probe_clock(http: HttpClient, url: str | None, now: Callable[[], datetime]) -> Iterator[Finding]:
+def probe_clock(http: HttpClient, url: str | None, now: Callable[[], datetime]) -> Iterator[ProbeFinding]:
     """Yield whether this machine's clock agrees with that of the web server at `url` (Date, RFC 9110 section 6.6.1)."""
     if url is None:
         yield skip(CLOCK, "no source is on the web, so there is no clock to compare with")
@@ -49,7 +49,7 @@ def probe_clock(http: HttpClient, url: str | None, now: Callable[[], datetime]) 
     yield judge_clock(before, theirs if theirs.tzinfo else theirs.replace(tzinfo=UTC), after)
 
 
-def judge_clock(before: datetime, theirs: datetime, after: datetime) -> Finding:
+def judge_clock(before: datetime, theirs: datetime, after: datetime) -> ProbeFinding:
     """Compare a server's time, in whole seconds, with ours before the request and after the response."""
     ahead = max(before - theirs - timedelta(seconds=1), theirs - after, timedelta(0))
     if ahead <= _TOLERATED:
@@ -59,7 +59,7 @@ def judge_clock(before: datetime, theirs: datetime, after: datetime) -> Finding:
     return (fail if ahead > _TOO_FAR else warn)(CLOCK, text, "set up time synchronization (timedatectl set-ntp true)")
 
 
-def probe_zones(names: tuple[str, ...], today: datetime) -> Iterator[Finding]:
+def probe_zones(names: tuple[str, ...], today: datetime) -> Iterator[ProbeFinding]:
     """Yield whether the data of the time zones `names` is there, and recent enough."""
     for name in dict.fromkeys(names):
         try:
@@ -70,7 +70,7 @@ def probe_zones(names: tuple[str, ...], today: datetime) -> Iterator[Finding]:
     yield judge_zones(zone_version(), today)
 
 
-def judge_zones(version: str, today: datetime) -> Finding:
+def judge_zones(version: str, today: datetime) -> ProbeFinding:
     """Judge the version of time zone data, such as "2026a"."""
     if not re.fullmatch(r"\d{4}[a-z]+", version):
         return skip(ZONES, "the time zone data does not tell its version")
@@ -94,7 +94,7 @@ def zone_version(paths: tuple[str, ...] | None = None) -> str:
     return ""
 
 
-def probe_disk(folders: tuple[Path, ...]) -> Iterator[Finding]:
+def probe_disk(folders: tuple[Path, ...]) -> Iterator[ProbeFinding]:
     """Yield how much space is left where the data is."""
     seen: set[int] = set()
     for folder in folders:
@@ -105,7 +105,7 @@ def probe_disk(folders: tuple[Path, ...]) -> Iterator[Finding]:
             yield judge_space(folder, usage.f_bavail * usage.f_frsize, usage.f_favail if usage.f_files else None)
 
 
-def judge_space(folder: Path, free: int, files: int | None) -> Finding:
+def judge_space(folder: Path, free: int, files: int | None) -> ProbeFinding:
     """Judge free octets and free inodes; None: the file system has no limit of them."""
     text = f"{folder} has {free / 1e9:.1f} GB left"
     if files is not None and files < _FEWEST_FILES:
@@ -115,7 +115,7 @@ def judge_space(folder: Path, free: int, files: int | None) -> Finding:
     return warn(DISK, text, "free some space soon") if free < _LITTLE else ok(DISK, text)
 
 
-def probe_database(database: Database) -> Iterator[Finding]:
+def probe_database(database: Database) -> Iterator[ProbeFinding]:
     """Yield whether the database can be written, and whether its tables are those of this version."""
     database.upgrade()
     with database.begin_dry_run() as connection:

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from ipaddress import ip_address
 
 from digestmail.doctor.dns import Dns, addresses, reverse_name
-from digestmail.doctor.findings import Finding, fail, ok, skip, warn
+from digestmail.doctor.findings import ProbeFinding, fail, ok, skip, warn
 from digestmail.doctor.spf import Route
 
 REVERSE, EHLO, MX = "reverse-dns", "ehlo", "mx"
 
 
-def probe_reverse(dns: Dns, route: Route) -> Iterator[Finding]:
+def probe_reverse(dns: Dns, route: Route) -> Iterator[ProbeFinding]:
     """Yield whether each address has a name that leads back to it (FCrDNS, RFC 8601 section 2.7.3)."""
     if route.relays:
         yield skip(REVERSE, f"{', '.join(route.relays)} sends to receivers, so the names of its addresses count")
@@ -22,7 +22,7 @@ def probe_reverse(dns: Dns, route: Route) -> Iterator[Finding]:
         yield from (_judge_reverse(dns, address) for address in route.addresses)
 
 
-def _judge_reverse(dns: Dns, address: str) -> Finding:
+def _judge_reverse(dns: Dns, address: str) -> ProbeFinding:
     found = dns.look_up(reverse_name(address), "PTR")
     if found.problem:
         return warn(REVERSE, f"the name of {address} cannot be looked up: {found.problem}", "try again later")
@@ -46,7 +46,7 @@ def _leads_to(dns: Dns, name: str, address: str) -> bool:
     return any(ip_address(one) == ip_address(address) for one in addresses(dns, name).values)
 
 
-def probe_ehlo(dns: Dns, route: Route) -> Iterator[Finding]:
+def probe_ehlo(dns: Dns, route: Route) -> Iterator[ProbeFinding]:
     """Yield whether the name in EHLO has an address (RFC 5321 section 4.1.4)."""
     name = route.ehlo_name
     if not route.relays:
@@ -65,7 +65,7 @@ def probe_ehlo(dns: Dns, route: Route) -> Iterator[Finding]:
         yield warn(EHLO, f"{name} has no address, so some servers refuse the connection", remedy)
 
 
-def probe_mx(dns: Dns, domain: str) -> Iterator[Finding]:
+def probe_mx(dns: Dns, domain: str) -> Iterator[ProbeFinding]:
     """Yield whether bounces and replies to `domain` can be delivered (RFC 5321 section 5.1, RFC 7505)."""
     found = dns.look_up(domain, "MX")
     if found.problem:
@@ -82,7 +82,7 @@ def probe_mx(dns: Dns, domain: str) -> Iterator[Finding]:
             yield ok(MX, f"email to {domain} goes to {', '.join(_exchanges(found.values))}")
 
 
-def _without_mx(dns: Dns, domain: str) -> Finding:
+def _without_mx(dns: Dns, domain: str) -> ProbeFinding:
     if addresses(dns, domain).values:
         return warn(MX, f"{domain} has no MX record, so its own address is used", f"publish an MX record for {domain}")
     return fail(MX, f"{domain} has neither MX record nor address, so bounces get lost", "publish an MX record for it")

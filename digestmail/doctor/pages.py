@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Final, Protocol
 
-from digestmail.doctor.findings import Finding, fail, ok, skip, warn
+from digestmail.doctor.findings import ProbeFinding, fail, ok, skip, warn
 from digestmail.errors import SourceError
 from digestmail.sources.http.exchange import HttpResponse
 
@@ -23,7 +23,7 @@ class HttpClient(Protocol):
         ...
 
 
-def probe_pages(http: HttpClient, base_url: str | None) -> Iterator[Finding]:
+def probe_pages(http: HttpClient, base_url: str | None) -> Iterator[ProbeFinding]:
     """Yield whether `digestmail web` answers at `base_url`."""
     if base_url is None:
         yield skip(PAGES, "base_url is not set, so emails link to no pages")
@@ -43,7 +43,7 @@ def probe_pages(http: HttpClient, base_url: str | None) -> Iterator[Finding]:
         yield fail(PAGES, f"{base_url}/healthz answered {_shown(response)}", _REMEDY)
 
 
-def probe_one_click(http: HttpClient, base_url: str | None, token: str) -> Iterator[Finding]:
+def probe_one_click(http: HttpClient, base_url: str | None, token: str) -> Iterator[ProbeFinding]:
     """Yield whether a mail program can unsubscribe a reader. `token` is valid, but no subscriber has its number."""
     if base_url is None:
         yield skip(ONE_CLICK, "base_url is not set, so readers unsubscribe by email")
@@ -56,7 +56,7 @@ def probe_one_click(http: HttpClient, base_url: str | None, token: str) -> Itera
     yield judge_one_click(response)
 
 
-def judge_one_click(response: HttpResponse) -> Finding:
+def judge_one_click(response: HttpResponse) -> ProbeFinding:
     """Return whether a response to one click is that of `digestmail web` with our database."""
     if response.status == HTTPStatus.OK and response.body == b"unsubscribed\n":
         return ok(ONE_CLICK, "one click unsubscribes")

@@ -10,7 +10,7 @@ from typing import Final
 
 from digestmail.bounces.mailboxes.base import Mailbox
 from digestmail.clock import Clock
-from digestmail.doctor.findings import Finding, fail, ok, skip, warn
+from digestmail.doctor.findings import ProbeFinding, fail, ok, skip, warn
 from digestmail.mail.dkim import Signer
 from digestmail.mail.dkim_verify import verify_ours
 
@@ -28,8 +28,8 @@ def probe_round_trip(
     clock: Clock,
     *,
     patience: float,
-) -> Iterator[Finding]:
-    """Send the test email, and yield what became of it. It is removed from the mailbox, all others stay.
+) -> Iterator[ProbeFinding]:
+    """Send the test email, and yield what became of it. It is marked as read, and no other email is.
 
     `send` returns the reply of the server, and raises DigestmailError. `patience` is how many seconds to wait for it.
     """
@@ -59,7 +59,7 @@ def _take(mailbox: Mailbox, message_id: str) -> bytes | None:
     return None
 
 
-def judge_returned(raw: bytes, signers: Sequence[Signer]) -> Iterator[Finding]:
+def judge_returned(raw: bytes, signers: Sequence[Signer]) -> Iterator[ProbeFinding]:
     """Yield whether our signatures are intact, and the results of the server that received the email."""
     results = verify_ours(raw, signers)
     for result in results:
@@ -76,7 +76,7 @@ def judge_returned(raw: bytes, signers: Sequence[Signer]) -> Iterator[Finding]:
     yield _judge_authentication(message)
 
 
-def _judge_authentication(message: Message) -> Finding:
+def _judge_authentication(message: Message) -> ProbeFinding:
     """Judge the topmost Authentication-Results: those below may be anyone's (RFC 8601 section 7.1)."""
     field = str(message.get("Authentication-Results", ""))
     found = authentication_results(field)

@@ -8,11 +8,11 @@ import threading
 import time
 from collections.abc import Iterable, Sequence
 
-from digestmail.doctor.findings import Finding, Probe, Severity, fail
+from digestmail.doctor.findings import Probe, ProbeFinding, Severity, fail
 from digestmail.errors import DigestmailError
 
 log = logging.getLogger("digestmail.doctor")
-_Findings = tuple[Finding, ...]
+_Findings = tuple[ProbeFinding, ...]
 
 
 def run_probes(probes: Sequence[Probe], *, seconds: float) -> _Findings:
@@ -38,7 +38,7 @@ def run_probes(probes: Sequence[Probe], *, seconds: float) -> _Findings:
     )
 
 
-def has_failed(findings: Iterable[Finding]) -> bool:
+def has_failed(findings: Iterable[ProbeFinding]) -> bool:
     """Return whether something needs to be done before emails can be sent."""
     return any(finding.severity is Severity.FAIL for finding in findings)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from digestmail.doctor.dns import Dns, addresses
-from digestmail.doctor.findings import Finding, fail, ok, warn
+from digestmail.doctor.findings import ProbeFinding, fail, ok, warn
 from digestmail.doctor.spf_check import SpfResult, check_host
 from digestmail.doctor.spf_record import MOST_LOOKUPS, Survey, spf_records, survey
 from digestmail.text.addresses import split_address
@@ -48,7 +48,7 @@ class Route:
         return split_address(self.sender)[1]
 
 
-def probe_spf(dns: Dns, route: Route) -> Iterator[Finding]:
+def probe_spf(dns: Dns, route: Route) -> Iterator[ProbeFinding]:
     """Yield findings about the record, and about our servers."""
     answer = dns.look_up(route.domain, "TXT")
     if answer.problem:
@@ -71,7 +71,7 @@ def probe_spf(dns: Dns, route: Route) -> Iterator[Finding]:
     yield from _our_servers(dns, route, found)
 
 
-def judge_survey(domain: str, found: Survey) -> Iterator[Finding]:
+def judge_survey(domain: str, found: Survey) -> Iterator[ProbeFinding]:
     """Yield what is wrong with a record, whoever sends."""
     yield from (
         fail(PROBE, f"receivers cannot evaluate it: {problem}", "correct the record") for problem in found.problems
@@ -94,7 +94,7 @@ def judge_survey(domain: str, found: Survey) -> Iterator[Finding]:
         yield warn(PROBE, f"the record of {domain} {what}, so it forbids nothing", "end it with ~all")
 
 
-def _our_servers(dns: Dns, route: Route, found: Survey) -> Iterator[Finding]:
+def _our_servers(dns: Dns, route: Route, found: Survey) -> Iterator[ProbeFinding]:
     for address in route.addresses:
         yield _judge_address(dns, route, address)
     if not route.addresses and not route.relays:
@@ -107,7 +107,7 @@ def _our_servers(dns: Dns, route: Route, found: Survey) -> Iterator[Finding]:
         yield from (_judge_relay(dns, route, relay, found) for relay in route.relays)
 
 
-def _judge_address(dns: Dns, route: Route, address: str) -> Finding:
+def _judge_address(dns: Dns, route: Route, address: str) -> ProbeFinding:
     verdict = check_host(dns, address, route.sender, route.ehlo_name)
     text = f"{address} for {route.domain}: {verdict.result} ({verdict.reason})"
     if verdict.result is SpfResult.PASS:
@@ -117,7 +117,7 @@ def _judge_address(dns: Dns, route: Route, address: str) -> Finding:
     return fail(PROBE, text, f"add ip{6 if ':' in address else 4}:{address} to the record of {route.domain}")
 
 
-def _judge_relay(dns: Dns, route: Route, relay: str, found: Survey) -> Finding:
+def _judge_relay(dns: Dns, route: Route, relay: str, found: Survey) -> ProbeFinding:
     """Judge a relay whose outgoing addresses are unknown: by what its provider documents, or by its own address."""
     wanted = _include_of(relay)
     if wanted is not None:

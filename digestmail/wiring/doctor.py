@@ -21,7 +21,7 @@ from digestmail.doctor.certificates import TlsServer, probe_certificate
 from digestmail.doctor.dkim_record import PublishedKey, probe_dkim
 from digestmail.doctor.dmarc import probe_dmarc
 from digestmail.doctor.dns import Dns
-from digestmail.doctor.findings import Finding, Probe, ok
+from digestmail.doctor.findings import Probe, ProbeFinding, ok
 from digestmail.doctor.spf import Route, probe_spf
 from digestmail.mail.dkim import Signer
 from digestmail.mail.tokens import Tokens
@@ -136,7 +136,7 @@ def _public_addresses() -> tuple[str, ...]:
     return tuple(address for address in found if is_public(ip_address(address)))
 
 
-def _login(transport: Transport) -> Iterator[Finding]:
+def _login(transport: Transport) -> Iterator[ProbeFinding]:
     try_connection(transport)
     yield ok("login", f"{transport.name} accepts the connection")
 
@@ -146,7 +146,7 @@ def _mailbox_probes(installation: Installation) -> Iterator[Probe]:
         yield Probe(name="mailbox", run=partial(_mailbox, installation))
 
 
-def _mailbox(installation: Installation) -> Iterator[Finding]:
+def _mailbox(installation: Installation) -> Iterator[ProbeFinding]:
     place, _ = count_quarantined(
         installation.config, installation.base, installation.database, installation.clock, connect=True
     )

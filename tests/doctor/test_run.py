@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from digestmail.doctor.findings import Finding, Probe, Severity, fail, ok, warn
+from digestmail.doctor.findings import Probe, ProbeFinding, Severity, fail, ok, warn
 from digestmail.doctor.run import has_failed, run_probes
 from digestmail.errors import TransportError
 
@@ -13,7 +13,7 @@ def raising(error: Exception):
     raise error
 
 
-def hanging(end: threading.Event) -> list[Finding]:
+def hanging(end: threading.Event) -> list[ProbeFinding]:
     end.wait()
     return []
 
@@ -26,11 +26,11 @@ def half(name: str):
 def test_findings_come_in_the_order_of_the_probes():
     first_may_end = threading.Event()
 
-    def slow() -> list[Finding]:
+    def slow() -> list[ProbeFinding]:
         first_may_end.wait()
         return [ok("slow", "done")]
 
-    def quick() -> list[Finding]:
+    def quick() -> list[ProbeFinding]:
         first_may_end.set()
         return [ok("quick", "one"), warn("quick", "two")]
 

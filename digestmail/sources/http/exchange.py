@@ -14,6 +14,7 @@ from digestmail.sources.http.proxies import Proxies
 from digestmail.sources.http.request import request_url
 from digestmail.sources.http.response import body_of, header_values
 from digestmail.sources.http.ssrf import parse_target
+from digestmail.text.hosts import is_local
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +47,7 @@ class HttpExchange:
         secret elsewhere. Raises SourceError if there is no response in time, or one that is damaged or too large.
         """
         target = parse_target(url)
-        proxy = self._proxies.of(target)
+        proxy = None if is_local(target.host) else self._proxies.of(target)
         budget = Budget(self._clock)
         connections = Connections(budget, self._user_agent)
         connections.allow(None)
