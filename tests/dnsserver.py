@@ -16,7 +16,7 @@ import dns.rcode
 import dns.rdatatype
 import dns.rrset
 
-from digestmail.doctor.dns import Kind, Records, Resolver
+from digestmail.doctor.dns import Resolver
 
 Zone = Mapping[str, Mapping[str, Sequence[str]]]
 """Records in the format of zone files, by name and type."""
@@ -114,18 +114,3 @@ def _connections(listener: socket.socket, server: DnsServer) -> None:
             (length,) = struct.unpack("!H", file.read(2))
             answer = server.answer(file.read(length), "tcp") or b""
             connection.sendall(struct.pack("!H", len(answer)) + answer)
-
-
-class FakeDns:
-    """Records in memory: `zone[name][type]`; a text instead of a list is a problem."""
-
-    def __init__(self, zone: Mapping[str, Mapping[str, Sequence[str] | str]]) -> None:
-        self.zone = zone
-        self.asked: list[tuple[str, str]] = []
-
-    def look_up(self, name: str, kind: Kind) -> Records:
-        self.asked.append((name, kind))
-        if name not in self.zone:
-            return Records(exists=False)
-        found = self.zone[name].get(kind, ())
-        return Records(problem=found) if isinstance(found, str) else Records(values=tuple(found))

@@ -27,6 +27,7 @@ from digestmail.subscribers.admin import count_choices
 from digestmail.text.counts import counted
 from digestmail.text.credentials import weaknesses
 from digestmail.transports.single import try_connection
+from digestmail.wiring.oauth import sign_in_problems
 from digestmail.wiring.places import place_problems
 from digestmail.wiring.profile import file_notes, file_problems
 from digestmail.wiring.reading_lists import list_problems
@@ -63,7 +64,7 @@ def check(app: App, *, connect: bool) -> CheckReport:
         problems += [*_connections(app), *list_problems(app.config, app.database, app.wall_clock)]
     problems += [*place_problems(app.config, app.base), *file_problems(app.config, app.base)]
     problems += weaknesses(secrets_of(app.config))
-    problems += _unused(app)
+    problems += [*_unused(app), *sign_in_problems(app.config, app.database, app.wall_clock)]
     problems += check_outbox.problems(app)
     configured = [table.name for table in app.config.sources]
     health = tuple(row for row in list_health(app.database) if row.source in configured)

@@ -43,7 +43,7 @@ SendTo = Annotated[
     str | None,
     typer.Option(
         metavar="ADDRESS",
-        help="Also send a test email there. If it arrives in the mailbox of [bounces], it is verified and marked as read.",
+        help="Also send a test email there. If it arrives in the mailbox of [bounces], it is verified.",
         show_default=False,
     ),
 ]

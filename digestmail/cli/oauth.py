@@ -44,7 +44,7 @@ def login(
         )
         tokens.accept(_sign_in(opened, application, endpoint))
     if not quiet:
-        sys.stdout.write("signed in; `digestmail check` tries the login\n")
+        sys.stdout.write("signed in; `digestmail check --connect` tries the login\n")
 
 
 def _sign_in(opened: App, application: Application, endpoint: OAuthEndpoint) -> TokenGrant:

@@ -39,12 +39,16 @@ class Resolver:
     def __init__(self, server: str | None = None, *, seconds: float = 5.0) -> None:
         """Use `server`, an address with or without a port ("192.0.2.53", "[2001:db8::53]:5353"), or the system's.
 
-        A lookup takes `seconds` at most. Raises ValueError if `server` is not an address.
+        A lookup takes `seconds` at most. Raises ValueError if `server` is not an address, or if
+        the system has no resolver.
         """
         import dns.resolver
 
         self._seconds = seconds
-        self._resolver = dns.resolver.Resolver(configure=server is None)
+        try:
+            self._resolver = dns.resolver.Resolver(configure=server is None)
+        except dns.resolver.NoResolverConfiguration as error:
+            raise ValueError("this machine has no DNS resolver (/etc/resolv.conf): name one") from error
         if server is not None:
             address, self._resolver.port = parse_server(server)
             self._resolver.nameservers = [address]

@@ -75,6 +75,11 @@ class EndpointTokens:
             return None
         return self._obtain(refused)
 
+    def has_refresh_token(self) -> bool:
+        """Return whether someone has signed in. Raises TransportError."""
+        stored = self._stored()
+        return stored is not None and stored.refresh_token is not None
+
     def accept(self, grant: TokenGrant) -> None:
         """Store the tokens of a sign-in. Raises StorageError."""
         with self._database.begin() as connection:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -61,6 +62,17 @@ def sign_in_application(
     if application.device_url is None and application.authorization_url is None:
         raise ConfigError([f"{key}.oauth.device_url: to sign in, set device_url or authorization_url"])
     return found
+
+
+def sign_in_problems(config: Config, database: Database, clock: Clock) -> Iterator[str]:
+    """Name the servers that someone has to sign in to first."""
+    for key in ("mail.smtp", "mail.fallback", "bounces"):
+        table = _table(config, key)
+        if table is None or table.oauth is None or table.oauth.application("smtp") is None:
+            continue
+        tokens, application, _ = endpoint_tokens(config, database, clock, key)
+        if application.grant is GrantType.REFRESH_TOKEN and not tokens.has_refresh_token():
+            yield f"{key}.oauth: no one has signed in: run `{login_command(key)}`"
 
 
 def open_exchange(config: Config, clock: Clock) -> HttpExchange:

@@ -67,7 +67,10 @@ def test_a_code_signs_in_and_the_refresh_token_is_stored(site, monkeypatch):
     answers = [(200, CODE), (400, {"error": "authorization_pending"}), issued(1, refresh="refresh-1")]
     with TokenServer(*answers).running() as server:
         place = site(server.url, f'device_url = "{server.url}/device"')
+        before = digestmail(place, "check", status=1)
+        assert "mail.smtp.oauth: no one has signed in: run `digestmail oauth login --server smtp`" in before
         said = digestmail(place, "oauth", "login")
+        assert "no one has signed in" not in digestmail(place, "check", status=1)
     assert "Open https://login.example.org/device in a browser, enter the code ABCD-EFGH" in said
     assert "signed in" in said
     assert stored(place) == [("mail.smtp", "access-1", "refresh-1")]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from dnsserver import FakeDns, serving_dns
+from dnsserver import serving_dns
+from fakedns import FakeDns
 
 from digestmail.doctor.dkim_record import PublishedKey, judge_key, probe_dkim
 from digestmail.doctor.findings import Severity

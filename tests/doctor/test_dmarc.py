@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from dnsserver import FakeDns
+from fakedns import FakeDns
 
 from digestmail.doctor.dmarc import effective_policy, names_to_query, parse_dmarc, probe_dmarc, walk
 from digestmail.doctor.findings import Severity

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from dnsserver import FakeDns
+from fakedns import FakeDns
 
 from digestmail.doctor.findings import Severity
 from digestmail.doctor.spf import Route, probe_spf

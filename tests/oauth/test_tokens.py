@@ -10,7 +10,7 @@ from datetime import timedelta
 
 import pytest
 from fakes import THURSDAY, FakeClock
-from loopback import listening, resetting
+from loopback import listening
 from sqlalchemy import select
 from tokenserver import TokenServer, application, endpoint, issued
 
@@ -248,7 +248,7 @@ def test_a_server_in_trouble_changes_nothing(database, clock, status):
 
 
 def test_a_server_that_hangs_up_is_an_error_of_the_transport(database, clock):
-    with listening(resetting) as listener:
+    with listening(lambda connection, _: connection.recv(10)) as listener:
         found = signed_in(database, f"http://127.0.0.1:{listener.port}/token", clock)
         with pytest.raises(TransportError, match=r"no access token: .*cannot be reached"):
             found.get()
@@ -282,3 +282,7 @@ def test_no_value_shows_a_token(database, clock):
     for text in (repr(grant), repr(app), repr(stored), str(stored)):
         assert "-9" not in text
         assert "client-secret" not in text
+    with database.connect() as connection:
+        row = connection.execute(select(schema.oauth_tokens)).one()
+    assert "client-secret" not in str(row)
+    assert "digest@example.org" not in str(row)
