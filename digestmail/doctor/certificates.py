@@ -78,9 +78,7 @@ def _plain(server: TlsServer) -> socket.socket:
     if server.security == "tls":
         return socket.create_connection((server.host, server.port), server.timeout)
     if server.protocol == "imap":
-        imap = imaplib.IMAP4(server.host, server.port, server.timeout)
-        imap._simple_command("STARTTLS")  # noqa: SLF001 - `starttls` verifies another name
-        return imap.sock
+        return _imap(server)
     greet = "LHLO" if server.protocol == "lmtp" else "EHLO"
     smtp = smtplib.SMTP(timeout=server.timeout, local_hostname=server.ehlo_name)
     try:
@@ -91,6 +89,18 @@ def _plain(server: TlsServer) -> socket.socket:
     if smtp.sock is None:
         raise OSError("the connection was lost")
     return smtp.sock
+
+
+def _imap(server: TlsServer) -> socket.socket:
+    imap = imaplib.IMAP4(server.host, server.port, server.timeout)
+    try:
+        answered, _ = imap._simple_command("STARTTLS")  # noqa: SLF001 - `starttls` would wrap the socket itself
+        if answered != "OK":
+            raise OSError("the server offers no STARTTLS")  # noqa: TRY301 - closed like after any other error
+    except BaseException:
+        imap.shutdown()
+        raise
+    return imap.sock
 
 
 def _begin_tls(smtp: smtplib.SMTP, server: TlsServer, greet: str) -> None:

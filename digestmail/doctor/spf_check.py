@@ -17,7 +17,7 @@ _MOST_VOID: Final = 2
 """Lookups without an answer (section 4.6.4)."""
 _MOST_NAMES: Final = 10
 """Names of an MX or PTR answer that are looked up."""
-_MACRO = re.compile(r"%(?:\{([a-z])(\d*)(r?)([.\-+,/_=]*)\}|(.))", re.IGNORECASE)
+_MACRO = re.compile(r"%(?:\{([a-z])(\d{0,3})(r?)([.\-+,/_=]*)\}|(.))", re.IGNORECASE)
 
 
 class SpfResult(StrEnum):

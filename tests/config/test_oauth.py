@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from digestmail.cli.check_files import secret_files
 from digestmail.config.load import load as load_config
 from digestmail.config.servers import secrets_of
 from digestmail.errors import ConfigError
@@ -78,6 +81,7 @@ def test_the_secret_may_be_in_a_file_or_in_the_environment_and_is_never_shown(lo
     loaded = load(f'{keys}client_secret_file = "secret"')
     assert secrets_of(loaded)["mail.smtp.oauth.client_secret"] == "s3cr3t-value"
     assert "s3cr3t" not in repr(loaded)
+    assert ("mail.smtp.oauth.client_secret_file", Path("secret")) in secret_files(loaded), "its mode is looked at"
     monkeypatch.setenv("DIGESTMAIL_MAIL__SMTP__OAUTH__CLIENT_SECRET", "from-the-environment")
     assert secrets_of(load(keys))["mail.smtp.oauth.client_secret"] == "from-the-environment"
 

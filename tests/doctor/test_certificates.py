@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import socket
+import ssl
 import sys
+import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -26,6 +29,44 @@ def server(port: int, certificate: Path | None, **changes) -> TlsServer:
         "server_name": None, "timeout": 5.0,
     }  # fmt: skip
     return TlsServer(**(fields | changes))
+
+
+def imap(context: ssl.SSLContext | None, *, at_once: bool):
+    """Speak as much IMAP as comes before TLS; without a context, refuse STARTTLS."""
+
+    def talk(connection: socket.socket, over: threading.Event) -> None:
+        del over
+        if not at_once:
+            connection.sendall(b"* OK ready\r\n")
+            with connection.makefile("rb") as file:
+                for line in file:
+                    tag, _, command = line.decode().strip().partition(" ")
+                    if command == "CAPABILITY":
+                        connection.sendall(b"* CAPABILITY IMAP4rev1 STARTTLS\r\n")
+                    refused = command == "STARTTLS" and context is None
+                    connection.sendall(f"{tag} {'NO' if refused else 'OK'} done\r\n".encode())
+                    if command == "STARTTLS":
+                        break
+        if context is not None:
+            with context.wrap_socket(connection, server_side=True) as secured:
+                secured.recv(1)
+
+    return talk
+
+
+@pytest.mark.parametrize("security", ["starttls", "tls"])
+def test_the_certificate_of_an_imap_server_is_read(certificate, tls, security):
+    with listening(imap(tls, at_once=security == "tls")) as listener:
+        changes = {"protocol": "imap", "name": "bounces", "security": security}
+        (finding,) = probe_certificate(server(listener.port, certificate, **changes), datetime.now(UTC))
+    assert "more days" in finding.text
+
+
+def test_an_imap_server_that_refuses_starttls_fails():
+    with listening(imap(None, at_once=False)) as listener:
+        (finding,) = probe_certificate(server(listener.port, None, protocol="imap"), THURSDAY)
+    assert finding.severity is Severity.FAIL
+    assert "offers no STARTTLS" in finding.text
 
 
 @pytest.mark.parametrize("security", ["starttls", "tls"])
