@@ -13,7 +13,8 @@ MOST_LOOKUPS: Final = 10
 """Terms that cause DNS queries, in all records together (section 4.6.4)."""
 LOOK_UP: Final = frozenset({"include", "a", "mx", "ptr", "exists", "redirect"})
 _TERM = re.compile(
-    r"([+?~-]?)([a-z][a-z0-9_.-]*)(?:([:=])([^/\s]*(?:/(?![\d/])[^/\s]*)*))?((?:/\d{1,3})?(?://\d{1,3})?)", re.IGNORECASE
+    r"([+?~-]?)([a-z][a-z0-9_.-]*)(?:([:=])([^/\s]*(?:/(?![\d/])[^/\s]*)*))?((?:/\d{1,3})?(?://\d{1,3})?)",
+    re.IGNORECASE,
 )
 _MECHANISMS: Final = frozenset({"all", "include", "a", "mx", "ptr", "ip4", "ip6", "exists"})
 _NEEDS_DOMAIN: Final = frozenset({"include", "exists", "redirect"})

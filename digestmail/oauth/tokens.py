@@ -24,6 +24,8 @@ _MARGIN: Final = timedelta(minutes=5)
 """A token is renewed so long before it ends, for a clock that is behind and for connections that take a while."""
 _FRESH: Final = timedelta(minutes=1)
 """A token this young that is refused is not replaced: the reason is another one."""
+_AFTER_FAILURE: Final = 10.0
+"""Seconds without requests after one that failed."""
 _WAIT: Final = 0.2
 """Seconds between looks at whether another worker has renewed the token."""
 
@@ -58,7 +60,9 @@ class EndpointTokens:
         self._account = account_of(application, username)
         self._patience = patience
         self._mutex = Lock()
-        self._unsaved: TokenGrant | None = None
+        self._unsaved: StoredTokens | None = None
+        self._failure: tuple[float, str] | None = None
+        """Until when no request is made, and why the last one failed."""
 
     def get(self) -> str:
         """Return an access token that is valid for some time. Raises TransportError."""
@@ -82,8 +86,11 @@ class EndpointTokens:
 
     def accept(self, grant: TokenGrant) -> None:
         """Store the tokens of a sign-in. Raises StorageError."""
+        self._put(grant_row(grant, self._clock.now()))
+
+    def _put(self, tokens: StoredTokens) -> None:
         with self._database.begin() as connection:
-            oauth_tokens.put(connection, self._server, self._account, grant_row(grant, self._clock.now()))
+            oauth_tokens.put(connection, self._server, self._account, tokens)
 
     def _usable(self, refused: str | None) -> str | None:
         stored = self._stored()
@@ -99,16 +106,15 @@ class EndpointTokens:
         with self._mutex, self._alone(refused) as found:
             if found is not None:
                 return found
-            stored = self._stored()
-            grant, self._unsaved = self._unsaved or self._request(stored), None
+            issued, self._unsaved = self._unsaved or self._request(self._stored()), None
             try:
                 with _as_ours():
-                    self.accept(grant)
+                    self._put(issued)
             except TransportError:
                 # The server may have revoked the refresh token that is still stored.
-                self._unsaved = grant
+                self._unsaved = issued
                 raise
-            return grant.access_token
+            return issued.access_token
 
     @contextmanager
     def _alone(self, refused: str | None) -> Iterator[str | None]:
@@ -116,14 +122,25 @@ class EndpointTokens:
         ends = self._clock.monotonic() + self._patience
         while True:
             with _as_ours(), self._database.lock(f"oauth-{self._server}") as held:
-                if held or self._usable(refused):
-                    yield self._usable(refused)
+                found = self._usable(refused)
+                if held or found:
+                    yield found
                     return
             if self._clock.monotonic() >= ends:
                 raise TransportError(f"another worker has been requesting an access token for {self._patience:g} s")
             self._clock.sleep(_WAIT)
 
-    def _request(self, stored: StoredTokens | None) -> TokenGrant:
+    def _request(self, stored: StoredTokens | None) -> StoredTokens:
+        """Request tokens. Connections that wait for the same failure get it at once, instead of one after the other."""
+        if self._failure is not None and self._clock.monotonic() < self._failure[0]:
+            raise TransportError(self._failure[1])
+        try:
+            return grant_row(self._ask(stored), self._clock.now())
+        except TransportError as error:
+            self._failure = self._clock.monotonic() + _AFTER_FAILURE, str(error)
+            raise
+
+    def _ask(self, stored: StoredTokens | None) -> TokenGrant:
         application = self._application
         form = client_form(application) | {"grant_type": str(application.grant)}
         if application.scope:

@@ -244,7 +244,17 @@ def test_a_server_in_trouble_changes_nothing(database, clock, status):
         found = signed_in(database, server.url, clock)
         with pytest.raises(OAuthError, match=str(status)):
             found.get()
+        clock.sleep(10)
         assert found.get() == "access-1"
+
+
+def test_connections_that_wait_for_the_same_failure_get_it_at_once(database, clock):
+    with TokenServer((503, b"busy")).running() as server:
+        found = signed_in(database, server.url, clock)
+        for _ in range(16):
+            with pytest.raises(TransportError, match="503"):
+                found.get()
+    assert len(server.forms) == 1
 
 
 def test_a_server_that_hangs_up_is_an_error_of_the_transport(database, clock):
