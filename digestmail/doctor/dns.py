@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 if TYPE_CHECKING:
     import dns.rdata
     import dns.resolver
 
+_LARGEST_DATAGRAM: Final = 1232
+"""Octets that pass every network without fragments (https://www.dnsflagday.net/2020/)."""
 Kind = Literal["TXT", "MX", "A", "AAAA", "PTR"]
 
 
@@ -53,6 +55,8 @@ class Resolver:
             address, self._resolver.port = parse_server(server)
             self._resolver.nameservers = [address]
         self._resolver.lifetime = seconds
+        # Keys of 2048 bits fit into one datagram then, also where a firewall blocks TCP.
+        self._resolver.use_edns(0, 0, _LARGEST_DATAGRAM)
 
     def look_up(self, name: str, kind: Kind) -> Records:
         """Return the records of `name`. CNAMEs are followed."""
