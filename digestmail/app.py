@@ -140,9 +140,9 @@ class App(AbstractContextManager["App"]):
 
     def read_bounces(self, *, stop: Stop = never) -> BouncesReport:
         """Read the bounce mailbox, or listen until `stop` returns true. Raises MailboxError."""
-        counter = bounces.processor(self.config, self.database, self.tokens, self.wall_clock)
-        table = self.config.bounces
-        return bounces.receive(table, self.base, counter, self.wall_clock, unsubscribed=self.send_notices, stop=stop)
+        config, base, database, tokens = self.config, self.base, self.database, self.tokens
+        unsubscribed, clock = self.send_notices, self.wall_clock
+        return bounces.receive(config, base, database, tokens, clock, unsubscribed=unsubscribed, stop=stop)
 
     def ingest_events(self, events: Iterable[InboundReport]) -> BouncesReport:
         """Count the events of an email provider. The caller must have authenticated them. Raises StorageError."""
@@ -171,7 +171,7 @@ class App(AbstractContextManager["App"]):
 
     def transports(self) -> tuple[Transport, ...]:
         """Return the transports in order of preference; nothing is connected yet."""
-        return mail.transports(self.config.mail, self.base)
+        return mail.transports(self.config, self.base, self.database, self.wall_clock)
 
     @property
     def tokens(self) -> Tokens:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import re
 import socket
 import threading
+from typing import BinaryIO
 
 
 class ImapServer:
@@ -17,14 +20,21 @@ class ImapServer:
         self.folders: dict[str, list[bytes]] = {}
         self.commands: list[str] = []
         self.refuses = ""
+        self.mechanisms: tuple[str, ...] = ()
+        self.proofs: list[bytes] = []
+        """What clients sent to AUTHENTICATE."""
+        self.accepts: bytes | None = None
 
     def talk(self, connection: socket.socket, over: threading.Event) -> None:
         del over
-        connection.sendall(b"* OK [CAPABILITY IMAP4rev1] made up\r\n")
+        connection.sendall(b"* OK made up\r\n")
         with connection.makefile("rb") as file:
             for line in file:
                 tag, _, command = line.decode("latin-1").strip().partition(" ")
                 self.commands.append(command)
+                if command.startswith("AUTHENTICATE "):
+                    self.authenticate(connection, file, tag)
+                    continue
                 if self.refuses and command.startswith(self.refuses):
                     connection.sendall(f"{tag} NO not today\r\n".encode("latin-1"))
                     continue
@@ -32,9 +42,22 @@ class ImapServer:
                 if command == "LOGOUT":
                     return
 
+    def authenticate(self, connection: socket.socket, file: BinaryIO, tag: str) -> None:
+        """Ask for a proof, and say in a challenge what is wrong with it (RFC 7628 section 3.2)."""
+        connection.sendall(b"+ \r\n")
+        self.proofs.append(base64.b64decode(file.readline()))
+        if self.proofs[-1] == self.accepts:
+            connection.sendall(f"{tag} OK done\r\n".encode())
+            return
+        challenge = json.dumps({"status": "401", "schemes": "bearer", "scope": "mail"}).encode()
+        connection.sendall(b"+ " + base64.b64encode(challenge) + b"\r\n")
+        self.proofs.append(base64.b64decode(file.readline()))
+        connection.sendall(f"{tag} NO AUTHENTICATE failed.\r\n".encode())
+
     def answer(self, command: str) -> bytes:
         if command.startswith("CAPABILITY"):
-            return b"* CAPABILITY IMAP4rev1\r\n"
+            offered = "".join(f" AUTH={name}" for name in self.mechanisms)
+            return f"* CAPABILITY IMAP4rev1{offered}\r\n".encode()
         if command.startswith("SELECT"):
             return f"* {len(self.mails)} EXISTS\r\n* OK [UIDVALIDITY 1] ok\r\n".encode()
         if command.startswith("UID SEARCH"):

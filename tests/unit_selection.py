@@ -20,7 +20,12 @@ SERVICES = {
     "aiosmtpd", "asyncio", "multiprocessing", "playwright", "pytest_httpserver", "socket", "subprocess", "uvicorn"
 }  # fmt: skip
 """Modules that open sockets or start programs."""
-SERVICE_PACKAGES = ("digestmail.demo.", "digestmail.editions.learning_process", "digestmail.storage.backup")
+SERVICE_PACKAGES = (
+    "digestmail.demo.",
+    "digestmail.editions.learning_process",
+    "digestmail.oauth.local",
+    "digestmail.storage.backup",
+)
 """Packages of the project that do the same."""
 SERVICE_FIXTURES = {"browser", "certificate", "httpserver", "postgresql_server"}
 CAPTURES = TESTS / "real"

@@ -16,6 +16,8 @@ from digestmail.cli import (
     database,
     deliveries,
     dkim,
+    doctor,
+    oauth,
     pipeline,
     secrets,
     servers,
@@ -60,12 +62,14 @@ def root(
 
 start.register(app)
 pipeline.register(app)
+doctor.register(app)
 servers.register(app)
 bounces.register(app)
 app.add_typer(sources.app, name="sources")
 app.add_typer(subscribers.app, name="subscribers")
 app.add_typer(deliveries.app, name="deliveries")
 app.add_typer(dkim.app, name="dkim")
+app.add_typer(oauth.app, name="oauth")
 app.add_typer(secrets.app, name="secrets")
 app.add_typer(show.papers, name="papers")
 app.add_typer(show.editions, name="editions")

@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from digestmail.bounces.score import Scoring
+from digestmail.config.oauth import OAuthTable
 from digestmail.config.values import Line, Password, Table
 
 _SCORING = Scoring()
@@ -25,6 +26,7 @@ class BouncesTable(Table):
     username: str | None = None
     password: Password | None = None
     password_file: Path | None = None
+    oauth: OAuthTable | None = None
     allow_plaintext_password: bool = False
     folder: Line = "INBOX"
     timeout: float = Field(default=60.0, gt=0, le=3600)

@@ -11,9 +11,10 @@ from pydantic import SecretStr
 from digestmail.config.embeddings import EmbeddingsTable
 from digestmail.config.network import NetworkTable
 from digestmail.config.profile import ProfileTable
-from digestmail.config.servers import is_local, read_secret
+from digestmail.config.servers import read_secret
 from digestmail.config.settings import Config
 from digestmail.config.sources import AnySource, FetchedTable, check_header_value
+from digestmail.text.hosts import is_local
 
 
 def fetching_problems(config: Config, base: Path) -> Iterator[str]:

@@ -14,8 +14,9 @@ from digestmail.config.bounces import BouncesTable
 from digestmail.config.digests import DarkTable, DigestTable, LogoTable, RankingTable, ThemeTable, TopicTable
 from digestmail.config.embeddings import EmbeddingsTable
 from digestmail.config.environment import ENV_DELIMITER, ENV_PREFIX, variable_for
-from digestmail.config.mail import DkimTable, DomainTable, MaildirTable, MailTable, SmtpTable
+from digestmail.config.mail import DkimTable, DomainTable, MaildirTable, MailTable, SendmailTable, SmtpTable
 from digestmail.config.network import NetworkTable
+from digestmail.config.oauth import OAuthTable
 from digestmail.config.profile import ProfileTable
 from digestmail.config.rules import NO_CONDITIONS, ConditionsTable
 from digestmail.config.settings import Config
@@ -37,6 +38,8 @@ _TABLES: dict[str, type[BaseModel]] = {
     "fallback": SmtpTable,
     "domains": DomainTable,
     "maildir": MaildirTable,
+    "sendmail": SendmailTable,
+    "oauth": OAuthTable,
     "dkim": DkimTable,
     "bounces": BouncesTable,
     "network": NetworkTable,

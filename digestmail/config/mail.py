@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from digestmail.config.oauth import OAuthTable
 from digestmail.config.values import EhloName, Host, Imprint, Mailbox, Password, ReturnPath, ServerName, Table, Word
 from digestmail.mail.header_fields import split_mailbox
 from digestmail.model.deliveries import AmbiguousPolicy
@@ -25,7 +26,7 @@ class SmtpTable(Table):
     username: str | None = None
     password: Password | None = None
     password_file: Path | None = None
-    oauth_token_file: Path | None = None
+    oauth: OAuthTable | None = None
     allow_plaintext_password: bool = False
     timeout: float = Field(default=60.0, gt=0, le=60)
     connections: int = Field(default=16, ge=1, le=1000)

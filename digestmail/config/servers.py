@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -12,8 +11,10 @@ from pydantic import SecretStr
 from digestmail.config.bounces import BouncesTable
 from digestmail.config.files import file_fault
 from digestmail.config.mail import SmtpTable
+from digestmail.config.oauth import oauth_problems
 from digestmail.config.settings import Config
 from digestmail.text.credentials import guard_problem
+from digestmail.text.hosts import is_local
 from digestmail.transports.tls import client_context
 
 _Server = SmtpTable | BouncesTable
@@ -44,12 +45,16 @@ def secret_problems(config: Config, base: Path) -> Iterator[str]:
         if found and key.startswith("web.") and (problem := guard_problem(found.get_secret_value())):
             yield f"{key}: {problem} (it is not shown)"
     for key, table in _servers(config).items():
-        given = table.password or table.password_file
-        if isinstance(table, SmtpTable) and table.username and not given and not table.oauth_token_file:
-            yield f"{key}.username: a login needs a secret too: set password, password_file or oauth_token_file"
+        password = table.password or table.password_file
+        if isinstance(table, SmtpTable) and table.username and not password and table.oauth is None:
+            yield f"{key}.username: a login needs a secret too: set password, password_file or [{key}.oauth]"
+        if table.oauth is not None:
+            yield from oauth_problems(f"{key}.oauth", table.oauth)
+            if password:
+                yield f"{key}.oauth: access tokens replace the password: remove one of them"
     bounces = config.bounces
-    if bounces.kind == "imap" and (bounces.username is None or not (bounces.password or bounces.password_file)):
-        yield "bounces.username: an IMAP mailbox needs a user name and a password"
+    if bounces.kind == "imap" and not _is_login(bounces):
+        yield "bounces.username: an IMAP mailbox needs a user name, and a password or [bounces.oauth]"
 
 
 def with_secrets(config: Config, base: Path) -> Config:
@@ -81,6 +86,9 @@ def _secrets(config: Config) -> dict[str, tuple[SecretStr | None, Path | None]]:
     """Return (secret, its file) by key path."""
     web = config.web
     found = {f"{key}.password": (table.password, table.password_file) for key, table in _servers(config).items()}
+    for key, table in _servers(config).items():
+        if table.oauth is not None:
+            found[f"{key}.oauth.client_secret"] = (table.oauth.client_secret, table.oauth.client_secret_file)
     return found | {
         "web.admin_token": (web.admin_token, web.admin_token_file),
         "web.metrics_token": (web.metrics_token, web.metrics_token_file),
@@ -89,6 +97,10 @@ def _secrets(config: Config) -> dict[str, tuple[SecretStr | None, Path | None]]:
 
 
 def _with_password(table: _WithPassword, base: Path) -> _WithPassword:
+    oauth = table.oauth
+    if oauth is not None and oauth.client_secret_file is not None:
+        secret = read_secret(oauth.client_secret, oauth.client_secret_file, base)
+        table = table.model_copy(update={"oauth": oauth.model_copy(update={"client_secret": secret})})
     if table.password_file is None:
         return table  # as it is: a copy would count the password as set
     return table.model_copy(update={"password": read_secret(table.password, table.password_file, base)})
@@ -122,17 +134,6 @@ def server_problems(config: Config, base: Path) -> Iterator[str]:
             )
 
 
-def is_local(host: str) -> bool:
-    """Return whether what is sent to `host` stays on this machine: a local socket, localhost or a loopback address."""
-    name = host.strip("[]").rstrip(".").lower()
-    if host.startswith("/") or name == "localhost" or name.endswith(".localhost"):
-        return True
-    try:
-        return ip_address(name).is_loopback
-    except ValueError:
-        return False
-
-
 def _servers(config: Config) -> dict[str, _Server]:
     """Return the servers we log in to, by their table."""
     found: dict[str, _Server] = {"mail.smtp": config.mail.smtp, "bounces": config.bounces}
@@ -142,8 +143,7 @@ def _servers(config: Config) -> dict[str, _Server]:
 
 
 def _is_login(table: _Server) -> bool:
-    token = isinstance(table, SmtpTable) and table.oauth_token_file
-    return bool(table.username and (table.password or table.password_file or token))
+    return bool(table.username and (table.password or table.password_file or table.oauth))
 
 
 def _mode_problems(key: str, table: _Server) -> Iterator[str]:

@@ -26,6 +26,7 @@ class TestMessage:
     rendered: Rendered
     envelope: Envelope
     message: bytes
+    message_id: str
 
 
 def compose_test_message(
@@ -48,12 +49,14 @@ def compose_test_message(
         message_template = app.mail.edition_message(edition, rendered)
     except ValueError as error:
         raise RenderError(f"cannot write the headers: {error}") from error
+    message_id = _TOKENS.message_id(edition.digest, f"{edition.slot.key}-{label}", 0, app.mail.sender.domain)
     message = message_template.personalize(
         recipient=recipient,
-        message_id=_TOKENS.message_id(edition.digest, f"{edition.slot.key}-{label}", 0, app.mail.sender.domain),
+        message_id=message_id,
         date=now,
         unsubscribe_token=_TOKENS.unsubscribe(0, edition.base),
         mailto_token=_TOKENS.mailto_token(0, edition.base),
     )
     sender = app.config.mail.sender_address
-    return TestMessage(rendered=rendered, envelope=Envelope(sender=sender, recipient=recipient), message=message)
+    envelope = Envelope(sender=sender, recipient=recipient)
+    return TestMessage(rendered=rendered, envelope=envelope, message=message, message_id=message_id)

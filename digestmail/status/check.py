@@ -25,6 +25,7 @@ from digestmail.subscribers.admin import count_choices
 from digestmail.text.counts import counted
 from digestmail.text.credentials import weaknesses
 from digestmail.transports.single import try_connection
+from digestmail.wiring.oauth import sign_in_problems
 from digestmail.wiring.places import place_problems
 from digestmail.wiring.profile import file_notes, file_problems
 from digestmail.wiring.reading_lists import list_problems
@@ -65,7 +66,7 @@ def check(app: App, *, connect: bool, thorough: bool = True) -> CheckReport:
         problems += [*_connections(app), *list_problems(app.config, app.database, app.wall_clock)]
     problems += [*place_problems(app.config, app.base), *file_problems(app.config, app.base)]
     problems += weaknesses(secrets_of(app.config))
-    problems += _unused(app)
+    problems += [*_unused(app), *sign_in_problems(app.config, app.database, app.wall_clock)]
     problems += outbox.problems(app, thorough=thorough)
     configured = [table.name for table in app.config.sources]
     health = tuple(row for row in list_health(app.database) if row.source in configured)
@@ -134,11 +135,11 @@ def _unused(app: App) -> Iterator[str]:
     for key, table in tables.items():
         if table is None:
             continue
-        if table.username is None and (table.password or table.oauth_token_file):
+        if table.username is None and (table.password or table.oauth):
             yield f"{key}.username is missing: the password or token beside it is never used"
-        file = table.oauth_token_file and app.base / table.oauth_token_file
+        file = table.oauth and table.oauth.token_file and app.base / table.oauth.token_file
         if file and not (file.is_file() and file.read_bytes().strip()):
-            yield f"{key}.oauth_token_file: there is no access token in {file}"
+            yield f"{key}.oauth.token_file: there is no access token in {file}"
 
 
 def _not_learned(app: App) -> Iterator[str]:

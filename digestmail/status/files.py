@@ -22,7 +22,16 @@ if TYPE_CHECKING:
 _PUBLIC_FILES: Final = frozenset({"ca_file", "epoch_file"})
 """Keys that name files without secrets. Every other key that ends with `_file` names a secret."""
 _SECRET_KEYS: Final = frozenset(
-    {"password", "proxy_password", "admin_token", "metrics_token", "webhook_secret", "api_key", "zotero_key"}
+    {
+        "password",
+        "proxy_password",
+        "admin_token",
+        "metrics_token",
+        "webhook_secret",
+        "api_key",
+        "zotero_key",
+        "client_secret",
+    }
 )
 
 
@@ -53,7 +62,7 @@ def _quarantined(app: App, *, connect: bool) -> Iterator[str]:
     if not app.config.bounces.model_fields_set:
         return
     try:
-        place, count = count_quarantined(app.config.bounces, app.base, connect=connect)
+        place, count = count_quarantined(app.config, app.base, app.database, app.wall_clock, connect=connect)
     except DigestmailError as error:
         yield f"bounces: {error}"
         return

@@ -72,6 +72,9 @@ LIMITS: Final[Mapping[str, timedelta | None]] = {
     "rates.paused_until": LONGEST_PAUSE,
     "connection_leases.until": LONGEST_PAUSE,
     "servers.since": _PAST,
+    "oauth_tokens.obtained_at": _PAST,
+    # Tokens are kept for a day at most (`oauth.answers`).
+    "oauth_tokens.expires_at": timedelta(days=1) + SKEW,
     "workers.seen_at": _PAST,
     "idempotency_keys.at": _PAST,
 }

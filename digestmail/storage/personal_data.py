@@ -51,6 +51,8 @@ TEXT_COLUMNS: Final[Mapping[str, Mapping[str, Kept]]] = {
     "idempotency_keys": {"key": Kept.MENTION, "request": Kept.MENTION, "response": Kept.MENTION},
     "notice_attempts": {"state": Kept.NOTHING, "text": Kept.ROW},
     "notices": {"kind": Kept.NOTHING, "content": Kept.ROW, "state": Kept.NOTHING, "text": Kept.ROW},
+    # No user name: `account` is a hash of it and of other things.
+    "oauth_tokens": dict.fromkeys(("server", "account", "access_token", "refresh_token"), Kept.NOTHING),
     "opt_outs": {"digest": Kept.NOTHING},
     "paper_aliases": {"alias": Kept.NOTHING},
     "paper_embeddings": {"model": Kept.NOTHING},

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
 
 from digestmail.bounces.mailboxes.base import Mailbox
 from digestmail.bounces.mailboxes.factory import make_mailbox
@@ -16,6 +15,7 @@ from digestmail.config.settings import Config
 from digestmail.mail.tokens import Tokens
 from digestmail.storage.database import Database
 from digestmail.subscribers.preferences import unsubscribe_by_email
+from digestmail.wiring.oauth import access_tokens
 
 
 def processor(config: Config, database: Database, tokens: Tokens, clock: Clock) -> BounceProcessor:
@@ -32,9 +32,10 @@ def processor(config: Config, database: Database, tokens: Tokens, clock: Clock) 
 
 
 def receive(
-    table: BouncesTable,
+    config: Config,
     base: Path,
-    counter: BounceProcessor,
+    database: Database,
+    signed: Tokens,
     clock: Clock,
     *,
     unsubscribed: Callable[[], object],
@@ -44,8 +45,9 @@ def receive(
 
     `unsubscribed` is called when someone unsubscribed by email. Raises MailboxError.
     """
+    table, counter = config.bounces, processor(config, database, signed, clock)
     if table.kind != "listen":
-        report = counter.read(_mailbox(table, table.kind, base), stop=stop)
+        report = counter.read(open_mailbox(config, base, database, clock), stop=stop)
         if report.unsubscribed:
             unsubscribed()
         return report
@@ -65,17 +67,22 @@ def receive(
     )
 
 
-def count_quarantined(table: BouncesTable, base: Path, *, connect: bool) -> tuple[str, int]:
+def count_quarantined(
+    config: Config, base: Path, database: Database, clock: Clock, *, connect: bool
+) -> tuple[str, int]:
     """Return where unreadable messages are put aside, and how many there are.
 
     An IMAP server is only asked if `connect` is true; else the number is 0. Raises MailboxError.
     """
+    table = config.bounces
     if table.kind == "listen":
         folder = _listener_quarantine(table, base)
         return str(folder.path), folder.count()
     if table.kind == "imap":
         folder_name = f"{table.folder}/quarantine at {table.host}"
-        return folder_name, _mailbox(table, table.kind, base).count_quarantined() if connect else 0
+        if not connect:
+            return folder_name, 0
+        return folder_name, open_mailbox(config, base, database, clock).count_quarantined()
     path = base / table.path
     path = path / FOLDER if table.kind == "maildir" else path.with_name(f"{path.name}.quarantine")
     return str(path), QuarantineFolder(path).count()
@@ -85,9 +92,13 @@ def _listener_quarantine(table: BouncesTable, base: Path) -> QuarantineFolder:
     return QuarantineFolder(base / table.path / FOLDER)
 
 
-def _mailbox(table: BouncesTable, kind: Literal["maildir", "mbox", "imap"], base: Path) -> Mailbox:
+def open_mailbox(config: Config, base: Path, database: Database, clock: Clock) -> Mailbox:
+    """Return the mailbox of [bounces]; nothing is connected yet. Its kind must not be "listen"."""
+    table = config.bounces
+    if table.kind == "listen":
+        raise ValueError("a listener is no mailbox")
     return make_mailbox(
-        kind,
+        table.kind,
         base / table.path,
         host=table.host,
         port=table.port,
@@ -95,6 +106,7 @@ def _mailbox(table: BouncesTable, kind: Literal["maildir", "mbox", "imap"], base
         ca_file=base / table.ca_file if table.ca_file else None,
         username=table.username or "",
         password=table.password.get_secret_value() if table.password else "",
+        tokens=access_tokens(config, base, database, clock, "bounces"),
         folder=table.folder,
         timeout=table.timeout,
         max_bytes=table.max_bytes,

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 from digestmail import __version__
 from digestmail.clock import Clock
 from digestmail.config.embeddings import EmbeddingsTable
-from digestmail.config.servers import is_local
 from digestmail.config.settings import Config
 from digestmail.editions.topic_learning import refresh_models
 from digestmail.model.reports import CollectReport, Stop
 from digestmail.sources.http.ssrf import PrivateHosts, parse_target
 from digestmail.storage.database import Database
 from digestmail.storage.host_limits import StoredHostLimits
+from digestmail.text.hosts import is_local
 from digestmail.wiring.profile import refresh_lists
 from digestmail.wiring.reading_lists import read_due_lists
 from digestmail.wiring.sources import proxies_of

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from digestmail.clock import Clock
 from digestmail.config.mail import MailTable, SmtpTable
 from digestmail.config.settings import Config
 from digestmail.delivery.composers import Composers
@@ -26,8 +27,11 @@ from digestmail.storage.database import Database
 from digestmail.text.addresses import split_address, wire_domain
 from digestmail.transports.base import Transport
 from digestmail.transports.factory import make_transports
+from digestmail.transports.sasl import AccessTokens
 from digestmail.transports.sendmail import SendmailTransport
-from digestmail.transports.smtp.client import Login, SmtpTransport
+from digestmail.transports.smtp.client import SmtpTransport
+from digestmail.transports.smtp.login import Login
+from digestmail.wiring.oauth import access_tokens
 
 
 def writer(config: Config, base: Path, renderer: Renderer, digests: Sequence[Digest]) -> MailWriter:
@@ -91,9 +95,10 @@ def composers(
     )
 
 
-def transports(mail: MailTable, base: Path) -> tuple[Transport, ...]:
+def transports(config: Config, base: Path, database: Database, clock: Clock) -> tuple[Transport, ...]:
     """Return the transports in order of preference; nothing is connected yet."""
-    return make_transports(_maildir(mail, base), _sendmail(mail), _servers(mail, base))
+    mail = config.mail
+    return make_transports(_maildir(mail, base), _sendmail(mail), _servers(config, base, database, clock))
 
 
 def rules(mail: MailTable) -> Rules:
@@ -133,11 +138,16 @@ def _sendmail(mail: MailTable) -> SendmailTransport | None:
     )
 
 
-def _servers(mail: MailTable, base: Path) -> tuple[SmtpTransport, ...]:
-    return tuple(_smtp(table, base) for table in (mail.smtp, mail.fallback) if table is not None)
+def _servers(config: Config, base: Path, database: Database, clock: Clock) -> tuple[SmtpTransport, ...]:
+    tables = {"mail.smtp": config.mail.smtp, "mail.fallback": config.mail.fallback}
+    return tuple(
+        _smtp(table, base, access_tokens(config, base, database, clock, key))
+        for key, table in tables.items()
+        if table is not None
+    )
 
 
-def _smtp(table: SmtpTable, base: Path) -> SmtpTransport:
+def _smtp(table: SmtpTable, base: Path, tokens: AccessTokens | None) -> SmtpTransport:
     return SmtpTransport(
         name=f"{table.host}:{table.port}",
         host=table.host,
@@ -147,7 +157,7 @@ def _smtp(table: SmtpTable, base: Path) -> SmtpTransport:
         ca_file=base / table.ca_file if table.ca_file else None,
         server_name=table.server_name,
         local_hostname=table.ehlo_name,
-        login=_login(table, base),
+        login=_login(table, tokens),
         timeout=table.timeout,
         connections=table.connections,
         messages_per_connection=table.messages_per_connection,
@@ -155,11 +165,11 @@ def _smtp(table: SmtpTable, base: Path) -> SmtpTransport:
     )
 
 
-def _login(table: SmtpTable, base: Path) -> Login | None:
+def _login(table: SmtpTable, tokens: AccessTokens | None) -> Login | None:
     if table.username is None:
         return None
     return Login(
         username=table.username,
         password=table.password.get_secret_value() if table.password else "",
-        token_file=base / table.oauth_token_file if table.oauth_token_file else None,
+        tokens=tokens,
     )

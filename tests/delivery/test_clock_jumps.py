@@ -27,6 +27,8 @@ from digestmail.model.digests import Cadence
 from digestmail.model.papers import Sighting, Signals, Validators
 from digestmail.model.personal import ReadingListKind
 from digestmail.model.subscribers import BounceEvent, BounceKind, Preferences, SubscriberState, Subscription
+from digestmail.oauth.answers import TokenGrant
+from digestmail.oauth.tokens import grant_row, is_valid
 from digestmail.schedule.moments import LONGEST_DELIVERY, LONGEST_PAUSE
 from digestmail.storage import (
     audience,
@@ -37,6 +39,7 @@ from digestmail.storage import (
     host_limits,
     idempotency,
     notices,
+    oauth_tokens,
     rates,
     reading_lists,
     schema,
@@ -115,7 +118,7 @@ def test_every_column_with_a_moment_is_played_or_harms_nobody():
 @pytest.mark.parametrize("name", ["_host_limits", "_rates", "_connections", "_deliveries", "_refused", "_dead",
                                   "_notices", "_signing_up", "_asking", "_told", "_pauses", "_sources", "_papers",
                                   "_editions", "_cadences",
-                                  "_keys", "_bounces", "_leaving", "_addresses", "_servers",
+                                  "_keys", "_bounces", "_leaving", "_addresses", "_servers", "_oauth",
                                   "_reading_lists"])  # fmt: skip
 def test_what_a_wrong_clock_wrote_stops_nothing_once_it_is_right(database, wrong, tmp_path, name):
     play, _ = PLAYS[name]
@@ -378,6 +381,17 @@ def _servers(database, wrong, _):
         assert servers.begin_trial(connection, "mail.example.org:25", "face", RIGHT) is (
             abs(wrong - RIGHT) > DAY or wrong > RIGHT
         )
+
+
+@over("oauth_tokens.obtained_at", "oauth_tokens.expires_at")
+def _oauth(database, wrong, _):
+    grant = TokenGrant(access_token="access", refresh_token="refresh", lifetime=timedelta(hours=1))
+    with database.begin() as connection:
+        oauth_tokens.put(connection, "mail.smtp", "account", grant_row(grant, wrong))
+        stored = oauth_tokens.find(connection, "mail.smtp", "account")
+    assert stored is not None
+    assert is_valid(stored, wrong)
+    assert not is_valid(stored, RIGHT), "so a new one is requested"
 
 
 @over("address_changes.asked_at", "subscribers.address_changed_at")

@@ -11,14 +11,15 @@ from fakes import FakeClock
 from sqlalchemy import select
 from worker_fixture import fill, smtp, standing, until_empty, worker
 
+from digestmail.oauth.local import FileTokens
 from digestmail.storage import schema
-from digestmail.transports.smtp.client import Login
+from digestmail.transports.smtp.login import Login
 
 sys.path.append(str(Path(__file__).parents[1] / "transports"))
 from scripted import Account, scripted
 
 PEOPLE = 12
-MECHANISMS = ("PLAIN", "LOGIN", "CRAM-MD5", "XOAUTH2")
+MECHANISMS = ("PLAIN", "LOGIN", "CRAM-MD5", "XOAUTH2", "OAUTHBEARER")
 pytestmark = pytest.mark.usefixtures("trusted")
 
 
@@ -27,10 +28,10 @@ def login(tmp_path):
     """Say who we are, by password or by token."""
 
     def login(mechanism: str, secret: str) -> Login:
-        if mechanism != "XOAUTH2":
+        if mechanism not in {"XOAUTH2", "OAUTHBEARER"}:
             return Login(username="me", password=secret)
         (tmp_path / "token").write_text(f"{secret}\n")
-        return Login(username="me", token_file=tmp_path / "token")
+        return Login(username="me", tokens=FileTokens(tmp_path / "token"))
 
     return login
 

@@ -21,6 +21,8 @@ REFERENCE = (ROOT / "docs/cli.md").read_text("utf-8")
 EXAMPLE = (ROOT / "config.example.toml").read_text("utf-8")
 SAME_KEYS = {
     "mail.fallback": "mail.smtp",
+    "mail.fallback.oauth": "mail.smtp.oauth",
+    "bounces.oauth": "mail.smtp.oauth",
     "sources.keep": "sources.block",
     "digests.block": "sources.block",
     "digests.keep": "sources.block",

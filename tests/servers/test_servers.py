@@ -30,7 +30,7 @@ from worker_fixture import fill, listed, smtp, standing, worker
 from digestmail.clock import SystemClock
 from digestmail.model.deliveries import Manner
 from digestmail.storage import servers
-from digestmail.transports.smtp.client import Login
+from digestmail.transports.smtp.login import Login
 from digestmail.transports.smtp.manners import TRIAL_AFTER, Manners
 
 PEOPLE = 80

@@ -17,6 +17,7 @@ from digestmail.cli import check_text
 from digestmail.collect.collector import list_health
 from digestmail.config.bounces import BouncesTable
 from digestmail.config.mail import MaildirTable
+from digestmail.config.oauth import OAuthTable
 from digestmail.config.sources import ArxivFeedTable
 from digestmail.editions import topic_report
 from digestmail.errors import TransportError
@@ -107,9 +108,9 @@ def test_a_secret_of_one_character_is_counted_in_the_singular():
 
 def test_a_secret_that_is_never_sent_and_an_empty_token_file_are_named(check, tmp_path):
     (tmp_path / "token").write_text("\n")
-    said = "\n".join(check({"oauth_token_file": tmp_path / "token"}).problems)
+    said = "\n".join(check({"oauth": OAuthTable(token_file=tmp_path / "token")}).problems)
     assert "mail.smtp.username is missing" in said
-    assert "mail.smtp.oauth_token_file: there is no access token" in said
+    assert "mail.smtp.oauth.token_file: there is no access token" in said
 
 
 def test_what_lies_too_far_ahead_is_named_and_only_deliveries_are_a_problem(check, sqlite):

@@ -66,13 +66,19 @@ class Account:
     secret: str
 
     def proof(self, mechanism: str, challenge: bytes) -> bytes:
-        """Return what somebody has to say who logs in (RFC 4616, RFC 2195, Google's XOAUTH2)."""
+        """Return what a client has to send to log in (RFC 4616, RFC 2195, Google's XOAUTH2, RFC 7628).
+
+        For OAUTHBEARER, `challenge` is the host and port of the server.
+        """
         user, secret = self.username.encode(), self.secret.encode()
         match mechanism:
             case "CRAM-MD5":
                 return user + b" " + hmac.new(secret, challenge, "md5").hexdigest().encode()
             case "XOAUTH2":
                 return b"user=%s\1auth=Bearer %s\1\1" % (user, secret)
+            case "OAUTHBEARER":
+                host, port = challenge.split()
+                return b"n,a=%s,\1host=%s\1port=%s\1auth=Bearer %s\1\1" % (user, host, port, secret)
             case "LOGIN":
                 return user + b"\0" + secret
             case _:
@@ -94,6 +100,7 @@ _REPLIES = {
 }
 
 
+_TOKENS = {"XOAUTH2", "OAUTHBEARER"}
 _CHALLENGE = b"<1896.697170952@mail.example.org>"
 _NOBODY = "554 5.5.1 no valid recipients"
 
@@ -129,6 +136,8 @@ class ScriptedServer:
     manner: Manner | None = None
     behind: int = 0
     """How often commands came behind the final dot, before the reply to it."""
+    after_errors: list[bytes] = field(default_factory=list)
+    """What clients sent after the error challenge of a login with a token."""
 
     def verbs(self) -> list[str]:
         """The commands heard, without what came behind them."""
@@ -280,9 +289,12 @@ class _Conversation:
             said = self._ask(_CHALLENGE)
         elif mechanism == "LOGIN":
             said += b"\0" + self._ask(b"Password:")
-        right = said == account.proof(mechanism, _CHALLENGE)
-        if not right and mechanism == "XOAUTH2":
-            self._ask(b'{"status":"400"}')
+        elif mechanism in _TOKENS and not initial:
+            said = self._ask(b"")
+        where = f"{HOST} {self._server.port}".encode()
+        right = said == account.proof(mechanism, where if mechanism == "OAUTHBEARER" else _CHALLENGE)
+        if not right and mechanism in _TOKENS:
+            self._server.after_errors.append(self._ask(b'{"status":"401","scope":"mail"}'))
         self._logged_in = self._answer("AUTH", _REPLIES["AUTH"] if right else "535 5.7.8 bad credentials")
 
     def _ask(self, challenge: bytes) -> bytes:

@@ -12,7 +12,8 @@ from sending import session
 from digestmail.errors import DeliveryError, TransportError
 from digestmail.model.deliveries import Envelope
 from digestmail.transports.smtp import transaction
-from digestmail.transports.smtp.client import Login, Security, SmtpTransport
+from digestmail.transports.smtp.client import Security, SmtpTransport
+from digestmail.transports.smtp.login import Login
 from digestmail.transports.smtp.transaction import dot_stuffed
 
 from .contract import SENDER, Arrived, Stage, TransportContract, envelope, letter

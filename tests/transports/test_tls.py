@@ -11,7 +11,9 @@ import pytest
 from sending import session
 
 from digestmail.errors import TransportError
-from digestmail.transports.smtp.client import Login, Security, SmtpTransport
+from digestmail.oauth.local import FileTokens
+from digestmail.transports.smtp.client import Security, SmtpTransport
+from digestmail.transports.smtp.login import Login
 from digestmail.transports.tls import client_context
 
 from .contract import envelope, letter
@@ -165,7 +167,7 @@ def test_what_holds_no_certificate_is_an_error_that_names_the_file(tmp_path: Pat
 def test_an_access_token_is_read_anew_for_every_connection(
     certificate: Path, tls: ssl.SSLContext, security: Security, tmp_path: Path
 ) -> None:
-    login = Login(username="me", token_file=tmp_path / "token")
+    login = Login(username="me", tokens=FileTokens(tmp_path / "token"))
     options = {"ca_file": certificate.with_suffix(".crt"), "login": login}
     with scripted(
         extensions=["AUTH XOAUTH2"], tls=tls, immediate_tls=security == "tls", account=Account("me", "new")

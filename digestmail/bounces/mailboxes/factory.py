@@ -8,6 +8,7 @@ from typing import Literal
 from digestmail.bounces.mailboxes.base import Mailbox
 from digestmail.bounces.mailboxes.maildir import MaildirMailbox
 from digestmail.bounces.mailboxes.mbox import MboxMailbox
+from digestmail.transports.sasl import AccessTokens
 
 
 def make_mailbox(  # noqa: PLR0913 - by name only, a key of the configuration each
@@ -20,6 +21,7 @@ def make_mailbox(  # noqa: PLR0913 - by name only, a key of the configuration ea
     ca_file: Path | None,
     username: str,
     password: str,
+    tokens: AccessTokens | None,
     folder: str,
     timeout: float,
     max_bytes: int,
@@ -43,6 +45,7 @@ def make_mailbox(  # noqa: PLR0913 - by name only, a key of the configuration ea
                 ca_file=ca_file,
                 username=username,
                 password=password,
+                tokens=tokens,
                 folder=folder,
                 timeout=timeout,
                 max_bytes=max_bytes,

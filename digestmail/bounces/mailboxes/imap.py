@@ -18,13 +18,16 @@ from imap_tools import (
 )
 
 from digestmail.bounces.mailboxes.base import MailboxError, ReceivedMessage, too_large
+from digestmail.bounces.mailboxes.imap_login import RefusedLoginError, authenticate
+from digestmail.errors import TransportError
+from digestmail.transports.sasl import AccessTokens
 from digestmail.transports.tls import client_context
 
 Security = Literal["none", "starttls", "tls"]
 _PORTS: dict[Security, int] = {"none": 143, "starttls": 143, "tls": 993}
 _QUARANTINE = "quarantine"
 _REFUSED = (imaplib.IMAP4.error, ImapToolsError)
-_BROKEN = (OSError, imaplib.IMAP4.error, ImapToolsError, UnicodeError, ValueError)
+_BROKEN = (OSError, imaplib.IMAP4.error, ImapToolsError, TransportError, UnicodeError, ValueError)
 
 
 class ImapMailbox:
@@ -42,26 +45,27 @@ class ImapMailbox:
         timeout: float,
         max_bytes: int,
         ca_file: Path | None = None,
+        tokens: AccessTokens | None = None,
     ) -> None:
         """Store the settings; nothing is connected yet. `timeout` is in seconds, for each step.
 
         At most `max_bytes` of each message are fetched. `ca_file` (PEM) replaces the system's trusted certificates.
+        With `tokens`, the login is by OAuth 2, and `password` is not used.
         """
         self._address = (host, port or _PORTS[security])
         self._security = security
         self._ca_file = ca_file
         self._login = (username, password, folder)
+        self._tokens = tokens
         self._timeout = timeout
         self._max_bytes = max_bytes
         self._open: BaseMailBox | None = None
 
     def messages(self) -> Iterator[ReceivedMessage]:
         """Yield the unseen messages, oldest first. They stay unseen until they are done. Raises MailboxError."""
-        with self._translated():
-            connected = self._connect()
+        connected = self._opened()
         try:
             with self._translated():
-                self._log_in(connected)
                 uids = connected.uids(AND(seen=False))
             self._open = connected
             for uid in uids:
@@ -104,20 +108,40 @@ class ImapMailbox:
 
     def count_quarantined(self) -> int:
         """Return the number of messages in the subfolder `quarantine`. Connects to the server."""
-        with self._translated():
-            connected = self._connect()
+        connected = self._opened()
         try:
             with self._translated():
-                self._log_in(connected)
                 folder = _quarantine_folder(connected, self._login[2], create=False)
                 return connected.folder.status(folder, ["MESSAGES"])["MESSAGES"] if folder else 0
         finally:
             _disconnect(connected)
 
-    def _log_in(self, connected: BaseMailBox) -> None:
-        if self._security == "starttls":
-            connected.client.starttls(client_context(ca_file=self._ca_file))
-        connected.login(*self._login)
+    def _opened(self) -> BaseMailBox:
+        """Connect and log in. A refused access token is replaced once. Raises MailboxError."""
+        with self._translated():
+            token = self._tokens.get() if self._tokens else ""
+            try:
+                return self._logged_in(token)
+            except RefusedLoginError:
+                other = self._tokens.renew(token) if self._tokens else None
+                if other is None:
+                    raise
+                return self._logged_in(other)
+
+    def _logged_in(self, token: str) -> BaseMailBox:
+        connected = self._connect()
+        try:
+            if self._security == "starttls":
+                connected.client.starttls(client_context(ca_file=self._ca_file))
+            if self._tokens is None:
+                connected.login(*self._login)
+            else:
+                authenticate(connected, self._login[0], token, host=self._address[0], port=self._address[1])
+                connected.folder.set(self._login[2])
+        except BaseException:
+            _disconnect(connected)
+            raise
+        return connected
 
     def _connect(self) -> BaseMailBox:
         host, port = self._address

@@ -17,7 +17,7 @@ from digestmail.storage.schema.edition import (
 from digestmail.storage.schema.history import domain_days, runs, source_days
 from digestmail.storage.schema.operation import idempotency_keys, settings
 from digestmail.storage.schema.paper import paper_aliases, paper_embeddings, papers, sightings, topic_models
-from digestmail.storage.schema.relay import connection_leases, rates, servers, workers
+from digestmail.storage.schema.relay import connection_leases, oauth_tokens, rates, servers, workers
 from digestmail.storage.schema.source import host_limits, source_health, sources, validators
 from digestmail.storage.schema.subscriber import (
     address_changes,
@@ -55,6 +55,7 @@ __all__ = [
     "metadata",
     "notice_attempts",
     "notices",
+    "oauth_tokens",
     "opt_outs",
     "paper_aliases",
     "paper_embeddings",

@@ -60,3 +60,17 @@ servers = Table(
     Column("failures", SmallInteger, nullable=False),
     one_of("manner", Manner),
 )
+
+# OAuth 2 tokens for mail servers. A row belongs to a table of the configuration that has a login.
+oauth_tokens = Table(
+    "oauth_tokens",
+    metadata,
+    # "mail.smtp", "mail.fallback" or "bounces".
+    Column("server", Text, primary_key=True),
+    # A hash of what the tokens were issued for: client, endpoint, scope and user name.
+    Column("account", Text, nullable=False),
+    Column("access_token", Text, nullable=False),
+    Column("refresh_token", Text),
+    Column("obtained_at", Moment, nullable=False),
+    Column("expires_at", Moment, nullable=False),
+)

@@ -6,8 +6,6 @@ A library connects, greets, secures the line and logs in; the transactions are o
 from __future__ import annotations
 
 import asyncio
-import base64
-import re
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -19,24 +17,15 @@ import aiosmtplib
 
 from digestmail.errors import TransportError
 from digestmail.transports.base import Connection
+from digestmail.transports.smtp.login import Login, RefusedTokenError, log_in, refused
 from digestmail.transports.smtp.manners import Manners, dies_of_it, face
-from digestmail.transports.smtp.replies import reply_code, reply_text
+from digestmail.transports.smtp.replies import reply_text
 from digestmail.transports.smtp.reply_reader import Reply, ReplyReader
-from digestmail.transports.smtp.sender_faults import fault_of
 from digestmail.transports.smtp.transaction import Conversation
 from digestmail.transports.tls import client_context, connection_trouble
 
 Security = Literal["none", "starttls", "tls"]
 Dialect = Literal["smtp", "lmtp"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Login:
-    """Who we are to the server. With `token_file` (an OAuth 2 access token, read anew each time) it is XOAUTH2."""
-
-    username: str
-    password: str = ""
-    token_file: Path | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -75,28 +64,19 @@ class SmtpTransport:
 
     @asynccontextmanager
     async def connect(self) -> AsyncIterator[Connection]:
-        """Connect, secure the line, log in; QUIT at the end, if it ends well. Raises TransportError."""
-        with self._translated():
-            own_name = self.local_hostname
-            if own_name is None:
-                own_name = await asyncio.to_thread(_own_name)
-            client = self._client(own_name)
+        """Connect, secure the line, log in; QUIT at the end, if it ends well. Raises TransportError.
+
+        If an access token is refused, another one is tried once, over a new connection.
+        """
+        tokens = self.login.tokens if self.login else None
+        token = await asyncio.to_thread(tokens.get) if tokens else ""  # fetching one may take a while
         try:
-            with self._translated():
-                greeting = (await client.connect()).message
-                if self.security == "starttls":
-                    await self._require_starttls(client)
-                    await client.starttls(server_hostname=self.server_name)
-                await _greet(client)
-                await self._log_in(client)
-                self._require_open(client)
-            wire = ReplyReader(cast("asyncio.Transport", client.transport))  # uvloop's are no subclass
-        except BaseException:
-            transport = client.transport
-            client.close()
-            if transport is not None:
-                cast("asyncio.Transport", transport).abort()  # a polite end may take longer than the event loop lives
-            raise
+            client, greeting, wire = await self._open(token)
+        except RefusedTokenError:
+            other = await asyncio.to_thread(tokens.renew, token) if tokens else None
+            if other is None:
+                raise
+            client, greeting, wire = await self._open(other)
         terms = self.manners.meet(
             face(greeting, client.esmtp_extensions),
             offered="pipelining" in client.esmtp_extensions,
@@ -115,26 +95,37 @@ class SmtpTransport:
         finally:
             wire.abort()
 
-    async def _log_in(self, client: aiosmtplib.SMTP) -> None:
+    async def _open(self, token: str) -> tuple[aiosmtplib.SMTP, str, ReplyReader]:
+        """Return a client that has logged in, the greeting of the server, and its connection."""
+        with self._translated():
+            own_name = self.local_hostname
+            if own_name is None:
+                own_name = await asyncio.to_thread(machine_name)
+            client = self._client(own_name)
+        try:
+            with self._translated():
+                greeting = (await client.connect()).message
+                if self.security == "starttls":
+                    await self._require_starttls(client)
+                    await client.starttls(server_hostname=self.server_name)
+                await _greet(client)
+                await self._log_in(client, token)
+                self._require_open(client)
+            return client, greeting, ReplyReader(cast("asyncio.Transport", client.transport))  # uvloop's: no subclass
+        except BaseException:
+            transport = client.transport
+            client.close()
+            if transport is not None:
+                cast("asyncio.Transport", transport).abort()  # a polite end may take longer than the event loop lives
+            raise
+
+    async def _log_in(self, client: aiosmtplib.SMTP, token: str) -> None:
         if self.login is None:
             return
         if not client.supports_extension("auth"):
             advice = "remove username" if self.security != "none" else 'set security = "starttls", or remove username'
             raise TransportError(f"the mail server at {self._where} offers no login: {advice}")
-        if self.login.token_file is not None:
-            await client.auth_xoauth2(self.login.username, _read_token(self.login.token_file))
-        else:
-            await client.login(self.login.username, self.login.password)
-
-    def _without_secret(self, text: str) -> str:
-        """Take the password or token out of what a server says of a login, in clear and in base64 (RFC 4954)."""
-        if self.login is None:
-            return text
-        token_file = self.login.token_file
-        secret = self.login.password if token_file is None else _read_token(token_file)
-        if len(secret) >= _LONG_ENOUGH_TO_FIND:
-            text = text.replace(secret, "***")
-        return _BASE64.sub(lambda word: "***" if _holds(word[0], secret.encode()) else word[0], text)
+        await log_in(client, self.login, token, f"the mail server at {self._where}", self.port)
 
     async def _require_starttls(self, client: aiosmtplib.SMTP) -> None:
         await _greet(client)
@@ -171,7 +162,7 @@ class SmtpTransport:
         try:
             yield
         except aiosmtplib.SMTPConnectResponseError as error:
-            raise _refused(where, error.code, error.message) from error
+            raise refused(where, error.code, error.message) from error
         except (aiosmtplib.SMTPTimeoutError, TimeoutError) as error:
             hint = ' (does this port expect TLS from the first byte? then set security = "tls")'
             raise TransportError(
@@ -180,51 +171,14 @@ class SmtpTransport:
         except (aiosmtplib.SMTPConnectError, aiosmtplib.SMTPServerDisconnected, OSError) as error:
             raise TransportError(f"no connection to {where}: {connection_trouble(error)}") from error
         except aiosmtplib.SMTPResponseException as error:
-            # Not chained: the original may hold what was sent, and some servers quote it.
-            raise _refused(where, error.code, self._without_secret(error.message)) from None
+            raise refused(where, error.code, error.message) from error
         except UnicodeError:
             raise TransportError(f"host, user name and password for {where} must be ASCII") from None
         except (aiosmtplib.SMTPException, ValueError, RuntimeError) as error:
             raise TransportError(f"{where}: {reply_text(str(error))}") from None
 
 
-_BASE64 = re.compile(r"[A-Za-z0-9+/]{2,}={0,2}")
-
-
-_LONG_ENOUGH_TO_FIND = 6
-"""Characters of a secret that can be told from other words; a shorter one is in any of them."""
-
-
-def _holds(word: str, secret: bytes) -> bool:
-    """Return whether `word` is the base64 of what a login with `secret` sends (LOGIN, RFC 4616, XOAUTH2)."""
-    try:
-        sent = base64.b64decode(word, validate=True)
-    except ValueError:
-        return False
-    return sent == secret or sent.endswith((b"\0" + secret, b"auth=Bearer " + secret + b"\1\1"))
-
-
-def _refused(where: str, code: int, message: str) -> TransportError:
-    if reply_code(code) is None:
-        return TransportError(f"{where} is not intelligible: {reply_text(message)}")
-    said = reply_text(message)
-    fault = fault_of(code, said)
-    pause, advice = (fault.pause, fault.advice) if fault else (None, "")
-    hint = f"; {advice}" if advice else ""
-    return TransportError(f"{where} answered {code} {said}{hint}", code=reply_code(code), pause=pause)
-
-
-def _read_token(path: Path) -> str:
-    try:
-        token = path.read_text("ascii").strip()
-    except (OSError, UnicodeError) as error:
-        raise TransportError(f"{path}: the access token cannot be read: {error}") from error
-    if not token:
-        raise TransportError(f"{path}: there is no access token in the file")
-    return token
-
-
-def _own_name() -> str:
+def machine_name() -> str:
     """Return our name for EHLO: this machine's, or an address literal where that has no dot (RFC 5321 section 4.1.4).
 
     A container's name is a bare id, which servers that ask for a full one refuse (504).

@@ -123,3 +123,70 @@ def test_a_message_that_is_too_large_has_a_problem():
         first, second = reader(listener.port).messages()
     assert first.problem == "it is larger than 1,000 bytes (bounces.max_bytes)"
     assert second.problem == ""
+
+
+# -- access tokens -----------------------------------------------------------------------------------------------------
+
+
+class Tokens:
+    """Has these tokens, one after the other."""
+
+    def __init__(self, *tokens: str) -> None:
+        self.tokens = list(tokens)
+
+    def get(self) -> str:
+        return self.tokens[0]
+
+    def renew(self, refused: str) -> str | None:
+        if len(self.tokens) > 1:
+            self.tokens.pop(0)
+        return None if self.tokens[0] == refused else self.tokens[0]
+
+
+def xoauth2(token: str) -> bytes:
+    return f"user=reader\1auth=Bearer {token}\1\1".encode()
+
+
+@pytest.mark.parametrize("mechanisms", [("XOAUTH2",), ("PLAIN", "XOAUTH2"), ("OAUTHBEARER", "XOAUTH2")])
+def test_an_access_token_logs_in_instead_of_the_password(mechanisms):
+    server = ImapServer(b"Subject: 1\r\n\r\none")
+    server.mechanisms = mechanisms
+    with listening(server.talk) as listener:
+        where = f"host=127.0.0.1\1port={listener.port}"
+        standard = f"n,a=reader,\1{where}\1auth=Bearer token\1\1".encode()
+        server.accepts = standard if "OAUTHBEARER" in mechanisms else xoauth2("token")
+        (mail,) = reader(listener.port, tokens=Tokens("token")).messages()
+    assert mail.raw == server.mails[11]
+    assert server.proofs == [server.accepts]
+    assert not any(command.startswith("LOGIN") for command in server.commands)
+
+
+def test_a_refused_token_is_replaced_once():
+    server = ImapServer(b"1")
+    server.mechanisms = ("XOAUTH2",)
+    server.accepts = xoauth2("new")
+    with listening(server.talk) as listener:
+        assert len(list(reader(listener.port, tokens=Tokens("old", "new")).messages())) == 1
+        assert listener.connections == 2
+    assert server.proofs == [xoauth2("old"), b"", xoauth2("new")]
+
+
+@pytest.mark.parametrize(("mechanism", "dummy"), [("XOAUTH2", b""), ("OAUTHBEARER", b"\1")])
+def test_the_error_of_a_refused_token_is_decoded_and_shows_no_token(mechanism, dummy):
+    server = ImapServer(b"1")
+    server.mechanisms = (mechanism,)
+    with listening(server.talk) as listener:
+        with pytest.raises(MailboxError, match="status 401, schemes bearer, scope mail") as caught:
+            list(reader(listener.port, tokens=Tokens("secret-token")).messages())
+        assert listener.connections == 1
+    assert "AUTHENTICATE failed" in str(caught.value)
+    assert "secret-token" not in str(caught.value)
+    assert server.proofs[1] == dummy
+
+
+def test_a_server_without_tokens_is_never_sent_one():
+    server = ImapServer(b"1")
+    server.mechanisms = ("PLAIN",)
+    with listening(server.talk) as listener, pytest.raises(MailboxError, match="no login with OAuth 2, only PLAIN"):
+        list(reader(listener.port, tokens=Tokens("token")).messages())
+    assert server.proofs == []

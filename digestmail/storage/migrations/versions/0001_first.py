@@ -127,6 +127,16 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("server", "face", name=op.f("pk_servers")),
     )
     op.create_table(
+        "oauth_tokens",
+        sa.Column("server", sa.Text(), nullable=False),
+        sa.Column("account", sa.Text(), nullable=False),
+        sa.Column("access_token", sa.Text(), nullable=False),
+        sa.Column("refresh_token", sa.Text(), nullable=True),
+        sa.Column("obtained_at", Moment(), nullable=False),
+        sa.Column("expires_at", Moment(), nullable=False),
+        sa.PrimaryKeyConstraint("server", name=op.f("pk_oauth_tokens")),
+    )
+    op.create_table(
         "settings",
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("value", sa.Text(), nullable=False),
@@ -690,6 +700,7 @@ def downgrade() -> None:
         "source_health",
         "settings",
         "servers",
+        "oauth_tokens",
         "rates",
         "papers",
         "idempotency_keys",
