@@ -116,17 +116,18 @@ def export(config: ConfigPath = None) -> None:
 
 @app.command()
 def retry(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A parked source.")], config: ConfigPath = None
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A parked source, or a list of them.")],
+    config: ConfigPath = None,
 ) -> None:
     """Have the next run read a parked source again."""
     from digestmail.cli import source_text
     from digestmail.collect.collector import end_parking
 
     with open_app(config) as opened:
-        source_text.find_table(opened.config, name)
-        was_parked = end_parking(opened.database, name)
-    said = f"the next run reads {name}" if was_parked else f"{name} is not parked; every run reads it"
-    sys.stdout.write(f"{said}\n")
+        names = [table.name for table in source_text.find_tables(opened.config, name)]
+        parked = [one for one in names if end_parking(opened.database, one)]
+    said = [f"the next run reads {one}" for one in parked] or [f"{name} is not parked; every run reads it"]
+    sys.stdout.write("".join(f"{line}\n" for line in said))
 
 
 def _append(config: Path | None, found: NewSources, *, dry_run: bool) -> None:
