@@ -6,7 +6,7 @@ import difflib
 import sys
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import SystemRandom
 from typing import TYPE_CHECKING, get_args
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, get_args
 from digestmail.cli import printing
 from digestmail.collect.collector import list_health
 from digestmail.config.fetched import alternatives
+from digestmail.config.known_services import service_of
 from digestmail.config.settings import Config
 from digestmail.config.source_tables import NewSources
 from digestmail.config.sources import KINDS, AnySource
@@ -180,7 +181,13 @@ def _together(name: str, trials: Sequence[Trial], notes: Sequence[str]) -> Trial
 
 
 def try_out_url(app: App, url: str) -> Trial:
-    """Fetch any address once; a web page counts as the feed that it names. Raises SourceError."""
+    """Fetch any address once; a web page counts as the feed that it names. Raises SourceError.
+
+    A page of a service that is read through its API counts as a source of its kind.
+    """
+    if (service := service_of(url, "service")) is not None:
+        trial = try_out_table(app, service)
+        return replace(trial, address=url, notes=(f"read as a source of the kind {service.kind}", *trial.notes))
     network = app.config.network.model_copy(update={"allow_private_hosts": ()})
     public = app.config.model_copy(update={"network": network})
     with (

@@ -60,14 +60,16 @@ def try_source(
 
 @app.command()
 def add(
-    url: Annotated[str, typer.Argument(metavar="URL", help="A feed, or a web page that names its feed.")],
+    url: Annotated[
+        str, typer.Argument(metavar="URL", help="A feed, a web page that names its feed, or a page of a known service.")
+    ],
     config: ConfigPath = None,
     name: Annotated[
         str | None, typer.Option(help="The name of the source. Default: made of the feed's title.", show_default=False)
     ] = None,
     dry_run: DryRun = False,
 ) -> None:
-    """Fetch a feed and append it to the configuration file."""
+    """Fetch a feed or service and append it to the configuration file."""
     from digestmail.cli import source_text
     from digestmail.config.source_tables import check_name, new_sources
 

@@ -114,7 +114,7 @@ def test_a_list_that_cannot_be_read_is_a_problem_that_names_its_key(configure, t
             'kind = "feed"\nopml = "x"\nheaders = { Authorization = "made-up-token" }',
             'sources["many"]: a login is for one feed',
         ),
-        ('kind = "feed"\nurls = ["https://a.example/", "ftp://b.example/"]', 'sources["many"].urls[1]: not a web address'),
+        ('kind = "feed"\nurls = ["https://a.example/", "ftp://b"]', 'sources["many"].urls[1]: not a web address'),
         ('kind = "github"\nrepositories = []', 'sources["many"].repositories: at least one is needed'),
         ('kind = "github"\nrepositories = ["one"]', "write OWNER/NAME"),
         ('kind = "crossref"', 'sources["many"]: needs exactly one of prefixes or issns, but none is set'),
@@ -123,7 +123,7 @@ def test_a_list_that_cannot_be_read_is_a_problem_that_names_its_key(configure, t
         ('kind = "crossref"\nissns = ["12345"]', "not an ISSN, which is made like"),
         ('kind = "zotero"\nlibrary = "my group"', "is not a Zotero library"),
         ('kind = "zotero"\nlibrary = "groups/1"\ncollection = "x"', "a collection is called by the 8 capital letters"),
-        ('kind = "zotero"\nlibrary = "groups/1"\napi_key_file = "no-key"', 'sources["many"].api_key_file: cannot be used'),
+        ('kind = "zotero"\nlibrary = "groups/1"\napi_key_file = "x"', 'sources["many"].api_key_file: cannot be used'),
         ('kind = "huggingface"\nlist = "weekly"', "'daily' or 'trending'"),
         ('kind = "huggingface"\nlist = "trending"\nquery = "x"', "a search has no list"),
         (

@@ -115,6 +115,16 @@ def test_every_id_is_found_in_every_form_arxiv_gives_it(arxiv_id, version, kind)
         ("http://www.biorxiv.org/content/10.1101/573884v1.abstract", "10.1101/573884"),
         ("10.64898/2025.12.01.691234v3", "10.64898/2025.12.01.691234"),
         ("10.48550/arXiv.2301.00001v2", "10.48550/arxiv.2301.00001"),
+        ("10.26434/chemrxiv-2024-abc12-v2", "10.26434/chemrxiv-2024-abc12"),
+        ("10.26434/chemrxiv-2024-abc12", "10.26434/chemrxiv-2024-abc12"),
+        ("10.26434/chemrxiv-2024-v2abc", "10.26434/chemrxiv-2024-v2abc"),
+        ("10.26434/chemrxiv.9990001.v3", "10.26434/chemrxiv.9990001"),
+        # Nothing but versions has a DOI there, so the first one stands for the paper.
+        ("10.26434/chemrxiv.15990001/v2", "10.26434/chemrxiv.15990001/v1"),
+        ("10.26434/chemrxiv.15990001/v1.pdf", "10.26434/chemrxiv.15990001/v1"),
+        ("10.21203/rs.3.rs-9990001/v12", "10.21203/rs.3.rs-9990001/v1"),
+        ("10.20944/preprints202604.0001.v3", "10.20944/preprints202604.0001.v1"),
+        ("10.1000/model-v2", "10.1000/model-v2"),
         ("https://www.frontiersin.org/articles/10.3389/fnins.2020.00001/full", "10.3389/fnins.2020.00001"),
     ],
 )

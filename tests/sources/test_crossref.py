@@ -155,8 +155,8 @@ def test_a_formula_that_is_there_twice_is_read_once():
         "</mml:math></jats:alternatives></jats:inline-formula> here.</jats:p>"
     )
     assert abstract_text(jats) == "We bound α<1 here."
-    alone = "<jats:p>A <jats:tex-math><![CDATA[\\documentclass{x}\\begin{document}$$x<y$$\\end{document}]]></jats:tex-math></jats:p>"
-    assert abstract_text(alone) == "A $$x<y$$"
+    alone = "<![CDATA[\\documentclass{x}\\begin{document}$$x<y$$\\end{document}]]>"
+    assert abstract_text(f"<jats:p>A <jats:tex-math>{alone}</jats:tex-math></jats:p>") == "A $$x<y$$"
 
 
 # -- the list ---------------------------------------------------------------------------------------------------------
