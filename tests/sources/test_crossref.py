@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
 from fetching import Request, ScriptedFetcher, in_order
@@ -98,7 +98,7 @@ def test_an_article_names_its_journal_and_keeps_its_subtitle():
 def test_an_article_is_new_when_it_is_registered_however_its_issue_is_dated(fields, published):
     found = only(**{"type": "journal-article", "posted": None, **fields})
     assert found.day == date(*TODAY)
-    assert found.paper.published_at == datetime(*published, tzinfo=UTC)
+    assert found.paper.published_at == datetime.combine(date(*published), time(), UTC)
 
 
 @pytest.mark.parametrize(
