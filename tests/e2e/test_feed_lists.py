@@ -12,6 +12,7 @@ from fakes import THURSDAY, FakeClock
 from werkzeug import Request, Response
 
 from digestmail.app import App
+from digestmail.cli.check import check
 from digestmail.config.load import load
 from digestmail.model.papers import Health
 from digestmail.storage import papers
@@ -130,6 +131,16 @@ def test_a_feed_and_a_repository_that_are_gone_are_parked_alone(blogs):
     assert parked[1] == "code/example/gone"
     report, _ = blogs.run()
     assert {request.path for request in blogs.seen} == {"/one", "/two", "/example/alive/releases.atom"}
+
+
+def test_feeds_of_a_list_may_be_silent_for_long(blogs):
+    blogs.run()
+    blogs.clock.time += timedelta(days=40)
+    blogs.run()
+    with App(load(blogs.path / "config.toml", None), blogs.path, blogs.clock, wall_clock=blogs.clock) as app:
+        said = check(app, connect=False).problems
+    assert [one for one in said if one.startswith("source")]
+    assert not [one for one in said if "nothing new" in one]
 
 
 def test_the_list_is_read_again_at_each_run(blogs):
