@@ -5,7 +5,7 @@ the item's own `publishedAt` is shifted by some hours onto the day before and is
 day and upvotes grow, so days are read again.
 
 `sort=trending` gives the papers that trend now, whatever `date` says. A paper comes, stays for days and may come again
-weeks later. The search gives the best matches of all years and cannot be sorted by date.
+weeks later. The search gives about a hundred best matches of all years and cannot be sorted by date.
 """
 
 from __future__ import annotations
@@ -30,8 +30,6 @@ LOOK_BACK = timedelta(days=2)
 MISSED_AT_MOST = timedelta(days=7)
 TRENDING_SHOWN: Final = 50
 """Papers on the page of trending papers."""
-FOUND_AT_MOST: Final = 120
-"""Results that the search gives at most."""
 OLDER: Final = timedelta(days=14)
 """How old a paper may be to be news, if the search finds it: so long after arXiv Hugging Face still lists papers."""
 
@@ -67,7 +65,7 @@ class HuggingFace:
         """
         if self._query:
             start = (now - OLDER).date()
-            answer = self._fetch("papers/search", {"q": self._query, "limit": FOUND_AT_MOST})
+            answer = self._fetch("papers/search", {"q": self._query})
             return self._reading(answer, partial(parse_search, start=start))
         if self._list == "trending":
             answer = self._fetch("daily_papers", {"sort": "trending", "limit": TRENDING_SHOWN})

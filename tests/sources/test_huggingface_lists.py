@@ -94,7 +94,7 @@ def test_a_search_dates_papers_by_the_daily_page_or_arxiv_and_skips_old_ones():
     }
     assert sorted(skip.reason for skip in found.skipped) == ["an older paper", "no date"]
     assert found.entries == 5
-    assert fetcher.requests[0].url == "https://huggingface.co/api/papers/search?q=retrieval+%26+tools&limit=120"
+    assert fetcher.requests[0].url == "https://huggingface.co/api/papers/search?q=retrieval+%26+tools"
 
 
 def test_daily_and_trending_give_one_paper_that_is_news_again_when_it_trends(database):
