@@ -144,6 +144,8 @@ def _form(problem: dict[str, Any], place: _Place) -> str:
         return written
     if kind == "tuple_type":
         return _list_form(place)
+    if kind == "string_type" and place[-1:] == ("url",) and isinstance(problem["input"], list):
+        return 'is one address: write several as urls = ["https://a.example/feed", "https://b.example/feed"]'
     if kind in {"model_type", "model_attributes_type"}:
         if place[-1] in {"block", "keep"}:
             return 'must be a table: write { words = ["survey"] }'

@@ -25,6 +25,9 @@ def list_problems(config: Config, base: Path) -> Iterator[str]:
         if not isinstance(table, FeedTable) or table.opml is None:
             continue
         key = f'sources["{table.name}"].opml'
+        if str(table.opml).startswith(("http:", "https:")):
+            yield f"{key}: is a file, not an address: save the list beside the configuration and write its name"
+            continue
         try:
             if not _addresses_in(base / table.opml):
                 yield f"{key}: {table.opml} names no feed: an outline of a feed has an xmlUrl"

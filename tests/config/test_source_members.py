@@ -115,6 +115,8 @@ def test_a_list_that_cannot_be_read_is_a_problem_that_names_its_key(configure, t
             'sources["many"]: a login is for one feed',
         ),
         ('kind = "feed"\nurls = ["https://a.example/", "ftp://b"]', 'sources["many"].urls[1]: not a web address'),
+        ('kind = "feed"\nurl = ["https://a.example/"]', "is one address: write several as urls = ["),
+        ('kind = "feed"\nopml = "https://a.example/x"', 'sources["many"].opml: is a file, not an address'),
         ('kind = "github"\nrepositories = []', 'sources["many"].repositories: at least one is needed'),
         ('kind = "github"\nrepositories = ["one"]', "write OWNER/NAME"),
         ('kind = "crossref"', 'sources["many"]: needs exactly one of prefixes or issns, but none is set'),
