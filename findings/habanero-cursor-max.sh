@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # habanero 2.9.2, a list that Crossref gives in pages of two works, asked for with cursor_max=3.
 # Expected: three works, because its documentation calls cursor_max the "Max records to retrieve".
-# Seen: four. Whole pages are kept, so that up to limit - 1 works more come than were asked for.
+# Seen: four. Complete pages are kept, so that up to limit - 1 works more come than were asked for.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

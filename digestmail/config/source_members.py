@@ -1,4 +1,4 @@
-"""Tables that name several places: each place becomes a source of its own, called `TABLE/PLACE`.
+"""Tables that name several places: each place becomes a separate source, called `TABLE/PLACE`.
 
 So each has its own validators and health, is parked alone, and does not stop the others. Digests that name the table
 read all of them.

@@ -32,7 +32,7 @@ class NewSources:
 
 
 def new_sources(wanted: Iterable[tuple[str, str]], configured: Iterable[AnySource]) -> NewSources:
-    """Return tables for feeds and services given as (title, address), each with a name of its own.
+    """Return tables for feeds and services given as (title, address), each with a name that is not taken.
 
     Two addresses are the same if only http or https, the case of the host or the fragment differs.
     """

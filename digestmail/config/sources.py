@@ -90,7 +90,7 @@ class ArxivApiTable(ServiceTable):
 
 
 class FeedTable(FetchedTable):
-    """`[[sources]]` with `kind = "feed"`: one feed, or several, each of which becomes a source of its own."""
+    """`[[sources]]` with `kind = "feed"`: one feed, or several, each of which becomes a separate source."""
 
     about: ClassVar[str] = "any RSS, Atom, RDF or JSON feed, or a list of them"
     one_of: ClassVar[tuple[str, ...]] = ("url", "urls", "opml")
@@ -116,7 +116,7 @@ class FeedTable(FetchedTable):
 
 
 class GithubTable(ServiceTable):
-    """`[[sources]]` with `kind = "github"`: each repository becomes a source of its own."""
+    """`[[sources]]` with `kind = "github"`: each repository becomes a separate source."""
 
     about: ClassVar[str] = "releases of code on GitHub"
     kind: Literal["github"]
