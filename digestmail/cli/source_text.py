@@ -6,17 +6,19 @@ import difflib
 import sys
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import SystemRandom
 from typing import TYPE_CHECKING, get_args
 
 from digestmail.cli import printing
 from digestmail.collect.collector import list_health
+from digestmail.config.fetched import alternatives
+from digestmail.config.known_services import service_of
 from digestmail.config.settings import Config
 from digestmail.config.source_tables import NewSources
 from digestmail.config.sources import KINDS, AnySource
-from digestmail.errors import ConfigError
+from digestmail.errors import ConfigError, SourceError
 from digestmail.model.papers import Sighting, SourceHealth
 from digestmail.sources.discovery import find_feed
 from digestmail.text.counts import counted
@@ -65,6 +67,8 @@ class SourceKind:
     about: str
     keys: tuple[str, ...]
     """The keys of its own that it needs, besides `name` and `kind`."""
+    one_of: tuple[str, ...] = ()
+    """Keys of which it needs exactly one."""
 
 
 def kinds() -> tuple[SourceKind, ...]:
@@ -74,6 +78,7 @@ def kinds() -> tuple[SourceKind, ...]:
             kind=get_args(table.model_fields["kind"].annotation)[0],
             about=table.about,
             keys=tuple(key for key, one in table.model_fields.items() if one.is_required() and key not in _COMMON),
+            one_of=table.one_of,
         )
         for table in KINDS
     )
@@ -81,17 +86,22 @@ def kinds() -> tuple[SourceKind, ...]:
 
 def show_kinds(known: Sequence[SourceKind]) -> None:
     """Print the kinds of sources, and which keys they need."""
-    printing.table((one.kind, one.about + (f"; needs {', '.join(one.keys)}" if one.keys else "")) for one in known)
+    rows = []
+    for one in known:
+        needed = [*one.keys, *([alternatives(one.one_of)] if one.one_of else [])]
+        rows.append((one.kind, one.about + (f"; needs {', '.join(needed)}" if needed else "")))
+    printing.table(rows)
 
 
-def find_table(config: Config, name: str) -> AnySource:
-    """Return the table of the source `name`. Raises ConfigError."""
-    names = [table.name for table in config.sources]
-    if name not in names:
+def find_tables(config: Config, name: str) -> tuple[AnySource, ...]:
+    """Return the table of the source `name`, or those of all sources in the list `name`. Raises ConfigError."""
+    found = tuple(table for table in config.sources if name in {table.name, table.name.partition("/")[0]})
+    if not found:
+        names = [table.name for table in config.sources]
         near = difflib.get_close_matches(name, names, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else f"; configured are: {', '.join(names)}"
         raise ConfigError([f"there is no source {name!r}{hint}"])
-    return config.sources[names.index(name)]
+    return found
 
 
 def rows(app: App) -> list[SourceRow]:
@@ -120,10 +130,28 @@ def _said(health: SourceHealth | None) -> str:
 
 
 def try_out(app: App, source: str) -> Trial:
-    """Fetch a configured source, or any address, once. Raises SourceError or ConfigError."""
+    """Fetch a configured source, each of a list, or any address, once. Raises SourceError or ConfigError.
+
+    What cannot be read of a list is noted, unless it is all of it.
+    """
     if "://" in source:
         return try_out_url(app, source)
-    table = find_table(app.config, source)
+    trials: list[Trial] = []
+    notes: list[str] = []
+    failure: SourceError | None = None
+    for table in find_tables(app.config, source):
+        try:
+            trials.append(try_out_table(app, table))
+        except SourceError as error:
+            failure = error
+            notes.append(f"{table.name} could not be read: {error}")
+    if failure is not None and not trials:
+        raise failure
+    return trials[0] if len(trials) == 1 and not notes else _together(source, trials, notes)
+
+
+def try_out_table(app: App, table: AnySource) -> Trial:
+    """Fetch the source of a table once. Raises SourceError."""
     with open_source(app.config, app.database, app.wall_clock, SystemRandom(), table) as (_, opened):
         assert opened is not None  # noqa: S101 - there is one for a table
         reading = opened.read(app.clock.now(), None)
@@ -137,8 +165,29 @@ def try_out(app: App, source: str) -> Trial:
     )
 
 
+def _together(name: str, trials: Sequence[Trial], notes: Sequence[str]) -> Trial:
+    """Return what came of fetching each source of a list."""
+    skipped: Counter[str] = Counter()
+    for trial in trials:
+        skipped.update(trial.skipped)
+    return Trial(
+        address=name,
+        shown=name,
+        entries=sum(trial.entries for trial in trials),
+        papers=tuple(paper for trial in trials for paper in trial.papers),
+        skipped=dict(skipped),
+        notes=(*notes, *(f"{trial.shown}: {note}" for trial in trials for note in trial.notes)),
+    )
+
+
 def try_out_url(app: App, url: str) -> Trial:
-    """Fetch any address once; a web page counts as the feed that it names. Raises SourceError."""
+    """Fetch any address once; a web page counts as the feed that it names. Raises SourceError.
+
+    A page of a service that is read through its API counts as a source of its kind.
+    """
+    if (service := service_of(url, "service")) is not None:
+        trial = try_out_table(app, service)
+        return replace(trial, address=url, notes=(f"read as a source of the kind {service.kind}", *trial.notes))
     network = app.config.network.model_copy(update={"allow_private_hosts": ()})
     public = app.config.model_copy(update={"network": network})
     with (

@@ -60,14 +60,16 @@ def try_source(
 
 @app.command()
 def add(
-    url: Annotated[str, typer.Argument(metavar="URL", help="A feed, or a web page that names its feed.")],
+    url: Annotated[
+        str, typer.Argument(metavar="URL", help="A feed, a web page that names its feed, or a page of a known service.")
+    ],
     config: ConfigPath = None,
     name: Annotated[
         str | None, typer.Option(help="The name of the source. Default: made of the feed's title.", show_default=False)
     ] = None,
     dry_run: DryRun = False,
 ) -> None:
-    """Fetch a feed and append it to the configuration file."""
+    """Fetch a feed or service and append it to the configuration file."""
     from digestmail.cli import source_text
     from digestmail.config.source_tables import check_name, new_sources
 
@@ -116,17 +118,18 @@ def export(config: ConfigPath = None) -> None:
 
 @app.command()
 def retry(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A parked source.")], config: ConfigPath = None
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A parked source, or a list of them.")],
+    config: ConfigPath = None,
 ) -> None:
     """Have the next run read a parked source again."""
     from digestmail.cli import source_text
     from digestmail.collect.collector import end_parking
 
     with open_app(config) as opened:
-        source_text.find_table(opened.config, name)
-        was_parked = end_parking(opened.database, name)
-    said = f"the next run reads {name}" if was_parked else f"{name} is not parked; every run reads it"
-    sys.stdout.write(f"{said}\n")
+        names = [table.name for table in source_text.find_tables(opened.config, name)]
+        parked = [one for one in names if end_parking(opened.database, one)]
+    said = [f"the next run reads {one}" for one in parked] or [f"{name} is not parked; every run reads it"]
+    sys.stdout.write("".join(f"{line}\n" for line in said))
 
 
 def _append(config: Path | None, found: NewSources, *, dry_run: bool) -> None:

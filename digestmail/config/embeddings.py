@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from digestmail.config.sources import HeaderValue
+from digestmail.config.fetched import HeaderValue
 from digestmail.config.values import Line, Table, WebAddress
 
 

@@ -9,11 +9,12 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr
 
 from digestmail.config.embeddings import EmbeddingsTable
+from digestmail.config.fetched import FetchedTable, check_header_value
 from digestmail.config.network import NetworkTable
 from digestmail.config.profile import ProfileTable
 from digestmail.config.servers import read_secret
 from digestmail.config.settings import Config
-from digestmail.config.sources import AnySource, FetchedTable, check_header_value
+from digestmail.config.sources import AnySource, ZoteroTable
 from digestmail.text.hosts import is_local
 
 
@@ -28,7 +29,9 @@ def fetching_problems(config: Config, base: Path) -> Iterator[str]:
         key = f'sources["{table.name}"]'
         yield from _login_problems(key, table, base)
         yield from _header_problems(key, table, base)
-        if _has_secrets(table) and _is_in_clear(table.address, config.network):
+        if isinstance(table, ZoteroTable):
+            yield from _api_key_problems(key, table, base)
+        if table.has_secrets() and _is_in_clear(table.address, config.network):
             yield (
                 f"{key}: its login would go over the network in clear text: use an https:// address, or name the host "
                 "in network.allow_private_hosts if it is in your own network"
@@ -57,6 +60,8 @@ def with_fetching_secrets(config: Config, base: Path) -> Config:
 
 
 def _with_login(table: AnySource, base: Path) -> AnySource:
+    if isinstance(table, ZoteroTable) and table.api_key_file is not None:
+        table = table.model_copy(update={"api_key": _header_secret(table.api_key, table.api_key_file, base)})
     if table.password_file is None and not table.header_files:
         return table
     read = {name: _header_from(file, base) for name, file in table.header_files.items()}
@@ -125,6 +130,13 @@ def _header_problems(key: str, table: FetchedTable, base: Path) -> Iterator[str]
             yield f"{key}.header_files.{name}: cannot be used: {error}"
 
 
+def _api_key_problems(key: str, table: ZoteroTable, base: Path) -> Iterator[str]:
+    try:
+        _header_secret(table.api_key, table.api_key_file, base)
+    except (OSError, ValueError) as error:
+        yield f"{key}.api_key_file: cannot be used: {error}"
+
+
 def _proxy_problems(network: NetworkTable, base: Path) -> Iterator[str]:
     given = network.proxy_password is not None or network.proxy_password_file is not None
     if network.proxy is None and (given or network.proxy_username):
@@ -135,15 +147,6 @@ def _proxy_problems(network: NetworkTable, base: Path) -> Iterator[str]:
         read_secret(network.proxy_password, network.proxy_password_file, base)
     except (OSError, ValueError) as error:
         yield f"network.proxy_password_file: cannot be read: {error}"
-
-
-def _has_secrets(table: FetchedTable) -> bool:
-    private = {name.lower() for name in (*table.headers, *table.header_files)} - {
-        "user-agent",
-        "accept",
-        "accept-language",
-    }
-    return bool(table.username or private)
 
 
 def _is_in_clear(address: str, network: NetworkTable) -> bool:

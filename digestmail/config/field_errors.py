@@ -14,6 +14,7 @@ from digestmail.config.bounces import BouncesTable
 from digestmail.config.digests import DarkTable, DigestTable, LogoTable, RankingTable, ThemeTable, TopicTable
 from digestmail.config.embeddings import EmbeddingsTable
 from digestmail.config.environment import ENV_DELIMITER, ENV_PREFIX, variable_for
+from digestmail.config.fetched import ONE_OF
 from digestmail.config.mail import DkimTable, DomainTable, MaildirTable, MailTable, SendmailTable, SmtpTable
 from digestmail.config.network import NetworkTable
 from digestmail.config.oauth import OAuthTable
@@ -32,6 +33,11 @@ _SOURCE_TABLES: dict[str, type[BaseModel]] = {
     get_args(table.model_fields["kind"].annotation)[0]: table for table in get_args(AnySource)
 }
 """The tables of [[sources]] by their kind."""
+_SPELLINGS = {
+    "categories": 'a category is written like "cs.LG", and an archive like "cs" or "cs.*"',
+    "prefixes": 'the prefix of a DOI is what stands before its slash, such as "10.26434"',
+    "collection": "a collection is called by the 8 capital letters and digits behind collections/ in its address",
+}
 _TABLES: dict[str, type[BaseModel]] = {
     "mail": MailTable,
     "smtp": SmtpTable,
@@ -101,10 +107,16 @@ def field_problems(error: ValidationError, names: Names, environment: Mapping[st
     for problem in found:
         if problem["type"] == "too_short" and any(_is_inside(other["loc"], problem["loc"]) for other in found):
             continue  # the entries are there, but faulty: each has a sentence of its own
-        place = tuple(part for part in problem["loc"] if part not in _SOURCE_TABLES)
+        # Pydantic puts the kind behind the number of a source.
+        kind = 2 if _names_a_kind(problem["loc"]) else None
+        place = tuple(part for at, part in enumerate(problem["loc"]) if at != kind)
         said = _sentence(dict(problem), place)
         variable = variable_for(place, environment)
         yield f"{names.key(place)}{said}" + (f", set by {variable}" if variable else "")
+
+
+def _names_a_kind(place: _Place) -> bool:
+    return place[:1] == ("sources",) and any(part in _SOURCE_TABLES for part in place[2:3])
 
 
 def _sentence(problem: dict[str, Any], place: _Place) -> str:
@@ -123,7 +135,7 @@ def _sentence(problem: dict[str, Any], place: _Place) -> str:
         return f".kind: is one of {', '.join(_SOURCE_TABLES)} (it is {named!r}){hint}"
     if kind == "too_short":
         return ": at least one is needed"
-    if kind == NO_CONDITIONS:
+    if kind in {NO_CONDITIONS, ONE_OF}:
         return f": {problem['msg']}"
     return f": {_form(problem, place)} (it is {_shown(place, given)})"
 
@@ -135,6 +147,8 @@ def _form(problem: dict[str, Any], place: _Place) -> str:
         return written
     if kind == "tuple_type":
         return _list_form(place)
+    if kind == "string_type" and place[-1:] == ("url",) and isinstance(problem["input"], list):
+        return 'is one address: write several as urls = ["https://a.example/feed", "https://b.example/feed"]'
     if kind in {"model_type", "model_attributes_type"}:
         if place[-1] in {"block", "keep"}:
             return 'must be a table: write { words = ["survey"] }'
@@ -151,7 +165,7 @@ def _spelling(place: _Place) -> str:
         return "write it in one line, its parts separated by commas"
     if "theme" in place:
         return "a colour is written #rrggbb"
-    return 'a category is written like "cs.LG", and an archive like "cs" or "cs.*"' if "categories" in place else ""
+    return next((written for key, written in _SPELLINGS.items() if key in place), "")
 
 
 def _list_form(place: _Place) -> str:

@@ -19,6 +19,7 @@ from digestmail.config.field_errors import Names, field_problems, rows_of
 from digestmail.config.files import file_fault
 from digestmail.config.servers import secret_problems, server_problems, with_secrets
 from digestmail.config.settings import Config
+from digestmail.config.source_members import list_problems, with_members
 from digestmail.errors import ConfigError
 from digestmail.mail.i18n import languages, template_directories
 from digestmail.model.theme import DARK, LIGHT, Palette, contrast_problems, is_colour
@@ -57,9 +58,11 @@ def load(path: Path, environment: Mapping[str, str] | None = os.environ) -> Conf
     problems += secret_problems(config, path.parent)
     problems += server_problems(config, path.parent)
     problems += fetching_problems(config, path.parent)
+    problems += list_problems(config, path.parent)
     if problems:
         raise ConfigError(problems)
-    return with_fetching_secrets(with_secrets(config, path.parent), path.parent)
+    complete = with_fetching_secrets(with_secrets(config, path.parent), path.parent)
+    return with_members(complete, path.parent)
 
 
 def _lists(values: Mapping[str, Any]) -> dict[str, Any]:

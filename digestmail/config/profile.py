@@ -8,8 +8,8 @@ from typing import Annotated, Final
 
 from pydantic import AfterValidator, Field, StringConstraints
 
+from digestmail.config.fetched import HeaderValue
 from digestmail.config.rules import Author, Word
-from digestmail.config.sources import HeaderValue
 from digestmail.config.values import Table
 from digestmail.errors import SubscriptionError
 from digestmail.model.personal import Profile, ReadingListKind

@@ -19,7 +19,7 @@ from digestmail.config.environment import ENV_DELIMITER, ENV_PREFIX, Environment
 from digestmail.config.mail import MailTable
 from digestmail.config.network import NetworkTable
 from digestmail.config.profile import ProfileTable
-from digestmail.config.sources import FeedTable, HuggingFaceTable, SourceTable
+from digestmail.config.sources import SourceTable
 from digestmail.config.values import DatabaseAddress, WebAddress, without_empty
 from digestmail.config.web import WebTable
 from digestmail.model.digests import Digest, Limits, Schedule, Topic, Weights
@@ -80,7 +80,7 @@ class Config(BaseSettings):
         weights = Weights(**self.ranking.model_dump())
         source_rules = {table.name: table.rules() for table in self.sources if table.block or table.keep}
         profile = self.profile.value() if self.profile else None
-        curated = {table.name for table in self.sources if isinstance(table, HuggingFaceTable | FeedTable)}
+        curated = {table.name for table in self.sources if table.curated}
         return tuple(
             Digest(
                 name=table.name,

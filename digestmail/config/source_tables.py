@@ -13,11 +13,11 @@ from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
-from digestmail.config.sources import AnySource, ArxivFeedTable, FeedTable
+from digestmail.config.known_services import service_of, title_of
+from digestmail.config.sources import AnySource, ArxivFeedTable, FeedTable, GithubTable
 from digestmail.errors import ConfigError
 
 _LONGEST_NAME = 40
-_ARXIV = re.compile(r"https?://(?:rss|export)\.arxiv\.org/(?:rss|atom)/([A-Za-z.+*-]+)/?", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,46 +32,58 @@ class NewSources:
 
 
 def new_sources(wanted: Iterable[tuple[str, str]], configured: Iterable[AnySource]) -> NewSources:
-    """Return tables for feeds given as (title, address), each with a name of its own.
+    """Return tables for feeds and services given as (title, address), each with a name that is not taken.
 
     Two addresses are the same if only http or https, the case of the host or the fragment differs.
     """
     known = list(configured)
-    names = {table.name for table in known}
-    seen = {_key(address) for table in known for address in addresses_of(table)}
+    names = {_table_name(table) for table in known}
+    seen = {address_key(address) for table in known for address in addresses_of(table)}
     tables: list[AnySource] = []
     duplicates: list[str] = []
     refused: list[tuple[str, str]] = []
     for title, given in wanted:
-        address = _without_feed_scheme(given.strip())
-        if _key(address) in seen:
+        address = without_feed_scheme(given.strip())
+        if address_key(address) in seen:
+            duplicates.append(address)
+            continue
+        service = service_of(address, "service")
+        if service is not None and any(_is_same(service, table) for table in known):
             duplicates.append(address)
             continue
         try:
-            table = _table(_name(title, address, names), address)
+            table = _table(title, address, names, service)
         except ValidationError as error:
             refused.append((address, error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")))
             continue
-        seen.add(_key(address))
+        seen.add(address_key(address))
         names.add(table.name)
         tables.append(table)
+        known.append(table)
     return NewSources(tables=tuple(tables), duplicates=tuple(duplicates), refused=tuple(refused))
+
+
+def _table_name(table: AnySource) -> str:
+    """Return the name of the table that a source comes from: "blogs" for "blogs/example.org-0a1b2c"."""
+    return table.name.partition("/")[0]
 
 
 def check_name(name: str, configured: Iterable[AnySource]) -> None:
     """Raise ConfigError if no new source can be called `name`."""
     if not name or _slug(name) != name:
         raise ConfigError([f"--name: a name is made of lower-case letters, digits and hyphens (it is {name!r})"])
-    if name in {table.name for table in configured}:
+    if name in {_table_name(table) for table in configured}:
         raise ConfigError([f"--name: there is a source {name!r} already"])
 
 
 def addresses_of(table: AnySource) -> tuple[str, ...]:
-    """Return the address of the feed that a source reads; none if it is a service without feeds."""
+    """Return the addresses of the feeds that a source reads; none if it is a service without feeds."""
     if isinstance(table, FeedTable):
-        return (table.url,)
+        return (table.url,) if table.url else table.urls
     if isinstance(table, ArxivFeedTable):
         return (f"{table.base_url}/rss/{'+'.join(table.categories)}",)
+    if isinstance(table, GithubTable):
+        return tuple(f"{table.base_url}/{one}/releases.atom" for one in table.repositories)
     return ()
 
 
@@ -103,7 +115,7 @@ def append(path: Path, tables: Collection[AnySource]) -> str:
     return text
 
 
-def _without_feed_scheme(address: str) -> str:
+def without_feed_scheme(address: str) -> str:
     """Return a web address for `feed://host`, `feed:https://host` and `feed://https://host`."""
     scheme, colon, rest = address.partition(":")
     if not colon or scheme.lower() != "feed":
@@ -113,12 +125,13 @@ def _without_feed_scheme(address: str) -> str:
 
 
 def _lines(table: AnySource) -> str:
-    rows = [f"name = {quoted(table.name)}", f"kind = {quoted(table.kind)}"]
-    if isinstance(table, FeedTable):
-        rows.append(f"url = {quoted(table.url)}")
-    elif isinstance(table, ArxivFeedTable):
-        rows.append(f"categories = [{', '.join(map(quoted, table.categories))}]")
-    return "".join(f"{row}\n" for row in rows)
+    """Return the keys that were set, as they stand in a configuration."""
+    keys = ["name", "kind", *(key for key in type(table).model_fields if key in table.model_fields_set)]
+    return "".join(f"{key} = {_toml(getattr(table, key))}\n" for key in dict.fromkeys(keys))
+
+
+def _toml(value: object) -> str:
+    return f"[{', '.join(map(_toml, value))}]" if isinstance(value, tuple) else quoted(str(value))
 
 
 def quoted(text: str) -> str:
@@ -126,10 +139,17 @@ def quoted(text: str) -> str:
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007F")
 
 
-def _table(name: str, address: str) -> AnySource:
-    if found := _ARXIV.fullmatch(address):
-        return ArxivFeedTable(name=name, kind="arxiv-feed", categories=tuple(found[1].split("+")))
-    return FeedTable(name=name, kind="feed", url=address)
+def _table(title: str, address: str, taken: Collection[str], service: AnySource | None) -> AnySource:
+    if service is None:
+        return FeedTable(name=_name(title, address, taken), kind="feed", url=address)
+    name = _name(title or title_of(service, address), address, taken)
+    return service.model_copy(update={"name": name})
+
+
+def _is_same(service: AnySource, table: AnySource) -> bool:
+    """Return whether two tables read the same, whatever they are called and whatever rules they have."""
+    differing = {"name", "block", "keep"}
+    return type(service) is type(table) and service.model_dump(exclude=differing) == table.model_dump(exclude=differing)
 
 
 def _name(title: str, address: str, taken: Collection[str]) -> str:
@@ -154,8 +174,8 @@ def _host(address: str) -> str:
         return ""
 
 
-def _key(address: str) -> str:
-    """Return what makes two addresses the same."""
+def address_key(address: str) -> str:
+    """Return what is the same for two addresses if only http or https, the case of the host or the fragment differs."""
     try:
         parts = urlsplit(address)
         port = parts.port

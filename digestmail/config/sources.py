@@ -4,114 +4,71 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal, get_args
+from typing import Annotated, ClassVar, Literal, Self, get_args
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, model_validator
+from pydantic_core import PydanticCustomError
 
-from digestmail.config.rules import RuledTable
-from digestmail.config.values import Category, FeedAddress, Line, Name, Password, WebAddress
-
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
-"""What a header may be called (RFC 9110 section 5.6.2)."""
-_VALUE = re.compile(r"[!-~](?:[ -~\t]*[!-~])?")
-_OURS = frozenset(
-    {
-        "accept-encoding",
-        "connection",
-        "content-length",
-        "content-type",
-        "expect",
-        "host",
-        "if-modified-since",
-        "if-none-match",
-        "keep-alive",
-        "proxy-authorization",
-        "proxy-connection",
-        "range",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-    }
-)
-"""What digestmail or the connection decides."""
+from digestmail.config.fetched import ONE_OF, FetchedTable, HeaderValue, ServiceTable
+from digestmail.config.values import Category, FeedAddress, Line, WebAddress
+from digestmail.errors import SubscriptionError
+from digestmail.papers.library_ids import zotero_library
+from digestmail.sources.repositories import repository_name
 
 
-def _check_header_name(value: str) -> str:
-    if not _TOKEN.fullmatch(value):
-        raise ValueError("not the name of a header")
-    if value.lower() in _OURS:
-        raise ValueError(f"the header {value} is set by digestmail itself")
-    return value
+def _check_issn(value: str) -> str:
+    """Return an ISSN with its hyphen. The last character is a checksum (ISO 3297)."""
+    digits = value.replace("-", "").upper()
+    if not re.fullmatch(r"[0-9]{7}[0-9X]", digits):
+        raise ValueError("not an ISSN, which is made like 1234-5679")
+    total = sum(int(digit) * (8 - place) for place, digit in enumerate(digits[:7]))
+    if digits[7] != "0123456789X"[-total % 11]:
+        raise ValueError("not an ISSN: its last character does not fit the others, so one of them is mistyped")
+    return f"{digits[:4]}-{digits[4:]}"
 
 
-def check_header_value(value: SecretStr) -> SecretStr:
-    """Return `value` if a header may have it. Raises ValueError, which does not show it."""
-    if not _VALUE.fullmatch(value.get_secret_value()):
-        raise ValueError("the value of a header is one line of ASCII characters, without blanks at its ends")
-    return value
+def _check_library(value: str) -> str:
+    try:
+        return zotero_library(value)
+    except SubscriptionError as error:
+        raise ValueError(str(error)) from error
 
 
+def _check_repository(value: str) -> str:
+    found = repository_name(value)
+    if found is None:
+        raise ValueError("not a repository on GitHub: write OWNER/NAME")
+    return found
+
+
+DoiPrefix = Annotated[str, Field(pattern=r"^10\.[0-9]{4,9}(\.[0-9]{1,9}){0,3}$")]
+Issn = Annotated[str, AfterValidator(_check_issn)]
+Repository = Annotated[str, AfterValidator(_check_repository)]
+"""`OWNER/NAME`, or the address of the repository."""
 Venue = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_./-]{0,200}$")]
 """The ID of a venue on OpenReview, as it stands in its address."""
-HeaderName = Annotated[str, AfterValidator(_check_header_name)]
-HeaderValue = Annotated[SecretStr, AfterValidator(check_header_value)]
 
 
-class FetchedTable(RuledTable):
-    """What every source has: its name, what its server wants to see before it answers, and rules about its papers."""
-
-    about: ClassVar[str]
-    """What the source reads, in a few words."""
-    name: Name
-    username: str | None = None
-    password: Password | None = None
-    password_file: Path | None = None
-    headers: dict[HeaderName, HeaderValue] = Field(default={})
-    header_files: dict[HeaderName, Path] = Field(default={})
-
-    @field_validator("username")
-    @classmethod
-    def _check_username(cls, value: str | None) -> str | None:
-        # RFC 7617 section 2.
-        if value is not None and (":" in value or not value.isprintable()):
-            raise ValueError("a user name has no colon and no control characters")
-        return value
-
-    @field_validator("header_files")
-    @classmethod
-    def _check_twice(cls, value: dict[str, Path], info: ValidationInfo) -> dict[str, Path]:
-        known = {name.lower() for name in info.data.get("headers", {})}
-        if twice := [name for name in value if name.lower() in known]:
-            raise ValueError(f"{', '.join(twice)}: set in headers too")
-        return value
-
-    @property
-    def address(self) -> str:
-        """Where the source is."""
-        raise NotImplementedError
-
-
-class _ServiceTable(FetchedTable):
-    """A source that is a service with several addresses."""
-
-    base_url: WebAddress
-
-    @property
-    def address(self) -> str:
-        """Where the service is."""
-        return self.base_url
-
-
-class HuggingFaceTable(_ServiceTable):
+class HuggingFaceTable(ServiceTable):
     """`[[sources]]` with `kind = "huggingface"`."""
 
-    about: ClassVar[str] = "Hugging Face's daily papers, with upvotes, comments and stars"
+    about: ClassVar[str] = "Hugging Face's daily or trending papers, or a search, with upvotes, comments and stars"
+    curated: ClassVar[bool] = True
     kind: Literal["huggingface"]
     base_url: WebAddress = "https://huggingface.co"
+    list: Literal["daily", "trending"] = "daily"
+    query: Annotated[str, Field(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")] = ""
+
+    @model_validator(mode="after")
+    def _check_query(self) -> Self:
+        if self.query and self.list != "daily":
+            raise PydanticCustomError(
+                ONE_OF, "a search has no list: leave out either query or list, or write two [[sources]]"
+            )
+        return self
 
 
-class ArxivFeedTable(_ServiceTable):
+class ArxivFeedTable(ServiceTable):
     """`[[sources]]` with `kind = "arxiv-feed"`."""
 
     about: ClassVar[str] = "what arXiv announced in some categories today"
@@ -122,7 +79,7 @@ class ArxivFeedTable(_ServiceTable):
     include_replacements: bool = False
 
 
-class ArxivApiTable(_ServiceTable):
+class ArxivApiTable(ServiceTable):
     """`[[sources]]` with `kind = "arxiv-api"`."""
 
     about: ClassVar[str] = "what was submitted to some categories of arXiv, to fill gaps of days"
@@ -133,19 +90,80 @@ class ArxivApiTable(_ServiceTable):
 
 
 class FeedTable(FetchedTable):
-    """`[[sources]]` with `kind = "feed"`."""
+    """`[[sources]]` with `kind = "feed"`: one feed, or several, each of which becomes a separate source."""
 
-    about: ClassVar[str] = "any RSS, Atom, RDF or JSON feed"
+    about: ClassVar[str] = "any RSS, Atom, RDF or JSON feed, or a list of them"
+    one_of: ClassVar[tuple[str, ...]] = ("url", "urls", "opml")
+    curated: ClassVar[bool] = True
     kind: Literal["feed"]
-    url: FeedAddress
+    url: FeedAddress | None = None
+    urls: tuple[FeedAddress, ...] = ()
+    opml: Path | None = None
+
+    @model_validator(mode="after")
+    def _check_login(self) -> Self:
+        # A login is for one server. Here it would be sent to every one in the list.
+        if self.url is None and (self.password or self.password_file or self.has_secrets()):
+            raise PydanticCustomError(
+                ONE_OF, "a login is for one feed: give the feed that wants it a [[sources]] table with `url`"
+            )
+        return self
 
     @property
     def address(self) -> str:
-        """Where the feed is."""
-        return self.url
+        """Where the feed is; empty for a list of feeds."""
+        return self.url or ""
 
 
-class BiorxivTable(_ServiceTable):
+class GithubTable(ServiceTable):
+    """`[[sources]]` with `kind = "github"`: each repository becomes a separate source."""
+
+    about: ClassVar[str] = "releases of code on GitHub"
+    kind: Literal["github"]
+    base_url: WebAddress = "https://github.com"
+    repositories: Annotated[tuple[Repository, ...], Field(min_length=1)]
+
+    @property
+    def address(self) -> str:
+        """Where the releases of the first repository are."""
+        return f"{self.base_url}/{self.repositories[0]}/releases.atom"
+
+
+class CrossrefTable(ServiceTable):
+    """`[[sources]]` with `kind = "crossref"`."""
+
+    about: ClassVar[str] = "new DOIs at Crossref: ChemRxiv, SSRN, PsyArXiv and others by prefix, journals by ISSN"
+    one_of: ClassVar[tuple[str, ...]] = ("prefixes", "issns")
+    kind: Literal["crossref"]
+    base_url: WebAddress = "https://api.crossref.org"
+    prefixes: Annotated[tuple[DoiPrefix, ...], Field(max_length=50)] = ()
+    issns: Annotated[tuple[Issn, ...], Field(max_length=50)] = ()
+    include_revisions: bool = False
+
+
+class ZoteroTable(ServiceTable):
+    """`[[sources]]` with `kind = "zotero"`."""
+
+    about: ClassVar[str] = "what was added to a Zotero library, such as that of a group"
+    curated: ClassVar[bool] = True
+    kind: Literal["zotero"]
+    base_url: WebAddress = "https://api.zotero.org"
+    library: Annotated[str, AfterValidator(_check_library)]
+    collection: Annotated[str, Field(pattern=r"^([A-Z0-9]{8})?$")] = ""
+    api_key: HeaderValue | None = None
+    api_key_file: Path | None = None
+
+    def sent_headers(self) -> dict[str, str]:
+        """Return the header fields that the server wants to see, with the key."""
+        key = {"Zotero-API-Key": self.api_key.get_secret_value()} if self.api_key else {}
+        return super().sent_headers() | key
+
+    def has_secrets(self) -> bool:
+        """Return whether requests contain something that only the server may see."""
+        return bool(self.api_key or self.api_key_file) or super().has_secrets()
+
+
+class BiorxivTable(ServiceTable):
     """`[[sources]]` with `kind = "biorxiv"`."""
 
     about: ClassVar[str] = "bioRxiv and medRxiv, by day and category"
@@ -170,7 +188,7 @@ class OaiTable(FetchedTable):
         return self.url
 
 
-class OpenReviewTable(_ServiceTable):
+class OpenReviewTable(ServiceTable):
     """`[[sources]]` with `kind = "openreview"`."""
 
     about: ClassVar[str] = "public submissions to venues on OpenReview"
@@ -179,7 +197,7 @@ class OpenReviewTable(_ServiceTable):
     venues: Annotated[tuple[Venue, ...], Field(min_length=1)]
 
 
-class PubMedTable(_ServiceTable):
+class PubMedTable(ServiceTable):
     """`[[sources]]` with `kind = "pubmed"`."""
 
     about: ClassVar[str] = "what matches a query in PubMed"
@@ -193,6 +211,9 @@ AnySource = (
     | ArxivFeedTable
     | ArxivApiTable
     | FeedTable
+    | GithubTable
+    | CrossrefTable
+    | ZoteroTable
     | BiorxivTable
     | OaiTable
     | OpenReviewTable

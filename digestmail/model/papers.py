@@ -97,6 +97,8 @@ class Validators:
 
     etag: str | None = None
     last_modified: str | None = None
+    version: str | None = None
+    """The version of the Zotero library that the response is from."""
     unchanged: bool = field(default=False, compare=False)
     """Whether they came with a "304 Not Modified" response."""
 

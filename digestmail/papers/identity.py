@@ -37,9 +37,16 @@ _DOI = re.compile(r"(?<![\w.])10\.[0-9]{4,9}(?:\.[0-9]{1,9}){0,3}(?:/|%2F)[^\s\"
 _AFTER_DOI = re.compile(
     r"(?:[.,;:!'`*_|\\\u2019\u201d]|/(?:full|full-text|abstract|pdf|epdf|html|meta)?|\.(?:pdf|full|abstract|short))$"
 )
-# bioRxiv, medRxiv (both prefixes) and arXiv number their versions, in URLs also inside the DOI.
+# bioRxiv, medRxiv (both prefixes) and arXiv number their versions, in URLs also inside the DOI. ChemRxiv did so until
+# 2025; the DOI without a version is registered, too.
 _VERSIONED_DOI = re.compile(
-    r"(10\.(?:1101|64898)/[0-9.]*[0-9]|10\.48550/arxiv\.[a-z0-9./-]*?[0-9])v[0-9]{1,3}(?![0-9]).*"
+    r"(10\.(?:1101|64898)/[0-9.]*[0-9]|10\.48550/arxiv\.[a-z0-9./-]*?[0-9]|"
+    r"10\.26434/chemrxiv(?:-[0-9]{4}-[a-z0-9]{3,12}(?=-)|\.[0-9]{1,9}(?=\.)))[.-]?v[0-9]{1,3}(?![0-9]).*"
+)
+# ChemRxiv since 2026, Research Square and Preprints.org register nothing but versions: a paper is its first one.
+_FIRST_VERSION = re.compile(
+    r"(10\.26434/chemrxiv\.[0-9]{1,9}/|10\.21203/rs\.[0-9]\.rs-[0-9]{1,12}/|10\.20944/preprints[0-9]{6}\.[0-9]{4,6}\.)"
+    r"v[0-9]{1,3}(?![0-9]).*"
 )
 _ARXIV_DOI = "10.48550/arxiv."
 _BRACKETS = {")": "(", "]": "[", "}": "{"}
@@ -58,22 +65,6 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 _KINDS = ("arxiv:", "doi:", "url:", "guid:")
 _LONGEST_GUID = 300
 
-_WORK = r"(?:paper|article|submission|manuscript|preprint|work|note|document|report)"
-# "withdrawn from ICLR 2026" speaks of a conference, "withdrawn patients" of something else.
-_GONE = (
-    r"withdrawn\b(?=\s*(?:$|[.,;:!()\[\]]|(?:by|due|because|as|since|for|pending|until|in order|to)\b|"
-    r"from (?:the )?arxiv\b))"
-)
-_SAYS_GONE = rf"this\s+(?:arxiv\s+)?{_WORK}\s+(?:has\s+been|is|was)\s+(?:\w+\s+)?{_GONE}"
-_TITLE_OF_WITHDRAWN = re.compile(
-    rf"\W*withdrawn\W*$|[\[(]withdrawn[\])]|withdrawn\s*:|.*[\[(](?:{_WORK}\s+)?withdrawn[\])]\W*$|.*{_SAYS_GONE}",
-    re.IGNORECASE,
-)
-_ABSTRACT_OF_WITHDRAWN = re.compile(rf"\W*(?:{_SAYS_GONE}|(?:{_WORK}\s+)?withdrawn\b(?:\s+by\b|\W*$))", re.IGNORECASE)
-_COMMENT_OF_WITHDRAWN = re.compile(
-    rf"(?:.*\b{_SAYS_GONE}|\W*(?:(?:this|the)\s+)?(?:{_WORK}\s+(?:(?:has\s+been|is|was)\s+)?)?{_GONE})", re.IGNORECASE
-)
-
 
 def find_arxiv_id(text: str) -> str | None:
     """Return the first arXiv id in `text`, without version and subject class: `2604.00157`, `math/0309136`.
@@ -88,7 +79,9 @@ def find_arxiv_id(text: str) -> str | None:
 
 
 def find_doi(text: str) -> str | None:
-    """Return the first DOI in `text`, in lower case and without resolver, for preprint servers also without version.
+    """Return the first DOI in `text`, in lower case and without resolver, for preprint servers without version.
+
+    If a preprint server registers nothing but versions, it is the DOI of the first one.
 
     Punctuation behind it, and what publishers' URLs append, is not part of it.
     """
@@ -98,6 +91,7 @@ def find_doi(text: str) -> str | None:
     doi = _without_tail(unquote(found[0]).lower().split(maxsplit=1)[0])
     versioned = _VERSIONED_DOI.fullmatch(doi)
     doi = versioned[1] if versioned else doi
+    doi = f"{first[1]}v1" if (first := _FIRST_VERSION.fullmatch(doi)) else doi
     return doi if _DOI.fullmatch(doi) and not _UNSAFE.search(doi) else None
 
 
@@ -264,19 +258,6 @@ def union(known: Paper, new: Paper) -> Paper:
 
 def _kind(paper_id: PaperId) -> int:
     return next((rank for rank, kind in enumerate(_KINDS) if paper_id.startswith(kind)), len(_KINDS))
-
-
-def is_withdrawn(title: str, abstract: str, comment: str | None) -> bool:
-    """Say whether arXiv's texts announce that the authors, or arXiv, took the paper back.
-
-    arXiv has no field for it: the comment says so ("withdrawn by the author"), older papers say it in the abstract.
-    A paper about withdrawal, or one withdrawn from a conference, is not meant.
-    """
-    return bool(
-        _TITLE_OF_WITHDRAWN.match(title)
-        or _ABSTRACT_OF_WITHDRAWN.match(abstract)
-        or (comment and _COMMENT_OF_WITHDRAWN.match(comment))
-    )
 
 
 _NEAREST = tuple(AnnounceType)

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from digestmail.model.papers import Origin, Paper
-from digestmail.papers.identity import find_doi, identify, is_withdrawn
+from digestmail.papers.identity import find_doi, identify
+from digestmail.papers.withdrawal import is_withdrawn
 from digestmail.sources.parsed import storable
 from digestmail.text.tex import readable
 

@@ -9,11 +9,14 @@ from digestmail.sources.arxiv_api import ArxivApi
 from digestmail.sources.arxiv_feed import ArxivFeed
 from digestmail.sources.base import Fetcher, Source
 from digestmail.sources.biorxiv import Biorxiv
+from digestmail.sources.crossref import Crossref
 from digestmail.sources.feed import Feed
+from digestmail.sources.github import Github
 from digestmail.sources.huggingface import HuggingFace
 from digestmail.sources.oai import Oai
 from digestmail.sources.openreview import OpenReview
 from digestmail.sources.pubmed import PubMed
+from digestmail.sources.zotero_items import Zotero
 
 KINDS: Final[dict[str, Callable[..., Source]]] = {
     "huggingface": HuggingFace,
@@ -24,6 +27,9 @@ KINDS: Final[dict[str, Callable[..., Source]]] = {
     "oai": Oai,
     "openreview": OpenReview,
     "pubmed": PubMed,
+    "crossref": Crossref,
+    "github": Github,
+    "zotero": Zotero,
 }
 """What reads each kind of source; its options are the keys of the kind's table in the configuration."""
 

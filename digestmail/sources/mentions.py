@@ -29,6 +29,8 @@ _SAYS_NOTHING = re.compile(
     r"no (?:content|description|abstract)(?: available| provided)?)?\W*",
     re.IGNORECASE,
 )
+# Notes of a release cite papers, and the release is none of them.
+_RELEASE = re.compile(r"https?://(?:www\.)?(?:github|gitlab)\.com/.{1,200}/(?:releases|tags)/", re.IGNORECASE)
 _COMPARED = 40
 _LONGEST_TITLE = 120
 _LONGEST_RAW_TITLE = 2_000
@@ -153,7 +155,7 @@ def _identify(
         if arxiv_id or doi:
             own = places is not entry.related and not link_shared
             return identify(arxiv=arxiv_id, doi=doi, link=entry.link if own else None)
-    text = f"{entry.raw_title}\n{entry.raw_abstract}"[:_SEARCHED]
+    text = "" if _RELEASE.match(entry.link or "") else f"{entry.raw_title}\n{entry.raw_abstract}"[:_SEARCHED]
     arxiv_id = _only_one(find_arxiv_id, text)
     doi = _only_one(find_doi, text) if find_arxiv_id(text) is None else None
     if arxiv_id or doi:

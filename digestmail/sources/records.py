@@ -8,7 +8,8 @@ from datetime import date, datetime
 from urllib.parse import quote
 
 from digestmail.model.papers import AnnounceType, Origin, Paper, Sighting, Signals, Skipped
-from digestmail.papers.identity import identify, is_withdrawn
+from digestmail.papers.identity import identify
+from digestmail.papers.withdrawal import is_withdrawn
 from digestmail.sources.parsed import single_line, storable, web_address
 from digestmail.text.tex import readable
 

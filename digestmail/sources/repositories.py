@@ -21,8 +21,14 @@ def repository_address(text: str | None) -> str | None:
     """
     # Line breaks get into addresses that were copied from a page; a repository has no white space.
     text = "".join((text or "").split())
-    found = _GITHUB.fullmatch(text) or _SHORT.fullmatch(text)
-    if not found:
-        return web_address(text)
-    name = found["name"].removesuffix(".git")
-    return f"https://github.com/{found['owner']}/{name}" if name.strip(".") else None
+    if _GITHUB.fullmatch(text) or _SHORT.fullmatch(text):
+        name = repository_name(text)
+        return f"https://github.com/{name}" if name else None
+    return web_address(text)
+
+
+def repository_name(text: str) -> str | None:
+    """Return `owner/name` for a repository on GitHub that is named so, or by an address; None if it is none."""
+    found = _GITHUB.fullmatch(text.strip()) or _SHORT.fullmatch(text.strip())
+    name = found["name"].removesuffix(".git") if found else ""
+    return f"{found['owner']}/{name}" if found and name.strip(".") else None

@@ -15,7 +15,8 @@ https://www.zotero.org/support/dev/web_api/v3/basics. What matters here:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -39,8 +40,11 @@ MIN_INTERVAL: Final = 1.0
 MOST_PAGES: Final = 15
 """Pages of one library that are read at most: notes and attachments are on them, too."""
 
+NOT_PAPERS: Final = frozenset({"attachment", "note", "annotation"})
+"""Types of items that are parts of others, though they may stand alone."""
+HEADERS: Final = MappingProxyType({"Zotero-API-Version": "3"})
+
 _PAGE: Final = 100
-_NOT_PAPERS: Final = frozenset({"attachment", "note", "annotation"})
 _MOST_DIGITS: Final = 12
 
 
@@ -75,7 +79,7 @@ class ZoteroLibraries:
             items = parse_items(answer.body or b"")
             yield items
             start += len(items)
-            if not left or _is_last(len(items), start, _number(answer.headers.get("total-results", ""))):
+            if not left or is_last(len(items), start, answer.headers):
                 return
             answer = self._next(reference, start)
 
@@ -87,16 +91,13 @@ class ZoteroLibraries:
             raise SourceUnavailableError(f"only the first {start} items: {error}", status=error.status) from error
 
     def _fetch(self, reference: str, start: int, version: str = "") -> Answer:
-        query = urlencode({"format": "json", "sort": "dateAdded", "direction": "desc", "limit": _PAGE, "start": start})
-        headers = {"Zotero-API-Version": "3"}
-        if version:
-            headers["If-Modified-Since-Version"] = version
+        condition = {"If-Modified-Since-Version": version} if version else {}
         return self._fetcher.fetch(
-            f"{self._base_url}/{reference}/items/top?{query}",
+            f"{self._base_url}/{items_path(reference, start)}",
             accept="application/json",
             min_interval=MIN_INTERVAL,
             conditional=False,
-            headers=headers,
+            headers={**HEADERS, **condition},
         )
 
 
@@ -114,14 +115,29 @@ def _papers(items: Iterable[Any], before: int) -> Iterator[ListedPaper | Skipped
         data = mapping_of(mapping_of(item).get("data"))
         if not data:
             yield Skipped(entry=f"record {position}", reason="no data")
-        elif data.get("itemType") not in _NOT_PAPERS:
-            named = [string_of(data.get(field)) for field in ("archiveID", "DOI", "url")]
-            named += string_of(data.get("extra")).splitlines()
-            yield listed_paper(string_of(data.get("title")), string_of(data.get("abstractNote")), named, position)
+        elif data.get("itemType") not in NOT_PAPERS:
+            yield listed_paper(
+                string_of(data.get("title")), string_of(data.get("abstractNote")), named_in(data), position
+            )
 
 
-def _is_last(received: int, end: int, total: int | None) -> bool:
+def named_in(data: Mapping[str, Any]) -> list[str]:
+    """Return the texts of an item that may contain an arXiv id or a DOI."""
+    return [
+        *(string_of(data.get(field)) for field in ("archiveID", "DOI", "url")),
+        *string_of(data.get("extra")).splitlines(),
+    ]
+
+
+def items_path(reference: str, start: int, collection: str = "") -> str:
+    """Return the address of a page of the library `reference`, or of one of its collections, the newest items first."""
+    query = urlencode({"format": "json", "sort": "dateAdded", "direction": "desc", "limit": _PAGE, "start": start})
+    return f"{reference}{f'/collections/{collection}' if collection else ''}/items/top?{query}"
+
+
+def is_last(received: int, end: int, headers: Mapping[str, str]) -> bool:
     """Return whether the page with `received` items, up to number `end`, is the last one."""
+    total = _number(headers.get("total-results", ""))
     return received == 0 or (received < _PAGE if total is None else end >= total)
 
 

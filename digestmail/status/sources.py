@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from digestmail.collect.due_lists import failing_lists_of_profile
+from digestmail.config.sources import AnySource
 from digestmail.model.papers import Health, SourceHealth
 from digestmail.model.reports import WELL
 from digestmail.papers.arxiv_taxonomy import category_problem
@@ -40,7 +41,7 @@ def problems(app: App, health: Sequence[SourceHealth]) -> Iterator[str]:
                 f"source {row.source} was last read {days} ago: call `digestmail run` from cron, or start "
                 "`digestmail serve`"
             )
-        elif row.fresh_at is not None and now - row.fresh_at > _SILENT:
+        elif row.fresh_at is not None and now - row.fresh_at > _SILENT and not _may_be_silent(table):
             yield (
                 f"source {row.source} has shown nothing new since {row.fresh_at:%d %b %Y}: look at it in a browser, "
                 "and correct it in [[sources]] or remove it"
@@ -49,6 +50,11 @@ def problems(app: App, health: Sequence[SourceHealth]) -> Iterator[str]:
     for one in failing_lists_of_profile(app.database):
         name = one.reference if len(one.reference) <= _LONGEST_NAME else f"{one.reference[:_LONGEST_NAME]}…"
         yield f"reading list {one.kind} {name} of [profile]: {one.problem}"
+
+
+def _may_be_silent(table: AnySource) -> bool:
+    """Return whether a source may show nothing for a month: most repositories and many blogs of a list do."""
+    return "/" in table.name
 
 
 def _category_problems(

@@ -172,15 +172,31 @@ def latest(
 
 def _mentioned(paper: Paper, rows: list[Row[Any]]) -> Mentioned:
     """Combine the rows of one paper, ordered by source and day."""
-    now, earlier = Signals(), Signals()
+    signals = Signals()
     mentions = []
     for source, group in groupby(rows, key=lambda row: row.source):
         of_source = list(group)
-        *old, last = map(signals_of, of_source)
-        now = highest(now, last)
-        earlier = highest(earlier, old[-1] if old else last)
+        signals = highest(signals, signals_of(of_source[-1]))
         mentions.append(_mention(source, of_source))
-    return Mentioned(paper=paper, mentions=tuple(mentions), signals=now, earlier=earlier)
+    return Mentioned(paper=paper, mentions=tuple(mentions), signals=signals, earlier=_before_last_day(rows))
+
+
+def _before_last_day(rows: Sequence[Row[Any]]) -> Signals:
+    """Return the counts as they were known before the last day on which they changed, whichever source gave them.
+
+    If only one day is known, they are those of that day. A source that shows a known paper for the first time must not
+    hide that its counts grew.
+    """
+
+    def count(name: str) -> int | None:
+        known = [(row.source, row.seen_on, value) for row in rows if (value := getattr(row, name)) is not None]
+        last = max((day for _, day, _ in known), default=None)
+        # Rows are ordered by day, so that the latest one of each source remains.
+        before = {source: value for source, day, value in known if day != last}
+        now = {source: value for source, _, value in known}
+        return max((before or now).values(), default=None)
+
+    return Signals(upvotes=count("upvotes"), comments=count("comments"), stars=count("stars"))
 
 
 def _mention(source: str, rows: Sequence[Row[Any] | StoredSighting]) -> Mention:

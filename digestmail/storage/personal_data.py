@@ -97,7 +97,13 @@ TEXT_COLUMNS: Final[Mapping[str, Mapping[str, Kept]]] = {
     "subscriptions": {"digest": Kept.NOTHING, "topics": Kept.ROW, "cadence": Kept.NOTHING},
     "suppressions": {"key": Kept.HASH, "reason": Kept.NOTHING, "detail": Kept.HASH},
     "unsubscribe_mails": {"report": Kept.NOTHING},
-    "validators": {"source": Kept.NOTHING, "url": Kept.NOTHING, "etag": Kept.NOTHING, "last_modified": Kept.NOTHING},
+    "validators": {
+        "source": Kept.NOTHING,
+        "url": Kept.NOTHING,
+        "etag": Kept.NOTHING,
+        "last_modified": Kept.NOTHING,
+        "version": Kept.NOTHING,
+    },
     "workers": {"name": Kept.NOTHING, "machine": Kept.NOTHING, "started": Kept.NOTHING},
 }  # fmt: skip
 """All columns of type text or JSON, by table. A test compares it with the schema."""

@@ -108,7 +108,9 @@ def _narrowed(query: Query) -> list[ColumnElement[bool]]:
         under = (edition_papers.c.paper_id == papers.c.id) & (edition_papers.c.topic == query.topic)
         conditions.append(exists().where(under))
     if query.source is not None:
-        conditions.append(exists().where((sightings.c.paper_id == papers.c.id) & (sightings.c.source == query.source)))
+        source = sightings.c.source
+        of_list = source.startswith(f"{query.source}/", autoescape=True)
+        conditions.append(exists().where((sightings.c.paper_id == papers.c.id) & ((source == query.source) | of_list)))
     if query.since is not None:
         conditions.append(papers.c.first_seen_at >= query.since)
     if query.before is not None:

@@ -53,7 +53,12 @@ def record_reading(
     statement = insert(connection, sources).values(name=reading.source, **values)
     connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_=values))
     for url, given in reading.validators.items():
-        kept = {"etag": given.etag, "last_modified": given.last_modified, "stored_at": now}
+        kept = {
+            "etag": given.etag,
+            "last_modified": given.last_modified,
+            "version": given.version,
+            "stored_at": now,
+        }
         if not given.unchanged:
             kept["received_at"] = now
         statement = insert(connection, validators).values(source=reading.source, url=url, **{"received_at": now} | kept)
@@ -70,7 +75,7 @@ def find_validators(connection: Connection, source: str, url: str, now: datetime
     row = connection.execute(select(validators).where(validators.c.source == source, validators.c.url == url)).first()
     if row is None or is_ahead(row.stored_at, now) or not is_recent(row.received_at, now, _BELIEVED):
         return Validators()
-    return Validators(etag=row.etag, last_modified=row.last_modified)
+    return Validators(etag=row.etag, last_modified=row.last_modified, version=row.version)
 
 
 def put_health(connection: Connection, rows: Sequence[SourceHealth]) -> None:

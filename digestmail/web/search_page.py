@@ -65,7 +65,8 @@ def show_search(request: Request) -> HTMLResponse:
         query=query,
         found=found,
         topics=sorted({topic.name for digest in app.digests for topic in digest.topics} | set(former)),
-        sources=sorted(source.name for source in app.config.sources),
+        # A list of feeds has one name here, whatever is in it.
+        sources=sorted({source.name.partition("/")[0] for source in app.config.sources}),
         number=number,
         more=number * _HITS < found.total,
         capped=found.total >= RANKED_AMONG,

@@ -13,9 +13,10 @@ from random import Random
 
 from digestmail import __version__
 from digestmail.clock import Clock
+from digestmail.config.fetched import FetchedTable
 from digestmail.config.network import NetworkTable
 from digestmail.config.settings import Config
-from digestmail.config.sources import AnySource, FetchedTable
+from digestmail.config.sources import AnySource
 from digestmail.model.papers import Validators
 from digestmail.sources.base import Source
 from digestmail.sources.factory import make_source
@@ -28,6 +29,9 @@ from digestmail.storage.host_limits import StoredHostLimits
 from digestmail.storage.sources import find_validators
 
 log = logging.getLogger("digestmail.sources")
+
+_FOR_THE_CLIENT = frozenset({"kind", "urls", "opml", "api_key", "api_key_file"})
+"""Keys of tables that say which source it is and what the client sends, and are not the source's own."""
 
 
 @contextmanager
@@ -114,6 +118,8 @@ def _http(
     network = config.network
     private = PrivateHosts.parse(network.allow_private_hosts, network.allow_private_networks)
     contact = network.user_agent_contact or config.mail.sender_address
+    # Crossref and others look for "mailto:", and answer sooner if they know whom to write to.
+    contact = f"mailto:{contact}" if "@" in contact and ":" not in contact else contact
     return Http(
         clock=clock,
         host_limits=StoredHostLimits(database, own_hosts=frozenset(host for host, _ in private.hosts)),
@@ -131,7 +137,7 @@ def _http(
 
 def _headers(table: AnySource) -> dict[str, str]:
     """Return what the server of a source wants to see; a login is HTTP's basic one (RFC 7617)."""
-    headers = {name: value.get_secret_value() for name, value in table.headers.items()}
+    headers = table.sent_headers()
     if table.username is not None and table.password is not None:
         login = f"{table.username}:{table.password.get_secret_value()}".encode()
         headers["Authorization"] = f"Basic {b64encode(login).decode()}"
@@ -139,7 +145,7 @@ def _headers(table: AnySource) -> dict[str, str]:
 
 
 def _source(table: AnySource, http: Http) -> Source:
-    options = table.model_dump(exclude={*FetchedTable.model_fields, "kind"})
+    options = table.model_dump(exclude={*FetchedTable.model_fields, *_FOR_THE_CLIENT})
     return make_source(table.kind, http, name=table.name, **options)
 
 

@@ -87,9 +87,17 @@ def test_a_service_is_read_through_the_client(kind, tmp_path, httpserver):
 def test_the_kinds_are_listed_with_the_keys_they_need(tmp_path):
     said = digestmail(tmp_path, "sources", "list", "--kinds")
     assert "pubmed       what matches a query in PubMed; needs query\n" in said
-    assert "huggingface  Hugging Face's daily papers, with upvotes, comments and stars\n" in said
+    assert (
+        "huggingface  Hugging Face's daily or trending papers, or a search, with upvotes, comments and stars\n" in said
+    )
+    assert "feed         any RSS, Atom, RDF or JSON feed, or a list of them; needs url, urls or opml\n" in said
     rows = json.loads(digestmail(tmp_path, "sources", "list", "--kinds", "--json"))
-    assert {"kind": "oai", "about": "any repository that speaks OAI-PMH, arXiv too", "keys": ["url"]} in rows
+    assert {
+        "kind": "oai",
+        "about": "any repository that speaks OAI-PMH, arXiv too",
+        "keys": ["url"],
+        "one_of": [],
+    } in rows
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,9 @@ import pytest
 from clirun import digestmail
 from werkzeug import Request, Response
 
+from digestmail.config import known_services
+from digestmail.config.sources import HuggingFaceTable
+
 FEED = """<rss version="2.0"><channel><title>The lab</title><link>https://lab.example/</link>
 <item><title>A paper about nothing</title><link>https://lab.example/1</link><guid>1</guid>
 <pubDate>Thu, 02 Apr 2026 06:00:00 GMT</pubDate></item>
@@ -131,6 +134,24 @@ def test_a_feed_is_added_at_the_end_and_what_was_added_is_shown(site):
     assert 'next: add to sources of the [[digests]] that should read them: "the-lab"' in said
     assert "the-lab" in site.run("sources", "list")
     assert "1 configured already" in site.run("sources", "add", url, status=1)
+
+
+def test_a_page_of_a_service_is_added_as_a_source_of_its_kind(site, monkeypatch):
+    keys = {"kind": "huggingface", "list": "trending", "base_url": site.server.url_for("/hub").rstrip("/")}
+    service = (HuggingFaceTable, lambda path, _query: keys if path == "papers/trending" else None)
+    monkeypatch.setitem(known_services._SERVICES, "localhost", (service,))
+    site.server.clear()
+    paper = {"id": "2604.00157", "title": "A trending paper", "upvotes": 3}
+    seen = site.answer("/hub/api/daily_papers", Response(json.dumps([{"paper": paper}])))
+    page = site.server.url_for("/papers/trending")
+    tried = site.run("sources", "test", page)
+    assert "note: read as a source of the kind huggingface" in tried
+    assert "A trending paper" in tried
+    said = site.run("sources", "add", page)
+    assert 'name = "huggingface-trending"\nkind = "huggingface"\n' in said
+    assert 'list = "trending"\n' in said
+    assert {request.args["sort"] for request in seen} == {"trending"}
+    assert "1 configured already" in site.run("sources", "add", page, status=1)
 
 
 def test_a_name_can_be_chosen(site):

@@ -102,7 +102,7 @@ allow_repeats_of = ["weekly"]
     assert "did you mean 'port'?" in text
     assert "did you mean 'hugging'?" in text
     assert "did you mean 'Agents'?" in text
-    known = "base_url, block, header_files, headers, keep, kind, name, password, password_file, username"
+    known = "base_url, block, header_files, headers, keep, kind, list, name, password, password_file, query, username"
     assert f"known here: {known}" in text
 
 

@@ -23,7 +23,15 @@ from scripted import Account, scripted
 
 SECRETS = {
     name: f"made-up-{name}-value"
-    for name in ("smtp-password", "feed-password", "feed-header", "imap-password", "admin-token", "webhook-secret")
+    for name in (
+        "smtp-password",
+        "feed-password",
+        "feed-header",
+        "zotero-key",
+        "imap-password",
+        "admin-token",
+        "webhook-secret",
+    )
 }
 CONFIG = """
 database = "sqlite:///digestmail.db"
@@ -62,6 +70,12 @@ name = "closed"
 kind = "feed"
 url = "http://{host}/closed"
 headers = {{ "X-Key" = "{feed-header}" }}
+[[sources]]
+name = "library"
+kind = "zotero"
+library = "groups/7"
+base_url = "http://{host}"
+api_key = "{zotero-key}"
 [[digests]]
 name = "daily"
 title = "Papers"
@@ -90,6 +104,7 @@ def test_no_secret_of_the_configuration_is_stored_or_logged(tmp_path, httpserver
 
     httpserver.expect_request("/open").respond_with_handler(answer)
     httpserver.expect_request("/closed").respond_with_handler(answer)
+    httpserver.expect_request("/groups/7/items/top").respond_with_handler(answer)
     key = Ed25519PrivateKey.generate().private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
@@ -115,7 +130,7 @@ def test_no_secret_of_the_configuration_is_stored_or_logged(tmp_path, httpserver
                 app.read_bounces()
             health = {row.source: row.failed for row in report.collect.sources}
             assert report.deliver is not None
-    assert health == {"open": False, "closed": True}
+    assert health == {"open": False, "closed": True, "library": True}
     assert "bad credentials" in report.deliver.stopped
     assert any(command.startswith("AUTH PLAIN") for command in server.commands)
     stored = b"".join(path.read_bytes() for path in sorted(tmp_path.glob("digestmail.*")))

@@ -19,7 +19,7 @@ from digestmail.sources.arxiv_feed import parse_arxiv_feed, wanted_types
 from digestmail.sources.bounds import MOST_ENTRIES, bounded
 from digestmail.sources.discovery import find_feed
 from digestmail.sources.feed import parse_feed
-from digestmail.sources.huggingface import parse_daily_papers
+from digestmail.sources.huggingface_items import parse_daily_papers
 from digestmail.sources.opml import parse_opml, render_opml
 from digestmail.sources.parsed import YEARS
 

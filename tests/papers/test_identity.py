@@ -14,7 +14,6 @@ from digestmail.papers.identity import (
     find_doi,
     guid_id,
     identify,
-    is_withdrawn,
     told_apart,
     union,
     without_link,
@@ -115,6 +114,16 @@ def test_every_id_is_found_in_every_form_arxiv_gives_it(arxiv_id, version, kind)
         ("http://www.biorxiv.org/content/10.1101/573884v1.abstract", "10.1101/573884"),
         ("10.64898/2025.12.01.691234v3", "10.64898/2025.12.01.691234"),
         ("10.48550/arXiv.2301.00001v2", "10.48550/arxiv.2301.00001"),
+        ("10.26434/chemrxiv-2024-abc12-v2", "10.26434/chemrxiv-2024-abc12"),
+        ("10.26434/chemrxiv-2024-abc12", "10.26434/chemrxiv-2024-abc12"),
+        ("10.26434/chemrxiv-2024-v2abc", "10.26434/chemrxiv-2024-v2abc"),
+        ("10.26434/chemrxiv.9990001.v3", "10.26434/chemrxiv.9990001"),
+        # Nothing but versions has a DOI there, so the first one stands for the paper.
+        ("10.26434/chemrxiv.15990001/v2", "10.26434/chemrxiv.15990001/v1"),
+        ("10.26434/chemrxiv.15990001/v1.pdf", "10.26434/chemrxiv.15990001/v1"),
+        ("10.21203/rs.3.rs-9990001/v12", "10.21203/rs.3.rs-9990001/v1"),
+        ("10.20944/preprints202604.0001.v3", "10.20944/preprints202604.0001.v1"),
+        ("10.1000/model-v2", "10.1000/model-v2"),
         ("https://www.frontiersin.org/articles/10.3389/fnins.2020.00001/full", "10.3389/fnins.2020.00001"),
     ],
 )
@@ -371,45 +380,6 @@ def test_nothing_known_is_lost(known, new):
     # A raw text goes with the text that was made of it.
     names = [field.name for field in fields(Paper) if field.name not in {"aliases", "raw_title", "raw_abstract"}]
     assert [name for name in names if (getattr(known, name) or getattr(new, name)) and not getattr(both, name)] == []
-
-
-# -- withdrawn -------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("title", "abstract", "comment"),
-    [
-        ("A Title", "This paper has been withdrawn by the author due to an error in lemma 2.", None),
-        ("A Title", "This submission was temporarily withdrawn, a new version follows.", None),
-        ("A Title", "Withdrawn.", None),
-        ("A Title", "An abstract.", "Withdrawn"),
-        ("A Title", "An abstract.", "withdrawn due to a crucial error in equation 3"),
-        ("A Title", "An abstract.", "Paper withdrawn by the authors"),
-        ("A Title", "An abstract.", "12 pages. This submission has been withdrawn by arXiv administrators"),
-        ("A Title", "An abstract.", "The paper has been withdrawn because of errors"),
-        ("WITHDRAWN: A Title", "An abstract.", None),
-        ("[Withdrawn] A Title", "An abstract.", ""),
-        ("A Title (withdrawn)", "An abstract.", None),
-    ],
-)
-def test_it_hears_that_a_paper_was_taken_back(title, abstract, comment):
-    assert is_withdrawn(title, abstract, comment)
-
-
-@pytest.mark.parametrize(
-    ("title", "abstract", "comment"),
-    [
-        ("Withdrawal symptoms", "We study withdrawn patients. The drug was withdrawn from the market.", None),
-        ("Why papers are withdrawn: a study", "A paper that has been withdrawn by its author is still cited.", None),
-        ("Withdrawn youth and social media", "They withdraw.", None),
-        ("A Title", "The drug has been withdrawn by the agency.", None),
-        ("A Title", "An abstract.", "Withdrawn from ICLR 2026"),
-        ("A Title", "An abstract.", "ICLR 2026 withdrawn submission"),
-        ("A Title", "An abstract.", "10 pages, 3 figures"),
-    ],
-)
-def test_it_does_not_mistake_a_paper_about_withdrawal(title, abstract, comment):
-    assert not is_withdrawn(title, abstract, comment)
 
 
 # -- GUIDs -----------------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from digestmail.model.papers import AnnounceType, Sighting, Skipped
 from digestmail.sources.arxiv_api import parse_api_page
 from digestmail.sources.arxiv_feed import parse_arxiv_feed, wanted_types
 from digestmail.sources.feed import parse_feed
-from digestmail.sources.huggingface import parse_daily_papers
+from digestmail.sources.huggingface_items import parse_daily_papers
 
 pytestmark = needs_shared
 

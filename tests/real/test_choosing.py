@@ -18,7 +18,7 @@ from digestmail.model.digests import Limits, Topic
 from digestmail.model.papers import Origin, Paper, PaperId, Sighting
 from digestmail.model.subscribers import Subscription
 from digestmail.schedule.cron import current_slot
-from digestmail.sources.huggingface import parse_daily_papers
+from digestmail.sources.huggingface_items import parse_daily_papers
 from digestmail.storage import editions, papers, subscribers
 from digestmail.storage import schema as tables
 from digestmail.storage.database import Database

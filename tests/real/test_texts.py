@@ -12,7 +12,8 @@ from pathlib import Path
 import feedparser
 import pytest
 
-from digestmail.papers.identity import find_arxiv_id, is_withdrawn
+from digestmail.papers.identity import find_arxiv_id
+from digestmail.papers.withdrawal import is_withdrawn
 from digestmail.sources.authors import clean_names, split_authors
 from digestmail.text.tex import readable
 

@@ -19,7 +19,7 @@ from digestmail.sources.arxiv_api import parse_api_page
 from digestmail.sources.arxiv_feed import parse_arxiv_feed
 from digestmail.sources.bounds import bounded, check_json, shortened
 from digestmail.sources.feed import parse_feed
-from digestmail.sources.huggingface import parse_daily_papers
+from digestmail.sources.huggingface_items import parse_daily_papers
 from digestmail.sources.parsed import gather, web_address
 
 LONG = "word " * 30_000

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from digestmail.errors import SourceThrottledError, SourceUnavailableError, SourceUnreadableError
 from digestmail.model.papers import Origin, Signals
-from digestmail.sources.huggingface import HuggingFace, days_to_read, parse_daily_papers
+from digestmail.sources.huggingface import HuggingFace, days_to_read
+from digestmail.sources.huggingface_items import parse_daily_papers
 from digestmail.sources.repositories import repository_address
 
 NOW = datetime(2026, 4, 2, 11, 0, tzinfo=UTC)

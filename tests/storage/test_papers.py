@@ -63,6 +63,28 @@ def test_growth_is_what_came_since_the_day_before(database):
     assert [mention.first_seen_at for mention in candidate.mentions] == [THURSDAY]
 
 
+def test_growth_is_right_when_a_second_source_shows_a_known_paper(database):
+    with database.begin() as connection:
+        papers.add_sightings(connection, [sighting(1, source="daily", upvotes=10)], THURSDAY)
+        today = [sighting(1, source="daily", upvotes=30), sighting(1, source="trending", upvotes=30)]
+        papers.add_sightings(connection, today, THURSDAY + DAY)
+        (candidate,) = papers.mentioned(connection, ["daily", "trending"], THURSDAY - DAY, ALWAYS)
+        assert (candidate.signals.upvotes, candidate.earlier.upvotes) == (30, 10)
+        # The daily page is not read any more after some days, and counts of others are no news about upvotes.
+        papers.add_sightings(connection, [sighting(1, source="trending", upvotes=80)], THURSDAY + 6 * DAY)
+        papers.add_sightings(connection, [seen(paper(1), "blog", signals=Signals(comments=2))], THURSDAY + 7 * DAY)
+        (candidate,) = papers.mentioned(connection, ["blog", "daily", "trending"], THURSDAY - DAY, ALWAYS)
+    assert (candidate.signals, candidate.earlier) == (Signals(upvotes=80, comments=2), Signals(upvotes=30, comments=2))
+
+
+def test_a_paper_that_two_sources_show_on_its_first_day_has_not_grown(database):
+    with database.begin() as connection:
+        both = [sighting(1, source="daily", upvotes=10), sighting(1, source="trending", upvotes=12)]
+        papers.add_sightings(connection, both, THURSDAY)
+        (candidate,) = papers.mentioned(connection, ["daily", "trending"], THURSDAY - DAY, ALWAYS)
+    assert (candidate.signals.upvotes, candidate.earlier.upvotes) == (12, 12)
+
+
 def test_three_mentions_become_one_paper_with_their_combined_data(database):
     from_feed = replace(paper(1, origin=Origin.FEED, title="feed title"), code_url="https://github.com/a/b")
     from_arxiv = replace(paper(1, origin=Origin.ARXIV, title="arXiv title"), authors=("Ada",), categories=("cs.LG",))

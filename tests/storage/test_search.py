@@ -57,6 +57,17 @@ def test_the_search_is_narrowed_by_source_and_date(known):
     assert ids(known, "sparse", topic="Agents") == []
 
 
+def test_a_list_of_feeds_is_searched_by_its_name(database):
+    with database.begin() as connection:
+        for number, source in enumerate(
+            ("blogs/a.example-0a1b2c", "blogs/b.example-0a1b2c", "blog", "blogs2", "bl%"), 1
+        ):
+            papers.add_sightings(connection, [sighting(number, title="Sparse rivers", source=source)], THURSDAY)
+    assert sorted(ids(database, "sparse", source="blogs")) == ["1", "2"]
+    assert ids(database, "sparse", source="blogs/b.example-0a1b2c") == ["2"]
+    assert ids(database, "sparse", source="bl%") == ["5"]
+
+
 def test_the_newest_matches_come_in_order_of_arrival_whatever_matches_best(known):
     def newest(words: str, limit: int = 10, **fields) -> list[tuple[str, object]]:
         with known.connect() as connection:

@@ -60,6 +60,9 @@ def request_headers(
         headers["If-None-Match"] = request.known.etag
     if request.known.last_modified:
         headers["If-Modified-Since"] = request.known.last_modified
+    # https://www.zotero.org/support/dev/web_api/v3/syncing#version_numbers
+    if request.known.version:
+        headers["If-Modified-Since-Version"] = request.known.version
     own = {**own, **request.headers} if target.origin == request.target.origin else {}
     replaced = {name.lower() for name in own}
     headers = {name: value for name, value in headers.items() if name.lower() not in replaced} | dict(own)

@@ -55,6 +55,7 @@ def answer_of(headers: Mapping[str, str], body: bytes | None, target: Target, re
         validators=Validators(
             etag=headers.get("etag", before.etag),
             last_modified=headers.get("last-modified", before.last_modified),
+            version=headers.get("last-modified-version", before.version),
             unchanged=body is None,
         ),
         content_type=headers.get("content-type", ""),

@@ -37,6 +37,7 @@ validators = Table(
     Column("url", Text, primary_key=True),
     Column("etag", Text),
     Column("last_modified", Text),
+    Column("version", Text),
     # When the full document was last received (not "304 Not Modified").
     Column("received_at", Moment, nullable=False),
     Column("stored_at", Moment, nullable=False),

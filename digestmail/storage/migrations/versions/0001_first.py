@@ -213,6 +213,7 @@ def upgrade() -> None:
         sa.Column("url", sa.Text(), nullable=False),
         sa.Column("etag", sa.Text(), nullable=True),
         sa.Column("last_modified", sa.Text(), nullable=True),
+        sa.Column("version", sa.Text(), nullable=True),
         sa.Column("received_at", Moment(), nullable=False),
         sa.Column("stored_at", Moment(), nullable=False),
         sa.PrimaryKeyConstraint("source", "url", name=op.f("pk_validators")),
