@@ -25,6 +25,7 @@ from digestmail.mail.trending_lines import build_trending
 from digestmail.mail.view_model import (
     CUTS_PER_PAPER,
     Block,
+    build_announcement,
     build_blocks,
     build_frame,
     build_notice,
@@ -33,7 +34,7 @@ from digestmail.mail.view_model import (
     shortened_after,
 )
 from digestmail.model.deliveries import NoticeKind, Rendered
-from digestmail.model.editions import Edition
+from digestmail.model.editions import Announcement, Edition
 from digestmail.model.selection import Section
 from digestmail.model.theme import Appearance, Layout
 from digestmail.text.truncate import at_word
@@ -135,12 +136,39 @@ class Renderer:
         context = build_notice(title, digests, action_url, preferences_url, steps)
         context |= self.templates.language_context(language_tag)
         context |= {"look": look, "kind": kind.value, "imprint": self._imprint}
-        source = self.templates.render("email/notice.mjml", context, language=language_tag)
-        return Rendered(
-            subject=single_line(self.templates.render("email/notice-subject.txt", context, language=language_tag)),
-            html=compiled("email/notice.mjml", source),
-            text=self.templates.render("email/notice.txt", context, language=language_tag),
-        )
+        subject = single_line(self.templates.render("email/notice-subject.txt", context, language=language_tag))
+        return self._rendered("notice", subject, context, language_tag)
+
+    def announcement(
+        self,
+        edition: Edition,
+        announcement: Announcement,
+        *,
+        base_url: str | None = None,
+        language: str | None = None,
+        look: Appearance = Appearance(),  # noqa: B008 - frozen
+        measure: Measure | None = None,
+    ) -> Rendered:
+        """Render the announcement of `edition`. Raises RenderError, also if the message would be too large.
+
+        `language` is that of the sentences around the announcement; all else is as for `render`.
+        """
+        nonce = self._random_token()
+        context = build_frame(edition, base_url, nonce) | build_announcement(announcement, look.language)
+        context |= self.templates.language_context(language or look.language)
+        context |= {"look": look, "imprint": self._imprint}
+        rendered = self._rendered("announcement", announcement.subject, context, language or look.language, nonce)
+        octets = (measure or partial(_usual_octets, edition, base_url))(rendered)
+        if octets >= LARGEST_MESSAGE:
+            raise RenderError(f"the email has {octets:,} of {LARGEST_MESSAGE:,} octets: shorten the announcement")
+        return rendered
+
+    def _rendered(
+        self, name: str, subject: str, context: dict[str, Any], language: str, nonce: str = ""
+    ) -> Rendered:
+        source = self.templates.render(f"email/{name}.mjml", context, language=language)
+        text = self.templates.render(f"email/{name}.txt", context, language=language)
+        return Rendered(subject=subject, html=compiled(f"email/{name}.mjml", source), text=text, nonce=nonce)
 
 
 class _Fitting:

@@ -98,6 +98,15 @@ VARIANT_MARK: Final = "@"
 """Separates the name of a digest from the name of a variant. Configured names do not contain it."""
 
 
+_ANNOUNCEMENT: Final = "announcement"
+"""The variant whose editions are announcements."""
+
+
+def announcement_name(base: str) -> str:
+    """Return the name under which the announcements of a configured digest are stored: `daily@announcement`."""
+    return f"{base}{VARIANT_MARK}{_ANNOUNCEMENT}"
+
+
 def base_name(name: str) -> str:
     """Return the name of the configured digest of `name`, which may be a variant such as `daily@weekly`."""
     return name.partition(VARIANT_MARK)[0]
