@@ -11,6 +11,7 @@ import typer
 
 from digestmail import __version__
 from digestmail.cli import (
+    announce,
     backtest,
     bounces,
     database,
@@ -60,6 +61,7 @@ def root(
 
 start.register(app)
 pipeline.register(app)
+announce.register(app)
 servers.register(app)
 bounces.register(app)
 app.add_typer(sources.app, name="sources")

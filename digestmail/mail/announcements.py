@@ -17,12 +17,12 @@ from digestmail.errors import AnnouncementError
 from digestmail.mail.lint.structure import VAGUE_TEXTS
 from digestmail.mail.markdown import parse, words
 from digestmail.mail.placeholders import first_unprintable, single_line
+from digestmail.mail.subjects import SUBJECT_LENGTH
 from digestmail.model.editions import Announcement
 from digestmail.text.truncate import at_word
 
 LONGEST: Final = 20_000
 """Characters. Both parts of an email contain them, and the message must stay under 100,000 octets."""
-LONGEST_SUBJECT: Final = 150
 _DEEPEST: Final = 12
 """Levels of nesting. The parser counts two for each list, and silently leaves out what is deeper than 20."""
 _SMALLEST_HEADING: Final = 3
@@ -93,8 +93,8 @@ def _subject_problems(tokens: Sequence[Token]) -> Iterator[tuple[int, str]]:
     subject = _subject(tokens)
     if not subject:
         yield line, "the subject is empty: write it after the #"
-    if len(subject) > LONGEST_SUBJECT:
-        yield line, f"the subject has {len(subject)} characters, {LONGEST_SUBJECT} are allowed: shorten it"
+    if len(subject) > SUBJECT_LENGTH:
+        yield line, f"the subject has {len(subject)} characters, {SUBJECT_LENGTH} are allowed: shorten it"
     if any(child.type == "link_open" for child in tokens[1].children or ()):
         yield line, "the subject cannot contain a link: move it into the text"
     if len(tokens) == _HEADING_TOKENS:

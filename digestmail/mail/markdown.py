@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
+from urllib.parse import unquote
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
@@ -17,7 +18,15 @@ from markupsafe import Markup
 from digestmail.text.wrapping import TEXT_WIDTH, wrap
 
 _MARKS: Final = {"em": "_", "strong": "*"}
+_BREAKS: Final = {"softbreak": " ", "hardbreak": "\n"}
 _CODE: Final = "    "
+
+
+class _Parser(MarkdownIt):
+    """Makes links of all targets: unsafe ones are refused, instead of being shown as text."""
+
+    def validateLink(self, url: str) -> bool:  # noqa: ARG002, N802 - as the library calls it
+        return True
 
 
 def parse(text: str) -> list[Token]:
@@ -25,9 +34,7 @@ def parse(text: str) -> list[Token]:
 
     They are recognized so that they can be refused, instead of being sent as the characters that were typed.
     """
-    parser = MarkdownIt("commonmark").enable(["table", "strikethrough"])
-    parser.validateLink = lambda _: True  # type: ignore[method-assign] # unsafe links are refused, not shown as text
-    return parser.parse(text)
+    return _Parser("commonmark").enable(["table", "strikethrough"]).parse(text)
 
 
 def to_html(tokens: Sequence[Token], attributes: Mapping[str, Mapping[str, str]]) -> Markup:
@@ -65,7 +72,7 @@ def first_paragraph(tokens: Sequence[Token]) -> str:
 
 def words(node: SyntaxTreeNode) -> str:
     """Return the text of `node` without markup, such as that of a link or heading."""
-    if node.type in {"softbreak", "hardbreak"}:
+    if node.type in _BREAKS:
         return " "
     return node.content if not node.children else "".join(map(words, node.children))
 
@@ -118,21 +125,16 @@ def _inline(node: SyntaxTreeNode) -> str:
 
 
 def _piece(node: SyntaxTreeNode) -> str:
-    match node.type:
-        case "softbreak":
-            return " "
-        case "hardbreak":
-            return "\n"
-        case "code_inline":
-            return f"`{node.content}`"
-        case "em" | "strong":
-            return f"{_MARKS[node.type]}{_inline(node)}{_MARKS[node.type]}"
-        case "link":
-            label, target = _inline(node), str(node.attrs["href"])
-            if node.info == "auto" or label in {target, target.removeprefix("mailto:")}:
-                return target.removeprefix("mailto:")
-            return f"{label} <{target}>"
-        case "text":
-            return node.content
-        case _:
-            return _inline(node)
+    if node.type == "link":
+        return _link(_inline(node), str(node.attrs["href"]))
+    if node.type == "code_inline":
+        return f"`{node.content}`"
+    if node.type in _BREAKS:
+        return _BREAKS[node.type]
+    mark = _MARKS.get(node.type, "")
+    return mark + (_inline(node) if node.children else node.content) + mark
+
+
+def _link(label: str, target: str) -> str:
+    shown = target.removeprefix("mailto:")
+    return shown if label in {target, shown, unquote(shown)} else f"{label} <{target}>"

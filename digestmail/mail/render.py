@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from math import ceil
 from pathlib import Path
@@ -20,6 +19,7 @@ from digestmail.mail.i18n import languages
 from digestmail.mail.message import MessageTemplate
 from digestmail.mail.message_headers import Sender
 from digestmail.mail.placeholders import preferences_placeholder, single_line, unsubscribe_placeholder
+from digestmail.mail.subjects import edition_subject
 from digestmail.mail.templates import Templates, compiled
 from digestmail.mail.trending_lines import build_trending
 from digestmail.mail.view_model import (
@@ -39,8 +39,6 @@ from digestmail.model.selection import Section
 from digestmail.model.theme import Appearance, Layout
 from digestmail.text.truncate import at_word
 
-SUBJECT_LENGTH: Final = 150
-_SHORTEST_TITLE: Final = 20
 _EDITION: Final = "email/edition.mjml"
 _SMALL_EXCESS: Final = 5_000
 """Octets over the limit up to which leaving out links to citations may suffice."""
@@ -163,9 +161,7 @@ class Renderer:
             raise RenderError(f"the email has {octets:,} of {LARGEST_MESSAGE:,} octets: shorten the announcement")
         return rendered
 
-    def _rendered(
-        self, name: str, subject: str, context: dict[str, Any], language: str, nonce: str = ""
-    ) -> Rendered:
+    def _rendered(self, name: str, subject: str, context: dict[str, Any], language: str, nonce: str = "") -> Rendered:
         source = self.templates.render(f"email/{name}.mjml", context, language=language)
         text = self.templates.render(f"email/{name}.txt", context, language=language)
         return Rendered(subject=subject, html=compiled(f"email/{name}.mjml", source), text=text, nonce=nonce)
@@ -248,7 +244,7 @@ class _Fitting:
     def _mail(self, steps: int) -> Rendered:
         context = self._frame | content_after(self._blocks, self._ranks, steps, self._layout)
         return Rendered(
-            subject=_subject(self._render, context),
+            subject=edition_subject(self._render, context),
             html=self._html(steps),
             text=self._render("email/edition.txt", context),
             shortened=shortened_after(self._ranks, steps),
@@ -282,17 +278,6 @@ def page(rendered: Rendered) -> str:
     for placeholder in (unsubscribe_placeholder, preferences_placeholder):
         html = html.replace(placeholder(rendered.nonce), "#") if rendered.nonce else html
     return html
-
-
-def _subject(render: Any, context: dict[str, Any]) -> str:
-    """Return the subject, with its top title shortened until it fits."""
-    subject = single_line(render("email/subject.txt", context))
-    excess = len(subject) - SUBJECT_LENGTH
-    top = context["top"]
-    if excess > 0 and top is not None:
-        shorter = replace(top, title=at_word(top.title, max(len(top.title) - excess, _SHORTEST_TITLE)))
-        subject = single_line(render("email/subject.txt", context | {"top": shorter}))
-    return subject
 
 
 def _usual_octets(edition: Edition, base_url: str | None, mail: Rendered) -> int:

@@ -35,7 +35,7 @@ class Announcement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edition:
-    """An immutable issue of a digest. Without entries it records an empty day, with its `reason`, or is an announcement.
+    """An immutable issue of a digest, or an announcement. Without either it records an empty day, with its `reason`.
 
     It contains the papers that any choice of topics may need. `selection/segments.py` determines what each subscriber
     gets.
