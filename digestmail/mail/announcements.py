@@ -36,6 +36,8 @@ _REFUSED: Final = {
     "s_open": "~~strikethrough~~ is not allowed: leave the text out instead",
 }
 _BARE_URL: Final = re.compile(r"\b(?:https?://|mailto:)[^\s<>]+", re.IGNORECASE)
+_HOST: Final = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*\.?|[0-9a-f.]*:[0-9a-f:.]+")
+"""A name in ASCII, as the parser writes it, or an IPv6 address."""
 _UNDEFINED: Final = re.compile(r"\[[^\[\]]+\]\[[^\[\]]*\]")
 
 
@@ -123,6 +125,8 @@ def _inline_problems(token: Token, line: int) -> Iterator[tuple[int, str]]:
             if " ".join(label.lower().split()) in VAGUE_TEXTS:
                 yield since, f"the link text {label.strip()!r} does not say what {at_word(link, 60)} is: write that"
             link = None
+        elif child.type in {"softbreak", "hardbreak"}:
+            label += " "
         elif child.type in {"text", "code_inline"}:
             label += child.content
             yield from _character_problems(line, child.content)
@@ -150,7 +154,7 @@ def _link_problems(target: str) -> Iterator[str]:
     shown = at_word(target, 60)
     try:
         parts = urlsplit(target)
-        complete = "@" in parts.path if parts.scheme == "mailto" else bool(parts.hostname)
+        complete = "@" in parts.path if parts.scheme == "mailto" else bool(_HOST.fullmatch(parts.hostname or ""))
     except ValueError:
         complete = False
         parts = urlsplit("")
@@ -165,7 +169,8 @@ def _link_problems(target: str) -> Iterator[str]:
 
 
 def _text_problems(text: str) -> Iterator[str]:
-    for bare in _BARE_URL.findall(text):
+    for found in _BARE_URL.findall(text):
+        bare = found.rstrip(".,;:!?'\")")
         yield f"{at_word(bare, 60)} would not be a link: write it in angle brackets, <https://...>"
     for undefined in _UNDEFINED.findall(text):
         yield f"{undefined} is not defined: write [text](https://...)"

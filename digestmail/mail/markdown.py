@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
-from urllib.parse import unquote
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
@@ -126,7 +125,7 @@ def _inline(node: SyntaxTreeNode) -> str:
 
 def _piece(node: SyntaxTreeNode) -> str:
     if node.type == "link":
-        return _link(_inline(node), str(node.attrs["href"]))
+        return _link(node, str(node.attrs["href"]))
     if node.type == "code_inline":
         return f"`{node.content}`"
     if node.type in _BREAKS:
@@ -135,6 +134,6 @@ def _piece(node: SyntaxTreeNode) -> str:
     return mark + (_inline(node) if node.children else node.content) + mark
 
 
-def _link(label: str, target: str) -> str:
-    shown = target.removeprefix("mailto:")
-    return shown if label in {target, shown, unquote(shown)} else f"{label} <{target}>"
+def _link(node: SyntaxTreeNode, target: str) -> str:
+    label, shown = _inline(node), target.removeprefix("mailto:")
+    return shown if node.info == "auto" or label in {target, shown} else f"{label} <{target}>"
