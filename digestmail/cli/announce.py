@@ -98,7 +98,7 @@ def _send(file: Path, digest: str, config: Path | None, *, paused: bool, yes: bo
         status = announcing.announcement_status(app.database, found, announcement, now, paused=paused)
         if status.announced_at is None:
             if status.recipients and not yes:
-                _ask(f"Send “{announcement.subject}” to {_readers(status)} of {digest}?")
+                _ask(f"Send “{announcement.subject}” to {_readers(status, digest)}?")
             queued = announcing.announce(app.database, found, announcement, app.mail.render, now, paused=paused)
             said = f"announce {digest} {status.key}: {queued} queued"
         else:
@@ -109,10 +109,10 @@ def _send(file: Path, digest: str, config: Path | None, *, paused: bool, yes: bo
     printing.report(report, json=json, quiet=quiet, failed=report.went_wrong, zone=zone)
 
 
-def _readers(status: AnnouncementStatus) -> str:
+def _readers(status: AnnouncementStatus, digest: str) -> str:
     from digestmail.text.counts import counted
 
-    text = counted(status.recipients, "reader")
+    text = f"{counted(status.recipients, 'reader')} of {digest}"
     return f"{text} (not to {status.paused} who paused)" if status.paused else text
 
 

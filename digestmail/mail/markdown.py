@@ -12,7 +12,6 @@ from typing import Final
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from markdown_it.tree import SyntaxTreeNode
-from markupsafe import Markup
 
 from digestmail.text.wrapping import TEXT_WIDTH, wrap
 
@@ -36,10 +35,10 @@ def parse(text: str) -> list[Token]:
     return _Parser("commonmark").enable(["table", "strikethrough"]).parse(text)
 
 
-def to_html(tokens: Sequence[Token], attributes: Mapping[str, Mapping[str, str]]) -> Markup:
+def to_html(tokens: Sequence[Token], attributes: Mapping[str, Mapping[str, str]]) -> str:
     """Return `tokens` as HTML. Elements of each tag get its `attributes`, such as {"p": {"style": "margin:0"}}."""
     parser = MarkdownIt("commonmark", {"html": False})
-    return Markup(parser.renderer.render([_dressed(token, attributes) for token in tokens], parser.options, {}))  # noqa: S704 - the renderer escapes
+    return parser.renderer.render([_dressed(token, attributes) for token in tokens], parser.options, {})
 
 
 def _dressed(token: Token, attributes: Mapping[str, Mapping[str, str]]) -> Token:
