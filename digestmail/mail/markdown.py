@@ -38,7 +38,7 @@ def parse(text: str) -> list[Token]:
 def to_html(tokens: Sequence[Token], attributes: Mapping[str, Mapping[str, str]]) -> str:
     """Return `tokens` as HTML. Elements of each tag get its `attributes`, such as {"p": {"style": "margin:0"}}."""
     parser = MarkdownIt("commonmark", {"html": False})
-    return parser.renderer.render([_dressed(token, attributes) for token in tokens], parser.options, {})
+    return str(parser.renderer.render([_dressed(token, attributes) for token in tokens], parser.options, {}))
 
 
 def _dressed(token: Token, attributes: Mapping[str, Mapping[str, str]]) -> Token:
