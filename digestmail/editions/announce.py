@@ -76,8 +76,8 @@ def announcement_status(
                 recipients=sum(states.values()),
                 states=states,
             )
-        everyone = sum(1 for _ in audience.readers_of(connection, digest.name, now, paused=True))
-        awake = everyone if paused else sum(1 for _ in audience.readers_of(connection, digest.name, now))
+        everyone = audience.count_readers(connection, digest.name, now, paused=True)
+        awake = everyone if paused else audience.count_readers(connection, digest.name, now)
         return AnnouncementStatus(
             key=_key(announcement), announced_at=None, recipients=awake, paused=everyone - awake, states={}
         )

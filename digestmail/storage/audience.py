@@ -121,21 +121,29 @@ def readers_of(
 
     Paused readers are included with `paused`. With `lock`, none of them is erased before the transaction ends.
     """
+    statement = _readers(digest, now, paused=paused).order_by(subscriptions.c.subscriber_id).limit(_CHUNK)
+    if lock:
+        statement = statement.with_for_update(read=True, key_share=True, of=subscribers)
+    last = 0
+    while rows := connection.execute(statement.where(subscriptions.c.subscriber_id > last)).all():
+        yield from ((row.subscriber_id, row.language) for row in rows)
+        last = rows[-1].subscriber_id
+
+
+def count_readers(connection: Connection, digest: str, now: datetime, *, paused: bool = False) -> int:
+    """Return how many readers `readers_of` would yield."""
+    counted = _readers(digest, now, paused=paused).with_only_columns(func.count())
+    return int(connection.execute(counted).scalar_one())
+
+
+def _readers(digest: str, now: datetime, *, paused: bool) -> Select[Any]:
     s, p = subscriptions.c, subscribers.c
-    statement = (
+    return (
         select(s.subscriber_id, p.language)
         .join(subscribers, p.id == s.subscriber_id)
         .where(s.digest == digest, p.state == SubscriberState.ACTIVE)
         .where(true() if paused else _not_paused(now))
-        .order_by(s.subscriber_id)
-        .limit(_CHUNK)
     )
-    if lock:
-        statement = statement.with_for_update(read=True, key_share=True, of=subscribers)
-    last = 0
-    while rows := connection.execute(statement.where(s.subscriber_id > last)).all():
-        yield from ((row.subscriber_id, row.language) for row in rows)
-        last = rows[-1].subscriber_id
 
 
 def _not_paused(now: datetime) -> ColumnElement[bool]:
