@@ -38,6 +38,7 @@ _REFUSED: Final = {
 _BARE_URL: Final = re.compile(r"\b(?:https?://|mailto:)[^\s<>]+", re.IGNORECASE)
 _HOST: Final = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*\.?|[0-9a-f.]*:[0-9a-f:.]+")
 """A name in ASCII, as the parser writes it, or an IPv6 address."""
+_FOOTNOTE: Final = re.compile(r"\[\^[^\[\]\s]+\]")
 _UNDEFINED: Final = re.compile(r"\[[^\[\]]+\]\[[^\[\]]*\]")
 
 
@@ -172,6 +173,8 @@ def _text_problems(text: str) -> Iterator[str]:
     for found in _BARE_URL.findall(text):
         bare = found.rstrip(".,;:!?'\")")
         yield f"{at_word(bare, 60)} would not be a link: write it in angle brackets, <https://...>"
+    if _FOOTNOTE.search(text):
+        yield "footnotes are not allowed: write the note into the text"
     for undefined in _UNDEFINED.findall(text):
         yield f"{undefined} is not defined: write [text](https://...)"
 

@@ -109,6 +109,7 @@ def test_what_a_mailbox_shows_behind_the_subject_is_the_first_paragraph():
         ("# A\n\nb ~~c~~", "line 3: ~~strikethrough~~ is not allowed: leave the text out instead"),
         ("# A\n\nb\nhttps://a.org/x.", "line 4: https://a.org/x would not be a link: write it in angle brackets"),
         ("# A\n\n[b] (https://a.org)", "line 3: https://a.org would not be a link"),
+        ("# A\n\nb[^1]\n\n[^1]: c d", "line 3: footnotes are not allowed: write the note into the text"),
         ("# A\n\n[b][c]", "line 3: [b][c] is not defined: write [text](https://...)"),
         ("# A\n\n[b](/c)", "line 3: the link /c is not absolute: write https://... or mailto:name@example.org"),
         ("# A\n\n[b](https:///c)", "line 3: the link https:///c is not absolute"),
