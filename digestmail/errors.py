@@ -56,6 +56,15 @@ class SourceUnreadableError(SourceError):
     """The response cannot be parsed."""
 
 
+class AnnouncementError(DigestmailError):
+    """An announcement cannot be sent as it is. `problems` contains one sentence for each problem, with its line."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        """Store the problems. The text lists them, one for each line."""
+        self.problems = tuple(map(_printable, problems))
+        super().__init__("\n".join(self.problems))
+
+
 class RenderError(DigestmailError):
     """A template or the MJML compiler failed."""
 

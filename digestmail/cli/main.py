@@ -11,6 +11,7 @@ import typer
 
 from digestmail import __version__
 from digestmail.cli import (
+    announce,
     backtest,
     bounces,
     database,
@@ -63,6 +64,7 @@ def root(
 start.register(app)
 pipeline.register(app)
 doctor.register(app)
+announce.register(app)
 servers.register(app)
 bounces.register(app)
 app.add_typer(sources.app, name="sources")

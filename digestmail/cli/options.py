@@ -62,7 +62,7 @@ def notes_on(text: str | None, moment: datetime | None, now: datetime) -> Iterat
     if datetime.fromisoformat(text).tzinfo is None:
         yield f"--now has no time zone and counts as UTC: {moment:%Y-%m-%dT%H:%M:%SZ}"
     if moment > now:
-        yield f"--now is in the future; what this run stores is dated {moment:%Y-%m-%d %H:%M} UTC"
+        yield f"--now is in the future; what this run stores is dated {moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def parse_now(text: str | None, option: str = "--now") -> datetime | None:

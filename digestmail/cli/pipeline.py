@@ -46,10 +46,11 @@ def publish(
 ) -> None:
     """Publish every digest that is due: create the edition and queue one delivery per subscriber."""
     from digestmail.cli import printing, stopping
+    from digestmail.schedule.times import common_zone
 
     with stopping.on_signals() as stop, open_app(config, now) as app:
-        report = app.publish(dry_run=dry_run, stop=stop)
-    printing.report(report, json=json, quiet=quiet, failed=bool(report.failed))
+        report, zone = app.publish(dry_run=dry_run, stop=stop), common_zone(app.digests)
+    printing.report(report, json=json, quiet=quiet, failed=bool(report.failed), zone=zone)
 
 
 def deliver(

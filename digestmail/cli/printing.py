@@ -73,14 +73,14 @@ def lines(value: Report, zone: str = "UTC") -> Iterator[str]:
         yield from _collect_lines(value)
     elif isinstance(value, PublishReport):
         for digest in value.digests:
-            yield from _digest_lines(digest)
+            yield from _digest_lines(digest, zone)
     elif isinstance(value, DeliverReport):
         yield from _deliver_lines(value, zone)
     elif value.busy:
         yield "another run is in progress; nothing was done"
     else:
         yield from lines(value.collect)
-        yield from lines(value.publish)
+        yield from lines(value.publish, zone)
         if value.dry_run:
             yield "dry run: nothing was stored or sent"
         else:
@@ -137,7 +137,7 @@ def _learning_line(learning: LearningReport) -> str:
     return done
 
 
-def _digest_lines(digest: DigestReport) -> Iterator[str]:
+def _digest_lines(digest: DigestReport, zone: str) -> Iterator[str]:
     slot = f" {digest.slot}" if digest.slot else ""
     text = f"publish  {shown_name(digest.digest)}{slot}: {digest.status}"
     if digest.status == "published":
@@ -145,7 +145,9 @@ def _digest_lines(digest: DigestReport) -> Iterator[str]:
         text += f", papers picked for {digest.personal}" if digest.personal else ""
         text += f", nothing left for {digest.nothing_for}" if digest.nothing_for else ""
         text += f", {digest.shortened} shortened to fit" if digest.shortened else ""
-    yield f"{text}; {digest.reason}" if digest.reason else text
+    text += f"; {digest.reason}" if digest.reason else ""
+    text += f"; next edition due {written(digest.next_at, zone)}" if digest.next_at else ""
+    yield text
 
 
 def _deliver_lines(value: DeliverReport, zone: str) -> Iterator[str]:

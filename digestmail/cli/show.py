@@ -96,7 +96,7 @@ def list_editions(
     limit: Limit = 50,
     json: Json = False,
 ) -> None:
-    """List the editions, newest first, including empty ones and why they are empty."""
+    """List the editions and announcements, newest first, including empty editions and why they are empty."""
     from digestmail.cli import printing
     from digestmail.editions.archive import editions_made_last
     from digestmail.selection.segments import for_all_topics
@@ -110,6 +110,8 @@ def list_editions(
     for row in found:
         edition = row.edition
         said = edition.reason or counted(sum(len(section.entries) for section in for_all_topics(edition)), "paper")
+        if edition.announcement is not None:
+            said = f"announcement: {edition.announcement.subject}"
         sys.stdout.write(f"{edition.digest}  {edition.slot.key}  {said}\n")
 
 
@@ -120,7 +122,7 @@ def show_edition(
     config: ConfigPath = None,
     json: Json = False,
 ) -> None:
-    """Show an edition with all topics: sections, papers and scores."""
+    """Show an edition with all topics: sections, papers and scores. Of an announcement, show the text."""
     from digestmail.cli import printing
     from digestmail.editions.archive import find_edition
     from digestmail.errors import DigestmailError
@@ -134,6 +136,9 @@ def show_edition(
         printing.as_json(_with_sections(found))
         return
     edition = found.edition
+    if edition.announcement is not None:
+        sys.stdout.write(f"{edition.announcement.text}\n")
+        return
     sys.stdout.write(f"{edition.title}, {edition.slot.day:%a %d %B %Y}\n{edition.reason}".rstrip() + "\n")
     sections = for_all_topics(edition)
     for section in sections:

@@ -6,7 +6,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
 from typing import Final, Protocol
@@ -24,7 +24,7 @@ from digestmail.model.digests import Digest, OnEmpty
 from digestmail.model.editions import Edition, Slot
 from digestmail.model.reports import DigestReport, PublishReport
 from digestmail.model.selection import PersonalSection, Section
-from digestmail.schedule.cron import current_slot
+from digestmail.schedule.cron import current_slot, next_fire
 from digestmail.selection.segments import for_all_topics, with_picks
 from digestmail.storage import audience, deliveries, editions, received, settings
 from digestmail.storage.database import Database
@@ -173,7 +173,7 @@ def publish_one(
         settings.limit_restored_at(connection, horizon)
     slot = current_slot(digest.schedule, now)
     if slot is None or not is_open(connection, digest, slot, now, horizon):
-        return _not_now(connection, digest, slot, horizon)
+        return replace(_not_now(connection, digest, slot, horizon), next_at=next_fire(digest.schedule, now))
     composed = compose(connection, digest, slot, now, horizon)
     edition = composed.edition
     # An empty edition is only recorded if every source was read. Otherwise the slot stays open.

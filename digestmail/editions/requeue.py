@@ -22,7 +22,8 @@ def requeue(
 ) -> int:
     """Update the content and the time of a subscriber's queued deliveries; return how many changed.
 
-    Deliveries for which no papers are left are cancelled. Deliveries that are being sent are not changed.
+    Deliveries for which no papers are left are cancelled. Deliveries that are being sent are not changed. An
+    announcement is due at once and goes to all readers, so of all preferences only the language matters to it.
     """
     by_name = {digest.name: digest for digest in digests}
     old = {one.digest: one for one in before.subscriptions}
@@ -36,15 +37,16 @@ def requeue(
         hour_changed = was.hour != one.hour or before.timezone != after.timezone
         if is_rarer(one.cadence, was.cadence):
             # The papers come with the next edition that they chose.
-            changed += deliveries.cancel(connection, after.id, f"{one.cadence} chosen", now, digest=one.digest)
+            why = f"{one.cadence} chosen"
+            changed += deliveries.cancel(connection, after.id, why, now, digest=one.digest, announcements=False)
         for waiting in deliveries.waiting(connection, after.id, one.digest):
             if content_changed:
                 segment_id = _segment(connection, digest, waiting, one, after)
                 deliveries.move(connection, waiting, segment_id, now)
-            if hour_changed and waiting.attempts == 0:
+            if hour_changed and waiting.attempts == 0 and not waiting.announcement:
                 due_at = DueTime(digest.schedule.timezone, now).at(one.hour, after.timezone)
                 deliveries.postpone(connection, waiting, due_at)
-            changed += content_changed or hour_changed
+            changed += content_changed or (hour_changed and not waiting.announcement)
     return changed
 
 

@@ -15,6 +15,9 @@ _UNPRINTABLE = re.compile(
 """Controls, bidirectional overrides (they would also affect the text after a title), surrogates and noncharacters."""
 
 
+_OTHER_LINE_ENDS = re.compile("[\x0b\x0c\x1c-\x1f\x85]")
+
+
 def unsubscribe_placeholder(nonce: str) -> str:
     """Return what is replaced with the recipient's unsubscribe link. Before that step it is an ordinary link."""
     return f"https://place.invalid/unsubscribe-{nonce}"
@@ -28,6 +31,12 @@ def preferences_placeholder(nonce: str) -> str:
 def feedback_placeholder(nonce: str) -> str:
     """Return what is replaced with the recipient's link for feedback. The edition and the paper follow it."""
     return f"https://place.invalid/feedback-{nonce}"
+
+
+def first_unprintable(text: str) -> str | None:
+    """Return the first character of `text` that may not be in an email; None if there is none."""
+    found = _UNPRINTABLE.search(text) or _OTHER_LINE_ENDS.search(text)
+    return found[0] if found else None
 
 
 def single_line(text: str) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from math import ceil
 from pathlib import Path
@@ -20,11 +19,13 @@ from digestmail.mail.i18n import languages
 from digestmail.mail.message import MessageTemplate
 from digestmail.mail.message_headers import Sender
 from digestmail.mail.placeholders import preferences_placeholder, single_line, unsubscribe_placeholder
+from digestmail.mail.subjects import edition_subject
 from digestmail.mail.templates import Templates, compiled
 from digestmail.mail.trending_lines import build_trending
 from digestmail.mail.view_model import (
     CUTS_PER_PAPER,
     Block,
+    build_announcement,
     build_blocks,
     build_frame,
     build_notice,
@@ -33,13 +34,11 @@ from digestmail.mail.view_model import (
     shortened_after,
 )
 from digestmail.model.deliveries import NoticeKind, Rendered
-from digestmail.model.editions import Edition
+from digestmail.model.editions import Announcement, Edition
 from digestmail.model.selection import Section
 from digestmail.model.theme import Appearance, Layout
 from digestmail.text.truncate import at_word
 
-SUBJECT_LENGTH: Final = 150
-_SHORTEST_TITLE: Final = 20
 _EDITION: Final = "email/edition.mjml"
 _SMALL_EXCESS: Final = 5_000
 """Octets over the limit up to which leaving out links to citations may suffice."""
@@ -135,12 +134,37 @@ class Renderer:
         context = build_notice(title, digests, action_url, preferences_url, steps)
         context |= self.templates.language_context(language_tag)
         context |= {"look": look, "kind": kind.value, "imprint": self._imprint}
-        source = self.templates.render("email/notice.mjml", context, language=language_tag)
-        return Rendered(
-            subject=single_line(self.templates.render("email/notice-subject.txt", context, language=language_tag)),
-            html=compiled("email/notice.mjml", source),
-            text=self.templates.render("email/notice.txt", context, language=language_tag),
-        )
+        subject = single_line(self.templates.render("email/notice-subject.txt", context, language=language_tag))
+        return self._rendered("notice", subject, context, language_tag)
+
+    def announcement(
+        self,
+        edition: Edition,
+        announcement: Announcement,
+        *,
+        base_url: str | None = None,
+        language: str | None = None,
+        look: Appearance = Appearance(),  # noqa: B008 - frozen
+        measure: Measure | None = None,
+    ) -> Rendered:
+        """Render the announcement of `edition`. Raises RenderError, also if the message would be too large.
+
+        `language` is that of the sentences around the announcement; all else is as for `render`.
+        """
+        nonce = self._random_token()
+        context = build_frame(edition, base_url, nonce) | build_announcement(announcement, look.language)
+        context |= self.templates.language_context(language or look.language)
+        context |= {"look": look, "imprint": self._imprint}
+        rendered = self._rendered("announcement", announcement.subject, context, language or look.language, nonce)
+        octets = (measure or partial(_usual_octets, edition, base_url))(rendered)
+        if octets >= LARGEST_MESSAGE:
+            raise RenderError(f"the email has {octets:,} of {LARGEST_MESSAGE:,} octets: shorten the announcement")
+        return rendered
+
+    def _rendered(self, name: str, subject: str, context: dict[str, Any], language: str, nonce: str = "") -> Rendered:
+        source = self.templates.render(f"email/{name}.mjml", context, language=language)
+        text = self.templates.render(f"email/{name}.txt", context, language=language)
+        return Rendered(subject=subject, html=compiled(f"email/{name}.mjml", source), text=text, nonce=nonce)
 
 
 class _Fitting:
@@ -220,7 +244,7 @@ class _Fitting:
     def _mail(self, steps: int) -> Rendered:
         context = self._frame | content_after(self._blocks, self._ranks, steps, self._layout)
         return Rendered(
-            subject=_subject(self._render, context),
+            subject=edition_subject(self._render, context),
             html=self._html(steps),
             text=self._render("email/edition.txt", context),
             shortened=shortened_after(self._ranks, steps),
@@ -254,17 +278,6 @@ def page(rendered: Rendered) -> str:
     for placeholder in (unsubscribe_placeholder, preferences_placeholder):
         html = html.replace(placeholder(rendered.nonce), "#") if rendered.nonce else html
     return html
-
-
-def _subject(render: Any, context: dict[str, Any]) -> str:
-    """Return the subject, with its top title shortened until it fits."""
-    subject = single_line(render("email/subject.txt", context))
-    excess = len(subject) - SUBJECT_LENGTH
-    top = context["top"]
-    if excess > 0 and top is not None:
-        shorter = replace(top, title=at_word(top.title, max(len(top.title) - excess, _SHORTEST_TITLE)))
-        subject = single_line(render("email/subject.txt", context | {"top": shorter}))
-    return subject
 
 
 def _usual_octets(edition: Edition, base_url: str | None, mail: Rendered) -> int:

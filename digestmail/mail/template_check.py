@@ -1,4 +1,4 @@
-"""Checks that all templates can be rendered, with an example edition and every notice, in every layout and language."""
+"""Checks that all templates can be rendered: an edition, an announcement and every notice, in every language."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from digestmail.errors import RenderError
 from digestmail.mail.render import Renderer
 from digestmail.model.deliveries import NoticeKind
 from digestmail.model.differences import Changed
-from digestmail.model.editions import Edition, Slot
+from digestmail.model.editions import Announcement, Edition, Slot
 from digestmail.model.papers import Origin, Paper, PaperId, Signals
 from digestmail.model.personal import PickKind, PickReason
 from digestmail.model.selection import Beyond, Count, Entry, PersonalSection, Score, TopicMatch, Trending
@@ -69,6 +69,10 @@ def _problems(renderer: Renderer) -> Iterator[str]:
                     renderer.render(edition, sections, base_url=base_url, look=look)
                 except RenderError as error:
                     yield str(error)
+        try:
+            renderer.announcement(full, _announcement(), base_url=_BASE_URL, language=language)
+        except RenderError as error:
+            yield str(error)
         for kind in NoticeKind:
             try:
                 renderer.notice(
@@ -82,6 +86,12 @@ def _problems(renderer: Renderer) -> Iterator[str]:
                 renderer.notice(kind, title="A digest", language=language)
             except RenderError as error:
                 yield str(error)
+
+
+def _announcement() -> Announcement:
+    """Return an announcement with every kind of content."""
+    text = "_A_ **b** `c` [page](https://example.org)\n\n## D\n\n### E\n\n- f\n\n1. g\n\n> h\n\n***\n\n    i\n"
+    return Announcement(subject="We move", text=f"# We move\n\n{text}")
 
 
 def _picked() -> PersonalSection:

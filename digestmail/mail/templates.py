@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import jinja2
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -21,8 +21,8 @@ from digestmail.mail.view_model import Block
 from digestmail.mail.view_rows import Link, Row
 from digestmail.model.theme import Appearance, Palette, Theme
 from digestmail.text.truncate import at_sentence, at_word
+from digestmail.text.wrapping import wrap
 
-_TEXT_WIDTH: Final = 72
 _TEMPLATE_ERRORS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 """Exceptions that Python raises from a faulty template, besides Jinja2's own."""
 
@@ -90,7 +90,7 @@ class Templates:
             bytecode_cache=CompiledTemplates(f"email {language}"),
         )
         install_language(environment, language, self.directories)
-        environment.filters |= {"fill": _wrap, "shorten": at_word, "sentences": at_sentence}
+        environment.filters |= {"fill": wrap, "shorten": at_word, "sentences": at_sentence}
         return environment
 
 
@@ -117,21 +117,6 @@ def compiled(name: str, source: str) -> str:
         raise RenderError(f"{name}: contains a tag that is not MJML")
     # An email that is opened on its own is a page, and a page needs one main landmark (WAI-ARIA 1.2 section 5.3.4).
     return html.replace(' role="article"', ' role="main"', 1)
-
-
-def _wrap(text: str, indent: str = "", hanging: str | None = None) -> str:
-    """Wrap `text` to the width of a text email. Long words are not broken.
-
-    The first line begins with `indent`, the others with `hanging`, which is the same unless it is given.
-    """
-    lines, line = [], indent
-    hanging = indent if hanging is None else hanging
-    for word in filter(None, text.replace("\n", " ").split(" ")):  # do not break lines at no-break spaces
-        if len(line) + len(word) > _TEXT_WIDTH and line.strip():
-            lines.append(line[:-1])
-            line = hanging
-        line += f"{word} "
-    return "\n".join((*lines, line.rstrip(" ")))
 
 
 def _place(error: Exception, name: str) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import IntEnum
+from functools import partial
 from itertools import count
 from typing import Any, Final
 
@@ -30,7 +31,7 @@ from digestmail.mail.view_rows import (
     why_matched,
     why_picked,
 )
-from digestmail.model.editions import Edition
+from digestmail.model.editions import Announcement, Edition
 from digestmail.model.papers import PaperId
 from digestmail.model.selection import Entry, PersonalSection, Section
 from digestmail.model.theme import Appearance, Layout
@@ -99,6 +100,21 @@ def build_notice(
         "action_url": action_url,
         "preferences_url": preferences_url,
         "unsubscribe_url": None,
+        "archive_url": None,
+    }
+
+
+def build_announcement(announcement: Announcement, language: str) -> dict[str, Any]:
+    """Return the template variables of an announcement in `language`; the web pages do not show it."""
+    from digestmail.mail import announcements, markdown
+
+    body = announcements.body_of(announcement)
+    return {
+        "subject": announcement.subject,
+        "first_paragraph": markdown.first_paragraph(body),
+        "body_lang": language,
+        "body_html": partial(markdown.to_html, body),
+        "body_text": markdown.to_text(body),
         "archive_url": None,
     }
 

@@ -65,14 +65,14 @@ class MailWriter:
     def _render(
         self, edition: Edition, sections: tuple[Section, ...], language: str | None, *, feedback: bool
     ) -> Rendered:
+        base_url, look = self.sender.base_url, self._themes.get(edition.base, Appearance())
+        measure = partial(self._max_octets, edition)
+        if edition.announcement is not None:
+            return self.renderer.announcement(
+                edition, edition.announcement, base_url=base_url, language=language, look=look, measure=measure
+            )
         return self.renderer.render(
-            edition,
-            sections,
-            base_url=self.sender.base_url,
-            language=language,
-            look=self._themes.get(edition.base, Appearance()),
-            feedback=feedback,
-            measure=partial(self._max_octets, edition),
+            edition, sections, base_url=base_url, language=language, look=look, feedback=feedback, measure=measure
         )
 
     def _max_octets(self, edition: Edition, rendered: Rendered) -> int:

@@ -100,6 +100,15 @@ _PERIOD: Final = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})--.*")
 """Separates the name of a digest from the name of a variant. Configured names do not contain it."""
 
 
+_ANNOUNCEMENT: Final = "announcement"
+"""The variant whose editions are announcements."""
+
+
+def announcement_name(base: str) -> str:
+    """Return the name under which the announcements of a configured digest are stored: `daily@announcement`."""
+    return f"{base}{VARIANT_MARK}{_ANNOUNCEMENT}"
+
+
 def base_name(name: str) -> str:
     """Return the name of the configured digest of `name`, which may be a variant such as `daily@weekly`."""
     return name.partition(VARIANT_MARK)[0]

@@ -24,8 +24,18 @@ class Slot:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Announcement:
+    """A message from the operator to the readers of a digest. `mail/announcements.py` reads and checks it."""
+
+    subject: str
+    """One line, also the heading."""
+    text: str
+    """Markdown, including the heading."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Edition:
-    """An immutable issue of a digest. Without entries it records an empty day, with its `reason`.
+    """An immutable issue of a digest, or an announcement. Without either it records an empty day, with its `reason`.
 
     It contains the papers that any choice of topics may need. `selection/segments.py` determines what each subscriber
     gets.
@@ -50,6 +60,8 @@ class Edition:
     """Papers of earlier editions that trend now, the strongest growth first."""
     since: date | None = None
     """Of a catch-up edition: the local day from which it has papers."""
+    announcement: Announcement | None = None
+    """What is sent instead of papers. The digest is then `announcement_name`, and the slot's key names the content."""
 
     @property
     def base(self) -> str:

@@ -143,6 +143,8 @@ class DigestReport:
     nothing_for: int = 0
     """Subscribers without papers, because of their topics or because another digest contained them."""
     reason: str = ""
+    next_at: datetime | None = None
+    """When the next slot begins, in UTC, if nothing was due."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

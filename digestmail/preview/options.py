@@ -12,6 +12,8 @@ NEXT = "next"
 """The edition that would be sent now."""
 SAMPLE = "sample"
 """The edition of the bundled sample data."""
+ANNOUNCEMENT = "announcement"
+"""The file that `digestmail announce --preview` shows."""
 ALL_TOPICS = ""
 """A subscriber of all topics who has not received any edition."""
 

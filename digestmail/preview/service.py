@@ -11,15 +11,17 @@ from digestmail.app import App
 from digestmail.clock import Clock
 from digestmail.config.load import load
 from digestmail.editions import archive
+from digestmail.editions.announce import announcement_edition
 from digestmail.editions.entitlement import Entitlement, entitlement
 from digestmail.errors import ConfigError, DigestmailError
+from digestmail.mail.announcement_files import load_announcement
 from digestmail.mail.i18n import templates_directory
 from digestmail.model.digests import Digest
 from digestmail.model.editions import Edition
 from digestmail.model.selection import Entry, Section
 from digestmail.model.subscribers import Subscriber, SubscriberState
 from digestmail.preview.file_watch import fingerprint
-from digestmail.preview.options import ALL_TOPICS, NEXT, SAMPLE, PreviewOptions
+from digestmail.preview.options import ALL_TOPICS, ANNOUNCEMENT, NEXT, SAMPLE, PreviewOptions
 from digestmail.preview.test_message import EXAMPLE_ADDRESS, TestMessage, compose_test_message
 from digestmail.preview.views import (
     MailProblem,
@@ -60,15 +62,24 @@ class _Selection:
 class PreviewService:
     """Renders previews and sends test messages. Calls from several threads are serialized."""
 
-    def __init__(self, config: Path, clock: Clock, wall_clock: Clock, sample: Callable[[Digest], Edition]) -> None:
+    def __init__(
+        self,
+        config: Path,
+        clock: Clock,
+        wall_clock: Clock,
+        sample: Callable[[Digest], Edition],
+        announcement: Path | None = None,
+    ) -> None:
         """Store the settings. `clock` determines the next edition; test messages are dated by `wall_clock`.
 
-        `sample` returns an edition of the bundled sample data for a digest.
+        `sample` returns an edition of the bundled sample data for a digest. With `announcement`, a Markdown file, the
+        page also offers the email that announces it.
         """
         self._config = config
         self._clock = clock
         self._wall_clock = wall_clock
         self._sample = sample
+        self._announcement = announcement
         self._lock = threading.RLock()
         self._opened: App | None = None
         self._opened_version = ""
@@ -91,7 +102,7 @@ class PreviewService:
             view = View(options=options, version=self.version())
             try:
                 app = self._app()
-                view = _with_defaults(view, app)
+                view = _with_defaults(view, app, self._announcement)
                 found = self._find(app, view.options)
                 view = replace(view, notes=notes_on(found.edition, found.entitlement))
                 email, problem = self._show(app, found)
@@ -105,7 +116,8 @@ class PreviewService:
             recipient = normalize_address(address)
             with self._lock:
                 app = self._app()
-                found = self._find(app, _with_defaults(View(options=options, version=""), app).options)
+                options = _with_defaults(View(options=options, version=""), app, self._announcement).options
+                found = self._find(app, options)
                 test_message = self._compose(app, found, recipient)
                 receipt = send_one(app.transports()[0], test_message.envelope, test_message.message)
         except DigestmailError as error:
@@ -129,7 +141,8 @@ class PreviewService:
             config = self._opened.config
             files = (config.templates_dir, config.mail.smtp.password_file)
             self._config_files = tuple(self._config.parent / file for file in files if file is not None)
-        return (self._config, *self._config_files, templates_directory())
+        announced = (self._announcement,) if self._announcement else ()
+        return (self._config, *self._config_files, *announced, templates_directory())
 
     def _close_app(self) -> None:
         if self._opened is not None:
@@ -161,6 +174,8 @@ class PreviewService:
         if name == NEXT:
             composed = app.upcoming(digest)
             return composed.edition, composed.pickable
+        if name == ANNOUNCEMENT and self._announcement is not None:
+            return announcement_edition(digest, load_announcement(self._announcement), self._clock.now()), ()
         stored = archive.find_edition(app.database, digest.name, name)
         if stored is None:
             raise NotShownError(f"there is no edition {name!r} of {digest.name!r}")
@@ -187,7 +202,7 @@ class PreviewService:
         )
 
 
-def _with_defaults(view: View, app: App) -> View:
+def _with_defaults(view: View, app: App, announcement: Path | None) -> View:
     """Fill in the available choices, and the defaults of options that are not set."""
     names = [digest.name for digest in app.digests]
     options = replace(view.options, digest=view.options.digest or names[0])
@@ -214,6 +229,7 @@ def _with_defaults(view: View, app: App) -> View:
         view,
         options=options,
         editions=(
+            *((SelectOption(value=ANNOUNCEMENT, label=f"Announcement: {announcement.name}"),) if announcement else ()),
             SelectOption(value=NEXT, label="Next: what would be sent now"),
             *(SelectOption(value=slot, label=f"{slot}, {counted(papers, 'paper')}") for slot, papers in slots),
             SelectOption(value=SAMPLE, label="Sample edition"),

@@ -114,6 +114,44 @@ def _missed(absence: CatchUp) -> ColumnElement[bool]:
     return condition
 
 
+def readers_of(
+    connection: Connection, digest: str, now: datetime, *, paused: bool = False, lock: bool = False
+) -> Iterator[tuple[int, str | None]]:
+    """Yield (subscriber id, language) of the active readers of a digest, whatever their cadence, by id.
+
+    Paused readers are included with `paused`. With `lock`, none of them is erased before the transaction ends.
+    """
+    statement = _readers(digest, now, paused=paused).order_by(subscriptions.c.subscriber_id).limit(_CHUNK)
+    if lock:
+        statement = statement.with_for_update(read=True, key_share=True, of=subscribers)
+    last = 0
+    while rows := connection.execute(statement.where(subscriptions.c.subscriber_id > last)).all():
+        yield from ((row.subscriber_id, row.language) for row in rows)
+        last = rows[-1].subscriber_id
+
+
+def count_readers(connection: Connection, digest: str, now: datetime, *, paused: bool = False) -> int:
+    """Return how many readers `readers_of` would yield."""
+    counted = _readers(digest, now, paused=paused).with_only_columns(func.count())
+    return int(connection.execute(counted).scalar_one())
+
+
+def _readers(digest: str, now: datetime, *, paused: bool) -> Select[Any]:
+    s, p = subscriptions.c, subscribers.c
+    return (
+        select(s.subscriber_id, p.language)
+        .join(subscribers, p.id == s.subscriber_id)
+        .where(s.digest == digest, p.state == SubscriberState.ACTIVE)
+        .where(true() if paused else _not_paused(now))
+    )
+
+
+def _not_paused(now: datetime) -> ColumnElement[bool]:
+    """Return the condition for readers who are not paused. A pause that is longer than allowed does not count."""
+    until = subscribers.c.paused_until
+    return until.is_(None) | (until <= now) | (until > now + LONGEST_HOLIDAY)
+
+
 def wanted_by(
     connection: Connection, audience: Audience, now: datetime, *, lock: bool = False
 ) -> Iterator[tuple[int, RecipientChoices]]:
@@ -123,16 +161,7 @@ def wanted_by(
     only the first is decoded. With `lock`, none of them is erased before the transaction ends; their other rows may
     change.
     """
-    statement = (
-        _active(audience, now)
-        .where(
-            subscribers.c.paused_until.is_(None)
-            | (subscribers.c.paused_until <= now)
-            | (subscribers.c.paused_until > now + LONGEST_HOLIDAY)
-        )
-        .order_by(subscriptions.c.subscriber_id)
-        .limit(_CHUNK)
-    )
+    statement = _active(audience, now).where(_not_paused(now)).order_by(subscriptions.c.subscriber_id).limit(_CHUNK)
     if lock:
         # The lock that a row with a foreign key to them takes, only earlier.
         statement = statement.with_for_update(read=True, key_share=True, of=subscribers)

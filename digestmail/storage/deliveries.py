@@ -14,6 +14,7 @@ from sqlalchemy import Connection, case, func, literal_column, select, update
 
 from digestmail.errors import StorageError
 from digestmail.model.deliveries import DeliveryState
+from digestmail.model.digests import announcement_name
 from digestmail.storage.schema import Moment, deliveries, editions
 from digestmail.storage.upsert import chunks
 
@@ -99,15 +100,19 @@ def cancel(
     *,
     digest: str | None = None,
     due_before: datetime | None = None,
+    announcements: bool = True,
 ) -> int:
     """Cancel what waits for a subscriber, of one digest and its variants or due before a time; return how many.
 
-    What is on the wire already is left to its worker.
+    Without `announcements`, those of `digest` stay. What is on the wire already is left to its worker.
     """
     d = deliveries.c
     statement = update(deliveries).where(d.subscriber_id == subscriber_id, d.state.in_(_WAITING))
     if digest is not None:
-        statement = statement.where(d.edition_id.in_(select(editions.c.id).where(editions.c.base == digest)))
+        meant = select(editions.c.id).where(editions.c.base == digest)
+        if not announcements:
+            meant = meant.where(editions.c.digest != announcement_name(digest))
+        statement = statement.where(d.edition_id.in_(meant))
     if due_before is not None:
         statement = statement.where(d.due_at < due_before)
     cancelled = statement.values(state=DeliveryState.CANCELLED, due_at=None, ended_at=now, text=why)
@@ -135,13 +140,14 @@ class Waiting:
     attempts: int
     fence: int
     picks: bytes | None
+    announcement: bool
 
 
 def waiting(connection: Connection, subscriber_id: int, digest: str) -> tuple[Waiting, ...]:
     """Return what waits for a subscriber of one digest and its variants."""
     d = deliveries.c
     rows = connection.execute(
-        select(d.edition_id, d.attempts, d.fence, d.picks)
+        select(d.edition_id, d.attempts, d.fence, d.picks, editions.c.digest)
         .join(editions, editions.c.id == d.edition_id)
         .where(d.subscriber_id == subscriber_id, d.state.in_(_WAITING), editions.c.base == digest)
         .order_by(d.edition_id)
@@ -153,6 +159,7 @@ def waiting(connection: Connection, subscriber_id: int, digest: str) -> tuple[Wa
             attempts=row.attempts,
             fence=row.fence,
             picks=row.picks,
+            announcement=row.digest == announcement_name(digest),
         )
         for row in rows
     )

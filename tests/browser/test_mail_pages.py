@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
+from announcements import EXAMPLE, rendered
 from browser import axe, overflows
 from dark_reading import LOOK, STRIPPED, THUNDERBIRD
 from editions import GOLDEN_EDITIONS, full_edition
@@ -27,7 +28,7 @@ Palette = Literal["light", "dark"]
 
 
 def mails() -> dict[str, str]:
-    """Return pages by name: the golden editions, the full edition in each layout, the notices in two languages."""
+    """Return pages by name: the golden editions, the full edition in each layout, announcements and notices."""
     found = {
         name: page(RENDERER.render(of, of.sections, base_url=BASE_URL, language=language, look=look))
         for name, (of, look, language) in GOLDEN_EDITIONS.items()
@@ -41,6 +42,8 @@ def mails() -> dict[str, str]:
         found[f"occasional-{language}"] = page(
             RENDERER.render(caught_up, of.sections, base_url=BASE_URL, language=language)
         )
+    for language in ("en", "he"):
+        found[f"announcement-{language}"] = rendered(EXAMPLE, language=language).html
     for number, kind in enumerate(NoticeKind):
         found[f"notice-{kind}"] = RENDERER.notice(
             kind,

@@ -409,6 +409,7 @@ def test_an_argument_that_is_no_text_is_refused_without_a_traceback(site, comman
         ("2026-04-02T12:00:00", ["--now has no time zone and counts as UTC: 2026-04-02T12:00:00Z"]),
         ("2026-04-02", ["--now has no time zone and counts as UTC: 2026-04-02T00:00:00Z"]),
         ("2026-05-02T12:00:00Z", ["--now is in the future; what this run stores is dated 2026-05-02 12:00 UTC"]),
+        ("2026-05-02T01:00:00+02:00", ["--now is in the future; what this run stores is dated 2026-05-01 23:00 UTC"]),
     ],
 )
 def test_a_time_without_zone_or_of_the_future_is_said(given, notes):

@@ -36,6 +36,12 @@ def test_the_next_delivery_is_given_in_the_zone_of_the_digests():
     assert line == "deliver  1 sent; next due Wed 2026-07-15 01:30 Europe/Berlin"
 
 
+def test_a_run_with_nothing_due_says_when_the_next_edition_is():
+    report = PublishReport(digests=(DigestReport(digest="d", status="not-due", next_at=SUMMER),))
+    (line,) = printing.lines(report, "Europe/Berlin")
+    assert line == "publish  d: not-due; next edition due Wed 2026-07-15 01:30 Europe/Berlin"
+
+
 def test_a_run_that_stopped_names_the_command_that_tries_again_and_one_that_was_stopped_does_not():
     assert "`digestmail deliveries resume`" in "\n".join(printing.lines(DeliverReport(stopped="login refused")))
     assert "resume" not in "\n".join(printing.lines(DeliverReport(stopped="asked to stop")))

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from announcements import EXAMPLE, rendered
 from editions import GOLDEN_EDITIONS
 
 from digestmail.mail.render import Renderer
@@ -43,7 +44,7 @@ def audit(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def mails() -> dict[str, str]:
-    """Return the HTML of every golden edition and of every notice."""
+    """Return the HTML of every golden edition, of every notice and of an announcement."""
     renderer = Renderer()
     found = {
         name: renderer.render(of, of.sections, base_url="https://d.example.org", language=language, look=look).html
@@ -51,6 +52,7 @@ def mails() -> dict[str, str]:
     }
     for kind in NoticeKind:
         found[kind] = renderer.notice(kind, title="Trending papers", action_url="https://d.example.org/x").html
+    found["announcement"] = rendered(EXAMPLE).html
     return found
 
 

@@ -23,7 +23,7 @@ def test_help_loads_nothing_that_a_bare_typer_program_would_not():
         "fastapi", "starlette", "uvicorn",
     }  # fmt: skip
     assert {name for name in ours if name.startswith("digestmail")} <= {
-        "digestmail", "digestmail.cli", "digestmail.cli.backtest", "digestmail.cli.bounces",
+        "digestmail", "digestmail.cli", "digestmail.cli.announce", "digestmail.cli.backtest", "digestmail.cli.bounces",
         "digestmail.cli.database", "digestmail.cli.deliveries",
         "digestmail.cli.dkim", "digestmail.cli.secrets", "digestmail.cli.sources",
         "digestmail.cli.main", "digestmail.cli.options", "digestmail.cli.servers",

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from fakes import AGENTS, THURSDAY, VISION, FakeSource, digest, paper, reading, render, sighting
@@ -150,6 +150,17 @@ def test_an_empty_slot_closes_half_way_to_the_next(database, see):
     assert (report.status, report.slot) == ("empty", "2026-04-02")
     (report,) = go(database, now=THURSDAY + DAY)
     assert (report.status, report.slot) == ("published", "2026-04-03")
+
+
+def test_a_first_run_on_a_sunday_names_the_next_slot_and_so_does_one_after_publishing(database, see):
+    sunday, monday = THURSDAY + 3 * DAY, datetime(2026, 4, 6, 7, tzinfo=UTC)
+    (report,) = go(database, digest(cron="0 7 * * 1-5"), now=sunday)
+    assert (report.status, report.next_at) == ("not-due", monday)
+    see(sighting(1), now=monday)
+    (report,) = go(database, digest(cron="0 7 * * 1-5"), now=monday)
+    assert (report.status, report.next_at) == ("published", None)
+    (report,) = go(database, digest(cron="0 7 * * 1-5"), now=monday + timedelta(hours=1))
+    assert (report.status, report.next_at) == ("already-published", monday + DAY)
 
 
 def test_a_new_weekly_does_not_begin_with_last_week(database, see):

@@ -17,7 +17,7 @@ WIDEST: Final = 600
 _FORBIDDEN_TAGS: Final = frozenset(
     {"script", "form", "input", "button", "iframe", "object", "embed", "link", "base", "video", "audio"}
 )
-_VAGUE: Final = frozenset({"", "here", "click here", "link", "this link", "more", "read more"})
+VAGUE_TEXTS: Final = frozenset({"", "here", "click here", "link", "this link", "more", "read more"})
 _UNPRINTABLE: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f\ufdd0-\ufdef]")
 _ALTERNATIVE: Final = ["multipart/alternative", "text/plain", "text/html"]
 
@@ -124,7 +124,7 @@ def link_texts(parsed: ParsedMessage) -> Iterator[str]:
     """Find links whose text does not describe their target, except links to a section, which have its name."""
     for link in parsed.page.links:
         text = " ".join(link.text.split())
-        if text.lower() in _VAGUE and not link.href.startswith("#"):
+        if text.lower() in VAGUE_TEXTS and not link.href.startswith("#"):
             yield f"a link to {link.href[:60]!r} has the vague text {text!r}"
 
 
