@@ -43,11 +43,11 @@ def test_each_category_is_judged_on_its_own():
 @pytest.mark.parametrize(
     ("now", "fresh_at", "papers", "health", "says"),
     [
-        (at(4), at(3), 0, Health.NOTHING_ANNOUNCED, "Sat 04 Apr (weekend)"),
+        (at(4), at(3), 0, Health.NOTHING_ANNOUNCED, "arXiv announced nothing on 2026-04-04 (weekend)"),
         (at(2), at(2, 6), 1, Health.FRESH, "the batch of Thu 02 Apr is read"),
         (at(3), at(2), 1, Health.STALE, "due on Fri 03 Apr"),
         (at(3), at(2), 0, Health.NOTHING_ANNOUNCED, "though an announcement was due on Fri 03 Apr"),
-        (THANKSGIVING + timedelta(days=1), THANKSGIVING, 0, Health.NOTHING_ANNOUNCED, "hol"),
+        (THANKSGIVING + timedelta(days=1), THANKSGIVING, 0, Health.NOTHING_ANNOUNCED, "on 2026-11-27 (holiday, the announcement of 2026-11-26 was deferred)"),
         (at(5), at(2), 1, Health.STALE, "due on Fri 03 Apr"),
     ],
 )  # fmt: skip

@@ -3,10 +3,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from xml.sax.saxutils import escape
+from zoneinfo import ZoneInfo
 
 import pytest
 from fetching import Request, ScriptedFetcher, in_order
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from digestmail.errors import (
@@ -17,7 +18,7 @@ from digestmail.errors import (
     SourceUnreadableError,
 )
 from digestmail.model.papers import Origin, Reading, Sighting
-from digestmail.schedule.cron import announcement_day
+from digestmail.schedule.arxiv_calendar import announcement_day
 from digestmail.sources import arxiv_api
 from digestmail.sources.arxiv_api import ArxivApi, parse_api_page, search_query, window
 
@@ -250,6 +251,20 @@ def test_a_query_may_do_without_categories():
 )
 def test_the_window_reaches_back_over_the_days_missed_and_the_lag_of_announcements(since, start):
     assert window(NOW, since) == (start, datetime(2026, 4, 2, 23, 59, tzinfo=UTC))
+
+
+@given(
+    st.datetimes(datetime(2026, 1, 5), datetime(2026, 12, 31)),  # noqa: DTZ001 - hypothesis wants them naive
+    st.integers(0, 14 * 24),
+    st.integers(-9 * 24, 14 * 24),
+)
+@example(datetime(2026, 12, 29, 4), 5, -4 * 24 - 9)  # noqa: DTZ001 - submitted on Thursday, deferred twice
+def test_whatever_was_announced_while_the_machine_was_off_is_in_the_window(last, off, submitted):
+    since = last.replace(tzinfo=UTC)
+    now, moment = since + timedelta(hours=off), since + timedelta(hours=submitted)
+    begin, end = window(now, since)
+    if moment <= now and announcement_day(moment) >= since.astimezone(ZoneInfo("America/New_York")).date():
+        assert begin <= moment <= end
 
 
 def test_the_same_day_asks_the_same_so_that_not_modified_can_be_said():
