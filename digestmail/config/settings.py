@@ -19,7 +19,7 @@ from digestmail.config.environment import ENV_DELIMITER, ENV_PREFIX, Environment
 from digestmail.config.mail import MailTable
 from digestmail.config.network import NetworkTable
 from digestmail.config.profile import ProfileTable
-from digestmail.config.sources import FeedTable, HuggingFaceTable, SourceTable
+from digestmail.config.sources import CURATED_KINDS, SourceTable
 from digestmail.config.values import DatabaseAddress, WebAddress, without_empty
 from digestmail.config.web import WebTable
 from digestmail.model.digests import Digest, Limits, Schedule, Topic, Weights
@@ -80,7 +80,7 @@ class Config(BaseSettings):
         weights = Weights(**self.ranking.model_dump())
         source_rules = {table.name: table.rules() for table in self.sources if table.block or table.keep}
         profile = self.profile.value() if self.profile else None
-        curated = {table.name for table in self.sources if isinstance(table, HuggingFaceTable | FeedTable)}
+        kinds = {table.name: table.kind for table in self.sources}
         return tuple(
             Digest(
                 name=table.name,
@@ -88,7 +88,7 @@ class Config(BaseSettings):
                 byline=table.byline,
                 schedule=Schedule(cron=table.schedule, timezone=table.timezone),
                 sources=table.sources,
-                curated=tuple(name for name in table.sources if name in curated),
+                curated=tuple(name for name in table.sources if kinds.get(name) in CURATED_KINDS),
                 source_rules=tuple((name, source_rules[name]) for name in table.sources if name in source_rules),
                 rules=table.rules(),
                 topics=tuple(topics[name] for name in table.topics),
@@ -99,6 +99,8 @@ class Config(BaseSettings):
                 window_days=table.window_days,
                 also_trending=table.also_trending,
                 on_empty=table.on_empty,
+                on_missed=table.on_missed,
+                wait=table.wait(kinds),
                 welcome_edition=table.welcome_edition,
                 allow_repeats_of=table.allow_repeats_of,
                 for_you=table.for_you,

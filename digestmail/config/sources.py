@@ -199,4 +199,6 @@ AnySource = (
     | PubMedTable
 )
 KINDS: tuple[type[AnySource], ...] = get_args(AnySource)
+CURATED_KINDS = frozenset({"huggingface", "feed"})
+"""Sources that select papers which others announced."""
 SourceTable = Annotated[AnySource, Field(discriminator="kind")]

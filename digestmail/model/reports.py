@@ -126,7 +126,7 @@ class CollectReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DigestReport:
-    """The result for one digest. `status`: published, empty, already-published, not-due or failed."""
+    """The result for one digest. `status`: published, empty, waiting, already-published, not-due or failed."""
 
     digest: str
     status: str
@@ -143,6 +143,12 @@ class DigestReport:
     nothing_for: int = 0
     """Subscribers without papers, because of their topics or because another digest contained them."""
     reason: str = ""
+    missing: tuple[str, ...] = ()
+    """Sources that the edition waits for, or waited for in vain."""
+    waits_until: datetime | None = None
+    """Until when it waits."""
+    missed: tuple[str, ...] = ()
+    """Slots directly before this one in which digestmail did not run, at most 31."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,6 +161,11 @@ class PublishReport:
     def failed(self) -> tuple[str, ...]:
         """The digests that could not be published."""
         return tuple(report.digest for report in self.digests if report.status == "failed")
+
+    @property
+    def waiting(self) -> tuple[str, ...]:
+        """The digests whose edition waits for a source."""
+        return tuple(report.digest for report in self.digests if report.status == "waiting")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -132,10 +132,25 @@ def _all_slots(schedule: Schedule, start: datetime, *, reverse: bool) -> Iterato
     key_format = "%Y-%m-%dT%H:%M" if len(fires.minutes) * len(fires.hours) > 1 else "%Y-%m-%d"
     follows_clock = fields[1].startswith("*")
     for fire in fires:
-        begins_local = _first_existing(fire, zone)
+        begins_local = first_existing(fire, zone)
         if follows_clock and begins_local.replace(tzinfo=None) != fire:
             continue
         yield Slot(at=begins_local.astimezone(UTC), key=f"{begins_local:{key_format}}", day=begins_local.date())
+
+
+def written_time(schedule: Schedule, slot_at: datetime) -> datetime:
+    """Return the local time (naive) that the crontab line names for the slot that began at `slot_at`.
+
+    It differs from the local time of `slot_at` if the change of clocks skips it: 02:30 begins at 03:00.
+    """
+    zone = ZoneInfo(schedule.timezone)
+    local = slot_at.astimezone(zone).replace(tzinfo=None)
+    for fire in islice(CronSim(" ".join(_fields(schedule.cron)), local - _CLEAR), _SOME_SLOTS):
+        if fire >= local:
+            break
+        if first_existing(fire, zone) == slot_at:
+            return fire
+    return local
 
 
 def _fields(line: str) -> list[str]:
@@ -144,7 +159,7 @@ def _fields(line: str) -> list[str]:
     return _NICKNAMES.get(text.lower(), text).split()
 
 
-def _first_existing(wall_clock: datetime, zone: ZoneInfo) -> datetime:
+def first_existing(wall_clock: datetime, zone: ZoneInfo) -> datetime:
     """Return the first existing minute at or after `wall_clock` (naive) in `zone`."""
     local = wall_clock.replace(tzinfo=zone)
     while local != local.astimezone(UTC).astimezone(zone):
@@ -165,5 +180,5 @@ def next_hour(hour: int, timezone: str, after: datetime) -> datetime:
     if local.hour == hour:
         return after
     today = datetime.combine(local.date(), time(hour))
-    begins = (_first_existing(day, zone).astimezone(UTC) for day in (today, today + _DAY))
+    begins = (first_existing(day, zone).astimezone(UTC) for day in (today, today + _DAY))
     return next(moment for moment in begins if moment >= after)

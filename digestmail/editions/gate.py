@@ -1,0 +1,52 @@
+"""Whether the edition of a digest waits for its sources, by how their last readings went. Read-only."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import replace
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection
+
+from digestmail.editions.compose import Composed
+from digestmail.model.digests import Digest
+from digestmail.model.editions import Slot
+from digestmail.model.papers import SourceHealth
+from digestmail.schedule.gate import Gate, judge_gate
+from digestmail.storage import sources
+
+
+def gate_of(connection: Connection, digest: Digest, slot: Slot, now: datetime) -> Gate | None:
+    """Return what the edition of `digest` for `slot` waits for at `now`; None if it never waits.
+
+    Catch-up editions follow an edition that is out, so they do not wait.
+    """
+    if not digest.wait.sources or digest.catch_up is not None:
+        return None
+    health: dict[str, list[SourceHealth]] = defaultdict(list)
+    for row in sources.list_health(connection):
+        health[row.source].append(row)
+    return judge_gate(digest.wait, digest.schedule, slot, health, now)
+
+
+def is_gated(gate: Gate | None, now: datetime) -> bool:
+    """Return whether an edition waits at `now`."""
+    return gate is not None and gate.is_closed(now)
+
+
+def composed_after(composed: Composed, gate: Gate | None, zone: str) -> Composed:
+    """Return what was composed when `gate` was open, with what it waited for in vain; times in the IANA `zone`."""
+    if gate is None or not gate.missing:
+        return composed
+    waited = f"waited in vain until {_written(gate.until, zone)} for {', '.join(map(str, gate.missing))}"
+    return replace(composed, edition=replace(composed.edition, missing=gate.sources), waited=waited)
+
+
+def waiting_sentence(gate: Gate, zone: str) -> str:
+    """Return what an edition waits for and until when, in the IANA time zone `zone`."""
+    return f"waits until {_written(gate.until, zone)} for {', '.join(map(str, gate.missing))}"
+
+
+def _written(moment: datetime, zone: str) -> str:
+    return f"{moment.astimezone(ZoneInfo(zone)):%H:%M} {zone}"
