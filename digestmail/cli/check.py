@@ -9,7 +9,7 @@ from datetime import datetime
 from shlex import quote
 from typing import TYPE_CHECKING
 
-from digestmail.cli import check_fetching, check_files, check_outbox, check_sources, printing
+from digestmail.cli import check_fetching, check_files, check_moments, check_outbox, check_sources, printing
 from digestmail.cli.names import shown_name
 from digestmail.cli.times import common_zone, written
 from digestmail.collect.collector import list_health
@@ -70,6 +70,7 @@ def check(app: App, *, connect: bool) -> CheckReport:
     problems += _orphans(app, wanted := count_choices(app.database))
     problems += _without_readers(app, wanted)
     problems += check_sources.problems(app, health)
+    problems += check_moments.problems(app)
     editions = [one for digest in app.digests for one in (digest, *chosen(app.database, digest, app.horizon()))]
     unread = tuple(name for name in configured if name not in {row.source for row in health})
     return CheckReport(
@@ -78,6 +79,7 @@ def check(app: App, *, connect: bool) -> CheckReport:
             *check_outbox.ahead(app),
             *check_outbox.at_work(app),
             *_ways_out(app),
+            *check_moments.notes(app, editions),
             *check_fetching.notes(app, health),
             *_not_learned(app),
             *check_files.notes(app, connect=connect),

@@ -11,19 +11,36 @@ from digestmail.cli.options import ConfigPath, DryRun, Json, Now, Quiet, open_ap
 
 
 def run(
-    config: ConfigPath = None, now: Now = None, json: Json = False, quiet: Quiet = False, dry_run: DryRun = False
+    config: ConfigPath = None,
+    now: Now = None,
+    json: Json = False,
+    quiet: Quiet = False,
+    dry_run: DryRun = False,
+    wait: Annotated[
+        bool,
+        typer.Option("--wait", help="Stay and try again while an edition waits for its sources (wait_for)."),
+    ] = False,
 ) -> None:
     """Collect, publish and deliver everything that is due. Run this from cron."""
     from digestmail.cli import printing, progress, stopping
     from digestmail.cli.times import common_zone
+    from digestmail.cli.waiting import run_while_waiting
 
     with (
         stopping.on_signals() as stop,
         progress.shown(quiet=quiet or json) as shown,
         open_app(config, now, progress=shown) as app,
     ):
-        report, zone = app.run(dry_run=dry_run, stop=stop), common_zone(app.digests)
-    printing.report(report, json=json, quiet=quiet, failed=report.failed, zone=zone)
+        zone = common_zone(app.digests)
+        if dry_run or not wait:
+            reports = [app.run(dry_run=dry_run, stop=stop)]
+        else:
+            reports = list(run_while_waiting(lambda: app.run(stop=stop), app.clock, stop))
+    failed = any(report.failed for report in reports)
+    for report in reports if failed and not json else reports[-1:]:
+        printing.show(report, json=json, quiet=quiet, failed=failed, zone=zone)
+    if failed:
+        raise typer.Exit(1)
 
 
 def collect(

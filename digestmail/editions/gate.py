@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
-from digestmail.editions.compose import Composed
+from digestmail.editions.compose import Composed, is_open
 from digestmail.model.digests import Digest
 from digestmail.model.editions import Slot
 from digestmail.model.papers import SourceHealth
+from digestmail.schedule.cron import current_slot
 from digestmail.schedule.gate import Gate, judge_gate
-from digestmail.storage import sources
+from digestmail.storage import editions, sources
+from digestmail.storage.database import Database
 
 
 def gate_of(connection: Connection, digest: Digest, slot: Slot, now: datetime) -> Gate | None:
@@ -46,6 +49,18 @@ def composed_after(composed: Composed, gate: Gate | None, zone: str) -> Composed
 def waiting_sentence(gate: Gate, zone: str) -> str:
     """Return what an edition waits for and until when, in the IANA time zone `zone`."""
     return f"waits until {_written(gate.until, zone)} for {', '.join(map(str, gate.missing))}"
+
+
+def closed_gates(database: Database, digests: Iterable[Digest], now: datetime) -> Iterator[str]:
+    """Yield which digests and variants wait at `now`, each as a sentence."""
+    with database.connect() as connection:
+        for digest in digests:
+            slot = current_slot(digest.schedule, now)
+            if slot is None or editions.get(connection, digest.name, slot.key) is not None:
+                continue
+            gate = gate_of(connection, digest, slot, now)
+            if gate is not None and is_gated(gate, now) and is_open(connection, digest, slot, now):
+                yield f"digest {digest.name} {waiting_sentence(gate, digest.schedule.timezone)}"
 
 
 def _written(moment: datetime, zone: str) -> str:

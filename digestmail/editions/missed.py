@@ -18,6 +18,7 @@ from digestmail.model.editions import Edition, Slot
 from digestmail.model.selection import Candidate
 from digestmail.schedule.cron import current_slot, next_fire
 from digestmail.storage import editions, settings
+from digestmail.storage.database import Database
 
 MOST_AT_ONCE = 3
 """Editions that a digest publishes at once after an outage. The first of them has the papers of all slots before."""
@@ -41,6 +42,17 @@ def missed_slots(connection: Connection, digest: Digest, slot: Slot, horizon: da
     restored_at = settings.restored_at(connection)
     closed_at = last_at if restored_at is None else max(last_at, restored_at)
     return [*islice(_back(digest.schedule, slot, closed_at), _MOST_NAMED)][::-1]
+
+
+def missed_lately(
+    database: Database, digest: Digest, now: datetime, horizon: datetime | None = None
+) -> tuple[Slot, ...]:
+    """Return the slots that were missed directly before the current one, oldest first."""
+    slot = current_slot(digest.schedule, now)
+    if slot is None:
+        return ()
+    with database.connect() as connection:
+        return tuple(missed_slots(connection, digest, slot, horizon))
 
 
 def due_slots(connection: Connection, digest: Digest, now: datetime, horizon: datetime | None = None) -> list[Slot]:

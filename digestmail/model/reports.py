@@ -167,6 +167,11 @@ class PublishReport:
         """The digests whose edition waits for a source."""
         return tuple(report.digest for report in self.digests if report.status == "waiting")
 
+    @property
+    def waits_until(self) -> datetime | None:
+        """When the first of them does not wait any longer; None if none waits."""
+        return min((report.waits_until for report in self.digests if report.waits_until is not None), default=None)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliverReport:

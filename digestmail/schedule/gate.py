@@ -17,6 +17,8 @@ from digestmail.schedule.arxiv_calendar import feed_day, surely_silent
 from digestmail.schedule.cron import current_slot, open_until
 from digestmail.schedule.moments import is_ahead
 
+LOOK_AGAIN = timedelta(minutes=10)
+"""How often sources are read while an edition waits."""
 _EARLIEST = timedelta(hours=12)
 """How long before its slot a batch may come."""
 _INSTANT = timedelta(microseconds=1)

