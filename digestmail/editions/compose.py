@@ -45,7 +45,7 @@ class Composed:
     pickable: tuple[Entry, ...] = ()
     """The papers that may be picked for single readers, by rank: those of the edition, and others."""
     waited: str = ""
-    """For which sources the edition waited in vain, as a sentence."""
+    """For which sources an edition with papers waited in vain, as a sentence."""
 
 
 def compose(

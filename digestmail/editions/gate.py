@@ -43,7 +43,10 @@ def composed_after(composed: Composed, gate: Gate | None, zone: str) -> Composed
     if gate is None or not gate.missing:
         return composed
     waited = f"waited in vain until {_written(gate.until, zone)} for {', '.join(map(str, gate.missing))}"
-    return replace(composed, edition=replace(composed.edition, missing=gate.sources), waited=waited)
+    edition = replace(composed.edition, missing=gate.sources)
+    if edition.reason:
+        return replace(composed, edition=replace(edition, reason=f"{edition.reason}; {waited}"))
+    return replace(composed, edition=edition, waited=waited)
 
 
 def waiting_sentence(gate: Gate, zone: str) -> str:

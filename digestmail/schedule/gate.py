@@ -21,6 +21,7 @@ LOOK_AGAIN = timedelta(minutes=10)
 """How often sources are read while an edition waits."""
 _EARLIEST = timedelta(hours=12)
 """How long before its slot a batch may come."""
+_TIME_TO_PUBLISH = timedelta(hours=2)
 _INSTANT = timedelta(microseconds=1)
 
 
@@ -41,7 +42,7 @@ class Gate:
     """What an edition waits for, and until when."""
 
     until: datetime
-    """The edition does not wait any longer. Before the slot's half-time, when it would be lost."""
+    """The edition does not wait any longer. It is before the slot is closed."""
     missing: tuple[Missing, ...] = ()
     silent: tuple[Missing, ...] = ()
     """Sources that have no papers today, and so are not waited for."""
@@ -64,7 +65,7 @@ def judge_gate(
     `health` are the last readings of each source by name: that of the entire source, and those of its categories.
     Readings dated after `now` were stored with a clock that was ahead, and do not count.
     """
-    until = min(slot.at + timedelta(hours=wait.hours), open_until(schedule, slot))
+    until = min(slot.at + timedelta(hours=wait.hours), _latest(schedule, slot))
     begins = batch_start(schedule, slot)
     missing, silent = [], []
     for source, arrival in wait.sources:
@@ -74,6 +75,12 @@ def judge_gate(
         elif why := "; ".join(_why_missing(arrival, slot, begins, rows, now)):
             missing.append(Missing(source=source, why=why))
     return Gate(until=until, missing=tuple(missing), silent=tuple(silent))
+
+
+def _latest(schedule: Schedule, slot: Slot) -> datetime:
+    """Return when no edition of `slot` waits any longer: while an hourly run still comes before the slot is closed."""
+    closes = open_until(schedule, slot)
+    return closes - min(_TIME_TO_PUBLISH, (closes - slot.at) / 2)
 
 
 def batch_start(schedule: Schedule, slot: Slot) -> datetime:
