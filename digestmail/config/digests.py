@@ -150,6 +150,10 @@ class DigestTable(RuledTable):
     language: Language = _DIGEST.look.language
     theme: ThemeTable = ThemeTable()
 
+    def limits(self) -> Limits:
+        """Return the limits of an email."""
+        return Limits(max_papers=self.max_papers, max_per_topic=self.max_per_topic, min_score=self.min_score)
+
     def wait(self, kinds: Mapping[str, str]) -> Wait:
         """Return what editions wait for; `kinds` are the kinds of all sources by name."""
         sources = tuple((name, _ARRIVALS.get(kinds.get(name, ""), Arrival.AT_ONCE)) for name in self.wait_for)

@@ -22,7 +22,7 @@ from digestmail.config.profile import ProfileTable
 from digestmail.config.sources import CURATED_KINDS, SourceTable
 from digestmail.config.values import DatabaseAddress, WebAddress, without_empty
 from digestmail.config.web import WebTable
-from digestmail.model.digests import Digest, Limits, Schedule, Topic, Weights
+from digestmail.model.digests import Digest, Schedule, Topic, Weights
 from digestmail.model.theme import Appearance
 
 
@@ -92,9 +92,7 @@ class Config(BaseSettings):
                 source_rules=tuple((name, source_rules[name]) for name in table.sources if name in source_rules),
                 rules=table.rules(),
                 topics=tuple(topics[name] for name in table.topics),
-                limits=Limits(
-                    max_papers=table.max_papers, max_per_topic=table.max_per_topic, min_score=table.min_score
-                ),
+                limits=table.limits(),
                 weights=weights,
                 window_days=table.window_days,
                 also_trending=table.also_trending,

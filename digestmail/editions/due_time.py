@@ -18,7 +18,7 @@ class DueTime:
         `slot_at` is when the slot of the edition began; None means that the edition belongs to none any more.
         """
         self._schedule = schedule
-        self._now = now
+        self.now = now
         self._slot_at = slot_at
         self._known: dict[tuple[int, str | None], datetime] = {}
 
@@ -28,7 +28,7 @@ class DueTime:
         An edition that is published after the hour in its slot is due now. Without an hour, it is due now.
         """
         if hour is None:
-            return self._now
+            return self.now
         key = hour, timezone
         if key not in self._known:
             # A zone that this machine does not know (any more) must not keep an edition from everyone else.
@@ -38,5 +38,5 @@ class DueTime:
 
     def _at(self, hour: int, zone: str) -> datetime:
         if self._slot_at is None:
-            return next_hour(hour, zone, self._now)
-        return max(self._now, due_at(self._schedule, self._slot_at, hour, zone))
+            return next_hour(hour, zone, self.now)
+        return max(self.now, due_at(self._schedule, self._slot_at, hour, zone))

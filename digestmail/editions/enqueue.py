@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from itertools import islice
 
 from sqlalchemy import Connection
@@ -34,20 +33,9 @@ class Queued:
 
 
 def enqueue(
-    connection: Connection,
-    digest: Digest,
-    composed: Composed,
-    edition_id: int,
-    now: datetime,
-    *,
-    slot_at: datetime | None,
-    send_empty: bool,
+    connection: Connection, digest: Digest, composed: Composed, edition_id: int, due: DueTime, *, send_empty: bool
 ) -> Queued:
-    """Queue a delivery for each subscriber with papers; with `send_empty`, also for the others.
-
-    They are due from `now`, at the hour that each subscriber chose in the slot that began at `slot_at`, if that
-    was less than a day ago.
-    """
+    """Queue a delivery for each subscriber with papers; with `send_empty`, also for the others."""
     edition = composed.edition
     assigner = SegmentAssigner(connection, edition, edition_id, personal=digest.personal, empty=send_empty)
     readers = ReaderPicks(connection, digest, edition, composed.pickable)
@@ -55,9 +43,8 @@ def enqueue(
     paper_ids = [entry.paper.id for entry in (composed.pickable if readers.possible else edition.entries)]
     before = received.earlier(connection, paper_ids, digest, edition_id)
     whom = audience_of(connection, digest, edition.slot, edition.composed_at)
-    received_papers = ReceivedPapers(received.of_everyone(connection, before, audience.ids_of(whom, now)))
-    due = DueTime(digest.schedule, now, slot_at=slot_at)
-    people = audience.wanted_by(connection, whom, now, lock=True)
+    received_papers = ReceivedPapers(received.of_everyone(connection, before, audience.ids_of(whom, due.now)))
+    people = audience.wanted_by(connection, whom, due.now, lock=True)
     recipients = personal = total = 0
     while chunk := list(islice(people, _CHUNK)):
         total += len(chunk)

@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 
 from digestmail.editions.cadence import Issue, plain_audience, variants
 from digestmail.editions.compose import Composed, compose, is_open, read_well
+from digestmail.editions.due_time import DueTime
 from digestmail.editions.enqueue import Queued, enqueue
 from digestmail.editions.gate import composed_after, gate_of, is_gated, waiting_sentence
 from digestmail.editions.missed import missed_slots
@@ -184,8 +185,19 @@ def publish_one(
     if gate is not None and is_gated(gate, now):
         return _waiting(digest, slot, gate)
     composed = composed_after(compose(connection, digest, slot, now, horizon), gate, digest.schedule.timezone)
-    edition = composed.edition
     missed = missed_slots(connection, digest, slot, horizon)
+    # The hours of subscribers hold for the slot, even if its edition is published some hours late.
+    began = None if now - current.at >= _DAY else queued_at - (now - current.at)
+    return _publish_composed(
+        connection, digest, composed, render, DueTime(digest.schedule, queued_at, slot_at=began), missed
+    )
+
+
+def _publish_composed(
+    connection: Connection, digest: Digest, composed: Composed, render: Render, due: DueTime, missed: Sequence[Slot]
+) -> DigestReport:
+    """Store what was composed, and queue its deliveries."""
+    edition = composed.edition
     # An empty edition is only recorded if every source was read. Otherwise the slot stays open.
     send_empty = digest.on_empty is OnEmpty.SEND and read_well(connection, digest)
     has_email = bool(edition.entries or composed.pickable or send_empty)
@@ -193,15 +205,12 @@ def publish_one(
     rendered = render(edition, sections) if has_email else None
     edition_id = editions.add(connection, edition)
     if edition_id is None and edition.entries:
-        return DigestReport(digest=digest.name, status="already-published", slot=slot.key)
+        return DigestReport(digest=digest.name, status="already-published", slot=edition.slot.key)
     if edition_id is None and composed.pickable:
-        edition_id = editions.lock_unsent(connection, digest.name, slot.key)
+        edition_id = editions.lock_unsent(connection, digest.name, edition.slot.key)
     if edition_id is None or rendered is None:
         return _report(composed, missed)
-    # The hours of subscribers hold for the slot, even if its edition is published some hours late.
-    began = None if now - current.at >= _DAY else queued_at - (now - current.at)
-    to_all = send_empty and not edition.entries
-    queued = enqueue(connection, digest, composed, edition_id, queued_at, slot_at=began, send_empty=to_all)
+    queued = enqueue(connection, digest, composed, edition_id, due, send_empty=send_empty and not edition.entries)
     if queued.example is not None:
         render(edition, with_picks(sections, queued.example, edition.limits.max_papers))
     editions.set_recipients(connection, edition_id, queued.recipients)
