@@ -181,7 +181,7 @@ def publish_one(
     slot = slot or current
     if slot is None or current is None or not is_open(connection, digest, slot, now, horizon, late=slot != current):
         return _not_now(connection, digest, slot, horizon)
-    gate = gate_of(connection, digest, slot, now)
+    gate = gate_of(connection, digest, slot, now) if slot == current else None
     if gate is not None and is_gated(gate, now):
         return _waiting(digest, slot, gate)
     composed = composed_after(compose(connection, digest, slot, now, horizon), gate, digest.schedule.timezone)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from xml.sax.saxutils import escape
@@ -265,6 +266,32 @@ def test_whatever_was_announced_while_the_machine_was_off_is_in_the_window(last,
     begin, end = window(now, since)
     if moment <= now and announcement_day(moment) >= since.astimezone(ZoneInfo("America/New_York")).date():
         assert begin <= moment <= end
+
+
+@pytest.mark.parametrize("days", [1, 3, 10, 14])
+def test_an_outage_of_days_is_filled_page_by_page(days):
+    """Papers are submitted every ten minutes and shown once they are announced; the machine is off for some days."""
+    since = datetime(2026, 12, 21, 5, 30, tzinfo=UTC)
+    now = since + timedelta(days=days)
+    eastern = ZoneInfo("America/New_York")
+    submitted = [since + timedelta(minutes=10 * n) for n in range(-10 * 144, days * 144)]
+    shown = [moment for moment in submitted if announcement_day(moment) <= now.astimezone(eastern).date()]
+    ids = {moment: f"http://arxiv.org/abs/2612.{number:05d}v1" for number, moment in enumerate(submitted)}
+
+    def script(request: Request) -> bytes:
+        begin, end = re.findall(r"\d{12}", request.query["search_query"])
+        found = [one for one in reversed(shown) if begin <= f"{one:%Y%m%d%H%M}" <= end]
+        start, size = int(request.query["start"]), int(request.query["max_results"])
+        page = [entry(id=ids[one], published=f"{one:%Y-%m-%dT%H:%M:%SZ}") for one in found[start : start + size]]
+        return answer(*page, total=len(found))
+
+    source, fetcher = api(script)
+    reading = source.read(now, since)
+    missed = [one for one in shown if announcement_day(one) > since.astimezone(eastern).date()]
+    got = {sighting.paper.id: sighting.day for sighting in reading.sightings}
+    assert reading.partial is None
+    assert {f"arxiv:2612.{submitted.index(one):05d}": announcement_day(one) for one in missed}.items() <= got.items()
+    assert len(fetcher.requests) <= len(got) // 500 + 1
 
 
 def test_the_same_day_asks_the_same_so_that_not_modified_can_be_said():
