@@ -21,7 +21,10 @@ def run(
         typer.Option("--wait", help="Stay and try again while an edition waits for its sources (wait_for)."),
     ] = False,
 ) -> None:
-    """Collect, publish and deliver everything that is due. Run this from cron."""
+    """Collect, publish and deliver everything that is due. Run this from cron.
+
+    With --wait there is a report for each run.
+    """
     from digestmail.cli import printing, progress, stopping
     from digestmail.cli.times import common_zone
     from digestmail.cli.waiting import run_while_waiting
@@ -32,15 +35,18 @@ def run(
         open_app(config, now, progress=shown) as app,
     ):
         zone = common_zone(app.digests)
-        if dry_run or not wait:
-            reports = [app.run(dry_run=dry_run, stop=stop)]
-        else:
-            reports = list(run_while_waiting(lambda: app.run(stop=stop), app.clock, stop))
-    failed = any(report.failed for report in reports)
-    for report in reports if failed and not json else reports[-1:]:
-        printing.show(report, json=json, quiet=quiet, failed=failed, zone=zone)
-    if failed:
+        patient = wait and not dry_run
+        runs = run_while_waiting(lambda: app.run(dry_run=dry_run, stop=stop), app.clock, stop if patient else _always)
+        reports = list(runs)
+    for report in reports:
+        printing.show(report, json=json, quiet=quiet, failed=report.failed, zone=zone)
+    if any(report.failed for report in reports):
         raise typer.Exit(1)
+
+
+def _always() -> bool:
+    """Stop after the first run."""
+    return True
 
 
 def collect(
