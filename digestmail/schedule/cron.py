@@ -145,7 +145,10 @@ def written_time(schedule: Schedule, slot_at: datetime) -> datetime:
     """
     zone = ZoneInfo(schedule.timezone)
     local = slot_at.astimezone(zone).replace(tzinfo=None)
-    for fire in islice(CronSim(" ".join(_fields(schedule.cron)), local - _CLEAR), _SOME_SLOTS):
+    fields = _fields(schedule.cron)
+    if fields[1].startswith("*"):
+        return local  # nothing begins at the end of a gap instead
+    for fire in islice(CronSim(" ".join(fields), local - _CLEAR), _SOME_SLOTS):
         if fire >= local:
             break
         if first_existing(fire, zone) == slot_at:

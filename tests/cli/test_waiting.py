@@ -1,10 +1,13 @@
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from clirun import digestmail
 from fakes import THURSDAY, FakeClock
 
+from digestmail.app import App
+from digestmail.cli import waiting
 from digestmail.cli.waiting import run_while_waiting
 from digestmail.model.reports import DigestReport, PublishReport, RunReport
 
@@ -63,3 +66,33 @@ def test_the_report_says_what_waits_and_until_when():
     published = waits(UNTIL).publish
     assert (published.waiting, published.waits_until) == (("daily",), UNTIL)
     assert (PublishReport().waiting, PublishReport().waits_until) == ((), None)
+
+
+CONFIG = """
+[mail]
+sender = "digest@example.org"
+transport = "maildir"
+[[sources]]
+name = "hf"
+kind = "huggingface"
+[[digests]]
+name = "daily"
+title = "Daily"
+schedule = "0 7 * * *"
+sources = ["hf"]
+wait_for = ["hf"]
+"""
+
+
+@pytest.mark.parametrize(("words", "runs"), [((), 1), (("--wait",), 3), (("--wait", "--dry-run"), 1)])
+def test_only_with_the_option_a_command_stays_and_it_prints_a_report_for_each_run(tmp_path, monkeypatch, words, runs):
+    (tmp_path / "config.toml").write_text(CONFIG)
+    reports = iter([waits(datetime(2190, 1, 1, tzinfo=UTC)), BUSY, DONE])
+    monkeypatch.setattr(App, "run", lambda *_, **__: next(reports))
+    monkeypatch.setattr(waiting, "_sleep", lambda *_: None)
+    said = digestmail(tmp_path, "run", *words)
+    assert [line.split()[0] for line in said.splitlines() if "daily" in line or "another" in line] == (
+        ["publish", "another"][: max(runs - 1, 1)]
+    )
+    assert said.count("deliver ") == (2 if runs == 3 else 1)
+    assert "publish  daily: waiting" in said
