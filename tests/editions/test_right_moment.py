@@ -253,6 +253,30 @@ def test_a_run_that_is_killed_between_missed_slots_is_continued(database):
     assert [world.papers(f"2026-05-0{day}") for day in (5, 6, 7)] == [[11, 12], [21, 22], [31, 32]]
 
 
+def test_missed_slots_are_published_while_the_current_one_waits(database):
+    world = off(database, OnMissed.EACH, 2, wait=Wait(sources=(("arxiv", Arrival.ARXIV),)))
+    now = at(3, 0)  # Thursday's papers are late
+    assert [(one.slot, one.status) for one in world.publish(now)] == [
+        ("2026-05-05", "published"), ("2026-05-06", "published"), ("2026-05-07", "waiting"),
+    ]  # fmt: skip
+    world.read(now + HOUR, 3)
+    assert [(one.slot, one.status) for one in world.publish(now + HOUR)] == [("2026-05-07", "published")]
+    assert [world.papers(f"2026-05-0{day}") for day in (5, 6, 7)] == [[11, 12], [21, 22], [31, 32]]
+
+
+def test_each_missed_week_has_its_edition_for_weekly_readers(database):
+    world = World(database, digest(sources=("arxiv",), on_missed=OnMissed.EACH))
+    ada = world.join("ada", cadence=Cadence.WEEKLY)
+    world.read(at(0, -40), 0)
+    world.publish(at(0))
+    world.read(at(14) + HOUR, *range(3, 15))
+    found = {one.digest for one in world.publish(at(14) + HOUR)}
+    assert found == {"daily", "daily@weekly"}
+    assert {number // 10 for number in world.papers("2026-05-11", "daily@weekly")} == set(range(3, 8))
+    assert {number // 10 for number in world.papers("2026-05-18", "daily@weekly")} == set(range(8, 15))
+    assert len(world.due(ada)) == 3
+
+
 def test_missed_papers_can_be_left_out(database):
     world = off(database, OnMissed.SKIP, 3)
     (report,) = world.publish(at(3) + HOUR)
