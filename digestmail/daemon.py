@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -23,6 +24,7 @@ from digestmail.errors import DigestmailError
 from digestmail.model.digests import Schedule
 from digestmail.model.reports import RunReport, Stop
 from digestmail.schedule.cron import next_fire
+from digestmail.schedule.gate import LOOK_AGAIN
 
 log = logging.getLogger("digestmail.daemon")
 
@@ -56,7 +58,8 @@ class Daemon:
     ) -> None:
         """Schedule a run for every digest of `app`, one every hour, and a delivery every minute.
 
-        The hourly run reads late or throttled sources again, and publishes open slots that were empty. `on_stop` is
+        The hourly run reads late or throttled sources again, and publishes open slots that were empty. While an edition
+        waits for its sources, there is a run every ten minutes. `on_stop` is
         called on SIGTERM or SIGINT; it may limit how long the work in progress takes.
         """
         self._app = app
@@ -65,6 +68,7 @@ class Daemon:
         self._stopping = threading.Event()
         self._clock = app.wall_clock
         self._owed = False
+        self._again_at = math.inf
         self._scheduler = BackgroundScheduler(
             jobstores={"default": MemoryJobStore()},
             executors={"default": ThreadPoolExecutor(max_workers=1)},
@@ -94,8 +98,8 @@ class Daemon:
             yield f"next run of digest {digest.name}: {at:%a %Y-%m-%d %H:%M} {digest.schedule.timezone}"
 
     def _look(self) -> None:
-        """Deliver what is due, and repeat a run that another process prevented."""
-        self._post(self._app.run if self._owed else self._deliver)
+        """Deliver what is due, and repeat a run that another process prevented, or in which an edition waited."""
+        self._post(self._app.run if self._owed or self._clock.monotonic() >= self._again_at else self._deliver)
 
     def _deliver(self, *, stop: Stop) -> RunReport:
         return RunReport(deliver=self._app.deliver(stop=stop))
@@ -108,6 +112,9 @@ class Daemon:
             log.error("the run failed, and is tried again at its next time: %s", error)  # noqa: TRY400 - no bug
             return
         self._owed = report.busy
+        if verb == self._app.run:
+            waits = LOOK_AGAIN.total_seconds() if report.publish.waiting else math.inf
+            self._again_at = self._clock.monotonic() + waits
         done = report.deliver
         if verb == self._app.run or done.stopped or done.sent + done.deferred + done.failed + done.cancelled:
             self._on_report(report)

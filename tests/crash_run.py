@@ -13,7 +13,7 @@ from digestmail.clock import SystemClock
 from digestmail.collect import collector
 from digestmail.config.load import load
 from digestmail.delivery import dispatcher, edition_composer, outbox_writer, tally
-from digestmail.editions import personal, publish
+from digestmail.editions import enqueue, personal, publish
 from digestmail.selection import personal as picking
 from digestmail.subscribers import admin
 
@@ -28,7 +28,7 @@ STEPS: dict[str, tuple[Any, str, bool, int]] = {
     "after collecting": (App, "collect", True, 1),
     "inside the publish transaction": (publish.editions, "add", True, 1),
     "between the picks and the delivery rows, in the publish transaction": (personal.picks, "add_reasons", True, 1),
-    "between the delivery rows and the commit": (publish.deliveries, "enqueue", True, 1),
+    "between the delivery rows and the commit": (enqueue.deliveries, "enqueue", True, 1),
     "after publishing": (App, "publish", True, 1),
     "inside the claim transaction": (outbox_writer.claims, "claim", True, 1),
     "after the claim": (outbox_writer.OutboxWriter, "_commit", True, 1),

@@ -11,10 +11,22 @@ from digestmail.cli.options import ConfigPath, DryRun, Json, Now, Quiet, open_ap
 
 
 def run(
-    config: ConfigPath = None, now: Now = None, json: Json = False, quiet: Quiet = False, dry_run: DryRun = False
+    config: ConfigPath = None,
+    now: Now = None,
+    json: Json = False,
+    quiet: Quiet = False,
+    dry_run: DryRun = False,
+    wait: Annotated[
+        bool,
+        typer.Option("--wait", help="Stay and try again while an edition waits for its sources (wait_for)."),
+    ] = False,
 ) -> None:
-    """Collect, publish and deliver everything that is due. Run this from cron."""
+    """Collect, publish and deliver everything that is due. Run this from cron.
+
+    With --wait there is a report for each run.
+    """
     from digestmail.cli import printing, progress, stopping
+    from digestmail.cli.waiting import run_while_waiting
     from digestmail.schedule.times import common_zone
 
     with (
@@ -22,8 +34,19 @@ def run(
         progress.shown(quiet=quiet or json) as shown,
         open_app(config, now, progress=shown) as app,
     ):
-        report, zone = app.run(dry_run=dry_run, stop=stop), common_zone(app.digests)
-    printing.report(report, json=json, quiet=quiet, failed=report.failed, zone=zone)
+        zone = common_zone(app.digests)
+        patient = wait and not dry_run
+        runs = run_while_waiting(lambda: app.run(dry_run=dry_run, stop=stop), app.clock, stop if patient else _always)
+        reports = list(runs)
+    for report in reports:
+        printing.show(report, json=json, quiet=quiet, failed=report.failed, zone=zone)
+    if any(report.failed for report in reports):
+        raise typer.Exit(1)
+
+
+def _always() -> bool:
+    """Stop after the first run."""
+    return True
 
 
 def collect(

@@ -26,6 +26,8 @@ from digestmail.text.counts import counted
 
 _ASKED = "asked to stop"
 """How the worker says that a signal ended it."""
+_NAMED = 5
+"""Missed slots that are named, the last ones."""
 Report = RunReport | CollectReport | PublishReport | DeliverReport
 
 
@@ -34,14 +36,19 @@ def report(value: Report, *, json: bool, quiet: bool, failed: bool, zone: str = 
 
     Times are written in the IANA time zone `zone`.
     """
+    show(value, json=json, quiet=quiet, failed=failed, zone=zone)
+    if failed:
+        raise typer.Exit(1)
+
+
+def show(value: Report, *, json: bool, quiet: bool, failed: bool, zone: str = "UTC") -> None:
+    """Print a report like `report`, but do not leave."""
     if json:
         as_json(value)
     elif failed or not quiet:
         stream = sys.stderr if failed and quiet else sys.stdout
         for line in lines(value, zone):
             stream.write(f"{line}\n")
-    if failed:
-        raise typer.Exit(1)
 
 
 def as_json(value: Any) -> None:
@@ -145,6 +152,8 @@ def _digest_lines(digest: DigestReport, zone: str) -> Iterator[str]:
         text += f", papers picked for {digest.personal}" if digest.personal else ""
         text += f", nothing left for {digest.nothing_for}" if digest.nothing_for else ""
         text += f", {digest.shortened} shortened to fit" if digest.shortened else ""
+    if digest.missed:
+        text += f"; {counted(len(digest.missed), 'slot')} before it missed: {', '.join(digest.missed[-_NAMED:])}"
     text += f"; {digest.reason}" if digest.reason else ""
     text += f"; next edition due {written(digest.next_at, zone)}" if digest.next_at else ""
     yield text

@@ -140,6 +140,8 @@ def show_edition(
         sys.stdout.write(f"{edition.announcement.text}\n")
         return
     sys.stdout.write(f"{edition.title}, {edition.slot.day:%a %d %B %Y}\n{edition.reason}".rstrip() + "\n")
+    if edition.missing:
+        sys.stdout.write(f"waited in vain for {', '.join(edition.missing)}\n")
     sections = for_all_topics(edition)
     for section in sections:
         _show_entries(section.topic or "Also trending", section.entries)

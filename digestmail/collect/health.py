@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from datetime import date, datetime, timedelta
-from zoneinfo import ZoneInfo
 
 from digestmail.errors import SourceError, SourceRefusedError, SourceThrottledError, SourceUnreadableError
 from digestmail.model.papers import Health, PaperId, Reading, SourceHealth
-from digestmail.schedule.cron import arxiv_announces_on
+from digestmail.schedule.arxiv_calendar import arxiv_announces_on, feed_day, why_silent
 from digestmail.text.counts import counted
 
-_EASTERN = ZoneInfo("America/New_York")
 _QUIET = timedelta(days=10)
 """After this time without new entries, even a quiet source may have a problem."""
 
@@ -83,14 +81,14 @@ def _within(category: str, categories: tuple[str, ...]) -> bool:
 
 
 def _arxiv_without_news(shows_papers: bool, fresh_at: datetime | None, now: datetime) -> tuple[Health, str]:  # noqa: FBT001 - a fact, not an option
-    today = now.astimezone(_EASTERN).date()
+    today = feed_day(now)
     due = _last_announcement(today)
-    if fresh_at is not None and fresh_at.astimezone(_EASTERN).date() >= due:
+    if fresh_at is not None and feed_day(fresh_at) >= due:
         if today == due:
             return Health.FRESH, f"nothing new since {fresh_at:%a %d %b %H:%M} UTC; the batch of {due:%a %d %b} is read"
-        return Health.NOTHING_ANNOUNCED, f"arXiv announces nothing on {_why_silent(today)}"
+        return Health.NOTHING_ANNOUNCED, f"arXiv announced nothing on {today} ({why_silent(today)})"
     if today != due and not shows_papers:
-        return Health.NOTHING_ANNOUNCED, f"arXiv announces nothing on {_why_silent(today)}"
+        return Health.NOTHING_ANNOUNCED, f"arXiv announced nothing on {today} ({why_silent(today)})"
     if shows_papers:
         return Health.STALE, f"shows only papers seen before, though an announcement was due on {due:%a %d %b}"
     return Health.NOTHING_ANNOUNCED, f"no papers, though an announcement was due on {due:%a %d %b}"
@@ -101,11 +99,6 @@ def _last_announcement(today: date) -> date:
     while not arxiv_announces_on(day):
         day -= timedelta(days=1)
     return day
-
-
-def _why_silent(day: date) -> str:
-    weekend = day.weekday() >= 5  # noqa: PLR2004 - Saturday
-    return f"{day:%a %d %b} ({'weekend' if weekend else 'holiday'})"
 
 
 def _without_news(fresh_at: datetime | None, now: datetime) -> tuple[Health, str]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from digestmail.config.rules import RuledTable
 from digestmail.config.values import Category, Colour, Language, Line, Name, PictureAddress, Table
-from digestmail.model.digests import Digest, Limits, OnEmpty, Schedule, Topic, Weights
+from digestmail.model.digests import Arrival, Digest, Limits, OnEmpty, OnMissed, Schedule, Topic, Wait, Weights
 from digestmail.model.theme import DARK, LIGHT, Layout, Logo, Palette, Theme
 
 RESERVED_NAMES = frozenset(
@@ -42,6 +43,8 @@ RESERVED_NAMES = frozenset(
     }
 )
 """What no digest may be called: its page would have the address of another, or its deliveries look like notices."""
+_ARRIVALS = {"arxiv-feed": Arrival.ARXIV, "arxiv-api": Arrival.ARXIV, "huggingface": Arrival.GRADUAL}
+"""How papers come, by kind of source; all others show them at once."""
 _TOPIC = Topic(name="")
 
 
@@ -137,6 +140,9 @@ class DigestTable(RuledTable):
     window_days: int = Field(default=_DIGEST.window_days, ge=1, le=60)
     also_trending: bool = _DIGEST.also_trending
     on_empty: OnEmpty = _DIGEST.on_empty
+    on_missed: OnMissed = _DIGEST.on_missed
+    wait_for: tuple[Name, ...] = ()
+    wait_hours: float = Field(default=_DIGEST.wait.hours, gt=0, le=24)
     welcome_edition: bool = _DIGEST.welcome_edition
     allow_repeats_of: tuple[Name, ...] = ()
     for_you: int = Field(default=_DIGEST.for_you, ge=0, le=50)
@@ -145,3 +151,12 @@ class DigestTable(RuledTable):
     thumbnails: bool = _DIGEST.look.thumbnails
     language: Language = _DIGEST.look.language
     theme: ThemeTable = ThemeTable()
+
+    def limits(self) -> Limits:
+        """Return the limits of an email."""
+        return Limits(max_papers=self.max_papers, max_per_topic=self.max_per_topic, min_score=self.min_score)
+
+    def wait(self, kinds: Mapping[str, str]) -> Wait:
+        """Return what editions wait for; `kinds` are the kinds of all sources by name."""
+        sources = tuple((name, _ARRIVALS.get(kinds.get(name, ""), Arrival.AT_ONCE)) for name in self.wait_for)
+        return Wait(sources=sources, hours=self.wait_hours)

@@ -165,12 +165,21 @@ def _digest_problems(key: str, digest: dict[str, Any], known: Mapping[str, list[
                 near = difflib.get_close_matches(str(name), [str(one) for one in known[table]], n=1)
                 hint = f"; did you mean {near[0]!r}?" if near else ""
                 yield f"{key}.{column}: there is no {name!r} in [[{table}]]{hint}"
+    yield from _wait_problems(key, digest)
     cron, timezone = digest.get("schedule"), digest.get("timezone", "UTC")
     if isinstance(timezone, str) and (wrong := check_timezone(timezone)):
         yield f"{key}.timezone: {wrong}"
     if isinstance(cron, str) and (wrong := check_cron(cron)):
         yield f"{key}.schedule: {wrong}"
     yield from _theme_problems(f"{key}.theme", digest.get("theme"))
+
+
+def _wait_problems(key: str, digest: dict[str, Any]) -> Iterator[str]:
+    """Find sources that a digest waits for but does not have."""
+    waited, sources = digest.get("wait_for", []), digest.get("sources", [])
+    if isinstance(waited, (list, tuple)) and isinstance(sources, (list, tuple)):
+        for name in dict.fromkeys(str(name) for name in waited if name not in sources):
+            yield f"{key}.wait_for: {name!r} is not one of the digest's sources; add it to {key}.sources"
 
 
 def _theme_problems(key: str, theme: Any) -> Iterator[str]:

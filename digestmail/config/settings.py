@@ -22,7 +22,7 @@ from digestmail.config.profile import ProfileTable
 from digestmail.config.sources import SourceTable
 from digestmail.config.values import DatabaseAddress, WebAddress, without_empty
 from digestmail.config.web import WebTable
-from digestmail.model.digests import Digest, Limits, Schedule, Topic, Weights
+from digestmail.model.digests import Digest, Schedule, Topic, Weights
 from digestmail.model.theme import Appearance
 
 
@@ -81,6 +81,7 @@ class Config(BaseSettings):
         source_rules = {table.name: table.rules() for table in self.sources if table.block or table.keep}
         profile = self.profile.value() if self.profile else None
         curated = {table.name for table in self.sources if table.curated}
+        kinds = {table.name: table.kind for table in self.sources}
         return tuple(
             Digest(
                 name=table.name,
@@ -92,13 +93,13 @@ class Config(BaseSettings):
                 source_rules=tuple((name, source_rules[name]) for name in table.sources if name in source_rules),
                 rules=table.rules(),
                 topics=tuple(topics[name] for name in table.topics),
-                limits=Limits(
-                    max_papers=table.max_papers, max_per_topic=table.max_per_topic, min_score=table.min_score
-                ),
+                limits=table.limits(),
                 weights=weights,
                 window_days=table.window_days,
                 also_trending=table.also_trending,
                 on_empty=table.on_empty,
+                on_missed=table.on_missed,
+                wait=table.wait(kinds),
                 welcome_edition=table.welcome_edition,
                 allow_repeats_of=table.allow_repeats_of,
                 for_you=table.for_you,

@@ -6,7 +6,7 @@ read all of them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -40,8 +40,12 @@ def list_problems(config: Config, base: Path) -> Iterator[str]:
 def with_members(config: Config, base: Path) -> Config:
     """Return `config` with a table for each place. Raises OSError or SourceUnreadableError for an OPML file."""
     members = {table.name: tuple(_members(table, base)) for table in config.sources}
+
+    def named(names: Sequence[str]) -> tuple[str, ...]:
+        return tuple(one.name for name in names for one in members[name])
+
     digests = tuple(
-        digest.model_copy(update={"sources": tuple(one.name for name in digest.sources for one in members[name])})
+        digest.model_copy(update={"sources": named(digest.sources), "wait_for": named(digest.wait_for)})
         for digest in config.digests
     )
     sources = tuple(one for table in config.sources for one in members[table.name])

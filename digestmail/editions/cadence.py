@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
+from digestmail.editions.missed import due_slots
 from digestmail.model.digests import VARIANT_MARK, Cadence, CatchUp, Digest
 from digestmail.model.editions import Slot
 from digestmail.schedule.cadence import LONGEST_PERIOD
@@ -24,6 +25,8 @@ from digestmail.storage.audience import Audience
 from digestmail.storage.database import Database
 
 _LONGEST_CATCH_UP = timedelta(days=30)
+_INSTANT = timedelta(microseconds=1)
+_BOTH = 2
 
 
 def with_cadence(digest: Digest, cadence: Cadence) -> Digest:
@@ -61,21 +64,44 @@ def _widened(digest: Digest, days: int, *, periods: float) -> Digest:
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Issue:
+    """An edition to publish if it is due: a digest or variant, and its slot. None means that no slot has begun."""
+
+    digest: Digest
+    slot: Slot | None
+
+
 def variants(
     begin: Callable[[], AbstractContextManager[Connection]], digest: Digest, now: datetime, horizon: datetime
-) -> Iterator[Digest]:
-    """Yield a configured digest, then its variants that have readers in their current slots.
+) -> Iterator[Issue]:
+    """Yield the due slots of a configured digest, then those of its variants that have readers.
 
     Catch-up editions come after the edition that they replace, which decides who gets one. So this must be iterated
-    while what it yields is published. `horizon` is the latest possible time.
+    while what it yields is published. Those that should have come with the edition before, and did not, come first.
+    `horizon` is the latest possible time.
     """
+    tried: set[str] = set()
+
+    def not_tried(connection: Connection, one: Digest, up_to: datetime) -> list[Issue]:
+        found = [issue for issue in _catch_ups(connection, one, up_to, horizon) if issue.digest.name not in tried]
+        tried.update(issue.digest.name for issue in found)
+        return found
+
     with begin() as connection:
         chosen = in_use(connection, digest, now, horizon)
     for one in (digest, *chosen):
-        yield one
         with begin() as connection:
-            returns = _catch_ups(connection, one, now, horizon)
-        yield from returns
+            slots = due_slots(connection, one, now, horizon)
+            left_behind = not_tried(connection, one, slots[0].at - _INSTANT) if slots else []
+        yield from left_behind
+        if not slots:
+            yield Issue(digest=one, slot=None)
+        for slot in slots:
+            yield Issue(digest=one, slot=slot)
+            with begin() as connection:
+                returns = not_tried(connection, one, slot.at)
+            yield from returns
 
 
 def in_use(connection: Connection, digest: Digest, now: datetime, horizon: datetime) -> tuple[Digest, ...]:
@@ -118,18 +144,17 @@ def _absence(connection: Connection, digest: Digest, slot: Slot, until: datetime
     return None if last is None else CatchUp(missed_at=last.edition.composed_at, until=until)
 
 
-def _catch_ups(connection: Connection, digest: Digest, now: datetime, horizon: datetime) -> tuple[Digest, ...]:
-    """Return the variants for readers who return in the current slot of `digest`, once its edition is out.
+def _catch_ups(connection: Connection, digest: Digest, up_to: datetime, horizon: datetime) -> tuple[Issue, ...]:
+    """Return the catch-up editions that belong to the last edition of a slot up to the one at `up_to`.
 
-    Readers share an edition if their pauses began on the same local day, or more than 30 days ago.
+    They are for readers whose pause ended before it, and are due until they are published. Readers share an edition if
+    their pauses began on the same local day, or more than 30 days ago.
     """
-    slot = current_slot(digest.schedule, now)
-    stored = editions.get(connection, digest.name, slot.key) if slot else None
-    if slot is None or stored is None or not stored.edition.entries:
+    last = editions.last_slots(connection, digest.name, up_to, 2)
+    if len(last) < _BOTH:
         return ()
-    absence = _absence(connection, digest, slot, stored.edition.composed_at)
-    if absence is None:
-        return ()
+    (slot, composed_at), (_, missed_at) = last
+    absence = CatchUp(missed_at=missed_at, until=composed_at)
     zone = ZoneInfo(digest.schedule.timezone)
     earliest = slot.day - _LONGEST_CATCH_UP
     returning = replace(plain_audience(digest, slot), catch_up=absence)
@@ -137,8 +162,8 @@ def _catch_ups(connection: Connection, digest: Digest, now: datetime, horizon: d
     found = []
     for since in sorted({max(day, earliest) for day in began}):
         first = None if since == earliest else datetime.combine(since, time(), zone)
-        last = datetime.combine(since + timedelta(days=1), time(), zone)
-        variant = catching_up(digest, slot, replace(absence, first=first, last=last), since)
+        last_day = datetime.combine(since + timedelta(days=1), time(), zone)
+        variant = catching_up(digest, slot, replace(absence, first=first, last=last_day), since)
         if editions.get(connection, variant.name, slot.key) is None:
-            found.append(variant)
+            found.append(Issue(digest=variant, slot=slot))
     return tuple(found)

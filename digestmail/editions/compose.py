@@ -8,10 +8,11 @@ from datetime import UTC, datetime, time, timedelta
 
 from sqlalchemy import Connection
 
+from digestmail.editions.missed import in_turn, slot_before
 from digestmail.editions.topic_learning import models_of
 from digestmail.editions.trending import find_trending
 from digestmail.errors import StorageError
-from digestmail.model.digests import Digest
+from digestmail.model.digests import Digest, OnMissed
 from digestmail.model.editions import Edition, Slot
 from digestmail.model.papers import Health, Mention, Mentioned
 from digestmail.model.selection import Candidate, Entry, Outcome, Selection
@@ -43,6 +44,8 @@ class Composed:
     """Papers first seen at this time or later were not considered."""
     pickable: tuple[Entry, ...] = ()
     """The papers that may be picked for single readers, by rank: those of the edition, and others."""
+    waited: str = ""
+    """For which sources an edition with papers waited in vain, as a sentence."""
 
 
 def compose(
@@ -58,14 +61,16 @@ def compose(
     since = window_start(digest, slot, last)
     seen = seen_papers(connection, digest, since, now, horizon)
     admitted = list(admit(seen, compile_sources(digest.source_rules)))
-    candidates = list(newness.candidates(admitted, digest.curated, since))
+    found = newness.candidates(admitted, digest.curated, since)
+    turn = in_turn(connection, digest, slot, last, (since, now), found)
+    candidates = turn.candidates
     paper_ids = [candidate.paper.id for candidate in candidates]
     selection = select(
         candidates,
         digest,
         slot.day,
         published=papers.published(connection, digest.name, paper_ids),
-        last_at=last.composed_at if last else None,
+        last_at=turn.last_at,
         elsewhere=papers.published_elsewhere(connection, paper_ids, digest.name, digest.allow_repeats_of),
         models=models_of(connection, digest),
     )
@@ -74,12 +79,11 @@ def compose(
     edition = as_edition(digest, slot, now, selection, reason)
     if edition.entries:
         edition = replace(edition, trending=find_trending(connection, digest, slot, now))
-    sent_at = editions.last_sent_at(connection, digest.name, before=slot.at) if digest.personal else None
     return Composed(
         edition=edition,
         selection=selection,
         since=since,
-        pickable=_pickable(digest, edition, selection, candidates, sent_at),
+        pickable=_pickable(digest, edition, selection, candidates, turn.sent_at),
     )
 
 
@@ -143,10 +147,16 @@ def _dated_mention(mention: Mention, now: datetime, horizon: datetime | None) ->
 
 
 def window_start(digest: Digest, slot: Slot, last: Edition | None) -> datetime:
-    """Return the start of the window of a digest, which extends back to the last edition if days were missed."""
+    """Return the start of the window of a digest, which extends back to the last edition if days were missed.
+
+    If missed papers are left out, it extends back to the last slot only.
+    """
     start = slot.at - timedelta(days=digest.window_days)
     if last is None:
         return start
+    if digest.on_missed is OnMissed.SKIP:
+        before = slot_before(digest.schedule, slot)
+        return start if before is None else max(min(start, before.at), min(start, slot.at - _LONGEST_GAP))
     return max(min(start, last.slot.at), min(start, slot.at - _LONGEST_GAP))
 
 
@@ -210,20 +220,28 @@ def upcoming_slot(connection: Connection, digest: Digest, now: datetime, horizon
     return coming
 
 
-def is_open(connection: Connection, digest: Digest, slot: Slot, now: datetime, horizon: datetime | None = None) -> bool:
+def is_open(
+    connection: Connection,
+    digest: Digest,
+    slot: Slot,
+    now: datetime,
+    horizon: datetime | None = None,
+    *,
+    late: bool = False,
+) -> bool:
     """Return whether a slot that has begun can still get its edition.
 
     It cannot if it or a later one was published, or may have been in a database that was lost, or if the next slot is
-    nearer. The first edition of a digest may be up to a day late, so that a new digest shows a result at once.
-    `horizon` is the latest possible time, if known. Editions after it were published with a clock that was ahead, and
-    do not block earlier slots. A catch-up edition belongs to one that is out: it can be published until the next slot.
+    nearer, unless it may be `late`. The first edition of a digest may be up to a day late, so that a new digest shows a
+    result at once. `horizon` is the latest possible time, if known. Editions after it were published with a clock that
+    was ahead, and do not block earlier slots. A catch-up edition belongs to one that is out, so it may be late.
     """
     if editions.is_out(connection, digest.name, slot.key, slot.at, horizon):
         return False
     restored_at = settings.restored_at(connection)
     if restored_at is not None and slot.at <= restored_at:
         return False
-    if digest.catch_up is not None or now <= open_until(digest.schedule, slot):
+    if late or digest.catch_up is not None or now <= open_until(digest.schedule, slot):
         return True
     is_first = digest.schedule.every is None and editions.is_first(connection, digest.name, horizon)
     return is_first and now - slot.at <= _FIRST_MAY_BE_LATE

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from digestmail.editions.compose import Composed, compose, upcoming_slot
 from digestmail.editions.explain_reader import ReaderQuestion, explain_published, explain_upcoming
+from digestmail.editions.gate import gate_of, is_gated, waiting_sentence
 from digestmail.editions.trending import trended
 from digestmail.model.digests import Digest
 from digestmail.model.editions import Edition
@@ -87,6 +88,10 @@ def _explain_one(
     # Times are given to the minute, so sightings of the entire minute are included.
     composed = compose(connection, digest, slot, now.replace(second=59, microsecond=999_999), horizon)
     found = _unpublished(connection, digest, paper, composed)
+    gate = gate_of(connection, digest, slot, now)
+    if gate is not None and slot.at <= now and is_gated(gate, now):
+        wait = f"the edition {waiting_sentence(gate, digest.schedule.timezone)}"
+        found = replace(found, reasons=(*found.reasons, wait))
     return found if asked is None else _with(found, explain_upcoming(connection, asked, composed))
 
 
@@ -132,6 +137,8 @@ def _published(edition: Edition, paper: Paper) -> Explanation:
             other_matches=entry.matches[1:],
         )
         sentences += (*reasons(decision, None), *readers(edition, entry.paper.id))
+    if edition.missing:
+        sentences += (f"the edition waited in vain for {', '.join(edition.missing)}",)
     return Explanation(digest=edition.digest, slot=edition.slot.key, outcome="published", reasons=sentences)
 
 

@@ -6,33 +6,35 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, replace
-from datetime import datetime
-from itertools import islice
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Final, Protocol
 
 from sqlalchemy import Connection
 
-from digestmail.editions.cadence import audience_of, plain_audience, variants
+from digestmail.editions.cadence import Issue, plain_audience, variants
 from digestmail.editions.compose import Composed, compose, is_open, read_well
 from digestmail.editions.due_time import DueTime
-from digestmail.editions.personal import PickedPapers, ReaderPicks
-from digestmail.editions.recipients import ReceivedPapers, SegmentAssigner
+from digestmail.editions.enqueue import Queued, enqueue
+from digestmail.editions.gate import composed_after, gate_of, is_gated, waiting_sentence
+from digestmail.editions.missed import missed_slots
 from digestmail.errors import DigestmailError, StorageError
 from digestmail.model.deliveries import Rendered
 from digestmail.model.digests import Digest, OnEmpty
 from digestmail.model.editions import Edition, Slot
 from digestmail.model.reports import DigestReport, PublishReport
-from digestmail.model.selection import PersonalSection, Section
+from digestmail.model.selection import Section
 from digestmail.schedule.cron import current_slot, next_fire
+from digestmail.schedule.gate import Gate
 from digestmail.selection.segments import for_all_topics, with_picks
-from digestmail.storage import audience, deliveries, editions, received, settings
+from digestmail.storage import audience, editions, settings
 from digestmail.storage.database import Database
 
 log = logging.getLogger("digestmail.editions")
 
-_CHUNK = 20_000
 _HAPPENED: Final = frozenset({"published", "empty", "failed"})
+_DAY = timedelta(days=1)
+_NOTHING_QUEUED = Queued()
 
 
 class Render(Protocol):
@@ -62,7 +64,7 @@ def publish(
         digests,
         lambda digest: variants(database.begin, digest, now, max(now, queued_at or now)),
         database.begin,
-        lambda connection, one: publish_one(connection, one, render, now, queued_at or now, horizon),
+        lambda inner, one: publish_one(inner, one.digest, render, now, queued_at or now, horizon, slot=one.slot),
         stop=stop,
     )
 
@@ -82,15 +84,15 @@ def dry_run_publish(
         digests,
         lambda digest: variants(nested, digest, now, max(now, queued_at or now)),
         nested,
-        lambda inner, one: publish_one(inner, one, render, now, queued_at or now, horizon),
+        lambda inner, one: publish_one(inner, one.digest, render, now, queued_at or now, horizon, slot=one.slot),
     )
 
 
 def _publish_each(
     digests: Sequence[Digest],
-    variants_of: Callable[[Digest], Iterator[Digest]],
+    variants_of: Callable[[Digest], Iterator[Issue]],
     begin: Callable[[], AbstractContextManager[Connection]],
-    publish_it: Callable[[Connection, Digest], DigestReport],
+    publish_it: Callable[[Connection, Issue], DigestReport],
     *,
     stop: Callable[[], bool] = lambda: False,
 ) -> PublishReport:
@@ -102,9 +104,9 @@ def _publish_each(
 
 def _publish_variants(
     digest: Digest,
-    variants_of: Callable[[Digest], Iterator[Digest]],
+    variants_of: Callable[[Digest], Iterator[Issue]],
     begin: Callable[[], AbstractContextManager[Connection]],
-    publish_it: Callable[[Connection, Digest], DigestReport],
+    publish_it: Callable[[Connection, Issue], DigestReport],
     *,
     stop: Callable[[], bool],
 ) -> Iterator[DigestReport]:
@@ -113,12 +115,13 @@ def _publish_variants(
         return
     one = digest
     try:
-        for one in variants_of(digest):
-            if one is not digest and stop():
+        for number, issue in enumerate(variants_of(digest)):
+            one = issue.digest
+            if number and stop():
                 return
             try:
                 with begin() as connection:
-                    report = publish_it(connection, one)
+                    report = publish_it(connection, issue)
             except Exception as error:  # noqa: BLE001 - one digest must never stop the others
                 report = _failed(one, error)
             if one is digest or report.status in _HAPPENED:
@@ -146,6 +149,7 @@ def is_waiting(database: Database, digest: Digest, now: datetime, horizon: datet
     with database.connect() as connection:
         return (
             editions.get(connection, digest.name, slot.key) is None
+            and not is_gated(gate_of(connection, digest, slot, now), now)
             and is_open(connection, digest, slot, now, horizon)
             and (digest.name == digest.base or audience.is_wanted(connection, plain_audience(digest, slot), horizon))
         )
@@ -163,18 +167,37 @@ def publish_one(
     now: datetime,
     queued_at: datetime,
     horizon: datetime | None = None,
+    *,
+    slot: Slot | None = None,
 ) -> DigestReport:
     """Publish `digest` if it is due, in the caller's transaction. Its deliveries are due from `queued_at`.
 
+    `slot` is the current one by default; an earlier one must be among `due_slots`, or that of a catch-up edition.
     The email with all topics and one with picks are rendered, so that an edition that cannot be rendered is not
     published. Times after `horizon`, if it is known, were written with a clock that was ahead.
     """
     if horizon is not None:
         settings.limit_restored_at(connection, horizon)
-    slot = current_slot(digest.schedule, now)
-    if slot is None or not is_open(connection, digest, slot, now, horizon):
+    current = current_slot(digest.schedule, now)
+    slot = slot or current
+    if slot is None or current is None or not is_open(connection, digest, slot, now, horizon, late=slot != current):
         return replace(_not_now(connection, digest, slot, horizon), next_at=next_fire(digest.schedule, now))
-    composed = compose(connection, digest, slot, now, horizon)
+    gate = gate_of(connection, digest, slot, now) if slot == current else None
+    if gate is not None and is_gated(gate, now):
+        return _waiting(digest, slot, gate)
+    composed = composed_after(compose(connection, digest, slot, now, horizon), gate, digest.schedule.timezone)
+    missed = missed_slots(connection, digest, slot, horizon)
+    # The hours of subscribers hold for the slot, even if its edition is published some hours late.
+    began = None if now - current.at >= _DAY else queued_at - (now - current.at)
+    return _publish_composed(
+        connection, digest, composed, render, DueTime(digest.schedule, queued_at, slot_at=began), missed
+    )
+
+
+def _publish_composed(
+    connection: Connection, digest: Digest, composed: Composed, render: Render, due: DueTime, missed: Sequence[Slot]
+) -> DigestReport:
+    """Store what was composed, and queue its deliveries."""
     edition = composed.edition
     # An empty edition is only recorded if every source was read. Otherwise the slot stays open.
     send_empty = digest.on_empty is OnEmpty.SEND and read_well(connection, digest)
@@ -183,18 +206,16 @@ def publish_one(
     rendered = render(edition, sections) if has_email else None
     edition_id = editions.add(connection, edition)
     if edition_id is None and edition.entries:
-        return DigestReport(digest=digest.name, status="already-published", slot=slot.key)
+        return DigestReport(digest=digest.name, status="already-published", slot=edition.slot.key)
     if edition_id is None and composed.pickable:
-        edition_id = editions.lock_unsent(connection, digest.name, slot.key)
+        edition_id = editions.lock_unsent(connection, digest.name, edition.slot.key)
     if edition_id is None or rendered is None:
-        return _report(composed, None, _Queued())
-    queued = _enqueue(
-        connection, digest, composed, edition_id, queued_at, send_empty=send_empty and not edition.entries
-    )
+        return _report(composed, missed)
+    queued = enqueue(connection, digest, composed, edition_id, due, send_empty=send_empty and not edition.entries)
     if queued.example is not None:
         render(edition, with_picks(sections, queued.example, edition.limits.max_papers))
     editions.set_recipients(connection, edition_id, queued.recipients)
-    return _report(composed, rendered, queued)
+    return _report(composed, missed, rendered, queued)
 
 
 def _not_now(connection: Connection, digest: Digest, slot: Slot | None, horizon: datetime | None) -> DigestReport:
@@ -209,7 +230,20 @@ def _not_now(connection: Connection, digest: Digest, slot: Slot | None, horizon:
     return DigestReport(digest=digest.name, status="empty", slot=slot.key, reason=stored.edition.reason)
 
 
-def _report(composed: Composed, rendered: Rendered | None, queued: _Queued) -> DigestReport:
+def _waiting(digest: Digest, slot: Slot, gate: Gate) -> DigestReport:
+    return DigestReport(
+        digest=digest.name,
+        status="waiting",
+        slot=slot.key,
+        reason=waiting_sentence(gate, digest.schedule.timezone),
+        missing=gate.sources,
+        waits_until=gate.until,
+    )
+
+
+def _report(
+    composed: Composed, missed: Sequence[Slot], rendered: Rendered | None = None, queued: Queued = _NOTHING_QUEUED
+) -> DigestReport:
     edition = composed.edition
     return DigestReport(
         digest=edition.digest,
@@ -222,49 +256,7 @@ def _report(composed: Composed, rendered: Rendered | None, queued: _Queued) -> D
         recipients=queued.recipients,
         personal=queued.personal,
         nothing_for=queued.nothing_for,
-        reason=edition.reason,
+        reason="; ".join(filter(None, (edition.reason, composed.waited))),
+        missing=edition.missing,
+        missed=tuple(slot.key for slot in missed),
     )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Queued:
-    """What was queued for an edition."""
-
-    recipients: int = 0
-    personal: int = 0
-    """Recipients for whom papers were picked."""
-    nothing_for: int = 0
-    """Subscribers without papers."""
-    example: PersonalSection | None = None
-    """The section "For you" of one of them."""
-
-
-def _enqueue(
-    connection: Connection, digest: Digest, composed: Composed, edition_id: int, now: datetime, *, send_empty: bool
-) -> _Queued:
-    """Queue a delivery for each subscriber with papers; with `send_empty`, also for the others."""
-    edition = composed.edition
-    assigner = SegmentAssigner(connection, edition, edition_id, personal=digest.personal, empty=send_empty)
-    readers = ReaderPicks(connection, digest, edition, composed.pickable)
-    picked = PickedPapers(edition, composed.pickable)
-    paper_ids = [entry.paper.id for entry in (composed.pickable if readers.possible else edition.entries)]
-    before = received.earlier(connection, paper_ids, digest, edition_id)
-    whom = audience_of(connection, digest, edition.slot, edition.composed_at)
-    received_papers = ReceivedPapers(received.of_everyone(connection, before, audience.ids_of(whom, now)))
-    due = DueTime(digest.schedule.timezone, now)
-    people = audience.wanted_by(connection, whom, now, lock=True)
-    recipients = personal = total = 0
-    while chunk := list(islice(people, _CHUNK)):
-        total += len(chunk)
-        got = {subscriber_id: received_papers.by(subscriber_id) for subscriber_id, _ in chunk}
-        packed = {reader: picked.packed(reader, found) for reader, found in readers.pick(got)}
-        rows = [
-            (subscriber_id, segment_id, due.at(wanted.hour, wanted.timezone))
-            for subscriber_id, wanted in chunk
-            if (segment_id := assigner.segment_for(wanted, got[subscriber_id], picked=subscriber_id in packed))
-            is not None
-        ]
-        picked.store(connection, edition_id)
-        recipients += deliveries.enqueue(connection, rows, edition_id, packed)
-        personal += len(packed)
-    return _Queued(recipients=recipients, personal=personal, nothing_for=total - recipients, example=picked.first)

@@ -44,7 +44,7 @@ def requeue(
                 segment_id = _segment(connection, digest, waiting, one, after)
                 deliveries.move(connection, waiting, segment_id, now)
             if hour_changed and waiting.attempts == 0 and not waiting.announcement:
-                due_at = DueTime(digest.schedule.timezone, now).at(one.hour, after.timezone)
+                due_at = DueTime(digest.schedule, now).at(one.hour, after.timezone)
                 deliveries.postpone(connection, waiting, due_at)
             changed += content_changed or (hour_changed and not waiting.announcement)
     return changed

@@ -95,6 +95,35 @@ class OnEmpty(StrEnum):
     SEND = "send"
 
 
+class OnMissed(StrEnum):
+    """What to do about slots in which digestmail did not run."""
+
+    MERGE = "merge"
+    """The next edition contains their papers."""
+    EACH = "each"
+    """Each of the last of them gets its edition."""
+    SKIP = "skip"
+    """Their papers are left out."""
+
+
+class Arrival(StrEnum):
+    """How the new papers of a source come."""
+
+    ARXIV = "arxiv"
+    """At once, on the days of arXiv's calendar."""
+    AT_ONCE = "at-once"
+    GRADUAL = "gradual"
+    """Over some hours."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wait:
+    """Which sources an edition waits for, and for how many hours after the start of its slot at most."""
+
+    sources: tuple[tuple[str, Arrival], ...] = ()
+    hours: float = 3.0
+
+
 VARIANT_MARK: Final = "@"
 _PERIOD: Final = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})--.*")
 """Separates the name of a digest from the name of a variant. Configured names do not contain it."""
@@ -153,6 +182,8 @@ class Digest:
     also_trending: bool = True
     """Whether papers that match no topic get a last section."""
     on_empty: OnEmpty = OnEmpty.SKIP
+    on_missed: OnMissed = OnMissed.MERGE
+    wait: Wait = Wait()
     allow_repeats_of: tuple[str, ...] = ()
     """Names of digests whose papers this digest may repeat for the same person."""
     welcome_edition: bool = False

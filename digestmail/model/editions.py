@@ -56,6 +56,8 @@ class Edition:
     considered: int = 0
     """The number of candidates."""
     reason: str = ""
+    missing: tuple[str, ...] = ()
+    """Sources that the edition waited for in vain."""
     trending: tuple[Trending, ...] = ()
     """Papers of earlier editions that trend now, the strongest growth first."""
     since: date | None = None

@@ -126,7 +126,7 @@ class CollectReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DigestReport:
-    """The result for one digest. `status`: published, empty, already-published, not-due or failed."""
+    """The result for one digest. `status`: published, empty, waiting, already-published, not-due or failed."""
 
     digest: str
     status: str
@@ -145,6 +145,12 @@ class DigestReport:
     reason: str = ""
     next_at: datetime | None = None
     """When the next slot begins, in UTC, if nothing was due."""
+    missing: tuple[str, ...] = ()
+    """Sources that the edition waits for, or waited for in vain."""
+    waits_until: datetime | None = None
+    """Until when it waits."""
+    missed: tuple[str, ...] = ()
+    """Slots directly before this one in which digestmail did not run, at most 31."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,6 +163,16 @@ class PublishReport:
     def failed(self) -> tuple[str, ...]:
         """The digests that could not be published."""
         return tuple(report.digest for report in self.digests if report.status == "failed")
+
+    @property
+    def waiting(self) -> tuple[str, ...]:
+        """The digests whose edition waits for a source."""
+        return tuple(report.digest for report in self.digests if report.status == "waiting")
+
+    @property
+    def waits_until(self) -> datetime | None:
+        """When the first of them does not wait any longer; None if none waits."""
+        return min((report.waits_until for report in self.digests if report.waits_until is not None), default=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

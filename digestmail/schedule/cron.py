@@ -1,4 +1,4 @@
-"""Schedules: which slot is due, when the next one starts, and on which days arXiv announces papers.
+"""Schedules: which slot is due, and when the next one starts.
 
 Schedules are crontab lines. cronsim parses them like Debian's cron (Sunday is 0 or 7; day of month or weekday) and
 computes in local time. Daylight saving time is handled here, also like Debian: a skipped time fires right after the
@@ -7,9 +7,8 @@ gap, a repeated time fires once.
 
 from __future__ import annotations
 
-import calendar
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from difflib import get_close_matches
 from functools import lru_cache
 from itertools import groupby, islice
@@ -133,10 +132,28 @@ def _all_slots(schedule: Schedule, start: datetime, *, reverse: bool) -> Iterato
     key_format = "%Y-%m-%dT%H:%M" if len(fires.minutes) * len(fires.hours) > 1 else "%Y-%m-%d"
     follows_clock = fields[1].startswith("*")
     for fire in fires:
-        begins_local = _first_existing(fire, zone)
+        begins_local = first_existing(fire, zone)
         if follows_clock and begins_local.replace(tzinfo=None) != fire:
             continue
         yield Slot(at=begins_local.astimezone(UTC), key=f"{begins_local:{key_format}}", day=begins_local.date())
+
+
+def written_time(schedule: Schedule, slot_at: datetime) -> datetime:
+    """Return the local time (naive) that the crontab line names for the slot that began at `slot_at`.
+
+    It differs from the local time of `slot_at` if the change of clocks skips it: 02:30 begins at 03:00.
+    """
+    zone = ZoneInfo(schedule.timezone)
+    local = slot_at.astimezone(zone).replace(tzinfo=None)
+    fields = _fields(schedule.cron)
+    if fields[1].startswith("*"):
+        return local  # nothing begins at the end of a gap instead
+    for fire in islice(CronSim(" ".join(fields), local - _CLEAR), _SOME_SLOTS):
+        if fire >= local:
+            break
+        if first_existing(fire, zone) == slot_at:
+            return fire
+    return local
 
 
 def _fields(line: str) -> list[str]:
@@ -145,7 +162,7 @@ def _fields(line: str) -> list[str]:
     return _NICKNAMES.get(text.lower(), text).split()
 
 
-def _first_existing(wall_clock: datetime, zone: ZoneInfo) -> datetime:
+def first_existing(wall_clock: datetime, zone: ZoneInfo) -> datetime:
     """Return the first existing minute at or after `wall_clock` (naive) in `zone`."""
     local = wall_clock.replace(tzinfo=zone)
     while local != local.astimezone(UTC).astimezone(zone):
@@ -166,86 +183,5 @@ def next_hour(hour: int, timezone: str, after: datetime) -> datetime:
     if local.hour == hour:
         return after
     today = datetime.combine(local.date(), time(hour))
-    begins = (_first_existing(day, zone).astimezone(UTC) for day in (today, today + _DAY))
+    begins = (first_existing(day, zone).astimezone(UTC) for day in (today, today + _DAY))
     return next(moment for moment in begins if moment >= after)
-
-
-# -- arXiv's calendar ------------------------------------------------------------------------------------------------
-
-_EASTERN = ZoneInfo("America/New_York")
-_CUT_OFF = time(14, 0)
-_LISTED = {
-    2026: frozenset(
-        date(2026, month, day)
-        for month, day in ((1, 1), (1, 19), (6, 19), (7, 3), (9, 7), (11, 26), (12, 25), (12, 29), (12, 31))
-    ),
-}
-
-
-def arxiv_announces_on(day: date) -> bool:
-    """Return whether a feed dated `day` (US Eastern) contains papers.
-
-    arXiv announces on the evenings of Sunday to Thursday at 20:00, and rebuilds its feeds at midnight: Monday to
-    Friday. A deferred announcement is named by the day of its evening, so the feed of the following day is empty.
-    Friday has no evening announcement, so a named Friday means the Sunday after, and Monday's feed. (Seen in 2025 and
-    2026: papers on Thursday 1 January, none on Friday 2 January; papers on Friday 19 June, none on Monday 22 June.)
-
-    The deferred days of 2026 are arXiv's own (https://info.arxiv.org/help/availability.html). For other years these are
-    used: New Year's Day, Martin Luther King Day, Juneteenth, Independence Day, Labor Day, Thanksgiving and Christmas
-    Day, moved to Friday or Monday from a weekend as the US government does. Each year arXiv adds one to three days of
-    its own choice, most of them between Christmas and New Year, which are not known here.
-    """
-    if day.weekday() >= calendar.SATURDAY:
-        return False
-    return not any(named in _deferred(named.year) for named in _back_to_weekday(day - _DAY))
-
-
-def announcement_day(submitted: datetime) -> date:
-    """Return the date of the feed that announces a paper submitted at `submitted` (aware).
-
-    Papers submitted between 14:00 US Eastern of one weekday and the next are announced on the evening of the latter
-    (Friday's on Sunday), and a deferred batch with the next one. Moderation can take longer.
-    """
-    local = submitted.astimezone(_EASTERN)
-    closes = local.date() if local.time() < _CUT_OFF else local.date() + _DAY
-    while closes.weekday() >= calendar.SATURDAY:
-        closes += _DAY
-    day = closes + _DAY
-    while not arxiv_announces_on(day):
-        day += _DAY
-    return day
-
-
-def _back_to_weekday(day: date) -> Iterator[date]:
-    """Yield `day` and the days before it, up to and including a weekday."""
-    while day.weekday() >= calendar.SATURDAY:
-        yield day
-        day -= _DAY
-    yield day
-
-
-@lru_cache(maxsize=8)
-def _deferred(year: int) -> frozenset[date]:
-    """Return the days whose announcement arXiv defers."""
-    if year in _LISTED:
-        return _LISTED[year]
-    fixed = (date(year, 1, 1), date(year, 6, 19), date(year, 7, 4), date(year, 12, 25))
-    return frozenset(
-        (
-            *(_observed(holiday) for holiday in fixed),
-            _weekday_of(year, 1, calendar.MONDAY, 3),
-            _weekday_of(year, 9, calendar.MONDAY, 1),
-            _weekday_of(year, 11, calendar.THURSDAY, 4),
-        )
-    )
-
-
-def _observed(holiday: date) -> date:
-    moved = {calendar.SATURDAY: -_DAY, calendar.SUNDAY: _DAY}
-    return holiday + moved.get(holiday.weekday(), timedelta(0))
-
-
-def _weekday_of(year: int, month: int, weekday: int, number: int) -> date:
-    """Return the first, second, ... (`number`) such weekday of a month."""
-    first = date(year, month, 1)
-    return first + timedelta(days=(weekday - first.weekday()) % 7 + 7 * (number - 1))

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 SKEW = timedelta(minutes=2)
 """The allowed difference between the clocks of two workers."""
 LONGEST_DELIVERY = timedelta(hours=26)
-"""The longest time until a delivery is due: a chosen hour is at most 25 hours ahead, when clocks change."""
+"""The longest time until a delivery is due: a chosen hour is at most 26 hours ahead, when clocks change."""
 LONGEST_PAUSE = timedelta(hours=26)
 """The longest pause of a relay or a domain: daily quotas of an account reset within a day."""
 

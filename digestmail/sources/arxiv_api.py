@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode
@@ -18,7 +18,7 @@ from urllib.parse import urlencode
 from digestmail.errors import SourceError, SourceRefusedError, SourceThrottledError, SourceUnreadableError
 from digestmail.model.papers import Reading, Sighting, Skipped
 from digestmail.papers.identity import find_arxiv_id
-from digestmail.schedule.cron import announcement_day
+from digestmail.schedule.arxiv_calendar import announcement_day, feed_day, first_submission
 from digestmail.sources.arxiv import arxiv_categories, arxiv_paper, subject_pattern
 from digestmail.sources.authors import clean_names
 from digestmail.sources.base import Answer, Fetcher
@@ -35,7 +35,8 @@ RESULT_LIMIT = 30_000
 FIRST_LOOK_BACK = timedelta(days=3)
 LOOK_BACK_AT_MOST = timedelta(days=14)
 ANNOUNCEMENT_LAG = timedelta(days=4)
-"""A paper is shown when it is announced, up to so long after it was submitted (weekend and holiday)."""
+"""A paper is shown when it is announced: usually up to so long after it was submitted, because of weekends and
+moderation. Deferred announcements take longer."""
 
 _THROTTLING = {HTTPStatus.FORBIDDEN, HTTPStatus.NOT_ACCEPTABLE}
 _MOST_DIGITS = 12
@@ -167,9 +168,12 @@ def _over_limit(total: int) -> str | None:
 
 
 def window(now: datetime, since: datetime | None) -> tuple[datetime, datetime]:
-    """Return from when to when to ask for submissions, in whole days, so that a day's requests are the same."""
+    """Return from when to when to ask for submissions, in whole days, so that a day's requests are the same.
+
+    Everything that was announced on the day of `since` (US Eastern), or later, was submitted in between.
+    """
     start = now - FIRST_LOOK_BACK if since is None else max(since, now - LOOK_BACK_AT_MOST)
-    start -= ANNOUNCEMENT_LAG
+    start = min(start - ANNOUNCEMENT_LAG, first_submission(feed_day(start)).astimezone(UTC))
     return (
         start.replace(hour=0, minute=0, second=0, microsecond=0),
         now.replace(hour=23, minute=59, second=0, microsecond=0),

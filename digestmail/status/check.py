@@ -20,7 +20,7 @@ from digestmail.model.reports import DeliverReport
 from digestmail.model.subscribers import ChoiceCount
 from digestmail.schedule.cron import next_fire
 from digestmail.schedule.times import common_zone
-from digestmail.status import fetching, files, outbox, sources
+from digestmail.status import fetching, files, moments, outbox, sources
 from digestmail.subscribers.admin import count_choices
 from digestmail.text.counts import counted
 from digestmail.text.credentials import weaknesses
@@ -73,6 +73,7 @@ def check(app: App, *, connect: bool, thorough: bool = True) -> CheckReport:
     problems += _orphans(app, wanted := count_choices(app.database))
     problems += _without_readers(app, wanted)
     problems += sources.problems(app, health)
+    problems += moments.problems(app)
     editions = [one for digest in app.digests for one in (digest, *chosen(app.database, digest, app.horizon()))]
     unread = tuple(name for name in configured if name not in {row.source for row in health})
     return CheckReport(
@@ -81,6 +82,7 @@ def check(app: App, *, connect: bool, thorough: bool = True) -> CheckReport:
             *outbox.ahead(app),
             *outbox.at_work(app),
             *_ways_out(app),
+            *moments.notes(app, editions),
             *fetching.notes(app, health),
             *_not_learned(app),
             *files.notes(app, connect=connect),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 from functools import cache
 from typing import Any
 
@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 
 from digestmail.errors import StorageError
 from digestmail.model.archive import StoredEdition
-from digestmail.model.editions import Edition, Segment
+from digestmail.model.editions import Edition, Segment, Slot
 from digestmail.model.selection import Section
 from digestmail.selection.segments import for_all_topics
 from digestmail.storage import papers, upsert
@@ -122,6 +122,42 @@ def is_first(connection: Connection, digest: str, horizon: datetime | None = Non
     """Return whether a digest has no edition, not even an empty one, for any slot up to `horizon`."""
     known = select(editions.c.id).where(editions.c.digest == digest, _up_to(horizon))
     return connection.execute(known.limit(1)).first() is None
+
+
+def last_slot_at(
+    connection: Connection, digest: str, before: datetime, horizon: datetime | None = None
+) -> datetime | None:
+    """Return when the last slot of `digest` before `before` began that is recorded, published or empty."""
+    e = editions.c
+    own = e.digest == digest, e.slot_at < before, _up_to(horizon)
+    found: datetime | None = connection.execute(
+        select(e.slot_at).where(*own).order_by(e.slot_at.desc()).limit(1)
+    ).scalar()
+    return found
+
+
+def recorded_slots(connection: Connection, digest: str, before: datetime) -> tuple[datetime, ...]:
+    """Return when the slots of `digest` before `before` began that are recorded, published or empty."""
+    statement = select(editions.c.slot_at).where(editions.c.digest == digest, editions.c.slot_at < before)
+    return tuple(connection.execute(statement).scalars())
+
+
+def last_slots(connection: Connection, digest: str, up_to: datetime, limit: int) -> tuple[tuple[Slot, datetime], ...]:
+    """Return the last slots up to the one at `up_to` that have an edition with papers, and when it was composed.
+
+    They are in descending order; the content is not read.
+    """
+    e = editions.c
+    statement = (
+        select(e.slot_at, e.slot, e.composed_at)
+        .where(e.digest == digest, e.slot_at <= up_to, e.papers > 0)
+        .order_by(e.slot_at.desc())
+        .limit(limit)
+    )
+    return tuple(
+        (Slot(at=row.slot_at, key=row.slot, day=date.fromisoformat(row.slot[:10])), row.composed_at)
+        for row in connection.execute(statement)
+    )
 
 
 def latest(connection: Connection, digest: str, before: datetime | None = None) -> StoredEdition | None:

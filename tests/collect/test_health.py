@@ -19,6 +19,7 @@ def previous(fresh_at: datetime, *categories: str) -> dict[str, SourceHealth]:
 
 
 THANKSGIVING = datetime(2026, 11, 26, 12, tzinfo=UTC)
+BLACK_FRIDAY = THANKSGIVING + timedelta(days=1)
 
 
 def at(day: int, hour: int = 8) -> datetime:
@@ -43,11 +44,11 @@ def test_each_category_is_judged_on_its_own():
 @pytest.mark.parametrize(
     ("now", "fresh_at", "papers", "health", "says"),
     [
-        (at(4), at(3), 0, Health.NOTHING_ANNOUNCED, "Sat 04 Apr (weekend)"),
+        (at(4), at(3), 0, Health.NOTHING_ANNOUNCED, "arXiv announced nothing on 2026-04-04 (weekend)"),
         (at(2), at(2, 6), 1, Health.FRESH, "the batch of Thu 02 Apr is read"),
         (at(3), at(2), 1, Health.STALE, "due on Fri 03 Apr"),
         (at(3), at(2), 0, Health.NOTHING_ANNOUNCED, "though an announcement was due on Fri 03 Apr"),
-        (THANKSGIVING + timedelta(days=1), THANKSGIVING, 0, Health.NOTHING_ANNOUNCED, "hol"),
+        (BLACK_FRIDAY, THANKSGIVING, 0, Health.NOTHING_ANNOUNCED, "2026-11-27 (holiday, the announcement of"),
         (at(5), at(2), 1, Health.STALE, "due on Fri 03 Apr"),
     ],
 )  # fmt: skip

@@ -23,6 +23,7 @@ from digestmail.config import (
     web,
 )
 from digestmail.errors import ConfigError
+from digestmail.model.digests import Arrival, OnMissed, Wait
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "config.example.toml"
 
@@ -541,3 +542,41 @@ def test_a_sender_that_is_not_one_mailbox_is_refused_with_what_to_write(write, s
 def test_a_name_that_a_digest_lists_twice_is_an_error(write):
     text = SMALL + '\ntopics = ["Agents", "Agents"]\n[[topics]]\nname = "Agents"\nkeywords = ["agent"]\n'
     assert [problem.split(": ", 1)[1] for problem in problems(write(text))] == ["'Agents' is listed twice"]
+
+
+# -- the right moment ---------------------------------------------------------------------------------------------
+
+
+def test_by_default_no_edition_waits_and_missed_slots_are_merged(write):
+    (daily,) = load.load(write(SMALL)).digest_values()
+    assert (daily.wait.sources, daily.on_missed) == ((), OnMissed.MERGE)
+
+
+def test_how_the_papers_of_a_source_come_follows_from_its_kind(write):
+    text = EXAMPLE.read_text("utf-8").replace(
+        "#wait_for = []", 'wait_for = ["arxiv", "arxiv-gaps", "huggingface", "blog"]'
+    )
+    daily = load.load(write(text.replace("#wait_hours = 3.0", "wait_hours = 1.5"))).digest_values()[0]
+    assert daily.wait == Wait(
+        sources=(
+            ("arxiv", Arrival.ARXIV),
+            ("arxiv-gaps", Arrival.ARXIV),
+            ("huggingface", Arrival.GRADUAL),
+            ("blog", Arrival.AT_ONCE),
+        ),
+        hours=1.5,
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ('wait_for = ["arxiv"]', "digests[\"daily\"].wait_for: 'arxiv' is not one of the digest's sources"),
+        ("wait_hours = 0", 'digests["daily"].wait_hours: '),
+        ("wait_hours = 25", 'digests["daily"].wait_hours: '),
+        ('on_missed = "all"', 'digests["daily"].on_missed: '),
+    ],
+)
+def test_what_no_edition_can_wait_for_is_named(write, line, problem):
+    (found,) = problems(write(f"{SMALL}{line}\n"))
+    assert found.startswith(problem)

@@ -6,6 +6,7 @@ from fakes import THURSDAY, FakeClock
 from websites import open_app
 
 from digestmail.daemon import Daemon, clock_offset
+from digestmail.model.reports import DeliverReport, DigestReport, PublishReport, RunReport
 
 YEAR = timedelta(days=365)
 
@@ -54,3 +55,27 @@ def test_being_told_to_stop_is_passed_on(sqlite, tmp_path):
     with open_app(f"sqlite:///{tmp_path / 'test.db'}") as app:
         Daemon(app, on_report=lambda _: None, on_stop=lambda: told.append(True)).stop()
     assert told == [True]
+
+
+def test_while_an_edition_waits_there_is_a_run_every_ten_minutes(sqlite, tmp_path, monkeypatch):
+    clock, calls = FakeClock(), []
+    reports = {"run": waiting_report("waiting"), "deliver": RunReport()}
+    with open_app(f"sqlite:///{tmp_path / 'test.db'}") as app:
+        monkeypatch.setattr(app, "run", lambda *, stop: calls.append("run") or reports["run"])
+        monkeypatch.setattr(app, "deliver", lambda *, stop: calls.append("deliver") or DeliverReport())
+        daemon = Daemon(app, on_report=lambda _: None)
+        daemon._clock = clock
+        daemon._post(app.run)
+        for _ in range(12):
+            clock.sleep(60)
+            daemon._look()
+        assert calls == ["run", *["deliver"] * 9, "run", *["deliver"] * 2]
+        reports["run"] = waiting_report("published")
+        for _ in range(20):
+            clock.sleep(60)
+            daemon._look()
+    assert calls.count("run") == 3
+
+
+def waiting_report(status: str) -> RunReport:
+    return RunReport(publish=PublishReport(digests=(DigestReport(digest="daily", status=status),)))

@@ -21,7 +21,7 @@ from readers import DAILY, DAY, Readers, mixed, numbers_of, others, picked
 from sqlalchemy import select, text
 
 from digestmail.collect.collector import collect
-from digestmail.editions import publish as publishing
+from digestmail.editions import enqueue as publishing
 from digestmail.errors import SubscriptionError
 from digestmail.model.digests import Digest, Limits, OnEmpty
 from digestmail.model.papers import PaperId, Sighting

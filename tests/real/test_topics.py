@@ -19,7 +19,7 @@ from replaying import DATA, needs_shared
 from digestmail.model.digests import Topic
 from digestmail.model.papers import Origin, Paper, PaperId
 from digestmail.model.selection import Candidate, Outcome, TopicMatch
-from digestmail.schedule.cron import arxiv_announces_on
+from digestmail.schedule.arxiv_calendar import arxiv_announces_on
 from digestmail.selection.select import select
 from digestmail.selection.similarity import compare
 from digestmail.selection.tokenize import read

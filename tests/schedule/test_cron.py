@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -10,8 +10,6 @@ from hypothesis import strategies as st
 from digestmail.errors import ConfigError
 from digestmail.model.digests import Cadence, Schedule
 from digestmail.schedule.cron import (
-    announcement_day,
-    arxiv_announces_on,
     check_cron,
     check_timezone,
     current_slot,
@@ -21,7 +19,6 @@ from digestmail.schedule.cron import (
 )
 
 ZONES = ("Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "UTC", "Pacific/Apia")
-EASTERN = ZoneInfo("America/New_York")
 
 
 def check_schedule(schedule: Schedule) -> str | None:
@@ -269,69 +266,6 @@ def test_a_schedule_that_never_fires_has_no_slot():
     assert current_slot(never, at("2026-04-02 12:00")) is None
     with pytest.raises(ConfigError, match="never fires"):
         next_fire(never, at("2026-04-02 12:00"))
-
-
-# -- arXiv's calendar ------------------------------------------------------------------------------------------------
-
-
-def silent(begin: date, end: date) -> list[str]:
-    days = [begin + timedelta(days=n) for n in range((end - begin).days)]
-    return [f"{day:%m-%d}" for day in days if day.weekday() < 5 and not arxiv_announces_on(day)]
-
-
-def test_feeds_are_empty_on_weekends():
-    assert not any(arxiv_announces_on(date(2026, 4, day)) for day in (4, 5, 11, 12, 18, 19, 25, 26))
-    assert all(arxiv_announces_on(date(2026, 4, day)) for day in (1, 2, 3, 6, 7, 8, 9, 10))
-
-
-def test_the_feed_after_a_deferred_evening_is_empty_in_2026():
-    assert silent(date(2026, 1, 1), date(2027, 1, 1)) == [
-        "01-02", "01-20", "06-22", "07-06", "09-08", "11-27", "12-28", "12-30",
-    ]  # fmt: skip
-
-
-def test_other_years_know_the_holidays_that_are_always_kept():
-    assert silent(date(2025, 1, 1), date(2026, 1, 1)) == ["01-02", "01-21", "06-20", "07-07", "09-02", "11-28", "12-26"]
-    assert silent(date(2027, 1, 1), date(2028, 1, 1)) == [
-        "01-01",
-        "01-04",
-        "01-19",
-        "06-21",
-        "07-06",
-        "09-07",
-        "11-26",
-        "12-27",
-    ]
-
-
-def test_the_last_evening_of_2026_empties_the_first_feed_of_2027():
-    assert not arxiv_announces_on(date(2027, 1, 1))
-
-
-@pytest.mark.parametrize(
-    ("submitted", "announced"),
-    [
-        ("2026-04-06 13:59", date(2026, 4, 7)),  # Monday before the cut-off: announced that evening
-        ("2026-04-06 14:00", date(2026, 4, 8)),
-        ("2026-04-02 13:59", date(2026, 4, 3)),
-        ("2026-04-02 14:00", date(2026, 4, 6)),  # Thursday 14:00 to Friday 14:00: Sunday evening
-        ("2026-04-03 13:59", date(2026, 4, 6)),
-        ("2026-04-03 14:00", date(2026, 4, 7)),  # Friday 14:00 to Monday 14:00: Monday evening
-        ("2026-04-05 20:00", date(2026, 4, 7)),
-        ("2026-11-26 10:00", date(2026, 11, 30)),  # Thanksgiving's announcement comes with the next
-    ],
-)
-def test_a_paper_is_announced_by_the_feed_its_submission_time_tells(submitted, announced):
-    assert announcement_day(at(submitted, "America/New_York")) == announced
-
-
-@given(st.datetimes(datetime(2020, 1, 1), datetime(2032, 1, 1), timezones=st.just(UTC)))  # noqa: DTZ001 - hypothesis wants them naive
-def test_every_paper_is_announced_after_its_submission_on_a_day_with_papers(submitted):
-    announced = announcement_day(submitted)
-    assert arxiv_announces_on(announced)
-    announcement = datetime.combine(announced, time(0), tzinfo=EASTERN)
-    assert timedelta(hours=10) <= announcement - submitted.astimezone(EASTERN) < timedelta(days=9)
-    assert announcement_day(submitted + timedelta(hours=1)) >= announced
 
 
 def test_a_slot_stays_open_half_way_to_the_next_one():

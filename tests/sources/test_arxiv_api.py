@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from xml.sax.saxutils import escape
+from zoneinfo import ZoneInfo
 
 import pytest
 from fetching import Request, ScriptedFetcher, in_order
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from digestmail.errors import (
@@ -17,7 +19,7 @@ from digestmail.errors import (
     SourceUnreadableError,
 )
 from digestmail.model.papers import Origin, Reading, Sighting
-from digestmail.schedule.cron import announcement_day
+from digestmail.schedule.arxiv_calendar import announcement_day
 from digestmail.sources import arxiv_api
 from digestmail.sources.arxiv_api import ArxivApi, parse_api_page, search_query, window
 
@@ -250,6 +252,46 @@ def test_a_query_may_do_without_categories():
 )
 def test_the_window_reaches_back_over_the_days_missed_and_the_lag_of_announcements(since, start):
     assert window(NOW, since) == (start, datetime(2026, 4, 2, 23, 59, tzinfo=UTC))
+
+
+@given(
+    st.datetimes(datetime(2026, 1, 5), datetime(2026, 12, 31)),  # noqa: DTZ001 - hypothesis wants them naive
+    st.integers(0, 14 * 24),
+    st.integers(-9 * 24, 14 * 24),
+)
+@example(datetime(2026, 12, 29, 4), 5, -4 * 24 - 9)  # noqa: DTZ001 - submitted on Thursday, deferred twice
+def test_whatever_was_announced_while_the_machine_was_off_is_in_the_window(last, off, submitted):
+    since = last.replace(tzinfo=UTC)
+    now, moment = since + timedelta(hours=off), since + timedelta(hours=submitted)
+    begin, end = window(now, since)
+    if moment <= now and announcement_day(moment) >= since.astimezone(ZoneInfo("America/New_York")).date():
+        assert begin <= moment <= end
+
+
+@pytest.mark.parametrize("days", [1, 3, 10, 14])
+def test_an_outage_of_days_is_filled_page_by_page(days):
+    """Papers are submitted every ten minutes and shown once they are announced; the machine is off for some days."""
+    since = datetime(2026, 12, 21, 5, 30, tzinfo=UTC)
+    now = since + timedelta(days=days)
+    eastern = ZoneInfo("America/New_York")
+    submitted = [since + timedelta(minutes=10 * n) for n in range(-10 * 144, days * 144)]
+    shown = [moment for moment in submitted if announcement_day(moment) <= now.astimezone(eastern).date()]
+    ids = {moment: f"http://arxiv.org/abs/2612.{number:05d}v1" for number, moment in enumerate(submitted)}
+
+    def script(request: Request) -> bytes:
+        begin, end = re.findall(r"\d{12}", request.query["search_query"])
+        found = [one for one in reversed(shown) if begin <= f"{one:%Y%m%d%H%M}" <= end]
+        start, size = int(request.query["start"]), int(request.query["max_results"])
+        page = [entry(id=ids[one], published=f"{one:%Y-%m-%dT%H:%M:%SZ}") for one in found[start : start + size]]
+        return answer(*page, total=len(found))
+
+    source, fetcher = api(script)
+    reading = source.read(now, since)
+    missed = [one for one in shown if announcement_day(one) > since.astimezone(eastern).date()]
+    got = {sighting.paper.id: sighting.day for sighting in reading.sightings}
+    assert reading.partial is None
+    assert {f"arxiv:2612.{submitted.index(one):05d}": announcement_day(one) for one in missed}.items() <= got.items()
+    assert len(fetcher.requests) <= len(got) // 500 + 1
 
 
 def test_the_same_day_asks_the_same_so_that_not_modified_can_be_said():
