@@ -184,6 +184,8 @@ def publish_one(
     edition_id = editions.add(connection, edition)
     if edition_id is None and edition.entries:
         return DigestReport(digest=digest.name, status="already-published", slot=slot.key)
+    if edition_id is not None and edition.entries:
+        editions.add_qualified(connection, edition_id, composed.selection.decisions)
     if edition_id is None and composed.pickable:
         edition_id = editions.lock_unsent(connection, digest.name, slot.key)
     if edition_id is None or rendered is None:

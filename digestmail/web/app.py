@@ -17,6 +17,7 @@ from digestmail.mail.i18n import templates_directory
 from digestmail.web import (
     admin,
     api,
+    browse,
     citations,
     crawlers,
     editions,
@@ -69,7 +70,20 @@ def create_app(app: App, clock: Clock | None = None, *, busy_seconds: float = BU
     errors.register(web)
     subscriber_pages.install(web, request_app, NoticeQueue(app))
     personal = (subscribe, preferences, interests, unsubscribe, undo, feedback)
-    for module in (health, api, admin, webhooks, crawlers, search_page, papers, feeds, citations, *personal, editions):
+    for module in (
+        health,
+        api,
+        admin,
+        webhooks,
+        crawlers,
+        search_page,
+        browse,
+        papers,
+        feeds,
+        citations,
+        *personal,
+        editions,
+    ):
         web.include_router(module.router)
     describe(web)
     settings = app.config.web
