@@ -147,6 +147,12 @@ def edition_lines(
         return archive.lines(connection, digest=digest, limit=limit, offset=offset)
 
 
+def has_editions(database: Database, digest: str, *, since: str = "", until: str = "~") -> bool:
+    """Return whether there is an edition with papers for a slot key from `since` up to but not including `until`."""
+    with database.connect() as connection:
+        return bool(archive.lines(connection, digest=digest, since=since, until=until, limit=1))
+
+
 def edition_count(database: Database, digest: str | None = None) -> int:
     """Return the number of editions with papers."""
     with database.connect() as connection:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from digestmail.schedule.cron import check_timezone, next_hour
+from digestmail.schedule.cron import next_hour
+from digestmail.schedule.timezones import check_timezone
 
 
 class DueTime:

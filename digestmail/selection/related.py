@@ -7,7 +7,7 @@ the candidates, so nothing has to be learned or stored for this.
 from __future__ import annotations
 
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 
 from digestmail.selection.terms import frequencies, terms_as_written, terms_of
@@ -33,7 +33,7 @@ def search_phrases(text: Text, most: int) -> tuple[str, ...]:
 
 def preselect(found: Mapping[str, Sequence[int]], most: int) -> list[int]:
     """Return the rows that contain the most of the rarest phrases, of `found` rows by phrase; newest first if equal."""
-    scores: Counter[int] = Counter()
+    scores: defaultdict[int, float] = defaultdict(float)
     for rows in found.values():
         for row in rows:
             scores[row] += 1 / len(rows)

@@ -167,7 +167,8 @@ def _postgresql(wanted: Sequence[Sequence[str]], conditions: Sequence[ColumnElem
 
 
 def tsquery(wanted: Sequence[Sequence[str]]) -> ColumnElement[Any]:
-    first, *rest = (func.phrasetotsquery(literal_column("'english'"), " ".join(term)) for term in wanted)
+    """Return the query for PostgreSQL: each term a phrase, all of them required."""
+    first, *rest = (func.phraseto_tsquery(literal_column("'english'"), " ".join(term)) for term in wanted)
     asked: ColumnElement[Any] = first
     for one in rest:
         asked = asked.op("&&")(one)

@@ -50,7 +50,7 @@ def change(request: Request, token: str, form: SubmittedForm, background: Backgr
     try:
         changed = preferences.change(app.database, app.digests, person.id, choices, app.wall_clock.now())
     except SubscriptionError as error:
-        return _page(request, token, person, problem=error_sentence(request, error), status=422)
+        return _page(request, token, person, problem=error_sentence(request, error), status=422, typed=choices)
     background.add_task(subscriber_pages.web_state(request).notice_queue.flush)
     use_language(request, changed.language)
     message = translate(request, "Your preferences were saved. They take effect with the next email.")
@@ -139,10 +139,20 @@ def _check_confirmed(form: Form) -> None:
 
 
 def _page(
-    request: Request, token: str, person: Subscriber, *, message: str = "", problem: str = "", status: int = 200
+    request: Request,
+    token: str,
+    person: Subscriber,
+    *,
+    message: str = "",
+    problem: str = "",
+    status: int = 200,
+    typed: Preferences | None = None,
 ) -> HTMLResponse:
+    """Show the preferences, or what a person `typed`, so that a mistake does not lose it."""
     app = pages_of(request).app
-    choices = Preferences(subscriptions=person.subscriptions, language=person.language, timezone=person.timezone)
+    choices = typed or Preferences(
+        subscriptions=person.subscriptions, language=person.language, timezone=person.timezone
+    )
     paused_until = person.paused_until if person.paused_until and person.paused_until > app.wall_clock.now() else None
     return page(
         request,

@@ -13,12 +13,12 @@ from digestmail.schedule.cron import (
     announcement_day,
     arxiv_announces_on,
     check_cron,
-    check_timezone,
     current_slot,
     next_fire,
     next_hour,
     open_until,
 )
+from digestmail.schedule.timezones import check_timezone
 
 ZONES = ("Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "UTC", "Pacific/Apia")
 EASTERN = ZoneInfo("America/New_York")
