@@ -22,6 +22,7 @@ RESERVED_NAMES = frozenset(
         "export",
         "feedback",
         "feeds",
+        "for-you",
         "healthz",
         "hooks",
         "notice",

@@ -8,6 +8,7 @@ from datetime import date, datetime
 
 from digestmail.model.editions import Edition
 from digestmail.model.papers import Paper, Signals
+from digestmail.model.selection import Section
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,3 +91,12 @@ class QualifiedPapers:
     papers: tuple[RankedPaper, ...]
     topics: Mapping[str, int]
     total: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SentEdition:
+    """What a subscriber was sent of an edition, and when."""
+
+    edition: Edition
+    sections: tuple[Section, ...]
+    sent_at: datetime

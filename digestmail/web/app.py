@@ -27,6 +27,7 @@ from digestmail.web import (
     health,
     interests,
     papers,
+    personal_feed,
     preferences,
     search_page,
     subscribe,
@@ -69,21 +70,9 @@ def create_app(app: App, clock: Clock | None = None, *, busy_seconds: float = BU
     web.mount("/static", StaticFiles(directory=templates_directory() / "web" / "static"))
     errors.register(web)
     subscriber_pages.install(web, request_app, NoticeQueue(app))
-    personal = (subscribe, preferences, interests, unsubscribe, undo, feedback)
-    for module in (
-        health,
-        api,
-        admin,
-        webhooks,
-        crawlers,
-        search_page,
-        browse,
-        papers,
-        feeds,
-        citations,
-        *personal,
-        editions,
-    ):
+    personal = (personal_feed, subscribe, preferences, interests, unsubscribe, undo, feedback)
+    shared = (crawlers, search_page, browse, papers, feeds, citations)
+    for module in (health, api, admin, webhooks, *shared, *personal, editions):
         web.include_router(module.router)
     describe(web)
     settings = app.config.web

@@ -27,7 +27,8 @@ _SITEMAP: Final = "http://www.sitemaps.org/schemas/sitemap/0.9"
 def robots(request: Request) -> PlainTextResponse:
     """Return `robots.txt`, which excludes searches, the API and citations."""
     closed = "".join(
-        f"Disallow: {url(request, path)}\n" for path in ("/search", "/api/", "/bibtex/", "/ris/", "/csl-json/")
+        f"Disallow: {url(request, path)}\n"
+        for path in ("/search", "/for-you/", "/api/", "/bibtex/", "/ris/", "/csl-json/")
     )
     share(request, Sharing.KEPT)
     return PlainTextResponse(f"User-agent: *\n{closed}\nSitemap: {absolute(request, '/sitemap.xml')}\n")

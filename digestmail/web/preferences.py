@@ -21,6 +21,7 @@ from digestmail.text.credentials import new_secret
 from digestmail.web import subscriber_pages
 from digestmail.web.forms import Form, SubmittedForm, check_form, preferences_from_form
 from digestmail.web.pages import error_sentence, language_of, page, pages_of, translate, use_language
+from digestmail.web.personal_feed import feed_path
 
 router = APIRouter(include_in_schema=False)
 _PAUSES = (1, 2, 4, 12)
@@ -164,6 +165,7 @@ def _page(
         subscribed=person.state is SubscriberState.ACTIVE,
         paused_until=paused_until,
         pauses=_PAUSES,
+        feed=feed_path(app.tokens, person),
         cadences={digest.name: rarer_cadences(digest.schedule) for digest in app.digests},
         message=message,
         problem=problem,
