@@ -98,16 +98,16 @@ class Tokens:
         content = self._unsubscribe.open(token)
         return int.from_bytes(content[:_ID_BYTES]), content[_ID_BYTES:].decode()
 
-    def feed(self, subscriber_id: int, consent_at: datetime) -> str:
+    def feed(self, subscriber_id: int, since: datetime) -> str:
         """Return the token of a subscriber's own feed, which can only be read with it.
 
-        It is valid for one consent, given at `consent_at`: who leaves and subscribes again gets another one. It does
-        not expire otherwise, because feed readers keep the address.
+        `since` is when they subscribed: who leaves and subscribes again gets another token. It does not expire
+        otherwise, because feed readers keep the address.
         """
-        return self._feed.close(subscriber_id.to_bytes(_ID_BYTES) + int(consent_at.timestamp()).to_bytes(_ID_BYTES))
+        return self._feed.close(subscriber_id.to_bytes(_ID_BYTES) + int(since.timestamp()).to_bytes(_ID_BYTES))
 
     def read_feed(self, token: str) -> tuple[int, int]:
-        """Return (subscriber id, time of consent in seconds since 1970). Raises TokenError for any other string."""
+        """Return (subscriber id, since when they are subscribed, in seconds since 1970). Raises TokenError for any other string."""
         content = self._feed.open(token)
         return int.from_bytes(content[:_ID_BYTES]), int.from_bytes(content[_ID_BYTES:])
 

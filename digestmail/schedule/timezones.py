@@ -80,7 +80,7 @@ def _by_key() -> dict[str, str]:
             found.setdefault(_key(alias), target)
     for name in sorted(available_timezones()):
         # Etc/GMT+2 is two hours behind UTC, which is the opposite of what people mean by it.
-        if not name.startswith("Etc/"):
+        if not name.startswith(("Etc/", "GMT")):
             found.setdefault(_key(name), name)
     return found
 

@@ -44,10 +44,10 @@ def most_like(paper: Text, candidates: Sequence[Text], vectors: Sequence[bytes],
     """Return the places of the candidates that are most like a paper, best first.
 
     `vectors` are the embeddings of the paper and then of each candidate, as little-endian 16-bit floats; empty ones are
-    unknown.
+    unknown. Without any, only words count.
     """
     near = _cosines([terms_of(text) for text in (paper, *candidates)])
-    meaning = _embedded(vectors)
+    meaning = _embedded(vectors) or [0.0] * len(near)
     like = [place for place, cosine in enumerate(near) if cosine >= _LEAST]
     return sorted(like, key=lambda place: (-near[place] - meaning[place], place))[:most]
 
@@ -72,13 +72,11 @@ def _length(vector: Mapping[str, float]) -> float:
 def _embedded(vectors: Sequence[bytes]) -> list[float]:
     """Return the cosine of the first vector and each of the others; 0, that of unrelated papers, where one is unknown.
 
-    numpy is only loaded if the papers have embeddings.
+    Nothing is returned if the first one is unknown, or is the only one. numpy is only loaded if there are embeddings.
     """
     if not vectors or not vectors[0]:
-        return [0.0] * max(len(vectors) - 1, 0)
+        return []
     from digestmail.selection.embedded import EmbeddedPapers
 
     known = EmbeddedPapers.of(vectors, 2)
-    if known is None:
-        return [0.0] * (len(vectors) - 1)
-    return [float(cosine) for cosine in known.vectors[1:] @ known.vectors[0]]
+    return [] if known is None else [float(cosine) for cosine in known.vectors[1:] @ known.vectors[0]]

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import datetime
 from typing import Final
 
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import Response
 
+from digestmail.app import App
 from digestmail.editions import entitlement
 from digestmail.errors import SubscriptionError, TokenError
-from digestmail.mail.tokens import Tokens
 from digestmail.model.archive import SentEdition
 from digestmail.model.subscribers import Subscriber, SubscriberState
 from digestmail.subscribers import preferences
@@ -38,27 +37,24 @@ def personal_json(request: Request, token: str) -> Response:
     return as_json(request, _feed(request, token), _HIDDEN)
 
 
-def feed_path(tokens: Tokens, person: Subscriber) -> str:
+def feed_path(app: App, person: Subscriber) -> str:
     """Return the path of a reader's own feed, without its ending."""
-    return f"/for-you/{tokens.feed(person.id, _consent_at(person))}/feed"
-
-
-def _consent_at(person: Subscriber) -> datetime:
-    return person.consent_at or person.created_at
+    return f"/for-you/{app.tokens.feed(person.id, preferences.subscribed_since(app.database, person))}/feed"
 
 
 def _reader(request: Request, token: str) -> Subscriber:
     """Return the active subscriber of a feed. Raises HTTPException 404 or 410."""
     app = app_of(request)
     try:
-        subscriber_id, consent_at = app.tokens.read_feed(token)
+        subscriber_id, since = app.tokens.read_feed(token)
     except TokenError as error:
         raise HTTPException(404, "there is no such feed") from error
     try:
         person = preferences.get(app.database, subscriber_id)
     except SubscriptionError as error:
         raise HTTPException(410, "this feed has ended") from error
-    if person.state is not SubscriberState.ACTIVE or int(_consent_at(person).timestamp()) != consent_at:
+    now_since = preferences.subscribed_since(app.database, person)
+    if person.state is not SubscriberState.ACTIVE or int(now_since.timestamp()) != since:
         raise HTTPException(410, "this feed has ended")
     use_language(request, person.language)
     return person
@@ -79,7 +75,7 @@ def _feed(request: Request, token: str) -> SyndicationFeed:
         query="",
         home=absolute(request, "/"),
         author=author_of(app.digests[0].byline, language_of(request), title),
-        updated_at=_consent_at(person),
+        updated_at=person.created_at,
         items=tuple(_item(request, one, identity) for one in found if one.sections),
     )
 

@@ -165,7 +165,7 @@ def _page(
         subscribed=person.state is SubscriberState.ACTIVE,
         paused_until=paused_until,
         pauses=_PAUSES,
-        feed=feed_path(app.tokens, person),
+        feed=feed_path(app, person),
         cadences={digest.name: rarer_cadences(digest.schedule) for digest in app.digests},
         message=message,
         problem=problem,

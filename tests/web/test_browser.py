@@ -29,6 +29,9 @@ PAGES = [
     "/",
     "/daily",
     "/daily/2026-04-02?topic=Agents",
+    "/daily/2026-04-02/papers",
+    "/papers",
+    "/subscribe",
     "/daily/week/2026-W14",
     "/daily/month/2026-04",
     "/weekly",
@@ -64,7 +67,7 @@ def test_every_page_is_accessible_and_fits_a_phone(browser, make, scheme):
             page.set_viewport_size({"width": 900, "height": 900})
             page.goto(address + path)
             assert axe(page) == [], path
-            for width in (900, 320):
+            for width in (1440, 900, 375, 320):
                 page.set_viewport_size({"width": width, "height": 700})
                 assert not overflows(page), (path, width)
         context.close()

@@ -1,0 +1,64 @@
+"""What a page may weigh, and the colours that emails and pages share."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict
+
+import pytest
+from websites import ask, create_app, open_app, publish
+
+from digestmail.mail.i18n import templates_directory
+from digestmail.model.theme import DARK, LIGHT
+
+PUBLIC = [
+    "/",
+    "/daily",
+    "/daily/2026-04-02",
+    "/daily/2026-04-02/papers",
+    "/papers",
+    "/papers/arxiv:2601.00001",
+    "/search",
+]
+LARGEST = 60_000
+
+
+@pytest.fixture
+def site(sqlite_template, tmp_path):
+    import shutil
+
+    shutil.copy(sqlite_template, tmp_path / "web.db")
+    with open_app(f"sqlite:///{tmp_path / 'web.db'}") as app:
+        for day in range(3):
+            publish(app.database, day)
+        yield create_app(app)
+
+
+@pytest.mark.parametrize("path", PUBLIC)
+def test_a_page_is_light_with_its_one_style_sheet_and_needs_no_picture(site, path):
+    text = ask(site, path).text
+    sheets = re.findall(r'<link rel="stylesheet" href="([^"]+)">', text)
+    assert sheets == ["/static/digestmail.css"]
+    assert len(text.encode()) + len(ask(site, sheets[0]).body) < LARGEST
+    assert "<img" not in text
+    assert "@import" not in ask(site, sheets[0]).text
+    assert "url(" not in ask(site, sheets[0]).text
+
+
+@pytest.mark.parametrize("path", PUBLIC)
+def test_the_list_of_time_zones_is_only_where_one_can_choose(site, path):
+    assert "Europe/Berlin" not in ask(site, path).text
+    form = ask(site, "/subscribe").text
+    assert form.count('<option value="Europe/Berlin">') == 1
+    assert '<option value="Europe/Kiev">' not in form
+    assert len(form.encode()) < LARGEST
+
+
+def test_pages_have_the_colours_of_emails():
+    sheet = (templates_directory() / "web" / "static" / "digestmail.css").read_text("utf-8")
+    light, dark = re.findall(r":root \{(.*?)\}", sheet, re.DOTALL)[:2]
+    for block, palette in ((light, LIGHT), (dark, DARK)):
+        variables = dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6});", block))
+        # Lines are on another ground than in emails.
+        shared = {name: colour for name, colour in asdict(palette).items() if name != "rule"}
+        assert {name: variables[name] for name in shared} == shared
