@@ -178,9 +178,8 @@ def publish_one(
     edition = composed.edition
     # An empty edition is only recorded if every source was read. Otherwise the slot stays open.
     send_empty = digest.on_empty is OnEmpty.SEND and read_well(connection, digest)
-    has_email = bool(edition.entries or composed.pickable or send_empty)
     sections = for_all_topics(edition)
-    rendered = render(edition, sections) if has_email else None
+    rendered = render(edition, sections) if edition.entries or composed.pickable or send_empty else None
     edition_id = editions.add(connection, edition)
     if edition_id is None and edition.entries:
         return DigestReport(digest=digest.name, status="already-published", slot=slot.key)

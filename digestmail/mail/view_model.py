@@ -137,9 +137,8 @@ def build_blocks(
     others = [entry for section in sections if not isinstance(section, PersonalSection) for entry in section.entries]
     first = [section.entries[0] for section in sections if section.entries][:1]
     entries = [*first, *picked, *sorted(others, key=lambda entry: entry.rank)]
-    ranks = {
-        paper_id: rank for rank, paper_id in enumerate(dict.fromkeys(entry.paper.id for entry in entries), start=1)
-    }
+    paper_ids = dict.fromkeys(entry.paper.id for entry in entries)
+    ranks = {paper_id: rank for rank, paper_id in enumerate(paper_ids, start=1)}
     most = max((shown_count(entry.signals.upvotes) or 0 for entry in entries), default=0)
     return tuple(
         Block(
