@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from itertools import takewhile
 from typing import Final
 
 from digestmail.model.papers import Paper
@@ -13,19 +15,24 @@ from digestmail.storage.database import Database
 _SHOWN: Final = 5
 _PHRASES: Final = 12
 _OF_EACH: Final = 30
+_SEARCH_SECONDS: Final = 0.3
 _COMPARED: Final = 80
 """Each takes half a millisecond."""
 
 
-def related(database: Database, paper: Paper) -> tuple[Paper, ...]:
-    """Return stored papers like `paper`, most alike first; none if it has no abstract or nothing is alike."""
+def related(database: Database, paper: Paper, monotonic: Callable[[], float]) -> tuple[Paper, ...]:
+    """Return stored papers like `paper`, most alike first; none if it has no abstract or nothing is alike.
+
+    When the search has taken its time by `monotonic` (seconds), the remaining phrases, which tell less, are left out.
+    """
+    ends = monotonic() + _SEARCH_SECONDS
     with database.connect() as connection:
         row = papers.row_ids(connection, [paper.id]).get(paper.id)
         if row is None or not paper.abstract:
             return ()
+        phrases = takewhile(lambda _: monotonic() < ends, search_phrases(read(paper), _PHRASES))
         found = {
-            phrase: related_papers.newest_with(connection, phrase, besides=row, limit=_OF_EACH)
-            for phrase in search_phrases(read(paper), _PHRASES)
+            phrase: related_papers.newest_with(connection, phrase, besides=row, limit=_OF_EACH) for phrase in phrases
         }
         compared = related_papers.comparable(connection, [row, *preselect(found, _COMPARED)])
         if not compared or compared[0].row_id != row:

@@ -37,7 +37,7 @@ def show_paper(request: Request, ref: str) -> Response:
         published=found.editions,
         titles=titles,
         back=next((one for one in reversed(found.editions) if one[0] in titles), None),
-        related=related(app_of(request).database, paper),
+        related=related(app_of(request).database, paper, app_of(request).wall_clock.monotonic),
         chart=chart(found.sightings),
         bibtex=cite([paper], CitationFormat.BIBTEX),
     )
