@@ -47,7 +47,7 @@ def editions(request: Request) -> Response:
     """Return the sitemap of digests and editions."""
     app = app_of(request)
     lines = archive.edition_lines(app.database, limit=_EDITIONS)
-    pages = [("/", None), *((f"/{digest.name}", None) for digest in app.digests)]
+    pages = [("/", None), ("/papers", None), *((f"/{digest.name}", None) for digest in app.digests)]
     named = {digest.name for digest in app.digests}
     found = ((f"/{line.digest}/{line.slot}", line.composed_at) for line in lines if line.digest in named)
     return _xml(request, "urlset", "url", (*pages, *found))
