@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from digestmail.app import App
 from digestmail.config.settings import Config
 from digestmail.model.editions import Edition, Slot
 from digestmail.model.papers import Origin, Paper, PaperId, Sighting, Signals
-from digestmail.model.selection import Beyond, Entry, Score, TopicMatch
+from digestmail.model.selection import Beyond, Decision, Entry, Outcome, Score, TopicMatch
 from digestmail.storage import editions, papers
 from digestmail.storage.database import Database
 from digestmail.web.app import create_app
@@ -151,8 +151,53 @@ def publish(database: Database, day: int, *, titles: dict[int, str] | None = Non
             topics=tuple(dict.fromkeys(row[0] for row in WORKS if row[0])),
             considered=40,
         )
-        editions.add(connection, edition)
+        edition_id = editions.add(connection, edition)
+        if edition_id is not None:
+            editions.add_qualified(connection, edition_id, map(_chosen, edition.entries))
     return edition
+
+
+def leave_out(database: Database, edition: Edition, count: int, topic: str = "Agents") -> list[Paper]:
+    """Store papers that qualified for an edition, best first after those it contains, and were in none."""
+    first = work(3, 0)
+    left = [
+        replace(
+            first,
+            id=PaperId(f"arxiv:2612.{number:05d}"),
+            title=f"Left Out, Number {number}",
+            link=f"https://arxiv.org/abs/2612.{number:05d}",
+        )
+        for number in range(1, count + 1)
+    ]
+    with database.begin() as connection:
+        seen = [Sighting(source="arxiv", paper=paper, day=edition.slot.day, signals=Signals()) for paper in left]
+        papers.add_sightings(connection, seen, edition.composed_at - timedelta(hours=2))
+        stored = editions.get(connection, edition.digest, edition.slot.key)
+        assert stored is not None
+        match = TopicMatch(topic=topic, strength=0.5) if topic else None
+        decisions = (
+            Decision(
+                paper_id=paper.id,
+                outcome=Outcome.OVER_TOPIC_LIMIT,
+                score=Score(total=1.0),
+                rank=len(edition.entries) + number,
+                match=match,
+            )
+            for number, paper in enumerate(left, start=1)
+        )
+        editions.add_qualified(connection, stored.id, decisions)
+    return left
+
+
+def _chosen(entry: Entry) -> Decision:
+    return Decision(
+        paper_id=entry.paper.id,
+        outcome=Outcome.SELECTED,
+        score=entry.score,
+        rank=entry.rank,
+        match=entry.match,
+        other_matches=entry.matches[1:],
+    )
 
 
 def _signals(number: int, share: int = 1) -> Signals:

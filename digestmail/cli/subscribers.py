@@ -79,7 +79,7 @@ def _only_digest(app: App) -> str:
 
 
 def _check_details(app: App, language: str | None, timezone: str | None) -> None:
-    from digestmail.schedule.cron import check_timezone
+    from digestmail.schedule.timezones import check_timezone
 
     known = app.mail.renderer.languages()
     if language is not None and language not in known:

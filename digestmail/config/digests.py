@@ -23,6 +23,7 @@ RESERVED_NAMES = frozenset(
         "export",
         "feedback",
         "feeds",
+        "for-you",
         "healthz",
         "hooks",
         "notice",

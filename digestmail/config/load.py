@@ -23,7 +23,8 @@ from digestmail.config.source_members import list_problems, with_members
 from digestmail.errors import ConfigError
 from digestmail.mail.i18n import languages, template_directories
 from digestmail.model.theme import DARK, LIGHT, Palette, contrast_problems, is_colour
-from digestmail.schedule.cron import check_cron, check_timezone
+from digestmail.schedule.cron import check_cron
+from digestmail.schedule.timezones import check_timezone
 
 DEFAULT_PATH = Path("config.toml")
 _INTEGER_BITS = 63

@@ -5,12 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from digestmail.model.archive import EditionLine, EditionRecord, PaperRecord, StoredEdition
+from digestmail.model.archive import (
+    CollectedPaper,
+    EditionLine,
+    EditionRecord,
+    PaperRecord,
+    QualifiedPapers,
+    StoredEdition,
+)
 from digestmail.model.editions import Edition
 from digestmail.model.papers import Paper
 from digestmail.model.reports import Statistics
 from digestmail.model.search import Found, Query, SeenPaper
-from digestmail.storage import archive, editions, papers, search, statistics
+from digestmail.storage import archive, editions, paper_lists, papers, qualified_papers, search, statistics
 from digestmail.storage.database import Database
 
 
@@ -58,6 +65,46 @@ def paper_page(database: Database, *, below: int | None, limit: int) -> tuple[tu
         return archive.paper_page(connection, below=below, limit=limit)
 
 
+def collected_papers(
+    database: Database,
+    *,
+    topic: str | None,
+    source: str | None,
+    before: datetime | None,
+    below: int | None,
+    limit: int,
+) -> tuple[CollectedPaper, ...]:
+    """Return the newest papers first seen before `before` and in rows below `below`, newest first.
+
+    `topic` keeps those that qualified for an edition under it, `source` those that it showed.
+    """
+    with database.connect() as connection:
+        if before is not None:
+            latest = paper_lists.row_after(connection, before)
+            if latest is None:
+                return ()
+            below = latest if below is None else min(latest, below)
+        return paper_lists.collected(connection, topic=topic, source=source, below=below, limit=limit)
+
+
+def qualified_papers_of(
+    database: Database, edition_id: int, *, topic: str | None, after: int, limit: int
+) -> QualifiedPapers:
+    """Return the papers that qualified for an edition with a rank above `after`, best first, optionally of a topic."""
+    with database.connect() as connection:
+        return QualifiedPapers(
+            papers=paper_lists.of_edition(connection, edition_id, topic=topic, after=after, limit=limit),
+            topics=qualified_papers.counts(connection, edition_id),
+            total=qualified_papers.total(connection, edition_id),
+        )
+
+
+def qualified_topics(database: Database) -> tuple[str, ...]:
+    """Return every topic under which papers qualified for an edition, including former topics."""
+    with database.connect() as connection:
+        return tuple(topic for topic in qualified_papers.topics(connection) if topic)
+
+
 def paper_keys(database: Database, first: int, last: int) -> tuple[tuple[str, datetime], ...]:
     """Return (id, time of the last change) of the papers in the rows `first` to `last`, inclusive."""
     with database.connect() as connection:
@@ -98,6 +145,12 @@ def edition_lines(
     """Return summaries of editions with papers, newest first."""
     with database.connect() as connection:
         return archive.lines(connection, digest=digest, limit=limit, offset=offset)
+
+
+def has_editions(database: Database, digest: str, *, since: str = "", until: str = "~") -> bool:
+    """Return whether there is an edition with papers for a slot key from `since` up to but not including `until`."""
+    with database.connect() as connection:
+        return bool(archive.lines(connection, digest=digest, since=since, until=until, limit=1))
 
 
 def edition_count(database: Database, digest: str | None = None) -> int:

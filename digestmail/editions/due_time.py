@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 
 from digestmail.model.digests import Schedule
-from digestmail.schedule.cron import check_timezone, next_hour
+from digestmail.schedule.cron import next_hour
 from digestmail.schedule.reader_hours import due_at
+from digestmail.schedule.timezones import check_timezone
 
 
 class DueTime:

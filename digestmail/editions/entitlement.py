@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from digestmail.editions.personal import PickedPapers, ReaderPicks
+from digestmail.model.archive import SentEdition
 from digestmail.model.digests import Digest
 from digestmail.model.editions import Edition
 from digestmail.model.papers import PaperId
@@ -68,6 +69,19 @@ def entitlement_of(
         language=subscriber.language,
         subscribed=subscription is not None,
     )
+
+
+def last_sent(database: Database, subscriber_id: int, limit: int) -> tuple[SentEdition, ...]:
+    """Return the last editions as a subscriber was sent them, newest first."""
+    with database.connect() as connection:
+        found = []
+        for edition_id, segment_id, packed, sent_at in deliveries.last_sent(connection, subscriber_id, limit):
+            edition = editions.get_by_id(connection, edition_id).edition
+            picked = picks.section(connection, edition, edition_id, packed)
+            kept = committed(edition, editions.segment(connection, segment_id))
+            sections = with_picks(kept, picked, edition.limits.max_papers)
+            found.append(SentEdition(edition=edition, sections=sections, sent_at=sent_at))
+    return tuple(found)
 
 
 def _picked(

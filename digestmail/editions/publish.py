@@ -201,12 +201,13 @@ def _publish_composed(
     edition = composed.edition
     # An empty edition is only recorded if every source was read. Otherwise the slot stays open.
     send_empty = digest.on_empty is OnEmpty.SEND and read_well(connection, digest)
-    has_email = bool(edition.entries or composed.pickable or send_empty)
     sections = for_all_topics(edition)
-    rendered = render(edition, sections) if has_email else None
+    rendered = render(edition, sections) if edition.entries or composed.pickable or send_empty else None
     edition_id = editions.add(connection, edition)
     if edition_id is None and edition.entries:
         return DigestReport(digest=digest.name, status="already-published", slot=edition.slot.key)
+    if edition_id is not None and edition.entries:
+        editions.add_qualified(connection, edition_id, composed.selection.decisions)
     if edition_id is None and composed.pickable:
         edition_id = editions.lock_unsent(connection, digest.name, edition.slot.key)
     if edition_id is None or rendered is None:

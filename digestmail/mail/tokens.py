@@ -11,6 +11,7 @@ import hashlib
 import hmac
 import re
 from collections.abc import Sequence
+from datetime import datetime
 from functools import lru_cache
 
 from digestmail.errors import TokenError
@@ -77,6 +78,7 @@ class Tokens:
         if not all(ring):
             raise ValueError("the signing secret is empty")
         self._unsubscribe = Sealer(ring, "digestmail.unsubscribe")
+        self._feed = Sealer(ring, "digestmail.feed")
         self._verp = tuple(_Seal(one.encode(), "digestmail.verp") for one in ring)
         self._mailto = tuple(_Seal(one.encode(), "digestmail.leave") for one in ring)
         # Message-IDs use the oldest key, so that a retry after a rotation has the same Message-ID.
@@ -95,6 +97,22 @@ class Tokens:
         """Return (subscriber id, digest) of an unsubscribe token. Raises TokenError for any other string."""
         content = self._unsubscribe.open(token)
         return int.from_bytes(content[:_ID_BYTES]), content[_ID_BYTES:].decode()
+
+    def feed(self, subscriber_id: int, since: datetime) -> str:
+        """Return the token of a subscriber's own feed, which can only be read with it.
+
+        `since` is when they subscribed: who leaves and subscribes again gets another token. It does not expire
+        otherwise, because feed readers keep the address.
+        """
+        return self._feed.close(subscriber_id.to_bytes(_ID_BYTES) + int(since.timestamp()).to_bytes(_ID_BYTES))
+
+    def read_feed(self, token: str) -> tuple[int, int]:
+        """Return (subscriber id, since when they are subscribed, in seconds since 1970).
+
+        Raises TokenError for any other string.
+        """
+        content = self._feed.open(token)
+        return int.from_bytes(content[:_ID_BYTES]), int.from_bytes(content[_ID_BYTES:])
 
     def verp(self, edition_id: int, subscriber_id: int) -> str:
         """Return the token of a return path `bounce+TOKEN@domain`: 40 lower-case hexadecimal digits.

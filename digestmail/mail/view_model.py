@@ -13,6 +13,7 @@ from enum import IntEnum
 from functools import partial
 from itertools import count
 from typing import Any, Final
+from urllib.parse import quote, urlencode
 
 from digestmail.mail.placeholders import (
     feedback_placeholder,
@@ -66,6 +67,8 @@ class Block:
     anchor: str
     rows: tuple[Row, ...]
     more: int
+    more_url: str | None = None
+    """The page with the papers that are only counted; None without web pages."""
 
 
 def build_frame(edition: Edition, base_url: str | None, nonce: str, *, feedback: bool = False) -> dict[str, Any]:
@@ -82,7 +85,24 @@ def build_frame(edition: Edition, base_url: str | None, nonce: str, *, feedback:
         "preferences_url": None if base_url is None else preferences_placeholder(nonce),
         "feedback_url": f"{feedback_placeholder(nonce)}/{edition.key}" if feedback and base_url is not None else None,
         "archive_url": None if base_url is None else f"{base_url}/{path}",
+        "all_papers_url": _all_papers_url(edition, base_url),
     }
+
+
+def _all_papers_url(edition: Edition, base_url: str | None, topic: str | None = None) -> str | None:
+    """Return the page with all papers that qualified for an edition, or those of a topic (empty: of none).
+
+    That of a catch-up edition would say when a reader was away; its papers are among all that were collected.
+    """
+    if base_url is None:
+        return None
+    if edition.since is None:
+        path, query = f"/{edition.base}/{edition.key}/papers", {}
+    else:
+        path, query = "/papers", {"to": edition.slot.day.isoformat()}
+    if topic is not None:
+        query = {"topic": topic} | query
+    return base_url + path + (f"?{urlencode(query, quote_via=quote)}" if query else "")
 
 
 def build_notice(
@@ -133,9 +153,8 @@ def build_blocks(
     others = [entry for section in sections if not isinstance(section, PersonalSection) for entry in section.entries]
     first = [section.entries[0] for section in sections if section.entries][:1]
     entries = [*first, *picked, *sorted(others, key=lambda entry: entry.rank)]
-    ranks = {
-        paper_id: rank for rank, paper_id in enumerate(dict.fromkeys(entry.paper.id for entry in entries), start=1)
-    }
+    paper_ids = dict.fromkeys(entry.paper.id for entry in entries)
+    ranks = {paper_id: rank for rank, paper_id in enumerate(paper_ids, start=1)}
     most = max((shown_count(entry.signals.upvotes) or 0 for entry in entries), default=0)
     return tuple(
         Block(
@@ -156,6 +175,7 @@ def build_blocks(
                 for entry, position, reasons in _placed(section, positions)
             ),
             more=section.more,
+            more_url=_all_papers_url(edition, base_url, section.topic or ""),
         )
         for number, section in enumerate(sections, start=1)
     )

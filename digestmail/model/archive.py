@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 
 from digestmail.model.editions import Edition
 from digestmail.model.papers import Paper, Signals
+from digestmail.model.selection import Section
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,3 +60,43 @@ class EditionRecord:
     edition: Edition
     earlier: EditionLine | None
     later: EditionLine | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CollectedPaper:
+    """A paper in a list of everything that was collected."""
+
+    row: int
+    """Later papers have higher rows; a list is continued below the row of its last paper."""
+    paper: Paper
+    first_seen_at: datetime
+    editions: tuple[tuple[str, str], ...]
+    """(digest, slot) of the editions that contain it, oldest first; variants are left out."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RankedPaper:
+    """A paper that qualified for an edition."""
+
+    rank: int
+    paper: Paper
+    topics: tuple[str, ...]
+    """The topics that it matched, in alphabetical order."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QualifiedPapers:
+    """A part of the papers that qualified for an edition, by rank, and how many there are of each topic and in all."""
+
+    papers: tuple[RankedPaper, ...]
+    topics: Mapping[str, int]
+    total: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SentEdition:
+    """What a subscriber was sent of an edition, and when."""
+
+    edition: Edition
+    sections: tuple[Section, ...]
+    sent_at: datetime

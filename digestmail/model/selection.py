@@ -71,6 +71,11 @@ class Outcome(StrEnum):
     OVER_TOPIC_LIMIT = "over-topic-limit"
     OVER_LIMIT = "over-limit"
 
+    @property
+    def qualified(self) -> bool:
+        """Whether the paper is in the edition, or only a limit kept it out."""
+        return self in {Outcome.SELECTED, Outcome.OVER_TOPIC_LIMIT, Outcome.OVER_LIMIT}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rejection:
@@ -103,6 +108,11 @@ class Decision:
     """The slot of the earlier edition that contained it."""
     rejection: Rejection | None = None
     """Why the rules of the digest leave it out, if they do."""
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """The topics that it matches, best first."""
+        return (() if self.match is None else (self.match.topic,)) + tuple(one.topic for one in self.other_matches)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

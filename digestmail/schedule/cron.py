@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, time, timedelta
-from difflib import get_close_matches
 from functools import lru_cache
 from itertools import groupby, islice
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
 
@@ -20,6 +19,7 @@ from digestmail.errors import ConfigError
 from digestmail.model.digests import Cadence, Schedule
 from digestmail.model.editions import Slot
 from digestmail.schedule.cadence import first_day, is_workday, thinned
+from digestmail.schedule.timezones import check_timezone
 
 _CRON_FIELDS = 5
 _NICKNAMES = {
@@ -37,17 +37,6 @@ _CLEAR = timedelta(hours=3)
 """Longer than any repeated hour, so that a search never starts in the middle of one."""
 _SOME_DAY = datetime(2026, 1, 1, tzinfo=UTC)
 _SOME_SLOTS = 100
-
-
-def check_timezone(name: str) -> str | None:
-    """Return a sentence about what is wrong with the name of an IANA time zone, or None."""
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        near = get_close_matches(name, available_timezones(), 1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        return f"there is no time zone {name!r} in the IANA database{hint}"
-    return None
 
 
 def check_cron(line: str) -> str | None:

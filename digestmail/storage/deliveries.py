@@ -233,3 +233,12 @@ def content_of(connection: Connection, edition_id: int, subscriber_id: int) -> t
         select(d.segment_id, d.picks).where(d.edition_id == edition_id, d.subscriber_id == subscriber_id)
     ).first()
     return None if row is None else (row.segment_id, row.picks)
+
+
+def last_sent(connection: Connection, subscriber_id: int, limit: int) -> list[tuple[int, int, bytes | None, datetime]]:
+    """Return (edition, segment, picks, sent at) of the last emails that a subscriber was sent, newest first."""
+    d = deliveries.c
+    sent = d.subscriber_id == subscriber_id, d.state == DeliveryState.SENT, d.ended_at.is_not(None)
+    newest = select(d.edition_id, d.segment_id, d.picks, d.ended_at).where(*sent)
+    rows = connection.execute(newest.order_by(d.ended_at.desc(), d.edition_id.desc()).limit(limit))
+    return [(row.edition_id, row.segment_id, row.picks, row.ended_at) for row in rows]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from functools import cache
 from typing import Any
@@ -14,10 +14,10 @@ from sqlalchemy.exc import IntegrityError
 from digestmail.errors import StorageError
 from digestmail.model.archive import StoredEdition
 from digestmail.model.editions import Edition, Segment, Slot
-from digestmail.model.selection import Section
+from digestmail.model.selection import Decision, Section
 from digestmail.selection.segments import for_all_topics
 from digestmail.storage import papers, upsert
-from digestmail.storage.schema import edition_papers, editions, segment_papers, segments
+from digestmail.storage.schema import edition_papers, editions, qualified_papers, segment_papers, segments
 
 
 @cache
@@ -83,6 +83,19 @@ def _add_papers(connection: Connection, edition: Edition, edition_id: int) -> No
         )
     except IntegrityError as error:
         raise StorageError(f"digest {edition.digest!r} would publish a paper twice") from error
+
+
+def add_qualified(connection: Connection, edition_id: int, decisions: Iterable[Decision]) -> None:
+    """Store the qualified papers among `decisions`, under each topic that they match."""
+    qualified = [one for one in decisions if one.outcome.qualified and one.rank is not None]
+    rows = papers.row_ids(connection, [one.paper_id for one in qualified])
+    values = [
+        {"edition_id": edition_id, "topic": topic, "rank": one.rank, "paper_id": rows[one.paper_id]}
+        for one in qualified
+        for topic in one.topics or ("",)
+    ]
+    if values:
+        connection.execute(insert(qualified_papers), values)
 
 
 def get(connection: Connection, digest: str, slot: str) -> StoredEdition | None:

@@ -66,6 +66,14 @@ def newest(connection: Connection, model: str, most: int) -> list[bytes]:
     return [bytes(row.vector or b"") for row in connection.execute(statement)][::-1]
 
 
+def vectors_of(connection: Connection, row_ids: Sequence[int]) -> dict[int, bytes]:
+    """Return the vectors of papers by row, as far as they are by the same model as that of the first paper."""
+    e = paper_embeddings.c
+    rows = connection.execute(select(e.paper_id, e.model, e.vector).where(e.paper_id.in_(row_ids))).all()
+    model = next((row.model for row in rows if row.paper_id == row_ids[0]), None)
+    return {row.paper_id: bytes(row.vector) for row in rows if row.model == model}
+
+
 def drop(connection: Connection, row_id: int) -> None:
     """Remove the vector of the paper in this row, which was merged into another."""
     connection.execute(delete(paper_embeddings).where(paper_embeddings.c.paper_id == row_id))

@@ -67,6 +67,7 @@ TEXT_COLUMNS: Final[Mapping[str, Mapping[str, Kept]]] = {
     "pick_reasons": {"kind": Kept.NOTHING, "title": Kept.ROW, "names": Kept.NOTHING},
     "picked_papers": {"content": Kept.NOTHING},
     "profiles": {"interests": Kept.ROW, "authors": Kept.ROW, "blocked_words": Kept.ROW},
+    "qualified_papers": {"topic": Kept.NOTHING},
     # `reason` is the reply that made a relay pause.
     "rates": {"key": Kept.NOTHING, "reason": Kept.MENTION},
     "reading_list_papers": {"title": Kept.ROW, "abstract": Kept.ROW},

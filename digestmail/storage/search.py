@@ -143,19 +143,19 @@ def _sqlite(wanted: Sequence[Sequence[str]], conditions: Sequence[ColumnElement[
     return (
         select(papers.c.id, rank.label("rank"))
         .select_from(_FTS.join(papers, same))
-        .where(text("papers_fts MATCH :expression").bindparams(expression=_expression(wanted)), *conditions)
+        .where(text("papers_fts MATCH :expression").bindparams(expression=expression(wanted)), *conditions)
         .order_by(_FTS.c.rowid.desc())
         .limit(limit)
     )
 
 
-def _expression(wanted: Sequence[Sequence[str]]) -> str:
+def expression(wanted: Sequence[Sequence[str]]) -> str:
     """Return the query in FTS5 syntax: each term quoted, all of them required."""
     return " AND ".join('"' + " ".join(term) + '"' for term in wanted)
 
 
 def _postgresql(wanted: Sequence[Sequence[str]], conditions: Sequence[ColumnElement[bool]], limit: int) -> Select[Any]:
-    asked = _tsquery(wanted)
+    asked = tsquery(wanted)
     newest = (
         select(papers.c.id)
         .join(_FTS, _FTS.c.paper_id == papers.c.id)
@@ -168,7 +168,8 @@ def _postgresql(wanted: Sequence[Sequence[str]], conditions: Sequence[ColumnElem
     return select(newest.c.id, rank.label("rank")).join(_FTS, _FTS.c.paper_id == newest.c.id)
 
 
-def _tsquery(wanted: Sequence[Sequence[str]]) -> ColumnElement[Any]:
+def tsquery(wanted: Sequence[Sequence[str]]) -> ColumnElement[Any]:
+    """Return the query for PostgreSQL: each term a phrase, all of them required."""
     first, *rest = (func.phraseto_tsquery(literal_column("'english'"), " ".join(term)) for term in wanted)
     asked: ColumnElement[Any] = first
     for one in rest:
@@ -183,7 +184,7 @@ def _marked(
     if connection.dialect.name == "postgresql":
         options = f"StartSel={_OPEN}, StopSel={_CLOSE}, "
         lengths = f"MaxWords={_TEXT_WORDS}, MinWords={_TEXT_WORDS - 10}"
-        asked = _tsquery(wanted)
+        asked = tsquery(wanted)
         english: ColumnElement[str] = literal_column("'english'")
         title, abstract = (func.translate(one, _READ, _STOOD_FOR) for one in (papers.c.title, papers.c.abstract))
         statement = select(
@@ -198,7 +199,7 @@ def _marked(
             literal_column(f"highlight(papers_fts, 0, {cut})"),
             literal_column(f"snippet(papers_fts, 1, {cut}, '\u2026', {_TEXT_WORDS})"),
         ).where(
-            text("papers_fts MATCH :expression").bindparams(expression=_expression(wanted)), _FTS.c.rowid.in_(row_ids)
+            text("papers_fts MATCH :expression").bindparams(expression=expression(wanted)), _FTS.c.rowid.in_(row_ids)
         )
     return {row[0]: (row[1], row[2]) for row in connection.execute(statement)}
 

@@ -20,7 +20,7 @@ from digestmail.model.subscribers import (
     Suppression,
     SuppressionReason,
 )
-from digestmail.schedule.cron import check_timezone
+from digestmail.schedule.timezones import check_timezone
 from digestmail.storage import audience, subscribers, suppressions
 from digestmail.storage.database import Database
 from digestmail.subscribers.validate import checked_subscription

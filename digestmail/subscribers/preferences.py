@@ -15,8 +15,17 @@ from digestmail.errors import SubscriptionError
 from digestmail.model.deliveries import NoticeKind
 from digestmail.model.digests import Cadence, Digest
 from digestmail.model.subscribers import Preferences, Subscriber, SubscriberState
-from digestmail.storage import address_changes, confirmations, deliveries, notices, subscribers, unsubscribe_mails
+from digestmail.storage import (
+    address_changes,
+    confirmations,
+    deliveries,
+    notices,
+    opt_outs,
+    subscribers,
+    unsubscribe_mails,
+)
 from digestmail.storage.database import Database
+from digestmail.storage.opt_outs import EVERYTHING
 from digestmail.subscribers.changes import notify_immediately, notify_of_change
 from digestmail.subscribers.validate import checked
 
@@ -40,6 +49,13 @@ def get(database: Database, subscriber_id: int) -> Subscriber:
     """Return a subscriber. Raises SubscriptionError if the subscriber does not exist."""
     with database.connect() as connection:
         return _get(connection, subscriber_id)
+
+
+def subscribed_since(database: Database, person: Subscriber) -> datetime:
+    """Return since when a person is subscribed: their consent, or when they last left everything if that was later."""
+    with database.connect() as connection:
+        left = [one.opted_out_at for _, one in opt_outs.of(connection, [person.id]) if one.digest == EVERYTHING]
+    return max([person.consent_at or person.created_at, *left])
 
 
 def _get(connection: Connection, subscriber_id: int) -> Subscriber:

@@ -169,6 +169,17 @@ def confirm(
     return Confirmed(subscriber=subscriber)
 
 
+def already_confirmed(database: Database, tokens: LinkTokens, token: str, now: datetime) -> Subscriber | None:
+    """Return whom a link that was used before confirmed, if they are still subscribed: confirming twice is no error."""
+    try:
+        subscriber_id, _ = tokens.read_confirm(token, now)
+    except TokenError:
+        return None
+    with database.connect() as connection:
+        found = subscribers.get(connection, subscriber_id)
+    return found if found is not None and found.state is SubscriberState.ACTIVE else None
+
+
 def _pending(connection: Connection, tokens: LinkTokens, token: str, now: datetime) -> Confirmation:
     subscriber_id, nonce = tokens.read_confirm(token, now)
     pending = confirmations.find(connection, subscriber_id)

@@ -9,7 +9,7 @@ from dataclasses import replace
 from digestmail.errors import SubscriptionError
 from digestmail.model.digests import Cadence, Digest
 from digestmail.model.subscribers import Preferences, Subscription
-from digestmail.schedule.cron import check_timezone
+from digestmail.schedule.timezones import check_timezone, nearest_timezone, spelled_timezone
 
 LAST_HOUR = 23
 
@@ -21,12 +21,25 @@ def checked(digests: Sequence[Digest], choices: Preferences) -> Preferences:
     """
     if not choices.subscriptions:
         raise SubscriptionError("choose at least one digest")
-    if choices.timezone is not None and (wrong := check_timezone(choices.timezone)):
-        raise SubscriptionError("there is no time zone %(name)s", name=repr(choices.timezone), operator_text=wrong)
+    if choices.timezone is not None:
+        choices = replace(choices, timezone=_checked_timezone(choices.timezone))
     chosen = {
         one.digest: _without_all_topics(digests, checked_subscription(digests, one)) for one in choices.subscriptions
     }
     return replace(choices, subscriptions=tuple(chosen[name] for name in sorted(chosen)))
+
+
+def _checked_timezone(text: str) -> str:
+    """Return the time zone `text`, whatever its case. Raises SubscriptionError, which suggests the nearest one."""
+    name = spelled_timezone(text)
+    wrong = check_timezone(name)
+    if wrong is None:
+        return name
+    if near := nearest_timezone(text):
+        raise SubscriptionError(
+            "there is no time zone %(name)s; did you mean %(near)s?", name=repr(text), near=near, operator_text=wrong
+        )
+    raise SubscriptionError("there is no time zone %(name)s", name=repr(text), operator_text=wrong)
 
 
 def checked_subscription(digests: Sequence[Digest], one: Subscription) -> Subscription:

@@ -15,8 +15,8 @@ log = logging.getLogger("digestmail.web.access")
 
 _LONGEST: Final = 200
 _PERSONAL = re.compile(
-    r"(address|confirm|erase|feedback|preferences|undo|unsubscribe|subscribers|suppressions).+?"
-    r"(/(?:address|pause|erase|feedback|interests(?:/(?:clear|file|list|remove))?|data|data\.json))?",
+    r"(address|confirm|erase|feedback|for-you|preferences|undo|unsubscribe|subscribers|suppressions).+?"
+    r"(/(?:address|pause|erase|feedback|interests(?:/(?:clear|file|list|remove))?|data|data\.json|feed\.atom|feed\.json))?",
     re.IGNORECASE | re.DOTALL,
 )
 """Tokens and addresses follow these words, even if a mail program changed the link."""

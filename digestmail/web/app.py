@@ -17,6 +17,7 @@ from digestmail.mail.i18n import templates_directory
 from digestmail.web import (
     admin,
     api,
+    browse,
     citations,
     crawlers,
     editions,
@@ -27,6 +28,7 @@ from digestmail.web import (
     interests,
     metrics,
     papers,
+    personal_feed,
     preferences,
     search_page,
     subscribe,
@@ -71,9 +73,10 @@ def create_app(app: App, clock: Clock | None = None, *, busy_seconds: float = BU
     web.mount("/static", StaticFiles(directory=templates_directory() / "web" / "static"))
     errors.register(web)
     subscriber_pages.install(web, request_app, NoticeQueue(app))
-    personal = (subscribe, preferences, interests, unsubscribe, undo, feedback)
     operators = (health, metrics, api, admin, webhooks, session, actions, operator_pages)
-    for module in (*operators, crawlers, search_page, papers, feeds, citations, *personal, editions):
+    shared = (crawlers, search_page, browse, papers, feeds, citations)
+    personal = (personal_feed, subscribe, preferences, interests, unsubscribe, undo, feedback)
+    for module in (*operators, *shared, *personal, editions):
         web.include_router(module.router)
     describe(web)
     settings = app.config.web

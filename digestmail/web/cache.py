@@ -45,10 +45,12 @@ class Sharing(Enum):
     """With an entity tag, but generated for each request."""
     KEPT = auto()
     """Also stored in memory until its content changes."""
+    PRIVATE = auto()
+    """With an entity tag, for one person: no proxy may cache it."""
 
 
 def share(request: Request, how: Sharing, *parameters: str) -> None:
-    """Mark the response to `request` as the same for everyone.
+    """Mark the response to `request` as the same for everyone, or for everyone with its secret address.
 
     The response must not depend on other query parameters than `parameters`, whose values are read with
     `query_params.normalized`.
@@ -58,12 +60,14 @@ def share(request: Request, how: Sharing, *parameters: str) -> None:
 
 
 def cache_headers(request: Request, status: int = _HTTP_OK) -> dict[str, str]:
-    """Return the Cache-Control header: public for shared responses, no-store for others and for errors."""
-    public = status == _HTTP_OK and hasattr(request.state, "shared")
-    return PUBLIC if public else {"Cache-Control": "no-store"}
+    """Return the Cache-Control header: public or private for shared responses, no-store for others and for errors."""
+    if status != _HTTP_OK or not hasattr(request.state, "shared"):
+        return {"Cache-Control": "no-store"}
+    return PRIVATE if request.state.shared is Sharing.PRIVATE else PUBLIC
 
 
 PUBLIC: Final = {"Cache-Control": f"public, max-age={SHARED_SECONDS}"}
+PRIVATE: Final = {"Cache-Control": f"private, max-age={SHARED_SECONDS}"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,8 @@ _SITEMAP: Final = "http://www.sitemaps.org/schemas/sitemap/0.9"
 def robots(request: Request) -> PlainTextResponse:
     """Return `robots.txt`, which excludes searches, the API and citations."""
     closed = "".join(
-        f"Disallow: {url(request, path)}\n" for path in ("/search", "/api/", "/bibtex/", "/ris/", "/csl-json/")
+        f"Disallow: {url(request, path)}\n"
+        for path in ("/search", "/for-you/", "/api/", "/bibtex/", "/ris/", "/csl-json/")
     )
     share(request, Sharing.KEPT)
     return PlainTextResponse(f"User-agent: *\n{closed}\nSitemap: {absolute(request, '/sitemap.xml')}\n")
@@ -46,7 +47,7 @@ def editions(request: Request) -> Response:
     """Return the sitemap of digests and editions."""
     app = app_of(request)
     lines = archive.edition_lines(app.database, limit=_EDITIONS)
-    pages = [("/", None), *((f"/{digest.name}", None) for digest in app.digests)]
+    pages = [("/", None), ("/papers", None), *((f"/{digest.name}", None) for digest in app.digests)]
     named = {digest.name for digest in app.digests}
     found = ((f"/{line.digest}/{line.slot}", line.composed_at) for line in lines if line.digest in named)
     return _xml(request, "urlset", "url", (*pages, *found))

@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import HTMLResponse
@@ -18,7 +19,7 @@ from digestmail.model.selection import Entry
 from digestmail.selection.segments import alone, for_all_topics, for_page
 from digestmail.web.cache import Sharing, share
 from digestmail.web.pages import page
-from digestmail.web.periods import Kind, month_key, period, week_key
+from digestmail.web.periods import Kind, Period, month_key, period, week_key
 from digestmail.web.query_params import app_of, asked_page, asked_topic, digest_of
 
 router = APIRouter(include_in_schema=False)
@@ -164,8 +165,20 @@ def _period(request: Request, digest: Digest, kind: Kind, key: str) -> HTMLRespo
         chosen=chosen,
         most=_most(tuple(entries)),
         latest_day=found[0][0] if found else None,
+        **_beside(request, digest, shown),
         **_views(shown.first),
     )
+
+
+def _beside(request: Request, digest: Digest, shown: Period) -> dict[str, bool]:
+    """Return whether there are editions before and after a period; those of the future do not count."""
+    app = app_of(request)
+    today = app.clock.now().astimezone(ZoneInfo(digest.schedule.timezone)).date()
+    return {
+        "earlier": archive.has_editions(app.database, digest.name, until=shown.first.isoformat()),
+        "later": shown.after <= today
+        and archive.has_editions(app.database, digest.name, since=shown.after.isoformat()),
+    }
 
 
 def _topic_choices(published: list[Entry]) -> tuple[TopicChoice, ...]:

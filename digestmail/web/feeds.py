@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Final
 from urllib.parse import urlencode
 
@@ -36,25 +37,25 @@ _AUTHORS: Final = 20
 @router.get("/search.atom", dependencies=[Limited])
 def search_atom(request: Request) -> Response:
     """Return a search as Atom."""
-    return _atom(request, _search_feed(request))
+    return as_atom(request, _search_feed(request))
 
 
 @router.get("/search.json", dependencies=[Limited])
 def search_json(request: Request) -> Response:
     """Return a search as JSON Feed."""
-    return _json(request, _search_feed(request))
+    return as_json(request, _search_feed(request))
 
 
 @router.get("/{name}/feed.atom")
 def digest_atom(request: Request, name: str) -> Response:
     """Return a digest, or one of its topics, as Atom."""
-    return _atom(request, _digest_feed(request, name))
+    return as_atom(request, _digest_feed(request, name))
 
 
 @router.get("/{name}/feed.json")
 def digest_json(request: Request, name: str) -> Response:
     """Return a digest, or one of its topics, as JSON Feed."""
-    return _json(request, _digest_feed(request, name))
+    return as_json(request, _digest_feed(request, name))
 
 
 def recent(matches: Sequence[SeenPaper]) -> Sequence[SeenPaper]:
@@ -157,9 +158,11 @@ def _today(request: Request) -> datetime:
     return app_of(request).clock.now().replace(hour=0, minute=0, second=0, microsecond=0)
 
 
-def _atom(request: Request, feed: SyndicationFeed) -> Response:
-    return Response(atom(feed), media_type=ATOM_TYPE, headers=cache_headers(request))
+def as_atom(request: Request, feed: SyndicationFeed, headers: Mapping[str, str] = MappingProxyType({})) -> Response:
+    """Return a feed as Atom, with the cache headers of the request and `headers`."""
+    return Response(atom(feed), media_type=ATOM_TYPE, headers={**cache_headers(request), **headers})
 
 
-def _json(request: Request, feed: SyndicationFeed) -> Response:
-    return JSONResponse(json_feed(feed), media_type=JSON_TYPE, headers=cache_headers(request))
+def as_json(request: Request, feed: SyndicationFeed, headers: Mapping[str, str] = MappingProxyType({})) -> Response:
+    """Return a feed as JSON Feed, with the cache headers of the request and `headers`."""
+    return JSONResponse(json_feed(feed), media_type=JSON_TYPE, headers={**cache_headers(request), **headers})

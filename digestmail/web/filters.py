@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
 from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
@@ -34,9 +35,15 @@ def query(text: str) -> str:
     return quote(text, safe="")
 
 
+def slot_day(slot: str) -> date:
+    """Return the local date of a slot's key."""
+    return date.fromisoformat(slot[:10])
+
+
 FILTERS: Final[dict[str, Callable[..., Any]]] = {
     "web_link": web_link,
     "site": site,
+    "slot_day": slot_day,
     "query": query,
     "paper_path": paper_path,
     "one_line": single_line,

@@ -6,13 +6,13 @@ import re
 from typing import Final
 from urllib.parse import unquote
 
-PERSONAL: Final = ("address", "confirm", "erase", "feedback", "preferences", "undo", "unsubscribe")
+PERSONAL: Final = ("address", "confirm", "erase", "feedback", "for-you", "preferences", "undo", "unsubscribe")
 """The first segments of personal links."""
 _LINK = re.compile(rf"/+({'|'.join(PERSONAL)})/(.+)", re.IGNORECASE | re.DOTALL)
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{2,400}\.[A-Za-z0-9_-]{27}")
 """A sealed text: base64 data, a dot, and a keyed hash of 20 octets in base64 without padding."""
 _SUFFIX = re.compile(
-    r"[^A-Za-z0-9]*/+(address|cadence|data\.json|data|erase|feedback|interests(?:/(?:clear|file|list|remove))?|pause)"
+    r"[^A-Za-z0-9]*/+(address|cadence|data\.json|data|erase|feed\.(?:atom|json)|feedback|interests(?:/(?:clear|file|list|remove))?|pause)"
     r"(?![A-Za-z0-9])"
 )
 """Suffixes of the preferences link."""

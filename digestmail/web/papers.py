@@ -6,6 +6,7 @@ from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from digestmail.editions import archive
+from digestmail.editions.related import related
 from digestmail.papers.citations.formats import CitationFormat, cite
 from digestmail.text.paths import paper_path
 from digestmail.web.cache import Sharing, share
@@ -25,6 +26,7 @@ def show_paper(request: Request, ref: str) -> Response:
     paper = found.paper
     if paper.id != ref:
         return RedirectResponse(url(request, paper_path(paper.id)), status_code=302)
+    titles = {digest.name: digest.title for digest in app_of(request).digests}
     share(request, Sharing.KEPT)
     return page(
         request,
@@ -33,7 +35,9 @@ def show_paper(request: Request, ref: str) -> Response:
         paper=paper,
         sightings=found.sightings,
         published=found.editions,
-        titles={digest.name: digest.title for digest in app_of(request).digests},
+        titles=titles,
+        back=next((one for one in reversed(found.editions) if one[0] in titles), None),
+        related=related(app_of(request).database, paper, app_of(request).wall_clock.monotonic),
         chart=chart(found.sightings),
         bibtex=cite([paper], CitationFormat.BIBTEX),
     )

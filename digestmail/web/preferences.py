@@ -21,6 +21,7 @@ from digestmail.text.credentials import new_secret
 from digestmail.web import subscriber_pages
 from digestmail.web.forms import Form, SubmittedForm, check_form, preferences_from_form
 from digestmail.web.pages import error_sentence, language_of, page, pages_of, translate, use_language
+from digestmail.web.personal_feed import feed_path
 
 router = APIRouter(include_in_schema=False)
 _PAUSES = (1, 2, 4, 12)
@@ -50,7 +51,7 @@ def change(request: Request, token: str, form: SubmittedForm, background: Backgr
     try:
         changed = preferences.change(app.database, app.digests, person.id, choices, app.wall_clock.now())
     except SubscriptionError as error:
-        return _page(request, token, person, problem=error_sentence(request, error), status=422)
+        return _page(request, token, person, problem=error_sentence(request, error), status=422, typed=choices)
     background.add_task(subscriber_pages.web_state(request).notice_queue.flush)
     use_language(request, changed.language)
     message = translate(request, "Your preferences were saved. They take effect with the next email.")
@@ -139,10 +140,20 @@ def _check_confirmed(form: Form) -> None:
 
 
 def _page(
-    request: Request, token: str, person: Subscriber, *, message: str = "", problem: str = "", status: int = 200
+    request: Request,
+    token: str,
+    person: Subscriber,
+    *,
+    message: str = "",
+    problem: str = "",
+    status: int = 200,
+    typed: Preferences | None = None,
 ) -> HTMLResponse:
+    """Show the preferences, or what a person `typed`, so that a mistake does not lose it."""
     app = pages_of(request).app
-    choices = Preferences(subscriptions=person.subscriptions, language=person.language, timezone=person.timezone)
+    choices = typed or Preferences(
+        subscriptions=person.subscriptions, language=person.language, timezone=person.timezone
+    )
     paused_until = person.paused_until if person.paused_until and person.paused_until > app.wall_clock.now() else None
     return page(
         request,
@@ -154,6 +165,7 @@ def _page(
         subscribed=person.state is SubscriberState.ACTIVE,
         paused_until=paused_until,
         pauses=_PAUSES,
+        feed=feed_path(app, person),
         cadences={digest.name: rarer_cadences(digest.schedule) for digest in app.digests},
         message=message,
         problem=problem,

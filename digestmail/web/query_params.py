@@ -14,6 +14,8 @@ from digestmail.model.digests import Digest
 
 _LONGEST_TEXT: Final = 200
 _MOST_PAGES: Final = 10_000
+_ROWS: Final = frozenset({"below", "after"})
+_DAYS: Final = frozenset({"from", "to"})
 LARGEST_ROW: Final = 2**31 - 1
 """The largest number of a row that both databases can compare; PostgreSQL refuses larger ones."""
 
@@ -53,6 +55,12 @@ def normalized(given: Mapping[str, str], name: str) -> str | None:
     if name == "page":
         number = _page(value or "")
         return str(number) if number > 1 else None
+    if name in _ROWS:
+        row = _row(value or "")
+        return None if row is None else str(row)
+    if name in _DAYS:
+        day = _day(value or "")
+        return None if day is None else day.isoformat()
     return None if value is None else _text(value)
 
 
@@ -64,10 +72,25 @@ def _page(value: str) -> int:
     return min(max(int(value), 1), _MOST_PAGES) if value.isascii() and value.isdigit() and len(value) < 9 else 1  # noqa: PLR2004 - valid numbers are shorter
 
 
+def asked_row(request: Request, name: str) -> int | None:
+    """Return the number from 1 after which a list continues, or None if it is missing or invalid."""
+    return _row(request.query_params.get(name, ""))
+
+
+def _row(value: str) -> int | None:
+    if not value.isascii() or not value.isdigit() or len(value) > len(str(LARGEST_ROW)):
+        return None
+    return int(value) if 0 < int(value) <= LARGEST_ROW else None
+
+
 def asked_day(request: Request, name: str) -> date | None:
     """Return a date parameter (ISO 8601), or None if it is missing or invalid."""
+    return _day(request.query_params.get(name, ""))
+
+
+def _day(value: str) -> date | None:
     try:
-        return date.fromisoformat(request.query_params.get(name, ""))
+        return date.fromisoformat(value)
     except ValueError:
         return None
 

@@ -6,7 +6,7 @@ from fastapi import APIRouter, BackgroundTasks, Request
 from fastapi.responses import HTMLResponse
 
 from digestmail.errors import SubscriptionError, TokenError
-from digestmail.model.subscribers import Preferences, Subscription
+from digestmail.model.subscribers import Preferences, Subscriber, Subscription
 from digestmail.subscribers import signup
 from digestmail.subscribers.address_requests import store_signup
 from digestmail.subscribers.rate_limit import Admission
@@ -92,7 +92,7 @@ def look(request: Request, token: str) -> HTMLResponse:
     try:
         choices = signup.pending_preferences(app.database, app.link_tokens(), token, app.wall_clock.now())
     except TokenError as error:
-        return _expired_link(request, error)
+        return _confirmed_before(request, token) or _expired_link(request, error)
     use_language(request, choices.language)
     titles = [digest.title for digest in app.digests if digest.name in {one.digest for one in choices.subscriptions}]
     return page(
@@ -108,11 +108,25 @@ def confirm(request: Request, token: str, form: SubmittedForm, background: Backg
         check_form(request, form, subscriber_pages.purpose(token))
         now = app.wall_clock.now()
         found = signup.confirm(app.database, app.link_tokens(), token, now, app.digests).subscriber
-    except (TokenError, SubscriptionError) as error:
+    except TokenError as error:
+        return _confirmed_before(request, token) or _expired_link(request, error)
+    except SubscriptionError as error:
         return _expired_link(request, error)
-    use_language(request, found.language)
     background.add_task(subscriber_pages.web_state(request).notice_queue.flush)
-    return page(request, "confirmed.html", token=app.tokens.unsubscribe(found.id, ""))
+    return _confirmed(request, found)
+
+
+def _confirmed(request: Request, person: Subscriber) -> HTMLResponse:
+    use_language(request, person.language)
+    token = pages_of(request).app.tokens.unsubscribe(person.id, "")
+    return page(request, "confirmed.html", token=token)
+
+
+def _confirmed_before(request: Request, token: str) -> HTMLResponse | None:
+    """Return the page for a link that was used before, or None if it confirmed no one who is still subscribed."""
+    app = pages_of(request).app
+    person = signup.already_confirmed(app.database, app.link_tokens(), token, app.wall_clock.now())
+    return None if person is None else _confirmed(request, person)
 
 
 def _expired_link(request: Request, error: TokenError | SubscriptionError) -> HTMLResponse:

@@ -6,9 +6,7 @@ import hashlib
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, Final
-from zoneinfo import available_timezones
 
 from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse
@@ -19,6 +17,7 @@ from digestmail.mail.i18n import languages as known_languages
 from digestmail.mail.i18n import locale_of, template_directories
 from digestmail.mail.link_tokens import LinkTokens
 from digestmail.model.subscribers import Preferences, Subscriber
+from digestmail.schedule.timezones import canonical_timezones
 from digestmail.subscribers import preferences
 from digestmail.subscribers.rate_limit import Rate, RateLimiter, Rates
 from digestmail.web.forms import SUBSCRIBE
@@ -151,15 +150,9 @@ def choice_context(request: Request, choices: Preferences) -> dict[str, Any]:
         "timezone": choices.timezone or "",
         "wanted_language": choices.language or "",
         "languages": [(name, _own_name(name)) for name in languages(app)],
-        "timezones": _timezones(),
+        "timezones": canonical_timezones(),
     }
 
 
 def _own_name(language: str) -> str:
     return (locale_of(language).get_display_name() or language).capitalize()
-
-
-@cache
-def _timezones() -> tuple[str, ...]:
-    areas = {"Africa", "America", "Antarctica", "Asia", "Atlantic", "Australia", "Europe", "Indian", "Pacific"}
-    return ("UTC", *sorted(name for name in available_timezones() if name.split("/")[0] in areas))

@@ -45,7 +45,7 @@ REQUESTS = [
             b"/daily/feed.atom", b"/daily/feed.json?topic=Agents", b"/search?q=%22layers%22+-cache&topic=Agents&from=2026-01-01&to=2026-12-31",
             b"/search.atom?q=agents", b"/search.json?q=agents", b"/search.bib?q=agents", b"/bibtex/arxiv:2601.00001", b"/ris/2601.00001",
             b"/csl-json/arxiv:2601.00001", b"/daily/2026-04-02/papers.ris", b"/papers/arxiv:2601.00001", b"/papers/https://arxiv.org/abs/2604.1",
-            b"/sitemap.xml", b"/sitemap-editions.xml", b"/sitemap-papers-1.xml", b"/robots.txt", b"/static/..%2f..%2fapp.py", b"/healthz",
+            b"/papers?topic=A&source=b&to=2026-04-02&below=9", b"/daily/2026-04-02/papers?topic=&after=3", b"/for-you/x.y/feed.atom", b"/sitemap.xml", b"/sitemap-editions.xml", b"/sitemap-papers-1.xml", b"/robots.txt", b"/static/..%2f..%2fapp.py", b"/healthz",
             b"/readyz", b"/api/v1/digests", b"/api/v1/editions?digest=daily", b"/api/v1/editions/daily/2026-04-02",
             b"/api/v1/papers?limit=2&below=99", b"/api/v1/papers/arxiv:2601.00001", b"/api/v1/search?q=agents&page=1",
             b"/api/v1/openapi.json", b"/subscribe", b"/preferences/@link@", b"/preferences/@link@/data", b"/preferences/@link@/data.json",

@@ -27,6 +27,7 @@ DOORS: dict[str, tuple[str, str, Reader]] = {
     # Preferences, pause, data and erasing use the unsubscribe token of the empty digest.
     "unsubscribe": (LASTING.unsubscribe(7, "daily"), OTHERS_LASTING.unsubscribe(7, "daily"), LASTING.read_unsubscribe),
     "preferences": (LASTING.unsubscribe(7, ""), OTHERS_LASTING.unsubscribe(7, ""), LASTING.read_unsubscribe),
+    "for-you": (LASTING.feed(7, NOW), OTHERS_LASTING.feed(7, NOW), LASTING.read_feed),
     "confirm": (
         LINKS.confirm(7, "nonce", NOW),
         OTHERS.confirm(7, "nonce", NOW),

@@ -73,7 +73,9 @@ def test_a_topic_of_only_the_first_paper_leads_to_it_and_counts_what_is_not_show
     rendered = render(topics(("Agents", [1], 6), ("Vision", [2], 0)))
 
     assert re.search(r'<a class="a" href="#first"[^>]*>Agents</a>&nbsp;1', rendered.html)
-    assert re.search(rf'href="{BASE_URL}/daily/2026-04-02"[^>]*>6 more in this topic</a>', rendered.html)
+    assert re.search(
+        rf'href="{BASE_URL}/daily/2026-04-02/papers\?topic=Agents"[^>]*>6 more in this topic</a>', rendered.html
+    )
     assert rendered.html.index("6 more in this topic") < rendered.html.index("2 papers")
     assert "6 more in this topic" in rendered.text
     assert len(re.findall("<h2", rendered.html)) == 2, "the lead and one heading"

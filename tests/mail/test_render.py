@@ -557,10 +557,12 @@ def test_a_paper_that_spoils_the_mjml_is_named(tmp_path: Path):
         Renderer(tmp_path).render(of, of.sections)
 
 
-def test_more_papers_link_into_the_archive():
-    link = rf'<a class="a" href="{BASE_URL}/daily/2026-04-02"[^>]*>3 more in this topic</a>'
+def test_papers_that_are_only_counted_are_behind_a_link_to_the_papers_of_their_topic():
+    page = f"{BASE_URL}/daily/2026-04-02/papers?topic=Efficient%20training%20%26%20serving"
+    rendered = looked(Appearance())
 
-    assert re.search(link, looked(Appearance()).html)
+    assert re.search(rf'<a class="a" href="{re.escape(page)}"[^>]*>3 more in this topic</a>', rendered.html)
+    assert page in rendered.text
 
 
 PERSONAL = re.compile(r"https://digest\.example\.org/(?:unsubscribe|preferences)/[^\s\"<&]+")

@@ -11,12 +11,12 @@ from digestmail.errors import ConfigError
 from digestmail.model.digests import Cadence, Schedule
 from digestmail.schedule.cron import (
     check_cron,
-    check_timezone,
     current_slot,
     next_fire,
     next_hour,
     open_until,
 )
+from digestmail.schedule.timezones import check_timezone
 
 ZONES = ("Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "UTC", "Pacific/Apia")
 

@@ -8,8 +8,9 @@ from urllib.parse import quote
 
 import pytest
 from browser import axe, overflows
-from websites import open_app, publish, served
+from websites import leave_out, open_app, publish, served
 
+from digestmail.editions import archive
 from digestmail.storage.database import Database
 from digestmail.subscribers import admin
 
@@ -29,6 +30,9 @@ PAGES = [
     "/",
     "/daily",
     "/daily/2026-04-02?topic=Agents",
+    "/daily/2026-04-02/papers",
+    "/papers",
+    "/subscribe",
     "/daily/week/2026-W14",
     "/daily/month/2026-04",
     "/weekly",
@@ -64,7 +68,7 @@ def test_every_page_is_accessible_and_fits_a_phone(browser, make, scheme):
             page.set_viewport_size({"width": 900, "height": 900})
             page.goto(address + path)
             assert axe(page) == [], path
-            for width in (900, 320):
+            for width in (1440, 900, 375, 320):
                 page.set_viewport_size({"width": width, "height": 700})
                 assert not overflows(page), (path, width)
         context.close()
@@ -125,6 +129,35 @@ def test_a_reader_finds_the_way_without_scripts(browser, make):
         page.get_by_role("link", name="A Cache That Forgets on Purpose", exact=True).click()
         assert page.get_by_role("heading", level=1).inner_text() == "A Cache That Forgets on Purpose"
         context.close()
+
+
+def test_a_reader_goes_from_a_counted_paper_to_its_page_and_back(browser, make):
+    with open_app(make(), base_url=None) as app, served(app) as address:
+        leave_out(app.database, archive.find_edition(app.database, "daily", "2026-04-02").edition, 72)
+        context = browser.new_context(java_script_enabled=False, viewport={"width": 375, "height": 700})
+        page = context.new_page()
+        page.goto(f"{address}/daily/2026-04-02")
+        page.get_by_role("link", name="2 more papers").click()
+        page.get_by_role("link", name="Left Out, Number 72").click()
+        assert page.get_by_role("heading", level=1).inner_text() == "Left Out, Number 72"
+        page.get_by_role("main").get_by_role("link", name="All papers").click()
+        page.get_by_label("Source").select_option("huggingface")
+        page.get_by_role("button", name="Show").click()
+        assert page.url.startswith(f"{address}/papers?")
+        page.get_by_role("main").get_by_role("link", name="A Cache That Forgets on Purpose", exact=True).click()
+        page.get_by_role("main").get_by_role("link", name="Trending papers, Thursday, 2 April 2026").first.click()
+        assert page.url.endswith("/daily/2026-04-02")
+        context.close()
+
+
+def test_the_citation_of_a_paper_fits_a_narrow_phone(browser, make):
+    long = "https://arxiv.org/abs/" + "2601.00001" * 12
+    with open_app(make(link=long), base_url=None) as app, served(app) as address:
+        page = browser.new_page(viewport={"width": 320, "height": 700})
+        page.goto(f"{address}/papers/arxiv:2601.00001")
+        assert page.evaluate("[...document.querySelectorAll('pre')].every(e => e.scrollWidth <= e.clientWidth)")
+        assert not overflows(page)
+        page.close()
 
 
 def test_a_reader_who_wants_to_leave_gets_a_weekly_email_with_one_press(browser, make):

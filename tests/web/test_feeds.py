@@ -306,5 +306,5 @@ def test_sitemaps_name_every_edition_and_paper(site):
 
     maps = [place.removeprefix("https://papers.example.org") for place in places("/sitemap.xml")]
     pages = [page.removeprefix("https://papers.example.org") for one in maps for page in places(one)]
-    assert len(pages) == 3 + 3 + 21
+    assert len(pages) == 4 + 3 + 21
     assert all(ask(site, page).status == 200 for page in pages)

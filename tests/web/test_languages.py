@@ -377,6 +377,7 @@ def test_every_word_of_the_personal_pages_is_translated(greek):
         "interests.html",
     } | used
     public = {"archive.html", "edition.html", "empty.html", "error.html", "paper.html", "period.html", "search.html"}
+    public |= {"papers.html", "qualified.html"}
     shared = {"base.html", "form_page.html", "macros.html", "subscribe-banner.html", "subscription_fields.html"}
     every = {path.name for path in (templates_directory() / "web").glob("*.html") if not path.name.startswith("feed-")}
     assert seen | public | shared | {"subscribe.html"} == every

@@ -10,6 +10,9 @@ GET_PATHS = [
     "/daily",
     "/daily/2026-04-02",
     "/daily/2026-04-02?topic=Agents",
+    "/daily/2026-04-02/papers",
+    "/papers",
+    "/papers?topic=Agents&source=huggingface&to=2026-04-01",
     "/daily/week/2026-W14",
     "/daily/month/2026-04",
     "/weekly",
@@ -168,7 +171,7 @@ def test_a_paper_leads_to_its_own_name(site):
 def test_a_paper_s_page_has_its_chart_editions_and_citation(site):
     text = ask(site, "/papers/arxiv:2601.00001").text
     assert "<polyline" in text
-    assert '<a href="/daily/2026-04-02"><bdi>Trending papers</bdi>, 2026-04-02</a>' in text
+    assert '<a href="/daily/2026-04-02"><bdi>Trending papers</bdi>, <bdi>Thursday, 2 April 2026</bdi></a>' in text
     assert "archivePrefix" in text
     assert '<link rel="canonical" href="https://papers.example.org/papers/arxiv:2601.00001">' in text
     assert 'property="og:title"' in text
@@ -225,3 +228,20 @@ def test_every_local_link_of_every_page_leads_somewhere(site):
             links = re.findall(r'href="(/[^"]*)"', found.text)
             todo += [link.replace("&amp;", "&") for link in links]
     assert len(seen) > 20
+
+
+def test_weeks_and_months_lead_to_others_with_editions_and_never_into_the_future(site):
+    def arrows(path: str) -> list[str]:
+        return re.findall(r'class="arrow" rel="(?:prev|next)" href="([^"]+)"', ask(site, path).text)
+
+    assert arrows("/daily/week/2026-W14") == []
+    assert arrows("/daily/week/2026-W13") == ["/daily/week/2026-W14"]
+    assert arrows("/daily/week/2026-W15") == ["/daily/week/2026-W14"]
+    assert arrows("/daily/month/2026-04") == ["/daily/month/2026-03"]
+    assert arrows("/daily/month/2026-03") == ["/daily/month/2026-04"]
+
+
+def test_an_edition_dated_in_the_future_is_not_linked_from_the_week_before(filled_url):
+    with open_app(filled_url(three_days)) as app:
+        publish(app.database, -7)
+        assert 'rel="next"' not in ask(create_app(app), "/daily/week/2026-W14").text

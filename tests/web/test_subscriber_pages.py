@@ -18,6 +18,7 @@ from digestmail.model.digests import Cadence
 from digestmail.model.subscribers import Preferences, SubscriberState, Subscription, SuppressionReason
 from digestmail.schedule.moments import is_paused
 from digestmail.storage import deliveries, schema, subscribers, suppressions
+from digestmail.subscribers import preferences
 from digestmail.subscribers.rate_limit import Rate, Rates
 
 ONE_CLICK = {"List-Unsubscribe": "One-Click"}
@@ -430,3 +431,47 @@ def test_large_forms_and_invalid_bodies_are_refused(site):
     assert site.ask("POST", "/subscribe", b"--", {"Content-Type": "multipart/form-data"}).status in {400, 422}
     assert site.ask("DELETE", "/subscribe").status == 405
     assert Preferences().subscriptions == ()
+
+
+def test_whoever_confirms_twice_is_still_subscribed_until_they_leave(site):
+    asked, welcome = subscribed(site)
+    target = link(asked, "confirm")
+    assert "You are subscribed" in site.get(target).body
+    assert person(site).state is SubscriberState.ACTIVE
+    assert len(site.mails()) == 2
+    preferences.unsubscribe(site.app.database, person(site).id, None, site.clock.now())
+    assert site.get(target).status == 410
+    assert link(welcome, "preferences")
+
+
+def test_a_second_press_of_the_button_says_the_same(site):
+    site.fill_in("/subscribe", address="reader@example.org", digest="daily")
+    target = link(site.wait_for_mails(1)[0], "confirm")
+    token = re.search(r'name="token" value="([^"]+)"', site.get(target).body)[1]
+    pages = [site.post(target, {"token": token}) for _ in range(2)]
+    assert [page.status for page in pages] == [200, 200]
+    assert all("You are subscribed" in page.body for page in pages)
+    assert len(site.wait_for_mails(2)) == 2
+
+
+def test_the_unsubscribe_page_names_the_newsletter_and_the_address(site):
+    _, welcome = subscribed(site)
+    body = site.get(link(welcome, "preferences").replace("/preferences/", "/unsubscribe/")).body
+    assert "reader@example.org is subscribed to: <strong>Trending papers</strong>" in body
+
+
+def test_a_mistyped_time_zone_is_shown_with_the_one_that_was_meant_and_loses_nothing(site):
+    _, welcome = subscribed(site)
+    target = link(welcome, "preferences")
+    topics = {"digest": "daily", "topics.daily": ["Vision"], "hour": "7"}
+    wrong = site.fill_in(target, **topics, timezone="Kiev")
+    assert wrong.status == 422
+    assert "did you mean Europe/Kyiv?" in wrong.body
+    assert 'value="Kiev"' in wrong.body
+    assert 'value="Vision" checked' in wrong.body
+    assert '<option value="7" selected>' in wrong.body
+    assert person(site).timezone is None
+    assert site.fill_in(target, **topics, timezone="america/new york").status == 200
+    assert person(site).timezone == "America/New_York"
+    assert site.fill_in(target, **topics, timezone="Asia/Calcutta").status == 200
+    assert 'value="Asia/Calcutta"' in site.get(target).body

@@ -86,6 +86,8 @@ def test_a_chart_stays_inside_its_frame(counts):
         ("/preferences/TOKEN/interests/TOKEN", "/preferences/-"),
         ("/preferences/TOKEN/else", "/preferences/-"),
         ("/preferences/TOKEN/feedback", "/preferences/-/feedback"),
+        ("/for-you/TOKEN/feed.json", "/for-you/-/feed.json"),
+        ("/for-you/TOKEN", "/for-you/-"),
         ("/papers/feedback/TOKEN/2026-04-02/1/more", "/papers/feedback/-"),
         ("//Unsubscribe//TOKEN", "//Unsubscribe/-"),
         ("/unsubscribe%2FTOKEN", "/unsubscribe/-"),

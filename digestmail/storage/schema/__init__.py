@@ -11,6 +11,7 @@ from digestmail.storage.schema.edition import (
     editions,
     pick_reasons,
     picked_papers,
+    qualified_papers,
     segment_papers,
     segments,
 )
@@ -63,6 +64,7 @@ __all__ = [
     "pick_reasons",
     "picked_papers",
     "profiles",
+    "qualified_papers",
     "rates",
     "reading_list_papers",
     "reading_lists",

@@ -46,6 +46,20 @@ edition_papers = Table(
     Index(None, "topic"),
 )
 
+# The papers that qualified for an edition, under each topic that they match: those it contains, and those over a limit.
+qualified_papers = Table(
+    "qualified_papers",
+    metadata,
+    Column("edition_id", ForeignKey("editions.id"), primary_key=True),
+    # Empty for papers that match no topic.
+    Column("topic", Text, primary_key=True),
+    # As when the edition was composed; 1 is the best.
+    Column("rank", Integer, primary_key=True),
+    Column("paper_id", ForeignKey("papers.id"), nullable=False),
+    # For listing the papers of a topic, newest first.
+    Index(None, "topic", "paper_id"),
+)
+
 # The papers that were picked for single readers. What they got is in `deliveries.picks`: positions and reasons.
 picked_papers = Table(
     "picked_papers",

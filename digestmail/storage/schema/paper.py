@@ -72,6 +72,8 @@ sightings = Table(
     Column("announce_type", Text),
     Column("seen_at", Moment, nullable=False),
     Index(None, "source", "seen_at"),
+    # For listing the papers of a source, newest first.
+    Index(None, "source", "paper_id"),
 )
 
 topic_models = Table(

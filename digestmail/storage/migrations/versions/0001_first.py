@@ -326,6 +326,17 @@ def upgrade() -> None:
     op.create_index("ix_edition_papers_paper_id", "edition_papers", ["paper_id"], unique=False)
     op.create_index("ix_edition_papers_topic", "edition_papers", ["topic"], unique=False)
     op.create_table(
+        "qualified_papers",
+        sa.Column("edition_id", sa.Integer(), nullable=False),
+        sa.Column("topic", sa.Text(), nullable=False),
+        sa.Column("rank", sa.Integer(), nullable=False),
+        sa.Column("paper_id", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(["edition_id"], ["editions.id"], name=op.f("fk_qualified_papers_edition_id")),
+        sa.ForeignKeyConstraint(["paper_id"], ["papers.id"], name=op.f("fk_qualified_papers_paper_id")),
+        sa.PrimaryKeyConstraint("edition_id", "topic", "rank", name=op.f("pk_qualified_papers")),
+    )
+    op.create_index("ix_qualified_papers_topic_paper_id", "qualified_papers", ["topic", "paper_id"], unique=False)
+    op.create_table(
         "picked_papers",
         sa.Column("edition_id", sa.Integer(), nullable=False),
         sa.Column("position", sa.Integer(), nullable=False),
@@ -513,6 +524,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("paper_id", "source", "seen_on", name=op.f("pk_sightings")),
     )
     op.create_index("ix_sightings_source_seen_at", "sightings", ["source", "seen_at"], unique=False)
+    op.create_index("ix_sightings_source_paper_id", "sightings", ["source", "paper_id"], unique=False)
     op.create_table(
         "runs",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -687,6 +699,7 @@ def downgrade() -> None:
         "notice_attempts",
         "notices",
         "edition_papers",
+        "qualified_papers",
         "opt_outs",
         "confirmations",
         "unsubscribe_mails",
