@@ -25,6 +25,7 @@ from digestmail.cli import (
     subscribers,
     templates,
     topics,
+    up,
 )
 from digestmail.cli.options import ConfigPath
 
@@ -60,6 +61,7 @@ def root(
 
 start.register(app)
 pipeline.register(app)
+up.register(app)
 servers.register(app)
 bounces.register(app)
 app.add_typer(sources.app, name="sources")

@@ -1,0 +1,145 @@
+"""The parts of `digestmail up`. Each opens the database for itself: they share nothing but the code."""
+
+from __future__ import annotations
+
+import logging
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from digestmail.app import App
+from digestmail.bounces.processor import BouncesReport
+from digestmail.clock import SystemClock
+from digestmail.config.load import load
+from digestmail.config.settings import Config
+from digestmail.daemon import Daemon
+from digestmail.errors import DigestmailError
+from digestmail.model.digests import Digest
+from digestmail.model.reports import RunReport
+from digestmail.service.part import Control, Part
+from digestmail.web.server import listen, serve_on
+
+log = logging.getLogger("digestmail.up")
+
+BOUNCES_SECONDS: Final = 300.0
+"""Between two looks into the mailbox for bounces."""
+_PATIENCE: Final = 3600.0
+"""A unit of work is never silent for so long: leases last half an hour, and the final dot of a message ten minutes."""
+_WEB_PATIENCE: Final = 60.0
+"""The event loop asks ten times a second."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Which parts to run, and where the pages listen, if that is not as configured."""
+
+    run: bool = True
+    bounces: bool = True
+    web: bool = True
+    host: str | None = None
+    port: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reporting:
+    """What is called with the reports of the parts."""
+
+    on_run: Callable[[RunReport, Sequence[Digest]], None]
+    on_bounces: Callable[[BouncesReport], None]
+
+
+class PartsLoader:
+    """Builds the parts from the configuration. The socket of the pages stays open when they are built again."""
+
+    def __init__(self, path: Path, wanted: Wanted, reporting: Reporting) -> None:
+        """`path` is the configuration file."""
+        self._path = path
+        self._wanted = wanted
+        self._reporting = reporting
+        self._listener: socket.socket | None = None
+        self._address: tuple[str, int] | None = None
+
+    def load(self) -> tuple[Part, ...]:
+        """Read the configuration. Raises DigestmailError, such as ConfigError with every problem; then nothing changed.
+
+        The templates are loaded and the port is opened too, so that what is wrong with them is said here.
+        """
+        config, base = load(self._path), self._path.absolute().parent
+        with App(config, base, SystemClock()) as app:
+            _ = app.mail
+        if self._wanted.web:
+            self._open(self._wanted.host or config.web.host, _first(self._wanted.port, config.web.port))
+        return tuple(self._parts(config, base))
+
+    def reload(self) -> tuple[Part, ...] | None:
+        """Read the configuration again; log every problem and return None if it is not valid."""
+        problems: list[str] = []
+        try:
+            parts = self.load()
+        except (DigestmailError, OSError, ValueError) as error:
+            problems = str(error).splitlines()
+        if problems:
+            for problem in problems:
+                log.error("reload: %s", problem)
+            log.error("reload: the configuration is not valid, so the one before stays in use")
+            return None
+        log.info("reload: each part takes up the configuration when it has finished the work in hand")
+        return parts
+
+    def close(self) -> None:
+        """Close the port of the pages."""
+        if self._listener is not None:
+            self._listener.close()
+
+    def _open(self, host: str, port: int) -> None:
+        if (host, port) == self._address:
+            return
+        opened = listen(host, port)
+        self.close()
+        self._listener, self._address = opened, (host, port)
+
+    def _parts(self, config: Config, base: Path) -> Iterator[Part]:
+        opened = partial(App, config, base, SystemClock())
+        if self._wanted.run:
+            work = partial(_run, opened, self._reporting.on_run)
+            yield Part(name="run", run=work, patience=_PATIENCE)
+        if self._wanted.bounces and config.bounces.model_fields_set:
+            work = partial(_read_bounces, opened, self._reporting.on_bounces)
+            yield Part(name="bounces", run=work, patience=_PATIENCE + config.bounces.timeout)
+        if self._listener is not None:
+            yield Part(name="web", run=partial(_serve_pages, opened, self._listener), patience=_WEB_PATIENCE)
+
+
+def _first(given: int | None, configured: int) -> int:
+    return configured if given is None else given
+
+
+def _run(opened: Callable[[], App], on_report: Callable[[RunReport, Sequence[Digest]], None], control: Control) -> None:
+    """Collect, publish and deliver on time, and keep house."""
+    with opened() as app:
+        daemon = Daemon(
+            app,
+            on_report=lambda report: on_report(report, app.digests),
+            stop=control.stopping,
+            wait=control.wait,
+        )
+        daemon.run()
+
+
+def _read_bounces(opened: Callable[[], App], on_report: Callable[[BouncesReport], None], control: Control) -> None:
+    """Read the mailbox for bounces now and then, or listen for them."""
+    with opened() as app:
+        while not control.stopping():
+            report = app.read_bounces(stop=control.stopping)
+            if report.read:
+                on_report(report)
+            control.wait(BOUNCES_SECONDS)
+
+
+def _serve_pages(opened: Callable[[], App], listener: socket.socket, control: Control) -> None:
+    """Serve the pages. The socket is duplicated, because the server closes the one it gets."""
+    with opened() as app:
+        serve_on(listener.dup(), app, control.stopping)

@@ -1,0 +1,161 @@
+"""`Supervisor`: starts the parts, watches over them, and acts on signals."""
+
+from __future__ import annotations
+
+import logging
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from random import Random
+from select import select
+from socket import socketpair
+from typing import Final, Protocol
+
+from digestmail.service.part import Monotonic, Part, Runner
+
+log = logging.getLogger("digestmail.up")
+
+TICK: Final = 10.0
+"""Seconds between two looks at the parts, unless the watchdog wants more."""
+STOPS: Final = frozenset({signal.SIGTERM, signal.SIGINT})
+RELOADS: Final = frozenset({signal.SIGHUP})
+
+Signals = Callable[[float], set[int]]
+"""Waits for signals, at most so many seconds, and returns those that came."""
+
+
+class Manager(Protocol):
+    """The service manager: systemd, or none."""
+
+    watchdog_seconds: float | None
+
+    def ready(self, status: str) -> None:
+        """Say that the service has started or reloaded."""
+        ...
+
+    def reloading(self) -> None:
+        """Say that the service reloads."""
+        ...
+
+    def stopping(self) -> None:
+        """Say that the service stops."""
+        ...
+
+    def alive(self) -> None:
+        """Ping the watchdog."""
+        ...
+
+    def status(self, text: str) -> None:
+        """Say what the service is doing."""
+        ...
+
+
+class Supervisor:
+    """Runs parts until it gets a signal to stop. A part that ends is started again, and the others do not notice."""
+
+    def __init__(
+        self,
+        parts: Sequence[Part],
+        *,
+        reload: Callable[[], Sequence[Part] | None],
+        on_stop: Callable[[], object],
+        signals: Signals,
+        manager: Manager,
+        monotonic: Monotonic,
+        random: Random,
+    ) -> None:
+        """Take over `parts`. `reload` returns the parts to run from now on, or None to change nothing.
+
+        `on_stop` is called when the first signal to stop comes; it may limit how long the work in hand takes.
+        """
+        self._runners = {part.name: Runner(part, monotonic, random) for part in parts}
+        self._leaving: list[Runner] = []
+        self._reload = reload
+        self._on_stop = on_stop
+        self._signals = signals
+        self._manager = manager
+        self._monotonic = monotonic
+        self._random = random
+        self._is_reloading = False
+        self._complaints: set[str] = set()
+
+    def run(self) -> None:
+        """Run until SIGTERM or SIGINT; SIGHUP reloads. Return when every part has ended."""
+        for runner in self._runners.values():
+            runner.start()
+        self._manager.ready(self._summary())
+        limit = self._manager.watchdog_seconds
+        tick = TICK if limit is None else min(TICK, limit / 3)
+        while not (received := self._signals(tick)) & STOPS:
+            if received & RELOADS:
+                self._replace_parts()
+            self._watch()
+        self._manager.stopping()
+        self._on_stop()
+        ending = [*self._runners.values(), *self._leaving]
+        for runner in ending:
+            runner.stop()
+        for runner in ending:
+            runner.join()
+
+    def _replace_parts(self) -> None:
+        """Take up a new configuration: each part as soon as it has finished the work in hand."""
+        self._manager.reloading()
+        self._is_reloading = True
+        wanted = self._reload()
+        if wanted is None:
+            return
+        names = {part.name for part in wanted}
+        for name in self._runners.keys() - names:
+            self._leaving.append(runner := self._runners.pop(name))
+            runner.stop()
+        for part in wanted:
+            if part.name in self._runners:
+                self._runners[part.name].replace(part)
+            else:
+                self._runners[part.name] = Runner(part, self._monotonic, self._random)
+                self._runners[part.name].start()
+
+    def _watch(self) -> None:
+        """Ping the watchdog if every part is alive, and end a reload that every part has taken up."""
+        self._leaving = [runner for runner in self._leaving if not runner.has_ended()]
+        if self._is_reloading and all(runner.is_current() for runner in self._runners.values()):
+            self._is_reloading = False
+            self._manager.ready(self._summary())
+        hanging = {runner.name: problem for runner in self._runners.values() if (problem := runner.problem())}
+        for name in sorted(hanging.keys() - self._complaints):
+            log.error("%s", hanging[name])
+        if hanging.keys() != self._complaints:
+            self._complaints = set(hanging)
+            self._manager.status("; ".join(hanging.values()) or self._summary())
+        if not hanging:
+            self._manager.alive()
+
+    def _summary(self) -> str:
+        return f"running: {', '.join(self._runners)}"
+
+
+@contextmanager
+def waiting_for_signals() -> Iterator[Signals]:
+    """Yield what waits for SIGTERM, SIGINT and SIGHUP. Only the main thread may call this.
+
+    The handlers do nothing: Python writes the number of each signal to a socket (signal.set_wakeup_fd), so no code runs
+    in the middle of other code, and no lock can be taken twice.
+    """
+    reading, writing = socketpair()
+    with reading, writing:
+        reading.settimeout(0)
+        writing.settimeout(0)
+        previous = {number: signal.signal(number, lambda *_: None) for number in STOPS | RELOADS}
+        wakeup = signal.set_wakeup_fd(writing.fileno(), warn_on_full_buffer=False)
+
+        def wait(seconds: float) -> set[int]:
+            readable, _, _ = select([reading], [], [], seconds)
+            return set(reading.recv(4096)) if readable else set()
+
+        try:
+            yield wait
+        finally:
+            signal.set_wakeup_fd(wakeup)
+            for number, handler in previous.items():
+                signal.signal(number, handler)
