@@ -70,7 +70,8 @@ def _log_to_standard_error(*, quiet: bool) -> None:
 
     form = "%(asctime)s level=%(levelname)s log=%(name)s %(message)s"
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING if quiet else logging.INFO, format=form)
-    logging.getLogger("apscheduler").setLevel(logging.WARNING)
+    for name in ("alembic", "apscheduler"):
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def _log_run(report: RunReport, digests: Sequence[Digest]) -> None:

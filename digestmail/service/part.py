@@ -141,7 +141,8 @@ class Runner:
             delay = restart_delay(failures, self._random)
             log.warning("part %s is started again in %.0f s", self.name, delay)
             self._resting = True
-            control.wait(delay)
+            if control.wait(delay):
+                failures = 0
             self._resting = False
 
 

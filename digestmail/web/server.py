@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
+import logging
 import signal
 import socket
 import sys
@@ -56,9 +58,15 @@ def serve_on(listener: socket.socket, app: App, stop: Stop = never) -> None:
         log_level="error",
         timeout_graceful_shutdown=_GRACE,
     )
+    logging.getLogger("uvicorn.error").addFilter(_is_no_cancellation)
     state: WebState = web.state.web_state
     with state.notice_queue.checked():
         _Server(config, stop).run(sockets=[listener])
+
+
+def _is_no_cancellation(record: logging.LogRecord) -> bool:
+    """Leave out the tracebacks of requests that were cancelled at the end, because their client did not go on."""
+    return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -1,0 +1,213 @@
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Sequence
+from random import Random
+from threading import Event, Thread
+
+import pytest
+
+from digestmail.service import part
+from digestmail.service.part import Control, Part
+from digestmail.service.supervisor import Supervisor, waiting_for_signals
+
+
+class Time:
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+class Manager:
+    """Records what the service manager hears."""
+
+    def __init__(self, watchdog_seconds: float | None = None) -> None:
+        self.watchdog_seconds = watchdog_seconds
+        self.heard: list[str] = []
+
+    def ready(self, status: str) -> None:
+        self.heard.append(f"ready {status}")
+
+    def reloading(self) -> None:
+        self.heard.append("reloading")
+
+    def stopping(self) -> None:
+        self.heard.append("stopping")
+
+    def alive(self) -> None:
+        self.heard.append("alive")
+
+    def status(self, text: str) -> None:
+        self.heard.append(f"status {text}")
+
+
+def waiting(begun: Event | None = None) -> Callable[[Control], None]:
+    """Return the work of a part that does nothing until it is stopped."""
+
+    def run(control: Control) -> None:
+        if begun is not None:
+            begun.set()
+        control.wait(60)
+
+    return run
+
+
+def named(name: str, run: Callable[[Control], None] | None = None, patience: float = 60.0) -> Part:
+    return Part(name=name, run=run or waiting(), patience=patience)
+
+
+def supervise(
+    parts: Sequence[Part],
+    *steps: Callable[[], set[int]],
+    manager: Manager | None = None,
+    reload: Callable[[], Sequence[Part] | None] = lambda: None,
+    on_stop: Callable[[], object] = lambda: None,
+    monotonic: Callable[[], float] | None = None,
+) -> list[float]:
+    """Supervise `parts` while signals come as `steps` say, then SIGTERM; return how long each wait was to be."""
+    coming, waits = iter(steps), []
+
+    def signals(seconds: float) -> set[int]:
+        waits.append(seconds)
+        step = next(coming, None)
+        return {signal.SIGTERM} if step is None else step()
+
+    Supervisor(
+        parts,
+        reload=reload,
+        on_stop=on_stop,
+        signals=signals,
+        manager=manager or Manager(),
+        monotonic=monotonic or Time(),
+        random=Random(1),
+    ).run()
+    return waits
+
+
+def nothing() -> set[int]:
+    return set()
+
+
+@pytest.mark.parametrize(("watchdog", "tick"), [(None, 10), (60, 10), (9, 3)])
+def test_the_watchdog_is_pinged_three_times_as_often_as_it_wants(watchdog, tick):
+    manager = Manager(watchdog)
+    assert supervise([named("web")], nothing, nothing, manager=manager) == [tick] * 3
+    assert manager.heard == ["ready running: web", "alive", "alive", "stopping"]
+
+
+def test_a_part_that_hangs_stops_the_pings_until_it_gives_a_sign_of_life(caplog):
+    time, manager, asked, begun = Time(), Manager(), Event(), Event()
+    ask = Event()
+
+    def run(control: Control) -> None:
+        begun.set()
+        ask.wait(60)
+        control.stopping()
+        asked.set()
+        control.wait(60)
+
+    def later() -> set[int]:
+        assert begun.wait(60)
+        time.seconds = 100
+        return set()
+
+    def again() -> set[int]:
+        ask.set()
+        assert asked.wait(60)
+        return set()
+
+    supervise([named("web", run), named("run", patience=1000)], later, nothing, again, manager=manager, monotonic=time)
+    problem = "web has given no sign of life for 100 s"
+    assert manager.heard == [
+        "ready running: web, run", f"status {problem}", "status running: web, run", "alive", "stopping"
+    ]  # fmt: skip
+    assert [record.getMessage() for record in caplog.records] == [problem]
+
+
+def test_a_part_that_crashes_is_started_again_and_the_others_do_not_notice(monkeypatch):
+    monkeypatch.setattr(part, "FIRST_DELAY", 0.0)
+    runs: list[str] = []
+    again = Event()
+
+    def crash(control: Control) -> None:
+        runs.append("web")
+        if len([each for each in runs if each == "web"]) == 1:
+            raise ValueError("a bug")
+        again.set()
+        control.wait(60)
+
+    def work(control: Control) -> None:
+        runs.append("run")
+        control.wait(60)
+
+    def until_again() -> set[int]:
+        assert again.wait(60)
+        return set()
+
+    supervise([named("run", work), named("web", crash)], until_again)
+    assert sorted(runs) == ["run", "web", "web"]
+
+
+def test_a_reload_replaces_adds_and_ends_parts_and_is_over_when_all_have_taken_it():
+    manager, taken, added = Manager(), Event(), Event()
+    ended: list[str] = []
+
+    def leave(control: Control) -> None:
+        control.wait(60)
+        ended.append("bounces")
+
+    def until_taken() -> set[int]:
+        assert taken.wait(60)
+        assert added.wait(60)
+        return set()
+
+    supervise(
+        [named("run"), named("bounces", leave)],
+        lambda: {signal.SIGHUP},
+        until_taken,
+        nothing,
+        manager=manager,
+        reload=lambda: [named("run", waiting(taken)), named("web", waiting(added))],
+    )
+    states = [each for each in manager.heard if each != "alive"]
+    assert states == ["ready running: run, bounces", "reloading", "ready running: run, web", "stopping"]
+    assert ended == ["bounces"]
+
+
+def test_a_configuration_that_is_not_valid_changes_nothing():
+    manager, begun = Manager(), []
+
+    def run(control: Control) -> None:
+        begun.append(True)
+        control.wait(60)
+
+    supervise([named("run", run)], lambda: {signal.SIGHUP}, nothing, manager=manager)
+    assert begun == [True]
+    assert manager.heard == ["ready running: run", "reloading", "ready running: run", "alive", "alive", "stopping"]
+
+
+def test_at_the_end_the_time_is_limited_before_the_parts_are_asked():
+    order: list[str] = []
+
+    def run(control: Control) -> None:
+        control.wait(60)
+        order.append("stopped")
+
+    supervise([named("run", run)], on_stop=lambda: order.append("limited"))
+    assert order == ["limited", "stopped"]
+
+
+def test_signals_are_waited_for_and_handlers_put_back():
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
+    with waiting_for_signals() as signals:
+        assert signals(0) == set()
+        os.kill(os.getpid(), signal.SIGHUP)
+        assert signals(60) == {signal.SIGHUP}
+        other = Thread(target=os.kill, args=(os.getpid(), signal.SIGTERM))
+        other.start()
+        assert signals(60) == {signal.SIGTERM}
+        other.join()
+    assert before == {number: signal.getsignal(number) for number in before}
