@@ -13,6 +13,7 @@ from digestmail import __version__
 from digestmail.cli import (
     backtest,
     bounces,
+    configuration,
     database,
     deliveries,
     dkim,
@@ -64,6 +65,7 @@ pipeline.register(app)
 up.register(app)
 servers.register(app)
 bounces.register(app)
+app.add_typer(configuration.app, name="config")
 app.add_typer(sources.app, name="sources")
 app.add_typer(subscribers.app, name="subscribers")
 app.add_typer(deliveries.app, name="deliveries")

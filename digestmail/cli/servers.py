@@ -67,7 +67,8 @@ def preview(
     """Show an email in the browser as subscribers receive it. Nothing is published."""
     from digestmail.cli import preview_modes
     from digestmail.clock import SystemClock
-    from digestmail.config.load import find_path, load
+    from digestmail.config.load import load
+    from digestmail.config.places import find_path
     from digestmail.demo.sample import sample_edition
     from digestmail.preview.options import PreviewOptions
     from digestmail.preview.service import PreviewService

@@ -32,10 +32,10 @@ def init(
 ) -> None:
     """Write a small working configuration. An existing file is never overwritten."""
     from digestmail.cli.config_template import parse_server, starter
-    from digestmail.config.load import find_path
+    from digestmail.config.places import new_path
     from digestmail.config.values import check_mailbox
 
-    path = find_path(config)
+    path = new_path(config)
     mailbox, server = _checked("--sender", check_mailbox, sender), _checked("--smtp", parse_server, smtp)
     _write_new(path, starter(mailbox, maildir, server))
     option = f" --config {path}" if config is not None else ""

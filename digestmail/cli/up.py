@@ -39,7 +39,7 @@ def up(
     from random import SystemRandom
 
     from digestmail.cli import stopping
-    from digestmail.config.load import find_path
+    from digestmail.config.places import find_path
     from digestmail.service.notify import Notifier
     from digestmail.service.parts import PartsLoader, Reporting, Wanted
     from digestmail.service.supervisor import Supervisor, waiting_for_signals
