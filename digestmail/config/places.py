@@ -12,6 +12,8 @@ from digestmail.config.settings import Config
 
 DEFAULT_PATH = Path("config.toml")
 SYSTEM_PATH = Path("/etc/digestmail/config.toml")
+SYSTEM_DATA = Path("/var/lib/digestmail")
+ETC = Path("/etc")
 _SQLITE = "sqlite:///"
 
 
@@ -76,18 +78,22 @@ def with_data_dir(config: Config, base: Path) -> Config:
     """Return `config` with the places that digestmail writes to below `data_dir`, unless they are absolute.
 
     These are the database, the epoch file, the Maildir for emails and the mailbox for bounces. `base` is the directory
-    of the configuration, where a relative `data_dir` begins.
+    of the configuration, where a relative `data_dir` begins. The default is the directory of the configuration, unless
+    that is below /etc, where nothing is written (Filesystem Hierarchy Standard, section 3.7).
     """
-    if config.data_dir is None:
+    data_dir = config.data_dir
+    if data_dir is None and ETC in (base.absolute(), *base.absolute().parents):
+        data_dir = SYSTEM_DATA
+    if data_dir is None:
         return config
-    data = (base / config.data_dir).absolute()
+    data = (base / data_dir).absolute()
     mail = config.mail.model_copy(
         update={"maildir": config.mail.maildir.model_copy(update={"path": data / config.mail.maildir.path})}
     )
     changed: dict[str, object] = {"database": _below(config.database, data), "epoch_file": data / config.epoch_file}
     if config.bounces.model_fields_set:  # an absent table means that no mailbox is read
         changed["bounces"] = config.bounces.model_copy(update={"path": data / config.bounces.path})
-    return config.model_copy(update=changed | {"mail": mail})
+    return config.model_copy(update=changed | {"data_dir": data, "mail": mail})
 
 
 def _below(database: str, data: Path) -> str:

@@ -142,3 +142,12 @@ def test_without_data_dir_nothing_changes(tmp_path):
 def test_the_environment_may_name_the_data_dir(tmp_path, monkeypatch):
     monkeypatch.setenv("DIGESTMAIL_DATA_DIR", "/data")
     assert loaded(tmp_path).epoch_file == Path("/data/digestmail.epoch")
+
+
+def test_below_etc_nothing_is_written(tmp_path, monkeypatch):
+    monkeypatch.setattr(places, "ETC", tmp_path)
+    (tmp_path / "digestmail").mkdir()
+    config = loaded(tmp_path / "digestmail")
+    assert config.database == "sqlite:////var/lib/digestmail/digestmail.db"
+    assert config.epoch_file == Path("/var/lib/digestmail/digestmail.epoch")
+    assert loaded(tmp_path / "digestmail", 'data_dir = "."').epoch_file == tmp_path / "digestmail/digestmail.epoch"
