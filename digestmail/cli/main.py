@@ -17,6 +17,7 @@ from digestmail.cli import (
     database,
     deliveries,
     dkim,
+    init,
     pipeline,
     secrets,
     servers,
@@ -60,6 +61,7 @@ def root(
     """Trending papers in your inbox, from your own server."""
 
 
+init.register(app)
 start.register(app)
 pipeline.register(app)
 up.register(app)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -14,11 +13,10 @@ from pydantic import BaseModel, SecretStr
 from digestmail.config.environment import variable_for
 from digestmail.config.field_errors import mask_addresses
 from digestmail.config.settings import Config
+from digestmail.config.source_tables import quoted
 
 _Place = tuple[int | str, ...]
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
-_DELETE = "\x7f"
-"""The one character that JSON may contain as it is, and TOML may not (https://toml.io/en/v1.0.0#string)."""
 
 
 def shown_lines(config: Config, raw: Mapping[str, Any], environment: Mapping[str, str]) -> Iterator[str]:
@@ -86,11 +84,11 @@ def _holds_secret(value: Any) -> bool:
 
 
 def _key(name: str) -> str:
-    return name if _BARE_KEY.fullmatch(name) else json.dumps(name)
+    return name if _BARE_KEY.fullmatch(name) else quoted(name)
 
 
 def _toml(value: Any) -> str:
-    """Return a value as TOML writes it. Basic strings are JSON strings."""
+    """Return a value as TOML writes it."""
     match value:
         case bool():
             return "true" if value else "false"
@@ -105,5 +103,4 @@ def _toml(value: Any) -> str:
             return f"[{', '.join(map(_toml, value))}]"
         case _:
             text = str(value)
-            shown = json.dumps(mask_addresses(text) if "://" in text else text, ensure_ascii=False)
-            return shown.replace(_DELETE, "\\u007f")
+            return quoted(mask_addresses(text) if "://" in text else text)

@@ -29,7 +29,7 @@ MOST_EXPOSED = 2.0
 
 def parse(words: list[str]) -> None:
     """Parse a command line of digestmail without running it. Raises click's UsageError."""
-    command = typer.main.get_command(app)
+    command: Any = typer.main.get_command(app)
     context = command.make_context("digestmail", [*words])
     while hasattr(command, "commands"):
         rest = [*getattr(context, "_protected_args", ()), *context.args]
@@ -38,7 +38,11 @@ def parse(words: list[str]) -> None:
 
 
 def settings(unit: Path) -> list[tuple[str, str]]:
-    return [tuple(line.split("=", 1)) for line in unit.read_text("utf-8").splitlines() if re.match(r"\w+=", line)]
+    return [
+        (line.split("=", 1)[0], line.split("=", 1)[1])
+        for line in unit.read_text("utf-8").splitlines()
+        if re.match(r"\w+=", line)
+    ]
 
 
 # -- systemd -----------------------------------------------------------------------------------------------------------
@@ -119,7 +123,7 @@ def test_the_service_may_map_no_code_it_wrote():
 
 def instructions() -> list[tuple[str, str]]:
     text = re.sub(r"(?m)^#.*\n", "", (DEPLOY / "Dockerfile").read_text("utf-8")).replace("\\\n", " ")
-    return [tuple(line.split(None, 1)) for line in text.splitlines() if line.strip()]
+    return [(line.split()[0], line.split(None, 1)[1]) for line in text.splitlines() if line.strip()]
 
 
 def test_hadolint_finds_nothing_in_the_dockerfile():

@@ -24,6 +24,7 @@ LONG_FILES = {
     "storage/migrations/versions/0001_first.py": "a migration is a list of tables",
 }
 LONG_FUNCTIONS = {
+    "cli/init.py:init": "its options with their help, a line each",
     "cli/subscribers.py:add": "its options with their help, a line each",
     "cli/servers.py:preview": "its options with their help, a line each",
     "delivery/dispatcher.py:Dispatcher.__init__": "its collaborators and its state, a line each",
