@@ -12,6 +12,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+_ON_TERMINAL = """
+import fcntl, os, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)  # so that Ctrl-C is a signal, and passwords are read from it
+os.execv(sys.executable, [sys.executable, "-m", "digestmail", *sys.argv[1:]])
+"""
+
 
 class Terminal:
     """A program on a terminal, and what it has written so far."""
@@ -59,7 +65,7 @@ def on_terminal(site: Path, *words: str, environment: dict[str, str] | None = No
     master, slave = pty.openpty()
     try:
         with subprocess.Popen(
-            [sys.executable, "-m", "digestmail", *words],
+            [sys.executable, "-c", _ON_TERMINAL, *words],
             cwd=site,
             stdin=slave,
             stdout=slave,

@@ -23,8 +23,8 @@ SENDER = "digest@example.org"
 class MailServer:
     """A mail server with a login, on one connection after the other."""
 
-    def __init__(self, password: str = "right") -> None:
-        self.login = base64.b64encode(f"\0digest\0{password}".encode())
+    def __init__(self) -> None:
+        self.login = base64.b64encode(b"\0digest\0right")
         self.messages: list[bytes] = []
 
     def talk(self, connection: socket.socket, over: threading.Event) -> None:
