@@ -11,9 +11,12 @@ import typer
 from digestmail.cli.options import ConfigPath, Quiet
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from digestmail.bounces.processor import BouncesReport
     from digestmail.model.digests import Digest
     from digestmail.model.reports import RunReport
+    from digestmail.service.parts import Wanted
 
 
 def up(
@@ -35,19 +38,26 @@ def up(
     Bounces are read if the configuration has a [bounces] table. SIGHUP reads the configuration again. Several of these
     processes may run side by side, also beside cron.
     """
+    from digestmail.service.parts import Wanted
+
+    wanted = Wanted(run=not no_run, bounces=not no_bounces, web=not no_web, host=host, port=port)
+    if not (wanted.run or wanted.bounces or wanted.web):
+        raise typer.BadParameter("nothing is left to run", param_hint="--no-run, --no-bounces, --no-web")
+    _log_to_standard_error(quiet=quiet)
+    _supervise(config, wanted)
+
+
+def _supervise(config: Path | None, wanted: Wanted) -> None:
+    """Run the parts until SIGTERM or SIGINT."""
     import time
     from random import SystemRandom
 
     from digestmail.cli import stopping
     from digestmail.config.places import find_path
     from digestmail.service.notify import Notifier
-    from digestmail.service.parts import PartsLoader, Reporting, Wanted
+    from digestmail.service.parts import PartsLoader, Reporting
     from digestmail.service.supervisor import Supervisor, waiting_for_signals
 
-    wanted = Wanted(run=not no_run, bounces=not no_bounces, web=not no_web, host=host, port=port)
-    if not (wanted.run or wanted.bounces or wanted.web):
-        raise typer.BadParameter("nothing is left to run", param_hint="--no-run, --no-bounces, --no-web")
-    _log_to_standard_error(quiet=quiet)
     loader = PartsLoader(find_path(config), wanted, Reporting(on_run=_log_run, on_bounces=_log_bounces))
     with waiting_for_signals() as signals:
         try:

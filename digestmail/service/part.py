@@ -56,7 +56,7 @@ class Control:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
+class ServicePart:
     """What a part does. `run` returns soon after its control says so, and raises if it cannot go on."""
 
     name: str
@@ -68,11 +68,11 @@ class Part:
 class Runner:
     """Runs a part in a thread, again and again until it is stopped."""
 
-    def __init__(self, part: Part, monotonic: Monotonic, random: Random) -> None:
+    def __init__(self, part: ServicePart, monotonic: Monotonic, random: Random) -> None:
         """Start nothing yet."""
         self.name = part.name
         self._next = part
-        self._running: Part | None = None
+        self._running: ServicePart | None = None
         self._control = Control(monotonic)
         self._monotonic = monotonic
         self._random = random
@@ -85,7 +85,7 @@ class Runner:
         """Start the thread."""
         self._thread.start()
 
-    def replace(self, part: Part) -> None:
+    def replace(self, part: ServicePart) -> None:
         """Run `part` instead, as soon as the work in hand is finished."""
         with self._lock:
             self._next = part
@@ -121,7 +121,7 @@ class Runner:
             None if resting or silent <= part.patience else f"{self.name} has given no sign of life for {silent:.0f} s"
         )
 
-    def _begin(self) -> tuple[Part, Control] | None:
+    def _begin(self) -> tuple[ServicePart, Control] | None:
         with self._lock:
             if self._ended:
                 return None
@@ -146,7 +146,7 @@ class Runner:
             self._resting = False
 
 
-def _run(part: Part, control: Control) -> None:
+def _run(part: ServicePart, control: Control) -> None:
     """Run a part until it ends, and log why it did if it was not asked to."""
     try:
         part.run(control)

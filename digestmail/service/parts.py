@@ -19,7 +19,7 @@ from digestmail.daemon import Daemon
 from digestmail.errors import DigestmailError
 from digestmail.model.digests import Digest
 from digestmail.model.reports import RunReport
-from digestmail.service.part import Control, Part
+from digestmail.service.part import Control, ServicePart
 from digestmail.web.server import listen, serve_on
 
 log = logging.getLogger("digestmail.up")
@@ -62,7 +62,7 @@ class PartsLoader:
         self._listener: socket.socket | None = None
         self._address: tuple[str, int] | None = None
 
-    def load(self) -> tuple[Part, ...]:
+    def load(self) -> tuple[ServicePart, ...]:
         """Read the configuration. Raises DigestmailError, such as ConfigError with every problem; then nothing changed.
 
         The templates are loaded and the port is opened too, so that what is wrong with them is said here.
@@ -74,7 +74,7 @@ class PartsLoader:
             self._open(self._wanted.host or config.web.host, _first(self._wanted.port, config.web.port))
         return tuple(self._parts(config, base))
 
-    def reload(self) -> tuple[Part, ...] | None:
+    def reload(self) -> tuple[ServicePart, ...] | None:
         """Read the configuration again; log every problem and return None if it is not valid."""
         problems: list[str] = []
         try:
@@ -101,16 +101,16 @@ class PartsLoader:
         self.close()
         self._listener, self._address = opened, (host, port)
 
-    def _parts(self, config: Config, base: Path) -> Iterator[Part]:
+    def _parts(self, config: Config, base: Path) -> Iterator[ServicePart]:
         opened = partial(App, config, base, SystemClock())
         if self._wanted.run:
             work = partial(_run, opened, self._reporting.on_run)
-            yield Part(name="run", run=work, patience=_PATIENCE)
+            yield ServicePart(name="run", run=work, patience=_PATIENCE)
         if self._wanted.bounces and config.bounces.model_fields_set:
             work = partial(_read_bounces, opened, self._reporting.on_bounces)
-            yield Part(name="bounces", run=work, patience=_PATIENCE + config.bounces.timeout)
+            yield ServicePart(name="bounces", run=work, patience=_PATIENCE + config.bounces.timeout)
         if self._listener is not None:
-            yield Part(name="web", run=partial(_serve_pages, opened, self._listener), patience=_WEB_PATIENCE)
+            yield ServicePart(name="web", run=partial(_serve_pages, opened, self._listener), patience=_WEB_PATIENCE)
 
 
 def _first(given: int | None, configured: int) -> int:

@@ -11,7 +11,7 @@ from select import select
 from socket import socketpair
 from typing import Final, Protocol
 
-from digestmail.service.part import Monotonic, Part, Runner
+from digestmail.service.part import Monotonic, Runner, ServicePart
 
 log = logging.getLogger("digestmail.up")
 
@@ -55,9 +55,9 @@ class Supervisor:
 
     def __init__(
         self,
-        parts: Sequence[Part],
+        parts: Sequence[ServicePart],
         *,
-        reload: Callable[[], Sequence[Part] | None],
+        reload: Callable[[], Sequence[ServicePart] | None],
         on_stop: Callable[[], object],
         signals: Signals,
         manager: Manager,

@@ -7,7 +7,7 @@ import pytest
 
 from digestmail.errors import StorageError
 from digestmail.service import part
-from digestmail.service.part import Control, Part, Runner, restart_delay
+from digestmail.service.part import Control, Runner, ServicePart, restart_delay
 
 
 class Time:
@@ -26,7 +26,7 @@ def no_delay(monkeypatch):
 
 
 def runner(run, *, monotonic=None, patience=60.0) -> Runner:
-    return Runner(Part(name="web", run=run, patience=patience), monotonic or Time(), Random(1))
+    return Runner(ServicePart(name="web", run=run, patience=patience), monotonic or Time(), Random(1))
 
 
 def test_delays_double_up_to_five_minutes(monkeypatch):
@@ -104,7 +104,7 @@ def test_a_part_is_replaced_when_the_work_in_hand_is_finished():
     started.start()
     assert first.wait(60)
     assert started.is_current()
-    started.replace(Part(name="web", run=work("new", second), patience=60))
+    started.replace(ServicePart(name="web", run=work("new", second), patience=60))
     assert second.wait(60)
     assert order == ["old"]
     assert started.is_current()

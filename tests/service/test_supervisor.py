@@ -9,7 +9,7 @@ from threading import Event, Thread
 import pytest
 
 from digestmail.service import part
-from digestmail.service.part import Control, Part
+from digestmail.service.part import Control, ServicePart
 from digestmail.service.supervisor import Supervisor, waiting_for_signals
 
 
@@ -55,15 +55,15 @@ def waiting(begun: Event | None = None) -> Callable[[Control], None]:
     return run
 
 
-def named(name: str, run: Callable[[Control], None] | None = None, patience: float = 60.0) -> Part:
-    return Part(name=name, run=run or waiting(), patience=patience)
+def named(name: str, run: Callable[[Control], None] | None = None, patience: float = 60.0) -> ServicePart:
+    return ServicePart(name=name, run=run or waiting(), patience=patience)
 
 
 def supervise(
-    parts: Sequence[Part],
+    parts: Sequence[ServicePart],
     *steps: Callable[[], set[int]],
     manager: Manager | None = None,
-    reload: Callable[[], Sequence[Part] | None] = lambda: None,
+    reload: Callable[[], Sequence[ServicePart] | None] = lambda: None,
     on_stop: Callable[[], object] = lambda: None,
     monotonic: Callable[[], float] | None = None,
 ) -> list[float]:
