@@ -55,10 +55,12 @@ def _supervise(config: Path | None, wanted: Wanted) -> None:
     from digestmail.cli import stopping
     from digestmail.config.places import find_path
     from digestmail.service.notify import Notifier
+    from digestmail.service.part import Health
     from digestmail.service.parts import PartsLoader, Reporting
     from digestmail.service.supervisor import Supervisor, waiting_for_signals
 
-    loader = PartsLoader(find_path(config), wanted, Reporting(on_run=_log_run, on_bounces=_log_bounces))
+    health = Health()
+    loader = PartsLoader(find_path(config), wanted, Reporting(on_run=_log_run, on_bounces=_log_bounces), health)
     with waiting_for_signals() as signals:
         try:
             Supervisor(
@@ -69,6 +71,7 @@ def _supervise(config: Path | None, wanted: Wanted) -> None:
                 manager=Notifier(),
                 monotonic=time.monotonic,
                 random=SystemRandom(),
+                health=health,
             ).run()
         finally:
             loader.close()

@@ -28,6 +28,18 @@ def restart_delay(failures: int, random: Random) -> float:
     return min(doubled, LONGEST_DELAY) * (1 + _JITTER * random.random())
 
 
+class Health:
+    """What the supervisor last found out about the parts."""
+
+    def __init__(self) -> None:
+        """Know of no problem yet."""
+        self.problems: tuple[str, ...] = ()
+
+    def is_good(self) -> bool:
+        """Return whether no part hangs."""
+        return not self.problems
+
+
 class Control:
     """What a running part asks whether to stop. Each question is a sign of life."""
 
@@ -109,6 +121,10 @@ class Runner:
         """Return whether the part that runs is the one that should, and not one that it replaces."""
         with self._lock:
             return self._running is self._next
+
+    def is_resting(self) -> bool:
+        """Return whether the part failed and waits to be started again."""
+        return self._resting
 
     def problem(self) -> str | None:
         """Return why the part counts as hanging; None if it is alive or waits to be started again."""

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from threading import Lock
 from typing import Final
 
 from digestmail.app import App
@@ -16,10 +17,10 @@ from digestmail.clock import SystemClock
 from digestmail.config.load import load
 from digestmail.config.settings import Config
 from digestmail.daemon import Daemon
-from digestmail.errors import DigestmailError
+from digestmail.errors import DigestmailError, ServerError
 from digestmail.model.digests import Digest
 from digestmail.model.reports import RunReport
-from digestmail.service.part import Control, ServicePart
+from digestmail.service.part import Control, Health, ServicePart
 from digestmail.web.server import listen, serve_on
 
 log = logging.getLogger("digestmail.up")
@@ -52,26 +53,31 @@ class Reporting:
 
 
 class PartsLoader:
-    """Builds the parts from the configuration. The socket of the pages stays open when they are built again."""
+    """Builds the parts from the configuration. The port of the pages stays open when they are built again."""
 
-    def __init__(self, path: Path, wanted: Wanted, reporting: Reporting) -> None:
-        """`path` is the configuration file."""
+    def __init__(self, path: Path, wanted: Wanted, reporting: Reporting, health: Health) -> None:
+        """`path` is the configuration file. The pages show whether `health` is good."""
         self._path = path
         self._wanted = wanted
         self._reporting = reporting
-        self._listener: socket.socket | None = None
-        self._address: tuple[str, int] | None = None
+        self._health = health
+        self._port = _Port()
 
     def load(self) -> tuple[ServicePart, ...]:
         """Read the configuration. Raises DigestmailError, such as ConfigError with every problem; then nothing changed.
 
-        The templates are loaded and the port is opened too, so that what is wrong with them is said here.
+        The templates are loaded too. A port that cannot be opened is an error only if there is one to keep instead:
+        at the start, the pages try again, and nothing else waits for them.
         """
         config, base = load(self._path), self._path.absolute().parent
         with App(config, base, SystemClock()) as app:
             _ = app.mail
         if self._wanted.web:
-            self._open(self._wanted.host or config.web.host, _first(self._wanted.port, config.web.port))
+            try:
+                self._port.open(*self._address(config)).close()
+            except ServerError:
+                if self._port.is_open():
+                    raise
         return tuple(self._parts(config, base))
 
     def reload(self) -> tuple[ServicePart, ...] | None:
@@ -91,15 +97,11 @@ class PartsLoader:
 
     def close(self) -> None:
         """Close the port of the pages."""
-        if self._listener is not None:
-            self._listener.close()
+        self._port.close()
 
-    def _open(self, host: str, port: int) -> None:
-        if (host, port) == self._address:
-            return
-        opened = listen(host, port)
-        self.close()
-        self._listener, self._address = opened, (host, port)
+    def _address(self, config: Config) -> tuple[str, int]:
+        wanted, table = self._wanted, config.web
+        return wanted.host or table.host, table.port if wanted.port is None else wanted.port
 
     def _parts(self, config: Config, base: Path) -> Iterator[ServicePart]:
         opened = partial(App, config, base, SystemClock())
@@ -109,12 +111,40 @@ class PartsLoader:
         if self._wanted.bounces and config.bounces.model_fields_set:
             work = partial(_read_bounces, opened, self._reporting.on_bounces)
             yield ServicePart(name="bounces", run=work, patience=_PATIENCE + config.bounces.timeout)
-        if self._listener is not None:
-            yield ServicePart(name="web", run=partial(_serve_pages, opened, self._listener), patience=_WEB_PATIENCE)
+        if self._wanted.web:
+            listening = partial(self._port.open, *self._address(config))
+            pages = partial(_serve_pages, opened, listening, self._health.is_good)
+            yield ServicePart(name="web", run=pages, patience=_WEB_PATIENCE)
 
 
-def _first(given: int | None, configured: int) -> int:
-    return configured if given is None else given
+class _Port:
+    """The port of the pages, which stays open while the part that serves them is replaced."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._listener: socket.socket | None = None
+        self._address: tuple[str, int] | None = None
+
+    def open(self, host: str, port: int) -> socket.socket:
+        """Return a duplicate of the socket that listens there. Raises ServerError, and keeps the one before."""
+        with self._lock:
+            if self._listener is None or (host, port) != self._address:
+                opened = listen(host, port)
+                if self._listener is not None:
+                    self._listener.close()
+                self._listener, self._address = opened, (host, port)
+            return self._listener.dup()
+
+    def is_open(self) -> bool:
+        """Return whether there is a socket."""
+        return self._listener is not None
+
+    def close(self) -> None:
+        """Close the socket."""
+        with self._lock:
+            if self._listener is not None:
+                self._listener.close()
+                self._listener = None
 
 
 def _run(opened: Callable[[], App], on_report: Callable[[RunReport, Sequence[Digest]], None], control: Control) -> None:
@@ -139,7 +169,10 @@ def _read_bounces(opened: Callable[[], App], on_report: Callable[[BouncesReport]
             control.wait(BOUNCES_SECONDS)
 
 
-def _serve_pages(opened: Callable[[], App], listener: socket.socket, control: Control) -> None:
-    """Serve the pages. The socket is duplicated, because the server closes the one it gets."""
+def _serve_pages(
+    opened: Callable[[], App], listening: Callable[[], socket.socket], is_alive: Callable[[], bool], control: Control
+) -> None:
+    """Serve the pages. The server closes the socket it gets."""
+    listener = listening()
     with opened() as app:
-        serve_on(listener.dup(), app, control.stopping)
+        serve_on(listener, app, control.stopping, is_alive=is_alive)

@@ -11,7 +11,7 @@ from select import select
 from socket import socketpair
 from typing import Final, Protocol
 
-from digestmail.service.part import Monotonic, Runner, ServicePart
+from digestmail.service.part import Health, Monotonic, Runner, ServicePart
 
 log = logging.getLogger("digestmail.up")
 
@@ -63,10 +63,12 @@ class Supervisor:
         manager: Manager,
         monotonic: Monotonic,
         random: Random,
+        health: Health | None = None,
     ) -> None:
         """Take over `parts`. `reload` returns the parts to run from now on, or None to change nothing.
 
-        `on_stop` is called when the first signal to stop comes; it may limit how long the work in hand takes.
+        `on_stop` is called when the first signal to stop comes; it may limit how long the work in hand takes. `health`
+        gets what the supervisor finds out.
         """
         self._runners = {part.name: Runner(part, monotonic, random) for part in parts}
         self._leaving: list[Runner] = []
@@ -77,13 +79,15 @@ class Supervisor:
         self._monotonic = monotonic
         self._random = random
         self._is_reloading = False
-        self._complaints: set[str] = set()
+        self._health = health or Health()
+        self._complaints: frozenset[str] = frozenset()
+        self._said = ""
 
     def run(self) -> None:
         """Run until SIGTERM or SIGINT; SIGHUP reloads. Return when every part has ended."""
         for runner in self._runners.values():
             runner.start()
-        self._manager.ready(self._summary())
+        self._say_ready()
         limit = self._manager.watchdog_seconds
         tick = TICK if limit is None else min(TICK, limit / 3)
         while not (received := self._signals(tick)) & STOPS:
@@ -121,18 +125,31 @@ class Supervisor:
         self._leaving = [runner for runner in self._leaving if not runner.has_ended()]
         if self._is_reloading and all(runner.is_current() for runner in self._runners.values()):
             self._is_reloading = False
-            self._manager.ready(self._summary())
+            self._say_ready()
         hanging = {runner.name: problem for runner in self._runners.values() if (problem := runner.problem())}
         for name in sorted(hanging.keys() - self._complaints):
             log.error("%s", hanging[name])
-        if hanging.keys() != self._complaints:
-            self._complaints = set(hanging)
-            self._manager.status("; ".join(hanging.values()) or self._summary())
+        self._complaints = frozenset(hanging)
+        self._health.problems = tuple(hanging.values())
+        if (text := self._summary()) != self._said:
+            self._manager.status(text)
+            self._said = text
         if not hanging:
             self._manager.alive()
 
+    def _say_ready(self) -> None:
+        self._said = self._summary()
+        self._manager.ready(self._said)
+
     def _summary(self) -> str:
-        return f"running: {', '.join(self._runners)}"
+        """Return what the parts do, for `systemctl status`."""
+        resting = {runner.name for runner in self._runners.values() if runner.is_resting()}
+        groups = {
+            "running": [name for name in self._runners if name not in resting | self._complaints],
+            "hanging": [name for name in self._runners if name in self._complaints],
+            "waiting to be started again": [name for name in self._runners if name in resting - self._complaints],
+        }
+        return "; ".join(f"{what}: {', '.join(names)}" for what, names in groups.items() if names)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ import logging
 import signal
 import socket
 import sys
+from collections.abc import Callable
 from types import FrameType
 
 import uvicorn
@@ -39,12 +40,16 @@ def serve(app: App, host: str, port: int) -> None:
         serve_on(listener, app)
 
 
-def serve_on(listener: socket.socket, app: App, stop: Stop = never) -> None:
+def serve_on(
+    listener: socket.socket, app: App, stop: Stop = never, *, is_alive: Callable[[], bool] = lambda: True
+) -> None:
     """Serve `app` on a listening socket until `stop`, which is asked ten times a second, returns true.
 
     Requests in progress are finished first, and `listener` is closed. In the main thread, SIGTERM and SIGINT stop too.
+    `/healthz` says what `is_alive` says.
     """
     web = create_app(app)
+    web.state.is_alive = is_alive
     config = uvicorn.Config(
         web,
         http=TimedProtocol,

@@ -8,8 +8,9 @@ from threading import Event, Thread
 
 import pytest
 
+from digestmail.errors import StorageError
 from digestmail.service import part
-from digestmail.service.part import Control, ServicePart
+from digestmail.service.part import Control, Health, ServicePart
 from digestmail.service.supervisor import Supervisor, waiting_for_signals
 
 
@@ -66,6 +67,7 @@ def supervise(
     reload: Callable[[], Sequence[ServicePart] | None] = lambda: None,
     on_stop: Callable[[], object] = lambda: None,
     monotonic: Callable[[], float] | None = None,
+    health: Health | None = None,
 ) -> list[float]:
     """Supervise `parts` while signals come as `steps` say, then SIGTERM; return how long each wait was to be."""
     coming, waits = iter(steps), []
@@ -83,6 +85,7 @@ def supervise(
         manager=manager or Manager(),
         monotonic=monotonic or Time(),
         random=Random(1),
+        health=health,
     ).run()
     return waits
 
@@ -119,10 +122,28 @@ def test_a_part_that_hangs_stops_the_pings_until_it_gives_a_sign_of_life(caplog)
         assert asked.wait(60)
         return set()
 
-    supervise([named("web", run), named("run", patience=1000)], later, nothing, again, manager=manager, monotonic=time)
+    health, found = Health(), []
+
+    def look() -> set[int]:
+        found.append(health.is_good())
+        return set()
+
+    supervise(
+        [named("web", run), named("run", patience=1000)],
+        later,
+        look,
+        again,
+        look,
+        manager=manager,
+        monotonic=time,
+        health=health,
+    )
+    assert found == [False, True]
     problem = "web has given no sign of life for 100 s"
     assert manager.heard == [
-        "ready running: web, run", f"status {problem}", "status running: web, run", "alive", "stopping"
+        "ready running: web, run", "status running: run; hanging: web", "status running: web, run", "alive", "alive",
+        "stopping",
+
     ]  # fmt: skip
     assert [record.getMessage() for record in caplog.records] == [problem]
 
@@ -149,6 +170,27 @@ def test_a_part_that_crashes_is_started_again_and_the_others_do_not_notice(monke
 
     supervise([named("run", work), named("web", crash)], until_again)
     assert sorted(runs) == ["run", "web", "web"]
+
+
+def test_a_part_that_waits_to_be_started_again_is_named_and_no_reason_to_restart_everything(monkeypatch):
+    manager, begin, resting = Manager(), Event(), Event()
+
+    def rest(control: Control, _: float) -> bool:
+        resting.set()
+        return control._stop.wait(60)
+
+    def fail(_: Control) -> None:
+        begin.wait(60)
+        raise StorageError("no database")
+
+    def later() -> set[int]:
+        begin.set()
+        assert resting.wait(60)
+        return set()
+
+    monkeypatch.setattr(Control, "wait", rest)
+    supervise([named("web", fail)], later, manager=manager)
+    assert manager.heard[-3:] == ["status waiting to be started again: web", "alive", "stopping"]
 
 
 def test_a_reload_replaces_adds_and_ends_parts_and_is_over_when_all_have_taken_it():

@@ -155,11 +155,29 @@ def test_a_configuration_that_is_not_valid_is_refused_at_the_start(tmp_path):
     assert "sources[" in digestmail(tmp_path, "up", status=2)
 
 
-def test_a_port_in_use_is_said_at_the_start(tmp_path, services):
+def test_a_port_in_use_stops_only_the_pages_until_it_is_free(tmp_path, services):
     configure(tmp_path, services)
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        said = digestmail(tmp_path, "up", "--port", str(taken.getsockname()[1]), status=1)
-    assert "already uses the port" in said
+        port = taken.getsockname()[1]
+        with running(tmp_path, "up", "--port", str(port)) as up:
+            up.until("part web: cannot listen .* already uses the port")
+            up.until("collect  papers")
+            taken.close()
+            assert get(f"{up.page()}healthz") == "ok\n"
+            assert up.end() == 0
+
+
+def test_a_reload_to_a_port_in_use_keeps_the_one_before(tmp_path, services):
+    configure(tmp_path, services)
+    config = tmp_path / "config.toml"
+    with socket.create_server(("127.0.0.1", 0)) as taken, running(tmp_path, "up", "--no-run") as up:
+        address = up.page()
+        config.write_text(config.read_text("utf-8").replace("port = 0", f"port = {taken.getsockname()[1]}"), "utf-8")
+        up.process.send_signal(signal.SIGHUP)
+        up.until("the one before stays in use")
+        assert "already uses the port" in up.log
+        assert get(f"{address}healthz") == "ok\n"
+        assert up.end() == 0
 
 
 def test_sighup_takes_up_a_valid_configuration_and_keeps_the_old_one_otherwise(tmp_path, services):
