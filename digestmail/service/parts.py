@@ -18,6 +18,7 @@ from digestmail.config.load import load
 from digestmail.config.settings import Config
 from digestmail.daemon import Daemon
 from digestmail.errors import DigestmailError, ServerError
+from digestmail.mail.template_check import template_problems
 from digestmail.model.digests import Digest
 from digestmail.model.reports import RunReport
 from digestmail.service.part import Control, Health, ServicePart
@@ -66,12 +67,10 @@ class PartsLoader:
     def load(self) -> tuple[ServicePart, ...]:
         """Read the configuration. Raises DigestmailError, such as ConfigError with every problem; then nothing changed.
 
-        The templates are loaded too. A port that cannot be opened is an error only if there is one to keep instead:
+        A port that cannot be opened is an error only if there is one to keep instead:
         at the start, the pages try again, and nothing else waits for them.
         """
         config, base = load(self._path), self._path.absolute().parent
-        with App(config, base, SystemClock()) as app:
-            _ = app.mail
         if self._wanted.web:
             try:
                 self._port.open(*self._address(config)).close()
@@ -81,10 +80,11 @@ class PartsLoader:
         return tuple(self._parts(config, base))
 
     def reload(self) -> tuple[ServicePart, ...] | None:
-        """Read the configuration again; log every problem and return None if it is not valid."""
+        """Read the configuration and your own templates again; log every problem and return None if there is one."""
         problems: list[str] = []
         try:
-            parts = self.load()
+            problems += self._template_problems()
+            parts = () if problems else self.load()
         except (DigestmailError, OSError, ValueError) as error:
             problems = str(error).splitlines()
         if problems:
@@ -94,6 +94,13 @@ class PartsLoader:
             return None
         log.info("reload: each part takes up the configuration when it has finished the work in hand")
         return parts
+
+    def _template_problems(self) -> Iterator[str]:
+        """Render every template, if the operator has any. At the start, a broken one is no reason to run nothing."""
+        config = load(self._path)
+        if config.templates_dir is not None:
+            with App(config, self._path.absolute().parent, SystemClock()) as app:
+                yield from (f"template: {problem}" for problem in template_problems(app.mail.renderer))
 
     def close(self) -> None:
         """Close the port of the pages."""

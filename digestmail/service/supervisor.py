@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from random import Random
 from select import select
 from socket import socketpair
+from threading import Thread
 from typing import Final, Protocol
 
 from digestmail.service.part import Health, Monotonic, Runner, ServicePart
@@ -17,6 +18,9 @@ log = logging.getLogger("digestmail.up")
 
 TICK: Final = 10.0
 """Seconds between two looks at the parts, unless the watchdog wants more."""
+RELOAD_SECONDS: Final = 60.0
+"""After this, a reload is called finished although a part has not finished its work in hand: systemd waits for 90 s."""
+_LOADING_TICK: Final = 0.2
 STOPS: Final = frozenset({signal.SIGTERM, signal.SIGINT})
 RELOADS: Final = frozenset({signal.SIGHUP})
 
@@ -78,7 +82,9 @@ class Supervisor:
         self._manager = manager
         self._monotonic = monotonic
         self._random = random
-        self._is_reloading = False
+        self._loading: _Loading | None = None
+        self._is_wanted_again = False
+        self._reloading_since: float | None = None
         self._health = health or Health()
         self._complaints: frozenset[str] = frozenset()
         self._said = ""
@@ -90,9 +96,10 @@ class Supervisor:
         self._say_ready()
         limit = self._manager.watchdog_seconds
         tick = TICK if limit is None else min(TICK, limit / 3)
-        while not (received := self._signals(tick)) & STOPS:
+        while not (received := self._signals(tick if self._loading is None else min(tick, _LOADING_TICK))) & STOPS:
             if received & RELOADS:
-                self._replace_parts()
+                self._begin_reload()
+            self._continue_reload()
             self._watch()
         self._manager.stopping()
         self._on_stop()
@@ -102,13 +109,33 @@ class Supervisor:
         for runner in ending:
             runner.join()
 
-    def _replace_parts(self) -> None:
-        """Take up a new configuration: each part as soon as it has finished the work in hand."""
-        self._manager.reloading()
-        self._is_reloading = True
-        wanted = self._reload()
-        if wanted is None:
+    def _begin_reload(self) -> None:
+        """Read the configuration again, in a thread: whatever hangs there, signals are still heard."""
+        if self._loading is not None:
+            self._is_wanted_again = True  # the file may have changed since it was read
             return
+        self._manager.reloading()
+        self._reloading_since = self._monotonic()
+        self._loading = _Loading(self._reload)
+
+    def _continue_reload(self) -> None:
+        """Replace the parts when the configuration was read. End a reload that every part has taken up, or nearly."""
+        if self._loading is not None and self._loading.is_done():
+            if (wanted := self._loading.parts) is not None:
+                self._replace_parts(wanted)
+            self._loading = None
+            if self._is_wanted_again:
+                self._is_wanted_again = False
+                self._loading = _Loading(self._reload)
+        if self._reloading_since is None or self._loading is not None:
+            return
+        is_late = self._monotonic() - self._reloading_since > RELOAD_SECONDS
+        if is_late or all(runner.is_current() for runner in self._runners.values()):
+            self._reloading_since = None
+            self._say_ready()
+
+    def _replace_parts(self, wanted: Sequence[ServicePart]) -> None:
+        """Run `wanted` instead: each part as soon as it has finished the work in hand."""
         names = {part.name for part in wanted}
         for name in self._runners.keys() - names:
             self._leaving.append(runner := self._runners.pop(name))
@@ -121,11 +148,8 @@ class Supervisor:
                 self._runners[part.name].start()
 
     def _watch(self) -> None:
-        """Ping the watchdog if every part is alive, and end a reload that every part has taken up."""
+        """Ping the watchdog if every part is alive."""
         self._leaving = [runner for runner in self._leaving if not runner.has_ended()]
-        if self._is_reloading and all(runner.is_current() for runner in self._runners.values()):
-            self._is_reloading = False
-            self._say_ready()
         hanging = {runner.name: problem for runner in self._runners.values() if (problem := runner.problem())}
         for name in sorted(hanging.keys() - self._complaints):
             log.error("%s", hanging[name])
@@ -150,6 +174,25 @@ class Supervisor:
             "waiting to be started again": [name for name in self._runners if name in resting - self._complaints],
         }
         return "; ".join(f"{what}: {', '.join(names)}" for what, names in groups.items() if names)
+
+
+class _Loading:
+    """Reads the configuration in a thread. `parts` are what is to run then; None if nothing changes."""
+
+    def __init__(self, reload: Callable[[], Sequence[ServicePart] | None]) -> None:
+        self.parts: Sequence[ServicePart] | None = None
+        self._reload = reload
+        self._thread = Thread(target=self._load, name="reload", daemon=True)
+        self._thread.start()
+
+    def is_done(self) -> bool:
+        return not self._thread.is_alive()
+
+    def _load(self) -> None:
+        try:
+            self.parts = self._reload()
+        except Exception:  # a bug must not stop what runs
+            log.exception("reload: failed, so the configuration before stays in use")
 
 
 @contextmanager

@@ -62,20 +62,27 @@ def named(name: str, run: Callable[[Control], None] | None = None, patience: flo
 
 def supervise(
     parts: Sequence[ServicePart],
-    *steps: Callable[[], set[int]],
+    *steps: Callable[[], set[int] | None],
     manager: Manager | None = None,
     reload: Callable[[], Sequence[ServicePart] | None] = lambda: None,
     on_stop: Callable[[], object] = lambda: None,
     monotonic: Callable[[], float] | None = None,
     health: Health | None = None,
 ) -> list[float]:
-    """Supervise `parts` while signals come as `steps` say, then SIGTERM; return how long each wait was to be."""
-    coming, waits = iter(steps), []
+    """Supervise `parts` while signals come as `steps` say, then SIGTERM; return how long each wait was to be.
+
+    A step that returns None is asked again.
+    """
+    coming, waits = list(steps), []
 
     def signals(seconds: float) -> set[int]:
         waits.append(seconds)
-        step = next(coming, None)
-        return {signal.SIGTERM} if step is None else step()
+        if not coming:
+            return {signal.SIGTERM}
+        received = coming[0]()
+        if received is not None:
+            coming.pop(0)
+        return received or set()
 
     Supervisor(
         parts,
@@ -92,6 +99,19 @@ def supervise(
 
 def nothing() -> set[int]:
     return set()
+
+
+def states(manager: Manager) -> list[str]:
+    return [each for each in manager.heard if each != "alive" and not each.startswith("status")]
+
+
+def until_ready(manager: Manager, times: int) -> Callable[[], set[int] | None]:
+    return until(lambda: sum(each.startswith("ready") for each in manager.heard) == times)
+
+
+def until(*happened: Callable[[], bool]) -> Callable[[], set[int] | None]:
+    """Return a step that goes on until all of this has happened."""
+    return lambda: set() if all(each() for each in happened) else None
 
 
 @pytest.mark.parametrize(("watchdog", "tick"), [(None, 10), (60, 10), (9, 3)])
@@ -201,21 +221,15 @@ def test_a_reload_replaces_adds_and_ends_parts_and_is_over_when_all_have_taken_i
         control.wait(60)
         ended.append("bounces")
 
-    def until_taken() -> set[int]:
-        assert taken.wait(60)
-        assert added.wait(60)
-        return set()
-
     supervise(
         [named("run"), named("bounces", leave)],
         lambda: {signal.SIGHUP},
-        until_taken,
-        nothing,
+        until(taken.is_set, added.is_set),
+        until_ready(manager, 2),
         manager=manager,
         reload=lambda: [named("run", waiting(taken)), named("web", waiting(added))],
     )
-    states = [each for each in manager.heard if each != "alive"]
-    assert states == ["ready running: run, bounces", "reloading", "ready running: run, web", "stopping"]
+    assert states(manager) == ["ready running: run, bounces", "reloading", "ready running: run, web", "stopping"]
     assert ended == ["bounces"]
 
 
@@ -226,9 +240,79 @@ def test_a_configuration_that_is_not_valid_changes_nothing():
         begun.append(True)
         control.wait(60)
 
-    supervise([named("run", run)], lambda: {signal.SIGHUP}, nothing, manager=manager)
+    supervise([named("run", run)], lambda: {signal.SIGHUP}, until_ready(manager, 2), manager=manager)
     assert begun == [True]
-    assert manager.heard == ["ready running: run", "reloading", "ready running: run", "alive", "alive", "stopping"]
+    assert states(manager) == ["ready running: run", "reloading", "ready running: run", "stopping"]
+
+
+def test_a_reload_that_crashes_changes_nothing(caplog):
+    def crash() -> None:
+        raise ValueError("a bug")
+
+    manager = Manager()
+    supervise([named("run")], lambda: {signal.SIGHUP}, until_ready(manager, 2), manager=manager, reload=crash)
+    assert states(manager) == ["ready running: run", "reloading", "ready running: run", "stopping"]
+    assert "reload: failed" in caplog.text
+
+
+def test_a_signal_during_a_reload_reads_the_configuration_once_more():
+    manager, begun, go_on = Manager(), Event(), Event()
+    loads: list[bool] = []
+
+    def load() -> None:
+        loads.append(True)
+        begun.set()
+        go_on.wait(60)
+
+    def again() -> set[int]:
+        assert begun.wait(60)
+        return {signal.SIGHUP}
+
+    def finish() -> set[int]:
+        go_on.set()
+        return set()
+
+    ready = until_ready(manager, 2)
+    supervise([named("run")], lambda: {signal.SIGHUP}, again, again, finish, ready, manager=manager, reload=load)
+    assert loads == [True, True]
+
+
+def test_a_reload_that_hangs_does_not_keep_the_process_from_stopping():
+    begun, end = Event(), Event()
+
+    def hang() -> None:
+        begun.set()
+        end.wait(60)
+
+    supervise([named("run")], lambda: {signal.SIGHUP}, until(begun.is_set), reload=hang)
+    end.set()
+
+
+def test_a_reload_is_finished_for_systemd_though_a_part_is_still_at_work():
+    time, manager, asked, end = Time(), Manager(), Event(), Event()
+
+    def work(control: Control) -> None:
+        control.wait(60)
+        asked.set()
+        end.wait(60)
+
+    def later() -> set[int] | None:
+        if not asked.is_set():
+            return None
+        time.seconds = 61
+        return set()
+
+    supervise(
+        [named("run", work, patience=1000)],
+        lambda: {signal.SIGHUP},
+        later,
+        until_ready(manager, 2),
+        manager=manager,
+        monotonic=time,
+        reload=lambda: [named("run", patience=1000)],
+        on_stop=end.set,
+    )
+    assert states(manager) == ["ready running: run", "reloading", "ready running: run", "stopping"]
 
 
 def test_at_the_end_the_time_is_limited_before_the_parts_are_asked():

@@ -201,6 +201,19 @@ def test_sighup_takes_up_a_valid_configuration_and_keeps_the_old_one_otherwise(t
     assert "Traceback" not in up.log
 
 
+def test_a_broken_template_is_refused_by_a_reload(tmp_path, services):
+    configure(tmp_path, services, top='templates_dir = "own"')
+    (tmp_path / "own/email").mkdir(parents=True)
+    with running(tmp_path, "up", "--no-run") as up:
+        address = up.page()
+        (tmp_path / "own/email/subject.txt").write_text("{{ nothing }}")
+        up.process.send_signal(signal.SIGHUP)
+        assert "email/subject.txt, line 1: 'nothing' is undefined" in up.until("reload: template")
+        up.until("the one before stays in use")
+        assert "Made-up papers" in get(address)
+        assert up.end() == 0
+
+
 def test_systemd_hears_when_it_is_ready_reloads_and_stops(tmp_path, services):
     configure(tmp_path, services)
     name = f"\0digestmail-test-{os.getpid()}-{tmp_path.name}"
