@@ -185,9 +185,16 @@ def test_every_volume_and_dependency_of_compose_is_defined(file):
         assert set(service.get("depends_on", {})) <= set(text["services"])
 
 
+@pytest.mark.parametrize("file", COMPOSE, ids=lambda file: file.name)
+def test_the_files_of_compose_follow_its_specification(file):
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", str(file)]
+    checked = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
 def test_compose_itself_accepts_the_files():
     if subprocess.run(["docker", "compose", "version"], capture_output=True, check=False).returncode:
-        pytest.skip("docker compose is missing, so the files were only parsed: install Docker's compose plugin")
+        pytest.skip("docker compose is missing, so the files were only held to its specification: install Docker's compose plugin")
     for file in COMPOSE:
         command = ["docker", "compose", "--file", str(file), "config", "--quiet"]
         checked = subprocess.run(
