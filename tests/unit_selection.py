@@ -20,7 +20,10 @@ SERVICES = {
     "aiosmtpd", "asyncio", "multiprocessing", "playwright", "pytest_httpserver", "socket", "subprocess", "uvicorn"
 }  # fmt: skip
 """Modules that open sockets or start programs."""
-SERVICE_PACKAGES = ("digestmail.demo.", "digestmail.editions.learning_process", "digestmail.storage.backup")
+SERVICE_PACKAGES = (
+    "digestmail.cli.config_edit", "digestmail.demo.", "digestmail.editions.learning_process",
+    "digestmail.storage.backup",
+)  # fmt: skip
 """Packages of the project that do the same."""
 SERVICE_FIXTURES = {"browser", "certificate", "httpserver", "postgresql_server"}
 CAPTURES = TESTS / "real"
