@@ -55,11 +55,11 @@ def _supervise(config: Path | None, wanted: Wanted) -> None:
     from digestmail.cli import stopping
     from digestmail.config.places import find_path
     from digestmail.service.notify import Notifier
-    from digestmail.service.part import Health
+    from digestmail.service.part import ServiceHealth
     from digestmail.service.parts import PartsLoader, Reporting
     from digestmail.service.supervisor import Supervisor, waiting_for_signals
 
-    health = Health()
+    health = ServiceHealth()
     loader = PartsLoader(find_path(config), wanted, Reporting(on_run=_log_run, on_bounces=_log_bounces), health)
     with waiting_for_signals() as signals:
         try:

@@ -28,7 +28,7 @@ def restart_delay(failures: int, random: Random) -> float:
     return min(doubled, LONGEST_DELAY) * (1 + _JITTER * random.random())
 
 
-class Health:
+class ServiceHealth:
     """What the supervisor last found out about the parts."""
 
     def __init__(self) -> None:

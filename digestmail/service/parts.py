@@ -21,7 +21,7 @@ from digestmail.errors import DigestmailError, ServerError
 from digestmail.mail.template_check import template_problems
 from digestmail.model.digests import Digest
 from digestmail.model.reports import RunReport
-from digestmail.service.part import Control, Health, ServicePart
+from digestmail.service.part import Control, ServiceHealth, ServicePart
 from digestmail.web.server import listen, serve_on
 
 log = logging.getLogger("digestmail.up")
@@ -56,7 +56,7 @@ class Reporting:
 class PartsLoader:
     """Builds the parts from the configuration. The port of the pages stays open when they are built again."""
 
-    def __init__(self, path: Path, wanted: Wanted, reporting: Reporting, health: Health) -> None:
+    def __init__(self, path: Path, wanted: Wanted, reporting: Reporting, health: ServiceHealth) -> None:
         """`path` is the configuration file. The pages show whether `health` is good."""
         self._path = path
         self._wanted = wanted

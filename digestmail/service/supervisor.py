@@ -12,7 +12,7 @@ from socket import socketpair
 from threading import Thread
 from typing import Final, Protocol
 
-from digestmail.service.part import Health, Monotonic, Runner, ServicePart
+from digestmail.service.part import Monotonic, Runner, ServiceHealth, ServicePart
 
 log = logging.getLogger("digestmail.up")
 
@@ -67,7 +67,7 @@ class Supervisor:
         manager: Manager,
         monotonic: Monotonic,
         random: Random,
-        health: Health | None = None,
+        health: ServiceHealth | None = None,
     ) -> None:
         """Take over `parts`. `reload` returns the parts to run from now on, or None to change nothing.
 
@@ -85,7 +85,7 @@ class Supervisor:
         self._loading: _Loading | None = None
         self._is_wanted_again = False
         self._reloading_since: float | None = None
-        self._health = health or Health()
+        self._health = health or ServiceHealth()
         self._complaints: frozenset[str] = frozenset()
         self._said = ""
 

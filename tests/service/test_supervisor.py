@@ -10,7 +10,7 @@ import pytest
 
 from digestmail.errors import StorageError
 from digestmail.service import part
-from digestmail.service.part import Control, Health, ServicePart
+from digestmail.service.part import Control, ServiceHealth, ServicePart
 from digestmail.service.supervisor import Supervisor, waiting_for_signals
 
 
@@ -67,7 +67,7 @@ def supervise(
     reload: Callable[[], Sequence[ServicePart] | None] = lambda: None,
     on_stop: Callable[[], object] = lambda: None,
     monotonic: Callable[[], float] | None = None,
-    health: Health | None = None,
+    health: ServiceHealth | None = None,
 ) -> list[float]:
     """Supervise `parts` while signals come as `steps` say, then SIGTERM; return how long each wait was to be.
 
@@ -142,7 +142,7 @@ def test_a_part_that_hangs_stops_the_pings_until_it_gives_a_sign_of_life(caplog)
         assert asked.wait(60)
         return set()
 
-    health, found = Health(), []
+    health, found = ServiceHealth(), []
 
     def look() -> set[int]:
         found.append(health.is_good())
