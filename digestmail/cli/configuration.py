@@ -23,7 +23,7 @@ def path(config: ConfigPath = None) -> None:
 
 @app.command()
 def show(config: ConfigPath = None) -> None:
-    """Print the values that are in effect as TOML, each with its origin, and without secrets."""
+    """Print the values that are in effect as TOML, each with what set it, and without secrets."""
     import os
 
     from digestmail.config.load import load, read_table

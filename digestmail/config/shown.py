@@ -1,4 +1,4 @@
-"""The configuration that is in effect, as TOML: each value with its origin, and without secrets."""
+"""The configuration that is in effect, as TOML: each value with what set it, and without secrets."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 def shown_lines(config: Config, raw: Mapping[str, Any], environment: Mapping[str, str]) -> Iterator[str]:
     """Yield the lines of `config`. `raw` is what the file contains; `environment` may override it.
 
-    Behind each value is its origin: "file", "default", or the environment variable. Secrets are comments without their
+    Behind each value is what set it: "file", "default", or the name of an environment variable. Secrets are comments without their
     value, and so are keys without a value; addresses are shown without logins and queries.
     """
     yield from _Writer(raw, environment).table(config, ())
@@ -53,15 +53,15 @@ class _Writer:
                 yield from self.table(each, (*here, index))
 
     def _line(self, name: str, value: Any, place: _Place) -> str:
-        origin = self._origin(place)
+        setter = self._set_by(place)
         if value is None:
             return f"#{name} =  # not set"
         if _holds_secret(value):
-            file = self._origin((*place[:-1], f"{name}_file"))
-            return f"#{name} = (not shown)  # {f'{name}_file' if origin == 'default' and file != 'default' else origin}"
-        return f"{name} = {_toml(value)}  # {origin}"
+            file = self._set_by((*place[:-1], f"{name}_file"))
+            return f"#{name} = (not shown)  # {f'{name}_file' if setter == 'default' and file != 'default' else setter}"
+        return f"{name} = {_toml(value)}  # {setter}"
 
-    def _origin(self, place: _Place) -> str:
+    def _set_by(self, place: _Place) -> str:
         if variable := variable_for(place, self.environment):
             return variable
         found: Any = self.raw
