@@ -22,8 +22,8 @@ _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 def shown_lines(config: Config, raw: Mapping[str, Any], environment: Mapping[str, str]) -> Iterator[str]:
     """Yield the lines of `config`. `raw` is what the file contains; `environment` may override it.
 
-    Behind each value is what set it: "file", "default", or the name of an environment variable. Secrets are comments without their
-    value, and so are keys without a value; addresses are shown without logins and queries.
+    Behind each value is what set it: "file", "default", or the name of an environment variable. Secrets are comments
+    without their value, and so are keys without a value; addresses are shown without logins and queries.
     """
     yield from _Writer(raw, environment).table(config, ())
 
