@@ -1,4 +1,4 @@
-"""The work of `digestmail serve` over simulated weeks: memory must stay flat, with new papers every day.
+"""The work of `digestmail up` over simulated weeks: memory must stay flat, with new papers every day.
 
 A manual clock goes through the weeks in steps of four hours. Each step does the work of one hour of the daemon: a run
 (collect, publish, deliver), and another delivery. Three made-up sources on loopback have new papers every day,

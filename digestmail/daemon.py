@@ -1,15 +1,11 @@
-"""The daemon: runs the same operations as cron, scheduled by APScheduler. It has no state that a restart could lose."""
+"""The scheduler of `digestmail up`: runs the same operations as cron. It has no state that a restart could lose."""
 
 from __future__ import annotations
 
 import logging
 import math
-import signal
-import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from types import FrameType
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from apscheduler.executors.pool import ThreadPoolExecutor
@@ -25,6 +21,7 @@ from digestmail.model.digests import Schedule
 from digestmail.model.reports import RunReport, Stop
 from digestmail.schedule.cron import next_fire
 from digestmail.schedule.gate import LOOK_AGAIN
+from digestmail.wiring.upkeep import tidy
 
 log = logging.getLogger("digestmail.daemon")
 
@@ -54,29 +51,31 @@ class Daemon:
     """Runs the operations on time until stopped. A unit of work in progress is finished first."""
 
     def __init__(
-        self, app: App, *, on_report: Callable[[RunReport], None], on_stop: Callable[[], object] = lambda: None
+        self, app: App, *, on_report: Callable[[RunReport], None], stop: Stop, wait: Callable[[float], bool]
     ) -> None:
-        """Schedule a run for every digest of `app`, one every hour, and a delivery every minute.
+        """Schedule a run for every digest of `app`, one every hour, a delivery every minute, and upkeep every day.
 
         The hourly run reads late or throttled sources again, and publishes open slots that were empty. While an edition
-        waits for its sources, there is a run every ten minutes. `on_stop` is
-        called on SIGTERM or SIGINT; it may limit how long the work in progress takes.
+        waits for its sources, there is a run every ten minutes. `stop` says whether to stop, and is asked as long as
+        anything goes on; `wait` waits for that, at most so many seconds.
         """
         self._app = app
         self._on_report = on_report
-        self._on_stop = on_stop
-        self._stopping = threading.Event()
+        self._stop = stop
+        self._wait = wait
         self._clock = app.wall_clock
         self._owed = False
         self._again_at = math.inf
+        self._is_working = False
         self._scheduler = BackgroundScheduler(
             jobstores={"default": MemoryJobStore()},
             executors={"default": ThreadPoolExecutor(max_workers=1)},
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
             timezone=UTC,
         )
+        jobs = {"outbox": self._look, "upkeep": self._tidy}
         for name, trigger in self._triggers().items():
-            self._scheduler.add_job(self._look if name == "outbox" else self._run, trigger, id=name)
+            self._scheduler.add_job(jobs.get(name, self._run), trigger, id=name)
 
     def _triggers(self) -> dict[str, BaseTrigger]:
         """Return when each job fires next. An interval starts when it is created."""
@@ -84,6 +83,7 @@ class Daemon:
         return slots | {
             "run": IntervalTrigger(hours=1, timezone=UTC),
             "outbox": IntervalTrigger(minutes=1, timezone=UTC),
+            "upkeep": IntervalTrigger(days=1, timezone=UTC),
         }
 
     def _run(self) -> None:
@@ -106,11 +106,14 @@ class Daemon:
 
     def _post(self, verb: Callable[..., RunReport]) -> None:
         """Call an operation and pass on its report, unless it is empty."""
+        self._is_working = True
         try:
-            report = verb(stop=self._stopping.is_set)
+            report = verb(stop=self._stop)
         except DigestmailError as error:
             log.error("the run failed, and is tried again at its next time: %s", error)  # noqa: TRY400 - no bug
             return
+        finally:
+            self._is_working = False
         self._owed = report.busy
         if verb == self._app.run:
             waits = LOOK_AGAIN.total_seconds() if report.publish.waiting else math.inf
@@ -119,10 +122,22 @@ class Daemon:
         if verb == self._app.run or done.stopped or done.sent + done.deferred + done.failed + done.cancelled:
             self._on_report(report)
 
+    def _tidy(self) -> None:
+        """Keep house. Problems can wait until tomorrow."""
+        try:
+            report = tidy(self._app.database)
+        except DigestmailError as error:
+            log.warning("upkeep failed, and is tried again tomorrow: %s", error)
+            return
+        for hint in report.hints:
+            log.warning("%s", hint)
+
     def _watch_the_clock(self) -> None:
         """Wait for the stop. Reschedule when the clock is set, because a run may be planned for a wrong date."""
         offset = clock_offset(self._clock)
-        while not self._stopping.wait(_LOOK_AT_CLOCK):
+        while not self._wait(_LOOK_AT_CLOCK):
+            if not self._is_working:  # the work in progress asks by itself, unless it hangs
+                self._stop()
             now = clock_offset(self._clock)
             if abs(now - offset) > _SET.total_seconds():
                 log.warning("the clock was set by %+.0f s; all jobs are rescheduled", now - offset)
@@ -134,21 +149,12 @@ class Daemon:
         for name, trigger in self._triggers().items():
             self._scheduler.reschedule_job(name, trigger=trigger)
 
-    def stop(self, *_: int | FrameType | None) -> None:
-        """Stop. Safe in a signal handler."""
-        self._stopping.set()
-        self._on_stop()
-
     def run(self) -> None:
-        """Run once immediately, then until SIGTERM or SIGINT."""
-        previous: dict[signal.Signals, Any] = {
-            number: signal.signal(number, self.stop) for number in (signal.SIGTERM, signal.SIGINT)
-        }
+        """Run once immediately, then until stopped."""
+        self._run()
+        self._tidy()
+        self._scheduler.start()
         try:
-            self._run()
-            self._scheduler.start()
             self._watch_the_clock()
-            self._scheduler.shutdown(wait=True)
         finally:
-            for number, handler in previous.items():
-                signal.signal(number, handler)
+            self._scheduler.shutdown(wait=True)

@@ -21,6 +21,7 @@ SERVICES = {
 }  # fmt: skip
 """Modules that open sockets or start programs."""
 SERVICE_PACKAGES = (
+    "digestmail.cli.config_edit",
     "digestmail.demo.",
     "digestmail.editions.learning_process",
     "digestmail.oauth.local",

@@ -52,7 +52,8 @@ def _only_show(file: Path, digest: str, config: Path | None, output: Path | None
     from digestmail.cli import preview_modes
     from digestmail.cli.names import find_named
     from digestmail.clock import SystemClock
-    from digestmail.config.load import find_path, load
+    from digestmail.config.load import load
+    from digestmail.config.places import find_path
     from digestmail.demo.sample import sample_edition
     from digestmail.mail.announcement_files import load_announcement
     from digestmail.preview.options import ANNOUNCEMENT, PreviewOptions

@@ -28,7 +28,7 @@ def bounces(config: ConfigPath = None, json: Json = False, quiet: Quiet = False)
     if json:
         printing.as_json(report)
     elif not quiet:
-        for line in _lines(report):
+        for line in report_lines(report):
             sys.stdout.write(f"{line}\n")
 
 
@@ -75,7 +75,8 @@ def remove(address: Address, config: ConfigPath = None, now: Now = None, quiet: 
         sys.stdout.write(f"{address} is no longer suppressed, and unsubscribed\n")
 
 
-def _lines(report: BouncesReport) -> Iterator[str]:
+def report_lines(report: BouncesReport) -> Iterator[str]:
+    """Yield the lines that show what a mailbox contained."""
     counts = {
         "hard": report.hard,
         "soft": report.soft,

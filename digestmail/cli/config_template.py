@@ -2,47 +2,27 @@
 
 from __future__ import annotations
 
-import json
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import IPv6Address
 from pathlib import Path
+from typing import Literal
 
-_STARTER = """\
-# A small configuration; config.example.toml in the project documents every key.
-[mail]
-sender = {sender}
-{transport}
-[[sources]]
-name = "huggingface"
-kind = "huggingface"
+from pydantic import ValidationError
 
-# Topics that readers can choose from. Change them to what your readers work on, and add your own.
-[[topics]]
-name = "Language models"
-keywords = ["language model", "llm", "instruction tuning"]
+from digestmail.config.digests import TopicTable
+from digestmail.config.source_tables import as_toml, new_sources, quoted
+from digestmail.config.sources import AnySource, ArxivFeedTable, HuggingFaceTable
 
-[[topics]]
-name = "Agents"
-keywords = ["agent", "tool use", "computer use"]
-
-[[topics]]
-name = "Vision"
-keywords = ["image generation", "video generation", "segmentation", "vision-language"]
-
-[[topics]]
-name = "Efficiency"
-keywords = ["quantization", "pruning", "distillation", "low-rank"]
-
-[[digests]]
-name = "daily"
-title = "Trending papers"
-schedule = "0 12 * * *"
-timezone = "UTC"
-sources = ["huggingface"]
-topics = ["Language models", "Agents", "Vision", "Efficiency"]
-"""
-_SECURITY = {465: "tls", 587: "starttls"}
+_TOPICS = {
+    "Language models": ("language model", "llm", "instruction tuning"),
+    "Agents": ("agent", "tool use", "computer use"),
+    "Vision": ("image generation", "video generation", "segmentation", "vision-language"),
+    "Efficiency": ("quantization", "pruning", "distillation", "low-rank"),
+}
+"""Examples."""
+_SECURITY: dict[int, Literal["starttls", "tls"]] = {465: "tls", 587: "starttls"}
 """What the well-known ports speak (RFC 8314 sections 3.3 and 7.3)."""
 _LOGIN = '# username = "digest"\n# password_file = "smtp-password"\n'
 _SERVER = re.compile(r"(?:\[(?P<v6>[^\]]*)\]|(?P<host>[^:\[\]]*))(?::(?P<port>[^:]*))?")
@@ -58,7 +38,7 @@ class Server:
     port: int
 
     @property
-    def security(self) -> str:
+    def security(self) -> Literal["none", "starttls", "tls"]:
         """What the port speaks."""
         return _SECURITY.get(self.port, "none")
 
@@ -87,12 +67,90 @@ def parse_server(text: str) -> Server:
     return Server(host, int(port))
 
 
-def starter(sender: str, maildir: Path | None, server: Server) -> str:
-    """Return the text of a small configuration. TOML's basic strings are JSON strings."""
-    if maildir is not None:
-        transport = f'transport = "maildir"\n\n[mail.maildir]\npath = {json.dumps(str(maildir))}\n'
-    else:
-        transport = f"\n[mail.smtp]\nhost = {json.dumps(server.host)}\nport = {server.port}\n"
-        if server.security != "none":
-            transport += f"security = {json.dumps(server.security)}\n{_LOGIN}"
-    return _STARTER.format(sender=json.dumps(sender, ensure_ascii=False), transport=transport)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """What the options of `digestmail init` say, unchecked."""
+
+    sender: str = ""
+    smtp: str = "localhost:25"
+    maildir: Path | None = None
+    username: str = ""
+    password_file: str = ""
+    huggingface: bool = True
+    arxiv: str = ""
+    """Categories with commas between them."""
+    feeds: tuple[str, ...] = ()
+    topics: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Starter:
+    """What a new configuration says."""
+
+    sender: str
+    server: Server = Server("localhost", 25)
+    maildir: Path | None = None
+    """Where emails go instead of to `server`."""
+    username: str = ""
+    password_file: str = ""
+    sources: tuple[AnySource, ...] = ()
+    topics: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """(name, keywords); four examples if there are none."""
+
+    def toml(self) -> str:
+        """Return the text of the configuration."""
+        topics = self.topics or tuple(_TOPICS.items())
+        sources = self.sources or (HuggingFaceTable(name="huggingface", kind="huggingface"),)
+        return (
+            "# A small configuration; config.example.toml in the project documents every key.\n"
+            f"[mail]\nsender = {quoted(self.sender)}\n{self._transport()}{as_toml(sources)}"
+            "\n# Topics that readers can choose from. Change them to what your readers work on, and add your own.\n"
+            + "\n".join(
+                f"[[topics]]\nname = {quoted(name)}\nkeywords = {_listed(keywords)}\n" for name, keywords in topics
+            )
+            + '\n[[digests]]\nname = "daily"\ntitle = "Trending papers"\nschedule = "0 12 * * *"\ntimezone = "UTC"\n'
+            f"sources = {_listed(table.name for table in sources)}\n"
+            f"topics = {_listed(name for name, _ in topics)}\n"
+        )
+
+    def _transport(self) -> str:
+        if self.maildir is not None:
+            return f'transport = "maildir"\n\n[mail.maildir]\npath = {quoted(str(self.maildir))}\n'
+        lines = f"\n[mail.smtp]\nhost = {quoted(self.server.host)}\nport = {self.server.port}\n"
+        if self.server.security != "none":
+            lines += f"security = {quoted(self.server.security)}\n"
+        if self.username:
+            return f"{lines}username = {quoted(self.username)}\npassword_file = {quoted(self.password_file)}\n"
+        return lines if self.server.security == "none" else lines + _LOGIN
+
+
+def parse_topic(text: str) -> tuple[str, tuple[str, ...]]:
+    """Return the topic that `Name: word, another word` describes. Raises ValueError."""
+    name, colon, words = text.partition(":")
+    keywords = tuple(word for each in words.split(",") if (word := each.strip()))
+    if not colon or not keywords or not name.strip():
+        raise ValueError(f"{text!r} is not a topic: write its name, a colon, and keywords with commas between them")
+    return TopicTable(name=name.strip(), keywords=keywords).name, keywords
+
+
+def make_sources(given: Given) -> tuple[AnySource, ...]:
+    """Return the sources of a new configuration. Raises ValueError."""
+    tables: list[AnySource] = [HuggingFaceTable(name="huggingface", kind="huggingface")] if given.huggingface else []
+    categories = tuple(category for each in given.arxiv.split(",") if (category := each.strip()))
+    if categories:
+        try:
+            tables.append(ArxivFeedTable(name="arxiv", kind="arxiv-feed", categories=categories))
+        except ValidationError as error:
+            raise ValueError(
+                f'{given.arxiv!r}: a category is written like "cs.LG", and an archive like "cs"'
+            ) from error
+    found = new_sources([("", feed) for feed in given.feeds], tables)
+    if found.refused:
+        raise ValueError("; ".join(f"{address}: {reason}" for address, reason in found.refused))
+    if not (*tables, *found.tables):
+        raise ValueError("a digest needs at least one source")
+    return (*tables, *found.tables)
+
+
+def _listed(texts: Iterable[str]) -> str:
+    return f"[{', '.join(map(quoted, texts))}]"

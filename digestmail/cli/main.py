@@ -14,10 +14,12 @@ from digestmail.cli import (
     announce,
     backtest,
     bounces,
+    configuration,
     database,
     deliveries,
     dkim,
     doctor,
+    init,
     oauth,
     pipeline,
     secrets,
@@ -28,6 +30,7 @@ from digestmail.cli import (
     subscribers,
     templates,
     topics,
+    up,
 )
 from digestmail.cli.options import ConfigPath
 
@@ -61,12 +64,15 @@ def root(
     """Trending papers in your inbox, from your own server."""
 
 
+init.register(app)
 start.register(app)
 pipeline.register(app)
 doctor.register(app)
 announce.register(app)
+up.register(app)
 servers.register(app)
 bounces.register(app)
+app.add_typer(configuration.app, name="config")
 app.add_typer(sources.app, name="sources")
 app.add_typer(subscribers.app, name="subscribers")
 app.add_typer(deliveries.app, name="deliveries")

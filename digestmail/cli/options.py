@@ -26,7 +26,8 @@ ConfigPath = Annotated[
         "--config",
         "-c",
         callback=inherited,
-        help="The configuration file. Default: $DIGESTMAIL_CONFIG, else ./config.toml.",
+        help="The configuration file. Default: $DIGESTMAIL_CONFIG, else the first of ./config.toml, "
+        "~/.config/digestmail/config.toml and /etc/digestmail/config.toml.",
         show_default=False,
     ),
 ]
@@ -45,7 +46,8 @@ def open_app(config: Path | None, now: str | None = None, *, progress: Progress 
     """Load the configuration and return the app on it. Raises ConfigError."""
     from digestmail.app import App
     from digestmail.clock import SystemClock
-    from digestmail.config.load import find_path, load
+    from digestmail.config.load import load
+    from digestmail.config.places import find_path
     from digestmail.model.reports import no_progress
 
     path = find_path(config)

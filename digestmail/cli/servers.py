@@ -1,4 +1,4 @@
-"""`serve`, `web`, `preview`."""
+"""`web`, `preview`."""
 
 from __future__ import annotations
 
@@ -8,28 +8,7 @@ from typing import Annotated
 
 import typer
 
-from digestmail.cli.options import ConfigPath, Now, Quiet, open_app, parse_now
-
-
-def serve(config: ConfigPath = None, quiet: Quiet = False) -> None:
-    """Run every digest on its schedule until SIGTERM. Running it beside cron is safe."""
-    import logging
-
-    from digestmail.cli import printing, stopping
-    from digestmail.daemon import Daemon
-    from digestmail.model.reports import RunReport
-    from digestmail.schedule.times import common_zone
-
-    _log(logging.WARNING if quiet else logging.INFO)
-    logging.getLogger("apscheduler").setLevel(logging.WARNING)
-    log = logging.getLogger("digestmail.serve")
-
-    def tell(report: RunReport) -> None:
-        for line in printing.lines(report, common_zone(app.digests)):
-            log.log(logging.WARNING if report.failed else logging.INFO, "%s", line)
-
-    with open_app(config) as app:
-        Daemon(app, on_report=tell, on_stop=stopping.end_within).run()
+from digestmail.cli.options import ConfigPath, Now, open_app, parse_now
 
 
 def _log(level: int) -> None:
@@ -88,7 +67,8 @@ def preview(
     """Show an email in the browser as subscribers receive it. Nothing is published."""
     from digestmail.cli import preview_modes
     from digestmail.clock import SystemClock
-    from digestmail.config.load import find_path, load
+    from digestmail.config.load import load
+    from digestmail.config.places import find_path
     from digestmail.demo.sample import sample_edition
     from digestmail.preview.options import PreviewOptions
     from digestmail.preview.service import PreviewService
@@ -108,5 +88,5 @@ def preview(
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    for command in (serve, web, preview):
+    for command in (web, preview):
         app.command()(command)

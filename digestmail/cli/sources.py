@@ -134,7 +134,7 @@ def retry(
 
 def _append(config: Path | None, found: NewSources, *, dry_run: bool) -> None:
     from digestmail.cli import source_text
-    from digestmail.config.load import find_path
+    from digestmail.config.places import find_path
     from digestmail.config.source_tables import append, as_toml
     from digestmail.errors import ConfigError, DigestmailError
 

@@ -1,80 +1,14 @@
-"""`init`, `check`, `demo`: the first three commands a newcomer types."""
+"""`check`, `demo`: with `init`, the first commands a newcomer types."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import typer
 
 from digestmail.cli.options import ConfigPath, Json, Now, Quiet, open_app
-
-Checked = TypeVar("Checked")
-
-
-def init(
-    sender: Annotated[str, typer.Option(help="The sender address of the digest.")],
-    config: ConfigPath = None,
-    maildir: Annotated[
-        Path | None, typer.Option(help="Deliver into this Maildir instead of an SMTP server.", show_default=False)
-    ] = None,
-    smtp: Annotated[
-        str,
-        typer.Option(
-            "--smtp",
-            "--server",
-            metavar="HOST[:PORT]",
-            help="The SMTP server. Port 465 means TLS, 587 STARTTLS. Write an IPv6 address in brackets.",
-        ),
-    ] = "localhost:25",
-) -> None:
-    """Write a small working configuration. An existing file is never overwritten."""
-    from digestmail.cli.config_template import parse_server, starter
-    from digestmail.config.load import find_path
-    from digestmail.config.values import check_mailbox
-
-    path = find_path(config)
-    mailbox, server = _checked("--sender", check_mailbox, sender), _checked("--smtp", parse_server, smtp)
-    _write_new(path, starter(mailbox, maildir, server))
-    option = f" --config {path}" if config is not None else ""
-    sys.stdout.write(
-        f"wrote {path}\n"
-        f"next:  digestmail subscribers add YOU@example.org{option}\n"
-        f"       digestmail check{option}\n"
-        f"       digestmail run --dry-run{option}\n"
-        f"       digestmail run{option}\n"
-    )
-
-
-def _checked(option: str, check: Callable[[str], Checked], given: str) -> Checked:
-    """Return what `check` makes of the value of an option. Raises typer.BadParameter."""
-    try:
-        return check(given)
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint=option) from error
-
-
-def _write_new(path: Path, text: str) -> None:
-    """Write a configuration that loads, into a file that is new. Raises DigestmailError."""
-    from digestmail.config.load import load
-    from digestmail.errors import DigestmailError
-
-    try:
-        with path.open("x", encoding="utf-8") as file:
-            file.write(text)
-    except FileExistsError as error:
-        raise DigestmailError(f"{path} exists and was not changed; --config names another file to write") from error
-    except FileNotFoundError as error:
-        raise DigestmailError(f"there is no folder {path.absolute().parent}; create it first") from error
-    except OSError as error:
-        raise DigestmailError(f"{path} was not written: {error.strerror}") from error
-    try:
-        load(path)
-    except DigestmailError:
-        path.unlink()
-        raise
 
 
 def check(
@@ -143,5 +77,5 @@ def demo(
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    for command in (init, check, status, demo):
+    for command in (check, status, demo):
         app.command()(command)

@@ -31,7 +31,7 @@ def end_within(seconds: float = GRACE, *, leave: Callable[[], None] | None = Non
         (leave or _leave)()
 
     for number in SIGNALS:
-        signal.signal(number, signal.SIG_DFL)
+        signal.signal(number, signal.SIG_DFL if os.getpid() != 1 else lambda *_: (leave or _leave)())
     timer = threading.Timer(seconds, end)
     timer.daemon = True
     timer.start()
@@ -39,7 +39,13 @@ def end_within(seconds: float = GRACE, *, leave: Callable[[], None] | None = Non
 
 
 def _leave() -> None:
-    """Die of SIGTERM, which every service manager takes for a clean end."""
+    """Die of SIGTERM, which every service manager takes for a clean end.
+
+    The first process of a container cannot die of a signal that it does not handle (pid_namespaces(7)): it exits with
+    the code that shells give to such a death.
+    """
+    if os.getpid() == 1:
+        os._exit(128 + signal.SIGTERM)
     os.kill(os.getpid(), signal.SIGTERM)
 
 

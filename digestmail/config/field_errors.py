@@ -187,8 +187,13 @@ def _shown(place: _Place, value: Any) -> str:
     if isinstance(value, dict) or any(word in str(part).lower() for part in place for word in _SECRET_KEYS):
         return "not shown"
     # A pattern such as "(?i)survey" looks like an address with a query, but contains no secret.
-    text = repr(value) if "patterns" in place else _IN_ADDRESS.sub("***", repr(value))
+    text = repr(value) if "patterns" in place else mask_addresses(repr(value))
     return text if len(text) <= _SHOWN_LENGTH else f"{text[:_SHOWN_LENGTH]}..."
+
+
+def mask_addresses(text: str) -> str:
+    """Return `text` without the logins and queries of the web addresses in it, which may be secret."""
+    return _IN_ADDRESS.sub("***", text)
 
 
 def _listed(names: set[str]) -> str:

@@ -17,6 +17,7 @@ from digestmail.config.environment import CONFIG_VARIABLE, Environment, unknown_
 from digestmail.config.fetching import fetching_problems, with_fetching_secrets
 from digestmail.config.field_errors import Names, field_problems, rows_of
 from digestmail.config.files import file_fault
+from digestmail.config.places import DEFAULT_PATH, config_places, with_data_dir
 from digestmail.config.servers import secret_problems, server_problems, with_secrets
 from digestmail.config.settings import Config
 from digestmail.config.source_members import list_problems, with_members
@@ -26,17 +27,9 @@ from digestmail.model.theme import DARK, LIGHT, Palette, contrast_problems, is_c
 from digestmail.schedule.cron import check_cron
 from digestmail.schedule.timezones import check_timezone
 
-DEFAULT_PATH = Path("config.toml")
 _INTEGER_BITS = 63
 """Without the sign (https://toml.io/en/v1.0.0#integer)."""
 _COLOURS = {each.name for each in fields(Palette)}
-
-
-def find_path(given: Path | None, environment: Mapping[str, str] = os.environ) -> Path:
-    """Return where the configuration is: as given, else `DIGESTMAIL_CONFIG`, else ./config.toml."""
-    if given is not None:
-        return given
-    return Path(environment[CONFIG_VARIABLE]) if environment.get(CONFIG_VARIABLE) else DEFAULT_PATH
 
 
 def load(path: Path, environment: Mapping[str, str] | None = os.environ) -> Config:
@@ -44,7 +37,7 @@ def load(path: Path, environment: Mapping[str, str] | None = os.environ) -> Conf
 
     Raises ConfigError with every problem at once, each a sentence that begins with its key path.
     """
-    raw = _read(path)
+    raw = read_table(path)
     variables = environment or {}
     problems = list(unknown_overrides(variables, Config.model_fields))
     try:
@@ -63,7 +56,7 @@ def load(path: Path, environment: Mapping[str, str] | None = os.environ) -> Conf
     if problems:
         raise ConfigError(problems)
     complete = with_fetching_secrets(with_secrets(config, path.parent), path.parent)
-    return with_members(complete, path.parent)
+    return with_data_dir(with_members(complete, path.parent), path.parent)
 
 
 def _lists(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -77,7 +70,8 @@ class _FileAlone(Config):
     overridden: ClassVar[bool] = False
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_table(path: Path) -> dict[str, Any]:
+    """Return what the file at `path` contains, unchecked. Raises ConfigError if it cannot be read or is not TOML."""
     try:
         found = tomllib.loads(path.read_text(encoding="utf-8-sig"))
         too_large = any(_is_too_large(value) for value in found.values())
@@ -104,8 +98,10 @@ def _is_too_large(value: Any) -> bool:
 
 
 def _absent(path: Path) -> str:
+    others = [str(place.path) for place in config_places(None) if place.path != DEFAULT_PATH and not place.is_named]
+    nor = f", nor {' or '.join(others)}" if path == DEFAULT_PATH and others else ""
     return (
-        f"there is no configuration file {path.absolute()}: write one with `digestmail init --sender "
+        f"there is no configuration file {path.absolute()}{nor}: write one with `digestmail init --sender "
         f"digest@example.org`, or name yours with --config or {CONFIG_VARIABLE}"
     )
 

@@ -39,6 +39,7 @@ class Config(BaseSettings):
     base_url: WebAddress | None = None
     database: DatabaseAddress = "sqlite:///digestmail.db"
     epoch_file: Path = Path("digestmail.epoch")
+    data_dir: Path | None = None
     templates_dir: Path | None = None
     mail: MailTable
     bounces: BouncesTable = BouncesTable()

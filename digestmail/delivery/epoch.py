@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
-from threading import get_native_id
+from secrets import token_hex
 
 from digestmail.errors import StorageError
 from digestmail.storage import settings
@@ -54,7 +54,8 @@ class EpochFile:
 
     def note(self, epoch: int) -> None:
         """Write down the epoch, whole or not at all. Raises StorageError."""
-        temporary = self._path.with_name(f"{self._path.name}.{get_native_id()}.tmp")
+        # Containers that share the folder may have the same process and thread IDs.
+        temporary = self._path.with_name(f"{self._path.name}.{token_hex(8)}.tmp")
         try:
             # Several workers: the file never goes back.
             if (seen := self._seen()) is None or seen < epoch:

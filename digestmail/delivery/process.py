@@ -23,7 +23,11 @@ def this_process() -> ProcessIdentity:
 
 
 def is_running(process: ProcessIdentity) -> bool | None:
-    """Return whether a process is running; None if it runs on another machine or in another container."""
+    """Return whether a process is running; None if that is unknown.
+
+    It is if the process runs on another machine or in another container, or where /proc hides it (hidepid in proc(5),
+    systemd's ProtectProc=).
+    """
     if process.machine != _machine():
         return None
     try:
@@ -32,6 +36,8 @@ def is_running(process: ProcessIdentity) -> bool | None:
         return False
     except PermissionError:
         pass  # it runs, as another user
+    if process.started and not (_PROC / str(process.pid)).exists():
+        return None
     return _started(process.pid) == process.started
 
 

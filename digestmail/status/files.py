@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from pydantic import BaseModel
 
-from digestmail.config.load import DEFAULT_PATH
+from digestmail.config.places import DEFAULT_PATH
 from digestmail.errors import DigestmailError
 from digestmail.wiring.bounces import count_quarantined
 

@@ -23,7 +23,7 @@ def problems(app: App) -> Iterator[str]:
             yield (
                 f"digest {digest.name} was not published for {slots}: it may wait for "
                 f"{', '.join(name for name, _ in digest.wait.sources)}, but no run came before the slot was closed; "
-                "call `digestmail run` every hour, or `digestmail run --wait` once a day, or start `digestmail serve`"
+                "call `digestmail run` every hour, or `digestmail run --wait` once a day, or start `digestmail up`"
             )
 
 

@@ -65,7 +65,7 @@ def _stuck(found: stuck.Stuck, zone: str, *, paused: bool) -> Iterator[str]:
     if found.overdue is not None and not paused:
         yield (
             f"{counted(found.overdue.count, 'delivery')} due since {written(found.overdue.since, zone)} and not sent: "
-            "call `digestmail run` from cron, or start `digestmail serve`; `digestmail deliver` sends now"
+            "call `digestmail run` from cron, or start `digestmail up`; `digestmail deliver` sends now"
         )
     for row in found.unsent:
         said = f": {row.text}" if row.text else ""

@@ -39,7 +39,7 @@ def problems(app: App, health: Sequence[SourceHealth]) -> Iterator[str]:
             days = counted((now - row.read_at) // _DAY, "day")
             yield (
                 f"source {row.source} was last read {days} ago: call `digestmail run` from cron, or start "
-                "`digestmail serve`"
+                "`digestmail up`"
             )
         elif row.fresh_at is not None and now - row.fresh_at > _SILENT and not _may_be_silent(table):
             yield (

@@ -34,6 +34,27 @@ def size(database: Database) -> int:
         return int(connection.execute(text("SELECT pg_database_size(current_database())")).scalar_one())
 
 
+def unused(database: Database) -> int:
+    """Return how many bytes of the database hold nothing. Raises StorageError.
+
+    0 for PostgreSQL, which reuses them and whose autovacuum gives back what it can.
+    """
+    if not database.files():
+        return 0
+    with database.connect() as connection:
+        pages = text("SELECT freelist_count * page_size FROM pragma_freelist_count, pragma_page_size")
+        return int(connection.execute(pages).scalar_one())
+
+
+def optimize(database: Database) -> None:
+    """Update what SQLite's query planner knows, where that is out of date. Raises StorageError.
+
+    Takes milliseconds (https://sqlite.org/lang_analyze.html, "Periodically run"). PostgreSQL does this by itself.
+    """
+    if database.files():
+        database.run_alone("PRAGMA optimize")
+
+
 def vacuum(database: Database) -> None:
     """Give unused space back to the disk, and update what the query planner knows. Raises StorageError.
 

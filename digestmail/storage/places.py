@@ -37,5 +37,5 @@ def _remedy(folder: Path, key: str) -> str:
     if os.statvfs(folder).f_flag & os.ST_RDONLY:
         return f", which is read-only: name another place in `{key}`, and under systemd allow it by StateDirectory="
     if Path("/etc") in folder.resolve().parents:
-        return f": set `{key}` to a place below /var/lib/digestmail, as docs/operations.md shows"
+        return f": set `{key}` to a place below /var/lib/digestmail, or `data_dir` to it, as docs/operations.md shows"
     return f": give it to this user, or name another place in `{key}`"

@@ -1,4 +1,4 @@
-"""`/healthz`: the process is alive. `/readyz`: its database is available."""
+"""`/healthz`: the process and all its parts are alive. `/readyz`: its database is available."""
 
 from __future__ import annotations
 
@@ -12,9 +12,15 @@ router = APIRouter(include_in_schema=False)
 _FRESH = {"Cache-Control": "no-store"}
 
 
+def _always() -> bool:
+    return True
+
+
 @router.get("/healthz")
-async def healthz() -> PlainTextResponse:
-    """Return 200."""
+async def healthz(request: Request) -> PlainTextResponse:
+    """Return 200, or 503 if another part of the process hangs."""
+    if not getattr(request.app.state, "is_alive", _always)():
+        return PlainTextResponse("a part of this process hangs; its log says which\n", status_code=503, headers=_FRESH)
     return PlainTextResponse("ok\n", headers=_FRESH)
 
 

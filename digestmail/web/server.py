@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
+import logging
 import signal
 import socket
 import sys
+from collections.abc import Callable
 from types import FrameType
 
 import uvicorn
 
 from digestmail.app import App
 from digestmail.errors import ServerError
+from digestmail.model.reports import Stop, never
 from digestmail.web.app import create_app
 from digestmail.web.port_holder import holder_of
 from digestmail.web.protocol import TimedProtocol
@@ -30,26 +34,44 @@ def serve(app: App, host: str, port: int) -> None:
     address is not available.
     """
     with listen(host, port) as listener:
-        web = create_app(app)
-        config = uvicorn.Config(
-            web,
-            http=TimedProtocol,
-            ws="none",
-            lifespan="off",
-            # Forwarded headers are read by create_app, from trusted proxies only.
-            proxy_headers=False,
-            server_header=False,
-            access_log=False,
-            # Malformed requests are warnings, which anyone could fill the log with.
-            log_level="error",
-            timeout_graceful_shutdown=_GRACE,
-        )
         # uvicorn raises the signal again after shutdown, but the app must still be closed.
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, _exit)
-        state: WebState = web.state.web_state
-        with state.notice_queue.checked():
-            _Server(config).run(sockets=[listener])
+        serve_on(listener, app)
+
+
+def serve_on(
+    listener: socket.socket, app: App, stop: Stop = never, *, is_alive: Callable[[], bool] = lambda: True
+) -> None:
+    """Serve `app` on a listening socket until `stop`, which is asked ten times a second, returns true.
+
+    Requests in progress are finished first, and `listener` is closed. In the main thread, SIGTERM and SIGINT stop too.
+    `/healthz` says what `is_alive` says.
+    """
+    web = create_app(app)
+    web.state.is_alive = is_alive
+    config = uvicorn.Config(
+        web,
+        http=TimedProtocol,
+        ws="none",
+        lifespan="off",
+        # Forwarded headers are read by create_app, from trusted proxies only.
+        proxy_headers=False,
+        server_header=False,
+        access_log=False,
+        # Malformed requests are warnings, which anyone could fill the log with.
+        log_level="error",
+        timeout_graceful_shutdown=_GRACE,
+    )
+    logging.getLogger("uvicorn.error").addFilter(_is_no_cancellation)
+    state: WebState = web.state.web_state
+    with state.notice_queue.checked():
+        _Server(config, stop).run(sockets=[listener])
+
+
+def _is_no_cancellation(record: logging.LogRecord) -> bool:
+    """Leave out the tracebacks of requests that were cancelled at the end, because their client did not go on."""
+    return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -77,7 +99,14 @@ def _reason(error: OSError, port: int) -> str:
 
 
 class _Server(uvicorn.Server):
-    """Prints its URL when it is ready."""
+    """Prints its URL when it is ready, and asks whether to stop."""
+
+    def __init__(self, config: uvicorn.Config, stop: Stop) -> None:
+        super().__init__(config)
+        self._stop = stop
+
+    async def on_tick(self, counter: int) -> bool:
+        return await super().on_tick(counter) or self._stop()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)

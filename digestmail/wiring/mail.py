@@ -141,13 +141,14 @@ def _sendmail(mail: MailTable) -> SendmailTransport | None:
 def _servers(config: Config, base: Path, database: Database, clock: Clock) -> tuple[SmtpTransport, ...]:
     tables = {"mail.smtp": config.mail.smtp, "mail.fallback": config.mail.fallback}
     return tuple(
-        _smtp(table, base, access_tokens(config, base, database, clock, key))
+        smtp_transport(table, base, access_tokens(config, base, database, clock, key))
         for key, table in tables.items()
         if table is not None
     )
 
 
-def _smtp(table: SmtpTable, base: Path, tokens: AccessTokens | None) -> SmtpTransport:
+def smtp_transport(table: SmtpTable, base: Path, tokens: AccessTokens | None = None) -> SmtpTransport:
+    """Return the transport to a server; nothing is connected yet. `tokens` replace a password."""
     return SmtpTransport(
         name=f"{table.host}:{table.port}",
         host=table.host,

@@ -241,10 +241,10 @@ def test_two_runs_at_once_do_no_harm(site):
     assert len(list((site / "mail" / "new").iterdir())) == 1
 
 
-def test_serve_catches_up_and_ends_cleanly_on_sigterm(site):
+def test_up_catches_up_and_ends_cleanly_on_sigterm(site):
     digestmail(site, "collect", NOW)
     with subprocess.Popen(
-        [sys.executable, "-m", "digestmail", "serve"], cwd=site, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-m", "digestmail", "up", "--no-web"], cwd=site, stderr=subprocess.PIPE, text=True
     ) as serving_process:
         assert serving_process.stderr is not None
         lines = []

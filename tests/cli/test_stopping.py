@@ -52,3 +52,27 @@ def test_a_process_that_hangs_dies_of_the_signal_as_service_managers_expect():
     ended = subprocess.run([sys.executable, "-c", hangs], capture_output=True, text=True, check=False)
     assert ended.returncode == -signal.SIGTERM
     assert ended.stderr.startswith("digestmail: stopped after 0 s")
+
+
+NEW_PID_NAMESPACE = ["unshare", "--pid", "--fork", "--kill-child"]
+
+
+@pytest.mark.parametrize("signals", [1, 2])
+def test_the_first_process_of_a_container_ends_too_though_no_signal_kills_it(signals):
+    if subprocess.run([*NEW_PID_NAMESPACE, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("this user cannot create a PID namespace: `unshare --pid` fails")
+    hangs = textwrap.dedent(f"""
+        import os, signal, threading
+        from digestmail.cli import stopping
+        assert os.getpid() == 1
+        if {signals} == 1:
+            stopping.end_within.__defaults__ = (0,)
+        with stopping.on_signals():
+            for _ in range({signals}):
+                os.kill(1, signal.SIGTERM)
+            threading.Event().wait()
+    """)
+    ended = subprocess.run(
+        [*NEW_PID_NAMESPACE, sys.executable, "-c", hangs], capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 128 + signal.SIGTERM, ended.stderr

@@ -364,12 +364,6 @@ def test_a_wrong_password_is_not_printed(write):
     assert "12345678" not in "".join(problems(write(text)))
 
 
-def test_the_path_is_given_else_from_the_environment_else_here():
-    assert load.find_path(Path("a.toml"), {"DIGESTMAIL_CONFIG": "b.toml"}) == Path("a.toml")
-    assert load.find_path(None, {"DIGESTMAIL_CONFIG": "b.toml"}) == Path("b.toml")
-    assert load.find_path(None, {}) == Path("config.toml")
-
-
 # -- config.example.toml against the model ------------------------------------------------------------------------
 
 

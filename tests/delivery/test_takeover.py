@@ -115,6 +115,13 @@ def test_a_process_is_recognized_by_its_start_not_only_by_its_number(gone):
     assert is_running(ProcessIdentity(machine=me.machine, pid=me.pid, started=f"{me.started}0")) is False
 
 
+def test_a_process_that_proc_hides_may_be_running(tmp_path, monkeypatch):
+    me = this_process()
+    monkeypatch.setattr("digestmail.delivery.process._PROC", tmp_path)
+    assert is_running(me) is None
+    assert is_running(ProcessIdentity(machine=me.machine, pid=me.pid, started="")), "a system without /proc"
+
+
 def test_a_process_that_was_killed_and_whose_parent_has_not_looked_is_gone():
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
         one = ProcessIdentity(machine=this_process().machine, pid=process.pid, started=started(process.pid))

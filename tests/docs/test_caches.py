@@ -1,4 +1,4 @@
-"""Caches of functions are bounded: `serve` and `web` run for months, and their inputs come from strangers."""
+"""Caches of functions are bounded: `up` and `web` run for months, and their inputs come from strangers."""
 
 from __future__ import annotations
 

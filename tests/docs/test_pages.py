@@ -1,16 +1,12 @@
-"""Every page can be reached from the index, and what pages name exists: files, classes, layers, systemd units."""
+"""Every page can be reached from the index, and what pages name exists: files, classes, layers."""
 
 from __future__ import annotations
 
-import configparser
 import re
 import tomllib
 from pathlib import Path
 
 import pytest
-import typer
-
-from digestmail.cli.main import app
 
 ROOT = Path(__file__).resolve().parents[2]
 INDEX = ROOT / "docs/README.md"
@@ -19,12 +15,6 @@ CURRENT = [page for page in PAGES if page.name != "CHANGELOG.md"]
 FOREIGN_CLASSES = {"CronTrigger"}
 """Classes of other packages that pages compare with."""
 SOURCE = "\n".join(path.read_text("utf-8") for path in (ROOT / "digestmail").rglob("*.py"))
-UNITS = [
-    (page, unit)
-    for page in CURRENT
-    for unit in re.findall(r"^```ini\n(.*?)^```$", page.read_text("utf-8"), re.MULTILINE | re.DOTALL)
-    if "[Service]" in unit
-]
 
 
 def name_of(page: Path) -> str:
@@ -93,26 +83,6 @@ def test_the_drawing_of_the_packages_is_the_contract_of_imports() -> None:
     drawn = [row for row in rows if row not in ([], ["|"])]
 
     assert drawn == [layer.split(" | ") for layer in contract["layers"]]
-
-
-@pytest.mark.parametrize(("page", "unit"), UNITS, ids=[f"{name_of(page)}-{n}" for n, (page, _) in enumerate(UNITS)])
-def test_a_service_can_write_where_its_configuration_keeps_its_data(page: Path, unit: str) -> None:
-    parsed = configparser.ConfigParser(interpolation=None, strict=False)
-    parsed.read_string(unit)
-    service = parsed["Service"]
-    state = f"/var/lib/{service['StateDirectory']}/"
-    words = service["ExecStart"].split()
-
-    assert words[1] in dict(getattr(typer.main.get_command(app), "commands", {}))
-    assert service["ProtectSystem"] == "strict"
-    (configured,) = re.findall(r'^database = "sqlite:///(/.*)"$', page.read_text("utf-8"), re.MULTILINE)
-    (epoch_file,) = re.findall(r'^epoch_file = "(/.*)"$', page.read_text("utf-8"), re.MULTILINE)
-    assert configured.startswith(state)
-    assert epoch_file.startswith(state)
-
-
-def test_there_are_units_to_look_at() -> None:
-    assert len(UNITS) >= 2
 
 
 def test_the_messages_that_troubleshooting_quotes_are_said_by_the_program():

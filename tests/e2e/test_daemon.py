@@ -6,14 +6,15 @@ from fakes import THURSDAY, FakeClock
 from websites import open_app
 
 from digestmail.daemon import Daemon, clock_offset
-from digestmail.model.reports import DeliverReport, DigestReport, PublishReport, RunReport
+from digestmail.errors import StorageError
+from digestmail.model.reports import DeliverReport, DigestReport, PublishReport, RunReport, never
 
 YEAR = timedelta(days=365)
 
 
 def test_what_was_planned_by_a_clock_ahead_is_planned_anew(sqlite, tmp_path):
     with open_app(f"sqlite:///{tmp_path / 'test.db'}") as app:
-        daemon = Daemon(app, on_report=lambda _: None)
+        daemon = Daemon(app, on_report=lambda _: None, stop=never, wait=lambda _: True)
         scheduler = daemon._scheduler
         scheduler.start(paused=True)
         try:
@@ -23,7 +24,7 @@ def test_what_was_planned_by_a_clock_ahead_is_planned_anew(sqlite, tmp_path):
             due = {job.id: job.next_run_time - datetime.now(UTC) for job in scheduler.get_jobs()}
         finally:
             scheduler.shutdown()
-    assert set(due) == {"digest daily", "digest weekly", "run", "outbox"}
+    assert set(due) == {"digest daily", "digest weekly", "run", "outbox", "upkeep"}
     assert due["outbox"] <= timedelta(minutes=1)
     assert due["run"] <= timedelta(hours=1)
     assert due["digest daily"] <= timedelta(days=1)
@@ -43,18 +44,40 @@ def test_a_clock_that_is_set_shows_in_its_distance_from_the_other():
 
 def test_the_next_run_of_every_digest_is_said_in_its_own_time_zone(sqlite, tmp_path, caplog):
     with open_app(f"sqlite:///{tmp_path / 'test.db'}") as app:
-        daemon = Daemon(app, on_report=lambda _: None)
+        daemon = Daemon(app, on_report=lambda _: None, stop=never, wait=lambda _: True)
         daemon._clock = FakeClock(THURSDAY)
         lines = list(daemon._next_runs())
     assert [line.split(":")[0] for line in lines] == ["next run of digest daily", "next run of digest weekly"]
     assert all(line.endswith(digest.schedule.timezone) for line, digest in zip(lines, app.digests, strict=True))
 
 
-def test_being_told_to_stop_is_passed_on(sqlite, tmp_path):
-    told = []
+def test_the_watch_gives_a_sign_of_life_only_while_no_work_is_in_progress(sqlite, tmp_path):
+    asked: list[bool] = []
+
+    def stop() -> bool:
+        asked.append(True)
+        return False
+
     with open_app(f"sqlite:///{tmp_path / 'test.db'}") as app:
-        Daemon(app, on_report=lambda _: None, on_stop=lambda: told.append(True)).stop()
-    assert told == [True]
+        waits = iter([False, True])
+        daemon = Daemon(app, on_report=lambda _: None, stop=stop, wait=lambda _: next(waits))
+        daemon._is_working = True
+        daemon._watch_the_clock()
+        assert not asked
+        waits = iter([False, True])
+        daemon._is_working = False
+        daemon._watch_the_clock()
+    assert asked == [True]
+
+
+def test_upkeep_that_fails_is_reported_and_stops_nothing(sqlite, tmp_path, caplog, monkeypatch):
+    def fail(_: object) -> None:
+        raise StorageError("the disk is full")
+
+    monkeypatch.setattr("digestmail.daemon.tidy", fail)
+    with open_app(f"sqlite:///{tmp_path / 'test.db'}") as app:
+        Daemon(app, on_report=lambda _: None, stop=never, wait=lambda _: True)._tidy()
+    assert "upkeep failed, and is tried again tomorrow: the disk is full" in caplog.text
 
 
 def test_while_an_edition_waits_there_is_a_run_every_ten_minutes(sqlite, tmp_path, monkeypatch):
@@ -63,7 +86,7 @@ def test_while_an_edition_waits_there_is_a_run_every_ten_minutes(sqlite, tmp_pat
     with open_app(f"sqlite:///{tmp_path / 'test.db'}") as app:
         monkeypatch.setattr(app, "run", lambda *, stop: calls.append("run") or reports["run"])
         monkeypatch.setattr(app, "deliver", lambda *, stop: calls.append("deliver") or DeliverReport())
-        daemon = Daemon(app, on_report=lambda _: None)
+        daemon = Daemon(app, on_report=lambda _: None, stop=never, wait=lambda _: True)
         daemon._clock = clock
         daemon._post(app.run)
         for _ in range(12):

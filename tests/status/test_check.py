@@ -159,7 +159,7 @@ def test_a_source_that_is_not_read_any_more_is_a_problem_when_every_digest_shoul
     health(sqlite, read=timedelta(days=days), fresh=timedelta(days=days))
     problems = check().problems
     assert [f"was last read {days} days ago" in problem for problem in problems] == [True] * said
-    assert all("`digestmail serve`" in problem for problem in problems)
+    assert all("`digestmail up`" in problem for problem in problems)
 
 
 @pytest.mark.parametrize(

@@ -131,6 +131,17 @@ def test_an_unavailable_database_is_reported(tmp_path):
         assert ask(web, "/api/v1/papers").json["status"] == 503
 
 
+def test_a_part_of_the_process_that_hangs_makes_it_unhealthy_and_the_pages_go_on(filled, sqlite_url):
+    with open_app(sqlite_url) as app:
+        web = create_app(app)
+        alive = [True]
+        web.state.is_alive = lambda: alive[0]
+        assert ask(web, "/healthz").status == 200
+        alive[0] = False
+        assert ask(web, "/healthz").status == 503
+        assert ask(web, "/readyz").status == ask(web, "/").status == 200
+
+
 @pytest.fixture
 def broken(filled, sqlite_url, monkeypatch):
     """A site under a prefix, with a bug behind every page."""

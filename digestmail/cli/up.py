@@ -1,0 +1,111 @@
+"""`digestmail up`: everything in one process."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from digestmail.cli.options import ConfigPath, Quiet
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from digestmail.bounces.processor import BouncesReport
+    from digestmail.model.digests import Digest
+    from digestmail.model.reports import RunReport
+    from digestmail.service.parts import Wanted
+
+
+def up(
+    config: ConfigPath = None,
+    quiet: Quiet = False,
+    no_run: Annotated[
+        bool, typer.Option("--no-run", help="Do not collect, publish and deliver; cron or another process does.")
+    ] = False,
+    no_bounces: Annotated[bool, typer.Option("--no-bounces", help="Do not read bounces.")] = False,
+    no_web: Annotated[bool, typer.Option("--no-web", help="Do not serve the web pages.")] = False,
+    host: Annotated[str | None, typer.Option(help="Serve the pages on this address.", show_default=False)] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(min=0, max=65535, help="Serve the pages on this port; 0 picks a free one.", show_default=False),
+    ] = None,
+) -> None:
+    """Do everything until SIGTERM: collect, publish and deliver on schedule, read bounces, serve the web pages.
+
+    Bounces are read if the configuration has a [bounces] table. SIGHUP reads the configuration again. Several of these
+    processes may run side by side, also beside cron.
+    """
+    from digestmail.service.parts import Wanted
+
+    wanted = Wanted(run=not no_run, bounces=not no_bounces, web=not no_web, host=host, port=port)
+    if not (wanted.run or wanted.bounces or wanted.web):
+        raise typer.BadParameter("nothing is left to run", param_hint="--no-run, --no-bounces, --no-web")
+    _log_to_standard_error(quiet=quiet)
+    _supervise(config, wanted)
+
+
+def _supervise(config: Path | None, wanted: Wanted) -> None:
+    """Run the parts until SIGTERM or SIGINT."""
+    import time
+    from random import SystemRandom
+
+    from digestmail.cli import stopping
+    from digestmail.config.places import find_path
+    from digestmail.service.notify import Notifier
+    from digestmail.service.part import ServiceHealth
+    from digestmail.service.parts import PartsLoader, Reporting
+    from digestmail.service.supervisor import Supervisor, waiting_for_signals
+
+    health = ServiceHealth()
+    loader = PartsLoader(find_path(config), wanted, Reporting(on_run=_log_run, on_bounces=_log_bounces), health)
+    with waiting_for_signals() as signals:
+        try:
+            Supervisor(
+                loader.load(),
+                reload=loader.reload,
+                on_stop=stopping.end_within,
+                signals=signals,
+                manager=Notifier(),
+                monotonic=time.monotonic,
+                random=SystemRandom(),
+                health=health,
+            ).run()
+        finally:
+            loader.close()
+
+
+def _log_to_standard_error(*, quiet: bool) -> None:
+    """Log a line for each event; with `quiet`, only warnings."""
+    import logging
+
+    form = "%(asctime)s level=%(levelname)s log=%(name)s %(message)s"
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING if quiet else logging.INFO, format=form)
+    for name in ("alembic", "apscheduler"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def _log_run(report: RunReport, digests: Sequence[Digest]) -> None:
+    import logging
+
+    from digestmail.cli import printing
+    from digestmail.schedule.times import common_zone
+
+    for line in printing.lines(report, common_zone(digests)):
+        logging.getLogger("digestmail.up").log(logging.WARNING if report.failed else logging.INFO, "%s", line)
+
+
+def _log_bounces(report: BouncesReport) -> None:
+    import logging
+
+    from digestmail.cli.bounces import report_lines
+
+    for line in report_lines(report):
+        logging.getLogger("digestmail.up").log(logging.WARNING if report.failed else logging.INFO, "%s", line)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(up)
