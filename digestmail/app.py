@@ -41,6 +41,7 @@ from digestmail.wiring import bounces, mail, requests, storage
 from digestmail.wiring.learning import learn_from_collected
 from digestmail.wiring.progress import deliver_progress
 from digestmail.wiring.sources import open_sources
+from digestmail.wiring.summaries import summarize_upcoming
 
 
 class App(AbstractContextManager["App"]):
@@ -96,7 +97,9 @@ class App(AbstractContextManager["App"]):
             report = collect(
                 self.database, sources, now, addresses=addresses, horizon=horizon, stop=stop, progress=self._progress
             )
-        return learn_from_collected(report, self.config, self.base, self.database, self.wall_clock, now, stop=stop)
+        clock = self.wall_clock
+        report = learn_from_collected(report, self.config, self.base, self.database, clock, now, stop=stop)
+        return summarize_upcoming(report, self.config, self.database, clock, now, stop=stop)
 
     def publish(self, *, dry_run: bool = False, stop: Stop = never) -> PublishReport:
         """Publish every digest that is due. With `dry_run` nothing is stored."""

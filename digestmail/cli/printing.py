@@ -21,6 +21,7 @@ from digestmail.model.reports import (
     ReadingListsReport,
     RunReport,
     SourceReport,
+    SummaryReport,
 )
 from digestmail.text.counts import counted
 
@@ -96,6 +97,8 @@ def _collect_lines(value: CollectReport) -> Iterator[str]:
         yield _embedding_line(value.embedding)
     if value.learning is not None:
         yield _learning_line(value.learning)
+    if value.summaries is not None:
+        yield _summaries_line(value.summaries)
 
 
 def _source_lines(source: SourceReport) -> Iterator[str]:
@@ -126,6 +129,13 @@ def _reading_lists_line(lists: ReadingListsReport) -> str:
 def _embedding_line(embedding: EmbeddingReport) -> str:
     done = f"collect  {counted(embedding.papers, 'paper')} embedded"
     return f"{done}; the next run continues: {embedding.problem}" if embedding.problem else done
+
+
+def _summaries_line(report: SummaryReport) -> str:
+    done = f"collect  {counted(report.summaries, 'summary')} written"
+    refused = f", {report.refused} refused" if report.refused else ""
+    lacking = f", {report.lacking} lacking" if report.lacking else ""
+    return f"{done}{refused}{lacking}" + (f": {report.problem}" if report.problem else "")
 
 
 def _learning_line(learning: LearningReport) -> str:

@@ -20,6 +20,7 @@ from digestmail.config.profile import ProfileTable
 from digestmail.config.rules import NO_CONDITIONS, ConditionsTable
 from digestmail.config.settings import Config
 from digestmail.config.sources import AnySource
+from digestmail.config.summaries import SummariesTable
 from digestmail.config.web import WebTable
 
 _SHOWN_LENGTH = 60
@@ -41,6 +42,7 @@ _TABLES: dict[str, type[BaseModel]] = {
     "bounces": BouncesTable,
     "network": NetworkTable,
     "embeddings": EmbeddingsTable,
+    "summaries": SummariesTable,
     "profile": ProfileTable,
     "web": WebTable,
     "ranking": RankingTable,

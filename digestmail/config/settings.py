@@ -20,6 +20,7 @@ from digestmail.config.mail import MailTable
 from digestmail.config.network import NetworkTable
 from digestmail.config.profile import ProfileTable
 from digestmail.config.sources import FeedTable, HuggingFaceTable, SourceTable
+from digestmail.config.summaries import SummariesTable
 from digestmail.config.values import DatabaseAddress, WebAddress, without_empty
 from digestmail.config.web import WebTable
 from digestmail.model.digests import Digest, Limits, Schedule, Topic, Weights
@@ -44,6 +45,7 @@ class Config(BaseSettings):
     bounces: BouncesTable = BouncesTable()
     network: NetworkTable = NetworkTable()
     embeddings: EmbeddingsTable | None = None
+    summaries: SummariesTable | None = None
     profile: ProfileTable | None = None
     web: WebTable = WebTable()
     ranking: RankingTable = RankingTable()
@@ -104,6 +106,7 @@ class Config(BaseSettings):
                 for_you=table.for_you,
                 personal=table.selection == "personal",
                 profile=profile,
+                summary_model=self.summaries.model if self.summaries else None,
                 look=Appearance(
                     layout=table.layout,
                     thumbnails=table.thumbnails,

@@ -57,6 +57,20 @@ class EmbeddingReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SummaryReport:
+    """The result of getting summaries of papers by a language model."""
+
+    summaries: int = 0
+    """The number of summaries that were stored, one for each paper and language."""
+    refused: int = 0
+    """The number of papers whose text was not sent, or whose answer did not pass the checks."""
+    lacking: int = 0
+    """The number of summaries that papers of the next editions lack: a sentence of the abstract stands for them."""
+    problem: str = ""
+    """Why no more were asked for, if not because of the time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LearningReport:
     """The result of learning what topics are about."""
 
@@ -109,10 +123,16 @@ class CollectReport:
     """The embeddings of papers; None if there was nothing to do."""
     learning: LearningReport | None = None
     """What was learned about topics; None if it was not time to learn anew."""
+    summaries: SummaryReport | None = None
+    """The summaries of papers; None if there was nothing to do."""
 
     def with_learning(self, learning: LearningReport | None, embedding: EmbeddingReport | None = None) -> CollectReport:
         """Return the report with what was learned."""
         return replace(self, learning=learning, embedding=embedding)
+
+    def with_summaries(self, summaries: SummaryReport | None) -> CollectReport:
+        """Return the report with what came of the summaries."""
+        return replace(self, summaries=summaries)
 
     def with_reading_lists(self, reading_lists: ReadingListsReport) -> CollectReport:
         """Return the report with what came of the reading lists."""
