@@ -151,6 +151,7 @@ class _Run:
         self._today = today
         self._seconds_left = seconds_left
         self._failures = 0
+        self._answered = False
         self._doubtful: tuple[_Work, str] | None = None
         self.written = 0
         self.refused = 0
@@ -183,7 +184,7 @@ class _Run:
         except SourceError as error:
             self._failed(work, error)
             return None
-        self._failures = 0
+        self._failures, self._answered = 0, True
         if self._doubtful is not None:
             self._refuse(*self._doubtful)
             self._doubtful = None
@@ -207,14 +208,17 @@ class _Run:
     def _failed(self, work: _Work, error: SourceError) -> None:
         """Count a failure. Raises _Ended if others would fail, too.
 
-        If it may be about the text, it is recorded once the endpoint has answered about another one.
+        If it may be about the text, it is recorded if the endpoint answers about another one in this run.
         """
         self._failures += 1
         about_text = isinstance(error, SourceUnreadableError) or error.status in _ABOUT_A_TEXT
         passing = isinstance(error, SourceUnavailableError) and not isinstance(error, SourceThrottledError)
         if self._failures >= _FAILURES or not (about_text or passing):
             raise _Ended(str(error)) from error
-        self._doubtful = (work, str(error)) if about_text else None
+        if about_text and self._answered:
+            self._refuse(work, str(error))
+        elif about_text:
+            self._doubtful = (work, str(error))
 
     def _refuse(self, work: _Work, problem: str, *, final: bool = False) -> None:
         with self._database.begin() as connection:

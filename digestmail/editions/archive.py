@@ -10,7 +10,7 @@ from digestmail.model.editions import Edition
 from digestmail.model.papers import Paper
 from digestmail.model.reports import Statistics
 from digestmail.model.search import Found, Query, SeenPaper
-from digestmail.storage import archive, editions, papers, search, statistics
+from digestmail.storage import archive, editions, paper_summaries, papers, search, statistics
 from digestmail.storage.database import Database
 
 
@@ -26,8 +26,8 @@ def resolve_paper(database: Database, ref: str) -> Paper:
         return papers.resolve(connection, ref)
 
 
-def paper_record(database: Database, ref: str) -> PaperRecord | None:
-    """Return all data about the paper `ref`; None if it is unknown."""
+def paper_record(database: Database, ref: str, model: str | None = None) -> PaperRecord | None:
+    """Return all data about the paper `ref`, with summaries by the language model `model`; None if it is unknown."""
     with database.connect() as connection:
         paper = papers.find(connection, ref)
         if paper is None:
@@ -36,6 +36,7 @@ def paper_record(database: Database, ref: str) -> PaperRecord | None:
             paper=paper,
             sightings=papers.sightings_of(connection, paper.id),
             editions=papers.editions_of(connection, paper.id),
+            summaries=paper_summaries.of_papers(connection, model, [paper]).get(paper.id, ()) if model else (),
         )
 
 

@@ -1,8 +1,8 @@
 """Converts the sections of an edition to template variables: plain text of limited length.
 
 The layout determines how much of each paper is shown. To fit the size limit, papers are cut, lowest-ranked first: their
-links to citations and the statements of a language model are left out, then their texts are shortened, then left out, then papers are only counted. Of a
-shortened text with a point, only the point remains.
+links to citations and the statements of a language model are left out, then their texts are shortened, then left out,
+then papers are only counted. Of a shortened text with a point, only the point remains.
 """
 
 from __future__ import annotations
@@ -104,13 +104,9 @@ def build_notice(
 
 
 def build_blocks(
-    edition: Edition,
-    sections: tuple[Section, ...],
-    look: Appearance,
-    base_url: str | None = None,
-    language: str | None = None,
+    edition: Edition, sections: tuple[Section, ...], look: Appearance, base_url: str | None = None
 ) -> tuple[Block, ...]:
-    """Convert `sections` of `edition`, in their order. Papers are numbered through the email, which is in `language`.
+    """Convert `sections` of `edition`, in their order. Papers are numbered through the email.
 
     They are also ranked among themselves, because a segment may not have all papers: the first paper of the email, the
     other picks for the reader, and all others by score.
@@ -140,7 +136,6 @@ def build_blocks(
                     reasons=reasons,
                     most_upvotes=most,
                     base_url=base_url,
-                    language=language or look.language,
                 )
                 for entry, position, reasons in _placed(section, positions)
             ),
@@ -227,7 +222,9 @@ def _shown(row: Row, detail: _Detail, layout: Layout) -> Row | None:
         return row
     if detail is _Detail.WITHOUT_CITE:
         return replace(_without(row, "cite"), points=())
-    return replace(_without(row, "cite", "pdf"), points=(), text="" if row.point else at_sentence(row.text, _SHORT_TEXT[layout]))
+    return replace(
+        _without(row, "cite", "pdf"), points=(), text="" if row.point else at_sentence(row.text, _SHORT_TEXT[layout])
+    )
 
 
 def _without(row: Row, *kinds: str) -> Row:

@@ -99,15 +99,14 @@ def build_row(
     reasons: Mapping[str, tuple[str, ...]],
     most_upvotes: int,
     base_url: str | None,
-    language: str,
 ) -> Row:
     """Return a paper as templates show it. `most_upvotes` are those of the most upvoted paper of the email.
 
-    `language` is that of the email.
+    The language of `look` is that of the email.
     """
     paper, signals = entry.paper, entry.signals
     upvotes = shown_count(signals.upvotes)
-    written = summary_in(entry.summaries, language)
+    written = summary_in(entry.summaries, look.language)
     point, points, text, by_machine = _texts(paper.abstract, paper.summary or "", written, look.layout)
     links = tuple(_links(entry, base_url))
     return Row(

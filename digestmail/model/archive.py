@@ -7,6 +7,7 @@ from datetime import date, datetime
 
 from digestmail.model.editions import Edition
 from digestmail.model.papers import Paper, Signals
+from digestmail.model.summaries import PaperSummary
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +49,8 @@ class PaperRecord:
     sightings: tuple[StoredSighting, ...]
     editions: tuple[tuple[str, str], ...]
     """(digest, slot) of the editions that contained it."""
+    summaries: tuple[PaperSummary, ...] = ()
+    """What the language model wrote about it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -136,13 +136,13 @@ def parse_answer(content: bytes) -> ChatAnswer:
         raise ValueError("JSON without `choices`: is this the address of an OpenAI-compatible API?")
     message = choices[0].get("message")
     message = message if isinstance(message, dict) else {}
-    reason = choices[0].get("finish_reason")
-    if reason == "content_filter" or (message.get("refusal") and isinstance(message["refusal"], str)):
+    ended = choices[0].get("finish_reason")
+    if ended == "content_filter" or (message.get("refusal") and isinstance(message["refusal"], str)):
         raise ValueError("a refusal of the model")
     text = _text(message.get("content"))
     if not text.strip():
-        raise ValueError("no text" + (f" (finish_reason {_one_line(reason)})" if isinstance(reason, str) else ""))
-    return ChatAnswer(text=text, complete=reason != "length", tokens=_tokens(found.get("usage")))
+        raise ValueError("no text" + (f" (finish_reason {_one_line(ended)})" if isinstance(ended, str) else ""))
+    return ChatAnswer(text=text, complete=ended != "length", tokens=_tokens(found.get("usage")))
 
 
 def _text(content: Any) -> str:
@@ -155,9 +155,9 @@ def _text(content: Any) -> str:
 
 def _tokens(usage: Any) -> int | None:
     counts = usage if isinstance(usage, dict) else {}
-    total, *parts = (_count(counts.get(key)) for key in ("total_tokens", "prompt_tokens", "completion_tokens"))
-    known = [one for one in parts if one is not None]
-    return total if total is not None else sum(known) if len(known) == len(parts) else None
+    total = _count(counts.get("total_tokens"))
+    prompt, answer = _count(counts.get("prompt_tokens")), _count(counts.get("completion_tokens"))
+    return prompt + answer if total is None and prompt is not None and answer is not None else total
 
 
 def _count(value: Any) -> int | None:

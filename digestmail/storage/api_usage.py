@@ -22,7 +22,7 @@ def reserve(
     """
     u = api_usage.c
     begin = insert(connection, api_usage).values(service=service, day=day, requests=0, tokens=0)
-    if connection.execute(begin.on_conflict_do_nothing()).rowcount > 0:
+    if connection.execute(begin.on_conflict_do_nothing().returning(u.day)).first() is not None:
         connection.execute(delete(api_usage).where(u.service == service, u.day < day - _KEPT))
     statement = update(api_usage).where(u.service == service, u.day == day, u.requests < requests)
     if most_tokens is not None:
@@ -34,9 +34,7 @@ def reserve(
 def add_tokens(connection: Connection, service: str, day: date, tokens: int) -> None:
     """Correct the count of tokens by what was used more, or less if it is negative, than was reserved."""
     u = api_usage.c
-    connection.execute(
-        update(api_usage).where(u.service == service, u.day == day).values(tokens=u.tokens + tokens)
-    )
+    connection.execute(update(api_usage).where(u.service == service, u.day == day).values(tokens=u.tokens + tokens))
 
 
 def used(connection: Connection, service: str, day: date) -> tuple[int, int]:

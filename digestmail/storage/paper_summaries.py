@@ -17,9 +17,7 @@ MOST_REFUSED: Final = 2
 """After so many answers that did not pass the checks, a paper gets no summary."""
 
 
-def of_papers(
-    connection: Connection, model: str, wanted: Collection[Paper]
-) -> dict[PaperId, tuple[PaperSummary, ...]]:
+def of_papers(connection: Connection, model: str, wanted: Collection[Paper]) -> dict[PaperId, tuple[PaperSummary, ...]]:
     """Return the summaries by `model` of the texts that these papers have now, by language."""
     found: dict[PaperId, list[PaperSummary]] = {}
     hashes = {paper.id: text_hash(paper) for paper in wanted}
@@ -40,7 +38,7 @@ def lacking(connection: Connection, model: str, wanted: Sequence[tuple[Paper, st
     """Return those of the papers and languages that have no summary by `model` and may get one, in their order."""
     rows = papers.row_ids(connection, {paper.id for paper, _ in wanted})
     s = paper_summaries.c
-    done = set()
+    done: set[tuple[int, str, str]] = set()
     for some in chunks(sorted(set(rows.values()))):
         statement = select(s.paper_id, s.language, s.text_hash).where(s.paper_id.in_(some), s.model == model)
         final = (s.sentence != "") | (s.refused >= MOST_REFUSED)

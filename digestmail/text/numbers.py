@@ -13,12 +13,10 @@ _NUMBER: Final = re.compile(r"(?<![\w.,])\.[0-9]+|[0-9]+(?:[.,'\u00a0\u202f\u200
 _SEPARATOR: Final = re.compile(r"[.,'\u00a0\u202f\u2009 ]")
 _GROUP: Final = 3
 _WORDS: Final = {
-    word: Decimal(number)
-    for number, word in enumerate(
-        "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
-        "seventeen eighteen nineteen twenty".split()
-    )
-} | {"half": Decimal("0.5"), "thirty": Decimal(30), "hundred": Decimal(100), "thousand": Decimal(1000)}
+    "zero": 0, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9,
+    "ten": 10, "eleven": 11, "twelve": 12, "thirteen": 13, "fourteen": 14, "fifteen": 15, "sixteen": 16,
+    "seventeen": 17, "eighteen": 18, "nineteen": 19, "twenty": 20, "thirty": 30, "hundred": 100, "thousand": 1000,
+}  # fmt: skip
 """Number words of English, in which most abstracts are written. A summary may write them in digits."""
 _WORD: Final = re.compile(r"[a-z]+")
 
@@ -29,7 +27,7 @@ def foreign_numbers(text: str, source: str) -> tuple[str, ...]:
     Two numbers are the same if one reading of each has the same value: 1,114 is 1114 or 1.114, 97,3 is 97.3 only. Of
     versions and dates, and of numbers that only a space joins, each part has to occur.
     """
-    known = {_WORDS[word] for word in _WORD.findall(source.lower()) if word in _WORDS}
+    known = {Decimal(_WORDS[word]) for word in _WORD.findall(source.lower()) if word in _WORDS}
     for number in _numbers(source):
         readings = _readings(number)
         known.update(readings)

@@ -46,7 +46,8 @@ def read_summary(answer: str) -> tuple[str, tuple[str, ...]]:
 
 def _objects(text: str) -> Iterator[dict[str, Any]]:
     """Yield the outermost JSON objects of `text`, the last one first: models may show an example before."""
-    decoder, found, start = json.JSONDecoder(strict=False), [], 0
+    decoder, start = json.JSONDecoder(strict=False), 0
+    found: list[dict[str, Any]] = []
     for _ in range(_MOST_STARTS):
         start = text.find("{", start)
         if start < 0:
@@ -57,7 +58,7 @@ def _objects(text: str) -> Iterator[dict[str, Any]]:
             start += 1
         else:
             found.append(value)
-    return reversed(found)
+    yield from reversed(found)
 
 
 def _first(found: dict[str, Any], keys: tuple[str, ...]) -> Any:

@@ -34,7 +34,9 @@ _EXCUSE: Final = re.compile(
     r"|certainly[,!]|of course[,!]|here (?:is|are)\b|here(?:'|\u2019)s\b|okay[,!]|no abstract|the abstract is missing)",
     re.IGNORECASE,
 )
-_PLACEHOLDER: Final = re.compile(r"\.\.\.\s*\Z|\A\W*\Z|\b(?:lorem ipsum|your (?:sentence|point)|first point)\b", re.IGNORECASE)
+_PLACEHOLDER: Final = re.compile(
+    r"\.\.\.\s*\Z|\A\W*\Z|\b(?:lorem ipsum|your (?:sentence|point)|first point)\b", re.IGNORECASE
+)
 _WORD: Final = re.compile(r"[^\W\d_]{5,}")
 _STEM: Final = 5
 _LEAST_SHARED: Final = 0.4

@@ -19,7 +19,8 @@ router = APIRouter(include_in_schema=False)
 @router.get("/papers/{ref:path}", response_class=HTMLResponse)
 def show_paper(request: Request, ref: str) -> Response:
     """Show a paper, or redirect to it from one of its other names."""
-    found = archive.paper_record(app_of(request).database, ref)
+    table = app_of(request).config.summaries
+    found = archive.paper_record(app_of(request).database, ref, table.model if table else None)
     if found is None:
         raise HTTPException(404, "there is no such paper")
     paper = found.paper
@@ -33,6 +34,7 @@ def show_paper(request: Request, ref: str) -> Response:
         paper=paper,
         sightings=found.sightings,
         published=found.editions,
+        summaries=found.summaries,
         titles={digest.name: digest.title for digest in app_of(request).digests},
         chart=chart(found.sightings),
         bibtex=cite([paper], CitationFormat.BIBTEX),

@@ -182,7 +182,7 @@ class GuardedBackend(httpcore2.NetworkBackend):
         return answer
 
     def _seconds(self) -> float:
-        """Return how long the next step of connecting may take. Raises httpcore2.TimeoutException if no time is left."""
+        """Return how long the next step may take. Raises httpcore2.TimeoutException if no time is left."""
         left = self._budget.claim()
         return left if self._longest_connect is None else min(left, self._longest_connect)
 
