@@ -38,6 +38,7 @@ from digestmail.model.reports import (
 from digestmail.storage.database import Database
 from digestmail.transports.base import Transport
 from digestmail.wiring import bounces, mail, requests, storage
+from digestmail.wiring.enrichment import enrich_recent
 from digestmail.wiring.learning import learn_from_collected
 from digestmail.wiring.progress import deliver_progress
 from digestmail.wiring.sources import open_sources
@@ -99,7 +100,8 @@ class App(AbstractContextManager["App"]):
             )
         clock = self.wall_clock
         report = learn_from_collected(report, self.config, self.base, self.database, clock, now, stop=stop)
-        return summarize_upcoming(report, self.config, self.database, clock, now, stop=stop)
+        report = summarize_upcoming(report, self.config, self.database, clock, now, stop=stop)
+        return enrich_recent(report, self.config, self.database, clock, self._random, stop=stop)
 
     def publish(self, *, dry_run: bool = False, stop: Stop = never) -> PublishReport:
         """Publish every digest that is due. With `dry_run` nothing is stored."""

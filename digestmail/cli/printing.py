@@ -16,6 +16,7 @@ from digestmail.model.reports import (
     DeliverReport,
     DigestReport,
     EmbeddingReport,
+    EnrichmentReport,
     LearningReport,
     PublishReport,
     ReadingListsReport,
@@ -99,6 +100,8 @@ def _collect_lines(value: CollectReport) -> Iterator[str]:
         yield _learning_line(value.learning)
     if value.summaries is not None:
         yield _summaries_line(value.summaries)
+    for index in value.enrichment:
+        yield _enrichment_line(index)
 
 
 def _source_lines(source: SourceReport) -> Iterator[str]:
@@ -136,6 +139,11 @@ def _summaries_line(report: SummaryReport) -> str:
     refused = f", {report.refused} refused" if report.refused else ""
     lacking = f", {report.lacking} lacking" if report.lacking else ""
     return f"{done}{refused}{lacking}" + (f": {report.problem}" if report.problem else "")
+
+
+def _enrichment_line(report: EnrichmentReport) -> str:
+    done = f"collect  {report.index}: {report.known} of {counted(report.asked, 'paper')} known"
+    return f"{done}; the next run continues: {report.problem}" if report.problem else done
 
 
 def _learning_line(learning: LearningReport) -> str:

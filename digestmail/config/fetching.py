@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr
 
 from digestmail.config.embeddings import EndpointTable
+from digestmail.config.enrichment import EnrichmentTable
 from digestmail.config.network import NetworkTable
 from digestmail.config.profile import ProfileTable
 from digestmail.config.servers import is_local, read_secret
@@ -22,6 +23,8 @@ def fetching_problems(config: Config, base: Path) -> Iterator[str]:
     for name, endpoint in (("embeddings", config.embeddings), ("summaries", config.summaries)):
         if endpoint is not None:
             yield from _endpoint_problems(name, endpoint, config.network, base)
+    if config.enrichment is not None:
+        yield from _index_problems(config.enrichment, base)
     if config.profile is not None:
         yield from _library_problems(config.profile, base)
     for table in config.sources:
@@ -51,6 +54,7 @@ def with_fetching_secrets(config: Config, base: Path) -> Config:
         "network": network,
         "embeddings": _with_key(config.embeddings, base),
         "summaries": _with_key(config.summaries, base),
+        "enrichment": _with_index_keys(config.enrichment, base),
         "profile": profile,
         "sources": sources,
     }
@@ -61,6 +65,13 @@ def _with_key(table: EndpointTable | None, base: Path) -> EndpointTable | None:
     if table is None or table.api_key_file is None:
         return table
     return table.model_copy(update={"api_key": _header_secret(table.api_key, table.api_key_file, base)})
+
+
+def _with_index_keys(table: EnrichmentTable | None, base: Path) -> EnrichmentTable | None:
+    if table is None:
+        return table
+    keys = {name: _header_secret(key, file, base) for name, key, file in table.secrets()}
+    return table.model_copy(update=keys)
 
 
 def _with_login(table: AnySource, base: Path) -> AnySource:
@@ -94,6 +105,14 @@ def _library_problems(table: ProfileTable, base: Path) -> Iterator[str]:
         return
     if key is not None and table.zotero is None:
         yield 'profile.zotero: is missing: the key beside it would never be used; write zotero = "users/123"'
+
+
+def _index_problems(table: EnrichmentTable, base: Path) -> Iterator[str]:
+    for name, key, file in table.secrets():
+        try:
+            _header_secret(key, file, base)
+        except (OSError, ValueError) as error:
+            yield f"enrichment.{name}_file: cannot be used: {error}"
 
 
 def _endpoint_problems(name: str, table: EndpointTable, network: NetworkTable, base: Path) -> Iterator[str]:

@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from digestmail.config.bounces import BouncesTable
 from digestmail.config.digests import DigestTable, RankingTable, TopicTable
 from digestmail.config.embeddings import EmbeddingsTable
+from digestmail.config.enrichment import EnrichmentTable
 from digestmail.config.environment import ENV_DELIMITER, ENV_PREFIX, Environment
 from digestmail.config.mail import MailTable
 from digestmail.config.network import NetworkTable
@@ -46,6 +47,7 @@ class Config(BaseSettings):
     network: NetworkTable = NetworkTable()
     embeddings: EmbeddingsTable | None = None
     summaries: SummariesTable | None = None
+    enrichment: EnrichmentTable | None = None
     profile: ProfileTable | None = None
     web: WebTable = WebTable()
     ranking: RankingTable = RankingTable()

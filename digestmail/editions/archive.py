@@ -10,7 +10,7 @@ from digestmail.model.editions import Edition
 from digestmail.model.papers import Paper
 from digestmail.model.reports import Statistics
 from digestmail.model.search import Found, Query, SeenPaper
-from digestmail.storage import archive, editions, paper_summaries, papers, search, statistics
+from digestmail.storage import archive, editions, paper_records, paper_summaries, papers, search, statistics
 from digestmail.storage.database import Database
 
 
@@ -37,6 +37,7 @@ def paper_record(database: Database, ref: str, model: str | None = None) -> Pape
             sightings=papers.sightings_of(connection, paper.id),
             editions=papers.editions_of(connection, paper.id),
             summaries=paper_summaries.of_papers(connection, model, [paper]).get(paper.id, ()) if model else (),
+            records=paper_records.of_paper(connection, paper.id),
         )
 
 

@@ -71,6 +71,20 @@ class SummaryReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EnrichmentReport:
+    """The result of asking an index of the literature about papers."""
+
+    index: str
+    """The name of the index, as readers see it."""
+    known: int = 0
+    """The number of papers that it knows."""
+    asked: int = 0
+    """The number of papers that it was asked about."""
+    problem: str = ""
+    """Why it was not asked about the others; they are tried again at the next run."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LearningReport:
     """The result of learning what topics are about."""
 
@@ -125,6 +139,8 @@ class CollectReport:
     """What was learned about topics; None if it was not time to learn anew."""
     summaries: SummaryReport | None = None
     """The summaries of papers; None if there was nothing to do."""
+    enrichment: tuple[EnrichmentReport, ...] = ()
+    """What indexes of the literature were asked for."""
 
     def with_learning(self, learning: LearningReport | None, embedding: EmbeddingReport | None = None) -> CollectReport:
         """Return the report with what was learned."""
@@ -133,6 +149,10 @@ class CollectReport:
     def with_summaries(self, summaries: SummaryReport | None) -> CollectReport:
         """Return the report with what came of the summaries."""
         return replace(self, summaries=summaries)
+
+    def with_enrichment(self, enrichment: tuple[EnrichmentReport, ...]) -> CollectReport:
+        """Return the report with what came of asking indexes."""
+        return replace(self, enrichment=enrichment)
 
     def with_reading_lists(self, reading_lists: ReadingListsReport) -> CollectReport:
         """Return the report with what came of the reading lists."""

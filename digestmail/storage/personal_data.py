@@ -53,7 +53,7 @@ TEXT_COLUMNS: Final[Mapping[str, Mapping[str, Kept]]] = {
     "opt_outs": {"digest": Kept.NOTHING},
     "paper_aliases": {"alias": Kept.NOTHING},
     "paper_embeddings": {"model": Kept.NOTHING},
-    "paper_records": dict.fromkeys(("source", "venue", "url", "code_url"), Kept.NOTHING),
+    "paper_records": dict.fromkeys(("source", "venue", "url"), Kept.NOTHING),
     "paper_summaries": dict.fromkeys(
         ("language", "model", "text_hash", "sentence", "points", "problem"), Kept.NOTHING
     ),

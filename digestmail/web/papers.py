@@ -6,6 +6,7 @@ from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from digestmail.editions import archive
+from digestmail.model.literature import INDEX_TITLES
 from digestmail.papers.citations.formats import CitationFormat, cite
 from digestmail.text.paths import paper_path
 from digestmail.web.cache import Sharing, share
@@ -35,6 +36,8 @@ def show_paper(request: Request, ref: str) -> Response:
         sightings=found.sightings,
         published=found.editions,
         summaries=found.summaries,
+        records=found.records,
+        index_titles=INDEX_TITLES,
         titles={digest.name: digest.title for digest in app_of(request).digests},
         chart=chart(found.sightings),
         bibtex=cite([paper], CitationFormat.BIBTEX),

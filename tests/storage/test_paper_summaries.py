@@ -75,7 +75,9 @@ def test_of_papers_that_are_merged_the_older_one_keeps_its_summaries(stored):
         assert paper_summaries.of_papers(connection, "small", [kept]) == {kept.id: (GERMAN, ENGLISH)}
 
 
-@pytest.mark.parametrize(("tag", "found"), [("de", GERMAN), ("de-AT", GERMAN), ("DE", GERMAN), ("fr", None), ("", None)])
+@pytest.mark.parametrize(
+    ("tag", "found"), [("de", GERMAN), ("de-AT", GERMAN), ("DE", GERMAN), ("fr", None), ("", None)]
+)
 def test_a_variant_of_a_language_gets_the_summary_in_that_language(tag, found):
     assert summary_in((ENGLISH, GERMAN), tag) == found
 

@@ -122,13 +122,12 @@ paper_records = Table(
     "paper_records",
     metadata,
     Column("paper_id", ForeignKey("papers.id"), primary_key=True),
-    # `enrichment.RecordSource`: which index knows this.
+    # `literature.IndexName`: which index knows this.
     Column("source", Text, primary_key=True),
     Column("citations", Integer),
     Column("venue", Text),
     # Where the index shows the paper.
     Column("url", Text),
-    Column("code_url", Text),
     # When it was last asked for. The other columns are null if the index did not know the paper then.
     Column("read_at", Moment, nullable=False),
     Index(None, "source", "read_at"),

@@ -434,7 +434,6 @@ def upgrade() -> None:
         sa.Column("citations", sa.Integer(), nullable=True),
         sa.Column("venue", sa.Text(), nullable=True),
         sa.Column("url", sa.Text(), nullable=True),
-        sa.Column("code_url", sa.Text(), nullable=True),
         sa.Column("read_at", Moment(), nullable=False),
         sa.ForeignKeyConstraint(["paper_id"], ["papers.id"], name=op.f("fk_paper_records_paper_id")),
         sa.PrimaryKeyConstraint("paper_id", "source", name=op.f("pk_paper_records")),
