@@ -9,7 +9,7 @@ from sqlalchemy import Connection, delete, or_, select
 
 from digestmail.model.literature import IndexName, IndexRecord, PaperIds
 from digestmail.model.papers import PaperId
-from digestmail.storage import papers as stored_papers
+from digestmail.storage import paper_rows
 from digestmail.storage.schema import paper_aliases, paper_records, papers
 from digestmail.storage.upsert import chunks, insert
 
@@ -91,7 +91,7 @@ def store(
 
 def of_paper(connection: Connection, paper_id: PaperId) -> tuple[IndexRecord, ...]:
     """Return what the indexes know about a paper, by index; those that know nothing are left out."""
-    row_id = stored_papers.row_ids(connection, [paper_id]).get(paper_id)
+    row_id = paper_rows.row_ids(connection, [paper_id]).get(paper_id)
     r = paper_records.c
     statement = select(paper_records).where(r.paper_id == row_id, r.citations.is_not(None) | r.venue.is_not(None))
     return tuple(

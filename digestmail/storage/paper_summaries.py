@@ -9,7 +9,7 @@ from sqlalchemy import Connection, delete, select
 
 from digestmail.model.papers import Paper, PaperId
 from digestmail.model.summaries import PaperSummary, text_hash
-from digestmail.storage import papers
+from digestmail.storage import paper_rows
 from digestmail.storage.schema import paper_summaries, storable_text
 from digestmail.storage.upsert import chunks, insert
 
@@ -21,7 +21,7 @@ def of_papers(connection: Connection, model: str, wanted: Collection[Paper]) -> 
     """Return the summaries by `model` of the texts that these papers have now, by language."""
     found: dict[PaperId, list[PaperSummary]] = {}
     hashes = {paper.id: text_hash(paper) for paper in wanted}
-    rows = papers.row_ids(connection, hashes.keys())
+    rows = paper_rows.row_ids(connection, hashes.keys())
     by_row = {row_id: paper_id for paper_id, row_id in rows.items()}
     s = paper_summaries.c
     for some in chunks(sorted(by_row)):
@@ -36,7 +36,7 @@ def of_papers(connection: Connection, model: str, wanted: Collection[Paper]) -> 
 
 def lacking(connection: Connection, model: str, wanted: Sequence[tuple[Paper, str]]) -> list[tuple[Paper, str]]:
     """Return those of the papers and languages that have no summary by `model` and may get one, in their order."""
-    rows = papers.row_ids(connection, {paper.id for paper, _ in wanted})
+    rows = paper_rows.row_ids(connection, {paper.id for paper, _ in wanted})
     s = paper_summaries.c
     done: set[tuple[int, str, str]] = set()
     for some in chunks(sorted(set(rows.values()))):
@@ -58,7 +58,7 @@ def store(connection: Connection, model: str, paper: Paper, summary: PaperSummar
 def store_refusal(connection: Connection, model: str, paper: Paper, language: str, problem: str) -> None:
     """Record that an answer was refused, and why."""
     s = paper_summaries.c
-    row_id = papers.row_ids(connection, [paper.id]).get(paper.id)
+    row_id = paper_rows.row_ids(connection, [paper.id]).get(paper.id)
     before = select(s.refused).where(
         s.paper_id == row_id, s.language == language, s.model == model, s.text_hash == text_hash(paper)
     )
@@ -70,7 +70,7 @@ def store_refusal(connection: Connection, model: str, paper: Paper, language: st
 def _put(
     connection: Connection, model: str, paper: Paper, summary: PaperSummary, *, problem: str, refused: int
 ) -> None:
-    row_id = papers.row_ids(connection, [paper.id]).get(paper.id)
+    row_id = paper_rows.row_ids(connection, [paper.id]).get(paper.id)
     if row_id is None:
         return
     values = {
