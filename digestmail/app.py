@@ -38,11 +38,9 @@ from digestmail.model.reports import (
 from digestmail.storage.database import Database
 from digestmail.transports.base import Transport
 from digestmail.wiring import bounces, mail, requests, storage
-from digestmail.wiring.enrichment import enrich_recent
-from digestmail.wiring.learning import learn_from_collected
+from digestmail.wiring.collected import follow_up
 from digestmail.wiring.progress import deliver_progress
 from digestmail.wiring.sources import open_sources
-from digestmail.wiring.summaries import summarize_upcoming
 
 
 class App(AbstractContextManager["App"]):
@@ -98,10 +96,7 @@ class App(AbstractContextManager["App"]):
             report = collect(
                 self.database, sources, now, addresses=addresses, horizon=horizon, stop=stop, progress=self._progress
             )
-        clock = self.wall_clock
-        report = learn_from_collected(report, self.config, self.base, self.database, clock, now, stop=stop)
-        report = summarize_upcoming(report, self.config, self.database, clock, now, stop=stop)
-        return enrich_recent(report, self.config, self.database, clock, self._random, stop=stop)
+        return follow_up(report, self.config, self.base, self.database, self.wall_clock, now, stop=stop)
 
     def publish(self, *, dry_run: bool = False, stop: Stop = never) -> PublishReport:
         """Publish every digest that is due. With `dry_run` nothing is stored."""

@@ -48,15 +48,7 @@ def enrich_papers(
     Each batch is stored at once. A batch that the index refuses is halved, and the half that it refuses halved again,
     so that one bad record stops no other; if it refuses both halves, it is down. The first other failure ends it.
     """
-    with database.connect() as connection:
-        due = paper_records.due(
-            connection,
-            index.name,
-            since=now - timedelta(days=limits.days),
-            read_before=now - _INTERVAL,
-            now=now,
-            most=_MOST,
-        )
+    due = _due(database, index, limits, now)
     if not due:
         return None
     asker = _Asker(database, index, limits.requests_per_day, today)
@@ -77,6 +69,12 @@ def enrich_papers(
             paper_records.store(connection, index.name, batch, found, now)
         known, asked = known + len(found), asked + len(batch)
     return EnrichmentReport(index=INDEX_TITLES[index.name], known=known, asked=asked, problem=problem)
+
+
+def _due(database: Database, index: LiteratureIndex, limits: EnrichmentLimits, now: datetime) -> list[PaperIds]:
+    since = now - timedelta(days=limits.days)
+    with database.connect() as connection:
+        return paper_records.due(connection, index.name, since=since, read_before=now - _INTERVAL, now=now, most=_MOST)
 
 
 class _Asker:

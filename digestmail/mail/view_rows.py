@@ -100,10 +100,7 @@ def build_row(
     most_upvotes: int,
     base_url: str | None,
 ) -> Row:
-    """Return a paper as templates show it. `most_upvotes` are those of the most upvoted paper of the email.
-
-    The language of `look` is that of the email.
-    """
+    """Return a paper as templates show it, in the language of `look`; `most_upvotes` are the most in the email."""
     paper, signals = entry.paper, entry.signals
     upvotes = shown_count(signals.upvotes)
     written = summary_in(entry.summaries, look.language)

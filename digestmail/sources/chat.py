@@ -63,10 +63,7 @@ class ChatEndpoint:
         self._options: dict[str, Any] = {
             "temperature": _TEMPERATURE,
             "max_tokens": max_tokens,
-            "response_format": {
-                "type": "json_schema",
-                "json_schema": {"name": "answer", "strict": True, "schema": schema},
-            },
+            "response_format": _format(schema),
         }
         self._endpoint = JsonEndpoint(
             table="summaries",
@@ -117,6 +114,10 @@ class ChatEndpoint:
                     self._options["max_completion_tokens"] = value
                 return True
         return False
+
+
+def _format(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "json_schema", "json_schema": {"name": "answer", "strict": True, "schema": schema}}
 
 
 def parse_answer(content: bytes) -> ChatAnswer:

@@ -34,7 +34,7 @@ class IndexAddresses:
 
 
 def enrich_recent(
-    collected: CollectReport, config: Config, database: Database, clock: Clock, random: Random, *, stop: Stop
+    collected: CollectReport, config: Config, database: Database, clock: Clock, *, stop: Stop
 ) -> CollectReport:
     """Ask the indexes of `[enrichment]` about recent papers; return the report of collecting with what came of it."""
     table = config.enrichment
@@ -45,7 +45,7 @@ def enrich_recent(
     end = clock.monotonic() + _LONGEST
     reports = []
     with ExitStack() as opened:
-        for index in _indexes(config, table, database, clock, random, opened):
+        for index in _indexes(config, table, database, clock, opened):
             report = enrich_papers(
                 database,
                 index,
@@ -62,7 +62,7 @@ def enrich_recent(
 
 
 def _indexes(
-    config: Config, table: EnrichmentTable, database: Database, clock: Clock, random: Random, opened: ExitStack
+    config: Config, table: EnrichmentTable, database: Database, clock: Clock, opened: ExitStack
 ) -> Iterator[LiteratureIndex]:
     """Yield the indexes in the order of the configuration. Nothing is connected before it is used."""
     from digestmail.sources.http.host_locks import HostLocks
@@ -72,7 +72,7 @@ def _indexes(
     from digestmail.sources.semantic_scholar import MIN_INTERVAL, SemanticScholar, batch_address
     from digestmail.wiring.sources import open_http, proxies_of
 
-    at = IndexAddresses()
+    at, random = IndexAddresses(), Random()  # noqa: S311 - spreads retries; it need not be secret
     for name in dict.fromkeys(table.indexes):
         if name is IndexName.OPENALEX:
             http = opened.enter_context(open_http(config, database, clock, random, locks=HostLocks()))

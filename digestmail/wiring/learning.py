@@ -1,4 +1,4 @@
-"""What follows collecting: reading lists, embeddings of new papers, and learning of topics."""
+"""Reading lists, embeddings of new papers, and learning of topics, after collecting."""
 
 from __future__ import annotations
 

@@ -212,9 +212,9 @@ def test_a_spent_budget_of_openalex_is_throttling_and_its_errors_show_no_key(htt
     assert KEY not in str(caught.value)
     for body, status in (("{}", 200), ("[]", 200), ("<html>", 200), ('{"error": "Invalid filter"}', 400)):
         alex.fault = Response(body, status=status)
-        with pytest.raises(SourceError) as caught:
+        with pytest.raises(SourceError) as failed:
             ask_alex(httpserver, ARXIV)
-        assert KEY not in str(caught.value)
+        assert KEY not in str(failed.value)
 
 
 JSON = st.recursive(

@@ -104,5 +104,5 @@ def test_counts_of_days_long_past_are_removed_and_those_of_a_clock_that_was_ahea
         for days in (0, 30, 61, 4000):
             assert api_usage.reserve(connection, "summaries", DAY + timedelta(days=days), requests=1)
         assert api_usage.reserve(connection, "summaries", DAY + timedelta(days=62), requests=1)
-        days = sorted(connection.execute(select(usage_table.c.day)).scalars())
-        assert days == [DAY + timedelta(days=62), DAY + timedelta(days=4000)]
+        kept = sorted(connection.execute(select(usage_table.c.day)).scalars())
+        assert kept == [DAY + timedelta(days=62), DAY + timedelta(days=4000)]

@@ -438,7 +438,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["paper_id"], ["papers.id"], name=op.f("fk_paper_records_paper_id")),
         sa.PrimaryKeyConstraint("paper_id", "source", name=op.f("pk_paper_records")),
     )
-    op.create_index("ix_paper_records_source", "paper_records", ["source", "read_at"], unique=False)
+    op.create_index("ix_paper_records_source_read_at", "paper_records", ["source", "read_at"], unique=False)
     op.create_table(
         "paper_summaries",
         sa.Column("paper_id", sa.Integer(), nullable=False),
