@@ -8,7 +8,21 @@ import pytest
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
-from digestmail.config import bounces, digests, embeddings, load, mail, network, profile, rules, settings, sources, web
+from digestmail.config import (
+    bounces,
+    digests,
+    embeddings,
+    enrichment,
+    load,
+    mail,
+    network,
+    profile,
+    rules,
+    settings,
+    sources,
+    summaries,
+    web,
+)
 from digestmail.errors import ConfigError
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "config.example.toml"
@@ -399,6 +413,8 @@ TABLES: dict[str, tuple[type[BaseModel], ...]] = {
     "bounces": (bounces.BouncesTable,),
     "network": (network.NetworkTable,),
     "embeddings": (embeddings.EmbeddingsTable,),
+    "summaries": (summaries.SummariesTable,),
+    "enrichment": (enrichment.EnrichmentTable,),
     "profile": (profile.ProfileTable,),
     "web": (web.WebTable,),
     "ranking": (digests.RankingTable,),
