@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from digestmail.storage.database import Database
 from digestmail.text.hidden import talks_to_a_model, without_hidden
 from digestmail.text.summary_answer import read_summary
 from digestmail.text.summary_check import LONGEST_POINT, LONGEST_SENTENCE, problem_of
+
+log = logging.getLogger("digestmail.summaries")
 
 SERVICE: Final = "summaries"
 """The name under which requests are counted."""
@@ -225,6 +228,7 @@ class _Run:
             for _ in range(paper_summaries.MOST_REFUSED if final else 1):
                 paper_summaries.store_refusal(connection, self._model.model, work.paper, work.language, problem)
         self.refused += 1
+        log.info("no summary of %s in %s: %s", work.paper.id, work.language, problem)
 
 
 def _checked(answer: ChatAnswer, work: _Work) -> tuple[str, tuple[str, ...]]:

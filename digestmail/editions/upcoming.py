@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import chain
@@ -9,10 +10,13 @@ from typing import Final
 
 from digestmail.editions import cadence
 from digestmail.editions.compose import Composed, compose, upcoming_slot
+from digestmail.errors import DigestmailError
 from digestmail.model.digests import Digest
 from digestmail.model.papers import Paper
 from digestmail.storage import audience
 from digestmail.storage.database import Database
+
+log = logging.getLogger("digestmail.summaries")
 
 _SOON: Final = timedelta(hours=24)
 """Papers of editions further ahead may change a lot before."""
@@ -41,10 +45,17 @@ def papers_to_summarize(
 def _composed(database: Database, digest: Digest, now: datetime, horizon: datetime) -> Iterator[Composed]:
     """Yield the next edition of a digest, and of those of its variants that readers chose, if they are due soon."""
     for one in (digest, *cadence.chosen(database, digest, now)):
-        with database.connect() as connection:
-            slot = upcoming_slot(connection, one, now, horizon)
-            if slot.at - now <= _SOON:
-                yield compose(connection, one, slot, now, horizon)
+        try:
+            with database.connect() as connection:
+                slot = upcoming_slot(connection, one, now, horizon)
+                if slot.at - now > _SOON:
+                    continue
+                composed = compose(connection, one, slot, now, horizon)
+        except DigestmailError as error:
+            # Publishing reports it, and must not wait for it.
+            log.warning("the papers of digest %s are not summarized: %s", one.name, error)
+            continue
+        yield composed
 
 
 def _papers(database: Database, digest: Digest, composed: Composed) -> Iterator[tuple[Paper, str]]:

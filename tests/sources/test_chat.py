@@ -6,6 +6,7 @@ import json
 from contextlib import suppress
 from typing import Any
 
+import httpcore2
 import pytest
 from chat import SENTENCE, ChatServer, answer
 from fakes import FakeClock
@@ -224,3 +225,17 @@ def test_a_server_that_hangs_up_or_is_not_there_is_unavailable():
         port = listener.port
         assert isinstance(failing(f"http://127.0.0.1:{port}/v1"), SourceUnavailableError)
     assert isinstance(failing(f"http://127.0.0.1:{port}/v1"), SourceUnavailableError)
+
+
+@pytest.mark.parametrize(("left", "seconds"), [(60.0, 5.0), (2.0, 2.0)])
+def test_a_host_that_does_not_respond_costs_five_seconds_at_most(monkeypatch, left, seconds):
+    allowed: list[float] = []
+
+    def swallow(_backend: object, _host: str, _port: int, timeout: float, *_: object) -> None:
+        allowed.append(timeout)
+        raise httpcore2.ConnectTimeout
+
+    monkeypatch.setattr(httpcore2.SyncBackend, "connect_tcp", swallow)
+    with endpoint("http://127.0.0.1:9/v1", timeout=60.0) as opened, pytest.raises(SourceUnavailableError):
+        opened.ask("Write.", "This", timeout=left)
+    assert allowed == [seconds]
