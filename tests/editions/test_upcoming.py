@@ -59,12 +59,12 @@ def test_the_most_frequent_language_of_readers_follows_that_of_the_digest(stored
     assert found(stored, only) == [("Paper 1", "en"), ("Paper 1", "de"), ("Paper 1", "fr")]
 
 
-def test_a_digest_that_is_due_later_comes_later_and_one_in_two_days_not_at_all(stored):
+def test_the_edition_that_was_due_first_comes_first_and_one_in_two_days_not_at_all(stored):
     limits = Limits(max_papers=1)
-    first = modelled("first", limits=limits, look=Appearance(language="fr"))
-    evening = modelled("evening", "0 20 * * *", limits=limits)
-    monthly = modelled("monthly", "0 7 5 * *", limits=Limits(max_papers=5))
-    assert found(stored, monthly, evening, first) == [("Paper 1", "fr"), ("Paper 1", "en")]
+    morning = modelled("morning", limits=limits, look=Appearance(language="fr"))
+    last_evening = modelled("evening", "0 20 * * *", limits=limits)
+    in_days = modelled("monthly", "0 7 5 * *", limits=Limits(max_papers=5))
+    assert found(stored, in_days, morning, last_evening) == [("Paper 1", "en"), ("Paper 1", "fr")]
 
 
 def test_what_is_published_is_not_asked_for_again(stored):
