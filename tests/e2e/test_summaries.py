@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from chat import POINTS, SENTENCE, ChatServer, answer, summary
 from fakes import THURSDAY, FakeClock
+from loopback import listening, resetting
 from sqlalchemy import update
 from websites import ask
 from werkzeug import Response
@@ -291,6 +292,22 @@ def test_a_refusing_endpoint_is_asked_once_and_publishing_goes_on(stage, status,
     assert "papers were not summarized" in caplog.text
     assert "made-up-key" not in caplog.text + str(report)
     assert all(KEY_SENTENCE.format(name) in plain(stage.mails()[0]) for name in ("Rivers", "Lakes", "Seas"))
+
+
+def test_an_endpoint_that_is_not_there_is_tried_twice_and_publishing_goes_on(stage):
+    with listening(resetting) as listener:
+        port = listener.port
+    stage.items = [item("Rivers"), item("Lakes"), item("Seas")]
+    with stage.open(TABLE.replace("{url}", f"http://127.0.0.1:{port}/v1")) as app:
+        subscribe(app)
+        began = stage.clock.now()
+        report = app.run()
+        assert stage.clock.now() == began
+        with app.database.connect() as connection:
+            assert api_usage.used(connection, "summaries", THURSDAY.date())[0] == 2
+    assert "cannot be reached" in report.collect.summaries.problem
+    assert report.deliver.sent == 1
+    assert "AI summary" not in plain(stage.mails()[0])
 
 
 @pytest.mark.parametrize("status", [400, 500, 502])
