@@ -24,7 +24,7 @@ from digestmail.app import App
 from digestmail.cli.printing import lines
 from digestmail.config.load import load
 from digestmail.model.reports import SummaryReport
-from digestmail.storage import api_usage
+from digestmail.storage import api_usage, paper_summaries
 from digestmail.storage.schema import subscribers
 from digestmail.subscribers import admin
 from digestmail.web.app import create_app
@@ -351,15 +351,16 @@ def test_thoughts_and_fences_around_the_answer_are_left_out(stage):
     assert "Should I" not in stage.mails()[0].as_string()
 
 
-def test_a_slow_endpoint_takes_its_seconds_and_the_next_run_continues(stage):
+def test_a_slow_endpoint_takes_its_seconds_and_the_next_run_continues(stage, monkeypatch):
     stage.items = [item("Rivers"), item("Lakes"), item("Seas")]
+    store = paper_summaries.store
+
+    def after_fifty_seconds(*arguments: Any) -> None:
+        stage.clock.sleep(50)
+        store(*arguments)
+
+    monkeypatch.setattr(paper_summaries, "store", after_fifty_seconds)
     with stage.open(TABLE + "seconds_per_run = 100\n") as app:
-
-        def slow(_: Any) -> str:
-            stage.clock.sleep(45)
-            return summary()
-
-        stage.server.reply = slow
         assert app.collect().summaries == SummaryReport(summaries=2, lacking=1)
         assert app.collect().summaries == SummaryReport(summaries=1)
 
