@@ -74,6 +74,11 @@ class Config(BaseSettings):
     def _drop_empty(cls, values: Any) -> Any:
         return without_empty(cls, values)
 
+    @property
+    def summary_model(self) -> str | None:
+        """The language model whose summaries are shown; None if there is none."""
+        return self.summaries.model if self.summaries else None
+
     def topic_values(self) -> tuple[Topic, ...]:
         """Return all topics as the values the pipeline works on, including those that no digest uses."""
         return tuple(Topic(**table.model_dump()) for table in self.topics)
@@ -108,7 +113,7 @@ class Config(BaseSettings):
                 for_you=table.for_you,
                 personal=table.selection == "personal",
                 profile=profile,
-                summary_model=self.summaries.model if self.summaries else None,
+                summary_model=self.summary_model,
                 look=Appearance(
                     layout=table.layout,
                     thumbnails=table.thumbnails,

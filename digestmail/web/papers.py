@@ -20,8 +20,8 @@ router = APIRouter(include_in_schema=False)
 @router.get("/papers/{ref:path}", response_class=HTMLResponse)
 def show_paper(request: Request, ref: str) -> Response:
     """Show a paper, or redirect to it from one of its other names."""
-    table = app_of(request).config.summaries
-    found = archive.paper_record(app_of(request).database, ref, table.model if table else None)
+    app = app_of(request)
+    found = archive.paper_record(app.database, ref, app.config.summary_model)
     if found is None:
         raise HTTPException(404, "there is no such paper")
     paper = found.paper
@@ -38,7 +38,7 @@ def show_paper(request: Request, ref: str) -> Response:
         summaries=found.summaries,
         records=found.records,
         index_titles=INDEX_TITLES,
-        titles={digest.name: digest.title for digest in app_of(request).digests},
+        titles={digest.name: digest.title for digest in app.digests},
         chart=chart(found.sightings),
         bibtex=cite([paper], CitationFormat.BIBTEX),
     )

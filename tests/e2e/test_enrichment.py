@@ -104,6 +104,9 @@ def test_papers_are_asked_about_once_a_week_and_pages_show_what_is_known_and_by_
         assert "2 Apr 2026" in page
         assert "<b>Journal" not in ask(create_app(app), "/papers/arxiv:2604.00001").text
         assert "Cited" not in page_of(app, 2)
+        first, second = ask(create_app(app), "/api/v1/papers/arxiv:2604.00001").json["records"]
+        assert (first["index"], first["citations"], first["venue"]) == ("semantic-scholar", 12, None)
+        assert second["url"] == "https://openalex.org/W123"
         app.clock.sleep(6 * 24 * 3600)
         assert app.collect().enrichment == ()
         app.clock.sleep(2 * 24 * 3600)

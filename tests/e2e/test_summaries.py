@@ -159,6 +159,8 @@ def test_each_paper_is_asked_for_once_whatever_the_days_and_shown_in_mail_and_pa
             assert all(point in page for point in POINTS)
             assert page.count("AI summary") == page.count(SENTENCE)
         assert f"{SENTENCE} (AI summary)" in html.unescape(page_of(app, "/daily/feed.atom"))
+        found = ask(create_app(app), f"/api/v1{PAPER}").json
+        assert found["summaries"] == [{"language": "en", "sentence": SENTENCE, "points": list(POINTS)}]
     assert sorted(material["title"] for material in stage.server.materials) == [
         "Lakes",
         "Rivers",
