@@ -118,7 +118,7 @@ def test_papers_are_asked_about_once_a_week_and_pages_show_what_is_known_and_by_
     assert len(scholar.requests) == len(alex.requests) == 2
 
 
-def test_without_the_table_and_in_a_dry_run_nobody_is_asked(start, scholar, alex):
+def test_without_the_table_and_in_a_dry_run_no_index_is_asked(start, scholar, alex):
     with start("") as app:
         assert app.collect().enrichment == ()
     with start() as app:
