@@ -38,8 +38,8 @@ from digestmail.model.reports import (
 from digestmail.storage.database import Database
 from digestmail.transports.base import Transport
 from digestmail.wiring import bounces, mail, requests, storage
+from digestmail.wiring.collected import follow_up
 from digestmail.wiring.history import recorded_run
-from digestmail.wiring.learning import learn_from_collected
 from digestmail.wiring.progress import deliver_progress
 from digestmail.wiring.sources import open_sources
 
@@ -99,7 +99,7 @@ class App(AbstractContextManager["App"]):
             report = collect(
                 self.database, sources, now, addresses=addresses, horizon=horizon, stop=stop, progress=self._progress
             )
-        return learn_from_collected(report, self.config, self.base, self.database, self.wall_clock, now, stop=stop)
+        return follow_up(report, self.config, self.base, self.database, self.wall_clock, now, stop=stop)
 
     def publish(self, *, dry_run: bool = False, stop: Stop = never) -> PublishReport:
         """Publish every digest that is due. With `dry_run` nothing is stored."""

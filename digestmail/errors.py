@@ -52,6 +52,10 @@ class SourceRefusedError(SourceError):
     """The server refused the request, or our rules forbid the URL. Trying again does not help."""
 
 
+class SourceKnowsNothingError(SourceRefusedError):
+    """An index knows none of the ids that it was asked for, or one of them is malformed."""
+
+
 class SourceUnreadableError(SourceError):
     """The response cannot be parsed."""
 

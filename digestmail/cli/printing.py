@@ -15,11 +15,13 @@ from digestmail.model.reports import (
     DeliverReport,
     DigestReport,
     EmbeddingReport,
+    EnrichmentReport,
     LearningReport,
     PublishReport,
     ReadingListsReport,
     RunReport,
     SourceReport,
+    SummaryReport,
 )
 from digestmail.schedule.times import written
 from digestmail.text.counts import counted
@@ -103,6 +105,10 @@ def _collect_lines(value: CollectReport) -> Iterator[str]:
         yield _embedding_line(value.embedding)
     if value.learning is not None:
         yield _learning_line(value.learning)
+    if value.summaries is not None:
+        yield _summaries_line(value.summaries)
+    for index in value.enrichment:
+        yield _enrichment_line(index)
 
 
 def _source_lines(source: SourceReport) -> Iterator[str]:
@@ -133,6 +139,18 @@ def _reading_lists_line(lists: ReadingListsReport) -> str:
 def _embedding_line(embedding: EmbeddingReport) -> str:
     done = f"collect  {counted(embedding.papers, 'paper')} embedded"
     return f"{done}; the next run continues: {embedding.problem}" if embedding.problem else done
+
+
+def _summaries_line(report: SummaryReport) -> str:
+    done = f"collect  {counted(report.summaries, 'summary')} written"
+    refused = f", {report.refused} refused" if report.refused else ""
+    lacking = f", {report.lacking} lacking" if report.lacking else ""
+    return f"{done}{refused}{lacking}" + (f": {report.problem}" if report.problem else "")
+
+
+def _enrichment_line(report: EnrichmentReport) -> str:
+    done = f"collect  {report.index}: {report.known} of {counted(report.asked, 'paper')} known"
+    return f"{done}; the next run continues: {report.problem}" if report.problem else done
 
 
 def _learning_line(learning: LearningReport) -> str:

@@ -1,4 +1,4 @@
-"""`[embeddings]`: the endpoint that makes vectors of papers."""
+"""`[embeddings]`: the endpoint that makes vectors of papers, and the keys of every OpenAI-compatible endpoint."""
 
 from __future__ import annotations
 
@@ -22,13 +22,18 @@ def _check_endpoint(value: str) -> str:
     return value
 
 
-class EmbeddingsTable(Table):
-    """`[embeddings]`: an OpenAI-compatible endpoint, used only if the table is there."""
+class EndpointTable(Table):
+    """Where an OpenAI-compatible endpoint is, and the key for it."""
 
     url: Annotated[WebAddress, AfterValidator(_check_endpoint)]
     model: Line
     api_key: HeaderValue | None = None
     api_key_file: Path | None = None
+
+
+class EmbeddingsTable(EndpointTable):
+    """`[embeddings]`: an OpenAI-compatible endpoint, used only if the table is there."""
+
     batch_size: int = Field(default=32, ge=1, le=2048)
     papers_per_run: int = Field(default=2000, ge=1)
     max_characters: int = Field(default=2000, ge=100)

@@ -8,7 +8,8 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
-from digestmail.config.embeddings import EmbeddingsTable
+from digestmail.config.embeddings import EndpointTable
+from digestmail.config.enrichment import EnrichmentTable
 from digestmail.config.fetched import FetchedTable, check_header_value
 from digestmail.config.network import NetworkTable
 from digestmail.config.profile import ProfileTable
@@ -21,8 +22,11 @@ from digestmail.text.hosts import is_local
 def fetching_problems(config: Config, base: Path) -> Iterator[str]:
     """Find logins that are incomplete, cannot be read from their files, or would be sent in clear text."""
     yield from _proxy_problems(config.network, base)
-    if config.embeddings is not None:
-        yield from _endpoint_problems(config.embeddings, config.network, base)
+    for name, endpoint in (("embeddings", config.embeddings), ("summaries", config.summaries)):
+        if endpoint is not None:
+            yield from _endpoint_problems(name, endpoint, config.network, base)
+    if config.enrichment is not None:
+        yield from _index_problems(config.enrichment, base)
     if config.profile is not None:
         yield from _library_problems(config.profile, base)
     for table in config.sources:
@@ -44,19 +48,34 @@ def with_fetching_secrets(config: Config, base: Path) -> Config:
     if network.proxy_password_file is not None:
         secret = read_secret(network.proxy_password, network.proxy_password_file, base)
         network = network.model_copy(update={"proxy_password": secret})
-    embeddings = config.embeddings
-    if embeddings is not None and embeddings.api_key_file is not None:
-        embeddings = embeddings.model_copy(
-            update={"api_key": _header_secret(embeddings.api_key, embeddings.api_key_file, base)}
-        )
     profile = config.profile
     if profile is not None and profile.zotero_key_file is not None:
         profile = profile.model_copy(
             update={"zotero_key": _header_secret(profile.zotero_key, profile.zotero_key_file, base)}
         )
     sources = tuple(_with_login(table, base) for table in config.sources)
-    read = {"network": network, "embeddings": embeddings, "profile": profile, "sources": sources}
+    read = {
+        "network": network,
+        "embeddings": _with_key(config.embeddings, base),
+        "summaries": _with_key(config.summaries, base),
+        "enrichment": _with_index_keys(config.enrichment, base),
+        "profile": profile,
+        "sources": sources,
+    }
     return config.model_copy(update=read)
+
+
+def _with_key(table: EndpointTable | None, base: Path) -> EndpointTable | None:
+    if table is None or table.api_key_file is None:
+        return table
+    return table.model_copy(update={"api_key": _header_secret(table.api_key, table.api_key_file, base)})
+
+
+def _with_index_keys(table: EnrichmentTable | None, base: Path) -> EnrichmentTable | None:
+    if table is None:
+        return table
+    keys = {name: _header_secret(key, file, base) for name, key, file in table.secrets()}
+    return table.model_copy(update=keys)
 
 
 def _with_login(table: AnySource, base: Path) -> AnySource:
@@ -94,15 +113,23 @@ def _library_problems(table: ProfileTable, base: Path) -> Iterator[str]:
         yield 'profile.zotero: is missing: the key beside it would never be used; write zotero = "users/123"'
 
 
-def _endpoint_problems(table: EmbeddingsTable, network: NetworkTable, base: Path) -> Iterator[str]:
+def _index_problems(table: EnrichmentTable, base: Path) -> Iterator[str]:
+    for name, key, file in table.secrets():
+        try:
+            _header_secret(key, file, base)
+        except (OSError, ValueError) as error:
+            yield f"enrichment.{name}_file: cannot be used: {error}"
+
+
+def _endpoint_problems(name: str, table: EndpointTable, network: NetworkTable, base: Path) -> Iterator[str]:
     try:
         key = _header_secret(table.api_key, table.api_key_file, base)
     except (OSError, ValueError) as error:
-        yield f"embeddings.api_key_file: cannot be used: {error}"
+        yield f"{name}.api_key_file: cannot be used: {error}"
         return
     if key is not None and _is_in_clear(table.url, network):
         yield (
-            "embeddings.url: the key would go over the network in clear text: use an https:// address, or name the "
+            f"{name}.url: the key would go over the network in clear text: use an https:// address, or name the "
             "host in network.allow_private_hosts if it is in your own network"
         )
 

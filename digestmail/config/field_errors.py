@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from digestmail.config.bounces import BouncesTable
 from digestmail.config.digests import DarkTable, DigestTable, LogoTable, RankingTable, ThemeTable, TopicTable
 from digestmail.config.embeddings import EmbeddingsTable
+from digestmail.config.enrichment import EnrichmentTable
 from digestmail.config.environment import ENV_DELIMITER, ENV_PREFIX, variable_for
 from digestmail.config.fetched import ONE_OF
 from digestmail.config.mail import DkimTable, DomainTable, MaildirTable, MailTable, SendmailTable, SmtpTable
@@ -22,10 +23,21 @@ from digestmail.config.profile import ProfileTable
 from digestmail.config.rules import NO_CONDITIONS, ConditionsTable
 from digestmail.config.settings import Config
 from digestmail.config.sources import AnySource
+from digestmail.config.summaries import SummariesTable
 from digestmail.config.web import WebTable
 
 _SHOWN_LENGTH = 60
-_SECRET_KEYS = ("password", "token", "secret", "headers", "proxy", "api_key", "zotero_key")
+_SECRET_KEYS = (
+    "password",
+    "token",
+    "secret",
+    "headers",
+    "proxy",
+    "api_key",
+    "zotero_key",
+    "semantic_scholar_key",
+    "openalex_key",
+)
 _IN_ADDRESS = re.compile(r"(?<=://)[^/@\s]+(?=@)|(?<=[?&])(?<!=)[^\s'\"#]+")
 """User name and password of a web address, and its query."""
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
@@ -50,6 +62,8 @@ _TABLES: dict[str, type[BaseModel]] = {
     "bounces": BouncesTable,
     "network": NetworkTable,
     "embeddings": EmbeddingsTable,
+    "summaries": SummariesTable,
+    "enrichment": EnrichmentTable,
     "profile": ProfileTable,
     "web": WebTable,
     "ranking": RankingTable,

@@ -15,11 +15,13 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from digestmail.config.bounces import BouncesTable
 from digestmail.config.digests import DigestTable, RankingTable, TopicTable
 from digestmail.config.embeddings import EmbeddingsTable
+from digestmail.config.enrichment import EnrichmentTable
 from digestmail.config.environment import ENV_DELIMITER, ENV_PREFIX, Environment
 from digestmail.config.mail import MailTable
 from digestmail.config.network import NetworkTable
 from digestmail.config.profile import ProfileTable
 from digestmail.config.sources import SourceTable
+from digestmail.config.summaries import SummariesTable
 from digestmail.config.values import DatabaseAddress, WebAddress, without_empty
 from digestmail.config.web import WebTable
 from digestmail.model.digests import Digest, Schedule, Topic, Weights
@@ -45,6 +47,8 @@ class Config(BaseSettings):
     bounces: BouncesTable = BouncesTable()
     network: NetworkTable = NetworkTable()
     embeddings: EmbeddingsTable | None = None
+    summaries: SummariesTable | None = None
+    enrichment: EnrichmentTable | None = None
     profile: ProfileTable | None = None
     web: WebTable = WebTable()
     ranking: RankingTable = RankingTable()
@@ -70,6 +74,11 @@ class Config(BaseSettings):
     @classmethod
     def _drop_empty(cls, values: Any) -> Any:
         return without_empty(cls, values)
+
+    @property
+    def summary_model(self) -> str | None:
+        """The language model whose summaries are shown; None if there is none."""
+        return self.summaries.model if self.summaries else None
 
     def topic_values(self) -> tuple[Topic, ...]:
         """Return all topics as the values the pipeline works on, including those that no digest uses."""
@@ -106,6 +115,7 @@ class Config(BaseSettings):
                 for_you=table.for_you,
                 personal=table.selection == "personal",
                 profile=profile,
+                summary_model=self.summary_model,
                 look=Appearance(
                     layout=table.layout,
                     thumbnails=table.thumbnails,

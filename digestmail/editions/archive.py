@@ -17,7 +17,17 @@ from digestmail.model.editions import Edition
 from digestmail.model.papers import Paper
 from digestmail.model.reports import Statistics
 from digestmail.model.search import Found, Query, SeenPaper
-from digestmail.storage import archive, editions, paper_lists, papers, qualified_papers, search, statistics
+from digestmail.storage import (
+    archive,
+    editions,
+    paper_lists,
+    paper_records,
+    paper_summaries,
+    papers,
+    qualified_papers,
+    search,
+    statistics,
+)
 from digestmail.storage.database import Database
 
 
@@ -33,8 +43,8 @@ def resolve_paper(database: Database, ref: str) -> Paper:
         return papers.resolve(connection, ref)
 
 
-def paper_record(database: Database, ref: str) -> PaperRecord | None:
-    """Return all data about the paper `ref`; None if it is unknown."""
+def paper_record(database: Database, ref: str, model: str | None = None) -> PaperRecord | None:
+    """Return all data about the paper `ref`, with summaries by the language model `model`; None if it is unknown."""
     with database.connect() as connection:
         paper = papers.find(connection, ref)
         if paper is None:
@@ -43,6 +53,8 @@ def paper_record(database: Database, ref: str) -> PaperRecord | None:
             paper=paper,
             sightings=papers.sightings_of(connection, paper.id),
             editions=papers.editions_of(connection, paper.id),
+            summaries=paper_summaries.of_papers(connection, model, [paper]).get(paper.id, ()) if model else (),
+            records=paper_records.of_paper(connection, paper.id),
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
 
@@ -14,14 +14,15 @@ from digestmail.editions.trending import find_trending
 from digestmail.errors import StorageError
 from digestmail.model.digests import Digest, OnMissed
 from digestmail.model.editions import Edition, Slot
-from digestmail.model.papers import Health, Mention, Mentioned
+from digestmail.model.papers import Health, Mention, Mentioned, PaperId
 from digestmail.model.selection import Candidate, Entry, Outcome, Selection
+from digestmail.model.summaries import PaperSummary
 from digestmail.schedule.cron import current_slot, next_fire, open_until
 from digestmail.schedule.moments import DATED_AHEAD, is_ahead
 from digestmail.selection import newness
 from digestmail.selection.rules import admit, compile_sources
 from digestmail.selection.select import select
-from digestmail.storage import editions, papers, settings
+from digestmail.storage import editions, paper_summaries, papers, settings
 from digestmail.storage import sources as stored_sources
 from digestmail.storage.database import Database
 from digestmail.storage.picks import MOST_POSITIONS
@@ -79,11 +80,34 @@ def compose(
     edition = as_edition(digest, slot, now, selection, reason)
     if edition.entries:
         edition = replace(edition, trending=find_trending(connection, digest, slot, now))
+    pickable = _pickable(digest, edition, selection, candidates, turn.sent_at)
+    summaries = _summaries(connection, digest, (*edition.entries, *pickable))
     return Composed(
-        edition=edition,
+        edition=replace(edition, entries=_with_summaries(edition.entries, summaries)),
         selection=selection,
         since=since,
-        pickable=_pickable(digest, edition, selection, candidates, turn.sent_at),
+        pickable=_with_summaries(pickable, summaries),
+    )
+
+
+def _summaries(
+    connection: Connection, digest: Digest, entries: Sequence[Entry]
+) -> dict[PaperId, tuple[PaperSummary, ...]]:
+    """Return what the language model of a digest wrote about papers before."""
+    if digest.summary_model is None or not entries:
+        return {}
+    found = {entry.paper.id: entry.paper for entry in entries}
+    return paper_summaries.of_papers(connection, digest.summary_model, list(found.values()))
+
+
+def _with_summaries(
+    entries: tuple[Entry, ...], summaries: Mapping[PaperId, tuple[PaperSummary, ...]]
+) -> tuple[Entry, ...]:
+    if not summaries:
+        return entries
+    return tuple(
+        replace(entry, summaries=summaries[entry.paper.id]) if entry.paper.id in summaries else entry
+        for entry in entries
     )
 
 

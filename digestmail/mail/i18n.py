@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from babel import Locale
-from babel.core import UnknownLocaleError
+from babel.core import UnknownLocaleError, get_global
 from babel.dates import format_date, format_interval, format_skeleton
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import PoFileError, read_po
@@ -27,6 +27,9 @@ SOURCE_LANGUAGE: Final = "en"
 _WRITTEN_LIKE: Final = {"en": "en_GB"}
 """The day comes before the month, as in the English texts."""
 _COMPACT_FROM: Final = 1000
+_SCRIPT_CODE: Final = 4
+"""The letters of a script subtag (RFC 5646 section 2.2.3)."""
+_SEVERAL: Final = {"Hans": "HAN", "Hant": "HAN", "Jpan": "JAPANESE", "Kore": "KOREAN"}
 
 
 @cache
@@ -72,6 +75,24 @@ def translations(language: str, directories: Sequence[Path]) -> NullTranslations
     raise RenderError(
         f"there is no catalogue for {language!r}; available languages: {', '.join(languages(directories))}"
     )
+
+
+def english_name(language: str) -> str:
+    """Return the English name of a language, such as `German`. Raises RenderError."""
+    locale = locale_of(language)
+    return (locale.get_language_name("en") if language in _WRITTEN_LIKE else locale.get_display_name("en")) or language
+
+
+def script_of(language: str) -> str:
+    """Return the script of a language by its name in Unicode, such as `LATIN`; `HAN`, `JAPANESE`, `KOREAN` are several.
+
+    Raises RenderError.
+    """
+    locale = locale_of(language)
+    likely = get_global("likely_subtags")
+    full = likely.get(str(locale)) or likely.get(locale.language) or ""
+    code = locale.script or next((part for part in full.split("_")[1:] if len(part) == _SCRIPT_CODE), "Latn")
+    return _SEVERAL.get(code) or Locale("en").scripts.get(code, "Latin").upper()
 
 
 def direction(language: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from math import ceil
 from pathlib import Path
@@ -91,9 +92,9 @@ class Renderer:
 
         `look` is the digest's theme; `language` overrides the theme's. With `feedback`, each paper in the HTML has the
         links "More like this" and "Less like this", if there are web pages. The message never exceeds `LARGEST_MESSAGE`
-        octets: the lowest-ranked papers lose the link to their citation first, then in both parts their texts are
-        shortened, then left out, then papers are only counted. `measure` returns the size of a message; without it,
-        headers of usual size and two signatures are assumed. Raises RenderError.
+        octets: the lowest-ranked papers lose the link to their citation and their points first, then in both parts
+        their texts are shortened, then left out, then papers are only counted. `measure` returns the size of a message;
+        without it, headers of usual size and two signatures are assumed. Raises RenderError.
         """
         language_tag = language or look.language
         render = partial(self.templates.render, language=language_tag)
@@ -107,7 +108,12 @@ class Renderer:
         }
         measured = measure or partial(_usual_octets, edition, base_url)
         return _Fitting(
-            render, frame, build_blocks(edition, sections, look, base_url), look.layout, measured, nonce
+            render,
+            frame,
+            build_blocks(edition, sections, replace(look, language=language_tag), base_url),
+            look.layout,
+            measured,
+            nonce,
         ).largest()
 
     def notice(

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from digestmail.errors import RenderError
+from digestmail.mail.i18n import SOURCE_LANGUAGE
 from digestmail.mail.render import Renderer
 from digestmail.model.deliveries import NoticeKind
 from digestmail.model.differences import Changed
@@ -14,6 +15,7 @@ from digestmail.model.editions import Announcement, Edition, Slot
 from digestmail.model.papers import Origin, Paper, PaperId, Signals
 from digestmail.model.personal import PickKind, PickReason
 from digestmail.model.selection import Beyond, Count, Entry, PersonalSection, Score, TopicMatch, Trending
+from digestmail.model.summaries import PaperSummary
 from digestmail.model.theme import Appearance, Layout
 from digestmail.selection.segments import for_all_topics, with_picks
 
@@ -123,4 +125,7 @@ def _entry(rank: int) -> Entry:
     detailed = replace(minimal, keywords=("word",), categories=("cs.LG",), authors=("A",), words=("near",))
     matches = () if rank == _CLOSING else (detailed if known else minimal,)
     signals = Signals(upvotes=9 - rank, comments=rank, stars=1500)
-    return Entry(paper=paper, signals=signals, score=Score(total=1.0), rank=rank, matches=matches)
+    written = PaperSummary(language=SOURCE_LANGUAGE, sentence="A sentence.", points=("One.", "Two.", "Three."))
+    summaries = (written,) if known else ()
+    score = Score(total=1.0)
+    return Entry(paper=paper, signals=signals, score=score, rank=rank, matches=matches, summaries=summaries)

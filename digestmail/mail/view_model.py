@@ -1,8 +1,8 @@
 """Converts the sections of an edition to template variables: plain text of limited length.
 
 The layout determines how much of each paper is shown. To fit the size limit, papers are cut, lowest-ranked first: their
-links to citations are left out, then their texts are shortened, then left out, then papers are only counted. Of a
-shortened text with a point, only the point remains.
+links to citations and the statements of a language model are left out, then their texts are shortened, then left out,
+then papers are only counted. Of a shortened text with a point, only the point remains.
 """
 
 from __future__ import annotations
@@ -257,8 +257,10 @@ def _shown(row: Row, detail: _Detail, layout: Layout) -> Row | None:
     if detail is _Detail.FULL:
         return row
     if detail is _Detail.WITHOUT_CITE:
-        return _without(row, "cite")
-    return replace(_without(row, "cite", "pdf"), text="" if row.point else at_sentence(row.text, _SHORT_TEXT[layout]))
+        return replace(_without(row, "cite"), points=())
+    return replace(
+        _without(row, "cite", "pdf"), points=(), text="" if row.point else at_sentence(row.text, _SHORT_TEXT[layout])
+    )
 
 
 def _without(row: Row, *kinds: str) -> Row:

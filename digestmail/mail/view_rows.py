@@ -15,6 +15,7 @@ from digestmail.mail.placeholders import single_line
 from digestmail.model.papers import Paper
 from digestmail.model.personal import PickKind, PickReason
 from digestmail.model.selection import Entry
+from digestmail.model.summaries import PaperSummary, summary_in
 from digestmail.model.theme import Appearance, Layout
 from digestmail.papers.identity import find_arxiv_id
 from digestmail.text.key_sentence import key_sentence
@@ -28,6 +29,7 @@ _URL_LENGTH: Final = 800
 _FULL_TEXT: Final = 520
 _LEAST_BELOW_POINT: Final = 200
 _POINT: Final = 320
+_STATEMENT: Final = 200
 _READ: Final = 3_000
 """Characters of an abstract that are looked at."""
 _SUMMARY_TEXT: Final = 240
@@ -67,10 +69,12 @@ class Row:
     day: date | None
     point: str
     """One sentence, before the abstract: a summary, or the sentence of the abstract that states the result."""
+    points: tuple[str, ...]
+    """Three statements of a language model, after its sentence; in the layout `compact` none."""
     text: str
     """The abstract, without `point` if that is a part of it; in the layout `compact`, one sentence."""
     by_machine: bool
-    """Whether `point`, or in the layout `compact` `text`, is a generated summary."""
+    """Whether `point` and `points`, or in the layout `compact` `text`, are generated."""
     headline: bool
     upvotes: int | None
     bar: int
@@ -96,10 +100,11 @@ def build_row(
     most_upvotes: int,
     base_url: str | None,
 ) -> Row:
-    """Return a paper as templates show it. `most_upvotes` are those of the most upvoted paper of the email."""
+    """Return a paper as templates show it, in the language of `look`; `most_upvotes` are the most in the email."""
     paper, signals = entry.paper, entry.signals
     upvotes = shown_count(signals.upvotes)
-    point, text, by_machine = _texts(paper.abstract, paper.summary or "", look.layout)
+    written = summary_in(entry.summaries, look.language)
+    point, points, text, by_machine = _texts(paper.abstract, paper.summary or "", written, look.layout)
     links = tuple(_links(entry, base_url))
     return Row(
         number=number,
@@ -112,6 +117,7 @@ def build_row(
         organization=at_word(single_line(paper.organization or ""), NAME_LENGTH),
         day=paper.published_at.date() if paper.published_at else None,
         point=point,
+        points=points,
         text=text,
         by_machine=by_machine,
         headline=False,
@@ -125,17 +131,24 @@ def build_row(
 
 
 @lru_cache(maxsize=512)
-def _texts(raw_abstract: str, raw_summary: str, layout: Layout) -> tuple[str, str, bool]:
-    """Return the point and the text that are shown of a paper, and whether the first of them is generated."""
+def _texts(
+    raw_abstract: str, raw_summary: str, written: PaperSummary | None, layout: Layout
+) -> tuple[str, tuple[str, ...], str, bool]:
+    """Return the point, the points and the text that are shown of a paper, and whether the first of them is generated.
+
+    What the language model of this newsletter wrote is preferred to the summary of a source.
+    """
     # The emails of an edition's readers have mostly the same papers.
     abstract = single_line(raw_abstract[:_READ])
-    summary = single_line(raw_summary[:_READ])
+    summary = single_line((written.sentence if written else raw_summary)[:_READ])
     point = summary or key_sentence(abstract) or ""
     if layout is Layout.COMPACT:
-        return "", at_sentence(point or abstract, _SUMMARY_TEXT), bool(summary)
+        return "", (), at_sentence(point or abstract, _SUMMARY_TEXT), bool(summary)
     rest = " ".join(abstract.replace(point, "", 1).split()) if point else abstract
     shown = at_sentence(point, _POINT)
-    return shown, at_sentence(rest, max(_FULL_TEXT - len(shown), _LEAST_BELOW_POINT)), bool(summary)
+    points = tuple(at_word(single_line(one), _STATEMENT) for one in written.points) if written else ()
+    left = _FULL_TEXT - len(shown) - sum(map(len, points))
+    return shown, points, at_sentence(rest, max(left, _LEAST_BELOW_POINT)), bool(summary)
 
 
 def _links(entry: Entry, base_url: str | None) -> Iterator[Link]:

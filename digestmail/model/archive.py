@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from digestmail.model.editions import Edition
+from digestmail.model.literature import IndexRecord
 from digestmail.model.papers import Paper, Signals
 from digestmail.model.selection import Section
+from digestmail.model.summaries import PaperSummary
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +52,10 @@ class PaperRecord:
     sightings: tuple[StoredSighting, ...]
     editions: tuple[tuple[str, str], ...]
     """(digest, slot) of the editions that contained it."""
+    summaries: tuple[PaperSummary, ...] = ()
+    """What the language model wrote about it."""
+    records: tuple[IndexRecord, ...] = ()
+    """What indexes of the literature know about it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

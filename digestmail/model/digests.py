@@ -195,6 +195,8 @@ class Digest:
     profile: Profile | None = None
     """The interests of readers without a profile."""
     look: Appearance = Appearance()
+    summary_model: str | None = None
+    """The language model whose summaries the editions contain; None if they contain none."""
 
     @property
     def most_picks(self) -> int:

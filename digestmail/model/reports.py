@@ -57,6 +57,34 @@ class EmbeddingReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SummaryReport:
+    """The result of getting summaries of papers by a language model."""
+
+    summaries: int = 0
+    """The number of summaries that were stored, one for each paper and language."""
+    refused: int = 0
+    """The number of papers whose text was not sent, or whose answer did not pass the checks."""
+    lacking: int = 0
+    """The number of summaries that papers of the next editions lack: a sentence of the abstract stands for them."""
+    problem: str = ""
+    """Why no more were asked for, if not because of the time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnrichmentReport:
+    """The result of asking an index of the literature about papers."""
+
+    index: str
+    """The name of the index, as readers see it."""
+    known: int = 0
+    """The number of papers that it knows."""
+    asked: int = 0
+    """The number of papers that it was asked about."""
+    problem: str = ""
+    """Why it was not asked about the others; they are tried again at the next run."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LearningReport:
     """The result of learning what topics are about."""
 
@@ -109,10 +137,22 @@ class CollectReport:
     """The embeddings of papers; None if there was nothing to do."""
     learning: LearningReport | None = None
     """What was learned about topics; None if it was not time to learn anew."""
+    summaries: SummaryReport | None = None
+    """The summaries of papers; None if there was nothing to do."""
+    enrichment: tuple[EnrichmentReport, ...] = ()
+    """What indexes of the literature were asked for."""
 
     def with_learning(self, learning: LearningReport | None, embedding: EmbeddingReport | None = None) -> CollectReport:
         """Return the report with what was learned."""
         return replace(self, learning=learning, embedding=embedding)
+
+    def with_summaries(self, summaries: SummaryReport | None) -> CollectReport:
+        """Return the report with what came of the summaries."""
+        return replace(self, summaries=summaries)
+
+    def with_enrichment(self, enrichment: tuple[EnrichmentReport, ...]) -> CollectReport:
+        """Return the report with what came of asking indexes."""
+        return replace(self, enrichment=enrichment)
 
     def with_reading_lists(self, reading_lists: ReadingListsReport) -> CollectReport:
         """Return the report with what came of the reading lists."""

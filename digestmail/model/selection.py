@@ -9,6 +9,7 @@ from typing import Literal
 
 from digestmail.model.papers import Paper, PaperId, Signals
 from digestmail.model.personal import PickReason
+from digestmail.model.summaries import PaperSummary
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +126,8 @@ class Entry:
     rank: int
     matches: tuple[TopicMatch, ...] = ()
     """Every topic it matches, best first; in a section, the section's topic is first."""
+    summaries: tuple[PaperSummary, ...] = ()
+    """Summaries by a language model, at most one in each language."""
 
     @property
     def match(self) -> TopicMatch | None:

@@ -8,40 +8,19 @@ Face's text-embeddings-inference.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Sequence
-from datetime import timedelta
-from http import HTTPStatus
 from typing import Any, Final, Self
 
-import httpcore2
-
 from digestmail.clock import Clock
-from digestmail.errors import SourceError, SourceRefusedError, SourceThrottledError, SourceUnreadableError
-from digestmail.sources.http.body import ACCEPTED_CODINGS
-from digestmail.sources.http.connections import Connections
-from digestmail.sources.http.failures import proxy_failure, status_failure, translated_errors
 from digestmail.sources.http.host_limits import HostLimits
-from digestmail.sources.http.network import Budget
 from digestmail.sources.http.proxies import ProxyServer
-from digestmail.sources.http.request import request_url
-from digestmail.sources.http.response import body_of, header_values
-from digestmail.sources.http.retry_after import wished_wait
-from digestmail.sources.http.ssrf import parse_target
+from digestmail.sources.json_endpoint import JsonEndpoint, unreadable
 
 Vector = tuple[float, ...]
 
-_THROTTLED: Final = frozenset({429, 503})
-_DEFAULT_PAUSE: Final = 300.0
-"""Seconds without requests after a refusal for too many of them that names no time."""
-_LONGEST_SLEEP: Final = 10.0
-"""Seconds to wait for the host, which may also serve a feed."""
 _MOST_DIMENSIONS: Final = 8192
 _LARGEST: Final = 60000.0
 """A 16-bit float holds up to 65504."""
-_MOST_BYTES_OF_ERROR: Final = 64 * 1024
-_LONGEST_REASON: Final = 200
-_SHORTEST_SECRET: Final = 4
 
 
 class EmbeddingsEndpoint:
@@ -61,24 +40,20 @@ class EmbeddingsEndpoint:
         user_agent: str,
         proxy: ProxyServer | None = None,
     ) -> None:
-        """Connect to nothing yet. The operator named `url`, so it may be in a private network.
-
-        `timeout` is in seconds, for one request. Texts are cut after `max_characters`. `proxy` is what requests go
-        through; None if they are direct.
-        """
+        """Connect to nothing yet. Texts are cut after `max_characters`; the rest is as for `JsonEndpoint`."""
         self.model = model
-        self._target = parse_target(f"{url.rstrip('/')}/embeddings")
-        self._api_key = api_key
-        self._timeout = timeout
-        self._max_body_bytes = max_body_bytes
         self._max_characters = max_characters
-        self._clock = clock
-        self._host_limits = host_limits
-        self._user_agent = user_agent
-        self._proxy = proxy
-        self._budget = Budget(clock)
-        self._connections = Connections(self._budget, user_agent)
-        self._connections.allow(None)
+        self._endpoint = JsonEndpoint(
+            table="embeddings",
+            address=f"{url.rstrip('/')}/embeddings",
+            api_key=api_key,
+            timeout=timeout,
+            max_body_bytes=max_body_bytes,
+            clock=clock,
+            host_limits=host_limits,
+            user_agent=user_agent,
+            proxy=proxy,
+        )
 
     def __enter__(self) -> Self:
         """Return the endpoint itself."""
@@ -86,93 +61,19 @@ class EmbeddingsEndpoint:
 
     def __exit__(self, *_: object) -> None:
         """Close the connections."""
-        self._connections.close()
+        self._endpoint.close()
 
     def embed(self, texts: Sequence[str]) -> list[Vector]:
         """Return the vector of each text, in order; all have the same number of dimensions.
 
-        Redirects are not followed, because they would carry texts and key elsewhere. Raises SourceError: throttled
-        (429, 503, or the endpoint asked for a pause that is not over), unavailable (other 5xx, no answer in time),
-        refused (other 4xx) or unreadable (anything but one finite vector for each text).
+        Raises SourceError as `JsonEndpoint.post`, unreadable for anything but one finite vector for each text.
         """
-        now = self._clock.now()
-        wait = (self._host_limits.reserve(self._target.host, now, 0.0) - now).total_seconds()
-        if 0 < wait <= _LONGEST_SLEEP:
-            self._clock.sleep(wait)
-        elif wait > 0:
-            raise SourceThrottledError(
-                f"{self._target.host} asked for a pause of another {math.ceil(wait)} seconds", retry_after=wait
-            )
         cut = [text[: self._max_characters] for text in texts]
-        body = json.dumps({"model": self.model, "input": cut}).encode()
-        self._budget.start(self._timeout)
-        target = self._target
-        with (
-            translated_errors(target, self._proxy, self._timeout),
-            self._connections.pool(self._proxy).stream(
-                "POST",
-                request_url(target, self._proxy),
-                headers=self._headers(len(body)),
-                content=body,
-                extensions={"sni_hostname": target.host},
-            ) as response,
-        ):
-            if response.status != HTTPStatus.OK:
-                raise self._failure(response)
-            content = body_of(response, header_values(response), target, self._max_body_bytes)
+        content = self._endpoint.post({"model": self.model, "input": cut})
         try:
             return parse_vectors(content, len(texts))
         except ValueError as error:
-            raise SourceUnreadableError(f"{target.shown} answered {error}", status=response.status) from error
-
-    def _headers(self, length: int) -> list[tuple[bytes, bytes]]:
-        headers = {
-            "Host": self._target.authority,
-            "User-Agent": self._user_agent,
-            "Accept": "application/json",
-            "Accept-Encoding": ACCEPTED_CODINGS,
-            "Content-Type": "application/json",
-            "Content-Length": str(length),
-        }
-        if self._api_key:
-            headers["Authorization"] = f"Bearer {self._api_key}"
-        return [(name.encode("ascii"), value.encode("latin-1")) for name, value in headers.items()]
-
-    def _failure(self, response: httpcore2.Response) -> SourceError:
-        """Return the error for an answer that is no success; a server that asks for a pause gets it."""
-        status, headers = response.status, header_values(response)
-        if status in _THROTTLED:
-            now = self._clock.now()
-            wished = wished_wait(headers, now)
-            wait = _DEFAULT_PAUSE if wished is None else wished
-            self._host_limits.block(self._target.host, now + timedelta(seconds=wait))
-            why = f"{self._target.shown} answered {status}: no requests for {math.ceil(wait)} seconds"
-            return SourceThrottledError(why, retry_after=wait, status=status)
-        if status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED and self._proxy is not None:
-            return proxy_failure(self._proxy, str(status))
-        if status == HTTPStatus.UNAUTHORIZED:
-            hint = "is wrong" if self._api_key else "is missing: set api_key_file"
-            return status_failure(status, self._target, f"; the key in [embeddings] {hint}")
-        if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
-            where = "; redirects are not followed: set embeddings.url to the final address"
-            return SourceRefusedError(f"{self._target.shown} answered {status}{where}", status=status)
-        return status_failure(status, self._target, self._reason(response))
-
-    def _reason(self, response: httpcore2.Response) -> str:
-        """Return what the server says about its refusal, without the key, which some servers repeat."""
-        try:
-            limit = min(self._max_body_bytes, _MOST_BYTES_OF_ERROR)
-            found = json.loads(body_of(response, header_values(response), self._target, limit))
-        except (ValueError, RecursionError, SourceUnreadableError):
-            return ""
-        said = found.get("error", found.get("message")) if isinstance(found, dict) else None
-        said = said.get("message") if isinstance(said, dict) else said
-        if not isinstance(said, str):
-            return ""
-        if self._api_key and len(self._api_key) >= _SHORTEST_SECRET:
-            said = said.replace(self._api_key, "(key)")
-        line = "".join(one if one.isprintable() else " " for one in said[:_LONGEST_REASON])
-        return f": {line}" if line.strip() else ""
+            raise unreadable(self._endpoint.target, error) from error
 
 
 def parse_vectors(content: bytes, expected: int) -> list[Vector]:

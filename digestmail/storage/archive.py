@@ -14,7 +14,7 @@ from digestmail.model.editions import Edition
 from digestmail.model.papers import Paper
 from digestmail.storage import editions as stored
 from digestmail.storage import paper_rows
-from digestmail.storage.schema import editions, papers, sources
+from digestmail.storage.schema import api_usage, editions, papers, sources
 
 _LINE = (
     editions.c.id,
@@ -84,6 +84,7 @@ def version(connection: Connection) -> str:
         select(func.max(editions.c.id), func.sum(editions.c.papers), func.max(editions.c.composed_at)),
         select(func.max(papers.c.id)),
         select(func.max(sources.c.read_at)),
+        select(func.sum(api_usage.c.requests)),
     )
     return "|".join(str(value) for statement in statements for value in connection.execute(statement).one())
 

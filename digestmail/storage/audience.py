@@ -77,6 +77,19 @@ def ids_of(audience: Audience, now: datetime) -> Select[Any] | None:
     return _active(audience, now).with_only_columns(subscriptions.c.subscriber_id)
 
 
+def languages(connection: Connection, digest: str) -> tuple[str, ...]:
+    """Return the languages that active readers of a digest chose, the most frequent one first."""
+    s, p = subscriptions.c, subscribers.c
+    statement = (
+        select(p.language)
+        .join(subscriptions, s.subscriber_id == p.id)
+        .where(s.digest == digest, p.state == SubscriberState.ACTIVE, p.language.is_not(None))
+        .group_by(p.language)
+        .order_by(func.count().desc(), p.language)
+    )
+    return tuple(connection.execute(statement).scalars())
+
+
 def _active(audience: Audience, now: datetime) -> Select[Any]:
     """Return the query for the active readers of an audience, paused or not.
 

@@ -21,6 +21,7 @@ LIMITS: Final[Mapping[str, timedelta | None]] = {
     "papers.first_seen_at": _PAST,
     "papers.updated_at": _PAST,
     "sightings.seen_at": _PAST,
+    "paper_records.read_at": _PAST,
     "sources.read_at": _PAST,
     "sources.complete_at": _PAST,
     "source_health.read_at": _PAST,

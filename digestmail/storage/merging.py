@@ -10,7 +10,15 @@ from sqlalchemy import Connection, bindparam, insert, select, text, update
 
 from digestmail.model.papers import Paper, PaperId, Sighting
 from digestmail.papers.identity import told_apart, union, without_link
-from digestmail.storage import feedback, paper_embeddings, paper_rows, qualified_papers, upsert
+from digestmail.storage import (
+    feedback,
+    paper_embeddings,
+    paper_records,
+    paper_rows,
+    paper_summaries,
+    qualified_papers,
+    upsert,
+)
 from digestmail.storage.schema import paper_aliases, papers
 from digestmail.storage.sightings import add_rows, repoint
 
@@ -147,6 +155,8 @@ def _merge_rows(connection: Connection, work: _Work) -> int:
         repoint(connection, row_id, work.row_id)
         paper_embeddings.drop(connection, row_id)
         qualified_papers.move(connection, row_id, work.row_id)
+        paper_summaries.drop(connection, row_id)
+        paper_records.drop(connection, row_id)
         feedback.move(connection, row_id, work.row_id)
         aliases = update(paper_aliases).where(paper_aliases.c.paper_id == row_id)
         connection.execute(aliases.values(paper_id=work.row_id))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 from sqlalchemy import Connection, Row, select
@@ -60,6 +60,15 @@ def from_row(row: Row[Any], aliases: Iterable[str]) -> Paper:
         thumbnail_url=row.thumbnail_url,
         withdrawn=row.withdrawn,
     )
+
+
+def row_ids(connection: Connection, paper_ids: Collection[PaperId]) -> dict[PaperId, int]:
+    """Return the rows of those ids and aliases that are stored."""
+    found: dict[PaperId, int] = {}
+    for some in chunks(sorted(paper_ids)):
+        statement = select(paper_aliases).where(paper_aliases.c.alias.in_(some))
+        found.update({PaperId(row.alias): row.paper_id for row in connection.execute(statement)})
+    return found
 
 
 def load(connection: Connection, row_ids: Iterable[int]) -> Iterator[tuple[int, Paper]]:

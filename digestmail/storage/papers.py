@@ -46,11 +46,7 @@ _SHORTEST_TITLE = 3
 
 def row_ids(connection: Connection, paper_ids: Collection[PaperId]) -> dict[PaperId, int]:
     """Return the rows of those ids and aliases that are stored."""
-    found: dict[PaperId, int] = {}
-    for some in chunks(sorted(paper_ids)):
-        statement = select(paper_aliases).where(paper_aliases.c.alias.in_(some))
-        found.update({PaperId(row.alias): row.paper_id for row in connection.execute(statement)})
-    return found
+    return paper_rows.row_ids(connection, paper_ids)
 
 
 def staying_row() -> ColumnElement[int]:

@@ -28,6 +28,7 @@ class Kept(StrEnum):
 TEXT_COLUMNS: Final[Mapping[str, Mapping[str, Kept]]] = {
     "address_changes": {"nonce": Kept.NOTHING, "address": Kept.ROW},
     "address_requests": {"address": Kept.ROW, "key": Kept.ROW, "choices": Kept.ROW},
+    "api_usage": {"service": Kept.NOTHING},
     "attempts": {"state": Kept.NOTHING, "text": Kept.ROW},
     "bounces": {
         # A hash of the report with numbers.
@@ -56,6 +57,10 @@ TEXT_COLUMNS: Final[Mapping[str, Mapping[str, Kept]]] = {
     "opt_outs": {"digest": Kept.NOTHING},
     "paper_aliases": {"alias": Kept.NOTHING},
     "paper_embeddings": {"model": Kept.NOTHING},
+    "paper_records": dict.fromkeys(("source", "venue", "url"), Kept.NOTHING),
+    "paper_summaries": dict.fromkeys(
+        ("language", "model", "text_hash", "sentence", "points", "problem"), Kept.NOTHING
+    ),
     "papers": dict.fromkeys(
         (
             "key", "title", "abstract", "raw_title", "raw_abstract", "authors", "categories", "keywords", "link",

@@ -30,9 +30,11 @@ from digestmail.web.schemas import (
     PaperOut,
     Papers,
     Problem,
+    RecordOut,
     SearchResultOut,
     SearchResults,
     SightingOut,
+    SummaryOut,
 )
 from digestmail.web.search_page import Limited
 
@@ -150,7 +152,8 @@ def get_paper(
     request: Request, response: Response, ref: Annotated[str, Path(max_length=2000)]
 ) -> PaperDetail | Response:
     """Return or cite a paper by its ID, an arXiv ID, a DOI or a link."""
-    found = archive.paper_record(app_of(request).database, ref)
+    app = app_of(request)
+    found = archive.paper_record(app.database, ref, app.config.summary_model)
     if found is None:
         raise HTTPException(404, "there is no such paper")
     cited = _cited(request, lambda: [found.paper], "paper")
@@ -161,6 +164,8 @@ def get_paper(
         paper=PaperOut.of(found.paper),
         sightings=[SightingOut.of(row) for row in found.sightings],
         editions=[EditionName(digest=digest, slot=slot) for digest, slot in found.editions],
+        summaries=[SummaryOut.of(summary) for summary in found.summaries],
+        records=[RecordOut.of(record) for record in found.records],
     )
 
 

@@ -5,7 +5,8 @@ A route returns `page(request, "name.html", **context)`. Besides their context, 
 - `url(path)`: the link to a path, including the prefix; `absolute(path)`: the same with scheme and host;
 - `digests`: the configured digests; `form_token`: the hidden field of forms, or an empty string;
 - `canonical`: the canonical path of the page, without prefix;
-- `gettext` and `ngettext`, `lang` and `dir`, and the date and number filters of the language.
+- `gettext` and `ngettext`, `lang` and `dir`, and the date and number filters of the language;
+- `summaries|in_language`: the summary in the language of the page, or None.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from digestmail.mail.i18n import (
 )
 from digestmail.mail.templates import SandboxedTemplates, install_language
 from digestmail.model.digests import Digest
+from digestmail.model.summaries import summary_in
 from digestmail.web import filters
 from digestmail.web.cache import cache_headers
 from digestmail.web.language import look_up, negotiate
@@ -67,6 +69,7 @@ class Pages:
         )
         install_language(environment, language, self.directories)
         environment.filters |= filters.FILTERS
+        environment.filters["in_language"] = lambda summaries: summary_in(summaries, language)
         environment.globals["day_range"] = day_range(language)
         return environment
 

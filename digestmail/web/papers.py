@@ -7,6 +7,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from digestmail.editions import archive
 from digestmail.editions.related import related
+from digestmail.model.literature import INDEX_TITLES
 from digestmail.papers.citations.formats import CitationFormat, cite
 from digestmail.text.paths import paper_path
 from digestmail.web.cache import Sharing, share
@@ -20,7 +21,8 @@ router = APIRouter(include_in_schema=False)
 @router.get("/papers/{ref:path}", response_class=HTMLResponse)
 def show_paper(request: Request, ref: str) -> Response:
     """Show a paper, or redirect to it from one of its other names."""
-    found = archive.paper_record(app_of(request).database, ref)
+    app = app_of(request)
+    found = archive.paper_record(app.database, ref, app.config.summary_model)
     if found is None:
         raise HTTPException(404, "there is no such paper")
     paper = found.paper
@@ -38,6 +40,9 @@ def show_paper(request: Request, ref: str) -> Response:
         titles=titles,
         back=next((one for one in reversed(found.editions) if one[0] in titles), None),
         related=related(app_of(request).database, paper, app_of(request).wall_clock.monotonic),
+        summaries=found.summaries,
+        records=found.records,
+        index_titles=INDEX_TITLES,
         chart=chart(found.sightings),
         bibtex=cite([paper], CitationFormat.BIBTEX),
     )

@@ -9,9 +9,11 @@ from pydantic import BaseModel, ConfigDict
 
 from digestmail.model.archive import EditionLine, StoredSighting
 from digestmail.model.editions import Edition
+from digestmail.model.literature import IndexRecord
 from digestmail.model.papers import Paper, Signals
 from digestmail.model.search import Hit
 from digestmail.model.selection import Entry
+from digestmail.model.summaries import PaperSummary
 from digestmail.selection.segments import for_all_topics
 from digestmail.web.filters import web_link
 
@@ -89,12 +91,48 @@ class EditionName(ApiModel):
     slot: str
 
 
+class SummaryOut(ApiModel):
+    """What a language model wrote about the paper: plain text, in the language of an IETF tag."""
+
+    language: str
+    sentence: str
+    points: list[str]
+
+    @classmethod
+    def of(cls, summary: PaperSummary) -> Self:
+        """Convert `summary`."""
+        return cls(language=summary.language, sentence=summary.sentence, points=list(summary.points))
+
+
+class RecordOut(ApiModel):
+    """What an index of the literature, such as `openalex`, knows about the paper; null if it does not know it."""
+
+    index: str
+    citations: int | None
+    venue: str | None
+    url: str | None
+    read_at: datetime | None
+
+    @classmethod
+    def of(cls, record: IndexRecord) -> Self:
+        """Convert `record`."""
+        return cls(
+            index=record.source,
+            citations=record.citations,
+            venue=record.venue,
+            url=web_link(record.url) or None,
+            read_at=record.read_at,
+        )
+
+
 class PaperDetail(ApiModel):
-    """A paper with its mentions and the editions that contained it, oldest first."""
+    """A paper with its mentions, the editions that contained it, oldest first, and what others say about it."""
 
     paper: PaperOut
     sightings: list[SightingOut]
     editions: list[EditionName]
+    summaries: list[SummaryOut]
+    records: list[RecordOut]
 
 
 class Papers(ApiModel):

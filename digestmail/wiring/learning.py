@@ -1,4 +1,4 @@
-"""What follows collecting: reading lists, embeddings of new papers, and learning of topics."""
+"""Reading lists, embeddings of new papers, and learning of topics, after collecting."""
 
 from __future__ import annotations
 
@@ -9,19 +9,15 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from digestmail import __version__
 from digestmail.clock import Clock
 from digestmail.config.embeddings import EmbeddingsTable
 from digestmail.config.settings import Config
 from digestmail.editions.topic_learning import refresh_models
 from digestmail.model.reports import CollectReport, Stop
-from digestmail.sources.http.ssrf import PrivateHosts, parse_target
 from digestmail.storage.database import Database
-from digestmail.storage.host_limits import StoredHostLimits
-from digestmail.text.hosts import is_local
+from digestmail.wiring.endpoints import connection_of
 from digestmail.wiring.profile import refresh_lists
 from digestmail.wiring.reading_lists import read_due_lists
-from digestmail.wiring.sources import proxies_of
 
 if TYPE_CHECKING:
     from digestmail.sources.embeddings import EmbeddingsEndpoint
@@ -70,19 +66,11 @@ def open_endpoint(
     """Yield the endpoint of `[embeddings]`. Nothing is connected before it is used."""
     from digestmail.sources.embeddings import EmbeddingsEndpoint
 
-    network, target = config.network, parse_target(table.url)
-    own = is_local(target.host) or PrivateHosts.parse(network.allow_private_hosts).names(target.host)
-    contact = network.user_agent_contact or config.mail.sender_address
     with EmbeddingsEndpoint(
-        url=table.url,
         model=table.model,
-        api_key=table.api_key.get_secret_value() if table.api_key else None,
         timeout=table.timeout,
-        max_body_bytes=network.max_body_bytes,
         max_characters=table.max_characters,
         clock=clock,
-        host_limits=StoredHostLimits(database),
-        user_agent=f"digestmail/{__version__} (+{contact})",
-        proxy=None if own else proxies_of(network)[0].of(target),
+        **connection_of(table, config, database),
     ) as endpoint:
         yield endpoint

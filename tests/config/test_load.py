@@ -12,6 +12,7 @@ from digestmail.config import (
     bounces,
     digests,
     embeddings,
+    enrichment,
     load,
     mail,
     network,
@@ -20,6 +21,7 @@ from digestmail.config import (
     rules,
     settings,
     sources,
+    summaries,
     web,
 )
 from digestmail.errors import ConfigError
@@ -409,6 +411,8 @@ TABLES: dict[str, tuple[type[BaseModel], ...]] = {
     "bounces.oauth": (oauth.OAuthTable,),
     "network": (network.NetworkTable,),
     "embeddings": (embeddings.EmbeddingsTable,),
+    "summaries": (summaries.SummariesTable,),
+    "enrichment": (enrichment.EnrichmentTable,),
     "profile": (profile.ProfileTable,),
     "web": (web.WebTable,),
     "ranking": (digests.RankingTable,),

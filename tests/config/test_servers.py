@@ -383,3 +383,52 @@ def test_a_key_in_clear_stays_on_this_machine_or_in_a_network_that_is_named(load
     assert load(ENDPOINT.format("http://127.0.0.1:8080/v1") + key).embeddings is not None
     own = '[network]\nallow_private_hosts = ["gpu.internal"]'
     assert load(ENDPOINT.format("http://gpu.internal/v1") + key, own).embeddings is not None
+
+
+# -- summaries and enrichment ------------------------------------------------------------------------------------------
+
+MODEL = '[summaries]\nurl = "{}"\nmodel = "small"\n'
+INDEXES = "[enrichment]\n"
+
+
+def test_summaries_and_enrichment_are_off_unless_their_tables_are_there(load):
+    assert (load().summaries, load().enrichment) == (None, None)
+    assert load().digest_values()[0].summary_model is None
+    table = load(MODEL.format("http://localhost:11434/v1")).summaries
+    assert (table.per_day, table.tokens_per_day) == (200, None)
+    assert load(MODEL.format("http://localhost:11434/v1")).digest_values()[0].summary_model == "small"
+    assert load(INDEXES).enrichment.indexes == ("semantic-scholar",)
+
+
+def test_their_keys_come_from_files_or_the_environment(load, tmp_path):
+    (tmp_path / "key").write_text("from-the-file\n")
+    text = MODEL.format("https://models.example.org/v1")
+    assert load(text + 'api_key_file = "key"').summaries.api_key.get_secret_value() == "from-the-file"
+    found = load(INDEXES + 'openalex_key_file = "key"\nsemantic_scholar_key = "hush"\n').enrichment
+    assert found.openalex_key.get_secret_value() == "from-the-file"
+    assert found.semantic_scholar_key.get_secret_value() == "hush"
+    assert load(text, SUMMARIES__API_KEY="hush").summaries.api_key.get_secret_value() == "hush"
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ('[summaries]\nurl = "https://a.example/v1"', "summaries.model"),
+        ('[summaries]\nmodel = "small"', "summaries.url"),
+        (MODEL.format("localhost:11434/v1"), "summaries.url"),
+        (MODEL.format("https://a.example/v1") + "per_day = 0", "summaries.per_day"),
+        (MODEL.format("https://a.example/v1") + "tokens_per_day = 0", "summaries.tokens_per_day"),
+        (MODEL.format("https://a.example/v1") + "batch_size = 3", "summaries.batch_size"),
+        (MODEL.format("https://a.example/v1") + 'api_key = "hush\\n"', "summaries.api_key"),
+        (MODEL.format("https://a.example/v1") + 'api_key_file = "absent"', "summaries.api_key_file"),
+        (MODEL.format("http://a.example/v1") + 'api_key = "hush"', "summaries.url: the key would go"),
+        (INDEXES + 'indexes = ["scopus"]', "enrichment.indexes"),
+        (INDEXES + "indexes = []", "enrichment.indexes"),
+        (INDEXES + 'openalex_key_file = "absent"', "enrichment.openalex_key_file: cannot be used"),
+        (INDEXES + 'semantic_scholar_key = "hush\\n"', "enrichment.semantic_scholar_key"),
+    ],
+)
+def test_what_is_wrong_with_them_is_named_and_no_key_is_shown(problems, table, said):
+    found = "\n".join(problems(table))
+    assert said in found
+    assert "hush" not in found

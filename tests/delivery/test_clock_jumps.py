@@ -24,6 +24,7 @@ from digestmail.errors import DeliveryError, TransportError
 from digestmail.mail.link_tokens import LinkTokens
 from digestmail.model.deliveries import Attempted, DeliveryState, Manner, NoticeKind
 from digestmail.model.digests import Cadence
+from digestmail.model.literature import IndexName, PaperIds
 from digestmail.model.papers import Sighting, Signals, Validators
 from digestmail.model.personal import ReadingListKind
 from digestmail.model.subscribers import BounceEvent, BounceKind, Preferences, SubscriberState, Subscription
@@ -40,6 +41,8 @@ from digestmail.storage import (
     idempotency,
     notices,
     oauth_tokens,
+    paper_records,
+    papers,
     rates,
     reading_lists,
     schema,
@@ -119,7 +122,7 @@ def test_every_column_with_a_moment_is_played_or_harms_nobody():
                                   "_notices", "_signing_up", "_asking", "_told", "_pauses", "_sources", "_papers",
                                   "_editions", "_cadences",
                                   "_keys", "_bounces", "_leaving", "_addresses", "_servers", "_oauth",
-                                  "_reading_lists"])  # fmt: skip
+                                  "_reading_lists", "_records"])  # fmt: skip
 def test_what_a_wrong_clock_wrote_stops_nothing_once_it_is_right(database, wrong, tmp_path, name):
     play, _ = PLAYS[name]
     play(database, wrong, tmp_path)
@@ -616,3 +619,21 @@ def _reading_lists(database, wrong, _):
         assert due.id == list_id
         reading_lists.record_reading(connection, list_id, (), RIGHT)
         assert not reading_lists.due(connection, RIGHT - HOUR, 1, now=RIGHT)
+
+
+# -- indexes of the literature -----------------------------------------------------------------------------------------
+
+
+@over("paper_records.read_at")
+def _records(database, wrong, _):
+    def due() -> list[PaperIds]:
+        return paper_records.due(
+            connection, IndexName.OPENALEX, since=RIGHT - DAY, read_before=RIGHT - HOUR, now=RIGHT, most=9
+        )
+
+    with database.begin() as connection:
+        papers.add_sightings(connection, [sighting(1)], RIGHT)
+        paper_records.store(connection, IndexName.OPENALEX, due(), {}, wrong)
+        assert len(due()) == 1
+        paper_records.store(connection, IndexName.OPENALEX, due(), {}, RIGHT)
+        assert due() == []

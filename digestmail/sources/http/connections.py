@@ -14,11 +14,15 @@ _KEEP_ALIVE_SECONDS = 30.0
 class Connections:
     """Opens connections within the budget of a fetch, and keeps them for the next one."""
 
-    def __init__(self, budget: Budget, user_agent: str) -> None:
-        """Open nothing yet. `user_agent` is also sent to proxies."""
+    def __init__(self, budget: Budget, user_agent: str, *, longest_connect: float | None = None) -> None:
+        """Open nothing yet. `user_agent` is also sent to proxies.
+
+        Connecting takes `longest_connect` seconds at most; None means what is left of the budget.
+        """
         self._budget = budget
         self._user_agent = user_agent.encode()
-        self._direct = GuardedBackend(budget)
+        self._longest_connect = longest_connect
+        self._direct = GuardedBackend(budget, longest_connect)
         self._pools: dict[ProxyServer | None, httpcore2.ConnectionPool] = {}
 
     def allow(self, allowed: Allowance | None) -> None:
@@ -43,7 +47,7 @@ class Connections:
 
     def _backend_to_proxy(self) -> GuardedBackend:
         """Return a backend that connects anywhere: the operator configured the proxy."""
-        backend = GuardedBackend(self._budget)
+        backend = GuardedBackend(self._budget, self._longest_connect)
         backend.allow(None)
         return backend
 

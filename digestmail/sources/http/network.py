@@ -121,9 +121,13 @@ class GuardedBackend(httpcore2.NetworkBackend):
     Nothing resolves the name again in between, so it cannot point elsewhere by then (DNS rebinding).
     """
 
-    def __init__(self, budget: Budget) -> None:
-        """Spend from `budget`. Nothing private may be connected to until `allow` says so."""
+    def __init__(self, budget: Budget, longest_connect: float | None = None) -> None:
+        """Spend from `budget`. Nothing private may be connected to until `allow` says so.
+
+        A name is resolved, and a connection opened, in `longest_connect` seconds each; None means within the budget.
+        """
         self._budget = budget
+        self._longest_connect = longest_connect
         self._allowed: Allowance | None = Allowance()
         self._inner = httpcore2.SyncBackend()
 
@@ -151,7 +155,7 @@ class GuardedBackend(httpcore2.NetworkBackend):
         failure: Exception = httpcore2.ConnectError(f"{host} has no address")
         for index, address in enumerate(addresses):
             # An address that swallows packets must leave time for the ones behind it.
-            share = self._budget.claim() / (len(addresses) - index)
+            share = self._seconds() / (len(addresses) - index)
             try:
                 stream = self._inner.connect_tcp(address, port, share, local_address, socket_options)
             except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as error:
@@ -168,7 +172,7 @@ class GuardedBackend(httpcore2.NetworkBackend):
         answers: queue.SimpleQueue[list[str] | Exception] = queue.SimpleQueue()
         threading.Thread(target=_look_up, args=(host, port, answers), name=f"resolve {host}", daemon=True).start()
         try:
-            answer = answers.get(timeout=self._budget.claim())
+            answer = answers.get(timeout=self._seconds())
         except queue.Empty:
             raise httpcore2.ConnectTimeout(f"the name {host} was not resolved in time") from None
         if isinstance(answer, socket.gaierror) and answer.errno in _NO_SUCH_NAME:
@@ -176,6 +180,11 @@ class GuardedBackend(httpcore2.NetworkBackend):
         if isinstance(answer, Exception):
             raise httpcore2.ConnectError(f"the name {host} was not resolved: {answer}") from answer
         return answer
+
+    def _seconds(self) -> float:
+        """Return how long the next step may take. Raises httpcore2.TimeoutException if no time is left."""
+        left = self._budget.claim()
+        return left if self._longest_connect is None else min(left, self._longest_connect)
 
 
 def _look_up(host: str, port: int, answers: queue.SimpleQueue[list[str] | Exception]) -> None:

@@ -17,9 +17,17 @@ from digestmail.storage.schema.edition import (
 )
 from digestmail.storage.schema.history import domain_days, runs, source_days
 from digestmail.storage.schema.operation import idempotency_keys, settings
-from digestmail.storage.schema.paper import paper_aliases, paper_embeddings, papers, sightings, topic_models
+from digestmail.storage.schema.paper import (
+    paper_aliases,
+    paper_embeddings,
+    paper_records,
+    paper_summaries,
+    papers,
+    sightings,
+    topic_models,
+)
 from digestmail.storage.schema.relay import connection_leases, oauth_tokens, rates, servers, workers
-from digestmail.storage.schema.source import host_limits, source_health, sources, validators
+from digestmail.storage.schema.source import api_usage, host_limits, source_health, sources, validators
 from digestmail.storage.schema.subscriber import (
     address_changes,
     address_requests,
@@ -41,6 +49,7 @@ __all__ = [
     "UntrustedText",
     "address_changes",
     "address_requests",
+    "api_usage",
     "attempts",
     "bounces",
     "changes",
@@ -60,6 +69,8 @@ __all__ = [
     "opt_outs",
     "paper_aliases",
     "paper_embeddings",
+    "paper_records",
+    "paper_summaries",
     "papers",
     "pick_reasons",
     "picked_papers",

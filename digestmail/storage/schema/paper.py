@@ -99,3 +99,38 @@ paper_embeddings = Table(
     Column("vector", LargeBinary, nullable=False),
     Index(None, "model"),
 )
+
+paper_summaries = Table(
+    "paper_summaries",
+    metadata,
+    Column("paper_id", ForeignKey("papers.id"), primary_key=True),
+    # IETF tag.
+    Column("language", Text, primary_key=True),
+    # The name of the model in the configuration.
+    Column("model", Text, nullable=False),
+    # A hash of the title and the abstract that were summarized.
+    Column("text_hash", Text, nullable=False),
+    # Empty if no answer of the model passed the checks.
+    Column("sentence", Text, nullable=False),
+    Column("points", JSON, nullable=False),
+    # Why the last answer was refused; empty if it was not.
+    Column("problem", Text, nullable=False),
+    # How many answers were refused.
+    Column("refused", SmallInteger, nullable=False),
+)
+
+# What indexes of the literature know about a paper.
+paper_records = Table(
+    "paper_records",
+    metadata,
+    Column("paper_id", ForeignKey("papers.id"), primary_key=True),
+    # `literature.IndexName`: which index knows this.
+    Column("source", Text, primary_key=True),
+    Column("citations", Integer),
+    Column("venue", Text),
+    # Where the index shows the paper.
+    Column("url", Text),
+    # When it was last asked for. The other columns are null if the index did not know the paper then.
+    Column("read_at", Moment, nullable=False),
+    Index(None, "source", "read_at"),
+)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Table, Text
+from sqlalchemy import Column, Date, Integer, Table, Text
 
 from digestmail.model.papers import Health
 from digestmail.storage.schema.columns import Moment, UntrustedText, metadata, one_of
@@ -51,4 +51,16 @@ host_limits = Table(
     Column("next_at", Moment, nullable=False),
     # When requests may resume, as stated by the server (Retry-After).
     Column("blocked_until", Moment),
+)
+
+# What was spent on services with a daily budget, by UTC day.
+api_usage = Table(
+    "api_usage",
+    metadata,
+    # `summaries`, or the name of an index.
+    Column("service", Text, primary_key=True),
+    Column("day", Date, primary_key=True),
+    Column("requests", Integer, nullable=False),
+    # Of language models.
+    Column("tokens", Integer, nullable=False),
 )

@@ -25,6 +25,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name", name=op.f("pk_workers")),
     )
     op.create_table(
+        "api_usage",
+        sa.Column("service", sa.Text(), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("requests", sa.Integer(), nullable=False),
+        sa.Column("tokens", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("service", "day", name=op.f("pk_api_usage")),
+    )
+    op.create_table(
         "connection_leases",
         sa.Column("key", sa.Text(), nullable=False),
         sa.Column("worker", sa.Text(), nullable=False),
@@ -442,6 +450,31 @@ def upgrade() -> None:
     )
     op.create_index("ix_paper_embeddings_model", "paper_embeddings", ["model"], unique=False)
     op.create_table(
+        "paper_records",
+        sa.Column("paper_id", sa.Integer(), nullable=False),
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("citations", sa.Integer(), nullable=True),
+        sa.Column("venue", sa.Text(), nullable=True),
+        sa.Column("url", sa.Text(), nullable=True),
+        sa.Column("read_at", Moment(), nullable=False),
+        sa.ForeignKeyConstraint(["paper_id"], ["papers.id"], name=op.f("fk_paper_records_paper_id")),
+        sa.PrimaryKeyConstraint("paper_id", "source", name=op.f("pk_paper_records")),
+    )
+    op.create_index("ix_paper_records_source_read_at", "paper_records", ["source", "read_at"], unique=False)
+    op.create_table(
+        "paper_summaries",
+        sa.Column("paper_id", sa.Integer(), nullable=False),
+        sa.Column("language", sa.Text(), nullable=False),
+        sa.Column("model", sa.Text(), nullable=False),
+        sa.Column("text_hash", sa.Text(), nullable=False),
+        sa.Column("sentence", sa.Text(), nullable=False),
+        sa.Column("points", sa.JSON(), nullable=False),
+        sa.Column("problem", sa.Text(), nullable=False),
+        sa.Column("refused", sa.SmallInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["paper_id"], ["papers.id"], name=op.f("fk_paper_summaries_paper_id")),
+        sa.PrimaryKeyConstraint("paper_id", "language", name=op.f("pk_paper_summaries")),
+    )
+    op.create_table(
         "feedback",
         sa.Column("subscriber_id", sa.Integer(), nullable=False),
         sa.Column("paper_id", sa.Integer(), nullable=False),
@@ -696,6 +729,8 @@ def downgrade() -> None:
         "profiles",
         "paper_aliases",
         "paper_embeddings",
+        "paper_records",
+        "paper_summaries",
         "notice_attempts",
         "notices",
         "edition_papers",
@@ -719,6 +754,7 @@ def downgrade() -> None:
         "papers",
         "idempotency_keys",
         "host_limits",
+        "api_usage",
         "editions",
         "connection_leases",
         "topic_models",
