@@ -31,6 +31,8 @@ _SECRET_KEYS: Final = frozenset(
         "api_key",
         "zotero_key",
         "client_secret",
+        "semantic_scholar_key",
+        "openalex_key",
     }
 )
 
