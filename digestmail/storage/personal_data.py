@@ -50,6 +50,9 @@ TEXT_COLUMNS: Final[Mapping[str, Mapping[str, Kept]]] = {
     "notice_attempts": {"state": Kept.NOTHING, "text": Kept.ROW},
     "notices": {"kind": Kept.NOTHING, "content": Kept.ROW, "state": Kept.NOTHING, "text": Kept.ROW},
     "opt_outs": {"digest": Kept.NOTHING},
+    # `text` and `reason` are what a server said about an edition, which contains nothing about readers.
+    "output_attempts": {"state": Kept.NOTHING, "text": Kept.NOTHING},
+    "output_deliveries": dict.fromkeys(("output", "destination", "token", "state", "text"), Kept.NOTHING),
     "paper_aliases": {"alias": Kept.NOTHING},
     "paper_embeddings": {"model": Kept.NOTHING},
     "papers": dict.fromkeys(
@@ -79,6 +82,7 @@ TEXT_COLUMNS: Final[Mapping[str, Mapping[str, Kept]]] = {
     "topic_models": {"fingerprint": Kept.NOTHING, "model": Kept.NOTHING},
     "source_health": dict.fromkeys(("source", "category", "health", "detail", "parked_address"), Kept.NOTHING),
     "sources": {"name": Kept.NOTHING},
+    "stopped_outputs": dict.fromkeys(("output", "destination", "reason"), Kept.NOTHING),
     "subscribers": {
         "address": Kept.ROW,
         "key": Kept.ROW,

@@ -15,6 +15,7 @@ from digestmail.storage.schema.edition import (
     segments,
 )
 from digestmail.storage.schema.operation import idempotency_keys, settings
+from digestmail.storage.schema.output import output_attempts, output_deliveries, stopped_outputs
 from digestmail.storage.schema.paper import paper_aliases, paper_embeddings, papers, sightings, topic_models
 from digestmail.storage.schema.relay import connection_leases, rates, servers, workers
 from digestmail.storage.schema.source import host_limits, source_health, sources, validators
@@ -54,6 +55,8 @@ __all__ = [
     "notice_attempts",
     "notices",
     "opt_outs",
+    "output_attempts",
+    "output_deliveries",
     "paper_aliases",
     "paper_embeddings",
     "papers",
@@ -70,6 +73,7 @@ __all__ = [
     "sightings",
     "source_health",
     "sources",
+    "stopped_outputs",
     "storable_text",
     "subscribers",
     "subscriptions",
