@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, ExitStack
+from dataclasses import replace
 from datetime import datetime
 from functools import cached_property, partial
 from pathlib import Path
@@ -39,6 +40,7 @@ from digestmail.storage.database import Database
 from digestmail.transports.base import Transport
 from digestmail.wiring import bounces, mail, requests, storage
 from digestmail.wiring.learning import learn_from_collected
+from digestmail.wiring.outputs import OutputSetup, with_outputs
 from digestmail.wiring.progress import deliver_progress
 from digestmail.wiring.sources import open_sources
 
@@ -64,7 +66,7 @@ class App(AbstractContextManager["App"]):
         self.base = base
         self.clock = clock
         self.wall_clock = wall_clock or SystemClock()
-        self.digests: tuple[Digest, ...] = config.digest_values()
+        self.digests: tuple[Digest, ...] = with_outputs(config.digest_values(), config)
         self._progress = progress
         self._random = Random(secrets.randbits(64))  # noqa: S311 - spreads retries; it need not be secret
         self._opened = ExitStack()
@@ -74,8 +76,8 @@ class App(AbstractContextManager["App"]):
         """Close everything that was opened."""
         self._opened.close()
 
-    def run(self, *, dry_run: bool = False, stop: Stop = never) -> RunReport:
-        """Collect, publish and deliver, with a lock against parallel runs."""
+    def run(self, *, dry_run: bool = False, outputs: bool = True, stop: Stop = never) -> RunReport:
+        """Collect, publish and deliver, with a lock against parallel runs; then send to `outputs`, without it."""
         with self.database.lock("run") as held:
             if not held:
                 return RunReport(busy=True)
@@ -83,7 +85,8 @@ class App(AbstractContextManager["App"]):
                 collected, published = self._dry_run(self._read_sources(stop))
                 return RunReport(dry_run=True, collect=collected, publish=published)
             collected = self.collect(stop=stop)
-            return RunReport(collect=collected, publish=self.publish(stop=stop), deliver=self.deliver(stop=stop))
+            report = RunReport(collect=collected, publish=self.publish(stop=stop), deliver=self.deliver(stop=stop))
+        return replace(report, deliver=self.send_outputs(report.deliver, stop=stop)) if outputs else report
 
     def collect(self, *, dry_run: bool = False, stop: Stop = never) -> CollectReport:
         """Read every source. With `dry_run` nothing is stored."""
@@ -110,6 +113,15 @@ class App(AbstractContextManager["App"]):
         """Deliver what is due, notices first."""
         requests.process_all(self.database, self.digests, self.wall_clock.now())
         return self._worker(stop).deliver()
+
+    def send_outputs(self, delivered: DeliverReport = DeliverReport(), *, stop: Stop = never) -> DeliverReport:  # noqa: B008 - frozen
+        """Send to outputs what is due; return the report with it. Only then is the epoch file read."""
+        return replace(delivered, outputs=self.outputs().send(self.epoch, random=self._random, stop=stop))
+
+    def outputs(self) -> OutputSetup:
+        """Return what outputs are created from."""
+        templates = self.mail.renderer.templates
+        return OutputSetup(self.config, self.base, self.database, self.wall_clock, self.digests, templates)
 
     def send_notices(self, *, stop: Stop = never) -> DeliverReport:
         """Send the notices that are due, and no editions."""

@@ -54,7 +54,7 @@ class Daemon:
     def __init__(
         self, app: App, *, on_report: Callable[[RunReport], None], on_stop: Callable[[], object] = lambda: None
     ) -> None:
-        """Schedule a run for every digest of `app`, one every hour, and a delivery every minute.
+        """Schedule a run for every digest of `app`, one every hour, and every minute a delivery and the outputs.
 
         The hourly run reads late or throttled sources again, and publishes open slots that were empty. `on_stop` is
         called on SIGTERM or SIGINT; it may limit how long the work in progress takes.
@@ -67,12 +67,15 @@ class Daemon:
         self._owed = False
         self._scheduler = BackgroundScheduler(
             jobstores={"default": MemoryJobStore()},
-            executors={"default": ThreadPoolExecutor(max_workers=1)},
+            # A thread for outputs, because one that hangs must not hold up emails.
+            executors={"default": ThreadPoolExecutor(max_workers=1), "outputs": ThreadPoolExecutor(max_workers=1)},
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
             timezone=UTC,
         )
         for name, trigger in self._triggers().items():
-            self._scheduler.add_job(self._look if name == "outbox" else self._run, trigger, id=name)
+            job = {"outbox": self._look, "outputs": self._send_outputs}.get(name, self._run)
+            executor = "outputs" if name == "outputs" else "default"
+            self._scheduler.add_job(job, trigger, id=name, executor=executor)
 
     def _triggers(self) -> dict[str, BaseTrigger]:
         """Return when each job fires next. An interval starts when it is created."""
@@ -80,10 +83,11 @@ class Daemon:
         return slots | {
             "run": IntervalTrigger(hours=1, timezone=UTC),
             "outbox": IntervalTrigger(minutes=1, timezone=UTC),
+            "outputs": IntervalTrigger(minutes=1, timezone=UTC),
         }
 
     def _run(self) -> None:
-        self._post(self._app.run)
+        self._post(self._run_mail)
         for line in self._next_runs():
             log.info("%s", line)
 
@@ -95,7 +99,20 @@ class Daemon:
 
     def _look(self) -> None:
         """Deliver what is due, and repeat a run that another process prevented."""
-        self._post(self._app.run if self._owed else self._deliver)
+        self._post(self._run_mail if self._owed else self._deliver)
+
+    def _run_mail(self, *, stop: Stop) -> RunReport:
+        return self._app.run(outputs=False, stop=stop)
+
+    def _send_outputs(self) -> None:
+        """Send to outputs what is due."""
+        try:
+            sent = self._app.send_outputs(stop=self._stopping.is_set).outputs
+        except DigestmailError as error:
+            log.error("outputs: %s", error)  # noqa: TRY400 - no bug
+            return
+        for problem in sent.problems:
+            log.warning("output %s", problem)
 
     def _deliver(self, *, stop: Stop) -> RunReport:
         return RunReport(deliver=self._app.deliver(stop=stop))
@@ -109,7 +126,7 @@ class Daemon:
             return
         self._owed = report.busy
         done = report.deliver
-        if verb == self._app.run or done.stopped or done.sent + done.deferred + done.failed + done.cancelled:
+        if verb == self._run_mail or done.stopped or done.sent + done.deferred + done.failed + done.cancelled:
             self._on_report(report)
 
     def _watch_the_clock(self) -> None:

@@ -16,6 +16,7 @@ from digestmail.config.embeddings import EmbeddingsTable
 from digestmail.config.environment import ENV_DELIMITER, ENV_PREFIX, variable_for
 from digestmail.config.mail import DkimTable, DomainTable, MaildirTable, MailTable, SmtpTable
 from digestmail.config.network import NetworkTable
+from digestmail.config.outputs import OUTPUT_TABLES
 from digestmail.config.profile import ProfileTable
 from digestmail.config.rules import NO_CONDITIONS, ConditionsTable
 from digestmail.config.settings import Config
@@ -23,7 +24,7 @@ from digestmail.config.sources import AnySource
 from digestmail.config.web import WebTable
 
 _SHOWN_LENGTH = 60
-_SECRET_KEYS = ("password", "token", "secret", "headers", "proxy", "api_key", "zotero_key")
+_SECRET_KEYS = ("password", "token", "secret", "headers", "proxy", "api_key", "zotero_key", "urls")
 _IN_ADDRESS = re.compile(r"(?<=://)[^/@\s]+(?=@)|(?<=[?&])(?<!=)[^\s'\"#]+")
 """User name and password of a web address, and its query."""
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
@@ -31,6 +32,8 @@ _SOURCE_TABLES: dict[str, type[BaseModel]] = {
     get_args(table.model_fields["kind"].annotation)[0]: table for table in get_args(AnySource)
 }
 """The tables of [[sources]] by their kind."""
+_KINDS: dict[str, dict[str, type[BaseModel]]] = {"sources": _SOURCE_TABLES, "outputs": {**OUTPUT_TABLES}}
+"""The arrays of tables that have a kind."""
 _TABLES: dict[str, type[BaseModel]] = {
     "mail": MailTable,
     "smtp": SmtpTable,
@@ -52,6 +55,7 @@ _TABLES: dict[str, type[BaseModel]] = {
     "block": ConditionsTable,
     "keep": ConditionsTable,
     **_SOURCE_TABLES,
+    **OUTPUT_TABLES,
 }
 _Place = tuple[int | str, ...]
 
@@ -98,10 +102,16 @@ def field_problems(error: ValidationError, names: Names, environment: Mapping[st
     for problem in found:
         if problem["type"] == "too_short" and any(_is_inside(other["loc"], problem["loc"]) for other in found):
             continue  # the entries are there, but faulty: each has a sentence of its own
-        place = tuple(part for part in problem["loc"] if part not in _SOURCE_TABLES)
+        place = _without_kind(problem["loc"])
         said = _sentence(dict(problem), place)
         variable = variable_for(place, environment)
         yield f"{names.key(place)}{said}" + (f", set by {variable}" if variable else "")
+
+
+def _without_kind(place: _Place) -> _Place:
+    """Return `place` without the kind that pydantic puts behind the index of an array of tables."""
+    kinds = _KINDS.get(str(place[0]), {}) if place else {}
+    return tuple(part for number, part in enumerate(place) if not (number == 2 and part in kinds))  # noqa: PLR2004 - sources, 0, kind
 
 
 def _sentence(problem: dict[str, Any], place: _Place) -> str:
@@ -115,9 +125,10 @@ def _sentence(problem: dict[str, Any], place: _Place) -> str:
         return ": is missing"
     if kind in {"union_tag_invalid", "union_tag_not_found"}:
         named = given.get("kind") if isinstance(given, dict) else None
-        near = difflib.get_close_matches(str(named), _SOURCE_TABLES, n=1)
+        kinds = _KINDS[str(problem["loc"][0])]
+        near = difflib.get_close_matches(str(named), kinds, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
-        return f".kind: is one of {', '.join(_SOURCE_TABLES)} (it is {named!r}){hint}"
+        return f".kind: is one of {', '.join(kinds)} (it is {named!r}){hint}"
     if kind == "too_short":
         return ": at least one is needed"
     if kind == NO_CONDITIONS:

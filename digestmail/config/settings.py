@@ -18,6 +18,7 @@ from digestmail.config.embeddings import EmbeddingsTable
 from digestmail.config.environment import ENV_DELIMITER, ENV_PREFIX, Environment
 from digestmail.config.mail import MailTable
 from digestmail.config.network import NetworkTable
+from digestmail.config.outputs import OutputTable
 from digestmail.config.profile import ProfileTable
 from digestmail.config.sources import FeedTable, HuggingFaceTable, SourceTable
 from digestmail.config.values import DatabaseAddress, WebAddress, without_empty
@@ -50,6 +51,7 @@ class Config(BaseSettings):
     sources: Annotated[tuple[SourceTable, ...], Field(min_length=1)]
     topics: tuple[TopicTable, ...] = ()
     digests: Annotated[tuple[DigestTable, ...], Field(min_length=1)]
+    outputs: tuple[OutputTable, ...] = ()
 
     @classmethod
     def settings_customise_sources(

@@ -26,7 +26,7 @@ from digestmail.model.reports import DigestReport, PublishReport
 from digestmail.model.selection import PersonalSection, Section
 from digestmail.schedule.cron import current_slot
 from digestmail.selection.segments import for_all_topics, with_picks
-from digestmail.storage import audience, deliveries, editions, received, settings
+from digestmail.storage import audience, deliveries, editions, outputs, received, settings
 from digestmail.storage.database import Database
 
 log = logging.getLogger("digestmail.editions")
@@ -194,6 +194,8 @@ def publish_one(
     if queued.example is not None:
         render(edition, with_picks(sections, queued.example, edition.limits.max_papers))
     editions.set_recipients(connection, edition_id, queued.recipients)
+    if edition.entries and digest.name == digest.base:
+        outputs.enqueue(connection, edition_id, digest.outputs, queued_at)
     return _report(composed, rendered, queued)
 
 

@@ -7,6 +7,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Final
 
+from digestmail.model.outputs import OutputTarget
 from digestmail.model.personal import Profile
 from digestmail.model.theme import Appearance
 
@@ -159,6 +160,8 @@ class Digest:
         """How many papers are picked for one reader at most."""
         return self.limits.max_papers if self.personal else min(self.for_you, self.limits.max_papers)
 
+    outputs: tuple[OutputTarget, ...] = ()
+    """Where its editions go besides emails; those of its variants go nowhere else."""
     catch_up: CatchUp | None = None
     """Set in the variant for readers who return from a pause."""
 

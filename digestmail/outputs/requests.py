@@ -9,8 +9,6 @@ from datetime import datetime
 from http import HTTPStatus
 from typing import Any, Final, Self
 
-import httpcore2
-
 from digestmail.clock import Clock
 from digestmail.errors import OutputError, OutputGoneError, SourceError
 from digestmail.sources.http.body import ACCEPTED_CODINGS
@@ -100,9 +98,7 @@ class Requests:
         except SourceError as error:
             raise OutputError(self._hidden(str(error)), status=error.status) from error
 
-    def _send(
-        self, method: str, target: Target, *, headers: Mapping[str, str], content: bytes, read: bool
-    ) -> Response:
+    def _send(self, method: str, target: Target, *, headers: Mapping[str, str], content: bytes, read: bool) -> Response:
         proxy = None if target.host in self._settings.direct_hosts else self._settings.proxies.of(target)
         fields = {
             "Host": target.authority,
@@ -126,9 +122,7 @@ class Requests:
             plain = Response(status=response.status, headers=found, body=b"")
             if plain.is_success and not read:
                 return plain
-            return Response(
-                status=response.status, headers=found, body=body_of(response, found, target, _MOST_BYTES)
-            )
+            return Response(status=response.status, headers=found, body=body_of(response, found, target, _MOST_BYTES))
 
     def failure(self, response: Response, what: str, hint: str = "") -> OutputError:
         """Return the error for a response that is no success. `what` names the receiver."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy import Connection, delete, select, update
 
 from digestmail.model.deliveries import DeliveryState
 from digestmail.model.outputs import OutputTarget, StoppedOutput, StoredOutput
@@ -54,20 +54,11 @@ def list_rows(
     )
 
 
-def count_states(connection: Connection, output: str) -> dict[str, int]:
-    """Return how many rows of an output are in each state."""
-    d = output_deliveries.c
-    rows = connection.execute(select(d.state, func.count()).where(d.output == output).group_by(d.state))
-    return {state: count for state, count in rows}
-
-
 def stopped(connection: Connection) -> tuple[StoppedOutput, ...]:
     """Return the targets that were stopped."""
     rows = connection.execute(select(stopped_outputs).order_by(stopped_outputs.c.output))
     return tuple(
-        StoppedOutput(
-            target=OutputTarget(output=row.output, destination=row.destination), at=row.at, reason=row.reason
-        )
+        StoppedOutput(target=OutputTarget(output=row.output, destination=row.destination), at=row.at, reason=row.reason)
         for row in rows
     )
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable
 from datetime import datetime, timedelta
 from functools import partial
 
-from sqlalchemy import Connection, Row, insert, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, insert, select, tuple_, update
 
 from digestmail.model.deliveries import Attempted, DeliveryState
 from digestmail.model.outputs import ClaimedOutput, OutputTarget
@@ -65,10 +65,10 @@ def cancel_unknown(connection: Connection, targets: Collection[OutputTarget], no
     """Cancel what is queued for targets that are not configured; return how many."""
     d = output_deliveries.c
     known = [(target.output, target.destination) for target in targets]
-    unknown = d.due_at.is_not(None)
+    conditions: list[ColumnElement[bool]] = [d.due_at.is_not(None)]
     if known:
-        unknown &= tuple_(d.output, d.destination).not_in(known)
-    return _end(connection, unknown, DeliveryState.CANCELLED, "the output is not configured any more", now)
+        conditions.append(tuple_(d.output, d.destination).not_in(known))
+    return _end(connection, and_(*conditions), DeliveryState.CANCELLED, "the output is not configured any more", now)
 
 
 def cancel_open(connection: Connection, reason: str, now: datetime) -> int:
@@ -149,8 +149,11 @@ def _keep(connection: Connection, claimed: ClaimedOutput, result: Attempted, now
     connection.execute(upsert.insert(connection, output_attempts).on_conflict_do_nothing(), row)
 
 
-def stop(connection: Connection, target: OutputTarget, reason: str, now: datetime) -> int:
-    """Stop a target: its open rows fail, and it gets no editions until `resume`. Returns how many rows failed."""
+def stop(connection: Connection, target: OutputTarget, reason: str, now: datetime, *, but: int) -> int:
+    """Stop a target: its open rows fail, except the row `but`, and it gets no editions until it is resumed.
+
+    Returns how many rows failed.
+    """
     s = stopped_outputs.c
     is_same = (s.output == target.output) & (s.destination == target.destination)
     if connection.execute(select(s.at).where(is_same)).first() is None:
@@ -158,11 +161,12 @@ def stop(connection: Connection, target: OutputTarget, reason: str, now: datetim
         connection.execute(insert(stopped_outputs), row)
     d = output_deliveries.c
     waiting = (d.output == target.output) & (d.destination == target.destination) & d.due_at.is_not(None)
+    waiting &= d.id != but
     return _end(connection, waiting, DeliveryState.FAILED, f"the output was stopped: {reason}", now)
 
 
-def _end(connection: Connection, which: object, state: DeliveryState, reason: str, now: datetime) -> int:
+def _end(connection: Connection, which: ColumnElement[bool], state: DeliveryState, reason: str, now: datetime) -> int:
     d = output_deliveries.c
-    ended = update(output_deliveries).where(which)  # type: ignore[arg-type] # a condition on this table
+    ended = update(output_deliveries).where(which)
     values = {"state": state, "due_at": None, "ended_at": now, "text": reason, "fence": d.fence + 1}
     return connection.execute(ended.values(values)).rowcount
