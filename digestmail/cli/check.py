@@ -9,11 +9,12 @@ from datetime import datetime
 from shlex import quote
 from typing import TYPE_CHECKING
 
-from digestmail.cli import check_fetching, check_files, check_outbox, check_sources, printing
+from digestmail.cli import check_fetching, check_files, check_outbox, check_outputs, check_sources, printing
 from digestmail.cli.names import shown_name
 from digestmail.cli.times import common_zone, written
 from digestmail.collect.collector import list_health
 from digestmail.config.mail import SmtpTable
+from digestmail.config.output_problems import output_secrets
 from digestmail.config.servers import secrets_of
 from digestmail.editions.cadence import chosen
 from digestmail.editions.publish import is_waiting
@@ -62,9 +63,10 @@ def check(app: App, *, connect: bool) -> CheckReport:
     if connect:
         problems += [*_connections(app), *list_problems(app.config, app.database, app.wall_clock)]
     problems += [*place_problems(app.config, app.base), *file_problems(app.config, app.base)]
-    problems += weaknesses(secrets_of(app.config))
+    problems += weaknesses(secrets_of(app.config) | output_secrets(app.config))
     problems += _unused(app)
     problems += check_outbox.problems(app)
+    problems += check_outputs.problems(app)
     configured = [table.name for table in app.config.sources]
     health = tuple(row for row in list_health(app.database) if row.source in configured)
     problems += _orphans(app, wanted := count_choices(app.database))

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _PUBLIC_FILES: Final = frozenset({"ca_file", "epoch_file"})
 """Keys that name files without secrets. Every other key that ends with `_file` names a secret."""
 _SECRET_KEYS: Final = frozenset(
-    {"password", "proxy_password", "admin_token", "webhook_secret", "api_key", "zotero_key"}
+    {"password", "proxy_password", "admin_token", "webhook_secret", "api_key", "zotero_key", "secret", "urls"}
 )
 
 

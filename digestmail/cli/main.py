@@ -16,6 +16,7 @@ from digestmail.cli import (
     database,
     deliveries,
     dkim,
+    outputs,
     pipeline,
     secrets,
     servers,
@@ -65,6 +66,7 @@ bounces.register(app)
 app.add_typer(sources.app, name="sources")
 app.add_typer(subscribers.app, name="subscribers")
 app.add_typer(deliveries.app, name="deliveries")
+app.add_typer(outputs.app, name="outputs")
 app.add_typer(dkim.app, name="dkim")
 app.add_typer(secrets.app, name="secrets")
 app.add_typer(show.papers, name="papers")

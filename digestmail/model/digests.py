@@ -7,7 +7,6 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Final
 
-from digestmail.model.outputs import OutputTarget
 from digestmail.model.personal import Profile
 from digestmail.model.theme import Appearance
 
@@ -119,6 +118,16 @@ class CatchUp:
     """Not included; None means until `missed_at`."""
     since: date | None = None
     """The local day from which their edition has papers."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class OutputTarget:
+    """A destination of a configured output. Each destination of an edition is queued, attempted and retried alone."""
+
+    output: str
+    """The name of the output."""
+    destination: str = ""
+    """A fingerprint, if an output has several destinations; empty if it has one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,16 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from digestmail.model.deliveries import DeliveryState
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, order=True)
-class OutputTarget:
-    """A destination of a configured output. Each destination of an edition is queued, attempted and retried alone."""
-
-    output: str
-    """The name of the output."""
-    destination: str = ""
-    """A fingerprint, if an output has several destinations; empty if it has one."""
+from digestmail.model.digests import OutputTarget
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

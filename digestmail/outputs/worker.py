@@ -16,7 +16,8 @@ from digestmail.clock import Clock
 from digestmail.delivery.epoch import EpochFile
 from digestmail.errors import OutputError, OutputGoneError
 from digestmail.model.deliveries import Attempted, DeliveryState
-from digestmail.model.outputs import ClaimedOutput, OutputsReport, OutputTarget
+from digestmail.model.digests import OutputTarget
+from digestmail.model.outputs import ClaimedOutput, OutputsReport
 from digestmail.model.reports import Stop
 from digestmail.outputs.attempt import attempt
 from digestmail.outputs.base import Output, OutputMessage

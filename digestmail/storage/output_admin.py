@@ -8,7 +8,8 @@ from datetime import datetime
 from sqlalchemy import Connection, delete, select, update
 
 from digestmail.model.deliveries import DeliveryState
-from digestmail.model.outputs import OutputTarget, StoppedOutput, StoredOutput
+from digestmail.model.digests import OutputTarget
+from digestmail.model.outputs import StoppedOutput, StoredOutput
 from digestmail.storage.schema import editions, output_deliveries, stopped_outputs
 
 _RETRIED = (DeliveryState.FAILED, DeliveryState.AMBIGUOUS)

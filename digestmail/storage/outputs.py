@@ -10,7 +10,8 @@ from functools import partial
 from sqlalchemy import ColumnElement, Connection, Row, and_, insert, select, tuple_, update
 
 from digestmail.model.deliveries import Attempted, DeliveryState
-from digestmail.model.outputs import ClaimedOutput, OutputTarget
+from digestmail.model.digests import OutputTarget
+from digestmail.model.outputs import ClaimedOutput
 from digestmail.storage import upsert
 from digestmail.storage.schema import output_attempts, output_deliveries, stopped_outputs
 

@@ -13,8 +13,8 @@ from digestmail.clock import Clock
 from digestmail.config.outputs import AnyOutput, AppriseTable, FilesTable, WebhookTable, ZoteroTable
 from digestmail.config.settings import Config
 from digestmail.delivery.epoch import EpochFile
-from digestmail.model.digests import Digest
-from digestmail.model.outputs import OutputsReport, OutputTarget
+from digestmail.model.digests import Digest, OutputTarget
+from digestmail.model.outputs import OutputsReport
 from digestmail.model.reports import Stop
 from digestmail.storage import outputs
 from digestmail.storage.database import Database
