@@ -23,6 +23,7 @@ from digestmail.outputs.base import OutputMessage
 from digestmail.outputs.requests import HttpSettings
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+TOKEN = "0123456789abcdef"
 OTHER_SECRET = "whsec_" + "b2xkLXNlY3JldC1tYWRlLXVwLWZvci10ZXN0cw"
 
 
@@ -33,9 +34,9 @@ def published(*titles: str, **fields: Any) -> Edition:
     return edition((section(papers, "Caches"),), **{"topics": ("Caches",), **fields})
 
 
-def message(*titles: str, token: str = "0123456789abcdef", sent_at: datetime = THURSDAY, test: bool = False, **fields: Any) -> OutputMessage:
+def message(*titles: str, sent_at: datetime = THURSDAY, test: bool = False, **fields: Any) -> OutputMessage:
     """Return an edition on its way."""
-    return OutputMessage(edition=published(*titles, **fields), token=token, sent_at=sent_at, test=test)
+    return OutputMessage(edition=published(*titles, **fields), token=TOKEN, sent_at=sent_at, test=test)
 
 
 def http_settings(clock: FakeClock | None = None) -> HttpSettings:

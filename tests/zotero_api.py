@@ -71,7 +71,9 @@ class ZoteroApi:
         if path == "keys/current":
             return self._json({"access": {"user": {"library": True, "write": self.may_write}}})
         if path == "users/12/collections":
-            return self._write(self.collections, written, {"name"}) if written else self._page(self.collections, request)
+            return (
+                self._write(self.collections, written, {"name"}) if written else self._page(self.collections, request)
+            )
         if found := re.fullmatch("users/12/collections/(.+)", path):
             known = self.collections.get(found[1])
             return self._json({"data": known}) if known else Response("Collection not found", status=404)
@@ -120,4 +122,6 @@ class ZoteroApi:
         return None if needed <= one.keys() or known else (400, "a field is missing")
 
     def _json(self, value: Any) -> Response:
-        return Response(json.dumps(value), mimetype="application/json", headers={"Last-Modified-Version": str(self.version)})
+        return Response(
+            json.dumps(value), mimetype="application/json", headers={"Last-Modified-Version": str(self.version)}
+        )

@@ -7,6 +7,7 @@ several URLs as a failure of the call, and a repetition would reach those again 
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
 from importlib.util import find_spec
 from typing import Any, Final
@@ -80,6 +81,7 @@ class Chat:
             raise OutputError(NOT_INSTALLED)
         from apprise import Apprise, AppriseAsset
 
+        _keep_log_private()
         # Nothing is stored on the disk, and no plugin is loaded but Apprise's own.
         asset = AppriseAsset(app_id="digestmail", app_desc="digestmail", plugin_paths=[], secure_logging=True)
         service = Apprise.instantiate(self._url, asset=asset, suppress_exceptions=True)
@@ -94,3 +96,11 @@ class Chat:
         apprise = Apprise(asset=asset)
         apprise.add(service)
         return apprise, service
+
+
+def _keep_log_private() -> None:
+    """Keep Apprise's log, which quotes parts of URLs, out of ours and off standard error."""
+    log = logging.getLogger("apprise")
+    log.propagate = False
+    if not any(isinstance(handler, logging.NullHandler) for handler in log.handlers):
+        log.addHandler(logging.NullHandler())

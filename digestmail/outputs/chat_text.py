@@ -15,7 +15,7 @@ _HEADROOM: Final = 0.9
 _MOST_PAPERS: Final = 10
 _TITLE_LENGTH: Final = 160
 _SUBJECT_LENGTH: Final = 100
-_ACTIVE: Final = re.compile(r"[@<#](?=\S)|(?<=\S)[>]|://|(?<![a-z])www\.", re.IGNORECASE)
+_ACTIVE: Final = re.compile(r"[@<](?=\S)|(?<!\S)#(?=\w)|://|(?<![a-z])www\.", re.IGNORECASE)
 """What services turn into mentions, channels or links."""
 _BREAK: Final = "\N{ZERO WIDTH SPACE}"
 

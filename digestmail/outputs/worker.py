@@ -22,7 +22,6 @@ from digestmail.model.reports import Stop
 from digestmail.outputs.attempt import attempt
 from digestmail.outputs.base import Output, OutputMessage
 from digestmail.outputs.outcomes import OutputRules, after_failure, after_success, not_attempted
-from digestmail.schedule.moments import LONGEST_DELIVERY
 from digestmail.storage import editions, outputs, settings
 from digestmail.storage.database import Database
 
@@ -86,7 +85,7 @@ class OutputWorker:
     def _claim(self) -> ClaimedOutput | None:
         now = self._clock.now()
         with self._database.begin() as connection:
-            claimed = outputs.claim(connection, now, LEASE, longest_delay=LONGEST_DELIVERY, not_output=self._hung)
+            claimed = outputs.claim(connection, now, LEASE, not_output=self._hung)
             if claimed is None:
                 return None
             epoch = settings.bump_epoch(connection)

@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, insert, select, tup
 from digestmail.model.deliveries import Attempted, DeliveryState
 from digestmail.model.digests import OutputTarget
 from digestmail.model.outputs import ClaimedOutput
+from digestmail.schedule.moments import LONGEST_DELIVERY
 from digestmail.storage import upsert
 from digestmail.storage.schema import output_attempts, output_deliveries, stopped_outputs
 
@@ -57,9 +58,14 @@ def has_open(connection: Connection) -> bool:
 
 
 def has_due(connection: Connection, now: datetime) -> bool:
-    """Return whether anything is due."""
+    """Return whether anything is due. This reads two index entries."""
+    return connection.execute(select(output_deliveries.c.id).where(_is_due(now)).limit(1)).first() is not None
+
+
+def _is_due(now: datetime) -> ColumnElement[bool]:
+    """Return the condition that a row is due. A time further ahead than possible was written with a wrong clock."""
     d = output_deliveries.c
-    return connection.execute(select(d.id).where(d.due_at <= now).limit(1)).first() is not None
+    return (d.due_at <= now) | (d.due_at > now + LONGEST_DELIVERY)
 
 
 def cancel_unknown(connection: Connection, targets: Collection[OutputTarget], now: datetime) -> int:
@@ -78,16 +84,14 @@ def cancel_open(connection: Connection, reason: str, now: datetime) -> int:
 
 
 def claim(
-    connection: Connection, now: datetime, lease: timedelta, *, longest_delay: timedelta, not_output: Collection[str]
+    connection: Connection, now: datetime, lease: timedelta, *, not_output: Collection[str] = ()
 ) -> ClaimedOutput | None:
     """Claim the next edition that is due, and record the intent to send it, which is the state `sending`.
 
-    No other worker gets it before `lease` is over. A due time further ahead than `longest_delay` was written with a
-    wrong clock and counts as now. Nothing is claimed for the outputs in `not_output`.
+    No other worker gets it before `lease` is over. Nothing is claimed for the outputs in `not_output`.
     """
     d = output_deliveries.c
-    is_due = (d.due_at <= now) | (d.due_at > now + longest_delay)
-    statement = select(output_deliveries).where(is_due).order_by(d.due_at, d.id).limit(1)
+    statement = select(output_deliveries).where(_is_due(now)).order_by(d.due_at, d.id).limit(1)
     if not_output:
         statement = statement.where(d.output.not_in(not_output))
     row = connection.execute(statement.with_for_update(skip_locked=True)).first()

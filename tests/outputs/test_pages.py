@@ -21,7 +21,21 @@ from digestmail.model.theme import Appearance
 from digestmail.outputs.pages import PageFormat, PageLink, Pages, escaped
 
 PAGES = Pages(Templates(), looks={}, titles={"daily": "Trending papers"}, base_url="https://digest.example.org")
-MARKUP = ["<script>", "](javascript:x)", "{{ x }}", "{% raw %}", "\\", "`", "***", "\n# ", "\n\n- ", "&lt;", "&#60;", "![", "|"]
+MARKUP = [
+    "<script>",
+    "](javascript:x)",
+    "{{ x }}",
+    "{% raw %}",
+    "\\",
+    "`",
+    "***",
+    "\n# ",
+    "\n\n- ",
+    "&lt;",
+    "&#60;",
+    "![",
+    "|",
+]
 HOSTILE = st.lists(st.one_of(st.sampled_from(MARKUP), st.text(max_size=12)), max_size=6).map("".join)
 TAGS = {
     "a", "bdi", "body", "h1", "h2", "h3", "head", "html", "li", "main", "meta", "ol", "p", "span", "strong", "style",
@@ -126,7 +140,9 @@ def test_a_link_leads_where_it_should_or_is_left_out(link, form):
 
     seen = Seen(html)
     assert "script" not in seen.tags
-    assert all(one.startswith(("https://example.org/", "https://arxiv.org/", "https://digest", "../")) for one in seen.links)
+    assert all(
+        one.startswith(("https://example.org/", "https://arxiv.org/", "https://digest", "../")) for one in seen.links
+    )
 
 
 def test_a_page_has_topics_reasons_and_links_in_the_language_of_its_digest():

@@ -10,7 +10,7 @@ import threading
 from datetime import timedelta
 
 import pytest
-from fakes import THURSDAY, FakeClock
+from fakes import THURSDAY
 from loopback import Talk, listening
 from output_receiving import OTHER_SECRET, SECRET, Receiver, http_settings, message
 from standardwebhooks import webhooks
@@ -24,7 +24,9 @@ from digestmail.outputs.webhook import Webhook, secret_key
 
 
 def webhook(url: str, *, secrets: tuple[str, ...] = (SECRET,), timeout: float = 5.0, clock=None) -> Webhook:
-    return Webhook(http_settings(clock), url=url, secrets=secrets, timeout=timeout, base_url="https://digest.example.org")
+    return Webhook(
+        http_settings(clock), url=url, secrets=secrets, timeout=timeout, base_url="https://digest.example.org"
+    )
 
 
 def test_a_receiver_verifies_the_signature_and_gets_the_edition(httpserver):
@@ -201,7 +203,13 @@ def test_a_payload_contains_nothing_but_what_the_page_shows(httpserver):
     webhook(receiver.listen(httpserver)).send(message("A"))
 
     text = json.dumps(receiver.accepted)
-    assert set(receiver.accepted[0]["data"]["sections"][0]["papers"][0]) < {*Paper.__dataclass_fields__, "links", "reasons", "more_authors", "published_on"}
+    assert set(receiver.accepted[0]["data"]["sections"][0]["papers"][0]) < {
+        *Paper.__dataclass_fields__,
+        "links",
+        "reasons",
+        "more_authors",
+        "published_on",
+    }
     assert "@" not in text
 
 

@@ -220,14 +220,18 @@ def test_keys_are_those_of_zotero_and_differ_between_libraries_and_papers():
      ("url:https://example.org/x", "webpage")],
 )  # fmt: skip
 def test_the_type_of_an_item_follows_the_identifier(paper_id, kind):
-    made = item(replace(paper(1), id=PaperId(paper_id)), library="users/1", collection="ABCD2345", today=date(2026, 4, 2))
+    made = item(
+        replace(paper(1), id=PaperId(paper_id)), library="users/1", collection="ABCD2345", today=date(2026, 4, 2)
+    )
 
     assert made["itemType"] == kind
     assert made["version"] == 0
 
 
 def test_a_huge_paper_stays_within_what_zotero_takes():
-    huge = replace(paper(1), title="T" * 100_000, abstract="a" * 1_000_000, authors=("A B",) * 9000, keywords=("k" * 900,) * 99)
+    huge = replace(
+        paper(1), title="T" * 100_000, abstract="a" * 1_000_000, authors=("A B",) * 9000, keywords=("k" * 900,) * 99
+    )
     made = item(huge, library="users/1", collection="ABCD2345", today=date(2026, 4, 2))
 
     assert len(json.dumps(made)) < 100_000
