@@ -113,7 +113,7 @@ class ZoteroApi:
         if known is None and "itemType" in one:
             unknown = one.keys() - COMMON - FIELDS[one["itemType"]]
             if unknown:
-                return 400, f"{sorted(unknown)[0]} is not a valid field for type {one['itemType']}"
+                return 400, f"{min(unknown)} is not a valid field for type {one['itemType']}"
             if [name for name in one["collections"] if name not in self.collections]:
                 return 409, "Collection not found"
         for part, failure in self.refused.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 
 import pytest
@@ -115,9 +116,17 @@ def test_a_text_in_other_scripts_arrives_unharmed(httpserver):
     assert "apprise" in sys.modules
 
 
-def test_what_apprise_logs_about_a_url_is_written_nowhere(caplog, capfd):
-    with pytest.raises(OutputError):
-        chat("json://127.0.0.1:1/made-up-secret").send(message("A"))
+def test_what_apprise_logs_goes_neither_into_our_log_nor_to_standard_error(httpserver, capfd):
+    httpserver.expect_request("/room").respond_with_data("no", status=500)
+    seen: list[logging.LogRecord] = []
+    handler = logging.Handler()
+    handler.emit = seen.append
+    logging.getLogger().addHandler(handler)
+    try:
+        with pytest.raises(OutputError):
+            chat(f"json://{place(httpserver, '/room')}").send(message("A"))
+    finally:
+        logging.getLogger().removeHandler(handler)
 
-    assert "made-up-secret" not in caplog.text
+    assert [record for record in seen if record.name == "apprise" and record.levelno >= logging.WARNING] == []
     assert capfd.readouterr() == ("", "")
