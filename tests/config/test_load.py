@@ -8,7 +8,20 @@ import pytest
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
-from digestmail.config import bounces, digests, embeddings, load, mail, network, profile, rules, settings, sources, web
+from digestmail.config import (
+    bounces,
+    digests,
+    embeddings,
+    load,
+    mail,
+    network,
+    outputs,
+    profile,
+    rules,
+    settings,
+    sources,
+    web,
+)
 from digestmail.errors import ConfigError
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "config.example.toml"
@@ -408,6 +421,7 @@ TABLES: dict[str, tuple[type[BaseModel], ...]] = {
     "digests.theme.dark": (digests.DarkTable,),
     "digests.theme.logo": (digests.LogoTable,),
     "sources": sources.KINDS,
+    "outputs": tuple(outputs.OUTPUT_TABLES.values()),
     "sources.block": (rules.ConditionsTable,),
 }
 

@@ -22,7 +22,7 @@ def test_what_was_planned_by_a_clock_ahead_is_planned_anew(sqlite, tmp_path):
             due = {job.id: job.next_run_time - datetime.now(UTC) for job in scheduler.get_jobs()}
         finally:
             scheduler.shutdown()
-    assert set(due) == {"digest daily", "digest weekly", "run", "outbox"}
+    assert set(due) == {"digest daily", "digest weekly", "run", "outbox", "outputs"}
     assert due["outbox"] <= timedelta(minutes=1)
     assert due["run"] <= timedelta(hours=1)
     assert due["digest daily"] <= timedelta(days=1)
