@@ -77,12 +77,9 @@ class Receiver:
 def at_time(now: datetime) -> Iterator[None]:
     """Let the receiver's library believe that it is `now`."""
 
-    class Then(datetime):
-        @classmethod
-        def now(cls, tz: Any = None) -> datetime:
-            return now.astimezone(tz)
-
-    with mock.patch.object(webhooks, "datetime", Then):
+    then = mock.Mock(wraps=datetime)
+    then.now.side_effect = now.astimezone
+    with mock.patch.object(webhooks, "datetime", then):
         yield
 
 

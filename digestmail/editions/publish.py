@@ -194,9 +194,14 @@ def publish_one(
     if queued.example is not None:
         render(edition, with_picks(sections, queued.example, edition.limits.max_papers))
     editions.set_recipients(connection, edition_id, queued.recipients)
-    if edition.entries and digest.name == digest.base:
-        outputs.enqueue(connection, edition_id, digest.outputs, queued_at)
+    _queue_outputs(connection, digest, edition, edition_id, queued_at)
     return _report(composed, rendered, queued)
+
+
+def _queue_outputs(connection: Connection, digest: Digest, edition: Edition, edition_id: int, now: datetime) -> None:
+    """Queue an edition with papers for the outputs of its digest. Those of variants are for readers only."""
+    if edition.entries and digest.name == digest.base:
+        outputs.enqueue(connection, edition_id, digest.outputs, now)
 
 
 def _not_now(connection: Connection, digest: Digest, slot: Slot | None, horizon: datetime | None) -> DigestReport:

@@ -19,7 +19,7 @@ from filelock import FileLock, Timeout
 
 from digestmail.errors import DigestmailError, OutputError
 from digestmail.outputs.base import OutputMessage
-from digestmail.outputs.pages import INDEX, PageFormat, PageLink, Pages
+from digestmail.outputs.pages import INDEX, PageFormat, PageLink, PageRenderer
 
 _LOCK: Final = ".digestmail.lock"
 _FOLDER: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
@@ -34,7 +34,7 @@ class Files:
 
     repeatable = True
 
-    def __init__(self, pages: Pages, *, path: Path, form: PageFormat, timeout: float) -> None:
+    def __init__(self, pages: PageRenderer, *, path: Path, form: PageFormat, timeout: float) -> None:
         """Write into `path`, which is created when it is needed."""
         self.timeout = timeout
         self._pages = pages

@@ -52,7 +52,7 @@ class PageLink:
     """Relative to the list."""
 
 
-class Pages:
+class PageRenderer:
     """Renders pages in the languages of the digests."""
 
     def __init__(

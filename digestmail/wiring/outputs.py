@@ -114,9 +114,9 @@ class OutputSetup:
 
     def _files(self, table: FilesTable) -> Output:
         from digestmail.outputs.files import Files
-        from digestmail.outputs.pages import PageFormat, Pages
+        from digestmail.outputs.pages import PageFormat, PageRenderer
 
-        pages = Pages(
+        pages = PageRenderer(
             self.templates,
             looks={digest.name: digest.look for digest in self.digests},
             titles={digest.name: digest.title for digest in self.digests},

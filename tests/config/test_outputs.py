@@ -75,8 +75,8 @@ def test_an_output_without_digests_gets_all_but_the_personal_ones(tmp_path):
 
 
 def test_an_output_for_one_digest_gets_only_that(tmp_path):
-    other = PERSONAL.replace('selection = "personal"\n', "").replace("mine", "other")
-    config = loaded(tmp_path, other, FILES + 'digests = ["other"]\n')
+    table = PERSONAL.replace('selection = "personal"\n', "").replace("mine", "other")
+    config = loaded(tmp_path, table, FILES + 'digests = ["other"]\n')
     daily, other = with_outputs(config.digest_values(), config)
 
     assert (len(daily.outputs), len(other.outputs)) == (0, 1)

@@ -116,11 +116,20 @@ def test_a_text_in_other_scripts_arrives_unharmed(httpserver):
     assert "apprise" in sys.modules
 
 
+class Kept(logging.Handler):
+    """Keeps every record."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[logging.LogRecord] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.seen.append(record)
+
+
 def test_what_apprise_logs_goes_neither_into_our_log_nor_to_standard_error(httpserver, capfd):
     httpserver.expect_request("/room").respond_with_data("no", status=500)
-    seen: list[logging.LogRecord] = []
-    handler = logging.Handler()
-    handler.emit = seen.append
+    handler = Kept()
     logging.getLogger().addHandler(handler)
     try:
         with pytest.raises(OutputError):
@@ -128,5 +137,5 @@ def test_what_apprise_logs_goes_neither_into_our_log_nor_to_standard_error(https
     finally:
         logging.getLogger().removeHandler(handler)
 
-    assert [record for record in seen if record.name == "apprise" and record.levelno >= logging.WARNING] == []
+    assert [one for one in handler.seen if one.name == "apprise" and one.levelno >= logging.WARNING] == []
     assert capfd.readouterr() == ("", "")

@@ -15,9 +15,9 @@ from digestmail.mail.templates import Templates
 from digestmail.model.editions import Slot
 from digestmail.outputs import files
 from digestmail.outputs.files import Files, write_atomically
-from digestmail.outputs.pages import PageFormat, Pages
+from digestmail.outputs.pages import PageFormat, PageRenderer
 
-PAGES = Pages(Templates(), looks={}, titles={"daily": "Trending papers"}, base_url=None)
+PAGES = PageRenderer(Templates(), looks={}, titles={"daily": "Trending papers"}, base_url=None)
 
 
 def folder(path: Path, form: PageFormat = PageFormat.HTML) -> Files:
@@ -147,7 +147,7 @@ def test_a_broken_template_is_a_failure_that_names_it(tmp_path, monkeypatch):
     def broken(*_: object) -> str:
         raise RenderError("output/edition.html, line 3: oops")
 
-    monkeypatch.setattr(Pages, "edition", broken)
+    monkeypatch.setattr(PageRenderer, "edition", broken)
     with pytest.raises(OutputError, match="line 3"):
         folder(tmp_path).send(message("A"))
 

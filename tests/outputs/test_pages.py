@@ -18,9 +18,9 @@ from digestmail.model.editions import Edition
 from digestmail.model.papers import Signals
 from digestmail.model.selection import TopicMatch
 from digestmail.model.theme import Appearance
-from digestmail.outputs.pages import PageFormat, PageLink, Pages, escaped
+from digestmail.outputs.pages import PageFormat, PageLink, PageRenderer, escaped
 
-PAGES = Pages(Templates(), looks={}, titles={"daily": "Trending papers"}, base_url="https://digest.example.org")
+PAGES = PageRenderer(Templates(), looks={}, titles={"daily": "Trending papers"}, base_url="https://digest.example.org")
 MARKUP = [
     "<script>",
     "](javascript:x)",
@@ -146,7 +146,7 @@ def test_a_link_leads_where_it_should_or_is_left_out(link, form):
 
 
 def test_a_page_has_topics_reasons_and_links_in_the_language_of_its_digest():
-    german = Pages(Templates(), looks={"daily": Appearance(language="de")}, titles={}, base_url=None)
+    german = PageRenderer(Templates(), looks={"daily": Appearance(language="de")}, titles={}, base_url=None)
 
     written = german.edition(hostile("Titel"), PageFormat.HTML)
 

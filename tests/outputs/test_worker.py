@@ -42,7 +42,7 @@ class FakeOutput:
         self.repeatable = repeatable
         self.timeout = timeout
         self.arrived: list[OutputMessage] = []
-        self.on_send: Callable[[], None] = lambda: None
+        self.on_send: Callable[[], object] = lambda: None
 
     def send(self, message: OutputMessage) -> str:
         self.on_send()
@@ -308,7 +308,7 @@ def test_without_any_output_everything_that_waits_is_cancelled(stage):
 def test_an_output_that_hangs_is_left_and_the_others_get_theirs(stage, monkeypatch):
     over = threading.Event()
     hanging, other = FakeOutput(timeout=0.01), FakeOutput()
-    hanging.on_send = lambda: over.wait(10) and None
+    hanging.on_send = lambda: over.wait(10)
     monkeypatch.setattr(attempt, "GRACE", 0.0)
     stage.known = {HOOK: hanging, ROOM: other}
     stage.publish()
