@@ -111,8 +111,8 @@ class Daemon:
         except DigestmailError as error:
             log.error("outputs: %s", error)  # noqa: TRY400 - no bug
             return
-        for problem in sent.problems:
-            log.warning("output %s", problem)
+        for problem in (*sent.problems, *filter(None, [sent.stopped])):
+            log.warning("outputs: %s", problem)
 
     def _deliver(self, *, stop: Stop) -> RunReport:
         return RunReport(deliver=self._app.deliver(stop=stop))

@@ -13,6 +13,7 @@ from digestmail.clock import Clock
 from digestmail.config.outputs import AnyOutput, AppriseTable, FilesTable, WebhookTable, ZoteroTable
 from digestmail.config.settings import Config
 from digestmail.delivery.epoch import EpochFile
+from digestmail.errors import StorageError
 from digestmail.model.digests import Digest, OutputTarget
 from digestmail.model.outputs import OutputsReport
 from digestmail.model.reports import Stop
@@ -63,9 +64,16 @@ class OutputSetup:
     templates: Templates
 
     def send(self, epoch: Callable[[], EpochFile], *, random: Random, stop: Stop) -> OutputsReport:
-        """Send what is due to outputs, and cancel what is queued for others. Raises StorageError."""
-        if not self._has_work():
-            return OutputsReport()
+        """Send what is due to outputs, and cancel what is queued for others.
+
+        If the database is not available, the report says so: emails were sent before, and their report counts.
+        """
+        try:
+            return self._sent(epoch, random, stop) if self._has_work() else OutputsReport()
+        except StorageError as error:
+            return OutputsReport(stopped=str(error))
+
+    def _sent(self, epoch: Callable[[], EpochFile], random: Random, stop: Stop) -> OutputsReport:
         from digestmail.outputs.outcomes import OutputRules
         from digestmail.outputs.worker import OutputWorker
 

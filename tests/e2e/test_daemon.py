@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import threading
 from datetime import UTC, datetime, timedelta
 
 from fakes import THURSDAY, FakeClock
 from websites import open_app
 
 from digestmail.daemon import Daemon, clock_offset
+from digestmail.model.reports import DeliverReport, Stop
 
 YEAR = timedelta(days=365)
 
@@ -54,3 +56,33 @@ def test_being_told_to_stop_is_passed_on(sqlite, tmp_path):
     with open_app(f"sqlite:///{tmp_path / 'test.db'}") as app:
         Daemon(app, on_report=lambda _: None, on_stop=lambda: told.append(True)).stop()
     assert told == [True]
+
+
+def test_an_output_that_hangs_holds_up_no_delivery(sqlite, tmp_path, monkeypatch):
+    hangs, delivered, over = threading.Event(), threading.Event(), threading.Event()
+
+    def hang(*, stop: Stop) -> DeliverReport:
+        hangs.set()
+        over.wait(20)
+        return DeliverReport()
+
+    def deliver(*, stop: Stop) -> DeliverReport:
+        assert hangs.wait(20)
+        delivered.set()
+        return DeliverReport()
+
+    with open_app(f"sqlite:///{tmp_path / 'test.db'}") as app:
+        monkeypatch.setattr(app, "send_outputs", hang)
+        monkeypatch.setattr(app, "deliver", deliver)
+        daemon = Daemon(app, on_report=lambda _: None)
+        scheduler = daemon._scheduler
+        scheduler.start(paused=True)
+        try:
+            for name in ("outputs", "outbox"):
+                scheduler.modify_job(name, next_run_time=datetime.now(UTC))
+            scheduler.resume()
+            assert delivered.wait(20)
+            assert not over.is_set()
+        finally:
+            over.set()
+            scheduler.shutdown()

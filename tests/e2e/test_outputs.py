@@ -21,12 +21,14 @@ from digestmail.app import App
 from digestmail.cli import check_outputs
 from digestmail.cli.printing import lines
 from digestmail.config.load import load
+from digestmail.errors import StorageError
 from digestmail.model.reports import RunReport
-from digestmail.outputs import admin
+from digestmail.outputs import admin, worker
 from digestmail.subscribers import admin as subscribers
 
 DAY = timedelta(days=1)
 READER = "reader@example.net"
+SECRETS = (SECRET, "made-up-zotero-key", "/room", "/hall")
 CONFIG = """
 base_url = "https://digest.example.org"
 database = "{database}"
@@ -149,6 +151,8 @@ def test_three_days_bring_each_edition_to_each_output_once(stage):
     pages = {str(page.relative_to(stage.path / "public")) for page in (stage.path / "public").rglob("*.html")}
     assert pages == {"index.html", *(f"daily/2026-04-0{day}.html" for day in (2, 3, 4))}
     assert READER not in str([stage.hook.accepted, stage.rooms, stage.zotero.items])
+    for file in stage.path.glob("test.db*"):
+        assert not [secret for secret in SECRETS if secret.encode() in file.read_bytes()]
 
 
 def test_outputs_that_fail_hold_up_no_email_and_are_sent_later(stage):
@@ -192,6 +196,19 @@ def test_an_output_that_is_given_up_fails_one_run_and_is_named_by_check(stage):
     with stage.open() as app:
         admin.retry(app.database, "hook", stage.clock.now())
         assert app.send_outputs().outputs.sent == 1
+
+
+def test_a_database_that_is_lost_after_the_emails_leaves_their_report(stage, monkeypatch):
+    stage.subscribe()
+
+    def lost(*_: object, **__: object) -> None:
+        raise StorageError("database test.db: disk I/O error")
+
+    monkeypatch.setattr(worker.outputs, "claim", lost)
+    report = stage.run()
+    assert report.deliver.sent == stage.mails() == 1
+    assert report.failed
+    assert "outputs  0 sent; database test.db: disk I/O error" in list(lines(report))
 
 
 def test_410_stops_the_output_and_says_so(stage):
