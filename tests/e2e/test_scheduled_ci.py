@@ -1,4 +1,4 @@
-"""The CI recipes of docs/scheduled-ci.md, run by a shell: their jobs keep their memory, and stop when it is not safe."""
+"""The CI recipes of docs/scheduled-ci.md, run by a shell: jobs keep their memory, and stop when it is not safe."""
 
 from __future__ import annotations
 
