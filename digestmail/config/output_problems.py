@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ def output_problems(config: Config, base: Path) -> Iterator[str]:
         if isinstance(table, ZoteroTable) and table.url.startswith("http://") and not _is_local(table.url):
             yield f"{key}.url: the API key would go over the network in clear text: use an https:// address"
         if isinstance(table, FilesTable):
-            folder = (base / table.path).absolute()
+            folder = Path(os.path.abspath(base / table.path))  # noqa: PTH100 - without "..", and without following links
             if folder in folders:
                 yield f"{key}.path: is the folder of {folders[folder]} too: give each output its own"
             folders.setdefault(folder, key)

@@ -28,8 +28,7 @@ def chat_message(content: EditionContent, *, body_limit: int, title_limit: int, 
     """
     title = inert(at_word(content.title, _SUBJECT_LENGTH))
     title = f"[Test] {title}" if test else title
-    if title_limit:
-        title = _cut(title, title_limit)
+    title = _cut(title, title_limit or body_limit)
     limit = int(min(body_limit, MOST_BYTES) * _HEADROOM) - (0 if title_limit else _bytes(title) + 2)
     return title, _body(content, max(limit, 0))
 

@@ -89,7 +89,7 @@ def test_every_problem_is_reported_at_once(tmp_path):
         HOOK.replace(f'secret = "{SECRET}"\n', ""),
         CHAT.replace("json://localhost/made-up-path", "ntfy://made-up-topic") + 'digests = ["dayly", "mine"]\n',
         FILES,
-        FILES.replace('"site"', '"again"'),
+        FILES.replace('"site"', '"again"').replace("public", "./x/../public"),
         ZOTERO + 'url = "http://zotero.example.org"\n',
         FILES,
     )

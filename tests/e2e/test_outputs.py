@@ -297,6 +297,33 @@ def test_outputs_are_listed_retried_and_tested_from_the_command_line(stage, monk
     assert stage.hook.accepted[-1]["type"] == "edition.test"
     assert "the key may write" in digestmail(stage.path, "outputs", "test", "zotero")
     assert "test.html" in digestmail(stage.path, "outputs", "test", "site")
+    tested = digestmail(stage.path, "outputs", "test", "chat", status=1)
+    assert "sent; JSON" in tested
+    assert "JSON answered 500" in tested
+    assert "did you mean 'hook'?" in digestmail(stage.path, "outputs", "test", "hok", status=1)
+
+
+def test_check_names_what_will_not_work_before_a_run_has_to(stage, monkeypatch):
+    (stage.path / "public").write_text("a file")
+    monkeypatch.setattr("digestmail.outputs.chat.find_spec", lambda _: None)
+
+    with stage.open() as app:
+        found = list(check_outputs.problems(app))
+    assert sum("Apprise is not installed" in one for one in found) == 2
+    assert f"output site: {stage.path / 'public'} is not a folder" in found
+    assert not any(secret in one for one in found for secret in SECRETS)
+
+
+def test_check_names_an_output_that_no_run_sends(stage):
+    with stage.open() as app:
+        app.collect()
+        app.publish()
+    stage.clock.sleep(3 * 3600)
+
+    with stage.open() as app:
+        found = list(check_outputs.problems(app))
+    assert "output hook: 1 edition not sent for more than two hours" in " ".join(found)
+    assert "output chat: 2 editions not sent for more than two hours" in " ".join(found)
 
 
 def _tests() -> str:

@@ -46,10 +46,9 @@ def test_a_message_is_within_the_limits_of_the_service(titles, body_limit, title
     title, body = chat_message(content, body_limit=body_limit, title_limit=title_limit, test=True)
 
     assert len(body.encode()) <= min(body_limit, MOST_BYTES)
-    if title_limit:
-        assert len(title.encode()) <= title_limit
-    elif body:
-        assert len(f"{title}\n\n{body}".encode()) <= max(body_limit, len(title.encode()) + 2 + len(body.encode()))
+    assert len(title.encode()) <= (title_limit or body_limit)
+    if not title_limit and body:
+        assert len(f"{title}\n\n{body}".encode()) <= body_limit
 
 
 @pytest.mark.parametrize(
