@@ -88,7 +88,12 @@ def test_the_state_is_stored_before_and_after_sending():
 
     assert [place(name) for name in order] == sorted(place(name) for name in order)
     assert STEPS[place("Send")]["continue-on-error"] is True
-    assert STEPS[place("Store the state after sending")]["with"]["overwrite"] is True
+    # An upload that overwrites deletes first: if it then fails, the state of the job before would be the newest one.
+    before, after = (STEPS[place(f"Store the state {when} sending")]["with"] for when in ("before", "after"))
+    assert before["name"] != after["name"]
+    assert not any("overwrite" in one for one in (before, after))
+    assert all(one["name"].startswith("digestmail-state") for one in (before, after))
+    assert 'startswith("digestmail-state")' in SCRIPTS["github"]
     script = SCRIPTS["gitlab"]
     assert script.index("store sending") < script.index("digestmail deliver ||") < script.index("store done")
     assert GITLAB["pages"]["resource_group"]
