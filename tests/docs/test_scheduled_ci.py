@@ -102,7 +102,7 @@ def test_the_state_is_stored_before_and_after_sending():
 def test_nothing_that_is_uploaded_contains_a_secret_or_is_not_encrypted():
     uploads = [step["with"]["path"] for step in STEPS if "upload" in step.get("uses", "")]
 
-    assert set(uploads) == {"state.gpg", "public"}
+    assert set(uploads) == {"state.enc", "public"}
     assert GITLAB["pages"]["artifacts"]["paths"] == ["public"]
-    assert all("--symmetric" in script for script in SCRIPTS.values())
+    assert all("openssl enc -aes-256-cbc" in script for script in SCRIPTS.values())
     assert not re.search(r"tar -c[^|]*secrets", "".join(SCRIPTS.values()))

@@ -24,7 +24,7 @@ class Service:
 
     def __init__(self, path: Path, feed: str) -> None:
         self.path = path
-        self.stored = path / "stored.gpg"
+        self.stored = path / "stored.enc"
         self.jobs = 0
         self.config = TOML.replace('kind = "huggingface"', f'kind = "feed"\nurl = "{feed}"').replace(
             "[mail.smtp]", '[network]\nallow_private_hosts = ["127.0.0.1", "localhost"]\n[mail.smtp]'
@@ -39,13 +39,13 @@ class Service:
         (tools / "pip").write_text("#!/bin/sh\n")
         (tools / "curl").write_text(
             "#!/bin/bash\n"
-            'if [[ "$*" == *--upload-file* ]]; then cp state.gpg "$STORED"; exit; fi\n'
-            'if [ -e "$STORED" ]; then cp "$STORED" state.gpg; printf 200; else printf 404; fi\n'
+            'if [[ "$*" == *--upload-file* ]]; then cp state.enc "$STORED"; exit; fi\n'
+            'if [ -e "$STORED" ]; then cp "$STORED" state.enc; printf 200; else printf 404; fi\n'
         )
         (tools / "gh").write_text(
             "#!/bin/bash\n"
-            'if [[ "$2" == *zip ]]; then cd "$(dirname "$STORED")" && cp "$STORED" state.gpg && '
-            '"$PYTHON" -m zipfile -c x.zip state.gpg && cat x.zip; elif [ -e "$STORED" ]; then echo 7; fi\n'
+            'if [[ "$2" == *zip ]]; then cd "$(dirname "$STORED")" && cp "$STORED" state.enc && '
+            '"$PYTHON" -m zipfile -c x.zip state.enc && cat x.zip; elif [ -e "$STORED" ]; then echo 7; fi\n'
         )
         for tool in ("digestmail", "pip", "curl", "gh"):
             (tools / tool).chmod(0o755)
@@ -58,7 +58,7 @@ class Service:
         parts = []
         for step in STEPS:
             if step.get("uses", "").startswith("actions/upload-artifact"):
-                parts.append('cp state.gpg "$STORED"')
+                parts.append('cp state.enc "$STORED"')
             if "run" in step and step.get("if", "").endswith("'adopt'"):
                 parts += [step["run"]] if start == "adopt" else []
             elif "run" in step and "if" not in step:
@@ -75,7 +75,6 @@ class Service:
         environment = {
             "PATH": f"{self.path / 'tools'}:{os.environ['PATH']}",
             "HOME": str(self.path),
-            "GNUPGHOME": str(self.path / "gnupg"),
             "PYTHON": sys.executable,
             "STORED": str(self.stored),
             "STATE_KEY": "made-up-passphrase",
@@ -93,13 +92,12 @@ class Service:
 
 @pytest.fixture
 def service(httpserver, tmp_path) -> Service:
-    if missing := [tool for tool in ("bash", "gpg", "tar", "unzip") if shutil.which(tool) is None]:
+    if missing := [tool for tool in ("bash", "openssl", "tar", "unzip") if shutil.which(tool) is None]:
         pytest.skip(f"{', '.join(missing)} is not installed")
     day = f"{THURSDAY:%a, %d %b %Y} 05:00:00 GMT"
     item = f"<item><title>A paper</title><link>https://a.example.org/1</link><pubDate>{day}</pubDate></item>"
     feed = f"<?xml version='1.0'?><rss version='2.0'><channel><title>F</title>{item}</channel></rss>"
     httpserver.expect_request("/feed").respond_with_data(feed, content_type="application/rss+xml")
-    (tmp_path / "gnupg").mkdir(mode=0o700)
     return Service(tmp_path, httpserver.url_for("/feed"))
 
 
