@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, ExitStack
+from dataclasses import replace
 from datetime import datetime
 from functools import cached_property, partial
 from pathlib import Path
@@ -40,6 +41,7 @@ from digestmail.transports.base import Transport
 from digestmail.wiring import bounces, mail, requests, storage
 from digestmail.wiring.collected import follow_up
 from digestmail.wiring.history import recorded_run
+from digestmail.wiring.outputs import OutputSetup, with_outputs
 from digestmail.wiring.progress import deliver_progress
 from digestmail.wiring.sources import open_sources
 
@@ -65,7 +67,7 @@ class App(AbstractContextManager["App"]):
         self.base = base
         self.clock = clock
         self.wall_clock = wall_clock or SystemClock()
-        self.digests: tuple[Digest, ...] = config.digest_values()
+        self.digests: tuple[Digest, ...] = with_outputs(config.digest_values(), config)
         self._progress = progress
         self._random = Random(secrets.randbits(64))  # noqa: S311 - spreads retries; it need not be secret
         self._opened = ExitStack()
@@ -75,8 +77,8 @@ class App(AbstractContextManager["App"]):
         """Close everything that was opened."""
         self._opened.close()
 
-    def run(self, *, dry_run: bool = False, stop: Stop = never) -> RunReport:
-        """Collect, publish and deliver, with a lock against parallel runs."""
+    def run(self, *, dry_run: bool = False, outputs: bool = True, stop: Stop = never) -> RunReport:
+        """Collect, publish and deliver, with a lock against parallel runs; then send to `outputs`, without it."""
         with self.database.lock("run") as held:
             if not held:
                 return RunReport(busy=True)
@@ -86,7 +88,8 @@ class App(AbstractContextManager["App"]):
             with recorded_run(self.database, self.wall_clock) as record:
                 collected = self.collect(stop=stop)
                 published, delivered = self.publish(stop=stop), self.deliver(stop=stop)
-                return record(RunReport(collect=collected, publish=published, deliver=delivered))
+                report = record(RunReport(collect=collected, publish=published, deliver=delivered))
+        return replace(report, deliver=self.send_outputs(report.deliver, stop=stop)) if outputs else report
 
     def collect(self, *, dry_run: bool = False, stop: Stop = never) -> CollectReport:
         """Read every source. With `dry_run` nothing is stored."""
@@ -113,6 +116,15 @@ class App(AbstractContextManager["App"]):
         """Deliver what is due, notices first."""
         requests.process_all(self.database, self.digests, self.wall_clock.now())
         return self._worker(stop).deliver()
+
+    def send_outputs(self, delivered: DeliverReport = DeliverReport(), *, stop: Stop = never) -> DeliverReport:  # noqa: B008 - frozen
+        """Send to outputs what is due; return the report with it. Only then is the epoch file read."""
+        return replace(delivered, outputs=self.outputs().send(self.epoch, random=self._random, stop=stop))
+
+    def outputs(self) -> OutputSetup:
+        """Return what outputs are created from."""
+        templates = self.mail.renderer.templates
+        return OutputSetup(self.config, self.base, self.database, self.wall_clock, self.digests, templates)
 
     def send_notices(self, *, stop: Stop = never) -> DeliverReport:
         """Send the notices that are due, and no editions."""

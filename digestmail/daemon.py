@@ -53,7 +53,7 @@ class Daemon:
     def __init__(
         self, app: App, *, on_report: Callable[[RunReport], None], stop: Stop, wait: Callable[[float], bool]
     ) -> None:
-        """Schedule a run for every digest of `app`, one every hour, a delivery every minute, and upkeep every day.
+        """Schedule a run for every digest of `app` and one an hour, deliveries and outputs every minute, and upkeep.
 
         The hourly run reads late or throttled sources again, and publishes open slots that were empty. While an edition
         waits for its sources, there is a run every ten minutes. `stop` says whether to stop, and is asked as long as
@@ -69,13 +69,15 @@ class Daemon:
         self._is_working = False
         self._scheduler = BackgroundScheduler(
             jobstores={"default": MemoryJobStore()},
-            executors={"default": ThreadPoolExecutor(max_workers=1)},
+            # A thread for outputs, because one that hangs must not hold up emails.
+            executors={"default": ThreadPoolExecutor(max_workers=1), "outputs": ThreadPoolExecutor(max_workers=1)},
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
             timezone=UTC,
         )
-        jobs = {"outbox": self._look, "upkeep": self._tidy}
+        jobs = {"outbox": self._look, "outputs": self._send_outputs, "upkeep": self._tidy}
         for name, trigger in self._triggers().items():
-            self._scheduler.add_job(jobs.get(name, self._run), trigger, id=name)
+            executor = "outputs" if name == "outputs" else "default"
+            self._scheduler.add_job(jobs.get(name, self._run), trigger, id=name, executor=executor)
 
     def _triggers(self) -> dict[str, BaseTrigger]:
         """Return when each job fires next. An interval starts when it is created."""
@@ -84,10 +86,11 @@ class Daemon:
             "run": IntervalTrigger(hours=1, timezone=UTC),
             "outbox": IntervalTrigger(minutes=1, timezone=UTC),
             "upkeep": IntervalTrigger(days=1, timezone=UTC),
+            "outputs": IntervalTrigger(minutes=1, timezone=UTC),
         }
 
     def _run(self) -> None:
-        self._post(self._app.run)
+        self._post(self._run_mail)
         for line in self._next_runs():
             log.info("%s", line)
 
@@ -99,7 +102,20 @@ class Daemon:
 
     def _look(self) -> None:
         """Deliver what is due, and repeat a run that another process prevented, or in which an edition waited."""
-        self._post(self._app.run if self._owed or self._clock.monotonic() >= self._again_at else self._deliver)
+        self._post(self._run_mail if self._owed or self._clock.monotonic() >= self._again_at else self._deliver)
+
+    def _run_mail(self, *, stop: Stop) -> RunReport:
+        return self._app.run(outputs=False, stop=stop)
+
+    def _send_outputs(self) -> None:
+        """Send to outputs what is due."""
+        try:
+            sent = self._app.send_outputs(stop=self._stop).outputs
+        except DigestmailError as error:
+            log.error("outputs: %s", error)  # noqa: TRY400 - no bug
+            return
+        for problem in (*sent.problems, *filter(None, [sent.stopped])):
+            log.warning("outputs: %s", problem)
 
     def _deliver(self, *, stop: Stop) -> RunReport:
         return RunReport(deliver=self._app.deliver(stop=stop))
@@ -119,7 +135,7 @@ class Daemon:
             waits = LOOK_AGAIN.total_seconds() if report.publish.waiting else math.inf
             self._again_at = self._clock.monotonic() + waits
         done = report.deliver
-        if verb == self._app.run or done.stopped or done.sent + done.deferred + done.failed + done.cancelled:
+        if verb == self._run_mail or done.stopped or done.sent + done.deferred + done.failed + done.cancelled:
             self._on_report(report)
 
     def _tidy(self) -> None:

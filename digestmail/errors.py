@@ -87,6 +87,34 @@ class DeliveryError(DigestmailError):
         self.permanent = permanent
 
 
+class OutputError(DigestmailError):
+    """An edition was not accepted by an output beside email.
+
+    `status` is the HTTP status, if there was one. The text contains no secret of the output.
+    """
+
+    def __init__(
+        self, message: str, *, status: int | None = None, retry_after: float | None = None, permanent: bool = False
+    ) -> None:
+        """Store what the record of the attempt needs.
+
+        `retry_after` is the delay in seconds that the server asked for. `permanent` is whether trying again is
+        pointless.
+        """
+        super().__init__(message)
+        self.status = status
+        self.retry_after = retry_after
+        self.permanent = permanent
+
+
+class OutputGoneError(OutputError):
+    """The receiver wants no more messages (410, RFC 9110 section 15.5.11)."""
+
+
+class OutputUnknownError(OutputError):
+    """It is not known whether the receiver accepted the edition."""
+
+
 class TransportError(DigestmailError):
     """The transport failed (no connection, refused login, refused sender). This does not count against recipients."""
 

@@ -21,6 +21,7 @@ from digestmail.cli import (
     doctor,
     init,
     oauth,
+    outputs,
     pipeline,
     secrets,
     servers,
@@ -76,6 +77,7 @@ app.add_typer(configuration.app, name="config")
 app.add_typer(sources.app, name="sources")
 app.add_typer(subscribers.app, name="subscribers")
 app.add_typer(deliveries.app, name="deliveries")
+app.add_typer(outputs.app, name="outputs")
 app.add_typer(dkim.app, name="dkim")
 app.add_typer(oauth.app, name="oauth")
 app.add_typer(secrets.app, name="secrets")

@@ -79,7 +79,7 @@ def publish(
 def deliver(
     config: ConfigPath = None, now: Now = None, json: Json = False, quiet: Quiet = False, dry_run: DryRun = False
 ) -> None:
-    """Send the queued deliveries that are due."""
+    """Send the queued deliveries that are due, then editions to outputs."""
     from digestmail.cli import printing, progress, stopping
     from digestmail.schedule.times import common_zone
 
@@ -88,7 +88,8 @@ def deliver(
         progress.shown(quiet=quiet or json) as shown,
         open_app(config, now, progress=shown) as app,
     ):
-        report, zone = app.outbox() if dry_run else app.deliver(stop=stop), common_zone(app.digests)
+        report = app.outbox() if dry_run else app.send_outputs(app.deliver(stop=stop), stop=stop)
+        zone = common_zone(app.digests)
     printing.report(report, json=json, quiet=quiet, failed=report.went_wrong, zone=zone)
 
 

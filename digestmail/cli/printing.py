@@ -10,6 +10,7 @@ from typing import Any
 import typer
 
 from digestmail.model.digests import shown_name
+from digestmail.model.outputs import OutputsReport
 from digestmail.model.reports import (
     CollectReport,
     DeliverReport,
@@ -199,3 +200,19 @@ def _deliver_lines(value: DeliverReport, zone: str) -> Iterator[str]:
         yield "notices  " + ", ".join(f"{count} {state}" for state, count in sorted(value.notices.items()))
     yield from (f"         {block}" for block in value.blocks)
     yield from (f"         the delivery counts do not add up: {edition}" for edition in value.unbalanced)
+    yield from outputs_lines(value.outputs)
+
+
+def outputs_lines(value: OutputsReport) -> Iterator[str]:
+    """Yield what was sent to outputs as lines; none if nothing was attempted."""
+    counts = {
+        "deferred": value.deferred,
+        "failed": value.failed,
+        "cancelled": value.cancelled,
+        "ambiguous": value.ambiguous,
+    }
+    if value.is_empty:
+        return
+    text = f"outputs  {value.sent} sent" + "".join(f", {count} {name}" for name, count in counts.items() if count)
+    yield f"{text}; {value.stopped}" if value.stopped else text
+    yield from (f"         {problem}" for problem in value.problems)

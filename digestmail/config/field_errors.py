@@ -19,6 +19,7 @@ from digestmail.config.fetched import ONE_OF
 from digestmail.config.mail import DkimTable, DomainTable, MaildirTable, MailTable, SendmailTable, SmtpTable
 from digestmail.config.network import NetworkTable
 from digestmail.config.oauth import OAuthTable
+from digestmail.config.outputs import OUTPUT_TABLES
 from digestmail.config.profile import ProfileTable
 from digestmail.config.rules import NO_CONDITIONS, ConditionsTable
 from digestmail.config.settings import Config
@@ -50,6 +51,8 @@ _SPELLINGS = {
     "prefixes": 'the prefix of a DOI is what stands before its slash, such as "10.26434"',
     "collection": "a collection is called by the 8 capital letters and digits behind collections/ in its address",
 }
+_KINDS: dict[str, dict[str, type[BaseModel]]] = {"sources": _SOURCE_TABLES, "outputs": {**OUTPUT_TABLES}}
+"""The arrays of tables that have a kind."""
 _TABLES: dict[str, type[BaseModel]] = {
     "mail": MailTable,
     "smtp": SmtpTable,
@@ -75,6 +78,7 @@ _TABLES: dict[str, type[BaseModel]] = {
     "block": ConditionsTable,
     "keep": ConditionsTable,
     **_SOURCE_TABLES,
+    **OUTPUT_TABLES,
 }
 _Place = tuple[int | str, ...]
 
@@ -121,16 +125,16 @@ def field_problems(error: ValidationError, names: Names, environment: Mapping[st
     for problem in found:
         if problem["type"] == "too_short" and any(_is_inside(other["loc"], problem["loc"]) for other in found):
             continue  # the entries are there, but faulty: each has a sentence of its own
-        # Pydantic puts the kind behind the number of a source.
-        kind = 2 if _names_a_kind(problem["loc"]) else None
-        place = tuple(part for at, part in enumerate(problem["loc"]) if at != kind)
+        place = _without_kind(problem["loc"])
         said = _sentence(dict(problem), place)
         variable = variable_for(place, environment)
         yield f"{names.key(place)}{said}" + (f", set by {variable}" if variable else "")
 
 
-def _names_a_kind(place: _Place) -> bool:
-    return place[:1] == ("sources",) and any(part in _SOURCE_TABLES for part in place[2:3])
+def _without_kind(place: _Place) -> _Place:
+    """Return `place` without the kind that pydantic puts behind the index of an array of tables."""
+    kinds = _KINDS.get(str(place[0]), {}) if place else {}
+    return tuple(part for number, part in enumerate(place) if not (number == 2 and part in kinds))  # noqa: PLR2004 - sources, 0, kind
 
 
 def _sentence(problem: dict[str, Any], place: _Place) -> str:
@@ -144,9 +148,10 @@ def _sentence(problem: dict[str, Any], place: _Place) -> str:
         return ": is missing"
     if kind in {"union_tag_invalid", "union_tag_not_found"}:
         named = given.get("kind") if isinstance(given, dict) else None
-        near = difflib.get_close_matches(str(named), _SOURCE_TABLES, n=1)
+        kinds = _KINDS[str(problem["loc"][0])]
+        near = difflib.get_close_matches(str(named), kinds, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
-        return f".kind: is one of {', '.join(_SOURCE_TABLES)} (it is {named!r}){hint}"
+        return f".kind: is one of {', '.join(kinds)} (it is {named!r}){hint}"
     if kind == "too_short":
         return ": at least one is needed"
     if kind in {NO_CONDITIONS, ONE_OF}:
@@ -200,6 +205,8 @@ def _shown(place: _Place, value: Any) -> str:
     """Return a value as a message shows it: nothing that may be a secret, or may hold one."""
     if isinstance(value, dict) or any(word in str(part).lower() for part in place for word in _SECRET_KEYS):
         return "not shown"
+    if place[:1] == ("outputs",) and "urls" in place:
+        return "not shown"  # those of Apprise contain secrets, unlike those of sources
     # A pattern such as "(?i)survey" looks like an address with a query, but contains no secret.
     text = repr(value) if "patterns" in place else mask_addresses(repr(value))
     return text if len(text) <= _SHOWN_LENGTH else f"{text[:_SHOWN_LENGTH]}..."

@@ -17,6 +17,7 @@ from digestmail.config.environment import CONFIG_VARIABLE, Environment, unknown_
 from digestmail.config.fetching import fetching_problems, with_fetching_secrets
 from digestmail.config.field_errors import Names, field_problems, rows_of
 from digestmail.config.files import file_fault
+from digestmail.config.output_problems import cross_output_problems, output_problems, with_output_secrets
 from digestmail.config.places import DEFAULT_PATH, config_places, with_data_dir
 from digestmail.config.servers import secret_problems, server_problems, with_secrets
 from digestmail.config.settings import Config
@@ -52,11 +53,12 @@ def load(path: Path, environment: Mapping[str, str] | None = os.environ) -> Conf
     problems += secret_problems(config, path.parent)
     problems += server_problems(config, path.parent)
     problems += fetching_problems(config, path.parent)
-    problems += list_problems(config, path.parent)
+    problems += [*list_problems(config, path.parent), *output_problems(config, path.parent)]
     if problems:
         raise ConfigError(problems)
-    complete = with_fetching_secrets(with_secrets(config, path.parent), path.parent)
-    return with_data_dir(with_members(complete, path.parent), path.parent)
+    for complete in (with_secrets, with_fetching_secrets, with_output_secrets, with_members, with_data_dir):
+        config = complete(config, path.parent)
+    return config
 
 
 def _lists(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -138,7 +140,8 @@ def _dkim_problems(config: Config, base: Path) -> Iterator[str]:
 
 def _cross_problems(raw: dict[str, Any]) -> Iterator[str]:
     """Find what no single key shows: names used twice or never defined. Works on unchecked data, as far as it goes."""
-    known = {table: [row.get("name") for row in rows_of(raw, table)] for table in ("sources", "topics", "digests")}
+    tables = ("sources", "topics", "digests", "outputs")
+    known = {table: [row.get("name") for row in rows_of(raw, table)] for table in tables}
     for table, names in known.items():
         twice = ((at, name) for at, name in enumerate(names) if name is not None and name in names[:at])
         yield from (f"{table}[{at}].name: {name!r} is used twice" for at, name in twice)
@@ -148,6 +151,7 @@ def _cross_problems(raw: dict[str, Any]) -> Iterator[str]:
         if isinstance(name, str) and name in RESERVED_NAMES:
             yield f"digests[{index}].name: {name!r} is the name of a page"
         yield from _digest_problems(entries.entry("digests", index), digest, known)
+    yield from cross_output_problems(raw)
 
 
 def _digest_problems(key: str, digest: dict[str, Any], known: Mapping[str, list[Any]]) -> Iterator[str]:

@@ -19,6 +19,7 @@ from digestmail.config.enrichment import EnrichmentTable
 from digestmail.config.environment import ENV_DELIMITER, ENV_PREFIX, Environment
 from digestmail.config.mail import MailTable
 from digestmail.config.network import NetworkTable
+from digestmail.config.outputs import OutputTable
 from digestmail.config.profile import ProfileTable
 from digestmail.config.sources import SourceTable
 from digestmail.config.summaries import SummariesTable
@@ -55,6 +56,7 @@ class Config(BaseSettings):
     sources: Annotated[tuple[SourceTable, ...], Field(min_length=1)]
     topics: tuple[TopicTable, ...] = ()
     digests: Annotated[tuple[DigestTable, ...], Field(min_length=1)]
+    outputs: tuple[OutputTable, ...] = ()
 
     @classmethod
     def settings_customise_sources(

@@ -27,7 +27,7 @@ from digestmail.model.selection import Section
 from digestmail.schedule.cron import current_slot, next_fire
 from digestmail.schedule.gate import Gate
 from digestmail.selection.segments import for_all_topics, with_picks
-from digestmail.storage import audience, editions, settings
+from digestmail.storage import audience, editions, outputs, settings
 from digestmail.storage.database import Database
 
 log = logging.getLogger("digestmail.editions")
@@ -216,7 +216,14 @@ def _publish_composed(
     if queued.example is not None:
         render(edition, with_picks(sections, queued.example, edition.limits.max_papers))
     editions.set_recipients(connection, edition_id, queued.recipients)
+    _queue_outputs(connection, digest, edition, edition_id, due.now)
     return _report(composed, missed, rendered, queued)
+
+
+def _queue_outputs(connection: Connection, digest: Digest, edition: Edition, edition_id: int, now: datetime) -> None:
+    """Queue an edition with papers for the outputs of its digest. Those of variants are for readers only."""
+    if edition.entries and digest.name == digest.base:
+        outputs.enqueue(connection, edition_id, digest.outputs, now)
 
 
 def _not_now(connection: Connection, digest: Digest, slot: Slot | None, horizon: datetime | None) -> DigestReport:

@@ -160,6 +160,16 @@ class CatchUp:
     """The local day from which their edition has papers."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class OutputTarget:
+    """A destination of a configured output. Each destination of an edition is queued, attempted and retried alone."""
+
+    output: str
+    """The name of the output."""
+    destination: str = ""
+    """A fingerprint, if an output has several destinations; empty if it has one."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Digest:
     """A configured newsletter, or a variant of one for readers who get it less often."""
@@ -203,6 +213,8 @@ class Digest:
         """How many papers are picked for one reader at most."""
         return self.limits.max_papers if self.personal else min(self.for_you, self.limits.max_papers)
 
+    outputs: tuple[OutputTarget, ...] = ()
+    """Where its editions go besides emails; those of its variants go nowhere else."""
     catch_up: CatchUp | None = None
     """Set in the variant for readers who return from a pause."""
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from digestmail.model.outputs import OutputsReport
 from digestmail.model.papers import Health, SourceHealth
 from digestmail.model.subscribers import DomainBlock
 
@@ -242,11 +243,14 @@ class DeliverReport:
     unbalanced: tuple[str, ...] = ()
     """Editions whose counts are inconsistent: recipients = sent + failed + cancelled + ambiguous + open."""
 
+    outputs: OutputsReport = OutputsReport()
+    """What was sent to outputs beside email, after the emails."""
+
     @property
     def went_wrong(self) -> bool:
         """Whether the operator should look at it."""
         held = self.ambiguous or self.notices.get("ambiguous")
-        return bool(self.failed or held or self.stopped or self.unbalanced)
+        return bool(self.failed or held or self.stopped or self.unbalanced or self.outputs.went_wrong)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

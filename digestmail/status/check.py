@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from digestmail.collect.collector import list_health
 from digestmail.config.mail import SmtpTable
+from digestmail.config.output_problems import output_secrets
 from digestmail.config.servers import secrets_of
 from digestmail.editions.cadence import chosen
 from digestmail.editions.publish import is_waiting
@@ -20,7 +21,7 @@ from digestmail.model.reports import DeliverReport
 from digestmail.model.subscribers import ChoiceCount
 from digestmail.schedule.cron import next_fire
 from digestmail.schedule.times import common_zone
-from digestmail.status import fetching, files, moments, outbox, sources
+from digestmail.status import fetching, files, moments, outbox, outputs, sources
 from digestmail.subscribers.admin import count_choices
 from digestmail.text.counts import counted
 from digestmail.text.credentials import weaknesses
@@ -65,9 +66,10 @@ def check(app: App, *, connect: bool, thorough: bool = True) -> CheckReport:
     if connect:
         problems += [*_connections(app), *list_problems(app.config, app.database, app.wall_clock)]
     problems += [*place_problems(app.config, app.base), *file_problems(app.config, app.base)]
-    problems += weaknesses(secrets_of(app.config))
+    problems += weaknesses(secrets_of(app.config) | output_secrets(app.config))
     problems += [*_unused(app), *sign_in_problems(app.config, app.database, app.wall_clock)]
     problems += outbox.problems(app, thorough=thorough)
+    problems += outputs.problems(app)
     configured = [table.name for table in app.config.sources]
     health = tuple(row for row in list_health(app.database) if row.source in configured)
     problems += _orphans(app, wanted := count_choices(app.database))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from pydantic import BaseModel
 
+from digestmail.config.field_errors import rows_of
 from digestmail.config.places import DEFAULT_PATH
 from digestmail.errors import DigestmailError
 from digestmail.wiring.bounces import count_quarantined
@@ -31,6 +32,7 @@ _SECRET_KEYS: Final = frozenset(
         "api_key",
         "zotero_key",
         "client_secret",
+        "secret",
         "semantic_scholar_key",
         "openalex_key",
     }
@@ -108,9 +110,11 @@ def _secret_files(table: BaseModel, prefix: str) -> Iterator[tuple[str, Path]]:
 
 def _contains_secret(path: Path) -> bool:
     try:
-        return _has_secret_key(tomllib.loads(path.read_text(encoding="utf-8-sig")))
+        raw = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError):
         return False
+    # The addresses of Apprise contain secrets, unlike those of sources.
+    return _has_secret_key(raw) or any(table.get("urls") for table in rows_of(raw, "outputs"))
 
 
 def _has_secret_key(value: object) -> bool:

@@ -68,6 +68,12 @@ LIMITS: Final[Mapping[str, timedelta | None]] = {
     "notices.ended_at": _PAST,
     "runs.started_at": _PAST,
     "runs.ended_at": _PAST,
+    # Deferred by Retry-After, at most a day.
+    "output_deliveries.due_at": LONGEST_DELIVERY,
+    "output_deliveries.queued_at": _PAST,
+    "output_deliveries.ended_at": _PAST,
+    "output_attempts.at": _PAST,
+    "stopped_outputs.at": _PAST,
     "rates.next_at": LONGEST_PAUSE,
     "rates.slowed_at": _PAST,
     "rates.paused_until": LONGEST_PAUSE,

@@ -55,6 +55,9 @@ TEXT_COLUMNS: Final[Mapping[str, Mapping[str, Kept]]] = {
     # No user name: `account` is a hash of it and of other things.
     "oauth_tokens": dict.fromkeys(("server", "account", "access_token", "refresh_token"), Kept.NOTHING),
     "opt_outs": {"digest": Kept.NOTHING},
+    # `text` and `reason` are what a server said about an edition, which contains nothing about readers.
+    "output_attempts": {"state": Kept.NOTHING, "text": Kept.NOTHING},
+    "output_deliveries": dict.fromkeys(("output", "destination", "token", "state", "text"), Kept.NOTHING),
     "paper_aliases": {"alias": Kept.NOTHING},
     "paper_embeddings": {"model": Kept.NOTHING},
     "paper_records": dict.fromkeys(("source", "venue", "url"), Kept.NOTHING),
@@ -92,6 +95,7 @@ TEXT_COLUMNS: Final[Mapping[str, Mapping[str, Kept]]] = {
     "source_days": {"source": Kept.NOTHING},
     "source_health": dict.fromkeys(("source", "category", "health", "detail", "parked_address"), Kept.NOTHING),
     "sources": {"name": Kept.NOTHING},
+    "stopped_outputs": dict.fromkeys(("output", "destination", "reason"), Kept.NOTHING),
     "subscribers": {
         "address": Kept.ROW,
         "key": Kept.ROW,

@@ -17,6 +17,7 @@ from digestmail.config import (
     mail,
     network,
     oauth,
+    outputs,
     profile,
     rules,
     settings,
@@ -422,6 +423,7 @@ TABLES: dict[str, tuple[type[BaseModel], ...]] = {
     "digests.theme.dark": (digests.DarkTable,),
     "digests.theme.logo": (digests.LogoTable,),
     "sources": sources.KINDS,
+    "outputs": tuple(outputs.OUTPUT_TABLES.values()),
     "sources.block": (rules.ConditionsTable,),
 }
 

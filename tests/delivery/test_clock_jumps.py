@@ -11,6 +11,7 @@ from random import Random
 
 import pytest
 from fakes import THURSDAY, FakeClock, FakeSource, FakeTransport, digest, paper, reading, render, sighting
+from outbox import edition
 from sqlalchemy import func, select
 from worker_fixture import fill, standing, worker
 
@@ -20,27 +21,30 @@ from digestmail.bounces.score import Scoring, score
 from digestmail.collect.collector import collect
 from digestmail.delivery.backoff import next_attempt
 from digestmail.editions.publish import publish
-from digestmail.errors import DeliveryError, TransportError
+from digestmail.errors import DeliveryError, OutputError, TransportError
 from digestmail.mail.link_tokens import LinkTokens
 from digestmail.model.deliveries import Attempted, DeliveryState, Manner, NoticeKind
-from digestmail.model.digests import Cadence
+from digestmail.model.digests import Cadence, OutputTarget
 from digestmail.model.literature import IndexName, PaperIds
 from digestmail.model.papers import Sighting, Signals, Validators
 from digestmail.model.personal import ReadingListKind
 from digestmail.model.subscribers import BounceEvent, BounceKind, Preferences, SubscriberState, Subscription
 from digestmail.oauth.answers import TokenGrant
 from digestmail.oauth.tokens import grant_row, is_valid
+from digestmail.outputs.outcomes import OutputRules, after_failure, not_attempted
 from digestmail.schedule.moments import LONGEST_DELIVERY, LONGEST_PAUSE
 from digestmail.storage import (
     audience,
     bounces,
     claims,
     due_times,
+    editions,
     future_moments,
     host_limits,
     idempotency,
     notices,
     oauth_tokens,
+    outputs,
     paper_records,
     papers,
     rates,
@@ -92,6 +96,9 @@ NOT_PLAYED = {
     "notice_attempts.at": "only shown",
     "runs.started_at": "the list of the last runs is ordered by it",
     "runs.ended_at": "only shown",
+    "output_deliveries.ended_at": "says whether check still names a failure",
+    "output_attempts.at": "only shown",
+    "stopped_outputs.at": "only shown",
     "workers.seen_at": "a worker of the future counts as silent; its process decides",
     "notices.ended_at": "only shown",
     "changes.made_at": "says when a change is forgotten, later at most",
@@ -120,7 +127,7 @@ def test_every_column_with_a_moment_is_played_or_harms_nobody():
 
 @pytest.mark.parametrize("name", ["_host_limits", "_rates", "_connections", "_deliveries", "_refused", "_dead",
                                   "_notices", "_signing_up", "_asking", "_told", "_pauses", "_sources", "_papers",
-                                  "_editions", "_cadences",
+                                  "_editions", "_cadences", "_outputs",
                                   "_keys", "_bounces", "_leaving", "_addresses", "_servers", "_oauth",
                                   "_reading_lists", "_records"])  # fmt: skip
 def test_what_a_wrong_clock_wrote_stops_nothing_once_it_is_right(database, wrong, tmp_path, name):
@@ -179,6 +186,28 @@ def _connections(database, wrong, _):
         rates.release_connections(connection, "me", RIGHT + LONGEST_PAUSE)
         held = connection.execute(select(func.count()).select_from(schema.connection_leases)).scalar_one()
         assert held == 0
+
+
+# -- outputs -----------------------------------------------------------------------------------------------------------
+
+
+@over("output_deliveries.due_at", "output_deliveries.queued_at")
+def _outputs(database, wrong, _):
+    target = OutputTarget(output="hook")
+    rules = OutputRules(give_up=96 * HOUR, max_lateness=48 * HOUR)
+    with database.begin() as connection:
+        edition_id = editions.add(connection, edition(reason="a test"))
+        outputs.enqueue(connection, edition_id, [target], wrong)
+    claimed, now = None, RIGHT
+    while claimed is None and now <= RIGHT + LONGEST_DELIVERY:
+        with database.begin() as connection:
+            claimed = outputs.claim(connection, now, HOUR)
+        now += HOUR
+    assert claimed is not None
+    late = not_attempted(claimed, rules, now, repeatable=True)
+    assert (late is not None) == (wrong < RIGHT - 48 * HOUR)
+    again = after_failure(claimed, OutputError("busy"), rules, now, Random(1), 1)
+    assert again.state is (DeliveryState.FAILED if wrong < RIGHT - 96 * HOUR else DeliveryState.DEFERRED)
 
 
 # -- the outbox --------------------------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import threading
 from datetime import UTC, datetime, timedelta
 
 from fakes import THURSDAY, FakeClock
@@ -7,7 +8,7 @@ from websites import open_app
 
 from digestmail.daemon import Daemon, clock_offset
 from digestmail.errors import StorageError
-from digestmail.model.reports import DeliverReport, DigestReport, PublishReport, RunReport, never
+from digestmail.model.reports import DeliverReport, DigestReport, PublishReport, RunReport, Stop, never
 
 YEAR = timedelta(days=365)
 
@@ -24,7 +25,7 @@ def test_what_was_planned_by_a_clock_ahead_is_planned_anew(sqlite, tmp_path):
             due = {job.id: job.next_run_time - datetime.now(UTC) for job in scheduler.get_jobs()}
         finally:
             scheduler.shutdown()
-    assert set(due) == {"digest daily", "digest weekly", "run", "outbox", "upkeep"}
+    assert set(due) == {"digest daily", "digest weekly", "run", "outbox", "outputs", "upkeep"}
     assert due["outbox"] <= timedelta(minutes=1)
     assert due["run"] <= timedelta(hours=1)
     assert due["digest daily"] <= timedelta(days=1)
@@ -102,3 +103,33 @@ def test_while_an_edition_waits_there_is_a_run_every_ten_minutes(sqlite, tmp_pat
 
 def waiting_report(status: str) -> RunReport:
     return RunReport(publish=PublishReport(digests=(DigestReport(digest="daily", status=status),)))
+
+
+def test_an_output_that_hangs_holds_up_no_delivery(sqlite, tmp_path, monkeypatch):
+    hangs, delivered, over = threading.Event(), threading.Event(), threading.Event()
+
+    def hang(*, stop: Stop) -> DeliverReport:
+        hangs.set()
+        over.wait(20)
+        return DeliverReport()
+
+    def deliver(*, stop: Stop) -> DeliverReport:
+        assert hangs.wait(20)
+        delivered.set()
+        return DeliverReport()
+
+    with open_app(f"sqlite:///{tmp_path / 'test.db'}") as app:
+        monkeypatch.setattr(app, "send_outputs", hang)
+        monkeypatch.setattr(app, "deliver", deliver)
+        daemon = Daemon(app, on_report=lambda _: None, stop=never, wait=lambda _: True)
+        scheduler = daemon._scheduler
+        scheduler.start(paused=True)
+        try:
+            for name in ("outputs", "outbox"):
+                scheduler.modify_job(name, next_run_time=datetime.now(UTC))
+            scheduler.resume()
+            assert delivered.wait(20)
+            assert not over.is_set()
+        finally:
+            over.set()
+            scheduler.shutdown()

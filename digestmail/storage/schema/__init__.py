@@ -17,6 +17,7 @@ from digestmail.storage.schema.edition import (
 )
 from digestmail.storage.schema.history import domain_days, runs, source_days
 from digestmail.storage.schema.operation import idempotency_keys, settings
+from digestmail.storage.schema.output import output_attempts, output_deliveries, stopped_outputs
 from digestmail.storage.schema.paper import (
     paper_aliases,
     paper_embeddings,
@@ -67,6 +68,8 @@ __all__ = [
     "notices",
     "oauth_tokens",
     "opt_outs",
+    "output_attempts",
+    "output_deliveries",
     "paper_aliases",
     "paper_embeddings",
     "paper_records",
@@ -88,6 +91,7 @@ __all__ = [
     "source_days",
     "source_health",
     "sources",
+    "stopped_outputs",
     "storable_text",
     "subscribers",
     "subscriptions",

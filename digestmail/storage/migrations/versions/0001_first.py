@@ -709,12 +709,83 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("edition_id", "subscriber_id", "number", name=op.f("pk_attempts")),
         sqlite_with_rowid=False,
     )
+    op.create_table(
+        "output_deliveries",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("edition_id", sa.Integer(), nullable=False),
+        sa.Column("output", sa.Text(), nullable=False),
+        sa.Column("destination", sa.Text(), nullable=False),
+        sa.Column("token", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("attempts", sa.SmallInteger(), nullable=False),
+        sa.Column("due_at", Moment(), nullable=True),
+        sa.Column("fence", sa.Integer(), nullable=False),
+        sa.Column("queued_at", Moment(), nullable=False),
+        sa.Column("ended_at", Moment(), nullable=True),
+        sa.Column("code", sa.SmallInteger(), nullable=True),
+        sa.Column("text", UntrustedText(), nullable=True),
+        sa.Column("milliseconds", sa.Integer(), nullable=True),
+        sa.CheckConstraint(
+            "(state IN ('queued', 'sending', 'deferred')) = (due_at IS NOT NULL)",
+            name=op.f("ck_output_deliveries_open_is_due"),
+        ),
+        sa.CheckConstraint(
+            "state IN ('queued', 'sending', 'sent', 'deferred', 'failed', 'cancelled', 'ambiguous')",
+            name=op.f("ck_output_deliveries_state"),
+        ),
+        sa.ForeignKeyConstraint(["edition_id"], ["editions.id"], name=op.f("fk_output_deliveries_edition_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_output_deliveries")),
+        sa.UniqueConstraint(
+            "edition_id", "output", "destination", name=op.f("uq_output_deliveries_edition_id_output_destination")
+        ),
+    )
+    op.create_index(
+        "ix_output_deliveries_due_at",
+        "output_deliveries",
+        ["due_at"],
+        unique=False,
+        sqlite_where=sa.text("due_at IS NOT NULL"),
+        postgresql_where=sa.text("due_at IS NOT NULL"),
+    )
+    op.create_table(
+        "output_attempts",
+        sa.Column("output_delivery_id", sa.Integer(), nullable=False),
+        sa.Column("number", sa.SmallInteger(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("at", Moment(), nullable=False),
+        sa.Column("code", sa.SmallInteger(), nullable=True),
+        sa.Column("text", UntrustedText(), nullable=True),
+        sa.Column("milliseconds", sa.Integer(), nullable=True),
+        sa.CheckConstraint(
+            "state IN ('queued', 'sending', 'sent', 'deferred', 'failed', 'cancelled', 'ambiguous')",
+            name=op.f("ck_output_attempts_state"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["output_delivery_id"],
+            ["output_deliveries.id"],
+            name=op.f("fk_output_attempts_output_delivery_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("output_delivery_id", "number", name=op.f("pk_output_attempts")),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "stopped_outputs",
+        sa.Column("output", sa.Text(), nullable=False),
+        sa.Column("destination", sa.Text(), nullable=False),
+        sa.Column("at", Moment(), nullable=False),
+        sa.Column("reason", UntrustedText(), nullable=False),
+        sa.PrimaryKeyConstraint("output", "destination", name=op.f("pk_stopped_outputs")),
+    )
     _execute(search_index.POSTGRESQL if _on_postgresql() else search_index.SQLITE)
 
 
 def downgrade() -> None:
     _execute(search_index.POSTGRESQL_DROP if _on_postgresql() else search_index.SQLITE_DROP)
     for table in (
+        "output_attempts",
+        "output_deliveries",
+        "stopped_outputs",
         "attempts",
         "segment_papers",
         "pick_reasons",

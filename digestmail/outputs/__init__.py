@@ -1,0 +1,1 @@
+"""Sends published editions to outputs beside email: webhooks, chats, files, Zotero. Nothing about readers enters it."""
