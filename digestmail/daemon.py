@@ -131,7 +131,7 @@ class Daemon:
         finally:
             self._is_working = False
         self._owed = report.busy
-        if verb == self._app.run:
+        if verb == self._run_mail:
             waits = LOOK_AGAIN.total_seconds() if report.publish.waiting else math.inf
             self._again_at = self._clock.monotonic() + waits
         done = report.deliver

@@ -18,7 +18,7 @@ from digestmail.config.outputs import (
     AppriseTable,
     FilesTable,
     WebhookTable,
-    ZoteroTable,
+    ZoteroOutputTable,
     check_webhook_secrets,
 )
 from digestmail.config.servers import read_secret
@@ -32,7 +32,7 @@ def output_problems(config: Config, base: Path) -> Iterator[str]:
     for table in config.outputs:
         key = f'outputs["{table.name}"]'
         yield from _secret_problems(key, table, base)
-        if isinstance(table, ZoteroTable) and table.url.startswith("http://") and not _is_local(table.url):
+        if isinstance(table, ZoteroOutputTable) and table.url.startswith("http://") and not _is_local(table.url):
             yield f"{key}.url: the API key would go over the network in clear text: use an https:// address"
         if isinstance(table, FilesTable):
             folder = Path(os.path.abspath(base / table.path))  # noqa: PTH100 - without "..", and without following links
@@ -78,7 +78,7 @@ def output_secrets(config: Config) -> dict[str, str | None]:
     for table in config.outputs:
         if isinstance(table, WebhookTable) and table.secret is not None:
             found[f'outputs["{table.name}"].secret'] = table.secret.get_secret_value()
-        if isinstance(table, ZoteroTable) and table.api_key is not None:
+        if isinstance(table, ZoteroOutputTable) and table.api_key is not None:
             found[f'outputs["{table.name}"].api_key'] = table.api_key.get_secret_value()
     return found
 
@@ -110,7 +110,7 @@ def _secrets(table: AnyOutput) -> Iterator[tuple[str, bool, Path | None]]:
     """Yield (key, whether it is set, file) of the secret that an output needs."""
     if isinstance(table, WebhookTable):
         yield "secret", table.secret is not None, table.secret_file
-    elif isinstance(table, ZoteroTable):
+    elif isinstance(table, ZoteroOutputTable):
         yield "api_key", table.api_key is not None, table.api_key_file
     elif isinstance(table, AppriseTable):
         yield "urls", bool(table.urls), table.urls_file
@@ -120,7 +120,7 @@ def _with_secret(table: AnyOutput, base: Path) -> AnyOutput:
     if isinstance(table, WebhookTable) and table.secret_file is not None:
         secret = read_secret(table.secret, table.secret_file, base)
         return table.model_copy(update={"secret": secret and check_webhook_secrets(secret)})
-    if isinstance(table, ZoteroTable) and table.api_key_file is not None:
+    if isinstance(table, ZoteroOutputTable) and table.api_key_file is not None:
         secret = read_secret(table.api_key, table.api_key_file, base)
         return table.model_copy(update={"api_key": secret and check_header_value(secret)})
     if isinstance(table, AppriseTable) and table.urls_file is not None:

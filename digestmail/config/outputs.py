@@ -77,7 +77,7 @@ class FilesTable(_OutputTable):
     format: Literal["markdown", "html"] = "html"
 
 
-class ZoteroTable(_OutputTable):
+class ZoteroOutputTable(_OutputTable):
     """`[[outputs]]` with `kind = "zotero"`."""
 
     about: ClassVar[str] = "papers into a collection of Zotero"
@@ -89,7 +89,7 @@ class ZoteroTable(_OutputTable):
     url: WebAddress = "https://api.zotero.org"
 
 
-AnyOutput = WebhookTable | AppriseTable | FilesTable | ZoteroTable
+AnyOutput = WebhookTable | AppriseTable | FilesTable | ZoteroOutputTable
 OUTPUT_TABLES: dict[str, type[AnyOutput]] = {
     get_args(table.model_fields["kind"].annotation)[0]: table for table in get_args(AnyOutput)
 }

@@ -92,8 +92,7 @@ class Config(BaseSettings):
         weights = Weights(**self.ranking.model_dump())
         source_rules = {table.name: table.rules() for table in self.sources if table.block or table.keep}
         profile = self.profile.value() if self.profile else None
-        curated = {table.name for table in self.sources if table.curated}
-        kinds = {table.name: table.kind for table in self.sources}
+        sources = {table.name: table for table in self.sources}
         return tuple(
             Digest(
                 name=table.name,
@@ -101,7 +100,7 @@ class Config(BaseSettings):
                 byline=table.byline,
                 schedule=Schedule(cron=table.schedule, timezone=table.timezone),
                 sources=table.sources,
-                curated=tuple(name for name in table.sources if name in curated),
+                curated=tuple(name for name in table.sources if name in sources and sources[name].curated),
                 source_rules=tuple((name, source_rules[name]) for name in table.sources if name in source_rules),
                 rules=table.rules(),
                 topics=tuple(topics[name] for name in table.topics),
@@ -111,7 +110,7 @@ class Config(BaseSettings):
                 also_trending=table.also_trending,
                 on_empty=table.on_empty,
                 on_missed=table.on_missed,
-                wait=table.wait(kinds),
+                wait=table.wait({name: source.kind for name, source in sources.items()}),
                 welcome_edition=table.welcome_edition,
                 allow_repeats_of=table.allow_repeats_of,
                 for_you=table.for_you,

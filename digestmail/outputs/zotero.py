@@ -37,7 +37,7 @@ _HINTS: Final[Mapping[int, str]] = {
 _Json = dict[str, Any]
 
 
-class Zotero:
+class ZoteroCollection:
     """A collection of a Zotero library."""
 
     repeatable = True

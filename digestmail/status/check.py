@@ -16,6 +16,7 @@ from digestmail.editions.cadence import chosen
 from digestmail.editions.publish import is_waiting
 from digestmail.editions.topic_report import unlearned
 from digestmail.errors import DigestmailError
+from digestmail.model.digests import Digest
 from digestmail.model.papers import SourceHealth
 from digestmail.model.reports import DeliverReport
 from digestmail.model.subscribers import ChoiceCount
@@ -80,17 +81,7 @@ def check(app: App, *, connect: bool, thorough: bool = True) -> CheckReport:
     unread = tuple(name for name in configured if name not in {row.source for row in health})
     return CheckReport(
         problems=tuple(dict.fromkeys(problems)),
-        notes=(
-            *outbox.ahead(app),
-            *outbox.at_work(app),
-            *_ways_out(app),
-            *moments.notes(app, editions),
-            *fetching.notes(app, health),
-            *_not_learned(app),
-            *files.notes(app, connect=connect),
-            *file_notes(app.config, app.base),
-            *_unread(unread),
-        ),
+        notes=tuple(_notes(app, health, unread, editions, connect=connect)),
         health=health,
         unread=unread,
         waiting=tuple(one.name for one in editions if is_waiting(app.database, one, app.clock.now(), app.horizon())),
@@ -99,6 +90,21 @@ def check(app: App, *, connect: bool, thorough: bool = True) -> CheckReport:
         zone=common_zone(app.digests),
         outbox=app.outbox(complete=thorough),
     )
+
+
+def _notes(
+    app: App, health: Sequence[SourceHealth], unread: Sequence[str], editions: Sequence[Digest], *, connect: bool
+) -> Iterator[str]:
+    """Yield what the operator should know about, but what is no problem."""
+    yield from outbox.ahead(app)
+    yield from outbox.at_work(app)
+    yield from _ways_out(app)
+    yield from moments.notes(app, editions)
+    yield from fetching.notes(app, health)
+    yield from _not_learned(app)
+    yield from files.notes(app, connect=connect)
+    yield from file_notes(app.config, app.base)
+    yield from _unread(unread)
 
 
 def _unrenderable(app: App) -> Iterator[str]:

@@ -51,6 +51,10 @@ from digestmail.web.pages import Pages
 
 BUSY_SECONDS: Final = 5.0
 """How long a request waits for a locked database before its answer is 503. Nobody waits half a minute for a page."""
+_FOR_PROGRAMS: Final = (health, metrics, api, admin, webhooks, crawlers)
+_FOR_OPERATORS: Final = (session, actions, operator_pages)
+_FOR_ALL: Final = (search_page, browse, papers, feeds, citations)
+_PERSONAL: Final = (personal_feed, subscribe, preferences, interests, unsubscribe, undo, feedback)
 
 
 def create_app(app: App, clock: Clock | None = None, *, busy_seconds: float = BUSY_SECONDS) -> FastAPI:
@@ -73,10 +77,7 @@ def create_app(app: App, clock: Clock | None = None, *, busy_seconds: float = BU
     web.mount("/static", StaticFiles(directory=templates_directory() / "web" / "static"))
     errors.register(web)
     subscriber_pages.install(web, request_app, NoticeQueue(app))
-    operators = (health, metrics, api, admin, webhooks, session, actions, operator_pages)
-    shared = (crawlers, search_page, browse, papers, feeds, citations)
-    personal = (personal_feed, subscribe, preferences, interests, unsubscribe, undo, feedback)
-    for module in (*operators, *shared, *personal, editions):
+    for module in (*_FOR_PROGRAMS, *_FOR_OPERATORS, *_FOR_ALL, *_PERSONAL, editions):
         web.include_router(module.router)
     describe(web)
     settings = app.config.web

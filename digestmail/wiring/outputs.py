@@ -10,7 +10,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from digestmail.clock import Clock
-from digestmail.config.outputs import AnyOutput, AppriseTable, FilesTable, WebhookTable, ZoteroTable
+from digestmail.config.outputs import AnyOutput, AppriseTable, FilesTable, WebhookTable, ZoteroOutputTable
 from digestmail.config.settings import Config
 from digestmail.delivery.epoch import EpochFile
 from digestmail.errors import StorageError
@@ -144,10 +144,10 @@ class OutputSetup:
             base_url=self.config.base_url,
         )
 
-    def _zotero(self, table: ZoteroTable) -> Output:
-        from digestmail.outputs.zotero import Zotero
+    def _zotero(self, table: ZoteroOutputTable) -> Output:
+        from digestmail.outputs.zotero import ZoteroCollection
 
-        return Zotero(
+        return ZoteroCollection(
             self._http(),
             url=table.url,
             library=table.library,

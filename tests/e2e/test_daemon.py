@@ -85,11 +85,11 @@ def test_while_an_edition_waits_there_is_a_run_every_ten_minutes(sqlite, tmp_pat
     clock, calls = FakeClock(), []
     reports = {"run": waiting_report("waiting"), "deliver": RunReport()}
     with open_app(f"sqlite:///{tmp_path / 'test.db'}") as app:
-        monkeypatch.setattr(app, "run", lambda *, stop: calls.append("run") or reports["run"])
+        monkeypatch.setattr(app, "run", lambda *, outputs, stop: calls.append("run") or reports["run"])
         monkeypatch.setattr(app, "deliver", lambda *, stop: calls.append("deliver") or DeliverReport())
         daemon = Daemon(app, on_report=lambda _: None, stop=never, wait=lambda _: True)
         daemon._clock = clock
-        daemon._post(app.run)
+        daemon._post(daemon._run_mail)
         for _ in range(12):
             clock.sleep(60)
             daemon._look()

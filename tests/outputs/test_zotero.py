@@ -14,7 +14,7 @@ from zotero_api import KEY, ZoteroApi
 
 from digestmail.errors import OutputError
 from digestmail.model.papers import PaperId
-from digestmail.outputs.zotero import Zotero
+from digestmail.outputs.zotero import ZoteroCollection
 from digestmail.outputs.zotero_items import is_key, item, object_key
 
 TITLES = ("A Cache That Forgets", "Notes on Naïve Baselines")
@@ -29,8 +29,10 @@ def api() -> ZoteroApi:
 def start(httpserver, api):
     address = api.listen(httpserver)
 
-    def start(collection: str = "Digest", *, api_key: str = api.api_key, clock: FakeClock | None = None) -> Zotero:
-        return Zotero(
+    def start(
+        collection: str = "Digest", *, api_key: str = api.api_key, clock: FakeClock | None = None
+    ) -> ZoteroCollection:
+        return ZoteroCollection(
             http_settings(clock), url=address, library="users/12", collection=collection, api_key=api_key, timeout=5.0
         )
 
