@@ -21,6 +21,7 @@ from digestmail.model.digests import Schedule
 from digestmail.model.reports import RunReport, Stop
 from digestmail.schedule.cron import next_fire
 from digestmail.schedule.gate import LOOK_AGAIN
+from digestmail.status.alerts import run_with_alerts
 from digestmail.wiring.upkeep import tidy
 
 log = logging.getLogger("digestmail.daemon")
@@ -105,7 +106,7 @@ class Daemon:
         self._post(self._run_mail if self._owed or self._clock.monotonic() >= self._again_at else self._deliver)
 
     def _run_mail(self, *, stop: Stop) -> RunReport:
-        return self._app.run(outputs=False, stop=stop)
+        return run_with_alerts(self._app, outputs=False, stop=stop)
 
     def _send_outputs(self) -> None:
         """Send to outputs what is due."""

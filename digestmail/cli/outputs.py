@@ -91,7 +91,7 @@ def send_test(name: Name, config: ConfigPath = None) -> None:
     with open_app(config) as opened:
         table = _find(opened, name)
         setup = opened.outputs()
-        digest = next(digest for digest in opened.digests if any(target.output == name for target in digest.outputs))
+        digest = opened.digests[0]
         for target, output in setup.known().items():
             if target.output != table.name:
                 continue

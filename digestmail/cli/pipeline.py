@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -28,6 +29,7 @@ def run(
     from digestmail.cli import printing, progress, stopping
     from digestmail.cli.waiting import run_while_waiting
     from digestmail.schedule.times import common_zone
+    from digestmail.status.alerts import run_with_alerts
 
     with (
         stopping.on_signals() as stop,
@@ -36,7 +38,8 @@ def run(
     ):
         zone = common_zone(app.digests)
         patient = wait and not dry_run
-        runs = run_while_waiting(lambda: app.run(dry_run=dry_run, stop=stop), app.clock, stop if patient else _always)
+        run_once = partial(app.run, dry_run=True) if dry_run else partial(run_with_alerts, app)
+        runs = run_while_waiting(lambda: run_once(stop=stop), app.clock, stop if patient else _always)
         reports = list(runs)
     for report in reports:
         printing.show(report, json=json, quiet=quiet, failed=report.failed, zone=zone)

@@ -10,6 +10,7 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
+from digestmail.config.alerts import AlertsTable
 from digestmail.config.bounces import BouncesTable
 from digestmail.config.digests import DarkTable, DigestTable, LogoTable, RankingTable, ThemeTable, TopicTable
 from digestmail.config.embeddings import EmbeddingsTable
@@ -68,6 +69,7 @@ _TABLES: dict[str, type[BaseModel]] = {
     "summaries": SummariesTable,
     "enrichment": EnrichmentTable,
     "profile": ProfileTable,
+    "alerts": AlertsTable,
     "web": WebTable,
     "ranking": RankingTable,
     "topics": TopicTable,

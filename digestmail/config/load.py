@@ -17,7 +17,12 @@ from digestmail.config.environment import CONFIG_VARIABLE, Environment, unknown_
 from digestmail.config.fetching import fetching_problems, with_fetching_secrets
 from digestmail.config.field_errors import Names, field_problems, rows_of
 from digestmail.config.files import file_fault
-from digestmail.config.output_problems import cross_output_problems, output_problems, with_output_secrets
+from digestmail.config.output_problems import (
+    alert_problems,
+    cross_output_problems,
+    output_problems,
+    with_output_secrets,
+)
 from digestmail.config.places import DEFAULT_PATH, config_places, with_data_dir
 from digestmail.config.servers import secret_problems, server_problems, with_secrets
 from digestmail.config.settings import Config
@@ -152,6 +157,7 @@ def _cross_problems(raw: dict[str, Any]) -> Iterator[str]:
             yield f"digests[{index}].name: {name!r} is the name of a page"
         yield from _digest_problems(entries.entry("digests", index), digest, known)
     yield from cross_output_problems(raw)
+    yield from alert_problems(raw)
 
 
 def _digest_problems(key: str, digest: dict[str, Any], known: Mapping[str, list[Any]]) -> Iterator[str]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from digestmail.config.alerts import ALERT_KINDS
 from digestmail.config.fetched import check_header_value
 from digestmail.config.field_errors import Names, rows_of
 from digestmail.config.files import file_fault
@@ -23,6 +24,7 @@ from digestmail.config.outputs import (
 )
 from digestmail.config.servers import read_secret
 from digestmail.config.settings import Config
+from digestmail.schedule.timezones import check_timezone
 from digestmail.text.hosts import is_local
 
 
@@ -63,6 +65,29 @@ def cross_output_problems(raw: Mapping[str, Any]) -> Iterator[str]:
                 near = difflib.get_close_matches(str(name), [str(one) for one in digests], n=1)
                 hint = f"; did you mean {near[0]!r}?" if near else ""
                 yield f"{key}.digests: there is no {name!r} in [[digests]]{hint}"
+
+
+def alert_problems(raw: Mapping[str, Any]) -> Iterator[str]:
+    """Find alerts that would go nowhere, and outputs that cannot send them. Works on unchecked data."""
+    table = raw.get("alerts")
+    kinds = {row.get("name"): row.get("kind") for row in rows_of(raw, "outputs")}
+    named = table.get("outputs", ()) if isinstance(table, dict) else ()
+    named = named if isinstance(named, list | tuple) else ()
+    for row in rows_of(raw, "outputs"):
+        if row.get("digests") is not None and not row["digests"] and row.get("name") not in named:
+            yield f'outputs["{row.get("name")}"].digests: is empty; name digests, or the output in [alerts] outputs'
+    if not isinstance(table, dict):
+        return
+    if not table.get("to") and not named:
+        yield "alerts: set to or outputs, else alerts go nowhere"
+    for name in named:
+        if name not in kinds:
+            yield f"alerts.outputs: there is no {name!r} in [[outputs]]"
+        elif kinds[name] not in ALERT_KINDS:
+            yield f"alerts.outputs: {name!r} has kind {kinds[name]!r}; alerts go to {' and '.join(ALERT_KINDS)}"
+    timezone = table.get("timezone", "UTC")
+    if isinstance(timezone, str) and (wrong := check_timezone(timezone)):
+        yield f"alerts.timezone: {wrong}"
 
 
 def with_output_secrets(config: Config, base: Path) -> Config:

@@ -45,7 +45,8 @@ class _OutputTable(Table):
     about: ClassVar[str]
     """What the output does, in a few words."""
     name: Name
-    digests: Annotated[tuple[Name, ...], Field(min_length=1)] | None = None
+    digests: tuple[Name, ...] | None = None
+    """All if None. An empty list is for outputs that get alerts only."""
     timeout: float = Field(default=20.0, ge=1, le=60)
 
 

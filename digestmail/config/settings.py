@@ -12,6 +12,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from digestmail.config.alerts import AlertsTable
 from digestmail.config.bounces import BouncesTable
 from digestmail.config.digests import DigestTable, RankingTable, TopicTable
 from digestmail.config.embeddings import EmbeddingsTable
@@ -51,6 +52,7 @@ class Config(BaseSettings):
     summaries: SummariesTable | None = None
     enrichment: EnrichmentTable | None = None
     profile: ProfileTable | None = None
+    alerts: AlertsTable | None = None
     web: WebTable = WebTable()
     ranking: RankingTable = RankingTable()
     sources: Annotated[tuple[SourceTable, ...], Field(min_length=1)]

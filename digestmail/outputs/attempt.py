@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Final
 
 from digestmail.errors import OutputError, OutputUnknownError
-from digestmail.outputs.base import Output, OutputMessage
+from digestmail.outputs.base import Alert, AlertOutput, Output, OutputMessage
 
 GRACE: Final = 5.0
 """Seconds beyond its time limit that an attempt gets to notice it."""
@@ -20,19 +20,27 @@ def attempt(output: Output, message: OutputMessage, *, wait: float | None = None
     By default that is the time limit of the output and some seconds. A library or a network file system may hang for
     longer than any time limit of a socket. The thread then ends with the process.
     """
-    answers: queue.SimpleQueue[Callable[[], str]] = queue.SimpleQueue()
-    threading.Thread(target=_send, args=(output, message, answers), name="output", daemon=True).start()
     seconds = output.timeout + GRACE if wait is None else wait
+    return _in_thread(lambda: output.send(message), seconds, OutputError if output.repeatable else OutputUnknownError)
+
+
+def attempt_alert(output: AlertOutput, alert: Alert) -> str:
+    """Send an alert in the same way. Raises OutputError."""
+    return _in_thread(lambda: output.send_alert(alert), output.timeout + GRACE, OutputError)
+
+
+def _in_thread(send: Callable[[], str], seconds: float, unfinished: type[OutputError]) -> str:
+    answers: queue.SimpleQueue[Callable[[], str]] = queue.SimpleQueue()
+    threading.Thread(target=_send, args=(send, answers), name="output", daemon=True).start()
     try:
         return answers.get(timeout=seconds)()
     except queue.Empty:
-        error = OutputError if output.repeatable else OutputUnknownError
-        raise error(f"no result after {seconds:.0f} seconds") from None
+        raise unfinished(f"no result after {seconds:.0f} seconds") from None
 
 
-def _send(output: Output, message: OutputMessage, answers: queue.SimpleQueue[Callable[[], str]]) -> None:
+def _send(send: Callable[[], str], answers: queue.SimpleQueue[Callable[[], str]]) -> None:
     try:
-        said = output.send(message)
+        said = send()
     except Exception as error:  # noqa: BLE001 - whatever a library raises belongs to this attempt alone
         failure = error if isinstance(error, OutputError) else OutputError(f"unexpected {type(error).__name__}")
 

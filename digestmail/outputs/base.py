@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Protocol
 
 from digestmail.model.editions import Edition
+from digestmail.text.counts import counted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +21,43 @@ class OutputMessage:
     """The time of this attempt."""
     test: bool = False
     """Whether it is an example that the operator sends as a test."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alert:
+    """What the operator should know: problems that began, and problems that are over."""
+
+    token: str
+    """Identifies the alert for its receiver."""
+    sent_at: datetime
+    began: tuple[str, ...] = ()
+    ended: tuple[str, ...] = ()
+
+    @property
+    def subject(self) -> str:
+        """Return what it is about, in a few words."""
+        parts = [counted(len(self.began), "problem")] if self.began else []
+        parts += [f"{counted(len(self.ended), 'problem')} solved"] if self.ended else []
+        return f"digestmail: {', '.join(parts)}"
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """Return a line for each problem."""
+        return (*self.began, *(f"Solved: {problem}" for problem in self.ended))
+
+
+class AlertOutput(Protocol):
+    """A destination for alerts."""
+
+    timeout: float
+    """Seconds that sending may take."""
+
+    def send_alert(self, alert: Alert) -> str:
+        """Send an alert; return what the receiver said, in a few words. Raises OutputError.
+
+        It is called in a thread of its own, which is abandoned if it does not return in time.
+        """
+        ...
 
 
 class Output(Protocol):

@@ -13,8 +13,8 @@ from importlib.util import find_spec
 from typing import Any, Final
 
 from digestmail.errors import OutputError, OutputUnknownError
-from digestmail.outputs.base import OutputMessage
-from digestmail.outputs.chat_text import chat_message
+from digestmail.outputs.base import Alert, OutputMessage
+from digestmail.outputs.chat_text import MOST_BYTES, alert_text, chat_message
 from digestmail.outputs.content import content_of
 
 NOT_INSTALLED: Final = "Apprise is not installed: pip install 'digestmail[apprise]'"
@@ -45,16 +45,25 @@ class Chat:
 
     def send(self, message: OutputMessage) -> str:
         """Send an edition; return the name of the service. Raises OutputError."""
-        from apprise import AppriseResultStatus, NotifyFormat
-
         apprise, service = self._opened()
-        name = str(service.service_name)
         title, body = chat_message(
             content_of(message.edition, self._base_url),
             body_limit=service.body_maxlen,
             title_limit=service.title_maxlen,
             test=message.test,
         )
+        return self._notify(apprise, service, title, body)
+
+    def send_alert(self, alert: Alert) -> str:
+        """Send an alert; return the name of the service. Raises OutputError."""
+        apprise, service = self._opened()
+        limit = min(service.body_maxlen - len(alert.subject), MOST_BYTES)
+        return self._notify(apprise, service, *alert_text(alert.subject, alert.lines, limit))
+
+    def _notify(self, apprise: Any, service: Any, title: str, body: str) -> str:
+        from apprise import AppriseResultStatus, NotifyFormat
+
+        name = str(service.service_name)
         result = apprise.notify(title=title, body=body, body_format=NotifyFormat.TEXT, interpret_escapes=False)
         if result.status == AppriseResultStatus.SUCCESS:
             return name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
 from digestmail.outputs.content import EditionContent, PaperItem
@@ -15,6 +16,7 @@ _HEADROOM: Final = 0.9
 _MOST_PAPERS: Final = 10
 _TITLE_LENGTH: Final = 160
 _SUBJECT_LENGTH: Final = 100
+_ALERT_LENGTH: Final = 500
 _ACTIVE: Final = re.compile(r"[@<](?=\S)|(?<!\S)#(?=\w)|://|(?<![a-z])www\.", re.IGNORECASE)
 """What services turn into mentions, channels or links."""
 _BREAK: Final = "\N{ZERO WIDTH SPACE}"
@@ -31,6 +33,17 @@ def chat_message(content: EditionContent, *, body_limit: int, title_limit: int, 
     title = _cut(title, title_limit or body_limit)
     limit = int(min(body_limit, MOST_BYTES) * _HEADROOM) - (0 if title_limit else _bytes(title) + 2)
     return title, _body(content, max(limit, 0))
+
+
+def alert_text(subject: str, lines: Sequence[str], limit: int) -> tuple[str, str]:
+    """Return (title, body) of an alert, the body within `limit` UTF-8 bytes. What finds no room is counted."""
+    for shown in range(len(lines), -1, -1):
+        left = len(lines) - shown
+        listed = [f"- {inert(at_word(line, _ALERT_LENGTH))}" for line in lines[:shown]]
+        body = "\n".join([*listed, *([f"… and {left} more"] if left else [])])
+        if _bytes(body) <= limit * _HEADROOM:
+            return subject, body
+    return subject, ""
 
 
 def _body(content: EditionContent, limit: int) -> str:

@@ -10,9 +10,10 @@ import binascii
 import hashlib
 import hmac
 import json
+from datetime import datetime
 from typing import Any, Final
 
-from digestmail.outputs.base import OutputMessage
+from digestmail.outputs.base import Alert, OutputMessage
 from digestmail.outputs.content import EditionContent, PaperItem, content_of
 from digestmail.outputs.requests import HttpSettings, Requests
 from digestmail.sources.http.ssrf import parse_target
@@ -22,6 +23,7 @@ _SHORTEST_KEY, _LONGEST_KEY = 24, 64
 """Bytes of a secret (section "Signature scheme")."""
 PUBLISHED: Final = "edition.published"
 TEST: Final = "edition.test"
+ALERT: Final = "alert"
 
 
 class Webhook:
@@ -43,9 +45,16 @@ class Webhook:
     def send(self, message: OutputMessage) -> str:
         """Send an edition; return the status. Raises OutputError."""
         content = content_of(message.edition, self._base_url)
-        body = json.dumps(payload(content, test=message.test), ensure_ascii=False, separators=(",", ":")).encode()
-        timestamp = int(message.sent_at.timestamp())
-        message_id = f"msg_{message.token}"
+        return self._post(payload(content, test=message.test), message.token, message.sent_at)
+
+    def send_alert(self, alert: Alert) -> str:
+        """Send an alert; return the status. Raises OutputError."""
+        return self._post(alert_payload(alert), alert.token, alert.sent_at)
+
+    def _post(self, content: dict[str, Any], token: str, sent_at: datetime) -> str:
+        body = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
+        timestamp = int(sent_at.timestamp())
+        message_id = f"msg_{token}"
         headers = {
             "Content-Type": "application/json",
             "webhook-id": message_id,
@@ -67,7 +76,7 @@ def payload(content: EditionContent, *, test: bool = False) -> dict[str, Any]:
     """Return the body of a message. Times are ISO 8601 in UTC."""
     return {
         "type": TEST if test else PUBLISHED,
-        "timestamp": content.published_at.isoformat().replace("+00:00", "Z"),
+        "timestamp": _iso(content.published_at),
         "data": {
             "digest": content.digest,
             "slot": content.slot,
@@ -78,6 +87,19 @@ def payload(content: EditionContent, *, test: bool = False) -> dict[str, Any]:
             ],
         },
     }
+
+
+def alert_payload(alert: Alert) -> dict[str, Any]:
+    """Return the body of an alert."""
+    return {
+        "type": ALERT,
+        "timestamp": _iso(alert.sent_at),
+        "data": {"subject": alert.subject, "began": list(alert.began), "ended": list(alert.ended)},
+    }
+
+
+def _iso(moment: datetime) -> str:
+    return moment.isoformat().replace("+00:00", "Z")
 
 
 def _paper(paper: PaperItem) -> dict[str, Any]:

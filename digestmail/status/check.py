@@ -17,12 +17,14 @@ from digestmail.editions.publish import is_waiting
 from digestmail.editions.topic_report import unlearned
 from digestmail.errors import DigestmailError
 from digestmail.model.digests import Digest
+from digestmail.model.history import RunOutcome
 from digestmail.model.papers import SourceHealth
 from digestmail.model.reports import DeliverReport
 from digestmail.model.subscribers import ChoiceCount
 from digestmail.schedule.cron import next_fire
 from digestmail.schedule.times import common_zone
 from digestmail.status import fetching, files, moments, outbox, outputs, sources
+from digestmail.storage import history
 from digestmail.subscribers.admin import count_choices
 from digestmail.text.counts import counted
 from digestmail.text.credentials import weaknesses
@@ -70,7 +72,7 @@ def check(app: App, *, connect: bool, thorough: bool = True) -> CheckReport:
     problems += weaknesses(secrets_of(app.config) | output_secrets(app.config))
     problems += [*_unused(app), *sign_in_problems(app.config, app.database, app.wall_clock)]
     problems += outbox.problems(app, thorough=thorough)
-    problems += outputs.problems(app)
+    problems += [*outputs.problems(app), *_last_run(app)]
     configured = [table.name for table in app.config.sources]
     health = tuple(row for row in list_health(app.database) if row.source in configured)
     problems += _orphans(app, wanted := count_choices(app.database))
@@ -105,6 +107,14 @@ def _notes(
     yield from files.notes(app, connect=connect)
     yield from file_notes(app.config, app.base)
     yield from _unread(unread)
+
+
+def _last_run(app: App) -> Iterator[str]:
+    """Say that an error ended the last run."""
+    with app.database.connect() as connection:
+        for run in history.last_runs(connection, 1):
+            if run.outcome is RunOutcome.FAILED:
+                yield f"an error ended the last run: {run.detail}; `digestmail run` tries again"
 
 
 def _unrenderable(app: App) -> Iterator[str]:

@@ -66,6 +66,9 @@ LIMITS: Final[Mapping[str, timedelta | None]] = {
     "notices.due_at": LONGEST_DELIVERY,
     "notices.queued_at": _PAST,
     "notices.ended_at": _PAST,
+    "incidents.began_at": _PAST,
+    "incidents.announced_at": _PAST,
+    "incidents.ended_at": _PAST,
     "runs.started_at": _PAST,
     "runs.ended_at": _PAST,
     # Deferred by Retry-After, at most a day.

@@ -6,10 +6,10 @@ from collections.abc import Collection, Mapping
 from enum import StrEnum
 from typing import Any, Final
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, delete, select, update
 
 from digestmail.storage import idempotency
-from digestmail.storage.schema import address_changes, changes, notices, rates, runs, subscribers
+from digestmail.storage.schema import address_changes, changes, incidents, notices, rates, runs, subscribers
 
 
 class Kept(StrEnum):
@@ -85,6 +85,8 @@ TEXT_COLUMNS: Final[Mapping[str, Mapping[str, Kept]]] = {
         "problem": Kept.ROW,
         "validator": Kept.NOTHING,
     },
+    # A problem may quote the reply of a server.
+    "incidents": {"key": Kept.MENTION, "text": Kept.MENTION},
     # `detail` may be the reply of a server.
     "runs": {"outcome": Kept.NOTHING, "detail": Kept.MENTION},
     "segments": {"topics": Kept.NOTHING, "more": Kept.NOTHING, "language": Kept.NOTHING},
@@ -133,6 +135,9 @@ def addresses_of(connection: Connection, subscriber_id: int) -> frozenset[str]:
 def forget_mentions(connection: Connection, addresses: Collection[str]) -> None:
     """Remove what mentions one of `addresses` from the rows that belong to no person."""
     idempotency.forget(connection, addresses)
+    for row in connection.execute(select(incidents)).all():
+        if idempotency.mentions(f"{row.key} {row.text}", addresses):
+            connection.execute(delete(incidents).where(incidents.c.key == row.key))
     for key, mention in ((rates.c.key, rates.c.reason), (runs.c.id, runs.c.detail)):
         rows = connection.execute(select(key, mention).where(mention.is_not(None), mention != "")).all()
         for owner, found in rows:

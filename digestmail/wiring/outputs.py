@@ -22,8 +22,10 @@ from digestmail.storage.database import Database
 
 if TYPE_CHECKING:
     from digestmail.mail.templates import Templates
-    from digestmail.outputs.base import Output
+    from digestmail.outputs.base import AlertOutput, Output
+    from digestmail.outputs.chat import Chat
     from digestmail.outputs.requests import HttpSettings
+    from digestmail.outputs.webhook import Webhook
 
 
 def targets_of(table: AnyOutput) -> tuple[OutputTarget, ...]:
@@ -94,6 +96,12 @@ class OutputSetup:
         """Return every configured target with its output."""
         return {target: output for table in self.config.outputs for target, output in self._outputs(table)}
 
+    def for_alerts(self, names: Sequence[str]) -> Iterator[tuple[str, AlertOutput]]:
+        """Yield the outputs with these names that can send alerts, each with its name."""
+        for table in self.config.outputs:
+            if table.name in names and isinstance(table, AppriseTable | WebhookTable):
+                yield from ((table.name, output) for _, output in self._speakers(table))
+
     def send_test(self, output: Output, digest: Digest) -> str:
         """Send an example to an output; return what the receiver said. Raises OutputError."""
         from digestmail.outputs.attempt import attempt
@@ -107,18 +115,22 @@ class OutputSetup:
         return attempt(output, message)
 
     def _outputs(self, table: AnyOutput) -> Iterator[tuple[OutputTarget, Output]]:
-        targets = targets_of(table)
-        if isinstance(table, AppriseTable):
-            from digestmail.outputs.chat import Chat
-
-            for target, url in zip(targets, table.urls, strict=True):
-                yield target, Chat(url=url.get_secret_value(), timeout=table.timeout, base_url=self.config.base_url)
+        if isinstance(table, AppriseTable | WebhookTable):
+            yield from self._speakers(table)
         elif isinstance(table, FilesTable):
-            yield targets[0], self._files(table)
-        elif isinstance(table, WebhookTable):
-            yield targets[0], self._webhook(table)
+            yield targets_of(table)[0], self._files(table)
         else:
-            yield targets[0], self._zotero(table)
+            yield targets_of(table)[0], self._zotero(table)
+
+    def _speakers(self, table: AppriseTable | WebhookTable) -> Iterator[tuple[OutputTarget, Chat | Webhook]]:
+        """Yield the outputs that send editions and alerts."""
+        from digestmail.outputs.chat import Chat
+
+        if isinstance(table, WebhookTable):
+            yield targets_of(table)[0], self._webhook(table)
+            return
+        for target, url in zip(targets_of(table), table.urls, strict=True):
+            yield target, Chat(url=url.get_secret_value(), timeout=table.timeout, base_url=self.config.base_url)
 
     def _files(self, table: FilesTable) -> Output:
         from digestmail.outputs.files import Files
@@ -132,7 +144,7 @@ class OutputSetup:
         )
         return Files(pages, path=self.base / table.path, form=PageFormat(table.format), timeout=table.timeout)
 
-    def _webhook(self, table: WebhookTable) -> Output:
+    def _webhook(self, table: WebhookTable) -> Webhook:
         from digestmail.outputs.webhook import Webhook
 
         secrets = table.secret.get_secret_value().split() if table.secret else []

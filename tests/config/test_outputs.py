@@ -126,7 +126,7 @@ def test_a_personal_digest_alone_has_nothing_for_outputs(tmp_path):
         (FILES.replace("path", "paht"), "outputs[\"site\"].paht: unknown key; did you mean 'path'?"),
         (FILES + 'format = "pdf"\n', "outputs[\"site\"].format: Input should be 'markdown' or 'html' (it is 'pdf')"),
         (FILES + "timeout = 600\n", 'outputs["site"].timeout: Input should be less than or equal to 60 (it is 600)'),
-        (FILES + "digests = []\n", 'outputs["site"].digests: at least one is needed'),
+        (FILES + "digests = []\n", 'outputs["site"].digests: is empty'),
         (HOOK.replace("https://", "ftp://"), 'outputs["hook"].url: not a web address'),
         (HOOK.replace("hook.example.org", "user:made-up@hook.example.org"), 'outputs["hook"].url: write the login'),
         (HOOK.replace(SECRET, "made-up-key"), 'outputs["hook"].secret: a webhook secret begins with whsec_'),

@@ -75,6 +75,7 @@ def add_person(connection: Connection) -> int:
         insert(connection, "idempotency_keys", key=f"add-{number}-{address}", request=f"sha256 of {address}", **answer)
     insert(connection, "rates", key="relay:a", next_at=THURSDAY, factor=1.0, reason=SAID.lower())
     figures = {"new_papers": 0, "editions": 0, "sent": 0}
+    insert(connection, "incidents", key=SAID, text=SAID, began_at=THURSDAY)
     insert(connection, "runs", started_at=THURSDAY, detail=SAID, **figures)
     insert(connection, "suppressions", key=ADDRESS.casefold(), reason="operator", detail=ADDRESS, created_at=THURSDAY)
     return person

@@ -15,7 +15,7 @@ from digestmail.storage.schema.edition import (
     segment_papers,
     segments,
 )
-from digestmail.storage.schema.history import domain_days, runs, source_days
+from digestmail.storage.schema.history import domain_days, incidents, runs, source_days
 from digestmail.storage.schema.operation import idempotency_keys, settings
 from digestmail.storage.schema.output import output_attempts, output_deliveries, stopped_outputs
 from digestmail.storage.schema.paper import (
@@ -63,6 +63,7 @@ __all__ = [
     "feedback",
     "host_limits",
     "idempotency_keys",
+    "incidents",
     "metadata",
     "notice_attempts",
     "notices",

@@ -25,6 +25,18 @@ runs = Table(
     one_of("outcome", RunOutcome),
 )
 
+# Problems that the operator was told about, or will be if they last.
+incidents = Table(
+    "incidents",
+    metadata,
+    Column("key", UntrustedText, primary_key=True),
+    Column("text", UntrustedText, nullable=False),
+    Column("began_at", Moment, nullable=False),
+    Column("announced_at", Moment),
+    # It is over, and this is to be announced.
+    Column("ended_at", Moment),
+)
+
 # How the readings of a source went on one day in UTC.
 source_days = Table(
     "source_days",

@@ -574,6 +574,15 @@ def upgrade() -> None:
     )
     op.create_index("ix_runs_started_at", "runs", ["started_at"], unique=False)
     op.create_table(
+        "incidents",
+        sa.Column("key", UntrustedText(), nullable=False),
+        sa.Column("text", UntrustedText(), nullable=False),
+        sa.Column("began_at", Moment(), nullable=False),
+        sa.Column("announced_at", Moment(), nullable=True),
+        sa.Column("ended_at", Moment(), nullable=True),
+        sa.PrimaryKeyConstraint("key", name=op.f("pk_incidents")),
+    )
+    op.create_table(
         "source_days",
         sa.Column("source", sa.Text(), nullable=False),
         sa.Column("day", sa.Date(), nullable=False),
@@ -829,6 +838,7 @@ def downgrade() -> None:
         "editions",
         "connection_leases",
         "topic_models",
+        "incidents",
         "runs",
         "source_days",
         "domain_days",
