@@ -45,7 +45,7 @@ def output_problems(config: Config, base: Path) -> Iterator[str]:
 
 def cross_output_problems(raw: Mapping[str, Any]) -> Iterator[str]:
     """Find outputs for digests that do not exist or have no common content. Works on unchecked data."""
-    digests = {row.get("name"): row for row in rows_of(raw, "digests")}
+    digests = {str(row.get("name")): row for row in rows_of(raw, "digests")}
     personal = {name for name, row in digests.items() if row.get("selection") == "personal"}
     entries = Names(raw)
     for index, output in enumerate(rows_of(raw, "outputs")):
@@ -55,14 +55,14 @@ def cross_output_problems(raw: Mapping[str, Any]) -> Iterator[str]:
             if digests and personal == set(digests):
                 yield f'{key}: every digest has selection = "personal", so there is nothing that outputs may contain'
             continue
-        for name in listed if isinstance(listed, list | tuple) else ():
+        for name in map(str, listed if isinstance(listed, list | tuple) else ()):
             if name in personal:
                 yield (
                     f'{key}.digests: {name!r} has selection = "personal": what its readers get is for each of them '
                     "alone; leave it out here"
                 )
             elif name not in digests:
-                near = difflib.get_close_matches(str(name), [str(one) for one in digests], n=1)
+                near = difflib.get_close_matches(name, digests, n=1)
                 hint = f"; did you mean {near[0]!r}?" if near else ""
                 yield f"{key}.digests: there is no {name!r} in [[digests]]{hint}"
 
@@ -70,11 +70,11 @@ def cross_output_problems(raw: Mapping[str, Any]) -> Iterator[str]:
 def alert_problems(raw: Mapping[str, Any]) -> Iterator[str]:
     """Find alerts that would go nowhere, and outputs that cannot send them. Works on unchecked data."""
     table = raw.get("alerts")
-    kinds = {row.get("name"): row.get("kind") for row in rows_of(raw, "outputs")}
+    kinds = {str(row.get("name")): row.get("kind") for row in rows_of(raw, "outputs")}
     named = table.get("outputs", ()) if isinstance(table, dict) else ()
-    named = named if isinstance(named, list | tuple) else ()
+    named = [str(name) for name in named] if isinstance(named, list | tuple) else []
     for row in rows_of(raw, "outputs"):
-        if row.get("digests") is not None and not row["digests"] and row.get("name") not in named:
+        if row.get("digests") is not None and not row["digests"] and str(row.get("name")) not in named:
             yield f'outputs["{row.get("name")}"].digests: is empty; name digests, or the output in [alerts] outputs'
     if not isinstance(table, dict):
         return

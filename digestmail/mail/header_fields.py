@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from email.charset import SHORTEST, Charset
 from email.header import Header
 from typing import Final
 
@@ -16,6 +17,11 @@ _ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]+")
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
 _ADDRESS_LIKE = re.compile(r"[^\s,;:]@[^\s,;:]+\.")
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+_UTF8: Final = Charset("utf-8")
+"""Base64 or quoted-printable, whichever is shorter. Other libraries change what "utf-8" means for the process:
+Apprise 2.3 does when it loads its service for email."""
+_UTF8.header_encoding = SHORTEST
 
 
 def split_mailbox(text: str) -> tuple[str, str]:
@@ -77,7 +83,7 @@ def _needs_encoding(text: str) -> bool:
 def _encoded_words(header: str, text: str) -> str:
     # The legacy Header class, because folding by email.policy may decode text that only looks like an encoded word and
     # may lose the quotes of a display name (CPython issue 121284).
-    return Header(text, "utf-8", header_name=header).encode(linesep="\r\n")
+    return Header(text, _UTF8, header_name=header).encode(linesep="\r\n")
 
 
 def _wrapped(header: str, words: Iterable[str]) -> str:

@@ -29,7 +29,8 @@ def test_help_loads_nothing_that_a_bare_typer_program_would_not():
         "digestmail.cli.main", "digestmail.cli.options", "digestmail.cli.servers",
         "digestmail.cli.show", "digestmail.cli.start", "digestmail.cli.subscribers",
         "digestmail.cli.templates", "digestmail.cli.topics", "digestmail.cli.transfer", "digestmail.cli.pipeline",
-        "digestmail.cli.up", "digestmail.cli.configuration", "digestmail.cli.init",
+        "digestmail.cli.up", "digestmail.cli.configuration", "digestmail.cli.init", "digestmail.cli.doctor",
+        "digestmail.cli.oauth", "digestmail.cli.outputs",
     }  # fmt: skip
 
 

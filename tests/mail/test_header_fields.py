@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from email import message_from_bytes, policy
-from email.header import decode_header, make_header
+from email import charset, message_from_bytes, policy
+from email.header import Header, decode_header, make_header
 from email.utils import parseaddr
 
 import dkimverifier
@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from message_rules import broken_rules
 
 from digestmail.mail.dkim import Algorithm, Signer, generate
-from digestmail.mail.header_fields import named, split_mailbox
+from digestmail.mail.header_fields import named, split_mailbox, unstructured
 from digestmail.mail.message import MessageTemplate
 from digestmail.mail.message_headers import Sender
 from digestmail.mail.placeholders import single_line
@@ -156,3 +156,13 @@ def test_anything_but_one_mailbox_is_refused_with_advice(text: str, message: str
         split_mailbox(text)
     with pytest.raises(ValueError, match="not a mailbox"):
         cast(text)
+
+
+def test_a_library_that_changes_the_charset_of_the_process_changes_no_header(monkeypatch):
+    # As Apprise 2.3 does: findings/apprise-email-charset.sh.
+    before = unstructured("Subject", "מאמרים על סוכנים")
+    monkeypatch.setattr(charset, "CHARSETS", dict(charset.CHARSETS))
+    charset.add_charset("utf-8", charset.QP, charset.QP, "utf-8")
+    assert str(Header("מאמרים על סוכנים", "utf-8").encode()).startswith("=?utf-8?q?")
+    assert unstructured("Subject", "מאמרים על סוכנים") == before
+    assert before.startswith("=?utf-8?b?")

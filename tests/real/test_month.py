@@ -52,8 +52,8 @@ topics = ["Agents", "Vision"]
 
 
 def contents(app: App) -> dict[str, list[tuple[object, ...]]]:
-    """Return everything stored but the times of reading and the host limits."""
-    ignored = {"sources", "source_health", "validators", "host_limits"}
+    """Return everything stored but the times of reading, the host limits and the record of runs."""
+    ignored = {"sources", "source_health", "source_days", "validators", "host_limits", "runs"}
     with app.database.connect() as connection:
         return {
             table.name: sorted(map(tuple, connection.execute(select(table))), key=repr)
