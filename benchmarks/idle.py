@@ -1,0 +1,127 @@
+"""An idle `digestmail run` after ten years against one on the first day: CPU seconds and peak memory of the process.
+
+Both databases end with the same real runs, which collect, publish and deliver to a Maildir. The old one had the rows of
+ten years before. Then, in turn: an idle run on each, `python -c pass` and `import typer`.
+DIGESTMAIL_BENCH_DELIVERIES says how many past deliveries there are (a million). DIGESTMAIL_BENCH_URL is the URL of an
+empty PostgreSQL server, as `postgresql://user@host/`: its databases `few` and `many` are replaced.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from benchmarks.figures import Figure, figure, tell
+from benchmarks.past import Size, add_past
+from benchmarks.soak_serve import CONFIG, WORDS, ManualClock, add_subscribers, sources
+from digestmail.app import App
+from digestmail.clock import SystemClock
+from digestmail.config.load import load
+
+ROUNDS = 9
+DELIVERIES = int(os.environ.get("DIGESTMAIL_BENCH_DELIVERIES", "1000000"))
+SERVER = os.environ.get("DIGESTMAIL_BENCH_URL", "")
+
+
+@dataclass
+class Spent:
+    """What the processes of one kind took."""
+
+    cpu: list[float] = field(default_factory=list)
+    """User and system seconds."""
+    wall: list[float] = field(default_factory=list)
+    memory: list[float] = field(default_factory=list)
+    """Peak RSS in MB."""
+
+    def run(self, *command: str) -> None:
+        """Run a process, and add what it took. Raises RuntimeError if it fails."""
+        began = time.perf_counter()
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            raise RuntimeError(f"{command} ended with {process.returncode}")
+        self.cpu.append(usage.ru_utime + usage.ru_stime)
+        self.wall.append(time.perf_counter() - began)
+        self.memory.append(usage.ru_maxrss / 1024)
+
+
+def prepare(directory: Path, name: str, port: int, past: Size | None) -> Path:
+    """Make a database with the rows of a past, and with what a few runs leave behind; return the configuration."""
+    directory.mkdir()
+    url = f"{SERVER}{name}" if SERVER else "sqlite:///digestmail.db"
+    if SERVER:
+        recreate(name)
+    path = directory / "config.toml"
+    path.write_text(f'database = "{url}"\n' + CONFIG.format(port=port, one=WORDS[7], two=WORDS[8]))
+    with App(load(path, None), directory, SystemClock()) as app:
+        if past is not None:
+            add_past(app.database, app.clock.now(), past)
+        add_subscribers(app, app.clock.now())
+        for _ in range(3):
+            app.run()
+    return path
+
+
+def recreate(name: str) -> None:
+    """Replace a database of the PostgreSQL server by an empty one."""
+    import psycopg
+
+    with psycopg.connect(f"{SERVER}postgres", autocommit=True) as connection:
+        connection.execute(f'DROP DATABASE IF EXISTS "{name}"')
+        connection.execute(f'CREATE DATABASE "{name}"')
+
+
+def measure(directory: Path) -> list[Figure]:
+    """Build both databases, and measure in turn."""
+    spent = {name: Spent() for name in ("few", "many", "pass", "typer")}
+    now = datetime.now(UTC)
+    with sources(ManualClock(now)) as port:
+        sizes = {"few": None, "many": Size.of(DELIVERIES)}
+        paths = {name: prepare(directory / name, name, port, size) for name, size in sizes.items()}
+        for _ in range(ROUNDS):
+            for name, path in paths.items():
+                spent[name].run(sys.executable, "-m", "digestmail", "run", "--config", str(path))
+            spent["pass"].run(sys.executable, "-c", "pass")
+            spent["typer"].run(sys.executable, "-c", "import typer")
+    return figures(spent)
+
+
+def figures(spent: dict[str, Spent]) -> list[Figure]:
+    """Return the medians, without the first round."""
+    cpu = {name: statistics.median(one.cpu[1:]) for name, one in spent.items()}
+    memory = {name: max(one.memory[1:]) for name, one in spent.items()}
+    wall = {name: statistics.median(one.wall[1:]) for name, one in spent.items()}
+    return [
+        figure("idle run after ten years: CPU", cpu["many"], "s", "<=", 0.5),
+        Figure("idle run on the first day: CPU", round(cpu["few"], 3), "s", "-", holds=True),
+        Figure("python -c pass: CPU", round(cpu["pass"], 3), "s", "-", holds=True),
+        Figure("import typer: CPU", round(cpu["typer"], 3), "s", "-", holds=True),
+        figure("CPU after ten years against the first day", cpu["many"] / cpu["few"], "times", "<=", 1.1),
+        figure("peak memory after ten years against the first day", memory["many"] / memory["few"], "times", "<=", 1.1),
+        Figure("idle run after ten years: peak memory", round(memory["many"], 1), "MB", "-", holds=True),
+        Figure("idle run on the first day: peak memory", round(memory["few"], 1), "MB", "-", holds=True),
+        Figure("idle run after ten years: wall time", round(wall["many"], 2), "s", "-", holds=True),
+        Figure("idle run on the first day: wall time", round(wall["few"], 2), "s", "-", holds=True),
+    ]
+
+
+def main() -> None:
+    """Measure all."""
+    directory = Path(tempfile.mkdtemp(prefix=".bench-idle-", dir=Path.cwd()))
+    try:
+        tell(measure(directory))
+    finally:
+        shutil.rmtree(directory)
+
+
+if __name__ == "__main__":
+    main()
