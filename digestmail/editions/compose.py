@@ -1,4 +1,7 @@
-"""Composes the edition of a digest. Read-only."""
+"""Composes the edition of a digest. Read-only.
+
+What selects papers is imported when there is an edition to compose: most runs find none.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,6 @@ from datetime import UTC, datetime, time, timedelta
 from sqlalchemy import Connection
 
 from digestmail.editions.missed import in_turn, slot_before
-from digestmail.editions.topic_learning import models_of
-from digestmail.editions.trending import find_trending
 from digestmail.errors import StorageError
 from digestmail.model.digests import Digest, OnMissed
 from digestmail.model.editions import Edition, Slot
@@ -19,9 +20,6 @@ from digestmail.model.selection import Candidate, Entry, Outcome, Selection
 from digestmail.model.summaries import PaperSummary
 from digestmail.schedule.cron import current_slot, next_fire, open_until
 from digestmail.schedule.moments import DATED_AHEAD, is_ahead
-from digestmail.selection import newness
-from digestmail.selection.rules import admit, compile_sources
-from digestmail.selection.select import select
 from digestmail.storage import editions, paper_summaries, papers, settings
 from digestmail.storage import sources as stored_sources
 from digestmail.storage.database import Database
@@ -57,6 +55,12 @@ def compose(
     `horizon` is the latest possible time, if known. Papers seen after it were stored with a clock that was ahead, and
     count from the day in their source.
     """
+    from digestmail.editions.topic_learning import models_of
+    from digestmail.editions.trending import find_trending
+    from digestmail.selection import newness
+    from digestmail.selection.rules import admit, compile_sources
+    from digestmail.selection.select import select
+
     stored = editions.latest(connection, digest.name, before=slot.at)
     last = stored.edition if stored else None
     since = window_start(digest, slot, last)
@@ -220,6 +224,9 @@ def _why_fewer(seen: int, admitted: int, candidates: int) -> str:
 
 def find_candidates(database: Database, digest: Digest, since: datetime, now: datetime) -> tuple[Candidate, ...]:
     """Return the papers that are new for `digest` since `since`."""
+    from digestmail.selection import newness
+    from digestmail.selection.rules import admit, compile_sources
+
     with database.connect() as connection:
         found = papers.mentioned(connection, digest.sources, since, now)
     admitted = admit(found, compile_sources(digest.source_rules))
