@@ -90,11 +90,13 @@ def statements(dialect: str, size: Size) -> Iterator[str]:
     yes, no = ("1", "0") if lite else ("true", "false")
     first = f"(i / {EACH} + 1)"
     person = f"((i / {EACH}) * 37 + i % {EACH}) % {PEOPLE} + 1"
+    digest = "CASE WHEN {} % 8 = 0 THEN 'weekly' ELSE 'daily' END"
     paper = f"(i % {size.papers} + 1)"
     source = "CASE WHEN i % 3 = 0 THEN 'hf' WHEN i % 3 = 1 THEN 'arxiv' ELSE 'blog' END"
 
     yield rows("subscribers", PEOPLE, id="i + 1", address="'old' || i || '@example.net'",
-               key="'old' || i || '@example.net'", state="'unsubscribed'", created_at=ago("i"), updated_at=ago("i"))  # fmt: skip
+               key="'old' || i || '@example.net'", state="'unsubscribed'", created_at=ago("i"),
+               updated_at=ago("i"))  # fmt: skip
     yield rows("papers", size.papers, id="i + 1", key="'arxiv:old.' || i", origin="3", title="'An old paper ' || i",
                abstract=":words", raw_title="''", raw_abstract="''", authors="""'["Ada Example"]'""", categories="'[]'",
                keywords="'[]'", link="'https://example.net/' || i", withdrawn=no, published_at=ago("i"),
@@ -103,13 +105,13 @@ def statements(dialect: str, size: Size) -> Iterator[str]:
     yield rows("sightings", size.sightings, paper_id=paper, source=source,
                seen_on=day(f"i - i / {size.papers}"), day=day(f"i - i / {size.papers}"), upvotes="i % 100",
                seen_at=ago(f"i - i / {size.papers}"))  # fmt: skip
-    yield rows("editions", size.editions, id="i + 1", digest="CASE WHEN i % 8 = 0 THEN 'weekly' ELSE 'daily' END",
-               base="CASE WHEN i % 8 = 0 THEN 'weekly' ELSE 'daily' END", slot=f"{day('i')} || 'T0' || (i / {DAYS}) || '00'", slot_at=ago("i"),
+    yield rows("editions", size.editions, id="i + 1", digest=digest.format("i"),
+               base=digest.format("i"), slot=f"{day('i')} || 'T0' || (i / {DAYS}) || '00'", slot_at=ago("i"),
                composed_at=ago("i"), recipients=str(EACH), content=":content", papers="25", reason="''")  # fmt: skip
     yield rows("segments", size.editions, id="i + 1", edition_id="i + 1", topics="'[]'", more="'[]'")
     published = min(size.editions * 25, size.papers)
     yield rows("edition_papers", published, edition_id="i / 25 + 1", paper_id="i + 1",
-               digest="CASE WHEN (i / 25) % 8 = 0 THEN 'weekly' ELSE 'daily' END", position="i % 25 + 1", score="1",
+               digest=digest.format("(i / 25)"), position="i % 25 + 1", score="1",
                topic="'One'")  # fmt: skip
     yield rows("qualified_papers", published, edition_id="i / 25 + 1", topic="'One'", rank="i % 25 + 1",
                paper_id="i + 1")  # fmt: skip
@@ -122,9 +124,11 @@ def statements(dialect: str, size: Size) -> Iterator[str]:
                subscriber_id=person.replace("i", "(i * 20)"), number="1", state="'deferred'", at=ago("i / 10"),
                code="451", text="'4.7.1 try again later'", milliseconds="40")  # fmt: skip
     yield rows("notices", size.deliveries // 50, id="i + 1", subscriber_id=f"i % {PEOPLE} + 1", kind="'welcome'",
-               content="'{}'", state="'sent'", attempts="1", fence="1", queued_at=ago("i"), ended_at=ago("i"))  # fmt: skip
+               content="'{}'", state="'sent'", attempts="1", fence="1", queued_at=ago("i"),
+               ended_at=ago("i"))  # fmt: skip
     yield rows("bounces", size.deliveries // 50, id="i + 1", subscriber_id=f"i % {PEOPLE} + 1", report="'r' || i",
-               kind="'soft'", detail="'mailbox full'", at=ago("i"), domain="'example.net'", reason="'full'")  # fmt: skip
+               kind="'soft'", detail="'mailbox full'", at=ago("i"), domain="'example.net'",
+               reason="'full'")  # fmt: skip
     yield rows("opt_outs", PEOPLE, subscriber_id="i + 1", digest="'daily'", opted_out_at=ago("i"))
     yield rows("suppressions", PEOPLE // 2, key="'gone' || i || '@example.net'", reason="'bounced'", detail="''",
                created_at=ago("i"))  # fmt: skip

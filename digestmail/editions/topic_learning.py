@@ -48,9 +48,13 @@ def refresh_models(
     topics cannot be embedded, they are learned from the embeddings of the papers only.
     """
     topics = {fingerprint(topic): topic for digest in digests for topic in digest.topics if learns(topic)}
+    if not topics:
+        return None
     with database.connect() as connection:
         known = topic_models.by_fingerprint(connection, sorted(topics))
-        papers = min(topic_models.count_papers(connection), MOST_PAPERS)
+        if embedder is None and is_settled(sorted(topics), known, today):
+            return None
+        papers = topic_models.count_papers(connection, MOST_PAPERS)
         embedded = paper_embeddings.count(connection, embedder.model, MOST_PAPERS) if embedder else 0
         embedded = embedded if embedded >= papers * _SHARE_EMBEDDED else 0
         if papers < FEWEST_PAPERS or stop() or not is_due(sorted(topics), known, papers, today, embedded):
@@ -98,9 +102,27 @@ def is_due(
     return any(
         papers >= one.papers * _GROWTH
         or max(embedded, one.embedded) > _GROWTH * min(embedded, one.embedded)
-        or not today - _KEPT_FOR < one.learned_on <= today
+        or not _is_recent(one, today)
         for one in known.values()
     )
+
+
+def is_settled(fingerprints: Sequence[str], known: Mapping[str, Learned], today: date) -> bool:
+    """Return whether nothing is learned anew however many papers there are, so that they need not be counted.
+
+    Every topic was learned lately, from so many papers that half as many more would be over the limit.
+    """
+    return all(
+        (one := known.get(name)) is not None
+        and not one.embedded
+        and one.papers * _GROWTH > MOST_PAPERS
+        and _is_recent(one, today)
+        for name in fingerprints
+    )
+
+
+def _is_recent(learned: Learned, today: date) -> bool:
+    return today - _KEPT_FOR < learned.learned_on <= today
 
 
 def models_of(connection: Connection, digest: Digest) -> dict[str, TopicModel]:
@@ -127,7 +149,7 @@ def models_as_learned_now(connection: Connection, topics: Sequence[Topic], today
     wanted = {fingerprint(topic): topic for topic in topics if learns(topic)}
     known = topic_models.by_fingerprint(connection, sorted(wanted))
     missing = {name: wanted[name] for name in sorted(wanted) if name not in known}
-    if missing and topic_models.count_papers(connection) >= FEWEST_PAPERS:
+    if missing and topic_models.count_papers(connection, FEWEST_PAPERS) >= FEWEST_PAPERS:
         rows = list(topic_models.newest_texts(connection, MOST_PAPERS))
         material = Material(papers=rows, topics=list(missing.values()))
         known |= _learned(missing, learn_here(material), material, today)

@@ -12,7 +12,6 @@ from typing import Any
 from urllib.parse import urlsplit
 from xml.parsers import expat
 
-
 from digestmail.errors import SourceUnreadableError
 from digestmail.model.papers import Skipped
 from digestmail.sources.parsed import YEARS, beginning, single_line

@@ -79,7 +79,7 @@ def check(app: App, *, connect: bool, thorough: bool = True) -> CheckReport:
     return CheckReport(
         problems=tuple(dict.fromkeys(problems)),
         notes=(
-            *outbox.ahead(app),
+            *outbox.ahead(app, thorough=thorough),
             *outbox.at_work(app),
             *_ways_out(app),
             *moments.notes(app, editions),

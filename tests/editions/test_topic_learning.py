@@ -127,7 +127,7 @@ def test_withdrawn_and_merged_papers_and_those_without_abstract_are_not_learned_
     gone = sighting(2, title="Gone", abstract="Gone.", withdrawn=True)
     collect(database, [FakeSource("hf", reading(gone, sighting(3, title="Here", abstract="Here.")))], THURSDAY)
     with database.connect() as connection:
-        assert topic_models.count_papers(connection) == 1
+        assert topic_models.count_papers(connection, 10) == 1
         assert list(topic_models.newest_texts(connection, 9)) == [("Here", "Here.", ())]
 
 

@@ -34,4 +34,5 @@ def challenge_of(
         page = read_body(chunks(), coding=headers.get("content-encoding", ""), limit=min(limit, _LONGEST_PAGE))
     except SourceUnreadableError:
         return None
-    return challenge_in(page.decode(errors="replace")) or (_BLOCKED + ADVICE if status == HTTPStatus.FORBIDDEN else None)
+    blocked = _BLOCKED + ADVICE if status == HTTPStatus.FORBIDDEN else None
+    return challenge_in(page.decode(errors="replace")) or blocked
