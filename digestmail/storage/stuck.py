@@ -123,4 +123,4 @@ def unsent_notices(
 
 
 def _kind(row: Row[Any]) -> tuple[str, str]:
-    return row[0], row[1]
+    return row.kind, row.state
