@@ -96,6 +96,7 @@ def sampled() -> Canned:
     feed = (SAMPLE / "arxiv.rss").read_text("utf-8").replace("Thu, 02 Apr 2026", f"{NOW:%a, %d %b %Y}")
     head, *items = re.split(r"(?=<item>)", feed)
     items[-1], tail = items[-1].split("</item>")[0] + "</item>", items[-1].split("</item>")[1]
+    items = _lengthened(items)
     made = (_renumbered(items[n % len(items)], n, chance) for n in range(ARXIV_ENTRIES))
     listed = json.loads((SAMPLE / "daily_papers.json").read_text("utf-8"))
     # Every second one is announced by arXiv, too.
@@ -106,6 +107,14 @@ def sampled() -> Canned:
     for n, item in enumerate(papers):
         item["paper"]["submittedOnDailyAt"] = f"{NOW:%Y-%m-%d}T04:{n:02}:00.000Z"
     return Canned(arxiv=f"{head}{''.join(made)}{tail}".encode(), hugging_face=json.dumps(papers).encode())
+
+
+def _lengthened(items: list[str]) -> list[str]:
+    """Return the entries with the abstracts of three each: those of the sample are a third as long as others."""
+    texts = [item.partition("Abstract: ")[2].partition("</description>")[0] for item in items]
+    return [
+        item.replace("</description>", f" {texts[n - 1]} {texts[n - 2]}</description>") for n, item in enumerate(items)
+    ]
 
 
 def _renumbered(entry: str, number: int, chance: Random) -> str:
