@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import shutil
+import subprocess
+import sys
 from collections import Counter
 from contextlib import contextmanager
 from datetime import timedelta
@@ -134,3 +136,45 @@ def test_scans_of_both_databases_are_found(bench, database, tmp_path):
         if database.dialect == "postgresql":
             plan = connection.exec_driver_sql(f"EXPLAIN (FORMAT JSON) {one}").scalar_one()
             assert any(node["Node Type"].startswith("Index") for node in nodes(plan[0]["Plan"]))
+
+
+IDLE_RUN = """
+import sys
+from datetime import datetime
+from pathlib import Path
+
+import digestmail.cli.main
+from digestmail.cli import pipeline, printing, progress, stopping, waiting
+from digestmail.app import App
+from digestmail.clock import SystemClock
+from digestmail.config.load import load
+
+path, clock = Path(sys.argv[1]), SystemClock(datetime.fromisoformat(sys.argv[2]))
+with App(load(path, None), path.parent, clock, wall_clock=clock) as app:
+    report = app.run()
+assert not report.failed and not report.deliver.sent, report
+assert all(not one.new for one in report.collect.sources), report
+print(*sys.modules)
+"""
+
+
+def test_an_idle_run_imports_neither_what_renders_nor_what_sends_nor_what_parses(bench, sqlite_template, tmp_path):
+    directory = tmp_path / "app"
+    shutil.copy(sqlite_template, tmp_path / "digestmail.db")
+    database = Database.open("sqlite:///digestmail.db", base=tmp_path)
+    with installed(bench, database, directory, deliveries=0) as app:
+        database.close()
+        shutil.copy(tmp_path / "digestmail.db", directory / "digestmail.db")
+        arguments = [str(directory / "config.toml"), app.clock.now().isoformat()]
+        run = [sys.executable, "-c", IDLE_RUN, *arguments]
+        loaded = set(subprocess.run(run, check=True, capture_output=True, text=True).stdout.split())
+    assert {"sqlalchemy", "pydantic", "httpcore2", "digestmail.collect.collector"} <= loaded
+    assert not {name.split(".")[0] for name in loaded} & {
+        "aiosmtplib", "alembic", "apscheduler", "cryptography", "fastapi", "feedparser", "imap_tools", "jinja2",
+        "mjml", "mrml", "numpy", "psycopg", "pydantic_settings", "rich", "scipy", "starlette", "uvicorn", "uvloop",
+    }  # fmt: skip
+    assert not loaded & {
+        "digestmail.bounces.processor", "digestmail.delivery.worker", "digestmail.mail.render",
+        "digestmail.selection.select", "digestmail.sources.crossref",
+        "digestmail.sources.huggingface_items", "digestmail.transports.smtp.client",
+    }  # fmt: skip
