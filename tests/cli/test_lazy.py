@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import typer
 from typer.testing import CliRunner
@@ -21,7 +23,8 @@ def test_the_table_has_every_command_that_a_module_registers():
     for module in {lazy.place.module for lazy in COMMANDS.values() if lazy.place.attribute == "register"}:
         around = typer.Typer(callback=lambda: None)
         getattr(__import__(f"digestmail.cli.{module}", fromlist=["register"]), "register")(around)  # noqa: B009 - found by name
-        assert set(typer.main.get_command(around).commands) <= set(COMMANDS), module
+        group: Any = typer.main.get_command(around)
+        assert set(group.commands) <= set(COMMANDS), module
 
 
 def test_a_mistyped_command_is_answered_with_the_nearest_one():
