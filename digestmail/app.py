@@ -1,7 +1,4 @@
-"""`App`: connects the operations with the configuration. Used by the command line, the web and the daemon.
-
-What a run with nothing due does not need is imported where it is used: rendering, sending, bounces.
-"""
+"""`App`: connects the operations with the configuration. Used by the command line, the web and the daemon."""
 
 from __future__ import annotations
 
@@ -12,7 +9,7 @@ from datetime import datetime
 from functools import cached_property, partial
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from digestmail.clock import Clock, SystemClock
 from digestmail.collect.collector import Result, collect, read_all, store_all
@@ -21,9 +18,7 @@ from digestmail.delivery.epoch import EpochFile
 from digestmail.delivery.secrets import signing_secrets
 from digestmail.delivery.standing import add_standing, has_work, outbox_report
 from digestmail.editions.publish import dry_run_publish, publish
-from digestmail.model.deliveries import Rendered
 from digestmail.model.digests import Digest
-from digestmail.model.editions import Edition
 from digestmail.model.reports import (
     CollectReport,
     DeliverReport,
@@ -34,7 +29,6 @@ from digestmail.model.reports import (
     never,
     no_progress,
 )
-from digestmail.model.selection import Section
 from digestmail.storage.database import Database
 from digestmail.wiring import requests, storage
 from digestmail.wiring.collected import follow_up
@@ -42,7 +36,7 @@ from digestmail.wiring.history import recorded_run
 from digestmail.wiring.progress import deliver_progress
 from digestmail.wiring.sources import open_sources
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # What a run with nothing due does not need is imported where it is used.
     from digestmail.bounces.parsing.report import InboundReport
     from digestmail.bounces.processor import BouncesReport
     from digestmail.delivery.worker import Worker
@@ -50,6 +44,7 @@ if TYPE_CHECKING:
     from digestmail.mail.link_tokens import LinkTokens
     from digestmail.mail.tokens import Tokens
     from digestmail.mail.writer import MailWriter
+    from digestmail.model.deliveries import Rendered
     from digestmail.transports.base import Transport
 
 
@@ -231,5 +226,5 @@ class App(AbstractContextManager["App"]):
             collected = store_all(connection, readings, now := self.clock.now(), self.horizon())
             return collected, dry_run_publish(connection, self.digests, self._render, now, self.wall_clock.now())
 
-    def _render(self, edition: Edition, sections: tuple[Section, ...], *, language: str | None = None) -> Rendered:
-        return self.mail.render(edition, sections, language=language)
+    def _render(self, *what: Any, **options: Any) -> Rendered:
+        return self.mail.render(*what, **options)

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, time, timedelta
 
 from sqlalchemy import Connection
 
-from digestmail.editions.missed import in_turn, slot_before
+from digestmail.editions.missed import InTurn, in_turn, slot_before
 from digestmail.errors import StorageError
 from digestmail.model.digests import Digest, OnMissed
 from digestmail.model.editions import Edition, Slot
@@ -55,11 +55,9 @@ def compose(
     `horizon` is the latest possible time, if known. Papers seen after it were stored with a clock that was ahead, and
     count from the day in their source.
     """
-    from digestmail.editions.topic_learning import models_of
     from digestmail.editions.trending import find_trending
     from digestmail.selection import newness
     from digestmail.selection.rules import admit, compile_sources
-    from digestmail.selection.select import select
 
     stored = editions.latest(connection, digest.name, before=slot.at)
     last = stored.edition if stored else None
@@ -69,16 +67,7 @@ def compose(
     found = newness.candidates(admitted, digest.curated, since)
     turn = in_turn(connection, digest, slot, last, (since, now), found)
     candidates = turn.candidates
-    paper_ids = [candidate.paper.id for candidate in candidates]
-    selection = select(
-        candidates,
-        digest,
-        slot.day,
-        published=papers.published(connection, digest.name, paper_ids),
-        last_at=turn.last_at,
-        elsewhere=papers.published_elsewhere(connection, paper_ids, digest.name, digest.allow_repeats_of),
-        models=models_of(connection, digest),
-    )
+    selection = _select(connection, digest, slot, turn)
     if reason := _why_nothing(connection, digest, selection):
         reason = _why_fewer(len(seen), len(admitted), len(candidates)) + reason
     edition = as_edition(digest, slot, now, selection, reason)
@@ -91,6 +80,22 @@ def compose(
         selection=selection,
         since=since,
         pickable=_with_summaries(pickable, summaries),
+    )
+
+
+def _select(connection: Connection, digest: Digest, slot: Slot, turn: InTurn) -> Selection:
+    from digestmail.editions.topic_learning import models_of
+    from digestmail.selection.select import select
+
+    paper_ids = [candidate.paper.id for candidate in turn.candidates]
+    return select(
+        turn.candidates,
+        digest,
+        slot.day,
+        published=papers.published(connection, digest.name, paper_ids),
+        last_at=turn.last_at,
+        elsewhere=papers.published_elsewhere(connection, paper_ids, digest.name, digest.allow_repeats_of),
+        models=models_of(connection, digest),
     )
 
 

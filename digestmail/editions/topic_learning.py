@@ -48,15 +48,11 @@ def refresh_models(
     topics cannot be embedded, they are learned from the embeddings of the papers only.
     """
     topics = {fingerprint(topic): topic for digest in digests for topic in digest.topics if learns(topic)}
-    if not topics:
-        return None
     with database.connect() as connection:
         known = topic_models.by_fingerprint(connection, sorted(topics))
         if embedder is None and is_settled(sorted(topics), known, today):
             return None
-        papers = topic_models.count_papers(connection, MOST_PAPERS)
-        embedded = paper_embeddings.count(connection, embedder.model, MOST_PAPERS) if embedder else 0
-        embedded = embedded if embedded >= papers * _SHARE_EMBEDDED else 0
+        papers, embedded = _counts(connection, embedder)
         if papers < FEWEST_PAPERS or stop() or not is_due(sorted(topics), known, papers, today, embedded):
             return None
         rows = list(topic_models.newest_texts(connection, MOST_PAPERS))
@@ -76,6 +72,13 @@ def refresh_models(
         topic_models.replace_all(connection, _learned(topics, models, material, today))
     count = sum(model is not None for model in models)
     return LearningReport(topics=count, papers=len(rows), without_topics=problem)
+
+
+def _counts(connection: Connection, embedder: Embedder | None) -> tuple[int, int]:
+    """Return how many of the newest papers there are to learn from, and how many embeddings of them count."""
+    papers = topic_models.count_papers(connection, MOST_PAPERS)
+    embedded = paper_embeddings.count(connection, embedder.model, MOST_PAPERS) if embedder else 0
+    return papers, embedded if embedded >= papers * _SHARE_EMBEDDED else 0
 
 
 def _embedded_topics(topics: Sequence[Topic], embedder: Embedder | None) -> tuple[list[bytes], str]:
