@@ -10,21 +10,15 @@ from datetime import datetime
 from functools import cached_property, partial
 from pathlib import Path
 from random import Random
+from typing import TYPE_CHECKING, Any
 
-from digestmail.bounces.parsing.report import InboundReport
-from digestmail.bounces.processor import BouncesReport
 from digestmail.clock import Clock, SystemClock
 from digestmail.collect.collector import Result, collect, read_all, store_all
 from digestmail.config.settings import Config
 from digestmail.delivery.epoch import EpochFile
 from digestmail.delivery.secrets import signing_secrets
-from digestmail.delivery.worker import Worker, outbox_report
-from digestmail.editions.compose import Composed, compose_next
+from digestmail.delivery.standing import add_standing, has_work, outbox_report
 from digestmail.editions.publish import dry_run_publish, publish
-from digestmail.mail.link_tokens import LinkTokens
-from digestmail.mail.render import Renderer
-from digestmail.mail.tokens import Tokens
-from digestmail.mail.writer import MailWriter
 from digestmail.model.digests import Digest
 from digestmail.model.reports import (
     CollectReport,
@@ -37,13 +31,23 @@ from digestmail.model.reports import (
     no_progress,
 )
 from digestmail.storage.database import Database
-from digestmail.transports.base import Transport
-from digestmail.wiring import bounces, mail, requests, storage
+from digestmail.wiring import requests, storage
 from digestmail.wiring.collected import follow_up
 from digestmail.wiring.history import recorded_run
 from digestmail.wiring.outputs import OutputSetup, with_outputs
 from digestmail.wiring.progress import deliver_progress
 from digestmail.wiring.sources import open_sources
+
+if TYPE_CHECKING:  # What a run with nothing due does not need is imported where it is used.
+    from digestmail.bounces.parsing.report import InboundReport
+    from digestmail.bounces.processor import BouncesReport
+    from digestmail.delivery.worker import Worker
+    from digestmail.editions.compose import Composed
+    from digestmail.mail.link_tokens import LinkTokens
+    from digestmail.mail.tokens import Tokens
+    from digestmail.mail.writer import MailWriter
+    from digestmail.model.deliveries import Rendered
+    from digestmail.transports.base import Transport
 
 
 class App(AbstractContextManager["App"]):
@@ -110,12 +114,15 @@ class App(AbstractContextManager["App"]):
             return self._dry_run([])[1]
         now, queued_at = self.clock.now(), self.wall_clock.now()
         self.epoch().check_database(self.database)
-        return publish(self.database, self.digests, self.mail.render, now, queued_at=queued_at, stop=stop)
+        return publish(self.database, self.digests, self._render, now, queued_at=queued_at, stop=stop)
 
     def deliver(self, *, stop: Stop = never) -> DeliverReport:
         """Deliver what is due, notices first."""
         requests.process_all(self.database, self.digests, self.wall_clock.now())
-        return self._worker(stop).deliver()
+        if has_work(self.database, self.wall_clock.now()):
+            return self._worker(stop).deliver()
+        self.epoch().check_database(self.database)
+        return add_standing(self.database, DeliverReport(), self.wall_clock.now(), self.config.bounces.scoring())
 
     def send_outputs(self, delivered: DeliverReport = DeliverReport(), *, stop: Stop = never) -> DeliverReport:  # noqa: B008 - frozen
         """Send to outputs what is due; return the report with it. Only then is the epoch file read."""
@@ -136,6 +143,9 @@ class App(AbstractContextManager["App"]):
         return requests.are_waiting(self.database, self.wall_clock.now())
 
     def _worker(self, stop: Stop) -> Worker:
+        from digestmail.delivery.worker import Worker
+        from digestmail.wiring import mail
+
         return Worker(
             self.database,
             self.transports(),
@@ -152,12 +162,16 @@ class App(AbstractContextManager["App"]):
 
     def read_bounces(self, *, stop: Stop = never) -> BouncesReport:
         """Read the bounce mailbox, or listen until `stop` returns true. Raises MailboxError."""
+        from digestmail.wiring import bounces
+
         config, base, database, tokens = self.config, self.base, self.database, self.tokens
         unsubscribed, clock = self.send_notices, self.wall_clock
         return bounces.receive(config, base, database, tokens, clock, unsubscribed=unsubscribed, stop=stop)
 
     def ingest_events(self, events: Iterable[InboundReport]) -> BouncesReport:
         """Count the events of an email provider. The caller must have authenticated them. Raises StorageError."""
+        from digestmail.wiring import bounces
+
         return bounces.processor(self.config, self.database, self.tokens, self.wall_clock).count_all(events)
 
     def outbox(self, *, complete: bool = True) -> DeliverReport:
@@ -167,6 +181,8 @@ class App(AbstractContextManager["App"]):
 
     def upcoming(self, digest: Digest) -> Composed:
         """Return the next edition of `digest`, as it would be published now."""
+        from digestmail.editions.compose import compose_next
+
         return compose_next(self.database, digest, self.clock.now(), self.horizon())
 
     @cached_property
@@ -177,21 +193,30 @@ class App(AbstractContextManager["App"]):
     @cached_property
     def mail(self) -> MailWriter:
         """The mail writer. The operator's templates take precedence over the built-in ones."""
+        from digestmail.mail.render import Renderer
+        from digestmail.wiring import mail
+
         own = self.config.templates_dir
         renderer = Renderer(self.base / own if own else None, imprint=self.config.mail.imprint)
         return mail.writer(self.config, self.base, renderer, self.digests)
 
     def transports(self) -> tuple[Transport, ...]:
         """Return the transports in order of preference; nothing is connected yet."""
+        from digestmail.wiring import mail
+
         return mail.transports(self.config, self.base, self.database, self.wall_clock)
 
     @property
     def tokens(self) -> Tokens:
         """Return the signer of links, return paths and Message-IDs, with the current secrets."""
+        from digestmail.mail.tokens import Tokens
+
         return Tokens(*signing_secrets(self.database))
 
     def link_tokens(self) -> LinkTokens:
         """Return the signer of confirmation links and forms."""
+        from digestmail.mail.link_tokens import LinkTokens
+
         return LinkTokens(signing_secrets(self.database))
 
     def epoch(self) -> EpochFile:
@@ -211,4 +236,7 @@ class App(AbstractContextManager["App"]):
         """Store `readings` and publish, in a transaction that is rolled back."""
         with self.database.begin_dry_run() as connection:
             collected = store_all(connection, readings, now := self.clock.now(), self.horizon())
-            return collected, dry_run_publish(connection, self.digests, self.mail.render, now, self.wall_clock.now())
+            return collected, dry_run_publish(connection, self.digests, self._render, now, self.wall_clock.now())
+
+    def _render(self, *what: Any, **options: Any) -> Rendered:
+        return self.mail.render(*what, **options)

@@ -5,38 +5,69 @@ from __future__ import annotations
 import io
 import re
 import sys
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from digestmail import __version__
-from digestmail.cli import (
-    announce,
-    backtest,
-    bounces,
-    configuration,
-    database,
-    deliveries,
-    dkim,
-    doctor,
-    init,
-    oauth,
-    outputs,
-    pipeline,
-    secrets,
-    servers,
-    show,
-    sources,
-    start,
-    subscribers,
-    templates,
-    topics,
-    up,
-)
+from digestmail.cli.lazy import Lazy, Place, lazy_group
 from digestmail.cli.options import ConfigPath
+
+COMMANDS: Final = {
+    "init": Lazy(Place("init"), "Write a small working configuration."),
+    "check": Lazy(
+        Place("start"),
+        "Check the configuration, database and templates, and show the state of sources, schedule and outbox.",
+    ),
+    "status": Lazy(Place("start"), "Show on one screen how digestmail is doing, and what needs you."),
+    "demo": Lazy(
+        Place("start"), "Collect, publish and deliver a bundled sample into a mailbox on disk, without network access."
+    ),
+    "run": Lazy(Place("pipeline"), "Collect, publish and deliver everything that is due."),
+    "collect": Lazy(Place("pipeline"), "Read every source and store the papers."),
+    "publish": Lazy(
+        Place("pipeline"), "Publish every digest that is due: create the edition and queue one delivery per subscriber."
+    ),
+    "deliver": Lazy(Place("pipeline"), "Send the queued deliveries that are due."),
+    "send": Lazy(
+        Place("pipeline"),
+        "Send an edition that is out to subscribers who did not get it, such as those who subscribed since.",
+    ),
+    "doctor": Lazy(Place("doctor"), "Run `check`, and examine DNS records, mail servers, web pages, clock and disk."),
+    "announce": Lazy(Place("announce"), "Send a Markdown file once to all readers of a digest."),
+    "up": Lazy(
+        Place("up"),
+        "Do everything until SIGTERM: collect, publish and deliver on schedule, read bounces, serve the web pages.",
+    ),
+    "web": Lazy(Place("servers"), "Serve the web pages, feeds and API over HTTP until SIGTERM."),
+    "preview": Lazy(Place("servers"), "Show an email in the browser as subscribers receive it."),
+    "bounces": Lazy(
+        Place("bounces"), 'Process bounces, complaints and unsubscribe emails; with kind = "listen", run until SIGTERM.'
+    ),
+    "explain": Lazy(Place("show"), "Explain for every digest why a paper was, will be or will not be selected."),
+    "backtest": Lazy(Place("backtest"), "Compare what another configuration would have sent with the stored papers."),
+    "backup": Lazy(Place("database"), "Write a consistent copy of the database to FILE, while it is in use."),
+    "restore": Lazy(Place("database"), "Replace the database by a backup."),
+    "suppressions": Lazy(Place("bounces", "suppressed"), "Addresses that receive no email, and why."),
+    "config": Lazy(Place("configuration", "app"), "The configuration: where it is, show it, edit it."),
+    "sources": Lazy(Place("sources", "app"), "Where papers come from."),
+    "subscribers": Lazy(Place("subscribers", "app"), "Subscribers and their subscriptions."),
+    "deliveries": Lazy(Place("deliveries", "app"), "Deliveries, their attempts and their results."),
+    "outputs": Lazy(Place("outputs", "app"), "Outputs beside email: webhooks, chats, files."),
+    "dkim": Lazy(Place("dkim", "app"), "DKIM keys and their DNS records."),
+    "oauth": Lazy(Place("oauth", "app"), "OAuth 2 logins to mail servers."),
+    "secrets": Lazy(Place("secrets", "app"), "Secrets that sign the links in emails."),
+    "papers": Lazy(Place("show", "papers"), "Papers that the sources listed."),
+    "editions": Lazy(Place("show", "editions"), "Published editions."),
+    "topics": Lazy(Place("topics", "app"), "Choose and tune topics."),
+    "templates": Lazy(Place("templates", "app"), "List, copy and check templates."),
+    "database": Lazy(Place("database", "database"), "Check the database, and tidy it up."),
+}
+"""Where each command is. The modules are imported when a command is used, not for `--help`."""
 
 app = typer.Typer(
     name="digestmail",
+    cls=lazy_group(COMMANDS),
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode=None,
@@ -63,31 +94,6 @@ def root(
     config: ConfigPath = None,
 ) -> None:
     """Trending papers in your inbox, from your own server."""
-
-
-init.register(app)
-start.register(app)
-pipeline.register(app)
-doctor.register(app)
-announce.register(app)
-up.register(app)
-servers.register(app)
-bounces.register(app)
-app.add_typer(configuration.app, name="config")
-app.add_typer(sources.app, name="sources")
-app.add_typer(subscribers.app, name="subscribers")
-app.add_typer(deliveries.app, name="deliveries")
-app.add_typer(outputs.app, name="outputs")
-app.add_typer(dkim.app, name="dkim")
-app.add_typer(oauth.app, name="oauth")
-app.add_typer(secrets.app, name="secrets")
-app.add_typer(show.papers, name="papers")
-app.add_typer(show.editions, name="editions")
-app.add_typer(topics.app, name="topics")
-app.add_typer(templates.app, name="templates")
-show.register(app)
-backtest.register(app)
-database.register(app)
 
 
 def main() -> None:

@@ -6,13 +6,15 @@ import logging
 from collections.abc import Collection
 from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from digestmail.errors import SourceUnreadableError
 from digestmail.model.personal import ReadingList, ReadingListKind
-from digestmail.sources.reference_file import ReferenceFile, read_references
 from digestmail.storage import reading_lists
 from digestmail.storage.database import Database
+
+if TYPE_CHECKING:
+    from digestmail.sources.reference_file import ReferenceFile
 
 log = logging.getLogger("digestmail.profile")
 MOST_BYTES: Final = 20_000_000
@@ -37,6 +39,8 @@ def refresh(database: Database, wanted: Collection[tuple[ReadingListKind, str]],
 
 def read_file(path: Path) -> ReferenceFile:
     """Return the papers of a file. Raises SourceUnreadableError."""
+    from digestmail.sources.reference_file import read_references
+
     try:
         # Opening a pipe would wait for its other end, and a device may never end.
         if not path.is_file() and path.exists() and not path.is_dir():

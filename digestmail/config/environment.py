@@ -6,10 +6,6 @@ import difflib
 import logging
 import re
 from collections.abc import Collection, Iterator, Mapping
-from typing import Any, get_args
-
-from pydantic.fields import FieldInfo
-from pydantic_settings import EnvSettingsSource
 
 log = logging.getLogger("digestmail.config")
 ENV_PREFIX = "DIGESTMAIL_"
@@ -21,22 +17,10 @@ _SERVICE_LINK = re.compile(
 """What Kubernetes, and Docker before it, puts into every container for a Service whose name begins with ours."""
 
 
-class Environment(EnvSettingsSource):
-    """The variables that override the file; an empty one counts as not set."""
-
-    def decode_complex_value(self, field_name: str, field: FieldInfo | None, value: Any) -> Any:
-        """Read JSON, or a list of texts separated by commas; return anything else as it is.
-
-        Validation then names its key, together with every other problem.
-        """
-        try:
-            return super().decode_complex_value(field_name, field, value)  # type: ignore[arg-type] # None for a dict
-        except (ValueError, RecursionError):
-            kinds = get_args(field.annotation) if field is not None else ()
-            texts = kinds[1:] == (Ellipsis,) and str in {kinds[0], *get_args(kinds[0])[:1]}
-            if not texts or value.lstrip().startswith(("[", "{")):
-                return value
-            return [part.strip() for part in value.split(",") if part.strip()]
+def overrides(environment: Mapping[str, str]) -> bool:
+    """Return whether a variable that is not empty may override a key."""
+    ours = (name for name, value in environment.items() if value and name.upper().startswith(ENV_PREFIX))
+    return any(name != CONFIG_VARIABLE for name in ours)
 
 
 def unknown_overrides(environment: Mapping[str, str], known: Collection[str]) -> Iterator[str]:

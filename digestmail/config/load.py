@@ -8,12 +8,12 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from pydantic import ValidationError
 
 from digestmail.config.digests import RESERVED_NAMES
-from digestmail.config.environment import CONFIG_VARIABLE, Environment, unknown_overrides
+from digestmail.config.environment import CONFIG_VARIABLE, overrides, unknown_overrides
 from digestmail.config.fetching import fetching_problems, with_fetching_secrets
 from digestmail.config.field_errors import Names, field_problems, rows_of
 from digestmail.config.files import file_fault
@@ -28,7 +28,6 @@ from digestmail.config.servers import secret_problems, server_problems, with_sec
 from digestmail.config.settings import Config
 from digestmail.config.source_members import list_problems, with_members
 from digestmail.errors import ConfigError
-from digestmail.mail.i18n import languages, template_directories
 from digestmail.model.theme import DARK, LIGHT, Palette, contrast_problems, is_colour
 from digestmail.schedule.cron import check_cron
 from digestmail.schedule.timezones import check_timezone
@@ -47,9 +46,9 @@ def load(path: Path, environment: Mapping[str, str] | None = os.environ) -> Conf
     variables = environment or {}
     problems = list(unknown_overrides(variables, Config.model_fields))
     try:
-        config = _FileAlone(**raw) if environment is None else Config(**raw)
+        config = _overridden(raw) if overrides(variables) else Config(**raw)
     except ValidationError as error:
-        given = raw if environment is None else raw | _lists(Environment(Config, env_ignore_empty=True)())
+        given = raw | _overriding_lists() if overrides(variables) else raw
         found = field_problems(error, Names(given), variables)
         raise ConfigError([*found, *problems, *_cross_problems(given)]) from error
     problems += _cross_problems(config.model_dump())
@@ -66,15 +65,17 @@ def load(path: Path, environment: Mapping[str, str] | None = os.environ) -> Conf
     return config
 
 
-def _lists(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the lists among `values`: one from the environment takes the place of the file's."""
-    return {key: value for key, value in values.items() if isinstance(value, list)}
+def _overridden(raw: dict[str, Any]) -> Config:
+    """Return the configuration of a file with the overrides of the process's environment."""
+    from digestmail.config.overrides import OverriddenConfig
+
+    return OverriddenConfig(**raw)
 
 
-class _FileAlone(Config):
-    """The configuration without overrides, for the demo: it must not meet what the environment points at."""
+def _overriding_lists() -> dict[str, Any]:
+    from digestmail.config.overrides import overriding_lists
 
-    overridden: ClassVar[bool] = False
+    return overriding_lists()
 
 
 def read_table(path: Path) -> dict[str, Any]:
@@ -121,6 +122,8 @@ def _path_problems(config: Config, base: Path) -> Iterator[str]:
     except OSError as error:
         yield f"templates_dir: {file_fault(error, own or base, base)}"
         own = None
+    from digestmail.mail.i18n import languages, template_directories
+
     known = languages(template_directories(own))
     for digest in config.digests:
         if not {digest.language, digest.language.partition("-")[0]} & set(known):
@@ -129,6 +132,8 @@ def _path_problems(config: Config, base: Path) -> Iterator[str]:
 
 
 def _dkim_problems(config: Config, base: Path) -> Iterator[str]:
+    if not config.mail.dkim.keys():
+        return
     from digestmail.mail.dkim import Signer
 
     for key, (selector, file) in config.mail.dkim.keys().items():

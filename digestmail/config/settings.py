@@ -1,4 +1,4 @@
-"""The configuration as one value: all its tables, and the environment variables that override them.
+"""The configuration as one value: all its tables. `config/overrides.py` has the environment override them.
 
 Only `app` and the doors read it; everything below gets values. `config.example.toml` documents each key;
 `config.load.load` reads a file.
@@ -7,17 +7,15 @@ Only `app` and the doors read it; everything below gets values. `config.example.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any
 
-from pydantic import Field, model_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from digestmail.config.alerts import AlertsTable
 from digestmail.config.bounces import BouncesTable
 from digestmail.config.digests import DigestTable, RankingTable, TopicTable
 from digestmail.config.embeddings import EmbeddingsTable
 from digestmail.config.enrichment import EnrichmentTable
-from digestmail.config.environment import ENV_DELIMITER, ENV_PREFIX, Environment
 from digestmail.config.mail import MailTable
 from digestmail.config.network import NetworkTable
 from digestmail.config.outputs import OutputTable
@@ -30,15 +28,10 @@ from digestmail.model.digests import Digest, Schedule, Topic, Weights
 from digestmail.model.theme import Appearance
 
 
-class Config(BaseSettings):
+class Config(BaseModel):
     """The whole configuration. Read it with `config.load.load`."""
 
-    overridden: ClassVar[bool] = True
-    """Whether the environment counts."""
-
-    model_config = SettingsConfigDict(
-        extra="forbid", frozen=True, env_prefix=ENV_PREFIX, env_nested_delimiter=ENV_DELIMITER, validate_default=False
-    )
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=False)
 
     base_url: WebAddress | None = None
     database: DatabaseAddress = "sqlite:///digestmail.db"
@@ -59,20 +52,6 @@ class Config(BaseSettings):
     topics: tuple[TopicTable, ...] = ()
     digests: Annotated[tuple[DigestTable, ...], Field(min_length=1)]
     outputs: tuple[OutputTable, ...] = ()
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Let the environment override the file."""
-        del env_settings, dotenv_settings, file_secret_settings
-        environment = Environment(settings_cls, env_ignore_empty=True)
-        return (environment, init_settings) if cls.overridden else (init_settings,)
 
     @model_validator(mode="before")
     @classmethod

@@ -16,7 +16,6 @@ from digestmail.config.settings import Config
 from digestmail.config.source_tables import address_key, without_feed_scheme
 from digestmail.config.sources import AnySource, FeedTable, GithubTable
 from digestmail.errors import SourceUnreadableError
-from digestmail.sources.opml import parse_opml
 
 
 def list_problems(config: Config, base: Path) -> Iterator[str]:
@@ -68,6 +67,8 @@ def _members(table: AnySource, base: Path) -> Iterator[AnySource]:
 
 
 def _addresses_in(path: Path) -> tuple[str, ...]:
+    from digestmail.sources.opml import parse_opml
+
     return tuple(without_feed_scheme(outline.url) for outline in parse_opml(path.read_bytes()))
 
 

@@ -117,7 +117,10 @@ def due_too_late(database: Database, horizon: datetime, give_up: timedelta) -> A
         return future_moments.due_beyond(connection, horizon, give_up)
 
 
-def future_dates(database: Database, horizon: datetime) -> tuple[Ahead, ...]:
-    """Return every column that holds a later moment than it may, as seen from `horizon`."""
+def future_dates(database: Database, horizon: datetime, *, thorough: bool = True) -> tuple[Ahead, ...]:
+    """Return every column that holds a later moment than it may, as seen from `horizon`.
+
+    Unless `thorough`, only columns are looked at for which no table is read.
+    """
     with database.connect() as connection:
-        return tuple(future_moments.ahead(connection, horizon))
+        return tuple(future_moments.ahead(connection, horizon, thorough=thorough))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from digestmail.clock import Clock
+from digestmail.delivery.standing import LINGER
 from digestmail.delivery.write_batch import ClaimRequest, Triage
 
 FIRST_CLAIM, MOST_CLAIMED = 100, 2000
@@ -14,8 +15,6 @@ NOTICES = 20
 """The most notices claimed between two claims of deliveries."""
 _BETWEEN_NOTICES = 1.0
 """Seconds between two looks for notices, while deliveries are being sent: a subscriber is waiting for a notice."""
-_LINGER = timedelta(seconds=60)
-"""A run waits for messages that are due this soon; later ones are left to the next run."""
 
 
 class Intake:
@@ -84,7 +83,7 @@ class Intake:
         if request.only_notices and not self._only_notices:
             return
         self._is_exhausted = True
-        if triage.next_due_at is not None and triage.next_due_at - self._clock.now() <= _LINGER and not stopped:
+        if triage.next_due_at is not None and triage.next_due_at - self._clock.now() <= LINGER and not stopped:
             self.cancel()
             self._timer = asyncio.get_running_loop().create_task(self._linger(triage.next_due_at))
 

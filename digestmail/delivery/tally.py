@@ -27,13 +27,10 @@ class Tally:
         self._finished = 0
         self._domains: dict[str, Counter[DeliveryState]] = defaultdict(Counter)
         """Deliveries of editions that were sent or failed, by the recipient's domain."""
+        self.editions: set[int] = set()
+        """The ids of the editions of which a delivery ended or was deferred."""
         self.trouble = ""
         """What the server said about the last message that was not accepted."""
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether nothing has happened."""
-        return not any(any(counts.values()) for counts in self.counts.values())
 
     def add(self, message: ClaimedMessage, result: Attempted, *, recorded: bool) -> None:
         """Count a result. It was not `recorded` when another worker holds the message now."""
@@ -60,6 +57,8 @@ class Tally:
                 self._deferred.add(key)
         counts[state] += 1
         self._finished += 1
+        if isinstance(message, Delivery):
+            self.editions.add(message.edition_id)
         if state in _ENDED and isinstance(message, Delivery):
             self._domains[split_address(message.address)[1].lower()][state] += 1
 

@@ -6,15 +6,12 @@ import asyncio
 import gc
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import timedelta
 from random import Random
 from uuid import UUID
 
 import uvloop
-from sqlalchemy import Connection
 
-from digestmail.bounces import counting
 from digestmail.bounces.score import Scoring
 from digestmail.clock import Clock
 from digestmail.delivery import outcomes, takeover
@@ -26,11 +23,12 @@ from digestmail.delivery.outbox_writer import OutboxWriter
 from digestmail.delivery.outcomes import Rules
 from digestmail.delivery.pacing import DomainLimits
 from digestmail.delivery.process import this_process
+from digestmail.delivery.standing import add_standing
 from digestmail.delivery.tally import Tally
 from digestmail.delivery.write_batch import Grant
 from digestmail.model.deliveries import Delivery, DeliveryState, Notice
 from digestmail.model.reports import DeliverReport
-from digestmail.storage import deliveries, due_times, history, rates, workers
+from digestmail.storage import due_times, history, rates, workers
 from digestmail.storage.database import Database
 from digestmail.transports.base import Transport
 
@@ -86,7 +84,16 @@ class Worker:
         Raises StorageError when the database is unreachable for too long, or was restored from a backup.
         """
         self._epoch.check_database(self._database)
-        return self._add_standing(self._send(only_notices=False))
+        report = self._send(only_notices=False)
+        names = [transport.name for transport in self._transports]
+        return add_standing(
+            self._database,
+            report,
+            self._clock.now(),
+            self._scoring,
+            transports=names,
+            worked_on=sorted(self._tally.editions),
+        )
 
     def send_notices(self) -> DeliverReport:
         """Send the notices that are due, and nothing else. Raises StorageError as `deliver` does.
@@ -199,35 +206,3 @@ class Worker:
             stopped=stopped,
             trouble=self._tally.trouble,
         )
-
-    def _add_standing(self, report: DeliverReport) -> DeliverReport:
-        """Add the state of the outbox, and which domains block us."""
-        now = self._clock.now()
-        with self._database.connect() as connection:
-            standing = outbox_report(connection, complete=not self._tally.is_empty)
-            blocks = counting.list_blocks(connection, now)
-            paused = {pause.key: pause.until for pause in rates.pauses(connection, now)}
-        if blocks:
-            with self._database.begin() as connection:
-                blocks = counting.hold_blocks(connection, now, self._scoring)
-        next_due_at = standing.next_due_at
-        untils = [paused.get(f"relay:{transport.name}") for transport in self._transports]
-        closed = [until for until in untils if until is not None]
-        if next_due_at is not None and closed and len(closed) == len(untils):
-            next_due_at = max(next_due_at, min(closed))
-        return replace(
-            report, outbox=standing.outbox, next_due_at=next_due_at, unbalanced=standing.unbalanced, blocks=blocks
-        )
-
-
-def outbox_report(connection: Connection, *, complete: bool = True) -> DeliverReport:
-    """Return the state of the outbox, with nothing sent.
-
-    A report that is not `complete` counts the open deliveries only: it costs the same after years of editions.
-    """
-    counts = deliveries.counts(connection) if complete else deliveries.open_counts(connection)
-    return DeliverReport(
-        outbox={str(state): count for state, count in counts.items()},
-        next_due_at=due_times.next_due(connection),
-        unbalanced=deliveries.unbalanced(connection) if complete else (),
-    )

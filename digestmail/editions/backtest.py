@@ -118,7 +118,7 @@ def _notes(connection: Connection, digests: Sequence[Digest], since: datetime) -
             yield f"no papers are stored of the source {source}, so no edition has any of it"
         elif first_read[source] > since:
             yield f"the first paper of the source {source} was seen {first_read[source]:%Y-%m-%d}"
-    available = topic_models.count_papers(connection)
+    available = topic_models.count_papers(connection, FEWEST_PAPERS)
     if available < FEWEST_PAPERS and any(learns(topic) for digest in digests for topic in digest.topics):
         yield (
             f"topics are compared by words only: {FEWEST_PAPERS:,} papers are needed to learn them, and there are "

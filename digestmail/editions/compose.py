@@ -1,4 +1,7 @@
-"""Composes the edition of a digest. Read-only."""
+"""Composes the edition of a digest. Read-only.
+
+What selects papers is imported when there is an edition to compose: most runs find none.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,7 @@ from datetime import UTC, datetime, time, timedelta
 
 from sqlalchemy import Connection
 
-from digestmail.editions.missed import in_turn, slot_before
-from digestmail.editions.topic_learning import models_of
-from digestmail.editions.trending import find_trending
+from digestmail.editions.missed import InTurn, in_turn, slot_before
 from digestmail.errors import StorageError
 from digestmail.model.digests import Digest, OnMissed
 from digestmail.model.editions import Edition, Slot
@@ -19,9 +20,6 @@ from digestmail.model.selection import Candidate, Entry, Outcome, Selection
 from digestmail.model.summaries import PaperSummary
 from digestmail.schedule.cron import current_slot, next_fire, open_until
 from digestmail.schedule.moments import DATED_AHEAD, is_ahead
-from digestmail.selection import newness
-from digestmail.selection.rules import admit, compile_sources
-from digestmail.selection.select import select
 from digestmail.storage import editions, paper_summaries, papers, settings
 from digestmail.storage import sources as stored_sources
 from digestmail.storage.database import Database
@@ -57,6 +55,10 @@ def compose(
     `horizon` is the latest possible time, if known. Papers seen after it were stored with a clock that was ahead, and
     count from the day in their source.
     """
+    from digestmail.editions.trending import find_trending
+    from digestmail.selection import newness
+    from digestmail.selection.rules import admit, compile_sources
+
     stored = editions.latest(connection, digest.name, before=slot.at)
     last = stored.edition if stored else None
     since = window_start(digest, slot, last)
@@ -65,16 +67,7 @@ def compose(
     found = newness.candidates(admitted, digest.curated, since)
     turn = in_turn(connection, digest, slot, last, (since, now), found)
     candidates = turn.candidates
-    paper_ids = [candidate.paper.id for candidate in candidates]
-    selection = select(
-        candidates,
-        digest,
-        slot.day,
-        published=papers.published(connection, digest.name, paper_ids),
-        last_at=turn.last_at,
-        elsewhere=papers.published_elsewhere(connection, paper_ids, digest.name, digest.allow_repeats_of),
-        models=models_of(connection, digest),
-    )
+    selection = _select(connection, digest, slot, turn)
     if reason := _why_nothing(connection, digest, selection):
         reason = _why_fewer(len(seen), len(admitted), len(candidates)) + reason
     edition = as_edition(digest, slot, now, selection, reason)
@@ -87,6 +80,22 @@ def compose(
         selection=selection,
         since=since,
         pickable=_with_summaries(pickable, summaries),
+    )
+
+
+def _select(connection: Connection, digest: Digest, slot: Slot, turn: InTurn) -> Selection:
+    from digestmail.editions.topic_learning import models_of
+    from digestmail.selection.select import select
+
+    paper_ids = [candidate.paper.id for candidate in turn.candidates]
+    return select(
+        turn.candidates,
+        digest,
+        slot.day,
+        published=papers.published(connection, digest.name, paper_ids),
+        last_at=turn.last_at,
+        elsewhere=papers.published_elsewhere(connection, paper_ids, digest.name, digest.allow_repeats_of),
+        models=models_of(connection, digest),
     )
 
 
@@ -220,6 +229,9 @@ def _why_fewer(seen: int, admitted: int, candidates: int) -> str:
 
 def find_candidates(database: Database, digest: Digest, since: datetime, now: datetime) -> tuple[Candidate, ...]:
     """Return the papers that are new for `digest` since `since`."""
+    from digestmail.selection import newness
+    from digestmail.selection.rules import admit, compile_sources
+
     with database.connect() as connection:
         found = papers.mentioned(connection, digest.sources, since, now)
     admitted = admit(found, compile_sources(digest.source_rules))

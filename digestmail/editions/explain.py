@@ -18,9 +18,9 @@ from digestmail.model.editions import Edition
 from digestmail.model.papers import Mention, Paper
 from digestmail.model.selection import Decision, Outcome
 from digestmail.model.subscribers import Subscriber
-from digestmail.selection.explain import readers, reasons, why_not_counted, why_old
+from digestmail.selection.explain import left_out, readers, reasons, why_not_counted, why_old
 from digestmail.selection.rules import compile_sources, rejected_by
-from digestmail.storage import editions, papers
+from digestmail.storage import editions, papers, qualified_papers
 from digestmail.storage.database import Database
 
 
@@ -87,12 +87,20 @@ def _explain_one(
     slot = upcoming_slot(connection, digest, now, horizon)
     # Times are given to the minute, so sightings of the entire minute are included.
     composed = compose(connection, digest, slot, now.replace(second=59, microsecond=999_999), horizon)
-    found = _unpublished(connection, digest, paper, composed)
+    found = _with(_unpublished(connection, digest, paper, composed), _why_left_out(connection, digest, paper))
     gate = gate_of(connection, digest, slot, now)
     if gate is not None and slot.at <= now and is_gated(gate, now):
         wait = f"the edition {waiting_sentence(gate, digest.schedule.timezone)}"
         found = replace(found, reasons=(*found.reasons, wait))
     return found if asked is None else _with(found, explain_upcoming(connection, asked, composed))
+
+
+def _why_left_out(connection: Connection, digest: Digest, paper: Paper) -> Iterator[str]:
+    """Say where a paper stood in the last edition that it qualified for, and how many papers that edition took."""
+    row_id = papers.row_ids(connection, [paper.id])[paper.id]
+    stood = qualified_papers.last_of(connection, digest.name, row_id)
+    if stood is not None:
+        yield left_out(editions.get_by_id(connection, stood.edition_id).edition, stood.rank, stood.places)
 
 
 def _with(found: Explanation, sentences: Iterable[str]) -> Explanation:

@@ -72,11 +72,11 @@ def skipped_until(connection: Connection, digest: Digest, slot: Slot, since: dat
     """
     if digest.on_missed is not OnMissed.SKIP:
         return None
-    recorded = editions.recorded_slots(connection, digest.name, before=slot.at)
-    if not recorded:
+    first_at = editions.first_slot_at(connection, digest.name, before=slot.at)
+    if first_at is None:
         return None
-    known = {at for at in recorded if at >= since}
-    back = _back(digest.schedule, slot, max(min(recorded), since - _INSTANT))
+    known = editions.recorded_slots(connection, digest.name, since, before=slot.at)
+    back = _back(digest.schedule, slot, max(first_at, since - _INSTANT))
     return next((one.day for one in back if one.at not in known), None)
 
 

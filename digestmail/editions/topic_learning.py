@@ -50,9 +50,9 @@ def refresh_models(
     topics = {fingerprint(topic): topic for digest in digests for topic in digest.topics if learns(topic)}
     with database.connect() as connection:
         known = topic_models.by_fingerprint(connection, sorted(topics))
-        papers = min(topic_models.count_papers(connection), MOST_PAPERS)
-        embedded = paper_embeddings.count(connection, embedder.model, MOST_PAPERS) if embedder else 0
-        embedded = embedded if embedded >= papers * _SHARE_EMBEDDED else 0
+        if embedder is None and is_settled(sorted(topics), known, today):
+            return None
+        papers, embedded = _counts(connection, embedder)
         if papers < FEWEST_PAPERS or stop() or not is_due(sorted(topics), known, papers, today, embedded):
             return None
         rows = list(topic_models.newest_texts(connection, MOST_PAPERS))
@@ -72,6 +72,13 @@ def refresh_models(
         topic_models.replace_all(connection, _learned(topics, models, material, today))
     count = sum(model is not None for model in models)
     return LearningReport(topics=count, papers=len(rows), without_topics=problem)
+
+
+def _counts(connection: Connection, embedder: Embedder | None) -> tuple[int, int]:
+    """Return how many of the newest papers there are to learn from, and how many embeddings of them count."""
+    papers = topic_models.count_papers(connection, MOST_PAPERS)
+    embedded = paper_embeddings.count(connection, embedder.model, MOST_PAPERS) if embedder else 0
+    return papers, embedded if embedded >= papers * _SHARE_EMBEDDED else 0
 
 
 def _embedded_topics(topics: Sequence[Topic], embedder: Embedder | None) -> tuple[list[bytes], str]:
@@ -98,9 +105,27 @@ def is_due(
     return any(
         papers >= one.papers * _GROWTH
         or max(embedded, one.embedded) > _GROWTH * min(embedded, one.embedded)
-        or not today - _KEPT_FOR < one.learned_on <= today
+        or not _is_recent(one, today)
         for one in known.values()
     )
+
+
+def is_settled(fingerprints: Sequence[str], known: Mapping[str, Learned], today: date) -> bool:
+    """Return whether nothing is learned anew however many papers there are, so that they need not be counted.
+
+    Every topic was learned lately, from so many papers that half as many more would be over the limit.
+    """
+    return all(
+        (one := known.get(name)) is not None
+        and not one.embedded
+        and one.papers * _GROWTH > MOST_PAPERS
+        and _is_recent(one, today)
+        for name in fingerprints
+    )
+
+
+def _is_recent(learned: Learned, today: date) -> bool:
+    return today - _KEPT_FOR < learned.learned_on <= today
 
 
 def models_of(connection: Connection, digest: Digest) -> dict[str, TopicModel]:
@@ -127,7 +152,7 @@ def models_as_learned_now(connection: Connection, topics: Sequence[Topic], today
     wanted = {fingerprint(topic): topic for topic in topics if learns(topic)}
     known = topic_models.by_fingerprint(connection, sorted(wanted))
     missing = {name: wanted[name] for name in sorted(wanted) if name not in known}
-    if missing and topic_models.count_papers(connection) >= FEWEST_PAPERS:
+    if missing and topic_models.count_papers(connection, FEWEST_PAPERS) >= FEWEST_PAPERS:
         rows = list(topic_models.newest_texts(connection, MOST_PAPERS))
         material = Material(papers=rows, topics=list(missing.values()))
         known |= _learned(missing, learn_here(material), material, today)

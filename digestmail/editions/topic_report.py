@@ -166,7 +166,7 @@ def unlearned(database: Database, digests: Sequence[Digest]) -> tuple[tuple[str,
     topics = {fingerprint(topic): topic.name for digest in digests for topic in digest.topics if learns(topic)}
     with database.connect() as connection:
         known = topic_models.by_fingerprint(connection, sorted(topics))
-        enough = topic_models.count_papers(connection) >= FEWEST_PAPERS
+        enough = topic_models.count_papers(connection, FEWEST_PAPERS) >= FEWEST_PAPERS
     rare = sorted(topics[key] for key, learned in known.items() if learned.model is None)
     due = sorted(name for key, name in topics.items() if key not in known) if enough else []
     return tuple(rare), tuple(due)
@@ -175,7 +175,7 @@ def unlearned(database: Database, digests: Sequence[Digest]) -> tuple[tuple[str,
 def basis_of(connection: Connection, topic: Topic, *, used: bool) -> TopicBasis:
     """Return what the strengths of `topic` come from; `used` says whether a digest uses it."""
     known = topic_models.by_fingerprint(connection, [fingerprint(topic)]).get(fingerprint(topic))
-    available = min(topic_models.count_papers(connection), MOST_PAPERS)
+    available = topic_models.count_papers(connection, MOST_PAPERS)
     if learns(topic) and known is not None:
         why_not = "" if known.model else f"too few of {known.papers:,} papers are certainly about it"
         return TopicBasis(

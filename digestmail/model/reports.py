@@ -237,8 +237,8 @@ class DeliverReport:
     trouble: str = ""
     """The error of the last delivery that was not sent."""
     outbox: dict[str, int] = field(default_factory=dict)
-    """All deliveries by state; their sum is the number of recipients. After a run in which nothing happened, only the
-    open ones, because counting the others would read them all."""
+    """Deliveries by state: all that are open or ambiguous, and those that ended, of the editions that this run worked
+    on. Counting those of every edition would cost more with every edition."""
     next_due_at: datetime | None = None
     unbalanced: tuple[str, ...] = ()
     """Editions whose counts are inconsistent: recipients = sent + failed + cancelled + ambiguous + open."""

@@ -96,14 +96,14 @@ def _has_workdays(schedule: Schedule) -> bool:
     return any(is_workday(slot.day) for slot in _some_slots(schedule))
 
 
-def _some_slots(schedule: Schedule) -> list[Slot]:
-    return list(islice(_all_slots(schedule, _SOME_DAY.replace(tzinfo=None), reverse=False), _SOME_SLOTS))
+def _some_slots(schedule: Schedule) -> Iterator[Slot]:
+    return islice(_all_slots(schedule, _SOME_DAY.replace(tzinfo=None), reverse=False), _SOME_SLOTS)
 
 
 @lru_cache(maxsize=64)
 def rarer_cadences(schedule: Schedule) -> tuple[Cadence, ...]:
     """Return the cadences with which a reader gets fewer editions than this digest has, most frequent first."""
-    slots = _some_slots(schedule)
+    slots = list(_some_slots(schedule))
     days = _has_workdays(schedule)
     counts = ((one, len([*thinned(iter(slots), one)])) for one in Cadence if days or one is not Cadence.WEEKDAYS)
     return tuple(cadence for cadence, count in counts if count < len(slots))

@@ -41,6 +41,25 @@ def readers(edition: Edition, paper_id: PaperId) -> Iterator[str]:
         yield f"subscribers of {topic!r} only {'get it' if gets else 'do not get it: others rank higher'}"
 
 
+def left_out(edition: Edition, rank: int, places: Sequence[tuple[str, int]]) -> str:
+    """Return where a paper stood that qualified for `edition` and is not in it, as a sentence without a full stop.
+
+    `rank` is among all papers that qualified, `places` among those under each topic that it matched ("" for none).
+    """
+    sections = for_segment(edition, (), ())
+    took = {section.topic or "": len(section.entries) for section in sections}
+    each = ", ".join(
+        f"number {place} of {name!r}, which took {took.get(name, 0)}"
+        if name
+        else f"number {place} of those that match no topic, of which {took.get(name, 0)} were taken"
+        for name, place in places
+    )
+    return (
+        f"qualified for the edition of {edition.slot.day:%a %d %B %Y} at rank {rank} ({each}); "
+        f"the edition took {sum(took.values())} for subscribers of all topics"
+    )
+
+
 def _section_of(edition: Edition, paper_id: PaperId, topics: tuple[str, ...]) -> str | None:
     for section in for_segment(edition, topics, ()):
         if any(entry.paper.id == paper_id for entry in section.entries):

@@ -12,8 +12,6 @@ from typing import Any
 from urllib.parse import urlsplit
 from xml.parsers import expat
 
-import feedparser
-
 from digestmail.errors import SourceUnreadableError
 from digestmail.model.papers import Skipped
 from digestmail.sources.parsed import YEARS, beginning, single_line
@@ -134,6 +132,8 @@ def _parse(document: bytes, base: str) -> Any:
     # As a stream: bytes that happen to be the name of a file would make feedparser read that file.
     headers = {"content-type": "application/xml; charset=utf-8", "content-location": base}
     try:
+        import feedparser
+
         return feedparser.parse(
             io.BytesIO(document), response_headers=headers, sanitize_html=False, resolve_relative_uris=False
         )

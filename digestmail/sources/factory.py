@@ -3,35 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any, Final
 
-from digestmail.sources.arxiv_api import ArxivApi
-from digestmail.sources.arxiv_feed import ArxivFeed
 from digestmail.sources.base import Fetcher, Source
-from digestmail.sources.biorxiv import Biorxiv
-from digestmail.sources.crossref import Crossref
-from digestmail.sources.feed import Feed
-from digestmail.sources.github import Github
-from digestmail.sources.huggingface import HuggingFace
-from digestmail.sources.oai import Oai
-from digestmail.sources.openreview import OpenReview
-from digestmail.sources.pubmed import PubMed
-from digestmail.sources.zotero_items import Zotero
 
-KINDS: Final[dict[str, Callable[..., Source]]] = {
-    "huggingface": HuggingFace,
-    "arxiv-feed": ArxivFeed,
-    "arxiv-api": ArxivApi,
-    "feed": Feed,
-    "biorxiv": Biorxiv,
-    "oai": Oai,
-    "openreview": OpenReview,
-    "pubmed": PubMed,
-    "crossref": Crossref,
-    "github": Github,
-    "zotero": Zotero,
+KINDS: Final[dict[str, tuple[str, str]]] = {
+    "huggingface": ("huggingface", "HuggingFace"),
+    "arxiv-feed": ("arxiv_feed", "ArxivFeed"),
+    "arxiv-api": ("arxiv_api", "ArxivApi"),
+    "feed": ("feed", "Feed"),
+    "biorxiv": ("biorxiv", "Biorxiv"),
+    "oai": ("oai", "Oai"),
+    "openreview": ("openreview", "OpenReview"),
+    "pubmed": ("pubmed", "PubMed"),
+    "crossref": ("crossref", "Crossref"),
+    "github": ("github", "Github"),
+    "zotero": ("zotero_items", "Zotero"),
 }
-"""What reads each kind of source; its options are the keys of the kind's table in the configuration."""
+"""The module and the class that read each kind of source; its options are the keys of the kind's table in the
+configuration. A module is imported when a source of its kind is made."""
 
 
 def make_source(kind: str, fetcher: Fetcher, **options: Any) -> Source:
@@ -39,4 +30,6 @@ def make_source(kind: str, fetcher: Fetcher, **options: Any) -> Source:
 
     Raises KeyError for an unknown kind and TypeError for an option the kind does not have.
     """
-    return KINDS[kind](fetcher=fetcher, **options)
+    module, name = KINDS[kind]
+    made: Callable[..., Source] = getattr(import_module(f"digestmail.sources.{module}"), name)
+    return made(fetcher=fetcher, **options)

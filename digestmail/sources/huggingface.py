@@ -20,7 +20,6 @@ from urllib.parse import urlencode
 from digestmail.errors import SourceError
 from digestmail.model.papers import Reading, Sighting, Skipped, Validators
 from digestmail.sources.base import Answer, Fetcher
-from digestmail.sources.huggingface_items import parse_daily_papers, parse_search, parse_trending_papers
 from digestmail.sources.parsed import Parsed, gather
 
 PAGE_LIMIT = 20
@@ -64,10 +63,14 @@ class HuggingFace:
         Of trending papers and searches, read what there is now.
         """
         if self._query:
+            from digestmail.sources.huggingface_items import parse_search
+
             start = (now - OLDER).date()
             answer = self._fetch("papers/search", {"q": self._query})
             return self._reading(answer, partial(parse_search, start=start))
         if self._list == "trending":
+            from digestmail.sources.huggingface_items import parse_trending_papers
+
             answer = self._fetch("daily_papers", {"sort": "trending", "limit": TRENDING_SHOWN})
             return self._reading(answer, partial(parse_trending_papers, day=now.date()))
         return self._read_days(now, since)
@@ -110,6 +113,8 @@ class HuggingFace:
                 if unchanged == 2:  # noqa: PLR2004 - two in a row
                     return
                 continue
+            from digestmail.sources.huggingface_items import parse_daily_papers
+
             unchanged = 0
             parsed = parse_daily_papers(answer.body, source=self.name, day=day)
             progress.add(answer)

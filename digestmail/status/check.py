@@ -83,7 +83,7 @@ def check(app: App, *, connect: bool, thorough: bool = True) -> CheckReport:
     unread = tuple(name for name in configured if name not in {row.source for row in health})
     return CheckReport(
         problems=tuple(dict.fromkeys(problems)),
-        notes=tuple(_notes(app, health, unread, editions, connect=connect)),
+        notes=tuple(_notes(app, health, unread, editions, connect=connect, thorough=thorough)),
         health=health,
         unread=unread,
         waiting=tuple(one.name for one in editions if is_waiting(app.database, one, app.clock.now(), app.horizon())),
@@ -95,10 +95,16 @@ def check(app: App, *, connect: bool, thorough: bool = True) -> CheckReport:
 
 
 def _notes(
-    app: App, health: Sequence[SourceHealth], unread: Sequence[str], editions: Sequence[Digest], *, connect: bool
+    app: App,
+    health: Sequence[SourceHealth],
+    unread: Sequence[str],
+    editions: Sequence[Digest],
+    *,
+    connect: bool,
+    thorough: bool,
 ) -> Iterator[str]:
     """Yield what the operator should know about, but what is no problem."""
-    yield from outbox.ahead(app)
+    yield from outbox.ahead(app, thorough=thorough)
     yield from outbox.at_work(app)
     yield from _ways_out(app)
     yield from moments.notes(app, editions)

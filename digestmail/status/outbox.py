@@ -108,9 +108,9 @@ def at_work(app: App) -> Iterator[str]:
         )
 
 
-def ahead(app: App) -> Iterator[str]:
-    """Name what only a clock that was ahead, or is behind now, explains."""
-    columns = admin.future_dates(app.database, app.horizon())
+def ahead(app: App, *, thorough: bool) -> Iterator[str]:
+    """Name what only a clock that was ahead, or is behind now, explains. Only if `thorough`, all tables are read."""
+    columns = admin.future_dates(app.database, app.horizon(), thorough=thorough)
     if columns:
         yield (
             f"times in the future, up to {_utc(max(one.farthest for one in columns))}: this machine's clock (or --now) "

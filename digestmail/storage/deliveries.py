@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -205,17 +205,36 @@ def open_counts(connection: Connection) -> dict[DeliveryState, int]:
     return found | ({DeliveryState.AMBIGUOUS: count} if (count := held.scalar_one()) else {})
 
 
-def unbalanced(connection: Connection) -> tuple[str, ...]:
-    """Return the editions whose deliveries are not as many as were queued, as `digest slot: ...`; none is right."""
-    standing = select(deliveries.c.edition_id, func.count().label("rows")).group_by(deliveries.c.edition_id).subquery()
+def ended_counts(connection: Connection, edition_id: int) -> dict[DeliveryState, int]:
+    """Return how many deliveries of an edition ended in each state that `open_counts` leaves out."""
+    d = deliveries.c
+    statement = (
+        select(d.state, func.count())
+        .where(d.edition_id == edition_id, d.due_at.is_(None), d.state != DeliveryState.AMBIGUOUS)
+        .group_by(d.state)
+    )
+    return {DeliveryState(state): count for state, count in connection.execute(statement)}
+
+
+def unbalanced(connection: Connection, edition_ids: Collection[int] | None = None) -> tuple[str, ...]:
+    """Return the editions whose deliveries are not as many as were queued, as `digest slot: ...`; none is right.
+
+    Reads the deliveries of the editions with these ids, or of all editions.
+    """
+    if edition_ids is not None and not edition_ids:
+        return ()
+    d, e = deliveries.c, editions.c
+    standing = select(d.edition_id, func.count().label("rows")).group_by(d.edition_id)
+    wanted = select(e.digest, e.slot, e.recipients).where(e.recipients.is_not(None)).order_by(e.id)
+    if edition_ids is not None:
+        standing = standing.where(d.edition_id.in_(edition_ids))
+        wanted = wanted.where(e.id.in_(edition_ids))
+    found = standing.subquery()
+    stored = func.coalesce(found.c.rows, 0)
     rows = connection.execute(
-        select(
-            editions.c.digest, editions.c.slot, editions.c.recipients, func.coalesce(standing.c.rows, 0).label("rows")
-        )
-        .join(standing, standing.c.edition_id == editions.c.id, isouter=True)
-        .where(editions.c.recipients.is_not(None))
-        .where(editions.c.recipients != func.coalesce(standing.c.rows, 0))
-        .order_by(editions.c.id)
+        wanted.add_columns(stored.label("rows"))
+        .join(found, found.c.edition_id == e.id, isouter=True)
+        .where(e.recipients != stored)
     )
     return tuple(f"{row.digest} {row.slot}: {row.recipients} recipients, {row.rows} deliveries" for row in rows)
 

@@ -118,13 +118,10 @@ def is_out(connection: Connection, digest: str, slot: str, slot_at: datetime, ho
     count.
     """
     mailed = exists().where(segments.c.edition_id == editions.c.id)
-    later = (editions.c.slot_at >= slot_at) & _up_to(horizon)
-    statement = (
-        select(editions.c.id)
-        .where(editions.c.digest == digest, (editions.c.slot == slot) | later)
-        .where((editions.c.papers > 0) | mailed)
-    )
-    return connection.execute(statement.limit(1)).first() is not None
+    # Two statements, because with OR the databases read all editions of the digest.
+    this, later = editions.c.slot == slot, (editions.c.slot_at >= slot_at) & _up_to(horizon)
+    out = select(editions.c.id).where(editions.c.digest == digest, (editions.c.papers > 0) | mailed).limit(1)
+    return any(connection.execute(out.where(which)).first() is not None for which in (this, later))
 
 
 def _up_to(horizon: datetime | None) -> ColumnElement[bool]:
@@ -149,10 +146,19 @@ def last_slot_at(
     return found
 
 
-def recorded_slots(connection: Connection, digest: str, before: datetime) -> tuple[datetime, ...]:
-    """Return when the slots of `digest` before `before` began that are recorded, published or empty."""
-    statement = select(editions.c.slot_at).where(editions.c.digest == digest, editions.c.slot_at < before)
-    return tuple(connection.execute(statement).scalars())
+def first_slot_at(connection: Connection, digest: str, before: datetime) -> datetime | None:
+    """Return when the first slot of `digest` before `before` began that is recorded, published or empty."""
+    e = editions.c
+    statement = select(e.slot_at).where(e.digest == digest, e.slot_at < before).order_by(e.slot_at).limit(1)
+    found: datetime | None = connection.execute(statement).scalar()
+    return found
+
+
+def recorded_slots(connection: Connection, digest: str, since: datetime, before: datetime) -> frozenset[datetime]:
+    """Return when the slots of `digest` from `since` to `before` began that are recorded, published or empty."""
+    e = editions.c
+    statement = select(e.slot_at).where(e.digest == digest, e.slot_at >= since, e.slot_at < before)
+    return frozenset(connection.execute(statement).scalars())
 
 
 def last_slots(connection: Connection, digest: str, up_to: datetime, limit: int) -> tuple[tuple[Slot, datetime], ...]:

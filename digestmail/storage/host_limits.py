@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import select, update
+from sqlalchemy import Connection, delete, select, update
 
 from digestmail.schedule.moments import SKEW, bounded
 from digestmail.storage.database import Database
@@ -15,6 +15,13 @@ LONGEST_QUEUE = timedelta(minutes=15)
 """How far ahead requests can be reserved."""
 LONGEST = timedelta(days=1)
 """The longest Retry-After that is honored (`sources.http.retry_after.LONGEST_WAIT`)."""
+
+
+def forget_idle(connection: Connection, now: datetime) -> int:
+    """Delete the limits of hosts that may be asked at once and were not asked for a day; return how many."""
+    h = host_limits.c
+    is_idle = (h.next_at < now - LONGEST) & (h.blocked_until.is_(None) | (h.blocked_until < now))
+    return connection.execute(delete(host_limits).where(is_idle)).rowcount
 
 
 class StoredHostLimits:
@@ -29,10 +36,12 @@ class StoredHostLimits:
         """Reserve the next free time for one request to `host`, at or after `now`, and return it."""
         h = host_limits.c
         with self._database.begin() as connection:
-            connection.execute(insert(connection, host_limits).values(host=host, next_at=now).on_conflict_do_nothing())
-            row = connection.execute(select(h.next_at, h.blocked_until).where(h.host == host).with_for_update()).one()
-            earliest = bounded(row.blocked_until or now, now, LONGEST + SKEW)
-            reserved = bounded(row.next_at, earliest, LONGEST_QUEUE)
+            row = insert(connection, host_limits).values(host=host, next_at=now)
+            # An update that changes nothing locks the row, so that it is not forgotten meanwhile.
+            connection.execute(row.on_conflict_do_update(index_elements=["host"], set_={"host": host}))
+            known = connection.execute(select(h.next_at, h.blocked_until).where(h.host == host).with_for_update()).one()
+            earliest = bounded(known.blocked_until or now, now, LONGEST + SKEW)
+            reserved = bounded(known.next_at, earliest, LONGEST_QUEUE)
             after = reserved + timedelta(seconds=0 if host in self._own_hosts else min_interval)
             connection.execute(update(host_limits).where(h.host == host).values(next_at=after))
         return reserved

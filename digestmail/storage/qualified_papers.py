@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from sqlalchemy import Connection, func, select, update
 
-from digestmail.storage.schema import qualified_papers
+from digestmail.storage.schema import editions, qualified_papers
 
 _Q = qualified_papers.c
 
@@ -24,6 +26,37 @@ def topics(connection: Connection) -> tuple[str, ...]:
     following = select(func.min(_Q.topic)).where(_Q.topic > each.c.topic).scalar_subquery()
     each = each.union_all(select(following).where(each.c.topic.is_not(None)))
     return tuple(connection.execute(select(each.c.topic).where(each.c.topic.is_not(None))).scalars())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Qualified:
+    """Where a paper stood among those that qualified for an edition."""
+
+    edition_id: int
+    rank: int
+    """Among all papers that qualified, 1 is the best."""
+    places: tuple[tuple[str, int], ...]
+    """The topics that it matched, each with its place among the papers under it; "" if it matched none."""
+
+
+def last_of(connection: Connection, digest: str, row_id: int) -> Qualified | None:
+    """Return where the paper in this row stood in the last edition of a digest that it qualified for."""
+    e = editions.c
+    # By topic, because the index begins with it.
+    own = _Q.topic.in_(topics(connection)), _Q.paper_id == row_id
+    rows = connection.execute(
+        select(_Q.edition_id, _Q.topic, _Q.rank, e.slot_at)
+        .join(editions, e.id == _Q.edition_id)
+        .where(*own, e.digest == digest)
+        .order_by(e.slot_at.desc(), _Q.edition_id.desc(), _Q.topic)
+    ).all()
+    if not rows:
+        return None
+    edition_id, rank = rows[0].edition_id, rows[0].rank
+    named = [row.topic for row in rows if row.edition_id == edition_id]
+    before = select(_Q.topic, func.count().label("place")).where(_Q.edition_id == edition_id, _Q.rank <= rank)
+    places = dict(tuple(row) for row in connection.execute(before.where(_Q.topic.in_(named)).group_by(_Q.topic)))
+    return Qualified(edition_id=edition_id, rank=rank, places=tuple((name, places[name]) for name in named))
 
 
 def counts(connection: Connection, edition_id: int) -> dict[str, int]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, delete, func, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Table, delete, func, literal_column, select, update
 
 from digestmail.model.deliveries import DeliveryState, NoticeKind
 from digestmail.schedule.moments import LONGEST_DELIVERY
@@ -108,16 +109,18 @@ def unsent_notices(
     or not; and those that failed since `failed_since`.
     """
     n = notices.c
-    waits = (n.queued_at < tried_before) & n.due_at.is_not(None) & (n.fence > 0)
-    forgotten = n.due_at < due_before
-    failed = (n.state == DeliveryState.FAILED) & (n.ended_at >= failed_since)
-    rows = connection.execute(
-        select(n.kind, n.state, func.count(), func.max(n.text))
-        .where(waits | forgotten | failed)
-        .group_by(n.kind, n.state)
-        .order_by(n.kind, n.state)
-    )
+    tried = (n.queued_at < tried_before) & (n.fence > 0)
+    waits = n.due_at.is_not(None) & (tried | (n.due_at < due_before))
+    # Written out, because SQLite uses a partial index only if it sees its condition.
+    failed = (n.state == literal_column(f"'{DeliveryState.FAILED}'")) & (n.ended_at >= failed_since)
+    counted = select(n.kind, n.state, func.count(), func.max(n.text)).group_by(n.kind, n.state)
+    # Two statements, because with OR the databases read all notices. No notice is in both.
+    rows = sorted((row for which in (waits, failed) for row in connection.execute(counted.where(which))), key=_kind)
     return tuple(
         UnsentNotices(kind=NoticeKind(kind), state=DeliveryState(state), count=count, text=text or "")
         for kind, state, count, text in rows
     )
+
+
+def _kind(row: Row[Any]) -> tuple[str, str]:
+    return row.kind, row.state

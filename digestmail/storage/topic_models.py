@@ -52,9 +52,10 @@ def replace_all(connection: Connection, learned: Mapping[str, Learned]) -> None:
         connection.execute(statement.on_conflict_do_update(index_elements=["fingerprint"], set_=values))
 
 
-def count_papers(connection: Connection) -> int:
-    """Return the number of papers that topics can be learned from."""
-    return connection.execute(select(func.count()).select_from(papers).where(USABLE)).scalar_one()
+def count_papers(connection: Connection, most: int) -> int:
+    """Return the number of papers that topics can be learned from, counting up to `most`."""
+    usable = select(papers.c.id).where(USABLE).order_by(papers.c.id.desc()).limit(most).subquery()
+    return connection.execute(select(func.count()).select_from(usable)).scalar_one()
 
 
 def newest_texts(connection: Connection, most: int) -> Iterator[tuple[str, str, tuple[str, ...]]]:

@@ -25,6 +25,8 @@ from digestmail.web.personal_feed import feed_path
 
 router = APIRouter(include_in_schema=False)
 _PAUSES = (1, 2, 4, 12)
+_FEEDBACK_SHOWN = 100
+"""Answers about papers on the page of a reader's data; the download has all of them."""
 """The possible lengths of a pause, in weeks."""
 
 
@@ -199,7 +201,16 @@ def remove_feedback(request: Request, token: str, form: SubmittedForm) -> HTMLRe
 
 def _data_page(request: Request, token: str, record: data_export.PersonalData, *, message: str = "") -> HTMLResponse:
     own_token = subscriber_pages.form_token(request, token)
-    return page(request, "my_data.html", token=token, own_token=own_token, record=record, message=message)
+    return page(
+        request,
+        "my_data.html",
+        token=token,
+        own_token=own_token,
+        record=record,
+        liked=sum(one.liked for one in record.feedback),
+        feedback_shown=_FEEDBACK_SHOWN,
+        message=message,
+    )
 
 
 @router.get("/preferences/{token}/data.json")

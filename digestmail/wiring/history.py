@@ -11,6 +11,7 @@ from digestmail.model.history import RunOutcome, RunRecord
 from digestmail.model.reports import RunReport
 from digestmail.storage import history
 from digestmail.storage.database import Database
+from digestmail.storage.host_limits import forget_idle
 from digestmail.storage.maintenance import size
 
 Record: TypeAlias = Callable[[RunReport], RunReport]
@@ -24,6 +25,7 @@ def recorded_run(database: Database, clock: Clock) -> Iterator[Record]:
     """
     with database.begin() as connection:
         number = history.begin_run(connection, started_at := clock.now())
+        forget_idle(connection, started_at)
 
     def end(report: RunReport, outcome: RunOutcome, detail: str) -> None:
         record = RunRecord(

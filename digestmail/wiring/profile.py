@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from digestmail.config.settings import Config
 from digestmail.errors import SourceUnreadableError
-from digestmail.sources.reference_file import ReferenceFile
 from digestmail.storage.database import Database
 from digestmail.text.counts import counted
+
+if TYPE_CHECKING:
+    from digestmail.sources.reference_file import ReferenceFile
 
 
 def refresh_lists(config: Config, base: Path, database: Database, now: datetime) -> None:

@@ -89,7 +89,25 @@ def test_leftover_papers_are_explained(database):
     left = explained(database, 2, THURSDAY + DAY, of)
     assert left.outcome == "selected"
     assert "left over from the last edition, so newer papers come first" in left.reasons
-    assert left.reasons[-1].startswith("but there would be no edition: no new papers")
+    assert left.reasons[-2].startswith("but there would be no edition: no new papers")
+    assert left.reasons[-1] == (
+        "qualified for the edition of Thu 02 April 2026 at rank 2 (number 2 of those that match no topic, of which 1 "
+        "were taken); the edition took 1 for subscribers of all topics"
+    )
     see(database, sighting(3, day=date(2026, 4, 3), upvotes=0), now=THURSDAY + DAY)
     assert explained(database, 2, THURSDAY + DAY, of).outcome == "over-limit"
     assert explained(database, 3, THURSDAY + DAY, of).outcome == "selected"
+
+
+def test_a_paper_over_the_limit_of_an_edition_is_explained_by_its_rank_in_each_topic(database):
+    of = digest(topics=(AGENTS, VISION), limits=Limits(max_papers=2, max_per_topic=1))
+    agents = [sighting(number, upvotes=90 - number, title="An agent") for number in (1, 2, 3)]
+    see(database, *agents, sighting(4, upvotes=9, title="An image"), now=THURSDAY)
+    publish(database, [of], render, THURSDAY)
+    said = explained(database, 3, THURSDAY, of)
+    assert said.outcome != "published"
+    assert said.reasons[-1] == (
+        "qualified for the edition of Thu 02 April 2026 at rank 3 (number 3 of 'Agents', which took 1); "
+        "the edition took 2 for subscribers of all topics"
+    )
+    assert not any("qualified for" in reason for reason in explained(database, 1, THURSDAY, of).reasons)

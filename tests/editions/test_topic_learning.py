@@ -127,7 +127,7 @@ def test_withdrawn_and_merged_papers_and_those_without_abstract_are_not_learned_
     gone = sighting(2, title="Gone", abstract="Gone.", withdrawn=True)
     collect(database, [FakeSource("hf", reading(gone, sighting(3, title="Here", abstract="Here.")))], THURSDAY)
     with database.connect() as connection:
-        assert topic_models.count_papers(connection) == 1
+        assert topic_models.count_papers(connection, 10) == 1
         assert list(topic_models.newest_texts(connection, 9)) == [("Here", "Here.", ())]
 
 
@@ -223,3 +223,23 @@ def test_learning_is_due_when_the_number_of_embeddings_changes_by_half():
     stored = {name: Learned(model=None, papers=2000, learned_on=TODAY, embedded=1000) for name in NAMES}
     due = {count: is_due(NAMES, stored, 2000, TODAY, count) for count in (0, 600, 667, 1000, 1500, 1501)}
     assert due == {0: True, 600: True, 667: False, 1000: False, 1500: False, 1501: True}
+
+
+@pytest.mark.parametrize(
+    ("papers", "age", "settled"),
+    [
+        (topic_learning.MOST_PAPERS, 0, True),
+        (topic_learning.MOST_PAPERS, 13, True),
+        (topic_learning.MOST_PAPERS, 14, False),
+        (topic_learning.MOST_PAPERS, -1, False),
+        (2 * topic_learning.MOST_PAPERS // 3, 0, False),
+    ],
+)
+def test_papers_are_not_counted_if_no_number_of_them_makes_learning_due(papers, age, settled):
+    assert topic_learning.is_settled(sorted(NAMES), known(papers, age), TODAY) is settled
+    if settled:
+        assert not topic_learning.is_due(sorted(NAMES), known(papers, age), topic_learning.MOST_PAPERS, TODAY)
+
+
+def test_a_topic_that_was_never_learned_is_not_settled():
+    assert not topic_learning.is_settled([*sorted(NAMES), "new"], known(topic_learning.MOST_PAPERS), TODAY)

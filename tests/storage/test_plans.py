@@ -9,6 +9,7 @@ from datetime import timedelta
 import pytest
 from fakes import THURSDAY, FakeClock, FakeTransport
 from outbox import LEASE, edition
+from scans import scanned
 from sqlalchemy import event
 from worker_fixture import worker
 
@@ -19,12 +20,6 @@ from digestmail.storage import claims, deliveries, due_times, editions, schema, 
 ROWS, CLAIMED = 4000, 16
 GROWING = {"deliveries", "subscribers", "subscriptions", "editions", "attempts"}
 """Tables that have a row for each reader, each edition, or both."""
-PARTIAL = {
-    index.name
-    for table in schema.metadata.tables.values()
-    for index in table.indexes
-    if index.dialect_options["sqlite"]["where"] is not None
-}
 
 
 @pytest.fixture
@@ -73,30 +68,6 @@ def heard(connection):
     event.remove(connection, "before_cursor_execute", hear)
 
 
-def read_whole(connection, statement, values) -> set[str]:
-    """Return the growing tables that this statement reads from end to end."""
-    if connection.dialect.name == "postgresql":
-        plan = connection.exec_driver_sql(f"EXPLAIN (FORMAT JSON) {statement}", values).scalar_one()
-        return {node["Relation Name"] for node in nodes(plan[0]["Plan"]) if node["Node Type"] == "Seq Scan"} & GROWING
-    steps = [row.detail for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)]
-    # A step goes right to its rows if it says by which columns: SEARCH d USING PRIMARY KEY (edition_id=? AND ...).
-    # A partial index is as small as what it is for.
-    going = [step for step in steps if re.match(r"SCAN|SEARCH", step) and step.rpartition(" ")[2] not in PARTIAL]
-    whole = {step.split(" ")[1] for step in going if not step.endswith(")")}
-    return {real_name(statement, name) for name in whole} & GROWING
-
-
-def real_name(statement: str, alias: str) -> str:
-    found = re.search(rf"\b(\w+)(?: AS)? {alias}\b", statement)
-    return found[1] if found and found[1] in GROWING else alias
-
-
-def nodes(plan):
-    yield plan
-    for child in plan.get("Plans", ()):
-        yield from nodes(child)
-
-
 def test_no_statement_of_a_worker_scans_an_entire_table(outbox):
     with outbox.begin() as connection:
         with heard(connection) as statements:
@@ -114,7 +85,7 @@ def test_no_statement_of_a_worker_scans_an_entire_table(outbox):
             assert due_times.next_due(connection) == THURSDAY
         assert len(statements) >= 6
         for statement, values in statements:
-            assert read_whole(connection, statement, values) == set(), statement
+            assert scanned(connection, statement, values, GROWING) == set(), statement
 
 
 def test_a_run_with_nothing_to_do_reads_no_past_delivery(outbox, tmp_path):
@@ -130,4 +101,4 @@ def test_a_run_with_nothing_to_do_reads_no_past_delivery(outbox, tmp_path):
     assert read
     with outbox.connect() as connection:
         for statement, values in read:
-            assert "deliveries" not in read_whole(connection, statement, values), statement
+            assert "deliveries" not in scanned(connection, statement, values, GROWING), statement

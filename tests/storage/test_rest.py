@@ -29,8 +29,9 @@ from digestmail.storage import (
     sources,
     subscribers,
 )
+from digestmail.storage import schema as tables
 from digestmail.storage.database import Database
-from digestmail.storage.host_limits import StoredHostLimits
+from digestmail.storage.host_limits import StoredHostLimits, forget_idle
 
 LEASE = timedelta(minutes=15)
 
@@ -134,6 +135,20 @@ def test_a_blocked_host_is_available_again_after_its_retry_after(database):
     assert limits.reserve("arxiv.org", THURSDAY, 3.0) == THURSDAY + timedelta(minutes=10)
     later = THURSDAY + timedelta(hours=1)
     assert limits.reserve("arxiv.org", later, 3.0) == later
+
+
+def test_the_limits_of_hosts_are_forgotten_a_day_after_they_end(database):
+    limits = StoredHostLimits(database)
+    limits.reserve("old.example.org", THURSDAY, 3.0)
+    limits.block("blocked.example.org", THURSDAY + timedelta(days=1))
+    next_day = THURSDAY + timedelta(hours=25)
+    limits.reserve("new.example.org", next_day - timedelta(hours=2), 3.0)
+    with database.begin() as connection:
+        assert forget_idle(connection, THURSDAY + timedelta(hours=23)) == 0
+        assert forget_idle(connection, next_day) == 1
+        hosts = set(connection.execute(tables.host_limits.select()).scalars())
+    assert hosts == {"blocked.example.org", "new.example.org"}
+    assert limits.reserve("old.example.org", next_day, 3.0) == next_day
 
 
 def test_requests_to_the_operators_own_hosts_are_not_spaced_out(database):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
+from datetime import timedelta
 from html import unescape
 from urllib.parse import quote
 
@@ -268,3 +269,27 @@ def test_a_press_gives_the_next_email_a_section_that_says_why_and_whose_links_wo
     shown = press(site, thumbs(message)[0], "less")
     assert "Another 11" in shown.body
     assert [liked for _, liked in stored(site)] == [True, False]
+
+
+def test_of_thousands_of_answers_the_page_shows_the_latest_and_the_download_has_all(site, mail):
+    press(site, thumb(mail, 1, "more"), "more")
+    with site.app.database.begin() as connection:
+        model = dict(connection.execute(schema.papers.select().limit(1)).mappings().one())
+        answer = dict(connection.execute(schema.feedback.select()).mappings().one())
+        numbers = range(10_000, 20_000)
+        connection.execute(
+            schema.papers.insert(), [model | {"id": n, "key": f"arxiv:{n}", "title": f"Paper {n}"} for n in numbers]
+        )
+        given = [
+            answer | {"paper_id": n, "liked": n % 4 == 0, "given_at": answer["given_at"] + timedelta(seconds=n)}
+            for n in numbers
+        ]
+        connection.execute(schema.feedback.insert(), given)
+    target = next(one for one in links(mail) if "/preferences/" in one)
+    page = site.get(f"{target}/data").body
+    assert len(page) < 100_000
+    assert re.findall(r'name="paper" value="([^"]+)"', page) == [f"arxiv:{n}" for n in range(19_999, 19_899, -1)]
+    assert "More like this: 2501" in page
+    assert "Less like this: 7500" in page
+    assert "This page shows the latest 100." in page
+    assert len(json.loads(site.get(f"{target}/data.json").body)["feedback"]) == 10_001

@@ -8,10 +8,9 @@ from typing import Final
 
 from digestmail.errors import SourceUnreadableError
 from digestmail.sources.http.body import read_body
-from digestmail.sources.web_page import ADVICE, challenge_in, challenge_of_service
 
 _STATUSES: Final = frozenset({401, 403, 429, 503})
-_BLOCKED: Final = f"a web page, as sites do that let only browsers in; {ADVICE}"
+_BLOCKED: Final = "a web page, as sites do that let only browsers in; "
 _LONGEST_PAGE: Final = 1_000_000
 
 
@@ -25,6 +24,9 @@ def challenge_of(
     """
     if status not in _STATUSES or "text/html" not in headers.get("content-type", "").lower():
         return None
+    # Few answers are pages, and what recognizes them takes long to import.
+    from digestmail.sources.web_page import ADVICE, challenge_in, challenge_of_service
+
     # https://developers.cloudflare.com/cloudflare-challenges/challenge-types/challenge-pages/detect-response/
     if headers.get("cf-mitigated", "").lower() == "challenge":
         return challenge_of_service("Cloudflare")
@@ -32,4 +34,5 @@ def challenge_of(
         page = read_body(chunks(), coding=headers.get("content-encoding", ""), limit=min(limit, _LONGEST_PAGE))
     except SourceUnreadableError:
         return None
-    return challenge_in(page.decode(errors="replace")) or (_BLOCKED if status == HTTPStatus.FORBIDDEN else None)
+    blocked = _BLOCKED + ADVICE if status == HTTPStatus.FORBIDDEN else None
+    return challenge_in(page.decode(errors="replace")) or blocked

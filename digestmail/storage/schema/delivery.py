@@ -127,6 +127,8 @@ notices = Table(
     CheckConstraint(f"({_OPEN}) = (due_at IS NOT NULL)", name="open_is_due"),
 )
 Index("ix_notices_due_at", notices.c.due_at, sqlite_where=_WAITING, postgresql_where=_WAITING)
+_FAILED = text("state = 'failed'")
+Index("ix_notices_failed", notices.c.ended_at, sqlite_where=_FAILED, postgresql_where=_FAILED)
 
 # The same as `attempts`, for notices.
 notice_attempts = Table(

@@ -26,6 +26,8 @@ editions = Table(
     Column("papers", Integer, nullable=False),
     Column("reason", Text, nullable=False),
     UniqueConstraint("digest", "slot"),
+    # For the last editions of all digests.
+    Index(None, "slot_at"),
     # A covering index for lists of editions, because the rows with their content are slow to read.
     Index("ix_editions_line", "digest", "slot_at", "papers", "slot", "composed_at"),
 )

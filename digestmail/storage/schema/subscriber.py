@@ -11,6 +11,7 @@ from digestmail.storage.schema.columns import Moment, UntrustedText, metadata, o
 
 _HAS_CADENCE = text("cadence IS NOT NULL")
 _PAUSED = text("paused_until IS NOT NULL")
+_PENDING = text("state = 'pending'")
 
 subscribers = Table(
     "subscribers",
@@ -34,6 +35,8 @@ subscribers = Table(
     Column("created_at", Moment, nullable=False),
     Column("updated_at", Moment, nullable=False),
     one_of("state", SubscriberState),
+    # For those who never confirmed.
+    Index("ix_subscribers_pending", "updated_at", sqlite_where=_PENDING, postgresql_where=_PENDING),
     # For those who return from a pause.
     Index(None, "paused_until", sqlite_where=_PAUSED, postgresql_where=_PAUSED),
 )

@@ -56,6 +56,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("digest", "slot", name=op.f("uq_editions_digest_slot")),
     )
     op.create_index("ix_editions_base", "editions", ["base"], unique=False)
+    op.create_index("ix_editions_slot_at", "editions", ["slot_at"], unique=False)
     op.create_index(
         "ix_editions_line", "editions", ["digest", "slot_at", "papers", "slot", "composed_at"], unique=False
     )
@@ -195,6 +196,14 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_subscribers")),
         sa.UniqueConstraint("key", name=op.f("uq_subscribers_key")),
+    )
+    op.create_index(
+        "ix_subscribers_pending",
+        "subscribers",
+        ["updated_at"],
+        unique=False,
+        sqlite_where=sa.text("state = 'pending'"),
+        postgresql_where=sa.text("state = 'pending'"),
     )
     op.create_index(
         "ix_subscribers_paused_until",
@@ -403,6 +412,14 @@ def upgrade() -> None:
             ["subscriber_id"], ["subscribers.id"], name=op.f("fk_notices_subscriber_id"), ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_notices")),
+    )
+    op.create_index(
+        "ix_notices_failed",
+        "notices",
+        ["ended_at"],
+        unique=False,
+        sqlite_where=sa.text("state = 'failed'"),
+        postgresql_where=sa.text("state = 'failed'"),
     )
     op.create_index(
         "ix_notices_due_at",
