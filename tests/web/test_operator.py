@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import pytest
 from fakes import FakeClock
@@ -166,10 +166,19 @@ def test_sending_is_paused_and_resumed(signed_in):
     assert deliveries.pauses(signed_in.app.database, NOW) == ()
 
 
-@pytest.mark.parametrize("hours", ["", "0", "25", "-1", "1.5", "¹", "x"])
+@pytest.mark.parametrize("hours", ["", "0", "25", "-1", "1.5", "¹", "x", "9" * 5000])
 def test_a_pause_of_another_length_is_refused(signed_in, hours):
     signed_in.get("/operator")
     signed_in.post("/operator/pause", status=400, hours=hours)
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "1.5", "²", "x", str(2**31), str(-(2**70)), "9" * 5000])
+def test_a_number_that_no_subscriber_can_have_names_none(signed_in, number):
+    signed_in.get("/operator")
+    signed_in.post("/operator/retry", status=400, digest="daily", slot="2026-04-02", subscriber=number)
+    assert "reader1@" in signed_in.get(f"/operator/subscribers?after={quote(number)}")
+    answer = ask(signed_in.web, f"/operator/subscribers/{quote(number)}", headers={"cookie": signed_in.cookie})
+    assert answer.status in {400, 404}
 
 
 def test_failed_deliveries_are_sent_again_all_or_one(signed_in):
