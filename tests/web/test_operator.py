@@ -10,11 +10,13 @@ import pytest
 from fakes import FakeClock
 from operator_fixture import NOW, READERS, install
 from pydantic import SecretStr
+from sqlalchemy import delete, update
 from websites import TOKEN, ask, create_app
 
 from digestmail.delivery import admin as deliveries
 from digestmail.model.deliveries import DeliveryState
 from digestmail.model.subscribers import SubscriberState
+from digestmail.storage.schema import deliveries as stored
 from digestmail.subscribers import admin
 
 HOSTILE = "answered <script>document.title='pwned'</script>"
@@ -136,6 +138,23 @@ def test_an_edition_lists_its_deliveries_by_state_with_the_replies(signed_in):
     assert said.count("@example.org</a>") == 2
     assert "550 5.1.1 &lt;b&gt;no such user&lt;/b&gt;" in said
     signed_in.get("/operator/editions/daily/2026-01-01", status=404)
+
+
+@pytest.mark.parametrize("state", list(DeliveryState))
+def test_an_edition_is_shown_whatever_became_of_its_deliveries(signed_in, state):
+    with signed_in.app.database.begin() as connection:
+        open_until = NOW if state in {DeliveryState.QUEUED, DeliveryState.SENDING, DeliveryState.DEFERRED} else None
+        connection.execute(update(stored).values(state=state, due_at=open_until))
+    said = signed_in.get("/operator/editions/daily/2026-04-02")
+    assert f"{READERS} {state}" in said
+    settled = state in {DeliveryState.FAILED, DeliveryState.AMBIGUOUS}
+    assert ("Send the failed and ambiguous ones again" in said) == settled
+
+
+def test_an_edition_without_recipients_is_shown(signed_in):
+    with signed_in.app.database.begin() as connection:
+        connection.execute(delete(stored))
+    assert "no recipients" in signed_in.get("/operator/editions/daily/2026-04-02")
 
 
 def test_a_subscriber_is_found_by_a_part_of_the_address(signed_in):
