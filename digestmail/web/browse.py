@@ -42,6 +42,7 @@ def show_papers(request: Request) -> HTMLResponse:
     shown = found[:_PAPERS]
     filters = {"topic": topic, "source": source, "to": last.isoformat() if last else None}
     current = {one.name for digest in app.digests for one in digest.topics}
+    configured = {one.name for one in app.config.sources}
     share(request, Sharing.KEPT, "topic", "source", "to", "below")
     return page(
         request,
@@ -54,7 +55,7 @@ def show_papers(request: Request) -> HTMLResponse:
         first_page=below is None,
         filtered=any(filters.values()),
         topics=sorted(current | set(archive.qualified_topics(app.database))),
-        sources=sorted(one.name for one in app.config.sources),
+        sources=sorted({name.partition("/")[0] for name in configured} | ({source} & configured)),
         titles={digest.name: digest.title for digest in app.digests},
         query=urlencode({name: value for name, value in filters.items() if value}),
         below=shown[-1].row if len(found) > _PAPERS else None,
