@@ -115,7 +115,7 @@ def test_what_digestmail_writes_is_below_data_dir(tmp_path):
 def test_the_folders_of_outputs_are_below_data_dir_too(tmp_path):
     tables = ['[[outputs]]\nname = "site"\nkind = "files"\npath = "public"']
     tables += ['[[outputs]]\nname = "web"\nkind = "files"\npath = "/srv/www"']
-    config = loaded(tmp_path, 'data_dir = "/var/lib/digestmail"', *tables)
+    config = loaded(tmp_path, 'data_dir = "/var/lib/digestmail"', "\n".join(tables))
     assert [table.path for table in config.outputs] == [Path("/var/lib/digestmail/public"), Path("/srv/www")]
 
 
