@@ -72,6 +72,7 @@ class App(AbstractContextManager["App"]):
         self.clock = clock
         self.wall_clock = wall_clock or SystemClock()
         self.digests: tuple[Digest, ...] = with_outputs(config.digest_values(), config)
+        self._configured_at = self.wall_clock.now()
         self._progress = progress
         self._random = Random(secrets.randbits(64))  # noqa: S311 - spreads retries; it need not be secret
         self._opened = ExitStack()
@@ -131,7 +132,9 @@ class App(AbstractContextManager["App"]):
     def outputs(self) -> OutputSetup:
         """Return what outputs are created from."""
         templates = self.mail.renderer.templates
-        return OutputSetup(self.config, self.base, self.database, self.wall_clock, self.digests, templates)
+        return OutputSetup(
+            self.config, self.base, self.database, self.wall_clock, self.digests, templates, self._configured_at
+        )
 
     def send_notices(self, *, stop: Stop = never) -> DeliverReport:
         """Send the notices that are due, and no editions."""

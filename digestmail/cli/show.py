@@ -29,7 +29,9 @@ Ref = Annotated[str, typer.Argument(metavar="PAPER", help="An arXiv id, DOI or l
 @papers.command(name="list")
 def list_papers(
     config: ConfigPath = None,
-    source: Annotated[str | None, typer.Option(help="Only papers from this source.", show_default=False)] = None,
+    source: Annotated[
+        str | None, typer.Option(help="Only papers from this source or list of sources.", show_default=False)
+    ] = None,
     limit: Limit = 50,
     json: Json = False,
 ) -> None:

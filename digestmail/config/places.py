@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from digestmail.config.environment import CONFIG_VARIABLE
+from digestmail.config.outputs import FilesTable
 from digestmail.config.settings import Config
 
 DEFAULT_PATH = Path("config.toml")
@@ -77,9 +78,9 @@ def _is_there(path: Path) -> bool:
 def with_data_dir(config: Config, base: Path) -> Config:
     """Return `config` with the places that digestmail writes to below `data_dir`, unless they are absolute.
 
-    These are the database, the epoch file, the Maildir for emails and the mailbox for bounces. `base` is the directory
-    of the configuration, where a relative `data_dir` begins. The default is the directory of the configuration, unless
-    that is below /etc, where nothing is written (Filesystem Hierarchy Standard, section 3.7).
+    These are the database, the epoch file, the Maildir for emails, the mailbox for bounces and the folders of outputs.
+    `base` is the directory of the configuration, where a relative `data_dir` begins. The default is the directory of
+    the configuration, unless that is below /etc, where nothing is written (Filesystem Hierarchy Standard, section 3.7).
     """
     data_dir = config.data_dir
     if data_dir is None and ETC in (base.absolute(), *base.absolute().parents):
@@ -93,6 +94,10 @@ def with_data_dir(config: Config, base: Path) -> Config:
     changed: dict[str, object] = {"database": _below(config.database, data), "epoch_file": data / config.epoch_file}
     if config.bounces.model_fields_set:  # an absent table means that no mailbox is read
         changed["bounces"] = config.bounces.model_copy(update={"path": data / config.bounces.path})
+    changed["outputs"] = tuple(
+        table.model_copy(update={"path": data / table.path}) if isinstance(table, FilesTable) else table
+        for table in config.outputs
+    )
     return config.model_copy(update=changed | {"data_dir": data, "mail": mail})
 
 

@@ -66,7 +66,7 @@ def papers_today(database: Database, known: Sequence[Paper]) -> tuple[Paper, ...
 
 
 def papers_seen_last(database: Database, limit: int, source: str | None = None) -> tuple[Paper, ...]:
-    """Return the latest papers, newest first, optionally of one source."""
+    """Return the latest papers, newest first, optionally of one source or list of sources."""
     with database.connect() as connection:
         return papers.list_papers(connection, limit, source=source)
 
@@ -88,7 +88,7 @@ def collected_papers(
 ) -> tuple[CollectedPaper, ...]:
     """Return the newest papers first seen before `before` and in rows below `below`, newest first.
 
-    `topic` keeps those that qualified for an edition under it, `source` those that it showed.
+    `topic` keeps those that qualified for an edition under it, `source` those that it showed, or a source of this list.
     """
     with database.connect() as connection:
         if before is not None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from random import Random
 from typing import Final
 
@@ -45,8 +45,12 @@ class OutputWorker:
         *,
         random: Random,
         stop: Stop,
+        configured_at: datetime | None = None,
     ) -> None:
-        """`known` are the configured targets."""
+        """`known` are the configured targets, read at `configured_at` (default: now).
+
+        What was queued since for other targets is left to the process that queued it: it has a newer configuration.
+        """
         self._database = database
         self._known = known
         self._clock = clock
@@ -54,6 +58,7 @@ class OutputWorker:
         self._epoch = epoch
         self._random = random
         self._stop = stop
+        self._configured_at = configured_at or clock.now()
         self._counts: dict[DeliveryState, int] = dict.fromkeys(DeliveryState, 0)
         self._problems: list[str] = []
         self._hung: set[str] = set()
@@ -62,7 +67,9 @@ class OutputWorker:
         """Send what is due. Raises StorageError if the database is not available, or was restored from a backup."""
         self._epoch.check_database(self._database)
         with self._database.begin() as connection:
-            self._counts[DeliveryState.CANCELLED] += outputs.cancel_unknown(connection, self._known, self._clock.now())
+            self._counts[DeliveryState.CANCELLED] += outputs.cancel_unknown(
+                connection, self._known, self._clock.now(), before=self._configured_at
+            )
         end = self._clock.monotonic() + LONGEST_RUN
         stopped = ""
         while True:
@@ -85,7 +92,7 @@ class OutputWorker:
     def _claim(self) -> ClaimedOutput | None:
         now = self._clock.now()
         with self._database.begin() as connection:
-            claimed = outputs.claim(connection, now, LEASE, not_output=self._hung)
+            claimed = outputs.claim(connection, now, LEASE, targets=self._known, not_output=self._hung)
             if claimed is None:
                 return None
             epoch = settings.bump_epoch(connection)
@@ -101,9 +108,7 @@ class OutputWorker:
         self._count(claimed, result)
 
     def _result(self, claimed: ClaimedOutput) -> Attempted:
-        output = self._known.get(claimed.target)
-        if output is None:  # another process has another configuration
-            return Attempted(state=DeliveryState.CANCELLED, text="the output is not configured here", begun=False)
+        output = self._known[claimed.target]
         skipped = not_attempted(claimed, self._rules, self._clock.now(), repeatable=output.repeatable)
         return skipped or self._attempt(claimed, output)
 

@@ -5,11 +5,10 @@ They come from the database, so any process on it answers for all. Needs the ext
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from digestmail.model.history import RunOutcome, RunRecord
 from digestmail.model.reports import WELL
 from digestmail.status.overview import DAYS, Status
 
@@ -37,7 +36,7 @@ def _families(status: Status) -> Iterator[Metric]:
     found = status.check
     yield _gauge("digestmail_info", "The version.", {status.version: 1}, "version")
     yield _gauge("digestmail_problems", "What needs the operator, as `digestmail check` names it.", len(found.problems))
-    yield from _of_runs(status.runs)
+    yield from _of_runs(status)
     due = {name: _seconds(at) for name, at in found.next_due.items()}
     yield _gauge("digestmail_digest_next_timestamp_seconds", "When a digest's next slot begins.", due, "digest")
     yield from _of_sources(status)
@@ -50,13 +49,12 @@ def _families(status: Status) -> Iterator[Metric]:
         yield _gauge("digestmail_disk_free_bytes", "Free space on the disk of the database.", status.free_bytes)
 
 
-def _of_runs(runs: Sequence[RunRecord]) -> Iterator[Metric]:
-    ended = [_seconds(run.ended_at) for run in runs if run.ended_at]
-    well = [_seconds(run.ended_at) for run in runs if run.ended_at and run.outcome is RunOutcome.WELL]
-    if ended:
-        yield _gauge("digestmail_run_timestamp_seconds", "The end of the last run.", ended[0])
-    if well:
-        yield _gauge("digestmail_good_run_timestamp_seconds", "The end of the last run without trouble.", well[0])
+def _of_runs(status: Status) -> Iterator[Metric]:
+    if status.run_at:
+        yield _gauge("digestmail_run_timestamp_seconds", "The end of the last run.", _seconds(status.run_at))
+    if status.good_run_at:
+        at = _seconds(status.good_run_at)
+        yield _gauge("digestmail_good_run_timestamp_seconds", "The end of the last run without trouble.", at)
 
 
 def _of_sources(status: Status) -> Iterator[Metric]:

@@ -33,7 +33,7 @@ def problems(app: App) -> Iterator[str]:
     late = admin.late(app.database, now)
     for name, count in Counter(row.output for row in late).items():
         last = next((row.text for row in late if row.output == name and row.text), "")
-        why = f"; the last attempt: {last}" if last else "; call `digestmail run` from cron, or `digestmail serve`"
+        why = f"; the last attempt: {last}" if last else "; call `digestmail run` from cron, or start `digestmail up`"
         yield f"output {name}: {counted(count, 'edition')} not sent for more than two hours{why}"
     for (name, state), count in Counter((row.output, row.state) for row in admin.unfinished(app.database, now)).items():
         what = "may have arrived" if state is DeliveryState.AMBIGUOUS else "failed in the last 7 days"

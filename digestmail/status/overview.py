@@ -10,7 +10,7 @@ from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from digestmail import __version__
-from digestmail.model.history import DomainFigures, EditionAccount, RunRecord, SourceDay
+from digestmail.model.history import DomainFigures, EditionAccount, RunOutcome, RunRecord, SourceDay
 from digestmail.model.papers import SourceHealth
 from digestmail.status.check import CheckReport, check
 from digestmail.storage import history
@@ -47,6 +47,10 @@ class Status:
     check: CheckReport
     runs: tuple[RunRecord, ...]
     """The last runs, the latest first."""
+    run_at: datetime | None
+    """When the last run ended."""
+    good_run_at: datetime | None
+    """When the last run without trouble ended."""
     sources: tuple[SourceLine, ...]
     editions: tuple[EditionAccount, ...]
     """The last editions, the latest first."""
@@ -72,6 +76,7 @@ def status(app: App, *, editions: int = _EDITIONS) -> Status:
         first = history.first_measured(connection, now - _GROWTH)
         read = history.days_of_sources(connection, since.date())
         runs = history.last_runs(connection, _RUNS)
+        run_at, good_run_at = history.last_end(connection), history.last_end(connection, RunOutcome.WELL)
         accounts = history.accounts(connection, editions)
         domains = history.domains(connection, since, _DOMAINS)
         subscribers, suppressions = people(connection)
@@ -81,6 +86,8 @@ def status(app: App, *, editions: int = _EDITIONS) -> Status:
         at=now,
         check=found,
         runs=runs,
+        run_at=run_at,
+        good_run_at=good_run_at,
         sources=tuple(_source_lines([table.name for table in app.config.sources], found.health, read, now.date())),
         editions=accounts,
         domains=domains,

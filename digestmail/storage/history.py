@@ -49,6 +49,13 @@ def last_runs(connection: Connection, limit: int) -> tuple[RunRecord, ...]:
     return _records(connection, select(runs).order_by(runs.c.started_at.desc(), runs.c.id.desc()).limit(limit))
 
 
+def last_end(connection: Connection, outcome: RunOutcome | None = None) -> datetime | None:
+    """Return when the last run ended, optionally the last one with this outcome; None if there was none."""
+    r = runs.c
+    statement = select(func.max(r.ended_at))
+    return connection.execute(statement if outcome is None else statement.where(r.outcome == outcome)).scalar()
+
+
 def first_measured(connection: Connection, since: datetime) -> RunRecord | None:
     """Return the first run since a time after which the size of the database is known."""
     r = runs.c

@@ -68,11 +68,13 @@ def _is_due(now: datetime) -> ColumnElement[bool]:
     return (d.due_at <= now) | (d.due_at > now + LONGEST_DELIVERY)
 
 
-def cancel_unknown(connection: Connection, targets: Collection[OutputTarget], now: datetime) -> int:
-    """Cancel what is queued for targets that are not configured; return how many."""
+def cancel_unknown(
+    connection: Connection, targets: Collection[OutputTarget], now: datetime, *, before: datetime
+) -> int:
+    """Cancel what was queued before a time for targets that are not configured; return how many."""
     d = output_deliveries.c
     known = [(target.output, target.destination) for target in targets]
-    conditions: list[ColumnElement[bool]] = [d.due_at.is_not(None)]
+    conditions: list[ColumnElement[bool]] = [d.due_at.is_not(None), d.queued_at <= before]
     if known:
         conditions.append(tuple_(d.output, d.destination).not_in(known))
     return _end(connection, and_(*conditions), DeliveryState.CANCELLED, "the output is not configured any more", now)
@@ -84,14 +86,23 @@ def cancel_open(connection: Connection, reason: str, now: datetime) -> int:
 
 
 def claim(
-    connection: Connection, now: datetime, lease: timedelta, *, not_output: Collection[str] = ()
+    connection: Connection,
+    now: datetime,
+    lease: timedelta,
+    *,
+    targets: Collection[OutputTarget] | None = None,
+    not_output: Collection[str] = (),
 ) -> ClaimedOutput | None:
     """Claim the next edition that is due, and record the intent to send it, which is the state `sending`.
 
-    No other worker gets it before `lease` is over. Nothing is claimed for the outputs in `not_output`.
+    No other worker gets it before `lease` is over. Only editions for `targets` are claimed (default: all), and none for
+    the outputs in `not_output`.
     """
     d = output_deliveries.c
     statement = select(output_deliveries).where(_is_due(now)).order_by(d.due_at, d.id).limit(1)
+    if targets is not None:
+        known = [(target.output, target.destination) for target in targets]
+        statement = statement.where(tuple_(d.output, d.destination).in_(known))
     if not_output:
         statement = statement.where(d.output.not_in(not_output))
     row = connection.execute(statement.with_for_update(skip_locked=True)).first()

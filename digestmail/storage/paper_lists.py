@@ -10,7 +10,7 @@ from sqlalchemy import Connection, exists, select
 from digestmail.model.archive import CollectedPaper, RankedPaper
 from digestmail.storage import paper_rows
 from digestmail.storage.papers import staying_row
-from digestmail.storage.schema import edition_papers, editions, papers, qualified_papers, sightings
+from digestmail.storage.schema import edition_papers, editions, papers, qualified_papers, sightings, sources
 
 _Q = qualified_papers.c
 
@@ -44,10 +44,13 @@ def collected(
 ) -> tuple[CollectedPaper, ...]:
     """Return the newest papers in rows below `below`, newest first.
 
-    `topic` keeps those that qualified for an edition under it, `source` those that it showed. Each statement walks an
-    index backwards from `below`, so that a page costs the same in a database of any size.
+    `topic` keeps those that qualified for an edition under it, `source` those that it showed, or that one of the list
+    of this name showed. Each statement walks an index backwards from `below`, so that a page costs the same in a
+    database of any size.
     """
-    order = _newest_rows(connection, topic, source, below, limit)
+    names = (None,) if source is None else _members(connection, source)
+    rows = {row for name in names for row in _newest_rows(connection, topic, name, below, limit)}
+    order = sorted(rows, reverse=True)[:limit]
     known = dict(paper_rows.load(connection, order))
     dated = connection.execute(select(papers.c.id, papers.c.first_seen_at).where(papers.c.id.in_(order)))
     seen = {row.id: row.first_seen_at for row in dated}
@@ -61,6 +64,13 @@ def collected(
         )
         for row_id in order
     )
+
+
+def _members(connection: Connection, source: str) -> tuple[str, ...]:
+    """Return the name of a source, and those of all sources in the list of this name."""
+    name = sources.c.name
+    of_list = name.startswith(f"{source}/", autoescape=True)
+    return (source, *connection.execute(select(name).where(of_list).order_by(name)).scalars())
 
 
 def _newest_rows(

@@ -103,10 +103,12 @@ def resolve(connection: Connection, ref: str) -> Paper:
 
 
 def list_papers(connection: Connection, limit: int, source: str | None = None) -> tuple[Paper, ...]:
-    """Return the latest papers, newest first."""
+    """Return the latest papers, newest first, optionally those of a source or of a list of sources."""
     statement = select(papers.c.id).where(papers.c.merged_into.is_(None))
     if source is not None:
-        statement = statement.where(exists().where(sightings.c.paper_id == papers.c.id, sightings.c.source == source))
+        shown = sightings.c.source
+        of_source = (shown == source) | shown.startswith(f"{source}/", autoescape=True)
+        statement = statement.where(exists().where(sightings.c.paper_id == papers.c.id, of_source))
     newest = statement.order_by(papers.c.first_seen_at.desc(), papers.c.id).limit(limit)
     order = list(connection.execute(newest).scalars())
     found = dict(paper_rows.load(connection, order))

@@ -42,6 +42,7 @@ def show_papers(request: Request) -> HTMLResponse:
     shown = found[:_PAPERS]
     filters = {"topic": topic, "source": source, "to": last.isoformat() if last else None}
     current = {one.name for digest in app.digests for one in digest.topics}
+    configured = {one.name for one in app.config.sources}
     share(request, Sharing.KEPT, "topic", "source", "to", "below")
     return page(
         request,
@@ -54,7 +55,7 @@ def show_papers(request: Request) -> HTMLResponse:
         first_page=below is None,
         filtered=any(filters.values()),
         topics=sorted(current | set(archive.qualified_topics(app.database))),
-        sources=sorted(one.name for one in app.config.sources),
+        sources=sorted({name.partition("/")[0] for name in configured} | ({source} & configured)),
         titles={digest.name: digest.title for digest in app.digests},
         query=urlencode({name: value for name, value in filters.items() if value}),
         below=shown[-1].row if len(found) > _PAPERS else None,
@@ -66,12 +67,12 @@ def show_qualified(request: Request, name: str, key: str) -> HTMLResponse:
     """Show all papers that qualified for an edition, best first, and mark those that it contains.
 
     `key` may name a variant, such as `2026-04-06.weekly`. Catch-up editions have no page, because it would say when a
-    reader was away.
+    reader was away, nor have announcements, which have no papers.
     """
     digest = digest_of(request, name)
     database = app_of(request).database
     found = archive.find_edition(database, *digest_and_slot(name, key))
-    if found is None or found.edition.since is not None:
+    if found is None or found.edition.since is not None or found.edition.announcement is not None:
         raise HTTPException(404, "there is no edition for that day")
     edition, topic, after = found.edition, asked_topic(request), asked_row(request, "after") or 0
     qualified = archive.qualified_papers_of(database, found.id, topic=topic, after=after, limit=_QUALIFIED + 1)

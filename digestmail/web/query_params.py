@@ -56,7 +56,7 @@ def normalized(given: Mapping[str, str], name: str) -> str | None:
         number = _page(value or "")
         return str(number) if number > 1 else None
     if name in _ROWS:
-        row = _row(value or "")
+        row = row_number(value or "")
         return None if row is None else str(row)
     if name in _DAYS:
         day = _day(value or "")
@@ -74,10 +74,11 @@ def _page(value: str) -> int:
 
 def asked_row(request: Request, name: str) -> int | None:
     """Return the number from 1 after which a list continues, or None if it is missing or invalid."""
-    return _row(request.query_params.get(name, ""))
+    return row_number(request.query_params.get(name, ""))
 
 
-def _row(value: str) -> int | None:
+def row_number(value: str) -> int | None:
+    """Return the number of a row, from 1, that both databases can compare; None if `value` is none."""
     if not value.isascii() or not value.isdigit() or len(value) > len(str(LARGEST_ROW)):
         return None
     return int(value) if 0 < int(value) <= LARGEST_ROW else None

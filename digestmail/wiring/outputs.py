@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
@@ -64,6 +64,8 @@ class OutputSetup:
     clock: Clock
     digests: Sequence[Digest]
     templates: Templates
+    configured_at: datetime
+    """When the configuration was read."""
 
     def send(self, epoch: Callable[[], EpochFile], *, random: Random, stop: Stop) -> OutputsReport:
         """Send what is due to outputs, and cancel what is queued for others.
@@ -83,7 +85,17 @@ class OutputSetup:
         rules = OutputRules(
             give_up=timedelta(hours=mail.give_up_hours), max_lateness=timedelta(hours=mail.max_lateness_hours)
         )
-        return OutputWorker(self.database, self.known(), self.clock, rules, epoch(), random=random, stop=stop).run()
+        worker = OutputWorker(
+            self.database,
+            self.known(),
+            self.clock,
+            rules,
+            epoch(),
+            random=random,
+            stop=stop,
+            configured_at=self.configured_at,
+        )
+        return worker.run()
 
     def _has_work(self) -> bool:
         """Return whether there is anything to do. This reads one index entry, and imports nothing of outputs."""

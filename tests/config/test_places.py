@@ -112,6 +112,13 @@ def test_what_digestmail_writes_is_below_data_dir(tmp_path):
     assert config.bounces.path == Path("/var/lib/digestmail/bounces")
 
 
+def test_the_folders_of_outputs_are_below_data_dir_too(tmp_path):
+    tables = ['[[outputs]]\nname = "site"\nkind = "files"\npath = "public"']
+    tables += ['[[outputs]]\nname = "web"\nkind = "files"\npath = "/srv/www"']
+    config = loaded(tmp_path, 'data_dir = "/var/lib/digestmail"', "\n".join(tables))
+    assert [table.path for table in config.outputs] == [Path("/var/lib/digestmail/public"), Path("/srv/www")]
+
+
 def test_a_relative_data_dir_begins_at_the_configuration(tmp_path):
     config = loaded(tmp_path, 'data_dir = "state"')
     assert config.database == f"sqlite:///{tmp_path}/state/digestmail.db"

@@ -53,6 +53,24 @@ def test_every_command_that_is_named_exists(path):
         assert first not in groups or not second or f"{first} {second}" in known, f"{first} {second}"
 
 
+SOURCES = sorted(
+    [ROOT / "config.example.toml", *(ROOT / "digestmail").rglob("*.py"), *(ROOT / "templates").rglob("*.*")]
+)
+
+
+def test_every_command_that_a_message_names_exists():
+    known = commands()
+    groups = {name.split()[0] for name in known if " " in name}
+    wrong = [
+        f"{path.relative_to(ROOT)}: {first} {second}"
+        for path in SOURCES
+        if path.suffix in {".py", ".toml", ".html", ".txt", ".po"}
+        for first, second in re.findall(r"`digestmail ([a-z]+)(?: ([a-z-]+))?", path.read_text("utf-8"))
+        if first not in known or (first in groups and second and f"{first} {second}" not in known)
+    ]
+    assert wrong == []
+
+
 def test_the_readme_s_configuration_loads(tmp_path):
     (block,) = re.findall(r"```toml\n(.*?)```", README, re.DOTALL)
     assert tomllib.loads(block)

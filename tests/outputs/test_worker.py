@@ -282,6 +282,18 @@ def test_two_workers_never_claim_the_same_row(stage):
     assert claimed[3] is None
 
 
+def test_a_process_with_an_older_configuration_leaves_a_new_output_to_the_others(stage):
+    older = OutputWorker(
+        stage.database, {ROOM: FakeOutput()}, stage.clock, RULES, stage.epoch, random=Random(1), stop=lambda: False
+    )
+    stage.clock.sleep(60)
+    stage.publish()
+
+    assert older.run() == OutputsReport()
+    assert stage.states() == ["queued"]
+    assert stage.run() == OutputsReport(sent=1)
+
+
 def test_a_new_output_gets_no_old_editions_and_a_removed_one_none_at_all(stage):
     stage.known[HOOK].says = [OutputError("down")]
     stage.publish()

@@ -49,6 +49,24 @@ def test_publishing_stores_every_paper_that_qualified_by_rank(published):
         assert after == (found[3],)
 
 
+def test_the_papers_of_a_list_of_sources_are_those_of_its_members(published):
+    shown = {"blogs/one.example-1a2b3c": (21, 23), "blogs/two.example-4d5e6f": (22, 23), "blogs_x/no": (24,)}
+    blogs = [
+        FakeSource(name, reading(*(sighting(number, source=name) for number in numbers), source=name))
+        for name, numbers in shown.items()
+    ]
+    collect(published, blogs, THURSDAY)
+    with published.connect() as connection:
+        everything = listed(connection)
+        of_list = [one for one in everything if one[-2:] in {"21", "22", "23"}]
+        assert len(of_list) == 3
+        assert listed(connection, source="blogs") == of_list
+        assert listed(connection, source="blogs", limit=2) == of_list[:2]
+        assert len(listed(connection, source="blogs/one.example-1a2b3c")) == 2
+        assert listed(connection, source="blog") == []
+        assert {one.id for one in papers.list_papers(connection, 10, source="blogs")} == set(of_list)
+
+
 def test_a_paper_keeps_its_topic_when_it_is_merged_into_another(published):
     with published.begin() as connection:
         older = PaperId("arxiv:2604.00001")

@@ -27,8 +27,8 @@ def site_and_key(database_url):
 @pytest.mark.parametrize(
     "path",
     ["/", "/daily", "/daily/2026-04-02", "/daily/feed.atom", "/daily/feed.json", "/search?q=announcement",
-     "/search.atom?q=announcement", "/sitemap.xml", "/sitemap-editions.xml", "/api/v1/editions?digest=daily",
-     "/api/v1/editions"],
+     "/search.atom?q=announcement", "/sitemap.xml", "/sitemap-editions.xml", "/papers", "/daily/2026-04-02/papers",
+     "/api/v1/editions?digest=daily", "/api/v1/editions"],
 )  # fmt: skip
 def test_no_list_page_or_feed_mentions_it(site_and_key, path):
     site, _ = site_and_key
@@ -41,6 +41,8 @@ def test_no_list_page_or_feed_mentions_it(site_and_key, path):
 ADDRESSES = (
     *("/daily/{0}", "/daily/{0}.announcement", "/daily@announcement/{0}", "/daily@announcement"),
     *("/api/v1/editions/daily/{0}", "/api/v1/editions/daily@announcement/{0}"),
+    *("/daily/{0}/papers", "/daily/{0}.announcement/papers", "/daily@announcement/{0}/papers"),
+    *("/daily/{0}/papers.bib", "/daily/{0}.announcement/papers.ris"),
     "/api/v1/editions?digest=daily@announcement",
 )
 

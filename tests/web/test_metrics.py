@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from datetime import timedelta
 
 import pytest
 from fakes import FakeClock
@@ -44,6 +45,17 @@ def read(text: str) -> dict[tuple[str, ...], float]:
         for family in text_string_to_metric_families(text)
         for sample in family.samples
     }
+
+
+def test_the_last_good_run_is_known_however_many_went_wrong_since(site):
+    with site.state.digestmail.database.begin() as connection:
+        for later in range(1, 100):
+            at = THURSDAY + timedelta(minutes=later)
+            number = history.begin_run(connection, at)
+            history.end_run(connection, number, RunRecord(started_at=at, ended_at=at, outcome=RunOutcome.TROUBLE))
+    found = read(ask(site, "/metrics", headers=HEADERS).body.decode())
+    assert found["digestmail_good_run_timestamp_seconds",] == THURSDAY.timestamp()
+    assert found["digestmail_run_timestamp_seconds",] == (THURSDAY + timedelta(minutes=99)).timestamp()
 
 
 def test_the_metrics_are_readable_and_true(site):

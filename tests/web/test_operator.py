@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import pytest
 from fakes import FakeClock
 from operator_fixture import NOW, READERS, install
 from pydantic import SecretStr
+from sqlalchemy import delete, update
 from websites import TOKEN, ask, create_app
 
 from digestmail.delivery import admin as deliveries
 from digestmail.model.deliveries import DeliveryState
 from digestmail.model.subscribers import SubscriberState
+from digestmail.storage.schema import deliveries as stored
 from digestmail.subscribers import admin
 
 HOSTILE = "answered <script>document.title='pwned'</script>"
@@ -138,6 +140,23 @@ def test_an_edition_lists_its_deliveries_by_state_with_the_replies(signed_in):
     signed_in.get("/operator/editions/daily/2026-01-01", status=404)
 
 
+@pytest.mark.parametrize("state", list(DeliveryState))
+def test_an_edition_is_shown_whatever_became_of_its_deliveries(signed_in, state):
+    with signed_in.app.database.begin() as connection:
+        open_until = NOW if state in {DeliveryState.QUEUED, DeliveryState.SENDING, DeliveryState.DEFERRED} else None
+        connection.execute(update(stored).values(state=state, due_at=open_until))
+    said = signed_in.get("/operator/editions/daily/2026-04-02")
+    assert f"{READERS} {state}" in said
+    settled = state in {DeliveryState.FAILED, DeliveryState.AMBIGUOUS}
+    assert ("Send the failed and ambiguous ones again" in said) == settled
+
+
+def test_an_edition_without_recipients_is_shown(signed_in):
+    with signed_in.app.database.begin() as connection:
+        connection.execute(delete(stored))
+    assert "no recipients" in signed_in.get("/operator/editions/daily/2026-04-02")
+
+
 def test_a_subscriber_is_found_by_a_part_of_the_address(signed_in):
     said = signed_in.get("/operator/subscribers?q=READER1")
     assert set(re.findall(r"reader(\d+)@example.org", said)) == {"1", "10", "11", "12", "13"}
@@ -166,10 +185,19 @@ def test_sending_is_paused_and_resumed(signed_in):
     assert deliveries.pauses(signed_in.app.database, NOW) == ()
 
 
-@pytest.mark.parametrize("hours", ["", "0", "25", "-1", "1.5", "¹", "x"])
+@pytest.mark.parametrize("hours", ["", "0", "25", "-1", "1.5", "¹", "x", "9" * 5000])
 def test_a_pause_of_another_length_is_refused(signed_in, hours):
     signed_in.get("/operator")
     signed_in.post("/operator/pause", status=400, hours=hours)
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "1.5", "²", "x", str(2**31), str(-(2**70)), "9" * 5000])
+def test_a_number_that_no_subscriber_can_have_names_none(signed_in, number):
+    signed_in.get("/operator")
+    signed_in.post("/operator/retry", status=400, digest="daily", slot="2026-04-02", subscriber=number)
+    assert "reader1@" in signed_in.get(f"/operator/subscribers?after={quote(number)}")
+    answer = ask(signed_in.web, f"/operator/subscribers/{quote(number)}", headers={"cookie": signed_in.cookie})
+    assert answer.status in {400, 404}
 
 
 def test_failed_deliveries_are_sent_again_all_or_one(signed_in):

@@ -40,6 +40,15 @@ def test_a_paper_leads_back_to_its_edition_or_to_all_papers(site):
     assert back.search(ask(site, "/papers/arxiv:2612.00001").text).groups() == ("/papers", "All papers")
 
 
+def test_an_edition_of_a_digest_that_has_another_name_now_is_named_and_not_linked(app):
+    app.digests = tuple(replace(one, name="renamed") for one in app.digests[:1])
+    site = create_app(app)
+    text = ask(site, "/papers/arxiv:2601.00001").text
+    assert "<bdi>daily</bdi>, <bdi>Thursday, 2 April 2026</bdi>" in text
+    links = {link for link in re.findall(r'href="(/[^"#?]*)', text) if "2026-04-02" in link}
+    assert [link for link in links if ask(site, link).status != 200] == []
+
+
 def test_a_paper_names_its_related_papers_and_not_itself(site):
     text = ask(site, "/papers/arxiv:2601.00002").text
     related = re.search(r"Related papers</h2>(.*?)</ol>", text, re.DOTALL)[1]

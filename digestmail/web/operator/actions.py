@@ -17,23 +17,24 @@ from digestmail.text.counts import counted
 from digestmail.web.forms import Form
 from digestmail.web.operator.session import HOME, CheckedForm
 from digestmail.web.pages import url
-from digestmail.web.query_params import LARGEST_ROW, app_of
+from digestmail.web.query_params import app_of, row_number
 
 router = APIRouter(include_in_schema=False)
-_LONGEST_PAUSE: Final = 24
+_PAUSES: Final = {str(hours): hours for hours in range(1, 25)}
+"""How many hours a pause may last."""
 
 
 @router.post(f"{HOME}/pause")
 def pause(request: Request, form: CheckedForm) -> RedirectResponse:
     """Pause sending for some hours."""
     app = app_of(request)
-    hours = form.get("hours")
-    if not (hours.isascii() and hours.isdecimal() and 1 <= int(hours) <= _LONGEST_PAUSE):
-        raise HTTPException(400, f"a pause lasts from 1 to {_LONGEST_PAUSE} hours")
+    hours = _PAUSES.get(form.get("hours"))
+    if hours is None:
+        raise HTTPException(400, f"a pause lasts from 1 to {len(_PAUSES)} hours")
     now = app.wall_clock.now()
     names = [transport.name for transport in app.transports()]
-    deliveries.pause(app.database, names, now + timedelta(hours=int(hours)), now)
-    return _back(request, HOME, f"Sending is paused for {counted(int(hours), 'hour')}.")
+    deliveries.pause(app.database, names, now + timedelta(hours=hours), now)
+    return _back(request, HOME, f"Sending is paused for {counted(hours, 'hour')}.")
 
 
 @router.post(f"{HOME}/resume")
@@ -82,9 +83,10 @@ def _number(form: Form) -> int | None:
     number = form.get("subscriber")
     if not number:
         return None
-    if not (number.isascii() and number.isdecimal()) or int(number) > LARGEST_ROW:
+    found = row_number(number)
+    if found is None:
         raise HTTPException(400, "this is not the number of a subscriber")
-    return int(number)
+    return found
 
 
 def _subscriber_path(form: Form) -> str:

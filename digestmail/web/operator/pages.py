@@ -22,7 +22,7 @@ from digestmail.status.figures import growth_chart, in_bytes, share, source_cell
 from digestmail.status.overview import status
 from digestmail.subscribers import admin
 from digestmail.web.operator.session import HOME, Session, operator_page
-from digestmail.web.query_params import LARGEST_ROW, app_of, asked_text, digest_of
+from digestmail.web.query_params import LARGEST_ROW, app_of, asked_row, asked_text, digest_of
 
 router = APIRouter(include_in_schema=False)
 _SHOWN: Final = 100
@@ -83,8 +83,7 @@ def find_subscribers(request: Request, session: Session) -> HTMLResponse:
     """Find subscribers by a part of their address."""
     app = app_of(request)
     wanted = asked_text(request, "q")
-    after = request.query_params.get("after", "0")
-    last = min(int(after), LARGEST_ROW) if after.isdecimal() and after.isascii() else 0
+    last = asked_row(request, "after") or 0
     found = admin.search(app.database, wanted, after=last, limit=_SHOWN + 1)
     return operator_page(
         request,
@@ -102,7 +101,7 @@ def find_subscribers(request: Request, session: Session) -> HTMLResponse:
 def show_subscriber(request: Request, session: Session, number: int) -> HTMLResponse:
     """Show a subscriber with the last emails to them, and every attempt at one of them if asked for."""
     app = app_of(request)
-    person = admin.find_by_id(app.database, number) if number <= LARGEST_ROW else None
+    person = admin.find_by_id(app.database, number) if 0 < number <= LARGEST_ROW else None
     if person is None:
         raise HTTPException(404, "there is no such subscriber")
     name, slot = asked_text(request, "digest"), asked_text(request, "slot")
