@@ -17,6 +17,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 from digestmail.app import App
 from digestmail.clock import Clock
 from digestmail.errors import DigestmailError
+from digestmail.logs.runs import run_scope
 from digestmail.model.digests import Schedule
 from digestmail.model.reports import RunReport, Stop
 from digestmail.schedule.cron import next_fire
@@ -87,9 +88,10 @@ class Daemon:
         }
 
     def _run(self) -> None:
-        self._post(self._app.run)
-        for line in self._next_runs():
-            log.info("%s", line)
+        with run_scope():
+            self._post(self._app.run)
+            for line in self._next_runs():
+                log.info("%s", line)
 
     def _next_runs(self) -> Iterator[str]:
         """Yield when each digest is due next, in its own time zone."""
@@ -99,7 +101,8 @@ class Daemon:
 
     def _look(self) -> None:
         """Deliver what is due, and repeat a run that another process prevented, or in which an edition waited."""
-        self._post(self._app.run if self._owed or self._clock.monotonic() >= self._again_at else self._deliver)
+        with run_scope():
+            self._post(self._app.run if self._owed or self._clock.monotonic() >= self._again_at else self._deliver)
 
     def _deliver(self, *, stop: Stop) -> RunReport:
         return RunReport(deliver=self._app.deliver(stop=stop))

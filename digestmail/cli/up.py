@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from digestmail.bounces.processor import BouncesReport
+    from digestmail.config.settings import Config
     from digestmail.model.digests import Digest
     from digestmail.model.reports import RunReport
     from digestmail.service.parts import Wanted
@@ -43,13 +43,13 @@ def up(
     wanted = Wanted(run=not no_run, bounces=not no_bounces, web=not no_web, host=host, port=port)
     if not (wanted.run or wanted.bounces or wanted.web):
         raise typer.BadParameter("nothing is left to run", param_hint="--no-run, --no-bounces, --no-web")
-    _log_to_standard_error(quiet=quiet)
-    _supervise(config, wanted)
+    _supervise(config, wanted, quiet=quiet)
 
 
-def _supervise(config: Path | None, wanted: Wanted) -> None:
+def _supervise(config: Path | None, wanted: Wanted, *, quiet: bool) -> None:
     """Run the parts until SIGTERM or SIGINT."""
     import time
+    from functools import partial
     from random import SystemRandom
 
     from digestmail.cli import stopping
@@ -60,7 +60,8 @@ def _supervise(config: Path | None, wanted: Wanted) -> None:
     from digestmail.service.supervisor import Supervisor, waiting_for_signals
 
     health = ServiceHealth()
-    loader = PartsLoader(find_path(config), wanted, Reporting(on_run=_log_run, on_bounces=_log_bounces), health)
+    reporting = Reporting(on_run=_log_run, on_bounces=_log_bounces, on_config=partial(_set_up_logging, quiet=quiet))
+    loader = PartsLoader(find_path(config), wanted, reporting, health)
     with waiting_for_signals() as signals:
         try:
             Supervisor(
@@ -77,14 +78,14 @@ def _supervise(config: Path | None, wanted: Wanted) -> None:
             loader.close()
 
 
-def _log_to_standard_error(*, quiet: bool) -> None:
+def _set_up_logging(config: Config, base: Path, *, quiet: bool) -> None:
     """Log a line for each event; with `quiet`, only warnings."""
     import logging
 
-    form = "%(asctime)s level=%(levelname)s log=%(name)s %(message)s"
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING if quiet else logging.INFO, format=form)
-    for name in ("alembic", "apscheduler"):
-        logging.getLogger(name).setLevel(logging.WARNING)
+    from digestmail.logs.setup import set_up_logging
+
+    set_up_logging(config.logs.settings(base), level=logging.INFO, quiet=quiet)
+    logging.captureWarnings(True)
 
 
 def _log_run(report: RunReport, digests: Sequence[Digest]) -> None:

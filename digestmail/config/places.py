@@ -77,9 +77,9 @@ def _is_there(path: Path) -> bool:
 def with_data_dir(config: Config, base: Path) -> Config:
     """Return `config` with the places that digestmail writes to below `data_dir`, unless they are absolute.
 
-    These are the database, the epoch file, the Maildir for emails and the mailbox for bounces. `base` is the directory
-    of the configuration, where a relative `data_dir` begins. The default is the directory of the configuration, unless
-    that is below /etc, where nothing is written (Filesystem Hierarchy Standard, section 3.7).
+    These are the database, the epoch file, the Maildir for emails, the mailbox for bounces and the mail log. `base` is
+    the directory of the configuration, where a relative `data_dir` begins. The default is the directory of the
+    configuration, unless that is below /etc, where nothing is written (Filesystem Hierarchy Standard, section 3.7).
     """
     data_dir = config.data_dir
     if data_dir is None and ETC in (base.absolute(), *base.absolute().parents):
@@ -93,6 +93,8 @@ def with_data_dir(config: Config, base: Path) -> Config:
     changed: dict[str, object] = {"database": _below(config.database, data), "epoch_file": data / config.epoch_file}
     if config.bounces.model_fields_set:  # an absent table means that no mailbox is read
         changed["bounces"] = config.bounces.model_copy(update={"path": data / config.bounces.path})
+    if config.logs.mail_log is not None:
+        changed["logs"] = config.logs.model_copy(update={"mail_log": data / config.logs.mail_log})
     return config.model_copy(update=changed | {"data_dir": data, "mail": mail})
 
 

@@ -17,6 +17,7 @@ from digestmail.config.digests import DigestTable, RankingTable, TopicTable
 from digestmail.config.embeddings import EmbeddingsTable
 from digestmail.config.enrichment import EnrichmentTable
 from digestmail.config.environment import ENV_DELIMITER, ENV_PREFIX, Environment
+from digestmail.config.logs import LogsTable
 from digestmail.config.mail import MailTable
 from digestmail.config.network import NetworkTable
 from digestmail.config.profile import ProfileTable
@@ -51,6 +52,7 @@ class Config(BaseSettings):
     enrichment: EnrichmentTable | None = None
     profile: ProfileTable | None = None
     web: WebTable = WebTable()
+    logs: LogsTable = LogsTable()
     ranking: RankingTable = RankingTable()
     sources: Annotated[tuple[SourceTable, ...], Field(min_length=1)]
     topics: tuple[TopicTable, ...] = ()

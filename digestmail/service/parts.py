@@ -47,10 +47,12 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reporting:
-    """What is called with the reports of the parts."""
+    """What is called with the reports of the parts, and with the configuration."""
 
     on_run: Callable[[RunReport, Sequence[Digest]], None]
     on_bounces: Callable[[BouncesReport], None]
+    on_config: Callable[[Config, Path], None] = lambda _config, _base: None
+    """Called with each configuration before its parts run, and with its directory. Sets up logging."""
 
 
 class PartsLoader:
@@ -77,6 +79,7 @@ class PartsLoader:
             except ServerError:
                 if self._port.is_open():
                     raise
+        self._reporting.on_config(config, base)
         return tuple(self._parts(config, base))
 
     def reload(self) -> tuple[ServicePart, ...] | None:

@@ -59,6 +59,7 @@ def serve_on(
         proxy_headers=False,
         server_header=False,
         access_log=False,
+        log_config=None,  # its lines go where all others go
         # Malformed requests are warnings, which anyone could fill the log with.
         log_level="error",
         timeout_graceful_shutdown=_GRACE,

@@ -23,6 +23,9 @@ def place_problems(config: Config, base: Path) -> Iterator[str]:
     for key, path in places.items():
         if not os.path.isdir(path) and (problem := place_problem(path, key)):  # noqa: PTH112 - Path.is_dir raises
             yield f"{key}: {problem}"
+    log = config.logs.mail_log
+    if log is not None and (problem := place_problem(base / log, "logs.mail_log")):
+        yield f"logs.mail_log: {problem}"
     if config.bounces.model_fields_set:
         try:
             yield from _mailbox_problem(config.bounces, base / config.bounces.path)
