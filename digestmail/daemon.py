@@ -29,6 +29,8 @@ log = logging.getLogger("digestmail.daemon")
 _LOOK_AT_CLOCK = 30.0
 """Seconds between two checks whether the clock was set."""
 _SET = timedelta(seconds=60)
+_SAY_AGAIN = 3600.0
+"""Seconds after which a problem that stays is logged again."""
 
 
 def clock_offset(clock: Clock) -> float:
@@ -68,6 +70,8 @@ class Daemon:
         self._owed = False
         self._again_at = math.inf
         self._is_working = False
+        self._complaint = ("", "")
+        self._complained_at = 0.0
         self._scheduler = BackgroundScheduler(
             jobstores={"default": MemoryJobStore()},
             executors={"default": ThreadPoolExecutor(max_workers=1)},
@@ -113,10 +117,12 @@ class Daemon:
         try:
             report = verb(stop=self._stop)
         except DigestmailError as error:
-            log.error("the run failed, and is tried again at its next time: %s", error)  # noqa: TRY400 - no bug
+            self._complain("run" if verb == self._app.run else "delivery", str(error))
             return
         finally:
             self._is_working = False
+        if self._complaint[0] == "delivery" or verb == self._app.run:
+            self._withdraw_complaint()
         self._owed = report.busy
         if verb == self._app.run:
             waits = LOOK_AGAIN.total_seconds() if report.publish.waiting else math.inf
@@ -124,6 +130,21 @@ class Daemon:
         done = report.deliver
         if verb == self._app.run or done.stopped or done.sent + done.deferred + done.failed + done.cancelled:
             self._on_report(report)
+
+    def _complain(self, what: str, problem: str) -> None:
+        """Log why a run or a delivery failed. What fails in the same way again and again is said once an hour."""
+        now = self._clock.monotonic()
+        if what == "run":
+            self._again_at = now + LOOK_AGAIN.total_seconds()
+        if (what, problem) != self._complaint or now - self._complained_at >= _SAY_AGAIN:
+            again = "in ten minutes" if what == "run" else "every minute"
+            log.error("the %s failed, and is tried again %s: %s", what, again, problem)
+            self._complaint, self._complained_at = (what, problem), now
+
+    def _withdraw_complaint(self) -> None:
+        if self._complaint[0]:
+            log.info("the %s works again", self._complaint[0])
+            self._complaint = ("", "")
 
     def _tidy(self) -> None:
         """Keep house. Problems can wait until tomorrow."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from digestmail.bounces.processor import BouncesReport
+    from digestmail.cli.printing import Report
     from digestmail.config.settings import Config
     from digestmail.model.digests import Digest
     from digestmail.model.reports import RunReport
@@ -89,13 +90,33 @@ def _set_up_logging(config: Config, base: Path, *, quiet: bool) -> None:
 
 
 def _log_run(report: RunReport, digests: Sequence[Digest]) -> None:
+    """Log the lines of a report; those of what failed as warnings."""
     import logging
 
     from digestmail.cli import printing
     from digestmail.schedule.times import common_zone
 
-    for line in printing.lines(report, common_zone(digests)):
-        logging.getLogger("digestmail.up").log(logging.WARNING if report.failed else logging.INFO, "%s", line)
+    zone = common_zone(digests)
+    for part, failed in _graded(report):
+        for line in printing.lines(part, zone):
+            logging.getLogger("digestmail.up").log(logging.WARNING if failed else logging.INFO, "%s", line)
+
+
+def _graded(report: RunReport) -> Iterator[tuple[Report, bool]]:
+    """Yield the parts of a report, and whether each failed."""
+    from dataclasses import replace
+
+    from digestmail.model.reports import CollectReport, PublishReport
+
+    if report.busy:
+        yield report, False
+        return
+    for source in report.collect.sources:
+        yield CollectReport(sources=(source,)), source.failed
+    yield replace(report.collect, sources=()), False
+    for digest in report.publish.digests:
+        yield PublishReport(digests=(digest,)), digest.status == "failed"
+    yield report.deliver, report.deliver.went_wrong
 
 
 def _log_bounces(report: BouncesReport) -> None:

@@ -7,6 +7,7 @@ import sqlite3
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from clirun import digestmail
@@ -33,7 +34,7 @@ def runs(site: Path) -> list[int]:
     return found
 
 
-def mail_log(site: Path) -> list[dict[str, object]]:
+def mail_log(site: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (site / "mail.log").read_text("utf-8").splitlines()]
 
 
