@@ -20,7 +20,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http.client import HTTPConnection
 from pathlib import Path
@@ -28,9 +28,10 @@ from random import Random
 
 from sqlalchemy import func, select
 
-from benchmarks.figures import Figure, figure, tell
+from benchmarks.figures import tell
 from benchmarks.soak import resident
 from benchmarks.soak_faults import FaultyMailServer, faulty_mail_server, faulty_sources, is_empty
+from benchmarks.soak_figures import WARM_UP, DayFigures, Outcome, judge
 from benchmarks.soak_serve import ManualClock
 from digestmail.app import App
 from digestmail.config.load import load
@@ -43,7 +44,7 @@ from digestmail.service.part import Runner, ServiceHealth
 from digestmail.service.parts import PartsLoader, Reporting, Wanted
 from digestmail.storage import schema, subscribers
 
-DAYS, SEED, WARM_UP = 60, 1, 4
+DAYS, SEED = 60, 1
 READERS, RELOAD_DAYS = 40, 10
 FIRST_DAY = datetime(2026, 1, 5, tzinfo=UTC)
 CONFIG = """
@@ -115,47 +116,6 @@ class Rhythm:
 
     run: timedelta = timedelta(hours=1)
     look: timedelta = timedelta(minutes=20)
-
-
-@dataclass(frozen=True)
-class DayFigures:
-    """What was in use at the end of a day."""
-
-    memory: float
-    """Resident memory in MB."""
-    descriptors: int
-    threads: int
-    rows: dict[str, int]
-    """By table."""
-
-    @property
-    def all_rows(self) -> int:
-        """The rows of all tables."""
-        return sum(self.rows.values())
-
-
-@dataclass
-class Outcome:
-    """What the days were like."""
-
-    days: list[DayFigures] = field(default_factory=list)
-    editions: int = 0
-    with_news: int = 0
-    """Days on which some source had something new."""
-    lost: list[str] = field(default_factory=list)
-    """Readers with fewer messages than editions; those whose address stopped existing are no readers."""
-    twice: list[str] = field(default_factory=list)
-    """Messages that arrived again although the first time was answered."""
-    ambiguous: int = 0
-    unanswered: int = 0
-    pages: Counter[int] = field(default_factory=Counter)
-    bounces: int = 0
-    source_faults: Counter[str] = field(default_factory=Counter)
-    mail_faults: Counter[str] = field(default_factory=Counter)
-
-    def rows_a_day(self, first: int, last: int) -> float:
-        """Return by how many rows a day the database grew between the ends of two days, counted from one."""
-        return (self.days[last - 1].all_rows - self.days[first - 1].all_rows) / (last - first)
 
 
 class OthersClock(ManualClock):
@@ -291,6 +251,8 @@ def _one_day(service: Service, day: int, mail: FaultyMailServer, found: Outcome,
     found.days.append(
         DayFigures(
             memory=resident(os.getpid()),
+            blocks=sys.getallocatedblocks(),
+            database=sum(path.stat().st_size for path in service.app.database.files()) / 1_000_000,
             descriptors=len(list(Path("/proc/self/fd").iterdir())),
             threads=threading.active_count(),
             rows=_rows(service.app),
@@ -298,7 +260,8 @@ def _one_day(service: Service, day: int, mail: FaultyMailServer, found: Outcome,
     )
     last = found.days[-1]
     sys.stderr.write(
-        f"day {day + 1}: {last.memory:.1f} MB, {last.descriptors} descriptors, {last.threads} threads, "
+        f"day {day + 1}: {last.memory:.1f} MB, {last.blocks:,} blocks, database {last.database:.1f} MB, "
+        f"{last.descriptors} descriptors, {last.threads} threads, "
         f"{last.all_rows:,} rows, {sum(map(len, mail.arrived.values())):,} messages\n"
     )
 
@@ -335,42 +298,6 @@ def _compare(app: App, mail: FaultyMailServer, found: Outcome) -> None:
             found.lost.append(f"{_reader(number)}: {len(arrived)} messages")
         answered = {one for one in arrived if (_reader(number), one) not in mail.unanswered}
         found.twice += [f"{_reader(number)}: {one}" for one in answered if arrived[one] > 1]
-
-
-def judge(found: Outcome, warm_up: int = WARM_UP) -> list[Figure]:
-    """Return the figures and their targets. Those of memory are generous; all others do not depend on the machine."""
-    days, warm, last = len(found.days), found.days[warm_up - 1], found.days[-1]
-    middle = (warm_up + days) // 2
-    early, late = found.rows_a_day(warm_up, middle), found.rows_a_day(middle, days)
-    return [
-        figure("editions", found.editions, "editions", ">=", found.with_news),
-        figure("editions on days without news", found.editions - found.with_news, "editions", "<=", 0),
-        figure("readers without exactly one email an edition", len(found.lost), "readers", "<=", 0),
-        figure("emails twice, and not ambiguous", len(found.twice), "emails", "<=", 0),
-        figure("emails without an answer", found.unanswered, "emails", "<=", found.ambiguous),
-        figure("pages that failed", sum(n for status, n in found.pages.items() if status >= 400), "pages", "<=", 0),
-        figure("bounces read", found.bounces, "bounces", ">=", days - 1),
-        figure(
-            "failed requests to sources",
-            sum(found.source_faults.values()) - found.source_faults["none"],
-            "requests",
-            ">=",
-            days / 3,
-        ),
-        figure(
-            "failed attempts to send",
-            sum(found.mail_faults.values()) - found.mail_faults["none"],
-            "attempts",
-            ">=",
-            days,
-        ),
-        figure("more descriptors since warm-up", last.descriptors - warm.descriptors, "descriptors", "<=", 2),
-        figure("more threads since warm-up", last.threads - warm.threads, "threads", "<=", 1),
-        figure("rows a day, first half", early, "rows", ">=", 1),
-        figure("rows a day, second half", late, "rows", "<=", 1.25 * early),
-        figure("resident memory after warm-up", warm.memory, "MB", "<=", 400),
-        figure("memory a day since", (last.memory - warm.memory) / (days - warm_up), "MB", "<=", 2),
-    ]
 
 
 def main() -> None:

@@ -118,6 +118,34 @@ def test_sighup_takes_up_a_valid_configuration_and_keeps_the_old_one_otherwise(t
     assert "Traceback" not in up.log
 
 
+def test_no_request_is_lost_while_the_pages_are_replaced(tmp_path, services):
+    configure(tmp_path, services)
+    over, answers = threading.Event(), Counter[str]()
+
+    def ask(address: str) -> None:
+        while not over.is_set():
+            try:
+                answers[get(f"{address}healthz")] += 1
+            except OSError as error:
+                answers[repr(error)] += 1
+
+    with running(tmp_path, "up", "--no-run") as up:
+        address = up.page()
+        asking = [threading.Thread(target=ask, args=(address,)) for _ in range(2)]
+        for thread in asking:
+            thread.start()
+        try:
+            for _ in range(4):
+                up.process.send_signal(signal.SIGHUP)
+                assert up.page() == address
+        finally:
+            over.set()
+            for thread in asking:
+                thread.join()
+        assert up.end() == 0
+    assert answers.keys() == {"ok\n"}
+
+
 def test_a_broken_template_is_refused_by_a_reload(tmp_path, services):
     configure(tmp_path, services, top='templates_dir = "own"')
     (tmp_path / "own/email").mkdir(parents=True)
