@@ -29,6 +29,10 @@ log = logging.getLogger("digestmail.daemon")
 _LOOK_AT_CLOCK = 30.0
 """Seconds between two checks whether the clock was set."""
 _SET = timedelta(seconds=60)
+_FAILURES = {
+    "run": "the run failed, and is tried again in ten minutes",
+    "delivery": "the delivery failed, and is tried again every minute",
+}
 _SAY_AGAIN = 3600.0
 """Seconds after which a problem that stays is logged again."""
 
@@ -137,8 +141,7 @@ class Daemon:
         if what == "run":
             self._again_at = now + LOOK_AGAIN.total_seconds()
         if (what, problem) != self._complaint or now - self._complained_at >= _SAY_AGAIN:
-            again = "in ten minutes" if what == "run" else "every minute"
-            log.error("the %s failed, and is tried again %s: %s", what, again, problem)
+            log.error("%s: %s", _FAILURES[what], problem)
             self._complaint, self._complained_at = (what, problem), now
 
     def _withdraw_complaint(self) -> None:
