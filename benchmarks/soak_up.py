@@ -226,7 +226,8 @@ def simulated(directory: Path, days: int, seed: int, rhythm: Rhythm) -> Outcome:
             _subscribe(service.app, clock.now())
             for day in range(days):
                 _one_day(service, day, mail, found, directory)
-                found.with_news += not is_empty(seed, (FIRST_DAY + timedelta(days=day)).date())
+                date = (FIRST_DAY + timedelta(days=day)).date()
+                found.news |= set() if is_empty(seed, date) else {date.isoformat()}
             _compare(service.app, mail, found)
             found.bounces = service.bounces
         finally:
@@ -289,7 +290,8 @@ def _compare(app: App, mail: FaultyMailServer, found: Outcome) -> None:
     edition, attempt = schema.editions.c, schema.attempts.c
     unsure = select(func.count()).where(attempt.state == DeliveryState.AMBIGUOUS)
     with app.database.connect() as connection:
-        found.editions = len(connection.execute(select(edition.id).where(edition.reason == "")).all())
+        found.slots = set(connection.execute(select(edition.slot).where(edition.reason == "")).scalars())
+        found.editions = len(found.slots)
         found.ambiguous = int(connection.execute(unsure).scalar_one())
     found.unanswered = len(mail.unanswered)
     for number in range(READERS):
