@@ -17,6 +17,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 from digestmail.app import App
 from digestmail.clock import Clock
 from digestmail.errors import DigestmailError
+from digestmail.logs.runs import run_scope
 from digestmail.model.digests import Schedule
 from digestmail.model.reports import RunReport, Stop
 from digestmail.schedule.cron import next_fire
@@ -29,6 +30,12 @@ log = logging.getLogger("digestmail.daemon")
 _LOOK_AT_CLOCK = 30.0
 """Seconds between two checks whether the clock was set."""
 _SET = timedelta(seconds=60)
+_FAILURES = {
+    "run": "the run failed, and is tried again in ten minutes",
+    "delivery": "the delivery failed, and is tried again every minute",
+}
+_SAY_AGAIN = 3600.0
+"""Seconds after which a problem that stays is logged again."""
 
 
 def clock_offset(clock: Clock) -> float:
@@ -68,6 +75,8 @@ class Daemon:
         self._owed = False
         self._again_at = math.inf
         self._is_working = False
+        self._complaint = ("", "")
+        self._complained_at = 0.0
         self._scheduler = BackgroundScheduler(
             jobstores={"default": MemoryJobStore()},
             # A thread for outputs, because one that hangs must not hold up emails.
@@ -91,9 +100,10 @@ class Daemon:
         }
 
     def _run(self) -> None:
-        self._post(self._run_mail)
-        for line in self._next_runs():
-            log.info("%s", line)
+        with run_scope():
+            self._post(self._run_mail)
+            for line in self._next_runs():
+                log.info("%s", line)
 
     def _next_runs(self) -> Iterator[str]:
         """Yield when each digest is due next, in its own time zone."""
@@ -103,7 +113,8 @@ class Daemon:
 
     def _look(self) -> None:
         """Deliver what is due, and repeat a run that another process prevented, or in which an edition waited."""
-        self._post(self._run_mail if self._owed or self._clock.monotonic() >= self._again_at else self._deliver)
+        with run_scope():
+            self._post(self._run_mail if self._owed or self._clock.monotonic() >= self._again_at else self._deliver)
 
     def _run_mail(self, *, stop: Stop) -> RunReport:
         return run_with_alerts(self._app, outputs=False, stop=stop)
@@ -127,10 +138,12 @@ class Daemon:
         try:
             report = verb(stop=self._stop)
         except DigestmailError as error:
-            log.error("the run failed, and is tried again at its next time: %s", error)  # noqa: TRY400 - no bug
+            self._complain("run" if verb == self._run_mail else "delivery", str(error))
             return
         finally:
             self._is_working = False
+        if self._complaint[0] == "delivery" or verb == self._run_mail:
+            self._withdraw_complaint()
         self._owed = report.busy
         if verb == self._run_mail:
             waits = LOOK_AGAIN.total_seconds() if report.publish.waiting else math.inf
@@ -138,6 +151,20 @@ class Daemon:
         done = report.deliver
         if verb == self._run_mail or done.stopped or done.sent + done.deferred + done.failed + done.cancelled:
             self._on_report(report)
+
+    def _complain(self, what: str, problem: str) -> None:
+        """Log why a run or a delivery failed. What fails in the same way again and again is said once an hour."""
+        now = self._clock.monotonic()
+        if what == "run":
+            self._again_at = now + LOOK_AGAIN.total_seconds()
+        if (what, problem) != self._complaint or now - self._complained_at >= _SAY_AGAIN:
+            log.error("%s: %s", _FAILURES[what], problem)
+            self._complaint, self._complained_at = (what, problem), now
+
+    def _withdraw_complaint(self) -> None:
+        if self._complaint[0]:
+            log.info("the %s works again", self._complaint[0])
+            self._complaint = ("", "")
 
     def _tidy(self) -> None:
         """Keep house. Problems can wait until tomorrow."""

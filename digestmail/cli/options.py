@@ -43,18 +43,23 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Select and render, but 
 
 
 def open_app(config: Path | None, now: str | None = None, *, progress: Progress | None = None) -> App:
-    """Load the configuration and return the app on it. Raises ConfigError."""
+    """Load the configuration, set up logging, and return the app on it. Raises ConfigError."""
+    import logging
+
     from digestmail.app import App
     from digestmail.clock import SystemClock
     from digestmail.config.load import load
     from digestmail.config.places import find_path
+    from digestmail.logs.setup import set_up_logging
     from digestmail.model.reports import no_progress
 
     path = find_path(config)
     moment = parse_now(now)
     for note in notes_on(now, moment, datetime.now(UTC)):
         sys.stderr.write(f"note: {note}\n")
-    return App(load(path), path.absolute().parent, SystemClock(moment), progress=progress or no_progress)
+    settings, base = load(path), path.absolute().parent
+    set_up_logging(settings.logs.settings(base), level=logging.WARNING)
+    return App(settings, base, SystemClock(moment), progress=progress or no_progress)
 
 
 def notes_on(text: str | None, moment: datetime | None, now: datetime) -> Iterator[str]:

@@ -28,6 +28,7 @@ def run(
     """
     from digestmail.cli import printing, progress, stopping
     from digestmail.cli.waiting import run_while_waiting
+    from digestmail.logs.runs import run_scope
     from digestmail.schedule.times import common_zone
     from digestmail.status.alerts import run_with_alerts
 
@@ -35,6 +36,7 @@ def run(
         stopping.on_signals() as stop,
         progress.shown(quiet=quiet or json) as shown,
         open_app(config, now, progress=shown) as app,
+        run_scope(),
     ):
         zone = common_zone(app.digests)
         patient = wait and not dry_run

@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from digestmail.cli.options import ConfigPath, Now, open_app, parse_now
-
-
-def _log(level: int) -> None:
-    """Write what is logged to standard error, a line each."""
-    import logging
-
-    form = "%(asctime)s level=%(levelname)s log=%(name)s %(message)s"
-    logging.basicConfig(stream=sys.stderr, level=level, format=form)
 
 
 def web(
@@ -28,12 +19,8 @@ def web(
     ] = None,
 ) -> None:
     """Serve the web pages, feeds and API over HTTP until SIGTERM."""
-    import logging
-
     from digestmail.web.server import serve as serve_pages
 
-    _log(logging.WARNING)
-    logging.getLogger("digestmail.web.access").setLevel(logging.INFO)
     with open_app(config, now) as app:
         table = app.config.web
         serve_pages(app, host or table.host, table.port if port is None else port)

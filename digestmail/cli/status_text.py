@@ -60,9 +60,10 @@ def _runs(status: Status) -> Iterator[tuple[object, ...]]:
 
 def _outcome(run: RunRecord) -> str:
     if run.outcome is None:
-        return "at work, or killed"
+        return f"run {run.number} at work, or killed"
     done = ", ".join((counted(run.new_papers, "new paper"), counted(run.editions, "edition"), f"{run.sent:,} sent"))
-    return f"{run.outcome}: {done}; {run.detail}" if run.detail else f"{run.outcome}: {done}"
+    text = f"run {run.number} {run.outcome}: {done}"
+    return f"{text}; {run.detail}" if run.detail else text
 
 
 def _source(line: SourceLine) -> tuple[object, ...]:

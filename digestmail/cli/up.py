@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,6 +13,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from digestmail.bounces.processor import BouncesReport
+    from digestmail.cli.printing import Report
+    from digestmail.config.settings import Config
     from digestmail.model.digests import Digest
     from digestmail.model.reports import RunReport
     from digestmail.service.parts import Wanted
@@ -43,13 +44,13 @@ def up(
     wanted = Wanted(run=not no_run, bounces=not no_bounces, web=not no_web, host=host, port=port)
     if not (wanted.run or wanted.bounces or wanted.web):
         raise typer.BadParameter("nothing is left to run", param_hint="--no-run, --no-bounces, --no-web")
-    _log_to_standard_error(quiet=quiet)
-    _supervise(config, wanted)
+    _supervise(config, wanted, quiet=quiet)
 
 
-def _supervise(config: Path | None, wanted: Wanted) -> None:
+def _supervise(config: Path | None, wanted: Wanted, *, quiet: bool) -> None:
     """Run the parts until SIGTERM or SIGINT."""
     import time
+    from functools import partial
     from random import SystemRandom
 
     from digestmail.cli import stopping
@@ -60,7 +61,8 @@ def _supervise(config: Path | None, wanted: Wanted) -> None:
     from digestmail.service.supervisor import Supervisor, waiting_for_signals
 
     health = ServiceHealth()
-    loader = PartsLoader(find_path(config), wanted, Reporting(on_run=_log_run, on_bounces=_log_bounces), health)
+    reporting = Reporting(on_run=_log_run, on_bounces=_log_bounces, on_config=partial(_set_up_logging, quiet=quiet))
+    loader = PartsLoader(find_path(config), wanted, reporting, health)
     with waiting_for_signals() as signals:
         try:
             Supervisor(
@@ -77,24 +79,44 @@ def _supervise(config: Path | None, wanted: Wanted) -> None:
             loader.close()
 
 
-def _log_to_standard_error(*, quiet: bool) -> None:
+def _set_up_logging(config: Config, base: Path, *, quiet: bool) -> None:
     """Log a line for each event; with `quiet`, only warnings."""
     import logging
 
-    form = "%(asctime)s level=%(levelname)s log=%(name)s %(message)s"
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING if quiet else logging.INFO, format=form)
-    for name in ("alembic", "apscheduler"):
-        logging.getLogger(name).setLevel(logging.WARNING)
+    from digestmail.logs.setup import set_up_logging
+
+    set_up_logging(config.logs.settings(base), level=logging.INFO, quiet=quiet)
+    logging.captureWarnings(True)
 
 
 def _log_run(report: RunReport, digests: Sequence[Digest]) -> None:
+    """Log the lines of a report; those of what failed as warnings."""
     import logging
 
     from digestmail.cli import printing
     from digestmail.schedule.times import common_zone
 
-    for line in printing.lines(report, common_zone(digests)):
-        logging.getLogger("digestmail.up").log(logging.WARNING if report.failed else logging.INFO, "%s", line)
+    zone = common_zone(digests)
+    for part, failed in _graded(report):
+        for line in printing.lines(part, zone):
+            logging.getLogger("digestmail.up").log(logging.WARNING if failed else logging.INFO, "%s", line)
+
+
+def _graded(report: RunReport) -> Iterator[tuple[Report, bool]]:
+    """Yield the parts of a report, and whether each failed."""
+    from dataclasses import replace
+
+    from digestmail.model.reports import CollectReport, PublishReport
+
+    if report.busy:
+        yield report, False
+        return
+    for source in report.collect.sources:
+        yield CollectReport(sources=(source,)), source.failed
+    yield replace(report.collect, sources=()), False
+    for digest in report.publish.digests:
+        yield PublishReport(digests=(digest,)), digest.status == "failed"
+    yield report.deliver, report.deliver.went_wrong
 
 
 def _log_bounces(report: BouncesReport) -> None:

@@ -8,6 +8,7 @@ from threading import Event, Thread
 from typing import Generic, TypeVar
 from urllib.parse import urlsplit
 
+from digestmail.logs.runs import in_same_run
 from digestmail.model.reports import Stop
 from digestmail.sources.base import Source
 
@@ -48,7 +49,9 @@ def run_lanes(
     """
     # The longest lane first: it decides how long all of it takes.
     work = _Work(sorted(lanes, key=len, reverse=True), read, stop)
-    threads = [Thread(target=work.do, name=f"sources {n}", daemon=True) for n in range(min(AT_ONCE, len(lanes)))]
+    threads = [
+        Thread(target=in_same_run(work.do), name=f"sources {n}", daemon=True) for n in range(min(AT_ONCE, len(lanes)))
+    ]
     for thread in threads:
         thread.start()
     wait = True

@@ -78,9 +78,10 @@ def _is_there(path: Path) -> bool:
 def with_data_dir(config: Config, base: Path) -> Config:
     """Return `config` with the places that digestmail writes to below `data_dir`, unless they are absolute.
 
-    These are the database, the epoch file, the Maildir for emails, the mailbox for bounces and the folders of outputs.
-    `base` is the directory of the configuration, where a relative `data_dir` begins. The default is the directory of
-    the configuration, unless that is below /etc, where nothing is written (Filesystem Hierarchy Standard, section 3.7).
+    These are the database, the epoch file, the Maildir for emails, the mailbox for bounces, the mail log and folders of
+    outputs. `base` is the directory of the configuration, where a relative `data_dir` begins. The default is the
+    directory of the configuration, unless that is below /etc, where nothing is written (Filesystem Hierarchy Standard,
+    section 3.7).
     """
     data_dir = config.data_dir
     if data_dir is None and ETC in (base.absolute(), *base.absolute().parents):
@@ -98,6 +99,8 @@ def with_data_dir(config: Config, base: Path) -> Config:
         table.model_copy(update={"path": data / table.path}) if isinstance(table, FilesTable) else table
         for table in config.outputs
     )
+    if config.logs.mail_log is not None:
+        changed["logs"] = config.logs.model_copy(update={"mail_log": data / config.logs.mail_log})
     return config.model_copy(update=changed | {"data_dir": data, "mail": mail})
 
 

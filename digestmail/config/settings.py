@@ -16,6 +16,7 @@ from digestmail.config.bounces import BouncesTable
 from digestmail.config.digests import DigestTable, RankingTable, TopicTable
 from digestmail.config.embeddings import EmbeddingsTable
 from digestmail.config.enrichment import EnrichmentTable
+from digestmail.config.logs import LogsTable
 from digestmail.config.mail import MailTable
 from digestmail.config.network import NetworkTable
 from digestmail.config.outputs import OutputTable
@@ -47,6 +48,7 @@ class Config(BaseModel):
     profile: ProfileTable | None = None
     alerts: AlertsTable | None = None
     web: WebTable = WebTable()
+    logs: LogsTable = LogsTable()
     ranking: RankingTable = RankingTable()
     sources: Annotated[tuple[SourceTable, ...], Field(min_length=1)]
     topics: tuple[TopicTable, ...] = ()

@@ -20,6 +20,7 @@ from digestmail.delivery.epoch import EpochFile
 from digestmail.delivery.takeover import HEARTBEAT
 from digestmail.delivery.write_batch import ClaimRequest, Committed, Triage, WriteBatch
 from digestmail.errors import StorageError
+from digestmail.logs.runs import in_same_run
 from digestmail.model.deliveries import Claim
 from digestmail.storage import claims, due_times, rates, servers, settings
 from digestmail.storage.database import Database
@@ -68,7 +69,9 @@ class OutboxWriter:
 
     def start(self, on_commit: Callable[[Committed | StorageError], None]) -> None:
         """Start writing; `on_commit` is called in the writer's thread after every commit, or once when it gives up."""
-        self._thread = threading.Thread(target=self._work, args=(on_commit,), name="outbox writer", daemon=True)
+        self._thread = threading.Thread(
+            target=in_same_run(self._work), args=(on_commit,), name="outbox writer", daemon=True
+        )
         self._thread.start()
 
     def submit(self, batch: WriteBatch) -> None:

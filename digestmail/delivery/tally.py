@@ -74,16 +74,20 @@ class Tally:
 
 
 def _log(message: ClaimedMessage, result: Attempted, *, recorded: bool) -> None:
-    mail_log.info(
-        "%s subscriber=%d attempt=%d state=%s code=%s ms=%s recorded=%s text=%r",
-        f"edition={message.edition_id}"
-        if isinstance(message, Delivery)
-        else f"notice={message.id} kind={message.kind}",
-        message.subscriber_id,
-        message.attempts,
-        result.state,
-        result.code or "-",
-        "-" if result.milliseconds is None else result.milliseconds,
-        "yes" if recorded else "no, another worker holds it",
-        result.text,
-    )
+    """Write the line of one attempt: `key=value` as text, the same keys as JSON."""
+    if isinstance(message, Delivery):
+        about: dict[str, object] = {"edition": message.edition_id}
+    else:
+        about = {"notice": message.id, "kind": str(message.kind)}
+    fields = about | {
+        "subscriber": message.subscriber_id,
+        "attempt": message.attempts,
+        "state": str(result.state),
+        "code": result.code,
+        "ms": result.milliseconds,
+        "recorded": recorded,
+        "text": result.text,
+    }
+    words = {**fields, "recorded": "yes" if recorded else "no, another worker holds it", "text": repr(result.text)}
+    line = " ".join(f"{key}={'-' if value is None else value}" for key, value in words.items())
+    mail_log.info("%s", line, extra={"fields": fields})

@@ -22,6 +22,8 @@ class RunOutcome(StrEnum):
 class RunRecord:
     """A run. One without `ended_at` is at work, or was killed."""
 
+    number: int | None = None
+    """Its number in the log; None if it is not stored yet."""
     started_at: datetime
     ended_at: datetime | None = None
     outcome: RunOutcome | None = None

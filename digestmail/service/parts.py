@@ -13,7 +13,7 @@ from typing import Final
 
 from digestmail.app import App
 from digestmail.bounces.processor import BouncesReport
-from digestmail.clock import SystemClock
+from digestmail.clock import Clock, SystemClock
 from digestmail.config.load import load
 from digestmail.config.settings import Config
 from digestmail.daemon import Daemon
@@ -47,17 +47,27 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reporting:
-    """What is called with the reports of the parts."""
+    """What is called with the reports of the parts, and with the configuration."""
 
     on_run: Callable[[RunReport, Sequence[Digest]], None]
     on_bounces: Callable[[BouncesReport], None]
+    on_config: Callable[[Config, Path], None] = lambda _config, _base: None
+    """Called with each configuration before its parts run, and with its directory. Sets up logging."""
 
 
 class PartsLoader:
     """Builds the parts from the configuration. The port of the pages stays open when they are built again."""
 
-    def __init__(self, path: Path, wanted: Wanted, reporting: Reporting, health: ServiceHealth) -> None:
-        """`path` is the configuration file. The pages show whether `health` is good."""
+    def __init__(
+        self,
+        path: Path,
+        wanted: Wanted,
+        reporting: Reporting,
+        health: ServiceHealth,
+        clock: Clock | None = None,
+    ) -> None:
+        """`path` is the configuration file. The pages show whether `health` is good. Without `clock`, the system's."""
+        self._clock = clock or SystemClock()
         self._path = path
         self._wanted = wanted
         self._reporting = reporting
@@ -77,6 +87,7 @@ class PartsLoader:
             except ServerError:
                 if self._port.is_open():
                     raise
+        self._reporting.on_config(config, base)
         return tuple(self._parts(config, base))
 
     def reload(self) -> tuple[ServicePart, ...] | None:
@@ -99,7 +110,7 @@ class PartsLoader:
         """Render every template, if the operator has any. At the start, a broken one is no reason to run nothing."""
         config = load(self._path)
         if config.templates_dir is not None:
-            with App(config, self._path.absolute().parent, SystemClock()) as app:
+            with App(config, self._path.absolute().parent, self._clock) as app:
                 yield from (f"template: {problem}" for problem in template_problems(app.mail.renderer))
 
     def close(self) -> None:
@@ -111,7 +122,7 @@ class PartsLoader:
         return wanted.host or table.host, table.port if wanted.port is None else wanted.port
 
     def _parts(self, config: Config, base: Path) -> Iterator[ServicePart]:
-        opened = partial(App, config, base, SystemClock())
+        opened = partial(App, config, base, self._clock, wall_clock=self._clock)
         if self._wanted.run:
             work = partial(_run, opened, self._reporting.on_run)
             yield ServicePart(name="run", run=work, patience=_PATIENCE)

@@ -82,6 +82,8 @@ def _private_paths(app: App) -> Iterator[tuple[Path, str]]:
     if _contains_secret(base / DEFAULT_PATH):
         yield base / DEFAULT_PATH, "configuration with secrets"
     yield from ((base / path, key) for key, path in secret_files(config))
+    if config.logs.mail_log is not None:
+        yield base / config.logs.mail_log, "logs.mail_log"
     if config.mail.transport == "maildir":
         yield base / config.mail.maildir.path, "mail.maildir"
     if config.bounces.model_fields_set and config.bounces.kind in {"maildir", "mbox"}:

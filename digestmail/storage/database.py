@@ -16,7 +16,7 @@ from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError,
 from sqlalchemy.pool import QueuePool
 
 from digestmail.errors import RejectedValueError, StorageError
-from digestmail.storage.places import place_problem
+from digestmail.storage.places import place_problem, trouble_hint
 
 HEAD = "0001"
 """The newest migration. A test compares it with `migrations/versions`."""
@@ -197,8 +197,11 @@ class Database:
         except SQLAlchemyError as error:
             where = self._path or self._engine.url.render_as_string(hide_password=True)
             kind = RejectedValueError if _is_about_a_value(error) else StorageError
-            hint = place_problem(self._path) if self._path is not None and kind is StorageError else None
+            hint = trouble_hint(self._path, _first_line(error)) if self._path and kind is StorageError else None
             raise kind(f"database {where}: {_first_line(error)}{f'; {hint}' if hint else ''}") from error
+        except self._engine.dialect.loaded_dbapi.Error as error:  # from a cursor that SQLAlchemy does not know
+            hint = trouble_hint(self._path, str(error)) if self._path else None
+            raise StorageError(f"database {self._path or ''}: {error}{f'; {hint}' if hint else ''}") from error
 
 
 def _is_about_a_value(error: SQLAlchemyError) -> bool:

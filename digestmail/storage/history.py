@@ -69,6 +69,7 @@ def _records(connection: Connection, statement: Select[Any]) -> tuple[RunRecord,
 
 def _record(row: Row[Any]) -> RunRecord:
     return RunRecord(
+        number=row.id,
         started_at=row.started_at,
         ended_at=row.ended_at,
         outcome=None if row.outcome is None else RunOutcome(row.outcome),

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import os
 import pwd
+import shutil
 from pathlib import Path
+from typing import Final
+
+_LITTLE: Final = 1_000_000
+"""With so few free bytes, a disk is as good as full."""
 
 
 def place_problem(path: Path, key: str = "database") -> str | None:
@@ -22,6 +27,20 @@ def place_problem(path: Path, key: str = "database") -> str | None:
         return f"{_user()} may not write in the folder {folder}{_remedy(folder, key)}"
     if path.exists() and not os.access(path, os.R_OK | os.W_OK):
         return f"{_user()} may not write the file {path}: give it to this user"
+    return None
+
+
+def trouble_hint(path: Path, said: str) -> str | None:
+    """Return what helps when SQLite cannot use the file `path` and `said` why; None if that is not known.
+
+    SQLite reports a full disk as SQLITE_FULL or, for its write-ahead log, SQLITE_IOERR (https://sqlite.org/rescode.html).
+    """
+    if problem := place_problem(path):
+        return problem
+    if "is full" in said or ("disk I/O error" in said and shutil.disk_usage(path.parent).free < _LITTLE):
+        return f"free some space on the disk of {path.parent}; nothing is lost"
+    if "is locked" in said:
+        return f"another program locks it for longer than digestmail waits; `fuser -v {path}` shows which"
     return None
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
+import math
 import secrets
+import time
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -21,6 +24,8 @@ from digestmail.web.pages import page, sentence, translate
 
 log = logging.getLogger("digestmail.web")
 
+_OUTAGE_SECONDS: Final = 60.0
+
 
 def problem(status: int, detail: str, **more: Any) -> JSONResponse:
     """Return a problem document (RFC 9457). Its type is `about:blank`, so the title is the phrase of the status."""
@@ -28,8 +33,30 @@ def problem(status: int, detail: str, **more: Any) -> JSONResponse:
     return JSONResponse(content, status, headers={"Cache-Control": "no-store"}, media_type="application/problem+json")
 
 
+class Outages:
+    """Logs why the database did not answer: the same reason at most once a minute, so that visitors fill no log."""
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        """Nothing was logged yet. `monotonic` returns seconds."""
+        self._monotonic = monotonic
+        self._reason = ""
+        self._at = -math.inf
+        self._left_out = 0
+
+    def add(self, path: str, reason: str) -> None:
+        """Log that a request for `path` failed for `reason`, or count it for the next line."""
+        now = self._monotonic()
+        if reason == self._reason and now - self._at < _OUTAGE_SECONDS:
+            self._left_out += 1
+            return
+        more = f" ({self._left_out} more requests failed since the last line)" if self._left_out else ""
+        log.error("path=%s error=%r%s", path, reason, more)
+        self._reason, self._at, self._left_out = reason, now, 0
+
+
 def register(web: FastAPI) -> None:
     """Register the error handlers of `web`."""
+    outages = Outages()
 
     @web.exception_handler(HTTPException)
     async def refused(request: Request, error: HTTPException) -> Response:
@@ -50,7 +77,7 @@ def register(web: FastAPI) -> None:
 
     @web.exception_handler(StorageError)
     async def broken(request: Request, error: StorageError) -> Response:
-        log.error("path=%s error=%r", loggable(request.scope["path"]), str(error))
+        outages.add(loggable(request.scope["path"]), str(error))
         detail = _UNAVAILABLE if request.scope["method"] in _SAFE else _NOT_SAVED
         response = _error_response(request, 503, detail)
         response.headers["Retry-After"] = _RETRY_AFTER

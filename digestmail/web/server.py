@@ -23,6 +23,8 @@ from digestmail.web.subscriber_pages import WebState
 
 _GRACE = 5
 """Seconds that requests in hand may still take; `docker stop` kills after ten."""
+_LAST_REQUESTS = 0.2
+"""Seconds in which a connection that was accepted before the end may send its request."""
 _BACKLOG = 2048
 _FIRST_OPEN_PORT = 1024
 
@@ -59,6 +61,7 @@ def serve_on(
         proxy_headers=False,
         server_header=False,
         access_log=False,
+        log_config=None,  # its lines go where all others go
         # Malformed requests are warnings, which anyone could fill the log with.
         log_level="error",
         timeout_graceful_shutdown=_GRACE,
@@ -107,6 +110,16 @@ class _Server(uvicorn.Server):
 
     async def on_tick(self, counter: int) -> bool:
         return await super().on_tick(counter) or self._stop()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Accept no more, and let the connections that were just accepted send their request, before idle ones end.
+
+        uvicorn would close them unread: each reload of `digestmail up` could cost a reader a page.
+        """
+        for server in self.servers:
+            server.close()
+        await asyncio.sleep(_LAST_REQUESTS)
+        await super().shutdown(sockets)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TypeAlias
 
 from digestmail.clock import Clock
+from digestmail.logs.runs import name_run
 from digestmail.model.history import RunOutcome, RunRecord
 from digestmail.model.reports import RunReport
 from digestmail.storage import history
@@ -26,6 +27,7 @@ def recorded_run(database: Database, clock: Clock) -> Iterator[Record]:
     with database.begin() as connection:
         number = history.begin_run(connection, started_at := clock.now())
         forget_idle(connection, started_at)
+    name_run(number)
 
     def end(report: RunReport, outcome: RunOutcome, detail: str) -> None:
         record = RunRecord(

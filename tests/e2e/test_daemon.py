@@ -133,3 +133,57 @@ def test_an_output_that_hangs_holds_up_no_delivery(sqlite, tmp_path, monkeypatch
         finally:
             over.set()
             scheduler.shutdown()
+
+
+def test_what_fails_in_the_same_way_every_minute_is_said_once_an_hour_and_when_it_is_over(
+    sqlite, tmp_path, monkeypatch, caplog
+):
+    clock, problems = FakeClock(), ["the disk is full"]
+
+    def deliver(*, stop):
+        if problems:
+            raise StorageError(problems[0])
+        return DeliverReport()
+
+    def said() -> list[str]:
+        return [record.getMessage() for record in caplog.records if "delivery" in record.getMessage()]
+
+    caplog.set_level("INFO", "digestmail.daemon")
+    with open_app(f"sqlite:///{tmp_path / 'test.db'}") as app:
+        monkeypatch.setattr(app, "deliver", deliver)
+        daemon = Daemon(app, on_report=lambda _: None, stop=never, wait=lambda _: True)
+        daemon._clock = clock
+        for _ in range(90):
+            clock.sleep(60)
+            daemon._look()
+        assert [line.rpartition(": ")[2] for line in said()] == ["the disk is full"] * 2
+        problems[0] = "the database is locked"
+        daemon._look()
+        assert said()[-1].endswith("the database is locked")
+        problems.clear()
+        daemon._look()
+        daemon._look()
+    assert said()[-1] == "the delivery works again"
+    assert len(said()) == 4
+
+
+def test_a_run_that_failed_is_tried_again_after_ten_minutes(sqlite, tmp_path, monkeypatch, caplog):
+    clock, calls, problems = FakeClock(), [], ["the database is locked"]
+
+    def run(*, outputs, stop):
+        calls.append("run")
+        if problems:
+            raise StorageError(problems.pop())
+        return RunReport()
+
+    with open_app(f"sqlite:///{tmp_path / 'test.db'}") as app:
+        monkeypatch.setattr(app, "run", run)
+        monkeypatch.setattr(app, "deliver", lambda *, stop: calls.append("deliver") or DeliverReport())
+        daemon = Daemon(app, on_report=lambda _: None, stop=never, wait=lambda _: True)
+        daemon._clock = clock
+        daemon._run()
+        for _ in range(20):
+            clock.sleep(60)
+            daemon._look()
+    assert calls == ["run", *["deliver"] * 9, "run", *["deliver"] * 10]
+    assert "the run failed, and is tried again in ten minutes: the database is locked" in caplog.text

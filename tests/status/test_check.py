@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from fakes import THURSDAY, FakeClock
@@ -33,7 +34,7 @@ from digestmail.storage import claims, notices, rates, schema, sources, subscrib
 from digestmail.storage.topic_models import Learned
 from digestmail.subscribers import admin
 from digestmail.text.credentials import weakness
-from digestmail.wiring.places import place_problems
+from digestmail.wiring.places import ENOUGH_SPACE, disk_problem, place_problems
 
 YEAR = timedelta(days=365)
 HOUR = timedelta(hours=1)
@@ -344,3 +345,15 @@ def test_places_that_cannot_be_written_are_named_before_a_run_has_to(sqlite, tmp
         config = app.config.model_copy(update={"epoch_file": tmp_path / "no" / "digestmail.epoch"})
         (problem,) = place_problems(config, tmp_path)
     assert problem.startswith(f"epoch_file: there is no folder {tmp_path / 'no'}: ")
+
+
+def test_a_disk_that_is_nearly_full_is_a_problem(monkeypatch, tmp_path):
+    free = ENOUGH_SPACE
+    monkeypatch.setattr("digestmail.wiring.places.shutil.disk_usage", lambda _: SimpleNamespace(free=free))
+    database = f"sqlite:///{tmp_path / 'd.db'}"
+    assert list(disk_problem(database, tmp_path)) == []
+    free -= 1
+    (problem,) = disk_problem(database, tmp_path)
+    assert f"99 MB are free in {tmp_path}" in problem
+    assert list(disk_problem("postgresql://localhost/d", tmp_path)) == []
+    assert list(disk_problem("sqlite:///absent/d.db", tmp_path)) == [], "which is said elsewhere"

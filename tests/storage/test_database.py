@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
 import threading
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from fakes import THURSDAY
-from sqlalchemy import select, text
+from sqlalchemy import event, select, text
 
 from digestmail.errors import StorageError
 from digestmail.storage import schema
@@ -151,3 +153,28 @@ def test_a_lock_that_another_transaction_holds_is_a_storage_error_after_the_time
             waiting.execute(text("DELETE FROM settings"))
     with hasty.begin() as connection:
         connection.execute(text("DELETE FROM settings"))
+
+
+def test_a_full_disk_is_a_storage_error_that_says_what_to_do_also_outside_of_transactions(sqlite):
+    with sqlite.begin() as connection:
+        connection.execute(text("CREATE TABLE filler (octets BLOB)"))
+        pages = connection.execute(text("PRAGMA page_count")).scalar_one()
+
+    @event.listens_for(sqlite.engine, "connect")
+    def limit(raw, _record):
+        raw.execute(f"PRAGMA max_page_count = {pages + 2}")
+
+    sqlite.engine.dispose()
+    with pytest.raises(StorageError, match="is full; free some space on the disk of "), sqlite.begin() as connection:
+        connection.execute(text("INSERT INTO filler VALUES (zeroblob(1000000))"))
+    with pytest.raises(StorageError, match="is full; free some space on the disk of "):
+        sqlite.run_alone("INSERT INTO filler VALUES (zeroblob(1000000))")
+
+
+def test_a_lock_of_another_program_is_a_storage_error_that_says_how_to_find_it(sqlite):
+    (path, *_) = sqlite.files()
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        hint = r"is locked; another program .* `fuser -v "
+        with pytest.raises(StorageError, match=hint), sqlite.giving_up_after(0.01).begin() as connection:
+            set_name(connection, "late")
