@@ -198,14 +198,17 @@ def content_after(blocks: tuple[Block, ...], ranks: int, steps: int, layout: Lay
     rows = [row for block in blocks for row in block.rows]
     first = sections[0].rows[0] if sections else None
     lead = first if first is not None and not first.headline else None
+    shown = sum(len(block.rows) for block in sections)
+    upvoted = _upvoted(rows[1:] if lead else rows)
     return {
         "sections": sections,
         "lead": lead,
         "below_lead": tuple(_below(sections)) if lead else sections,
-        "count": sum(len(block.rows) for block in sections),
+        "overview": lead is None or (shown > 1 and bool(len(sections) > 1 or upvoted)),
+        "count": shown,
         "top": rows[0] if rows else None,
         "runners_up": tuple(rows[1:3]),
-        "upvoted": _upvoted(rows[1:] if lead else rows),
+        "upvoted": upvoted,
         "left_over": sum(block.more for block in cut if not block.rows),
     }
 
