@@ -6,6 +6,7 @@ A body is encoded once. For each recipient only the few octets around the token 
 from __future__ import annotations
 
 import binascii
+from collections.abc import Sequence
 from typing import Final, Protocol
 
 LARGEST_MESSAGE: Final = 100_000
@@ -32,6 +33,53 @@ class Part(Protocol):
     def rest(self, token: bytes) -> list[bytes]:
         """Return the pieces after `start` for one recipient; none if the text has no token."""
         ...
+
+
+class Lines(bytes):
+    """Complete lines in quoted-printable, to be joined with others. A NUL is the place of the token.
+
+    Quoted-printable encodes each line alone, so lines that are joined are what the joined text would be encoded as.
+    """
+
+    raw: int
+    """The octets before encoding, with CRLF, without the tokens."""
+
+    @classmethod
+    def of(cls, text: str) -> Lines:
+        """Encode `text`, which is empty or ends with a line end. `MARKER` is the place of the token."""
+        text = _unix(text)
+        made = cls(quoted_printable(text))
+        made.raw = len(text.replace(MARKER, "").encode()) + text.count("\n")
+        return made
+
+
+class Joined:
+    """A body of lines that were encoded before, in quoted-printable."""
+
+    encoding = "quoted-printable"
+
+    def __init__(self, lines: Sequence[Lines]) -> None:
+        """Join `lines`."""
+        self._body = b"".join(lines)
+        self._raw = sum([part.raw for part in lines])
+        self.tokens = self._body.count(_CUT)
+        self.start = b"" if self.tokens else self._body
+
+    def rest(self, token: bytes) -> list[bytes]:
+        """Return the body for one recipient, if it has tokens."""
+        return [self._body.replace(_CUT, _soft_wrap(token))] if self.tokens else []
+
+    def octets(self, token: bytes) -> int:
+        """Return the size of the body with `token`."""
+        return len(self._body) + self.tokens * (len(_soft_wrap(token)) - len(_CUT))
+
+    def smaller(self) -> Part:
+        """Return this body, or the same text as base64 if that takes fewer octets."""
+        raw = self._raw + self.tokens * len(_USUAL_TOKEN)
+        # Base64 never takes less than four octets for three.
+        if 3 * self.octets(_USUAL_TOKEN) <= 4 * raw:
+            return self
+        return smaller(binascii.a2b_qp(self._body).replace(_CUT, MARKER.encode()).decode().replace("\r\n", "\n"))
 
 
 def smaller(text: str) -> Part:

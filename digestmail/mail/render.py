@@ -68,7 +68,7 @@ class Renderer:
         """
         self.templates = Templates(own)
         self._imprint = single_line(imprint or "")
-        self._random_token = random_token
+        self.random_token = random_token
 
     def languages(self) -> tuple[str, ...]:
         """Return the available languages."""
@@ -93,7 +93,7 @@ class Renderer:
         their texts are shortened, then left out, then papers are only counted. `measure` returns the size of a message;
         without it, headers of usual size and two signatures are assumed. Raises RenderError.
         """
-        nonce = self._random_token()
+        nonce = self.random_token()
         look = replace(look, language=language or look.language)
         frame = self.edition_frame(edition, base_url, nonce, look, feedback=feedback)
         frame |= self.parts(frame) | {"trending": build_trending(edition)}
@@ -159,7 +159,7 @@ class Renderer:
 
         `language` is that of the sentences around the announcement; all else is as for `render`.
         """
-        nonce = self._random_token()
+        nonce = self.random_token()
         context = build_frame(edition, base_url, nonce) | build_announcement(announcement, look.language)
         context |= self.templates.language_context(language or look.language)
         context |= {"look": look, "imprint": self._imprint}

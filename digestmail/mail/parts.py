@@ -1,0 +1,121 @@
+"""The parts of an edition's emails: each is rendered and encoded once, and then joined to others.
+
+A part is what a macro of `email/parts.jinja` or `email/parts.txt` returns. Where it has a hole for other parts, it is
+divided there. A hole is at the start of a line, and whatever fills it ends with a line end, so that the encoded lines
+can be joined.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from types import SimpleNamespace
+from typing import Any, Final, TypeAlias
+
+from markupsafe import Markup
+
+from digestmail.mail.encoding import Lines
+from digestmail.mail.templates import LINE, Templates, compiled
+
+Part: TypeAlias = tuple[Lines, ...]
+"""One piece more than the part has holes."""
+
+_MOST_OCTETS: Final = 48_000_000
+"""Of the parts of one kind in memory. Then all are forgotten, and rendered again when they are needed."""
+_OF_ONE: Final = 300
+"""Octets that each piece takes besides its content."""
+_HOLE: Final = "<!--hole-->"
+_TEXT_HOLE: Final = "\ufdd4"
+"""A noncharacter, which `single_line` removes from all other text."""
+_CUT: Final = "<!--cut-->"
+_MJML: Final = (
+    f"<mjml><mj-body><mj-section><mj-column><mj-text>{_CUT}%s{_CUT}</mj-text></mj-column></mj-section></mj-body></mjml>"
+)
+
+
+class CannotAssembleError(Exception):
+    """A template does not keep to the rules for parts, so that emails have to be rendered as a whole."""
+
+
+class Parts:
+    """The parts of one kind: HTML or text."""
+
+    hole = _TEXT_HOLE
+
+    def __init__(
+        self, templates: Templates, language: str, frame: dict[str, Any], macros: Any, links: Callable[[str], str]
+    ) -> None:
+        """`macros` know `frame`. `links` inserts the personal links, with `MARKER` for the token."""
+        self._templates = templates
+        self._language = language
+        self._frame = frame
+        self._macros = macros
+        self._links = links
+        self._made: dict[Hashable, Part] = {}
+        self._octets = 0
+        self.get = self._made.get
+        """Returns the part with this key if it was made, otherwise None."""
+
+    def make(self, key: Hashable, holes: int, name: str, *arguments: Any) -> Part:
+        """Return what the macro `name` makes of `arguments`, and keep it under `key`.
+
+        Raises RenderError, or CannotAssembleError if it does not consist of complete lines.
+        """
+        part = self._divided(self._finished(self._templates.call(self._macros, name, *arguments)), holes, name)
+        return self.keep(key, part)
+
+    def keep(self, key: Hashable, part: Part) -> Part:
+        """Keep a part under `key`, and return it."""
+        if self._octets > _MOST_OCTETS:
+            self._made.clear()
+            self._octets = 0
+        self._made[key] = part
+        self._octets += sum(len(piece) + _OF_ONE for piece in part)
+        return part
+
+    def frame(self, name: str, holes: dict[str, int], **shape: Any) -> Part:
+        """Return the template `name` with holes where it calls these macros, each as often as `holes` says.
+
+        Raises RenderError, or CannotAssembleError.
+        """
+        others = {key: value for key, value in vars(self._macros).items() if not key.startswith("_")}
+        empty = SimpleNamespace(**others | dict.fromkeys(holes, lambda *_: self.hole))
+        context = self._frame | shape | {self.variable: empty}
+        made = self._whole(name, self._templates.render(name, context, language=self._language))
+        return self._divided(made, sum(holes.values()), name, last=False)
+
+    variable = "text_parts"
+
+    def _finished(self, made: str) -> str:
+        return made
+
+    def _whole(self, name: str, made: str) -> str:
+        return made
+
+    def _divided(self, made: str, holes: int, name: str, *, last: bool = True) -> Part:
+        """Return the encoded pieces around the holes. All but perhaps the `last` are complete lines."""
+        pieces = self._links(made).split(self.hole)
+        if len(pieces) != holes + 1:
+            raise CannotAssembleError(f"{name} has {len(pieces) - 1} places for other parts instead of {holes}")
+        if any(piece and not piece.endswith("\n") for piece in (pieces if last else pieces[:-1])):
+            raise CannotAssembleError(f"{name} has a place for other parts inside a line")
+        return tuple(map(Lines.of, pieces))
+
+
+class HtmlParts(Parts):
+    """The parts of the HTML."""
+
+    hole = Markup(_HOLE)
+    variable = "parts"
+
+    def _finished(self, made: str) -> str:
+        """Return a macro's result as it is in a compiled email."""
+        if not made.strip():
+            return ""
+        plain = made.replace(LINE, "\n")
+        if "<" not in plain:
+            return plain  # MJML leaves text as it is
+        _, inside, _ = compiled("email/parts.jinja", _MJML % made).split(_CUT)
+        return inside
+
+    def _whole(self, name: str, made: str) -> str:
+        return compiled(name, made)
