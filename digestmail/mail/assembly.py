@@ -10,10 +10,10 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final
 
-from digestmail.mail.assembly_plan import Paper, Place, Plan, Planner, Shown, ShownSection
-from digestmail.mail.encoding import Joined, Lines
+from digestmail.mail.assembly_plan import Place, Planner, Shown, ShownSection
+from digestmail.mail.encoding import Joined
 from digestmail.mail.fitting import fewest_cuts
-from digestmail.mail.message import MessageTemplate, with_links
+from digestmail.mail.message import MessageTemplate, Subject, with_links
 from digestmail.mail.parts import HtmlParts, Part, Parts
 from digestmail.mail.render import Renderer
 from digestmail.mail.subjects import edition_subject
@@ -45,7 +45,7 @@ class Assembly:
             edition_subject, partial(renderer.templates.render, language=look.language)
         )
         self._frame = frame
-        self._subjects: dict[tuple[int | None, int], str] = {}
+        self._subjects: dict[tuple[int | None, int], Subject] = {}
         self._template = template
         self._planner = Planner(edition, look, base_url)
 
@@ -57,14 +57,12 @@ class Assembly:
         """
         plan = self._planner.plan(sections)
         trending = build_trending(edition)
-        made: dict[int, tuple[str, Joined, Joined]] = {}
+        made: dict[int, tuple[Subject, Joined, Joined]] = {}
         shapes: dict[int, tuple[object, ...]] = {}
 
         def octets_after(cuts: int) -> int:
             shown = self._planner.after(plan, cuts)
-            text = Joined(self._text_lines(shown, trending))
-            html = Joined(self._html_lines(shown, trending))
-            made[cuts] = self._subject(shown), text, html
+            made[cuts] = self._subject(shown), self._text_body(shown, trending), self._html_body(shown, trending)
             shapes[cuts] = shown.shape
             return self._template.octets_with(*made[cuts])
 
@@ -72,32 +70,36 @@ class Assembly:
         subject, text, html = made[cuts]
         return self._template.with_content(subject, text.smaller(), html.smaller()), shapes[cuts]
 
-    def _subject(self, shown: Shown) -> str:
+    def _subject(self, shown: Shown) -> Subject:
         top = shown.top
         key = None if top is None else top.number, shown.count
         if key not in self._subjects:
             if len(self._subjects) > _MOST_SUBJECTS:
                 self._subjects.clear()
             context = self._frame | {"top": top and top.row, "count": shown.count}
-            self._subjects[key] = self._subject_of(context)
+            self._subjects[key] = Subject.of(self._subject_of(context))
         return self._subjects[key]
 
-    def _html_lines(self, shown: Shown, trending: tuple[TrendingLine, ...]) -> list[Lines]:
-        frame = iter(self._html_frame(shown))
-        lines = [next(frame), *self._preview(shown), next(frame)]
+    def _html_body(self, shown: Shown, trending: tuple[TrendingLine, ...]) -> Joined:
+        html = _Body()
+        frame = self._html_frame(shown)
+        html.spare += frame.spare
+        rest = iter(frame.pieces)
+        html.pieces.append(next(rest))
+        html.add(self._preview(shown))
+        html.pieces.append(next(rest))
         if shown.lead:
-            self._lead_card(lines, shown)
-            lines.append(next(frame))
+            self._lead_card(html, shown)
+            html.pieces.append(next(rest))
         if shown.overview:
-            self._overview_card(lines, shown)
-            lines.append(next(frame))
-        last = len(shown.below_lead) - 1
-        for at, section in enumerate(shown.below_lead):
-            self._section_card(lines, shown, section)
-            if at == last:
-                self._last_lines(self._html, lines, shown, trending)
-            lines.append(next(frame))
-        return lines
+            self._overview_card(html, shown)
+            html.pieces.append(next(rest))
+        for section in shown.below_lead:
+            self._section_card(html, shown, section)
+            if section is shown.below_lead[-1]:
+                self._last_lines(self._html, html, shown, trending)
+            html.pieces.append(next(rest))
+        return html.joined()
 
     def _html_frame(self, shown: Shown) -> Part:
         """Return the frame of the HTML with a place for the preview, and for each card."""
@@ -121,110 +123,115 @@ class Assembly:
             key, 0, "preview", top and top.row, tuple(paper.row for paper in others)
         )
 
-    def _lead_card(self, lines: list[Lines], shown: Shown) -> None:
+    def _lead_card(self, html: _Body, shown: Shown) -> None:
         parts, section = self._html, shown.sections[0]
         place, block = section.places[0], section.block
         reasons = self._reasons(parts, "paper_reasons", place)
+        known = bool(reasons.pieces[0])
         alone = len(shown.sections) == 1
-        key = ("lead", place.paper.number, place.detail, bool(reasons[0]), block.topic, block.for_you, alone)
+        key = ("lead", place.paper.number, place.detail, known, block.topic, block.for_you, alone)
         made = parts.get(key) or parts.make(
-            key, bool(reasons[0]), "lead", place.row, block, alone, parts.hole if reasons[0] else ""
+            key, known, "lead", place.row, block, alone, parts.hole if known else ""
         )
-        lines += _filled(made, reasons)
+        html.add(made, reasons)
         if len(section.places) == 1 and section.more:
-            lines += self._more(parts, section, "18px 0 0")
+            html.add(self._more(parts, section, "18px 0 0"))
 
-    def _overview_card(self, lines: list[Lines], shown: Shown) -> None:
-        parts, lead, sections = self._html, shown.lead, shown.sections
+    def _overview_card(self, html: _Body, shown: Shown) -> None:
+        parts, lead, many = self._html, shown.lead, len(shown.sections) > 1
         if not shown.count:
-            lines += self._only_counted(parts, shown) if shown.left_over else _part(parts, "nothing_new")
+            html.add(self._only_counted(parts, shown) if shown.left_over else _part(parts, "nothing_new"))
             return
-        many = len(sections) > 1
-        before, after = _with_hole(parts, "overview", lead)
-        lines.append(before)
+        content = _Body()
         if not lead or many:
-            lines += _part(parts, "summary", shown.count, shown.topics)
+            content.add(_part(parts, "summary", shown.count, shown.topics))
         if many:
-            first, last = _with_hole(parts, "contents")
-            lines.append(first)
-            for at, section in enumerate(sections, start=1):
-                papers = len(section.places)
-                anchor = "first" if lead and at == 1 and papers == 1 else section.block.anchor
-                key = ("entry", section.block.topic, section.block.for_you, anchor, papers, at == len(sections))
-                lines += parts.get(key) or parts.make(
-                    key, 0, "contents_entry", section.block, anchor, papers, at == len(sections)
-                )
-            lines.append(last)
+            content.add(_with_hole(parts, "contents"), self._contents(shown).part())
         if shown.upvoted:
-            first, last = _with_hole(parts, "bars", lead, lead and not many)
-            lines.append(first)
+            rows = _Body()
             for paper, width in shown.upvoted:
                 key = ("bar", paper.number, width)
-                lines += parts.get(key) or parts.make(key, 0, "bar", paper.row, width)
-            lines.append(last)
-        lines.append(after)
+                rows.add(parts.get(key) or parts.make(key, 0, "bar", paper.row, width))
+            content.add(_with_hole(parts, "bars", lead, lead and not many), rows.part())
+        html.add(_with_hole(parts, "overview", lead), content.part())
 
-    def _section_card(self, lines: list[Lines], shown: Shown, section: ShownSection) -> None:
-        parts = self._html
-        lines += self._heading(parts, shown, section)
-        before, after = _with_hole(parts, "papers")
-        lines.append(before)
-        get = parts.get
-        for place in section.places:
-            reasons = self._reasons(parts, "paper_reasons", place)
-            key = (place.paper.number, place.detail, not reasons[0])
-            made = get(key) or self._paper(parts, key, place, reasons)
-            number = (place.number, place.headline)
-            cell = get(number) or parts.make(number, 0, "number_cell", *number)
-            lines += (made[0], cell[0], made[1])
-            if reasons[0]:
-                lines += (reasons[0], made[2])
-        lines.append(after)
-        if section.more:
-            lines += self._more(parts, section)
-
-    def _text_lines(self, shown: Shown, trending: tuple[TrendingLine, ...]) -> list[Lines]:
-        parts = self._text
-        before, after = self._text_frame
-        lines = [before]
-        if shown.count:
-            lines += _part(parts, "summary", shown.count, shown.topics)
-            if len(shown.sections) > 1:
-                lines.append(_EMPTY_LINE)
-                for section in shown.sections:
-                    papers = len(section.places)
-                    key = ("entry", section.block.topic, section.block.for_you, papers)
-                    lines += parts.get(key) or parts.make(key, 0, "contents_entry", section.block, papers)
-        elif not shown.left_over:
-            lines += _part(parts, "nothing_new")
+    def _contents(self, shown: Shown) -> _Body:
+        """Return the table of contents."""
+        parts, entries = self._html, _Body()
         for section in shown.sections:
-            self._text_section(lines, shown, section)
-        self._last_lines(parts, lines, shown, trending)
-        lines.append(after)
-        return lines
+            block, papers = section.block, len(section.places)
+            first, last = section is shown.sections[0], section is shown.sections[-1]
+            anchor = "first" if shown.lead and first and papers == 1 else block.anchor
+            key = ("entry", block.topic, block.for_you, anchor, papers, last)
+            entries.add(parts.get(key) or parts.make(key, 0, "contents_entry", block, anchor, papers, last))
+        return entries
 
-    def _text_section(self, lines: list[Lines], shown: Shown, section: ShownSection) -> None:
-        parts = self._text
-        lines += self._heading(parts, shown, section)
-        get = parts.get
-        for place in section.places:
-            paper = place.paper.number
-            reasons = self._reasons(parts, "reasons_lines", place)
-            key = (paper, place.detail, not reasons[0])
-            made = get(key) or self._paper(parts, key, place, reasons)
-            title = get((paper, place.number)) or parts.make(
-                (paper, place.number), 0, "numbered", place.row, place.number
-            )
-            lines += (made[0], title[0], made[1])
-            if reasons[0]:
-                lines += (reasons[0], made[2])
+    def _section_card(self, html: _Body, shown: Shown, section: ShownSection) -> None:
+        parts = self._html
+        html.add(self._heading(parts, shown, section))
+        papers = _with_hole(parts, "papers")
+        html.pieces.append(papers.pieces[0])
+        html.spare += papers.spare
+        self._papers(parts, html, section, "paper_reasons", self._number_cell)
+        html.pieces.append(papers.pieces[1])
         if section.more:
-            lines += self._more(parts, section)
+            html.add(self._more(parts, section))
 
-    def _paper(self, parts: Parts, key: tuple[object, ...], place: Place, reasons: Part) -> Part:
+    def _number_cell(self, place: Place) -> Part:
+        key = (place.number, place.headline)
+        return self._html.get(key) or self._html.make(key, 0, "number_cell", *key)
+
+    def _numbered(self, place: Place) -> Part:
+        key = (place.paper.number, place.number)
+        return self._text.get(key) or self._text.make(key, 0, "numbered", place.row, place.number)
+
+    def _papers(
+        self, parts: Parts, body: _Body, section: ShownSection, reasons_macro: str, number_of: Callable[[Place], Part]
+    ) -> None:
+        """Add the papers of a section: of everything that is done for each email, this is most."""
+        get, add, spare = parts.get, body.pieces.extend, body.spare
+        for place in section.places:
+            key = ("reasons", place.reason, place.headline)
+            reasons = get(key) or self._reasons(parts, reasons_macro, place)
+            why = reasons.pieces[0]
+            paper_key = (place.paper.number, place.detail, not why)
+            paper = get(paper_key) or self._paper(parts, paper_key, place, why)
+            number = number_of(place)
+            spare += reasons.spare + paper.spare + number.spare
+            if why:
+                before, between, after = paper.pieces
+                add((before, number.pieces[0], between, why, after))
+            else:
+                before, after = paper.pieces
+                add((before, number.pieces[0], after))
+        body.spare = spare
+
+    def _text_body(self, shown: Shown, trending: tuple[TrendingLine, ...]) -> Joined:
+        parts, text = self._text, _Body()
+        text.pieces.append(self._text_frame.pieces[0])
+        text.spare += self._text_frame.spare
+        if shown.count:
+            text.add(_part(parts, "summary", shown.count, shown.topics))
+            if len(shown.sections) > 1:
+                text.add(_EMPTY_LINE)
+                for section in shown.sections:
+                    block, papers = section.block, len(section.places)
+                    key = ("entry", block.topic, block.for_you, papers)
+                    text.add(parts.get(key) or parts.make(key, 0, "contents_entry", block, papers))
+        elif not shown.left_over:
+            text.add(_part(parts, "nothing_new"))
+        for section in shown.sections:
+            text.add(self._heading(parts, shown, section))
+            self._papers(parts, text, section, "reasons_lines", self._numbered)
+            if section.more:
+                text.add(self._more(parts, section))
+        self._last_lines(parts, text, shown, trending)
+        text.pieces.append(self._text_frame.pieces[1])
+        return text.joined()
+
+    def _paper(self, parts: Parts, key: tuple[object, ...], place: Place, why: bytes) -> Part:
         hole = parts.hole
-        holes = 2 if reasons[0] else 1
-        return parts.make(key, holes, "paper", place.row, hole, hole if reasons[0] else "")
+        return parts.make(key, 2 if why else 1, "paper", place.row, hole, hole if why else "")
 
     def _reasons(self, parts: Parts, name: str, place: Place) -> Part:
         """Return why a paper is in the email."""
@@ -244,11 +251,36 @@ class Assembly:
     def _only_counted(self, parts: Parts, shown: Shown) -> Part:
         return _part(parts, "only_counted", shown.left_over)
 
-    def _last_lines(self, parts: Parts, lines: list[Lines], shown: Shown, trending: tuple[TrendingLine, ...]) -> None:
+    def _last_lines(self, parts: Parts, body: _Body, shown: Shown, trending: tuple[TrendingLine, ...]) -> None:
         if shown.left_over:
-            lines += self._only_counted(parts, shown)
+            body.add(self._only_counted(parts, shown))
         if trending:
-            lines += _part(parts, "trending_lines", trending)
+            body.add(_part(parts, "trending_lines", trending))
+
+
+class _Body:
+    """A body in the making."""
+
+    __slots__ = ("pieces", "spare")
+
+    def __init__(self) -> None:
+        self.pieces: list[bytes] = []
+        self.spare = 0
+
+    def add(self, part: Part, inner: Part | None = None) -> None:
+        """Add a part, with `inner` in its hole if it has one."""
+        before, *after = part.pieces
+        self.pieces.append(before)
+        self.spare += part.spare
+        if after and inner is not None:
+            self.pieces += (*inner.pieces, *after)
+            self.spare += inner.spare
+
+    def part(self) -> Part:
+        return Part(tuple(self.pieces), self.spare)
+
+    def joined(self) -> Joined:
+        return Joined(self.pieces, self.spare)
 
 
 class _WithoutContent:
@@ -256,7 +288,7 @@ class _WithoutContent:
 
 
 _WITHOUT_CONTENT: Final = _WithoutContent()
-_EMPTY_LINE: Final = Lines.of("\n")
+_EMPTY_LINE: Final = Part((b"\r\n",), 2)
 
 
 def _part(parts: Parts, name: str, *arguments: Any) -> Part:
@@ -269,7 +301,3 @@ def _with_hole(parts: Parts, name: str, *arguments: Any) -> Part:
     """Return the two pieces of a part around its last argument, which is a hole."""
     key = (name, *arguments)
     return parts.get(key) or parts.make(key, 1, name, *arguments, parts.hole)
-
-
-def _filled(part: Part, inner: Part) -> Part:
-    return part if len(part) == 1 else (part[0], *inner, part[1])

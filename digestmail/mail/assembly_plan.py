@@ -6,7 +6,7 @@ once for all emails, and only numbers are computed for each.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -19,12 +19,14 @@ from digestmail.model.selection import Entry, PersonalSection, Section
 from digestmail.model.theme import Appearance, Layout
 
 _MOST_PAPERS: Final = 20_000
+_MOST_REASONS: Final = 50_000
+_UNCUT: Final = int(Detail.FULL)
 
 
 class Paper:
     """A paper of the edition under one topic, or in the section "For you"."""
 
-    __slots__ = ("_by_detail", "_layout", "number", "row", "upvotes")
+    __slots__ = ("_by_detail", "_layout", "number", "row", "uncut", "upvotes")
 
     def __init__(self, number: int, row: Row, layout: Layout) -> None:
         """`number` is no other paper's. `row` has everything that is known, and no place in an email."""
@@ -33,6 +35,7 @@ class Paper:
         self.upvotes = row.upvotes
         self._layout = layout
         self._by_detail: dict[int, Row | None] = {}
+        self.uncut = self.shown(_UNCUT) or row
 
     def shown(self, detail: int) -> Row | None:
         """Return the paper with this detail; None if it is only counted."""
@@ -46,8 +49,10 @@ class Place:
     """A paper in an email."""
 
     paper: Paper
+    paper_id: PaperId
     number: int
-    rank: int
+    reason: Hashable
+    """What `with_reasons` depends on, besides the detail."""
     picked: PickReason | None
     """Why it was picked, in the section "For you"."""
     detail: int
@@ -59,11 +64,6 @@ class Place:
     def for_you(self) -> bool:
         """Whether the paper is in the section "For you"."""
         return self.picked is not None
-
-    @property
-    def reason(self) -> Hashable:
-        """What `with_reasons` depends on, besides the detail."""
-        return self.paper.number if self.picked is None else self.picked
 
     def with_reasons(self) -> Row:
         """Return the paper with why it is in the email."""
@@ -85,6 +85,8 @@ class Plan:
     sections: list[PlannedSection]
     places: list[Place]
     """Those of all sections."""
+    order: Sequence[Section]
+    """The sections from which papers are cut."""
 
 
 @dataclass(slots=True)
@@ -133,32 +135,52 @@ class Planner:
         self._papers: dict[tuple[PaperId, int | None, str | None, bool], Paper] = {}
         self._blocks: dict[tuple[str | None, bool, int], Block] = {}
         self._next = 0
+        self._last = 0
+        self._numbers: dict[PickReason, int] = {}
+        self._reasons: dict[int, tuple[PickReason, int]] = {}
+        """By the `id` of the object, which is faster than by its value."""
 
     def plan(self, sections: Sequence[Section]) -> Plan:
         """Return the email with `sections`, uncut."""
-        ranks = _ranks(sections)
-        planned, places = [], []
+        planned: list[PlannedSection] = []
+        places: list[Place] = []
         if len(self._papers) > _MOST_PAPERS:
             self._papers.clear()
         for at, section in enumerate(sections, start=1):
             found = []
             for entry, position, picked in self._placed(section):
                 paper = self._paper(entry, position, section.topic, picked)
-                detail = int(Detail.FULL)
-                row = paper.shown(detail) or paper.row
+                row = paper.uncut
+                reason = paper.number if picked is None else self._reason(picked)
                 place = Place(
-                    paper, len(places) + 1, ranks[entry.paper.id], picked, detail, row, row.headline
+                    paper, entry.paper.id, len(places) + 1, reason, picked, _UNCUT, row, row.headline
                 )
                 found.append(place)
                 places.append(place)
             planned.append(PlannedSection(self._block(section, at), found))
-        return Plan(planned, places)
+        return Plan(planned, places, sections)
+
+    def _reason(self, picked: PickReason) -> int:
+        """Return a negative number that is no other reason's."""
+        known = self._reasons.get(id(picked))
+        if known is not None and known[0] is picked:
+            return known[1]
+        if len(self._reasons) > _MOST_REASONS:
+            self._reasons.clear()
+            self._numbers.clear()
+        if picked not in self._numbers:
+            self._last -= 1
+            self._numbers[picked] = self._last
+        self._reasons[id(picked)] = picked, self._numbers[picked]
+        return self._numbers[picked]
 
     def after(self, plan: Plan, cuts: int) -> Shown:
         """Return what is shown after `cuts` cuts."""
-        sections, left_over = [], 0
+        sections: list[ShownSection] = []
+        left_over = 0
+        ranks = _ranks(plan.order) if cuts else {}
         for planned in plan.sections:
-            kept = planned.places if cuts == 0 else _cut(planned.places, len(plan.places), cuts)
+            kept = planned.places if cuts == 0 else _cut(planned.places, ranks, len(plan.places), cuts)
             more = planned.block.more + len(planned.places) - len(kept)
             if kept:
                 sections.append(ShownSection(planned.block, kept, more))
@@ -223,10 +245,10 @@ def _ranks(sections: Sequence[Section]) -> dict[PaperId, int]:
     return dict(zip(paper_ids, range(1, len(paper_ids) + 1), strict=True))
 
 
-def _cut(places: Sequence[Place], papers: int, cuts: int) -> list[Place]:
+def _cut(places: Sequence[Place], ranks: Mapping[PaperId, int], papers: int, cuts: int) -> list[Place]:
     kept = []
     for place in places:
-        detail = int(detail_after(place.rank, papers, cuts))
+        detail = int(detail_after(ranks[place.paper_id], papers, cuts))
         row = place.paper.shown(detail)
         if row is not None:
             kept.append(replace(place, detail=detail, row=row, headline=row.headline))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import binascii
 from collections.abc import Sequence
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 LARGEST_MESSAGE: Final = 100_000
 """The size limit in octets, headers and signatures included. Gmail clips messages near 102,400 and hides the footer."""
@@ -35,22 +35,25 @@ class Part(Protocol):
         ...
 
 
-class Lines(bytes):
+class Lines(NamedTuple):
     """Complete lines in quoted-printable, to be joined with others. A NUL is the place of the token.
 
-    Quoted-printable encodes each line alone, so lines that are joined are what the joined text would be encoded as.
+    Quoted-printable encodes each line alone, so joined lines are what the joined text would be encoded as.
     """
 
-    raw: int
-    """The octets before encoding, with CRLF, without the tokens."""
+    octets: bytes
+    spare: int
+    """Four times the octets before encoding, less three times those after it, without tokens.
 
-    @classmethod
-    def of(cls, text: str) -> Lines:
-        """Encode `text`, which is empty or ends with a line end. `MARKER` is the place of the token."""
-        text = _unix(text)
-        made = cls(quoted_printable(text))
-        made.raw = len(text.replace(MARKER, "").encode()) + text.count("\n")
-        return made
+    Base64 takes four octets for three, so it is never shorter than lines with a sum of at least 0."""
+
+
+def encode_lines(text: str) -> Lines:
+    """Encode `text`, which is empty or ends with a line end. `MARKER` is the place of the token."""
+    text = _unix(text)
+    encoded = quoted_printable(text)
+    raw = len(text.replace(MARKER, "").encode()) + text.count("\n")
+    return Lines(encoded, 4 * raw - 3 * len(encoded.replace(_CUT, b"")))
 
 
 class Joined:
@@ -58,28 +61,27 @@ class Joined:
 
     encoding = "quoted-printable"
 
-    def __init__(self, lines: Sequence[Lines]) -> None:
-        """Join `lines`."""
-        self._body = b"".join(lines)
-        self._raw = sum([part.raw for part in lines])
-        self.tokens = self._body.count(_CUT)
-        self.start = b"" if self.tokens else self._body
+    def __init__(self, lines: Sequence[bytes], spare: int) -> None:
+        """Join the octets of `Lines`. `spare` is the sum of theirs."""
+        self._pieces = b"".join(lines).split(_CUT)
+        self._spare = spare
+        self.tokens = len(self._pieces) - 1
+        self.start = b"" if self.tokens else self._pieces[0]
 
     def rest(self, token: bytes) -> list[bytes]:
         """Return the body for one recipient, if it has tokens."""
-        return [self._body.replace(_CUT, _soft_wrap(token))] if self.tokens else []
+        return [_soft_wrap(token).join(self._pieces)] if self.tokens else []
 
     def octets(self, token: bytes) -> int:
         """Return the size of the body with `token`."""
-        return len(self._body) + self.tokens * (len(_soft_wrap(token)) - len(_CUT))
+        return sum(map(len, self._pieces)) + self.tokens * len(_soft_wrap(token))
 
     def smaller(self) -> Part:
         """Return this body, or the same text as base64 if that takes fewer octets."""
-        raw = self._raw + self.tokens * len(_USUAL_TOKEN)
-        # Base64 never takes less than four octets for three.
-        if 3 * self.octets(_USUAL_TOKEN) <= 4 * raw:
+        if self._spare + self.tokens * len(_USUAL_TOKEN) >= 0:
             return self
-        return smaller(binascii.a2b_qp(self._body).replace(_CUT, MARKER.encode()).decode().replace("\r\n", "\n"))
+        body = binascii.a2b_qp(_CUT.join(self._pieces)).replace(_CUT, MARKER.encode()).decode()
+        return smaller(body.replace("\r\n", "\n"))
 
 
 def smaller(text: str) -> Part:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from copy import copy
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from html import escape
 from typing import Final
@@ -52,6 +52,20 @@ _LONGEST_LABELS: Final = 120
 _ANY_DATE: Final = datetime(2000, 1, 1, tzinfo=UTC)
 
 
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """The field with the subject, as sent and in canonical form, each with its CRLF."""
+
+    field: bytes
+    canonical: bytes
+
+    @classmethod
+    def of(cls, subject: str) -> Subject:
+        """Encode `subject`."""
+        field = subject_header(subject)
+        return cls(field, relaxed(field))
+
+
 class MessageTemplate:
     """The message of one segment, or a notice, serialized except for what differs between recipients."""
 
@@ -82,12 +96,12 @@ class MessageTemplate:
         self._unsubscribe = [b""] if notice else unsubscribe_headers(sender)
         self._relaxed_unsubscribe = _ANY_SLOT.split(relaxed(b"".join(self._unsubscribe)))
         self._signers = tuple(signers)
-        self._set(rendered.subject, *_encoded_bodies(rendered, sender))
+        self._set(subject_header(rendered.subject), *_encoded_bodies(rendered, sender))
         self._own_start = self._unhashed = b""
         self._signer = self._segment_signer(self._headers, self._start) if signers else None
 
-    def _set(self, subject: str, text: Part, html: Part) -> None:
-        self._headers = b"".join((self._before, subject_header(subject), self._after))
+    def _set(self, subject: bytes, text: Part, html: Part) -> None:
+        self._headers = b"".join((self._before, subject, self._after))
         self._text, self._html = text, html
         self._start = _part_header("plain", text) + text.start
         self._middle = _part_header("html", html) + html.start
@@ -109,15 +123,16 @@ class MessageTemplate:
         made._relaxed_after = relaxed(self._after)
         made._own_start = made._unhashed = b""
         made._signer = self._segment_signer(self._before, b"") if self._signers else None
-        made._overhead = made.with_content("", Joined(()), Joined(())).max_octets() - len(subject_header(""))
+        subject, empty = Subject.of(""), Joined((), 0)
+        made._overhead = made.with_content(subject, empty, empty).max_octets() - len(subject.field)
         return made
 
-    def with_content(self, subject: str, text: Part, html: Part) -> MessageTemplate:
+    def with_content(self, subject: Subject, text: Part, html: Part) -> MessageTemplate:
         """Return the message with another content, which takes microseconds. This must be `reusable`."""
-        made = copy(self)
-        made._set(subject, text, html)
-        field = made._headers[len(self._before) : len(made._headers) - len(self._after)]
-        made._own_start = relaxed(field) + self._relaxed_after
+        made = object.__new__(type(self))
+        made.__dict__.update(self.__dict__)
+        made._set(subject.field, text, html)
+        made._own_start = subject.canonical + self._relaxed_after
         made._unhashed = made._start.removeprefix(_EMPTY_LINE)
         return made
 
@@ -129,12 +144,12 @@ class MessageTemplate:
         token = b"x" * self._longest_token
         return b"".join((self._headers, self._start, *self._text.rest(token), self._middle, *self._html.rest(token)))
 
-    def octets_with(self, subject: str, text: Joined, html: Joined) -> int:
-        """Return the size of the largest message `with_content`, which must be complete. This must be `reusable`."""
+    def octets_with(self, subject: Subject, text: Joined, html: Joined) -> int:
+        """Return the size of the largest message `with_content`. This must be `reusable`."""
         bodies = [part.smaller() for part in (text, html)]
         token = b"x" * self._longest_token
         octets = sum(_octets(part, token) - len(Joined.encoding) + len(part.encoding) for part in bodies)
-        return self._overhead + len(subject_header(subject)) + octets
+        return self._overhead + len(subject.field) + octets
 
     def personalize(
         self,

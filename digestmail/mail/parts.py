@@ -9,15 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from types import SimpleNamespace
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple
 
 from markupsafe import Markup
 
-from digestmail.mail.encoding import Lines
+from digestmail.mail.encoding import encode_lines
 from digestmail.mail.templates import LINE, Templates, compiled
 
-Part: TypeAlias = tuple[Lines, ...]
-"""One piece more than the part has holes."""
+
+class Part(NamedTuple):
+    """Encoded lines, divided at the places of other parts."""
+
+    pieces: tuple[bytes, ...]
+    """One more than the part has holes."""
+    spare: int
+    """The sum of `Lines.spare`."""
+
 
 _MOST_OCTETS: Final = 48_000_000
 """Of the parts of one kind in memory. Then all are forgotten, and rendered again when they are needed."""
@@ -69,7 +76,7 @@ class Parts:
             self._made.clear()
             self._octets = 0
         self._made[key] = part
-        self._octets += sum(len(piece) + _OF_ONE for piece in part)
+        self._octets += sum(len(piece) + _OF_ONE for piece in part.pieces)
         return part
 
     def frame(self, name: str, holes: dict[str, int], **shape: Any) -> Part:
@@ -98,7 +105,8 @@ class Parts:
             raise CannotAssembleError(f"{name} has {len(pieces) - 1} places for other parts instead of {holes}")
         if any(piece and not piece.endswith("\n") for piece in (pieces if last else pieces[:-1])):
             raise CannotAssembleError(f"{name} has a place for other parts inside a line")
-        return tuple(map(Lines.of, pieces))
+        lines = [encode_lines(piece) for piece in pieces]
+        return Part(tuple(each.octets for each in lines), sum(each.spare for each in lines))
 
 
 class HtmlParts(Parts):
