@@ -6,7 +6,7 @@ email. The cards and the text part follow the macros `*_card` of `email/parts.ji
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -172,39 +172,39 @@ class Assembly:
         papers = _with_hole(parts, "papers")
         html.pieces.append(papers.pieces[0])
         html.spare += papers.spare
-        self._papers(parts, html, section, "paper_reasons", self._number_cell)
+        self._papers(parts, html, section, "paper_reasons", "number_cell")
         html.pieces.append(papers.pieces[1])
         if section.more:
             html.add(self._more(parts, section))
 
-    def _number_cell(self, place: Place) -> Part:
-        key = (place.number, place.headline)
-        return self._html.get(key) or self._html.make(key, 0, "number_cell", *key)
-
-    def _numbered(self, place: Place) -> Part:
-        key = (place.paper.number, place.number)
-        return self._text.get(key) or self._text.make(key, 0, "numbered", place.row, place.number)
-
-    def _papers(
-        self, parts: Parts, body: _Body, section: ShownSection, reasons_macro: str, number_of: Callable[[Place], Part]
-    ) -> None:
+    def _papers(self, parts: Parts, body: _Body, section: ShownSection, reasons_macro: str, number_macro: str) -> None:
         """Add the papers of a section: of everything that is done for each email, this is most."""
         get, add, spare = parts.get, body.pieces.extend, body.spare
         for place in section.places:
-            key = ("reasons", place.reason, place.headline)
-            reasons = get(key) or self._reasons(parts, reasons_macro, place)
+            key = (place.reason, place.headline)
+            reasons = get(key) or parts.make(key, 0, reasons_macro, place.with_reasons(), place.for_you)
             why = reasons.pieces[0]
-            paper_key = (place.paper.number, place.detail, not why)
-            paper = get(paper_key) or self._paper(parts, paper_key, place, why)
-            number = number_of(place)
-            spare += reasons.spare + paper.spare + number.spare
+            number = b"%d" % place.number
+            paper_key = (place.paper.number, place.detail, len(number), not why)
+            paper = get(paper_key) or self._paper(parts, paper_key, place, number_macro)
+            spare += reasons.spare + paper.spare
             if why:
                 before, between, after = paper.pieces
-                add((before, number.pieces[0], between, why, after))
+                add((before, number, between, why, after))
             else:
                 before, after = paper.pieces
-                add((before, number.pieces[0], after))
+                add((before, number, after))
         body.spare = spare
+
+    def _paper(self, parts: Parts, key: tuple[int, int, int, bool], place: Place, number_macro: str) -> Part:
+        """Return a paper with places for its number and, unless there are no reasons, for those."""
+        _, _, digits, without_reasons = key
+        number = parts.numbered(digits, number_macro, place.row)
+        paper = parts.render(
+            1 if without_reasons else 2, "paper", place.row, parts.hole, "" if without_reasons else parts.hole
+        )
+        (start, end), (before, after, *others) = number.pieces, paper.pieces
+        return parts.keep(key, Part((before + start, end + after, *others), number.spare + paper.spare))
 
     def _text_body(self, shown: Shown, trending: tuple[TrendingLine, ...]) -> Joined:
         parts, text = self._text, _Body()
@@ -222,20 +222,16 @@ class Assembly:
             text.add(_part(parts, "nothing_new"))
         for section in shown.sections:
             text.add(self._heading(parts, shown, section))
-            self._papers(parts, text, section, "reasons_lines", self._numbered)
+            self._papers(parts, text, section, "reasons_lines", "numbered")
             if section.more:
                 text.add(self._more(parts, section))
         self._last_lines(parts, text, shown, trending)
         text.pieces.append(self._text_frame.pieces[1])
         return text.joined()
 
-    def _paper(self, parts: Parts, key: tuple[object, ...], place: Place, why: bytes) -> Part:
-        hole = parts.hole
-        return parts.make(key, 2 if why else 1, "paper", place.row, hole, hole if why else "")
-
     def _reasons(self, parts: Parts, name: str, place: Place) -> Part:
         """Return why a paper is in the email."""
-        key = ("reasons", place.reason, place.headline)
+        key = (place.reason, place.headline)
         return parts.get(key) or parts.make(key, 0, name, place.with_reasons(), place.for_you)
 
     def _heading(self, parts: Parts, shown: Shown, section: ShownSection) -> Part:

@@ -67,8 +67,11 @@ class Parts:
 
         Raises RenderError, or CannotAssembleError if it does not consist of complete lines.
         """
-        part = self._divided(self._finished(self._templates.call(self._macros, name, *arguments)), holes, name)
-        return self.keep(key, part)
+        return self.keep(key, self.render(holes, name, *arguments))
+
+    def render(self, holes: int, name: str, *arguments: Any) -> Part:
+        """Return what the macro `name` makes of `arguments`. Raises RenderError or CannotAssembleError."""
+        return self._divided(self._finished(self._templates.call(self._macros, name, *arguments)), holes, name)
 
     def keep(self, key: Hashable, part: Part) -> Part:
         """Keep a part under `key`, and return it."""
@@ -78,6 +81,19 @@ class Parts:
         self._made[key] = part
         self._octets += sum(len(piece) + _OF_ONE for piece in part.pieces)
         return part
+
+    def numbered(self, digits: int, name: str, *arguments: Any) -> Part:
+        """Return what the macro `name` makes of a number and `arguments`, divided at the number.
+
+        What is around it is the same for all numbers of so many digits, because lines are as long. Raises RenderError,
+        or CannotAssembleError if the number is not shown as it is.
+        """
+        one, two = (self.render(0, name, int(digit * digits), *arguments) for digit in "12")
+        at = next((at for at, pair in enumerate(zip(one.pieces[0], two.pieces[0])) if pair[0] != pair[1]), 0)
+        before, number, after = (one.pieces[0][:at], one.pieces[0][at : at + digits], one.pieces[0][at + digits :])
+        if number != b"1" * digits or two.pieces[0] != before + b"2" * digits + after:
+            raise CannotAssembleError(f"{name} does not show the number of a paper once, as it is")
+        return Part((before, after), one.spare - digits)
 
     def frame(self, name: str, holes: dict[str, int], **shape: Any) -> Part:
         """Return the template `name` with holes where it calls these macros, each as often as `holes` says.
