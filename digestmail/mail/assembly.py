@@ -29,11 +29,17 @@ class Assembly:
     """The emails of one edition in one language."""
 
     def __init__(
-        self, renderer: Renderer, template: MessageTemplate, edition: Edition, look: Appearance, *, feedback: bool
+        self,
+        renderer: Renderer,
+        template: MessageTemplate,
+        edition: Edition,
+        look: Appearance,
+        *,
+        base_url: str | None,
+        feedback: bool,
     ) -> None:
         """`template` is `reusable`; `look` has the language. Raises RenderError or CannotAssembleError."""
         nonce = renderer.random_token()
-        base_url = template.sender.base_url
         frame = renderer.edition_frame(edition, base_url, nonce, look, feedback=feedback)
         macros = renderer.parts(frame)
         links = partial(with_links, nonce=nonce, sender=template.sender)

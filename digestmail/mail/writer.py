@@ -85,7 +85,9 @@ class MailWriter:
             template = self.edition_message(edition, Rendered(subject="", html="", text="")).reusable()
         except ValueError as error:
             raise RenderError(f"cannot write the headers: {error}") from error
-        return Assembly(self.renderer, template, edition, look, feedback=self._feedback)
+        return Assembly(
+            self.renderer, template, edition, look, base_url=self.sender.base_url, feedback=self._feedback
+        )
 
     def notice_message(self, rendered: Rendered, title: str) -> MessageTemplate:
         """Return the message template of a notice."""
