@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 from digestmail.mail.assembly_plan import Place, Planner, Shown, ShownSection
 from digestmail.mail.encoding import Joined
 from digestmail.mail.fitting import fewest_cuts
-from digestmail.mail.message import MessageTemplate, Subject, with_links
-from digestmail.mail.parts import HtmlParts, Part, Parts
+from digestmail.mail.message import MessageTemplate, with_links
+from digestmail.mail.parts import Body, HtmlParts, Part, Parts
 from digestmail.mail.render import Renderer
+from digestmail.mail.reusable import ReusableTemplate, Subject
 from digestmail.mail.subjects import edition_subject
 from digestmail.mail.trending_lines import TrendingLine, build_trending
 from digestmail.model.editions import Edition
@@ -31,14 +32,14 @@ class Assembly:
     def __init__(
         self,
         renderer: Renderer,
-        template: MessageTemplate,
+        template: ReusableTemplate,
         edition: Edition,
         look: Appearance,
         *,
         base_url: str | None,
         feedback: bool,
     ) -> None:
-        """`template` is `reusable`; `look` has the language. Raises RenderError or CannotAssembleError."""
+        """`look` has the language. Raises RenderError or CannotAssembleError."""
         nonce = renderer.random_token()
         frame = renderer.edition_frame(edition, base_url, nonce, look, feedback=feedback)
         macros = renderer.parts(frame)
@@ -47,9 +48,7 @@ class Assembly:
         self._html = HtmlParts(*kinds, macros["parts"], partial(links, html=True))
         self._text = Parts(*kinds, macros["text_parts"], partial(links, html=False))
         self._text_frame = self._text.frame("email/edition.txt", {"body": 1})
-        self._subject_of = partial(
-            edition_subject, partial(renderer.templates.render, language=look.language)
-        )
+        self._subject_of = partial(edition_subject, partial(renderer.templates.render, language=look.language))
         self._frame = frame
         self._subjects: dict[tuple[int | None, int], Subject] = {}
         self._template = template
@@ -87,7 +86,7 @@ class Assembly:
         return self._subjects[key]
 
     def _html_body(self, shown: Shown, trending: tuple[TrendingLine, ...]) -> Joined:
-        html = _Body()
+        html = Body()
         frame = self._html_frame(shown)
         html.spare += frame.spare
         rest = iter(frame.pieces)
@@ -115,7 +114,12 @@ class Assembly:
             key,
             self._html.frame(
                 "email/edition.mjml",
-                {"preview": 1, "lead_card": int(shown.lead), "overview_card": int(shown.overview), "section_card": cards},
+                {
+                    "preview": 1,
+                    "lead_card": int(shown.lead),
+                    "overview_card": int(shown.overview),
+                    "section_card": cards,
+                },
                 lead=_WITHOUT_CONTENT if shown.lead else None,
                 overview=shown.overview,
                 below_lead=(_WITHOUT_CONTENT,) * cards,
@@ -129,41 +133,39 @@ class Assembly:
             key, 0, "preview", top and top.row, tuple(paper.row for paper in others)
         )
 
-    def _lead_card(self, html: _Body, shown: Shown) -> None:
+    def _lead_card(self, html: Body, shown: Shown) -> None:
         parts, section = self._html, shown.sections[0]
         place, block = section.places[0], section.block
         reasons = self._reasons(parts, "paper_reasons", place)
         known = bool(reasons.pieces[0])
         alone = len(shown.sections) == 1
         key = ("lead", place.paper.number, place.detail, known, block.topic, block.for_you, alone)
-        made = parts.get(key) or parts.make(
-            key, known, "lead", place.row, block, alone, parts.hole if known else ""
-        )
+        made = parts.get(key) or parts.make(key, known, "lead", place.row, block, alone, parts.hole if known else "")
         html.add(made, reasons)
         if len(section.places) == 1 and section.more:
             html.add(self._more(parts, section, "18px 0 0"))
 
-    def _overview_card(self, html: _Body, shown: Shown) -> None:
+    def _overview_card(self, html: Body, shown: Shown) -> None:
         parts, lead, many = self._html, shown.lead, len(shown.sections) > 1
         if not shown.count:
-            html.add(self._only_counted(parts, shown) if shown.left_over else _part(parts, "nothing_new"))
+            html.add(self._only_counted(parts, shown) if shown.left_over else parts.part("nothing_new"))
             return
-        content = _Body()
+        content = Body()
         if not lead or many:
-            content.add(_part(parts, "summary", shown.count, shown.topics))
+            content.add(parts.part("summary", shown.count, shown.topics))
         if many:
-            content.add(_with_hole(parts, "contents"), self._contents(shown).part())
+            content.add(parts.around("contents"), self._contents(shown).part())
         if shown.upvoted:
-            rows = _Body()
+            rows = Body()
             for paper, width in shown.upvoted:
                 key = ("bar", paper.number, width)
                 rows.add(parts.get(key) or parts.make(key, 0, "bar", paper.row, width))
-            content.add(_with_hole(parts, "bars", lead, lead and not many), rows.part())
-        html.add(_with_hole(parts, "overview", lead), content.part())
+            content.add(parts.around("bars", lead, lead and not many), rows.part())
+        html.add(parts.around("overview", lead), content.part())
 
-    def _contents(self, shown: Shown) -> _Body:
+    def _contents(self, shown: Shown) -> Body:
         """Return the table of contents."""
-        parts, entries = self._html, _Body()
+        parts, entries = self._html, Body()
         for section in shown.sections:
             block, papers = section.block, len(section.places)
             first, last = section is shown.sections[0], section is shown.sections[-1]
@@ -172,10 +174,10 @@ class Assembly:
             entries.add(parts.get(key) or parts.make(key, 0, "contents_entry", block, anchor, papers, last))
         return entries
 
-    def _section_card(self, html: _Body, shown: Shown, section: ShownSection) -> None:
+    def _section_card(self, html: Body, shown: Shown, section: ShownSection) -> None:
         parts = self._html
         html.add(self._heading(parts, shown, section))
-        papers = _with_hole(parts, "papers")
+        papers = parts.around("papers")
         html.pieces.append(papers.pieces[0])
         html.spare += papers.spare
         self._papers(parts, html, section, "paper_reasons", "number_cell")
@@ -183,7 +185,7 @@ class Assembly:
         if section.more:
             html.add(self._more(parts, section))
 
-    def _papers(self, parts: Parts, body: _Body, section: ShownSection, reasons_macro: str, number_macro: str) -> None:
+    def _papers(self, parts: Parts, body: Body, section: ShownSection, reasons_macro: str, number_macro: str) -> None:
         """Add the papers of a section: of everything that is done for each email, this is most."""
         get, add, spare = parts.get, body.pieces.extend, body.spare
         for place in section.places:
@@ -213,11 +215,11 @@ class Assembly:
         return parts.keep(key, Part((before + start, end + after, *others), number.spare + paper.spare))
 
     def _text_body(self, shown: Shown, trending: tuple[TrendingLine, ...]) -> Joined:
-        parts, text = self._text, _Body()
+        parts, text = self._text, Body()
         text.pieces.append(self._text_frame.pieces[0])
         text.spare += self._text_frame.spare
         if shown.count:
-            text.add(_part(parts, "summary", shown.count, shown.topics))
+            text.add(parts.part("summary", shown.count, shown.topics))
             if len(shown.sections) > 1:
                 text.add(_EMPTY_LINE)
                 for section in shown.sections:
@@ -225,7 +227,7 @@ class Assembly:
                     key = ("entry", block.topic, block.for_you, papers)
                     text.add(parts.get(key) or parts.make(key, 0, "contents_entry", block, papers))
         elif not shown.left_over:
-            text.add(_part(parts, "nothing_new"))
+            text.add(parts.part("nothing_new"))
         for section in shown.sections:
             text.add(self._heading(parts, shown, section))
             self._papers(parts, text, section, "reasons_lines", "numbered")
@@ -251,38 +253,13 @@ class Assembly:
         return parts.get(key) or parts.make(key, 0, "more", block, *arguments)
 
     def _only_counted(self, parts: Parts, shown: Shown) -> Part:
-        return _part(parts, "only_counted", shown.left_over)
+        return parts.part("only_counted", shown.left_over)
 
-    def _last_lines(self, parts: Parts, body: _Body, shown: Shown, trending: tuple[TrendingLine, ...]) -> None:
+    def _last_lines(self, parts: Parts, body: Body, shown: Shown, trending: tuple[TrendingLine, ...]) -> None:
         if shown.left_over:
             body.add(self._only_counted(parts, shown))
         if trending:
-            body.add(_part(parts, "trending_lines", trending))
-
-
-class _Body:
-    """A body in the making."""
-
-    __slots__ = ("pieces", "spare")
-
-    def __init__(self) -> None:
-        self.pieces: list[bytes] = []
-        self.spare = 0
-
-    def add(self, part: Part, inner: Part | None = None) -> None:
-        """Add a part, with `inner` in its hole if it has one."""
-        before, *after = part.pieces
-        self.pieces.append(before)
-        self.spare += part.spare
-        if after and inner is not None:
-            self.pieces += (*inner.pieces, *after)
-            self.spare += inner.spare
-
-    def part(self) -> Part:
-        return Part(tuple(self.pieces), self.spare)
-
-    def joined(self) -> Joined:
-        return Joined(self.pieces, self.spare)
+            body.add(parts.part("trending_lines", trending))
 
 
 class _WithoutContent:
@@ -291,15 +268,3 @@ class _WithoutContent:
 
 _WITHOUT_CONTENT: Final = _WithoutContent()
 _EMPTY_LINE: Final = Part((b"\r\n",), 2)
-
-
-def _part(parts: Parts, name: str, *arguments: Any) -> Part:
-    """Return the part that depends on nothing but hashable `arguments`."""
-    key = (name, *arguments)
-    return parts.get(key) or parts.make(key, 0, name, *arguments)
-
-
-def _with_hole(parts: Parts, name: str, *arguments: Any) -> Part:
-    """Return the two pieces of a part around its last argument, which is a hole."""
-    key = (name, *arguments)
-    return parts.get(key) or parts.make(key, 1, name, *arguments, parts.hole)

@@ -29,7 +29,7 @@ class Paper:
     __slots__ = ("_by_detail", "_layout", "number", "row", "uncut", "upvotes")
 
     def __init__(self, number: int, row: Row, layout: Layout) -> None:
-        """`number` is no other paper's. `row` has everything that is known, and no place in an email."""
+        """Take `number`, which is no other paper's. `row` has everything that is known, and no place in an email."""
         self.number = number
         self.row = row
         self.upvotes = row.upvotes
@@ -152,9 +152,7 @@ class Planner:
                 paper = self._paper(entry, position, section.topic, picked)
                 row = paper.uncut
                 reason = paper.number if picked is None else self._reason(picked)
-                place = Place(
-                    paper, entry.paper.id, len(places) + 1, reason, picked, _UNCUT, row, row.headline
-                )
+                place = Place(paper, entry.paper.id, len(places) + 1, reason, picked, _UNCUT, row, row.headline)
                 found.append(place)
                 places.append(place)
             planned.append(PlannedSection(self._block(section, at), found))

@@ -23,7 +23,7 @@ class EditionMessages:
     """Assembles messages, or renders each as a whole if your own templates do not allow anything else."""
 
     def __init__(self, make: Callable[[], Assembly], whole: Whole) -> None:
-        """`make` returns the assembly. It raises RenderError or CannotAssembleError if the templates do not allow it."""
+        """Take what `make` returns, unless it raises RenderError or CannotAssembleError."""
         self._whole = whole
         self._compared: set[tuple[object, ...]] = set()
         self._assembly: Assembly | None = None

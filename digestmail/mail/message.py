@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from html import escape
 from typing import Final
@@ -38,7 +37,7 @@ from digestmail.model.deliveries import Rendered
 from digestmail.text.addresses import to_wire_address, wire_domain
 
 _END: Final = f"\r\n--{BOUNDARY}--\r\n".encode()
-_EMPTY_LINE: Final = b"\r\n"
+EMPTY_LINE: Final = b"\r\n"
 _ANY_SLOT = re.compile(b"([%b%b])" % (TOKEN_SLOT, MAILTO_TOKEN_SLOT))
 _MESSAGE_ID = re.compile(r"<[!-;=?A-~]+@[!-;=?A-~]+>")
 _SAFE_TOKEN = re.compile(r"[A-Za-z0-9_.-]{1,300}")
@@ -50,20 +49,6 @@ _LONGEST_TOKEN: Final = 60
 _LONGEST_LABELS: Final = 120
 """The octets of a Message-ID's left side besides the digest's name, which base64 lengthens."""
 _ANY_DATE: Final = datetime(2000, 1, 1, tzinfo=UTC)
-
-
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """The field with the subject, as sent and in canonical form, each with its CRLF."""
-
-    field: bytes
-    canonical: bytes
-
-    @classmethod
-    def of(cls, subject: str) -> Subject:
-        """Encode `subject`."""
-        field = subject_header(subject)
-        return cls(field, relaxed(field))
 
 
 class MessageTemplate:
@@ -114,27 +99,8 @@ class MessageTemplate:
             self._signers,
             shared=shared,
             own_names=[*names, *field_names(b"".join(self._unsubscribe))],
-            body_start=body_start.removeprefix(_EMPTY_LINE),
+            body_start=body_start.removeprefix(EMPTY_LINE),
         )
-
-    def reusable(self) -> MessageTemplate:
-        """Return a message template to be copied `with_content`. It signs what no other content changes in advance."""
-        made = copy(self)
-        made._relaxed_after = relaxed(self._after)
-        made._own_start = made._unhashed = b""
-        made._signer = self._segment_signer(self._before, b"") if self._signers else None
-        subject, empty = Subject.of(""), Joined((), 0)
-        made._overhead = made.with_content(subject, empty, empty).max_octets() - len(subject.field)
-        return made
-
-    def with_content(self, subject: Subject, text: Part, html: Part) -> MessageTemplate:
-        """Return the message with another content, which takes microseconds. This must be `reusable`."""
-        made = object.__new__(type(self))
-        made.__dict__.update(self.__dict__)
-        made._set(subject.field, text, html)
-        made._own_start = subject.canonical + self._relaxed_after
-        made._unhashed = made._start.removeprefix(_EMPTY_LINE)
-        return made
 
     def same_as(self, other: MessageTemplate) -> bool:
         """Return whether both have the same content for each recipient, besides signatures."""
@@ -143,13 +109,6 @@ class MessageTemplate:
     def _unsigned(self) -> bytes:
         token = b"x" * self._longest_token
         return b"".join((self._headers, self._start, *self._text.rest(token), self._middle, *self._html.rest(token)))
-
-    def octets_with(self, subject: Subject, text: Joined, html: Joined) -> int:
-        """Return the size of the largest message `with_content`. This must be `reusable`."""
-        bodies = [part.smaller() for part in (text, html)]
-        token = b"x" * self._longest_token
-        octets = sum(_octets(part, token) - len(Joined.encoding) + len(part.encoding) for part in bodies)
-        return self._overhead + len(subject.field) + octets
 
     def personalize(
         self,
@@ -210,13 +169,6 @@ class MessageTemplate:
 
 def _has_token(part: Part) -> bool:
     return part.tokens > 0 if isinstance(part, Joined) else bool(part.rest(b"x"))
-
-
-def _octets(part: Part, token: bytes) -> int:
-    """Return the size of a body with `token`."""
-    if isinstance(part, Joined):
-        return part.octets(token)
-    return len(part.start) + sum(map(len, part.rest(token)))
 
 
 def _filled(pieces: Sequence[bytes], tokens: dict[bytes, bytes]) -> bytes:

@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from markupsafe import Markup
 
-from digestmail.mail.encoding import encode_lines
+from digestmail.mail.encoding import Joined, encode_lines
 from digestmail.mail.templates import LINE, Templates, compiled
 
 
@@ -37,6 +37,34 @@ _CUT: Final = "<!--cut-->"
 _MJML: Final = (
     f"<mjml><mj-body><mj-section><mj-column><mj-text>{_CUT}%s{_CUT}</mj-text></mj-column></mj-section></mj-body></mjml>"
 )
+
+
+class Body:
+    """A body, or a part of one, to which parts are added."""
+
+    __slots__ = ("pieces", "spare")
+
+    def __init__(self) -> None:
+        """Nothing is in it yet."""
+        self.pieces: list[bytes] = []
+        self.spare = 0
+
+    def add(self, part: Part, inner: Part | None = None) -> None:
+        """Add a part, with `inner` in its hole if it has one."""
+        before, *after = part.pieces
+        self.pieces.append(before)
+        self.spare += part.spare
+        if after and inner is not None:
+            self.pieces += (*inner.pieces, *after)
+            self.spare += inner.spare
+
+    def part(self) -> Part:
+        """Return it as a part of another body."""
+        return Part(tuple(self.pieces), self.spare)
+
+    def joined(self) -> Joined:
+        """Return it as the body of a message."""
+        return Joined(self.pieces, self.spare)
 
 
 class CannotAssembleError(Exception):
@@ -69,6 +97,16 @@ class Parts:
         """
         return self.keep(key, self.render(holes, name, *arguments))
 
+    def part(self, name: str, *arguments: Any) -> Part:
+        """Return what the macro `name` makes of hashable `arguments`, on which nothing else depends."""
+        key = (name, *arguments)
+        return self._made.get(key) or self.make(key, 0, name, *arguments)
+
+    def around(self, name: str, *arguments: Any) -> Part:
+        """Return the same around a hole, which is its last argument."""
+        key = (name, *arguments)
+        return self._made.get(key) or self.make(key, 1, name, *arguments, self.hole)
+
     def render(self, holes: int, name: str, *arguments: Any) -> Part:
         """Return what the macro `name` makes of `arguments`. Raises RenderError or CannotAssembleError."""
         return self._divided(self._finished(self._templates.call(self._macros, name, *arguments)), holes, name)
@@ -89,7 +127,9 @@ class Parts:
         or CannotAssembleError if the number is not shown as it is.
         """
         one, two = (self.render(0, name, int(digit * digits), *arguments) for digit in "12")
-        at = next((at for at, pair in enumerate(zip(one.pieces[0], two.pieces[0])) if pair[0] != pair[1]), 0)
+        at = next(
+            (at for at, pair in enumerate(zip(one.pieces[0], two.pieces[0], strict=False)) if pair[0] != pair[1]), 0
+        )
         before, number, after = (one.pieces[0][:at], one.pieces[0][at : at + digits], one.pieces[0][at + digits :])
         if number != b"1" * digits or two.pieces[0] != before + b"2" * digits + after:
             raise CannotAssembleError(f"{name} does not show the number of a paper once, as it is")
@@ -111,7 +151,7 @@ class Parts:
     def _finished(self, made: str) -> str:
         return made
 
-    def _whole(self, name: str, made: str) -> str:
+    def _whole(self, name: str, made: str) -> str:  # noqa: ARG002 - HtmlParts names the template in errors
         return made
 
     def _divided(self, made: str, holes: int, name: str, *, last: bool = True) -> Part:
@@ -128,7 +168,7 @@ class Parts:
 class HtmlParts(Parts):
     """The parts of the HTML."""
 
-    hole = Markup(_HOLE)
+    hole = Markup(_HOLE)  # noqa: S704 - a constant
     variable = "parts"
 
     def _finished(self, made: str) -> str:

@@ -14,6 +14,7 @@ from digestmail.mail.message import MessageTemplate
 from digestmail.mail.message_headers import Sender
 from digestmail.mail.parts import CannotAssembleError
 from digestmail.mail.render import Renderer, page
+from digestmail.mail.reusable import ReusableTemplate
 from digestmail.model.deliveries import Rendered
 from digestmail.model.editions import Edition
 from digestmail.model.selection import Section
@@ -76,18 +77,16 @@ class MailWriter:
         return self.edition_message(edition, self.render(edition, sections, language=language))
 
     def _assembly(self, edition: Edition, language: str | None) -> Assembly:
-        """Raises RenderError or CannotAssembleError."""
+        """Return what assembles the emails of `edition`. Raises RenderError or CannotAssembleError."""
         if edition.announcement is not None:
             raise CannotAssembleError("an announcement has no papers")
         look = self._themes.get(edition.base, Appearance())
         look = replace(look, language=language or look.language)
         try:
-            template = self.edition_message(edition, Rendered(subject="", html="", text="")).reusable()
+            template = ReusableTemplate(self.sender, digest=edition.base, title=edition.title, signers=self.signers)
         except ValueError as error:
             raise RenderError(f"cannot write the headers: {error}") from error
-        return Assembly(
-            self.renderer, template, edition, look, base_url=self.sender.base_url, feedback=self._feedback
-        )
+        return Assembly(self.renderer, template, edition, look, base_url=self.sender.base_url, feedback=self._feedback)
 
     def notice_message(self, rendered: Rendered, title: str) -> MessageTemplate:
         """Return the message template of a notice."""
