@@ -14,7 +14,7 @@ from digestmail.mail.assembly_plan import Place, Planner, Shown, ShownSection
 from digestmail.mail.encoding import Joined
 from digestmail.mail.fitting import fewest_cuts
 from digestmail.mail.message import MessageTemplate, with_links
-from digestmail.mail.parts import Body, HtmlParts, Part, Parts
+from digestmail.mail.parts import Body, HtmlParts, Parts, RenderedPart
 from digestmail.mail.render import Renderer
 from digestmail.mail.reusable import ReusableTemplate, Subject
 from digestmail.mail.subjects import edition_subject
@@ -106,7 +106,7 @@ class Assembly:
             html.pieces.append(next(rest))
         return html.joined()
 
-    def _html_frame(self, shown: Shown) -> Part:
+    def _html_frame(self, shown: Shown) -> RenderedPart:
         """Return the frame of the HTML with a place for the preview, and for each card."""
         cards = len(shown.below_lead)
         key = ("frame", shown.shape)
@@ -126,12 +126,10 @@ class Assembly:
             ),
         )
 
-    def _preview(self, shown: Shown) -> Part:
-        top, others = shown.top, shown.runners_up
-        key = ("preview", top and top.number, *[paper.number for paper in others])
-        return self._html.get(key) or self._html.make(
-            key, 0, "preview", top and top.row, tuple(paper.row for paper in others)
-        )
+    def _preview(self, shown: Shown) -> RenderedPart:
+        """Return what mailboxes show behind the subject. It is not kept, because few emails have the same."""
+        top = shown.top
+        return self._html.render(0, "preview", top and top.row, tuple([paper.row for paper in shown.runners_up]))
 
     def _lead_card(self, html: Body, shown: Shown) -> None:
         parts, section = self._html, shown.sections[0]
@@ -204,7 +202,7 @@ class Assembly:
                 add((before, number, after))
         body.spare = spare
 
-    def _paper(self, parts: Parts, key: tuple[int, int, int, bool], place: Place, number_macro: str) -> Part:
+    def _paper(self, parts: Parts, key: tuple[int, int, int, bool], place: Place, number_macro: str) -> RenderedPart:
         """Return a paper with places for its number and, unless there are no reasons, for those."""
         _, _, digits, without_reasons = key
         number = parts.numbered(digits, number_macro, place.row)
@@ -212,7 +210,7 @@ class Assembly:
             1 if without_reasons else 2, "paper", place.row, parts.hole, "" if without_reasons else parts.hole
         )
         (start, end), (before, after, *others) = number.pieces, paper.pieces
-        return parts.keep(key, Part((before + start, end + after, *others), number.spare + paper.spare))
+        return parts.keep(key, RenderedPart((before + start, end + after, *others), number.spare + paper.spare))
 
     def _text_body(self, shown: Shown, trending: tuple[TrendingLine, ...]) -> Joined:
         parts, text = self._text, Body()
@@ -237,22 +235,22 @@ class Assembly:
         text.pieces.append(self._text_frame.pieces[1])
         return text.joined()
 
-    def _reasons(self, parts: Parts, name: str, place: Place) -> Part:
+    def _reasons(self, parts: Parts, name: str, place: Place) -> RenderedPart:
         """Return why a paper is in the email."""
         key = (place.reason, place.headline)
         return parts.get(key) or parts.make(key, 0, name, place.with_reasons(), place.for_you)
 
-    def _heading(self, parts: Parts, shown: Shown, section: ShownSection) -> Part:
+    def _heading(self, parts: Parts, shown: Shown, section: ShownSection) -> RenderedPart:
         block, alone = section.block, len(shown.sections) == 1
         key = ("heading", block.topic, block.for_you, block.anchor, alone)
         return parts.get(key) or parts.make(key, 0, "heading", block, alone)
 
-    def _more(self, parts: Parts, section: ShownSection, *arguments: str) -> Part:
+    def _more(self, parts: Parts, section: ShownSection, *arguments: str) -> RenderedPart:
         block = section.counted()
         key = ("more", block.topic, block.for_you, block.more, block.more_url, arguments)
         return parts.get(key) or parts.make(key, 0, "more", block, *arguments)
 
-    def _only_counted(self, parts: Parts, shown: Shown) -> Part:
+    def _only_counted(self, parts: Parts, shown: Shown) -> RenderedPart:
         return parts.part("only_counted", shown.left_over)
 
     def _last_lines(self, parts: Parts, body: Body, shown: Shown, trending: tuple[TrendingLine, ...]) -> None:
@@ -267,4 +265,4 @@ class _WithoutContent:
 
 
 _WITHOUT_CONTENT: Final = _WithoutContent()
-_EMPTY_LINE: Final = Part((b"\r\n",), 2)
+_EMPTY_LINE: Final = RenderedPart((b"\r\n",), 2)

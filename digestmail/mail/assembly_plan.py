@@ -23,7 +23,7 @@ _MOST_REASONS: Final = 50_000
 _UNCUT: Final = int(Detail.FULL)
 
 
-class Paper:
+class PreparedPaper:
     """A paper of the edition under one topic, or in the section "For you"."""
 
     __slots__ = ("_by_detail", "_layout", "number", "row", "uncut", "upvotes")
@@ -48,7 +48,7 @@ class Paper:
 class Place:
     """A paper in an email."""
 
-    paper: Paper
+    paper: PreparedPaper
     paper_id: PaperId
     number: int
     reason: Hashable
@@ -112,9 +112,9 @@ class Shown:
     overview: bool
     count: int
     topics: int
-    top: Paper | None
-    runners_up: list[Paper]
-    upvoted: list[tuple[Paper, int]]
+    top: PreparedPaper | None
+    runners_up: list[PreparedPaper]
+    upvoted: list[tuple[PreparedPaper, int]]
     left_over: int
 
     @property
@@ -132,7 +132,7 @@ class Planner:
         self._look = look
         self._base_url = base_url
         self._positions = {entry.paper.id: position for position, entry in enumerate(edition.entries, start=1)}
-        self._papers: dict[tuple[PaperId, int | None, str | None, bool], Paper] = {}
+        self._papers: dict[tuple[PaperId, int | None, str | None, bool], PreparedPaper] = {}
         self._blocks: dict[tuple[str | None, bool, int], Block] = {}
         self._next = 0
         self._last = 0
@@ -207,7 +207,7 @@ class Planner:
             return list(zip(section.entries, section.positions, section.reasons, strict=True))
         return [(entry, self._positions.get(entry.paper.id), None) for entry in section.entries]
 
-    def _paper(self, entry: Entry, position: int | None, topic: str | None, picked: PickReason | None) -> Paper:
+    def _paper(self, entry: Entry, position: int | None, topic: str | None, picked: PickReason | None) -> PreparedPaper:
         key = (entry.paper.id, position, topic, picked is None)
         found = self._papers.get(key)
         if found is None:
@@ -222,7 +222,7 @@ class Planner:
                 base_url=self._base_url,
             )
             self._next += 1
-            found = self._papers[key] = Paper(self._next, row, self._look.layout)
+            found = self._papers[key] = PreparedPaper(self._next, row, self._look.layout)
         return found
 
     def _block(self, section: Section, number: int) -> Block:

@@ -17,7 +17,7 @@ from digestmail.mail.encoding import Joined, encode_lines
 from digestmail.mail.templates import LINE, Templates, compiled
 
 
-class Part(NamedTuple):
+class RenderedPart(NamedTuple):
     """Encoded lines, divided at the places of other parts."""
 
     pieces: tuple[bytes, ...]
@@ -26,7 +26,7 @@ class Part(NamedTuple):
     """The sum of `Lines.spare`."""
 
 
-_MOST_OCTETS: Final = 48_000_000
+_MOST_OCTETS: Final = 16_000_000
 """Of the parts of one kind in memory. Then all are forgotten, and rendered again when they are needed."""
 _OF_ONE: Final = 300
 """Octets that each piece takes besides its content."""
@@ -49,7 +49,7 @@ class Body:
         self.pieces: list[bytes] = []
         self.spare = 0
 
-    def add(self, part: Part, inner: Part | None = None) -> None:
+    def add(self, part: RenderedPart, inner: RenderedPart | None = None) -> None:
         """Add a part, with `inner` in its hole if it has one."""
         before, *after = part.pieces
         self.pieces.append(before)
@@ -58,9 +58,9 @@ class Body:
             self.pieces += (*inner.pieces, *after)
             self.spare += inner.spare
 
-    def part(self) -> Part:
+    def part(self) -> RenderedPart:
         """Return it as a part of another body."""
-        return Part(tuple(self.pieces), self.spare)
+        return RenderedPart(tuple(self.pieces), self.spare)
 
     def joined(self) -> Joined:
         """Return it as the body of a message."""
@@ -85,33 +85,33 @@ class Parts:
         self._frame = frame
         self._macros = macros
         self._links = links
-        self._made: dict[Hashable, Part] = {}
+        self._made: dict[Hashable, RenderedPart] = {}
         self._octets = 0
         self.get = self._made.get
         """Returns the part with this key if it was made, otherwise None."""
 
-    def make(self, key: Hashable, holes: int, name: str, *arguments: Any) -> Part:
+    def make(self, key: Hashable, holes: int, name: str, *arguments: Any) -> RenderedPart:
         """Return what the macro `name` makes of `arguments`, and keep it under `key`.
 
         Raises RenderError, or CannotAssembleError if it does not consist of complete lines.
         """
         return self.keep(key, self.render(holes, name, *arguments))
 
-    def part(self, name: str, *arguments: Any) -> Part:
+    def part(self, name: str, *arguments: Any) -> RenderedPart:
         """Return what the macro `name` makes of hashable `arguments`, on which nothing else depends."""
         key = (name, *arguments)
         return self._made.get(key) or self.make(key, 0, name, *arguments)
 
-    def around(self, name: str, *arguments: Any) -> Part:
+    def around(self, name: str, *arguments: Any) -> RenderedPart:
         """Return the same around a hole, which is its last argument."""
         key = (name, *arguments)
         return self._made.get(key) or self.make(key, 1, name, *arguments, self.hole)
 
-    def render(self, holes: int, name: str, *arguments: Any) -> Part:
+    def render(self, holes: int, name: str, *arguments: Any) -> RenderedPart:
         """Return what the macro `name` makes of `arguments`. Raises RenderError or CannotAssembleError."""
         return self._divided(self._finished(self._templates.call(self._macros, name, *arguments)), holes, name)
 
-    def keep(self, key: Hashable, part: Part) -> Part:
+    def keep(self, key: Hashable, part: RenderedPart) -> RenderedPart:
         """Keep a part under `key`, and return it."""
         if self._octets > _MOST_OCTETS:
             self._made.clear()
@@ -120,7 +120,7 @@ class Parts:
         self._octets += sum(len(piece) + _OF_ONE for piece in part.pieces)
         return part
 
-    def numbered(self, digits: int, name: str, *arguments: Any) -> Part:
+    def numbered(self, digits: int, name: str, *arguments: Any) -> RenderedPart:
         """Return what the macro `name` makes of a number and `arguments`, divided at the number.
 
         What is around it is the same for all numbers of so many digits, because lines are as long. Raises RenderError,
@@ -133,9 +133,9 @@ class Parts:
         before, number, after = (one.pieces[0][:at], one.pieces[0][at : at + digits], one.pieces[0][at + digits :])
         if number != b"1" * digits or two.pieces[0] != before + b"2" * digits + after:
             raise CannotAssembleError(f"{name} does not show the number of a paper once, as it is")
-        return Part((before, after), one.spare - digits)
+        return RenderedPart((before, after), one.spare - digits)
 
-    def frame(self, name: str, holes: dict[str, int], **shape: Any) -> Part:
+    def frame(self, name: str, holes: dict[str, int], **shape: Any) -> RenderedPart:
         """Return the template `name` with holes where it calls these macros, each as often as `holes` says.
 
         Raises RenderError, or CannotAssembleError.
@@ -154,7 +154,7 @@ class Parts:
     def _whole(self, name: str, made: str) -> str:  # noqa: ARG002 - HtmlParts names the template in errors
         return made
 
-    def _divided(self, made: str, holes: int, name: str, *, last: bool = True) -> Part:
+    def _divided(self, made: str, holes: int, name: str, *, last: bool = True) -> RenderedPart:
         """Return the encoded pieces around the holes. All but perhaps the `last` are complete lines."""
         pieces = self._links(made).split(self.hole)
         if len(pieces) != holes + 1:
@@ -162,7 +162,7 @@ class Parts:
         if any(piece and not piece.endswith("\n") for piece in (pieces if last else pieces[:-1])):
             raise CannotAssembleError(f"{name} has a place for other parts inside a line")
         lines = [encode_lines(piece) for piece in pieces]
-        return Part(tuple(each.octets for each in lines), sum(each.spare for each in lines))
+        return RenderedPart(tuple(each.octets for each in lines), sum(each.spare for each in lines))
 
 
 class HtmlParts(Parts):

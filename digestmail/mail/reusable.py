@@ -1,4 +1,4 @@
-"""`ReusableTemplate`: the message of an edition, filled with a subject and bodies for one reader after another. Pure."""
+"""`ReusableTemplate`: the message of an edition, filled with other bodies for one reader after another. Pure."""
 
 from __future__ import annotations
 

@@ -16,7 +16,6 @@ from editions import (
     SIX,
     TOKEN,
     WHY_PICKED,
-    Arranged,
     edition,
     entry,
     full_edition,
@@ -272,7 +271,7 @@ def test_signatures_of_assembled_messages_are_valid():
 class TestOwnTemplates:
     """Templates that cannot be divided are rendered as a whole."""
 
-    def messages(self, directory: Path, name: str, old: str, new: str) -> tuple[MailWriter, Arranged]:
+    def messages(self, directory: Path, name: str, old: str, new: str) -> tuple[MailWriter, Edition]:
         (directory / "email").mkdir()
         source = (Path(RENDERER.templates.directories[-1]) / "email" / name).read_text("utf-8")
         assert old in source
