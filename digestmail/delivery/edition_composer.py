@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeVar
 
+from sqlalchemy import Connection
+
 from digestmail.editions.publish import Render
 from digestmail.mail.edition_messages import EditionMessages
 from digestmail.mail.message import MessageTemplate
@@ -129,24 +131,33 @@ class EditionComposer:
 
     def _content(self, segment_id: int, packed: bytes | None) -> tuple[_Content, PersonalSection | None]:
         """Return the content of a segment, and the section "For you" of a delivery."""
-        with self._database.connect() as connection:
-            if segment_id not in self._contents:
-                segment = editions.segment(connection, segment_id)
-                edition = editions.get_by_id(connection, segment.edition_id).edition
-                content = _Content(
-                    edition_id=segment.edition_id,
-                    edition=replace(edition, trending=for_topics(edition.trending, segment.topics)),
-                    sections=committed(edition, segment),
-                    language=segment.language,
-                )
-                _keep(self._contents, segment_id, content)
-            content = self._contents[segment_id]
-            if not packed:
-                return content, None
-            if content.edition_id not in self._picks:
-                stored = picks.StoredPicks(content.edition, content.edition_id)
-                _keep(self._picks, content.edition_id, stored, _EDITIONS_KEPT)
-            return content, self._picks[content.edition_id].section(connection, packed)
+        content = self._contents.get(segment_id)
+        stored = None if content is None else self._picks.get(content.edition_id)
+        if content is None or (packed and (stored is None or not stored.has(packed))):
+            with self._database.connect() as connection:
+                content = content or self._read_content(connection, segment_id)
+                if packed:
+                    stored = self._stored_picks(content)
+                    stored.read(connection, packed)
+        return content, stored.section(packed) if stored and packed else None
+
+    def _read_content(self, connection: Connection, segment_id: int) -> _Content:
+        segment = editions.segment(connection, segment_id)
+        edition = editions.get_by_id(connection, segment.edition_id).edition
+        content = _Content(
+            edition_id=segment.edition_id,
+            edition=replace(edition, trending=for_topics(edition.trending, segment.topics)),
+            sections=committed(edition, segment),
+            language=segment.language,
+        )
+        _keep(self._contents, segment_id, content)
+        return content
+
+    def _stored_picks(self, content: _Content) -> picks.StoredPicks:
+        if content.edition_id not in self._picks:
+            stored = picks.StoredPicks(content.edition, content.edition_id)
+            _keep(self._picks, content.edition_id, stored, _EDITIONS_KEPT)
+        return self._picks[content.edition_id]
 
 
 def _keep(cache: OrderedDict[K, V], key: K, value: V, most: int = _KEPT) -> None:

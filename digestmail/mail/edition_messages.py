@@ -16,7 +16,7 @@ from digestmail.model.selection import Section
 Whole: TypeAlias = Callable[[Edition, tuple[Section, ...]], MessageTemplate]
 """Renders an email as a whole. Raises RenderError."""
 
-_log = logging.getLogger(__name__)
+log = logging.getLogger("digestmail.mail")
 
 
 class EditionMessages:
@@ -54,4 +54,4 @@ class EditionMessages:
 
     def _give_up(self, reason: str) -> None:
         self._assembly = None
-        _log.warning("every email of this edition is rendered as a whole, which takes longer: %s", reason)
+        log.warning("every email of this edition is rendered as a whole, which takes longer: %s", reason)

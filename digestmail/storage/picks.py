@@ -101,7 +101,11 @@ def add_reasons(connection: Connection, edition_id: int, reasons: Collection[New
 
 def section(connection: Connection, edition: Edition, edition_id: int, packed: bytes | None) -> PersonalSection | None:
     """Return the section "For you" of a delivery; None if it has none."""
-    return StoredPicks(edition, edition_id).section(connection, packed) if packed else None
+    if not packed:
+        return None
+    stored = StoredPicks(edition, edition_id)
+    stored.read(connection, packed)
+    return stored.section(packed)
 
 
 class StoredPicks:
@@ -113,12 +117,20 @@ class StoredPicks:
         self._entries = dict(enumerate(edition.entries, start=1))
         self._reasons: dict[int, PickReason] = {}
 
-    def section(self, connection: Connection, packed: bytes) -> PersonalSection:
-        """Return the section "For you" of a delivery with picks."""
+    def has(self, packed: bytes) -> bool:
+        """Return whether everything was read that these picks of a delivery need."""
+        return all(position in self._entries and number in self._reasons for position, number in unpack(packed))
+
+    def read(self, connection: Connection, packed: bytes) -> None:
+        """Read what these picks of a delivery need."""
         picked = list(unpack(packed))
         self._read_papers(connection, [position for position, _ in picked if position not in self._entries])
         if any(number not in self._reasons for _, number in picked):
             self._read_reasons(connection, {number for _, number in picked})
+
+    def section(self, packed: bytes) -> PersonalSection:
+        """Return the section "For you" of a delivery with these picks, which were read."""
+        picked = list(unpack(packed))
         return PersonalSection(
             topic=None,
             entries=tuple([self._entries[position] for position, _ in picked]),
