@@ -14,7 +14,7 @@ from digestmail.mail.assembly_plan import Place, Planner, Shown, ShownSection
 from digestmail.mail.encoding import Joined
 from digestmail.mail.fitting import fewest_cuts
 from digestmail.mail.message import MessageTemplate, with_links
-from digestmail.mail.parts import Body, HtmlParts, Parts, RenderedPart
+from digestmail.mail.parts import Body, HtmlParts, Parts, RenderedPart, check_joining
 from digestmail.mail.render import Renderer
 from digestmail.mail.reusable import ReusableTemplate, Subject
 from digestmail.mail.subjects import edition_subject
@@ -40,6 +40,7 @@ class Assembly:
         feedback: bool,
     ) -> None:
         """`look` has the language. Raises RenderError or CannotAssembleError."""
+        check_joining(renderer.templates)
         nonce = renderer.random_token()
         frame = renderer.edition_frame(edition, base_url, nonce, look, feedback=feedback)
         macros = renderer.parts(frame)
@@ -133,12 +134,14 @@ class Assembly:
 
     def _lead_card(self, html: Body, shown: Shown) -> None:
         parts, section = self._html, shown.sections[0]
-        place, block = section.places[0], section.block
-        reasons = self._reasons(parts, "paper_reasons", place)
+        place = section.places[0]
+        reasons = self._reasons(parts, place)
         known = bool(reasons.pieces[0])
         alone = len(shown.sections) == 1
-        key = ("lead", place.paper.number, place.detail, known, block.topic, block.for_you, alone)
-        made = parts.get(key) or parts.make(key, known, "lead", place.row, block, alone, parts.hole if known else "")
+        key = ("lead", place.paper.number, place.detail, known, section.key, alone)
+        made = parts.get(key) or parts.make(
+            key, known, "lead", place.row, section.counted(), alone, parts.hole if known else ""
+        )
         html.add(made, reasons)
         if len(section.places) == 1 and section.more:
             html.add(self._more(parts, section, "18px 0 0"))
@@ -165,11 +168,11 @@ class Assembly:
         """Return the table of contents."""
         parts, entries = self._html, Body()
         for section in shown.sections:
-            block, papers = section.block, len(section.places)
+            papers = len(section.places)
             first, last = section is shown.sections[0], section is shown.sections[-1]
-            anchor = "first" if shown.lead and first and papers == 1 else block.anchor
-            key = ("entry", block.topic, block.for_you, anchor, papers, last)
-            entries.add(parts.get(key) or parts.make(key, 0, "contents_entry", block, anchor, papers, last))
+            anchor = "first" if shown.lead and first and papers == 1 else section.block.anchor
+            key = ("entry", section.key, anchor, papers, last)
+            entries.add(parts.get(key) or parts.make(key, 0, "contents_entry", section.counted(), anchor, papers, last))
         return entries
 
     def _section_card(self, html: Body, shown: Shown, section: ShownSection) -> None:
@@ -178,21 +181,21 @@ class Assembly:
         papers = parts.around("papers")
         html.pieces.append(papers.pieces[0])
         html.spare += papers.spare
-        self._papers(parts, html, section, "paper_reasons", "number_cell")
+        self._papers(parts, html, section)
         html.pieces.append(papers.pieces[1])
         if section.more:
             html.add(self._more(parts, section))
 
-    def _papers(self, parts: Parts, body: Body, section: ShownSection, reasons_macro: str, number_macro: str) -> None:
+    def _papers(self, parts: Parts, body: Body, section: ShownSection) -> None:
         """Add the papers of a section: of everything that is done for each email, this is most."""
         get, add, spare = parts.get, body.pieces.extend, body.spare
         for place in section.places:
             key = (place.reason, place.headline)
-            reasons = get(key) or parts.make(key, 0, reasons_macro, place.with_reasons(), place.for_you)
+            reasons = get(key) or self._reasons(parts, place)
             why = reasons.pieces[0]
             number = b"%d" % place.number
             paper_key = (place.paper.number, place.detail, len(number), not why)
-            paper = get(paper_key) or self._paper(parts, paper_key, place, number_macro)
+            paper = get(paper_key) or self._paper(parts, paper_key, place)
             spare += reasons.spare + paper.spare
             if why:
                 before, between, after = paper.pieces
@@ -202,10 +205,10 @@ class Assembly:
                 add((before, number, after))
         body.spare = spare
 
-    def _paper(self, parts: Parts, key: tuple[int, int, int, bool], place: Place, number_macro: str) -> RenderedPart:
+    def _paper(self, parts: Parts, key: tuple[int, int, int, bool], place: Place) -> RenderedPart:
         """Return a paper with places for its number and, unless there are no reasons, for those."""
         _, _, digits, without_reasons = key
-        number = parts.numbered(digits, number_macro, place.row)
+        number = parts.numbered(digits, "number_cell", place.row)
         paper = parts.render(
             1 if without_reasons else 2, "paper", place.row, parts.hole, "" if without_reasons else parts.hole
         )
@@ -221,34 +224,35 @@ class Assembly:
             if len(shown.sections) > 1:
                 text.add(_EMPTY_LINE)
                 for section in shown.sections:
-                    block, papers = section.block, len(section.places)
-                    key = ("entry", block.topic, block.for_you, papers)
-                    text.add(parts.get(key) or parts.make(key, 0, "contents_entry", block, papers))
+                    papers = len(section.places)
+                    key = ("entry", section.key, papers)
+                    text.add(parts.get(key) or parts.make(key, 0, "contents_entry", section.counted(), papers))
         elif not shown.left_over:
             text.add(parts.part("nothing_new"))
         for section in shown.sections:
             text.add(self._heading(parts, shown, section))
-            self._papers(parts, text, section, "reasons_lines", "numbered")
+            self._papers(parts, text, section)
             if section.more:
                 text.add(self._more(parts, section))
         self._last_lines(parts, text, shown, trending)
         text.pieces.append(self._text_frame.pieces[1])
         return text.joined()
 
-    def _reasons(self, parts: Parts, name: str, place: Place) -> RenderedPart:
+    def _reasons(self, parts: Parts, place: Place) -> RenderedPart:
         """Return why a paper is in the email."""
         key = (place.reason, place.headline)
-        return parts.get(key) or parts.make(key, 0, name, place.with_reasons(), place.for_you)
+        return parts.get(key) or parts.make(
+            key, 0, "paper_reasons", place.reasons(), place.headline, place.for_you, place.row.position is not None
+        )
 
     def _heading(self, parts: Parts, shown: Shown, section: ShownSection) -> RenderedPart:
-        block, alone = section.block, len(shown.sections) == 1
-        key = ("heading", block.topic, block.for_you, block.anchor, alone)
-        return parts.get(key) or parts.make(key, 0, "heading", block, alone)
+        alone = len(shown.sections) == 1
+        key = ("heading", section.key, alone)
+        return parts.get(key) or parts.make(key, 0, "heading", section.counted(), alone)
 
     def _more(self, parts: Parts, section: ShownSection, *arguments: str) -> RenderedPart:
-        block = section.counted()
-        key = ("more", block.topic, block.for_you, block.more, block.more_url, arguments)
-        return parts.get(key) or parts.make(key, 0, "more", block, *arguments)
+        key = ("more", section.key, arguments)
+        return parts.get(key) or parts.make(key, 0, "more", section.counted(), *arguments)
 
     def _only_counted(self, parts: Parts, shown: Shown) -> RenderedPart:
         return parts.part("only_counted", shown.left_over)

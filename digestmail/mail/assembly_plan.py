@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
+
+from jinja2 import StrictUndefined
 
 from digestmail.mail.view_model import Block, Detail, bars, build_block, detail_after, shown_row
 from digestmail.mail.view_rows import Row, build_row, why_matched, why_picked
@@ -21,6 +23,10 @@ from digestmail.model.theme import Appearance, Layout
 _MOST_PAPERS: Final = 20_000
 _MOST_REASONS: Final = 50_000
 _UNCUT: Final = int(Detail.FULL)
+
+
+NOT_SHARED: Final[Any] = StrictUndefined("this differs between emails, so no part of them can contain it")
+"""Stands for values that a part may not use. A template that does raises an error."""
 
 
 class PreparedPaper:
@@ -52,7 +58,7 @@ class Place:
     paper_id: PaperId
     number: int
     reason: Hashable
-    """What `with_reasons` depends on, besides the detail."""
+    """The same for places with the same `reasons`."""
     picked: PickReason | None
     """Why it was picked, in the section "For you"."""
     detail: int
@@ -65,9 +71,9 @@ class Place:
         """Whether the paper is in the section "For you"."""
         return self.picked is not None
 
-    def with_reasons(self) -> Row:
-        """Return the paper with why it is in the email."""
-        return self.row if self.picked is None else replace(self.row, reasons=why_picked(self.picked))
+    def reasons(self) -> Mapping[str, tuple[str, ...]]:
+        """Return why the paper is in the email, which only depends on `reason`."""
+        return self.paper.row.reasons if self.picked is None else why_picked(self.picked)
 
 
 @dataclass(slots=True)
@@ -100,6 +106,12 @@ class ShownSection:
     def counted(self) -> Block:
         """Return the section with the number of papers that are only counted."""
         return self.block if self.block.more == self.more else replace(self.block, more=self.more)
+
+    @property
+    def key(self) -> tuple[Hashable, ...]:
+        """What parts with `counted` depend on."""
+        block = self.block
+        return block.topic, block.for_you, block.anchor, self.more, block.more_url
 
 
 @dataclass(slots=True)
@@ -217,10 +229,13 @@ class Planner:
                 number=0,
                 rank=0,
                 position=position,
-                reasons=why_matched(entry) if picked is None else {},
+                reasons=why_matched(entry),
                 most_upvotes=1,
                 base_url=self._base_url,
             )
+            row = replace(row, number=NOT_SHARED, rank=NOT_SHARED, bar=NOT_SHARED)
+            if picked is not None:
+                row = replace(row, reasons=NOT_SHARED)
             self._next += 1
             found = self._papers[key] = PreparedPaper(self._next, row, self._look.layout)
         return found
@@ -229,7 +244,8 @@ class Planner:
         key = (section.topic, isinstance(section, PersonalSection), number)
         found = self._blocks.get(key)
         if found is None:
-            found = self._blocks[key] = build_block(self._edition, section, number, self._base_url)
+            found = replace(build_block(self._edition, section, number, self._base_url), rows=NOT_SHARED)
+            self._blocks[key] = found
         return found if found.more == section.more else replace(found, more=section.more)
 
 

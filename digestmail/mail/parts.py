@@ -7,6 +7,7 @@ can be joined.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Hashable
 from types import SimpleNamespace
 from typing import Any, Final, NamedTuple
@@ -15,6 +16,12 @@ from markupsafe import Markup
 
 from digestmail.mail.encoding import Joined, encode_lines
 from digestmail.mail.templates import LINE, Templates, compiled
+
+_JOINING: Final = {
+    "email/parts.jinja": ("lead_card", "overview_card", "section_card"),
+    "email/parts.txt": ("body",),
+}
+"""The macros whose work `mail/assembly.py` does."""
 
 
 class RenderedPart(NamedTuple):
@@ -69,6 +76,16 @@ class Body:
 
 class CannotAssembleError(Exception):
     """A template does not keep to the rules for parts, so that emails have to be rendered as a whole."""
+
+
+def check_joining(templates: Templates) -> None:
+    """Raise CannotAssembleError if macros that join parts are not the built-in ones."""
+    for name, macros in _JOINING.items():
+        used, built_in = (templates.source(name, own=own) for own in (True, False))
+        for macro in macros:
+            pattern = re.compile(r"{%-? macro " + macro + r"\(.*?{%-? endmacro", re.DOTALL)
+            if pattern.findall(used) != pattern.findall(built_in):
+                raise CannotAssembleError(f"{name} changes the macro {macro}")
 
 
 class Parts:

@@ -78,6 +78,12 @@ class Templates:
         except (jinja2.TemplateError, *_TEMPLATE_ERRORS) as error:
             raise RenderError(f"{_place(error, name)}: {error}") from error
 
+    def source(self, name: str, *, own: bool) -> str:
+        """Return the text of a template: the one in use, or the built-in one. It must exist."""
+        directories = self.directories if own else self.directories[-1:]
+        path = next(directory / name for directory in directories if (directory / name).is_file())
+        return path.read_text("utf-8", errors="replace")
+
     def macros(self, name: str, context: dict[str, Any], *, language: str) -> Any:
         """Return the macros of the template `name`, which know `context`, as attributes. Raises RenderError."""
         return self._checked(name, lambda: self._environment(language).get_template(name).make_module(context))

@@ -295,6 +295,12 @@ class TestOwnTemplates:
             ("parts.txt", "{{ title -}}", "{{ row.number }} {{ title -}}"),
             ("parts.txt", "{{ reasons -}}\n{% for", "{% for"),
             ("subject.txt", "{% if top and", "{{ runners_up | length }} {% if top and"),
+            ("subject.txt", "{% if top and", "{{ top.number if top }} {% if top and"),
+            ("parts.jinja", '<p class="s">', '<p class="s">{% if row.rank == 99 %}last{% endif %}'),
+            ("parts.jinja", '<p class="s">', '<p class="s">{% if row.bar > 10_000 %}many{% endif %}'),
+            ("parts.jinja", "letter-spacing:.08em", "{% if section.rows | length > 99 %}color:red{% endif %}"),
+            ("parts.jinja", "{% if left_over and last %}", "{% if section.more > 999 %}x{% endif %}{% if left_over and last %}"),
+            ("parts.txt", "{{ title -}}", "{{ 'x' if row.number > 99 }}{{ title -}}"),
         ],
     )  # fmt: skip
     def test_emails_are_right_and_the_log_says_once_that_it_takes_longer(self, tmp_path, caplog, name, old, new):
@@ -316,6 +322,8 @@ class TestOwnTemplates:
             ("parts.jinja", "{{ number }}</td>", "№ {{ number }}</td>"),
             ("parts.txt", "   {{ phrases.label(link) }}", "   * {{ phrases.label(link) }}"),
             ("subject.txt", "{% if top and", "{{ count }}: {% if top and"),
+            ("parts.jinja", "{{ phrases.topic(section, alone) }}</h2>", "{{ phrases.topic(section, alone) }} +{{ section.more }}</h2>"),
+            ("parts.txt", "{{ phrases.topic(section, alone) | fill }}", "{{ phrases.topic(section, alone) }} +{{ section.more }}"),
         ],
     )  # fmt: skip
     def test_other_changes_are_assembled(self, tmp_path, name, old, new):
