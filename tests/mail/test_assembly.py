@@ -299,7 +299,7 @@ class TestOwnTemplates:
             ("parts.jinja", '<p class="s">', '<p class="s">{% if row.rank == 99 %}last{% endif %}'),
             ("parts.jinja", '<p class="s">', '<p class="s">{% if row.bar > 10_000 %}many{% endif %}'),
             ("parts.jinja", "letter-spacing:.08em", "{% if section.rows | length > 99 %}color:red{% endif %}"),
-            ("parts.jinja", "{% if left_over and last %}", "{% if section.more > 999 %}x{% endif %}{% if left_over and last %}"),
+            ("parts.jinja", "{% if left_over and last %}", "{% if last == 9 %}x{% endif %}{% if left_over and last %}"),
             ("parts.txt", "{{ title -}}", "{{ 'x' if row.number > 99 }}{{ title -}}"),
         ],
     )  # fmt: skip
@@ -322,8 +322,8 @@ class TestOwnTemplates:
             ("parts.jinja", "{{ number }}</td>", "№ {{ number }}</td>"),
             ("parts.txt", "   {{ phrases.label(link) }}", "   * {{ phrases.label(link) }}"),
             ("subject.txt", "{% if top and", "{{ count }}: {% if top and"),
-            ("parts.jinja", "{{ phrases.topic(section, alone) }}</h2>", "{{ phrases.topic(section, alone) }} +{{ section.more }}</h2>"),
-            ("parts.txt", "{{ phrases.topic(section, alone) | fill }}", "{{ phrases.topic(section, alone) }} +{{ section.more }}"),
+            ("parts.jinja", "(section, alone) }}</h2>", "(section, alone) }} +{{ section.more }}</h2>"),
+            ("parts.txt", "(section, alone) | fill }}", "(section, alone) }} +{{ section.more }}"),
         ],
     )  # fmt: skip
     def test_other_changes_are_assembled(self, tmp_path, name, old, new):
