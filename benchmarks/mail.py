@@ -17,7 +17,7 @@ from digestmail.mail.encoding import quoted_printable
 from digestmail.mail.message import MessageTemplate
 from digestmail.mail.message_headers import Sender
 from digestmail.mail.render import Renderer
-from digestmail.mail.view_model import build_blocks, build_frame, content_after
+from digestmail.mail.view_model import build_blocks, content_after
 from digestmail.model.editions import Edition, Slot
 from digestmail.model.papers import Origin, Paper, PaperId, Signals
 from digestmail.model.selection import Entry, Score, Section, TopicMatch
@@ -80,9 +80,9 @@ def milliseconds(*works: Callable[[], object]) -> list[float]:
 
 def mjml_of(renderer: Renderer, edition: Edition, look: Appearance) -> str:
     """Return the MJML the edition's template becomes, for mrml alone."""
-    blocks = build_blocks(sections_of(edition), look)
-    context = build_frame(edition, BASE_URL) | content_after(blocks, PAPERS, 0, look.layout)
-    context |= renderer.templates.language_context("en") | {"look": look}
+    blocks = build_blocks(edition, sections_of(edition), look)
+    frame = renderer.edition_frame(edition, BASE_URL, "nonce", look, feedback=True)
+    context = frame | renderer.parts(frame) | content_after(blocks, PAPERS, 0, look.layout) | {"trending": ()}
     return renderer.templates.render("email/edition.mjml", context, language="en")
 
 

@@ -8,7 +8,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeVar
 
+from sqlalchemy import Connection
+
 from digestmail.editions.publish import Render
+from digestmail.mail.edition_messages import EditionMessages
 from digestmail.mail.message import MessageTemplate
 from digestmail.mail.tokens import Tokens
 from digestmail.model.deliveries import Delivery, Envelope, Rendered
@@ -26,6 +29,10 @@ V = TypeVar("V")
 _KEPT = 16
 """Message templates kept in memory, about 100 KB each, and contents of segments. Claims are sorted by segment, so few
 are in use at once."""
+
+
+_EDITIONS_KEPT = 4
+"""Editions, in one language each, with the parts of their emails: tens of megabytes each for those with many papers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,10 +64,13 @@ class EditionComposer:
         sender: str,
         domain: str,
         bounce_address: str | None = None,
+        edition_messages: Callable[[Edition, str | None], EditionMessages] | None = None,
     ) -> None:
         """`sender` is the envelope's return path, `domain` the right side of every Message-ID.
 
         With `bounce_address`, `name@domain`, each delivery has a return path of its own, `name+TOKEN@domain`.
+        `edition_messages` writes the emails that only one reader gets, of an edition in one language; without it, they
+        are rendered like all others.
         """
         self._database = database
         self._render = render
@@ -71,6 +81,9 @@ class EditionComposer:
         self._bounces = split_address(bounce_address) if bounce_address else None
         self._prepared: OrderedDict[tuple[int, bytes | None], _Prepared] = OrderedDict()
         self._contents: OrderedDict[int, _Content] = OrderedDict()
+        self._edition_messages = edition_messages
+        self._messages: OrderedDict[tuple[int, str | None], EditionMessages] = OrderedDict()
+        self._picks: OrderedDict[int, picks.StoredPicks] = OrderedDict()
 
     def write(self, delivery: Delivery, now: datetime) -> tuple[Envelope, bytes]:
         """Return the envelope and the message of one delivery. Raises RenderError or DeliveryError."""
@@ -100,29 +113,54 @@ class EditionComposer:
         content, picked = self._content(segment_id, packed)
         edition = content.edition
         sections = with_picks(content.sections, picked, edition.limits.max_papers)
-        rendered = self._render(edition, sections, language=content.language)
-        prepared = _Prepared(message_template=self._message_template(edition, rendered), edition=edition)
+        prepared = _Prepared(message_template=self._message(content, sections, picked), edition=edition)
         _keep(self._prepared, key, prepared)
         return prepared
 
+    def _message(
+        self, content: _Content, sections: tuple[Section, ...], picked: PersonalSection | None
+    ) -> MessageTemplate:
+        if picked is None or self._edition_messages is None:
+            rendered = self._render(content.edition, sections, language=content.language)
+            return self._message_template(content.edition, rendered)
+        key = (content.edition_id, content.language)
+        if key not in self._messages:
+            _keep(self._messages, key, self._edition_messages(content.edition, content.language), _EDITIONS_KEPT)
+        self._messages.move_to_end(key)
+        return self._messages[key].message(content.edition, sections)
+
     def _content(self, segment_id: int, packed: bytes | None) -> tuple[_Content, PersonalSection | None]:
         """Return the content of a segment, and the section "For you" of a delivery."""
-        with self._database.connect() as connection:
-            if segment_id not in self._contents:
-                segment = editions.segment(connection, segment_id)
-                edition = editions.get_by_id(connection, segment.edition_id).edition
-                content = _Content(
-                    edition_id=segment.edition_id,
-                    edition=replace(edition, trending=for_topics(edition.trending, segment.topics)),
-                    sections=committed(edition, segment),
-                    language=segment.language,
-                )
-                _keep(self._contents, segment_id, content)
-            content = self._contents[segment_id]
-            return content, picks.section(connection, content.edition, content.edition_id, packed)
+        content = self._contents.get(segment_id)
+        stored = None if content is None else self._picks.get(content.edition_id)
+        if content is None or (packed and (stored is None or not stored.has(packed))):
+            with self._database.connect() as connection:
+                content = content or self._read_content(connection, segment_id)
+                if packed:
+                    stored = self._stored_picks(content)
+                    stored.read(connection, packed)
+        return content, stored.section(packed) if stored and packed else None
+
+    def _read_content(self, connection: Connection, segment_id: int) -> _Content:
+        segment = editions.segment(connection, segment_id)
+        edition = editions.get_by_id(connection, segment.edition_id).edition
+        content = _Content(
+            edition_id=segment.edition_id,
+            edition=replace(edition, trending=for_topics(edition.trending, segment.topics)),
+            sections=committed(edition, segment),
+            language=segment.language,
+        )
+        _keep(self._contents, segment_id, content)
+        return content
+
+    def _stored_picks(self, content: _Content) -> picks.StoredPicks:
+        if content.edition_id not in self._picks:
+            stored = picks.StoredPicks(content.edition, content.edition_id)
+            _keep(self._picks, content.edition_id, stored, _EDITIONS_KEPT)
+        return self._picks[content.edition_id]
 
 
-def _keep(cache: OrderedDict[K, V], key: K, value: V) -> None:
+def _keep(cache: OrderedDict[K, V], key: K, value: V, most: int = _KEPT) -> None:
     cache[key] = value
-    if len(cache) > _KEPT:
+    if len(cache) > most:
         cache.popitem(last=False)

@@ -6,7 +6,8 @@ A body is encoded once. For each recipient only the few octets around the token 
 from __future__ import annotations
 
 import binascii
-from typing import Final, Protocol
+from collections.abc import Sequence
+from typing import Final, NamedTuple, Protocol
 
 LARGEST_MESSAGE: Final = 100_000
 """The size limit in octets, headers and signatures included. Gmail clips messages near 102,400 and hides the footer."""
@@ -32,6 +33,55 @@ class Part(Protocol):
     def rest(self, token: bytes) -> list[bytes]:
         """Return the pieces after `start` for one recipient; none if the text has no token."""
         ...
+
+
+class Lines(NamedTuple):
+    """Complete lines in quoted-printable, to be joined with others. A NUL is the place of the token.
+
+    Quoted-printable encodes each line alone, so joined lines are what the joined text would be encoded as.
+    """
+
+    octets: bytes
+    spare: int
+    """Four times the octets before encoding, less three times those after it, without tokens.
+
+    Base64 takes four octets for three, so it is never shorter than lines with a sum of at least 0."""
+
+
+def encode_lines(text: str) -> Lines:
+    """Encode `text`, which is empty or ends with a line end. `MARKER` is the place of the token."""
+    text = _unix(text)
+    encoded = quoted_printable(text)
+    raw = len(text.replace(MARKER, "").encode()) + text.count("\n")
+    return Lines(encoded, 4 * raw - 3 * len(encoded.replace(_CUT, b"")))
+
+
+class Joined:
+    """A body of lines that were encoded before, in quoted-printable."""
+
+    encoding = "quoted-printable"
+
+    def __init__(self, lines: Sequence[bytes], spare: int) -> None:
+        """Join the octets of `Lines`. `spare` is the sum of theirs."""
+        self._pieces = b"".join(lines).split(_CUT)
+        self._spare = spare
+        self.tokens = len(self._pieces) - 1
+        self.start = b"" if self.tokens else self._pieces[0]
+
+    def rest(self, token: bytes) -> list[bytes]:
+        """Return the body for one recipient, if it has tokens."""
+        return [_soft_wrap(token).join(self._pieces)] if self.tokens else []
+
+    def octets(self, token: bytes) -> int:
+        """Return the size of the body with `token`."""
+        return sum(map(len, self._pieces)) + self.tokens * len(_soft_wrap(token))
+
+    def smaller(self) -> Part:
+        """Return this body, or the same text as base64 if that takes fewer octets."""
+        if self._spare + self.tokens * len(_USUAL_TOKEN) >= 0:
+            return self
+        body = binascii.a2b_qp(_CUT.join(self._pieces)).replace(_CUT, MARKER.encode()).decode()
+        return smaller(body.replace("\r\n", "\n"))
 
 
 def smaller(text: str) -> Part:

@@ -15,7 +15,7 @@ from typing import Final
 from w3lib.url import safe_url_string
 
 from digestmail.mail.dkim import SegmentSigner, Signer, field_names, relaxed
-from digestmail.mail.encoding import MARKER, Part, smaller
+from digestmail.mail.encoding import MARKER, Joined, Part, smaller
 from digestmail.mail.message_headers import (
     BOUNDARY,
     MAILTO_TOKEN_SLOT,
@@ -24,6 +24,7 @@ from digestmail.mail.message_headers import (
     body_links,
     date_header,
     shared_headers,
+    subject_header,
     unsubscribe_headers,
 )
 from digestmail.mail.placeholders import (
@@ -36,7 +37,7 @@ from digestmail.model.deliveries import Rendered
 from digestmail.text.addresses import to_wire_address, wire_domain
 
 _END: Final = f"\r\n--{BOUNDARY}--\r\n".encode()
-_EMPTY_LINE: Final = b"\r\n"
+EMPTY_LINE: Final = b"\r\n"
 _ANY_SLOT = re.compile(b"([%b%b])" % (TOKEN_SLOT, MAILTO_TOKEN_SLOT))
 _MESSAGE_ID = re.compile(r"<[!-;=?A-~]+@[!-;=?A-~]+>")
 _SAFE_TOKEN = re.compile(r"[A-Za-z0-9_.-]{1,300}")
@@ -71,27 +72,43 @@ class MessageTemplate:
         refuses them if the server does not support them). Each of `signers` adds a DKIM signature. Raises ValueError
         if the sender or reply address is not a mailbox, or if `base_url` is too long for a header.
         """
+        self._longest_token = _LONGEST_TOKEN + 2 * len(digest)
         self._smtputf8, self._digest, self._domain = smtputf8, digest, wire_domain(sender.domain)
         if sender.base_url is not None:
             sender = replace(sender, base_url=safe_url_string(sender.base_url))
-        self._headers = shared_headers(rendered.subject, single_line(title), digest, sender, notice=notice)
+        self.sender = sender
+        self._before, self._after = shared_headers(single_line(title), digest, sender, notice=notice)
         self._unsubscribe = [b""] if notice else unsubscribe_headers(sender)
-        self._text, self._html = _encoded_bodies(rendered, sender)
-        self._start = _part_header("plain", self._text) + self._text.start
-        self._middle = _part_header("html", self._html) + self._html.start
-        self._has_links = bool(self._text.rest(b"x") or self._html.rest(b"x"))
-        self._signer = self._segment_signer(signers) if signers else None
+        self._relaxed_unsubscribe = _ANY_SLOT.split(relaxed(b"".join(self._unsubscribe)))
+        self._signers = tuple(signers)
+        self._set(subject_header(rendered.subject), *_encoded_bodies(rendered, sender))
+        self._own_start = self._unhashed = b""
+        self._signer = self._segment_signer(self._headers, self._start) if signers else None
 
-    def _segment_signer(self, signers: Sequence[Signer]) -> SegmentSigner:
+    def _set(self, subject: bytes, text: Part, html: Part) -> None:
+        self._headers = b"".join((self._before, subject, self._after))
+        self._text, self._html = text, html
+        self._start = _part_header("plain", text) + text.start
+        self._middle = _part_header("html", html) + html.start
+        self._has_links = _has_token(text) or _has_token(html)
+
+    def _segment_signer(self, shared: bytes, body_start: bytes) -> SegmentSigner:
         """Hash what recipients share, and prepare the canonical form of the headers that differ."""
-        unsubscribe = b"".join(self._unsubscribe)
-        self._relaxed_unsubscribe = _ANY_SLOT.split(relaxed(unsubscribe))
+        names = field_names(self._headers.removeprefix(shared) + b"To:\r\nDate:\r\nMessage-ID:\r\n")
         return SegmentSigner(
-            signers,
-            shared=self._headers,
-            own_names=field_names(b"To:\r\nDate:\r\nMessage-ID:\r\n" + unsubscribe),
-            body_start=self._start.removeprefix(_EMPTY_LINE),
+            self._signers,
+            shared=shared,
+            own_names=[*names, *field_names(b"".join(self._unsubscribe))],
+            body_start=body_start.removeprefix(EMPTY_LINE),
         )
+
+    def same_as(self, other: MessageTemplate) -> bool:
+        """Return whether both have the same content for each recipient, besides signatures."""
+        return self._unsigned() == other._unsigned()
+
+    def _unsigned(self) -> bytes:
+        token = b"x" * self._longest_token
+        return b"".join((self._headers, self._start, *self._text.rest(token), self._middle, *self._html.rest(token)))
 
     def personalize(
         self,
@@ -125,9 +142,9 @@ class MessageTemplate:
         rest = [*self._text.rest(token), self._middle, *self._html.rest(token), _END]
         signatures = b""
         if self._signer is not None:
-            canonical = f"to:{to}\r\ndate:{day}\r\nmessage-id:{message_id}\r\n".encode()
+            canonical = self._own_start + f"to:{to}\r\ndate:{day}\r\nmessage-id:{message_id}\r\n".encode()
             canonical += _filled(self._relaxed_unsubscribe, tokens)
-            signatures = self._signer.sign(canonical, b"".join(rest), date)
+            signatures = self._signer.sign(canonical, b"".join((self._unhashed, *rest)), date)
         return b"".join((signatures, own, self._headers, self._start, *rest))
 
     def max_octets(self) -> int:
@@ -136,7 +153,7 @@ class MessageTemplate:
             recipient=_SHORT_ADDRESS,
             message_id=f"<{'x' * (_LONGEST_LABELS + len(self._digest))}@{self._domain}>",
             date=_ANY_DATE,
-            unsubscribe_token="x" * (_LONGEST_TOKEN + 2 * len(self._digest)),
+            unsubscribe_token="x" * self._longest_token,
             mailto_token="x" * _LONGEST_TOKEN,
         )
         return len(longest) + _LONGEST_ADDRESS - len(_SHORT_ADDRESS)
@@ -150,6 +167,10 @@ class MessageTemplate:
         return token.encode()
 
 
+def _has_token(part: Part) -> bool:
+    return part.tokens > 0 if isinstance(part, Joined) else bool(part.rest(b"x"))
+
+
 def _filled(pieces: Sequence[bytes], tokens: dict[bytes, bytes]) -> bytes:
     return b"".join([tokens.get(piece, piece) for piece in pieces])
 
@@ -159,13 +180,18 @@ def _encoded_bodies(rendered: Rendered, sender: Sender) -> tuple[Part, Part]:
 
     This is the last transformation before encoding: nothing rewrites the links or the marker of the token afterwards.
     """
-    text, html = rendered.text.replace(MARKER, ""), rendered.html.replace(MARKER, "")
-    if rendered.nonce:
+    text = with_links(rendered.text, rendered.nonce, sender, html=False)
+    return smaller(text), smaller(with_links(rendered.html, rendered.nonce, sender, html=True))
+
+
+def with_links(content: str, nonce: str, sender: Sender, *, html: bool) -> str:
+    """Return `content` with the personal links instead of their placeholders, each with `MARKER` for the token."""
+    content = content.replace(MARKER, "")
+    if nonce:
         kinds = (unsubscribe_placeholder, preferences_placeholder, feedback_placeholder)
         for kind, link in zip(kinds, body_links(sender), strict=True):
-            place = kind(rendered.nonce)
-            text, html = text.replace(place, link), html.replace(place, escape(link))
-    return smaller(text), smaller(html)
+            content = content.replace(kind(nonce), escape(link) if html else link)
+    return content
 
 
 def _part_header(kind: str, part: Part) -> bytes:

@@ -51,15 +51,21 @@ class Sender:
         return _mailbox(self.reply_to or self.mailbox)[1]
 
 
-def shared_headers(subject: str, title: str, digest: str, sender: Sender, *, notice: bool) -> bytes:
-    """Return the headers that are the same for every recipient, up to the empty line. Raises ValueError."""
+def subject_header(subject: str) -> bytes:
+    """Return the field with the subject, and its CRLF."""
+    return f"Subject: {unstructured('Subject', single_line(subject))}\r\n".encode("ascii")
+
+
+def shared_headers(title: str, digest: str, sender: Sender, *, notice: bool) -> tuple[bytes, bytes]:
+    """Return the headers that are the same for every recipient: before the subject, and after it.
+
+    Raises ValueError.
+    """
     name, address = _mailbox(sender.mailbox)
     domain, contact = wire_domain(sender.domain), sender.contact()
     kind = "notice" if notice else "edition"
-    fields = [
-        ("From", named("From", single_line(name) or title, address)),
-        ("Reply-To", contact),
-        ("Subject", unstructured("Subject", single_line(subject))),
+    before = [("From", named("From", single_line(name) or title, address)), ("Reply-To", contact)]
+    after = [
         *([] if notice else _list_headers(title, digest, domain, contact)),
         ("Auto-Submitted", "auto-generated"),  # RFC 3834 section 5
         ("Precedence", "bulk"),  # the only header that some auto-responders check
@@ -68,7 +74,11 @@ def shared_headers(subject: str, title: str, digest: str, sender: Sender, *, not
         ("Content-Type", f'multipart/alternative; boundary="{BOUNDARY}"'),
     ]
     if sender.base_url is not None and not notice:
-        fields.append(("List-Archive", f"<{sender.base_url}/{digest}>"))
+        after.append(("List-Archive", f"<{sender.base_url}/{digest}>"))
+    return _fields(before), _fields(after)
+
+
+def _fields(fields: list[tuple[str, str]]) -> bytes:
     return "".join(f"{name}: {value}\r\n" for name, value in fields).encode("ascii")
 
 

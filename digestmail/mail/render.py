@@ -10,12 +10,12 @@ import secrets
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from math import ceil
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from digestmail.errors import RenderError
 from digestmail.mail.encoding import LARGEST_MESSAGE
+from digestmail.mail.fitting import fewest_cuts
 from digestmail.mail.i18n import languages
 from digestmail.mail.message import MessageTemplate
 from digestmail.mail.message_headers import Sender
@@ -24,7 +24,6 @@ from digestmail.mail.subjects import edition_subject
 from digestmail.mail.templates import Templates, compiled
 from digestmail.mail.trending_lines import build_trending
 from digestmail.mail.view_model import (
-    CUTS_PER_PAPER,
     Block,
     build_announcement,
     build_blocks,
@@ -41,8 +40,6 @@ from digestmail.model.theme import Appearance, Layout
 from digestmail.text.truncate import at_word
 
 _EDITION: Final = "email/edition.mjml"
-_SMALL_EXCESS: Final = 5_000
-"""Octets over the limit up to which leaving out links to citations may suffice."""
 _TWO_SIGNATURES: Final = 3_000
 """The octets of two DKIM signatures with the longest keys, reserved if the caller does not measure."""
 
@@ -71,7 +68,7 @@ class Renderer:
         """
         self.templates = Templates(own)
         self._imprint = single_line(imprint or "")
-        self._random_token = random_token
+        self.random_token = random_token
 
     def languages(self) -> tuple[str, ...]:
         """Return the available languages."""
@@ -96,25 +93,30 @@ class Renderer:
         their texts are shortened, then left out, then papers are only counted. `measure` returns the size of a message;
         without it, headers of usual size and two signatures are assumed. Raises RenderError.
         """
-        language_tag = language or look.language
-        render = partial(self.templates.render, language=language_tag)
-        nonce = self._random_token()
-        frame = build_frame(edition, base_url, nonce, feedback=feedback)
-        frame |= self.templates.language_context(language_tag) | {
-            "look": look,
-            "imprint": self._imprint,
-            "trending": build_trending(edition),
-            "since": edition.since,
-        }
+        nonce = self.random_token()
+        look = replace(look, language=language or look.language)
+        frame = self.edition_frame(edition, base_url, nonce, look, feedback=feedback)
+        frame |= self.parts(frame) | {"trending": build_trending(edition)}
         measured = measure or partial(_usual_octets, edition, base_url)
-        return _Fitting(
-            render,
-            frame,
-            build_blocks(edition, sections, replace(look, language=language_tag), base_url),
-            look.layout,
-            measured,
-            nonce,
-        ).largest()
+        blocks = build_blocks(edition, sections, look, base_url)
+        mails = _Mails(partial(self.templates.render, language=look.language), frame, blocks, look.layout, nonce)
+        return mails.after(fewest_cuts(lambda steps: measured(mails.after(steps)), mails.ranks))
+
+    def edition_frame(
+        self, edition: Edition, base_url: str | None, nonce: str, look: Appearance, *, feedback: bool
+    ) -> dict[str, Any]:
+        """Return the template variables that all emails of an edition in the language of `look` share."""
+        frame = build_frame(edition, base_url, nonce, feedback=feedback)
+        frame |= self.templates.language_context(look.language)
+        return frame | {"look": look, "imprint": self._imprint, "since": edition.since}
+
+    def parts(self, frame: dict[str, Any]) -> dict[str, Any]:
+        """Return the macros of each part of an email, which know `frame`. Raises RenderError."""
+        language = frame["lang"]
+        return {
+            "parts": self.templates.macros("email/parts.jinja", frame, language=language),
+            "text_parts": self.templates.macros("email/parts.txt", frame, language=language),
+        }
 
     def notice(
         self,
@@ -157,7 +159,7 @@ class Renderer:
 
         `language` is that of the sentences around the announcement; all else is as for `render`.
         """
-        nonce = self._random_token()
+        nonce = self.random_token()
         context = build_frame(edition, base_url, nonce) | build_announcement(announcement, look.language)
         context |= self.templates.language_context(language or look.language)
         context |= {"look": look, "imprint": self._imprint}
@@ -173,99 +175,48 @@ class Renderer:
         return Rendered(subject=subject, html=compiled(f"email/{name}.mjml", source), text=text, nonce=nonce)
 
 
-class _Fitting:
-    """Finds the smallest number of cuts with which the message of an edition fits."""
+class _Mails:
+    """The email of an edition after each number of cuts, rendered whole."""
 
     def __init__(
-        self,
-        render: Any,
-        frame: dict[str, Any],
-        blocks: tuple[Block, ...],
-        layout: Layout,
-        measure: Measure,
-        nonce: str,
+        self, render: Any, frame: dict[str, Any], blocks: tuple[Block, ...], layout: Layout, nonce: str
     ) -> None:
         self._render = render
         self._frame = frame
         self._blocks = blocks
         self._layout = layout
-        self._measure = measure
         self._nonce = nonce
-        self._ranks = sum(len(block.rows) for block in blocks)
+        self._made: dict[int, Rendered] = {}
+        self.ranks = sum(len(block.rows) for block in blocks)
 
-    def largest(self) -> Rendered:
-        """Return the email with almost the smallest number of cuts. Raises RenderError.
-
-        Within a round of cuts, which leaves the same out of every paper, the size falls almost evenly, so the search
-        interpolates: the Illinois method (Dowell and Jarratt, BIT 11, 1971). It ends when less room is left than one
-        cut makes on average.
-        """
-        uncut = self._mail(0)
-        if self._excess(uncut) < 0:
-            return uncut
-        too_few, over, enough, best = self._round(self._excess(uncut))
-        left = room = -float(self._excess(best))
-        lacking, fitted = over, None
-        while enough - too_few > 1 and left * (enough - too_few) > lacking + left:
-            guess = too_few + ceil((enough - too_few) * over / (over + room))
-            cuts = min(max(guess, too_few + 1), enough - 1)
-            candidate = self._mail(cuts)
-            excess = float(self._excess(candidate))
-            # An end that stays twice counts half, so that the next guess lies nearer to it.
-            if excess < 0:
-                enough, best, left = cuts, candidate, -excess
-                room, over = left, over / 2 if fitted is True else over
-            else:
-                too_few, lacking = cuts, excess
-                over, room = lacking, room / 2 if fitted is False else room
-            fitted = excess < 0
-        return best
-
-    def _round(self, over: float) -> tuple[int, float, int, Rendered]:
-        """Return the round of cuts with which the email begins to fit. Raises RenderError.
-
-        That is the cuts before it, the octets over the limit after those, the cuts after it, and the email after those.
-        """
-        too_few, enough, best = 0, CUTS_PER_PAPER, None
-        rounds = 1 if over < _SMALL_EXCESS else 2 if over < LARGEST_MESSAGE else 3
-        while best is None or enough - too_few > 1:
-            candidate = self._mail(rounds * self._ranks)
-            excess = self._excess(candidate)
-            if excess < 0:
-                enough, best = rounds, candidate
-            elif rounds == CUTS_PER_PAPER:
-                raise RenderError(
-                    f"{_EDITION}: even without papers the email is too large: "
-                    f"{self._measure(candidate):,} of {LARGEST_MESSAGE:,} octets"
-                )
-            else:
-                too_few, over = rounds, excess
-            rounds = min(rounds + 1, CUTS_PER_PAPER) if best is None else enough - 1
-        return too_few * self._ranks, float(over), enough * self._ranks, best
-
-    def _excess(self, mail: Rendered) -> int:
-        """Return by how many octets an email is too large; it is negative if the email fits."""
-        return self._measure(mail) - LARGEST_MESSAGE
+    def after(self, steps: int) -> Rendered:
+        """Return the email after `steps` cuts. Raises RenderError."""
+        if steps not in self._made:
+            self._made[steps] = self._mail(steps)
+        return self._made[steps]
 
     def _mail(self, steps: int) -> Rendered:
-        context = self._frame | content_after(self._blocks, self._ranks, steps, self._layout)
+        context = self._context(self._blocks, self.ranks, steps)
         return Rendered(
             subject=edition_subject(self._render, context),
             html=self._html(steps),
             text=self._render("email/edition.txt", context),
-            shortened=shortened_after(self._ranks, steps),
+            shortened=shortened_after(self.ranks, steps),
             nonce=self._nonce,
         )
 
+    def _context(self, blocks: tuple[Block, ...], ranks: int, steps: int) -> dict[str, Any]:
+        return self._frame | content_after(blocks, ranks, steps, self._layout)
+
     def _html(self, steps: int) -> str:
-        source = self._source(self._blocks, self._ranks, steps)
+        source = self._source(self._blocks, self.ranks, steps)
         try:
             return compiled(_EDITION, source)
         except RenderError as error:
             raise self._with_paper(error) from error
 
     def _source(self, blocks: tuple[Block, ...], ranks: int, steps: int) -> str:
-        source: str = self._render(_EDITION, self._frame | content_after(blocks, ranks, steps, self._layout))
+        source: str = self._render(_EDITION, self._context(blocks, ranks, steps))
         return source
 
     def _with_paper(self, error: RenderError) -> RenderError:

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, TypeVar
 
 import jinja2
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+from markupsafe import Markup
 from mjml import mjml2html
 
 from digestmail.errors import RenderError
@@ -22,6 +23,11 @@ from digestmail.mail.view_rows import Link, Row
 from digestmail.model.theme import Appearance, Palette, Theme
 from digestmail.text.truncate import at_sentence, at_word
 from digestmail.text.wrapping import wrap
+
+T = TypeVar("T")
+
+LINE: Final = "<!--|-->"
+"""Where the HTML has a line end, as templates write it: MJML removes white space between tags, but no comments."""
 
 _TEMPLATE_ERRORS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 """Exceptions that Python raises from a faulty template, besides Jinja2's own."""
@@ -59,14 +65,32 @@ class Templates:
 
     def render(self, name: str, context: dict[str, Any], *, language: str) -> str:
         """Render the template `name`. Raises RenderError."""
+        return self._checked(name, lambda: self._environment(language).get_template(name).render(context))
+
+    def _checked(self, name: str, work: Callable[[], T]) -> T:
+        """Return what `work` returns. Raises RenderError if it cannot."""
         try:
-            return self._environment(language).get_template(name).render(context)
+            return work()
         except jinja2.TemplateNotFound as error:
             raise RenderError(f"{error.name}: there is no such template") from error
         except jinja2.TemplateSyntaxError as error:
             raise RenderError(f"{error.name or name}, line {error.lineno}: {error.message}") from error
         except (jinja2.TemplateError, *_TEMPLATE_ERRORS) as error:
             raise RenderError(f"{_place(error, name)}: {error}") from error
+
+    def source(self, name: str, *, own: bool) -> str:
+        """Return the text of a template: the one in use, or the built-in one. It must exist."""
+        directories = self.directories if own else self.directories[-1:]
+        path = next(directory / name for directory in directories if (directory / name).is_file())
+        return path.read_text("utf-8", errors="replace")
+
+    def macros(self, name: str, context: dict[str, Any], *, language: str) -> Any:
+        """Return the macros of the template `name`, which know `context`, as attributes. Raises RenderError."""
+        return self._checked(name, lambda: self._environment(language).get_template(name).make_module(context))
+
+    def call(self, macros: Any, name: str, *arguments: Any) -> str:
+        """Return what the macro `name` makes of `arguments`. Raises RenderError."""
+        return self._checked(name, lambda: str(getattr(macros, name)(*arguments)))
 
     def language_context(self, language: str) -> dict[str, str]:
         """Return the template variables of a language: `lang`, `dir`, and the start and end sides of text."""
@@ -91,6 +115,7 @@ class Templates:
         )
         install_language(environment, language, self.directories)
         environment.filters |= {"fill": wrap, "shorten": at_word, "sentences": at_sentence}
+        environment.globals["line"] = Markup(LINE)  # noqa: S704 - a constant
         return environment
 
 
@@ -116,7 +141,7 @@ def compiled(name: str, source: str) -> str:
     if "<mj-" in html or "</mj-" in html:
         raise RenderError(f"{name}: contains a tag that is not MJML")
     # An email that is opened on its own is a page, and a page needs one main landmark (WAI-ARIA 1.2 section 5.3.4).
-    return html.replace(' role="article"', ' role="main"', 1)
+    return html.replace(' role="article"', ' role="main"', 1).replace(LINE, "\n")
 
 
 def _place(error: Exception, name: str) -> str:

@@ -7,7 +7,7 @@ then papers are only counted. Of a shortened text with a point, only the point r
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from functools import partial
@@ -44,7 +44,7 @@ _FEWEST_BARS: Final = 3
 _DIGESTS_SHOWN: Final = 20
 
 
-class _Detail(IntEnum):
+class Detail(IntEnum):
     """How much of a paper is shown."""
 
     DROPPED = 0
@@ -54,7 +54,7 @@ class _Detail(IntEnum):
     FULL = 4
 
 
-CUTS_PER_PAPER: Final = int(_Detail.FULL)
+CUTS_PER_PAPER: Final = int(Detail.FULL)
 """How often a paper can be cut until it is only counted."""
 
 
@@ -157,10 +157,8 @@ def build_blocks(
     ranks = {paper_id: rank for rank, paper_id in enumerate(paper_ids, start=1)}
     most = max((shown_count(entry.signals.upvotes) or 0 for entry in entries), default=0)
     return tuple(
-        Block(
-            topic=at_word(single_line(section.topic or ""), NAME_LENGTH),
-            for_you=isinstance(section, PersonalSection),
-            anchor="for-you" if isinstance(section, PersonalSection) else f"topic-{number}",
+        replace(
+            build_block(edition, section, number, base_url),
             rows=tuple(
                 build_row(
                     entry,
@@ -174,10 +172,21 @@ def build_blocks(
                 )
                 for entry, position, reasons in _placed(section, positions)
             ),
-            more=section.more,
-            more_url=_all_papers_url(edition, base_url, section.topic or ""),
         )
         for number, section in enumerate(sections, start=1)
+    )
+
+
+def build_block(edition: Edition, section: Section, number: int, base_url: str | None) -> Block:
+    """Convert the section with this number in the email, without its papers."""
+    for_you = isinstance(section, PersonalSection)
+    return Block(
+        topic=at_word(single_line(section.topic or ""), NAME_LENGTH),
+        for_you=for_you,
+        anchor="for-you" if for_you else f"topic-{number}",
+        rows=(),
+        more=section.more,
+        more_url=_all_papers_url(edition, base_url, section.topic or ""),
     )
 
 
@@ -198,21 +207,24 @@ def content_after(blocks: tuple[Block, ...], ranks: int, steps: int, layout: Lay
     rows = [row for block in blocks for row in block.rows]
     first = sections[0].rows[0] if sections else None
     lead = first if first is not None and not first.headline else None
+    shown = sum(len(block.rows) for block in sections)
+    upvoted = _upvoted(rows[1:] if lead else rows)
     return {
         "sections": sections,
         "lead": lead,
         "below_lead": tuple(_below(sections)) if lead else sections,
-        "count": sum(len(block.rows) for block in sections),
+        "overview": lead is None or (shown > 1 and bool(len(sections) > 1 or upvoted)),
+        "count": shown,
         "top": rows[0] if rows else None,
         "runners_up": tuple(rows[1:3]),
-        "upvoted": _upvoted(rows[1:] if lead else rows),
+        "upvoted": upvoted,
         "left_over": sum(block.more for block in cut if not block.rows),
     }
 
 
 def shortened_after(ranks: int, steps: int) -> int:
     """Return the texts of how many papers are shortened, or left out, after `steps` cuts."""
-    return min(max(steps - ranks * (_Detail.FULL - _Detail.WITHOUT_CITE), 0), ranks)
+    return min(max(steps - ranks * (Detail.FULL - Detail.WITHOUT_CITE), 0), ranks)
 
 
 def _below(sections: tuple[Block, ...]) -> Iterator[Block]:
@@ -231,32 +243,41 @@ def only_row(blocks: tuple[Block, ...], rank: int) -> tuple[Block, ...]:
 
 def _upvoted(rows: list[Row]) -> tuple[Row, ...]:
     """Return the most upvoted papers, most first, with bars in proportion; none if there are too few to compare."""
-    voted = sorted(((row.upvotes, row) for row in rows if row.upvotes), key=lambda pair: -pair[0])
+    return tuple(replace(rows[at], bar=bar) for at, bar in bars([row.upvotes for row in rows]))
+
+
+def bars(upvotes: Sequence[int | None]) -> list[tuple[int, int]]:
+    """Return (index, width of the bar in percent) of the most upvoted papers, most first.
+
+    There are none if too few papers have upvotes to compare.
+    """
+    voted = sorted([(-number, at) for at, number in enumerate(upvotes) if number])
     if len(voted) < _FEWEST_BARS:
-        return ()
-    return tuple(replace(row, bar=bar_width(upvotes, voted[0][0])) for upvotes, row in voted[:_BARS])
+        return []
+    return [(at, bar_width(-number, -voted[0][0])) for number, at in voted[:_BARS]]
 
 
 def _cut(block: Block, ranks: int, steps: int, layout: Layout) -> Block:
-    rows = tuple(_shown(row, _detail(row.rank, ranks, steps), layout) for row in block.rows)
+    rows = tuple(shown_row(row, detail_after(row.rank, ranks, steps), layout) for row in block.rows)
     kept = tuple(row for row in rows if row is not None)
     return replace(block, rows=kept, more=block.more + len(rows) - len(kept))
 
 
-def _detail(rank: int, ranks: int, steps: int) -> _Detail:
+def detail_after(rank: int, ranks: int, steps: int) -> Detail:
     """Return how much of the paper of this rank is shown. Cuts cycle from the last rank to the first."""
     rounds = -(-(steps - (ranks - rank)) // ranks)
-    return _Detail(_Detail.FULL - min(max(rounds, 0), CUTS_PER_PAPER))
+    return Detail(Detail.FULL - min(max(rounds, 0), CUTS_PER_PAPER))
 
 
-def _shown(row: Row, detail: _Detail, layout: Layout) -> Row | None:
-    if detail is _Detail.DROPPED:
+def shown_row(row: Row, detail: Detail, layout: Layout) -> Row | None:
+    """Return a paper with this detail; None if it is only counted."""
+    if detail is Detail.DROPPED:
         return None
-    if detail is _Detail.HEADLINE or layout is Layout.HEADLINES:
+    if detail is Detail.HEADLINE or layout is Layout.HEADLINES:
         return replace(row, headline=True)
-    if detail is _Detail.FULL:
+    if detail is Detail.FULL:
         return row
-    if detail is _Detail.WITHOUT_CITE:
+    if detail is Detail.WITHOUT_CITE:
         return replace(_without(row, "cite"), points=())
     return replace(
         _without(row, "cite", "pdf"), points=(), text="" if row.point else at_sentence(row.text, _SHORT_TEXT[layout])

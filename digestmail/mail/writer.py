@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 
 from digestmail.errors import RenderError
+from digestmail.mail.assembly import Assembly
 from digestmail.mail.dkim import Signer
+from digestmail.mail.edition_messages import EditionMessages
 from digestmail.mail.message import MessageTemplate
 from digestmail.mail.message_headers import Sender
+from digestmail.mail.parts import CannotAssembleError
 from digestmail.mail.render import Renderer, page
+from digestmail.mail.reusable import ReusableTemplate
 from digestmail.model.deliveries import Rendered
 from digestmail.model.editions import Edition
 from digestmail.model.selection import Section
@@ -57,6 +62,31 @@ class MailWriter:
         made = MessageTemplate(rendered, self.sender, digest=edition.base, title=edition.title, signers=self.signers)
         self._last = edition, rendered, made
         return made
+
+    def edition_messages(self, edition: Edition, language: str | None) -> EditionMessages:
+        """Return the messages of `edition` for readers who each get another choice of its papers.
+
+        `language` is that of their segment.
+        """
+        whole = partial(self._whole_message, language=language)
+        return EditionMessages(partial(self._assembly, edition, language), whole)
+
+    def _whole_message(
+        self, edition: Edition, sections: tuple[Section, ...], *, language: str | None
+    ) -> MessageTemplate:
+        return self.edition_message(edition, self.render(edition, sections, language=language))
+
+    def _assembly(self, edition: Edition, language: str | None) -> Assembly:
+        """Return what assembles the emails of `edition`. Raises RenderError or CannotAssembleError."""
+        if edition.announcement is not None:
+            raise CannotAssembleError("an announcement has no papers")
+        look = self._themes.get(edition.base, Appearance())
+        look = replace(look, language=language or look.language)
+        try:
+            template = ReusableTemplate(self.sender, digest=edition.base, title=edition.title, signers=self.signers)
+        except ValueError as error:
+            raise RenderError(f"cannot write the headers: {error}") from error
+        return Assembly(self.renderer, template, edition, look, base_url=self.sender.base_url, feedback=self._feedback)
 
     def notice_message(self, rendered: Rendered, title: str) -> MessageTemplate:
         """Return the message template of a notice."""

@@ -25,6 +25,8 @@ from digestmail.storage.upsert import chunks
 
 _PICK: Final = Struct("<HI")
 _EDITIONS_AT_ONCE: Final = 50
+_MOST_REASONS: Final = 20_000
+"""Of one edition in memory."""
 MOST_POSITIONS: Final = 0xFFFF
 """The highest position in an edition."""
 
@@ -99,21 +101,55 @@ def add_reasons(connection: Connection, edition_id: int, reasons: Collection[New
 
 def section(connection: Connection, edition: Edition, edition_id: int, packed: bytes | None) -> PersonalSection | None:
     """Return the section "For you" of a delivery; None if it has none."""
-    picked = list(unpack(packed))
-    if not picked:
+    if not packed:
         return None
-    entries = dict(enumerate(edition.entries, start=1))
-    for some in chunks([position for position, _ in picked if position not in entries]):
+    stored = StoredPicks(edition, edition_id)
+    stored.read(connection, packed)
+    return stored.section(packed)
+
+
+class StoredPicks:
+    """The papers and reasons of one edition, which are read once for all its readers."""
+
+    def __init__(self, edition: Edition, edition_id: int) -> None:
+        """Nothing is read yet."""
+        self._edition_id = edition_id
+        self._entries = dict(enumerate(edition.entries, start=1))
+        self._reasons: dict[int, PickReason] = {}
+
+    def has(self, packed: bytes) -> bool:
+        """Return whether everything was read that these picks of a delivery need."""
+        return all(position in self._entries and number in self._reasons for position, number in unpack(packed))
+
+    def read(self, connection: Connection, packed: bytes) -> None:
+        """Read what these picks of a delivery need."""
+        picked = list(unpack(packed))
+        self._read_papers(connection, [position for position, _ in picked if position not in self._entries])
+        if any(number not in self._reasons for _, number in picked):
+            self._read_reasons(connection, {number for _, number in picked})
+
+    def section(self, packed: bytes) -> PersonalSection:
+        """Return the section "For you" of a delivery with these picks, which were read."""
+        picked = list(unpack(packed))
+        return PersonalSection(
+            topic=None,
+            entries=tuple([self._entries[position] for position, _ in picked]),
+            reasons=tuple([self._reasons[number] for _, number in picked]),
+            positions=tuple([position for position, _ in picked]),
+        )
+
+    def _read_papers(self, connection: Connection, positions: list[int]) -> None:
         p = picked_papers.c
-        stored = select(p.position, p.content).where(p.edition_id == edition_id, p.position.in_(some))
-        entries |= {row.position: _as_json().validate_json(row.content) for row in connection.execute(stored)}
-    reasons = _reasons_in(connection, [edition_id], {number for _, number in picked})
-    return PersonalSection(
-        topic=None,
-        entries=tuple(entries[position] for position, _ in picked),
-        reasons=tuple(reasons[edition_id, number] for _, number in picked),
-        positions=tuple(position for position, _ in picked),
-    )
+        for some in chunks(positions):
+            stored = select(p.position, p.content).where(p.edition_id == self._edition_id, p.position.in_(some))
+            rows = connection.execute(stored)
+            self._entries |= {row.position: _as_json().validate_json(row.content) for row in rows}
+
+    def _read_reasons(self, connection: Connection, numbers: Collection[int]) -> None:
+        if len(self._reasons) > _MOST_REASONS:
+            self._reasons.clear()
+        found = _reasons_in(connection, [self._edition_id], numbers)
+        self._reasons |= {number: reason for (_, number), reason in found.items()}
 
 
 def _reason(row: Row[Any]) -> PickReason:

@@ -67,6 +67,7 @@ def edition_composer(config: Config, database: Database, writer: MailWriter, tok
         sender=config.mail.sender_address,
         domain=writer.sender.domain,
         bounce_address=config.mail.bounce_address,
+        edition_messages=writer.edition_messages,
     )
 
 
