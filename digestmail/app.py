@@ -131,9 +131,14 @@ class App(AbstractContextManager["App"]):
 
     def outputs(self) -> OutputSetup:
         """Return what outputs are created from."""
-        templates = self.mail.renderer.templates
         return OutputSetup(
-            self.config, self.base, self.database, self.wall_clock, self.digests, templates, self._configured_at
+            self.config,
+            self.base,
+            self.database,
+            self.wall_clock,
+            self.digests,
+            lambda: self.mail.renderer.templates,
+            self._configured_at,
         )
 
     def send_notices(self, *, stop: Stop = never) -> DeliverReport:

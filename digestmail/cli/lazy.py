@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class CommandPlace:
     """Where a command is: a module of `digestmail.cli`, and a `typer.Typer` in it or a function that registers it."""
 
     module: str
@@ -27,7 +27,7 @@ class Place:
 class Lazy:
     """A command that is not imported yet."""
 
-    place: Place
+    place: CommandPlace
     help: str
     """The first sentence of its help."""
 
@@ -70,7 +70,7 @@ class LazyCommands(MutableMapping[str, "Command"]):
         return name in self._names
 
 
-def load(name: str, place: Place) -> Command:
+def load(name: str, place: CommandPlace) -> Command:
     """Import a command and build it. Raises KeyError if its place has no command of this name."""
     found = getattr(import_module(f"digestmail.cli.{place.module}"), place.attribute)
     # With a callback, Typer builds a group even around a single command.

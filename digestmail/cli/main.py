@@ -10,58 +10,65 @@ from typing import Annotated, Final
 import typer
 
 from digestmail import __version__
-from digestmail.cli.lazy import Lazy, Place, lazy_group
+from digestmail.cli.lazy import CommandPlace, Lazy, lazy_group
 from digestmail.cli.options import ConfigPath
 
 COMMANDS: Final = {
-    "init": Lazy(Place("init"), "Write a small working configuration."),
+    "init": Lazy(CommandPlace("init"), "Write a small working configuration."),
     "check": Lazy(
-        Place("start"),
+        CommandPlace("start"),
         "Check the configuration, database and templates, and show the state of sources, schedule and outbox.",
     ),
-    "status": Lazy(Place("start"), "Show on one screen how digestmail is doing, and what needs you."),
+    "status": Lazy(CommandPlace("start"), "Show on one screen how digestmail is doing, and what needs you."),
     "demo": Lazy(
-        Place("start"), "Collect, publish and deliver a bundled sample into a mailbox on disk, without network access."
+        CommandPlace("start"),
+        "Collect, publish and deliver a bundled sample into a mailbox on disk, without network access.",
     ),
-    "run": Lazy(Place("pipeline"), "Collect, publish and deliver everything that is due."),
-    "collect": Lazy(Place("pipeline"), "Read every source and store the papers."),
+    "run": Lazy(CommandPlace("pipeline"), "Collect, publish and deliver everything that is due."),
+    "collect": Lazy(CommandPlace("pipeline"), "Read every source and store the papers."),
     "publish": Lazy(
-        Place("pipeline"), "Publish every digest that is due: create the edition and queue one delivery per subscriber."
+        CommandPlace("pipeline"),
+        "Publish every digest that is due: create the edition and queue one delivery per subscriber.",
     ),
-    "deliver": Lazy(Place("pipeline"), "Send the queued deliveries that are due."),
+    "deliver": Lazy(CommandPlace("pipeline"), "Send the queued deliveries that are due, then editions to outputs."),
     "send": Lazy(
-        Place("pipeline"),
+        CommandPlace("pipeline"),
         "Send an edition that is out to subscribers who did not get it, such as those who subscribed since.",
     ),
-    "doctor": Lazy(Place("doctor"), "Run `check`, and examine DNS records, mail servers, web pages, clock and disk."),
-    "announce": Lazy(Place("announce"), "Send a Markdown file once to all readers of a digest."),
+    "doctor": Lazy(
+        CommandPlace("doctor"), "Run `check`, and examine DNS records, mail servers, web pages, clock and disk."
+    ),
+    "announce": Lazy(CommandPlace("announce"), "Send a Markdown file once to all readers of a digest."),
     "up": Lazy(
-        Place("up"),
+        CommandPlace("up"),
         "Do everything until SIGTERM: collect, publish and deliver on schedule, read bounces, serve the web pages.",
     ),
-    "web": Lazy(Place("servers"), "Serve the web pages, feeds and API over HTTP until SIGTERM."),
-    "preview": Lazy(Place("servers"), "Show an email in the browser as subscribers receive it."),
+    "web": Lazy(CommandPlace("servers"), "Serve the web pages, feeds and API over HTTP until SIGTERM."),
+    "preview": Lazy(CommandPlace("servers"), "Show an email in the browser as subscribers receive it."),
     "bounces": Lazy(
-        Place("bounces"), 'Process bounces, complaints and unsubscribe emails; with kind = "listen", run until SIGTERM.'
+        CommandPlace("bounces"),
+        'Process bounces, complaints and unsubscribe emails; with kind = "listen", run until SIGTERM.',
     ),
-    "explain": Lazy(Place("show"), "Explain for every digest why a paper was, will be or will not be selected."),
-    "backtest": Lazy(Place("backtest"), "Compare what another configuration would have sent with the stored papers."),
-    "backup": Lazy(Place("database"), "Write a consistent copy of the database to FILE, while it is in use."),
-    "restore": Lazy(Place("database"), "Replace the database by a backup."),
-    "suppressions": Lazy(Place("bounces", "suppressed"), "Addresses that receive no email, and why."),
-    "config": Lazy(Place("configuration", "app"), "The configuration: where it is, show it, edit it."),
-    "sources": Lazy(Place("sources", "app"), "Where papers come from."),
-    "subscribers": Lazy(Place("subscribers", "app"), "Subscribers and their subscriptions."),
-    "deliveries": Lazy(Place("deliveries", "app"), "Deliveries, their attempts and their results."),
-    "outputs": Lazy(Place("outputs", "app"), "Outputs beside email: webhooks, chats, files."),
-    "dkim": Lazy(Place("dkim", "app"), "DKIM keys and their DNS records."),
-    "oauth": Lazy(Place("oauth", "app"), "OAuth 2 logins to mail servers."),
-    "secrets": Lazy(Place("secrets", "app"), "Secrets that sign the links in emails."),
-    "papers": Lazy(Place("show", "papers"), "Papers that the sources listed."),
-    "editions": Lazy(Place("show", "editions"), "Published editions."),
-    "topics": Lazy(Place("topics", "app"), "Choose and tune topics."),
-    "templates": Lazy(Place("templates", "app"), "List, copy and check templates."),
-    "database": Lazy(Place("database", "database"), "Check the database, and tidy it up."),
+    "explain": Lazy(CommandPlace("show"), "Explain for every digest why a paper was, will be or will not be selected."),
+    "backtest": Lazy(
+        CommandPlace("backtest"), "Compare what another configuration would have sent with the stored papers."
+    ),
+    "backup": Lazy(CommandPlace("database"), "Write a consistent copy of the database to FILE, while it is in use."),
+    "restore": Lazy(CommandPlace("database"), "Replace the database by a backup."),
+    "suppressions": Lazy(CommandPlace("bounces", "suppressed"), "Addresses that receive no email, and why."),
+    "config": Lazy(CommandPlace("configuration", "app"), "The configuration: where it is, show it, edit it."),
+    "sources": Lazy(CommandPlace("sources", "app"), "Where papers come from."),
+    "subscribers": Lazy(CommandPlace("subscribers", "app"), "Subscribers and their subscriptions."),
+    "deliveries": Lazy(CommandPlace("deliveries", "app"), "Deliveries, their attempts and their results."),
+    "outputs": Lazy(CommandPlace("outputs", "app"), "Outputs beside email: webhooks, chats, files."),
+    "dkim": Lazy(CommandPlace("dkim", "app"), "DKIM keys and their DNS records."),
+    "oauth": Lazy(CommandPlace("oauth", "app"), "OAuth 2 logins to mail servers."),
+    "secrets": Lazy(CommandPlace("secrets", "app"), "Secrets that sign the links in emails."),
+    "papers": Lazy(CommandPlace("show", "papers"), "Papers that the sources listed."),
+    "editions": Lazy(CommandPlace("show", "editions"), "Published editions."),
+    "topics": Lazy(CommandPlace("topics", "app"), "Choose and tune topics."),
+    "templates": Lazy(CommandPlace("templates", "app"), "List, copy and check templates."),
+    "database": Lazy(CommandPlace("database", "database"), "Check the database, and tidy it up."),
 }
 """Where each command is. The modules are imported when a command is used, not for `--help`."""
 

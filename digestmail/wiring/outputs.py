@@ -63,7 +63,8 @@ class OutputSetup:
     database: Database
     clock: Clock
     digests: Sequence[Digest]
-    templates: Templates
+    templates: Callable[[], Templates]
+    """Loads them when they are needed."""
     configured_at: datetime
     """When the configuration was read."""
 
@@ -149,7 +150,7 @@ class OutputSetup:
         from digestmail.outputs.pages import PageFormat, PageRenderer
 
         pages = PageRenderer(
-            self.templates,
+            self.templates(),
             looks={digest.name: digest.look for digest in self.digests},
             titles={digest.name: digest.title for digest in self.digests},
             base_url=self.config.base_url,

@@ -8,7 +8,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from digestmail.cli.lazy import Lazy, Place, lazy_group, load
+from digestmail.cli.lazy import CommandPlace, Lazy, lazy_group, load
 from digestmail.cli.main import COMMANDS, app
 
 
@@ -34,7 +34,7 @@ def test_a_mistyped_command_is_answered_with_the_nearest_one():
 
 
 def test_a_command_that_was_added_directly_is_listed_behind_those_of_the_table():
-    program = typer.Typer(cls=lazy_group({"status": Lazy(Place("start"), "Look.")}), rich_markup_mode=None)
+    program = typer.Typer(cls=lazy_group({"status": Lazy(CommandPlace("start"), "Look.")}), rich_markup_mode=None)
 
     @program.callback()
     def root() -> None:

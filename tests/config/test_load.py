@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from digestmail.config import (
+    alerts,
     bounces,
     digests,
     embeddings,
@@ -415,6 +416,7 @@ TABLES: dict[str, tuple[type[BaseModel], ...]] = {
     "embeddings": (embeddings.EmbeddingsTable,),
     "summaries": (summaries.SummariesTable,),
     "enrichment": (enrichment.EnrichmentTable,),
+    "alerts": (alerts.AlertsTable,),
     "profile": (profile.ProfileTable,),
     "web": (web.WebTable,),
     "logs": (logs.LogsTable,),

@@ -16,7 +16,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[2] / "digestmail"
 ROOT_MODULES = {"__init__", "__main__", "app", "clock", "daemon", "errors"}
 DOORS = ("cli/", "web/", "preview/", "demo/", "service/", "daemon.py", "__main__.py")
-LONGEST_FILE, LONGEST_FUNCTION, LONGEST_APP = 300, 40, 230
+LONGEST_FILE, LONGEST_FUNCTION, LONGEST_APP = 300, 40, 250
 OPENS = {"connect", "begin", "begin_dry_run", "lock"}
 
 LONG_FILES = {
