@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from http import HTTPStatus
-from typing import Any, Final, Self
+from typing import Final, Self
 
 from digestmail.clock import Clock
 from digestmail.errors import OutputError, OutputGoneError, SourceError
 from digestmail.sources.http.body import ACCEPTED_CODINGS
 from digestmail.sources.http.connections import Connections
-from digestmail.sources.http.failures import translated_errors
+from digestmail.sources.http.exchange import HttpRequest, HttpResponse, exchange
 from digestmail.sources.http.network import Budget
 from digestmail.sources.http.proxies import Proxies
-from digestmail.sources.http.request import request_url
-from digestmail.sources.http.response import body_of, header_values
 from digestmail.sources.http.retry_after import backoff, wished_wait
 from digestmail.sources.http.ssrf import Target, parse_target
 
@@ -35,28 +32,6 @@ class HttpSettings:
     proxies: Proxies = field(default_factory=Proxies)
     direct_hosts: frozenset[str] = frozenset()
     """Hosts that are connected to without a proxy: those in `network.allow_private_hosts`."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Response:
-    """The response to a request."""
-
-    status: int
-    headers: Mapping[str, str]
-    """By lower-case name."""
-    body: bytes
-
-    @property
-    def is_success(self) -> bool:
-        """Whether the status is 2xx."""
-        return HTTPStatus.OK <= self.status < HTTPStatus.MULTIPLE_CHOICES
-
-    def json(self) -> Any:
-        """Return the body as JSON; None if it is none."""
-        try:
-            return json.loads(self.body)
-        except (ValueError, RecursionError):
-            return None
 
 
 class Requests:
@@ -86,7 +61,7 @@ class Requests:
 
     def send(
         self, method: str, url: str, *, headers: Mapping[str, str], content: bytes = b"", read: bool = True
-    ) -> Response:
+    ) -> HttpResponse:
         """Send a request. Raises OutputError if there is no complete response in time.
 
         Without `read`, the body of a success is not read: its status is all that counts, even if the connection is
@@ -98,7 +73,9 @@ class Requests:
         except SourceError as error:
             raise OutputError(self._hidden(str(error)), status=error.status) from error
 
-    def _send(self, method: str, target: Target, *, headers: Mapping[str, str], content: bytes, read: bool) -> Response:
+    def _send(
+        self, method: str, target: Target, *, headers: Mapping[str, str], content: bytes, read: bool
+    ) -> HttpResponse:
         proxy = None if target.host in self._settings.direct_hosts else self._settings.proxies.of(target)
         fields = {
             "Host": target.authority,
@@ -108,23 +85,16 @@ class Requests:
             **({"Content-Length": str(len(content))} if method != "GET" else {}),
             **headers,
         }
-        with (
-            translated_errors(target, proxy, self._timeout),
-            self._connections.pool(proxy).stream(
-                method,
-                request_url(target, proxy),
-                headers=[(name.encode("ascii"), value.encode("latin-1")) for name, value in fields.items()],
-                content=content,
-                extensions={"sni_hostname": target.host},
-            ) as response,
-        ):
-            found = header_values(response)
-            plain = Response(status=response.status, headers=found, body=b"")
-            if plain.is_success and not read:
-                return plain
-            return Response(status=response.status, headers=found, body=body_of(response, found, target, _MOST_BYTES))
+        return exchange(
+            self._connections,
+            proxy,
+            HttpRequest(method=method, target=target, headers=fields, content=content),
+            timeout=self._timeout,
+            max_body_bytes=_MOST_BYTES,
+            is_body_needed=lambda response: read or not response.is_success,
+        )
 
-    def failure(self, response: Response, what: str, hint: str = "") -> OutputError:
+    def failure(self, response: HttpResponse, what: str, hint: str = "") -> OutputError:
         """Return the error for a response that is no success. `what` names the receiver."""
         status = response.status
         message = f"{what} answered {status}{hint}{self._reason(response)}"
@@ -134,12 +104,12 @@ class Requests:
             message = f"{what} answered {status}; redirects are not followed: configure the final address"
         return OutputError(message, status=status, retry_after=self.wait(response, self._settings.clock.now()))
 
-    def wait(self, response: Response, now: datetime) -> float | None:
+    def wait(self, response: HttpResponse, now: datetime) -> float | None:
         """Return for how many seconds the server asks to be left alone, with any status."""
         wished = None if response.is_success else wished_wait(response.headers, now)
         return wished if wished is not None else backoff(response.headers)
 
-    def _reason(self, response: Response) -> str:
+    def _reason(self, response: HttpResponse) -> str:
         """Return what the server says, in one line, without secrets that it repeats."""
         text = self._hidden(response.body[: _LONGEST_REASON * 4].decode("utf-8", "replace"))
         line = " ".join("".join(one if one.isprintable() else " " for one in text).split())[:_LONGEST_REASON]

@@ -18,9 +18,10 @@ from digestmail.clock import Clock
 from digestmail.errors import OutputError
 from digestmail.model.papers import Paper
 from digestmail.outputs.base import OutputMessage
-from digestmail.outputs.requests import HttpSettings, Requests, Response
+from digestmail.outputs.requests import HttpSettings, Requests
 from digestmail.outputs.zotero_items import is_key, item, object_key
 from digestmail.selection.segments import for_all_topics
+from digestmail.sources.http.exchange import HttpResponse
 
 MOST_ITEMS: Final = 50
 """The number of items in one request."""
@@ -167,7 +168,7 @@ class _Library:
             if len(found) < _PAGE:
                 return
 
-    def _get(self, path: str) -> Response:
+    def _get(self, path: str) -> HttpResponse:
         return self._checked(self._send("GET", f"{self._url}/{path}"))
 
     def _write(self, path: str, objects: Sequence[_Json]) -> dict[int, _Json]:
@@ -193,7 +194,7 @@ class _Library:
             raise OutputError(f"Zotero's report lacks {len(missing)} of {len(objects)} objects", status=response.status)
         return failed
 
-    def _checked(self, response: Response) -> Response:
+    def _checked(self, response: HttpResponse) -> HttpResponse:
         if not response.is_success:
             raise self._requests.failure(response, "Zotero", _HINTS.get(response.status, ""))
         return response
@@ -210,13 +211,13 @@ class _Library:
         count = f"{len(others)} of the " if what == "papers" else ""
         raise OutputError(f"Zotero refused {count}{what}: {_reason(first)}", status=status, permanent=permanent)
 
-    def _json(self, response: Response) -> list[Any]:
+    def _json(self, response: HttpResponse) -> list[Any]:
         found = response.json()
         if not isinstance(found, list):
             raise OutputError("Zotero's response is not a list", status=response.status)
         return found
 
-    def _send(self, method: str, url: str, body: bytes = b"") -> Response:
+    def _send(self, method: str, url: str, body: bytes = b"") -> HttpResponse:
         """Send a request, after the pause that the response before it asked for."""
         if self._pause > _LONGEST_PAUSE:
             raise OutputError(f"Zotero asks for a pause of {self._pause:.0f} seconds", retry_after=self._pause)

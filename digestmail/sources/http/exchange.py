@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from http import HTTPStatus
+from typing import Any
 
 from digestmail.clock import Clock
 from digestmail.sources.http.body import ACCEPTED_CODINGS
 from digestmail.sources.http.connections import Connections
 from digestmail.sources.http.failures import translated_errors
 from digestmail.sources.http.network import Budget
-from digestmail.sources.http.proxies import Proxies
+from digestmail.sources.http.proxies import Proxies, ProxyServer
 from digestmail.sources.http.request import request_url
 from digestmail.sources.http.response import body_of, header_values
-from digestmail.sources.http.ssrf import parse_target
+from digestmail.sources.http.ssrf import Target, parse_target
 from digestmail.text.hosts import is_local
 
 
@@ -25,6 +28,59 @@ class HttpResponse:
     headers: Mapping[str, str]
     """By lower-case name."""
     body: bytes
+
+    @property
+    def is_success(self) -> bool:
+        """Whether the status is 2xx."""
+        return HTTPStatus.OK <= self.status < HTTPStatus.MULTIPLE_CHOICES
+
+    def json(self) -> Any:
+        """Return the body as JSON; None if it is none."""
+        try:
+            return json.loads(self.body)
+        except (ValueError, RecursionError):
+            return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpRequest:
+    """A request with all its headers."""
+
+    method: str
+    target: Target
+    headers: Mapping[str, str]
+    content: bytes | None = None
+
+
+def exchange(
+    connections: Connections,
+    proxy: ProxyServer | None,
+    request: HttpRequest,
+    *,
+    timeout: float,
+    max_body_bytes: int,
+    is_body_needed: Callable[[HttpResponse], bool] = lambda _: True,
+) -> HttpResponse:
+    """Send a request; return the response, whatever its status is. Redirects are not followed.
+
+    `timeout` is what errors name; the time limit is that of `connections`. Raises SourceError if there is no response
+    in time, or one that is damaged or too large.
+    """
+    with (
+        translated_errors(request.target, proxy, timeout),
+        connections.pool(proxy).stream(
+            request.method,
+            request_url(request.target, proxy),
+            headers=[(name.encode("ascii"), value.encode("latin-1")) for name, value in request.headers.items()],
+            content=request.content,
+            extensions={"sni_hostname": request.target.host},
+        ) as response,
+    ):
+        fields = header_values(response)
+        found = HttpResponse(status=response.status, headers=fields, body=b"")
+        if request.method == "HEAD" or not is_body_needed(found):
+            return found
+        return replace(found, body=body_of(response, fields, request.target, max_body_bytes))
 
 
 class HttpExchange:
@@ -61,18 +117,7 @@ class HttpExchange:
             headers |= {"Content-Type": "application/x-www-form-urlencoded", "Content-Length": str(len(form))}
         budget.start(self._timeout)
         try:
-            with (
-                translated_errors(target, proxy, self._timeout),
-                connections.pool(proxy).stream(
-                    method,
-                    request_url(target, proxy),
-                    headers=[(name.encode("ascii"), value.encode("latin-1")) for name, value in headers.items()],
-                    content=form,
-                    extensions={"sni_hostname": target.host},
-                ) as response,
-            ):
-                fields = header_values(response)
-                body = b"" if method == "HEAD" else body_of(response, fields, target, self._max_body_bytes)
-                return HttpResponse(status=response.status, headers=fields, body=body)
+            request = HttpRequest(method=method, target=target, headers=headers, content=form)
+            return exchange(connections, proxy, request, timeout=self._timeout, max_body_bytes=self._max_body_bytes)
         finally:
             connections.close()
