@@ -39,12 +39,12 @@ def check(
         raise typer.Exit(1)
 
 
-def status(config: ConfigPath = None, json: Json = False) -> None:
+def status(config: ConfigPath = None, now: Now = None, json: Json = False) -> None:
     """Show on one screen how digestmail is doing, and what needs you. Exits with 1 if something does."""
     from digestmail.cli import printing, status_text
     from digestmail.status.overview import status as look
 
-    with open_app(config) as app:
+    with open_app(config, now) as app:
         found = look(app)
     if json:
         printing.as_json(found)

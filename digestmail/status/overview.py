@@ -69,7 +69,7 @@ class Status:
 
 def status(app: App, *, editions: int = _EDITIONS) -> Status:
     """Look at everything that can be looked at quickly. Deliveries are counted only for the last `editions`."""
-    now = app.wall_clock.now()
+    now = app.clock.now()
     found = check(app, connect=False, thorough=False)
     since = now - timedelta(days=DAYS - 1)
     with app.database.connect() as connection:

@@ -145,3 +145,11 @@ def test_the_growth_is_known_after_a_day():
 def test_sizes_and_shares_are_short():
     assert [in_bytes(count) for count in (999, 1_500, 2_500_000_000)] == ["999 B", "1.5 kB", "2.5 GB"]
     assert [share(3, 1000), share(0, 0)] == ["0.30 %", "-"]
+
+
+def test_after_a_replay_the_status_can_be_seen_from_then(app, httpserver, tmp_path):
+    serve(httpserver, 200)
+    app.run()
+    said = digestmail(tmp_path, "status", "--now", "2026-04-02T12:00:00Z")
+    assert "feed  .............#  fresh" in said
+    assert "last read" in digestmail(tmp_path, "status", status=1)
