@@ -32,7 +32,7 @@ unit: $(VENV)/.dev ## the tests that need no server, browser or other program
 	$(BIN)/pytest --unit $(PARALLEL) -q -p no:schemathesis -p no:pytest_httpserver
 
 long: $(VENV)/.dev ## kill the workers well over a thousand times; some minutes
-	DIGESTMAIL_TEST_LONG=1 $(BIN)/pytest -n auto -q -rP tests/e2e/test_kills.py
+	DIGESTMAIL_TEST_LONG=1 $(BIN)/pytest -n auto -q -rP tests/e2e/test_kills.py tests/e2e/test_scheduled_ci.py
 
 fuzz: $(VENV)/.dev ## damaged inputs for everything that reads untrusted octets; FUZZ_SECONDS for each of them
 	FUZZ_SECONDS=$(FUZZ_SECONDS) $(BIN)/pytest -n 0 -q -s tests/fuzz
@@ -50,8 +50,7 @@ lint: $(VENV)/.dev ## ruff: rules and format
 	$(BIN)/ruff format --check .
 
 types: $(VENV)/.dev ## mypy: --strict for the package, the tests as tests/mypy.ini says
-	$(BIN)/mypy
-	$(BIN)/mypy --config-file tests/mypy.ini
+	$(BIN)/mypy & package=$$!; $(BIN)/mypy --config-file tests/mypy.ini; tests=$$?; wait $$package && exit $$tests
 
 imports: $(VENV)/.dev ## import-linter: imports run one way
 	$(BIN)/lint-imports

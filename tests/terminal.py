@@ -13,8 +13,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 _ON_TERMINAL = """
-import fcntl, os, sys, termios
+import fcntl, os, signal, sys, termios
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)  # so that Ctrl-C is a signal, and passwords are read from it
+signal.signal(signal.SIGINT, signal.SIG_DFL)  # what a shell starts in the background ignores it
 os.execv(sys.executable, [sys.executable, "-m", "digestmail", *sys.argv[1:]])
 """
 

@@ -29,6 +29,8 @@ from digestmail.storage import schema as tables
 from digestmail.storage import subscribers
 from digestmail.storage.database import Database
 
+pytestmark = pytest.mark.slow
+
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 NEW_YORK, BERLIN, CHATHAM = map(ZoneInfo, ("America/New_York", "Europe/Berlin", "Pacific/Chatham"))
 FIRST, LAST = date(2026, 1, 5), date(2026, 12, 31)
