@@ -28,8 +28,7 @@ def operator_app(sqlite, tmp_path):
         yield app
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [320, 1280])
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 320)])
 def test_every_page_is_accessible_and_fits(browser, operator_app, scheme, width):
     with served(operator_app) as address:
         context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme)
