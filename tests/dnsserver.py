@@ -70,29 +70,43 @@ class DnsServer:
         return Resolver(f"127.0.0.1:{self.port}", seconds=seconds)
 
 
+def _one_port() -> tuple[socket.socket, socket.socket]:
+    """Return a socket for datagrams and one for connections, on the same port. Others may have one of the two."""
+    for _ in range(100):
+        listener = socket.create_server(("127.0.0.1", 0))
+        datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        try:
+            datagrams.bind(listener.getsockname())
+        except OSError:
+            listener.close()
+            datagrams.close()
+        else:
+            return datagrams, listener
+    raise OSError("no port is free for both datagrams and connections")
+
+
 @contextmanager
 def serving_dns(zone: Zone, **faults: Sequence[str]) -> Iterator[DnsServer]:
     """Serve `zone` on a loopback port until the block ends."""
     server = DnsServer(zone, **faults)
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagrams:
-        datagrams.bind(("127.0.0.1", 0))
-        server.port = datagrams.getsockname()[1]
-        with socket.create_server(("127.0.0.1", server.port)) as listener:
-            threads = [
-                threading.Thread(target=_datagrams, args=(datagrams, server)),
-                threading.Thread(target=_connections, args=(listener, server)),
-            ]
+    datagrams, listener = _one_port()
+    server.port = listener.getsockname()[1]
+    with datagrams, listener:
+        threads = [
+            threading.Thread(target=_datagrams, args=(datagrams, server)),
+            threading.Thread(target=_connections, args=(listener, server)),
+        ]
+        for thread in threads:
+            thread.start()
+        try:
+            yield server
+        finally:
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as last:
+                last.sendto(b"", ("127.0.0.1", server.port))
+            with suppress(OSError):
+                listener.shutdown(socket.SHUT_RDWR)
             for thread in threads:
-                thread.start()
-            try:
-                yield server
-            finally:
-                with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as last:
-                    last.sendto(b"", ("127.0.0.1", server.port))
-                with suppress(OSError):
-                    listener.shutdown(socket.SHUT_RDWR)
-                for thread in threads:
-                    thread.join()
+                thread.join()
 
 
 def _datagrams(datagrams: socket.socket, server: DnsServer) -> None:
