@@ -90,7 +90,7 @@ class App(AbstractContextManager["App"]):
             if dry_run:
                 collected, published = self._dry_run(self._read_sources(stop))
                 return RunReport(dry_run=True, collect=collected, publish=published)
-            with recorded_run(self.database, self.wall_clock) as record:
+            with recorded_run(self.database, self.wall_clock, self.clock.now()) as record:
                 collected = self.collect(stop=stop)
                 published, delivered = self.publish(stop=stop), self.deliver(stop=stop)
                 report = record(RunReport(collect=collected, publish=published, deliver=delivered))

@@ -18,11 +18,15 @@ KEPT: Final = timedelta(days=100)
 _OTHERS: Final = ""
 
 
-def begin_run(connection: Connection, now: datetime) -> int:
-    """Record that a run starts; return its number. Records older than `KEPT` are deleted."""
-    connection.execute(delete(runs).where(runs.c.started_at < now - KEPT))
+def begin_run(connection: Connection, now: datetime, seen_from: datetime | None = None) -> int:
+    """Record that a run starts; return its number. Records older than `KEPT` are deleted.
+
+    A replay sees the world from another time, `seen_from`, and keeps the days before that, too.
+    """
+    oldest = min(now, seen_from or now) - KEPT
+    connection.execute(delete(runs).where(runs.c.started_at < oldest))
     for table in (source_days, domain_days):
-        connection.execute(delete(table).where(table.c.day < (now - KEPT).date()))
+        connection.execute(delete(table).where(table.c.day < oldest.date()))
     values = {"started_at": now, "detail": "", "new_papers": 0, "editions": 0, "sent": 0}
     return int(connection.execute(insert(runs).values(values).returning(runs.c.id)).scalar_one())
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import TypeAlias
 
 from digestmail.clock import Clock
@@ -19,13 +20,13 @@ Record: TypeAlias = Callable[[RunReport], RunReport]
 
 
 @contextmanager
-def recorded_run(database: Database, clock: Clock) -> Iterator[Record]:
+def recorded_run(database: Database, clock: Clock, seen_from: datetime) -> Iterator[Record]:
     """Record that a run starts, and how it ends: by a report, which is returned as it is, or by an error.
 
-    A run that is killed stays without an end.
+    A run that is killed stays without an end. `seen_from` is the time that the run takes as now.
     """
     with database.begin() as connection:
-        number = history.begin_run(connection, started_at := clock.now())
+        number = history.begin_run(connection, started_at := clock.now(), seen_from)
         forget_idle(connection, started_at)
     name_run(number)
 

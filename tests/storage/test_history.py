@@ -90,3 +90,10 @@ def test_records_are_kept_for_a_hundred_days(database, back, kept):
         assert len(history.last_runs(connection, 5)) == 1 + kept
         assert len(history.days_of_sources(connection, date(2020, 1, 1))) == kept
         assert len(history.domains(connection, then, 5)) == kept
+
+
+def test_a_replay_keeps_the_days_before_the_time_it_is_seen_from(database):
+    with database.begin() as connection:
+        history.count_reading(connection, "arxiv", THURSDAY - DAY, failed=False, new_papers=1)
+        history.begin_run(connection, THURSDAY + 300 * DAY, THURSDAY)
+        assert len(history.days_of_sources(connection, date(2020, 1, 1))) == 1
