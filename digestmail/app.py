@@ -84,8 +84,8 @@ class App(AbstractContextManager["App"]):
 
     def run(self, *, dry_run: bool = False, outputs: bool = True, stop: Stop = never) -> RunReport:
         """Collect, publish and deliver, with a lock against parallel runs; then send to `outputs`, without it."""
-        with self.database.lock("run") as held:
-            if not held:
+        with ExitStack() as lock:
+            if not lock.enter_context(self.database.lock("run")):
                 return RunReport(busy=True)
             if dry_run:
                 collected, published = self._dry_run(self._read_sources(stop))
@@ -93,8 +93,9 @@ class App(AbstractContextManager["App"]):
             with recorded_run(self.database, self.wall_clock, self.clock.now()) as record:
                 collected = self.collect(stop=stop)
                 published, delivered = self.publish(stop=stop), self.deliver(stop=stop)
-                report = record(RunReport(collect=collected, publish=published, deliver=delivered))
-        return replace(report, deliver=self.send_outputs(report.deliver, stop=stop)) if outputs else report
+                lock.close()
+                delivered = self.send_outputs(delivered, stop=stop) if outputs else delivered
+                return record(RunReport(collect=collected, publish=published, deliver=delivered))
 
     def collect(self, *, dry_run: bool = False, stop: Stop = never) -> CollectReport:
         """Read every source. With `dry_run` nothing is stored."""

@@ -247,10 +247,15 @@ class DeliverReport:
     """What was sent to outputs beside email, after the emails."""
 
     @property
-    def went_wrong(self) -> bool:
-        """Whether the operator should look at it."""
+    def emails_went_wrong(self) -> bool:
+        """Whether the operator should look at the emails."""
         held = self.ambiguous or self.notices.get("ambiguous")
-        return bool(self.failed or held or self.stopped or self.unbalanced or self.outputs.went_wrong)
+        return bool(self.failed or held or self.stopped or self.unbalanced)
+
+    @property
+    def went_wrong(self) -> bool:
+        """Whether the operator should look at it, emails or outputs."""
+        return self.emails_went_wrong or self.outputs.went_wrong
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

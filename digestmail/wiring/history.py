@@ -63,6 +63,8 @@ def first_trouble(report: RunReport) -> str:
     for digest in report.publish.digests:
         if digest.status == "failed":
             return f"digest {digest.digest}: {digest.reason}"
-    if report.deliver.went_wrong:
+    if report.deliver.emails_went_wrong:
         return report.deliver.stopped or report.deliver.trouble or "deliveries need you: `digestmail deliveries list`"
+    if (outputs := report.deliver.outputs).went_wrong:
+        return f"output {outputs.problems[0]}" if outputs.problems else f"outputs: {outputs.stopped}"
     return ""

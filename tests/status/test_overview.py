@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from clirun import digestmail
 from fakes import THURSDAY, FakeClock, FakeTransport
+from werkzeug import Response
 
 from digestmail.app import App
 from digestmail.config.load import load
@@ -26,7 +27,7 @@ allow_private_hosts = ["localhost", "127.0.0.1"]
 [[sources]]
 name = "feed"
 kind = "feed"
-url = "{feed}"
+url = "{server}/feed"
 [[digests]]
 name = "daily"
 title = "Trending papers"
@@ -36,6 +37,13 @@ sources = ["feed"]
 FEED = """<rss version="2.0"><channel><title>A lab</title><link>https://example.org</link><description>x</description>
 <item><title>On lakes</title><link>https://example.org/1</link><description>About lakes.</description>
 <pubDate>Wed, 01 Apr 2026 12:00:00 GMT</pubDate></item></channel></rss>"""
+OUTPUT = """
+[[outputs]]
+name = "hook"
+kind = "webhook"
+url = "{server}/hook"
+secret = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
+"""
 DAY = timedelta(days=1)
 
 
@@ -45,9 +53,13 @@ def clock():
 
 
 @pytest.fixture
-def app(tmp_path: Path, httpserver, clock, monkeypatch):
-    """An app with a reader, whose sources can be changed at `httpserver`, and whose messages go nowhere."""
-    (tmp_path / "config.toml").write_text(CONFIG.format(feed=httpserver.url_for("/feed")), "utf-8")
+def app(tmp_path: Path, httpserver, clock, monkeypatch, request):
+    """An app with a reader, whose sources can be changed at `httpserver`, and whose messages go nowhere.
+
+    A parameter is the end of its configuration.
+    """
+    written = f"{CONFIG}{getattr(request, 'param', '')}".replace("{server}", httpserver.url_for("").rstrip("/"))
+    (tmp_path / "config.toml").write_text(written, "utf-8")
     transport = FakeTransport()
     with App(load(tmp_path / "config.toml", None), tmp_path, clock, wall_clock=clock) as app:
         monkeypatch.setattr(app, "transports", lambda: (transport,))
@@ -100,6 +112,25 @@ def test_a_run_that_an_error_ends_is_recorded_with_the_error(app, httpserver, mo
         app.run()
     (run,) = status(app).runs
     assert (run.outcome, run.detail) == (RunOutcome.FAILED, "the disk is full")
+
+
+@pytest.mark.parametrize("app", [OUTPUT], indirect=True)
+def test_a_run_in_which_only_an_output_fails_is_recorded_as_one_with_trouble(app, httpserver):
+    serve(httpserver, 200)
+    locked = []
+
+    def answer(_request):
+        with app.database.lock("run") as held:
+            locked.append(not held)
+        return Response("gone", status=410)
+
+    httpserver.expect_request("/hook").respond_with_handler(answer)
+    report = app.run()
+    (run,) = status(app).runs
+    assert report.failed
+    assert (run.outcome, run.sent) == (RunOutcome.TROUBLE, 12)
+    assert run.detail.startswith("output hook: failed: ")
+    assert locked == [False]
 
 
 def test_a_run_that_is_killed_has_no_end(app, httpserver, monkeypatch):
