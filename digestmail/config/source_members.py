@@ -43,10 +43,7 @@ def with_members(config: Config, base: Path) -> Config:
     def named(names: Sequence[str]) -> tuple[str, ...]:
         return tuple(one.name for name in names for one in members[name])
 
-    digests = tuple(
-        digest.model_copy(update={"sources": named(digest.sources), "wait_for": named(digest.wait_for)})
-        for digest in config.digests
-    )
+    digests = tuple(digest.model_copy(update={"sources": named(digest.sources)}) for digest in config.digests)
     sources = tuple(one for table in config.sources for one in members[table.name])
     return config.model_copy(update={"sources": sources, "digests": digests})
 

@@ -27,9 +27,13 @@ def gate_of(connection: Connection, digest: Digest, slot: Slot, now: datetime) -
     """
     if not digest.wait.sources or digest.catch_up is not None:
         return None
-    health: dict[str, list[SourceHealth]] = defaultdict(list)
+    rows: dict[str, list[SourceHealth]] = defaultdict(list)
     for row in sources.list_health(connection):
-        health[row.source].append(row)
+        rows[row.source].append(row)
+    health = {
+        name: [rows[one] for one in digest.sources if one == name or one.startswith(f"{name}/")]
+        for name, _ in digest.wait.sources
+    }
     return judge_gate(digest.wait, digest.schedule, slot, health, now)
 
 

@@ -118,7 +118,10 @@ class Arrival(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wait:
-    """Which sources an edition waits for, and for how many hours after the start of its slot at most."""
+    """Which sources an edition waits for, and for how many hours after the start of its slot at most.
+
+    A table of several feeds or repositories is one of them, under its own name.
+    """
 
     sources: tuple[tuple[str, Arrival], ...] = ()
     hours: float = 3.0

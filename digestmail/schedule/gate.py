@@ -1,7 +1,8 @@
 """The gate: whether an edition waits for papers of its sources. Pure.
 
 A source has its batch when a reading brought papers that it had not shown before. The dates in its documents do not
-count, because a late feed may have today's date and yesterday's papers.
+count, because a late feed may have today's date and yesterday's papers. A table of several feeds or repositories counts
+as one source: it has its batch when one of them has.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from datetime import datetime, timedelta
 from digestmail.model.digests import Arrival, Schedule, Wait
 from digestmail.model.editions import Slot
 from digestmail.model.papers import Health, SourceHealth
+from digestmail.model.reports import WELL
 from digestmail.schedule.arxiv_calendar import feed_day, surely_silent
 from digestmail.schedule.cron import current_slot, open_until
 from digestmail.schedule.moments import is_ahead
@@ -58,22 +60,27 @@ class Gate:
 
 
 def judge_gate(
-    wait: Wait, schedule: Schedule, slot: Slot, health: Mapping[str, Sequence[SourceHealth]], now: datetime
+    wait: Wait, schedule: Schedule, slot: Slot, health: Mapping[str, Sequence[Sequence[SourceHealth]]], now: datetime
 ) -> Gate:
     """Return what the edition of `slot` waits for at `now`.
 
-    `health` are the last readings of each source by name: that of the entire source, and those of its categories.
-    Readings dated after `now` were stored with a clock that was ahead, and do not count.
+    `health` are the last readings by the name of what is waited for, one sequence for each feed or repository of a
+    table, and one for any other source: that of the entire source, and those of its categories. Readings dated after
+    `now` were stored with a clock that was ahead, and do not count.
     """
     until = min(slot.at + timedelta(hours=wait.hours), _latest(schedule, slot))
     begins = batch_start(schedule, slot)
     missing, silent = [], []
     for source, arrival in wait.sources:
-        rows = [row for row in health.get(source, ()) if not is_ahead(row.read_at, now)]
-        if why := _why_silent(arrival, slot, rows):
-            silent.append(Missing(source=source, why=why))
-        elif why := "; ".join(_why_missing(arrival, slot, begins, rows, now)):
-            missing.append(Missing(source=source, why=why))
+        members = [[row for row in rows if not is_ahead(row.read_at, now)] for rows in health.get(source, ())] or [[]]
+        reasons = [_why_silent(arrival, slot, rows) for rows in members]
+        if all(reasons):
+            silent.append(Missing(source=source, why=reasons[0]))
+            continue
+        awake = [rows for rows, reason in zip(members, reasons, strict=True) if not reason]
+        whys = ["; ".join(_why_missing(arrival, slot, begins, rows, now)) for rows in awake]
+        if all(whys):
+            missing.append(Missing(source=source, why=whys[0] if len(members) == 1 else _why_none(awake)))
     return Gate(until=until, missing=tuple(missing), silent=tuple(silent))
 
 
@@ -120,6 +127,13 @@ def _why_missing(
         # A category may show yesterday's papers under today's date while the others are up to date.
         if row.category and row.health is Health.STALE and not _came(row.fresh_at, arrival, slot, begins, now):
             yield f"{row.category} {row.health}: {row.detail}"
+
+
+def _why_none(members: Sequence[Sequence[SourceHealth]]) -> str:
+    """Return why a table does not have its batch, of which these feeds or repositories are read."""
+    failed = sum(row.health not in WELL for rows in members for row in rows if not row.category)
+    why = f"nothing new in any of the {len(members)} in this table"
+    return f"{why}, and {failed} could not be read" if failed else why
 
 
 def _came(fresh_at: datetime | None, arrival: Arrival, slot: Slot, begins: datetime, now: datetime) -> bool:

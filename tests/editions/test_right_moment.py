@@ -141,6 +141,22 @@ def test_a_source_that_fails_is_waited_for(world):
     assert report.reason == "waits until 10:00 UTC for arxiv (unavailable: no answer)"
 
 
+def test_a_dead_feed_of_a_table_does_not_hold_the_edition(database):
+    table = digest(sources=("hf", "lab/one", "lab/two"), wait=Wait(sources=(("lab", Arrival.AT_ONCE),)))
+    world = World(database, table)
+    for name in table.sources:
+        world.read(at(0, -40), 0, source=name)
+    world.publish(at(0))
+    world.read(at(1, -30), 1, source="hf")
+    collect(database, [FakeSource("lab/one", SourceUnavailableError("timed out"))], at(1, -30))
+    (report,) = world.publish(at(1))
+    why = "lab (nothing new in any of the 2 in this table, and 1 could not be read)"
+    assert (report.status, report.reason) == ("waiting", f"waits until 10:00 UTC for {why}")
+    world.read(at(1) + HOUR, 2, source="lab/two")
+    (report,) = world.publish(at(1) + HOUR)
+    assert (report.status, report.missing) == ("published", ())
+
+
 def test_on_a_silent_day_it_does_not_wait_and_an_empty_slot_says_why(world):
     for day in (1, 2, 3, 4):
         world.read(at(day, -30), day)

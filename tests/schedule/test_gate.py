@@ -44,7 +44,7 @@ def judge(
     schedule: Schedule = BERLIN,
 ) -> Gate:
     wait = Wait(sources=(("one", arrival),), hours=hours)
-    return judge_gate(wait, schedule, slot_of(schedule, now), {"one": rows}, now)
+    return judge_gate(wait, schedule, slot_of(schedule, now), {"one": [rows]}, now)
 
 
 THURSDAY = at("2026-04-02T07:00")
@@ -176,7 +176,7 @@ def test_no_edition_waits_for_ever_or_for_what_it_has(moment, schedule, hours, g
         sources.append((name, arrival))
         fresh_at = None if never else moment - max(read_ago, fresh_ago)
         rows[name] = [
-            SourceHealth(source=name, category="", health=state, detail="", read_at=read_at, fresh_at=fresh_at)
+            [SourceHealth(source=name, category="", health=state, detail="", read_at=read_at, fresh_at=fresh_at)]
         ]
     wait, slot = Wait(sources=tuple(sources), hours=hours), slot_of(schedule, moment)
     gate = judge_gate(wait, schedule, slot, rows, moment)
@@ -187,10 +187,10 @@ def test_no_edition_waits_for_ever_or_for_what_it_has(moment, schedule, hours, g
     assert gate == judge_gate(wait, schedule, slot, rows, moment)
     assert {one.source for one in (*gate.missing, *gate.silent)} <= {name for name, _ in sources}
     for name, arrival in sources:
-        (row,) = rows[name]
+        ((row,),) = rows[name]
         news = {
             **rows,
-            name: [SourceHealth(**{**fields(row), "health": Health.FRESH, "fresh_at": moment, "read_at": moment})],
+            name: [[SourceHealth(**{**fields(row), "health": Health.FRESH, "fresh_at": moment, "read_at": moment})]],
         }
         later = judge_gate(wait, schedule, slot, news, moment)
         if arrival is not Arrival.GRADUAL:
@@ -200,6 +200,24 @@ def test_no_edition_waits_for_ever_or_for_what_it_has(moment, schedule, hours, g
 
 def fields(row: SourceHealth) -> dict[str, object]:
     return {name: getattr(row, name) for name in SourceHealth.__dataclass_fields__}
+
+
+def judge_table(*members: list[SourceHealth]) -> Gate:
+    """Return the gate of Thursday for a table of several feeds, read at the start of the slot."""
+    wait = Wait(sources=(("blogs", Arrival.AT_ONCE),))
+    return judge_gate(wait, BERLIN, slot_of(BERLIN, THURSDAY), {"blogs": members}, THURSDAY)
+
+
+def test_a_table_of_several_feeds_has_its_batch_when_one_of_them_has():
+    quiet = health(at("2026-03-20T06:00"), read=THURSDAY, state=Health.NOTHING_ANNOUNCED)
+    dead = health(None, read=THURSDAY, state=Health.UNAVAILABLE)
+    new, parked = health(THURSDAY), health(None, read=THURSDAY, state=Health.PARKED)
+    assert judge_table([dead], [quiet], [], [new]).missing == ()
+    gate = judge_table([dead], [quiet], [], [parked])
+    assert gate.is_closed(THURSDAY)
+    assert str(*gate.missing) == "blogs (nothing new in any of the 3 in this table, and 1 could not be read)"
+    assert judge_table([parked], [parked]).silent
+    assert not judge_table([parked], [parked]).missing
 
 
 @given(MOMENTS, st.floats(0.1, 24))
