@@ -38,6 +38,12 @@ def announce(
     ] = None,
     paused: Annotated[bool, typer.Option("--include-paused", help="Also send it to readers who paused.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    after_restore: Annotated[
+        bool,
+        typer.Option(
+            "--after-restore", help="With --yes: send it although the database was put back from a backup lately."
+        ),
+    ] = False,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -45,7 +51,7 @@ def announce(
     if preview or output is not None or to is not None:
         _only_show(file, digest, config, output, to)
     else:
-        _send(file, digest, config, paused=paused, yes=yes, json=json, quiet=quiet)
+        _send(file, digest, config, paused=paused, yes=yes, after_restore=after_restore, json=json, quiet=quiet)
 
 
 def _only_show(file: Path, digest: str, config: Path | None, output: Path | None, to: str | None) -> None:
@@ -82,7 +88,17 @@ def _send_test(service: PreviewService, options: PreviewOptions, address: str) -
         raise typer.Exit(1)
 
 
-def _send(file: Path, digest: str, config: Path | None, *, paused: bool, yes: bool, json: bool, quiet: bool) -> None:
+def _send(
+    file: Path,
+    digest: str,
+    config: Path | None,
+    *,
+    paused: bool,
+    yes: bool,
+    after_restore: bool,
+    json: bool,
+    quiet: bool,
+) -> None:
     from digestmail.cli import printing, progress, stopping
     from digestmail.cli.names import find_named
     from digestmail.editions import announce as announcing
@@ -98,8 +114,9 @@ def _send(file: Path, digest: str, config: Path | None, *, paused: bool, yes: bo
         now = app.wall_clock.now()
         status = announcing.announcement_status(app.database, found, announcement, now, paused=paused)
         if status.announced_at is None:
-            if status.recipients and not yes:
-                _ask(f"Send “{announcement.subject}” to {_readers(status, digest)}?")
+            if status.recipients:
+                question = f"Send “{announcement.subject}” to {_readers(status, digest)}?"
+                _ask(question, "" if after_restore else _warning(status, found.schedule.timezone), yes=yes)
             queued = announcing.announce(app.database, found, announcement, app.mail.render, now, paused=paused)
             said = f"announce {digest} {status.key}: {queued} queued"
         else:
@@ -125,12 +142,30 @@ def _what_became(status: AnnouncementStatus, zone: str) -> str:
     return f"this text was announced on {written(status.announced_at, zone)} ({states}); no reader is added"
 
 
-def _ask(question: str) -> None:
-    """Ask, and end the program unless the answer is yes."""
+def _warning(status: AnnouncementStatus, zone: str) -> str:
+    """Return why readers may get the text a second time; empty if they cannot."""
+    from digestmail.schedule.times import written
+
+    if status.forgotten_before is None:
+        return ""
+    return (
+        f"the database was put back from a backup on {written(status.forgotten_before, zone)}, so it may have "
+        "forgotten that this text was announced, and its readers would get it again"
+    )
+
+
+def _ask(question: str, warning: str, *, yes: bool) -> None:
+    """Ask, and end the program unless the answer is yes. With `yes`, only a warning ends it."""
     from digestmail.errors import DigestmailError
 
+    if yes:
+        if warning:
+            raise DigestmailError(
+                f"nothing was sent: {warning}; your mail server's log says more, and --after-restore sends it"
+            )
+        return
     try:
-        typer.confirm(question, abort=True, err=True)
+        typer.confirm(f"{warning[:1].upper()}{warning[1:]}.\n{question}" if warning else question, abort=True, err=True)
     except typer.Abort as error:
         raise DigestmailError("nothing was sent; with --yes it does not ask") from error
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import sha256
 from itertools import islice
 from typing import Final
@@ -21,10 +21,13 @@ from digestmail.errors import StorageError
 from digestmail.model.deliveries import DeliveryState
 from digestmail.model.digests import Digest, announcement_name
 from digestmail.model.editions import Announcement, Edition, Slot
-from digestmail.storage import audience, deliveries, editions
+from digestmail.schedule.moments import is_recent
+from digestmail.storage import audience, deliveries, editions, settings
 from digestmail.storage.database import Database
 
 _CHUNK: Final = 20_000
+_FORGETFUL: Final = timedelta(days=30)
+"""How long after a restore a text may be one that was announced before it."""
 _KEY_LENGTH: Final = 12
 """Hexadecimal digits: 48 bits, so that two texts of one digest never share a key."""
 
@@ -43,6 +46,8 @@ class AnnouncementStatus:
     """Readers who would not get one because their emails are paused."""
     states: dict[DeliveryState, int]
     """The deliveries by state."""
+    forgotten_before: datetime | None = None
+    """When the database was put back from a backup, if that was lately: what was announced before may not be in it."""
 
 
 def announcement_edition(digest: Digest, announcement: Announcement, now: datetime) -> Edition:
@@ -76,10 +81,16 @@ def announcement_status(
                 recipients=sum(states.values()),
                 states=states,
             )
+        restored_at = settings.restored_at(connection)
         everyone = audience.count_readers(connection, digest.name, now, paused=True)
         awake = everyone if paused else audience.count_readers(connection, digest.name, now)
         return AnnouncementStatus(
-            key=_key(announcement), announced_at=None, recipients=awake, paused=everyone - awake, states={}
+            key=_key(announcement),
+            announced_at=None,
+            recipients=awake,
+            paused=everyone - awake,
+            states={},
+            forgotten_before=restored_at if restored_at and is_recent(restored_at, now, _FORGETFUL) else None,
         )
 
 

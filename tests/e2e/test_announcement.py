@@ -136,6 +136,24 @@ def test_it_asks_how_many_readers_and_sends_nothing_without_yes(site, monkeypatc
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_after_a_restore_a_text_that_may_have_been_sent_needs_a_second_word(site, monkeypatch):
+    words = ("announce", "move.md", "--digest", "daily")
+    digestmail(site, "backup", "older.db")
+    digestmail(site, *words, "--yes")
+    digestmail(site, "restore", "older.db", "--yes")
+    said = digestmail(site, *words, "--yes", status=1)
+    assert said.startswith("digestmail: nothing was sent: the database was put back from a backup on ")
+    assert "--after-restore sends it" in said
+    monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
+    said = digestmail(site, *words, status=1)
+    assert (
+        "may have forgotten that this text was announced, and its readers would get it again.\nSend “We move”" in said
+    )
+    assert len(received(site)) == PEOPLE
+    assert f"{PEOPLE} sent" in digestmail(site, *words, "--yes", "--after-restore")
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_a_test_goes_to_one_address_and_files_to_a_directory(site):
     words = ("announce", "move.md", "--digest", "daily")
     assert "Sent to me@example.org: 250" in digestmail(site, *words, "--to", "me@example.org")

@@ -18,7 +18,7 @@ from digestmail.model.deliveries import Delivery, DeliveryState
 from digestmail.model.digests import Cadence
 from digestmail.model.editions import Announcement
 from digestmail.model.subscribers import Preferences, Subscription
-from digestmail.storage import claims, deliveries, erasing, subscribers
+from digestmail.storage import claims, deliveries, erasing, settings, subscribers
 from digestmail.storage import schema as tables
 from digestmail.subscribers import preferences
 
@@ -47,6 +47,17 @@ def people(database):
         subscribers.pause(connection, ids["dora"], THURSDAY + DAY, THURSDAY - DAY)
     preferences.unsubscribe(database, ids["fay"], None, THURSDAY - DAY)
     return ids
+
+
+@pytest.mark.parametrize(("days", "warns"), [(0, True), (29, True), (30, False), (-2, False)])
+def test_a_database_put_back_lately_may_have_forgotten_a_text(database, people, days, warns):
+    restored_at = THURSDAY - days * DAY
+    with database.begin() as connection:
+        settings.mark_restored(connection, restored_at)
+    status = announcement_status(database, DAILY, MOVE, THURSDAY)
+    assert status.forgotten_before == (restored_at if warns else None)
+    announce(database, DAILY, MOVE, render, THURSDAY)
+    assert announcement_status(database, DAILY, MOVE, THURSDAY).forgotten_before is None
 
 
 def recipients(database) -> dict[str, str]:
