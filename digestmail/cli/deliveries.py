@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 
+from digestmail.cli.names import check_edition
 from digestmail.cli.options import ConfigPath, Json, Now, open_app
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ def list_all(
         raise typer.BadParameter(f"{state!r} is none of {', '.join(DeliveryState)}", param_hint="--state")
     chosen = DeliveryState(state) if state else None
     with open_app(config) as opened:
+        check_edition(opened, digest, slot, notices=True)
         found = admin.list_deliveries(opened.database, state=chosen, digest=digest, slot=slot)
         if json:
             printing.as_json(list(found))
@@ -63,6 +65,7 @@ def show(digest: Edition, slot: Slot, address: Address, config: ConfigPath = Non
     from digestmail.schedule.times import common_zone
 
     with open_app(config) as opened:
+        check_edition(opened, digest, slot, notices=True)
         attempts = admin.attempts(opened.database, digest, slot, _subscriber(opened, address))
         zone = common_zone(opened.digests)
     if json:
@@ -88,6 +91,7 @@ def resolve(
     from digestmail.model.deliveries import DeliveryState
 
     with open_app(config, now) as opened:
+        check_edition(opened, digest, slot, notices=True)
         subscriber = _subscriber(opened, to) if to else None
         done = admin.resolve(opened.database, digest, slot, subscriber, DeliveryState(outcome), opened.clock.now())
     sys.stdout.write(f"{done} resolved as {outcome}\n")
@@ -121,6 +125,7 @@ def retry(
     if digest is None and code is None and not text:
         raise typer.BadParameter("name a DIGEST, --code or --text to choose which deliveries to retry")
     with open_app(config, now) as opened:
+        check_edition(opened, digest, slot, notices=True)
         meant = Unfinished(
             code=code,
             text=text or None,

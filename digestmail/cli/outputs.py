@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from digestmail.cli.names import check_edition, find_named
 from digestmail.cli.options import ConfigPath, Json, open_app
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ def list_all(
         raise typer.BadParameter(f"{state!r} is none of {', '.join(DeliveryState)}", param_hint="--state")
     with open_app(config) as opened:
         found = admin.list_rows(opened.database, output=name, state=DeliveryState(state) if state else None)
+        if name is not None and not found:
+            _find(opened, name)
         if json:
             printing.as_json(list(found))
             return
@@ -76,6 +79,7 @@ def retry(
 
     with open_app(config) as opened:
         table = _find(opened, name)
+        check_edition(opened, digest, slot)
         resumed, queued = admin.retry(opened.database, table.name, opened.wall_clock.now(), digest=digest, slot=slot)
     if resumed:
         sys.stdout.write(f"{name} resumed\n")
@@ -106,6 +110,4 @@ def send_test(name: Name, config: ConfigPath = None) -> None:
 
 
 def _find(opened: App, name: str) -> AnyOutput:
-    from digestmail.cli.names import find_named
-
     return find_named("output", name, opened.config.outputs)

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from digestmail.cli.names import check_edition, unknown_name
 from digestmail.cli.options import ConfigPath, Json, Now, open_app
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from digestmail.app import App
     from digestmail.model.archive import StoredEdition
     from digestmail.model.papers import Paper
     from digestmail.model.selection import Entry
@@ -37,10 +39,13 @@ def list_papers(
 ) -> None:
     """List the papers, most recently seen first."""
     from digestmail.cli import printing
+    from digestmail.cli.source_text import find_tables
     from digestmail.editions.archive import papers_seen_last
 
     with open_app(config) as app:
         found = papers_seen_last(app.database, limit, source)
+        if source is not None and not found:
+            find_tables(app.config, source)
     if json:
         printing.as_json(found)
         return
@@ -105,6 +110,7 @@ def list_editions(
     from digestmail.text.counts import counted
 
     with open_app(config) as app:
+        check_edition(app, digest)
         found = editions_made_last(app.database, limit, digest)
     if json:
         printing.as_json([_with_sections(one) for one in found])
@@ -126,14 +132,10 @@ def show_edition(
 ) -> None:
     """Show an edition with all topics: sections, papers and scores. Of an announcement, show the text."""
     from digestmail.cli import printing
-    from digestmail.editions.archive import find_edition
-    from digestmail.errors import DigestmailError
     from digestmail.selection.segments import for_all_topics
 
     with open_app(config) as app:
-        found = find_edition(app.database, digest, slot)
-    if found is None:
-        raise DigestmailError(f"digest {digest!r} has no edition {slot!r}")
+        found = _edition(app, digest, slot)
     if json:
         printing.as_json(_with_sections(found))
         return
@@ -162,20 +164,31 @@ def cite_edition(
     topic: Annotated[str | None, typer.Option(help="Only the papers of this topic.", show_default=False)] = None,
 ) -> None:
     """Print citations of an edition's papers for a reference manager, in UTF-8."""
-    from digestmail.editions.archive import find_edition, papers_today
-    from digestmail.errors import DigestmailError
+    from digestmail.editions.archive import papers_today
     from digestmail.selection.segments import for_page
 
     with open_app(config) as app:
-        found = find_edition(app.database, digest, slot)
-        if found is None:
-            raise DigestmailError(f"digest {digest!r} has no edition {slot!r}")
+        found = _edition(app, digest, slot)
         sections = for_page(found.edition, topic)
         if sections is None:
-            raise DigestmailError(f"edition {slot!r} of {digest!r} has no topic {topic!r}")
+            topics = found.edition.topics
+            raise unknown_name("topic", str(topic), topics, are="the edition has")
         shown = [entry.paper for section in sections for entry in section.entries]
         cited = papers_today(app.database, shown)
     _cite(cited, wanted)
+
+
+def _edition(app: App, digest: str, slot: str) -> StoredEdition:
+    from digestmail.editions.archive import find_edition
+    from digestmail.errors import DigestmailError
+
+    check_edition(app, digest, slot)
+    found = find_edition(app.database, digest, slot)
+    if found is None:  # only a variant has it
+        raise DigestmailError(
+            f"there is no edition {slot!r} of {digest}, but of a variant: `digestmail editions list` names it"
+        )
+    return found
 
 
 def _cite(papers: Iterable[Paper], wanted: str) -> None:

@@ -96,9 +96,12 @@ def list_all(
 ) -> None:
     """List the subscribers."""
     from digestmail.cli import printing
+    from digestmail.cli.names import find_named
     from digestmail.subscribers import admin
 
     with open_app(config) as opened:
+        if digest is not None and not admin.page(opened.database, digest=digest, limit=1):
+            find_named("digest", digest, opened.digests)
         found = admin.list_all(opened.database, digest=digest)
         moment = opened.clock.now()
         if json:

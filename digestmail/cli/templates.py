@@ -39,6 +39,7 @@ def copy(
     force: Annotated[bool, typer.Option("--force", help="Overwrite existing files.")] = False,
 ) -> None:
     """Copy templates into your templates_dir so that you can change them."""
+    from digestmail.cli.names import unknown_name
     from digestmail.errors import DigestmailError
     from digestmail.mail.i18n import templates_directory
 
@@ -50,7 +51,7 @@ def copy(
     known = {path.relative_to(house).as_posix(): path for path in house.rglob("*") if path.is_file()}
     for name in names:
         if name not in known:
-            raise DigestmailError(f"there is no template {name!r}")
+            raise unknown_name("template", name, sorted(known), are="there are")
         target = own / name
         if target.exists() and not force:
             raise DigestmailError(f"{target} is there already; --force writes over it")

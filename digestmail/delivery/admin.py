@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 
 from digestmail.bounces import counting
+from digestmail.errors import StorageError
 from digestmail.model.deliveries import NOTICE, DeliveryState, Unfinished
 from digestmail.model.subscribers import DomainBlock
 from digestmail.storage import deliveries as stored_deliveries
@@ -31,11 +32,19 @@ def list_deliveries(
 
 
 def attempts(database: Database, digest: str, slot: str, subscriber_id: int) -> tuple[StoredAttempt, ...]:
-    """Return every attempt at one delivery, the first one first. Raises StorageError."""
+    """Return every attempt at one delivery, the first one first. Raises StorageError if there is no such delivery."""
     with database.connect() as connection:
         if digest == NOTICE:
-            return notice_admin.attempts_of(connection, slot, subscriber_id)
-        return delivery_admin.attempts_of(connection, digest, slot, subscriber_id)
+            found = notice_admin.attempts_of(connection, slot, subscriber_id)
+            known = notice_admin.list_notices(connection, NOTICE, kind=slot)
+        else:
+            found = delivery_admin.attempts_of(connection, digest, slot, subscriber_id)
+            known = delivery_admin.list_deliveries(connection, digest=digest, slot=slot, subscriber_id=subscriber_id)
+        if not found and not any(one.digest == digest and one.subscriber_id == subscriber_id for one in known):
+            raise StorageError(
+                f"{digest} {slot} has no delivery to this subscriber: `digestmail deliveries list` lists them"
+            )
+        return found
 
 
 def resolve(

@@ -186,6 +186,24 @@ def slots(database: Database, digest: str, limit: int) -> tuple[tuple[str, int],
         return editions.list_slots(connection, digest, limit)
 
 
+def digest_names(database: Database) -> tuple[str, ...]:
+    """Return the names of all digests and variants that have editions, empty ones included."""
+    with database.connect() as connection:
+        return archive.digest_names(connection)
+
+
+def has_slot(database: Database, digest: str | None, slot: str) -> bool:
+    """Return whether a digest or one of its variants has an edition for a slot, any digest if it is None."""
+    with database.connect() as connection:
+        return archive.has_slot(connection, digest, slot)
+
+
+def last_slots(database: Database, digest: str | None, limit: int) -> tuple[str, ...]:
+    """Return the keys of the last slots of a digest and its variants, of all digests if it is None, newest first."""
+    with database.connect() as connection:
+        return archive.last_slots(connection, digest, limit)
+
+
 def find_papers(database: Database, query: Query, *, limit: int, offset: int = 0) -> Found:
     """Search all papers, best match first."""
     with database.connect() as connection:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import ColumnElement, Connection, func, select, true
 
 from digestmail.model.archive import EditionLine, StoredEdition
 from digestmail.model.digests import VARIANT_MARK
@@ -45,6 +45,31 @@ def lines(
     statement = statement.where(_NO_VARIANT if digest is None else editions.c.digest == digest)
     newest = statement.order_by(editions.c.slot_at.desc(), editions.c.digest).limit(limit).offset(offset)
     return tuple(_line(row) for row in connection.execute(newest))
+
+
+def digest_names(connection: Connection) -> tuple[str, ...]:
+    """Return the names of all digests and variants that have editions, empty ones included."""
+    return tuple(connection.execute(select(editions.c.digest).distinct().order_by(editions.c.digest)).scalars())
+
+
+def has_slot(connection: Connection, digest: str | None, slot: str) -> bool:
+    """Return whether a digest or one of its variants has an edition for a slot, any digest if it is None."""
+    found = select(editions.c.id).where(editions.c.slot == slot, is_of(digest)).limit(1)
+    return connection.execute(found).first() is not None
+
+
+def last_slots(connection: Connection, digest: str | None, limit: int) -> tuple[str, ...]:
+    """Return the keys of the last slots of a digest and its variants, of all digests if it is None, newest first."""
+    e = editions.c
+    newest = select(e.slot).where(is_of(digest)).group_by(e.slot).order_by(func.max(e.slot_at).desc()).limit(limit)
+    return tuple(connection.execute(newest).scalars())
+
+
+def is_of(digest: str | None) -> ColumnElement[bool]:
+    """Return the condition for editions of a digest with all its variants, or of a single variant; None: of any."""
+    if digest is None:
+        return true()
+    return (editions.c.digest if VARIANT_MARK in digest else editions.c.base) == digest
 
 
 def count(connection: Connection, digest: str | None = None) -> int:

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, Table, func, select, union_all, update
 
 from digestmail.model.deliveries import DeliveryState, Unfinished
-from digestmail.model.digests import VARIANT_MARK
+from digestmail.storage.archive import is_of
 from digestmail.storage.schema import attempts, deliveries, editions, notices, subscribers
 
 _CHUNK = 1000
@@ -71,7 +71,7 @@ def list_deliveries(
         if value is not None:
             statement = statement.where(column == value)
     if digest is not None:
-        statement = statement.where(_is_of(digest))
+        statement = statement.where(is_of(digest))
     for row in connection.execute(statement.execution_options(yield_per=_CHUNK)):
         yield StoredDelivery(
             digest=row.digest,
@@ -86,11 +86,6 @@ def list_deliveries(
             code=row.code,
             text=row.text or "",
         )
-
-
-def _is_of(digest: str) -> ColumnElement[bool]:
-    """Return the condition for editions of a digest with all its variants, or of a single variant."""
-    return (editions.c.digest if VARIANT_MARK in digest else editions.c.base) == digest
 
 
 def attempts_of(connection: Connection, digest: str, slot: str, subscriber_id: int) -> tuple[StoredAttempt, ...]:
@@ -138,7 +133,7 @@ def _conditions(meant: Unfinished) -> list[ColumnElement[bool]]:
     conditions = unfinished(deliveries, meant)
     editions_meant = select(editions.c.id)
     if meant.digest is not None:
-        editions_meant = editions_meant.where(_is_of(meant.digest))
+        editions_meant = editions_meant.where(is_of(meant.digest))
     if meant.slot is not None:
         editions_meant = editions_meant.where(editions.c.slot == meant.slot)
     if meant.digest is not None or meant.slot is not None:

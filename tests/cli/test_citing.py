@@ -66,8 +66,12 @@ def test_a_search_is_cited_newest_first(site):
 
 def test_what_cannot_be_cited_is_an_error_that_names_it(site):
     assert "there is no paper '2604.99999'" in digestmail(site, "papers", "cite", "2601.00001", "2604.99999", status=1)
-    assert "has no edition" in digestmail(site, "editions", "cite", "daily", "1999-01-01", status=1)
-    assert "has no topic" in digestmail(site, "editions", "cite", "daily", "2026-04-02", "--topic", "None", status=1)
+    assert "there is no edition '1999-01-01' of daily; the last are 2026-04-02" in digestmail(
+        site, "editions", "cite", "daily", "1999-01-01", status=1
+    )
+    assert "there is no topic 'None'" in digestmail(
+        site, "editions", "cite", "daily", "2026-04-02", "--topic", "None", status=1
+    )
     assert "use --search" in digestmail(site, "papers", "cite", status=2)
     assert "use --search" in digestmail(site, "papers", "cite", "2601.00001", "--search", "cache", status=2)
     assert "bibtex" in digestmail(site, "papers", "cite", "2601.00001", "--format", "word", status=2)

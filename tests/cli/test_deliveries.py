@@ -71,6 +71,54 @@ def test_an_edition_that_is_out_is_sent_to_those_who_subscribed_since(sent):
     assert "did you mean 'daily'?" in digestmail(site, "send", "dialy", status=1)
 
 
+UNKNOWN = [
+    ("deliveries list --digest dialy", "there is no digest 'dialy'; did you mean 'daily'? there are: daily, notice"),
+    ("deliveries list --slot 2026-04-03", "there is no edition '2026-04-03'; the last are 2026-04-02"),
+    ("deliveries retry dialy", "there is no digest 'dialy'"),
+    (
+        "deliveries retry daily 2026-04-03 --dry-run",
+        "there is no edition '2026-04-03' of daily; the last are 2026-04-02",
+    ),
+    ("deliveries retry notice confrim", "there is no kind of notices 'confrim'; did you mean 'confirm'?"),
+    ("deliveries resolve daily 2026-04-03 --as sent", "there is no edition '2026-04-03' of daily"),
+    ("deliveries show daily 2026-04-03 a@example.org", "there is no edition '2026-04-03' of daily"),
+    ("deliveries show daily 2026-04-02 c@example.org", "daily 2026-04-02 has no delivery to this subscriber"),
+    ("deliveries show notice welcome c@example.org", "notice welcome has no delivery to this subscriber"),
+    ("outputs list hock", "there is no output 'hock'; did you mean 'hook'?"),
+    ("outputs list hock --json", "there is no output 'hock'"),
+    ("outputs retry hook dialy", "there is no digest 'dialy'; did you mean 'daily'?"),
+    ("outputs retry hook daily 2026-04-03", "there is no edition '2026-04-03' of daily; the last are 2026-04-02"),
+    ("editions list --digest dialy", "there is no digest 'dialy'"),
+    ("editions show daily 2026-04-03", "there is no edition '2026-04-03' of daily; the last are 2026-04-02"),
+    ("editions cite dialy 2026-04-02", "there is no digest 'dialy'"),
+    ("papers list --source hugingface", "there is no source 'hugingface'; did you mean 'huggingface'?"),
+    ("subscribers list --digest dialy", "there is no digest 'dialy'"),
+    ("templates copy locales/da.po", "there is no template 'locales/da.po'; did you mean 'locales/"),
+]
+
+
+def test_a_name_that_does_not_exist_is_an_error_that_says_what_does(sent):
+    site, _ = sent
+    for name in ("files", "templates"):
+        (site / name).mkdir()
+    with (site / "config.toml").open("a", encoding="utf-8") as file:
+        file.write('[[outputs]]\nname = "hook"\nkind = "files"\npath = "files"\n')
+    text = (site / "config.toml").read_text("utf-8")
+    (site / "config.toml").write_text(f'templates_dir = "templates"\n{text}', "utf-8")
+    digestmail(site, "subscribers", "add", "c@example.org")
+    for command, said in UNKNOWN:
+        status = 2 if command.startswith("papers") else 1
+        assert said in digestmail(site, *command.split(), status=status), command
+
+
+def test_a_name_that_exists_is_no_error_if_there_is_nothing_to_do(sent):
+    site, _ = sent
+    assert digestmail(site, "deliveries", "retry", "daily", "2026-04-02") == "0 queued again\n"
+    assert digestmail(site, "deliveries", "retry", "notice") == "0 queued again\n"
+    assert digestmail(site, "deliveries", "list", "--digest", "notice", "--slot", "welcome") == ""
+    assert digestmail(site, "deliveries", "resolve", "daily", "2026-04-02", "--as", "sent") == "0 resolved as sent\n"
+
+
 def test_every_delivery_is_listed_with_what_the_server_said(sent):
     site, _ = sent
     found = json.loads(digestmail(site, "deliveries", "list", "--json"))
@@ -116,7 +164,7 @@ def test_failed_deliveries_are_sent_again_by_what_the_server_said(sent):
     assert digestmail(site, *retry, "--text", "0% of", "--dry-run") == "1 would be queued again\n"
     assert digestmail(site, *retry, "--text", "0_ of", "--dry-run") == "0 would be queued again\n"
     assert digestmail(site, *retry, "--code", "554", "--text", "quota") == "0 queued again\n"
-    assert digestmail(site, *retry, "weekly", "--code", "550") == "0 queued again\n"
+    assert "there is no digest 'weekly'" in digestmail(site, *retry, "weekly", "--code", "550", status=1)
     assert digestmail(site, *retry, "--code", "550", "--text", "quota") == "1 queued again\n"
     assert "1 sent" in digestmail(site, "deliver")
     assert len(list((mailbox / "new").iterdir())) == 3
