@@ -90,6 +90,7 @@ def init(
         f"       digestmail check{option}\n"
         f"       digestmail run --dry-run{option}\n"
         f"       digestmail run{option}\n"
+        f"       digestmail up{option}    # stays and does this when it is due; or let cron call run\n"
     )
 
 

@@ -303,6 +303,7 @@ def test_init_writes_the_server_it_is_given_in_the_mode_of_its_port(tmp_path, se
     assert "byline" not in written
     assert written.count("[[topics]]") > 2
     assert "digestmail subscribers add YOU@example.org" in said
+    assert "       digestmail up    # stays" in said
 
 
 @pytest.mark.parametrize(
