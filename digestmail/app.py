@@ -32,7 +32,7 @@ from digestmail.model.reports import (
 )
 from digestmail.storage.database import Database
 from digestmail.wiring import requests, storage
-from digestmail.wiring.collected import follow_up
+from digestmail.wiring.collected import follow_up, titled
 from digestmail.wiring.history import recorded_run
 from digestmail.wiring.outputs import OutputSetup, with_outputs
 from digestmail.wiring.progress import deliver_progress
@@ -102,7 +102,7 @@ class App(AbstractContextManager["App"]):
         if dry_run:
             readings = self._read_sources(stop)
             with self.database.begin_dry_run() as connection:
-                return store_all(connection, readings, self.clock.now(), self.horizon())
+                return titled(store_all(connection, readings, self.clock.now(), self.horizon()), self.config)
         now, horizon = self.clock.now(), self.horizon()
         with open_sources(self.config, self.database, self.wall_clock, horizon, self._random) as (sources, addresses):
             report = collect(
@@ -245,7 +245,9 @@ class App(AbstractContextManager["App"]):
         """Store `readings` and publish, in a transaction that is rolled back."""
         with self.database.begin_dry_run() as connection:
             collected = store_all(connection, readings, now := self.clock.now(), self.horizon())
-            return collected, dry_run_publish(connection, self.digests, self._render, now, self.wall_clock.now())
+            return titled(collected, self.config), dry_run_publish(
+                connection, self.digests, self._render, now, self.wall_clock.now()
+            )
 
     def _render(self, *what: Any, **options: Any) -> Rendered:
         return self.mail.render(*what, **options)

@@ -55,7 +55,7 @@ def _show_slot(digest: str, slot: SlotComparison) -> None:
         sys.stdout.write(f"  {moved}\n")
     for mark, papers in (("-", slot.only_old), ("+", slot.only_new)):
         for paper in papers:
-            sys.stdout.write(f"  {mark} {paper.paper_id}  {paper.title}  [{_place(paper)}]\n")
+            sys.stdout.write(f"  {mark} {paper.paper_id}  {printing.title(paper.title)}  [{_place(paper)}]\n")
 
 
 def _place(paper: ComparedPaper) -> str:

@@ -26,9 +26,11 @@ from digestmail.model.reports import (
 )
 from digestmail.schedule.times import written
 from digestmail.text.counts import counted
+from digestmail.text.truncate import at_word
 
 _ASKED = "asked to stop"
 """How the worker says that a signal ended it."""
+_LONGEST_TITLE = 120
 _NAMED = 5
 """Missed slots that are named, the last ones."""
 Report = RunReport | CollectReport | PublishReport | DeliverReport
@@ -77,6 +79,11 @@ def table(rows: Iterable[tuple[object, ...]]) -> None:
         sys.stdout.write(line.rstrip() + "\n")
 
 
+def title(text: str) -> str:
+    """Return a title for a line of a list. A feed may give one of thousands of characters; `--json` has all of it."""
+    return at_word(text, _LONGEST_TITLE)
+
+
 def lines(value: Report, zone: str = "UTC") -> Iterator[str]:
     """Yield a report as lines, its times in the IANA time zone `zone`."""
     if isinstance(value, CollectReport):
@@ -115,11 +122,11 @@ def _collect_lines(value: CollectReport) -> Iterator[str]:
 def _source_lines(source: SourceReport) -> Iterator[str]:
     whole, *categories = source.health
     yield (
-        f"collect  {source.source}: {whole.health}, {counted(source.entries, 'entry')}, "
+        f"collect  {source.shown}: {whole.health}, {counted(source.entries, 'entry')}, "
         f"{counted(source.new, 'new paper')}, {source.updated} updated; {whole.detail}"
     )
     for reason, count in source.skipped.items():
-        yield f"         {source.source}: {count} skipped: {reason}"
+        yield f"         {source.shown}: {count} skipped: {reason}"
     if len(categories) > 1:
         for row in categories:
             yield f"         {source.source} {row.category}: {row.health}; {row.detail}"

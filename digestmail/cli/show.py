@@ -50,7 +50,7 @@ def list_papers(
         printing.as_json(found)
         return
     for paper in found:
-        sys.stdout.write(f"{paper.id}  {paper.title}\n")
+        sys.stdout.write(f"{paper.id}  {printing.title(paper.title)}\n")
 
 
 @papers.command(name="show")
@@ -210,10 +210,13 @@ def _with_sections(found: StoredEdition) -> dict[str, Any]:
     return {"id": found.id, "edition": edition | {"sections": for_all_topics(found.edition)}}
 
 
-def _show_entries(title: str, entries: Iterable[Entry]) -> None:
-    sys.stdout.write(f"\n{title}\n")
+def _show_entries(heading: str, entries: Iterable[Entry]) -> None:
+    from digestmail.cli import printing
+
+    sys.stdout.write(f"\n{heading}\n")
     for entry in entries:
-        sys.stdout.write(f"{entry.rank:4}  {entry.score.total:6.2f}  {entry.paper.id}  {entry.paper.title}\n")
+        title = printing.title(entry.paper.title)
+        sys.stdout.write(f"{entry.rank:4}  {entry.score.total:6.2f}  {entry.paper.id}  {title}\n")
 
 
 def explain(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -12,13 +11,14 @@ from random import SystemRandom
 from typing import TYPE_CHECKING, get_args
 
 from digestmail.cli import printing
+from digestmail.cli.names import unknown_name
 from digestmail.collect.collector import list_health
 from digestmail.config.fetched import alternatives
 from digestmail.config.known_services import service_of
 from digestmail.config.settings import Config
 from digestmail.config.source_tables import NewSources
 from digestmail.config.sources import KINDS, AnySource
-from digestmail.errors import ConfigError, SourceError
+from digestmail.errors import SourceError
 from digestmail.model.papers import Sighting, SourceHealth
 from digestmail.sources.discovery import find_feed
 from digestmail.text.counts import counted
@@ -38,6 +38,8 @@ class SourceRow:
     """A configured source and how its last reading went."""
 
     name: str
+    title: str
+    """What the list calls it, if it is a feed of an OPML file; else empty."""
     kind: str
     address: str
     health: SourceHealth | None
@@ -94,13 +96,12 @@ def show_kinds(known: Sequence[SourceKind]) -> None:
 
 
 def find_tables(config: Config, name: str) -> tuple[AnySource, ...]:
-    """Return the table of the source `name`, or those of all sources in the list `name`. Raises ConfigError."""
+    """Return the table of the source `name`, or those of all sources in the list `name`. Raises DigestmailError."""
     found = tuple(table for table in config.sources if name in {table.name, table.name.partition("/")[0]})
     if not found:
-        names = [table.name for table in config.sources]
-        near = difflib.get_close_matches(name, names, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else f"; configured are: {', '.join(names)}"
-        raise ConfigError([f"there is no source {name!r}{hint}"])
+        raise unknown_name(
+            "source", name, list(dict.fromkeys(table.name.partition("/")[0] for table in config.sources))
+        )
     return found
 
 
@@ -109,7 +110,11 @@ def rows(app: App) -> list[SourceRow]:
     healths = {row.source: row for row in list_health(app.database) if not row.category}
     return [
         SourceRow(
-            name=table.name, kind=table.kind, address=masked_address(table.address), health=healths.get(table.name)
+            name=table.name,
+            title=table.title,
+            kind=table.kind,
+            address=masked_address(table.address),
+            health=healths.get(table.name),
         )
         for table in app.config.sources
     ]
@@ -119,7 +124,13 @@ def show_rows(found: Sequence[SourceRow]) -> None:
     """Print the sources in columns, each with the sentence about its last reading."""
     printing.table(
         [
-            (row.name, row.kind, row.health.health if row.health else "-", row.address, _said(row.health))
+            (
+                f"{row.name} ({row.title})" if row.title else row.name,
+                row.kind,
+                row.health.health if row.health else "-",
+                row.address,
+                _said(row.health),
+            )
             for row in found
         ]
     )
@@ -130,7 +141,7 @@ def _said(health: SourceHealth | None) -> str:
 
 
 def try_out(app: App, source: str) -> Trial:
-    """Fetch a configured source, each of a list, or any address, once. Raises SourceError or ConfigError.
+    """Fetch a configured source, each of a list, or any address, once. Raises SourceError, or DigestmailError.
 
     What cannot be read of a list is noted, unless it is all of it.
     """
@@ -144,7 +155,7 @@ def try_out(app: App, source: str) -> Trial:
             trials.append(try_out_table(app, table))
         except SourceError as error:
             failure = error
-            notes.append(f"{table.name} could not be read: {error}")
+            notes.append(f"{table.shown_name} could not be read: {error}")
     if failure is not None and not trials:
         raise failure
     return trials[0] if len(trials) == 1 and not notes else _together(source, trials, notes)
@@ -198,7 +209,9 @@ def try_out_url(app: App, url: str) -> Trial:
     notes = []
     if found.url != url:
         notes.append(f"{masked_address(url)} is a web page; its feed is {masked_address(found.url)}")
-    notes += [f"the page also names {masked_address(each.url)} {each.title}".rstrip() for each in found.others]
+    notes += [
+        f"the page also names {masked_address(each.url)} {printing.title(each.title)}".rstrip() for each in found.others
+    ]
     if found.redirected_to:
         notes.append(f"it redirects to {masked_address(found.redirected_to)}")
     if found.parsed.partial:
@@ -222,7 +235,7 @@ def show_trial(trial: Trial) -> None:
     for reason, count in trial.skipped.items():
         out.write(f"{count} skipped: {reason}\n")
     for sighting in trial.papers[:_SHOWN]:
-        out.write(f"  {sighting.day}  {sighting.paper.title}\n              {sighting.paper.id}\n")
+        out.write(f"  {sighting.day}  {printing.title(sighting.paper.title)}\n              {sighting.paper.id}\n")
     if not trial.entries:
         out.write("nothing there: the feed is empty, or has nothing new since arXiv's last announcement\n")
 

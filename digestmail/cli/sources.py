@@ -110,7 +110,7 @@ def export(config: ConfigPath = None) -> None:
 
     with open_app(config) as opened:
         tables, now = opened.config.sources, opened.clock.now()
-    outlines = [Outline(title=table.name, url=url) for table in tables for url in addresses_of(table)]
+    outlines = [Outline(title=table.title or table.name, url=url) for table in tables for url in addresses_of(table)]
     sys.stdout.write(render_opml(outlines, title="digestmail", now=now))
     if left_out := [table.name for table in tables if not addresses_of(table)]:
         sys.stderr.write(f"left out, because they are no feeds: {', '.join(left_out)}\n")
@@ -126,9 +126,9 @@ def retry(
     from digestmail.collect.collector import end_parking
 
     with open_app(config) as opened:
-        names = [table.name for table in source_text.find_tables(opened.config, name)]
-        parked = [one for one in names if end_parking(opened.database, one)]
-    said = [f"the next run reads {one}" for one in parked] or [f"{name} is not parked; every run reads it"]
+        tables = source_text.find_tables(opened.config, name)
+        parked = [one for one in tables if end_parking(opened.database, one.name)]
+    said = [f"the next run reads {one.shown_name}" for one in parked] or [f"{name} is not parked; every run reads it"]
     sys.stdout.write("".join(f"{line}\n" for line in said))
 
 

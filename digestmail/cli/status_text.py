@@ -68,9 +68,10 @@ def _outcome(run: RunRecord) -> str:
 
 def _source(line: SourceLine) -> tuple[object, ...]:
     cells = "".join(_CELLS[kind_of(day)] for day in line.days)
+    name = f"{line.name} ({line.known_as})" if line.known_as else line.name
     if line.health is None:
-        return line.name, cells, "not read yet"
-    return line.name, cells, f"{line.health.health}: {line.health.detail}"
+        return name, cells, "not read yet"
+    return name, cells, f"{line.health.health}: {line.health.detail}"
 
 
 def _edition(one: EditionAccount) -> tuple[object, ...]:

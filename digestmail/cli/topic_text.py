@@ -53,7 +53,9 @@ def _show_papers(title: str, papers: Sequence[TopicPaper]) -> None:
     sys.stdout.write(f"\n{title} ({len(papers)})\n")
     for paper in papers:
         mark = "~" if paper.borderline else " "
-        sys.stdout.write(f" {mark} {paper.strength:.2f}  {paper.paper_id}  {paper.day}  {paper.title}\n")
+        sys.stdout.write(
+            f" {mark} {paper.strength:.2f}  {paper.paper_id}  {paper.day}  {printing.title(paper.title)}\n"
+        )
         sys.stdout.write(f"         {paper.reason}\n")
 
 
@@ -69,7 +71,7 @@ def show_suggestions(found: TopicSuggestions, days: int) -> None:
     for topic in found.topics:
         sys.stdout.write(f"\n# {topic.papers} papers, for example:\n")
         for title in topic.examples:
-            sys.stdout.write(f"#   {_in_comment(title)}\n")
+            sys.stdout.write(f"#   {_in_comment(printing.title(title))}\n")
         keywords = ", ".join(map(quoted, topic.keywords))
         sys.stdout.write(f"[[topics]]\nname = {quoted(topic.name)}\nkeywords = [{keywords}]\n")
 

@@ -75,6 +75,21 @@ class FetchedTable(RuledTable):
     headers: dict[HeaderName, HeaderValue] = Field(default={})
     header_files: dict[HeaderName, Path] = Field(default={})
 
+    @property
+    def title(self) -> str:
+        """What the list calls it, if it is a feed of an OPML file; else empty."""
+        return ""
+
+    @property
+    def known_as(self) -> str:
+        """What a person knows the source by, if its name does not say it; empty if it does."""
+        return ""
+
+    @property
+    def shown_name(self) -> str:
+        """The name, with what a person knows the source by."""
+        return f"{self.name} ({self.known_as})" if self.known_as else self.name
+
     @field_validator("username")
     @classmethod
     def _check_username(cls, value: str | None) -> str | None:

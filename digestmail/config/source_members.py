@@ -28,7 +28,7 @@ def list_problems(config: Config, base: Path) -> Iterator[str]:
             yield f"{key}: is a file, not an address: save the list beside the configuration and write its name"
             continue
         try:
-            if not _addresses_in(base / table.opml):
+            if not _feeds_in(base / table.opml):
                 yield f"{key}: {table.opml} names no feed: an outline of a feed has an xmlUrl"
         except OSError as error:
             yield f"{key}: {file_fault(error, table.opml, base)}"
@@ -54,26 +54,25 @@ def _members(table: AnySource, base: Path) -> Iterator[AnySource]:
             name = f"{table.name}/{repository}"
             yield table.model_copy(update={"name": name, "repositories": (repository,)})
     elif isinstance(table, FeedTable) and table.url is None:
-        addresses = table.urls if table.opml is None else _addresses_in(base / table.opml)
-        for address in _different(addresses):
-            name = f"{table.name}/{_place(address)}"
-            # An address that is none was in a list that another program wrote. Reading it fails, and says why.
-            yield table.model_copy(update={"name": name, "url": address, "urls": (), "opml": None})
+        listed = [(url, "") for url in table.urls] if table.opml is None else _feeds_in(base / table.opml)
+        for address, title in _different(listed):
+            yield table.member(f"{table.name}/{_place(address)}", address, title)
     else:
         yield table
 
 
-def _addresses_in(path: Path) -> tuple[str, ...]:
+def _feeds_in(path: Path) -> list[tuple[str, str]]:
+    """Return (address, title) of each feed of an OPML file."""
     from digestmail.sources.opml import parse_opml
 
-    return tuple(without_feed_scheme(outline.url) for outline in parse_opml(path.read_bytes()))
+    return [(without_feed_scheme(outline.url), outline.title) for outline in parse_opml(path.read_bytes())]
 
 
-def _different(addresses: Iterable[str]) -> Iterable[str]:
-    """Return the addresses without those that differ only in http or https, the case of the host or the fragment."""
-    found: dict[str, str] = {}
-    for address in addresses:
-        found.setdefault(address_key(address), address)
+def _different(feeds: Iterable[tuple[str, str]]) -> Iterable[tuple[str, str]]:
+    """Return the feeds without those whose addresses differ only in http or https, the case of the host or fragment."""
+    found: dict[str, tuple[str, str]] = {}
+    for address, title in feeds:
+        found.setdefault(address_key(address), (address, title))
     return found.values()
 
 

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self, get_args
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, PrivateAttr, model_validator
 from pydantic_core import PydanticCustomError
 
 from digestmail.config.fetched import ONE_OF, FetchedTable, HeaderValue, ServiceTable
@@ -14,6 +14,8 @@ from digestmail.config.values import Category, FeedAddress, Line, WebAddress
 from digestmail.errors import SubscriptionError
 from digestmail.papers.library_ids import zotero_library
 from digestmail.sources.repositories import repository_name
+from digestmail.text.credentials import masked_address
+from digestmail.text.truncate import at_word
 
 
 def _check_issn(value: str) -> str:
@@ -47,6 +49,8 @@ Repository = Annotated[str, AfterValidator(_check_repository)]
 """`OWNER/NAME`, or the address of the repository."""
 Venue = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_./-]{0,200}$")]
 """The ID of a venue on OpenReview, as it stands in its address."""
+_LONGEST_TITLE = 60
+"""Characters of the title of a feed, as it is shown."""
 
 
 class HuggingFaceTable(ServiceTable):
@@ -99,6 +103,26 @@ class FeedTable(FetchedTable):
     url: FeedAddress | None = None
     urls: tuple[FeedAddress, ...] = ()
     opml: Path | None = None
+    _title: str = PrivateAttr("")
+
+    def member(self, name: str, url: str, title: str) -> FeedTable:
+        """Return the table of one feed of the list; `title` is what the list calls it.
+
+        The address is not checked: one that is none was in a list that another program wrote, and reading it says why.
+        """
+        found = self.model_copy(update={"name": name, "url": url, "urls": (), "opml": None})
+        found._title = title  # noqa: SLF001 - of this class
+        return found
+
+    @property
+    def title(self) -> str:
+        """What the list calls the feed; empty if it is in no OPML file."""
+        return at_word(" ".join(self._title.split()), _LONGEST_TITLE)
+
+    @property
+    def known_as(self) -> str:
+        """The title of a feed of a list, or else its address without secrets: its name only ends with a hash."""
+        return (self.title or masked_address(self.address)) if "/" in self.name else ""
 
     @model_validator(mode="after")
     def _check_login(self) -> Self:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -32,6 +32,8 @@ class SourceReport:
     """The result of reading a source."""
 
     source: str
+    known_as: str = ""
+    """What a person knows it by, if its name does not say it."""
     health: tuple[SourceHealth, ...]
     entries: int = 0
     new: int = 0
@@ -40,6 +42,11 @@ class SourceReport:
     """The number of skipped entries, by reason."""
     known: bool = False
     """Whether the failure is known: an earlier run failed because of it, not long ago."""
+
+    @property
+    def shown(self) -> str:
+        """The name, with what a person knows it by."""
+        return f"{self.source} ({self.known_as})" if self.known_as else self.source
 
     @property
     def failed(self) -> bool:
@@ -142,6 +149,11 @@ class CollectReport:
     """The summaries of papers; None if there was nothing to do."""
     enrichment: tuple[EnrichmentReport, ...] = ()
     """What indexes of the literature were asked for."""
+
+    def with_titles(self, known_as: Mapping[str, str]) -> CollectReport:
+        """Return the report with what people know the sources by."""
+        named = tuple(replace(one, known_as=known_as.get(one.source, "")) for one in self.sources)
+        return replace(self, sources=named)
 
     def with_learning(self, learning: LearningReport | None, embedding: EmbeddingReport | None = None) -> CollectReport:
         """Return the report with what was learned."""

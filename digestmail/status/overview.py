@@ -10,6 +10,7 @@ from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from digestmail import __version__
+from digestmail.config.sources import AnySource
 from digestmail.model.history import DomainFigures, EditionAccount, RunOutcome, RunRecord, SourceDay
 from digestmail.model.papers import SourceHealth
 from digestmail.status.check import CheckReport, check
@@ -32,6 +33,8 @@ class SourceLine:
     """A configured source, and how its readings went on the last days."""
 
     name: str
+    known_as: str
+    """What a person knows it by, if its name does not say it."""
     health: SourceHealth | None
     """None if it was never read."""
     days: tuple[SourceDay | None, ...]
@@ -88,7 +91,7 @@ def status(app: App, *, editions: int = _EDITIONS) -> Status:
         runs=runs,
         run_at=run_at,
         good_run_at=good_run_at,
-        sources=tuple(_source_lines([table.name for table in app.config.sources], found.health, read, now.date())),
+        sources=tuple(_source_lines(app.config.sources, found.health, read, now.date())),
         editions=accounts,
         domains=domains,
         subscribers=subscribers,
@@ -100,15 +103,16 @@ def status(app: App, *, editions: int = _EDITIONS) -> Status:
 
 
 def _source_lines(
-    names: Sequence[str], health: Sequence[SourceHealth], days: Sequence[SourceDay], today: date
+    tables: Sequence[AnySource], health: Sequence[SourceHealth], days: Sequence[SourceDay], today: date
 ) -> Iterator[SourceLine]:
     rows = {row.source: row for row in health if not row.category}
     read: defaultdict[str, dict[date, SourceDay]] = defaultdict(dict)
     for one in days:
         read[one.source][one.day] = one
     wanted = [today - timedelta(days=back) for back in reversed(range(DAYS))]
-    for name in names:
-        yield SourceLine(name=name, health=rows.get(name), days=tuple(read[name].get(day) for day in wanted))
+    for table in tables:
+        days_read = tuple(read[table.name].get(day) for day in wanted)
+        yield SourceLine(name=table.name, known_as=table.known_as, health=rows.get(table.name), days=days_read)
 
 
 def growth_of(first: RunRecord | None, size: int, now: datetime) -> float | None:

@@ -34,17 +34,17 @@ def problems(app: App, health: Sequence[SourceHealth]) -> Iterator[str]:
         if row.health is Health.PARKED:
             continue  # a note says so
         if row.health not in WELL:
-            yield f"source {row.source}: {row.health}: {row.detail}"
+            yield f"source {table.shown_name}: {row.health}: {row.detail}"
         elif now - row.read_at > _patience(app, row.source, now):
             days = counted((now - row.read_at) // _DAY, "day")
             yield (
-                f"source {row.source} was last read {days} ago: call `digestmail run` from cron, or start "
+                f"source {table.shown_name} was last read {days} ago: call `digestmail run` from cron, or start "
                 "`digestmail up`"
             )
         elif row.fresh_at is not None and now - row.fresh_at > _SILENT and not _may_be_silent(table):
             yield (
-                f"source {row.source} has shown nothing new since {row.fresh_at:%d %b %Y}: look at it in a browser, "
-                "and correct it in [[sources]] or remove it"
+                f"source {table.shown_name} has shown nothing new since {row.fresh_at:%d %b %Y}: look at it in a "
+                "browser, and correct it in [[sources]] or remove it"
             )
         yield from _category_problems(table.name, getattr(table, "categories", ()), rows)
     for one in failing_lists_of_profile(app.database):

@@ -14,6 +14,11 @@ from digestmail.wiring.learning import learn_from_collected
 from digestmail.wiring.summaries import summarize_upcoming
 
 
+def titled(collected: CollectReport, config: Config) -> CollectReport:
+    """Return the report with what people know the sources by."""
+    return collected.with_titles({table.name: table.known_as for table in config.sources})
+
+
 def follow_up(
     collected: CollectReport,
     config: Config,
@@ -29,6 +34,6 @@ def follow_up(
     Topics are learned before papers are summarized, because they decide which papers the next editions contain.
     Relative paths start at `base`. `clock` gives real time, `now` is when collecting began.
     """
-    report = learn_from_collected(collected, config, base, database, clock, now, stop=stop)
+    report = learn_from_collected(titled(collected, config), config, base, database, clock, now, stop=stop)
     report = summarize_upcoming(report, config, database, clock, now, stop=stop)
     return enrich_recent(report, config, database, clock, stop=stop)

@@ -59,7 +59,7 @@ def first_trouble(report: RunReport) -> str:
     """Return the first thing that went wrong in a run; empty if nothing did."""
     for source in report.collect.sources:
         if source.failed:
-            return f"source {source.source}: {source.health[0].health}: {source.health[0].detail}"
+            return f"source {source.shown}: {source.health[0].health}: {source.health[0].detail}"
     for digest in report.publish.digests:
         if digest.status == "failed":
             return f"digest {digest.digest}: {digest.reason}"

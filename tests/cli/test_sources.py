@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -96,6 +97,19 @@ def test_a_trial_prints_the_first_papers_and_stores_none(site):
     assert json.loads(site.run("sources", "test", "blog", "--json"))["entries"] == 2
 
 
+def test_a_long_title_is_cut_where_titles_are_listed(site):
+    long = f"A paper about nothing{' at all' * 200}"
+    site.server.clear()
+    site.answer("/hub/api/daily_papers", Response(status=403))
+    site.answer("/feed", Response(FEED.replace("A paper about nothing", long), content_type="application/rss+xml"))
+    said = site.run("sources", "test", "blog")
+    assert max(map(len, said.splitlines())) < 140
+    assert " at all\u2026\n" in said
+    site.run("collect", status=1)
+    assert len(site.run("papers", "list")) < 200
+    assert long in site.run("papers", "list", "--json")
+
+
 def test_a_trial_takes_any_address_and_finds_the_feed_of_a_page(site):
     site.answer("/home", Response(PAGE, content_type="text/html"))
     said = site.run("sources", "test", site.server.url_for("/home"))
@@ -117,7 +131,7 @@ def test_a_page_elsewhere_cannot_name_a_feed_in_your_own_network(site):
 def test_a_trial_that_fails_says_why(site):
     site.answer("/gone", Response(status=410))
     assert "answered 410" in site.run("sources", "test", site.server.url_for("/gone"), status=1)
-    assert "did you mean 'blog'?" in site.run("sources", "test", "bolg", status=2)
+    assert "did you mean 'blog'?" in site.run("sources", "test", "bolg", status=1)
     assert "user name or password" in site.run("sources", "test", "http://me:hush@localhost/", status=1)
 
 
@@ -232,6 +246,41 @@ def test_a_feed_that_is_gone_is_said_once_and_can_be_brought_back(site):
     site.run("sources", "retry", "old")
     assert "old: fresh" in site.run("run", "--now", "2026-04-03T01:00Z")
     assert "is not parked" in site.run("sources", "retry", "old")
+
+
+def test_the_feeds_of_a_list_are_shown_with_their_titles_or_addresses(site):
+    base = site.server.url_for("")
+    for path in ("one", "two", "three", "four", "api/daily_papers"):
+        site.answer(f"/{path}", Response(status=403))
+    lists = (
+        f'name = "list"\nkind = "feed"\nopml = "feeds.opml"\n[[sources]]\nname = "urls"\nkind = "feed"\n'
+        f'urls = ["{base}three?key=hush", "{base}four"]\n'
+    )
+    (site.path / "feeds.opml").write_text(
+        f'<opml version="2.0"><body><outline text="The lab&#10; of lakes" xmlUrl="{base}one?key=hush"/>'
+        f'<outline text="{"Long " * 40}" xmlUrl="{base}two"/></body></opml>',
+        "utf-8",
+    )
+    text = CONFIG.replace('name = "blog"\nkind = "feed"\nurl = "{url}"\n', lists).format(hub=base)
+    site.config.write_text(text.replace('["blog"]', '["list", "urls"]'), "utf-8")
+    said = site.run("collect", status=1)
+    lab = r"list/localhost-[0-9a-f]{6} \(The lab of lakes\)"
+    three = rf"urls/localhost-[0-9a-f]{{6}} \({base}three\?key=\*\*\*\)"
+    for one in (lab, three):
+        assert re.search(rf"collect  {one}: refused", said)
+        assert re.search(rf"source {one}: refused", site.run("check", status=1))
+        assert re.search(rf"  {one} +\.+x  refused", site.run("status", status=1))
+    assert re.search(rf"^{lab} +feed +refused", site.run("sources", "list"), re.MULTILINE)
+    site.server.clear()
+    site.answer("/two", Response(status=403))
+    site.answer("/one", Response(FEED, content_type="application/rss+xml"))
+    assert "note: list/localhost-" in (said := site.run("sources", "test", "list"))
+    assert f"({'Long ' * 11}Long\u2026) could not be read" in said
+    assert 'text="The lab of lakes"' in site.run("sources", "export")
+    said = site.run("sources", "test", "lst", status=1)
+    assert (
+        said == "digestmail: there is no source 'lst'; did you mean 'list'? configured are: list, urls, huggingface\n"
+    )
 
 
 def test_a_feed_that_is_down_is_said_once_but_check_keeps_saying_it(site):
