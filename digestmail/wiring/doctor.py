@@ -16,7 +16,7 @@ from digestmail.bounces.mailboxes.base import Mailbox
 from digestmail.clock import Clock
 from digestmail.config.mail import SmtpTable
 from digestmail.config.settings import Config
-from digestmail.doctor import machine, names, pages
+from digestmail.doctor import machine, names, pages, receiving
 from digestmail.doctor.certificates import TlsServer, probe_certificate
 from digestmail.doctor.dkim_record import PublishedKey, probe_dkim
 from digestmail.doctor.dmarc import probe_dmarc
@@ -103,6 +103,8 @@ def _dns_probes(installation: Installation) -> Iterator[Probe]:
     yield Probe(name="dkim", run=partial(probe_dkim, dns, keys))
     yield Probe(name="dmarc", run=partial(probe_dmarc, dns, author, route.domain, signing))
     yield Probe(name=names.MX, run=partial(names.probe_mx, dns, route.domain))
+    for domain in dict.fromkeys((author, route.domain)):
+        yield Probe(name=receiving.MTA_STS, run=partial(receiving.probe_receiving, dns, domain))
     yield Probe(name=names.REVERSE, run=partial(names.probe_reverse, dns, route))
     yield Probe(name=names.EHLO, run=partial(names.probe_ehlo, dns, route))
 
