@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
+import dns.exception
 import dns.flags
 import dns.message
 import dns.name
@@ -20,6 +21,16 @@ from digestmail.doctor.dns import Resolver
 
 Zone = Mapping[str, Mapping[str, Sequence[str]]]
 """Records in the format of zone files, by name and type."""
+
+
+def _datagram(response: dns.message.Message, octets: int) -> bytes:
+    """Return the response as it fits into `octets`: complete, or without answers and marked as truncated."""
+    try:
+        return response.to_wire(max_size=octets)
+    except dns.exception.TooBig:
+        response.answer.clear()
+        response.flags |= dns.flags.TC
+        return response.to_wire(max_size=octets)
 
 
 @dataclass
@@ -52,7 +63,9 @@ class DnsServer:
             response.flags |= dns.flags.TC
         else:
             self._fill(response, name, kind)
-        return response.to_wire(max_size=65535)
+        if transport == "tcp":
+            return response.to_wire(max_size=65535)
+        return _datagram(response, query.payload if query.edns >= 0 else 512)
 
     def _fill(self, response: dns.message.Message, name: str, kind: str) -> None:
         records = self.zone.get(name)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import dns.resolver
 
 _LARGEST_DATAGRAM: Final = 1232
-"""Octets that pass every network without fragments (https://www.dnsflagday.net/2020/)."""
+"""Octets of an answer over UDP that pass every network without fragments (https://www.dnsflagday.net/2020/)."""
 Kind = Literal["TXT", "MX", "A", "AAAA", "PTR"]
 
 
@@ -55,7 +55,8 @@ class Resolver:
             address, self._resolver.port = parse_server(server)
             self._resolver.nameservers = [address]
         self._resolver.lifetime = seconds
-        # Keys of 2048 bits fit into one datagram then, also where a firewall blocks TCP.
+        # dnspython sends no EDNS (RFC 6891) by itself. Without it, an answer over 512 octets is cut off (RFC 1035 section
+        # 4.2.1) and asked for again over TCP, which some firewalls block: that of a 4096-bit key, or of many records.
         self._resolver.use_edns(0, 0, _LARGEST_DATAGRAM)
 
     def look_up(self, name: str, kind: Kind) -> Records:

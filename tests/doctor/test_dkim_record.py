@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dns.message
+import dns.rrset
 import pytest
 from dnsserver import serving_dns
 from fakedns import FakeDns
@@ -107,3 +109,11 @@ def test_a_long_key_behind_an_alias_is_found_over_the_network():
         (finding,) = probe_dkim(server.resolver(), (key,))
     assert finding.severity is Severity.OK
     assert len(rsa.value) > 255
+
+
+def test_the_answer_for_a_key_of_2048_bits_fits_into_a_datagram_without_edns():
+    record = Signer(domain="example.org", selector="digest-rsa", pem=generate(Algorithm.RSA)).record()
+    name, value = f"{record.name}.", record.value
+    response = dns.message.make_response(dns.message.make_query(name, "TXT"))
+    response.answer.append(dns.rrset.from_text(name, 3600, "IN", "TXT", f'"{value[:255]}" "{value[255:]}"'))
+    assert len(response.to_wire(max_size=512)) == 475

@@ -22,6 +22,15 @@ def test_a_truncated_answer_is_asked_for_again_over_tcp():
         assert [query[0] for query in server.queries] == ["udp", "tcp"]
 
 
+@pytest.mark.parametrize(("octets", "transports"), [(600, ["udp"]), (1300, ["udp", "tcp"])])
+def test_a_long_answer_needs_no_tcp_as_far_as_datagrams_are_safe(octets, transports):
+    long = "A" * octets
+    strings = " ".join(f'"{long[at : at + 255]}"' for at in range(0, octets, 255))
+    with serving_dns({"a.example.org": {"TXT": [strings]}}) as server:
+        assert server.resolver().look_up("a.example.org", "TXT").values == (long,)
+        assert [query[0] for query in server.queries] == transports
+
+
 def test_an_alias_is_followed():
     zone = {
         "s._domainkey.example.org": {"CNAME": ["s._domainkey.provider.example."]},

@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 
 from digestmail.doctor.dkim_record import PublishedKey, judge_key
 from digestmail.doctor.dmarc import probe_dmarc
+from digestmail.doctor.receiving import probe_receiving
 from digestmail.doctor.round_trip import authentication_results, judge_returned
+from digestmail.doctor.run import has_failed
 from digestmail.doctor.spf import Route, probe_spf
 from digestmail.doctor.spf_check import check_host
 from digestmail.mail.dkim import Algorithm, Signer, generate
@@ -43,6 +45,15 @@ def test_any_spf_record_has_a_result(one: str, two: str) -> None:
 def test_any_dmarc_record_has_a_finding(one: str, two: str) -> None:
     dns = FakeDns({"_dmarc.a.example.org": {"TXT": [one]}, "_dmarc.org": {"TXT": [two, one]}})
     assert list(probe_dmarc(dns, "a.example.org", "b.example.org", "example.org"))
+
+
+@given(TAGS)
+def test_any_record_about_receiving_has_a_finding(text: str) -> None:
+    for record in (text, f"v=STSv1;{text}", f"v=TLSRPTv1;{text}"):
+        dns = FakeDns({"_mta-sts.example.org": {"TXT": [record]}, "_smtp._tls.example.org": {"TXT": [record]}})
+        findings = list(probe_receiving(dns, "example.org"))
+        assert len(findings) == 2
+        assert not has_failed(findings)
 
 
 @given(TAGS)
