@@ -55,8 +55,8 @@ class Resolver:
             address, self._resolver.port = parse_server(server)
             self._resolver.nameservers = [address]
         self._resolver.lifetime = seconds
-        # dnspython sends no EDNS (RFC 6891) by itself. Without it, an answer over 512 octets is cut off (RFC 1035 section
-        # 4.2.1) and asked for again over TCP, which some firewalls block: that of a 4096-bit key, or of many records.
+        # dnspython sends no EDNS (RFC 6891) by itself. Without it, an answer over 512 octets is cut off (RFC 1035
+        # section 4.2.1) and asked for again over TCP, which some firewalls block: that of a 4096-bit key, for example.
         self._resolver.use_edns(0, 0, _LARGEST_DATAGRAM)
 
     def look_up(self, name: str, kind: Kind) -> Records:
