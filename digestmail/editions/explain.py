@@ -18,9 +18,18 @@ from digestmail.model.editions import Edition
 from digestmail.model.papers import Mention, Paper
 from digestmail.model.selection import Decision, Outcome
 from digestmail.model.subscribers import Subscriber
-from digestmail.selection.explain import left_out, readers, reasons, why_not_counted, why_old
+from digestmail.selection.explain import (
+    grounds,
+    left_out,
+    no_reader,
+    place_of,
+    readers,
+    reasons,
+    why_not_counted,
+    why_old,
+)
 from digestmail.selection.rules import compile_sources, rejected_by
-from digestmail.storage import editions, papers, qualified_papers
+from digestmail.storage import editions, papers, qualified_papers, received
 from digestmail.storage.database import Database
 
 
@@ -77,7 +86,8 @@ def _explain_one(
     slot_key = papers.published(connection, digest.name, [paper.id]).get(paper.id)
     stored = editions.get(connection, digest.name, slot_key) if slot_key else None
     if stored is not None:
-        found = _published(stored.edition, paper)
+        given = received.is_given(connection, digest.base, [paper.id, *paper.aliases])
+        found = _published(stored.edition, paper, given=given)
         again = trended(connection, digest.name, stored.edition.slot, paper)
         if again is not None:
             slot, one = again
@@ -130,12 +140,13 @@ def _unpublished(connection: Connection, digest: Digest, paper: Paper, composed:
     return Explanation(digest=digest.name, slot=slot.key, outcome="not-a-candidate", reasons=tuple(why))
 
 
-def _published(edition: Edition, paper: Paper) -> Explanation:
+def _published(edition: Edition, paper: Paper, *, given: bool) -> Explanation:
     # The edition may contain it under another id, from before its mentions were merged.
     names = {paper.id, *paper.aliases}
     entry = next((entry for entry in edition.entries if names & {entry.paper.id, *entry.paper.aliases}), None)
     sentences: tuple[str, ...] = (f"published on {edition.slot.day:%a %d %B %Y}",)
     if entry is not None:
+        published = f"{sentences[0]}, {place_of(entry.match)}"
         decision = Decision(
             paper_id=paper.id,
             outcome=Outcome.SELECTED,
@@ -144,7 +155,10 @@ def _published(edition: Edition, paper: Paper) -> Explanation:
             match=entry.match,
             other_matches=entry.matches[1:],
         )
-        sentences += (*reasons(decision, None), *readers(edition, entry.paper.id))
+        if given:
+            sentences = (published, *grounds(decision), *readers(edition, entry.paper.id))
+        else:
+            sentences = (f"{published}, but no reader got it: {no_reader(edition, entry.paper.id)}", *grounds(decision))
     if edition.missing:
         sentences += (f"the edition waited in vain for {', '.join(edition.missing)}",)
     return Explanation(digest=edition.digest, slot=edition.slot.key, outcome="published", reasons=sentences)

@@ -15,12 +15,22 @@ from digestmail.selection.newness import OLDEST_NEWS, is_old
 from digestmail.selection.segments import for_segment
 
 
-def reasons(decision: Decision, limits: Limits | None) -> tuple[str, ...]:
+def reasons(decision: Decision, limits: Limits) -> tuple[str, ...]:
     """Return the reasons for `decision`, one sentence each without a full stop, the outcome first.
 
-    `limits` are those of the decision; None if they are no longer known.
+    `limits` are those of the decision.
     """
-    return (_outcome(decision, limits), *_topics(decision), *_ranking(decision))
+    return (_outcome(decision, limits), *grounds(decision))
+
+
+def grounds(decision: Decision) -> tuple[str, ...]:
+    """Return what the outcome rests on: topics, score and rank, one sentence each without a full stop."""
+    return (*_topics(decision), *_ranking(decision))
+
+
+def place_of(match: TopicMatch | None) -> str:
+    """Return under which topic a paper stands."""
+    return f"under {match.topic!r}" if match else "among the papers without a topic"
 
 
 def readers(edition: Edition, paper_id: PaperId) -> Iterator[str]:
@@ -39,6 +49,16 @@ def readers(edition: Edition, paper_id: PaperId) -> Iterator[str]:
     for topic in alone:
         gets = _section_of(edition, paper_id, (topic,)) is not None
         yield f"subscribers of {topic!r} only {'get it' if gets else 'do not get it: others rank higher'}"
+
+
+def no_reader(edition: Edition, paper_id: PaperId) -> str:
+    """Return why no subscriber got a paper of `edition`, as the end of a sentence."""
+    entry = next(entry for entry in edition.entries if entry.paper.id == paper_id)
+    if _section_of(edition, paper_id, ()) is not None:
+        return "the edition had no readers, or only such as chose other topics or had received the paper before"
+    alone = [match.topic for match in entry.matches if _section_of(edition, paper_id, (match.topic,)) is not None]
+    only = f", and none chose only {' or '.join(map(repr, alone))}" if alone else ""
+    return f"the limits are reached before rank {entry.rank} for subscribers of all topics{only}"
 
 
 def left_out(edition: Edition, rank: int, places: Sequence[tuple[str, int]]) -> str:
@@ -86,16 +106,13 @@ def _moment(at: datetime, zone: str) -> str:
     return f"{at.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M} {zone}"
 
 
-def _rank_higher(limit: int | None) -> str:
-    if limit is None:
-        return "enough papers rank higher"
+def _rank_higher(limit: int) -> str:
     return "1 paper ranks higher" if limit == 1 else f"{limit} papers rank higher"
 
 
-def _outcome(decision: Decision, limits: Limits | None) -> str:
-    place = f"under {decision.match.topic!r}" if decision.match else "among the papers without a topic"
-    below = f"min_score {limits.min_score:g}" if limits else "min_score"
-    per_topic, papers = map(_rank_higher, (limits.max_per_topic, limits.max_papers) if limits else (None, None))
+def _outcome(decision: Decision, limits: Limits) -> str:
+    place = place_of(decision.match)
+    per_topic, papers = map(_rank_higher, (limits.max_per_topic, limits.max_papers))
     if decision.rejection is not None:
         return f"left out by the digest's rule {_rejected(decision.rejection)}"
     return {
@@ -103,7 +120,7 @@ def _outcome(decision: Decision, limits: Limits | None) -> str:
         Outcome.PUBLISHED_BEFORE: f"published before, in the edition of {decision.published_in}",
         Outcome.WITHDRAWN: "withdrawn by its authors",
         Outcome.NO_TOPIC: "left out: it matches no topic, and the digest has no section for such papers",
-        Outcome.BELOW_MIN_SCORE: f"left out: its score is below {below}",
+        Outcome.BELOW_MIN_SCORE: f"left out: its score is below min_score {limits.min_score:g}",
         Outcome.OVER_TOPIC_LIMIT: f"left out: {per_topic} {place}",
         Outcome.OVER_LIMIT: f"left out: {papers}",
     }[decision.outcome]

@@ -68,6 +68,25 @@ def earlier(
     )
 
 
+def is_given(connection: Connection, base: str, paper_ids: Collection[PaperId]) -> bool:
+    """Return whether an email of the digest `base` or its variants has one of these papers, in a section or picked."""
+    row_ids = list(papers.row_ids(connection, paper_ids).values())
+    in_section = (
+        select(segment_papers.c.segment_id)
+        .join(segments, segments.c.id == segment_papers.c.segment_id)
+        .join(editions, editions.c.id == segments.c.edition_id)
+        .join(tables.papers, tables.papers.c.id == segment_papers.c.paper_id)
+        .where(editions.c.base == base, _is_one_of(row_ids))
+    )
+    picked = (
+        select(picked_papers.c.edition_id)
+        .join(editions, editions.c.id == picked_papers.c.edition_id)
+        .join(tables.papers, tables.papers.c.id == picked_papers.c.paper_id)
+        .where(editions.c.base == base, _is_one_of(row_ids))
+    )
+    return any(connection.execute(found.limit(1)).first() is not None for found in (in_section, picked))
+
+
 def _segments(row_ids: Sequence[int], digest: str, exclude: Sequence[str]) -> Select[Any]:
     return (
         select(segment_papers.c.segment_id, segments.c.edition_id, papers.staying_row().label("stays"))

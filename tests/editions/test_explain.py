@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from datetime import date, datetime, timedelta
 
+import pytest
 from fakes import AGENTS, THURSDAY, VISION, FakeSource, digest, paper, reading, render, sighting
 
 from digestmail.collect.collector import collect
 from digestmail.editions.explain import Explanation, explain
 from digestmail.editions.publish import publish
-from digestmail.model.digests import Limits
+from digestmail.model.digests import Cadence, Limits
 from digestmail.model.papers import Origin
+from digestmail.model.subscribers import Subscription
+from digestmail.storage import subscribers
 
 DAY = timedelta(days=1)
 DAILY = digest(sources=("hf", "arxiv"), curated=("hf",), topics=(AGENTS, VISION))
@@ -18,6 +21,15 @@ DAILY = digest(sources=("hf", "arxiv"), curated=("hf",), topics=(AGENTS, VISION)
 
 def see(database, *seen, source="hf", now: datetime) -> None:
     collect(database, [FakeSource(source, reading(*seen, source=source))], now)
+
+
+def read_by(database, *choices: tuple[str, ...], cadence: Cadence | None = None) -> None:
+    """Add a reader for each choice of topics."""
+    with database.begin() as connection:
+        for number, topics in enumerate(choices):
+            reader = subscribers.add(connection, f"reader{number}@example.org", THURSDAY - DAY)
+            wanted = Subscription(digest="daily", topics=topics, cadence=cadence)
+            subscribers.subscribe(connection, reader, wanted, THURSDAY - DAY)
 
 
 def explained(database, number: int, now: datetime, of=DAILY) -> Explanation:
@@ -63,13 +75,39 @@ def test_papers_not_sent_to_subscribers_of_all_topics_are_explained(database):
     ]
     before = explained(database, 2, THURSDAY, of)
     assert (before.outcome, list(before.reasons[-2:])) == ("selected", expected)
+    read_by(database, ("Vision",), ())
     publish(database, [of], render, THURSDAY)
     after = explained(database, 2, THURSDAY, of)
     assert (after.outcome, list(after.reasons[-2:])) == ("published", expected)
+    assert after.reasons[0] == "published on Thu 02 April 2026, under 'Vision'"
     assert explained(database, 1, THURSDAY, of).reasons[-2:] == (
         "subscribers of all topics get it under 'Agents'",
         "subscribers of 'Agents' only get it",
     )
+
+
+@pytest.mark.parametrize("choices", [[], [()], [("Agents",)]])
+def test_of_a_published_paper_that_no_reader_got_one_sentence_says_so(database, choices):
+    of = digest(topics=(AGENTS, VISION), limits=Limits(max_papers=1))
+    see(database, sighting(1, upvotes=50, title="An agent"), sighting(2, title="An image"), now=THURSDAY)
+    read_by(database, *choices)
+    publish(database, [of], render, THURSDAY)
+    said = explained(database, 2, THURSDAY, of).reasons
+    assert said[0] == (
+        "published on Thu 02 April 2026, under 'Vision', but no reader got it: the limits are reached before rank 2 "
+        "for subscribers of all topics, and none chose only 'Vision'"
+    )
+    assert not any(word in sentence for sentence in said[1:] for word in ("subscribers", "selected"))
+
+
+def test_a_reader_who_gets_the_digest_weekly_is_one(database):
+    of = digest(topics=(AGENTS,))
+    see(database, sighting(1, title="An agent"), now=THURSDAY)
+    read_by(database, (), cadence=Cadence.WEEKLY)
+    publish(database, [of], render, THURSDAY)
+    assert "but no reader got it: the edition had no readers" in explained(database, 1, THURSDAY, of).reasons[0]
+    publish(database, [of], render, THURSDAY + 4 * DAY)
+    assert explained(database, 1, THURSDAY + 4 * DAY, of).reasons[0] == "published on Thu 02 April 2026, under 'Agents'"
 
 
 def test_a_paper_that_matches_two_topics_is_explained_for_both(database):

@@ -228,7 +228,7 @@ def test_new_papers_come_before_leftover_ones():
     selection = choose(*left_over, candidate(3), candidate(4, upvotes=2), last_at=before, limits=Limits(max_papers=3))
     assert layout(selection) == {None: [4, 3, 1]}
     assert [decision.new for decision in selection.decisions] == [True, True, False, False]
-    assert reasons(decision_on(selection, 1), None)[2] == (
+    assert reasons(decision_on(selection, 1), WIDE)[2] == (
         "left over from the last edition, so newer papers come first"
     )
 
@@ -385,37 +385,24 @@ def test_the_reasons_name_the_words_that_make_a_paper_similar():
     match = TopicMatch(topic="T", strength=0.8, authors=("Tri Dao",), similarity=0.31, words=("memory", "time"))
     decision = Decision(paper_id=paper(1).id, outcome=Outcome.SELECTED, score=Score(total=0.0), rank=4, match=match)
     assert (
-        reasons(decision, None)[1]
+        reasons(decision, WIDE)[1]
         == "matches 'T' with strength 0.80: similarity 0.31 because of memory, time; author Tri Dao"
     )
 
 
 @pytest.mark.parametrize(
-    ("outcome", "says", "without_limits"),
+    ("outcome", "says"),
     [
-        (Outcome.SELECTED, "selected, among the papers without a topic", None),
-        (Outcome.PUBLISHED_BEFORE, "published before, in the edition of 2026-04-01", None),
-        (Outcome.WITHDRAWN, "withdrawn by its authors", None),
-        (Outcome.NO_TOPIC, "left out: it matches no topic, and the digest has no section for such papers", None),
-        (
-            Outcome.BELOW_MIN_SCORE,
-            "left out: its score is below min_score 0.5",
-            "left out: its score is below min_score",
-        ),
-        (
-            Outcome.OVER_TOPIC_LIMIT,
-            "left out: 10 papers rank higher among the papers without a topic",
-            "left out: enough papers rank higher among the papers without a topic",
-        ),
-        (
-            Outcome.OVER_LIMIT,
-            "left out: 25 papers rank higher",
-            "left out: enough papers rank higher",
-        ),
+        (Outcome.SELECTED, "selected, among the papers without a topic"),
+        (Outcome.PUBLISHED_BEFORE, "published before, in the edition of 2026-04-01"),
+        (Outcome.WITHDRAWN, "withdrawn by its authors"),
+        (Outcome.NO_TOPIC, "left out: it matches no topic, and the digest has no section for such papers"),
+        (Outcome.BELOW_MIN_SCORE, "left out: its score is below min_score 0.5"),
+        (Outcome.OVER_TOPIC_LIMIT, "left out: 10 papers rank higher among the papers without a topic"),
+        (Outcome.OVER_LIMIT, "left out: 25 papers rank higher"),
     ],
 )
-def test_every_outcome_has_a_sentence(outcome, says, without_limits):
+def test_every_outcome_has_a_sentence(outcome, says):
     decision = Decision(paper_id=paper(1).id, outcome=outcome, score=Score(total=0.0), published_in="2026-04-01")
-    assert reasons(decision, Limits(min_score=0.5))[0] == says
-    assert reasons(decision, None)[0] == (without_limits or says)
-    assert reasons(decision, None)[1] == "score 0.00; it matches no topic, and no source has counts for it"
+    said = reasons(decision, Limits(min_score=0.5))
+    assert said[:2] == (says, "score 0.00; it matches no topic, and no source has counts for it")
