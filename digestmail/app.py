@@ -67,8 +67,7 @@ class App(AbstractContextManager["App"]):
 
         `clock` says what is due and new; all else uses `wall_clock`: a back-fill must not end another worker's lease.
         """
-        self.config = config
-        self.base = base
+        self.config, self.base = config, base
         self.clock = clock
         self.wall_clock = wall_clock or SystemClock()
         self.digests: tuple[Digest, ...] = with_outputs(config.digest_values(), config)
@@ -244,10 +243,8 @@ class App(AbstractContextManager["App"]):
     def _dry_run(self, readings: list[Result]) -> tuple[CollectReport, PublishReport]:
         """Store `readings` and publish, in a transaction that is rolled back."""
         with self.database.begin_dry_run() as connection:
-            collected = store_all(connection, readings, now := self.clock.now(), self.horizon())
-            return titled(collected, self.config), dry_run_publish(
-                connection, self.digests, self._render, now, self.wall_clock.now()
-            )
+            collected = titled(store_all(connection, readings, now := self.clock.now(), self.horizon()), self.config)
+            return collected, dry_run_publish(connection, self.digests, self._render, now, self.wall_clock.now())
 
     def _render(self, *what: Any, **options: Any) -> Rendered:
         return self.mail.render(*what, **options)

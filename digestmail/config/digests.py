@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from digestmail.config.rules import RuledTable
+from digestmail.config.rules import Author, RuledTable, Word
 from digestmail.config.values import Category, Colour, Language, Line, Name, PictureAddress, Table
 from digestmail.model.digests import Arrival, Digest, Limits, OnEmpty, OnMissed, Schedule, Topic, Wait, Weights
 from digestmail.model.theme import DARK, LIGHT, Layout, Logo, Palette, Theme
@@ -53,10 +53,10 @@ class TopicTable(Table):
     """`[[topics]]`: a rule papers match and subscribers choose."""
 
     name: Line
-    keywords: tuple[Line, ...] = ()
-    exclude: tuple[Line, ...] = ()
+    keywords: tuple[Word, ...] = ()
+    exclude: tuple[Word, ...] = ()
     categories: tuple[Category, ...] = ()
-    authors: tuple[Line, ...] = ()
+    authors: tuple[Author, ...] = ()
     description: str = ""
     min_strength: float = Field(default=_TOPIC.min_strength, ge=0, le=1)
     learn: bool = _TOPIC.learn

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -149,11 +149,6 @@ class CollectReport:
     """The summaries of papers; None if there was nothing to do."""
     enrichment: tuple[EnrichmentReport, ...] = ()
     """What indexes of the literature were asked for."""
-
-    def with_titles(self, known_as: Mapping[str, str]) -> CollectReport:
-        """Return the report with what people know the sources by."""
-        named = tuple(replace(one, known_as=known_as.get(one.source, "")) for one in self.sources)
-        return replace(self, sources=named)
 
     def with_learning(self, learning: LearningReport | None, embedding: EmbeddingReport | None = None) -> CollectReport:
         """Return the report with what was learned."""

@@ -23,7 +23,7 @@ from digestmail.model.reports import DeliverReport
 from digestmail.model.subscribers import ChoiceCount
 from digestmail.schedule.cron import next_fire
 from digestmail.schedule.times import common_zone
-from digestmail.status import fetching, files, moments, outbox, outputs, sources
+from digestmail.status import fetching, files, moments, outbox, outputs, rules, sources
 from digestmail.storage import history
 from digestmail.subscribers.admin import count_choices
 from digestmail.text.counts import counted
@@ -78,7 +78,7 @@ def check(app: App, *, connect: bool, thorough: bool = True) -> CheckReport:
     problems += _orphans(app, wanted := count_choices(app.database))
     problems += _without_readers(app, wanted)
     problems += sources.problems(app, health)
-    problems += moments.problems(app)
+    problems += [*moments.problems(app), *rules.problems(app)]
     editions = [one for digest in app.digests for one in (digest, *chosen(app.database, digest, app.horizon()))]
     unread = tuple(name for name in configured if name not in {row.source for row in health})
     return CheckReport(
@@ -109,6 +109,7 @@ def _notes(
     yield from _ways_out(app)
     yield from moments.notes(app, editions)
     yield from fetching.notes(app, health)
+    yield from rules.notes(app)
     yield from _not_learned(app)
     yield from files.notes(app, connect=connect)
     yield from file_notes(app.config, app.base)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -16,7 +17,9 @@ from digestmail.wiring.summaries import summarize_upcoming
 
 def titled(collected: CollectReport, config: Config) -> CollectReport:
     """Return the report with what people know the sources by."""
-    return collected.with_titles({table.name: table.known_as for table in config.sources})
+    known_as = {table.name: table.known_as for table in config.sources}
+    named = (replace(one, known_as=known_as.get(one.source, "")) for one in collected.sources)
+    return replace(collected, sources=tuple(named))
 
 
 def follow_up(
