@@ -91,7 +91,7 @@ class Picker:
         first = list(islice(by_authors, _MOST_BY_AUTHORS))
         room = max(most - len(first), 0)
         chance = _chance(taste.seed)
-        number = min(_rounded(most * _exploration(taste), chance), room)
+        number = min(explored_places(most, _exploration(taste), chance.random()), room)
         outside = self._outside(reader, first, most) if number and reader.parts else []
         unfamiliar = chance.sample(outside, min(number, len(outside)))
         close = self._unlike_each_other(reader, order, first, room - len(unfamiliar))
@@ -166,6 +166,10 @@ def _chance(seed: str) -> Random:
     return Random(int.from_bytes(hashlib.blake2b(seed.encode(), digest_size=8).digest()))  # noqa: S311 - no secret
 
 
-def _rounded(number: float, chance: Random) -> int:
-    """Return `number` rounded up or down, so that it is right on average."""
-    return int(number + chance.random())
+def explored_places(most: int, share: float, drawn: float) -> int:
+    """Return how many of `most` picks are from outside the known interests: on average `share` of them.
+
+    Unless a reader wants nothing else (a share of 1), one place is left for what is close to them: a section with one
+    pick would otherwise be only something different, now and then. `drawn` is a random number from 0 to below 1.
+    """
+    return min(int(most * share + drawn), most if share >= 1 else most - 1)

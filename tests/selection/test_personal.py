@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from digestmail.model.papers import Origin, Paper, PaperId
 from digestmail.model.personal import KnownPaper, Opinion, Pick, PickKind, PickReason, Profile, Taste
 from digestmail.selection import personal
-from digestmail.selection.personal import Picker
+from digestmail.selection.personal import Picker, explored_places
 
 NOW = datetime(2026, 4, 2, 6, tzinfo=UTC)
 CAUTIOUS = Profile(exploration=0.0)
@@ -171,6 +171,34 @@ def test_a_share_of_picks_comes_from_outside_the_known_interests() -> None:
     assert len({tuple(explored(0.4, f"day {day}")) for day in range(5)}) > 1
     assert explored(0.0, "day 1") == []
     assert sum(len(explored(0.1, f"day {day}")) for day in range(40)) in range(10, 31)
+
+
+@pytest.mark.parametrize(
+    ("most", "share", "places"),
+    [
+        (1, 0.2, {0}),
+        (1, 0.4, {0}),
+        (2, 0.2, {0, 1}),
+        (2, 0.4, {0, 1}),
+        (3, 0.9, {2}),
+        (5, 0.2, {1}),
+        (7, 0.2, {1, 2}),
+        (5, 0.0, {0}),
+        (1, 1.0, {1}),
+        (5, 1.0, {5}),
+        (50, 0.2, {10}),
+    ],
+)
+def test_a_reader_never_gets_only_something_different_unless_they_want_nothing_else(most, share, places):
+    drawn = [explored_places(most, share, number / 1000) for number in range(1000)]
+    assert set(drawn) == places
+    if max(places) < most - 1:
+        assert sum(drawn) / 1000 == pytest.approx(most * share, abs=0.01)
+
+
+def test_the_only_pick_is_always_close_to_the_reader() -> None:
+    tastes = [Taste(opinions=(opinion(1),), seed=f"day {day}") for day in range(40)]
+    assert {pick.reason.kind for (pick,) in picker().pick(tastes, 1)} == {PickKind.LIKED}
 
 
 def test_exploration_shows_the_best_papers_that_no_known_interest_explains() -> None:
