@@ -108,5 +108,5 @@ def _without_news(fresh_at: datetime | None, now: datetime) -> tuple[Health, str
         return Health.STALE, f"nothing new since {fresh_at:%a %d %b %Y}"
     weekend = ", and it is the weekend" if now.weekday() >= 5 else ""  # noqa: PLR2004 - Saturday
     if fresh_at.date() == now.date():
-        return Health.FRESH, f"nothing new since {fresh_at:%H:%M} UTC today"
+        return Health.FRESH, f"nothing new since {fresh_at:%a %d %b %H:%M} UTC"
     return Health.NOTHING_ANNOUNCED, f"nothing new since {fresh_at:%a %d %b}{weekend}"

@@ -45,7 +45,7 @@ _KINDS: Final = (
         probe=TLS_RPT,
         prefix="_smtp._tls",
         version="TLSRPTv1",
-        purpose="these servers report daily where encryption failed",
+        purpose="servers that bring you bounces and replies report daily where encryption failed",
         tag="rua",
         pattern=re.compile(r"(mailto:|https://)[^\s,]+(\s*,\s*(mailto:|https://)[^\s,]+)*"),
         example="v=TLSRPTv1; rua=mailto:you@example.org",

@@ -48,7 +48,7 @@ def readers(edition: Edition, paper_id: PaperId) -> Iterator[str]:
     alone = [match.topic for match in entry.matches]
     for topic in alone:
         gets = _section_of(edition, paper_id, (topic,)) is not None
-        yield f"subscribers of {topic!r} only {'get it' if gets else 'do not get it: others rank higher'}"
+        yield f"subscribers who chose only {topic!r} {'get it' if gets else 'do not get it: others rank higher'}"
 
 
 def no_reader(edition: Edition, paper_id: PaperId) -> str:

@@ -63,7 +63,7 @@ def test_an_arxiv_feed_without_news_is_judged_by_the_calendar(now, fresh_at, pap
 @pytest.mark.parametrize(
     ("now", "health", "says"),
     [
-        (at(2, 20), Health.FRESH, "nothing new since 08:00 UTC today"),
+        (at(2, 20), Health.FRESH, "nothing new since Thu 02 Apr 08:00 UTC"),
         (at(4), Health.NOTHING_ANNOUNCED, "it is the weekend"),
         (at(6), Health.NOTHING_ANNOUNCED, "nothing new since Thu 02 Apr"),
         (at(20), Health.STALE, "nothing new since Thu 02 Apr 2026"),

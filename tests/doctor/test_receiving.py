@@ -29,7 +29,7 @@ def test_without_records_it_says_what_they_are_for():
         (STS, ["v=STSv1"], Severity.WARN, "has no valid id="),
         (STS, ["v=STSv10; id=1"], Severity.OK, "has no record"),
         (STS, "SERVFAIL", Severity.SKIP, "cannot be looked up: SERVFAIL"),
-        (RPT, ["v=TLSRPTv1; rua=mailto:tls@example.org"], Severity.OK, "is set: these servers report daily"),
+        (RPT, ["v=TLSRPTv1; rua=mailto:tls@example.org"], Severity.OK, "replies report daily where"),
         (RPT, ["v=TLSRPTv1;rua=mailto:a@example.org,https://r.example/v1"], Severity.OK, "is set"),
         (RPT, ["v=TLSRPTv1; rua=tls@example.org"], Severity.WARN, "has no valid rua="),
         (RPT, ["v=TLSRPTv1"], Severity.WARN, "has no valid rua="),

@@ -71,7 +71,7 @@ def test_papers_not_sent_to_subscribers_of_all_topics_are_explained(database):
     see(database, sighting(1, upvotes=50, title="An agent"), sighting(2, title="An image"), now=THURSDAY)
     expected = [
         "subscribers of all topics do not get it: the limits are reached before rank 2",
-        "subscribers of 'Vision' only get it",
+        "subscribers who chose only 'Vision' get it",
     ]
     before = explained(database, 2, THURSDAY, of)
     assert (before.outcome, list(before.reasons[-2:])) == ("selected", expected)
@@ -82,7 +82,7 @@ def test_papers_not_sent_to_subscribers_of_all_topics_are_explained(database):
     assert after.reasons[0] == "published on Thu 02 April 2026, under 'Vision'"
     assert explained(database, 1, THURSDAY, of).reasons[-2:] == (
         "subscribers of all topics get it under 'Agents'",
-        "subscribers of 'Agents' only get it",
+        "subscribers who chose only 'Agents' get it",
     )
 
 
@@ -117,7 +117,7 @@ def test_a_paper_that_matches_two_topics_is_explained_for_both(database):
         "matches 'Agents' with strength 0.70: keyword agent",
         "also matches 'Vision' with strength 0.50: keyword image",
     )
-    assert said[-2:] == ("subscribers of 'Agents' only get it", "subscribers of 'Vision' only get it")
+    assert said[-2:] == ("subscribers who chose only 'Agents' get it", "subscribers who chose only 'Vision' get it")
 
 
 def test_leftover_papers_are_explained(database):

@@ -299,4 +299,4 @@ def agrees(explanation: Explanation, number: int, mails: dict[str, list[int]]) -
     """Assert that explanations agree with the emails of the readers."""
     said = " | ".join(explanation.reasons)
     assert ("subscribers of all topics get it" in said) is (number in mails["everything"]), (number, said)
-    assert ("subscribers of 'Code' only get it" in said) is (number in mails.get("one", [])), (number, said)
+    assert ("subscribers who chose only 'Code' get it" in said) is (number in mails.get("one", [])), (number, said)
