@@ -11,6 +11,7 @@ from digestmail.errors import DigestmailError
 if TYPE_CHECKING:
     from digestmail.app import App
 
+_CONFIGURED: Final = "configured are"
 _LISTED: Final = 20
 """How many names an error lists at most."""
 _SLOTS: Final = 5
@@ -36,11 +37,12 @@ def find_named(kind: str, name: str, known: Sequence[NamedValue]) -> NamedValue:
     raise unknown_name(kind, name, [one.name for one in known])
 
 
-def unknown_name(kind: str, name: str, known: Collection[str], *, are: str = "configured are") -> DigestmailError:
+def unknown_name(kind: str, name: str, known: Collection[str], *, are: str = _CONFIGURED) -> DigestmailError:
     """Return the error for a name that is not in `known`, with the nearest one and the others."""
     names = [*known]
     if not names:
-        return DigestmailError(f"there is no {kind} {name!r}: the configuration has none")
+        none = "the configuration has none" if are == _CONFIGURED else "there are none"
+        return DigestmailError(f"there is no {kind} {name!r}: {none}")
     by_lower = {each.lower(): each for each in names}
     near = get_close_matches(name.lower(), by_lower, n=1)
     hint = f"did you mean {by_lower[near[0]]!r}? " if near else ""
