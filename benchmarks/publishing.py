@@ -103,13 +103,12 @@ def fill(database: Database) -> None:
 
 
 def picks_of(most: int) -> list[tuple[Pick, ...]]:
-    """Return different sets of picks. As in what the picker returns, equal reasons are not the same object."""
+    """Return different sets of picks. As in what the picker returns, readers share reasons that are papers they like."""
     chance = Random(most)
-    titles = [f"A paper that somebody liked on day {number}" for number in range(RATED)]
+    reasons = [PickReason(kind=PickKind.LIKED, title=f"A paper liked on day {number}") for number in range(RATED)]
 
     def pick(number: int) -> Pick:
-        reason = PickReason(kind=PickKind.LIKED, title=chance.choice(titles))
-        return Pick(paper_id=PaperId(f"arxiv:2604.{number:05d}"), reason=reason)
+        return Pick(paper_id=PaperId(f"arxiv:2604.{number:05d}"), reason=chance.choice(reasons))
 
     return [tuple(map(pick, chance.sample(range(1, PAPERS + 1), most))) for _ in range(CHOICES)]
 

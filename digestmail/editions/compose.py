@@ -23,7 +23,6 @@ from digestmail.schedule.moments import DATED_AHEAD, is_ahead
 from digestmail.storage import editions, paper_summaries, papers, settings
 from digestmail.storage import sources as stored_sources
 from digestmail.storage.database import Database
-from digestmail.storage.picks import MOST_POSITIONS
 from digestmail.text.counts import counted
 
 _LONGEST_GAP = timedelta(days=30)
@@ -133,8 +132,7 @@ def _pickable(
         new = {one.paper.id for one in candidates if sent_at is None or one.came_at > sent_at}
         if not digest.personal or all(entry.paper.id not in new for entry in found):
             return ()
-    # The edition's own papers have the first positions, so there is room for them.
-    return tuple(found[: min(_MOST_PICKABLE, max(MOST_POSITIONS - len(edition.entries), 0))])
+    return tuple(found[:_MOST_PICKABLE])
 
 
 def as_edition(digest: Digest, slot: Slot, now: datetime, selection: Selection, reason: str) -> Edition:

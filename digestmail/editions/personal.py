@@ -152,18 +152,31 @@ class PickedPapers:
         self._edition = edition
         self._entries = {entry.paper.id: entry for entry in (*pickable, *edition.entries)}
         self._positions = {entry.paper.id: number for number, entry in enumerate(edition.entries, start=1)}
-        self._numbers: dict[tuple[PickReason, int | None], int] = {}
-        self._stored: set[int] = set()
+        self._packed_positions: dict[PaperId, bytes] = {}
+        self._packed_numbers: dict[PickReason, bytes] = {}
+        self._by_identity: dict[int, bytes] = {}
         self._new_papers: dict[int, Entry] = {}
         self._new_reasons: list[NewReason] = []
+        self._reasons = 0
         self.first: PersonalSection | None = None
         """The section of the first reader with picks."""
 
     def packed(self, subscriber_id: int, picked: Sequence[Pick]) -> bytes:
-        """Return the picks of a reader, of which there must be some, as `deliveries.picks` contains them."""
+        """Return the picks of a reader, of which there must be some, as `deliveries.picks` contains them.
+
+        Each reader may occur once.
+        """
         if self.first is None:
             self.first = self.section(picked)
-        return picks.pack((self._position(one.paper_id), self._number(one.reason, subscriber_id)) for one in picked)
+        positions, numbers = self._packed_positions, self._by_identity
+        own: dict[PickReason, bytes] = {}
+        found: list[bytes] = []
+        for one in picked:
+            position = positions.get(one.paper_id) or self._pack_position(one.paper_id)
+            # The picker gives the same objects to many readers, and looking up by value takes longer than all else.
+            number = numbers.get(id(one.reason)) or self._pack_number(one.reason, subscriber_id, own)
+            found += position, number
+        return b"".join(found)
 
     def section(self, picked: Sequence[Pick]) -> PersonalSection:
         """Return the picks of a reader as the section of their email."""
@@ -182,15 +195,25 @@ class PickedPapers:
 
     def _position(self, paper_id: PaperId) -> int:
         """Return the position of a paper. Those that the edition does not contain follow in the order of their use."""
-        position = self._positions.setdefault(paper_id, len(self._positions) + 1)
-        if position not in self._stored:
-            self._stored.add(position)
-            self._new_papers[position] = self._entries[paper_id]
-        return position
+        return self._positions.setdefault(paper_id, len(self._positions) + 1)
 
-    def _number(self, reason: PickReason, subscriber_id: int) -> int:
-        key = (reason, subscriber_id if reason.kind in _OF_ONE_READER else None)
-        if key not in self._numbers:
-            self._numbers[key] = len(self._numbers)
-            self._new_reasons.append(NewReason(number=self._numbers[key], reason=reason, subscriber_id=key[1]))
-        return self._numbers[key]
+    def _pack_position(self, paper_id: PaperId) -> bytes:
+        position = self._position(paper_id)
+        self._new_papers[position] = self._entries[paper_id]
+        self._packed_positions[paper_id] = picks.pack_number(position)
+        return self._packed_positions[paper_id]
+
+    def _pack_number(self, reason: PickReason, subscriber_id: int, own: dict[PickReason, bytes]) -> bytes:
+        """Return the number of a reason. `own` are those that only this reader may know, and are then forgotten."""
+        is_own = reason.kind in _OF_ONE_READER
+        known = own if is_own else self._packed_numbers
+        if found := known.get(reason):
+            return found
+        owner = subscriber_id if is_own else None
+        self._new_reasons.append(NewReason(number=self._reasons, reason=reason, subscriber_id=owner))
+        number = known[reason] = picks.pack_number(self._reasons)
+        self._reasons += 1
+        if not is_own:
+            # `known` keeps the object, so that no other one gets its identity.
+            self._by_identity[id(reason)] = number
+        return number

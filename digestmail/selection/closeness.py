@@ -69,7 +69,7 @@ class _Part:
     """Which of them `similar` has."""
     interests: Text | None = None
     reasons: dict[int, PickReason] = field(default_factory=dict)
-    """Because of `interests`, by paper, as far as they are known. Readers with the operator's profile share them."""
+    """Those given so far: because of `interests` by paper, because of a known paper by its row. Readers share them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +102,7 @@ class Closeness:
         self._by_title.pop("", None)
         self._rows = {row_id: row for row, row_id in enumerate(known)}
         self._titles = [paper.title for paper in known.values()]
+        self._liked: dict[int, PickReason] = {}
         self._near_known = self._nearness.to(map(_text, known.values()))
         self._authors = AuthorIndex(papers)
         self._now = now
@@ -138,7 +139,8 @@ class Closeness:
         if best is None or best.values[place] <= 0:
             return None
         if best.interests is None:
-            return PickReason(kind=best.kind, title=best.titles[best.rows[int(best.similar[:, place].argmax())]])
+            row = best.rows[int(best.similar[:, place].argmax())]
+            return best.reasons.get(row) or best.reasons.setdefault(row, PickReason(kind=best.kind, title=best.titles[row]))
         if place not in best.reasons:
             terms = self._nearness.shared(best.interests, place, _WORDS_NAMED)
             best.reasons[place] = PickReason(kind=best.kind, names=written(terms, self._texts[place]))
@@ -153,7 +155,7 @@ class Closeness:
         ages = np.array([(self._now - given_at) / _HALF_LIFE for _, given_at in found])
         weights = np.exp2(-np.maximum(ages, 0))
         similar = self._near_known[rows] * (weights / max(weights.sum(), 1e-9)).astype(np.float32)[:, None]
-        return _Part(PickKind.LIKED, np.zeros(0), similar, self._titles, rows)
+        return _Part(PickKind.LIKED, np.zeros(0), similar, self._titles, rows, reasons=self._liked)
 
     def _own(self, profile: Profile) -> _Own:
         # Readers without a profile share the operator's, so that the same one often comes several times in a row.

@@ -31,6 +31,7 @@ _COPY = 0.7
 """Papers with at least this cosine are copies of each other: only one of them is picked."""
 _TIE = 1e-9
 _EXPLORATION = Profile().exploration
+_EXPLORED = PickReason(kind=PickKind.EXPLORATION)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +101,7 @@ class Picker:
             if reason is not None:
                 yield self._as_pick(place, reason)
         for place in unfamiliar:
-            yield self._as_pick(place, PickReason(kind=PickKind.EXPLORATION))
+            yield self._as_pick(place, _EXPLORED)
 
     def _as_pick(self, place: int, reason: PickReason) -> Pick:
         return Pick(paper_id=self._papers[place].id, reason=reason)

@@ -1,7 +1,8 @@
 """The papers that were picked for single readers of an edition: the section "For you" of their emails.
 
 A delivery holds its picks as a packed array, in order: for each one, the position of the paper in the edition and the
-number of the reason. Papers and reasons are stored once for each edition.
+number of the reason. Papers and reasons are stored once for each edition. Small numbers take fewer octets (unsigned
+LEB128, DWARF 5, section 7.6).
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from struct import Struct
 from typing import Any, Final
 
 from pydantic import TypeAdapter
@@ -23,12 +23,11 @@ from digestmail.storage import paper_rows, papers, schema
 from digestmail.storage.schema import deliveries, editions, pick_reasons, picked_papers
 from digestmail.storage.upsert import chunks
 
-_PICK: Final = Struct("<HI")
+_MORE: Final = 0x80
+"""Marks octets of a number that are not its last one."""
 _EDITIONS_AT_ONCE: Final = 50
 _MOST_REASONS: Final = 20_000
 """Of one edition in memory."""
-MOST_POSITIONS: Final = 0xFFFF
-"""The highest position in an edition."""
 
 
 @cache
@@ -57,13 +56,34 @@ class PickedPaper:
 
 
 def pack(picked: Iterable[tuple[int, int]]) -> bytes:
-    """Return (position, number of the reason) of each pick in 6 octets each."""
-    return b"".join(_PICK.pack(position, number) for position, number in picked)
+    """Return (position, number of the reason) of each pick, packed."""
+    return b"".join(pack_number(position) + pack_number(number) for position, number in picked)
+
+
+def pack_number(number: int) -> bytes:
+    """Return a number from 0 as a packed array contains it: 1 octet below 128, 2 below 16,384, and so on."""
+    octets = bytearray()
+    while number >= _MORE:
+        octets.append(number & ~_MORE & 0xFF | _MORE)
+        number >>= 7
+    return bytes((*octets, number))
 
 
 def unpack(packed: bytes | None) -> Iterator[tuple[int, int]]:
     """Yield (position, number of the reason) of each pick, in order."""
-    return iter(()) if packed is None else _PICK.iter_unpack(packed)
+    numbers = _unpacked(packed or b"")
+    return zip(numbers, numbers, strict=True)
+
+
+def _unpacked(packed: bytes) -> Iterator[int]:
+    number = shift = 0
+    for octet in packed:
+        if octet < _MORE:
+            yield number | octet << shift
+            number = shift = 0
+        else:
+            number |= (octet ^ _MORE) << shift
+            shift += 7
 
 
 def add_papers(connection: Connection, edition: Edition, edition_id: int, picked: Mapping[int, Entry]) -> None:

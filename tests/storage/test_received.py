@@ -84,7 +84,7 @@ def test_on_sqlite_only_deliveries_with_picks_are_read(connection, issue):
 
 
 def test_packed_picks_come_back_in_order():
-    picked = [(1, 0), (65_535, 4_294_967_295), (7, 3)]
+    picked = [(1, 0), (127, 128), (65_535, 4_294_967_295), (7, 16_384)]
     assert list(picks.unpack(picks.pack(picked))) == picked
-    assert len(picks.pack(picked)) == 18
+    assert len(picks.pack(picked)) == 2 + 3 + 8 + 4
     assert list(picks.unpack(None)) == []
