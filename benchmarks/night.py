@@ -1,5 +1,8 @@
 """A night of "For you": readers with 50 opinions each, 300 new papers, on SQLite: seconds and memory.
 
+The time that it takes to pick is measured apart from all else that publishing does, which `benchmarks/publishing.py`
+compares with publishing segments that readers share.
+
 `python -m benchmarks.night 1000000` publishes to a million readers; without a number, to 100,000. The opinions are
 about 5,000 papers. Texts are made of 20,000 invented words, as frequent as words are (Zipf), so that papers have as
 many different terms as real ones.
@@ -17,15 +20,19 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import accumulate
 from pathlib import Path
+from unittest import mock
 
 from sqlalchemy import text
 
-from benchmarks.figures import figure, tell
+from benchmarks.figures import Figure, figure, tell
+from digestmail.editions import enqueue
+from digestmail.editions.personal import ReaderPicks, Readers
 from digestmail.editions.publish import publish
 from digestmail.model.deliveries import Rendered
 from digestmail.model.digests import Digest, Schedule
 from digestmail.model.editions import Edition
 from digestmail.model.papers import Origin, Paper, PaperId, Reading, Sighting, Signals
+from digestmail.model.personal import Pick
 from digestmail.model.selection import Section
 from digestmail.storage import papers, sources
 from digestmail.storage.database import Database
@@ -96,10 +103,27 @@ def render(edition: Edition, sections: tuple[Section, ...]) -> Rendered:
     return Rendered(subject=edition.title, html="", text=str(len(sections)))
 
 
+class TimedPicks(ReaderPicks):
+    """Picks for readers, and measures the CPU seconds of that: reading opinions, ranking, choosing, giving reasons."""
+
+    spent = 0.0
+
+    def pick(self, readers: Readers) -> Iterator[tuple[int, tuple[Pick, ...]]]:
+        found = super().pick(readers)
+        while True:
+            began = time.process_time()
+            one = next(found, None)
+            TimedPicks.spent += time.process_time() - began
+            if one is None:
+                return
+            yield one
+
+
 def measure(database: Database, digest: Digest) -> tuple[float, float]:
     """Publish; return wall and CPU seconds."""
     wall, processor = time.perf_counter(), time.process_time()
-    (report,) = publish(database, [digest], render, NOW).digests
+    with mock.patch.object(enqueue, "ReaderPicks", TimedPicks):
+        (report,) = publish(database, [digest], render, NOW).digests
     assert report.recipients == PEOPLE, report
     assert report.personal == PEOPLE, report
     return time.perf_counter() - wall, time.process_time() - processor
@@ -119,6 +143,10 @@ def main() -> None:
         [
             figure(f"a night for {PEOPLE:,} readers", wall, "s", "<=", 900 / million),
             figure("CPU for each reader", processor / PEOPLE * 1000, "ms", "<=", 0.9),
+            Figure("of that, picking", round(TimedPicks.spent / PEOPLE * 1000, 4), "ms", "-", holds=True),
+            Figure(
+                "of that, all else", round((processor - TimedPicks.spent) / PEOPLE * 1000, 4), "ms", "-", holds=True
+            ),
             figure("peak memory", peak, "MiB", "<=", 1000),
         ]
     )

@@ -189,7 +189,9 @@ def size(database: Database) -> int:
     """Return the octets that tables and indexes take."""
     with database.connect() as connection:
         if database.dialect == "sqlite":
-            pages = connection.execute(text("SELECT page_count - freelist_count FROM pragma_page_count, pragma_freelist_count"))
+            pages = connection.execute(
+                text("SELECT page_count - freelist_count FROM pragma_page_count, pragma_freelist_count")
+            )
             return int(pages.scalar_one()) * int(connection.execute(text("PRAGMA page_size")).scalar_one())
         return int(connection.execute(text("SELECT pg_database_size(current_database())")).scalar_one())
 
