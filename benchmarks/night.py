@@ -109,6 +109,7 @@ class TimedPicks(ReaderPicks):
     spent = 0.0
 
     def pick(self, readers: Readers) -> Iterator[tuple[int, tuple[Pick, ...]]]:
+        """Yield what `ReaderPicks` does."""
         found = super().pick(readers)
         while True:
             began = time.process_time()

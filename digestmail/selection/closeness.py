@@ -140,7 +140,9 @@ class Closeness:
             return None
         if best.interests is None:
             row = best.rows[int(best.similar[:, place].argmax())]
-            return best.reasons.get(row) or best.reasons.setdefault(row, PickReason(kind=best.kind, title=best.titles[row]))
+            if row not in best.reasons:
+                best.reasons[row] = PickReason(kind=best.kind, title=best.titles[row])
+            return best.reasons[row]
         if place not in best.reasons:
             terms = self._nearness.shared(best.interests, place, _WORDS_NAMED)
             best.reasons[place] = PickReason(kind=best.kind, names=written(terms, self._texts[place]))

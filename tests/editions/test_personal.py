@@ -14,6 +14,8 @@ from tempfile import TemporaryDirectory
 
 import pytest
 from corpus import abstract
+from editions import edition as edition_of
+from editions import entry as entry_of
 from fakes import AGENTS, THURSDAY, digest, paper, render
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -36,10 +38,10 @@ from digestmail.mail.tokens import Tokens
 from digestmail.model.deliveries import DeliveryState
 from digestmail.model.digests import Cadence, Conditions, Digest, FilterRules, Limits, OnEmpty
 from digestmail.model.papers import PaperId, Sighting
-from digestmail.model.personal import KnownPaper, PickKind, Profile, ReadingListKind
+from digestmail.model.personal import KnownPaper, Pick, PickKind, PickReason, Profile, ReadingListKind
 from digestmail.model.selection import PersonalSection, Section
 from digestmail.model.subscribers import Subscription
-from digestmail.storage import editions, papers, profiles, reading_lists, subscribers
+from digestmail.storage import editions, papers, picks, profiles, reading_lists, subscribers
 from digestmail.storage import schema as tables
 from digestmail.storage.database import Database
 from digestmail.subscribers import data_export
@@ -436,9 +438,6 @@ def test_the_reader_s_data_has_the_picks_and_erasing_forgets_them(world):
 
 
 def test_a_title_that_only_one_reader_may_know_is_erased_with_them(database):
-    from digestmail.model.personal import PickReason
-    from digestmail.storage import picks
-
     world = Readers(database)
     ada = world.add("ada")
     world.see(mixed(0, 4))
@@ -455,6 +454,27 @@ def test_a_title_that_only_one_reader_may_know_is_erased_with_them(database):
     data_export.erase(database, ada, THURSDAY, random_token=lambda: "key")
     with database.connect() as connection:
         assert connection.execute(select(tables.pick_reasons.c.title)).scalars().all() == ["Paper 1"]
+
+
+def test_equal_reasons_have_one_number_unless_they_belong_to_their_reader():
+    shown = edition_of((Section(topic=None, entries=tuple(entry_of(number, f"Paper {number}") for number in (1, 2))),))
+    one, two = (each.paper.id for each in shown.entries)
+    papers_picked = personal.PickedPapers(shown, ())
+
+    def numbers(reader: int, *reasons: PickReason) -> list[tuple[int, int]]:
+        chosen = [Pick(paper_id=each, reason=reason) for each, reason in zip((one, two), reasons, strict=True)]
+        return list(picks.unpack(papers_picked.packed(reader, chosen)))
+
+    def liked() -> PickReason:
+        return PickReason(kind=PickKind.LIKED, title="Optics")
+
+    def own() -> PickReason:
+        return PickReason(kind=PickKind.READING_LIST, title="A draft")
+
+    assert numbers(1, liked(), liked()) == [(1, 0), (2, 0)]
+    assert numbers(2, liked(), replace(liked(), title="Law")) == [(1, 0), (2, 1)]
+    assert numbers(3, own(), own()) == [(1, 2), (2, 2)]
+    assert numbers(4, own(), liked()) == [(1, 3), (2, 0)]
 
 
 @st.composite

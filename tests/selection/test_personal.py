@@ -67,6 +67,14 @@ def test_one_liked_paper_is_enough() -> None:
     assert {pick.reason for pick in picks} == {PickReason(kind=PickKind.LIKED, title="optics 1")}
 
 
+def test_readers_share_the_reasons_that_say_nothing_about_them() -> None:
+    """Publishing numbers them by identity, which takes a fifth of the time."""
+    tastes = [Taste(opinions=(opinion(1),), seed=seed, profile=Profile(exploration=0.4)) for seed in ("ada", "ben")]
+    picks = [pick for found in picker().pick(tastes, 5) for pick in found]
+    assert {pick.reason.kind for pick in picks} == {PickKind.LIKED, PickKind.EXPLORATION}
+    assert len({id(pick.reason) for pick in picks}) == 2
+
+
 def test_nothing_is_picked_if_nothing_is_known_or_only_what_a_reader_dislikes() -> None:
     assert picker().pick([Taste(), Taste(profile=Profile()), Taste(opinions=(opinion(1, liked=False),))], 5) == [()] * 3
 
