@@ -9,16 +9,18 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, SecretStr, StringCon
 
 from digestmail.mail.header_fields import split_mailbox
 from digestmail.model.theme import COLOUR_PATTERN
-from digestmail.text.addresses import split_address
+from digestmail.text.addresses import is_plain_address, split_address
 from digestmail.text.credentials import guard_problem
 
 
 def check_mailbox(value: str) -> str:
     """Return `value` if it is one mailbox, `name@domain` or `Name <name@domain>`; the name needs no quotes."""
-    from email_validator import validate_email
-
     try:
-        validate_email(split_mailbox(value)[1], check_deliverability=False, globally_deliverable=False)
+        address = split_mailbox(value)[1]
+        if not is_plain_address(address):
+            from email_validator import validate_email
+
+            validate_email(address, check_deliverability=False, globally_deliverable=False)
     except ValueError as error:  # of either
         raise ValueError(f"not a mail address: {error}") from error
     return value

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from digestmail.errors import SourceUnreadableError
 from digestmail.sources.base import Answer, Fetcher
 from digestmail.sources.documents import parse_document, text_of
-from digestmail.sources.feed import parse_feed
+from digestmail.sources.feed_items import parse_feed
 from digestmail.sources.jsonfeed import looks_like_json
 from digestmail.sources.page_links import NamedFeed, feeds_of_page
 from digestmail.sources.parsed import Parsed, single_line

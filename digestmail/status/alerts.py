@@ -13,14 +13,12 @@ from typing import TYPE_CHECKING, Final
 from digestmail.errors import DigestmailError
 from digestmail.model.deliveries import Envelope, Rendered
 from digestmail.model.reports import RunReport, Stop, never
-from digestmail.status.check import check
-from digestmail.status.incidents import News, follow, is_quiet
-from digestmail.storage import incidents
 
 if TYPE_CHECKING:
     from digestmail.app import App
     from digestmail.config.alerts import AlertsTable
     from digestmail.outputs.base import Alert
+    from digestmail.status.incidents import News
 
 log = logging.getLogger("digestmail.alerts")
 
@@ -52,6 +50,10 @@ def send_alerts(app: App) -> None:
 
 
 def _send_alerts(app: App, table: AlertsTable) -> None:
+    from digestmail.status.check import check
+    from digestmail.status.incidents import follow, is_quiet
+    from digestmail.storage import incidents
+
     problems = check(app, connect=False, thorough=False).problems
     now = app.wall_clock.now()
     quiet = is_quiet(table.quiet(), table.timezone, now)

@@ -43,6 +43,12 @@ def split_address(address: str) -> tuple[str, str]:
     return local, domain
 
 
+def is_plain_address(address: str) -> bool:
+    """Return whether an address is as most are, and certainly valid. Others may be valid too."""
+    local, domain = split_address(address)
+    return "--" not in domain and domain.isascii() and bool(_PLAIN.fullmatch(f"{local}@{domain.lower()}"))
+
+
 def normalize_address(address: str) -> str:
     """Return `address` in the form in which it is stored: Unicode NFC, with the domain in lower case.
 
@@ -51,10 +57,9 @@ def normalize_address(address: str) -> str:
     this rule.
     """
     address = address.strip()
-    local, at, domain = address.rpartition("@")
-    plain = f"{local}{at}{domain.lower()}"
-    if "--" not in domain and domain.isascii() and _PLAIN.fullmatch(plain):
-        return plain
+    if is_plain_address(address):
+        local, domain = split_address(address)
+        return f"{local}@{domain.lower()}"
     # Imported here, because it is slow to load and few addresses need it.
     from email_validator import EmailNotValidError, validate_email
 

@@ -15,10 +15,11 @@ from digestmail.errors import SourceError
 from digestmail.model.papers import Sighting, Skipped
 from digestmail.papers.citations.formats import CitationFormat, cite
 from digestmail.sources.arxiv_api import parse_api_page
-from digestmail.sources.arxiv_feed import parse_arxiv_feed, wanted_types
+from digestmail.sources.arxiv_feed import wanted_types
+from digestmail.sources.arxiv_feed_items import parse_arxiv_feed
 from digestmail.sources.bounds import MOST_ENTRIES, bounded
 from digestmail.sources.discovery import find_feed
-from digestmail.sources.feed import parse_feed
+from digestmail.sources.feed_items import parse_feed
 from digestmail.sources.huggingface_items import parse_daily_papers
 from digestmail.sources.opml import parse_opml, render_opml
 from digestmail.sources.parsed import YEARS

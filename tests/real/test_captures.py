@@ -12,8 +12,9 @@ from replaying import DATA, needs_shared
 from digestmail.errors import SourceRefusedError, SourceUnreadableError
 from digestmail.model.papers import AnnounceType, Sighting, Skipped
 from digestmail.sources.arxiv_api import parse_api_page
-from digestmail.sources.arxiv_feed import parse_arxiv_feed, wanted_types
-from digestmail.sources.feed import parse_feed
+from digestmail.sources.arxiv_feed import wanted_types
+from digestmail.sources.arxiv_feed_items import parse_arxiv_feed
+from digestmail.sources.feed_items import parse_feed
 from digestmail.sources.huggingface_items import parse_daily_papers
 
 pytestmark = needs_shared

@@ -12,7 +12,7 @@ from replaying import SHARED, needs_shared
 from digestmail.errors import SourceUnreadableError
 from digestmail.model.papers import Sighting
 from digestmail.sources.arxiv_api import parse_api_page
-from digestmail.sources.feed import parse_feed
+from digestmail.sources.feed_items import parse_feed
 from digestmail.sources.http.body import read_body
 from digestmail.sources.huggingface_items import parse_daily_papers
 from digestmail.text.tex import readable

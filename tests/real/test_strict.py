@@ -9,8 +9,8 @@ import pytest
 from replaying import DATA, SHARED, needs_shared
 
 from digestmail.model.papers import AnnounceType
-from digestmail.sources import arxiv_feed
-from digestmail.sources.arxiv_feed import parse_arxiv_feed
+from digestmail.sources import arxiv_feed_items
+from digestmail.sources.arxiv_feed_items import parse_arxiv_feed
 from digestmail.sources.strict import parse_strictly
 
 pytestmark = needs_shared
@@ -38,7 +38,7 @@ def test_both_ways_read_the_same(number, monkeypatch):
     body = bodies()[number]
     assert parse_strictly(body) is not None
     quick = parse_arxiv_feed(body, source="arxiv", wanted=AnnounceType, now=NOW)
-    monkeypatch.setattr(arxiv_feed, "parse_strictly", lambda _: None)
+    monkeypatch.setattr(arxiv_feed_items, "parse_strictly", lambda _: None)
     assert parse_arxiv_feed(body, source="arxiv", wanted=AnnounceType, now=NOW) == quick
     assert quick.entries > 0 or number in {7, 10}
 

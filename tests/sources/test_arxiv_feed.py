@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from digestmail.errors import SourceError, SourceRefusedError, SourceUnavailableError, SourceUnreadableError
 from digestmail.model.papers import AnnounceType, Origin, Reading
-from digestmail.sources import arxiv_feed
-from digestmail.sources.arxiv_feed import ArxivFeed, parse_arxiv_feed, wanted_types
+from digestmail.sources import arxiv_feed_items
+from digestmail.sources.arxiv_feed import ArxivFeed, wanted_types
+from digestmail.sources.arxiv_feed_items import parse_arxiv_feed
 
 NOW = datetime(2026, 4, 2, 11, 0, tzinfo=UTC)
 DEFAULT = wanted_types(include_cross=True, include_replacements=False)
@@ -303,8 +304,8 @@ def test_an_encoding_that_was_only_declared_wrong_makes_nothing_partial():
 
 
 def test_a_full_feed_may_have_lost_new_papers(monkeypatch):
-    assert arxiv_feed.ROW_LIMIT == 2_000
-    monkeypatch.setattr(arxiv_feed, "ROW_LIMIT", 3)
+    assert arxiv_feed_items.ROW_LIMIT == 2_000
+    monkeypatch.setattr(arxiv_feed_items, "ROW_LIMIT", 3)
     assert parse(rss(item(1), item(2))).partial is None
     assert parse(rss(item(1), item(2), item(3, announced="replace"))).partial == (
         "arXiv cuts a feed at 3 rows, new papers first: ask for fewer categories"

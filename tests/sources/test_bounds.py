@@ -16,9 +16,9 @@ from digestmail.model.papers import AnnounceType, Paper
 from digestmail.papers.identity import canonical_link
 from digestmail.sources import bounds, parsed
 from digestmail.sources.arxiv_api import parse_api_page
-from digestmail.sources.arxiv_feed import parse_arxiv_feed
+from digestmail.sources.arxiv_feed_items import parse_arxiv_feed
 from digestmail.sources.bounds import bounded, check_json, shortened
-from digestmail.sources.feed import parse_feed
+from digestmail.sources.feed_items import parse_feed
 from digestmail.sources.huggingface_items import parse_daily_papers
 from digestmail.sources.parsed import gather, web_address
 

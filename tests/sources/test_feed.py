@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from digestmail.errors import SourceError, SourceUnavailableError, SourceUnreadableError
 from digestmail.model.papers import Origin, Reading
-from digestmail.sources.feed import Feed, parse_feed
+from digestmail.sources.feed import Feed
+from digestmail.sources.feed_items import parse_feed
 from digestmail.sources.plaintext import (
     TEXT_LIMIT,
     plain_text,

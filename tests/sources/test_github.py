@@ -13,7 +13,7 @@ from digestmail.model.digests import Topic
 from digestmail.selection.similarity import Similarity
 from digestmail.selection.tokenize import read
 from digestmail.selection.topics import admits, compile_rule, match
-from digestmail.sources.feed import parse_feed
+from digestmail.sources.feed_items import parse_feed
 from digestmail.sources.github import KEYWORD, Github, parse_releases
 
 NOW = datetime(2026, 4, 2, 11, 0, tzinfo=UTC)

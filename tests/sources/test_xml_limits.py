@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from digestmail.errors import SourceUnreadableError
 from digestmail.sources import xml_limits
-from digestmail.sources.feed import parse_feed
+from digestmail.sources.feed_items import parse_feed
 from digestmail.sources.strict import parse_strictly
 from digestmail.sources.xml_limits import XmlLimits, within_limits
 

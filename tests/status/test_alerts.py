@@ -163,7 +163,7 @@ def test_a_run_that_an_error_ends_is_a_problem_until_the_next_one(app, clock, re
 
 def test_without_the_table_nothing_is_looked_at(app, monkeypatch):
     app.config = app.config.model_copy(update={"alerts": None})
-    monkeypatch.setattr("digestmail.status.alerts.check", lambda *_args, **_options: pytest.fail("looked"))
+    monkeypatch.setattr("digestmail.status.check.check", lambda *_args, **_options: pytest.fail("looked"))
     send_alerts(app)
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import BigInteger, CheckConstraint, DateTime, MetaData, Text
+from sqlalchemy import BigInteger, CheckConstraint, DateTime, MetaData, Text, event
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
@@ -77,6 +77,18 @@ metadata = MetaData(
         "pk": "pk_%(table_name)s",
     }
 )
+
+
+def add_conditions(target: MetaData, _connection: object = None, **_: object) -> None:
+    """Give indexes the same condition on PostgreSQL that they have on SQLite.
+
+    It is only needed to create tables. An index that names it imports SQLAlchemy's PostgreSQL dialect, in every run.
+    """
+    for index in (index for table in target.tables.values() for index in table.indexes):
+        index.dialect_options["postgresql"]["where"] = index.dialect_options["sqlite"]["where"]
+
+
+event.listen(metadata, "before_create", add_conditions)
 
 
 def one_of(column: str, values: type[StrEnum]) -> CheckConstraint:

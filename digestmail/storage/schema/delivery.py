@@ -62,7 +62,6 @@ Index(
     deliveries.c.segment_id,
     deliveries.c.subscriber_id,
     sqlite_where=_WAITING,
-    postgresql_where=_WAITING,
 )
 Index("ix_deliveries_subscriber_id", deliveries.c.subscriber_id)
 # Few readers have picks, and who received a paper as a pick must be found without reading all deliveries of an edition.
@@ -72,7 +71,6 @@ Index(
     deliveries.c.edition_id,
     deliveries.c.subscriber_id,
     sqlite_where=_PICKED,
-    postgresql_where=_PICKED,
 )
 
 # The operator must hear of each of them, and there are few.
@@ -81,7 +79,6 @@ Index(
     deliveries.c.edition_id,
     deliveries.c.subscriber_id,
     sqlite_where=text("state = 'ambiguous'"),
-    postgresql_where=text("state = 'ambiguous'"),
 )
 
 # Attempts that did not end their delivery: deferred, or with an unknown outcome. The last one is in `deliveries`.
@@ -126,9 +123,9 @@ notices = Table(
     one_of("kind", NoticeKind),
     CheckConstraint(f"({_OPEN}) = (due_at IS NOT NULL)", name="open_is_due"),
 )
-Index("ix_notices_due_at", notices.c.due_at, sqlite_where=_WAITING, postgresql_where=_WAITING)
+Index("ix_notices_due_at", notices.c.due_at, sqlite_where=_WAITING)
 _FAILED = text("state = 'failed'")
-Index("ix_notices_failed", notices.c.ended_at, sqlite_where=_FAILED, postgresql_where=_FAILED)
+Index("ix_notices_failed", notices.c.ended_at, sqlite_where=_FAILED)
 
 # The same as `attempts`, for notices.
 notice_attempts = Table(

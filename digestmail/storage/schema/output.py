@@ -51,7 +51,6 @@ Index(
     "ix_output_deliveries_due_at",
     output_deliveries.c.due_at,
     sqlite_where=_WAITING,
-    postgresql_where=_WAITING,
 )
 
 output_attempts = Table(

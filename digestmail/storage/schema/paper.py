@@ -49,7 +49,7 @@ papers = Table(
 )
 
 _MERGED = text("merged_into IS NOT NULL")
-Index("ix_papers_merged_into", papers.c.merged_into, sqlite_where=_MERGED, postgresql_where=_MERGED)
+Index("ix_papers_merged_into", papers.c.merged_into, sqlite_where=_MERGED)
 
 paper_aliases = Table(
     "paper_aliases",

@@ -36,9 +36,9 @@ subscribers = Table(
     Column("updated_at", Moment, nullable=False),
     one_of("state", SubscriberState),
     # For those who never confirmed.
-    Index("ix_subscribers_pending", "updated_at", sqlite_where=_PENDING, postgresql_where=_PENDING),
+    Index("ix_subscribers_pending", "updated_at", sqlite_where=_PENDING),
     # For those who return from a pause.
-    Index(None, "paused_until", sqlite_where=_PAUSED, postgresql_where=_PAUSED),
+    Index(None, "paused_until", sqlite_where=_PAUSED),
 )
 
 subscriptions = Table(
@@ -63,7 +63,6 @@ subscriptions = Table(
         "cadence",
         "subscriber_id",
         sqlite_where=_HAS_CADENCE,
-        postgresql_where=_HAS_CADENCE,
     ),
 )
 
