@@ -9,7 +9,7 @@ from pathlib import Path
 from babel.messages.extract import extract_from_dir
 
 import digestmail
-from digestmail.mail.i18n import templates_directory
+from digestmail.mail.template_files import templates_directory
 
 PACKAGE = Path(digestmail.__file__).parent
 _TEMPLATES = [("email/**.*", "jinja2.ext.babel_extract"), ("web/*.html", "jinja2.ext.babel_extract")]

@@ -9,7 +9,7 @@ def render(result: Backtest, candidate: str) -> str:
     """Return the comparison with the configuration file `candidate` as HTML."""
     import jinja2
 
-    from digestmail.mail.i18n import templates_directory
+    from digestmail.mail.template_files import templates_directory
     from digestmail.web.filters import web_link
 
     templates = jinja2.Environment(

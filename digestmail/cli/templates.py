@@ -21,7 +21,7 @@ app = typer.Typer(help="List, copy and check templates.")
 def list_(config: ConfigPath = None) -> None:
     """List the templates and catalogues, and which of them you replaced."""
     from digestmail.cli import printing
-    from digestmail.mail.i18n import templates_directory
+    from digestmail.mail.template_files import templates_directory
 
     with open_app(config) as opened:
         own = _own(opened)
@@ -41,7 +41,7 @@ def copy(
     """Copy templates into your templates_dir so that you can change them."""
     from digestmail.cli.names import unknown_name
     from digestmail.errors import DigestmailError
-    from digestmail.mail.i18n import templates_directory
+    from digestmail.mail.template_files import templates_directory
 
     with open_app(config) as opened:
         own = _own(opened)

@@ -122,7 +122,7 @@ def _path_problems(config: Config, base: Path) -> Iterator[str]:
     except OSError as error:
         yield f"templates_dir: {file_fault(error, own or base, base)}"
         own = None
-    from digestmail.mail.i18n import languages, template_directories
+    from digestmail.mail.template_files import languages, template_directories
 
     known = languages(template_directories(own))
     for digest in config.digests:

@@ -1,7 +1,6 @@
 """Languages: message catalogs, date and number formats, and the writing direction.
 
-Templates are in English. A translation is `locales/LANGUAGE.po` in a template directory. The operator's directory takes
-precedence over the built-in one.
+Templates are in English. Translations are in template directories (`template_files`).
 """
 
 from __future__ import annotations
@@ -9,7 +8,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Sequence
 from datetime import date
-from functools import cache, lru_cache
+from functools import lru_cache
 from gettext import GNUTranslations, NullTranslations
 from pathlib import Path
 from typing import Final
@@ -22,33 +21,14 @@ from babel.messages.pofile import PoFileError, read_po
 from babel.numbers import format_compact_decimal
 
 from digestmail.errors import RenderError
+from digestmail.mail.template_files import SOURCE_LANGUAGE, languages
 
-SOURCE_LANGUAGE: Final = "en"
 _WRITTEN_LIKE: Final = {"en": "en_GB"}
 """The day comes before the month, as in the English texts."""
 _COMPACT_FROM: Final = 1000
 _SCRIPT_CODE: Final = 4
 """The letters of a script subtag (RFC 5646 section 2.2.3)."""
 _SEVERAL: Final = {"Hans": "HAN", "Hant": "HAN", "Jpan": "JAPANESE", "Kore": "KOREAN"}
-
-
-@cache
-def templates_directory() -> Path:
-    """Return the directory of the built-in templates: in the installed package, or next to it in a checkout."""
-    package = Path(__file__).resolve().parents[1]
-    installed = package / "templates"
-    return installed if installed.is_dir() else package.parent / "templates"
-
-
-def template_directories(own: Path | None) -> tuple[Path, ...]:
-    """Return the directories to search for templates, the operator's first."""
-    return (*([own] if own else []), templates_directory())
-
-
-def languages(directories: Sequence[Path]) -> tuple[str, ...]:
-    """Return the available languages, sorted: English, and those with a catalog in one of the directories."""
-    found = {path.stem for directory in directories for path in (directory / "locales").glob("*.po")}
-    return tuple(sorted(found | {SOURCE_LANGUAGE}))
 
 
 def locale_of(language: str) -> Locale:

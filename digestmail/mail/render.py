@@ -16,11 +16,11 @@ from typing import Any, Final, TypeAlias
 from digestmail.errors import RenderError
 from digestmail.mail.encoding import LARGEST_MESSAGE
 from digestmail.mail.fitting import fewest_cuts
-from digestmail.mail.i18n import languages
 from digestmail.mail.message import MessageTemplate
 from digestmail.mail.message_headers import Sender
 from digestmail.mail.placeholders import preferences_placeholder, single_line, unsubscribe_placeholder
 from digestmail.mail.subjects import edition_subject
+from digestmail.mail.template_files import languages
 from digestmail.mail.templates import Templates, compiled
 from digestmail.mail.trending_lines import build_trending
 from digestmail.mail.view_model import (

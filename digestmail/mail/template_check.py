@@ -7,8 +7,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from digestmail.errors import RenderError
-from digestmail.mail.i18n import SOURCE_LANGUAGE
 from digestmail.mail.render import Renderer
+from digestmail.mail.template_files import SOURCE_LANGUAGE
 from digestmail.model.deliveries import NoticeKind
 from digestmail.model.differences import Changed
 from digestmail.model.editions import Announcement, Edition, Slot

@@ -16,8 +16,9 @@ from mjml import mjml2html
 
 from digestmail.errors import RenderError
 from digestmail.mail.compiled_templates import CompiledTemplates
-from digestmail.mail.i18n import compact_number, date_formats, direction, template_directories, translations
+from digestmail.mail.i18n import compact_number, date_formats, direction, translations
 from digestmail.mail.mjml_lint import mjml_problems
+from digestmail.mail.template_files import template_directories
 from digestmail.mail.view_model import Block
 from digestmail.mail.view_rows import Link, Row
 from digestmail.model.theme import Appearance, Palette, Theme

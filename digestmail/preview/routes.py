@@ -10,7 +10,7 @@ import jinja2
 from fastapi import FastAPI, Form, Request
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 
-from digestmail.mail.i18n import templates_directory
+from digestmail.mail.template_files import templates_directory
 from digestmail.preview.color_scheme import with_color_scheme
 from digestmail.preview.local_only import LocalOnly
 from digestmail.preview.options import ColorScheme, Frame, Tab, parse_options

@@ -15,7 +15,7 @@ from digestmail.editions.announce import announcement_edition
 from digestmail.editions.entitlement import Entitlement, entitlement
 from digestmail.errors import ConfigError, DigestmailError
 from digestmail.mail.announcement_files import load_announcement
-from digestmail.mail.i18n import templates_directory
+from digestmail.mail.template_files import templates_directory
 from digestmail.model.digests import Digest
 from digestmail.model.editions import Edition
 from digestmail.model.selection import Entry, Section

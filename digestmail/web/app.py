@@ -13,7 +13,7 @@ from digestmail.app import App
 from digestmail.clock import Clock, SystemClock
 from digestmail.editions import archive
 from digestmail.errors import StorageError
-from digestmail.mail.i18n import templates_directory
+from digestmail.mail.template_files import templates_directory
 from digestmail.web import (
     admin,
     api,

@@ -21,14 +21,8 @@ from fastapi.responses import HTMLResponse
 from digestmail.app import App
 from digestmail.errors import SubscriberFacingError
 from digestmail.mail.compiled_templates import CompiledTemplates
-from digestmail.mail.i18n import (
-    SOURCE_LANGUAGE,
-    day_range,
-    direction,
-    languages,
-    template_directories,
-    translations,
-)
+from digestmail.mail.i18n import day_range, direction, translations
+from digestmail.mail.template_files import SOURCE_LANGUAGE, languages, template_directories
 from digestmail.mail.templates import SandboxedTemplates, install_language
 from digestmail.model.digests import Digest
 from digestmail.model.summaries import summary_in

@@ -13,9 +13,10 @@ from fastapi.responses import HTMLResponse
 
 from digestmail.app import App
 from digestmail.errors import StorageError, SubscriptionError, TokenError
-from digestmail.mail.i18n import languages as known_languages
-from digestmail.mail.i18n import locale_of, template_directories
+from digestmail.mail.i18n import locale_of
 from digestmail.mail.link_tokens import LinkTokens
+from digestmail.mail.template_files import languages as known_languages
+from digestmail.mail.template_files import template_directories
 from digestmail.model.subscribers import Preferences, Subscriber
 from digestmail.schedule.timezones import canonical_timezones
 from digestmail.subscribers import preferences

@@ -15,7 +15,7 @@ from clirun import digestmail
 
 from digestmail.cli.options import notes_on, parse_now
 from digestmail.demo.services import serving
-from digestmail.mail.i18n import templates_directory
+from digestmail.mail.template_files import templates_directory
 
 CONFIG = """
 [mail]

@@ -10,15 +10,8 @@ from babel.messages.pofile import read_po
 from messages import messages
 
 from digestmail.errors import RenderError
-from digestmail.mail.i18n import (
-    compact_number,
-    date_formats,
-    direction,
-    languages,
-    template_directories,
-    templates_directory,
-    translations,
-)
+from digestmail.mail.i18n import compact_number, date_formats, direction, translations
+from digestmail.mail.template_files import languages, template_directories, templates_directory
 
 HOUSE = template_directories(None)
 CATALOGUES = sorted((templates_directory() / "locales").glob("*.po"))

@@ -26,9 +26,9 @@ from message_rules import broken_rules, part, visible
 
 from digestmail.errors import RenderError
 from digestmail.mail.encoding import LARGEST_MESSAGE, quoted_printable
-from digestmail.mail.i18n import templates_directory
 from digestmail.mail.placeholders import preferences_placeholder, single_line, unsubscribe_placeholder
 from digestmail.mail.render import Renderer, page
+from digestmail.mail.template_files import templates_directory
 from digestmail.model.deliveries import Rendered
 from digestmail.model.editions import Slot
 from digestmail.model.papers import Signals

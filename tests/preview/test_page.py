@@ -10,7 +10,7 @@ import pytest
 from browser import axe, overflows
 from playwright.sync_api import Page, expect
 
-from digestmail.mail.i18n import templates_directory
+from digestmail.mail.template_files import templates_directory
 from digestmail.preview.server import listening
 
 

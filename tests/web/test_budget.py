@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 from websites import THURSDAY, ask, create_app, open_app, publish, work
 
-from digestmail.mail.i18n import templates_directory
+from digestmail.mail.template_files import templates_directory
 from digestmail.model.digests import Limits
 from digestmail.model.editions import Edition, Slot
 from digestmail.model.papers import PaperId, Sighting, Signals

@@ -18,7 +18,7 @@ from websites import ask, create_app, open_app, publish
 
 from digestmail.app import App
 from digestmail.config.settings import Config
-from digestmail.mail.i18n import templates_directory
+from digestmail.mail.template_files import templates_directory
 from digestmail.model.personal import ReadingListKind
 from digestmail.model.subscribers import Preferences, SubscriberState, Subscription
 from digestmail.storage import reading_lists, schema, subscribers
