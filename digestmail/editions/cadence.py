@@ -164,6 +164,6 @@ def _catch_ups(connection: Connection, digest: Digest, up_to: datetime, horizon:
         first = None if since == earliest else datetime.combine(since, time(), zone)
         last_day = datetime.combine(since + timedelta(days=1), time(), zone)
         variant = catching_up(digest, slot, replace(absence, first=first, last=last_day), since)
-        if editions.get(connection, variant.name, slot.key) is None:
+        if editions.outcome(connection, variant.name, slot.key) is None:
             found.append(Issue(digest=variant, slot=slot))
     return tuple(found)

@@ -63,7 +63,7 @@ def closed_gates(database: Database, digests: Iterable[Digest], now: datetime) -
     with database.connect() as connection:
         for digest in digests:
             slot = current_slot(digest.schedule, now)
-            if slot is None or editions.get(connection, digest.name, slot.key) is not None:
+            if slot is None or editions.outcome(connection, digest.name, slot.key) is not None:
                 continue
             gate = gate_of(connection, digest, slot, now)
             if gate is not None and is_gated(gate, now) and is_open(connection, digest, slot, now):

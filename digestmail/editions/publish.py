@@ -148,7 +148,7 @@ def is_waiting(database: Database, digest: Digest, now: datetime, horizon: datet
         return False
     with database.connect() as connection:
         return (
-            editions.get(connection, digest.name, slot.key) is None
+            editions.outcome(connection, digest.name, slot.key) is None
             and not is_gated(gate_of(connection, digest, slot, now), now)
             and is_open(connection, digest, slot, now, horizon)
             and (digest.name == digest.base or audience.is_wanted(connection, plain_audience(digest, slot), horizon))
@@ -228,14 +228,15 @@ def _queue_outputs(connection: Connection, digest: Digest, edition: Edition, edi
 
 def _not_now(connection: Connection, digest: Digest, slot: Slot | None, horizon: datetime | None) -> DigestReport:
     """Return the status of a digest that is not published: not due, already published, or empty."""
-    stored = editions.get(connection, digest.name, slot.key) if slot else None
+    stored = editions.outcome(connection, digest.name, slot.key) if slot else None
     if slot is not None and stored is None and editions.is_out(connection, digest.name, slot.key, slot.at, horizon):
         return DigestReport(digest=digest.name, status="already-published", slot=slot.key, reason="a later one is out")
     if slot is None or stored is None:
         return DigestReport(digest=digest.name, status="not-due")
-    if stored.edition.entries or editions.is_out(connection, digest.name, slot.key, slot.at, horizon):
+    papers, reason = stored
+    if papers or editions.is_out(connection, digest.name, slot.key, slot.at, horizon):
         return DigestReport(digest=digest.name, status="already-published", slot=slot.key)
-    return DigestReport(digest=digest.name, status="empty", slot=slot.key, reason=stored.edition.reason)
+    return DigestReport(digest=digest.name, status="empty", slot=slot.key, reason=reason)
 
 
 def _waiting(digest: Digest, slot: Slot, gate: Gate) -> DigestReport:

@@ -103,6 +103,16 @@ def get(connection: Connection, digest: str, slot: str) -> StoredEdition | None:
     return _one(connection, select(editions).where(editions.c.digest == digest, editions.c.slot == slot))
 
 
+def outcome(connection: Connection, digest: str, slot: str) -> tuple[int, str] | None:
+    """Return (papers for all topics, why there are none) of an edition; None if there is none.
+
+    The content, which can be large, is not read.
+    """
+    columns = select(editions.c.papers, editions.c.reason)
+    row = connection.execute(columns.where(editions.c.digest == digest, editions.c.slot == slot)).first()
+    return None if row is None else (row.papers, row.reason)
+
+
 def get_by_id(connection: Connection, edition_id: int) -> StoredEdition:
     """Return the edition with this id. Raises StorageError."""
     found = _one(connection, select(editions).where(editions.c.id == edition_id))
