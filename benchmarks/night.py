@@ -25,6 +25,7 @@ from unittest import mock
 from sqlalchemy import text
 
 from benchmarks.figures import Figure, figure, tell
+from digestmail.cli.main import look_for_cycles_less_often
 from digestmail.editions import enqueue
 from digestmail.editions.personal import ReaderPicks, Readers
 from digestmail.editions.publish import publish
@@ -132,6 +133,7 @@ def measure(database: Database, digest: Digest) -> tuple[float, float]:
 
 def main() -> None:
     """Measure and print."""
+    look_for_cycles_less_often()
     with tempfile.TemporaryDirectory() as directory:
         database = Database.open("sqlite:///night.db", base=Path(directory))
         database.upgrade()

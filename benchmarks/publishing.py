@@ -29,6 +29,7 @@ from unittest import mock
 from sqlalchemy import text
 
 from benchmarks.figures import Figure, figure, tell
+from digestmail.cli.main import look_for_cycles_less_often
 from digestmail.editions import enqueue
 from digestmail.editions.personal import ReaderPicks, Readers
 from digestmail.editions.publish import publish
@@ -233,6 +234,7 @@ def figures(ways: list[Way]) -> Iterator[Figure]:
 
 def main() -> None:
     """Measure and print."""
+    look_for_cycles_less_often()
     ways = [
         Way("shared segments", SHARED, [], []),
         Way("5 picks and segments", WITH_PICKS, [], []),

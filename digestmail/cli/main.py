@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import re
 import sys
@@ -105,6 +106,7 @@ def root(
 
 def main() -> None:
     """Run the program. Exit codes: 0 done, 1 something failed, 2 usage or configuration."""
+    look_for_cycles_less_often()
     _write_anywhere()
     try:
         app()
@@ -121,6 +123,15 @@ def main() -> None:
             raise
         sys.stderr.write("".join(f"digestmail: {line}\n" for line in str(error).splitlines()))
         sys.exit(2 if isinstance(error, ConfigError) else 1)
+
+
+def look_for_cycles_less_often() -> None:
+    """Have Python look for unreachable cycles after 50,000 new objects instead of 700.
+
+    Nearly all new objects are modules, classes and rows, which are no garbage: looking through them took a ninth of a
+    run with nothing due, and of picking papers for readers.
+    """
+    gc.set_threshold(50_000, 20, 20)
 
 
 def _write_anywhere() -> None:

@@ -148,10 +148,11 @@ from digestmail.cli import pipeline, printing, progress, stopping, waiting
 from digestmail.app import App
 from digestmail.clock import SystemClock
 from digestmail.config.load import load
+from digestmail.status.alerts import run_with_alerts
 
 path, clock = Path(sys.argv[1]), SystemClock(datetime.fromisoformat(sys.argv[2]))
 with App(load(path, None), path.parent, clock, wall_clock=clock) as app:
-    report = app.run()
+    report = run_with_alerts(app)
 assert not report.failed and not report.deliver.sent, report
 assert all(not one.new for one in report.collect.sources), report
 print(*sys.modules)
@@ -170,11 +171,13 @@ def test_an_idle_run_imports_neither_what_renders_nor_what_sends_nor_what_parses
         loaded = set(subprocess.run(run, check=True, capture_output=True, text=True).stdout.split())
     assert {"sqlalchemy", "pydantic", "httpcore2", "digestmail.collect.collector"} <= loaded
     assert not {name.split(".")[0] for name in loaded} & {
-        "aiosmtplib", "alembic", "apscheduler", "cryptography", "fastapi", "feedparser", "imap_tools", "jinja2",
-        "mjml", "mrml", "numpy", "psycopg", "pydantic_settings", "rich", "scipy", "starlette", "uvicorn", "uvloop",
+        "aiosmtplib", "alembic", "apscheduler", "babel", "cryptography", "email_validator", "fastapi", "feedparser",
+        "imap_tools", "jinja2", "mjml", "mrml", "numpy", "psycopg", "pydantic_settings", "pylatexenc", "rich", "scipy",
+        "starlette", "uvicorn", "uvloop",
     }  # fmt: skip
     assert not loaded & {
         "digestmail.bounces.processor", "digestmail.delivery.worker", "digestmail.mail.render",
-        "digestmail.selection.select", "digestmail.sources.crossref",
-        "digestmail.sources.huggingface_items", "digestmail.transports.smtp.client",
+        "digestmail.selection.select", "digestmail.sources.arxiv_feed_items", "digestmail.sources.crossref",
+        "digestmail.sources.feed_items", "digestmail.sources.huggingface_items", "digestmail.status.check",
+        "digestmail.text.tex", "digestmail.transports.smtp.client", "sqlalchemy.dialects.postgresql",
     }  # fmt: skip
