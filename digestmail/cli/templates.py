@@ -14,6 +14,11 @@ if TYPE_CHECKING:
 
     from digestmail.app import App
 
+_FAST = 'Emails with the section "For you" are assembled from parts.\n'
+_SLOW = """Emails with the section "For you" are rendered one by one, which takes about fifty times as long.
+What templates may use is in docs/templates.md, "Emails that only one reader gets".
+"""
+
 app = typer.Typer(help="List, copy and check templates.")
 
 
@@ -62,15 +67,21 @@ def copy(
 
 @app.command()
 def check(config: ConfigPath = None) -> None:
-    """Render every template in every layout and language, and report errors."""
-    from digestmail.mail.template_check import template_problems
+    """Render every template in every layout and language, and report errors and what makes sending slow."""
+    from digestmail.mail.template_check import assembly_obstacles, template_problems
 
     with open_app(config) as opened:
-        problems = list(template_problems(opened.mail.renderer))
+        renderer, is_own = opened.mail.renderer, _own(opened) is not None
+        problems = list(template_problems(renderer))
     for problem in problems:
         sys.stdout.write(f"problem: {problem}\n")
     if problems:
         raise typer.Exit(1)
+    if is_own:
+        obstacles = list(assembly_obstacles(renderer))
+        for obstacle in obstacles:
+            sys.stdout.write(f"slow: {obstacle}\n")
+        sys.stdout.write(_SLOW if obstacles else _FAST)
     sys.stdout.write("all well\n")
 
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from digestmail.mail.assembly_plan import Place, Planner, Shown, ShownSection
 from digestmail.mail.encoding import Joined
 from digestmail.mail.fitting import fewest_cuts
 from digestmail.mail.message import MessageTemplate, with_links
-from digestmail.mail.parts import Body, HtmlParts, Parts, RenderedPart, check_joining
+from digestmail.mail.parts import Body, HtmlParts, Parts, RenderedPart, check_joining, not_shared
 from digestmail.mail.render import Renderer
 from digestmail.mail.reusable import ReusableTemplate, Subject
 from digestmail.mail.subjects import edition_subject
@@ -24,6 +24,10 @@ from digestmail.model.selection import Section
 from digestmail.model.theme import Appearance
 
 _MOST_SUBJECTS: Final = 20_000
+_OF_ONE_EMAIL: Final = (
+    "sections", "lead", "below_lead", "upvoted", "left_over", "trending", "overview", "count", "top", "runners_up",
+)  # fmt: skip
+"""Variables that differ between emails. What a part needs of them is an argument."""
 
 
 class Assembly:
@@ -43,6 +47,7 @@ class Assembly:
         check_joining(renderer.templates)
         nonce = renderer.random_token()
         frame = renderer.edition_frame(edition, base_url, nonce, look, feedback=feedback)
+        frame |= {name: not_shared(name) for name in _OF_ONE_EMAIL}
         macros = renderer.parts(frame)
         links = partial(with_links, nonce=nonce, sender=template.sender)
         kinds = (renderer.templates, look.language, frame)
@@ -266,6 +271,9 @@ class Assembly:
 
 class _WithoutContent:
     """Stands for a paper or a section in a frame, which is the same for every email."""
+
+    def __getattr__(self, name: str) -> Any:
+        return not_shared(f"lead.{name}")
 
 
 _WITHOUT_CONTENT: Final = _WithoutContent()

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Final
 
-from jinja2 import StrictUndefined
-
+from digestmail.mail.parts import not_shared
 from digestmail.mail.view_model import Block, Detail, bars, build_block, detail_after, shown_row
 from digestmail.mail.view_rows import Row, build_row, why_matched, why_picked
 from digestmail.model.editions import Edition
@@ -23,10 +22,6 @@ from digestmail.model.theme import Appearance, Layout
 _MOST_PAPERS: Final = 20_000
 _MOST_REASONS: Final = 50_000
 _UNCUT: Final = int(Detail.FULL)
-
-
-NOT_SHARED: Final[Any] = StrictUndefined("this differs between emails, so no part of them can contain it")
-"""Stands for values that a part may not use. A template that does raises an error."""
 
 
 class PreparedPaper:
@@ -233,9 +228,9 @@ class Planner:
                 most_upvotes=1,
                 base_url=self._base_url,
             )
-            row = replace(row, number=NOT_SHARED, rank=NOT_SHARED, bar=NOT_SHARED)
+            row = replace(row, number=not_shared("row.number"), rank=not_shared("row.rank"), bar=not_shared("row.bar"))
             if picked is not None:
-                row = replace(row, reasons=NOT_SHARED)
+                row = replace(row, reasons=not_shared("row.reasons"))
             self._next += 1
             found = self._papers[key] = PreparedPaper(self._next, row, self._look.layout)
         return found
@@ -244,7 +239,9 @@ class Planner:
         key = (section.topic, isinstance(section, PersonalSection), number)
         found = self._blocks.get(key)
         if found is None:
-            found = replace(build_block(self._edition, section, number, self._base_url), rows=NOT_SHARED)
+            found = replace(
+                build_block(self._edition, section, number, self._base_url), rows=not_shared("section.rows")
+            )
             self._blocks[key] = found
         return found if found.more == section.more else replace(found, more=section.more)
 

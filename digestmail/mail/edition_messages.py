@@ -19,12 +19,21 @@ Whole: TypeAlias = Callable[[Edition, tuple[Section, ...]], MessageTemplate]
 log = logging.getLogger("digestmail.mail")
 
 
+def warn(reason: str) -> None:
+    """Log why emails of an edition are not assembled."""
+    log.warning("every email of this edition is rendered as a whole, which takes longer: %s", reason)
+
+
 class EditionMessages:
     """Assembles messages, or renders each as a whole if your own templates do not allow anything else."""
 
-    def __init__(self, make: Callable[[], Assembly], whole: Whole) -> None:
-        """Take what `make` returns, unless it raises RenderError or CannotAssembleError."""
+    def __init__(self, make: Callable[[], Assembly], whole: Whole, tell: Callable[[str], None] = warn) -> None:
+        """Take what `make` returns, unless it raises RenderError or CannotAssembleError.
+
+        `tell` is called once if messages cannot be assembled (any more), with the reason.
+        """
         self._whole = whole
+        self._tell = tell
         self._compared: set[tuple[object, ...]] = set()
         self._assembly: Assembly | None = None
         try:
@@ -47,11 +56,11 @@ class EditionMessages:
         if shape not in self._compared:
             whole = self._whole(edition, sections)
             if not made.same_as(whole):
-                self._give_up("the parts do not add up to the email")
+                self._give_up("the parts do not add up to the email: call them as the built-in files do")
                 return whole
             self._compared.add(shape)
         return made
 
     def _give_up(self, reason: str) -> None:
         self._assembly = None
-        log.warning("every email of this edition is rendered as a whole, which takes longer: %s", reason)
+        self._tell(reason)

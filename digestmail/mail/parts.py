@@ -12,6 +12,7 @@ from collections.abc import Callable, Hashable
 from types import SimpleNamespace
 from typing import Any, Final, NamedTuple
 
+from jinja2 import StrictUndefined
 from markupsafe import Markup
 
 from digestmail.mail.encoding import Joined, encode_lines
@@ -74,6 +75,11 @@ class Body:
         return Joined(self.pieces, self.spare)
 
 
+def not_shared(name: str) -> Any:
+    """Return what stands for a variable that no part may use. A template that does raises an error."""
+    return StrictUndefined(f"`{name}` differs between emails, so no part of them can contain it")
+
+
 class CannotAssembleError(Exception):
     """A template does not keep to the rules for parts, so that emails have to be rendered as a whole."""
 
@@ -85,7 +91,7 @@ def check_joining(templates: Templates) -> None:
         for macro in macros:
             pattern = re.compile(r"{%-? macro " + macro + r"\(.*?{%-? endmacro", re.DOTALL)
             if pattern.findall(used) != pattern.findall(built_in):
-                raise CannotAssembleError(f"{name} changes the macro {macro}")
+                raise CannotAssembleError(f"{name} changes the macro {macro}: change the macros that it calls instead")
 
 
 class Parts:
@@ -149,7 +155,7 @@ class Parts:
         )
         before, number, after = (one.pieces[0][:at], one.pieces[0][at : at + digits], one.pieces[0][at + digits :])
         if number != b"1" * digits or two.pieces[0] != before + b"2" * digits + after:
-            raise CannotAssembleError(f"{name} does not show the number of a paper once, as it is")
+            raise CannotAssembleError(f"{self._named(name)} must show its argument `number` once, as it is")
         return RenderedPart((before, after), one.spare - digits)
 
     def frame(self, name: str, holes: dict[str, int], **shape: Any) -> RenderedPart:
@@ -164,6 +170,11 @@ class Parts:
         return self._divided(made, sum(holes.values()), name, last=False)
 
     variable = "text_parts"
+    file = "email/parts.txt"
+    line_end = "a line end"
+
+    def _named(self, name: str) -> str:
+        return name if "/" in name else f"the macro {name} of {self.file}"
 
     def _finished(self, made: str) -> str:
         return made
@@ -175,9 +186,14 @@ class Parts:
         """Return the encoded pieces around the holes. All but perhaps the `last` are complete lines."""
         pieces = self._links(made).split(self.hole)
         if len(pieces) != holes + 1:
-            raise CannotAssembleError(f"{name} has {len(pieces) - 1} places for other parts instead of {holes}")
+            raise CannotAssembleError(
+                f"{self._named(name)} has {len(pieces) - 1} places for other parts instead of {holes}: "
+                "show what it is given, or what it calls, as often as the built-in file does"
+            )
         if any(piece and not piece.endswith("\n") for piece in (pieces if last else pieces[:-1])):
-            raise CannotAssembleError(f"{name} has a place for other parts inside a line")
+            raise CannotAssembleError(
+                f"{self._named(name)} shows other parts inside a line: write {self.line_end} before each of them"
+            )
         lines = [encode_lines(piece) for piece in pieces]
         return RenderedPart(tuple(each.octets for each in lines), sum(each.spare for each in lines))
 
@@ -187,6 +203,8 @@ class HtmlParts(Parts):
 
     hole = Markup(_HOLE)  # noqa: S704 - a constant
     variable = "parts"
+    file = "email/parts.jinja"
+    line_end = "{{ line }}"
 
     def _finished(self, made: str) -> str:
         """Return a macro's result as it is in a compiled email."""
@@ -195,7 +213,7 @@ class HtmlParts(Parts):
         plain = made.replace(LINE, "\n")
         if "<" not in plain:
             return plain  # MJML leaves text as it is
-        _, inside, _ = compiled("email/parts.jinja", _MJML % made).split(_CUT)
+        _, inside, _ = compiled(self.file, _MJML % made).split(_CUT)
         return inside
 
     def _whole(self, name: str, made: str) -> str:

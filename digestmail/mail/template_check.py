@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import islice
 
 from digestmail.errors import RenderError
+from digestmail.mail.message_headers import Sender
 from digestmail.mail.render import Renderer
 from digestmail.mail.template_files import SOURCE_LANGUAGE
+from digestmail.mail.writer import MailWriter
 from digestmail.model.deliveries import NoticeKind
 from digestmail.model.differences import Changed
 from digestmail.model.editions import Announcement, Edition, Slot
@@ -49,13 +52,27 @@ def template_problems(renderer: Renderer) -> Iterator[str]:
             yield problem
 
 
+def assembly_obstacles(renderer: Renderer) -> Iterator[str]:
+    """Yield each distinct reason why emails with picks have to be rendered one by one. Raises RenderError.
+
+    They are decided as for an edition that is sent, with an example edition in each layout and language.
+    """
+    found: dict[str, None] = {}
+    of = _full_edition()
+    shared = for_all_topics(of)
+    choices = (with_picks(shared, _picked(), of.limits.max_papers), (_picked(),), with_picks(shared, _picked(1), 2))
+    sender = Sender(mailbox="digest@mail.invalid", domain="mail.invalid", base_url=_BASE_URL)
+    for layout in Layout:
+        writer = MailWriter(renderer, sender, {of.base: Appearance(layout=layout, thumbnails=True)}, ())
+        for language in renderer.languages():
+            messages = writer.edition_messages(of, language, tell=lambda reason: found.update({reason: None}))
+            for sections in choices:
+                messages.message(of, sections)
+    yield from found
+
+
 def _problems(renderer: Renderer) -> Iterator[str]:
-    full = sample_edition()
-    again = tuple(
-        Trending(paper=full.entries[0].paper, published_on=full.slot.day, topics=(), count=count, growth=20)
-        for count in Count
-    )
-    full = replace(full, trending=again, since=full.slot.day)
+    full = _full_edition()
     empty = Edition(
         digest=full.digest, slot=full.slot, title=full.title, byline="", composed_at=_AT, reason="nothing came"
     )
@@ -90,15 +107,25 @@ def _problems(renderer: Renderer) -> Iterator[str]:
                 yield str(error)
 
 
+def _full_edition() -> Edition:
+    """Return the example edition with papers that trend, after a pause."""
+    full = sample_edition()
+    again = tuple(
+        Trending(paper=full.entries[0].paper, published_on=full.slot.day, topics=(), count=count, growth=20)
+        for count in Count
+    )
+    return replace(full, trending=again, since=full.slot.day)
+
+
 def _announcement() -> Announcement:
     """Return an announcement with every kind of content."""
     text = "_A_ **b** `c` [page](https://example.org)\n\n## D\n\n### E\n\n- f\n\n1. g\n\n> h\n\n***\n\n    i\n"
     return Announcement(subject="We move", text=f"# We move\n\n{text}")
 
 
-def _picked() -> PersonalSection:
-    """Return a section "For you" with every reason there is."""
-    reasons = tuple(PickReason(kind=kind, title="A paper", names=("A", "B")) for kind in PickKind)
+def _picked(most: int = len(PickKind)) -> PersonalSection:
+    """Return a section "For you" with up to `most` papers, which are the reasons that there are."""
+    reasons = tuple(PickReason(kind=kind, title="A paper", names=("A", "B")) for kind in islice(PickKind, most))
     entries = tuple(_entry(rank) for rank in range(1, len(reasons) + 1))
     positions = tuple(range(1, len(reasons) + 1))
     return PersonalSection(topic=None, entries=entries, reasons=reasons, positions=positions)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
 from digestmail.errors import RenderError
 from digestmail.mail.assembly import Assembly
 from digestmail.mail.dkim import Signer
-from digestmail.mail.edition_messages import EditionMessages
+from digestmail.mail.edition_messages import EditionMessages, warn
 from digestmail.mail.message import MessageTemplate
 from digestmail.mail.message_headers import Sender
 from digestmail.mail.parts import CannotAssembleError
@@ -63,13 +63,15 @@ class MailWriter:
         self._last = edition, rendered, made
         return made
 
-    def edition_messages(self, edition: Edition, language: str | None) -> EditionMessages:
+    def edition_messages(
+        self, edition: Edition, language: str | None, *, tell: Callable[[str], None] = warn
+    ) -> EditionMessages:
         """Return the messages of `edition` for readers who each get another choice of its papers.
 
-        `language` is that of their segment.
+        `language` is that of their segment. `tell` is called if they have to be rendered one by one, with the reason.
         """
         whole = partial(self._whole_message, language=language)
-        return EditionMessages(partial(self._assembly, edition, language), whole)
+        return EditionMessages(partial(self._assembly, edition, language), whole, tell)
 
     def _whole_message(
         self, edition: Edition, sections: tuple[Section, ...], *, language: str | None

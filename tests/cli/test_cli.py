@@ -263,13 +263,20 @@ def test_templates_are_listed_copied_and_checked(site):
     config.write_text('templates_dir = "own"\n' + config.read_text("utf-8"), "utf-8")
     (site / "own").mkdir()
 
-    assert digestmail(site, "templates", "check") == "all well\n"
+    assembled = 'Emails with the section "For you" are assembled from parts.\n'
+    assert digestmail(site, "templates", "check") == f"{assembled}all well\n"
     digestmail(site, "templates", "copy", "email/subject.txt", "locales/de.po")
     listed = digestmail(site, "templates", "list")
     assert re.search(r"(?m)^email/subject\.txt +yours$", listed)
     assert re.search(r"(?m)^email/edition\.mjml +digestmail's$", listed)
     assert "is there already" in digestmail(site, "templates", "copy", "email/subject.txt", status=1)
     assert "no template 'email/none'" in digestmail(site, "templates", "copy", "email/none", status=1)
+
+    (site / "own" / "email" / "subject.txt").write_text("{{ title }}, {{ sections | length }}")
+    checked = digestmail(site, "templates", "check")
+    assert checked.startswith("slow: email/subject.txt, line 1: `sections` differs between emails")
+    assert "rendered one by one" in checked
+    assert checked.endswith("all well\n")
 
     (site / "own" / "email" / "subject.txt").write_text("{{ title }}\n{{ nothing }}")
     assert digestmail(site, "templates", "check", status=1) == (

@@ -31,6 +31,7 @@ from digestmail.mail.edition_messages import EditionMessages
 from digestmail.mail.encoding import LARGEST_MESSAGE, Joined, encode_lines, smaller
 from digestmail.mail.message import MessageTemplate
 from digestmail.mail.render import Renderer
+from digestmail.mail.template_check import assembly_obstacles
 from digestmail.mail.writer import MailWriter
 from digestmail.model.editions import Beyond, Edition
 from digestmail.model.papers import Signals
@@ -333,6 +334,25 @@ class TestOwnTemplates:
         for _ in range(3):
             sections = choice(rng, of)
             assert octets(messages.message(of, sections)) == whole(writes, of, sections)
+
+    @pytest.mark.parametrize(
+        ("name", "old", "new", "why"),
+        [
+            ("edition.mjml", "{% block cards %}", "{% block cards %}{{ count }} ", "line 13: `count` differs"),
+            ("edition.mjml", "loop.last, left_over, trending) }}", "loop.last, left_over, trending) }} x", "add up"),
+            ("parts.jinja", "{{ papers(rows) }}", "{{ papers(rows) }}<p>x</p>", "change the macros that it calls"),
+            ("parts.txt", "{{ reasons -}}\n{% for", "{% for", "the macro paper of email/parts.txt has 1 places"),
+            ("parts.jinja", '<p class="s">', '<p class="s">→ ', None),
+        ],
+    )  # fmt: skip
+    def test_checking_says_before_sending_what_the_log_would_say_then(self, tmp_path, caplog, name, old, new, why):
+        writes, of = self.messages(tmp_path, name, old, new)
+        messages = writes.edition_messages(of, None)
+        for _ in range(3):
+            messages.message(of, choice(random.Random(7), of))
+        logged = [record.args[0] for record in caplog.records if record.name == "digestmail.mail"]
+        assert list(assembly_obstacles(writes.renderer)) == logged
+        assert [why in reason for reason in logged] == ([True] if why else [])
 
 
 def test_only_the_first_email_of_each_arrangement_is_also_rendered_as_a_whole():
