@@ -1,4 +1,4 @@
-"""Compose the messages of editions: render once per segment, personalize for each subscriber."""
+"""Compose the messages of editions: once per segment and picks, personalized for each subscriber."""
 
 from __future__ import annotations
 
@@ -69,8 +69,7 @@ class EditionComposer:
         """`sender` is the envelope's return path, `domain` the right side of every Message-ID.
 
         With `bounce_address`, `name@domain`, each delivery has a return path of its own, `name+TOKEN@domain`.
-        `edition_messages` writes the emails that only one reader gets, of an edition in one language; without it, they
-        are rendered like all others.
+        `edition_messages` writes the emails of an edition in one language; without it, each is rendered as a whole.
         """
         self._database = database
         self._render = render
@@ -113,14 +112,12 @@ class EditionComposer:
         content, picked = self._content(segment_id, packed)
         edition = content.edition
         sections = with_picks(content.sections, picked, edition.limits.max_papers)
-        prepared = _Prepared(message_template=self._message(content, sections, picked), edition=edition)
+        prepared = _Prepared(message_template=self._message(content, sections), edition=edition)
         _keep(self._prepared, key, prepared)
         return prepared
 
-    def _message(
-        self, content: _Content, sections: tuple[Section, ...], picked: PersonalSection | None
-    ) -> MessageTemplate:
-        if picked is None or self._edition_messages is None:
+    def _message(self, content: _Content, sections: tuple[Section, ...]) -> MessageTemplate:
+        if self._edition_messages is None:
             rendered = self._render(content.edition, sections, language=content.language)
             return self._message_template(content.edition, rendered)
         key = (content.edition_id, content.language)

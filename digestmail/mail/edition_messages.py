@@ -1,10 +1,10 @@
-"""The messages of one edition in one language, for readers who each get another choice of its papers."""
+"""The messages of one edition in one language, of which each has another choice of its papers."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from digestmail.errors import RenderError
 from digestmail.mail.assembly import Assembly
@@ -16,6 +16,9 @@ from digestmail.model.selection import Section
 Whole: TypeAlias = Callable[[Edition, tuple[Section, ...]], MessageTemplate]
 """Renders an email as a whole. Raises RenderError."""
 
+FEW: Final = 8
+"""Messages of an edition that are rendered as a whole. For so many, it takes as long to render the parts."""
+
 log = logging.getLogger("digestmail.mail")
 
 
@@ -25,30 +28,32 @@ def warn(reason: str) -> None:
 
 
 class EditionMessages:
-    """Assembles messages, or renders each as a whole if your own templates do not allow anything else."""
+    """Renders the first messages, and assembles all others unless your own templates do not allow that."""
 
-    def __init__(self, make: Callable[[], Assembly], whole: Whole, tell: Callable[[str], None] = warn) -> None:
-        """Take what `make` returns, unless it raises RenderError or CannotAssembleError.
+    def __init__(
+        self, make: Callable[[], Assembly], whole: Whole, *, few: int = FEW, tell: Callable[[str], None] = warn
+    ) -> None:
+        """After `few` messages, take what `make` returns, unless it raises RenderError or CannotAssembleError.
 
         `tell` is called once if messages cannot be assembled (any more), with the reason.
         """
+        self._make: Callable[[], Assembly] | None = make
         self._whole = whole
+        self._few = few
         self._tell = tell
         self._compared: set[tuple[object, ...]] = set()
         self._assembly: Assembly | None = None
-        try:
-            self._assembly = make()
-        except (RenderError, CannotAssembleError) as error:
-            self._give_up(str(error))
 
     def message(self, edition: Edition, sections: tuple[Section, ...]) -> MessageTemplate:
         """Return the message with `sections` of `edition`. Raises RenderError.
 
         The first message with the same cards is also rendered as a whole, and both are compared.
         """
-        if self._assembly is None:
+        if self._few or self._make is None:
+            self._few = max(self._few - 1, 0)
             return self._whole(edition, sections)
         try:
+            self._assembly = self._assembly or self._make()
             made, shape = self._assembly.message(edition, sections)
         except (RenderError, CannotAssembleError) as error:
             self._give_up(str(error))
@@ -62,5 +67,5 @@ class EditionMessages:
         return made
 
     def _give_up(self, reason: str) -> None:
-        self._assembly = None
+        self._make = self._assembly = None
         self._tell(reason)

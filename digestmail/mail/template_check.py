@@ -65,7 +65,7 @@ def assembly_obstacles(renderer: Renderer) -> Iterator[str]:
     for layout in Layout:
         writer = MailWriter(renderer, sender, {of.base: Appearance(layout=layout, thumbnails=True)}, ())
         for language in renderer.languages():
-            messages = writer.edition_messages(of, language, tell=lambda reason: found.update({reason: None}))
+            messages = writer.edition_messages(of, language, few=0, tell=lambda reason: found.update({reason: None}))
             for sections in choices:
                 messages.message(of, sections)
     yield from found

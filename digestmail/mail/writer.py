@@ -9,7 +9,7 @@ from functools import partial
 from digestmail.errors import RenderError
 from digestmail.mail.assembly import Assembly
 from digestmail.mail.dkim import Signer
-from digestmail.mail.edition_messages import EditionMessages, warn
+from digestmail.mail.edition_messages import FEW, EditionMessages, warn
 from digestmail.mail.message import MessageTemplate
 from digestmail.mail.message_headers import Sender
 from digestmail.mail.parts import CannotAssembleError
@@ -64,14 +64,15 @@ class MailWriter:
         return made
 
     def edition_messages(
-        self, edition: Edition, language: str | None, *, tell: Callable[[str], None] = warn
+        self, edition: Edition, language: str | None, *, few: int = FEW, tell: Callable[[str], None] = warn
     ) -> EditionMessages:
-        """Return the messages of `edition` for readers who each get another choice of its papers.
+        """Return the messages of `edition` in a language; None is the digest's.
 
-        `language` is that of their segment. `tell` is called if they have to be rendered one by one, with the reason.
+        From the `few`th on, they are assembled. `tell` is called if they have to be rendered one by one, with the
+        reason.
         """
         whole = partial(self._whole_message, language=language)
-        return EditionMessages(partial(self._assembly, edition, language), whole, tell)
+        return EditionMessages(partial(self._assembly, edition, language), whole, few=few, tell=tell)
 
     def _whole_message(
         self, edition: Edition, sections: tuple[Section, ...], *, language: str | None

@@ -308,7 +308,7 @@ class TestOwnTemplates:
         writes, of = self.messages(tmp_path, name, old, new)
         rng = random.Random(7)
         with caplog.at_level(logging.WARNING):
-            messages = writes.edition_messages(of, None)
+            messages = writes.edition_messages(of, None, few=0)
             for _ in range(4):
                 sections = choice(rng, of)
                 assert octets(messages.message(of, sections)) == whole(writes, of, sections)
@@ -347,7 +347,7 @@ class TestOwnTemplates:
     )  # fmt: skip
     def test_checking_says_before_sending_what_the_log_would_say_then(self, tmp_path, caplog, name, old, new, why):
         writes, of = self.messages(tmp_path, name, old, new)
-        messages = writes.edition_messages(of, None)
+        messages = writes.edition_messages(of, None, few=0)
         for _ in range(3):
             messages.message(of, choice(random.Random(7), of))
         logged = [record.args[0] for record in caplog.records if record.name == "digestmail.mail"]
@@ -355,18 +355,19 @@ class TestOwnTemplates:
         assert [why in reason for reason in logged] == ([True] if why else [])
 
 
-def test_only_the_first_email_of_each_arrangement_is_also_rendered_as_a_whole():
+def test_the_first_emails_and_then_one_of_each_arrangement_are_rendered_as_a_whole():
     rng = random.Random(9)
     of, writes = day(rng, 40, 25), writer()
     rendered = []
-    render = writes.renderer.render
     messages = EditionMessages(
         lambda: writes._assembly(of, None),
         lambda edition, sections: rendered.append(sections) or writes._whole_message(edition, sections, language=None),
+        few=5,
     )
-    assert render is not None
     picks = [choice(rng, of) for _ in range(30)]
-    shapes = {messages._assembly.message(of, sections)[1] for sections in picks}
+    assembly = writes._assembly(of, None)
+    shapes = {assembly.message(of, sections)[1] for sections in picks[5:]}
     for sections in picks:
         messages.message(of, sections)
-    assert len(rendered) == len(shapes) < 20
+    assert rendered[:5] == picks[:5]
+    assert len(rendered) == 5 + len(shapes) < 25
