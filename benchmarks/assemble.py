@@ -1,7 +1,7 @@
 """Emails of which each is another choice: assembled from parts, against rendered as a whole, on one core.
 
 25 papers of 300, in the layout "full", with links for feedback and a reason for each paper. Both ways take turns, so
-that what else the machine does slows both.
+that what else the machine does slows both. Then the same for 500 segments: topics that readers chose, without picks.
 """
 
 from __future__ import annotations
@@ -22,13 +22,15 @@ from digestmail.mail.render import Renderer
 from digestmail.mail.writer import MailWriter
 from digestmail.model.editions import Edition
 from digestmail.model.personal import PickKind, PickReason
-from digestmail.model.selection import PersonalSection, Section
+from digestmail.model.selection import PersonalSection, Section, TopicMatch
+from digestmail.selection.segments import for_segment
 
 PAPERS: Final = 300
 SHOWN: Final = 25
 ROUNDS: Final = 8
 ASSEMBLED: Final = 1_500
 WHOLE: Final = 15
+SEGMENTS: Final = 500
 REASONS: Final = tuple(
     [PickReason(kind=PickKind.LIKED, title=f"A Paper That Somebody Liked on Day {number}") for number in range(150)]
     + [PickReason(kind=PickKind.INTERESTS, names=("quantization", f"word {number}")) for number in range(100)]
@@ -90,6 +92,32 @@ def rates(signers: tuple[Signer, ...]) -> tuple[float, float, float]:
     return len(fast[1:]) / sum(fast[1:]), len(slow[1:]) / sum(slow[1:]), memory[-1] - memory[1]
 
 
+def segments(number: int) -> tuple[float, float]:
+    """Return the processor time of the emails of so many segments of an edition: assembled, and as a whole.
+
+    The second is that of every tenth one, times ten.
+    """
+    rng = Random(3)
+    topics = tuple(f"Topic {at}" for at in range(12))
+    of = replace(edition(), topics=topics)
+    of = replace(
+        of,
+        entries=tuple(
+            replace(one, matches=tuple(TopicMatch(topic=topic, strength=1.0) for topic in rng.sample(topics, 2)))
+            for one in of.entries
+        ),
+    )
+    chosen = dict.fromkeys(tuple(sorted(rng.sample(topics, rng.randrange(1, 7)))) for _ in range(4 * number))
+    choices = [for_segment(of, some, ()) for some in chosen][:number]
+    sender = Sender(mailbox="Papers <digest@example.org>", domain="example.org", base_url=BASE_URL)
+    writer = MailWriter(Renderer(), sender, {}, ())
+    writer.render(of, choices[0])  # compiles the templates
+    messages = writer.edition_messages(of, None)
+    assembled = seconds(lambda sections: messages.message(of, sections), choices) * len(choices)
+    whole = seconds(lambda sections: writer.edition_message(of, writer.render(of, sections)), choices[::10])
+    return assembled, whole * len(choices)
+
+
 def main() -> None:
     """Measure."""
     figures: list[Figure] = []
@@ -106,6 +134,12 @@ def main() -> None:
             else figure(*ratio, ">=", aim),
             figure(f"memory grown, {name}", grown, "MB", "<=", 32),
         ]
+    assembled, whole = segments(SEGMENTS)
+    figures += [
+        Figure(f"{SEGMENTS} segments, assembled", round(assembled, 2), "s", "-", holds=True),
+        Figure(f"{SEGMENTS} segments, whole", round(whole, 2), "s", "-", holds=True),
+        figure(f"whole / assembled, {SEGMENTS} segments", whole / assembled, "times", ">=", 5),
+    ]
     tell(figures)
 
 

@@ -29,6 +29,7 @@ from types import ModuleType
 import feedparser
 
 from benchmarks.figures import Figure, figure, tell
+from digestmail.cli.main import look_for_cycles_less_often
 from digestmail.collect.collector import collect
 from digestmail.editions.publish import publish
 from digestmail.mail.message import MessageTemplate
@@ -265,6 +266,7 @@ def print_peak() -> None:
 
 def main() -> None:
     """Measure all."""
+    look_for_cycles_less_often()
     entries = canned()
     sys.stderr.write(f"the entries are {'recorded' if REPLAY.exists() else 'those of the bundled sample'}\n")
     tell([*day_against_feedparser(entries), *personalizes(), *peak_memory()])
