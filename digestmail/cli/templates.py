@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
     from digestmail.app import App
 
-_FAST = 'Emails with the section "For you" are assembled from parts.\n'
-_SLOW = """Emails with the section "For you" are rendered one by one, which takes about fifty times as long.
-What templates may use is in docs/templates.md, "Emails that only one reader gets".
+_FAST = "If an edition has many different emails, they are assembled from parts.\n"
+_SLOW = """Emails are rendered one by one, which takes about fifty times as long if an edition has many different ones.
+What templates may use is in docs/templates.md, "Emails of which there are many".
 """
 
 app = typer.Typer(help="List, copy and check templates.")

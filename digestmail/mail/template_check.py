@@ -53,7 +53,7 @@ def template_problems(renderer: Renderer) -> Iterator[str]:
 
 
 def assembly_obstacles(renderer: Renderer) -> Iterator[str]:
-    """Yield each distinct reason why emails with picks have to be rendered one by one. Raises RenderError.
+    """Yield each distinct reason why emails have to be rendered one by one. Raises RenderError.
 
     They are decided as for an edition that is sent, with an example edition in each layout and language.
     """

@@ -71,19 +71,17 @@ def pack_number(number: int) -> bytes:
 
 def unpack(packed: bytes | None) -> Iterator[tuple[int, int]]:
     """Yield (position, number of the reason) of each pick, in order."""
-    numbers = _unpacked(packed or b"")
-    return zip(numbers, numbers, strict=True)
-
-
-def _unpacked(packed: bytes) -> Iterator[int]:
+    # A list, because a generator takes longer.
+    numbers: list[int] = []
     number = shift = 0
-    for octet in packed:
+    for octet in packed or b"":
         if octet < _MORE:
-            yield number | octet << shift
+            numbers.append(number | octet << shift)
             number = shift = 0
         else:
             number |= (octet ^ _MORE) << shift
             shift += 7
+    return zip(numbers[::2], numbers[1::2], strict=True)
 
 
 def add_papers(connection: Connection, edition: Edition, edition_id: int, picked: Mapping[int, Entry]) -> None:

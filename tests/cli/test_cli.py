@@ -263,7 +263,7 @@ def test_templates_are_listed_copied_and_checked(site):
     config.write_text('templates_dir = "own"\n' + config.read_text("utf-8"), "utf-8")
     (site / "own").mkdir()
 
-    assembled = 'Emails with the section "For you" are assembled from parts.\n'
+    assembled = "If an edition has many different emails, they are assembled from parts.\n"
     assert digestmail(site, "templates", "check") == f"{assembled}all well\n"
     digestmail(site, "templates", "copy", "email/subject.txt", "locales/de.po")
     listed = digestmail(site, "templates", "list")
