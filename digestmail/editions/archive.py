@@ -183,7 +183,7 @@ def editions_with_papers(
 def slots(database: Database, digest: str, limit: int) -> tuple[tuple[str, int], ...]:
     """Return (slot, number of papers) of the editions of `digest`, newest first."""
     with database.connect() as connection:
-        return editions.list_slots(connection, digest, limit)
+        return archive.list_slots(connection, digest, limit)
 
 
 def digest_names(database: Database) -> tuple[str, ...]:

@@ -79,6 +79,17 @@ def count(connection: Connection, digest: str | None = None) -> int:
     return int(connection.execute(statement).scalar_one())
 
 
+def list_slots(connection: Connection, digest: str, limit: int = 50) -> tuple[tuple[str, int], ...]:
+    """Return (slot key, number of papers) of a digest's last editions, newest first, without reading their content."""
+    statement = (
+        select(editions.c.slot, editions.c.papers)
+        .where(editions.c.digest == digest)
+        .order_by(editions.c.slot_at.desc())
+        .limit(limit)
+    )
+    return tuple((row.slot, row.papers) for row in connection.execute(statement))
+
+
 def neighbours(connection: Connection, digest: str, slot_at: datetime) -> tuple[EditionLine | None, EditionLine | None]:
     """Return the editions before and after this slot, or None."""
     ours = select(*_LINE).where(editions.c.digest == digest, editions.c.papers > 0)

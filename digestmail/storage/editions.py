@@ -232,17 +232,6 @@ def composed_since(connection: Connection, digest: str, since: datetime) -> dict
     return {row.slot_at: row.composed_at for row in connection.execute(statement)}
 
 
-def list_slots(connection: Connection, digest: str, limit: int = 50) -> tuple[tuple[str, int], ...]:
-    """Return (slot key, number of papers) of a digest's last editions, newest first, without reading their content."""
-    statement = (
-        select(editions.c.slot, editions.c.papers)
-        .where(editions.c.digest == digest)
-        .order_by(editions.c.slot_at.desc())
-        .limit(limit)
-    )
-    return tuple((row.slot, row.papers) for row in connection.execute(statement))
-
-
 def _one(connection: Connection, statement: Select[Any]) -> StoredEdition | None:
     row = connection.execute(statement).first()
     return _stored(row) if row else None
