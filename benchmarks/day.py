@@ -266,10 +266,11 @@ def print_peak() -> None:
 
 def main() -> None:
     """Measure all."""
+    memory = peak_memory()  # first, because the peak of a process begins with that of the one which started it
     look_for_cycles_less_often()
     entries = canned()
     sys.stderr.write(f"the entries are {'recorded' if REPLAY.exists() else 'those of the bundled sample'}\n")
-    tell([*day_against_feedparser(entries), *personalizes(), *peak_memory()])
+    tell([*day_against_feedparser(entries), *personalizes(), *memory])
 
 
 if __name__ == "__main__":
