@@ -11,7 +11,7 @@ from typing import Any
 from forking import Job, dying, serve
 
 from digestmail.clock import SystemClock
-from digestmail.delivery import claim_policy, dispatcher, intake, outbox_writer
+from digestmail.delivery import claim_policy, dispatcher, intake, lead, outbox_writer
 from digestmail.delivery.composers import Composers
 from digestmail.delivery.epoch import EpochFile
 from digestmail.delivery.outcomes import Rules
@@ -76,7 +76,7 @@ def record_intent(step: str, turn: int, database: Database) -> None:
 
 
 def work(job: Job) -> None:
-    dispatcher.AHEAD = AHEAD
+    lead.FEWEST = AHEAD
     intake.FIRST_CLAIM = intake.MOST_CLAIMED = CLAIMED
     database = Database.open(job["url"], base=Path())
     record_intent(job["step"], job["turn"], database)

@@ -29,6 +29,7 @@ from digestmail.delivery import outcomes
 from digestmail.delivery.composers import Composers
 from digestmail.delivery.connections import LOST_TWICE, ConnectionPool
 from digestmail.delivery.intake import Intake
+from digestmail.delivery.lead import Lead
 from digestmail.delivery.message_queue import MessageQueue, QueuedMessage
 from digestmail.delivery.outbox_writer import OutboxWriter
 from digestmail.delivery.outcomes import Rules
@@ -43,8 +44,8 @@ from digestmail.transports.base import NotSentError, NotTakenError, Pipelining, 
 
 log = logging.getLogger("digestmail.deliver")
 
-AHEAD = 8
-"""Messages ahead for each connection: what a crash may leave ambiguous, against how often intents are committed."""
+_GATHERING = 0.025
+"""Seconds that a result waits for others, to be committed with them."""
 _LONGEST = 2**31 - 1
 """The most milliseconds a column holds; recording must not fail over a duration."""
 _BEHIND = timedelta(minutes=1)
@@ -84,13 +85,16 @@ class Dispatcher:
         self._tally = tally
         self._queue = MessageQueue(grant.domains, self._on_verdict)
         self._intake = Intake(clock, self._submit_claim, stop, self._check_idle, only_notices=only_notices)
+        self._lead = Lead(clock.monotonic())
         self._health = RelayHealth(transport, rules.give_up, clock.now(), clock.monotonic())
         self._connections = ConnectionPool(transport, self, most=grant.connections)
         self._most = grant.connections
         self._most_accepted: int | None = None
         """The most connections over which the server accepts messages, if it said so."""
         self._results: list[Result] = []
-        self._submitting = False
+        self._gathering: asyncio.TimerHandle | None = None
+        self._hurries = False
+        self._most_ahead = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._paused_until = clock.now()
         self.stopped = ""
@@ -243,16 +247,22 @@ class Dispatcher:
     # -- the outbox writer --------------------------------------------------------------------------------------------
 
     def _submit_soon(self) -> None:
-        """Submit once for everything that happens in one turn of the event loop."""
-        if not self._submitting:
-            self._submitting = True
+        """Submit once for everything that happens in a moment; at once when the connections may run out of messages."""
+        if self._gathering is None:
+            self._gathering = self._loop.call_later(_GATHERING, self._submit)
+        if not self._hurries and not self._queue.ready and self._queue.intended <= self._most_ahead // 2:
+            self._hurries = True
             self._loop.call_soon(self._submit)
 
     def _submit(self) -> None:
         """Submit results, and request intents and claims before messages run out."""
-        self._submitting = False
+        self._hurries = False
+        if self._gathering is not None:
+            self._gathering.cancel()
+            self._gathering = None
         results, self._results = self._results, []
-        ready = [] if self.stopped else self._queue.make_ready(AHEAD * self._most - self._queue.ahead)
+        self._most_ahead = self._lead.most(self._most)
+        ready = [] if self.stopped else self._queue.make_ready(self._most_ahead - self._queue.ahead)
         if results or ready:
             self._writer.submit(WriteBatch(results=results, record_intent=ready))
         self._intake.claim_if_low(self._queue.available)
@@ -274,14 +284,16 @@ class Dispatcher:
             self._queue.forget_ready()
             self._halt(str(committed))
             return
+        self._lead.on_commit(len(committed.results), committed.seconds, self._clock.monotonic())
         for message, result in committed.results:
             self._tally.add(message, result, recorded=not committed.lost or message.claim not in committed.lost)
         if committed.reopened:
             self._tally.reopen(committed.reopened)
+        at, intended = committed.at, committed.intended
         refused = [
             message
             for message in committed.requested
-            if not self._queue.commit_intent(claim := message.claim, committed.at, accepted=claim in committed.intended)
+            if not self._queue.commit_intent(claim := message.claim, at, accepted=claim in intended)
         ]
         if refused:
             # The lease is nearly over, the subscriber has left, or another worker has it: the next claim decides.
@@ -293,7 +305,7 @@ class Dispatcher:
         if committed.claim is not None:
             self._on_claim(committed, committed.claim)
         self._wake()
-        self._submit()
+        self._submit_soon()
         self._check_idle()
 
     def _on_claim(self, committed: Committed, request: ClaimRequest) -> None:

@@ -121,6 +121,11 @@ class MessageQueue:
         return len(self._claimed) if self._holding < _MOST_HELD else self.claimed
 
     @property
+    def ready(self) -> int:
+        """The number of READY messages."""
+        return len(self._ready)
+
+    @property
     def intended(self) -> int:
         """The number of INTENDED messages."""
         return len(self._intended)

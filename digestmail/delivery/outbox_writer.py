@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
@@ -21,15 +22,12 @@ from digestmail.delivery.takeover import HEARTBEAT
 from digestmail.delivery.write_batch import ClaimRequest, Committed, Triage, WriteBatch
 from digestmail.errors import StorageError
 from digestmail.logs.runs import in_same_run
-from digestmail.model.deliveries import Claim
 from digestmail.storage import claims, due_times, rates, servers, settings
 from digestmail.storage.database import Database
 
 log = logging.getLogger("digestmail.outbox")
 
 _FIRST_WAIT, _LONGEST_WAIT = 0.25, 10.0
-_GATHERING = 0.003
-"""Seconds a commit waits for more rows: about as long as the commit itself takes."""
 _PATIENCE = timedelta(minutes=10)
 """How long to wait for a database that is locked, full or gone."""
 
@@ -46,20 +44,14 @@ class OutboxWriter:
         *,
         lease: timedelta,
         sending: timedelta,
-        enough: int,
     ) -> None:
-        """`lease` is how long a claim lasts, `sending` how much of it must be left when a message is sent.
-
-        With `enough` rows to write, a commit starts at once; with fewer, it waits some milliseconds for more.
-        """
+        """`lease` is how long a claim lasts, `sending` how much of it must be left when a message is sent."""
         self._database = database
         self._clock = clock
         self._epoch = epoch
         self._policy = policy
         self._lease = lease
         self._sending = sending
-        self._enough = enough
-        self._idle = False
         self._batch = WriteBatch()
         self._lock = threading.Condition()
         self._unnoted: int | None = None
@@ -75,11 +67,10 @@ class OutboxWriter:
         self._thread.start()
 
     def submit(self, batch: WriteBatch) -> None:
-        """Add to what the next transaction writes. Returns at once."""
+        """Add to what the next transaction writes. It begins when the one before is committed. Returns at once."""
         with self._lock:
             self._batch.merge(batch)
-            if self._idle or self._batch.rows >= self._enough:
-                self._lock.notify()
+            self._lock.notify()
 
     def finish(self) -> None:
         """Write what is left, and end."""
@@ -91,6 +82,7 @@ class OutboxWriter:
 
     def _work(self, on_commit: Callable[[Committed | StorageError], None]) -> None:
         while (batch := self._next_batch()) is not None:
+            began = self._clock.monotonic()
             try:
                 committed = self._commit_with_retries(batch)
             except StorageError as error:
@@ -101,22 +93,18 @@ class OutboxWriter:
                 log.exception("the outbox writer ended by a bug")
                 on_commit(StorageError(f"unexpected {type(error).__name__}: {error}"))
                 return
-            on_commit(committed)
+            on_commit(replace(committed, seconds=self._clock.monotonic() - began))
 
     def _next_batch(self) -> WriteBatch | None:
-        """Wait for something to write, and a moment longer for enough of it; None means the end.
+        """Wait for something to write; None means the end.
 
         If there is nothing for a while, the batch is empty: its commit shows that this worker is alive.
         """
         with self._lock:
-            self._idle = True
             while not self._batch and not self._ending and self._lock.wait(HEARTBEAT.total_seconds()):
                 pass
-            self._idle = False
             if self._ending and not self._batch:
                 return None
-            if self._batch.rows < self._enough and not self._ending:
-                self._lock.wait(_GATHERING)
             batch, self._batch = self._batch, WriteBatch()
             return batch
 
@@ -147,9 +135,7 @@ class OutboxWriter:
             lost = frozenset(one.claim for one in claims.record(connection, batch.results, now))
             if bounced := [result for result in batch.results if result[1].bounce and result[0].claim not in lost]:
                 self._policy.count_bounces(connection, bounced, now)
-            intended = frozenset[Claim]()
-            if batch.record_intent:
-                intended = claims.record_intent(connection, batch.record_intent, now + self._sending)
+            intended = claims.record_intent(connection, batch.record_intent, now + self._sending)
             reopened = claims.reopen(connection, batch.reopen, now) if batch.reopen else {}
             for key, measured in sorted(batch.slow.items()):
                 rates.slow_down(connection, key, now, measured)

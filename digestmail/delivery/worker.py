@@ -17,7 +17,7 @@ from digestmail.clock import Clock
 from digestmail.delivery import outcomes, takeover
 from digestmail.delivery.claim_policy import ClaimPolicy
 from digestmail.delivery.composers import Composers
-from digestmail.delivery.dispatcher import AHEAD, Dispatcher
+from digestmail.delivery.dispatcher import Dispatcher
 from digestmail.delivery.epoch import EpochFile
 from digestmail.delivery.outbox_writer import OutboxWriter
 from digestmail.delivery.outcomes import Rules
@@ -166,8 +166,6 @@ class Worker:
             policy,
             lease=LEASE,
             sending=_SENDING,
-            # Half of what may be ahead: while its results and the next intents are committed, the other half is sent.
-            enough=AHEAD * grant.connections,
         )
         dispatcher = Dispatcher(
             writer,

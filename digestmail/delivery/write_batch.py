@@ -40,11 +40,6 @@ class WriteBatch:
             self.results or self.record_intent or self.claim or self.slow or self.reopen or self.pause or self.observed
         )
 
-    @property
-    def rows(self) -> int:
-        """How many messages it concerns."""
-        return len(self.results) + len(self.record_intent)
-
     def merge(self, other: WriteBatch) -> None:
         """Add what `other` holds."""
         self.results.extend(other.results)
@@ -102,3 +97,5 @@ class Committed:
     """What was claimed; empty if nothing was requested."""
     reopened: Mapping[type[ClaimedMessage], int] = field(default_factory=dict)
     """How many messages of each kind had failed and are open again."""
+    seconds: float = 0.0
+    """How long the commit took."""

@@ -103,7 +103,10 @@ class _Outbox:
         """Record results; return the messages of those that another worker holds now, or that were erased."""
         moment = partial(Moment().process_bind_param, dialect=connection.dialect)
         ended_at = moment(now)
-        rows = [self._values(message, result, moment(result.due_at), ended_at) for message, result in results]
+        rows = [
+            self._values(message, result, moment(result.due_at) if result.due_at is not None else None, ended_at)
+            for message, result in results
+        ]
         lost: list[ClaimedMessage] = []
         if update_many(connection, self._result, self._result_columns, rows) != len(results):
             current = self._current(connection, [message for message, _ in results])

@@ -14,7 +14,7 @@ from worker_fixture import fill, worker
 
 from digestmail.delivery import intake
 from digestmail.delivery.composers import Composers
-from digestmail.delivery.dispatcher import AHEAD
+from digestmail.delivery.lead import FEWEST
 from digestmail.delivery.notice_composer import NoticeComposer, NoticeOrigin
 from digestmail.delivery.pacing import DomainLimit, DomainLimits
 from digestmail.errors import DeliveryError, RenderError, TransportError
@@ -235,7 +235,7 @@ def test_notices_go_first_and_are_not_kept_waiting_by_a_large_edition(database, 
     assert (report.sent, report.notices) == (400, {"sent": 2})
     assert transport.recipients[0] == "early@example.com"
     # One second's messages, and what was already on its way to the server.
-    assert 50 < transport.recipients.index("late@example.com") <= 50 + 20 + 4 * AHEAD
+    assert 50 < transport.recipients.index("late@example.com") <= 50 + 20 + 4 * FEWEST
 
 
 def test_a_refused_welcome_counts_as_a_bounce_and_a_refused_confirmation_does_not(database, go, ask):

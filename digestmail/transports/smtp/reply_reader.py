@@ -7,6 +7,7 @@ import re
 from collections import deque
 from dataclasses import dataclass
 from functools import lru_cache
+from operator import attrgetter
 
 from digestmail.errors import TransportError
 from digestmail.transports.base import NotSentError
@@ -17,6 +18,7 @@ _LONGEST_LINE = 4096
 _MOST_LINES = 200
 _MOST_REPLIES = 100
 """Replies kept until somebody asks; nobody ever waits for so many."""
+_code = attrgetter("code")
 _REPLY_LINE = re.compile(rb"([2-5][0-9]{2})(?:([ -])(.*?))?\r?", re.DOTALL)
 
 
@@ -51,7 +53,6 @@ class ReplyReader(asyncio.Protocol):
         self._rest = b""
         self._lines: list[bytes] = []
         self._replies: deque[Reply] = deque()
-        self._wanted = 0
         self._waiter: asyncio.Future[None] | None = None
         self._broken: TransportError | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -100,16 +101,14 @@ class ReplyReader(asyncio.Protocol):
         """How many of the octets written last never left, as far as is known; asked for after a break."""
         return self._unsent
 
-    async def replies(self, count: int, patience: float) -> list[Reply]:
-        """Return the next `count` replies, each within `patience` seconds of the one before.
+    async def reply(self, patience: float) -> Reply:
+        """Return the next reply, which must come within `patience` seconds.
 
-        Raises NotSentError when the server hangs up, GarbageError and TooSlowError; then what it had said before, and
-        was not asked for, can still be had with `leftover`.
+        Raises NotSentError when the server hangs up, ProtocolError and ReplyTimeoutError.
         """
-        while len(self._replies) < count:
+        while not self._replies:
             if self._broken is not None:
                 raise self._broken
-            self._wanted = count
             self._waiter = self._loop.create_future()
             self._watch(patience)
             try:
@@ -117,13 +116,11 @@ class ReplyReader(asyncio.Protocol):
             finally:
                 self._waiter = None
                 self._deadline = 0.0
-        return [self._replies.popleft() for _ in range(count)]
+        return self._replies.popleft()
 
     def had(self, codes: tuple[int, ...]) -> bool:
         """Take all replies there are, if they are just as many as `codes` and have these codes; never waits."""
-        if len(self._replies) != len(codes) or any(
-            reply.code != code for reply, code in zip(self._replies, codes, strict=True)
-        ):
+        if len(self._replies) != len(codes) or tuple(map(_code, self._replies)) != codes:
             return False
         self._replies.clear()
         return True
@@ -171,7 +168,7 @@ class ReplyReader(asyncio.Protocol):
         waiter = self._waiter
         if waiter is None or waiter.done():
             return
-        if len(self._replies) >= self._wanted or self._broken is not None:
+        if self._replies or self._broken is not None:
             waiter.set_result(None)
 
     def _watch(self, patience: float) -> None:

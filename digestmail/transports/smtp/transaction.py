@@ -69,7 +69,7 @@ class Conversation:
         """Take leave politely, if anybody is still there."""
         with suppress(TransportError):
             self._wire.write(b"QUIT\r\n")
-            await self._wire.replies(1, self._timeout)
+            await self._wire.reply(self._timeout)
 
     async def send_all(self, source: MessageSource) -> None:
         """Carry message after message; see `Connection`."""
@@ -130,7 +130,7 @@ class Conversation:
         """Hear the reply to the final dot; return the message whose commands are `behind` it."""
         verdict: Verdict
         try:
-            (reply,) = await self._wire.replies(1, self._timeout * _AFTER_THE_DOT)
+            reply = await self._wire.reply(self._timeout * _AFTER_THE_DOT)
             if following is not None and self._is_about_what_is_behind(reply):
                 raise _OutOfStepError(f"the final dot was answered with {reply.code} {reply.text}")
         except TransportError as error:
@@ -193,7 +193,7 @@ class Conversation:
                     break
                 self._wire.write(command)
             self._ahead = self._pipelines and number > 0
-            (reply,) = await self._wire.replies(1, patience)
+            reply = await self._wire.reply(patience)
             step = _step(command)
             if reply.code == _SHUTTING_DOWN:
                 raise NotSentError(f"the mail server is shutting down: 421 {reply.text}", code=_SHUTTING_DOWN)
@@ -221,7 +221,7 @@ class Conversation:
             raise ProtocolError("the mail server answers what nobody asked")
         if refusal is not None:
             self._wire.write(b".\r\n")
-            await self._wire.replies(1, self._timeout)
+            await self._wire.reply(self._timeout)
 
 
 def _step(command: bytes) -> Step | None:
@@ -245,7 +245,11 @@ def _without_answer(error: TransportError, *, handed_over_in_part: bool) -> Deli
 
 def _commands(envelope: Envelope, message: bytes, features: Mapping[str, str]) -> tuple[bytes, bytes]:
     """Return MAIL and RCPT with what is offered (RFC 1870, 3461, 6152, 6531), or refuse before a word is said."""
-    sender, recipient = with_ascii_domain(envelope.sender), with_ascii_domain(envelope.recipient)
+    sender, recipient = envelope.sender, envelope.recipient
+    ascii_only = sender.isascii() and recipient.isascii()
+    if not ascii_only:
+        sender, recipient = with_ascii_domain(sender), with_ascii_domain(recipient)
+        ascii_only = sender.isascii() and recipient.isascii()
     mail, rcpt = f"MAIL FROM:<{sender}>", f"RCPT TO:<{recipient}>"
     if "size" in features:
         limit = features["size"].strip()
@@ -254,7 +258,7 @@ def _commands(envelope: Envelope, message: bytes, features: Mapping[str, str]) -
                 f"the message has {len(message)} octets, the mail server takes {limit}", code=TOO_LARGE, permanent=True
             )
         mail += f" SIZE={len(message)}"
-    if not (sender.isascii() and recipient.isascii()):
+    if not ascii_only:
         if "smtputf8" not in features:
             raise _cannot_carry_utf8(sender)
         mail += " BODY=8BITMIME SMTPUTF8" if "8bitmime" in features else " SMTPUTF8"
