@@ -120,7 +120,7 @@ class Mailing:
             self.clock,
             rules,
             self._epoch,
-            random=Random(1),
+            random=Random(),  # it names the worker
         ).deliver()
 
     def _fill(self) -> None:

@@ -37,8 +37,12 @@ _EDITIONS_KEPT = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Prepared:
+    """A message template, and what is the same in the tokens of all its messages."""
+
     message_template: MessageTemplate
-    edition: Edition
+    digest: str
+    base: str
+    slot: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,13 +91,12 @@ class EditionComposer:
     def write(self, delivery: Delivery, now: datetime) -> tuple[Envelope, bytes]:
         """Return the envelope and the message of one delivery. Raises RenderError or DeliveryError."""
         prepared = self._prepare(delivery.segment_id, delivery.picks)
-        edition = prepared.edition
         message = prepared.message_template.personalize(
             recipient=delivery.address,
-            message_id=self._tokens.message_id(edition.digest, edition.slot.key, delivery.subscriber_id, self._domain),
+            message_id=self._tokens.message_id(prepared.digest, prepared.slot, delivery.subscriber_id, self._domain),
             date=now,
-            unsubscribe_token=self._tokens.unsubscribe(delivery.subscriber_id, edition.base),
-            mailto_token=self._tokens.mailto_token(delivery.subscriber_id, edition.base) if self._bounces else None,
+            unsubscribe_token=self._tokens.unsubscribe(delivery.subscriber_id, prepared.base),
+            mailto_token=self._tokens.mailto_token(delivery.subscriber_id, prepared.base) if self._bounces else None,
         )
         return Envelope(sender=self._return_path(delivery), recipient=delivery.address), message
 
@@ -112,7 +115,12 @@ class EditionComposer:
         content, picked = self._content(segment_id, packed)
         edition = content.edition
         sections = with_picks(content.sections, picked, edition.limits.max_papers)
-        prepared = _Prepared(message_template=self._message(content, sections), edition=edition)
+        prepared = _Prepared(
+            message_template=self._message(content, sections),
+            digest=edition.digest,
+            base=edition.base,
+            slot=edition.slot.key,
+        )
         _keep(self._prepared, key, prepared)
         return prepared
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import binascii
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final, NamedTuple, Protocol
 
 LARGEST_MESSAGE: Final = 100_000
@@ -163,6 +164,7 @@ def _base64(octets: bytes) -> bytes:
     return b"".join(binascii.b2a_base64(line, newline=False) + b"\r\n" for line in lines)
 
 
+@lru_cache(maxsize=4)  # a token occurs in both parts of a message
 def _soft_wrap(token: bytes) -> bytes:
     """Return `token`, with soft line breaks if it is longer than a line."""
     width = _MAX_QP_LINE - 1
