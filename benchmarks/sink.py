@@ -1,4 +1,4 @@
-"""Postfix's smtp-sink, behind a proxy that delays every reply."""
+"""Mail servers that take everything: Postfix's smtp-sink, a lighter one, and a proxy that delays every reply."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import uvloop
 
@@ -31,6 +32,18 @@ def sink() -> Iterator[int]:
     port = free_port()
     user = ["-u", "nobody"] if os.getuid() == 0 else []
     with _running(["smtp-sink", *user, f"127.0.0.1:{port}", "200"], port):
+        yield port
+
+
+@contextmanager
+def light_sink(directory: Path) -> Iterator[int | None]:
+    """Compile and run `light_sink.c`, and yield its port; None if there is no C compiler."""
+    if (compiler := shutil.which("cc")) is None:
+        yield None
+        return
+    program, port = directory / "light_sink", free_port()
+    subprocess.run([compiler, "-O2", "-o", program, Path(__file__).with_name("light_sink.c")], check=True)
+    with _running([str(program), str(port)], port):
         yield port
 
 

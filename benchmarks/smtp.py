@@ -24,7 +24,7 @@ from benchmarks.clients import Load
 from benchmarks.figures import Figure, figure, tell
 from benchmarks.mailing import Mailing
 from benchmarks.several import SeveralWorkers
-from benchmarks.sink import DELAY, delayed, sink
+from benchmarks.sink import DELAY, delayed, light_sink, sink
 from digestmail.mail.dkim import Algorithm, Signer, generate
 
 QUICK = bool(os.environ.get("DIGESTMAIL_BENCH_QUICK"))
@@ -130,6 +130,16 @@ def undelayed(all_clients: dict[str, Client], special: dict[str, Client], port: 
                 yield Figure(f"{title}: RSA-2048, of what one core can sign", round(share, 3), "x", "-", holds=True)
 
 
+def with_light_sink(all_clients: dict[str, Client], port: int | None) -> Iterator[Figure]:
+    """Yield the figures at a server that is never the limit."""
+    if port is None:
+        sys.stderr.write("there is no C compiler: the lighter sink is skipped\n")
+        return
+    for size in SIZES:
+        found = measure(all_clients, Load(port, MOST_SESSIONS, size, COUNTS[size]))
+        yield from ratios(found, f"lighter sink, {size // 1000} KB, {MOST_SESSIONS} sessions", {})
+
+
 def aims(sessions: int) -> dict[str, float]:
     """Return the least ratios to smtp-source."""
     least = AIMS if sessions == MOST_SESSIONS else {"SQLite": 1.0} if sessions == 1 else {}
@@ -184,7 +194,14 @@ def main() -> None:
             workers = SeveralWorkers(mailing, url, directory, 2, pem)
             stack.callback(workers.close)
             special[f"digestmail, {name}, 2 workers"] = workers
-        tell([*undelayed(everything, special, port), *with_delay(everything, front)])
+        light = stack.enter_context(light_sink(directory))
+        tell(
+            [
+                *undelayed(everything, special, port),
+                *with_light_sink(everything | special, light),
+                *with_delay(everything, front),
+            ]
+        )
 
 
 SIGNED = {"Ed25519": Algorithm.ED25519, "RSA-2048": Algorithm.RSA}
