@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -116,7 +117,7 @@ class Mailing:
         return Worker(
             self.database,
             [relay],
-            Composers(editions=composer, notices=composer),
+            Composers(editions=composer, notices=composer, threads=(os.cpu_count() or 1) if signers else 0),
             self.clock,
             rules,
             self._epoch,

@@ -94,7 +94,7 @@ def work(job: Job) -> None:
     worker = Worker(
         database,
         [transport],
-        Composers(editions=messages, notices=messages),
+        Composers(editions=messages, notices=messages, threads=job["turn"] % 2),
         SystemClock(datetime.fromisoformat(job["now"])),
         rules,
         EpochFile(Path(job["epoch"]), "secret"),

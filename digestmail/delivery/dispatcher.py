@@ -27,6 +27,7 @@ from random import Random
 from digestmail.clock import Clock
 from digestmail.delivery import outcomes
 from digestmail.delivery.composers import Composers
+from digestmail.delivery.composing_ahead import ComposingAhead
 from digestmail.delivery.connections import LOST_TWICE, ConnectionPool
 from digestmail.delivery.intake import Intake
 from digestmail.delivery.lead import Lead
@@ -44,7 +45,7 @@ from digestmail.transports.base import NotSentError, NotTakenError, Pipelining, 
 
 log = logging.getLogger("digestmail.deliver")
 
-_GATHERING = 0.025
+_WHILE, _SHORT_WHILE = 0.025, 0.002
 """Seconds that a result waits for others, to be committed with them."""
 _LONGEST = 2**31 - 1
 """The most milliseconds a column holds; recording must not fail over a duration."""
@@ -86,13 +87,14 @@ class Dispatcher:
         self._queue = MessageQueue(grant.domains, self._on_verdict)
         self._intake = Intake(clock, self._submit_claim, stop, self._check_idle, only_notices=only_notices)
         self._lead = Lead(clock.monotonic())
+        self._ahead: ComposingAhead | None = None
         self._health = RelayHealth(transport, rules.give_up, clock.now(), clock.monotonic())
         self._connections = ConnectionPool(transport, self, most=grant.connections)
         self._most = grant.connections
         self._most_accepted: int | None = None
         """The most connections over which the server accepts messages, if it said so."""
         self._results: list[Result] = []
-        self._gathering: asyncio.TimerHandle | None = None
+        self._submission: asyncio.TimerHandle | None = None
         self._hurries = False
         self._most_ahead = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
@@ -109,12 +111,16 @@ class Dispatcher:
         self._idle = asyncio.Event()
         if isinstance(self._transport, Pipelining):
             self._transport.manners.begin(self._grant.manners, self._observe)
+        if self._composers.threads:
+            self._ahead = ComposingAhead(self._composers, self._queue, self._clock, self._wake)
         self._writer.start(self._post)
         self._intake.claim()
         self._check_idle()
         await self._idle.wait()
         await self._connections.wait_closed()
         self._intake.cancel()
+        if self._ahead is not None:
+            await self._ahead.close()
         self._submit()
         self._release_all()
         await asyncio.to_thread(self._writer.finish)
@@ -138,6 +144,7 @@ class Dispatcher:
                 return message
             waiter = self._loop.create_future()
             self._waiting.append(waiter)
+            self._submit_soon()
             await waiter
 
     def try_take(self) -> QueuedMessage | None:
@@ -152,6 +159,11 @@ class Dispatcher:
                 self._writer.submit(WriteBatch(record_intent=self._queue.pop_stale()))
             if message is None:
                 return None
+            if message.ahead is not None and not message.ahead.is_done:
+                self._queue.put_back(message)  # it is composed in a moment, which wakes a connection
+                return None
+            if self._ahead is not None:
+                self._ahead.took(self._most)
             message.started = self._clock.monotonic()
             if message.is_composed or self._compose(message, now):
                 return message
@@ -161,7 +173,8 @@ class Dispatcher:
         """Compose a message; return False if that failed, which resolves it."""
         claimed = message.claimed
         try:
-            composed = self._composers.write(claimed, now)
+            ahead = message.ahead
+            composed = self._composers.write(claimed, now) if ahead is None else ahead.result()
         except RenderError as error:
             self._record_result(message, TransportError(str(error)), now, message.started)
             if not isinstance(claimed, Notice):  # a notice has a template of its own, which says nothing of the others
@@ -247,19 +260,19 @@ class Dispatcher:
     # -- the outbox writer --------------------------------------------------------------------------------------------
 
     def _submit_soon(self) -> None:
-        """Submit once for everything that happens in a moment; at once when the connections may run out of messages."""
-        if self._gathering is None:
-            self._gathering = self._loop.call_later(_GATHERING, self._submit)
-        if not self._hurries and not self._queue.ready and self._queue.intended <= self._most_ahead // 2:
-            self._hurries = True
-            self._loop.call_soon(self._submit)
+        """Submit once for everything that happens in a while, a short one if connections may run out of messages."""
+        hurries = self._queue.intended <= self._most_ahead // 2 and bool(self._waiting or not self._queue.ready)
+        if self._submission is None or (hurries and not self._hurries):
+            if self._submission is not None:
+                self._submission.cancel()
+            self._hurries = hurries
+            self._submission = self._loop.call_later(_SHORT_WHILE if hurries else _WHILE, self._submit)
 
     def _submit(self) -> None:
         """Submit results, and request intents and claims before messages run out."""
-        self._hurries = False
-        if self._gathering is not None:
-            self._gathering.cancel()
-            self._gathering = None
+        if self._submission is not None:
+            self._submission.cancel()
+            self._submission = None
         results, self._results = self._results, []
         self._most_ahead = self._lead.most(self._most)
         ready = [] if self.stopped else self._queue.make_ready(self._most_ahead - self._queue.ahead)
@@ -304,6 +317,8 @@ class Dispatcher:
             self._transport.manners.hear(committed.trials, grant.manners if grant is not None else {})
         if committed.claim is not None:
             self._on_claim(committed, committed.claim)
+        if self._ahead is not None:
+            self._ahead.fill(self._most)
         self._wake()
         self._submit_soon()
         self._check_idle()

@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from threading import Lock
 from typing import TypeVar
 
 from sqlalchemy import Connection
@@ -56,7 +57,10 @@ class _Content:
 
 
 class EditionComposer:
-    """Writes the messages of deliveries from the editions stored: what was committed is what goes out."""
+    """Writes the messages of deliveries from the editions stored: what was committed is what goes out.
+
+    Several threads may write at once.
+    """
 
     def __init__(
         self,
@@ -82,6 +86,7 @@ class EditionComposer:
         self._sender = sender
         self._domain = domain
         self._bounces = split_address(bounce_address) if bounce_address else None
+        self._lock = Lock()
         self._prepared: OrderedDict[tuple[int, bytes | None], _Prepared] = OrderedDict()
         self._contents: OrderedDict[int, _Content] = OrderedDict()
         self._edition_messages = edition_messages
@@ -108,6 +113,10 @@ class EditionComposer:
         return f"{local}+{self._tokens.verp(delivery.edition_id, delivery.subscriber_id)}@{domain}"
 
     def _prepare(self, segment_id: int, packed: bytes | None) -> _Prepared:
+        with self._lock:
+            return self._find_or_prepare(segment_id, packed)
+
+    def _find_or_prepare(self, segment_id: int, packed: bytes | None) -> _Prepared:
         key = (segment_id, packed)
         if key in self._prepared:
             self._prepared.move_to_end(key)

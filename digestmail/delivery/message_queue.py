@@ -17,7 +17,8 @@ all connections it may use lets the others pass.
 from __future__ import annotations
 
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum, auto
 from typing import Protocol
@@ -48,11 +49,27 @@ class TakenBy(Protocol):
     crowded_in: int | None
 
 
+@dataclass(slots=True)
+class Ahead:
+    """What becomes of a message that is composed in another thread."""
+
+    is_done: bool = False
+    composed: tuple[Envelope, bytes] | None = None
+    error: Exception | None = None
+
+    def result(self) -> tuple[Envelope, bytes] | None:
+        """Return or raise what composing it did, once it is done."""
+        if self.error is not None:
+            raise self.error
+        return self.composed
+
+
 class QueuedMessage:
     """A message between its claim and its result; implements `OutboundMessage`."""
 
     __slots__ = (
         "_on_verdict",
+        "ahead",
         "claimed",
         "envelope",
         "intended_at",
@@ -75,6 +92,7 @@ class QueuedMessage:
         self.intended_at: datetime
         self.is_recalled = False
         self.is_composed = False
+        self.ahead: Ahead | None = None
         self.losses = 0
         """How many connections were lost while they had it."""
         self.started = 0.0
@@ -129,6 +147,10 @@ class MessageQueue:
     def intended(self) -> int:
         """The number of INTENDED messages."""
         return len(self._intended)
+
+    def next_intended(self) -> Iterator[QueuedMessage]:
+        """Yield the INTENDED messages in the order in which they are taken."""
+        return iter(self._intended)
 
     @property
     def ahead(self) -> int:

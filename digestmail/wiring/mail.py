@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from datetime import timedelta
 from functools import partial
@@ -93,6 +94,7 @@ def composers(
     return Composers(
         editions=edition_composer(config, database, writer, tokens),
         notices=notice_composer(config, database, writer, digests, tokens, links),
+        threads=os.cpu_count() or 1 if writer.signers else 0,
     )
 
 

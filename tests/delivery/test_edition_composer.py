@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from fakes import THURSDAY, paper
-from outbox import edition
+from fakes import THURSDAY
 
 from digestmail.delivery.edition_composer import EditionComposer, _Prepared
 from digestmail.mail.tokens import Tokens
@@ -22,7 +21,9 @@ def envelope(bounce_address: str | None):
     composer = EditionComposer(
         None, None, None, TOKENS, sender="digest@example.org", domain="example.org", bounce_address=bounce_address
     )
-    composer._prepared[1, None] = _Prepared(message_template=FakeTemplate(), edition=edition(paper(1)))
+    composer._prepared[1, None] = _Prepared(
+        message_template=FakeTemplate(), digest="daily", base="daily", slot="2026-04-02"
+    )
     delivery = Delivery(
         edition_id=3, subscriber_id=7, segment_id=1, address="r@example.net", attempts=1, queued_at=THURSDAY, fence=1,
         wanted=True,

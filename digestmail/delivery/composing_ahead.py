@@ -1,0 +1,80 @@
+"""Compose signed messages ahead, in threads: a signature takes longer than everything else about a message.
+
+The libraries let other threads run while they sign and hash. So the event loop sends one message while the next ones
+are composed. Without signatures, threads would only wait for each other, and nothing is composed ahead.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from datetime import datetime
+from itertools import islice
+from typing import Final
+
+from digestmail.clock import Clock
+from digestmail.delivery.composers import Composers
+from digestmail.delivery.message_queue import Ahead, MessageQueue, MessageState, QueuedMessage
+from digestmail.logs.runs import in_same_run
+from digestmail.model.deliveries import Delivery
+
+_AHEAD: Final = 6
+"""Messages for each connection that are composed, or about to be. They are kept in memory, up to 100 KB each."""
+_BATCH: Final = 8
+"""Messages that a thread composes before it reports."""
+
+
+class ComposingAhead:
+    """Composes the next messages of one dispatcher. All methods are called in its event loop."""
+
+    def __init__(
+        self, composers: Composers, queue: MessageQueue, clock: Clock, on_composed: Callable[[], None]
+    ) -> None:
+        """`on_composed` is called in the event loop when messages of `queue` are composed."""
+        self._composers = composers
+        self._queue = queue
+        self._clock = clock
+        self._on_composed = on_composed
+        self._loop = asyncio.get_running_loop()
+        self._threads = ThreadPoolExecutor(composers.threads, "composer")
+        self._started: set[QueuedMessage] = set()
+        self._taken = 0
+
+    def took(self, connections: int) -> None:
+        """Hear that a message was taken."""
+        self._taken += 1
+        if self._taken >= _BATCH:
+            self.fill(connections)
+
+    def fill(self, connections: int) -> None:
+        """Have the next messages composed, unless enough of them are."""
+        self._taken = 0
+        self._started = {one for one in self._started if one.state in {MessageState.INTENDED, MessageState.READY}}
+        room = _AHEAD * connections - len(self._started)
+        now = self._clock.now()
+        fresh = (one for one in self._queue.next_intended() if one.ahead is None and isinstance(one.claimed, Delivery))
+        while batch := list(islice(fresh, max(min(_BATCH, room), 0))):
+            room -= len(batch)
+            for message in batch:
+                message.ahead = Ahead()
+            self._started.update(batch)
+            self._threads.submit(in_same_run(self._compose), batch, now)
+
+    async def close(self) -> None:
+        """Forget what has not begun, and wait for what has."""
+        await asyncio.to_thread(self._threads.shutdown, cancel_futures=True)
+
+    def _compose(self, batch: list[QueuedMessage], now: datetime) -> None:
+        for message in batch:
+            ahead = message.ahead
+            if ahead is None or message.state is MessageState.RESOLVED:
+                continue
+            try:
+                ahead.composed = self._composers.write(message.claimed, now)
+            except Exception as error:  # noqa: BLE001 - raised again where messages are composed without threads
+                ahead.error = error
+            ahead.is_done = True
+        with suppress(RuntimeError):  # the event loop has ended
+            self._loop.call_soon_threadsafe(self._on_composed)

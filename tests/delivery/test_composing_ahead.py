@@ -1,0 +1,105 @@
+"""Signed messages are composed ahead, in threads: the same messages arrive, and only a few wait in memory."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+
+import pytest
+from crash_worker import PlainMessages
+from fakes import FakeClock, FakeTransport
+from receiving import receiver
+from worker_fixture import fill, smtp, standing, worker
+
+from digestmail.delivery import composing_ahead
+from digestmail.delivery.composers import Composers
+from digestmail.errors import DeliveryError, RenderError
+
+PEOPLE = 150
+
+
+class Composer(PlainMessages):
+    """Composes in any thread, notes in which, and may fail for somebody."""
+
+    def __init__(self, *failing: Exception) -> None:
+        super().__init__(520)
+        self.failing = list(failing)
+        self.threads: Counter[str] = Counter()
+        self.composed: list[str] = []
+
+    def write(self, claimed, now):
+        self.threads[threading.current_thread().name] += 1
+        if self.failing and claimed.subscriber_id == 3:
+            raise self.failing.pop()
+        self.composed.append(claimed.address)
+        return super().write(claimed, now)
+
+
+def composers(composer) -> Composers:
+    return Composers(editions=composer, notices=composer, threads=2)
+
+
+def test_each_message_arrives_once_and_was_composed_in_a_thread(database, tmp_path):
+    fill(database, PEOPLE)
+    composer = Composer()
+    with receiver("body", "dot") as server:
+        relay = smtp(server.port, connections=4)
+        report = worker(database, [relay], FakeClock(), tmp_path / "epoch", composers=composers(composer)).deliver()
+    assert report.sent == PEOPLE
+    assert set(server.arrived.values()) == {1}
+    assert len(server.arrived) == PEOPLE
+    assert sum(count for name, count in composer.threads.items() if name.startswith("composer")) == PEOPLE
+
+
+@pytest.mark.parametrize(
+    ("error", "state", "sent"),
+    [
+        (DeliveryError("the address is malformed", code=None, permanent=True), "failed", PEOPLE - 1),
+        (ValueError("a bug"), "deferred", PEOPLE - 1),
+    ],
+    ids=["this message", "a bug"],
+)
+def test_what_fails_in_a_thread_concerns_its_message_only(sqlite, tmp_path, error, state, sent):
+    fill(sqlite, PEOPLE)
+    transport = FakeTransport()
+    options = {"composers": composers(Composer(error))}
+    report = worker(sqlite, [transport], FakeClock(), tmp_path / "epoch", **options).deliver()
+    assert report.sent == len(set(transport.recipients)) == sent
+    assert standing(sqlite)[state] == 1
+
+
+def test_a_broken_template_ends_the_run_and_loses_nothing(sqlite, tmp_path):
+    fill(sqlite, PEOPLE)
+    transport = FakeTransport()
+    options = {"composers": composers(Composer(RenderError("cannot render")))}
+    report = worker(sqlite, [transport], FakeClock(), tmp_path / "epoch", **options).deliver()
+    assert "cannot render" in report.stopped
+    assert report.sent == len(transport.sent) < PEOPLE
+    found = standing(sqlite)
+    assert found["sent"] + found["queued"] + found["deferred"] == PEOPLE
+
+
+def test_only_a_few_are_composed_before_they_are_needed(sqlite, tmp_path):
+    """They are in memory until a connection takes them."""
+    fill(sqlite, PEOPLE)
+    composer = Composer()
+    most = composing_ahead._AHEAD + composing_ahead._BATCH
+
+    def check(_: str) -> None:
+        behind.append(len(composer.composed) - len(transport.sent))
+
+    behind: list[int] = []
+    transport = FakeTransport(check)
+    worker(sqlite, [transport], FakeClock(), tmp_path / "epoch", composers=composers(composer)).deliver()
+    assert len(behind) == PEOPLE
+    assert max(behind) <= most
+
+
+def test_a_run_that_is_stopped_composes_no_more(sqlite, tmp_path):
+    fill(sqlite, PEOPLE)
+    composer, transport = Composer(), FakeTransport()
+    options = {"composers": composers(composer), "stop": lambda: len(transport.sent) >= 5}
+    report = worker(sqlite, [transport], FakeClock(), tmp_path / "epoch", **options).deliver()
+    assert report.stopped == "asked to stop"
+    assert len(composer.composed) < PEOPLE / 2
+    assert standing(sqlite) == {"sent": report.sent, "queued": PEOPLE - report.sent}
