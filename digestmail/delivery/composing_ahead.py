@@ -16,7 +16,7 @@ from typing import Final
 
 from digestmail.clock import Clock
 from digestmail.delivery.composers import Composers
-from digestmail.delivery.message_queue import Ahead, MessageQueue, MessageState, QueuedMessage
+from digestmail.delivery.message_queue import Composition, MessageQueue, MessageState, QueuedMessage
 from digestmail.logs.runs import in_same_run
 from digestmail.model.deliveries import Delivery
 
@@ -58,7 +58,7 @@ class ComposingAhead:
         while batch := list(islice(fresh, max(min(_BATCH, room), 0))):
             room -= len(batch)
             for message in batch:
-                message.ahead = Ahead()
+                message.ahead = Composition()
             self._started.update(batch)
             self._threads.submit(in_same_run(self._compose), batch, now)
 

@@ -6,10 +6,10 @@ import asyncio
 import logging
 from typing import Protocol
 
+from digestmail.delivery.message_queue import QueuedMessage
 from digestmail.errors import TransportError
 from digestmail.transports.base import (
     Connection,
-    MessageSource,
     NotSentError,
     NotTakenError,
     OutcomeUnknownError,
@@ -21,16 +21,10 @@ log = logging.getLogger("digestmail.deliver")
 
 LOST_TWICE = 2
 """After this many lost connections, a message is deferred and the server is left alone for a while."""
+_REMEMBERED = 16
+"""Messages a connection remembers before it forgets the resolved ones; at most two are ever unresolved."""
 _NARROWER = 4
 """Each step closes a fourth of the connections: from sixteen to three in seven steps, and rarely one too many."""
-
-
-class ConnectionSource(MessageSource, Protocol):
-    """Where one connection gets its messages."""
-
-    def close(self, verdict: Verdict) -> None:
-        """Resolve what the connection took and never resolved."""
-        ...
 
 
 class PoolListener(Protocol):
@@ -41,8 +35,12 @@ class PoolListener(Protocol):
         """Whether there is nothing a connection could wait for."""
         ...
 
-    def source(self) -> ConnectionSource:
-        """Return the source of messages for a new connection."""
+    async def take(self) -> QueuedMessage | None:
+        """Wait for the next message; None when the connection should end."""
+        ...
+
+    def try_take(self) -> QueuedMessage | None:
+        """Return the next message if one may be sent now."""
         ...
 
     def on_too_many_connections(self) -> None:
@@ -161,7 +159,7 @@ class ConnectionPool:
                 self._listener.on_broken(error)
 
     async def _use(self, connection: Connection) -> None:
-        source = self._listener.source()
+        source = _ConnectionSource(self._listener, self)
         try:
             await connection.send_all(source)
         except TransportError:
@@ -172,3 +170,42 @@ class ConnectionPool:
             source.close(OutcomeUnknownError(f"unexpected {type(error).__name__}: {error}"))
         finally:
             source.close(NotSentError("the connection ended"))
+
+
+class _ConnectionSource:
+    """Where one connection gets its messages, and which of them are not resolved yet."""
+
+    def __init__(self, listener: PoolListener, pool: ConnectionPool) -> None:
+        self._listener = listener
+        self._pool = pool
+        self._taken: list[QueuedMessage] = []
+        self._is_leaving = False
+        self.crowded_in: int | None = None
+        """In which wave it took the last message, if the server said of it that there are too many connections."""
+
+    async def take(self) -> QueuedMessage | None:
+        return None if self._leaves() else self._keep(await self._listener.take())
+
+    def try_take(self) -> QueuedMessage | None:
+        return None if self._leaves() else self._keep(self._listener.try_take())
+
+    def _leaves(self) -> bool:
+        """Return whether this connection should end, because the server said over it that there are too many."""
+        if self.crowded_in is not None and not self._is_leaving:
+            self._is_leaving = self._pool.narrow(self.crowded_in)
+        return self._is_leaving
+
+    def _keep(self, message: QueuedMessage | None) -> QueuedMessage | None:
+        if len(self._taken) > _REMEMBERED:
+            self._taken = [one for one in self._taken if one.taken_by is self]
+        if message is not None:
+            message.taken_by = self
+            message.wave = self._pool.wave
+            self._taken.append(message)
+        return message
+
+    def close(self, verdict: Verdict) -> None:
+        """Resolve what the connection took and never resolved."""
+        for message in self._taken:
+            if message.taken_by is self:
+                message.resolve(verdict)

@@ -51,8 +51,6 @@ _LONGEST = 2**31 - 1
 """The most milliseconds a column holds; recording must not fail over a duration."""
 _BEHIND = timedelta(minutes=1)
 """Messages that were refused alike are due this much after the others, so that reachable recipients come first."""
-_REMEMBERED = 16
-"""Messages a connection remembers before it forgets the resolved ones; at most two are ever unresolved."""
 
 
 class Dispatcher:
@@ -131,10 +129,6 @@ class Dispatcher:
         self._loop.call_soon_threadsafe(self._on_commit, committed)
 
     # -- what connections ask for -------------------------------------------------------------------------------------
-
-    def source(self) -> _ConnectionSource:
-        """Return the source of messages for a new connection."""
-        return _ConnectionSource(self, self._connections)
 
     async def take(self) -> QueuedMessage | None:
         """Wait for the next message; None when the connection should end."""
@@ -418,42 +412,3 @@ class Dispatcher:
             due_at = max(now + self._pause, self._paused_until)
         with suppress(StorageError):
             self._release(self._queue.close(), due_at)
-
-
-class _ConnectionSource:
-    """What one connection takes from a dispatcher, until it is resolved."""
-
-    def __init__(self, dispatcher: Dispatcher, pool: ConnectionPool) -> None:
-        self._dispatcher = dispatcher
-        self._pool = pool
-        self._taken: list[QueuedMessage] = []
-        self._is_leaving = False
-        self.crowded_in: int | None = None
-        """In which wave it took the last message, if the server said of it that there are too many connections."""
-
-    async def take(self) -> QueuedMessage | None:
-        return None if self._leaves() else self._keep(await self._dispatcher.take())
-
-    def try_take(self) -> QueuedMessage | None:
-        return None if self._leaves() else self._keep(self._dispatcher.try_take())
-
-    def _leaves(self) -> bool:
-        """Return whether this connection should end, because the server said over it that there are too many."""
-        if self.crowded_in is not None and not self._is_leaving:
-            self._is_leaving = self._pool.narrow(self.crowded_in)
-        return self._is_leaving
-
-    def _keep(self, message: QueuedMessage | None) -> QueuedMessage | None:
-        if len(self._taken) > _REMEMBERED:
-            self._taken = [one for one in self._taken if one.taken_by is self]
-        if message is not None:
-            message.taken_by = self
-            message.wave = self._pool.wave
-            self._taken.append(message)
-        return message
-
-    def close(self, verdict: Verdict) -> None:
-        """Resolve what the connection took and never resolved."""
-        for message in self._taken:
-            if message.taken_by is self:
-                message.resolve(verdict)

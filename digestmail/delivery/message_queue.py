@@ -50,7 +50,7 @@ class TakenBy(Protocol):
 
 
 @dataclass(slots=True)
-class Ahead:
+class Composition:
     """What becomes of a message that is composed in another thread."""
 
     is_done: bool = False
@@ -92,7 +92,7 @@ class QueuedMessage:
         self.intended_at: datetime
         self.is_recalled = False
         self.is_composed = False
-        self.ahead: Ahead | None = None
+        self.ahead: Composition | None = None
         self.losses = 0
         """How many connections were lost while they had it."""
         self.started = 0.0
