@@ -117,11 +117,11 @@ class App(AbstractContextManager["App"]):
         self.epoch().check_database(self.database)
         return publish(self.database, self.digests, self._render, now, queued_at=queued_at, stop=stop)
 
-    def deliver(self, *, stop: Stop = never) -> DeliverReport:
-        """Deliver what is due, notices first."""
+    def deliver(self, *, stop: Stop = never, progress: Callable[[int], None] | None = None) -> DeliverReport:
+        """Deliver what is due, notices first. `progress` hears how many messages are finished."""
         requests.process_all(self.database, self.digests, self.wall_clock.now())
         if has_work(self.database, self.wall_clock.now()):
-            return self._worker(stop).deliver()
+            return self._worker(stop, progress).deliver()
         self.epoch().check_database(self.database)
         return add_standing(self.database, DeliverReport(), self.wall_clock.now(), self.config.bounces.scoring())
 
@@ -150,7 +150,7 @@ class App(AbstractContextManager["App"]):
         """Return whether `send_notices` has anything to do: a due notice, or a request that is not processed yet."""
         return requests.are_waiting(self.database, self.wall_clock.now())
 
-    def _worker(self, stop: Stop) -> Worker:
+    def _worker(self, stop: Stop, progress: Callable[[int], None] | None = None) -> Worker:
         from digestmail.delivery.worker import Worker
         from digestmail.wiring import mail
 
@@ -165,7 +165,7 @@ class App(AbstractContextManager["App"]):
             scoring=self.config.bounces.scoring(),
             random=self._random,
             stop=stop,
-            progress=deliver_progress(self.database, self._progress, self.wall_clock.now()),
+            progress=progress or deliver_progress(self.database, self._progress, self.wall_clock.now()),
         )
 
     def read_bounces(self, *, stop: Stop = never) -> BouncesReport:

@@ -44,6 +44,10 @@ COMMANDS: Final = {
         CommandPlace("up"),
         "Do everything until SIGTERM: collect, publish and deliver on schedule, read bounces, serve the web pages.",
     ),
+    "worker": Lazy(
+        CommandPlace("worker"),
+        "Share the work with other workers, on this machine and others, until SIGTERM. Needs PostgreSQL.",
+    ),
     "web": Lazy(CommandPlace("servers"), "Serve the web pages, feeds and API over HTTP until SIGTERM."),
     "preview": Lazy(CommandPlace("servers"), "Show an email in the browser as subscribers receive it."),
     "bounces": Lazy(

@@ -12,6 +12,7 @@ import typer
 from digestmail.model.digests import shown_name
 from digestmail.model.outputs import OutputsReport
 from digestmail.model.reports import (
+    ASKED_TO_STOP,
     CollectReport,
     DeliverReport,
     DigestReport,
@@ -28,8 +29,6 @@ from digestmail.schedule.times import written
 from digestmail.text.counts import counted
 from digestmail.text.truncate import at_word
 
-_ASKED = "asked to stop"
-"""How the worker says that a signal ended it."""
 _LONGEST_TITLE = 120
 _NAMED = 5
 """Missed slots that are named, the last ones."""
@@ -201,7 +200,7 @@ def _deliver_lines(value: DeliverReport, zone: str) -> Iterator[str]:
     if value.next_due_at:
         text += f"; next due {written(value.next_due_at, zone)}"
     yield text
-    if value.stopped and value.stopped != _ASKED:
+    if value.stopped and value.stopped != ASKED_TO_STOP:
         yield "         when the cause is fixed, `digestmail deliveries resume` tries again at once"
     if value.notices:
         yield "notices  " + ", ".join(f"{count} {state}" for state, count in sorted(value.notices.items()))

@@ -25,11 +25,11 @@ def lanes_of(sources: Sequence[Source], addresses: Mapping[str, str]) -> list[li
     """Divide the sources by host; those whose address is not known share one lane."""
     lanes: dict[str | None, list[Source]] = {}
     for source in sources:
-        lanes.setdefault(_host(addresses.get(source.name, "")), []).append(source)
+        lanes.setdefault(host_of(addresses.get(source.name, "")), []).append(source)
     return list(lanes.values())
 
 
-def _host(address: str) -> str | None:
+def host_of(address: str) -> str | None:
     """Return the host of an address; None if it is no address, which reading it will say."""
     try:
         return urlsplit(address).hostname

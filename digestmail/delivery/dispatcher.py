@@ -39,6 +39,7 @@ from digestmail.delivery.tally import Tally
 from digestmail.delivery.write_batch import ClaimRequest, Committed, Grant, Result, WriteBatch
 from digestmail.errors import DeliveryError, RenderError, StorageError, TransportError
 from digestmail.model.deliveries import ClaimedMessage, Manner, Notice
+from digestmail.model.reports import ASKED_TO_STOP
 from digestmail.storage.rates import Pause
 from digestmail.storage.servers import ServerObservation
 from digestmail.transports.base import NotSentError, NotTakenError, Pipelining, ThrottledError, Transport, Verdict
@@ -145,7 +146,7 @@ class Dispatcher:
         """Return the next message if one may be sent now."""
         while not self.stopped:
             if self._stop():
-                self._halt("asked to stop")
+                self._halt(ASKED_TO_STOP)
                 return None
             now = self._clock.now()
             message = self._queue.take(now)
@@ -278,7 +279,7 @@ class Dispatcher:
 
     def _submit_claim(self, request: ClaimRequest) -> bool:
         if not self.stopped and self._stop():
-            self._halt("asked to stop")
+            self._halt(ASKED_TO_STOP)
         if self.stopped:
             return False
         self._writer.submit(WriteBatch(claim=request))
@@ -408,7 +409,7 @@ class Dispatcher:
     def _release_all(self) -> None:
         now = self._clock.now()
         due_at = now
-        if self.stopped not in {"", "asked to stop"} and self._pause:
+        if self.stopped not in {"", ASKED_TO_STOP} and self._pause:
             due_at = max(now + self._pause, self._paused_until)
         with suppress(StorageError):
             self._release(self._queue.close(), due_at)

@@ -52,6 +52,16 @@ class EpochFile:
 
         self.check(stored)
 
+    def follow(self, database: Database) -> None:
+        """Check the database, and write down how far other machines have brought it. Raises StorageError.
+
+        Otherwise a backup may be newer than the file of a machine that has claimed nothing for a while.
+        """
+        self.check_database(database)
+        with database.connect() as connection:
+            epoch = settings.epoch(connection)
+        self.note(epoch)
+
     def note(self, epoch: int) -> None:
         """Write down the epoch, whole or not at all. Raises StorageError."""
         # Containers that share the folder may have the same process and thread IDs.

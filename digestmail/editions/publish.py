@@ -53,18 +53,27 @@ def publish(
     *,
     queued_at: datetime | None = None,
     stop: Callable[[], bool] = lambda: False,
+    on_queued: Callable[[Connection], None] = lambda _: None,
 ) -> PublishReport:
     """Publish every digest with a due, open slot, and its variants, each in one transaction.
 
     `stop` is checked between them. `now` determines what is due.
     `queued_at` is the real time, at which deliveries become due (default: `now`).
+    `on_queued` is called at the end of a transaction that queued deliveries.
     """
     horizon = _horizon(now, queued_at)
+
+    def publish_it(connection: Connection, one: Issue) -> DigestReport:
+        report = publish_one(connection, one.digest, render, now, queued_at or now, horizon, slot=one.slot)
+        if report.recipients:
+            on_queued(connection)
+        return report
+
     return _publish_each(
         digests,
         lambda digest: variants(database.begin, digest, now, max(now, queued_at or now)),
         database.begin,
-        lambda inner, one: publish_one(inner, one.digest, render, now, queued_at or now, horizon, slot=one.slot),
+        publish_it,
         stop=stop,
     )
 

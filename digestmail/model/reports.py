@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Final
 
 from digestmail.model.outputs import OutputsReport
 from digestmail.model.papers import Health, SourceHealth
@@ -14,6 +15,8 @@ Progress = Callable[[str, int, int | None], None]
 """Called with the name of the stage, the number of finished units, and their total if known."""
 Stop = Callable[[], bool]
 """Checked between two units of work: whether to stop."""
+ASKED_TO_STOP: Final = "asked to stop"
+"""Why deliveries ended early when nothing went wrong."""
 WELL = frozenset({Health.FRESH, Health.NOTHING_ANNOUNCED, Health.STALE})
 """The health of sources that were read. A stale one was read, but its server has no new data."""
 

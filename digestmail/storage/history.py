@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, Select, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, Select, case, delete, func, insert, select, update
 
 from digestmail.model.history import DomainFigures, EditionAccount, RunOutcome, RunRecord, SourceDay
 from digestmail.model.subscribers import BounceKind
@@ -46,6 +46,31 @@ def end_run(connection: Connection, number: int, record: RunRecord) -> None:
             database_bytes=record.database_bytes,
         )
     )
+
+
+def add_to_run(
+    connection: Connection,
+    number: int,
+    *,
+    new_papers: int = 0,
+    editions: int = 0,
+    sent: int = 0,
+    trouble: str = "",
+    ended_at: datetime | None = None,
+) -> None:
+    """Add what a job did to the run that it belongs to; a run that ended ends later, or in trouble.
+
+    Nothing happens if there is no such run any more.
+    """
+    r = runs.c
+    added: dict[str, Any] = {"new_papers": new_papers, "editions": editions, "sent": sent}
+    values: dict[str, Any] = {name: r[name] + count for name, count in added.items() if count}
+    if ended_at is not None:
+        values |= {"ended_at": ended_at, "outcome": func.coalesce(r.outcome, RunOutcome.WELL)}
+    if trouble:
+        values |= {"detail": case((r.detail == "", trouble), else_=r.detail), "outcome": RunOutcome.TROUBLE}
+    if values:
+        connection.execute(update(runs).where(r.id == number).values(values))
 
 
 def last_runs(connection: Connection, limit: int) -> tuple[RunRecord, ...]:

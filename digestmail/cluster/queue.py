@@ -1,0 +1,90 @@
+"""The queue of jobs: Procrastinate on the database of digestmail. Jobs are queued in the caller's transaction.
+
+https://procrastinate.readthedocs.io. Its tables are in a PostgreSQL schema of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from importlib.metadata import version
+from typing import Final
+
+from procrastinate import App as Procrastinate
+from procrastinate import PsycopgConnector, SyncPsycopgConnector
+from procrastinate.exceptions import AlreadyEnqueued, ConnectorException
+from procrastinate.jobs import Status
+from procrastinate.schema import SchemaManager
+from sqlalchemy import Connection
+
+from digestmail.cluster.plan import Job, Kind
+from digestmail.storage import job_schema
+from digestmail.storage.database import Database
+
+SILENT: Final = 30
+"""Seconds after its last heartbeat at which a worker counts as dead; it gives one every ten seconds."""
+
+
+class JobQueue:
+    """The queue in one database."""
+
+    def __init__(self, database: Database) -> None:
+        """Connect to nothing yet."""
+        self._database = database
+        self.library = Procrastinate(
+            connector=PsycopgConnector(
+                conninfo=job_schema.address(database),
+                kwargs={"options": f"-c search_path={job_schema.SCHEMA}", "application_name": "digestmail jobs"},
+                min_size=1,
+                max_size=2,
+            )
+        )
+        # The other one has an asynchronous connector, which cannot use a connection of SQLAlchemy.
+        self._in_transaction = Procrastinate(connector=SyncPsycopgConnector())
+
+    def prepare(self) -> None:
+        """Create the tables unless they are there. Raises StorageError."""
+        job_schema.prepare(self._database, SchemaManager.get_schema(), version("procrastinate"))
+
+    def put(self, connection: Connection, jobs: Iterable[Job]) -> None:
+        """Queue jobs in the caller's transaction, except those of which one is to wait at a time and one does."""
+        raw = job_schema.inside(connection)
+        for job in jobs:
+            deferrer = self._in_transaction.configure_task(
+                f"digestmail:{job.kind}",
+                queue=str(job.kind),
+                priority=job.kind.priority,
+                lock=job.lock,
+                queueing_lock=job.once,
+                schedule_in={"seconds": job.delay} if job.delay else None,
+                connection=raw,
+            )
+            if job.once is None:
+                deferrer.defer(**job.names)
+                continue
+            try:
+                with connection.begin_nested():
+                    deferrer.defer(**job.names)
+            except AlreadyEnqueued:
+                continue
+
+    def put_now(self, *jobs: Job) -> None:
+        """Queue jobs in a transaction of their own. Raises StorageError."""
+        with self._database.begin() as connection:
+            self.put(connection, jobs)
+
+    async def open_kinds(self) -> tuple[Kind, ...]:
+        """Return the kinds of the jobs that wait or are being done, one for each job."""
+        jobs = await self.library.job_manager.list_jobs_async()
+        return tuple(Kind(job.queue) for job in jobs if job.status in {Status.TODO.value, Status.DOING.value})
+
+    async def take_up_stalled(self) -> int:
+        """Queue the jobs of dead workers again; return their number. Those that wait already are deleted."""
+        manager = self.library.job_manager
+        stalled = list(await manager.get_stalled_jobs(seconds_since_heartbeat=SILENT))
+        for job in stalled:
+            try:
+                await manager.retry_job(job)
+            except ConnectorException:  # the same job waits, or another worker was faster
+                await manager.finish_job(job, Status.FAILED, delete_job=True)
+        await manager.prune_stalled_workers(SILENT)
+        return len(stalled)

@@ -1,0 +1,87 @@
+"""A worker: does jobs until it is stopped. When the database is gone, it waits for it and starts again."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Collection
+from contextlib import suppress
+from random import SystemRandom
+from typing import Final
+
+from procrastinate.exceptions import ConnectorException
+from psycopg import Error
+
+from digestmail.app import App
+from digestmail.cluster.plan import CHORES, Kind
+from digestmail.cluster.queue import JobQueue
+from digestmail.cluster.work import Tell, Work
+from digestmail.errors import DigestmailError, StorageError
+from digestmail.model.reports import Stop
+
+log = logging.getLogger("digestmail.worker")
+
+_LONGEST_WAIT: Final = 60.0
+_LOOK: Final = 0.25
+"""Seconds between two looks whether to stop."""
+_FOLLOW: Final = 60.0
+"""Seconds between two looks at the epoch of the database."""
+
+
+def run_worker(app: App, kinds: Collection[Kind], *, on_report: Tell, stop: Stop) -> None:
+    """Do jobs of these `kinds`, and chores, until `stop` says so; the job in hand is finished first.
+
+    While the database is not available, or was restored from a backup, the worker logs that and tries again.
+    """
+    clock, failures = app.wall_clock, 0
+    while not stop():
+        began = clock.monotonic()
+        try:
+            asyncio.run(_do_jobs(app, kinds, on_report, stop))
+        except (DigestmailError, ConnectorException, Error) as error:
+            failures = 1 if clock.monotonic() - began > _LONGEST_WAIT else failures + 1
+            seconds = min(2.0 ** (failures - 1), _LONGEST_WAIT)
+            log.warning("the worker starts again in %.0f s: %s", seconds, _reason(error))
+            until = clock.monotonic() + seconds
+            while clock.monotonic() < until and not stop():
+                clock.sleep(_LOOK)
+
+
+def _reason(error: BaseException) -> str:
+    """Return why the worker gave up: the library's errors say nothing, but have a cause."""
+    return str(error.__cause__ or error).strip() or type(error).__name__
+
+
+async def _do_jobs(app: App, kinds: Collection[Kind], on_report: Tell, stop: Stop) -> None:
+    """Do jobs until `stop`. Raises an error if the library ends by itself, as it does when it loses the database."""
+    queue = JobQueue(app.database)
+    queue.prepare()
+    Work(app, queue, on_report=on_report, stop=stop, random=SystemRandom())
+    async with queue.library.open_async():
+        queues = sorted(map(str, CHORES.union(kinds)))
+        working = asyncio.create_task(
+            queue.library.run_worker_async(queues=queues, delete_jobs="always", install_signal_handlers=False)
+        )
+        try:
+            await _watch(working, app, stop)
+        finally:
+            working.cancel()  # asks for the end after the job in hand
+            with suppress(asyncio.CancelledError):
+                await working
+    if not stop():
+        raise StorageError("the connection to the database was lost")
+
+
+async def _watch(working: asyncio.Task[None], app: App, stop: Stop) -> None:
+    """Return when the worker is to end, or has ended.
+
+    Meanwhile, follow the epoch of the database: this machine may claim nothing for days, and still has to notice when
+    the database is put back from a backup. Raises StorageError then.
+    """
+    clock = app.wall_clock
+    next_at = clock.monotonic()
+    while not working.done() and not stop():
+        if clock.monotonic() >= next_at:
+            await asyncio.to_thread(app.epoch().follow, app.database)
+            next_at = clock.monotonic() + _FOLLOW
+        await asyncio.wait([working], timeout=_LOOK)
