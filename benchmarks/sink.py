@@ -31,7 +31,7 @@ def sink() -> Iterator[int]:
         sys.exit("benchmarks: smtp-sink and smtp-source (Debian: postfix) are not at hand; nothing was measured")
     port = free_port()
     user = ["-u", "nobody"] if os.getuid() == 0 else []
-    with _running(["smtp-sink", *user, f"127.0.0.1:{port}", "200"], port):
+    with running(["smtp-sink", *user, f"127.0.0.1:{port}", "200"], port):
         yield port
 
 
@@ -51,12 +51,13 @@ def light_sink(directory: Path) -> Iterator[int | None]:
 def delayed(port: int) -> Iterator[int]:
     """Run a proxy before `port` in a separate process, and yield the proxy's port."""
     front = free_port()
-    with _running([sys.executable, "-m", "benchmarks.sink", str(front), str(port)], front):
+    with running([sys.executable, "-m", "benchmarks.sink", str(front), str(port)], front):
         yield front
 
 
 @contextmanager
-def _running(command: list[str], port: int) -> Iterator[None]:
+def running(command: list[str], port: int) -> Iterator[None]:
+    """Run a server, from when it takes connections at `port` until the end of the block."""
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     try:
         for _ in range(100):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
@@ -79,7 +79,8 @@ class Work:
         options: dict[str, Any] = {"queue": str(kind), "priority": kind.priority}
         if cron is not None:
             options["queueing_lock"] = str(kind)
-        task = library.task(name=f"digestmail:{kind}", **options)(_guarded(function))
+        register: Any = library.task(name=f"digestmail:{kind}", **options)
+        task = register(_guarded(function))
         if cron is not None:
             library.periodic(cron=cron)(task)
 
@@ -90,7 +91,14 @@ class Work:
         waiting = await self._queue.open_kinds()
         await asyncio.to_thread(self._begin_round, waiting)
 
-    def _begin_round(self, waiting: tuple[Kind, ...]) -> None:
+    def _begin_round(self, waiting: Collection[Kind]) -> None:
+        """Begin a round if one is due, unless another worker is about to."""
+        # No lock of the job: one that a dead worker holds would keep every other tick from taking up its jobs.
+        with self._app.database.lock("round") as held:
+            if held:
+                self._queue_round(waiting)
+
+    def _queue_round(self, waiting: Collection[Kind]) -> None:
         """Record a run and queue its first jobs in one transaction, if one is due."""
         app, now = self._app, self._clock.now()
         slots = [slot.at for digest in app.digests if (slot := current_slot(digest.schedule, now)) is not None]
