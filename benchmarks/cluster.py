@@ -108,7 +108,7 @@ class Cluster:
     def deliver(self) -> float:
         """Queue a turn, and wait until nothing is open; return the seconds."""
         began = time.monotonic()
-        self.queue.put_now(deliver_job(None))
+        self.queue.put_now(deliver_job())
         while self.is_open():
             time.sleep(0.2)
         return time.monotonic() - began
@@ -225,7 +225,7 @@ def survive(cluster: Cluster, directory: Path, accepted: Path) -> Iterator[Figur
     cluster.mailing.requeue(READERS)
     rows = cluster.mailing.database
     with cluster.workers(3) as started:
-        cluster.queue.put_now(deliver_job(None))
+        cluster.queue.put_now(deliver_job())
         _wait_for(accepted, READERS // 4)
         started[0].send_signal(signal.SIGKILL)
         started.append(cluster.start())

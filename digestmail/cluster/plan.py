@@ -91,11 +91,11 @@ def publish_jobs(digests: Iterable[str], run: int) -> Iterator[Job]:
         yield Job(kind=Kind.PUBLISH, names={"digest": name, "run": run}, lock=key, once=key)
 
 
-def deliver_job(run: int | None) -> Job:
-    """Return a turn of deliveries that may wait beside others, as the transaction that queued deliveries needs it."""
-    return Job(kind=Kind.DELIVER, names={} if run is None else {"run": run})
+def deliver_job() -> Job:
+    """Return a turn of deliveries for the transaction that queued them: it waits for no other transaction."""
+    return Job(kind=Kind.DELIVER)
 
 
-def next_turn(run: int | None) -> Job:
+def next_turn() -> Job:
     """Return the turn for the next worker that is free. One of them waits at a time."""
-    return Job(kind=Kind.DELIVER, names={} if run is None else {"run": run}, once="deliver")
+    return Job(kind=Kind.DELIVER, once=str(Kind.DELIVER))

@@ -7,11 +7,8 @@ import logging
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from functools import partial
 from random import Random
 from typing import Any, Final, Protocol
-
-from sqlalchemy import Connection
 
 from digestmail.app import App
 from digestmail.cluster import plan
@@ -156,7 +153,7 @@ class Work:
                     app.clock.now(),
                     queued_at=self._clock.now(),
                     stop=self._stop,
-                    on_queued=partial(self._queue_delivery, run),
+                    on_queued=lambda connection: self._queue.put(connection, [plan.deliver_job()]),
                 )
             finally:
                 send_alerts(app)
@@ -170,10 +167,7 @@ class Work:
     def _render(self, *what: Any, **options: Any) -> Rendered:
         return self._app.mail.render(*what, **options)
 
-    def _queue_delivery(self, run: int, connection: Connection) -> None:
-        self._queue.put(connection, [plan.deliver_job(run)])
-
-    def _deliver(self, run: int | None = None, **_: int) -> None:
+    def _deliver(self, **_: int) -> None:
         """Deliver for a turn. As soon as something was sent, a turn is queued for the next worker that is free.
 
         A turn that sends nothing queues none: while sending is paused, or a limit allows a message an hour, the tick of
@@ -187,16 +181,17 @@ class Work:
             if is_first:
                 is_first = False
                 with suppress(StorageError):  # the next tick queues a turn
-                    self._queue.put_now(plan.next_turn(run))
+                    self._queue.put_now(plan.next_turn())
 
         report = self._app.deliver(stop=lambda: self._stop() or self._clock.monotonic() >= ends, progress=on_progress)
         if report.stopped == ASKED_TO_STOP:
             report = replace(report, stopped="")
         if report.stopped or report.notices or report.sent + report.deferred + report.failed + report.cancelled:
             self._on_report(report, failed=report.went_wrong)
-        if run is not None and report.sent:
+        if report.sent:
             with self._app.database.begin() as connection:
-                history.add_to_run(connection, run, sent=report.sent)
+                for run in history.last_runs(connection, 1):
+                    history.add_to_run(connection, run.number, sent=report.sent)
 
     def _send_outputs(self, **_: int) -> None:
         """Send to outputs what is due."""

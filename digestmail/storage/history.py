@@ -50,7 +50,7 @@ def end_run(connection: Connection, number: int, record: RunRecord) -> None:
 
 def add_to_run(
     connection: Connection,
-    number: int,
+    number: int | None,
     *,
     new_papers: int = 0,
     editions: int = 0,
