@@ -77,7 +77,9 @@ def _work(config: Config, base: Path, kinds: Collection[Kind], *, quiet: bool) -
 
     set_up_logging(config.logs.settings(base), level=logging.INFO, quiet=quiet)
     logging.captureWarnings(capture=True)
-    logging.getLogger("procrastinate").setLevel(logging.WARNING)
+    # Jobs and the worker say themselves what went wrong, without tracebacks of a library.
+    logging.getLogger("procrastinate").setLevel(logging.CRITICAL)
+    logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
     log = logging.getLogger("digestmail.worker")
     with stopping.on_signals() as stop, App(config, base, SystemClock()) as app:
         zone = common_zone(app.digests)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from random import Random
@@ -221,25 +221,28 @@ class Work:
 
 
 def _guarded(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Let errors that digestmail raises deliberately be one line in the log: the next tick tries again."""
+    """Log why a job failed: the next tick tries again. What digestmail raises deliberately is one line."""
     if asyncio.iscoroutinefunction(function):
 
         async def run_async(**arguments: Any) -> None:
-            try:
+            with _logged(function, arguments):
                 await function(**arguments)
-            except DigestmailError as error:
-                log.error("%s: %s", _called(arguments), error)  # noqa: TRY400 - no bug
 
         return run_async
 
     def run(**arguments: Any) -> None:
-        try:
+        with _logged(function, arguments):
             function(**arguments)
-        except DigestmailError as error:
-            log.error("%s: %s", _called(arguments), error)  # noqa: TRY400 - no bug
 
     return run
 
 
-def _called(arguments: dict[str, Any]) -> str:
-    return " ".join(f"{name}={value}" for name, value in arguments.items())
+@contextmanager
+def _logged(function: Callable[..., Any], arguments: Mapping[str, Any]) -> Iterator[None]:
+    job = " ".join([function.__name__.strip("_"), *(f"{name}={value}" for name, value in arguments.items())])
+    try:
+        yield
+    except DigestmailError as error:
+        log.error("job %s: %s", job, error)  # noqa: TRY400 - no bug
+    except Exception:  # a bug in one job must not stop the others
+        log.exception("job %s crashed", job)

@@ -24,6 +24,8 @@ log = logging.getLogger("digestmail.worker")
 _LONGEST_WAIT: Final = 60.0
 _LOOK: Final = 0.25
 """Seconds between two looks whether to stop."""
+_POLL: Final = 2.0
+"""Seconds after which a worker that has nothing to do looks for jobs."""
 _FOLLOW: Final = 60.0
 """Seconds between two looks at the epoch of the database."""
 
@@ -60,7 +62,15 @@ async def _do_jobs(app: App, kinds: Collection[Kind], on_report: Tell, stop: Sto
     async with queue.library.open_async():
         queues = sorted(map(str, CHORES.union(kinds)))
         working = asyncio.create_task(
-            queue.library.run_worker_async(queues=queues, delete_jobs="always", install_signal_handlers=False)
+            queue.library.run_worker_async(
+                queues=queues,
+                delete_jobs="always",
+                install_signal_handlers=False,
+                # What the library listens with ends for good when PostgreSQL restarts, and then it no longer notices
+                # when its other tasks end (version 3.10.0).
+                listen_notify=False,
+                fetch_job_polling_interval=_POLL,
+            )
         )
         try:
             await _watch(working, app, stop)

@@ -47,14 +47,15 @@ def start(
 ) -> Held | None:
     """Record that a worker starts; if all earlier ones are dead, release what they had claimed, and return that.
 
-    While one of them lives, nothing is released: the database does not know which worker has claimed a message.
+    While one of them lives, nothing is released: the database does not know which worker has claimed a message. The
+    dead ones stay recorded, so that the first worker that starts alone releases it.
     """
     workers.lock(connection)
     earlier = workers.list_all(connection)
     alive = [worker for worker in earlier if is_alive(worker, now, running)]
-    dead = [worker.name for worker in earlier if worker not in alive]
-    released = stuck.release(connection, now) if dead and not alive else None
-    workers.end(connection, *dead)
+    released = stuck.release(connection, now) if earlier and not alive else None
+    if not alive:
+        workers.end(connection, *(worker.name for worker in earlier))
     workers.start(connection, name, process, now)
     if released is not None and (released.deliveries or released.notices):
         log.warning(

@@ -83,14 +83,19 @@ def test_a_worker_on_another_machine_is_dead_when_it_is_silent_for_two_minutes(d
     assert deliver(database, tmp_path, after)[0].sent == sent
 
 
-def test_nothing_is_taken_while_one_of_several_workers_lives(database, gone):
+def test_nothing_is_taken_while_one_of_several_workers_lives_but_by_the_first_one_that_starts_alone(database, gone):
     fill(database, PEOPLE)
     with database.begin() as connection:
         workers.start(connection, "second", this_process(), THURSDAY)
     claim(database, gone)
     with database.begin() as connection:
         assert takeover.start(connection, "third", this_process(), THURSDAY) is None
-        assert [one.name for one in workers.list_all(connection)] == ["second", "third"]
+        assert [one.name for one in workers.list_all(connection)] == ["first", "second", "third"]
+        workers.end(connection, "second", "third")
+        released = takeover.start(connection, "fourth", this_process(), THURSDAY)
+        assert released is not None
+        assert released.deliveries == PEOPLE
+        assert [one.name for one in workers.list_all(connection)] == ["fourth"]
 
 
 def test_a_worker_shows_that_it_is_alive_while_it_sends(database, tmp_path):
