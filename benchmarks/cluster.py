@@ -159,10 +159,11 @@ def measure(cluster: Cluster, directory: Path, count: int) -> Iterator[Figure]:
     cluster.mailing.requeue(READERS)
     with cluster.workers(count) as started:
         groups = ([psutil.Process(one.pid) for one in started], [_postmaster(directory)], _named("smtp-sink"))
-        before = [_seconds(group) for group in groups]
+        before, log_before = [_seconds(group) for group in groups], _wal(cluster.mailing.database)
         seconds = cluster.deliver()
         used = Share(*(_seconds(group) - earlier for group, earlier in zip(groups, before, strict=True)))
         rows = cluster.mailing.database
+        logged = _wal(rows) - log_before
         sent = _count(rows, "deliveries", "state = 'sent'")
         connections = _count(rows, "pg_stat_activity", "datname = current_database()") - 1
     assert sent == READERS, sent
@@ -172,7 +173,31 @@ def measure(cluster: Cluster, directory: Path, count: int) -> Iterator[Figure]:
         yield Figure(f"{name}: {part}, share of a core", round(value / seconds * 100, 1), "%", "-", holds=True)
     cost = (used.workers + used.postgresql) / READERS * 1000
     yield Figure(f"{name}: CPU of workers and PostgreSQL a message", round(cost, 3), "ms", "-", holds=True)
+    yield Figure(f"{name}: write-ahead log a message", logged // READERS, "bytes", "-", holds=True)
+    yield Figure(f"{name}: table and indexes a delivery", _size(rows) // READERS, "bytes", "-", holds=True)
     yield Figure(f"{name}: connections to PostgreSQL", connections, "", "-", holds=True)
+
+
+def _number(database: Database, statement: str) -> int:
+    with database.connect() as connection:
+        return int(connection.exec_driver_sql(statement).scalar() or 0)
+
+
+def _wal(database: Database) -> int:
+    """Return how many bytes the write-ahead log has had so far."""
+    return _number(database, "SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')")
+
+
+def _size(database: Database) -> int:
+    return _number(database, "SELECT pg_total_relation_size('deliveries')")
+
+
+def publish(mailing: Mailing) -> Iterator[Figure]:
+    """Publish the edition; yield what its deliveries take on the disk."""
+    rows, before = mailing.database, _wal(mailing.database)
+    mailing.publish()
+    yield Figure("publishing: write-ahead log a delivery", (_wal(rows) - before) // READERS, "bytes", "-", holds=True)
+    yield Figure("publishing: table and indexes a delivery", _size(rows) // READERS, "bytes", "-", holds=True)
 
 
 class _Shard:
@@ -268,11 +293,11 @@ def main() -> None:
         url = stack.enter_context(postgresql(directory))
         mailing = Mailing(url, directory, READERS)
         stack.callback(mailing.database.close)
-        mailing.publish()
+        found = [*publish(mailing)]
         port = stack.enter_context(sink())
         cluster = Cluster(mailing, url, directory, port)
         cluster.queue.prepare()
-        found = [*compare_shards(mailing, directory)]
+        found += [*compare_shards(mailing, directory)]
         found += [one for count in WORKERS for one in measure(cluster, directory, count)]
         accepted, counting = directory / "accepted", free_port()
         stack.enter_context(
