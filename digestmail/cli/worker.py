@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
     from pathlib import Path
 
-    from digestmail.cluster.plan import Kind
+    from digestmail.cluster.plan import JobKind
     from digestmail.cluster.work import Report
     from digestmail.config.settings import Config
 
@@ -37,7 +37,7 @@ def worker(
     Workers collect, publish and deliver as `digestmail up` does, each taking one job at a time. Install the extra
     digestmail[cluster]. For web pages and bounces, run `digestmail up --no-run` on one of the machines.
     """
-    from digestmail.cluster.plan import Kind
+    from digestmail.cluster.plan import JobKind
     from digestmail.config.load import load
     from digestmail.config.places import find_path
 
@@ -46,7 +46,7 @@ def worker(
     path = find_path(config)
     settings = load(path)
     _check_needs(settings)
-    _work(settings, path.absolute().parent, [Kind(one) for one in only or _KINDS], quiet=quiet)
+    _work(settings, path.absolute().parent, [JobKind(one) for one in only or _KINDS], quiet=quiet)
 
 
 def _check_needs(config: Config) -> None:
@@ -65,7 +65,7 @@ def _check_needs(config: Config) -> None:
         raise ConfigError(["Procrastinate is not installed: pip install 'digestmail[cluster]'"])
 
 
-def _work(config: Config, base: Path, kinds: Collection[Kind], *, quiet: bool) -> None:
+def _work(config: Config, base: Path, kinds: Collection[JobKind], *, quiet: bool) -> None:
     import logging
 
     from digestmail.app import App

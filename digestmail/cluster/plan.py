@@ -16,7 +16,7 @@ ROUND: Final = timedelta(hours=1)
 """How often sources are read between the slots of digests."""
 
 
-class Kind(StrEnum):
+class JobKind(StrEnum):
     """The kinds of jobs. Each is a queue, so that a worker can be limited to some of them."""
 
     TICK = "tick"
@@ -30,19 +30,19 @@ class Kind(StrEnum):
     @property
     def priority(self) -> int:
         """How soon a job of this kind is taken, if several wait: deliveries last, because they may go on for hours."""
-        return len(Kind) - list(Kind).index(self)
+        return len(JobKind) - list(JobKind).index(self)
 
 
-CHORES: Final = frozenset({Kind.TICK, Kind.UPKEEP})
+CHORES: Final = frozenset({JobKind.TICK, JobKind.UPKEEP})
 """What every worker does: it needs nothing but the database."""
-_ROUND_KINDS: Final = frozenset({Kind.READ, Kind.TRAIN, Kind.PUBLISH})
+_ROUND_KINDS: Final = frozenset({JobKind.READ, JobKind.TRAIN, JobKind.PUBLISH})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """A job to queue. Two with the same `lock` never run at once; `once` allows one of that name to wait."""
 
-    kind: Kind
+    kind: JobKind
     names: Mapping[str, str | int] = field(default_factory=dict)
     """What it acts on: the name of a source or digest, the number of a run."""
     lock: str | None = None
@@ -52,7 +52,7 @@ class Job:
 
 
 def is_round_due(
-    now: datetime, slots: Iterable[datetime], last: RunRecord | None, waiting: Collection[Kind], *, is_gated: bool
+    now: datetime, slots: Iterable[datetime], last: RunRecord | None, waiting: Collection[JobKind], *, is_gated: bool
 ) -> bool:
     """Return whether to read the sources and publish at `now`.
 
@@ -75,27 +75,27 @@ def round_jobs(sources: Mapping[str, str], run: int) -> Iterator[Job]:
     """
     for name, address in sources.items():
         lock = f"host {host_of(address) or ''}"
-        yield Job(kind=Kind.READ, names={"source": name, "run": run}, lock=lock, once=f"read {name}")
+        yield Job(kind=JobKind.READ, names={"source": name, "run": run}, lock=lock, once=f"read {name}")
     yield train_job(run)
 
 
 def train_job(run: int, *, delay: int = 0) -> Job:
     """Return the job that learns from what was read, which then queues the editions."""
-    return Job(kind=Kind.TRAIN, names={"run": run}, lock="train", once="train", delay=delay)
+    return Job(kind=JobKind.TRAIN, names={"run": run}, lock="train", once="train", delay=delay)
 
 
 def publish_jobs(digests: Iterable[str], run: int) -> Iterator[Job]:
     """Yield a job for each digest; one that is not due ends at once."""
     for name in digests:
         key = f"publish {name}"
-        yield Job(kind=Kind.PUBLISH, names={"digest": name, "run": run}, lock=key, once=key)
+        yield Job(kind=JobKind.PUBLISH, names={"digest": name, "run": run}, lock=key, once=key)
 
 
 def deliver_job() -> Job:
     """Return a turn of deliveries for the transaction that queued them: it waits for no other transaction."""
-    return Job(kind=Kind.DELIVER)
+    return Job(kind=JobKind.DELIVER)
 
 
 def next_turn() -> Job:
     """Return the turn for the next worker that is free. One of them waits at a time."""
-    return Job(kind=Kind.DELIVER, once=str(Kind.DELIVER))
+    return Job(kind=JobKind.DELIVER, once=str(JobKind.DELIVER))

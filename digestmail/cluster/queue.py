@@ -16,7 +16,7 @@ from procrastinate.jobs import Status
 from procrastinate.schema import SchemaManager
 from sqlalchemy import Connection
 
-from digestmail.cluster.plan import Job, Kind
+from digestmail.cluster.plan import Job, JobKind
 from digestmail.storage import job_schema
 from digestmail.storage.database import Database
 
@@ -72,10 +72,10 @@ class JobQueue:
         with self._database.begin() as connection:
             self.put(connection, jobs)
 
-    async def open_kinds(self) -> tuple[Kind, ...]:
+    async def open_kinds(self) -> tuple[JobKind, ...]:
         """Return the kinds of the jobs that wait or are being done, one for each job."""
         jobs = await self.library.job_manager.list_jobs_async()
-        return tuple(Kind(job.queue) for job in jobs if job.status in {Status.TODO.value, Status.DOING.value})
+        return tuple(JobKind(job.queue) for job in jobs if job.status in {Status.TODO.value, Status.DOING.value})
 
     async def take_up_stalled(self) -> int:
         """Queue the jobs of dead workers again; return their number. Those that wait already are deleted."""

@@ -12,7 +12,7 @@ from typing import Any, Final, Protocol
 
 from digestmail.app import App
 from digestmail.cluster import plan
-from digestmail.cluster.plan import Kind
+from digestmail.cluster.plan import JobKind
 from digestmail.cluster.queue import JobQueue
 from digestmail.collect.collector import collect
 from digestmail.editions.gate import closed_gates
@@ -59,19 +59,19 @@ class Work:
         self._stop = stop
         self._random = random
         self._clock = app.wall_clock
-        jobs: dict[Kind, tuple[Callable[..., Any], str | None]] = {
-            Kind.TICK: (self._tick, "* * * * *"),
-            Kind.READ: (self._read, None),
-            Kind.TRAIN: (self._train, None),
-            Kind.PUBLISH: (self._publish, None),
-            Kind.OUTPUTS: (self._send_outputs, "* * * * *"),
-            Kind.DELIVER: (self._deliver, "* * * * *"),
-            Kind.UPKEEP: (self._tidy, "41 3 * * *"),
+        jobs: dict[JobKind, tuple[Callable[..., Any], str | None]] = {
+            JobKind.TICK: (self._tick, "* * * * *"),
+            JobKind.READ: (self._read, None),
+            JobKind.TRAIN: (self._train, None),
+            JobKind.PUBLISH: (self._publish, None),
+            JobKind.OUTPUTS: (self._send_outputs, "* * * * *"),
+            JobKind.DELIVER: (self._deliver, "* * * * *"),
+            JobKind.UPKEEP: (self._tidy, "41 3 * * *"),
         }
         for kind, (function, cron) in jobs.items():
             self._register(kind, function, cron)
 
-    def _register(self, kind: Kind, function: Callable[..., Any], cron: str | None) -> None:
+    def _register(self, kind: JobKind, function: Callable[..., Any], cron: str | None) -> None:
         library = self._queue.library
         options: dict[str, Any] = {"queue": str(kind), "priority": kind.priority}
         if cron is not None:
@@ -88,14 +88,14 @@ class Work:
         waiting = await self._queue.open_kinds()
         await asyncio.to_thread(self._begin_round, waiting)
 
-    def _begin_round(self, waiting: Collection[Kind]) -> None:
+    def _begin_round(self, waiting: Collection[JobKind]) -> None:
         """Begin a round if one is due, unless another worker is about to."""
         # No lock of the job: one that a dead worker holds would keep every other tick from taking up its jobs.
         with self._app.database.lock("round") as held:
             if held:
                 self._queue_round(waiting)
 
-    def _queue_round(self, waiting: Collection[Kind]) -> None:
+    def _queue_round(self, waiting: Collection[JobKind]) -> None:
         """Record a run and queue its first jobs in one transaction, if one is due."""
         app, now = self._app, self._clock.now()
         slots = [slot.at for digest in app.digests if (slot := current_slot(digest.schedule, now)) is not None]
@@ -126,7 +126,7 @@ class Work:
 
     async def _train(self, run: int) -> None:
         """Learn from what was read, when all sources were; then queue the editions."""
-        if Kind.READ in await self._queue.open_kinds():
+        if JobKind.READ in await self._queue.open_kinds():
             await asyncio.to_thread(self._queue.put_now, plan.train_job(run, delay=_AGAIN))
             return
         await asyncio.to_thread(self._learn, run)

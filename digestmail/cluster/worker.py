@@ -13,7 +13,7 @@ from procrastinate.exceptions import ConnectorException
 from psycopg import Error
 
 from digestmail.app import App
-from digestmail.cluster.plan import CHORES, Kind
+from digestmail.cluster.plan import CHORES, JobKind
 from digestmail.cluster.queue import JobQueue
 from digestmail.cluster.work import Tell, Work
 from digestmail.errors import DigestmailError, StorageError
@@ -30,7 +30,7 @@ _FOLLOW: Final = 60.0
 """Seconds between two looks at the epoch of the database."""
 
 
-def run_worker(app: App, kinds: Collection[Kind], *, on_report: Tell, stop: Stop) -> None:
+def run_worker(app: App, kinds: Collection[JobKind], *, on_report: Tell, stop: Stop) -> None:
     """Do jobs of these `kinds`, and chores, until `stop` says so; the job in hand is finished first.
 
     While the database is not available, or was restored from a backup, the worker logs that and tries again.
@@ -54,7 +54,7 @@ def _reason(error: BaseException) -> str:
     return str(error.__cause__ or error).strip() or type(error).__name__
 
 
-async def _do_jobs(app: App, kinds: Collection[Kind], on_report: Tell, stop: Stop) -> None:
+async def _do_jobs(app: App, kinds: Collection[JobKind], on_report: Tell, stop: Stop) -> None:
     """Do jobs until `stop`. Raises an error if the library ends by itself, as it does when it loses the database."""
     queue = JobQueue(app.database)
     queue.prepare()

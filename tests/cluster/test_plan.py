@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from fakes import THURSDAY
 
-from digestmail.cluster.plan import Kind, deliver_job, is_round_due, next_turn, publish_jobs, round_jobs
+from digestmail.cluster.plan import JobKind, deliver_job, is_round_due, next_turn, publish_jobs, round_jobs
 from digestmail.model.history import RunOutcome, RunRecord
 
 MINUTE = timedelta(minutes=1)
@@ -46,10 +46,10 @@ def test_a_round_is_due_when_a_slot_begins():
     assert not is_round_due(THURSDAY, [THURSDAY - MINUTE], run(1), [], is_gated=False)
 
 
-@pytest.mark.parametrize("kind", [Kind.READ, Kind.TRAIN, Kind.PUBLISH])
+@pytest.mark.parametrize("kind", [JobKind.READ, JobKind.TRAIN, JobKind.PUBLISH])
 def test_no_round_begins_before_the_one_before_is_over(kind):
-    assert not is_round_due(THURSDAY, [THURSDAY], None, [Kind.TICK, kind], is_gated=False)
-    assert is_round_due(THURSDAY, [THURSDAY], None, [Kind.TICK, Kind.DELIVER, Kind.OUTPUTS], is_gated=False)
+    assert not is_round_due(THURSDAY, [THURSDAY], None, [JobKind.TICK, kind], is_gated=False)
+    assert is_round_due(THURSDAY, [THURSDAY], None, [JobKind.TICK, JobKind.DELIVER, JobKind.OUTPUTS], is_gated=False)
 
 
 def test_each_source_is_a_job_and_sources_at_one_host_share_a_lock():
@@ -58,7 +58,7 @@ def test_each_source_is_a_job_and_sources_at_one_host_share_a_lock():
     assert [job.names for job in reads] == [{"source": name, "run": 7} for name in sources]
     assert reads[0].lock == reads[1].lock != reads[2].lock
     assert len({job.once for job in reads}) == len(sources)
-    assert (train.kind, train.names) == (Kind.TRAIN, {"run": 7})
+    assert (train.kind, train.names) == (JobKind.TRAIN, {"run": 7})
 
 
 def test_jobs_carry_names_and_numbers_only():
@@ -72,10 +72,10 @@ def test_jobs_carry_names_and_numbers_only():
 
 
 def test_deliveries_are_taken_last_because_they_may_go_on_for_hours():
-    others = [kind.priority for kind in Kind if kind not in {Kind.DELIVER, Kind.UPKEEP}]
-    assert min(others) > Kind.DELIVER.priority
-    assert Kind.TICK.priority == max(kind.priority for kind in Kind)
-    assert Kind.READ.priority > Kind.TRAIN.priority
+    others = [kind.priority for kind in JobKind if kind not in {JobKind.DELIVER, JobKind.UPKEEP}]
+    assert min(others) > JobKind.DELIVER.priority
+    assert JobKind.TICK.priority == max(kind.priority for kind in JobKind)
+    assert JobKind.READ.priority > JobKind.TRAIN.priority
 
 
 def test_one_turn_waits_at_a_time_but_a_transaction_never_waits_for_another_one():

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from digestmail.cluster.plan import Job, Kind, deliver_job, next_turn, train_job
+from digestmail.cluster.plan import Job, JobKind, deliver_job, next_turn, train_job
 from digestmail.cluster.queue import JobQueue
 from digestmail.errors import StorageError
 from digestmail.storage import job_schema
@@ -90,7 +90,7 @@ def test_the_tables_of_a_newer_version_are_left_alone(database, queue):
 
 
 def test_jobs_of_a_worker_that_is_silent_are_queued_again_and_it_is_forgotten(database, queue):
-    queue.put_now(Job(kind=Kind.READ, names={"source": "a", "run": 1}, once="read a"), next_turn())
+    queue.put_now(Job(kind=JobKind.READ, names={"source": "a", "run": 1}, once="read a"), next_turn())
 
     async def take_up() -> int:
         async with queue.library.open_async():
@@ -103,7 +103,7 @@ def test_jobs_of_a_worker_that_is_silent_are_queued_again_and_it_is_forgotten(da
             await manager.connector.execute_query_async("UPDATE procrastinate_workers SET last_heartbeat = 'epoch'")
             await asyncio.to_thread(queue.put_now, next_turn())
             taken = await queue.take_up_stalled()
-            assert set(await queue.open_kinds()) == {Kind.READ, Kind.DELIVER}
+            assert set(await queue.open_kinds()) == {JobKind.READ, JobKind.DELIVER}
             return taken
 
     assert asyncio.run(take_up()) == 2

@@ -23,7 +23,7 @@ from worker_fixture import fill, listed, standing
 from digestmail.app import App
 from digestmail.clock import SystemClock
 from digestmail.cluster import worker
-from digestmail.cluster.plan import Job, Kind, deliver_job
+from digestmail.cluster.plan import Job, JobKind, deliver_job
 from digestmail.cluster.queue import JobQueue
 from digestmail.cluster.work import Work
 from digestmail.cluster.worker import run_worker
@@ -42,7 +42,7 @@ port = {port}
 security = "none"
 connections = 3
 """
-ALL = tuple(Kind)
+ALL = tuple(JobKind)
 
 
 @dataclass(frozen=True)
@@ -163,7 +163,7 @@ def test_a_killed_worker_is_replaced_and_only_what_is_ambiguous_arrives_twice(si
     with site.database.begin() as connection:
         # Half a minute passes, and a tick comes.
         connection.execute(text("UPDATE digestmail_jobs.procrastinate_workers SET last_heartbeat = 'epoch'"))
-    JobQueue(site.database).put_now(Job(kind=Kind.TICK))
+    JobQueue(site.database).put_now(Job(kind=JobKind.TICK))
     caplog.set_level(logging.WARNING)
     with site.app(SystemClock(DAY)) as app:
         work(app, in_time(lambda: len(site.receiver.arrived) == 300 and site.is_done()), [])
