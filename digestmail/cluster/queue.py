@@ -6,22 +6,41 @@ https://procrastinate.readthedocs.io. Its tables are in a PostgreSQL schema of t
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from importlib.metadata import version
 from typing import Final
 
 from procrastinate import App as Procrastinate
 from procrastinate import PsycopgConnector, SyncPsycopgConnector
-from procrastinate.exceptions import AlreadyEnqueued, ConnectorException
+from procrastinate.exceptions import AlreadyEnqueued, ConnectorException, UniqueViolation
+from procrastinate.jobs import Job as LibraryJob
 from procrastinate.jobs import Status
+from procrastinate.manager import JobManager
 from procrastinate.schema import SchemaManager
 from sqlalchemy import Connection
 
 from digestmail.cluster.plan import Job, JobKind
+from digestmail.errors import StorageError
 from digestmail.storage import job_schema
 from digestmail.storage.database import Database
 
 SILENT: Final = 30
 """Seconds after its last heartbeat at which a worker counts as dead; it gives one every ten seconds."""
+
+
+class _Manager(JobManager):
+    """Notes that the end of a job could not be recorded, because the library goes on as if it had been.
+
+    The job would count as being done for as long as this worker lives, and no round would begin.
+    """
+
+    problem: ConnectorException | None = None
+
+    async def finish_job(self, job: LibraryJob, status: Status, delete_job: bool) -> None:  # noqa: FBT001 - as in the library
+        try:
+            await super().finish_job(job, status, delete_job)
+        except ConnectorException as error:
+            self.problem = error
 
 
 class JobQueue:
@@ -38,6 +57,7 @@ class JobQueue:
                 max_size=2,
             )
         )
+        self.library.job_manager = self._manager = _Manager(self.library.connector)
         # The other one has an asynchronous connector, which cannot use a connection of SQLAlchemy.
         self._in_transaction = Procrastinate(connector=SyncPsycopgConnector())
 
@@ -74,17 +94,27 @@ class JobQueue:
 
     async def open_kinds(self) -> tuple[JobKind, ...]:
         """Return the kinds of the jobs that wait or are being done, one for each job."""
-        jobs = await self.library.job_manager.list_jobs_async()
+        jobs = await self._manager.list_jobs_async()
         return tuple(JobKind(job.queue) for job in jobs if job.status in {Status.TODO.value, Status.DOING.value})
 
     async def take_up_stalled(self) -> int:
         """Queue the jobs of dead workers again; return their number. Those that wait already are deleted."""
-        manager = self.library.job_manager
-        stalled = list(await manager.get_stalled_jobs(seconds_since_heartbeat=SILENT))
+        stalled = list(await self._manager.get_stalled_jobs(seconds_since_heartbeat=SILENT))
         for job in stalled:
-            try:
-                await manager.retry_job(job)
-            except ConnectorException:  # the same job waits, or another worker was faster
-                await manager.finish_job(job, Status.FAILED, delete_job=True)
-        await manager.prune_stalled_workers(SILENT)
+            with suppress(ConnectorException):  # another worker was faster
+                try:
+                    await self._manager.retry_job(job)
+                except UniqueViolation:  # the same job waits already
+                    await self._manager.finish_job_by_id_async(job.id or 0, Status.FAILED, delete_job=True)
+        await self._manager.prune_stalled_workers(SILENT)
         return len(stalled)
+
+    def check(self) -> None:
+        """Raise StorageError if the end of a job could not be recorded: this worker has to start again."""
+        if (problem := self._manager.problem) is not None:
+            raise StorageError(f"the end of a job was not recorded: {reason(problem)}")
+
+
+def reason(error: BaseException) -> str:
+    """Return why something failed: the library's errors say nothing, but have a cause."""
+    return str(error.__cause__ or error).strip() or type(error).__name__

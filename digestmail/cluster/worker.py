@@ -14,7 +14,7 @@ from psycopg import Error
 
 from digestmail.app import App
 from digestmail.cluster.plan import CHORES, JobKind
-from digestmail.cluster.queue import JobQueue
+from digestmail.cluster.queue import JobQueue, reason
 from digestmail.cluster.work import Tell, Work
 from digestmail.errors import DigestmailError, StorageError
 from digestmail.model.reports import Stop
@@ -43,15 +43,10 @@ def run_worker(app: App, kinds: Collection[JobKind], *, on_report: Tell, stop: S
         except (DigestmailError, ConnectorException, Error) as error:
             failures = 1 if clock.monotonic() - began > _LONGEST_WAIT else failures + 1
             seconds = min(2.0 ** (failures - 1), _LONGEST_WAIT)
-            log.warning("the worker starts again in %.0f s: %s", seconds, _reason(error))
+            log.warning("the worker starts again in %.0f s: %s", seconds, reason(error))
             until = clock.monotonic() + seconds
             while clock.monotonic() < until and not stop():
                 clock.sleep(_LOOK)
-
-
-def _reason(error: BaseException) -> str:
-    """Return why the worker gave up: the library's errors say nothing, but have a cause."""
-    return str(error.__cause__ or error).strip() or type(error).__name__
 
 
 async def _do_jobs(app: App, kinds: Collection[JobKind], on_report: Tell, stop: Stop) -> None:
@@ -73,7 +68,7 @@ async def _do_jobs(app: App, kinds: Collection[JobKind], on_report: Tell, stop: 
             )
         )
         try:
-            await _watch(working, app, stop)
+            await _watch(working, app, queue, stop)
         finally:
             working.cancel()  # asks for the end after the job in hand
             with suppress(asyncio.CancelledError):
@@ -82,7 +77,7 @@ async def _do_jobs(app: App, kinds: Collection[JobKind], on_report: Tell, stop: 
         raise StorageError("the connection to the database was lost")
 
 
-async def _watch(working: asyncio.Task[None], app: App, stop: Stop) -> None:
+async def _watch(working: asyncio.Task[None], app: App, queue: JobQueue, stop: Stop) -> None:
     """Return when the worker is to end, or has ended.
 
     Meanwhile, follow the epoch of the database: this machine may claim nothing for days, and still has to notice when
@@ -91,6 +86,7 @@ async def _watch(working: asyncio.Task[None], app: App, stop: Stop) -> None:
     clock = app.wall_clock
     next_at = clock.monotonic()
     while not working.done() and not stop():
+        queue.check()
         if clock.monotonic() >= next_at:
             await asyncio.to_thread(app.epoch().follow, app.database)
             next_at = clock.monotonic() + _FOLLOW

@@ -15,6 +15,8 @@ import pytest
 from clirun import digestmail
 from fakes import FakeClock
 from outbox import people
+from procrastinate.exceptions import ConnectorException
+from procrastinate.manager import JobManager
 from receiving import Receiver, receiver
 from sqlalchemy import select, text
 from uprun import SOURCE, configure, running
@@ -190,6 +192,32 @@ def test_a_worker_ends_on_sigterm(site):
         started.until("the worker starts: deliver")
         assert started.end() == 0
     assert "Traceback" not in started.log
+
+
+def test_a_job_whose_end_was_not_recorded_is_taken_up_because_the_worker_starts_again(site, monkeypatch, caplog):
+    finish, failures = JobManager.finish_job, ["connection lost"]
+
+    async def fail_once(manager, job, status, delete_job):
+        if job.queue == "read" and failures:
+            raise ConnectorException(failures.pop())
+        await finish(manager, job, status, delete_job)
+
+    monkeypatch.setattr(JobManager, "finish_job", fail_once)
+    queue = JobQueue(site.database)
+    queue.put_now(Job(kind=JobKind.READ, names={"source": "papers", "run": 1}))
+    ticks: list[Job] = []
+
+    def is_over() -> bool:
+        if "starts again" in caplog.text and not ticks:
+            ticks.append(Job(kind=JobKind.TICK))
+            queue.put_now(*ticks)
+        return bool(ticks) and site.is_done()
+
+    with site.app(SystemClock(DAY)) as app:
+        work(app, in_time(is_over), [])
+    assert "the end of a job was not recorded: connection lost" in caplog.text
+    assert "jobs=1 of workers that are gone are taken up" in caplog.text
+    assert site.is_done()
 
 
 def test_an_edition_is_not_published_without_its_job(site):
