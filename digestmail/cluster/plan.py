@@ -69,14 +69,19 @@ def is_round_due(
 
 
 def round_jobs(sources: Mapping[str, str], run: int) -> Iterator[Job]:
-    """Yield the first jobs of the run with this number: read each of the `sources` (address by name), then train.
+    """Yield the first jobs of the run with this number: read each of the `sources` (address by name), then train."""
+    for name, address in sources.items():
+        yield read_job(name, address, run)
+    yield train_job(run)
+
+
+def read_job(source: str, address: str, run: int) -> Job:
+    """Return the job that reads a source.
 
     Sources at one host have one lock, so that it gets one request at a time from all machines.
     """
-    for name, address in sources.items():
-        lock = f"host {host_of(address) or ''}"
-        yield Job(kind=JobKind.READ, names={"source": name, "run": run}, lock=lock, once=f"read {name}")
-    yield train_job(run)
+    lock = f"host {host_of(address) or ''}"
+    return Job(kind=JobKind.READ, names={"source": source, "run": run}, lock=lock, once=f"read {source}")
 
 
 def train_job(run: int, *, delay: int = 0) -> Job:
@@ -84,11 +89,10 @@ def train_job(run: int, *, delay: int = 0) -> Job:
     return Job(kind=JobKind.TRAIN, names={"run": run}, lock="train", once="train", delay=delay)
 
 
-def publish_jobs(digests: Iterable[str], run: int) -> Iterator[Job]:
-    """Yield a job for each digest; one that is not due ends at once."""
-    for name in digests:
-        key = f"publish {name}"
-        yield Job(kind=JobKind.PUBLISH, names={"digest": name, "run": run}, lock=key, once=key)
+def publish_job(digest: str, run: int) -> Job:
+    """Return the job that publishes a digest; if it is not due, the job ends at once."""
+    key = f"publish {digest}"
+    return Job(kind=JobKind.PUBLISH, names={"digest": digest, "run": run}, lock=key, once=key)
 
 
 def deliver_job() -> Job:

@@ -12,7 +12,7 @@ from typing import Any, Final, Protocol
 
 from digestmail.app import App
 from digestmail.cluster import plan
-from digestmail.cluster.plan import JobKind
+from digestmail.cluster.plan import Job, JobKind
 from digestmail.cluster.queue import JobQueue
 from digestmail.collect.collector import collect
 from digestmail.editions.gate import closed_gates
@@ -20,6 +20,7 @@ from digestmail.editions.publish import publish
 from digestmail.errors import DigestmailError, StorageError
 from digestmail.logs.runs import name_run, run_scope
 from digestmail.model.deliveries import Rendered
+from digestmail.model.history import RunOutcome, RunRecord
 from digestmail.model.reports import ASKED_TO_STOP, CollectReport, DeliverReport, PublishReport, RunReport, Stop
 from digestmail.schedule.cron import current_slot
 from digestmail.status.alerts import send_alerts
@@ -28,7 +29,7 @@ from digestmail.storage.host_limits import forget_idle
 from digestmail.wiring.collected import follow_up
 from digestmail.wiring.history import first_trouble
 from digestmail.wiring.sources import open_sources
-from digestmail.wiring.upkeep import tidy
+from digestmail.wiring.upkeep import size, tidy
 
 log = logging.getLogger("digestmail.worker")
 
@@ -116,13 +117,14 @@ class Work:
         config = app.config.model_copy(update={"sources": tables})
         now, horizon = app.clock.now(), app.horizon()
         with (
-            self._part_of(run) as add,
+            self._part_of(run, *(plan.read_job(source, table.address, run) for table in tables)) as add,
             open_sources(config, app.database, self._clock, horizon, self._random) as (sources, addresses),
         ):
             report = collect(app.database, sources, now, addresses=addresses, horizon=horizon, stop=self._stop)
             self._on_report(report, failed=bool(report.failed))
             new_papers = sum(one.new for one in report.sources)
-            add(new_papers=new_papers, trouble=first_trouble(RunReport(collect=report)))
+            trouble = first_trouble(RunReport(collect=report))
+            add(new_papers=new_papers, outcome=RunOutcome.TROUBLE if trouble else None, detail=trouble)
 
     async def _train(self, run: int) -> None:
         """Learn from what was read, when all sources were; then queue the editions."""
@@ -133,17 +135,18 @@ class Work:
 
     def _learn(self, run: int) -> None:
         app = self._app
-        with self._part_of(run):
+        with self._part_of(run, plan.train_job(run)):
             nothing, now = CollectReport(), app.clock.now()
             report = follow_up(nothing, app.config, app.base, app.database, self._clock, now, stop=self._stop)
             self._on_report(report, failed=False)
-            self._queue.put_now(*plan.publish_jobs([digest.name for digest in app.digests], run))
+            if not self._stop():
+                self._queue.put_now(*(plan.publish_job(digest.name, run) for digest in app.digests))
 
     def _publish(self, digest: str, run: int) -> None:
         """Publish a digest if it is due. The transaction that stores its deliveries queues a job for them."""
         app = self._app
         digests = [one for one in app.digests if one.name == digest]
-        with self._part_of(run) as add:
+        with self._part_of(run, plan.publish_job(digest, run)) as add:
             try:
                 app.epoch().check_database(app.database)
                 report = publish(
@@ -158,10 +161,13 @@ class Work:
             finally:
                 send_alerts(app)
             self._on_report(report, failed=bool(report.failed))
+            editions = sum(one.status == "published" for one in report.digests)
             add(
-                editions=sum(one.status == "published" for one in report.digests),
-                trouble=first_trouble(RunReport(publish=report)),
+                editions=editions,
+                outcome=RunOutcome.TROUBLE if report.failed else RunOutcome.WELL,
+                detail=first_trouble(RunReport(publish=report)),
                 ended_at=self._clock.now(),
+                database_bytes=size(app.database),
             )
 
     def _render(self, *what: Any, **options: Any) -> Rendered:
@@ -191,7 +197,8 @@ class Work:
         if report.sent:
             with self._app.database.begin() as connection:
                 for run in history.last_runs(connection, 1):
-                    history.add_to_run(connection, run.number, sent=report.sent)
+                    part = RunRecord(started_at=run.started_at, sent=report.sent)
+                    history.add_to_run(connection, run.number, part)
 
     def _send_outputs(self, **_: int) -> None:
         """Send to outputs what is due."""
@@ -204,20 +211,26 @@ class Work:
             log.warning("%s", hint)
 
     @contextmanager
-    def _part_of(self, run: int) -> Iterator[Callable[..., None]]:
-        """Yield what adds to the record of a run. An error is recorded as its trouble."""
+    def _part_of(self, run: int, *jobs: Job) -> Iterator[Callable[..., None]]:
+        """Yield what adds to the record of a run. If the worker was asked to stop, `jobs` are left to another one.
 
-        def add(**counts: Any) -> None:
+        With an error, the run has failed.
+        """
+        started_at = self._clock.now()
+
+        def add(**done: Any) -> None:
             with self._app.database.begin() as connection:
-                history.add_to_run(connection, run, **counts)
+                history.add_to_run(connection, run, RunRecord(started_at=started_at, **done))
 
         with run_scope():
             name_run(run)
             try:
                 yield add
             except DigestmailError as error:
-                add(trouble=str(error), ended_at=self._clock.now())
+                add(outcome=RunOutcome.FAILED, detail=str(error), ended_at=self._clock.now())
                 raise
+            if self._stop():
+                self._queue.put_now(*jobs)
 
 
 def _guarded(function: Callable[..., Any]) -> Callable[..., Any]:

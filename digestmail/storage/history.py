@@ -16,6 +16,7 @@ from digestmail.storage.upsert import insert as upsert
 
 KEPT: Final = timedelta(days=100)
 _OTHERS: Final = ""
+_BADNESS: Final = (RunOutcome.WELL, RunOutcome.TROUBLE, RunOutcome.FAILED)
 
 
 def begin_run(connection: Connection, now: datetime, seen_from: datetime | None = None) -> int:
@@ -48,29 +49,24 @@ def end_run(connection: Connection, number: int, record: RunRecord) -> None:
     )
 
 
-def add_to_run(
-    connection: Connection,
-    number: int | None,
-    *,
-    new_papers: int = 0,
-    editions: int = 0,
-    sent: int = 0,
-    trouble: str = "",
-    ended_at: datetime | None = None,
-) -> None:
-    """Add what a job did to the run that it belongs to; a run that ended ends later, or in trouble.
+def add_to_run(connection: Connection, number: int | None, part: RunRecord) -> None:
+    """Add what a job did to the run that it belongs to. The worst outcome stays, and the first detail.
 
     Nothing happens if there is no such run any more.
     """
     r = runs.c
-    added: dict[str, Any] = {"new_papers": new_papers, "editions": editions, "sent": sent}
-    values: dict[str, Any] = {name: r[name] + count for name, count in added.items() if count}
-    if ended_at is not None:
-        values |= {"ended_at": ended_at, "outcome": func.coalesce(r.outcome, RunOutcome.WELL)}
-    if trouble:
-        values |= {"detail": case((r.detail == "", trouble), else_=r.detail), "outcome": RunOutcome.TROUBLE}
-    if values:
-        connection.execute(update(runs).where(r.id == number).values(values))
+    values: dict[str, Any] = {
+        "new_papers": r.new_papers + part.new_papers,
+        "editions": r.editions + part.editions,
+        "sent": r.sent + part.sent,
+        "detail": case((r.detail == "", part.detail), else_=r.detail),
+    }
+    if part.outcome is not None:
+        better = [outcome for outcome in RunOutcome if _BADNESS.index(outcome) < _BADNESS.index(part.outcome)]
+        values["outcome"] = case((r.outcome.is_(None) | r.outcome.in_(better), part.outcome), else_=r.outcome)
+    if part.ended_at is not None:
+        values |= {"ended_at": part.ended_at, "database_bytes": part.database_bytes}
+    connection.execute(update(runs).where(r.id == number).values(values))
 
 
 def last_runs(connection: Connection, limit: int) -> tuple[RunRecord, ...]:

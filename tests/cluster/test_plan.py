@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from fakes import THURSDAY
 
-from digestmail.cluster.plan import JobKind, deliver_job, is_round_due, next_turn, publish_jobs, round_jobs
+from digestmail.cluster.plan import JobKind, deliver_job, is_round_due, next_turn, publish_job, round_jobs
 from digestmail.model.history import RunOutcome, RunRecord
 
 MINUTE = timedelta(minutes=1)
@@ -64,7 +64,7 @@ def test_each_source_is_a_job_and_sources_at_one_host_share_a_lock():
 def test_jobs_carry_names_and_numbers_only():
     jobs = [
         *round_jobs({"a": "https://one.example/feed"}, 7),
-        *publish_jobs(["daily"], 7),
+        publish_job("daily", 7),
         deliver_job(),
         next_turn(),
     ]

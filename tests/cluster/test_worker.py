@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from worker_fixture import fill, listed, standing
 from digestmail.app import App
 from digestmail.clock import SystemClock
 from digestmail.cluster import worker
-from digestmail.cluster.plan import Job, JobKind, deliver_job
+from digestmail.cluster.plan import Job, JobKind, deliver_job, is_round_due
 from digestmail.cluster.queue import JobQueue
 from digestmail.cluster.work import Work
 from digestmail.cluster.worker import run_worker
@@ -218,6 +218,32 @@ def test_a_job_whose_end_was_not_recorded_is_taken_up_because_the_worker_starts_
     assert "the end of a job was not recorded: connection lost" in caplog.text
     assert "jobs=1 of workers that are gone are taken up" in caplog.text
     assert site.is_done()
+
+
+def test_what_a_worker_did_not_finish_before_it_was_stopped_is_left_to_another_one(site):
+    with site.app(SystemClock(DAY)) as app:
+        jobs = Work(app, JobQueue(site.database), on_report=lambda *_, **__: None, stop=lambda: True, random=None)
+        jobs._read("papers", 1)
+        jobs._learn(1)
+        jobs._publish("daily", 1)
+    assert sorted(site.waiting()) == ["publish", "read", "train"]
+    with site.database.connect() as connection:
+        assert connection.execute(select(schema.editions)).first() is None
+
+
+def test_a_round_that_failed_is_repeated_after_ten_minutes(site):
+    with site.database.begin() as connection:
+        run = history.begin_run(connection, DAY)
+    with site.app(SystemClock(DAY)) as app:
+        app.epoch().note(5)
+        jobs = Work(app, JobQueue(site.database), on_report=lambda *_, **__: None, stop=lambda: False, random=None)
+        with pytest.raises(StorageError, match="put back from a backup"):
+            jobs._publish("daily", run)
+    failed = last_run(site.database)
+    assert failed.outcome == "failed"
+    assert "put back from a backup" in failed.detail
+    later = failed.started_at + timedelta(minutes=10)
+    assert is_round_due(later, [], failed, site.waiting(), is_gated=False)
 
 
 def test_an_edition_is_not_published_without_its_job(site):

@@ -32,6 +32,27 @@ def test_the_last_runs_come_latest_first_and_one_without_an_end_has_no_outcome(d
     assert (before.outcome, before.detail, before.database_bytes) == (RunOutcome.TROUBLE, "source arxiv: refused", 7)
 
 
+def part(**done) -> RunRecord:
+    return RunRecord(started_at=THURSDAY, **done)
+
+
+def test_jobs_add_up_to_a_run_with_the_worst_outcome_and_the_first_detail(database):
+    end = THURSDAY + timedelta(minutes=5)
+    with database.begin() as connection:
+        number = history.begin_run(connection, THURSDAY)
+        history.add_to_run(connection, number, part(new_papers=3, outcome=RunOutcome.WELL))
+        history.add_to_run(connection, number, part(new_papers=2, outcome=RunOutcome.TROUBLE, detail="arxiv: refused"))
+        history.add_to_run(connection, number, part(outcome=RunOutcome.FAILED, detail="no space left"))
+        history.add_to_run(connection, number, part(outcome=RunOutcome.WELL))
+        assert history.last_runs(connection, 1)[0].ended_at is None
+        history.add_to_run(connection, number, part(editions=1, ended_at=end, database_bytes=7))
+        history.add_to_run(connection, number, part(sent=4))
+        history.add_to_run(connection, number + 1, part(sent=4))
+        (found,) = history.last_runs(connection, 5)
+    assert (found.new_papers, found.editions, found.sent, found.database_bytes) == (5, 1, 4, 7)
+    assert (found.outcome, found.detail, found.ended_at) == (RunOutcome.FAILED, "arxiv: refused", end)
+
+
 def test_the_first_measured_run_is_one_that_ended_within_the_time(database):
     run(database, THURSDAY - 40 * DAY, outcome=RunOutcome.WELL, database_bytes=1)
     run(database, THURSDAY - 9 * DAY)
