@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Procrastinate 3.10.0, a synchronous task that queues another job in a transaction of its own psycopg connection:
+# Procrastinate 3.10.0, a synchronous task that queues another job over a psycopg connection that it opened:
 # `app.configure_task("other", connection=connection).defer()`, as the documentation of `configure` shows.
 # Expected: the app has a PsycopgConnector, which `configure` names as supported, so this works in a worker as it does
 #   outside of one.

@@ -6,7 +6,7 @@ https://procrastinate.readthedocs.io. Its tables are in a PostgreSQL schema of t
 from __future__ import annotations
 
 from collections.abc import Iterable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from importlib.metadata import version
 from typing import Final
 
@@ -66,7 +66,10 @@ class JobQueue:
         job_schema.prepare(self._database, SchemaManager.get_schema(), version("procrastinate"))
 
     def put(self, connection: Connection, jobs: Iterable[Job]) -> None:
-        """Queue jobs in the caller's transaction, except those of which one is to wait at a time and one does."""
+        """Queue jobs in the caller's transaction, except those of which one is to wait at a time and one does.
+
+        Raises StorageError.
+        """
         raw = job_schema.inside(connection)
         for job in jobs:
             deferrer = self._in_transaction.configure_task(
@@ -78,14 +81,13 @@ class JobQueue:
                 schedule_in={"seconds": job.delay} if job.delay else None,
                 connection=raw,
             )
-            if job.once is None:
-                deferrer.defer(**job.names)
-                continue
             try:
-                with connection.begin_nested():
+                with connection.begin_nested() if job.once else nullcontext():
                     deferrer.defer(**job.names)
             except AlreadyEnqueued:
                 continue
+            except ConnectorException as error:
+                raise StorageError(f"the job {job.kind} was not queued: {reason(error)}") from error
 
     def put_now(self, *jobs: Job) -> None:
         """Queue jobs in a transaction of their own. Raises StorageError."""

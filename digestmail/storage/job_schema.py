@@ -34,7 +34,8 @@ def prepare(database: Database, script: str, version: str) -> None:
                 f"the jobs in the database are those of Procrastinate {known}, and this machine has {version}: "
                 "install the same version of digestmail[cluster] on every machine"
             )
-        connection.execute(text(f"DROP SCHEMA IF EXISTS {SCHEMA} CASCADE"))
+        if known is not None:
+            connection.execute(text(f"DROP SCHEMA {SCHEMA} CASCADE"))
         connection.execute(text(f"CREATE SCHEMA {SCHEMA}"))
         cursor = inside(connection).cursor()
         cursor.execute(script)  # without parameters, so that psycopg takes many statements, and % as it is

@@ -80,6 +80,23 @@ def test_the_tables_are_created_once_by_many_workers_and_anew_for_a_newer_versio
     assert jobs(database) == []
 
 
+def test_a_job_that_cannot_be_queued_is_an_error_that_says_why(database, queue):
+    with database.begin() as connection:
+        connection.execute(text("DROP TABLE digestmail_jobs.procrastinate_jobs CASCADE"))
+    for job in (deliver_job(), next_turn()):
+        with pytest.raises(StorageError, match=r"the job deliver was not queued: .*procrastinate_jobs"):
+            queue.put_now(job)
+
+
+def test_a_schema_of_this_name_that_is_not_ours_is_left_alone(database):
+    with database.begin() as connection:
+        connection.execute(text("CREATE SCHEMA digestmail_jobs CREATE TABLE mine (id integer)"))
+    with pytest.raises(StorageError, match="already exists"):
+        JobQueue(database).prepare()
+    with database.connect() as connection:
+        assert connection.execute(text("SELECT count(*) FROM digestmail_jobs.mine")).scalar() == 0
+
+
 def test_the_tables_of_a_newer_version_are_left_alone(database, queue):
     queue.put_now(deliver_job())
     with database.begin() as connection:

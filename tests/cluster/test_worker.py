@@ -56,7 +56,7 @@ class Site:
     receiver: Receiver
 
     def app(self, clock: SystemClock | None = None) -> App:
-        """Return the app of one worker, with connections of its own."""
+        """Return the app of one worker, with separate connections."""
         return App(load(self.path / "config.toml"), self.path, clock or SystemClock())
 
     def fill(self, count: int) -> None:
