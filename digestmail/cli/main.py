@@ -46,7 +46,7 @@ COMMANDS: Final = {
     ),
     "worker": Lazy(
         CommandPlace("worker"),
-        "Share the work with other workers, on this machine and others, until SIGTERM. Needs PostgreSQL.",
+        "Share the work with other workers, on this machine and others, until SIGTERM.",
     ),
     "web": Lazy(CommandPlace("servers"), "Serve the web pages, feeds and API over HTTP until SIGTERM."),
     "preview": Lazy(CommandPlace("servers"), "Show an email in the browser as subscribers receive it."),
