@@ -34,8 +34,8 @@ def worker(
 ) -> None:
     """Share the work with other workers, on this machine and others, until SIGTERM.
 
-    Workers collect, publish and deliver as `digestmail up` does, each taking one job at a time. They need PostgreSQL and
-    the extra digestmail[cluster]. For web pages and bounces, run `digestmail up --no-run` on one of the machines.
+    Workers collect, publish and deliver as `digestmail up` does, each taking one job at a time. They need PostgreSQL
+    and the extra digestmail[cluster]. For web pages and bounces, run `digestmail up --no-run` on one of the machines.
     """
     from digestmail.cluster.plan import JobKind
     from digestmail.config.load import load
