@@ -51,7 +51,6 @@ host = "127.0.0.1"
 port = {port}
 security = "none"
 connections = 16
-messages_per_connection = 100000
 [network]
 allow_private_hosts = ["127.0.0.1"]
 [[sources]]
@@ -174,7 +173,6 @@ def measure(cluster: Cluster, directory: Path, count: int) -> Iterator[Figure]:
     cost = (used.workers + used.postgresql) / READERS * 1000
     yield Figure(f"{name}: CPU of workers and PostgreSQL a message", round(cost, 3), "ms", "-", holds=True)
     yield Figure(f"{name}: write-ahead log a message", logged // READERS, "bytes", "-", holds=True)
-    yield Figure(f"{name}: table and indexes a delivery", _size(rows) // READERS, "bytes", "-", holds=True)
     yield Figure(f"{name}: connections to PostgreSQL", connections, "", "-", holds=True)
 
 

@@ -23,7 +23,8 @@ from digestmail.transports.base import Pipelining, Transport
 
 _GRANTED = timedelta(minutes=5)
 """How long a worker may use its connections after a claim. Those of a worker that dies are free after this."""
-_RENEWED = timedelta(minutes=1)
+_RENEWED = timedelta(seconds=10)
+"""So soon after another worker started, this one leaves it its share."""
 _FOR_NOTICES = 2
 """Connections for a run that sends only notices: the others stay free for a mailing that starts meanwhile."""
 

@@ -5,6 +5,7 @@ A key is `relay:NAME` or `domain:NAME`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -161,23 +162,24 @@ class _Rate:
 def lease_connections(
     connection: Connection, worker: str, wishes: Mapping[str, int], now: datetime, lease: timedelta
 ) -> dict[str, int]:
-    """Lease connections of each key to `worker`: the limit, minus those of other workers.
+    """Lease connections of each key to `worker`: the limit, minus those of other workers, but at most an equal share.
 
-    `wishes` maps keys to limits. A repeated call before `lease` ends keeps the worker's connections and adds released
-    ones. A worker always gets at least one.
+    `wishes` maps keys to limits. With a repeated call before `lease` ends, the worker takes released connections, and
+    leaves those above its share to workers that came later. A worker always gets at least one.
     """
     granted: dict[str, int] = {}
     for key in sorted(wishes):
         _row(connection, key, now)  # locks the row, so that one worker counts at a time
-        others = connection.execute(
-            select(func.coalesce(func.sum(connection_leases.c.connections), 0)).where(
+        workers, others = connection.execute(
+            select(func.count(), func.coalesce(func.sum(connection_leases.c.connections), 0)).where(
                 connection_leases.c.key == key,
                 connection_leases.c.worker != worker,
                 connection_leases.c.until > now,
                 connection_leases.c.until <= now + lease + SKEW,
             )
-        ).scalar_one()
-        granted[key] = max(wishes[key] - int(others), 1)
+        ).one()
+        share = math.ceil(wishes[key] / (workers + 1))
+        granted[key] = max(min(wishes[key] - int(others), share), 1)
         values = {"connections": granted[key], "until": now + lease}
         row = insert(connection, connection_leases).values(key=key, worker=worker, **values)
         connection.execute(row.on_conflict_do_update(index_elements=["key", "worker"], set_=values))

@@ -277,6 +277,8 @@ def test_workers_share_the_connections_of_a_relay(database):
     with database.begin() as connection:
         assert rates.lease_connections(connection, "one", {"relay:a": 5}, now, lease) == {"relay:a": 5}
         assert rates.lease_connections(connection, "two", {"relay:a": 5}, now, lease) == {"relay:a": 1}
+        assert rates.lease_connections(connection, "one", {"relay:a": 5}, now, lease) == {"relay:a": 3}
+        assert rates.lease_connections(connection, "two", {"relay:a": 5}, now, lease) == {"relay:a": 2}
         rates.release_connections(connection, "one", now)
         assert rates.lease_connections(connection, "two", {"relay:a": 5}, now, lease) == {"relay:a": 5}
         assert rates.lease_connections(connection, "three", {"relay:a": 5}, now + lease, lease) == {"relay:a": 5}
