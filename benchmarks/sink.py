@@ -43,7 +43,7 @@ def light_sink(directory: Path) -> Iterator[int | None]:
         return
     program, port = directory / "light_sink", free_port()
     subprocess.run([compiler, "-O2", "-o", program, Path(__file__).with_name("light_sink.c")], check=True)
-    with _running([str(program), str(port)], port):
+    with running([str(program), str(port)], port):
         yield port
 
 
