@@ -32,7 +32,6 @@ from benchmarks.smtp import postgresql
 from digestmail.app import App
 from digestmail.clock import SystemClock
 from digestmail.cluster.plan import deliver_job
-from digestmail.cluster.queue import JobQueue
 from digestmail.config.load import load
 from digestmail.storage.database import Database
 
@@ -80,6 +79,8 @@ class Cluster:
     def __init__(self, mailing: Mailing, url: str, directory: Path, port: int) -> None:
         """Write the configuration of the workers. The mail server is at `port`."""
         self.mailing = mailing
+        from digestmail.cluster.queue import JobQueue  # psycopg starts a program when it is imported
+
         self.queue = JobQueue(mailing.database)
         self._directory = directory
         (directory / "config.toml").write_text(CONFIG.format(url=url, port=port), "utf-8")
