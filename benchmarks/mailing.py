@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -29,6 +28,7 @@ from digestmail.model.reports import DeliverReport
 from digestmail.storage.database import Database
 from digestmail.storage.schema import Moment
 from digestmail.transports.smtp.client import SmtpTransport
+from digestmail.wiring.mail import threads_for
 
 SENDER = Sender(mailbox="Papers <digest@example.org>", domain="example.org", base_url="https://digest.example.org")
 WORDS = "We look at how a model of modest size decides which of its layers a question needs.\n"
@@ -117,7 +117,7 @@ class Mailing:
         return Worker(
             self.database,
             [relay],
-            Composers(editions=composer, notices=composer, threads=(os.cpu_count() or 1) if signers else 0),
+            Composers(editions=composer, notices=composer, threads=threads_for(signers)),
             self.clock,
             rules,
             self._epoch,

@@ -30,7 +30,7 @@ class Composers:
     editions: MessageComposer[Delivery]
     notices: MessageComposer[Notice]
     threads: int = 0
-    """How many threads compose editions ahead, because their messages are signed; 0: none."""
+    """How many threads compose editions ahead, because signing takes longer than sending; 0: none."""
 
     def write(self, claimed: ClaimedMessage, now: datetime) -> tuple[Envelope, bytes] | None:
         """Compose with the composer for this kind of message; see `MessageComposer`."""

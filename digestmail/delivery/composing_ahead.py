@@ -1,7 +1,7 @@
-"""Compose signed messages ahead, in threads: a signature takes longer than everything else about a message.
+"""Compose messages ahead, in threads, if they are signed with RSA, which takes longer than all else about a message.
 
-The libraries let other threads run while they sign and hash. So the event loop sends one message while the next ones
-are composed. Without signatures, threads would only wait for each other, and nothing is composed ahead.
+The library lets other threads run while it signs. So the event loop sends one message while the next ones are composed.
+Without such signatures, threads would mostly wait for each other, and nothing is composed ahead.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from digestmail.delivery.edition_composer import EditionComposer
 from digestmail.delivery.notice_composer import NoticeComposer, NoticeOrigin
 from digestmail.delivery.outcomes import Rules
 from digestmail.delivery.pacing import DomainLimit, DomainLimits
-from digestmail.mail.dkim import Signer
+from digestmail.mail.dkim import Algorithm, Signer
 from digestmail.mail.link_tokens import LinkTokens
 from digestmail.mail.message_headers import Sender
 from digestmail.mail.render import Renderer
@@ -94,8 +94,14 @@ def composers(
     return Composers(
         editions=edition_composer(config, database, writer, tokens),
         notices=notice_composer(config, database, writer, digests, tokens, links),
-        threads=os.cpu_count() or 1 if writer.signers else 0,
+        threads=threads_for(writer.signers),
     )
+
+
+def threads_for(signers: Sequence[Signer]) -> int:
+    """Return how many threads compose messages: as many as there are cores if signing takes longer than sending."""
+    is_slow = any(signer.algorithm is Algorithm.RSA for signer in signers)
+    return os.cpu_count() or 1 if is_slow else 0
 
 
 def transports(config: Config, base: Path, database: Database, clock: Clock) -> tuple[Transport, ...]:
