@@ -1,4 +1,4 @@
-"""Messages with slow signatures are composed ahead, in threads: the same messages arrive, and only a few wait in memory."""
+"""Messages with slow signatures are composed ahead, in threads: each arrives once, and only a few wait in memory."""
 
 from __future__ import annotations
 
