@@ -64,11 +64,17 @@ def checked_subscription(digests: Sequence[Digest], one: Subscription) -> Subscr
                 "digest %(digest)s has no topic %(topic)s",
                 digest=repr(one.digest),
                 topic=repr(topic),
-                operator_text=f"digest {one.digest!r} has no topic {topic!r}{_hint(topic, known)}",
+                operator_text=f"digest {one.digest!r} has no topic {topic!r}{_topic_hint(topic, known)}",
             )
     if one.hour is not None and not 0 <= one.hour <= LAST_HOUR:
         raise SubscriptionError("the hour must be a number from 0 to 23")
     return replace(one, topics=tuple(topic for topic in known if topic in topics))
+
+
+def _topic_hint(topic: str, known: Sequence[str]) -> str:
+    if not known:
+        return ": it offers none; list some in topics of its [[digests]] table"
+    return _hint(topic, known)
 
 
 def cadence_from(text: str) -> Cadence | None:

@@ -182,6 +182,14 @@ def test_preview_leaves_with_1_when_a_rule_is_broken(site):
     assert not json.loads((site / "out" / "rules.json").read_text("utf-8"))["passed"]
 
 
+def test_a_topic_that_the_digest_does_not_offer_is_named_with_what_to_do(site):
+    words = ("subscribers", "add", "a@example.org", "--digest", "daily", "--topic", "Robots")
+    assert "has no topic 'Robots'; there are: Agents" in digestmail(site, *words, status=1)
+    path = site / "config.toml"
+    path.write_text(path.read_text("utf-8").replace('topics = ["Agents"]', ""), "utf-8")
+    assert "it offers none; list some in topics of its [[digests]] table" in digestmail(site, *words, status=1)
+
+
 def test_preview_says_what_does_not_exist(site):
     assert "there is no digest 'x'" in digestmail(site, "preview", "--digest", "x", "--output", "out", status=1)
     assert "there is no edition" in digestmail(site, "preview", "--edition", "2020-01-01", "--output", "o", status=1)
