@@ -19,7 +19,7 @@ PEOPLE = 150
 
 
 class Composer(PlainMessages):
-    """Composes in any thread, notes in which, and may fail for somebody."""
+    """Composes in any thread, notes in which, and may fail for one reader."""
 
     def __init__(self, *failing: Exception) -> None:
         super().__init__(520)
