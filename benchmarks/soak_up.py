@@ -178,7 +178,7 @@ class Service:
         start = self._clock.now()
         jobs = [*_every(self._rhythm.look, start, end, self._daemon._look)]  # noqa: SLF001 - APScheduler calls them
         jobs += _every(self._rhythm.run, start, end, self._daemon._run)  # noqa: SLF001 - as above
-        jobs += [(next_fire(digest.schedule, start), self._daemon._run) for digest in self.app.digests]  # noqa: SLF001
+        jobs += [(next_fire(digest.schedule, start), self._daemon._run) for digest in self.app.digests]  # noqa: SLF001 - as above
         jobs += [(end, self._daemon._tidy), (end, self._read_bounces)]  # noqa: SLF001 - as above
         for at, job in sorted(jobs, key=lambda pair: pair[0]):
             self._clock.time = max(self._clock.now(), at)
