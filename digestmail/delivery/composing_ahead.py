@@ -1,13 +1,17 @@
-"""Compose messages ahead, in threads, if they are signed with RSA, which takes longer than all else about a message.
+"""Compose several messages at once, or ahead in threads.
 
-The library lets other threads run while it signs. So the event loop sends one message while the next ones are composed.
-Without such signatures, threads would mostly wait for each other, and nothing is composed ahead.
+In between sending and recording, a message takes twice as long to compose: the processor has to fetch the code and the
+data for it each time. So the event loop composes those that are sent in a moment one after the other.
+
+Messages that are signed with RSA are composed ahead, in threads, because a signature takes longer than all else about a
+message, and the library lets other threads run while it signs. Without such signatures, threads would mostly wait for
+each other.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import datetime
@@ -54,7 +58,7 @@ class ComposingAhead:
         self._started = {one for one in self._started if one.state in {MessageState.INTENDED, MessageState.READY}}
         room = _AHEAD * connections - len(self._started)
         now = self._clock.now()
-        fresh = (one for one in self._queue.next_intended() if one.ahead is None and isinstance(one.claimed, Delivery))
+        fresh = not_composed(self._queue)
         while batch := list(islice(fresh, max(min(_BATCH, room), 0))):
             room -= len(batch)
             for message in batch:
@@ -67,14 +71,24 @@ class ComposingAhead:
         await asyncio.to_thread(self._threads.shutdown, cancel_futures=True)
 
     def _compose(self, batch: list[QueuedMessage], now: datetime) -> None:
-        for message in batch:
-            ahead = message.ahead
-            if ahead is None or message.state is MessageState.RESOLVED:
-                continue
-            try:
-                ahead.composed = self._composers.write(message.claimed, now)
-            except Exception as error:  # noqa: BLE001 - raised again where messages are composed without threads
-                ahead.error = error
-            ahead.is_done = True
+        compose(self._composers, batch, now)
         with suppress(RuntimeError):  # the event loop has ended
             self._loop.call_soon_threadsafe(self._on_composed)
+
+
+def not_composed(queue: MessageQueue) -> Iterator[QueuedMessage]:
+    """Yield the INTENDED messages of editions that are not being composed. A notice is composed when it is sent."""
+    return (one for one in queue.next_intended() if one.ahead is None and isinstance(one.claimed, Delivery))
+
+
+def compose(composers: Composers, messages: Iterable[QueuedMessage], now: datetime) -> None:
+    """Compose messages, except those that are RESOLVED. What fails concerns its message only."""
+    for message in messages:
+        if message.state is MessageState.RESOLVED:
+            continue
+        ahead = message.ahead = message.ahead or Composition()
+        try:
+            ahead.composed = composers.write(message.claimed, now)
+        except Exception as error:  # noqa: BLE001 - raised again when the message is taken
+            ahead.error = error
+        ahead.is_done = True

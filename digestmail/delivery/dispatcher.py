@@ -22,16 +22,17 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import islice
 from random import Random
 
 from digestmail.clock import Clock
 from digestmail.delivery import outcomes
 from digestmail.delivery.composers import Composers
-from digestmail.delivery.composing_ahead import ComposingAhead
+from digestmail.delivery.composing_ahead import ComposingAhead, compose, not_composed
 from digestmail.delivery.connections import LOST_TWICE, ConnectionPool
 from digestmail.delivery.intake import Intake
 from digestmail.delivery.lead import Lead
-from digestmail.delivery.message_queue import MessageQueue, QueuedMessage
+from digestmail.delivery.message_queue import Composition, MessageQueue, QueuedMessage
 from digestmail.delivery.outbox_writer import OutboxWriter
 from digestmail.delivery.outcomes import Rules
 from digestmail.delivery.relay_health import Finding, RelayHealth
@@ -154,22 +155,29 @@ class Dispatcher:
                 self._writer.submit(WriteBatch(record_intent=self._queue.pop_stale()))
             if message is None:
                 return None
-            if message.ahead is not None and not message.ahead.is_done:
+            composition = message.ahead or self._compose(message, now)
+            if not composition.is_done:
                 self._queue.put_back(message)  # it is composed in a moment, which wakes a connection
                 return None
             if self._ahead is not None:
                 self._ahead.took(self._most)
             message.started = self._clock.monotonic()
-            if message.is_composed or self._compose(message, now):
+            if self._use(composition, message, now):
                 return message
         return None
 
-    def _compose(self, message: QueuedMessage, now: datetime) -> bool:
-        """Compose a message; return False if that failed, which resolves it."""
+    def _compose(self, message: QueuedMessage, now: datetime) -> Composition:
+        """Compose a message, and if there are no threads for it, the next ones as well."""
+        message.ahead = composition = Composition()
+        others = islice(not_composed(self._queue), self._lead.at_once - 1) if self._ahead is None else ()
+        compose(self._composers, [message, *others], now)
+        return composition
+
+    def _use(self, composition: Composition, message: QueuedMessage, now: datetime) -> bool:
+        """Set what was composed for a message; return False if that failed, which resolves it."""
         claimed = message.claimed
         try:
-            ahead = message.ahead
-            composed = self._composers.write(claimed, now) if ahead is None else ahead.result()
+            composed = composition.result()
         except RenderError as error:
             self._record_result(message, TransportError(str(error)), now, message.started)
             if not isinstance(claimed, Notice):  # a notice has a template of its own, which says nothing of the others
@@ -185,7 +193,6 @@ class Dispatcher:
         else:
             if composed is not None:
                 message.envelope, message.message = composed
-                message.is_composed = True
                 return True
             self._queue.resolve(message)
             self._results.append((claimed, outcomes.no_longer_says_anything()))

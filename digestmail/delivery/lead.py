@@ -16,6 +16,10 @@ MOST: Final = 1000
 """Messages in all."""
 _SECONDS: Final = 0.1
 _COMMITS: Final = 3
+_MOMENT: Final = 0.01
+"""Seconds. Messages that are sent within it are composed at once."""
+MOST_AT_ONCE: Final = 16
+"""They are in memory until they are sent, up to 100 KB each."""
 _WINDOW: Final = 0.05
 """Seconds after which the rate is measured again."""
 
@@ -42,3 +46,8 @@ class Lead:
     def most(self, connections: int) -> int:
         """Return how many messages may be ahead."""
         return max(FEWEST * connections, min(round(self._rate * self._seconds), MOST))
+
+    @property
+    def at_once(self) -> int:
+        """How many messages should be composed at once."""
+        return max(1, min(int(self._rate * _MOMENT), MOST_AT_ONCE))

@@ -51,7 +51,7 @@ class TakenBy(Protocol):
 
 @dataclass(slots=True)
 class Composition:
-    """What becomes of a message that is composed in another thread."""
+    """What becomes of a message that is composed before a connection takes it."""
 
     is_done: bool = False
     composed: tuple[Envelope, bytes] | None = None
@@ -73,7 +73,6 @@ class QueuedMessage:
         "claimed",
         "envelope",
         "intended_at",
-        "is_composed",
         "is_recalled",
         "losses",
         "message",
@@ -91,7 +90,6 @@ class QueuedMessage:
         self.state = MessageState.CLAIMED
         self.intended_at: datetime
         self.is_recalled = False
-        self.is_composed = False
         self.ahead: Composition | None = None
         self.losses = 0
         """How many connections were lost while they had it."""

@@ -2,7 +2,7 @@
 
 import pytest
 
-from digestmail.delivery.lead import FEWEST, MOST, Lead
+from digestmail.delivery.lead import FEWEST, MOST, MOST_AT_ONCE, Lead
 
 
 def test_a_few_for_each_connection_before_anything_is_known():
@@ -42,3 +42,15 @@ def test_a_database_that_becomes_slow_lets_more_go_ahead():
         at += 0.3
         lead.on_commit(100, 0.3, at)
     assert lead.most(1) > 2 * quick
+
+
+@pytest.mark.parametrize(
+    ("rate", "at_once"), [(10, 1), (150, 1), (850, 8), (9_000, MOST_AT_ONCE)], ids=["slow", "some", "many", "the most"]
+)
+def test_as_many_are_composed_at_once_as_are_sent_in_a_moment(rate, at_once):
+    """A message that waits for a slow server is composed when it is sent, so that it has the date of then."""
+    lead = Lead(0.0)
+    assert lead.at_once == 1
+    for step in range(1, 41):
+        lead.on_commit(rate // 10, 0.002, step / 10)
+    assert lead.at_once == at_once
