@@ -68,8 +68,7 @@ def pace(
 ) -> tuple[list[ClaimedMessage], list[tuple[ClaimedMessage, datetime]]]:
     """Book what is limited; return what may go now, and when the rest may ask again."""
     when: dict[Claim, datetime] = {}
-    # In one order, for each key's row is locked until the commit: two workers must not wait for each other.
-    for key, held in sorted(_by_key(claimed, speed, relay).items()):
+    for key, held in _by_key(claimed, speed, relay).items():
         booked, next_at = rates.reserve(connection, key, speed[key], len(held), now, _SOON)
         for number, message in enumerate(held[booked:]):
             place = message.claim

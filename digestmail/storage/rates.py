@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy import Connection, delete, func, select, text, update
 
 from digestmail.schedule.moments import LONGEST_PAUSE, SKEW, age, bounded, is_ahead, is_credible, is_recent
 from digestmail.storage.schema import connection_leases, rates
@@ -135,13 +135,20 @@ def resume(connection: Connection) -> int:
 
 
 def _row(connection: Connection, key: str, now: datetime) -> _Rate:
+    """Return the row of `key`. No other transaction changes any key before this one ends.
+
+    A transaction slows keys down, books messages and leases connections one after the other. If it locked single rows,
+    two workers could wait for each other.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("LOCK TABLE rates IN SHARE ROW EXCLUSIVE MODE"))
     connection.execute(
         insert(connection, rates)
         .values(key=key, next_at=now, factor=1.0)
         .on_conflict_do_nothing(index_elements=["key"])
     )
     row = connection.execute(
-        select(rates.c.next_at, rates.c.factor, rates.c.slowed_at).where(rates.c.key == key).with_for_update()
+        select(rates.c.next_at, rates.c.factor, rates.c.slowed_at).where(rates.c.key == key)
     ).one()
     if not is_credible(row.next_at, now, LONGEST_PAUSE):
         connection.execute(update(rates).where(rates.c.key == key).values(next_at=now))
@@ -169,7 +176,7 @@ def lease_connections(
     """
     granted: dict[str, int] = {}
     for key in sorted(wishes):
-        _row(connection, key, now)  # locks the row, so that one worker counts at a time
+        _row(connection, key, now)  # so that one worker counts at a time
         workers, others = connection.execute(
             select(func.count(), func.coalesce(func.sum(connection_leases.c.connections), 0)).where(
                 connection_leases.c.key == key,

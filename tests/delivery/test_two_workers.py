@@ -15,15 +15,15 @@ import pytest
 from crash_worker import PlainMessages
 from fakes import THURSDAY, FakeClock
 from receiving import receiver
-from sqlalchemy import event
+from sqlalchemy import select, text
 from worker_fixture import both, fill, listed, smtp, standing, worker
 
 from digestmail.delivery import intake
 from digestmail.delivery.claim_policy import ClaimPolicy
-from digestmail.delivery.pacing import DomainLimit, DomainLimits, pace
-from digestmail.model.deliveries import Delivery, DeliveryState
+from digestmail.delivery.pacing import DomainLimit, DomainLimits
 from digestmail.storage import rates
 from digestmail.storage.database import Database
+from digestmail.storage.schema import rates as rates_table
 from digestmail.text.addresses import domain_of
 from digestmail.transports.base import Receipt
 
@@ -167,38 +167,33 @@ def test_two_workers_together_keep_to_every_rate_and_number_of_connections(datab
     assert "the outbox writer retries" not in caplog.text
 
 
-def test_rates_are_booked_in_one_order_whatever_was_claimed_first(database):
-    """Two transactions that lock the same rows in two orders wait for each other."""
-    speed = {"domain:a.example": 1.0, "domain:b.example": 1.0, "relay:smtp": 1.0}
-    orders = []
-    for domains in (("b.example", "a.example"), ("a.example", "b.example")):
-        claimed = [delivery(number, domain) for number, domain in enumerate(domains)]
-        locked = []
+def test_two_transactions_that_use_the_same_rates_in_two_orders_do_not_wait_for_each_other(postgresql_url):
+    """One slows the relay down and then books for a domain, while the other books for both, in order."""
+    step = timedelta(seconds=1)
+    database = Database.open(postgresql_url, base=Path())
 
-        def note(_connection, _cursor, _statement, values, *_, locked=locked) -> None:
-            locked += [value for value in (values.values() if isinstance(values, dict) else values) if value in speed]
-
-        event.listen(database.engine, "before_cursor_execute", note)
+    def book(*keys: str) -> None:
         with database.begin() as connection:
-            pace(connection, claimed, speed, "smtp", THURSDAY)
-        event.remove(database.engine, "before_cursor_execute", note)
-        orders.append(list(dict.fromkeys(locked)))
-    assert orders[0] == orders[1] == sorted(orders[0])
-    assert set(orders[0]) == set(speed)
+            for key in keys:
+                rates.reserve(connection, key, 1.0, 1, THURSDAY, step)
 
-
-def delivery(number: int, domain: str) -> Delivery:
-    return Delivery(
-        edition_id=1,
-        subscriber_id=number,
-        segment_id=1,
-        state=DeliveryState.QUEUED,
-        attempts=1,
-        fence=1,
-        queued_at=THURSDAY,
-        address=f"p{number}@{domain}",
-        wanted=True,
-    )
+    with ThreadPoolExecutor(1) as threads:
+        with database.begin() as connection:
+            rates.reserve(connection, "relay:smtp", 1.0, 1, THURSDAY, step)
+            other = threads.submit(book, "domain:a.example", "relay:smtp")
+            with database.engine.connect() as watching:
+                blocked = text(
+                    "SELECT count(*) FROM pg_stat_activity"
+                    " WHERE wait_event_type = 'Lock' AND datname = current_database()"
+                )
+                while not watching.execute(blocked).scalar() and not other.done():
+                    watching.rollback()
+            rates.reserve(connection, "domain:a.example", 1.0, 1, THURSDAY, step)
+        other.result()
+    with database.connect() as connection:
+        rows = {row.key: row.next_at for row in connection.execute(select(rates_table))}
+    assert rows == dict.fromkeys(["domain:a.example", "relay:smtp"], THURSDAY + 2 * step)
+    database.close()
 
 
 def test_a_worker_makes_room_for_one_that_comes_later(database, tmp_path, monkeypatch):
