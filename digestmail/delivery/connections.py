@@ -95,7 +95,7 @@ class ConnectionPool:
             task.add_done_callback(self._on_done)
 
     def set_limit(self, most: int) -> None:
-        """Have at most `most` from now on. A connection too many ends when it would be reopened."""
+        """Have at most `most` from now on. A connection too many ends when it would wait, or be reopened."""
         self._most = most
 
     def narrow(self, wave: int) -> bool:
@@ -108,6 +108,10 @@ class ConnectionPool:
             self._most = max(len(self._tasks) - max(len(self._tasks) // _NARROWER, 1), 1)
             self.wave += 1
             self._listener.on_narrowed(self._most)
+        return self.leave()
+
+    def leave(self) -> bool:
+        """Return whether the caller's connection should end, because there are too many."""
         if len(self._tasks) - self._leaving <= self._most:
             return False
         self._leaving += 1

@@ -136,7 +136,7 @@ class Dispatcher:
         """Wait for the next message; None when the connection should end."""
         while True:
             message = self.try_take()
-            if message is not None or self.is_finished:
+            if message is not None or self.is_finished or self._connections.leave():
                 return message
             waiter = self._loop.create_future()
             self._waiting.append(waiter)
@@ -349,6 +349,7 @@ class Dispatcher:
             most = min(most, self._most_accepted)
         self._most = most
         self._connections.set_limit(most)
+        self._wake(everyone=most < len(self._connections))
         self._queue.set_limits(grant.domains)
 
     def _observe(self, face: str, manner: Manner) -> None:

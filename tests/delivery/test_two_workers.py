@@ -196,7 +196,8 @@ def test_two_transactions_that_use_the_same_rates_in_two_orders_do_not_wait_for_
     database.close()
 
 
-def test_a_worker_makes_room_for_one_that_comes_later(database, tmp_path, monkeypatch):
+@pytest.mark.parametrize("messages_per_connection", [3, 1000], ids=["reopened", "waiting"])
+def test_a_worker_makes_room_for_one_that_comes_later(database, tmp_path, monkeypatch, messages_per_connection):
     """Its connections are counted anew after ten seconds, those of the relay and those of the domain."""
     monkeypatch.setattr(intake, "FIRST_CLAIM", 4)
     monkeypatch.setattr(intake, "MOST_CLAIMED", 4)
@@ -208,15 +209,16 @@ def test_a_worker_makes_room_for_one_that_comes_later(database, tmp_path, monkey
 
         def progress(finished: int) -> None:
             if finished == 20:
-                clock.time += timedelta(seconds=11)
+                later = clock.now() + timedelta(seconds=11)
                 with database.begin() as connection:
                     wishes = {"relay:smtp": 4, "domain:example.org": 3}
-                    granted = rates.lease_connections(connection, "another", wishes, clock.now(), timedelta(minutes=5))
+                    granted = rates.lease_connections(connection, "another", wishes, later, timedelta(minutes=5))
                 assert set(granted.values()) == {1}
+                clock.time = later
             if finished == 70:
                 server.most.clear()
 
-        relay = smtp(server.port, connections=4, messages_per_connection=3)
+        relay = smtp(server.port, connections=4, messages_per_connection=messages_per_connection)
         report = worker(database, [relay], clock, tmp_path / "epoch", limits=limits, progress=progress).deliver()
     assert report.sent == people
     assert server.most[""] == 2
