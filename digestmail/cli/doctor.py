@@ -139,7 +139,6 @@ def _read_sources(app: App) -> Iterator[ProbeFinding]:
 
 
 def _round_trip(app: App, installation: Installation, address: str) -> Iterator[ProbeFinding]:
-    from dataclasses import replace
 
     from digestmail.demo.sample import sample_edition
     from digestmail.doctor.round_trip import probe_round_trip
@@ -160,7 +159,7 @@ def _round_trip(app: App, installation: Installation, address: str) -> Iterator[
         now=app.wall_clock.now(),
         label=label,
     )
-    envelope = replace(test.envelope, sender=app.config.mail.bounce_address or test.envelope.sender)
+    envelope = test.envelope._replace(sender=app.config.mail.bounce_address or test.envelope.sender)
     yield from probe_round_trip(
         lambda: str(send_one(installation.transports[0], envelope, test.message).text),
         returned_mailbox(installation),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from typing import Protocol
 
 from digestmail.delivery.message_queue import QueuedMessage
@@ -22,7 +23,7 @@ log = logging.getLogger("digestmail.deliver")
 LOST_TWICE = 2
 """After this many lost connections, a message is deferred and the server is left alone for a while."""
 _REMEMBERED = 16
-"""Messages a connection remembers before it forgets the resolved ones; at most two are ever unresolved."""
+"""Messages a connection remembers; at most two are ever unresolved."""
 _NARROWER = 4
 """Each step closes a fourth of the connections: from sixteen to three in seven steps, and rarely one too many."""
 
@@ -182,7 +183,7 @@ class _ConnectionSource:
     def __init__(self, listener: PoolListener, pool: ConnectionPool) -> None:
         self._listener = listener
         self._pool = pool
-        self._taken: list[QueuedMessage] = []
+        self._taken: deque[QueuedMessage] = deque(maxlen=_REMEMBERED)
         self._is_leaving = False
         self.crowded_in: int | None = None
         """In which wave it took the last message, if the server said of it that there are too many connections."""
@@ -200,8 +201,6 @@ class _ConnectionSource:
         return self._is_leaving
 
     def _keep(self, message: QueuedMessage | None) -> QueuedMessage | None:
-        if len(self._taken) > _REMEMBERED:
-            self._taken = [one for one in self._taken if one.taken_by is self]
         if message is not None:
             message.taken_by = self
             message.wave = self._pool.wave

@@ -20,7 +20,6 @@ import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import islice
 from random import Random
@@ -39,11 +38,19 @@ from digestmail.delivery.relay_health import Finding, RelayHealth
 from digestmail.delivery.tally import Tally
 from digestmail.delivery.write_batch import ClaimRequest, Committed, Grant, Result, WriteBatch
 from digestmail.errors import DeliveryError, RenderError, StorageError, TransportError
-from digestmail.model.deliveries import ClaimedMessage, Manner, Notice
+from digestmail.model.deliveries import Attempted, ClaimedMessage, Manner, Notice
 from digestmail.model.reports import ASKED_TO_STOP
 from digestmail.storage.rates import Pause
 from digestmail.storage.servers import ServerObservation
-from digestmail.transports.base import NotSentError, NotTakenError, Pipelining, ThrottledError, Transport, Verdict
+from digestmail.transports.base import (
+    NotSentError,
+    NotTakenError,
+    Pipelining,
+    Receipt,
+    ThrottledError,
+    Transport,
+    Verdict,
+)
 
 log = logging.getLogger("digestmail.deliver")
 
@@ -179,35 +186,45 @@ class Dispatcher:
         try:
             composed = composition.result()
         except RenderError as error:
-            self._record_result(message, TransportError(str(error)), now, message.started)
+            self._record_error(message, TransportError(str(error)), now, message.started)
             if not isinstance(claimed, Notice):  # a notice has a template of its own, which says nothing of the others
                 self._halt(str(error))
         except DeliveryError as error:
-            self._record_result(message, error, now, message.started)
+            self._record_error(message, error, now, message.started)
         except Exception as error:
             # A bug met on one message must not cost the others theirs; it is logged with its traceback.
             log.exception("cannot compose %r", claimed.claim)
             text = f"unexpected {type(error).__name__}: {error}"
             failed = DeliveryError(text, code=None, permanent=False)
-            self._record_result(message, failed, now, message.started)
+            self._record_error(message, failed, now, message.started)
         else:
             if composed is not None:
                 message.envelope, message.message = composed
                 return True
-            self._queue.resolve(message)
-            self._results.append((claimed, outcomes.no_longer_says_anything()))
-            self._submit_soon()
+            self._record_result(message, outcomes.no_longer_says_anything())
         return False
 
     # -- what a verdict means -----------------------------------------------------------------------------------------
 
     def _on_verdict(self, message: QueuedMessage, verdict: Verdict) -> None:
-        if isinstance(verdict, NotSentError):
+        if isinstance(verdict, Receipt):
+            self._on_accepted(message, verdict)
+        elif isinstance(verdict, NotSentError):
             self._on_connection_lost(message, verdict)
         else:
             if not isinstance(verdict, TransportError):
                 self._connections.reset_failures()
             self._judge(message, verdict)
+
+    def _on_accepted(self, message: QueuedMessage, receipt: Receipt) -> None:
+        """Record what nearly always becomes of a message."""
+        self._connections.reset_failures()
+        if message.taken_by is not None:
+            message.taken_by.crowded_in = None
+            message.taken_by = None
+        at = self._clock.monotonic()
+        self._health.accept(message.claimed.address, at)
+        self._record_result(message, outcomes.accepted(receipt, _milliseconds(message, at)))
 
     def _on_connection_lost(self, message: QueuedMessage, error: NotSentError) -> None:
         """Send the message first over the next connection: nothing was delivered, and its intent is still valid."""
@@ -221,27 +238,33 @@ class Dispatcher:
         else:
             self._judge(message, TransportError(str(error), code=error.code))
 
-    def _judge(self, message: QueuedMessage, verdict: Verdict) -> None:
-        """Record what became of the message, and act on what that says about the server."""
+    def _judge(self, message: QueuedMessage, error: DeliveryError | TransportError) -> None:
+        """Record what became of a message that was not accepted, and act on what that says about the server."""
         crowded = False
-        if isinstance(verdict, ThrottledError):
+        if isinstance(error, ThrottledError):
             self._intake.expect_more()  # this message is due again in a moment
-            crowded = verdict.connections and len(self._connections) > 1
+            crowded = error.connections and len(self._connections) > 1
         if message.taken_by is not None:
             message.taken_by.crowded_in = message.wave if crowded else None
             message.taken_by = None
         now, at = self._clock.now(), self._clock.monotonic()
-        self._record_result(message, verdict, now, at)
-        finding = self._health.judge(message.claimed, verdict, now, at, crowded=crowded)
+        self._record_error(message, error, now, at)
+        finding = self._health.judge(message.claimed, error, now, at, crowded=crowded)
         if finding is not None:
             self._act_on(finding)
 
-    def _record_result(self, message: QueuedMessage, verdict: Verdict, now: datetime, at: float) -> None:
-        milliseconds = min(max(int((at - message.started) * 1000), 0), _LONGEST)
-        result = outcomes.attempted(message.claimed, verdict, self._rules, now, self._random, milliseconds)
-        if isinstance(verdict, TransportError) and verdict.pause is not None:
+    def _record_error(
+        self, message: QueuedMessage, error: DeliveryError | TransportError, now: datetime, at: float
+    ) -> None:
+        milliseconds = _milliseconds(message, at)
+        result = outcomes.not_accepted(message.claimed, error, self._rules, now, self._random, milliseconds)
+        if isinstance(error, TransportError) and error.pause is not None:
             # The message is certainly not at fault: it stays ahead, and another transport may have it at once.
-            result = replace(result, due_at=self._health.paused_until(verdict, now) if self._pause else now)
+            due_at = self._health.paused_until(error, now) if self._pause else now
+            result = result._replace(due_at=due_at)
+        self._record_result(message, result)
+
+    def _record_result(self, message: QueuedMessage, result: Attempted) -> None:
         self._queue.resolve(message)
         self._results.append((message.claimed, result))
         self._submit_soon()
@@ -304,12 +327,7 @@ class Dispatcher:
             self._tally.add(message, result, recorded=not committed.lost or message.claim not in committed.lost)
         if committed.reopened:
             self._tally.reopen(committed.reopened)
-        at, intended = committed.at, committed.intended
-        refused = [
-            message
-            for message in committed.requested
-            if not self._queue.commit_intent(claim := message.claim, at, accepted=claim in intended)
-        ]
+        refused = self._queue.commit_intents(committed.requested, committed.intended, committed.at)
         if refused:
             # The lease is nearly over, the subscriber has left, or another worker has it: the next claim decides.
             self._release(refused, self._clock.now())
@@ -421,3 +439,8 @@ class Dispatcher:
             due_at = max(now + self._pause, self._paused_until)
         with suppress(StorageError):
             self._release(self._queue.close(), due_at)
+
+
+def _milliseconds(message: QueuedMessage, at: float) -> int:
+    """Return how long the server took for a message."""
+    return min(max(int((at - message.started) * 1000), 0), _LONGEST)

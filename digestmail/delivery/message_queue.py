@@ -185,18 +185,24 @@ class MessageQueue:
         self._busy[domain] += 1
         return True
 
-    def commit_intent(self, claim: Claim, at: datetime, *, accepted: bool) -> bool:
-        """Move a message from READY to INTENDED; return False if it must be given back instead."""
-        message = self._ready.pop(claim, None)
-        if message is None:
-            return False
-        if not accepted or message.is_recalled:
-            self._leave(message)
-            return False
-        message.state = MessageState.INTENDED
-        message.intended_at = at
-        self._intended.append(message)
-        return True
+    def commit_intents(
+        self, requested: Iterable[ClaimedMessage], intended: frozenset[Claim], at: datetime
+    ) -> list[ClaimedMessage]:
+        """Move messages from READY to INTENDED; return those that must be given back instead."""
+        refused: list[ClaimedMessage] = []
+        for claimed in requested:
+            claim = claimed.claim
+            message = self._ready.pop(claim, None)
+            if message is None:
+                refused.append(claimed)
+            elif claim not in intended or message.is_recalled:
+                self._leave(message)
+                refused.append(claimed)
+            else:
+                message.state = MessageState.INTENDED
+                message.intended_at = at
+                self._intended.append(message)
+        return refused
 
     def forget_ready(self) -> None:
         """Forget the READY messages: their intents could not be committed."""

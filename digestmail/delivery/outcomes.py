@@ -9,12 +9,12 @@ from random import Random
 
 from digestmail.bounces.parsing.classify import classify_refusal
 from digestmail.delivery.backoff import next_attempt
-from digestmail.errors import DeliveryError
+from digestmail.errors import DeliveryError, TransportError
 from digestmail.model.deliveries import AmbiguousPolicy, Attempted, ClaimedMessage, Delivery, DeliveryState
 from digestmail.model.subscribers import BounceKind
 from digestmail.schedule.moments import age
 from digestmail.text.addresses import domain_of
-from digestmail.transports.base import OutcomeUnknownError, Receipt, ThrottledError, Verdict
+from digestmail.transports.base import OutcomeUnknownError, Receipt, ThrottledError
 
 PAUSE = timedelta(minutes=5)
 """How long things wait when the way out itself is broken."""
@@ -36,26 +36,32 @@ class Rules:
     ambiguous: AmbiguousPolicy
 
 
-def attempted(
-    message: ClaimedMessage, verdict: Verdict, rules: Rules, now: datetime, random: Random, milliseconds: int | None
+def accepted(receipt: Receipt, milliseconds: int) -> Attempted:
+    """Return what a message becomes that was accepted in `milliseconds`."""
+    return Attempted(DeliveryState.SENT, receipt.code, receipt.text, milliseconds=milliseconds)
+
+
+def not_accepted(
+    message: ClaimedMessage,
+    error: DeliveryError | TransportError,
+    rules: Rules,
+    now: datetime,
+    random: Random,
+    milliseconds: int | None,
 ) -> Attempted:
-    """Return what `delivery` becomes after an attempt that ended with `verdict` and took `milliseconds`."""
-    match verdict:
-        case Receipt(code=code, text=text):
-            return Attempted(state=DeliveryState.SENT, code=code, text=text, milliseconds=milliseconds)
+    """Return what a message becomes after an attempt that ended with `error` and took `milliseconds`."""
+    match error:
         case OutcomeUnknownError():
-            return unknown(message, str(verdict), rules, now, random, milliseconds)
+            return unknown(message, str(error), rules, now, random, milliseconds)
         case ThrottledError():
-            return _throttled(message, verdict, now, milliseconds)
+            return _throttled(message, error, now, milliseconds)
         case DeliveryError():
-            return _refused(message, verdict, rules, now, random, milliseconds)
-        case _ if verdict.code is not None and _is_given_up(message, rules, now):
+            return _refused(message, error, rules, now, random, milliseconds)
+        case _ if error.code is not None and _is_given_up(message, rules, now):
             # A reply to this message, for days: it must not stop every run for ever. It counts as no bounce.
-            return Attempted(
-                state=DeliveryState.FAILED, code=verdict.code, text=str(verdict), milliseconds=milliseconds
-            )
+            return Attempted(state=DeliveryState.FAILED, code=error.code, text=str(error), milliseconds=milliseconds)
         case _:
-            return deferred_by_relay(message, str(verdict), verdict.code, now, milliseconds)
+            return deferred_by_relay(message, str(error), error.code, now, milliseconds)
 
 
 def _is_given_up(message: ClaimedMessage, rules: Rules, now: datetime) -> bool:
@@ -193,15 +199,15 @@ def no_longer_says_anything() -> Attempted:
     return Attempted(state=DeliveryState.CANCELLED, text="no longer needed", begun=False)
 
 
-def throttle_key(verdict: Verdict, relay: str, address: str) -> str | None:
+def throttle_key(error: DeliveryError | TransportError, relay: str, address: str) -> str | None:
     """Return the key of the relay or domain that asks to be sent less (421, 450, 451, 4.7.x), if one does.
 
     What a ThrottledError asks for is measured, not halved; see `throttle`.
     """
-    if isinstance(verdict, Receipt | ThrottledError) or verdict.code is None or verdict.code // 100 != 4:  # noqa: PLR2004 - transient
+    if isinstance(error, ThrottledError) or error.code is None or error.code // 100 != 4:  # noqa: PLR2004 - transient
         return None
-    if verdict.code == 421:  # noqa: PLR2004 - the service itself (RFC 5321 section 4.2.3)
+    if error.code == 421:  # noqa: PLR2004 - the service itself (RFC 5321 section 4.2.3)
         return f"relay:{relay}"
-    if verdict.code in _SLOWER_CODES or _SLOWER.search(str(verdict)):
+    if error.code in _SLOWER_CODES or _SLOWER.search(str(error)):
         return f"domain:{domain_of(address)}"
     return None

@@ -11,7 +11,7 @@ from digestmail.delivery.common_refusal import DOMAINS, Suspicion
 from digestmail.delivery.throttle import PATIENCE, Throttle
 from digestmail.errors import DeliveryError, TransportError
 from digestmail.model.deliveries import ClaimedMessage
-from digestmail.transports.base import OutcomeUnknownError, Receipt, ThrottledError, Transport, Verdict
+from digestmail.transports.base import OutcomeUnknownError, ThrottledError, Transport
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,27 +39,33 @@ class RelayHealth:
         self._throttle = Throttle(at)
         self._suspicion = Suspicion(give_up)
 
+    def accept(self, address: str, at: float) -> None:
+        """Hear that a message to `address` was accepted."""
+        self._throttle.accept(at)
+        self._suspicion.accept(address)
+
     def judge(
-        self, message: ClaimedMessage, verdict: Verdict, now: datetime, at: float, *, crowded: bool
+        self,
+        message: ClaimedMessage,
+        error: DeliveryError | TransportError,
+        now: datetime,
+        at: float,
+        *,
+        crowded: bool,
     ) -> Finding | None:
-        """Return what follows from a verdict, or None if nothing does. `crowded`: one connection fewer will do."""
-        match verdict:
-            case Receipt():
-                self._throttle.accept(at)
-                self._suspicion.accept(message.address)
-                return None
-            case ThrottledError():
-                return self._throttled(verdict, at, crowded=crowded)
-        key = outcomes.throttle_key(verdict, self._transport.name, message.address)
+        """Return what follows if a message was not accepted, or None. `crowded`: one connection fewer will do."""
+        if isinstance(error, ThrottledError):
+            return self._throttled(error, at, crowded=crowded)
+        key = outcomes.throttle_key(error, self._transport.name, message.address)
         slow: dict[str, float | None] = {key: None} if key is not None else {}
-        if isinstance(verdict, DeliveryError) and not isinstance(verdict, OutcomeUnknownError):
-            alike = self._suspicion.refuse(message, verdict, now)
+        if isinstance(error, DeliveryError) and not isinstance(error, OutcomeUnknownError):
+            alike = self._suspicion.refuse(message, error, now)
             if alike:
                 said = (
                     f"recipients at {DOMAINS} domains were refused alike, so it is about us and none of them failed: "
-                    f"{verdict}"
+                    f"{error}"
                 )
-                return Finding(slow=slow, broken=TransportError(said, code=verdict.code), reopen=alike)
+                return Finding(slow=slow, broken=TransportError(said, code=error.code), reopen=alike)
         return Finding(slow=slow) if slow else None
 
     def _throttled(self, error: ThrottledError, at: float, *, crowded: bool) -> Finding | None:

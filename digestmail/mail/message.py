@@ -136,7 +136,7 @@ class MessageTemplate:
         if date.tzinfo is None:
             raise ValueError("naive datetime")
         to = to_wire_address(recipient, smtputf8=self._smtputf8)
-        token, day = tokens[TOKEN_SLOT], date_header(date.replace(microsecond=0))
+        token, day = tokens[TOKEN_SLOT], date_header(date)
         own = f"To: {to}\r\nDate: {day}\r\nMessage-ID: {message_id}\r\n".encode()
         own += _filled(self._unsubscribe, tokens)
         rest = [*self._text.rest(token), self._middle, *self._html.rest(token), _END]

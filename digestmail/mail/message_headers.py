@@ -110,9 +110,9 @@ def body_links(sender: Sender) -> tuple[str, str, str]:
 
 
 @lru_cache(maxsize=4)
-def date_header(second: datetime) -> str:
-    """Return the value of a Date header. It is cached, because thousands of messages share each second."""
-    return format_datetime(second)
+def date_header(date: datetime) -> str:
+    """Return the value of a Date header. It is cached, because messages that are composed at once share their date."""
+    return format_datetime(date)
 
 
 def _list_headers(title: str, digest: str, domain: str, contact: str) -> list[tuple[str, str]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache, partial
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from typing import Any, cast
 
 from sqlalchemy import Connection, Table, select
@@ -53,7 +53,8 @@ class _Outbox:
         self.table = table
         self._earlier = earlier
         self._key = key
-        self._claim_from = _CLAIM_PARTS - len(key) - 1
+        self._identity = attrgetter(*key, "fence")
+        self._attempt = attrgetter("attempts", *key, "fence")
         same = " AND ".join(f"d.{column} = t.{column}" for column in key)
         columns = dict.fromkeys((*key, "fence"), "int")
         self._lease_columns = {"until": "timestamptz"} | dict.fromkeys(key, "int")
@@ -91,7 +92,7 @@ class _Outbox:
     def intend(self, connection: Connection, claimed: Sequence[ClaimedMessage], until: datetime) -> frozenset[Claim]:
         """Return the claims whose intent is recorded."""
         moment = Moment().process_bind_param(until, connection.dialect)
-        rows = [(one.attempts, *one.claim[self._claim_from :], moment) for one in claimed]
+        rows = [(*self._attempt(one), moment) for one in claimed]
         if update_many(connection, self._intent, self._intent_columns, rows) == len(claimed):
             return frozenset(one.claim for one in claimed)
         current = self._current(connection, claimed)
@@ -117,7 +118,7 @@ class _Outbox:
     def reopen(self, connection: Connection, failed: Sequence[tuple[ClaimedMessage, Attempted]], now: datetime) -> int:
         """Reopen failed messages; return how many it reopened."""
         moment = partial(Moment().process_bind_param, dialect=connection.dialect)
-        rows = [(moment(result.due_at), *message.claim[self._claim_from :]) for message, result in failed]
+        rows = [(moment(result.due_at), *self._identity(message)) for message, result in failed]
         reopened = update_many(connection, self._reopen, self._reopen_columns, rows)
         lost: list[ClaimedMessage] = []
         if reopened != len(failed):
@@ -135,7 +136,7 @@ class _Outbox:
             result.code,
             storable_text(result.text) or None,
             result.milliseconds,
-            *message.claim[self._claim_from :],
+            *self._identity(message),
         )
 
     def _keep_attempts(
@@ -146,7 +147,7 @@ class _Outbox:
         if not results:
             return
         rows: list[dict[str, Any]] = [
-            dict[str, Any](zip(self._key.values(), message.claim[self._claim_from : -1], strict=True))
+            dict[str, Any](zip(self._key.values(), self._identity(message)[:-1], strict=True))
             | {
                 "number": message.attempts,
                 "state": result.kept,
@@ -164,14 +165,15 @@ class _Outbox:
         found: dict[Claim, DeliveryState] = {}
         columns = [self.table.c[name] for name in self._key]
         for some in chunks(claimed):
-            keys = zip(*(one.claim[self._claim_from : -1] for one in some), strict=True)
+            keys = zip(*(self._identity(one)[:-1] for one in some), strict=True)
             rows = connection.execute(
                 select(*columns, self.table.c.fence, self.table.c.state).where(
                     *(column.in_(set(values)) for column, values in zip(columns, keys, strict=True))
                 )
             )
             for *key, fence, state in rows:
-                found[cast("Claim", (*(0,) * self._claim_from, *key, fence))] = DeliveryState(state)
+                no_edition = (0,) * (_CLAIM_PARTS - len(key) - 1)
+                found[cast("Claim", (*no_edition, *key, fence))] = DeliveryState(state)
         return found
 
 

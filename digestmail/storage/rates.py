@@ -147,9 +147,7 @@ def _row(connection: Connection, key: str, now: datetime) -> _Rate:
         .values(key=key, next_at=now, factor=1.0)
         .on_conflict_do_nothing(index_elements=["key"])
     )
-    row = connection.execute(
-        select(rates.c.next_at, rates.c.factor, rates.c.slowed_at).where(rates.c.key == key)
-    ).one()
+    row = connection.execute(select(rates.c.next_at, rates.c.factor, rates.c.slowed_at).where(rates.c.key == key)).one()
     if not is_credible(row.next_at, now, LONGEST_PAUSE):
         connection.execute(update(rates).where(rates.c.key == key).values(next_at=now))
         return _Rate(next_at=now, factor=row.factor, slowed_at=row.slowed_at)

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from digestmail.errors import DeliveryError, TransportError
 from digestmail.model.deliveries import Envelope
 from digestmail.transports.smtp.manners import Manners
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Receipt:
+class Receipt(NamedTuple):
     """The next hop has taken responsibility for a message (RFC 5321 section 4.2.5)."""
 
     code: int

@@ -54,11 +54,15 @@ def queue(limits=LIMITS) -> MessageQueue:
     return MessageQueue(limits, lambda *_: None)
 
 
+def commit(waiting: MessageQueue, *claimed, at: datetime = NOW):
+    """Commit the intents of messages; return those that must be given back."""
+    return waiting.commit_intents(claimed, frozenset(one.claim for one in claimed), at)
+
+
 def intended(waiting: MessageQueue, most: int = 100, at: datetime = NOW):
     """Commit the intents of the next messages, and return them."""
     ready = waiting.make_ready(most)
-    for one in ready:
-        assert waiting.commit_intent(one.claim, at, accepted=True)
+    assert commit(waiting, *ready, at=at) == []
     return ready
 
 
@@ -76,7 +80,7 @@ def test_a_message_passes_its_states_in_order():
     assert (waiting.claimed, waiting.ahead) == (1, 0)
     assert waiting.make_ready(10) == [one]
     assert waiting.take(NOW) is None, "its intent is not committed"
-    assert waiting.commit_intent(one.claim, NOW, accepted=True)
+    assert commit(waiting, one) == []
     message = waiting.take(NOW)
     assert (message.claimed, message.state) == (one, MessageState.IN_FLIGHT)
     assert (waiting.claimed, waiting.ahead) == (0, 1)
@@ -110,7 +114,7 @@ def test_an_old_intent_is_renewed_before_the_message_is_sent(jump):
     assert waiting.stale == [one]
     assert waiting.pop_stale() == [one]
     assert waiting.stale == []
-    assert waiting.commit_intent(one.claim, NOW + jump, accepted=True)
+    assert commit(waiting, one, at=NOW + jump) == []
     assert waiting.take(NOW + jump + FRESH).claimed == one
 
 
@@ -118,12 +122,11 @@ def test_what_is_not_accepted_or_was_recalled_is_given_back_once():
     waiting = queue()
     waiting.add(deliveries("slow.example", "slow.example", "slow.example", "free.example"))
     refused, recalled, free = waiting.make_ready(10)
-    assert not waiting.commit_intent(refused.claim, NOW, accepted=False)
+    assert waiting.commit_intents([refused], frozenset(), NOW) == [refused]
     (late,) = waiting.make_ready(10)
-    assert waiting.commit_intent(late.claim, NOW, accepted=True)
+    assert commit(waiting, late) == []
     assert waiting.recall() == [late]
-    for one in (recalled, free):
-        assert not waiting.commit_intent(one.claim, NOW, accepted=True)
+    assert commit(waiting, recalled, free) == [recalled, free]
     assert (waiting.claimed, waiting.ahead, waiting.close()) == (0, 0, [])
 
 

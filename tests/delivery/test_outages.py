@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -120,7 +119,7 @@ class Talkative(FakeTransport):
     """Says so much to each message that what is recorded of it needs room."""
 
     def send(self, envelope, message):
-        return replace(super().send(envelope, message), text="queued " + "x" * 200)
+        return super().send(envelope, message)._replace(text="queued " + "x" * 200)
 
 
 def test_a_disk_that_is_full_is_waited_for_until_there_is_room(sqlite, tmp_path, caplog):

@@ -6,7 +6,7 @@ from random import Random
 import pytest
 from fakes import THURSDAY
 
-from digestmail.delivery.outcomes import Rules, attempted
+from digestmail.delivery.outcomes import Rules, not_accepted
 from digestmail.errors import TransportError
 from digestmail.model.deliveries import AmbiguousPolicy, Delivery, DeliveryState
 
@@ -26,7 +26,7 @@ def after(*, code: int | None, hours: int, attempts: int):
         wanted=True,
     )
     broken = TransportError("the mail server refuses our messages", code=code)
-    return attempted(delivery, broken, RULES, THURSDAY + timedelta(hours=hours), Random(1), None)
+    return not_accepted(delivery, broken, RULES, THURSDAY + timedelta(hours=hours), Random(1), None)
 
 
 @pytest.mark.parametrize(("code", "hours", "attempts"), [(554, 95, 9), (554, 100, 3), (None, 500, 9)])
