@@ -283,7 +283,7 @@ def test_a_message_over_the_servers_limit_is_refused_before_a_word_is_said() -> 
         assert server.verbs() == ["EHLO", "QUIT"]
 
 
-@pytest.mark.parametrize("extension", ["SIZE 0", "SIZE", "SIZE many"])
+@pytest.mark.parametrize("extension", ["SIZE 0", "SIZE", "SIZE many", "SIZE " + "9" * 30])
 def test_a_server_that_names_no_limit_has_none(extension: str) -> None:
     with scripted(extensions=[extension]) as server:
         with session(transport(server)) as opened:

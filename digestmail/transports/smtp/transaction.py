@@ -6,6 +6,7 @@ transaction costs one round trip. `manners` decides where that is.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 
@@ -32,6 +33,8 @@ _USUAL = (250, 250, _GO_ON)
 _OUT_OF_STEP = frozenset({500, 502, 503})
 """Command not recognised, not implemented, out of sequence: to a command that is none of these, the server was not
 ready for it (RFC 5321 section 4.2.2)."""
+_SIZE = re.compile(r"0*[1-9][0-9]{0,19}")
+"""The most octets of a message; 0, or nothing, means no fixed limit (RFC 1870 section 4)."""
 _AFTER_THE_DOT = 10
 """The answer to the final dot may take this many times longer (RFC 5321 section 4.5.3.2.6: 10 minutes)."""
 
@@ -52,7 +55,7 @@ class Conversation:
         dot; `limit` the most messages.
         """
         self._wire = wire
-        self._features = features
+        self._wording = _Commands(features)
         self._terms = terms
         self._pipelines = terms.pipelines
         self._timeout = timeout
@@ -87,7 +90,7 @@ class Conversation:
     def _begin(self, outgoing: OutboundMessage) -> tuple[bytes, ...]:
         """Return the commands before the message; none if it cannot go to this server, which is then resolved."""
         try:
-            mail, rcpt = _commands(outgoing.envelope, outgoing.message, self._features)
+            mail, rcpt = self._wording.write(outgoing.envelope, len(outgoing.message))
         except (DeliveryError, TransportError) as error:
             outgoing.resolve(error)
             return ()
@@ -243,29 +246,38 @@ def _without_answer(error: TransportError, *, handed_over_in_part: bool) -> Deli
     return OutcomeUnknownError(f"no intelligible reply to the end of the message, the outcome is unknown: {error}")
 
 
-def _commands(envelope: Envelope, message: bytes, features: Mapping[str, str]) -> tuple[bytes, bytes]:
-    """Return MAIL and RCPT with what is offered (RFC 1870, 3461, 6152, 6531), or refuse before a word is said."""
-    sender, recipient = envelope.sender, envelope.recipient
-    ascii_only = sender.isascii() and recipient.isascii()
-    if not ascii_only:
-        sender, recipient = with_ascii_domain(sender), with_ascii_domain(recipient)
-        ascii_only = sender.isascii() and recipient.isascii()
-    mail, rcpt = f"MAIL FROM:<{sender}>", f"RCPT TO:<{recipient}>"
-    if "size" in features:
-        limit = features["size"].strip()
-        if limit.isdecimal() and 0 < int(limit) < len(message):
+class _Commands:
+    """Writes MAIL and RCPT with what a server offered (RFC 1870, 3461, 6152, 6531)."""
+
+    def __init__(self, features: Mapping[str, str]) -> None:
+        """`features` are what it offered: lower case, with their parameters."""
+        self._declares_size = "size" in features
+        limit = _SIZE.fullmatch(features.get("size", "").strip())
+        self._largest = int(limit[0]) if limit else None
+        self._utf8 = None
+        if "smtputf8" in features:
+            self._utf8 = " BODY=8BITMIME SMTPUTF8" if "8bitmime" in features else " SMTPUTF8"
+        self._mail_end, self._rcpt_end = (" RET=HDRS", " NOTIFY=FAILURE") if "dsn" in features else ("", "")
+
+    def write(self, envelope: Envelope, octets: int) -> tuple[bytes, bytes]:
+        """Return MAIL and RCPT for a message of `octets`. Raises what refuses it before a word is said."""
+        sender, recipient = envelope.sender, envelope.recipient
+        if self._largest is not None and octets > self._largest:
             raise DeliveryError(
-                f"the message has {len(message)} octets, the mail server takes {limit}", code=TOO_LARGE, permanent=True
+                f"the message has {octets} octets, the mail server takes {self._largest}",
+                code=TOO_LARGE,
+                permanent=True,
             )
-        mail += f" SIZE={len(message)}"
-    if not ascii_only:
-        if "smtputf8" not in features:
-            raise _cannot_carry_utf8(sender)
-        mail += " BODY=8BITMIME SMTPUTF8" if "8bitmime" in features else " SMTPUTF8"
-    if "dsn" in features:
-        mail += " RET=HDRS"
-        rcpt += " NOTIFY=FAILURE"
-    return f"{mail}\r\n".encode(), f"{rcpt}\r\n".encode()
+        utf8 = ""
+        if not (sender.isascii() and recipient.isascii()):
+            sender, recipient = with_ascii_domain(sender), with_ascii_domain(recipient)
+            if not (sender.isascii() and recipient.isascii()):
+                if self._utf8 is None:
+                    raise _cannot_carry_utf8(sender)
+                utf8 = self._utf8
+        size = f" SIZE={octets}" if self._declares_size else ""
+        mail = f"MAIL FROM:<{sender}>{size}{utf8}{self._mail_end}\r\n"
+        return mail.encode(), f"RCPT TO:<{recipient}>{self._rcpt_end}\r\n".encode()
 
 
 def _cannot_carry_utf8(sender: str) -> DeliveryError | TransportError:
