@@ -83,6 +83,7 @@ def not_composed(queue: MessageQueue) -> Iterator[QueuedMessage]:
 
 def compose(composers: Composers, messages: Iterable[QueuedMessage], now: datetime) -> None:
     """Compose messages, except those that are RESOLVED. What fails concerns its message only."""
+    now = now.replace(microsecond=0)  # their Date header, which is written once a second
     for message in messages:
         if message.state is MessageState.RESOLVED:
             continue

@@ -111,7 +111,7 @@ def body_links(sender: Sender) -> tuple[str, str, str]:
 
 @lru_cache(maxsize=4)
 def date_header(date: datetime) -> str:
-    """Return the value of a Date header. It is cached, because messages that are composed at once share their date."""
+    """Return the value of a Date header. It is cached, because messages of the same second share it."""
     return format_datetime(date)
 
 
