@@ -21,13 +21,12 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
-from itertools import islice
 from random import Random
 
 from digestmail.clock import Clock
 from digestmail.delivery import outcomes
 from digestmail.delivery.composers import Composers
-from digestmail.delivery.composing_ahead import ComposingAhead, compose, not_composed
+from digestmail.delivery.composing_ahead import ComposingAhead
 from digestmail.delivery.connections import LOST_TWICE, ConnectionPool
 from digestmail.delivery.intake import Intake
 from digestmail.delivery.lead import Lead
@@ -94,7 +93,6 @@ class Dispatcher:
         self._queue = MessageQueue(grant.domains, self._on_verdict)
         self._intake = Intake(clock, self._submit_claim, stop, self._check_idle, only_notices=only_notices)
         self._lead = Lead(clock.monotonic())
-        self._ahead: ComposingAhead | None = None
         self._health = RelayHealth(transport, rules.give_up, clock.now(), clock.monotonic())
         self._connections = ConnectionPool(transport, self, most=grant.connections)
         self._most = grant.connections
@@ -118,16 +116,14 @@ class Dispatcher:
         self._idle = asyncio.Event()
         if isinstance(self._transport, Pipelining):
             self._transport.manners.begin(self._grant.manners, self._observe)
-        if self._composers.threads:
-            self._ahead = ComposingAhead(self._composers, self._queue, self._clock, self._wake)
+        self._ahead = ComposingAhead(self._composers, self._queue, self._clock, self._wake)
         self._writer.start(self._post)
         self._intake.claim()
         self._check_idle()
         await self._idle.wait()
         await self._connections.wait_closed()
         self._intake.cancel()
-        if self._ahead is not None:
-            await self._ahead.close()
+        await self._ahead.close()
         self._submit()
         self._release_all()
         await asyncio.to_thread(self._writer.finish)
@@ -162,23 +158,15 @@ class Dispatcher:
                 self._writer.submit(WriteBatch(record_intent=self._queue.pop_stale()))
             if message is None:
                 return None
-            composition = message.ahead or self._compose(message, now)
+            at_once = self._lead.at_once
+            composition = self._ahead.composition(message, now, at_once=at_once, connections=self._most)
             if not composition.is_done:
                 self._queue.put_back(message)  # it is composed in a moment, which wakes a connection
                 return None
-            if self._ahead is not None:
-                self._ahead.took(self._most)
             message.started = self._clock.monotonic()
             if self._use(composition, message, now):
                 return message
         return None
-
-    def _compose(self, message: QueuedMessage, now: datetime) -> Composition:
-        """Compose a message, and if there are no threads for it, the next ones as well."""
-        message.ahead = composition = Composition()
-        others = islice(not_composed(self._queue), self._lead.at_once - 1) if self._ahead is None else ()
-        compose(self._composers, [message, *others], now)
-        return composition
 
     def _use(self, composition: Composition, message: QueuedMessage, now: datetime) -> bool:
         """Set what was composed for a message; return False if that failed, which resolves it."""
@@ -337,8 +325,7 @@ class Dispatcher:
             self._transport.manners.hear(committed.trials, grant.manners if grant is not None else {})
         if committed.claim is not None:
             self._on_claim(committed, committed.claim)
-        if self._ahead is not None:
-            self._ahead.fill(self._most)
+        self._ahead.fill(self._most)
         self._wake()
         self._submit_soon()
         self._check_idle()

@@ -27,7 +27,6 @@ from digestmail.storage.schema import (
 )
 from digestmail.storage.upsert import chunks, insert
 
-_CLAIM_PARTS = 3
 _STATES = {state.value: state for state in DeliveryState}
 # Scalar subqueries, because they are looked up row by row: PostgreSQL turns an EXISTS into a join, and may hash every
 # subscriber for the sake of thirty deliveries.
@@ -96,7 +95,7 @@ class _Outbox:
         if update_many(connection, self._intent, self._intent_columns, rows) == len(claimed):
             return frozenset(one.claim for one in claimed)
         current = self._current(connection, claimed)
-        return frozenset(one.claim for one in claimed if current.get(one.claim) is DeliveryState.SENDING)
+        return frozenset(one.claim for one in claimed if current.get(self._identity(one)) is DeliveryState.SENDING)
 
     def record(
         self, connection: Connection, results: Sequence[tuple[ClaimedMessage, Attempted]], now: datetime
@@ -111,7 +110,7 @@ class _Outbox:
         lost: list[ClaimedMessage] = []
         if update_many(connection, self._result, self._result_columns, rows) != len(results):
             current = self._current(connection, [message for message, _ in results])
-            lost = [message for message, result in results if current.get(message.claim) is not result.state]
+            lost = [message for message, result in results if current.get(self._identity(message)) is not result.state]
         self._keep_attempts(connection, _without(results, lost), now)
         return lost
 
@@ -123,7 +122,7 @@ class _Outbox:
         lost: list[ClaimedMessage] = []
         if reopened != len(failed):
             current = self._current(connection, [message for message, _ in failed])
-            lost = [message for message, _ in failed if message.claim not in current]
+            lost = [message for message, _ in failed if self._identity(message) not in current]
         self._keep_attempts(connection, _without(failed, lost), now)
         return reopened
 
@@ -160,9 +159,9 @@ class _Outbox:
         ]
         connection.execute(insert(connection, self._earlier).on_conflict_do_nothing(), rows)
 
-    def _current(self, connection: Connection, claimed: Sequence[ClaimedMessage]) -> dict[Claim, DeliveryState]:
-        """Return the state of each claim that is still held."""
-        found: dict[Claim, DeliveryState] = {}
+    def _current(self, connection: Connection, claimed: Sequence[ClaimedMessage]) -> dict[Any, DeliveryState]:
+        """Return the state of each claim that is still held, by its key and fence."""
+        found: dict[Any, DeliveryState] = {}
         columns = [self.table.c[name] for name in self._key]
         for some in chunks(claimed):
             keys = zip(*(self._identity(one)[:-1] for one in some), strict=True)
@@ -172,8 +171,7 @@ class _Outbox:
                 )
             )
             for *key, fence, state in rows:
-                no_edition = (0,) * (_CLAIM_PARTS - len(key) - 1)
-                found[cast("Claim", (*no_edition, *key, fence))] = DeliveryState(state)
+                found[(*key, fence)] = DeliveryState(state)
         return found
 
 

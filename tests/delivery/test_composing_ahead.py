@@ -1,4 +1,4 @@
-"""Messages with slow signatures are composed ahead, in threads: each arrives once, and only a few wait in memory."""
+"""Messages are composed in a row, or in threads: each arrives once, and only a few wait in memory."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ from worker_fixture import fill, smtp, standing, worker
 
 from digestmail.delivery import composing_ahead
 from digestmail.delivery.composers import Composers
+from digestmail.delivery.lead import Lead
 from digestmail.errors import DeliveryError, RenderError
 
 PEOPLE = 150
+AT_ONCE = 8
 
 
 class Composer(PlainMessages):
@@ -35,11 +37,14 @@ class Composer(PlainMessages):
         return super().write(claimed, now)
 
 
-def composers(composer) -> Composers:
-    return Composers(editions=composer, notices=composer, threads=2)
+@pytest.fixture(params=[0, 2], ids=["in a row", "in threads"])
+def composers(request, monkeypatch):
+    """Return what composes with a composer, several messages at once."""
+    monkeypatch.setattr(Lead, "at_once", AT_ONCE)
+    return lambda composer: Composers(editions=composer, notices=composer, threads=request.param)
 
 
-def test_each_message_arrives_once_and_was_composed_in_a_thread(database, tmp_path):
+def test_each_message_arrives_once_and_was_composed_once(database, tmp_path, composers):
     fill(database, PEOPLE)
     composer = Composer()
     with receiver("body", "dot") as server:
@@ -48,7 +53,24 @@ def test_each_message_arrives_once_and_was_composed_in_a_thread(database, tmp_pa
     assert report.sent == PEOPLE
     assert set(server.arrived.values()) == {1}
     assert len(server.arrived) == PEOPLE
-    assert sum(count for name, count in composer.threads.items() if name.startswith("composer")) == PEOPLE
+    assert len(composer.composed) == len(set(composer.composed)) == PEOPLE
+    in_threads = sum(count for name, count in composer.threads.items() if name.startswith("composer"))
+    assert in_threads == (PEOPLE if composers(composer).threads else 0)
+
+
+def test_without_threads_the_next_messages_are_composed_in_a_row(sqlite, tmp_path, monkeypatch):
+    """A slow server, of which nothing else is known yet, gets each message composed when it is sent."""
+    fill(sqlite, PEOPLE)
+    composer, transport = Composer(), FakeTransport(lambda _: behind.append(len(composer.composed)))
+    behind: list[int] = []
+    both = Composers(editions=composer, notices=composer)
+    worker(
+        sqlite, [transport], FakeClock(), tmp_path / "epoch", composers=both, stop=lambda: len(behind) >= 8
+    ).deliver()
+    assert behind == list(range(1, 9))
+    monkeypatch.setattr(Lead, "at_once", AT_ONCE)
+    worker(sqlite, [transport], FakeClock(), tmp_path / "epoch", composers=both).deliver()
+    assert set(behind[8:]) == {*range(8 + AT_ONCE, PEOPLE, AT_ONCE), PEOPLE}
 
 
 @pytest.mark.parametrize(
@@ -59,7 +81,7 @@ def test_each_message_arrives_once_and_was_composed_in_a_thread(database, tmp_pa
     ],
     ids=["this message", "a bug"],
 )
-def test_what_fails_in_a_thread_concerns_its_message_only(sqlite, tmp_path, error, state, sent):
+def test_what_fails_concerns_its_message_only(sqlite, tmp_path, error, state, sent, composers):
     fill(sqlite, PEOPLE)
     transport = FakeTransport()
     options = {"composers": composers(Composer(error))}
@@ -68,7 +90,7 @@ def test_what_fails_in_a_thread_concerns_its_message_only(sqlite, tmp_path, erro
     assert standing(sqlite)[state] == 1
 
 
-def test_a_broken_template_ends_the_run_and_loses_nothing(sqlite, tmp_path):
+def test_a_broken_template_ends_the_run_and_loses_nothing(sqlite, tmp_path, composers):
     fill(sqlite, PEOPLE)
     transport = FakeTransport()
     options = {"composers": composers(Composer(RenderError("cannot render")))}
@@ -79,7 +101,7 @@ def test_a_broken_template_ends_the_run_and_loses_nothing(sqlite, tmp_path):
     assert found["sent"] + found["queued"] + found["deferred"] == PEOPLE
 
 
-def test_only_a_few_are_composed_before_they_are_needed(sqlite, tmp_path):
+def test_only_a_few_are_composed_before_they_are_needed(sqlite, tmp_path, composers):
     """They are in memory until a connection takes them."""
     fill(sqlite, PEOPLE)
     composer = Composer()
@@ -95,7 +117,7 @@ def test_only_a_few_are_composed_before_they_are_needed(sqlite, tmp_path):
     assert max(behind) <= most
 
 
-def test_a_run_that_is_stopped_composes_no_more(sqlite, tmp_path):
+def test_a_run_that_is_stopped_composes_no_more(sqlite, tmp_path, composers):
     fill(sqlite, PEOPLE)
     composer, transport = Composer(), FakeTransport()
     options = {"composers": composers(composer), "stop": lambda: len(transport.sent) >= 5}
