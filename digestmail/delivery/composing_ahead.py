@@ -20,6 +20,7 @@ from typing import Final
 
 from digestmail.clock import Clock
 from digestmail.delivery.composers import Composers
+from digestmail.delivery.lead import Lead
 from digestmail.delivery.message_queue import Composition, MessageQueue, MessageState, QueuedMessage
 from digestmail.logs.runs import in_same_run
 from digestmail.model.deliveries import Delivery
@@ -46,15 +47,15 @@ class ComposingAhead:
         self._started: set[QueuedMessage] = set()
         self._taken = 0
 
-    def composition(self, message: QueuedMessage, now: datetime, *, at_once: int, connections: int) -> Composition:
+    def composition(self, message: QueuedMessage, now: datetime, lead: Lead, connections: int) -> Composition:
         """Return what becomes of a message that is to be sent now. A thread may still be composing it.
 
-        Without threads, it is one of up to `at_once` messages that are composed in a row.
+        Without threads, the next messages are composed with it, if `lead` says that they are sent in a moment.
         """
         composition = message.ahead
         if composition is None:
             message.ahead = composition = Composition()
-            others = islice(self._not_composed(), at_once - 1) if self._threads is None else ()
+            others = islice(self._not_composed(), lead.at_once - 1) if self._threads is None else ()
             self._compose([message, *others], now)
         if self._threads is not None and composition.is_done:
             self._taken += 1

@@ -158,8 +158,7 @@ class Dispatcher:
                 self._writer.submit(WriteBatch(record_intent=self._queue.pop_stale()))
             if message is None:
                 return None
-            at_once = self._lead.at_once
-            composition = self._ahead.composition(message, now, at_once=at_once, connections=self._most)
+            composition = self._ahead.composition(message, now, self._lead, self._most)
             if not composition.is_done:
                 self._queue.put_back(message)  # it is composed in a moment, which wakes a connection
                 return None
