@@ -15,7 +15,7 @@ from sqlalchemy import Connection, case, func, literal_column, select, update
 from digestmail.errors import StorageError
 from digestmail.model.deliveries import DeliveryState
 from digestmail.model.digests import announcement_name
-from digestmail.storage.schema import Moment, deliveries, editions
+from digestmail.storage.schema import Moment, attempts, deliveries, editions
 from digestmail.storage.upsert import chunks
 
 _CHUNK = 10_000
@@ -201,8 +201,17 @@ def open_counts(connection: Connection) -> dict[DeliveryState, int]:
     d = deliveries.c
     statement = select(d.state, func.count()).where(d.due_at.is_not(None)).group_by(d.state).order_by(d.state)
     found = {DeliveryState(state): count for state, count in connection.execute(statement)}
-    held = connection.execute(select(func.count()).where(d.state == literal_column(f"'{DeliveryState.AMBIGUOUS}'")))
-    return found | ({DeliveryState.AMBIGUOUS: count} if (count := held.scalar_one()) else {})
+    a = attempts.c
+    # Every ambiguous delivery had such an attempt. The value is a literal, so that SQLite uses the index of these.
+    tried = select(a.edition_id, a.subscriber_id).where(a.state == literal_column(f"'{DeliveryState.AMBIGUOUS}'"))
+    some = tried.distinct().subquery()
+    held = (
+        select(func.count())
+        .select_from(some)
+        .join(deliveries, (d.edition_id == some.c.edition_id) & (d.subscriber_id == some.c.subscriber_id))
+        .where(d.state == DeliveryState.AMBIGUOUS)
+    )
+    return found | ({DeliveryState.AMBIGUOUS: count} if (count := connection.scalar(held)) else {})
 
 
 def ended_counts(connection: Connection, edition_id: int) -> dict[DeliveryState, int]:

@@ -246,6 +246,11 @@ class LedgerMachine(RuleBasedStateMachine):
         )
 
     @invariant()
+    def ambiguous_deliveries_are_found_through_their_attempts(self) -> None:
+        ambiguous = DeliveryState.AMBIGUOUS
+        assert deliveries.open_counts(self.connection).get(ambiguous, 0) == self._count(ambiguous)
+
+    @invariant()
     def nobody_is_sent_to_twice_but_who_is_listed(self) -> None:
         listed = self._listed()
         for key, count in self.arrived.items():

@@ -677,6 +677,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["subscriber_id"], ["subscribers.id"], name=op.f("fk_deliveries_subscriber_id")),
         sa.PrimaryKeyConstraint("edition_id", "subscriber_id", name=op.f("pk_deliveries")),
         sqlite_with_rowid=False,
+        postgresql_with={"fillfactor": 60},
     )
     op.create_index(
         "ix_deliveries_due",
@@ -694,14 +695,6 @@ def upgrade() -> None:
         unique=False,
         sqlite_where=sa.text("picks IS NOT NULL"),
         postgresql_where=sa.text("picks IS NOT NULL"),
-    )
-    op.create_index(
-        "ix_deliveries_ambiguous",
-        "deliveries",
-        ["edition_id", "subscriber_id"],
-        unique=False,
-        sqlite_where=sa.text("state = 'ambiguous'"),
-        postgresql_where=sa.text("state = 'ambiguous'"),
     )
     op.create_table(
         "segment_papers",
@@ -734,6 +727,14 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("edition_id", "subscriber_id", "number", name=op.f("pk_attempts")),
         sqlite_with_rowid=False,
+    )
+    op.create_index(
+        "ix_attempts_ambiguous",
+        "attempts",
+        ["edition_id", "subscriber_id"],
+        unique=False,
+        sqlite_where=sa.text("state = 'ambiguous'"),
+        postgresql_where=sa.text("state = 'ambiguous'"),
     )
     op.create_table(
         "output_deliveries",
