@@ -22,7 +22,7 @@ log = logging.getLogger("digestmail.deliver")
 
 LOST_TWICE = 2
 """After this many lost connections, a message is deferred and the server is left alone for a while."""
-_REMEMBERED = 16
+_REMEMBERED = 4
 """Messages a connection remembers; at most two are ever unresolved."""
 _NARROWER = 4
 """Each step closes a fourth of the connections: from sixteen to three in seven steps, and rarely one too many."""
