@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -89,8 +89,27 @@ def site(tmp_path: Path, postgresql_url: str) -> Iterator[Site]:
         opened.close()
 
 
-def work(app: App, stop: Callable[[], bool], reports: list[object]) -> None:
-    run_worker(app, ALL, on_report=lambda report, **_: reports.append(report), stop=stop)
+@dataclass(frozen=True)
+class Asked:
+    """Stops a worker when `stop` returns true, and records what the worker says."""
+
+    stop: Callable[[], bool]
+    said: list[str] = field(default_factory=list)
+
+    def stopping(self) -> bool:
+        return self.stop()
+
+    def wait(self, seconds: float) -> bool:
+        return self.stop()
+
+    def say(self, doing: str) -> None:
+        self.said.append(doing)
+
+
+def work(app: App, stop: Callable[[], bool], reports: list[object]) -> Asked:
+    asked = Asked(stop)
+    run_worker(app, ALL, asked, on_report=lambda report, **_: reports.append(report))
+    return asked
 
 
 def in_time(is_over: Callable[[], bool]) -> Callable[[], bool]:
@@ -114,7 +133,9 @@ def test_a_worker_reads_learns_publishes_and_delivers_and_leaves_no_jobs(site):
 
     reports: list[object] = []
     with site.app(SystemClock(DAY)) as app:
-        work(app, in_time(is_over), reports)
+        said = work(app, in_time(is_over), reports).said
+    assert said[0] == "waiting for jobs"
+    assert {"job tick", "job read", "job train", "job publish", "job deliver"} <= set(said)
     assert list(site.receiver.arrived.values()) == [1] * 4
     run = last_run(site.database)
     assert (run.outcome, run.editions, run.sent, run.detail) == ("well", 1, 4, "")
@@ -278,7 +299,8 @@ def test_a_worker_waits_for_its_database_and_starts_again(site, monkeypatch, cap
     monkeypatch.setattr(worker.JobQueue, "prepare", prepare)
     clock = FakeClock()
     with App(load(site.path / "config.toml"), site.path, clock, wall_clock=clock) as app:
-        run_worker(app, ALL, on_report=lambda *_, **__: None, stop=lambda: len(starts) == 4)
+        said = work(app, lambda: len(starts) == 4, []).said
+    assert said == ["waiting for the database"] * 4
     waits = [record.args[0] for record in caplog.records if "starts again" in record.msg]
     assert waits == [1, 2, 4, 8]
     assert "connection refused" in caplog.text
