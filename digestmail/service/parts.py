@@ -1,6 +1,6 @@
 """The parts of `digestmail up` and `digestmail worker`. They share nothing but the code.
 
-Each opens the database for itself.
+Each opens the database for itself, and imports what it needs: a worker has no use for the pages.
 """
 
 from __future__ import annotations
@@ -20,13 +20,11 @@ from digestmail.bounces.processor import BouncesReport
 from digestmail.clock import Clock, SystemClock
 from digestmail.config.load import load
 from digestmail.config.settings import Config
-from digestmail.daemon import Daemon
 from digestmail.errors import ConfigError, DigestmailError, ServerError
 from digestmail.mail.template_check import template_problems
 from digestmail.model.digests import Digest
 from digestmail.model.reports import RunReport
 from digestmail.service.part import STARTING, Control, ServiceHealth, ServicePart
-from digestmail.web.server import listen, serve_on
 
 if TYPE_CHECKING:  # They need the extra digestmail[cluster].
     from digestmail.cluster.plan import JobKind
@@ -174,6 +172,8 @@ class _Port:
 
     def open(self, host: str, port: int) -> socket.socket:
         """Return a duplicate of the socket that listens there. Raises ServerError, and keeps the one before."""
+        from digestmail.web.server import listen
+
         with self._lock:
             if self._listener is None or (host, port) != self._address:
                 opened = listen(host, port)
@@ -196,6 +196,8 @@ class _Port:
 
 def _run(opened: Callable[[], App], on_report: Callable[[RunReport, Sequence[Digest]], None], control: Control) -> None:
     """Collect, publish and deliver on time, and keep house."""
+    from digestmail.daemon import Daemon
+
     with opened() as app:
         daemon = Daemon(
             app,
@@ -220,6 +222,8 @@ def _serve_pages(
     opened: Callable[[], App], listening: Callable[[], socket.socket], is_alive: Callable[[], bool], control: Control
 ) -> None:
     """Serve the pages. The server closes the socket it gets."""
+    from digestmail.web.server import serve_on
+
     listener = listening()
     with opened() as app:
         serve_on(listener, app, control.stopping, is_alive=is_alive)
