@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import uuid4
 
 NOW = "--now=2026-04-02T12:00:00Z"
 CONFIG = """
@@ -89,6 +91,24 @@ def running(site: Path, *words: str, environment: dict[str, str] | None = None) 
             yield Running(process)
         finally:
             process.kill()
+
+
+@contextmanager
+def service_manager(watchdog_seconds: float) -> Iterator[tuple[dict[str, str], socket.socket]]:
+    """Yield the environment that systemd gives to a service, and the socket that hears its states."""
+    name = f"digestmail-test-{uuid4().hex}"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(f"\0{name}")
+        manager.settimeout(60)
+        yield {"NOTIFY_SOCKET": f"@{name}", "WATCHDOG_USEC": f"{watchdog_seconds * 1_000_000:.0f}"}, manager
+
+
+def states_until(manager: socket.socket, last: str) -> list[str]:
+    """Return what the service manager hears up to what begins with `last`, without the signs of life."""
+    heard = [manager.recv(4096).decode()]
+    while not heard[-1].startswith(last):
+        heard.append(manager.recv(4096).decode())
+    return [each for each in heard if each != "WATCHDOG=1"]
 
 
 def get(address: str) -> str:

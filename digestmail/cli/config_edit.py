@@ -49,7 +49,7 @@ def edit_file(path: Path) -> None:
             with suppress(OSError):
                 copy.unlink(missing_ok=True)
     sys.stdout.write(
-        f"{path} is valid and saved; `digestmail up` takes it up on SIGHUP (systemctl reload digestmail)\n"
+        f"{path} is valid and saved; `digestmail up` and `worker` take it up on SIGHUP (systemctl reload digestmail)\n"
     )
 
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from digestmail.bounces.processor import BouncesReport
     from digestmail.cli.printing import Report
+    from digestmail.cluster.work import Report as JobReport
     from digestmail.config.settings import Config
     from digestmail.model.digests import Digest
     from digestmail.model.reports import RunReport
@@ -44,11 +45,11 @@ def up(
     wanted = Wanted(run=not no_run, bounces=not no_bounces, web=not no_web, host=host, port=port)
     if not (wanted.run or wanted.bounces or wanted.web):
         raise typer.BadParameter("nothing is left to run", param_hint="--no-run, --no-bounces, --no-web")
-    _supervise(config, wanted, quiet=quiet)
+    supervise(config, wanted, quiet=quiet)
 
 
-def _supervise(config: Path | None, wanted: Wanted, *, quiet: bool) -> None:
-    """Run the parts until SIGTERM or SIGINT."""
+def supervise(config: Path | None, wanted: Wanted, *, quiet: bool) -> None:
+    """Run the parts until SIGTERM or SIGINT; SIGHUP reads the configuration again."""
     import time
     from functools import partial
     from random import SystemRandom
@@ -61,7 +62,8 @@ def _supervise(config: Path | None, wanted: Wanted, *, quiet: bool) -> None:
     from digestmail.service.supervisor import Supervisor, waiting_for_signals
 
     health = ServiceHealth()
-    reporting = Reporting(on_run=_log_run, on_bounces=_log_bounces, on_config=partial(_set_up_logging, quiet=quiet))
+    on_config = partial(_set_up_logging, quiet=quiet)
+    reporting = Reporting(on_run=_log_run, on_bounces=_log_bounces, on_job=_log_job, on_config=on_config)
     loader = PartsLoader(find_path(config), wanted, reporting, health)
     with waiting_for_signals() as signals:
         try:
@@ -87,19 +89,29 @@ def _set_up_logging(config: Config, base: Path, *, quiet: bool) -> None:
 
     set_up_logging(config.logs.settings(base), level=logging.INFO, quiet=quiet)
     logging.captureWarnings(True)
+    # Jobs and the worker say themselves what went wrong, without tracebacks of a library.
+    logging.getLogger("procrastinate").setLevel(logging.CRITICAL)
+    logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
 
 
 def _log_run(report: RunReport, digests: Sequence[Digest]) -> None:
     """Log the lines of a report; those of what failed as warnings."""
+    for part, failed in _graded(report):
+        _log_lines("digestmail.up", part, digests, failed=failed)
+
+
+def _log_job(report: JobReport, digests: Sequence[Digest], failed: bool) -> None:
+    _log_lines("digestmail.worker", report, digests, failed=failed)
+
+
+def _log_lines(name: str, report: Report, digests: Sequence[Digest], *, failed: bool) -> None:
     import logging
 
     from digestmail.cli import printing
     from digestmail.schedule.times import common_zone
 
-    zone = common_zone(digests)
-    for part, failed in _graded(report):
-        for line in printing.lines(part, zone):
-            logging.getLogger("digestmail.up").log(logging.WARNING if failed else logging.INFO, "%s", line)
+    for line in printing.lines(report, common_zone(digests)):
+        logging.getLogger(name).log(logging.WARNING if failed else logging.INFO, "%s", line)
 
 
 def _graded(report: RunReport) -> Iterator[tuple[Report, bool]]:

@@ -5,13 +5,14 @@ https://procrastinate.readthedocs.io. Its tables are in a PostgreSQL schema of t
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import nullcontext, suppress
 from importlib.metadata import version
 from typing import Final
 
 from procrastinate import App as Procrastinate
 from procrastinate import PsycopgConnector, SyncPsycopgConnector
+from procrastinate.connector import BaseConnector
 from procrastinate.exceptions import AlreadyEnqueued, ConnectorException, UniqueViolation
 from procrastinate.jobs import Job as LibraryJob
 from procrastinate.jobs import Status
@@ -29,12 +30,20 @@ SILENT: Final = 30
 
 
 class _Manager(JobManager):
-    """Notes that the end of a job could not be recorded, because the library goes on as if it had been.
+    """Calls `on_look` before it looks for a job, and notes that the end of one could not be recorded.
 
-    The job would count as being done for as long as this worker lives, and no round would begin.
+    The library goes on as if it had been. The job would count as being done for as long as this worker lives, and no
+    round would begin.
     """
 
-    problem: ConnectorException | None = None
+    def __init__(self, connector: BaseConnector, on_look: Callable[[], None]) -> None:
+        super().__init__(connector)
+        self.problem: ConnectorException | None = None
+        self._on_look = on_look
+
+    async def fetch_job(self, queues: Iterable[str] | None, worker_id: int) -> LibraryJob | None:
+        self._on_look()
+        return await super().fetch_job(queues, worker_id)
 
     async def finish_job(self, job: LibraryJob, status: Status, delete_job: bool) -> None:  # noqa: FBT001 - as in the library
         try:
@@ -46,8 +55,8 @@ class _Manager(JobManager):
 class JobQueue:
     """The queue in one database."""
 
-    def __init__(self, database: Database) -> None:
-        """Connect to nothing yet."""
+    def __init__(self, database: Database, on_look: Callable[[], None] = lambda: None) -> None:
+        """Connect to nothing yet. `on_look` is called each time a worker is about to look for a job."""
         self._database = database
         self.library = Procrastinate(
             connector=PsycopgConnector(
@@ -57,7 +66,7 @@ class JobQueue:
                 max_size=2,
             )
         )
-        self.library.job_manager = self._manager = _Manager(self.library.connector)
+        self.library.job_manager = self._manager = _Manager(self.library.connector, on_look)
         # The other one has an asynchronous connector, which cannot use a connection of SQLAlchemy.
         self._in_transaction = Procrastinate(connector=SyncPsycopgConnector())
 

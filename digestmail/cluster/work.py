@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from random import Random
 from typing import Any, Final, Protocol
 
@@ -52,13 +53,23 @@ class Tell(Protocol):
 class Work:
     """The jobs of one worker. It does one at a time."""
 
-    def __init__(self, app: App, queue: JobQueue, *, on_report: Tell, stop: Stop, random: Random) -> None:
-        """Register the jobs with the library. `stop` is asked between two units of work."""
+    def __init__(
+        self,
+        app: App,
+        queue: JobQueue,
+        *,
+        on_report: Tell,
+        stop: Stop,
+        random: Random,
+        on_job: Callable[[JobKind], None] = lambda _kind: None,
+    ) -> None:
+        """Register the jobs with the library. `stop` is asked between two units of work; `on_job` hears what begins."""
         self._app = app
         self._queue = queue
         self._on_report = on_report
         self._stop = stop
         self._random = random
+        self._on_job = on_job
         self._clock = app.wall_clock
         jobs: dict[JobKind, tuple[Callable[..., Any], str | None]] = {
             JobKind.TICK: (self._tick, "* * * * *"),
@@ -78,7 +89,7 @@ class Work:
         if cron is not None:
             options["queueing_lock"] = str(kind)
         register: Any = library.task(name=f"digestmail:{kind}", **options)
-        task = register(_guarded(function))
+        task = register(_guarded(function, partial(self._on_job, kind)))
         if cron is not None:
             library.periodic(cron=cron)(task)
 
@@ -233,17 +244,19 @@ class Work:
                 self._queue.put_now(*jobs)
 
 
-def _guarded(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Log why a job failed: the next tick tries again. What digestmail raises deliberately is one line."""
+def _guarded(function: Callable[..., Any], begin: Callable[[], None]) -> Callable[..., Any]:
+    """Call `begin` before a job, and log why it failed: the next tick tries again. A deliberate error is one line."""
     if asyncio.iscoroutinefunction(function):
 
         async def run_async(**arguments: Any) -> None:
+            begin()
             with _logged(function, arguments):
                 await function(**arguments)
 
         return run_async
 
     def run(**arguments: Any) -> None:
+        begin()
         with _logged(function, arguments):
             function(**arguments)
 

@@ -8,7 +8,7 @@ import socket
 import time
 from collections.abc import Callable, Mapping
 
-log = logging.getLogger("digestmail.up")
+log = logging.getLogger("digestmail.service")
 
 _MICROSECONDS = 1_000_000
 

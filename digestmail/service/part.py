@@ -11,7 +11,10 @@ from typing import Final
 
 from digestmail.errors import DigestmailError
 
-log = logging.getLogger("digestmail.up")
+log = logging.getLogger("digestmail.service")
+
+STARTING: Final = "starting"
+"""What a part is doing that still prepares what it needs."""
 
 FIRST_DELAY: Final = 1.0
 LONGEST_DELAY: Final = 300.0
@@ -43,8 +46,9 @@ class ServiceHealth:
 class Control:
     """What a running part asks whether to stop. Each question is a sign of life."""
 
-    def __init__(self, monotonic: Monotonic) -> None:
+    def __init__(self, monotonic: Monotonic, doing: str = "running") -> None:
         """Count as alive from now on."""
+        self.doing = doing
         self._monotonic = monotonic
         self._stop = Event()
         self._alive_at = monotonic()
@@ -57,6 +61,10 @@ class Control:
     def wait(self, seconds: float) -> bool:
         """Wait until the part is to stop, at most `seconds`; return whether it is. This is no sign of life."""
         return self._stop.wait(seconds)
+
+    def say(self, doing: str) -> None:
+        """Set what the part is doing, for `systemctl status`. This is no sign of life."""
+        self.doing = doing
 
     def stop(self) -> None:
         """Ask the part to stop."""
@@ -75,6 +83,8 @@ class ServicePart:
     run: Callable[[Control], None]
     patience: float
     """Seconds without a sign of life after which the part counts as hanging."""
+    doing: str = "running"
+    """What the part is doing until it says something else."""
 
 
 class Runner:
@@ -84,8 +94,8 @@ class Runner:
         """Start nothing yet."""
         self.name = part.name
         self._next = part
-        self._running: ServicePart | None = None
-        self._control = Control(monotonic)
+        self._running = part
+        self._control = Control(monotonic, part.doing)
         self._monotonic = monotonic
         self._random = random
         self._lock = Lock()
@@ -117,19 +127,20 @@ class Runner:
         """Return whether the thread is gone."""
         return not self._thread.is_alive()
 
-    def is_current(self) -> bool:
-        """Return whether the part that runs is the one that should, and not one that it replaces."""
+    def is_ready(self) -> bool:
+        """Return whether the part that runs has started, and is not one that is being replaced."""
         with self._lock:
-            return self._running is self._next
+            return self._running is self._next and self._control.doing != STARTING
 
-    def is_resting(self) -> bool:
-        """Return whether the part failed and waits to be started again."""
-        return self._resting
+    def doing(self) -> str:
+        """Return what the part is doing."""
+        with self._lock:
+            return "waiting to be started again" if self._resting else self._control.doing
 
     def problem(self) -> str | None:
         """Return why the part counts as hanging; None if it is alive or waits to be started again."""
         with self._lock:
-            part, control, resting = self._running or self._next, self._control, self._resting
+            part, control, resting = self._running, self._control, self._resting
         if not self._thread.is_alive():
             return f"the thread of {self.name} is gone"
         silent = control.silent_for()
@@ -141,7 +152,7 @@ class Runner:
         with self._lock:
             if self._ended:
                 return None
-            self._running, self._control = self._next, Control(self._monotonic)
+            self._running, self._control = self._next, Control(self._monotonic, self._next.doing)
             return self._running, self._control
 
     def _loop(self) -> None:

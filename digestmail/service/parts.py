@@ -1,30 +1,36 @@
-"""The parts of `digestmail up`. Each opens the database for itself: they share nothing but the code."""
+"""The parts of `digestmail up` and `digestmail worker`. They share nothing but the code.
+
+Each opens the database for itself, and imports what it needs: a worker has no use for the pages.
+"""
 
 from __future__ import annotations
 
+import importlib.util
 import logging
 import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from threading import Lock
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from digestmail.app import App
 from digestmail.bounces.processor import BouncesReport
 from digestmail.clock import Clock, SystemClock
 from digestmail.config.load import load
 from digestmail.config.settings import Config
-from digestmail.daemon import Daemon
-from digestmail.errors import DigestmailError, ServerError
+from digestmail.errors import ConfigError, DigestmailError, ServerError
 from digestmail.mail.template_check import template_problems
 from digestmail.model.digests import Digest
 from digestmail.model.reports import RunReport
-from digestmail.service.part import Control, ServiceHealth, ServicePart
-from digestmail.web.server import listen, serve_on
+from digestmail.service.part import STARTING, Control, ServiceHealth, ServicePart
 
-log = logging.getLogger("digestmail.up")
+if TYPE_CHECKING:  # They need the extra digestmail[cluster].
+    from digestmail.cluster.plan import JobKind
+    from digestmail.cluster.work import Report
+
+log = logging.getLogger("digestmail.service")
 
 BOUNCES_SECONDS: Final = 300.0
 """Between two looks into the mailbox for bounces."""
@@ -41,6 +47,8 @@ class Wanted:
     run: bool = True
     bounces: bool = True
     web: bool = True
+    jobs: Collection[JobKind] = ()
+    """The kinds of jobs to share with other workers."""
     host: str | None = None
     port: int | None = None
 
@@ -51,6 +59,8 @@ class Reporting:
 
     on_run: Callable[[RunReport, Sequence[Digest]], None]
     on_bounces: Callable[[BouncesReport], None]
+    on_job: Callable[[Report, Sequence[Digest], bool], None] = lambda _report, _digests, _failed: None
+    """Called with what came of a job, and whether the operator should look at it."""
     on_config: Callable[[Config, Path], None] = lambda _config, _base: None
     """Called with each configuration before its parts run, and with its directory. Sets up logging."""
 
@@ -81,6 +91,8 @@ class PartsLoader:
         at the start, the pages try again, and nothing else waits for them.
         """
         config, base = load(self._path), self._path.absolute().parent
+        if self._wanted.jobs:
+            _check_needs(config)
         if self._wanted.web:
             try:
                 self._port.open(*self._address(config)).close()
@@ -133,6 +145,21 @@ class PartsLoader:
             listening = partial(self._port.open, *self._address(config))
             pages = partial(_serve_pages, opened, listening, self._health.is_good)
             yield ServicePart(name="web", run=pages, patience=_WEB_PATIENCE)
+        if self._wanted.jobs:
+            work = partial(_do_jobs, opened, self._wanted.jobs, self._reporting.on_job)
+            yield ServicePart(name="worker", run=work, patience=_PATIENCE, doing=STARTING)
+
+
+def _check_needs(config: Config) -> None:
+    """Raise ConfigError if workers cannot share this database, or the extra is missing."""
+    if config.database.startswith("sqlite"):
+        problem = (
+            "database: workers share their jobs in PostgreSQL, and this is a SQLite file; run `digestmail up`, "
+            "which does everything in one process, or set database to a postgresql:// address"
+        )
+        raise ConfigError([problem])
+    if importlib.util.find_spec("procrastinate") is None:
+        raise ConfigError(["Procrastinate is not installed: pip install 'digestmail[cluster]'"])
 
 
 class _Port:
@@ -145,6 +172,8 @@ class _Port:
 
     def open(self, host: str, port: int) -> socket.socket:
         """Return a duplicate of the socket that listens there. Raises ServerError, and keeps the one before."""
+        from digestmail.web.server import listen
+
         with self._lock:
             if self._listener is None or (host, port) != self._address:
                 opened = listen(host, port)
@@ -167,6 +196,8 @@ class _Port:
 
 def _run(opened: Callable[[], App], on_report: Callable[[RunReport, Sequence[Digest]], None], control: Control) -> None:
     """Collect, publish and deliver on time, and keep house."""
+    from digestmail.daemon import Daemon
+
     with opened() as app:
         daemon = Daemon(
             app,
@@ -191,6 +222,22 @@ def _serve_pages(
     opened: Callable[[], App], listening: Callable[[], socket.socket], is_alive: Callable[[], bool], control: Control
 ) -> None:
     """Serve the pages. The server closes the socket it gets."""
+    from digestmail.web.server import serve_on
+
     listener = listening()
     with opened() as app:
         serve_on(listener, app, control.stopping, is_alive=is_alive)
+
+
+def _do_jobs(
+    opened: Callable[[], App],
+    kinds: Collection[JobKind],
+    on_job: Callable[[Report, Sequence[Digest], bool], None],
+    control: Control,
+) -> None:
+    """Do jobs that workers share."""
+    from digestmail.cluster.worker import run_worker
+
+    with opened() as app:
+        log.info("the worker starts: %s", ", ".join(kinds))
+        run_worker(app, kinds, control, on_report=lambda report, *, failed: on_job(report, app.digests, failed))

@@ -14,13 +14,14 @@ from typing import Final, Protocol
 
 from digestmail.service.part import Monotonic, Runner, ServiceHealth, ServicePart
 
-log = logging.getLogger("digestmail.up")
+log = logging.getLogger("digestmail.service")
 
 TICK: Final = 10.0
 """Seconds between two looks at the parts, unless the watchdog wants more."""
-RELOAD_SECONDS: Final = 60.0
-"""After this, a reload is called finished although a part has not finished its work in hand: systemd waits for 90 s."""
-_LOADING_TICK: Final = 0.2
+READY_SECONDS: Final = 60.0
+"""After this, a start or reload is called finished although a part has not started, or not finished its work in hand:
+systemd waits for 90 s."""
+_CHANGING_TICK: Final = 0.2
 STOPS: Final = frozenset({signal.SIGTERM, signal.SIGINT})
 RELOADS: Final = frozenset({signal.SIGHUP})
 
@@ -84,7 +85,7 @@ class Supervisor:
         self._random = random
         self._loading: _Loading | None = None
         self._is_wanted_again = False
-        self._reloading_since: float | None = None
+        self._changing_since: float | None = None
         self._health = health or ServiceHealth()
         self._complaints: frozenset[str] = frozenset()
         self._said = ""
@@ -93,10 +94,9 @@ class Supervisor:
         """Run until SIGTERM or SIGINT; SIGHUP reloads. Return when every part has ended."""
         for runner in self._runners.values():
             runner.start()
-        self._say_ready()
-        limit = self._manager.watchdog_seconds
-        tick = TICK if limit is None else min(TICK, limit / 3)
-        while not (received := self._signals(tick if self._loading is None else min(tick, _LOADING_TICK))) & STOPS:
+        self._changing_since = self._monotonic()
+        self._end_change()
+        while not (received := self._signals(self._tick())) & STOPS:
             if received & RELOADS:
                 self._begin_reload()
             self._continue_reload()
@@ -109,17 +109,23 @@ class Supervisor:
         for runner in ending:
             runner.join()
 
+    def _tick(self) -> float:
+        """Return for how many seconds to wait for signals."""
+        limit = self._manager.watchdog_seconds
+        tick = TICK if limit is None else min(TICK, limit / 3)
+        return tick if self._changing_since is None else min(tick, _CHANGING_TICK)
+
     def _begin_reload(self) -> None:
         """Read the configuration again, in a thread: whatever hangs there, signals are still heard."""
         if self._loading is not None:
             self._is_wanted_again = True  # the file may have changed since it was read
             return
         self._manager.reloading()
-        self._reloading_since = self._monotonic()
+        self._changing_since = self._monotonic()
         self._loading = _Loading(self._reload)
 
     def _continue_reload(self) -> None:
-        """Replace the parts when the configuration was read. End a reload that every part has taken up, or nearly."""
+        """Replace the parts when the configuration was read."""
         if self._loading is not None and self._loading.is_done():
             if (wanted := self._loading.parts) is not None:
                 self._replace_parts(wanted)
@@ -127,12 +133,17 @@ class Supervisor:
             if self._is_wanted_again:
                 self._is_wanted_again = False
                 self._loading = _Loading(self._reload)
-        if self._reloading_since is None or self._loading is not None:
+        self._end_change()
+
+    def _end_change(self) -> None:
+        """Call a start or reload finished when every part has started, or taken it up, or nearly."""
+        if self._changing_since is None or self._loading is not None:
             return
-        is_late = self._monotonic() - self._reloading_since > RELOAD_SECONDS
-        if is_late or all(runner.is_current() for runner in self._runners.values()):
-            self._reloading_since = None
-            self._say_ready()
+        is_late = self._monotonic() - self._changing_since > READY_SECONDS
+        if is_late or all(runner.is_ready() for runner in self._runners.values()):
+            self._changing_since = None
+            self._said = self._summary()
+            self._manager.ready(self._said)
 
     def _replace_parts(self, wanted: Sequence[ServicePart]) -> None:
         """Run `wanted` instead: each part as soon as it has finished the work in hand."""
@@ -161,19 +172,12 @@ class Supervisor:
         if not hanging:
             self._manager.alive()
 
-    def _say_ready(self) -> None:
-        self._said = self._summary()
-        self._manager.ready(self._said)
-
     def _summary(self) -> str:
         """Return what the parts do, for `systemctl status`."""
-        resting = {runner.name for runner in self._runners.values() if runner.is_resting()}
-        groups = {
-            "running": [name for name in self._runners if name not in resting | self._complaints],
-            "hanging": [name for name in self._runners if name in self._complaints],
-            "waiting to be started again": [name for name in self._runners if name in resting - self._complaints],
-        }
-        return "; ".join(f"{what}: {', '.join(names)}" for what, names in groups.items() if names)
+        doing: dict[str, list[str]] = {}
+        for name, runner in self._runners.items():
+            doing.setdefault("hanging" if name in self._complaints else runner.doing(), []).append(name)
+        return "; ".join(f"{what}: {', '.join(names)}" for what, names in doing.items())
 
 
 class _Loading:

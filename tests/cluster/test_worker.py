@@ -5,11 +5,10 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from pathlib import Path
 
 import pytest
 from clirun import digestmail
@@ -17,10 +16,9 @@ from fakes import FakeClock
 from outbox import people
 from procrastinate.exceptions import ConnectorException
 from procrastinate.manager import JobManager
-from receiving import Receiver, receiver
 from sqlalchemy import select, text
-from uprun import SOURCE, configure, running
-from worker_fixture import fill, listed, standing
+from uprun import running
+from worker_fixture import listed, standing
 
 from digestmail.app import App
 from digestmail.clock import SystemClock
@@ -30,67 +28,36 @@ from digestmail.cluster.queue import JobQueue
 from digestmail.cluster.work import Work
 from digestmail.cluster.worker import run_worker
 from digestmail.config.load import load
-from digestmail.demo.services import serving
 from digestmail.editions.publish import publish
 from digestmail.errors import StorageError
-from digestmail.storage import due_times, history, job_schema, schema
+from digestmail.storage import history, job_schema, schema
 from digestmail.storage.database import Database
 
 DAY = datetime(2026, 4, 2, 12, tzinfo=UTC)
-MAIL = """transport = "smtp"
-[mail.smtp]
-host = "127.0.0.1"
-port = {port}
-security = "none"
-connections = 3
-"""
 ALL = tuple(JobKind)
 
 
 @dataclass(frozen=True)
-class Site:
-    """A configuration for workers, its database, and the mail server."""
+class Asked:
+    """Stops a worker when `stop` returns true, and records what the worker says."""
 
-    path: Path
-    database: Database
-    receiver: Receiver
+    stop: Callable[[], bool]
+    said: list[str] = field(default_factory=list)
 
-    def app(self, clock: SystemClock | None = None) -> App:
-        """Return the app of one worker, with separate connections."""
-        return App(load(self.path / "config.toml"), self.path, clock or SystemClock())
+    def stopping(self) -> bool:
+        return self.stop()
 
-    def fill(self, count: int) -> None:
-        """Queue so many deliveries, due now."""
-        fill(self.database, count)
-        with self.database.begin() as connection:
-            connection.execute(text("UPDATE deliveries SET queued_at = now(), due_at = now()"))
+    def wait(self, seconds: float) -> bool:
+        return self.stop()
 
-    def waiting(self) -> list[str]:
-        """Return the jobs in the queue."""
-        with self.database.connect() as connection:
-            return list(connection.execute(text("SELECT queue_name FROM digestmail_jobs.procrastinate_jobs")).scalars())
-
-    def is_done(self) -> bool:
-        """Return whether nothing is open, and no job waits."""
-        with self.database.connect() as connection:
-            if due_times.next_due(connection) is not None:
-                return False
-        return self.waiting() == []
+    def say(self, doing: str) -> None:
+        self.said.append(doing)
 
 
-@pytest.fixture
-def site(tmp_path: Path, postgresql_url: str) -> Iterator[Site]:
-    with serving() as services, receiver("body", "dot") as received:
-        database = f'database = "{postgresql_url}"'
-        configure(tmp_path, SOURCE.format(services), mail=MAIL.format(port=received.port), top=database)
-        opened = Database.open(postgresql_url, base=tmp_path)
-        JobQueue(opened).prepare()
-        yield Site(tmp_path, opened, received)
-        opened.close()
-
-
-def work(app: App, stop: Callable[[], bool], reports: list[object]) -> None:
-    run_worker(app, ALL, on_report=lambda report, **_: reports.append(report), stop=stop)
+def work(app: App, stop: Callable[[], bool], reports: list[object]) -> Asked:
+    asked = Asked(stop)
+    run_worker(app, ALL, asked, on_report=lambda report, **_: reports.append(report))
+    return asked
 
 
 def in_time(is_over: Callable[[], bool]) -> Callable[[], bool]:
@@ -114,7 +81,9 @@ def test_a_worker_reads_learns_publishes_and_delivers_and_leaves_no_jobs(site):
 
     reports: list[object] = []
     with site.app(SystemClock(DAY)) as app:
-        work(app, in_time(is_over), reports)
+        said = work(app, in_time(is_over), reports).said
+    assert said[0] == "waiting for jobs"
+    assert {"job tick", "job read", "job train", "job publish", "job deliver"} <= set(said)
     assert list(site.receiver.arrived.values()) == [1] * 4
     run = last_run(site.database)
     assert (run.outcome, run.editions, run.sent, run.detail) == ("well", 1, 4, "")
@@ -278,7 +247,8 @@ def test_a_worker_waits_for_its_database_and_starts_again(site, monkeypatch, cap
     monkeypatch.setattr(worker.JobQueue, "prepare", prepare)
     clock = FakeClock()
     with App(load(site.path / "config.toml"), site.path, clock, wall_clock=clock) as app:
-        run_worker(app, ALL, on_report=lambda *_, **__: None, stop=lambda: len(starts) == 4)
+        said = work(app, lambda: len(starts) == 4, []).said
+    assert said == ["waiting for the database"] * 4
     waits = [record.args[0] for record in caplog.records if "starts again" in record.msg]
     assert waits == [1, 2, 4, 8]
     assert "connection refused" in caplog.text

@@ -17,6 +17,7 @@ import yaml
 
 from digestmail.cli.main import app
 from digestmail.config import places
+from digestmail.service.supervisor import READY_SECONDS, TICK
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
@@ -76,12 +77,13 @@ def test_the_services_are_in_a_sandbox(unit):
     assert float(score) <= MOST_EXPOSED
 
 
-def test_both_services_have_the_same_sandbox():
+def test_all_services_have_the_same_sandbox():
     sandboxes = []
     for unit in SERVICES:
         found = [pair for pair in settings(unit) if pair[0] not in {"Description", "Type", "NotifyAccess", "WantedBy"}]
         sandboxes.append(found[[key for key, _ in found].index("User") :])
-    assert sandboxes[0] == sandboxes[1]
+    assert len(sandboxes) == 3
+    assert sandboxes == [sandboxes[0]] * 3
 
 
 @pytest.mark.parametrize("unit", SERVICES, ids=lambda unit: unit.name)
@@ -92,12 +94,16 @@ def test_the_commands_of_the_services_exist(unit):
         parse(shlex.split(line))
 
 
-def test_the_service_has_the_configuration_and_the_state_where_the_program_looks():
-    found = dict(settings(DEPLOY / "systemd/digestmail.service"))
+@pytest.mark.parametrize("name", ["digestmail", "digestmail-worker@"])
+def test_the_service_has_the_configuration_and_the_state_where_the_program_looks(name):
+    found = dict(settings(DEPLOY / f"systemd/{name}.service"))
     assert found["ExecStart"].endswith(f"--config {places.SYSTEM_PATH}")
     assert Path("/var/lib") / found["StateDirectory"] == places.SYSTEM_DATA
     assert int(found["TimeoutStopSec"]) > 10
     assert found["Type"] == "notify"
+    assert int(found["WatchdogSec"]) > 3 * TICK
+    assert found["ExecReload"] == "/bin/kill -HUP $MAINPID"
+    assert READY_SECONDS < 90, "systemd's own limit for a start and a reload"
 
 
 def test_the_service_may_map_no_code_it_wrote():
@@ -111,7 +117,7 @@ def test_the_service_may_map_no_code_it_wrote():
         "ed25519.Ed25519PrivateKey.generate().sign(b'x')\n"
         "scipy.sparse.linalg.svds(numpy.ones((40, 30)) + numpy.eye(40, 30), k=3)\n"
         "asyncio.Runner(loop_factory=uvloop.new_event_loop).run(asyncio.sleep(0))\n"
-        "import digestmail.web.server, digestmail.daemon\n"
+        "import digestmail.web.server, digestmail.daemon, digestmail.cluster.worker\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     if done.returncode == 77:

@@ -64,7 +64,7 @@ def test_all_that_up_logs_is_json_and_its_lines_have_the_number_of_their_run(sit
         get(address)
         config.write_text(config.read_text("utf-8").replace('format = "json"', 'format = "text"'), "utf-8")
         up.process.send_signal(1)
-        up.until("level=INFO log=digestmail.up reload: ")
+        up.until("level=INFO log=digestmail.service reload: ")
         assert up.end() == 0
     (number, *_) = runs(site)
     *lines, last = up.lines[: next(at for at, line in enumerate(up.lines) if "reload: " in line) + 1]

@@ -103,11 +103,11 @@ def test_a_part_is_replaced_when_the_work_in_hand_is_finished():
     started = runner(work("old", first))
     started.start()
     assert first.wait(60)
-    assert started.is_current()
+    assert started.is_ready()
     started.replace(ServicePart(name="web", run=work("new", second), patience=60))
     assert second.wait(60)
     assert order == ["old"]
-    assert started.is_current()
+    assert started.is_ready()
     started.stop()
     started.join()
     assert order == ["old", "new"]

@@ -2,47 +2,16 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Sequence
-from random import Random
+from collections.abc import Callable
 from threading import Event, Thread
 
 import pytest
+from supervising import Manager, Time, states, supervise, until, until_ready
 
 from digestmail.errors import StorageError
 from digestmail.service import part
-from digestmail.service.part import Control, ServiceHealth, ServicePart
-from digestmail.service.supervisor import Supervisor, waiting_for_signals
-
-
-class Time:
-    def __init__(self) -> None:
-        self.seconds = 0.0
-
-    def __call__(self) -> float:
-        return self.seconds
-
-
-class Manager:
-    """Records what the service manager hears."""
-
-    def __init__(self, watchdog_seconds: float | None = None) -> None:
-        self.watchdog_seconds = watchdog_seconds
-        self.heard: list[str] = []
-
-    def ready(self, status: str) -> None:
-        self.heard.append(f"ready {status}")
-
-    def reloading(self) -> None:
-        self.heard.append("reloading")
-
-    def stopping(self) -> None:
-        self.heard.append("stopping")
-
-    def alive(self) -> None:
-        self.heard.append("alive")
-
-    def status(self, text: str) -> None:
-        self.heard.append(f"status {text}")
+from digestmail.service.part import STARTING, Control, ServiceHealth, ServicePart
+from digestmail.service.supervisor import waiting_for_signals
 
 
 def waiting(begun: Event | None = None) -> Callable[[Control], None]:
@@ -60,58 +29,8 @@ def named(name: str, run: Callable[[Control], None] | None = None, patience: flo
     return ServicePart(name=name, run=run or waiting(), patience=patience)
 
 
-def supervise(
-    parts: Sequence[ServicePart],
-    *steps: Callable[[], set[int] | None],
-    manager: Manager | None = None,
-    reload: Callable[[], Sequence[ServicePart] | None] = lambda: None,
-    on_stop: Callable[[], object] = lambda: None,
-    monotonic: Callable[[], float] | None = None,
-    health: ServiceHealth | None = None,
-) -> list[float]:
-    """Supervise `parts` while signals come as `steps` say, then SIGTERM; return how long each wait was to be.
-
-    A step that returns None is asked again.
-    """
-    coming, waits = list(steps), []
-
-    def signals(seconds: float) -> set[int]:
-        waits.append(seconds)
-        if not coming:
-            return {signal.SIGTERM}
-        received = coming[0]()
-        if received is not None:
-            coming.pop(0)
-        return received or set()
-
-    Supervisor(
-        parts,
-        reload=reload,
-        on_stop=on_stop,
-        signals=signals,
-        manager=manager or Manager(),
-        monotonic=monotonic or Time(),
-        random=Random(1),
-        health=health,
-    ).run()
-    return waits
-
-
 def nothing() -> set[int]:
     return set()
-
-
-def states(manager: Manager) -> list[str]:
-    return [each for each in manager.heard if each != "alive" and not each.startswith("status")]
-
-
-def until_ready(manager: Manager, times: int) -> Callable[[], set[int] | None]:
-    return until(lambda: sum(each.startswith("ready") for each in manager.heard) == times)
-
-
-def until(*happened: Callable[[], bool]) -> Callable[[], set[int] | None]:
-    """Return a step that goes on until all of this has happened."""
-    return lambda: set() if all(each() for each in happened) else None
 
 
 @pytest.mark.parametrize(("watchdog", "tick"), [(None, 10), (60, 10), (9, 3)])
@@ -161,7 +80,7 @@ def test_a_part_that_hangs_stops_the_pings_until_it_gives_a_sign_of_life(caplog)
     assert found == [False, True]
     problem = "web has given no sign of life for 100 s"
     assert manager.heard == [
-        "ready running: web, run", "status running: run; hanging: web", "status running: web, run", "alive", "alive",
+        "ready running: web, run", "status hanging: web; running: run", "status running: web, run", "alive", "alive",
         "stopping",
 
     ]  # fmt: skip
@@ -211,6 +130,46 @@ def test_a_part_that_waits_to_be_started_again_is_named_and_no_reason_to_restart
     monkeypatch.setattr(Control, "wait", rest)
     supervise([named("web", fail)], later, manager=manager)
     assert manager.heard[-3:] == ["status waiting to be started again: web", "alive", "stopping"]
+
+
+def test_it_is_ready_when_a_part_says_that_it_has_started():
+    manager, begun, go_on, said = Manager(), Event(), Event(), Event()
+
+    def run(control: Control) -> None:
+        begun.set()
+        go_on.wait(60)
+        control.say("waiting for jobs")
+        said.set()
+        control.wait(60)
+
+    def start() -> set[int]:
+        assert begun.wait(60)
+        return set()
+
+    def go() -> set[int]:
+        assert states(manager) == []
+        go_on.set()
+        assert said.wait(60)
+        return set()
+
+    part = ServicePart(name="worker", run=run, patience=60, doing=STARTING)
+    waits = supervise([part], start, go, until_ready(manager, 1), manager=manager)
+    assert states(manager) == ["ready waiting for jobs: worker", "stopping"]
+    assert waits[0] < 1
+    assert waits[-1] == 10
+
+
+def test_it_is_ready_for_systemd_though_a_part_has_not_started():
+    time, manager = Time(), Manager()
+
+    def later() -> set[int]:
+        assert states(manager) == []
+        time.seconds = 61
+        return set()
+
+    part = ServicePart(name="worker", run=waiting(), patience=3600, doing=STARTING)
+    supervise([part], later, until_ready(manager, 1), manager=manager, monotonic=time)
+    assert states(manager) == ["ready starting: worker", "stopping"]
 
 
 def test_a_reload_replaces_adds_and_ends_parts_and_is_over_when_all_have_taken_it():

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 from clirun import digestmail
 from loopback import answering, listening, ok, stalling
-from uprun import NOW, SOURCE, configure, get, running
+from uprun import NOW, SOURCE, configure, get, running, service_manager, states_until
 
 from digestmail.demo.services import serving
 
@@ -161,24 +161,18 @@ def test_a_broken_template_is_refused_by_a_reload(tmp_path, services):
 
 def test_systemd_hears_when_it_is_ready_reloads_and_stops(tmp_path, services):
     configure(tmp_path, services)
-    name = f"\0digestmail-test-{os.getpid()}-{tmp_path.name}"
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
-        manager.bind(name)
-        manager.settimeout(60)
-        environment = {"NOTIFY_SOCKET": f"@{name[1:]}", "WATCHDOG_USEC": "600000"}
-        with running(tmp_path, "up", "--no-run", environment=environment) as up:
-            assert manager.recv(4096) == b"READY=1\nSTATUS=running: web"
-            assert manager.recv(4096) == b"WATCHDOG=1"
-            up.process.send_signal(signal.SIGHUP)
-            heard: list[bytes] = []
-            while not heard or not heard[-1].startswith(b"READY"):
-                heard.append(manager.recv(4096))
-            assert heard[-1] == b"READY=1\nSTATUS=running: web"
-            assert [each.split(b"\n")[0] for each in heard if each != b"WATCHDOG=1"] == [b"RELOADING=1", b"READY=1"]
-            assert up.end() == 0
-            while (last := manager.recv(4096)) == b"WATCHDOG=1":
-                pass
-            assert last == b"STOPPING=1"
+    with (
+        service_manager(0.6) as (environment, manager),
+        running(tmp_path, "up", "--no-run", environment=environment) as up,
+    ):
+        assert manager.recv(4096) == b"READY=1\nSTATUS=running: web"
+        assert manager.recv(4096) == b"WATCHDOG=1"
+        up.process.send_signal(signal.SIGHUP)
+        reloading, ready = states_until(manager, "READY")
+        assert reloading.startswith("RELOADING=1\n")
+        assert ready == "READY=1\nSTATUS=running: web"
+        assert up.end() == 0
+        assert states_until(manager, "STOPPING") == ["STOPPING=1"]
 
 
 # -- what hangs --------------------------------------------------------------------------------------------------------
