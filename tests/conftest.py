@@ -18,7 +18,9 @@ from filelock import FileLock
 from playwright.sync_api import Browser
 from scratch import memory, use_memory
 from sqlalchemy import make_url
+from statements import create_engine
 
+from digestmail.storage import database as storage
 from digestmail.storage.database import Database
 
 pytest_plugins = ["unit_selection"]
@@ -46,6 +48,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure() -> None:
     """Keep the files of the tests in memory."""
     use_memory()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compiled_statements() -> Iterator[None]:
+    """Have all databases of the tests share their compiled statements."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(storage, "create_engine", create_engine)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from websites import THURSDAY, open_app, publish
+from websites import THURSDAY, configured, publish
 
-from digestmail.app import App
 from digestmail.model.deliveries import DeliveryState
 from digestmail.model.history import RunOutcome, RunRecord
 from digestmail.model.papers import Health, SourceHealth
 from digestmail.storage import deliveries as stored
 from digestmail.storage import editions, history, sources
+from digestmail.storage.database import Database
 from digestmail.storage.schema import deliveries
 from digestmail.subscribers import admin
 
@@ -21,13 +21,21 @@ READERS = 14
 REPLY = "5.1.1 <b>no such user</b> `here`"
 
 
-def install(database_url: str, said: str = "answered 503") -> App:
-    """Return the app on a database that is filled; `said` is what its source answered."""
-    app = open_app(database_url, base_url=None)
-    edition = publish(app.database, 0)
+HOSTILE = "answered <script>document.title='pwned'</script>"
+
+
+def hostile(database: Database) -> None:
+    """Fill a database whose source answered with a script."""
+    fill(database, HOSTILE)
+
+
+def fill(database: Database, said: str = "answered 503") -> None:
+    """Fill a database; `said` is what its source answered."""
+    edition = publish(database, 0)
+    digests = configured("sqlite:///digestmail.db").digest_values()
     for number in range(READERS):
-        admin.add(app.database, app.digests, f"reader{number}@example.org", "daily", (), THURSDAY - DAY)
-    with app.database.begin() as connection:
+        admin.add(database, digests, f"reader{number}@example.org", "daily", (), THURSDAY - DAY)
+    with database.begin() as connection:
         edition_id = editions.latest(connection, "daily").id
         segment = editions.add_segment(connection, edition_id, [], [])
         rows = [(number, segment, THURSDAY) for number in range(1, READERS + 1)]
@@ -67,4 +75,3 @@ def install(database_url: str, said: str = "answered 503") -> App:
         )
         sources.put_health(connection, [health])
     assert edition.entries
-    return app

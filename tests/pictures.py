@@ -7,7 +7,7 @@ from pathlib import Path
 
 from browser import chromium
 from fakes import FakeClock
-from operator_fixture import NOW, install
+from operator_fixture import NOW, fill
 from site_fixture import link, opened
 from websites import TOKEN, open_app, publish, served
 
@@ -48,8 +48,9 @@ def operator() -> None:
         url = f"sqlite:///{directory}/operator.db"
         database = Database.open(url, base=Path())
         database.upgrade()
+        fill(database)
         database.close()
-        with install(url) as app, chromium() as browser:
+        with open_app(url, base_url=None) as app, chromium() as browser:
             app.clock = app.wall_clock = FakeClock(NOW)
             with served(app) as address:
                 page = browser.new_page(viewport={"width": 1000, "height": 1000})

@@ -5,7 +5,6 @@ from __future__ import annotations
 import mailbox
 import re
 import socket
-import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from urllib.parse import urlencode, urlsplit
 
 import uvicorn
 from fakes import FakeClock
+from serving import PageServer, serving
 from sqlalchemy import select
 
 from digestmail.app import App
@@ -77,6 +77,7 @@ class Site:
     base_url: str
     port: int
     box: mailbox.Maildir
+    server: PageServer
 
     def ask(
         self, method: str, target: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
@@ -113,25 +114,24 @@ class Site:
 
     def wait_for_mails(self, count: int) -> list[EmailMessage]:
         """Return the mails when there are `count`: they are sent behind the answer."""
-        for _ in range(500):
+        for _ in range(2000):
             if len(self.box.keys()) >= count:
                 return self.mails()
-            time.sleep(0.02)
+            time.sleep(0.005)
         raise AssertionError(f"{len(self.box.keys())} mails came, not {count}")
 
     def settle(self) -> None:
         """Return when no work is left behind an answer: no notice is due, or held for the length of a lease."""
-        self.ask("GET", "/healthz")
-        for thread in threading.enumerate():
-            assert thread is not None
-        time.sleep(0.1)
-        for _ in range(500):
-            with self.app.database.connect() as connection:
-                soon = notices.c.due_at <= self.clock.now() + timedelta(hours=1)
-                if not connection.execute(select(notices.c.id).where(soon)).all():
-                    return
-            time.sleep(0.02)
+        for _ in range(2000):
+            if not self.server.is_busy() and not self._has_notices():
+                return
+            time.sleep(0.005)
         raise AssertionError("a mail that arrived was not written down as sent")
+
+    def _has_notices(self) -> bool:
+        soon = notices.c.due_at <= self.clock.now() + timedelta(hours=1)
+        with self.app.database.connect() as connection:
+            return bool(connection.execute(select(notices.c.id).where(soon)).all())
 
     def later(self, seconds: float) -> None:
         """Let time pass, but not while a notice is being sent: its lease would end, and it would go out twice."""
@@ -174,25 +174,9 @@ def opened(
         base_url = base_url or f"http://127.0.0.1:{port}"
         text = CONFIG.format(base_url=base_url, database=database_url, host=host, port=mail_port) + settings
         (directory / "config.toml").write_text(text, "utf-8")
-        with (
-            App(load(directory / "config.toml", None), directory, clock, wall_clock=clock) as app,
-            _served(app, listener, busy_seconds),
-        ):
-            box = mailbox.Maildir(directory / "box", factory=None)
-            yield Site(app=app, clock=clock, base_url=base_url, port=port, box=box)
-
-
-@contextmanager
-def _served(app: App, listener: socket.socket, busy_seconds: float) -> Iterator[None]:
-    web = create_app(app, busy_seconds=busy_seconds)
-    config = uvicorn.Config(web, log_level="warning", access_log=False, proxy_headers=False, lifespan="off")
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="pages")
-    thread.start()
-    try:
-        while not server.started:
-            time.sleep(0.01)
-        yield
-    finally:
-        server.should_exit = True
-        thread.join()
+        with App(load(directory / "config.toml", None), directory, clock, wall_clock=clock) as app:
+            web = create_app(app, busy_seconds=busy_seconds)
+            pages = uvicorn.Config(web, log_level="warning", access_log=False, proxy_headers=False, lifespan="off")
+            with serving(pages, [listener]) as server:
+                box = mailbox.Maildir(directory / "box", factory=None)
+                yield Site(app=app, clock=clock, base_url=base_url, port=port, box=box, server=server)

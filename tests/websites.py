@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from urllib.parse import urlsplit
 import uvicorn
 from fakes import FakeClock
 from fastapi import FastAPI
+from serving import serving
 
 from digestmail.app import App
 from digestmail.config.settings import Config
@@ -221,7 +221,12 @@ def _entries(made: list[Paper]) -> Iterator[Entry]:
 
 def open_app(database_url: str, **web: Any) -> App:
     """Return an app with two digests on the database; `web` are keys of `[web]`, `base_url` is its own."""
-    config = Config.model_validate(
+    return App(configured(database_url, **web), Path.cwd(), FakeClock(THURSDAY + timedelta(hours=2)))
+
+
+def configured(database_url: str, **web: Any) -> Config:
+    """Return the configuration of `open_app`."""
+    return Config.model_validate(
         {
             "base_url": web.pop("base_url", "https://papers.example.org"),
             "database": database_url,
@@ -242,7 +247,6 @@ def open_app(database_url: str, **web: Any) -> App:
             "web": {"admin_token": TOKEN, "feedback": True} | web,
         }
     )
-    return App(config, Path.cwd(), FakeClock(THURSDAY + timedelta(hours=2)))
 
 
 @dataclass(frozen=True)
@@ -325,16 +329,7 @@ async def _asked(web: FastAPI, scope: dict[str, Any], body: bytes) -> Answer:
 @contextmanager
 def served(app: App) -> Iterator[str]:
     """Serve the app on loopback in a thread; yield its address."""
-    server = uvicorn.Server(
-        uvicorn.Config(create_app(app), host="127.0.0.1", port=0, log_level="error", proxy_headers=False)
-    )
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        thread.join(0.01)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    try:
+    config = uvicorn.Config(create_app(app), host="127.0.0.1", port=0, log_level="error", proxy_headers=False)
+    with serving(config) as server:
+        port = server.servers[0].sockets[0].getsockname()[1]
         yield f"http://127.0.0.1:{port}"
-    finally:
-        server.should_exit = True
-        thread.join(10)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -93,7 +94,8 @@ def name(request) -> str:
 
 
 @pytest.fixture
-def stage(name, httpserver, tmp_path, monkeypatch) -> Stage:
+def stage(name, httpserver, tmp_path, monkeypatch, sqlite_template) -> Stage:
+    shutil.copy(sqlite_template, tmp_path / "digestmail.db")
     # Hosts that the operator runs need no pauses; this one stands for a service elsewhere.
     monkeypatch.setattr("digestmail.wiring.sources.StoredHostLimits", lambda database, **_: StoredHostLimits(database))
     return Stage(SERVICES[name], httpserver, tmp_path)

@@ -8,10 +8,10 @@ from urllib.parse import quote, urlencode
 
 import pytest
 from fakes import FakeClock
-from operator_fixture import NOW, READERS, install
+from operator_fixture import NOW, READERS, hostile
 from pydantic import SecretStr
 from sqlalchemy import delete, update
-from websites import TOKEN, ask, create_app
+from websites import TOKEN, ask, create_app, open_app
 
 from digestmail.delivery import admin as deliveries
 from digestmail.model.deliveries import DeliveryState
@@ -19,7 +19,6 @@ from digestmail.model.subscribers import SubscriberState
 from digestmail.storage.schema import deliveries as stored
 from digestmail.subscribers import admin
 
-HOSTILE = "answered <script>document.title='pwned'</script>"
 PATHS = [
     "/operator",
     "/operator/editions/daily/2026-04-02",
@@ -65,8 +64,8 @@ class Operator:
 
 
 @pytest.fixture
-def operator(database, database_url):
-    with install(database_url, HOSTILE) as app:
+def operator(filled_url):
+    with open_app(filled_url(hostile), base_url=None) as app:
         app.clock = app.wall_clock = FakeClock(NOW)
         yield Operator(app)
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import pytest
 from browser import axe, overflows
 from fakes import FakeClock
-from operator_fixture import NOW, install
-from websites import TOKEN, served
+from operator_fixture import NOW, hostile
+from websites import TOKEN, open_app, served
 
 from digestmail.delivery import admin as deliveries
 
-HOSTILE = "answered <script>document.title='pwned'</script>"
 PAGES = [
     "/operator",
     "/operator/editions/daily/2026-04-02",
@@ -22,8 +21,9 @@ PAGES = [
 
 @pytest.fixture
 def operator_app(sqlite, tmp_path):
+    hostile(sqlite)
     sqlite.close()
-    with install(f"sqlite:///{tmp_path / 'test.db'}", HOSTILE) as app:
+    with open_app(f"sqlite:///{tmp_path / 'test.db'}", base_url=None) as app:
         app.clock = app.wall_clock = FakeClock(NOW)
         yield app
 
