@@ -41,7 +41,7 @@ STEPS: dict[str, tuple[Any, str, bool]] = {
     "after a message is taken": (dispatcher.Dispatcher, "try_take", True),
     "before octets are written": (ReplyReader, "write", False),
     "after octets are written": (ReplyReader, "write", True),
-    "before the commands are made": (transaction, "_commands", False),
+    "before the commands are made": (transaction._Commands, "write", False),
     "after the reply, before it is resolved": (dispatcher.Dispatcher, "_on_verdict", False),
     "resolved, but not recorded": (dispatcher.Dispatcher, "_on_verdict", True),
     "before the results are recorded": (outbox_writer.claims, "record", False),
