@@ -31,6 +31,8 @@ class Receiver:
         self.talking: Counter[str] = Counter()
         """How many connections there are (""), and how many of them carry a message to each domain."""
         self.most: Counter[str] = Counter()
+        self.hangs_up_after: int | None = None
+        """After how many messages it closes a connection, without a word."""
         self.deed = ""
         self.turn = 0
 
@@ -56,6 +58,7 @@ class _Session(asyncio.Protocol):
         self._body, self._dot = body, dot
         self._rest = b""
         self._in_body = False
+        self._received = 0
         self._pid = 0
         self._domain = ""
         self._transport: asyncio.Transport
@@ -106,6 +109,9 @@ class _Session(asyncio.Protocol):
             self._kill()
             return False
         self._transport.write(b"250 2.0.0 queued\r\n")
+        self._received += 1
+        if self._received == self._receiver.hangs_up_after:
+            self._transport.close()
         return True
 
     def _kill(self) -> None:

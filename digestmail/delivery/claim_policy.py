@@ -24,7 +24,7 @@ from digestmail.transports.base import Pipelining, Transport
 _GRANTED = timedelta(minutes=5)
 """How long a worker may use its connections after a claim. Those of a worker that dies are free after this."""
 _RENEWED = timedelta(seconds=10)
-"""So soon after another worker started, this one leaves it its share."""
+"""So soon after another worker started or ended, this one leaves it its share, or takes it."""
 _FOR_NOTICES = 2
 """Connections for a run that sends only notices: the others stay free for a mailing that starts meanwhile."""
 
@@ -69,8 +69,15 @@ class ClaimPolicy:
             manners=servers.known(connection, self._transport.server, now)
             if isinstance(self._transport, Pipelining)
             else {},
+            is_shared=rates.are_shared(connection, self._worker, self._key, now, _GRANTED),
             pause=pauses.get(self._key),
         )
+
+    def renew(self, connection: Connection, now: datetime) -> Grant | None:
+        """Return a new grant from time to time: other workers may have come or gone."""
+        if self._granted_at is not None and is_recent(self._granted_at, now, _RENEWED):
+            return None
+        return self.lease_connections(connection, now)
 
     def heartbeat(self, connection: Connection, now: datetime) -> None:
         """Record from time to time that this worker is alive."""
@@ -104,8 +111,7 @@ class ClaimPolicy:
         if speeds := self._speeds(connection, now):
             go, wait = pacing.pace(connection, go, speeds, self._transport.name, now)
             rest += ((message, outcomes.released(message, moment)) for message, moment in wait)
-        renew = self._granted_at is None or not is_recent(self._granted_at, now, _RENEWED)
-        return Triage(go=go, rest=rest, grant=self.lease_connections(connection, now) if renew else None)
+        return Triage(go=go, rest=rest)
 
     def count_bounces(self, connection: Connection, results: Sequence[Result], now: datetime) -> None:
         """Count final refusals as a bounce message would be counted. Repeating it counts nothing twice."""

@@ -55,8 +55,8 @@ class ComposingAhead:
         composition = message.ahead
         if composition is None:
             message.ahead = composition = Composition()
-            others = islice(self._not_composed(), lead.at_once - 1) if self._threads is None else ()
-            self._compose([message, *others], now)
+            alone = self._threads is not None or not isinstance(message.claimed, Delivery)
+            self._compose([message, *islice(self._not_composed(), 0 if alone else lead.at_once - 1)], now)
         if self._threads is not None and composition.is_done:
             self._taken += 1
             if self._taken >= _BATCH:

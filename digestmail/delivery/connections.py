@@ -36,6 +36,11 @@ class PoolListener(Protocol):
         """Whether there is nothing a connection could wait for."""
         ...
 
+    @property
+    def is_sharing(self) -> bool:
+        """Whether other workers have connections to the same server."""
+        ...
+
     async def take(self) -> QueuedMessage | None:
         """Wait for the next message; None when the connection should end."""
         ...
@@ -46,6 +51,10 @@ class PoolListener(Protocol):
 
     def on_too_many_connections(self) -> None:
         """React to a server that accepts no further connection."""
+        ...
+
+    def on_crowded_out(self, error: TransportError) -> None:
+        """React to a server that accepts no connection, because other workers have all that it accepts."""
         ...
 
     def on_narrowed(self, most: int) -> None:
@@ -73,7 +82,8 @@ class ConnectionPool:
         self._connected = 0
         self._losses = 0
         self._most_losses = LOST_TWICE
-        self._leaving = 0
+        self._leaving: set[asyncio.Task[None]] = set()
+        """Those that are to end after the message in hand."""
         self._wanted = 0
         self._has_connected = False
         self.wave = 0
@@ -96,7 +106,7 @@ class ConnectionPool:
             task.add_done_callback(self._on_done)
 
     def set_limit(self, most: int) -> None:
-        """Have at most `most` from now on. A connection too many ends when it would wait, or be reopened."""
+        """Have at most `most` from now on. A connection too many ends after the message in hand."""
         self._most = most
 
     def narrow(self, wave: int) -> bool:
@@ -113,9 +123,9 @@ class ConnectionPool:
 
     def leave(self) -> bool:
         """Return whether the caller's connection should end, because there are too many."""
-        if len(self._tasks) - self._leaving <= self._most:
+        if len(self._tasks) - len(self._leaving) <= self._most:
             return False
-        self._leaving += 1
+        self._leaving.add(_this_task())
         return True
 
     def reset_failures(self) -> None:
@@ -129,16 +139,13 @@ class ConnectionPool:
 
     def _on_done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
+        self._leaving.discard(task)
         self._listener.on_closed(None if task.cancelled() else task.exception())
 
     async def _keep_open(self) -> None:
         """Keep one connection open for as long as there are messages for it."""
         while not self._listener.is_finished:
-            if len(self._tasks) > self._most and (task := asyncio.current_task()) is not None:
-                self._tasks.discard(task)
-                self._leaving = max(self._leaving - 1, 0)
-                if len(self._tasks) <= self._most:
-                    self.wave += 1
+            if self._ends_here():
                 return
             try:
                 async with self._transport.connect() as connection:
@@ -157,11 +164,28 @@ class ConnectionPool:
                 if self._losses > self._most_losses:
                     self._listener.on_broken(error)
             except TransportError as error:
-                # A server that has enough connections refuses more; the open ones go on.
-                if self._connected and error.code is not None and error.code // 100 == 4:  # noqa: PLR2004 - RFC 5321 4.2.1
+                if self._connected and _is_transient(error):
+                    # A server that has enough connections refuses more; the open ones go on.
                     self._listener.on_too_many_connections()
                     return
-                self._listener.on_broken(error)
+                self._on_refused(error)
+
+    def _ends_here(self) -> bool:
+        """Return whether this connection is not to be opened again, because there are too many."""
+        task = _this_task()
+        self._leaving.discard(task)
+        if len(self._tasks) <= self._most:
+            return False
+        self._tasks.discard(task)
+        if len(self._tasks) <= self._most:
+            self.wave += 1
+        return True
+
+    def _on_refused(self, error: TransportError) -> None:
+        if self._listener.is_sharing and _is_transient(error):
+            self._listener.on_crowded_out(error)
+        else:
+            self._listener.on_broken(error)
 
     async def _use(self, connection: Connection) -> None:
         source = _ConnectionSource(self._listener, self)
@@ -177,6 +201,17 @@ class ConnectionPool:
             source.close(NotSentError("the connection ended"))
 
 
+def _this_task() -> asyncio.Task[None]:
+    task = asyncio.current_task()
+    if task is None:
+        raise RuntimeError("a connection is used outside of its task")
+    return task
+
+
+def _is_transient(error: TransportError) -> bool:
+    return error.code is not None and error.code // 100 == 4  # noqa: PLR2004 - RFC 5321 section 4.2.1
+
+
 class _ConnectionSource:
     """Where one connection gets its messages, and which of them are not resolved yet."""
 
@@ -187,6 +222,7 @@ class _ConnectionSource:
         self._is_leaving = False
         self.crowded_in: int | None = None
         """In which wave it took the last message, if the server said of it that there are too many connections."""
+        self.has_delivered = False
 
     async def take(self) -> QueuedMessage | None:
         return None if self._leaves() else self._keep(await self._listener.take())
@@ -195,9 +231,10 @@ class _ConnectionSource:
         return None if self._leaves() else self._keep(self._listener.try_take())
 
     def _leaves(self) -> bool:
-        """Return whether this connection should end, because the server said over it that there are too many."""
-        if self.crowded_in is not None and not self._is_leaving:
-            self._is_leaving = self._pool.narrow(self.crowded_in)
+        """Return whether this connection should end, because there are too many, which the server may have said."""
+        if not self._is_leaving:
+            crowded = self.crowded_in is not None and self._pool.narrow(self.crowded_in)
+            self._is_leaving = crowded or self._pool.leave()
         return self._is_leaving
 
     def _keep(self, message: QueuedMessage | None) -> QueuedMessage | None:

@@ -108,6 +108,10 @@ class Dispatcher:
         """Why the run ended early, if it did."""
         self.is_broken = False
         """Whether it ended because of the transport."""
+        self.is_sharing = grant.is_shared
+        """Whether other workers have connections to the same server."""
+        self.is_crowded_out = False
+        """Whether it ended because other workers have all connections that the server accepts."""
         self.trouble: StorageError | None = None
 
     async def run(self) -> None:
@@ -208,14 +212,19 @@ class Dispatcher:
         self._connections.reset_failures()
         if message.taken_by is not None:
             message.taken_by.crowded_in = None
+            message.taken_by.has_delivered = True
             message.taken_by = None
         at = self._clock.monotonic()
         self._health.accept(message.claimed.address, at)
         self._record_result(message, outcomes.accepted(receipt, _milliseconds(message, at)))
 
     def _on_connection_lost(self, message: QueuedMessage, error: NotSentError) -> None:
-        """Send the message first over the next connection: nothing was delivered, and its intent is still valid."""
-        if not isinstance(error, NotTakenError):
+        """Send the message first over the next connection: nothing was delivered, and its intent is still valid.
+
+        A server may close a connection after some messages. Only the first message of a connection may be to blame.
+        """
+        is_first = message.taken_by is None or not message.taken_by.has_delivered
+        if is_first and not isinstance(error, NotTakenError):
             message.losses += 1
         if message.losses < LOST_TWICE:
             message.taken_by = None
@@ -320,8 +329,10 @@ class Dispatcher:
             self._release(refused, self._clock.now())
             self._intake.expect_more()
         if isinstance(self._transport, Pipelining):
-            grant = committed.triage.grant
+            grant = committed.grant
             self._transport.manners.hear(committed.trials, grant.manners if grant is not None else {})
+        if committed.grant is not None:
+            self._use_grant(committed.grant)
         if committed.claim is not None:
             self._on_claim(committed, committed.claim)
         self._ahead.fill(self._most)
@@ -333,13 +344,10 @@ class Dispatcher:
         triage = committed.triage
         for message, result in triage.rest:
             self._tally.add(message, result, recorded=True)
-        if triage.grant is not None:
-            self._use_grant(triage.grant)
         self._queue.add(triage.go)
         self._intake.on_claim(request, triage, stopped=bool(self.stopped))
-        if triage.go and not self.stopped:
-            waiting = self._queue.claimed + self._queue.ahead
-            self._connections.grow_to(min(self._most, waiting))
+        if triage.go:
+            self._grow()
 
     def _use_grant(self, grant: Grant) -> None:
         """Use as many connections as granted, but only one more than the server accepted, to try it. Heed a pause."""
@@ -347,6 +355,7 @@ class Dispatcher:
             self._paused_until = grant.pause.until
             self.is_broken = True
             self._halt(str(grant.pause))
+        self.is_sharing = grant.is_shared
         most = grant.connections
         if self._most_accepted is not None:
             self._most_accepted += 1
@@ -355,6 +364,13 @@ class Dispatcher:
         self._connections.set_limit(most)
         self._wake(everyone=most < len(self._connections))
         self._queue.set_limits(grant.domains)
+        self._grow()
+
+    def _grow(self) -> None:
+        """Open connections for the messages there are."""
+        waiting = self._queue.claimed + self._queue.ahead
+        if waiting and not self.stopped:
+            self._connections.grow_to(min(self._most, waiting))
 
     def _observe(self, face: str, manner: Manner) -> None:
         """Have what a connection learned about the server stored, or ask for a trial."""
@@ -367,6 +383,12 @@ class Dispatcher:
     def on_too_many_connections(self) -> None:
         """Slow down: the server accepts no further connection."""
         self._writer.submit(WriteBatch(slow={f"relay:{self._transport.name}": None}))
+
+    def on_crowded_out(self, error: TransportError) -> None:
+        """End the run: the others send what this worker gives back, and make room for it in a moment."""
+        log.info("%s accepts no connection beside those of other workers: %s", self._transport.name, error)
+        self.is_crowded_out = True
+        self._halt(str(error))
 
     def on_narrowed(self, most: int) -> None:
         """Use at most `most` connections: the server accepts messages over no more."""
@@ -421,7 +443,7 @@ class Dispatcher:
     def _release_all(self) -> None:
         now = self._clock.now()
         due_at = now
-        if self.stopped not in {"", ASKED_TO_STOP} and self._pause:
+        if self.stopped not in {"", ASKED_TO_STOP} and self._pause and not self.is_crowded_out:
             due_at = max(now + self._pause, self._paused_until)
         with suppress(StorageError):
             self._release(self._queue.close(), due_at)

@@ -47,6 +47,8 @@ class TakenBy(Protocol):
     """The connection that has a message."""
 
     crowded_in: int | None
+    has_delivered: bool
+    """Whether the server has accepted a message over it."""
 
 
 @dataclass(slots=True)

@@ -150,6 +150,7 @@ class OutboxWriter:
                 trials=[one.face for one in batch.observed if servers.note(connection, one, now)],
                 claim=batch.claim,
                 triage=self._claim(connection, batch.claim, now) if batch.claim is not None else Triage(),
+                grant=self._policy.renew(connection, now),
                 reopened=reopened,
             )
 

@@ -38,6 +38,8 @@ LEASE = timedelta(minutes=30)
 """How long a claimed message belongs to one worker. If the worker dies, it is due again after this."""
 _SENDING = timedelta(minutes=12)
 """How much of the lease must be left when a message is sent: the reply to the final dot may take ten minutes."""
+_TRIES, _AGAIN = 6, 5.0
+"""How often, and how many seconds apart, a worker tries to connect that others leave no room: they make some in ten."""
 _FEWEST_AT_DOMAIN = 10
 """Messages of a run to one domain from which it is counted by its name. A domain with fewer may belong to a person."""
 
@@ -145,12 +147,17 @@ class Worker:
     def _send_over(self, transport: Transport, pause: timedelta, *, only_notices: bool) -> tuple[str, bool]:
         """Send over one transport; return why it ended early, and whether because the transport is broken."""
         policy = ClaimPolicy(self._name, transport, self._rules, self._limits, self._scoring, only_notices=only_notices)
-        with self._database.begin() as connection:
-            grant = policy.lease_connections(connection, self._clock.now())
         try:
-            if grant.pause is not None:
-                return str(grant.pause), True
-            return self._dispatch(transport, policy, grant, pause, only_notices=only_notices)
+            for _ in range(_TRIES):
+                with self._database.begin() as connection:
+                    grant = policy.lease_connections(connection, self._clock.now())
+                if grant.pause is not None:
+                    return str(grant.pause), True
+                dispatcher = self._dispatch(transport, policy, grant, pause, only_notices=only_notices)
+                if not dispatcher.is_crowded_out or self._stop():
+                    return dispatcher.stopped, dispatcher.is_broken
+                self._clock.sleep(_AGAIN)
+            return "", False  # the others are sending
         finally:
             self._suppressed += policy.suppressed
             with self._database.begin() as connection:
@@ -158,7 +165,8 @@ class Worker:
 
     def _dispatch(
         self, transport: Transport, policy: ClaimPolicy, grant: Grant, pause: timedelta, *, only_notices: bool
-    ) -> tuple[str, bool]:
+    ) -> Dispatcher:
+        """Send over one transport, and return what did."""
         writer = OutboxWriter(
             self._database,
             self._clock,
@@ -189,7 +197,7 @@ class Worker:
             gc.unfreeze()
         if dispatcher.trouble is not None:
             raise dispatcher.trouble
-        return dispatcher.stopped, dispatcher.is_broken
+        return dispatcher
 
     def _report(self, stopped: str) -> DeliverReport:
         counts = self._tally.counts[Delivery]

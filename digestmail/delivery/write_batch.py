@@ -61,6 +61,8 @@ class Grant:
     """The most connections for each limited domain."""
     manners: Mapping[str, Manner]
     """What is known of the mail server's machines."""
+    is_shared: bool = False
+    """Whether other workers have connections to the mail server."""
     pause: rates.Pause | None = None
     """Until when the mail server must be left alone, if the operator or another worker said so."""
 
@@ -73,8 +75,6 @@ class Triage:
     rest: Sequence[Result] = ()
     next_due_at: datetime | None = None
     """When the next message is due, if none was."""
-    grant: Grant | None = None
-    """A new grant, if one was due."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +95,8 @@ class Committed:
     claim: ClaimRequest | None
     triage: Triage
     """What was claimed; empty if nothing was requested."""
+    grant: Grant | None = None
+    """A new grant, if one was due."""
     reopened: Mapping[type[ClaimedMessage], int] = field(default_factory=dict)
     """How many messages of each kind had failed and are open again."""
     seconds: float = 0.0

@@ -175,20 +175,31 @@ def lease_connections(
     granted: dict[str, int] = {}
     for key in sorted(wishes):
         _row(connection, key, now)  # so that one worker counts at a time
-        workers, others = connection.execute(
-            select(func.count(), func.coalesce(func.sum(connection_leases.c.connections), 0)).where(
-                connection_leases.c.key == key,
-                connection_leases.c.worker != worker,
-                connection_leases.c.until > now,
-                connection_leases.c.until <= now + lease + SKEW,
-            )
-        ).one()
+        workers, others = _others(connection, worker, key, now, lease)
         share = math.ceil(wishes[key] / (workers + 1))
-        granted[key] = max(min(wishes[key] - int(others), share), 1)
+        granted[key] = max(min(wishes[key] - others, share), 1)
         values = {"connections": granted[key], "until": now + lease}
         row = insert(connection, connection_leases).values(key=key, worker=worker, **values)
         connection.execute(row.on_conflict_do_update(index_elements=["key", "worker"], set_=values))
     return granted
+
+
+def are_shared(connection: Connection, worker: str, key: str, now: datetime, lease: timedelta) -> bool:
+    """Return whether workers other than `worker` have connections of `key`."""
+    return _others(connection, worker, key, now, lease)[0] > 0
+
+
+def _others(connection: Connection, worker: str, key: str, now: datetime, lease: timedelta) -> tuple[int, int]:
+    """Return how many other workers have connections of `key`, and how many connections those are."""
+    workers, others = connection.execute(
+        select(func.count(), func.coalesce(func.sum(connection_leases.c.connections), 0)).where(
+            connection_leases.c.key == key,
+            connection_leases.c.worker != worker,
+            connection_leases.c.until > now,
+            connection_leases.c.until <= now + lease + SKEW,
+        )
+    ).one()
+    return int(workers), int(others)
 
 
 def release_connections(

@@ -7,14 +7,18 @@ from collections import Counter
 
 import pytest
 from crash_worker import PlainMessages
-from fakes import FakeClock, FakeTransport
+from fakes import THURSDAY, FakeClock, FakeTransport
 from receiving import receiver
+from sqlalchemy import select
 from worker_fixture import fill, smtp, standing, worker
 
 from digestmail.delivery import composing_ahead
 from digestmail.delivery.composers import Composers
 from digestmail.delivery.lead import Lead
 from digestmail.errors import DeliveryError, RenderError
+from digestmail.model.deliveries import NoticeKind
+from digestmail.storage import notices
+from digestmail.storage.schema import subscribers
 
 PEOPLE = 150
 AT_ONCE = 8
@@ -58,19 +62,34 @@ def test_each_message_arrives_once_and_was_composed_once(database, tmp_path, com
     assert in_threads == (PEOPLE if composers(composer).threads else 0)
 
 
-def test_without_threads_the_next_messages_are_composed_in_a_row(sqlite, tmp_path, monkeypatch):
-    """A slow server, of which nothing else is known yet, gets each message composed when it is sent."""
+@pytest.mark.parametrize("at_once", [1, AT_ONCE], ids=["slow server", "fast server"])
+def test_without_threads_the_next_messages_are_composed_in_a_row(sqlite, tmp_path, monkeypatch, at_once):
+    """A slow server gets each message composed when it is sent."""
+    monkeypatch.setattr(Lead, "at_once", at_once)
     fill(sqlite, PEOPLE)
-    composer, transport = Composer(), FakeTransport(lambda _: behind.append(len(composer.composed)))
-    behind: list[int] = []
+    composer = Composer()
+    transport = FakeTransport(lambda _: ahead.append(len(composer.composed) - len(transport.sent)))
+    ahead: list[int] = []
     both = Composers(editions=composer, notices=composer)
-    worker(
-        sqlite, [transport], FakeClock(), tmp_path / "epoch", composers=both, stop=lambda: len(behind) >= 8
-    ).deliver()
-    assert behind == list(range(1, 9))
-    monkeypatch.setattr(Lead, "at_once", AT_ONCE)
     worker(sqlite, [transport], FakeClock(), tmp_path / "epoch", composers=both).deliver()
-    assert set(behind[8:]) == {*range(8 + AT_ONCE, PEOPLE, AT_ONCE), PEOPLE}
+    assert len(ahead) == PEOPLE
+    assert max(ahead) == at_once
+
+
+def test_a_notice_is_composed_alone(sqlite, tmp_path, monkeypatch):
+    monkeypatch.setattr(Lead, "at_once", AT_ONCE)
+    fill(sqlite, 20)
+    with sqlite.begin() as connection:
+        for subscriber_id in connection.scalars(select(subscribers.c.id)).all():
+            notices.enqueue(connection, subscriber_id, NoticeKind.WELCOME, {}, THURSDAY)
+    composer = Composer()
+    transport = FakeTransport(lambda _: ahead.append(len(composer.composed) - len(transport.sent)))
+    ahead: list[int] = []
+    both = Composers(editions=composer, notices=composer)
+    report = worker(sqlite, [transport], FakeClock(), tmp_path / "epoch", composers=both).deliver()
+    assert (report.sent, report.notices) == (20, {"sent": 20})
+    assert ahead[:20] == [1] * 20
+    assert max(ahead[20:]) == AT_ONCE
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from threading import Condition
 
 import pytest
 from crash_worker import PlainMessages
-from fakes import THURSDAY, FakeClock
+from fakes import THURSDAY, FakeClock, FakeTransport
 from receiving import receiver
 from sqlalchemy import select, text
 from worker_fixture import both, fill, listed, smtp, standing, worker
@@ -21,7 +21,8 @@ from worker_fixture import both, fill, listed, smtp, standing, worker
 from digestmail.delivery import intake
 from digestmail.delivery.claim_policy import ClaimPolicy
 from digestmail.delivery.pacing import DomainLimit, DomainLimits
-from digestmail.storage import rates
+from digestmail.errors import TransportError
+from digestmail.storage import due_times, rates
 from digestmail.storage.database import Database
 from digestmail.storage.schema import rates as rates_table
 from digestmail.text.addresses import domain_of
@@ -196,11 +197,15 @@ def test_two_transactions_that_use_the_same_rates_in_two_orders_do_not_wait_for_
     database.close()
 
 
-@pytest.mark.parametrize("messages_per_connection", [3, 1000], ids=["reopened", "waiting"])
-def test_a_worker_makes_room_for_one_that_comes_later(database, tmp_path, monkeypatch, messages_per_connection):
+@pytest.mark.parametrize(
+    ("messages_per_connection", "claimed"), [(3, 4), (1000, 4), (1000, 120)], ids=["reopened", "waiting", "busy"]
+)
+def test_a_worker_makes_room_for_one_that_comes_later(
+    database, tmp_path, monkeypatch, messages_per_connection, claimed
+):
     """Its connections are counted anew after ten seconds, those of the relay and those of the domain."""
-    monkeypatch.setattr(intake, "FIRST_CLAIM", 4)
-    monkeypatch.setattr(intake, "MOST_CLAIMED", 4)
+    monkeypatch.setattr(intake, "FIRST_CLAIM", claimed)
+    monkeypatch.setattr(intake, "MOST_CLAIMED", claimed)
     people = 120
     fill(database, people)
     clock = FakeClock()
@@ -223,6 +228,85 @@ def test_a_worker_makes_room_for_one_that_comes_later(database, tmp_path, monkey
     assert report.sent == people
     assert server.most[""] == 2
     assert server.most["example.org"] == 2
+
+
+def test_a_worker_takes_the_connections_of_one_that_has_ended(database, tmp_path, monkeypatch):
+    """Also if it has claimed all there is."""
+    people = 120
+    monkeypatch.setattr(intake, "FIRST_CLAIM", people)
+    fill(database, people)
+    clock = FakeClock()
+    with database.begin() as connection:
+        rates.lease_connections(connection, "another", {"relay:smtp": 4}, clock.now(), timedelta(minutes=5))
+    with receiver("body", "dot") as server:
+
+        def progress(finished: int) -> None:
+            if finished == 20:
+                assert server.most[""] == 1
+                with database.begin() as connection:
+                    rates.release_connections(connection, "another", clock.now())
+                clock.time += timedelta(seconds=11)
+
+        relay = smtp(server.port, connections=4)
+        report = worker(database, [relay], clock, tmp_path / "epoch", progress=progress).deliver()
+    assert report.sent == people
+    assert server.most[""] == 4
+
+
+class Full(FakeTransport):
+    """A server that accepts no further connection, some times."""
+
+    connections = 4
+
+    def __init__(self, times: int) -> None:
+        super().__init__()
+        self.times = times
+
+    @asynccontextmanager
+    async def connect(self):
+        self.times -= 1
+        if self.times >= 0:
+            raise TransportError("refused: 421 4.7.0 too many connections", code=421)
+        async with super().connect() as connection:
+            yield connection
+
+
+@pytest.mark.parametrize(("times", "sent"), [(2, 30), (1000, 0)], ids=["for a moment", "for long"])
+def test_a_worker_that_others_leave_no_connection_stops_nobody(database, tmp_path, times, sent):
+    """The server is not broken: the others go on, and send what this worker gives back."""
+    fill(database, 30)
+    clock, transport = FakeClock(), Full(times)
+    with database.begin() as connection:
+        rates.lease_connections(connection, "another", {"relay:fake": 4}, clock.now(), timedelta(minutes=5))
+    report = worker(database, [transport], clock, tmp_path / "epoch").deliver()
+    assert (report.sent, report.stopped, report.deferred) == (sent, "", 0)
+    assert standing(database) == ({"sent": 30} if sent else {"queued": 30})
+    with database.connect() as connection:
+        assert rates.pauses(connection, clock.now()) == ()
+        assert sent or due_times.next_due(connection) <= clock.now()
+
+
+def test_a_server_that_refuses_the_only_worker_is_left_alone_for_a_while(database, tmp_path):
+    fill(database, 30)
+    clock = FakeClock()
+    report = worker(database, [Full(1000)], clock, tmp_path / "epoch").deliver()
+    assert "too many connections" in report.stopped
+    with database.connect() as connection:
+        assert rates.pauses(connection, clock.now())
+
+
+@pytest.mark.parametrize("after", [1, 2, 5])
+def test_a_server_that_closes_connections_after_some_messages_defers_none(sqlite, tmp_path, after):
+    """A message that meets two connections which end is not to blame."""
+    people = 200
+    fill(sqlite, people)
+    with receiver("body", "dot") as server:
+        server.hangs_up_after = after
+        relay = smtp(server.port, connections=8)
+        report = worker(sqlite, [relay], FakeClock(), tmp_path / "epoch").deliver()
+    assert (report.sent, report.deferred, report.stopped) == (people, 0, "")
+    assert standing(sqlite) == {"sent": people}
+    assert set(server.arrived.values()) == {1}
 
 
 @pytest.mark.parametrize("connections", [1, 3])
