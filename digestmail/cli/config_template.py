@@ -102,7 +102,7 @@ class Starter:
         topics = self.topics or tuple(_TOPICS.items())
         sources = self.sources or (HuggingFaceTable(name="huggingface", kind="huggingface"),)
         return (
-            "# A small configuration; config.example.toml in the project documents every key.\n"
+            "# A small configuration; `digestmail config show` prints all keys and their values.\n"
             f"[mail]\nsender = {quoted(self.sender)}\n{self._transport()}{as_toml(sources)}"
             "\n# Topics that readers can choose from. Change them to what your readers work on, and add your own.\n"
             + "\n".join(

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from digestmail.preview.options import PreviewOptions
     from digestmail.preview.service import PreviewService
 
@@ -28,7 +30,8 @@ def write(desk: PreviewService, asked: PreviewOptions, directory: Path) -> None:
 
 
 def serve(desk: PreviewService, asked: PreviewOptions, *, port: int, browser: bool) -> None:
-    """Serve the page until Ctrl-C, and open it."""
+    """Serve the page until Ctrl-C, and open it if there is a screen."""
+    import os
     import webbrowser
 
     from digestmail.preview import server
@@ -39,6 +42,13 @@ def serve(desk: PreviewService, asked: PreviewOptions, *, port: int, browser: bo
         address = server.address_of(listener, token) + (f"?{query}" if query else "")
         sys.stdout.write(f"{address}\nCtrl-C ends it\n")
         sys.stdout.flush()
-        if browser:
+        if browser and has_screen(os.environ, sys.platform):
             webbrowser.open(address)
         server.serve(desk, listener, token)
+
+
+def has_screen(environment: Mapping[str, str], platform: str) -> bool:
+    """Return whether a browser opens in a window. Without a screen, Python starts one for text in this terminal."""
+    if platform in {"darwin", "win32"}:
+        return True
+    return any(environment.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"))

@@ -16,7 +16,7 @@ from digestmail.editions.entitlement import Entitlement, entitlement
 from digestmail.errors import ConfigError, DigestmailError
 from digestmail.mail.announcement_files import load_announcement
 from digestmail.mail.template_files import templates_directory
-from digestmail.model.digests import Digest
+from digestmail.model.digests import Digest, OnEmpty
 from digestmail.model.editions import Edition
 from digestmail.model.selection import Entry, Section
 from digestmail.model.subscribers import Subscriber, SubscriberState
@@ -104,7 +104,8 @@ class PreviewService:
                 app = self._app()
                 view = _with_defaults(view, app, self._announcement)
                 found = self._find(app, view.options)
-                view = replace(view, notes=notes_on(found.edition, found.entitlement))
+                is_skipped = view.options.edition == NEXT and found.digest.on_empty is OnEmpty.SKIP
+                view = replace(view, notes=notes_on(found.edition, found.entitlement, is_skipped=is_skipped))
                 email, problem = self._show(app, found)
             except DigestmailError as error:
                 return replace(view, problem=_problem(error))

@@ -109,11 +109,15 @@ def describe_email(message: bytes, sections: tuple[Section, ...], shortened: int
     )
 
 
-def notes_on(edition: Edition, entitlement: Entitlement | None) -> tuple[str, ...]:
-    """Return sentences about the email that the email itself does not show."""
+def notes_on(edition: Edition, entitlement: Entitlement | None, *, is_skipped: bool) -> tuple[str, ...]:
+    """Return sentences about the email that the email itself does not show.
+
+    `is_skipped`: without papers, it is not sent.
+    """
     found = []
     if edition.reason:
-        found.append(f"This edition has no papers: {edition.reason}.")
+        skipped = ' It is not sent: on_empty = "skip".' if is_skipped else ""
+        found.append(f"This edition has no papers: {edition.reason}.{skipped}")
     if entitlement is None:
         return tuple(found)
     if not entitlement.subscribed:

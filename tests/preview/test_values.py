@@ -8,10 +8,13 @@ from urllib.parse import parse_qsl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from outbox import edition
 
+from digestmail.cli.preview_modes import has_screen
 from digestmail.preview.color_scheme import with_color_scheme
 from digestmail.preview.file_watch import fingerprint
 from digestmail.preview.options import ColorScheme, Frame, PreviewOptions, Tab, parse_options
+from digestmail.preview.views import notes_on
 
 MAIL = (
     '<html><head><meta name="color-scheme" content="light dark"><style>:root{color-scheme:light dark}'
@@ -77,3 +80,26 @@ def test_any_change_of_a_file_changes_the_fingerprint(tmp_path, change):
         file.unlink()
 
     assert fingerprint(paths) != before
+
+
+def test_an_edition_without_papers_that_is_not_sent_says_so():
+    empty = edition(reason="no paper is new")
+    (sent,) = notes_on(empty, None, is_skipped=False)
+    assert sent == "This edition has no papers: no paper is new."
+    assert notes_on(empty, None, is_skipped=True) == (f'{sent} It is not sent: on_empty = "skip".',)
+    assert notes_on(edition(reason=""), None, is_skipped=True) == ()
+
+
+@pytest.mark.parametrize(
+    ("environment", "platform", "shown"),
+    [
+        ({}, "linux", False),
+        ({"DISPLAY": ""}, "linux", False),
+        ({"DISPLAY": ":0"}, "linux", True),
+        ({"WAYLAND_DISPLAY": "wayland-0"}, "linux", True),
+        ({"BROWSER": "firefox"}, "linux", True),
+        ({}, "darwin", True),
+    ],
+)
+def test_a_page_is_opened_where_a_browser_has_a_screen(environment, platform, shown):
+    assert has_screen(environment, platform) == shown
