@@ -138,7 +138,7 @@ def test_a_message_is_rendered_once_for_equal_picks(world):
     twin = world.add("cid")
     world.publish()
     deliveries = claimed(world)
-    copied = replace(next(one for one in deliveries if one.picks), subscriber_id=twin)
+    copied = next(one for one in deliveries if one.picks)._replace(subscriber_id=twin)
     assert len({one.segment_id for one in deliveries}) == 1, "the sections are shared"
     assert sorted(map(picked, sent(world, *deliveries, copied))) == [[], picked(world.email("ada"))]
 

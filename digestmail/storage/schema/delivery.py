@@ -51,8 +51,6 @@ deliveries = Table(
     one_of("state", DeliveryState),
     CheckConstraint(f"({_OPEN}) = (due_at IS NOT NULL)", name="open_is_due"),
     sqlite_with_rowid=False,
-    # Each row is updated three times on its way, and can stay in its page if that has room.
-    postgresql_with={"fillfactor": 80},
 )
 _WAITING = text("due_at IS NOT NULL")
 
