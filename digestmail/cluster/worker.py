@@ -66,7 +66,7 @@ def run_worker(app: App, kinds: Collection[JobKind], control: WorkerControl, *, 
 
 
 async def _do_jobs(app: App, kinds: Collection[JobKind], control: WorkerControl, on_report: Tell) -> None:
-    """Do jobs until told to stop. Raises an error if the library ends by itself, as when it loses the database.
+    """Do jobs until `control` says to stop. Raises an error if the library ends by itself, as without the database.
 
     Looking for a job is a sign of life, and during a job its questions are: watching is none, so that a job or library
     that hangs is noticed.

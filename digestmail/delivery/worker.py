@@ -157,7 +157,8 @@ class Worker:
                 if not dispatcher.is_crowded_out or self._stop():
                     return dispatcher.stopped, dispatcher.is_broken
                 self._clock.sleep(_AGAIN)
-            return "", False  # the others are sending
+            log.warning("%s accepts no connection beside those of other workers, which go on sending", transport.name)
+            return "", False
         finally:
             self._suppressed += policy.suppressed
             with self._database.begin() as connection:

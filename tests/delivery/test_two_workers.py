@@ -272,7 +272,7 @@ class Full(FakeTransport):
 
 
 @pytest.mark.parametrize(("times", "sent"), [(2, 30), (1000, 0)], ids=["for a moment", "for long"])
-def test_a_worker_that_others_leave_no_connection_stops_nobody(database, tmp_path, times, sent):
+def test_a_worker_that_others_leave_no_connection_stops_no_one(database, tmp_path, times, sent):
     """The server is not broken: the others go on, and send what this worker gives back."""
     fill(database, 30)
     clock, transport = FakeClock(), Full(times)
