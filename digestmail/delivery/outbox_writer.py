@@ -54,8 +54,6 @@ class OutboxWriter:
         self._sending = sending
         self._batch = WriteBatch()
         self._lock = threading.Condition()
-        self._unnoted: int | None = None
-        """An epoch that the file beside the database does not hold yet."""
         self._ending = False
         self._thread: threading.Thread | None = None
 
@@ -116,9 +114,8 @@ class OutboxWriter:
             try:
                 # Nothing is claimed again when only the file beside the database could not be written.
                 committed = committed or self._commit(batch)
-                if self._unnoted is not None:
-                    self._epoch.note(self._unnoted)
-                    self._unnoted = None
+                if committed.triage.epoch is not None:
+                    self._epoch.note(committed.triage.epoch)
             except StorageError as error:
                 if self._clock.monotonic() >= until:
                     raise
@@ -141,6 +138,9 @@ class OutboxWriter:
                 rates.slow_down(connection, key, now, measured)
             for pause in batch.pause:
                 rates.pause(connection, pause.key, pause.until, pause.reason, now)
+            # Rates, then the epoch, then servers: workers that lock them in one order do not wait for each other.
+            grant = self._policy.renew(connection, now)
+            triage = self._claim(connection, batch.claim, now) if batch.claim is not None else Triage()
             return Committed(
                 results=batch.results,
                 lost=lost,
@@ -149,8 +149,8 @@ class OutboxWriter:
                 at=now,
                 trials=[one.face for one in batch.observed if servers.note(connection, one, now)],
                 claim=batch.claim,
-                triage=self._claim(connection, batch.claim, now) if batch.claim is not None else Triage(),
-                grant=self._policy.renew(connection, now),
+                triage=triage,
+                grant=grant,
                 reopened=reopened,
             )
 
@@ -167,5 +167,4 @@ class OutboxWriter:
             return Triage(next_due_at=due_times.next_due(connection, only_notices=request.only_notices))
         found = self._policy.triage(connection, claimed, now)
         claims.record(connection, found.rest, now)
-        self._unnoted = settings.bump_epoch(connection)
-        return found
+        return replace(found, epoch=settings.bump_epoch(connection))

@@ -75,6 +75,8 @@ class Triage:
     rest: Sequence[Result] = ()
     next_due_at: datetime | None = None
     """When the next message is due, if none was."""
+    epoch: int | None = None
+    """The epoch of the database since this claim, if something was claimed. The file beside the database gets it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
