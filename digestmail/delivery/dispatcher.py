@@ -9,8 +9,8 @@
     the verdict arrives         -> decide the outcome, submit the result        (`_on_verdict`)
     a result was committed      -> count it                                     (`_on_commit`)
 
-At the end, everything that no connection has is given back. All of this runs in one event loop; only the outbox writer
-has a thread of its own.
+At the end, everything that no connection has is given back. All of this runs in one event loop; the outbox writer has a
+thread, and messages with RSA signatures are composed in others.
 """
 
 from __future__ import annotations
