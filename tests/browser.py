@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 _FLAGS = [
@@ -51,3 +51,9 @@ def axe(page: Page) -> list[dict[str, Any]]:
 def overflows(page: Page) -> bool:
     """Return whether the page scrolls sideways."""
     return bool(page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"))
+
+
+def follow(target: Locator) -> None:
+    """Click a link or a button, and wait for the page that it leads to: a click alone returns before it is there."""
+    with target.page.expect_navigation():
+        target.click()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from browser import chromium
+from browser import chromium, follow
 from fakes import FakeClock
 from operator_fixture import NOW, fill
 from site_fixture import link, opened
@@ -56,7 +56,7 @@ def operator() -> None:
                 page = browser.new_page(viewport={"width": 1000, "height": 1000})
                 page.goto(address + "/operator")
                 page.get_by_label("Admin token").fill(TOKEN)
-                page.get_by_role("button", name="Sign in").click()
+                follow(page.get_by_role("button", name="Sign in"))
                 page.screenshot(path=IMAGES / "operator-status.png")
 
 

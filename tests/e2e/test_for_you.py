@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from browser import follow
 from clirun import digestmail
 from corpus import FIELDS, abstract
 from fakes import FakeSource, reading, sighting
@@ -130,7 +131,7 @@ def everything(site: Site) -> dict[str, list[tuple[Any, ...]]]:
 def open_interests(page: Page, mail: EmailMessage) -> None:
     """Go from an email to the page "For you" as a reader does."""
     page.goto(link(mail, "preferences"))
-    page.get_by_role("link", name="For you: your interests").click()
+    follow(page.get_by_role("link", name="For you: your interests"))
 
 
 def test_a_thumb_in_the_email_of_today_is_a_section_of_tomorrow_until_it_is_erased(site, reader, page, tmp_path):
@@ -141,7 +142,7 @@ def test_a_thumb_in_the_email_of_today_is_a_section_of_tomorrow_until_it_is_eras
     expect(page.get_by_label("More like this")).to_be_checked()
     expect(page.get_by_role("link", name=title(4))).to_be_visible()
     assert everything(site)["feedback"] == [], "nothing is stored before the button is pressed"
-    page.get_by_role("button", name="Save").click()
+    follow(page.get_by_role("button", name="Save"))
     expect(page.get_by_role("status")).to_contain_text("you want more papers like this one")
 
     (second,) = next_edition(site, 1)
@@ -153,9 +154,9 @@ def test_a_thumb_in_the_email_of_today_is_a_section_of_tomorrow_until_it_is_eras
     assert f'{ADDRESS} got it as number 1 of "For you": like {title(4)!r}, which they liked' in said
 
     page.goto(link(second, "preferences"))
-    page.get_by_role("link", name="Your data").click()
+    follow(page.get_by_role("link", name="Your data"))
     expect(page.get_by_text(title(4))).to_be_visible()
-    page.get_by_role("button", name="Remove my feedback").click()
+    follow(page.get_by_role("button", name="Remove my feedback"))
     expect(page.get_by_role("status")).to_contain_text("was removed")
     expect(page.get_by_text(title(4))).to_have_count(0)
 
@@ -218,7 +219,7 @@ def test_interests_followed_authors_and_blocked_words_of_the_page_decide_the_nex
     page.get_by_label("Authors you follow").fill("Person 101\nPerson 102, Jr.\nNobody Here")
     page.get_by_label("Blocked words").fill("coherence")
     page.get_by_label("Papers from outside your interests").select_option("None")
-    page.get_by_role("button", name="Save").click()
+    follow(page.get_by_role("button", name="Save"))
     expect(page.get_by_role("status")).to_contain_text("were saved")
 
     (second,) = next_edition(site, 1, authors=("A. Person", "P. 101"))
@@ -234,7 +235,7 @@ def test_interests_followed_authors_and_blocked_words_of_the_page_decide_the_nex
     assert fields_of(rest) == {"optics"}
     assert not any("coherence" in texts[number].split() for number in rest)
     open_interests(page, second)
-    page.get_by_role("button", name="Remove everything here").click()
+    follow(page.get_by_role("button", name="Remove everything here"))
     expect(page.get_by_role("status")).to_contain_text("were removed")
     (third,) = next_edition(site, 2)
     assert section(third) == ""
@@ -249,7 +250,7 @@ def test_an_uploaded_library_decides_the_next_edition_and_its_titles_are_shown_t
     first = next_edition(site, 0, people=2)[0]
     open_interests(page, first)
     page.get_by_label("BibTeX or RIS file", exact=True).set_input_files(library)
-    page.get_by_role("button", name="Add a file").click()
+    follow(page.get_by_role("button", name="Add a file"))
     expect(page.get_by_role("status")).to_contain_text("Papers: 9.")
 
     mine, theirs = next_edition(site, 1, people=2)
@@ -263,7 +264,7 @@ def test_an_uploaded_library_decides_the_next_edition_and_its_titles_are_shown_t
     assert section(theirs) == ""
 
     open_interests(page, mine)
-    page.get_by_role("button", name="Remove: BibTeX or RIS file my library.bib").click()
+    follow(page.get_by_role("button", name="Remove: BibTeX or RIS file my library.bib"))
     expect(page.get_by_role("status")).to_contain_text("was removed")
     (mine, _) = next_edition(site, 2, people=2)
     assert section(mine) == ""

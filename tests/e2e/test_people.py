@@ -6,7 +6,7 @@ import shutil
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from browser import axe, overflows
+from browser import axe, follow, overflows
 from fakes import FakeSource, reading, sighting
 from playwright.sync_api import Browser, Page, expect
 from site_fixture import Site, link, opened
@@ -46,14 +46,14 @@ def subscribe(site: Site, page: Page, path: str = "/") -> None:
     page.goto(site.base_url + path)
     page.locator("input[name=address]").fill(ADDRESS)
     site.clock.sleep(5)
-    page.get_by_role("button", name="Subscribe").first.click()
+    follow(page.get_by_role("button", name="Subscribe").first)
     expect(page.get_by_role("heading", level=1)).to_have_text("Check your email")
 
 
 def confirm(site: Site, page: Page) -> None:
     """Open the link of the mail that came last, and press its button."""
     page.goto(link(site.mails()[-1], "confirm"))
-    page.get_by_role("button", name="Confirm subscription").click()
+    follow(page.get_by_role("button", name="Confirm subscription"))
     expect(page.get_by_role("heading", level=1)).to_have_text("You are subscribed")
 
 
@@ -66,9 +66,9 @@ def test_from_the_home_page_to_the_edition_and_away_by_one_click(browser: Browse
     confirm(site, page)
     site.wait_for_mails(2)
 
-    page.get_by_role("link", name="Choose topics, delivery time and language").click()
+    follow(page.get_by_role("link", name="Choose topics, delivery time and language"))
     page.get_by_role("group", name="Topics of Trending papers").get_by_label("Vision").check()
-    page.get_by_role("button", name="Save").click()
+    follow(page.get_by_role("button", name="Save"))
     expect(page.get_by_role("status")).to_contain_text("were saved")
     site.wait_for_mails(3)
 
@@ -111,17 +111,17 @@ def test_who_is_unsubscribed_by_a_stranger_undoes_it_and_moves_to_another_addres
     page.goto(link(goodbye, "undo") + ">.")
     expect(page.get_by_role("main")).to_contain_text("You receive Trending papers again.")
     site.clock.sleep(5)
-    page.get_by_role("button", name="Undo this change").click()
+    follow(page.get_by_role("button", name="Undo this change"))
     expect(page.get_by_role("heading", level=1)).to_have_text("Change undone")
-    page.get_by_role("link", name="Your preferences").click()
+    follow(page.get_by_role("link", name="Your preferences"))
     page.get_by_label("New email address").fill("new@example.org")
     site.clock.sleep(5)
-    page.get_by_role("button", name="Change address").click()
+    follow(page.get_by_role("button", name="Change address"))
     expect(page.get_by_role("status")).to_contain_text("Nothing changes until you confirm it")
     asked = site.wait_for_mails(4)[-1]
     assert asked["To"] == "new@example.org"
     page.goto(link(asked, "address"))
-    page.get_by_role("button", name="Confirm new address").click()
+    follow(page.get_by_role("button", name="Confirm new address"))
     expect(page.get_by_role("heading", level=1)).to_have_text("Your address was changed")
     assert site.wait_for_mails(5)[-1]["To"] == ADDRESS
     assert context.cookies() == []
@@ -159,28 +159,28 @@ def test_every_page_for_people_is_accessible_and_fits_a_phone(browser: Browser, 
         page.goto(target)
         readable(page)
     page.goto(preferences)
-    page.get_by_role("button", name="Pause").click()
+    follow(page.get_by_role("button", name="Pause"))
     readable(page)
     expect(page.get_by_role("status").filter(has_text="Your emails are paused until")).to_be_visible()
     page.goto(link(site.wait_for_mails(3)[-1], "undo"))
     readable(page)
     page.goto(preferences)
     page.get_by_label("New email address").fill("new@example.org")
-    page.get_by_role("button", name="Change address").click()
+    follow(page.get_by_role("button", name="Change address"))
     readable(page)
     page.goto(link(site.wait_for_mails(4)[-1], "address"))
     readable(page)
     page.goto(f"{preferences}/data")
     page.get_by_role("checkbox").check()
-    page.get_by_role("button", name="Erase my data").click()
+    follow(page.get_by_role("button", name="Erase my data"))
     readable(page)
     page.goto(link(site.wait_for_mails(5)[-1], "erase"))
     readable(page)
     page.goto(preferences.replace("/preferences/", "/unsubscribe/"))
-    page.get_by_role("button", name="Unsubscribe").click()
+    follow(page.get_by_role("button", name="Unsubscribe"))
     readable(page)
     page.goto(link(site.wait_for_mails(6)[-1], "undo"))
-    page.get_by_role("button", name="Undo this change").click()
+    follow(page.get_by_role("button", name="Undo this change"))
     readable(page)
     page.goto(preferences[:-1])
     readable(page)

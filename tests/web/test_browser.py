@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from browser import axe, overflows
+from browser import axe, follow, overflows
 from websites import leave_out, open_app, publish, served
 
 from digestmail.editions import archive
@@ -122,11 +122,12 @@ def test_a_reader_finds_the_way_without_scripts(browser, make):
         context = browser.new_context(java_script_enabled=False)
         page = context.new_page()
         page.goto(address)
-        page.get_by_label("Previous: Wednesday, 1 April 2026").click()
+        follow(page.get_by_label("Previous: Wednesday, 1 April 2026"))
         assert page.url.endswith("/daily/2026-04-01")
         page.get_by_role("searchbox").fill("memory cache")
-        page.get_by_role("searchbox").press("Enter")
-        page.get_by_role("link", name="A Cache That Forgets on Purpose", exact=True).click()
+        with page.expect_navigation():
+            page.get_by_role("searchbox").press("Enter")
+        follow(page.get_by_role("link", name="A Cache That Forgets on Purpose", exact=True))
         assert page.get_by_role("heading", level=1).inner_text() == "A Cache That Forgets on Purpose"
         context.close()
 
@@ -137,15 +138,15 @@ def test_a_reader_goes_from_a_counted_paper_to_its_page_and_back(browser, make):
         context = browser.new_context(java_script_enabled=False, viewport={"width": 375, "height": 700})
         page = context.new_page()
         page.goto(f"{address}/daily/2026-04-02")
-        page.get_by_role("link", name="2 more papers").click()
-        page.get_by_role("link", name="Left Out, Number 72").click()
+        follow(page.get_by_role("link", name="2 more papers"))
+        follow(page.get_by_role("link", name="Left Out, Number 72"))
         assert page.get_by_role("heading", level=1).inner_text() == "Left Out, Number 72"
-        page.get_by_role("main").get_by_role("link", name="All papers").click()
+        follow(page.get_by_role("main").get_by_role("link", name="All papers"))
         page.get_by_label("Source").select_option("huggingface")
-        page.get_by_role("button", name="Show").click()
+        follow(page.get_by_role("button", name="Show"))
         assert page.url.startswith(f"{address}/papers?")
-        page.get_by_role("main").get_by_role("link", name="A Cache That Forgets on Purpose", exact=True).click()
-        page.get_by_role("main").get_by_role("link", name="Trending papers, Thursday, 2 April 2026").first.click()
+        follow(page.get_by_role("main").get_by_role("link", name="A Cache That Forgets on Purpose", exact=True))
+        follow(page.get_by_role("main").get_by_role("link", name="Trending papers, Thursday, 2 April 2026").first)
         assert page.url.endswith("/daily/2026-04-02")
         context.close()
 
@@ -174,11 +175,11 @@ def test_a_reader_who_wants_to_leave_gets_a_weekly_email_with_one_press(browser,
             assert axe(checked_page) == [], path
             assert not overflows(checked_page), path
         checked_page.close()
-        page.get_by_role("button", name="Once a week instead").click()
+        follow(page.get_by_role("button", name="Once a week instead"))
         assert page.get_by_role("heading", level=1).inner_text() == "You get fewer emails now"
-        page.get_by_role("link", name="Your preferences").click()
+        follow(page.get_by_role("link", name="Your preferences"))
         assert page.get_by_label("How often").first.input_value() == "weekly"
         page.get_by_label("How often").first.select_option("Every edition")
-        page.get_by_role("button", name="Save").click()
+        follow(page.get_by_role("button", name="Save"))
         assert page.get_by_label("How often").first.input_value() == ""
         context.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 
 import pytest
-from browser import axe, overflows
+from browser import axe, follow, overflows
 from websites import THURSDAY, open_app, served
 
 from digestmail.model.personal import KnownPaper, Profile, ReadingListKind
@@ -60,21 +60,21 @@ def test_a_reader_fills_in_the_page_without_scripts(browser, app, path, tmp_path
         context = browser.new_context(java_script_enabled=False, viewport={"width": 320, "height": 700})
         page = context.new_page()
         page.goto(address + path.removesuffix("/interests"))
-        page.get_by_role("link", name="For you: your interests").click()
+        follow(page.get_by_role("link", name="For you: your interests"))
         page.get_by_label("What you work on").fill("protein folding\nand more")
         page.get_by_label("Authors you follow").fill("Ada Example")
         page.get_by_label("Blocked words").fill("")
         page.get_by_label("Papers from outside your interests").select_option("More")
-        page.get_by_role("button", name="Save").click()
+        follow(page.get_by_role("button", name="Save"))
         assert "Your interests were saved" in page.get_by_role("status").inner_text()
         assert page.get_by_label("What you work on").input_value() == "protein folding\nand more"
-        page.get_by_role("button", name="Remove: ORCID iD").click()
+        follow(page.get_by_role("button", name="Remove: ORCID iD"))
         page.get_by_label("BibTeX or RIS file", exact=True).set_input_files(library)
-        page.get_by_role("button", name="Add a file").click()
+        follow(page.get_by_role("button", name="Add a file"))
         assert "Papers: 1." in page.get_by_role("status").inner_text()
         page.get_by_label("Kind").select_option("ORCID iD")
         page.get_by_label("IDs or link", exact=True).fill("0000-0002-1825-0097")
-        page.get_by_role("button", name="Add a list").click()
+        follow(page.get_by_role("button", name="Add a list"))
         assert "at most 5 reading lists" in page.get_by_role("alert").inner_text()
         assert page.get_by_label("IDs or link", exact=True).input_value() == "0000-0002-1825-0097"
         context.close()

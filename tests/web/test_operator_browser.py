@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from browser import axe, overflows
+from browser import axe, follow, overflows
 from fakes import FakeClock
 from operator_fixture import NOW, hostile
 from websites import TOKEN, open_app, served
@@ -36,7 +36,7 @@ def test_every_page_is_accessible_and_fits(browser, operator_app, scheme, width)
         page.goto(address + "/operator")
         assert axe(page) == []
         page.get_by_label("Admin token").fill(TOKEN)
-        page.get_by_role("button", name="Sign in").click()
+        follow(page.get_by_role("button", name="Sign in"))
         for path in PAGES:
             page.goto(address + path)
             assert axe(page) == [], path
@@ -51,20 +51,20 @@ def test_the_operator_signs_in_pauses_resumes_and_sends_an_email_again_without_s
         page = context.new_page()
         page.goto(address + "/operator")
         page.get_by_label("Admin token").fill("not the token at all")
-        page.get_by_role("button", name="Sign in").click()
+        follow(page.get_by_role("button", name="Sign in"))
         assert page.get_by_role("alert").inner_text() == "This is not the admin token."
         page.get_by_label("Admin token").fill(TOKEN)
-        page.get_by_role("button", name="Sign in").click()
+        follow(page.get_by_role("button", name="Sign in"))
         page.get_by_label("Pause for").select_option("4 hours")
-        page.get_by_role("button", name="Pause").click()
+        follow(page.get_by_role("button", name="Pause"))
         assert page.get_by_role("status").inner_text() == "Sending is paused for 4 hours."
         assert deliveries.pauses(operator_app.database, NOW)
-        page.get_by_role("button", name="Resume").click()
+        follow(page.get_by_role("button", name="Resume"))
         assert not deliveries.pauses(operator_app.database, NOW)
-        page.get_by_role("link", name="2026-04-02").click()
-        page.get_by_role("link", name="reader0@example.org").click()
-        page.get_by_role("button", name="Send this email again").click()
+        follow(page.get_by_role("link", name="2026-04-02"))
+        follow(page.get_by_role("link", name="reader0@example.org"))
+        follow(page.get_by_role("button", name="Send this email again"))
         assert page.get_by_role("status").inner_text() == "1 email queued again."
-        page.get_by_role("button", name="Sign out").click()
+        follow(page.get_by_role("button", name="Sign out"))
         assert page.title() == "Sign in · digestmail"
         context.close()
